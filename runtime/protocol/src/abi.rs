@@ -1,0 +1,183 @@
+//! Names and records of the guest ABI `wxec_v1`: what a module exports, imports and says of itself.
+//!
+//! A task is an export `wx1_NAME: () -> i32` that pulls its input and pushes its output through imports of module
+//! [`IMPORTS`]. Its [`Function`] record stands in the custom section [`SECTION`], or is pushed by the export
+//! [`DESCRIBE`] in languages that cannot write sections.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cbor;
+
+/// Name of the import module.
+pub const IMPORTS: &str = "wxec_v1";
+/// What the export name of every task starts with; the rest is the task's name, such as `words::stats::lengths`.
+pub const EXPORT_PREFIX: &str = "wx1_";
+/// Custom section that holds one record per task: a `u32` length, little endian, then that many bytes of CBOR, the
+/// array `[module path, function]` of a text and a [`Function`].
+pub const SECTION: &str = "wxec.fn.v1";
+/// Export that writes the concatenated records to its output instead, for languages without custom sections.
+pub const DESCRIBE: &str = "wx1__describe";
+
+/// The records of one module may not be longer than this: 10,000 tasks of 100 bytes.
+pub const MAX_SECTION_BYTES: usize = 1 << 20;
+
+/// What a task's export returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// The output is the CBOR of the task's value.
+    Ok = 0,
+    /// The error output is the CBOR of a [`TaskFailure`].
+    Failed = 1,
+    /// The arguments did not fit; the error output is a text that says why.
+    BadArguments = 2,
+    /// The guest's SDK failed, for instance to encode a value; the error output is a text that says why.
+    Internal = 3,
+}
+
+impl Status {
+    /// Reads what an export returned.
+    pub fn from_code(code: i32) -> Option<Self> {
+        [Self::Ok, Self::Failed, Self::BadArguments, Self::Internal].into_iter().find(|status| *status as i32 == code)
+    }
+}
+
+/// How a task failed, as a guest describes it: for callers that do not share its error type, and for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFailure {
+    /// Full name of the error's type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The error as text.
+    #[serde(rename = "msg")]
+    pub message: String,
+    /// The texts of its sources, outermost first.
+    #[serde(default)]
+    pub chain: Vec<String>,
+    /// The error itself as CBOR, if its type is serialisable.
+    #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
+    pub data: Option<Vec<u8>>,
+}
+
+impl fmt::Display for TaskFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.chain.iter().try_for_each(|source| write!(f, ": {source}"))
+    }
+}
+
+impl std::error::Error for TaskFailure {}
+
+/// What a guest says as it panics: the CBOR given to the import `panic`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    /// The panic's message.
+    #[serde(rename = "msg")]
+    pub message: String,
+    /// Source file, if known.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// Line in the file, counted from 1.
+    #[serde(default)]
+    pub line: u32,
+    /// Column in the line, counted from 1.
+    #[serde(default)]
+    pub column: u32,
+}
+
+/// One task, as its module describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Function {
+    /// Full path, crate first, such as `words::stats::lengths`. Not part of the record: it is put together from the
+    /// record's module path and `name`.
+    #[serde(skip)]
+    pub path: String,
+    /// Name of the function alone.
+    pub name: String,
+    /// Its doc comment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub doc: String,
+    /// Its parameters, in order.
+    #[serde(default, rename = "params")]
+    pub parameters: Vec<Parameter>,
+    /// Type of its value, as written in the source; `()` if it has none.
+    #[serde(default, rename = "ret")]
+    pub returns: String,
+    /// Type of its error, if it can fail.
+    #[serde(default, rename = "err", skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One parameter of a [`Function`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its type, as written in the source.
+    #[serde(rename = "ty")]
+    pub type_name: String,
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.path)?;
+        for (i, parameter) in self.parameters.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{}: {}", parameter.name, parameter.type_name)?;
+        }
+        f.write_str(")")?;
+        match (&*self.returns, &self.error) {
+            ("" | "()", None) => Ok(()),
+            (value, None) => write!(f, " -> {value}"),
+            (value, Some(error)) => write!(f, " -> Result<{value}, {error}>"),
+        }
+    }
+}
+
+/// Why a module's records cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The records are longer than [`MAX_SECTION_BYTES`].
+    #[error("the descriptors take {0} bytes, more than the {MAX_SECTION_BYTES} allowed")]
+    TooLong(usize),
+    /// A record's length points past the end.
+    #[error("descriptor {0} is cut short")]
+    CutShort(usize),
+    /// A record is not what [`Function`] describes.
+    #[error("descriptor {index} cannot be decoded: {source}")]
+    Decode {
+        /// Which record, counted from 0.
+        index: usize,
+        /// What was wrong with it.
+        source: cbor::DecodeError,
+    },
+}
+
+/// Reads the concatenated records of a module, from its section [`SECTION`] or its export [`DESCRIBE`].
+pub fn functions(mut records: &[u8]) -> Result<Vec<Function>, RecordError> {
+    if records.len() > MAX_SECTION_BYTES {
+        return Err(RecordError::TooLong(records.len()));
+    }
+    let mut functions = Vec::new();
+    while !records.is_empty() {
+        let index = functions.len();
+        let (length, rest) = records.split_first_chunk().ok_or(RecordError::CutShort(index))?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let (record, rest) = rest.split_at_checked(length).ok_or(RecordError::CutShort(index))?;
+        let (module, mut function): (String, Function) =
+            cbor::decode(record).map_err(|source| RecordError::Decode { index, source })?;
+        function.path = if module.is_empty() { function.name.clone() } else { format!("{module}::{}", function.name) };
+        functions.push(function);
+        records = rest;
+    }
+    Ok(functions)
+}
+
+/// Writes one record: the inverse of [`functions`] for a single function.
+pub fn record(module: &str, function: &Function) -> Vec<u8> {
+    let body = cbor::encode(&(module, function)).expect("texts and lists always encode");
+    let length = u32::try_from(body.len()).expect("a record is far below 4 GiB");
+    [&length.to_le_bytes(), &*body].concat()
+}

@@ -1,0 +1,281 @@
+//! The agent's end of a conversation.
+
+use std::collections::{HashMap, HashSet, VecDeque, hash_map::Entry};
+
+use bytes::Bytes;
+
+use crate::{
+    BUILD, CallId, Digest, Fault, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
+    digest::Hasher,
+    frame::{self, CHUNK_BYTES, Splitter},
+    message::{MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
+    outbox::Outbox,
+};
+
+/// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
+pub const MAX_CALLS: usize = 10_000;
+
+/// Protocol state of the agent's end.
+///
+/// - Commands queue bytes: [`need`](Self::need), [`output`](Self::output), [`finish`](Self::finish),
+///   [`close`](Self::close).
+/// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
+/// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
+#[derive(Debug)]
+pub struct AgentConnection {
+    splitter: Splitter,
+    outbox: Outbox<Download>,
+    events: VecDeque<AgentEvent>,
+    greeted: bool,
+    /// Calls not yet finished.
+    open: HashSet<CallId>,
+    /// Calls whose input is still arriving.
+    arriving: HashMap<CallId, ArrivingCall>,
+    /// Artifacts asked for.
+    modules: HashMap<Digest, ArrivingModule>,
+    /// `Bye` is to follow the last result.
+    closing: bool,
+}
+
+#[derive(Debug)]
+struct Download {
+    id: CallId,
+    usage: Usage,
+}
+
+#[derive(Debug)]
+struct ArrivingCall {
+    module: Digest,
+    function: String,
+    limits: Limits,
+    input_length: u64,
+    /// Grows with what arrives: the announced length is not believed.
+    input: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct ArrivingModule {
+    hasher: Hasher,
+    bytes: Vec<u8>,
+}
+
+/// What the controller said.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// A call to run. It stays open until [`AgentConnection::finish`].
+    Call {
+        /// Its number.
+        id: CallId,
+        /// Digest of the artifact.
+        module: Digest,
+        /// Name of the task.
+        function: String,
+        /// What it may use.
+        limits: Limits,
+        /// Its encoded arguments, complete.
+        input: Bytes,
+    },
+    /// An artifact that was asked for. Its bytes are those the digest names.
+    Module {
+        /// Which artifact.
+        digest: Digest,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// An artifact that was asked for is not to be had.
+    NoModule {
+        /// Which artifact.
+        digest: Digest,
+        /// Why.
+        reason: String,
+    },
+    /// The controller no longer wants an open call: end it, then finish it as cancelled.
+    Cancel {
+        /// Which call.
+        id: CallId,
+    },
+    /// The controller will ask nothing more: let open calls return, then [`AgentConnection::close`].
+    Closing,
+}
+
+impl AgentConnection {
+    /// A conversation that begins with a greeting from an agent on `target`.
+    pub fn new(target: Target) -> Self {
+        let mut outbox = Outbox::default();
+        outbox.say(&ToController::Hello { build: BUILD, target });
+        Self {
+            splitter: Splitter::default(),
+            outbox,
+            events: VecDeque::new(),
+            greeted: false,
+            open: HashSet::new(),
+            arriving: HashMap::new(),
+            modules: HashMap::new(),
+            closing: false,
+        }
+    }
+
+    /// Asks for an artifact, unless it is on its way already.
+    pub fn need(&mut self, module: Digest) {
+        if let Entry::Vacant(entry) = self.modules.entry(module) {
+            entry.insert(ArrivingModule::default());
+            self.outbox.say(&ToController::Need { module });
+        }
+    }
+
+    /// Tells what the guest of an open call wrote.
+    pub fn output(&mut self, id: CallId, stream: OutputStream, bytes: &[u8]) {
+        if self.open.contains(&id) {
+            for bytes in bytes.chunks(CHUNK_BYTES) {
+                self.outbox.say(&ToController::Output { id, stream, bytes });
+            }
+        }
+    }
+
+    /// Ends an open call. Harmless if it has ended.
+    pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
+        if !self.open.remove(&id) {
+            return;
+        }
+        match outcome {
+            Ok(value) if value.len() > CHUNK_BYTES => self.outbox.send(Download { id, usage }, value),
+            Ok(value) => {
+                let outcome = Outcome::Done(&value);
+                self.outbox.say(&ToController::Return { id, outcome, usage });
+            }
+            Err(fault) => self.outbox.say(&ToController::Return { id, outcome: Outcome::Failed(fault), usage }),
+        }
+    }
+
+    /// Says the last word, once every result is on its way.
+    pub fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// Whether every call has been finished.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Takes received bytes, cut anywhere.
+    pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let mut splitter = std::mem::take(&mut self.splitter);
+        let result = splitter.split(bytes, |frame| self.handle_message(frame::read(frame)?));
+        self.splitter = splitter;
+        result
+    }
+
+    /// The next thing the controller said.
+    pub fn poll_event(&mut self) -> Option<AgentEvent> {
+        self.events.pop_front()
+    }
+
+    /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most.
+    pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) {
+        self.outbox.fill(wire, |&Download { id, usage }, bytes, last, wire| {
+            if last {
+                frame::write(&ToController::Return { id, outcome: Outcome::Done(bytes), usage }, wire);
+            } else {
+                frame::write(&ToController::Result { id, bytes }, wire);
+            }
+        });
+        if self.closing && !self.outbox.is_sending(|_| true) {
+            self.closing = false;
+            frame::write(&ToController::Bye, wire);
+        }
+    }
+
+    fn handle_message(&mut self, message: ToAgent<'_>) -> Result<(), ProtocolError> {
+        if self.greeted == matches!(message, ToAgent::Hello { .. }) {
+            return Err(ProtocolError::Greeting);
+        }
+        match message {
+            ToAgent::Hello { build } if build != BUILD => {
+                return Err(ProtocolError::OtherBuild { ours: BUILD, theirs: build.into() });
+            }
+            ToAgent::Hello { .. } => self.greeted = true,
+            ToAgent::Call { id, module, function, limits, input_length, input } => {
+                let call = ArrivingCall { module, function: function.into(), limits, input_length, input: Vec::new() };
+                self.handle_call(id, call, input)?;
+            }
+            ToAgent::Input { id, bytes } => self.handle_input_part(id, bytes)?,
+            ToAgent::Module { digest, length, bytes } => self.handle_module_part(digest, length, bytes)?,
+            ToAgent::NoModule { digest, reason } => {
+                self.modules.remove(&digest).ok_or(ProtocolError::UnexpectedModule(digest))?;
+                self.events.push_back(AgentEvent::NoModule { digest, reason: reason.into() });
+            }
+            ToAgent::Cancel { id } if self.arriving.remove(&id).is_some() => {
+                self.finish(id, Err(Fault::Cancelled), Usage::default());
+            }
+            ToAgent::Cancel { id } if self.open.contains(&id) => self.events.push_back(AgentEvent::Cancel { id }),
+            ToAgent::Cancel { id } => self.stop_returning(id),
+            ToAgent::Ping => self.outbox.say(&ToController::Pong),
+            ToAgent::Bye => self.events.push_back(AgentEvent::Closing),
+        }
+        Ok(())
+    }
+
+    /// A cancelled call has finished. If it has not returned yet, the rest of its result need not travel.
+    fn stop_returning(&mut self, id: CallId) {
+        if self.outbox.drop_payloads(|download| download.id == id) {
+            let outcome = Outcome::Failed(Fault::Cancelled);
+            self.outbox.say(&ToController::Return { id, outcome, usage: Usage::default() });
+        }
+    }
+
+    fn handle_call(&mut self, id: CallId, call: ArrivingCall, first: &[u8]) -> Result<(), ProtocolError> {
+        if !self.open.insert(id) {
+            return Err(ProtocolError::DuplicateCall(id));
+        }
+        let refusal = if self.open.len() > MAX_CALLS {
+            Some((LimitKind::ConcurrentCalls, MAX_CALLS as u64, self.open.len() as u64))
+        } else if call.input_length > call.limits.input_bytes {
+            Some((LimitKind::Input, call.limits.input_bytes, call.input_length))
+        } else {
+            None
+        };
+        if let Some((which, limit, asked)) = refusal {
+            self.finish(id, Err(Fault::Limit { which, limit, asked }), Usage::default());
+            return Ok(());
+        }
+        self.arriving.insert(id, call);
+        self.handle_input_part(id, first)
+    }
+
+    fn handle_input_part(&mut self, id: CallId, part: &[u8]) -> Result<(), ProtocolError> {
+        // Parts of a call that was refused or cancelled may still be under way.
+        let Some(call) = self.arriving.get_mut(&id) else { return Ok(()) };
+        let received = (call.input.len() + part.len()) as u64;
+        if received > call.input_length {
+            return Err(ProtocolError::TooLong { what: "an input", limit: call.input_length });
+        }
+        call.input.extend_from_slice(part);
+        if received == call.input_length
+            && let Some(call) = self.arriving.remove(&id)
+        {
+            let ArrivingCall { module, function, limits, input, .. } = call;
+            self.events.push_back(AgentEvent::Call { id, module, function, limits, input: input.into() });
+        }
+        Ok(())
+    }
+
+    fn handle_module_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
+        let module = self.modules.get_mut(&digest).ok_or(ProtocolError::UnexpectedModule(digest))?;
+        let received = (module.bytes.len() + part.len()) as u64;
+        if length > MAX_MODULE_BYTES || received > length {
+            return Err(ProtocolError::TooLong { what: "an artifact", limit: length.min(MAX_MODULE_BYTES) });
+        }
+        module.hasher.update(part);
+        module.bytes.extend_from_slice(part);
+        if received == length
+            && let Some(ArrivingModule { hasher, bytes }) = self.modules.remove(&digest)
+        {
+            if hasher.finish() != digest {
+                return Err(ProtocolError::WrongDigest(digest));
+            }
+            self.events.push_back(AgentEvent::Module { digest, bytes: bytes.into() });
+        }
+        Ok(())
+    }
+}

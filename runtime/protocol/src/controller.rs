@@ -1,0 +1,333 @@
+//! The controller's end of a conversation.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::{
+    BUILD, CallId, Digest, Fault, Limits, OutputStream, ProtocolError, Target, Usage,
+    frame::{self, CHUNK_BYTES, Splitter},
+    message::{Outcome, ToAgent, ToController},
+    outbox::Outbox,
+};
+
+/// An agent may ask this often for one artifact before a call that uses it returns. Twice is honest: a store may have
+/// dropped an artifact just before the call that needs it.
+const MAX_ASKS: u8 = 3;
+
+/// Protocol state of the controller's end.
+///
+/// - Commands queue bytes: [`call`](Self::call), [`cancel`](Self::cancel), [`provide`](Self::provide),
+///   [`refuse`](Self::refuse), [`ping`](Self::ping), [`close`](Self::close).
+/// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
+/// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
+#[derive(Debug)]
+pub struct ControllerConnection {
+    splitter: Splitter,
+    outbox: Outbox<Upload>,
+    events: VecDeque<ControllerEvent>,
+    greeted: bool,
+    next_call: u64,
+    calls: HashMap<CallId, OpenCall>,
+    asks: HashMap<Digest, u8>,
+    traffic: Traffic,
+    /// Something was sent since the agent last spoke.
+    awaiting: bool,
+}
+
+#[derive(Debug)]
+enum Upload {
+    Input(CallId),
+    Module { digest: Digest, length: u64 },
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    module: Digest,
+    output_bytes: u64,
+    stdio_bytes: u64,
+    result: Vec<u8>,
+    /// Received on stdout, stderr and the log.
+    received: [u64; 3],
+    cancelled: bool,
+}
+
+/// One call to make.
+#[derive(Debug, Clone)]
+pub struct CallRequest {
+    /// Digest of the artifact.
+    pub module: Digest,
+    /// Name of the task, such as `words::stats::lengths`.
+    pub function: String,
+    /// What the call may use.
+    pub limits: Limits,
+    /// The arguments: a CBOR array, or a map by parameter name.
+    pub input: Bytes,
+}
+
+/// What the agent said.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ControllerEvent {
+    /// The agent is up.
+    Ready {
+        /// What it runs on.
+        target: Target,
+    },
+    /// The agent lacks an artifact: answer with [`ControllerConnection::provide`] or `refuse`.
+    Need {
+        /// Which artifact. An open call names it.
+        module: Digest,
+    },
+    /// The guest of an open call wrote something.
+    Output {
+        /// The call.
+        id: CallId,
+        /// Where to.
+        stream: OutputStream,
+        /// What it wrote, at most [`CHUNK_BYTES`].
+        bytes: Bytes,
+    },
+    /// A call ended. Cancelled calls say nothing.
+    Returned {
+        /// The call.
+        id: CallId,
+        /// Its encoded value, or why there is none.
+        outcome: Result<Bytes, Fault>,
+        /// What it used.
+        usage: Usage,
+    },
+    /// The agent answered everything and exits.
+    Closed,
+}
+
+/// What crossed the wire so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes handed out to be sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Bytes of artifacts among those sent.
+    pub module_bytes: u64,
+    /// How often something was sent and then heard back from: what latency multiplies.
+    pub round_trips: u64,
+}
+
+impl Default for ControllerConnection {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ControllerConnection {
+    /// A conversation that begins with a greeting.
+    pub fn new() -> Self {
+        let mut outbox = Outbox::default();
+        outbox.say(&ToAgent::Hello { build: BUILD });
+        Self {
+            splitter: Splitter::default(),
+            outbox,
+            events: VecDeque::new(),
+            greeted: false,
+            next_call: 0,
+            calls: HashMap::new(),
+            asks: HashMap::new(),
+            traffic: Traffic::default(),
+            awaiting: false,
+        }
+    }
+
+    /// Makes a call; exactly one [`ControllerEvent::Returned`] will answer, unless it is cancelled.
+    pub fn call(&mut self, request: CallRequest) -> CallId {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        let mut input = request.input;
+        let first = input.split_to(input.len().min(CHUNK_BYTES));
+        self.calls.insert(
+            id,
+            OpenCall {
+                module: request.module,
+                output_bytes: request.limits.output_bytes,
+                stdio_bytes: request.limits.stdio_bytes,
+                result: Vec::new(),
+                received: [0; 3],
+                cancelled: false,
+            },
+        );
+        self.outbox.say(&ToAgent::Call {
+            id,
+            module: request.module,
+            function: &request.function,
+            limits: request.limits,
+            input_length: (first.len() + input.len()) as u64,
+            input: &first,
+        });
+        if !input.is_empty() {
+            self.outbox.send(Upload::Input(id), input);
+        }
+        id
+    }
+
+    /// Takes a call back. Nothing more is heard of it, and the agent ends it. Harmless if it has returned.
+    pub fn cancel(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id)
+            && !call.cancelled
+        {
+            call.cancelled = true;
+            call.result = Vec::new();
+            self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
+            self.outbox.say(&ToAgent::Cancel { id });
+        }
+    }
+
+    /// Answers [`ControllerEvent::Need`] with the artifact.
+    pub fn provide(&mut self, module: Digest, artifact: Bytes) {
+        let length = artifact.len() as u64;
+        self.outbox.send(Upload::Module { digest: module, length }, artifact);
+    }
+
+    /// Answers [`ControllerEvent::Need`] when there is no such artifact after all.
+    pub fn refuse(&mut self, module: Digest, reason: &str) {
+        self.outbox.say(&ToAgent::NoModule { digest: module, reason });
+    }
+
+    /// Asks for a sign of life.
+    pub fn ping(&mut self) {
+        self.outbox.say(&ToAgent::Ping);
+    }
+
+    /// Ends the conversation once open calls have returned; [`ControllerEvent::Closed`] answers.
+    pub fn close(&mut self) {
+        self.outbox.say(&ToAgent::Bye);
+    }
+
+    /// What crossed the wire so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Takes received bytes, cut anywhere.
+    pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        self.traffic.bytes_received += bytes.len() as u64;
+        if std::mem::take(&mut self.awaiting) {
+            self.traffic.round_trips += 1;
+        }
+        let mut splitter = std::mem::take(&mut self.splitter);
+        let result = splitter.split(bytes, |frame| self.handle_message(frame::read(frame)?));
+        self.splitter = splitter;
+        result
+    }
+
+    /// The next thing the agent said.
+    pub fn poll_event(&mut self) -> Option<ControllerEvent> {
+        self.events.pop_front()
+    }
+
+    /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most.
+    pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) {
+        let start = wire.len();
+        let traffic = &mut self.traffic;
+        self.outbox.fill(wire, |upload, bytes, _last, wire| match *upload {
+            Upload::Input(id) => frame::write(&ToAgent::Input { id, bytes }, wire),
+            Upload::Module { digest, length } => {
+                traffic.module_bytes += bytes.len() as u64;
+                frame::write(&ToAgent::Module { digest, length, bytes }, wire);
+            }
+        });
+        if wire.len() > start {
+            self.traffic.bytes_sent += (wire.len() - start) as u64;
+            self.awaiting = true;
+        }
+    }
+
+    fn handle_message(&mut self, message: ToController<'_>) -> Result<(), ProtocolError> {
+        if self.greeted == matches!(message, ToController::Hello { .. }) {
+            return Err(ProtocolError::Greeting);
+        }
+        match message {
+            ToController::Hello { build, .. } if build != BUILD => {
+                return Err(ProtocolError::OtherBuild { ours: BUILD, theirs: build.into() });
+            }
+            ToController::Hello { target, .. } => {
+                self.greeted = true;
+                self.events.push_back(ControllerEvent::Ready { target });
+            }
+            ToController::Need { module } => self.handle_need(module)?,
+            ToController::Output { id, stream, bytes } => self.handle_output(id, stream, bytes)?,
+            ToController::Result { id, bytes } => self.open_call(id)?.receive(bytes)?,
+            ToController::Return { id, outcome, usage } => self.handle_return(id, outcome, usage)?,
+            ToController::Pong => {}
+            ToController::Bye => self.events.push_back(ControllerEvent::Closed),
+        }
+        Ok(())
+    }
+
+    fn open_call(&mut self, id: CallId) -> Result<&mut OpenCall, ProtocolError> {
+        self.calls.get_mut(&id).ok_or(ProtocolError::UnknownCall(id))
+    }
+
+    /// A host may ask only for what an open call names, or it could read the whole cache.
+    fn handle_need(&mut self, module: Digest) -> Result<(), ProtocolError> {
+        let being_sent =
+            self.outbox.is_sending(|upload| matches!(upload, Upload::Module { digest, .. } if *digest == module));
+        if being_sent || !self.calls.values().any(|call| call.module == module) {
+            return Err(ProtocolError::UnexpectedModule(module));
+        }
+        let asks = self.asks.entry(module).or_default();
+        *asks += 1;
+        if *asks > MAX_ASKS {
+            return Err(ProtocolError::ModuleAskedTooOften(module));
+        }
+        self.events.push_back(ControllerEvent::Need { module });
+        Ok(())
+    }
+
+    fn handle_output(&mut self, id: CallId, stream: OutputStream, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let call = self.open_call(id)?;
+        let received = match stream {
+            OutputStream::Stdout => &mut call.received[0],
+            OutputStream::Stderr => &mut call.received[1],
+            OutputStream::Log(_) => &mut call.received[2],
+        };
+        *received += bytes.len() as u64;
+        if *received > call.stdio_bytes {
+            return Err(ProtocolError::TooLong { what: "a guest's output", limit: call.stdio_bytes });
+        }
+        if !call.cancelled {
+            let bytes = Bytes::copy_from_slice(bytes);
+            self.events.push_back(ControllerEvent::Output { id, stream, bytes });
+        }
+        Ok(())
+    }
+
+    fn handle_return(&mut self, id: CallId, outcome: Outcome<'_>, usage: Usage) -> Result<(), ProtocolError> {
+        let mut call = self.calls.remove(&id).ok_or(ProtocolError::UnknownCall(id))?;
+        self.asks.remove(&call.module);
+        self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
+        let outcome = match outcome {
+            Outcome::Done(last) => {
+                call.receive(last)?;
+                Ok(call.result.into())
+            }
+            Outcome::Failed(fault) => Err(fault),
+        };
+        if !call.cancelled {
+            self.events.push_back(ControllerEvent::Returned { id, outcome, usage });
+        }
+        Ok(())
+    }
+}
+
+impl OpenCall {
+    /// Adds a part of the result; of a cancelled call nothing is kept.
+    fn receive(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
+        if (self.result.len() + part.len()) as u64 > self.output_bytes {
+            return Err(ProtocolError::TooLong { what: "a result", limit: self.output_bytes });
+        }
+        if !self.cancelled {
+            self.result.extend_from_slice(part);
+        }
+        Ok(())
+    }
+}

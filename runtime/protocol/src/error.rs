@@ -1,0 +1,49 @@
+//! The other end broke a rule of the protocol: fatal for the session.
+
+use crate::{CallId, Digest, frame::MAX_FRAME_BYTES};
+
+/// The other end broke a rule of the protocol. Nothing it says later can be believed, so the session ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A frame announces more than [`MAX_FRAME_BYTES`].
+    #[error("a frame of {0} bytes, more than the {MAX_FRAME_BYTES} allowed")]
+    FrameTooLong(usize),
+    /// A frame is no message.
+    #[error("a frame that is no message")]
+    Malformed,
+    /// The first message is not `Hello`, or a later one is.
+    #[error("no greeting where one belongs")]
+    Greeting,
+    /// The other end is another build.
+    #[error("the other end is build {theirs}, this one is {ours}")]
+    OtherBuild {
+        /// The build of this end.
+        ours: &'static str,
+        /// What the other end says.
+        theirs: String,
+    },
+    /// A message about a call that was never made, or has returned.
+    #[error("a message about call {0}, which is not open")]
+    UnknownCall(CallId),
+    /// A call's number was used before.
+    #[error("call {0} was made twice")]
+    DuplicateCall(CallId),
+    /// The agent asks for, or is sent, an artifact that no open call needs.
+    #[error("artifact {0} is not needed by any open call")]
+    UnexpectedModule(Digest),
+    /// The agent asks again and again for an artifact it was sent.
+    #[error("artifact {0} was asked for too often")]
+    ModuleAskedTooOften(Digest),
+    /// An artifact's bytes are not those its digest names.
+    #[error("artifact {0} arrived with other bytes")]
+    WrongDigest(Digest),
+    /// An artifact, input, result or output is longer than was announced or allowed.
+    #[error("{what} is longer than the {limit} bytes allowed")]
+    TooLong {
+        /// What is too long.
+        what: &'static str,
+        /// What was announced or allowed.
+        limit: u64,
+    },
+}

@@ -1,0 +1,51 @@
+//! The language wxec's two ends speak, and nothing that moves a byte.
+//!
+//! Two state machines, [`ControllerConnection`] and [`AgentConnection`], turn received bytes into events and commands
+//! into bytes to send. They open no socket, read no clock and start no task; whoever drives them does. Beside them
+//! stands what both ends, the macros and guests agree on: [`Digest`], [`Limits`], [`Fault`], the guest ABI in [`abi`]
+//! and the bounded [`cbor`] codec.
+//!
+//! ```
+//! use wxec_protocol::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Limits, Target};
+//!
+//! let mut controller = ControllerConnection::new();
+//! let mut agent = AgentConnection::new(Target::new("x86_64", "linux"));
+//! controller.call(CallRequest {
+//!     module: Digest::of(b"some artifact"),
+//!     function: "words::count".into(),
+//!     limits: Limits::default(),
+//!     input: b"\x81\x65a b c".as_slice().into(),
+//! });
+//!
+//! let mut wire = Vec::new();
+//! controller.poll_transmit(&mut wire);
+//! agent.handle_input(&wire)?;
+//! assert!(matches!(agent.poll_event(), Some(AgentEvent::Call { .. })));
+//! # Ok::<(), wxec_protocol::ProtocolError>(())
+//! ```
+
+pub mod abi;
+pub mod cbor;
+
+mod agent;
+mod controller;
+mod digest;
+mod error;
+mod fault;
+mod frame;
+mod limits;
+mod message;
+mod outbox;
+
+pub use agent::{AgentConnection, AgentEvent, MAX_CALLS};
+pub use controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
+pub use digest::{Digest, Hasher, ParseDigestError};
+pub use error::ProtocolError;
+pub use fault::{Fault, Frame};
+pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
+pub use limits::{LimitKind, Limits};
+pub use message::{CallId, MAX_MODULE_BYTES, OutputStream, Target, Usage};
+pub use outbox::TRANSMIT_BYTES;
+
+/// Names this build of wxec. Both ends must have the same; an agent of another build is replaced, never spoken to.
+pub const BUILD: &str = env!("WXEC_BUILD");

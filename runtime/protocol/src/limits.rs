@@ -1,0 +1,92 @@
+//! What one call may use, and the error that says which limit was hit.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// What one call may use. Every field has a default that protects the host; units are in the names.
+///
+/// ```
+/// use wxec_protocol::Limits;
+///
+/// let limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
+/// assert_eq!(limits.output_bytes, 128 << 20);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Linear memory of the guest. 256 MiB by default.
+    pub memory_bytes: u64,
+    /// Encoded size of the arguments. 128 MiB by default.
+    pub input_bytes: u64,
+    /// Encoded size of the result. 128 MiB by default.
+    pub output_bytes: u64,
+    /// How much of stdout, and of stderr, is kept; the rest is counted and dropped. 1 MiB by default.
+    pub stdio_bytes: u64,
+    /// Wall time from the moment the agent starts the call. None by default.
+    pub deadline_ms: Option<u64>,
+}
+
+impl Limits {
+    /// The deadline as a duration.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline_ms.map(Duration::from_millis)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1 << 20;
+        Self {
+            memory_bytes: 256 * MIB,
+            input_bytes: 128 * MIB,
+            output_bytes: 128 * MIB,
+            stdio_bytes: MIB,
+            deadline_ms: None,
+        }
+    }
+}
+
+/// A limit that a call can hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum LimitKind {
+    /// [`Limits::memory_bytes`].
+    Memory,
+    /// [`Limits::input_bytes`].
+    Input,
+    /// [`Limits::output_bytes`].
+    Output,
+    /// Elements of a guest's tables.
+    Table,
+    /// The guest's call stack, in bytes.
+    Stack,
+    /// Calls at once in one session.
+    ConcurrentCalls,
+    /// Bytes of a compiled module.
+    Module,
+}
+
+impl LimitKind {
+    /// What the limit counts.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Memory | Self::Input | Self::Output | Self::Stack | Self::Module => "bytes",
+            Self::Table => "elements",
+            Self::ConcurrentCalls => "calls",
+        }
+    }
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::Table => "table",
+            Self::Stack => "stack",
+            Self::ConcurrentCalls => "concurrent calls",
+            Self::Module => "module size",
+        })
+    }
+}

@@ -1,0 +1,379 @@
+//! Greeting, calls cold and warm, modules, output, farewell.
+
+use wxec_protocol::{
+    AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, Frame,
+    LimitKind, Limits, MAX_CALLS, OutputStream, Target, Usage, abi::Panic,
+};
+
+use crate::{
+    pair::{ARTIFACT, Pair, USAGE, long, request},
+    wire::{ToAgent, ToController},
+};
+
+fn returned(id: wxec_protocol::CallId, value: impl Into<bytes::Bytes>) -> ControllerEvent {
+    ControllerEvent::Returned { id, outcome: Ok(value.into()), usage: USAGE }
+}
+
+#[test]
+fn the_first_thing_a_controller_hears_is_what_the_agent_runs_on() {
+    let mut agent = AgentConnection::new(Target::new("aarch64", "linux"));
+    let mut controller = ControllerConnection::new();
+    let mut wire = Vec::new();
+    agent.poll_transmit(&mut wire);
+    controller.handle_input(&wire).unwrap();
+    let target = Target { arch: "aarch64".into(), os: "linux".into() };
+    assert_eq!(controller.poll_event(), Some(ControllerEvent::Ready { target }));
+    assert_eq!(controller.poll_event(), None);
+}
+
+#[test]
+fn calls_may_be_made_before_the_greeting_is_answered() {
+    let (mut controller, mut agent) = (ControllerConnection::new(), AgentConnection::new(Target::here()));
+    controller.call(request("f", "1"));
+    let mut wire = Vec::new();
+    controller.poll_transmit(&mut wire);
+    agent.handle_input(&wire).unwrap();
+    assert!(matches!(agent.poll_event(), Some(AgentEvent::Call { .. })));
+}
+
+#[test]
+fn a_call_arrives_as_it_was_made() {
+    let mut pair = Pair::new();
+    let limits =
+        Limits { memory_bytes: 1, input_bytes: 2, output_bytes: 3, stdio_bytes: 4, deadline_ms: Some(u64::MAX) };
+    let module = Digest::of(b"another artifact");
+    let id = pair.controller.call(CallRequest {
+        module,
+        function: "words::count".into(),
+        limits: limits.clone(),
+        input: "in".into(),
+    });
+    let function = "words::count".into();
+    assert_eq!(pair.agent_events(), [AgentEvent::Call { id, module, function, limits, input: "in".into() }]);
+}
+
+#[test]
+fn a_warm_call_is_one_frame_out_and_one_back() {
+    let mut pair = Pair::new();
+    let before = pair.controller.traffic();
+
+    let id = pair.running(request("words::count", "a b a"));
+    pair.agent.finish(id, Ok("3".into()), USAGE);
+    assert_eq!(pair.controller_events(), [returned(id, "3")]);
+
+    assert!(matches!(*pair.controller_said(), [ToAgent::Call { .. }]));
+    assert!(matches!(*pair.agent_said(), [ToController::Return { .. }]));
+    let after = pair.controller.traffic();
+    assert_eq!(after.round_trips - before.round_trips, 1);
+    assert_eq!(after.module_bytes, 0);
+    assert!(after.bytes_sent - before.bytes_sent < 100, "{after:?}");
+    assert!(after.bytes_received - before.bytes_received < 20, "{after:?}");
+}
+
+#[test]
+fn a_cold_call_is_one_round_trip_more() {
+    let mut pair = Pair::new();
+    let before = pair.controller.traffic();
+    let module = Digest::of(ARTIFACT);
+
+    let id = pair.running(request("f", "1"));
+    pair.agent.need(module);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module }]);
+    pair.controller.provide(module, ARTIFACT.into());
+    assert_eq!(pair.agent_events(), [AgentEvent::Module { digest: module, bytes: ARTIFACT.into() }]);
+    pair.agent.finish(id, Ok("2".into()), USAGE);
+    assert_eq!(pair.controller_events(), [returned(id, "2")]);
+
+    assert!(matches!(*pair.controller_said(), [ToAgent::Call { .. }, ToAgent::Module { .. }]));
+    assert!(matches!(*pair.agent_said(), [ToController::Need { .. }, ToController::Return { .. }]));
+    let after = pair.controller.traffic();
+    assert_eq!(after.round_trips - before.round_trips, 2);
+    assert_eq!(after.module_bytes, ARTIFACT.len() as u64);
+}
+
+#[test]
+fn a_hundred_calls_of_a_missing_module_ask_for_it_once() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    let ids: Vec<_> = (0..100).map(|_| pair.controller.call(request("f", "1"))).collect();
+    for event in pair.agent_events() {
+        let AgentEvent::Call { module, .. } = event else { panic!("calls only") };
+        pair.agent.need(module);
+    }
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module }]);
+    pair.controller.provide(module, ARTIFACT.into());
+    assert!(matches!(*pair.agent_events(), [AgentEvent::Module { .. }]));
+    for id in &ids {
+        pair.agent.finish(*id, Ok("2".into()), USAGE);
+    }
+    assert_eq!(pair.controller_events(), ids.iter().map(|id| returned(*id, "2")).collect::<Vec<_>>());
+    assert_eq!(pair.controller.traffic().module_bytes, ARTIFACT.len() as u64);
+}
+
+#[test]
+fn a_store_that_dropped_a_module_may_ask_again() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    pair.running(request("f", "1"));
+    for _ in 0..2 {
+        pair.agent.need(module);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module }]);
+        pair.controller.provide(module, ARTIFACT.into());
+        assert!(matches!(*pair.agent_events(), [AgentEvent::Module { .. }]));
+    }
+}
+
+#[test]
+fn each_call_may_ask_anew() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    for _ in 0..10 {
+        let id = pair.running(request("f", "1"));
+        pair.agent.need(module);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module }]);
+        pair.controller.provide(module, ARTIFACT.into());
+        pair.settle();
+        assert!(matches!(pair.agent.poll_event(), Some(AgentEvent::Module { .. })));
+        pair.agent.finish(id, Ok("2".into()), USAGE);
+        assert_eq!(pair.controller_events(), [returned(id, "2")]);
+    }
+}
+
+#[test]
+fn a_module_that_is_not_to_be_had_is_refused_with_a_reason() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    let id = pair.running(request("f", "1"));
+    // Twice, because a refusal forgets the question and the module can be asked for again.
+    for _ in 0..2 {
+        pair.agent.need(module);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module }]);
+        pair.controller.refuse(module, "the compiler was killed");
+        let reason = "the compiler was killed".into();
+        assert_eq!(pair.agent_events(), [AgentEvent::NoModule { digest: module, reason }]);
+    }
+    let fault = Fault::BadModule("the compiler was killed".into());
+    pair.agent.finish(id, Err(fault.clone()), USAGE);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome: Err(fault), usage: USAGE }]);
+}
+
+#[test]
+fn ten_calls_return_in_the_order_they_finish() {
+    let mut pair = Pair::new();
+    let ids: Vec<_> = (0..10).map(|i| pair.running(request("f", format!("{i}")))).collect();
+    let finished = [7, 0, 9, 3, 8, 1, 2, 6, 5, 4].map(|i| ids[i]);
+    for id in finished {
+        pair.agent.finish(id, Ok(id.to_string().into()), USAGE);
+    }
+    assert_eq!(pair.controller_events(), finished.map(|id| returned(id, id.to_string())));
+}
+
+#[test]
+fn a_call_returns_once_however_often_it_is_finished() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    pair.agent.finish(id, Ok("first".into()), USAGE);
+    pair.agent.finish(id, Ok("second".into()), USAGE);
+    assert_eq!(pair.controller_events(), [returned(id, "first")]);
+}
+
+#[test]
+fn every_fault_arrives_as_it_was_said() {
+    let frames = vec![Frame { function: "words::count".into(), offset: Some(u64::MAX) }];
+    let panic = Panic { message: "oh no".into(), file: Some("src/lib.rs".into()), line: 3, column: 9 };
+    let faults = [
+        Fault::Task(vec![0xa0; 1 << 20]),
+        Fault::Panic { panic, frames: frames.clone() },
+        Fault::Trap { reason: "unreachable code".into(), frames },
+        Fault::Limit { which: LimitKind::Memory, limit: 1, asked: 2 },
+        Fault::Deadline { after_ms: 100 },
+        Fault::Cancelled,
+        Fault::NoSuchFunction { function: "words::cuont".into() },
+        Fault::BadArguments("a text, not a number".into()),
+        Fault::BadModule("not wasm".into()),
+        Fault::Agent("out of memory".into()),
+    ];
+    let mut pair = Pair::new();
+    for fault in faults {
+        let id = pair.running(request("f", "1"));
+        pair.agent.finish(id, Err(fault.clone()), USAGE);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome: Err(fault), usage: USAGE }]);
+    }
+}
+
+#[test]
+fn output_arrives_in_order_and_before_the_return() {
+    let mut pair = Pair::new();
+    for value in [long(1), long(CHUNK_BYTES + 1)] {
+        let id = pair.running(request("f", "1"));
+        let streams = [OutputStream::Stdout, OutputStream::Stderr, OutputStream::Log(2), OutputStream::Stdout];
+        for stream in streams {
+            pair.agent.output(id, stream, b"line\n");
+        }
+        pair.agent.finish(id, Ok(value.clone()), USAGE);
+
+        let mut expected: Vec<_> =
+            streams.map(|stream| ControllerEvent::Output { id, stream, bytes: "line\n".into() }).into();
+        expected.push(returned(id, value));
+        assert_eq!(pair.controller_events(), expected);
+    }
+}
+
+#[test]
+fn output_is_told_at_once() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    let bytes = bytes::Bytes::from("working\n");
+    pair.agent.output(id, OutputStream::Stderr, &bytes);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Output { id, stream: OutputStream::Stderr, bytes }]);
+}
+
+#[test]
+fn long_output_is_cut_and_arrives_whole() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    let written = long(1 << 20);
+    pair.agent.output(id, OutputStream::Stdout, &written);
+    let mut read = Vec::new();
+    for event in pair.controller_events() {
+        let ControllerEvent::Output { bytes, .. } = event else { panic!("output only") };
+        assert!(bytes.len() <= CHUNK_BYTES);
+        read.extend_from_slice(&bytes);
+    }
+    assert!(read == written);
+}
+
+#[test]
+fn output_of_a_finished_call_is_not_sent() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    pair.agent.finish(id, Ok("2".into()), USAGE);
+    pair.agent.output(id, OutputStream::Stdout, b"too late");
+    assert_eq!(pair.controller_events(), [returned(id, "2")]);
+}
+
+#[test]
+fn an_input_over_its_limit_fails_its_call_only() {
+    let mut pair = Pair::new();
+    let limits = Limits { input_bytes: 3, ..Limits::default() };
+    let other = pair.running(request("g", "fits"));
+    let id = pair.controller.call(CallRequest { limits: limits.clone(), ..request("f", "four") });
+    let outcome = Err(Fault::Limit { which: LimitKind::Input, limit: 3, asked: 4 });
+    assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome, usage: Usage::default() }]);
+    assert_eq!(pair.agent_events(), []);
+
+    pair.running(CallRequest { limits, ..request("f", "two") });
+    pair.agent.finish(other, Ok("2".into()), USAGE);
+    assert_eq!(pair.controller_events(), [returned(other, "2")]);
+}
+
+#[test]
+fn calls_beyond_the_maximum_are_refused_until_one_has_returned() {
+    let mut pair = Pair::new();
+    let ids: Vec<_> = (0..MAX_CALLS).map(|_| pair.controller.call(request("f", "1"))).collect();
+    assert_eq!(pair.agent_events().len(), MAX_CALLS);
+
+    let id = pair.controller.call(request("f", "1"));
+    let limit = MAX_CALLS as u64;
+    let outcome = Err(Fault::Limit { which: LimitKind::ConcurrentCalls, limit, asked: limit + 1 });
+    assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome, usage: Usage::default() }]);
+
+    pair.agent.finish(ids[0], Ok("2".into()), USAGE);
+    pair.running(request("f", "1"));
+}
+
+#[test]
+fn a_ping_is_answered_and_not_told() {
+    let mut pair = Pair::new();
+    let before = pair.controller.traffic().round_trips;
+    pair.controller.ping();
+    assert_eq!(pair.controller_events(), []);
+    assert_eq!(pair.agent_events(), []);
+    assert_eq!(pair.agent_said(), [ToController::Pong]);
+    assert_eq!(pair.controller.traffic().round_trips - before, 1);
+}
+
+#[test]
+fn what_the_agent_says_of_itself_is_no_round_trip() {
+    let mut pair = Pair::new();
+    let before = pair.controller.traffic().round_trips;
+    let id = pair.running(request("f", "1"));
+    for _ in 0..3 {
+        pair.agent.output(id, OutputStream::Stdout, b"working\n");
+        pair.settle();
+    }
+    assert_eq!(pair.controller.traffic().round_trips - before, 1, "the call and the first that was heard of it");
+}
+
+#[test]
+fn goodbye_is_answered_when_open_calls_have_returned() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    pair.controller.close();
+    assert_eq!(pair.agent_events(), [AgentEvent::Closing]);
+    assert!(!pair.agent.is_idle());
+
+    pair.agent.finish(id, Ok("2".into()), USAGE);
+    assert!(pair.agent.is_idle());
+    pair.agent.close();
+    assert_eq!(pair.controller_events(), [returned(id, "2"), ControllerEvent::Closed]);
+    assert!(!pair.step(), "nothing is left to say");
+}
+
+#[test]
+fn goodbye_does_not_overtake_a_long_result() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    pair.controller.close();
+    let value = long(1 << 20);
+    pair.agent.finish(id, Ok(value.clone()), USAGE);
+    pair.agent.close();
+    assert_eq!(pair.controller_events(), [returned(id, value), ControllerEvent::Closed]);
+}
+
+#[test]
+fn an_input_still_arriving_keeps_the_agent_busy() {
+    let mut pair = Pair::new();
+    let id = pair.controller.call(request("f", long(1 << 20)));
+    pair.controller.close();
+    pair.step();
+    assert_eq!(pair.agent.poll_event(), Some(AgentEvent::Closing));
+    assert!(!pair.agent.is_idle());
+
+    assert!(matches!(*pair.agent_events(), [AgentEvent::Call { .. }]));
+    pair.agent.finish(id, Ok("2".into()), USAGE);
+    assert!(pair.agent.is_idle());
+}
+
+/// A conversation of everything at once, as both ends told it.
+fn everything(mut pair: Pair) -> (Vec<AgentEvent>, Vec<ControllerEvent>) {
+    let module = Digest::of(ARTIFACT);
+    let empty = pair.controller.call(request("", ""));
+    let long_call = pair.controller.call(request("long", long(150_000)));
+    let unwanted = pair.controller.call(request("unwanted", "1"));
+    let mut heard = pair.agent_events();
+    pair.agent.need(module);
+    let mut told = pair.controller_events();
+    pair.controller.provide(module, ARTIFACT.into());
+    pair.controller.cancel(unwanted);
+    pair.controller.ping();
+    heard.extend(pair.agent_events());
+    pair.agent.finish(unwanted, Err(Fault::Cancelled), USAGE);
+    pair.agent.output(empty, OutputStream::Log(1), &long(70_000));
+    pair.agent.finish(empty, Ok("".into()), USAGE);
+    pair.agent.finish(long_call, Ok(long(150_001)), USAGE);
+    pair.controller.close();
+    heard.extend(pair.agent_events());
+    pair.agent.close();
+    told.extend(pair.controller_events());
+    (heard, told)
+}
+
+#[test]
+fn bytes_may_be_cut_anywhere() {
+    let whole = everything(Pair::new());
+    assert_eq!((whole.0.len(), whole.1.len()), (6, 6), "{whole:?}");
+    for part_bytes in [1, 2, 3, 4, 5, 7, 64, 1021, CHUNK_BYTES, CHUNK_BYTES + 1] {
+        assert!(everything(Pair::carrying_parts_of(part_bytes)) == whole, "parts of {part_bytes} bytes");
+    }
+}

@@ -1,0 +1,363 @@
+//! Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
+
+use std::{collections::HashSet, iter::from_fn};
+
+use allocation_counter::measure;
+use ciborium::Value;
+use proptest::{collection::vec, prelude::*, sample::Index};
+use wxec_protocol::{
+    AgentConnection, AgentEvent, BUILD, ControllerConnection, ControllerEvent, Digest, Fault, Limits, OutputStream,
+    ProtocolError, Target, Usage,
+    abi::{self, Function, Parameter, RecordError},
+    cbor::{self, DecodeError, Items},
+};
+
+use crate::{
+    pair::{ARTIFACT, request},
+    wire::{Outcome, ToAgent, ToController, frame, raw_frame},
+};
+
+/// Calls a controller has open, and as many beyond them that a peer may speak of.
+const OPEN: u64 = 3;
+
+/// What a controller with calls 0, 1 and 2 open makes of `wire`.
+fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<ProtocolError>) {
+    let mut controller = ControllerConnection::new();
+    (0..OPEN).for_each(|_| _ = controller.call(request("f", "1")));
+    let error = wire.chunks(part_bytes).find_map(|part| controller.handle_input(part).err());
+    let events = from_fn(|| controller.poll_event()).collect();
+    controller.poll_transmit(&mut Vec::new());
+    // No driver goes on after an error; it would do no harm.
+    let _ = controller.handle_input(wire);
+    (events, error)
+}
+
+/// What an agent that asked for a module makes of `wire`.
+fn heard(wire: &[u8], part_bytes: usize) -> (Vec<AgentEvent>, Option<ProtocolError>) {
+    let mut agent = AgentConnection::new(Target::here());
+    agent.need(Digest::of(ARTIFACT));
+    let error = wire.chunks(part_bytes).find_map(|part| agent.handle_input(part).err());
+    let events = from_fn(|| agent.poll_event()).collect();
+    agent.poll_transmit(&mut Vec::new());
+    let _ = agent.handle_input(wire);
+    (events, error)
+}
+
+/// Both ends take `wire`, and no more memory than its length explains.
+fn do_no_harm(wire: &[u8]) {
+    takes_bounded_memory(wire.len(), || _ = told(wire, usize::MAX));
+    takes_bounded_memory(wire.len(), || _ = heard(wire, usize::MAX));
+}
+
+/// Short messages become longer values, buffers grow by doubling, and for a declared length serde reserves up to
+/// 1 MiB, once for each level of nesting.
+fn takes_bounded_memory(received: usize, decode: impl FnOnce()) {
+    let bound = 64 * received as u64 + ((cbor::MAX_DEPTH as u64) << 20);
+    let taken = measure(decode).bytes_max;
+    assert!(taken < bound, "{taken} bytes for {received} received");
+}
+
+fn digests() -> impl Strategy<Value = Digest> {
+    prop_oneof![Just(Digest::of(ARTIFACT)), Just(Digest::of(b"another artifact"))]
+}
+
+fn payloads() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![vec(any::<u8>(), 0..20), Just(ARTIFACT.to_vec())]
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    prop_oneof![Just(Limits::default()), Just(Limits { input_bytes: 10, ..Limits::default() })]
+}
+
+fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
+    let id = || 0..2 * OPEN;
+    let length = || prop_oneof![0..30_u64, Just(ARTIFACT.len() as u64), any::<u64>()];
+    prop_oneof![
+        1 => Just(ToAgent::Hello { build: BUILD.into() }),
+        8 => (id(), digests(), ".{0,9}", limits(), length(), payloads()).prop_map(
+            |(id, module, function, limits, input_length, input)| ToAgent::Call {
+                id, module, function, limits, input_length, input
+            }
+        ),
+        8 => (id(), payloads()).prop_map(|(id, bytes)| ToAgent::Input { id, bytes }),
+        8 => (digests(), length(), payloads())
+            .prop_map(|(digest, length, bytes)| ToAgent::Module { digest, length, bytes }),
+        4 => (digests(), ".{0,9}").prop_map(|(digest, reason)| ToAgent::NoModule { digest, reason }),
+        4 => id().prop_map(|id| ToAgent::Cancel { id }),
+        1 => Just(ToAgent::Ping),
+        1 => Just(ToAgent::Bye),
+    ]
+}
+
+fn messages_to_controller() -> impl Strategy<Value = ToController> {
+    // Mostly of open calls, or sequences would soon end.
+    let id = || prop_oneof![9 => 0..OPEN, 1 => 0..2 * OPEN];
+    let stream =
+        prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr), any::<u8>().prop_map(OutputStream::Log)];
+    let outcome = prop_oneof![payloads().prop_map(Outcome::Done), Just(Outcome::Failed(Fault::Cancelled))];
+    prop_oneof![
+        1 => Just(ToController::Hello { build: BUILD.into(), target: Target::here() }),
+        4 => digests().prop_map(|module| ToController::Need { module }),
+        8 => (id(), stream, payloads()).prop_map(|(id, stream, bytes)| ToController::Output { id, stream, bytes }),
+        8 => (id(), payloads()).prop_map(|(id, bytes)| ToController::Result { id, bytes }),
+        4 => (id(), outcome).prop_map(|(id, outcome)| ToController::Return { id, outcome, usage: Usage::default() }),
+        1 => Just(ToController::Pong),
+        1 => Just(ToController::Bye),
+    ]
+}
+
+/// A greeting and what follows it, as it travels to a controller.
+fn wires_to_controller() -> impl Strategy<Value = Vec<u8>> {
+    let hello = frame(&ToController::Hello { build: BUILD.into(), target: Target::here() });
+    vec(messages_to_controller().prop_map(|message| frame(&message)), 0..20)
+        .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
+}
+
+/// A greeting and what follows it, as it travels to an agent.
+fn wires_to_agent() -> impl Strategy<Value = Vec<u8>> {
+    let hello = frame(&ToAgent::Hello { build: BUILD.into() });
+    vec(messages_to_agent().prop_map(|message| frame(&message)), 0..20)
+        .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
+}
+
+/// Bytes of `whole` with some changed, added or gone.
+fn damaged(whole: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    (whole, vec((any::<Index>(), any::<u8>(), 0..3), 1..4)).prop_map(|(mut bytes, injuries)| {
+        for (at, byte, injury) in injuries {
+            let at = at.index(bytes.len().max(1));
+            match injury {
+                0 if at < bytes.len() => bytes[at] = byte,
+                1 if at < bytes.len() => drop(bytes.remove(at)),
+                _ => bytes.insert(at, byte),
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_do_no_harm(bytes in vec(any::<u8>(), 0..500)) {
+        do_no_harm(&bytes);
+        let frames = [frame(&ToAgent::Hello { build: BUILD.into() }), raw_frame(&bytes)].concat();
+        do_no_harm(&frames);
+    }
+
+    #[test]
+    fn damaged_messages_do_no_harm(wire in prop_oneof![damaged(wires_to_controller()), damaged(wires_to_agent())]) {
+        do_no_harm(&wire);
+    }
+
+    #[test]
+    fn messages_in_any_order_do_no_harm(wire in prop_oneof![wires_to_controller(), wires_to_agent()]) {
+        do_no_harm(&wire);
+    }
+
+    #[test]
+    fn it_does_not_matter_where_messages_are_cut(
+        to_controller in damaged(wires_to_controller()),
+        to_agent in damaged(wires_to_agent()),
+        part_bytes in 1..50_usize,
+    ) {
+        prop_assert_eq!(told(&to_controller, part_bytes), told(&to_controller, usize::MAX));
+        prop_assert_eq!(heard(&to_agent, part_bytes), heard(&to_agent, usize::MAX));
+    }
+
+    #[test]
+    fn a_call_returns_at_most_once_and_is_not_heard_of_again(wire in wires_to_controller()) {
+        let mut returned = HashSet::new();
+        for event in told(&wire, usize::MAX).0 {
+            match event {
+                ControllerEvent::Output { id, .. } => prop_assert!(!returned.contains(&id)),
+                ControllerEvent::Returned { id, .. } => prop_assert!(returned.insert(id)),
+                _ => {}
+            }
+        }
+        prop_assert!(returned.len() as u64 <= OPEN);
+    }
+
+    #[test]
+    fn a_module_is_told_only_if_its_digest_is_right(wire in damaged(wires_to_agent())) {
+        for event in heard(&wire, usize::MAX).0 {
+            if let AgentEvent::Module { digest, bytes } = event {
+                prop_assert_eq!(digest, Digest::of(&bytes));
+            }
+        }
+    }
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,30}".prop_map(Value::from),
+        vec(any::<u8>(), 0..30).prop_map(Value::Bytes),
+    ];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::Array),
+            vec((inner.clone(), inner.clone()), 0..6).prop_map(Value::Map),
+            (32..40_u64, inner).prop_map(|(tag, value)| Value::Tag(tag, value.into())),
+        ]
+    })
+}
+
+/// The encoding of `value`, which compares better: a NaN is not equal to itself.
+fn encoded(value: &Value) -> Vec<u8> {
+    cbor::encode(value).unwrap()
+}
+
+/// What the items in `bytes` decode to.
+fn decoded(bytes: &[u8], items: &Items) -> Result<Vec<Value>, DecodeError> {
+    match items {
+        Items::Positional(ranges) => ranges.iter().map(|range| cbor::decode(&bytes[range.clone()])).collect(),
+        Items::Named(entries) => entries.iter().map(|(_, range)| cbor::decode(&bytes[range.clone()])).collect(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn positional_items_are_what_was_encoded(values in vec(values(), 0..5)) {
+        let bytes = cbor::encode(&values).unwrap();
+        let items = cbor::items(&bytes).unwrap();
+        prop_assert!(matches!(items, Items::Positional(_)));
+        prop_assert_eq!(encoded(&Value::Array(decoded(&bytes, &items).unwrap())), bytes);
+    }
+
+    #[test]
+    fn named_items_are_what_was_encoded(entries in vec((".{0,9}", values()), 0..5)) {
+        let map = entries.iter().map(|(name, value)| (Value::from(name.clone()), value.clone())).collect();
+        let bytes = encoded(&Value::Map(map));
+        let items = cbor::items(&bytes).unwrap();
+        let Items::Named(ranges) = &items else { panic!("a map") };
+        prop_assert!(ranges.iter().map(|(name, _)| name).eq(entries.iter().map(|(name, _)| name)));
+        let values = entries.into_iter().map(|(_, value)| value).collect();
+        prop_assert_eq!(encoded(&Value::Array(decoded(&bytes, &items).unwrap())), encoded(&Value::Array(values)));
+    }
+
+    #[test]
+    fn any_cbor_is_split_as_it_would_be_decoded(bytes in prop_oneof![
+        vec(any::<u8>(), 0..200),
+        damaged(vec(values(), 0..5).prop_map(|values| encoded(&Value::Array(values)))),
+    ]) {
+        match (cbor::decode(&bytes), cbor::items(&bytes)) {
+            (Ok(Value::Array(values)), Ok(items)) => {
+                let items = Value::Array(decoded(&bytes, &items).unwrap());
+                prop_assert_eq!(encoded(&items), encoded(&Value::Array(values)));
+            }
+            // An array of unknown length, or of more items than a call may have.
+            (Ok(Value::Array(values)), Err(_)) => prop_assert!(bytes[0] == 0x9f || values.len() > 256),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn any_cbor_takes_bounded_memory(bytes in prop_oneof![
+        vec(any::<u8>(), 0..200),
+        damaged(values().prop_map(|value| encoded(&value))),
+    ]) {
+        takes_bounded_memory(bytes.len(), || {
+            let _ = (cbor::items(&bytes), cbor::decode::<Value>(&bytes));
+            let _ = (cbor::decode::<Function>(&bytes), cbor::decode::<abi::Panic>(&bytes));
+            let _ = (cbor::decode::<abi::TaskFailure>(&bytes), cbor::decode::<Vec<(u64, String)>>(&bytes));
+        });
+    }
+}
+
+fn functions() -> impl Strategy<Value = (String, Function)> {
+    let parameters = vec(("[a-z]{1,9}", ".{0,9}"), 0..4);
+    let texts = ("[a-z:]{0,9}", "[a-z]{1,9}", ".{0,20}", ".{0,9}", proptest::option::of(".{0,9}"));
+    (texts, parameters).prop_map(|((module, name, doc, returns, error), parameters)| {
+        let path = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
+        let parameters = parameters.into_iter().map(|(name, type_name)| Parameter { name, type_name }).collect();
+        (module, Function { path, name, doc, parameters, returns, error })
+    })
+}
+
+fn records(functions: &[(String, Function)]) -> Vec<u8> {
+    functions.iter().flat_map(|(module, function)| abi::record(module, function)).collect()
+}
+
+proptest! {
+    #[test]
+    fn records_are_read_back(functions in vec(functions(), 0..5)) {
+        let read = abi::functions(&records(&functions)).unwrap();
+        prop_assert!(read.iter().eq(functions.iter().map(|(_, function)| function)), "{:?}", read);
+    }
+
+    #[test]
+    fn any_records_take_bounded_memory(bytes in prop_oneof![
+        vec(any::<u8>(), 0..200),
+        damaged(vec(functions(), 0..5).prop_map(|functions| records(&functions))),
+    ]) {
+        takes_bounded_memory(bytes.len(), || _ = abi::functions(&bytes));
+    }
+}
+
+#[test]
+fn records_that_are_too_long_are_not_read() {
+    let records = vec![0; abi::MAX_SECTION_BYTES + 1];
+    assert_eq!(abi::functions(&records), Err(RecordError::TooLong(records.len())));
+}
+
+#[test]
+fn a_record_that_is_cut_short_is_named() {
+    let function = Function {
+        path: "f".into(),
+        name: "f".into(),
+        doc: String::new(),
+        parameters: Vec::new(),
+        returns: String::new(),
+        error: None,
+    };
+    let record = abi::record("", &function);
+    assert_eq!(abi::functions(&record), Ok(vec![function]));
+    for cut in [1, 3, 4, record.len() - 1] {
+        let records = [&*record, &record[..cut]].concat();
+        assert_eq!(abi::functions(&records), Err(RecordError::CutShort(1)), "{cut}");
+    }
+}
+
+#[test]
+fn a_record_that_is_something_else_is_named() {
+    let record = [&[1, 0, 0, 0][..], &[0xf6]].concat();
+    let error = abi::functions(&record).unwrap_err();
+    assert!(matches!(error, RecordError::Decode { index: 0, source: DecodeError::Type(_) }), "{error:?}");
+}
+
+#[test]
+fn more_items_than_a_call_may_have_are_refused() {
+    assert!(cbor::items(&cbor::encode(&vec![(); 256]).unwrap()).is_ok());
+    assert!(cbor::items(&cbor::encode(&vec![(); 257]).unwrap()).is_err());
+}
+
+#[test]
+fn values_nest_as_deep_as_the_limit_says() {
+    let nested = |depth| [vec![0x81; depth], vec![0xf6]].concat();
+    assert!(cbor::decode::<Value>(&nested(cbor::MAX_DEPTH - 1)).is_ok());
+    assert_eq!(cbor::decode::<Value>(&nested(cbor::MAX_DEPTH + 1)), Err(DecodeError::TooDeep));
+    assert!(cbor::items(&nested(cbor::MAX_DEPTH)).is_ok());
+    assert_eq!(cbor::items(&nested(cbor::MAX_DEPTH + 2)), Err(DecodeError::TooDeep));
+}
+
+#[test]
+fn whatever_values_nest_in_counts() {
+    let [array, open_array, map, open_map, key, tag] = [&[0x81][..], &[0x9f], &[0xa1, 0], &[0xbf, 0], &[0xa1], &[0xc6]];
+    for nest in [array, open_array, map, open_map, key, tag] {
+        let bytes = [&[0x81], &*nest.repeat(1000)].concat();
+        assert_eq!(cbor::items(&bytes), Err(DecodeError::TooDeep), "{nest:x?}");
+    }
+}
+
+#[test]
+fn items_of_unknown_length_are_found_whole() {
+    let bytes =
+        [&[0x84][..], b"\x5f\x41a\x41b\xff", b"\x7f\x61a\x61b\xff", b"\x9f\x01\x02\xff", b"\xbf\x01\x02\xff"].concat();
+    let items = cbor::items(&bytes).unwrap();
+    let map = Value::Map(vec![(1.into(), 2.into())]);
+    let expected = [Value::Bytes(b"ab".into()), "ab".into(), Value::Array(vec![1.into(), 2.into()]), map];
+    assert_eq!(decoded(&bytes, &items).unwrap(), expected);
+    assert_eq!(cbor::items(&[0x81, 0x9f, 0x01]), Err(DecodeError::Malformed(3)), "it has no end");
+}

@@ -1,0 +1,31 @@
+//! Tests of the conversation and of what both ends agree on. No process, no clock, no bytes on any wire.
+
+/// The messages written out a second time: to script a misbehaving peer, and to read what a real one said.
+mod wire;
+
+/// Both ends joined by queues.
+mod pair;
+
+/// Greeting, calls cold and warm, modules, output, farewell.
+mod conversation;
+
+/// Long inputs, results and modules: whole, in turns, and never in the way of a short message.
+mod payloads;
+
+/// Calls taken back: before, while and after they run.
+mod cancellation;
+
+/// An agent that breaks the rules, one at a time, and the controller that notices.
+mod hostile_agent;
+
+/// The same the other way round. A controller is trusted, but its bugs are not.
+mod hostile_controller;
+
+/// Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
+mod decoding;
+
+/// Digests, records, limits and the texts people read.
+mod vocabulary;
+
+/// What the crate's sources must not mention.
+mod purity;

@@ -1,0 +1,102 @@
+//! The messages written out a second time, by hand, so that these tests notice when the wire changes.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use wxec_protocol::{CallId, Digest, Fault, Limits, OutputStream, Target, Usage};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ToAgent {
+    Hello {
+        build: String,
+    },
+    Call {
+        id: u64,
+        module: Digest,
+        function: String,
+        limits: Limits,
+        input_length: u64,
+        #[serde(with = "serde_bytes")]
+        input: Vec<u8>,
+    },
+    Input {
+        id: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    Module {
+        digest: Digest,
+        length: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    NoModule {
+        digest: Digest,
+        reason: String,
+    },
+    Cancel {
+        id: u64,
+    },
+    Ping,
+    Bye,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ToController {
+    Hello {
+        build: String,
+        target: Target,
+    },
+    Need {
+        module: Digest,
+    },
+    Output {
+        id: u64,
+        stream: OutputStream,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    Result {
+        id: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    Return {
+        id: u64,
+        outcome: Outcome,
+        usage: Usage,
+    },
+    Pong,
+    Bye,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    Done(#[serde(with = "serde_bytes")] Vec<u8>),
+    Failed(Fault),
+}
+
+/// A message as it travels.
+pub(crate) fn frame<M: Serialize>(message: &M) -> Vec<u8> {
+    raw_frame(&postcard::to_allocvec(message).unwrap())
+}
+
+/// Any bytes in the frame of a message.
+pub(crate) fn raw_frame(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap();
+    [&length.to_le_bytes(), body].concat()
+}
+
+/// The messages in a stretch of whole frames.
+pub(crate) fn messages<M: DeserializeOwned>(mut wire: &[u8]) -> Vec<M> {
+    let mut messages = Vec::new();
+    while let Some((length, rest)) = wire.split_first_chunk() {
+        let (body, rest) = rest.split_at(u32::from_le_bytes(*length) as usize);
+        messages.push(postcard::from_bytes(body).unwrap());
+        wire = rest;
+    }
+    messages
+}
+
+/// A call's number.
+pub(crate) fn number(id: CallId) -> u64 {
+    id.to_string().parse().unwrap()
+}
