@@ -1,0 +1,65 @@
+//! Modules to artifacts: WebAssembly in, machine code for one target out.
+
+use wxec_protocol::{MAX_MODULE_BYTES, Target};
+
+use crate::config;
+
+/// A module may not be longer. The largest guest seen, Python, takes 18 MB.
+pub const MAX_WASM_BYTES: usize = 64 << 20;
+
+/// What every module begins with: magic number and version.
+const MODULE_HEAD: &[u8] = b"\0asm\x01\0\0\0";
+/// What every component begins with.
+const COMPONENT_HEAD: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// Why a module has no artifact.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// The module is longer than [`MAX_WASM_BYTES`].
+    #[error("the module has {0} bytes, more than the {MAX_WASM_BYTES} allowed")]
+    TooLong(usize),
+    /// The bytes are no WebAssembly.
+    #[error("not a WebAssembly module")]
+    NotWasm,
+    /// The bytes are a component, which wraps modules.
+    #[error("a WebAssembly component, where a core module is wanted")]
+    Component,
+    /// There is no code generator for the target.
+    #[error("cannot compile for {target}: {reason}")]
+    Target {
+        /// What to compile for.
+        target: Target,
+        /// Wasmtime's words.
+        reason: String,
+    },
+    /// The module breaks a rule of WebAssembly 2.0, or uses what came later.
+    #[error("{0}")]
+    Invalid(String),
+    /// The artifact is longer than an agent takes.
+    #[error("the artifact has {0} bytes, more than the {MAX_MODULE_BYTES} allowed")]
+    ArtifactTooLong(usize),
+}
+
+/// Compiles `wasm` for `target`, with the settings every [`Sandbox`](crate::Sandbox) runs with and for the oldest CPU
+/// of the target's architecture.
+///
+/// A module can be written to make this take very long or very much memory: do it in a process that has limits.
+pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {
+    if wasm.len() > MAX_WASM_BYTES {
+        return Err(CompileError::TooLong(wasm.len()));
+    }
+    if wasm.starts_with(COMPONENT_HEAD) {
+        return Err(CompileError::Component);
+    }
+    if !wasm.starts_with(MODULE_HEAD) {
+        return Err(CompileError::NotWasm);
+    }
+    let engine = config::compile_engine(target)
+        .map_err(|error| CompileError::Target { target: target.clone(), reason: format!("{error:#}") })?;
+    let artifact = engine.precompile_module(wasm).map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
+    match artifact.len() {
+        length if length as u64 > MAX_MODULE_BYTES => Err(CompileError::ArtifactTooLong(length)),
+        _ => Ok(artifact),
+    }
+}

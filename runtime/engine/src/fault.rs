@@ -1,0 +1,89 @@
+//! Why a guest stopped: from wasmtime's error, and what was noted on the way, to a [`Fault`].
+
+use wasmtime::{Error, Trap, WasmBacktrace};
+use wxec_protocol::{Fault, Frame, LimitKind, abi::Panic};
+
+use crate::{
+    config::{MAX_FRAMES, MAX_STACK_BYTES},
+    guest::Guest,
+    limits::LimitHit,
+    wasi,
+};
+
+/// Texts in a fault. Guests write some of them, a person reads them, and a fault must fit into a frame.
+const MAX_TEXT_BYTES: usize = 64 << 10;
+
+/// A function's name in a backtrace. Real ones are shorter, and a fault holds up to 32.
+const MAX_NAME_BYTES: usize = 1 << 10;
+
+/// Why `guest` was ended by `error`.
+pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
+    if let Some(hit) = error.downcast_ref::<LimitHit>() {
+        return (*hit).into();
+    }
+    let frames = frames(error);
+    let trap = error.downcast_ref::<Trap>();
+    let exit = wasi::exit_code(error);
+
+    // Guests that get no memory give up, each in its own way, and few can say why. Two endings have other reasons.
+    let gave_up = trap != Some(&Trap::StackOverflow) && exit != Some(0);
+    if let Some(refusal) = guest.growth.into_refusal()
+        && guest.panic.as_ref().is_none_or(is_about_memory)
+        && gave_up
+    {
+        return refusal.into();
+    }
+    if let Some(panic) = guest.panic {
+        return Fault::Panic { panic, frames };
+    }
+    match (trap, exit) {
+        (Some(Trap::StackOverflow), _) => stack_overflow(),
+        (Some(trap), _) => Fault::Trap { reason: reason(trap, &frames), frames },
+        (None, Some(code)) => Fault::Trap { reason: format!("the guest exited with code {code}"), frames },
+        // With no guest function on the stack, it was wasmtime that failed, before the guest ran.
+        (None, None) if frames.is_empty() => Fault::Agent(bounded(format!("{error:#}"))),
+        (None, None) => Fault::Trap { reason: bounded(error.root_cause().to_string()), frames },
+    }
+}
+
+/// Why a module cannot be loaded.
+pub(crate) fn bad_module(error: &Error) -> Fault {
+    Fault::BadModule(bounded(format!("{error:#}")))
+}
+
+/// Cuts a text that is longer than a fault may carry.
+pub(crate) fn bounded(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+    text
+}
+
+/// What Rust says when an allocation fails and nobody handles it, with or without a standard library.
+fn is_about_memory(panic: &Panic) -> bool {
+    panic.message.starts_with("memory allocation of ")
+}
+
+/// The trap does not say how much stack was wanted, only that it was more than there is.
+fn stack_overflow() -> Fault {
+    let limit = MAX_STACK_BYTES as u64;
+    LimitHit { which: LimitKind::Stack, limit, asked: limit + 1 }.into()
+}
+
+fn reason(trap: &Trap, frames: &[Frame]) -> String {
+    // What of its stack a Rust or C guest keeps in memory ends before wasmtime's own limit, at address 0.
+    let deep = *trap == Trap::MemoryOutOfBounds && frames.len() == MAX_FRAMES.get();
+    let hint = if deep { ", probably a stack overflow: many functions are active" } else { "" };
+    let text = trap.to_string();
+    format!("{}{hint}", text.strip_prefix("wasm trap: ").unwrap_or(&text))
+}
+
+fn frames(error: &Error) -> Vec<Frame> {
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        Some(name) => name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned(),
+        None => format!("function {}", frame.func_index()),
+    };
+    frames
+        .iter()
+        .map(|frame| Frame { function: name(frame), offset: frame.module_offset().map(|offset| offset as u64) })
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! The imports of module `wxec_v1`: a guest pulls its input and pushes its output.
+//!
+//! Every pointer and length comes from the guest and is checked before a byte is touched; a lie ends the call.
+
+use std::ops::Range;
+
+use wasmtime::{Caller, Extern, Linker, Result, format_err};
+use wxec_protocol::{
+    LimitKind, MAX_FRAME_BYTES,
+    abi::{self, Panic},
+    cbor,
+};
+
+use crate::{guest::Guest, limits::LimitHit};
+
+/// An error body travels in one frame with the fault around it.
+const MAX_ERROR_BYTES: u64 = 1 << 20;
+const _: () = assert!(MAX_ERROR_BYTES < MAX_FRAME_BYTES as u64);
+
+/// The record of a panic travels in one frame with its backtrace. People read the message.
+const MAX_PANIC_BYTES: usize = 64 << 10;
+
+/// Gives guests the imports of `wxec_v1`.
+pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
+    linker.func_wrap(abi::IMPORTS, "input_len", input_len)?;
+    linker.func_wrap(abi::IMPORTS, "input_read", input_read)?;
+    linker.func_wrap(abi::IMPORTS, "output_write", output_write)?;
+    linker.func_wrap(abi::IMPORTS, "error_write", error_write)?;
+    linker.func_wrap(abi::IMPORTS, "log", log)?;
+    linker.func_wrap(abi::IMPORTS, "panic", panic)?;
+    linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
+    Ok(())
+}
+
+fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {
+    Ok(u32::try_from(caller.data().input.len())?)
+}
+
+/// Copies input from `offset` on to `pointer`, as much as there is and fits. Returns how much that was.
+fn input_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32) -> Result<u32> {
+    let (memory, guest) = memory(&mut caller)?;
+    let room = range(memory, pointer, length)?;
+    let input = guest.input.get(offset as usize..).unwrap_or_default();
+    let input = &input[..input.len().min(room.len())];
+    memory[room][..input.len()].copy_from_slice(input);
+    Ok(u32::try_from(input.len())?)
+}
+
+fn output_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()> {
+    let (memory, guest) = memory(&mut caller)?;
+    let bytes = &memory[range(memory, pointer, length)?];
+    append(&mut guest.output, bytes, guest.output_limit)
+}
+
+fn error_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()> {
+    let (memory, guest) = memory(&mut caller)?;
+    let bytes = &memory[range(memory, pointer, length)?];
+    append(&mut guest.error, bytes, MAX_ERROR_BYTES)
+}
+
+fn log(mut caller: Caller<'_, Guest>, level: i32, pointer: u32, length: u32) -> Result<()> {
+    let (memory, guest) = memory(&mut caller)?;
+    let record = &memory[range(memory, pointer, length)?];
+    let level = u8::try_from(level.clamp(1, 5))?;
+    guest.stdio.log(level, record);
+    Ok(())
+}
+
+/// Notes what a guest says as it panics. It traps next, and the note explains the trap.
+fn panic(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()> {
+    let (memory, guest) = memory(&mut caller)?;
+    let record = &memory[range(memory, pointer, length)?];
+    let unreadable = |why| Panic { message: format!("a panic whose record {why}"), file: None, line: 0, column: 0 };
+    guest.panic = Some(match record {
+        long if long.len() > MAX_PANIC_BYTES => unreadable(format!("is {} bytes long", long.len())),
+        record => cbor::decode(record).unwrap_or_else(|error| unreadable(format!("cannot be decoded: {error}"))),
+    });
+    Ok(())
+}
+
+/// Always no: a cancelled call is dropped where it stands.
+fn cancelled() -> i32 {
+    0
+}
+
+/// The guest's memory, beside the host's side of the call.
+fn memory<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest)> {
+    match caller.get_export("memory") {
+        Some(Extern::Memory(memory)) => Ok(memory.data_and_store_mut(caller)),
+        _ => Err(format_err!("the module exports no memory named `memory`")),
+    }
+}
+
+fn range(memory: &[u8], pointer: u32, length: u32) -> Result<Range<usize>> {
+    let start = pointer as usize;
+    match start.checked_add(length as usize) {
+        Some(end) if end <= memory.len() => Ok(start..end),
+        _ => Err(format_err!("a host call was given {length} bytes at {pointer:#x}, beyond the end of memory")),
+    }
+}
+
+fn append(body: &mut Vec<u8>, bytes: &[u8], limit: u64) -> Result<()> {
+    let asked = body.len() as u64 + bytes.len() as u64;
+    if asked > limit {
+        return Err(LimitHit { which: LimitKind::Output, limit, asked }.into());
+    }
+    body.extend_from_slice(bytes);
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! wxec's sandbox, and the only crate that knows wasmtime.
+//!
+//! A [`Sandbox`] loads artifacts and runs calls. Every call has a fresh instance of its module, sees its input, a clock
+//! and random numbers, and is held to its limits; what it prints goes to an [`Output`] while it runs. With the feature
+//! `compile`, `compile` makes artifacts. Both share one configuration, because wasmtime loads only what was compiled
+//! with the very settings it runs with.
+//!
+//! This crate opens no file, reads no environment and writes to no stream of its process.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use wxec_engine::{Output, Request, Sandbox, VerifiedArtifact, compile};
+//! use wxec_protocol::{Digest, Limits, OutputStream, Target};
+//!
+//! struct Screen;
+//! impl Output for Screen {
+//!     fn write(&self, _: OutputStream, bytes: &[u8]) {
+//!         print!("{}", String::from_utf8_lossy(bytes));
+//!     }
+//! }
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let wasm = wat::parse_str(
+//!     r#"(module
+//!         (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
+//!         (memory (export "memory") 1)
+//!         (data (i32.const 8) "\18\2a") ;; 42 in CBOR
+//!         (func (export "wx1_answer") (result i32)
+//!             (call $output_write (i32.const 8) (i32.const 2))
+//!             (i32.const 0)))"#,
+//! )?;
+//! let artifact = compile(&wasm, &Target::here())?;
+//! let digest = Digest::of(&artifact);
+//!
+//! let sandbox = Sandbox::new()?;
+//! let program = sandbox.load(&VerifiedArtifact::verify(artifact.into(), digest)?).expect("a module that links");
+//! let request = Request { function: "answer".into(), limits: Limits::default(), input: Default::default() };
+//! let completion = sandbox.run(&program, request, Arc::new(Screen)).await;
+//! assert_eq!(completion.outcome.as_deref(), Ok(&[0x18, 42][..]));
+//! # Ok(()) }
+//! ```
+
+mod artifact;
+mod call;
+#[cfg(feature = "compile")]
+mod compile;
+mod config;
+mod fault;
+mod guest;
+mod hostcalls;
+mod limits;
+mod output;
+mod program;
+mod sandbox;
+mod supervisor;
+mod ticker;
+mod wasi;
+
+pub use artifact::{VerifiedArtifact, WrongDigest};
+pub use call::{Completion, Request};
+#[cfg(feature = "compile")]
+pub use compile::{CompileError, MAX_WASM_BYTES, compile};
+pub use config::MAX_RUNNING;
+pub use output::Output;
+pub use program::Program;
+pub use sandbox::{EngineError, Sandbox};

@@ -1,0 +1,78 @@
+//! What a guest prints and logs while it runs, up to a limit for each stream.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use wxec_protocol::OutputStream;
+
+/// What a log record costs beside its text, so that a flood of empty records ends too.
+const RECORD_BYTES: u64 = 16;
+
+/// Takes what guests print and log, while they run.
+///
+/// Called on the thread that runs the guest, which waits for it: an implementation passes the bytes on and returns.
+pub trait Output: Send + Sync + 'static {
+    /// Takes `bytes` of `stream`: a piece of a text, or one whole record of [`OutputStream::Log`].
+    fn write(&self, stream: OutputStream, bytes: &[u8]);
+}
+
+/// The output of one call: passes on what its limit allows and counts what it drops.
+///
+/// A guest runs on one thread at a time, so loads and stores do where atomic updates might seem due.
+pub(crate) struct Stdio {
+    output: Arc<dyn Output>,
+    stdout_left: AtomicU64,
+    stderr_left: AtomicU64,
+    log_left: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Stdio {
+    /// Each stream may pass on `limit` bytes.
+    pub(crate) fn new(output: Arc<dyn Output>, limit: u64) -> Self {
+        let left = || AtomicU64::new(limit);
+        Self { output, stdout_left: left(), stderr_left: left(), log_left: left(), dropped: AtomicU64::new(0) }
+    }
+
+    /// Passes on as much of `text` as stdout has left.
+    pub(crate) fn stdout(&self, text: &[u8]) {
+        self.print(OutputStream::Stdout, &self.stdout_left, text);
+    }
+
+    /// Passes on as much of `text` as stderr has left.
+    pub(crate) fn stderr(&self, text: &[u8]) {
+        self.print(OutputStream::Stderr, &self.stderr_left, text);
+    }
+
+    /// Passes on a log record. From the first one that does not fit, all are dropped.
+    pub(crate) fn log(&self, level: u8, record: &[u8]) {
+        let cost = RECORD_BYTES + record.len() as u64;
+        let left = self.log_left.load(Relaxed).checked_sub(cost);
+        self.log_left.store(left.unwrap_or(0), Relaxed);
+        match left {
+            Some(_) => self.output.write(OutputStream::Log(level), record),
+            None => self.count_dropped(record),
+        }
+    }
+
+    /// How many bytes were dropped, all streams together.
+    pub(crate) fn dropped_bytes(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    fn print(&self, stream: OutputStream, counter: &AtomicU64, text: &[u8]) {
+        let left = counter.load(Relaxed);
+        let (kept, rest) = text.split_at(text.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        counter.store(left - kept.len() as u64, Relaxed);
+        if !kept.is_empty() {
+            self.output.write(stream, kept);
+        }
+        self.count_dropped(rest);
+    }
+
+    fn count_dropped(&self, bytes: &[u8]) {
+        self.dropped.store(self.dropped_bytes() + bytes.len() as u64, Relaxed);
+    }
+}

@@ -1,0 +1,95 @@
+//! Programs: modules that are loaded, linked and known to export what they must.
+
+use std::{collections::HashMap, sync::Arc};
+
+use wasmtime::{ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
+use wxec_protocol::{Fault, Limits, OutputStream, abi};
+
+use crate::{
+    fault,
+    guest::Guest,
+    output::{Output, Stdio},
+};
+
+/// An artifact that is loaded and linked: what [`Sandbox::run`](crate::Sandbox::run) runs. Cheap to clone.
+#[derive(Clone)]
+pub struct Program {
+    pub(crate) pre: InstancePre<Guest>,
+    exports: Arc<Exports>,
+}
+
+struct Exports {
+    /// By name, without the prefix.
+    functions: HashMap<String, ModuleExport>,
+    /// Prepares a library's memory, for instance by running constructors.
+    initialize: Option<ModuleExport>,
+}
+
+impl Program {
+    /// Links `module`, or says what it wants that is not to be had.
+    pub(crate) fn link(module: &Module, linker: &Linker<Guest>) -> Result<Self, Fault> {
+        let unknown = unknown_imports(module, linker);
+        if !unknown.is_empty() {
+            let reason = format!("it imports what this agent does not offer: {}", unknown.join(", "));
+            return Err(Fault::BadModule(fault::bounded(reason)));
+        }
+        let pre = linker.instantiate_pre(module).map_err(|error| fault::bad_module(&error))?;
+        Ok(Self { pre, exports: Arc::new(Exports::of(module)?) })
+    }
+
+    /// The task of this name.
+    pub(crate) fn function(&self, name: &str) -> Result<&ModuleExport, Fault> {
+        self.exports.functions.get(name).ok_or_else(|| Fault::NoSuchFunction { function: name.to_owned() })
+    }
+
+    /// What must run before any task, if the module says so.
+    pub(crate) fn initialize(&self) -> Option<&ModuleExport> {
+        self.exports.initialize.as_ref()
+    }
+}
+
+impl Exports {
+    fn of(module: &Module) -> Result<Self, Fault> {
+        let mut exports = Self { functions: HashMap::new(), initialize: None };
+        for export in module.exports() {
+            let name = export.name();
+            let index = || module.get_export_index(name).expect("the module just named it");
+            if let Some(function) = name.strip_prefix(abi::EXPORT_PREFIX) {
+                check(name, &export.ty(), "an i32", |results| matches!(results, [ValType::I32]))?;
+                exports.functions.insert(function.to_owned(), index());
+            } else if name == "_initialize" {
+                check(name, &export.ty(), "nothing", <[_]>::is_empty)?;
+                exports.initialize = Some(index());
+            }
+        }
+        Ok(exports)
+    }
+}
+
+/// Checks that an export is a function that takes nothing and returns what it must.
+fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> bool) -> Result<(), Fault> {
+    match ty.func() {
+        Some(ty) if ty.params().len() == 0 && returns(&ty.results().collect::<Vec<_>>()) => Ok(()),
+        _ => Err(Fault::BadModule(format!(
+            "its export `{name}` is not a function that takes nothing and returns {wanted}"
+        ))),
+    }
+}
+
+fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
+    // The linker only answers in the presence of a store.
+    let nobody = Guest::new(Default::default(), &Limits::default(), Arc::new(Stdio::new(Arc::new(Nowhere), 0)));
+    let mut store = Store::new(module.engine(), nobody);
+    module
+        .imports()
+        .filter(|import| linker.get_by_import(&mut store, import).is_none())
+        .map(|import| format!("{}::{}", import.module(), import.name()))
+        .collect()
+}
+
+/// The output of a guest that never runs.
+struct Nowhere;
+
+impl Output for Nowhere {
+    fn write(&self, _: OutputStream, _: &[u8]) {}
+}

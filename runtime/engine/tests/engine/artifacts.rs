@@ -1,0 +1,83 @@
+use wxec_engine::{CompileError, MAX_WASM_BYTES, Sandbox, VerifiedArtifact, compile};
+use wxec_protocol::{Digest, Fault, Target};
+
+use crate::{compile_wat, load};
+
+#[test]
+fn a_flipped_bit_is_refused() {
+    let artifact = compile_wat(r#"(module (func (export "wx1_seven") (result i32) (i32.const 7)))"#);
+    let digest = Digest::of(&artifact);
+    let mut damaged = artifact.to_vec();
+    damaged[artifact.len() / 2] ^= 1;
+
+    let error = VerifiedArtifact::verify(damaged.into(), digest).unwrap_err();
+    assert_eq!(error.wanted, digest);
+    assert_eq!(VerifiedArtifact::verify(artifact, digest).unwrap().digest(), digest);
+}
+
+#[test]
+fn other_bytes_are_no_artifact_even_with_a_digest() {
+    let bytes = b"not an artifact".as_slice();
+    let artifact = VerifiedArtifact::verify(bytes.into(), Digest::of(bytes)).unwrap();
+    assert!(matches!(Sandbox::new().unwrap().load(&artifact), Err(Fault::BadModule(_))));
+}
+
+#[test]
+fn an_artifact_of_another_architecture_is_refused() {
+    let other = if cfg!(target_arch = "x86_64") { "aarch64" } else { "x86_64" };
+    let artifact = compile(&wat::parse_str("(module)").unwrap(), &Target::new(other, "linux")).unwrap();
+    let digest = Digest::of(&artifact);
+    let artifact = VerifiedArtifact::verify(artifact.into(), digest).unwrap();
+    let Err(Fault::BadModule(reason)) = Sandbox::new().unwrap().load(&artifact) else { panic!("refused") };
+    assert!(reason.contains(other), "{reason}");
+}
+
+#[test]
+fn unknown_imports_are_all_named() {
+    let wat = r#"(module
+        (import "wxec_v1" "teleport" (func))
+        (import "wxec_v1" "input_len" (func (result i32)))
+        (import "env" "table" (table 1 funcref)))"#;
+    let Err(fault) = load(&Sandbox::new().unwrap(), wat) else { panic!("refused") };
+    let reason = "it imports what this agent does not offer: wxec_v1::teleport, env::table";
+    assert_eq!(fault, Fault::BadModule(reason.into()));
+}
+
+#[test]
+fn an_import_of_another_type_is_refused() {
+    let wat = r#"(module (import "wxec_v1" "input_len" (func (result i64))))"#;
+    let Err(Fault::BadModule(reason)) = load(&Sandbox::new().unwrap(), wat) else { panic!("refused") };
+    assert!(reason.contains("input_len"), "{reason}");
+}
+
+#[test]
+fn a_task_of_another_type_is_refused() {
+    let wat = r#"(module (func (export "wx1_add") (param i32 i32) (result i32) (i32.const 0)))"#;
+    let Err(fault) = load(&Sandbox::new().unwrap(), wat) else { panic!("refused") };
+    let reason = "its export `wx1_add` is not a function that takes nothing and returns an i32";
+    assert_eq!(fault, Fault::BadModule(reason.into()));
+}
+
+#[test]
+fn only_modules_of_wasm_2_compile() {
+    let compile = |bytes: &[u8]| compile(bytes, &Target::here());
+    let compile_wat = |wat: &str| compile(&wat::parse_str(wat).unwrap());
+
+    assert_eq!(compile(b"hello"), Err(CompileError::NotWasm));
+    assert_eq!(compile_wat("(component)"), Err(CompileError::Component));
+    assert!(matches!(compile(b"\0asm\x01\0\0\0\xff"), Err(CompileError::Invalid(_))));
+    assert!(matches!(compile_wat("(module (memory 1 2 shared))"), Err(CompileError::Invalid(_))));
+    assert!(matches!(compile_wat("(module (memory i64 1))"), Err(CompileError::Invalid(_))));
+    assert!(matches!(compile_wat("(module (type (struct)))"), Err(CompileError::Invalid(_))));
+    assert!(compile_wat("(module (func (param v128) (result v128) (f64x2.floor (local.get 0))))").is_ok());
+
+    let long = vec![0; MAX_WASM_BYTES + 1];
+    assert_eq!(compile(&long), Err(CompileError::TooLong(long.len())));
+}
+
+#[test]
+fn a_target_without_code_generator_is_named() {
+    let module = wat::parse_str("(module)").unwrap();
+    let error = compile(&module, &Target::new("sparc", "linux")).unwrap_err();
+    assert!(error.to_string().starts_with("cannot compile for sparc-linux: "), "{error}");
+}

@@ -1,0 +1,94 @@
+//! The engine from outside: hand-written guests, compiled and run.
+
+/// Loading: digests, imports, exports, other targets.
+mod artifacts;
+/// What a call gets and gives back: input, output, status, a fresh instance.
+mod calls;
+/// How calls are ended from outside: deadlines, dropping, many at once.
+mod endings;
+/// How guests fail: traps, panics, exits, lies.
+mod faults;
+/// Limits on memory, tables, stack and output.
+mod limits;
+/// What guests print and log.
+mod output;
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact, compile};
+use wxec_protocol::{Digest, Fault, Limits, OutputStream, Target};
+
+/// Every import the tests' guests use, and their memory.
+const PRELUDE: &str = r#"
+    (import "wxec_v1" "input_len" (func $input_len (result i32)))
+    (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
+    (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
+    (import "wxec_v1" "error_write" (func $error_write (param i32 i32)))
+    (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
+    (import "wxec_v1" "panic" (func $panic (param i32 i32)))
+    (import "wxec_v1" "cancelled" (func $cancelled (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+    (memory (export "memory") 1)
+"#;
+
+/// A sandbox with one program in it.
+struct Fixture {
+    sandbox: Sandbox,
+    program: Program,
+    limits: Limits,
+}
+
+impl Fixture {
+    /// Loads a module of the [`PRELUDE`] and `body`.
+    fn new(body: &str) -> Self {
+        let sandbox = Sandbox::new().unwrap();
+        let program = load(&sandbox, &format!("(module {PRELUDE} {body})")).unwrap();
+        Self { sandbox, program, limits: Limits::default() }
+    }
+
+    fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    fn with_deadline_ms(self, deadline_ms: u64) -> Self {
+        self.with_limits(Limits { deadline_ms: Some(deadline_ms), ..Limits::default() })
+    }
+
+    fn start(
+        &self,
+        function: &str,
+        input: &[u8],
+        output: Arc<dyn Output>,
+    ) -> impl Future<Output = Completion> + Send + use<> {
+        let request =
+            Request { function: function.into(), limits: self.limits.clone(), input: Bytes::copy_from_slice(input) };
+        self.sandbox.run(&self.program, request, output)
+    }
+
+    async fn call(&self, function: &str, input: &[u8]) -> Result<Bytes, Fault> {
+        self.start(function, input, Arc::default() as Arc<Recorder>).await.outcome
+    }
+}
+
+/// Keeps what guests print and log.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<(OutputStream, Vec<u8>)>>);
+
+impl Output for Recorder {
+    fn write(&self, stream: OutputStream, bytes: &[u8]) {
+        self.0.lock().unwrap().push((stream, bytes.to_vec()));
+    }
+}
+
+fn compile_wat(wat: &str) -> Bytes {
+    compile(&wat::parse_str(wat).unwrap(), &Target::here()).unwrap().into()
+}
+
+fn load(sandbox: &Sandbox, wat: &str) -> Result<Program, Fault> {
+    let artifact = compile_wat(wat);
+    let digest = Digest::of(&artifact);
+    sandbox.load(&VerifiedArtifact::verify(artifact, digest).unwrap())
+}
