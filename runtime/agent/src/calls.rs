@@ -1,0 +1,119 @@
+//! Calls from their arrival to their return: waiting for their program, running, or being cancelled.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use tokio::{sync::mpsc, task::AbortHandle};
+use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact};
+use wxec_protocol::{AgentConnection, CallId, Digest, Fault, OutputStream, Usage};
+
+use crate::store::Store;
+
+/// What happens in calls, in order for each of them.
+pub(crate) enum CallEvent {
+    Output { id: CallId, stream: OutputStream, bytes: Vec<u8> },
+    Done { id: CallId, completion: Completion },
+}
+
+pub(crate) struct Calls {
+    sandbox: Sandbox,
+    store: Store,
+    /// Calls whose program is on its way.
+    parked: HashMap<Digest, Vec<(CallId, Request)>>,
+    /// Calls that were not done at once and run on another thread.
+    running: HashMap<CallId, AbortHandle>,
+    events: mpsc::UnboundedSender<CallEvent>,
+}
+
+impl Calls {
+    pub(crate) fn new(sandbox: Sandbox, events: mpsc::UnboundedSender<CallEvent>) -> Self {
+        Self { sandbox, store: Store::default(), parked: HashMap::new(), running: HashMap::new(), events }
+    }
+
+    /// Runs a call, now or when its program has arrived.
+    pub(crate) fn start(&mut self, connection: &mut AgentConnection, id: CallId, module: Digest, request: Request) {
+        match self.store.get(module) {
+            Some(program) => self.run(id, &program, request),
+            None => {
+                self.parked.entry(module).or_default().push((id, request));
+                connection.need(module);
+            }
+        }
+    }
+
+    /// Loads a program and runs the calls that waited for it. `bytes` are those the digest names.
+    pub(crate) fn load(&mut self, connection: &mut AgentConnection, digest: Digest, bytes: Bytes) {
+        let length = bytes.len();
+        let loaded = VerifiedArtifact::verify(bytes, digest)
+            .map_err(|error| Fault::BadModule(error.to_string()))
+            .and_then(|artifact| self.sandbox.load(&artifact));
+        match loaded {
+            Ok(program) => {
+                self.store.insert(digest, program.clone(), length);
+                for (id, request) in self.parked.remove(&digest).unwrap_or_default() {
+                    self.run(id, &program, request);
+                }
+            }
+            Err(fault) => self.fail_parked(connection, digest, &fault),
+        }
+    }
+
+    /// Ends the calls that wait for a program which will not come.
+    pub(crate) fn fail_parked(&mut self, connection: &mut AgentConnection, digest: Digest, fault: &Fault) {
+        for (id, _) in self.parked.remove(&digest).unwrap_or_default() {
+            connection.finish(id, Err(fault.clone()), Usage::default());
+        }
+    }
+
+    /// Ends a call, wherever it is.
+    pub(crate) fn cancel(&mut self, connection: &mut AgentConnection, id: CallId) {
+        if let Some(task) = self.running.remove(&id) {
+            task.abort();
+        }
+        for parked in self.parked.values_mut() {
+            parked.retain(|(parked, _)| *parked != id);
+        }
+        connection.finish(id, Err(Fault::Cancelled), Usage::default());
+    }
+
+    /// A call has returned by itself.
+    pub(crate) fn done(&mut self, id: CallId) {
+        self.running.remove(&id);
+    }
+
+    /// Most calls are over within microseconds: those never leave this thread. The others stop at the sandbox's first
+    /// tick, or where they first wait, and go on elsewhere.
+    fn run(&mut self, id: CallId, program: &Program, request: Request) {
+        let output = Arc::new(CallOutput { id, events: self.events.clone() });
+        let mut call = Box::pin(self.sandbox.run(program, request, output));
+        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(completion) => {
+                let _ = self.events.send(CallEvent::Done { id, completion });
+            }
+            Poll::Pending => {
+                let events = self.events.clone();
+                let task = tokio::spawn(async move {
+                    let completion = call.await;
+                    let _ = events.send(CallEvent::Done { id, completion });
+                });
+                self.running.insert(id, task.abort_handle());
+            }
+        }
+    }
+}
+
+/// Carries what a guest prints to the event loop. The sandbox bounds how much that can be.
+struct CallOutput {
+    id: CallId,
+    events: mpsc::UnboundedSender<CallEvent>,
+}
+
+impl Output for CallOutput {
+    fn write(&self, stream: OutputStream, bytes: &[u8]) {
+        let _ = self.events.send(CallEvent::Output { id: self.id, stream, bytes: bytes.to_vec() });
+    }
+}

@@ -1,0 +1,54 @@
+//! stdin and stdout as the conversation's pipe, out of reach of everything else in this process.
+
+use std::{fs::OpenOptions, io, os::fd::OwnedFd, os::unix::net::UnixStream as StdUnixStream};
+
+use rustix::{
+    fs::{FileType, fstat},
+    io::fcntl_dupfd_cloexec,
+    stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{
+        UnixStream,
+        unix::pipe::{Receiver, Sender},
+    },
+};
+
+/// New descriptors stand above the three that belong to stdio.
+const FIRST_FREE_FD: i32 = 3;
+
+/// What the controller says.
+pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
+/// What is said to the controller.
+pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// Takes over stdin and stdout. From now on reading stdin finds nothing and printing goes to stderr: a stray print must
+/// not end up between frames.
+///
+/// Fails if one of them is neither a pipe nor a socket: some sshd give sockets, everybody else gives pipes.
+pub fn take() -> io::Result<(Reader, Writer)> {
+    let input = fcntl_dupfd_cloexec(stdin(), FIRST_FREE_FD)?;
+    let output = fcntl_dupfd_cloexec(stdout(), FIRST_FREE_FD)?;
+    dup2_stdin(OpenOptions::new().read(true).open("/dev/null")?)?;
+    dup2_stdout(stderr())?;
+    let reader: Reader = match is_socket(&input)? {
+        true => Box::new(socket(input)?),
+        false => Box::new(Receiver::from_owned_fd(input)?),
+    };
+    let writer: Writer = match is_socket(&output)? {
+        true => Box::new(socket(output)?),
+        false => Box::new(Sender::from_owned_fd(output)?),
+    };
+    Ok((reader, writer))
+}
+
+fn is_socket(fd: &OwnedFd) -> io::Result<bool> {
+    Ok(FileType::from_raw_mode(fstat(fd)?.st_mode) == FileType::Socket)
+}
+
+fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
+    let socket = StdUnixStream::from(fd);
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}

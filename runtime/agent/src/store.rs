@@ -1,0 +1,48 @@
+//! Programs that have been sent and loaded, so that a call need only name them.
+
+use std::collections::HashMap;
+
+use wxec_engine::Program;
+use wxec_protocol::Digest;
+
+/// Artifacts of loaded programs, together. Dozens of ordinary programs, or a few interpreters.
+const MAX_BYTES: usize = 256 << 20;
+
+/// Loaded programs; the least recently used are dropped first.
+#[derive(Default)]
+pub(crate) struct Store {
+    programs: HashMap<Digest, Entry>,
+    bytes: usize,
+    uses: u64,
+}
+
+struct Entry {
+    program: Program,
+    bytes: usize,
+    last_use: u64,
+}
+
+impl Store {
+    pub(crate) fn get(&mut self, digest: Digest) -> Option<Program> {
+        let entry = self.programs.get_mut(&digest)?;
+        self.uses += 1;
+        entry.last_use = self.uses;
+        Some(entry.program.clone())
+    }
+
+    /// Keeps a program whose artifact has `bytes` bytes. Running calls hold on to theirs, whatever is dropped here.
+    pub(crate) fn insert(&mut self, digest: Digest, program: Program, bytes: usize) {
+        self.uses += 1;
+        let entry = Entry { program, bytes, last_use: self.uses };
+        self.bytes += bytes;
+        if let Some(old) = self.programs.insert(digest, entry) {
+            self.bytes -= old.bytes;
+        }
+        while self.bytes > MAX_BYTES && self.programs.len() > 1 {
+            let oldest = self.programs.iter().min_by_key(|(_, entry)| entry.last_use).map(|(digest, _)| *digest);
+            if let Some(entry) = oldest.and_then(|digest| self.programs.remove(&digest)) {
+                self.bytes -= entry.bytes;
+            }
+        }
+    }
+}
