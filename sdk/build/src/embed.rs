@@ -1,0 +1,141 @@
+//! Puts the module of a package into the package itself, from its `build.rs`.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    BuildError, StderrProgress,
+    environment::given,
+    module::{Features, Project},
+    unit::{Unit, UnitKind, package_in},
+};
+
+/// Builds the module of the package whose `build.rs` calls this, and has `#[remote]` put it into the program, which
+/// then needs neither cargo nor its source where it runs.
+///
+/// ```no_run
+/// // all that build.rs has to do
+/// wxec_build::embed();
+/// ```
+///
+/// The module is that of the library, or of the only program of a package without one, with the features the package is
+/// being built with. Tasks in other targets of the package are still built when they are first called. A module that
+/// does not compile fails the build with rustc's errors and a hint.
+///
+/// What `#[remote]` finds in its environment is `WXEC_EMBEDDED_MODULE`, the path of the module, and
+/// `WXEC_EMBEDDED_TARGET`, the target it was built from: `lib:` or `bin:` and the crate's name.
+///
+/// Nothing happens when the package is itself being compiled for WebAssembly, on docs.rs, or with `WXEC_EMBED=0` in the
+/// environment, for builds that must be quick.
+#[expect(clippy::print_stdout, reason = "a build script speaks to cargo on its standard output")]
+pub fn embed() {
+    println!("cargo::rerun-if-env-changed=WXEC_EMBED");
+    println!("cargo::rerun-if-changed=build.rs");
+    let target = env::var("TARGET").unwrap_or_default();
+    if target.starts_with("wasm") || given("DOCS_RS").is_some() || given("WXEC_EMBED").is_some_and(|value| value == "0")
+    {
+        return;
+    }
+    match build() {
+        Ok(directives) => directives.iter().for_each(|directive| println!("cargo::{directive}")),
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("hint: {hint}"));
+            let text = format!("cannot embed the module: {error}\n{}", hint.unwrap_or_default());
+            text.lines().for_each(|line| println!("cargo::error={line}"));
+        }
+    }
+}
+
+/// Builds the module and returns what to tell cargo.
+fn build() -> Result<Vec<String>, BuildError> {
+    let variable = |name: &'static str| env::var_os(name).map(PathBuf::from).unwrap_or_default();
+    let (directory, out) = (variable("CARGO_MANIFEST_DIR"), variable("OUT_DIR"));
+    let directory = fs::canonicalize(&directory).map_err(BuildError::io("find", &directory))?;
+
+    let project = Project::around(&directory)?;
+    let package = package_in(&project.metadata, &directory, &env::var("CARGO_PKG_NAME").unwrap_or_default())?;
+    let unit = Unit::of_package(package)?;
+    let features = Features::Exactly(env::var("CARGO_CFG_FEATURE").unwrap_or_default());
+    let target = target_root(&out).join("wxec");
+    let module = project.build(package, &unit, &features, &target, &StderrProgress)?;
+
+    let crate_name = unit.name.replace('-', "_");
+    let path = out.join(format!("{crate_name}.wasm"));
+    fs::write(&path, &module.bytes).map_err(BuildError::io("write", &path))?;
+    let kind = if unit.kind == UnitKind::Library { "lib" } else { "bin" };
+
+    let mut directives = vec![
+        format!("rustc-env=WXEC_EMBEDDED_MODULE={}", path.display()),
+        format!("rustc-env=WXEC_EMBEDDED_TARGET={kind}:{crate_name}"),
+    ];
+    let dependencies = module.path.map(|path| path.with_extension("d"));
+    let dependencies = dependencies.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let root = project.metadata.workspace_root.as_std_path();
+    let watched = watched(&dependencies, root, &target);
+    directives.extend(watched.iter().map(|path| format!("rerun-if-changed={}", path.display())));
+    Ok(directives)
+}
+
+/// The target directory that `out`, an `OUT_DIR`, is in: cargo marks it as a cache. Below it, folders are ours to share
+/// with builds at run time; where there is no mark, `out` is.
+fn target_root(out: &Path) -> &Path {
+    out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap_or(out)
+}
+
+/// What to build again for: the sources cargo's dependency file names, which are those of the package and of the local
+/// packages it depends on; their manifests; and the lock file, which stands for all others.
+fn watched(dependency_file: &str, root: &Path, target: &Path) -> BTreeSet<PathBuf> {
+    let mut watched = BTreeSet::from([root.join("Cargo.toml"), root.join("Cargo.lock")]);
+    for source in sources(dependency_file).into_iter().filter(|source| !source.starts_with(target)) {
+        let manifests = source.ancestors().map(|folder| folder.join("Cargo.toml"));
+        watched.extend(manifests.skip(1).find(|manifest| manifest.is_file()));
+        watched.insert(source);
+    }
+    // Cargo would run the script each time for a file that is not there.
+    watched.retain(|path| path.exists());
+    watched
+}
+
+/// The prerequisites in a file as make reads it, where spaces within a name are escaped.
+fn sources(dependency_file: &str) -> Vec<PathBuf> {
+    const ESCAPED: char = '\0';
+    let rules = dependency_file.lines().filter_map(|line| line.split_once(": "));
+    let names = rules.flat_map(|(_, names)| {
+        let names = names.replace("\\ ", &ESCAPED.to_string());
+        names.split_whitespace().map(|name| name.replace(ESCAPED, " ").into()).collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependency_files_are_read_with_spaces_in_names() {
+        let file = "/t/words.wasm: /my\\ code/src/lib.rs /my\\ code/src/stats.rs\n";
+
+        assert_eq!(sources(file), [Path::new("/my code/src/lib.rs"), Path::new("/my code/src/stats.rs")]);
+        assert!(sources("").is_empty());
+    }
+
+    #[test]
+    fn sources_are_watched_with_their_manifests_and_generated_ones_are_not() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let root = place.path();
+        for file in ["Cargo.toml", "Cargo.lock", "core/Cargo.toml", "core/src/lib.rs", "target/wxec/out/generated.rs"] {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().expect("it has one")).expect("it can be created");
+            fs::write(path, "").expect("it can be written");
+        }
+        let file = format!("x.wasm: {0}/core/src/lib.rs {0}/target/wxec/out/generated.rs {0}/gone.rs", root.display());
+
+        let watched = watched(&file, root, &root.join("target"));
+
+        let expected = ["Cargo.lock", "Cargo.toml", "core/Cargo.toml", "core/src/lib.rs"];
+        assert_eq!(watched, expected.iter().map(|name| root.join(name)).collect());
+    }
+}

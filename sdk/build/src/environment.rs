@@ -1,0 +1,112 @@
+//! What a cargo we start may see of the environment around us, which may be another cargo's.
+
+use std::{env, ffi::OsString, path, process::Command};
+
+/// Makes `command` forget what an outer cargo, or a shell set up for one, would make it do differently.
+pub(crate) fn clean(command: &mut Command) {
+    for (name, _) in env::vars_os() {
+        if !passes(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
+    // Relative to the directory of the outer cargo, while ours runs elsewhere.
+    for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
+        if let Some(directory) = env::var_os(name).and_then(|directory| path::absolute(directory).ok()) {
+            command.env(name, directory);
+        }
+    }
+    // Its status lines tell what takes time.
+    command.env("CARGO_TERM_QUIET", "false").env("CARGO_TERM_VERBOSE", "false");
+    command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never");
+}
+
+/// A variable's value, unless it is empty.
+pub(crate) fn given(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Whether the variable `name` says where things are or how to reach the network, rather than what to build.
+///
+/// Where builds go is kept because `cargo metadata` answers by it; every build is given its `--target-dir` besides.
+fn passes(name: &str) -> bool {
+    const BUILD_SCRIPT: [&str; 10] = [
+        "DEBUG",
+        "HOST",
+        "NUM_JOBS",
+        "OPT_LEVEL",
+        "OUT_DIR",
+        "PROFILE",
+        "RUSTC_LINKER",
+        "RUSTDOC",
+        "RUSTDOCFLAGS",
+        "TARGET",
+    ];
+    const FLAGS: [&str; 2] = ["RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"];
+    const CARGO: [&str; 6] = [
+        "CARGO_HOME",
+        "CARGO_TARGET_DIR",
+        "CARGO_BUILD_TARGET_DIR",
+        "CARGO_BUILD_JOBS",
+        "CARGO_BUILD_RUSTC_WRAPPER",
+        "CARGO_MAKEFLAGS",
+    ];
+    const CARGO_PREFIXES: [&str; 6] =
+        ["CARGO_CACHE_", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_UNSTABLE_"];
+
+    if name.starts_with("CARGO_TARGET_") && name != "CARGO_TARGET_DIR" {
+        // CARGO_TARGET_<TRIPLE>_LINKER and friends name a machine's tools; flags and runners belong to the outer build.
+        return name.ends_with("_LINKER") || name.ends_with("_AR");
+    }
+    if name.starts_with("CARGO") {
+        return CARGO.contains(&name) || CARGO_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    }
+    !(BUILD_SCRIPT.contains(&name) || FLAGS.contains(&name) || name.starts_with("DEP_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outer_build_does_not_leak() {
+        for name in [
+            "CARGO",
+            "CARGO_BUILD_TARGET",
+            "CARGO_CFG_TARGET_OS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_FEATURE_STD",
+            "CARGO_INCREMENTAL",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_PROFILE_RELEASE_LTO",
+            "CARGO_TARGET_TMPDIR",
+            "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS",
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER",
+            "DEP_Z_INCLUDE",
+            "OUT_DIR",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTFLAGS",
+            "TARGET",
+        ] {
+            assert!(!passes(name), "{name} passes");
+        }
+    }
+
+    #[test]
+    fn the_machine_stays_as_it_is() {
+        for name in [
+            "CARGO_HOME",
+            "CARGO_MAKEFLAGS",
+            "CARGO_NET_OFFLINE",
+            "CARGO_REGISTRIES_MINE_TOKEN",
+            "CARGO_REGISTRY_DEFAULT",
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER",
+            "CARGO_TARGET_DIR",
+            "HOME",
+            "PATH",
+            "RUSTC_WRAPPER",
+            "RUSTUP_TOOLCHAIN",
+        ] {
+            assert!(passes(name), "{name} does not pass");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Why something could not be built, and what would help.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+/// Why something could not be built. [`hint`](Self::hint) says what would help.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Cargo or rustc is not there, or does not start.
+    #[error("cannot run `{program}`")]
+    CannotRun {
+        /// What was to be run.
+        program: String,
+        /// Why it does not start.
+        source: io::Error,
+    },
+    /// There is no package or workspace in or around a directory.
+    #[error("no Cargo.toml in {}", directory.display())]
+    NoManifest {
+        /// Where one was expected.
+        directory: PathBuf,
+    },
+    /// Cargo refuses the workspace.
+    #[error("cargo cannot read the workspace around {}: {detail}", directory.display())]
+    Workspace {
+        /// Where cargo was asked.
+        directory: PathBuf,
+        /// What cargo says.
+        detail: String,
+    },
+    /// The workspace has no such package.
+    #[error("no package `{package}` in the workspace {}", workspace.display())]
+    PackageNotFound {
+        /// What was looked for.
+        package: String,
+        /// The root of the workspace.
+        workspace: PathBuf,
+        /// Packages it has whose names look alike.
+        near: Vec<String>,
+    },
+    /// The package no longer has the program or example a task was compiled in.
+    #[error("no program or example `{binary}` in package `{package}`")]
+    BinaryNotFound {
+        /// The package.
+        package: String,
+        /// What was looked for.
+        binary: String,
+    },
+    /// A task stands in a test or benchmark, which cannot become a module.
+    #[error("tasks of `{crate_name}` ({file}) cannot be built: it is a test or benchmark of package `{package}`")]
+    NotInLibrary {
+        /// The package.
+        package: String,
+        /// The crate of the task.
+        crate_name: String,
+        /// The file of the task.
+        file: String,
+    },
+    /// The package has neither a library nor a program.
+    #[error("package `{package}` has neither a library nor a program")]
+    NothingToBuild {
+        /// The package.
+        package: String,
+    },
+    /// The package has no library and several programs, and nothing says which one is meant.
+    #[error("package `{package}` has no library but several programs: {}", binaries.join(", "))]
+    SeveralBinaries {
+        /// The package.
+        package: String,
+        /// Its programs.
+        binaries: Vec<String>,
+    },
+    /// The toolchain cannot compile for a target.
+    #[error("the standard library for {triple} is not installed (looked in {})", looked_in.display())]
+    MissingStd {
+        /// The target.
+        triple: String,
+        /// Where this toolchain would have it.
+        looked_in: PathBuf,
+    },
+    /// The package's own code does not compile.
+    #[error("package `{package}` does not compile for {triple}\n{diagnostics}")]
+    Compile {
+        /// The package.
+        package: String,
+        /// The target.
+        triple: String,
+        /// What rustc says, the first 64 KiB of errors.
+        diagnostics: String,
+    },
+    /// A dependency does not compile for the target.
+    #[error("{0}")]
+    Dependency(Box<DependencyFailure>),
+    /// Cargo failed for a reason of its own.
+    #[error("cargo cannot build {what}: {detail}")]
+    Cargo {
+        /// What was to be built.
+        what: String,
+        /// What cargo says.
+        detail: String,
+    },
+    /// Cargo succeeded and left nothing of use.
+    #[error("cargo built {what} without leaving its file")]
+    NoArtifact {
+        /// What was to be built.
+        what: String,
+    },
+    /// wxec's own source is not where this program was compiled from.
+    #[error("wxec's source, which {what} is built from, is not at {}", looked_at.display())]
+    NoSource {
+        /// What was to be built.
+        what: String,
+        /// Where the source should be.
+        looked_at: PathBuf,
+    },
+    /// wxec's own source is no longer what this program was compiled from.
+    #[error("wxec's source at {} has changed since this program was compiled (build {ours} then, {theirs} now)", source_directory.display())]
+    OtherBuild {
+        /// The build of this program.
+        ours: &'static str,
+        /// The build of the source.
+        theirs: String,
+        /// Where the source is.
+        source_directory: PathBuf,
+    },
+    /// There is no C compiler for the few lines of C in the agent.
+    #[error("no C compiler for {triple}: `{program}` is not in PATH")]
+    NoCCompiler {
+        /// The target.
+        triple: String,
+        /// What was looked for.
+        program: String,
+    },
+    /// There is no place for a cache.
+    #[error("no cache directory: none of WXEC_CACHE, XDG_CACHE_HOME and HOME is set")]
+    NoCacheDirectory,
+    /// Others could change what the cache holds, and it holds programs.
+    #[error("the cache directory {} {problem}", path.display())]
+    UnsafeCache {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl BuildError {
+    /// What would help, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::CannotRun { program, .. } if program.contains("rustc") => "install Rust: https://rustup.rs".into(),
+            Self::CannotRun { .. } => {
+                "install Rust (https://rustup.rs), or embed the module by calling `wxec_build::embed()` in build.rs".into()
+            }
+            Self::NoManifest { .. } => {
+                "a program that runs away from its source needs its module inside: call `wxec_build::embed()` in build.rs"
+                    .into()
+            }
+            Self::PackageNotFound { near, .. } if !near.is_empty() => format!("there is {}", quoted(near)),
+            Self::BinaryNotFound { .. } => "build the program again: its source has changed".into(),
+            Self::NotInLibrary { package, .. } => format!("move the tasks into the library of `{package}`"),
+            Self::SeveralBinaries { .. } => "put the tasks into a library, or set `default-run` in Cargo.toml".into(),
+            Self::MissingStd { triple, looked_in } => install_std(triple, looked_in),
+            Self::Dependency(failure) => failure.hint(),
+            Self::NoSource { .. } => "name ready-made programs by WXEC_AGENT and WXEC_COMPILER".into(),
+            Self::OtherBuild { .. } => "build this program again".into(),
+            Self::NoCCompiler { program, .. } => {
+                let package = if program == "clang" { "clang" } else { "gcc" };
+                format!("install a C compiler (on Debian: `apt install {package}`)")
+            }
+            Self::NoCacheDirectory => "set WXEC_CACHE to a directory of your own".into(),
+            Self::UnsafeCache { .. } => "set WXEC_CACHE to a directory that only you can change".into(),
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+fn install_std(triple: &str, looked_in: &Path) -> String {
+    // rustup keeps toolchains in folders of their names; the one in use here need not be its default.
+    let mut parts = looked_in.iter().skip_while(|part| *part != "toolchains").skip(1);
+    let toolchain = parts.next().map_or_else(String::new, |name| format!(" --toolchain {}", name.to_string_lossy()));
+    format!("run `rustup target add{toolchain} {triple}`, or `sdk/provision {triple}` in wxec's source")
+}
+
+/// A dependency that does not compile for the target, and who pulls it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DependencyFailure {
+    /// The target.
+    pub triple: String,
+    /// The package the dependency was compiled for.
+    pub package: String,
+    /// The dependency that does not compile, by name.
+    pub dependency: String,
+    /// Its version.
+    pub version: String,
+    /// Ways from `package` to `dependency`, both included: one for each direct dependency that leads there.
+    pub routes: Vec<Vec<String>>,
+    /// The manifest to change, and which of its dependencies to move.
+    pub remedy: Option<(PathBuf, Vec<String>)>,
+    /// What rustc or the dependency's build script says, the first 64 KiB.
+    pub diagnostics: String,
+}
+
+impl DependencyFailure {
+    fn hint(&self) -> String {
+        const TABLE: &str = "[target.'cfg(not(target_family = \"wasm\"))'.dependencies]";
+        const CODE: &str = "#[cfg(not(target_family = \"wasm\"))]";
+        let (manifest, dependencies) = match &self.remedy {
+            Some((manifest, dependencies)) => (manifest.display().to_string(), quoted(dependencies)),
+            None => (format!("the Cargo.toml of `{}`", self.package), "what pulls it in".into()),
+        };
+        format!(
+            "if no task needs it, move {dependencies} under `{TABLE}` in {manifest}, and the code that uses it behind `{CODE}`"
+        )
+    }
+}
+
+impl fmt::Display for DependencyFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { triple, package, dependency, version, routes, diagnostics, .. } = self;
+        write!(f, "`{dependency}` {version}, which `{package}` depends on, does not compile for {triple}")?;
+        for route in routes {
+            write!(f, "\n  {}", route.join(" -> "))?;
+        }
+        write!(f, "\n{diagnostics}")
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_target_is_installed_for_the_toolchain_in_use() {
+        let looked_in = "/root/.rustup/toolchains/1.95.0-x86_64-unknown-linux-gnu/lib/rustlib/wasm32-wasip1/lib".into();
+        let rustup = BuildError::MissingStd { triple: "wasm32-wasip1".into(), looked_in };
+        let distribution = BuildError::MissingStd {
+            triple: "wasm32-wasip1".into(),
+            looked_in: "/usr/lib/rustlib/wasm32-wasip1/lib".into(),
+        };
+
+        assert_eq!(
+            rustup.hint().as_deref(),
+            Some(
+                "run `rustup target add --toolchain 1.95.0-x86_64-unknown-linux-gnu wasm32-wasip1`, \
+                 or `sdk/provision wasm32-wasip1` in wxec's source"
+            )
+        );
+        assert!(distribution.hint().is_some_and(|hint| hint.contains("`rustup target add wasm32-wasip1`")));
+    }
+}

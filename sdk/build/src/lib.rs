@@ -1,0 +1,46 @@
+//! Builds what wxec sends to hosts: modules from crates, the agent, the compiler.
+//!
+//! A *module* is a crate compiled for `wasm32-wasip1`: [`module`] finds the one that holds a task, either embedded in the
+//! program or built by cargo from the crate's source, and [`embed`] is what a `build.rs` calls so that a shipped program
+//! needs no cargo. [`agent`] and [`compiler`] are wxec's own programs, built once per machine and kept in
+//! [`cache_directory`].
+//!
+//! Everything here blocks, runs cargo as a child process and tells a [`Progress`] what takes time. The cargo it runs
+//! never inherits flags or target directories of a cargo around it, so it may be used from `build.rs`, from a program
+//! under `cargo run`, and from a test.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! let module = wxec_build::module_of_package(Path::new("."), "words", &wxec_build::StderrProgress)?;
+//! println!("{} bytes, {}", module.bytes.len(), module.digest);
+//! # Ok::<(), wxec_build::BuildError>(())
+//! ```
+
+mod cache;
+mod cargo;
+mod diagnosis;
+mod doctor;
+mod embed;
+mod environment;
+mod error;
+mod messages;
+mod module;
+mod origin;
+mod progress;
+mod shelf;
+mod source;
+mod tools;
+mod unit;
+
+pub use cache::cache_directory;
+pub use doctor::{Check, CheckStatus, checks};
+pub use embed::embed;
+pub use error::{BuildError, DependencyFailure};
+pub use module::{BuiltModule, module, module_of_package};
+pub use origin::Origin;
+pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};
+pub use tools::{AgentImage, agent, compiler};
+
+/// What modules are compiled for.
+pub const MODULE_TARGET: &str = "wasm32-wasip1";

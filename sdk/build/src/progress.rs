@@ -1,0 +1,116 @@
+//! What takes time, told while it does.
+
+use std::{fmt, time::Duration};
+
+/// Something wxec builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Work<'a> {
+    /// The module of a package.
+    Module(&'a str),
+    /// The agent, for a triple such as `x86_64-unknown-linux-musl`.
+    Agent(&'a str),
+    /// The compiler, for this machine.
+    Compiler,
+}
+
+impl fmt::Display for Work<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Module(package) => write!(f, "the module of {package}"),
+            Self::Agent(triple) => write!(f, "the agent for {triple}"),
+            Self::Compiler => f.write_str("the compiler"),
+        }
+    }
+}
+
+/// A step of a build. A build that finds everything done reports nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProgressEvent<'a> {
+    /// Cargo has really something to do. At most once per build.
+    Started {
+        /// What is built.
+        work: Work<'a>,
+    },
+    /// Another crate is compiled.
+    Compiled {
+        /// What is built.
+        work: Work<'a>,
+        /// The crate just compiled.
+        crate_name: &'a str,
+        /// How many crates are compiled so far, this one included.
+        count: usize,
+    },
+    /// Another process is building; this one waits for it.
+    Waiting {
+        /// What is waited for.
+        work: Work<'a>,
+    },
+    /// What was started is built. A build that fails returns its error instead.
+    Finished {
+        /// What was built.
+        work: Work<'a>,
+        /// How many crates were compiled.
+        compiled: usize,
+        /// How long it took, waiting included.
+        elapsed: Duration,
+    },
+}
+
+/// Is told what takes time.
+pub trait Progress {
+    /// Takes note of `event`. Called on the thread that asked for the build.
+    fn report(&self, event: ProgressEvent<'_>);
+}
+
+/// Says in plain lines on standard error what is built, and nothing when nothing is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StderrProgress;
+
+impl Progress for StderrProgress {
+    fn report(&self, event: ProgressEvent<'_>) {
+        if let Some(line) = line(event) {
+            eprintln!("wxec: {line}");
+        }
+    }
+}
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn report(&self, _: ProgressEvent<'_>) {}
+}
+
+fn line(event: ProgressEvent<'_>) -> Option<String> {
+    Some(match event {
+        ProgressEvent::Started { work: work @ Work::Module(_) } => format!("building {work}"),
+        ProgressEvent::Started { work } => format!("building {work} (once per machine; takes some minutes)"),
+        ProgressEvent::Waiting { work } => format!("waiting for another cargo before building {work}"),
+        ProgressEvent::Finished { work, elapsed, .. } => format!("built {work} in {:.1} s", elapsed.as_secs_f64()),
+        ProgressEvent::Compiled { .. } => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_read_like_sentences() {
+        let work = Work::Agent("x86_64-unknown-linux-musl");
+        let started = line(ProgressEvent::Started { work });
+        let words = Work::Module("words");
+        let finished = ProgressEvent::Finished { work: words, compiled: 3, elapsed: Duration::from_millis(1520) };
+
+        assert_eq!(
+            started.as_deref(),
+            Some("building the agent for x86_64-unknown-linux-musl (once per machine; takes some minutes)")
+        );
+        assert_eq!(line(ProgressEvent::Started { work: words }).as_deref(), Some("building the module of words"));
+        assert_eq!(line(finished).as_deref(), Some("built the module of words in 1.5 s"));
+        assert_eq!(line(ProgressEvent::Compiled { work, crate_name: "bytes", count: 1 }), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! wxec's own workspace, which its programs are built from.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use wxec_protocol::BUILD;
+
+use crate::{
+    BuildError, Progress, Work,
+    cargo::{Cargo, Toolchain, in_path},
+    environment::given,
+    messages::{Outcome, listen},
+};
+
+/// wxec's own workspace.
+pub(crate) struct Source {
+    directory: PathBuf,
+}
+
+impl Source {
+    /// Finds it where this crate was compiled: a checkout of one's own, or the one cargo made for a git dependency.
+    pub(crate) fn of(work: Work<'_>) -> Result<Self, BuildError> {
+        let looked_at = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let directory = fs::canonicalize(&looked_at).unwrap_or(looked_at);
+        if !directory.join("runtime/agent/Cargo.toml").is_file() {
+            return Err(BuildError::NoSource { what: work.to_string(), looked_at: directory });
+        }
+        Ok(Self { directory })
+    }
+
+    /// How the agent is built for `triple`.
+    pub(crate) fn agent(&self, package: &str, triple: &str, cache: &Path) -> Result<Command, BuildError> {
+        let mut command = self.command(&self.cargo_for(triple)?, package, "agent", cache);
+        command.args(["--target", triple]).envs(linking(triple)?);
+        Ok(command)
+    }
+
+    /// How the compiler is built for this machine.
+    pub(crate) fn compiler(&self, package: &str, cache: &Path) -> Command {
+        self.command(&Cargo::new(&self.directory, Toolchain::Surrounding), package, "compiler", cache)
+    }
+
+    /// The toolchain that can compile for `triple`.
+    pub(crate) fn cargo_for(&self, triple: &str) -> Result<Cargo, BuildError> {
+        let surrounding = Cargo::new(&self.directory, Toolchain::Surrounding);
+        let own = Cargo::new(&self.directory, Toolchain::OfDirectory);
+        match surrounding.std_directory(triple) {
+            Ok(_) => Ok(surrounding),
+            Err(_) => own.std_directory(triple).map(|_| own),
+        }
+    }
+
+    /// Builds `package` alone: with any other, cargo would unify features, and the agent would carry a compiler.
+    fn command(&self, cargo: &Cargo, package: &str, profile: &str, cache: &Path) -> Command {
+        let target = cache.join("target");
+        let mut command = cargo.cargo();
+        command.args(["build", "--locked", "--message-format", "json", "--package", package, "--profile", profile]);
+        command.arg("--target-dir").arg(&target).env("CARGO_BUILD_BUILD_DIR", target);
+        // Set, if to nothing, it outranks every configuration: `target-cpu=native` must not travel to other machines.
+        command.env("CARGO_ENCODED_RUSTFLAGS", "");
+        for flags in ["CFLAGS", "HOST_CFLAGS", "TARGET_CFLAGS"] {
+            command.env_remove(flags);
+        }
+        command
+    }
+
+    /// Runs `command` and returns the program it leaves.
+    pub(crate) fn build(
+        &self,
+        mut command: Command,
+        package: &str,
+        work: Work<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<u8>, BuildError> {
+        let outcome = listen(&mut command, work, progress)?;
+        if !outcome.success {
+            let rendered: String = outcome.errors.iter().map(|error| error.rendered.as_str()).collect();
+            let detail = format!("{}{rendered}", outcome.complaint.trim_start_matches("error: "));
+            return Err(BuildError::Cargo { what: work.to_string(), detail: detail.trim_end().into() });
+        }
+        self.check_build(&outcome)?;
+        let mut ours = outcome.artifacts.iter().filter(|artifact| artifact.target.name == package);
+        let program = ours.find_map(|artifact| artifact.executable.as_ref());
+        let program = program.ok_or_else(|| BuildError::NoArtifact { what: work.to_string() })?;
+        fs::read(program).map_err(BuildError::io("read", program))
+    }
+
+    /// Refuses programs of another build, as found when the source was edited and this program not compiled again: the
+    /// two ends would not speak to each other.
+    fn check_build(&self, outcome: &Outcome) -> Result<(), BuildError> {
+        let variables = outcome.scripts.iter().flat_map(|script| &script.env);
+        let mut builds = variables.filter(|(name, _)| name == "WXEC_BUILD").map(|(_, build)| build);
+        match builds.find(|build| *build != BUILD) {
+            None => Ok(()),
+            Some(theirs) => Err(BuildError::OtherBuild {
+                ours: BUILD,
+                theirs: theirs.clone(),
+                source_directory: self.directory.clone(),
+            }),
+        }
+    }
+}
+
+/// The C compiler for `triple`, as the `cc` crate will choose it.
+pub(crate) fn c_compiler(triple: &str) -> Result<String, BuildError> {
+    let chosen = given(&format!("CC_{}", triple.replace('-', "_")));
+    let usual = if is_native(triple) { "cc" } else { "clang" };
+    let program = chosen.map_or_else(|| usual.into(), |program| program.to_string_lossy().into_owned());
+    // What follows the program are its first arguments.
+    if program.split(' ').next().is_some_and(in_path) {
+        return Ok(program);
+    }
+    Err(BuildError::NoCCompiler { triple: triple.into(), program })
+}
+
+/// What makes rustc link, and the `cc` crate compile wasmtime's few lines of C, with what machines usually have.
+fn linking(triple: &str) -> Result<Vec<(String, String)>, BuildError> {
+    let name = triple.replace('-', "_");
+    let mut variables = vec![(format!("CC_{name}"), c_compiler(triple)?)];
+    let flags = format!("CFLAGS_{name}");
+    if given(&flags).is_none() {
+        // Distributions that fortify by default would have it call functions musl has not.
+        variables.push((flags, "-U_FORTIFY_SOURCE".into()));
+    }
+    let linker = format!("CARGO_TARGET_{}_LINKER", name.to_uppercase());
+    if !is_native(triple) && given(&linker).is_none() {
+        variables.push((linker, "rust-lld".into()));
+    }
+    Ok(variables)
+}
+
+/// Whether programs for `triple` run here, and this machine's own linker and C compiler can make them.
+fn is_native(triple: &str) -> bool {
+    cfg!(target_os = "linux") && triple.split('-').next() == Some(env::consts::ARCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    const WORK: Work<'static> = Work::Compiler;
+
+    #[test]
+    fn wxecs_own_source_is_found() {
+        let source = Source::of(WORK).expect("the tests run in it");
+        assert!(source.directory.join("Cargo.toml").is_file());
+    }
+
+    #[test]
+    fn programs_are_built_alone_locked_and_without_flags_from_outside() {
+        let source = Source::of(WORK).expect("the tests run in it");
+
+        let command = source.compiler("wxec-compiler", Path::new("/cache"));
+
+        let arguments: Vec<_> = command.get_args().filter_map(OsStr::to_str).collect();
+        assert_eq!(
+            arguments.join(" "),
+            "build --locked --message-format json --package wxec-compiler --profile compiler --target-dir /cache/target"
+        );
+        assert_eq!(command.get_current_dir(), Some(source.directory.as_path()));
+        let flags = command.get_envs().find(|(name, _)| *name == "CARGO_ENCODED_RUSTFLAGS");
+        assert_eq!(flags.and_then(|(_, flags)| flags), Some(OsStr::new("")));
+    }
+
+    #[test]
+    fn foreign_architectures_are_linked_by_what_rust_brings() {
+        // A machine without clang has nothing else to show.
+        let Ok(variables) = linking("riscv64gc-unknown-linux-musl") else { return };
+
+        let linker = ("CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_MUSL_LINKER".into(), "rust-lld".into());
+        assert!(variables.contains(&linker), "{variables:?}");
+    }
+
+    #[test]
+    fn a_missing_c_compiler_is_named() {
+        let error = BuildError::NoCCompiler { triple: "x86_64-unknown-linux-musl".into(), program: "cc".into() };
+
+        assert_eq!(error.to_string(), "no C compiler for x86_64-unknown-linux-musl: `cc` is not in PATH");
+        assert_eq!(error.hint().as_deref(), Some("install a C compiler (on Debian: `apt install gcc`)"));
+    }
+
+    #[test]
+    fn other_builds_of_the_source_are_refused() {
+        let source = Source { directory: "/src/wxec".into() };
+        let script = |build: &str| {
+            let text = format!(
+                r#"{{"package_id":"p","linked_libs":[],"linked_paths":[],"cfgs":[],"env":[["WXEC_BUILD","{build}"]],"out_dir":""}}"#
+            );
+            serde_json::from_str(&text).expect("it is what cargo prints")
+        };
+        let outcome = |build| Outcome { scripts: vec![script(build)], ..Outcome::default() };
+
+        assert!(source.check_build(&outcome(BUILD)).is_ok());
+        assert!(matches!(source.check_build(&outcome("other")), Err(BuildError::OtherBuild { .. })));
+    }
+}

@@ -1,0 +1,248 @@
+//! wxec's own programs, built from wxec's own source once per machine.
+
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use wxec_protocol::{BUILD, Digest, Target};
+
+use crate::{
+    BuildError, Progress, ProgressEvent, Work,
+    cache::{cache_directory, create_private, take_turn},
+    environment::given,
+    shelf::{Shelf, Shelved, prune},
+    source::Source,
+};
+
+const AGENT: &str = "wxec-agent";
+const COMPRESSED: &str = "wxec-agent.gz";
+const COMPILER: &str = "wxec-compiler";
+
+/// Builds of wxec whose programs are kept: some days of a developer's work, some projects of a user's, a few megabytes each.
+const KEPT_BUILDS: usize = 3;
+
+/// An agent, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentImage {
+    /// The program.
+    pub path: PathBuf,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length.
+    pub bytes: u64,
+    /// The same, compressed by gzip.
+    pub compressed: PathBuf,
+    /// The length of that.
+    pub compressed_bytes: u64,
+}
+
+/// The agent for `target`, which is built if this machine has none of this build. `WXEC_AGENT` names a ready-made one
+/// for this machine's architecture; it is copied into the cache.
+///
+/// The toolchain is that of the cargo around this program, if it has the standard library for the target, else the one
+/// that wxec's source asks for.
+pub fn agent(target: &Target, progress: &dyn Progress) -> Result<AgentImage, BuildError> {
+    let cache = cache_directory()?;
+    if let Some(path) = given("WXEC_AGENT").filter(|_| *target == agents_here()) {
+        return ready_made_agent(&cache, Path::new(&path), progress);
+    }
+    let triple = target.triple();
+    let work = Work::Agent(&triple);
+    let shelf = agent_shelf(&cache, &triple);
+    let tools = Tools { directory: cache.join("tools"), current: BUILD.into() };
+    let take = || shelf.take([AGENT, COMPRESSED]);
+    let image = tools.once(work, progress, take, || {
+        let source = Source::of(work)?;
+        let program = source.build(source.agent(AGENT, &triple, &cache)?, AGENT, work, progress)?;
+        shelve_agent(&shelf, &program)
+    });
+    image.map(Into::into)
+}
+
+/// The compiler for this machine, which is built if there is none of this build. `WXEC_COMPILER` names a ready-made one.
+pub fn compiler(progress: &dyn Progress) -> Result<PathBuf, BuildError> {
+    if let Some(path) = given("WXEC_COMPILER").map(PathBuf::from) {
+        return fs::canonicalize(&path).map_err(BuildError::io("find the compiler", path));
+    }
+    let cache = cache_directory()?;
+    let work = Work::Compiler;
+    let shelf = compiler_shelf(&cache);
+    let tools = Tools { directory: cache.join("tools"), current: BUILD.into() };
+    let take = || shelf.take([COMPILER]);
+    let [compiler] = tools.once(work, progress, take, || {
+        let source = Source::of(work)?;
+        let program = source.build(source.compiler(COMPILER, &cache), COMPILER, work, progress)?;
+        shelf.put([(COMPILER, &program)])
+    })?;
+    Ok(compiler.path)
+}
+
+/// The agent for `triple`, if it is built.
+pub(crate) fn built_agent(cache: &Path, triple: &str) -> Option<AgentImage> {
+    agent_shelf(cache, triple).take([AGENT, COMPRESSED]).map(Into::into)
+}
+
+/// The compiler, if it is built.
+pub(crate) fn built_compiler(cache: &Path) -> Option<PathBuf> {
+    compiler_shelf(cache).take([COMPILER]).map(|[compiler]| compiler.path)
+}
+
+/// What an agent on this machine runs on, whichever system starts it.
+pub(crate) fn agents_here() -> Target {
+    Target::new(env::consts::ARCH, "linux")
+}
+
+fn agent_shelf(cache: &Path, triple: &str) -> Shelf {
+    Shelf::new(cache.join("tools").join(BUILD).join(triple))
+}
+
+fn compiler_shelf(cache: &Path) -> Shelf {
+    // One cache may serve machines of several kinds over a network.
+    Shelf::new(cache.join("tools").join(BUILD).join(Target::here().to_string()))
+}
+
+fn ready_made_agent(cache: &Path, path: &Path, progress: &dyn Progress) -> Result<AgentImage, BuildError> {
+    let program = fs::read(path).map_err(BuildError::io("read the agent", path))?;
+    let digest = Digest::of(&program);
+    let tools = Tools { directory: cache.join("given"), current: digest.short() };
+    let shelf = Shelf::new(tools.directory.join(&tools.current));
+    let take = || shelf.take([AGENT, COMPRESSED]).filter(|[agent, _]| agent.digest == digest);
+    let triple = agents_here().triple();
+    tools.once(Work::Agent(&triple), progress, take, || shelve_agent(&shelf, &program)).map(Into::into)
+}
+
+fn shelve_agent(shelf: &Shelf, program: &[u8]) -> Result<[Shelved; 2], BuildError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let compressed = encoder.write_all(program).and_then(|()| encoder.finish());
+    shelf.put([(AGENT, program), (COMPRESSED, &compressed.expect("memory can be written to"))])
+}
+
+/// A directory with a folder of programs for each build.
+struct Tools {
+    directory: PathBuf,
+    /// The folder in use.
+    current: String,
+}
+
+impl Tools {
+    /// What `take` finds, else what `build` makes while no other process builds.
+    fn once<T>(
+        &self,
+        work: Work<'_>,
+        progress: &dyn Progress,
+        take: impl Fn() -> Option<T>,
+        build: impl FnOnce() -> Result<T, BuildError>,
+    ) -> Result<T, BuildError> {
+        if let Some(found) = take() {
+            return Ok(found);
+        }
+        create_private(&self.directory)?;
+        let _turn = take_turn(&self.directory.join(".lock"), || progress.report(ProgressEvent::Waiting { work }))?;
+        // Whoever had the turn before may have built it.
+        if let Some(found) = take() {
+            return Ok(found);
+        }
+        let built = build()?;
+        prune(&self.directory, &self.current, KEPT_BUILDS);
+        Ok(built)
+    }
+}
+
+impl From<[Shelved; 2]> for AgentImage {
+    fn from([agent, compressed]: [Shelved; 2]) -> Self {
+        Self {
+            path: agent.path,
+            digest: agent.digest,
+            bytes: agent.bytes,
+            compressed: compressed.path,
+            compressed_bytes: compressed.bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, fs::File, io::Read};
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+    use crate::Quiet;
+
+    const WORK: Work<'static> = Work::Agent("x86_64-unknown-linux-musl");
+
+    #[test]
+    fn built_once_and_again_when_damaged() {
+        let cache = tempfile::tempdir().expect("a temporary directory");
+        let tools = Tools { directory: cache.path().join("tools"), current: BUILD.into() };
+        let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
+        let builds = Cell::new(0);
+        let agent = || {
+            let take = || shelf.take([AGENT, COMPRESSED]);
+            let image = tools.once(WORK, &Quiet, take, || {
+                builds.set(builds.get() + 1);
+                shelve_agent(&shelf, b"an agent")
+            });
+            AgentImage::from(image.expect("the cache can be written"))
+        };
+
+        let image = agent();
+        assert_eq!(agent(), image);
+        assert_eq!(builds.get(), 1);
+
+        fs::write(&image.compressed, b"damaged").expect("it can be written");
+        assert_eq!(agent(), image);
+        assert_eq!(builds.get(), 2);
+    }
+
+    #[test]
+    fn whoever_waited_finds_what_the_other_built() {
+        let cache = tempfile::tempdir().expect("a temporary directory");
+        let tools = Tools { directory: cache.path().join("tools"), current: BUILD.into() };
+        let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
+        let take = || shelf.take([AGENT]);
+        let other = || tools.once(WORK, &Quiet, take, || panic!("it is built already"));
+
+        std::thread::scope(|scope| {
+            let mut waiting = None;
+            let built = tools.once(WORK, &Quiet, take, || {
+                waiting = Some(scope.spawn(other));
+                shelf.put([(AGENT, b"an agent")])
+            });
+            let found = waiting.expect("it was started").join().expect("it builds nothing");
+            assert_eq!(found.expect("the cache can be read"), built.expect("the cache can be written"));
+        });
+    }
+
+    #[test]
+    fn a_failed_build_leaves_nothing() {
+        let cache = tempfile::tempdir().expect("a temporary directory");
+        let tools = Tools { directory: cache.path().join("tools"), current: BUILD.into() };
+        let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
+        let take = || shelf.take([AGENT]);
+
+        let outcome = tools.once(WORK, &Quiet, take, || Err(BuildError::NoArtifact { what: WORK.to_string() }));
+
+        assert!(matches!(outcome, Err(BuildError::NoArtifact { .. })));
+        assert_eq!(take(), None);
+    }
+
+    #[test]
+    fn a_ready_made_agent_is_copied_and_compressed() {
+        let cache = tempfile::tempdir().expect("a temporary directory");
+        let path = cache.path().join("my-agent");
+        fs::write(&path, b"mine").expect("it can be written");
+
+        let image = ready_made_agent(cache.path(), &path, &Quiet).expect("the cache can be written");
+
+        assert_eq!((image.digest, image.bytes), (Digest::of(b"mine"), 4));
+        assert_eq!(fs::read(&image.path).expect("it is there"), b"mine");
+        let mut bytes = Vec::new();
+        let compressed = File::open(&image.compressed).expect("it is there");
+        GzDecoder::new(compressed).read_to_end(&mut bytes).expect("it is gzip");
+        assert_eq!(bytes, b"mine");
+    }
+}
