@@ -1,0 +1,230 @@
+//! The script in a real `sh` on this machine, with no ssh around it and a script of our own as the agent.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+use wxec_build::AgentImage;
+use wxec_protocol::Digest;
+
+use super::*;
+use crate::{runtime::Background, transport::StderrTail};
+
+const TOKEN: &str = "0123456789abcdef";
+
+/// Says hello, then repeats what it is told.
+const AGENT: &str = "#!/bin/sh\necho hello\nexec cat\n";
+
+/// Programs the script may use.
+const PROGRAMS: [&str; 8] = ["sh", "uname", "chmod", "rm", "dd", "wc", "cat", "gzip"];
+
+/// A host: where its `sh` may put things, and the programs it has.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { directory: tempfile::tempdir().unwrap() };
+        fs::create_dir(place.home()).unwrap();
+        fs::create_dir(place.programs()).unwrap();
+        let paths = std::env::var_os("PATH").unwrap();
+        for program in PROGRAMS {
+            let found = std::env::split_paths(&paths).map(|path| path.join(program)).find(|path| path.is_file());
+            symlink(found.unwrap_or_else(|| panic!("{program} is in PATH")), place.programs().join(program)).unwrap();
+        }
+        place
+    }
+
+    fn home(&self) -> PathBuf {
+        self.directory.path().join("home")
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.directory.path().join("bin")
+    }
+
+    /// Replaces a program by a script, or takes it away.
+    fn with_program(self, name: &str, script: Option<&str>) -> Self {
+        let path = self.programs().join(name);
+        fs::remove_file(&path).unwrap();
+        if let Some(script) = script {
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        self
+    }
+
+    /// A login shell: `login` runs first, as login scripts do. The home is the only place, `/proc` a place nobody can write to.
+    fn login_shell(&self, login: &str) -> Command {
+        let command = command(TOKEN).replace("/dev/shm /tmp /var/tmp", "/proc /nonexistent");
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("{login} {command}"));
+        shell.env_clear().env("PATH", self.programs()).env("HOME", self.home());
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        shell
+    }
+
+    #[track_caller]
+    fn is_clean(&self) {
+        let left: BTreeSet<_> = fs::read_dir(self.home()).unwrap().flatten().map(|entry| entry.path()).collect();
+        assert_eq!(left, BTreeSet::new());
+    }
+}
+
+/// An agent's image in `directory`: as it is, and packed.
+fn image(directory: &Path, program: &[u8], packed: Option<&[u8]>) -> AgentImage {
+    let (path, compressed) = (directory.join("agent"), directory.join("agent.gz"));
+    fs::write(&path, program).unwrap();
+    match packed {
+        Some(packed) => fs::write(&compressed, packed).unwrap(),
+        None => {
+            let output = std::process::Command::new("gzip").arg("-c").arg(&path).output().unwrap();
+            fs::write(&compressed, output.stdout).unwrap();
+        }
+    }
+    AgentImage {
+        digest: Digest::of(program),
+        bytes: program.len() as u64,
+        compressed_bytes: fs::metadata(&compressed).unwrap().len(),
+        path,
+        compressed,
+    }
+}
+
+/// Runs a whole bootstrap and talks to the agent; returns what it was sent.
+async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachable> {
+    let mut shell = shell.spawn().unwrap();
+    let mut transport = Transport {
+        reader: Box::new(shell.stdout.take().unwrap()),
+        writer: Box::new(shell.stdin.take().unwrap()),
+        stderr: StderrTail::collect(shell.stderr.take().unwrap()),
+        process: Box::new(shell),
+    };
+    let mut bootstrap = Bootstrap::new(&mut transport, TOKEN);
+    let probe = bootstrap.probe().await?;
+    assert_eq!(probe.target.os, "linux");
+    let Started { image_bytes, agent_said: mut said, traffic } = bootstrap.start(&probe, image).await?;
+    assert_eq!((traffic.round_trips, traffic.module_bytes), (2, 0));
+    // Binary, and the moment the agent is up: not a byte is for the shell.
+    let words = b"\0\xff'$(reboot)\n";
+    transport.writer.write_all(words).await.unwrap();
+    let expected = [b"hello\n", &words[..]].concat();
+    while said.len() < expected.len() {
+        assert!(transport.reader.read_buf(&mut said).await.unwrap() > 0, "{said:?}");
+    }
+    assert_eq!(said, expected);
+    Ok(image_bytes)
+}
+
+/// A bootstrap on `place` after `login`, with a sound agent.
+fn bootstrap(place: &Place, login: &str) -> Result<u64, Unreachable> {
+    let image = image(place.directory.path(), AGENT.as_bytes(), None);
+    bootstrap_with(place, login, image)
+}
+
+fn bootstrap_with(place: &Place, login: &str, image: AgentImage) -> Result<u64, Unreachable> {
+    let shell = place.login_shell(login);
+    pollster::block_on(Background::new(async move { start(shell, &image).await }))
+}
+
+#[test]
+fn an_agent_starts_and_leaves_nothing() {
+    let place = Place::new();
+    let sent = bootstrap(&place, "").unwrap();
+    assert_eq!(sent, fs::metadata(place.directory.path().join("agent.gz")).unwrap().len());
+    place.is_clean();
+}
+
+#[test]
+fn without_gzip_the_image_travels_as_it_is() {
+    let place = Place::new().with_program("gzip", None);
+    assert_eq!(bootstrap(&place, "").unwrap(), AGENT.len() as u64);
+    place.is_clean();
+}
+
+#[test]
+fn what_login_scripts_print_is_ignored() {
+    let place = Place::new();
+    for noise in [
+        "echo welcome;",
+        "printf 'no end of line';",
+        "echo WXEC1:; printf 'WXEC1:0000000000000000:start';",
+        "printf 'binary \\0 \\377 and\\r\\n';",
+        "dd if=/dev/zero bs=1024 count=200 2>/dev/null;",
+        "echo to stderr >&2;",
+    ] {
+        bootstrap(&place, noise).unwrap_or_else(|error| panic!("{noise} {error}"));
+    }
+    place.is_clean();
+}
+
+#[test]
+fn a_login_that_ends_at_once_is_quoted() {
+    let error = bootstrap(&Place::new(), "echo this account is closed; echo really >&2; exit 1;").unwrap_err();
+    assert_eq!(error.phase, Phase::Shell);
+    assert!(error.reason.contains("closed the connection before the agent was up"), "{error}");
+    assert!(error.reason.contains("this account is closed"), "{error}");
+}
+
+#[test]
+fn a_login_that_prints_without_end_is_given_up() {
+    let error = bootstrap(&Place::new(), "while echo y; do :; done;").unwrap_err();
+    assert_eq!(error.phase, Phase::Shell);
+    assert!(error.reason.contains("prints without end"), "{error}");
+}
+
+#[test]
+fn places_that_will_not_do_are_named_with_the_reason() {
+    // What is not executable there stands for a filesystem mounted noexec.
+    let place = Place::new().with_program("chmod", Some("exit 0"));
+    let error = bootstrap(&place, "").unwrap_err();
+    assert_eq!(error.phase, Phase::Exec);
+    let home = place.home();
+    let expected = format!("no place for the agent: /proc (cannot write) {} (cannot execute)", home.display());
+    assert_eq!(error.reason, expected);
+    assert!(error.hint.is_some());
+    place.is_clean();
+}
+
+#[test]
+fn an_image_that_arrives_damaged_does_not_run() {
+    let place = Place::new();
+    let damaged = image(place.directory.path(), AGENT.as_bytes(), Some(b"this is not gzip"));
+    let error = bootstrap_with(&place, "", damaged).unwrap_err();
+    assert_eq!(error.phase, Phase::Exec);
+    assert!(error.reason.ends_with("or arrived damaged"), "{error}");
+    place.is_clean();
+}
+
+#[test]
+fn a_system_without_an_agent_is_named() {
+    let place = Place::new().with_program("uname", Some("echo Plan9 mips"));
+    let error = bootstrap(&place, "").unwrap_err();
+    assert_eq!(error.phase, Phase::Architecture);
+    assert!(error.to_string().contains("no agent for Plan9 mips"), "{error}");
+    place.is_clean();
+}
+
+#[test]
+fn the_script_survives_any_login_shell() {
+    let script = script();
+    let unsafe_somewhere = ['\'', '\\', '!', '\n', '\r'];
+    assert_eq!(script.find(unsafe_somewhere), None, "{script}");
+}
+
+#[test]
+fn probes_are_read() {
+    let probe = parse_probe("host:Linux x86_64:gzip").unwrap().unwrap();
+    assert_eq!(probe, Probe { target: Target::new("x86_64", "linux"), packing: Packing::Gzip });
+    assert!(parse_probe("host:Linux x86_64:lzma").is_none());
+    let error = parse_probe("host:Darwin arm64:gzip").unwrap().unwrap_err();
+    assert!(error.to_string().contains("no agent for Darwin arm64"), "{error}");
+    assert!(parse_probe("host:Linux ../../etc:gzip").unwrap().is_err());
+}

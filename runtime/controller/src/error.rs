@@ -1,0 +1,352 @@
+//! Why calls and hosts fail, as types. Texts are for people; programs match.
+
+use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
+
+use wxec_build::BuildError;
+use wxec_protocol::{
+    Fault, Frame, LimitKind,
+    abi::TaskFailure,
+    cbor::{DecodeError, EncodeError},
+};
+
+use crate::{address::AddressError, fleet::FleetError, module::ModuleError};
+
+/// What this crate's functions return if nothing more special fits.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Anything that can go wrong, for programs that pass it on with `?`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A module cannot be had or understood.
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    /// A call failed.
+    #[error(transparent)]
+    Call(Box<CallError>),
+    /// Calls on some hosts of a fleet failed.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+}
+
+impl<E> From<CallError<E>> for Error {
+    fn from(error: CallError<E>) -> Self {
+        Self::Call(Box::new(error.erase()))
+    }
+}
+
+/// A call failed on a host. `E` is the task's own error type.
+///
+/// ```
+/// # use wxec_controller::{CallError, CallErrorKind};
+/// fn is_worth_a_retry<E>(error: &CallError<E>) -> bool {
+///     matches!(error.kind, CallErrorKind::Unreachable(_) | CallErrorKind::Lost { .. })
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CallError<E = Infallible> {
+    /// Name of the host.
+    pub host: Arc<str>,
+    /// What happened there.
+    pub kind: CallErrorKind<E>,
+    /// The task's error as text, kept for callers that cannot print `E`.
+    failure: Option<Box<TaskFailure>>,
+}
+
+/// What happened to a call.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CallErrorKind<E = Infallible> {
+    /// The task returned its error, of a type that travels.
+    Task(E),
+    /// The task returned an error of a type that does not travel, such as `anyhow::Error`: its type, text and sources.
+    Failed(TaskFailure),
+    /// The task panicked.
+    Panic {
+        /// The panic's message.
+        message: String,
+        /// `file:line:column` of the panic, if known.
+        location: Option<String>,
+        /// Guest functions, innermost first.
+        frames: Vec<Frame>,
+    },
+    /// The task's code trapped.
+    Trap {
+        /// What kind of trap.
+        reason: String,
+        /// Guest functions, innermost first.
+        frames: Vec<Frame>,
+    },
+    /// The task asked for more than its limits allow.
+    Limit {
+        /// Which limit.
+        which: LimitKind,
+        /// How much is allowed.
+        limit: u64,
+        /// How much was asked for.
+        asked: u64,
+    },
+    /// The deadline passed.
+    Timeout {
+        /// The deadline.
+        after: Duration,
+        /// What was under way.
+        phase: Phase,
+    },
+    /// The call was cancelled.
+    Cancelled,
+    /// The host was lost while the call was open. Whether the task ran to its end is unknown.
+    Lost {
+        /// How the loss was noticed.
+        reason: String,
+        /// The last lines the host wrote to stderr.
+        stderr_tail: String,
+    },
+    /// No conversation with the host could be started.
+    Unreachable(Unreachable),
+    /// The module has no such function.
+    NoSuchFunction {
+        /// What was called.
+        function: String,
+    },
+    /// The arguments do not fit the function.
+    BadArguments(String),
+    /// The module cannot be run there.
+    BadModule(String),
+    /// The module cannot be had: it does not build, or does not compile.
+    Module(ModuleError),
+    /// The arguments cannot be encoded.
+    Encode(EncodeError),
+    /// The result is not of the expected type: caller and module do not agree on it.
+    Decode(DecodeError),
+    /// The agent failed: a bug in wxec, or a host out of memory.
+    Agent(String),
+}
+
+/// What wxec was doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Preparing things on this machine.
+    Local,
+    /// Finding the host's address.
+    Resolve,
+    /// Reaching the host.
+    Connect,
+    /// Checking the host's key.
+    HostKey,
+    /// Logging in.
+    Authentication,
+    /// Talking to the host's shell.
+    Shell,
+    /// Finding an agent for the host.
+    Architecture,
+    /// Starting the agent.
+    Exec,
+    /// Greeting the agent.
+    Protocol,
+    /// Running the task.
+    Run,
+}
+
+/// Why no conversation with a host could be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreachable {
+    /// What failed.
+    pub phase: Phase,
+    /// Why: often the last words of ssh or of the host's shell.
+    pub reason: String,
+    /// What may help.
+    pub hint: Option<String>,
+    /// The last lines the host wrote to stderr.
+    pub stderr_tail: String,
+}
+
+impl Unreachable {
+    pub(crate) fn new(phase: Phase, reason: impl Into<String>) -> Self {
+        Self { phase, reason: reason.into(), hint: None, stderr_tail: String::new() }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn stderr(mut self, tail: String) -> Self {
+        self.stderr_tail = tail;
+        self
+    }
+}
+
+impl<E> CallError<E> {
+    pub(crate) fn new(host: Arc<str>, kind: CallErrorKind<E>) -> Self {
+        Self { host, kind, failure: None }
+    }
+
+    pub(crate) fn task(
+        host: Arc<str>,
+        failure: TaskFailure,
+        decode: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> Self {
+        match decode(failure.clone()) {
+            Ok(error) => Self { host, kind: CallErrorKind::Task(error), failure: Some(Box::new(failure)) },
+            Err(failure) => Self::new(host, CallErrorKind::Failed(failure)),
+        }
+    }
+
+    /// The same error for callers that do not know the task's error type: a `Task` becomes `Failed`.
+    pub fn erase(self) -> CallError {
+        let kind = match self.kind {
+            CallErrorKind::Task(_) => {
+                CallErrorKind::Failed(self.failure.map(|failure| *failure).unwrap_or_else(|| TaskFailure {
+                    type_name: String::new(),
+                    message: "the task failed".into(),
+                    chain: Vec::new(),
+                    data: None,
+                }))
+            }
+            CallErrorKind::Failed(failure) => CallErrorKind::Failed(failure),
+            CallErrorKind::Panic { message, location, frames } => CallErrorKind::Panic { message, location, frames },
+            CallErrorKind::Trap { reason, frames } => CallErrorKind::Trap { reason, frames },
+            CallErrorKind::Limit { which, limit, asked } => CallErrorKind::Limit { which, limit, asked },
+            CallErrorKind::Timeout { after, phase } => CallErrorKind::Timeout { after, phase },
+            CallErrorKind::Cancelled => CallErrorKind::Cancelled,
+            CallErrorKind::Lost { reason, stderr_tail } => CallErrorKind::Lost { reason, stderr_tail },
+            CallErrorKind::Unreachable(failure) => CallErrorKind::Unreachable(failure),
+            CallErrorKind::NoSuchFunction { function } => CallErrorKind::NoSuchFunction { function },
+            CallErrorKind::BadArguments(reason) => CallErrorKind::BadArguments(reason),
+            CallErrorKind::BadModule(reason) => CallErrorKind::BadModule(reason),
+            CallErrorKind::Module(error) => CallErrorKind::Module(error),
+            CallErrorKind::Encode(error) => CallErrorKind::Encode(error),
+            CallErrorKind::Decode(error) => CallErrorKind::Decode(error),
+            CallErrorKind::Agent(reason) => CallErrorKind::Agent(reason),
+        };
+        CallError::new(self.host, kind)
+    }
+
+    /// What may help, if wxec knows.
+    pub fn hint(&self) -> Option<String> {
+        match &self.kind {
+            CallErrorKind::Unreachable(failure) => failure.hint.clone(),
+            CallErrorKind::Module(error) => error.hint(),
+            CallErrorKind::Limit { which: LimitKind::Memory, .. } => {
+                Some("raise it with `Limits::memory_bytes` or `--memory`".into())
+            }
+            CallErrorKind::Limit { which: LimitKind::Output, .. } => {
+                Some("raise it with `Limits::output_bytes` or `--output`".into())
+            }
+            CallErrorKind::Limit { which: LimitKind::Input, .. } => Some("raise it with `Limits::input_bytes`".into()),
+            CallErrorKind::Decode(_) | CallErrorKind::NoSuchFunction { .. } => {
+                Some("if the task changed, build the calling program again".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<E> CallErrorKind<E> {
+    /// What a fault on the wire means to the caller. The agent reports a task's own error apart.
+    pub(crate) fn from_fault(fault: Fault) -> Self {
+        match fault {
+            Fault::Task(_) => Self::Agent("a task's error arrived where none belongs".into()),
+            Fault::Panic { panic, frames } => {
+                let location = panic.file.map(|file| format!("{file}:{}:{}", panic.line, panic.column));
+                Self::Panic { message: panic.message, location, frames }
+            }
+            Fault::Trap { reason, frames } => Self::Trap { reason, frames },
+            Fault::Limit { which, limit, asked } => Self::Limit { which, limit, asked },
+            Fault::Deadline { after_ms } => Self::Timeout { after: Duration::from_millis(after_ms), phase: Phase::Run },
+            Fault::Cancelled => Self::Cancelled,
+            Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
+            Fault::BadArguments(reason) => Self::BadArguments(reason),
+            Fault::BadModule(reason) => Self::BadModule(reason),
+            Fault::Agent(reason) => Self::Agent(reason),
+            other => Self::Agent(format!("an unknown fault: {other:?}")),
+        }
+    }
+}
+
+impl<E> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.host)?;
+        match (&self.kind, &self.failure) {
+            (CallErrorKind::Task(_), Some(failure)) => write!(f, "the task failed: {failure}"),
+            (kind, _) => kind.fmt(f),
+        }
+    }
+}
+
+impl<E> fmt::Display for CallErrorKind<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(_) => f.write_str("the task failed"),
+            Self::Failed(failure) => write!(f, "the task failed: {failure}"),
+            Self::Panic { message, location: Some(location), .. } => {
+                write!(f, "the task panicked at {location}: {message}")
+            }
+            Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
+            Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
+            Self::Limit { which, limit, asked } => {
+                let unit = which.unit();
+                write!(f, "{which} limit of {limit} {unit} hit: {asked} {unit} were asked for")
+            }
+            Self::Timeout { after, phase } => write!(f, "no answer after {after:?} ({phase})"),
+            Self::Cancelled => f.write_str("the call was cancelled"),
+            Self::Lost { reason, stderr_tail } => {
+                write!(f, "lost while the call was open, its outcome is unknown: {reason}")?;
+                last_line(stderr_tail).map_or(Ok(()), |line| write!(f, " (its last words: {line})"))
+            }
+            Self::Unreachable(failure) => failure.fmt(f),
+            Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
+            Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
+            Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),
+            Self::Module(error) => error.fmt(f),
+            Self::Encode(error) => write!(f, "an argument {error}"),
+            Self::Decode(error) => write!(f, "the result is not of the expected type: {error}"),
+            Self::Agent(reason) => write!(f, "the agent failed: {reason}"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> std::error::Error for CallError<E> {}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unreachable ({}): {}", self.phase, last_line(&self.reason).unwrap_or(&self.reason))?;
+        last_line(&self.stderr_tail).map_or(Ok(()), |line| write!(f, " (its last words: {line})"))
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "on this machine",
+            Self::Resolve => "resolving its name",
+            Self::Connect => "connecting",
+            Self::HostKey => "checking its host key",
+            Self::Authentication => "logging in",
+            Self::Shell => "talking to its shell",
+            Self::Architecture => "choosing an agent",
+            Self::Exec => "starting the agent",
+            Self::Protocol => "greeting the agent",
+            Self::Run => "running the task",
+        })
+    }
+}
+
+impl From<BuildError> for ModuleError {
+    fn from(error: BuildError) -> Self {
+        Self::Build(Arc::new(error))
+    }
+}
+
+fn last_line(text: &str) -> Option<&str> {
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty())
+}

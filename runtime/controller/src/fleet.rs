@@ -1,0 +1,227 @@
+//! Many hosts at once.
+
+use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+use wxec_protocol::Limits;
+
+use crate::{
+    address::AddressError,
+    call::{CallTarget, TaskCall, run},
+    error::{CallError, Error},
+    host::{Host, Operation},
+};
+
+/// Hosts worked on at once, unless a fleet says otherwise: each may need a process and a few files here.
+const MAX_PARALLEL: usize = 128;
+
+/// One stuck host must not hold up a fleet for ever.
+const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Some hosts, each once, in the order given. A call on a fleet runs on all of them in parallel.
+///
+/// ```
+/// use wxec_controller::Fleet;
+///
+/// let fleet = Fleet::new(["web1", "web2", "web1"])?;
+/// assert_eq!(fleet.hosts().len(), 2);
+/// # Ok::<(), wxec_controller::AddressError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    hosts: Vec<Host>,
+    max_parallel: usize,
+}
+
+impl Fleet {
+    /// A fleet of the hosts at `addresses`.
+    pub fn new<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>) -> Result<Self, AddressError> {
+        addresses.into_iter().map(Host::new).collect()
+    }
+
+    /// Its members.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Works on at most `hosts` hosts at once. 128 by default.
+    #[must_use]
+    pub fn max_parallel(mut self, hosts: usize) -> Self {
+        self.max_parallel = hosts.max(1);
+        self
+    }
+
+    /// Closes every host.
+    pub fn close(&self) -> Operation<()> {
+        let closing: Vec<_> = self.hosts.iter().map(Host::close).collect();
+        Operation::new(async move {
+            for host in closing {
+                host.await;
+            }
+        })
+    }
+}
+
+impl FromIterator<Host> for Fleet {
+    fn from_iter<I: IntoIterator<Item = Host>>(hosts: I) -> Self {
+        let mut members: Vec<Host> = Vec::new();
+        for host in hosts {
+            if !members.contains(&host) {
+                members.push(host);
+            }
+        }
+        Self { hosts: members, max_parallel: MAX_PARALLEL }
+    }
+}
+
+impl CallTarget for Fleet {
+    type Call<T: Send + 'static, E: Send + 'static> = FleetCall<T, E>;
+
+    fn call<T: Send + 'static, E: Send + 'static>(&self, mut call: TaskCall<T, E>) -> FleetCall<T, E> {
+        call.options_mut().set_timeout(FLEET_TIMEOUT);
+        FleetCall { fleet: self.clone(), call }
+    }
+}
+
+/// A call on each host of a fleet, in parallel. Nothing happens until it is awaited or waited for.
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is awaited or waited for"]
+pub struct FleetCall<T, E = Infallible> {
+    fleet: Fleet,
+    call: TaskCall<T, E>,
+}
+
+impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
+    /// How long the call may take on each host; 60 s by default. Connecting and building do not count.
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.call.options_mut().set_timeout(after);
+        self
+    }
+
+    /// What the call may use on each host. Keeps the timeout, unless `limits` has a deadline itself.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.call.options_mut().set_limits(limits);
+        self
+    }
+
+    /// Says that running the task twice does no harm: on a host that is lost on the way it is tried once more.
+    pub fn idempotent(mut self) -> Self {
+        self.call.options_mut().idempotent = true;
+        self
+    }
+
+    /// Runs the call everywhere and blocks until every host has answered or failed.
+    pub fn wait(self) -> Result<Outcomes<T, E>, Error> {
+        pollster::block_on(self.into_future())
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> IntoFuture for FleetCall<T, E> {
+    type Output = Result<Outcomes<T, E>, Error>;
+    type IntoFuture = Operation<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { fleet, call } = self;
+        Operation::new(async move {
+            // What fails here fails for all hosts alike: say it once.
+            call.module().await?;
+            Ok(Outcomes(run_on_all(fleet, call).await))
+        })
+    }
+}
+
+async fn run_on_all<T: Send + 'static, E: Send + 'static>(fleet: Fleet, call: TaskCall<T, E>) -> Vec<Outcome<T, E>> {
+    let places = Arc::new(Semaphore::new(fleet.max_parallel));
+    let mut running = JoinSet::new();
+    for (index, host) in fleet.hosts.iter().cloned().enumerate() {
+        let (call, places) = (call.clone(), places.clone());
+        running.spawn(async move {
+            let _place = places.acquire().await;
+            (index, Outcome { host: host.shared_name(), result: run(host, call).await })
+        });
+    }
+    let mut outcomes: Vec<_> = running.join_all().await;
+    outcomes.sort_by_key(|(index, _)| *index);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// How a call went on one host.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Outcome<T, E = Infallible> {
+    /// Name of the host.
+    pub host: Arc<str>,
+    /// The task's value, or why there is none.
+    pub result: Result<T, CallError<E>>,
+}
+
+/// How a call went on each host of a fleet, in the fleet's order.
+#[derive(Debug, Clone)]
+pub struct Outcomes<T, E = Infallible>(Vec<Outcome<T, E>>);
+
+impl<T, E> Outcomes<T, E> {
+    /// Hosts that answered, with their values.
+    pub fn successes(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().ok()?)))
+    }
+
+    /// Hosts that failed, with their errors.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &CallError<E>)> {
+        self.0.iter().filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().err()?)))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Outcome<T, E>> {
+        self.0.iter()
+    }
+
+    /// All values, or one error that names every host that failed.
+    pub fn into_result(self) -> Result<Vec<(Arc<str>, T)>, FleetError> {
+        let hosts = self.0.len();
+        let (mut values, mut failures) = (Vec::new(), Vec::new());
+        for Outcome { host, result } in self.0 {
+            match result {
+                Ok(value) => values.push((host, value)),
+                Err(error) => failures.push(error.erase()),
+            }
+        }
+        if failures.is_empty() { Ok(values) } else { Err(FleetError { hosts, failures }) }
+    }
+}
+
+impl<T, E> IntoIterator for Outcomes<T, E> {
+    type Item = Outcome<T, E>;
+    type IntoIter = std::vec::IntoIter<Outcome<T, E>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T, E> IntoIterator for &'a Outcomes<T, E> {
+    type Item = &'a Outcome<T, E>;
+    type IntoIter = std::slice::Iter<'a, Outcome<T, E>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// A call failed on some hosts of a fleet.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FleetError {
+    /// How many hosts were called.
+    pub hosts: usize,
+    /// What went wrong, once for each host that failed.
+    pub failures: Vec<CallError>,
+}
+
+impl fmt::Display for FleetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} hosts failed", self.failures.len(), self.hosts)?;
+        self.failures.iter().try_for_each(|failure| write!(f, "\n  {failure}"))
+    }
+}
+
+impl std::error::Error for FleetError {}

@@ -1,0 +1,42 @@
+//! wxec's controlling end: everything that happens on the machine a call is made from.
+//!
+//! A [`Host`] is a place to run calls. Its first use starts an agent there, over whatever pipe its [`Address`] names;
+//! from then on one task owns the conversation. A [`Module`] is what travels; the `Call` pairs the two. The
+//! `wxec` crate puts typed stubs on top; nothing here knows about macros, terminals or wasmtime.
+//!
+//! ```no_run
+//! use wxec_controller::{Host, Module};
+//!
+//! let host = Host::new("ssh:web1")?;
+//! let module = Module::from_file("words.wasm")?;
+//! let n: usize = host.bind(&module).call("count", &("to be or not to be",)).wait()?;
+//! # Ok::<(), wxec_controller::Error>(())
+//! ```
+
+mod address;
+mod artifact_cache;
+mod bootstrap;
+mod call;
+mod compile;
+mod error;
+mod explain;
+mod fleet;
+mod host;
+mod module;
+mod output;
+mod progress;
+mod runtime;
+mod session;
+mod transport;
+
+pub use address::{Address, AddressError, SshAddress};
+pub use call::{Bound, Call, CallFuture, CallTarget, Task, TaskCall};
+pub use ciborium::Value;
+pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
+pub use explain::explain;
+pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
+pub use host::{Host, Operation, Stats};
+pub use module::{Module, ModuleError};
+pub use output::OutputHandler;
+pub use progress::set_progress;
+pub use transport::ssh::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;

@@ -1,0 +1,308 @@
+//! Modules: the portable wasm that travels, what it says of itself, and its artifacts for each target.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, LazyLock, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+use wasmparser::{Parser, Payload};
+use wxec_build::{BuildError, Origin};
+use wxec_protocol::{
+    Digest, Target,
+    abi::{self, Function, RecordError},
+};
+
+use crate::{artifact_cache, compile::compile, progress, runtime};
+
+/// A module file may not be longer: a megabyte is a large guest, an interpreter takes 20.
+const MAX_WASM_BYTES: u64 = 64 << 20;
+
+/// A portable module. Cheap to clone.
+///
+/// ```no_run
+/// use wxec_controller::Module;
+///
+/// let module = Module::from_file("words.wasm")?;
+/// for function in module.functions() {
+///     println!("{function}");
+/// }
+/// # Ok::<(), wxec_controller::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Module(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    path: Option<PathBuf>,
+    bytes: Bytes,
+    digest: Digest,
+    functions: Vec<Function>,
+    exports: Vec<String>,
+    imports: Vec<String>,
+    crates_compiled: usize,
+    artifacts: Mutex<HashMap<Target, Arc<OnceCell<Artifact>>>>,
+    /// Artifacts that no cache had.
+    artifacts_compiled: AtomicUsize,
+}
+
+type TaskKey = (&'static str, &'static str, Option<&'static str>);
+
+static TASK_MODULES: LazyLock<Mutex<HashMap<TaskKey, Arc<OnceCell<Module>>>>> = LazyLock::new(Mutex::default);
+
+fn task_key(origin: &Origin) -> TaskKey {
+    (origin.manifest_dir, origin.crate_name, origin.binary)
+}
+
+/// A module compiled for one target.
+#[derive(Clone)]
+pub(crate) struct Artifact {
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Bytes,
+}
+
+/// A module cannot be had or understood.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModuleError {
+    /// Its file cannot be read.
+    #[error("cannot read {}: {reason}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// It is not wasm, or damaged.
+    #[error("{name} is no wasm module: {reason}")]
+    Malformed {
+        /// The module.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What it says of its functions cannot be understood.
+    #[error("what {name} says of its functions cannot be read")]
+    Records {
+        /// The module.
+        name: String,
+        /// What is wrong.
+        #[source]
+        source: RecordError,
+    },
+    /// It cannot be compiled for a target.
+    #[error("cannot compile the module for {target}: {reason}")]
+    Compile {
+        /// The target.
+        target: String,
+        /// Why not.
+        reason: String,
+    },
+    /// It, or what wxec needs to compile and run it, cannot be built.
+    #[error("{0}")]
+    Build(#[source] Arc<BuildError>),
+}
+
+impl ModuleError {
+    /// What may help, if wxec knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Build(error) => error.hint(),
+            Self::Malformed { .. } => Some("build it for wasm32-wasip1 as a cdylib, or name a package".into()),
+            _ => None,
+        }
+    }
+}
+
+impl Module {
+    /// Reads a `.wasm` file.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ModuleError> {
+        let path = path.as_ref();
+        let failed = |reason: String| ModuleError::Read { path: path.into(), reason };
+        let length = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
+        if length > MAX_WASM_BYTES {
+            return Err(failed(format!("{length} bytes are more than the {MAX_WASM_BYTES} allowed")));
+        }
+        let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        Self::parse(name, Some(path.into()), bytes.into(), 0)
+    }
+
+    /// Takes a module's bytes; `name` is for messages.
+    pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Result<Self, ModuleError> {
+        Self::parse(name.into(), None, bytes.into(), 0)
+    }
+
+    /// Builds a package of the cargo workspace around `directory`, or takes what an earlier build left if nothing changed.
+    pub fn from_package(directory: impl AsRef<Path>, package: &str) -> Result<Self, ModuleError> {
+        let built = wxec_build::module_of_package(directory.as_ref(), package, &*progress::current())?;
+        Self::parse(package.into(), built.path, built.bytes.into(), built.compiled)
+    }
+
+    /// The module that holds the task compiled at `origin`: built once for this program.
+    pub(crate) async fn of_task(origin: &Origin) -> Result<Self, ModuleError> {
+        let cell = lock(&TASK_MODULES).entry(task_key(origin)).or_default().clone();
+        let origin = *origin;
+        let module = cell.get_or_try_init(|| {
+            runtime::blocking(move || {
+                let built = wxec_build::module(&origin, &*progress::current())?;
+                Self::parse(origin.crate_name.into(), built.path, built.bytes.into(), built.compiled)
+            })
+        });
+        module.await.cloned()
+    }
+
+    /// The module that holds the task compiled at `origin`, if this program has used it before.
+    pub(crate) fn known_task(origin: &Origin) -> Option<Self> {
+        lock(&TASK_MODULES).get(&task_key(origin))?.get().cloned()
+    }
+
+    fn parse(name: String, path: Option<PathBuf>, bytes: Bytes, crates_compiled: usize) -> Result<Self, ModuleError> {
+        // The parser says so in a dozen lines.
+        if !bytes.starts_with(b"\0asm") {
+            return Err(ModuleError::Malformed { name, reason: r"it does not begin with `\0asm`".into() });
+        }
+        let malformed = |error: wasmparser::BinaryReaderError| ModuleError::Malformed {
+            name: name.clone(),
+            reason: error.message().to_owned(),
+        };
+        let mut records = Vec::new();
+        let (mut imports, mut exports) = (Vec::new(), Vec::new());
+        for payload in Parser::new(0).parse_all(&bytes) {
+            match payload.map_err(malformed)? {
+                Payload::CustomSection(section) if section.name() == abi::SECTION => {
+                    records.extend_from_slice(section.data())
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import.map_err(malformed)?;
+                        imports.push(format!("{}.{}", import.module, import.name));
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        exports.push(export.map_err(malformed)?.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut functions =
+            abi::functions(&records).map_err(|source| ModuleError::Records { name: name.clone(), source })?;
+        functions.retain(|function| exports.contains(&format!("{}{}", abi::EXPORT_PREFIX, function.path)));
+        functions.sort_by(|a, b| a.path.cmp(&b.path));
+        let digest = Digest::of(&bytes);
+        let artifacts = Mutex::default();
+        let artifacts_compiled = AtomicUsize::new(0);
+        Ok(Self(Arc::new(Inner {
+            name,
+            path,
+            bytes,
+            digest,
+            functions,
+            exports,
+            imports,
+            crates_compiled,
+            artifacts,
+            artifacts_compiled,
+        })))
+    }
+
+    /// Its name, for messages.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Its file, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// SHA-256 of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> usize {
+        self.0.bytes.len()
+    }
+
+    /// The functions it describes, in alphabetical order.
+    pub fn functions(&self) -> &[Function] {
+        &self.0.functions
+    }
+
+    /// The described function that `name` means: its whole path, or its path inside the crate.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        let functions = &self.0.functions;
+        functions.iter().find(|function| function.path == name).or_else(|| {
+            functions.iter().find(|function| function.path.split_once("::").is_some_and(|(_, inside)| inside == name))
+        })
+    }
+
+    /// Names of all functions that can be called, described or not.
+    pub fn exports(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .exports
+            .iter()
+            .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
+            .filter(|name| *name != "_describe")
+    }
+
+    /// What it wants from its host, as `module.name`.
+    pub fn imports(&self) -> &[String] {
+        &self.0.imports
+    }
+
+    /// How many crates cargo had to compile for it just now: 0 if nothing changed since an earlier build.
+    pub fn crates_compiled(&self) -> usize {
+        self.0.crates_compiled
+    }
+
+    /// How many artifacts had to be compiled from it in this program: 0 if the cache had them all.
+    pub fn artifacts_compiled(&self) -> usize {
+        self.0.artifacts_compiled.load(Ordering::Relaxed)
+    }
+
+    /// Its artifact for `target`, if this program has used it before.
+    pub(crate) fn ready_artifact(&self, target: &Target) -> Option<Artifact> {
+        lock(&self.0.artifacts).get(target)?.get().cloned()
+    }
+
+    /// Its artifact for `target`: from memory, from disk, or compiled now; once, however many ask.
+    pub(crate) async fn artifact(&self, target: &Target) -> Result<Artifact, ModuleError> {
+        let cell = lock(&self.0.artifacts).entry(target.clone()).or_default().clone();
+        let artifact = cell.get_or_try_init(|| self.load_or_compile(target));
+        artifact.await.cloned()
+    }
+
+    async fn load_or_compile(&self, target: &Target) -> Result<Artifact, ModuleError> {
+        let (digest, wanted) = (self.0.digest, target.clone());
+        if let Some(artifact) = runtime::blocking(move || artifact_cache::load(digest, &wanted)).await {
+            return Ok(artifact);
+        }
+        let artifact = compile(self.0.bytes.clone(), target).await?;
+        self.0.artifacts_compiled.fetch_add(1, Ordering::Relaxed);
+        let (kept, target) = (artifact.clone(), target.clone());
+        // A full disk costs the next run some time, not this one its result.
+        let _ = runtime::blocking(move || artifact_cache::store(digest, &target, &kept)).await;
+        Ok(artifact)
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({} {})", self.0.name, self.0.digest.short())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
