@@ -1,0 +1,230 @@
+//! Writes what `#[remote]` adds to a function, one item per method.
+//!
+//! Local variables have `mixed_site` spans, so that they never meet a parameter or a function of the same name. Items
+//! and generics have no such hygiene; their names say `wxec`.
+
+use std::env;
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Attribute, Type, ext::IdentExt, spanned::Spanned};
+
+use crate::{
+    record,
+    signature::{Parameter, Passing, Returns, Task},
+};
+
+/// Names the file that a crate's `build.rs` compiled its module to; `wxec_build::embed()` sets it.
+const EMBEDDED_MODULE: &str = "WXEC_EMBEDDED_MODULE";
+/// Names the target it was compiled from: `lib:` or `bin:`, and the crate's name.
+const EMBEDDED_TARGET: &str = "WXEC_EMBEDDED_TARGET";
+
+impl Task {
+    pub(crate) fn expand(&self) -> TokenStream {
+        let function = self.function();
+        let companion = self.companion();
+        let stub = self.stub();
+        let guest = self.guest();
+        quote!(#function #companion #stub #guest)
+    }
+
+    /// The function as it was written.
+    fn function(&self) -> TokenStream {
+        let function = &self.function;
+        quote! {
+            #[allow(dead_code, reason = "a task may have callers on other hosts only")]
+            #function
+        }
+    }
+
+    /// The type that carries `on`. With braces it has no name among values, where the function's is.
+    fn companion(&self) -> TokenStream {
+        let (cfgs, visibility, ident) = (self.cfgs(), &self.function.vis, &self.function.sig.ident);
+        let summary = format!("The task [`{ident}`](fn@{ident}), to be called on other hosts.");
+        quote! {
+            #(#cfgs)*
+            #[doc = #summary]
+            #[allow(non_camel_case_types, dead_code, reason = "it has the function's name and is never constructed")]
+            #visibility struct #ident {}
+        }
+    }
+
+    /// The typed call.
+    fn stub(&self) -> TokenStream {
+        let cfgs = self.cfgs();
+        let (visibility, ident, name) = (&self.function.vis, &self.function.sig.ident, self.name());
+        let (value, error, here) = (self.value(), self.error(), at(self.returns.ty()));
+        let parameters = self.parameters.iter().map(|Parameter { ident, ty, .. }| quote!(#ident: #ty));
+        let pushes = self.parameters.iter().map(Parameter::push);
+        let count = self.parameters.len();
+        let (target, arguments, task) = (local("target"), local("arguments"), local("task"));
+        let call = quote_spanned!(here=> WxecTarget::Call<#value, #error>);
+        let result = quote_spanned! {here=>
+            ::wxec::__private::call::<_, #value, _>(
+                #target, #task, #arguments.finish(), ::wxec::__private::decode_error!(#error),
+            )
+        };
+        let embedded = embedded_module();
+        let summary = format!("Calls [`{ident}`](fn@{ident}) on a host, or on each of a fleet.");
+        let about = self.doc.split("\n\n").next().unwrap_or_default();
+        quote! {
+            #(#cfgs)*
+            #[cfg(not(target_family = "wasm"))]
+            impl #ident {
+                #[doc = #summary]
+                ///
+                #[doc = #about]
+                #[allow(dead_code, reason = "a task may have callers in this program only")]
+                #visibility fn on<WxecTarget: ::wxec::CallTarget>(
+                    #target: &WxecTarget,
+                    #(#parameters),*
+                ) -> #call {
+                    let mut #arguments = ::wxec::__private::Arguments::new(#count);
+                    #(#pushes)*
+                    let #task = ::wxec::__private::Task {
+                        origin: ::wxec::__private::origin!(#embedded),
+                        function: ::core::concat!(::core::module_path!(), "::", #name),
+                    };
+                    #result
+                }
+            }
+        }
+    }
+
+    /// The export and its record. They share one block, so that they share a codegen unit: a record in another one
+    /// would be dropped by the linker, as nothing refers to it.
+    fn guest(&self) -> TokenStream {
+        let (cfgs, name) = (self.cfgs(), self.name());
+        let body = self.body();
+        let record = Literal::byte_string(&record::function(self));
+        quote! {
+            #(#cfgs)*
+            #[cfg(target_family = "wasm")]
+            #[allow(deprecated, reason = "callers are to be warned, not this")]
+            const _: () = {
+                #[unsafe(export_name = ::core::concat!("wx1_", ::core::module_path!(), "::", #name))]
+                extern "C" fn __wxec_export() -> i32 {
+                    ::wxec::__private::run(#body)
+                }
+
+                const __WXEC_FUNCTION: &[u8] = #record;
+
+                #[used]
+                #[unsafe(link_section = "wxec.fn.v1")]
+                static __WXEC_RECORD: [u8; ::wxec::__private::record_length(::core::module_path!(), __WXEC_FUNCTION)] =
+                    ::wxec::__private::record(::core::module_path!(), __WXEC_FUNCTION);
+            };
+        }
+    }
+
+    /// Takes the arguments, calls the function, and encodes what it returns.
+    fn body(&self) -> TokenStream {
+        let ident = &self.function.sig.ident;
+        let (input, arguments) = (local("input"), local("arguments"));
+        let names = self.parameters.iter().map(|Parameter { ident, ty, .. }| {
+            let (name, type_name) = (ident.unraw().to_string(), record::spelled(ty));
+            quote!((#name, #type_name))
+        });
+        let takes = self.parameters.iter().map(Parameter::take);
+        let gives = self.parameters.iter().map(Parameter::give);
+
+        let mut result = quote!(#ident(#(#gives),*));
+        if self.function.sig.asyncness.is_some() {
+            result = quote!(::wxec::__private::block_on(#result));
+        }
+        let (value, error, here) = (self.value(), self.error(), at(self.returns.ty()));
+        let output = match &self.returns {
+            Returns::Value(_) => quote_spanned!(here=> ::wxec::__private::value::<#value>(#result)),
+            Returns::Result(_) => quote_spanned! {here=>
+                ::wxec::__private::result::<#value, _>(#result, ::wxec::__private::describe_error!(#error))
+            },
+        };
+        quote! {
+            |#input| {
+                let mut #arguments = ::wxec::__private::Input::split(#input, &[#(#names),*])?;
+                #(#takes)*
+                ::core::mem::drop(#arguments);
+                #output
+            }
+        }
+    }
+
+    /// The type of the value.
+    fn value(&self) -> TokenStream {
+        match &self.returns {
+            Returns::Value(ty) => quote!(#ty),
+            Returns::Result(ty) => quote_spanned!(at(ty)=> <#ty as ::wxec::__private::ResultType>::Ok),
+        }
+    }
+
+    /// The type of the error.
+    fn error(&self) -> TokenStream {
+        match &self.returns {
+            Returns::Value(_) => quote!(::core::convert::Infallible),
+            Returns::Result(ty) => quote_spanned!(at(ty)=> <#ty as ::wxec::__private::ResultType>::Err),
+        }
+    }
+
+    /// Where the function is not compiled, nothing about it is.
+    fn cfgs(&self) -> Vec<&Attribute> {
+        self.function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
+    }
+}
+
+impl Parameter {
+    /// In the stub: adds the argument to those of the call.
+    fn push(&self) -> TokenStream {
+        let (arguments, ident, sent) = (local("arguments"), &self.ident, &self.sent);
+        match self.passing {
+            Passing::Owned => quote_spanned!(at(sent)=> #arguments.push::<#sent>(&#ident);),
+            Passing::Lent => quote_spanned!(at(sent)=> #arguments.push::<#sent>(#ident);),
+            Passing::LentBytes => quote!(#arguments.push_bytes(#ident);),
+        }
+    }
+
+    /// In the guest: takes the argument from those of the call.
+    fn take(&self) -> TokenStream {
+        let (arguments, variable, sent) = (local("arguments"), self.variable(), &self.sent);
+        match self.passing {
+            Passing::Owned | Passing::Lent => {
+                quote_spanned!(at(sent)=> let #variable = #arguments.take::<#sent>()?;)
+            }
+            Passing::LentBytes => quote!(let #variable = #arguments.take::<::wxec::Bytes>()?;),
+        }
+    }
+
+    /// In the guest: the argument as the function wants it.
+    fn give(&self) -> TokenStream {
+        let variable = self.variable();
+        match self.passing {
+            Passing::Owned => quote!(#variable),
+            Passing::Lent | Passing::LentBytes => quote!(&#variable),
+        }
+    }
+
+    fn variable(&self) -> Ident {
+        local(&format!("given_{}", self.ident.unraw()))
+    }
+}
+
+/// Our own code, at the place of a type: errors point there, while lints know that nobody wrote it.
+fn at(ty: &Type) -> Span {
+    Span::mixed_site().located_at(ty.span())
+}
+
+/// A variable of ours.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The module in the program, if its `build.rs` compiled one from the very target that is being compiled. A package's
+/// library, programs and tests are all compiled with the same `build.rs`, and only one of them is in the module.
+fn embedded_module() -> TokenStream {
+    let kind = if env::var_os("CARGO_BIN_NAME").is_some() { "bin" } else { "lib" };
+    let target = env::var("CARGO_CRATE_NAME").map(|name| format!("{kind}:{name}"));
+    if env::var_os(EMBEDDED_MODULE).is_some() && env::var(EMBEDDED_TARGET) == target {
+        quote!(::core::option::Option::Some(::core::include_bytes!(::core::env!(#EMBEDDED_MODULE))))
+    } else {
+        quote!(::core::option::Option::None)
+    }
+}

@@ -1,0 +1,261 @@
+//! Reads a function marked `#[remote]`, and complains about what cannot travel to another host.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::{
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, Item, ItemFn, Lifetime, Lit, Meta, Pat, PatType, PathArguments,
+    ReturnType, Signature, Type, TypeImplTrait, TypeReference, ext::IdentExt, parse_quote, visit::Visit,
+};
+
+use crate::complaints::Complaints;
+
+/// A function that can run on another host.
+pub(crate) struct Task {
+    pub(crate) function: ItemFn,
+    /// Text of its doc comment.
+    pub(crate) doc: String,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) returns: Returns,
+}
+
+pub(crate) struct Parameter {
+    pub(crate) ident: Ident,
+    /// Its type, as written.
+    pub(crate) ty: Type,
+    /// The type of what is sent: the parameter's, without its `&`.
+    pub(crate) sent: Type,
+    pub(crate) passing: Passing,
+}
+
+/// How the function gets what was sent.
+pub(crate) enum Passing {
+    /// It is given away.
+    Owned,
+    /// It is decoded to the owned form of its type, and lent.
+    Lent,
+    /// It is a `[u8]`, sent as one byte string, and lent.
+    LentBytes,
+}
+
+/// What a task returns.
+pub(crate) enum Returns {
+    /// A value.
+    Value(Type),
+    /// A value or an error: a path that ends in `Result<…>`. Which value and which error is for a trait to say, because
+    /// it may be an alias.
+    Result(Type),
+}
+
+impl Returns {
+    /// The whole type, as written.
+    pub(crate) fn ty(&self) -> &Type {
+        let (Self::Value(ty) | Self::Result(ty)) = self;
+        ty
+    }
+}
+
+impl Task {
+    /// Reads what `#[remote(arguments)]` stands on.
+    pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> syn::Result<Self> {
+        let mut complaints = Complaints::default();
+        complaints.no_arguments("remote", arguments);
+
+        let function = match syn::parse2(item)? {
+            Item::Fn(function) => function,
+            other => {
+                complaints.add(
+                    other,
+                    "`#[remote]` stands on functions that have a body",
+                    "mark a free function, which may use this",
+                );
+                return complaints.into_result(()).map(|()| unreachable!("there is a complaint"));
+            }
+        };
+        check_qualifiers(&function.sig, &mut complaints);
+        let parameters = function.sig.inputs.iter().filter_map(|input| parameter(input, &mut complaints)).collect();
+        let returns = returns(&function.sig.output, &mut complaints);
+        let doc = doc(&function.attrs);
+        complaints.into_result(Self { function, doc, parameters, returns })
+    }
+
+    /// The function's name as callers on other hosts use it.
+    pub(crate) fn name(&self) -> String {
+        self.function.sig.ident.unraw().to_string()
+    }
+}
+
+fn check_qualifiers(signature: &Signature, complaints: &mut Complaints) {
+    if signature.ident == "main" {
+        complaints.add(&signature.ident, "`fn main` cannot be a task", "give the work a function of its own");
+    }
+    if let Some(constness) = signature.constness {
+        complaints.add(constness, "a task cannot be `const`", "let a task call the `const fn`");
+    }
+    if let Some(unsafety) = signature.unsafety {
+        complaints.add(unsafety, "a task cannot be `unsafe`", "nobody on another host could keep its contract");
+    }
+    if let Some(abi) = &signature.abi {
+        complaints.add(abi, "a task cannot have an ABI of its own", "leave `extern` away");
+    }
+    if let Some(variadic) = &signature.variadic {
+        complaints.add(variadic, "a task cannot be variadic", "take a `Vec`");
+    }
+    if !signature.generics.params.is_empty() {
+        complaints.add(
+            &signature.generics.params,
+            "a task cannot be generic",
+            "its module is compiled before it is called, so name the types, and own what is borrowed for a lifetime",
+        );
+    }
+    if let Some(clause) = &signature.generics.where_clause {
+        complaints.add(clause, "a task cannot have a `where` clause", "name the types instead");
+    }
+}
+
+fn parameter(input: &FnArg, complaints: &mut Complaints) -> Option<Parameter> {
+    let PatType { pat, ty, .. } = match input {
+        FnArg::Typed(typed) => typed,
+        FnArg::Receiver(receiver) => {
+            let help = "make it a free function, and pass what it needs of the value as a parameter";
+            complaints.add(receiver, "a task cannot take `self`", help);
+            return None;
+        }
+    };
+    let (sent, passing) = sent(ty, complaints);
+    match &**pat {
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
+            Some(Parameter { ident: name.ident.clone(), ty: (**ty).clone(), sent: sent.clone(), passing })
+        }
+        other => {
+            let help = "take the whole value by a name, and match on it in the body";
+            complaints.add(other, "a parameter of a task needs a name, as callers may use it", help);
+            None
+        }
+    }
+}
+
+/// What travels for a parameter of type `ty`, and how the function gets it.
+fn sent<'a>(ty: &'a Type, complaints: &mut Complaints) -> (&'a Type, Passing) {
+    let Type::Reference(reference) = bare(ty) else {
+        Travels::check(ty, complaints, Statics::Refused, PARAMETER);
+        return (ty, Passing::Owned);
+    };
+    if reference.mutability.is_some() {
+        let help = "take the value itself, and return the changed one";
+        complaints.add(ty, "a task cannot change a value of its caller, who is on another host", help);
+    }
+    if let Some(lifetime) = &reference.lifetime {
+        complaints.add(lifetime, "an argument is lent for the time of the call only", "leave the lifetime away");
+    }
+    Travels::check(&reference.elem, complaints, Statics::Refused, PARAMETER);
+    match bare(&reference.elem) {
+        bytes @ Type::Slice(slice) if is_byte(&slice.elem) => (bytes, Passing::LentBytes),
+        lent => (lent, Passing::Lent),
+    }
+}
+
+fn is_byte(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.path.is_ident("u8"))
+}
+
+fn returns(output: &ReturnType, complaints: &mut Complaints) -> Returns {
+    let ty = match output {
+        ReturnType::Default => return Returns::Value(parse_quote!(())),
+        ReturnType::Type(_, ty) => &**ty,
+    };
+    if let Type::Never(never) = bare(ty) {
+        complaints.add(never, "a task cannot have the type `!`", "leave the return type away");
+    }
+    match arguments_of_result(ty) {
+        Some(mut arguments) => {
+            if let Some(value) = arguments.next() {
+                Travels::check(value, complaints, Statics::Refused, VALUE);
+            }
+            arguments.for_each(|error| Travels::check(error, complaints, Statics::Allowed, VALUE));
+            Returns::Result(ty.clone())
+        }
+        None => {
+            Travels::check(ty, complaints, Statics::Refused, VALUE);
+            Returns::Value(ty.clone())
+        }
+    }
+}
+
+/// The types in `…::Result<…>`.
+fn arguments_of_result(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
+    let Type::Path(path) = bare(ty) else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
+    let PathArguments::AngleBracketed(generics) = &last.arguments else { return None };
+    Some(generics.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }))
+}
+
+/// The type without the invisible group that `macro_rules!` puts around `$t:ty`, and without parentheses.
+pub(crate) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        other => other,
+    }
+}
+
+fn doc(attributes: &[Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => Some(line.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let lines: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
+    lines.join("\n").trim().to_owned()
+}
+
+/// Visits a type that must make sense on another host, and complains about the parts that do not.
+struct Travels<'a> {
+    complaints: &'a mut Complaints,
+    statics: Statics,
+    place: Place,
+}
+
+/// Whether `&'static` may stand in the type: an error such as `&'static str` travels as its text.
+#[derive(PartialEq)]
+enum Statics {
+    Allowed,
+    Refused,
+}
+
+/// How to complain about a borrow, and what to do instead, where the type stands.
+type Place = (&'static str, &'static str);
+const PARAMETER: Place = ("only a whole argument can be lent", "own what is inside, such as `Vec<String>`");
+const VALUE: Place = ("a task cannot return a borrow", "return an owned value, such as `String` or `Vec<T>`");
+
+impl<'a> Travels<'a> {
+    fn check(ty: &Type, complaints: &'a mut Complaints, statics: Statics, place: Place) {
+        Travels { complaints, statics, place }.visit_type(ty);
+    }
+}
+
+impl Visit<'_> for Travels<'_> {
+    fn visit_type_reference(&mut self, reference: &TypeReference) {
+        let is_static = reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
+        if is_static && self.statics == Statics::Allowed {
+            return self.visit_type(&reference.elem);
+        }
+        let (wrong, help) = self.place;
+        self.complaints.add(reference, wrong, help);
+    }
+
+    fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
+        let help = "name a type: both sides must know how to encode it";
+        self.complaints.add(ty, "`impl Trait` cannot travel to another host", help);
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &Lifetime) {
+        if lifetime.ident != "static" {
+            let (wrong, help) = self.place;
+            self.complaints.add(lifetime, wrong, help);
+        }
+    }
+}

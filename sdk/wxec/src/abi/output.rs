@@ -1,0 +1,71 @@
+//! What a guest's task leaves behind: an encoded value, or the reason why there is none.
+
+use std::any::Any;
+
+use bytes::Bytes;
+use wxec_protocol::{abi::TaskFailure, cbor};
+
+use super::{
+    failure::{Describer, Teller},
+    types::ReturnValue,
+};
+
+/// A task's value, encoded.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The CBOR, or its beginning.
+    pub head: Vec<u8>,
+    /// The rest of it: the content of [`Bytes`], which are not copied.
+    pub body: Bytes,
+}
+
+/// Why there is no [`Output`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The task returned an error.
+    Failed(TaskFailure),
+    /// The arguments do not fit; the text says why.
+    BadArguments(String),
+    /// The value cannot be encoded; the text says why.
+    Internal(String),
+}
+
+/// Encodes what a task returned.
+pub fn value<T: ReturnValue>(value: T) -> Result<Output, Stop> {
+    if let Some(body) = (&value as &dyn Any).downcast_ref::<Bytes>() {
+        let mut head = Vec::new();
+        cbor::bytes_head(body.len(), &mut head);
+        return Ok(Output { head, body: body.clone() });
+    }
+    match cbor::encode(&value) {
+        Ok(head) => Ok(Output { head, body: Bytes::new() }),
+        Err(error) => Err(Stop::Internal(format!("the task's value {error}"))),
+    }
+}
+
+/// Encodes what a task returned, if it did not fail.
+pub fn result<T: ReturnValue, E>(
+    result: Result<T, E>,
+    describer: Describer<E, impl Teller<E>>,
+) -> Result<Output, Stop> {
+    result.map_err(|error| Stop::Failed(describer.describe(error))).and_then(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_one_string_that_is_not_copied() {
+        let bytes = Bytes::from(vec![7; 300]);
+        let output = value(bytes.clone()).unwrap();
+        assert_eq!(output.body.as_ptr(), bytes.as_ptr());
+        assert_eq!([&output.head[..], &output.body].concat(), cbor::encode(&bytes).unwrap());
+    }
+
+    #[test]
+    fn other_values_are_encoded() {
+        assert_eq!(value(vec![1, 2]).unwrap().head, [0x82, 1, 2]);
+        assert_eq!(value(()).unwrap().head, [0xf6]);
+    }
+}

@@ -1,0 +1,101 @@
+//! Puts a task's record together at compile time: the macro knows the function, only rustc knows the module path.
+
+/// Length of the record of a task in `module`, of which `function` is the CBOR.
+pub const fn record_length(module: &str, function: &[u8]) -> usize {
+    LENGTH_BYTES + body_length(module, function)
+}
+
+/// What `wxec_protocol::abi::record` makes of the same task. `N` is its [`record_length`].
+pub const fn record<const N: usize>(module: &str, function: &[u8]) -> [u8; N] {
+    let record = [0; N];
+    let [length @ .., _, _, _, _] = (body_length(module, function) as u64).to_le_bytes();
+    let (record, at) = put(record, 0, &length);
+    let (record, at) = put(record, at, &[PAIR]);
+    let (record, at) = put(record, at, text_head(module).split_at(text_head_length(module)).0);
+    let (record, at) = put(record, at, module.as_bytes());
+    let (record, at) = put(record, at, function);
+    assert!(at == N, "N is the record's length");
+    record
+}
+
+/// A record begins with its length, a `u32`.
+const LENGTH_BYTES: usize = 4;
+/// Head of an array of two items.
+const PAIR: u8 = 0x82;
+/// Head of a text; its length is in the lower bits, or in the bytes that follow.
+const TEXT: u8 = 0x60;
+
+const fn body_length(module: &str, function: &[u8]) -> usize {
+    1 + text_head_length(module) + module.len() + function.len()
+}
+
+const fn text_head_length(text: &str) -> usize {
+    match text.len() {
+        0..24 => 1,
+        24..=0xff => 2,
+        _ => 3,
+    }
+}
+
+const fn text_head(text: &str) -> [u8; 3] {
+    let [.., high, low] = text.len().to_be_bytes();
+    match text_head_length(text) {
+        1 => [TEXT | low, 0, 0],
+        2 => [TEXT | 24, low, 0],
+        _ => {
+            assert!(text.len() <= 0xffff, "rustc's own limits keep module paths shorter");
+            [TEXT | 25, high, low]
+        }
+    }
+}
+
+const fn put<const N: usize>(mut record: [u8; N], mut at: usize, bytes: &[u8]) -> ([u8; N], usize) {
+    let mut from = 0;
+    while from < bytes.len() {
+        record[at] = bytes[from];
+        (at, from) = (at + 1, from + 1);
+    }
+    (record, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use wxec_protocol::abi::{self, Function};
+
+    use super::*;
+
+    /// What the macro writes for `fn f()`.
+    const FUNCTION: &[u8] = b"\xa3\x64name\x61f\x66params\x80\x63ret\x62()";
+    const LETTERS: [u8; 256] = [b'm'; 256];
+
+    /// As the macro's output does it, in a module whose path has `$length` letters.
+    macro_rules! assert_record {
+        ($length:expr) => {{
+            const MODULE: &str = match str::from_utf8(LETTERS.split_at($length).0) {
+                Ok(letters) => letters,
+                Err(_) => unreachable!(),
+            };
+            static RECORD: [u8; record_length(MODULE, FUNCTION)] = record(MODULE, FUNCTION);
+
+            let function = Function {
+                path: format!("{MODULE}::f"),
+                name: "f".into(),
+                doc: String::new(),
+                parameters: Vec::new(),
+                returns: "()".into(),
+                error: None,
+            };
+            assert_eq!(RECORD[..], abi::record(MODULE, &function), "{} letters", $length);
+            assert_eq!(abi::functions(&RECORD), Ok(vec![function]));
+        }};
+    }
+
+    #[test]
+    fn a_record_is_what_the_protocol_would_write() {
+        assert_record!(1);
+        assert_record!(23);
+        assert_record!(24);
+        assert_record!(255);
+        assert_record!(256);
+    }
+}

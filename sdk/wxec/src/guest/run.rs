@@ -1,0 +1,59 @@
+//! Runs a task: what stands between its export and the function.
+
+use std::{
+    io::{self, Write},
+    panic::{self, PanicHookInfo},
+};
+
+use bytes::Bytes;
+use wxec_protocol::{
+    abi::{Panic, Status},
+    cbor,
+};
+
+use super::imports;
+use crate::abi::{
+    failure::{self, MAX_MESSAGE_BYTES, shorten},
+    output::{Output, Stop},
+};
+
+/// Runs `task` on the input of the call, and returns its [`Status`] to the host.
+pub fn run(task: fn(Bytes) -> Result<Output, Stop>) -> i32 {
+    panic::set_hook(Box::new(report_panic));
+    let status = match task(imports::input().into()) {
+        Ok(Output { head, body }) => {
+            imports::write_output(&head);
+            imports::write_output(&body);
+            Status::Ok
+        }
+        Err(Stop::Failed(failure)) => {
+            imports::write_error(&failure::encode(failure));
+            Status::Failed
+        }
+        Err(Stop::BadArguments(text)) => explain(text, Status::BadArguments),
+        Err(Stop::Internal(text)) => explain(text, Status::Internal),
+    };
+    // As `main` never ran, nothing else writes what stands after the last line's end. If it fails, nobody reads it.
+    let _ = io::stdout().flush();
+    status as i32
+}
+
+fn explain(mut text: String, status: Status) -> Status {
+    shorten(&mut text, MAX_MESSAGE_BYTES);
+    imports::write_error(text.as_bytes());
+    status
+}
+
+/// The host tells the caller, so nothing is printed here. The abort that follows ends the guest.
+fn report_panic(info: &PanicHookInfo<'_>) {
+    let mut message = info.payload_as_str().unwrap_or("a value that is no text").to_owned();
+    shorten(&mut message, MAX_MESSAGE_BYTES);
+    let location = info.location();
+    let report = Panic {
+        message,
+        file: location.map(|location| location.file().to_owned()),
+        line: location.map_or(0, |location| location.line()),
+        column: location.map_or(0, |location| location.column()),
+    };
+    imports::report_panic(&cbor::encode(&report).expect("texts and numbers always encode"));
+}

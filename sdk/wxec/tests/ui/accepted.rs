@@ -1,0 +1,150 @@
+//! Every kind of signature that can be a task, some of them where names could clash. Nothing warns.
+
+#![deny(warnings, missing_docs, unreachable_pub, unsafe_code, clippy::all)]
+#![allow(dead_code, reason = "not all tasks are called")]
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use wxec::{Bytes, CallTarget, Host, remote};
+
+#[remote]
+fn nothing() {}
+
+/// Says its documentation.
+#[remote]
+pub fn owned(mut text: String, n: u8, list: Vec<Option<(u8, f64)>>) -> BTreeMap<String, usize> {
+    text.push('!');
+    BTreeMap::from([(text, usize::from(n) + list.len())])
+}
+
+#[remote]
+pub(crate) fn lent(text: &str, numbers: &[u16], bytes: &[u8], path: &Path, point: &Point) -> PathBuf {
+    path.join(format!("{text} {} {} {}", numbers.len(), bytes.len(), point.x))
+}
+
+/// Neither `Clone` nor `Debug`, as tasks need neither.
+#[derive(Serialize, Deserialize)]
+struct Point {
+    x: i32,
+}
+
+#[remote]
+fn bytes(bytes: Bytes) -> Bytes {
+    bytes
+}
+
+#[remote]
+fn cow(text: Cow<'static, str>) -> Cow<'static, str> {
+    text
+}
+
+#[remote]
+async fn waits(text: String) -> io::Result<Option<String>> {
+    std::future::ready(Ok(Some(text))).await
+}
+
+#[remote]
+fn says(n: u8) -> Result<u8, &'static str> {
+    n.checked_add(1).ok_or("too big")
+}
+
+#[remote]
+fn text_as_error() -> Result<(), String> {
+    Ok(())
+}
+
+#[remote]
+fn boxed() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    Ok(())
+}
+
+type Outcome<T> = Result<T, Point>;
+
+#[remote]
+fn in_one_piece() -> Outcome<u8> {
+    Ok(1)
+}
+
+/// Has the names that the expansion uses.
+#[remote]
+fn input(target: u8, arguments: u8, input: u8, call: u8) -> u8 {
+    target + arguments + input + call
+}
+
+#[remote]
+fn r#type(r#fn: u8) -> u8 {
+    r#fn
+}
+
+#[remote]
+#[deprecated]
+fn old() {}
+
+#[remote]
+#[cfg(any())]
+fn absent() {}
+
+macro_rules! task {
+    ($name:ident, $type:ty, $result:ty) => {
+        #[remote]
+        fn $name(value: $type, lent: &$type) -> $result {
+            Ok(value.or(*lent))
+        }
+    };
+}
+
+task!(from_a_macro, Option<u8>, Result<Option<u8>, String>);
+
+mod private {
+    use super::{Point, remote};
+
+    mod deeper {
+        use super::*;
+
+        #[remote]
+        pub(super) fn move_by(point: Point, by: i32) -> Point {
+            Point { x: point.x + by }
+        }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn calls(host: &super::Host) {
+        let _call = deeper::move_by::on(host, deeper::move_by(Point { x: 1 }, 2), 3);
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn anywhere<W: CallTarget>(target: &W) -> W::Call<u8, std::convert::Infallible> {
+    #[remote]
+    fn inside(n: u8) -> u8 {
+        n
+    }
+    inside::on(target, inside(1))
+}
+
+#[wxec::main]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let host = Host::new("local:")?;
+    let text = String::from("text");
+    let _calls = (
+        nothing::on(&host),
+        owned::on(&host, text.clone(), 1, vec![None]),
+        lent::on(&host, &text, &[1], b"bytes", "/".as_ref(), &Point { x: 1 }),
+        bytes::on(&host, Bytes::from_static(b"bytes")),
+        waits::on(&host, text),
+        says::on(&host, 1),
+        input::on(&host, 1, 2, 3, 4),
+        r#type::on(&host, 1),
+        from_a_macro::on(&host, None, &Some(2)),
+        anywhere(&host),
+    );
+    private::calls(&host);
+    assert_eq!(r#type(1) + input(1, 2, 3, 4), 11);
+    Ok(())
+}

@@ -1,0 +1,12 @@
+#![allow(unused_variables, unused_mut, reason = "bodies are not the point")]
+
+use wxec::remote;
+
+struct Mute;
+
+#[remote]
+fn mute() -> Result<u8, Mute> {
+    Err(Mute)
+}
+
+fn main() {}

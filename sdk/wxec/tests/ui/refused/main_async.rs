@@ -1,0 +1,2 @@
+#[wxec::main]
+async fn main() {}

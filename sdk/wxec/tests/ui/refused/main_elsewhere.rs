@@ -1,0 +1,7 @@
+#[wxec::main(flavour = "sweet")]
+fn helper() {}
+
+#[wxec::main]
+struct Main;
+
+fn main() {}
