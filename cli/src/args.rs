@@ -1,0 +1,125 @@
+//! What was typed: the command line as a whole. What it means is for each command to say.
+
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::commands::{build, call, completions, doctor, explain, inspect};
+
+/// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
+#[derive(Debug, Parser)]
+#[command(name = "wxec", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}\n\n{ENVIRONMENT}"))]
+pub(crate) struct Args {
+    #[command(flatten)]
+    loudness: Loudness,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Args {
+    /// How much to say.
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match self.loudness {
+            Loudness { quiet: true, .. } => Verbosity::Quiet,
+            Loudness { verbose: 0, .. } => Verbosity::Normal,
+            Loudness { verbose: 1, .. } => Verbosity::Verbose,
+            Loudness { .. } => Verbosity::Debug,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Loudness {
+    /// Say nothing of builds, and log only warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 90)]
+    quiet: bool,
+    /// Say more: the stack of a guest that failed, all that ssh said; with `-vv` also each crate compiled
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 91)]
+    verbose: u8,
+}
+
+/// How much to say on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+    Debug,
+}
+
+impl Verbosity {
+    /// What guests log is shown up to this level: 1 is an error, 5 a trace.
+    pub(crate) fn log_level(self) -> u8 {
+        match self {
+            Self::Quiet => 2,
+            Self::Normal => 3,
+            Self::Verbose => 4,
+            Self::Debug => 5,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Call(call::Args),
+    Inspect(inspect::Args),
+    Build(build::Args),
+    Explain(explain::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wxec call local: words::count \"to be or not to be\"
+  wxec call web1,web2 ./words.wasm::top '\"a b a\"' 1
+  wxec inspect words
+  wxec doctor
+
+`wxec COMMAND --help` has more.";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  everything was done
+    1  a task failed, panicked, trapped or hit a limit
+    2  the command line, a module, its arguments or this machine is at fault
+    3  a host was unreachable, or was lost
+    4  refused by a policy, or for want of a grant
+   70  a bug in wxec
+  124  a call was not done at its deadline
+  130  interrupted
+On several hosts the first of 70, 130, 4, 124, 3, 1 that occurred.";
+
+const ENVIRONMENT: &str = "\
+Environment:
+  WXEC_SSH_CONFIG  a configuration file for ssh, in place of ~/.ssh/config
+  WXEC_CACHE       where agents and compiled modules are kept, in place of ~/.cache/wxec";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    /// All of `--help`, compared with a file; `WXEC_BLESS=1` writes that anew.
+    #[test]
+    fn help_reads_well() {
+        const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/help.txt");
+        let mut wxec = Args::command().term_width(100);
+        wxec.build();
+        let mut help = wxec.render_long_help().to_string();
+        for command in wxec.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+            help += &format!("\n\n# {}\n\n", command.get_name());
+            help += &command.render_long_help().to_string();
+        }
+        // Clap leaves spaces on empty lines.
+        let help = help.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
+        if std::env::var_os("WXEC_BLESS").is_some() {
+            std::fs::write(KEPT, &help).unwrap();
+        }
+        assert_eq!(help, std::fs::read_to_string(KEPT).unwrap());
+    }
+}

@@ -1,0 +1,143 @@
+//! `wxec call`: calls a function of a module on one host, or on several at once.
+
+use std::time::Duration;
+
+use wxec::Limits;
+
+use crate::{
+    args::Verbosity,
+    arguments::Given,
+    command_error::CommandError,
+    everywhere::{Answer, Job, call_everywhere},
+    exit_code,
+    interrupt::{self, Interrupted},
+    module::{find_function, split_function},
+    output::{Format, Results, Style, guest_output, say},
+    quantity,
+    stats::Costs,
+    target,
+};
+
+/// One stuck host must not hold up the others for ever.
+const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Call a function, and print its value as JSON
+///
+/// MODULE::FUNC is a package of the cargo workspace here, or a .wasm file (with a `/` or a `.wasm` in it), then the path
+/// of a function inside the crate. Packages are built as needed.
+///
+/// Each ARG is JSON; where the function takes a string, or bytes, a bare word will do. Bytes may also be a list of numbers
+/// or `@FILE`. `wxec inspect MODULE` shows what a function takes.
+///
+/// Values are printed in one line on stdout: bytes as a string in base64, map keys that are no strings as their JSON, NaN
+/// and infinities as null. What the function prints goes to stderr. On several hosts each line begins with `[host]`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// An address, such as `local:`, `web1` or `ssh:deploy@web1:2222`; or several with commas between them
+    target: String,
+    /// What to call, such as `words::stats::lengths` or `./words.wasm::count`
+    #[arg(value_name = "MODULE::FUNC")]
+    function: String,
+    /// Its arguments, in order
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
+    arguments: Vec<String>,
+    /// All arguments at once: a JSON list, or an object by name; `@FILE` and `-` (stdin) hold the same
+    #[arg(long, value_name = "JSON", conflicts_with = "arguments", allow_hyphen_values = true)]
+    args: Option<String>,
+    /// Print strings and bytes as they are
+    #[arg(short, long, conflicts_with = "format")]
+    raw: bool,
+    /// How to print values
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// End the call when it has run for this long [default: none; on several hosts 60s]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    timeout: Option<Duration>,
+    /// Memory the function may use [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    memory: Option<u64>,
+    /// How long its encoded value may be [default: 128MiB]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    output: Option<u64>,
+    /// At the end, print on stderr what it cost, as one JSON object
+    #[arg(long)]
+    stats: bool,
+}
+
+const EXAMPLES: &str = r#"Examples:
+  wxec call local: words::count "to be or not to be"
+  wxec call web1 words::top '"a b a"' 1
+  wxec call web1,deploy@web2:2222 ./words.wasm::stats::lengths --args '{"text": "a b a"}'
+  wxec call web1 thumbnails::shrink @photo.jpg 200 --raw --memory 1GiB >small.jpg"#;
+
+pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let (source, name) = split_function(&args.function)?;
+    let hosts = target::hosts(&args.target, |several| guest_output(several, verbosity))?;
+    let several = hosts.len() > 1;
+    let given = args.given()?;
+
+    let module = source.load()?;
+    let function = find_function(&module, name)?;
+    let input = given.into_value(function)?;
+    let function = function.map_or(name, |function| &function.path).to_owned();
+    let job = Job { module, function, input, limits: args.limits(several) };
+
+    let mut results = Results::new(args.style(), several);
+    let mut costs = Costs::default();
+    let mut codes = Vec::new();
+    let mut printed = Ok(());
+    call_everywhere(&hosts, &job, |Answer { host, result, costs: spent }| {
+        costs.add(host, spent);
+        let print = match result {
+            Ok(Ok(value)) => results.value(host, value),
+            Ok(Err(error)) => {
+                let error = CommandError::of_call(&error, verbosity);
+                codes.push(error.code);
+                error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
+                results.failure(host, &error)
+            }
+            Err(Interrupted) => Ok(()),
+        };
+        if printed.is_ok() {
+            printed = print;
+        }
+    });
+    printed.and_then(|()| results.finish()).map_err(cannot_print)?;
+    if args.stats {
+        say(&costs.to_json(&job.module));
+    }
+    if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
+}
+
+impl Args {
+    fn given(&self) -> Result<Given, CommandError> {
+        match &self.args {
+            Some(option) => Given::from_option(option),
+            None => Ok(Given::Words(self.arguments.clone())),
+        }
+    }
+
+    fn limits(&self, several: bool) -> Limits {
+        let default = Limits::default();
+        let deadline = self.timeout.or_else(|| several.then_some(FLEET_TIMEOUT));
+        Limits {
+            memory_bytes: self.memory.unwrap_or(default.memory_bytes),
+            output_bytes: self.output.unwrap_or(default.output_bytes),
+            deadline_ms: deadline.map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+            ..default
+        }
+    }
+
+    fn style(&self) -> Style {
+        match self.format {
+            Some(format) => Style::Format(format),
+            None if self.raw => Style::Raw,
+            None => Style::Lines,
+        }
+    }
+}
+
+fn cannot_print(error: std::io::Error) -> CommandError {
+    CommandError::usage(format!("cannot print the result: {error}"))
+}

@@ -1,0 +1,27 @@
+//! `wxec completions`: scripts that let shells complete what is typed after `wxec`.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::{command_error::CommandError, exit_code, output::print_line};
+
+/// Print a script that lets a shell complete wxec's commands and options
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Which shell it is for
+    shell: Shell,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wxec completions bash >~/.local/share/bash-completion/completions/wxec
+  wxec completions fish >~/.config/fish/completions/wxec.fish";
+
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut crate::args::Args::command(), "wxec", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    print_line(script.trim_end()).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
+    Ok(exit_code::OK)
+}

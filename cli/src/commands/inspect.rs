@@ -1,0 +1,125 @@
+//! `wxec inspect`: what a module says of itself. Runs nothing.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use serde_json::{Value as Json, json};
+use wxec::{Function, Module};
+
+use crate::{
+    command_error::CommandError,
+    exit_code,
+    module::{Source, inside_crate},
+    output::print_line,
+    quantity::show_size,
+};
+
+/// Show a module's functions, what it wants from its host, its size and digest; run nothing
+///
+/// MODULE is a package of the cargo workspace here, which is built as needed, or a .wasm file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A package, or a path to a .wasm file
+    module: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How to print what a module says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wxec inspect words
+  wxec inspect ./words.wasm --format json";
+
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let module = Source::parse(&args.module).load()?;
+    let text = match args.format {
+        Format::Text => text(&module),
+        Format::Json => json(&module).to_string(),
+    };
+    print_line(&text).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
+    Ok(exit_code::OK)
+}
+
+fn text(module: &Module) -> String {
+    let mut lines = vec![
+        format!("module  {}", module.name()),
+        format!("size    {} ({})", module.size(), show_size(module.size() as u64)),
+        format!("digest  {}", module.digest()),
+    ];
+    lines.extend(module.path().map(|path| format!("path    {}", path.display())));
+
+    lines.extend(["".into(), "functions".into()]);
+    for function in module.functions() {
+        lines.push(format!("  {}", signature(module, function)));
+        lines.extend(function.doc.lines().map(|line| format!("      {line}").trim_end().to_owned()));
+    }
+    lines.extend(undescribed(module).map(|name| format!("  {name} (not described)")));
+    if module.exports().next().is_none() {
+        lines.push("  none".into());
+    }
+
+    lines.extend(["".into(), "imports".into()]);
+    let imports = imports(module);
+    let width = imports.keys().map(|from| from.len()).max().unwrap_or_default();
+    lines.extend(imports.iter().map(|(from, names)| format!("  {from:width$}  {}", names.join(" "))));
+    if imports.is_empty() {
+        lines.push("  none".into());
+    }
+    lines.join("\n")
+}
+
+/// The function as its source has it, named as `wxec call` takes it.
+fn signature(module: &Module, function: &Function) -> String {
+    let whole = function.to_string();
+    format!("{}{}", inside_crate(module, &function.path), whole.strip_prefix(&function.path).unwrap_or_default())
+}
+
+fn undescribed(module: &Module) -> impl Iterator<Item = &str> {
+    module.exports().filter(|export| module.functions().iter().all(|function| function.path != *export))
+}
+
+/// Names by where they come from.
+fn imports(module: &Module) -> BTreeMap<&str, Vec<&str>> {
+    let mut imports = BTreeMap::<_, Vec<_>>::new();
+    for import in module.imports() {
+        let (from, name) = import.split_once('.').unwrap_or((import, ""));
+        imports.entry(from).or_default().push(name);
+    }
+    imports.values_mut().for_each(|names| names.sort_unstable());
+    imports
+}
+
+fn json(module: &Module) -> Json {
+    let function = |function: &Function| {
+        let parameters =
+            function.parameters.iter().map(|parameter| json!({"name": parameter.name, "type": parameter.type_name}));
+        json!({
+            "name": inside_crate(module, &function.path),
+            "path": function.path,
+            "doc": function.doc,
+            "parameters": parameters.collect::<Vec<_>>(),
+            "returns": function.returns,
+            "error": function.error,
+        })
+    };
+    json!({
+        "module": module.name(),
+        "path": module.path(),
+        "size": module.size(),
+        "digest": module.digest().to_string(),
+        "functions": module.functions().iter().map(function).collect::<Vec<_>>(),
+        "undescribed": undescribed(module).collect::<Vec<_>>(),
+        "imports": imports(module),
+    })
+}

@@ -1,0 +1,26 @@
+//! The verbs: one file each, with what can be typed after it and one function that does it.
+
+pub(crate) mod build;
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod inspect;
+
+use crate::{
+    args::{Args, Command},
+    command_error::CommandError,
+};
+
+/// Does what was typed. Returns the exit code.
+pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
+    let verbosity = args.verbosity();
+    match args.command {
+        Command::Call(args) => call::run(args, verbosity),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Doctor(args) => doctor::run(&args, verbosity),
+        Command::Completions(args) => completions::run(&args),
+    }
+}

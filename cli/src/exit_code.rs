@@ -1,0 +1,77 @@
+//! What the exit code of `wxec` says. Scripts rely on these.
+
+use wxec::{CallErrorKind, Phase};
+
+/// Everything that was asked for was done.
+pub(crate) const OK: u8 = 0;
+
+/// A task returned an error, panicked, trapped or hit a limit.
+pub(crate) const TASK_FAILED: u8 = 1;
+
+/// The command line, a configuration or a module is wrong, or something on this machine is: the host cannot help it.
+/// Also arguments that do not fit the function, and a function that the module does not have.
+pub(crate) const USAGE: u8 = 2;
+
+/// A host was unreachable, or was lost while a call was open.
+pub(crate) const HOST: u8 = 3;
+
+/// Refused by a policy, or for want of a grant.
+pub(crate) const REFUSED: u8 = 4;
+
+/// A bug in wxec.
+pub(crate) const BUG: u8 = 70;
+
+/// A call was not done at its deadline.
+pub(crate) const DEADLINE: u8 = 124;
+
+/// Interrupted by Ctrl-C or SIGTERM. Calls were cancelled.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// On many hosts the first of these that occurred counts.
+const PRECEDENCE: [u8; 7] = [BUG, INTERRUPTED, REFUSED, DEADLINE, HOST, TASK_FAILED, USAGE];
+
+/// The one code that stands for `codes`.
+pub(crate) fn of_all(codes: &[u8]) -> u8 {
+    PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(OK)
+}
+
+/// The code for a call that failed.
+pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
+    match kind {
+        CallErrorKind::Unreachable(failure) if failure.phase == Phase::Local => USAGE,
+        CallErrorKind::Unreachable(_) | CallErrorKind::Lost { .. } => HOST,
+        CallErrorKind::Timeout { .. } => DEADLINE,
+        CallErrorKind::Cancelled => INTERRUPTED,
+        CallErrorKind::NoSuchFunction { .. }
+        | CallErrorKind::BadArguments(_)
+        | CallErrorKind::BadModule(_)
+        | CallErrorKind::Module(_)
+        | CallErrorKind::Encode(_) => USAGE,
+        CallErrorKind::Agent(_) => BUG,
+        // Among them `Decode`: we take any CBOR, so a result that is none is the guest's fault.
+        _ => TASK_FAILED,
+    }
+}
+
+/// From now on a panic of ours says that it is a bug, and ends the program with [`BUG`].
+pub(crate) fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        crate::output::say(&format!("error: this is a bug in wxec, please report it: {panic} (thread {thread})"));
+        std::process::exit(BUG.into());
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gravest_code_wins() {
+        assert_eq!(of_all(&[]), OK);
+        assert_eq!(of_all(&[OK, TASK_FAILED, HOST, OK]), HOST);
+        assert_eq!(of_all(&[HOST, DEADLINE, TASK_FAILED]), DEADLINE);
+        assert_eq!(of_all(&[DEADLINE, INTERRUPTED, BUG]), BUG);
+    }
+}

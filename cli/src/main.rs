@@ -1,0 +1,43 @@
+//! The `wxec` command: calls functions on other machines from a shell. It is a thin layer over the library of the same
+//! name: what is typed becomes calls, what comes back becomes lines and an exit code.
+
+mod args;
+mod arguments;
+mod command_error;
+mod commands;
+mod everywhere;
+mod exit_code;
+mod interrupt;
+mod module;
+mod output;
+mod progress;
+mod quantity;
+mod stats;
+mod target;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    exit_code::install_panic_hook();
+    let args = args::Args::parse();
+    if let Err(error) = interrupt::watch() {
+        output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));
+    }
+    progress::install(args.verbosity());
+    let result = commands::run(args);
+    progress::clear();
+    match result {
+        Ok(code) => code.into(),
+        // Whatever failed, failed because of that.
+        Err(_) if interrupt::happened() => fail(&interrupt::Interrupted.into()),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &command_error::CommandError) -> ExitCode {
+    error.print("error: ");
+    error.code.into()
+}

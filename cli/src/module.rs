@@ -1,0 +1,139 @@
+//! MODULE and MODULE::FUNC: which module a command means, and which of its functions.
+
+use std::path::PathBuf;
+
+use wxec::{Function, Module};
+
+use crate::command_error::CommandError;
+
+/// A function's name counts as misspelled, rather than as another one, from this likeness on.
+const ALIKE: f64 = 0.8;
+
+/// An error lists no more functions than fit a line or two.
+const MAX_LISTED: usize = 8;
+
+/// Where a module comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A `.wasm` file.
+    File(PathBuf),
+    /// A package of the cargo workspace here.
+    Package(String),
+}
+
+impl Source {
+    /// A path, if it looks like one; else a package.
+    pub(crate) fn parse(module: &str) -> Self {
+        if module.contains('/') || module.ends_with(".wasm") {
+            Self::File(module.into())
+        } else {
+            Self::Package(module.into())
+        }
+    }
+
+    /// Reads the file, or builds the package.
+    pub(crate) fn load(&self) -> Result<Module, CommandError> {
+        match self {
+            Self::File(path) => Ok(Module::from_file(path)?),
+            Self::Package(package) => Ok(Module::from_package(".", package)?),
+        }
+    }
+}
+
+/// Splits `MODULE::FUNC`.
+pub(crate) fn split_function(text: &str) -> Result<(Source, &str), CommandError> {
+    let split = match text.split_once(".wasm::") {
+        Some((path, function)) => Some((&text[..path.len() + ".wasm".len()], function)),
+        None => text.split_once("::"),
+    };
+    match split {
+        Some((module, function)) if !module.is_empty() && !function.is_empty() => Ok((Source::parse(module), function)),
+        _ => {
+            let message = format!("`{}` names no function", text.escape_debug());
+            let module = text.trim_matches(':');
+            let hint = format!("write MODULE::FUNC; `wxec inspect {module}` lists the functions");
+            Err(CommandError::usage(message).hint(hint))
+        }
+    }
+}
+
+/// The function that `name` means, if the module describes it; an error if it has none of this name.
+pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option<&'a Function>, CommandError> {
+    match module.function(name) {
+        Some(function) => Ok(Some(function)),
+        None if module.exports().any(|export| export == name) => Ok(None),
+        None => {
+            let message = format!("{} has no function `{}`", module.name(), name.escape_debug());
+            let names: Vec<_> = module.exports().map(|export| inside_crate(module, export)).collect();
+            Err(CommandError::usage(message).hint(suggestion(name, &names)))
+        }
+    }
+}
+
+/// The shortest name that `module` knows the function at `path` by: as a rule its path inside the crate.
+pub(crate) fn inside_crate<'a>(module: &Module, path: &'a str) -> &'a str {
+    let inside = path.split_once("::").map_or(path, |(_, inside)| inside);
+    if module.function(inside).is_some_and(|function| function.path == path) { inside } else { path }
+}
+
+/// What `name` was meant to be, or what there is.
+fn suggestion(name: &str, names: &[&str]) -> String {
+    let likeness = |candidate: &&str| strsim::jaro_winkler(name, candidate).max(last_segments_alike(name, candidate));
+    let best = names.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match best {
+        None => "mark a function with #[remote], and see that its crate is a cdylib".into(),
+        Some(best) if likeness(&best) >= ALIKE => format!("did you mean `{best}`?"),
+        Some(_) => {
+            let more = if names.len() > MAX_LISTED { ", …" } else { "" };
+            format!("it has {}{more}", names[..names.len().min(MAX_LISTED)].join(", "))
+        }
+    }
+}
+
+/// `lengths` is a good guess at `stats::lengths`.
+fn last_segments_alike(a: &str, b: &str) -> f64 {
+    let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+    if last(a) == last(b) { 1.0 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_file_and_a_word_a_package() {
+        let file = |path: &str| Source::File(path.into());
+        let package = |name: &str| Source::Package(name.into());
+        for (text, source, function) in [
+            ("words::count", package("words"), "count"),
+            ("words::stats::lengths", package("words"), "stats::lengths"),
+            ("./m.wasm::count", file("./m.wasm"), "count"),
+            ("m.wasm::stats::lengths", file("m.wasm"), "stats::lengths"),
+            ("/tmp/a::b/m.wasm::count", file("/tmp/a::b/m.wasm"), "count"),
+            ("./module::count", file("./module"), "count"),
+        ] {
+            assert_eq!(split_function(text), Ok((source, function)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_module_alone_is_no_function() {
+        let error = split_function("words").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`words` names no function; write MODULE::FUNC; `wxec inspect words` lists the functions"
+        );
+        for text in ["", "::", "words::", "::count", "m.wasm::"] {
+            assert!(split_function(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn misspelled_functions_are_guessed() {
+        let names = ["count", "stats::lengths", "top"];
+        assert_eq!(suggestion("cuont", &names), "did you mean `count`?");
+        assert_eq!(suggestion("lengths", &names), "did you mean `stats::lengths`?");
+        assert_eq!(suggestion("reboot", &names), "it has count, stats::lengths, top");
+        assert_eq!(suggestion("reboot", &["a"; 20]), "it has a, a, a, a, a, a, a, a, …");
+    }
+}

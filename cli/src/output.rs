@@ -1,0 +1,177 @@
+//! What `wxec` prints: results on stdout, everything else on stderr.
+//!
+//! Hosts and guests are not to be trusted with a terminal: there, and only there, control characters are replaced.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::Arc,
+};
+
+use clap::ValueEnum;
+use wxec::{OutputHandler, OutputStream, Value};
+
+use crate::{args::Verbosity, command_error::CommandError, progress, value::to_json};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON document; for several hosts an object of their values
+    Json,
+    /// One JSON object for each host, as they answer: {"host": …, "value": …} or {"host": …, "error": …}
+    Ndjson,
+    /// The value in CBOR; for several hosts one map each, as in ndjson
+    Cbor,
+}
+
+/// How the results of one command look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// For people: the value as JSON, behind its host if there are several.
+    Lines,
+    /// The same, but texts and bytes as they are.
+    Raw,
+    /// For programs.
+    Format(Format),
+}
+
+/// Prints the results of calls as they arrive.
+#[derive(Debug)]
+pub(crate) struct Results {
+    style: Style,
+    several: bool,
+    /// Entries of the one document that [`Format::Json`] is for several hosts.
+    document: Vec<(Value, Value)>,
+}
+
+impl Results {
+    pub(crate) fn new(style: Style, several: bool) -> Self {
+        Self { style, several, document: Vec::new() }
+    }
+
+    /// Takes the value that `host` returned.
+    pub(crate) fn value(&mut self, host: &str, value: Value) -> io::Result<()> {
+        match (self.style, self.several) {
+            (Style::Lines | Style::Format(Format::Json), false) => print_line(&to_json(&value)),
+            (Style::Lines, true) => print_line(&format!("[{host}] {}", to_json(&value))),
+            (Style::Raw, false) => print_raw(&value),
+            (Style::Raw, true) => {
+                let text = raw_text(&value);
+                text.trim_end_matches('\n').split('\n').try_for_each(|line| print_line(&format!("[{host}] {line}")))
+            }
+            (Style::Format(Format::Json), true) => {
+                self.document.push((host.into(), value));
+                Ok(())
+            }
+            (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record(host, "value", value))),
+            (Style::Format(Format::Cbor), false) => print_cbor(&value),
+            (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "value", value)),
+        }
+    }
+
+    /// Takes note that `host` returned none. The error itself goes to stderr in any case.
+    pub(crate) fn failure(&mut self, host: &str, error: &CommandError) -> io::Result<()> {
+        let record = || record(host, "error", error.to_string().into());
+        match (self.style, self.several) {
+            (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record())),
+            (Style::Format(Format::Cbor), true) => print_cbor(&record()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints what had to wait for the last host.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        match (self.style, self.several) {
+            (Style::Format(Format::Json), true) => print_line(&to_json(&Value::Map(self.document))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn record(host: &str, key: &str, value: Value) -> Value {
+    Value::Map(vec![("host".into(), host.into()), (key.into(), value)])
+}
+
+/// Prints a line on stdout.
+pub(crate) fn print_line(line: &str) -> io::Result<()> {
+    let line = if io::stdout().is_terminal() { printable(line) } else { line.to_owned() };
+    print_bytes(format!("{line}\n").as_bytes())
+}
+
+fn print_raw(value: &Value) -> io::Result<()> {
+    match value {
+        Value::Bytes(bytes) if !io::stdout().is_terminal() => print_bytes(bytes),
+        value => print_line(&raw_text(value)),
+    }
+}
+
+fn raw_text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        value => to_json(value),
+    }
+}
+
+fn print_cbor(value: &Value) -> io::Result<()> {
+    print_bytes(&wxec::cbor::encode(value).map_err(io::Error::other)?)
+}
+
+/// Writes to stdout. That nobody reads it any more, as in `wxec … | head -1`, is no error.
+fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let written = progress::suspend(|| {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    });
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Prints a line on stderr, if anybody is there.
+pub(crate) fn say(line: &str) {
+    let line = if io::stderr().is_terminal() { printable(line) } else { line.to_owned() };
+    progress::suspend(|| {
+        // In one piece: other threads and processes write there as well.
+        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    });
+}
+
+/// Shows on stderr what guests print, behind the host's name if there are several.
+pub(crate) fn guest_output(several: bool, verbosity: Verbosity) -> OutputHandler {
+    Arc::new(move |host, stream, bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let host = if several { format!("[{host}] ") } else { String::new() };
+        match stream {
+            OutputStream::Stdout | OutputStream::Stderr => say(&format!("{host}{text}")),
+            OutputStream::Log(level) if level <= verbosity.log_level() => {
+                let level = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"][usize::from(level.clamp(1, 5)) - 1];
+                text.lines().for_each(|line| say(&format!("{host}{level} {line}")));
+            }
+            OutputStream::Log(_) => {}
+        }
+    })
+}
+
+/// Replaces what could make a terminal do things, but for tabs and line ends.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_are_not_at_the_mercy_of_guests() {
+        assert_eq!(printable("a\tb\u{1b}[31m\u{9b}2J\r\u{7}\né"), "a\tb\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\né");
+    }
+
+    #[test]
+    fn raw_is_for_texts_and_bytes() {
+        assert_eq!(raw_text(&"a\nb".into()), "a\nb");
+        assert_eq!(raw_text(&Value::Bytes(b"a\xff".into())), "a\u{fffd}");
+        assert_eq!(raw_text(&Value::Array(vec!["a".into()])), r#"["a"]"#);
+    }
+}

@@ -1,0 +1,129 @@
+//! Results as JSON: CBOR can say more, so some of it is spelled in another way.
+//!
+//! Bytes are a string in base64. Map keys that are no texts are a string of their JSON. What is no finite number is
+//! `null`. Entries keep their order, and numbers all their digits.
+
+use wxec::Value;
+
+/// `value` as JSON, in one line.
+pub(crate) fn to_json(value: &Value) -> String {
+    let mut json = String::new();
+    write(value, &mut json);
+    json
+}
+
+fn write(value: &Value, json: &mut String) {
+    match value {
+        Value::Bool(value) => json.push_str(if *value { "true" } else { "false" }),
+        Value::Integer(number) => json.push_str(&i128::from(*number).to_string()),
+        Value::Float(number) => json.push_str(&serde_json::Value::from(*number).to_string()),
+        Value::Text(text) => write_text(text, json),
+        Value::Bytes(bytes) => write_text(&base64(bytes), json),
+        Value::Array(items) => {
+            json.push('[');
+            for (index, item) in items.iter().enumerate() {
+                separate(index, json);
+                write(item, json);
+            }
+            json.push(']');
+        }
+        Value::Map(entries) => {
+            json.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                separate(index, json);
+                match key {
+                    Value::Text(key) => write_text(key, json),
+                    key => write_text(&to_json(key), json),
+                }
+                json.push(':');
+                write(value, json);
+            }
+            json.push('}');
+        }
+        Value::Tag(tag, inner) => match large_integer(*tag, inner) {
+            Some(number) => json.push_str(&number),
+            None => write(inner, json),
+        },
+        // Null, undefined, and what CBOR may learn one day.
+        _ => json.push_str("null"),
+    }
+}
+
+fn separate(index: usize, json: &mut String) {
+    if index > 0 {
+        json.push(',');
+    }
+}
+
+fn write_text(text: &str, json: &mut String) {
+    json.push_str(&serde_json::Value::from(text).to_string());
+}
+
+/// Numbers beyond 64 bits, up to Rust's 128.
+fn large_integer(tag: u64, value: &Value) -> Option<String> {
+    let magnitude = magnitude(value.as_bytes()?)?;
+    match tag {
+        2 => Some(magnitude.to_string()),
+        3 => Some((-1 - i128::try_from(magnitude).ok()?).to_string()),
+        _ => None,
+    }
+}
+
+/// The number that big-endian bytes mean, if it takes no more than 128 bits.
+pub(super) fn magnitude(bytes: &[u8]) -> Option<u128> {
+    let significant = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
+    (significant.len() <= 16).then(|| significant.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().enumerate().fold(0_u32, |bits, (i, byte)| bits | u32::from(*byte) << (16 - 8 * i));
+        for digit in 0..4 {
+            let index = bits >> (18 - 6 * digit) & 63;
+            text.push(if digit <= group.len() { char::from(DIGITS[index as usize]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_base64() {
+        let expected = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
+        for (length, expected) in expected.into_iter().enumerate() {
+            assert_eq!(base64(&b"foobar"[..length]), expected);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn values_are_written() {
+        let map = |entries: Vec<(Value, Value)>| Value::Map(entries);
+        for (value, expected) in [
+            (Value::Null, "null"),
+            (true.into(), "true"),
+            ((-3).into(), "-3"),
+            (u64::MAX.into(), "18446744073709551615"),
+            (u128::MAX.into(), "340282366920938463463374607431768211455"),
+            (i128::MIN.into(), "-170141183460469231731687303715884105728"),
+            (1.0.into(), "1.0"),
+            (0.1.into(), "0.1"),
+            (f64::NAN.into(), "null"),
+            (f64::INFINITY.into(), "null"),
+            ("a\"b\n".into(), r#""a\"b\n""#),
+            (Value::Bytes(vec![1]), r#""AQ==""#),
+            (Value::Array(vec![]), "[]"),
+            (Value::Array(vec![1.into(), Value::Null]), "[1,null]"),
+            (map(vec![("b".into(), 1.into()), ("a".into(), 2.into())]), r#"{"b":1,"a":2}"#),
+            (map(vec![(1.into(), "x".into()), (Value::Array(vec!["k".into()]), 2.into())]), r#"{"1":"x","[\"k\"]":2}"#),
+            (Value::Tag(0, Box::new("2026-01-01".into())), r#""2026-01-01""#),
+        ] {
+            assert_eq!(to_json(&value), expected);
+        }
+    }
+}
