@@ -1,0 +1,93 @@
+//! The other programs that figures are compared with: ssh itself, and a bare pipe.
+
+use std::{
+    env,
+    io::{Read, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::pipe::fcntl_setpipe_size;
+
+/// The largest that Linux allows everybody.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// The system's ssh, about to run `command` on `host`, with the configuration that wxec has, too.
+pub(crate) fn ssh(host: &str, command: &str) -> Command {
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(env::var_os(wxec::SSH_CONFIG_VARIABLE).expect("jobs have one")).args([host, command]);
+    ssh
+}
+
+/// A program behind two pipes. Dropping it ends it.
+pub(crate) struct Piped {
+    child: Child,
+    to: ChildStdin,
+    from: ChildStdout,
+}
+
+impl Piped {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the floor's program starts");
+        let (to, from) = (child.stdin.take().expect("it is piped"), child.stdout.take().expect("it is piped"));
+        fcntl_setpipe_size(&to, PIPE_BYTES).expect("it is a pipe");
+        fcntl_setpipe_size(&from, PIPE_BYTES).expect("it is a pipe");
+        Self { child, to, from }
+    }
+
+    /// As [`start`](Self::start), and waits until the program says `go` and a newline.
+    fn start_and_wait(command: &mut Command) -> Self {
+        let mut piped = Self::start(command);
+        let mut line = [0; 3];
+        piped.from.read_exact(&mut line).expect("it says something");
+        assert_eq!(&line, b"go\n");
+        piped
+    }
+
+    /// The time of 16 bytes there and back, through something that is `cat`.
+    pub(crate) fn echo(&mut self) -> Duration {
+        let mut bytes = [7; 16];
+        let start = Instant::now();
+        self.to.write_all(&bytes).expect("cat reads");
+        self.from.read_exact(&mut bytes).expect("cat writes");
+        start.elapsed()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Piped {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The time it takes to send `payload` to a host, and to be told that it is there. Connecting does not count.
+pub(crate) fn send(payload: &[u8]) -> Duration {
+    let command =
+        format!("echo go; dd of=/dev/null bs=256k iflag=fullblock count={} 2>/dev/null; echo ok", blocks(payload));
+    let mut session = Piped::start_and_wait(&mut ssh("host", &command));
+    let mut answer = [0; 3];
+    let start = Instant::now();
+    session.to.write_all(payload).expect("dd reads");
+    session.from.read_exact(&mut answer).expect("echo writes");
+    start.elapsed()
+}
+
+/// The time it takes to ask a host for as much as `buffer` holds, and to have it there.
+pub(crate) fn receive(buffer: &mut [u8]) -> Duration {
+    let command = format!("echo go; read line; dd if=/dev/zero bs=256k count={} 2>/dev/null", blocks(buffer));
+    let mut session = Piped::start_and_wait(&mut ssh("host", &command));
+    let start = Instant::now();
+    session.to.write_all(b"\n").expect("read reads");
+    session.from.read_exact(buffer).expect("dd writes");
+    start.elapsed()
+}
+
+fn blocks(payload: &[u8]) -> usize {
+    payload.len() / (256 << 10)
+}

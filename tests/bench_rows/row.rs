@@ -1,0 +1,94 @@
+//! Rounds, and what they sum up to.
+
+use serde::{Deserialize, Serialize};
+
+/// One line of the report.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) unit: String,
+    pub(crate) budget: Budget,
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// What was measured right after each other. A row without a floor has rounds without one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Round {
+    pub(crate) floor: Vec<f64>,
+    pub(crate) wxec: Vec<f64>,
+}
+
+/// What a row may come to.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Budget {
+    /// It is there to explain other rows.
+    None,
+    /// So many times the floor, or less.
+    Ratio(f64),
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// Some figures in short.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) n: usize,
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
+}
+
+impl Row {
+    pub(crate) fn new(name: impl Into<String>, unit: &str, budget: Budget) -> Self {
+        Self { name: name.into(), unit: unit.into(), budget, rounds: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, rounds: Vec<Round>) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// A row of one figure.
+    pub(crate) fn of(name: &str, unit: &str, budget: Budget, figure: f64) -> Self {
+        Self::new(name, unit, budget).with(vec![Round { floor: vec![], wxec: vec![figure] }])
+    }
+
+    pub(crate) fn floor(&self) -> Option<Summary> {
+        Summary::of(self.rounds.iter().flat_map(|round| round.floor.iter().copied()))
+    }
+
+    pub(crate) fn wxec(&self) -> Option<Summary> {
+        Summary::of(self.rounds.iter().flat_map(|round| round.wxec.iter().copied()))
+    }
+
+    /// wxec in terms of the floor of the same round.
+    pub(crate) fn ratio(&self) -> Option<Summary> {
+        Summary::of(self.rounds.iter().filter_map(|round| {
+            let median = |figures: &[f64]| Some(Summary::of(figures.iter().copied())?.median);
+            Some(median(&round.wxec)? / median(&round.floor)?)
+        }))
+    }
+
+    /// Whether it is within its budget, if it has one.
+    pub(crate) fn is_ok(&self) -> Option<bool> {
+        match self.budget {
+            Budget::None => None,
+            Budget::Ratio(most) => Some(self.ratio()?.median <= most),
+            Budget::AtMost(most) => Some(self.wxec()?.median <= most),
+            Budget::AtLeast(least) => Some(self.wxec()?.median >= least),
+        }
+    }
+}
+
+impl Summary {
+    /// Nothing, of no figures.
+    fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut figures: Vec<_> = figures.collect();
+        figures.sort_by(f64::total_cmp);
+        let (min, max) = (*figures.first()?, *figures.last()?);
+        let middle = figures.len() / 2;
+        let median =
+            if figures.len() % 2 == 0 { f64::midpoint(figures[middle - 1], figures[middle]) } else { figures[middle] };
+        Some(Self { n: figures.len(), min, median, max })
+    }
+}

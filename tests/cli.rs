@@ -1,0 +1,326 @@
+//! The command `wxec`: what it prints, where, and what it exits with.
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use rustix::process::{Signal, kill_process};
+use serde_json::Value as Json;
+
+use crate::harness::{Cli, Ended, descendants, processes, ticks, wait_until};
+
+/// Long enough for a loaded machine.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Nothing listens there, as the port is a privileged one that nobody uses.
+const REFUSED: &str = "127.0.0.1:1";
+
+/// What a call prints that succeeds.
+#[track_caller]
+fn value(arguments: &[&str]) -> String {
+    let ended = Cli::new(arguments).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    ended.stdout
+}
+
+/// The one line a command complains in, and what it exits with.
+#[track_caller]
+fn complaint(arguments: &[&str]) -> (i32, String) {
+    complaint_of(Cli::new(["-q"].iter().chain(arguments)).run())
+}
+
+#[track_caller]
+fn complaint_of(ended: Ended) -> (i32, String) {
+    assert_eq!(ended.stdout, "", "{ended:?}");
+    let mut lines = ended.stderr.lines();
+    match (ended.exit_code, lines.next(), lines.next()) {
+        (Some(code), Some(line), None) => (code, line.to_owned()),
+        _ => panic!("not one line: {ended:?}"),
+    }
+}
+
+/// What `--stats` said: the last line on stderr.
+#[track_caller]
+fn stats(ended: &Ended) -> Json {
+    let line = ended.stderr.lines().last().unwrap_or_else(|| panic!("{ended:?}"));
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+#[test]
+fn a_value_is_printed_as_json() {
+    assert_eq!(value(&["call", "local:", "words::count", "to be or not to be"]), "6\n");
+    assert_eq!(value(&["call", "local:", "words::top", r#""a b a""#, "1"]), "[[\"a\",2]]\n");
+    assert_eq!(value(&["call", "local:", "words::stats::lengths", "a bb"]), "{\"1\":1,\"2\":1}\n");
+    assert_eq!(value(&["call", "local:", "faulty::blob", "3"]), "\"BwcH\"\n");
+    assert_eq!(value(&["call", "local:", "faulty::say", ""]), "null\n");
+}
+
+#[test]
+fn raw_values_are_printed_as_they_are() {
+    assert_eq!(value(&["call", "local:", "faulty::echo", "as it is", "-r"]), "as it is");
+    assert_eq!(value(&["call", "local:", "words::count", "a", "-r"]), "1\n");
+}
+
+#[test]
+fn arguments_come_all_at_once_from_anywhere() {
+    let by_name = r#"{"n": 1, "text": "a b a"}"#;
+    assert_eq!(value(&["call", "local:", "words::top", "--args", r#"["a b a", 1]"#]), "[[\"a\",2]]\n");
+    assert_eq!(value(&["call", "local:", "words::top", "--args", by_name]), "[[\"a\",2]]\n");
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, by_name).unwrap();
+    let at_file = format!("@{}", file.path().display());
+    assert_eq!(value(&["call", "local:", "words::top", "--args", &at_file]), "[[\"a\",2]]\n");
+
+    let ended = Cli::new(["call", "local:", "words::top", "--args", "-"]).input(by_name).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "[[\"a\",2]]\n"), "{ended:?}");
+}
+
+#[test]
+fn several_hosts_answer_behind_their_names() {
+    let ended = Cli::new(["call", &format!("local:,{REFUSED}"), "words::count", "to be"]).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(3), "[local] 2\n"), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("[{REFUSED}] error: unreachable (connecting): ")), "{ended:?}");
+}
+
+#[test]
+fn programs_read_every_host_as_a_line_of_json() {
+    let targets = format!("local:,{REFUSED}");
+    let ended = Cli::new(["call", &targets, "words::count", "to be", "--format", "ndjson"]).run();
+    let mut records: Vec<Json> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    records.sort_by_key(|record| record["host"] == "local");
+    assert_eq!(records.len(), 2, "{ended:?}");
+    assert_eq!(records[0]["host"], REFUSED);
+    assert!(records[0]["error"].as_str().unwrap().contains("Connection refused"), "{records:?}");
+    assert_eq!(records[1], serde_json::json!({"host": "local", "value": 2}));
+}
+
+#[test]
+fn what_a_task_prints_is_no_result() {
+    let ended = Cli::new(["-q", "call", "local:", "faulty::say", "hello"]).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "null\n"), "{ended:?}");
+    let mut lines: Vec<_> = ended.stderr.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["err: hello", "out: hello"]);
+}
+
+#[test]
+fn arguments_of_another_type_are_named() {
+    assert_eq!(
+        complaint(&["call", "local:", "words::top", "a b a", "one"]),
+        (2, r#"error: argument `n` of words::top wants a usize, not "one""#.into())
+    );
+    assert_eq!(
+        complaint(&["call", "local:", "words::count"]),
+        (2, "error: words::count takes 1 argument, not 0; it is words::count(text: String) -> usize".into())
+    );
+    assert_eq!(
+        complaint(&["call", "local:", "words::top", "--args", r#"{"text": "a"}"#]),
+        (
+            2,
+            "error: argument `n` of words::top is missing; \
+             it is words::top(text: String, n: usize) -> Vec<(String, usize)>"
+                .into()
+        )
+    );
+}
+
+#[test]
+fn a_missing_function_is_guessed() {
+    assert_eq!(
+        complaint(&["call", "local:", "words::cuont", "a"]),
+        (2, "error: words has no function `cuont`; did you mean `count`?".into())
+    );
+}
+
+#[test]
+fn a_missing_module_is_named() {
+    let (code, line) = complaint(&["call", "local:", "wrods::count", "a"]);
+    assert_eq!(code, 2);
+    assert!(line.starts_with("error: no package `wrods` in the workspace "), "{line}");
+    assert!(line.ends_with("; there is `words`"), "{line}");
+
+    assert_eq!(
+        complaint(&["call", "local:", "./none.wasm::count", "a"]),
+        (2, "error: cannot read ./none.wasm: No such file or directory (os error 2)".into())
+    );
+    let (code, line) = complaint(&["call", "local:", "./Cargo.toml::count", "a"]);
+    assert_eq!(code, 2);
+    assert!(line.starts_with("error: Cargo is no wasm module: "), "{line}");
+    assert!(line.ends_with("; build it for wasm32-wasip1 as a cdylib, or name a package"), "{line}");
+}
+
+#[test]
+fn an_unknown_host_is_named() {
+    let (code, line) = complaint(&["call", "nowhere.invalid", "words::count", "a"]);
+    assert_eq!(code, 3);
+    assert!(line.starts_with("error: nowhere.invalid: unreachable (resolving its name): ssh: "), "{line}");
+    assert!(line.ends_with("; check the host's name, and ssh's configuration for an alias"), "{line}");
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_before_anything_runs() {
+    for (target, cause) in [
+        ("-oProxyCommand=touch /tmp/pwned", "cannot start with `-`"),
+        ("ssh:a b", "cannot contain ` `"),
+        ("docker:web", "`docker:` is not supported yet; there are `local:` and `ssh:`"),
+        ("@all", "needs an inventory"),
+        ("", "an address is missing"),
+    ] {
+        let (code, line) = complaint(&["call", "--", target, "words::count", "a"]);
+        assert_eq!(code, 2, "{line}");
+        assert!(line.contains(cause), "{line}");
+    }
+}
+
+/// A toolchain like ours, but without the standard library for modules.
+fn toolchain_without_module_target(directory: &Path) {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let sysroot = String::from_utf8(sysroot.stdout).unwrap();
+    let real = Path::new(sysroot.trim()).join("lib/rustlib");
+    let ours = directory.join("sysroot/lib/rustlib");
+    fs::create_dir_all(&ours).unwrap();
+    for entry in fs::read_dir(real).unwrap().flatten().filter(|entry| entry.file_name() != "wasm32-wasip1") {
+        symlink(entry.path(), ours.join(entry.file_name())).unwrap();
+    }
+    let rustc = directory.join("rustc");
+    let script =
+        format!("#!/bin/sh\nexec {}/bin/rustc --sysroot {}/sysroot \"$@\"\n", sysroot.trim(), directory.display());
+    fs::write(&rustc, script).unwrap();
+    fs::set_permissions(rustc, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_missing_target_of_the_compiler_is_named_with_the_command_that_adds_it() {
+    let place = tempfile::tempdir().unwrap();
+    toolchain_without_module_target(place.path());
+    let package = "[package]\nname = 'mine'\nversion = '1.0.0'\nedition = '2024'\n[workspace]\n";
+    fs::write(place.path().join("Cargo.toml"), package).unwrap();
+    fs::create_dir(place.path().join("src")).unwrap();
+    fs::write(place.path().join("src/lib.rs"), "pub fn f() {}\n").unwrap();
+
+    let cli =
+        Cli::new(["-q", "call", "local:", "mine::f"]).directory(place.path()).env("RUSTC", place.path().join("rustc"));
+    let (code, line) = complaint_of(cli.run());
+
+    assert_eq!(code, 2, "{line}");
+    assert!(line.starts_with("error: the standard library for wasm32-wasip1 is not installed "), "{line}");
+    assert!(line.contains("; run `rustup target add wasm32-wasip1`"), "{line}");
+}
+
+#[test]
+fn a_task_that_does_not_end_is_ended_at_its_deadline() {
+    // What is built and compiled once is not part of the call.
+    value(&["call", "local:", "faulty::sleep", "1"]);
+    let ended = Cli::new(["call", "local:", "faulty::spin", "--timeout", "1s", "--stats"]).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(124), ""), "{ended:?}");
+    let error = "error: local: no answer after 1s (running the task); allow it more with --timeout";
+    assert!(ended.stderr.lines().any(|line| line == error), "{ended:?}");
+    let call_ms = stats(&ended)["call_ms"].as_f64().unwrap();
+    assert!((1000.0..=1500.0).contains(&call_ms), "{call_ms}");
+}
+
+#[test]
+fn a_task_that_eats_all_memory_is_told_its_limit() {
+    let ended = Cli::new(["-q", "call", "local:", "faulty::eat"]).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(1), ""), "{ended:?}");
+    let line = ended.stderr.lines().last().unwrap();
+    assert!(line.starts_with("error: local: memory limit of 268435456 bytes hit: "), "{line}");
+    assert!(line.ends_with(" bytes were asked for; raise it with --memory"), "{line}");
+
+    let ended = Cli::new(["-q", "call", "local:", "faulty::eat", "--memory", "32MiB"]).run();
+    assert!(ended.stderr.contains("memory limit of 33554432 bytes hit: "), "{ended:?}");
+}
+
+#[test]
+fn a_task_that_panics_is_quoted_with_file_and_line() {
+    let (code, line) = complaint(&["call", "local:", "faulty::boom", "no more"]);
+    assert_eq!(code, 1);
+    let place = line.strip_prefix("error: local: the task panicked at guests/faulty/src/lib.rs:");
+    assert!(place.is_some_and(|place| place.starts_with(char::is_numeric) && place.ends_with(": no more")), "{line}");
+}
+
+#[test]
+fn a_task_that_fails_is_quoted_with_its_reasons() {
+    assert_eq!(
+        complaint(&["call", "local:", "faulty::fail"]),
+        (1, "error: local: the task failed: cannot count the words: cannot read words.txt: no such file".into())
+    );
+    assert_eq!(
+        complaint(&["call", "local:", "faulty::refuse", "11"]),
+        (1, "error: local: the task failed: 11 is more than 10".into())
+    );
+    assert_eq!(
+        complaint(&["call", "local:", "faulty::exit", "3"]),
+        (1, "error: local: the task trapped: the guest exited with code 3".into())
+    );
+}
+
+#[test]
+fn on_several_hosts_the_gravest_failure_counts() {
+    let targets = format!("local:,{REFUSED}");
+    assert_eq!(Cli::new(["call", &targets, "faulty::fail"]).run().exit_code, Some(3));
+    assert_eq!(Cli::new(["call", &targets, "faulty::spin", "--timeout", "100ms"]).run().exit_code, Some(124));
+}
+
+#[test]
+fn the_second_run_compiles_nothing() {
+    value(&["call", "local:", "words::count", "to be"]);
+    let ended = Cli::new(["call", "local:", "words::count", "to be", "--stats"]).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "2\n"), "{ended:?}");
+    let stats = stats(&ended);
+    assert_eq!(stats["crates_compiled"], 0, "{stats}");
+    assert_eq!(stats["artifacts_compiled"], 0, "{stats}");
+    for name in ["connect_ms", "call_ms", "module_bytes", "round_trips", "bytes_sent", "bytes_received"] {
+        assert!(stats[name].as_f64().is_some_and(|number| number > 0.0), "{name} in {stats}");
+    }
+    assert_eq!(stats["agent_bytes"], 0, "no agent travels to this machine: {stats}");
+}
+
+#[test]
+fn ctrl_c_takes_the_call_back() {
+    value(&["call", "local:", "faulty::sleep", "1"]);
+    let running = Cli::new(["-q", "call", "local:", "faulty::spin"]).start();
+    let mut agent = None;
+    wait_until(SOON, "the task computes", || {
+        let below = descendants(running.pid());
+        agent = processes("wxec-agent").into_iter().map(|process| process.pid).find(|pid| below.contains(pid));
+        agent.and_then(ticks) > Some(20)
+    });
+    kill_process(running.pid(), Signal::INT).unwrap();
+    assert_eq!(complaint_of(running.wait()), (130, "error: interrupted".into()));
+    wait_until(SOON, "the agent is gone", || agent.and_then(ticks).is_none());
+}
+
+#[test]
+fn a_module_is_inspected_without_running_it() {
+    let text = value(&["inspect", "words"]);
+    assert!(text.contains("\n  count(text: String) -> usize\n      Counts the words of a text.\n"), "{text}");
+    let json: Json = serde_json::from_str(&value(&["inspect", "words", "--format", "json"])).unwrap();
+    assert_eq!(json["functions"][0]["path"], "words::count");
+    assert_eq!(json["functions"][0]["parameters"][0]["type"], "String");
+}
+
+#[test]
+fn a_module_that_was_built_can_be_called_by_its_path() {
+    let built = value(&["build", "words"]);
+    let path = built.lines().next().and_then(|line| line.strip_prefix("path    ")).unwrap();
+    assert_eq!(value(&["call", "local:", &format!("{path}::count"), "to be"]), "2\n");
+}
+
+#[test]
+fn explaining_an_address_connects_to_nothing() {
+    let text = value(&["explain", "joe@nowhere.invalid:2222"]);
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("ssh -S SOCKET "), "{text}");
+    assert!(lines[0].ends_with(" -p 2222 -l joe -- nowhere.invalid"), "{text}");
+    assert!(lines[1].starts_with("ssh -S SOCKET -- nowhere.invalid 'exec sh -c "), "{text}");
+}
+
+#[test]
+fn the_doctor_finds_this_machine_well() {
+    let ended = Cli::new(["doctor", "local:"]).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    assert!(ended.stdout.lines().all(|line| line.starts_with("ok ")), "{ended:?}");
+    assert!(ended.stdout.contains("ok       local: connected in "), "{ended:?}");
+}

@@ -1,0 +1,138 @@
+//! Runs the `wxec` command.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::File,
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use super::{Pid, Sshd, wait_until};
+
+/// No command of a test takes longer, on the slowest machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// One run of the command, to be started.
+pub(crate) struct Cli {
+    command: Command,
+    input: Vec<u8>,
+}
+
+/// A run in progress. Dropping it kills it.
+pub(crate) struct Running {
+    child: Child,
+    stdout: File,
+    stderr: File,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Nothing if it was killed.
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Cli {
+    /// `wxec`, with these arguments.
+    pub(crate) fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut command = Command::new(program());
+        command.args(arguments);
+        Self { command, input: Vec::new() }
+    }
+
+    /// With the hosts of `sshd`, and with a directory for temporary files that is not one of theirs.
+    pub(crate) fn hosts(mut self, sshd: &Sshd) -> Self {
+        self.command.envs(sshd.client_environment());
+        self
+    }
+
+    /// With an environment variable.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// In a directory other than that of this package.
+    pub(crate) fn directory(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
+    /// With something on its standard input, which is empty otherwise.
+    pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// Runs it to its end.
+    #[track_caller]
+    pub(crate) fn run(self) -> Ended {
+        self.start().wait()
+    }
+
+    /// Starts it.
+    pub(crate) fn start(mut self) -> Running {
+        // Files rather than pipes: they take any amount without being read, and do not wait for whatever is left behind.
+        let file = || tempfile::tempfile().expect("a temporary file");
+        let (stdout, stderr) = (file(), file());
+        let writer = |file: &File| Stdio::from(file.try_clone().expect("a second handle"));
+        self.command.stdin(Stdio::piped()).stdout(writer(&stdout)).stderr(writer(&stderr));
+        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        let mut stdin = child.stdin.take().expect("it is piped");
+        // It need not be read to its end.
+        thread::spawn(move || _ = stdin.write_all(&self.input));
+        Running { child, stdout, stderr }
+    }
+}
+
+impl Running {
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Ended {
+        let mut status = None;
+        wait_until(TIMEOUT, "the command ends", || {
+            status = self.child.try_wait().expect("it is our child");
+            status.is_some()
+        });
+        Ended {
+            exit_code: status.and_then(|status| status.code()),
+            stdout: text(&mut self.stdout),
+            stderr: text(&mut self.stderr),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("wxec said: {}{}", text(&mut self.stdout), text(&mut self.stderr));
+        }
+    }
+}
+
+/// All that was written to a file, by whomever.
+fn text(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("the file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Cargo tells a package the paths of its own programs only; but it puts all of them next to where it puts tests.
+fn program() -> PathBuf {
+    let test = env::current_exe().expect("the path of this program");
+    let path = test.ancestors().nth(2).expect("a test is in target/PROFILE/deps").join("wxec");
+    assert!(path.exists(), "{} is not there; build it: cargo build -p wxec-cli", path.display());
+    path
+}

@@ -1,0 +1,76 @@
+//! Runs the scripted controller of `controller.rs`, a process of its own.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use super::{
+    Sshd,
+    process::{Pid, kill},
+};
+
+/// No answer takes longer, on the slowest machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A process that makes calls on one host. Dropping it kills it.
+pub(crate) struct Controller {
+    process: Child,
+    stdin: ChildStdin,
+    answers: mpsc::Receiver<String>,
+}
+
+impl Controller {
+    /// A controller of the host at `address`, which may be one of `sshd`.
+    pub(crate) fn start(address: &str, sshd: Option<&Sshd>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wxec-test-controller"));
+        command.arg(address).stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(sshd) = sshd {
+            command.envs(sshd.client_environment());
+        }
+        let mut process = command.spawn().expect("it is built with the tests");
+        let stdin = process.stdin.take().expect("it is piped");
+        let stdout = BufReader::new(process.stdout.take().expect("it is piped"));
+        let (sender, answers) = mpsc::channel();
+        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, stdin, answers }
+    }
+
+    /// Tells it what to do next.
+    #[track_caller]
+    pub(crate) fn begin(&mut self, line: &str) {
+        writeln!(self.stdin, "{line}").expect("it is alive");
+    }
+
+    /// What it says to the next line it was told.
+    #[track_caller]
+    pub(crate) fn answer(&mut self) -> String {
+        self.answers.recv_timeout(TIMEOUT).expect("it answers")
+    }
+
+    /// Tells it what to do, and waits for its answer.
+    #[track_caller]
+    pub(crate) fn tell(&mut self, line: &str) -> String {
+        self.begin(line);
+        self.answer()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Kills it, as `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        kill(self.pid());
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

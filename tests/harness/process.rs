@@ -1,0 +1,99 @@
+//! Processes of this machine, as `/proc` tells of them.
+
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) use rustix::process::Pid;
+use rustix::process::{Signal, kill_process};
+
+/// Conditions are looked at this often.
+const POLL_EVERY: Duration = Duration::from_millis(2);
+
+/// Waits until `condition` holds; fails the test if it does not `within` that time.
+#[track_caller]
+pub(crate) fn wait_until(within: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + within;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {within:?}: {what}");
+        thread::sleep(POLL_EVERY);
+    }
+}
+
+/// A living process.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    parent: Option<Pid>,
+    /// The name of its program's file, or what the kernel calls it, and its arguments.
+    command: String,
+}
+
+/// The processes whose program's name or command line contains `marker`, this one excepted.
+pub(crate) fn processes(marker: &str) -> Vec<Process> {
+    let own = rustix::process::getpid();
+    all().filter(|process| process.pid != own && process.command.contains(marker)).collect()
+}
+
+/// The children of `ancestor`, their children, and so on.
+pub(crate) fn descendants(ancestor: Pid) -> Vec<Pid> {
+    let all: Vec<_> = all().collect();
+    let mut found = vec![ancestor];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(all.iter().filter(|process| process.parent == Some(parent)).map(|process| process.pid));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Kills exactly one process. It may have ended already.
+pub(crate) fn kill(pid: Pid) {
+    let _ = kill_process(pid, Signal::KILL);
+}
+
+/// How much processor time a process has used, in ticks of 10 ms. Nothing if it has ended.
+pub(crate) fn ticks(pid: Pid) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<_> = rest.split_whitespace().collect();
+    let (user, system): (u64, u64) = (fields.get(11)?.parse().ok()?, fields.get(12)?.parse().ok()?);
+    (!is_dead(fields[0])).then_some(user + system)
+}
+
+/// Whether only the exit status of a process is left.
+fn is_dead(state: &str) -> bool {
+    matches!(state, "Z" | "X")
+}
+
+/// The most memory a process has had, in bytes.
+#[track_caller]
+pub(crate) fn peak_memory(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("it is alive");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|kib| kib.parse::<u64>().ok()).expect("the kernel keeps it") * 1024
+}
+
+fn all() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").expect("/proc is there").flatten();
+    entries.filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?))
+}
+
+/// Nothing if there is no such process any more, or only its exit status is left.
+fn read(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may contain any character.
+    let (start, rest) = stat.rsplit_once(')')?;
+    let (_, name) = start.split_once('(')?;
+    let mut fields = rest.split_whitespace();
+    if is_dead(fields.next()?) {
+        return None;
+    }
+    let parent = Pid::from_raw(fields.next()?.parse().ok()?);
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+    let command = format!("{name} {} {arguments}", program.display());
+    Some(Process { pid: Pid::from_raw(pid)?, parent, command })
+}

@@ -1,0 +1,29 @@
+//! Tests of wxec as people use it: its command, real ssh, real hosts. What a smaller test can show is tested in the
+//! crate it concerns. `tests/run` installs what these need, and runs them with all others.
+
+/// Starts the parts a test needs, and ends them: sshd, the command, processes.
+mod harness;
+
+/// The harness itself: its sshd is a host, its hosts behave as they are named.
+mod harness_itself;
+
+/// Calls from a program, on a child process: values, errors, limits, fleets.
+mod calls;
+
+/// The guest ABI, by guests written by hand.
+mod abi;
+
+/// The command: what it prints, where, and what it exits with.
+mod cli;
+
+/// What goes wrong between two machines: killed agents, killed controllers, time-outs, results that are too long.
+mod faults;
+
+/// The way in by ssh: what it leaves behind, and what is said when there is none.
+mod ssh;
+
+/// Packages outside of this workspace: tasks beside `main`, programs that carry their module.
+mod outside;
+
+/// What is in what we ship: trees of crates, and the agent.
+mod trees;

@@ -1,0 +1,136 @@
+//! Packages outside of this workspace, as users have them: built by their own cargo, from a file or two.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// A package that stays where it is between runs of its test, because its first build takes a while.
+struct Package {
+    name: &'static str,
+    directory: PathBuf,
+}
+
+impl Package {
+    fn new(name: &'static str, dependencies: &str, files: &[(&str, &str)]) -> Self {
+        let package = Self { name, directory: place().join(name) };
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
+             [dependencies]\nwxec = {{ path = \"{top}/sdk/wxec\" }}\n{dependencies}\n\n[workspace]\n",
+            top = top().display(),
+        );
+        package.write("Cargo.toml", &manifest.replace("{top}", &top().display().to_string()));
+        // With the versions that this test was compiled with, nothing is missing.
+        fs::copy(top().join("Cargo.lock"), package.directory.join("Cargo.lock")).unwrap();
+        files.iter().for_each(|(name, text)| package.write(name, text));
+        package
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.directory.join(name);
+        // An unchanged file keeps its time, so that an unchanged package is fresh.
+        if fs::read_to_string(&path).ok().as_deref() != Some(text) {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+    }
+
+    /// Builds it and returns its program.
+    #[track_caller]
+    fn build(&self) -> PathBuf {
+        let target = place().join("target");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--offline", "--quiet", "--target-dir"]).arg(&target).current_dir(&self.directory);
+        cargo.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        printed(&cargo.output().unwrap());
+        target.join("debug").join(self.name)
+    }
+}
+
+fn place() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside")
+}
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+#[track_caller]
+fn printed(output: &Output) -> String {
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}{stderr}");
+    stdout.into_owned()
+}
+
+#[test]
+fn tasks_stand_beside_main_in_one_file() {
+    let single = Package::new("single", "", &[("src/main.rs", SINGLE)]);
+    let program = single.build();
+    assert_eq!(printed(&Command::new(program).output().unwrap()), "here: 2\nthere: 2\nhost: true, guest: false\n");
+}
+
+const SINGLE: &str = r#"
+use wxec::{Host, remote};
+
+/// Counts the words of a text.
+#[remote]
+fn count(text: String) -> usize {
+    text.split_whitespace().count()
+}
+
+/// Whether it runs in the program itself.
+#[remote]
+fn is_host() -> bool {
+    !cfg!(target_family = "wasm")
+}
+
+#[wxec::main]
+fn main() -> wxec::Result<()> {
+    let host = Host::new("local:")?;
+    println!("here: {}", count("to be".into()));
+    println!("there: {}", count::on(&host, "to be".into()).wait()?);
+    println!("host: {}, guest: {}", is_host(), is_host::on(&host).wait()?);
+    Ok(())
+}
+"#;
+
+#[test]
+fn a_program_that_carries_its_module_needs_neither_cargo_nor_its_source() {
+    let build = "[build-dependencies]\nwxec-build = { path = \"{top}/sdk/build\" }";
+    let shipped = Package::new(
+        "shipped",
+        build,
+        &[("build.rs", "fn main() { wxec_build::embed(); }"), ("src/lib.rs", LIBRARY), ("src/main.rs", SHIPPED)],
+    );
+    let program = shipped.build();
+    let manifest = shipped.directory.join("Cargo.toml");
+    fs::rename(&manifest, manifest.with_extension("away")).unwrap();
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", elsewhere.path()).current_dir(elsewhere.path());
+    // What was built before, agent and compiler, is found there.
+    command
+        .envs(["HOME", "XDG_CACHE_HOME", "WXEC_CACHE"].into_iter().filter_map(|name| Some((name, env::var_os(name)?))));
+    let output = command.output();
+
+    fs::rename(manifest.with_extension("away"), manifest).unwrap();
+    assert_eq!(printed(&output.unwrap()), "there: 2\n");
+}
+
+const LIBRARY: &str = r#"
+/// Counts the words of a text.
+#[wxec::remote]
+pub fn count(text: String) -> usize {
+    text.split_whitespace().count()
+}
+"#;
+
+const SHIPPED: &str = r#"
+fn main() -> wxec::Result<()> {
+    let host = wxec::Host::new("local:")?;
+    println!("there: {}", shipped::count::on(&host, "to be".into()).wait()?);
+    Ok(())
+}
+"#;

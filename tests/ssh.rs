@@ -1,0 +1,94 @@
+//! Calls over real ssh: the way in, what it leaves behind, and what is said when there is no way in.
+
+use std::{collections::BTreeSet, fs, time::Duration};
+
+use crate::harness::{Cli, Controller, Sshd, descendants, processes, wait_until};
+
+/// Long enough for a loaded machine, and for an ssh master that nobody uses any more.
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_task_runs_on_a_host_that_has_nothing_of_ours() {
+    let Some(sshd) = Sshd::start() else { return };
+    let ended = Cli::new(["call", "ssh:host", "words::top", "a b a", "1", "--stats"]).hosts(&sshd).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "[[\"a\",2]]\n"), "{ended:?}");
+    let stats = ended.stderr.lines().last().unwrap();
+    let stats: serde_json::Value = serde_json::from_str(stats).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    assert!(stats["agent_bytes"].as_u64() > Some(100_000), "{stats}");
+    // Two for the bootstrap, one for the call, one for its module.
+    assert_eq!(stats["round_trips"], 4, "{stats}");
+}
+
+#[test]
+fn nothing_is_left_on_the_host_nor_here() {
+    let Some(sshd) = Sshd::start() else { return };
+    let before = sshd.host_files();
+    let ended = Cli::new(["call", "host", "words::count", "to be"]).hosts(&sshd).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    wait_until(SOON, "the host has no file more", || sshd.host_files().is_subset(&before));
+    wait_until(SOON, "the host has no process more", || descendants(sshd.pid()).is_empty());
+    wait_until(SOON, "no master is left here", || masters(&sshd) == 0);
+    assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+}
+
+#[test]
+fn nothing_is_left_on_the_host_when_the_controller_is_killed() {
+    let Some(sshd) = Sshd::start() else { return };
+    let before = sshd.host_files();
+    let mut controller = Controller::start("host", Some(&sshd));
+    assert_eq!(controller.tell("count to be"), "2");
+    assert_eq!(masters(&sshd), 1);
+    wait_until(SOON, "the file of the running agent has no name", || sshd.host_files().is_subset(&before));
+    controller.kill();
+    wait_until(SOON, "no master is left here", || masters(&sshd) == 0);
+    wait_until(SOON, "the host has no process more", || descendants(sshd.pid()).is_empty());
+    wait_until(SOON, "the host has no file more", || sshd.host_files().is_subset(&before));
+}
+
+/// How many ssh masters there are: their sockets are among the temporary files.
+fn masters(sshd: &Sshd) -> usize {
+    processes(sshd.scratch().to_str().unwrap()).len()
+}
+
+/// What the clients of `sshd` have put into their directory for temporary files.
+fn entries(sshd: &Sshd) -> BTreeSet<std::ffi::OsString> {
+    fs::read_dir(sshd.scratch()).unwrap().flatten().map(|entry| entry.file_name()).collect()
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_says_why_and_what_may_help() {
+    let Some(sshd) = Sshd::start() else { return };
+    for (host, phase, cause, hint) in [
+        ("refused", "connecting", "Connection refused", "check that sshd runs there, and its port"),
+        (
+            "unknownkey",
+            "checking its host key",
+            "Host key verification failed.",
+            "connect once with `ssh` and check the key, or mend known_hosts",
+        ),
+        (
+            "nokey",
+            "logging in",
+            "Permission denied (publickey).",
+            "try `ssh` by hand: a key must be accepted without a question",
+        ),
+    ] {
+        let ended = Cli::new(["-q", "call", host, "words::count", "a"]).hosts(&sshd).run();
+        assert_eq!((ended.exit_code, &*ended.stdout), (Some(3), ""), "{ended:?}");
+        let line = ended.stderr.strip_suffix('\n').unwrap_or_default();
+        assert!(!line.contains('\n'), "one line: {ended:?}");
+        assert!(line.starts_with(&format!("error: {host}: unreachable ({phase}): ")), "{line}");
+        assert!(line.contains(cause), "{line}");
+        assert!(line.ends_with(&format!("; {hint}")), "{line}");
+        assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+    }
+}
+
+#[test]
+fn the_doctor_tries_the_way_to_a_host() {
+    let Some(sshd) = Sshd::start() else { return };
+    let ended = Cli::new(["doctor", "host,refused"]).hosts(&sshd).run();
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
+    assert!(ended.stdout.contains("ok       host: connected in "), "{ended:?}");
+    assert!(ended.stdout.contains("missing  refused: unreachable (connecting): "), "{ended:?}");
+}
