@@ -15,7 +15,9 @@ use crate::{address::AddressError, fleet::FleetError, module::ModuleError};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Anything that can go wrong, for programs that pass it on with `?`.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is what a person should read, because that is what Rust prints of an error that `main` returns.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A text is no address.
@@ -30,6 +32,24 @@ pub enum Error {
     /// Calls on some hosts of a fleet failed.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+}
+
+impl Error {
+    /// What may help, if wxec knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Address(_) | Self::Fleet(_) => None,
+            Self::Module(error) => error.hint(),
+            Self::Call(error) => error.hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&with_sources(self))?;
+        self.hint().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
 }
 
 impl<E> From<CallError<E>> for Error {
@@ -291,6 +311,10 @@ impl<E> fmt::Display for CallErrorKind<E> {
             }
             Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
+            // The stack's end is noticed by running into it, so nobody knows how much was wanted.
+            Self::Limit { which: which @ LimitKind::Stack, limit, .. } => {
+                write!(f, "{which} limit of {limit} {} hit", which.unit())
+            }
             Self::Limit { which, limit, asked } => {
                 let unit = which.unit();
                 write!(f, "{which} limit of {limit} {unit} hit: {asked} {unit} were asked for")
@@ -305,7 +329,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
             Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),
-            Self::Module(error) => error.fmt(f),
+            Self::Module(error) => f.write_str(&with_sources(error)),
             Self::Encode(error) => write!(f, "an argument {error}"),
             Self::Decode(error) => write!(f, "the result is not of the expected type: {error}"),
             Self::Agent(reason) => write!(f, "the agent failed: {reason}"),
@@ -347,6 +371,30 @@ impl From<BuildError> for ModuleError {
     }
 }
 
+/// An error and its reasons, as one text.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 fn last_line(text: &str) -> Option<&str> {
     text.lines().rev().map(str::trim).find(|line| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_returns_is_printed_for_people() {
+        let unreachable = Unreachable::new(Phase::Resolve, "ssh: no such name\n").hint("check the name");
+        let error = Error::from(CallError::<Infallible>::new("web1".into(), CallErrorKind::Unreachable(unreachable)));
+        assert_eq!(format!("{error:?}"), "web1: unreachable (resolving its name): ssh: no such name; check the name");
+    }
+
+    #[test]
+    fn only_what_was_measured_is_said() {
+        let limit = |which| CallErrorKind::<Infallible>::Limit { which, limit: 10, asked: 11 }.to_string();
+        assert_eq!(limit(LimitKind::Stack), "stack limit of 10 bytes hit");
+        assert_eq!(limit(LimitKind::Memory), "memory limit of 10 bytes hit: 11 bytes were asked for");
+    }
 }

@@ -105,8 +105,8 @@ pub enum ModuleError {
         reason: String,
     },
     /// It, or what wxec needs to compile and run it, cannot be built.
-    #[error("{0}")]
-    Build(#[source] Arc<BuildError>),
+    #[error(transparent)]
+    Build(Arc<BuildError>),
 }
 
 impl ModuleError {

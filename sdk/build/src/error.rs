@@ -170,6 +170,7 @@ impl BuildError {
                     .into()
             }
             Self::PackageNotFound { near, .. } if !near.is_empty() => format!("there is {}", quoted(near)),
+            Self::PackageNotFound { .. } => "name a package of that workspace, or a .wasm file by its path".into(),
             Self::BinaryNotFound { .. } => "build the program again: its source has changed".into(),
             Self::NotInLibrary { package, .. } => format!("move the tasks into the library of `{package}`"),
             Self::SeveralBinaries { .. } => "put the tasks into a library, or set `default-run` in Cargo.toml".into(),

@@ -10,7 +10,7 @@ use wxec_build::AgentImage;
 use wxec_protocol::Target;
 
 use crate::{
-    error::{Phase, Unreachable},
+    error::{Phase, Unreachable, with_sources},
     progress, runtime,
 };
 
@@ -33,7 +33,7 @@ pub(crate) async fn image(target: &Target) -> Result<Arc<AgentImage>, Unreachabl
 async fn find_or_build(target: Target) -> Result<Arc<AgentImage>, Unreachable> {
     let found = runtime::blocking(move || wxec_build::agent(&target, &*progress::current())).await;
     found.map(Arc::new).map_err(|error| {
-        let unreachable = Unreachable::new(Phase::Local, error.to_string());
+        let unreachable = Unreachable::new(Phase::Local, with_sources(&error));
         error.hint().into_iter().fold(unreachable, Unreachable::hint)
     })
 }

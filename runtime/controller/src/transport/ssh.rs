@@ -12,7 +12,7 @@ use tokio::process::Command;
 use super::{StderrTail, Transport, printable};
 use crate::{
     address::SshAddress,
-    error::{Phase, Unreachable},
+    error::{Phase, Unreachable, with_sources},
 };
 
 /// Names a configuration file to use in place of `~/.ssh/config`.
@@ -138,8 +138,4 @@ fn classify(words: &str) -> Unreachable {
     .find(|(pattern, ..)| words.contains(pattern))
     .map_or((Phase::Connect, "try `ssh` by hand with the same address"), |(_, phase, hint)| (phase, hint));
     Unreachable::new(phase, if words.is_empty() { "ssh failed without a word" } else { words }).hint(hint)
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
