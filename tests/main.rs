@@ -7,6 +7,9 @@ mod harness;
 /// The harness itself: its sshd is a host, its hosts behave as they are named.
 mod harness_itself;
 
+/// The machines of the harness: accounts, shells, places, engines, networks.
+mod machines_themselves;
+
 /// Calls from a program, on a child process: values, errors, limits, fleets.
 mod calls;
 

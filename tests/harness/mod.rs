@@ -1,13 +1,20 @@
 //! Starts the parts a test needs, and ends them.
 
+mod accounts;
 mod cli;
 mod controller;
+mod holder;
+mod keys;
+mod locale;
+mod machine;
 mod process;
 mod skip;
 mod sshd;
 
+pub(crate) use accounts::{NOISE, OTHER_PASSWORD, PASSWORD, PERMIT, Shell};
 pub(crate) use cli::{Cli, Ended};
 pub(crate) use controller::Controller;
+pub(crate) use machine::{Access, Machine, PLACES};
 pub(crate) use process::{Pid, descendants, kill, peak_memory, processes, ticks, wait_until};
-pub(crate) use skip::skip;
+pub(crate) use skip::{needs, skip};
 pub(crate) use sshd::Sshd;

@@ -48,6 +48,13 @@ pub(crate) fn descendants(ancestor: Pid) -> Vec<Pid> {
     found.split_off(1)
 }
 
+/// The processes that see the same mounts as `holder`, which is not among them.
+pub(crate) fn sharing_mounts(holder: Pid) -> Vec<Pid> {
+    let mounts = |pid: Pid| fs::read_link(format!("/proc/{}/ns/mnt", pid.as_raw_nonzero())).ok();
+    let Some(theirs) = mounts(holder) else { return Vec::new() };
+    all().map(|process| process.pid).filter(|&pid| pid != holder && mounts(pid).as_ref() == Some(&theirs)).collect()
+}
+
 /// Kills exactly one process. It may have ended already.
 pub(crate) fn kill(pid: Pid) {
     let _ = kill_process(pid, Signal::KILL);

@@ -1,13 +1,12 @@
-//! A private sshd, the system's own, on this machine: real hosts for tests. Each test starts one for itself.
+//! A private sshd, the system's own: real hosts for tests. Each test starts one for itself.
 
 use std::{
     collections::BTreeSet,
     env, fs,
     net::TcpListener,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
     time::Duration,
 };
 
@@ -15,11 +14,13 @@ use rustix::process::{Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use super::{
+    keys::{keys, write, write_private},
     process::{Pid, descendants, kill, wait_until},
-    skip,
+    skip::{find, skip},
 };
 
-/// A running sshd, and the configuration of a client that knows these hosts:
+/// A running sshd, and the configuration of a client that knows its hosts. The sshd of a [`Machine`](super::Machine)
+/// has a host for each of its accounts; this machine's own has these:
 ///
 /// | host | is |
 /// |---|---|
@@ -30,8 +31,28 @@ use super::{
 /// | `nokey` | `host`, which does not accept the client's key |
 pub(crate) struct Sshd {
     process: Child,
-    /// Holds everything else. Its name does not contain `wxec`, which is what tests look for.
+    /// The client's files. Its name does not contain `wxec`, which is what tests look for.
     directory: TempDir,
+    place: Place,
+}
+
+/// Where an sshd runs.
+pub(super) struct Place {
+    /// What a command there starts with.
+    pub(super) enter: Vec<String>,
+    /// Its root, as seen from here.
+    pub(super) root: PathBuf,
+    /// An empty directory for the files of sshd, as seen from there.
+    pub(super) files: PathBuf,
+    /// The home of those who log in, as seen from here.
+    pub(super) home: PathBuf,
+}
+
+impl Place {
+    /// A path of theirs, as seen from here.
+    fn seen(&self, path: &Path) -> PathBuf {
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
 }
 
 /// What every session runs: its command, in the private home rather than in the real one.
@@ -46,54 +67,77 @@ exec "$SHELL" ${SSH_ORIGINAL_COMMAND:+-c "$SSH_ORIGINAL_COMMAND"}
 "#;
 
 impl Sshd {
-    /// Starts it. Without an sshd on this machine there is none, and the test is skipped.
+    /// Starts this machine's own. Without an sshd on this machine there is none, and the test is skipped.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_where(|directory| {
+            let (port, noisy_port, path) = (free_port(), free_port(), directory.path());
+            let home = path.join("home");
+            fs::DirBuilder::new().mode(0o700).create(&home).expect("it is new");
+            write_private(path, "session.sh", SESSION);
+            let place = Place { enter: Vec::new(), root: "/".into(), files: path.into(), home };
+            let listen = [port, noisy_port].map(|port| format!("127.0.0.1:{port}")).to_vec();
+            (place, listen, sessions(path, noisy_port), hosts(path, port, noisy_port))
+        })
+    }
+
+    /// Starts one in the place that `describe` tells of; the other parts are the addresses where it listens, and what
+    /// more to say in its configuration and in its clients'.
+    pub(super) fn start_where(describe: impl Fn(&TempDir) -> (Place, Vec<String>, String, String)) -> Option<Self> {
         let Some(program) = find("sshd") else {
             skip("there is no sshd here; install openssh-server");
             return None;
         };
         // Another process may take a port between the moment it was seen to be free and its use here.
-        let started = (0..5).find_map(|_| Self::start_on(&program, free_port(), free_port()));
+        let started = (0..5).find_map(|_| {
+            let directory = tempfile::Builder::new().prefix("sshd-").tempdir().expect("a temporary directory");
+            let (place, listen, server, client) = describe(&directory);
+            Self::start_in(&program, directory, place, &listen, &server, &client)
+        });
         Some(started.expect("sshd starts"))
     }
 
-    fn start_on(program: &Path, port: u16, noisy_port: u16) -> Option<Self> {
-        let directory = tempfile::Builder::new().prefix("sshd-").tempdir().expect("a temporary directory");
-        let path = directory.path();
-        for name in ["home", "scratch"] {
-            fs::DirBuilder::new().mode(0o700).create(path.join(name)).expect("it is new");
-        }
+    fn start_in(
+        program: &Path,
+        directory: TempDir,
+        place: Place,
+        listen: &[String],
+        server: &str,
+        client: &str,
+    ) -> Option<Self> {
+        let (path, files) = (directory.path(), place.seen(&place.files));
+        fs::DirBuilder::new().mode(0o700).create(path.join("scratch")).expect("it is new");
         let keys = keys();
-        write(path, "host_key", &keys.host.private);
-        write(path, "client_key", &keys.client.private);
-        write(path, "stranger_key", &keys.stranger.private);
-        write(path, "authorized_keys", &keys.client.public);
-        write(path, "known_hosts", &format!("tests {}", keys.host.public));
-        write(path, "no_hosts", "");
-        write(path, "session.sh", SESSION);
-        write(path, "sshd_config", &server_config(path, port, noisy_port));
-        write(path, "ssh_config", &client_config(path, port, noisy_port));
+        write_private(path, "client_key", &keys.client.private);
+        write_private(path, "stranger_key", &keys.stranger.private);
+        write_private(path, "known_hosts", &format!("tests {}", keys.host.public));
+        write_private(path, "no_hosts", "");
+        write_private(path, "ssh_config", &client_config(path, client));
+        write_private(&files, "host_key", &keys.host.private);
+        // Those who log in read it as themselves.
+        write(&files.join("authorized_keys"), &keys.client.public, 0o644);
+        write_private(&files, "sshd_config", &server_config(&place.files, listen, server));
 
         // An sshd started by root wants a directory that the system's own would have made.
         if geteuid().is_root() {
-            fs::create_dir_all("/run/sshd").expect("root may");
+            fs::create_dir_all(place.seen(Path::new("/run/sshd"))).expect("root may");
         }
-        let process = Command::new(program)
-            .arg("-D")
-            .arg("-f")
-            .arg(path.join("sshd_config"))
+        let mut command = place.enter.clone();
+        command.extend([program.to_str().expect("its path is plain").to_owned(), "-D".into(), "-f".into()]);
+        let process = Command::new(&command[0])
+            .args(&command[1..])
+            .arg(place.files.join("sshd_config"))
             .arg("-E")
-            .arg(path.join("log"))
+            .arg(place.files.join("log"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("sshd is a program");
-        let mut sshd = Self { process, directory };
+        let mut sshd = Self { process, directory, place };
         let (mut listens, mut is_late) = (false, false);
         wait_until(Duration::from_secs(10), "sshd listens", || {
             let log = sshd.log();
-            listens = log.matches("Server listening on ").count() == 2;
+            listens = log.matches("Server listening on ").count() == listen.len();
             is_late = log.contains("Address already in use");
             let ended = sshd.process.try_wait().expect("it is our child");
             assert!(listens || is_late || ended.is_none(), "sshd ended at once: {log}");
@@ -119,7 +163,7 @@ impl Sshd {
 
     /// The home of those who log in.
     pub(crate) fn home(&self) -> PathBuf {
-        self.directory.path().join("home")
+        self.place.home.clone()
     }
 
     /// Where clients may put temporary files. It is no part of the host.
@@ -129,7 +173,7 @@ impl Sshd {
 
     /// What sshd has to say.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.place.seen(&self.place.files.join("log"))).unwrap_or_default()
     }
 
     /// The system's ssh, about to run `command` on `host`.
@@ -148,7 +192,7 @@ impl Sshd {
         let user = format!("/run/user/{}", geteuid().as_raw());
         let shared = ["/tmp", "/var/tmp", "/dev/shm", &user].map(PathBuf::from);
         for directory in shared.into_iter().chain(env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)) {
-            list(&directory, &mut files, |name| name.contains("wxec"));
+            list(&self.place.seen(&directory), &mut files, |name| name.contains("wxec"));
         }
         files
     }
@@ -165,14 +209,12 @@ impl Drop for Sshd {
     }
 }
 
-fn server_config(path: &Path, port: u16, noisy_port: u16) -> String {
+fn server_config(path: &Path, listen: &[String], more: &str) -> String {
+    let listen: String = listen.iter().map(|address| format!("ListenAddress {address}\n")).collect();
     // All paths are absolute: sshd starts itself anew for each connection, in `/`.
     let path = path.display();
-    let home = format!("HOME={path}/home");
     format!(
-        "ListenAddress 127.0.0.1:{port}
-ListenAddress 127.0.0.1:{noisy_port}
-HostKey {path}/host_key
+        "{listen}HostKey {path}/host_key
 PidFile none
 AuthorizedKeysFile {path}/authorized_keys
 PermitRootLogin prohibit-password
@@ -185,7 +227,16 @@ PrintMotd no
 PrintLastLog no
 MaxStartups 1000
 MaxSessions 1000
-ForceCommand exec sh {path}/session.sh
+{more}"
+    )
+}
+
+/// How sessions of this machine's own sshd begin.
+fn sessions(path: &Path, noisy_port: u16) -> String {
+    let path = path.display();
+    let home = format!("HOME={path}/home");
+    format!(
+        "ForceCommand exec sh {path}/session.sh
 SetEnv {home}
 Match LocalPort {noisy_port}
     SetEnv {home} NOISE=1
@@ -193,7 +244,8 @@ Match LocalPort {noisy_port}
     )
 }
 
-fn client_config(path: &Path, port: u16, noisy_port: u16) -> String {
+/// The hosts of this machine's own sshd.
+fn hosts(path: &Path, port: u16, noisy_port: u16) -> String {
     let path = path.display();
     // Privileged, and of a service nobody runs.
     let dead_port = 1;
@@ -208,7 +260,15 @@ Host unknownkey
     UserKnownHostsFile {path}/no_hosts
 Host nokey
     IdentityFile {path}/stranger_key
-Host * !nokey
+"
+    )
+}
+
+/// The configuration of clients whose keys are in `path`.
+pub(super) fn client_config(path: &Path, hosts: &str) -> String {
+    let path = path.display();
+    format!(
+        "{hosts}Host * !nokey
     IdentityFile {path}/client_key
 Host *
     HostName 127.0.0.1
@@ -225,56 +285,13 @@ Host *
     )
 }
 
-struct Keys {
-    host: KeyPair,
-    client: KeyPair,
-    stranger: KeyPair,
-}
-
-struct KeyPair {
-    private: String,
-    public: String,
-}
-
-/// Making keys takes longer than starting sshd, so all tests of a process have the same ones.
-fn keys() -> &'static Keys {
-    static KEYS: OnceLock<Keys> = OnceLock::new();
-    KEYS.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let make = |name| {
-            let path = directory.path().join(name);
-            let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"];
-            let status = Command::new("ssh-keygen").args(arguments).arg(&path).status().expect("it comes with sshd");
-            assert!(status.success(), "ssh-keygen: {status}");
-            let read = |path| fs::read_to_string(path).expect("it was made");
-            KeyPair { public: read(path.with_extension("pub")), private: read(path) }
-        };
-        Keys { host: make("host"), client: make("client"), stranger: make("stranger") }
-    })
-}
-
-/// Daemons are often outside of a user's PATH. sshd insists on being started by its whole path.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    directories.map(|directory| directory.join(program)).find(|path| path.is_file())
-}
-
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it has one").port()
 }
 
-/// A file for its owner alone, as ssh wants keys to be.
-fn write(directory: &Path, name: &str, text: &str) {
-    use std::io::Write;
-
-    let file = fs::File::options().create_new(true).write(true).mode(0o600).open(directory.join(name));
-    file.and_then(|mut file| file.write_all(text.as_bytes())).expect("the directory is ours");
-}
-
 /// Adds what `directory` contains whose name `is_it`, with all that is below.
-fn list(directory: &Path, files: &mut BTreeSet<PathBuf>, is_it: fn(&str) -> bool) {
+pub(super) fn list(directory: &Path, files: &mut BTreeSet<PathBuf>, is_it: fn(&str) -> bool) {
     // Directories may be missing, closed to us, or gone by now.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if is_it(&entry.file_name().to_string_lossy()) {

@@ -1,0 +1,33 @@
+//! The machines of the harness do with plain tools what they promise to the tests of wxec, and leave nothing behind.
+
+use std::process::{Command, Output};
+
+/// Who may become whom, with which shells, asked how.
+mod accounts;
+
+/// Where files may be written and executed.
+mod places;
+
+/// Exit code, stdout and stderr.
+fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// What a command prints that has nothing to complain about.
+#[track_caller]
+fn stdout(command: &mut Command) -> String {
+    let (code, stdout, stderr) = output(command);
+    assert_eq!((code, &*stderr), (Some(0), ""), "{command:?}: {stdout}");
+    stdout
+}
+
+/// As [`output`], with something on its stdin.
+fn output_of(command: &mut Command, input: &str) -> (Option<i32>, String, String) {
+    use std::io::{Seek, Write};
+
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    output(command.stdin(file))
+}
