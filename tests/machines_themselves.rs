@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 /// Who may become whom, with which shells, asked how.
 mod accounts;
 
+/// Containers, and the engines that run them.
+mod engines;
+
 /// Where files may be written and executed.
 mod places;
 

@@ -3,17 +3,20 @@
 mod accounts;
 mod cli;
 mod controller;
+mod engine;
 mod holder;
 mod keys;
 mod locale;
 mod machine;
 mod process;
+mod room;
 mod skip;
 mod sshd;
 
 pub(crate) use accounts::{NOISE, OTHER_PASSWORD, PASSWORD, PERMIT, Shell};
 pub(crate) use cli::{Cli, Ended};
 pub(crate) use controller::Controller;
+pub(crate) use engine::{Container, Engine, Namespaces, WITH_SHELL, WITHOUT_SHELL};
 pub(crate) use machine::{Access, Machine, PLACES};
 pub(crate) use process::{Pid, descendants, kill, peak_memory, processes, ticks, wait_until};
 pub(crate) use skip::{needs, skip};

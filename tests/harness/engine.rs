@@ -1,0 +1,284 @@
+//! Containers: private engines that run them, from the system's own packages, and namespaces without an engine.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    process::Command,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::{Pid, keys::write, room::Room, skip::find};
+
+/// An image with a shell and the usual tools.
+pub(crate) const WITH_SHELL: &str = "busybox:test";
+/// An image with one file, a program that sleeps. It is busybox, which is a shell only under other names.
+pub(crate) const WITHOUT_SHELL: &str = "scratch:test";
+
+/// An engine. The tests of a process that run at the same time share it; the last one that drops it ends it.
+pub(crate) struct Engine {
+    room: Room,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Docker,
+    Podman,
+    Lxc,
+}
+
+/// A running container. Dropping it removes it.
+pub(crate) struct Container {
+    engine: Arc<Engine>,
+    name: String,
+}
+
+const FLAGS: &str = "--mount --net --pid --fork --mount-proc";
+
+/// Whoever is without a parent becomes a child of the room's first process, which waits for all.
+///
+/// Engines make control groups, which are the machine's: below one of the room's own, which they take for the root.
+const PRIVATE: &str = "if [ ! \"$1\" ]; then
+    for group in /sys/fs/cgroup/*; do
+        own=$group/$(basename @directory@)
+        mkdir $own 2>/dev/null || continue
+        for file in cpuset.cpus cpuset.mems; do
+            [ ! -e $group/$file ] || cat $group/$file >$own/$file
+        done
+        echo $$ >$own/cgroup.procs
+    done
+    exec unshare --cgroup sh -e \"$0\" again
+fi
+grep ' - cgroup' /proc/self/mountinfo >@directory@/groups || :
+while read -r _ _ _ _ path _ rest; do
+    umount $path
+    rest=${rest#*- }
+    case $rest in
+    cgroup2*) mount -t cgroup2 cgroup2 $path ;;
+    *name=*) mount -t cgroup -o none,name=${rest##*name=} cgroup $path ;;
+    *) mount -t cgroup -o ${path##*/} cgroup $path ;;
+    esac
+done <@directory@/groups
+mount -t tmpfs -o mode=755 run /run
+ip link set lo up
+mount -t tmpfs data @directory@/data
+";
+const DOCKER: &str = "dockerd -H unix://@directory@/docker.sock --data-root @directory@/data/docker \
+    --exec-root /run/docker -p /run/docker.pid --iptables=false --bridge=none --storage-driver=vfs &
+until docker -H unix://@directory@/docker.sock version >/dev/null 2>&1; do kill -0 $!; sleep .02; done
+";
+const PODMAN: &str = "mkdir -p /var/lib/containers
+mount -t tmpfs containers /var/lib/containers
+";
+const READY: &str = "touch @directory@/ready
+sleep 1000000 & wait";
+
+/// The machine's control groups are of the first version, and its limits are low.
+const PODMAN_CONFIG: &str = r#"[containers]
+default_ulimits=["nofile=1024:4096", "nproc=1024:4096"]
+[engine]
+cgroup_manager="cgroupfs"
+events_logger="none"
+runtime="runc"
+"#;
+
+impl Engine {
+    /// A docker daemon. Without its packages there is none, and the test is skipped; the same holds for the others.
+    pub(crate) fn docker() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
+        Self::shared(&SHARED, || {
+            let room = Room::start(&["dockerd", "docker", "runc"], FLAGS, &format!("{PRIVATE}{DOCKER}{READY}"))?;
+            let docker = find("docker").expect("it was looked for");
+            let socket = room.path("docker.sock");
+            // Its client is like any other: it needs nothing but the socket.
+            let script = format!("#!/bin/sh\nexec {} -H unix://{} \"$@\"\n", docker.display(), socket.display());
+            write(&room.path("bin/docker"), script, 0o755);
+            Some(Self { room, kind: Kind::Docker }.with_images())
+        })
+    }
+
+    /// Podman.
+    pub(crate) fn podman() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
+        Self::shared(&SHARED, Self::own_podman)
+    }
+
+    /// Podman that no other test uses.
+    pub(crate) fn own_podman() -> Option<Self> {
+        let room = Room::start(&["podman", "runc"], FLAGS, &format!("{PRIVATE}{PODMAN}{READY}"))?;
+        let (config, data) = (room.path("containers.conf"), room.path("data"));
+        write(&config, PODMAN_CONFIG, 0o644);
+        let (config, data) = (config.display(), data.display());
+        let start = format!(
+            "env CONTAINERS_CONF={config} podman --root {data}/root --runroot {data}/run --tmpdir {data}/tmp \
+             --storage-driver vfs --network-config-dir {data}/networks"
+        );
+        room.tool("podman", &start);
+        Some(Self { room, kind: Kind::Podman }.with_images())
+    }
+
+    /// LXC. Its containers are all like [`WITH_SHELL`].
+    pub(crate) fn lxc() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
+        Self::shared(&SHARED, || {
+            let room = Room::start(&["lxc-start", "lxc-attach"], FLAGS, &format!("{PRIVATE}{READY}"))?;
+            fs::create_dir(room.path("lxc")).expect("it is new");
+            for tool in ["lxc-start", "lxc-stop", "lxc-attach", "lxc-ls", "lxc-info"] {
+                room.tool(tool, &format!("{tool} -P {}", room.path("lxc").display()));
+            }
+            Some(Self { room, kind: Kind::Lxc })
+        })
+    }
+
+    fn shared(place: &Mutex<Weak<Self>>, start: impl FnOnce() -> Option<Self>) -> Option<Arc<Self>> {
+        let mut shared = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = shared.upgrade() {
+            return Some(engine);
+        }
+        let engine = Arc::new(start()?);
+        *shared = Arc::downgrade(&engine);
+        Some(engine)
+    }
+
+    fn with_images(self) -> Self {
+        let root = self.room.path("root");
+        let scratch = self.room.path("scratch");
+        fs::create_dir(&scratch).expect("it is new");
+        fs::copy(root.join("bin/busybox"), scratch.join("sleep")).expect("there is space");
+        for (directory, command, image) in [(root, "/bin/sleep", WITH_SHELL), (scratch, "/sleep", WITHOUT_SHELL)] {
+            let archive = self.room.path("image.tar");
+            let tar = Command::new("tar").arg("-C").arg(directory).arg("-cf").arg(&archive).arg(".").status();
+            assert!(tar.expect("it is everywhere").success());
+            let change = format!("CMD [\"{command}\", \"1000000\"]");
+            let archive = archive.to_str().expect("it is plain");
+            self.run(&["import", "--change", &change, archive, image]);
+        }
+        self
+    }
+
+    /// What tells clients of this engine: its tools come first in `PATH`.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([self.room.path("bin")].into_iter().chain(env::split_paths(&path)));
+        let mut environment = vec![("PATH", path.expect("they were joined before"))];
+        if self.kind == Kind::Docker {
+            environment.push(("DOCKER_HOST", format!("unix://{}", self.room.path("docker.sock").display()).into()));
+        }
+        environment
+    }
+
+    /// One of its tools, by its name, about to be run.
+    pub(crate) fn tool(&self, name: &str) -> Command {
+        Command::new(self.room.path("bin").join(name))
+    }
+
+    /// Its directory; machines that share it can use its tools and its socket.
+    pub(crate) fn directory(&self) -> std::path::PathBuf {
+        self.room.path("")
+    }
+
+    /// Runs a container of one of the images, with further arguments for `run`.
+    pub(crate) fn container(self: &Arc<Self>, image: &str, arguments: &[&str]) -> Container {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("container{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        if self.kind == Kind::Lxc {
+            assert!(image == WITH_SHELL && arguments.is_empty(), "there are no others");
+            self.start_lxc(&name);
+        } else {
+            let run = ["run", "-d", "--name", &name, "--network", "none"];
+            self.run(&[&run, arguments, &[image]].concat());
+        }
+        Container { engine: self.clone(), name }
+    }
+
+    fn start_lxc(&self, name: &str) {
+        let directory = self.room.path("lxc").join(name);
+        fs::create_dir(&directory).expect("it is new");
+        let copied = Command::new("cp").arg("-a").arg(self.room.path("root")).arg(directory.join("rootfs")).status();
+        assert!(copied.expect("it is everywhere").success());
+        let root = directory.join("rootfs");
+        let config = format!(
+            "lxc.uts.name = {name}
+lxc.rootfs.path = dir:{}
+lxc.net.0.type = empty
+lxc.mount.auto = proc:mixed
+lxc.init.cmd = /bin/sleep 1000000
+",
+            root.display()
+        );
+        write(&directory.join("config"), config, 0o644);
+        run(self.tool("lxc-start").args(["-n", name]));
+    }
+
+    /// The names of all its containers, also of those that ended.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let names = match self.kind {
+            Kind::Lxc => run(self.tool("lxc-ls").arg("-1")),
+            _ => self.run(&["ps", "-a", "--format", "{{.Names}}"]),
+        };
+        names.lines().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        run(self.tool(if self.kind == Kind::Docker { "docker" } else { "podman" }).args(arguments))
+    }
+}
+
+impl Container {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let engine = &self.engine;
+        // What cannot be removed ends with the engine.
+        let _ = match engine.kind {
+            Kind::Docker => engine.tool("docker").args(["rm", "-f", &self.name]).output(),
+            Kind::Podman => engine.tool("podman").args(["rm", "-f", "-t", "0", &self.name]).output(),
+            Kind::Lxc => {
+                let stopped = engine.tool("lxc-stop").args(["-k", "-n", &self.name]).output();
+                let _ = fs::remove_dir_all(engine.room.path("lxc").join(&self.name));
+                stopped
+            }
+        };
+    }
+}
+
+/// A process in namespaces of its own, with the files of [`WITH_SHELL`]. Dropping it ends it.
+pub(crate) struct Namespaces {
+    room: Room,
+}
+
+impl Namespaces {
+    /// Starts it, or skips the test.
+    pub(crate) fn start() -> Option<Self> {
+        let inside = "mount --rbind @directory@/root @directory@/root
+mount -t proc proc @directory@/root/proc
+hostname namespaces
+touch @directory@/ready
+cd @directory@/root
+pivot_root . tmp
+umount -l /tmp
+exec /bin/sleep 1000000";
+        let flags = "--mount --uts --ipc --net --pid --fork";
+        Some(Self { room: Room::start(&["unshare", "nsenter"], flags, inside)? })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.room.init).expect("it is not zero")
+    }
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
