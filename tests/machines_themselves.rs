@@ -8,6 +8,9 @@ mod accounts;
 /// Containers, and the engines that run them.
 mod engines;
 
+/// Machines behind others, and far away.
+mod networks;
+
 /// Where files may be written and executed.
 mod places;
 

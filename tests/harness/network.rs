@@ -1,0 +1,103 @@
+//! A network of machines, where one is reached by way of another only, or late.
+
+use std::{fs, os::unix::fs::chown, time::Duration};
+
+use super::{
+    Machine, Sshd,
+    accounts::USERS,
+    keys::{keys, write, write_private},
+    link::{End, Link},
+    machine::MachineOptions,
+    needs,
+    sshd::client_config,
+};
+
+/// Three machines in a row: here, the bastion, and the inner one. The interfaces of this machine are not involved: its ssh
+/// enters the first one's network. `login` of the bastion has a key for the inner one, and an ssh_config.
+///
+/// | host | is |
+/// |---|---|
+/// | `login`, `asked`, `stranger`, `app` | the accounts of the bastion |
+/// | `bastion` | the same as `login` |
+/// | `inner` | `login` of the inner machine; here unreachable, from the bastion it is not |
+/// | `jumped` | the same, by way of the bastion |
+pub(crate) struct Network {
+    /// Their threads end before the machines do.
+    _links: [Link; 2],
+    sshd: Sshd,
+    inner_sshd: Sshd,
+    pub(crate) bastion: Machine,
+    pub(crate) inner: Machine,
+    _here: Machine,
+}
+
+/// For documentation; nobody is ever reached by them.
+const BASTION: [&str; 2] = ["198.51.100.2", "203.0.113.1"];
+const HERE: &str = "198.51.100.1";
+const INNER: &str = "203.0.113.2";
+
+impl Network {
+    /// Starts it, or skips the test. A packet takes the first delay from here to the bastion, and as long back; and the
+    /// second one from there to the inner machine.
+    pub(crate) fn start(delays: [Duration; 2]) -> Option<Self> {
+        Self::of([Machine::options(), Machine::options()], delays)
+    }
+
+    /// With a bastion and an inner machine that are special.
+    pub(crate) fn of([bastion, inner]: [MachineOptions; 2], delays: [Duration; 2]) -> Option<Self> {
+        if !needs(&["busybox", "ip", "nsenter"]) {
+            return None;
+        }
+        let here = Machine::options().isolated().start()?;
+        let (bastion, inner) = (bastion.isolated().start()?, inner.isolated().start()?);
+        let end = |machine, address| End { machine, address };
+        let links = [
+            Link::between(&end(&here, HERE), &end(&bastion, BASTION[0]), "link1", delays[0]),
+            Link::between(&end(&bastion, BASTION[1]), &end(&inner, INNER), "link2", delays[1]),
+        ];
+        let inner_sshd = inner.sshd()?;
+        let net = here.namespace("net");
+        let way = format!("    ProxyCommand nsenter --net={net} busybox nc {} 22\n", BASTION[0]);
+        let sshd = Sshd::start_where(|directory| {
+            let (place, listen, server, hosts) = bastion.describe_sshd(directory, "0.0.0.0:22", &way);
+            let hosts = format!(
+                "{hosts}Host bastion\n    User login\n{way}Host jumped\n    User login\n    HostName {INNER}\n    \
+                 ProxyCommand ssh -F {}/ssh_config -W %h:22 bastion\n{}    # No packet leaves this machine.\n    \
+                 BindAddress 127.0.0.1\n",
+                directory.path().display(),
+                inner_host()
+            );
+            (place, listen, server, hosts)
+        })?;
+        write_ssh_config(&bastion);
+        Some(Self { _links: links, sshd, inner_sshd, bastion, inner, _here: here })
+    }
+
+    /// The sshd of the bastion, and the client's configuration for all hosts.
+    pub(crate) fn sshd(&self) -> &Sshd {
+        &self.sshd
+    }
+
+    /// What the inner sshd has to say.
+    pub(crate) fn inner_log(&self) -> String {
+        self.inner_sshd.log()
+    }
+}
+
+fn inner_host() -> String {
+    format!("Host inner\n    User login\n    HostName {INNER}\n")
+}
+
+/// What `login` of the bastion has for the inner machine.
+fn write_ssh_config(bastion: &Machine) {
+    let inside = "/home/login/.ssh";
+    let path = bastion.path(inside);
+    fs::create_dir(&path).expect("it is new");
+    write_private(&path, "client_key", &keys().client.private);
+    write(&path.join("known_hosts"), format!("tests {}", keys().host.public), 0o644);
+    write(&path.join("config"), client_config(inside.as_ref(), &inner_host()), 0o644);
+    let id = USERS.iter().find(|user| user.name == "login").map(|user| user.id);
+    for file in ["", "client_key", "known_hosts", "config"] {
+        chown(path.join(file), id, id).expect("root may");
+    }
+}
