@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet, VecDeque, hash_map::Entry};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Fault, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Fault, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
     digest::Hasher,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
-    outbox::Outbox,
+    outbox::{Outbox, Part, Piece},
+    stream::{Command, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams},
 };
 
 /// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
@@ -18,7 +19,8 @@ pub const MAX_CALLS: usize = 10_000;
 /// Protocol state of the agent's end.
 ///
 /// - Commands queue bytes: [`need`](Self::need), [`output`](Self::output), [`finish`](Self::finish),
-///   [`close`](Self::close).
+///   [`close`](Self::close); for streams [`send`](Self::send), [`taken`](Self::taken),
+///   [`finish_stream`](Self::finish_stream), [`end_stream`](Self::end_stream).
 /// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
 #[derive(Debug)]
@@ -33,14 +35,17 @@ pub struct AgentConnection {
     arriving: HashMap<CallId, ArrivingCall>,
     /// Artifacts asked for.
     modules: HashMap<Digest, ArrivingModule>,
+    /// Blobs that are being sent.
+    blobs: HashMap<Digest, ArrivingModule>,
+    streams: Streams,
     /// `Bye` is to follow the last result.
     closing: bool,
 }
 
-#[derive(Debug)]
-struct Download {
-    id: CallId,
-    usage: Usage,
+#[derive(Debug, PartialEq)]
+enum Download {
+    Result { id: CallId, usage: Usage },
+    Stream(StreamId),
 }
 
 #[derive(Debug)]
@@ -57,6 +62,8 @@ struct ArrivingCall {
 struct ArrivingModule {
     hasher: Hasher,
     bytes: Vec<u8>,
+    /// It arrived damaged before. Once is a hop's bad memory; twice is the controller's own doing.
+    again: bool,
 }
 
 /// What the controller said.
@@ -95,6 +102,58 @@ pub enum AgentEvent {
         /// Which call.
         id: CallId,
     },
+    /// A process to start. Its streams stay open until [`AgentConnection::end_stream`].
+    Start {
+        /// Its streams.
+        streams: ProcessStreams,
+        /// What to run.
+        command: Command,
+    },
+    /// A stream brought something.
+    Data {
+        /// Which stream.
+        id: StreamId,
+        /// What it brought. [`AgentConnection::taken`] makes room for more.
+        bytes: Bytes,
+    },
+    /// A part of a blob held here is to be treated as if the stream had brought it.
+    Splice {
+        /// Which stream.
+        id: StreamId,
+        /// Which part.
+        splice: Splice,
+    },
+    /// A stream takes `bytes` more.
+    Credit {
+        /// Which stream.
+        id: StreamId,
+        /// How much more.
+        bytes: u64,
+    },
+    /// A stream brings nothing more.
+    Finished {
+        /// Which stream.
+        id: StreamId,
+    },
+    /// The controller closed a stream: what is behind it is no longer wanted.
+    StreamClosed {
+        /// Which stream.
+        id: StreamId,
+    },
+    /// Is this blob held, or is this agent it? [`AgentConnection::answer_blob`] tells.
+    AskBlob {
+        /// Which blob.
+        digest: Digest,
+    },
+    /// A blob to hold, whose bytes are those the digest names. [`AgentConnection::answer_blob`] tells whether it is held.
+    Blob {
+        /// Which blob.
+        digest: Digest,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// What sort of place is this? [`AgentConnection::description`] tells.
+    Describe,
     /// The controller will ask nothing more: let open calls return, then [`AgentConnection::close`].
     Closing,
 }
@@ -112,6 +171,8 @@ impl AgentConnection {
             open: HashSet::new(),
             arriving: HashMap::new(),
             modules: HashMap::new(),
+            blobs: HashMap::new(),
+            streams: Streams::default(),
             closing: false,
         }
     }
@@ -139,13 +200,53 @@ impl AgentConnection {
             return;
         }
         match outcome {
-            Ok(value) if value.len() > CHUNK_BYTES => self.outbox.send(Download { id, usage }, value),
+            Ok(value) if value.len() > CHUNK_BYTES => self.outbox.send(Download::Result { id, usage }, value),
             Ok(value) => {
                 let outcome = Outcome::Done(&value);
                 self.outbox.say(&ToController::Return { id, outcome, usage });
             }
             Err(fault) => self.outbox.say(&ToController::Return { id, outcome: Outcome::Failed(fault), usage }),
         }
+    }
+
+    /// Sends on a stream, no more than what the controller takes: one window, and what each
+    /// [`AgentEvent::Credit`] adds to it. Harmless if it is closed.
+    pub fn send(&mut self, id: StreamId, bytes: Bytes) {
+        if self.streams.is_open(id) && !bytes.is_empty() {
+            self.streams.spend(id, bytes.len() as u64);
+            self.outbox.append(Download::Stream(id), Piece::Bytes(bytes));
+        }
+    }
+
+    /// Sends nothing more on a stream.
+    pub fn finish_stream(&mut self, id: StreamId) {
+        if self.streams.is_open(id) {
+            self.outbox.append(Download::Stream(id), Piece::Finish);
+        }
+    }
+
+    /// What a stream brought was taken, `bytes` of it.
+    pub fn taken(&mut self, id: StreamId, bytes: u64) {
+        if let Some(bytes) = self.streams.take(id, bytes) {
+            self.outbox.say(&ToController::Credit { id, bytes });
+        }
+    }
+
+    /// Ends a stream, once all that was sent on it is on its way. Harmless if it is closed.
+    pub fn end_stream(&mut self, id: StreamId, end: StreamEnd) {
+        if self.streams.close(id) {
+            self.outbox.append(Download::Stream(id), Piece::End(end));
+        }
+    }
+
+    /// Tells whether a blob is held.
+    pub fn answer_blob(&mut self, digest: Digest, held: bool) {
+        self.outbox.say(&ToController::Blob { digest, held });
+    }
+
+    /// Tells what sort of place this is.
+    pub fn description(&mut self, description: Description) {
+        self.outbox.say(&ToController::Description(description));
     }
 
     /// Says the last word, once every result is on its way.
@@ -173,12 +274,9 @@ impl AgentConnection {
 
     /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most.
     pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) {
-        self.outbox.fill(wire, |&Download { id, usage }, bytes, last, wire| {
-            if last {
-                frame::write(&ToController::Return { id, outcome: Outcome::Done(bytes), usage }, wire);
-            } else {
-                frame::write(&ToController::Result { id, bytes }, wire);
-            }
+        self.outbox.fill(wire, |download, part, wire| {
+            write_part(download, part, wire);
+            None
         });
         if self.closing && !self.outbox.is_sending(|_| true) {
             self.closing = false;
@@ -210,6 +308,37 @@ impl AgentConnection {
             }
             ToAgent::Cancel { id } if self.open.contains(&id) => self.events.push_back(AgentEvent::Cancel { id }),
             ToAgent::Cancel { id } => self.stop_returning(id),
+            ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
+            ToAgent::Data { id, bytes } => {
+                if self.streams.receive(id, bytes.len() as u64)? {
+                    self.events.push_back(AgentEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });
+                }
+            }
+            ToAgent::Splice { id, blob, offset, length } => {
+                if self.streams.receive(id, length)? {
+                    let splice = Splice { blob, offset, length };
+                    self.events.push_back(AgentEvent::Splice { id, splice });
+                }
+            }
+            ToAgent::Credit { id, bytes } => {
+                if self.streams.receive_credit(id, bytes)? {
+                    self.events.push_back(AgentEvent::Credit { id, bytes });
+                }
+            }
+            ToAgent::Finish { id } => {
+                if self.streams.receive_finish(id)? {
+                    self.events.push_back(AgentEvent::Finished { id });
+                }
+            }
+            ToAgent::Close { id } => {
+                if self.streams.receive_close(id)? {
+                    self.outbox.drop_payloads(|download| *download == Download::Stream(id));
+                    self.events.push_back(AgentEvent::StreamClosed { id });
+                }
+            }
+            ToAgent::AskBlob { digest } => self.events.push_back(AgentEvent::AskBlob { digest }),
+            ToAgent::Blob { digest, length, bytes } => self.handle_blob_part(digest, length, bytes)?,
+            ToAgent::Describe => self.events.push_back(AgentEvent::Describe),
             ToAgent::Ping => self.outbox.say(&ToController::Pong),
             ToAgent::Bye => self.events.push_back(AgentEvent::Closing),
         }
@@ -218,7 +347,10 @@ impl AgentConnection {
 
     /// A cancelled call has finished. If it has not returned yet, the rest of its result need not travel.
     fn stop_returning(&mut self, id: CallId) {
-        if self.outbox.drop_payloads(|download| download.id == id) {
+        if self
+            .outbox
+            .drop_payloads(|download| matches!(download, Download::Result { id: result, .. } if *result == id))
+        {
             let outcome = Outcome::Failed(Fault::Cancelled);
             self.outbox.say(&ToController::Return { id, outcome, usage: Usage::default() });
         }
@@ -262,20 +394,77 @@ impl AgentConnection {
 
     fn handle_module_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
         let module = self.modules.get_mut(&digest).ok_or(ProtocolError::UnexpectedModule(digest))?;
-        let received = (module.bytes.len() + part.len()) as u64;
+        if !module.receive(length, part)? {
+            return Ok(());
+        }
+        let ArrivingModule { hasher, bytes, again } = self.modules.remove(&digest).unwrap_or_default();
+        if hasher.finish() == digest {
+            self.events.push_back(AgentEvent::Module { digest, bytes: bytes.into() });
+        } else if again {
+            return Err(ProtocolError::WrongDigest(digest));
+        } else {
+            // A hop may have put in what it holds, and hold it badly. The controller will send its own this time.
+            self.modules.insert(digest, ArrivingModule { again: true, ..Default::default() });
+            self.outbox.say(&ToController::Need { module: digest });
+        }
+        Ok(())
+    }
+
+    fn handle_blob_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
+        if !self.blobs.entry(digest).or_default().receive(length, part)? {
+            return Ok(());
+        }
+        let ArrivingModule { hasher, bytes, .. } = self.blobs.remove(&digest).unwrap_or_default();
+        if hasher.finish() != digest {
+            return Err(ProtocolError::WrongDigest(digest));
+        }
+        self.events.push_back(AgentEvent::Blob { digest, bytes: bytes.into() });
+        Ok(())
+    }
+
+    fn handle_start(&mut self, streams: ProcessStreams, command: Command) -> Result<(), ProtocolError> {
+        for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal].into_iter().flatten() {
+            self.streams.open(id)?;
+        }
+        if self.streams.len() > MAX_STREAMS {
+            let reason = format!("more than {MAX_STREAMS} streams are open");
+            for id in [Some(streams.stderr), streams.terminal, Some(streams.stdio)].into_iter().flatten() {
+                self.end_stream(id, StreamEnd::Failed(reason.clone()));
+            }
+            return Ok(());
+        }
+        self.events.push_back(AgentEvent::Start { streams, command });
+        Ok(())
+    }
+}
+
+impl ArrivingModule {
+    /// Adds a part. Says whether that was the last.
+    fn receive(&mut self, length: u64, part: &[u8]) -> Result<bool, ProtocolError> {
+        let received = (self.bytes.len() + part.len()) as u64;
         if length > MAX_MODULE_BYTES || received > length {
             return Err(ProtocolError::TooLong { what: "an artifact", limit: length.min(MAX_MODULE_BYTES) });
         }
-        module.hasher.update(part);
-        module.bytes.extend_from_slice(part);
-        if received == length
-            && let Some(ArrivingModule { hasher, bytes }) = self.modules.remove(&digest)
-        {
-            if hasher.finish() != digest {
-                return Err(ProtocolError::WrongDigest(digest));
-            }
-            self.events.push_back(AgentEvent::Module { digest, bytes: bytes.into() });
+        self.hasher.update(part);
+        self.bytes.extend_from_slice(part);
+        Ok(received == length)
+    }
+}
+
+/// Frames one part of a payload.
+fn write_part(download: &Download, part: Part, wire: &mut Vec<u8>) {
+    match (download, part) {
+        (&Download::Result { id, usage }, Part::Bytes { bytes, last: true }) => {
+            frame::write(&ToController::Return { id, outcome: Outcome::Done(&bytes), usage }, wire);
         }
-        Ok(())
+        (&Download::Result { id, .. }, Part::Bytes { bytes, .. }) => {
+            frame::write(&ToController::Result { id, bytes: &bytes }, wire);
+        }
+        (&Download::Stream(id), Part::Bytes { bytes, .. }) => {
+            frame::write(&ToController::Data { id, bytes: &bytes }, wire);
+        }
+        (&Download::Stream(id), Part::Finish) => frame::write(&ToController::Finish { id }, wire),
+        (&Download::Stream(id), Part::End(end)) => frame::write(&ToController::Close { id, end }, wire),
+        (Download::Result { .. }, _) | (_, Part::Splice(_)) => debug_assert!(false, "{download:?} consists of bytes"),
     }
 }

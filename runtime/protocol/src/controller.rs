@@ -1,14 +1,15 @@
 //! The controller's end of a conversation.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Fault, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Fault, Limits, OutputStream, ProtocolError, Target, Usage,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
-    outbox::Outbox,
+    outbox::{Outbox, Part, Piece},
+    stream::{Command, ProcessStreams, Splice, StreamEnd, StreamId, Streams},
 };
 
 /// An agent may ask this often for one artifact before a call that uses it returns. Twice is honest: a store may have
@@ -18,7 +19,8 @@ const MAX_ASKS: u8 = 3;
 /// Protocol state of the controller's end.
 ///
 /// - Commands queue bytes: [`call`](Self::call), [`cancel`](Self::cancel), [`provide`](Self::provide),
-///   [`refuse`](Self::refuse), [`ping`](Self::ping), [`close`](Self::close).
+///   [`refuse`](Self::refuse), [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
+///   [`send`](Self::send), [`finish_stream`](Self::finish_stream), [`close_stream`](Self::close_stream) and more.
 /// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
 #[derive(Debug)]
@@ -30,16 +32,25 @@ pub struct ControllerConnection {
     next_call: u64,
     calls: HashMap<CallId, OpenCall>,
     asks: HashMap<Digest, u8>,
+    streams: Streams,
+    /// Blobs asked about or sent, and not yet answered for.
+    blobs: HashSet<Digest>,
+    describing: u32,
     traffic: Traffic,
     /// Something was sent since the agent last spoke.
     awaiting: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 enum Upload {
     Input(CallId),
     Module { digest: Digest, length: u64 },
+    Blob { digest: Digest, length: u64 },
+    Stream(StreamId),
 }
+
+/// Stands for the bytes of a part that somebody else fills in.
+static ABSENT: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 
 #[derive(Debug)]
 struct OpenCall {
@@ -78,6 +89,8 @@ pub enum ControllerEvent {
     Need {
         /// Which artifact. An open call names it.
         module: Digest,
+        /// Whether it was asked for before: what the agent got then was of no use, or did not stay.
+        again: bool,
     },
     /// The guest of an open call wrote something.
     Output {
@@ -97,6 +110,43 @@ pub enum ControllerEvent {
         /// What it used.
         usage: Usage,
     },
+    /// A stream brought something.
+    Data {
+        /// Which stream.
+        id: StreamId,
+        /// What it brought. [`ControllerConnection::taken`] makes room for more.
+        bytes: Bytes,
+    },
+    /// A stream brings nothing more; it may still take.
+    Finished {
+        /// Which stream.
+        id: StreamId,
+    },
+    /// A stream takes `bytes` more.
+    Credit {
+        /// Which stream.
+        id: StreamId,
+        /// How much more.
+        bytes: u64,
+    },
+    /// A stream is over.
+    StreamClosed {
+        /// Which stream.
+        id: StreamId,
+        /// Why.
+        end: StreamEnd,
+    },
+    /// Whether the agent holds a blob that it was asked about or sent.
+    Blob {
+        /// Which blob.
+        digest: Digest,
+        /// Whether [`ControllerConnection::splice`] may name it.
+        held: bool,
+    },
+    /// The agent tells of its place.
+    Description(Description),
+    /// The agent gave a sign of life.
+    Pong,
     /// The agent answered everything and exits.
     Closed,
 }
@@ -110,6 +160,8 @@ pub struct Traffic {
     pub bytes_received: u64,
     /// Bytes of artifacts among those sent.
     pub module_bytes: u64,
+    /// Bytes that the hop before this agent put in, of what it holds itself.
+    pub hop_bytes: u64,
     /// How often something was sent and then heard back from: what latency multiplies.
     pub round_trips: u64,
 }
@@ -133,6 +185,9 @@ impl ControllerConnection {
             next_call: 0,
             calls: HashMap::new(),
             asks: HashMap::new(),
+            streams: Streams::default(),
+            blobs: HashSet::new(),
+            describing: 0,
             traffic: Traffic::default(),
             awaiting: false,
         }
@@ -187,9 +242,90 @@ impl ControllerConnection {
         self.outbox.send(Upload::Module { digest: module, length }, artifact);
     }
 
+    /// Answers [`ControllerEvent::Need`] with an artifact of `length` bytes that the hop before this agent holds: each
+    /// part's bytes are left out, and [`poll_transmit`](Self::poll_transmit) says where they belong.
+    pub fn provide_from_hop(&mut self, module: Digest, length: u64) {
+        let part = CHUNK_BYTES as u64;
+        for offset in (0..length).step_by(CHUNK_BYTES) {
+            let splice = Splice { blob: module, offset, length: part.min(length - offset) };
+            self.outbox.append(Upload::Module { digest: module, length }, Piece::Splice(splice));
+        }
+    }
+
     /// Answers [`ControllerEvent::Need`] when there is no such artifact after all.
     pub fn refuse(&mut self, module: Digest, reason: &str) {
         self.outbox.say(&ToAgent::NoModule { digest: module, reason });
+    }
+
+    /// Starts a process. A terminal of its own is where programs ask for passwords.
+    pub fn start(&mut self, command: Command, terminal: bool) -> ProcessStreams {
+        let streams = ProcessStreams {
+            stdio: self.streams.open_next(),
+            stderr: self.streams.open_next(),
+            terminal: terminal.then(|| self.streams.open_next()),
+        };
+        self.outbox.say(&ToAgent::Start { streams, command });
+        streams
+    }
+
+    /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`] adds to it.
+    /// Harmless if it is closed.
+    pub fn send(&mut self, id: StreamId, bytes: Bytes) {
+        if self.streams.is_open(id) && !bytes.is_empty() {
+            self.streams.spend(id, bytes.len() as u64);
+            self.outbox.append(Upload::Stream(id), Piece::Bytes(bytes));
+        }
+    }
+
+    /// Has the agent put a part of a blob it holds into a stream. It needs credit as sending does.
+    pub fn splice(&mut self, id: StreamId, splice: Splice) {
+        if self.streams.is_open(id) {
+            self.streams.spend(id, splice.length);
+            self.outbox.append(Upload::Stream(id), Piece::Splice(splice));
+        }
+    }
+
+    /// Sends nothing more on a stream.
+    pub fn finish_stream(&mut self, id: StreamId) {
+        if self.streams.is_open(id) {
+            self.outbox.append(Upload::Stream(id), Piece::Finish);
+        }
+    }
+
+    /// What a stream brought was taken, `bytes` of it.
+    pub fn taken(&mut self, id: StreamId, bytes: u64) {
+        if let Some(bytes) = self.streams.take(id, bytes) {
+            self.outbox.say(&ToAgent::Credit { id, bytes });
+        }
+    }
+
+    /// Closes a stream; nothing more is heard of it. Harmless if it is closed.
+    pub fn close_stream(&mut self, id: StreamId) {
+        if self.streams.close(id) {
+            self.outbox.drop_payloads(|upload| *upload == Upload::Stream(id));
+            self.outbox.say(&ToAgent::Close { id });
+        }
+    }
+
+    /// Asks whether the agent holds a blob, or is it; [`ControllerEvent::Blob`] answers.
+    pub fn ask_blob(&mut self, digest: Digest) {
+        if self.blobs.insert(digest) {
+            self.outbox.say(&ToAgent::AskBlob { digest });
+        }
+    }
+
+    /// Sends a blob to hold; [`ControllerEvent::Blob`] answers.
+    pub fn send_blob(&mut self, digest: Digest, blob: Bytes) {
+        if self.blobs.insert(digest) {
+            let length = blob.len() as u64;
+            self.outbox.send(Upload::Blob { digest, length }, blob);
+        }
+    }
+
+    /// Asks what sort of place the agent is in; [`ControllerEvent::Description`] answers.
+    pub fn describe(&mut self) {
+        self.describing += 1;
+        self.outbox.say(&ToAgent::Describe);
     }
 
     /// Asks for a sign of life.
@@ -224,21 +360,18 @@ impl ControllerConnection {
         self.events.pop_front()
     }
 
-    /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most.
-    pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) {
+    /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most. If it returns
+    /// a splice, the hop before the agent has to put that in right after these bytes, before anything else is sent.
+    #[must_use = "a splice is a part of what must be sent"]
+    pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) -> Option<Splice> {
         let start = wire.len();
         let traffic = &mut self.traffic;
-        self.outbox.fill(wire, |upload, bytes, _last, wire| match *upload {
-            Upload::Input(id) => frame::write(&ToAgent::Input { id, bytes }, wire),
-            Upload::Module { digest, length } => {
-                traffic.module_bytes += bytes.len() as u64;
-                frame::write(&ToAgent::Module { digest, length, bytes }, wire);
-            }
-        });
+        let splice = self.outbox.fill(wire, |upload, part, wire| write_part(upload, part, wire, traffic));
         if wire.len() > start {
             self.traffic.bytes_sent += (wire.len() - start) as u64;
             self.awaiting = true;
         }
+        splice
     }
 
     fn handle_message(&mut self, message: ToController<'_>) -> Result<(), ProtocolError> {
@@ -257,7 +390,38 @@ impl ControllerConnection {
             ToController::Output { id, stream, bytes } => self.handle_output(id, stream, bytes)?,
             ToController::Result { id, bytes } => self.open_call(id)?.receive(bytes)?,
             ToController::Return { id, outcome, usage } => self.handle_return(id, outcome, usage)?,
-            ToController::Pong => {}
+            ToController::Data { id, bytes } => {
+                if self.streams.receive(id, bytes.len() as u64)? {
+                    self.events.push_back(ControllerEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });
+                }
+            }
+            ToController::Credit { id, bytes } => {
+                if self.streams.receive_credit(id, bytes)? {
+                    self.events.push_back(ControllerEvent::Credit { id, bytes });
+                }
+            }
+            ToController::Finish { id } => {
+                if self.streams.receive_finish(id)? {
+                    self.events.push_back(ControllerEvent::Finished { id });
+                }
+            }
+            ToController::Close { id, end } => {
+                if self.streams.receive_close(id)? {
+                    self.outbox.drop_payloads(|upload| *upload == Upload::Stream(id));
+                    self.events.push_back(ControllerEvent::StreamClosed { id, end });
+                }
+            }
+            ToController::Blob { digest, held } => {
+                if !self.blobs.remove(&digest) {
+                    return Err(ProtocolError::UnexpectedBlob(digest));
+                }
+                self.events.push_back(ControllerEvent::Blob { digest, held });
+            }
+            ToController::Description(description) => {
+                self.describing = self.describing.checked_sub(1).ok_or(ProtocolError::Malformed)?;
+                self.events.push_back(ControllerEvent::Description(description));
+            }
+            ToController::Pong => self.events.push_back(ControllerEvent::Pong),
             ToController::Bye => self.events.push_back(ControllerEvent::Closed),
         }
         Ok(())
@@ -279,7 +443,8 @@ impl ControllerConnection {
         if *asks > MAX_ASKS {
             return Err(ProtocolError::ModuleAskedTooOften(module));
         }
-        self.events.push_back(ControllerEvent::Need { module });
+        let again = *asks > 1;
+        self.events.push_back(ControllerEvent::Need { module, again });
         Ok(())
     }
 
@@ -317,6 +482,40 @@ impl ControllerConnection {
         }
         Ok(())
     }
+}
+
+/// Frames one part of a payload. A part that the hop puts in is framed without its bytes, and returned.
+fn write_part(upload: &Upload, part: Part, wire: &mut Vec<u8>, traffic: &mut Traffic) -> Option<Splice> {
+    match (upload, part) {
+        (Upload::Input(id), Part::Bytes { bytes, .. }) => {
+            frame::write(&ToAgent::Input { id: *id, bytes: &bytes }, wire);
+        }
+        (Upload::Module { digest, length }, Part::Bytes { bytes, .. }) => {
+            traffic.module_bytes += bytes.len() as u64;
+            frame::write(&ToAgent::Module { digest: *digest, length: *length, bytes: &bytes }, wire);
+        }
+        (Upload::Module { digest, length }, Part::Splice(splice)) => {
+            let absent = &ABSENT[..usize::try_from(splice.length).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES)];
+            frame::write(&ToAgent::Module { digest: *digest, length: *length, bytes: absent }, wire);
+            wire.truncate(wire.len() - absent.len());
+            traffic.hop_bytes += splice.length;
+            return Some(splice);
+        }
+        (Upload::Blob { digest, length }, Part::Bytes { bytes, .. }) => {
+            frame::write(&ToAgent::Blob { digest: *digest, length: *length, bytes: &bytes }, wire);
+        }
+        (Upload::Stream(id), Part::Bytes { bytes, .. }) => {
+            frame::write(&ToAgent::Data { id: *id, bytes: &bytes }, wire);
+        }
+        (Upload::Stream(id), Part::Splice(Splice { blob, offset, length })) => {
+            frame::write(&ToAgent::Splice { id: *id, blob, offset, length }, wire);
+        }
+        (Upload::Stream(id), Part::Finish) => frame::write(&ToAgent::Finish { id: *id }, wire),
+        (Upload::Input(_) | Upload::Blob { .. }, Part::Splice(_)) | (_, Part::Finish | Part::End(_)) => {
+            debug_assert!(false, "{upload:?} does not consist of that");
+        }
+    }
+    None
 }
 
 impl OpenCall {

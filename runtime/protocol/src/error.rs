@@ -1,6 +1,6 @@
 //! The other end broke a rule of the protocol: fatal for the session.
 
-use crate::{CallId, Digest, frame::MAX_FRAME_BYTES};
+use crate::{CallId, Digest, frame::MAX_FRAME_BYTES, stream::StreamId};
 
 /// The other end broke a rule of the protocol. Nothing it says later can be believed, so the session ends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,12 @@ pub enum ProtocolError {
     /// A call's number was used before.
     #[error("call {0} was made twice")]
     DuplicateCall(CallId),
+    /// A message about a stream that was never opened, or a new one with a number used before.
+    #[error("a message about stream {0}, which was never opened")]
+    UnknownStream(StreamId),
+    /// A message about a blob nobody asked about.
+    #[error("a message about blob {0}, which was not asked about")]
+    UnexpectedBlob(Digest),
     /// The agent asks for, or is sent, an artifact that no open call needs.
     #[error("artifact {0} is not needed by any open call")]
     UnexpectedModule(Digest),

@@ -36,6 +36,7 @@ mod frame;
 mod limits;
 mod message;
 mod outbox;
+mod stream;
 
 pub use agent::{AgentConnection, AgentEvent, MAX_CALLS};
 pub use controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
@@ -44,8 +45,9 @@ pub use error::ProtocolError;
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use limits::{LimitKind, Limits};
-pub use message::{CallId, MAX_MODULE_BYTES, OutputStream, Target, Usage};
+pub use message::{CallId, Description, MAX_MODULE_BYTES, OutputStream, Target, Usage};
 pub use outbox::TRANSMIT_BYTES;
+pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId};
 
 /// Names this build of wxec. Both ends must have the same; an agent of another build is replaced, never spoken to.
 pub const BUILD: &str = env!("WXEC_BUILD");

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Fault, Limits};
+use crate::{
+    Digest, Fault, Limits,
+    stream::{Command, ProcessStreams, StreamEnd, StreamId},
+};
 
 /// An artifact may not be longer. Python compiled to wasm, the largest guest seen, takes 33 MB.
 pub const MAX_MODULE_BYTES: u64 = 256 << 20;
@@ -71,6 +74,35 @@ pub struct Usage {
     pub dropped_bytes: u64,
 }
 
+/// What an agent tells of the place it runs in, for people who look for what is wrong there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Description {
+    /// Number of its process.
+    pub pid: u32,
+    /// Number of the account it runs as.
+    pub uid: u32,
+    /// Processors it may use.
+    pub cpus: u32,
+    /// Memory it may use, in bytes: the least of what the machine has and what a container allows.
+    pub memory_bytes: Option<u64>,
+    /// Address space it may use, in bytes.
+    pub address_space_bytes: Option<u64>,
+    /// Files it may have open at once.
+    pub open_files: Option<u64>,
+    /// Processes its account may have.
+    pub processes: Option<u64>,
+    /// What it had to do without, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Description {
+    /// Nothing known but the process itself.
+    pub fn new(pid: u32, uid: u32) -> Self {
+        Self { pid, uid, ..Self::default() }
+    }
+}
+
 /// Controller to agent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ToAgent<'a> {
@@ -103,6 +135,33 @@ pub(crate) enum ToAgent<'a> {
     NoModule { digest: Digest, reason: &'a str },
     /// The result of a call is no longer wanted.
     Cancel { id: CallId },
+    /// Start a process; these are its streams.
+    Start { streams: ProcessStreams, command: Command },
+    /// The next bytes of a stream.
+    Data {
+        id: StreamId,
+        #[serde(borrow, with = "serde_bytes")]
+        bytes: &'a [u8],
+    },
+    /// The next bytes of a stream are a part of a blob the agent holds.
+    Splice { id: StreamId, blob: Digest, offset: u64, length: u64 },
+    /// So much of a stream was taken: as much more may be sent.
+    Credit { id: StreamId, bytes: u64 },
+    /// Nothing more will be sent on a stream.
+    Finish { id: StreamId },
+    /// A stream is over, in both directions.
+    Close { id: StreamId },
+    /// Do you hold this blob, or are you it?
+    AskBlob { digest: Digest },
+    /// The next part of a blob to hold; `length` is the whole blob's.
+    Blob {
+        digest: Digest,
+        length: u64,
+        #[serde(borrow, with = "serde_bytes")]
+        bytes: &'a [u8],
+    },
+    /// What sort of place are you in?
+    Describe,
     /// Are you there?
     Ping,
     /// Nothing more will be asked: answer what is running, say `Bye` and exit.
@@ -131,6 +190,22 @@ pub(crate) enum ToController<'a> {
     },
     /// The last part of a call's result, or why there is none. Nothing about this call follows.
     Return { id: CallId, outcome: Outcome<'a>, usage: Usage },
+    /// The next bytes of a stream.
+    Data {
+        id: StreamId,
+        #[serde(borrow, with = "serde_bytes")]
+        bytes: &'a [u8],
+    },
+    /// So much of a stream was taken: as much more may be sent.
+    Credit { id: StreamId, bytes: u64 },
+    /// Nothing more will be sent on a stream.
+    Finish { id: StreamId },
+    /// A stream is over, in both directions.
+    Close { id: StreamId, end: StreamEnd },
+    /// Whether a blob that was asked for or sent is held.
+    Blob { digest: Digest, held: bool },
+    /// What sort of place this is.
+    Description(Description),
     /// I am here.
     Pong,
     /// Everything is answered; the agent exits.

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::frame::CHUNK_BYTES;
+use crate::{
+    frame::CHUNK_BYTES,
+    stream::{Splice, StreamEnd},
+};
 
 /// A transmission holds about this much: enough to keep a pipe busy, little enough that a short message said
 /// meanwhile leaves soon.
@@ -21,7 +24,27 @@ pub(crate) struct Outbox<T> {
 #[derive(Debug)]
 struct Payload<T> {
     tag: T,
-    rest: Bytes,
+    pieces: VecDeque<Piece>,
+}
+
+/// A piece of a payload, in the order it was queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    Bytes(Bytes),
+    Splice(Splice),
+    /// Nothing follows.
+    Finish,
+    /// Nothing follows, in either direction.
+    End(StreamEnd),
+}
+
+/// What leaves at once: a piece, or as much of it as is good for the others.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Bytes { bytes: Bytes, last: bool },
+    Splice(Splice),
+    Finish,
+    End(StreamEnd),
 }
 
 impl<T> Default for Outbox<T> {
@@ -38,7 +61,7 @@ impl<T> Outbox<T> {
 
     /// Queues a payload that will leave in parts.
     pub(crate) fn send(&mut self, tag: T, bytes: Bytes) {
-        self.payloads.push_back(Payload { tag, rest: bytes });
+        self.payloads.push_back(Payload { tag, pieces: [Piece::Bytes(bytes)].into() });
     }
 
     /// Forgets what is left of the payloads that `unwanted` names. Says whether there were any.
@@ -53,21 +76,55 @@ impl<T> Outbox<T> {
         self.payloads.iter().any(|payload| is_it(&payload.tag))
     }
 
-    /// Moves what should leave next to the end of `wire`; `write_part` frames one part of a payload, and is told
-    /// whether it is the last.
-    pub(crate) fn fill(&mut self, wire: &mut Vec<u8>, mut write_part: impl FnMut(&T, &[u8], bool, &mut Vec<u8>)) {
+    /// Moves what should leave next to the end of `wire`; `write_part` frames one part of a payload. Stops early at a
+    /// splice that belongs between this part and what follows, if `write_part` returns one.
+    pub(crate) fn fill(
+        &mut self,
+        wire: &mut Vec<u8>,
+        mut write_part: impl FnMut(&mut T, Part, &mut Vec<u8>) -> Option<Splice>,
+    ) -> Option<Splice> {
         if wire.is_empty() {
             std::mem::swap(wire, &mut self.messages);
         } else {
             wire.append(&mut self.messages);
         }
         while wire.len() < TRANSMIT_BYTES {
-            let Some(mut payload) = self.payloads.pop_front() else { return };
-            let part = payload.rest.split_to(payload.rest.len().min(CHUNK_BYTES));
-            let last = payload.rest.is_empty();
-            write_part(&payload.tag, &part, last, wire);
-            if !last {
+            let mut payload = self.payloads.pop_front()?;
+            let part = payload.next_part();
+            let splice = part.and_then(|part| write_part(&mut payload.tag, part, wire));
+            if !payload.pieces.is_empty() {
                 self.payloads.push_back(payload);
+            }
+            if splice.is_some() {
+                return splice;
+            }
+        }
+        None
+    }
+}
+
+impl<T: PartialEq> Outbox<T> {
+    /// Queues a piece behind those of the same tag.
+    pub(crate) fn append(&mut self, tag: T, piece: Piece) {
+        match self.payloads.iter_mut().find(|payload| payload.tag == tag) {
+            Some(payload) => payload.pieces.push_back(piece),
+            None => self.payloads.push_back(Payload { tag, pieces: [piece].into() }),
+        }
+    }
+}
+
+impl<T> Payload<T> {
+    fn next_part(&mut self) -> Option<Part> {
+        match self.pieces.pop_front()? {
+            Piece::Splice(splice) => Some(Part::Splice(splice)),
+            Piece::Finish => Some(Part::Finish),
+            Piece::End(end) => Some(Part::End(end)),
+            Piece::Bytes(mut bytes) => {
+                let part = bytes.split_to(bytes.len().min(CHUNK_BYTES));
+                if !bytes.is_empty() {
+                    self.pieces.push_front(Piece::Bytes(bytes));
+                }
+                Some(Part::Bytes { bytes: part, last: self.pieces.is_empty() })
             }
         }
     }

@@ -1,0 +1,198 @@
+//! Streams: byte pipes inside a session, each with as much under way as its reader has asked for.
+
+use std::{collections::HashMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, ProtocolError};
+
+/// Bytes that may be under way on a stream, in each direction, before its reader has taken any. A reader that takes
+/// nothing costs its end of the session this much memory. At 20 ms it lets 50 MB/s through.
+pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
+
+/// Streams open at once in one session.
+pub const MAX_STREAMS: usize = 1024;
+
+/// Credit is announced when this much has been taken: often enough to keep a fast writer busy, seldom enough to cost
+/// nothing.
+const ANNOUNCE_BYTES: u64 = STREAM_WINDOW_BYTES / 4;
+
+/// The number of a stream in its session. The controller opens all streams, and counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StreamId(pub(crate) u64);
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A process to start: the first of `argv` is looked for in `PATH`, and no shell is involved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Variables set beside the agent's own.
+    pub env: Vec<(String, String)>,
+}
+
+/// The streams of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessStreams {
+    /// Its stdin one way, its stdout the other. Closing it ends the process.
+    pub stdio: StreamId,
+    /// Its stderr, from the agent only.
+    pub stderr: StreamId,
+    /// A terminal that is its controlling one but none of its three files: programs ask for passwords there.
+    pub terminal: Option<StreamId>,
+}
+
+/// Why a stream is over, in both directions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum StreamEnd {
+    /// Nobody wants it any more.
+    Closed,
+    /// The process behind it ended, with an exit code.
+    Exited(i32),
+    /// The process behind it was ended by a signal.
+    Signalled(i32),
+    /// It could not be opened, or broke.
+    Failed(String),
+}
+
+impl fmt::Display for StreamEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("closed"),
+            Self::Exited(code) => write!(f, "exit code {code}"),
+            Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
+            Self::Failed(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// A part of a blob that the agent at the other end holds and puts into a stream itself, so that the blob need not
+/// travel again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Splice {
+    /// Which blob.
+    pub blob: Digest,
+    /// Where the part begins.
+    pub offset: u64,
+    /// How long it is: no more than [`CHUNK_BYTES`](crate::CHUNK_BYTES).
+    pub length: u64,
+}
+
+/// The open streams of one end.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    open: HashMap<StreamId, State>,
+    /// No stream with this number or a higher one was opened yet.
+    next: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What this end may still send.
+    credit: u64,
+    /// What the other end may still send.
+    window: u64,
+    /// Taken by the reader here and not yet announced as credit.
+    taken: u64,
+    finished_there: bool,
+}
+
+impl Streams {
+    /// Chooses the next stream's number, and opens it.
+    pub(crate) fn open_next(&mut self) -> StreamId {
+        let id = StreamId(self.next);
+        self.open(id).expect("it was never used");
+        id
+    }
+
+    /// Opens the stream that the other end has chosen. Numbers only rise, so that a late word about a closed stream can
+    /// be told from a word about one that never was.
+    pub(crate) fn open(&mut self, id: StreamId) -> Result<(), ProtocolError> {
+        if id.0 < self.next {
+            return Err(ProtocolError::UnknownStream(id));
+        }
+        self.next = id.0.saturating_add(1);
+        let state = State { credit: STREAM_WINDOW_BYTES, window: STREAM_WINDOW_BYTES, taken: 0, finished_there: false };
+        self.open.insert(id, state);
+        Ok(())
+    }
+
+    /// Whether it was open.
+    pub(crate) fn close(&mut self, id: StreamId) -> bool {
+        self.open.remove(&id).is_some()
+    }
+
+    pub(crate) fn is_open(&self, id: StreamId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Uses credit for what is queued.
+    pub(crate) fn spend(&mut self, id: StreamId, bytes: u64) {
+        if let Some(state) = self.open.get_mut(&id) {
+            debug_assert!(bytes <= state.credit, "more than the reader asked for");
+            state.credit = state.credit.saturating_sub(bytes);
+        }
+    }
+
+    /// The other end sends `bytes`. Says whether anybody wants them: the stream may have been closed here meanwhile.
+    pub(crate) fn receive(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
+        let Some(state) = self.known(id)? else { return Ok(false) };
+        if bytes > state.window || state.finished_there {
+            return Err(ProtocolError::TooLong { what: "a stream's data", limit: STREAM_WINDOW_BYTES });
+        }
+        state.window -= bytes;
+        Ok(true)
+    }
+
+    /// The other end sends nothing more. Says whether anybody cares.
+    pub(crate) fn receive_finish(&mut self, id: StreamId) -> Result<bool, ProtocolError> {
+        let Some(state) = self.known(id)? else { return Ok(false) };
+        Ok(!std::mem::replace(&mut state.finished_there, true))
+    }
+
+    /// The other end takes `bytes` more. Says whether anybody cares.
+    pub(crate) fn receive_credit(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
+        let Some(state) = self.known(id)? else { return Ok(false) };
+        let credit = state.credit.saturating_add(bytes);
+        if credit > STREAM_WINDOW_BYTES {
+            return Err(ProtocolError::TooLong { what: "a stream's credit", limit: STREAM_WINDOW_BYTES });
+        }
+        state.credit = credit;
+        Ok(true)
+    }
+
+    /// The other end closes a stream. Says whether anybody cares.
+    pub(crate) fn receive_close(&mut self, id: StreamId) -> Result<bool, ProtocolError> {
+        Ok(self.known(id)?.is_some() && self.close(id))
+    }
+
+    /// The reader here has taken `bytes`. Returns the credit to announce, if it is time to.
+    pub(crate) fn take(&mut self, id: StreamId, bytes: u64) -> Option<u64> {
+        let state = self.open.get_mut(&id)?;
+        state.taken += bytes;
+        if state.taken < ANNOUNCE_BYTES || state.finished_there {
+            return None;
+        }
+        let credit = std::mem::take(&mut state.taken);
+        state.window += credit;
+        Some(credit)
+    }
+
+    /// The state of a stream, nothing if it was closed here, an error if it never was.
+    fn known(&mut self, id: StreamId) -> Result<Option<&mut State>, ProtocolError> {
+        match self.open.get_mut(&id) {
+            None if id.0 >= self.next => Err(ProtocolError::UnknownStream(id)),
+            state => Ok(state),
+        }
+    }
+}
