@@ -8,9 +8,14 @@ use tokio::{
     time::Instant,
 };
 use wxec_engine::{Request, Sandbox};
-use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, TRANSMIT_BYTES, Target};
+use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES, Target};
 
-use crate::calls::{CallEvent, Calls};
+use crate::{
+    blobs::Blobs,
+    calls::{CallEvent, Calls},
+    place::describe,
+    processes::{ProcessEvent, Processes},
+};
 
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -28,76 +33,137 @@ pub enum ServeError {
 }
 
 /// Runs one conversation over a byte pipe, until the controller says goodbye or is gone. Calls still open then are
-/// dropped, and their guests with them.
+/// dropped, and their guests with them; processes still running are ended.
 pub async fn serve(
     sandbox: Sandbox,
-    mut reader: impl AsyncRead + Unpin,
-    mut writer: impl AsyncWrite + Unpin,
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
 ) -> Result<(), ServeError> {
-    let (sender, mut call_events) = mpsc::unbounded_channel();
-    let mut calls = Calls::new(sandbox, sender);
-    let mut connection = AgentConnection::new(Target::here());
-    let mut input = vec![0; TRANSMIT_BYTES];
-    let mut output = Vec::new();
-    let mut written = 0;
-    let mut closing = false;
-    let mut silent_until = Instant::now() + SILENCE;
-    loop {
-        while let Some(event) = connection.poll_event() {
-            closing |= event == AgentEvent::Closing;
-            handle_event(&mut connection, &mut calls, event);
+    let (call_sender, mut call_events) = mpsc::unbounded_channel();
+    let (process_sender, mut process_events) = mpsc::unbounded_channel();
+    let mut agent = Agent {
+        connection: AgentConnection::new(Target::here()),
+        calls: Calls::new(sandbox, call_sender),
+        processes: Processes::new(process_sender),
+        blobs: Blobs::default(),
+        closing: false,
+    };
+    let served = agent.run(reader, writer, &mut call_events, &mut process_events).await;
+    agent.processes.shut_down().await;
+    served
+}
+
+struct Agent {
+    connection: AgentConnection,
+    calls: Calls,
+    processes: Processes,
+    blobs: Blobs,
+    /// The controller will ask nothing more.
+    closing: bool,
+}
+
+impl Agent {
+    async fn run(
+        &mut self,
+        mut reader: impl AsyncRead + Unpin,
+        mut writer: impl AsyncWrite + Unpin,
+        call_events: &mut mpsc::UnboundedReceiver<CallEvent>,
+        process_events: &mut mpsc::UnboundedReceiver<ProcessEvent>,
+    ) -> Result<(), ServeError> {
+        let mut input = vec![0; TRANSMIT_BYTES];
+        let mut output = Vec::new();
+        let mut written = 0;
+        let mut silent_until = Instant::now() + SILENCE;
+        loop {
+            while let Some(event) = self.connection.poll_event() {
+                self.handle_event(event);
+            }
+            while let Ok(event) = call_events.try_recv() {
+                self.handle_call_event(event);
+            }
+            while let Ok(event) = process_events.try_recv() {
+                self.handle_process_event(event);
+            }
+            if written == output.len() {
+                output.clear();
+                written = 0;
+                self.connection.poll_transmit(&mut output);
+            }
+            if self.closing && output.is_empty() && self.connection.is_idle() {
+                self.processes.shut_down().await;
+                self.connection.close();
+                self.connection.poll_transmit(&mut output);
+                writer.write_all(&output).await?;
+                return Ok(writer.flush().await?);
+            }
+            tokio::select! {
+                read = reader.read(&mut input) => match read? {
+                    // The controller is gone, and so is everyone who could want a result.
+                    0 => return Ok(()),
+                    length => {
+                        silent_until = Instant::now() + SILENCE;
+                        self.connection.handle_input(&input[..length])?;
+                    }
+                },
+                wrote = writer.write(&output[written..]), if written < output.len() => match wrote? {
+                    0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                    length => written += length,
+                },
+                Some(event) = call_events.recv() => self.handle_call_event(event),
+                Some(event) = process_events.recv() => self.handle_process_event(event),
+                () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
+            }
         }
-        while let Ok(event) = call_events.try_recv() {
-            handle_call_event(&mut connection, &mut calls, event);
-        }
-        if written == output.len() {
-            output.clear();
-            written = 0;
-            connection.poll_transmit(&mut output);
-        }
-        if closing && output.is_empty() && connection.is_idle() {
-            connection.close();
-            connection.poll_transmit(&mut output);
-            writer.write_all(&output).await?;
-            return Ok(writer.flush().await?);
-        }
-        tokio::select! {
-            read = reader.read(&mut input) => match read? {
-                // The controller is gone, and so is everyone who could want a result.
-                0 => return Ok(()),
-                length => {
-                    silent_until = Instant::now() + SILENCE;
-                    connection.handle_input(&input[..length])?;
+    }
+
+    fn handle_event(&mut self, event: AgentEvent) {
+        let Self { connection, calls, processes, blobs, .. } = self;
+        match event {
+            AgentEvent::Call { id, module, function, limits, input } => {
+                calls.start(connection, id, module, Request { function, limits, input });
+            }
+            AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
+            AgentEvent::NoModule { digest, reason } => calls.fail_parked(connection, digest, &Fault::BadModule(reason)),
+            AgentEvent::Cancel { id } => calls.cancel(connection, id),
+            AgentEvent::Start { streams, command } => processes.start(streams, &command),
+            AgentEvent::Data { id, bytes } => processes.data(id, bytes),
+            AgentEvent::Splice { id, splice } => match blobs.part(splice) {
+                Some(bytes) => processes.data(id, bytes),
+                None => {
+                    connection.end_stream(id, StreamEnd::Failed(format!("blob {} is not held here", splice.blob)));
+                    processes.close(id);
                 }
             },
-            wrote = writer.write(&output[written..]), if written < output.len() => match wrote? {
-                0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                length => written += length,
-            },
-            Some(event) = call_events.recv() => handle_call_event(&mut connection, &mut calls, event),
-            () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
+            AgentEvent::Credit { id, bytes } => processes.credit(id, bytes),
+            AgentEvent::Finished { id } => processes.finish(id),
+            AgentEvent::StreamClosed { id } => processes.close(id),
+            AgentEvent::AskBlob { digest } => connection.answer_blob(digest, blobs.holds(digest)),
+            AgentEvent::Blob { digest, bytes } => connection.answer_blob(digest, blobs.insert(digest, bytes)),
+            AgentEvent::Describe => connection.description(describe(&[])),
+            AgentEvent::Closing => self.closing = true,
+            _ => {}
         }
     }
-}
 
-fn handle_event(connection: &mut AgentConnection, calls: &mut Calls, event: AgentEvent) {
-    match event {
-        AgentEvent::Call { id, module, function, limits, input } => {
-            calls.start(connection, id, module, Request { function, limits, input });
+    fn handle_call_event(&mut self, event: CallEvent) {
+        match event {
+            CallEvent::Output { id, stream, bytes } => self.connection.output(id, stream, &bytes),
+            CallEvent::Done { id, completion } => {
+                self.calls.done(id);
+                self.connection.finish(id, completion.outcome, completion.usage);
+            }
         }
-        AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
-        AgentEvent::NoModule { digest, reason } => calls.fail_parked(connection, digest, &Fault::BadModule(reason)),
-        AgentEvent::Cancel { id } => calls.cancel(connection, id),
-        _ => {}
     }
-}
 
-fn handle_call_event(connection: &mut AgentConnection, calls: &mut Calls, event: CallEvent) {
-    match event {
-        CallEvent::Output { id, stream, bytes } => connection.output(id, stream, &bytes),
-        CallEvent::Done { id, completion } => {
-            calls.done(id);
-            connection.finish(id, completion.outcome, completion.usage);
+    fn handle_process_event(&mut self, event: ProcessEvent) {
+        match event {
+            ProcessEvent::Output { id, bytes } => self.connection.send(id, bytes),
+            ProcessEvent::Taken { id, bytes } => self.connection.taken(id, bytes),
+            ProcessEvent::Finished { id } => self.connection.finish_stream(id),
+            ProcessEvent::End { id, end } => {
+                self.processes.ended(id);
+                self.connection.end_stream(id, end);
+            }
         }
     }
 }

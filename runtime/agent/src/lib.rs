@@ -1,11 +1,16 @@
 //! The agent: runs calls on the host it was sent to.
 //!
 //! [`serve`] drives one conversation over any byte pipe; the program gives it stdin and stdout. It does as it is told by
-//! its controller, who has this account anyway, and trusts no guest.
+//! its controller, who has this account anyway, and trusts no guest. For chains it starts the next hop as a process and
+//! passes bytes on, understanding none of them.
 
+mod blobs;
 mod calls;
 mod event_loop;
+mod place;
+mod processes;
 pub mod stdio;
 mod store;
+pub mod terminal;
 
 pub use event_loop::{ServeError, serve};

@@ -1,8 +1,16 @@
 //! The agent's program: joins stdin and stdout to the event loop, and ends with them.
+//!
+//! `wxec-agent [TITLE [FILE]]`: TITLE is what lists of processes show it as, FILE is its own file, to be removed.
 
-use std::process::ExitCode;
+use std::{
+    env,
+    error::Error,
+    ffi::OsStr,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+};
 
-use wxec_agent::{serve, stdio};
+use wxec_agent::{serve, stdio, terminal};
 use wxec_engine::Sandbox;
 
 /// musl's allocator would make a call cost 38 µs rather than 10.
@@ -11,6 +19,9 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// Calls run on the event loop's thread while they are short, and move to one of these when they are not.
 const MAX_WORKERS: usize = 8;
+
+/// What `top` shows beside a title: without it that would be the name of a file descriptor.
+const THREAD_NAME: &std::ffi::CStr = c"wxec-agent";
 
 fn main() -> ExitCode {
     let code = match run() {
@@ -24,7 +35,22 @@ fn main() -> ExitCode {
     std::process::exit(i32::from(code != ExitCode::SUCCESS))
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
+    let mut arguments = env::args_os();
+    let program = arguments.next();
+    if program.as_deref() == Some(OsStr::new(terminal::HELPER)) {
+        return Err(terminal::become_program(arguments).into());
+    }
+    let (title, file) = (arguments.next(), arguments.next());
+    if let Some(file) = file {
+        std::fs::remove_file(file)?;
+    }
+    if let Some(title) = title {
+        // Most shells cannot name what they start. Without /proc it stays nameless.
+        let _ = Command::new(terminal::ITSELF).arg0(title).exec();
+    }
+    let _ = rustix::thread::set_name(THREAD_NAME);
+
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let sandbox = Sandbox::new()?;

@@ -1,0 +1,47 @@
+//! Blobs held for the next hop of a chain, so that a slow link before this one carries each of them once.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use wxec_protocol::{Digest, Splice};
+
+use crate::terminal::ITSELF;
+
+/// Blobs together. A few dozen ordinary artifacts; what does not fit travels the whole chain, and works as well.
+const MAX_BYTES: usize = 64 << 20;
+
+/// What is here stays here until the conversation ends: the controller relies on it.
+#[derive(Default)]
+pub(crate) struct Blobs {
+    held: HashMap<Digest, Bytes>,
+    bytes: usize,
+}
+
+impl Blobs {
+    /// Whether `digest` is held. This agent's own image is, once somebody asks for it.
+    pub(crate) fn holds(&mut self, digest: Digest) -> bool {
+        self.held.contains_key(&digest)
+            || std::fs::read(ITSELF)
+                .is_ok_and(|image| Digest::of(&image) == digest && self.insert(digest, image.into()))
+    }
+
+    /// Holds a blob whose bytes are those its digest names. Says whether there was room.
+    pub(crate) fn insert(&mut self, digest: Digest, bytes: Bytes) -> bool {
+        if self.bytes + bytes.len() > MAX_BYTES {
+            return false;
+        }
+        self.bytes += bytes.len();
+        if let Some(old) = self.held.insert(digest, bytes) {
+            self.bytes -= old.len();
+        }
+        true
+    }
+
+    /// A part of a blob that is held.
+    pub(crate) fn part(&self, Splice { blob, offset, length }: Splice) -> Option<Bytes> {
+        let blob = self.held.get(&blob)?;
+        let start = usize::try_from(offset).ok()?;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        (end <= blob.len()).then(|| blob.slice(start..end))
+    }
+}
