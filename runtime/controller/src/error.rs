@@ -161,6 +161,10 @@ pub enum Phase {
     HostKey,
     /// Logging in.
     Authentication,
+    /// Becoming another account.
+    Privilege,
+    /// Being let in, which a rule of the host forbids.
+    Policy,
     /// Talking to the host's shell.
     Shell,
     /// Finding an agent for the host.
@@ -177,6 +181,8 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreachable {
+    /// The hop that failed, if it is not the last one.
+    pub hop: Option<Box<str>>,
     /// What failed.
     pub phase: Phase,
     /// Why: often the last words of ssh or of the host's shell.
@@ -189,11 +195,17 @@ pub struct Unreachable {
 
 impl Unreachable {
     pub(crate) fn new(phase: Phase, reason: impl Into<String>) -> Self {
-        Self { phase, reason: reason.into(), hint: None, stderr_tail: String::new() }
+        Self { hop: None, phase, reason: reason.into(), hint: None, stderr_tail: String::new() }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// It was on the way to `hop`, unless that is known better.
+    pub(crate) fn at(mut self, hop: &str) -> Self {
+        self.hop.get_or_insert_with(|| hop.into());
         self
     }
 
@@ -341,8 +353,13 @@ impl<E: fmt::Debug> std::error::Error for CallError<E> {}
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unreachable ({}): {}", self.phase, last_line(&self.reason).unwrap_or(&self.reason))?;
-        last_line(&self.stderr_tail).map_or(Ok(()), |line| write!(f, " (its last words: {line})"))
+        f.write_str("unreachable ")?;
+        self.hop.as_ref().map_or(Ok(()), |hop| write!(f, "at {hop} "))?;
+        write!(f, "({}): {}", self.phase, last_line(&self.reason).unwrap_or(&self.reason))?;
+        match last_line(&self.stderr_tail) {
+            Some(line) if !self.stderr_tail.contains(&self.reason) => write!(f, " (its last words: {line})"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -356,6 +373,8 @@ impl fmt::Display for Phase {
             Self::Connect => "connecting",
             Self::HostKey => "checking its host key",
             Self::Authentication => "logging in",
+            Self::Privilege => "changing the account",
+            Self::Policy => "being let in",
             Self::Shell => "talking to its shell",
             Self::Architecture => "choosing an agent",
             Self::Exec => "starting the agent",

@@ -1,31 +1,64 @@
 //! What connecting to an address would run, without running it.
 
-use std::ffi::OsString;
-
-use crate::{address::Address, bootstrap, transport::ssh};
+use crate::{
+    address::{Address, Hop},
+    bootstrap::{self, Terms},
+    options::{ConnectOptions, Options},
+    title::title,
+    transport::{Shell, ssh, way},
+};
 
 /// What a socket's path is shown as: the real one is made when it is needed.
 const SOCKET: &str = "SOCKET";
 /// What the bootstrap's random token is shown as.
 const TOKEN: &str = "TOKEN";
 
-/// The command lines that reach `address`, in the order they would run.
+/// One command line on the way to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Step {
+    /// Where it runs: the address of a hop, or nothing if that is here.
+    pub place: Option<String>,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+}
+
+/// The command lines that reach `address` with `options`, in the order they would run. What tells the far end's shell to
+/// start the agent is a long line: `script` stands in its place, if there is one.
 ///
 /// ```
-/// use wxec_controller::explain;
+/// use wxec_controller::{ConnectOptions, explain};
 ///
-/// let steps = explain(&"ssh:web1".parse()?);
-/// assert_eq!(steps[0][0], "ssh");
+/// let steps = explain(&"ssh:web1/sudo:app".parse()?, &ConnectOptions::new(), Some("SCRIPT"));
+/// assert_eq!(steps[0].argv[0], "ssh");
+/// assert_eq!(steps[2].place.as_deref(), Some("web1"));
 /// # Ok::<(), wxec_controller::AddressError>(())
 /// ```
-pub fn explain(address: &Address) -> Vec<Vec<OsString>> {
-    match address {
-        Address::Local => vec![vec!["wxec-agent".into()]],
-        Address::Ssh(address) => {
-            let master = ["ssh".into(), "-S".into(), SOCKET.into()].into_iter().chain(ssh::master_arguments(address));
-            let session = ["ssh", "-S", SOCKET, "--"].map(Into::into).into_iter();
-            let session = session.chain([address.host.clone().into(), bootstrap::command(TOKEN).into()]);
-            vec![master.collect(), session.collect()]
+pub fn explain(address: &Address, options: &ConnectOptions, script: Option<&str>) -> Vec<Step> {
+    let parents = std::iter::successors(Some(address.clone()), Address::parent);
+    let mut steps: Vec<_> =
+        parents.flat_map(|address| explain_hop(&address, options.get(), script).into_iter().rev()).collect();
+    steps.reverse();
+    steps
+}
+
+fn explain_hop(address: &Address, options: &Options, script: Option<&str>) -> Vec<Step> {
+    let place = address.parent().map(|parent| parent.name());
+    let shell = match script {
+        Some(script) => {
+            Shell { argv: ["sh", "-c", script].map(Into::into).into(), line: format!("exec sh -c {script}") }
         }
+        None => bootstrap::shell(&Terms { token: TOKEN, title: &title(options), images: "-" }),
+    };
+    let step = |argv: Vec<String>| Step { place: place.clone(), argv };
+    match (address.last(), &place) {
+        (Hop::Local, _) => vec![step(vec!["wxec-agent".into()])],
+        (Hop::Ssh(ssh), None) => {
+            let tool = options.tool_path("ssh");
+            let master = [&tool, "-S", SOCKET].map(Into::into).into_iter();
+            let session = [&tool, "-S", SOCKET, "--", &ssh.host, &shell.line].map(Into::into);
+            vec![step(master.chain(ssh::master_arguments(ssh, options)).collect()), step(session.into())]
+        }
+        (hop, _) => way(hop, &shell, options, TOKEN).into_iter().map(|way| step(way.command.argv)).collect(),
     }
 }

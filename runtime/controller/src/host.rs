@@ -3,27 +3,27 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use wxec_protocol::{Target, Traffic};
+use wxec_protocol::Description;
 
 use crate::{
     address::{Address, AddressError},
-    bootstrap::{self, Bootstrap},
     call::Bound,
-    error::{CallError, CallErrorKind, Phase, Unreachable},
+    connect::{Connection, connect},
+    error::{CallError, CallErrorKind, Unreachable},
     module::Module,
+    options::ConnectOptions,
     output::{OutputHandler, default_handler},
     runtime::{self, Background},
     session::Session,
-    transport::{Transport, local, ssh},
 };
 
-/// Reaching a host and starting the agent may take this long, each; building an agent first does not count.
-const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// Round trips of which a report names the fastest.
+const ROUND_TRIPS: usize = 5;
 
 /// How long dropping the last handle may hold up a program that does not close its hosts itself.
 const DROP_WITHIN: Duration = Duration::from_secs(1);
@@ -47,18 +47,11 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     name: Arc<str>,
     address: Address,
+    options: ConnectOptions,
     output: OutputHandler,
     /// Held while connecting, so that many calls make one connection.
     connecting: tokio::sync::Mutex<()>,
     connection: Mutex<Option<Connection>>,
-}
-
-#[derive(Clone)]
-struct Connection {
-    session: Session,
-    took: Duration,
-    agent_bytes: u64,
-    bootstrap: Traffic,
 }
 
 /// What a connection has cost so far.
@@ -71,12 +64,43 @@ pub struct Stats {
     pub agent_bytes: u64,
     /// Bytes of artifacts sent.
     pub module_bytes: u64,
+    /// Bytes that the hop before this host put in of what it holds itself: the agent's image, artifacts.
+    pub hop_bytes: u64,
     /// All bytes sent, bootstrap included.
     pub bytes_sent: u64,
     /// All bytes received, bootstrap included.
     pub bytes_received: u64,
     /// How often this end waited for the other: what latency multiplies. The transport's own round trips do not count.
     pub round_trips: u64,
+}
+
+/// What sort of place a host is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// What artifacts are compiled for there.
+    pub target: String,
+    /// The directory that the agent's image went to, `memory` if there was none; nothing if it needed none.
+    pub place: Option<String>,
+    /// Directories that would not do, each with the reason.
+    pub tried: Vec<String>,
+    /// What the agent tells.
+    pub description: Description,
+    /// The fastest of some round trips.
+    pub round_trip: Duration,
+}
+
+/// A host that somebody else keeps.
+pub(crate) struct WeakHost(Weak<Inner>);
+
+impl WeakHost {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<Host> {
+        self.0.upgrade().map(Host)
+    }
 }
 
 impl Host {
@@ -88,14 +112,21 @@ impl Host {
     /// The same place with another listener for what its guests print. It does not share this handle's connection.
     #[must_use]
     pub fn with_output(&self, output: OutputHandler) -> Self {
-        Self::build(self.0.address.clone(), output)
+        Self::build(self.0.address.clone(), self.0.options.clone(), output)
     }
 
-    fn build(address: Address, output: OutputHandler) -> Self {
+    /// The same place, reached in another manner. It does not share this handle's connection.
+    #[must_use]
+    pub fn with_options(&self, options: &ConnectOptions) -> Self {
+        Self::build(self.0.address.clone(), options.clone(), self.0.output.clone())
+    }
+
+    fn build(address: Address, options: ConnectOptions, output: OutputHandler) -> Self {
         let name = address.name().into();
         Self(Arc::new(Inner {
             name,
             address,
+            options,
             output,
             connecting: tokio::sync::Mutex::default(),
             connection: Mutex::default(),
@@ -133,7 +164,7 @@ impl Host {
         let connection = self.take_connection();
         Operation::new(async move {
             if let Some(connection) = connection {
-                connection.session.close().await;
+                connection.close().await;
             }
         })
     }
@@ -160,10 +191,46 @@ impl Host {
             connect: connection.took,
             agent_bytes: connection.agent_bytes,
             module_bytes: traffic.module_bytes,
+            hop_bytes: connection.bootstrap.hop_bytes + traffic.hop_bytes,
             bytes_sent: connection.bootstrap.bytes_sent + traffic.bytes_sent,
             bytes_received: connection.bootstrap.bytes_received + traffic.bytes_received,
             round_trips: connection.bootstrap.round_trips + traffic.round_trips,
         }
+    }
+
+    /// What sort of place it is, for people who look for what is wrong there. Connects if need be.
+    pub fn report(&self) -> Operation<Result<Report, CallError>> {
+        let host = self.clone();
+        Operation::new(async move {
+            let failed = |kind| CallError::new(host.shared_name(), kind);
+            let session = host.session().await.map_err(|error| failed(CallErrorKind::Unreachable(error)))?;
+            let mut round_trip = Duration::MAX;
+            let mut description = Description::new(0, 0);
+            for _ in 0..ROUND_TRIPS {
+                let start = Instant::now();
+                description = session.describe().await.map_err(|error| {
+                    failed(CallErrorKind::Lost { reason: error.to_string(), stderr_tail: String::new() })
+                })?;
+                round_trip = round_trip.min(start.elapsed());
+            }
+            let connection = host.lock_connection().clone();
+            let (place, tried) = connection.map_or_else(Default::default, |it| (it.place, it.tried));
+            Ok(Report { target: session.target.to_string(), place, tried, description, round_trip })
+        })
+    }
+
+    /// Closes it, if this was the last handle.
+    pub(crate) async fn release(self) {
+        let connection = Arc::into_inner(self.0)
+            .and_then(|mut inner| inner.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(connection) = connection {
+            // The end of a chain contains the ends of its hops.
+            Box::pin(connection.close()).await;
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHost {
+        WeakHost(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn shared_name(&self) -> Arc<str> {
@@ -185,7 +252,7 @@ impl Host {
         if let Some(session) = self.live_session() {
             return Ok(session);
         }
-        let connection = connect(&self.0.address).await?;
+        let connection = connect(&self.0.address, &self.0.options).await?;
         let session = connection.session.clone();
         *self.lock_connection() = Some(connection);
         Ok(session)
@@ -210,7 +277,7 @@ impl Drop for Inner {
         {
             let (done, closed) = std::sync::mpsc::channel::<()>();
             runtime::spawn(async move {
-                connection.session.close().await;
+                connection.close().await;
                 drop(done);
             });
             let _ = closed.recv_timeout(DROP_WITHIN);
@@ -218,53 +285,9 @@ impl Drop for Inner {
     }
 }
 
-async fn connect(address: &Address) -> Result<Connection, Unreachable> {
-    let start = Instant::now();
-    match address {
-        Address::Local => {
-            let image = bootstrap::image(&Target::here()).await?;
-            let transport = local::connect(&image).map_err(|error| {
-                Unreachable::new(Phase::Exec, format!("cannot start the agent {}: {error}", image.path.display()))
-            })?;
-            let session = within(CONNECT_WITHIN, Session::start(transport, &[])).await?;
-            Ok(Connection { session, took: start.elapsed(), agent_bytes: 0, bootstrap: Traffic::default() })
-        }
-        Address::Ssh(address) => {
-            let token = token();
-            let command = bootstrap::command(&token);
-            let transport = within(CONNECT_WITHIN, ssh::connect(address, &command)).await?;
-            start_agent(transport, &token, start).await
-        }
-    }
-}
-
-/// The part of connecting that is the same for every way in that ends at a host's shell.
-async fn start_agent(mut transport: Transport, token: &str, start: Instant) -> Result<Connection, Unreachable> {
-    let mut bootstrap = Bootstrap::new(&mut transport, token);
-    let probe = within(CONNECT_WITHIN, bootstrap.probe()).await?;
-    let image = bootstrap::image(&probe.target).await?;
-    let started = within(CONNECT_WITHIN, bootstrap.start(&probe, &image)).await?;
-    let session = within(CONNECT_WITHIN, Session::start(transport, &started.agent_said)).await?;
-    Ok(Connection { session, took: start.elapsed(), agent_bytes: started.image_bytes, bootstrap: started.traffic })
-}
-
-async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, Unreachable>>) -> Result<T, Unreachable> {
-    tokio::time::timeout(limit, step).await.unwrap_or_else(|_| {
-        Err(Unreachable::new(Phase::Connect, format!("no answer within {limit:?}"))
-            .hint("check that the host is up and answers"))
-    })
-}
-
-/// What no banner, and no other bootstrap on the same host, says by chance: 64 random bits.
-fn token() -> String {
-    use std::hash::{BuildHasher, RandomState};
-
-    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
-}
-
 impl From<Address> for Host {
     fn from(address: Address) -> Self {
-        Self::build(address, default_handler())
+        Self::build(address, ConnectOptions::usual(), default_handler())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The live conversation with one agent: one task owns its state and its pipe, everybody else sends that task messages.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     ops::ControlFlow,
     sync::{
         Arc, Mutex, PoisonError,
@@ -17,8 +17,9 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, ProtocolError, TRANSMIT_BYTES, Target,
-    Traffic, Usage,
+    CallId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description, Digest, Fault,
+    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, Target, Traffic,
+    Usage,
 };
 
 use crate::{
@@ -26,7 +27,8 @@ use crate::{
     module::Artifact,
     output::Lines,
     runtime,
-    transport::Transport,
+    stream::{Incoming, StreamReader, StreamWriter, Window},
+    transport::{Transport, Writer},
 };
 
 /// An idle link is tried this often.
@@ -48,12 +50,81 @@ pub(crate) struct Session {
 struct Shared {
     next_key: AtomicU64,
     traffic: Mutex<Traffic>,
+    /// Blobs that the agent holds for its next hops.
+    blobs: tokio::sync::Mutex<HashMap<Digest, bool>>,
 }
 
 enum Command {
     Call(Box<NewCall>),
     Cancel { key: u64 },
+    Provide { module: Digest, from: Source },
+    Start { command: ProcessCommand, terminal: bool, started: oneshot::Sender<Process> },
+    Stream(StreamCommand),
+    AskBlob { digest: Digest, answer: oneshot::Sender<bool> },
+    SendBlob { digest: Digest, blob: Bytes, answer: oneshot::Sender<bool> },
+    Describe { answer: oneshot::Sender<Description> },
     Close { done: oneshot::Sender<()> },
+}
+
+/// Who sends an artifact to the agent.
+enum Source {
+    Here(Bytes),
+    /// The agent before it, which holds these many bytes of it.
+    Hop(u64),
+}
+
+/// What the two ends of a stream here ask of the driver.
+pub(crate) enum StreamCommand {
+    Data { id: StreamId, bytes: Bytes },
+    Splice { id: StreamId, splice: Splice },
+    Finish { id: StreamId },
+    Taken { id: StreamId, bytes: u64 },
+    Close { id: StreamId },
+}
+
+/// The way of [`StreamCommand`]s to the driver. It does not keep the conversation open.
+#[derive(Clone)]
+pub(crate) struct StreamCommands(mpsc::WeakUnboundedSender<Command>);
+
+impl StreamCommands {
+    pub(crate) fn send(&self, command: StreamCommand) {
+        if let Some(commands) = self.0.upgrade() {
+            // A driver that is gone has closed all streams.
+            let _ = commands.send(Command::Stream(command));
+        }
+    }
+}
+
+/// A process on the other machine, as far as its pipes go. Dropping the handle in it ends it.
+pub(crate) struct Process {
+    pub(crate) reader: StreamReader,
+    pub(crate) writer: StreamWriter,
+    pub(crate) stderr: StreamReader,
+    pub(crate) terminal: Option<(StreamReader, StreamWriter)>,
+    pub(crate) handle: ProcessHandle,
+}
+
+/// Ends a process when it is dropped, and knows how it ended.
+pub(crate) struct ProcessHandle {
+    streams: ProcessStreams,
+    commands: StreamCommands,
+    ended: Option<oneshot::Receiver<StreamEnd>>,
+}
+
+impl ProcessHandle {
+    /// How it ended; waits for that.
+    pub(crate) async fn ended(&mut self) -> Option<StreamEnd> {
+        self.ended.take()?.await.ok()
+    }
+}
+
+impl Drop for ProcessHandle {
+    fn drop(&mut self) {
+        let ProcessStreams { stdio, stderr, terminal } = self.streams;
+        for id in [Some(stdio), Some(stderr), terminal].into_iter().flatten() {
+            self.commands.send(StreamCommand::Close { id });
+        }
+    }
 }
 
 struct NewCall {
@@ -89,8 +160,17 @@ impl Session {
             greeting.map_err(|reason| Unreachable::new(Phase::Protocol, reason).stderr(transport.stderr.text()))?;
         let (sender, commands) = mpsc::unbounded_channel();
         let shared = Arc::<Shared>::default();
-        let driver =
-            Driver { connection, transport, shared: shared.clone(), calls: HashMap::new(), keys: HashMap::new() };
+        let driver = Driver {
+            connection,
+            transport,
+            shared: shared.clone(),
+            commands: sender.downgrade(),
+            calls: HashMap::new(),
+            keys: HashMap::new(),
+            streams: HashMap::new(),
+            blob_answers: HashMap::new(),
+            describing: VecDeque::new(),
+        };
         runtime::spawn(driver.run(commands));
         Ok(Self { target, commands: sender, shared })
     }
@@ -113,6 +193,43 @@ impl Session {
         OpenCall { reply: receiver, cancel: Some((key, self.commands.clone())) }
     }
 
+    /// Starts a process on the other machine.
+    pub(crate) async fn start_process(&self, command: ProcessCommand, terminal: bool) -> Result<Process, SessionEnded> {
+        let (started, process) = oneshot::channel();
+        let _ = self.commands.send(Command::Start { command, terminal, started });
+        process.await.map_err(|_| SessionEnded)
+    }
+
+    /// Whether the agent holds a blob it can put into streams, or is it: its own image.
+    pub(crate) async fn holds(&self, digest: Digest) -> bool {
+        self.blob(digest, |answer| Command::AskBlob { digest, answer }).await
+    }
+
+    /// Has the agent hold a blob, unless it does already. Says whether it does then.
+    pub(crate) async fn hold(&self, digest: Digest, blob: Bytes) -> bool {
+        self.blob(digest, |answer| Command::SendBlob { digest, blob, answer }).await
+    }
+
+    /// Asked or sent once, however many hops want it.
+    async fn blob(&self, digest: Digest, command: impl FnOnce(oneshot::Sender<bool>) -> Command) -> bool {
+        let mut known = self.shared.blobs.lock().await;
+        if let Some(held) = known.get(&digest) {
+            return *held;
+        }
+        let (answer, answered) = oneshot::channel();
+        let _ = self.commands.send(command(answer));
+        let Ok(held) = answered.await else { return false };
+        known.insert(digest, held);
+        held
+    }
+
+    /// What sort of place the agent is in.
+    pub(crate) async fn describe(&self) -> Result<Description, SessionEnded> {
+        let (answer, description) = oneshot::channel();
+        let _ = self.commands.send(Command::Describe { answer });
+        description.await.map_err(|_| SessionEnded)
+    }
+
     /// Lets open calls return, says goodbye, and waits until the agent is gone; all within [`CLOSE_WITHIN`].
     pub(crate) async fn close(self) {
         let (done, closed) = oneshot::channel();
@@ -121,6 +238,11 @@ impl Session {
         }
     }
 }
+
+/// The conversation ended before it could answer.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the session had ended")]
+pub(crate) struct SessionEnded;
 
 impl OpenCall {
     pub(crate) async fn returned(mut self) -> Reply {
@@ -173,8 +295,28 @@ struct Driver {
     connection: ControllerConnection,
     transport: Transport,
     shared: Arc<Shared>,
+    /// For those who answer later.
+    commands: mpsc::WeakUnboundedSender<Command>,
     calls: HashMap<CallId, PendingCall>,
     keys: HashMap<u64, CallId>,
+    streams: HashMap<StreamId, OpenStream>,
+    blob_answers: HashMap<Digest, oneshot::Sender<bool>>,
+    /// Who waits for a description, in the order they asked.
+    describing: VecDeque<oneshot::Sender<Description>>,
+}
+
+/// The driver's ends of a stream.
+struct OpenStream {
+    incoming: mpsc::UnboundedSender<Incoming>,
+    window: Arc<Window>,
+    ended: Option<oneshot::Sender<StreamEnd>>,
+}
+
+/// No reader waits for a stream that nobody serves, and no writer.
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.window.close();
+    }
 }
 
 struct PendingCall {
@@ -204,9 +346,7 @@ impl Driver {
         // From here on the session counts as dead, before anyone learns of it.
         commands.close();
         if let End::Lost(reason) = end {
-            // The host's last words may be a moment behind the end of its stdout.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let loss = Loss { reason, stderr_tail: self.transport.stderr.text() };
+            let loss = Loss { reason, stderr_tail: self.transport.stderr.settled().await };
             for (_, call) in self.calls.drain() {
                 let _ = call.reply.send(Err(loss.clone()));
             }
@@ -216,9 +356,10 @@ impl Driver {
                 }
             }
         }
-        // Dropping an ssh session talks to its master, which takes a moment and blocks.
-        let Self { transport, .. } = self;
-        runtime::blocking(move || drop(transport)).await;
+        // Streams first: who reads them must not wait for the end of a process.
+        let Self { transport, streams, .. } = self;
+        drop(streams);
+        transport.end().await;
         drop(waiting_for_close);
     }
 
@@ -230,6 +371,7 @@ impl Driver {
         let mut input = vec![0; TRANSMIT_BYTES];
         let mut output = Vec::new();
         let mut written = 0;
+        let mut splice = None;
         let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_heard = Instant::now();
@@ -240,14 +382,15 @@ impl Driver {
                 Ok(true) => return End::Closed,
                 Err(error) => return error.into(),
             }
-            if written == output.len() {
+            if written == output.len() && splice.is_none() {
                 output.clear();
                 written = 0;
-                self.connection.poll_transmit(&mut output);
+                splice = self.connection.poll_transmit(&mut output);
                 self.publish_traffic();
             }
+            let Transport { reader, writer, .. } = &mut self.transport;
             tokio::select! {
-                read = self.transport.reader.read(&mut input) => match read {
+                read = reader.read(&mut input) => match read {
                     Ok(0) if close_by.is_some() && self.calls.is_empty() => return End::Closed,
                     Ok(0) => return End::Lost("the agent is gone".into()),
                     Ok(length) => {
@@ -260,11 +403,13 @@ impl Driver {
                     }
                     Err(error) => return End::Lost(error.to_string()),
                 },
-                wrote = self.transport.writer.write(&output[written..]), if written < output.len() => match wrote {
-                    Ok(length @ 1..) => written += length,
-                    Ok(0) => return End::Lost("the agent no longer listens".into()),
-                    Err(error) => return End::Lost(error.to_string()),
-                },
+                wrote = write(writer, &output[written..], splice), if written < output.len() || splice.is_some() => {
+                    match wrote {
+                        Ok(Wrote::Bytes(length)) => written += length,
+                        Ok(Wrote::Splice) => splice = None,
+                        Err(error) => return End::Lost(error.to_string()),
+                    }
+                }
                 command = commands.recv(), if close_by.is_none() => {
                     // Commands come in bursts; taking all of them makes one transmission.
                     let mut next = Some(command);
@@ -309,6 +454,38 @@ impl Driver {
                 }
                 ControlFlow::Continue(())
             }
+            Some(Command::Provide { module, from }) => {
+                // The call may have been cancelled meanwhile; the agent's question is open all the same.
+                match from {
+                    Source::Here(artifact) => self.connection.provide(module, artifact),
+                    Source::Hop(length) => self.connection.provide_from_hop(module, length),
+                }
+                ControlFlow::Continue(())
+            }
+            Some(Command::Start { command, terminal, started }) => {
+                let streams = self.connection.start(command, terminal);
+                let _ = started.send(self.process(streams));
+                ControlFlow::Continue(())
+            }
+            Some(Command::Stream(command)) => {
+                self.handle_stream_command(command);
+                ControlFlow::Continue(())
+            }
+            Some(Command::AskBlob { digest, answer }) => {
+                self.connection.ask_blob(digest);
+                self.blob_answers.insert(digest, answer);
+                ControlFlow::Continue(())
+            }
+            Some(Command::SendBlob { digest, blob, answer }) => {
+                self.connection.send_blob(digest, blob);
+                self.blob_answers.insert(digest, answer);
+                ControlFlow::Continue(())
+            }
+            Some(Command::Describe { answer }) => {
+                self.connection.describe();
+                self.describing.push_back(answer);
+                ControlFlow::Continue(())
+            }
             Some(Command::Close { done }) => {
                 waiting.push(done);
                 self.connection.close();
@@ -325,11 +502,46 @@ impl Driver {
     fn handle_events(&mut self) -> Result<bool, ProtocolError> {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                ControllerEvent::Need { module } => match self.calls.values().find(|call| call.module == module) {
-                    Some(call) => self.connection.provide(module, call.artifact.clone()),
-                    // The only call that needs it was cancelled a moment ago.
-                    None => self.connection.refuse(module, "no longer needed"),
-                },
+                ControllerEvent::Need { module, again } => {
+                    match self.calls.values().find(|call| call.module == module).map(|call| call.artifact.clone()) {
+                        Some(artifact) => self.provide(module, artifact, again),
+                        // The only call that needs it was cancelled a moment ago.
+                        None => self.connection.refuse(module, "no longer needed"),
+                    }
+                }
+                ControllerEvent::Data { id, bytes } => {
+                    if let Some(stream) = self.streams.get(&id) {
+                        let _ = stream.incoming.send(Incoming::Data(bytes));
+                    }
+                }
+                ControllerEvent::Credit { id, bytes } => {
+                    if let Some(stream) = self.streams.get(&id) {
+                        stream.window.add(bytes);
+                    }
+                }
+                ControllerEvent::Finished { id } => {
+                    if let Some(stream) = self.streams.get(&id) {
+                        let _ = stream.incoming.send(Incoming::End);
+                    }
+                }
+                ControllerEvent::StreamClosed { id, end } => {
+                    if let Some(mut stream) = self.streams.remove(&id) {
+                        let _ = stream.incoming.send(Incoming::End);
+                        if let Some(ended) = stream.ended.take() {
+                            let _ = ended.send(end);
+                        }
+                    }
+                }
+                ControllerEvent::Blob { digest, held } => {
+                    if let Some(answer) = self.blob_answers.remove(&digest) {
+                        let _ = answer.send(held);
+                    }
+                }
+                ControllerEvent::Description(description) => {
+                    if let Some(answer) = self.describing.pop_front() {
+                        let _ = answer.send(description);
+                    }
+                }
                 ControllerEvent::Output { id, stream, bytes } => {
                     if let Some(call) = self.calls.get_mut(&id) {
                         call.output.write(stream, &bytes);
@@ -349,6 +561,74 @@ impl Driver {
             }
         }
         Ok(false)
+    }
+}
+
+impl Driver {
+    /// Sends an artifact. If this agent is reached through another one, that one gets it first and passes it on: a slow
+    /// link before it carries it once, for all hosts behind it. If what came that way was of no use, the next comes from
+    /// here.
+    fn provide(&mut self, module: Digest, artifact: Bytes, again: bool) {
+        let (Some(hop), false) = (self.transport.hop.clone(), again) else {
+            return self.connection.provide(module, artifact);
+        };
+        let commands = self.commands.clone();
+        runtime::spawn(async move {
+            let length = artifact.len() as u64;
+            let from =
+                if hop.hold(module, artifact.clone()).await { Source::Hop(length) } else { Source::Here(artifact) };
+            if let Some(commands) = commands.upgrade() {
+                let _ = commands.send(Command::Provide { module, from });
+            }
+        });
+    }
+
+    /// The ends of a new process' streams for whoever started it.
+    fn process(&mut self, streams: ProcessStreams) -> Process {
+        let commands = StreamCommands(self.commands.clone());
+        let (ended, end) = oneshot::channel();
+        let (reader, writer) = self.open(streams.stdio, Some(ended));
+        let (stderr, _) = self.open(streams.stderr, None);
+        let terminal = streams.terminal.map(|id| self.open(id, None));
+        Process { reader, writer, stderr, terminal, handle: ProcessHandle { streams, commands, ended: Some(end) } }
+    }
+
+    fn open(&mut self, id: StreamId, ended: Option<oneshot::Sender<StreamEnd>>) -> (StreamReader, StreamWriter) {
+        let (sender, incoming) = mpsc::unbounded_channel();
+        let window = Arc::<Window>::default();
+        window.add(STREAM_WINDOW_BYTES);
+        self.streams.insert(id, OpenStream { incoming: sender, window: window.clone(), ended });
+        let commands = StreamCommands(self.commands.clone());
+        (StreamReader::new(id, commands.clone(), incoming), StreamWriter::new(id, commands, window))
+    }
+
+    fn handle_stream_command(&mut self, command: StreamCommand) {
+        match command {
+            StreamCommand::Data { id, bytes } => self.connection.send(id, bytes),
+            StreamCommand::Splice { id, splice } => self.connection.splice(id, splice),
+            StreamCommand::Finish { id } => self.connection.finish_stream(id),
+            StreamCommand::Taken { id, bytes } => self.connection.taken(id, bytes),
+            StreamCommand::Close { id } => {
+                self.streams.remove(&id);
+                self.connection.close_stream(id);
+            }
+        }
+    }
+}
+
+enum Wrote {
+    Bytes(usize),
+    Splice,
+}
+
+/// Writes some of `bytes`; if there are none left, what the hop is to put in behind them.
+async fn write(writer: &mut Writer, bytes: &[u8], splice: Option<Splice>) -> std::io::Result<Wrote> {
+    match splice {
+        Some(splice) if bytes.is_empty() => writer.splice(splice).await.map(|()| Wrote::Splice),
+        _ => match writer.write(bytes).await? {
+            0 => Err(std::io::Error::other("the agent no longer listens")),
+            length => Ok(Wrote::Bytes(length)),
+        },
     }
 }
 

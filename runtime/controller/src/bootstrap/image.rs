@@ -2,16 +2,19 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use tokio::sync::OnceCell;
+use tokio::{io::AsyncWriteExt, sync::OnceCell};
 use wxec_build::AgentImage;
-use wxec_protocol::Target;
+use wxec_protocol::{CHUNK_BYTES, Splice, Target};
 
 use crate::{
     error::{Phase, Unreachable, with_sources},
     progress, runtime,
+    session::Session,
+    transport::Writer,
 };
 
 type Images = HashMap<Target, Arc<OnceCell<Arc<AgentImage>>>>;
@@ -36,4 +39,32 @@ async fn find_or_build(target: Target) -> Result<Arc<AgentImage>, Unreachable> {
         let unreachable = Unreachable::new(Phase::Local, with_sources(&error));
         error.hint().into_iter().fold(unreachable, Unreachable::hint)
     })
+}
+
+/// The images found so far, as the script wants to be told which of them it may keep.
+pub(crate) fn known_images() -> String {
+    let images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = images.iter().filter_map(|(target, image)| Some(format!("{}={}", target.arch, image.get()?.digest)));
+    let known = known.collect::<Vec<_>>().join(",");
+    if known.is_empty() { "-".into() } else { known }
+}
+
+/// Sends an image as it is; or, if `hop` holds it, has that agent put it in. Returns how many bytes were sent from here.
+pub(crate) async fn send_image(writer: &mut Writer, image: &AgentImage, hop: Option<&Session>) -> io::Result<u64> {
+    match hop {
+        Some(hop) if hop.holds(image.digest).await => splice_image(writer, image).await.map(|()| 0),
+        _ => {
+            writer.write_all(&tokio::fs::read(&image.path).await?).await?;
+            Ok(image.bytes)
+        }
+    }
+}
+
+/// Has the agent where the pipe begins, which is that image, put it in.
+pub(crate) async fn splice_image(writer: &mut Writer, image: &AgentImage) -> io::Result<()> {
+    for offset in (0..image.bytes).step_by(CHUNK_BYTES) {
+        let length = (image.bytes - offset).min(CHUNK_BYTES as u64);
+        writer.splice(Splice { blob: image.digest, offset, length }).await?;
+    }
+    Ok(())
 }

@@ -5,19 +5,26 @@ mod image;
 #[cfg(test)]
 mod tests;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use wxec_build::AgentImage;
 use wxec_protocol::{Target, Traffic};
 
 use crate::{
     error::{Phase, Unreachable},
+    options::Password,
+    runtime,
     session::is_known,
-    transport::{Transport, printable},
+    transport::{Prompt, Shell, Terminal, Transport, printable},
 };
 
-pub(crate) use image::image;
+pub(crate) use image::{image, known_images, send_image, splice_image};
 
 const SCRIPT: &str = include_str!("script.sh");
+/// What starts the agent from memory where no file can be executed.
+const PYTHON: &str = include_str!("memory.py");
+const PERL: &str = include_str!("memory.pl");
 
 /// Login scripts may print this much before ours is heard. More is no banner.
 const MAX_NOISE_BYTES: usize = 256 << 10;
@@ -25,27 +32,57 @@ const MAX_NOISE_BYTES: usize = 256 << 10;
 /// How much of the noise an error shows.
 const SHOWN_NOISE_BYTES: usize = 500;
 
-/// The line that a login shell of any kind turns into our script.
-pub(crate) fn command(token: &str) -> String {
-    format!("exec sh -c '{}' {token}", script())
+/// What the script is told. All of it consists of characters that mean nothing to any shell.
+pub(crate) struct Terms<'a> {
+    /// What our lines begin with; random, so that no banner says it by chance.
+    pub(crate) token: &'a str,
+    /// What lists of processes show the agent as.
+    pub(crate) title: &'a str,
+    /// The images that may be kept there, or `-`.
+    pub(crate) images: &'a str,
 }
 
-fn script() -> String {
-    let lines = SCRIPT.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.collect::<Vec<_>>().join(" ")
+/// The script as a command to run, and as a line that a login shell of any kind turns into the same.
+pub(crate) fn shell(terms: &Terms<'_>) -> Shell {
+    let Terms { token, title, images } = *terms;
+    let script = SCRIPT.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let script = script.collect::<Vec<_>>().join(" ");
+    let [python, perl] = [PYTHON, PERL].map(|program| program.lines().collect::<Vec<_>>().join(";").replace(";;", ";"));
+    let line = format!("exec sh -c '{script}' {token} {title} {images} '{python}' '{perl}'");
+    let argv = ["sh", "-c", &script, token, title, images, &python, &perl].map(Into::into).into();
+    Shell { argv, line }
 }
 
 /// What the script found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probe {
     pub(crate) target: Target,
-    packing: Packing,
+    image: Accepted,
+    /// Whether the host can check an image's digest.
+    verifies: bool,
+    /// The directory the image goes to, or `memory`.
+    pub(crate) place: String,
+    /// Directories that would not do, with the reasons.
+    pub(crate) tried: Vec<String>,
 }
 
+/// In which form the host wants the agent's image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
+enum Accepted {
+    /// It has it, and has checked it.
+    Kept,
+    /// Compressed by gzip, or as it is.
     Gzip,
+    /// Only as it is.
     Raw,
+}
+
+/// How a program on the way is told a password.
+pub(crate) struct Asked<'a> {
+    pub(crate) prompt: &'a Prompt,
+    pub(crate) password: Option<&'a Password>,
+    /// The address the password is for.
+    pub(crate) address: &'a str,
 }
 
 /// One bootstrap in progress: what was received and not yet understood.
@@ -57,11 +94,36 @@ pub(crate) struct Bootstrap<'a> {
 }
 
 /// An agent that is about to say hello.
+#[derive(Debug)]
 pub(crate) struct Started {
+    /// Bytes of its image that were sent from here.
     pub(crate) image_bytes: u64,
     pub(crate) traffic: Traffic,
     /// The beginning of what the agent said.
     pub(crate) agent_said: Vec<u8>,
+}
+
+/// What follows the announcement of an image.
+enum Body {
+    Here(Vec<u8>),
+    /// The agent before this host puts it in.
+    Hop,
+}
+
+impl Body {
+    async fn read(image: &AgentImage, gzip: bool) -> Result<Self, Unreachable> {
+        let path = if gzip { &image.compressed } else { &image.path };
+        tokio::fs::read(path).await.map(Self::Here).map_err(|error| {
+            Unreachable::new(Phase::Local, format!("cannot read the agent's image {}: {error}", path.display()))
+        })
+    }
+
+    fn length(&self, image: &AgentImage) -> u64 {
+        match self {
+            Self::Here(bytes) => bytes.len() as u64,
+            Self::Hop => image.bytes,
+        }
+    }
 }
 
 impl<'a> Bootstrap<'a> {
@@ -69,105 +131,220 @@ impl<'a> Bootstrap<'a> {
         Self { transport, token, received: Vec::new(), received_bytes: 0 }
     }
 
-    /// Waits for the script's first answer.
-    pub(crate) async fn probe(&mut self) -> Result<Probe, Unreachable> {
-        let answer = self.answer().await?;
+    /// Waits for the script's first answer. Programs on the way may ask for a password first.
+    pub(crate) async fn probe(&mut self, asked: Option<Asked<'_>>) -> Result<Probe, Unreachable> {
+        let answer = self.first_answer(asked).await?;
+        if let Some(reason) = answer.strip_prefix("error:") {
+            return Err(Unreachable::new(Phase::Exec, printable(reason)).hint(PLACE_HINT));
+        }
         parse_probe(&answer).ok_or_else(|| {
+            let answer = printable(&answer);
             Unreachable::new(Phase::Shell, format!("the host described itself as `{answer}`, which makes no sense"))
         })?
     }
 
-    /// Sends the image and waits until the agent is about to start.
-    pub(crate) async fn start(mut self, probe: &Probe, image: &AgentImage) -> Result<Started, Unreachable> {
-        let (path, packing) = match probe.packing {
-            Packing::Gzip => (&image.compressed, "gzip"),
-            Packing::Raw => (&image.path, "raw"),
+    async fn first_answer(&mut self, asked: Option<Asked<'_>>) -> Result<String, Unreachable> {
+        let Some(asked) = asked else { return self.answer().await };
+        let marker = marker(self.token);
+        let Transport { reader, writer, stderr, terminal, .. } = &mut *self.transport;
+        let answer = answer(reader, &mut self.received, &mut self.received_bytes, &marker);
+        let answering = async {
+            let (words, keyboard): (_, &mut (dyn tokio::io::AsyncWrite + Send + Unpin)) = match terminal {
+                Some(Terminal { screen, keyboard }) => (&*screen, keyboard),
+                None => (&*stderr, writer),
+            };
+            words.wait_for(&asked.prompt.text).await;
+            let Some(password) = asked.password.cloned() else { return Err(refused("a password is required".into())) };
+            let address = asked.address.to_owned();
+            let line = runtime::blocking(move || password.line(&address)).await;
+            let line = line.map_err(|error| refused(format!("there is no password: {error}")))?;
+            // A program that has ended meanwhile says why on stderr.
+            let _ = keyboard.write_all(line.as_bytes()).await;
+            drop(line);
+            words.wait_for(&asked.prompt.text).await;
+            Err(refused("the password is wrong".into()))
         };
-        let bytes = tokio::fs::read(path).await.map_err(|error| {
-            Unreachable::new(Phase::Local, format!("cannot read the agent's image {}: {error}", path.display()))
-        })?;
-        let head = format!("{} {packing}\n", bytes.len());
-        // A host that gives up early closes its end; its answer says why, better than a broken pipe does.
-        let sent = match self.transport.writer.write_all(head.as_bytes()).await {
-            Ok(()) => self.transport.writer.write_all(&bytes).await,
-            Err(error) => Err(error),
+        let answered = tokio::select! {
+            biased;
+            answered = answer => answered,
+            wrong = answering => return wrong,
         };
-        let _ = self.transport.writer.flush().await;
-        match self.answer().await?.as_str() {
-            "start" => Ok(Started {
-                image_bytes: bytes.len() as u64,
-                traffic: Traffic {
-                    bytes_sent: (head.len() + bytes.len()) as u64,
-                    // What the agent said already is counted when the conversation takes it in.
-                    bytes_received: self.received_bytes - self.received.len() as u64,
-                    // One for the probe, one for the image.
-                    round_trips: 2,
-                    module_bytes: 0,
-                },
-                agent_said: self.received,
-            }),
-            answer => match (answer.strip_prefix("error:"), sent) {
-                (Some(reason), _) => Err(Unreachable::new(Phase::Exec, printable(reason))
-                    .hint("free some space, or mount one of these places with exec")),
-                (None, Err(error)) => Err(self.broken(Phase::Exec, &error.to_string())),
-                (None, Ok(())) => Err(self.broken(Phase::Exec, &format!("unexpected answer `{}`", printable(answer)))),
-            },
+        match answered {
+            Ok(answer) => Ok(answer),
+            Err(reason) => Err(self.broken(Phase::Shell, &reason).await),
         }
+    }
+
+    /// Sends the image and waits until the agent is about to start. `compress` says whether the way there is so slow that
+    /// compressing pays.
+    pub(crate) async fn start(
+        mut self,
+        probe: &Probe,
+        image: &AgentImage,
+        compress: bool,
+    ) -> Result<Started, Unreachable> {
+        let (mut image_bytes, mut head_bytes, mut hop_bytes, mut round_trips) = (0, 0, 0, 1);
+        let mut from_hop = None;
+        if probe.image != Accepted::Kept {
+            // Whoever cannot check what a hop puts in gets it from here.
+            from_hop = match self.transport.hop.clone() {
+                Some(hop) if probe.verifies && hop.holds(image.digest).await => Some(hop),
+                _ => None,
+            };
+        }
+        let mut kept = probe.image == Accepted::Kept;
+        loop {
+            let mut sent = Ok(());
+            if !kept {
+                let gzip = compress && probe.image == Accepted::Gzip && from_hop.is_none();
+                let digest = if probe.verifies { image.digest.to_string() } else { "-".into() };
+                let body = match from_hop {
+                    Some(_) => Body::Hop,
+                    None => Body::read(image, gzip).await?,
+                };
+                let head = format!("{} {} {digest}\n", body.length(image), if gzip { "gzip" } else { "raw" });
+                head_bytes += head.len() as u64;
+                round_trips += 1;
+                match &body {
+                    Body::Here(bytes) => image_bytes += bytes.len() as u64,
+                    Body::Hop => hop_bytes += image.bytes,
+                }
+                sent = self.send(&head, &body, image).await;
+            }
+            match (self.answer().await?.as_str(), sent) {
+                ("start", _) => break,
+                // What the hop put in was not the image: once is its bad memory.
+                ("again", _) if from_hop.take().is_some() => kept = false,
+                (answer, sent) => match (answer.strip_prefix("error:"), sent) {
+                    (Some(reason), _) => {
+                        return Err(Unreachable::new(Phase::Exec, printable(reason)).hint(PLACE_HINT));
+                    }
+                    (None, Err(error)) => return Err(self.broken(Phase::Exec, &error.to_string()).await),
+                    (None, Ok(())) => {
+                        let reason = format!("unexpected answer `{}`", printable(answer));
+                        return Err(self.broken(Phase::Exec, &reason).await);
+                    }
+                },
+            }
+        }
+        Ok(Started {
+            image_bytes,
+            traffic: Traffic {
+                bytes_sent: head_bytes + image_bytes,
+                // What the agent said already is counted when the conversation takes it in.
+                bytes_received: self.received_bytes - self.received.len() as u64,
+                round_trips,
+                hop_bytes,
+                module_bytes: 0,
+            },
+            agent_said: self.received,
+        })
+    }
+
+    /// Sends the image behind its announcement. A host that gives up early closes its end; its answer says why, better
+    /// than a broken pipe does.
+    async fn send(&mut self, head: &str, body: &Body, image: &AgentImage) -> io::Result<()> {
+        let writer = &mut self.transport.writer;
+        writer.write_all(head.as_bytes()).await?;
+        match body {
+            Body::Here(bytes) => writer.write_all(bytes).await?,
+            Body::Hop => splice_image(writer, image).await?,
+        }
+        writer.flush().await
     }
 
     /// The rest of the next line that begins with our marker.
     async fn answer(&mut self) -> Result<String, Unreachable> {
-        let marker = format!("WXEC1:{}:", self.token).into_bytes();
-        loop {
-            if let Some(start) = find(&self.received, &marker)
-                && let Some(end) = self.received[start..].iter().position(|byte| *byte == b'\n')
-            {
-                let answer = String::from_utf8_lossy(&self.received[start + marker.len()..start + end]).into_owned();
-                self.received.drain(..=start + end);
-                return Ok(answer.trim_end_matches('\r').into());
-            }
-            if self.received.len() > MAX_NOISE_BYTES {
-                return Err(self.broken(Phase::Shell, "the host prints without end before our script runs"));
-            }
-            match self.transport.reader.read_buf(&mut self.received).await {
-                Ok(length @ 1..) => self.received_bytes += length as u64,
-                Ok(0) => {
-                    return Err(self.broken(Phase::Shell, "the host closed the connection before the agent was up"));
-                }
-                Err(error) => return Err(self.broken(Phase::Shell, &error.to_string())),
-            }
+        let marker = marker(self.token);
+        let reader = &mut self.transport.reader;
+        match answer(reader, &mut self.received, &mut self.received_bytes, &marker).await {
+            Ok(answer) => Ok(answer),
+            Err(reason) => Err(self.broken(Phase::Shell, &reason).await),
         }
     }
 
-    fn broken(&self, phase: Phase, reason: &str) -> Unreachable {
+    async fn broken(&mut self, phase: Phase, reason: &str) -> Unreachable {
         let noise = &self.received[self.received.len().saturating_sub(SHOWN_NOISE_BYTES)..];
         let noise = printable(String::from_utf8_lossy(noise).trim());
-        let reason = if noise.is_empty() { reason.into() } else { format!("{reason}; its stdout said: {noise}") };
-        Unreachable::new(phase, reason).stderr(self.transport.stderr.text())
+        let mut reason = String::from(reason);
+        if let Some(exit) = self.transport.exit().await {
+            reason = format!("{reason} ({exit})");
+        }
+        if !noise.is_empty() {
+            reason = format!("{reason}; its stdout said: {noise}");
+        }
+        Unreachable::new(phase, reason).stderr(self.transport.stderr.settled().await)
+    }
+}
+
+const PLACE_HINT: &str = "free some space, mount one of these places with exec, or install python3 or perl there";
+
+fn refused(reason: String) -> Unreachable {
+    Unreachable::new(Phase::Privilege, reason).hint("give the right password: `--ask-become-pass` asks for it")
+}
+
+fn marker(token: &str) -> Vec<u8> {
+    format!("WXEC1:{token}:").into_bytes()
+}
+
+/// The rest of the next line with `marker` in it, or why there is none.
+async fn answer(
+    reader: &mut (impl AsyncRead + Unpin),
+    received: &mut Vec<u8>,
+    received_bytes: &mut u64,
+    marker: &[u8],
+) -> Result<String, String> {
+    loop {
+        if let Some(start) = find(received, marker)
+            && let Some(end) = received[start..].iter().position(|byte| *byte == b'\n')
+        {
+            let answer = String::from_utf8_lossy(&received[start + marker.len()..start + end]).into_owned();
+            received.drain(..=start + end);
+            return Ok(answer.trim_end_matches('\r').into());
+        }
+        if received.len() > MAX_NOISE_BYTES {
+            return Err("the host prints without end before our script runs".into());
+        }
+        match reader.read_buf(received).await {
+            Ok(length @ 1..) => *received_bytes += length as u64,
+            Ok(_) => return Err("the host closed the connection before the agent was up".into()),
+            Err(error) => return Err(error.to_string()),
+        }
     }
 }
 
 fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
-    let (system, packing) = answer.strip_prefix("host:")?.rsplit_once(':')?;
+    let mut fields = answer.strip_prefix("host|")?.splitn(5, '|');
+    let mut next = || fields.next();
+    let (system, image, verifies, place, tried) = (next()?, next()?, next()?, next()?, next()?);
     let (os, machine) = system.split_once(' ')?;
-    let packing = match packing {
-        "gzip" => Packing::Gzip,
-        "raw" => Packing::Raw,
+    let image = match image {
+        "kept" => Accepted::Kept,
+        "gzip" => Accepted::Gzip,
+        "raw" => Accepted::Raw,
         _ => return None,
     };
+    let target = match architecture(os, machine) {
+        Ok(target) => target,
+        Err(error) => return Some(Err(error)),
+    };
+    let tried = tried.split(';').map(|tried| printable(tried.trim())).filter(|tried| !tried.is_empty()).collect();
+    Some(Ok(Probe { target, image, verifies: verifies == "sum", place: printable(place), tried }))
+}
+
+/// What `uname` calls a machine, or a container engine.
+pub(crate) fn architecture(os: &str, machine: &str) -> Result<Target, Unreachable> {
     let arch = match machine.trim() {
         "x86_64" | "amd64" => "x86_64",
         "aarch64" | "arm64" => "aarch64",
         other => other,
     };
     let target = Target::new(arch, os.to_ascii_lowercase());
-    if !is_known(&target) {
-        let reason = format!("there is no agent for {}", printable(system));
-        return Some(Err(
-            Unreachable::new(Phase::Architecture, reason).hint("agents exist for Linux on x86_64 and aarch64")
-        ));
+    if is_known(&target) {
+        return Ok(target);
     }
-    Some(Ok(Probe { target, packing }))
+    let reason = format!("there is no agent for {} {}", printable(os), printable(machine));
+    Err(Unreachable::new(Phase::Architecture, reason).hint("agents exist for Linux on x86_64 and aarch64"))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

@@ -3,46 +3,107 @@
 # and there is no single quote, backslash or exclamation mark.
 #
 # $0 is a random token. Answers are lines "WXEC1:TOKEN:…"; whatever else stands on stdout is noise of login scripts.
+# $1 is the agent's title. $2 says which images may be kept here, as "ARCH=DIGEST,…", or is "-". $3 and $4 are what
+# Python and Perl start the agent with when nothing can be executed from a file.
 t=$0;
-c=raw;
-command -v gzip >/dev/null 2>&1 && c=gzip;
-echo;
-echo "WXEC1:$t:host:$(uname -sm):$c";
-
-# The controller answers with the number of bytes it will send and how they are packed.
-read -r n c || exit 1;
+title=$1;
+# Programs on the way here may have been made to speak English.
+unset LC_ALL;
 umask 077;
+m=$(uname -m);
+say() { echo "WXEC1:$t:$1"; };
+sum() { sha256sum 2>/dev/null || echo; };
+echo;
+
+# An image kept under its digest is opened first and hashed then: what is hashed is what runs.
+v="";
+k="";
+[ -z "$(echo | sum)" ] || v=sum;
+[ -z "$v" ] || case ",$2" in *",$m="*) k=${2#*"$m="}; k=${k%%,*};; esac;
+D=${XDG_CACHE_HOME:-$HOME/.cache}/wxec/agents;
+if [ -n "$k" ]; then
+if [ -r "$D/$k" ]; then
+exec 3<"$D/$k";
+s=$(sum <&3);
+if [ "${s%% *}" = "$k" ]; then
+say "host|$(uname -sm)|kept||$D|";
+say start;
+exec /proc/self/fd/3 "$title";
+fi;
+exec 3<&-;
+rm -f "$D/$k";
+fi;
+mkdir -p "$D" 2>/dev/null;
+else D="";
+fi;
+
+# Where may a file be written, be executed, and grow large enough? An empty file runs as an empty script unless its
+# filesystem is mounted noexec. Memory comes before disks.
 tried="";
 f="";
-clean() { rm -f "$f"; };
-fail() { clean; echo "WXEC1:$t:error:$1"; exit 1; };
-
-# An empty file runs as an empty script unless its filesystem is mounted noexec. Memory comes before disks.
-for d in "$XDG_RUNTIME_DIR" /dev/shm /tmp /var/tmp "$HOME"; do
-[ -d "$d" ] || continue;
+clean() { [ -z "$f" ] || rm -f "$f"; };
+for d in "$D" "$XDG_RUNTIME_DIR" /dev/shm "/run/user/$(id -u)" /tmp /var/tmp "$HOME"; do
+[ -n "$d" ] || continue;
+case "$tried;" in *" $d ("*) continue;; esac;
+why="";
 f=$d/.wxec-$t;
+if [ -d "$d" ]; then
 if (: >"$f") 2>/dev/null; then
 chmod 700 "$f";
-"$f" </dev/null >/dev/null 2>&1 && break;
-tried="$tried $d (cannot execute)";
-else
-tried="$tried $d (cannot write)";
+"$f" </dev/null >/dev/null 2>&1 || why="cannot execute, mounted noexec?";
+if [ -z "$why" ] && [ -e /dev/zero ]; then
+dd if=/dev/zero of="$f" bs=65536 count=48 2>/dev/null || why="no room";
 fi;
-clean;
+else why="cannot write";
+fi;
+else why="not there";
+fi;
+[ -n "$why" ] || break;
+[ "$why" = "not there" ] || clean;
 f="";
+tried="$tried $d ($why);";
 done;
-[ -n "$f" ] || fail "no place for the agent:$tried";
 trap clean 0;
 
-# dd reads exactly n bytes; what follows them is for the agent.
-if [ "$c" = gzip ];
-then dd bs="$n" count=1 iflag=fullblock 2>/dev/null | gzip -dc >"$f" || fail "the agent did not fit into $d, or arrived damaged";
-else dd bs="$n" count=1 iflag=fullblock 2>/dev/null >"$f" && [ "$(wc -c <"$f")" -eq "$n" ] || fail "the agent did not fit into $d, or arrived damaged";
+# Failing all of them, memory that has no name; an interpreter has to ask for it.
+c=raw;
+i="";
+if [ -n "$f" ]; then
+command -v gzip >/dev/null 2>&1 && c=gzip;
+else
+d=memory;
+case $m in x86_64) y=319;; *) y=279;; esac;
+if python3 -c "import os; os.close(os.memfd_create(str()))" >/dev/null 2>&1; then i=python3;
+elif perl -e "exit(syscall($y, @ARGV[0], 0) < 0)" x >/dev/null 2>&1; then i=perl;
+else say "error:no place for the agent:$tried and no python3 or perl to start it from memory"; exit 1;
 fi;
+fi;
+say "host|$(uname -sm)|$c|$v|$d|$tried";
+
+# The controller answers with the number of bytes it will send, how they are packed, and the digest if it wants that
+# checked. dd reads exactly so many bytes; what follows them is for the agent.
+while :; do
+read -r n c h || exit 1;
+case $i in
+python3) exec python3 -c "$3" "$n" "WXEC1:$t:start" "$title";;
+perl) exec perl -e "$4" "$n" "WXEC1:$t:start" "$title" "$y";;
+esac;
+take() { dd bs="$n" count=1 iflag=fullblock 2>/dev/null; };
+if [ "$c" = gzip ]; then take | gzip -dc >"$f"; else take >"$f" && [ "$(wc -c <"$f")" -eq "$n" ]; fi ||
+{ say "error:the agent did not fit into $d, or arrived damaged"; exit 1; };
+[ "$h" = - ] && break;
+s=$(sum <"$f");
+[ "${s%% *}" = "$h" ] && break;
+say again;
+done;
 
 # Once open the file needs no name: nothing is left behind, whatever happens next.
 exec 3<"$f";
-clean;
+p=/proc/self/fd/3;
+if [ -e "$p" ]; then
+if [ -n "$D" ] && [ "$d" = "$D" ] && [ "$h" = "$k" ]; then mv -f "$f" "$D/$k"; else clean; fi;
+f="";
+fi;
 trap - 0;
-echo "WXEC1:$t:start";
-exec /proc/self/fd/3
+say start;
+exec "${f:-$p}" "$title" ${f:+"$f"}

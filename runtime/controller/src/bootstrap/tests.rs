@@ -9,12 +9,15 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use wxec_build::AgentImage;
 use wxec_protocol::Digest;
 
 use super::*;
-use crate::{runtime::Background, transport::StderrTail};
+use crate::{
+    runtime::Background,
+    transport::{Ending, StderrTail, Writer},
+};
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -22,7 +25,11 @@ const TOKEN: &str = "0123456789abcdef";
 const AGENT: &str = "#!/bin/sh\necho hello\nexec cat\n";
 
 /// Programs the script may use.
-const PROGRAMS: [&str; 8] = ["sh", "uname", "chmod", "rm", "dd", "wc", "cat", "gzip"];
+const PROGRAMS: [&str; 13] =
+    ["sh", "uname", "id", "chmod", "rm", "dd", "wc", "cat", "gzip", "sha256sum", "mkdir", "mv", "sleep"];
+
+/// The places of the script that belong to the machine.
+const PLACES: &str = "/dev/shm \"/run/user/$(id -u)\" /tmp /var/tmp";
 
 /// A host: where its `sh` may put things, and the programs it has.
 struct Place {
@@ -61,9 +68,22 @@ impl Place {
         self
     }
 
-    /// A login shell: `login` runs first, as login scripts do. The home is the only place, `/proc` a place nobody can write to.
+    /// What cannot be made executable stands for a filesystem mounted noexec.
+    fn without_execution(self) -> Self {
+        self.with_program("chmod", Some("exit 0"))
+    }
+
+    /// A login shell: `login` runs first, as login scripts do. The home is the only place, `/proc` a place nobody can
+    /// write to.
     fn login_shell(&self, login: &str) -> Command {
-        let command = command(TOKEN).replace("/dev/shm /tmp /var/tmp", "/proc /nonexistent");
+        self.shell_keeping("-", login)
+    }
+
+    /// The same, where `images` may be kept.
+    fn shell_keeping(&self, images: &str, login: &str) -> Command {
+        let line = shell(&Terms { token: TOKEN, title: "wxec:test", images }).line;
+        let command = line.replace(PLACES, "/proc /nonexistent");
+        assert_ne!(command, line, "the script's places are known here");
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(format!("{login} {command}"));
         shell.env_clear().env("PATH", self.programs()).env("HOME", self.home());
@@ -98,20 +118,29 @@ fn image(directory: &Path, program: &[u8], packed: Option<&[u8]>) -> AgentImage 
     }
 }
 
+fn transport(mut shell: Child) -> Transport {
+    Transport {
+        reader: Box::new(shell.stdout.take().unwrap()),
+        writer: Writer::Pipe(Box::new(shell.stdin.take().unwrap())),
+        stderr: StderrTail::collect(shell.stderr.take().unwrap()),
+        terminal: None,
+        process: Ending::Child(Box::new(shell)),
+        hop: None,
+    }
+}
+
 /// Runs a whole bootstrap and talks to the agent; returns what it was sent.
 async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachable> {
-    let mut shell = shell.spawn().unwrap();
-    let mut transport = Transport {
-        reader: Box::new(shell.stdout.take().unwrap()),
-        writer: Box::new(shell.stdin.take().unwrap()),
-        stderr: StderrTail::collect(shell.stderr.take().unwrap()),
-        process: Box::new(shell),
+    let mut transport = transport(shell.spawn().unwrap());
+    let started = match bootstrapped(&mut transport, image).await {
+        Ok(started) => started,
+        Err(error) => {
+            transport.end().await;
+            return Err(error);
+        }
     };
-    let mut bootstrap = Bootstrap::new(&mut transport, TOKEN);
-    let probe = bootstrap.probe().await?;
-    assert_eq!(probe.target.os, "linux");
-    let Started { image_bytes, agent_said: mut said, traffic } = bootstrap.start(&probe, image).await?;
-    assert_eq!((traffic.round_trips, traffic.module_bytes), (2, 0));
+    let Started { image_bytes, agent_said: mut said, traffic } = started;
+    assert_eq!((traffic.round_trips, traffic.module_bytes), (if image_bytes == 0 { 1 } else { 2 }, 0));
     // Binary, and the moment the agent is up: not a byte is for the shell.
     let words = b"\0\xff'$(reboot)\n";
     transport.writer.write_all(words).await.unwrap();
@@ -121,6 +150,13 @@ async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachabl
     }
     assert_eq!(said, expected);
     Ok(image_bytes)
+}
+
+async fn bootstrapped(transport: &mut Transport, image: &AgentImage) -> Result<Started, Unreachable> {
+    let mut bootstrap = Bootstrap::new(transport, TOKEN);
+    let probe = bootstrap.probe(None).await?;
+    assert_eq!(probe.target.os, "linux");
+    bootstrap.start(&probe, image, true).await
 }
 
 /// A bootstrap on `place` after `login`, with a sound agent.
@@ -182,14 +218,104 @@ fn a_login_that_prints_without_end_is_given_up() {
 
 #[test]
 fn places_that_will_not_do_are_named_with_the_reason() {
-    // What is not executable there stands for a filesystem mounted noexec.
-    let place = Place::new().with_program("chmod", Some("exit 0"));
+    let place = Place::new().without_execution();
     let error = bootstrap(&place, "").unwrap_err();
     assert_eq!(error.phase, Phase::Exec);
     let home = place.home();
-    let expected = format!("no place for the agent: /proc (cannot write) {} (cannot execute)", home.display());
+    let expected = format!(
+        "no place for the agent: /proc (cannot write); /nonexistent (not there); {} (cannot execute, mounted noexec?); and \
+         no python3 or perl to start it from memory",
+        home.display()
+    );
     assert_eq!(error.reason, expected);
     assert!(error.hint.is_some());
+    place.is_clean();
+}
+
+#[test]
+fn a_place_without_room_will_not_do() {
+    let place = Place::new().with_program("dd", Some("exit 1"));
+    let error = bootstrap(&place, "").unwrap_err();
+    assert!(error.reason.contains("/home (no room);"), "{error}");
+    place.is_clean();
+}
+
+#[test]
+fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
+    for interpreter in ["/usr/bin/perl", "/usr/bin/python3"] {
+        if !Path::new(interpreter).exists() {
+            continue;
+        }
+        let place = Place::new().without_execution();
+        let name = Path::new(interpreter).file_name().unwrap();
+        symlink(interpreter, place.programs().join(name)).unwrap();
+        // A script of ours would need its file: this has to be a program.
+        let cat = fs::read("/bin/cat").unwrap();
+        let image = image(place.directory.path(), &cat, None);
+        let mut shell = place.login_shell("echo noise;");
+        let echoed = pollster::block_on(Background::new(async move {
+            let mut transport = transport(shell.spawn().unwrap());
+            let started = bootstrapped(&mut transport, &image).await.unwrap();
+            assert_eq!(started.image_bytes, cat.len() as u64, "there is no unpacking");
+            transport.writer.write_all(b"straight to the agent").await.unwrap();
+            let mut said = started.agent_said;
+            while said.len() < 21 {
+                assert!(transport.reader.read_buf(&mut said).await.unwrap() > 0, "{said:?}");
+            }
+            said
+        }));
+        assert_eq!(echoed, b"straight to the agent");
+        place.is_clean();
+    }
+}
+
+#[test]
+fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
+    let place = Place::new();
+    let agent = || image(place.directory.path(), AGENT.as_bytes(), None);
+    let images = format!("riscv64=00,{}={}", std::env::consts::ARCH, agent().digest);
+    let bootstrap = || {
+        let shell = place.shell_keeping(&images, "");
+        let image = agent();
+        pollster::block_on(Background::new(async move { start(shell, &image).await })).unwrap()
+    };
+    assert!(bootstrap() > 0);
+    let kept = place.home().join(".cache/wxec/agents").join(agent().digest.to_string());
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(bootstrap(), 0, "it was kept");
+    fs::write(&kept, "#!/bin/sh\necho evil\n").unwrap();
+    assert!(bootstrap() > 0, "it was changed");
+    assert_eq!(bootstrap(), 0, "it is sound again");
+    let names: Vec<_> = fs::read_dir(kept.parent().unwrap()).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert_eq!(names, [kept]);
+}
+
+#[test]
+fn many_controllers_may_start_agents_at_once() {
+    let place = Place::new();
+    let image = image(place.directory.path(), AGENT.as_bytes(), None);
+    let starts: Vec<_> = (0..8)
+        .map(|number| {
+            let mut shell = place.login_shell("");
+            // Each with a token of its own.
+            let line =
+                shell.as_std().get_args().nth(1).unwrap().to_str().unwrap().replace(TOKEN, &format!("{number:016}"));
+            shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(line).env_clear().env("PATH", place.programs()).env("HOME", place.home());
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+            let image = image.clone();
+            Background::new(async move {
+                let mut transport = transport(shell.spawn().unwrap());
+                let token = format!("{number:016}");
+                let mut bootstrap = Bootstrap::new(&mut transport, &token);
+                let probe = bootstrap.probe(None).await.unwrap();
+                bootstrap.start(&probe, &image, true).await.unwrap().image_bytes
+            })
+        })
+        .collect();
+    for start in starts {
+        assert!(pollster::block_on(start) > 0);
+    }
     place.is_clean();
 }
 
@@ -213,18 +339,38 @@ fn a_system_without_an_agent_is_named() {
 }
 
 #[test]
-fn the_script_survives_any_login_shell() {
-    let script = script();
-    let unsafe_somewhere = ['\'', '\\', '!', '\n', '\r'];
-    assert_eq!(script.find(unsafe_somewhere), None, "{script}");
+fn what_is_sent_survives_any_login_shell() {
+    let line = shell(&Terms { token: TOKEN, title: "wxec:me@here:1", images: "-" }).line;
+    let quoted: Vec<_> = line.split('\'').skip(1).step_by(2).collect();
+    assert_eq!(quoted.len(), 3, "the script, and two ways to start from memory");
+    for text in quoted {
+        assert_eq!(text.find(['\\', '!', '\n', '\r']), None, "{text}");
+    }
+    // Both the longest line that old shells take and what reconnecting may cost.
+    assert!(line.len() < 4096, "{} bytes", line.len());
+}
+
+#[test]
+fn the_agent_fits_into_what_is_tried() {
+    let tried = "bs=65536 count=48";
+    assert!(SCRIPT.contains(tried));
 }
 
 #[test]
 fn probes_are_read() {
-    let probe = parse_probe("host:Linux x86_64:gzip").unwrap().unwrap();
-    assert_eq!(probe, Probe { target: Target::new("x86_64", "linux"), packing: Packing::Gzip });
-    assert!(parse_probe("host:Linux x86_64:lzma").is_none());
-    let error = parse_probe("host:Darwin arm64:gzip").unwrap().unwrap_err();
+    let probe = parse_probe("host|Linux x86_64|gzip|sum|/tmp| /proc (cannot write); /a;b").unwrap().unwrap();
+    assert_eq!(
+        probe,
+        Probe {
+            target: Target::new("x86_64", "linux"),
+            image: Accepted::Gzip,
+            verifies: true,
+            place: "/tmp".into(),
+            tried: vec!["/proc (cannot write)".into(), "/a".into(), "b".into()],
+        }
+    );
+    assert!(parse_probe("host|Linux x86_64|lzma|sum|/tmp|").is_none());
+    let error = parse_probe("host|Darwin arm64|gzip||/tmp|").unwrap().unwrap_err();
     assert!(error.to_string().contains("no agent for Darwin arm64"), "{error}");
-    assert!(parse_probe("host:Linux ../../etc:gzip").unwrap().is_err());
+    assert!(parse_probe("host|Linux ../../etc|gzip||/tmp|").unwrap().is_err());
 }

@@ -1,26 +1,213 @@
 //! The ways in: each gives one ordered byte pipe each way, and the last words of whatever is at the other end.
+//!
+//! But for `local:` and a first `ssh:`, a way in is a program to run where the hop before ends, here or on another
+//! machine: a [`Way`] says which, how it asks for a password, and what its complaints mean.
 
+mod container;
+mod doas;
+mod exec;
+mod kubectl;
 pub(crate) mod local;
+mod lxc;
+mod machinectl;
+mod nsenter;
+mod place;
 pub(crate) mod ssh;
+mod stderr;
+mod su;
+mod sudo;
 
-use std::{
-    any::Any,
-    fmt,
-    sync::{Arc, Mutex},
+use std::{fmt, io, pin::Pin, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    process::Child,
+};
+use wxec_protocol::{Command, Splice, StreamEnd};
+
+pub(crate) use container::{NoShell, ShellLess};
+pub(crate) use place::Place;
+pub(crate) use stderr::{StderrTail, printable};
+
+use crate::{
+    address::Hop,
+    error::{Phase, Unreachable},
+    options::Options,
+    runtime,
+    session::{ProcessHandle, Session},
+    stream::StreamWriter,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-
-use crate::runtime;
+/// A program that was told goodbye may take this long to end.
+const END_WITHIN: Duration = Duration::from_millis(500);
 
 /// One ordered byte pipe each way.
 pub(crate) struct Transport {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
-    pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(crate) writer: Writer,
     pub(crate) stderr: StderrTail,
-    /// The process at this end. Dropping it ends it.
-    #[expect(dead_code, reason = "held for what dropping it does")]
-    pub(crate) process: Box<dyn Any + Send>,
+    /// A terminal of its own, where a program that asks for passwords on none other gets them.
+    pub(crate) terminal: Option<Terminal>,
+    pub(crate) process: Ending,
+    /// The agent that passes this pipe's bytes on, if there is one.
+    pub(crate) hop: Option<Session>,
+}
+
+/// What a terminal shows, and what types on it.
+pub(crate) struct Terminal {
+    pub(crate) screen: StderrTail,
+    pub(crate) keyboard: StreamWriter,
+}
+
+/// The writing half of a pipe.
+pub(crate) enum Writer {
+    Pipe(Box<dyn AsyncWrite + Send + Unpin>),
+    /// The agent at whose machine it begins can put in what it holds.
+    Stream(StreamWriter),
+}
+
+/// What is at this end of a pipe. Dropping it ends it.
+pub(crate) enum Ending {
+    /// A child of this program.
+    Child(Box<Child>),
+    /// A process on another machine.
+    Remote(ProcessHandle),
+    /// A command of an ssh connection.
+    Ssh(Box<ssh::RemoteChild>),
+}
+
+/// What to run to get from one place to another.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// Program and arguments, and variables to set for them.
+    pub(crate) command: Command,
+    /// How it asks for a password, if it may.
+    pub(crate) prompt: Option<Prompt>,
+    /// What its complaints mean.
+    pub(crate) complaints: &'static [Complaint],
+}
+
+/// How a program asks for a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prompt {
+    /// What it prints then.
+    pub(crate) text: String,
+    /// Where: on a terminal of its own, or on stderr.
+    pub(crate) on_terminal: bool,
+}
+
+/// A complaint of a program, what it means, and what may help.
+#[derive(Debug)]
+pub(crate) struct Complaint {
+    /// Words that occur in it.
+    pub(crate) words: &'static str,
+    pub(crate) phase: Phase,
+    pub(crate) hint: &'static str,
+}
+
+/// What starts the bootstrap: a shell with our script, as a list of words or as a line for a shell.
+#[derive(Debug, Clone)]
+pub(crate) struct Shell {
+    pub(crate) argv: Vec<String>,
+    pub(crate) line: String,
+}
+
+/// The way that `hop` goes. Nothing for hops that are more than a program to run.
+pub(crate) fn way(hop: &Hop, shell: &Shell, options: &Options, token: &str) -> Option<Way> {
+    Some(match hop {
+        Hop::Local => return None,
+        Hop::Ssh(address) => ssh::way(address, shell, options),
+        Hop::Sudo(user) => sudo::way(user.as_deref(), shell, options, token),
+        Hop::Su(user) => su::way(user, shell, options),
+        Hop::Doas(user) => doas::way(user.as_deref(), shell, options),
+        Hop::Container(engine, name) => container::way(*engine, name, shell, options),
+        Hop::ContainerRun(engine, image) => container::way_to_fresh(*engine, image, shell, options),
+        Hop::Kubectl { context, namespace, pod, container } => {
+            kubectl::way(context.as_deref(), namespace, pod, container.as_deref(), shell, options)
+        }
+        Hop::Nsenter(pid) => nsenter::way(*pid, shell, options),
+        Hop::Lxc(name) => lxc::way(name, shell, options),
+        Hop::Machinectl(name) => machinectl::way(name, shell, options),
+        Hop::Exec(argv) => exec::way(argv, shell),
+    })
+}
+
+impl Way {
+    /// A way of these words, with messages in English: their meaning is looked up by their text.
+    pub(crate) fn new(argv: impl IntoIterator<Item = String>) -> Self {
+        let env = vec![("LC_ALL".into(), "C".into())];
+        Self { command: Command { argv: argv.into_iter().collect(), env }, ..Self::default() }
+    }
+
+    pub(crate) fn complaints(self, complaints: &'static [Complaint]) -> Self {
+        Self { complaints, ..self }
+    }
+}
+
+/// What is known about a failure, from what the program said: its line that is understood is the reason.
+pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]) -> Unreachable {
+    for Complaint { words, phase, hint } in complaints.iter().copied().flatten() {
+        let said = failure.stderr_tail.lines().chain(failure.reason.lines()).find(|line| line.contains(words));
+        if let Some(line) = said.map(|line| line.trim().to_owned()) {
+            return Unreachable { phase: *phase, reason: line, ..failure }.hint(*hint);
+        }
+    }
+    failure
+}
+
+/// Complaints of any shell, on any way.
+pub(crate) const SHELL_COMPLAINTS: &[Complaint] = &[
+    Complaint {
+        words: "account is currently not available",
+        phase: Phase::Policy,
+        hint: "the account's login shell lets nobody in; choose another account",
+    },
+    Complaint {
+        words: "This service allows sftp connections only",
+        phase: Phase::Policy,
+        hint: "the account may only transfer files; choose another account",
+    },
+    Complaint {
+        words: "restricted",
+        phase: Phase::Policy,
+        hint: "the account's login shell is a restricted one; choose another account",
+    },
+];
+
+impl Transport {
+    /// Ends what is at this end, politely at first; within a second.
+    pub(crate) async fn end(self) {
+        let Self { writer, process, reader, hop, .. } = self;
+        drop((writer, reader));
+        match process {
+            Ending::Child(mut child) => {
+                if tokio::time::timeout(END_WITHIN, child.wait()).await.is_err() {
+                    // It may be another account's by now, as sudo is; then the end of its stdin has to do.
+                    let _ = child.start_kill();
+                    let _ = tokio::time::timeout(END_WITHIN, child.wait()).await;
+                }
+            }
+            Ending::Remote(mut process) => {
+                let _ = tokio::time::timeout(END_WITHIN, process.ended()).await;
+            }
+            // Dropping an ssh session talks to its master, which takes a moment and blocks.
+            Ending::Ssh(child) => runtime::blocking(move || drop(child)).await,
+        }
+        drop(hop);
+    }
+
+    /// How the process at this end ended, if it has.
+    pub(crate) async fn exit(&mut self) -> Option<String> {
+        const WITHIN: Duration = Duration::from_millis(100);
+        match &mut self.process {
+            Ending::Child(child) => {
+                let status = tokio::time::timeout(WITHIN, child.wait()).await.ok()?.ok()?;
+                Some(status.code().map_or_else(|| status.to_string(), |code| StreamEnd::Exited(code).to_string()))
+            }
+            Ending::Remote(process) => Some(tokio::time::timeout(WITHIN, process.ended()).await.ok()??.to_string()),
+            Ending::Ssh(_) => None,
+        }
+    }
 }
 
 impl fmt::Debug for Transport {
@@ -29,45 +216,40 @@ impl fmt::Debug for Transport {
     }
 }
 
-/// The last lines the other end wrote to its stderr: what a person needs when a session breaks.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct StderrTail(Arc<Mutex<Vec<u8>>>);
-
-impl StderrTail {
-    /// A screenful. A host may write for hours.
-    const BYTES: usize = 4 << 10;
-
-    /// Reads `stderr` to its end, in the background.
-    pub(crate) fn collect(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
-        let tail = Self::default();
-        let kept = tail.clone();
-        runtime::spawn(async move {
-            let mut part = [0; 1024];
-            while let Ok(length @ 1..) = stderr.read(&mut part).await {
-                kept.push(&part[..length]);
-            }
-        });
-        tail
+impl Writer {
+    /// Has the agent where the pipe begins put in a part of what it holds.
+    pub(crate) async fn splice(&mut self, splice: Splice) -> io::Result<()> {
+        match self {
+            Self::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Stream(stream) => stream.splice(splice).await,
+        }
     }
 
-    pub(crate) fn push(&self, bytes: &[u8]) {
-        let mut tail = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tail.extend_from_slice(bytes);
-        let excess = tail.len().saturating_sub(Self::BYTES);
-        tail.drain(..excess);
-    }
-
-    /// The tail as text, made safe to print: a host could send a terminal's escape sequences.
-    pub(crate) fn text(&self) -> String {
-        let tail = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        printable(String::from_utf8_lossy(&tail).trim())
+    fn inner(&mut self) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
+        match self {
+            Self::Pipe(pipe) => Pin::new(&mut **pipe),
+            Self::Stream(stream) => Pin::new(stream),
+        }
     }
 }
 
-/// Replaces control characters, but for newlines and tabs.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|c| *c != '\r')
-        .map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c })
-        .collect()
+impl AsyncWrite for Writer {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        self.inner().poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+        self.inner().poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        self.inner().poll_shutdown(context)
+    }
 }

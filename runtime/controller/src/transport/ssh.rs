@@ -4,16 +4,20 @@
 //! The master connection is started here rather than by the `openssh` crate, because that crate always sets a host-key
 //! policy of its own; the user's has to win. The session in it is the crate's, in its native-mux form.
 
-use std::{ffi::OsString, path::PathBuf, process::Stdio, sync::Arc};
+use std::{path::PathBuf, process::Stdio, sync::Arc};
 
 use openssh::{Session, Stdio as SshStdio};
 use tokio::process::Command;
 
-use super::{StderrTail, Transport, printable};
+use super::{Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classify, printable};
 use crate::{
     address::SshAddress,
     error::{Phase, Unreachable, with_sources},
+    options::Options,
 };
+
+/// A command on a host.
+pub(crate) type RemoteChild = openssh::Child<Arc<Session>>;
 
 /// Names a configuration file to use in place of `~/.ssh/config`.
 pub const CONFIG_VARIABLE: &str = "WXEC_SSH_CONFIG";
@@ -24,37 +28,53 @@ const MASTER_IDLE_SECONDS: u8 = 5;
 const KEEPALIVE_SECONDS: u8 = 15;
 
 /// What connects to `address`: the arguments of the master connection, but for its socket.
-pub(crate) fn master_arguments(address: &SshAddress) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = ["-M", "-N", "-f", "-x", "-T"].map(Into::into).into();
+pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<String> {
+    let mut arguments: Vec<String> = ["-M", "-N", "-f"].map(Into::into).into();
     if let Some(config) = std::env::var_os(CONFIG_VARIABLE) {
-        arguments.extend(["-F".into(), config]);
+        arguments.extend(["-F".into(), config.to_string_lossy().into_owned()]);
     }
+    arguments.extend(["-o".into(), format!("ControlPersist={MASTER_IDLE_SECONDS}")]);
+    // Questions are ssh's own: they go to askpass if there is one, and to the terminal if somebody sits there.
+    let asks = options.ask_on_terminal || std::env::var_os("SSH_ASKPASS").is_some();
+    arguments.extend(common_arguments(address, asks));
+    arguments
+}
+
+/// From another host the same client goes on, as one process with that host's configuration; nobody can be asked there.
+pub(crate) fn way(address: &SshAddress, shell: &Shell, options: &Options) -> Way {
+    let mut argv = vec![options.tool_path("ssh")];
+    argv.extend(common_arguments(address, false));
+    argv.push(shell.line.clone());
+    Way::new(argv).complaints(COMPLAINTS)
+}
+
+fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
+    let mut arguments: Vec<String> = ["-x", "-T"].map(Into::into).into();
     for option in [
-        format!("ControlPersist={MASTER_IDLE_SECONDS}"),
         format!("ServerAliveInterval={KEEPALIVE_SECONDS}"),
-        "BatchMode=yes".into(),
+        format!("BatchMode={}", if asks { "no" } else { "yes" }),
         "ClearAllForwardings=yes".into(),
         "PermitLocalCommand=no".into(),
         "RemoteCommand=none".into(),
     ] {
-        arguments.extend(["-o".into(), option.into()]);
+        arguments.extend(["-o".into(), option]);
     }
     if let Some(port) = address.port {
-        arguments.extend(["-p".into(), port.to_string().into()]);
+        arguments.extend(["-p".into(), port.to_string()]);
     }
     if let Some(user) = &address.user {
-        arguments.extend(["-l".into(), user.into()]);
+        arguments.extend(["-l".into(), user.clone()]);
     }
-    arguments.extend(["--".into(), address.host.clone().into()]);
+    arguments.extend(["--".into(), address.host.clone()]);
     arguments
 }
 
-/// Runs `command`, a line for the login shell, on the host.
-pub(crate) async fn connect(address: &SshAddress, command: &str) -> Result<Transport, Unreachable> {
-    let session = Arc::new(start_master(address).await?);
-    let failure = |error: openssh::Error| Unreachable::new(Phase::Shell, with_sources(&error));
+/// Runs the bootstrap on the host, from here.
+pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Options) -> Result<Transport, Unreachable> {
+    let session = Arc::new(start_master(address, options).await?);
+    let failure = |error: openssh::Error| classify(Unreachable::new(Phase::Shell, with_sources(&error)), &[COMPLAINTS]);
     let mut child = session
-        .arc_raw_command(command)
+        .arc_raw_command(&shell.line)
         .stdin(SshStdio::piped())
         .stdout(SshStdio::piped())
         .stderr(SshStdio::piped())
@@ -64,20 +84,22 @@ pub(crate) async fn connect(address: &SshAddress, command: &str) -> Result<Trans
     let missing = || Unreachable::new(Phase::Shell, "a pipe of the ssh session is missing");
     Ok(Transport {
         reader: Box::new(child.stdout().take().ok_or_else(missing)?),
-        writer: Box::new(child.stdin().take().ok_or_else(missing)?),
+        writer: Writer::Pipe(Box::new(child.stdin().take().ok_or_else(missing)?)),
         stderr: StderrTail::collect(child.stderr().take().ok_or_else(missing)?),
-        process: Box::new(child),
+        terminal: None,
+        process: Ending::Ssh(Box::new(child)),
+        hop: None,
     })
 }
 
-async fn start_master(address: &SshAddress) -> Result<Session, Unreachable> {
+async fn start_master(address: &SshAddress, options: &Options) -> Result<Session, Unreachable> {
     let local =
         |error: std::io::Error| Unreachable::new(Phase::Local, format!("cannot make a control socket: {error}"));
     let directory = tempfile::Builder::new().prefix("wxec-").tempdir_in(socket_parent()).map_err(local)?;
-    let status = Command::new("ssh")
+    let status = Command::new(options.tool_path("ssh"))
         .arg("-S")
         .arg(directory.path().join("master"))
-        .args(master_arguments(address))
+        .args(master_arguments(address, options))
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -87,13 +109,15 @@ async fn start_master(address: &SshAddress) -> Result<Session, Unreachable> {
         .await
         .map_err(|error| {
             Unreachable::new(Phase::Local, format!("cannot run the ssh client: {error}"))
-                .hint("install OpenSSH's client, and check PATH")
+                .hint("install OpenSSH's client, or say where it is: `ConnectOptions::tool`, `--tool ssh=PATH`")
         })?;
     if status.success() {
         return Ok(Session::new_native_mux(directory));
     }
     let words = std::fs::read(directory.path().join("log")).unwrap_or_default();
-    Err(classify(&printable(String::from_utf8_lossy(&words).trim())))
+    let words = printable(String::from_utf8_lossy(&words).trim());
+    let failure = Unreachable::new(Phase::Connect, if words.is_empty() { "ssh failed without a word" } else { &words });
+    Err(classify(failure.hint("try `ssh` by hand with the same address"), &[COMPLAINTS]))
 }
 
 /// The master goes on writing after its first process has ended, so its words go to a file: a pipe would never close.
@@ -109,33 +133,51 @@ fn socket_parent() -> PathBuf {
         .unwrap_or_else(std::env::temp_dir)
 }
 
-/// Finds in ssh's own words which part of connecting failed, and what may help.
-fn classify(words: &str) -> Unreachable {
-    let (phase, hint) = [
-        ("Could not resolve hostname", Phase::Resolve, "check the host's name, and ssh's configuration for an alias"),
-        ("Connection refused", Phase::Connect, "check that sshd runs there, and its port"),
-        ("timed out", Phase::Connect, "check that the host is up and its port is reachable"),
-        ("No route to host", Phase::Connect, "check that the host is up and its network is reachable"),
-        ("Network is unreachable", Phase::Connect, "check the network of this machine"),
-        (
-            "Host key verification failed",
-            Phase::HostKey,
-            "connect once with `ssh` and check the key, or mend known_hosts",
-        ),
-        (
-            "REMOTE HOST IDENTIFICATION HAS CHANGED",
-            Phase::HostKey,
-            "if the host was really rebuilt, remove its old key from known_hosts",
-        ),
-        ("Permission denied", Phase::Authentication, "try `ssh` by hand: a key must be accepted without a question"),
-        (
-            "Too many authentication failures",
-            Phase::Authentication,
-            "set IdentityFile and IdentitiesOnly for this host",
-        ),
-    ]
-    .into_iter()
-    .find(|(pattern, ..)| words.contains(pattern))
-    .map_or((Phase::Connect, "try `ssh` by hand with the same address"), |(_, phase, hint)| (phase, hint));
-    Unreachable::new(phase, if words.is_empty() { "ssh failed without a word" } else { words }).hint(hint)
-}
+const COMPLAINTS: &[Complaint] = &[
+    Complaint {
+        words: "Could not resolve hostname",
+        phase: Phase::Resolve,
+        hint: "check the host's name, and ssh's configuration for an alias",
+    },
+    Complaint {
+        words: "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        phase: Phase::HostKey,
+        hint: "if the host was really rebuilt, remove its old key from known_hosts",
+    },
+    Complaint {
+        words: "Host key verification failed",
+        phase: Phase::HostKey,
+        hint: "connect once with `ssh` and check the key, or mend known_hosts",
+    },
+    Complaint { words: "Connection refused", phase: Phase::Connect, hint: "check that sshd runs there, and its port" },
+    Complaint {
+        words: "timed out",
+        phase: Phase::Connect,
+        hint: "check that the host is up and its port is reachable",
+    },
+    Complaint {
+        words: "No route to host",
+        phase: Phase::Connect,
+        hint: "check that the host is up and its network is reachable",
+    },
+    Complaint {
+        words: "Network is unreachable",
+        phase: Phase::Connect,
+        hint: "check the network of the machine it is reached from",
+    },
+    Complaint {
+        words: "Permission denied",
+        phase: Phase::Authentication,
+        hint: "try `ssh` by hand: a key must be accepted without a question",
+    },
+    Complaint {
+        words: "Too many authentication failures",
+        phase: Phase::Authentication,
+        hint: "set IdentityFile and IdentitiesOnly for this host",
+    },
+    Complaint {
+        words: "administratively prohibited",
+        phase: Phase::Policy,
+        hint: "sshd there does not allow commands for this account or key",
+    },
+];

@@ -16,7 +16,8 @@ macro_rules! absent {
 }
 
 absent! {
-    Address AddressError AgentImage Bound BuildError Call CallError CallErrorKind CallFuture Check CheckStatus Error Fleet
-    FleetCall FleetError Host Module ModuleError Operation Outcome Outcomes OutputHandler Phase Progress ProgressEvent
-    Quiet SshAddress Stats StderrProgress Unreachable Value Work
+    Address AddressError AgentImage Bound BuildError Call CallError CallErrorKind CallFuture Check CheckStatus
+    ConnectOptions Description Engine Error Fleet FleetCall FleetError Hop Host Module ModuleError Operation Outcome
+    Outcomes OutputHandler Password Phase Progress ProgressEvent Quiet Report SshAddress Stats StderrProgress Step
+    Unreachable Value Work
 }

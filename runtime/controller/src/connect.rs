@@ -1,0 +1,211 @@
+//! From an address to a conversation: the hops before it, the way in, the bootstrap, the greeting.
+
+use std::time::{Duration, Instant};
+
+use wxec_protocol::{Target, Traffic};
+
+use crate::{
+    address::{Address, Hop},
+    bootstrap::{self, Asked, Bootstrap, Probe, Terms},
+    error::{Phase, Unreachable},
+    hops,
+    host::Host,
+    options::{ConnectOptions, Options},
+    session::Session,
+    title::title,
+    transport::{NoShell, Place, SHELL_COMPLAINTS, ShellLess, Transport, Way, classify, local, ssh, way},
+};
+
+/// A conversation with a host, and how it came about.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) session: Session,
+    /// The hop before it, held open for it.
+    pub(crate) via: Option<Host>,
+    pub(crate) took: Duration,
+    pub(crate) agent_bytes: u64,
+    pub(crate) bootstrap: Traffic,
+    /// Where the agent's image went, and where it could not go.
+    pub(crate) place: Option<String>,
+    pub(crate) tried: Vec<String>,
+}
+
+/// What is left of the time that connecting may take.
+struct Clock {
+    limit: Duration,
+    left: Duration,
+}
+
+impl Clock {
+    /// Takes one step, which is about `phase`.
+    async fn step<T>(
+        &mut self,
+        phase: Phase,
+        step: impl Future<Output = Result<T, Unreachable>>,
+    ) -> Result<T, Unreachable> {
+        let start = Instant::now();
+        let done = tokio::time::timeout(self.left, step).await.unwrap_or_else(|_| {
+            Err(Unreachable::new(phase, format!("no answer within {:?}", self.limit))
+                .hint("check that the host is up and answers, or give it more time (`--connect-timeout`)"))
+        });
+        self.left = self.left.saturating_sub(start.elapsed());
+        done
+    }
+}
+
+/// Connects to `address`, over the hops before it.
+pub(crate) async fn connect(address: &Address, options: &ConnectOptions) -> Result<Connection, Unreachable> {
+    let via = match address.parent() {
+        Some(parent) => Some(hops::shared(&parent, options)),
+        // Only an agent can give a program a terminal of its own.
+        None if matches!(address.last(), Hop::Doas(_)) && options.get().become_password.is_some() => {
+            Some(hops::shared(&Address::from(Hop::Local), options))
+        }
+        None => None,
+    };
+    let place = match &via {
+        // The future of a chain would contain itself.
+        Some(via) => Place::Agent(Box::pin(via.session()).await.map_err(|error| error.at(via.name()))?),
+        None => Place::Here,
+    };
+    let start = Instant::now();
+    let options = options.get();
+    let attempt = Attempt {
+        address,
+        options,
+        token: token(),
+        title: title(options),
+        clock: Clock { limit: options.timeout, left: options.timeout },
+    };
+    let mut connection = attempt.run(&place).await?;
+    connection.via = via;
+    connection.took = start.elapsed();
+    Ok(connection)
+}
+
+/// One attempt to take the last hop of an address.
+struct Attempt<'a> {
+    address: &'a Address,
+    options: &'a Options,
+    token: String,
+    title: String,
+    clock: Clock,
+}
+
+impl Attempt<'_> {
+    async fn run(mut self, place: &Place) -> Result<Connection, Unreachable> {
+        let hop = self.address.last();
+        if *hop == Hop::Local {
+            return self.local().await;
+        }
+        let images = match self.options.cache_agent {
+            // What is to be found there has to be known here.
+            true => bootstrap::image(&Target::here()).await.map(|_| bootstrap::known_images())?,
+            false => "-".into(),
+        };
+        let terms = Terms { token: &self.token, title: &self.title, images: &images };
+        let shell = bootstrap::shell(&terms);
+        let (transport, way) = match (hop, place) {
+            (Hop::Ssh(address), Place::Here) => {
+                let connecting = ssh::connect(address, &shell, self.options);
+                (self.clock.step(Phase::Connect, connecting).await?, Way::default())
+            }
+            _ => {
+                let Some(way) = way(hop, &shell, self.options, &self.token) else {
+                    return Err(Unreachable::new(Phase::Local, format!("`{hop}` has to be the first hop")));
+                };
+                let terminal = way.prompt.as_ref().is_some_and(|prompt| prompt.on_terminal);
+                (self.clock.step(Phase::Connect, place.start(&way.command, terminal)).await?, way)
+            }
+        };
+        let failure = match self.bootstrap(transport, &way).await {
+            Err(failure) => classify(failure, &[way.complaints, SHELL_COMPLAINTS]),
+            connected => return connected,
+        };
+        match NoShell::of(hop, &failure, self.options) {
+            Some(container) => self.without_shell(place, &container).await,
+            None => Err(failure),
+        }
+    }
+
+    async fn local(mut self) -> Result<Connection, Unreachable> {
+        let image = bootstrap::image(&Target::here()).await?;
+        let transport = local::connect(&image, &self.title).await?;
+        let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await?;
+        Ok(connection(session, 0, Traffic::default()))
+    }
+
+    /// The part that is the same for every way in that ends at a shell.
+    async fn bootstrap(&mut self, mut transport: Transport, way: &Way) -> Result<Connection, Unreachable> {
+        match self.start(&mut transport, way).await {
+            Ok((started, probe)) => {
+                let greeting = Session::start(transport, &started.agent_said);
+                let session = self.clock.step(Phase::Protocol, greeting).await?;
+                let connection = connection(session, started.image_bytes, started.traffic);
+                Ok(Connection { place: Some(probe.place), tried: probe.tried, ..connection })
+            }
+            Err(failure) => {
+                transport.end().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn start(
+        &mut self,
+        transport: &mut Transport,
+        way: &Way,
+    ) -> Result<(bootstrap::Started, Probe), Unreachable> {
+        let address = self.address.to_string();
+        let password = self.options.become_password.as_ref();
+        let asked = way.prompt.as_ref().map(|prompt| Asked { prompt, password, address: &address });
+        // A program that asks what we do not understand is waited for in vain.
+        let phase = if way.prompt.is_some() { Phase::Privilege } else { Phase::Shell };
+        let stderr = transport.stderr.clone();
+        let mut bootstrap = Bootstrap::new(transport, &self.token);
+        let probe = self.clock.step(phase, bootstrap.probe(asked)).await;
+        let probe =
+            probe.map_err(|error| if error.stderr_tail.is_empty() { error.stderr(stderr.text()) } else { error })?;
+        let image = bootstrap::image(&probe.target).await?;
+        let starting = bootstrap.start(&probe, &image, is_far(self.address.last()));
+        let started = self.clock.step(Phase::Exec, starting).await?;
+        Ok((started, probe))
+    }
+
+    async fn without_shell(mut self, place: &Place, container: &NoShell<'_>) -> Result<Connection, Unreachable> {
+        let target = self.clock.step(Phase::Architecture, container.target(place)).await?;
+        let image = bootstrap::image(&target).await?;
+        let connecting = container.connect(place, &image, &self.token, &self.title);
+        let ShellLess { transport, sent_bytes } = self.clock.step(Phase::Exec, connecting).await?;
+        let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await?;
+        let traffic = Traffic { bytes_sent: sent_bytes, ..Traffic::default() };
+        Ok(connection(session, sent_bytes, traffic))
+    }
+}
+
+fn connection(session: Session, agent_bytes: u64, bootstrap: Traffic) -> Connection {
+    let took = Duration::ZERO;
+    Connection { session, via: None, took, agent_bytes, bootstrap, place: None, tried: Vec::new() }
+}
+
+impl Connection {
+    /// Ends the conversation, and those that were held open for it alone.
+    pub(crate) async fn close(self) {
+        self.session.close().await;
+        if let Some(via) = self.via {
+            via.release().await;
+        }
+    }
+}
+
+/// Whether a network lies before `hop`, so that sending less pays for unpacking.
+fn is_far(hop: &Hop) -> bool {
+    matches!(hop, Hop::Ssh(_) | Hop::Kubectl { .. } | Hop::Exec(_))
+}
+
+/// What no banner, and no other bootstrap on the same host, says by chance: 64 random bits.
+fn token() -> String {
+    use std::hash::{BuildHasher, RandomState};
+
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
+}

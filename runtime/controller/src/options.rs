@@ -1,0 +1,223 @@
+//! How hosts are to be reached, beyond their addresses.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use zeroize::Zeroizing;
+
+/// Reaching one hop and starting the agent there may take this long, building an agent not counted.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+
+/// A longer password is none: PAM itself stops at 512.
+const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// How hosts are to be reached, beyond their addresses. Hosts with the same options share the hops their addresses have
+/// in common.
+///
+/// ```
+/// use wxec_controller::{ConnectOptions, Host, Password};
+///
+/// let options = ConnectOptions::new().become_password(Password::from_env("APP_PASSWORD")).tool("docker", "/opt/docker");
+/// let host = Host::new("web1/sudo:app")?.with_options(&options);
+/// # Ok::<(), wxec_controller::AddressError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct ConnectOptions(Arc<Options>);
+
+#[derive(Clone)]
+pub(crate) struct Options {
+    pub(crate) become_password: Option<Password>,
+    pub(crate) cache_agent: bool,
+    pub(crate) mask_name: bool,
+    pub(crate) ask_on_terminal: bool,
+    pub(crate) timeout: Duration,
+    tools: BTreeMap<String, String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            become_password: None,
+            cache_agent: false,
+            mask_name: false,
+            ask_on_terminal: false,
+            timeout: CONNECT_WITHIN,
+            tools: BTreeMap::new(),
+        }
+    }
+}
+
+impl Options {
+    /// What runs when `name` is meant.
+    pub(crate) fn tool_path(&self, name: &str) -> String {
+        self.tools.get(name).map_or(name, String::as_str).to_owned()
+    }
+}
+
+static USUAL: LazyLock<ConnectOptions> = LazyLock::new(ConnectOptions::default);
+
+impl ConnectOptions {
+    /// The usual way.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The one value that all hosts have which were given none.
+    pub(crate) fn usual() -> Self {
+        USUAL.clone()
+    }
+
+    /// What `sudo`, `su` and `doas` are told when they ask. Without it they must not ask.
+    #[must_use]
+    pub fn become_password(self, password: Password) -> Self {
+        self.with(|options| options.become_password = Some(password))
+    }
+
+    /// Keeps the agent's image in the account's cache directory on the host, under its digest, so that the next
+    /// connection need not send it. It is verified before each use. Off by default: nothing is left on hosts.
+    #[must_use]
+    pub fn cache_agent(self, keep: bool) -> Self {
+        self.with(|options| options.cache_agent = keep)
+    }
+
+    /// Shows agents in lists of processes as `wxec` only, rather than with this account, machine and process.
+    #[must_use]
+    pub fn mask_name(self, mask: bool) -> Self {
+        self.with(|options| options.mask_name = mask)
+    }
+
+    /// Lets ssh ask for passwords and codes on this program's terminal. Off by default: programs run where nobody sits.
+    /// An askpass program named by `SSH_ASKPASS` is used in any case.
+    #[must_use]
+    pub fn ask_on_terminal(self, ask: bool) -> Self {
+        self.with(|options| options.ask_on_terminal = ask)
+    }
+
+    /// How long reaching each hop and starting its agent may take, questions to people included; 30 s by default.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.with(|options| options.timeout = timeout)
+    }
+
+    /// Runs `path` where `name` would be run: `ssh`, `sudo`, `su`, `doas`, `docker`, `podman`, `kubectl`, `nsenter`,
+    /// `lxc-attach` or `systemd-run`, on whichever machine a hop starts from.
+    #[must_use]
+    pub fn tool(self, name: impl Into<String>, path: impl Into<String>) -> Self {
+        self.with(|options| _ = options.tools.insert(name.into(), path.into()))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    pub(crate) fn get(&self) -> &Options {
+        &self.0
+    }
+
+    /// Tells values apart: only clones of one value are the same.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("cache_agent", &self.0.cache_agent)
+            .field("mask_name", &self.0.mask_name)
+            .field("timeout", &self.0.timeout)
+            .field("tools", &self.0.tools)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the password of an account comes from. It is asked for when a program on the way asks, and wiped from memory
+/// once typed.
+#[derive(Clone)]
+pub struct Password(Arc<Source>);
+
+type Source = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync;
+
+impl Password {
+    /// This very password.
+    pub fn new(password: impl Into<String>) -> Self {
+        let password = Zeroizing::new(password.into());
+        Self(Arc::new(move |_| Ok(password.clone())))
+    }
+
+    /// What an environment variable of this process holds.
+    pub fn from_env(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self(Arc::new(move |_| match std::env::var(&name) {
+            Ok(password) => Ok(Zeroizing::new(password)),
+            Err(error) => Err(io::Error::other(format!("the environment variable {name}: {error}"))),
+        }))
+    }
+
+    /// The first line of a file.
+    pub fn from_file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self(Arc::new(move |_| {
+            let text = std::fs::read_to_string(&path).map(Zeroizing::new);
+            let text = text.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+            Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+        }))
+    }
+
+    /// Whatever `ask` says, which is told the address of the account.
+    pub fn ask(ask: impl Fn(&str) -> io::Result<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |address| ask(address).map(Zeroizing::new)))
+    }
+
+    /// The password for an address, as a line to be typed.
+    pub(crate) fn line(&self, address: &str) -> io::Result<Zeroizing<String>> {
+        let mut line = (self.0)(address)?;
+        if line.len() > MAX_PASSWORD_BYTES || line.contains(['\n', '\r', '\0']) {
+            return Err(io::Error::other("it is no password: too long, or more than one line"));
+        }
+        // Growing would leave a copy behind.
+        let mut typed = Zeroizing::new(String::with_capacity(line.len() + 1));
+        typed.push_str(&line);
+        typed.push('\n');
+        line.clear();
+        Ok(typed)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_lines_and_never_shown() {
+        let password = Password::new("correct horse");
+        assert_eq!(&*password.line("sudo:").unwrap().clone(), "correct horse\n");
+        assert!(
+            !format!("{password:?} {:?}", ConnectOptions::new().become_password(password.clone())).contains("horse")
+        );
+        assert!(Password::new("two\nlines").line("sudo:").is_err());
+        assert!(Password::from_env("WXEC_NO_SUCH_VARIABLE").line("sudo:").is_err());
+        let asked = Password::ask(|address| Ok(format!("for {address}")));
+        assert_eq!(&*asked.line("a/su:b").unwrap().clone(), "for a/su:b\n");
+    }
+
+    #[test]
+    fn only_clones_are_the_same() {
+        let options = ConnectOptions::new();
+        assert_eq!(options.identity(), options.clone().identity());
+        assert_ne!(options.identity(), options.clone().mask_name(true).identity());
+        assert_eq!(ConnectOptions::usual().identity(), ConnectOptions::usual().identity());
+    }
+}

@@ -1,0 +1,170 @@
+//! Streams of a session, as pipes: what a process on the other machine reads and writes.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::mpsc,
+};
+use wxec_protocol::{CHUNK_BYTES, Splice, StreamId};
+
+use crate::session::{StreamCommand, StreamCommands};
+
+/// What a stream brings.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Data(Bytes),
+    /// Nothing more.
+    End,
+}
+
+/// Reads what a stream brings.
+pub(crate) struct StreamReader {
+    id: StreamId,
+    commands: StreamCommands,
+    incoming: mpsc::UnboundedReceiver<Incoming>,
+    unread: Bytes,
+    ended: bool,
+}
+
+/// How much may be sent on a stream now; the session's driver adds to it.
+#[derive(Debug, Default)]
+pub(crate) struct Window(Mutex<WindowState>);
+
+#[derive(Debug, Default)]
+struct WindowState {
+    bytes: u64,
+    closed: bool,
+    waiting: Option<Waker>,
+}
+
+/// Writes to a stream. Dropping it sends the end of the stream; dropping all of a process' streams ends the process.
+pub(crate) struct StreamWriter {
+    id: StreamId,
+    commands: StreamCommands,
+    window: Arc<Window>,
+    finished: bool,
+}
+
+impl StreamReader {
+    pub(crate) fn new(id: StreamId, commands: StreamCommands, incoming: mpsc::UnboundedReceiver<Incoming>) -> Self {
+        Self { id, commands, incoming, unread: Bytes::new(), ended: false }
+    }
+}
+
+impl AsyncRead for StreamReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.unread.is_empty() && !self.ended {
+            match ready!(self.incoming.poll_recv(context)) {
+                Some(Incoming::Data(bytes)) => self.unread = bytes,
+                Some(Incoming::End) => self.ended = true,
+                None => return Poll::Ready(Err(io::Error::other("the hop before it is lost"))),
+            }
+        }
+        let length = self.unread.len().min(buffer.remaining());
+        if length > 0 {
+            let part = self.unread.split_to(length);
+            buffer.put_slice(&part);
+            self.commands.send(StreamCommand::Taken { id: self.id, bytes: length as u64 });
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Window {
+    fn lock(&self) -> MutexGuard<'_, WindowState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.bytes += bytes;
+        if let Some(waker) = state.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Nobody will ever take anything any more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        if let Some(waker) = state.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Takes between `least` and `most` bytes of it.
+    fn poll_take(&self, context: &mut Context<'_>, least: u64, most: u64) -> Poll<io::Result<u64>> {
+        let mut state = self.lock();
+        if state.closed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if state.bytes < least {
+            state.waiting = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let bytes = state.bytes.min(most);
+        state.bytes -= bytes;
+        Poll::Ready(Ok(bytes))
+    }
+}
+
+impl StreamWriter {
+    pub(crate) fn new(id: StreamId, commands: StreamCommands, window: Arc<Window>) -> Self {
+        Self { id, commands, window, finished: false }
+    }
+
+    /// Has the agent at the other end put in a part of a blob that it holds.
+    pub(crate) async fn splice(&mut self, splice: Splice) -> io::Result<()> {
+        std::future::poll_fn(|context| self.window.poll_take(context, splice.length, splice.length)).await?;
+        self.commands.send(StreamCommand::Splice { id: self.id, splice });
+        Ok(())
+    }
+}
+
+impl AsyncWrite for StreamWriter {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        // At most what travels in one part anyway.
+        let most = bytes.len().min(4 * CHUNK_BYTES) as u64;
+        let length = usize::try_from(ready!(self.window.poll_take(context, 1, most))?).unwrap_or(0);
+        let bytes = Bytes::copy_from_slice(&bytes[..length]);
+        self.commands.send(StreamCommand::Data { id: self.id, bytes });
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.finish();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl StreamWriter {
+    fn finish(&mut self) {
+        if !std::mem::replace(&mut self.finished, true) {
+            self.commands.send(StreamCommand::Finish { id: self.id });
+        }
+    }
+}
+
+impl Drop for StreamWriter {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

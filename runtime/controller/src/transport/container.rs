@@ -1,0 +1,192 @@
+//! `docker:`, `podman:` and their `-run:`: a running container, or a fresh one of an image.
+//!
+//! Where the image has a shell, the way in is like any other. Where it has none, the agent's image is copied in, through
+//! the engine, and started in place of the shell.
+
+use wxec_protocol::{Command, Target};
+
+use super::{Complaint, Phase, Place, Shell, Transport, Way, Writer};
+use crate::{
+    address::{Engine, Hop},
+    bootstrap::{architecture, send_image},
+    error::Unreachable,
+    options::Options,
+};
+use wxec_build::AgentImage;
+
+/// What makes fresh containers known as ours.
+const LABEL: &str = "--label=wxec";
+
+pub(crate) fn way(engine: Engine, name: &str, shell: &Shell, options: &Options) -> Way {
+    let argv = [&options.tool_path(engine.name()), "exec", "-i", name].map(Into::into);
+    Way::new(argv.into_iter().chain(shell.argv.iter().cloned())).complaints(COMPLAINTS)
+}
+
+/// The agent is the container's first process: the container ends with it, and is removed by the engine.
+pub(crate) fn way_to_fresh(engine: Engine, image: &str, shell: &Shell, options: &Options) -> Way {
+    let [sh, rest @ ..] = &*shell.argv else { return Way::default() };
+    let entrypoint = format!("--entrypoint={sh}");
+    let argv = [&options.tool_path(engine.name()), "run", "-i", "--rm", LABEL, &entrypoint, image].map(Into::into);
+    Way::new(argv.into_iter().chain(rest.iter().cloned())).complaints(COMPLAINTS)
+}
+
+/// A container in which there is no shell.
+pub(crate) struct NoShell<'a> {
+    engine: Engine,
+    /// A running container's name, or an image's.
+    name: &'a str,
+    is_image: bool,
+    tool: String,
+}
+
+/// The agent in such a container, about to say hello.
+pub(crate) struct ShellLess {
+    pub(crate) transport: Transport,
+    pub(crate) sent_bytes: u64,
+}
+
+impl<'a> NoShell<'a> {
+    /// Whether `failure` means that `hop` is one.
+    pub(crate) fn of(hop: &'a Hop, failure: &Unreachable, options: &Options) -> Option<Self> {
+        let (engine, name, is_image) = match hop {
+            Hop::Container(engine, name) => (*engine, name, false),
+            Hop::ContainerRun(engine, image) => (*engine, image, true),
+            _ => return None,
+        };
+        // Docker complains on stdout.
+        let said = [&failure.reason, &failure.stderr_tail];
+        let no_such_program = NO_SUCH_PROGRAM.iter().any(|words| said.iter().any(|said| said.contains(words)));
+        no_such_program.then(|| Self { engine, name, is_image, tool: options.tool_path(engine.name()) })
+    }
+
+    /// What containers of this engine run on.
+    pub(crate) async fn target(&self, place: &Place) -> Result<Target, Unreachable> {
+        let format = match self.engine {
+            Engine::Docker => "{{.Server.Arch}}",
+            Engine::Podman => "{{.Client.OsArch}}",
+        };
+        let answer = place.run(&self.command(["version", "--format", format]), async |_| Ok(())).await?;
+        architecture("Linux", answer.strip_prefix("linux/").unwrap_or(&answer))
+    }
+
+    /// Copies the agent in and starts it.
+    pub(crate) async fn connect(
+        &self,
+        place: &Place,
+        image: &AgentImage,
+        token: &str,
+        title: &str,
+    ) -> Result<ShellLess, Unreachable> {
+        let file = format!(".wxec-{token}");
+        let path = format!("/{file}");
+        let container = match self.is_image {
+            false => self.name.to_owned(),
+            true => {
+                let entrypoint = format!("--entrypoint={path}");
+                let create = self.command(["create", "-i", "--rm", LABEL, &entrypoint, self.name, title, &path]);
+                place.run(&create, async |_| Ok(())).await?
+            }
+        };
+        let copied = self.copy(place, image, &file, &container).await;
+        let sent_bytes = match copied {
+            Ok(sent) => sent,
+            Err(error) => {
+                if self.is_image {
+                    let _ = place.run(&self.command(["rm", &container]), async |_| Ok(())).await;
+                }
+                return Err(error);
+            }
+        };
+        let start = match self.is_image {
+            // The agent removes its file.
+            false => self.command(["exec", "-i", &container, &path, title, &path]),
+            true => self.command(["start", "-a", "-i", &container]),
+        };
+        Ok(ShellLess { transport: place.start(&start, false).await?, sent_bytes })
+    }
+
+    /// Copies the agent to the container's root, as the one file of an archive. Returns how many bytes were sent.
+    async fn copy(&self, place: &Place, image: &AgentImage, file: &str, container: &str) -> Result<u64, Unreachable> {
+        const BLOCK: u64 = 512;
+        let mut header = tar::Header::new_gnu();
+        header.set_path(file).map_err(|error| Unreachable::new(Phase::Local, error.to_string()))?;
+        header.set_size(image.bytes);
+        header.set_mode(0o755);
+        header.set_cksum();
+        // The file is filled up to whole blocks; two empty ones are the end.
+        let rest = image.bytes.next_multiple_of(BLOCK) - image.bytes + 2 * BLOCK;
+        let mut sent_bytes = 0;
+        let destination = format!("{container}:/");
+        let feed = async |writer: &mut Writer| {
+            use tokio::io::AsyncWriteExt;
+
+            writer.write_all(header.as_bytes()).await?;
+            sent_bytes = send_image(writer, image, place.agent()).await?;
+            writer.write_all(&vec![0; usize::try_from(rest).unwrap_or(0)]).await
+        };
+        let copied = place.run(&self.command(["cp", "-", &destination]), feed).await;
+        copied.map_err(|error| super::classify(error, &[COMPLAINTS]))?;
+        Ok(sent_bytes)
+    }
+
+    fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        Way::new(std::iter::once(&*self.tool).chain(arguments).map(Into::into)).command
+    }
+}
+
+/// What engines and the programs below them say when there is no `sh`.
+const NO_SUCH_PROGRAM: &[&str] = &[
+    "executable file not found",
+    "executable file `sh` not found",
+    "exec: \"sh\": stat",
+    "sh: no such file or directory",
+    "\"sh\": no such file",
+];
+
+const COMPLAINTS: &[Complaint] = &[
+    Complaint { words: "No such container", phase: Phase::Resolve, hint: "check the container's name (`docker ps`)" },
+    Complaint { words: "no such container", phase: Phase::Resolve, hint: "check the container's name (`podman ps`)" },
+    Complaint {
+        words: "no container with name or ID",
+        phase: Phase::Resolve,
+        hint: "check the container's name (`podman ps`)",
+    },
+    Complaint { words: "is not running", phase: Phase::Connect, hint: "start the container" },
+    Complaint {
+        words: "can only create exec sessions on running containers",
+        phase: Phase::Connect,
+        hint: "start the container",
+    },
+    Complaint { words: "is paused", phase: Phase::Connect, hint: "unpause the container" },
+    Complaint {
+        words: "permission denied while trying to connect",
+        phase: Phase::Privilege,
+        hint: "your account may not use the engine: put `sudo:` before it, or join its group",
+    },
+    Complaint {
+        words: "Cannot connect to the Docker daemon",
+        phase: Phase::Connect,
+        hint: "check that Docker runs there",
+    },
+    Complaint {
+        words: "failed to connect to the docker API",
+        phase: Phase::Connect,
+        hint: "check that Docker runs there",
+    },
+    Complaint {
+        words: "Unable to find image",
+        phase: Phase::Resolve,
+        hint: "check the image's name, or pull it first",
+    },
+    Complaint {
+        words: "pull access denied",
+        phase: Phase::Resolve,
+        hint: "check the image's name, or log in to its registry",
+    },
+    Complaint { words: "authorization denied", phase: Phase::Policy, hint: "a plugin of the engine does not allow it" },
+    Complaint {
+        words: "read-only",
+        phase: Phase::Exec,
+        hint: "the container has no shell and its root cannot be written to: the agent can neither be unpacked nor copied in",
+    },
+];

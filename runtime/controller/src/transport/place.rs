@@ -1,0 +1,121 @@
+//! Where programs are run to get one hop further: here, or where an agent is.
+
+use std::{io, process::Stdio};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command as OsCommand,
+};
+use wxec_protocol::{Command, StreamEnd};
+
+use super::{Ending, StderrTail, Terminal, Transport, Writer};
+use crate::{
+    error::{Phase, Unreachable},
+    session::{Process, Session},
+};
+
+/// What a program that is only asked something may answer.
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
+
+/// Linux allows an argument no more than 128 KiB, and all of them together some megabytes.
+const MAX_COMMAND_BYTES: usize = 128 << 10;
+
+/// Where programs are run.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// On this machine, by this program.
+    Here,
+    /// Where an agent is, by that agent.
+    Agent(Session),
+}
+
+impl Place {
+    /// Starts a program whose stdin and stdout are a pipe to the next place.
+    pub(crate) async fn start(&self, command: &Command, terminal: bool) -> Result<Transport, Unreachable> {
+        let length: usize = command.argv.iter().map(String::len).sum();
+        if length > MAX_COMMAND_BYTES {
+            return Err(Unreachable::new(Phase::Local, format!("a command of {length} bytes is too long")));
+        }
+        match self {
+            Self::Here => start_here(command).map_err(|error| cannot_run(command, &error.to_string())),
+            Self::Agent(session) => {
+                let process = session.start_process(command.clone(), terminal).await;
+                let process = process.map_err(|error| Unreachable::new(Phase::Connect, error.to_string()))?;
+                Ok(over_agent(process, session.clone()))
+            }
+        }
+    }
+
+    /// Runs a program to its end, with what `feed` sends as its input. Returns what it printed, or what it complained.
+    pub(crate) async fn run(
+        &self,
+        command: &Command,
+        feed: impl AsyncFnOnce(&mut Writer) -> io::Result<()>,
+    ) -> Result<String, Unreachable> {
+        let mut transport = self.start(command, false).await?;
+        // A program that stops reading says why on stderr.
+        let _ = feed(&mut transport.writer).await;
+        let _ = transport.writer.shutdown().await;
+        transport.writer = Writer::Pipe(Box::new(tokio::io::sink()));
+        let mut answer = String::new();
+        let read = (&mut transport.reader).take(MAX_ANSWER_BYTES).read_to_string(&mut answer).await;
+        let exit = transport.exit().await.unwrap_or_else(|| "no exit code".into());
+        match read {
+            Ok(_) if exit == StreamEnd::Exited(0).to_string() => Ok(answer.trim().into()),
+            _ => {
+                let program = &command.argv[0];
+                Err(Unreachable::new(Phase::Connect, format!("`{program}` failed ({exit})"))
+                    .stderr(transport.stderr.text()))
+            }
+        }
+    }
+
+    /// The agent, if there is one.
+    pub(crate) fn agent(&self) -> Option<&Session> {
+        match self {
+            Self::Here => None,
+            Self::Agent(session) => Some(session),
+        }
+    }
+}
+
+fn cannot_run(command: &Command, reason: &str) -> Unreachable {
+    let program = command.argv.first().map_or("nothing", String::as_str);
+    Unreachable::new(Phase::Local, format!("cannot run `{program}`: {reason}"))
+        .hint("install it, or say where it is: `ConnectOptions::tool`, `--tool NAME=PATH`")
+}
+
+fn start_here(command: &Command) -> io::Result<Transport> {
+    let [program, arguments @ ..] = &*command.argv else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let mut child = OsCommand::new(program)
+        .args(arguments)
+        .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A Ctrl-C on the terminal is for the controller, which then ends everything properly.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    let missing = || io::Error::other("a pipe is missing");
+    Ok(Transport {
+        reader: Box::new(child.stdout.take().ok_or_else(missing)?),
+        writer: Writer::Pipe(Box::new(child.stdin.take().ok_or_else(missing)?)),
+        stderr: StderrTail::collect(child.stderr.take().ok_or_else(missing)?),
+        terminal: None,
+        process: Ending::Child(Box::new(child)),
+        hop: None,
+    })
+}
+
+fn over_agent(process: Process, session: Session) -> Transport {
+    let Process { reader, writer, stderr, terminal, handle } = process;
+    Transport {
+        reader: Box::new(reader),
+        writer: Writer::Stream(writer),
+        stderr: StderrTail::collect(stderr),
+        terminal: terminal.map(|(screen, keyboard)| Terminal { screen: StderrTail::collect(screen), keyboard }),
+        process: Ending::Remote(handle),
+        hop: Some(session),
+    }
+}

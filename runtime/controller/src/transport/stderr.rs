@@ -1,0 +1,86 @@
+//! The last words of the other end: what a person needs when a session breaks, and where programs ask for passwords.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    sync::Notify,
+};
+
+use crate::runtime;
+
+/// The last lines the other end wrote to its stderr.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StderrTail(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    bytes: Mutex<Vec<u8>>,
+    grown: Notify,
+}
+
+impl StderrTail {
+    /// A screenful. A host may write for hours.
+    const BYTES: usize = 4 << 10;
+
+    /// Reads `stderr` to its end, in the background.
+    pub(crate) fn collect(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        let tail = Self::default();
+        let kept = tail.clone();
+        runtime::spawn(async move {
+            let mut part = [0; 1024];
+            while let Ok(length @ 1..) = stderr.read(&mut part).await {
+                kept.push(&part[..length]);
+            }
+        });
+        tail
+    }
+
+    pub(crate) fn push(&self, bytes: &[u8]) {
+        let mut tail = self.lock();
+        tail.extend_from_slice(bytes);
+        let excess = tail.len().saturating_sub(Self::BYTES);
+        tail.drain(..excess);
+        self.0.grown.notify_one();
+    }
+
+    /// Waits until `words` were written, and forgets all up to their end.
+    pub(crate) async fn wait_for(&self, words: &str) {
+        loop {
+            {
+                let mut tail = self.lock();
+                if let Some(start) = tail.windows(words.len()).position(|window| window == words.as_bytes()) {
+                    tail.drain(..start + words.len());
+                    return;
+                }
+            }
+            self.0.grown.notified().await;
+        }
+    }
+
+    /// The tail as text, made safe to print: a host could send a terminal's escape sequences.
+    pub(crate) fn text(&self) -> String {
+        printable(String::from_utf8_lossy(&self.lock()).trim())
+    }
+
+    /// The same, after the moment by which last words may be behind the end of stdout.
+    pub(crate) async fn settled(&self) -> String {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.text()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Replaces control characters, but for newlines and tabs.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| *c != '\r')
+        .map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c })
+        .collect()
+}
