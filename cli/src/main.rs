@@ -1,6 +1,7 @@
 //! The `wxec` command: calls functions on other machines from a shell. It is a thin layer over the library of the same
 //! name: what is typed becomes calls, what comes back becomes lines and an exit code.
 
+mod access;
 mod args;
 mod arguments;
 mod command_error;

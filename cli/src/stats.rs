@@ -42,6 +42,7 @@ impl HostCosts {
         self.connection.connect += other.connection.connect;
         self.connection.agent_bytes += other.connection.agent_bytes;
         self.connection.module_bytes += other.connection.module_bytes;
+        self.connection.hop_bytes += other.connection.hop_bytes;
         self.connection.bytes_sent += other.connection.bytes_sent;
         self.connection.bytes_received += other.connection.bytes_received;
         self.connection.round_trips += other.connection.round_trips;
@@ -55,6 +56,7 @@ impl HostCosts {
             ("call_ms", json!(millis(call))),
             ("agent_bytes", json!(connection.agent_bytes)),
             ("module_bytes", json!(connection.module_bytes)),
+            ("hop_bytes", json!(connection.hop_bytes)),
             ("bytes_sent", json!(connection.bytes_sent)),
             ("bytes_received", json!(connection.bytes_received)),
             ("round_trips", json!(connection.round_trips)),

@@ -2,15 +2,23 @@
 
 use wxec::{Address, Fleet, Host, OutputHandler};
 
-use crate::command_error::CommandError;
+use crate::{access::Access, command_error::CommandError};
 
-/// The hosts that `target` names, each once. What their guests print goes to the listener that `output` makes, once it
-/// is known whether they are several.
-pub(crate) fn hosts(target: &str, output: impl FnOnce(bool) -> OutputHandler) -> Result<Vec<Host>, CommandError> {
-    let hosts = split(target).map(|address| parse(address).map(Host::from)).collect::<Result<Fleet, _>>()?;
-    let hosts = hosts.hosts();
-    let output = output(hosts.len() > 1);
-    Ok(hosts.iter().map(|host| host.with_output(output.clone())).collect())
+/// The hosts that `target` names, each once, to be reached as `access` says. What their guests print goes to the
+/// listener that `output` makes, once it is known whether they are several.
+pub(crate) fn hosts(
+    target: &str,
+    access: &Access,
+    output: impl FnOnce(bool) -> OutputHandler,
+) -> Result<Vec<Host>, CommandError> {
+    let hosts = named(target)?;
+    let options = access.options(hosts.hosts().len())?;
+    let output = output(hosts.hosts().len() > 1);
+    Ok(hosts.hosts().iter().map(|host| host.with_options(&options).with_output(output.clone())).collect())
+}
+
+fn named(target: &str) -> Result<Fleet, CommandError> {
+    split(target).map(|address| parse(address).map(Host::from)).collect()
 }
 
 /// One address.
@@ -27,15 +35,18 @@ pub(crate) fn parse(address: &str) -> Result<Address, CommandError> {
     Ok(address.parse()?)
 }
 
-/// Cuts a list at its commas, but for those in brackets.
+/// Cuts a list at its commas, but for those in brackets; brackets in JSON's strings do not count.
 fn split(target: &str) -> impl Iterator<Item = &str> {
-    let mut depth = 0_i32;
+    let (mut depth, mut in_string, mut escaped) = (0_i32, false, false);
     let parts = target.split(move |c| {
-        depth += match c {
-            '[' => 1,
-            ']' => -1,
-            _ => 0,
-        };
+        match c {
+            _ if std::mem::take(&mut escaped) => {}
+            '\\' if in_string => escaped = true,
+            '"' if depth > 0 => in_string = !in_string,
+            '[' if !in_string => depth += 1,
+            ']' if !in_string => depth -= 1,
+            _ => {}
+        }
         c == ',' && depth == 0
     });
     parts.map(str::trim)
@@ -43,13 +54,10 @@ fn split(target: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn addresses(target: &str) -> Result<Vec<String>, CommandError> {
-        let hosts = hosts(target, |_| Arc::new(|_, _, _| ()))?;
-        Ok(hosts.iter().map(|host| host.address().to_string()).collect())
+        Ok(named(target)?.hosts().iter().map(|host| host.address().to_string()).collect())
     }
 
     #[test]
@@ -58,6 +66,10 @@ mod tests {
         assert_eq!(
             addresses("web1, deploy@web2:22,ssh:[::1]:22,web1").unwrap(),
             ["ssh:web1", "ssh:deploy@web2:22", "ssh:[::1]:22"]
+        );
+        assert_eq!(
+            addresses(r#"web1/sudo:app, exec:["a,]b\"","c"]/su:x,docker:c"#).unwrap(),
+            ["ssh:web1/sudo:app", r#"exec:["a,]b\"","c"]/su:x"#, "docker:c"]
         );
     }
 
@@ -71,6 +83,5 @@ mod tests {
         ] {
             assert_eq!(addresses(target).unwrap_err().to_string(), message);
         }
-        assert!(addresses("web1,docker:x").unwrap_err().to_string().contains("not supported yet"));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wxec::Limits;
 
 use crate::{
+    access::Access,
     args::Verbosity,
     arguments::Given,
     command_error::CommandError,
@@ -34,7 +35,7 @@ const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `ssh:deploy@web1:2222`; or several with commas between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
     target: String,
     /// What to call, such as `words::stats::lengths` or `./words.wasm::count`
     #[arg(value_name = "MODULE::FUNC")]
@@ -63,17 +64,21 @@ pub(crate) struct Args {
     /// At the end, print on stderr what it cost, as one JSON object
     #[arg(long)]
     stats: bool,
+    #[command(flatten)]
+    access: Access,
 }
 
 const EXAMPLES: &str = r#"Examples:
   wxec call local: words::count "to be or not to be"
   wxec call web1 words::top '"a b a"' 1
+  wxec call -K web1/sudo:app words::count "runs as app"
+  wxec call docker:web,docker-run:debian words::count "runs in containers"
   wxec call web1,deploy@web2:2222 ./words.wasm::stats::lengths --args '{"text": "a b a"}'
   wxec call web1 thumbnails::shrink @photo.jpg 200 --raw --memory 1GiB >small.jpg"#;
 
 pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let (source, name) = split_function(&args.function)?;
-    let hosts = target::hosts(&args.target, |several| guest_output(several, verbosity))?;
+    let hosts = target::hosts(&args.target, &args.access, |several| guest_output(several, verbosity))?;
     let several = hosts.len() > 1;
     let given = args.given()?;
 

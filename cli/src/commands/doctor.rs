@@ -2,15 +2,16 @@
 
 use std::process::Command;
 
-use wxec::{CheckStatus, Host, checks};
+use wxec::{CheckStatus, Host, Report, checks};
 
 use crate::{
+    access::Access,
     args::Verbosity,
     command_error::CommandError,
     exit_code,
     interrupt::block_on,
     output::{guest_output, print_line},
-    quantity::show_duration,
+    quantity::{show_duration, show_size},
     target,
 };
 
@@ -23,12 +24,14 @@ use crate::{
 pub(crate) struct Args {
     /// Hosts to connect to as well: an address, or several with commas between them
     target: Option<String>,
+    #[command(flatten)]
+    access: Access,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   wxec doctor
-  wxec doctor web1,deploy@web2:2222";
+  wxec doctor web1,bastion/ssh:inner/sudo:app";
 
 /// What a check found.
 enum Finding {
@@ -38,7 +41,7 @@ enum Finding {
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = match &args.target {
-        Some(target) => target::hosts(target, |several| guest_output(several, verbosity))?,
+        Some(target) => target::hosts(target, &args.access, |several| guest_output(several, verbosity))?,
         None => Vec::new(),
     };
     let mut codes = Vec::new();
@@ -81,22 +84,46 @@ fn missing_ssh(detail: String) -> Finding {
     Finding::Missing { detail, fix: "install OpenSSH's client (on Debian: `apt install openssh-client`)".into() }
 }
 
+/// What the way to a host costs, and what sort of place it is.
 fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let connected = block_on(host.connect())?;
+    let report = block_on(host.report())?;
     let stats = host.stats();
     host.close().wait();
-    let (code, finding) = match connected {
-        Ok(()) => {
+    match report {
+        Ok(report) => {
             let detail = format!("connected in {}, {} round trips", show_duration(stats.connect), stats.round_trips);
-            (exit_code::OK, Finding::Ok(detail))
+            print(host.name(), Finding::Ok(detail))?;
+            for (name, detail) in findings(&report) {
+                print(&format!("{} {name}", host.name()), Finding::Ok(detail))?;
+            }
+            Ok(exit_code::OK)
         }
         Err(error) => {
             let error = CommandError::of_call(&error, verbosity);
-            (error.code, Finding::Missing { detail: error.to_string(), fix: String::new() })
+            let code = error.code;
+            print(host.name(), Finding::Missing { detail: error.to_string(), fix: String::new() })?;
+            Ok(code)
         }
-    };
-    print(host.name(), finding)?;
-    Ok(code)
+    }
+}
+
+/// What a report says, line by line.
+fn findings(report: &Report) -> Vec<(&'static str, String)> {
+    let Report { target, place, tried, description, round_trip, .. } = report;
+    let size = |bytes: Option<u64>| bytes.map_or_else(|| "no limit".into(), show_size);
+    let count = |count: Option<u64>| count.map_or_else(|| "no limit".into(), |count| count.to_string());
+    let mut lines = vec![("architecture", target.clone())];
+    lines.extend(place.as_ref().map(|place| ("agent's place", place.clone())));
+    lines.extend(tried.iter().map(|tried| ("place tried", tried.clone())));
+    lines.push(("agent", format!("process {}, account {}", description.pid, description.uid)));
+    lines.push(("processors", description.cpus.to_string()));
+    lines.push(("memory", size(description.memory_bytes)));
+    lines.push(("address space", size(description.address_space_bytes)));
+    lines.push(("open files", count(description.open_files)));
+    lines.push(("processes", count(description.processes)));
+    lines.extend(description.notes.iter().map(|note| ("note", note.clone())));
+    lines.push(("round trip", show_duration(*round_trip)));
+    lines
 }
 
 impl From<CheckStatus> for Finding {

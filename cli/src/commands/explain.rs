@@ -1,25 +1,35 @@
 //! `wxec explain`: what connecting to an address would run. Connects to nothing.
 
-use crate::{command_error::CommandError, exit_code, output::print_line, target};
+use crate::{access::Access, args::Verbosity, command_error::CommandError, exit_code, output::print_line, target};
+
+/// What the script that starts the agent is shown as.
+const SCRIPT: &str = "SCRIPT";
 
 /// Show the command line of each step that reaches an address, without connecting
 ///
+/// Each line begins with the place where it runs. SCRIPT stands for the text that starts the agent, which `-v` shows;
 /// SOCKET and TOKEN stand for a path and a random number that are made when they are needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:` or `ssh:deploy@web1:2222`
+    /// An address, such as `local:` or `ssh:bastion/ssh:inner/sudo:app`
     address: String,
+    #[command(flatten)]
+    access: Access,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  wxec explain deploy@web1:2222";
+  wxec explain deploy@web1:2222
+  wxec explain bastion/ssh:inner/sudo:app";
 
-pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    for step in wxec::explain(&target::parse(&args.address)?) {
-        let words: Vec<_> = step.iter().map(|word| quote(&word.to_string_lossy())).collect();
-        print_line(&words.join(" ")).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
+pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let script = (verbosity < Verbosity::Verbose).then_some(SCRIPT);
+    let options = args.access.options(1)?;
+    for step in wxec::explain(&target::parse(&args.address)?, &options, script) {
+        let words: Vec<_> = step.argv.iter().map(|word| quote(word)).collect();
+        let line = format!("{}: {}", step.place.as_deref().unwrap_or("here"), words.join(" "));
+        print_line(&line).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
     }
     Ok(exit_code::OK)
 }

@@ -19,7 +19,7 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
         Command::Call(args) => call::run(args, verbosity),
         Command::Inspect(args) => inspect::run(&args),
         Command::Build(args) => build::run(&args),
-        Command::Explain(args) => explain::run(&args),
+        Command::Explain(args) => explain::run(&args, verbosity),
         Command::Doctor(args) => doctor::run(&args, verbosity),
         Command::Completions(args) => completions::run(&args),
     }

@@ -1,0 +1,88 @@
+//! How hosts are reached, beyond their addresses: the options that all commands which connect have in common.
+
+use std::{path::PathBuf, time::Duration};
+
+use wxec::{ConnectOptions, Password};
+
+use crate::{command_error::CommandError, quantity};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Connecting")]
+pub(crate) struct Access {
+    /// Ask once, before connecting, for the password that sudo, su and doas want
+    #[arg(short = 'K', long, group = "password", display_order = 50)]
+    ask_become_pass: bool,
+    /// Take that password from this environment variable
+    #[arg(long, value_name = "NAME", group = "password", display_order = 51)]
+    become_pass_env: Option<String>,
+    /// Take that password from the first line of this file
+    #[arg(long, value_name = "FILE", group = "password", display_order = 52)]
+    become_pass_file: Option<PathBuf>,
+    /// Keep the agent's image on each host, under its digest, and use it next time
+    #[arg(long, display_order = 53)]
+    cache_agent: bool,
+    /// Show agents in lists of processes as `wxec`, without user, machine and process
+    #[arg(long, display_order = 54)]
+    mask_name: bool,
+    /// How long reaching each hop may take [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration, display_order = 55)]
+    connect_timeout: Option<Duration>,
+    /// Run PATH in place of NAME: ssh, sudo, su, doas, docker, podman, kubectl, nsenter, lxc-attach or systemd-run
+    #[arg(long = "tool", value_name = "NAME=PATH", value_parser = parse_tool, display_order = 56)]
+    tools: Vec<(String, String)>,
+}
+
+/// Programs that may be replaced.
+const TOOLS: [&str; 10] =
+    ["ssh", "sudo", "su", "doas", "docker", "podman", "kubectl", "nsenter", "lxc-attach", "systemd-run"];
+
+impl Access {
+    /// `hosts` is how many will be connected to: only one may ask its questions on the terminal.
+    pub(crate) fn options(&self, hosts: usize) -> Result<ConnectOptions, CommandError> {
+        let mut options = ConnectOptions::new()
+            .cache_agent(self.cache_agent)
+            .mask_name(self.mask_name)
+            .ask_on_terminal(hosts == 1 && std::io::IsTerminal::is_terminal(&std::io::stdin()));
+        if let Some(timeout) = self.connect_timeout {
+            options = options.timeout(timeout);
+        }
+        for (name, path) in &self.tools {
+            options = options.tool(name, path);
+        }
+        Ok(match self.password()? {
+            Some(password) => options.become_password(password),
+            None => options,
+        })
+    }
+
+    fn password(&self) -> Result<Option<Password>, CommandError> {
+        if self.ask_become_pass {
+            let password = rpassword::prompt_password("password for sudo, su and doas: ");
+            let password = password.map_err(|error| {
+                CommandError::usage(format!("cannot ask for a password: {error}"))
+                    .hint("where there is no terminal, use --become-pass-env or --become-pass-file")
+            })?;
+            return Ok(Some(Password::new(password)));
+        }
+        if let Some(name) = &self.become_pass_env {
+            if std::env::var_os(name).is_none() {
+                return Err(CommandError::usage(format!("the environment variable `{name}` is not set")));
+            }
+            return Ok(Some(Password::from_env(name)));
+        }
+        if let Some(path) = &self.become_pass_file {
+            std::fs::metadata(path)
+                .map_err(|error| CommandError::usage(format!("cannot read {}: {error}", path.display())))?;
+            return Ok(Some(Password::from_file(path)));
+        }
+        Ok(None)
+    }
+}
+
+fn parse_tool(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, path)) if TOOLS.contains(&name) && !path.is_empty() => Ok((name.into(), path.into())),
+        Some((name, _)) if !TOOLS.contains(&name) => Err(format!("`{name}` is none of {}", TOOLS.join(", "))),
+        _ => Err("write NAME=PATH".into()),
+    }
+}
