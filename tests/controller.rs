@@ -19,6 +19,11 @@ fn main() {
             "spin-for" => told(faulty::spin::on(&host).timeout(milliseconds(rest))),
             "abandon-after" => abandon(faulty::spin::on(&host), milliseconds(rest)),
             "blob" => told(faulty::blob::on(&host, rest.parse().expect("a length"))),
+            "stats" => format!("{:?}", host.stats().round_trips),
+            "close" => {
+                host.close().wait();
+                "closed".into()
+            }
             other => panic!("`{other}` is not known"),
         };
         println!("{answer}");

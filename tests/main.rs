@@ -25,6 +25,18 @@ mod faults;
 /// The way in by ssh: what it leaves behind, and what is said when there is none.
 mod ssh;
 
+/// Other accounts: sudo, su, doas, with and without passwords.
+mod accounts;
+
+/// What a host may be like: login shells, noise, places where nothing can be written or executed.
+mod bootstrap;
+
+/// Containers and namespaces, with a shell and without.
+mod containers;
+
+/// Hosts behind hosts: one conversation with a bastion, each blob once over a slow link.
+mod chains;
+
 /// Packages outside of this workspace: tasks beside `main`, programs that carry their module.
 mod outside;
 

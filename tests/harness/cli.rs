@@ -58,6 +58,15 @@ impl Cli {
         self
     }
 
+    /// With several of them.
+    pub(crate) fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.command.envs(variables);
+        self
+    }
+
     /// In a directory other than that of this package.
     pub(crate) fn directory(mut self, directory: impl AsRef<Path>) -> Self {
         self.command.current_dir(directory);
@@ -88,6 +97,30 @@ impl Cli {
         // It need not be read to its end.
         thread::spawn(move || _ = stdin.write_all(&self.input));
         Running { child, stdout, stderr }
+    }
+}
+
+impl Ended {
+    /// What `--stats` printed.
+    #[track_caller]
+    pub(crate) fn stats(&self) -> serde_json::Value {
+        let line = self.stderr.lines().find(|line| line.starts_with('{'));
+        line.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("no stats: {self:?}"))
+    }
+
+    /// It printed this value, and nothing went wrong.
+    #[track_caller]
+    pub(crate) fn is(&self, value: &str) {
+        assert_eq!((self.exit_code, self.stdout.trim()), (Some(0), value), "{self:?}");
+    }
+
+    /// The one line that says what went wrong on the way to a host.
+    #[track_caller]
+    pub(crate) fn unreachable(&self) -> &str {
+        let lines: Vec<_> = self.stderr.lines().filter(|line| !line.starts_with('{')).collect();
+        let [line] = *lines else { panic!("one line: {self:?}") };
+        assert!(self.exit_code == Some(3) && self.stdout.is_empty(), "{self:?}");
+        line
     }
 }
 

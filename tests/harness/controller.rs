@@ -1,6 +1,7 @@
 //! Runs the scripted controller of `controller.rs`, a process of its own.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc,
@@ -26,11 +27,16 @@ pub(crate) struct Controller {
 impl Controller {
     /// A controller of the host at `address`, which may be one of `sshd`.
     pub(crate) fn start(address: &str, sshd: Option<&Sshd>) -> Self {
+        Self::start_with(address, sshd.into_iter().flat_map(Sshd::client_environment))
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn start_with<V: AsRef<OsStr>>(
+        address: &str,
+        variables: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wxec-test-controller"));
-        command.arg(address).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some(sshd) = sshd {
-            command.envs(sshd.client_environment());
-        }
+        command.arg(address).stdin(Stdio::piped()).stdout(Stdio::piped()).envs(variables);
         let mut process = command.spawn().expect("it is built with the tests");
         let stdin = process.stdin.take().expect("it is piped");
         let stdout = BufReader::new(process.stdout.take().expect("it is piped"));

@@ -90,15 +90,18 @@ impl Engine {
     /// A docker daemon. Without its packages there is none, and the test is skipped; the same holds for the others.
     pub(crate) fn docker() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
-        Self::shared(&SHARED, || {
-            let room = Room::start(&["dockerd", "docker", "runc"], FLAGS, &format!("{PRIVATE}{DOCKER}{READY}"))?;
-            let docker = find("docker").expect("it was looked for");
-            let socket = room.path("docker.sock");
-            // Its client is like any other: it needs nothing but the socket.
-            let script = format!("#!/bin/sh\nexec {} -H unix://{} \"$@\"\n", docker.display(), socket.display());
-            write(&room.path("bin/docker"), script, 0o755);
-            Some(Self { room, kind: Kind::Docker }.with_images())
-        })
+        Self::shared(&SHARED, Self::own_docker)
+    }
+
+    /// A docker daemon that no other test uses.
+    pub(crate) fn own_docker() -> Option<Self> {
+        let room = Room::start(&["dockerd", "docker", "runc"], FLAGS, &format!("{PRIVATE}{DOCKER}{READY}"))?;
+        let docker = find("docker").expect("it was looked for");
+        let socket = room.path("docker.sock");
+        // Its client is like any other: it needs nothing but the socket.
+        let script = format!("#!/bin/sh\nexec {} -H unix://{} \"$@\"\n", docker.display(), socket.display());
+        write(&room.path("bin/docker"), script, 0o755);
+        Some(Self { room, kind: Kind::Docker }.with_images())
     }
 
     /// Podman.
@@ -260,6 +263,7 @@ impl Namespaces {
     pub(crate) fn start() -> Option<Self> {
         let inside = "mount --rbind @directory@/root @directory@/root
 mount -t proc proc @directory@/root/proc
+mount --bind /dev @directory@/root/dev
 hostname namespaces
 touch @directory@/ready
 cd @directory@/root

@@ -93,7 +93,10 @@ impl Room {
             .map(|(option, kind)| format!(" --{option}=/proc/{}/ns/{kind}", self.init))
             .concat();
         // `nsenter` waits for a child here; both end together.
-        let script = format!("#!/bin/sh\nexec nsenter{namespaces} setpriv --pdeathsig KILL {start} \"$@\"\n");
+        let path = std::env::var("PATH").unwrap_or_default();
+        // Whoever finds the tool by its name has this directory in front, and would find it again and again.
+        let script =
+            format!("#!/bin/sh\nPATH='{path}' exec nsenter{namespaces} setpriv --pdeathsig KILL {start} \"$@\"\n");
         write(&self.path("bin").join(name), script, 0o755);
     }
 }

@@ -1,0 +1,136 @@
+//! Starting an agent on bad days: any login shell, profiles that talk, places where nothing can be written or run.
+
+use std::time::Duration;
+
+use crate::harness::{Access, Cli, Machine, PLACES, Shell, needs, wait_until};
+
+fn address(machine: &Machine) -> String {
+    format!("exec:{}", serde_json::to_string(&machine.enter("login")).unwrap())
+}
+
+fn count(address: &str) -> Cli {
+    Cli::new(["-q", "call", address, "words::count", "to be or", "--stats"])
+}
+
+#[test]
+fn any_login_shell_will_do() {
+    for shell in Shell::ALL {
+        if !needs(&[shell.program()]) {
+            continue;
+        }
+        let Some(machine) = Machine::options().shell(shell).noisy().start() else { return };
+        let Some(sshd) = machine.sshd() else { return };
+        let before = machine.files();
+        let ended = count("ssh:login").hosts(&sshd).run();
+        ended.is("3");
+        assert!(ended.stats()["agent_bytes"].as_u64() > Some(100_000), "{shell:?}: {ended:?}");
+        // tcsh and fish write files of their own when somebody logs in.
+        let ours = |file: &std::path::PathBuf| file.to_string_lossy().contains("wxec");
+        let left: Vec<_> = machine.files().difference(&before).filter(|file| ours(file)).cloned().collect();
+        assert!(left.is_empty(), "{shell:?} {left:?}");
+    }
+}
+
+#[test]
+fn one_good_place_is_enough() {
+    for good in PLACES {
+        let mut options = Machine::options().read_only();
+        for (place, access) in
+            PLACES.into_iter().zip([Access::NoExec, Access::ReadOnly, Access::Tiny].into_iter().cycle())
+        {
+            options = options.place(place, if place == good { Access::Any } else { access });
+        }
+        let Some(machine) = options.start() else { return };
+        let before = machine.files();
+        let ended = Cli::new(["doctor", &address(&machine)]).run();
+        let place = ended.stdout.lines().find(|line| line.contains("agent's place: ")).unwrap_or_default();
+        assert!(place.contains(&format!("agent's place: {good}")), "{good}: {ended:?}");
+        assert_eq!(machine.files(), before);
+    }
+}
+
+#[test]
+fn memory_is_the_last_place() {
+    for access in [Access::NoExec, Access::ReadOnly, Access::Tiny] {
+        let Some(machine) = Machine::options().read_only().places(access).start() else { return };
+        let address = address(&machine);
+        count(&address).run().is("3");
+        let ended = Cli::new(["doctor", &address]).run();
+        assert!(ended.stdout.contains("agent's place: memory"), "{ended:?}");
+        assert!(ended.stdout.contains("place tried: /tmp ("), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_agent_is_kept_if_that_is_wanted() {
+    let Some(machine) = Machine::start() else { return };
+    let Some(sshd) = machine.sshd() else { return };
+    let keep = || {
+        let ended =
+            Cli::new(["-q", "call", "ssh:login", "words::count", "a", "--stats", "--cache-agent"]).hosts(&sshd).run();
+        ended.is("1");
+        ended.stats()
+    };
+    assert!(keep()["agent_bytes"].as_u64() > Some(100_000));
+    let again = keep();
+    assert_eq!(again["agent_bytes"], 0, "{again}");
+    // Damaged, it is sent again.
+    let directory = machine.path("/home/login/.cache/wxec/agents");
+    let kept: Vec<_> = std::fs::read_dir(&directory).unwrap().flatten().map(|entry| entry.path()).collect();
+    let [kept] = &*kept else { panic!("{kept:?}") };
+    let mut image = std::fs::read(kept).unwrap();
+    image[5000] ^= 1;
+    // The last agent may still be running from it.
+    std::fs::remove_file(kept).unwrap();
+    std::fs::write(kept, image).unwrap();
+    std::os::unix::fs::chown(kept, Some(61001), Some(61001)).unwrap();
+    assert!(keep()["agent_bytes"].as_u64() > Some(100_000));
+    assert_eq!(keep()["agent_bytes"], 0);
+}
+
+#[test]
+fn the_doctor_tells_of_a_place() {
+    let Some(machine) = Machine::start() else { return };
+    let ended = Cli::new(["doctor", &address(&machine)]).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    for line in ["architecture: ", "account 61001", "memory: ", "address space: ", "open files: ", "round trip: "] {
+        assert!(ended.stdout.contains(line), "{line}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_host_that_says_nothing_is_given_up_in_time() {
+    let ended = Cli::new(["-q", "call", r#"exec:["sleep","1000"]"#, "words::count", "a"]).run();
+    // `sleep` does not like our words; a program that takes them and is silent does not end by itself.
+    assert!(ended.unreachable().contains("talking to its shell"), "{ended:?}");
+    let address = r#"exec:["sh","-c","exec sleep 1000","{}"]"#;
+    let ended = Cli::new(["-q", "call", address, "words::count", "a", "--connect-timeout", "300ms"]).run();
+    let line = ended.unreachable();
+    assert!(line.contains("unreachable (talking to its shell): no answer within 300ms"), "{line}");
+    wait_until(Duration::from_secs(5), "nothing is left running", || {
+        crate::harness::processes("sleep 1000").is_empty()
+    });
+}
+
+#[test]
+fn hostile_words_reach_no_shell() {
+    for address in [
+        "-oProxyCommand=touch evil",
+        "ssh:$(touch evil)",
+        "local:/sudo:$(touch evil)",
+        "docker:a;touch evil",
+        "docker-run:a\ntouch evil",
+        "ssh:a/su:'touch evil'",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let ended = Cli::new(["call", "--", address, "words::count", "a"]).directory(directory.path()).run();
+        assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "{address:?}");
+    }
+    // The words of `exec:` are arguments, whatever is in them.
+    let directory = tempfile::tempdir().unwrap();
+    let words = r#"exec:["env","A=$(touch evil)","B='; touch evil; '","C=\n!`touch evil`"]"#;
+    let chain = format!("{words}/{words}");
+    count(&chain).env("RUST_BACKTRACE", "0").run().is("3");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,99 @@
+//! Hosts behind hosts.
+
+use std::time::Duration;
+
+use crate::harness::{Cli, Controller, Network, wait_until};
+
+#[test]
+fn only_the_bastion_reaches_the_inner_host() {
+    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let call =
+        |address| Cli::new(["-q", "call", address, "words::count", "to be or", "--stats"]).hosts(network.sshd()).run();
+    let ended = call("ssh:inner");
+    assert!(ended.unreachable().starts_with("error: inner: unreachable (connecting)"), "{ended:?}");
+    let ended = call("ssh:bastion/ssh:inner");
+    ended.is("3");
+    assert_eq!(ended.stats()["agent_bytes"], 0, "the bastion's agent puts in its own image: {ended:?}");
+    wait_until(Duration::from_secs(10), "no process is left", || {
+        network.bastion.processes().len() + network.inner.processes().len() <= 4
+    });
+}
+
+#[test]
+fn the_hop_that_fails_is_named() {
+    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let call = |address| Cli::new(["-q", "call", address, "words::count", "a"]).hosts(network.sshd()).run();
+    let ended = call("ssh:bastion/ssh:inner:1");
+    let line = ended.unreachable();
+    assert!(line.starts_with("error: bastion/ssh:inner:1: unreachable (connecting): "), "{line}");
+    assert!(line.contains("port 1: Connection refused"), "{line}");
+    let ended = call("ssh:inner/sudo:app/su:app");
+    assert!(ended.unreachable().contains("unreachable at inner (connecting)"), "{ended:?}");
+}
+
+#[test]
+fn hosts_behind_one_bastion_share_the_way_there() {
+    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let target = "ssh:bastion/ssh:inner/sudo:,ssh:bastion/ssh:inner/sudo:app,ssh:bastion/sudo:app";
+    let ended = Cli::new(["-q", "call", target, "words::count", "a b", "--stats"]).hosts(network.sshd()).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout.lines().count(), 3, "{ended:?}");
+    assert_eq!(network.inner_log().matches("Accepted publickey").count(), 1, "{}", network.inner_log());
+}
+
+#[test]
+fn latency_is_paid_once_for_a_warm_call() {
+    let Some(network) = Network::start([Duration::from_millis(250), Duration::ZERO]) else { return };
+    for address in ["ssh:bastion", "ssh:bastion/ssh:inner"] {
+        let mut controller = Controller::start(address, Some(network.sshd()));
+        assert_eq!(controller.tell("count to be"), "2");
+        let before: u64 = controller.tell("stats").parse().unwrap();
+        assert_eq!(controller.tell("count to be or"), "3");
+        let after: u64 = controller.tell("stats").parse().unwrap();
+        assert_eq!(after - before, 1, "{address}");
+    }
+}
+
+#[test]
+fn a_killed_controller_leaves_nothing_on_any_hop() {
+    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let processes = || network.bastion.processes().len() + network.inner.processes().len();
+    let before = processes();
+    let mut controller = Controller::start("ssh:bastion/ssh:inner/sudo:app", Some(network.sshd()));
+    assert_eq!(controller.tell("count to be"), "2");
+    assert!(processes() >= before + 3, "an agent on each hop");
+    controller.kill();
+    wait_until(Duration::from_secs(15), "no process is left", || processes() == before);
+}
+
+#[test]
+fn a_killed_hop_is_a_lost_host() {
+    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let mut controller = Controller::start("ssh:bastion/ssh:inner", Some(network.sshd()));
+    assert_eq!(controller.tell("count to be"), "2");
+    controller.begin("spin");
+    let agents = || {
+        let title = |pid: &crate::harness::Pid| {
+            std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default()
+        };
+        network.bastion.processes().into_iter().filter(|pid| title(pid).starts_with(b"wxec:")).collect::<Vec<_>>()
+    };
+    let [agent] = *agents() else { panic!("{:?}", agents()) };
+    crate::harness::kill(agent);
+    let answer = controller.answer();
+    assert!(answer.starts_with("Lost "), "{answer}");
+    // The next call goes all the way again.
+    assert_eq!(controller.tell("count a b c"), "3");
+}
+
+#[test]
+fn a_chain_closes_all_its_hops() {
+    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let processes = || network.bastion.processes().len() + network.inner.processes().len();
+    let before = processes();
+    let mut controller = Controller::start("ssh:bastion/ssh:inner/sudo:app", Some(network.sshd()));
+    assert_eq!(controller.tell("count to be"), "2");
+    assert_eq!(controller.tell("close"), "closed");
+    wait_until(Duration::from_secs(10), "no process is left, though the controller lives", || processes() == before);
+    assert_eq!(controller.tell("count to be or"), "3");
+}

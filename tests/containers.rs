@@ -1,0 +1,151 @@
+//! Ways into containers and namespaces, of real engines.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::harness::{
+    Cli, Controller, Ended, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, wait_until,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn count(engine: Option<&Engine>, address: &str) -> Ended {
+    let cli = Cli::new(["-q", "call", address, "words::count", "to be or", "--stats"]);
+    match engine {
+        Some(engine) => cli.envs(engine.environment()).run(),
+        None => cli.run(),
+    }
+}
+
+/// A running container, with a shell and without; and what is said when there is none.
+fn into_running_containers(engine: &Arc<Engine>, scheme: &str) {
+    for image in [WITH_SHELL, WITHOUT_SHELL] {
+        let container = engine.container(image, &[]);
+        let address = format!("{scheme}:{}", container.name());
+        count(Some(engine), &address).is("3");
+        // Again: the first time left nothing in the way.
+        count(Some(engine), &address).is("3");
+    }
+    let ended = count(Some(engine), &format!("{scheme}:nobody"));
+    assert!(ended.unreachable().contains("unreachable (resolving its name)"), "{ended:?}");
+    assert!(ended.stderr.contains("check the container's name"), "{ended:?}");
+}
+
+/// A fresh container is gone when the call is over, and when its controller was killed.
+fn into_fresh_containers(engine: &Arc<Engine>, scheme: &str) {
+    let before = engine.containers();
+    for image in [WITH_SHELL, WITHOUT_SHELL] {
+        let address = format!("{scheme}-run:{image}");
+        count(Some(engine), &address).is("3");
+        wait_until(SOON, "the container is removed", || engine.containers() == before);
+
+        let mut controller = Controller::start_with(&address, engine.environment());
+        assert_eq!(controller.tell("count to be"), "2");
+        assert_eq!(engine.containers().len(), before.len() + 1);
+        controller.kill();
+        wait_until(SOON, "the container of a killed controller is removed", || engine.containers() == before);
+    }
+}
+
+#[test]
+fn docker_containers() {
+    let Some(engine) = Engine::docker() else { return };
+    into_running_containers(&engine, "docker");
+}
+
+#[test]
+fn fresh_docker_containers() {
+    let Some(engine) = Engine::own_docker() else { return };
+    into_fresh_containers(&Arc::new(engine), "docker");
+}
+
+#[test]
+fn podman_containers() {
+    let Some(engine) = Engine::podman() else { return };
+    into_running_containers(&engine, "podman");
+}
+
+#[test]
+fn fresh_podman_containers() {
+    let Some(engine) = Engine::own_podman() else { return };
+    into_fresh_containers(&Arc::new(engine), "podman");
+}
+
+#[test]
+fn containers_of_all_sorts() {
+    let Some(engine) = Engine::docker() else { return };
+    for arguments in [
+        &["-u", "61001"][..],
+        &["--read-only"],
+        &["--read-only", "--tmpfs", "/tmp:exec"],
+        &["-m", "256m", "--pids-limit", "64"],
+        &["--security-opt", "no-new-privileges", "--cap-drop", "ALL"],
+    ] {
+        let container = engine.container(WITH_SHELL, arguments);
+        let ended = count(Some(&engine), &format!("docker:{}", container.name()));
+        // Docker's /dev/shm is mounted noexec, and nothing else can be written to.
+        if arguments == ["--read-only"] {
+            let line = ended.unreachable();
+            assert!(line.contains("unreachable (starting the agent): no place for the agent: "), "{line}");
+            assert!(line.contains("/dev/shm (cannot execute, mounted noexec?)"), "{line}");
+            assert!(line.contains("/tmp (cannot write)") || line.contains("/tmp (not there)"), "{line}");
+        } else {
+            ended.is("3");
+        }
+    }
+    let container = engine.container(WITHOUT_SHELL, &["--read-only"]);
+    let ended = count(Some(&engine), &format!("docker:{}", container.name()));
+    assert!(ended.unreachable().contains("unreachable (starting the agent)"), "{ended:?}");
+    assert!(ended.stderr.contains("read-only"), "{ended:?}");
+}
+
+#[test]
+fn the_path_of_a_tool_can_be_told() {
+    let Some(engine) = Engine::docker() else { return };
+    let container = engine.container(WITH_SHELL, &[]);
+    let tool = engine.tool("docker").get_program().to_owned();
+    let tool = format!("docker={}", tool.to_str().unwrap());
+    let address = format!("docker:{}", container.name());
+    Cli::new(["-q", "call", &address, "words::count", "a b", "--tool", &tool]).run().is("2");
+    let ended = Cli::new(["-q", "call", &address, "words::count", "a", "--tool", "docker=/no/docker"]).run();
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("cannot run `/no/docker`"), "{ended:?}");
+}
+
+#[test]
+fn lxc_containers() {
+    let Some(engine) = Engine::lxc() else { return };
+    let container = engine.container(WITH_SHELL, &[]);
+    count(Some(&engine), &format!("lxc:{}", container.name())).is("3");
+}
+
+#[test]
+fn namespaces_of_a_process() {
+    let Some(namespaces) = Namespaces::start() else { return };
+    let address = format!("nsenter:{}", namespaces.pid().as_raw_nonzero());
+    count(None, &address).is("3");
+}
+
+#[test]
+fn a_container_behind_sudo_behind_ssh() {
+    let Some(engine) = Engine::docker() else { return };
+    if !needs(&["sudo"]) {
+        return;
+    }
+    let Some(machine) = Machine::options().shared(engine.directory()).start() else { return };
+    let Some(sshd) = machine.sshd() else { return };
+    let docker = engine.tool("docker").get_program().to_owned();
+    let tool = format!("docker={}", docker.to_str().unwrap());
+    for image in [WITH_SHELL, WITHOUT_SHELL] {
+        let container = engine.container(image, &[]);
+        let address = format!("ssh:login/sudo:/docker:{}", container.name());
+        let ended =
+            Cli::new(["-q", "call", &address, "words::count", "a b", "--tool", &tool, "--stats"]).hosts(&sshd).run();
+        ended.is("2");
+        let stats = ended.stats();
+        assert_eq!(stats["agent_bytes"], 0, "the hops had it: {stats}");
+    }
+    wait_until(SOON, "no process is left", || {
+        let processes = machine.processes();
+        processes.iter().all(|pid| *pid == machine.pid() || *pid == sshd.pid())
+    });
+}
