@@ -1,13 +1,20 @@
 //! Processes the controller starts here: the next hop of a chain, for one. Each has its streams, and none outlives the
 //! conversation.
 
-use std::{collections::HashMap, io, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{Child, Command as OsCommand, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    process::{Child, Command as OsCommand},
+    net::unix::pipe,
     sync::{Semaphore, mpsc},
     task::JoinHandle,
 };
@@ -93,17 +100,18 @@ impl Processes {
             }
         };
         os_command.envs(command.env.iter().map(|(name, value)| (name, value)));
-        os_command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        os_command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = os_command.spawn()?;
-        let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let pid = Pid::from_raw(child.id().cast_signed());
 
         let mut outputs = Vec::new();
         if let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         {
-            self.feed(streams.stdio, stdin);
-            outputs.push(self.drain(streams.stdio, stdout));
-            outputs.push(self.drain(streams.stderr, stderr));
+            self.feed(streams.stdio, pipe::Sender::from_owned_fd(stdin.into())?);
+            for (id, output) in [(streams.stdio, OwnedFd::from(stdout)), (streams.stderr, stderr.into())] {
+                outputs.push(self.drain(id, pipe::Receiver::from_owned_fd(output)?));
+            }
         }
         let mut held_open = None;
         if let Some((id, terminal)) = terminal {
@@ -223,8 +231,10 @@ async fn drain(mut reader: impl AsyncRead + Unpin, credit: Arc<Semaphore>, id: S
 
 /// Waits for the end of a process and of what it wrote, and tells.
 async fn supervise(mut child: Child, outputs: Vec<JoinHandle<()>>, streams: ProcessStreams, events: Events) {
-    let end = match child.wait().await {
-        Ok(status) => end_of(status),
+    // A thread for each: processes are few, and signals of their ends would be for the whole agent to handle.
+    let end = match tokio::task::spawn_blocking(move || child.wait()).await {
+        Ok(Ok(status)) => end_of(status),
+        Ok(Err(error)) => StreamEnd::Failed(error.to_string()),
         Err(error) => StreamEnd::Failed(error.to_string()),
     };
     let drained = async {

@@ -20,7 +20,7 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr},
 };
-use tokio::{net::unix::pipe, process::Command as AsyncCommand};
+use tokio::net::unix::pipe;
 
 /// `argv[0]` of the helper. Its arguments are the terminal's path, then a program with its arguments.
 pub const HELPER: &str = "wxec-terminal";
@@ -53,8 +53,8 @@ pub(crate) fn open() -> io::Result<Terminal> {
 
 impl Terminal {
     /// What runs `argv` with this as its controlling terminal, in a session of its own.
-    pub(crate) fn command(&self, argv: &[String]) -> AsyncCommand {
-        let mut command = AsyncCommand::new(ITSELF);
+    pub(crate) fn command(&self, argv: &[String]) -> Command {
+        let mut command = Command::new(ITSELF);
         command.arg0(HELPER).arg(&self.path).args(argv);
         command
     }

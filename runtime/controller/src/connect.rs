@@ -167,7 +167,7 @@ impl Attempt<'_> {
         let probe =
             probe.map_err(|error| if error.stderr_tail.is_empty() { error.stderr(stderr.text()) } else { error })?;
         let image = bootstrap::image(&probe.target).await?;
-        let starting = bootstrap.start(&probe, &image, is_far(self.address.last()));
+        let starting = bootstrap.start(&probe, &image, is_far(self.address.last()), self.options.cache_agent);
         let started = self.clock.step(Phase::Exec, starting).await?;
         Ok((started, probe))
     }

@@ -10,8 +10,8 @@ use crate::{Digest, ProtocolError};
 /// nothing costs its end of the session this much memory. At 20 ms it lets 50 MB/s through.
 pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
 
-/// Streams open at once in one session.
-pub const MAX_STREAMS: usize = 1024;
+/// Streams open at once in one session: a thousand hosts behind one bastion, each with three.
+pub const MAX_STREAMS: usize = 4096;
 
 /// Credit is announced when this much has been taken: often enough to keep a fast writer busy, seldom enough to cost
 /// nothing.

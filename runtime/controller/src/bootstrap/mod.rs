@@ -176,12 +176,13 @@ impl<'a> Bootstrap<'a> {
     }
 
     /// Sends the image and waits until the agent is about to start. `compress` says whether the way there is so slow that
-    /// compressing pays.
+    /// compressing pays, `keep` whether the host may keep it.
     pub(crate) async fn start(
         mut self,
         probe: &Probe,
         image: &AgentImage,
         compress: bool,
+        keep: bool,
     ) -> Result<Started, Unreachable> {
         let (mut image_bytes, mut head_bytes, mut hop_bytes, mut round_trips) = (0, 0, 0, 1);
         let mut from_hop = None;
@@ -197,7 +198,9 @@ impl<'a> Bootstrap<'a> {
             let mut sent = Ok(());
             if !kept {
                 let gzip = compress && probe.image == Accepted::Gzip && from_hop.is_none();
-                let digest = if probe.verifies { image.digest.to_string() } else { "-".into() };
+                // What comes from here has gzip's sum, or its length; hashing costs a slow host some time.
+                let checked = probe.verifies && (keep || from_hop.is_some());
+                let digest = if checked { image.digest.to_string() } else { "-".into() };
                 let body = match from_hop {
                     Some(_) => Body::Hop,
                     None => Body::read(image, gzip).await?,

@@ -156,7 +156,7 @@ async fn bootstrapped(transport: &mut Transport, image: &AgentImage) -> Result<S
     let mut bootstrap = Bootstrap::new(transport, TOKEN);
     let probe = bootstrap.probe(None).await?;
     assert_eq!(probe.target.os, "linux");
-    bootstrap.start(&probe, image, true).await
+    bootstrap.start(&probe, image, true, true).await
 }
 
 /// A bootstrap on `place` after `login`, with a sound agent.
@@ -309,7 +309,7 @@ fn many_controllers_may_start_agents_at_once() {
                 let token = format!("{number:016}");
                 let mut bootstrap = Bootstrap::new(&mut transport, &token);
                 let probe = bootstrap.probe(None).await.unwrap();
-                bootstrap.start(&probe, &image, true).await.unwrap().image_bytes
+                bootstrap.start(&probe, &image, true, false).await.unwrap().image_bytes
             })
         })
         .collect();

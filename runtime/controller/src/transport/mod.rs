@@ -253,3 +253,6 @@ impl AsyncWrite for Writer {
         self.inner().poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests;
