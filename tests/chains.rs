@@ -97,3 +97,15 @@ fn a_chain_closes_all_its_hops() {
     wait_until(Duration::from_secs(10), "no process is left, though the controller lives", || processes() == before);
     assert_eq!(controller.tell("count to be or"), "3");
 }
+
+#[test]
+fn what_a_hop_puts_in_is_checked_and_sent_again() {
+    let address = format!(r#"exec:["{}"]/exec:["env"]"#, env!("CARGO_BIN_EXE_wxec-test-hop"));
+    let ended = Cli::new(["-q", "call", &address, "words::count", "to be or", "--stats"]).run();
+    ended.is("3");
+    let stats = ended.stats();
+    // Both were put in by the hop, refused, and sent from here.
+    for (what, least) in [("hop_bytes", 1_000_000), ("agent_bytes", 1_000_000), ("module_bytes", 10_000)] {
+        assert!(stats[what].as_u64() > Some(least), "{what}: {stats}");
+    }
+}

@@ -161,7 +161,8 @@ fn an_address_that_is_none_is_refused_before_anything_runs() {
     for (target, cause) in [
         ("-oProxyCommand=touch /tmp/pwned", "cannot start with `-`"),
         ("ssh:a b", "cannot contain ` `"),
-        ("docker:web", "`docker:` is not supported yet; there are `local:` and `ssh:`"),
+        ("docker:--privileged", "a container name cannot start with `-`; write `docker:container`"),
+        ("ssh:a/sudo:app;id", "a user name cannot contain `;`; write `sudo:[user]`"),
         ("@all", "needs an inventory"),
         ("", "an address is missing"),
     ] {
@@ -310,11 +311,15 @@ fn a_module_that_was_built_can_be_called_by_its_path() {
 
 #[test]
 fn explaining_an_address_connects_to_nothing() {
-    let text = value(&["explain", "joe@nowhere.invalid:2222"]);
+    let text = value(&["explain", "joe@nowhere.invalid:2222/sudo:app/docker:web"]);
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[0].starts_with("ssh -S SOCKET "), "{text}");
+    assert!(lines[0].starts_with("here: ssh -S SOCKET "), "{text}");
     assert!(lines[0].ends_with(" -p 2222 -l joe -- nowhere.invalid"), "{text}");
-    assert!(lines[1].starts_with("ssh -S SOCKET -- nowhere.invalid 'exec sh -c "), "{text}");
+    assert_eq!(lines[1], "here: ssh -S SOCKET -- nowhere.invalid 'exec sh -c SCRIPT'");
+    assert_eq!(lines[2], "joe@nowhere.invalid:2222: sudo -n -u app -H -- sh -c SCRIPT");
+    assert_eq!(lines[3], "joe@nowhere.invalid:2222/sudo:app: docker exec -i web sh -c SCRIPT");
+    assert!(value(&["explain", "-v", "sudo:"]).contains("WXEC1:"), "the script");
+    assert!(value(&["explain", "--tool", "sudo=/opt/sudo", "sudo:"]).starts_with("here: /opt/sudo "), "{text}");
 }
 
 #[test]

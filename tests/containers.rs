@@ -149,3 +149,37 @@ fn a_container_behind_sudo_behind_ssh() {
         processes.iter().all(|pid| *pid == machine.pid() || *pid == sshd.pid())
     });
 }
+
+/// A program that takes the words of another, and runs what follows `--` here.
+fn stand_in(tool: &str) -> (tempfile::TempDir, String) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(tool);
+    std::fs::write(&path, "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let option = format!("{tool}={}", path.display());
+    (directory, option)
+}
+
+#[test]
+fn pods() {
+    let (_directory, tool) = stand_in("kubectl");
+    Cli::new(["-q", "call", "kubectl:prod/web/nginx", "words::count", "a b", "--tool", &tool]).run().is("2");
+    let reached =
+        std::process::Command::new("kubectl").args(["--request-timeout=2s", "get", "--raw", "/version"]).output();
+    if !reached.is_ok_and(|output| output.status.success()) {
+        crate::harness::skip(
+            "there is no Kubernetes cluster here: a program that takes kubectl's words stood in for it",
+        );
+    }
+}
+
+#[test]
+fn machines_of_systemd() {
+    let (_directory, tool) = stand_in("systemd-run");
+    Cli::new(["-q", "call", "machinectl:web", "words::count", "a b", "--tool", &tool]).run().is("2");
+    if !std::path::Path::new("/run/systemd/system").exists() {
+        crate::harness::skip("systemd does not run here: a program that takes systemd-run's words stood in for it");
+    }
+}

@@ -92,3 +92,32 @@ fn the_doctor_tries_the_way_to_a_host() {
     assert!(ended.stdout.contains("ok       host: connected in "), "{ended:?}");
     assert!(ended.stdout.contains("missing  refused: unreachable (connecting): "), "{ended:?}");
 }
+
+#[test]
+fn questions_of_ssh_go_to_the_users_askpass() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(sshd) = Sshd::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    // The same key, but locked.
+    fs::copy(sshd.config().with_file_name("client_key"), path("key")).unwrap();
+    let locked = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"])
+        .arg(path("key"))
+        .status();
+    assert!(locked.unwrap().success());
+    fs::write(path("askpass"), "#!/bin/sh\necho open sesame\n").unwrap();
+    fs::set_permissions(path("askpass"), fs::Permissions::from_mode(0o755)).unwrap();
+    let config = fs::read_to_string(sshd.config()).unwrap();
+    let config = format!("Host host\n    IdentityFile {}\n{config}", path("key").display());
+    fs::write(path("config"), config.replace("client_key", "no_such_key")).unwrap();
+
+    let call = || {
+        let call = Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd);
+        call.env("WXEC_SSH_CONFIG", path("config")).env("SSH_ASKPASS_REQUIRE", "force")
+    };
+    call().env("SSH_ASKPASS", path("askpass")).run().is("2");
+    let line = call().run().unreachable().to_owned();
+    assert!(line.contains("unreachable (logging in)"), "{line}");
+}
