@@ -1,19 +1,15 @@
 //! The agent's event loop over an in-memory pipe, with real guests: no process, no shell, no ssh.
 
-use std::{collections::HashMap, time::Duration};
+mod pipe;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    task::JoinHandle,
-};
-use wxec_agent::{ServeError, serve};
-use wxec_engine::{Sandbox, compile};
-use wxec_protocol::{
-    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, Limits, OutputStream, Target,
-};
+use std::collections::HashMap;
 
-/// Generous: only a hang takes so long.
-const DEADLINE: Duration = Duration::from_secs(30);
+use tokio::io::AsyncWriteExt;
+use wxec_agent::ServeError;
+use wxec_engine::compile;
+use wxec_protocol::{CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, OutputStream, Target};
+
+use crate::pipe::{Agent, Peer, ended};
 
 const GUEST: &str = r#"(module
     (import "wxec_v1" "input_len" (func $input_len (result i32)))
@@ -32,32 +28,25 @@ const GUEST: &str = r#"(module
         (loop $forever (call $log (i32.const 3) (i32.const 0) (i32.const 4)) (br $forever))
         (i32.const 0)))"#;
 
-/// A controller without a runtime of its own: the state machine and a pipe.
+/// A controller that has one artifact.
 struct Controller {
-    connection: ControllerConnection,
-    pipe: DuplexStream,
+    peer: Peer,
     artifact: Vec<u8>,
     asked: usize,
     output: Vec<(CallId, OutputStream, Vec<u8>)>,
 }
 
-type Agent = JoinHandle<Result<(), ServeError>>;
-
 fn start() -> (Controller, Agent) {
-    let (ours, theirs) = tokio::io::duplex(64 << 10);
-    let (reader, writer) = tokio::io::split(theirs);
-    let sandbox = Sandbox::new().expect("this machine can run guests");
-    let agent = tokio::spawn(serve(sandbox, reader, writer));
+    let (peer, agent) = pipe::start();
     let artifact = compile(&wat::parse_str(GUEST).unwrap(), &Target::here()).unwrap();
-    let connection = ControllerConnection::new();
-    (Controller { connection, pipe: ours, artifact, asked: 0, output: Vec::new() }, agent)
+    (Controller { peer, artifact, asked: 0, output: Vec::new() }, agent)
 }
 
 impl Controller {
     fn call(&mut self, function: &str, input: &[u8], limits: Limits) -> CallId {
         let module = Digest::of(&self.artifact);
         let input = input.to_vec().into();
-        self.connection.call(CallRequest { module, function: function.into(), limits, input })
+        self.peer.connection.call(CallRequest { module, function: function.into(), limits, input })
     }
 
     /// Sends, receives and serves artifacts until `calls` calls have returned.
@@ -77,33 +66,16 @@ impl Controller {
     }
 
     async fn event(&mut self) -> ControllerEvent {
-        tokio::time::timeout(DEADLINE, self.next_event()).await.expect("the agent hangs")
-    }
-
-    async fn next_event(&mut self) -> ControllerEvent {
-        let mut input = vec![0; 64 << 10];
         loop {
-            match self.connection.poll_event() {
-                Some(ControllerEvent::Need { module }) => {
+            match self.peer.event().await {
+                ControllerEvent::Need { module, .. } => {
                     self.asked += 1;
-                    self.connection.provide(module, self.artifact.clone().into());
+                    self.peer.connection.provide(module, self.artifact.clone().into());
                 }
-                Some(ControllerEvent::Output { id, stream, bytes }) => self.output.push((id, stream, bytes.to_vec())),
-                Some(event) => return event,
-                None => {
-                    self.send().await;
-                    let length = self.pipe.read(&mut input).await.unwrap();
-                    assert_ne!(length, 0, "the agent is gone");
-                    self.connection.handle_input(&input[..length]).unwrap();
-                }
+                ControllerEvent::Output { id, stream, bytes } => self.output.push((id, stream, bytes.to_vec())),
+                event => return event,
             }
         }
-    }
-
-    async fn send(&mut self) {
-        let mut wire = Vec::new();
-        self.connection.poll_transmit(&mut wire);
-        self.pipe.write_all(&wire).await.unwrap();
     }
 }
 
@@ -111,10 +83,10 @@ impl Controller {
 async fn a_second_call_sends_no_module_bytes() {
     let (mut controller, _agent) = start();
     assert_eq!(controller.one("echo", b"first", Limits::default()).await, Ok(b"first".to_vec()));
-    let cold = controller.connection.traffic();
+    let cold = controller.peer.connection.traffic();
     assert_eq!(cold.module_bytes, controller.artifact.len() as u64);
     assert_eq!(controller.one("echo", b"second", Limits::default()).await, Ok(b"second".to_vec()));
-    let warm = controller.connection.traffic();
+    let warm = controller.peer.connection.traffic();
     assert_eq!(warm.module_bytes, cold.module_bytes);
     assert_eq!(warm.round_trips, cold.round_trips + 1);
 }
@@ -137,7 +109,7 @@ async fn guests_that_spin_hold_up_no_one() {
     let spinning: Vec<_> = (0..8).map(|_| controller.call("spin", b"", Limits::default())).collect();
     assert_eq!(controller.one("echo", b"hello", Limits::default()).await, Ok(b"hello".to_vec()));
     for id in spinning {
-        controller.connection.cancel(id);
+        controller.peer.connection.cancel(id);
     }
     assert_eq!(controller.one("echo", b"again", Limits::default()).await, Ok(b"again".to_vec()));
 }
@@ -180,10 +152,10 @@ async fn goodbye_waits_for_open_calls() {
     let (mut controller, agent) = start();
     let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
     let id = controller.call("spin", b"", limits);
-    controller.connection.close();
+    controller.peer.connection.close();
     assert_eq!(controller.returned(1).await[&id], Err(Fault::Deadline { after_ms: 50 }));
     assert_eq!(controller.event().await, ControllerEvent::Closed);
-    assert!(agent.await.unwrap().is_ok());
+    assert!(ended(agent).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,16 +163,14 @@ async fn the_end_of_the_pipe_ends_the_agent_whatever_runs() {
     let (mut controller, agent) = start();
     controller.one("echo", b"", Limits::default()).await.unwrap();
     controller.call("spin", b"", Limits::default());
-    controller.send().await;
+    controller.peer.send().await;
     drop(controller);
-    let ended = tokio::time::timeout(DEADLINE, agent).await.expect("the agent goes on without a controller");
-    assert!(ended.unwrap().is_ok());
+    assert!(ended(agent).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_ends_the_conversation() {
     let (mut controller, agent) = start();
-    controller.pipe.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n").await.unwrap();
-    let ended = tokio::time::timeout(DEADLINE, agent).await.expect("the agent waits for sense");
-    assert!(matches!(ended.unwrap(), Err(ServeError::Protocol(_))));
+    controller.peer.pipe.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n").await.unwrap();
+    assert!(matches!(ended(agent).await, Err(ServeError::Protocol(_))));
 }

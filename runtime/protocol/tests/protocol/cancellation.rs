@@ -118,7 +118,7 @@ fn a_module_on_its_way_for_a_cancelled_call_is_of_use_to_the_next() {
     let module = Digest::of(ARTIFACT);
     let id = pair.running(request("f", "1"));
     pair.agent.need(module);
-    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module }]);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
     pair.controller.cancel(id);
     assert_eq!(pair.agent_events(), [AgentEvent::Cancel { id }]);
     pair.agent.finish(id, Err(Fault::Cancelled), USAGE);

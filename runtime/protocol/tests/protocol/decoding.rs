@@ -1,32 +1,40 @@
 //! Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
 
-use std::{collections::HashSet, iter::from_fn};
+use std::{
+    collections::{HashMap, HashSet},
+    iter::from_fn,
+};
 
 use allocation_counter::measure;
 use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use wxec_protocol::{
-    AgentConnection, AgentEvent, BUILD, ControllerConnection, ControllerEvent, Digest, Fault, Limits, OutputStream,
-    ProtocolError, Target, Usage,
+    AgentConnection, AgentEvent, BUILD, Command, ControllerConnection, ControllerEvent, Description, Digest, Fault,
+    Limits, OutputStream, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target, Usage,
     abi::{self, Function, Parameter, RecordError},
     cbor::{self, DecodeError, Items},
 };
 
 use crate::{
-    pair::{ARTIFACT, request},
-    wire::{Outcome, ToAgent, ToController, frame, raw_frame},
+    pair::{ARTIFACT, command, request},
+    wire::{Outcome, Streams, ToAgent, ToController, frame, raw_frame},
 };
 
-/// Calls a controller has open, and as many beyond them that a peer may speak of.
+/// Calls a controller has open, and streams, and as many beyond them that a peer may speak of.
 const OPEN: u64 = 3;
 
-/// What a controller with calls 0, 1 and 2 open makes of `wire`.
+/// What a controller with calls and streams 0, 1 and 2 open, and with questions about blobs and the place, makes of
+/// `wire`.
 fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<ProtocolError>) {
     let mut controller = ControllerConnection::new();
     (0..OPEN).for_each(|_| _ = controller.call(request("f", "1")));
+    let streams = controller.start(command(&["cat"]), true);
+    controller.send(streams.stdio, b"in".as_slice().into());
+    controller.ask_blob(Digest::of(ARTIFACT));
+    controller.describe();
     let error = wire.chunks(part_bytes).find_map(|part| controller.handle_input(part).err());
     let events = from_fn(|| controller.poll_event()).collect();
-    controller.poll_transmit(&mut Vec::new());
+    assert_eq!(controller.poll_transmit(&mut Vec::new()), None);
     // No driver goes on after an error; it would do no harm.
     let _ = controller.handle_input(wire);
     (events, error)
@@ -65,6 +73,41 @@ fn payloads() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(any::<u8>(), 0..20), Just(ARTIFACT.to_vec())]
 }
 
+/// Lengths that fit, that do not, and that overflow.
+fn amounts() -> impl Strategy<Value = u64> {
+    prop_oneof![0..30_u64, Just(STREAM_WINDOW_BYTES), any::<u64>()]
+}
+
+/// What is sent on a stream: mostly little, at times a window.
+fn stretches() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        9 => payloads(),
+        1 => (0..3 * STREAM_WINDOW_BYTES / 4).prop_map(|length| vec![b'x'; usize::try_from(length).unwrap()]),
+    ]
+}
+
+fn commands() -> impl Strategy<Value = Command> {
+    (vec(".{0,9}", 0..4), vec((".{0,9}", ".{0,9}"), 0..3)).prop_map(|(argv, env)| Command { argv, env })
+}
+
+fn ends() -> impl Strategy<Value = StreamEnd> {
+    prop_oneof![
+        Just(StreamEnd::Closed),
+        any::<i32>().prop_map(StreamEnd::Exited),
+        any::<i32>().prop_map(StreamEnd::Signalled),
+        ".{0,9}".prop_map(StreamEnd::Failed),
+    ]
+}
+
+fn descriptions() -> impl Strategy<Value = Description> {
+    (any::<u32>(), any::<Option<u64>>(), vec(".{0,9}", 0..3)).prop_map(|(pid, memory_bytes, notes)| {
+        let mut description = Description::new(pid, 0);
+        description.memory_bytes = memory_bytes;
+        description.notes = notes;
+        description
+    })
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
     prop_oneof![Just(Limits::default()), Just(Limits { input_bytes: 10, ..Limits::default() })]
 }
@@ -84,6 +127,20 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
             .prop_map(|(digest, length, bytes)| ToAgent::Module { digest, length, bytes }),
         4 => (digests(), ".{0,9}").prop_map(|(digest, reason)| ToAgent::NoModule { digest, reason }),
         4 => id().prop_map(|id| ToAgent::Cancel { id }),
+        4 => (id(), 1..3_u64, any::<bool>(), commands()).prop_map(|(stdio, step, terminal, command)| {
+            let stderr = stdio + step;
+            ToAgent::Start { streams: Streams { stdio, stderr, terminal: terminal.then_some(stderr + step) }, command }
+        }),
+        4 => (id(), stretches()).prop_map(|(id, bytes)| ToAgent::Data { id, bytes }),
+        4 => (id(), digests(), any::<u64>(), amounts())
+            .prop_map(|(id, blob, offset, length)| ToAgent::Splice { id, blob, offset, length }),
+        2 => (id(), amounts()).prop_map(|(id, bytes)| ToAgent::Credit { id, bytes }),
+        2 => id().prop_map(|id| ToAgent::Finish { id }),
+        2 => id().prop_map(|id| ToAgent::Close { id }),
+        2 => digests().prop_map(|digest| ToAgent::AskBlob { digest }),
+        4 => (digests(), length(), payloads())
+            .prop_map(|(digest, length, bytes)| ToAgent::Blob { digest, length, bytes }),
+        1 => Just(ToAgent::Describe),
         1 => Just(ToAgent::Ping),
         1 => Just(ToAgent::Bye),
     ]
@@ -101,6 +158,13 @@ fn messages_to_controller() -> impl Strategy<Value = ToController> {
         8 => (id(), stream, payloads()).prop_map(|(id, stream, bytes)| ToController::Output { id, stream, bytes }),
         8 => (id(), payloads()).prop_map(|(id, bytes)| ToController::Result { id, bytes }),
         4 => (id(), outcome).prop_map(|(id, outcome)| ToController::Return { id, outcome, usage: Usage::default() }),
+        8 => (id(), stretches()).prop_map(|(id, bytes)| ToController::Data { id, bytes }),
+        2 => (id(), prop_oneof![4 => 0..3_u64, 1 => amounts()])
+            .prop_map(|(id, bytes)| ToController::Credit { id, bytes }),
+        2 => id().prop_map(|id| ToController::Finish { id }),
+        2 => (id(), ends()).prop_map(|(id, end)| ToController::Close { id, end }),
+        1 => (digests(), any::<bool>()).prop_map(|(digest, held)| ToController::Blob { digest, held }),
+        1 => descriptions().prop_map(ToController::Description),
         1 => Just(ToController::Pong),
         1 => Just(ToController::Bye),
     ]
@@ -177,9 +241,38 @@ proptest! {
     }
 
     #[test]
-    fn a_module_is_told_only_if_its_digest_is_right(wire in damaged(wires_to_agent())) {
+    fn a_stream_brings_a_window_until_it_is_finished_or_over(wire in wires_to_controller()) {
+        let mut brought = HashMap::<_, u64>::new();
+        let (mut finished, mut over) = (HashSet::new(), HashSet::new());
+        for event in told(&wire, usize::MAX).0 {
+            match event {
+                ControllerEvent::Data { id, bytes } => {
+                    prop_assert!(!finished.contains(&id) && !over.contains(&id));
+                    let brought = brought.entry(id).or_default();
+                    *brought += bytes.len() as u64;
+                    prop_assert!(*brought <= STREAM_WINDOW_BYTES);
+                }
+                ControllerEvent::Credit { id, .. } => prop_assert!(!over.contains(&id)),
+                ControllerEvent::Finished { id } => prop_assert!(!over.contains(&id) && finished.insert(id)),
+                ControllerEvent::StreamClosed { id, .. } => prop_assert!(over.insert(id)),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_is_told_only_if_it_was_asked_for(wire in wires_to_controller()) {
+        let events = told(&wire, usize::MAX).0;
+        let blobs = events.iter().filter(|event| matches!(event, ControllerEvent::Blob { .. }));
+        prop_assert!(blobs.count() <= 1);
+        let descriptions = events.iter().filter(|event| matches!(event, ControllerEvent::Description(_)));
+        prop_assert!(descriptions.count() <= 1);
+    }
+
+    #[test]
+    fn a_module_or_blob_is_told_only_if_its_digest_is_right(wire in damaged(wires_to_agent())) {
         for event in heard(&wire, usize::MAX).0 {
-            if let AgentEvent::Module { digest, bytes } = event {
+            if let AgentEvent::Module { digest, bytes } | AgentEvent::Blob { digest, bytes } = event {
                 prop_assert_eq!(digest, Digest::of(&bytes));
             }
         }

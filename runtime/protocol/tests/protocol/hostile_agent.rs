@@ -1,12 +1,12 @@
 //! An agent that breaks the rules, one at a time, and the controller that notices.
 
 use wxec_protocol::{
-    BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, Limits, MAX_FRAME_BYTES,
-    OutputStream, ProtocolError, Target, Usage,
+    BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest, Fault, Limits,
+    MAX_FRAME_BYTES, OutputStream, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target, Usage,
 };
 
 use crate::{
-    pair::{ARTIFACT, long, request},
+    pair::{ARTIFACT, command, long, request},
     wire::{Outcome, ToController, frame, raw_frame},
 };
 
@@ -56,6 +56,30 @@ fn failed() -> ToController {
     ToController::Return { id: 0, outcome, usage: Usage::default() }
 }
 
+/// A greeted controller that started a process, whose streams are 0 and 1.
+fn streaming() -> (ControllerConnection, ProcessStreams) {
+    let mut controller = greeted();
+    let streams = controller.start(command(&["cat"]), false);
+    (controller, streams)
+}
+
+fn data(id: u64, length: usize) -> ToController {
+    ToController::Data { id, bytes: vec![b'x'; length] }
+}
+
+fn credit(id: u64, bytes: u64) -> ToController {
+    ToController::Credit { id, bytes }
+}
+
+fn close(id: u64) -> ToController {
+    ToController::Close { id, end: StreamEnd::Exited(0) }
+}
+
+/// What can be said of a stream.
+fn words(id: u64) -> [ToController; 4] {
+    [data(id, 1), credit(id, 0), ToController::Finish { id }, close(id)]
+}
+
 /// What a person reads when the session ends for it.
 fn complaint(result: Result<(), ProtocolError>) -> String {
     result.unwrap_err().to_string()
@@ -63,7 +87,8 @@ fn complaint(result: Result<(), ProtocolError>) -> String {
 
 #[test]
 fn speaks_before_it_greets() {
-    for message in [ToController::Pong, ToController::Bye, need(), done(0)] {
+    let blob = ToController::Blob { digest: Digest::of(ARTIFACT), held: true };
+    for message in [ToController::Pong, ToController::Bye, need(), done(0), data(0, 1), blob] {
         let heard = hear(&mut ControllerConnection::new(), &message);
         assert_eq!(complaint(heard), "no greeting where one belongs", "{message:?}");
     }
@@ -130,7 +155,7 @@ fn asks_again_for_a_module_while_it_is_being_sent() {
     let mut controller = waiting();
     hear(&mut controller, &need()).unwrap();
     controller.provide(Digest::of(ARTIFACT), long(10 * CHUNK_BYTES));
-    controller.poll_transmit(&mut Vec::new());
+    assert_eq!(controller.poll_transmit(&mut Vec::new()), None);
     assert_eq!(hear(&mut controller, &need()), Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT))));
 }
 
@@ -149,7 +174,7 @@ fn asks_for_a_module_too_often() {
     for _ in 0..3 {
         hear(&mut controller, &need()).unwrap();
         controller.provide(Digest::of(ARTIFACT), ARTIFACT.into());
-        controller.poll_transmit(&mut Vec::new());
+        assert_eq!(controller.poll_transmit(&mut Vec::new()), None);
     }
     let heard = hear(&mut controller, &need());
     assert_eq!(complaint(heard), format!("artifact {} was asked for too often", Digest::of(ARTIFACT)));
@@ -240,6 +265,161 @@ fn goes_on_after_a_cancellation() {
     let heard = hear(&mut controller, &output(OutputStream::Stdout, 1));
     assert!(matches!(heard, Err(ProtocolError::TooLong { .. })));
     assert_eq!(controller.poll_event(), None, "nothing of it is told");
+}
+
+#[test]
+fn asks_again_for_what_a_hop_is_putting_in() {
+    let mut controller = waiting();
+    hear(&mut controller, &need()).unwrap();
+    controller.provide_from_hop(Digest::of(ARTIFACT), 2 * CHUNK_BYTES as u64);
+    assert!(controller.poll_transmit(&mut Vec::new()).is_some());
+    assert_eq!(hear(&mut controller, &need()), Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT))));
+}
+
+#[test]
+fn finds_every_artifact_damaged() {
+    let mut controller = waiting();
+    let module = Digest::of(ARTIFACT);
+    for again in [false, true, true] {
+        hear(&mut controller, &need()).unwrap();
+        assert_eq!(controller.poll_event(), Some(ControllerEvent::Need { module, again }));
+        controller.provide_from_hop(module, 1);
+        assert!(controller.poll_transmit(&mut Vec::new()).is_some());
+    }
+    assert_eq!(hear(&mut controller, &need()), Err(ProtocolError::ModuleAskedTooOften(module)));
+}
+
+#[test]
+fn speaks_of_a_stream_that_was_never_opened() {
+    for id in [2, u64::MAX] {
+        for message in words(id) {
+            let heard = hear(&mut streaming().0, &message);
+            assert_eq!(complaint(heard), format!("a message about stream {id}, which was never opened"));
+        }
+    }
+    assert!(matches!(hear(&mut greeted(), &data(0, 1)), Err(ProtocolError::UnknownStream(_))));
+}
+
+#[test]
+fn speaks_of_a_stream_that_was_closed() {
+    let (mut controller, streams) = streaming();
+    controller.close_stream(streams.stdio);
+    hear(&mut controller, &close(1)).unwrap();
+    controller.poll_event();
+    for message in [0, 1].into_iter().flat_map(words) {
+        assert_eq!(hear(&mut controller, &message), Ok(()), "it has yet to hear of it, or repeats itself");
+        assert_eq!(controller.poll_event(), None, "{message:?}");
+    }
+    let flood = data(0, CHUNK_BYTES);
+    assert!((0..100).all(|_| hear(&mut controller, &flood).is_ok()), "nobody counts what nobody keeps");
+    assert_eq!(controller.poll_event(), None);
+}
+
+#[test]
+fn sends_more_on_a_stream_than_is_taken() {
+    let (mut controller, streams) = streaming();
+    for _ in 0..STREAM_WINDOW_BYTES / CHUNK_BYTES as u64 {
+        hear(&mut controller, &data(0, CHUNK_BYTES)).unwrap();
+    }
+    assert_eq!(hear(&mut controller, &data(1, CHUNK_BYTES)), Ok(()), "the other one has a window of its own");
+    let heard = hear(&mut controller, &data(0, 1));
+    assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
+
+    // What was taken makes room once it is announced.
+    let (mut controller, _) = streaming();
+    for _ in 0..STREAM_WINDOW_BYTES / CHUNK_BYTES as u64 {
+        hear(&mut controller, &data(0, CHUNK_BYTES)).unwrap();
+    }
+    controller.taken(streams.stdio, STREAM_WINDOW_BYTES / 4 - 1);
+    assert!(matches!(hear(&mut controller, &data(0, 1)), Err(ProtocolError::TooLong { .. })));
+    controller.taken(streams.stdio, 1);
+    for _ in 0..STREAM_WINDOW_BYTES / 4 / CHUNK_BYTES as u64 {
+        hear(&mut controller, &data(0, CHUNK_BYTES)).unwrap();
+    }
+    assert!(matches!(hear(&mut controller, &data(0, 1)), Err(ProtocolError::TooLong { .. })));
+}
+
+#[test]
+fn sends_more_on_a_stream_than_is_taken_in_one_frame() {
+    let window = usize::try_from(STREAM_WINDOW_BYTES).unwrap();
+    assert_eq!(hear(&mut streaming().0, &data(0, window)), Ok(()));
+    let (mut controller, _) = streaming();
+    assert!(matches!(hear(&mut controller, &data(0, window + 1)), Err(ProtocolError::TooLong { .. })));
+    assert_eq!(controller.poll_event(), None);
+}
+
+#[test]
+fn takes_more_of_a_stream_than_there_was() {
+    for bytes in [1, STREAM_WINDOW_BYTES, u64::MAX] {
+        let heard = hear(&mut streaming().0, &credit(0, bytes));
+        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed");
+    }
+
+    let (mut controller, streams) = streaming();
+    controller.send(streams.stdio, long(100));
+    assert_eq!(hear(&mut controller, &credit(0, 60)), Ok(()));
+    assert_eq!(hear(&mut controller, &credit(0, 40)), Ok(()));
+    assert!(matches!(hear(&mut controller, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+}
+
+#[test]
+fn goes_on_with_a_stream_it_finished() {
+    let (mut controller, streams) = streaming();
+    hear(&mut controller, &ToController::Finish { id: 0 }).unwrap();
+    assert_eq!(hear(&mut controller, &ToController::Finish { id: 0 }), Ok(()), "saying it twice does no harm");
+    assert_eq!(controller.poll_event(), Some(ControllerEvent::Finished { id: streams.stdio }));
+    assert_eq!(controller.poll_event(), None, "and is told once");
+    for length in [0, 1] {
+        assert!(matches!(hear(&mut controller, &data(0, length)), Err(ProtocolError::TooLong { .. })));
+    }
+}
+
+#[test]
+fn takes_of_a_stream_it_finished() {
+    let (mut controller, streams) = streaming();
+    controller.send(streams.stdio, long(100));
+    hear(&mut controller, &ToController::Finish { id: 0 }).unwrap();
+    assert_eq!(hear(&mut controller, &credit(0, 100)), Ok(()), "which is its right");
+}
+
+#[test]
+fn answers_for_a_blob_nobody_asked_about() {
+    let digest = Digest::of(b"a blob");
+    let answer = |digest| ToController::Blob { digest, held: true };
+    let heard = hear(&mut greeted(), &answer(digest));
+    assert_eq!(complaint(heard), format!("a message about blob {digest}, which was not asked about"));
+
+    let mut controller = greeted();
+    controller.ask_blob(digest);
+    controller.send_blob(Digest::of(ARTIFACT), ARTIFACT.into());
+    for digest in [digest, Digest::of(ARTIFACT)] {
+        hear(&mut controller, &answer(digest)).unwrap();
+        assert_eq!(controller.poll_event(), Some(ControllerEvent::Blob { digest, held: true }));
+        assert_eq!(hear(&mut controller, &answer(digest)), Err(ProtocolError::UnexpectedBlob(digest)), "twice");
+    }
+}
+
+#[test]
+fn describes_its_place_unasked() {
+    let description = ToController::Description(Description::new(1, 2));
+    assert_eq!(hear(&mut greeted(), &description), Err(ProtocolError::Malformed));
+    let mut controller = greeted();
+    for _ in 0..3 {
+        controller.describe();
+    }
+    for _ in 0..3 {
+        hear(&mut controller, &description).unwrap();
+    }
+    assert_eq!(hear(&mut controller, &description), Err(ProtocolError::Malformed), "once too often");
+}
+
+#[test]
+fn gives_signs_of_life_unasked() {
+    let mut controller = greeted();
+    for _ in 0..3 {
+        hear(&mut controller, &ToController::Pong).unwrap();
+        assert_eq!(controller.poll_event(), Some(ControllerEvent::Pong), "which does no harm");
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! A controller that breaks the rules, one at a time, and the agent that notices.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, BUILD, Digest, Limits, MAX_FRAME_BYTES, MAX_MODULE_BYTES, ProtocolError, Target,
+    AgentConnection, AgentEvent, BUILD, CHUNK_BYTES, Digest, Limits, MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS,
+    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target,
 };
 
 use crate::{
-    pair::ARTIFACT,
-    wire::{ToAgent, ToController, frame, messages, raw_frame},
+    pair::{ARTIFACT, command, long},
+    wire::{Streams, ToAgent, ToController, frame, messages, raw_frame},
 };
 
 /// A greeted agent. What it says is heard by [`answers`] alone.
@@ -53,6 +54,39 @@ fn asking() -> AgentConnection {
     agent
 }
 
+fn start(stdio: u64, stderr: u64, terminal: Option<u64>) -> ToAgent {
+    ToAgent::Start { streams: Streams { stdio, stderr, terminal }, command: command(&["cat"]) }
+}
+
+/// A greeted agent with a process, whose streams are 0 and 1.
+fn streaming() -> (AgentConnection, ProcessStreams) {
+    let mut agent = greeted();
+    hear(&mut agent, &start(0, 1, None)).unwrap();
+    let Some(AgentEvent::Start { streams, .. }) = agent.poll_event() else { panic!("one process") };
+    (agent, streams)
+}
+
+fn data(id: u64, length: usize) -> ToAgent {
+    ToAgent::Data { id, bytes: vec![b'x'; length] }
+}
+
+fn splice(id: u64, length: u64) -> ToAgent {
+    ToAgent::Splice { id, blob: Digest::of(ARTIFACT), offset: 0, length }
+}
+
+fn credit(id: u64, bytes: u64) -> ToAgent {
+    ToAgent::Credit { id, bytes }
+}
+
+/// What can be said of a stream.
+fn words(id: u64) -> [ToAgent; 5] {
+    [data(id, 1), splice(id, 1), credit(id, 0), ToAgent::Finish { id }, ToAgent::Close { id }]
+}
+
+fn blob(length: u64, bytes: &[u8]) -> ToAgent {
+    ToAgent::Blob { digest: Digest::of(ARTIFACT), length, bytes: bytes.into() }
+}
+
 /// What a person reads when the session ends for it.
 fn complaint(result: Result<(), ProtocolError>) -> String {
     result.unwrap_err().to_string()
@@ -60,7 +94,7 @@ fn complaint(result: Result<(), ProtocolError>) -> String {
 
 #[test]
 fn speaks_before_it_greets() {
-    for message in [ToAgent::Ping, ToAgent::Bye, call(0, b"")] {
+    for message in [ToAgent::Ping, ToAgent::Bye, ToAgent::Describe, call(0, b""), start(0, 1, None), blob(1, b"1")] {
         let mut agent = AgentConnection::new(Target::here());
         assert_eq!(complaint(hear(&mut agent, &message)), "no greeting where one belongs", "{message:?}");
     }
@@ -154,19 +188,48 @@ fn sends_a_module_twice() {
 #[test]
 fn sends_a_module_with_other_bytes() {
     let mut agent = asking();
+    answers(&mut agent);
+    let length = ARTIFACT.len() as u64;
     let mut bytes = ARTIFACT.to_vec();
     bytes[5] ^= 1;
-    hear(&mut agent, &module(ARTIFACT.len() as u64, &bytes[..5])).unwrap();
-    let heard = hear(&mut agent, &module(ARTIFACT.len() as u64, &bytes[5..]));
+    hear(&mut agent, &module(length, &bytes[..5])).unwrap();
+    hear(&mut agent, &module(length, &bytes[5..])).unwrap();
+    assert_eq!(answers(&mut agent), [ToController::Need { module: Digest::of(ARTIFACT) }], "once may be a hop's doing");
+    hear(&mut agent, &module(length, &bytes[..5])).unwrap();
+    let heard = hear(&mut agent, &module(length, &bytes[5..]));
     assert_eq!(complaint(heard), format!("artifact {} arrived with other bytes", Digest::of(ARTIFACT)));
     assert_eq!(agent.poll_event(), None);
 }
 
 #[test]
 fn sends_a_module_with_fewer_bytes() {
-    let length = ARTIFACT.len() as u64 - 1;
-    let heard = hear(&mut asking(), &module(length, &ARTIFACT[1..]));
-    assert_eq!(heard, Err(ProtocolError::WrongDigest(Digest::of(ARTIFACT))));
+    let mut agent = asking();
+    let fewer = module(ARTIFACT.len() as u64 - 1, &ARTIFACT[1..]);
+    hear(&mut agent, &fewer).unwrap();
+    assert_eq!(hear(&mut agent, &fewer), Err(ProtocolError::WrongDigest(Digest::of(ARTIFACT))));
+}
+
+#[test]
+fn sends_a_module_that_is_damaged_once() {
+    let mut agent = asking();
+    let length = ARTIFACT.len() as u64;
+    hear(&mut agent, &module(length, &[0; ARTIFACT.len()])).unwrap();
+    agent.need(Digest::of(ARTIFACT));
+    hear(&mut agent, &module(length, ARTIFACT)).unwrap();
+    let whole = AgentEvent::Module { digest: Digest::of(ARTIFACT), bytes: ARTIFACT.into() };
+    assert_eq!(agent.poll_event(), Some(whole), "and not what arrived before it");
+    let asked = answers(&mut agent).into_iter().filter(|message| matches!(message, ToController::Need { .. }));
+    assert_eq!(asked.count(), 2, "each time once");
+}
+
+#[test]
+fn has_nothing_better_than_a_damaged_module() {
+    let mut agent = asking();
+    hear(&mut agent, &module(3, b"bad")).unwrap();
+    let digest = Digest::of(ARTIFACT);
+    hear(&mut agent, &ToAgent::NoModule { digest, reason: "it is gone".into() }).unwrap();
+    assert_eq!(agent.poll_event(), Some(AgentEvent::NoModule { digest, reason: "it is gone".into() }));
+    assert_eq!(hear(&mut agent, &module(3, b"bad")), Err(ProtocolError::UnexpectedModule(digest)));
 }
 
 #[test]
@@ -192,4 +255,185 @@ fn cancels_what_it_never_called() {
     assert_eq!(hear(&mut agent, &ToAgent::Cancel { id: 7 }), Ok(()), "as when a call has just returned");
     assert_eq!(agent.poll_event(), None);
     assert_eq!(answers(&mut agent), []);
+}
+
+#[test]
+fn speaks_of_a_stream_that_was_never_opened() {
+    for id in [2, u64::MAX] {
+        for message in words(id) {
+            let heard = hear(&mut streaming().0, &message);
+            assert_eq!(complaint(heard), format!("a message about stream {id}, which was never opened"));
+        }
+    }
+    assert!(matches!(hear(&mut greeted(), &data(0, 1)), Err(ProtocolError::UnknownStream(_))));
+}
+
+#[test]
+fn speaks_of_a_stream_that_was_closed() {
+    let (mut agent, streams) = streaming();
+    agent.end_stream(streams.stdio, StreamEnd::Exited(0));
+    hear(&mut agent, &ToAgent::Close { id: 1 }).unwrap();
+    assert_eq!(agent.poll_event(), Some(AgentEvent::StreamClosed { id: streams.stderr }));
+    for message in [0, 1].into_iter().flat_map(words) {
+        assert_eq!(hear(&mut agent, &message), Ok(()), "it has yet to hear of it, or repeats itself");
+        assert_eq!(agent.poll_event(), None, "{message:?}");
+    }
+    let flood = data(0, CHUNK_BYTES);
+    assert!((0..100).all(|_| hear(&mut agent, &flood).is_ok()), "nobody counts what nobody keeps");
+    assert_eq!(agent.poll_event(), None);
+}
+
+#[test]
+fn uses_the_number_of_a_stream_again() {
+    for (message, complaint_of) in [
+        (start(0, 2, None), 0),
+        (start(2, 1, None), 1),
+        (start(2, 2, None), 2),
+        (start(2, 3, Some(3)), 3),
+        (start(2, 3, Some(0)), 0),
+    ] {
+        let (mut agent, streams) = streaming();
+        agent.end_stream(streams.stdio, StreamEnd::Closed);
+        let heard = hear(&mut agent, &message);
+        assert_eq!(complaint(heard), format!("a message about stream {complaint_of}, which was never opened"));
+        assert_eq!(agent.poll_event(), None);
+    }
+}
+
+#[test]
+fn counts_streams_down() {
+    let mut agent = greeted();
+    hear(&mut agent, &start(5, 9, None)).unwrap();
+    assert!(matches!(agent.poll_event(), Some(AgentEvent::Start { .. })), "up may be by any step");
+    for message in [start(7, 8, None), start(10, 6, None), start(12, 11, None)] {
+        assert!(matches!(hear(&mut agent, &message), Err(ProtocolError::UnknownStream(_))), "{message:?}");
+    }
+}
+
+#[test]
+fn opens_more_streams_than_it_may() {
+    let mut agent = greeted();
+    let processes = MAX_STREAMS as u64 / 2;
+    for stdio in (0..processes).map(|process| 2 * process) {
+        hear(&mut agent, &start(stdio, stdio + 1, None)).unwrap();
+        assert!(matches!(agent.poll_event(), Some(AgentEvent::Start { .. })));
+    }
+    let mut refused = Vec::new();
+    for stdio in (processes..2 * processes).map(|process| 2 * process) {
+        assert_eq!(hear(&mut agent, &start(stdio, stdio + 1, None)), Ok(()));
+        assert_eq!(hear(&mut agent, &data(stdio, 1)), Ok(()), "it has yet to hear of it");
+        assert_eq!(agent.poll_event(), None);
+        refused.extend([stdio + 1, stdio]);
+    }
+    let ended = answers(&mut agent).into_iter().map(|message| match message {
+        ToController::Close { id, end: StreamEnd::Failed(_) } => id,
+        message => panic!("{message:?}"),
+    });
+    assert_eq!(ended.collect::<Vec<_>>(), refused);
+}
+
+#[test]
+fn sends_more_on_a_stream_than_is_taken() {
+    let (mut agent, streams) = streaming();
+    for at in 0..STREAM_WINDOW_BYTES / CHUNK_BYTES as u64 {
+        let part = if at % 2 == 0 { data(0, CHUNK_BYTES) } else { splice(0, CHUNK_BYTES as u64) };
+        hear(&mut agent, &part).unwrap();
+    }
+    assert_eq!(hear(&mut agent, &data(1, CHUNK_BYTES)), Ok(()), "the other one has a window of its own");
+    agent.taken(streams.stdio, STREAM_WINDOW_BYTES / 4 - 1);
+    let [heard, heard_splice] = [data(0, 1), splice(0, 1)].map(|message| hear(&mut agent, &message));
+    assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
+    assert!(matches!(heard_splice, Err(ProtocolError::TooLong { .. })));
+
+    agent.taken(streams.stdio, 1);
+    assert_eq!(hear(&mut agent, &splice(0, STREAM_WINDOW_BYTES / 4)), Ok(()));
+    assert!(matches!(hear(&mut agent, &data(0, 1)), Err(ProtocolError::TooLong { .. })));
+}
+
+#[test]
+fn puts_in_more_than_a_window() {
+    assert_eq!(hear(&mut streaming().0, &splice(0, STREAM_WINDOW_BYTES)), Ok(()));
+    for length in [STREAM_WINDOW_BYTES + 1, u64::MAX] {
+        let (mut agent, _) = streaming();
+        assert!(matches!(hear(&mut agent, &splice(0, length)), Err(ProtocolError::TooLong { .. })));
+        assert_eq!(agent.poll_event(), None);
+    }
+}
+
+#[test]
+fn takes_more_of_a_stream_than_there_was() {
+    for bytes in [1, STREAM_WINDOW_BYTES, u64::MAX] {
+        let heard = hear(&mut streaming().0, &credit(0, bytes));
+        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed");
+    }
+
+    let (mut agent, streams) = streaming();
+    agent.send(streams.stdio, long(100));
+    assert_eq!(hear(&mut agent, &credit(0, 60)), Ok(()));
+    assert_eq!(hear(&mut agent, &credit(0, 40)), Ok(()));
+    assert!(matches!(hear(&mut agent, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+}
+
+#[test]
+fn goes_on_with_a_stream_it_finished() {
+    let (mut agent, streams) = streaming();
+    hear(&mut agent, &ToAgent::Finish { id: 0 }).unwrap();
+    assert_eq!(hear(&mut agent, &ToAgent::Finish { id: 0 }), Ok(()), "saying it twice does no harm");
+    assert_eq!(agent.poll_event(), Some(AgentEvent::Finished { id: streams.stdio }));
+    assert_eq!(agent.poll_event(), None, "and is told once");
+    for message in [data(0, 0), data(0, 1), splice(0, 0), splice(0, 1)] {
+        assert!(matches!(hear(&mut agent, &message), Err(ProtocolError::TooLong { .. })), "{message:?}");
+    }
+}
+
+#[test]
+fn sends_a_blob_with_other_bytes() {
+    let mut agent = greeted();
+    let length = ARTIFACT.len() as u64;
+    hear(&mut agent, &blob(length, &ARTIFACT[..5])).unwrap();
+    let heard = hear(&mut agent, &blob(length, &[0; ARTIFACT.len() - 5]));
+    assert_eq!(complaint(heard), format!("artifact {} arrived with other bytes", Digest::of(ARTIFACT)));
+    assert_eq!(agent.poll_event(), None);
+    let heard = hear(&mut greeted(), &blob(length - 1, &ARTIFACT[1..]));
+    assert_eq!(heard, Err(ProtocolError::WrongDigest(Digest::of(ARTIFACT))));
+}
+
+#[test]
+fn sends_more_of_a_blob_than_it_announced() {
+    let mut agent = greeted();
+    hear(&mut agent, &blob(3, &ARTIFACT[..2])).unwrap();
+    let heard = hear(&mut agent, &blob(3, &ARTIFACT[2..]));
+    assert_eq!(complaint(heard), "an artifact is longer than the 3 bytes allowed");
+}
+
+#[test]
+fn announces_a_blob_too_long() {
+    assert_eq!(hear(&mut greeted(), &blob(MAX_MODULE_BYTES, b"")), Ok(()), "it waits, and has reserved nothing");
+    for length in [MAX_MODULE_BYTES + 1, u64::MAX] {
+        let heard = hear(&mut greeted(), &blob(length, b""));
+        assert_eq!(complaint(heard), "an artifact is longer than the 268435456 bytes allowed");
+    }
+}
+
+#[test]
+fn sends_a_blob_twice() {
+    let mut agent = greeted();
+    let (digest, length) = (Digest::of(ARTIFACT), ARTIFACT.len() as u64);
+    for _ in 0..2 {
+        hear(&mut agent, &blob(length, &ARTIFACT[..5])).unwrap();
+        assert_eq!(agent.poll_event(), None);
+        hear(&mut agent, &blob(length, &ARTIFACT[5..])).unwrap();
+        assert_eq!(agent.poll_event(), Some(AgentEvent::Blob { digest, bytes: ARTIFACT.into() }));
+    }
+}
+
+#[test]
+fn sends_a_blob_that_was_asked_for_as_a_module() {
+    let mut agent = asking();
+    let (digest, length) = (Digest::of(ARTIFACT), ARTIFACT.len() as u64);
+    hear(&mut agent, &module(length, &ARTIFACT[..5])).unwrap();
+    hear(&mut agent, &blob(length, ARTIFACT)).unwrap();
+    assert_eq!(agent.poll_event(), Some(AgentEvent::Blob { digest, bytes: ARTIFACT.into() }));
+    hear(&mut agent, &module(length, &ARTIFACT[5..])).unwrap();
+    assert_eq!(agent.poll_event(), Some(AgentEvent::Module { digest, bytes: ARTIFACT.into() }), "they are apart");
 }

@@ -15,6 +15,12 @@ mod payloads;
 /// Calls taken back: before, while and after they run.
 mod cancellation;
 
+/// Streams: whole and in order, no faster than they are taken, in nobody's way, and over when somebody says so.
+mod streams;
+
+/// What a hop before the agent puts in itself, and the blobs that hops hold for it.
+mod hops;
+
 /// An agent that breaks the rules, one at a time, and the controller that notices.
 mod hostile_agent;
 

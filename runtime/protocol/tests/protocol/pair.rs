@@ -1,9 +1,11 @@
 //! Both ends of one conversation, joined by queues.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Limits, Target,
-    Usage,
+    AgentConnection, AgentEvent, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest, Limits,
+    ProcessStreams, Splice, Target, Usage,
 };
 
 use crate::wire::{ToAgent, ToController, messages};
@@ -24,6 +26,11 @@ pub(crate) fn request(function: &str, input: impl Into<Bytes>) -> CallRequest {
     }
 }
 
+/// A command of these words.
+pub(crate) fn command(argv: &[&str]) -> Command {
+    Command { argv: argv.iter().map(ToString::to_string).collect(), env: Vec::new() }
+}
+
 /// `length` bytes of which no two stretches are alike.
 pub(crate) fn long(length: usize) -> Bytes {
     let mut bytes = Vec::with_capacity(length + 8);
@@ -34,10 +41,18 @@ pub(crate) fn long(length: usize) -> Bytes {
     bytes.into()
 }
 
+/// A part of `blob`, as who holds it puts it in.
+pub(crate) fn part(blob: &Bytes, Splice { offset, length, .. }: Splice) -> Bytes {
+    let [start, end] = [offset, offset + length].map(|at| usize::try_from(at).unwrap());
+    blob.slice(start..end)
+}
+
 /// Both ends, greeted. The test plays whoever drives them.
 pub(crate) struct Pair {
     pub(crate) controller: ControllerConnection,
     pub(crate) agent: AgentConnection,
+    /// What the hop before the agent holds, and puts in where it is told to.
+    pub(crate) hop: HashMap<Digest, Bytes>,
     /// What is carried arrives in parts of this size.
     part_bytes: usize,
     controller_said: Vec<u8>,
@@ -54,6 +69,7 @@ impl Pair {
         let mut pair = Self {
             controller: ControllerConnection::new(),
             agent: AgentConnection::new(target.clone()),
+            hop: HashMap::new(),
             part_bytes,
             controller_said: Vec::new(),
             agent_said: Vec::new(),
@@ -67,7 +83,9 @@ impl Pair {
     /// Carries one transmission from the controller to the agent, then one back. Says whether there was any.
     pub(crate) fn step(&mut self) -> bool {
         let mut asked = Vec::new();
-        self.controller.poll_transmit(&mut asked);
+        if let Some(splice) = self.controller.poll_transmit(&mut asked) {
+            asked.extend_from_slice(&part(&self.hop[&splice.blob], splice));
+        }
         for part in asked.chunks(self.part_bytes) {
             self.agent.handle_input(part).unwrap();
         }
@@ -106,6 +124,28 @@ impl Pair {
         let id = self.controller.call(request);
         let [AgentEvent::Call { .. }] = *self.agent_events() else { panic!("one call") };
         id
+    }
+
+    /// Starts a process, as the agent is then told.
+    pub(crate) fn started(&mut self) -> ProcessStreams {
+        let streams = self.controller.start(command(&["cat"]), false);
+        assert_eq!(self.agent_events(), [AgentEvent::Start { streams, command: command(&["cat"]) }]);
+        streams
+    }
+
+    /// Makes a short call while something long is under way, and expects it to be answered by the next two steps.
+    pub(crate) fn answers_a_short_call(&mut self) {
+        let id = self.controller.call(request("short", "1"));
+        self.step();
+        let arrived = std::iter::from_fn(|| self.agent.poll_event()).any(|event| match event {
+            AgentEvent::Call { id: arrived, .. } => arrived == id,
+            _ => false,
+        });
+        assert!(arrived, "the short call");
+        self.agent.finish(id, Ok("2".into()), USAGE);
+        self.step();
+        let answer = ControllerEvent::Returned { id, outcome: Ok("2".into()), usage: USAGE };
+        assert!(std::iter::from_fn(|| self.controller.poll_event()).any(|event| event == answer));
     }
 
     /// What the controller said since this was last asked.

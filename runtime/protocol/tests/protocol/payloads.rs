@@ -17,20 +17,8 @@ fn cold_call(pair: &mut Pair, artifact: &Bytes) {
     let module = Digest::of(artifact);
     pair.running(CallRequest { module, ..request("f", "1") });
     pair.agent.need(module);
-    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module }]);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
     pair.controller.provide(module, artifact.clone());
-}
-
-/// Makes a short call while something long is under way, and expects it to be answered by the next two steps.
-fn a_short_call_is_answered(pair: &mut Pair) {
-    let id = pair.controller.call(request("short", "1"));
-    pair.step();
-    let Some(AgentEvent::Call { id: arrived, .. }) = pair.agent.poll_event() else { panic!("the short call") };
-    assert_eq!(arrived, id);
-    pair.agent.finish(id, Ok("2".into()), USAGE);
-    pair.step();
-    let answer = ControllerEvent::Returned { id, outcome: Ok("2".into()), usage: USAGE };
-    assert_eq!(pair.controller.poll_event(), Some(answer));
 }
 
 #[test]
@@ -89,7 +77,7 @@ fn a_short_call_overtakes_a_long_input() {
     let mut pair = Pair::new();
     pair.controller.call(request("f", long(2 * MIB)));
     pair.step();
-    a_short_call_is_answered(&mut pair);
+    pair.answers_a_short_call();
     assert!(matches!(*pair.agent_events(), [AgentEvent::Call { .. }]), "the long one is yet to come");
 }
 
@@ -99,7 +87,7 @@ fn a_short_call_overtakes_a_long_result() {
     let id = pair.running(request("f", "1"));
     pair.agent.finish(id, Ok(long(2 * MIB)), USAGE);
     pair.step();
-    a_short_call_is_answered(&mut pair);
+    pair.answers_a_short_call();
     assert!(matches!(*pair.controller_events(), [ControllerEvent::Returned { .. }]), "the long one is yet to come");
 }
 
@@ -108,7 +96,7 @@ fn a_short_call_overtakes_a_module() {
     let mut pair = Pair::new();
     cold_call(&mut pair, &long(2 * MIB));
     pair.step();
-    a_short_call_is_answered(&mut pair);
+    pair.answers_a_short_call();
     assert!(matches!(*pair.agent_events(), [AgentEvent::Module { .. }]), "the module is yet to come");
 }
 
@@ -117,12 +105,12 @@ fn a_transmission_holds_about_what_it_says() {
     let mut pair = Pair::new();
     pair.controller.call(request("f", long(MIB)));
     let mut wire = Vec::new();
-    pair.controller.poll_transmit(&mut wire);
+    assert_eq!(pair.controller.poll_transmit(&mut wire), None);
     assert!((TRANSMIT_BYTES..TRANSMIT_BYTES + CHUNK_BYTES + 100).contains(&wire.len()), "{} bytes", wire.len());
 
     pair.controller.ping();
     let before = wire.len();
-    pair.controller.poll_transmit(&mut wire);
+    assert_eq!(pair.controller.poll_transmit(&mut wire), None);
     assert_eq!(wire.len(), before + 5, "a full buffer takes the short messages only");
 }
 

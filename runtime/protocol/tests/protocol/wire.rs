@@ -1,7 +1,9 @@
 //! The messages written out a second time, by hand, so that these tests notice when the wire changes.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use wxec_protocol::{CallId, Digest, Fault, Limits, OutputStream, Target, Usage};
+use wxec_protocol::{
+    Command, Description, Digest, Fault, Limits, OutputStream, ProcessStreams, StreamEnd, Target, Usage,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum ToAgent {
@@ -35,6 +37,41 @@ pub(crate) enum ToAgent {
     Cancel {
         id: u64,
     },
+    Start {
+        streams: Streams,
+        command: Command,
+    },
+    Data {
+        id: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    Splice {
+        id: u64,
+        blob: Digest,
+        offset: u64,
+        length: u64,
+    },
+    Credit {
+        id: u64,
+        bytes: u64,
+    },
+    Finish {
+        id: u64,
+    },
+    Close {
+        id: u64,
+    },
+    AskBlob {
+        digest: Digest,
+    },
+    Blob {
+        digest: Digest,
+        length: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    Describe,
     Ping,
     Bye,
 }
@@ -64,6 +101,27 @@ pub(crate) enum ToController {
         outcome: Outcome,
         usage: Usage,
     },
+    Data {
+        id: u64,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
+    Credit {
+        id: u64,
+        bytes: u64,
+    },
+    Finish {
+        id: u64,
+    },
+    Close {
+        id: u64,
+        end: StreamEnd,
+    },
+    Blob {
+        digest: Digest,
+        held: bool,
+    },
+    Description(Description),
     Pong,
     Bye,
 }
@@ -72,6 +130,19 @@ pub(crate) enum ToController {
 pub(crate) enum Outcome {
     Done(#[serde(with = "serde_bytes")] Vec<u8>),
     Failed(Fault),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Streams {
+    pub(crate) stdio: u64,
+    pub(crate) stderr: u64,
+    pub(crate) terminal: Option<u64>,
+}
+
+impl From<ProcessStreams> for Streams {
+    fn from(streams: ProcessStreams) -> Self {
+        Self { stdio: number(streams.stdio), stderr: number(streams.stderr), terminal: streams.terminal.map(number) }
+    }
 }
 
 /// A message as it travels.
@@ -96,7 +167,7 @@ pub(crate) fn messages<M: DeserializeOwned>(mut wire: &[u8]) -> Vec<M> {
     messages
 }
 
-/// A call's number.
-pub(crate) fn number(id: CallId) -> u64 {
+/// A call's number, or a stream's.
+pub(crate) fn number(id: impl ToString) -> u64 {
     id.to_string().parse().unwrap()
 }
