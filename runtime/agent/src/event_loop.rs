@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 use wxec_engine::{Request, Sandbox};
-use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, TRANSMIT_BYTES, Target};
+use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, TRANSMIT_BYTES};
 
 use crate::calls::{CallEvent, Calls};
 
@@ -35,8 +35,8 @@ pub async fn serve(
     mut writer: impl AsyncWrite + Unpin,
 ) -> Result<(), ServeError> {
     let (sender, mut call_events) = mpsc::unbounded_channel();
+    let mut connection = AgentConnection::new(sandbox.target().clone());
     let mut calls = Calls::new(sandbox, sender);
-    let mut connection = AgentConnection::new(Target::here());
     let mut input = vec![0; TRANSMIT_BYTES];
     let mut output = Vec::new();
     let mut written = 0;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wxec_protocol::{Target, Traffic};
+use wxec_protocol::{Platform, Traffic};
 
 use crate::{
     address::{Address, AddressError},
@@ -222,7 +222,7 @@ async fn connect(address: &Address) -> Result<Connection, Unreachable> {
     let start = Instant::now();
     match address {
         Address::Local => {
-            let image = bootstrap::image(&Target::here()).await?;
+            let image = bootstrap::image(&Platform::here()).await?;
             let transport = local::connect(&image).map_err(|error| {
                 Unreachable::new(Phase::Exec, format!("cannot start the agent {}: {error}", image.path.display()))
             })?;
@@ -242,7 +242,7 @@ async fn connect(address: &Address) -> Result<Connection, Unreachable> {
 async fn start_agent(mut transport: Transport, token: &str, start: Instant) -> Result<Connection, Unreachable> {
     let mut bootstrap = Bootstrap::new(&mut transport, token);
     let probe = within(CONNECT_WITHIN, bootstrap.probe()).await?;
-    let image = bootstrap::image(&probe.target).await?;
+    let image = bootstrap::image(&probe.platform).await?;
     let started = within(CONNECT_WITHIN, bootstrap.start(&probe, &image)).await?;
     let session = within(CONNECT_WITHIN, Session::start(transport, &started.agent_said)).await?;
     Ok(Connection { session, took: start.elapsed(), agent_bytes: started.image_bytes, bootstrap: started.traffic })

@@ -17,8 +17,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, ProtocolError, TRANSMIT_BYTES, Target,
-    Traffic, Usage,
+    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, Platform, ProtocolError, TRANSMIT_BYTES,
+    Target, Traffic, Usage,
 };
 
 use crate::{
@@ -148,7 +148,7 @@ async fn greet(
     let mut part = [0; 4096];
     loop {
         match connection.poll_event() {
-            Some(ControllerEvent::Ready { target }) if is_known(&target) => return Ok(target),
+            Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => return Ok(target),
             // Not repeated: it is the host's own word, and of any length.
             Some(ControllerEvent::Ready { .. }) => {
                 return Err("the agent says it runs on an unknown architecture".into());
@@ -165,8 +165,8 @@ async fn greet(
 }
 
 /// What a host says of itself names files here and arguments of the compiler, so only known words will do.
-pub(crate) fn is_known(target: &Target) -> bool {
-    ["x86_64", "aarch64"].contains(&&*target.arch) && target.os == "linux"
+pub(crate) fn is_known(platform: &Platform) -> bool {
+    ["x86_64", "aarch64"].contains(&&*platform.arch) && platform.os == "linux"
 }
 
 struct Driver {

@@ -7,7 +7,7 @@ mod tests;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxec_build::AgentImage;
-use wxec_protocol::{Target, Traffic};
+use wxec_protocol::{Platform, Traffic};
 
 use crate::{
     error::{Phase, Unreachable},
@@ -38,7 +38,7 @@ fn script() -> String {
 /// What the script found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Probe {
-    pub(crate) target: Target,
+    pub(crate) platform: Platform,
     packing: Packing,
 }
 
@@ -160,14 +160,14 @@ fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
         "aarch64" | "arm64" => "aarch64",
         other => other,
     };
-    let target = Target::new(arch, os.to_ascii_lowercase());
-    if !is_known(&target) {
+    let platform = Platform::new(arch, os.to_ascii_lowercase());
+    if !is_known(&platform) {
         let reason = format!("there is no agent for {}", printable(system));
         return Some(Err(
             Unreachable::new(Phase::Architecture, reason).hint("agents exist for Linux on x86_64 and aarch64")
         ));
     }
-    Some(Ok(Probe { target, packing }))
+    Some(Ok(Probe { platform, packing }))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

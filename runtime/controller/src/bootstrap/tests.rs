@@ -109,7 +109,7 @@ async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachabl
     };
     let mut bootstrap = Bootstrap::new(&mut transport, TOKEN);
     let probe = bootstrap.probe().await?;
-    assert_eq!(probe.target.os, "linux");
+    assert_eq!(probe.platform.os, "linux");
     let Started { image_bytes, agent_said: mut said, traffic } = bootstrap.start(&probe, image).await?;
     assert_eq!((traffic.round_trips, traffic.module_bytes), (2, 0));
     // Binary, and the moment the agent is up: not a byte is for the shell.
@@ -222,7 +222,7 @@ fn the_script_survives_any_login_shell() {
 #[test]
 fn probes_are_read() {
     let probe = parse_probe("host:Linux x86_64:gzip").unwrap().unwrap();
-    assert_eq!(probe, Probe { target: Target::new("x86_64", "linux"), packing: Packing::Gzip });
+    assert_eq!(probe, Probe { platform: Platform::new("x86_64", "linux"), packing: Packing::Gzip });
     assert!(parse_probe("host:Linux x86_64:lzma").is_none());
     let error = parse_probe("host:Darwin arm64:gzip").unwrap().unwrap_err();
     assert!(error.to_string().contains("no agent for Darwin arm64"), "{error}");
