@@ -8,9 +8,7 @@ use tokio::{
 };
 use wxec_agent::{ServeError, serve};
 use wxec_engine::{Sandbox, compile};
-use wxec_protocol::{
-    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, Limits, OutputStream, Target,
-};
+use wxec_protocol::{CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, Limits, OutputStream};
 
 /// Generous: only a hang takes so long.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -47,8 +45,8 @@ fn start() -> (Controller, Agent) {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (reader, writer) = tokio::io::split(theirs);
     let sandbox = Sandbox::new().expect("this machine can run guests");
+    let artifact = compile(&wat::parse_str(GUEST).unwrap(), sandbox.target()).unwrap();
     let agent = tokio::spawn(serve(sandbox, reader, writer));
-    let artifact = compile(&wat::parse_str(GUEST).unwrap(), &Target::here()).unwrap();
     let connection = ControllerConnection::new();
     (Controller { connection, pipe: ours, artifact, asked: 0, output: Vec::new() }, agent)
 }
