@@ -19,6 +19,9 @@ mod abi;
 /// The command: what it prints, where, and what it exits with.
 mod cli;
 
+/// Agents on older CPUs, on aarch64, where code cannot be mapped, and where address space is short.
+mod architectures;
+
 /// What goes wrong between two machines: killed agents, killed controllers, time-outs, results that are too long.
 mod faults;
 

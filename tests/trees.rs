@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use wxec::Quiet;
-use wxec_protocol::Target;
+use wxec_protocol::Platform;
 
 /// All crates that cargo builds for `arguments`.
 fn tree(arguments: &[&str]) -> BTreeSet<String> {
@@ -49,7 +49,7 @@ const MAX_COMPRESSED_BYTES: u64 = 1_000_000;
 
 #[test]
 fn the_agent_is_small_static_and_stripped() {
-    let image = wxec_build::agent(&Target::here(), &Quiet).unwrap();
+    let image = wxec_build::agent(&Platform::here(), &Quiet).unwrap();
     assert!(image.bytes <= MAX_IMAGE_BYTES, "{} bytes", image.bytes);
     assert!(image.compressed_bytes <= MAX_COMPRESSED_BYTES, "{} bytes compressed", image.compressed_bytes);
 

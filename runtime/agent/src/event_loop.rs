@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 use wxec_engine::{Request, Sandbox};
-use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES, Target};
+use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES};
 
 use crate::{
     blobs::Blobs,
@@ -42,7 +42,8 @@ pub async fn serve(
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
     let (process_sender, mut process_events) = mpsc::unbounded_channel();
     let mut agent = Agent {
-        connection: AgentConnection::new(Target::here()),
+        connection: AgentConnection::new(sandbox.target().clone()),
+        notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
         processes: Processes::new(process_sender),
         blobs: Blobs::default(),
@@ -58,6 +59,8 @@ struct Agent {
     calls: Calls,
     processes: Processes,
     blobs: Blobs,
+    /// What the sandbox had to do without.
+    notes: Vec<String>,
     /// The controller will ask nothing more.
     closing: bool,
 }
@@ -117,7 +120,7 @@ impl Agent {
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, processes, blobs, .. } = self;
+        let Self { connection, calls, processes, blobs, notes, .. } = self;
         match event {
             AgentEvent::Call { id, module, function, limits, input } => {
                 calls.start(connection, id, module, Request { function, limits, input });
@@ -139,7 +142,7 @@ impl Agent {
             AgentEvent::StreamClosed { id } => processes.close(id),
             AgentEvent::AskBlob { digest } => connection.answer_blob(digest, blobs.holds(digest)),
             AgentEvent::Blob { digest, bytes } => connection.answer_blob(digest, blobs.insert(digest, bytes)),
-            AgentEvent::Describe => connection.description(describe(&[])),
+            AgentEvent::Describe => connection.description(describe(notes)),
             AgentEvent::Closing => self.closing = true,
             _ => {}
         }

@@ -52,8 +52,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     let _ = rustix::thread::set_name(THREAD_NAME);
 
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    // First, because it says what it lacks; the runtime panics where it cannot start its threads.
     let sandbox = Sandbox::new()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     // On a worker's thread, which waits for the pipe itself; this one would have to be woken for each message.
     let served = runtime.block_on(async {
         let (reader, writer) = stdio::take()?;

@@ -1,4 +1,4 @@
-//! `wxec-compiler ARCH OS`: a WebAssembly module on stdin, its artifact for that target on stdout.
+//! `wxec-compiler TARGET`: a WebAssembly module on stdin, its artifact for that target on stdout.
 //!
 //! Exits with 1 and one line on stderr if the module cannot be compiled, with 2 if it was called wrongly. A module can
 //! be written to take its compiler very long, or very much memory. So this is a process of its own, it limits itself
@@ -27,11 +27,18 @@ const MAX_THREADS: usize = 8;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let [arch, os] = &*arguments else {
-        eprintln!("usage: wxec-compiler ARCH OS <MODULE >ARTIFACT");
+    let [target] = &*arguments else {
+        eprintln!("usage: wxec-compiler TARGET <MODULE >ARTIFACT");
         return ExitCode::from(2);
     };
-    match run(&Target::new(arch, os)) {
+    let target = match target.parse() {
+        Ok(target) => target,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&target) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", error.to_string().replace('\n', " "));

@@ -27,7 +27,7 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
     let failed = |reason: String| ModuleError::Compile { target: target.to_string(), reason };
     let run = async {
         let mut child = Command::new(&compiler)
-            .args([&target.arch, &target.os])
+            .arg(target.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wxec_protocol::{Target, Traffic};
+use wxec_protocol::{Platform, Traffic};
 
 use crate::{
     address::{Address, Hop},
@@ -100,7 +100,7 @@ impl Attempt<'_> {
         }
         let images = match self.options.cache_agent {
             // What is to be found there has to be known here.
-            true => bootstrap::image(&Target::here()).await.map(|_| bootstrap::known_images())?,
+            true => bootstrap::image(&Platform::here()).await.map(|_| bootstrap::known_images())?,
             false => "-".into(),
         };
         let terms = Terms { token: &self.token, title: &self.title, images: &images };
@@ -129,7 +129,7 @@ impl Attempt<'_> {
     }
 
     async fn local(mut self) -> Result<Connection, Unreachable> {
-        let image = bootstrap::image(&Target::here()).await?;
+        let image = bootstrap::image(&Platform::here()).await?;
         let transport = local::connect(&image, &self.title).await?;
         let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await?;
         Ok(connection(session, 0, Traffic::default()))
@@ -166,15 +166,15 @@ impl Attempt<'_> {
         let probe = self.clock.step(phase, bootstrap.probe(asked)).await;
         let probe =
             probe.map_err(|error| if error.stderr_tail.is_empty() { error.stderr(stderr.text()) } else { error })?;
-        let image = bootstrap::image(&probe.target).await?;
+        let image = bootstrap::image(&probe.platform).await?;
         let starting = bootstrap.start(&probe, &image, is_far(self.address.last()), self.options.cache_agent);
         let started = self.clock.step(Phase::Exec, starting).await?;
         Ok((started, probe))
     }
 
     async fn without_shell(mut self, place: &Place, container: &NoShell<'_>) -> Result<Connection, Unreachable> {
-        let target = self.clock.step(Phase::Architecture, container.target(place)).await?;
-        let image = bootstrap::image(&target).await?;
+        let platform = self.clock.step(Phase::Architecture, container.platform(place)).await?;
+        let image = bootstrap::image(&platform).await?;
         let connecting = container.connect(place, &image, &self.token, &self.title);
         let ShellLess { transport, sent_bytes } = self.clock.step(Phase::Exec, connecting).await?;
         let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await?;

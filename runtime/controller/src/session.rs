@@ -18,8 +18,8 @@ use tokio::{
 };
 use wxec_protocol::{
     CallId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description, Digest, Fault,
-    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, Target, Traffic,
-    Usage,
+    Platform, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, Target,
+    Traffic, Usage,
 };
 
 use crate::{
@@ -270,7 +270,7 @@ async fn greet(
     let mut part = [0; 4096];
     loop {
         match connection.poll_event() {
-            Some(ControllerEvent::Ready { target }) if is_known(&target) => return Ok(target),
+            Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => return Ok(target),
             // Not repeated: it is the host's own word, and of any length.
             Some(ControllerEvent::Ready { .. }) => {
                 return Err("the agent says it runs on an unknown architecture".into());
@@ -287,8 +287,8 @@ async fn greet(
 }
 
 /// What a host says of itself names files here and arguments of the compiler, so only known words will do.
-pub(crate) fn is_known(target: &Target) -> bool {
-    ["x86_64", "aarch64"].contains(&&*target.arch) && target.os == "linux"
+pub(crate) fn is_known(platform: &Platform) -> bool {
+    ["x86_64", "aarch64"].contains(&&*platform.arch) && platform.os == "linux"
 }
 
 struct Driver {

@@ -1,4 +1,4 @@
-//! Modules to artifacts: WebAssembly in, machine code for one target out.
+//! Modules to artifacts: WebAssembly in, code for one target out.
 
 use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
@@ -41,8 +41,7 @@ pub enum CompileError {
     ArtifactTooLong(usize),
 }
 
-/// Compiles `wasm` for `target`, with the settings every [`Sandbox`](crate::Sandbox) runs with and for the oldest CPU
-/// of the target's architecture.
+/// Compiles `wasm` for `target`, which a [`Sandbox`](crate::Sandbox) names.
 ///
 /// A module can be written to make this take very long or very much memory: do it in a process that has limits.
 pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {

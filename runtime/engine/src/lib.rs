@@ -10,7 +10,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use wxec_engine::{Output, Request, Sandbox, VerifiedArtifact, compile};
-//! use wxec_protocol::{Digest, Limits, OutputStream, Target};
+//! use wxec_protocol::{Digest, Limits, OutputStream};
 //!
 //! struct Screen;
 //! impl Output for Screen {
@@ -29,10 +29,10 @@
 //!             (call $output_write (i32.const 8) (i32.const 2))
 //!             (i32.const 0)))"#,
 //! )?;
-//! let artifact = compile(&wasm, &Target::here())?;
+//! let sandbox = Sandbox::new()?;
+//! let artifact = compile(&wasm, sandbox.target())?;
 //! let digest = Digest::of(&artifact);
 //!
-//! let sandbox = Sandbox::new()?;
 //! let program = sandbox.load(&VerifiedArtifact::verify(artifact.into(), digest)?).expect("a module that links");
 //! let request = Request { function: "answer".into(), limits: Limits::default(), input: Default::default() };
 //! let completion = sandbox.run(&program, request, Arc::new(Screen)).await;
@@ -50,6 +50,7 @@ mod guest;
 mod hostcalls;
 mod limits;
 mod output;
+mod probe;
 mod program;
 mod sandbox;
 mod supervisor;

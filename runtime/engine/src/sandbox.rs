@@ -4,15 +4,16 @@ use std::{io, sync::Arc};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Linker, Module, Store};
-use wxec_protocol::Fault;
+use wxec_protocol::{Code, Fault, Memory, Target};
 
 use crate::{
     artifact::VerifiedArtifact,
     call::{self, Completion, Request},
-    config, fault,
+    fault,
     guest::Guest,
     hostcalls,
     output::Output,
+    probe::{self, Found},
     program::Program,
     ticker::Ticker,
     wasi,
@@ -31,6 +32,8 @@ struct Shared {
     linker: Linker<Guest>,
     ticker: Ticker,
     slots: Semaphore,
+    target: Target,
+    notes: Vec<String>,
 }
 
 /// The sandbox cannot be set up on this host.
@@ -52,15 +55,34 @@ impl From<wasmtime::Error> for EngineError {
 }
 
 impl Sandbox {
-    /// Sets up a sandbox, and a thread that sleeps while no guest computes.
+    /// Sets up the best sandbox this host allows, and a thread that sleeps while no guest computes.
     pub fn new() -> Result<Self, EngineError> {
-        let engine = config::run_engine()?;
+        Self::start(probe::find()?)
+    }
+
+    /// Sets up a sandbox for artifacts of one kind, whatever else this host allows.
+    pub fn with(code: Code, memory: Memory) -> Result<Self, EngineError> {
+        Self::start(probe::take(code, memory)?)
+    }
+
+    fn start(found: Found) -> Result<Self, EngineError> {
+        let Found { engine, target, slots, notes } = found;
         let mut linker = Linker::new(&engine);
         hostcalls::link(&mut linker)?;
         wasi::link(&mut linker)?;
         let ticker = Ticker::start(engine.clone())?;
-        let slots = Semaphore::new(config::MAX_RUNNING as usize);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, ticker, slots }) })
+        let slots = Semaphore::new(slots as usize);
+        Ok(Self { shared: Arc::new(Shared { engine, linker, ticker, slots, target, notes }) })
+    }
+
+    /// What artifacts must be compiled for.
+    pub fn target(&self) -> &Target {
+        &self.shared.target
+    }
+
+    /// What this host does not allow and what follows from that, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.shared.notes
     }
 
     /// Loads an artifact. Takes time in proportion to its size, and no lock that running calls need.
@@ -79,7 +101,7 @@ impl Sandbox {
     /// Dropping the future ends the guest. It may be polled by hand, and moved to another thread between polls: most
     /// calls are done at the first poll, and a guest that still computes when some milliseconds have passed returns
     /// `Pending`. Polling needs a tokio runtime with timers around it. Calls beyond
-    /// [`MAX_RUNNING`](crate::MAX_RUNNING) wait for their turn; their deadlines do not.
+    /// [`MAX_RUNNING`](crate::MAX_RUNNING), or what this host has room for, wait for their turn; their deadlines do not.
     pub fn run(
         &self,
         program: &Program,

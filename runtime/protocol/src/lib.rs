@@ -9,7 +9,7 @@
 //! use wxec_protocol::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Limits, Target};
 //!
 //! let mut controller = ControllerConnection::new();
-//! let mut agent = AgentConnection::new(Target::new("x86_64", "linux"));
+//! let mut agent = AgentConnection::new(Target::here());
 //! controller.call(CallRequest {
 //!     module: Digest::of(b"some artifact"),
 //!     function: "words::count".into(),
@@ -37,6 +37,7 @@ mod limits;
 mod message;
 mod outbox;
 mod stream;
+mod target;
 
 pub use agent::{AgentConnection, AgentEvent, MAX_CALLS};
 pub use controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
@@ -45,9 +46,10 @@ pub use error::ProtocolError;
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use limits::{LimitKind, Limits};
-pub use message::{CallId, Description, MAX_MODULE_BYTES, OutputStream, Target, Usage};
+pub use message::{CallId, Description, MAX_MODULE_BYTES, OutputStream, Usage};
 pub use outbox::TRANSMIT_BYTES;
 pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId};
+pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 
 /// Names this build of wxec. Both ends must have the same; an agent of another build is replaced, never spoken to.
 pub const BUILD: &str = env!("WXEC_BUILD");

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, Fault, Limits,
+    Digest, Fault, Limits, Target,
     stream::{Command, ProcessStreams, StreamEnd, StreamId},
 };
 
@@ -19,38 +19,6 @@ pub struct CallId(pub(crate) u64);
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// What an agent runs on: artifacts are compiled for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Target {
-    /// Architecture as Rust names it, such as `x86_64`.
-    pub arch: String,
-    /// Operating system as Rust names it, such as `linux`.
-    pub os: String,
-}
-
-impl Target {
-    /// A target by its two names.
-    pub fn new(arch: impl Into<String>, os: impl Into<String>) -> Self {
-        Self { arch: arch.into(), os: os.into() }
-    }
-
-    /// What this program runs on.
-    pub fn here() -> Self {
-        Self::new(std::env::consts::ARCH, std::env::consts::OS)
-    }
-
-    /// The triple agents and artifacts for this target are built for.
-    pub fn triple(&self) -> String {
-        format!("{}-unknown-{}-musl", self.arch, self.os)
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.arch, self.os)
     }
 }
 

@@ -179,8 +179,12 @@ impl BuildError {
             Self::NoSource { .. } => "name ready-made programs by WXEC_AGENT and WXEC_COMPILER".into(),
             Self::OtherBuild { .. } => "build this program again".into(),
             Self::NoCCompiler { program, .. } => {
-                let package = if program == "clang" { "clang" } else { "gcc" };
-                format!("install a C compiler (on Debian: `apt install {package}`)")
+                let packages = match &**program {
+                    "aarch64-linux-gnu-gcc" => "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+                    "x86_64-linux-gnu-gcc" => "gcc-x86-64-linux-gnu libc6-dev-amd64-cross",
+                    _ => "gcc",
+                };
+                format!("install a C compiler (on Debian: `apt install {packages}`)")
             }
             Self::NoCacheDirectory => "set WXEC_CACHE to a directory of your own".into(),
             Self::UnsafeCache { .. } => "set WXEC_CACHE to a directory that only you can change".into(),

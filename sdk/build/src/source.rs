@@ -107,13 +107,15 @@ impl Source {
 /// The C compiler for `triple`, as the `cc` crate will choose it.
 pub(crate) fn c_compiler(triple: &str) -> Result<String, BuildError> {
     let chosen = given(&format!("CC_{}", triple.replace('-', "_")));
-    let usual = if is_native(triple) { "cc" } else { "clang" };
-    let program = chosen.map_or_else(|| usual.into(), |program| program.to_string_lossy().into_owned());
+    let candidates = match chosen {
+        Some(program) => vec![program.to_string_lossy().into_owned()],
+        None if is_native(triple) => vec!["cc".into()],
+        None => vec![cross_gcc(triple), "clang".into()],
+    };
     // What follows the program are its first arguments.
-    if program.split(' ').next().is_some_and(in_path) {
-        return Ok(program);
-    }
-    Err(BuildError::NoCCompiler { triple: triple.into(), program })
+    let found = candidates.iter().find(|program| program.split(' ').next().is_some_and(in_path));
+    let missing = || BuildError::NoCCompiler { triple: triple.into(), program: candidates[0].clone() };
+    found.cloned().ok_or_else(missing)
 }
 
 /// What makes rustc link, and the `cc` crate compile wasmtime's few lines of C, with what machines usually have.
@@ -130,6 +132,12 @@ fn linking(triple: &str) -> Result<Vec<(String, String)>, BuildError> {
         variables.push((linker, "rust-lld".into()));
     }
     Ok(variables)
+}
+
+/// The cross compiler as Linux distributions name it. Theirs is for another C library, which matters to none of
+/// wasmtime's few lines. Clang would do as well, but finds no headers where a distribution keeps them by architecture.
+fn cross_gcc(triple: &str) -> String {
+    format!("{}-linux-gnu-gcc", triple.split('-').next().unwrap_or_default())
 }
 
 /// Whether programs for `triple` run here, and this machine's own linker and C compiler can make them.
@@ -169,10 +177,16 @@ mod tests {
 
     #[test]
     fn foreign_architectures_are_linked_by_what_rust_brings() {
-        // A machine without clang has nothing else to show.
-        let Ok(variables) = linking("riscv64gc-unknown-linux-musl") else { return };
+        let other = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
+        let variables = match linking(&format!("{other}-unknown-linux-musl")) {
+            Ok(variables) => variables,
+            Err(error) => {
+                assert!(error.hint().is_some_and(|hint| hint.contains("-cross`")), "{error}");
+                return;
+            }
+        };
 
-        let linker = ("CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_MUSL_LINKER".into(), "rust-lld".into());
+        let linker = (format!("CARGO_TARGET_{}_UNKNOWN_LINUX_MUSL_LINKER", other.to_uppercase()), "rust-lld".into());
         assert!(variables.contains(&linker), "{variables:?}");
     }
 
@@ -182,6 +196,11 @@ mod tests {
 
         assert_eq!(error.to_string(), "no C compiler for x86_64-unknown-linux-musl: `cc` is not in PATH");
         assert_eq!(error.hint().as_deref(), Some("install a C compiler (on Debian: `apt install gcc`)"));
+
+        let triple = "aarch64-unknown-linux-musl";
+        let error = BuildError::NoCCompiler { triple: triple.into(), program: cross_gcc(triple) };
+        let hint = "install a C compiler (on Debian: `apt install gcc-aarch64-linux-gnu libc6-dev-arm64-cross`)";
+        assert_eq!(error.hint().as_deref(), Some(hint));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use wxec_protocol::{BUILD, Digest, Target};
+use wxec_protocol::{BUILD, Digest, Platform};
 
 use crate::{
     BuildError, Progress, ProgressEvent, Work,
@@ -39,17 +39,17 @@ pub struct AgentImage {
     pub compressed_bytes: u64,
 }
 
-/// The agent for `target`, which is built if this machine has none of this build. `WXEC_AGENT` names a ready-made one
+/// The agent for `platform`, which is built if this machine has none of this build. `WXEC_AGENT` names a ready-made one
 /// for this machine's architecture; it is copied into the cache.
 ///
-/// The toolchain is that of the cargo around this program, if it has the standard library for the target, else the one
+/// The toolchain is that of the cargo around this program, if it has the standard library for it, else the one
 /// that wxec's source asks for.
-pub fn agent(target: &Target, progress: &dyn Progress) -> Result<AgentImage, BuildError> {
+pub fn agent(platform: &Platform, progress: &dyn Progress) -> Result<AgentImage, BuildError> {
     let cache = cache_directory()?;
-    if let Some(path) = given("WXEC_AGENT").filter(|_| *target == agents_here()) {
+    if let Some(path) = given("WXEC_AGENT").filter(|_| *platform == agents_here()) {
         return ready_made_agent(&cache, Path::new(&path), progress);
     }
-    let triple = target.triple();
+    let triple = platform.triple();
     let work = Work::Agent(&triple);
     let shelf = agent_shelf(&cache, &triple);
     let tools = Tools { directory: cache.join("tools"), current: BUILD.into() };
@@ -91,8 +91,8 @@ pub(crate) fn built_compiler(cache: &Path) -> Option<PathBuf> {
 }
 
 /// What an agent on this machine runs on, whichever system starts it.
-pub(crate) fn agents_here() -> Target {
-    Target::new(env::consts::ARCH, "linux")
+pub(crate) fn agents_here() -> Platform {
+    Platform::new(env::consts::ARCH, "linux")
 }
 
 fn agent_shelf(cache: &Path, triple: &str) -> Shelf {
@@ -101,7 +101,7 @@ fn agent_shelf(cache: &Path, triple: &str) -> Shelf {
 
 fn compiler_shelf(cache: &Path) -> Shelf {
     // One cache may serve machines of several kinds over a network.
-    Shelf::new(cache.join("tools").join(BUILD).join(Target::here().to_string()))
+    Shelf::new(cache.join("tools").join(BUILD).join(Platform::here().to_string()))
 }
 
 fn ready_made_agent(cache: &Path, path: &Path, progress: &dyn Progress) -> Result<AgentImage, BuildError> {

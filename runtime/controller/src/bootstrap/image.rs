@@ -1,4 +1,4 @@
-//! The agent's image for each target: found or built once, however many hosts want it.
+//! The agent's image for each platform: found or built once, however many hosts want it.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{io::AsyncWriteExt, sync::OnceCell};
 use wxec_build::AgentImage;
-use wxec_protocol::{CHUNK_BYTES, Splice, Target};
+use wxec_protocol::{CHUNK_BYTES, Platform, Splice};
 
 use crate::{
     error::{Phase, Unreachable, with_sources},
@@ -17,24 +17,24 @@ use crate::{
     transport::Writer,
 };
 
-type Images = HashMap<Target, Arc<OnceCell<Arc<AgentImage>>>>;
+type Images = HashMap<Platform, Arc<OnceCell<Arc<AgentImage>>>>;
 
 /// Finding an image means hashing it, which a fleet need not do for each of its hosts.
 static IMAGES: LazyLock<Mutex<Images>> = LazyLock::new(Mutex::default);
 
-/// The image of the agent for `target`.
-pub(crate) async fn image(target: &Target) -> Result<Arc<AgentImage>, Unreachable> {
+/// The image of the agent for `platform`.
+pub(crate) async fn image(platform: &Platform) -> Result<Arc<AgentImage>, Unreachable> {
     let cell = {
         let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
         // Another version of wxec may have tidied the cache meanwhile.
         images.retain(|_, image| image.get().is_none_or(|image| image.path.exists()));
-        images.entry(target.clone()).or_default().clone()
+        images.entry(platform.clone()).or_default().clone()
     };
-    cell.get_or_try_init(|| find_or_build(target.clone())).await.cloned()
+    cell.get_or_try_init(|| find_or_build(platform.clone())).await.cloned()
 }
 
-async fn find_or_build(target: Target) -> Result<Arc<AgentImage>, Unreachable> {
-    let found = runtime::blocking(move || wxec_build::agent(&target, &*progress::current())).await;
+async fn find_or_build(platform: Platform) -> Result<Arc<AgentImage>, Unreachable> {
+    let found = runtime::blocking(move || wxec_build::agent(&platform, &*progress::current())).await;
     found.map(Arc::new).map_err(|error| {
         let unreachable = Unreachable::new(Phase::Local, with_sources(&error));
         error.hint().into_iter().fold(unreachable, Unreachable::hint)
@@ -44,7 +44,8 @@ async fn find_or_build(target: Target) -> Result<Arc<AgentImage>, Unreachable> {
 /// The images found so far, as the script wants to be told which of them it may keep.
 pub(crate) fn known_images() -> String {
     let images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = images.iter().filter_map(|(target, image)| Some(format!("{}={}", target.arch, image.get()?.digest)));
+    let known =
+        images.iter().filter_map(|(platform, image)| Some(format!("{}={}", platform.arch, image.get()?.digest)));
     let known = known.collect::<Vec<_>>().join(",");
     if known.is_empty() { "-".into() } else { known }
 }

@@ -9,7 +9,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use wxec_build::AgentImage;
-use wxec_protocol::{Target, Traffic};
+use wxec_protocol::{Platform, Traffic};
 
 use crate::{
     error::{Phase, Unreachable},
@@ -56,7 +56,7 @@ pub(crate) fn shell(terms: &Terms<'_>) -> Shell {
 /// What the script found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probe {
-    pub(crate) target: Target,
+    pub(crate) platform: Platform,
     image: Accepted,
     /// Whether the host can check an image's digest.
     verifies: bool,
@@ -327,24 +327,24 @@ fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
         "raw" => Accepted::Raw,
         _ => return None,
     };
-    let target = match architecture(os, machine) {
-        Ok(target) => target,
+    let platform = match architecture(os, machine) {
+        Ok(platform) => platform,
         Err(error) => return Some(Err(error)),
     };
     let tried = tried.split(';').map(|tried| printable(tried.trim())).filter(|tried| !tried.is_empty()).collect();
-    Some(Ok(Probe { target, image, verifies: verifies == "sum", place: printable(place), tried }))
+    Some(Ok(Probe { platform, image, verifies: verifies == "sum", place: printable(place), tried }))
 }
 
 /// What `uname` calls a machine, or a container engine.
-pub(crate) fn architecture(os: &str, machine: &str) -> Result<Target, Unreachable> {
+pub(crate) fn architecture(os: &str, machine: &str) -> Result<Platform, Unreachable> {
     let arch = match machine.trim() {
         "x86_64" | "amd64" => "x86_64",
         "aarch64" | "arm64" => "aarch64",
         other => other,
     };
-    let target = Target::new(arch, os.to_ascii_lowercase());
-    if is_known(&target) {
-        return Ok(target);
+    let platform = Platform::new(arch, os.to_ascii_lowercase());
+    if is_known(&platform) {
+        return Ok(platform);
     }
     let reason = format!("there is no agent for {} {}", printable(os), printable(machine));
     Err(Unreachable::new(Phase::Architecture, reason).hint("agents exist for Linux on x86_64 and aarch64"))

@@ -155,7 +155,7 @@ async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachabl
 async fn bootstrapped(transport: &mut Transport, image: &AgentImage) -> Result<Started, Unreachable> {
     let mut bootstrap = Bootstrap::new(transport, TOKEN);
     let probe = bootstrap.probe(None).await?;
-    assert_eq!(probe.target.os, "linux");
+    assert_eq!(probe.platform.os, "linux");
     bootstrap.start(&probe, image, true, true).await
 }
 
@@ -362,7 +362,7 @@ fn probes_are_read() {
     assert_eq!(
         probe,
         Probe {
-            target: Target::new("x86_64", "linux"),
+            platform: Platform::new("x86_64", "linux"),
             image: Accepted::Gzip,
             verifies: true,
             place: "/tmp".into(),

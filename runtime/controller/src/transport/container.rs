@@ -3,7 +3,7 @@
 //! Where the image has a shell, the way in is like any other. Where it has none, the agent's image is copied in, through
 //! the engine, and started in place of the shell.
 
-use wxec_protocol::{Command, Target};
+use wxec_protocol::{Command, Platform};
 
 use super::{Complaint, Phase, Place, Shell, Transport, Way, Writer};
 use crate::{
@@ -60,7 +60,7 @@ impl<'a> NoShell<'a> {
     }
 
     /// What containers of this engine run on.
-    pub(crate) async fn target(&self, place: &Place) -> Result<Target, Unreachable> {
+    pub(crate) async fn platform(&self, place: &Place) -> Result<Platform, Unreachable> {
         let format = match self.engine {
             Engine::Docker => "{{.Server.Arch}}",
             Engine::Podman => "{{.Client.OsArch}}",

@@ -1,11 +1,11 @@
 use wxec_engine::{CompileError, MAX_WASM_BYTES, Sandbox, VerifiedArtifact, compile};
-use wxec_protocol::{Digest, Fault, Target};
+use wxec_protocol::{Digest, Fault, Platform, Target};
 
 use crate::{compile_wat, load};
 
 #[test]
 fn a_flipped_bit_is_refused() {
-    let artifact = compile_wat(r#"(module (func (export "wx1_seven") (result i32) (i32.const 7)))"#);
+    let artifact = compile_wat(r#"(module (func (export "wx1_seven") (result i32) (i32.const 7)))"#, &Target::here());
     let digest = Digest::of(&artifact);
     let mut damaged = artifact.to_vec();
     damaged[artifact.len() / 2] ^= 1;
@@ -25,7 +25,8 @@ fn other_bytes_are_no_artifact_even_with_a_digest() {
 #[test]
 fn an_artifact_of_another_architecture_is_refused() {
     let other = if cfg!(target_arch = "x86_64") { "aarch64" } else { "x86_64" };
-    let artifact = compile(&wat::parse_str("(module)").unwrap(), &Target::new(other, "linux")).unwrap();
+    let artifact =
+        compile(&wat::parse_str("(module)").unwrap(), &Target::baseline(Platform::new(other, "linux"))).unwrap();
     let digest = Digest::of(&artifact);
     let artifact = VerifiedArtifact::verify(artifact.into(), digest).unwrap();
     let Err(Fault::BadModule(reason)) = Sandbox::new().unwrap().load(&artifact) else { panic!("refused") };
@@ -78,6 +79,6 @@ fn only_modules_of_wasm_2_compile() {
 #[test]
 fn a_target_without_code_generator_is_named() {
     let module = wat::parse_str("(module)").unwrap();
-    let error = compile(&module, &Target::new("sparc", "linux")).unwrap_err();
+    let error = compile(&module, &Target::baseline(Platform::new("sparc", "linux"))).unwrap_err();
     assert!(error.to_string().starts_with("cannot compile for sparc-linux: "), "{error}");
 }

@@ -103,15 +103,6 @@ async fn calls_beyond_what_fits_at_once_wait_for_their_turn() {
     assert!(waiting.await.outcome.is_ok());
 }
 
-/// The pool of [`wxec_engine::MAX_RUNNING`] slots does not fit into 16 GiB; single guests do.
-#[test]
-fn calls_run_where_address_space_is_limited() {
-    let this = std::env::current_exe().unwrap();
-    let script = "ulimit -v 16777216 && exec \"$0\" --exact calls::input_comes_back_as_output";
-    let output = std::process::Command::new("sh").args(["-c", script]).arg(this).output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
-}
-
 #[tokio::test]
 async fn usage_tells_the_time_a_call_took() {
     let fixture = Fixture::new(ENDLESS).with_deadline_ms(20);

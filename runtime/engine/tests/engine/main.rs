@@ -8,6 +8,8 @@ mod calls;
 mod endings;
 /// How guests fail: traps, panics, exits, lies.
 mod faults;
+/// Kinds of code and memory: all give the same results, and none is taken for another.
+mod kinds;
 /// Limits on memory, tables, stack and output.
 mod limits;
 /// What guests print and log.
@@ -44,7 +46,10 @@ struct Fixture {
 impl Fixture {
     /// Loads a module of the [`PRELUDE`] and `body`.
     fn new(body: &str) -> Self {
-        let sandbox = Sandbox::new().unwrap();
+        Self::on(Sandbox::new().unwrap(), body)
+    }
+
+    fn on(sandbox: Sandbox, body: &str) -> Self {
         let program = load(&sandbox, &format!("(module {PRELUDE} {body})")).unwrap();
         Self { sandbox, program, limits: Limits::default() }
     }
@@ -83,12 +88,12 @@ impl Output for Recorder {
     }
 }
 
-fn compile_wat(wat: &str) -> Bytes {
-    compile(&wat::parse_str(wat).unwrap(), &Target::here()).unwrap().into()
+fn compile_wat(wat: &str, target: &Target) -> Bytes {
+    compile(&wat::parse_str(wat).unwrap(), target).unwrap().into()
 }
 
 fn load(sandbox: &Sandbox, wat: &str) -> Result<Program, Fault> {
-    let artifact = compile_wat(wat);
+    let artifact = compile_wat(wat, sandbox.target());
     let digest = Digest::of(&artifact);
     sandbox.load(&VerifiedArtifact::verify(artifact, digest).unwrap())
 }

@@ -1,8 +1,8 @@
 //! Greeting, calls cold and warm, modules, output, farewell.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, Frame,
-    LimitKind, Limits, MAX_CALLS, OutputStream, Target, Usage, abi::Panic,
+    AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Fault,
+    Frame, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, Target, Usage, abi::Panic,
 };
 
 use crate::{
@@ -16,12 +16,13 @@ fn returned(id: wxec_protocol::CallId, value: impl Into<bytes::Bytes>) -> Contro
 
 #[test]
 fn the_first_thing_a_controller_hears_is_what_the_agent_runs_on() {
-    let mut agent = AgentConnection::new(Target::new("aarch64", "linux"));
+    let platform = Platform::new("aarch64", "linux");
+    let target = Target { platform, code: Code::Pulley, memory: Memory::Checked };
+    let mut agent = AgentConnection::new(target.clone());
     let mut controller = ControllerConnection::new();
     let mut wire = Vec::new();
     agent.poll_transmit(&mut wire);
     controller.handle_input(&wire).unwrap();
-    let target = Target { arch: "aarch64".into(), os: "linux".into() };
     assert_eq!(controller.poll_event(), Some(ControllerEvent::Ready { target }));
     assert_eq!(controller.poll_event(), None);
 }

@@ -65,7 +65,7 @@ impl Pair {
     }
 
     pub(crate) fn carrying_parts_of(part_bytes: usize) -> Self {
-        let target = Target::new("x86_64", "linux");
+        let target = Target::here();
         let mut pair = Self {
             controller: ControllerConnection::new(),
             agent: AgentConnection::new(target.clone()),

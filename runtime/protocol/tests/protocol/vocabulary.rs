@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ciborium::{Value, cbor};
 use wxec_protocol::{
-    Digest, Hasher, LimitKind, Target,
+    Code, Digest, Hasher, LimitKind, Memory, Platform, Target,
     abi::{self, Function, Panic, Parameter, Status, TaskFailure},
     cbor as codec,
 };
@@ -41,10 +41,39 @@ fn a_digest_is_hexadecimal_digits_and_nothing_else() {
 }
 
 #[test]
-fn a_target_names_the_triple_it_is_served_by() {
-    let target = Target::new("aarch64", "linux");
-    assert_eq!(target.triple(), "aarch64-unknown-linux-musl");
-    assert_eq!(target.to_string(), "aarch64-linux");
+fn a_platform_names_the_triple_it_is_served_by() {
+    let platform = Platform::new("aarch64", "linux");
+    assert_eq!(platform.triple(), "aarch64-unknown-linux-musl");
+    assert_eq!(platform.to_string(), "aarch64-linux");
+}
+
+#[test]
+fn a_target_is_one_word_that_can_be_read_again() {
+    let mut words = HashSet::new();
+    for code in [Code::Baseline, Code::V2, Code::V3, Code::Pulley] {
+        for memory in [Memory::Reserved, Memory::Checked] {
+            let target = Target { platform: Platform::new("x86_64", "linux"), code, memory };
+            let word = target.to_string();
+            assert!(
+                word.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)),
+                "it names directories: {word}"
+            );
+            assert_eq!(word.parse(), Ok(target));
+            words.insert(word);
+        }
+    }
+    assert_eq!(words.len(), 8);
+    for word in ["x86_64-linux", "x86_64-linux-v3", "x86_64-linux-pulley-checked"] {
+        assert!(words.contains(word), "{words:?}");
+    }
+}
+
+#[test]
+fn a_target_is_known_words_in_their_order() {
+    for text in ["", "x86_64", "x86_64-linux-v4", "x86_64-linux-", "x86_64-linux-checked-v3", "x86_64-linux-v2-v3"] {
+        let error = text.parse::<Target>().unwrap_err();
+        assert!(error.to_string().starts_with("a target is ARCH-OS"), "{text:?}");
+    }
 }
 
 #[test]
