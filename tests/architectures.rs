@@ -70,7 +70,7 @@ impl Agent {
                 return event;
             }
             let mut output = Vec::new();
-            self.connection.poll_transmit(&mut output);
+            assert_eq!(self.connection.poll_transmit(&mut output), None, "no hop is here");
             self.stdin.write_all(&output).unwrap();
             if output.is_empty() {
                 let length = self.stdout.read(&mut input).unwrap();
@@ -88,7 +88,7 @@ impl Agent {
         self.connection.call(CallRequest { module, function: function.into(), limits, input: input.to_vec().into() });
         loop {
             match self.event() {
-                ControllerEvent::Need { module } => self.connection.provide(module, artifact.clone().into()),
+                ControllerEvent::Need { module, .. } => self.connection.provide(module, artifact.clone().into()),
                 ControllerEvent::Returned { outcome, .. } => return outcome.map(|bytes| bytes.to_vec()),
                 event => panic!("{event:?}"),
             }
