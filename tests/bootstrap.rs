@@ -99,6 +99,33 @@ fn the_doctor_tells_of_a_place() {
 }
 
 #[test]
+fn little_address_space_is_enough_and_is_told() {
+    let address = r#"exec:["prlimit","--as=1000000000"]"#;
+    count(address).run().is("3");
+    let ended = Cli::new(["doctor", address]).run();
+    assert!(ended.stdout.contains("address space: 953.7 MiB"), "{ended:?}");
+    assert!(ended.stdout.contains("note: address space is limited to "), "{ended:?}");
+    assert!(
+        ended.stdout.lines().any(|line| line.contains("architecture: ") && line.ends_with("-checked")),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn where_native_code_is_forbidden_bytecode_runs_and_is_told() {
+    // PR_SET_MDWE: what can be written can never be executed, here and in all that is started from here.
+    let address = r#"exec:["perl","-e","syscall(157,65,1,0,0,0)==0 or die; exec @ARGV"]"#;
+    let ended = count(address).run();
+    if ended.stderr.contains("Died at -e") {
+        return crate::harness::skip("this kernel cannot forbid memory that is written and executed (Linux 6.3 can)");
+    }
+    ended.is("3");
+    let ended = Cli::new(["doctor", address]).run();
+    assert!(ended.stdout.lines().any(|line| line.contains("architecture: ") && line.contains("-pulley")), "{ended:?}");
+    assert!(ended.stdout.contains("note: native code cannot be mapped"), "{ended:?}");
+}
+
+#[test]
 fn a_host_that_says_nothing_is_given_up_in_time() {
     let ended = Cli::new(["-q", "call", r#"exec:["sleep","1000"]"#, "words::count", "a"]).run();
     // `sleep` does not like our words; a program that takes them and is silent does not end by itself.

@@ -27,7 +27,7 @@ use crate::{
     module::Artifact,
     output::Lines,
     runtime,
-    stream::{Incoming, StreamReader, StreamWriter, Window},
+    stream::{Inbox, StreamReader, StreamWriter, Window},
     transport::{Transport, Writer},
 };
 
@@ -307,7 +307,7 @@ struct Driver {
 
 /// The driver's ends of a stream.
 struct OpenStream {
-    incoming: mpsc::UnboundedSender<Incoming>,
+    inbox: Arc<Inbox>,
     window: Arc<Window>,
     ended: Option<oneshot::Sender<StreamEnd>>,
 }
@@ -316,6 +316,7 @@ struct OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.window.close();
+        self.inbox.lose();
     }
 }
 
@@ -511,7 +512,7 @@ impl Driver {
                 }
                 ControllerEvent::Data { id, bytes } => {
                     if let Some(stream) = self.streams.get(&id) {
-                        let _ = stream.incoming.send(Incoming::Data(bytes));
+                        stream.inbox.push(&bytes);
                     }
                 }
                 ControllerEvent::Credit { id, bytes } => {
@@ -521,12 +522,12 @@ impl Driver {
                 }
                 ControllerEvent::Finished { id } => {
                     if let Some(stream) = self.streams.get(&id) {
-                        let _ = stream.incoming.send(Incoming::End);
+                        stream.inbox.finish();
                     }
                 }
                 ControllerEvent::StreamClosed { id, end } => {
                     if let Some(mut stream) = self.streams.remove(&id) {
-                        let _ = stream.incoming.send(Incoming::End);
+                        stream.inbox.finish();
                         if let Some(ended) = stream.ended.take() {
                             let _ = ended.send(end);
                         }
@@ -594,12 +595,11 @@ impl Driver {
     }
 
     fn open(&mut self, id: StreamId, ended: Option<oneshot::Sender<StreamEnd>>) -> (StreamReader, StreamWriter) {
-        let (sender, incoming) = mpsc::unbounded_channel();
-        let window = Arc::<Window>::default();
+        let (inbox, window) = (Arc::<Inbox>::default(), Arc::<Window>::default());
         window.add(STREAM_WINDOW_BYTES);
-        self.streams.insert(id, OpenStream { incoming: sender, window: window.clone(), ended });
+        self.streams.insert(id, OpenStream { inbox: inbox.clone(), window: window.clone(), ended });
         let commands = StreamCommands(self.commands.clone());
-        (StreamReader::new(id, commands.clone(), incoming), StreamWriter::new(id, commands, window))
+        (StreamReader::new(id, commands.clone(), inbox), StreamWriter::new(id, commands, window))
     }
 
     fn handle_stream_command(&mut self, command: StreamCommand) {

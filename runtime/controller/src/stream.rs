@@ -7,30 +7,80 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::mpsc,
-};
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wxec_protocol::{CHUNK_BYTES, Splice, StreamId};
 
 use crate::session::{StreamCommand, StreamCommands};
 
-/// What a stream brings.
-#[derive(Debug)]
-pub(crate) enum Incoming {
-    Data(Bytes),
-    /// Nothing more.
-    End,
+/// What a stream brought and nobody has read yet, in one piece: the other end may send byte by byte.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox(Mutex<InboxState>);
+
+#[derive(Debug, Default)]
+struct InboxState {
+    unread: BytesMut,
+    end: Option<InboxEnd>,
+    waiting: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum InboxEnd {
+    Finished,
+    Lost,
+}
+
+impl Inbox {
+    pub(crate) fn push(&self, bytes: &[u8]) {
+        self.change(|state| state.unread.extend_from_slice(bytes));
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn finish(&self) {
+        self.change(|state| _ = state.end.get_or_insert(InboxEnd::Finished));
+    }
+
+    /// Nothing more comes, because nobody is there to bring it.
+    pub(crate) fn lose(&self) {
+        self.change(|state| _ = state.end.get_or_insert(InboxEnd::Lost));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut InboxState)) {
+        let mut state = self.lock();
+        change(&mut state);
+        if let Some(waker) = state.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// Moves some of it to `buffer`; returns how much, which is nothing at the end.
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let mut state = self.lock();
+        match state.end {
+            _ if !state.unread.is_empty() => {
+                let length = state.unread.len().min(buffer.remaining());
+                buffer.put_slice(&state.unread.split_to(length));
+                Poll::Ready(Ok(length))
+            }
+            Some(InboxEnd::Finished) => Poll::Ready(Ok(0)),
+            Some(InboxEnd::Lost) => Poll::Ready(Err(io::Error::other("the hop before it is lost"))),
+            None => {
+                state.waiting = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, InboxState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Reads what a stream brings.
 pub(crate) struct StreamReader {
     id: StreamId,
     commands: StreamCommands,
-    incoming: mpsc::UnboundedReceiver<Incoming>,
-    unread: Bytes,
-    ended: bool,
+    inbox: Arc<Inbox>,
 }
 
 /// How much may be sent on a stream now; the session's driver adds to it.
@@ -53,28 +103,15 @@ pub(crate) struct StreamWriter {
 }
 
 impl StreamReader {
-    pub(crate) fn new(id: StreamId, commands: StreamCommands, incoming: mpsc::UnboundedReceiver<Incoming>) -> Self {
-        Self { id, commands, incoming, unread: Bytes::new(), ended: false }
+    pub(crate) fn new(id: StreamId, commands: StreamCommands, inbox: Arc<Inbox>) -> Self {
+        Self { id, commands, inbox }
     }
 }
 
 impl AsyncRead for StreamReader {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        while self.unread.is_empty() && !self.ended {
-            match ready!(self.incoming.poll_recv(context)) {
-                Some(Incoming::Data(bytes)) => self.unread = bytes,
-                Some(Incoming::End) => self.ended = true,
-                None => return Poll::Ready(Err(io::Error::other("the hop before it is lost"))),
-            }
-        }
-        let length = self.unread.len().min(buffer.remaining());
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let length = ready!(self.inbox.poll_read(context, buffer))?;
         if length > 0 {
-            let part = self.unread.split_to(length);
-            buffer.put_slice(&part);
             self.commands.send(StreamCommand::Taken { id: self.id, bytes: length as u64 });
         }
         Poll::Ready(Ok(()))

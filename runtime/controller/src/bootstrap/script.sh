@@ -10,23 +10,23 @@ title=$1;
 # Programs on the way here may have been made to speak English.
 unset LC_ALL;
 umask 077;
-m=$(uname -m);
+u=$(uname -sm);
+m=${u#* };
 say() { echo "WXEC1:$t:$1"; };
-sum() { sha256sum 2>/dev/null || echo; };
 echo;
 
 # An image kept under its digest is opened first and hashed then: what is hashed is what runs.
 v="";
 k="";
-[ -z "$(echo | sum)" ] || v=sum;
+command -v sha256sum >/dev/null 2>&1 && v=sum;
 [ -z "$v" ] || case ",$2" in *",$m="*) k=${2#*"$m="}; k=${k%%,*};; esac;
 D=${XDG_CACHE_HOME:-$HOME/.cache}/wxec/agents;
 if [ -n "$k" ]; then
 if [ -r "$D/$k" ]; then
 exec 3<"$D/$k";
-s=$(sum <&3);
+s=$(sha256sum <&3);
 if [ "${s%% *}" = "$k" ]; then
-say "host|$(uname -sm)|kept||$D|";
+say "host|$u|kept||$D|";
 say start;
 exec /proc/self/fd/3 "$title";
 fi;
@@ -42,8 +42,9 @@ fi;
 tried="";
 f="";
 clean() { [ -z "$f" ] || rm -f "$f"; };
-for d in "$D" "$XDG_RUNTIME_DIR" /dev/shm "/run/user/$(id -u)" /tmp /var/tmp "$HOME"; do
+for d in "$D" "$XDG_RUNTIME_DIR" /dev/shm /run/user /tmp /var/tmp "$HOME"; do
 [ -n "$d" ] || continue;
+[ "$d" = /run/user ] && d=/run/user/$(id -u);
 case "$tried;" in *" $d ("*) continue;; esac;
 why="";
 f=$d/.wxec-$t;
@@ -78,21 +79,26 @@ elif perl -e "exit(syscall($y, @ARGV[0], 0) < 0)" x >/dev/null 2>&1; then i=perl
 else say "error:no place for the agent:$tried and no python3 or perl to start it from memory"; exit 1;
 fi;
 fi;
-say "host|$(uname -sm)|$c|$v|$d|$tried";
+say "host|$u|$c|$v|$d|$tried";
 
 # The controller answers with the number of bytes it will send, how they are packed, and the digest if it wants that
-# checked. dd reads exactly so many bytes; what follows them is for the agent.
+# checked. dd reads exactly so many bytes, in blocks, so that unpacking need not wait for the last; what follows them is for
+# the agent.
 while :; do
 read -r n c h || exit 1;
 case $i in
 python3) exec python3 -c "$3" "$n" "WXEC1:$t:start" "$title";;
 perl) exec perl -e "$4" "$n" "WXEC1:$t:start" "$title" "$y";;
 esac;
-take() { dd bs="$n" count=1 iflag=fullblock 2>/dev/null; };
+r=$((n % 65536));
+take() {
+dd bs=65536 count=$((n / 65536)) iflag=fullblock 2>/dev/null;
+[ "$r" = 0 ] || dd bs="$r" count=1 iflag=fullblock 2>/dev/null;
+};
 if [ "$c" = gzip ]; then take | gzip -dc >"$f"; else take >"$f" && [ "$(wc -c <"$f")" -eq "$n" ]; fi ||
 { say "error:the agent did not fit into $d, or arrived damaged"; exit 1; };
 [ "$h" = - ] && break;
-s=$(sum <"$f");
+s=$(sha256sum <"$f");
 [ "${s%% *}" = "$h" ] && break;
 say again;
 done;

@@ -29,7 +29,7 @@ const PROGRAMS: [&str; 13] =
     ["sh", "uname", "id", "chmod", "rm", "dd", "wc", "cat", "gzip", "sha256sum", "mkdir", "mv", "sleep"];
 
 /// The places of the script that belong to the machine.
-const PLACES: &str = "/dev/shm \"/run/user/$(id -u)\" /tmp /var/tmp";
+const PLACES: &str = "/dev/shm /run/user /tmp /var/tmp";
 
 /// A host: where its `sh` may put things, and the programs it has.
 struct Place {
