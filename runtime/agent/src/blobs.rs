@@ -27,14 +27,15 @@ impl Blobs {
 
     /// Holds a blob whose bytes are those its digest names. Says whether there was room.
     pub(crate) fn insert(&mut self, digest: Digest, bytes: Bytes) -> bool {
-        if self.bytes + bytes.len() > MAX_BYTES {
-            return false;
+        if self.held.contains_key(&digest) {
+            return true;
         }
-        self.bytes += bytes.len();
-        if let Some(old) = self.held.insert(digest, bytes) {
-            self.bytes -= old.len();
+        let fits = self.bytes + bytes.len() <= MAX_BYTES;
+        if fits {
+            self.bytes += bytes.len();
+            self.held.insert(digest, bytes);
         }
-        true
+        fits
     }
 
     /// A part of a blob that is held.

@@ -62,6 +62,13 @@ impl Calls {
         }
     }
 
+    /// An artifact arrived damaged: asks again, if there is still a call that waits for it.
+    pub(crate) fn ask_again(&mut self, connection: &mut AgentConnection, digest: Digest) {
+        if self.parked.get(&digest).is_some_and(|calls| !calls.is_empty()) {
+            connection.need(digest);
+        }
+    }
+
     /// Ends the calls that wait for a program which will not come.
     pub(crate) fn fail_parked(&mut self, connection: &mut AgentConnection, digest: Digest, fault: &Fault) {
         for (id, _) in self.parked.remove(&digest).unwrap_or_default() {

@@ -126,6 +126,7 @@ impl Agent {
                 calls.start(connection, id, module, Request { function, limits, input });
             }
             AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
+            AgentEvent::DamagedModule { digest } => calls.ask_again(connection, digest),
             AgentEvent::NoModule { digest, reason } => calls.fail_parked(connection, digest, &Fault::BadModule(reason)),
             AgentEvent::Cancel { id } => calls.cancel(connection, id),
             AgentEvent::Start { streams, command } => processes.start(streams, &command),

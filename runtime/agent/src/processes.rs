@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command as OsCommand, Stdio},
@@ -15,15 +16,22 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::unix::pipe,
-    sync::{Semaphore, mpsc},
-    task::JoinHandle,
+    sync::{Semaphore, mpsc, oneshot, watch},
+    task::{JoinHandle, JoinSet},
+    time::Instant,
 };
 use wxec_protocol::{CHUNK_BYTES, Command, ProcessStreams, STREAM_WINDOW_BYTES, StreamEnd, StreamId};
 
-use crate::terminal;
+use crate::terminal::{self, Terminal};
 
-/// A process has ended; what it wrote may still be in its pipes, or held open by a grandchild that never ends.
+/// A process has ended, and its output seems to have: another process may hold it open and write no more.
 const DRAIN_WITHIN: Duration = Duration::from_millis(500);
+
+/// What can still be in a pipe then, at most: unprivileged programs cannot make a pipe larger. More comes from others.
+const MAX_PIPE_BYTES: usize = 1 << 20;
+
+/// Stack of a thread that only waits.
+const WAITER_STACK_BYTES: usize = 64 << 10;
 
 /// A process whose stdin has ended, and one that was told to end, may take this long.
 const END_WITHIN: Duration = Duration::from_millis(500);
@@ -48,6 +56,8 @@ pub(crate) struct Processes {
     running: HashMap<StreamId, Running>,
     /// What can be sent on each stream, and what it brings.
     streams: HashMap<StreamId, Pipes>,
+    /// Processes nobody wants any more, on their way out.
+    ending: JoinSet<()>,
 }
 
 struct Running {
@@ -74,7 +84,7 @@ impl Drop for Pipes {
 
 impl Processes {
     pub(crate) fn new(events: Events) -> Self {
-        Self { events, running: HashMap::new(), streams: HashMap::new() }
+        Self { events, running: HashMap::new(), streams: HashMap::new(), ending: JoinSet::new() }
     }
 
     pub(crate) fn start(&mut self, streams: ProcessStreams, command: &Command) {
@@ -102,31 +112,46 @@ impl Processes {
         os_command.envs(command.env.iter().map(|(name, value)| (name, value)));
         os_command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = os_command.spawn()?;
-        let pid = Pid::from_raw(child.id().cast_signed());
+        match self.connect(&mut child, streams, terminal) {
+            Ok(supervision) => {
+                let pid = Pid::from_raw(child.id().cast_signed());
+                let supervisor = tokio::spawn(supervise(child, supervision, streams, self.events.clone()));
+                self.running.insert(streams.stdio, Running { pid, supervisor });
+                Ok(())
+            }
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
+    }
 
+    /// Joins a process' files to its streams.
+    fn connect(
+        &mut self,
+        child: &mut Child,
+        streams: ProcessStreams,
+        terminal: Option<(StreamId, Terminal)>,
+    ) -> io::Result<Supervision> {
+        let (exited, exit) = watch::channel(None);
         let mut outputs = Vec::new();
         if let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         {
             self.feed(streams.stdio, pipe::Sender::from_owned_fd(stdin.into())?);
             for (id, output) in [(streams.stdio, OwnedFd::from(stdout)), (streams.stderr, stderr.into())] {
-                outputs.push(self.drain(id, pipe::Receiver::from_owned_fd(output)?));
+                outputs.push(self.drain(id, pipe::Receiver::from_owned_fd(output)?, exit.clone()));
             }
         }
         let mut held_open = None;
         if let Some((id, terminal)) = terminal {
             let (reader, writer, open) = terminal.split()?;
             self.feed(id, writer);
-            self.drain(id, reader);
+            self.drain(id, reader, exit);
             held_open = Some(open);
         }
-        let events = self.events.clone();
-        let supervisor = tokio::spawn(async move {
-            supervise(child, outputs, streams, events).await;
-            drop(held_open);
-        });
-        self.running.insert(streams.stdio, Running { pid, supervisor });
-        Ok(())
+        Ok(Supervision { exited, outputs, _held_open: held_open })
     }
 
     /// Has `writer` get what the controller sends on a stream.
@@ -137,11 +162,16 @@ impl Processes {
     }
 
     /// Has the controller get what `reader` brings.
-    fn drain(&mut self, id: StreamId, reader: impl AsyncRead + Send + Unpin + 'static) -> JoinHandle<()> {
+    fn drain(
+        &mut self,
+        id: StreamId,
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        exit: watch::Receiver<Option<Instant>>,
+    ) -> JoinHandle<()> {
         let window = usize::try_from(STREAM_WINDOW_BYTES).unwrap_or(usize::MAX);
         let credit = Arc::new(Semaphore::new(window));
         self.streams.entry(id).or_default().credit = Some(credit.clone());
-        tokio::spawn(drain(reader, credit, id, self.events.clone()))
+        tokio::spawn(drain(reader, exit, credit, id, self.events.clone()))
     }
 
     /// The controller sends something to a process.
@@ -169,8 +199,10 @@ impl Processes {
     pub(crate) fn close(&mut self, id: StreamId) {
         self.streams.remove(&id);
         if let Some(running) = self.running.remove(&id) {
-            tokio::spawn(end(running));
+            self.ending.spawn(end(running));
         }
+        // Those that are gone need not be remembered.
+        while self.ending.try_join_next().is_some() {}
     }
 
     /// A stream is over by itself.
@@ -182,10 +214,10 @@ impl Processes {
     /// Ends all of them: their stdin ends, then they are told to end, then they are killed.
     pub(crate) async fn shut_down(&mut self) {
         self.streams.clear();
-        let ending: Vec<_> = self.running.drain().map(|(_, running)| tokio::spawn(end(running))).collect();
-        for ended in ending {
-            let _ = ended.await;
+        for (_, running) in self.running.drain() {
+            self.ending.spawn(end(running));
         }
+        while self.ending.join_next().await.is_some() {}
     }
 }
 
@@ -208,8 +240,15 @@ async fn feed(
 }
 
 /// Reads no more than the controller takes.
-async fn drain(mut reader: impl AsyncRead + Unpin, credit: Arc<Semaphore>, id: StreamId, events: Events) {
+async fn drain(
+    mut reader: impl AsyncRead + Unpin,
+    mut exit: watch::Receiver<Option<Instant>>,
+    credit: Arc<Semaphore>,
+    id: StreamId,
+    events: Events,
+) {
     let mut buffer = vec![0; CHUNK_BYTES];
+    let mut since_exit = 0;
     while let Ok(first) = credit.acquire().await {
         first.forget();
         let more = credit.available_permits().min(CHUNK_BYTES - 1);
@@ -217,10 +256,20 @@ async fn drain(mut reader: impl AsyncRead + Unpin, credit: Arc<Semaphore>, id: S
         if let Ok(more) = credit.try_acquire_many(u32::try_from(more).unwrap_or(0)) {
             more.forget();
         }
-        match reader.read(&mut buffer[..=more]).await {
+        let read = tokio::select! {
+            // What is there comes first, however long it had to wait for credit.
+            biased;
+            read = reader.read(&mut buffer[..=more]) => read,
+            () = drained(&mut exit) => break,
+        };
+        match read {
             Ok(length @ 1..) => {
                 credit.add_permits(more + 1 - length);
                 let _ = events.send(ProcessEvent::Output { id, bytes: Bytes::copy_from_slice(&buffer[..length]) });
+                since_exit += if exit.borrow().is_some() { length } else { 0 };
+                if since_exit > MAX_PIPE_BYTES {
+                    break;
+                }
             }
             // A terminal that nobody has open any more says so by an error.
             Ok(0) | Err(_) => break,
@@ -229,23 +278,41 @@ async fn drain(mut reader: impl AsyncRead + Unpin, credit: Arc<Semaphore>, id: S
     let _ = events.send(ProcessEvent::Finished { id });
 }
 
+/// Waits until the process has been gone for a while.
+async fn drained(exit: &mut watch::Receiver<Option<Instant>>) {
+    let exited = exit.wait_for(Option::is_some).await.ok().and_then(|exited| *exited);
+    tokio::time::sleep_until(exited.unwrap_or_else(Instant::now) + DRAIN_WITHIN).await;
+}
+
+/// What is needed to see a process to its end.
+struct Supervision {
+    exited: watch::Sender<Option<Instant>>,
+    outputs: Vec<JoinHandle<()>>,
+    /// Its terminal, which must not seem to be gone while it lives.
+    _held_open: Option<File>,
+}
+
 /// Waits for the end of a process and of what it wrote, and tells.
-async fn supervise(mut child: Child, outputs: Vec<JoinHandle<()>>, streams: ProcessStreams, events: Events) {
-    // A thread for each: processes are few, and signals of their ends would be for the whole agent to handle.
-    let end = match tokio::task::spawn_blocking(move || child.wait()).await {
-        Ok(Ok(status)) => end_of(status),
-        Ok(Err(error)) => StreamEnd::Failed(error.to_string()),
+async fn supervise(child: Child, supervision: Supervision, streams: ProcessStreams, events: Events) {
+    let end = match wait(child).await {
+        Ok(status) => end_of(status),
         Err(error) => StreamEnd::Failed(error.to_string()),
     };
-    let drained = async {
-        for output in outputs {
-            let _ = output.await;
-        }
-    };
-    let _ = tokio::time::timeout(DRAIN_WITHIN, drained).await;
+    let _ = supervision.exited.send(Some(Instant::now()));
+    for output in supervision.outputs {
+        let _ = output.await;
+    }
     for id in ids(streams) {
         let _ = events.send(ProcessEvent::End { id, end: end.clone() });
     }
+}
+
+/// A thread for each: processes are few, and signals of their ends would be for the whole agent to handle.
+async fn wait(mut child: Child) -> io::Result<std::process::ExitStatus> {
+    let (sender, status) = oneshot::channel();
+    let waiter = move || _ = sender.send(child.wait());
+    std::thread::Builder::new().stack_size(WAITER_STACK_BYTES).spawn(waiter)?;
+    status.await.unwrap_or_else(|_| Err(io::Error::other("nobody waits for it")))
 }
 
 fn end_of(status: std::process::ExitStatus) -> StreamEnd {
@@ -258,16 +325,18 @@ fn end_of(status: std::process::ExitStatus) -> StreamEnd {
     }
 }
 
-/// Ends a process whose stdin has ended, and its group.
+/// Ends a process whose stdin has ended, and its group, of which some may outlive it.
 async fn end(running: Running) {
     let Running { pid, mut supervisor } = running;
     for signal in [Signal::TERM, Signal::KILL] {
-        if tokio::time::timeout(END_WITHIN, &mut supervisor).await.is_ok() {
-            return;
-        }
+        let has_ended = tokio::time::timeout(END_WITHIN, &mut supervisor).await.is_ok();
         if let Some(pid) = pid {
-            // It may be another account's, behind sudo: then the end of its stdin has to do.
-            let _ = kill_process_group(pid, signal);
+            // It may be another account's, behind sudo: then the end of its stdin has to do. Its number is not given to
+            // another group while one of this group lives, and not soon if none does.
+            let _ = kill_process_group(pid, if has_ended { Signal::KILL } else { signal });
+        }
+        if has_ended {
+            return;
         }
     }
     let _ = tokio::time::timeout(END_WITHIN, &mut supervisor).await;

@@ -34,9 +34,13 @@ pub struct AgentConnection {
     /// Calls whose input is still arriving.
     arriving: HashMap<CallId, ArrivingCall>,
     /// Artifacts asked for.
-    modules: HashMap<Digest, ArrivingModule>,
+    modules: HashMap<Digest, ArrivingBlob>,
+    /// Artifacts that are here, but nobody was told yet.
+    arrived: HashSet<Digest>,
+    /// Artifacts that arrived damaged. Once is a hop's bad memory; twice is the controller's own doing.
+    damaged: HashSet<Digest>,
     /// Blobs that are being sent.
-    blobs: HashMap<Digest, ArrivingModule>,
+    blobs: HashMap<Digest, ArrivingBlob>,
     streams: Streams,
     /// `Bye` is to follow the last result.
     closing: bool,
@@ -59,11 +63,9 @@ struct ArrivingCall {
 }
 
 #[derive(Debug, Default)]
-struct ArrivingModule {
+struct ArrivingBlob {
     hasher: Hasher,
     bytes: Vec<u8>,
-    /// It arrived damaged before. Once is a hop's bad memory; twice is the controller's own doing.
-    again: bool,
 }
 
 /// What the controller said.
@@ -89,6 +91,12 @@ pub enum AgentEvent {
         digest: Digest,
         /// All of it.
         bytes: Bytes,
+    },
+    /// An artifact that was asked for arrived damaged: a hop may hold it badly. Whoever still wants it asks again, and
+    /// gets the controller's own.
+    DamagedModule {
+        /// Which artifact.
+        digest: Digest,
     },
     /// An artifact that was asked for is not to be had.
     NoModule {
@@ -171,6 +179,8 @@ impl AgentConnection {
             open: HashSet::new(),
             arriving: HashMap::new(),
             modules: HashMap::new(),
+            arrived: HashSet::new(),
+            damaged: HashSet::new(),
             blobs: HashMap::new(),
             streams: Streams::default(),
             closing: false,
@@ -179,8 +189,11 @@ impl AgentConnection {
 
     /// Asks for an artifact, unless it is on its way already.
     pub fn need(&mut self, module: Digest) {
+        if self.arrived.contains(&module) {
+            return;
+        }
         if let Entry::Vacant(entry) = self.modules.entry(module) {
-            entry.insert(ArrivingModule::default());
+            entry.insert(ArrivingBlob::default());
             self.outbox.say(&ToController::Need { module });
         }
     }
@@ -269,12 +282,20 @@ impl AgentConnection {
 
     /// The next thing the controller said.
     pub fn poll_event(&mut self) -> Option<AgentEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front()?;
+        if let AgentEvent::Module { digest, .. } = &event {
+            self.arrived.remove(digest);
+        }
+        Some(event)
     }
 
     /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most.
     pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) {
-        self.outbox.fill(wire, |download, part, wire| {
+        let Self { outbox, streams, .. } = self;
+        outbox.fill(wire, |download, part, wire| {
+            if let (Download::Stream(id), length @ 1..) = (&*download, part.len()) {
+                streams.leave(*id, length);
+            }
             write_part(download, part, wire);
             None
         });
@@ -315,6 +336,9 @@ impl AgentConnection {
                 }
             }
             ToAgent::Splice { id, blob, offset, length } => {
+                if length > CHUNK_BYTES as u64 {
+                    return Err(ProtocolError::TooLong { what: "a splice", limit: CHUNK_BYTES as u64 });
+                }
                 if self.streams.receive(id, length)? {
                     let splice = Splice { blob, offset, length };
                     self.events.push_back(AgentEvent::Splice { id, splice });
@@ -394,27 +418,27 @@ impl AgentConnection {
 
     fn handle_module_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
         let module = self.modules.get_mut(&digest).ok_or(ProtocolError::UnexpectedModule(digest))?;
-        if !module.receive(length, part)? {
+        if !module.receive("an artifact", length, part)? {
             return Ok(());
         }
-        let ArrivingModule { hasher, bytes, again } = self.modules.remove(&digest).unwrap_or_default();
+        let ArrivingBlob { hasher, bytes } = self.modules.remove(&digest).unwrap_or_default();
         if hasher.finish() == digest {
+            self.damaged.remove(&digest);
+            self.arrived.insert(digest);
             self.events.push_back(AgentEvent::Module { digest, bytes: bytes.into() });
-        } else if again {
-            return Err(ProtocolError::WrongDigest(digest));
+        } else if self.damaged.insert(digest) {
+            self.events.push_back(AgentEvent::DamagedModule { digest });
         } else {
-            // A hop may have put in what it holds, and hold it badly. The controller will send its own this time.
-            self.modules.insert(digest, ArrivingModule { again: true, ..Default::default() });
-            self.outbox.say(&ToController::Need { module: digest });
+            return Err(ProtocolError::WrongDigest(digest));
         }
         Ok(())
     }
 
     fn handle_blob_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
-        if !self.blobs.entry(digest).or_default().receive(length, part)? {
+        if !self.blobs.entry(digest).or_default().receive("a blob", length, part)? {
             return Ok(());
         }
-        let ArrivingModule { hasher, bytes, .. } = self.blobs.remove(&digest).unwrap_or_default();
+        let ArrivingBlob { hasher, bytes } = self.blobs.remove(&digest).unwrap_or_default();
         if hasher.finish() != digest {
             return Err(ProtocolError::WrongDigest(digest));
         }
@@ -438,12 +462,12 @@ impl AgentConnection {
     }
 }
 
-impl ArrivingModule {
+impl ArrivingBlob {
     /// Adds a part. Says whether that was the last.
-    fn receive(&mut self, length: u64, part: &[u8]) -> Result<bool, ProtocolError> {
+    fn receive(&mut self, what: &'static str, length: u64, part: &[u8]) -> Result<bool, ProtocolError> {
         let received = (self.bytes.len() + part.len()) as u64;
         if length > MAX_MODULE_BYTES || received > length {
-            return Err(ProtocolError::TooLong { what: "an artifact", limit: length.min(MAX_MODULE_BYTES) });
+            return Err(ProtocolError::TooLong { what, limit: length.min(MAX_MODULE_BYTES) });
         }
         self.hasher.update(part);
         self.bytes.extend_from_slice(part);

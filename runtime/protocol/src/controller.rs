@@ -245,6 +245,9 @@ impl ControllerConnection {
     /// Answers [`ControllerEvent::Need`] with an artifact of `length` bytes that the hop before this agent holds: each
     /// part's bytes are left out, and [`poll_transmit`](Self::poll_transmit) says where they belong.
     pub fn provide_from_hop(&mut self, module: Digest, length: u64) {
+        if length == 0 {
+            return self.provide(module, Bytes::new());
+        }
         let part = CHUNK_BYTES as u64;
         for offset in (0..length).step_by(CHUNK_BYTES) {
             let splice = Splice { blob: module, offset, length: part.min(length - offset) };
@@ -365,8 +368,13 @@ impl ControllerConnection {
     #[must_use = "a splice is a part of what must be sent"]
     pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) -> Option<Splice> {
         let start = wire.len();
-        let traffic = &mut self.traffic;
-        let splice = self.outbox.fill(wire, |upload, part, wire| write_part(upload, part, wire, traffic));
+        let Self { outbox, traffic, streams, .. } = self;
+        let splice = outbox.fill(wire, |upload, part, wire| {
+            if let (Upload::Stream(id), length @ 1..) = (&*upload, part.len()) {
+                streams.leave(*id, length);
+            }
+            write_part(upload, part, wire, traffic)
+        });
         if wire.len() > start {
             self.traffic.bytes_sent += (wire.len() - start) as u64;
             self.awaiting = true;
@@ -468,7 +476,9 @@ impl ControllerConnection {
 
     fn handle_return(&mut self, id: CallId, outcome: Outcome<'_>, usage: Usage) -> Result<(), ProtocolError> {
         let mut call = self.calls.remove(&id).ok_or(ProtocolError::UnknownCall(id))?;
-        self.asks.remove(&call.module);
+        if !self.calls.values().any(|other| other.module == call.module) {
+            self.asks.remove(&call.module);
+        }
         self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
         let outcome = match outcome {
             Outcome::Done(last) => {

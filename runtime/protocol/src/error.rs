@@ -32,6 +32,9 @@ pub enum ProtocolError {
     /// A message about a stream that was never opened, or a new one with a number used before.
     #[error("a message about stream {0}, which was never opened")]
     UnknownStream(StreamId),
+    /// Something was sent on a stream after its end.
+    #[error("something on stream {0} after its end")]
+    StreamFinished(StreamId),
     /// A message about a blob nobody asked about.
     #[error("a message about blob {0}, which was not asked about")]
     UnexpectedBlob(Digest),

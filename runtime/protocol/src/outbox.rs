@@ -47,6 +47,17 @@ pub(crate) enum Part {
     End(StreamEnd),
 }
 
+impl Part {
+    /// How many bytes of a stream it stands for.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes { bytes, .. } => bytes.len() as u64,
+            Self::Splice(splice) => splice.length,
+            Self::Finish | Self::End(_) => 0,
+        }
+    }
+}
+
 impl<T> Default for Outbox<T> {
     fn default() -> Self {
         Self { messages: Vec::new(), payloads: VecDeque::new() }

@@ -96,6 +96,8 @@ pub(crate) struct Streams {
 struct State {
     /// What this end may still send.
     credit: u64,
+    /// What this end has queued and not sent yet: nobody can have taken it.
+    queued: u64,
     /// What the other end may still send.
     window: u64,
     /// Taken by the reader here and not yet announced as credit.
@@ -114,12 +116,10 @@ impl Streams {
     /// Opens the stream that the other end has chosen. Numbers only rise, so that a late word about a closed stream can
     /// be told from a word about one that never was.
     pub(crate) fn open(&mut self, id: StreamId) -> Result<(), ProtocolError> {
-        if id.0 < self.next {
-            return Err(ProtocolError::UnknownStream(id));
-        }
-        self.next = id.0.saturating_add(1);
-        let state = State { credit: STREAM_WINDOW_BYTES, window: STREAM_WINDOW_BYTES, taken: 0, finished_there: false };
-        self.open.insert(id, state);
+        let next = id.0.checked_add(1).filter(|_| id.0 >= self.next);
+        self.next = next.ok_or(ProtocolError::UnknownStream(id))?;
+        let [credit, window] = [STREAM_WINDOW_BYTES; 2];
+        self.open.insert(id, State { credit, queued: 0, window, taken: 0, finished_there: false });
         Ok(())
     }
 
@@ -141,13 +141,28 @@ impl Streams {
         if let Some(state) = self.open.get_mut(&id) {
             debug_assert!(bytes <= state.credit, "more than the reader asked for");
             state.credit = state.credit.saturating_sub(bytes);
+            state.queued += bytes;
+        }
+    }
+
+    /// Some of what was queued leaves.
+    pub(crate) fn leave(&mut self, id: StreamId, bytes: u64) {
+        if let Some(state) = self.open.get_mut(&id) {
+            state.queued = state.queued.saturating_sub(bytes);
         }
     }
 
     /// The other end sends `bytes`. Says whether anybody wants them: the stream may have been closed here meanwhile.
     pub(crate) fn receive(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
         let Some(state) = self.known(id)? else { return Ok(false) };
-        if bytes > state.window || state.finished_there {
+        if state.finished_there {
+            return Err(ProtocolError::StreamFinished(id));
+        }
+        // Nothing costs no credit, so nobody sends it.
+        if bytes == 0 {
+            return Err(ProtocolError::Malformed);
+        }
+        if bytes > state.window {
             return Err(ProtocolError::TooLong { what: "a stream's data", limit: STREAM_WINDOW_BYTES });
         }
         state.window -= bytes;
@@ -163,11 +178,11 @@ impl Streams {
     /// The other end takes `bytes` more. Says whether anybody cares.
     pub(crate) fn receive_credit(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
         let Some(state) = self.known(id)? else { return Ok(false) };
-        let credit = state.credit.saturating_add(bytes);
-        if credit > STREAM_WINDOW_BYTES {
+        let under_way = STREAM_WINDOW_BYTES - state.credit - state.queued;
+        if bytes > under_way {
             return Err(ProtocolError::TooLong { what: "a stream's credit", limit: STREAM_WINDOW_BYTES });
         }
-        state.credit = credit;
+        state.credit += bytes;
         Ok(true)
     }
 
