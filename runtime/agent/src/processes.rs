@@ -61,7 +61,9 @@ pub(crate) struct Processes {
 }
 
 struct Running {
+    streams: ProcessStreams,
     pid: Option<Pid>,
+    exit: watch::Receiver<Option<Instant>>,
     supervisor: JoinHandle<()>,
 }
 
@@ -115,8 +117,9 @@ impl Processes {
         match self.connect(&mut child, streams, terminal) {
             Ok(supervision) => {
                 let pid = Pid::from_raw(child.id().cast_signed());
+                let exit = supervision.exited.subscribe();
                 let supervisor = tokio::spawn(supervise(child, supervision, streams, self.events.clone()));
-                self.running.insert(streams.stdio, Running { pid, supervisor });
+                self.running.insert(streams.stdio, Running { streams, pid, exit, supervisor });
                 Ok(())
             }
             Err(error) => {
@@ -199,7 +202,7 @@ impl Processes {
     pub(crate) fn close(&mut self, id: StreamId) {
         self.streams.remove(&id);
         if let Some(running) = self.running.remove(&id) {
-            self.ending.spawn(end(running));
+            self.ending.spawn(end(running, self.events.clone()));
         }
         // Those that are gone need not be remembered.
         while self.ending.try_join_next().is_some() {}
@@ -215,7 +218,7 @@ impl Processes {
     pub(crate) async fn shut_down(&mut self) {
         self.streams.clear();
         for (_, running) in self.running.drain() {
-            self.ending.spawn(end(running));
+            self.ending.spawn(end(running, self.events.clone()));
         }
         while self.ending.join_next().await.is_some() {}
     }
@@ -310,8 +313,18 @@ async fn supervise(child: Child, supervision: Supervision, streams: ProcessStrea
 /// A thread for each: processes are few, and signals of their ends would be for the whole agent to handle.
 async fn wait(mut child: Child) -> io::Result<std::process::ExitStatus> {
     let (sender, status) = oneshot::channel();
-    let waiter = move || _ = sender.send(child.wait());
-    std::thread::Builder::new().stack_size(WAITER_STACK_BYTES).spawn(waiter)?;
+    let (give, given) = std::sync::mpsc::channel::<Child>();
+    let waiter = move || {
+        if let Ok(mut child) = given.recv() {
+            let _ = sender.send(child.wait());
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().stack_size(WAITER_STACK_BYTES).spawn(waiter) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    let _ = give.send(child);
     status.await.unwrap_or_else(|_| Err(io::Error::other("nobody waits for it")))
 }
 
@@ -326,19 +339,27 @@ fn end_of(status: std::process::ExitStatus) -> StreamEnd {
 }
 
 /// Ends a process whose stdin has ended, and its group, of which some may outlive it.
-async fn end(running: Running) {
-    let Running { pid, mut supervisor } = running;
+async fn end(running: Running, events: Events) {
+    let Running { streams, pid, exit, mut supervisor } = running;
     for signal in [Signal::TERM, Signal::KILL] {
-        let has_ended = tokio::time::timeout(END_WITHIN, &mut supervisor).await.is_ok();
-        if let Some(pid) = pid {
-            // It may be another account's, behind sudo: then the end of its stdin has to do. Its number is not given to
-            // another group while one of this group lives, and not soon if none does.
-            let _ = kill_process_group(pid, if has_ended { Signal::KILL } else { signal });
+        let is_over = tokio::time::timeout(END_WITHIN, &mut supervisor).await.is_ok();
+        let exited = *exit.borrow();
+        // A number is not given to another group while one of this group lives, and not soon if none does.
+        if let Some(pid) = pid
+            && exited.is_none_or(|exited| exited.elapsed() < 2 * END_WITHIN)
+        {
+            // It may be another account's, behind sudo: then the end of its stdin has to do.
+            let _ = kill_process_group(pid, if exited.is_some() { Signal::KILL } else { signal });
         }
-        if has_ended {
+        if is_over {
             return;
         }
     }
-    let _ = tokio::time::timeout(END_WITHIN, &mut supervisor).await;
-    supervisor.abort();
+    if tokio::time::timeout(END_WITHIN, &mut supervisor).await.is_err() {
+        // What it wrote waits for a reader that does not come.
+        supervisor.abort();
+        for id in ids(streams) {
+            let _ = events.send(ProcessEvent::End { id, end: StreamEnd::Closed });
+        }
+    }
 }

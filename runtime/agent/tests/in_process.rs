@@ -65,6 +65,22 @@ impl Controller {
         self.returned(1).await.remove(&id).expect("the call just made")
     }
 
+    /// Goes on until the artifact is asked for.
+    async fn needed(&mut self) -> bool {
+        loop {
+            if let ControllerEvent::Need { again, .. } = self.peer.event().await {
+                return again;
+            }
+        }
+    }
+
+    /// Answers with an artifact of which one byte is another.
+    fn provide_damaged(&mut self) {
+        let mut damaged = self.artifact.clone();
+        damaged[0] ^= 1;
+        self.peer.connection.provide(Digest::of(&self.artifact), damaged.into());
+    }
+
     async fn event(&mut self) -> ControllerEvent {
         loop {
             match self.peer.event().await {
@@ -145,6 +161,53 @@ async fn an_artifact_that_does_not_load_fails_its_calls_only() {
         controller.one("nothing", b"", Limits::default()).await,
         Err(Fault::NoSuchFunction { function: "nothing".into() })
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_does_not_load_fails_its_calls_however_they_overlap() {
+    let (mut controller, _agent) = start();
+    let good = std::mem::replace(&mut controller.artifact, b"no artifact".to_vec());
+    controller.call("echo", b"", Limits::default());
+    for _ in 0..10 {
+        controller.needed().await;
+        controller.peer.connection.provide(Digest::of(&controller.artifact), controller.artifact.clone().into());
+        controller.peer.send().await;
+        // Behind the artifact, and before the return of the call that it was for.
+        controller.call("echo", b"", Limits::default());
+    }
+    let outcomes = controller.returned(2).await;
+    assert!(outcomes.values().all(|outcome| matches!(outcome, Err(Fault::BadModule(_)))), "{outcomes:?}");
+    controller.artifact = good;
+    assert_eq!(controller.one("echo", b"fine", Limits::default()).await, Ok(b"fine".to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_arrives_damaged_is_asked_for_again() {
+    let (mut controller, _agent) = start();
+    for _ in 0..2 {
+        controller.call("echo", b"hello", Limits::default());
+    }
+    assert!(!controller.needed().await);
+    controller.provide_damaged();
+    let outcomes = controller.returned(2).await;
+    assert!(outcomes.values().all(|outcome| *outcome == Ok(b"hello".to_vec())), "{outcomes:?}");
+    assert_eq!(controller.asked, 1, "and once more before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_artifact_of_a_cancelled_call_does_not_end_the_session() {
+    let (mut controller, _agent) = start();
+    let id = controller.call("echo", b"", Limits::default());
+    controller.needed().await;
+    controller.peer.connection.cancel(id);
+    controller.provide_damaged();
+    controller.peer.connection.ping();
+    assert_eq!(controller.event().await, ControllerEvent::Pong);
+    // What it said of the artifact has been heard by the time of the second answer.
+    controller.peer.connection.ping();
+    assert_eq!(controller.event().await, ControllerEvent::Pong);
+    assert_eq!(controller.asked, 0, "nobody wants it any more");
+    assert_eq!(controller.one("echo", b"fine", Limits::default()).await, Ok(b"fine".to_vec()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ mod pipe;
 
 use std::{
     collections::HashMap,
+    sync::Once,
     time::{Duration, Instant},
 };
 
@@ -47,6 +48,12 @@ struct Stream {
 }
 
 fn start() -> (Controller, Agent) {
+    static MANY_FILES: Once = Once::new();
+    MANY_FILES.call_once(|| {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    });
     let (peer, agent) = pipe::start();
     let controller = Controller {
         peer,
@@ -67,6 +74,12 @@ fn command(argv: &[&str]) -> Command {
 fn shell(script: &str) -> Command {
     command(&["sh", "-c", script])
 }
+
+/// When its stdin ends it ends by itself, at once, and leaves a process behind that has none of its files.
+const LEADER_ENDS: &str = "sleep 60 >/dev/null 2>&1 & echo $$ $!; cat";
+
+/// Is told to end in vain.
+const DEAF: &str = "trap '' TERM; echo $$; exec sleep 60";
 
 /// `length` bytes of which no two stretches are alike.
 fn long(length: usize) -> Bytes {
@@ -208,6 +221,11 @@ fn is_running(number: &str) -> bool {
     // Its name comes before its state, in parentheses, and may contain some.
     let state = stat.rsplit_once(") ").and_then(|(_, state)| state.chars().next());
     !matches!(state, Some('Z' | 'X') | None)
+}
+
+/// Whether there is any of these processes.
+fn any_runs(numbers: &[String]) -> bool {
+    numbers.iter().any(|number| is_running(number))
 }
 
 /// Waits until none of these processes is left.
@@ -402,6 +420,24 @@ async fn all_that_a_process_wrote_arrives_before_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_wrote_waits_for_a_slow_reader_beyond_its_end() {
+    let (mut controller, _agent) = start();
+    controller.takes = false;
+    let length = 1_100_000;
+    let head = controller.run(command(&["head", "-c", &length.to_string(), "/dev/zero"]));
+    controller.until(|controller| controller.streams[&head.stdio].data.len() == MIB).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    controller.until_quiet().await;
+    assert_eq!(controller.streams[&head.stdio].data.len(), MIB, "a window");
+    assert_eq!(controller.streams[&head.stdio].end, None, "there is more");
+
+    controller.takes = true;
+    controller.take(head.stdio);
+    let (stdout, _, end) = controller.ended(head).await;
+    assert_eq!((stdout.len(), end), (length, StreamEnd::Exited(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_does_not_read_holds_up_no_one() {
     let (mut controller, _agent) = start();
     let (deaf, numbers) = controller.run_and_number(shell("echo $$; exec sleep 60")).await;
@@ -446,6 +482,7 @@ async fn closing_a_stream_ends_the_process_and_its_group() {
         "sleep 60 & echo $$ $!; wait",
         "trap '' TERM; echo $$; sleep 60",
         "trap '' TERM; sleep 60 & echo $$ $!; sleep 60",
+        LEADER_ENDS,
     ] {
         let (process, numbers) = controller.run_and_number(shell(script)).await;
         controller.peer.connection.close_stream(process.stdio);
@@ -481,6 +518,29 @@ async fn a_grandchild_that_keeps_stdout_open_does_not_hold_up_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_grandchild_that_floods_stdout_does_not_hold_up_the_end() {
+    let (mut controller, _agent) = start();
+    let process = controller.run(shell("yes & echo $! >&2; exit 4"));
+    let (_, stderr, end) = controller.ended(process).await;
+    assert_eq!(end, StreamEnd::Exited(4));
+    gone(&[stderr.trim().into()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stderr_nobody_takes_does_not_hold_up_the_end_of_a_closed_process() {
+    let (mut controller, _agent) = start();
+    controller.takes = false;
+    let (process, numbers) = controller.run_and_number(shell("echo $$; exec yes >&2")).await;
+    controller.until(|controller| controller.streams[&process.stderr].data.len() == MIB).await;
+    controller.peer.connection.close_stream(process.stdio);
+    controller.peer.send().await;
+    gone(&numbers).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    controller.take(process.stderr);
+    controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_process_outlives_a_controller_that_is_gone() {
     let (mut controller, agent) = start();
     controller.takes = false;
@@ -491,6 +551,7 @@ async fn no_process_outlives_a_controller_that_is_gone() {
         "sleep 60 & echo $$ $!; wait",
         "trap '' TERM; echo $$; sleep 60",
         "echo $$; while :; do echo $$; done",
+        LEADER_ENDS,
     ] {
         let (process, some) = controller.run_and_number(shell(script)).await;
         controller.write(process.stdio, long(MIB));
@@ -504,13 +565,34 @@ async fn no_process_outlives_a_controller_that_is_gone() {
 async fn no_process_outlives_a_goodbye() {
     let (mut controller, agent) = start();
     let mut numbers = Vec::new();
-    for script in ["echo $$; cat", "sleep 60 & echo $$ $!; wait", "trap '' TERM; echo $$; sleep 60"] {
+    for script in ["echo $$; cat", "sleep 60 & echo $$ $!; wait", "trap '' TERM; echo $$; sleep 60", LEADER_ENDS] {
         numbers.extend(controller.run_and_number(shell(script)).await.1);
     }
     controller.peer.connection.close();
     controller.until(|controller| controller.closed).await;
     gone(&numbers).await;
     assert!(ended(agent).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_process_does_not_outlive_a_goodbye() {
+    let (mut controller, agent) = start();
+    let (process, numbers) = controller.run_and_number(shell(DEAF)).await;
+    controller.peer.connection.close_stream(process.stdio);
+    controller.peer.connection.close();
+    controller.until(|controller| controller.closed).await;
+    assert!(!any_runs(&numbers), "it was gone before the last word");
+    assert!(ended(agent).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_process_does_not_outlive_the_end_of_the_pipe() {
+    let (mut controller, agent) = start();
+    let (process, numbers) = controller.run_and_number(shell(DEAF)).await;
+    controller.peer.connection.close_stream(process.stdio);
+    controller.peer.send().await;
+    leave(controller, agent).await;
+    assert!(!any_runs(&numbers), "it was gone before the agent");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -547,6 +629,18 @@ async fn a_hundred_processes_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_processes_do_not_hold_up_the_end_of_another() {
+    let (mut controller, agent) = start();
+    for _ in 0..600 {
+        controller.run(command(&["cat"]));
+    }
+    let process = controller.run(shell("echo fine; exit 6"));
+    assert_eq!(controller.ended(process).await, ("fine\n".into(), String::new(), StreamEnd::Exited(6)));
+    assert!(controller.streams.values().all(|stream| stream.end.is_none()), "the others go on");
+    leave(controller, agent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_after_another_leaves_room_for_the_next() {
     let (mut controller, _agent) = start();
     for _ in 0..20 {
@@ -574,6 +668,17 @@ async fn a_blob_for_which_there_is_no_room_is_not_held() {
     assert!(!controller.hold(&great).await);
     assert!(!controller.holds(Digest::of(&great)).await);
     assert!(controller.hold(&small).await, "others are");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_is_held_needs_no_more_room() {
+    let (mut controller, _agent) = start();
+    let blob = long(33 << 20);
+    for _ in 0..2 {
+        assert!(controller.hold(&blob).await);
+    }
+    assert!(!controller.hold(&blob.slice(8..)).await, "there is room for one");
+    assert!(controller.hold(&long(30 << 20)).await, "and it is counted once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -633,9 +738,10 @@ async fn a_part_of_what_is_not_held_ends_the_stream() {
         controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
     }
     let cat = controller.run(command(&["cat"]));
-    controller.peer.connection.splice(cat.stdio, Splice { blob: held, offset: 100, length: 0 });
+    controller.splice(cat.stdio, &blob);
     controller.finish(cat.stdio).await;
-    assert_eq!(controller.ended(cat).await.2, StreamEnd::Exited(0), "nothing is always held");
+    controller.until(|controller| controller.streams[&cat.stdio].end.is_some()).await;
+    assert!(controller.streams[&cat.stdio].data == blob, "others are none the wiser");
 }
 
 #[tokio::test(flavor = "multi_thread")]

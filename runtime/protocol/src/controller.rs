@@ -32,6 +32,8 @@ pub struct ControllerConnection {
     next_call: u64,
     calls: HashMap<CallId, OpenCall>,
     asks: HashMap<Digest, u8>,
+    /// Artifacts the agent has ever asked for.
+    asked: HashSet<Digest>,
     streams: Streams,
     /// Blobs asked about or sent, and not yet answered for.
     blobs: HashSet<Digest>,
@@ -185,6 +187,7 @@ impl ControllerConnection {
             next_call: 0,
             calls: HashMap::new(),
             asks: HashMap::new(),
+            asked: HashSet::new(),
             streams: Streams::default(),
             blobs: HashSet::new(),
             describing: 0,
@@ -282,7 +285,7 @@ impl ControllerConnection {
 
     /// Has the agent put a part of a blob it holds into a stream. It needs credit as sending does.
     pub fn splice(&mut self, id: StreamId, splice: Splice) {
-        if self.streams.is_open(id) {
+        if self.streams.is_open(id) && splice.length > 0 {
             self.streams.spend(id, splice.length);
             self.outbox.append(Upload::Stream(id), Piece::Splice(splice));
         }
@@ -451,7 +454,7 @@ impl ControllerConnection {
         if *asks > MAX_ASKS {
             return Err(ProtocolError::ModuleAskedTooOften(module));
         }
-        let again = *asks > 1;
+        let again = !self.asked.insert(module);
         self.events.push_back(ControllerEvent::Need { module, again });
         Ok(())
     }
@@ -476,9 +479,7 @@ impl ControllerConnection {
 
     fn handle_return(&mut self, id: CallId, outcome: Outcome<'_>, usage: Usage) -> Result<(), ProtocolError> {
         let mut call = self.calls.remove(&id).ok_or(ProtocolError::UnknownCall(id))?;
-        if !self.calls.values().any(|other| other.module == call.module) {
-            self.asks.remove(&call.module);
-        }
+        self.asks.remove(&call.module);
         self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
         let outcome = match outcome {
             Outcome::Done(last) => {

@@ -131,6 +131,28 @@ fn a_module_on_its_way_for_a_cancelled_call_is_of_use_to_the_next() {
     assert_eq!(pair.agent_events(), [AgentEvent::Module { digest: module, bytes: ARTIFACT.into() }]);
 }
 
+#[test]
+fn a_module_that_arrives_damaged_for_a_cancelled_call_is_not_asked_for() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    let id = pair.running(request("f", "1"));
+    pair.agent.need(module);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
+    pair.controller.cancel(id);
+    assert_eq!(pair.agent_events(), [AgentEvent::Cancel { id }]);
+    pair.agent.finish(id, Err(Fault::Cancelled), USAGE);
+    assert_eq!(pair.controller_events(), []);
+    pair.controller.provide(module, "damaged".into());
+    assert_eq!(pair.agent_events(), [AgentEvent::DamagedModule { digest: module }]);
+    assert_eq!(pair.controller_events(), [], "nobody wants it");
+
+    pair.running(request("f", "1"));
+    pair.agent.need(module);
+    assert!(matches!(*pair.controller_events(), [ControllerEvent::Need { .. }]));
+    pair.controller.provide(module, ARTIFACT.into());
+    assert_eq!(pair.agent_events(), [AgentEvent::Module { digest: module, bytes: ARTIFACT.into() }]);
+}
+
 /// Runs one long call, and cancels it after `steps` transmissions. Says how many outcomes were told before.
 fn cancelled_after(steps: usize) -> usize {
     let mut pair = Pair::new();

@@ -112,6 +112,45 @@ fn a_hundred_calls_of_a_missing_module_ask_for_it_once() {
 }
 
 #[test]
+fn a_module_that_has_arrived_is_not_asked_for_before_that_is_told() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    pair.running(request("f", "1"));
+    pair.agent.need(module);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
+    pair.controller.call(request("g", "2"));
+    pair.controller.provide(module, ARTIFACT.into());
+    pair.settle();
+    assert!(matches!(pair.agent.poll_event(), Some(AgentEvent::Call { .. })), "which the module waits behind");
+    pair.agent.need(module);
+    assert_eq!(pair.controller_events(), []);
+    assert_eq!(pair.agent.poll_event(), Some(AgentEvent::Module { digest: module, bytes: ARTIFACT.into() }));
+    assert_eq!(pair.agent.poll_event(), None);
+    pair.agent.need(module);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: true }], "and then it may be");
+}
+
+#[test]
+fn a_module_that_was_ever_asked_for_is_asked_for_again() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    let asked_for = |pair: &mut Pair, again| {
+        pair.agent.need(module);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again }]);
+        pair.controller.provide(module, ARTIFACT.into());
+        assert!(matches!(*pair.agent_events(), [AgentEvent::Module { .. }]));
+    };
+    let ids = [(); 2].map(|()| pair.running(request("f", "1")));
+    for (id, again) in ids.into_iter().zip([false, true]) {
+        asked_for(&mut pair, again);
+        pair.agent.finish(id, Ok("2".into()), USAGE);
+        assert_eq!(pair.controller_events(), [returned(id, "2")]);
+    }
+    pair.running(request("f", "1"));
+    asked_for(&mut pair, true);
+}
+
+#[test]
 fn a_store_that_dropped_a_module_may_ask_again() {
     let mut pair = Pair::new();
     let module = Digest::of(ARTIFACT);
@@ -128,10 +167,10 @@ fn a_store_that_dropped_a_module_may_ask_again() {
 fn each_call_may_ask_anew() {
     let mut pair = Pair::new();
     let module = Digest::of(ARTIFACT);
-    for _ in 0..10 {
+    for turn in 0..10 {
         let id = pair.running(request("f", "1"));
         pair.agent.need(module);
-        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: turn > 0 }]);
         pair.controller.provide(module, ARTIFACT.into());
         pair.settle();
         assert!(matches!(pair.agent.poll_event(), Some(AgentEvent::Module { .. })));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use wxec_protocol::{
-    AgentEvent, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest, Splice,
+    AgentEvent, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest, Fault, Splice,
 };
 
 use crate::{
@@ -22,6 +22,17 @@ fn asked_for(pair: &mut Pair, artifact: &Bytes) -> Digest {
     pair.agent.need(module);
     assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
     module
+}
+
+/// The hop puts in something else. Who still wants the module gets the controller's own.
+fn arrives_damaged(pair: &mut Pair, module: Digest, damaged: impl Into<Bytes>) {
+    let damaged = damaged.into();
+    pair.controller.provide_from_hop(module, damaged.len() as u64);
+    pair.hop.insert(module, damaged);
+    assert_eq!(pair.agent_events(), [AgentEvent::DamagedModule { digest: module }]);
+    assert_eq!(pair.controller_events(), [], "somebody has to want it");
+    pair.agent.need(module);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: true }]);
 }
 
 /// All that a controller sends, with `artifact` where it says that a hop puts it in.
@@ -44,7 +55,7 @@ fn sent(controller: &mut ControllerConnection, artifact: &Bytes) -> Vec<u8> {
 
 #[test]
 fn with_the_hops_bytes_the_wire_is_the_same() {
-    for length in LENGTHS {
+    for length in LENGTHS.into_iter().chain([0]) {
         let artifact = long(length);
         let module = Digest::of(&artifact);
         let [from_here, from_hop] = [false, true].map(|hop| {
@@ -65,7 +76,7 @@ fn with_the_hops_bytes_the_wire_is_the_same() {
 
 #[test]
 fn a_module_from_the_hop_arrives_whole() {
-    for length in LENGTHS {
+    for length in LENGTHS.into_iter().chain([0]) {
         let mut pair = Pair::new();
         let artifact = long(length);
         let module = asked_for(&mut pair, &artifact);
@@ -150,9 +161,7 @@ fn a_module_the_hop_damaged_is_asked_for_again() {
         let module = asked_for(&mut pair, &artifact);
         let mut damaged = artifact.to_vec();
         damaged[length / 2] ^= 1;
-        pair.hop.insert(module, damaged.into());
-        pair.controller.provide_from_hop(module, length as u64);
-        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: true }]);
+        arrives_damaged(&mut pair, module, damaged);
         assert_eq!(pair.agent_events(), [], "what is damaged is not told");
 
         pair.controller.provide(module, artifact.clone());
@@ -166,26 +175,50 @@ fn a_module_the_hop_damaged_is_asked_for_again() {
 fn a_module_may_be_damaged_once_for_each_time_it_is_asked_for() {
     let mut pair = Pair::new();
     let artifact = long(CHUNK_BYTES + 1);
-    for _ in 0..3 {
-        let module = asked_for(&mut pair, &artifact);
-        pair.hop.insert(module, Bytes::from(vec![0; artifact.len()]));
-        pair.controller.provide_from_hop(module, artifact.len() as u64);
-        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: true }]);
+    let module = Digest::of(&artifact);
+    for turn in 0..3 {
+        let id = pair.running(CallRequest { module, ..request("f", "1") });
+        pair.agent.need(module);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: turn > 0 }]);
+        arrives_damaged(&mut pair, module, vec![0; artifact.len()]);
         pair.controller.provide(module, artifact.clone());
         let [AgentEvent::Module { .. }] = *pair.agent_events() else { panic!("one module") };
-        let id = pair.running(CallRequest { module, ..request("f", "1") });
         pair.agent.finish(id, Ok("2".into()), crate::pair::USAGE);
         assert!(matches!(*pair.controller_events(), [ControllerEvent::Returned { .. }]));
     }
 }
 
 #[test]
+fn a_module_the_hop_damaged_for_a_cancelled_call_does_not_end_the_session() {
+    let mut pair = Pair::new();
+    let artifact = long(1);
+    let module = Digest::of(&artifact);
+    let id = pair.running(CallRequest { module, ..request("f", "1") });
+    pair.agent.need(module);
+    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
+    pair.hop.insert(module, "x".into());
+    pair.controller.provide_from_hop(module, 1);
+    pair.controller.cancel(id);
+    assert_eq!(pair.agent_events(), [AgentEvent::Cancel { id }, AgentEvent::DamagedModule { digest: module }]);
+    pair.agent.finish(id, Err(Fault::Cancelled), crate::pair::USAGE);
+    pair.settle();
+
+    pair.running(CallRequest { module, ..request("f", "1") });
+    pair.agent.need(module);
+    let [ControllerEvent::Need { again, .. }] = *pair.controller_events() else { panic!("one question") };
+    // The first answer comes from the hop.
+    match again {
+        false => pair.controller.provide_from_hop(module, 1),
+        true => pair.controller.provide(module, artifact),
+    }
+    assert!(matches!(*pair.agent_events(), [AgentEvent::DamagedModule { .. } | AgentEvent::Module { .. }]));
+}
+
+#[test]
 fn a_module_the_hop_damaged_may_be_refused() {
     let mut pair = Pair::new();
     let module = asked_for(&mut pair, &long(1));
-    pair.hop.insert(module, "x".into());
-    pair.controller.provide_from_hop(module, 1);
-    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: true }]);
+    arrives_damaged(&mut pair, module, "x");
     pair.controller.refuse(module, "it is gone");
     assert_eq!(pair.agent_events(), [AgentEvent::NoModule { digest: module, reason: "it is gone".into() }]);
 }

@@ -2,12 +2,13 @@
 
 use wxec_protocol::{
     BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest, Fault, Limits,
-    MAX_FRAME_BYTES, OutputStream, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target, Usage,
+    MAX_FRAME_BYTES, OutputStream, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, Target,
+    Usage,
 };
 
 use crate::{
     pair::{ARTIFACT, command, long, request},
-    wire::{Outcome, ToController, frame, raw_frame},
+    wire::{Outcome, ToAgent, ToController, frame, messages, raw_frame},
 };
 
 /// A greeted controller. What it says is not heard by anyone.
@@ -73,6 +74,18 @@ fn credit(id: u64, bytes: u64) -> ToController {
 
 fn close(id: u64) -> ToController {
     ToController::Close { id, end: StreamEnd::Exited(0) }
+}
+
+/// Sends what is next; says how much of streams that was.
+fn leaves(controller: &mut ControllerConnection) -> u64 {
+    let mut wire = Vec::new();
+    assert_eq!(controller.poll_transmit(&mut wire), None);
+    let lengths = messages(&wire).into_iter().map(|message| match message {
+        ToAgent::Data { bytes, .. } => bytes.len() as u64,
+        ToAgent::Splice { length, .. } => length,
+        _ => 0,
+    });
+    lengths.sum()
 }
 
 /// What can be said of a stream.
@@ -357,9 +370,36 @@ fn takes_more_of_a_stream_than_there_was() {
 
     let (mut controller, streams) = streaming();
     controller.send(streams.stdio, long(100));
+    assert_eq!(leaves(&mut controller), 100);
     assert_eq!(hear(&mut controller, &credit(0, 60)), Ok(()));
     assert_eq!(hear(&mut controller, &credit(0, 40)), Ok(()));
     assert!(matches!(hear(&mut controller, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+}
+
+#[test]
+fn takes_of_a_stream_what_has_not_left() {
+    let (mut controller, streams) = streaming();
+    controller.splice(streams.stdio, Splice { blob: Digest::of(ARTIFACT), offset: 0, length: CHUNK_BYTES as u64 });
+    controller.send(streams.stdio, long(usize::try_from(STREAM_WINDOW_BYTES).unwrap() - CHUNK_BYTES));
+    let mut left = 0;
+    while left < STREAM_WINDOW_BYTES {
+        let heard = hear(&mut controller, &credit(0, 1));
+        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed", "{left} left");
+        let leaves = leaves(&mut controller);
+        assert!(matches!(hear(&mut controller, &credit(0, leaves + 1)), Err(ProtocolError::TooLong { .. })));
+        assert_eq!(hear(&mut controller, &credit(0, leaves)), Ok(()));
+        left += leaves;
+    }
+    assert!(matches!(hear(&mut controller, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+}
+
+#[test]
+fn sends_nothing_on_a_stream() {
+    assert_eq!(hear(&mut streaming().0, &data(0, 0)), Err(ProtocolError::Malformed));
+    let (mut controller, streams) = streaming();
+    controller.close_stream(streams.stdio);
+    assert_eq!(hear(&mut controller, &data(0, 0)), Ok(()), "where nobody listens");
+    assert!(matches!(hear(&mut controller, &data(2, 0)), Err(ProtocolError::UnknownStream(_))));
 }
 
 #[test]
@@ -370,7 +410,8 @@ fn goes_on_with_a_stream_it_finished() {
     assert_eq!(controller.poll_event(), Some(ControllerEvent::Finished { id: streams.stdio }));
     assert_eq!(controller.poll_event(), None, "and is told once");
     for length in [0, 1] {
-        assert!(matches!(hear(&mut controller, &data(0, length)), Err(ProtocolError::TooLong { .. })));
+        let heard = hear(&mut controller, &data(0, length));
+        assert_eq!(complaint(heard), "something on stream 0 after its end");
     }
 }
 
@@ -378,6 +419,7 @@ fn goes_on_with_a_stream_it_finished() {
 fn takes_of_a_stream_it_finished() {
     let (mut controller, streams) = streaming();
     controller.send(streams.stdio, long(100));
+    assert_eq!(leaves(&mut controller), 100);
     hear(&mut controller, &ToController::Finish { id: 0 }).unwrap();
     assert_eq!(hear(&mut controller, &credit(0, 100)), Ok(()), "which is its right");
 }

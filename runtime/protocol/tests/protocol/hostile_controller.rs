@@ -78,6 +78,15 @@ fn credit(id: u64, bytes: u64) -> ToAgent {
     ToAgent::Credit { id, bytes }
 }
 
+/// Sends what is next; says how much of streams that was.
+fn leaves(agent: &mut AgentConnection) -> u64 {
+    let lengths = answers(agent).into_iter().map(|message| match message {
+        ToController::Data { bytes, .. } => bytes.len() as u64,
+        _ => 0,
+    });
+    lengths.sum()
+}
+
 /// What can be said of a stream.
 fn words(id: u64) -> [ToAgent; 5] {
     [data(id, 1), splice(id, 1), credit(id, 0), ToAgent::Finish { id }, ToAgent::Close { id }]
@@ -194,10 +203,14 @@ fn sends_a_module_with_other_bytes() {
     bytes[5] ^= 1;
     hear(&mut agent, &module(length, &bytes[..5])).unwrap();
     hear(&mut agent, &module(length, &bytes[5..])).unwrap();
-    assert_eq!(answers(&mut agent), [ToController::Need { module: Digest::of(ARTIFACT) }], "once may be a hop's doing");
+    let digest = Digest::of(ARTIFACT);
+    assert_eq!(agent.poll_event(), Some(AgentEvent::DamagedModule { digest }), "once may be a hop's doing");
+    assert_eq!(answers(&mut agent), [], "somebody has to want it");
+    agent.need(digest);
+    assert_eq!(answers(&mut agent), [ToController::Need { module: digest }]);
     hear(&mut agent, &module(length, &bytes[..5])).unwrap();
     let heard = hear(&mut agent, &module(length, &bytes[5..]));
-    assert_eq!(complaint(heard), format!("artifact {} arrived with other bytes", Digest::of(ARTIFACT)));
+    assert_eq!(complaint(heard), format!("artifact {digest} arrived with other bytes"));
     assert_eq!(agent.poll_event(), None);
 }
 
@@ -205,18 +218,24 @@ fn sends_a_module_with_other_bytes() {
 fn sends_a_module_with_fewer_bytes() {
     let mut agent = asking();
     let fewer = module(ARTIFACT.len() as u64 - 1, &ARTIFACT[1..]);
+    let digest = Digest::of(ARTIFACT);
     hear(&mut agent, &fewer).unwrap();
-    assert_eq!(hear(&mut agent, &fewer), Err(ProtocolError::WrongDigest(Digest::of(ARTIFACT))));
+    assert_eq!(hear(&mut agent, &fewer), Err(ProtocolError::UnexpectedModule(digest)), "nobody asked again");
+    agent.need(digest);
+    assert_eq!(hear(&mut agent, &fewer), Err(ProtocolError::WrongDigest(digest)));
 }
 
 #[test]
 fn sends_a_module_that_is_damaged_once() {
     let mut agent = asking();
     let length = ARTIFACT.len() as u64;
+    let digest = Digest::of(ARTIFACT);
     hear(&mut agent, &module(length, &[0; ARTIFACT.len()])).unwrap();
-    agent.need(Digest::of(ARTIFACT));
+    agent.need(digest);
+    agent.need(digest);
     hear(&mut agent, &module(length, ARTIFACT)).unwrap();
-    let whole = AgentEvent::Module { digest: Digest::of(ARTIFACT), bytes: ARTIFACT.into() };
+    assert_eq!(agent.poll_event(), Some(AgentEvent::DamagedModule { digest }));
+    let whole = AgentEvent::Module { digest, bytes: ARTIFACT.into() };
     assert_eq!(agent.poll_event(), Some(whole), "and not what arrived before it");
     let asked = answers(&mut agent).into_iter().filter(|message| matches!(message, ToController::Need { .. }));
     assert_eq!(asked.count(), 2, "each time once");
@@ -227,6 +246,8 @@ fn has_nothing_better_than_a_damaged_module() {
     let mut agent = asking();
     hear(&mut agent, &module(3, b"bad")).unwrap();
     let digest = Digest::of(ARTIFACT);
+    assert_eq!(agent.poll_event(), Some(AgentEvent::DamagedModule { digest }));
+    agent.need(digest);
     hear(&mut agent, &ToAgent::NoModule { digest, reason: "it is gone".into() }).unwrap();
     assert_eq!(agent.poll_event(), Some(AgentEvent::NoModule { digest, reason: "it is gone".into() }));
     assert_eq!(hear(&mut agent, &module(3, b"bad")), Err(ProtocolError::UnexpectedModule(digest)));
@@ -311,6 +332,16 @@ fn counts_streams_down() {
 }
 
 #[test]
+fn counts_streams_to_the_last_number() {
+    let last = u64::MAX;
+    for message in [start(last, last, None), start(0, last, None), start(0, 1, Some(last))] {
+        let heard = hear(&mut greeted(), &message);
+        assert_eq!(complaint(heard), format!("a message about stream {last}, which was never opened"));
+    }
+    assert_eq!(hear(&mut greeted(), &start(last - 2, last - 1, None)), Ok(()), "the one before is like any other");
+}
+
+#[test]
 fn opens_more_streams_than_it_may() {
     let mut agent = greeted();
     let processes = MAX_STREAMS as u64 / 2;
@@ -346,17 +377,44 @@ fn sends_more_on_a_stream_than_is_taken() {
     assert!(matches!(heard_splice, Err(ProtocolError::TooLong { .. })));
 
     agent.taken(streams.stdio, 1);
-    assert_eq!(hear(&mut agent, &splice(0, STREAM_WINDOW_BYTES / 4)), Ok(()));
+    for _ in 0..STREAM_WINDOW_BYTES / 4 / CHUNK_BYTES as u64 {
+        assert_eq!(hear(&mut agent, &splice(0, CHUNK_BYTES as u64)), Ok(()));
+    }
     assert!(matches!(hear(&mut agent, &data(0, 1)), Err(ProtocolError::TooLong { .. })));
 }
 
 #[test]
 fn puts_in_more_than_a_window() {
-    assert_eq!(hear(&mut streaming().0, &splice(0, STREAM_WINDOW_BYTES)), Ok(()));
-    for length in [STREAM_WINDOW_BYTES + 1, u64::MAX] {
+    let (mut agent, _) = streaming();
+    for _ in 0..STREAM_WINDOW_BYTES / CHUNK_BYTES as u64 {
+        assert_eq!(hear(&mut agent, &splice(0, CHUNK_BYTES as u64)), Ok(()));
+    }
+    let heard = hear(&mut agent, &splice(0, 1));
+    assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
+}
+
+#[test]
+fn puts_in_more_than_a_part_at_once() {
+    assert_eq!(hear(&mut streaming().0, &splice(0, CHUNK_BYTES as u64)), Ok(()));
+    for length in [CHUNK_BYTES as u64 + 1, STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES + 1, u64::MAX] {
         let (mut agent, _) = streaming();
-        assert!(matches!(hear(&mut agent, &splice(0, length)), Err(ProtocolError::TooLong { .. })));
+        let heard = hear(&mut agent, &splice(0, length));
+        assert_eq!(complaint(heard), "a splice is longer than the 65536 bytes allowed");
         assert_eq!(agent.poll_event(), None);
+    }
+}
+
+#[test]
+fn sends_nothing_on_a_stream() {
+    for nothing in [data(0, 0), splice(0, 0)] {
+        let (mut agent, streams) = streaming();
+        assert_eq!(hear(&mut agent, &nothing), Err(ProtocolError::Malformed));
+        assert_eq!(agent.poll_event(), None);
+        agent.end_stream(streams.stdio, StreamEnd::Exited(0));
+        assert_eq!(hear(&mut agent, &nothing), Ok(()), "where nobody listens");
+    }
+    for nothing in [data(2, 0), splice(2, 0)] {
+        assert!(matches!(hear(&mut streaming().0, &nothing), Err(ProtocolError::UnknownStream(_))));
     }
 }
 
@@ -369,8 +427,25 @@ fn takes_more_of_a_stream_than_there_was() {
 
     let (mut agent, streams) = streaming();
     agent.send(streams.stdio, long(100));
+    assert_eq!(leaves(&mut agent), 100);
     assert_eq!(hear(&mut agent, &credit(0, 60)), Ok(()));
     assert_eq!(hear(&mut agent, &credit(0, 40)), Ok(()));
+    assert!(matches!(hear(&mut agent, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+}
+
+#[test]
+fn takes_of_a_stream_what_has_not_left() {
+    let (mut agent, streams) = streaming();
+    agent.send(streams.stdio, long(usize::try_from(STREAM_WINDOW_BYTES).unwrap()));
+    let mut left = 0;
+    while left < STREAM_WINDOW_BYTES {
+        let heard = hear(&mut agent, &credit(0, 1));
+        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed", "{left} left");
+        let leaves = leaves(&mut agent);
+        assert!(matches!(hear(&mut agent, &credit(0, leaves + 1)), Err(ProtocolError::TooLong { .. })));
+        assert_eq!(hear(&mut agent, &credit(0, leaves)), Ok(()));
+        left += leaves;
+    }
     assert!(matches!(hear(&mut agent, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
 }
 
@@ -382,7 +457,8 @@ fn goes_on_with_a_stream_it_finished() {
     assert_eq!(agent.poll_event(), Some(AgentEvent::Finished { id: streams.stdio }));
     assert_eq!(agent.poll_event(), None, "and is told once");
     for message in [data(0, 0), data(0, 1), splice(0, 0), splice(0, 1)] {
-        assert!(matches!(hear(&mut agent, &message), Err(ProtocolError::TooLong { .. })), "{message:?}");
+        let heard = hear(&mut agent, &message);
+        assert_eq!(complaint(heard), "something on stream 0 after its end", "{message:?}");
     }
 }
 
@@ -403,7 +479,7 @@ fn sends_more_of_a_blob_than_it_announced() {
     let mut agent = greeted();
     hear(&mut agent, &blob(3, &ARTIFACT[..2])).unwrap();
     let heard = hear(&mut agent, &blob(3, &ARTIFACT[2..]));
-    assert_eq!(complaint(heard), "an artifact is longer than the 3 bytes allowed");
+    assert_eq!(complaint(heard), "a blob is longer than the 3 bytes allowed");
 }
 
 #[test]
@@ -411,7 +487,7 @@ fn announces_a_blob_too_long() {
     assert_eq!(hear(&mut greeted(), &blob(MAX_MODULE_BYTES, b"")), Ok(()), "it waits, and has reserved nothing");
     for length in [MAX_MODULE_BYTES + 1, u64::MAX] {
         let heard = hear(&mut greeted(), &blob(length, b""));
-        assert_eq!(complaint(heard), "an artifact is longer than the 268435456 bytes allowed");
+        assert_eq!(complaint(heard), "a blob is longer than the 268435456 bytes allowed");
     }
 }
 

@@ -396,7 +396,7 @@ fn a_finished_stream_takes_no_more() {
                 pair.controller.handle_input(&wire)
             }
         };
-        assert!(matches!(heard, Err(ProtocolError::TooLong { .. })), "{end:?}");
+        assert_eq!(heard, Err(ProtocolError::StreamFinished(id)), "{end:?}");
     }
 }
 
