@@ -151,7 +151,7 @@ fn who_works_there_is_told_by_the_list_of_processes() {
         let arguments = ["-q", "call", &address, "faulty::spin", "--timeout", "30s"];
         let running = Cli::new(arguments.into_iter().chain(mask)).env("USER", "tester").start();
         let pid = running.pid().as_raw_nonzero();
-        let expected = if mask.is_some() { titles.to_owned() } else { format!("{titles}") };
+        let expected = titles;
         wait_until(Duration::from_secs(20), "an agent of that name is there", || {
             machine.processes().iter().any(|process| {
                 let path = format!("/proc/{}/cmdline", process.as_raw_nonzero());
@@ -160,7 +160,7 @@ fn who_works_there_is_told_by_the_list_of_processes() {
                 let name = line.trim_end_matches('\0');
                 match mask {
                     Some(_) => name == expected,
-                    None => name.starts_with(&expected) && name.ends_with(&format!(":{pid}")),
+                    None => name.starts_with(expected) && name.ends_with(&format!(":{pid}")),
                 }
             })
         });

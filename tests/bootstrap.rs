@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Access, Cli, Machine, PLACES, Shell, needs, wait_until};
+use crate::harness::{Access, Cli, Machine, PLACES, Shell, kill, needs, processes, wait_until};
 
 fn address(machine: &Machine) -> String {
     format!("exec:{}", serde_json::to_string(&machine.enter("login")).unwrap())
@@ -134,9 +134,71 @@ fn a_host_that_says_nothing_is_given_up_in_time() {
     let ended = Cli::new(["-q", "call", address, "words::count", "a", "--connect-timeout", "300ms"]).run();
     let line = ended.unreachable();
     assert!(line.contains("unreachable (talking to its shell): no answer within 300ms"), "{line}");
-    wait_until(Duration::from_secs(5), "nothing is left running", || {
-        crate::harness::processes("sleep 1000").is_empty()
-    });
+    wait_until(Duration::from_secs(5), "nothing is left running", || processes("sleep 1000").is_empty());
+}
+
+/// The first part of what is sent to `rest` arrives, and nothing more.
+fn stalled(rest: &[String]) -> String {
+    let words = ["sh", "-c", r#"{ head -c 100000; sleep 5432; } | "$@""#, "sh"].map(String::from);
+    format!("exec:{}", serde_json::to_string(&[&words, rest].concat()).unwrap())
+}
+
+#[test]
+fn a_link_that_breaks_while_the_agent_is_sent_leaves_nothing() {
+    let Some(machine) = Machine::start() else { return };
+    let (files, address) = (machine.files(), stalled(&machine.enter("login")));
+    let call = || Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", "1s"]);
+    let ended = call().run();
+    assert!(ended.unreachable().contains("unreachable (starting the agent): no answer within 1s"), "{ended:?}");
+    let is_clean = || machine.files() == files && machine.processes().is_empty();
+    wait_until(Duration::from_secs(10), "nothing is left of a connection that took too long", is_clean);
+
+    let running = call().start();
+    wait_until(Duration::from_secs(10), "the agent is being sent", || machine.files() != files);
+    kill(running.pid());
+    drop(running);
+    // What stalled the link was the controller's child, and does not notice; in life it is a network.
+    processes("/bin/sleep sleep 5432").iter().for_each(|process| kill(process.pid));
+    wait_until(Duration::from_secs(10), "nothing is left of a killed controller", is_clean);
+}
+
+#[test]
+fn an_interrupted_connection_leaves_nothing() {
+    let address = r#"exec:["sh","-c","sleep 6543; true","{}"]"#;
+    let running = Cli::new(["-q", "call", address, "words::count", "a"]).start();
+    wait_until(Duration::from_secs(10), "it connects", || !processes("/bin/sleep sleep 6543").is_empty());
+    rustix::process::kill_process(running.pid(), rustix::process::Signal::INT).unwrap();
+    assert_eq!(running.wait().exit_code, Some(130));
+    wait_until(Duration::from_secs(5), "nothing is left running", || processes("/bin/sleep sleep 6543").is_empty());
+}
+
+#[test]
+fn those_who_wait_for_a_hop_share_its_failure() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().display();
+    let hop = format!(r#"exec:["sh","-c","echo tried >>{path}; sleep 7654","{{}}"]"#);
+    let target = ["a", "b", "c", "d"].map(|name| format!("{hop}/su:{name}")).join(",");
+    let ended = Cli::new(["-q", "call", &target, "words::count", "a", "--connect-timeout", "2s"]).run();
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
+    assert_eq!(ended.stderr.matches("no answer within 2s").count(), 4, "{ended:?}");
+    assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "tried\n");
+}
+
+#[test]
+fn what_a_host_prints_is_shown_beside_the_reason() {
+    let address = r#"exec:["sh","-c","echo Welcome; echo to the machine; exit 3","{}"]"#;
+    let ended = count(address).run();
+    let line = ended.unreachable();
+    assert!(line.contains("the host closed the connection before the agent was up (exit code 3)"), "{line}");
+    assert!(line.contains("its stdout said: Welcome | to the machine"), "{line}");
+    let address = r#"exec:["sh","-c","echo You must change your password; sleep 8765","{}"]"#;
+    let ended = Cli::new(["-q", "call", address, "words::count", "a", "--connect-timeout", "500ms"]).run();
+    let line = ended.unreachable();
+    assert!(line.contains("no answer within 500ms; its stdout said: You must change your password"), "{line}");
+    let arguments = ["-q", "call", "exec:[\"env\"]/docker:x", "words::count", "a", "--tool", "docker=/no/docker"];
+    let ended = Cli::new(arguments).run();
+    assert!(ended.unreachable().contains("cannot run `/no/docker`"), "{ended:?}");
+    assert!(ended.stderr.contains("--tool NAME=PATH"), "{ended:?}");
 }
 
 #[test]

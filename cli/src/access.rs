@@ -55,6 +55,14 @@ impl Access {
         })
     }
 
+    /// The same for who only looks: nobody is asked for anything.
+    pub(crate) fn options_to_explain(&self) -> ConnectOptions {
+        let may_ask = self.ask_become_pass || self.become_pass_env.is_some() || self.become_pass_file.is_some();
+        let options = self.tools.iter().fold(ConnectOptions::new(), |options, (name, path)| options.tool(name, path));
+        let options = options.mask_name(self.mask_name);
+        if may_ask { options.become_password(Password::new("")) } else { options }
+    }
+
     fn password(&self) -> Result<Option<Password>, CommandError> {
         if self.ask_become_pass {
             let password = rpassword::prompt_password("password for sudo, su and doas: ");

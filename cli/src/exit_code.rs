@@ -39,6 +39,7 @@ pub(crate) fn of_all(codes: &[u8]) -> u8 {
 pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
     match kind {
         CallErrorKind::Unreachable(failure) if failure.phase == Phase::Local => USAGE,
+        CallErrorKind::Unreachable(failure) if failure.phase == Phase::Policy => REFUSED,
         CallErrorKind::Unreachable(_) | CallErrorKind::Lost { .. } => HOST,
         CallErrorKind::Timeout { .. } => DEADLINE,
         CallErrorKind::Cancelled => INTERRUPTED,

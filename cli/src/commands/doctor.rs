@@ -109,11 +109,11 @@ fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
 
 /// What a report says, line by line.
 fn findings(report: &Report) -> Vec<(&'static str, String)> {
-    let Report { target, place, tried, description, round_trip, .. } = report;
+    let Report { target, directory, tried, description, round_trip, .. } = report;
     let size = |bytes: Option<u64>| bytes.map_or_else(|| "no limit".into(), show_size);
     let count = |count: Option<u64>| count.map_or_else(|| "no limit".into(), |count| count.to_string());
     let mut lines = vec![("architecture", target.clone())];
-    lines.extend(place.as_ref().map(|place| ("agent's place", place.clone())));
+    lines.extend(directory.as_ref().map(|directory| ("agent's place", directory.clone())));
     lines.extend(tried.iter().map(|tried| ("place tried", tried.clone())));
     lines.push(("agent", format!("process {}, account {}", description.pid, description.uid)));
     lines.push(("processors", description.cpus.to_string()));

@@ -25,10 +25,10 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let script = (verbosity < Verbosity::Verbose).then_some(SCRIPT);
-    let options = args.access.options(1)?;
+    let options = args.access.options_to_explain();
     for step in wxec::explain(&target::parse(&args.address)?, &options, script) {
         let words: Vec<_> = step.argv.iter().map(|word| quote(word)).collect();
-        let line = format!("{}: {}", step.place.as_deref().unwrap_or("here"), words.join(" "));
+        let line = format!("{}: {}", step.hop.as_deref().unwrap_or("here"), words.join(" "));
         print_line(&line).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
     }
     Ok(exit_code::OK)

@@ -13,7 +13,7 @@ use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, StreamEnd
 use crate::{
     blobs::Blobs,
     calls::{CallEvent, Calls},
-    place::describe,
+    description::describe,
     processes::{ProcessEvent, Processes},
 };
 

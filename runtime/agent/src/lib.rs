@@ -6,8 +6,8 @@
 
 mod blobs;
 mod calls;
+mod description;
 mod event_loop;
-mod place;
 mod processes;
 pub mod stdio;
 mod store;

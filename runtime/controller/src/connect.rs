@@ -45,8 +45,11 @@ impl Clock {
     ) -> Result<T, Unreachable> {
         let start = Instant::now();
         let done = tokio::time::timeout(self.left, step).await.unwrap_or_else(|_| {
-            Err(Unreachable::new(phase, format!("no answer within {:?}", self.limit))
-                .hint("check that the host is up and answers, or give it more time (`--connect-timeout`)"))
+            let hint = match phase {
+                Phase::Exec => "the way there may be slow: give it more time (`--connect-timeout`)",
+                _ => "check that the host is up and answers, or give it more time (`--connect-timeout`)",
+            };
+            Err(Unreachable::new(phase, format!("no answer within {:?}", self.limit)).hint(hint))
         });
         self.left = self.left.saturating_sub(start.elapsed());
         done
@@ -77,7 +80,11 @@ pub(crate) async fn connect(address: &Address, options: &ConnectOptions) -> Resu
         title: title(options),
         clock: Clock { limit: options.timeout, left: options.timeout },
     };
-    let mut connection = attempt.run(&place).await?;
+    let mut connection = attempt.run(&place).await.map_err(|failure| match &via {
+        // Whatever seemed to fail, failed because of that.
+        Some(via) if !via.is_connected() => Unreachable { phase: Phase::Connect, ..failure }.at(via.name()),
+        _ => failure,
+    })?;
     connection.via = via;
     connection.took = start.elapsed();
     Ok(connection)
@@ -100,7 +107,7 @@ impl Attempt<'_> {
         }
         let images = match self.options.cache_agent {
             // What is to be found there has to be known here.
-            true => bootstrap::image(&Platform::here()).await.map(|_| bootstrap::known_images())?,
+            true => bootstrap::known_images().await?,
             false => "-".into(),
         };
         let terms = Terms { token: &self.token, title: &self.title, images: &images };
@@ -164,8 +171,14 @@ impl Attempt<'_> {
         let stderr = transport.stderr.clone();
         let mut bootstrap = Bootstrap::new(transport, &self.token);
         let probe = self.clock.step(phase, bootstrap.probe(asked)).await;
-        let probe =
-            probe.map_err(|error| if error.stderr_tail.is_empty() { error.stderr(stderr.text()) } else { error })?;
+        let probe = match probe {
+            Ok(probe) => probe,
+            // Time was up: what was heard until then may say why.
+            Err(failure) if failure.stderr_tail.is_empty() && !failure.reason.contains(bootstrap::NOISE) => {
+                return Err(bootstrap.with_noise(failure.stderr(stderr.text())));
+            }
+            Err(failure) => return Err(failure),
+        };
         let image = bootstrap::image(&probe.platform).await?;
         let starting = bootstrap.start(&probe, &image, is_far(self.address.last()), self.options.cache_agent);
         let started = self.clock.step(Phase::Exec, starting).await?;
@@ -176,8 +189,11 @@ impl Attempt<'_> {
         let platform = self.clock.step(Phase::Architecture, container.platform(place)).await?;
         let image = bootstrap::image(&platform).await?;
         let connecting = container.connect(place, &image, &self.token, &self.title);
-        let ShellLess { transport, sent_bytes } = self.clock.step(Phase::Exec, connecting).await?;
+        let ShellLess { transport, sent_bytes, created } = self.clock.step(Phase::Exec, connecting).await?;
         let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await?;
+        if let Some(created) = created {
+            created.keep();
+        }
         let traffic = Traffic { bytes_sent: sent_bytes, ..Traffic::default() };
         Ok(connection(session, sent_bytes, traffic))
     }

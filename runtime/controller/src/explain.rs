@@ -17,8 +17,8 @@ const TOKEN: &str = "TOKEN";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
-    /// Where it runs: the address of a hop, or nothing if that is here.
-    pub place: Option<String>,
+    /// The hop where it runs; nothing if that is here.
+    pub hop: Option<String>,
     /// Program and arguments.
     pub argv: Vec<String>,
 }
@@ -31,7 +31,7 @@ pub struct Step {
 ///
 /// let steps = explain(&"ssh:web1/sudo:app".parse()?, &ConnectOptions::new(), Some("SCRIPT"));
 /// assert_eq!(steps[0].argv[0], "ssh");
-/// assert_eq!(steps[2].place.as_deref(), Some("web1"));
+/// assert_eq!(steps[2].hop.as_deref(), Some("web1"));
 /// # Ok::<(), wxec_controller::AddressError>(())
 /// ```
 pub fn explain(address: &Address, options: &ConnectOptions, script: Option<&str>) -> Vec<Step> {
@@ -50,7 +50,7 @@ fn explain_hop(address: &Address, options: &Options, script: Option<&str>) -> Ve
         }
         None => bootstrap::shell(&Terms { token: TOKEN, title: &title(options), images: "-" }),
     };
-    let step = |argv: Vec<String>| Step { place: place.clone(), argv };
+    let step = |argv: Vec<String>| Step { hop: place.clone(), argv };
     match (address.last(), &place) {
         (Hop::Local, _) => vec![step(vec!["wxec-agent".into()])],
         (Hop::Ssh(ssh), None) => {

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -49,8 +52,10 @@ struct Inner {
     address: Address,
     options: ConnectOptions,
     output: OutputHandler,
-    /// Held while connecting, so that many calls make one connection.
-    connecting: tokio::sync::Mutex<()>,
+    /// Held while connecting, so that many calls make one connection. Counts the attempts that failed, and keeps the
+    /// last failure for all who waited for that attempt.
+    connecting: tokio::sync::Mutex<Option<Unreachable>>,
+    failed_attempts: AtomicU64,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -81,7 +86,7 @@ pub struct Report {
     /// What artifacts are compiled for there.
     pub target: String,
     /// The directory that the agent's image went to, `memory` if there was none; nothing if it needed none.
-    pub place: Option<String>,
+    pub directory: Option<String>,
     /// Directories that would not do, each with the reason.
     pub tried: Vec<String>,
     /// What the agent tells.
@@ -129,6 +134,7 @@ impl Host {
             options,
             output,
             connecting: tokio::sync::Mutex::default(),
+            failed_attempts: AtomicU64::new(0),
             connection: Mutex::default(),
         }))
     }
@@ -214,8 +220,8 @@ impl Host {
                 round_trip = round_trip.min(start.elapsed());
             }
             let connection = host.lock_connection().clone();
-            let (place, tried) = connection.map_or_else(Default::default, |it| (it.place, it.tried));
-            Ok(Report { target: session.target.to_string(), place, tried, description, round_trip })
+            let (directory, tried) = connection.map_or_else(Default::default, |it| (it.place, it.tried));
+            Ok(Report { target: session.target.to_string(), directory, tried, description, round_trip })
         })
     }
 
@@ -248,11 +254,24 @@ impl Host {
 
     /// The living session, or a new one.
     pub(crate) async fn session(&self) -> Result<Session, Unreachable> {
-        let _one_at_a_time = self.0.connecting.lock().await;
+        let failed_before = self.0.failed_attempts.load(Ordering::Acquire);
+        let mut last_failure = self.0.connecting.lock().await;
         if let Some(session) = self.live_session() {
             return Ok(session);
         }
-        let connection = connect(&self.0.address, &self.0.options).await?;
+        if self.0.failed_attempts.load(Ordering::Acquire) > failed_before
+            && let Some(failure) = &*last_failure
+        {
+            return Err(failure.clone());
+        }
+        let connection = match connect(&self.0.address, &self.0.options).await {
+            Ok(connection) => connection,
+            Err(failure) => {
+                self.0.failed_attempts.fetch_add(1, Ordering::Release);
+                *last_failure = Some(failure.clone());
+                return Err(failure);
+            }
+        };
         let session = connection.session.clone();
         *self.lock_connection() = Some(connection);
         Ok(session)

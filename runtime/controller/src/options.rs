@@ -1,10 +1,10 @@
 //! How hosts are to be reached, beyond their addresses.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, io,
     path::PathBuf,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -57,6 +57,14 @@ impl Options {
     pub(crate) fn tool_path(&self, name: &str) -> String {
         self.tools.get(name).map_or(name, String::as_str).to_owned()
     }
+}
+
+/// Variables of this process that hold passwords: no program that is started here is for them.
+static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Calls `each` with the variables to keep from programs.
+pub(crate) fn secret_variables(each: impl FnMut(&str)) {
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).iter().map(String::as_str).for_each(each);
 }
 
 static USUAL: LazyLock<ConnectOptions> = LazyLock::new(ConnectOptions::default);
@@ -137,8 +145,8 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// Where the password of an account comes from. It is asked for when a program on the way asks, and wiped from memory
-/// once typed.
+/// Where the password of an account comes from. It is asked for when a program on the way asks. Copies made here to be typed
+/// are wiped; on its way it goes through the buffers of pipes like everything else.
 #[derive(Clone)]
 pub struct Password(Arc<Source>);
 
@@ -151,9 +159,10 @@ impl Password {
         Self(Arc::new(move |_| Ok(password.clone())))
     }
 
-    /// What an environment variable of this process holds.
+    /// What an environment variable of this process holds. Programs that wxec starts here do not get that variable.
     pub fn from_env(name: impl Into<String>) -> Self {
         let name = name.into();
+        SECRETS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
         Self(Arc::new(move |_| match std::env::var(&name) {
             Ok(password) => Ok(Zeroizing::new(password)),
             Err(error) => Err(io::Error::other(format!("the environment variable {name}: {error}"))),

@@ -1,11 +1,17 @@
 //! The private runtime that drives wxec's I/O, whatever the program around it uses.
 
-use std::sync::LazyLock;
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use tokio::runtime::{Builder, Runtime};
 
 /// Two threads: I/O is light and CPU work moves to blocking threads; more would only wake each other.
 const THREADS: usize = 2;
+
+/// A task that is given up ends where it next waits, which is soon.
+const ABORT_WITHIN: Duration = Duration::from_secs(1);
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread()
@@ -53,8 +59,16 @@ impl<T> Future for Background<T> {
     }
 }
 
+/// A program may end right after it gave something up: what that had started must be gone by then. Inside somebody's
+/// executor nothing may wait.
 impl<T> Drop for Background<T> {
     fn drop(&mut self) {
         self.0.abort();
+        if tokio::runtime::Handle::try_current().is_err() {
+            let give_up = Instant::now() + ABORT_WITHIN;
+            while !self.0.is_finished() && Instant::now() < give_up {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
     }
 }

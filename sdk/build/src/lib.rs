@@ -40,7 +40,7 @@ pub use error::{BuildError, DependencyFailure};
 pub use module::{BuiltModule, module, module_of_package};
 pub use origin::Origin;
 pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};
-pub use tools::{AgentImage, agent, compiler};
+pub use tools::{AgentImage, agent, agent_if_built, compiler};
 
 /// What modules are compiled for.
 pub const MODULE_TARGET: &str = "wasm32-wasip1";

@@ -80,6 +80,11 @@ pub fn compiler(progress: &dyn Progress) -> Result<PathBuf, BuildError> {
     Ok(compiler.path)
 }
 
+/// The agent for `platform`, if this machine has it already.
+pub fn agent_if_built(platform: &Platform) -> Option<AgentImage> {
+    built_agent(&cache_directory().ok()?, &platform.triple())
+}
+
 /// The agent for `triple`, if it is built.
 pub(crate) fn built_agent(cache: &Path, triple: &str) -> Option<AgentImage> {
     agent_shelf(cache, triple).take([AGENT, COMPRESSED]).map(Into::into)

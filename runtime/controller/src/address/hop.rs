@@ -101,9 +101,22 @@ pub(super) fn parse(text: &str) -> Result<(Hop, Option<&str>), String> {
         Some((scheme, rest, form)) => {
             parse_known(scheme, rest).map_err(|problem| format!("{problem}; write `{form}`"))?
         }
-        None => Hop::Ssh(parse_ssh(hop).map_err(|problem| format!("{problem}; write `ssh:[user@]host[:port]`"))?),
+        None => Hop::Ssh(parse_ssh(hop).map_err(|problem| no_host(hop, &problem))?),
     };
     Ok((hop, rest))
+}
+
+/// What reads like a scheme was meant as one, most likely.
+fn no_host(hop: &str, problem: &str) -> String {
+    match hop.split_once(':') {
+        Some((scheme, rest))
+            if !rest.starts_with(|c: char| c.is_ascii_digit()) && !scheme.contains(['@', '[', '.']) =>
+        {
+            let schemes = SCHEMES.iter().map(|(scheme, _)| format!("{scheme}:")).collect::<Vec<_>>().join(" ");
+            format!("`{}:` is no scheme; there are {schemes}", scheme.escape_debug())
+        }
+        _ => format!("{problem}; write `ssh:[user@]host[:port]`"),
+    }
 }
 
 /// A `/` starts a new hop only before a known scheme.

@@ -147,6 +147,11 @@ fn errors_say_what_would_be_right() {
     for (text, error) in [
         ("docker:a/b", "`docker:a/b` is no address: a container name cannot contain `/`; write `docker:container`"),
         ("su:", "`su:` is no address: the user name is missing; write `su:user`"),
+        (
+            "web1:x",
+            "`web1:x` is no address: `web1:` is no scheme; there are local: ssh: sudo: su: doas: docker: podman: docker-run: podman-run: kubectl: nsenter: lxc: machinectl: exec:",
+        ),
+        ("web1:0", "`web1:0` is no address: `0` is no port; write `ssh:[user@]host[:port]`"),
     ] {
         assert_eq!(text.parse::<Address>().unwrap_err().to_string(), error);
     }

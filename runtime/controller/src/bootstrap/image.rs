@@ -13,7 +13,7 @@ use wxec_protocol::{CHUNK_BYTES, Platform, Splice};
 use crate::{
     error::{Phase, Unreachable, with_sources},
     progress, runtime,
-    session::Session,
+    session::{AGENT_ARCHITECTURES, Session},
     transport::Writer,
 };
 
@@ -41,13 +41,17 @@ async fn find_or_build(platform: Platform) -> Result<Arc<AgentImage>, Unreachabl
     })
 }
 
-/// The images found so far, as the script wants to be told which of them it may keep.
-pub(crate) fn known_images() -> String {
-    let images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
-    let known =
-        images.iter().filter_map(|(platform, image)| Some(format!("{}={}", platform.arch, image.get()?.digest)));
-    let known = known.collect::<Vec<_>>().join(",");
-    if known.is_empty() { "-".into() } else { known }
+/// The images this machine has, as the script wants to be told which of them it may keep.
+pub(crate) async fn known_images() -> Result<String, Unreachable> {
+    // Whatever the host is, most are like this machine.
+    let here = Platform::here();
+    let mut known = vec![format!("{}={}", here.arch, image(&here).await?.digest)];
+    for arch in AGENT_ARCHITECTURES.into_iter().filter(|arch| *arch != here.arch) {
+        let platform = Platform::new(arch, "linux");
+        let built = runtime::blocking(move || wxec_build::agent_if_built(&platform)).await;
+        known.extend(built.map(|image| format!("{arch}={}", image.digest)));
+    }
+    Ok(known.join(","))
 }
 
 /// Sends an image as it is; or, if `hop` holds it, has that agent put it in. Returns how many bytes were sent from here.

@@ -5,18 +5,18 @@ mod image;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use wxec_build::AgentImage;
-use wxec_protocol::{Platform, Traffic};
+use wxec_protocol::{Platform, StreamEnd, Traffic};
 
 use crate::{
     error::{Phase, Unreachable},
     options::Password,
     runtime,
     session::is_known,
-    transport::{Prompt, Shell, Terminal, Transport, printable},
+    transport::{Prompt, Shell, Terminal, Transport, not_run, printable},
 };
 
 pub(crate) use image::{image, known_images, send_image, splice_image};
@@ -29,8 +29,14 @@ const PERL: &str = include_str!("memory.pl");
 /// Login scripts may print this much before ours is heard. More is no banner.
 const MAX_NOISE_BYTES: usize = 256 << 10;
 
-/// How much of the noise an error shows.
-const SHOWN_NOISE_BYTES: usize = 500;
+/// How much of the noise an error shows: its end.
+const SHOWN_NOISE_CHARS: usize = 200;
+
+/// Introduces it.
+pub(crate) const NOISE: &str = "; its stdout said: ";
+
+/// The end of its stdout is the end of a process, in most cases.
+const EXIT_WITHIN: Duration = Duration::from_millis(100);
 
 /// What the script is told. All of it consists of characters that mean nothing to any shell.
 pub(crate) struct Terms<'a> {
@@ -267,16 +273,27 @@ impl<'a> Bootstrap<'a> {
     }
 
     async fn broken(&mut self, phase: Phase, reason: &str) -> Unreachable {
-        let noise = &self.received[self.received.len().saturating_sub(SHOWN_NOISE_BYTES)..];
-        let noise = printable(String::from_utf8_lossy(noise).trim());
-        let mut reason = String::from(reason);
-        if let Some(exit) = self.transport.exit().await {
-            reason = format!("{reason} ({exit})");
+        let failure = match self.transport.exit(EXIT_WITHIN).await {
+            Some(StreamEnd::Failed(reason)) if reason.starts_with("cannot run") => not_run(&reason),
+            Some(exit) => Unreachable::new(phase, format!("{reason} ({exit})")),
+            None => Unreachable::new(phase, reason),
+        };
+        let stderr = self.transport.stderr.settled().await;
+        self.with_noise(failure.stderr(stderr))
+    }
+
+    /// Adds what the host printed and nobody understood: often it says what is wrong.
+    pub(crate) fn with_noise(&self, failure: Unreachable) -> Unreachable {
+        let noise = String::from_utf8_lossy(&self.received);
+        let lines: Vec<_> = noise.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if lines.is_empty() {
+            return failure;
         }
-        if !noise.is_empty() {
-            reason = format!("{reason}; its stdout said: {noise}");
-        }
-        Unreachable::new(phase, reason).stderr(self.transport.stderr.settled().await)
+        let noise = printable(&lines.join(" | "));
+        let skipped = noise.chars().count().saturating_sub(SHOWN_NOISE_CHARS);
+        let noise: String = noise.chars().skip(skipped).collect();
+        let reason = format!("{}{NOISE}{noise}", failure.reason);
+        Unreachable { reason, ..failure }
     }
 }
 

@@ -9,25 +9,29 @@ t=$0;
 title=$1;
 # Programs on the way here may have been made to speak English.
 unset LC_ALL;
+o=$(umask);
 umask 077;
 u=$(uname -sm);
 m=${u#* };
 say() { echo "WXEC1:$t:$1"; };
 echo;
+[ -c /dev/null ] || { say "error:there is no /dev/null"; exit 1; };
 
 # An image kept under its digest is opened first and hashed then: what is hashed is what runs.
 v="";
 k="";
 command -v sha256sum >/dev/null 2>&1 && v=sum;
 [ -z "$v" ] || case ",$2" in *",$m="*) k=${2#*"$m="}; k=${k%%,*};; esac;
-D=${XDG_CACHE_HOME:-$HOME/.cache}/wxec/agents;
-if [ -n "$k" ]; then
+D=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}};
+if [ -n "$k" ] && [ -n "$D" ]; then
+D=$D/wxec/agents;
 if [ -r "$D/$k" ]; then
 exec 3<"$D/$k";
 s=$(sha256sum <&3);
 if [ "${s%% *}" = "$k" ]; then
 say "host|$u|kept||$D|";
 say start;
+umask "$o";
 exec /proc/self/fd/3 "$title";
 fi;
 exec 3<&-;
@@ -51,7 +55,7 @@ f=$d/.wxec-$t;
 if [ -d "$d" ]; then
 if (: >"$f") 2>/dev/null; then
 chmod 700 "$f";
-"$f" </dev/null >/dev/null 2>&1 || why="cannot execute, mounted noexec?";
+"$f" </dev/null >/dev/null 2>&1 || why="cannot execute";
 if [ -z "$why" ] && [ -e /dev/zero ]; then
 dd if=/dev/zero of="$f" bs=65536 count=48 2>/dev/null || why="no room";
 fi;
@@ -65,6 +69,8 @@ f="";
 tried="$tried $d ($why);";
 done;
 trap clean 0;
+# Most shells forget that when a signal ends them, among them the one for a controller that is gone.
+trap "exit 1" 1 2 13 15;
 
 # Failing all of them, memory that has no name; an interpreter has to ask for it.
 c=raw;
@@ -110,6 +116,7 @@ if [ -e "$p" ]; then
 if [ -n "$D" ] && [ "$d" = "$D" ] && [ "$h" = "$k" ]; then mv -f "$f" "$D/$k"; else clean; fi;
 f="";
 fi;
-trap - 0;
+trap - 0 1 2 13 15;
 say start;
+umask "$o";
 exec "${f:-$p}" "$title" ${f:+"$f"}

@@ -16,7 +16,7 @@ use wxec_protocol::Digest;
 use super::*;
 use crate::{
     runtime::Background,
-    transport::{Ending, StderrTail, Writer},
+    transport::{ChildGroup, Ending, StderrTail, Writer},
 };
 
 const TOKEN: &str = "0123456789abcdef";
@@ -124,7 +124,7 @@ fn transport(mut shell: Child) -> Transport {
         writer: Writer::Pipe(Box::new(shell.stdin.take().unwrap())),
         stderr: StderrTail::collect(shell.stderr.take().unwrap()),
         terminal: None,
-        process: Ending::Child(Box::new(shell)),
+        process: Ending::Child(ChildGroup::new(shell)),
         hop: None,
     }
 }
@@ -223,7 +223,7 @@ fn places_that_will_not_do_are_named_with_the_reason() {
     assert_eq!(error.phase, Phase::Exec);
     let home = place.home();
     let expected = format!(
-        "no place for the agent: /proc (cannot write); /nonexistent (not there); {} (cannot execute, mounted noexec?); and \
+        "no place for the agent: /proc (cannot write); /nonexistent (not there); {} (cannot execute); and \
          no python3 or perl to start it from memory",
         home.display()
     );

@@ -11,6 +11,7 @@ use crate::{
     bootstrap::{architecture, send_image},
     error::Unreachable,
     options::Options,
+    runtime,
 };
 use wxec_build::AgentImage;
 
@@ -43,6 +44,29 @@ pub(crate) struct NoShell<'a> {
 pub(crate) struct ShellLess {
     pub(crate) transport: Transport,
     pub(crate) sent_bytes: u64,
+    /// To be [kept](Created::keep) once the agent has said hello: from then on it ends the container itself.
+    pub(crate) created: Option<Created>,
+}
+
+/// A container that was created for us and does not run yet. Dropping it removes it: its engine would not.
+pub(crate) struct Created {
+    place: Place,
+    remove: Option<Command>,
+}
+
+impl Created {
+    pub(crate) fn keep(mut self) {
+        self.remove = None;
+    }
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        if let Some(remove) = self.remove.take() {
+            let place = self.place.clone();
+            runtime::spawn(async move { place.run(&remove, async |_| Ok(())).await });
+        }
+    }
 }
 
 impl<'a> NoShell<'a> {
@@ -79,30 +103,23 @@ impl<'a> NoShell<'a> {
     ) -> Result<ShellLess, Unreachable> {
         let file = format!(".wxec-{token}");
         let path = format!("/{file}");
-        let container = match self.is_image {
-            false => self.name.to_owned(),
+        let (container, created) = match self.is_image {
+            false => (self.name.to_owned(), None),
             true => {
                 let entrypoint = format!("--entrypoint={path}");
                 let create = self.command(["create", "-i", "--rm", LABEL, &entrypoint, self.name, title, &path]);
-                place.run(&create, async |_| Ok(())).await?
+                let container = place.run(&create, async |_| Ok(())).await?;
+                let remove = Some(self.command(["rm", "-f", &container]));
+                (container, Some(Created { place: place.clone(), remove }))
             }
         };
-        let copied = self.copy(place, image, &file, &container).await;
-        let sent_bytes = match copied {
-            Ok(sent) => sent,
-            Err(error) => {
-                if self.is_image {
-                    let _ = place.run(&self.command(["rm", &container]), async |_| Ok(())).await;
-                }
-                return Err(error);
-            }
-        };
+        let sent_bytes = self.copy(place, image, &file, &container).await?;
         let start = match self.is_image {
             // The agent removes its file.
             false => self.command(["exec", "-i", &container, &path, title, &path]),
             true => self.command(["start", "-a", "-i", &container]),
         };
-        Ok(ShellLess { transport: place.start(&start, false).await?, sent_bytes })
+        Ok(ShellLess { transport: place.start(&start, false).await?, sent_bytes, created })
     }
 
     /// Copies the agent to the container's root, as the one file of an archive. Returns how many bytes were sent.
@@ -183,10 +200,21 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Resolve,
         hint: "check the image's name, or log in to its registry",
     },
+    Complaint {
+        words: "initializing source",
+        phase: Phase::Resolve,
+        hint: "check the image's name, and that its registry can be reached from there",
+    },
     Complaint { words: "authorization denied", phase: Phase::Policy, hint: "a plugin of the engine does not allow it" },
     Complaint {
         words: "read-only",
         phase: Phase::Exec,
         hint: "the container has no shell and its root cannot be written to: the agent can neither be unpacked nor copied in",
+    },
+    // Said before each pull.
+    Complaint {
+        words: "Unable to find image",
+        phase: Phase::Resolve,
+        hint: "check the image's name, or pull it first",
     },
 ];

@@ -17,8 +17,9 @@ mod stderr;
 mod su;
 mod sudo;
 
-use std::{fmt, io, pin::Pin, time::Duration};
+use std::{fmt, io, os::unix::process::ExitStatusExt, pin::Pin, process::ExitStatus, time::Duration};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     process::Child,
@@ -26,7 +27,7 @@ use tokio::{
 use wxec_protocol::{Command, Splice, StreamEnd};
 
 pub(crate) use container::{NoShell, ShellLess};
-pub(crate) use place::Place;
+pub(crate) use place::{Place, not_run};
 pub(crate) use stderr::{StderrTail, printable};
 
 use crate::{
@@ -69,11 +70,55 @@ pub(crate) enum Writer {
 /// What is at this end of a pipe. Dropping it ends it.
 pub(crate) enum Ending {
     /// A child of this program.
-    Child(Box<Child>),
+    Child(ChildGroup),
     /// A process on another machine.
     Remote(ProcessHandle),
     /// A command of an ssh connection.
     Ssh(Box<ssh::RemoteChild>),
+}
+
+/// A child that leads a group of its own. Dropping it ends the group.
+pub(crate) struct ChildGroup(Option<Child>);
+
+impl ChildGroup {
+    pub(crate) fn new(child: Child) -> Self {
+        Self(Some(child))
+    }
+
+    /// How the child ended, if it does `within` that time. Others of its group may live on.
+    async fn exit(&mut self, within: Duration) -> Option<ExitStatus> {
+        tokio::time::timeout(within, self.0.as_mut()?.wait()).await.ok()?.ok()
+    }
+
+    /// Ends the group: told to at first, then killed.
+    async fn end(mut self) {
+        for signal in [Signal::TERM, Signal::KILL] {
+            if self.exit(END_WITHIN).await.is_some() {
+                return;
+            }
+            self.signal(signal);
+        }
+        self.exit(END_WITHIN).await;
+        // Nothing more can be done to it.
+        self.0 = None;
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) {
+            // It may be another account's by now, as sudo is; then the end of its stdin has to do.
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Drop for ChildGroup {
+    fn drop(&mut self) {
+        if let Some(child) = self.0.take().filter(|child| child.id().is_some()) {
+            let group = Self::new(child);
+            group.signal(Signal::TERM);
+            runtime::spawn(group.end());
+        }
+    }
 }
 
 /// What to run to get from one place to another.
@@ -146,8 +191,12 @@ impl Way {
 
 /// What is known about a failure, from what the program said: its line that is understood is the reason.
 pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]) -> Unreachable {
+    // Beyond the shell it is not the way that fails, whatever was said on it.
+    if matches!(failure.phase, Phase::Exec | Phase::Protocol | Phase::Architecture) {
+        return failure;
+    }
     for Complaint { words, phase, hint } in complaints.iter().copied().flatten() {
-        let said = failure.stderr_tail.lines().chain(failure.reason.lines()).find(|line| line.contains(words));
+        let said = failure.stderr_tail.lines().rev().chain(failure.reason.lines()).find(|line| line.contains(words));
         if let Some(line) = said.map(|line| line.trim().to_owned()) {
             return Unreachable { phase: *phase, reason: line, ..failure }.hint(*hint);
         }
@@ -168,25 +217,19 @@ pub(crate) const SHELL_COMPLAINTS: &[Complaint] = &[
         hint: "the account may only transfer files; choose another account",
     },
     Complaint {
-        words: "restricted",
+        words: ": restricted",
         phase: Phase::Policy,
         hint: "the account's login shell is a restricted one; choose another account",
     },
 ];
 
 impl Transport {
-    /// Ends what is at this end, politely at first; within a second.
+    /// Ends what is at this end, politely at first; within two seconds.
     pub(crate) async fn end(self) {
         let Self { writer, process, reader, hop, .. } = self;
         drop((writer, reader));
         match process {
-            Ending::Child(mut child) => {
-                if tokio::time::timeout(END_WITHIN, child.wait()).await.is_err() {
-                    // It may be another account's by now, as sudo is; then the end of its stdin has to do.
-                    let _ = child.start_kill();
-                    let _ = tokio::time::timeout(END_WITHIN, child.wait()).await;
-                }
-            }
+            Ending::Child(group) => group.end().await,
             Ending::Remote(mut process) => {
                 let _ = tokio::time::timeout(END_WITHIN, process.ended()).await;
             }
@@ -196,15 +239,17 @@ impl Transport {
         drop(hop);
     }
 
-    /// How the process at this end ended, if it has.
-    pub(crate) async fn exit(&mut self) -> Option<String> {
-        const WITHIN: Duration = Duration::from_millis(100);
+    /// How the process at this end ended, if it does `within` that time.
+    pub(crate) async fn exit(&mut self, within: Duration) -> Option<StreamEnd> {
         match &mut self.process {
-            Ending::Child(child) => {
-                let status = tokio::time::timeout(WITHIN, child.wait()).await.ok()?.ok()?;
-                Some(status.code().map_or_else(|| status.to_string(), |code| StreamEnd::Exited(code).to_string()))
+            Ending::Child(group) => {
+                let status = group.exit(within).await?;
+                match (status.code(), status.signal()) {
+                    (Some(code), _) => Some(StreamEnd::Exited(code)),
+                    (None, signal) => Some(StreamEnd::Signalled(signal.unwrap_or_default())),
+                }
             }
-            Ending::Remote(process) => Some(tokio::time::timeout(WITHIN, process.ended()).await.ok()??.to_string()),
+            Ending::Remote(process) => tokio::time::timeout(within, process.ended()).await.ok()?,
             Ending::Ssh(_) => None,
         }
     }

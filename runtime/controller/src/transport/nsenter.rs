@@ -3,7 +3,7 @@
 use super::{Complaint, Phase, Shell, Way};
 use crate::options::Options;
 
-/// Its namespaces, root and working directory, but not its user namespace: entering that takes privileges away, and who
+/// Its namespaces and root, but not its user namespace: entering that takes privileges away, and who
 /// may enter the others has them.
 pub(crate) fn way(pid: u32, shell: &Shell, options: &Options) -> Way {
     let target = format!("--target={pid}");
@@ -12,7 +12,7 @@ pub(crate) fn way(pid: u32, shell: &Shell, options: &Options) -> Way {
 }
 
 const COMPLAINTS: &[Complaint] = &[
-    Complaint { words: "No such file or directory", phase: Phase::Connect, hint: "check that the process is alive" },
+    Complaint { words: "failed to execute", phase: Phase::Shell, hint: "the place has no `sh`" },
     Complaint {
         words: "Permission denied",
         phase: Phase::Privilege,
@@ -23,4 +23,5 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Privilege,
         hint: "only root may enter: put `sudo:` before it",
     },
+    Complaint { words: "cannot open /proc/", phase: Phase::Connect, hint: "check that the process is alive" },
 ];

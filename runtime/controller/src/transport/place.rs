@@ -1,6 +1,6 @@
 //! Where programs are run to get one hop further: here, or where an agent is.
 
-use std::{io, process::Stdio};
+use std::{io, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -8,14 +8,18 @@ use tokio::{
 };
 use wxec_protocol::{Command, StreamEnd};
 
-use super::{Ending, StderrTail, Terminal, Transport, Writer};
+use super::{ChildGroup, Ending, StderrTail, Terminal, Transport, Writer, printable};
 use crate::{
     error::{Phase, Unreachable},
+    options::secret_variables,
     session::{Process, Session},
 };
 
 /// What a program that is only asked something may answer.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
+
+/// A program has said all and ends.
+const EXIT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Linux allows an argument no more than 128 KiB, and all of them together some megabytes.
 const MAX_COMMAND_BYTES: usize = 128 << 10;
@@ -59,13 +63,14 @@ impl Place {
         transport.writer = Writer::Pipe(Box::new(tokio::io::sink()));
         let mut answer = String::new();
         let read = (&mut transport.reader).take(MAX_ANSWER_BYTES).read_to_string(&mut answer).await;
-        let exit = transport.exit().await.unwrap_or_else(|| "no exit code".into());
-        match read {
-            Ok(_) if exit == StreamEnd::Exited(0).to_string() => Ok(answer.trim().into()),
-            _ => {
+        match (read, transport.exit(EXIT_WITHIN).await) {
+            (Ok(_), Some(StreamEnd::Exited(0))) => Ok(answer.trim().into()),
+            (_, Some(StreamEnd::Failed(reason))) if reason.starts_with("cannot run") => Err(not_run(&reason)),
+            (_, exit) => {
                 let program = &command.argv[0];
-                Err(Unreachable::new(Phase::Connect, format!("`{program}` failed ({exit})"))
-                    .stderr(transport.stderr.text()))
+                let exit = exit.map_or_else(|| "no exit code".into(), |exit| exit.to_string());
+                let failure = Unreachable::new(Phase::Connect, format!("`{program}` failed ({exit})"));
+                Err(failure.stderr(transport.stderr.settled().await))
             }
         }
     }
@@ -81,15 +86,21 @@ impl Place {
 
 fn cannot_run(command: &Command, reason: &str) -> Unreachable {
     let program = command.argv.first().map_or("nothing", String::as_str);
-    Unreachable::new(Phase::Local, format!("cannot run `{program}`: {reason}"))
-        .hint("install it, or say where it is: `ConnectOptions::tool`, `--tool NAME=PATH`")
+    Unreachable { phase: Phase::Local, ..not_run(&format!("cannot run `{program}`: {reason}")) }
+}
+
+/// A program could not be started, for a reason that names it.
+pub(crate) fn not_run(reason: &str) -> Unreachable {
+    Unreachable::new(Phase::Exec, printable(reason))
+        .hint("install it there, or say where it is: `ConnectOptions::tool`, `--tool NAME=PATH`")
 }
 
 fn start_here(command: &Command) -> io::Result<Transport> {
     let [program, arguments @ ..] = &*command.argv else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let mut child = OsCommand::new(program)
-        .args(arguments)
-        .envs(command.env.iter().map(|(name, value)| (name, value)))
+    let mut os_command = OsCommand::new(program);
+    os_command.args(arguments).envs(command.env.iter().map(|(name, value)| (name, value)));
+    secret_variables(|name| _ = os_command.env_remove(name));
+    let mut child = os_command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -103,7 +114,7 @@ fn start_here(command: &Command) -> io::Result<Transport> {
         writer: Writer::Pipe(Box::new(child.stdin.take().ok_or_else(missing)?)),
         stderr: StderrTail::collect(child.stderr.take().ok_or_else(missing)?),
         terminal: None,
-        process: Ending::Child(Box::new(child)),
+        process: Ending::Child(ChildGroup::new(child)),
         hop: None,
     })
 }

@@ -13,7 +13,7 @@ use super::{Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classi
 use crate::{
     address::SshAddress,
     error::{Phase, Unreachable, with_sources},
-    options::Options,
+    options::{Options, secret_variables},
 };
 
 /// A command on a host.
@@ -55,6 +55,8 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
         format!("BatchMode={}", if asks { "no" } else { "yes" }),
         "ClearAllForwardings=yes".into(),
         "PermitLocalCommand=no".into(),
+        // Clients before 7.6 do not know it.
+        "IgnoreUnknown=RemoteCommand".into(),
         "RemoteCommand=none".into(),
     ] {
         arguments.extend(["-o".into(), option]);
@@ -96,7 +98,9 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<Session
     let local =
         |error: std::io::Error| Unreachable::new(Phase::Local, format!("cannot make a control socket: {error}"));
     let directory = tempfile::Builder::new().prefix("wxec-").tempdir_in(socket_parent()).map_err(local)?;
-    let status = Command::new(options.tool_path("ssh"))
+    let mut master = Command::new(options.tool_path("ssh"));
+    secret_variables(|name| _ = master.env_remove(name));
+    let status = master
         .arg("-S")
         .arg(directory.path().join("master"))
         .args(master_arguments(address, options))

@@ -6,7 +6,7 @@ use crate::options::Options;
 /// su reads a password from its stdin, one line; it cannot be told what to ask with, but it can be told to do so in
 /// English. Run by root it does not ask. A shell of our own does for accounts whose login shell would not.
 pub(crate) fn way(user: &str, shell: &Shell, options: &Options) -> Way {
-    let argv = [&options.tool_path("su"), user, "-s", "/bin/sh", "-c", &shell.line].map(Into::into);
+    let argv = [&options.tool_path("su"), "-s", "/bin/sh", "-c", &shell.line, user].map(Into::into);
     // It asks whether or not there is an answer.
     let prompt = Prompt { text: "Password: ".into(), on_terminal: false };
     Way { prompt: Some(prompt), ..Way::new(argv).complaints(COMPLAINTS) }

@@ -35,6 +35,7 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Privilege,
         hint: "give the password (`--ask-become-pass`), or allow sudo without one (NOPASSWD)",
     },
+    Complaint { words: "incorrect password", phase: Phase::Privilege, hint: "give the right password" },
     Complaint {
         words: "not in the sudoers file",
         phase: Phase::Privilege,

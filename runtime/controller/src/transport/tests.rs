@@ -15,12 +15,12 @@ fn words(hop: &str, options: &ConnectOptions) -> String {
 #[test]
 fn each_way_in_is_a_program_to_run() {
     const SSH: &str = "ssh -x -T -o ServerAliveInterval=15 -o BatchMode=yes -o ClearAllForwardings=yes -o \
-                       PermitLocalCommand=no -o RemoteCommand=none";
+                       PermitLocalCommand=no -o IgnoreUnknown=RemoteCommand -o RemoteCommand=none";
     for (hop, expected) in [
         ("ssh:deploy@web1:2222", &*format!("{SSH} -p 2222 -l deploy -- web1 LINE")),
         ("sudo:", "sudo -n -H -- sh -c SCRIPT"),
         ("sudo:app", "sudo -n -u app -H -- sh -c SCRIPT"),
-        ("su:app", "su app -s /bin/sh -c LINE"),
+        ("su:app", "su -s /bin/sh -c LINE app"),
         ("doas:", "doas -n -- sh -c SCRIPT"),
         ("doas:app", "doas -n -u app -- sh -c SCRIPT"),
         ("docker:web", "docker exec -i web sh -c SCRIPT"),

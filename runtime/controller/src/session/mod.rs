@@ -1,0 +1,278 @@
+//! The live conversation with one agent: one task owns its state and its pipe, everybody else sends that task messages.
+
+mod driver;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::AsyncReadExt,
+    sync::{OnceCell, mpsc, oneshot},
+};
+use wxec_protocol::{
+    CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description, Digest, Fault,
+    Platform, ProcessStreams, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
+};
+
+use self::driver::Driver;
+use crate::{
+    error::{Phase, Unreachable},
+    module::Artifact,
+    output::Lines,
+    runtime,
+    stream::{StreamReader, StreamWriter},
+    transport::Transport,
+};
+
+/// A handle on a conversation. The conversation is closed when the last one is dropped.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) target: Target,
+    commands: mpsc::UnboundedSender<Command>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    next_key: AtomicU64,
+    traffic: Mutex<Traffic>,
+    /// Blobs that the agent holds for its next hops.
+    blobs: Mutex<HashMap<Digest, Arc<OnceCell<bool>>>>,
+}
+
+enum Command {
+    Call(Box<NewCall>),
+    Cancel { key: u64 },
+    Provide { module: Digest, from: Source },
+    Start { command: ProcessCommand, terminal: bool, started: oneshot::Sender<Process> },
+    Stream(StreamCommand),
+    AskBlob { digest: Digest, answer: oneshot::Sender<bool> },
+    SendBlob { digest: Digest, blob: Bytes, answer: oneshot::Sender<bool> },
+    Describe { answer: oneshot::Sender<Description> },
+    Close { done: oneshot::Sender<()> },
+}
+
+/// Who sends an artifact to the agent.
+enum Source {
+    Here(Bytes),
+    /// The agent before it, which holds these many bytes of it.
+    Hop(u64),
+}
+
+/// What the two ends of a stream here ask of the driver.
+pub(crate) enum StreamCommand {
+    Data { id: StreamId, bytes: Bytes },
+    Splice { id: StreamId, splice: Splice },
+    Finish { id: StreamId },
+    Taken { id: StreamId, bytes: u64 },
+    Close { id: StreamId },
+}
+
+/// The way of [`StreamCommand`]s to the driver. It does not keep the conversation open.
+#[derive(Clone)]
+pub(crate) struct StreamCommands(mpsc::WeakUnboundedSender<Command>);
+
+impl StreamCommands {
+    pub(crate) fn send(&self, command: StreamCommand) {
+        if let Some(commands) = self.0.upgrade() {
+            // A driver that is gone has closed all streams.
+            let _ = commands.send(Command::Stream(command));
+        }
+    }
+}
+
+/// A process on the other machine, as far as its pipes go. Dropping the handle in it ends it.
+pub(crate) struct Process {
+    pub(crate) reader: StreamReader,
+    pub(crate) writer: StreamWriter,
+    pub(crate) stderr: StreamReader,
+    pub(crate) terminal: Option<(StreamReader, StreamWriter)>,
+    pub(crate) handle: ProcessHandle,
+}
+
+/// Ends a process when it is dropped, and knows how it ended.
+pub(crate) struct ProcessHandle {
+    streams: ProcessStreams,
+    commands: StreamCommands,
+    ended: Option<oneshot::Receiver<StreamEnd>>,
+}
+
+impl ProcessHandle {
+    /// How it ended; waits for that.
+    pub(crate) async fn ended(&mut self) -> Option<StreamEnd> {
+        self.ended.take()?.await.ok()
+    }
+}
+
+impl Drop for ProcessHandle {
+    fn drop(&mut self) {
+        let ProcessStreams { stdio, stderr, terminal } = self.streams;
+        for id in [Some(stdio), Some(stderr), terminal].into_iter().flatten() {
+            self.commands.send(StreamCommand::Close { id });
+        }
+    }
+}
+
+struct NewCall {
+    key: u64,
+    request: CallRequest,
+    artifact: Bytes,
+    output: Lines,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// How a call ended.
+pub(crate) type Reply = Result<(Result<Bytes, Fault>, Usage), Loss>;
+
+/// The conversation ended while calls were open.
+#[derive(Debug, Clone)]
+pub(crate) struct Loss {
+    pub(crate) reason: String,
+    pub(crate) stderr_tail: String,
+}
+
+/// An open call. Dropping it cancels the call.
+pub(crate) struct OpenCall {
+    reply: oneshot::Receiver<Reply>,
+    cancel: Option<(u64, mpsc::UnboundedSender<Command>)>,
+}
+
+impl Session {
+    /// Greets the agent behind `transport`, which has already said `received`, and starts driving the conversation.
+    pub(crate) async fn start(mut transport: Transport, received: &[u8]) -> Result<Self, Unreachable> {
+        let mut connection = ControllerConnection::new();
+        let greeting = greet(&mut transport, &mut connection, received).await;
+        let target =
+            greeting.map_err(|reason| Unreachable::new(Phase::Protocol, reason).stderr(transport.stderr.text()))?;
+        let (sender, commands) = mpsc::unbounded_channel();
+        let shared = Arc::<Shared>::default();
+        let driver = Driver::new(connection, transport, shared.clone(), sender.downgrade());
+        runtime::spawn(driver.run(commands));
+        Ok(Self { target, commands: sender, shared })
+    }
+
+    /// Whether the conversation is still going on.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn call(&self, artifact: &Artifact, call: CallRequest, output: Lines) -> OpenCall {
+        let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
+        let (reply, receiver) = oneshot::channel();
+        let call = NewCall { key, request: call, artifact: artifact.bytes.clone(), output, reply };
+        // A driver that is gone drops the message, and with it the sender of the reply: the call is lost.
+        let _ = self.commands.send(Command::Call(Box::new(call)));
+        OpenCall { reply: receiver, cancel: Some((key, self.commands.clone())) }
+    }
+
+    /// Starts a process on the other machine.
+    pub(crate) async fn start_process(&self, command: ProcessCommand, terminal: bool) -> Result<Process, SessionEnded> {
+        let (started, process) = oneshot::channel();
+        let _ = self.commands.send(Command::Start { command, terminal, started });
+        process.await.map_err(|_| SessionEnded)
+    }
+
+    /// Whether the agent holds a blob it can put into streams, or is it: its own image.
+    pub(crate) async fn holds(&self, digest: Digest) -> bool {
+        self.blob(digest, |answer| Command::AskBlob { digest, answer }).await
+    }
+
+    /// Has the agent hold a blob, unless it does already. Says whether it does then.
+    pub(crate) async fn hold(&self, digest: Digest, blob: Bytes) -> bool {
+        self.blob(digest, |answer| Command::SendBlob { digest, blob, answer }).await
+    }
+
+    /// Asked or sent once, however many hops want it.
+    async fn blob(&self, digest: Digest, command: impl FnOnce(oneshot::Sender<bool>) -> Command) -> bool {
+        let known = {
+            let mut blobs = self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+            blobs.entry(digest).or_default().clone()
+        };
+        let held = known.get_or_try_init(|| async {
+            let (answer, answered) = oneshot::channel();
+            let _ = self.commands.send(command(answer));
+            answered.await
+        });
+        held.await.is_ok_and(|held| *held)
+    }
+
+    /// What sort of place the agent is in.
+    pub(crate) async fn describe(&self) -> Result<Description, SessionEnded> {
+        let (answer, description) = oneshot::channel();
+        let _ = self.commands.send(Command::Describe { answer });
+        description.await.map_err(|_| SessionEnded)
+    }
+
+    /// Lets open calls return, says goodbye, and waits until the agent is gone; all within two seconds.
+    pub(crate) async fn close(self) {
+        let (done, closed) = oneshot::channel();
+        if self.commands.send(Command::Close { done }).is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+/// The conversation ended before it could answer.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the session had ended")]
+pub(crate) struct SessionEnded;
+
+impl OpenCall {
+    pub(crate) async fn returned(mut self) -> Reply {
+        let reply = (&mut self.reply).await;
+        self.cancel = None;
+        reply.unwrap_or_else(|_| Err(Loss { reason: "the session had ended".into(), stderr_tail: String::new() }))
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if let Some((key, commands)) = self.cancel.take() {
+            let _ = commands.send(Command::Cancel { key });
+        }
+    }
+}
+
+/// Exchanges greetings. The agent speaks first, so nothing is sent before it is known to be up.
+async fn greet(
+    transport: &mut Transport,
+    connection: &mut ControllerConnection,
+    received: &[u8],
+) -> Result<Target, String> {
+    connection.handle_input(received).map_err(|error| error.to_string())?;
+    let mut part = [0; 4096];
+    loop {
+        match connection.poll_event() {
+            Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => return Ok(target),
+            // Not repeated: it is the host's own word, and of any length.
+            Some(ControllerEvent::Ready { .. }) => {
+                return Err("the agent says it runs on an unknown architecture".into());
+            }
+            Some(_) => return Err("the agent did not greet first".into()),
+            None => {}
+        }
+        match transport.reader.read(&mut part).await {
+            Ok(0) => return Err("the agent ended before it said a word".into()),
+            Ok(length) => connection.handle_input(&part[..length]).map_err(|error| error.to_string())?,
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// What a host says of itself names files here and arguments of the compiler, so only known words will do.
+pub(crate) fn is_known(platform: &Platform) -> bool {
+    AGENT_ARCHITECTURES.contains(&&*platform.arch) && platform.os == "linux"
+}
+
+/// What agents exist for.
+pub(crate) const AGENT_ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
