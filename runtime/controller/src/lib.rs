@@ -33,6 +33,7 @@ mod session;
 mod stream;
 mod title;
 mod transport;
+mod unreachable;
 
 pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
 pub use call::{Bound, Call, CallFuture, CallTarget, Task, TaskCall};

@@ -2,6 +2,8 @@
 //! agent's image from stdin, and becomes the agent.
 
 mod image;
+mod probe;
+mod script;
 #[cfg(test)]
 mod tests;
 
@@ -9,22 +11,20 @@ use std::{io, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use wxec_build::AgentImage;
-use wxec_protocol::{Platform, StreamEnd, Traffic};
+use wxec_protocol::{StreamEnd, Traffic};
 
 use crate::{
     error::{Phase, Unreachable},
     options::Password,
     runtime,
-    session::is_known,
-    transport::{Prompt, Shell, Terminal, Transport, not_run, printable},
+    transport::{Prompt, Terminal, Transport, not_run, printable},
 };
 
-pub(crate) use image::{image, known_images, send_image, splice_image};
+use probe::{Accepted, parse_probe};
 
-const SCRIPT: &str = include_str!("script.sh");
-/// What starts the agent from memory where no file can be executed.
-const PYTHON: &str = include_str!("memory.py");
-const PERL: &str = include_str!("memory.pl");
+pub(crate) use image::{image, known_images, send_image, splice_image};
+pub(crate) use probe::{Probe, architecture};
+pub(crate) use script::{Terms, shell};
 
 /// Login scripts may print this much before ours is heard. More is no banner.
 const MAX_NOISE_BYTES: usize = 256 << 10;
@@ -37,51 +37,6 @@ pub(crate) const NOISE: &str = "; its stdout said: ";
 
 /// The end of its stdout is the end of a process, in most cases.
 const EXIT_WITHIN: Duration = Duration::from_millis(100);
-
-/// What the script is told. All of it consists of characters that mean nothing to any shell.
-pub(crate) struct Terms<'a> {
-    /// What our lines begin with; random, so that no banner says it by chance.
-    pub(crate) token: &'a str,
-    /// What lists of processes show the agent as.
-    pub(crate) title: &'a str,
-    /// The images that may be kept there, or `-`.
-    pub(crate) images: &'a str,
-}
-
-/// The script as a command to run, and as a line that a login shell of any kind turns into the same.
-pub(crate) fn shell(terms: &Terms<'_>) -> Shell {
-    let Terms { token, title, images } = *terms;
-    let script = SCRIPT.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let script = script.collect::<Vec<_>>().join(" ");
-    let [python, perl] = [PYTHON, PERL].map(|program| program.lines().collect::<Vec<_>>().join(";").replace(";;", ";"));
-    let line = format!("exec sh -c '{script}' {token} {title} {images} '{python}' '{perl}'");
-    let argv = ["sh", "-c", &script, token, title, images, &python, &perl].map(Into::into).into();
-    Shell { argv, line }
-}
-
-/// What the script found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Probe {
-    pub(crate) platform: Platform,
-    image: Accepted,
-    /// Whether the host can check an image's digest.
-    verifies: bool,
-    /// The directory the image goes to, or `memory`.
-    pub(crate) place: String,
-    /// Directories that would not do, with the reasons.
-    pub(crate) tried: Vec<String>,
-}
-
-/// In which form the host wants the agent's image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Accepted {
-    /// It has it, and has checked it.
-    Kept,
-    /// Compressed by gzip, or as it is.
-    Gzip,
-    /// Only as it is.
-    Raw,
-}
 
 /// How a program on the way is told a password.
 pub(crate) struct Asked<'a> {
@@ -331,40 +286,6 @@ async fn answer(
             Err(error) => return Err(error.to_string()),
         }
     }
-}
-
-fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
-    let mut fields = answer.strip_prefix("host|")?.splitn(5, '|');
-    let mut next = || fields.next();
-    let (system, image, verifies, place, tried) = (next()?, next()?, next()?, next()?, next()?);
-    let (os, machine) = system.split_once(' ')?;
-    let image = match image {
-        "kept" => Accepted::Kept,
-        "gzip" => Accepted::Gzip,
-        "raw" => Accepted::Raw,
-        _ => return None,
-    };
-    let platform = match architecture(os, machine) {
-        Ok(platform) => platform,
-        Err(error) => return Some(Err(error)),
-    };
-    let tried = tried.split(';').map(|tried| printable(tried.trim())).filter(|tried| !tried.is_empty()).collect();
-    Some(Ok(Probe { platform, image, verifies: verifies == "sum", place: printable(place), tried }))
-}
-
-/// What `uname` calls a machine, or a container engine.
-pub(crate) fn architecture(os: &str, machine: &str) -> Result<Platform, Unreachable> {
-    let arch = match machine.trim() {
-        "x86_64" | "amd64" => "x86_64",
-        "aarch64" | "arm64" => "aarch64",
-        other => other,
-    };
-    let platform = Platform::new(arch, os.to_ascii_lowercase());
-    if is_known(&platform) {
-        return Ok(platform);
-    }
-    let reason = format!("there is no agent for {} {}", printable(os), printable(machine));
-    Err(Unreachable::new(Phase::Architecture, reason).hint("agents exist for Linux on x86_64 and aarch64"))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

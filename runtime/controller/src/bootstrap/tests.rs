@@ -11,9 +11,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use wxec_build::AgentImage;
-use wxec_protocol::Digest;
+use wxec_protocol::{Digest, Platform};
 
-use super::*;
+use super::{script::SCRIPT, *};
 use crate::{
     runtime::Background,
     transport::{ChildGroup, Ending, StderrTail, Writer},

@@ -1,0 +1,68 @@
+//! What the script says of the host it runs on.
+
+use wxec_protocol::Platform;
+
+use crate::{
+    error::{Phase, Unreachable},
+    session::is_known,
+    transport::printable,
+};
+
+/// What the script found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Probe {
+    pub(crate) platform: Platform,
+    pub(super) image: Accepted,
+    /// Whether the host can check an image's digest.
+    pub(super) verifies: bool,
+    /// The directory the image goes to, or `memory`.
+    pub(crate) place: String,
+    /// Directories that would not do, with the reasons.
+    pub(crate) tried: Vec<String>,
+}
+
+/// In which form the host wants the agent's image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// It has it, and has checked it.
+    Kept,
+    /// Compressed by gzip, or as it is.
+    Gzip,
+    /// Only as it is.
+    Raw,
+}
+
+/// Reads the script's first answer; nothing if it makes no sense.
+pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
+    let mut fields = answer.strip_prefix("host|")?.splitn(5, '|');
+    let mut next = || fields.next();
+    let (system, image, verifies, place, tried) = (next()?, next()?, next()?, next()?, next()?);
+    let (os, machine) = system.split_once(' ')?;
+    let image = match image {
+        "kept" => Accepted::Kept,
+        "gzip" => Accepted::Gzip,
+        "raw" => Accepted::Raw,
+        _ => return None,
+    };
+    let platform = match architecture(os, machine) {
+        Ok(platform) => platform,
+        Err(error) => return Some(Err(error)),
+    };
+    let tried = tried.split(';').map(|tried| printable(tried.trim())).filter(|tried| !tried.is_empty()).collect();
+    Some(Ok(Probe { platform, image, verifies: verifies == "sum", place: printable(place), tried }))
+}
+
+/// What `uname` calls a machine, or a container engine.
+pub(crate) fn architecture(os: &str, machine: &str) -> Result<Platform, Unreachable> {
+    let arch = match machine.trim() {
+        "x86_64" | "amd64" => "x86_64",
+        "aarch64" | "arm64" => "aarch64",
+        other => other,
+    };
+    let platform = Platform::new(arch, os.to_ascii_lowercase());
+    if is_known(&platform) {
+        return Ok(platform);
+    }
+    let reason = format!("there is no agent for {} {}", printable(os), printable(machine));
+    Err(Unreachable::new(Phase::Architecture, reason).hint("agents exist for Linux on x86_64 and aarch64"))
+}
