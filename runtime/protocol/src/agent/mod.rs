@@ -1,16 +1,18 @@
 //! The agent's end of a conversation.
 
+mod streams;
+
 use std::collections::{HashMap, HashSet, VecDeque, hash_map::Entry};
 
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Fault, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Digest, Fault, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
     digest::Hasher,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
-    outbox::{Outbox, Part, Piece},
-    stream::{Command, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams},
+    outbox::{Outbox, Part},
+    stream::{Command, ProcessStreams, Splice, StreamId, Streams},
 };
 
 /// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
@@ -222,46 +224,6 @@ impl AgentConnection {
         }
     }
 
-    /// Sends on a stream, no more than what the controller takes: one window, and what each
-    /// [`AgentEvent::Credit`] adds to it. Harmless if it is closed.
-    pub fn send(&mut self, id: StreamId, bytes: Bytes) {
-        if self.streams.is_open(id) && !bytes.is_empty() {
-            self.streams.spend(id, bytes.len() as u64);
-            self.outbox.append(Download::Stream(id), Piece::Bytes(bytes));
-        }
-    }
-
-    /// Sends nothing more on a stream.
-    pub fn finish_stream(&mut self, id: StreamId) {
-        if self.streams.is_open(id) {
-            self.outbox.append(Download::Stream(id), Piece::Finish);
-        }
-    }
-
-    /// What a stream brought was taken, `bytes` of it.
-    pub fn taken(&mut self, id: StreamId, bytes: u64) {
-        if let Some(bytes) = self.streams.take(id, bytes) {
-            self.outbox.say(&ToController::Credit { id, bytes });
-        }
-    }
-
-    /// Ends a stream, once all that was sent on it is on its way. Harmless if it is closed.
-    pub fn end_stream(&mut self, id: StreamId, end: StreamEnd) {
-        if self.streams.close(id) {
-            self.outbox.append(Download::Stream(id), Piece::End(end));
-        }
-    }
-
-    /// Tells whether a blob is held.
-    pub fn answer_blob(&mut self, digest: Digest, held: bool) {
-        self.outbox.say(&ToController::Blob { digest, held });
-    }
-
-    /// Tells what sort of place this is.
-    pub fn description(&mut self, description: Description) {
-        self.outbox.say(&ToController::Description(description));
-    }
-
     /// Says the last word, once every result is on its way.
     pub fn close(&mut self) {
         self.closing = true;
@@ -431,33 +393,6 @@ impl AgentConnection {
         } else {
             return Err(ProtocolError::WrongDigest(digest));
         }
-        Ok(())
-    }
-
-    fn handle_blob_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
-        if !self.blobs.entry(digest).or_default().receive("a blob", length, part)? {
-            return Ok(());
-        }
-        let ArrivingBlob { hasher, bytes } = self.blobs.remove(&digest).unwrap_or_default();
-        if hasher.finish() != digest {
-            return Err(ProtocolError::WrongDigest(digest));
-        }
-        self.events.push_back(AgentEvent::Blob { digest, bytes: bytes.into() });
-        Ok(())
-    }
-
-    fn handle_start(&mut self, streams: ProcessStreams, command: Command) -> Result<(), ProtocolError> {
-        for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal].into_iter().flatten() {
-            self.streams.open(id)?;
-        }
-        if self.streams.len() > MAX_STREAMS {
-            let reason = format!("more than {MAX_STREAMS} streams are open");
-            for id in [Some(streams.stderr), streams.terminal, Some(streams.stdio)].into_iter().flatten() {
-                self.end_stream(id, StreamEnd::Failed(reason.clone()));
-            }
-            return Ok(());
-        }
-        self.events.push_back(AgentEvent::Start { streams, command });
         Ok(())
     }
 }

@@ -1,0 +1,80 @@
+//! The agent's end of streams, of blobs, and of what else a chain needs.
+
+use bytes::Bytes;
+
+use super::{AgentConnection, AgentEvent, ArrivingBlob, Download};
+use crate::{
+    Description, Digest, ProtocolError,
+    message::ToController,
+    outbox::Piece,
+    stream::{Command, MAX_STREAMS, ProcessStreams, StreamEnd, StreamId},
+};
+
+impl AgentConnection {
+    /// Sends on a stream, no more than what the controller takes: one window, and what each
+    /// [`AgentEvent::Credit`] adds to it. Harmless if it is closed.
+    pub fn send(&mut self, id: StreamId, bytes: Bytes) {
+        if self.streams.is_open(id) && !bytes.is_empty() {
+            self.streams.spend(id, bytes.len() as u64);
+            self.outbox.append(Download::Stream(id), Piece::Bytes(bytes));
+        }
+    }
+
+    /// Sends nothing more on a stream.
+    pub fn finish_stream(&mut self, id: StreamId) {
+        if self.streams.is_open(id) {
+            self.outbox.append(Download::Stream(id), Piece::Finish);
+        }
+    }
+
+    /// What a stream brought was taken, `bytes` of it.
+    pub fn taken(&mut self, id: StreamId, bytes: u64) {
+        if let Some(bytes) = self.streams.take(id, bytes) {
+            self.outbox.say(&ToController::Credit { id, bytes });
+        }
+    }
+
+    /// Ends a stream, once all that was sent on it is on its way. Harmless if it is closed.
+    pub fn end_stream(&mut self, id: StreamId, end: StreamEnd) {
+        if self.streams.close(id) {
+            self.outbox.append(Download::Stream(id), Piece::End(end));
+        }
+    }
+
+    /// Tells whether a blob is held.
+    pub fn answer_blob(&mut self, digest: Digest, held: bool) {
+        self.outbox.say(&ToController::Blob { digest, held });
+    }
+
+    /// Tells what sort of place this is.
+    pub fn description(&mut self, description: Description) {
+        self.outbox.say(&ToController::Description(description));
+    }
+
+    pub(super) fn handle_blob_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
+        if !self.blobs.entry(digest).or_default().receive("a blob", length, part)? {
+            return Ok(());
+        }
+        let ArrivingBlob { hasher, bytes } = self.blobs.remove(&digest).unwrap_or_default();
+        if hasher.finish() != digest {
+            return Err(ProtocolError::WrongDigest(digest));
+        }
+        self.events.push_back(AgentEvent::Blob { digest, bytes: bytes.into() });
+        Ok(())
+    }
+
+    pub(super) fn handle_start(&mut self, streams: ProcessStreams, command: Command) -> Result<(), ProtocolError> {
+        for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal].into_iter().flatten() {
+            self.streams.open(id)?;
+        }
+        if self.streams.len() > MAX_STREAMS {
+            let reason = format!("more than {MAX_STREAMS} streams are open");
+            for id in [Some(streams.stderr), streams.terminal, Some(streams.stdio)].into_iter().flatten() {
+                self.end_stream(id, StreamEnd::Failed(reason.clone()));
+            }
+            return Ok(());
+        }
+        self.events.push_back(AgentEvent::Start { streams, command });
+        Ok(())
+    }
+}

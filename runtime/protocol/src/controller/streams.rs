@@ -1,0 +1,84 @@
+//! The controller's end of streams, of blobs, and of what else a chain needs.
+
+use bytes::Bytes;
+
+use super::{ControllerConnection, Upload};
+use crate::{
+    Digest,
+    message::ToAgent,
+    outbox::Piece,
+    stream::{Command, ProcessStreams, Splice, StreamId},
+};
+
+impl ControllerConnection {
+    /// Starts a process. A terminal of its own is where programs ask for passwords.
+    pub fn start(&mut self, command: Command, terminal: bool) -> ProcessStreams {
+        let streams = ProcessStreams {
+            stdio: self.streams.open_next(),
+            stderr: self.streams.open_next(),
+            terminal: terminal.then(|| self.streams.open_next()),
+        };
+        self.outbox.say(&ToAgent::Start { streams, command });
+        streams
+    }
+
+    /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`] adds to it.
+    /// Harmless if it is closed.
+    pub fn send(&mut self, id: StreamId, bytes: Bytes) {
+        if self.streams.is_open(id) && !bytes.is_empty() {
+            self.streams.spend(id, bytes.len() as u64);
+            self.outbox.append(Upload::Stream(id), Piece::Bytes(bytes));
+        }
+    }
+
+    /// Has the agent put a part of a blob it holds into a stream. It needs credit as sending does.
+    pub fn splice(&mut self, id: StreamId, splice: Splice) {
+        if self.streams.is_open(id) && splice.length > 0 {
+            self.streams.spend(id, splice.length);
+            self.outbox.append(Upload::Stream(id), Piece::Splice(splice));
+        }
+    }
+
+    /// Sends nothing more on a stream.
+    pub fn finish_stream(&mut self, id: StreamId) {
+        if self.streams.is_open(id) {
+            self.outbox.append(Upload::Stream(id), Piece::Finish);
+        }
+    }
+
+    /// What a stream brought was taken, `bytes` of it.
+    pub fn taken(&mut self, id: StreamId, bytes: u64) {
+        if let Some(bytes) = self.streams.take(id, bytes) {
+            self.outbox.say(&ToAgent::Credit { id, bytes });
+        }
+    }
+
+    /// Closes a stream; nothing more is heard of it. Harmless if it is closed.
+    pub fn close_stream(&mut self, id: StreamId) {
+        if self.streams.close(id) {
+            self.outbox.drop_payloads(|upload| *upload == Upload::Stream(id));
+            self.outbox.say(&ToAgent::Close { id });
+        }
+    }
+
+    /// Asks whether the agent holds a blob, or is it; [`ControllerEvent::Blob`] answers.
+    pub fn ask_blob(&mut self, digest: Digest) {
+        if self.blobs.insert(digest) {
+            self.outbox.say(&ToAgent::AskBlob { digest });
+        }
+    }
+
+    /// Sends a blob to hold; [`ControllerEvent::Blob`] answers.
+    pub fn send_blob(&mut self, digest: Digest, blob: Bytes) {
+        if self.blobs.insert(digest) {
+            let length = blob.len() as u64;
+            self.outbox.send(Upload::Blob { digest, length }, blob);
+        }
+    }
+
+    /// Asks what sort of place the agent is in; [`ControllerEvent::Description`] answers.
+    pub fn describe(&mut self) {
+        self.describing += 1;
+        self.outbox.say(&ToAgent::Describe);
+    }
+}
