@@ -22,7 +22,7 @@ impl ControllerConnection {
         streams
     }
 
-    /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`] adds to it.
+    /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`](crate::ControllerEvent::Credit) adds to it.
     /// Harmless if it is closed.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) {
         if self.streams.is_open(id) && !bytes.is_empty() {
@@ -61,14 +61,14 @@ impl ControllerConnection {
         }
     }
 
-    /// Asks whether the agent holds a blob, or is it; [`ControllerEvent::Blob`] answers.
+    /// Asks whether the agent holds a blob, or is it; [`ControllerEvent::Blob`](crate::ControllerEvent::Blob) answers.
     pub fn ask_blob(&mut self, digest: Digest) {
         if self.blobs.insert(digest) {
             self.outbox.say(&ToAgent::AskBlob { digest });
         }
     }
 
-    /// Sends a blob to hold; [`ControllerEvent::Blob`] answers.
+    /// Sends a blob to hold; [`ControllerEvent::Blob`](crate::ControllerEvent::Blob) answers.
     pub fn send_blob(&mut self, digest: Digest, blob: Bytes) {
         if self.blobs.insert(digest) {
             let length = blob.len() as u64;
@@ -76,7 +76,7 @@ impl ControllerConnection {
         }
     }
 
-    /// Asks what sort of place the agent is in; [`ControllerEvent::Description`] answers.
+    /// Asks what sort of place the agent is in; [`ControllerEvent::Description`](crate::ControllerEvent::Description) answers.
     pub fn describe(&mut self) {
         self.describing += 1;
         self.outbox.say(&ToAgent::Describe);
