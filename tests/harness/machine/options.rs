@@ -147,7 +147,10 @@ mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work etc /etc
 mkdir /mnt/shared
 ",
         );
-        // Later mounts hide it; these keep it.
+        // Later mounts may hide where these are.
+        if let Some(locales) = locales {
+            script += &format!("mount --bind '{}' /usr/lib/locale\n", locales.display());
+        }
         for (number, path) in self.shared.iter().enumerate() {
             script += &format!("mkdir /mnt/shared/{number}; mount --bind '{}' /mnt/shared/{number}\n", path.display());
         }
@@ -172,9 +175,6 @@ mkdir /mnt/shared
         }
         for (number, path) in self.shared.iter().enumerate() {
             script += &format!("mkdir -p '{0}'; mount --bind /mnt/shared/{number} '{0}'\n", path.display());
-        }
-        if let Some(locales) = locales {
-            script += &format!("mount --bind '{}' /usr/lib/locale\n", locales.display());
         }
         if self.is_isolated {
             script += "ip link set lo up\n";
