@@ -185,6 +185,26 @@ fn those_who_wait_for_a_hop_share_its_failure() {
 }
 
 #[test]
+fn an_agent_that_may_not_run_is_told_apart_from_one_that_breaks() {
+    let agent = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(agent.path(), "#!/no/such/interpreter\n").unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let compiler = wxec_build::compiler(&wxec::Quiet).unwrap();
+    let call = |address| {
+        let call = Cli::new(["-q", "call", address, "words::count", "a"]).env("WXEC_AGENT", agent.path());
+        call.env("WXEC_CACHE", cache.path()).env("WXEC_COMPILER", &compiler).run()
+    };
+    let ended = call(r#"exec:["env"]"#);
+    let line = ended.unreachable();
+    assert!(line.contains("unreachable (starting the agent): the agent ended before it said a word"), "{line}");
+    assert!(line.contains("something there may forbid programs it does not know"), "{line}");
+    assert!(line.contains("(its last words: "), "{line}");
+    let ended = call("local:");
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("cannot run `") && ended.stderr.contains("by WXEC_CACHE"), "{ended:?}");
+}
+
+#[test]
 fn what_a_host_prints_is_shown_beside_the_reason() {
     let address = r#"exec:["sh","-c","echo Welcome; echo to the machine; exit 3","{}"]"#;
     let ended = count(address).run();

@@ -26,7 +26,7 @@ pub(crate) struct Connection {
     pub(crate) agent_bytes: u64,
     pub(crate) bootstrap: Traffic,
     /// Where the agent's image went, and where it could not go.
-    pub(crate) place: Option<String>,
+    pub(crate) directory: Option<String>,
     pub(crate) tried: Vec<String>,
 }
 
@@ -43,16 +43,24 @@ impl Clock {
         phase: Phase,
         step: impl Future<Output = Result<T, Unreachable>>,
     ) -> Result<T, Unreachable> {
+        self.wait(step).await.unwrap_or_else(|| Err(self.up(phase)))
+    }
+
+    /// What a step comes to, or nothing if time is up.
+    async fn wait<T>(&mut self, step: impl Future<Output = T>) -> Option<T> {
         let start = Instant::now();
-        let done = tokio::time::timeout(self.left, step).await.unwrap_or_else(|_| {
-            let hint = match phase {
-                Phase::Exec => "the way there may be slow: give it more time (`--connect-timeout`)",
-                _ => "check that the host is up and answers, or give it more time (`--connect-timeout`)",
-            };
-            Err(Unreachable::new(phase, format!("no answer within {:?}", self.limit)).hint(hint))
-        });
+        let done = tokio::time::timeout(self.left, step).await;
         self.left = self.left.saturating_sub(start.elapsed());
-        done
+        done.ok()
+    }
+
+    /// Time was up in a step about `phase`.
+    fn up(&self, phase: Phase) -> Unreachable {
+        let hint = match phase {
+            Phase::Exec => "the way there may be slow: give it more time (`--connect-timeout`)",
+            _ => "check that the host is up and answers, or give it more time (`--connect-timeout`)",
+        };
+        Unreachable::new(phase, format!("no answer within {:?}", self.limit)).hint(hint)
     }
 }
 
@@ -149,7 +157,7 @@ impl Attempt<'_> {
                 let greeting = Session::start(transport, &started.agent_said);
                 let session = self.clock.step(Phase::Protocol, greeting).await?;
                 let connection = connection(session, started.image_bytes, started.traffic);
-                Ok(Connection { place: Some(probe.place), tried: probe.tried, ..connection })
+                Ok(Connection { directory: Some(probe.directory), tried: probe.tried, ..connection })
             }
             Err(failure) => {
                 transport.end().await;
@@ -170,14 +178,10 @@ impl Attempt<'_> {
         let phase = if way.prompt.is_some() { Phase::Privilege } else { Phase::Shell };
         let stderr = transport.stderr.clone();
         let mut bootstrap = Bootstrap::new(transport, &self.token);
-        let probe = self.clock.step(phase, bootstrap.probe(asked)).await;
-        let probe = match probe {
-            Ok(probe) => probe,
-            // Time was up: what was heard until then may say why.
-            Err(failure) if failure.stderr_tail.is_empty() && !failure.reason.contains(bootstrap::NOISE) => {
-                return Err(bootstrap.with_noise(failure.stderr(stderr.text())));
-            }
-            Err(failure) => return Err(failure),
+        let probe = match self.clock.wait(bootstrap.probe(asked)).await {
+            Some(probe) => probe?,
+            // What was heard until then may say why.
+            None => return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text()))),
         };
         let image = bootstrap::image(&probe.platform).await?;
         let starting = bootstrap.start(&probe, &image, is_far(self.address.last()), self.options.cache_agent);
@@ -201,7 +205,7 @@ impl Attempt<'_> {
 
 fn connection(session: Session, agent_bytes: u64, bootstrap: Traffic) -> Connection {
     let took = Duration::ZERO;
-    Connection { session, via: None, took, agent_bytes, bootstrap, place: None, tried: Vec::new() }
+    Connection { session, via: None, took, agent_bytes, bootstrap, directory: None, tried: Vec::new() }
 }
 
 impl Connection {

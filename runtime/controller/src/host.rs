@@ -220,7 +220,7 @@ impl Host {
                 round_trip = round_trip.min(start.elapsed());
             }
             let connection = host.lock_connection().clone();
-            let (directory, tried) = connection.map_or_else(Default::default, |it| (it.place, it.tried));
+            let (directory, tried) = connection.map_or_else(Default::default, |it| (it.directory, it.tried));
             Ok(Report { target: session.target.to_string(), directory, tried, description, round_trip })
         })
     }

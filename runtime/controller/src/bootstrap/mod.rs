@@ -32,9 +32,6 @@ const MAX_NOISE_BYTES: usize = 256 << 10;
 /// How much of the noise an error shows: its end.
 const SHOWN_NOISE_CHARS: usize = 200;
 
-/// Introduces it.
-pub(crate) const NOISE: &str = "; its stdout said: ";
-
 /// The end of its stdout is the end of a process, in most cases.
 const EXIT_WITHIN: Duration = Duration::from_millis(100);
 
@@ -247,7 +244,7 @@ impl<'a> Bootstrap<'a> {
         let noise = printable(&lines.join(" | "));
         let skipped = noise.chars().count().saturating_sub(SHOWN_NOISE_CHARS);
         let noise: String = noise.chars().skip(skipped).collect();
-        let reason = format!("{}{NOISE}{noise}", failure.reason);
+        let reason = format!("{}; its stdout said: {noise}", failure.reason);
         Unreachable { reason, ..failure }
     }
 }

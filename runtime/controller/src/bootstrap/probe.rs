@@ -16,7 +16,7 @@ pub(crate) struct Probe {
     /// Whether the host can check an image's digest.
     pub(super) verifies: bool,
     /// The directory the image goes to, or `memory`.
-    pub(crate) place: String,
+    pub(crate) directory: String,
     /// Directories that would not do, with the reasons.
     pub(crate) tried: Vec<String>,
 }
@@ -36,7 +36,7 @@ pub(super) enum Accepted {
 pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
     let mut fields = answer.strip_prefix("host|")?.splitn(5, '|');
     let mut next = || fields.next();
-    let (system, image, verifies, place, tried) = (next()?, next()?, next()?, next()?, next()?);
+    let (system, image, verifies, directory, tried) = (next()?, next()?, next()?, next()?, next()?);
     let (os, machine) = system.split_once(' ')?;
     let image = match image {
         "kept" => Accepted::Kept,
@@ -49,7 +49,7 @@ pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
         Err(error) => return Some(Err(error)),
     };
     let tried = tried.split(';').map(|tried| printable(tried.trim())).filter(|tried| !tried.is_empty()).collect();
-    Some(Ok(Probe { platform, image, verifies: verifies == "sum", place: printable(place), tried }))
+    Some(Ok(Probe { platform, image, verifies: verifies == "sum", directory: printable(directory), tried }))
 }
 
 /// What `uname` calls a machine, or a container engine.

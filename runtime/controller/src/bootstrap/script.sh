@@ -46,6 +46,9 @@ fi;
 tried="";
 f="";
 clean() { [ -z "$f" ] || rm -f "$f"; };
+trap clean 0;
+# Most shells forget that when a signal ends them, among them the one for a controller that is gone.
+trap "exit 1" 1 2 13 15;
 for d in "$D" "$XDG_RUNTIME_DIR" /dev/shm /run/user /tmp /var/tmp "$HOME"; do
 [ -n "$d" ] || continue;
 [ "$d" = /run/user ] && d=/run/user/$(id -u);
@@ -68,9 +71,6 @@ fi;
 f="";
 tried="$tried $d ($why);";
 done;
-trap clean 0;
-# Most shells forget that when a signal ends them, among them the one for a controller that is gone.
-trap "exit 1" 1 2 13 15;
 
 # Failing all of them, memory that has no name; an interpreter has to ask for it.
 c=raw;

@@ -365,7 +365,7 @@ fn probes_are_read() {
             platform: Platform::new("x86_64", "linux"),
             image: Accepted::Gzip,
             verifies: true,
-            place: "/tmp".into(),
+            directory: "/tmp".into(),
             tried: vec!["/proc (cannot write)".into(), "/a".into(), "b".into()],
         }
     );

@@ -147,9 +147,14 @@ impl Session {
     /// Greets the agent behind `transport`, which has already said `received`, and starts driving the conversation.
     pub(crate) async fn start(mut transport: Transport, received: &[u8]) -> Result<Self, Unreachable> {
         let mut connection = ControllerConnection::new();
-        let greeting = greet(&mut transport, &mut connection, received).await;
-        let target =
-            greeting.map_err(|reason| Unreachable::new(Phase::Protocol, reason).stderr(transport.stderr.text()))?;
+        let target = match greet(&mut transport, &mut connection, received).await {
+            Ok(target) => target,
+            Err(failure) => {
+                let failure = failure.stderr(transport.stderr.settled().await);
+                transport.end().await;
+                return Err(failure);
+            }
+        };
         let (sender, commands) = mpsc::unbounded_channel();
         let shared = Arc::<Shared>::default();
         let driver = Driver::new(connection, transport, shared.clone(), sender.downgrade());
@@ -248,23 +253,29 @@ async fn greet(
     transport: &mut Transport,
     connection: &mut ControllerConnection,
     received: &[u8],
-) -> Result<Target, String> {
-    connection.handle_input(received).map_err(|error| error.to_string())?;
+) -> Result<Target, Unreachable> {
+    let broken = |reason: String| Unreachable::new(Phase::Protocol, reason);
+    connection.handle_input(received).map_err(|error| broken(error.to_string()))?;
     let mut part = [0; 4096];
     loop {
         match connection.poll_event() {
             Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => return Ok(target),
             // Not repeated: it is the host's own word, and of any length.
             Some(ControllerEvent::Ready { .. }) => {
-                return Err("the agent says it runs on an unknown architecture".into());
+                return Err(broken("the agent says it runs on an unknown architecture".into()));
             }
-            Some(_) => return Err("the agent did not greet first".into()),
+            Some(_) => return Err(broken("the agent did not greet first".into())),
             None => {}
         }
         match transport.reader.read(&mut part).await {
-            Ok(0) => return Err("the agent ended before it said a word".into()),
-            Ok(length) => connection.handle_input(&part[..length]).map_err(|error| error.to_string())?,
-            Err(error) => return Err(error.to_string()),
+            Ok(0) => {
+                return Err(Unreachable::new(Phase::Exec, "the agent ended before it said a word").hint(
+                    "something there may forbid programs it does not know, or leave them too little memory or address \
+                     space",
+                ));
+            }
+            Ok(length) => connection.handle_input(&part[..length]).map_err(|error| broken(error.to_string()))?,
+            Err(error) => return Err(broken(error.to_string())),
         }
     }
 }
