@@ -85,7 +85,7 @@ impl Agent {
         let artifact = compile(target);
         let limits = Limits { deadline_ms: (function == "spin").then_some(50), ..Limits::default() };
         let module = Digest::of(&artifact);
-        self.connection.call(CallRequest { module, function: function.into(), limits, input: input.to_vec().into() });
+        self.connection.call(CallRequest { limits, ..CallRequest::new(module, function, input.to_vec()) });
         loop {
             match self.event() {
                 ControllerEvent::Need { module, .. } => self.connection.provide(module, artifact.clone().into()),

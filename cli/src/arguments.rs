@@ -165,6 +165,8 @@ fn shown(given: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wxec::Wants;
+
     use super::*;
 
     fn function(parameters: &[(&str, &str)]) -> Function {
@@ -177,6 +179,7 @@ mod tests {
             parameters: parameters.iter().map(parameter).collect(),
             returns: "Vec<(String, usize)>".into(),
             error: None,
+            wants: Wants::default(),
         }
     }
 

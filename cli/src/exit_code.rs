@@ -41,6 +41,7 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
         CallErrorKind::Unreachable(failure) if failure.phase == Phase::Local => USAGE,
         CallErrorKind::Unreachable(failure) if failure.phase == Phase::Policy => REFUSED,
         CallErrorKind::Unreachable(_) | CallErrorKind::Lost { .. } => HOST,
+        CallErrorKind::Denied { .. } => REFUSED,
         CallErrorKind::Timeout { .. } => DEADLINE,
         CallErrorKind::Cancelled => INTERRUPTED,
         CallErrorKind::NoSuchFunction { .. }

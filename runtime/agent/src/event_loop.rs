@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 use wxec_engine::{Request, Sandbox};
-use wxec_protocol::{AgentConnection, AgentEvent, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES};
+use wxec_protocol::{AgentConnection, AgentEvent, Entry, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES};
 
 use crate::{
     blobs::Blobs,
@@ -122,8 +122,8 @@ impl Agent {
     fn handle_event(&mut self, event: AgentEvent) {
         let Self { connection, calls, processes, blobs, notes, .. } = self;
         match event {
-            AgentEvent::Call { id, module, function, limits, input } => {
-                calls.start(connection, id, module, Request { function, limits, input });
+            AgentEvent::Call { id, module, entry: Entry::Function(function), limits, grants, seed, input } => {
+                calls.start(connection, id, module, Request { function, limits, grants, seed, input });
             }
             AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
             AgentEvent::DamagedModule { digest } => calls.ask_again(connection, digest),

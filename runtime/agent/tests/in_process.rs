@@ -45,8 +45,8 @@ fn start() -> (Controller, Agent) {
 impl Controller {
     fn call(&mut self, function: &str, input: &[u8], limits: Limits) -> CallId {
         let module = Digest::of(&self.artifact);
-        let input = input.to_vec().into();
-        self.peer.connection.call(CallRequest { module, function: function.into(), limits, input })
+        let input = input.to_vec();
+        self.peer.connection.call(CallRequest { limits, ..CallRequest::new(module, function, input) })
     }
 
     /// Sends, receives and serves artifacts until `calls` calls have returned.

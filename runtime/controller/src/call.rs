@@ -235,10 +235,8 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
             None => Background::new(prepare(host.clone(), call.source.clone())).await.map_err(failed)?,
         };
         let request = CallRequest {
-            module: artifact.digest,
-            function: call.function.clone().into_owned(),
             limits: call.options.limits.clone(),
-            input: input.clone(),
+            ..CallRequest::new(artifact.digest, &*call.function, input.clone())
         };
         let open = session.call(&artifact, request, Lines::new(name.clone(), host.output()));
         last = match answer(open, &call.options.limits).await {
@@ -246,6 +244,12 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
                 return (call.decode_value)(value).map_err(|error| failed(CallErrorKind::Decode(error)));
             }
             Ok(Ok((Err(Fault::Task(failure)), _))) => return Err(task_error(name, &failure, call.decode_error)),
+            // A task that was refused something may return an error of its own; who knows its type gets it.
+            Ok(Ok((Err(Fault::Denied { needs, message, failure: Some(failure) }), _))) => {
+                let error = task_error(name.clone(), &failure, call.decode_error);
+                let denied = CallErrorKind::Denied { needs, message };
+                return Err(if matches!(error.kind, CallErrorKind::Task(_)) { error } else { failed(denied) });
+            }
             Ok(Ok((Err(fault), _))) => return Err(failed(CallErrorKind::from_fault(fault))),
             Ok(Err(loss)) => CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail },
             Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),

@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
 use wxec_build::BuildError;
 use wxec_protocol::{
-    Fault, Frame, LimitKind,
+    Fault, Frame, LimitKind, Need,
     abi::TaskFailure,
     cbor::{DecodeError, EncodeError},
 };
@@ -112,6 +112,13 @@ pub enum CallErrorKind<E = Infallible> {
         /// How much was asked for.
         asked: u64,
     },
+    /// The task was not granted what it needs: it was not called, or it gave up.
+    Denied {
+        /// What it would have to be granted.
+        needs: Vec<Need>,
+        /// How it gave up, if it was called.
+        message: String,
+    },
     /// The deadline passed.
     Timeout {
         /// The deadline.
@@ -180,6 +187,7 @@ impl<E> CallError<E> {
             CallErrorKind::Panic { message, location, frames } => CallErrorKind::Panic { message, location, frames },
             CallErrorKind::Trap { reason, frames } => CallErrorKind::Trap { reason, frames },
             CallErrorKind::Limit { which, limit, asked } => CallErrorKind::Limit { which, limit, asked },
+            CallErrorKind::Denied { needs, message } => CallErrorKind::Denied { needs, message },
             CallErrorKind::Timeout { after, phase } => CallErrorKind::Timeout { after, phase },
             CallErrorKind::Cancelled => CallErrorKind::Cancelled,
             CallErrorKind::Lost { reason, stderr_tail } => CallErrorKind::Lost { reason, stderr_tail },
@@ -226,6 +234,7 @@ impl<E> CallErrorKind<E> {
             }
             Fault::Trap { reason, frames } => Self::Trap { reason, frames },
             Fault::Limit { which, limit, asked } => Self::Limit { which, limit, asked },
+            Fault::Denied { needs, message, .. } => Self::Denied { needs, message },
             Fault::Deadline { after_ms } => Self::Timeout { after: Duration::from_millis(after_ms), phase: Phase::Run },
             Fault::Cancelled => Self::Cancelled,
             Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
@@ -266,6 +275,11 @@ impl<E> fmt::Display for CallErrorKind<E> {
                 write!(f, "{which} limit of {limit} {unit} hit: {asked} {unit} were asked for")
             }
             Self::Timeout { after, phase } => write!(f, "no answer after {after:?} ({phase})"),
+            Self::Denied { needs, message } => {
+                let flags = needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                write!(f, "not granted: it takes {flags}")?;
+                if message.is_empty() { Ok(()) } else { write!(f, " (the task gave up: {message})") }
+            }
             Self::Cancelled => f.write_str("the call was cancelled"),
             Self::Lost { reason, stderr_tail } => {
                 write!(f, "lost while the call was open, its outcome is unknown: {reason}")?;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use tokio::task::yield_now;
 use wasmtime::{Extern, Instance, ModuleExport, Store, TypedFunc, UpdateDeadline, WasmResults, bail};
-use wxec_protocol::{Fault, LimitKind, Limits, Usage};
+use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
 
 use crate::{
     fault,
@@ -21,14 +21,25 @@ use crate::{
 const MAX_INPUT_BYTES: u64 = u32::MAX as u64;
 
 /// What to run, and on what terms.
-#[derive(Clone)]
 pub struct Request {
     /// Name of the task, such as `words::count`: an export's name without its prefix.
     pub function: String,
     /// What the call may use.
     pub limits: Limits,
+    /// What the call may touch.
+    pub grants: Grants,
+    /// Makes the call deterministic: random numbers follow from this, and the clock stands still.
+    pub seed: Option<u64>,
     /// The arguments, as CBOR.
     pub input: Bytes,
+}
+
+impl Request {
+    /// A call of a task, on the usual terms.
+    pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
+        let (limits, grants) = (Limits::default(), Grants::none());
+        Self { function: function.into(), limits, grants, seed: None, input: input.into() }
+    }
 }
 
 /// How a call went.
@@ -48,19 +59,18 @@ pub(crate) async fn run(sandbox: Sandbox, program: Program, request: Request, ou
     let guest = run_guest(&sandbox, &program, request, stdio.clone());
     let outcome = supervise(guest, sandbox.ticker(), started, deadline_ms).await;
     let wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes() } }
+    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: None } }
 }
 
 async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio: Arc<Stdio>) -> Result<Bytes, Fault> {
-    let Request { function, limits, input } = request;
-    let function = program.function(&function)?;
-    let length = input.len() as u64;
+    let function = program.function(&request.function)?;
+    let length = request.input.len() as u64;
     if length > MAX_INPUT_BYTES {
         return Err(LimitHit { which: LimitKind::Input, limit: MAX_INPUT_BYTES, asked: length }.into());
     }
 
     let _slot = sandbox.slot().await;
-    let mut store = sandbox.store(Guest::new(input, &limits, stdio));
+    let mut store = sandbox.store(Guest::new(request, stdio));
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.

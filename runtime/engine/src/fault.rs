@@ -25,13 +25,18 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
     let trap = error.downcast_ref::<Trap>();
     let exit = wasi::exit_code(error);
 
-    // Guests that get no memory give up, each in its own way, and few can say why. Two endings have other reasons.
+    // Guests that do not get what they want give up, each in its own way, and few can say why. Two endings have other
+    // reasons.
     let gave_up = trap != Some(&Trap::StackOverflow) && exit != Some(0);
     if let Some(refusal) = guest.growth.into_refusal()
         && guest.panic.as_ref().is_none_or(is_about_memory)
         && gave_up
     {
-        return refusal.into();
+        return refusal.into_fault(String::new(), None);
+    }
+    if let (Some(refusal), true) = (guest.refused, gave_up) {
+        let last_words = guest.panic.map_or_else(|| error.root_cause().to_string(), |panic| panic.message);
+        return refusal.into_fault(last_words, None);
     }
     if let Some(panic) = guest.panic {
         return Fault::Panic { panic, frames };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wxec_protocol::{
-    Fault, Limits,
-    abi::{Panic, Status},
+    Fault, Grants, Limits,
+    abi::{HostError, Panic, Status, TaskFailure},
+    cbor,
 };
 
-use crate::{fault, limits::Growth, output::Stdio, wasi};
+use crate::{call::Request, fault, limits::Growth, output::Stdio, refusal::Refusal, wasi};
 
 /// What a guest's store holds beside the guest. Fresh for each call.
 pub(crate) struct Guest {
@@ -19,22 +20,40 @@ pub(crate) struct Guest {
     pub(crate) error: Vec<u8>,
     pub(crate) panic: Option<Panic>,
     pub(crate) growth: Growth,
+    pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    /// What the guest asked for last and did not get, unless it got something since.
+    pub(crate) refused: Option<Refusal>,
+    /// What the host answered to the last capability call.
+    pub(crate) reply: Vec<u8>,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
 }
 
 impl Guest {
-    pub(crate) fn new(input: Bytes, limits: &Limits, stdio: Arc<Stdio>) -> Self {
+    pub(crate) fn new(request: Request, stdio: Arc<Stdio>) -> Self {
+        let Request { limits, grants, input, .. } = request;
         Self {
             input,
             output: Vec::new(),
             output_limit: limits.output_bytes,
             error: Vec::new(),
             panic: None,
-            growth: Growth::new(limits),
+            growth: Growth::new(&limits),
+            limits,
+            grants,
+            refused: None,
+            reply: Vec::new(),
             wasi: wasi::context(&stdio),
             stdio,
         }
+    }
+
+    /// Notes that the guest was refused something. Returns what it hears of it.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) -> HostError {
+        let error = refusal.describe();
+        self.refused = Some(refusal);
+        error
     }
 
     /// What the call returns after its function returned `code`.
@@ -42,10 +61,18 @@ impl Guest {
         let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());
         match Status::from_code(code) {
             Some(Status::Ok) => Ok(self.output.into()),
-            Some(Status::Failed) => Err(Fault::Task(self.error)),
+            Some(Status::Failed) => Err(match self.refused {
+                Some(refusal) => refusal.into_fault(failure_text(&self.error), Some(self.error)),
+                None => Fault::Task(self.error),
+            }),
             Some(Status::BadArguments) => Err(Fault::BadArguments(text(&self.error))),
             Some(Status::Internal) => Err(Fault::Trap { reason: text(&self.error), frames: Vec::new() }),
             None => Err(Fault::BadModule(format!("the function returned {code}, which is no status"))),
         }
     }
+}
+
+/// What a task's error says, for people.
+fn failure_text(error: &[u8]) -> String {
+    cbor::decode::<TaskFailure>(error).map_or_else(|error| error.to_string(), |failure| failure.to_string())
 }

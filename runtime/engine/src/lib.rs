@@ -10,7 +10,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use wxec_engine::{Output, Request, Sandbox, VerifiedArtifact, compile};
-//! use wxec_protocol::{Digest, Limits, OutputStream};
+//! use wxec_protocol::{Digest, OutputStream};
 //!
 //! struct Screen;
 //! impl Output for Screen {
@@ -34,8 +34,7 @@
 //! let digest = Digest::of(&artifact);
 //!
 //! let program = sandbox.load(&VerifiedArtifact::verify(artifact.into(), digest)?).expect("a module that links");
-//! let request = Request { function: "answer".into(), limits: Limits::default(), input: Default::default() };
-//! let completion = sandbox.run(&program, request, Arc::new(Screen)).await;
+//! let completion = sandbox.run(&program, Request::new("answer", ""), Arc::new(Screen)).await;
 //! assert_eq!(completion.outcome.as_deref(), Ok(&[0x18, 42][..]));
 //! # Ok(()) }
 //! ```
@@ -52,6 +51,7 @@ mod limits;
 mod output;
 mod probe;
 mod program;
+mod refusal;
 mod sandbox;
 mod supervisor;
 mod ticker;

@@ -3,6 +3,8 @@
 use wasmtime::ResourceLimiter;
 use wxec_protocol::{Fault, LimitKind, Limits};
 
+use crate::refusal::Refusal;
+
 /// Elements of all tables of a guest together, at 8 bytes each. A table holds the functions whose address is taken:
 /// some hundreds in a Rust guest, some ten thousand in an interpreter such as CPython.
 pub(crate) const MAX_TABLE_ELEMENTS: usize = 100_000;
@@ -19,24 +21,6 @@ pub(crate) struct LimitHit {
 impl From<LimitHit> for Fault {
     fn from(LimitHit { which, limit, asked }: LimitHit) -> Self {
         Self::Limit { which, limit, asked }
-    }
-}
-
-/// Why a guest did not get the memory or table it asked for.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// Its limits do not allow it.
-    Limit(LimitHit),
-    /// The host has no more to give, in its own words.
-    Host(String),
-}
-
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Limit(hit) => hit.into(),
-            Refusal::Host(reason) => Self::Agent(format!("the host has no memory for the guest: {reason}")),
-        }
     }
 }
 

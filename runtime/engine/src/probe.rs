@@ -74,7 +74,7 @@ pub(crate) fn take(code: Code, memory: Memory) -> Result<Found> {
         Memory::Reserved => pooled(code)?,
         Memory::Checked => checked(code)?,
     };
-    let target = Target { platform: Platform::here(), code, memory };
+    let target = Target { platform: Platform::here(), code, memory, metered: false };
     Ok(Found { engine, target, slots, notes: Vec::new() })
 }
 

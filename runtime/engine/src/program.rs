@@ -3,9 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use wasmtime::{ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
-use wxec_protocol::{Fault, Limits, OutputStream, abi};
+use wxec_protocol::{Fault, OutputStream, abi};
 
 use crate::{
+    call::Request,
     fault,
     guest::Guest,
     output::{Output, Stdio},
@@ -78,7 +79,7 @@ fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> b
 
 fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     // The linker only answers in the presence of a store.
-    let nobody = Guest::new(Default::default(), &Limits::default(), Arc::new(Stdio::new(Arc::new(Nowhere), 0)));
+    let nobody = Guest::new(Request::new("", ""), Arc::new(Stdio::new(Arc::new(Nowhere), 0)));
     let mut store = Store::new(module.engine(), nobody);
     module
         .imports()

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cbor;
+use crate::{Grants, Need, cbor};
 
 /// Name of the import module.
 pub const IMPORTS: &str = "wxec_v1";
@@ -86,6 +86,24 @@ pub struct Panic {
     pub column: u32,
 }
 
+/// Why the host did not do what a guest asked it for: the CBOR of the reply to a capability call that returned
+/// [`REFUSED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct HostError {
+    /// Name of the kind of error, as Rust's `std::io::ErrorKind` has it: `NotFound`, `PermissionDenied`, `TimedOut`.
+    pub kind: String,
+    /// The error for people.
+    #[serde(rename = "msg")]
+    pub message: String,
+    /// What would have to be granted, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub need: Option<Need>,
+}
+
+/// What a capability call returns when the host did not do it. Everything else it returns is not negative.
+pub const REFUSED: i32 = -1;
+
 /// One task, as its module describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
@@ -107,6 +125,77 @@ pub struct Function {
     /// Type of its error, if it can fail.
     #[serde(default, rename = "err", skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What it declares to need.
+    #[serde(default, skip_serializing_if = "Wants::is_none")]
+    pub wants: Wants,
+}
+
+/// What a [`Function`] declares to need: a caller may grant it, and is told before the call if it did not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wants {
+    /// Paths to read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<String>,
+    /// Paths to read and change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub write: Vec<String>,
+    /// Programs to run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub run: Vec<String>,
+    /// Variables of the agent's environment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// Places in the network.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub net: Vec<String>,
+    /// Hosts to call tasks on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub host: Vec<String>,
+    /// What the host says of itself.
+    #[serde(skip_serializing_if = "is_false")]
+    pub facts: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Wants {
+    /// Whether it needs nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Each thing it needs.
+    pub fn needs(&self) -> impl Iterator<Item = Need> {
+        let each = |list: &[String], need: fn(String) -> Need| list.iter().cloned().map(need).collect::<Vec<_>>();
+        [
+            each(&self.read, Need::Read),
+            each(&self.write, Need::Write),
+            each(&self.run, Need::Run),
+            each(&self.env, Need::Env),
+            each(&self.net, Need::Net),
+            each(&self.host, Need::Host),
+            self.facts.then_some(Need::Facts).into_iter().collect(),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Grants for exactly this.
+    pub fn grants(&self) -> Grants {
+        self.needs().fold(Grants::none(), |grants, need| match need {
+            Need::Read(path) => grants.read(path),
+            Need::Write(path) => grants.write(path),
+            Need::Run(program) => grants.run(program),
+            Need::Env(name) => grants.env(name),
+            Need::Net(place) => grants.net(place),
+            Need::Host(address) => grants.host(address),
+            _ => grants.facts(),
+        })
+    }
 }
 
 /// One parameter of a [`Function`].

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{abi::Panic, limits::LimitKind};
+use crate::{abi::Panic, grants::Need, limits::LimitKind};
 
 /// Why one call failed on the host. The session it ran in is unharmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,15 @@ pub enum Fault {
         limit: u64,
         /// How much the call asked for.
         asked: u64,
+    },
+    /// The guest was refused what it was not granted, and gave up.
+    Denied {
+        /// What it would have to be granted.
+        needs: Vec<Need>,
+        /// How it gave up, for people.
+        message: String,
+        /// The CBOR of a [`TaskFailure`](crate::abi::TaskFailure), if its task returned an error.
+        failure: Option<Vec<u8>>,
     },
     /// The call was still running at its deadline.
     Deadline {

@@ -6,16 +6,12 @@
 //! and the bounded [`cbor`] codec.
 //!
 //! ```
-//! use wxec_protocol::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Limits, Target};
+//! use wxec_protocol::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Target};
 //!
 //! let mut controller = ControllerConnection::new();
 //! let mut agent = AgentConnection::new(Target::here());
-//! controller.call(CallRequest {
-//!     module: Digest::of(b"some artifact"),
-//!     function: "words::count".into(),
-//!     limits: Limits::default(),
-//!     input: b"\x81\x65a b c".as_slice().into(),
-//! });
+//! let arguments = b"\x81\x65a b c".as_slice();
+//! controller.call(CallRequest::new(Digest::of(b"some artifact"), "words::count", arguments));
 //!
 //! let mut wire = Vec::new();
 //! controller.poll_transmit(&mut wire);
@@ -33,6 +29,7 @@ mod digest;
 mod error;
 mod fault;
 mod frame;
+mod grants;
 mod limits;
 mod message;
 mod outbox;
@@ -45,8 +42,9 @@ pub use digest::{Digest, Hasher, ParseDigestError};
 pub use error::ProtocolError;
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
+pub use grants::{ANY, Grants, Need, PathGrant};
 pub use limits::{LimitKind, Limits};
-pub use message::{CallId, Description, MAX_MODULE_BYTES, OutputStream, Usage};
+pub use message::{CallId, Description, Entry, MAX_MODULE_BYTES, OutputStream, Usage};
 pub use outbox::TRANSMIT_BYTES;
 pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};

@@ -24,6 +24,12 @@ pub struct Limits {
     pub stdio_bytes: u64,
     /// Wall time from the moment the agent starts the call. None by default.
     pub deadline_ms: Option<u64>,
+    /// Instructions of the guest, roughly. Not counted by default, because counting costs some of its speed.
+    pub fuel: Option<u64>,
+    /// Files, directories, sockets and pipes open at once. 256 by default.
+    pub open_files: u32,
+    /// Processes running at once. 16 by default.
+    pub children: u32,
 }
 
 impl Limits {
@@ -42,6 +48,9 @@ impl Default for Limits {
             output_bytes: 128 * MIB,
             stdio_bytes: MIB,
             deadline_ms: None,
+            fuel: None,
+            open_files: 256,
+            children: 16,
         }
     }
 }
@@ -64,15 +73,29 @@ pub enum LimitKind {
     ConcurrentCalls,
     /// Bytes of a compiled module.
     Module,
+    /// [`Limits::fuel`].
+    Fuel,
+    /// [`Limits::open_files`].
+    OpenFiles,
+    /// [`Limits::children`].
+    Children,
+    /// Streams open in one session.
+    Streams,
+    /// Memory of all calls of a session together: what their host can spare.
+    TotalMemory,
 }
 
 impl LimitKind {
     /// What the limit counts.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Memory | Self::Input | Self::Output | Self::Stack | Self::Module => "bytes",
+            Self::Memory | Self::Input | Self::Output | Self::Stack | Self::Module | Self::TotalMemory => "bytes",
             Self::Table => "elements",
             Self::ConcurrentCalls => "calls",
+            Self::Fuel => "units",
+            Self::OpenFiles => "files",
+            Self::Children => "processes",
+            Self::Streams => "streams",
         }
     }
 }
@@ -87,6 +110,11 @@ impl fmt::Display for LimitKind {
             Self::Stack => "stack",
             Self::ConcurrentCalls => "concurrent calls",
             Self::Module => "module size",
+            Self::Fuel => "fuel",
+            Self::OpenFiles => "open files",
+            Self::Children => "children",
+            Self::Streams => "streams",
+            Self::TotalMemory => "memory of all calls",
         })
     }
 }

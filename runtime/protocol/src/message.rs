@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, Fault, Limits, Target,
+    Digest, Fault, Grants, Limits, Target,
     stream::{Command, ProcessStreams, StreamEnd, StreamId},
 };
 
@@ -19,6 +19,32 @@ pub struct CallId(pub(crate) u64);
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// Where a call begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Entry {
+    /// A task, by its name, such as `words::stats::lengths`.
+    Function(String),
+    /// A program: its `_start`, with stdin, stdout and stderr on streams. What the call returns is its exit code.
+    Command {
+        /// Its arguments, the first of which is its own name.
+        arguments: Vec<String>,
+        /// Its environment, beside the variables it is granted.
+        environment: Vec<(String, String)>,
+        /// Its stdin and stdout, and its stderr. It has no terminal.
+        streams: ProcessStreams,
+    },
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Function(name) => name,
+            Self::Command { .. } => "_start",
+        })
     }
 }
 
@@ -40,6 +66,8 @@ pub struct Usage {
     pub wall_us: u64,
     /// Bytes of output beyond [`Limits::stdio_bytes`], all streams together, which were dropped.
     pub dropped_bytes: u64,
+    /// Fuel, if it was counted.
+    pub fuel: Option<u64>,
 }
 
 /// What an agent tells of the place it runs in, for people who look for what is wrong there.
@@ -76,12 +104,14 @@ impl Description {
 pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },
-    /// Run a function. `input` is the first part of an input of `input_length` bytes.
+    /// Run a function or a program. `input` is the first part of an input of `input_length` bytes.
     Call {
         id: CallId,
         module: Digest,
-        function: &'a str,
+        entry: Entry,
         limits: Limits,
+        grants: Grants,
+        seed: Option<u64>,
         input_length: u64,
         #[serde(borrow, with = "serde_bytes")]
         input: &'a [u8],

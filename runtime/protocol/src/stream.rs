@@ -47,6 +47,13 @@ pub struct ProcessStreams {
     pub terminal: Option<StreamId>,
 }
 
+impl ProcessStreams {
+    /// All of them; the one that others wait for comes last.
+    pub fn ids(&self) -> impl Iterator<Item = StreamId> + use<> {
+        [Some(self.stderr), self.terminal, Some(self.stdio)].into_iter().flatten()
+    }
+}
+
 /// Why a stream is over, in both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -47,6 +47,9 @@ pub struct Target {
     pub code: Code,
     /// Where guests have their memory.
     pub memory: Memory,
+    /// Whether code counts the fuel it uses, and computes the same everywhere, down to the bits of NaN. It costs some
+    /// speed, so agents name a target without it, and only calls that ask for it have code with it.
+    pub metered: bool,
 }
 
 /// What a module is compiled to.
@@ -74,7 +77,7 @@ pub enum Memory {
 impl Target {
     /// Code that every CPU of `platform` runs, if its agent can run machine code and has address space.
     pub fn baseline(platform: Platform) -> Self {
-        Self { platform, code: Code::Baseline, memory: Memory::Reserved }
+        Self { platform, code: Code::Baseline, memory: Memory::Reserved, metered: false }
     }
 
     /// [`baseline`](Self::baseline) of what this program runs on.
@@ -95,7 +98,8 @@ impl fmt::Display for Target {
             Memory::Reserved => "",
             Memory::Checked => "-checked",
         };
-        write!(f, "{}{code}{memory}", self.platform)
+        let metered = if self.metered { "-metered" } else { "" };
+        write!(f, "{}{code}{memory}{metered}", self.platform)
     }
 }
 
@@ -103,6 +107,10 @@ impl FromStr for Target {
     type Err = ParseTargetError;
 
     fn from_str(text: &str) -> Result<Self, ParseTargetError> {
+        let (text, metered) = match text.strip_suffix("-metered") {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
         let (text, memory) = match text.strip_suffix("-checked") {
             Some(text) => (text, Memory::Checked),
             None => (text, Memory::Reserved),
@@ -118,11 +126,11 @@ impl FromStr for Target {
             Some("pulley") => Code::Pulley,
             Some(_) => return Err(ParseTargetError),
         };
-        Ok(Self { platform: Platform::new(arch, os), code, memory })
+        Ok(Self { platform: Platform::new(arch, os), code, memory, metered })
     }
 }
 
 /// A text is no [`Target`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a target is ARCH-OS[-v2|-v3|-pulley][-checked], such as x86_64-linux-v3")]
+#[error("a target is ARCH-OS[-v2|-v3|-pulley][-checked][-metered], such as x86_64-linux-v3")]
 pub struct ParseTargetError;

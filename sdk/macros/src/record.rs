@@ -130,7 +130,7 @@ impl Cbor {
 mod tests {
     use quote::quote;
     use wxec_protocol::{
-        abi::{Function, Parameter},
+        abi::{Function, Parameter, Wants},
         cbor,
     };
 
@@ -161,6 +161,7 @@ mod tests {
                 parameters: vec![parameter("text", "String"), parameter("type", "&[u8]")],
                 returns: "Vec<(String, usize)>".into(),
                 error: Some("crate::Refusal".into()),
+                wants: Wants::default(),
             },
         );
     }
@@ -178,6 +179,7 @@ mod tests {
                 parameters: Vec::new(),
                 returns: "()".into(),
                 error: None,
+                wants: Wants::default(),
             },
         );
     }
@@ -197,6 +199,7 @@ mod tests {
                 parameters: vec![parameter("n", "u8")],
                 returns: "u8".into(),
                 error: None,
+                wants: Wants::default(),
             },
         );
     }

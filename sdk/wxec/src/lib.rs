@@ -115,7 +115,7 @@ pub use wxec_macros::main;
 /// module of the task's name may stand beside it, and documentation links to the function as ``[`count()`]``.
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
-    Digest, Frame, LimitKind, Limits, OutputStream,
-    abi::{Function, Parameter, TaskFailure},
+    Digest, Frame, Grants, LimitKind, Limits, Need, OutputStream, PathGrant,
+    abi::{Function, Parameter, TaskFailure, Wants},
     cbor,
 };

@@ -182,8 +182,9 @@ fn levels_differ_in_their_code() {
     let wasm = wat::parse_str(format!("(module {PRELUDE} {body})")).unwrap();
     let codes = [Code::Baseline, Code::V2, Code::V3, Code::Pulley];
     let platform = Platform::new("x86_64", "linux");
-    let artifact =
-        |code| compile(&wasm, &Target { platform: platform.clone(), code, memory: Memory::Reserved }).unwrap();
+    let artifact = |code| {
+        compile(&wasm, &Target { platform: platform.clone(), code, memory: Memory::Reserved, metered: false }).unwrap()
+    };
     let text = |code| contains_vex_add(&artifact(code));
     assert_eq!(codes.map(text), [false, false, true, false]);
     let digests: std::collections::HashSet<_> = codes.map(|code| Digest::of(&artifact(code))).into();

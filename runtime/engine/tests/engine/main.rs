@@ -68,8 +68,7 @@ impl Fixture {
         input: &[u8],
         output: Arc<dyn Output>,
     ) -> impl Future<Output = Completion> + Send + use<> {
-        let request =
-            Request { function: function.into(), limits: self.limits.clone(), input: Bytes::copy_from_slice(input) };
+        let request = Request { limits: self.limits.clone(), ..Request::new(function, Bytes::copy_from_slice(input)) };
         self.sandbox.run(&self.program, request, output)
     }
 

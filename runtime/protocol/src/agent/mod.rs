@@ -2,17 +2,17 @@
 
 mod streams;
 
-use std::collections::{HashMap, HashSet, VecDeque, hash_map::Entry};
+use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Fault, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Digest, Entry, Fault, Grants, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
     digest::Hasher,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
     outbox::{Outbox, Part},
-    stream::{Command, ProcessStreams, Splice, StreamId, Streams},
+    stream::{Command, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams},
 };
 
 /// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
@@ -31,8 +31,8 @@ pub struct AgentConnection {
     outbox: Outbox<Download>,
     events: VecDeque<AgentEvent>,
     greeted: bool,
-    /// Calls not yet finished.
-    open: HashSet<CallId>,
+    /// Calls not yet finished, and the streams of those that have some.
+    open: HashMap<CallId, Option<ProcessStreams>>,
     /// Calls whose input is still arriving.
     arriving: HashMap<CallId, ArrivingCall>,
     /// Artifacts asked for.
@@ -57,8 +57,10 @@ enum Download {
 #[derive(Debug)]
 struct ArrivingCall {
     module: Digest,
-    function: String,
+    entry: Entry,
     limits: Limits,
+    grants: Grants,
+    seed: Option<u64>,
     input_length: u64,
     /// Grows with what arrives: the announced length is not believed.
     input: Vec<u8>,
@@ -80,10 +82,14 @@ pub enum AgentEvent {
         id: CallId,
         /// Digest of the artifact.
         module: Digest,
-        /// Name of the task.
-        function: String,
+        /// Where it begins. The streams of a program stay open until [`AgentConnection::end_stream`].
+        entry: Entry,
         /// What it may use.
         limits: Limits,
+        /// What it may touch.
+        grants: Grants,
+        /// Whether it is to be deterministic.
+        seed: Option<u64>,
         /// Its encoded arguments, complete.
         input: Bytes,
     },
@@ -178,7 +184,7 @@ impl AgentConnection {
             outbox,
             events: VecDeque::new(),
             greeted: false,
-            open: HashSet::new(),
+            open: HashMap::new(),
             arriving: HashMap::new(),
             modules: HashMap::new(),
             arrived: HashSet::new(),
@@ -194,7 +200,7 @@ impl AgentConnection {
         if self.arrived.contains(&module) {
             return;
         }
-        if let Entry::Vacant(entry) = self.modules.entry(module) {
+        if let hash_map::Entry::Vacant(entry) = self.modules.entry(module) {
             entry.insert(ArrivingBlob::default());
             self.outbox.say(&ToController::Need { module });
         }
@@ -202,17 +208,18 @@ impl AgentConnection {
 
     /// Tells what the guest of an open call wrote.
     pub fn output(&mut self, id: CallId, stream: OutputStream, bytes: &[u8]) {
-        if self.open.contains(&id) {
+        if self.open.contains_key(&id) {
             for bytes in bytes.chunks(CHUNK_BYTES) {
                 self.outbox.say(&ToController::Output { id, stream, bytes });
             }
         }
     }
 
-    /// Ends an open call. Harmless if it has ended.
+    /// Ends an open call, and its streams once all that was sent on them is on its way. Harmless if it has ended.
     pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
-        if !self.open.remove(&id) {
-            return;
+        let Some(streams) = self.open.remove(&id) else { return };
+        for id in streams.iter().flat_map(ProcessStreams::ids) {
+            self.end_stream(id, StreamEnd::Closed);
         }
         match outcome {
             Ok(value) if value.len() > CHUNK_BYTES => self.outbox.send(Download::Result { id, usage }, value),
@@ -276,8 +283,8 @@ impl AgentConnection {
                 return Err(ProtocolError::OtherBuild { ours: BUILD, theirs: build.into() });
             }
             ToAgent::Hello { .. } => self.greeted = true,
-            ToAgent::Call { id, module, function, limits, input_length, input } => {
-                let call = ArrivingCall { module, function: function.into(), limits, input_length, input: Vec::new() };
+            ToAgent::Call { id, module, entry, limits, grants, seed, input_length, input } => {
+                let call = ArrivingCall { module, entry, limits, grants, seed, input_length, input: Vec::new() };
                 self.handle_call(id, call, input)?;
             }
             ToAgent::Input { id, bytes } => self.handle_input_part(id, bytes)?,
@@ -289,7 +296,7 @@ impl AgentConnection {
             ToAgent::Cancel { id } if self.arriving.remove(&id).is_some() => {
                 self.finish(id, Err(Fault::Cancelled), Usage::default());
             }
-            ToAgent::Cancel { id } if self.open.contains(&id) => self.events.push_back(AgentEvent::Cancel { id }),
+            ToAgent::Cancel { id } if self.open.contains_key(&id) => self.events.push_back(AgentEvent::Cancel { id }),
             ToAgent::Cancel { id } => self.stop_returning(id),
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
             ToAgent::Data { id, bytes } => {
@@ -343,11 +350,18 @@ impl AgentConnection {
     }
 
     fn handle_call(&mut self, id: CallId, call: ArrivingCall, first: &[u8]) -> Result<(), ProtocolError> {
-        if !self.open.insert(id) {
+        let streams = call.streams();
+        if self.open.insert(id, streams).is_some() {
             return Err(ProtocolError::DuplicateCall(id));
+        }
+        if let Some(ProcessStreams { stdio, stderr, .. }) = streams {
+            self.streams.open(stdio)?;
+            self.streams.open(stderr)?;
         }
         let refusal = if self.open.len() > MAX_CALLS {
             Some((LimitKind::ConcurrentCalls, MAX_CALLS as u64, self.open.len() as u64))
+        } else if streams.is_some() && self.streams.len() > MAX_STREAMS {
+            Some((LimitKind::Streams, MAX_STREAMS as u64, self.streams.len() as u64))
         } else if call.input_length > call.limits.input_bytes {
             Some((LimitKind::Input, call.limits.input_bytes, call.input_length))
         } else {
@@ -372,8 +386,8 @@ impl AgentConnection {
         if received == call.input_length
             && let Some(call) = self.arriving.remove(&id)
         {
-            let ArrivingCall { module, function, limits, input, .. } = call;
-            self.events.push_back(AgentEvent::Call { id, module, function, limits, input: input.into() });
+            let ArrivingCall { module, entry, limits, grants, seed, input, .. } = call;
+            self.events.push_back(AgentEvent::Call { id, module, entry, limits, grants, seed, input: input.into() });
         }
         Ok(())
     }
@@ -394,6 +408,15 @@ impl AgentConnection {
             return Err(ProtocolError::WrongDigest(digest));
         }
         Ok(())
+    }
+}
+
+impl ArrivingCall {
+    fn streams(&self) -> Option<ProcessStreams> {
+        match self.entry {
+            Entry::Command { streams, .. } => Some(streams),
+            Entry::Function(_) => None,
+        }
     }
 }
 

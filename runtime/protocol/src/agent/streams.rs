@@ -69,7 +69,7 @@ impl AgentConnection {
         }
         if self.streams.len() > MAX_STREAMS {
             let reason = format!("more than {MAX_STREAMS} streams are open");
-            for id in [Some(streams.stderr), streams.terminal, Some(streams.stdio)].into_iter().flatten() {
+            for id in streams.ids() {
                 self.end_stream(id, StreamEnd::Failed(reason.clone()));
             }
             return Ok(());

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Fault, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Entry, Fault, Grants, Limits, OutputStream, ProtocolError, Target, Usage,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
     outbox::{Outbox, Part, Piece},
@@ -72,12 +72,30 @@ struct OpenCall {
 pub struct CallRequest {
     /// Digest of the artifact.
     pub module: Digest,
-    /// Name of the task, such as `words::stats::lengths`.
-    pub function: String,
+    /// Where it begins. The streams of a program come from [`ControllerConnection::open_streams`].
+    pub entry: Entry,
     /// What the call may use.
     pub limits: Limits,
+    /// What the call may touch.
+    pub grants: Grants,
+    /// Makes the call deterministic: random numbers follow from this, and the clock stands still.
+    pub seed: Option<u64>,
     /// The arguments: a CBOR array, or a map by parameter name.
     pub input: Bytes,
+}
+
+impl CallRequest {
+    /// A call of a task, on the usual terms.
+    pub fn new(module: Digest, function: impl Into<String>, input: impl Into<Bytes>) -> Self {
+        Self {
+            module,
+            entry: Entry::Function(function.into()),
+            limits: Limits::default(),
+            grants: Grants::none(),
+            seed: None,
+            input: input.into(),
+        }
+    }
 }
 
 /// What the agent said.
@@ -218,8 +236,10 @@ impl ControllerConnection {
         self.outbox.say(&ToAgent::Call {
             id,
             module: request.module,
-            function: &request.function,
+            entry: request.entry,
             limits: request.limits,
+            grants: request.grants,
+            seed: request.seed,
             input_length: (first.len() + input.len()) as u64,
             input: &first,
         });

@@ -22,6 +22,11 @@ impl ControllerConnection {
         streams
     }
 
+    /// Opens the streams of a program that is about to be called.
+    pub fn open_streams(&mut self) -> ProcessStreams {
+        ProcessStreams { stdio: self.streams.open_next(), stderr: self.streams.open_next(), terminal: None }
+    }
+
     /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`](crate::ControllerEvent::Credit) adds to it.
     /// Harmless if it is closed.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) {

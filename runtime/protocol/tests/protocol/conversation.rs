@@ -1,8 +1,9 @@
 //! Greeting, calls cold and warm, modules, output, farewell.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Fault,
-    Frame, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, Target, Usage, abi::Panic,
+    AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Entry,
+    Fault, Frame, Grants, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, StreamEnd, Target, Usage,
+    abi::Panic,
 };
 
 use crate::{
@@ -17,7 +18,7 @@ fn returned(id: wxec_protocol::CallId, value: impl Into<bytes::Bytes>) -> Contro
 #[test]
 fn the_first_thing_a_controller_hears_is_what_the_agent_runs_on() {
     let platform = Platform::new("aarch64", "linux");
-    let target = Target { platform, code: Code::Pulley, memory: Memory::Checked };
+    let target = Target { platform, code: Code::Pulley, memory: Memory::Checked, metered: false };
     let mut agent = AgentConnection::new(target.clone());
     let mut controller = ControllerConnection::new();
     let mut wire = Vec::new();
@@ -40,17 +41,56 @@ fn calls_may_be_made_before_the_greeting_is_answered() {
 #[test]
 fn a_call_arrives_as_it_was_made() {
     let mut pair = Pair::new();
-    let limits =
-        Limits { memory_bytes: 1, input_bytes: 2, output_bytes: 3, stdio_bytes: 4, deadline_ms: Some(u64::MAX) };
+    let limits = Limits {
+        memory_bytes: 1,
+        input_bytes: 2,
+        output_bytes: 3,
+        stdio_bytes: 4,
+        deadline_ms: Some(u64::MAX),
+        fuel: Some(5),
+        open_files: 6,
+        children: 7,
+    };
     let module = Digest::of(b"another artifact");
+    let entry = Entry::Function("words::count".into());
+    let (grants, seed) = (Grants::none().write("/srv").run("ls").without_clock(), Some(8));
     let id = pair.controller.call(CallRequest {
         module,
-        function: "words::count".into(),
+        entry: entry.clone(),
         limits: limits.clone(),
+        grants: grants.clone(),
+        seed,
         input: "in".into(),
     });
-    let function = "words::count".into();
-    assert_eq!(pair.agent_events(), [AgentEvent::Call { id, module, function, limits, input: "in".into() }]);
+    let input = "in".into();
+    assert_eq!(pair.agent_events(), [AgentEvent::Call { id, module, entry, limits, grants, seed, input }]);
+}
+
+#[test]
+fn a_program_has_streams_until_it_ends() {
+    let mut pair = Pair::new();
+    let streams = pair.controller.open_streams();
+    let (arguments, environment) = (vec!["cat".into()], vec![("A".into(), "b".into())]);
+    let entry = Entry::Command { arguments, environment, streams };
+    let id = pair.running(CallRequest { entry, ..request("", "") });
+    pair.controller.send(streams.stdio, "in".into());
+    assert_eq!(pair.agent_events(), [AgentEvent::Data { id: streams.stdio, bytes: "in".into() }]);
+
+    pair.agent.send(streams.stdio, "out".into());
+    pair.agent.finish(id, Ok("code".into()), USAGE);
+    pair.agent.send(streams.stdio, "too late".into());
+    let mut events = pair.controller_events();
+    let returned = ControllerEvent::Returned { id, outcome: Ok("code".into()), usage: USAGE };
+    let at = events.iter().position(|event| *event == returned).expect("the call returns");
+    events.remove(at);
+    assert_eq!(
+        events,
+        [
+            ControllerEvent::Data { id: streams.stdio, bytes: "out".into() },
+            ControllerEvent::StreamClosed { id: streams.stderr, end: StreamEnd::Closed },
+            ControllerEvent::StreamClosed { id: streams.stdio, end: StreamEnd::Closed },
+        ]
+    );
 }
 
 #[test]

@@ -9,9 +9,9 @@ use allocation_counter::measure;
 use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use wxec_protocol::{
-    AgentConnection, AgentEvent, BUILD, Command, ControllerConnection, ControllerEvent, Description, Digest, Fault,
-    Limits, OutputStream, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target, Usage,
-    abi::{self, Function, Parameter, RecordError},
+    AgentConnection, AgentEvent, BUILD, Command, ControllerConnection, ControllerEvent, Description, Digest, Entry,
+    Fault, Grants, Limits, OutputStream, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target, Usage,
+    abi::{self, Function, Parameter, RecordError, Wants},
     cbor::{self, DecodeError, Items},
 };
 
@@ -119,7 +119,7 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
         1 => Just(ToAgent::Hello { build: BUILD.into() }),
         8 => (id(), digests(), ".{0,9}", limits(), length(), payloads()).prop_map(
             |(id, module, function, limits, input_length, input)| ToAgent::Call {
-                id, module, function, limits, input_length, input
+                id, module, entry: Entry::Function(function), limits, grants: Grants::none(), seed: None, input_length, input
             }
         ),
         8 => (id(), payloads()).prop_map(|(id, bytes)| ToAgent::Input { id, bytes }),
@@ -365,7 +365,7 @@ fn functions() -> impl Strategy<Value = (String, Function)> {
     (texts, parameters).prop_map(|((module, name, doc, returns, error), parameters)| {
         let path = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
         let parameters = parameters.into_iter().map(|(name, type_name)| Parameter { name, type_name }).collect();
-        (module, Function { path, name, doc, parameters, returns, error })
+        (module, Function { path, name, doc, parameters, returns, error, wants: Wants::default() })
     })
 }
 
@@ -404,6 +404,7 @@ fn a_record_that_is_cut_short_is_named() {
         parameters: Vec::new(),
         returns: String::new(),
         error: None,
+        wants: Wants { run: vec!["ls".into()], facts: true, ..Wants::default() },
     };
     let record = abi::record("", &function);
     assert_eq!(abi::functions(&record), Ok(vec![function]));

@@ -1,8 +1,8 @@
 //! A controller that breaks the rules, one at a time, and the agent that notices.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, BUILD, CHUNK_BYTES, Digest, Limits, MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS,
-    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target,
+    AgentConnection, AgentEvent, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_FRAME_BYTES, MAX_MODULE_BYTES,
+    MAX_STREAMS, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target,
 };
 
 use crate::{
@@ -36,7 +36,9 @@ fn hello() -> ToAgent {
 fn call(input_length: u64, input: &[u8]) -> ToAgent {
     let limits = Limits { input_bytes: u64::MAX, ..Limits::default() };
     let module = Digest::of(ARTIFACT);
-    ToAgent::Call { id: 0, module, function: "f".into(), limits, input_length, input: input.into() }
+    let entry = Entry::Function("f".into());
+    let input = input.into();
+    ToAgent::Call { id: 0, module, entry, limits, grants: Grants::none(), seed: None, input_length, input }
 }
 
 fn input(bytes: &[u8]) -> ToAgent {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest, Limits,
+    AgentConnection, AgentEvent, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest,
     ProcessStreams, Splice, Target, Usage,
 };
 
@@ -14,16 +14,11 @@ use crate::wire::{ToAgent, ToController, messages};
 pub(crate) const ARTIFACT: &[u8] = b"an artifact";
 
 /// What finished calls are said to have used.
-pub(crate) const USAGE: Usage = Usage { wall_us: 17, dropped_bytes: 4 };
+pub(crate) const USAGE: Usage = Usage { wall_us: 17, dropped_bytes: 4, fuel: Some(9) };
 
 /// A call of `function` of [`ARTIFACT`].
 pub(crate) fn request(function: &str, input: impl Into<Bytes>) -> CallRequest {
-    CallRequest {
-        module: Digest::of(ARTIFACT),
-        function: function.into(),
-        limits: Limits::default(),
-        input: input.into(),
-    }
+    CallRequest::new(Digest::of(ARTIFACT), function, input)
 }
 
 /// A command of these words.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ciborium::{Value, cbor};
 use wxec_protocol::{
     Code, Digest, Hasher, LimitKind, Memory, Platform, Target,
-    abi::{self, Function, Panic, Parameter, Status, TaskFailure},
+    abi::{self, Function, Panic, Parameter, Status, TaskFailure, Wants},
     cbor as codec,
 };
 
@@ -52,18 +52,20 @@ fn a_target_is_one_word_that_can_be_read_again() {
     let mut words = HashSet::new();
     for code in [Code::Baseline, Code::V2, Code::V3, Code::Pulley] {
         for memory in [Memory::Reserved, Memory::Checked] {
-            let target = Target { platform: Platform::new("x86_64", "linux"), code, memory };
-            let word = target.to_string();
-            assert!(
-                word.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)),
-                "it names directories: {word}"
-            );
-            assert_eq!(word.parse(), Ok(target));
-            words.insert(word);
+            for metered in [false, true] {
+                let target = Target { platform: Platform::new("x86_64", "linux"), code, memory, metered };
+                let word = target.to_string();
+                assert!(
+                    word.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)),
+                    "it names directories: {word}"
+                );
+                assert_eq!(word.parse(), Ok(target));
+                words.insert(word);
+            }
         }
     }
-    assert_eq!(words.len(), 8);
-    for word in ["x86_64-linux", "x86_64-linux-v3", "x86_64-linux-pulley-checked"] {
+    assert_eq!(words.len(), 16);
+    for word in ["x86_64-linux", "x86_64-linux-v3", "x86_64-linux-pulley-checked", "x86_64-linux-metered"] {
         assert!(words.contains(word), "{words:?}");
     }
 }
@@ -78,9 +80,12 @@ fn a_target_is_known_words_in_their_order() {
 
 #[test]
 fn every_limit_has_a_name_and_a_unit() {
-    use LimitKind::{ConcurrentCalls, Input, Memory, Module, Output, Stack, Table};
+    use LimitKind::{
+        Children, ConcurrentCalls, Fuel, Input, Memory, Module, OpenFiles, Output, Stack, Streams, Table, TotalMemory,
+    };
 
-    let kinds = [Memory, Input, Output, Table, Stack, ConcurrentCalls, Module];
+    let kinds =
+        [Memory, Input, Output, Table, Stack, ConcurrentCalls, Module, Fuel, OpenFiles, Children, Streams, TotalMemory];
     assert_eq!(kinds.map(|kind| kind.to_string()).iter().collect::<HashSet<_>>().len(), kinds.len());
     assert_eq!(Table.unit(), "elements");
     assert_eq!(ConcurrentCalls.unit(), "calls");
@@ -103,6 +108,7 @@ fn function(parameters: &[(&str, &str)], returns: &str, error: Option<&str>) -> 
         parameters: parameters.iter().map(parameter).collect(),
         returns: returns.into(),
         error: error.map(String::from),
+        wants: Wants::default(),
     }
 }
 

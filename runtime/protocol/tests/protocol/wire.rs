@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
-    Command, Description, Digest, Fault, Limits, OutputStream, ProcessStreams, StreamEnd, Target, Usage,
+    Command, Description, Digest, Entry, Fault, Grants, Limits, OutputStream, ProcessStreams, StreamEnd, Target, Usage,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,8 +13,10 @@ pub(crate) enum ToAgent {
     Call {
         id: u64,
         module: Digest,
-        function: String,
+        entry: Entry,
         limits: Limits,
+        grants: Grants,
+        seed: Option<u64>,
         input_length: u64,
         #[serde(with = "serde_bytes")]
         input: Vec<u8>,

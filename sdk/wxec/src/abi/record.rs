@@ -60,7 +60,7 @@ const fn put<const N: usize>(mut record: [u8; N], mut at: usize, bytes: &[u8]) -
 
 #[cfg(test)]
 mod tests {
-    use wxec_protocol::abi::{self, Function};
+    use wxec_protocol::abi::{self, Function, Wants};
 
     use super::*;
 
@@ -84,6 +84,7 @@ mod tests {
                 parameters: Vec::new(),
                 returns: "()".into(),
                 error: None,
+                wants: Wants::default(),
             };
             assert_eq!(RECORD[..], abi::record(MODULE, &function), "{} letters", $length);
             assert_eq!(abi::functions(&RECORD), Ok(vec![function]));

@@ -2,6 +2,8 @@
 //!
 //! Every pointer and length comes from the guest and is checked before a byte is touched; a lie ends the call.
 
+mod reply;
+
 use std::ops::Range;
 
 use wasmtime::{Caller, Extern, Linker, Result, format_err};
@@ -29,7 +31,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "log", log)?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
-    Ok(())
+    reply::link(linker)
 }
 
 fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {

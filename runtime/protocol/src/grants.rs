@@ -1,0 +1,308 @@
+//! What a call may touch beyond itself, and the words for what it may not.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Stands for every program, variable or place in a list of them.
+pub const ANY: &str = "*";
+
+/// What a call may touch of its host. Nothing by default, but a clock and random numbers.
+///
+/// ```
+/// use wxec_protocol::Grants;
+///
+/// let grants = Grants::none().read("/etc/os-release").run("apt-get").net("deb.debian.org:443");
+/// assert!(!grants.is_none());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Grants {
+    /// Files and directories.
+    pub paths: Vec<PathGrant>,
+    /// Programs, by name or by path; [`ANY`] is all of them.
+    pub run: Vec<String>,
+    /// Variables of the agent's environment, by name; [`ANY`] is all of them.
+    pub env: Vec<String>,
+    /// Places in the network: `NAME`, `NAME:PORT`, `ADDRESS:PORT`, `[ADDRESS]:PORT`, `*:PORT`; [`ANY`] is all of them.
+    pub net: Vec<String>,
+    /// Addresses of hosts it may call tasks on, seen from its own host; [`ANY`] is all of them.
+    pub host: Vec<String>,
+    /// What its host says of itself: names, kernel, processors, addresses.
+    pub facts: bool,
+    /// The time. On by default.
+    pub clock: bool,
+    /// Random numbers. On by default.
+    pub random: bool,
+}
+
+/// A file or directory that a call may touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathGrant {
+    /// Where it is. A relative path begins in the agent's directory.
+    pub path: String,
+    /// Where the guest finds it: usually at the same path.
+    pub guest_path: String,
+    /// Whether it may be changed as well.
+    pub write: bool,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl Grants {
+    /// A clock and random numbers, which every call has.
+    pub fn none() -> Self {
+        Self {
+            paths: Vec::new(),
+            run: Vec::new(),
+            env: Vec::new(),
+            net: Vec::new(),
+            host: Vec::new(),
+            facts: false,
+            clock: true,
+            random: true,
+        }
+    }
+
+    /// Everything the agent's account may do.
+    pub fn all() -> Self {
+        Self::none().write("/").run(ANY).env(ANY).net(ANY).host(ANY).facts()
+    }
+
+    /// Whether nothing is granted.
+    pub fn is_none(&self) -> bool {
+        *self == Self::none()
+    }
+
+    /// Grants reading a file, or a directory with all that is in it.
+    #[must_use]
+    pub fn read(self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        self.dir(path.clone(), path, false)
+    }
+
+    /// Grants reading and changing a file, or a directory with all that is in it.
+    #[must_use]
+    pub fn write(self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        self.dir(path.clone(), path, true)
+    }
+
+    /// Grants a file or directory, which the guest finds at another path.
+    #[must_use]
+    pub fn dir(mut self, path: impl Into<String>, guest_path: impl Into<String>, write: bool) -> Self {
+        self.paths.push(PathGrant { path: path.into(), guest_path: guest_path.into(), write });
+        self
+    }
+
+    /// Grants running a program, given by its name or its path.
+    #[must_use]
+    pub fn run(mut self, program: impl Into<String>) -> Self {
+        self.run.push(program.into());
+        self
+    }
+
+    /// Grants a variable of the agent's environment.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>) -> Self {
+        self.env.push(name.into());
+        self
+    }
+
+    /// Grants connections to a place, such as `example.org:443`.
+    #[must_use]
+    pub fn net(mut self, place: impl Into<String>) -> Self {
+        self.net.push(place.into());
+        self
+    }
+
+    /// Grants calling tasks on a host, given by its address as seen from the call's own host.
+    #[must_use]
+    pub fn host(mut self, address: impl Into<String>) -> Self {
+        self.host.push(address.into());
+        self
+    }
+
+    /// Grants what the host says of itself.
+    #[must_use]
+    pub fn facts(mut self) -> Self {
+        self.facts = true;
+        self
+    }
+
+    /// Takes the time away: asking for it is refused.
+    #[must_use]
+    pub fn without_clock(mut self) -> Self {
+        self.clock = false;
+        self
+    }
+
+    /// Takes random numbers away: asking for them is refused.
+    #[must_use]
+    pub fn without_random(mut self) -> Self {
+        self.random = false;
+        self
+    }
+
+    /// Adds what `other` grants. What either takes away stays away.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.paths.extend(other.paths);
+        self.run.extend(other.run);
+        self.env.extend(other.env);
+        self.net.extend(other.net);
+        self.host.extend(other.host);
+        self.facts |= other.facts;
+        self.clock &= other.clock;
+        self.random &= other.random;
+        self
+    }
+}
+
+impl Grants {
+    /// Whether `need` is granted. Paths are compared as they are written: what is a link, the host finds out.
+    pub fn covers(&self, need: &Need) -> bool {
+        let named = |list: &[String], name: &str| list.iter().any(|granted| granted == ANY || granted == name);
+        match need {
+            Need::Read(path) => self.paths.iter().any(|grant| contains(&grant.guest_path, path)),
+            Need::Write(path) => self.paths.iter().any(|grant| grant.write && contains(&grant.guest_path, path)),
+            Need::Run(program) => named(&self.run, program),
+            Need::Env(name) => named(&self.env, name),
+            Need::Net(place) => self.net.iter().any(|granted| is_in(place, granted)),
+            Need::Host(address) => named(&self.host, address),
+            Need::Facts => self.facts,
+            Need::Clock => self.clock,
+            Need::Random => self.random,
+        }
+    }
+}
+
+/// Whether `path` is `root`, or is below it.
+fn contains(root: &str, path: &str) -> bool {
+    let root = root.trim_end_matches('/');
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a place is one that is granted: the same name, and the same port if the grant names one.
+fn is_in(place: &str, granted: &str) -> bool {
+    let ((name, port), (granted_name, granted_port)) = (split_port(place), split_port(granted));
+    let same = |wanted: &str, granted: &str| granted == ANY || granted.eq_ignore_ascii_case(wanted);
+    same(name, granted_name) && granted_port.is_none_or(|granted| port.is_some_and(|port| same(port, granted)))
+}
+
+/// A place's name and its port, if it has one. Addresses with colons have brackets when a port follows.
+pub(crate) fn split_port(place: &str) -> (&str, Option<&str>) {
+    let bare = |name: &'_ str| -> usize { usize::from(name.starts_with('[') && name.ends_with(']')) };
+    let (name, port) = match place.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') || bare(name) == 1 => (name, Some(port)),
+        _ => (place, None),
+    };
+    let brackets = bare(name);
+    (&name[brackets..name.len() - brackets], port)
+}
+
+/// Something a call would have to be granted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Need {
+    /// Reading a path.
+    Read(String),
+    /// Changing a path.
+    Write(String),
+    /// Running a program.
+    Run(String),
+    /// Seeing a variable.
+    Env(String),
+    /// Connecting to a place, or looking up its name.
+    Net(String),
+    /// Calling a task on a host.
+    Host(String),
+    /// Asking the host about itself.
+    Facts,
+    /// Asking the time.
+    Clock,
+    /// Asking for random numbers.
+    Random,
+}
+
+/// The flag that grants it, as it is typed.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(path) => write!(f, "--allow-read={path}"),
+            Self::Write(path) => write!(f, "--allow-write={path}"),
+            Self::Run(program) => write!(f, "--allow-run={program}"),
+            Self::Env(name) => write!(f, "--allow-env={name}"),
+            Self::Net(place) => write!(f, "--allow-net={place}"),
+            Self::Host(address) => write!(f, "--allow-host={address}"),
+            Self::Facts => f.write_str("--allow-facts"),
+            Self::Clock => f.write_str("a clock, which --no-clock took away"),
+            Self::Random => f.write_str("random numbers, which --no-random took away"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_away_stays_away() {
+        let both = Grants::none().without_clock().read("/a").and(Grants::none().write("/b"));
+        assert!(!both.clock && both.random);
+        assert_eq!(
+            both.paths.iter().map(|grant| (&*grant.path, grant.write)).collect::<Vec<_>>(),
+            [("/a", false), ("/b", true)]
+        );
+    }
+
+    #[test]
+    fn a_path_covers_what_is_below_it() {
+        let grants = Grants::none().read("/etc/ssl/").write("/srv/app");
+        let read = |path: &str| grants.covers(&Need::Read(path.into()));
+        assert!(read("/etc/ssl") && read("/etc/ssl/certs") && read("/srv/app/x"));
+        assert!(!read("/etc") && !read("/etc/sslx") && !read("/"));
+        let write = |path: &str| grants.covers(&Need::Write(path.into()));
+        assert!(write("/srv/app/x") && !write("/etc/ssl/certs"));
+        assert!(Grants::all().covers(&Need::Write("/any".into())));
+    }
+
+    #[test]
+    fn a_place_is_a_name_and_perhaps_a_port() {
+        let covers = |granted: &str, place: &str| Grants::none().net(granted).covers(&Need::Net(place.into()));
+        for (granted, place) in [
+            ("example.org:443", "EXAMPLE.org:443"),
+            ("example.org", "example.org:80"),
+            ("example.org", "example.org"),
+            ("*:443", "other.org:443"),
+            ("*", "other.org:1"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("::1", "[::1]:80"),
+        ] {
+            assert!(covers(granted, place), "{granted} {place}");
+        }
+        for (granted, place) in [
+            ("example.org:443", "example.org:80"),
+            ("example.org:443", "example.org"),
+            ("example.org", "evil.example.org:80"),
+            ("example.org", "example.org.evil.com:80"),
+            ("*:443", "other.org:80"),
+            ("::1", "[::2]:80"),
+            ("[::1]:80", "[::1]:81"),
+        ] {
+            assert!(!covers(granted, place), "{granted} {place}");
+        }
+    }
+
+    #[test]
+    fn only_a_clock_and_random_numbers_are_nothing() {
+        assert!(Grants::default().is_none());
+        assert!(!Grants::none().without_random().is_none());
+        assert!(!Grants::none().facts().is_none());
+    }
+}
