@@ -11,7 +11,7 @@ use tokio::{sync::mpsc, task::AbortHandle};
 use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact};
 use wxec_protocol::{AgentConnection, CallId, Digest, Fault, OutputStream, Usage};
 
-use crate::store::Store;
+use crate::{processes::Drains, store::Store};
 
 /// What happens in calls, in order for each of them.
 pub(crate) enum CallEvent {
@@ -26,12 +26,15 @@ pub(crate) struct Calls {
     parked: HashMap<Digest, Vec<(CallId, Request)>>,
     /// Calls that were not done at once and run on another thread.
     running: HashMap<CallId, AbortHandle>,
+    /// What carries the output of programs that do not run yet.
+    drains: HashMap<CallId, Drains>,
     events: mpsc::UnboundedSender<CallEvent>,
 }
 
 impl Calls {
     pub(crate) fn new(sandbox: Sandbox, events: mpsc::UnboundedSender<CallEvent>) -> Self {
-        Self { sandbox, store: Store::default(), parked: HashMap::new(), running: HashMap::new(), events }
+        let store = Store::default();
+        Self { sandbox, store, parked: HashMap::new(), running: HashMap::new(), drains: HashMap::new(), events }
     }
 
     /// Runs a call, now or when its program has arrived.
@@ -71,8 +74,14 @@ impl Calls {
 
     /// Ends the calls that wait for a program which will not come.
     pub(crate) fn fail_parked(&mut self, connection: &mut AgentConnection, digest: Digest, fault: &Fault) {
-        for (id, _) in self.parked.remove(&digest).unwrap_or_default() {
-            connection.finish(id, Err(fault.clone()), Usage::default());
+        for (id, request) in self.parked.remove(&digest).unwrap_or_default() {
+            // With it go the ends of a program's pipes.
+            drop(request);
+            let completion = Completion { outcome: Err(fault.clone()), usage: Usage::default() };
+            match self.drains.remove(&id) {
+                Some(drains) => _ = tokio::spawn(drains.finish(completion)),
+                None => connection.finish(id, completion.outcome, completion.usage),
+            }
         }
     }
 
@@ -81,6 +90,7 @@ impl Calls {
         if let Some(task) = self.running.remove(&id) {
             task.abort();
         }
+        self.drains.remove(&id);
         for parked in self.parked.values_mut() {
             parked.retain(|(parked, _)| *parked != id);
         }
@@ -92,9 +102,28 @@ impl Calls {
         self.running.remove(&id);
     }
 
+    /// Runs a program, now or when it has arrived; `drains` carry what it prints.
+    pub(crate) fn start_program(
+        &mut self,
+        connection: &mut AgentConnection,
+        id: CallId,
+        module: Digest,
+        request: Request,
+        drains: Drains,
+    ) {
+        self.drains.insert(id, drains);
+        self.start(connection, id, module, request);
+    }
+
     /// Most calls are over within microseconds: those never leave this thread. The others stop at the sandbox's first
     /// tick, or where they first wait, and go on elsewhere.
     fn run(&mut self, id: CallId, program: &Program, request: Request) {
+        if let Some(drains) = self.drains.remove(&id) {
+            let call = self.sandbox.run(program, request, Arc::new(Nowhere));
+            let task = tokio::spawn(async move { drains.finish(call.await).await });
+            self.running.insert(id, task.abort_handle());
+            return;
+        }
         let output = Arc::new(CallOutput { id, events: self.events.clone() });
         let mut call = Box::pin(self.sandbox.run(program, request, output));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -123,4 +152,11 @@ impl Output for CallOutput {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
         let _ = self.events.send(CallEvent::Output { id: self.id, stream, bytes: bytes.to_vec() });
     }
+}
+
+/// A program prints into its pipes.
+struct Nowhere;
+
+impl Output for Nowhere {
+    fn write(&self, _: OutputStream, _: &[u8]) {}
 }

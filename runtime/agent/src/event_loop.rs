@@ -7,14 +7,18 @@ use tokio::{
     sync::mpsc,
     time::Instant,
 };
-use wxec_engine::{Request, Sandbox};
-use wxec_protocol::{AgentConnection, AgentEvent, Entry, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES};
+use wxec_engine::{
+    Command as GuestCommand,
+    Entry::{Program, Task},
+    Request, Sandbox,
+};
+use wxec_protocol::{AgentConnection, AgentEvent, Entry, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES, Usage};
 
 use crate::{
     blobs::Blobs,
     calls::{CallEvent, Calls},
     description::describe,
-    processes::{ProcessEvent, Processes},
+    processes::{GuestPipes, ProcessEvent, Processes},
 };
 
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
@@ -122,13 +126,28 @@ impl Agent {
     fn handle_event(&mut self, event: AgentEvent) {
         let Self { connection, calls, processes, blobs, notes, .. } = self;
         match event {
-            AgentEvent::Call { id, module, entry: Entry::Function(function), limits, grants, seed, input } => {
-                calls.start(connection, id, module, Request { function, limits, grants, seed, input });
+            AgentEvent::Call { id, module, entry, limits, grants, seed, input } => {
+                let request = |entry| Request { entry, limits, grants, seed, input };
+                match entry {
+                    Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
+                    Entry::Command { arguments, environment, streams } => {
+                        let GuestPipes { stdin, stdout, stderr, drains } = processes.join_guest(id, streams);
+                        let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
+                        calls.start_program(connection, id, module, request(Program(command)), drains);
+                    }
+                    other => {
+                        let reason = format!("an unknown way to begin a call: {other}");
+                        connection.finish(id, Err(Fault::Agent(reason)), Usage::default());
+                    }
+                }
             }
             AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
             AgentEvent::DamagedModule { digest } => calls.ask_again(connection, digest),
             AgentEvent::NoModule { digest, reason } => calls.fail_parked(connection, digest, &Fault::BadModule(reason)),
-            AgentEvent::Cancel { id } => calls.cancel(connection, id),
+            AgentEvent::Cancel { id } => {
+                calls.cancel(connection, id);
+                processes.guest_gone(id);
+            }
             AgentEvent::Start { streams, command } => processes.start(streams, &command),
             AgentEvent::Data { id, bytes } => processes.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
@@ -167,6 +186,11 @@ impl Agent {
             ProcessEvent::End { id, end } => {
                 self.processes.ended(id);
                 self.connection.end_stream(id, end);
+            }
+            ProcessEvent::Returned { call, completion } => {
+                self.processes.guest_gone(call);
+                self.calls.done(call);
+                self.connection.finish(call, completion.outcome, completion.usage);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Processes the controller starts here: the next hop of a chain, for one. Each has its streams, and none outlives the
-//! conversation.
+//! conversation. Programs that are guests have the same streams, and are ended as calls.
 
 use std::{
     collections::HashMap,
@@ -14,15 +14,19 @@ use std::{
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex},
     net::unix::pipe,
     sync::{Semaphore, mpsc, oneshot, watch},
     task::{JoinHandle, JoinSet},
     time::Instant,
 };
-use wxec_protocol::{CHUNK_BYTES, Command, ProcessStreams, STREAM_WINDOW_BYTES, StreamEnd, StreamId};
+use wxec_engine::{Completion, Reader, Writer};
+use wxec_protocol::{CHUNK_BYTES, CallId, Command, ProcessStreams, STREAM_WINDOW_BYTES, StreamEnd, StreamId};
 
 use crate::terminal::{self, Terminal};
+
+/// What a guest's pipe holds, as Linux' pipes do.
+const GUEST_PIPE_BYTES: usize = 64 << 10;
 
 /// A process has ended, and its output seems to have: another process may hold it open and write no more.
 const DRAIN_WITHIN: Duration = Duration::from_millis(500);
@@ -46,6 +50,8 @@ pub(crate) enum ProcessEvent {
     Finished { id: StreamId },
     /// One of its streams is over.
     End { id: StreamId, end: StreamEnd },
+    /// A guest that is a program has ended, and all it wrote was told before.
+    Returned { call: CallId, completion: Completion },
 }
 
 type Events = mpsc::UnboundedSender<ProcessEvent>;
@@ -58,6 +64,34 @@ pub(crate) struct Processes {
     streams: HashMap<StreamId, Pipes>,
     /// Processes nobody wants any more, on their way out.
     ending: JoinSet<()>,
+    /// The streams of guests.
+    guests: HashMap<CallId, ProcessStreams>,
+}
+
+/// A guest's ends of its streams.
+pub(crate) struct GuestPipes {
+    pub(crate) stdin: Reader,
+    pub(crate) stdout: Writer,
+    pub(crate) stderr: Writer,
+    pub(crate) drains: Drains,
+}
+
+/// What carries a guest's output to the controller. It is to be kept until the guest is gone.
+pub(crate) struct Drains {
+    call: CallId,
+    tasks: Vec<JoinHandle<()>>,
+    events: Events,
+    _runs: watch::Sender<Option<Instant>>,
+}
+
+impl Drains {
+    /// Tells how the guest ended, once everything it wrote has been told. That takes as long as the controller does.
+    pub(crate) async fn finish(self, completion: Completion) {
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let _ = self.events.send(ProcessEvent::Returned { call: self.call, completion });
+    }
 }
 
 struct Running {
@@ -86,7 +120,13 @@ impl Drop for Pipes {
 
 impl Processes {
     pub(crate) fn new(events: Events) -> Self {
-        Self { events, running: HashMap::new(), streams: HashMap::new(), ending: JoinSet::new() }
+        Self {
+            events,
+            running: HashMap::new(),
+            streams: HashMap::new(),
+            ending: JoinSet::new(),
+            guests: HashMap::new(),
+        }
     }
 
     pub(crate) fn start(&mut self, streams: ProcessStreams, command: &Command) {
@@ -155,6 +195,28 @@ impl Processes {
             held_open = Some(open);
         }
         Ok(Supervision { exited, outputs, _held_open: held_open })
+    }
+
+    /// Joins a guest to the streams of its call.
+    pub(crate) fn join_guest(&mut self, call: CallId, streams: ProcessStreams) -> GuestPipes {
+        // Of each pair one direction is used: dropping one end of it ends the other.
+        let (stdin, writer) = duplex(GUEST_PIPE_BYTES);
+        let (out_reader, stdout) = duplex(GUEST_PIPE_BYTES);
+        let (err_reader, stderr) = duplex(GUEST_PIPE_BYTES);
+        let (runs, exit) = watch::channel(None);
+        self.feed(streams.stdio, writer);
+        let tasks =
+            vec![self.drain(streams.stdio, out_reader, exit.clone()), self.drain(streams.stderr, err_reader, exit)];
+        self.guests.insert(call, streams);
+        let drains = Drains { call, tasks, events: self.events.clone(), _runs: runs };
+        GuestPipes { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), drains }
+    }
+
+    /// A guest is gone: so are its pipes.
+    pub(crate) fn guest_gone(&mut self, call: CallId) {
+        if let Some(streams) = self.guests.remove(&call) {
+            streams.ids().for_each(|id| _ = self.streams.remove(&id));
+        }
     }
 
     /// Has `writer` get what the controller sends on a stream.

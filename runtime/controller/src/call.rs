@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_build::Origin;
 use wxec_protocol::{
-    CallRequest, Fault, Limits,
+    CallRequest, Fault, Limits, Target,
     abi::TaskFailure,
     cbor::{self, DecodeError, EncodeError},
 };
@@ -25,7 +25,7 @@ use crate::{
     module::{Artifact, Module, ModuleError},
     output::Lines,
     runtime::Background,
-    session::{Reply, Session},
+    session::{OpenCall, Reply, Session},
 };
 
 /// The agent enforces a call's deadline; this end waits so much longer for its answer to arrive.
@@ -71,7 +71,7 @@ pub struct TaskCall<T, E> {
 }
 
 #[derive(Clone)]
-enum Source {
+pub(crate) enum Source {
     Task(Origin),
     Module(Module),
 }
@@ -232,7 +232,10 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
         let (session, artifact) = match ready(&host, &call.source) {
             Some(ready) => ready,
             // Whoever polls us may have no runtime; connecting and building need ours.
-            None => Background::new(prepare(host.clone(), call.source.clone())).await.map_err(failed)?,
+            None => {
+                let prepared = prepare(host.clone(), call.source.clone(), false);
+                Background::new(prepared).await.map_err(failed)?
+            }
         };
         let request = CallRequest {
             limits: call.options.limits.clone(),
@@ -269,16 +272,21 @@ fn ready(host: &Host, source: &Source) -> Option<(Session, Artifact)> {
 }
 
 /// Connects while the module is being built; whichever fails first ends both.
-async fn prepare<E: Send + 'static>(host: Host, source: Source) -> Result<(Session, Artifact), CallErrorKind<E>> {
+pub(crate) async fn prepare<E: Send + 'static>(
+    host: Host,
+    source: Source,
+    metered: bool,
+) -> Result<(Session, Artifact), CallErrorKind<E>> {
     let session = async { host.session().await.map_err(CallErrorKind::Unreachable) };
     let module = async { source.module().await.map_err(CallErrorKind::Module) };
     let (session, module) = tokio::try_join!(session, module)?;
-    let artifact = module.artifact(&session.target).await.map_err(CallErrorKind::Module)?;
+    let target = Target { metered, ..session.target.clone() };
+    let artifact = module.artifact(&target).await.map_err(CallErrorKind::Module)?;
     Ok((session, artifact))
 }
 
 /// The call's reply, or its deadline if no reply came in time.
-async fn answer(open: crate::session::OpenCall, limits: &Limits) -> Result<Reply, Duration> {
+pub(crate) async fn answer(open: OpenCall, limits: &Limits) -> Result<Reply, Duration> {
     let Some(deadline) = limits.deadline() else { return Ok(open.returned().await) };
     let timed = Background::new(async move {
         let limit = deadline.saturating_add(ANSWER_GRACE);

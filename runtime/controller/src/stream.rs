@@ -106,6 +106,11 @@ impl StreamReader {
     pub(crate) fn new(id: StreamId, commands: StreamCommands, inbox: Arc<Inbox>) -> Self {
         Self { id, commands, inbox }
     }
+
+    /// Nobody reads on: whoever writes at the other end finds that out.
+    pub(crate) fn close(self) {
+        self.commands.send(StreamCommand::Close { id: self.id });
+    }
 }
 
 impl AsyncRead for StreamReader {

@@ -15,15 +15,38 @@ use crate::{
     program::Program,
     sandbox::Sandbox,
     supervisor::supervise,
+    wasi::{self, Reader, World, Writer},
 };
 
 /// Guests see the length of their input as a `u32`.
 const MAX_INPUT_BYTES: u64 = u32::MAX as u64;
 
+/// Where a call begins.
+pub enum Entry {
+    /// A task, by its name, such as `words::count`: an export's name without its prefix.
+    Task(String),
+    /// A program: the export `_start`. Its value is the CBOR of an [`Exit`](wxec_protocol::abi::Exit).
+    Program(Command),
+}
+
+/// What a program finds when it starts.
+pub struct Command {
+    /// Its arguments, the first of which is its own name.
+    pub arguments: Vec<String>,
+    /// Its environment, beside the variables it is granted.
+    pub environment: Vec<(String, String)>,
+    /// What it reads.
+    pub stdin: Reader,
+    /// What it prints goes here. It waits while this takes nothing.
+    pub stdout: Writer,
+    /// Where its complaints go. It waits while this takes nothing.
+    pub stderr: Writer,
+}
+
 /// What to run, and on what terms.
 pub struct Request {
-    /// Name of the task, such as `words::count`: an export's name without its prefix.
-    pub function: String,
+    /// Where the call begins.
+    pub entry: Entry,
     /// What the call may use.
     pub limits: Limits,
     /// What the call may touch.
@@ -38,7 +61,7 @@ impl Request {
     /// A call of a task, on the usual terms.
     pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
         let (limits, grants) = (Limits::default(), Grants::none());
-        Self { function: function.into(), limits, grants, seed: None, input: input.into() }
+        Self { entry: Entry::Task(function.into()), limits, grants, seed: None, input: input.into() }
     }
 }
 
@@ -63,20 +86,36 @@ pub(crate) async fn run(sandbox: Sandbox, program: Program, request: Request, ou
 }
 
 async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio: Arc<Stdio>) -> Result<Bytes, Fault> {
-    let function = program.function(&request.function)?;
+    let function = match &request.entry {
+        Entry::Task(name) => program.function(name)?,
+        Entry::Program(_) => program.start()?,
+    };
+    let is_program = matches!(request.entry, Entry::Program(_));
     let length = request.input.len() as u64;
     if length > MAX_INPUT_BYTES {
         return Err(LimitHit { which: LimitKind::Input, limit: MAX_INPUT_BYTES, asked: length }.into());
     }
 
     let _slot = sandbox.slot().await;
-    let mut store = sandbox.store(Guest::new(request, stdio));
+    let world = World::new(&request.grants, program.uses_files()).await;
+    let mut store = sandbox.store(Guest::new(request, world, stdio));
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
 
+    if is_program {
+        let ended = start(&mut store, program, function).await;
+        let exit_code = match &ended {
+            Ok(()) => 0,
+            Err(error) => match wasi::exit_code(error) {
+                Some(code) => code,
+                None => return Err(fault::from_error(error, store.into_data())),
+            },
+        };
+        return Ok(store.into_data().exit(exit_code));
+    }
     match call(&mut store, program, function).await {
         Ok(code) => store.into_data().finish(code),
         Err(error) => Err(fault::from_error(&error, store.into_data())),
@@ -89,6 +128,11 @@ async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExpo
         export::<()>(store, &instance, initialize)?.call_async(&mut *store, ()).await?;
     }
     export(store, &instance, function)?.call_async(store, ()).await
+}
+
+async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<()> {
+    let instance = program.pre.instantiate_async(&mut *store).await?;
+    export(store, &instance, start)?.call_async(store, ()).await
 }
 
 fn export<R: WasmResults>(

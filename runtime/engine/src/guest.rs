@@ -6,11 +6,18 @@ use bytes::Bytes;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wxec_protocol::{
     Fault, Grants, Limits,
-    abi::{HostError, Panic, Status, TaskFailure},
+    abi::{Exit, HostError, Panic, Status, TaskFailure},
     cbor,
 };
 
-use crate::{call::Request, fault, limits::Growth, output::Stdio, refusal::Refusal, wasi};
+use crate::{
+    call::{Entry, Request},
+    fault,
+    limits::Growth,
+    output::Stdio,
+    refusal::Refusal,
+    wasi::{Places, World},
+};
 
 /// What a guest's store holds beside the guest. Fresh for each call.
 pub(crate) struct Guest {
@@ -28,11 +35,19 @@ pub(crate) struct Guest {
     pub(crate) reply: Vec<u8>,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
+    /// What was granted of this host's files.
+    pub(crate) places: Places,
+    /// Files and directories the guest has open.
+    pub(crate) open_files: u32,
 }
 
 impl Guest {
-    pub(crate) fn new(request: Request, stdio: Arc<Stdio>) -> Self {
-        let Request { limits, grants, input, .. } = request;
+    pub(crate) fn new(request: Request, world: World, stdio: Arc<Stdio>) -> Self {
+        let Request { entry, limits, grants, input, .. } = request;
+        let (wasi, places) = match entry {
+            Entry::Task(_) => world.task(&stdio),
+            Entry::Program(command) => world.program(command),
+        };
         Self {
             input,
             output: Vec::new(),
@@ -44,7 +59,9 @@ impl Guest {
             grants,
             refused: None,
             reply: Vec::new(),
-            wasi: wasi::context(&stdio),
+            wasi,
+            places,
+            open_files: 0,
             stdio,
         }
     }
@@ -54,6 +71,15 @@ impl Guest {
         let error = refusal.describe();
         self.refused = Some(refusal);
         error
+    }
+
+    /// What the call of a program returns that exited with `code`.
+    pub(crate) fn exit(self, code: i32) -> Bytes {
+        let needs = match self.refused {
+            Some(Refusal::Denied(need)) if code != 0 => vec![need],
+            _ => Vec::new(),
+        };
+        cbor::encode(&Exit { code, needs }).expect("numbers and texts always encode").into()
     }
 
     /// What the call returns after its function returned `code`.

@@ -5,7 +5,7 @@
 //! `compile`, `compile` makes artifacts. Both share one configuration, because wasmtime loads only what was compiled
 //! with the very settings it runs with.
 //!
-//! This crate opens no file, reads no environment and writes to no stream of its process.
+//! This crate opens no file and reads no variable that a call was not granted, and writes to no stream of its process.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -58,10 +58,11 @@ mod ticker;
 mod wasi;
 
 pub use artifact::{VerifiedArtifact, WrongDigest};
-pub use call::{Completion, Request};
+pub use call::{Command, Completion, Entry, Request};
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, MAX_WASM_BYTES, compile};
 pub use config::MAX_RUNNING;
 pub use output::Output;
 pub use program::Program;
 pub use sandbox::{EngineError, Sandbox};
+pub use wasi::{Reader, Writer};

@@ -10,7 +10,14 @@ use crate::{
     fault,
     guest::Guest,
     output::{Output, Stdio},
+    wasi::World,
 };
+
+/// The export that is a program's `main`.
+const START: &str = "_start";
+
+/// The import by which every WASI library finds the directories that were opened for it.
+const PREOPENS: &str = "fd_prestat_get";
 
 /// An artifact that is loaded and linked: what [`Sandbox::run`](crate::Sandbox::run) runs. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +31,10 @@ struct Exports {
     functions: HashMap<String, ModuleExport>,
     /// Prepares a library's memory, for instance by running constructors.
     initialize: Option<ModuleExport>,
+    /// Runs a program.
+    start: Option<ModuleExport>,
+    /// It imports functions that look up paths.
+    uses_files: bool,
 }
 
 impl Program {
@@ -43,6 +54,16 @@ impl Program {
         self.exports.functions.get(name).ok_or_else(|| Fault::NoSuchFunction { function: name.to_owned() })
     }
 
+    /// Where a program begins.
+    pub(crate) fn start(&self) -> Result<&ModuleExport, Fault> {
+        self.exports.start.as_ref().ok_or_else(|| Fault::NoSuchFunction { function: START.to_owned() })
+    }
+
+    /// Whether it can ask for files.
+    pub(crate) fn uses_files(&self) -> bool {
+        self.exports.uses_files
+    }
+
     /// What must run before any task, if the module says so.
     pub(crate) fn initialize(&self) -> Option<&ModuleExport> {
         self.exports.initialize.as_ref()
@@ -51,7 +72,8 @@ impl Program {
 
 impl Exports {
     fn of(module: &Module) -> Result<Self, Fault> {
-        let mut exports = Self { functions: HashMap::new(), initialize: None };
+        let uses_files = module.imports().any(|import| import.name() == PREOPENS);
+        let mut exports = Self { functions: HashMap::new(), initialize: None, start: None, uses_files };
         for export in module.exports() {
             let name = export.name();
             let index = || module.get_export_index(name).expect("the module just named it");
@@ -61,6 +83,8 @@ impl Exports {
             } else if name == "_initialize" {
                 check(name, &export.ty(), "nothing", <[_]>::is_empty)?;
                 exports.initialize = Some(index());
+            } else if name == START && check(name, &export.ty(), "nothing", <[_]>::is_empty).is_ok() {
+                exports.start = Some(index());
             }
         }
         Ok(exports)
@@ -79,7 +103,7 @@ fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> b
 
 fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     // The linker only answers in the presence of a store.
-    let nobody = Guest::new(Request::new("", ""), Arc::new(Stdio::new(Arc::new(Nowhere), 0)));
+    let nobody = Guest::new(Request::new("", ""), World::empty(), Arc::new(Stdio::new(Arc::new(Nowhere), 0)));
     let mut store = Store::new(module.engine(), nobody);
     module
         .imports()

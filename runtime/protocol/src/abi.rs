@@ -86,6 +86,16 @@ pub struct Panic {
     pub column: u32,
 }
 
+/// How a program ended by itself: the CBOR of what its call returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Its exit code.
+    pub code: i32,
+    /// What it was refused last for want of a grant, unless it ended well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
 /// Why the host did not do what a guest asked it for: the CBOR of the reply to a capability call that returned
 /// [`REFUSED`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

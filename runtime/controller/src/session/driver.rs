@@ -14,11 +14,14 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    CallId, ControllerConnection, ControllerEvent, Description, Digest, ProcessStreams, ProtocolError,
+    CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, ProcessStreams, ProtocolError,
     STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
 };
 
-use super::{Command, Loss, NewCall, Process, ProcessHandle, Reply, Shared, Source, StreamCommand, StreamCommands};
+use super::{
+    Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Shared, Source, StreamCommand,
+    StreamCommands,
+};
 use crate::{
     output::Lines,
     runtime,
@@ -203,11 +206,16 @@ impl Driver {
     fn handle_command(&mut self, command: Option<Command>, waiting: &mut Vec<oneshot::Sender<()>>) -> ControlFlow<()> {
         match command {
             Some(Command::Call(call)) => {
-                let NewCall { key, request, artifact, output, reply } = *call;
-                let module = request.module;
-                let id = self.connection.call(request);
-                self.keys.insert(key, id);
-                self.calls.insert(id, PendingCall { key, module, artifact, output, reply });
+                self.make_call(*call);
+                ControlFlow::Continue(())
+            }
+            Some(Command::Run { mut call, command: ProgramCommand { arguments, environment }, started }) => {
+                let streams = self.connection.open_streams();
+                call.request.entry = Entry::Command { arguments, environment, streams };
+                let (reader, writer) = self.open(streams.stdio, None);
+                let (stderr, _) = self.open(streams.stderr, None);
+                let _ = started.send((reader, writer, stderr));
+                self.make_call(*call);
                 ControlFlow::Continue(())
             }
             Some(Command::Cancel { key }) => {
@@ -259,6 +267,13 @@ impl Driver {
                 ControlFlow::Break(())
             }
         }
+    }
+
+    fn make_call(&mut self, NewCall { key, request, artifact, output, reply }: NewCall) {
+        let module = request.module;
+        let id = self.connection.call(request);
+        self.keys.insert(key, id);
+        self.calls.insert(id, PendingCall { key, module, artifact, output, reply });
     }
 
     /// Whether the agent has said goodbye.

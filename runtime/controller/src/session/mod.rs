@@ -48,14 +48,39 @@ struct Shared {
 
 enum Command {
     Call(Box<NewCall>),
-    Cancel { key: u64 },
-    Provide { module: Digest, from: Source },
-    Start { command: ProcessCommand, terminal: bool, started: oneshot::Sender<Process> },
+    Run {
+        call: Box<NewCall>,
+        command: ProgramCommand,
+        started: oneshot::Sender<(StreamReader, StreamWriter, StreamReader)>,
+    },
+    Cancel {
+        key: u64,
+    },
+    Provide {
+        module: Digest,
+        from: Source,
+    },
+    Start {
+        command: ProcessCommand,
+        terminal: bool,
+        started: oneshot::Sender<Process>,
+    },
     Stream(StreamCommand),
-    AskBlob { digest: Digest, answer: oneshot::Sender<bool> },
-    SendBlob { digest: Digest, blob: Bytes, answer: oneshot::Sender<bool> },
-    Describe { answer: oneshot::Sender<Description> },
-    Close { done: oneshot::Sender<()> },
+    AskBlob {
+        digest: Digest,
+        answer: oneshot::Sender<bool>,
+    },
+    SendBlob {
+        digest: Digest,
+        blob: Bytes,
+        answer: oneshot::Sender<bool>,
+    },
+    Describe {
+        answer: oneshot::Sender<Description>,
+    },
+    Close {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// Who sends an artifact to the agent.
@@ -127,6 +152,20 @@ struct NewCall {
     reply: oneshot::Sender<Reply>,
 }
 
+/// What a program finds when it starts, beside its streams.
+pub(crate) struct ProgramCommand {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// A program under way. Dropping its call ends it.
+pub(crate) struct RunningProgram {
+    pub(crate) call: OpenCall,
+    pub(crate) reader: StreamReader,
+    pub(crate) writer: StreamWriter,
+    pub(crate) stderr: StreamReader,
+}
+
 /// How a call ended.
 pub(crate) type Reply = Result<(Result<Bytes, Fault>, Usage), Loss>;
 
@@ -172,12 +211,32 @@ impl Session {
     }
 
     pub(crate) fn call(&self, artifact: &Artifact, call: CallRequest, output: Lines) -> OpenCall {
+        let (call, open) = self.new_call(artifact, call, output);
+        // A driver that is gone drops the message, and with it the sender of the reply: the call is lost.
+        let _ = self.commands.send(Command::Call(call));
+        open
+    }
+
+    fn new_call(&self, artifact: &Artifact, call: CallRequest, output: Lines) -> (Box<NewCall>, OpenCall) {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         let (reply, receiver) = oneshot::channel();
         let call = NewCall { key, request: call, artifact: artifact.bytes.clone(), output, reply };
-        // A driver that is gone drops the message, and with it the sender of the reply: the call is lost.
-        let _ = self.commands.send(Command::Call(Box::new(call)));
-        OpenCall { reply: receiver, cancel: Some((key, self.commands.clone())) }
+        (Box::new(call), OpenCall { reply: receiver, cancel: Some((key, self.commands.clone())) })
+    }
+
+    /// Runs a program on the terms of `call`.
+    pub(crate) async fn run(
+        &self,
+        artifact: &Artifact,
+        call: CallRequest,
+        command: ProgramCommand,
+        output: Lines,
+    ) -> Result<RunningProgram, SessionEnded> {
+        let (call, open) = self.new_call(artifact, call, output);
+        let (started, streams) = oneshot::channel();
+        let _ = self.commands.send(Command::Run { call, command, started });
+        let (reader, writer, stderr) = streams.await.map_err(|_| SessionEnded)?;
+        Ok(RunningProgram { call: open, reader, writer, stderr })
     }
 
     /// Starts a process on the other machine.

@@ -1,0 +1,276 @@
+//! Programs on a host: modules that have a `main` and talk through stdin, stdout and stderr, as processes do.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use wxec_protocol::{CallRequest, Fault, Grants, Limits, OutputStream, abi::Exit, cbor};
+
+use crate::{
+    call::{Source, answer, prepare},
+    error::{CallError, CallErrorKind, Phase},
+    host::{Host, Operation},
+    module::Module,
+    output::Lines,
+    runtime,
+    session::{ProgramCommand, RunningProgram},
+    stream::{StreamReader, StreamWriter},
+};
+
+/// Output that a program is given to keep, of each of its two streams. More ends it.
+const MAX_COLLECTED_BYTES: u64 = 128 << 20;
+
+/// What is read of a stream at once.
+const PART_BYTES: usize = 64 << 10;
+
+/// A module to run as a program on a host, and what it finds there. Nothing happens until it is [run](Self::run).
+///
+/// ```no_run
+/// use wxec_controller::{Grants, Host, Module};
+///
+/// let host = Host::new("web1")?;
+/// let grep = Module::from_file("grep.wasm")?;
+/// let found = host.program(&grep).args(["-r", "error", "/var/log"]).grant(Grants::none().read("/var/log")).output("").wait()?;
+/// println!("{}: {}", found.exit.code, String::from_utf8_lossy(&found.stdout));
+/// # Ok::<(), wxec_controller::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a program does nothing until it is run"]
+pub struct Program {
+    host: Host,
+    module: Module,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    grants: Grants,
+    limits: Limits,
+    seed: Option<u64>,
+}
+
+/// Where a program's stdin, stdout and stderr lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attach {
+    /// To this process' own.
+    Terminal,
+    /// Its output to the host's listener, line by line; it has nothing to read.
+    Listener,
+}
+
+/// How a program ended, and what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProgramOutput {
+    /// How it ended.
+    pub exit: Exit,
+    /// What it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub stderr: Vec<u8>,
+}
+
+impl Host {
+    /// Pairs this host with a module that is a program. Does no I/O.
+    pub fn program(&self, module: &Module) -> Program {
+        Program {
+            host: self.clone(),
+            module: module.clone(),
+            arguments: vec![module.name().to_owned()],
+            environment: Vec::new(),
+            grants: Grants::none(),
+            limits: Limits::default(),
+            seed: None,
+        }
+    }
+}
+
+impl Program {
+    /// Its own name, which is the first of its arguments. The module's name if it is not set.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.arguments[0] = name.into();
+        self
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of its environment, which is empty otherwise.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds to what it may touch.
+    pub fn grant(mut self, grants: Grants) -> Self {
+        self.grants = self.grants.and(grants);
+        self
+    }
+
+    /// What it may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits` has a deadline itself.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
+        self.limits = Limits { deadline_ms, ..limits };
+        self
+    }
+
+    /// Ends the program if it still runs `after` it was started.
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.limits.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Makes it deterministic: random numbers follow from `seed`, and the clock stands still.
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn run(self, attach: Attach) -> Operation<Result<Exit, CallError>> {
+        let (name, handler) = (self.host.shared_name(), self.host.output());
+        Operation::new(async move {
+            let lines = || Lines::new(name.clone(), handler.clone());
+            match attach {
+                Attach::Terminal => {
+                    self.drive(
+                        tokio::io::stdin(),
+                        Sink::File(Box::new(tokio::io::stdout())),
+                        Sink::File(Box::new(tokio::io::stderr())),
+                    )
+                    .await
+                }
+                Attach::Listener => {
+                    let sink = |stream| Sink::Lines(lines(), stream);
+                    self.drive(tokio::io::empty(), sink(OutputStream::Stdout), sink(OutputStream::Stderr)).await
+                }
+            }
+            .map(|(exit, ..)| exit)
+        })
+    }
+
+    /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of each stream.
+    pub fn output(self, input: impl Into<Bytes>) -> Operation<Result<ProgramOutput, CallError>> {
+        let input = io::Cursor::new(input.into());
+        Operation::new(async move {
+            let sink = || Sink::Kept(Vec::new());
+            let (exit, stdout, stderr) = self.drive(input, sink(), sink()).await?;
+            Ok(ProgramOutput { exit, stdout: stdout.into_kept(), stderr: stderr.into_kept() })
+        })
+    }
+
+    async fn drive(
+        self,
+        stdin: impl AsyncRead + Send + Unpin + 'static,
+        stdout: Sink,
+        stderr: Sink,
+    ) -> Result<(Exit, Sink, Sink), CallError> {
+        let Self { host, module, arguments, environment, grants, limits, seed } = self;
+        let (name, output) = (host.shared_name(), host.output());
+        let failed = |kind| CallError::new(name.clone(), kind);
+        let (session, artifact) =
+            prepare(host, Source::Module(module), seed.is_some() || limits.fuel.is_some()).await.map_err(failed)?;
+        let request = CallRequest { limits: limits.clone(), grants, seed, ..CallRequest::new(artifact.digest, "", "") };
+        let command = ProgramCommand { arguments, environment };
+        let running = session.run(&artifact, request, command, Lines::new(name.clone(), output)).await;
+        let RunningProgram { call, reader, writer, stderr: errors } = running
+            .map_err(|ended| failed(CallErrorKind::Lost { reason: ended.to_string(), stderr_tail: String::new() }))?;
+        // Reading stdin may never end: nobody waits for that.
+        let _feeding = AbortOnDrop(runtime::spawn(feed(stdin, writer)));
+        let drained = async { tokio::join!(drain(reader, stdout), drain(errors, stderr)) };
+        let mut drained = AbortOnDrop(runtime::spawn(drained));
+        let reply = answer(call, &limits).await;
+        let outcome = match reply {
+            Ok(Ok((outcome, _))) => outcome,
+            Ok(Err(loss)) => {
+                return Err(failed(CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }));
+            }
+            Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),
+        };
+        let exit = match outcome {
+            Ok(exit) => cbor::decode(&exit).map_err(|error| failed(CallErrorKind::Decode(error)))?,
+            Err(Fault::NoSuchFunction { .. }) => {
+                let reason = "it is no program: it exports no `_start`".into();
+                return Err(failed(CallErrorKind::BadModule(reason)));
+            }
+            Err(fault) => return Err(failed(CallErrorKind::from_fault(fault))),
+        };
+        let (stdout, stderr) =
+            (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+        Ok((exit, stdout, stderr))
+    }
+}
+
+/// Where a stream of a program ends.
+enum Sink {
+    File(Box<dyn AsyncWrite + Send + Unpin>),
+    Lines(Lines, OutputStream),
+    Kept(Vec<u8>),
+}
+
+impl Sink {
+    async fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => {
+                file.write_all(bytes).await?;
+                file.flush().await
+            }
+            Self::Lines(lines, stream) => {
+                lines.write(*stream, bytes);
+                Ok(())
+            }
+            Self::Kept(kept) if (kept.len() + bytes.len()) as u64 > MAX_COLLECTED_BYTES => {
+                Err(io::ErrorKind::FileTooLarge.into())
+            }
+            Self::Kept(kept) => {
+                kept.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn into_kept(self) -> Vec<u8> {
+        match self {
+            Self::Kept(kept) => kept,
+            _ => Vec::new(),
+        }
+    }
+}
+
+async fn feed(mut stdin: impl AsyncRead + Unpin, mut writer: StreamWriter) {
+    let mut part = vec![0; PART_BYTES];
+    while let Ok(length @ 1..) = stdin.read(&mut part).await {
+        // A program that takes nothing more may go on all the same.
+        if writer.write_all(&part[..length]).await.is_err() {
+            return;
+        }
+    }
+    let _ = writer.shutdown().await;
+}
+
+/// Takes what a program writes until it ends. If nobody wants it any more, the program finds its pipe broken.
+async fn drain(mut reader: StreamReader, mut sink: Sink) -> Sink {
+    let mut part = vec![0; PART_BYTES];
+    while let Ok(length @ 1..) = reader.read(&mut part).await {
+        if sink.take(&part[..length]).await.is_err() {
+            reader.close();
+            break;
+        }
+    }
+    sink
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,102 @@
+//! WASI preview 1 for guests. Everything of wasmtime-wasi stays in here.
+//!
+//! A task has a closed stdin, and stdout and stderr that keep to limits; a program has pipes, arguments and an
+//! environment. Both have the files they are granted.
+
+mod places;
+mod preview1;
+mod stdio;
+
+use std::sync::Arc;
+
+use wasmtime::{Linker, Result};
+use wasmtime_wasi::{
+    I32Exit, WasiCtxBuilder,
+    p1::{WasiP1Ctx, wasi_snapshot_preview1},
+};
+use wxec_protocol::{ANY, Grants};
+
+pub(crate) use self::places::Places;
+use self::stdio::{Pipe, TaskOutput};
+pub use self::stdio::{Reader, Writer};
+use crate::{call::Command, guest::Guest, output::Stdio};
+
+/// What one `random_get` may ask for: the host makes the bytes before it copies them. 64 MiB is wasmtime's default.
+const MAX_RANDOM_BYTES: u64 = 16 << 20;
+
+/// Gives guests the imports of `wasi_snapshot_preview1`. They are linked async, so that dropping a call ends them.
+pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
+    wasi_snapshot_preview1::add_to_linker(linker, |guest| guest)
+}
+
+/// The world of one guest.
+pub(crate) struct World {
+    builder: WasiCtxBuilder,
+    pub(crate) places: Places,
+}
+
+impl World {
+    /// A world with nothing in it.
+    pub(crate) fn empty() -> Self {
+        let mut builder = WasiCtxBuilder::new();
+        builder.max_random_size(MAX_RANDOM_BYTES);
+        Self { builder, places: Places::default() }
+    }
+
+    /// A world with what is granted of this host's environment, and of its files if the guest can ask for any.
+    pub(crate) async fn new(grants: &Grants, uses_files: bool) -> Self {
+        let Self { mut builder, places } = Self::empty();
+        for (name, value) in granted_environment(&grants.env) {
+            builder.env(name, value);
+        }
+        if !uses_files {
+            return Self { builder, places };
+        }
+        if grants.paths.is_empty() {
+            let places = Places::open(&mut builder, &[]);
+            return Self { builder, places };
+        }
+        // Disks may be slow, and far away.
+        let paths = grants.paths.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let places = Places::open(&mut builder, &paths);
+            Self { builder, places }
+        });
+        opened.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+    }
+
+    /// The world of a task.
+    pub(crate) fn task(mut self, stdio: &Arc<Stdio>) -> (WasiP1Ctx, Places) {
+        self.builder
+            .stdout(TaskOutput { stdio: stdio.clone(), print: Stdio::stdout })
+            .stderr(TaskOutput { stdio: stdio.clone(), print: Stdio::stderr });
+        (self.builder.build_p1(), self.places)
+    }
+
+    /// The world of a program.
+    pub(crate) fn program(mut self, command: Command) -> (WasiP1Ctx, Places) {
+        let Command { arguments, environment, stdin, stdout, stderr } = command;
+        self.builder
+            .args(&arguments)
+            .envs(&environment)
+            .stdin(Pipe::new(stdin))
+            .stdout(Pipe::new(stdout))
+            .stderr(Pipe::new(stderr));
+        (self.builder.build_p1(), self.places)
+    }
+}
+
+fn granted_environment(names: &[String]) -> Vec<(String, String)> {
+    if names.iter().any(|name| name == ANY) {
+        // What is no text no guest could read.
+        return std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+    }
+    names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
+}
+
+/// The code a guest exited with, if that is what ended it.
+pub(crate) fn exit_code(error: &wasmtime::Error) -> Option<i32> {
+    error.downcast_ref::<I32Exit>().map(|exit| exit.0)
+}

@@ -1,0 +1,272 @@
+//! Where a guest's paths lead: which of them were granted, and which directory each is looked up in.
+//!
+//! Guests in WASI have no root: they find each path through the directory with the longest matching name among those
+//! opened for them beforehand. A granted directory is such a *preopen*. A granted file cannot be one, so its directory
+//! is opened as well, at a number the guest may not use, and only that name is ever looked up there. One more preopen,
+//! named `/`, catches all other paths: they are refused, and what would have to be granted is known.
+//!
+//! wasmtime-wasi keeps every lookup inside its directory, whatever links and `..` may say.
+
+use std::{io, ops::Range, path::Path};
+
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder, p1::types::Errno};
+use wxec_protocol::PathGrant;
+
+/// Preopens follow stdin, stdout and stderr.
+const FIRST_PREOPEN: u32 = 3;
+
+/// Stands for `/` among the preopens. Nothing is ever looked up in it; should that fail, it holds nothing of worth.
+const PLACEHOLDER: &str = "/proc/self/fdinfo";
+
+/// What was granted of a host's files, for one guest.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    granted: Vec<Place>,
+    /// The preopen named `/` that catches what no other does.
+    root: Option<u32>,
+    root_closed: bool,
+    /// Directories of granted files.
+    hidden: Range<u32>,
+}
+
+#[derive(Debug)]
+struct Place {
+    /// The guest's path, normalised: no `/` at either end, and empty for `/` itself.
+    guest_path: String,
+    write: bool,
+    leads_to: LeadsTo,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum LeadsTo {
+    Directory {
+        fd: u32,
+    },
+    File(FileIn),
+    /// There is nothing, or nothing that can be opened.
+    Nothing(Errno),
+}
+
+/// A granted file: a name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileIn {
+    directory: u32,
+    name: String,
+}
+
+/// Where one path is to be looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) fd: u32,
+    pub(crate) path: String,
+    /// It is granted by its own name: it is no link, and may be a device.
+    pub(crate) is_named: bool,
+}
+
+/// Why a path is looked up nowhere.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum NoSpot {
+    /// Not granted. Its normalised form.
+    Denied(String),
+    Failed(Errno),
+}
+
+impl Places {
+    /// Opens what is granted. Blocks, as the host's files may be far away.
+    pub(crate) fn open(builder: &mut WasiCtxBuilder, grants: &[PathGrant]) -> Self {
+        let mut next = FIRST_PREOPEN;
+        let mut open = |path: &Path, name: &str, write: bool| -> Result<u32, Errno> {
+            let perms = if write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            builder.preopened_dir(path, name, perms).map_err(|error| match error.downcast_ref::<io::Error>() {
+                Some(error) => errno(error),
+                None => Errno::Io,
+            })?;
+            next += 1;
+            Ok(next - 1)
+        };
+
+        let is_directory = |grant: &&PathGrant| Path::new(&grant.path).is_dir();
+        let (directories, files): (Vec<_>, Vec<_>) = grants.iter().partition(is_directory);
+        let place = |grant: &PathGrant, leads_to| {
+            let guest_path = normalise(&grant.guest_path);
+            Place { guest_path, write: grant.write, leads_to }
+        };
+        let mut granted: Vec<_> = directories
+            .into_iter()
+            .map(|grant| {
+                let fd = open(grant.path.as_ref(), &grant.guest_path, grant.write);
+                place(grant, fd.map_or_else(LeadsTo::Nothing, |fd| LeadsTo::Directory { fd }))
+            })
+            .collect();
+        let all_is_granted = granted.iter().any(|place| place.guest_path.is_empty());
+        let root = match all_is_granted && files.is_empty() {
+            true => None,
+            false => open(PLACEHOLDER.as_ref(), "/", false).ok(),
+        };
+        let mut hidden = 0..0;
+        for grant in files {
+            let found = directory_of(grant.path.as_ref()).and_then(|(directory, name)| {
+                let directory = open(&directory, "", grant.write)?;
+                hidden = if hidden.is_empty() { directory..directory + 1 } else { hidden.start..directory + 1 };
+                Ok(LeadsTo::File(FileIn { directory, name }))
+            });
+            granted.push(place(grant, found.unwrap_or_else(LeadsTo::Nothing)));
+        }
+        // The longest name that fits is the one that counts; of equal ones the one that allows more.
+        granted.sort_by_key(|place| std::cmp::Reverse((place.guest_path.len(), place.write)));
+        Self { granted, root, root_closed: false, hidden }
+    }
+
+    /// Whether `fd` is the preopen that catches what no other does.
+    pub(crate) fn is_root(&self, fd: u32) -> bool {
+        self.root == Some(fd)
+    }
+
+    /// Whether the guest may name `fd`.
+    pub(crate) fn may_name(&self, fd: u32) -> bool {
+        !self.hidden.contains(&fd) && !(self.is_root(fd) && self.root_closed)
+    }
+
+    /// Its number is never used again, or another file would be taken for it.
+    pub(crate) fn close_root(&mut self) {
+        self.root_closed = true;
+    }
+
+    /// Where `path` is to be looked up, which the guest found to be below `/`.
+    pub(crate) fn find(&self, path: &str) -> Result<Spot, NoSpot> {
+        let normalised = normalise(path);
+        let is_directory = path.ends_with(['/', '.']) && !normalised.ends_with('.');
+        for place in &self.granted {
+            let Some(rest) = below(&place.guest_path, &normalised) else { continue };
+            match &place.leads_to {
+                LeadsTo::Directory { fd } => {
+                    let path = if rest.is_empty() { "." } else { rest };
+                    let slash = if is_directory && !rest.is_empty() { "/" } else { "" };
+                    return Ok(Spot { fd: *fd, path: format!("{path}{slash}"), is_named: false });
+                }
+                LeadsTo::Nothing(errno) => return Err(NoSpot::Failed(*errno)),
+                LeadsTo::File(_) if !rest.is_empty() || is_directory => return Err(NoSpot::Failed(Errno::Notdir)),
+                LeadsTo::File(FileIn { directory, name }) => {
+                    return Ok(Spot { fd: *directory, path: name.clone(), is_named: true });
+                }
+            }
+        }
+        Err(NoSpot::Denied(format!("/{normalised}")))
+    }
+
+    /// The path for people of one that is looked up in the directory `fd`, if that is a granted one.
+    pub(crate) fn spell(&self, fd: u32, path: &str) -> String {
+        let granted = self.granted.iter().find(|place| place.leads_to == LeadsTo::Directory { fd });
+        match granted {
+            Some(place) => format!("/{}", normalise(&format!("{}/{path}", place.guest_path))),
+            None if self.is_root(fd) => format!("/{}", normalise(path)),
+            None => path.to_owned(),
+        }
+    }
+}
+
+/// The directory that really holds a file, and the file's name there. The file need not exist.
+fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String), Errno> {
+    let real = match std::fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let name = path.file_name().ok_or(Errno::Noent)?;
+            std::fs::canonicalize(directory).map_err(|error| errno(&error))?.join(name)
+        }
+        Err(error) => return Err(errno(&error)),
+    };
+    let name = real.file_name().and_then(|name| name.to_str()).ok_or(Errno::Ilseq)?.to_owned();
+    Ok((real.parent().ok_or(Errno::Noent)?.to_owned(), name))
+}
+
+fn errno(error: &io::Error) -> Errno {
+    match error.kind() {
+        io::ErrorKind::NotFound => Errno::Noent,
+        io::ErrorKind::PermissionDenied => Errno::Acces,
+        io::ErrorKind::NotADirectory => Errno::Notdir,
+        _ => Errno::Io,
+    }
+}
+
+/// A path as it is compared: no empty parts, no `.`, and no `..`, which leads nowhere but up.
+fn normalise(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// What of `path` is below `root`, if it is; both are normalised.
+fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
+    match path.strip_prefix(root)? {
+        "" => Some(""),
+        rest if root.is_empty() => Some(rest),
+        rest => rest.strip_prefix('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(granted: &[(&str, LeadsTo)]) -> Places {
+        let mut granted: Vec<_> = granted
+            .iter()
+            .map(|(path, leads_to)| Place { guest_path: normalise(path), write: false, leads_to: leads_to.clone() })
+            .collect();
+        granted.sort_by_key(|place| std::cmp::Reverse(place.guest_path.len()));
+        Places { granted, root: Some(9), root_closed: false, hidden: 10..12 }
+    }
+
+    fn file(directory: u32, name: &str) -> LeadsTo {
+        LeadsTo::File(FileIn { directory, name: name.into() })
+    }
+
+    fn spot(fd: u32, path: &str, is_named: bool) -> Result<Spot, NoSpot> {
+        Ok(Spot { fd, path: path.into(), is_named })
+    }
+
+    #[test]
+    fn a_path_is_looked_up_in_the_longest_granted_one() {
+        let places = places(&[
+            ("/srv", LeadsTo::Directory { fd: 3 }),
+            ("/srv/app/", LeadsTo::Directory { fd: 4 }),
+            ("/etc/os-release", file(10, "real")),
+        ]);
+        assert_eq!(places.find("srv"), spot(3, ".", false));
+        assert_eq!(places.find("srv/"), spot(3, ".", false));
+        assert_eq!(places.find("srv/a/b/"), spot(3, "a/b/", false));
+        assert_eq!(places.find("srv/app/x"), spot(4, "x", false));
+        assert_eq!(places.find("srv/application"), spot(3, "application", false));
+        assert_eq!(places.find("etc//./os-release"), spot(10, "real", true));
+        assert_eq!(places.find("srv/../etc/os-release"), spot(10, "real", true));
+    }
+
+    #[test]
+    fn everything_else_is_denied_by_its_normal_name() {
+        let places = places(&[("/etc/os-release", file(10, "real")), ("/gone", LeadsTo::Nothing(Errno::Noent))]);
+        for (path, named) in
+            [("etc/passwd", "/etc/passwd"), ("etc", "/etc"), ("", "/"), ("etc/os-release/../shadow", "/etc/shadow")]
+        {
+            assert_eq!(places.find(path), Err(NoSpot::Denied(named.into())), "{path}");
+        }
+        for path in ["etc/os-release/", "etc/os-release/.", "etc/os-release/x"] {
+            assert_eq!(places.find(path), Err(NoSpot::Failed(Errno::Notdir)), "{path}");
+        }
+        assert_eq!(places.find("gone/x"), Err(NoSpot::Failed(Errno::Noent)));
+    }
+
+    #[test]
+    fn guests_name_neither_the_directories_of_files_nor_a_closed_root() {
+        let mut places = places(&[]);
+        assert!(places.may_name(3) && places.may_name(9) && !places.may_name(10) && !places.may_name(11));
+        places.close_root();
+        assert!(!places.may_name(9) && places.is_root(9));
+    }
+}

@@ -1,0 +1,448 @@
+//! The functions of `wasi_snapshot_preview1`, which check what was granted and leave the work to wasmtime-wasi.
+
+use std::ops::Range;
+
+use wasmtime_wasi::p1::{
+    types::{self, Errno, Error, Fd, Size},
+    wasi_snapshot_preview1::WasiSnapshotPreview1,
+};
+use wiggle::{GuestMemory, GuestPtr};
+use wxec_protocol::{LimitKind, Need};
+
+use super::places::{NoSpot, Spot};
+use crate::{guest::Guest, limits::LimitHit, refusal::Refusal};
+
+/// Linux takes no longer paths.
+const MAX_PATH_BYTES: u32 = 4096;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// What a guest wants to do with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+impl Access {
+    fn need(self, path: String) -> Need {
+        match self {
+            Self::Read => Need::Read(path),
+            Self::Write => Need::Write(path),
+        }
+    }
+}
+
+/// Paths as wasmtime-wasi reads them: in a memory of their own, because they may not be those that the guest wrote.
+struct Paths {
+    bytes: Vec<u8>,
+    end: u32,
+}
+
+impl Paths {
+    fn new() -> Self {
+        Self { bytes: Vec::new(), end: 0 }
+    }
+
+    fn add(&mut self, path: &str) -> GuestPtr<str> {
+        let start = self.end;
+        let length = u32::try_from(path.len()).expect("paths are short");
+        self.bytes.extend_from_slice(path.as_bytes());
+        self.end += length;
+        GuestPtr::new((start, length))
+    }
+
+    /// Room for `length` bytes behind the paths.
+    fn room(&mut self, length: u32) -> (GuestPtr<u8>, Range<usize>) {
+        let start = self.bytes.len();
+        self.bytes.resize(start + length as usize, 0);
+        (GuestPtr::new(self.end), start..start + length as usize)
+    }
+
+    fn memory(&mut self) -> GuestMemory<'_> {
+        GuestMemory::Unshared(&mut self.bytes)
+    }
+}
+
+impl Guest {
+    /// Refuses descriptors that are none of the guest's business.
+    fn check(&self, fd: Fd) -> Result<()> {
+        if self.places.may_name(fd.into()) { Ok(()) } else { Err(Errno::Badf.into()) }
+    }
+
+    /// Where a path that the guest wrote is to be looked up.
+    fn find(&mut self, memory: &GuestMemory<'_>, fd: Fd, path: GuestPtr<str>, access: Access) -> Result<Spot> {
+        self.check(fd)?;
+        if path.len() > MAX_PATH_BYTES {
+            return Err(Errno::Nametoolong.into());
+        }
+        let path = memory.as_cow_str(path)?;
+        if !self.places.is_root(fd.into()) {
+            return Ok(Spot { fd: fd.into(), path: path.into_owned(), is_named: false });
+        }
+        self.places.find(&path).map_err(|why| match why {
+            NoSpot::Failed(errno) => errno.into(),
+            NoSpot::Denied(path) => self.deny(access.need(path)),
+        })
+    }
+
+    /// Notes that something is not granted, and says so to the guest.
+    fn deny(&mut self, need: Need) -> Error {
+        self.refused = Some(Refusal::Denied(need));
+        Errno::Acces.into()
+    }
+
+    /// Takes note of how an attempt to change something at `spot` ended.
+    fn changed<T>(&mut self, spot: &Spot, result: Result<T>) -> Result<T> {
+        match &result {
+            // wasmtime-wasi says so where only reading was granted, and of ways that lead out of what was.
+            Err(error) if error.downcast_ref() == Some(&Errno::Perm) => {
+                let need = Need::Write(self.places.spell(spot.fd, &spot.path));
+                if !self.grants.covers(&need) {
+                    self.refused = Some(Refusal::Denied(need));
+                }
+            }
+            Ok(_) => self.refused = None,
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Refuses what cannot be read without waiting for ever: a thread that waits in the kernel outlives the call.
+    async fn check_kind(&mut self, spot: &Spot, flags: types::Lookupflags) -> Result<()> {
+        let mut paths = Paths::new();
+        let path = paths.add(&spot.path);
+        let found = self.wasi.path_filestat_get(&mut paths.memory(), spot.fd.into(), flags, path).await;
+        // What is not there yet may be created, and other errors will come up again.
+        let Ok(found) = found else { return Ok(()) };
+        match found.filetype {
+            types::Filetype::RegularFile | types::Filetype::Directory | types::Filetype::SymbolicLink => Ok(()),
+            types::Filetype::CharacterDevice | types::Filetype::BlockDevice if spot.is_named => Ok(()),
+            _ => Err(Errno::Notsup.into()),
+        }
+    }
+}
+
+/// Links are followed only inside what was granted. A file granted by name was one when the call began.
+fn follow(spot: &Spot, flags: types::Lookupflags) -> types::Lookupflags {
+    if spot.is_named { types::Lookupflags::empty() } else { flags }
+}
+
+/// Writes the functions that need no thought: those that take a descriptor check it first.
+macro_rules! preview1 {
+    (
+        passed on { $(fn $plain:ident($($plain_arg:ident: $plain_ty:ty),*) -> $plain_ret:ty;)* }
+        checked { $(fn $sync:ident($($sync_arg:ident: $sync_ty:ty),*) -> $sync_ret:ty;)* }
+        checked, async { $(fn $asy:ident($($asy_arg:ident: $asy_ty:ty),*) -> $asy_ret:ty;)* }
+        by hand { $($by_hand:tt)* }
+    ) => {
+        impl WasiSnapshotPreview1 for Guest {
+            $(fn $plain(&mut self, memory: &mut GuestMemory<'_>, $($plain_arg: $plain_ty),*) -> $plain_ret {
+                self.wasi.$plain(memory, $($plain_arg),*)
+            })*
+            $(fn $sync(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($sync_arg: $sync_ty),*) -> Result<$sync_ret> {
+                self.check(fd)?;
+                self.wasi.$sync(memory, fd, $($sync_arg),*)
+            })*
+            $(async fn $asy(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($asy_arg: $asy_ty),*) -> Result<$asy_ret> {
+                self.check(fd)?;
+                self.wasi.$asy(memory, fd, $($asy_arg),*).await
+            })*
+            $($by_hand)*
+        }
+    };
+}
+
+preview1! {
+    passed on {
+        fn args_get(argv: GuestPtr<GuestPtr<u8>>, argv_buf: GuestPtr<u8>) -> Result<()>;
+        fn args_sizes_get() -> Result<(Size, Size)>;
+        fn environ_get(environ: GuestPtr<GuestPtr<u8>>, environ_buf: GuestPtr<u8>) -> Result<()>;
+        fn environ_sizes_get() -> Result<(Size, Size)>;
+        fn proc_exit(status: types::Exitcode) -> wasmtime::Error;
+        fn proc_raise(signal: types::Signal) -> Result<()>;
+        fn sched_yield() -> Result<()>;
+    }
+    checked {
+        fn fd_allocate(offset: types::Filesize, len: types::Filesize) -> ();
+        fn fd_fdstat_set_flags(flags: types::Fdflags) -> ();
+        fn fd_fdstat_set_rights(base: types::Rights, inheriting: types::Rights) -> ();
+        fn fd_prestat_get() -> types::Prestat;
+        fn fd_prestat_dir_name(path: GuestPtr<u8>, path_max_len: Size) -> ();
+        fn fd_tell() -> types::Filesize;
+        fn sock_accept(flags: types::Fdflags) -> Fd;
+        fn sock_recv(data: types::IovecArray, flags: types::Riflags) -> (Size, types::Roflags);
+        fn sock_send(data: types::CiovecArray, flags: types::Siflags) -> Size;
+        fn sock_shutdown(how: types::Sdflags) -> ();
+    }
+    checked, async {
+        fn fd_advise(offset: types::Filesize, len: types::Filesize, advice: types::Advice) -> ();
+        fn fd_datasync() -> ();
+        fn fd_fdstat_get() -> types::Fdstat;
+        fn fd_filestat_get() -> types::Filestat;
+        fn fd_filestat_set_size(size: types::Filesize) -> ();
+        fn fd_filestat_set_times(atim: types::Timestamp, mtim: types::Timestamp, flags: types::Fstflags) -> ();
+        fn fd_read(iovs: types::IovecArray) -> Size;
+        fn fd_pread(iovs: types::IovecArray, offset: types::Filesize) -> Size;
+        fn fd_write(ciovs: types::CiovecArray) -> Size;
+        fn fd_pwrite(ciovs: types::CiovecArray, offset: types::Filesize) -> Size;
+        fn fd_seek(offset: types::Filedelta, whence: types::Whence) -> types::Filesize;
+        fn fd_sync() -> ();
+    }
+    by hand {
+        fn set_hostcall_fuel(&mut self, fuel: usize) {
+            self.wasi.set_hostcall_fuel(fuel);
+        }
+
+        fn clock_res_get(&mut self, memory: &mut GuestMemory<'_>, id: types::Clockid) -> Result<types::Timestamp> {
+            if self.grants.clock { self.wasi.clock_res_get(memory, id) } else { Err(self.deny(Need::Clock)) }
+        }
+
+        fn clock_time_get(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            id: types::Clockid,
+            precision: types::Timestamp,
+        ) -> Result<types::Timestamp> {
+            if self.grants.clock { self.wasi.clock_time_get(memory, id, precision) } else { Err(self.deny(Need::Clock)) }
+        }
+
+        fn random_get(&mut self, memory: &mut GuestMemory<'_>, buf: GuestPtr<u8>, length: Size) -> Result<()> {
+            if self.grants.random { self.wasi.random_get(memory, buf, length) } else { Err(self.deny(Need::Random)) }
+        }
+
+        async fn poll_oneoff(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            subscriptions: GuestPtr<types::Subscription>,
+            events: GuestPtr<types::Event>,
+            count: Size,
+        ) -> Result<Size> {
+            self.wasi.poll_oneoff(memory, subscriptions, events, count).await
+        }
+
+        async fn fd_close(&mut self, memory: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
+            self.check(fd)?;
+            if self.places.is_root(fd.into()) {
+                self.places.close_root();
+                return Ok(());
+            }
+            self.wasi.fd_close(memory, fd).await?;
+            self.open_files = self.open_files.saturating_sub(1);
+            Ok(())
+        }
+
+        async fn fd_renumber(&mut self, memory: &mut GuestMemory<'_>, from: Fd, to: Fd) -> Result<()> {
+            for fd in [from, to] {
+                self.check(fd)?;
+                // At another number it would no longer be told from a directory that may be looked into.
+                if self.places.is_root(fd.into()) {
+                    return Err(Errno::Notsup.into());
+                }
+            }
+            self.wasi.fd_renumber(memory, from, to).await?;
+            if u32::from(from) != u32::from(to) {
+                self.open_files = self.open_files.saturating_sub(1);
+            }
+            Ok(())
+        }
+
+        async fn fd_readdir(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            buf: GuestPtr<u8>,
+            length: Size,
+            cookie: types::Dircookie,
+        ) -> Result<Size> {
+            self.check(fd)?;
+            if self.places.is_root(fd.into()) {
+                return Err(self.deny(Need::Read("/".into())));
+            }
+            self.wasi.fd_readdir(memory, fd, buf, length, cookie).await
+        }
+
+        async fn path_open(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            dirflags: types::Lookupflags,
+            path: GuestPtr<str>,
+            oflags: types::Oflags,
+            rights: types::Rights,
+            inheriting: types::Rights,
+            fdflags: types::Fdflags,
+        ) -> Result<Fd> {
+            let creates = oflags.intersects(types::Oflags::CREAT | types::Oflags::TRUNC);
+            let writes = creates || rights.contains(types::Rights::FD_WRITE);
+            let access = if writes { Access::Write } else { Access::Read };
+            let spot = self.find(memory, fd, path, access)?;
+            let dirflags = follow(&spot, dirflags);
+            self.check_kind(&spot, dirflags).await?;
+
+            let limit = u64::from(self.limits.open_files);
+            let asked = u64::from(self.open_files) + 1;
+            if asked > limit {
+                self.refused = Some(Refusal::Limit(LimitHit { which: LimitKind::OpenFiles, limit, asked }));
+                return Err(Errno::Mfile.into());
+            }
+            let mut paths = Paths::new();
+            let path = paths.add(&spot.path);
+            let memory = &mut paths.memory();
+            let opened =
+                self.wasi.path_open(memory, spot.fd.into(), dirflags, path, oflags, rights, inheriting, fdflags).await;
+            if opened.is_ok() {
+                self.open_files += 1;
+            }
+            match access {
+                Access::Write => self.changed(&spot, opened),
+                Access::Read => {
+                    if opened.is_ok() {
+                        self.refused = None;
+                    }
+                    opened
+                }
+            }
+        }
+
+        async fn path_filestat_get(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            flags: types::Lookupflags,
+            path: GuestPtr<str>,
+        ) -> Result<types::Filestat> {
+            let spot = self.find(memory, fd, path, Access::Read)?;
+            let mut paths = Paths::new();
+            let path = paths.add(&spot.path);
+            self.wasi.path_filestat_get(&mut paths.memory(), spot.fd.into(), follow(&spot, flags), path).await
+        }
+
+        async fn path_readlink(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            path: GuestPtr<str>,
+            buf: GuestPtr<u8>,
+            length: Size,
+        ) -> Result<Size> {
+            let spot = self.find(memory, fd, path, Access::Read)?;
+            let mut paths = Paths::new();
+            let path = paths.add(&spot.path);
+            let (room, range) = paths.room(length.min(MAX_PATH_BYTES));
+            let length = length.min(MAX_PATH_BYTES);
+            let read = self.wasi.path_readlink(&mut paths.memory(), spot.fd.into(), path, room, length).await?;
+            let link = &paths.bytes[range][..read as usize];
+            memory.copy_from_slice(link, buf.as_array(read))?;
+            Ok(read)
+        }
+
+        async fn path_filestat_set_times(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            flags: types::Lookupflags,
+            path: GuestPtr<str>,
+            atim: types::Timestamp,
+            mtim: types::Timestamp,
+            times: types::Fstflags,
+        ) -> Result<()> {
+            let spot = self.find(memory, fd, path, Access::Write)?;
+            let mut paths = Paths::new();
+            let path = paths.add(&spot.path);
+            let (flags, memory) = (follow(&spot, flags), &mut paths.memory());
+            let set = self.wasi.path_filestat_set_times(memory, spot.fd.into(), flags, path, atim, mtim, times).await;
+            self.changed(&spot, set)
+        }
+
+        async fn path_create_directory(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            path: GuestPtr<str>,
+        ) -> Result<()> {
+            let spot = self.find(memory, fd, path, Access::Write)?;
+            let mut paths = Paths::new();
+            let path = paths.add(&spot.path);
+            let created = self.wasi.path_create_directory(&mut paths.memory(), spot.fd.into(), path).await;
+            self.changed(&spot, created)
+        }
+
+        async fn path_remove_directory(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            path: GuestPtr<str>,
+        ) -> Result<()> {
+            let spot = self.find(memory, fd, path, Access::Write)?;
+            let mut paths = Paths::new();
+            let path = paths.add(&spot.path);
+            let removed = self.wasi.path_remove_directory(&mut paths.memory(), spot.fd.into(), path).await;
+            self.changed(&spot, removed)
+        }
+
+        async fn path_unlink_file(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, path: GuestPtr<str>) -> Result<()> {
+            let spot = self.find(memory, fd, path, Access::Write)?;
+            let mut paths = Paths::new();
+            let path = paths.add(&spot.path);
+            let removed = self.wasi.path_unlink_file(&mut paths.memory(), spot.fd.into(), path).await;
+            self.changed(&spot, removed)
+        }
+
+        async fn path_symlink(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            leads_to: GuestPtr<str>,
+            fd: Fd,
+            path: GuestPtr<str>,
+        ) -> Result<()> {
+            let spot = self.find(memory, fd, path, Access::Write)?;
+            if leads_to.len() > MAX_PATH_BYTES {
+                return Err(Errno::Nametoolong.into());
+            }
+            let mut paths = Paths::new();
+            let leads_to = paths.add(&memory.as_cow_str(leads_to)?);
+            let path = paths.add(&spot.path);
+            let linked = self.wasi.path_symlink(&mut paths.memory(), leads_to, spot.fd.into(), path).await;
+            self.changed(&spot, linked)
+        }
+
+        async fn path_link(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            from_fd: Fd,
+            flags: types::Lookupflags,
+            from: GuestPtr<str>,
+            to_fd: Fd,
+            to: GuestPtr<str>,
+        ) -> Result<()> {
+            // The new name can be written through, so both have to be writable.
+            let from_spot = self.find(memory, from_fd, from, Access::Write)?;
+            let to_spot = self.find(memory, to_fd, to, Access::Write)?;
+            let mut paths = Paths::new();
+            let (from, to) = (paths.add(&from_spot.path), paths.add(&to_spot.path));
+            let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());
+            let linked = self.wasi.path_link(memory, from_fd, follow(&from_spot, flags), from, to_fd, to).await;
+            self.changed(&to_spot, linked)
+        }
+
+        async fn path_rename(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            from_fd: Fd,
+            from: GuestPtr<str>,
+            to_fd: Fd,
+            to: GuestPtr<str>,
+        ) -> Result<()> {
+            let from_spot = self.find(memory, from_fd, from, Access::Write)?;
+            let to_spot = self.find(memory, to_fd, to, Access::Write)?;
+            let mut paths = Paths::new();
+            let (from, to) = (paths.add(&from_spot.path), paths.add(&to_spot.path));
+            let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());
+            let renamed = self.wasi.path_rename(memory, from_fd, from, to_fd, to).await;
+            self.changed(&to_spot, renamed)
+        }
+    }
+}
+
+impl types::UserErrorConversion for Guest {}

@@ -1,0 +1,116 @@
+//! What guests read and write where a program has stdin, stdout and stderr.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use wasmtime_wasi::{
+    async_trait,
+    cli::{IsTerminal, StdinStream, StdoutStream},
+    p2::{
+        InputStream, OutputStream, Pollable, StreamResult,
+        pipe::{AsyncReadStream, AsyncWriteStream, ClosedInputStream, ClosedOutputStream},
+    },
+};
+
+use crate::output::Stdio;
+
+/// What a stream takes at once. Wasmtime-wasi writes 4 KiB at a time whatever this says.
+const MAX_WRITE_BYTES: usize = 64 << 10;
+
+/// What a program reads.
+pub type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
+/// What a program writes to.
+pub type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
+
+/// Stdout or stderr of a task. Always ready, because [`Stdio`] drops what it may not keep.
+#[derive(Clone)]
+pub(super) struct TaskOutput {
+    pub(super) stdio: Arc<Stdio>,
+    pub(super) print: fn(&Stdio, &[u8]),
+}
+
+/// Stdin, stdout or stderr of a program. wasmtime-wasi asks for it once.
+pub(super) struct Pipe<T>(Mutex<Option<T>>);
+
+impl<T> Pipe<T> {
+    pub(super) fn new(end: T) -> Self {
+        Self(Mutex::new(Some(end)))
+    }
+
+    fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> IsTerminal for Pipe<T> {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdinStream for Pipe<Reader> {
+    fn p2_stream(&self) -> Box<dyn InputStream> {
+        match self.take() {
+            Some(reader) => Box::new(AsyncReadStream::new(reader)),
+            None => Box::new(ClosedInputStream),
+        }
+    }
+
+    /// Preview 1 asks for [`p2_stream`](Self::p2_stream) only.
+    fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
+        Box::new(tokio::io::empty())
+    }
+}
+
+impl StdoutStream for Pipe<Writer> {
+    /// Preview 1 waits until what is written has been taken, so that nothing is left here when the program ends.
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        match self.take() {
+            Some(writer) => Box::new(AsyncWriteStream::new(MAX_WRITE_BYTES, writer)),
+            None => Box::new(ClosedOutputStream),
+        }
+    }
+
+    /// Preview 1 asks for [`p2_stream`](Self::p2_stream) only.
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::empty())
+    }
+}
+
+impl StdoutStream for TaskOutput {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    /// Preview 1 asks for [`p2_stream`](Self::p2_stream) only.
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::empty())
+    }
+}
+
+impl IsTerminal for TaskOutput {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl OutputStream for TaskOutput {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        (self.print)(&self.stdio, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX_WRITE_BYTES)
+    }
+}
+
+#[async_trait]
+impl Pollable for TaskOutput {
+    async fn ready(&mut self) {}
+}
