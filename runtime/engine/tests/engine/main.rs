@@ -8,12 +8,18 @@ mod calls;
 mod endings;
 /// How guests fail: traps, panics, exits, lies.
 mod faults;
+/// Files, the clock and random numbers: what is granted can be reached, and nothing else.
+mod files;
 /// Kinds of code and memory: all give the same results, and none is taken for another.
 mod kinds;
 /// Limits on memory, tables, stack and output.
 mod limits;
 /// What guests print and log.
 mod output;
+/// Programs: stdin, stdout, stderr, arguments, environment, exit codes.
+mod programs;
+/// Guests as lists of WASI calls.
+mod script;
 
 use std::sync::{Arc, Mutex};
 
