@@ -14,8 +14,8 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_build::Origin;
 use wxec_protocol::{
-    CallRequest, Fault, Limits, Target,
-    abi::TaskFailure,
+    CallRequest, Fault, Grants, Limits, Need, Target,
+    abi::{TaskFailure, Wants},
     cbor::{self, DecodeError, EncodeError},
 };
 
@@ -58,6 +58,8 @@ pub struct Task {
     pub origin: Origin,
     /// Its path, such as `words::stats::lengths`.
     pub function: &'static str,
+    /// Makes what it declares to need: for a program's own tasks the declaration is the grant.
+    pub grants: fn() -> Grants,
 }
 
 /// What to call and with what, but not yet where.
@@ -65,6 +67,8 @@ pub struct TaskCall<T, E> {
     source: Source,
     function: Cow<'static, str>,
     input: Result<Bytes, EncodeError>,
+    /// What the function declares, where that is not granted by itself.
+    wants: Wants,
     options: CallOptions,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     decode_value: fn(Bytes) -> Result<T, DecodeError>,
@@ -79,6 +83,8 @@ pub(crate) enum Source {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallOptions {
     pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    pub(crate) seed: Option<u64>,
     pub(crate) idempotent: bool,
 }
 
@@ -91,6 +97,16 @@ impl CallOptions {
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
         self.limits = Limits { deadline_ms, ..limits };
+    }
+
+    pub(crate) fn add_grants(&mut self, grants: Grants) {
+        let granted = std::mem::take(&mut self.grants);
+        self.grants = granted.and(grants);
+    }
+
+    /// Whether its code must count its instructions, so that it can be stopped after a number of them.
+    fn is_metered(&self) -> bool {
+        self.seed.is_some() || self.limits.fuel.is_some()
     }
 }
 
@@ -106,7 +122,8 @@ impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
             source: Source::Task(task.origin),
             function: task.function.into(),
             input: input.map(Bytes::from),
-            options: CallOptions::default(),
+            wants: Wants::default(),
+            options: CallOptions { grants: (task.grants)(), ..CallOptions::default() },
             decode_error,
             decode_value: cbor::decode_shared,
         }
@@ -116,6 +133,11 @@ impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
 impl<T, E> TaskCall<T, E> {
     pub(crate) fn options_mut(&mut self) -> &mut CallOptions {
         &mut self.options
+    }
+
+    /// What the function declares and nobody granted.
+    fn missing(&self) -> Vec<Need> {
+        self.wants.needs().filter(|need| !self.options.grants.covers(need)).collect()
     }
 
     /// Builds the module this call needs, so that a fleet does it once and says once if it cannot.
@@ -130,6 +152,7 @@ impl<T, E> Clone for TaskCall<T, E> {
             source: self.source.clone(),
             function: self.function.clone(),
             input: self.input.clone(),
+            wants: self.wants.clone(),
             options: self.options.clone(),
             decode_error: self.decode_error,
             decode_value: self.decode_value,
@@ -174,6 +197,19 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
     /// What the call may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits` has a deadline itself.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.call.options.set_limits(limits);
+        self
+    }
+
+    /// Grants the call more than its task declares. What is taken away from it, such as its clock, stays away.
+    pub fn grant(mut self, grants: Grants) -> Self {
+        self.call.options.add_grants(grants);
+        self
+    }
+
+    /// Makes the call do the same each time: its clock stands still, and its random numbers follow from `seed`. The rest
+    /// of what it is granted may still differ from time to time.
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.call.options.seed = Some(seed);
         self
     }
 
@@ -222,6 +258,10 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
 ) -> Result<T, CallError<E>> {
     let name = host.shared_name();
     let failed = |kind| CallError::new(name.clone(), kind);
+    let missing = call.missing();
+    if !missing.is_empty() {
+        return Err(failed(CallErrorKind::Denied { needs: missing, message: String::new() }));
+    }
     let input = call.input.map_err(|error| failed(CallErrorKind::Encode(error)))?;
     if call.function.len() > MAX_FUNCTION_BYTES {
         return Err(failed(CallErrorKind::NoSuchFunction { function: call.function.into_owned() }));
@@ -229,16 +269,18 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     let attempts = if call.options.idempotent { 2 } else { 1 };
     let mut last = CallErrorKind::Cancelled;
     for _ in 0..attempts {
-        let (session, artifact) = match ready(&host, &call.source) {
+        let (session, artifact) = match ready(&host, &call.source, &call.options) {
             Some(ready) => ready,
             // Whoever polls us may have no runtime; connecting and building need ours.
             None => {
-                let prepared = prepare(host.clone(), call.source.clone(), false);
+                let prepared = prepare(host.clone(), call.source.clone(), call.options.is_metered());
                 Background::new(prepared).await.map_err(failed)?
             }
         };
         let request = CallRequest {
             limits: call.options.limits.clone(),
+            grants: call.options.grants.clone(),
+            seed: call.options.seed,
             ..CallRequest::new(artifact.digest, &*call.function, input.clone())
         };
         let open = session.call(&artifact, request, Lines::new(name.clone(), host.output()));
@@ -262,11 +304,15 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
 }
 
 /// The warm path: connected, built, compiled.
-fn ready(host: &Host, source: &Source) -> Option<(Session, Artifact)> {
+fn ready(host: &Host, source: &Source, options: &CallOptions) -> Option<(Session, Artifact)> {
     let session = host.live_session()?;
+    let target = match options.is_metered() {
+        true => Cow::Owned(Target { metered: true, ..session.target.clone() }),
+        false => Cow::Borrowed(&session.target),
+    };
     let artifact = match source {
-        Source::Task(origin) => Module::known_task(origin)?.ready_artifact(&session.target)?,
-        Source::Module(module) => module.ready_artifact(&session.target)?,
+        Source::Task(origin) => Module::known_task(origin)?.ready_artifact(&target)?,
+        Source::Module(module) => module.ready_artifact(&target)?,
     };
     Some((session, artifact))
 }
@@ -323,19 +369,102 @@ impl Bound {
     }
 
     /// Calls `function`, given by its whole path or its path inside the crate, with a tuple, list or map of arguments.
+    ///
+    /// What the function declares to need is not granted by that: a call that lacks some of it is
+    /// [`Denied`](CallErrorKind::Denied) before anything is sent. To grant all of it, look it up:
+    /// `module.function(name).map(|function| function.wants.grants())`.
     pub fn call<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let path = self.module.function(function).map_or(function, |function| &function.path);
+        let described = self.module.function(function);
+        let path = described.map_or(function, |function| &function.path);
         let call = TaskCall {
             source: Source::Module(self.module.clone()),
             function: path.to_owned().into(),
             input: cbor::encode(arguments).map(Bytes::from),
+            wants: described.map(|function| function.wants.clone()).unwrap_or_default(),
             options: CallOptions::default(),
             decode_error: Err,
             decode_value: cbor::decode_shared,
         };
         self.host.call(call)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wxec_protocol::abi::{self, Function};
+
+    use super::*;
+
+    /// A module with the task `hand::upgrade`, which declares `wants`, on a host that is not there.
+    fn declaring(wants: Wants) -> Bound {
+        let function = Function {
+            path: String::new(),
+            name: "upgrade".into(),
+            doc: String::new(),
+            parameters: Vec::new(),
+            returns: "()".into(),
+            error: None,
+            wants,
+        };
+        let record: String = abi::record("hand", &function).iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let task = r#"(func (export "wx1_hand::upgrade") (result i32) (i32.const 0))"#;
+        let wasm = wat::parse_str(format!(r#"(module {task} (@custom "{}" "{record}"))"#, abi::SECTION)).unwrap();
+        Host::new("ssh:nowhere.invalid").unwrap().bind(&Module::from_bytes("hand", wasm).unwrap())
+    }
+
+    fn upgrade() -> Bound {
+        declaring(Wants { read: vec!["/etc/apt".into()], run: vec!["apt-get".into()], ..Wants::default() })
+    }
+
+    #[test]
+    fn what_a_module_declares_is_not_granted_by_that() {
+        let error = upgrade().call::<()>("upgrade", &()).wait().unwrap_err();
+        let needs = [Need::Read("/etc/apt".into()), Need::Run("apt-get".into())];
+        assert!(
+            matches!(&error.kind, CallErrorKind::Denied { needs: missing, message } if *missing == needs && message.is_empty()),
+            "nothing was connected: {error:?}"
+        );
+        assert_eq!(
+            error.to_string(),
+            "nowhere.invalid: not granted: it takes --allow-read=/etc/apt --allow-run=apt-get"
+        );
+    }
+
+    #[test]
+    fn only_what_is_missing_is_named() {
+        let missing = |grants| upgrade().call::<()>("hand::upgrade", &()).grant(grants).call.missing();
+        assert_eq!(missing(Grants::none().read("/etc")), [Need::Run("apt-get".into())]);
+        assert_eq!(missing(Grants::none().run("apt-get").read("/etc/apt")), []);
+        assert_eq!(missing(Grants::all()), []);
+        assert_eq!(declaring(Wants::default()).call::<()>("upgrade", &()).call.missing(), []);
+    }
+
+    #[test]
+    fn for_a_programs_own_task_the_declaration_is_the_grant() {
+        let origin = Origin {
+            package: "own",
+            version: "1.0.0",
+            manifest_dir: "/",
+            binary: None,
+            crate_name: "own",
+            file: "src/lib.rs",
+            embedded: None,
+        };
+        let task = Task { origin, function: "own::upgrade", grants: || Grants::none().run("apt-get") };
+        let call = TaskCall::<(), Infallible>::new(task, Ok(Vec::new()), Err);
+        assert_eq!(call.missing(), []);
+        let call = Host::new("ssh:nowhere.invalid").unwrap().call(call).grant(Grants::none().env("HOME"));
+        assert_eq!(call.call.options.grants, Grants::none().run("apt-get").env("HOME"));
+    }
+
+    #[test]
+    fn only_calls_that_count_instructions_need_code_that_does() {
+        let limits = Limits { fuel: Some(1_000_000), ..Limits::default() };
+        assert!(!CallOptions::default().is_metered());
+        assert!(CallOptions { limits, ..CallOptions::default() }.is_metered());
+        assert!(CallOptions { seed: Some(0), ..CallOptions::default() }.is_metered());
     }
 }

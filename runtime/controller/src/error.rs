@@ -215,6 +215,20 @@ impl<E> CallError<E> {
                 Some("raise it with `Limits::output_bytes` or `--output`".into())
             }
             CallErrorKind::Limit { which: LimitKind::Input, .. } => Some("raise it with `Limits::input_bytes`".into()),
+            CallErrorKind::Limit { which: LimitKind::Fuel, .. } => {
+                Some("raise it with `Limits::fuel` or `--fuel`".into())
+            }
+            CallErrorKind::Limit { which: LimitKind::OpenFiles, .. } => {
+                Some("raise it with `Limits::open_files` or `--open-files`".into())
+            }
+            CallErrorKind::Limit { which: LimitKind::Children, .. } => {
+                Some("raise it with `Limits::children` or `--children`".into())
+            }
+            CallErrorKind::Denied { needs, .. }
+                if needs.iter().any(|need| !matches!(need, Need::Clock | Need::Random)) =>
+            {
+                Some("declare it in `#[remote(…)]`, or grant it with `Call::grant`".into())
+            }
             CallErrorKind::Decode(_) | CallErrorKind::NoSuchFunction { .. } => {
                 Some("if the task changed, build the calling program again".into())
             }

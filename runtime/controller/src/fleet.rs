@@ -3,7 +3,7 @@
 use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
-use wxec_protocol::Limits;
+use wxec_protocol::{Grants, Limits};
 
 use crate::{
     address::AddressError,
@@ -101,6 +101,19 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
     /// What the call may use on each host. Keeps the timeout, unless `limits` has a deadline itself.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.call.options_mut().set_limits(limits);
+        self
+    }
+
+    /// Grants the call more than its task declares, on each host.
+    pub fn grant(mut self, grants: Grants) -> Self {
+        self.call.options_mut().add_grants(grants);
+        self
+    }
+
+    /// Makes the call do the same on each host, each time: its clock stands still, and its random numbers follow from
+    /// `seed`.
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.call.options_mut().seed = Some(seed);
         self
     }
 

@@ -64,7 +64,7 @@ impl Task {
                 #target, #task, #arguments.finish(), ::wxec::__private::decode_error!(#error),
             )
         };
-        let embedded = embedded_module();
+        let (embedded, grants) = (embedded_module(), self.grants());
         let summary = format!("Calls [`{ident}`](fn@{ident}) on a host, or on each of a fleet.");
         let about = self.doc.split("\n\n").next().unwrap_or_default();
         quote! {
@@ -84,10 +84,24 @@ impl Task {
                     let #task = ::wxec::__private::Task {
                         origin: ::wxec::__private::origin!(#embedded),
                         function: ::core::concat!(::core::module_path!(), "::", #name),
+                        grants: #grants,
                     };
                     #result
                 }
             }
+        }
+    }
+
+    /// In the stub: a function that makes what the call is granted, which is what the task declares.
+    fn grants(&self) -> TokenStream {
+        let named = self.wants.named().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
+        let methods = named.map(|(key, name)| (Ident::new(key, Span::call_site()), name));
+        let adds = methods.map(|(method, name)| quote!(.#method(#name)));
+        let facts = self.wants.facts.then(|| quote!(.facts()));
+        if self.wants.is_none() {
+            quote!(::wxec::Grants::none)
+        } else {
+            quote!(|| ::wxec::Grants::none() #(#adds)* #facts)
         }
     }
 

@@ -11,6 +11,7 @@ mod expand;
 mod main_attr;
 mod record;
 mod signature;
+mod wants;
 
 /// Makes a function callable on other hosts.
 #[proc_macro_attribute]

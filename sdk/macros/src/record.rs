@@ -4,12 +4,16 @@ use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, Type, TypePath, ext::IdentExt};
 
-use crate::signature::{Returns, Task, bare};
+use crate::{
+    signature::{Returns, Task, bare},
+    wants::Wants,
+};
 
 /// The record of `task`, which does not say in which module it stands: only rustc knows that.
 pub(crate) fn function(task: &Task) -> Vec<u8> {
     let (value, error) = returned(&task.returns);
-    let fields = 3 + usize::from(!task.doc.is_empty()) + usize::from(error.is_some());
+    let optional = [!task.doc.is_empty(), error.is_some(), !task.wants.is_none()];
+    let fields = 3 + optional.into_iter().filter(|is_there| *is_there).count();
 
     let mut cbor = Cbor::default();
     cbor.head(MAP, fields);
@@ -27,6 +31,10 @@ pub(crate) fn function(task: &Task) -> Vec<u8> {
     cbor.entry("ret", &value);
     if let Some(error) = error {
         cbor.entry("err", &error);
+    }
+    if !task.wants.is_none() {
+        cbor.text("wants");
+        cbor.wants(&task.wants);
     }
     cbor.0
 }
@@ -96,12 +104,26 @@ fn spell(tokens: TokenStream, text: &mut String) {
 const TEXT: u8 = 3 << 5;
 const ARRAY: u8 = 4 << 5;
 const MAP: u8 = 5 << 5;
+const TRUE: u8 = 7 << 5 | 21;
 
 /// As much CBOR as a record needs.
 #[derive(Default)]
 struct Cbor(Vec<u8>);
 
 impl Cbor {
+    fn wants(&mut self, wants: &Wants) {
+        self.head(MAP, wants.named().count() + usize::from(wants.facts));
+        for (key, names) in wants.named() {
+            self.text(key);
+            self.head(ARRAY, names.len());
+            names.iter().for_each(|name| self.text(&name.value()));
+        }
+        if wants.facts {
+            self.text("facts");
+            self.0.push(TRUE);
+        }
+    }
+
     fn entry(&mut self, key: &str, value: &str) {
         self.text(key);
         self.text(value);
@@ -141,7 +163,11 @@ mod tests {
     }
 
     fn assert_record(source: TokenStream, expected: Function) {
-        let task = Task::parse(TokenStream::new(), source).unwrap();
+        assert_record_with(TokenStream::new(), source, expected);
+    }
+
+    fn assert_record_with(arguments: TokenStream, source: TokenStream, expected: Function) {
+        let task = Task::parse(arguments, source).unwrap();
         assert_eq!(function(&task), cbor::encode(&expected).unwrap(), "{expected:?}");
     }
 
@@ -182,6 +208,49 @@ mod tests {
                 wants: Wants::default(),
             },
         );
+    }
+
+    #[test]
+    fn what_a_task_declares_follows_in_one_order() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let declaring = |arguments: TokenStream, wants: Wants| {
+            let source = quote!(
+                fn f() -> Result<u8, String> {}
+            );
+            let expected = Function {
+                path: String::new(),
+                name: "f".into(),
+                doc: String::new(),
+                parameters: Vec::new(),
+                returns: "u8".into(),
+                error: Some("String".into()),
+                wants,
+            };
+            assert_record_with(arguments, source, expected);
+        };
+        declaring(
+            quote!(
+                facts,
+                host = "ssh:db1",
+                net = "example.org:443",
+                env = "HOME",
+                run = "apt-get",
+                write = ["/srv"],
+                run = ["dpkg", "apt-cache",],
+                read = "/etc/os-release",
+            ),
+            Wants {
+                read: texts(&["/etc/os-release"]),
+                write: texts(&["/srv"]),
+                run: texts(&["apt-get", "dpkg", "apt-cache"]),
+                env: texts(&["HOME"]),
+                net: texts(&["example.org:443"]),
+                host: texts(&["ssh:db1"]),
+                facts: true,
+            },
+        );
+        declaring(quote!(facts), Wants { facts: true, ..Wants::default() });
+        declaring(quote!(env = "A"), Wants { env: texts(&["A"]), ..Wants::default() });
     }
 
     #[test]

@@ -6,7 +6,7 @@ use syn::{
     ReturnType, Signature, Type, TypeImplTrait, TypeReference, ext::IdentExt, parse_quote, visit::Visit,
 };
 
-use crate::complaints::Complaints;
+use crate::{complaints::Complaints, wants::Wants};
 
 /// A function that can run on another host.
 pub(crate) struct Task {
@@ -15,6 +15,7 @@ pub(crate) struct Task {
     pub(crate) doc: String,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) returns: Returns,
+    pub(crate) wants: Wants,
 }
 
 pub(crate) struct Parameter {
@@ -57,7 +58,7 @@ impl Task {
     /// Reads what `#[remote(arguments)]` stands on.
     pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
-        complaints.no_arguments("remote", arguments);
+        let wants = Wants::parse(arguments, &mut complaints);
 
         let function = match syn::parse2(item)? {
             Item::Fn(function) => function,
@@ -74,7 +75,7 @@ impl Task {
         let parameters = function.sig.inputs.iter().filter_map(|input| parameter(input, &mut complaints)).collect();
         let returns = returns(&function.sig.output, &mut complaints);
         let doc = doc(&function.attrs);
-        complaints.into_result(Self { function, doc, parameters, returns })
+        complaints.into_result(Self { function, doc, parameters, returns, wants })
     }
 
     /// The function's name as callers on other hosts use it.

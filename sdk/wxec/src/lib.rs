@@ -103,6 +103,36 @@ pub use wxec_macros::main;
 ///
 /// A panic ends the call, and its message and place arrive with the call's error.
 ///
+/// # Declarations
+///
+/// A task may touch nothing of its host but a clock and random numbers. What else it needs it declares:
+///
+/// ```
+/// use wxec::remote;
+///
+/// /// How many packages could be upgraded.
+/// #[remote(read = ["/etc/apt", "/var/lib/apt"], run = "apt-get")]
+/// fn upgradable() -> std::io::Result<usize> {
+/// #   Ok(0)
+///     // …
+/// }
+/// ```
+///
+/// | key | grants |
+/// |---|---|
+/// | `read = "/etc"` | reading a file, or a directory with all that is in it |
+/// | `write = "/srv/app"` | reading and changing it |
+/// | `run = "apt-get"` | running a program, given by its name or its path |
+/// | `env = "HOME"` | seeing a variable of the agent's environment |
+/// | `net = "example.org:443"` | connecting to a place: `NAME`, `NAME:PORT`, `[ADDRESS]:PORT`, `*:PORT` |
+/// | `host = "ssh:db1"` | calling tasks on a host, given by its address as seen from the task's own |
+/// | `facts` | asking the host for its names, kernel, processors and addresses |
+///
+/// Each but `facts` takes a text or a list of them, and may be repeated; `"*"` is all programs, variables, places or hosts.
+/// For a program's own tasks the declaration is the grant, and [`Call::grant`] adds to it. Whoever has only the module
+/// decides himself: `wxec inspect` and [`Function::wants`] show what is declared, and a call that was not granted all of
+/// it ([`Bound::call`], `wxec call`) is refused before anything is sent.
+///
 /// # Async functions
 ///
 /// A task may be an `async fn`. In its module it is polled until it is ready, with nothing else to do meanwhile and no

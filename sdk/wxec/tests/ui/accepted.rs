@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use wxec::{Bytes, CallTarget, Host, remote};
+use wxec::{Bytes, CallTarget, Grants, Host, remote};
 
 #[remote]
 fn nothing() {}
@@ -90,6 +90,23 @@ fn old() {}
 #[cfg(any())]
 fn absent() {}
 
+#[remote(read = "/etc/os-release", write = ["/srv/app", "/var/log/app"], run = "apt-get", run = ["dpkg"], facts)]
+fn declares(times: u8) -> u8 {
+    times
+}
+
+#[remote(env = "HOME", net = "example.org:443", host = "ssh:db1",)]
+async fn declares_more() {}
+
+macro_rules! declaring {
+    ($name:ident, $variable:literal, $place:expr) => {
+        #[remote(env = $variable, net = [$place])]
+        fn $name() {}
+    };
+}
+
+declaring!(declares_from_a_macro, "HOME", "example.org");
+
 macro_rules! task {
     ($name:ident, $type:ty, $result:ty) => {
         #[remote]
@@ -142,6 +159,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         input::on(&host, 1, 2, 3, 4),
         r#type::on(&host, 1),
         from_a_macro::on(&host, None, &Some(2)),
+        declares::on(&host, 1).grant(Grants::none().env("HOME")).deterministic(1),
+        declares_more::on(&host),
+        declares_from_a_macro::on(&host),
         anywhere(&host),
     );
     private::calls(&host);

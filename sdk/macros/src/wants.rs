@@ -1,0 +1,99 @@
+//! Reads what a task declares to need: the keys of `#[remote(…)]`.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Expr, ExprLit, Lit, LitStr, Meta, Token, parse::Parser, punctuated::Punctuated};
+
+use crate::complaints::Complaints;
+
+/// Keys that name things, in the order of `wxec_protocol::abi::Wants`. `Grants` has a method for each.
+const KEYS: [&str; 6] = ["read", "write", "run", "env", "net", "host"];
+
+/// The key that stands alone.
+const FACTS: &str = "facts";
+
+/// What a task declares to need.
+#[derive(Default)]
+pub(crate) struct Wants {
+    named: [Vec<LitStr>; KEYS.len()],
+    pub(crate) facts: bool,
+}
+
+impl Wants {
+    /// Reads `#[remote(arguments)]`.
+    pub(crate) fn parse(arguments: TokenStream, complaints: &mut Complaints) -> Self {
+        let mut wants = Self::default();
+        match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments) {
+            Ok(keys) => keys.iter().for_each(|key| wants.add(key, complaints)),
+            Err(error) => complaints.merge(error),
+        }
+        wants
+    }
+
+    /// The keys that name something, each with what it names.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &[LitStr])> {
+        KEYS.into_iter().zip(self.named.iter().map(Vec::as_slice)).filter(|(_, names)| !names.is_empty())
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        !self.facts && self.named().next().is_none()
+    }
+
+    fn add(&mut self, key: &Meta, complaints: &mut Complaints) {
+        let name = key.path().to_token_stream().to_string();
+        if name == FACTS {
+            self.facts = true;
+            if !matches!(key, Meta::Path(_)) {
+                complaints.add(key, "`facts` takes no value", "write `facts` alone");
+            }
+            return;
+        }
+        let Some(index) = KEYS.iter().position(|known| *known == name) else {
+            let keys = KEYS.map(|key| format!("`{key}`")).join(", ");
+            let help = format!("it declares what the task needs: {keys} or `{FACTS}`");
+            return complaints.add(key, &format!("`#[remote]` has no key `{name}`"), &help);
+        };
+        match key {
+            Meta::NameValue(pair) => self.named[index].extend(texts(&pair.value, &name, complaints)),
+            _ => complaints.add(key, &format!("`{name}` has to name something"), &how_to_write(&name)),
+        }
+    }
+}
+
+/// A text, or each of a list of them.
+fn texts(value: &Expr, key: &str, complaints: &mut Complaints) -> Vec<LitStr> {
+    match bare(value) {
+        Expr::Array(list) if list.elems.is_empty() => {
+            complaints.add(list, "an empty list names nothing", &format!("leave `{key}` away"));
+            Vec::new()
+        }
+        Expr::Array(list) => list.elems.iter().filter_map(|value| text(value, key, complaints)).collect(),
+        value => text(value, key, complaints).into_iter().collect(),
+    }
+}
+
+fn text(value: &Expr, key: &str, complaints: &mut Complaints) -> Option<LitStr> {
+    match bare(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().is_empty() => {
+            complaints.add(text, "an empty text names nothing", "leave it away");
+            None
+        }
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
+        other => {
+            complaints.add(other, &format!("`{key}` takes texts in quotes"), &how_to_write(key));
+            None
+        }
+    }
+}
+
+fn how_to_write(key: &str) -> String {
+    format!("write `{key} = \"…\"`, or `{key} = [\"…\", \"…\"]`")
+}
+
+/// The value without the invisible group that `macro_rules!` puts around `$name:literal`.
+fn bare(value: &Expr) -> &Expr {
+    match value {
+        Expr::Group(group) => bare(&group.expr),
+        other => other,
+    }
+}
