@@ -46,6 +46,8 @@ impl HostCosts {
         self.connection.bytes_sent += other.connection.bytes_sent;
         self.connection.bytes_received += other.connection.bytes_received;
         self.connection.round_trips += other.connection.round_trips;
+        // Hosts say how much it was.
+        self.connection.fuel = self.connection.fuel.saturating_add(other.connection.fuel);
         self
     }
 
@@ -61,7 +63,8 @@ impl HostCosts {
             ("bytes_received", json!(connection.bytes_received)),
             ("round_trips", json!(connection.round_trips)),
         ];
-        fields.into_iter().map(|(name, value)| (name.into(), value)).collect()
+        let counted = (connection.fuel > 0).then(|| ("fuel", json!(connection.fuel)));
+        fields.into_iter().chain(counted).map(|(name, value)| (name.into(), value)).collect()
     }
 }
 

@@ -77,6 +77,9 @@ pub struct Stats {
     pub bytes_received: u64,
     /// How often this end waited for the other: what latency multiplies. The transport's own round trips do not count.
     pub round_trips: u64,
+    /// Fuel that its calls used, as far as they counted it: those that were [deterministic](crate::Call::deterministic),
+    /// or had a limit to it.
+    pub fuel: u64,
 }
 
 /// What sort of place a host is.
@@ -201,6 +204,7 @@ impl Host {
             bytes_sent: connection.bootstrap.bytes_sent + traffic.bytes_sent,
             bytes_received: connection.bootstrap.bytes_received + traffic.bytes_received,
             round_trips: connection.bootstrap.round_trips + traffic.round_trips,
+            fuel: connection.session.fuel(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     ops::ControlFlow,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -329,6 +329,7 @@ impl Driver {
                     if let Some(PendingCall { key, reply, mut output, .. }) = self.calls.remove(&id) {
                         self.keys.remove(&key);
                         output.note_dropped(usage.dropped_bytes);
+                        self.shared.fuel.fetch_add(usage.fuel.unwrap_or_default(), Ordering::Relaxed);
                         // What the guest printed last comes before its result.
                         drop(output);
                         let _ = reply.send(Ok((outcome, usage)));

@@ -42,6 +42,8 @@ pub(crate) struct Session {
 struct Shared {
     next_key: AtomicU64,
     traffic: Mutex<Traffic>,
+    /// What calls used of it, where it was counted.
+    fuel: AtomicU64,
     /// Blobs that the agent holds for its next hops.
     blobs: Mutex<HashMap<Digest, Arc<OnceCell<bool>>>>,
 }
@@ -208,6 +210,11 @@ impl Session {
 
     pub(crate) fn traffic(&self) -> Traffic {
         *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fuel that calls used, where it was counted.
+    pub(crate) fn fuel(&self) -> u64 {
+        self.shared.fuel.load(Ordering::Relaxed)
     }
 
     pub(crate) fn call(&self, artifact: &Artifact, call: CallRequest, output: Lines) -> OpenCall {
