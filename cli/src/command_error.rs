@@ -50,7 +50,11 @@ impl CommandError {
         this.hint = match error.kind {
             CallErrorKind::Limit { which: LimitKind::Memory, .. } => Some("raise it with --memory".into()),
             CallErrorKind::Limit { which: LimitKind::Output, .. } => Some("raise it with --output".into()),
-            CallErrorKind::Limit { .. } | CallErrorKind::Decode(_) => None,
+            CallErrorKind::Limit { which: LimitKind::Fuel, .. } => Some("raise it with --fuel".into()),
+            CallErrorKind::Limit { which: LimitKind::OpenFiles, .. } => Some("raise it with --open-files".into()),
+            CallErrorKind::Limit { which: LimitKind::Children, .. } => Some("raise it with --children".into()),
+            // Denied calls name the options themselves.
+            CallErrorKind::Limit { .. } | CallErrorKind::Decode(_) | CallErrorKind::Denied { .. } => None,
             CallErrorKind::Timeout { .. } => Some("allow it more with --timeout".into()),
             CallErrorKind::NoSuchFunction { .. } => Some("`wxec inspect` lists a module's functions".into()),
             _ => error.hint(),

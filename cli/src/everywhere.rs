@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use wxec::{CallError, Host, Limits, Module, Value};
+use wxec::{CallError, Grants, Host, Limits, Module, Value};
 
 use crate::{
     interrupt::{self, Interrupted},
@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) function: String,
     pub(crate) input: Value,
     pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    pub(crate) seed: Option<u64>,
 }
 
 /// How it went on one host.
@@ -56,7 +58,11 @@ pub(crate) fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, mut each: impl F
 
 fn call<'a>(host: &'a Host, job: &Job) -> Answer<'a> {
     let start = Instant::now();
-    let call = host.bind(&job.module).call(&job.function, &job.input).limits(job.limits.clone());
+    let call = host.bind(&job.module).call(&job.function, &job.input);
+    let mut call = call.limits(job.limits.clone()).grant(job.grants.clone());
+    if let Some(seed) = job.seed {
+        call = call.deterministic(seed);
+    }
     let result = if interrupt::happened() { Err(Interrupted) } else { interrupt::block_on(call) };
     let connection = host.stats();
     let costs = HostCosts { connection, call: start.elapsed().saturating_sub(connection.connect) };

@@ -4,11 +4,14 @@
 mod access;
 mod args;
 mod arguments;
+mod capabilities;
 mod command_error;
 mod commands;
 mod everywhere;
 mod exit_code;
+mod grants;
 mod interrupt;
+mod limits;
 mod module;
 mod output;
 mod progress;

@@ -36,7 +36,7 @@ pub(crate) fn parse(address: &str) -> Result<Address, CommandError> {
 }
 
 /// Cuts a list at its commas, but for those in brackets; brackets in JSON's strings do not count.
-fn split(target: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn split(target: &str) -> impl Iterator<Item = &str> {
     let (mut depth, mut in_string, mut escaped) = (0_i32, false, false);
     let parts = target.split(move |c| {
         match c {

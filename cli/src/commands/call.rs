@@ -1,8 +1,6 @@
 //! `wxec call`: calls a function of a module on one host, or on several at once.
 
-use std::time::Duration;
-
-use wxec::Limits;
+use wxec::{CallErrorKind, Limits, Wants};
 
 use crate::{
     access::Access,
@@ -11,16 +9,15 @@ use crate::{
     command_error::CommandError,
     everywhere::{Answer, Job, call_everywhere},
     exit_code,
+    grants::GrantArgs,
     interrupt::{self, Interrupted},
+    limits::LimitArgs,
     module::{find_function, split_function},
     output::{Format, Results, Style, guest_output, say},
     quantity,
     stats::Costs,
     target,
 };
-
-/// One stuck host must not hold up the others for ever.
-const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Call a function, and print its value as JSON
 ///
@@ -29,6 +26,9 @@ const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// Each ARG is JSON; where the function takes a string, or bytes, a bare word will do. Bytes may also be a list of numbers
 /// or `@FILE`. `wxec inspect MODULE` shows what a function takes.
+///
+/// The function may touch nothing of its host but a clock and random numbers, unless that is granted: an `--allow-…`
+/// grants everything of a kind, or what follows its `=`, with commas between: `--allow-read=/etc/hosts,/etc/ssl`.
 ///
 /// Values are printed in one line on stdout: bytes as a string in base64, map keys that are no strings as their JSON, NaN
 /// and infinities as null. What the function prints goes to stderr. On several hosts each line begins with `[host]`.
@@ -52,18 +52,16 @@ pub(crate) struct Args {
     /// How to print values
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// End the call when it has run for this long [default: none; on several hosts 60s]
-    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
-    timeout: Option<Duration>,
-    /// Memory the function may use [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
-    memory: Option<u64>,
     /// How long its encoded value may be [default: 128MiB]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     output: Option<u64>,
     /// At the end, print on stderr what it cost, as one JSON object
     #[arg(long)]
     stats: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    grants: GrantArgs,
     #[command(flatten)]
     access: Access,
 }
@@ -73,6 +71,8 @@ const EXAMPLES: &str = r#"Examples:
   wxec call web1 words::top '"a b a"' 1
   wxec call -K web1/sudo:app words::count "runs as app"
   wxec call docker:web,docker-run:debian words::count "runs in containers"
+  wxec call web1,web2 updates::pending --allow-read=/var/lib/apt,/etc/apt --allow-run=apt-get
+  wxec call web1 updates::pending --allow-declared
   wxec call web1,deploy@web2:2222 ./words.wasm::stats::lengths --args '{"text": "a b a"}'
   wxec call web1 thumbnails::shrink @photo.jpg 200 --raw --memory 1GiB >small.jpg"#;
 
@@ -85,8 +85,10 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let module = source.load()?;
     let function = find_function(&module, name)?;
     let input = given.into_value(function)?;
+    let declared = function.map(|function| function.wants.clone()).unwrap_or_default();
     let function = function.map_or(name, |function| &function.path).to_owned();
-    let job = Job { module, function, input, limits: args.limits(several) };
+    let (limits, grants, seed) = (args.limits(several), args.grants.grants(Some(&declared)), args.grants.seed());
+    let job = Job { module, function, input, limits, grants, seed };
 
     let mut results = Results::new(args.style(), several);
     let mut costs = Costs::default();
@@ -97,7 +99,11 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         let print = match result {
             Ok(Ok(value)) => results.value(host, value),
             Ok(Err(error)) => {
-                let error = CommandError::of_call(&error, verbosity);
+                let is_declared = is_declared(&error.kind, &declared);
+                let mut error = CommandError::of_call(&error, verbosity);
+                if is_declared {
+                    error = error.hint("add that, or --allow-declared to grant all that the function declares");
+                }
                 codes.push(error.code);
                 error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
                 results.failure(host, &error)
@@ -124,14 +130,8 @@ impl Args {
     }
 
     fn limits(&self, several: bool) -> Limits {
-        let default = Limits::default();
-        let deadline = self.timeout.or_else(|| several.then_some(FLEET_TIMEOUT));
-        Limits {
-            memory_bytes: self.memory.unwrap_or(default.memory_bytes),
-            output_bytes: self.output.unwrap_or(default.output_bytes),
-            deadline_ms: deadline.map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
-            ..default
-        }
+        let limits = self.limits.limits(several);
+        Limits { output_bytes: self.output.unwrap_or(limits.output_bytes), ..limits }
     }
 
     fn style(&self) -> Style {
@@ -141,6 +141,12 @@ impl Args {
             None => Style::Lines,
         }
     }
+}
+
+/// Whether the call lacked only what its function declares.
+fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
+    let CallErrorKind::Denied { needs, .. } = kind else { return false };
+    needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
 }
 
 fn cannot_print(error: std::io::Error) -> CommandError {

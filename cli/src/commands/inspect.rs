@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use wxec::{Function, Module};
 
 use crate::{
+    capabilities::{self, Capability},
     command_error::CommandError,
     exit_code,
     module::{Source, inside_crate},
@@ -15,6 +16,9 @@ use crate::{
 };
 
 /// Show a module's functions, what it wants from its host, its size and digest; run nothing
+///
+/// A function wants what it declares, which `wxec call --allow-declared` grants. What the module can ask for beyond that
+/// is refused to it unless it is granted.
 ///
 /// MODULE is a package of the cargo workspace here, which is built as needed, or a .wasm file.
 #[derive(Debug, clap::Args)]
@@ -63,10 +67,21 @@ fn text(module: &Module) -> String {
     for function in module.functions() {
         lines.push(format!("  {}", signature(module, function)));
         lines.extend(function.doc.lines().map(|line| format!("      {line}").trim_end().to_owned()));
+        if !function.wants.is_none() {
+            lines.push(format!("      wants {}", flags(function).join(" ")));
+        }
     }
     lines.extend(undescribed(module).map(|name| format!("  {name} (not described)")));
     if module.exports().next().is_none() {
         lines.push("  none".into());
+    }
+
+    let capabilities = capabilities::of_imports(module.imports());
+    if !capabilities.is_empty() {
+        lines.extend(["".into(), "can".into()]);
+        let width = capabilities.iter().map(|capability| capability.can.len()).max().unwrap_or_default();
+        let line = |it: &Capability| format!("  {:width$}  {}", it.can, it.options);
+        lines.extend(capabilities.iter().map(line));
     }
 
     lines.extend(["".into(), "imports".into()]);
@@ -83,6 +98,11 @@ fn text(module: &Module) -> String {
 fn signature(module: &Module, function: &Function) -> String {
     let whole = function.to_string();
     format!("{}{}", inside_crate(module, &function.path), whole.strip_prefix(&function.path).unwrap_or_default())
+}
+
+/// What grants the function all it declares.
+fn flags(function: &Function) -> Vec<String> {
+    function.wants.needs().map(|need| need.to_string()).collect()
 }
 
 fn undescribed(module: &Module) -> impl Iterator<Item = &str> {
@@ -111,6 +131,7 @@ fn json(module: &Module) -> Json {
             "parameters": parameters.collect::<Vec<_>>(),
             "returns": function.returns,
             "error": function.error,
+            "wants": function.wants,
         })
     };
     json!({
@@ -120,6 +141,7 @@ fn json(module: &Module) -> Json {
         "digest": module.digest().to_string(),
         "functions": module.functions().iter().map(function).collect::<Vec<_>>(),
         "undescribed": undescribed(module).collect::<Vec<_>>(),
+        "can": capabilities::of_imports(module.imports()).iter().map(|it| it.name).collect::<Vec<_>>(),
         "imports": imports(module),
     })
 }

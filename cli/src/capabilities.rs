@@ -1,0 +1,62 @@
+//! What a module can ask of its host, as far as its imports show. Whether it gets it is for its grants to say.
+
+use std::collections::BTreeSet;
+
+/// Something that calls may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Capability {
+    /// Its name for programs.
+    pub(crate) name: &'static str,
+    /// What a module can do that has it.
+    pub(crate) can: &'static str,
+    /// The options that grant it, or take it away.
+    pub(crate) options: &'static str,
+}
+
+const FILES: Capability = Capability { name: "files", can: "open files", options: "--allow-read, --allow-write" };
+const RUN: Capability = Capability { name: "run", can: "run programs", options: "--allow-run" };
+const ENV: Capability = Capability { name: "env", can: "see variables of the environment", options: "--allow-env" };
+const NET: Capability = Capability { name: "net", can: "connect to other machines", options: "--allow-net" };
+const HOST: Capability = Capability { name: "host", can: "call tasks on other hosts", options: "--allow-host" };
+const FACTS: Capability = Capability { name: "facts", can: "ask about its host", options: "--allow-facts" };
+const CLOCK: Capability = Capability { name: "clock", can: "ask the time", options: "unless --no-clock" };
+const RANDOM: Capability = Capability { name: "random", can: "ask for random numbers", options: "unless --no-random" };
+
+/// How the imports that ask for something begin.
+const IMPORTS: [(&str, Capability); 11] = [
+    ("wasi_snapshot_preview1.path_", FILES),
+    ("wasi_snapshot_preview1.environ_", ENV),
+    ("wasi_snapshot_preview1.sock_", NET),
+    ("wasi_snapshot_preview1.clock_", CLOCK),
+    ("wasi_snapshot_preview1.random_", RANDOM),
+    ("wxec_v1.process_", RUN),
+    ("wxec_v1.env_", ENV),
+    ("wxec_v1.net_", NET),
+    ("wxec_v1.host_", HOST),
+    ("wxec_v1.call_", HOST),
+    ("wxec_v1.facts", FACTS),
+];
+
+/// What a module with these `imports` can ask for, in alphabetical order.
+pub(crate) fn of_imports(imports: &[String]) -> BTreeSet<Capability> {
+    let found = IMPORTS.into_iter().filter(|(start, _)| imports.iter().any(|import| import.starts_with(start)));
+    found.map(|(_, capability)| capability).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_show_what_a_module_can_ask_for() {
+        let names = |imports: &[&str]| {
+            let imports: Vec<_> = imports.iter().map(|import| (*import).to_owned()).collect();
+            of_imports(&imports).into_iter().map(|capability| capability.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["wxec_v1.input_read", "wasi_snapshot_preview1.fd_write"]), [""; 0]);
+        assert_eq!(
+            names(&["wxec_v1.process_start", "wasi_snapshot_preview1.path_open", "wasi_snapshot_preview1.path_rename"]),
+            ["files", "run"]
+        );
+    }
+}

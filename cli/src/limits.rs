@@ -1,0 +1,46 @@
+//! What calls may use: the options that all commands which run guests have in common.
+
+use std::time::Duration;
+
+use wxec::Limits;
+
+use crate::quantity;
+
+/// One stuck host must not hold up the others for ever.
+const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArgs {
+    /// End it when it has run for this long [default: none; on several hosts 60s]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration, display_order = 20)]
+    timeout: Option<Duration>,
+    /// Memory it may use [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size, display_order = 21)]
+    memory: Option<u64>,
+    /// Instructions it may execute, roughly; counting them makes it slower [default: not counted]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), display_order = 22)]
+    fuel: Option<u64>,
+    /// Files, directories, sockets and pipes it may have open at once [default: 256]
+    #[arg(long, value_name = "N", display_order = 23)]
+    open_files: Option<u32>,
+    /// Processes it may have running at once [default: 16]
+    #[arg(long, value_name = "N", display_order = 24)]
+    children: Option<u32>,
+}
+
+impl LimitArgs {
+    /// The limits on each host; `several` says whether there is more than one.
+    pub(crate) fn limits(&self, several: bool) -> Limits {
+        let default = Limits::default();
+        let deadline = self.timeout.or_else(|| several.then_some(FLEET_TIMEOUT));
+        Limits {
+            memory_bytes: self.memory.unwrap_or(default.memory_bytes),
+            deadline_ms: deadline.map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+            fuel: self.fuel,
+            open_files: self.open_files.unwrap_or(default.open_files),
+            children: self.children.unwrap_or(default.children),
+            ..default
+        }
+    }
+}
