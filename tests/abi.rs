@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use wxec::{Bound, CallErrorKind, Function, Host, Module, Parameter, TaskFailure};
+use wxec::{Bound, CallErrorKind, Function, Host, Module, Parameter, TaskFailure, Wants};
 use wxec_protocol::{abi, cbor};
 
 /// What every guest here imports, and its memory.
@@ -69,6 +69,7 @@ fn a_description_is_a_record_in_a_section() {
         parameters: vec![Parameter { name: "it".into(), type_name: "String".into() }],
         returns: "String".into(),
         error: None,
+        wants: Wants::default(),
     };
     let record = quoted(&abi::record("hand", &same));
     let hand = module(&format!(r#"{SAME} (@custom "{}" {record})"#, abi::SECTION));

@@ -159,7 +159,7 @@ fn can_run(arguments: &[&str]) -> bool {
 }
 
 fn target(code: Code, memory: Memory) -> Target {
-    Target { platform: Platform::here(), code, memory }
+    Target { platform: Platform::here(), code, memory, metered: false }
 }
 
 #[test]

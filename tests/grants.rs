@@ -1,0 +1,118 @@
+//! What calls are granted: by flags, by declarations, and what is refused before anything is sent.
+
+use serde_json::{Value as Json, json};
+use wxec::{CallErrorKind, Fleet, Grants, Host, Module, Need};
+
+use crate::harness::{Cli, Ended};
+
+/// Nothing listens there, as the port is a privileged one that nobody uses.
+const REFUSED: &str = "127.0.0.1:1";
+
+/// What `faulty::demand` declares.
+const DECLARED: [&str; 5] =
+    ["--allow-read=/etc/os-release", "--allow-run=apt-get", "--allow-run=dpkg", "--allow-env=HOME", "--allow-facts"];
+
+/// Calls a function that declares much.
+fn demand(target: &str, options: &[&str]) -> Ended {
+    Cli::new([&["-q", "call"], options, &[target, "faulty::demand", "7"]].concat()).run()
+}
+
+#[test]
+fn what_is_declared_and_not_granted_is_named_before_anything_is_connected() {
+    let ended = demand(REFUSED, &[]);
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
+    let flags = DECLARED.join(" ");
+    assert_eq!(
+        ended.stderr.trim_end(),
+        format!(
+            "error: {REFUSED}: not granted: it takes {flags}; \
+             add that, or --allow-declared to grant all that the function declares"
+        )
+    );
+
+    let ended = demand(REFUSED, &["--allow-run=apt-get,dpkg", "--allow-facts", "--stats"]);
+    assert_eq!(ended.exit_code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains("it takes --allow-read=/etc/os-release --allow-env=HOME; "), "{ended:?}");
+    assert_eq!((&ended.stats()["round_trips"], &ended.stats()["bytes_sent"]), (&json!(0), &json!(0)), "{ended:?}");
+}
+
+#[test]
+fn programs_read_what_is_missing_from_every_host() {
+    let ended = demand(&format!("{REFUSED},127.0.0.1:2"), &["--format", "ndjson"]);
+    assert_eq!(ended.exit_code, Some(4), "{ended:?}");
+    let records: Vec<Json> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 2, "{ended:?}");
+    assert!(records.iter().all(|record| record["error"].as_str().unwrap().contains(&DECLARED.join(" "))), "{ended:?}");
+}
+
+#[test]
+fn what_is_declared_is_granted_in_one_word_or_one_by_one() {
+    demand("local:", &["--allow-declared"]).is("7");
+    demand("local:", &DECLARED).is("7");
+    demand("local:", &["-A"]).is("7");
+    demand("local:", &["--allow-read=/etc", "--allow-run", "--allow-env", "--allow-facts"]).is("7");
+}
+
+#[test]
+fn flags_that_grant_nothing_are_usage_errors() {
+    for (flag, complaint) in [
+        ("--allow-read=", "it names nothing"),
+        ("--allow-net=example.org:https", "`https` is no port"),
+        ("--allow-host=ssh:a b", "cannot contain ` `"),
+        ("--allow-env=A=1", "a variable is granted by its name alone"),
+        ("--deterministic=often", "invalid digit"),
+        ("--fuel=0", "0 is not in"),
+        ("--allow-everything", "unexpected argument"),
+    ] {
+        let ended = demand(REFUSED, &[flag]);
+        assert_eq!((ended.exit_code, &*ended.stdout), (Some(2), ""), "{ended:?}");
+        assert!(ended.stderr.contains(complaint), "{flag}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_flag_without_a_value_does_not_take_the_target() {
+    let ended = Cli::new(["-q", "call", "--allow-read", "local:", "words::count", "to be"]).run();
+    ended.is("2");
+}
+
+#[test]
+fn for_a_program_its_own_declaration_is_the_grant() {
+    let host = Host::new("local:").unwrap();
+    assert_eq!(faulty::demand::on(&host, 7).wait().unwrap(), 7);
+    let fleet = Fleet::new(["local:"]).unwrap();
+    let outcomes = faulty::demand::on(&fleet, 7).grant(Grants::none().env("PATH")).wait().unwrap();
+    assert_eq!(outcomes.into_result().unwrap()[0].1, 7);
+}
+
+#[test]
+fn for_a_module_the_declaration_is_a_request() {
+    let module = Module::from_package(env!("CARGO_MANIFEST_DIR"), "faulty").unwrap();
+    let host = Host::new("local:").unwrap();
+    let call = || host.bind(&module).call::<u32>("demand", &(7,));
+
+    let error = call().grant(Grants::none().read("/etc").run("*").facts()).wait().unwrap_err();
+    let needs = [Need::Env("HOME".into())];
+    assert!(matches!(&error.kind, CallErrorKind::Denied { needs: missing, .. } if *missing == needs), "{error:?}");
+    assert!(!host.is_connected(), "it was refused here");
+
+    let declared = &module.function("demand").unwrap().wants;
+    assert_eq!(call().grant(declared.grants()).wait().unwrap(), 7);
+}
+
+#[test]
+fn a_module_shows_what_it_wants_without_running() {
+    let ended = Cli::new(["-q", "inspect", "faulty"]).run();
+    let wants = format!("\n      wants {}\n", DECLARED.join(" "));
+    assert!(ended.stdout.contains(&wants), "{ended:?}");
+    assert!(ended.stdout.contains("\ncan\n"), "{ended:?}");
+
+    let ended = Cli::new(["-q", "inspect", "faulty", "--format", "json"]).run();
+    let json: Json = serde_json::from_str(&ended.stdout).unwrap();
+    let functions = json["functions"].as_array().unwrap();
+    let demand = functions.iter().find(|function| function["name"] == "demand").unwrap();
+    let wanted = json!({"read": ["/etc/os-release"], "run": ["apt-get", "dpkg"], "env": ["HOME"], "facts": true});
+    assert_eq!(demand["wants"], wanted);
+    let boom = functions.iter().find(|function| function["name"] == "boom").unwrap();
+    assert_eq!(boom["wants"], json!({}));
+}
