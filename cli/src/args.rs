@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::commands::{build, call, completions, doctor, explain, inspect};
+use crate::commands::{build, call, completions, doctor, explain, inspect, run};
 
 /// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
 #[derive(Debug, Parser)]
@@ -60,6 +60,7 @@ impl Verbosity {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Call(call::Args),
+    Run(run::Args),
     Inspect(inspect::Args),
     Build(build::Args),
     Explain(explain::Args),

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod inspect;
+pub(crate) mod run;
 
 use crate::{
     args::{Args, Command},
@@ -17,6 +18,7 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
     let verbosity = args.verbosity();
     match args.command {
         Command::Call(args) => call::run(args, verbosity),
+        Command::Run(args) => run::run(&args, verbosity),
         Command::Inspect(args) => inspect::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Explain(args) => explain::run(&args, verbosity),

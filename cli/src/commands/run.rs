@@ -1,30 +1,30 @@
 //! `wxec run`: runs a WASI program on one host, attached to this terminal, or on several at once.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread};
 
-use wxec::{Attach, CallError, CallErrorKind, Exit, Grants, Host, Limits, Module, OutputHandler, OutputStream, Program};
+use wxec::{Attach, CallError, CallErrorKind, Exit, Host, Module, OutputHandler, OutputStream, Program};
 
 use crate::{
     access::Access,
     args::Verbosity,
     command_error::CommandError,
     exit_code,
-    interrupt::{self, Interrupted},
+    grants::GrantArgs,
+    interrupt,
+    limits::LimitArgs,
     module::Source,
-    output::{print_text, say},
-    quantity, target,
+    output::{print_line, say},
+    target,
 };
-
-/// One stuck host must not hold up the others for ever.
-const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a shell makes of a program that aborts, as a trap does. `wasmtime run` says the same.
 const TRAPPED: u8 = 134;
 
 /// Run a WASI program, with stdin, stdout and stderr attached
 ///
-/// MODULE is a .wasm file that has a `main`. It runs on the host, in a sandbox: it sees the directories, variables and
-/// arguments given here, and nothing else. The exit code is the program's own, and 134 if it trapped.
+/// MODULE is a .wasm file that has a `main`. It runs on the host, in a sandbox: it finds the directories, variables and
+/// arguments given here, and a clock and random numbers; an `--allow-…` grants more. The exit code is the program's own,
+/// and 134 if it trapped.
 ///
 /// On several hosts the program has nothing to read, and each line it prints begins with `[host]`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Its arguments; write `--` before those that begin with a dash
     #[arg(value_name = "ARG", trailing_var_arg = true)]
     arguments: Vec<String>,
-    /// Let it read and change this directory of the host, which it finds at GUEST [default: at the same path]
+    /// Let it read and change a directory of the host, which it finds at GUEST [default: at the same path]
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = directory)]
     directories: Vec<(String, String)>,
     /// Set a variable; without a value, to what it is here
@@ -46,12 +46,10 @@ pub(crate) struct Args {
     /// What it finds as its own name [default: the file's name]
     #[arg(long, value_name = "NAME")]
     argv0: Option<String>,
-    /// End it when it has run for this long [default: none; on several hosts 60s]
-    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
-    timeout: Option<Duration>,
-    /// Memory it may use [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
-    memory: Option<u64>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    grants: GrantArgs,
     #[command(flatten)]
     access: Access,
 }
@@ -59,9 +57,77 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   wxec run web1 hello.wasm
-  wxec run web1 grep.wasm --dir /var/log -- -r error /var/log
-  wxec run --env LANG=C docker:web sort.wasm <words.txt >sorted.txt
+  wxec run web1 grep.wasm --allow-read=/var/log -- -r error /var/log
+  wxec run docker:web sort.wasm --env LANG=C <words.txt >sorted.txt
+  wxec run web1 convert.wasm --dir /srv/photos::/photos -- /photos/1.png /photos/1.jpg
   wxec run web1,web2 check.wasm --timeout 10s";
+
+pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let hosts = target::hosts(&args.target, &args.access, |_| lines())?;
+    let environment = args.environment();
+    let module = Source::parse(&args.module).load()?;
+    if !module.is_program() {
+        let message = format!("{} is no program: it exports no `_start`", module.name());
+        return Err(CommandError::usage(message).hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"));
+    }
+    let program = |host: &Host| args.program(host, &module, &environment, hosts.len() > 1);
+    if let [host] = &*hosts {
+        let ended = interrupt::block_on(program(host).run(Attach::Here));
+        host.close().wait();
+        return Ok(report(&format!("{host}: "), ended?, verbosity));
+    }
+    let ended = thread::scope(|scope| {
+        let each = hosts.iter().map(|host| {
+            let program = program(host);
+            scope.spawn(move || {
+                let ended = interrupt::block_on(program.run(Attach::Listener));
+                host.close().wait();
+                ended.map(|ended| (ended.is_ok(), report(&format!("[{host}] "), ended, verbosity)))
+            })
+        });
+        let running: Vec<_> = each.collect();
+        running.into_iter().map(|thread| thread.join().expect("our panics end the program")).collect::<Vec<_>>()
+    });
+    let mut codes = Vec::new();
+    for ended in ended {
+        codes.push(match ended? {
+            (true, exit_code::OK) => exit_code::OK,
+            // Programs' own codes have other meanings than ours.
+            (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
+            (false, code) => code,
+        });
+    }
+    Ok(exit_code::of_all(&codes))
+}
+
+impl Args {
+    fn program(&self, host: &Host, module: &Module, environment: &[(String, String)], several: bool) -> Program {
+        let mut grants = self.grants.grants(None);
+        for (directory, guest_path) in &self.directories {
+            grants = grants.dir(directory, guest_path, true);
+        }
+        let file = module.path().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let name = self.argv0.clone().or(file).unwrap_or_else(|| module.name().to_owned());
+        let mut program =
+            host.program(module).name(name).args(&self.arguments).grant(grants).limits(self.limits.limits(several));
+        for (name, value) in environment {
+            program = program.env(name, value);
+        }
+        match self.grants.seed() {
+            Some(seed) => program.deterministic(seed),
+            None => program,
+        }
+    }
+
+    /// The variables to set. One that is taken from here and does not exist stays unset, as with wasmtime.
+    fn environment(&self) -> Vec<(String, String)> {
+        let variable = |text: &String| match text.split_once('=') {
+            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+            None => Some((text.clone(), std::env::var(text).ok()?)),
+        };
+        self.environment.iter().filter_map(variable).collect()
+    }
+}
 
 fn directory(text: &str) -> Result<(String, String), String> {
     let (host, guest) = text.split_once("::").unwrap_or((text, text));
@@ -71,52 +137,21 @@ fn directory(text: &str) -> Result<(String, String), String> {
     Ok((host.into(), guest.into()))
 }
 
-pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let hosts = target::hosts(&args.target, &args.access, |_| lines())?;
-    let environment = args.environment()?;
-    let module = Source::parse(&args.module).load()?;
-    if !module.is_program() {
-        let message = format!("{} is no program: it exports no `_start`", module.name());
-        return Err(CommandError::usage(message).hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"));
-    }
-    let program = |host: &Host| args.program(host, &module, &environment, hosts.len() > 1);
-    if let [host] = &*hosts {
-        let ended = interrupt::block_on(program(host).run(Attach::Terminal));
-        host.close().wait();
-        return report(host, "", ended?, verbosity);
-    }
-    let codes = thread::scope(|scope| {
-        let each = hosts.iter().map(|host| {
-            let program = program(host);
-            scope.spawn(move || {
-                let ended = interrupt::block_on(program.run(Attach::Listener));
-                host.close().wait();
-                report(host, &format!("[{host}] "), ended?, verbosity)
-            })
-        });
-        let running: Vec<_> = each.collect();
-        running.into_iter().map(|thread| thread.join().expect("our panics end the program")).collect::<Vec<_>>()
-    });
-    let codes = codes.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let failed = codes.iter().map(|code| if *code == exit_code::OK { *code } else { exit_code::of_program(*code) });
-    Ok(exit_code::of_all(&failed.collect::<Vec<_>>()))
-}
-
 /// Says how a program ended, if that is worth a word. Returns its exit code.
-fn report(host: &Host, prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) -> Result<u8, CommandError> {
+fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) -> u8 {
     match ended {
         Ok(exit) => {
             if let Some(need) = exit.needs.first() {
-                say(&format!("{prefix}hint: it was refused something; {need} would allow it"));
+                say(&format!("hint: {prefix}it was refused something that {need} would allow"));
             }
             // As the operating system does with codes that are too large.
-            Ok(exit.code.to_le_bytes()[0])
+            exit.code.to_le_bytes()[0]
         }
         Err(error) => {
-            let trapped = matches!(error.kind, CallErrorKind::Trap { .. } | CallErrorKind::Panic { .. });
+            let trapped = matches!(error.kind, CallErrorKind::Trap { .. });
             let error = CommandError::of_call(&error, verbosity);
-            error.print(&if prefix.is_empty() { format!("error: {host}: ") } else { format!("{prefix}error: ") });
-            Ok(if trapped { TRAPPED } else { error.code })
+            error.print(&format!("error: {prefix}"));
+            if trapped { TRAPPED } else { error.code }
         }
     }
 }
@@ -128,8 +163,23 @@ fn lines() -> OutputHandler {
         let text = format!("[{host}] {}", text.strip_suffix('\n').unwrap_or(&text));
         match stream {
             // Who reads no more, as in `wxec run … | head -1`, misses nothing.
-            OutputStream::Stdout => _ = print_text(&text),
+            OutputStream::Stdout => _ = print_line(&text),
             _ => say(&text),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_may_have_another_name_inside() {
+        assert_eq!(directory("/srv"), Ok(("/srv".into(), "/srv".into())));
+        assert_eq!(directory("."), Ok((".".into(), ".".into())));
+        assert_eq!(directory("/srv/a::/data"), Ok(("/srv/a".into(), "/data".into())));
+        for text in ["", "::", "/srv::", "::/data"] {
+            assert!(directory(text).is_err(), "{text}");
+        }
+    }
 }

@@ -256,6 +256,11 @@ impl Module {
             .filter(|name| *name != "_describe")
     }
 
+    /// Whether it has a `main`, so that it can be [run](crate::Host::program).
+    pub fn is_program(&self) -> bool {
+        self.0.exports.iter().any(|export| export == "_start")
+    }
+
     /// What it wants from its host, as `module.name`.
     pub fn imports(&self) -> &[String] {
         &self.0.imports

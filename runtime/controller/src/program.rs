@@ -51,7 +51,7 @@ pub struct Program {
 #[non_exhaustive]
 pub enum Attach {
     /// To this process' own.
-    Terminal,
+    Here,
     /// Its output to the host's listener, line by line; it has nothing to read.
     Listener,
 }
@@ -139,7 +139,7 @@ impl Program {
         Operation::new(async move {
             let lines = || Lines::new(name.clone(), handler.clone());
             match attach {
-                Attach::Terminal => {
+                Attach::Here => {
                     self.drive(
                         tokio::io::stdin(),
                         Sink::File(Box::new(tokio::io::stdout())),

@@ -1,0 +1,158 @@
+//! Guests that mean harm: each ends in its typed error, and the agent goes on serving as if nothing had been.
+//!
+//! They are in `evil/`, written by hand, one trick each; their first line says what must come of it. Those that need
+//! native programs or sockets for it are among the engine's own tests.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use wxec::{Bound, CallErrorKind, ConnectOptions, Grants, Host, Limits, Module, Value};
+
+use crate::harness::{Sshd, wait_until};
+
+/// Those that never end are ended after this.
+const DEADLINE: Duration = Duration::from_millis(200);
+
+/// Long enough for a loaded machine.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Calls after which nothing may have piled up.
+const MANY: usize = 10_000;
+
+/// What an agent may have more than at first, in kibibytes: pages that the allocator keeps.
+const SPARE_KIB: u64 = 8 << 10;
+
+struct Guest {
+    name: String,
+    expected: String,
+    module: Result<Module, String>,
+}
+
+fn corpus() -> Vec<Guest> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("evil");
+    let mut files: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| guest(file)).collect()
+}
+
+fn guest(file: &Path) -> Guest {
+    let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+    let text = fs::read_to_string(file).unwrap();
+    let expected = text.lines().next().unwrap().strip_prefix(";; expect: ").unwrap_or_else(|| panic!("{name}"));
+    let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let module = Module::from_bytes(&name, wasm).map_err(|error| error.to_string());
+    Guest { expected: expected.to_owned(), module, name }
+}
+
+/// What came of a call, in the words of the corpus.
+fn call(bound: &Bound) -> String {
+    let call = bound.call::<Value>("evil", &()).limits(Limits::default()).timeout(DEADLINE);
+    match call.wait().map_err(|error| error.kind) {
+        Ok(_) => "value".into(),
+        Err(CallErrorKind::Timeout { .. }) => "timeout".into(),
+        Err(CallErrorKind::Limit { which, .. }) => format!("limit {which}"),
+        Err(CallErrorKind::Denied { needs, .. }) => format!("denied {}", needs[0]),
+        Err(CallErrorKind::Trap { .. }) => "trap".into(),
+        Err(CallErrorKind::Panic { .. }) => "panic".into(),
+        Err(CallErrorKind::Decode(_)) => "decode".into(),
+        Err(CallErrorKind::BadModule(_)) => "bad module".into(),
+        Err(CallErrorKind::Module(_)) => "module".into(),
+        Err(other) => format!("{other:?}"),
+    }
+}
+
+fn local() -> Host {
+    Host::new("local:").unwrap()
+}
+
+/// The host behind `sshd`. Programs find its configuration through the environment, which tests share.
+fn behind(sshd: &Sshd) -> Host {
+    let ssh = sshd.scratch().join("ssh");
+    fs::write(&ssh, format!("#!/bin/sh\nexec ssh -F '{}' \"$@\"\n", sshd.config().display())).unwrap();
+    fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let options = ConnectOptions::new().tool("ssh", ssh.to_str().unwrap());
+    Host::new("ssh:host").unwrap().with_options(&options)
+}
+
+#[track_caller]
+fn each_gets_what_it_deserves(host: &Host) {
+    words::count::on(host, "to be".into()).wait().unwrap();
+    let agent = agent(host);
+    for Guest { name, expected, module } in corpus() {
+        let came = module.map_or("module".into(), |module| call(&host.bind(&module)));
+        assert_eq!(came, expected, "{name}");
+        assert_eq!(words::count::on(host, "to be".into()).wait().unwrap(), 2, "after {name}");
+    }
+    assert_eq!(self::agent(host), agent, "it is another agent");
+}
+
+#[test]
+fn evil_guests_harm_no_local_agent() {
+    each_gets_what_it_deserves(&local());
+}
+
+#[test]
+fn evil_guests_harm_no_agent_behind_ssh() {
+    let Some(sshd) = Sshd::start() else { return };
+    each_gets_what_it_deserves(&behind(&sshd));
+}
+
+/// What an agent holds that could pile up.
+#[derive(Debug)]
+struct Holdings {
+    memory_kib: u64,
+    threads: usize,
+    files: usize,
+    mappings: usize,
+}
+
+fn agent(host: &Host) -> u32 {
+    host.report().wait().unwrap().description.pid
+}
+
+fn holdings(agent: u32) -> Holdings {
+    let list = |what: &str| fs::read_dir(format!("/proc/{agent}/{what}")).unwrap().count();
+    let status = fs::read_to_string(format!("/proc/{agent}/status")).unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    Holdings {
+        memory_kib: memory.unwrap().trim().parse().unwrap(),
+        threads: list("task"),
+        files: list("fd"),
+        mappings: fs::read_to_string(format!("/proc/{agent}/maps")).unwrap().lines().count(),
+    }
+}
+
+/// Every tenth call is of a guest that ends badly; those that wait for their deadline take turns.
+#[test]
+fn nothing_piles_up_in_ten_thousand_calls() {
+    let host = local();
+    let quick = |guest: &Guest| guest.expected != "timeout" && !guest.name.starts_with("returns_too");
+    let guests: Vec<_> = corpus().into_iter().filter(quick).filter_map(|guest| guest.module.ok()).collect();
+    let evil: Vec<_> = guests.iter().map(|module| host.bind(module)).collect();
+    let grants = || Grants::none().read("/etc/passwd").run("true");
+    let round = |calls: usize| {
+        for index in 0..calls {
+            if index % 10 == 0 {
+                call(&evil[index / 10 % evil.len()]);
+            }
+            match index % 100 {
+                1 => assert!(faulty::read_text::on(&host, "/etc/passwd".into()).grant(grants()).wait().is_ok()),
+                2 => assert!(faulty::run_quietly::on(&host, "true".into()).grant(grants()).wait().is_ok()),
+                _ => assert_eq!(words::count::on(&host, "to be".into()).wait().unwrap(), 2),
+            }
+        }
+    };
+    round(1000);
+    let agent = agent(&host);
+    let first = holdings(agent);
+    round(MANY);
+    wait_until(SOON, "threads that waited for files have ended", || holdings(agent).threads <= first.threads);
+    let last = holdings(agent);
+    assert!(last.memory_kib <= first.memory_kib + SPARE_KIB, "{first:?} became {last:?}");
+    assert!(last.files <= first.files, "{first:?} became {last:?}");
+    // Each pool slot that is used for the first time is a mapping of its own.
+    assert!(last.mappings <= first.mappings + 64, "{first:?} became {last:?}");
+}

@@ -1,0 +1,7 @@
+;; expect: timeout
+;; Bulk operations look at the clock only between each other.
+(module
+    (memory (export "memory") 1024)
+    (func (export "wx1_evil") (result i32)
+        loop $more (memory.fill (i32.const 0) (i32.const 7) (i32.const 0x4000000)) (br $more) end
+        (i32.const 0)))

@@ -1,0 +1,3 @@
+;; expect: module
+;; Exceptions are off.
+(module (tag $e) (func (export "wx1_evil") (result i32) (throw $e)))

@@ -1,0 +1,9 @@
+;; expect: decode
+;; A text that says it has four billion letters, and a list that says it has more.
+(module
+    (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\9b\00\00\00\ff\ff\ff\ff\ff\7a\ff\ff\ff\ff\61\61")
+    (func (export "wx1_evil") (result i32)
+        (call $output_write (i32.const 0) (i32.const 16))
+        (i32.const 0)))

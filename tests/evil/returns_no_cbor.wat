@@ -1,0 +1,9 @@
+;; expect: decode
+;; Returns a byte that begins nothing.
+(module
+    (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\ff")
+    (func (export "wx1_evil") (result i32)
+        (call $output_write (i32.const 0) (i32.const 1))
+        (i32.const 0)))

@@ -1,0 +1,9 @@
+;; expect: limit memory
+;; Grows until it may not, and gives up.
+(module
+    (memory (export "memory") 1)
+    (func (export "wx1_evil") (result i32)
+        loop $more
+            (br_if $more (i32.ne (memory.grow (i32.const 64)) (i32.const -1)))
+        end
+        unreachable))
