@@ -50,6 +50,8 @@ mod guest;
 mod hostcalls;
 mod limits;
 mod output;
+#[cfg(feature = "compile")]
+mod precheck;
 mod probe;
 mod program;
 mod sandbox;
@@ -63,5 +65,7 @@ pub use call::{Completion, Request};
 pub use compile::{CompileError, MAX_WASM_BYTES, compile};
 pub use config::MAX_RUNNING;
 pub use output::Output;
+#[cfg(feature = "compile")]
+pub use precheck::{Countable, Place};
 pub use program::Program;
 pub use sandbox::{EngineError, Sandbox};
