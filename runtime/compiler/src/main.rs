@@ -1,34 +1,46 @@
-//! `wxec-compiler TARGET`: a WebAssembly module on stdin, its artifact for that target on stdout.
+//! `wxec-compiler TARGET MEMORY CPU WALL`: a WebAssembly module on stdin, its artifact for that target on stdout.
 //!
-//! Exits with 1 and one line on stderr if the module cannot be compiled, with 2 if it was called wrongly. A module can
-//! be written to take its compiler very long, or very much memory. So this is a process of its own, it limits itself
-//! before it reads a byte, and a caller that finds it killed knows why.
+//! A module can be written to take its compiler very long, or very much memory. So this is a process of its own, and it
+//! limits itself before it reads a byte: to MEMORY bytes, CPU seconds of processor time, and WALL seconds altogether.
+//!
+//! It exits with 1 and one line on stderr if the module cannot be compiled or takes longer than WALL, and with 2 if it
+//! was called wrongly. The kernel enforces the other two: more processor time ends it by SIGXCPU, and more memory by
+//! SIGABRT, after Rust's words `memory allocation of … bytes failed`.
 
 use std::{
     env,
     error::Error,
+    fmt,
     io::{self, Read, Write},
-    process::ExitCode,
+    num::ParseIntError,
+    panic,
+    process::{self, ExitCode},
     thread,
+    time::Duration,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wxec_engine::{MAX_WASM_BYTES, compile};
 use wxec_protocol::Target;
 
-/// Address space. Far more than any honest module needs, far less than makes a machine swap.
-const MAX_MEMORY_BYTES: u64 = 4 << 30;
-
-/// Processor time, all threads together. Python compiled to wasm, the largest module seen, takes 19 s.
-const MAX_CPU_SECONDS: u64 = 120;
-
 /// Threads. Each takes address space for its stack and a heap of its own, and some machines have hundreds of processors.
 const MAX_THREADS: usize = 8;
 
+/// From the signal that tells a caller what happened to the one that cannot be ignored. The kernel sends only the
+/// latter where both are due.
+const CPU_GRACE_SECONDS: u64 = 5;
+
+/// What compiling may take.
+struct Limits {
+    memory_bytes: u64,
+    cpu_seconds: u64,
+    wall_seconds: u64,
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let [target] = &*arguments else {
-        eprintln!("usage: wxec-compiler TARGET <MODULE >ARTIFACT");
+    let [target, memory, cpu, wall] = &*arguments else {
+        eprintln!("usage: wxec-compiler TARGET MEMORY CPU WALL <MODULE >ARTIFACT");
         return ExitCode::from(2);
     };
     let target = match target.parse() {
@@ -38,17 +50,22 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(&target) {
-        Ok(()) => ExitCode::SUCCESS,
+    let limits = match Limits::parse(memory, cpu, wall) {
+        Ok(limits) => limits,
         Err(error) => {
-            eprintln!("{}", error.to_string().replace('\n', " "));
-            ExitCode::FAILURE
+            eprintln!("MEMORY, CPU and WALL are numbers of bytes and seconds: {error}");
+            return ExitCode::from(2);
         }
+    };
+    panic::set_hook(Box::new(|panic| fail(panic)));
+    match run(&target, &limits) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
     }
 }
 
-fn run(target: &Target) -> Result<(), Box<dyn Error>> {
-    limit_this_process()?;
+fn run(target: &Target, limits: &Limits) -> Result<(), Box<dyn Error>> {
+    limits.enforce()?;
 
     // One byte too many is enough for `compile` to see that there are too many.
     let mut wasm = Vec::new();
@@ -58,14 +75,40 @@ fn run(target: &Target) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn limit_this_process() -> Result<(), Box<dyn Error>> {
-    let limits = [(Resource::As, MAX_MEMORY_BYTES), (Resource::Cpu, MAX_CPU_SECONDS), (Resource::Core, 0)];
-    for (resource, limit) in limits {
-        // Whoever started this may have set a lower limit, which cannot be raised again.
-        let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
-        setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+impl Limits {
+    fn parse(memory: &str, cpu: &str, wall: &str) -> Result<Self, ParseIntError> {
+        Ok(Self { memory_bytes: memory.parse()?, cpu_seconds: cpu.parse()?, wall_seconds: wall.parse()? })
     }
-    let threads = thread::available_parallelism()?.get().min(MAX_THREADS);
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+
+    /// Holds this process to them.
+    fn enforce(&self) -> Result<(), Box<dyn Error>> {
+        let cpu_end = self.cpu_seconds.saturating_add(CPU_GRACE_SECONDS);
+        lower(Resource::As, self.memory_bytes, self.memory_bytes)?;
+        lower(Resource::Cpu, self.cpu_seconds, cpu_end)?;
+        lower(Resource::Core, 0, 0)?;
+
+        // Waiting for a disk or for other processes takes no processor time.
+        let wall = Duration::from_secs(self.wall_seconds);
+        let complaint = format!("it took more than {} s", self.wall_seconds);
+        thread::Builder::new().spawn(move || {
+            thread::sleep(wall);
+            fail(&complaint)
+        })?;
+        let threads = thread::available_parallelism()?.get().min(MAX_THREADS);
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        Ok(())
+    }
+}
+
+fn lower(resource: Resource, current: u64, maximum: u64) -> Result<(), Box<dyn Error>> {
+    // Whoever started this may have set a lower limit, which cannot be raised again.
+    let cap = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    setrlimit(resource, Rlimit { current: Some(current.min(cap)), maximum: Some(maximum.min(cap)) })?;
     Ok(())
+}
+
+/// Ends the process, whichever thread calls it.
+fn fail(complaint: &dyn fmt::Display) -> ! {
+    eprintln!("{}", complaint.to_string().replace('\n', " "));
+    process::exit(1)
 }

@@ -1,8 +1,13 @@
 //! Turning a module into an artifact, in a child process: a module that makes the compiler run wild harms only that.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
@@ -15,8 +20,17 @@ use crate::{
     transport::printable,
 };
 
-/// The largest guests seen take 20 s; the child also limits its own CPU time and memory.
-const COMPILE_WITHIN: Duration = Duration::from_secs(180);
+/// Address space of the compiler. Far more than any honest module needs, far less than makes a machine swap.
+const MAX_MEMORY_BYTES: u64 = 4 << 30;
+
+/// Processor time, all threads together. Python compiled to wasm, the largest module seen, takes 19 s.
+const MAX_CPU_SECONDS: u64 = 120;
+
+/// Time altogether: more than that processor time on one processor which others use as well.
+const MAX_WALL_SECONDS: u64 = 180;
+
+/// The compiler holds itself to its limits. This is for one that is stopped, or is none.
+const COMPILE_WITHIN: Duration = Duration::from_secs(MAX_WALL_SECONDS + 10);
 
 /// Errors are one line.
 const MAX_STDERR_BYTES: u64 = 4 << 10;
@@ -28,6 +42,9 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
     let run = async {
         let mut child = Command::new(&compiler)
             .arg(target.to_string())
+            .args([MAX_MEMORY_BYTES, MAX_CPU_SECONDS, MAX_WALL_SECONDS].map(|limit| limit.to_string()))
+            // Errors are for whoever wrote the module.
+            .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -55,11 +72,53 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
         Err(_) => return Err(failed(format!("no end after {COMPILE_WITHIN:?}"))),
     };
     if !status.success() {
-        let errors = printable(String::from_utf8_lossy(&errors).trim());
-        return Err(failed(if errors.is_empty() { format!("the compiler ended with {status}") } else { errors }));
+        return Err(failed(why_it_failed(status, &String::from_utf8_lossy(&errors))));
     }
     if artifact.len() as u64 > MAX_MODULE_BYTES {
         return Err(failed(format!("the artifact is larger than {MAX_MODULE_BYTES} bytes")));
     }
     Ok(Artifact { digest: Digest::of(&artifact), bytes: artifact.into() })
+}
+
+/// What kept the compiler from making an artifact. Where the kernel held it to its limits, it could not say so itself.
+fn why_it_failed(status: ExitStatus, errors: &str) -> String {
+    let ended_by = |signal: Signal| status.signal() == Some(signal.as_raw());
+    if ended_by(Signal::XCPU) {
+        return format!("it took more than {MAX_CPU_SECONDS} s of processor time");
+    }
+    // The last words of any Rust program that gets no memory.
+    if ended_by(Signal::ABORT) && errors.contains("memory allocation of ") {
+        return format!("it took more than {} GiB of memory", MAX_MEMORY_BYTES >> 30);
+    }
+    if ended_by(Signal::KILL) {
+        return "the compiler was killed, perhaps because this machine has no memory left".into();
+    }
+    match errors.trim() {
+        "" => format!("the compiler ended with {status}"),
+        errors => printable(errors),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Output};
+
+    use super::*;
+
+    #[test]
+    fn a_compiler_that_was_killed_has_a_reason() {
+        let reason = |script: &str| {
+            let script = format!("ulimit -c 0; {script}");
+            let Output { status, stderr, .. } = Command::new("sh").args(["-c", &script]).output().unwrap();
+            why_it_failed(status, &String::from_utf8_lossy(&stderr))
+        };
+        assert_eq!(reason("kill -XCPU $$"), "it took more than 120 s of processor time");
+        // Two threads may get no memory at once, and then their words mix.
+        let out_of_memory = "echo 'memory allocation of memory allocation of 24 bytes failed' >&2; kill -ABRT $$";
+        assert_eq!(reason(out_of_memory), "it took more than 4 GiB of memory");
+        assert_eq!(reason("kill -KILL $$"), "the compiler was killed, perhaps because this machine has no memory left");
+        assert_eq!(reason("echo 'overflowed its stack' >&2; kill -ABRT $$"), "overflowed its stack");
+        assert_eq!(reason("exit 7"), "the compiler ended with exit status: 7");
+        assert_eq!(reason("echo 'not a WebAssembly module' >&2; exit 1"), "not a WebAssembly module");
+    }
 }

@@ -2,7 +2,10 @@
 
 use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
-use crate::config;
+use crate::{
+    config,
+    precheck::{Countable, Place, precheck},
+};
 
 /// A module may not be longer. The largest guest seen, Python, takes 18 MB.
 pub const MAX_WASM_BYTES: usize = 64 << 20;
@@ -36,6 +39,16 @@ pub enum CompileError {
     /// The module breaks a rule of WebAssembly 2.0, or uses what came later.
     #[error("{0}")]
     Invalid(String),
+    /// The module has more of something than the compiler should have to take.
+    #[error("{place} has {found} {which}, more than the {} allowed", .which.allowed())]
+    TooMuch {
+        /// Where.
+        place: Place,
+        /// What there is too much of.
+        which: Countable,
+        /// How much of it there is, as far as it was counted.
+        found: u64,
+    },
     /// The artifact is longer than an agent takes.
     #[error("the artifact has {0} bytes, more than the {MAX_MODULE_BYTES} allowed")]
     ArtifactTooLong(usize),
@@ -54,6 +67,7 @@ pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {
     if !wasm.starts_with(MODULE_HEAD) {
         return Err(CompileError::NotWasm);
     }
+    precheck(wasm)?;
     let engine = config::compile_engine(target)
         .map_err(|error| CompileError::Target { target: target.clone(), reason: format!("{error:#}") })?;
     let artifact = engine.precompile_module(wasm).map_err(|error| CompileError::Invalid(format!("{error:#}")))?;

@@ -49,6 +49,8 @@ mod guest;
 mod hostcalls;
 mod limits;
 mod output;
+#[cfg(feature = "compile")]
+mod precheck;
 mod probe;
 mod program;
 mod refusal;
@@ -63,6 +65,8 @@ pub use call::{Command, Completion, Entry, Request};
 pub use compile::{CompileError, MAX_WASM_BYTES, compile};
 pub use config::MAX_RUNNING;
 pub use output::Output;
+#[cfg(feature = "compile")]
+pub use precheck::{Countable, Place};
 pub use program::Program;
 pub use sandbox::{EngineError, Sandbox};
 pub use wasi::{Reader, Writer};

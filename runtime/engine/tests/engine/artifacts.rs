@@ -1,4 +1,4 @@
-use wxec_engine::{CompileError, MAX_WASM_BYTES, Sandbox, VerifiedArtifact, compile};
+use wxec_engine::{CompileError, Countable, MAX_WASM_BYTES, Place, Sandbox, VerifiedArtifact, compile};
 use wxec_protocol::{Digest, Fault, Platform, Target};
 
 use crate::{compile_wat, load};
@@ -74,6 +74,15 @@ fn only_modules_of_wasm_2_compile() {
 
     let long = vec![0; MAX_WASM_BYTES + 1];
     assert_eq!(compile(&long), Err(CompileError::TooLong(long.len())));
+}
+
+#[test]
+fn a_module_with_too_much_of_something_is_refused_by_name() {
+    let with_locals = |count| wat::parse_str(format!("(module (func (local {})))", "i32 ".repeat(count))).unwrap();
+    assert!(compile(&with_locals(20_000), &Target::here()).is_ok());
+    let error = CompileError::TooMuch { place: Place::Function(0), which: Countable::Locals, found: 20_001 };
+    assert_eq!(error.to_string(), "function 0 has 20001 locals, more than the 20000 allowed");
+    assert_eq!(compile(&with_locals(20_001), &Target::here()), Err(error));
 }
 
 #[test]
