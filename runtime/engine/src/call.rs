@@ -1,6 +1,9 @@
 //! One call: a fresh guest, from its request to its completion.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use tokio::task::yield_now;
@@ -51,7 +54,8 @@ pub struct Request {
     pub limits: Limits,
     /// What the call may touch.
     pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this, and the clock stands still.
+    /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
+    /// fixed date and go on whenever they are read.
     pub seed: Option<u64>,
     /// The arguments, as CBOR.
     pub input: Bytes,
@@ -62,6 +66,11 @@ impl Request {
     pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
         let (limits, grants) = (Limits::default(), Grants::none());
         Self { entry: Entry::Task(function.into()), limits, grants, seed: None, input: input.into() }
+    }
+
+    /// Whether it takes a program that was loaded as metered.
+    pub fn is_metered(&self) -> bool {
+        self.limits.are_metered(self.seed)
     }
 }
 
@@ -79,13 +88,24 @@ pub(crate) async fn run(sandbox: Sandbox, program: Program, request: Request, ou
     let started = Instant::now();
     let stdio = Arc::new(Stdio::new(output, request.limits.stdio_bytes));
     let deadline_ms = request.limits.deadline_ms;
-    let guest = run_guest(&sandbox, &program, request, stdio.clone());
+    let fuel = OnceLock::new();
+    let guest = run_guest(&sandbox, &program, request, stdio.clone(), &fuel);
     let outcome = supervise(guest, sandbox.ticker(), started, deadline_ms).await;
     let wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: None } }
+    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: fuel.into_inner() } }
 }
 
-async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio: Arc<Stdio>) -> Result<Bytes, Fault> {
+/// Notes the fuel that was used, if it was counted and the guest came to its end by itself.
+async fn run_guest(
+    sandbox: &Sandbox,
+    program: &Program,
+    request: Request,
+    stdio: Arc<Stdio>,
+    fuel_used: &OnceLock<u64>,
+) -> Result<Bytes, Fault> {
+    if request.is_metered() && !program.is_metered() {
+        return Err(Fault::BadModule("it was compiled without what a seed or a limit on fuel takes".into()));
+    }
     let function = match &request.entry {
         Entry::Task(name) => program.function(name)?,
         Entry::Program(_) => program.start()?,
@@ -97,26 +117,28 @@ async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio
     }
 
     let _slot = sandbox.slot().await;
-    let world = World::new(&request.grants, program.uses_files()).await;
-    let mut store = sandbox.store(Guest::new(request, world, stdio));
+    let fuel = request.limits.fuel.unwrap_or(u64::MAX);
+    let world = World::new(&request.grants, request.seed, program.uses_files()).await;
+    let mut store = Store::new(program.engine(), Guest::new(request, world, stdio));
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
-
-    if is_program {
-        let ended = start(&mut store, program, function).await;
-        let exit_code = match &ended {
-            Ok(()) => 0,
-            Err(error) => match wasi::exit_code(error) {
-                Some(code) => code,
-                None => return Err(fault::from_error(error, store.into_data())),
-            },
-        };
-        return Ok(store.into_data().exit(exit_code));
+    if program.is_metered() {
+        store.set_fuel(fuel).expect("a metered engine counts fuel");
     }
-    match call(&mut store, program, function).await {
+
+    let called = match is_program {
+        true => start(&mut store, program, function).await,
+        false => call(&mut store, program, function).await,
+    };
+    if program.is_metered() {
+        let left = store.get_fuel().expect("a metered engine counts fuel");
+        let _ = fuel_used.set(fuel.saturating_sub(left));
+    }
+    match called {
+        Ok(code) if is_program => Ok(store.into_data().exit(code)),
         Ok(code) => store.into_data().finish(code),
         Err(error) => Err(fault::from_error(&error, store.into_data())),
     }
@@ -130,9 +152,11 @@ async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExpo
     export(store, &instance, function)?.call_async(store, ()).await
 }
 
-async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<()> {
+/// Its exit code.
+async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<i32> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
-    export(store, &instance, start)?.call_async(store, ()).await
+    let ended = export::<()>(store, &instance, start)?.call_async(store, ()).await;
+    ended.map(|()| 0).or_else(|error| wasi::exit_code(&error).ok_or(error))
 }
 
 fn export<R: WasmResults>(

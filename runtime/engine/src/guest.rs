@@ -12,6 +12,7 @@ use wxec_protocol::{
 
 use crate::{
     call::{Entry, Request},
+    determinism::Clock,
     fault,
     limits::Growth,
     output::Stdio,
@@ -39,11 +40,14 @@ pub(crate) struct Guest {
     pub(crate) places: Places,
     /// Files and directories the guest has open.
     pub(crate) open_files: u32,
+    /// The time, in a call with a seed.
+    pub(crate) clock: Option<Clock>,
 }
 
 impl Guest {
-    pub(crate) fn new(request: Request, world: World, stdio: Arc<Stdio>) -> Self {
+    pub(crate) fn new(request: Request, mut world: World, stdio: Arc<Stdio>) -> Self {
         let Request { entry, limits, grants, input, .. } = request;
+        let clock = world.clock.take();
         let (wasi, places) = match entry {
             Entry::Task(_) => world.task(&stdio),
             Entry::Program(command) => world.program(command),
@@ -62,6 +66,7 @@ impl Guest {
             wasi,
             places,
             open_files: 0,
+            clock,
             stdio,
         }
     }

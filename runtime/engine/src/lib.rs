@@ -44,6 +44,7 @@ mod call;
 #[cfg(feature = "compile")]
 mod compile;
 mod config;
+mod determinism;
 mod fault;
 mod guest;
 mod hostcalls;

@@ -1,14 +1,18 @@
 //! The sandbox: one engine, the imports it offers, and the programs loaded into it.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmtime::{Engine, Linker, Module, Store};
+use wasmtime::{Engine, Linker, Module};
 use wxec_protocol::{Code, Fault, Memory, Target};
 
 use crate::{
     artifact::VerifiedArtifact,
     call::{self, Completion, Request},
+    config::metered_engine,
     fault,
     guest::Guest,
     hostcalls,
@@ -28,12 +32,19 @@ pub struct Sandbox {
 }
 
 struct Shared {
-    engine: Engine,
-    linker: Linker<Guest>,
+    plain: Loader,
+    /// For calls that count fuel, once there is one: most agents never have any.
+    metered: OnceLock<Result<Loader, String>>,
     ticker: Ticker,
     slots: Semaphore,
     target: Target,
     notes: Vec<String>,
+}
+
+/// Loads artifacts of one kind.
+struct Loader {
+    engine: Engine,
+    linker: Linker<Guest>,
 }
 
 /// The sandbox cannot be set up on this host.
@@ -67,17 +78,20 @@ impl Sandbox {
 
     fn start(found: Found) -> Result<Self, EngineError> {
         let Found { engine, target, slots, notes } = found;
-        let mut linker = Linker::new(&engine);
-        hostcalls::link(&mut linker)?;
-        wasi::link(&mut linker)?;
         let ticker = Ticker::start(engine.clone())?;
+        let (plain, metered) = (Loader::new(engine)?, OnceLock::new());
         let slots = Semaphore::new(slots as usize);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, ticker, slots, target, notes }) })
+        Ok(Self { shared: Arc::new(Shared { plain, metered, ticker, slots, target, notes }) })
     }
 
-    /// What artifacts must be compiled for.
+    /// What artifacts must be compiled for, unless they are [metered](Self::load_metered).
     pub fn target(&self) -> &Target {
         &self.shared.target
+    }
+
+    /// What artifacts must be compiled for whose calls have a seed, or a limit on fuel.
+    pub fn metered_target(&self) -> Target {
+        Target { metered: true, ..self.shared.target.clone() }
     }
 
     /// What this host does not allow and what follows from that, a sentence each.
@@ -87,13 +101,21 @@ impl Sandbox {
 
     /// Loads an artifact. Takes time in proportion to its size, and no lock that running calls need.
     pub fn load(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
-        // SAFETY: `deserialize` wants the unchanged output of wasmtime's compiler; it checks version and settings but
-        // not integrity. A `VerifiedArtifact` holds the very bytes that hash to its digest, in memory nobody changes.
-        // Its digest was named by this session's controller, which compiled the module; a controller that lies gains
-        // nothing, since it may run any command here anyway.
-        let module = unsafe { Module::deserialize(&self.shared.engine, artifact.bytes()) };
-        let module = module.map_err(|error| fault::bad_module(&error))?;
-        Program::link(&module, &self.shared.linker)
+        Program::link(&self.shared.plain.load(artifact)?, &self.shared.plain.linker, false)
+    }
+
+    /// Loads an artifact that was compiled for [`metered_target`](Self::metered_target). The first one takes some
+    /// milliseconds more.
+    pub fn load_metered(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
+        let loader = self.shared.metered.get_or_init(|| self.start_metered().map_err(|error| format!("{error:#}")));
+        let loader = loader.as_ref().map_err(|error| Fault::Agent(format!("cannot count fuel here: {error}")))?;
+        Program::link(&loader.load(artifact)?, &loader.linker, true)
+    }
+
+    fn start_metered(&self) -> wasmtime::Result<Loader> {
+        let loader = Loader::new(metered_engine(self.shared.target.code, self.shared.target.memory)?)?;
+        self.shared.ticker.tick_too(loader.engine.clone());
+        Ok(loader)
     }
 
     /// Runs a function of `program`.
@@ -111,11 +133,6 @@ impl Sandbox {
         call::run(self.clone(), program.clone(), request, output)
     }
 
-    /// A store with nothing in it but `guest`.
-    pub(crate) fn store(&self, guest: Guest) -> Store<Guest> {
-        Store::new(&self.shared.engine, guest)
-    }
-
     pub(crate) fn ticker(&self) -> &Ticker {
         &self.shared.ticker
     }
@@ -127,5 +144,22 @@ impl Sandbox {
             Ok(slot) => slot,
             Err(_) => self.shared.slots.acquire().await.expect("the semaphore is never closed"),
         }
+    }
+}
+
+impl Loader {
+    fn new(engine: Engine) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(&engine);
+        hostcalls::link(&mut linker)?;
+        wasi::link(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+
+    fn load(&self, artifact: &VerifiedArtifact) -> Result<Module, Fault> {
+        // SAFETY: `deserialize` wants the unchanged output of wasmtime's compiler; it checks version and settings but
+        // not integrity. A `VerifiedArtifact` holds the very bytes that hash to its digest, in memory nobody changes.
+        // Its digest was named by this session's controller, which compiled the module; a controller that lies gains
+        // nothing, since it may run any command here anyway.
+        unsafe { Module::deserialize(&self.engine, artifact.bytes()) }.map_err(|error| fault::bad_module(&error))
     }
 }

@@ -24,7 +24,8 @@ pub struct Limits {
     pub stdio_bytes: u64,
     /// Wall time from the moment the agent starts the call. None by default.
     pub deadline_ms: Option<u64>,
-    /// Instructions of the guest, roughly. Not counted by default, because counting costs some of its speed.
+    /// Instructions of the guest, roughly: its end is noticed at the next loop or function. Not counted by default,
+    /// because counting costs some of its speed.
     pub fuel: Option<u64>,
     /// Files, directories, sockets and pipes open at once. 256 by default.
     pub open_files: u32,
@@ -36,6 +37,12 @@ impl Limits {
     /// The deadline as a duration.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(Duration::from_millis)
+    }
+
+    /// Whether a call with these limits, and with or without this seed, takes code compiled for a metered
+    /// [`Target`](crate::Target).
+    pub fn are_metered(&self, seed: Option<u64>) -> bool {
+        self.fuel.is_some() || seed.is_some()
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Usage {
     pub wall_us: u64,
     /// Bytes of output beyond [`Limits::stdio_bytes`], all streams together, which were dropped.
     pub dropped_bytes: u64,
-    /// Fuel, if it was counted.
+    /// Fuel, if it was counted and the call was not ended from outside, as at its deadline.
     pub fuel: Option<u64>,
 }
 

@@ -4,6 +4,8 @@
 mod artifacts;
 /// What a call gets and gives back: input, output, status, a fresh instance.
 mod calls;
+/// Calls with a seed or a limit on fuel: the same each time.
+mod determinism;
 /// How calls are ended from outside: deadlines, dropping, many at once.
 mod endings;
 /// How guests fail: traps, panics, exits, lies.

@@ -78,7 +78,8 @@ pub struct CallRequest {
     pub limits: Limits,
     /// What the call may touch.
     pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this, and the clock stands still.
+    /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
+    /// fixed date and go on whenever they are read.
     pub seed: Option<u64>,
     /// The arguments: a CBOR array, or a map by parameter name.
     pub input: Bytes,
