@@ -51,9 +51,16 @@ impl Calls {
     /// Loads a program and runs the calls that waited for it. `bytes` are those the digest names.
     pub(crate) fn load(&mut self, connection: &mut AgentConnection, digest: Digest, bytes: Bytes) {
         let length = bytes.len();
+        // The artifacts of a module for calls that count fuel and for those that do not have different digests, so all
+        // that wait for this one agree. A controller that mixes them up hears that the module is bad.
+        let waiting = self.parked.get(&digest).and_then(|calls| calls.first());
+        let metered = waiting.is_some_and(|(_, request)| request.is_metered());
         let loaded = VerifiedArtifact::verify(bytes, digest)
             .map_err(|error| Fault::BadModule(error.to_string()))
-            .and_then(|artifact| self.sandbox.load(&artifact));
+            .and_then(|artifact| match metered {
+                true => self.sandbox.load_metered(&artifact),
+                false => self.sandbox.load(&artifact),
+            });
         match loaded {
             Ok(program) => {
                 self.store.insert(digest, program.clone(), length);

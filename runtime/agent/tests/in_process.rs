@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use tokio::io::AsyncWriteExt;
 use wxec_agent::ServeError;
 use wxec_engine::compile;
-use wxec_protocol::{CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, OutputStream, Target};
+use wxec_protocol::{CallId, CallRequest, ControllerEvent, Digest, Fault, LimitKind, Limits, OutputStream, Target};
 
 use crate::pipe::{Agent, Peer, ended};
 
@@ -28,18 +28,22 @@ const GUEST: &str = r#"(module
         (loop $forever (call $log (i32.const 3) (i32.const 0) (i32.const 4)) (br $forever))
         (i32.const 0)))"#;
 
-/// A controller that has one artifact.
+/// A controller that has one module.
 struct Controller {
     peer: Peer,
     artifact: Vec<u8>,
+    /// The same for calls that count fuel.
+    metered: Vec<u8>,
     asked: usize,
     output: Vec<(CallId, OutputStream, Vec<u8>)>,
 }
 
 fn start() -> (Controller, Agent) {
     let (peer, agent) = pipe::start();
-    let artifact = compile(&wat::parse_str(GUEST).unwrap(), &Target::here()).unwrap();
-    (Controller { peer, artifact, asked: 0, output: Vec::new() }, agent)
+    let wasm = wat::parse_str(GUEST).unwrap();
+    let artifact = compile(&wasm, &Target::here()).unwrap();
+    let metered = compile(&wasm, &Target { metered: true, ..Target::here() }).unwrap();
+    (Controller { peer, artifact, metered, asked: 0, output: Vec::new() }, agent)
 }
 
 impl Controller {
@@ -86,7 +90,8 @@ impl Controller {
             match self.peer.event().await {
                 ControllerEvent::Need { module, .. } => {
                     self.asked += 1;
-                    self.peer.connection.provide(module, self.artifact.clone().into());
+                    let artifact = if module == Digest::of(&self.metered) { &self.metered } else { &self.artifact };
+                    self.peer.connection.provide(module, artifact.clone().into());
                 }
                 ControllerEvent::Output { id, stream, bytes } => self.output.push((id, stream, bytes.to_vec())),
                 event => return event,
@@ -136,6 +141,37 @@ async fn a_deadline_ends_the_guest_and_not_the_session() {
     let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
     assert_eq!(controller.one("spin", b"", limits).await, Err(Fault::Deadline { after_ms: 50 }));
     assert_eq!(controller.one("echo", b"alive", Limits::default()).await, Ok(b"alive".to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_count_fuel_and_calls_that_do_not_share_a_session() {
+    let (mut controller, _agent) = start();
+    let limits = Limits { fuel: Some(100_000), ..Limits::default() };
+    let metered = Digest::of(&controller.metered);
+    for _ in 0..2 {
+        let request = CallRequest { limits: limits.clone(), ..CallRequest::new(metered, "spin", "") };
+        let counted = controller.peer.connection.call(request);
+        let request = CallRequest { seed: Some(1), ..CallRequest::new(metered, "echo", "hello") };
+        let seeded = controller.peer.connection.call(request);
+        let plain = controller.call("echo", b"hello", Limits::default());
+        let outcomes = controller.returned(3).await;
+        let fault = Fault::Limit { which: LimitKind::Fuel, limit: 100_000, asked: 100_001 };
+        assert_eq!(outcomes[&counted], Err(fault));
+        assert_eq!(outcomes[&seeded], Ok(b"hello".to_vec()));
+        assert_eq!(outcomes[&plain], Ok(b"hello".to_vec()));
+    }
+    assert_eq!(controller.asked, 2, "once for each artifact");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_mixes_up_artifacts_is_told_so() {
+    let (mut controller, _agent) = start();
+    let limits = Limits { fuel: Some(1_000), ..Limits::default() };
+    let outcome = controller.one("echo", b"", limits.clone()).await;
+    assert!(matches!(outcome, Err(Fault::BadModule(_))), "before it is loaded: {outcome:?}");
+    controller.one("echo", b"", Limits::default()).await.unwrap();
+    let outcome = controller.one("echo", b"", limits).await;
+    assert!(matches!(outcome, Err(Fault::BadModule(_))), "and after: {outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
