@@ -106,7 +106,7 @@ impl CallOptions {
 
     /// Whether its code must count its instructions, so that it can be stopped after a number of them.
     fn is_metered(&self) -> bool {
-        self.seed.is_some() || self.limits.fuel.is_some()
+        self.limits.are_metered(self.seed)
     }
 }
 
@@ -206,8 +206,9 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
         self
     }
 
-    /// Makes the call do the same each time: its clock stands still, and its random numbers follow from `seed`. The rest
-    /// of what it is granted may still differ from time to time.
+    /// Makes the call do the same each time, and use the same [fuel](Limits::fuel): its random numbers follow from `seed`,
+    /// which keeps nothing secret, and its clock begins with the year 2020 and goes on by a millisecond whenever it is
+    /// read. The rest of what it is granted may still differ from time to time.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.call.options.seed = Some(seed);
         self

@@ -214,6 +214,7 @@ impl<E> CallError<E> {
             CallErrorKind::Limit { which: LimitKind::Output, .. } => {
                 Some("raise it with `Limits::output_bytes` or `--output`".into())
             }
+            CallErrorKind::Limit { which: LimitKind::Fuel, .. } => Some("raise it with `Limits::fuel`".into()),
             CallErrorKind::Limit { which: LimitKind::Input, .. } => Some("raise it with `Limits::input_bytes`".into()),
             CallErrorKind::Limit { which: LimitKind::Fuel, .. } => {
                 Some("raise it with `Limits::fuel` or `--fuel`".into())
@@ -280,8 +281,8 @@ impl<E> fmt::Display for CallErrorKind<E> {
             }
             Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
-            // The stack's end is noticed by running into it, so nobody knows how much was wanted.
-            Self::Limit { which: which @ LimitKind::Stack, limit, .. } => {
+            // The ends of stack and fuel are noticed by running into them, so nobody knows how much was wanted.
+            Self::Limit { which: which @ (LimitKind::Stack | LimitKind::Fuel), limit, .. } => {
                 write!(f, "{which} limit of {limit} {} hit", which.unit())
             }
             Self::Limit { which, limit, asked } => {
@@ -339,6 +340,7 @@ mod tests {
     fn only_what_was_measured_is_said() {
         let limit = |which| CallErrorKind::<Infallible>::Limit { which, limit: 10, asked: 11 }.to_string();
         assert_eq!(limit(LimitKind::Stack), "stack limit of 10 bytes hit");
+        assert_eq!(limit(LimitKind::Fuel), "fuel limit of 10 units hit");
         assert_eq!(limit(LimitKind::Memory), "memory limit of 10 bytes hit: 11 bytes were asked for");
     }
 }
