@@ -119,7 +119,7 @@ async fn run_guest(
     let _slot = sandbox.slot().await;
     let fuel = request.limits.fuel.unwrap_or(u64::MAX);
     let world = World::new(&request.grants, request.seed, program.uses_files()).await;
-    let mut store = Store::new(program.engine(), Guest::new(request, world, stdio));
+    let mut store = Store::new(program.engine(), Guest::new(request, world, stdio, sandbox.budget()));
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.

@@ -11,6 +11,7 @@ use wxec_protocol::{
 };
 
 use crate::{
+    budget::{Body, Budget, Share},
     call::{Entry, Request},
     determinism::Clock,
     fault,
@@ -23,9 +24,9 @@ use crate::{
 /// What a guest's store holds beside the guest. Fresh for each call.
 pub(crate) struct Guest {
     pub(crate) input: Bytes,
-    pub(crate) output: Vec<u8>,
+    pub(crate) output: Body,
     pub(crate) output_limit: u64,
-    pub(crate) error: Vec<u8>,
+    pub(crate) error: Body,
     pub(crate) panic: Option<Panic>,
     pub(crate) growth: Growth,
     pub(crate) limits: Limits,
@@ -45,7 +46,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(request: Request, mut world: World, stdio: Arc<Stdio>) -> Self {
+    pub(crate) fn new(request: Request, mut world: World, stdio: Arc<Stdio>, budget: &Arc<Budget>) -> Self {
         let Request { entry, limits, grants, input, .. } = request;
         let clock = world.clock.take();
         let (wasi, places) = match entry {
@@ -54,11 +55,11 @@ impl Guest {
         };
         Self {
             input,
-            output: Vec::new(),
+            output: Body::new(budget.clone()),
             output_limit: limits.output_bytes,
-            error: Vec::new(),
+            error: Body::new(budget.clone()),
             panic: None,
-            growth: Growth::new(&limits),
+            growth: Growth::new(&limits, Share::new(budget.clone())),
             limits,
             grants,
             refused: None,
@@ -91,13 +92,13 @@ impl Guest {
     pub(crate) fn finish(self, code: i32) -> Result<Bytes, Fault> {
         let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());
         match Status::from_code(code) {
-            Some(Status::Ok) => Ok(self.output.into()),
+            Some(Status::Ok) => Ok(self.output.into_bytes()),
             Some(Status::Failed) => Err(match self.refused {
-                Some(refusal) => refusal.into_fault(failure_text(&self.error), Some(self.error)),
-                None => Fault::Task(self.error),
+                Some(refusal) => refusal.into_fault(failure_text(self.error.as_ref()), Some(self.error.into_vec())),
+                None => Fault::Task(self.error.into_vec()),
             }),
-            Some(Status::BadArguments) => Err(Fault::BadArguments(text(&self.error))),
-            Some(Status::Internal) => Err(Fault::Trap { reason: text(&self.error), frames: Vec::new() }),
+            Some(Status::BadArguments) => Err(Fault::BadArguments(text(self.error.as_ref()))),
+            Some(Status::Internal) => Err(Fault::Trap { reason: text(self.error.as_ref()), frames: Vec::new() }),
             None => Err(Fault::BadModule(format!("the function returned {code}, which is no status"))),
         }
     }

@@ -40,6 +40,7 @@
 //! ```
 
 mod artifact;
+mod budget;
 mod call;
 #[cfg(feature = "compile")]
 mod compile;

@@ -11,6 +11,7 @@ use wxec_protocol::{Code, Fault, Memory, Target};
 
 use crate::{
     artifact::VerifiedArtifact,
+    budget::Budget,
     call::{self, Completion, Request},
     config::metered_engine,
     fault,
@@ -23,12 +24,16 @@ use crate::{
     wasi,
 };
 
+/// What a guest usually takes: a Rust program begins with 1.1 MiB, and most work with little more.
+const USUAL_GUEST_BYTES: u64 = 2 << 20;
+
 /// Loads programs and runs calls of their functions, each in a fresh instance that shares nothing with any other.
 ///
 /// Cheap to clone; all clones are the same sandbox.
 #[derive(Clone)]
 pub struct Sandbox {
     shared: Arc<Shared>,
+    budget: Arc<Budget>,
 }
 
 struct Shared {
@@ -81,7 +86,26 @@ impl Sandbox {
         let ticker = Ticker::start(engine.clone())?;
         let (plain, metered) = (Loader::new(engine)?, OnceLock::new());
         let slots = Semaphore::new(slots as usize);
-        Ok(Self { shared: Arc::new(Shared { plain, metered, ticker, slots, target, notes }) })
+        let shared = Arc::new(Shared { plain, metered, ticker, slots, target, notes });
+        Ok(Self { shared, budget: Arc::default() })
+    }
+
+    /// Has all guests together hold no more than `bytes`: their memories, and what they return until it is dropped.
+    ///
+    /// A guest that wants more than the others have left is told that there is no memory, and if it gives up, its call
+    /// ends in [`LimitKind::TotalMemory`](wxec_protocol::LimitKind::TotalMemory). No more guests run at once than could
+    /// have what is usual; the others wait.
+    #[must_use]
+    pub fn with_memory_budget(self, bytes: u64) -> Self {
+        let fit = usize::try_from((bytes / USUAL_GUEST_BYTES).max(1)).unwrap_or(usize::MAX);
+        let slots = &self.shared.slots;
+        slots.forget_permits(slots.available_permits().saturating_sub(fit));
+        Self { budget: Arc::new(Budget::new(bytes)), ..self }
+    }
+
+    /// What all guests together may hold, in bytes.
+    pub fn memory_budget(&self) -> u64 {
+        self.budget.limit()
     }
 
     /// What artifacts must be compiled for, unless they are [metered](Self::load_metered).
@@ -131,6 +155,10 @@ impl Sandbox {
         output: Arc<dyn Output>,
     ) -> impl Future<Output = Completion> + Send + use<> {
         call::run(self.clone(), program.clone(), request, output)
+    }
+
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {
