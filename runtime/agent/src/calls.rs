@@ -8,10 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
-use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact};
+use wxec_engine::{Completion, Output, Program, Request, Room, Sandbox, VerifiedArtifact};
 use wxec_protocol::{AgentConnection, CallId, Digest, Fault, OutputStream, Usage};
 
-use crate::{processes::Drains, store::Store};
+use crate::{backlog::Backlog, processes::Drains, store::Store};
 
 /// What happens in calls, in order for each of them.
 pub(crate) enum CallEvent {
@@ -29,12 +29,25 @@ pub(crate) struct Calls {
     /// What carries the output of programs that do not run yet.
     drains: HashMap<CallId, Drains>,
     events: mpsc::UnboundedSender<CallEvent>,
+    backlog: Arc<Backlog>,
 }
 
 impl Calls {
     pub(crate) fn new(sandbox: Sandbox, events: mpsc::UnboundedSender<CallEvent>) -> Self {
-        let store = Store::default();
-        Self { sandbox, store, parked: HashMap::new(), running: HashMap::new(), drains: HashMap::new(), events }
+        Self {
+            sandbox,
+            store: Store::default(),
+            parked: HashMap::new(),
+            running: HashMap::new(),
+            drains: HashMap::new(),
+            events,
+            backlog: Arc::default(),
+        }
+    }
+
+    /// Output that came out of the channel of events is no longer in it.
+    pub(crate) fn taken(&self, bytes: &[u8]) {
+        self.backlog.remove(bytes);
     }
 
     /// Runs a call, now or when its program has arrived.
@@ -131,7 +144,7 @@ impl Calls {
             self.running.insert(id, task.abort_handle());
             return;
         }
-        let output = Arc::new(CallOutput { id, events: self.events.clone() });
+        let output = Arc::new(CallOutput { id, events: self.events.clone(), backlog: self.backlog.clone() });
         let mut call = Box::pin(self.sandbox.run(program, request, output));
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(completion) => {
@@ -149,15 +162,21 @@ impl Calls {
     }
 }
 
-/// Carries what a guest prints to the event loop. The sandbox bounds how much that can be.
+/// Carries what a guest prints to the event loop.
 struct CallOutput {
     id: CallId,
     events: mpsc::UnboundedSender<CallEvent>,
+    backlog: Arc<Backlog>,
 }
 
 impl Output for CallOutput {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
+        self.backlog.add(bytes);
         let _ = self.events.send(CallEvent::Output { id: self.id, stream, bytes: bytes.to_vec() });
+    }
+
+    fn room(&self) -> Option<Room> {
+        self.backlog.room()
     }
 }
 

@@ -117,14 +117,19 @@ async fn run_guest(
     }
 
     let _slot = sandbox.slot().await;
+    if let Some(room) = stdio.room() {
+        room.await;
+    }
     let fuel = request.limits.fuel.unwrap_or(u64::MAX);
     let world = World::new(&request.grants, request.seed, program.uses_files()).await;
-    let mut store = Store::new(program.engine(), Guest::new(request, world, stdio, sandbox.budget()));
+    let mut store = Store::new(program.engine(), Guest::new(request, world, stdio.clone(), sandbox.budget()));
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
+    store.epoch_deadline_callback(move |_| {
+        Ok(UpdateDeadline::YieldCustom(1, stdio.room().unwrap_or_else(|| Box::pin(yield_now()))))
+    });
     if program.is_metered() {
         store.set_fuel(fuel).expect("a metered engine counts fuel");
     }

@@ -31,8 +31,11 @@ pub struct AgentConnection {
     outbox: Outbox<Download>,
     events: VecDeque<AgentEvent>,
     greeted: bool,
-    /// Calls not yet finished, and the streams of those that have some.
-    open: HashMap<CallId, Option<ProcessStreams>>,
+    /// Calls not yet finished.
+    open: HashMap<CallId, OpenCall>,
+    /// What the inputs of open calls may have together, and what they have.
+    inputs_limit: u64,
+    inputs: u64,
     /// Calls whose input is still arriving.
     arriving: HashMap<CallId, ArrivingCall>,
     /// Artifacts asked for.
@@ -52,6 +55,12 @@ pub struct AgentConnection {
 enum Download {
     Result { id: CallId, usage: Usage },
     Stream(StreamId),
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    streams: Option<ProcessStreams>,
+    input_length: u64,
 }
 
 #[derive(Debug)]
@@ -185,6 +194,8 @@ impl AgentConnection {
             events: VecDeque::new(),
             greeted: false,
             open: HashMap::new(),
+            inputs_limit: u64::MAX,
+            inputs: 0,
             arriving: HashMap::new(),
             modules: HashMap::new(),
             arrived: HashSet::new(),
@@ -193,6 +204,12 @@ impl AgentConnection {
             streams: Streams::default(),
             closing: false,
         }
+    }
+
+    /// Refuses calls whose input, together with those of all open calls, has more than `bytes`.
+    #[must_use]
+    pub fn with_inputs_limit(self, bytes: u64) -> Self {
+        Self { inputs_limit: bytes, ..self }
     }
 
     /// Asks for an artifact, unless it is on its way already.
@@ -217,8 +234,9 @@ impl AgentConnection {
 
     /// Ends an open call, and its streams once all that was sent on them is on its way. Harmless if it has ended.
     pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
-        let Some(streams) = self.open.remove(&id) else { return };
-        for id in streams.iter().flat_map(ProcessStreams::ids) {
+        let Some(call) = self.open.remove(&id) else { return };
+        self.inputs -= call.input_length;
+        for id in call.streams.iter().flat_map(ProcessStreams::ids) {
             self.end_stream(id, StreamEnd::Closed);
         }
         match outcome {
@@ -234,6 +252,11 @@ impl AgentConnection {
     /// Says the last word, once every result is on its way.
     pub fn close(&mut self) {
         self.closing = true;
+    }
+
+    /// Bytes of short messages, guests' output among them, that nobody has fetched yet.
+    pub fn queued_bytes(&self) -> usize {
+        self.outbox.queued_bytes()
     }
 
     /// Whether every call has been finished.
@@ -351,9 +374,14 @@ impl AgentConnection {
 
     fn handle_call(&mut self, id: CallId, call: ArrivingCall, first: &[u8]) -> Result<(), ProtocolError> {
         let streams = call.streams();
-        if self.open.insert(id, streams).is_some() {
+        if self.open.contains_key(&id) {
             return Err(ProtocolError::DuplicateCall(id));
         }
+        // A refused call stays open until it is finished, and its input is not kept.
+        let inputs = self.inputs.saturating_add(call.input_length);
+        let kept = if inputs <= self.inputs_limit { call.input_length } else { 0 };
+        self.inputs += kept;
+        self.open.insert(id, OpenCall { streams, input_length: kept });
         if let Some(ProcessStreams { stdio, stderr, .. }) = streams {
             self.streams.open(stdio)?;
             self.streams.open(stderr)?;
@@ -364,6 +392,8 @@ impl AgentConnection {
             Some((LimitKind::Streams, MAX_STREAMS as u64, self.streams.len() as u64))
         } else if call.input_length > call.limits.input_bytes {
             Some((LimitKind::Input, call.limits.input_bytes, call.input_length))
+        } else if inputs > self.inputs_limit {
+            Some((LimitKind::TotalMemory, self.inputs_limit, inputs))
         } else {
             None
         };

@@ -333,6 +333,22 @@ fn output_of_a_finished_call_is_not_sent() {
 }
 
 #[test]
+fn the_inputs_of_all_open_calls_are_limited_together() {
+    let mut pair = Pair::new();
+    pair.agent = AgentConnection::new(Target::here()).with_inputs_limit(6);
+    pair.controller = ControllerConnection::new();
+    pair.controller_events();
+    let one = pair.running(request("f", "four"));
+    let id = pair.controller.call(request("f", "too"));
+    let outcome = Err(Fault::Limit { which: LimitKind::TotalMemory, limit: 6, asked: 7 });
+    assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome, usage: Usage::default() }]);
+    pair.running(request("f", "ok"));
+
+    pair.agent.finish(one, Ok("1".into()), USAGE);
+    pair.running(request("f", "4444"));
+}
+
+#[test]
 fn an_input_over_its_limit_fails_its_call_only() {
     let mut pair = Pair::new();
     let limits = Limits { input_bytes: 3, ..Limits::default() };
