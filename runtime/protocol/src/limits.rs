@@ -90,6 +90,8 @@ pub enum LimitKind {
     Streams,
     /// Memory of all calls of a session together: what their host can spare.
     TotalMemory,
+    /// Resident instances of one session.
+    Instances,
 }
 
 impl LimitKind {
@@ -103,6 +105,7 @@ impl LimitKind {
             Self::OpenFiles => "files",
             Self::Children => "processes",
             Self::Streams => "streams",
+            Self::Instances => "instances",
         }
     }
 }
@@ -122,6 +125,7 @@ impl fmt::Display for LimitKind {
             Self::Children => "children",
             Self::Streams => "streams",
             Self::TotalMemory => "memory of all calls",
+            Self::Instances => "resident instances",
         })
     }
 }

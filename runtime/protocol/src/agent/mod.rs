@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Entry, Fault, Grants, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
     digest::Hasher,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
@@ -126,6 +126,11 @@ pub enum AgentEvent {
     Cancel {
         /// Which call.
         id: CallId,
+    },
+    /// A resident instance is no longer wanted: end it.
+    DropInstance {
+        /// Which instance.
+        instance: InstanceId,
     },
     /// A process to start. Its streams stay open until [`AgentConnection::end_stream`].
     Start {
@@ -321,6 +326,7 @@ impl AgentConnection {
             }
             ToAgent::Cancel { id } if self.open.contains_key(&id) => self.events.push_back(AgentEvent::Cancel { id }),
             ToAgent::Cancel { id } => self.stop_returning(id),
+            ToAgent::DropInstance { instance } => self.events.push_back(AgentEvent::DropInstance { instance }),
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
             ToAgent::Data { id, bytes } => {
                 if self.streams.receive(id, bytes.len() as u64)? {
@@ -445,7 +451,7 @@ impl ArrivingCall {
     fn streams(&self) -> Option<ProcessStreams> {
         match self.entry {
             Entry::Command { streams, .. } => Some(streams),
-            Entry::Function(_) => None,
+            Entry::Function(_) | Entry::Resident { .. } => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Entry, Fault, Grants, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, OutputStream, ProtocolError, Target, Usage,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
     outbox::{Outbox, Part, Piece},
@@ -260,6 +260,11 @@ impl ControllerConnection {
             self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
             self.outbox.say(&ToAgent::Cancel { id });
         }
+    }
+
+    /// Ends a resident instance. No call of it may follow.
+    pub fn drop_instance(&mut self, instance: InstanceId) {
+        self.outbox.say(&ToAgent::DropInstance { instance });
     }
 
     /// Answers [`ControllerEvent::Need`] with the artifact.

@@ -2,7 +2,7 @@
 
 use wxec_protocol::{
     AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Entry,
-    Fault, Frame, Grants, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, StreamEnd, Target, Usage,
+    Fault, Frame, Grants, InstanceId, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, StreamEnd, Target, Usage,
     abi::Panic,
 };
 
@@ -64,6 +64,22 @@ fn a_call_arrives_as_it_was_made() {
     });
     let input = "in".into();
     assert_eq!(pair.agent_events(), [AgentEvent::Call { id, module, entry, limits, grants, seed, input }]);
+}
+
+#[test]
+fn an_instance_is_called_and_dropped_in_that_order() {
+    let mut pair = Pair::new();
+    let instance = InstanceId(7);
+    let entry = Entry::Resident { instance, function: "words::count".into() };
+    let id = pair.controller.call(CallRequest { entry: entry.clone(), ..request("", "") });
+    pair.controller.drop_instance(instance);
+    let [AgentEvent::Call { entry: arrived, .. }, dropped] = &*pair.agent_events() else { panic!("two events") };
+    assert_eq!((arrived, dropped), (&entry, &AgentEvent::DropInstance { instance }));
+
+    let reason = "it trapped".to_owned();
+    pair.agent.finish(id, Err(Fault::InstanceGone { reason: reason.clone() }), USAGE);
+    let outcome = Err(Fault::InstanceGone { reason });
+    assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome, usage: USAGE }]);
 }
 
 #[test]
