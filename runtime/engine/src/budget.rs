@@ -92,6 +92,12 @@ impl Body {
         Ok(())
     }
 
+    /// The bytes, and leaves none.
+    pub(crate) fn take(&mut self) -> Self {
+        let empty = Self::new(self.share.budget.clone());
+        std::mem::replace(self, empty)
+    }
+
     /// The bytes alone: a fault is small, and is on its way at once.
     pub(crate) fn into_vec(self) -> Vec<u8> {
         self.bytes

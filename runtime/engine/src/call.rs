@@ -16,6 +16,7 @@ use crate::{
     limits::LimitHit,
     output::{Output, Stdio},
     program::Program,
+    resident::Resident,
     sandbox::Sandbox,
     supervisor::supervise,
     wasi::{self, Reader, World, Writer},
@@ -85,14 +86,37 @@ pub struct Completion {
 
 /// Runs one call from beginning to end.
 pub(crate) async fn run(sandbox: Sandbox, program: Program, request: Request, output: Arc<dyn Output>) -> Completion {
+    let fuel = OnceLock::new();
+    let run = |request, stdio| run_guest(&sandbox, &program, request, stdio, &fuel);
+    complete(&sandbox, request, output, &fuel, run).await
+}
+
+/// Runs one call of an instance that stays.
+pub(crate) async fn run_resident(
+    sandbox: Sandbox,
+    resident: Resident,
+    request: Request,
+    output: Arc<dyn Output>,
+) -> Completion {
+    let fuel = OnceLock::new();
+    let run = |request, stdio| resident.call(&sandbox, request, stdio, &fuel);
+    complete(&sandbox, request, output, &fuel, run).await
+}
+
+/// Supervises `run`, and tells what it used.
+async fn complete<F: Future<Output = Result<Bytes, Fault>>>(
+    sandbox: &Sandbox,
+    request: Request,
+    output: Arc<dyn Output>,
+    fuel: &OnceLock<u64>,
+    run: impl FnOnce(Request, Arc<Stdio>) -> F,
+) -> Completion {
     let started = Instant::now();
     let stdio = Arc::new(Stdio::new(output, request.limits.stdio_bytes));
     let deadline_ms = request.limits.deadline_ms;
-    let fuel = OnceLock::new();
-    let guest = run_guest(&sandbox, &program, request, stdio.clone(), &fuel);
-    let outcome = supervise(guest, sandbox.ticker(), started, deadline_ms).await;
+    let outcome = supervise(run(request, stdio.clone()), sandbox.ticker(), started, deadline_ms).await;
     let wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: fuel.into_inner() } }
+    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: fuel.get().copied() } }
 }
 
 /// Notes the fuel that was used, if it was counted and the guest came to its end by itself.
@@ -103,45 +127,20 @@ async fn run_guest(
     stdio: Arc<Stdio>,
     fuel_used: &OnceLock<u64>,
 ) -> Result<Bytes, Fault> {
-    if request.is_metered() && !program.is_metered() {
-        return Err(Fault::BadModule("it was compiled without what a seed or a limit on fuel takes".into()));
-    }
-    let function = match &request.entry {
-        Entry::Task(name) => program.function(name)?,
-        Entry::Program(_) => program.start()?,
-    };
+    let function = check(program, &request)?;
     let is_program = matches!(request.entry, Entry::Program(_));
-    let length = request.input.len() as u64;
-    if length > MAX_INPUT_BYTES {
-        return Err(LimitHit { which: LimitKind::Input, limit: MAX_INPUT_BYTES, asked: length }.into());
-    }
-
-    let _slot = sandbox.slot().await;
+    let _slot = sandbox.capacity().slot().await;
     if let Some(room) = stdio.room() {
         room.await;
     }
-    let fuel = request.limits.fuel.unwrap_or(u64::MAX);
-    let world = World::new(&request.grants, request.seed, program.uses_files()).await;
-    let mut store = Store::new(program.engine(), Guest::new(request, world, stdio.clone(), sandbox.budget()));
-    store.limiter(|guest| &mut guest.growth);
-    // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
-    // tokio's lets other tasks go first.
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
-        Ok(UpdateDeadline::YieldCustom(1, stdio.room().unwrap_or_else(|| Box::pin(yield_now()))))
-    });
-    if program.is_metered() {
-        store.set_fuel(fuel).expect("a metered engine counts fuel");
-    }
-
+    let fuel = request.limits.fuel;
+    let mut store = new_store(sandbox, program, request, stdio).await;
+    refuel(&mut store, program, fuel);
     let called = match is_program {
         true => start(&mut store, program, function).await,
         false => call(&mut store, program, function).await,
     };
-    if program.is_metered() {
-        let left = store.get_fuel().expect("a metered engine counts fuel");
-        let _ = fuel_used.set(fuel.saturating_sub(left));
-    }
+    note_fuel(&store, program, fuel, fuel_used);
     match called {
         Ok(code) if is_program => Ok(store.into_data().exit(code)),
         Ok(code) => store.into_data().finish(code),
@@ -149,11 +148,69 @@ async fn run_guest(
     }
 }
 
-async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExport) -> wasmtime::Result<i32> {
+/// Finds what `request` wants to run, if `program` can be called like that.
+pub(crate) fn check<'a>(program: &'a Program, request: &Request) -> Result<&'a ModuleExport, Fault> {
+    if request.is_metered() && !program.is_metered() {
+        return Err(Fault::BadModule("it was compiled without what a seed or a limit on fuel takes".into()));
+    }
+    let function = match &request.entry {
+        Entry::Task(name) => program.function(name)?,
+        Entry::Program(_) => program.start()?,
+    };
+    match request.input.len() as u64 {
+        asked if asked > MAX_INPUT_BYTES => {
+            Err(LimitHit { which: LimitKind::Input, limit: MAX_INPUT_BYTES, asked }.into())
+        }
+        _ => Ok(function),
+    }
+}
+
+/// A store for a guest that yields at each tick.
+pub(crate) async fn new_store(
+    sandbox: &Sandbox,
+    program: &Program,
+    request: Request,
+    stdio: Arc<Stdio>,
+) -> Store<Guest> {
+    let world = World::new(&request.grants, request.seed, program.uses_files()).await;
+    let guest = Guest::new(request, world, stdio.clone(), &sandbox.capacity().budget);
+    let mut store = Store::new(program.engine(), guest);
+    store.limiter(|guest| &mut guest.growth);
+    // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
+    // tokio's lets other tasks go first.
+    store.epoch_deadline_callback(move |_| {
+        Ok(UpdateDeadline::YieldCustom(1, stdio.room().unwrap_or_else(|| Box::pin(yield_now()))))
+    });
+    store
+}
+
+/// Prepares a store for the next call.
+pub(crate) fn refuel(store: &mut Store<Guest>, program: &Program, fuel: Option<u64>) {
+    store.set_epoch_deadline(1);
+    if program.is_metered() {
+        store.set_fuel(fuel.unwrap_or(u64::MAX)).expect("a metered engine counts fuel");
+    }
+}
+
+/// Notes how much of its fuel the last call used.
+pub(crate) fn note_fuel(store: &Store<Guest>, program: &Program, fuel: Option<u64>, used: &OnceLock<u64>) {
+    if program.is_metered() {
+        let left = store.get_fuel().expect("a metered engine counts fuel");
+        let _ = used.set(fuel.unwrap_or(u64::MAX).saturating_sub(left));
+    }
+}
+
+/// An instance whose tasks can be called.
+pub(crate) async fn instantiate(store: &mut Store<Guest>, program: &Program) -> wasmtime::Result<Instance> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
     if let Some(initialize) = program.initialize() {
         export::<()>(store, &instance, initialize)?.call_async(&mut *store, ()).await?;
     }
+    Ok(instance)
+}
+
+async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExport) -> wasmtime::Result<i32> {
+    let instance = instantiate(store, program).await?;
     export(store, &instance, function)?.call_async(store, ()).await
 }
 
@@ -164,7 +221,7 @@ async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport
     ended.map(|()| 0).or_else(|error| wasi::exit_code(&error).ok_or(error))
 }
 
-fn export<R: WasmResults>(
+pub(crate) fn export<R: WasmResults>(
     store: &mut Store<Guest>,
     instance: &Instance,
     export: &ModuleExport,

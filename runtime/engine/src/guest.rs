@@ -72,6 +72,20 @@ impl Guest {
         }
     }
 
+    /// Takes the next call of an instance that stays. What bounds the instance itself remains.
+    pub(crate) fn refill(&mut self, request: Request) {
+        let Request { limits, input, .. } = request;
+        self.input = input;
+        self.output_limit = limits.output_bytes;
+        self.limits.fuel = limits.fuel;
+        self.panic = None;
+        self.refused = None;
+        self.reply = Vec::new();
+        self.growth.forget();
+        // What an earlier call left, because it failed otherwise than it could have.
+        drop((self.output.take(), self.error.take()));
+    }
+
     /// Notes that the guest was refused something. Returns what it hears of it.
     pub(crate) fn refuse(&mut self, refusal: Refusal) -> HostError {
         let error = refusal.describe();
@@ -89,16 +103,17 @@ impl Guest {
     }
 
     /// What the call returns after its function returned `code`.
-    pub(crate) fn finish(self, code: i32) -> Result<Bytes, Fault> {
+    pub(crate) fn finish(&mut self, code: i32) -> Result<Bytes, Fault> {
+        let (output, error) = (self.output.take(), self.error.take());
         let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());
         match Status::from_code(code) {
-            Some(Status::Ok) => Ok(self.output.into_bytes()),
-            Some(Status::Failed) => Err(match self.refused {
-                Some(refusal) => refusal.into_fault(failure_text(self.error.as_ref()), Some(self.error.into_vec())),
-                None => Fault::Task(self.error.into_vec()),
+            Some(Status::Ok) => Ok(output.into_bytes()),
+            Some(Status::Failed) => Err(match self.refused.take() {
+                Some(refusal) => refusal.into_fault(failure_text(error.as_ref()), Some(error.into_vec())),
+                None => Fault::Task(error.into_vec()),
             }),
-            Some(Status::BadArguments) => Err(Fault::BadArguments(text(self.error.as_ref()))),
-            Some(Status::Internal) => Err(Fault::Trap { reason: text(self.error.as_ref()), frames: Vec::new() }),
+            Some(Status::BadArguments) => Err(Fault::BadArguments(text(error.as_ref()))),
+            Some(Status::Internal) => Err(Fault::Trap { reason: text(error.as_ref()), frames: Vec::new() }),
             None => Err(Fault::BadModule(format!("the function returned {code}, which is no status"))),
         }
     }

@@ -42,6 +42,7 @@
 mod artifact;
 mod budget;
 mod call;
+mod capacity;
 #[cfg(feature = "compile")]
 mod compile;
 mod config;
@@ -56,6 +57,7 @@ mod precheck;
 mod probe;
 mod program;
 mod refusal;
+mod resident;
 mod sandbox;
 mod supervisor;
 mod ticker;
@@ -70,5 +72,6 @@ pub use output::{Output, Room};
 #[cfg(feature = "compile")]
 pub use precheck::{Countable, Place};
 pub use program::Program;
+pub use resident::Resident;
 pub use sandbox::{EngineError, Sandbox};
 pub use wasi::{Reader, Writer};

@@ -48,6 +48,11 @@ impl Growth {
         self.refused
     }
 
+    /// A new call begins.
+    pub(crate) fn forget(&mut self) {
+        self.refused = None;
+    }
+
     fn decide(&mut self, which: LimitKind, limit: u64, asked: u64) -> bool {
         let hit = (asked > limit).then_some(LimitHit { which, limit, asked });
         self.refused = hit.map(Refusal::Limit);

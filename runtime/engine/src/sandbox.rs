@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{Engine, Linker, Module};
 use wxec_protocol::{Code, Fault, Memory, Target};
 
@@ -13,6 +12,7 @@ use crate::{
     artifact::VerifiedArtifact,
     budget::Budget,
     call::{self, Completion, Request},
+    capacity::Capacity,
     config::metered_engine,
     fault,
     guest::Guest,
@@ -20,12 +20,10 @@ use crate::{
     output::Output,
     probe::{self, Found},
     program::Program,
+    resident::Resident,
     ticker::Ticker,
     wasi,
 };
-
-/// What a guest usually takes: a Rust program begins with 1.1 MiB, and most work with little more.
-const USUAL_GUEST_BYTES: u64 = 2 << 20;
 
 /// Loads programs and runs calls of their functions, each in a fresh instance that shares nothing with any other.
 ///
@@ -33,7 +31,7 @@ const USUAL_GUEST_BYTES: u64 = 2 << 20;
 #[derive(Clone)]
 pub struct Sandbox {
     shared: Arc<Shared>,
-    budget: Arc<Budget>,
+    capacity: Arc<Capacity>,
 }
 
 struct Shared {
@@ -41,7 +39,8 @@ struct Shared {
     /// For calls that count fuel, once there is one: most agents never have any.
     metered: OnceLock<Result<Loader, String>>,
     ticker: Ticker,
-    slots: Semaphore,
+    /// Guests that fit at once.
+    slots: u32,
     target: Target,
     notes: Vec<String>,
 }
@@ -85,9 +84,9 @@ impl Sandbox {
         let Found { engine, target, slots, notes } = found;
         let ticker = Ticker::start(engine.clone())?;
         let (plain, metered) = (Loader::new(engine)?, OnceLock::new());
-        let slots = Semaphore::new(slots as usize);
+        let capacity = Arc::new(Capacity::new(slots as usize, Budget::default()));
         let shared = Arc::new(Shared { plain, metered, ticker, slots, target, notes });
-        Ok(Self { shared, budget: Arc::default() })
+        Ok(Self { shared, capacity })
     }
 
     /// Has all guests together hold no more than `bytes`: their memories, and what they return until it is dropped.
@@ -97,15 +96,13 @@ impl Sandbox {
     /// have what is usual; the others wait.
     #[must_use]
     pub fn with_memory_budget(self, bytes: u64) -> Self {
-        let fit = usize::try_from((bytes / USUAL_GUEST_BYTES).max(1)).unwrap_or(usize::MAX);
-        let slots = &self.shared.slots;
-        slots.forget_permits(slots.available_permits().saturating_sub(fit));
-        Self { budget: Arc::new(Budget::new(bytes)), ..self }
+        let capacity = Arc::new(Capacity::new(self.shared.slots as usize, Budget::new(bytes)));
+        Self { capacity, ..self }
     }
 
     /// What all guests together may hold, in bytes.
     pub fn memory_budget(&self) -> u64 {
-        self.budget.limit()
+        self.capacity.budget.limit()
     }
 
     /// What artifacts must be compiled for, unless they are [metered](Self::load_metered).
@@ -157,21 +154,27 @@ impl Sandbox {
         call::run(self.clone(), program.clone(), request, output)
     }
 
-    pub(crate) fn budget(&self) -> &Arc<Budget> {
-        &self.budget
+    /// An instance of `program` that stays until it is dropped, and takes a place from other calls. There may be some.
+    pub fn resident(&self, program: &Program) -> Result<Resident, Fault> {
+        Ok(Resident::new(self, program)?)
+    }
+
+    /// Runs a function of a resident instance, after those before it. Otherwise like [`run`](Self::run).
+    pub fn run_resident(
+        &self,
+        resident: &Resident,
+        request: Request,
+        output: Arc<dyn Output>,
+    ) -> impl Future<Output = Completion> + Send + use<> {
+        call::run_resident(self.clone(), resident.clone(), request, output)
+    }
+
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.capacity
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {
         &self.shared.ticker
-    }
-
-    /// Waits until one guest more may exist.
-    pub(crate) async fn slot(&self) -> SemaphorePermit<'_> {
-        // Awaiting takes from the budget of the task that polls; a long row of fast calls in one poll would use it up.
-        match self.shared.slots.try_acquire() {
-            Ok(slot) => slot,
-            Err(_) => self.shared.slots.acquire().await.expect("the semaphore is never closed"),
-        }
     }
 }
 

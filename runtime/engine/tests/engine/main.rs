@@ -20,6 +20,8 @@ mod limits;
 mod output;
 /// Programs: stdin, stdout, stderr, arguments, environment, exit codes.
 mod programs;
+/// Instances that stay between calls.
+mod residents;
 /// Guests as lists of WASI calls.
 mod script;
 
