@@ -214,7 +214,6 @@ impl<E> CallError<E> {
             CallErrorKind::Limit { which: LimitKind::Output, .. } => {
                 Some("raise it with `Limits::output_bytes` or `--output`".into())
             }
-            CallErrorKind::Limit { which: LimitKind::Fuel, .. } => Some("raise it with `Limits::fuel`".into()),
             CallErrorKind::Limit { which: LimitKind::Input, .. } => Some("raise it with `Limits::input_bytes`".into()),
             CallErrorKind::Limit { which: LimitKind::Fuel, .. } => {
                 Some("raise it with `Limits::fuel` or `--fuel`".into())
