@@ -136,6 +136,9 @@ impl Agent {
                 let request = |entry| Request { entry, limits, grants, seed, input };
                 match entry {
                     Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
+                    Entry::Resident { instance, function } => {
+                        calls.start_resident(connection, id, module, instance, request(Task(function)));
+                    }
                     Entry::Command { arguments, environment, streams } => {
                         let GuestPipes { stdin, stdout, stderr, drains } = processes.join_guest(id, streams);
                         let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
@@ -154,6 +157,7 @@ impl Agent {
                 calls.cancel(connection, id);
                 processes.guest_gone(id);
             }
+            AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Start { streams, command } => processes.start(streams, &command),
             AgentEvent::Data { id, bytes } => processes.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {

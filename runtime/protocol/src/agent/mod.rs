@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, OutputStream, ProtocolError, Target,
+    Usage,
     digest::Hasher,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{MAX_MODULE_BYTES, Outcome, ToAgent, ToController},

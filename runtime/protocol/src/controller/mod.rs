@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, OutputStream, ProtocolError, Target,
+    Usage,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
     outbox::{Outbox, Part, Piece},

@@ -2,8 +2,8 @@
 
 use wxec_protocol::{
     AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Entry,
-    Fault, Frame, Grants, InstanceId, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, StreamEnd, Target, Usage,
-    abi::Panic,
+    Fault, Frame, Grants, InstanceId, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, StreamEnd, Target,
+    Usage, abi::Panic,
 };
 
 use crate::{
