@@ -137,6 +137,19 @@ pub enum CallErrorKind<E = Infallible> {
     },
     /// No conversation with the host could be started.
     Unreachable(Unreachable),
+    /// The instance that was called has ended, and what it kept is lost: an earlier call took it along, or the
+    /// connection to its host has ended.
+    InstanceGone {
+        /// Why.
+        reason: String,
+    },
+    /// A task was called on an instance of a module that it is not in.
+    OtherModule {
+        /// The task.
+        function: String,
+        /// What the instance is one of.
+        module: String,
+    },
     /// The module has no such function.
     NoSuchFunction {
         /// What was called.
@@ -192,6 +205,8 @@ impl<E> CallError<E> {
             CallErrorKind::Cancelled => CallErrorKind::Cancelled,
             CallErrorKind::Lost { reason, stderr_tail } => CallErrorKind::Lost { reason, stderr_tail },
             CallErrorKind::Unreachable(failure) => CallErrorKind::Unreachable(failure),
+            CallErrorKind::InstanceGone { reason } => CallErrorKind::InstanceGone { reason },
+            CallErrorKind::OtherModule { function, module } => CallErrorKind::OtherModule { function, module },
             CallErrorKind::NoSuchFunction { function } => CallErrorKind::NoSuchFunction { function },
             CallErrorKind::BadArguments(reason) => CallErrorKind::BadArguments(reason),
             CallErrorKind::BadModule(reason) => CallErrorKind::BadModule(reason),
@@ -208,6 +223,7 @@ impl<E> CallError<E> {
         match &self.kind {
             CallErrorKind::Unreachable(failure) => failure.hint.clone(),
             CallErrorKind::Module(error) => error.hint(),
+            CallErrorKind::InstanceGone { .. } => Some("make another one with `Host::instance`".into()),
             CallErrorKind::Limit { which: LimitKind::Memory, .. } => {
                 Some("raise it with `Limits::memory_bytes` or `--memory`".into())
             }
@@ -251,6 +267,7 @@ impl<E> CallErrorKind<E> {
             Fault::Denied { needs, message, .. } => Self::Denied { needs, message },
             Fault::Deadline { after_ms } => Self::Timeout { after: Duration::from_millis(after_ms), phase: Phase::Run },
             Fault::Cancelled => Self::Cancelled,
+            Fault::InstanceGone { reason } => Self::InstanceGone { reason },
             Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
             Fault::BadArguments(reason) => Self::BadArguments(reason),
             Fault::BadModule(reason) => Self::BadModule(reason),
@@ -300,6 +317,10 @@ impl<E> fmt::Display for CallErrorKind<E> {
                 last_line(stderr_tail).map_or(Ok(()), |line| write!(f, " (its last words: {line})"))
             }
             Self::Unreachable(failure) => failure.fmt(f),
+            Self::InstanceGone { reason } => write!(f, "the instance is gone: {reason}"),
+            Self::OtherModule { function, module } => {
+                write!(f, "`{function}` is not in {module}, of which the instance is one")
+            }
             Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),
