@@ -1,7 +1,7 @@
 //! Modules: the portable wasm that travels, what it says of itself, and its artifacts for each target.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     path::{Path, PathBuf},
     sync::{
@@ -195,7 +195,8 @@ impl Module {
         }
         let mut functions =
             abi::functions(&records).map_err(|source| ModuleError::Records { name: name.clone(), source })?;
-        functions.retain(|function| exports.contains(&format!("{}{}", abi::EXPORT_PREFIX, function.path)));
+        let names: HashSet<_> = exports.iter().filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX)).collect();
+        functions.retain(|function| names.contains(&*function.path));
         functions.sort_by(|a, b| a.path.cmp(&b.path));
         let digest = Digest::of(&bytes);
         let artifacts = Mutex::default();
