@@ -7,13 +7,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
 };
-use wxec_protocol::{Digest, MAX_MODULE_BYTES, Target};
+use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
-use crate::{
-    module::{Artifact, ModuleError},
-    progress, runtime,
-    transport::printable,
-};
+use crate::{artifact::Artifact, module::ModuleError, progress, runtime, transport::printable};
 
 /// The largest guests seen take 20 s; the child also limits its own CPU time and memory.
 const COMPILE_WITHIN: Duration = Duration::from_secs(180);
@@ -61,5 +57,5 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
     if artifact.len() as u64 > MAX_MODULE_BYTES {
         return Err(failed(format!("the artifact is larger than {MAX_MODULE_BYTES} bytes")));
     }
-    Ok(Artifact { digest: Digest::of(&artifact), bytes: artifact.into() })
+    Ok(Artifact::new(artifact.into()))
 }
