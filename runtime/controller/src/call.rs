@@ -20,9 +20,10 @@ use wxec_protocol::{
 };
 
 use crate::{
+    artifact::Artifact,
     error::{CallError, CallErrorKind, Phase},
     host::Host,
-    module::{Artifact, Module, ModuleError},
+    module::{Module, ModuleError},
     output::Lines,
     runtime::Background,
     session::{OpenCall, Reply, Session},

@@ -19,7 +19,7 @@ use wxec_protocol::{
     abi::{self, Function, RecordError},
 };
 
-use crate::{artifact_cache, compile::compile, progress, runtime};
+use crate::{artifact::Artifact, artifact_cache, compile::compile, progress, runtime};
 
 /// A module file may not be longer: a megabyte is a large guest, an interpreter takes 20.
 const MAX_WASM_BYTES: u64 = 64 << 20;
@@ -58,13 +58,6 @@ static TASK_MODULES: LazyLock<Mutex<HashMap<TaskKey, Arc<OnceCell<Module>>>>> = 
 
 fn task_key(origin: &Origin) -> TaskKey {
     (origin.manifest_dir, origin.crate_name, origin.binary)
-}
-
-/// A module compiled for one target.
-#[derive(Clone)]
-pub(crate) struct Artifact {
-    pub(crate) digest: Digest,
-    pub(crate) bytes: Bytes,
 }
 
 /// A module cannot be had or understood.
