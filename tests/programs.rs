@@ -111,7 +111,7 @@ fn os_release_and_nothing_beside_it() {
     for path in ["/etc/passwd", "/etc/os-release/../passwd", "/usr/lib/os-release", "/etc", "/proc/self/environ"] {
         let ended = local(&["--allow-read=/etc/os-release"], &["cat", path]);
         assert_eq!((ended.exit_code, &*ended.stdout), (Some(1), ""), "{path}: {ended:?}");
-        assert!(ended.stderr.contains("hint: local:: it was refused something that --allow-read="), "{ended:?}");
+        assert!(ended.stderr.contains("hint: local: it was refused something that --allow-read="), "{ended:?}");
     }
 }
 
@@ -168,18 +168,9 @@ fn an_interrupt_leaves_nothing_running() {
 
 #[test]
 fn several_hosts_have_their_names_before_their_lines() {
-    let ended = run("local:,exec:[\"env\",\"-u\",\"NOTHING\"]", &[], &["two"]).run();
-    let lines = |text: &str| {
-        let mut lines: Vec<_> = text.lines().map(ToOwned::to_owned).collect();
-        lines.sort();
-        lines
-    };
-    if ended.exit_code == Some(0) {
-        assert_eq!(lines(&ended.stdout).len(), 2, "{ended:?}");
-    }
     let ended = run("local:,127.0.0.1:1", &[], &["two"]).run();
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(3), "[local:] first\n"), "{ended:?}");
-    assert!(lines(&ended.stderr).contains(&"[local:] second".to_owned()), "{ended:?}");
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(3), "[local] first\n"), "{ended:?}");
+    assert!(ended.stderr.lines().any(|line| line == "[local] second"), "{ended:?}");
 }
 
 #[test]
