@@ -98,7 +98,8 @@ async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio
 
     let _slot = sandbox.slot().await;
     let world = World::new(&request.grants, program.uses_files()).await;
-    let mut store = sandbox.store(Guest::new(request, world, stdio));
+    let mut store = sandbox.store(Guest::new(request, world, stdio.clone(), sandbox.supply()));
+    let inherited = store.data().resources.inherited.clone();
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.
@@ -106,7 +107,7 @@ async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
 
     if is_program {
-        let ended = start(&mut store, program, function).await;
+        let ended = inherited.forward(&stdio, start(&mut store, program, function)).await;
         let exit_code = match &ended {
             Ok(()) => 0,
             Err(error) => match wasi::exit_code(error) {
@@ -116,7 +117,7 @@ async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio
         };
         return Ok(store.into_data().exit(exit_code));
     }
-    match call(&mut store, program, function).await {
+    match inherited.forward(&stdio, call(&mut store, program, function)).await {
         Ok(code) => store.into_data().finish(code),
         Err(error) => Err(fault::from_error(&error, store.into_data())),
     }

@@ -13,9 +13,12 @@ use wxec_protocol::{
 use crate::{
     call::{Entry, Request},
     fault,
+    hostcalls::Resources,
     limits::Growth,
     output::Stdio,
+    quota::Share,
     refusal::Refusal,
+    supply::Supply,
     wasi::{Places, World},
 };
 
@@ -33,16 +36,18 @@ pub(crate) struct Guest {
     pub(crate) refused: Option<Refusal>,
     /// What the host answered to the last capability call.
     pub(crate) reply: Vec<u8>,
+    /// What it opened and started, but for files.
+    pub(crate) resources: Resources,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
     /// What was granted of this host's files.
     pub(crate) places: Places,
     /// Files and directories the guest has open.
-    pub(crate) open_files: u32,
+    pub(crate) open_files: Vec<Share>,
 }
 
 impl Guest {
-    pub(crate) fn new(request: Request, world: World, stdio: Arc<Stdio>) -> Self {
+    pub(crate) fn new(request: Request, world: World, stdio: Arc<Stdio>, supply: &Arc<Supply>) -> Self {
         let Request { entry, limits, grants, input, .. } = request;
         let (wasi, places) = match entry {
             Entry::Task(_) => world.task(&stdio),
@@ -55,13 +60,14 @@ impl Guest {
             error: Vec::new(),
             panic: None,
             growth: Growth::new(&limits),
+            resources: Resources::new(&limits, supply),
             limits,
             grants,
             refused: None,
             reply: Vec::new(),
             wasi,
             places,
-            open_files: 0,
+            open_files: Vec::new(),
             stdio,
         }
     }

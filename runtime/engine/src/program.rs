@@ -103,7 +103,8 @@ fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> b
 
 fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     // The linker only answers in the presence of a store.
-    let nobody = Guest::new(Request::new("", ""), World::empty(), Arc::new(Stdio::new(Arc::new(Nowhere), 0)));
+    let stdio = Arc::new(Stdio::new(Arc::new(Nowhere), 0));
+    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &Arc::default());
     let mut store = Store::new(module.engine(), nobody);
     module
         .imports()

@@ -15,6 +15,7 @@ use crate::{
     output::Output,
     probe::{self, Found},
     program::Program,
+    supply::Supply,
     ticker::Ticker,
     wasi,
 };
@@ -32,6 +33,7 @@ struct Shared {
     linker: Linker<Guest>,
     ticker: Ticker,
     slots: Semaphore,
+    supply: Arc<Supply>,
     target: Target,
     notes: Vec<String>,
 }
@@ -72,7 +74,7 @@ impl Sandbox {
         wasi::link(&mut linker)?;
         let ticker = Ticker::start(engine.clone())?;
         let slots = Semaphore::new(slots as usize);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, ticker, slots, target, notes }) })
+        Ok(Self { shared: Arc::new(Shared { engine, linker, ticker, slots, supply: Arc::default(), target, notes }) })
     }
 
     /// What artifacts must be compiled for.
@@ -100,7 +102,7 @@ impl Sandbox {
     ///
     /// Dropping the future ends the guest. It may be polled by hand, and moved to another thread between polls: most
     /// calls are done at the first poll, and a guest that still computes when some milliseconds have passed returns
-    /// `Pending`. Polling needs a tokio runtime with timers around it. Calls beyond
+    /// `Pending`. Polling needs a tokio runtime with timers and I/O around it. Calls beyond
     /// [`MAX_RUNNING`](crate::MAX_RUNNING), or what this host has room for, wait for their turn; their deadlines do not.
     pub fn run(
         &self,
@@ -111,9 +113,19 @@ impl Sandbox {
         call::run(self.clone(), program.clone(), request, output)
     }
 
+    /// Ends the processes of all calls, and refuses to start more: for the end of a session, when calls need not be over.
+    /// Returns when they are gone, or after a second.
+    pub fn end_processes(&self) {
+        self.shared.supply.reaper.shut_down();
+    }
+
     /// A store with nothing in it but `guest`.
     pub(crate) fn store(&self, guest: Guest) -> Store<Guest> {
         Store::new(&self.shared.engine, guest)
+    }
+
+    pub(crate) fn supply(&self) -> &Arc<Supply> {
+        &self.shared.supply
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {
