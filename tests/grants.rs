@@ -105,14 +105,34 @@ fn a_module_shows_what_it_wants_without_running() {
     let ended = Cli::new(["-q", "inspect", "faulty"]).run();
     let wants = format!("\n      wants {}\n", DECLARED.join(" "));
     assert!(ended.stdout.contains(&wants), "{ended:?}");
-    assert!(ended.stdout.contains("\ncan\n"), "{ended:?}");
+    let asks = ended.stdout.split("\ncan ask to\n").nth(1).unwrap();
+    assert!(asks.contains("\n  open files     with --allow-read, --allow-write\n"), "{ended:?}");
 
     let ended = Cli::new(["-q", "inspect", "faulty", "--format", "json"]).run();
     let json: Json = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(json["can_ask"], json!(["env", "files"]));
     let functions = json["functions"].as_array().unwrap();
     let demand = functions.iter().find(|function| function["name"] == "demand").unwrap();
     let wanted = json!({"read": ["/etc/os-release"], "run": ["apt-get", "dpkg"], "env": ["HOME"], "facts": true});
     assert_eq!(demand["wants"], wanted);
     let boom = functions.iter().find(|function| function["name"] == "boom").unwrap();
     assert_eq!(boom["wants"], json!({}));
+}
+
+#[test]
+fn what_nobody_declared_is_refused_when_it_is_used() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "secret").unwrap();
+    let path = file.path().to_str().unwrap();
+    let read = |options: &[&str]| {
+        Cli::new([&["-q", "call", "-r"], options, &["local:", "faulty::read_text", path]].concat()).run()
+    };
+
+    let ended = read(&[]);
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
+    let refused = format!("error: local: not granted: it takes --allow-read={path} (the task gave up: ");
+    assert!(ended.stderr.starts_with(&refused) && !ended.stderr.contains("--allow-declared"), "{ended:?}");
+
+    read(&[&format!("--allow-read={path}")]).is("secret");
+    read(&["--allow-read"]).is("secret");
 }

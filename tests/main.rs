@@ -19,6 +19,12 @@ mod instances;
 /// What calls are granted: by flags, by declarations, and what is refused before anything is sent.
 mod grants;
 
+/// Programs that know nothing of wxec: `wxec run`.
+mod programs;
+
+/// Guests that mean harm.
+mod evil;
+
 /// The guest ABI, by guests written by hand.
 mod abi;
 

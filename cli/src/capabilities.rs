@@ -7,20 +7,20 @@ use std::collections::BTreeSet;
 pub(crate) struct Capability {
     /// Its name for programs.
     pub(crate) name: &'static str,
-    /// What a module can do that has it.
+    /// What a module that has it can do.
     pub(crate) can: &'static str,
-    /// The options that grant it, or take it away.
+    /// Which options grant it, or take it away.
     pub(crate) options: &'static str,
 }
 
-const FILES: Capability = Capability { name: "files", can: "open files", options: "--allow-read, --allow-write" };
-const RUN: Capability = Capability { name: "run", can: "run programs", options: "--allow-run" };
-const ENV: Capability = Capability { name: "env", can: "see variables of the environment", options: "--allow-env" };
-const NET: Capability = Capability { name: "net", can: "connect to other machines", options: "--allow-net" };
-const HOST: Capability = Capability { name: "host", can: "call tasks on other hosts", options: "--allow-host" };
-const FACTS: Capability = Capability { name: "facts", can: "ask about its host", options: "--allow-facts" };
-const CLOCK: Capability = Capability { name: "clock", can: "ask the time", options: "unless --no-clock" };
-const RANDOM: Capability = Capability { name: "random", can: "ask for random numbers", options: "unless --no-random" };
+const FILES: Capability = Capability { name: "files", can: "open files", options: "with --allow-read, --allow-write" };
+const RUN: Capability = Capability { name: "run", can: "run programs", options: "with --allow-run" };
+const ENV: Capability = Capability { name: "env", can: "see variables", options: "with --allow-env" };
+const NET: Capability = Capability { name: "net", can: "connect to other machines", options: "with --allow-net" };
+const HOST: Capability = Capability { name: "host", can: "call tasks on other hosts", options: "with --allow-host" };
+const FACTS: Capability = Capability { name: "facts", can: "know its host", options: "with --allow-facts" };
+const CLOCK: Capability = Capability { name: "clock", can: "know the time", options: "unless --no-clock" };
+const RANDOM: Capability = Capability { name: "random", can: "draw random numbers", options: "unless --no-random" };
 
 /// How the imports that ask for something begin.
 const IMPORTS: [(&str, Capability); 11] = [

@@ -78,7 +78,7 @@ fn text(module: &Module) -> String {
 
     let capabilities = capabilities::of_imports(module.imports());
     if !capabilities.is_empty() {
-        lines.extend(["".into(), "can".into()]);
+        lines.extend(["".into(), "can ask to".into()]);
         let width = capabilities.iter().map(|capability| capability.can.len()).max().unwrap_or_default();
         let line = |it: &Capability| format!("  {:width$}  {}", it.can, it.options);
         lines.extend(capabilities.iter().map(line));
@@ -141,7 +141,7 @@ fn json(module: &Module) -> Json {
         "digest": module.digest().to_string(),
         "functions": module.functions().iter().map(function).collect::<Vec<_>>(),
         "undescribed": undescribed(module).collect::<Vec<_>>(),
-        "can": capabilities::of_imports(module.imports()).iter().map(|it| it.name).collect::<Vec<_>>(),
+        "can_ask": capabilities::of_imports(module.imports()).iter().map(|it| it.name).collect::<Vec<_>>(),
         "imports": imports(module),
     })
 }

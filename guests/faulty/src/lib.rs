@@ -152,3 +152,9 @@ pub fn exit(code: i32) {
 pub fn demand(n: u32) -> u32 {
     n
 }
+
+/// Reads a file.
+#[remote]
+pub fn read_text(path: String) -> io::Result<String> {
+    std::fs::read_to_string(path)
+}

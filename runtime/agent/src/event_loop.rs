@@ -47,6 +47,7 @@ pub async fn serve(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
 ) -> Result<(), ServeError> {
+    let guests = sandbox.clone();
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
     let (process_sender, mut process_events) = mpsc::unbounded_channel();
     let mut agent = Agent {
@@ -58,6 +59,8 @@ pub async fn serve(
         closing: false,
     };
     let served = agent.run(reader, writer, &mut call_events, &mut process_events).await;
+    // Calls that are still open end with this program, which does not wait for them. Their processes would not.
+    guests.end_processes();
     agent.processes.shut_down().await;
     served
 }

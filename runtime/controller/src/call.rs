@@ -20,10 +20,11 @@ use wxec_protocol::{
 };
 
 use crate::{
+    artifact::Artifact,
     error::{CallError, CallErrorKind, Phase},
     host::Host,
     instance::{Instance, Place},
-    module::{Artifact, Module, ModuleError},
+    module::{Module, ModuleError},
     output::Lines,
     runtime::Background,
     session::{OpenCall, Reply, Session},
@@ -231,7 +232,7 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
 
     /// Makes the call do the same each time, and use the same [fuel](Limits::fuel): its random numbers follow from `seed`,
     /// which keeps nothing secret, and its clock begins with the year 2020 and goes on by a millisecond whenever it is
-    /// read. The rest of what it is granted may still differ from time to time.
+    /// read, and as far as the task sleeps, without waiting. The rest of what it is granted may still differ from time to time.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.call.options.seed = Some(seed);
         self

@@ -12,13 +12,9 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
 };
-use wxec_protocol::{Digest, MAX_MODULE_BYTES, Target};
+use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
-use crate::{
-    module::{Artifact, ModuleError},
-    progress, runtime,
-    transport::printable,
-};
+use crate::{artifact::Artifact, module::ModuleError, progress, runtime, transport::printable};
 
 /// Address space of the compiler. Far more than any honest module needs, far less than makes a machine swap.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
@@ -77,7 +73,7 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
     if artifact.len() as u64 > MAX_MODULE_BYTES {
         return Err(failed(format!("the artifact is larger than {MAX_MODULE_BYTES} bytes")));
     }
-    Ok(Artifact { digest: Digest::of(&artifact), bytes: artifact.into() })
+    Ok(Artifact::new(artifact.into()))
 }
 
 /// What kept the compiler from making an artifact. Where the kernel held it to its limits, it could not say so itself.

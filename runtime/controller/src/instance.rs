@@ -10,10 +10,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use wxec_protocol::{Grants, InstanceId, Limits};
 
 use crate::{
+    artifact::Artifact,
     call::{Call, CallOptions, CallTarget, Source, TaskCall, prepare},
     error::CallErrorKind,
     host::Host,
-    module::{Artifact, Module},
+    module::Module,
     runtime::Background,
     session::Session,
 };

@@ -14,6 +14,7 @@
 //! ```
 
 mod address;
+mod artifact;
 mod artifact_cache;
 mod bootstrap;
 mod call;

@@ -1,7 +1,7 @@
 //! Modules: the portable wasm that travels, what it says of itself, and its artifacts for each target.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     path::{Path, PathBuf},
     sync::{
@@ -19,7 +19,7 @@ use wxec_protocol::{
     abi::{self, Function, RecordError},
 };
 
-use crate::{artifact_cache, compile::compile, progress, runtime};
+use crate::{artifact::Artifact, artifact_cache, compile::compile, progress, runtime};
 
 /// A module file may not be longer: a megabyte is a large guest, an interpreter takes 20.
 const MAX_WASM_BYTES: u64 = 64 << 20;
@@ -58,13 +58,6 @@ static TASK_MODULES: LazyLock<Mutex<HashMap<TaskKey, Arc<OnceCell<Module>>>>> = 
 
 fn task_key(origin: &Origin) -> TaskKey {
     (origin.manifest_dir, origin.crate_name, origin.binary)
-}
-
-/// A module compiled for one target.
-#[derive(Clone)]
-pub(crate) struct Artifact {
-    pub(crate) digest: Digest,
-    pub(crate) bytes: Bytes,
 }
 
 /// A module cannot be had or understood.
@@ -195,7 +188,8 @@ impl Module {
         }
         let mut functions =
             abi::functions(&records).map_err(|source| ModuleError::Records { name: name.clone(), source })?;
-        functions.retain(|function| exports.contains(&format!("{}{}", abi::EXPORT_PREFIX, function.path)));
+        let names: HashSet<_> = exports.iter().filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX)).collect();
+        functions.retain(|function| names.contains(&*function.path));
         functions.sort_by(|a, b| a.path.cmp(&b.path));
         let digest = Digest::of(&bytes);
         let artifacts = Mutex::default();

@@ -194,6 +194,9 @@ impl Program {
             }
             Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),
         };
+        // However it ended, what it wrote before that is on its way.
+        let (stdout, stderr) =
+            (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
         let exit = match outcome {
             Ok(exit) => cbor::decode(&exit).map_err(|error| failed(CallErrorKind::Decode(error)))?,
             Err(Fault::NoSuchFunction { .. }) => {
@@ -202,8 +205,6 @@ impl Program {
             }
             Err(fault) => return Err(failed(CallErrorKind::from_fault(fault))),
         };
-        let (stdout, stderr) =
-            (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
         Ok((exit, stdout, stderr))
     }
 }

@@ -36,12 +36,12 @@ impl Default for Budget {
 
 /// What one owner holds of a budget, and gives back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub(crate) struct Portion {
     budget: Arc<Budget>,
     held: u64,
 }
 
-impl Share {
+impl Portion {
     /// Holds nothing yet.
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         Self { budget, held: 0 }
@@ -63,22 +63,22 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for Portion {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.held, Relaxed);
     }
 }
 
-/// Bytes that a guest has put together, and its share for them.
+/// Bytes that a guest has put together, and its portion for them.
 #[derive(Debug)]
 pub(crate) struct Body {
     bytes: Vec<u8>,
-    share: Share,
+    portion: Portion,
 }
 
 impl Body {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
-        Self { bytes: Vec::new(), share: Share::new(budget) }
+        Self { bytes: Vec::new(), portion: Portion::new(budget) }
     }
 
     /// Adds `bytes`, as long as there are no more than `limit` of them in all.
@@ -87,14 +87,14 @@ impl Body {
         if asked > limit {
             return Err(LimitHit { which: LimitKind::Output, limit, asked });
         }
-        self.share.hold(asked)?;
+        self.portion.hold(asked)?;
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
     /// The bytes, and leaves none.
     pub(crate) fn take(&mut self) -> Self {
-        let empty = Self::new(self.share.budget.clone());
+        let empty = Self::new(self.portion.budget.clone());
         std::mem::replace(self, empty)
     }
 
@@ -103,7 +103,7 @@ impl Body {
         self.bytes
     }
 
-    /// The bytes, whose share is given back when the last of them is gone.
+    /// The bytes, whose portion is given back when the last of them is gone.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self.bytes.is_empty() {
             true => Bytes::new(),
@@ -123,9 +123,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_add_up_and_are_given_back() {
+    fn portions_add_up_and_are_given_back() {
         let budget = Arc::new(Budget::new(100));
-        let (mut one, mut other) = (Share::new(budget.clone()), Share::new(budget.clone()));
+        let (mut one, mut other) = (Portion::new(budget.clone()), Portion::new(budget.clone()));
         one.hold(60).unwrap();
         let hit = LimitHit { which: LimitKind::TotalMemory, limit: 100, asked: 101 };
         assert_eq!(other.hold(41), Err(hit));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_holds_its_share_until_its_last_byte_is_gone() {
+    fn a_body_holds_its_portion_until_its_last_byte_is_gone() {
         let budget = Arc::new(Budget::new(10));
         let mut body = Body::new(budget.clone());
         body.append(b"1234", 10).unwrap();
@@ -147,8 +147,8 @@ mod tests {
         let mut bytes = body.into_bytes();
         let part = bytes.split_off(6);
         drop(bytes);
-        assert_eq!(Share::new(budget.clone()).hold(3).unwrap_err().asked, 11);
+        assert_eq!(Portion::new(budget.clone()).hold(3).unwrap_err().asked, 11);
         drop(part);
-        Share::new(budget).hold(10).unwrap();
+        Portion::new(budget).hold(10).unwrap();
     }
 }

@@ -134,11 +134,12 @@ async fn run_guest(
         room.await;
     }
     let fuel = request.limits.fuel;
-    let mut store = new_store(sandbox, program, request, stdio).await;
+    let mut store = new_store(sandbox, program, request, stdio.clone()).await;
     refuel(&mut store, program, fuel);
+    let inherited = store.data().resources.inherited.clone();
     let called = match is_program {
-        true => start(&mut store, program, function).await,
-        false => call(&mut store, program, function).await,
+        true => inherited.forward(&stdio, start(&mut store, program, function)).await,
+        false => inherited.forward(&stdio, call(&mut store, program, function)).await,
     };
     note_fuel(&store, program, fuel, fuel_used);
     match called {
@@ -173,7 +174,7 @@ pub(crate) async fn new_store(
     stdio: Arc<Stdio>,
 ) -> Store<Guest> {
     let world = World::new(&request.grants, request.seed, program.uses_files()).await;
-    let guest = Guest::new(request, world, stdio.clone(), &sandbox.capacity().budget);
+    let guest = Guest::new(request, world, stdio.clone(), &sandbox.capacity().budget, sandbox.supply());
     let mut store = Store::new(program.engine(), guest);
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;

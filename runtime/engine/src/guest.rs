@@ -11,13 +11,16 @@ use wxec_protocol::{
 };
 
 use crate::{
-    budget::{Body, Budget, Share},
+    budget::{Body, Budget, Portion},
     call::{Entry, Request},
     determinism::Clock,
     fault,
+    hostcalls::Resources,
     limits::Growth,
     output::Stdio,
+    quota::Share,
     refusal::Refusal,
+    supply::Supply,
     wasi::{Places, World},
 };
 
@@ -35,18 +38,26 @@ pub(crate) struct Guest {
     pub(crate) refused: Option<Refusal>,
     /// What the host answered to the last capability call.
     pub(crate) reply: Vec<u8>,
+    /// What it opened and started, but for files.
+    pub(crate) resources: Resources,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
     /// What was granted of this host's files.
     pub(crate) places: Places,
     /// Files and directories the guest has open.
-    pub(crate) open_files: u32,
+    pub(crate) open_files: Vec<Share>,
     /// The time, in a call with a seed.
     pub(crate) clock: Option<Clock>,
 }
 
 impl Guest {
-    pub(crate) fn new(request: Request, mut world: World, stdio: Arc<Stdio>, budget: &Arc<Budget>) -> Self {
+    pub(crate) fn new(
+        request: Request,
+        mut world: World,
+        stdio: Arc<Stdio>,
+        budget: &Arc<Budget>,
+        supply: &Arc<Supply>,
+    ) -> Self {
         let Request { entry, limits, grants, input, .. } = request;
         let clock = world.clock.take();
         let (wasi, places) = match entry {
@@ -59,14 +70,15 @@ impl Guest {
             output_limit: limits.output_bytes,
             error: Body::new(budget.clone()),
             panic: None,
-            growth: Growth::new(&limits, Share::new(budget.clone())),
+            growth: Growth::new(&limits, Portion::new(budget.clone())),
+            resources: Resources::new(&limits, supply),
             limits,
             grants,
             refused: None,
             reply: Vec::new(),
             wasi,
             places,
-            open_files: 0,
+            open_files: Vec::new(),
             clock,
             stdio,
         }

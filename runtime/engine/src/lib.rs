@@ -5,7 +5,8 @@
 //! `compile`, `compile` makes artifacts. Both share one configuration, because wasmtime loads only what was compiled
 //! with the very settings it runs with.
 //!
-//! This crate opens no file and reads no variable that a call was not granted, and writes to no stream of its process.
+//! This crate opens no file, runs no program and connects to no place that a call was not granted, and writes to no
+//! stream of its process. Programs are given a little of the environment that every program has.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -56,10 +57,12 @@ mod output;
 mod precheck;
 mod probe;
 mod program;
+mod quota;
 mod refusal;
 mod resident;
 mod sandbox;
 mod supervisor;
+mod supply;
 mod ticker;
 mod wasi;
 

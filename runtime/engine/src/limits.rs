@@ -3,7 +3,7 @@
 use wasmtime::ResourceLimiter;
 use wxec_protocol::{Fault, LimitKind, Limits};
 
-use crate::{budget::Share, refusal::Refusal};
+use crate::{budget::Portion, refusal::Refusal};
 
 /// Elements of all tables of a guest together, at 8 bytes each. A table holds the functions whose address is taken:
 /// some hundreds in a Rust guest, some ten thousand in an interpreter such as CPython.
@@ -32,14 +32,14 @@ impl From<LimitHit> for Fault {
 pub(crate) struct Growth {
     memory_limit: u64,
     /// What the memory has of all calls' budget: as much as it has, or was about to have when growing failed.
-    memory: Share,
+    memory: Portion,
     table_elements: usize,
     memory_granted: bool,
     refused: Option<Refusal>,
 }
 
 impl Growth {
-    pub(crate) fn new(limits: &Limits, memory: Share) -> Self {
+    pub(crate) fn new(limits: &Limits, memory: Portion) -> Self {
         Self { memory_limit: limits.memory_bytes, memory, table_elements: 0, memory_granted: false, refused: None }
     }
 

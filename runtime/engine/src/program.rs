@@ -115,7 +115,7 @@ fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> b
 fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     // The linker only answers in the presence of a store.
     let stdio = Arc::new(Stdio::new(Arc::new(Nowhere), 0));
-    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &Arc::default());
+    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &Arc::default(), &Arc::default());
     let mut store = Store::new(module.engine(), nobody);
     module
         .imports()

@@ -13,6 +13,8 @@ pub(crate) enum Refusal {
     Denied(Need),
     /// The host has no more to give, in its own words.
     Host(String),
+    /// Other calls have what there is, in words for people. There may be more later.
+    Busy(String),
 }
 
 impl Refusal {
@@ -26,6 +28,7 @@ impl Refusal {
                 need: Some(need.clone()),
             },
             Self::Host(reason) => HostError { kind: "OutOfMemory".into(), message: reason.clone(), need: None },
+            Self::Busy(reason) => HostError { kind: "ResourceBusy".into(), message: reason.clone(), need: None },
         }
     }
 
@@ -35,6 +38,7 @@ impl Refusal {
             Self::Limit(hit) => hit.into(),
             Self::Denied(need) => Fault::Denied { needs: vec![need], message: bounded(message), failure },
             Self::Host(reason) => Fault::Agent(format!("the host has no memory for the guest: {reason}")),
+            Self::Busy(reason) => Fault::Agent(reason),
         }
     }
 }

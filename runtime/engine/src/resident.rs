@@ -80,14 +80,15 @@ impl Resident {
         let before = mem::replace(&mut *state, State::Gone("an earlier call was ended before it returned".into()));
         let mut living = match (before, slot) {
             (State::Living(mut living), _) => {
-                living.listener.listen(stdio);
+                living.listener.listen(stdio.clone());
                 living.store.data_mut().refill(request);
                 living
             }
-            (_, Some(slot)) => Living::new(sandbox, &self.program, request, stdio, slot).await,
+            (_, Some(slot)) => Living::new(sandbox, &self.program, request, stdio.clone(), slot).await,
             (_, None) => return Err(Fault::Agent("an instance without a place".into())),
         };
-        match living.call(&self.program, function, fuel, fuel_used).await {
+        let inherited = living.store.data().resources.inherited.clone();
+        match inherited.forward(&stdio, living.call(&self.program, function, fuel, fuel_used)).await {
             Ok(code) => {
                 let outcome = living.store.data_mut().finish(code);
                 *state = State::Living(living);

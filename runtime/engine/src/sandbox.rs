@@ -21,6 +21,7 @@ use crate::{
     probe::{self, Found},
     program::Program,
     resident::Resident,
+    supply::Supply,
     ticker::Ticker,
     wasi,
 };
@@ -41,6 +42,7 @@ struct Shared {
     ticker: Ticker,
     /// Guests that fit at once.
     slots: u32,
+    supply: Arc<Supply>,
     target: Target,
     notes: Vec<String>,
 }
@@ -85,7 +87,7 @@ impl Sandbox {
         let ticker = Ticker::start(engine.clone())?;
         let (plain, metered) = (Loader::new(engine)?, OnceLock::new());
         let capacity = Arc::new(Capacity::new(slots as usize, Budget::default()));
-        let shared = Arc::new(Shared { plain, metered, ticker, slots, target, notes });
+        let shared = Arc::new(Shared { plain, metered, ticker, slots, supply: Arc::default(), target, notes });
         Ok(Self { shared, capacity })
     }
 
@@ -143,7 +145,7 @@ impl Sandbox {
     ///
     /// Dropping the future ends the guest. It may be polled by hand, and moved to another thread between polls: most
     /// calls are done at the first poll, and a guest that still computes when some milliseconds have passed returns
-    /// `Pending`. Polling needs a tokio runtime with timers around it. Calls beyond
+    /// `Pending`. Polling needs a tokio runtime with timers and I/O around it. Calls beyond
     /// [`MAX_RUNNING`](crate::MAX_RUNNING), or what this host has room for, wait for their turn; their deadlines do not.
     pub fn run(
         &self,
@@ -169,8 +171,18 @@ impl Sandbox {
         call::run_resident(self.clone(), resident.clone(), request, output)
     }
 
+    /// Ends the processes of all calls, and refuses to start more: for the end of a session, when calls need not be over.
+    /// Returns when they are gone, or after a second.
+    pub fn end_processes(&self) {
+        self.shared.supply.reaper.shut_down();
+    }
+
     pub(crate) fn capacity(&self) -> &Capacity {
         &self.capacity
+    }
+
+    pub(crate) fn supply(&self) -> &Arc<Supply> {
+        &self.shared.supply
     }
 
     pub(crate) fn ticker(&self) -> &Ticker {

@@ -3,11 +3,41 @@
 //! A task is an export `wx1_NAME: () -> i32` that pulls its input and pushes its output through imports of module
 //! [`IMPORTS`]. Its [`Function`] record stands in the custom section [`SECTION`], or is pushed by the export
 //! [`DESCRIBE`] in languages that cannot write sections.
+//!
+//! # Capability calls
+//!
+//! Imports by which a guest asks its host for more take a question as CBOR, `(pointer, length)`, or plain numbers. They
+//! return a number that is not negative, or [`REFUSED`]. What more there is to say is the reply: CBOR that `reply_len`
+//! and `reply_read` give, a [`HostError`] if the call was refused. Handles are numbers of one call's own, which are
+//! never used twice.
+//!
+//! | import | asks | returns, and its reply |
+//! |---|---|---|
+//! | `process_start(pointer, length)` | [`ProcessStart`] | handle of a process, [`ProcessStarted`] |
+//! | `process_wait(process)` | | 0 when it has ended, [`ProcessEnd`] |
+//! | `process_try_wait(process)` | | 1 if it has ended, [`ProcessEnd`]; else 0 |
+//! | `process_kill(process, signal)` | | 0; an error if it has ended |
+//! | `process_forget(process)` | | 0; the handle is gone, the process runs until the call ends |
+//! | `stream_read(stream, pointer, length)` | | how many bytes came, 0 at the end |
+//! | `stream_write(stream, pointer, length)` | | how many bytes were taken |
+//! | `stream_select(pointer, length)` | [`StreamSelect`] | place of a stream that is ready, or at its end |
+//! | `stream_timeout(stream, direction, ms: i64)` | 0 reading, 1 writing | 0; a negative time is none |
+//! | `stream_close(stream)` | | 0 |
+//! | `net_connect(pointer, length)` | [`NetConnect`] | handle of a stream, [`NetConnected`] |
+//! | `net_lookup(pointer, length)` | [`NetLookup`] | how many there are, [`NetAddresses`] |
+//! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
+
+mod net;
+mod process;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    net::{MAX_SELECTED, NetAddresses, NetConnect, NetConnected, NetLookup, StreamSelect},
+    process::{ProcessEnd, ProcessStart, ProcessStarted, StdioKind},
+};
 use crate::{Grants, Need, cbor};
 
 /// Name of the import module.

@@ -1,6 +1,6 @@
 //! What a call may touch beyond itself, and the words for what it may not.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +164,11 @@ impl Grants {
 }
 
 impl Grants {
+    /// Whether the addresses of a name may be asked for: connections to it are granted, on any port.
+    pub fn covers_lookup(&self, name: &str) -> bool {
+        self.net.iter().any(|granted| same_name(split_port(name).0, split_port(granted).0))
+    }
+
     /// Whether `need` is granted. Paths are compared as they are written: what is a link, the host finds out.
     pub fn covers(&self, need: &Need) -> bool {
         let named = |list: &[String], name: &str| list.iter().any(|granted| granted == ANY || granted == name);
@@ -190,8 +195,16 @@ fn contains(root: &str, path: &str) -> bool {
 /// Whether a place is one that is granted: the same name, and the same port if the grant names one.
 fn is_in(place: &str, granted: &str) -> bool {
     let ((name, port), (granted_name, granted_port)) = (split_port(place), split_port(granted));
-    let same = |wanted: &str, granted: &str| granted == ANY || granted.eq_ignore_ascii_case(wanted);
-    same(name, granted_name) && granted_port.is_none_or(|granted| port.is_some_and(|port| same(port, granted)))
+    let same_port = |granted: &str| granted == ANY || port == Some(granted);
+    same_name(name, granted_name) && granted_port.is_none_or(same_port)
+}
+
+/// Names differ in no more than case; addresses may be spelled in several ways.
+fn same_name(name: &str, granted: &str) -> bool {
+    let address = |text: &str| text.parse::<IpAddr>().ok();
+    granted == ANY
+        || granted.eq_ignore_ascii_case(name)
+        || address(granted).is_some_and(|granted| address(name) == Some(granted))
 }
 
 /// A place's name and its port, if it has one. Addresses with colons have brackets when a port follows.
@@ -283,6 +296,7 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.1:80"),
             ("[::1]:80", "[::1]:80"),
             ("::1", "[::1]:80"),
+            ("[0:0::1]:80", "[::1]:80"),
         ] {
             assert!(covers(granted, place), "{granted} {place}");
         }
@@ -297,6 +311,15 @@ mod tests {
         ] {
             assert!(!covers(granted, place), "{granted} {place}");
         }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_if_any_of_its_ports_is_granted() {
+        let covers = |granted: &str, name: &str| Grants::none().net(granted).covers_lookup(name);
+        assert!(covers("example.org:443", "Example.org") && covers("example.org", "example.org") && covers("*", "a"));
+        assert!(covers("*:443", "a") && covers("[::1]:80", "::1"));
+        assert!(!covers("example.org:443", "evil.example.org") && !covers("10.0.0.1:80", "10.0.0.11"));
+        assert!(!Grants::none().covers_lookup("example.org"));
     }
 
     #[test]

@@ -146,6 +146,6 @@ pub use wxec_macros::main;
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
     Digest, Frame, Grants, LimitKind, Limits, Need, OutputStream, PathGrant,
-    abi::{Exit, Function, Parameter, TaskFailure, Wants},
+    abi::{Exit, Function, HostError, Parameter, TaskFailure, Wants},
     cbor,
 };

@@ -19,3 +19,74 @@ pub(crate) mod for_macros {
 
     pub use super::task::{Arguments, call, origin};
 }
+
+/// Programs, run where the task runs.
+///
+/// Here these are the types of [`std::process`]. In a module, where those do nothing, they are the same as far as they
+/// go, and run programs on the host that the task was called on: those it was granted, by their name or path.
+///
+/// ```
+/// use wxec::{process::Command, remote};
+///
+/// #[remote]
+/// fn kernel() -> std::io::Result<String> {
+///     let output = Command::new("uname").arg("-r").output()?;
+///     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+/// }
+///
+/// println!("{}", kernel()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// What differs on a host: a program has no terminal and no input but what it is sent, prints where the task prints, and
+/// has little of the agent's environment. When the call ends, so do its processes, with all they started. Errors are
+/// [`io::Error`](std::io::Error)s around a [`HostError`](crate::HostError), which says what would have to be granted.
+pub mod process {
+    pub use std::{
+        os::unix::process::ExitStatusExt,
+        process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio},
+    };
+}
+
+/// Connections, made where the task runs.
+///
+/// Here these are the types of [`std::net`]. In a module they are the same as far as they go, and connect from the host
+/// that the task was called on, to the places it was granted.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use wxec::{net::TcpStream, remote};
+///
+/// /// Says something, and gives back what it is answered.
+/// #[remote]
+/// fn talk(host: &str, port: u16, text: &str) -> std::io::Result<String> {
+///     let mut stream = TcpStream::connect((host, port))?;
+///     stream.write_all(text.as_bytes())?;
+///     let mut answer = String::new();
+///     stream.take(1 << 20).read_to_string(&mut answer)?;
+///     Ok(answer)
+/// }
+///
+/// # let listener = std::net::TcpListener::bind("localhost:0")?;
+/// # let port = listener.local_addr()?.port();
+/// # let server = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"hello"));
+/// assert_eq!(talk("localhost", port, "")?, "hello");
+/// # server.join().unwrap()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub mod net {
+    pub use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+    use std::{io, net::IpAddr};
+
+    /// The addresses of a host, by its name. In a module that takes a grant of the name, on any port.
+    ///
+    /// ```
+    /// assert!(wxec::net::lookup("localhost")?.iter().any(|address| address.is_loopback()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
+        let mut addresses: Vec<_> = (host, 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+        addresses.dedup();
+        Ok(addresses)
+    }
+}

@@ -22,8 +22,8 @@ use wxec_protocol::{
 
 use self::driver::Driver;
 use crate::{
+    artifact::Artifact,
     error::{Phase, Unreachable},
-    module::Artifact,
     output::Lines,
     runtime,
     stream::{StreamReader, StreamWriter},

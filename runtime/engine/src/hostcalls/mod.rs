@@ -1,8 +1,14 @@
 //! The imports of module `wxec_v1`: a guest pulls its input and pushes its output.
 //!
-//! Every pointer and length comes from the guest and is checked before a byte is touched; a lie ends the call.
+//! Every pointer and length comes from the guest and is checked before a byte is touched; a lie ends the call. The
+//! imports by which a guest asks for more are listed in [`wxec_protocol::abi`]; [`reply`] says how they answer. Those
+//! that wait are async, so that dropping a call ends the wait.
 
+mod net;
+mod process;
 mod reply;
+mod resources;
+mod streams;
 
 use std::ops::Range;
 
@@ -13,6 +19,7 @@ use wxec_protocol::{
     cbor,
 };
 
+pub(crate) use self::{process::Reaper, resources::Resources};
 use crate::guest::Guest;
 
 /// An error body travels in one frame with the fault around it.
@@ -31,7 +38,10 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "log", log)?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
-    reply::link(linker)
+    reply::link(linker)?;
+    process::link(linker)?;
+    streams::link(linker)?;
+    net::link(linker)
 }
 
 fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {

@@ -7,10 +7,10 @@ use wasmtime_wasi::p1::{
     wasi_snapshot_preview1::WasiSnapshotPreview1,
 };
 use wiggle::{GuestMemory, GuestPtr};
-use wxec_protocol::{LimitKind, Need};
+use wxec_protocol::Need;
 
 use super::places::{NoSpot, Spot};
-use crate::{guest::Guest, limits::LimitHit, refusal::Refusal};
+use crate::{guest::Guest, refusal::Refusal};
 
 /// Linux takes no longer paths.
 const MAX_PATH_BYTES: u32 = 4096;
@@ -218,6 +218,16 @@ preview1! {
             events: GuestPtr<types::Event>,
             count: Size,
         ) -> Result<Size> {
+            if let (Some(clock), 1) = (&self.clock, count)
+                && let types::Subscription { userdata, u: types::SubscriptionU::Clock(sleep) } =
+                    memory.read(subscriptions)?
+                && !sleep.flags.contains(types::Subclockflags::SUBSCRIPTION_CLOCK_ABSTIME)
+            {
+                // Whoever sleeps by a made-up clock need not wait.
+                clock.pass(sleep.timeout);
+                memory.write(events, slept(userdata))?;
+                return Ok(1);
+            }
             self.wasi.poll_oneoff(memory, subscriptions, events, count).await
         }
 
@@ -228,7 +238,7 @@ preview1! {
                 return Ok(());
             }
             self.wasi.fd_close(memory, fd).await?;
-            self.open_files = self.open_files.saturating_sub(1);
+            self.open_files.pop();
             Ok(())
         }
 
@@ -242,7 +252,7 @@ preview1! {
             }
             self.wasi.fd_renumber(memory, from, to).await?;
             if u32::from(from) != u32::from(to) {
-                self.open_files = self.open_files.saturating_sub(1);
+                self.open_files.pop();
             }
             Ok(())
         }
@@ -280,19 +290,20 @@ preview1! {
             let dirflags = follow(&spot, dirflags);
             self.check_kind(&spot, dirflags).await?;
 
-            let limit = u64::from(self.limits.open_files);
-            let asked = u64::from(self.open_files) + 1;
-            if asked > limit {
-                self.refused = Some(Refusal::Limit(LimitHit { which: LimitKind::OpenFiles, limit, asked }));
-                return Err(Errno::Mfile.into());
-            }
+            let share = match self.resources.files.take() {
+                Ok(share) => share,
+                Err(refusal) => {
+                    self.refused = Some(refusal);
+                    return Err(Errno::Mfile.into());
+                }
+            };
             let mut paths = Paths::new();
             let path = paths.add(&spot.path);
             let memory = &mut paths.memory();
             let opened =
                 self.wasi.path_open(memory, spot.fd.into(), dirflags, path, oflags, rights, inheriting, fdflags).await;
             if opened.is_ok() {
-                self.open_files += 1;
+                self.open_files.push(share);
             }
             match access {
                 Access::Write => self.changed(&spot, opened),
@@ -446,3 +457,9 @@ preview1! {
 }
 
 impl types::UserErrorConversion for Guest {}
+
+/// What one who slept is told.
+fn slept(userdata: types::Userdata) -> types::Event {
+    let fd_readwrite = types::EventFdReadwrite { nbytes: 0, flags: types::Eventrwflags::empty() };
+    types::Event { userdata, error: Errno::Success, type_: types::Eventtype::Clock, fd_readwrite }
+}

@@ -22,6 +22,14 @@ const GUEST: &str = r#"(module
         (drop (call $clock_time_get (i32.const 1) (i64.const 1) (i32.const 8)))
         (call $output_write (i32.const 0) (i32.const 16))
         (i32.const 0))
+    (func (export "wx1_sleep") (result i32)
+        ;; One subscription at 64: a relative timeout of the monotonic clock (1 at 80) of an hour (at 88).
+        (i32.store (i32.const 80) (i32.const 1))
+        (i64.store (i32.const 88) (i64.const 3600000000000))
+        (drop (call $poll_oneoff (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 256)))
+        (drop (call $clock_time_get (i32.const 1) (i64.const 1) (i32.const 0)))
+        (call $output_write (i32.const 0) (i32.const 8))
+        (i32.const 0))
     (func (export "wx1_wait") (result i32)
         ;; Until the clock shows a second more than it did at first.
         (local $end i64)
@@ -70,7 +78,7 @@ async fn output(sandbox: &(Sandbox, Program), function: &str, seed: u64) -> Vec<
 #[tokio::test]
 async fn the_same_seed_gives_the_same_numbers_times_and_fuel() {
     let (one, other) = (metered(), metered());
-    for function in ["random", "time", "wait", "count", "nan"] {
+    for function in ["random", "time", "sleep", "wait", "count", "nan"] {
         let first = call(&one, function, 7, Limits::default()).await;
         let second = call(&other, function, 7, Limits::default()).await;
         assert!(first.outcome.is_ok(), "{function}: {first:?}");
@@ -94,6 +102,13 @@ async fn clocks_begin_in_2020_and_go_on_when_they_are_read() {
     let (wall, monotonic) = times.split_at(8);
     assert_eq!(wall, Duration::from_secs(1_577_836_800).as_nanos().to_le_bytes()[..8].to_vec());
     assert_eq!(monotonic, 1_000_000_u64.to_le_bytes());
+}
+
+#[tokio::test]
+async fn sleeping_takes_no_time_but_that_of_the_clock() {
+    let limits = Limits { deadline_ms: Some(60_000), ..Limits::default() };
+    let slept = call(&metered(), "sleep", 1, limits).await.outcome.unwrap();
+    assert_eq!(*slept, Duration::from_secs(3600).as_nanos().to_le_bytes()[..8]);
 }
 
 #[tokio::test]

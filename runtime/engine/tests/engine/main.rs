@@ -2,6 +2,8 @@
 
 /// Loading: digests, imports, exports, other targets.
 mod artifacts;
+/// A guest that makes the capability calls its input lists.
+mod asking;
 /// What a call gets and gives back: input, output, status, a fresh instance.
 mod calls;
 /// Calls with a seed or a limit on fuel: the same each time.
@@ -16,8 +18,12 @@ mod files;
 mod kinds;
 /// Limits on memory, tables, stack and output.
 mod limits;
+/// Connections: grants, names, time-outs, what they carry.
+mod network;
 /// What guests print and log.
 mod output;
+/// Processes: grants, environment, pipes, limits, and that none is left.
+mod processes;
 /// Programs: stdin, stdout, stderr, arguments, environment, exit codes.
 mod programs;
 /// Instances that stay between calls.

@@ -15,9 +15,9 @@ use crate::{
     stream::{Splice, StreamEnd, StreamId, Streams},
 };
 
-/// An agent may ask this often for one artifact before a call that uses it returns. Twice is honest: a store may have
-/// dropped an artifact just before the call that needs it.
-const MAX_ASKS: u8 = 3;
+/// Until a call of an artifact returns, an agent may ask for that once for each call of it that is open, since a store
+/// may have dropped it just before the call, and so often beyond that: what a hop puts in may be damaged.
+const SPARE_ASKS: usize = 2;
 
 /// Protocol state of the controller's end.
 ///
@@ -34,7 +34,7 @@ pub struct ControllerConnection {
     greeted: bool,
     next_call: u64,
     calls: HashMap<CallId, OpenCall>,
-    asks: HashMap<Digest, u8>,
+    asks: HashMap<Digest, usize>,
     /// Artifacts the agent has ever asked for.
     asked: HashSet<Digest>,
     streams: Streams,
@@ -404,12 +404,13 @@ impl ControllerConnection {
     fn handle_need(&mut self, module: Digest) -> Result<(), ProtocolError> {
         let being_sent =
             self.outbox.is_sending(|upload| matches!(upload, Upload::Module { digest, .. } if *digest == module));
-        if being_sent || !self.calls.values().any(|call| call.module == module) {
+        let open = self.calls.values().filter(|call| call.module == module).count();
+        if being_sent || open == 0 {
             return Err(ProtocolError::UnexpectedModule(module));
         }
         let asks = self.asks.entry(module).or_default();
         *asks += 1;
-        if *asks > MAX_ASKS {
+        if *asks > open + SPARE_ASKS {
             return Err(ProtocolError::ModuleAskedTooOften(module));
         }
         let again = !self.asked.insert(module);

@@ -220,6 +220,19 @@ fn a_store_that_dropped_a_module_may_ask_again() {
 }
 
 #[test]
+fn a_store_may_drop_a_module_before_every_call() {
+    let mut pair = Pair::new();
+    let module = Digest::of(ARTIFACT);
+    for turn in 0..10 {
+        pair.running(request("f", "1"));
+        pair.agent.need(module);
+        assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: turn > 0 }]);
+        pair.controller.provide(module, ARTIFACT.into());
+        assert!(matches!(*pair.agent_events(), [AgentEvent::Module { .. }]));
+    }
+}
+
+#[test]
 fn each_call_may_ask_anew() {
     let mut pair = Pair::new();
     let module = Digest::of(ARTIFACT);

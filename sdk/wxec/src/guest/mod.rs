@@ -1,9 +1,13 @@
 //! The guest's side: how a task runs in its module.
 
 mod absent;
+mod ask;
 mod executor;
 mod imports;
+pub mod net;
+pub mod process;
 mod run;
+mod stream;
 
 pub use absent::*;
 

@@ -1,0 +1,65 @@
+//! What one end knows of a stream, counted apart from its connection.
+
+use bytes::Bytes;
+use wxec_protocol::STREAM_WINDOW_BYTES;
+
+use crate::{Peer, payload::payload};
+
+#[derive(Debug)]
+pub(crate) struct Flow {
+    peer: Peer,
+    credit: u64,
+    sent: u64,
+    received: u64,
+    taken: u64,
+    pub(crate) finished_here: bool,
+    finished_there: bool,
+}
+
+impl Flow {
+    pub(crate) fn new(peer: Peer) -> Self {
+        let [sent, received, taken] = [0; 3];
+        Self { peer, credit: STREAM_WINDOW_BYTES, sent, received, taken, finished_here: false, finished_there: false }
+    }
+
+    /// The next bytes to send: as many as are wanted, and as credit and manners allow.
+    pub(crate) fn send(&mut self, length: usize) -> Bytes {
+        let length = match self.finished_here {
+            true => 0,
+            false => length.min(usize::try_from(self.credit).expect("a window fits")),
+        };
+        let bytes = payload(self.sent, length);
+        self.sent += length as u64;
+        self.credit -= length as u64;
+        bytes
+    }
+
+    /// How much of what arrived is taken now: as much as is wanted, and as there is.
+    pub(crate) fn take(&mut self, length: usize) -> u64 {
+        let length = (self.received - self.taken).min(length as u64);
+        self.taken += length;
+        length
+    }
+
+    pub(crate) fn hear_data(&mut self, bytes: &[u8]) {
+        assert!(!bytes.is_empty(), "data that is none");
+        assert!(self.peer == Peer::Any || bytes == payload(self.received, bytes.len()), "other data than was sent");
+        self.hear_length(bytes.len() as u64);
+    }
+
+    pub(crate) fn hear_length(&mut self, length: u64) {
+        assert!(!self.finished_there, "data after the end");
+        self.received += length;
+        assert!(self.received - self.taken <= STREAM_WINDOW_BYTES, "more than was asked for");
+    }
+
+    pub(crate) fn hear_credit(&mut self, bytes: u64) {
+        self.credit += bytes;
+        assert!(self.credit <= STREAM_WINDOW_BYTES, "credit for what was never sent");
+    }
+
+    pub(crate) fn hear_finish(&mut self) {
+        assert!(!self.finished_there, "the end was told twice");
+        self.finished_there = true;
+    }
+}

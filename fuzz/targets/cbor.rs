@@ -1,0 +1,37 @@
+//! Any bytes as CBOR: no panic, bounded memory, what decodes encodes to something that decodes to the same, and a value
+//! is split into items as it is decoded.
+#![no_main]
+
+use bytes::Bytes;
+use ciborium::Value;
+use libfuzzer_sys::fuzz_target;
+use wxec_fuzz::takes_bounded_memory;
+use wxec_protocol::{
+    abi::{Panic, TaskFailure},
+    cbor::{self, Items},
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    takes_bounded_memory(bytes.len(), || {
+        let _ = (cbor::items(bytes), cbor::decode::<Vec<(u64, String)>>(bytes));
+        let _ = (cbor::decode::<Panic>(bytes), cbor::decode::<TaskFailure>(bytes));
+    });
+    let mut value = None;
+    takes_bounded_memory(bytes.len(), || value = cbor::decode::<Value>(bytes).ok());
+
+    let shared = cbor::decode_shared::<Bytes>(Bytes::copy_from_slice(bytes));
+    assert_eq!(shared, cbor::decode(bytes), "sharing makes a difference");
+
+    let Some(value) = value else { return };
+    let again = encoded(&value);
+    assert_eq!(encoded(&cbor::decode(&again).expect("our own CBOR")), again, "{value:?}");
+    if let (Value::Array(values), Ok(Items::Positional(items))) = (&value, cbor::items(bytes)) {
+        let items = items.into_iter().map(|item| cbor::decode(&bytes[item]).expect("an item of what decodes"));
+        assert_eq!(encoded(&Value::Array(items.collect())), encoded(&Value::Array(values.clone())));
+    }
+});
+
+/// Encodings compare better than values: a NaN is not equal to itself.
+fn encoded(value: &Value) -> Vec<u8> {
+    cbor::encode(value).expect("values encode")
+}

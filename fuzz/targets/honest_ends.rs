@@ -1,0 +1,10 @@
+//! Two ends that keep the rules, in any conversation: neither ever says that the other broke one, what arrives is what
+//! was sent, and after the goodbye nothing is left.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wxec_fuzz::{Conversation, Steps, talk};
+
+fuzz_target!(|steps: Steps| {
+    talk(&steps.0, None).and_then(Conversation::close).expect("both ends keep the rules");
+});

@@ -1,0 +1,86 @@
+//! A process that a guest started.
+
+use std::{
+    io,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    time::Duration,
+};
+
+use rustix::{
+    event::PollFlags,
+    process::{PidfdFlags, Signal, pidfd_open},
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::sleep,
+};
+use wxec_protocol::abi::ProcessEnd;
+
+use super::{
+    super::streams::{is_ready, watched},
+    reaper::{Family, Running},
+};
+use crate::quota::Share;
+
+/// Kernels before 5.3 do not tell when a process ends, so it is asked. Not more often than a person could notice.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// A process, also when it has ended.
+pub(crate) struct Child {
+    id: u32,
+    running: Running,
+    /// Readable once it has ended.
+    pidfd: Option<AsyncFd<OwnedFd>>,
+    end: Option<ProcessEnd>,
+    /// It is one more file that is open, and one more entry in a table.
+    _share: Share,
+}
+
+impl Child {
+    pub(super) fn new(running: Running, share: Share) -> Self {
+        let pid = running.pid();
+        let pidfd = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let pidfd = pidfd.and_then(|fd| watched(fd, Interest::READABLE).ok());
+        let id = pid.map_or(0, |pid| pid.as_raw_nonzero().get().cast_unsigned());
+        Self { id, running, pidfd, end: None, _share: share }
+    }
+
+    /// Its number. Another process may have it once this one has ended.
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// How it ended, if it has.
+    pub(in super::super) fn try_wait(&mut self, family: &mut Family) -> io::Result<Option<ProcessEnd>> {
+        if self.end.is_none()
+            && let Some((status, leftover)) = self.running.try_wait()?
+        {
+            family.add(leftover);
+            self.pidfd = None;
+            self.end = Some(ProcessEnd { code: status.code(), signal: status.signal() });
+        }
+        Ok(self.end)
+    }
+
+    /// Waits until it has ended. Others may still have its files open.
+    pub(super) async fn wait(&mut self, family: &mut Family) -> io::Result<ProcessEnd> {
+        loop {
+            if let Some(end) = self.try_wait(family)? {
+                return Ok(end);
+            }
+            let Some(pidfd) = &self.pidfd else {
+                sleep(ASK_EVERY).await;
+                continue;
+            };
+            let mut ready = pidfd.readable().await?;
+            if !is_ready(pidfd, PollFlags::IN) {
+                ready.clear_ready();
+            }
+        }
+    }
+
+    /// Sends it a signal, unless it was waited for.
+    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.running.signal(signal)
+    }
+}

@@ -1,0 +1,173 @@
+//! Which program a guest means, and in which directory it is to run.
+
+use std::{
+    env,
+    ffi::OsStr,
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf, absolute},
+};
+
+use rustix::fs::{Access, access};
+use wxec_protocol::{ANY, Grants, Need};
+
+use super::super::reply::Denial;
+use crate::refusal::Refusal;
+
+/// Where programs are looked for if the agent's environment does not say.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A program that a guest may run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// A name, to be found in the agent's `PATH`; the guest has no say in that.
+    Named(String),
+    /// A path, as granted. A relative one begins in the agent's directory, not in the one the guest gives the process.
+    At(PathBuf),
+    /// A path that is granted if a granted name, its last part, is found to be the same file.
+    ///
+    /// The last part must be the name: programs such as busybox are one file with many names, and do what the name says.
+    Perhaps(PathBuf, String),
+}
+
+impl Program {
+    /// What a guest means by `program`, if that may be granted. Nothing is looked up yet.
+    pub(super) fn wanted(program: &str, grants: &Grants) -> Result<Self, Denial> {
+        if program.is_empty() || program.contains('\0') {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a program has a name, without zeros").into());
+        }
+        let need = Need::Run(program.into());
+        let name = Path::new(program).file_name().and_then(OsStr::to_str);
+        match name.filter(|name| {
+            program.starts_with('/') && !grants.covers(&need) && grants.run.iter().any(|granted| granted == name)
+        }) {
+            Some(name) => Ok(Self::Perhaps(program.into(), name.into())),
+            None if !grants.covers(&need) => Err(Refusal::Denied(need).into()),
+            None if program.contains('/') => Ok(Self::At(program.into())),
+            None => Ok(Self::Named(program.into())),
+        }
+    }
+
+    /// Finds its file.
+    pub(super) fn find(&self) -> Result<PathBuf, Denial> {
+        self.find_in(&env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into()))
+    }
+
+    fn find_in(&self, path: &OsStr) -> Result<PathBuf, Denial> {
+        match self {
+            Self::Named(name) => Ok(search(name, path)?),
+            Self::At(program) => Ok(absolute(program)?),
+            Self::Perhaps(program, name) => match search(name, path) {
+                Ok(found) if is_same_file(&found, program) => Ok(found),
+                _ => Err(Refusal::Denied(Need::Run(program.display().to_string())).into()),
+            },
+        }
+    }
+}
+
+/// Directories of a `PATH` that are relative would be other ones wherever the agent was started.
+fn search(name: &str, path: &OsStr) -> io::Result<PathBuf> {
+    let directories = env::split_paths(path).filter(|directory| directory.is_absolute());
+    directories
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file() && access(program, Access::EXEC_OK).is_ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no program `{name}` is on the host's PATH")))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let (Ok(one), Ok(other)) = (one.metadata(), other.metadata()) else { return false };
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// The directory that a guest means by `path`: one that it may read, unless it may run everything. What a program does
+/// depends on the files around it.
+pub(super) fn directory(path: &str, grants: &Grants) -> Result<PathBuf, Denial> {
+    let denied = || Denial::from(Refusal::Denied(Need::Read(path.into())));
+    if !path.starts_with('/') {
+        let message = "the directory of a process is an absolute path: the guest is in none itself";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
+    }
+    let below = |root: &str| Some(path.strip_prefix(root.trim_end_matches('/'))?.to_owned());
+    let granted = grants.paths.iter().filter_map(|grant| Some((grant, below(&grant.guest_path)?)));
+    let innermost =
+        granted.filter(|(_, rest)| rest.is_empty() || rest.starts_with('/')).min_by_key(|(_, rest)| rest.len());
+    let Some((grant, rest)) = innermost else {
+        let all = grants.run.iter().any(|granted| granted == ANY);
+        return if all { Ok(path.into()) } else { Err(denied()) };
+    };
+    // Links and `..` may lead out of what is granted.
+    let root = Path::new(&grant.path).canonicalize()?;
+    let directory = root.join(rest.trim_start_matches('/')).canonicalize()?;
+    if directory.starts_with(&root) { Ok(directory) } else { Err(denied()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(program: &str, granted: &str) -> Option<Program> {
+        Program::wanted(program, &Grants::none().run(granted)).ok()
+    }
+
+    fn found(program: &str, granted: &str) -> Option<PathBuf> {
+        wanted(program, granted)?.find_in(OsStr::new("relative:/nowhere:/usr/bin:/bin")).ok()
+    }
+
+    #[test]
+    fn programs_are_granted_as_they_are_spelled() {
+        assert_eq!(wanted("apt-get", "apt-get"), Some(Program::Named("apt-get".into())));
+        assert_eq!(wanted("./tool", "./tool"), Some(Program::At("./tool".into())));
+        assert_eq!(wanted("/opt/tool", "/opt/tool"), Some(Program::At("/opt/tool".into())));
+        assert_eq!(wanted("anything", ANY), Some(Program::Named("anything".into())));
+        for (program, granted) in [
+            ("apt", "apt-get"),
+            ("apt-get ", "apt-get"),
+            ("x/../apt-get", "apt-get"),
+            ("./apt-get", "apt-get"),
+            ("apt-get", "/usr/bin/apt-get"),
+            ("./../opt/tool", "/opt/tool"),
+            ("", ANY),
+            ("a\0b", ANY),
+        ] {
+            assert_eq!(wanted(program, granted), None, "{program} {granted}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_granted_by_a_name_that_is_found_there() {
+        let sh = found("sh", "sh").unwrap();
+        assert!(sh.is_absolute());
+        assert_eq!(found("/bin/sh", "sh"), Some(sh.clone()), "what is run is what was found");
+        assert_eq!(found("/usr/../bin/sh", "sh"), Some(sh.clone()));
+        assert_eq!(found("/etc/sh", "sh"), None);
+        // The same file under another name may do something else.
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(sh, directory.path().join("ls")).unwrap();
+        let link = directory.path().join("ls").display().to_string();
+        assert_eq!(found(&link, "sh"), None);
+        assert_eq!(found(&link, "ls"), None, "another file of the same name");
+    }
+
+    #[test]
+    fn relative_programs_begin_where_the_agent_does() {
+        let here = env::current_dir().unwrap();
+        assert_eq!(found("./tool", "./tool"), Some(here.join("tool")));
+        assert_eq!(found("no-such-program", ANY), None);
+    }
+
+    #[test]
+    fn directories_are_granted_and_links_do_not_lead_out() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().canonicalize().unwrap();
+        std::fs::create_dir_all(path.join("granted/below")).unwrap();
+        std::os::unix::fs::symlink("/", path.join("granted/out")).unwrap();
+        let grants = Grants::none().dir(path.join("granted").display().to_string(), "/work", false);
+
+        assert_eq!(directory("/work", &grants).ok(), Some(path.join("granted")));
+        assert_eq!(directory("/work/below", &grants).ok(), Some(path.join("granted/below")));
+        for outside in ["/work/out", "/work/below/../..", "/workshop", "/", "work", "/work/none"] {
+            assert!(directory(outside, &grants).is_err(), "{outside}");
+        }
+        assert_eq!(directory("/", &Grants::none().run(ANY)).ok(), Some("/".into()));
+    }
+}

@@ -1,0 +1,255 @@
+//! Sees processes to their ends: none is left running when its call is over, and none is left as a zombie.
+//!
+//! A call can end anywhere by being dropped, where nothing can be waited for. So it kills its processes on the spot, and
+//! one thread for all calls waits for them to be gone, and looks for what they leave behind.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    io,
+    os::fd::OwnedFd,
+    process::{Child, Command, ExitStatus},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+
+use super::sweep::{Left, MARK, kill_left};
+use crate::{quota::Share, supply::Supply};
+
+/// The thread waits, and reads what `/proc` says.
+const STACK_BYTES: usize = 128 << 10;
+
+/// How often a killed process is looked after until it is gone. Most are after the first time.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// What was killed is gone by then, unless the kernel itself hangs.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Starts processes, and knows all that run.
+pub(crate) struct Reaper {
+    /// What the marks of its calls begin with.
+    id: String,
+    calls: AtomicU64,
+    living: Arc<Mutex<Living>>,
+    thread: Mutex<Option<Sender<Order>>>,
+}
+
+#[derive(Default)]
+struct Living {
+    /// By their process groups. Whoever is in here was not waited for, so that its number is nobody else's.
+    groups: HashSet<Pid>,
+    /// Nothing may be started any more.
+    closed: bool,
+}
+
+enum Order {
+    Bury(Process),
+    LookFor(Left),
+    Answer(Sender<()>),
+}
+
+impl Default for Reaper {
+    fn default() -> Self {
+        // Random, because other agents on this host have marks of their own, in containers under the same numbers.
+        let id = format!("{:016x}.", RandomState::new().hash_one(()));
+        Self { id, calls: AtomicU64::new(0), living: Arc::default(), thread: Mutex::new(None) }
+    }
+}
+
+impl Reaper {
+    /// What all processes of one call have in their environment. A call inside a call has both marks.
+    pub(super) fn new_mark(&self) -> String {
+        format!("{}{}", self.id, self.calls.fetch_add(1, Relaxed))
+    }
+
+    /// Starts a process, in a group of its own.
+    pub(super) fn spawn(&self, command: &mut Command, share: Share) -> io::Result<Running> {
+        let orders = self.orders()?;
+        let child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        let process = Process { child, pid, living: self.living.clone(), _share: share };
+        let mut living = self.living.lock().expect("nothing panics while it is held");
+        living.groups.insert(pid);
+        let closed = living.closed;
+        drop(living);
+        let running = Running { process: Some(process), orders };
+        if closed { Err(io::Error::other("this session is over")) } else { Ok(running) }
+    }
+
+    /// Kills what is left of the processes of a call: those with its mark, and the rest of some groups.
+    pub(super) fn look_for(&self, left: Left) {
+        if let Some(orders) = &*self.thread.lock().expect("nothing panics while it is held") {
+            let _ = orders.send(Order::LookFor(left));
+        }
+    }
+
+    /// Kills all of them, and whatever they left behind. There will be no more.
+    pub(crate) fn shut_down(&self) {
+        let mut living = self.living.lock().expect("nothing panics while it is held");
+        living.closed = true;
+        for group in &living.groups {
+            let _ = kill_process_group(*group, Signal::KILL);
+        }
+        drop(living);
+        self.look_for(Left { marks: vec![self.id.clone()], groups: Vec::new() });
+        let Some(orders) = self.thread.lock().expect("nothing panics while it is held").clone() else { return };
+        let (answer, answered) = channel();
+        let _ = orders.send(Order::Answer(answer));
+        let _ = answered.recv_timeout(GONE_WITHIN);
+    }
+
+    /// The way to the thread, which starts with the first process. It ends when nobody could order anything.
+    fn orders(&self) -> io::Result<Sender<Order>> {
+        let mut thread = self.thread.lock().expect("nothing panics while it is held");
+        if let Some(orders) = &*thread {
+            return Ok(orders.clone());
+        }
+        let (sender, orders) = channel();
+        thread::Builder::new().name("wxec-reaper".into()).stack_size(STACK_BYTES).spawn(move || follow(&orders))?;
+        *thread = Some(sender.clone());
+        Ok(sender)
+    }
+}
+
+/// What the thread does.
+fn follow(orders: &Receiver<Order>) {
+    let mut dying = Vec::<Process>::new();
+    loop {
+        let order = match dying.is_empty() {
+            true => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => orders.recv_timeout(ASK_EVERY),
+        };
+        match order {
+            Ok(Order::Bury(process)) => dying.push(process),
+            Ok(Order::LookFor(left)) => kill_left(&left),
+            Ok(Order::Answer(to)) => drop(to.send(())),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) if dying.is_empty() => return,
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(ASK_EVERY),
+        }
+        dying.retain_mut(|process| matches!(process.try_wait(), Ok(None)));
+    }
+}
+
+/// A process that was not waited for yet.
+struct Process {
+    child: Child,
+    pid: Pid,
+    living: Arc<Mutex<Living>>,
+    _share: Share,
+}
+
+impl Process {
+    /// Once it has ended its number may be another's, so that nobody may use it any more.
+    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        let mut living = self.living.lock().expect("nothing panics while it is held");
+        let status = self.child.try_wait();
+        if !matches!(status, Ok(None)) {
+            living.groups.remove(&self.pid);
+        }
+        status
+    }
+}
+
+/// A process whose call goes on. Dropping it kills it, and all of its group.
+///
+/// It is killed rather than told to end: its call is over and nobody wants its last words, while a deadline is the time
+/// by which all is over.
+pub(super) struct Running {
+    process: Option<Process>,
+    orders: Sender<Order>,
+}
+
+impl Running {
+    /// Our ends of its pipes: its stdin, stdout and stderr.
+    pub(super) fn take_pipes(&mut self) -> [Option<OwnedFd>; 3] {
+        let Some(Process { child, .. }) = &mut self.process else { return [None, None, None] };
+        [child.stdin.take().map(Into::into), child.stdout.take().map(Into::into), child.stderr.take().map(Into::into)]
+    }
+
+    /// Its number, until it was waited for.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        self.process.as_ref().map(|process| process.pid)
+    }
+
+    /// How it ended, if it has. It may be asked once.
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<(ExitStatus, Leftover)>> {
+        let process = self.process.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
+        let Some(status) = process.try_wait()? else { return Ok(None) };
+        let leftover = Leftover::of(process.pid);
+        self.process = None;
+        Ok(Some((status, leftover)))
+    }
+
+    /// Sends it a signal, if it was not waited for.
+    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(self.pid().ok_or(io::ErrorKind::InvalidInput)?, signal)?)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            let _ = kill_process_group(process.pid, Signal::KILL);
+            let _ = self.orders.send(Order::Bury(process));
+        }
+    }
+}
+
+/// A group of which the first process has ended.
+pub(super) struct Leftover(pub(super) Option<Pid>);
+
+impl Leftover {
+    /// Asked when the number was just freed. While others of the group live, it is given to nobody.
+    fn of(group: Pid) -> Self {
+        Self(test_kill_process_group(group).is_ok().then_some(group))
+    }
+}
+
+/// The processes of a call, and theirs. What is left of them is looked for when this is dropped.
+#[derive(Default)]
+pub(crate) struct Family {
+    found: Option<(Arc<Supply>, Left)>,
+}
+
+/// Groups that outlived their first process, before it is asked which of them still live.
+const MANY_GROUPS: usize = 64;
+
+impl Family {
+    /// The mark of the call, from its first process on.
+    pub(super) fn mark(&mut self, supply: &Arc<Supply>) -> &str {
+        let (_, left) = self.found.get_or_insert_with(|| {
+            (supply.clone(), Left { marks: vec![supply.reaper.new_mark()], groups: Vec::new() })
+        });
+        &left.marks[0]
+    }
+
+    pub(super) fn add(&mut self, leftover: Leftover) {
+        let (Some((_, left)), Leftover(Some(group))) = (&mut self.found, leftover) else { return };
+        if left.groups.len() >= MANY_GROUPS {
+            left.groups.retain(|group| test_kill_process_group(*group).is_ok());
+        }
+        left.groups.push(group);
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        if let Some((supply, left)) = self.found.take() {
+            supply.reaper.look_for(left);
+        }
+    }
+}
+
+/// The variable that holds the marks of a process, and those of the call this agent itself may run in.
+pub(super) fn marks(mark: &str) -> (&'static str, String) {
+    let outer = std::env::var(MARK).map(|outer| format!("{outer} ")).unwrap_or_default();
+    (MARK, format!("{outer}{mark}"))
+}

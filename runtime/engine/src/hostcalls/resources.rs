@@ -1,0 +1,97 @@
+//! What a guest has opened and started, by the handles it knows them by.
+
+use std::{collections::HashMap, sync::Arc};
+
+use wxec_protocol::{LimitKind, Limits, abi::HostError};
+
+use super::{
+    process::{Child, Family, Inherited},
+    reply::Denial,
+    streams::Stream,
+};
+use crate::{quota::Quota, supply::Supply};
+
+/// Everything of one call. Dropping it ends all of it.
+pub(crate) struct Resources {
+    /// Files, directories, sockets and pipes.
+    pub(crate) files: Quota,
+    pub(super) children: Quota,
+    /// What its processes print where it prints.
+    pub(crate) inherited: Inherited,
+    streams: HashMap<i32, Stream>,
+    processes: HashMap<i32, Child>,
+    last_handle: i32,
+    /// Processes it has no handle of any more.
+    forgotten: Vec<Child>,
+    /// After the processes: what they leave behind is looked for when they are gone.
+    pub(super) family: Family,
+    pub(super) supply: Arc<Supply>,
+}
+
+impl Resources {
+    pub(crate) fn new(limits: &Limits, supply: &Arc<Supply>) -> Self {
+        Self {
+            files: Quota::new(LimitKind::OpenFiles, limits.open_files, supply.files.clone()),
+            children: Quota::new(LimitKind::Children, limits.children, supply.children.clone()),
+            inherited: Inherited::default(),
+            streams: HashMap::new(),
+            processes: HashMap::new(),
+            last_handle: 0,
+            forgotten: Vec::new(),
+            family: Family::default(),
+            supply: supply.clone(),
+        }
+    }
+
+    pub(super) fn add_stream(&mut self, stream: Stream) -> i32 {
+        let handle = self.next_handle();
+        self.streams.insert(handle, stream);
+        handle
+    }
+
+    pub(super) fn add_process(&mut self, process: Child) -> i32 {
+        let handle = self.next_handle();
+        self.processes.insert(handle, process);
+        handle
+    }
+
+    pub(super) fn stream(&mut self, handle: i32) -> Result<&mut Stream, Denial> {
+        self.streams.get_mut(&handle).ok_or_else(|| no_such("stream", handle))
+    }
+
+    pub(super) fn close_stream(&mut self, handle: i32) -> Result<(), Denial> {
+        self.streams.remove(&handle).map(drop).ok_or_else(|| no_such("stream", handle))
+    }
+
+    /// A process, beside those it belongs to.
+    pub(super) fn process(&mut self, handle: i32) -> Result<(&mut Child, &mut Family), Denial> {
+        let process = self.processes.get_mut(&handle).ok_or_else(|| no_such("process", handle))?;
+        Ok((process, &mut self.family))
+    }
+
+    /// The process loses its handle, and goes on.
+    pub(super) fn forget_process(&mut self, handle: i32) -> Result<(), Denial> {
+        let process = self.processes.remove(&handle).ok_or_else(|| no_such("process", handle))?;
+        self.forgotten.push(process);
+        self.look_after_forgotten();
+        Ok(())
+    }
+
+    /// Gives back what those took that have ended.
+    pub(super) fn look_after_forgotten(&mut self) {
+        let Self { forgotten, family, .. } = self;
+        forgotten.retain_mut(|process| matches!(process.try_wait(family), Ok(None)));
+    }
+
+    /// Handles are not used twice: one that is closed never means something else. Opening one takes some microseconds,
+    /// so that no call gets through two thousand million of them.
+    fn next_handle(&mut self) -> i32 {
+        self.last_handle = self.last_handle.checked_add(1).expect("no call opens so much");
+        self.last_handle
+    }
+}
+
+fn no_such(kind: &str, handle: i32) -> Denial {
+    let message = format!("{handle} is no {kind} of this call, or was closed");
+    Denial::Failed(HostError { kind: "InvalidInput".into(), message, need: None })
+}

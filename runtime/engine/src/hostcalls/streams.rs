@@ -1,0 +1,226 @@
+//! Streams of bytes: pipes of processes, and connections. Whoever reads or writes waits; nothing is kept in between.
+
+use std::{
+    future::poll_fn,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::Shutdown,
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::timeout,
+};
+use wasmtime::{Caller, Linker, Result};
+use wxec_protocol::abi::{self, HostError, MAX_SELECTED, StreamSelect};
+
+use super::{
+    memory, range,
+    reply::{Denial, answer, question},
+    resources::Resources,
+};
+use crate::{guest::Guest, quota::Share};
+
+pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
+    linker.func_wrap_async(abi::IMPORTS, "stream_read", |caller, (stream, pointer, length)| {
+        Box::new(stream_read(caller, stream, pointer, length))
+    })?;
+    linker.func_wrap_async(abi::IMPORTS, "stream_write", |caller, (stream, pointer, length)| {
+        Box::new(stream_write(caller, stream, pointer, length))
+    })?;
+    linker.func_wrap_async(abi::IMPORTS, "stream_select", |caller, (pointer, length)| {
+        Box::new(stream_select(caller, pointer, length))
+    })?;
+    linker.func_wrap(abi::IMPORTS, "stream_timeout", stream_timeout)?;
+    linker.func_wrap(abi::IMPORTS, "stream_close", stream_close)?;
+    linker.func_wrap(abi::IMPORTS, "net_shutdown", net_shutdown)?;
+    Ok(())
+}
+
+async fn stream_read(mut caller: Caller<'_, Guest>, handle: i32, pointer: u32, length: u32) -> Result<i32> {
+    let (memory, guest) = memory(&mut caller)?;
+    let room = range(memory, pointer, length)?;
+    let read = match guest.resources.stream(handle) {
+        Ok(stream) => stream.read(&mut memory[room]).await,
+        Err(denial) => Err(denial),
+    };
+    Ok(answer(guest, read.map(|length| (number(length), ()))))
+}
+
+async fn stream_write(mut caller: Caller<'_, Guest>, handle: i32, pointer: u32, length: u32) -> Result<i32> {
+    let (memory, guest) = memory(&mut caller)?;
+    let bytes = &memory[range(memory, pointer, length)?];
+    let written = match guest.resources.stream(handle) {
+        Ok(stream) => stream.write(bytes).await,
+        Err(denial) => Err(denial),
+    };
+    Ok(answer(guest, written.map(|length| (number(length), ()))))
+}
+
+async fn stream_select(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<i32> {
+    let asked = question(&mut caller, pointer, length)?;
+    let guest = caller.data_mut();
+    let ready = match asked {
+        Ok(asked) => select(&mut guest.resources, &asked).await,
+        Err(denial) => Err(denial),
+    };
+    Ok(answer(guest, ready.map(|place| (number(place), ()))))
+}
+
+fn stream_timeout(mut caller: Caller<'_, Guest>, handle: i32, direction: i32, ms: i64) -> i32 {
+    let guest = caller.data_mut();
+    let set = guest.resources.stream(handle).and_then(|stream| {
+        let within = u64::try_from(ms).ok().map(Duration::from_millis);
+        match direction {
+            0 => stream.read_within = within,
+            1 => stream.write_within = within,
+            _ => return Err(invalid(format!("{direction} is no direction"))),
+        }
+        Ok((0, ()))
+    });
+    answer(guest, set)
+}
+
+fn stream_close(mut caller: Caller<'_, Guest>, handle: i32) -> i32 {
+    let guest = caller.data_mut();
+    let closed = guest.resources.close_stream(handle);
+    answer(guest, closed.map(|()| (0, ())))
+}
+
+fn net_shutdown(mut caller: Caller<'_, Guest>, handle: i32, how: i32) -> i32 {
+    let guest = caller.data_mut();
+    let shut = guest.resources.stream(handle).and_then(|stream| {
+        let how = match how {
+            0 => Shutdown::Read,
+            1 => Shutdown::Write,
+            2 => Shutdown::Both,
+            _ => return Err(invalid(format!("{how} is no way to shut a connection down"))),
+        };
+        // A pipe is no socket, and the kernel says so.
+        rustix::net::shutdown(stream.fd.get_ref(), how).map_err(io::Error::from)?;
+        Ok((0, ()))
+    });
+    answer(guest, shut)
+}
+
+/// Which of the streams that are asked for is ready first.
+async fn select(resources: &mut Resources, asked: &StreamSelect) -> Result<usize, Denial> {
+    let streams = asked.write.iter().map(|handle| (*handle, Direction::Writing));
+    let streams: Vec<_> = streams.chain(asked.read.iter().map(|handle| (*handle, Direction::Reading))).collect();
+    if streams.is_empty() || streams.len() > MAX_SELECTED {
+        return Err(invalid(format!("{} streams cannot be waited for, but 1 to {MAX_SELECTED}", streams.len())));
+    }
+    for (handle, direction) in &streams {
+        resources.stream(*handle)?.check(*direction)?;
+    }
+    poll_fn(|context| {
+        for (place, (handle, direction)) in streams.iter().enumerate() {
+            if resources.stream(*handle)?.poll_ready(*direction, context)?.is_ready() {
+                return Poll::Ready(Ok(place));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Reading,
+    Writing,
+    Both,
+}
+
+/// One end of a pipe or of a connection.
+pub(super) struct Stream {
+    fd: AsyncFd<OwnedFd>,
+    direction: Direction,
+    read_within: Option<Duration>,
+    write_within: Option<Duration>,
+    _share: Share,
+}
+
+impl Stream {
+    /// Takes a file of its own: others who have it open would no longer wait when they use it.
+    pub(super) fn new(fd: OwnedFd, direction: Direction, share: Share) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        let interest = match direction {
+            Direction::Reading => Interest::READABLE,
+            Direction::Writing => Interest::WRITABLE,
+            Direction::Both => Interest::READABLE | Interest::WRITABLE,
+        };
+        Ok(Self { fd: watched(fd, interest)?, direction, read_within: None, write_within: None, _share: share })
+    }
+
+    /// Reads what is there, as soon as there is something, or nothing at the end.
+    async fn read(&self, buffer: &mut [u8]) -> Result<usize, Denial> {
+        self.check(Direction::Reading)?;
+        let read = self.fd.async_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, &mut *buffer)?));
+        Ok(within(self.read_within, read).await?)
+    }
+
+    /// Writes some of `bytes`, as soon as there is room.
+    async fn write(&self, bytes: &[u8]) -> Result<usize, Denial> {
+        self.check(Direction::Writing)?;
+        let written = self.fd.async_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?));
+        Ok(within(self.write_within, written).await?)
+    }
+
+    /// A stream of the other direction would never be ready.
+    fn check(&self, direction: Direction) -> Result<(), Denial> {
+        match self.direction == Direction::Both || self.direction == direction {
+            true => Ok(()),
+            false if direction == Direction::Reading => Err(invalid("the stream is for writing".into())),
+            false => Err(invalid("the stream is for reading".into())),
+        }
+    }
+
+    fn poll_ready(&self, direction: Direction, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let (ready, flags) = match direction {
+                Direction::Writing => (self.fd.poll_write_ready(context), PollFlags::OUT),
+                _ => (self.fd.poll_read_ready(context), PollFlags::IN),
+            };
+            let Poll::Ready(ready) = ready else { return Poll::Pending };
+            // What is remembered of it may have been used up since: the guest counts on not having to wait.
+            if is_ready(self.fd.get_ref(), flags) {
+                return Poll::Ready(Ok(()));
+            }
+            ready?.clear_ready();
+        }
+    }
+}
+
+/// Has the runtime tell when a file is ready.
+#[expect(deprecated, reason = "what its unsafe successor asks for is so of every `OwnedFd`: the same file, and open")]
+pub(super) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, interest)
+}
+
+/// Asks the kernel. A file at its end, or with an error to tell, is ready.
+pub(super) fn is_ready(fd: &impl AsFd, flags: PollFlags) -> bool {
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(fd, flags)], Some(&at_once)).is_ok_and(|ready| ready > 0)
+}
+
+async fn within<T>(limit: Option<Duration>, io: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match limit {
+        Some(limit) => timeout(limit, io).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        None => io.await,
+    }
+}
+
+fn invalid(message: String) -> Denial {
+    Denial::Failed(HostError { kind: "InvalidInput".into(), message, need: None })
+}
+
+/// What a call returns. Memories have at most 4 GiB, and nothing reads or writes half of that at once.
+fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,68 @@
+//! How much of a thing one call may have at once, within what all calls have together.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wxec_protocol::LimitKind;
+
+use crate::{limits::LimitHit, refusal::Refusal};
+
+/// What one call may have of something it gives back: open files, processes.
+#[derive(Clone)]
+pub(crate) struct Quota {
+    which: LimitKind,
+    limit: u32,
+    own: Arc<Semaphore>,
+    common: Arc<Semaphore>,
+}
+
+/// What a call has of a quota. Dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Share {
+    _own: OwnedSemaphorePermit,
+    _common: OwnedSemaphorePermit,
+}
+
+impl Quota {
+    /// A call may have `limit` at once, as long as `common` lasts.
+    pub(crate) fn new(which: LimitKind, limit: u32, common: Arc<Semaphore>) -> Self {
+        Self { which, limit, own: Arc::new(Semaphore::new(limit as usize)), common }
+    }
+
+    /// Takes one.
+    pub(crate) fn take(&self) -> Result<Share, Refusal> {
+        let own = self.own.clone().try_acquire_owned().map_err(|_| self.limit_hit())?;
+        let common = self.common.clone().try_acquire_owned().map_err(|_| self.shortage())?;
+        Ok(Share { _own: own, _common: common })
+    }
+
+    fn limit_hit(&self) -> Refusal {
+        let limit = u64::from(self.limit);
+        Refusal::Limit(LimitHit { which: self.which, limit, asked: limit + 1 })
+    }
+
+    fn shortage(&self) -> Refusal {
+        Refusal::Busy(format!("all {} this host has for guests are in use", self.which.unit()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_given_back_to_the_call_and_to_all() {
+        let common = Arc::new(Semaphore::new(3));
+        let quota = || Quota::new(LimitKind::OpenFiles, 2, common.clone());
+        let (first, second) = (quota(), quota());
+
+        let taken = [first.take().unwrap(), first.take().unwrap()];
+        let hit = LimitHit { which: LimitKind::OpenFiles, limit: 2, asked: 3 };
+        assert!(matches!(first.take(), Err(Refusal::Limit(it)) if it == hit));
+
+        let _third = second.take().unwrap();
+        assert!(matches!(second.take(), Err(Refusal::Busy(reason)) if reason.starts_with("all files")));
+        drop(taken);
+        assert!(first.take().is_ok() && second.take().is_ok());
+    }
+}

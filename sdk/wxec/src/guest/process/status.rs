@@ -1,0 +1,47 @@
+//! How a program ended.
+
+use std::fmt;
+
+use wxec_protocol::abi::ProcessEnd;
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitStatus(ProcessEnd);
+
+/// What there is to say of a status where there are signals, as `std::os::unix::process::ExitStatusExt` has it.
+pub trait ExitStatusExt {
+    /// The signal that ended the program, if one did.
+    fn signal(&self) -> Option<i32>;
+}
+
+impl ExitStatus {
+    pub(super) fn new(end: ProcessEnd) -> Self {
+        Self(end)
+    }
+
+    /// Whether its exit code is 0.
+    pub fn success(&self) -> bool {
+        self.0.code == Some(0)
+    }
+
+    /// Its exit code, if it exited.
+    pub fn code(&self) -> Option<i32> {
+        self.0.code
+    }
+}
+
+impl ExitStatusExt for ExitStatus {
+    fn signal(&self) -> Option<i32> {
+        self.0.signal
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.code, self.0.signal) {
+            (Some(code), _) => write!(f, "exit status: {code}"),
+            (None, Some(signal)) => write!(f, "signal: {signal}"),
+            (None, None) => f.write_str("unknown end"),
+        }
+    }
+}
