@@ -357,6 +357,15 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_that_is_gone_says_why_and_what_may_help() {
+        let kind = CallErrorKind::<Infallible>::from_fault(Fault::InstanceGone { reason: "it trapped".into() });
+        let error = CallError::new("web1".into(), kind);
+        assert_eq!(error.to_string(), "web1: the instance is gone: it trapped");
+        assert_eq!(error.hint().as_deref(), Some("make another one with `Host::instance`"));
+        assert!(matches!(error.erase().kind, CallErrorKind::InstanceGone { .. }));
+    }
+
+    #[test]
     fn only_what_was_measured_is_said() {
         let limit = |which| CallErrorKind::<Infallible>::Limit { which, limit: 10, asked: 11 }.to_string();
         assert_eq!(limit(LimitKind::Stack), "stack limit of 10 bytes hit");

@@ -175,3 +175,32 @@ impl fmt::Debug for Instance {
         write!(f, "Instance({:?} on {:?})", self.0.module, self.0.host)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance() -> Instance {
+        let module = Module::from_bytes("empty", &b"\0asm\x01\0\0\0"[..]).unwrap();
+        Host::new("ssh:nowhere.invalid").unwrap().instance(&module)
+    }
+
+    #[test]
+    fn what_is_set_on_an_instance_makes_another_one() {
+        let plain = instance();
+        let fuel = plain.limits(Limits { fuel: Some(7), ..Limits::default() });
+        assert!(!plain.0.options.is_metered() && fuel.0.options.is_metered());
+        assert!(plain.deterministic(1).0.options.is_metered());
+        let granted = fuel.grant(Grants::none().run("ls")).grant(Grants::none().read("/etc"));
+        assert_eq!(granted.0.options.grants, Grants::none().run("ls").and(Grants::none().read("/etc")));
+        assert_eq!(granted.0.options.limits.fuel, Some(7));
+        assert!(!Arc::ptr_eq(&plain.0, &granted.0));
+    }
+
+    #[test]
+    fn a_call_has_what_its_instance_has() {
+        let instance = instance().limits(Limits { output_bytes: 5, ..Limits::default() }).deterministic(9);
+        let call = format!("{:?}", instance.call::<()>("f", &()));
+        assert!(call.contains("output_bytes: 5") && call.contains("seed: Some(9)"), "{call}");
+    }
+}

@@ -1,9 +1,9 @@
 //! wxec's sandbox, and the only crate that knows wasmtime.
 //!
-//! A [`Sandbox`] loads artifacts and runs calls. Every call has a fresh instance of its module, sees its input, a clock
-//! and random numbers, and is held to its limits; what it prints goes to an [`Output`] while it runs. With the feature
-//! `compile`, `compile` makes artifacts. Both share one configuration, because wasmtime loads only what was compiled
-//! with the very settings it runs with.
+//! A [`Sandbox`] loads artifacts and runs calls. Every call has a fresh instance of its module, unless it is one of a
+//! [`Resident`], sees its input, a clock and random numbers, and is held to its limits; what it prints goes to an
+//! [`Output`] while it runs. With the feature `compile`, `compile` makes artifacts. Both share one configuration, because
+//! wasmtime loads only what was compiled with the very settings it runs with.
 //!
 //! This crate opens no file, runs no program and connects to no place that a call was not granted, and writes to no
 //! stream of its process. Programs are given a little of the environment that every program has.
