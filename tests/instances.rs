@@ -27,7 +27,7 @@ fn gone(instance: &Instance) -> String {
 fn a_count_in_a_static_goes_on_from_call_to_call() {
     let one = instance();
     assert_eq!([tally(&one), tally(&one)], [1, 2]);
-    assert_eq!(one.call::<u32>("tally", &()).wait().unwrap(), 3, "by name as well");
+    assert_eq!(one.call::<u32>("tally", &[(); 0]).wait().unwrap(), 3, "by name as well");
 
     let other = one.host().instance(one.module());
     assert_eq!(tally(&other), 1, "each instance has its own");

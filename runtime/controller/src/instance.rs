@@ -34,7 +34,7 @@ use crate::{
 ///
 /// let words = Host::new("web1")?.instance(&Module::from_file("words.wasm")?);
 /// words.call::<()>("learn", &("to be or not to be",)).wait()?;
-/// let known: usize = words.call("known", &()).wait()?;
+/// let known: usize = words.call("known", &[(); 0]).wait()?;
 /// # Ok::<(), wxec_controller::Error>(())
 /// ```
 #[derive(Clone)]
