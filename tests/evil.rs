@@ -132,7 +132,7 @@ fn nothing_piles_up_in_ten_thousand_calls() {
     let quick = |guest: &Guest| guest.expected != "timeout" && !guest.name.starts_with("returns_too");
     let guests: Vec<_> = corpus().into_iter().filter(quick).filter_map(|guest| guest.module.ok()).collect();
     let evil: Vec<_> = guests.iter().map(|module| host.bind(module)).collect();
-    let grants = || Grants::none().read("/etc/passwd");
+    let grants = || Grants::none().read("/etc/passwd").run("true");
     let round = |calls: usize| {
         for index in 0..calls {
             if index % 10 == 0 {
@@ -140,6 +140,7 @@ fn nothing_piles_up_in_ten_thousand_calls() {
             }
             match index % 100 {
                 1 => assert!(faulty::read_text::on(&host, "/etc/passwd".into()).grant(grants()).wait().is_ok()),
+                2 => assert_eq!(tools::run::on(&host, "true", Vec::new()).grant(grants()).wait().unwrap(), 0),
                 _ => assert_eq!(words::count::on(&host, "to be".into()).wait().unwrap(), 2),
             }
         }
