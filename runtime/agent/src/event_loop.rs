@@ -24,6 +24,10 @@ use crate::{
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Guests' output is framed only while less than this waits for the pipe: enough to keep it busy. The rest stays where
+/// guests see that there is much of it.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
+
 /// Why a conversation broke off.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -47,7 +51,7 @@ pub async fn serve(
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
     let (process_sender, mut process_events) = mpsc::unbounded_channel();
     let mut agent = Agent {
-        connection: AgentConnection::new(sandbox.target().clone()),
+        connection: AgentConnection::new(sandbox.target().clone()).with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
         processes: Processes::new(process_sender),
@@ -88,7 +92,9 @@ impl Agent {
             while let Some(event) = self.connection.poll_event() {
                 self.handle_event(event);
             }
-            while let Ok(event) = call_events.try_recv() {
+            while self.connection.queued_bytes() < MAX_QUEUED_BYTES
+                && let Ok(event) = call_events.try_recv()
+            {
                 self.handle_call_event(event);
             }
             while let Ok(event) = process_events.try_recv() {
@@ -119,7 +125,7 @@ impl Agent {
                     0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                     length => written += length,
                 },
-                Some(event) = call_events.recv() => self.handle_call_event(event),
+                Some(event) = call_events.recv(), if self.connection.queued_bytes() < MAX_QUEUED_BYTES => self.handle_call_event(event),
                 Some(event) = process_events.recv() => self.handle_process_event(event),
                 () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
             }
@@ -133,6 +139,9 @@ impl Agent {
                 let request = |entry| Request { entry, limits, grants, seed, input };
                 match entry {
                     Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
+                    Entry::Resident { instance, function } => {
+                        calls.start_resident(connection, id, module, instance, request(Task(function)));
+                    }
                     Entry::Command { arguments, environment, streams } => {
                         let GuestPipes { stdin, stdout, stderr, drains } = processes.join_guest(id, streams);
                         let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
@@ -151,6 +160,7 @@ impl Agent {
                 calls.cancel(connection, id);
                 processes.guest_gone(id);
             }
+            AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Start { streams, command } => processes.start(streams, &command),
             AgentEvent::Data { id, bytes } => processes.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
@@ -173,7 +183,10 @@ impl Agent {
 
     fn handle_call_event(&mut self, event: CallEvent) {
         match event {
-            CallEvent::Output { id, stream, bytes } => self.connection.output(id, stream, &bytes),
+            CallEvent::Output { id, stream, bytes } => {
+                self.calls.taken(&bytes);
+                self.connection.output(id, stream, &bytes);
+            }
             CallEvent::Done { id, completion } => {
                 self.calls.done(id);
                 self.connection.finish(id, completion.outcome, completion.usage);

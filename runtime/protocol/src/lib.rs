@@ -44,7 +44,7 @@ pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use grants::{ANY, Grants, Need, PathGrant};
 pub use limits::{LimitKind, Limits};
-pub use message::{CallId, Description, Entry, MAX_MODULE_BYTES, OutputStream, Usage};
+pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, OutputStream, Usage};
 pub use outbox::TRANSMIT_BYTES;
 pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};

@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Entry, Fault, Grants, Limits, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, OutputStream, ProtocolError, Target,
+    Usage,
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
     outbox::{Outbox, Part, Piece},
@@ -78,7 +79,8 @@ pub struct CallRequest {
     pub limits: Limits,
     /// What the call may touch.
     pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this, and the clock stands still.
+    /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
+    /// fixed date and go on whenever they are read.
     pub seed: Option<u64>,
     /// The arguments: a CBOR array, or a map by parameter name.
     pub input: Bytes,
@@ -259,6 +261,11 @@ impl ControllerConnection {
             self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
             self.outbox.say(&ToAgent::Cancel { id });
         }
+    }
+
+    /// Ends a resident instance. No call of it may follow.
+    pub fn drop_instance(&mut self, instance: InstanceId) {
+        self.outbox.say(&ToAgent::DropInstance { instance });
     }
 
     /// Answers [`ControllerEvent::Need`] with the artifact.

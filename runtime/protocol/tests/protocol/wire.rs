@@ -40,6 +40,9 @@ pub(crate) enum ToAgent {
     Cancel {
         id: u64,
     },
+    DropInstance {
+        instance: u64,
+    },
     Start {
         streams: Streams,
         command: Command,
