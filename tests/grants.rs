@@ -1,9 +1,14 @@
 //! What calls are granted: by flags, by declarations, and what is refused before anything is sent.
 
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
+
 use serde_json::{Value as Json, json};
 use wxec::{CallErrorKind, Fleet, Grants, Host, Module, Need};
 
-use crate::harness::{Cli, Ended};
+use crate::harness::{Cli, Ended, needs, processes, wait_until};
 
 /// Nothing listens there, as the port is a privileged one that nobody uses.
 const REFUSED: &str = "127.0.0.1:1";
@@ -135,4 +140,60 @@ fn what_nobody_declared_is_refused_when_it_is_used() {
 
     read(&[&format!("--allow-read={path}")]).is("secret");
     read(&["--allow-read"]).is("secret");
+}
+
+fn tools(options: &[&str], arguments: &[&str]) -> Ended {
+    Cli::new([&["-q", "call", "-r"], options, &["local:"], arguments].concat()).run()
+}
+
+#[track_caller]
+fn is_refused(ended: &Ended, flag: &str) {
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("not granted: it takes {flag} ")), "{ended:?}");
+}
+
+#[test]
+fn a_program_runs_if_it_is_granted() {
+    if !needs(&["apt-get"]) {
+        return;
+    }
+    let version = |options: &[&str], program: &str| tools(options, &["tools::version", program]);
+    is_refused(&version(&[], "apt-get"), "--allow-run=apt-get");
+    is_refused(&version(&["--allow-run=dpkg", "--allow-read", "--allow-env"], "apt-get"), "--allow-run=apt-get");
+    for granted in ["--allow-run=apt-get", "--allow-run=dpkg,apt-get", "--allow-run", "-A"] {
+        let ended = version(&[granted], "apt-get");
+        assert!(ended.exit_code == Some(0) && ended.stdout.starts_with("apt "), "{ended:?}");
+    }
+    // The same file by its path, and no other of its name.
+    assert_eq!(version(&["--allow-run=apt-get"], "/usr/bin/apt-get").exit_code, Some(0));
+    is_refused(&version(&["--allow-run=apt-get"], "/tmp/apt-get"), "--allow-run=/tmp/apt-get");
+    is_refused(&version(&["--allow-run=apt-get"], "./apt-get"), "--allow-run=./apt-get");
+}
+
+#[test]
+fn a_connection_is_made_if_it_is_granted() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut request = String::new();
+            let _ = (&stream).read_to_string(&mut request);
+            let _ = write!(&stream, "{request} yourself");
+        }
+    });
+    let fetch = |options: &[&str]| tools(options, &["tools::fetch", "127.0.0.1", &port, "hello"]);
+    is_refused(&fetch(&[]), &format!("--allow-net=127.0.0.1:{port}"));
+    is_refused(&fetch(&["--allow-net=127.0.0.1:1,example.org"]), &format!("--allow-net=127.0.0.1:{port}"));
+    for granted in [&*format!("--allow-net=127.0.0.1:{port}"), "--allow-net=127.0.0.1", "--allow-net", "-A"] {
+        fetch(&[granted]).is("hello yourself");
+    }
+}
+
+#[test]
+fn a_deadline_ends_what_a_task_waits_for_and_what_it_started() {
+    let before = processes("sleep 4711").len();
+    let waits = ["tools::run", "sleep", "[\"4711\"]"];
+    let ended = tools(&["--allow-run=sleep", "--timeout", "500ms"], &waits);
+    assert_eq!(ended.exit_code, Some(124), "{ended:?}");
+    wait_until(Duration::from_secs(10), "the child is gone", || processes("sleep 4711").len() == before);
 }

@@ -13,37 +13,37 @@ fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<_> = arguments.collect();
-    match (&*command, rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
-        ("cat", []) => io::copy(&mut io::stdin(), &mut io::stdout()).map(drop),
-        ("cat", paths) => paths.iter().try_for_each(|path| io::stdout().write_all(&fs::read(path)?)),
+    let rest: Vec<_> = rest.iter().map(String::as_str).collect();
+    match (&*command, &*rest) {
+        ("cat", []) => _ = io::copy(&mut io::stdin(), &mut io::stdout())?,
+        ("cat", paths) => paths.iter().try_for_each(|path| io::stdout().write_all(&fs::read(path)?))?,
         ("write", [path]) => {
             let mut text = Vec::new();
             io::stdin().read_to_end(&mut text)?;
-            fs::write(path, text)
+            fs::write(path, text)?;
         }
         ("list", [path]) => {
-            let mut names: Vec<_> =
-                fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+            let entries = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name()));
+            let mut names = entries.collect::<io::Result<Vec<_>>>()?;
             names.sort();
             names.iter().for_each(|name| println!("{}", name.display()));
-            Ok(())
         }
-        ("name", []) => Ok(println!("{}", env::args().next().unwrap_or_default())),
-        ("arguments", rest) => Ok(println!("{rest:?}")),
-        ("variables", []) => Ok(env::vars().for_each(|(name, value)| println!("{name}={value}"))),
+        ("name", []) => println!("{}", env::args().next().unwrap_or_default()),
+        ("arguments", rest) => println!("{rest:?}"),
+        ("variables", []) => env::vars().for_each(|(name, value)| println!("{name}={value}")),
         ("exit", [code]) => process::exit(code.parse().map_err(io::Error::other)?),
-        ("complain", [text]) => Ok(eprintln!("{text}")),
+        ("complain", [text]) => eprintln!("{text}"),
         ("panic", []) => panic!("as it was told"),
         ("abort", []) => process::abort(),
         ("yes", []) => loop {
             io::stdout().write_all(b"y\n")?;
         },
-        ("sleep", [ms]) => Ok(thread::sleep(Duration::from_millis(ms.parse().map_err(io::Error::other)?))),
+        ("sleep", [ms]) => thread::sleep(Duration::from_millis(ms.parse().map_err(io::Error::other)?)),
         ("two", []) => {
             println!("first");
             eprintln!("second");
-            Ok(())
         }
-        (command, rest) => Err(io::Error::other(format!("cannot {command} {rest:?}"))),
+        (command, rest) => return Err(io::Error::other(format!("cannot {command} {rest:?}"))),
     }
+    Ok(())
 }

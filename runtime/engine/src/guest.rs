@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wxec_protocol::{
-    Fault, Grants, Limits,
+    Fault, Grants,
     abi::{Exit, HostError, Panic, Status, TaskFailure},
     cbor,
 };
@@ -32,7 +32,6 @@ pub(crate) struct Guest {
     pub(crate) error: Body,
     pub(crate) panic: Option<Panic>,
     pub(crate) growth: Growth,
-    pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     /// What the guest asked for last and did not get, unless it got something since.
     pub(crate) refused: Option<Refusal>,
@@ -72,7 +71,6 @@ impl Guest {
             panic: None,
             growth: Growth::new(&limits, Portion::new(budget.clone())),
             resources: Resources::new(&limits, supply),
-            limits,
             grants,
             refused: None,
             reply: Vec::new(),

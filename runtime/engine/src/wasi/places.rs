@@ -124,7 +124,7 @@ impl Places {
 
     /// Whether the guest may name `fd`.
     pub(crate) fn may_name(&self, fd: u32) -> bool {
-        !self.hidden.contains(&fd) && !(self.is_root(fd) && self.root_closed)
+        !(self.hidden.contains(&fd) || self.is_root(fd) && self.root_closed)
     }
 
     /// Its number is never used again, or another file would be taken for it.
@@ -170,7 +170,8 @@ fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String), Errno> {
     let real = match std::fs::canonicalize(path) {
         Ok(real) => real,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let directory = parent.unwrap_or_else(|| Path::new("."));
             let name = path.file_name().ok_or(Errno::Noent)?;
             std::fs::canonicalize(directory).map_err(|error| errno(&error))?.join(name)
         }

@@ -6,6 +6,7 @@ use wxec_protocol::{
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "as the other one")]
 pub(crate) enum ToAgent {
     Hello {
         build: String,
