@@ -1,7 +1,7 @@
 //! Why a guest stopped: from wasmtime's error, and what was noted on the way, to a [`Fault`].
 
 use wasmtime::{Error, Trap, WasmBacktrace};
-use wxec_protocol::{Fault, Frame, LimitKind, Limits, abi::Panic};
+use wxec_protocol::{Fault, Frame, LimitKind, abi::Panic};
 
 use crate::{
     config::{MAX_FRAMES, MAX_STACK_BYTES},
@@ -24,7 +24,7 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
     let frames = frames(error);
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::OutOfFuel) {
-        return out_of_fuel(&guest.limits);
+        return out_of_fuel(guest.fuel);
     }
     let exit = wasi::exit_code(error);
 
@@ -77,8 +77,8 @@ fn stack_overflow() -> Fault {
 }
 
 /// The trap comes with the first unit that is missing.
-fn out_of_fuel(limits: &Limits) -> Fault {
-    let limit = limits.fuel.unwrap_or(u64::MAX);
+fn out_of_fuel(given: Option<u64>) -> Fault {
+    let limit = given.unwrap_or(u64::MAX);
     LimitHit { which: LimitKind::Fuel, limit, asked: limit.saturating_add(1) }.into()
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Guest {
     pub(crate) error: Body,
     pub(crate) panic: Option<Panic>,
     pub(crate) growth: Growth,
+    /// What the call was given.
+    pub(crate) fuel: Option<u64>,
     pub(crate) grants: Grants,
     /// What the guest asked for last and did not get, unless it got something since.
     pub(crate) refused: Option<Refusal>,
@@ -67,6 +69,7 @@ impl Guest {
             input,
             output: Body::new(budget.clone()),
             output_limit: limits.output_bytes,
+            fuel: limits.fuel,
             error: Body::new(budget.clone()),
             panic: None,
             growth: Growth::new(&limits, Portion::new(budget.clone())),
@@ -87,7 +90,7 @@ impl Guest {
         let Request { limits, input, .. } = request;
         self.input = input;
         self.output_limit = limits.output_bytes;
-        self.limits.fuel = limits.fuel;
+        self.fuel = limits.fuel;
         self.panic = None;
         self.refused = None;
         self.reply = Vec::new();
