@@ -9,13 +9,14 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
 use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact};
-use wxec_protocol::{AgentConnection, CallId, Digest, Fault, OutputStream, Usage};
+use wxec_protocol::{AgentConnection, CallId, Digest, Fault, LogLevel, LogRecord, OutputStream, Usage};
 
 use crate::{processes::Drains, store::Store};
 
 /// What happens in calls, in order for each of them.
 pub(crate) enum CallEvent {
     Output { id: CallId, stream: OutputStream, bytes: Vec<u8> },
+    Log { id: CallId, level: LogLevel, target: String, message: String },
     Done { id: CallId, completion: Completion },
 }
 
@@ -152,6 +153,11 @@ impl Output for CallOutput {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
         let _ = self.events.send(CallEvent::Output { id: self.id, stream, bytes: bytes.to_vec() });
     }
+
+    fn log(&self, LogRecord { level, target, message, .. }: LogRecord<'_>) {
+        let (target, message) = (target.into(), message.into());
+        let _ = self.events.send(CallEvent::Log { id: self.id, level, target, message });
+    }
 }
 
 /// A program prints into its pipes.
@@ -159,4 +165,5 @@ struct Nowhere;
 
 impl Output for Nowhere {
     fn write(&self, _: OutputStream, _: &[u8]) {}
+    fn log(&self, _: LogRecord<'_>) {}
 }

@@ -12,7 +12,9 @@ use wxec_engine::{
     Entry::{Program, Task},
     Request, Sandbox,
 };
-use wxec_protocol::{AgentConnection, AgentEvent, Entry, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES, Usage};
+use wxec_protocol::{
+    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, StreamEnd, TRANSMIT_BYTES, Usage,
+};
 
 use crate::{
     blobs::Blobs,
@@ -174,6 +176,9 @@ impl Agent {
     fn handle_call_event(&mut self, event: CallEvent) {
         match event {
             CallEvent::Output { id, stream, bytes } => self.connection.output(id, stream, &bytes),
+            CallEvent::Log { id, level, target, message } => {
+                self.connection.log(id, LogRecord::new(level, &target, &message));
+            }
             CallEvent::Done { id, completion } => {
                 self.calls.done(id);
                 self.connection.finish(id, completion.outcome, completion.usage);

@@ -46,7 +46,7 @@ pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
 pub use host::{Host, Operation, Report, Stats};
 pub use module::{Module, ModuleError};
 pub use options::{ConnectOptions, Password};
-pub use output::OutputHandler;
+pub use output::{GuestOutput, OutputHandler};
 pub use program::{Attach, Program, ProgramOutput};
 pub use progress::set_progress;
 pub use transport::ssh::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, Fault, Grants, Limits, Target,
+    AskError, AskId, Digest, Fault, Grants, Limits, LogLevel, OutputStream, Target,
     stream::{Command, ProcessStreams, StreamEnd, StreamId},
 };
 
@@ -46,17 +46,6 @@ impl fmt::Display for Entry {
             Self::Command { .. } => "_start",
         })
     }
-}
-
-/// Where a guest's output was written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum OutputStream {
-    /// Its standard output.
-    Stdout,
-    /// Its standard error.
-    Stderr,
-    /// Its log, with the record's level: 1 error, 2 warn, 3 info, 4 debug, 5 trace.
-    Log(u8),
 }
 
 /// What a call used.
@@ -134,6 +123,8 @@ pub(crate) enum ToAgent<'a> {
     NoModule { digest: Digest, reason: &'a str },
     /// The result of a call is no longer wanted.
     Cancel { id: CallId },
+    /// What a task returned that a guest called on another host.
+    Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.
     Start { streams: ProcessStreams, command: Command },
     /// The next bytes of a stream.
@@ -181,6 +172,18 @@ pub(crate) enum ToController<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
+    /// A guest logged something.
+    Log { id: CallId, level: LogLevel, target: &'a str, message: &'a str },
+    /// A guest calls a task on another host: call it, and answer. The end of the guest's own call takes it back.
+    Ask {
+        call: CallId,
+        ask: AskId,
+        address: &'a str,
+        function: &'a str,
+        deadline_ms: Option<u64>,
+        #[serde(borrow, with = "serde_bytes")]
+        input: &'a [u8],
+    },
     /// A part of a result that does not fit into `Return`.
     Result {
         id: CallId,
@@ -215,4 +218,10 @@ pub(crate) enum ToController<'a> {
 pub(crate) enum Outcome<'a> {
     Done(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
     Failed(Fault),
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answered<'a> {
+    Done(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
+    Failed(AskError),
 }

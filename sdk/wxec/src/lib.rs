@@ -145,7 +145,7 @@ pub use wxec_macros::main;
 /// module of the task's name may stand beside it, and documentation links to the function as ``[`count()`]``.
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
-    Digest, Frame, Grants, LimitKind, Limits, Need, OutputStream, PathGrant,
+    Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need, PathGrant,
     abi::{Exit, Function, HostError, Parameter, TaskFailure, Wants},
     cbor,
 };

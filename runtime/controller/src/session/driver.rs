@@ -14,8 +14,8 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, ProcessStreams, ProtocolError,
-    STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
+    CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, LogRecord, ProcessStreams,
+    ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
 };
 
 use super::{
@@ -323,6 +323,11 @@ impl Driver {
                 ControllerEvent::Output { id, stream, bytes } => {
                     if let Some(call) = self.calls.get_mut(&id) {
                         call.output.write(stream, &bytes);
+                    }
+                }
+                ControllerEvent::Log { id, level, target, message } => {
+                    if let Some(call) = self.calls.get(&id) {
+                        call.output.log(LogRecord::new(level, &target, &message));
                     }
                 }
                 ControllerEvent::Returned { id, outcome, usage } => {

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use wasmtime::{Caller, Extern, Linker, Result, format_err};
 use wxec_protocol::{
-    LimitKind, MAX_FRAME_BYTES,
+    LimitKind, LogLevel, MAX_FRAME_BYTES,
     abi::{self, Panic},
     cbor,
 };
@@ -36,6 +36,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "output_write", output_write)?;
     linker.func_wrap(abi::IMPORTS, "error_write", error_write)?;
     linker.func_wrap(abi::IMPORTS, "log", log)?;
+    linker.func_wrap(abi::IMPORTS, "log_record", log_record)?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
     reply::link(linker)?;
@@ -70,11 +71,23 @@ fn error_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Resu
     append(&mut guest.error, bytes, MAX_ERROR_BYTES)
 }
 
-fn log(mut caller: Caller<'_, Guest>, level: i32, pointer: u32, length: u32) -> Result<()> {
+fn log(caller: Caller<'_, Guest>, level: i32, pointer: u32, length: u32) -> Result<()> {
+    log_record(caller, level, 0, 0, pointer, length)
+}
+
+/// As `log`, with what the record is about.
+fn log_record(
+    mut caller: Caller<'_, Guest>,
+    level: i32,
+    target_pointer: u32,
+    target_length: u32,
+    pointer: u32,
+    length: u32,
+) -> Result<()> {
     let (memory, guest) = memory(&mut caller)?;
-    let record = &memory[range(memory, pointer, length)?];
-    let level = u8::try_from(level.clamp(1, 5))?;
-    guest.stdio.log(level, record);
+    let target = &memory[range(memory, target_pointer, target_length)?];
+    let message = &memory[range(memory, pointer, length)?];
+    guest.stdio.log(LogLevel::nearest(level), target, message);
     Ok(())
 }
 

@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact, compile};
-use wxec_protocol::{Digest, Fault, Limits, OutputStream, Target};
+use wxec_protocol::{Digest, Fault, Limits, LogLevel, LogRecord, OutputStream, Target};
 
 /// Every import the tests' guests use, and their memory.
 const PRELUDE: &str = r#"
@@ -40,6 +40,7 @@ const PRELUDE: &str = r#"
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (import "wxec_v1" "error_write" (func $error_write (param i32 i32)))
     (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
+    (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
     (import "wxec_v1" "panic" (func $panic (param i32 i32)))
     (import "wxec_v1" "cancelled" (func $cancelled (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -91,11 +92,21 @@ impl Fixture {
 
 /// Keeps what guests print and log.
 #[derive(Default)]
-struct Recorder(Mutex<Vec<(OutputStream, Vec<u8>)>>);
+struct Recorder(Mutex<Vec<Written>>);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Written {
+    Printed(OutputStream, Vec<u8>),
+    Logged(LogLevel, String, String),
+}
 
 impl Output for Recorder {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
-        self.0.lock().unwrap().push((stream, bytes.to_vec()));
+        self.0.lock().unwrap().push(Written::Printed(stream, bytes.to_vec()));
+    }
+
+    fn log(&self, record: LogRecord<'_>) {
+        self.0.lock().unwrap().push(Written::Logged(record.level, record.target.into(), record.message.into()));
     }
 }
 

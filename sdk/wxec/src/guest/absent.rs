@@ -17,7 +17,7 @@ macro_rules! absent {
 
 absent! {
     Address AddressError AgentImage Attach Bound BuildError Call CallError CallErrorKind CallFuture Check CheckStatus
-    ConnectOptions Description Engine Error Fleet FleetCall FleetError Hop Host Module ModuleError Operation Outcome
+    ConnectOptions Description Engine Error Fleet FleetCall FleetError GuestOutput Hop Host Module ModuleError Operation Outcome
     Outcomes OutputHandler Password Phase Program ProgramOutput Progress ProgressEvent Quiet Report SshAddress Stats StderrProgress Step
     Unreachable Value Work
 }

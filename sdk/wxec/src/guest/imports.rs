@@ -74,6 +74,12 @@ pub(super) fn stream_write(stream: i32, bytes: &[u8]) -> i32 {
     unsafe { wxec_v1::stream_write(stream, bytes.as_ptr(), bytes.len()) }
 }
 
+/// Logs `message`; 1 is an error, 5 a trace.
+pub(super) fn log_record(level: i32, target: &str, message: &str) {
+    // SAFETY: the host only reads, and only from these texts.
+    unsafe { wxec_v1::log_record(level, target.as_ptr(), target.len(), message.as_ptr(), message.len()) }
+}
+
 /// As `wxec_protocol::abi` and the host define them.
 mod wxec_v1 {
     #[link(wasm_import_module = "wxec_v1")]
@@ -82,6 +88,13 @@ mod wxec_v1 {
         pub(super) fn input_read(offset: u32, buffer: *mut u8, length: usize) -> u32;
         pub(super) fn output_write(bytes: *const u8, length: usize);
         pub(super) fn error_write(bytes: *const u8, length: usize);
+        pub(super) fn log_record(
+            level: i32,
+            target: *const u8,
+            target_length: usize,
+            message: *const u8,
+            message_length: usize,
+        );
         pub(super) fn panic(report: *const u8, length: usize);
         pub(super) safe fn reply_len() -> u32;
         pub(super) fn reply_read(offset: u32, buffer: *mut u8, length: usize) -> u32;

@@ -4,6 +4,7 @@ mod absent;
 mod ask;
 mod executor;
 mod imports;
+mod logger;
 pub mod net;
 pub mod process;
 mod run;
