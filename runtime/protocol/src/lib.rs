@@ -28,6 +28,7 @@ mod ask;
 mod controller;
 mod digest;
 mod error;
+mod facts;
 mod fault;
 mod frame;
 mod grants;
@@ -43,6 +44,7 @@ pub use ask::{Ask, AskError, AskId, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_ASKS, 
 pub use controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use error::ProtocolError;
+pub use facts::{Distro, Facts};
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use grants::{ANY, Grants, Need, PathGrant};
