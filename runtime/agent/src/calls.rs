@@ -8,15 +8,20 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
-use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact};
-use wxec_protocol::{AgentConnection, CallId, Digest, Fault, LogLevel, LogRecord, OutputStream, Usage};
+use wxec_engine::{Completion, Output, Program, Request, Sandbox, Surroundings, VerifiedArtifact};
+use wxec_protocol::{AgentConnection, Ask, CallId, Digest, Fault, Grants, LogLevel, LogRecord, OutputStream, Usage};
 
-use crate::{processes::Drains, store::Store};
+use crate::{
+    processes::Drains,
+    store::Store,
+    surroundings::{self, Answer},
+};
 
 /// What happens in calls, in order for each of them.
 pub(crate) enum CallEvent {
     Output { id: CallId, stream: OutputStream, bytes: Vec<u8> },
     Log { id: CallId, level: LogLevel, target: String, message: String },
+    Ask { id: CallId, question: Ask, answer: Answer },
     Done { id: CallId, completion: Completion },
 }
 
@@ -36,6 +41,11 @@ impl Calls {
     pub(crate) fn new(sandbox: Sandbox, events: mpsc::UnboundedSender<CallEvent>) -> Self {
         let store = Store::default();
         Self { sandbox, store, parked: HashMap::new(), running: HashMap::new(), drains: HashMap::new(), events }
+    }
+
+    /// What a call may see of what is around it.
+    pub(crate) fn surroundings(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn Surroundings>> {
+        surroundings::of_call(id, grants, &self.events)
     }
 
     /// Runs a call, now or when its program has arrived.

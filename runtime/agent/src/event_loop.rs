@@ -21,6 +21,7 @@ use crate::{
     calls::{CallEvent, Calls},
     description::describe,
     processes::{GuestPipes, ProcessEvent, Processes},
+    surroundings::Asks,
 };
 
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
@@ -52,6 +53,7 @@ pub async fn serve(
         connection: AgentConnection::new(sandbox.target().clone()),
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
+        asks: Asks::default(),
         processes: Processes::new(process_sender),
         blobs: Blobs::default(),
         closing: false,
@@ -66,6 +68,7 @@ pub async fn serve(
 struct Agent {
     connection: AgentConnection,
     calls: Calls,
+    asks: Asks,
     processes: Processes,
     blobs: Blobs,
     /// What the sandbox had to do without.
@@ -129,10 +132,11 @@ impl Agent {
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, processes, blobs, notes, .. } = self;
+        let Self { connection, calls, asks, processes, blobs, notes, .. } = self;
         match event {
             AgentEvent::Call { id, module, entry, limits, grants, seed, input } => {
-                let request = |entry| Request { entry, limits, grants, seed, input };
+                let surroundings = calls.surroundings(id, &grants);
+                let request = |entry| Request { entry, limits, grants, seed, input, surroundings };
                 match entry {
                     Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
                     Entry::Command { arguments, environment, streams } => {
@@ -153,6 +157,7 @@ impl Agent {
                 calls.cancel(connection, id);
                 processes.guest_gone(id);
             }
+            AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
             AgentEvent::Start { streams, command } => processes.start(streams, &command),
             AgentEvent::Data { id, bytes } => processes.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
@@ -179,6 +184,7 @@ impl Agent {
             CallEvent::Log { id, level, target, message } => {
                 self.connection.log(id, LogRecord::new(level, &target, &message));
             }
+            CallEvent::Ask { id, question, answer } => self.asks.ask(&mut self.connection, id, &question, answer),
             CallEvent::Done { id, completion } => {
                 self.calls.done(id);
                 self.connection.finish(id, completion.outcome, completion.usage);

@@ -11,6 +11,7 @@ mod event_loop;
 mod processes;
 pub mod stdio;
 mod store;
+mod surroundings;
 pub mod terminal;
 
 pub use event_loop::{ServeError, serve};

@@ -16,6 +16,7 @@
 mod address;
 mod artifact;
 mod artifact_cache;
+mod asks;
 mod bootstrap;
 mod call;
 mod compile;

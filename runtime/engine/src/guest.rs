@@ -19,6 +19,7 @@ use crate::{
     quota::Share,
     refusal::Refusal,
     supply::Supply,
+    surroundings::Surroundings,
     wasi::{Places, World},
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct Guest {
     pub(crate) reply: Vec<u8>,
     /// What it opened and started, but for files.
     pub(crate) resources: Resources,
+    pub(crate) surroundings: Option<Arc<dyn Surroundings>>,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
     /// What was granted of this host's files.
@@ -47,7 +49,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn new(request: Request, world: World, stdio: Arc<Stdio>, supply: &Arc<Supply>) -> Self {
-        let Request { entry, limits, grants, input, .. } = request;
+        let Request { entry, limits, grants, input, surroundings, .. } = request;
         let (wasi, places) = match entry {
             Entry::Task(_) => world.task(&stdio),
             Entry::Program(command) => world.program(command),
@@ -63,6 +65,7 @@ impl Guest {
             grants,
             refused: None,
             reply: Vec::new(),
+            surroundings,
             wasi,
             places,
             open_files: Vec::new(),

@@ -62,6 +62,7 @@ mod refusal;
 mod sandbox;
 mod supervisor;
 mod supply;
+mod surroundings;
 mod ticker;
 mod wasi;
 
@@ -75,4 +76,5 @@ pub use output::Output;
 pub use precheck::{Countable, Place};
 pub use program::Program;
 pub use sandbox::{EngineError, Sandbox};
+pub use surroundings::{Asking, Surroundings};
 pub use wasi::{Reader, Writer};

@@ -144,6 +144,23 @@ pub struct HostError {
 /// What a capability call returns when the host did not do it. Everything else it returns is not negative.
 pub const REFUSED: i32 = -1;
 
+/// What a guest asks of the import `host_call`, beside the arguments: to call a task of its own module on another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCall {
+    /// Address of the host, as seen from the guest's own.
+    pub address: String,
+    /// Name of the task, such as `words::count`.
+    pub function: String,
+    /// How long the call may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// What `host_call` returns when the task did: the reply is its value.
+pub const CALL_RETURNED: i32 = 0;
+/// What `host_call` returns when there is no value: the reply is an [`AskError`](crate::AskError).
+pub const CALL_FAILED: i32 = 1;
+
 /// One task, as its module describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {

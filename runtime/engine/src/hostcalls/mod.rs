@@ -4,6 +4,7 @@
 //! imports by which a guest asks for more are listed in [`wxec_protocol::abi`]; [`reply`] says how they answer. Those
 //! that wait are async, so that dropping a call ends the wait.
 
+mod host;
 mod net;
 mod process;
 mod reply;
@@ -39,6 +40,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "log_record", log_record)?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
+    host::link(linker)?;
     reply::link(linker)?;
     process::link(linker)?;
     streams::link(linker)?;
