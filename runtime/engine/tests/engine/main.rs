@@ -12,6 +12,8 @@ mod endings;
 mod faults;
 /// Files, the clock and random numbers: what is granted can be reached, and nothing else.
 mod files;
+/// What guests learn of their host, and tasks they call on others.
+mod hosts;
 /// Kinds of code and memory: all give the same results, and none is taken for another.
 mod kinds;
 /// Limits on memory, tables, stack and output.

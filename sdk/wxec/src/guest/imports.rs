@@ -80,6 +80,14 @@ pub(super) fn log_record(level: i32, target: &str, message: &str) {
     unsafe { wxec_v1::log_record(level, target.as_ptr(), target.len(), message.as_ptr(), message.len()) }
 }
 
+/// Calls a task on another host; `question` is an encoded `abi::HostCall`, `input` its arguments.
+pub(super) fn host_call(question: &[u8], input: &[u8]) -> i32 {
+    // SAFETY: the host only reads, and only from these slices.
+    unsafe { wxec_v1::host_call(question.as_ptr(), question.len(), input.as_ptr(), input.len()) }
+}
+
+pub(super) use self::wxec_v1::host_facts;
+
 /// As `wxec_protocol::abi` and the host define them.
 mod wxec_v1 {
     #[link(wasm_import_module = "wxec_v1")]
@@ -112,5 +120,7 @@ mod wxec_v1 {
         pub(super) fn net_connect(question: *const u8, length: usize) -> i32;
         pub(super) fn net_lookup(question: *const u8, length: usize) -> i32;
         pub(in super::super) safe fn net_shutdown(stream: i32, how: i32) -> i32;
+        pub(in super::super) safe fn host_facts() -> i32;
+        pub(super) fn host_call(question: *const u8, length: usize, input: *const u8, input_length: usize) -> i32;
     }
 }
