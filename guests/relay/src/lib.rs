@@ -84,10 +84,10 @@ pub fn length(bytes: Bytes) -> usize {
     bytes.len()
 }
 
-/// Has another host count `length` bytes.
+/// Has another host count so many bytes.
 #[remote]
-pub fn length_at(address: &str, length: usize) -> wxec::Result<usize> {
-    Ok(self::length::on(&Host::new(address)?, vec![0; length].into()).wait()?)
+pub fn length_at(address: &str, bytes: usize) -> wxec::Result<usize> {
+    Ok(length::on(&Host::new(address)?, vec![0; bytes].into()).wait()?)
 }
 
 /// Tells of where it runs.

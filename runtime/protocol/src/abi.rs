@@ -26,6 +26,8 @@
 //! | `net_connect(pointer, length)` | [`NetConnect`] | handle of a stream, [`NetConnected`] |
 //! | `net_lookup(pointer, length)` | [`NetLookup`] | how many there are, [`NetAddresses`] |
 //! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
+//! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
+//! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and an [`AskError`](crate::AskError) |
 
 mod net;
 mod process;

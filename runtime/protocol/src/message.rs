@@ -90,7 +90,7 @@ impl Description {
 
 /// Controller to agent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "they are written and read where they stand, and never kept")]
+#[allow(clippy::large_enum_variant, reason = "they are written and read where they stand, and never kept")]
 pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },

@@ -102,6 +102,18 @@ enum Written {
     Logged(LogLevel, String, String),
 }
 
+impl Recorder {
+    /// What was printed, without what was logged.
+    fn printed(&self) -> Vec<(OutputStream, Vec<u8>)> {
+        let written = self.0.lock().unwrap();
+        let printed = written.iter().filter_map(|written| match written {
+            Written::Printed(stream, bytes) => Some((*stream, bytes.clone())),
+            Written::Logged(..) => None,
+        });
+        printed.collect()
+    }
+}
+
 impl Output for Recorder {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
         self.0.lock().unwrap().push(Written::Printed(stream, bytes.to_vec()));
