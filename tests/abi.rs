@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use wxec::{Bound, CallErrorKind, Function, Host, Module, Parameter, TaskFailure, Wants};
+use wxec::{Bound, CallErrorKind, Function, GuestOutput, Host, Module, Parameter, TaskFailure, Wants};
 use wxec_protocol::{abi, cbor};
 
 /// What every guest here imports, and its memory.
@@ -186,7 +186,10 @@ fn what_is_written_to_descriptor_1_never_reaches_the_conversation() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = seen.clone();
     let host = Host::new("local:").unwrap();
-    let host = host.with_output(Arc::new(move |_, _, bytes| keep.lock().unwrap().extend_from_slice(bytes)));
+    let host = host.with_output(Arc::new(move |_, output| {
+        let GuestOutput::Stdout(bytes) = output else { panic!("{output:?}") };
+        keep.lock().unwrap().extend_from_slice(bytes);
+    }));
     let hand = host.bind(&module(&format!("{SAME} {print}")));
     assert_eq!(hand.call::<u8>("hand::print", &()).wait().unwrap(), 7);
     assert_eq!(*seen.lock().unwrap(), [0x07, 0, 0, 64, 3, 0, 0, b'\n']);

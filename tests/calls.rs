@@ -12,7 +12,7 @@ use std::{
 
 use faulty::Refusal;
 use tokio::task::JoinSet;
-use wxec::{Bytes, CallError, CallErrorKind, Fleet, Host, LimitKind, Limits, Module, OutputStream, Phase, Value};
+use wxec::{Bytes, CallError, CallErrorKind, Fleet, GuestOutput, Host, LimitKind, Limits, Module, Phase, Value};
 
 const SOON: Duration = Duration::from_millis(300);
 
@@ -258,25 +258,67 @@ fn sixty_four_mebibytes_go_there_and_come_back() {
 fn what_a_task_prints_arrives_line_by_line() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = seen.clone();
-    let host = local().with_output(Arc::new(move |host, stream, bytes| {
-        keep.lock().unwrap().push((host.to_owned(), stream, String::from_utf8_lossy(bytes).into_owned()));
-    }));
+    let host =
+        local().with_output(Arc::new(move |host, output| keep.lock().unwrap().push(format!("{host} {output:?}"))));
     faulty::say::on(&host, "one\ntwo").wait().unwrap();
-    let name = host.name();
-    let lines = |wanted| {
-        let seen = seen.lock().unwrap();
-        let lines = seen.iter().filter(|(host, stream, _)| host == name && *stream == wanted);
-        lines.map(|(.., line)| line.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(lines(OutputStream::Stdout), ["out: one\n", "two"]);
-    assert_eq!(lines(OutputStream::Stderr), ["err: one\n", "two"]);
+    let outputs = [
+        GuestOutput::Stdout(b"out: one\n"),
+        GuestOutput::Stderr(b"err: one\n"),
+        GuestOutput::Stdout(b"two"),
+        GuestOutput::Stderr(b"two"),
+    ];
+    assert_eq!(*seen.lock().unwrap(), outputs.map(|output| format!("{} {output:?}", host.name())));
+}
+
+#[test]
+fn what_a_task_logs_arrives_with_its_level_and_its_target() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let keep = seen.clone();
+    let host = local().with_output(Arc::new(move |host, output| {
+        let GuestOutput::Log(record) = output else { panic!("{output:?}") };
+        keep.lock().unwrap().push(format!("[{host}] {record}"));
+    }));
+    faulty::log_all::on(&host, "two\nlines").wait().unwrap();
+    let levels = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+    let mut expected: Vec<_> = levels.iter().map(|level| format!("[local] {level} faulty: two\nlines")).collect();
+    expected.push("[local] INFO elsewhere: always the same".into());
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+/// Keeps what this program logs.
+struct Kept(Mutex<Vec<String>>);
+
+impl log::Log for Kept {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push(format!("{} {}: {}", record.level(), record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_task_that_runs_here_logs_as_this_program_does() {
+    static LOGGER: Kept = Kept(Mutex::new(Vec::new()));
+    log::set_logger(&LOGGER).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    faulty::log_all("here");
+    let kept = LOGGER.0.lock().unwrap();
+    let ours: Vec<_> = kept.iter().filter(|line| line.ends_with("here")).collect();
+    assert_eq!(ours, ["ERROR faulty: here", "WARN faulty: here", "INFO faulty: here"]);
 }
 
 #[test]
 fn a_task_that_never_stops_printing_is_cut() {
     let printed = Arc::new(Mutex::new(Vec::new()));
     let keep = printed.clone();
-    let host = local().with_output(Arc::new(move |_, _, bytes| keep.lock().unwrap().extend_from_slice(bytes)));
+    let host = local().with_output(Arc::new(move |_, output| match output {
+        GuestOutput::Stdout(bytes) | GuestOutput::Stderr(bytes) => keep.lock().unwrap().extend_from_slice(bytes),
+        other => panic!("{other:?}"),
+    }));
     let limits = Limits { stdio_bytes: 10_000, ..Limits::default() };
     let error = faulty::chatter::on(&host).limits(limits).timeout(SOON).wait().unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::Timeout { .. }), "{error:?}");

@@ -94,6 +94,18 @@ fn programs_read_every_host_as_a_line_of_json() {
 }
 
 #[test]
+fn what_a_task_logs_is_shown_as_far_as_it_matters() {
+    for (flag, shown) in [("-q", 2), ("--stats", 3), ("-v", 4), ("-vv", 5)] {
+        let ended = Cli::new(["call", "local:", "faulty::log_all", "hello", flag]).run();
+        let logged: Vec<_> = ended.stderr.lines().filter(|line| line.ends_with(" faulty: hello")).collect();
+        let levels = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+        let expected: Vec<_> = levels[..shown].iter().map(|level| format!("{level} faulty: hello")).collect();
+        assert_eq!(logged, expected, "{flag}: {ended:?}");
+        assert_eq!(ended.stderr.contains("INFO elsewhere: always the same"), shown >= 3, "{ended:?}");
+    }
+}
+
+#[test]
 fn what_a_task_prints_is_no_result() {
     let ended = Cli::new(["-q", "call", "local:", "faulty::say", "hello"]).run();
     assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "null\n"), "{ended:?}");

@@ -1,5 +1,7 @@
 //! A hop that holds badly what it is told to hold: it says it has every blob, and puts in other bytes. Otherwise it does
 //! what an agent does for the next hop of a chain. It is started as any hop is, and plays the host's shell first.
+//!
+//! It also lies for guests that do not run: for each call it asks for the host that `WXEC_TEST_ASKS` names.
 
 use std::{
     collections::HashMap,
@@ -10,7 +12,7 @@ use std::{
     thread,
 };
 
-use wxec_protocol::{AgentConnection, AgentEvent, StreamEnd, StreamId, Target};
+use wxec_protocol::{AgentConnection, AgentEvent, Ask, StreamEnd, StreamId, Target};
 
 enum Happened {
     Said(Vec<u8>),
@@ -65,6 +67,12 @@ impl Hop {
                 let stdout = child.stdout.take().expect("it is piped");
                 watch(stdout, self.sender.clone(), move |bytes| Happened::Printed(streams.stdio, bytes));
                 self.children.insert(streams.stdio, child);
+            }
+            AgentEvent::Call { id, .. } => {
+                let asks = env::var("WXEC_TEST_ASKS").expect("it is called only if this is set");
+                let (address, function) = (asks.replace('\'', "\""), "relay::count".into());
+                let question = Ask { address, function, input: "\u{1}".into(), deadline_ms: None };
+                self.connection.ask(id, &question).expect("it is the first");
             }
             AgentEvent::Data { id, bytes } => self.write(id, &bytes),
             AgentEvent::Splice { id, splice } => {

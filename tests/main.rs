@@ -25,6 +25,9 @@ mod programs;
 /// Guests that mean harm.
 mod evil;
 
+/// What guests learn of their host, and tasks they call on hosts of their own.
+mod guests_hosts;
+
 /// The guest ABI, by guests written by hand.
 mod abi;
 

@@ -1,6 +1,7 @@
 //! What was typed: the command line as a whole. What it means is for each command to say.
 
 use clap::{ArgAction, Parser, Subcommand};
+use wxec::LogLevel;
 
 use crate::commands::{build, call, completions, doctor, explain, inspect, run};
 
@@ -46,13 +47,13 @@ pub(crate) enum Verbosity {
 }
 
 impl Verbosity {
-    /// What guests log is shown up to this level: 1 is an error, 5 a trace.
-    pub(crate) fn log_level(self) -> u8 {
+    /// What guests log is shown up to this level.
+    pub(crate) fn log_level(self) -> LogLevel {
         match self {
-            Self::Quiet => 2,
-            Self::Normal => 3,
-            Self::Verbose => 4,
-            Self::Debug => 5,
+            Self::Quiet => LogLevel::Warn,
+            Self::Normal => LogLevel::Info,
+            Self::Verbose => LogLevel::Debug,
+            Self::Debug => LogLevel::Trace,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use wxec::{OutputHandler, OutputStream, Value};
+use wxec::{GuestOutput, OutputHandler, Value};
 
 use crate::{args::Verbosity, command_error::CommandError, progress, value::to_json};
 
@@ -137,19 +137,19 @@ pub(crate) fn say(line: &str) {
     });
 }
 
-/// Shows on stderr what guests print, behind the host's name if there are several.
+/// Shows on stderr what guests print and log, behind the host's name if there are several.
 pub(crate) fn guest_output(several: bool, verbosity: Verbosity) -> OutputHandler {
-    Arc::new(move |host, stream, bytes| {
-        let text = String::from_utf8_lossy(bytes);
-        let text = text.strip_suffix('\n').unwrap_or(&text);
+    Arc::new(move |host, output| {
         let host = if several { format!("[{host}] ") } else { String::new() };
-        match stream {
-            OutputStream::Stdout | OutputStream::Stderr => say(&format!("{host}{text}")),
-            OutputStream::Log(level) if level <= verbosity.log_level() => {
-                let level = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"][usize::from(level.clamp(1, 5)) - 1];
-                text.lines().for_each(|line| say(&format!("{host}{level} {line}")));
+        match output {
+            GuestOutput::Stdout(line) | GuestOutput::Stderr(line) => {
+                let text = String::from_utf8_lossy(line);
+                say(&format!("{host}{}", text.strip_suffix('\n').unwrap_or(&text)));
             }
-            OutputStream::Log(_) => {}
+            GuestOutput::Log(record) if record.level <= verbosity.log_level() => {
+                record.to_string().lines().for_each(|line| say(&format!("{host}{line}")));
+            }
+            _ => {}
         }
     })
 }

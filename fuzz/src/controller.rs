@@ -199,13 +199,19 @@ impl Controller {
                 let stream = match stream {
                     OutputStream::Stdout => "stdout",
                     OutputStream::Stderr => "stderr",
-                    OutputStream::Log(_) => "log",
                 };
                 let printed = call.printed.entry(stream).or_default();
                 assert!(!honest || bytes == payload(*printed, bytes.len()), "other output than was written");
                 *printed += bytes.len() as u64;
                 assert!(*printed <= STDIO_BYTES, "more output than is allowed");
             }
+            ControllerEvent::Log { id, target, message, .. } => {
+                let call = self.open.get_mut(&id).expect("a record of a call that is open");
+                let logged = call.printed.entry("log").or_default();
+                *logged += (target.len() + message.len()) as u64;
+                assert!(*logged <= STDIO_BYTES, "more is logged than is allowed");
+            }
+            ControllerEvent::Ask { call, .. } => panic!("call {call} was granted no host"),
             ControllerEvent::Returned { id, outcome, .. } => {
                 let call = self.open.remove(&id).expect("the end of a call that is open");
                 if let Ok(value) = outcome {

@@ -8,12 +8,14 @@ use std::{
 };
 
 /// In a published crate there is nothing beside us, and the version alone is the build.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "src",
     "../engine/src",
     "../engine/Cargo.toml",
     "../agent/src",
     "../agent/Cargo.toml",
+    "../facts/src",
+    "../facts/Cargo.toml",
     "../compiler/src",
     "../compiler/Cargo.toml",
 ];

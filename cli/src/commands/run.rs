@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread};
 
-use wxec::{Attach, CallError, CallErrorKind, Exit, Host, Module, OutputHandler, OutputStream, Program};
+use wxec::{Attach, CallError, CallErrorKind, Exit, GuestOutput, Host, Module, OutputHandler, Program};
 
 use crate::{
     access::Access,
@@ -158,13 +158,17 @@ fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) ->
 
 /// Prints what programs on several hosts print, behind the host's name.
 fn lines() -> OutputHandler {
-    Arc::new(|host, stream, line| {
-        let text = String::from_utf8_lossy(line);
-        let text = format!("[{host}] {}", text.strip_suffix('\n').unwrap_or(&text));
-        match stream {
+    Arc::new(|host, output| {
+        let text = |line: &[u8]| {
+            let text = String::from_utf8_lossy(line);
+            format!("[{host}] {}", text.strip_suffix('\n').unwrap_or(&text))
+        };
+        match output {
             // Who reads no more, as in `wxec run … | head -1`, misses nothing.
-            OutputStream::Stdout => _ = print_line(&text),
-            _ => say(&text),
+            GuestOutput::Stdout(line) => _ = print_line(&text(line)),
+            GuestOutput::Stderr(line) => say(&text(line)),
+            // Programs have no logger of ours.
+            _ => {}
         }
     })
 }

@@ -110,6 +110,17 @@ pub fn say(text: &str) {
     eprint!("err: {text}");
 }
 
+/// Logs `text` at every level, and once about something else.
+#[remote]
+pub fn log_all(text: &str) {
+    log::error!("{text}");
+    log::warn!("{text}");
+    log::info!("{text}");
+    log::debug!("{text}");
+    log::trace!("{text}");
+    log::info!(target: "elsewhere", "always the same");
+}
+
 /// Sleeps, and gives back how long it meant to.
 #[remote]
 pub fn sleep(ms: u64) -> u64 {

@@ -8,14 +8,23 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
-use wxec_engine::{Completion, Output, Program, Request, Resident, Room, Sandbox, VerifiedArtifact};
-use wxec_protocol::{AgentConnection, CallId, Digest, Fault, InstanceId, OutputStream, Usage};
+use wxec_engine::{Completion, Output, Program, Request, Resident, Room, Sandbox, Surroundings, VerifiedArtifact};
+use wxec_protocol::{
+    AgentConnection, Ask, CallId, Digest, Fault, Grants, InstanceId, LogLevel, LogRecord, OutputStream, Usage,
+};
 
-use crate::{backlog::Backlog, processes::Drains, store::Store};
+use crate::{
+    backlog::Backlog,
+    processes::Drains,
+    store::Store,
+    surroundings::{self, Answer},
+};
 
 /// What happens in calls, in order for each of them.
 pub(crate) enum CallEvent {
     Output { id: CallId, stream: OutputStream, bytes: Vec<u8> },
+    Log { id: CallId, level: LogLevel, target: String, message: String },
+    Ask { id: CallId, question: Ask, answer: Answer },
     Done { id: CallId, completion: Completion },
 }
 
@@ -58,6 +67,11 @@ impl Calls {
     /// Output that came out of the channel of events is no longer in it.
     pub(crate) fn taken(&self, bytes: &[u8]) {
         self.backlog.remove(bytes);
+    }
+
+    /// What a call may see of what is around it.
+    pub(crate) fn surroundings(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn Surroundings>> {
+        surroundings::of_call(id, grants, &self.events)
     }
 
     /// Runs a call, now or when its program has arrived.
@@ -239,6 +253,12 @@ impl Output for CallOutput {
         let _ = self.events.send(CallEvent::Output { id: self.id, stream, bytes: bytes.to_vec() });
     }
 
+    fn log(&self, LogRecord { level, target, message, .. }: LogRecord<'_>) {
+        let (target, message): (String, String) = (target.into(), message.into());
+        self.backlog.add(message.as_bytes());
+        let _ = self.events.send(CallEvent::Log { id: self.id, level, target, message });
+    }
+
     fn room(&self) -> Option<Room> {
         self.backlog.room()
     }
@@ -249,4 +269,5 @@ struct Nowhere;
 
 impl Output for Nowhere {
     fn write(&self, _: OutputStream, _: &[u8]) {}
+    fn log(&self, _: LogRecord<'_>) {}
 }

@@ -12,13 +12,16 @@ use wxec_engine::{
     Entry::{Program, Task},
     Request, Sandbox,
 };
-use wxec_protocol::{AgentConnection, AgentEvent, Entry, Fault, ProtocolError, StreamEnd, TRANSMIT_BYTES, Usage};
+use wxec_protocol::{
+    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, StreamEnd, TRANSMIT_BYTES, Usage,
+};
 
 use crate::{
     blobs::Blobs,
     calls::{CallEvent, Calls},
     description::describe,
     processes::{GuestPipes, ProcessEvent, Processes},
+    surroundings::Asks,
 };
 
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
@@ -54,6 +57,7 @@ pub async fn serve(
         connection: AgentConnection::new(sandbox.target().clone()).with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
+        asks: Asks::default(),
         processes: Processes::new(process_sender),
         blobs: Blobs::default(),
         closing: false,
@@ -68,6 +72,7 @@ pub async fn serve(
 struct Agent {
     connection: AgentConnection,
     calls: Calls,
+    asks: Asks,
     processes: Processes,
     blobs: Blobs,
     /// What the sandbox had to do without.
@@ -133,10 +138,11 @@ impl Agent {
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, processes, blobs, notes, .. } = self;
+        let Self { connection, calls, asks, processes, blobs, notes, .. } = self;
         match event {
             AgentEvent::Call { id, module, entry, limits, grants, seed, input } => {
-                let request = |entry| Request { entry, limits, grants, seed, input };
+                let surroundings = calls.surroundings(id, &grants);
+                let request = |entry| Request { entry, limits, grants, seed, input, surroundings };
                 match entry {
                     Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
                     Entry::Resident { instance, function } => {
@@ -161,6 +167,7 @@ impl Agent {
                 processes.guest_gone(id);
             }
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
+            AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
             AgentEvent::Start { streams, command } => processes.start(streams, &command),
             AgentEvent::Data { id, bytes } => processes.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
@@ -187,6 +194,11 @@ impl Agent {
                 self.calls.taken(&bytes);
                 self.connection.output(id, stream, &bytes);
             }
+            CallEvent::Log { id, level, target, message } => {
+                self.calls.taken(message.as_bytes());
+                self.connection.log(id, LogRecord::new(level, &target, &message));
+            }
+            CallEvent::Ask { id, question, answer } => self.asks.ask(&mut self.connection, id, &question, answer),
             CallEvent::Done { id, completion } => {
                 self.calls.done(id);
                 self.connection.finish(id, completion.outcome, completion.usage);

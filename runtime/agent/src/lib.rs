@@ -13,6 +13,7 @@ pub mod memory;
 mod processes;
 pub mod stdio;
 mod store;
+mod surroundings;
 pub mod terminal;
 
 pub use event_loop::{ServeError, serve};

@@ -8,7 +8,8 @@ use tokio::io::AsyncWriteExt;
 use wxec_agent::ServeError;
 use wxec_engine::compile;
 use wxec_protocol::{
-    CallId, CallRequest, ControllerEvent, Digest, Entry, Fault, InstanceId, LimitKind, Limits, OutputStream, Target,
+    CallId, CallRequest, ControllerEvent, Digest, Entry, Fault, InstanceId, LimitKind, Limits, LogLevel, LogRecord,
+    Target,
 };
 
 use crate::pipe::{Agent, Peer, ended};
@@ -42,7 +43,8 @@ struct Controller {
     /// The same for calls that count fuel.
     metered: Vec<u8>,
     asked: usize,
-    output: Vec<(CallId, OutputStream, Vec<u8>)>,
+    /// Of each log record its call and its level, and what it takes of the limit.
+    logged: Vec<(CallId, LogLevel, u64)>,
 }
 
 fn start() -> (Controller, Agent) {
@@ -50,7 +52,7 @@ fn start() -> (Controller, Agent) {
     let wasm = wat::parse_str(GUEST).unwrap();
     let artifact = compile(&wasm, &Target::here()).unwrap();
     let metered = compile(&wasm, &Target { metered: true, ..Target::here() }).unwrap();
-    (Controller { peer, artifact, metered, asked: 0, output: Vec::new() }, agent)
+    (Controller { peer, artifact, metered, asked: 0, logged: Vec::new() }, agent)
 }
 
 impl Controller {
@@ -110,7 +112,9 @@ impl Controller {
                     let artifact = if module == Digest::of(&self.metered) { &self.metered } else { &self.artifact };
                     self.peer.connection.provide(module, artifact.clone().into());
                 }
-                ControllerEvent::Output { id, stream, bytes } => self.output.push((id, stream, bytes.to_vec())),
+                ControllerEvent::Log { id, level, target, message } => {
+                    self.logged.push((id, level, LogRecord::new(level, &target, &message).cost()));
+                }
                 event => return event,
             }
         }
@@ -245,9 +249,9 @@ async fn output_arrives_before_the_return_and_within_its_limit() {
     let limits = Limits { deadline_ms: Some(100), stdio_bytes: 1000, ..Limits::default() };
     let id = controller.call("chatter", b"", limits);
     assert_eq!(controller.returned(1).await[&id], Err(Fault::Deadline { after_ms: 100 }));
-    let printed: usize = controller.output.iter().map(|(_, _, bytes)| bytes.len()).sum();
-    assert!(controller.output.iter().all(|(from, stream, _)| (*from, *stream) == (id, OutputStream::Log(3))));
-    assert!((1..=1000).contains(&printed), "{printed} bytes");
+    let logged: u64 = controller.logged.iter().map(|(_, _, cost)| cost).sum();
+    assert!(controller.logged.iter().all(|(from, level, _)| (*from, *level) == (id, LogLevel::Info)));
+    assert!((1..=1000).contains(&logged), "{logged} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

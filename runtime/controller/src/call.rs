@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use wxec_protocol::{
 
 use crate::{
     artifact::Artifact,
+    asks::Asker,
     error::{CallError, CallErrorKind, Phase},
     host::Host,
     instance::{Instance, Place},
@@ -153,6 +154,23 @@ impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
     }
 }
 
+impl TaskCall<Bytes, TaskFailure> {
+    /// A call for somebody else, who knows the types.
+    pub(crate) fn undecoded(module: Module, function: String, input: Bytes, limits: Limits) -> Self {
+        let wants = module.function(&function).map(|function| function.wants.clone()).unwrap_or_default();
+        Self {
+            source: Source::Module(module),
+            function: function.into(),
+            input: Ok(input),
+            wants,
+            instance: None,
+            options: CallOptions { limits, ..CallOptions::default() },
+            decode_error: Ok,
+            decode_value: Ok,
+        }
+    }
+}
+
 impl<T, E> TaskCall<T, E> {
     pub(crate) fn options_mut(&mut self) -> &mut CallOptions {
         &mut self.options
@@ -194,6 +212,14 @@ impl<T, E> fmt::Debug for TaskCall<T, E> {
 }
 
 impl Source {
+    /// The module, if it has been built.
+    fn known(&self) -> Option<Module> {
+        match self {
+            Self::Task(origin) => Module::known_task(origin),
+            Self::Module(module) => Some(module.clone()),
+        }
+    }
+
     async fn module(&self) -> Result<Module, ModuleError> {
         match self {
             Self::Task(origin) => Module::of_task(origin).await,
@@ -319,8 +345,13 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
             entry,
             ..CallRequest::new(artifact.digest, "", input.clone())
         };
-        let open = session.call(&artifact, request, Lines::new(name.clone(), host.output()));
-        last = match answer(open, &call.options.limits).await {
+        let (asks, serving) = asker(&host, &call.source, &call.options).map(Asker::serve).unzip();
+        let open = session.call(&artifact, request, Lines::new(name.clone(), host.output()), asks);
+        let reply = answer(open, &call.options.limits).await;
+        if let Some(serving) = serving {
+            serving.await;
+        }
+        last = match reply {
             Ok(Ok((Ok(value), _))) => {
                 return (call.decode_value)(value).map_err(|error| failed(CallErrorKind::Decode(error)));
             }
@@ -339,6 +370,15 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     Err(failed(last))
 }
 
+/// Who makes the calls that the guest asks for, if it was granted any host.
+fn asker(host: &Host, source: &Source, options: &CallOptions) -> Option<Asker> {
+    if options.grants.host.is_empty() {
+        return None;
+    }
+    let deadline = options.limits.deadline().and_then(|deadline| Instant::now().checked_add(deadline));
+    Some(Asker { host: host.clone(), module: source.known()?, deadline })
+}
+
 /// The warm path: connected, built, compiled.
 fn ready(host: &Host, source: &Source, options: &CallOptions) -> Option<(Session, Artifact)> {
     let session = host.live_session()?;
@@ -346,10 +386,7 @@ fn ready(host: &Host, source: &Source, options: &CallOptions) -> Option<(Session
         true => Cow::Owned(Target { metered: true, ..session.target.clone() }),
         false => Cow::Borrowed(&session.target),
     };
-    let artifact = match source {
-        Source::Task(origin) => Module::known_task(origin)?.ready_artifact(&target)?,
-        Source::Module(module) => module.ready_artifact(&target)?,
-    };
+    let artifact = source.known()?.ready_artifact(&target)?;
     Some((session, artifact))
 }
 

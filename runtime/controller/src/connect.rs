@@ -64,9 +64,14 @@ impl Clock {
     }
 }
 
-/// Connects to `address`, over the hops before it.
-pub(crate) async fn connect(address: &Address, options: &ConnectOptions) -> Result<Connection, Unreachable> {
+/// Connects to `address`, over the hops before it; those are `via`, if that is given.
+pub(crate) async fn connect(
+    address: &Address,
+    options: &ConnectOptions,
+    via: Option<&Host>,
+) -> Result<Connection, Unreachable> {
     let via = match address.parent() {
+        _ if via.is_some() => via.cloned(),
         Some(parent) => Some(hops::shared(&parent, options)),
         // Only an agent can give a program a terminal of its own.
         None if matches!(address.last(), Hop::Doas(_)) && options.get().become_password.is_some() => {

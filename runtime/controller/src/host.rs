@@ -14,7 +14,7 @@ use std::{
 use wxec_protocol::Description;
 
 use crate::{
-    address::{Address, AddressError},
+    address::{Address, AddressError, Hop},
     call::Bound,
     connect::{Connection, connect},
     error::{CallError, CallErrorKind, Unreachable},
@@ -53,6 +53,8 @@ struct Inner {
     address: Address,
     options: ConnectOptions,
     output: OutputHandler,
+    /// The hop before it, if that is not one to be shared by address.
+    via: Option<Host>,
     /// Held while connecting, so that many calls make one connection. Counts the attempts that failed, and keeps the
     /// last failure for all who waited for that attempt.
     connecting: tokio::sync::Mutex<Option<Unreachable>>,
@@ -121,26 +123,33 @@ impl Host {
     /// The same place with another listener for what its guests print. It does not share this handle's connection.
     #[must_use]
     pub fn with_output(&self, output: OutputHandler) -> Self {
-        Self::build(self.0.address.clone(), self.0.options.clone(), output)
+        Self::build(self.0.address.clone(), self.0.options.clone(), output, self.0.via.clone())
     }
 
     /// The same place, reached in another manner. It does not share this handle's connection.
     #[must_use]
     pub fn with_options(&self, options: &ConnectOptions) -> Self {
-        Self::build(self.0.address.clone(), options.clone(), self.0.output.clone())
+        Self::build(self.0.address.clone(), options.clone(), self.0.output.clone(), self.0.via.clone())
     }
 
-    fn build(address: Address, options: ConnectOptions, output: OutputHandler) -> Self {
+    fn build(address: Address, options: ConnectOptions, output: OutputHandler, via: Option<Self>) -> Self {
         let name = address.name().into();
         Self(Arc::new(Inner {
             name,
             address,
             options,
             output,
+            via,
             connecting: tokio::sync::Mutex::default(),
             failed_attempts: AtomicU64::new(0),
             connection: Mutex::default(),
         }))
+    }
+
+    /// Where `hop` leads from here, for a guest: over this very connection, and without anyone's password.
+    pub(crate) fn beyond(&self, hop: Hop) -> Result<Self, AddressError> {
+        let address = self.0.address.beyond(hop)?;
+        Ok(Self::build(address, self.0.options.for_guests(), self.0.output.clone(), Some(self.clone())))
     }
 
     /// Its name in messages: the address without what goes without saying.
@@ -274,7 +283,7 @@ impl Host {
         {
             return Err(failure.clone());
         }
-        let connection = match connect(&self.0.address, &self.0.options).await {
+        let connection = match connect(&self.0.address, &self.0.options, self.0.via.as_ref()).await {
             Ok(connection) => connection,
             Err(failure) => {
                 self.0.failed_attempts.fetch_add(1, Ordering::Release);
@@ -316,7 +325,7 @@ impl Drop for Inner {
 
 impl From<Address> for Host {
     fn from(address: Address) -> Self {
-        Self::build(address, ConnectOptions::usual(), default_handler())
+        Self::build(address, ConnectOptions::usual(), default_handler(), None)
     }
 }
 

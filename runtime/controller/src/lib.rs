@@ -16,6 +16,7 @@
 mod address;
 mod artifact;
 mod artifact_cache;
+mod asks;
 mod bootstrap;
 mod call;
 mod compile;
@@ -48,7 +49,7 @@ pub use host::{Host, Operation, Report, Stats};
 pub use instance::Instance;
 pub use module::{Module, ModuleError};
 pub use options::{ConnectOptions, Password};
-pub use output::OutputHandler;
+pub use output::{GuestOutput, OutputHandler};
 pub use program::{Attach, Program, ProgramOutput};
 pub use progress::set_progress;
 pub use transport::ssh::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;

@@ -128,6 +128,14 @@ impl ConnectOptions {
         &self.0
     }
 
+    /// The same for hosts that a guest asks for: it is not for guests to have passwords typed, or to have people asked.
+    pub(crate) fn for_guests(&self) -> Self {
+        self.clone().with(|options| {
+            options.become_password = None;
+            options.ask_on_terminal = false;
+        })
+    }
+
     /// Tells values apart: only clones of one value are the same.
     pub(crate) fn identity(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
@@ -220,6 +228,14 @@ mod tests {
         assert!(Password::from_env("WXEC_NO_SUCH_VARIABLE").line("sudo:").is_err());
         let asked = Password::ask(|address| Ok(format!("for {address}")));
         assert_eq!(&*asked.line("a/su:b").unwrap().clone(), "for a/su:b\n");
+    }
+
+    #[test]
+    fn guests_have_no_passwords_typed() {
+        let options = ConnectOptions::new().become_password(Password::new("x")).ask_on_terminal(true).mask_name(true);
+        let for_guests = options.for_guests();
+        assert!(for_guests.get().become_password.is_none() && !for_guests.get().ask_on_terminal);
+        assert!(for_guests.get().mask_name && options.get().become_password.is_some());
     }
 
     #[test]

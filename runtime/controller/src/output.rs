@@ -2,12 +2,33 @@
 
 use std::sync::Arc;
 
-use wxec_protocol::OutputStream;
+use wxec_protocol::{LogLevel, LogRecord, OutputStream};
 
 use crate::transport::printable;
 
-/// Takes what the guests on one host print: the host's name, the stream, some bytes.
-pub type OutputHandler = Arc<dyn Fn(&str, OutputStream, &[u8]) + Send + Sync>;
+/// Takes what the guests on one host print and log, behind the host's name.
+pub type OutputHandler = Arc<dyn Fn(&str, GuestOutput<'_>) + Send + Sync>;
+
+/// Something a guest printed or logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GuestOutput<'a> {
+    /// A line on its standard output, with its end; or a part of one, if it is long or the guest ended within it.
+    Stdout(&'a [u8]),
+    /// The same of its standard error.
+    Stderr(&'a [u8]),
+    /// A record of the `log` crate.
+    Log(LogRecord<'a>),
+}
+
+impl<'a> GuestOutput<'a> {
+    fn printed(stream: OutputStream, bytes: &'a [u8]) -> Self {
+        match stream {
+            OutputStream::Stdout => Self::Stdout(bytes),
+            OutputStream::Stderr => Self::Stderr(bytes),
+        }
+    }
+}
 
 /// Cuts what one call prints into lines.
 pub(crate) struct Lines {
@@ -36,16 +57,19 @@ impl Lines {
         }
     }
 
+    pub(crate) fn log(&self, record: LogRecord<'_>) {
+        (self.handler)(&self.host, GuestOutput::Log(record));
+    }
+
     pub(crate) fn write(&mut self, stream: OutputStream, bytes: &[u8]) {
         let unfinished = match stream {
             OutputStream::Stdout => &mut self.unfinished[0],
             OutputStream::Stderr => &mut self.unfinished[1],
-            OutputStream::Log(_) => return (self.handler)(&self.host, stream, bytes),
         };
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             unfinished.extend_from_slice(part);
             if part.ends_with(b"\n") || unfinished.len() >= MAX_LINE_BYTES {
-                (self.handler)(&self.host, stream, unfinished);
+                (self.handler)(&self.host, GuestOutput::printed(stream, unfinished));
                 unfinished.clear();
             }
         }
@@ -57,30 +81,47 @@ impl Drop for Lines {
     fn drop(&mut self) {
         for (stream, rest) in [OutputStream::Stdout, OutputStream::Stderr].into_iter().zip(&self.unfinished) {
             if !rest.is_empty() {
-                (self.handler)(&self.host, stream, rest);
+                (self.handler)(&self.host, GuestOutput::printed(stream, rest));
             }
         }
     }
 }
 
-/// Lines become `tracing` events; a program that listens to none sees them on stderr, each behind its host's name.
+/// Lines and records become `tracing` events; a program that listens to none sees them on stderr, each behind its host's
+/// name, but for what is logged for those who look for a fault.
 pub(crate) fn default_handler() -> OutputHandler {
-    Arc::new(|host, stream, bytes| {
-        let text = printable(String::from_utf8_lossy(bytes).trim_end_matches('\n'));
+    Arc::new(|host, output| {
         if !tracing::dispatcher::has_been_set() {
-            eprintln!("[{host}] {text}");
+            match output {
+                GuestOutput::Log(record) if record.level > LogLevel::Info => {}
+                GuestOutput::Log(record) => eprintln!("[{host}] {}", printable(&record.to_string())),
+                GuestOutput::Stdout(line) | GuestOutput::Stderr(line) => eprintln!("[{host}] {}", text(line)),
+            }
             return;
         }
-        match stream {
-            OutputStream::Stdout => tracing::info!(target: "wxec::guest", host, stream = "stdout", "{text}"),
-            OutputStream::Stderr => tracing::info!(target: "wxec::guest", host, stream = "stderr", "{text}"),
-            OutputStream::Log(1) => tracing::error!(target: "wxec::guest", host, "{text}"),
-            OutputStream::Log(2) => tracing::warn!(target: "wxec::guest", host, "{text}"),
-            OutputStream::Log(3) => tracing::info!(target: "wxec::guest", host, "{text}"),
-            OutputStream::Log(4) => tracing::debug!(target: "wxec::guest", host, "{text}"),
-            OutputStream::Log(_) => tracing::trace!(target: "wxec::guest", host, "{text}"),
+        match output {
+            GuestOutput::Stdout(line) => {
+                tracing::info!(target: "wxec::guest", host, stream = "stdout", "{}", text(line));
+            }
+            GuestOutput::Stderr(line) => {
+                tracing::info!(target: "wxec::guest", host, stream = "stderr", "{}", text(line));
+            }
+            GuestOutput::Log(LogRecord { level, target: about, message, .. }) => {
+                let (about, message) = (printable(about), printable(message));
+                match level {
+                    LogLevel::Error => tracing::error!(target: "wxec::guest", host, about, "{message}"),
+                    LogLevel::Warn => tracing::warn!(target: "wxec::guest", host, about, "{message}"),
+                    LogLevel::Info => tracing::info!(target: "wxec::guest", host, about, "{message}"),
+                    LogLevel::Debug => tracing::debug!(target: "wxec::guest", host, about, "{message}"),
+                    LogLevel::Trace => tracing::trace!(target: "wxec::guest", host, about, "{message}"),
+                }
+            }
         }
     })
+}
+
+fn text(line: &[u8]) -> String {
+    printable(String::from_utf8_lossy(line).trim_end_matches('\n'))
 }
 
 #[cfg(test)]
@@ -93,20 +134,20 @@ mod tests {
     fn lines_arrive_whole_and_the_last_one_at_the_end() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let keep = seen.clone();
-        let handler: OutputHandler = Arc::new(move |_, stream, line| {
-            keep.lock().unwrap().push((stream, String::from_utf8_lossy(line).into_owned()))
-        });
+        let handler: OutputHandler = Arc::new(move |_, output| keep.lock().unwrap().push(format!("{output:?}")));
         let mut lines = Lines::new("h".into(), handler);
         lines.write(OutputStream::Stdout, b"on");
         lines.write(OutputStream::Stderr, b"warning\n");
+        lines.log(LogRecord::new(LogLevel::Warn, "words", "few"));
         lines.write(OutputStream::Stdout, b"e\ntwo\nthr");
         drop(lines);
         let expected = [
-            (OutputStream::Stderr, "warning\n"),
-            (OutputStream::Stdout, "one\n"),
-            (OutputStream::Stdout, "two\n"),
-            (OutputStream::Stdout, "thr"),
+            GuestOutput::Stderr(b"warning\n"),
+            GuestOutput::Log(LogRecord::new(LogLevel::Warn, "words", "few")),
+            GuestOutput::Stdout(b"one\n"),
+            GuestOutput::Stdout(b"two\n"),
+            GuestOutput::Stdout(b"thr"),
         ];
-        assert_eq!(*seen.lock().unwrap(), expected.map(|(stream, line)| (stream, line.to_owned())));
+        assert_eq!(*seen.lock().unwrap(), expected.map(|output| format!("{output:?}")));
     }
 }

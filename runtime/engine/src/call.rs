@@ -19,6 +19,7 @@ use crate::{
     resident::Resident,
     sandbox::Sandbox,
     supervisor::supervise,
+    surroundings::Surroundings,
     wasi::{self, Reader, World, Writer},
 };
 
@@ -60,13 +61,16 @@ pub struct Request {
     pub seed: Option<u64>,
     /// The arguments, as CBOR.
     pub input: Bytes,
+    /// What tells the guest of what is around it. Without it nobody does, whatever is granted.
+    pub surroundings: Option<Arc<dyn Surroundings>>,
 }
 
 impl Request {
     /// A call of a task, on the usual terms.
     pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
         let (limits, grants) = (Limits::default(), Grants::none());
-        Self { entry: Entry::Task(function.into()), limits, grants, seed: None, input: input.into() }
+        let entry = Entry::Task(function.into());
+        Self { entry, limits, grants, seed: None, input: input.into(), surroundings: None }
     }
 
     /// Whether it takes a program that was loaded as metered.

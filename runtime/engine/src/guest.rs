@@ -21,6 +21,7 @@ use crate::{
     quota::Share,
     refusal::Refusal,
     supply::Supply,
+    surroundings::Surroundings,
     wasi::{Places, World},
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Guest {
     pub(crate) reply: Vec<u8>,
     /// What it opened and started, but for files.
     pub(crate) resources: Resources,
+    pub(crate) surroundings: Option<Arc<dyn Surroundings>>,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
     /// What was granted of this host's files.
@@ -59,7 +61,7 @@ impl Guest {
         budget: &Arc<Budget>,
         supply: &Arc<Supply>,
     ) -> Self {
-        let Request { entry, limits, grants, input, .. } = request;
+        let Request { entry, limits, grants, input, surroundings, .. } = request;
         let clock = world.clock.take();
         let (wasi, places) = match entry {
             Entry::Task(_) => world.task(&stdio),
@@ -77,6 +79,7 @@ impl Guest {
             grants,
             refused: None,
             reply: Vec::new(),
+            surroundings,
             wasi,
             places,
             open_files: Vec::new(),
@@ -87,8 +90,9 @@ impl Guest {
 
     /// Takes the next call of an instance that stays. What bounds the instance itself remains.
     pub(crate) fn refill(&mut self, request: Request) {
-        let Request { limits, input, .. } = request;
+        let Request { limits, input, surroundings, .. } = request;
         self.input = input;
+        self.surroundings = surroundings;
         self.output_limit = limits.output_bytes;
         self.fuel = limits.fuel;
         self.panic = None;

@@ -11,12 +11,15 @@
 //! ```
 //! use std::sync::Arc;
 //! use wxec_engine::{Output, Request, Sandbox, VerifiedArtifact, compile};
-//! use wxec_protocol::{Digest, OutputStream};
+//! use wxec_protocol::{Digest, LogRecord, OutputStream};
 //!
 //! struct Screen;
 //! impl Output for Screen {
 //!     fn write(&self, _: OutputStream, bytes: &[u8]) {
 //!         print!("{}", String::from_utf8_lossy(bytes));
+//!     }
+//!     fn log(&self, record: LogRecord<'_>) {
+//!         println!("{record}");
 //!     }
 //! }
 //!
@@ -63,6 +66,7 @@ mod resident;
 mod sandbox;
 mod supervisor;
 mod supply;
+mod surroundings;
 mod ticker;
 mod wasi;
 
@@ -77,4 +81,5 @@ pub use precheck::{Countable, Place};
 pub use program::Program;
 pub use resident::Resident;
 pub use sandbox::{EngineError, Sandbox};
+pub use surroundings::{Asking, Surroundings};
 pub use wasi::{Reader, Writer};

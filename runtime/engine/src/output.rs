@@ -8,17 +8,17 @@ use std::{
     },
 };
 
-use wxec_protocol::OutputStream;
-
-/// What a log record costs beside its text, so that a flood of empty records ends too.
-const RECORD_BYTES: u64 = 16;
+use wxec_protocol::{LogLevel, LogRecord, OutputStream};
 
 /// Takes what guests print and log, while they run.
 ///
 /// Called on the thread that runs the guest, which waits for it: an implementation passes the bytes on and returns.
 pub trait Output: Send + Sync + 'static {
-    /// Takes `bytes` of `stream`: a piece of a text, or one whole record of [`OutputStream::Log`].
+    /// Takes `bytes` of `stream`: a piece of a text.
     fn write(&self, stream: OutputStream, bytes: &[u8]);
+
+    /// Takes what the guest logged.
+    fn log(&self, record: LogRecord<'_>);
 
     /// What to wait for before more is written, if there is too much on its way already. Guests wait for it before they
     /// begin, and at each tick.
@@ -63,15 +63,21 @@ impl Stdio {
         self.print(OutputStream::Stderr, &self.stderr_left, text);
     }
 
-    /// Passes on a log record. From the first one that does not fit, all are dropped.
-    pub(crate) fn log(&self, level: u8, record: &[u8]) {
-        let cost = RECORD_BYTES + record.len() as u64;
-        let left = self.log_left.load(Relaxed).checked_sub(cost);
+    /// Passes on a log record, cut if it is longer than anyone reads. From the first one that does not fit, all are
+    /// dropped.
+    pub(crate) fn log(&self, level: LogLevel, target: &[u8], message: &[u8]) {
+        let (target, message) = (String::from_utf8_lossy(target), String::from_utf8_lossy(message));
+        let record = LogRecord::new(level, &target, &message);
+        let left = self.log_left.load(Relaxed).checked_sub(record.cost());
         self.log_left.store(left.unwrap_or(0), Relaxed);
-        match left {
-            Some(_) => self.output.write(OutputStream::Log(level), record),
-            None => self.count_dropped(record),
-        }
+        let kept = match left {
+            Some(_) => {
+                self.output.log(record);
+                record.message.len()
+            }
+            None => 0,
+        };
+        self.count_dropped(&message.as_bytes()[kept..]);
     }
 
     /// How many bytes were dropped, all streams together.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
-use wxec_protocol::{Fault, OutputStream, abi};
+use wxec_protocol::{Fault, LogRecord, OutputStream, abi};
 
 use crate::{
     call::Request,
@@ -129,4 +129,5 @@ struct Nowhere;
 
 impl Output for Nowhere {
     fn write(&self, _: OutputStream, _: &[u8]) {}
+    fn log(&self, _: LogRecord<'_>) {}
 }

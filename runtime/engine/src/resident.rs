@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Instance, ModuleExport, Store};
-use wxec_protocol::{Fault, OutputStream};
+use wxec_protocol::{Fault, LogRecord, OutputStream};
 
 use crate::{
     call::{self, Request},
@@ -155,8 +155,11 @@ impl Output for Listener {
         match stream {
             OutputStream::Stdout => self.current().stdout(bytes),
             OutputStream::Stderr => self.current().stderr(bytes),
-            OutputStream::Log(level) => self.current().log(level, bytes),
         }
+    }
+
+    fn log(&self, LogRecord { level, target, message, .. }: LogRecord<'_>) {
+        self.current().log(level, target.as_bytes(), message.as_bytes());
     }
 
     fn room(&self) -> Option<Room> {

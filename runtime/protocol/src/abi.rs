@@ -26,6 +26,8 @@
 //! | `net_connect(pointer, length)` | [`NetConnect`] | handle of a stream, [`NetConnected`] |
 //! | `net_lookup(pointer, length)` | [`NetLookup`] | how many there are, [`NetAddresses`] |
 //! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
+//! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
+//! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and an [`AskError`](crate::AskError) |
 
 mod net;
 mod process;
@@ -143,6 +145,23 @@ pub struct HostError {
 
 /// What a capability call returns when the host did not do it. Everything else it returns is not negative.
 pub const REFUSED: i32 = -1;
+
+/// What a guest asks of the import `host_call`, beside the arguments: to call a task of its own module on another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCall {
+    /// Address of the host, as seen from the guest's own.
+    pub address: String,
+    /// Name of the task, such as `words::count`.
+    pub function: String,
+    /// How long the call may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// What `host_call` returns when the task did: the reply is its value.
+pub const CALL_RETURNED: i32 = 0;
+/// What `host_call` returns when there is no value: the reply is an [`AskError`](crate::AskError).
+pub const CALL_FAILED: i32 = 1;
 
 /// One task, as its module describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,11 @@
 //! The other end broke a rule of the protocol: fatal for the session.
 
-use crate::{CallId, Digest, frame::MAX_FRAME_BYTES, stream::StreamId};
+use crate::{
+    CallId, Digest,
+    ask::{AskId, MAX_ASKS},
+    frame::MAX_FRAME_BYTES,
+    stream::StreamId,
+};
 
 /// The other end broke a rule of the protocol. Nothing it says later can be believed, so the session ends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +34,18 @@ pub enum ProtocolError {
     /// A call's number was used before.
     #[error("call {0} was made twice")]
     DuplicateCall(CallId),
+    /// An ask has a number that is not its turn.
+    #[error("ask {0} out of turn")]
+    UnexpectedAsk(AskId),
+    /// An answer to an ask that was never made.
+    #[error("an answer to ask {0}, which was never made")]
+    UnknownAsk(AskId),
+    /// A call has more asks open than it may.
+    #[error("call {0} has more than {MAX_ASKS} asks open")]
+    TooManyAsks(CallId),
+    /// A call asks for a host that it was not granted; its agent should have known.
+    #[error("call {0} asks for a host it was not granted")]
+    HostNotGranted(CallId),
     /// A message about a stream that was never opened, or a new one with a number used before.
     #[error("a message about stream {0}, which was never opened")]
     UnknownStream(StreamId),

@@ -24,28 +24,34 @@ pub mod abi;
 pub mod cbor;
 
 mod agent;
+mod ask;
 mod controller;
 mod digest;
 mod error;
+mod facts;
 mod fault;
 mod frame;
 mod grants;
 mod limits;
 mod message;
 mod outbox;
+mod output;
 mod stream;
 mod target;
 
 pub use agent::{AgentConnection, AgentEvent, MAX_CALLS};
+pub use ask::{Ask, AskError, AskId, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_ASKS, MAX_FUNCTION_BYTES};
 pub use controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use error::ProtocolError;
+pub use facts::{Distro, Facts};
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use grants::{ANY, Grants, Need, PathGrant};
 pub use limits::{LimitKind, Limits};
-pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, OutputStream, Usage};
+pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, Usage};
 pub use outbox::TRANSMIT_BYTES;
+pub use output::{LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream};
 pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 

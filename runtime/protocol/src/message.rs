@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, Fault, Grants, Limits, Target,
+    AskError, AskId, Digest, Fault, Grants, Limits, LogLevel, OutputStream, Target,
     stream::{Command, ProcessStreams, StreamEnd, StreamId},
 };
 
@@ -66,17 +66,6 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Where a guest's output was written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum OutputStream {
-    /// Its standard output.
-    Stdout,
-    /// Its standard error.
-    Stderr,
-    /// Its log, with the record's level: 1 error, 2 warn, 3 info, 4 debug, 5 trace.
-    Log(u8),
-}
-
 /// What a call used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -119,7 +108,7 @@ impl Description {
 
 /// Controller to agent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "they are written and read where they stand, and never kept")]
+#[allow(clippy::large_enum_variant, reason = "they are written and read where they stand, and never kept")]
 pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },
@@ -154,6 +143,8 @@ pub(crate) enum ToAgent<'a> {
     Cancel { id: CallId },
     /// A resident instance is no longer wanted.
     DropInstance { instance: InstanceId },
+    /// What a task returned that a guest called on another host.
+    Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.
     Start { streams: ProcessStreams, command: Command },
     /// The next bytes of a stream.
@@ -201,6 +192,18 @@ pub(crate) enum ToController<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
+    /// A guest logged something.
+    Log { id: CallId, level: LogLevel, target: &'a str, message: &'a str },
+    /// A guest calls a task on another host: call it, and answer. The end of the guest's own call takes it back.
+    Ask {
+        call: CallId,
+        ask: AskId,
+        address: &'a str,
+        function: &'a str,
+        deadline_ms: Option<u64>,
+        #[serde(borrow, with = "serde_bytes")]
+        input: &'a [u8],
+    },
     /// A part of a result that does not fit into `Return`.
     Result {
         id: CallId,
@@ -235,4 +238,10 @@ pub(crate) enum ToController<'a> {
 pub(crate) enum Outcome<'a> {
     Done(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
     Failed(Fault),
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answered<'a> {
+    Done(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
+    Failed(AskError),
 }

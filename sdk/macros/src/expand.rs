@@ -69,12 +69,11 @@ impl Task {
         let about = self.doc.split("\n\n").next().unwrap_or_default();
         quote! {
             #(#cfgs)*
-            #[cfg(not(target_family = "wasm"))]
             impl #ident {
                 #[doc = #summary]
                 ///
                 #[doc = #about]
-                #[allow(dead_code, reason = "a task may have callers in this program only")]
+                #[allow(dead_code, reason = "a task may be called by others only")]
                 #visibility fn on<WxecTarget: ::wxec::CallTarget>(
                     #target: &WxecTarget,
                     #(#parameters),*

@@ -2,6 +2,7 @@
 
 pub use crate::{
     abi::{
+        arguments::Arguments,
         failure::{self, decode_error, describe_error},
         input::Input,
         output::{result, value},

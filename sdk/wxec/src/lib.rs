@@ -138,6 +138,34 @@ pub use wxec_macros::main;
 /// A task may be an `async fn`. In its module it is polled until it is ready, with nothing else to do meanwhile and no
 /// runtime around it: async code that needs tokio's timers or sockets does not work there.
 ///
+/// # Hosts of its own
+///
+/// A task may call tasks of its module on other hosts, if it was granted their addresses, as it would be called itself:
+///
+/// ```no_run
+/// use wxec::{Host, remote};
+///
+/// #[remote]
+/// fn rows(table: &str) -> u64 {
+///     todo!("asks the database on its own machine")
+/// }
+///
+/// /// Runs on a web server, which alone can reach the database.
+/// #[remote(host = "ssh:db1")]
+/// fn orders() -> wxec::Result<u64> {
+///     let db = Host::new("ssh:db1")?;
+///     Ok(rows::on(&db, "orders").wait()?)
+/// }
+///
+/// let web1 = Host::new("ssh:web1")?;
+/// println!("{}", orders::on(&web1).wait()?);
+/// # Ok::<(), wxec::Error>(())
+/// ```
+///
+/// The controller makes that call, over the connection it has: `ssh:db1` is seen from `web1`, and `local:` is `web1`
+/// itself. The task called there is granted nothing and ends with the one that called it; its arguments and its value
+/// may have a megabyte each. Nobody's password is typed for it.
+///
 /// # What cannot be a task
 ///
 /// Methods with `self`, functions with generics or `impl Trait`, and functions that take `&mut` or return a borrow
@@ -145,7 +173,7 @@ pub use wxec_macros::main;
 /// module of the task's name may stand beside it, and documentation links to the function as ``[`count()`]``.
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
-    Digest, Frame, Grants, LimitKind, Limits, Need, OutputStream, PathGrant,
+    Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need, PathGrant,
     abi::{Exit, Function, HostError, Parameter, TaskFailure, Wants},
     cbor,
 };

@@ -8,16 +8,43 @@ pub use wxec_build::{
 };
 pub use wxec_controller::{
     Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ConnectOptions,
-    Description, Engine, Error, Fleet, FleetCall, FleetError, Hop, Host, Instance, MAX_HOPS, Module, ModuleError,
-    Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
+    Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module,
+    ModuleError, Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
     SSH_CONFIG_VARIABLE, SshAddress, Stats, Step, Unreachable, Value, explain, set_progress,
 };
+
+/// The host that the task runs on.
+///
+/// In a module it is the one the task was called on; here it is this machine. A task may also call tasks on hosts of its
+/// own, by the very text that calls them from here: see [`remote`](crate::remote#hosts-of-its-own).
+///
+/// ```
+/// use wxec::remote;
+///
+/// /// Which kernel runs there.
+/// #[remote(facts)]
+/// fn kernel() -> std::io::Result<String> {
+///     Ok(wxec::host::facts()?.kernel)
+/// }
+///
+/// println!("{}", kernel()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub mod host {
+    pub use wxec_protocol::{Distro, Facts};
+
+    /// What the host says of itself. In a module that takes a grant, and without it is an error of the kind
+    /// [`PermissionDenied`](std::io::ErrorKind::PermissionDenied), around a [`HostError`](crate::HostError).
+    pub fn facts() -> std::io::Result<Facts> {
+        Ok(wxec_facts::here())
+    }
+}
 
 pub(crate) mod for_macros {
     pub use wxec_build::Origin;
     pub use wxec_controller::Task;
 
-    pub use super::task::{Arguments, call, origin};
+    pub use super::task::{call, origin};
 }
 
 /// Programs, run where the task runs.

@@ -1,50 +1,9 @@
 //! The stub that `#[remote]` gives a task: what `count::on(&host, …)` does before a call exists.
 
 use wxec_controller::{CallTarget, Task, TaskCall};
-use wxec_protocol::{
-    abi::TaskFailure,
-    cbor::{self, EncodeError},
-};
+use wxec_protocol::{abi::TaskFailure, cbor::EncodeError};
 
-use crate::abi::types::{Argument, ReturnValue};
-
-/// The arguments of a call as they are encoded, one after the other. The first error is kept for the call to report.
-#[derive(Debug)]
-pub struct Arguments(Result<Vec<u8>, EncodeError>);
-
-impl Arguments {
-    /// Begins with the arguments of a task that has `count` parameters.
-    pub fn new(count: usize) -> Self {
-        let mut bytes = Vec::new();
-        cbor::array_head(count, &mut bytes);
-        Self(Ok(bytes))
-    }
-
-    /// Adds an argument.
-    pub fn push<T: Argument + ?Sized>(&mut self, argument: &T) {
-        self.add(|bytes| cbor::encode_into(argument, bytes));
-    }
-
-    /// Adds an argument that is one byte string.
-    pub fn push_bytes(&mut self, argument: &[u8]) {
-        self.add(|bytes| {
-            cbor::bytes_head(argument.len(), bytes);
-            bytes.extend(argument);
-            Ok(())
-        });
-    }
-
-    /// The arguments, if all could be encoded.
-    pub fn finish(self) -> Result<Vec<u8>, EncodeError> {
-        self.0
-    }
-
-    fn add(&mut self, add: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>) {
-        if let Err(error) = self.0.as_mut().map_err(|error| error.clone()).and_then(add) {
-            self.0 = Err(error);
-        }
-    }
-}
+use crate::abi::types::ReturnValue;
 
 /// Builds the call of `task` on `target`.
 pub fn call<W: CallTarget, T: ReturnValue + Send, E: Send + 'static>(
@@ -73,30 +32,3 @@ macro_rules! __wxec_origin {
     };
 }
 pub use __wxec_origin as origin;
-
-#[cfg(test)]
-mod tests {
-    use std::{path::Path, time::SystemTime};
-
-    use super::*;
-
-    #[test]
-    fn arguments_are_an_array() {
-        let mut arguments = Arguments::new(4);
-        arguments.push::<str>("text");
-        arguments.push::<[u8]>(&[1, 2]);
-        arguments.push_bytes(&[1, 2]);
-        arguments.push::<Path>("/etc".as_ref());
-        assert_eq!(arguments.finish().unwrap(), b"\x84\x64text\x82\x01\x02\x42\x01\x02\x64/etc");
-    }
-
-    #[test]
-    fn the_first_error_is_kept() {
-        let before_the_epoch = SystemTime::UNIX_EPOCH - std::time::Duration::from_secs(1);
-        let mut arguments = Arguments::new(2);
-        arguments.push(&before_the_epoch);
-        arguments.push(&1);
-        let error = arguments.finish().unwrap_err().to_string();
-        assert!(error.contains("SystemTime must be later than UNIX_EPOCH"), "{error}");
-    }
-}

@@ -58,6 +58,12 @@ impl Address {
         (!parents.is_empty()).then(|| Self { hops: parents.into() })
     }
 
+    /// Where `hop` leads from there.
+    pub(crate) fn beyond(&self, hop: Hop) -> Result<Self, AddressError> {
+        let hops = self.hops.iter().cloned().chain([hop]).collect();
+        checked(hops).map_err(|reason| AddressError { address: self.to_string(), reason })
+    }
+
     /// The hop that reaches it.
     pub(crate) fn last(&self) -> &Hop {
         self.hops.last().expect("an address has a hop")
@@ -89,6 +95,10 @@ fn parse(text: &str) -> Result<Address, String> {
         hops.push(hop);
         rest = after;
     }
+    checked(hops)
+}
+
+fn checked(hops: Vec<Hop>) -> Result<Address, String> {
     match hops.len() {
         0..=MAX_HOPS => Ok(Address { hops }),
         length => Err(format!(

@@ -14,12 +14,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, ProcessStreams, ProtocolError,
-    STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
+    AskError, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, Fault, LogRecord,
+    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
 };
 
 use super::{
-    Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Shared, Source, StreamCommand,
+    Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Shared, Source, StreamCommand,
     StreamCommands,
 };
 use crate::{
@@ -70,6 +70,8 @@ struct PendingCall {
     module: Digest,
     artifact: Bytes,
     output: Lines,
+    /// The end of the call is the end of what its guest asked for: dropping this takes it back.
+    asks: Option<Asks>,
     reply: oneshot::Sender<Reply>,
 }
 
@@ -218,6 +220,10 @@ impl Driver {
                 self.make_call(*call);
                 ControlFlow::Continue(())
             }
+            Some(Command::Answer { ask, outcome }) => {
+                self.connection.answer(ask, outcome);
+                ControlFlow::Continue(())
+            }
             Some(Command::Cancel { key }) => {
                 if let Some(id) = self.keys.remove(&key) {
                     self.connection.cancel(id);
@@ -273,11 +279,11 @@ impl Driver {
         }
     }
 
-    fn make_call(&mut self, NewCall { key, request, artifact, output, reply }: NewCall) {
+    fn make_call(&mut self, NewCall { key, request, artifact, output, asks, reply }: NewCall) {
         let module = request.module;
         let id = self.connection.call(request);
         self.keys.insert(key, id);
-        self.calls.insert(id, PendingCall { key, module, artifact, output, reply });
+        self.calls.insert(id, PendingCall { key, module, artifact, output, asks, reply });
     }
 
     /// Whether the agent has said goodbye.
@@ -327,6 +333,19 @@ impl Driver {
                 ControllerEvent::Output { id, stream, bytes } => {
                     if let Some(call) = self.calls.get_mut(&id) {
                         call.output.write(stream, &bytes);
+                    }
+                }
+                ControllerEvent::Log { id, level, target, message } => {
+                    if let Some(call) = self.calls.get(&id) {
+                        call.output.log(LogRecord::new(level, &target, &message));
+                    }
+                }
+                ControllerEvent::Ask { call, ask, question } => {
+                    let asks = self.calls.get(&call).and_then(|call| call.asks.as_ref());
+                    let asked = Asked { ask, question, commands: self.commands.clone() };
+                    if asks.is_none_or(|asks| asks.send(asked).is_err()) {
+                        let nobody = Fault::Agent("only tasks may call tasks on other hosts".into());
+                        self.connection.answer(ask, Err(AskError::Fault(nobody)));
                     }
                 }
                 ControllerEvent::Returned { id, outcome, usage } => {

@@ -16,8 +16,8 @@ use tokio::{
     sync::{OnceCell, mpsc, oneshot},
 };
 use wxec_protocol::{
-    CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description, Digest, Fault,
-    InstanceId, Platform, ProcessStreams, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
+    Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description,
+    Digest, Fault, InstanceId, Platform, ProcessStreams, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
 };
 
 use self::driver::Driver;
@@ -51,6 +51,10 @@ struct Shared {
 
 enum Command {
     Call(Box<NewCall>),
+    Answer {
+        ask: AskId,
+        outcome: Result<Bytes, AskError>,
+    },
     Run {
         call: Box<NewCall>,
         command: ProgramCommand,
@@ -155,6 +159,7 @@ struct NewCall {
     request: CallRequest,
     artifact: Bytes,
     output: Lines,
+    asks: Option<Asks>,
     reply: oneshot::Sender<Reply>,
 }
 
@@ -171,6 +176,24 @@ pub(crate) struct RunningProgram {
     pub(crate) writer: StreamWriter,
     pub(crate) stderr: StreamReader,
 }
+
+/// A task that the guest of a call calls on another host, and the way back for what becomes of it.
+pub(crate) struct Asked {
+    ask: AskId,
+    pub(crate) question: Ask,
+    commands: mpsc::WeakUnboundedSender<Command>,
+}
+
+impl Asked {
+    pub(crate) fn answer(self, outcome: Result<Bytes, AskError>) {
+        if let Some(commands) = self.commands.upgrade() {
+            let _ = commands.send(Command::Answer { ask: self.ask, outcome });
+        }
+    }
+}
+
+/// Who makes the calls that the guest of a call asks for.
+pub(crate) type Asks = mpsc::UnboundedSender<Asked>;
 
 /// How a call ended.
 pub(crate) type Reply = Result<(Result<Bytes, Fault>, Usage), Loss>;
@@ -221,17 +244,24 @@ impl Session {
         self.shared.fuel.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn call(&self, artifact: &Artifact, call: CallRequest, output: Lines) -> OpenCall {
-        let (call, open) = self.new_call(artifact, call, output);
+    /// Makes a call; what its guest asks for goes to `asks`.
+    pub(crate) fn call(&self, artifact: &Artifact, call: CallRequest, output: Lines, asks: Option<Asks>) -> OpenCall {
+        let (call, open) = self.new_call(artifact, call, output, asks);
         // A driver that is gone drops the message, and with it the sender of the reply: the call is lost.
         let _ = self.commands.send(Command::Call(call));
         open
     }
 
-    fn new_call(&self, artifact: &Artifact, call: CallRequest, output: Lines) -> (Box<NewCall>, OpenCall) {
+    fn new_call(
+        &self,
+        artifact: &Artifact,
+        call: CallRequest,
+        output: Lines,
+        asks: Option<Asks>,
+    ) -> (Box<NewCall>, OpenCall) {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         let (reply, receiver) = oneshot::channel();
-        let call = NewCall { key, request: call, artifact: artifact.bytes.clone(), output, reply };
+        let call = NewCall { key, request: call, artifact: artifact.bytes.clone(), output, asks, reply };
         (Box::new(call), OpenCall { reply: receiver, cancel: Some((key, self.commands.clone())) })
     }
 
@@ -243,7 +273,7 @@ impl Session {
         command: ProgramCommand,
         output: Lines,
     ) -> Result<RunningProgram, SessionEnded> {
-        let (call, open) = self.new_call(artifact, call, output);
+        let (call, open) = self.new_call(artifact, call, output, None);
         let (started, streams) = oneshot::channel();
         let _ = self.commands.send(Command::Run { call, command, started });
         let (reader, writer, stderr) = streams.await.map_err(|_| SessionEnded)?;

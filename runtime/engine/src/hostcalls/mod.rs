@@ -4,6 +4,7 @@
 //! imports by which a guest asks for more are listed in [`wxec_protocol::abi`]; [`reply`] says how they answer. Those
 //! that wait are async, so that dropping a call ends the wait.
 
+mod host;
 mod net;
 mod process;
 mod reply;
@@ -14,7 +15,7 @@ use std::ops::Range;
 
 use wasmtime::{Caller, Extern, Linker, Result, format_err};
 use wxec_protocol::{
-    MAX_FRAME_BYTES,
+    LogLevel, MAX_FRAME_BYTES,
     abi::{self, Panic},
     cbor,
 };
@@ -36,8 +37,10 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "output_write", output_write)?;
     linker.func_wrap(abi::IMPORTS, "error_write", error_write)?;
     linker.func_wrap(abi::IMPORTS, "log", log)?;
+    linker.func_wrap(abi::IMPORTS, "log_record", log_record)?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
+    host::link(linker)?;
     reply::link(linker)?;
     process::link(linker)?;
     streams::link(linker)?;
@@ -70,11 +73,23 @@ fn error_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Resu
     Ok(guest.error.append(bytes, MAX_ERROR_BYTES)?)
 }
 
-fn log(mut caller: Caller<'_, Guest>, level: i32, pointer: u32, length: u32) -> Result<()> {
+fn log(caller: Caller<'_, Guest>, level: i32, pointer: u32, length: u32) -> Result<()> {
+    log_record(caller, level, 0, 0, pointer, length)
+}
+
+/// As `log`, with what the record is about.
+fn log_record(
+    mut caller: Caller<'_, Guest>,
+    level: i32,
+    target_pointer: u32,
+    target_length: u32,
+    pointer: u32,
+    length: u32,
+) -> Result<()> {
     let (memory, guest) = memory(&mut caller)?;
-    let record = &memory[range(memory, pointer, length)?];
-    let level = u8::try_from(level.clamp(1, 5))?;
-    guest.stdio.log(level, record);
+    let target = &memory[range(memory, target_pointer, target_length)?];
+    let message = &memory[range(memory, pointer, length)?];
+    guest.stdio.log(LogLevel::nearest(level), target, message);
     Ok(())
 }
 

@@ -117,6 +117,9 @@ async fn a_panic_of_the_host_ends_one_call() {
         fn write(&self, _: wxec_protocol::OutputStream, _: &[u8]) {
             panic!("no paper");
         }
+        fn log(&self, _: wxec_protocol::LogRecord<'_>) {
+            panic!("no paper");
+        }
     }
     let fixture = Fixture::new(
         r#"(func (export "wx1_log") (result i32) (call $log (i32.const 1) (i32.const 0) (i32.const 1)) (i32.const 0))"#,

@@ -14,6 +14,8 @@ mod endings;
 mod faults;
 /// Files, the clock and random numbers: what is granted can be reached, and nothing else.
 mod files;
+/// What guests learn of their host, and tasks they call on others.
+mod hosts;
 /// Kinds of code and memory: all give the same results, and none is taken for another.
 mod kinds;
 /// Limits on memory, tables, stack and output.
@@ -35,7 +37,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact, compile};
-use wxec_protocol::{Digest, Fault, Limits, OutputStream, Target};
+use wxec_protocol::{Digest, Fault, Limits, LogLevel, LogRecord, OutputStream, Target};
 
 /// Every import the tests' guests use, and their memory.
 const PRELUDE: &str = r#"
@@ -44,6 +46,7 @@ const PRELUDE: &str = r#"
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (import "wxec_v1" "error_write" (func $error_write (param i32 i32)))
     (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
+    (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
     (import "wxec_v1" "panic" (func $panic (param i32 i32)))
     (import "wxec_v1" "cancelled" (func $cancelled (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -95,11 +98,33 @@ impl Fixture {
 
 /// Keeps what guests print and log.
 #[derive(Default)]
-struct Recorder(Mutex<Vec<(OutputStream, Vec<u8>)>>);
+struct Recorder(Mutex<Vec<Written>>);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Written {
+    Printed(OutputStream, Vec<u8>),
+    Logged(LogLevel, String, String),
+}
+
+impl Recorder {
+    /// What was printed, without what was logged.
+    fn printed(&self) -> Vec<(OutputStream, Vec<u8>)> {
+        let written = self.0.lock().unwrap();
+        let printed = written.iter().filter_map(|written| match written {
+            Written::Printed(stream, bytes) => Some((*stream, bytes.clone())),
+            Written::Logged(..) => None,
+        });
+        printed.collect()
+    }
+}
 
 impl Output for Recorder {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
-        self.0.lock().unwrap().push((stream, bytes.to_vec()));
+        self.0.lock().unwrap().push(Written::Printed(stream, bytes.to_vec()));
+    }
+
+    fn log(&self, record: LogRecord<'_>) {
+        self.0.lock().unwrap().push(Written::Logged(record.level, record.target.into(), record.message.into()));
     }
 }
 

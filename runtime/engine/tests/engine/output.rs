@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use wxec_protocol::{Limits, OutputStream, Usage};
+use wxec_protocol::{Limits, LogLevel, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream, Usage};
 
-use crate::{Fixture, Recorder};
+use crate::{Fixture, Recorder, Written};
 
 /// Tasks that log and print: their input, nothing at several levels, nothing very often.
 const PRINT: &str = r#"
@@ -25,9 +25,18 @@ const PRINT: &str = r#"
             (call $log (i32.const 1) (i32.const 0) (i32.const 0))
             (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 10000)))
         end
+        (i32.const 0))
+    (func (export "wx1_record") (result i32)
+        (drop (call $input_read (i32.const 0) (i32.const 1024) (call $input_len)))
+        (call $log_record (i32.const 4) (i32.const 1024) (i32.const 5) (i32.const 1029) (i32.sub (call $input_len) (i32.const 5)))
+        (i32.const 0))
+    (func (export "wx1_long_record") (result i32)
+        (drop (memory.grow (i32.const 1)))
+        (memory.fill (i32.const 0) (i32.const 97) (i32.const 100000))
+        (call $log_record (i32.const 4) (i32.const 0) (i32.const 1000) (i32.const 0) (i32.const 100000))
         (i32.const 0))"#;
 
-async fn print(fixture: &Fixture, function: &str, input: &[u8]) -> (Vec<(OutputStream, Vec<u8>)>, Usage) {
+async fn print(fixture: &Fixture, function: &str, input: &[u8]) -> (Vec<Written>, Usage) {
     let recorder = Arc::<Recorder>::default();
     let completion = fixture.start(function, input, recorder.clone()).await;
     assert!(completion.outcome.is_ok(), "{completion:?}");
@@ -37,8 +46,9 @@ async fn print(fixture: &Fixture, function: &str, input: &[u8]) -> (Vec<(OutputS
 #[tokio::test]
 async fn prints_and_logs_are_forwarded_as_they_are() {
     let (written, usage) = print(&Fixture::new(PRINT), "print", b"hello\n\xff").await;
-    let streams = [OutputStream::Log(2), OutputStream::Stdout, OutputStream::Stderr];
-    assert_eq!(written, streams.map(|stream| (stream, b"hello\n\xff".to_vec())));
+    let printed = |stream| Written::Printed(stream, b"hello\n\xff".to_vec());
+    let logged = Written::Logged(LogLevel::Warn, String::new(), "hello\n\u{fffd}".into());
+    assert_eq!(written, [logged, printed(OutputStream::Stdout), printed(OutputStream::Stderr)]);
     assert_eq!(usage.dropped_bytes, 0);
 }
 
@@ -49,18 +59,38 @@ async fn each_stream_keeps_its_limit_and_the_rest_is_counted() {
     let (written, usage) = print(&fixture, "print", &text).await;
 
     let kept = |wanted| -> Vec<u8> {
-        written.iter().filter(|(stream, _)| *stream == wanted).flat_map(|(_, bytes)| bytes.clone()).collect()
+        let printed = written.iter().map(|written| match written {
+            Written::Printed(stream, bytes) if *stream == wanted => bytes.clone(),
+            Written::Printed(..) => Vec::new(),
+            Written::Logged(..) => panic!("a record is kept whole or not at all: {written:?}"),
+        });
+        printed.collect::<Vec<_>>().concat()
     };
     assert_eq!(kept(OutputStream::Stdout), text[..10_000]);
     assert_eq!(kept(OutputStream::Stderr), text[..10_000]);
-    assert_eq!(kept(OutputStream::Log(2)), b"", "a record is kept whole or not at all");
-    assert_eq!(usage.dropped_bytes, 2_000 + 2_000 + 12_000);
+    let lossy = String::from_utf8_lossy(&text).len() as u64;
+    assert_eq!(usage.dropped_bytes, 2_000 + 2_000 + lossy);
 }
 
 #[tokio::test]
 async fn levels_are_those_there_are() {
     let (written, _) = print(&Fixture::new(PRINT), "levels", b"").await;
-    assert_eq!(written, [1, 3, 5].map(|level| (OutputStream::Log(level), vec![])));
+    let empty = |level| Written::Logged(level, String::new(), String::new());
+    assert_eq!(written, [LogLevel::Error, LogLevel::Info, LogLevel::Trace].map(empty));
+}
+
+#[tokio::test]
+async fn records_say_what_they_are_about() {
+    let (written, _) = print(&Fixture::new(PRINT), "record", b"wordsfew of them").await;
+    assert_eq!(written, [Written::Logged(LogLevel::Debug, "words".into(), "few of them".into())]);
+}
+
+#[tokio::test]
+async fn records_are_cut_to_what_people_read() {
+    let (written, usage) = print(&Fixture::new(PRINT), "long_record", b"").await;
+    let [Written::Logged(_, target, message)] = &*written else { panic!("one record: {written:?}") };
+    assert_eq!((target.len(), message.len()), (MAX_TARGET_BYTES, MAX_MESSAGE_BYTES));
+    assert_eq!(usage.dropped_bytes, 100_000 - MAX_MESSAGE_BYTES as u64);
 }
 
 #[tokio::test]

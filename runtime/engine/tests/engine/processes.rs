@@ -155,7 +155,7 @@ async fn output_that_is_the_calls_own_arrives_before_the_end_is_told() {
     let steps = [printing("echo out; echo err >&2; seq 1 20000"), wait(1)];
     let completion = shell().start(&steps, recorder.clone()).await;
     assert_eq!(answers(&completion.outcome.unwrap())[1].reply::<ProcessEnd>(), EXITED(0));
-    let written = std::mem::take(&mut *recorder.0.lock().unwrap());
+    let written = recorder.printed();
     let of = |wanted| -> Vec<u8> {
         written.iter().filter(|(stream, _)| *stream == wanted).flat_map(|(_, bytes)| bytes.clone()).collect()
     };
@@ -171,7 +171,7 @@ async fn output_that_is_the_calls_own_has_the_calls_limit() {
     let recorder = Arc::<Recorder>::default();
     let completion = scripted.start(&[printing("yes"), wait(1)], recorder.clone()).await;
     assert_eq!(completion.outcome, Err(Fault::Deadline { after_ms: 300 }));
-    let written: usize = recorder.0.lock().unwrap().iter().map(|(_, bytes)| bytes.len()).sum();
+    let written: usize = recorder.printed().iter().map(|(_, bytes)| bytes.len()).sum();
     assert_eq!(written, 1000);
     assert!(completion.usage.dropped_bytes > 1000);
 }

@@ -5,9 +5,9 @@ use std::{
 
 use bytes::Bytes;
 use wxec_engine::{Completion, Request, Resident, Sandbox};
-use wxec_protocol::{Fault, LimitKind, Limits, OutputStream};
+use wxec_protocol::{Fault, LimitKind, Limits, LogLevel};
 
-use crate::{Fixture, Recorder};
+use crate::{Fixture, Recorder, Written};
 
 /// Counts its calls in memory, and ends in several ways.
 const COUNTER: &str = r#"
@@ -75,11 +75,11 @@ async fn an_instance_keeps_its_memory_and_is_initialized_once() {
 async fn each_call_of_an_instance_has_its_own_output_and_limits_on_it() {
     let instance = instance();
     let limits = Limits { stdio_bytes: 20, output_bytes: 5, ..Limits::default() };
-    for text in [b"one", b"two"] {
+    for text in ["one", "two"] {
         let recorder = Arc::<Recorder>::default();
-        let completion = instance.start("count", text, limits.clone(), recorder.clone()).await;
+        let completion = instance.start("count", text.as_bytes(), limits.clone(), recorder.clone()).await;
         assert!(completion.outcome.is_ok(), "{completion:?}");
-        assert_eq!(*recorder.0.lock().unwrap(), [(OutputStream::Log(3), text.to_vec())]);
+        assert_eq!(*recorder.0.lock().unwrap(), [Written::Logged(LogLevel::Info, String::new(), text.into())]);
     }
     let long = instance.start("count", b"long", limits, Arc::default()).await;
     assert_eq!(long.outcome, Err(Fault::Limit { which: LimitKind::Output, limit: 5, asked: 6 }));

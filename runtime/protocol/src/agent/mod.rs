@@ -7,11 +7,12 @@ use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, OutputStream, ProtocolError, Target,
-    Usage,
+    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, LogRecord, OutputStream, ProtocolError,
+    Target, Usage,
+    ask::{Ask, AskError, AskId, MAX_ASKS},
     digest::Hasher,
     frame::{self, CHUNK_BYTES, Splitter},
-    message::{MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
+    message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
     outbox::{Outbox, Part},
     stream::{Command, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams},
 };
@@ -21,8 +22,8 @@ pub const MAX_CALLS: usize = 10_000;
 
 /// Protocol state of the agent's end.
 ///
-/// - Commands queue bytes: [`need`](Self::need), [`output`](Self::output), [`finish`](Self::finish),
-///   [`close`](Self::close); for streams [`send`](Self::send), [`taken`](Self::taken),
+/// - Commands queue bytes: [`need`](Self::need), [`output`](Self::output), [`log`](Self::log), [`ask`](Self::ask),
+///   [`finish`](Self::finish), [`close`](Self::close); for streams [`send`](Self::send), [`taken`](Self::taken),
 ///   [`finish_stream`](Self::finish_stream), [`end_stream`](Self::end_stream).
 /// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
@@ -39,6 +40,9 @@ pub struct AgentConnection {
     inputs: u64,
     /// Calls whose input is still arriving.
     arriving: HashMap<CallId, ArrivingCall>,
+    /// Asks not yet answered, and the calls whose guests wait for them.
+    asks: HashMap<AskId, CallId>,
+    next_ask: u64,
     /// Artifacts asked for.
     modules: HashMap<Digest, ArrivingBlob>,
     /// Artifacts that are here, but nobody was told yet.
@@ -84,7 +88,7 @@ struct ArrivingBlob {
 
 /// What the controller said.
 #[derive(Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "most are calls")]
+#[allow(clippy::large_enum_variant, reason = "most are calls; where pointers are short it is none")]
 #[non_exhaustive]
 pub enum AgentEvent {
     /// A call to run. It stays open until [`AgentConnection::finish`].
@@ -133,6 +137,13 @@ pub enum AgentEvent {
     DropInstance {
         /// Which instance.
         instance: InstanceId,
+    },
+    /// What became of an ask, whose call is open still.
+    Answer {
+        /// Which ask.
+        ask: AskId,
+        /// The encoded value of the task that was called, or why there is none.
+        outcome: Result<Bytes, AskError>,
     },
     /// A process to start. Its streams stay open until [`AgentConnection::end_stream`].
     Start {
@@ -204,6 +215,8 @@ impl AgentConnection {
             inputs_limit: u64::MAX,
             inputs: 0,
             arriving: HashMap::new(),
+            asks: HashMap::new(),
+            next_ask: 0,
             modules: HashMap::new(),
             arrived: HashSet::new(),
             damaged: HashSet::new(),
@@ -239,9 +252,34 @@ impl AgentConnection {
         }
     }
 
+    /// Tells what the guest of an open call logged.
+    pub fn log(&mut self, id: CallId, LogRecord { level, target, message }: LogRecord<'_>) {
+        if self.open.contains_key(&id) {
+            self.outbox.say(&ToController::Log { id, level, target, message });
+        }
+    }
+
+    /// Asks the controller to call a task on another host, for the guest of an open call. [`AgentEvent::Answer`] answers,
+    /// unless the call ends before. Returns nothing if the call has ended, or this is more than it may ask.
+    pub fn ask(&mut self, call: CallId, question: &Ask) -> Option<AskId> {
+        let others = self.asks.values().filter(|asking| **asking == call).count();
+        if !self.open.contains_key(&call) || others >= MAX_ASKS || !question.fits() {
+            return None;
+        }
+        let ask = AskId(self.next_ask);
+        self.next_ask += 1;
+        self.asks.insert(ask, call);
+        let Ask { address, function, input, deadline_ms } = question;
+        self.outbox.say(&ToController::Ask { call, ask, address, function, deadline_ms: *deadline_ms, input });
+        Some(ask)
+    }
+
     /// Ends an open call, and its streams once all that was sent on them is on its way. Harmless if it has ended.
     pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
         let Some(call) = self.open.remove(&id) else { return };
+        if !self.asks.is_empty() {
+            self.asks.retain(|_, call| *call != id);
+        }
         self.inputs -= call.input_length;
         for id in call.streams.iter().flat_map(ProcessStreams::ids) {
             self.end_stream(id, StreamEnd::Closed);
@@ -329,6 +367,7 @@ impl AgentConnection {
             ToAgent::Cancel { id } if self.open.contains_key(&id) => self.events.push_back(AgentEvent::Cancel { id }),
             ToAgent::Cancel { id } => self.stop_returning(id),
             ToAgent::DropInstance { instance } => self.events.push_back(AgentEvent::DropInstance { instance }),
+            ToAgent::Answer { ask, outcome } => self.handle_answer(ask, outcome)?,
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
             ToAgent::Data { id, bytes } => {
                 if self.streams.receive(id, bytes.len() as u64)? {
@@ -366,6 +405,20 @@ impl AgentConnection {
             ToAgent::Ping => self.outbox.say(&ToController::Pong),
             ToAgent::Bye => self.events.push_back(AgentEvent::Closing),
         }
+        Ok(())
+    }
+
+    fn handle_answer(&mut self, ask: AskId, outcome: Answered<'_>) -> Result<(), ProtocolError> {
+        if self.asks.remove(&ask).is_some() {
+            let outcome = match outcome {
+                Answered::Done(value) => Ok(Bytes::copy_from_slice(value)),
+                Answered::Failed(error) => Err(error),
+            };
+            self.events.push_back(AgentEvent::Answer { ask, outcome });
+        } else if ask.0 >= self.next_ask {
+            return Err(ProtocolError::UnknownAsk(ask));
+        }
+        // Else the call that asked has ended while the answer was on its way.
         Ok(())
     }
 

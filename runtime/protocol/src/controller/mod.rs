@@ -1,5 +1,6 @@
 //! The controller's end of a conversation.
 
+mod asks;
 mod streams;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -7,8 +8,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, OutputStream, ProtocolError, Target,
-    Usage,
+    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, LogLevel, LogRecord, OutputStream,
+    ProtocolError, Target, Usage,
+    ask::{Ask, AskId},
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
     outbox::{Outbox, Part, Piece},
@@ -22,7 +24,7 @@ const SPARE_ASKS: usize = 2;
 /// Protocol state of the controller's end.
 ///
 /// - Commands queue bytes: [`call`](Self::call), [`cancel`](Self::cancel), [`provide`](Self::provide),
-///   [`refuse`](Self::refuse), [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
+///   [`refuse`](Self::refuse), [`answer`](Self::answer), [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
 ///   [`send`](Self::send), [`finish_stream`](Self::finish_stream), [`close_stream`](Self::close_stream) and more.
 /// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
@@ -35,6 +37,9 @@ pub struct ControllerConnection {
     next_call: u64,
     calls: HashMap<CallId, OpenCall>,
     asks: HashMap<Digest, usize>,
+    /// Tasks that guests called on other hosts, and which calls are theirs.
+    host_asks: HashMap<AskId, CallId>,
+    next_host_ask: u64,
     /// Artifacts the agent has ever asked for.
     asked: HashSet<Digest>,
     streams: Streams,
@@ -63,7 +68,8 @@ struct OpenCall {
     output_bytes: u64,
     stdio_bytes: u64,
     result: Vec<u8>,
-    /// Received on stdout, stderr and the log.
+    grants: Grants,
+    /// By [`Received`].
     received: [u64; 3],
     cancelled: bool,
 }
@@ -124,6 +130,27 @@ pub enum ControllerEvent {
         stream: OutputStream,
         /// What it wrote, at most [`CHUNK_BYTES`].
         bytes: Bytes,
+    },
+    /// The guest of an open call logged something.
+    Log {
+        /// The call.
+        id: CallId,
+        /// How much it matters.
+        level: LogLevel,
+        /// What it is about.
+        target: String,
+        /// What it says.
+        message: String,
+    },
+    /// The guest of an open call, which was granted that host, calls a task there: answer with
+    /// [`ControllerConnection::answer`], unless the call ends before.
+    Ask {
+        /// The guest's own call.
+        call: CallId,
+        /// The number to answer to.
+        ask: AskId,
+        /// What to call.
+        question: Ask,
     },
     /// A call ended. Cancelled calls say nothing.
     Returned {
@@ -209,6 +236,8 @@ impl ControllerConnection {
             next_call: 0,
             calls: HashMap::new(),
             asks: HashMap::new(),
+            host_asks: HashMap::new(),
+            next_host_ask: 0,
             asked: HashSet::new(),
             streams: Streams::default(),
             blobs: HashSet::new(),
@@ -231,6 +260,7 @@ impl ControllerConnection {
                 output_bytes: request.limits.output_bytes,
                 stdio_bytes: request.limits.stdio_bytes,
                 result: Vec::new(),
+                grants: request.grants.clone(),
                 received: [0; 3],
                 cancelled: false,
             },
@@ -258,6 +288,7 @@ impl ControllerConnection {
         {
             call.cancelled = true;
             call.result = Vec::new();
+            self.host_asks.retain(|_, call| *call != id);
             self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
             self.outbox.say(&ToAgent::Cancel { id });
         }
@@ -357,6 +388,14 @@ impl ControllerConnection {
             }
             ToController::Need { module } => self.handle_need(module)?,
             ToController::Output { id, stream, bytes } => self.handle_output(id, stream, bytes)?,
+            ToController::Log { id, level, target, message } => {
+                self.handle_log(id, LogRecord { level, target, message })?;
+            }
+            ToController::Ask { call, ask, address, function, deadline_ms, input } => {
+                let input = Bytes::copy_from_slice(input);
+                let question = Ask { address: address.into(), function: function.into(), input, deadline_ms };
+                self.handle_ask(call, ask, question)?;
+            }
             ToController::Result { id, bytes } => self.open_call(id)?.receive(bytes)?,
             ToController::Return { id, outcome, usage } => self.handle_return(id, outcome, usage)?,
             ToController::Data { id, bytes } => {
@@ -421,14 +460,10 @@ impl ControllerConnection {
     fn handle_output(&mut self, id: CallId, stream: OutputStream, bytes: &[u8]) -> Result<(), ProtocolError> {
         let call = self.open_call(id)?;
         let received = match stream {
-            OutputStream::Stdout => &mut call.received[0],
-            OutputStream::Stderr => &mut call.received[1],
-            OutputStream::Log(_) => &mut call.received[2],
+            OutputStream::Stdout => Received::Stdout,
+            OutputStream::Stderr => Received::Stderr,
         };
-        *received += bytes.len() as u64;
-        if *received > call.stdio_bytes {
-            return Err(ProtocolError::TooLong { what: "a guest's output", limit: call.stdio_bytes });
-        }
+        call.count(received, bytes.len() as u64)?;
         if !call.cancelled {
             let bytes = Bytes::copy_from_slice(bytes);
             self.events.push_back(ControllerEvent::Output { id, stream, bytes });
@@ -436,9 +471,23 @@ impl ControllerConnection {
         Ok(())
     }
 
+    fn handle_log(&mut self, id: CallId, record: LogRecord<'_>) -> Result<(), ProtocolError> {
+        let call = self.open_call(id)?;
+        call.count(Received::Log, record.cost())?;
+        if !call.cancelled {
+            let LogRecord { level, target, message } = record;
+            let (target, message) = (target.into(), message.into());
+            self.events.push_back(ControllerEvent::Log { id, level, target, message });
+        }
+        Ok(())
+    }
+
     fn handle_return(&mut self, id: CallId, outcome: Outcome<'_>, usage: Usage) -> Result<(), ProtocolError> {
         let mut call = self.calls.remove(&id).ok_or(ProtocolError::UnknownCall(id))?;
         self.asks.remove(&call.module);
+        if !self.host_asks.is_empty() {
+            self.host_asks.retain(|_, call| *call != id);
+        }
         self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
         let outcome = match outcome {
             Outcome::Done(last) => {
@@ -488,7 +537,25 @@ fn write_part(upload: &Upload, part: Part, wire: &mut Vec<u8>, traffic: &mut Tra
     None
 }
 
+/// What a guest's output is counted as.
+#[derive(Debug, Clone, Copy)]
+enum Received {
+    Stdout,
+    Stderr,
+    Log,
+}
+
 impl OpenCall {
+    /// Counts output, of which the agent drops what is too much.
+    fn count(&mut self, what: Received, bytes: u64) -> Result<(), ProtocolError> {
+        let received = &mut self.received[what as usize];
+        *received += bytes;
+        if *received > self.stdio_bytes {
+            return Err(ProtocolError::TooLong { what: "a guest's output", limit: self.stdio_bytes });
+        }
+        Ok(())
+    }
+
     /// Adds a part of the result; of a cancelled call nothing is kept.
     fn receive(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         if (self.result.len() + part.len()) as u64 > self.output_bytes {

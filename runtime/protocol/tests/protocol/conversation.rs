@@ -2,8 +2,8 @@
 
 use wxec_protocol::{
     AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Entry,
-    Fault, Frame, Grants, InstanceId, LimitKind, Limits, MAX_CALLS, Memory, OutputStream, Platform, StreamEnd, Target,
-    Usage, abi::Panic,
+    Fault, Frame, Grants, InstanceId, LimitKind, Limits, LogLevel, LogRecord, MAX_CALLS, MAX_MESSAGE_BYTES,
+    MAX_TARGET_BYTES, Memory, OutputStream, Platform, StreamEnd, Target, Usage, abi::Panic,
 };
 
 use crate::{
@@ -315,7 +315,7 @@ fn output_arrives_in_order_and_before_the_return() {
     let mut pair = Pair::new();
     for value in [long(1), long(CHUNK_BYTES + 1)] {
         let id = pair.running(request("f", "1"));
-        let streams = [OutputStream::Stdout, OutputStream::Stderr, OutputStream::Log(2), OutputStream::Stdout];
+        let streams = [OutputStream::Stdout, OutputStream::Stderr, OutputStream::Stdout];
         for stream in streams {
             pair.agent.output(id, stream, b"line\n");
         }
@@ -326,6 +326,32 @@ fn output_arrives_in_order_and_before_the_return() {
         expected.push(returned(id, value));
         assert_eq!(pair.controller_events(), expected);
     }
+}
+
+#[test]
+fn log_records_arrive_between_what_is_printed() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    let stream = OutputStream::Stdout;
+    pair.agent.output(id, stream, b"before");
+    pair.agent.log(id, LogRecord::new(LogLevel::Warn, "words::stats", "few words"));
+    pair.agent.output(id, stream, b"after");
+    pair.agent.finish(id, Ok("2".into()), USAGE);
+    pair.agent.log(id, LogRecord::new(LogLevel::Warn, "words::stats", "too late"));
+
+    let printed = |bytes: &'static str| ControllerEvent::Output { id, stream, bytes: bytes.into() };
+    let (level, target, message) = (LogLevel::Warn, "words::stats".into(), "few words".into());
+    let logged = ControllerEvent::Log { id, level, target, message };
+    assert_eq!(pair.controller_events(), [printed("before"), logged, printed("after"), returned(id, "2")]);
+}
+
+#[test]
+fn a_log_record_is_cut_to_what_people_read() {
+    let (target, message) = ("é".repeat(1000), "é".repeat(100_000));
+    let record = LogRecord::new(LogLevel::Trace, &target, &message);
+    assert_eq!((record.target.len(), record.message.len()), (MAX_TARGET_BYTES, MAX_MESSAGE_BYTES));
+    assert_eq!(LogRecord::new(LogLevel::nearest(0), "", "a b").to_string(), "ERROR a b");
+    assert_eq!(LogRecord::new(LogLevel::nearest(9), "words", "a b").to_string(), "TRACE words: a b");
 }
 
 #[test]
@@ -484,7 +510,8 @@ fn everything(mut pair: Pair) -> (Vec<AgentEvent>, Vec<ControllerEvent>) {
     pair.controller.ping();
     heard.extend(pair.agent_events());
     pair.agent.finish(unwanted, Err(Fault::Cancelled), USAGE);
-    pair.agent.output(empty, OutputStream::Log(1), &long(70_000));
+    pair.agent.log(empty, LogRecord::new(LogLevel::Error, "t", &"x".repeat(60_000)));
+    pair.agent.output(empty, OutputStream::Stdout, &long(70_000));
     pair.agent.finish(empty, Ok("".into()), USAGE);
     pair.agent.finish(long_call, Ok(long(150_001)), USAGE);
     pair.controller.close();
@@ -497,7 +524,7 @@ fn everything(mut pair: Pair) -> (Vec<AgentEvent>, Vec<ControllerEvent>) {
 #[test]
 fn bytes_may_be_cut_anywhere() {
     let whole = everything(Pair::new());
-    assert_eq!((whole.0.len(), whole.1.len()), (6, 7), "{whole:?}");
+    assert_eq!((whole.0.len(), whole.1.len()), (6, 8), "{whole:?}");
     for part_bytes in [1, 2, 3, 4, 5, 7, 64, 1021, CHUNK_BYTES, CHUNK_BYTES + 1] {
         assert!(everything(Pair::carrying_parts_of(part_bytes)) == whole, "parts of {part_bytes} bytes");
     }

@@ -9,15 +9,16 @@ use allocation_counter::measure;
 use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use wxec_protocol::{
-    AgentConnection, AgentEvent, BUILD, Command, ControllerConnection, ControllerEvent, Description, Digest, Entry,
-    Fault, Grants, Limits, OutputStream, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target, Usage,
+    AgentConnection, AgentEvent, AskError, BUILD, CallRequest, Command, ControllerConnection, ControllerEvent,
+    Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProtocolError, STREAM_WINDOW_BYTES,
+    StreamEnd, Target, Usage,
     abi::{self, Function, Parameter, RecordError, Wants},
     cbor::{self, DecodeError, Items},
 };
 
 use crate::{
     pair::{ARTIFACT, command, request},
-    wire::{Outcome, Streams, ToAgent, ToController, frame, raw_frame},
+    wire::{Answered, Outcome, Streams, ToAgent, ToController, frame, raw_frame},
 };
 
 /// Calls a controller has open, and streams, and as many beyond them that a peer may speak of.
@@ -27,7 +28,8 @@ const OPEN: u64 = 3;
 /// `wire`.
 fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<ProtocolError>) {
     let mut controller = ControllerConnection::new();
-    (0..OPEN).for_each(|_| _ = controller.call(request("f", "1")));
+    let request = || CallRequest { grants: Grants::none().host("db"), ..request("f", "1") };
+    (0..OPEN).for_each(|_| _ = controller.call(request()));
     let streams = controller.start(command(&["cat"]), true);
     controller.send(streams.stdio, b"in".as_slice().into());
     controller.ask_blob(Digest::of(ARTIFACT));
@@ -108,6 +110,20 @@ fn descriptions() -> impl Strategy<Value = Description> {
     })
 }
 
+fn ask_errors() -> impl Strategy<Value = AskError> {
+    prop_oneof![
+        Just(AskError::Fault(Fault::Cancelled)),
+        ".{0,9}".prop_map(AskError::Address),
+        ".{0,9}".prop_map(AskError::Lost),
+        (".{0,9}", any::<Option<String>>()).prop_map(|(text, hint)| AskError::Unreachable {
+            hop: None,
+            phase: text.clone(),
+            reason: text,
+            hint
+        }),
+    ]
+}
+
 fn limits() -> impl Strategy<Value = Limits> {
     prop_oneof![Just(Limits::default()), Just(Limits { input_bytes: 10, ..Limits::default() })]
 }
@@ -128,6 +144,8 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
         4 => (digests(), ".{0,9}").prop_map(|(digest, reason)| ToAgent::NoModule { digest, reason }),
         4 => id().prop_map(|id| ToAgent::Cancel { id }),
         2 => id().prop_map(|instance| ToAgent::DropInstance { instance }),
+        4 => (id(), prop_oneof![payloads().prop_map(Answered::Done), ask_errors().prop_map(Answered::Failed)])
+            .prop_map(|(ask, outcome)| ToAgent::Answer { ask, outcome }),
         4 => (id(), 1..3_u64, any::<bool>(), commands()).prop_map(|(stdio, step, terminal, command)| {
             let stderr = stdio + step;
             ToAgent::Start { streams: Streams { stdio, stderr, terminal: terminal.then_some(stderr + step) }, command }
@@ -150,13 +168,20 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
 fn messages_to_controller() -> impl Strategy<Value = ToController> {
     // Mostly of open calls, or sequences would soon end.
     let id = || prop_oneof![9 => 0..OPEN, 1 => 0..2 * OPEN];
-    let stream =
-        prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr), any::<u8>().prop_map(OutputStream::Log)];
+    let stream = prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr)];
+    let level = any::<i32>().prop_map(LogLevel::nearest);
     let outcome = prop_oneof![payloads().prop_map(Outcome::Done), Just(Outcome::Failed(Fault::Cancelled))];
     prop_oneof![
         1 => Just(ToController::Hello { build: BUILD.into(), target: Target::here() }),
         4 => digests().prop_map(|module| ToController::Need { module }),
         8 => (id(), stream, payloads()).prop_map(|(id, stream, bytes)| ToController::Output { id, stream, bytes }),
+        4 => (id(), level, ".{0,9}", ".{0,20}")
+            .prop_map(|(id, level, target, message)| ToController::Log { id, level, target, message }),
+        8 => (id(), 0..3_u64, prop_oneof![9 => Just("db".to_owned()), 1 => ".{0,9}"], amounts(), payloads()).prop_map(
+            |(call, ask, address, amount, input)| ToController::Ask {
+                call, ask, address, function: "f".into(), deadline_ms: Some(amount), input
+            }
+        ),
         8 => (id(), payloads()).prop_map(|(id, bytes)| ToController::Result { id, bytes }),
         4 => (id(), outcome).prop_map(|(id, outcome)| ToController::Return { id, outcome, usage: Usage::default() }),
         8 => (id(), stretches()).prop_map(|(id, bytes)| ToController::Data { id, bytes }),
@@ -233,7 +258,9 @@ proptest! {
         let mut returned = HashSet::new();
         for event in told(&wire, usize::MAX).0 {
             match event {
-                ControllerEvent::Output { id, .. } => prop_assert!(!returned.contains(&id)),
+                ControllerEvent::Output { id, .. }
+                | ControllerEvent::Log { id, .. }
+                | ControllerEvent::Ask { call: id, .. } => prop_assert!(!returned.contains(&id)),
                 ControllerEvent::Returned { id, .. } => prop_assert!(returned.insert(id)),
                 _ => {}
             }

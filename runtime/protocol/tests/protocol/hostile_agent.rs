@@ -1,9 +1,9 @@
 //! An agent that breaks the rules, one at a time, and the controller that notices.
 
 use wxec_protocol::{
-    BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest, Fault, Limits,
-    MAX_FRAME_BYTES, OutputStream, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, Target,
-    Usage,
+    BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest, Fault, Grants, Limits,
+    LogLevel, MAX_ASK_BYTES, MAX_ASKS, MAX_FRAME_BYTES, OutputStream, ProcessStreams, ProtocolError,
+    STREAM_WINDOW_BYTES, Splice, StreamEnd, Target, Usage,
 };
 
 use crate::{
@@ -41,6 +41,10 @@ fn need() -> ToController {
 
 fn output(stream: OutputStream, length: usize) -> ToController {
     ToController::Output { id: 0, stream, bytes: vec![b'x'; length] }
+}
+
+fn log(level: LogLevel, target: &str, message: &str) -> ToController {
+    ToController::Log { id: 0, level, target: target.into(), message: message.into() }
 }
 
 fn part(length: usize) -> ToController {
@@ -196,14 +200,14 @@ fn asks_for_a_module_too_often() {
 #[test]
 fn speaks_of_a_call_that_was_never_made() {
     let mut controller = greeted();
-    for message in [output(OutputStream::Stdout, 1), part(1), done(1), failed()] {
+    for message in [output(OutputStream::Stdout, 1), log(LogLevel::Info, "", ""), part(1), done(1), failed()] {
         assert_eq!(complaint(hear(&mut controller, &message)), "a message about call 0, which is not open");
     }
 }
 
 #[test]
 fn speaks_of_a_call_that_has_returned() {
-    for message in [output(OutputStream::Stdout, 1), part(1), done(1), failed()] {
+    for message in [output(OutputStream::Stdout, 1), log(LogLevel::Info, "", ""), part(1), done(1), failed()] {
         let mut controller = waiting();
         hear(&mut controller, &done(1)).unwrap();
         assert!(matches!(hear(&mut controller, &message), Err(ProtocolError::UnknownCall(_))), "{message:?}");
@@ -245,21 +249,30 @@ fn returns_more_than_the_call_may_in_parts() {
 
 #[test]
 fn prints_more_than_the_call_may() {
-    use OutputStream::{Log, Stderr, Stdout};
-
-    for (stream, same) in [(Stdout, Stdout), (Stderr, Stderr), (Log(1), Log(5))] {
+    for stream in [OutputStream::Stdout, OutputStream::Stderr] {
         let mut controller = waiting();
         hear(&mut controller, &output(stream, 3)).unwrap();
         hear(&mut controller, &output(stream, 1)).unwrap();
-        let heard = hear(&mut controller, &output(same, 1));
+        let heard = hear(&mut controller, &output(stream, 1));
         assert_eq!(complaint(heard), "a guest's output is longer than the 4 bytes allowed", "{stream:?}");
     }
 }
 
 #[test]
+fn logs_more_than_the_call_may() {
+    let mut controller = greeted();
+    controller.call(CallRequest { limits: Limits { stdio_bytes: 100, ..Limits::default() }, ..request("f", "1") });
+    for level in [LogLevel::Error, LogLevel::Trace] {
+        hear(&mut controller, &log(level, "target", "28 more for all that it has.")).unwrap();
+    }
+    let heard = hear(&mut controller, &log(LogLevel::Info, "", ""));
+    assert_eq!(complaint(heard), "a guest's output is longer than the 100 bytes allowed", "an empty record costs, too");
+}
+
+#[test]
 fn prints_on_every_stream_what_the_call_may() {
     let mut controller = waiting();
-    for stream in [OutputStream::Stdout, OutputStream::Stderr, OutputStream::Log(3)] {
+    for stream in [OutputStream::Stdout, OutputStream::Stderr] {
         assert_eq!(hear(&mut controller, &output(stream, 4)), Ok(()));
     }
 }
@@ -485,4 +498,84 @@ fn is_not_heard_beyond_its_first_offence() {
     let wire = [frame(&hello()), frame(&done(1))].concat();
     assert_eq!(controller.handle_input(&wire), Err(ProtocolError::Greeting));
     assert_eq!(controller.poll_event(), None);
+}
+
+/// A greeted controller with call 0 open, which may call tasks on `ssh:db`.
+fn granting() -> (ControllerConnection, wxec_protocol::CallId) {
+    let mut controller = greeted();
+    let call = controller.call(CallRequest { grants: Grants::none().host("ssh:db"), ..request("f", "1") });
+    (controller, call)
+}
+
+fn ask(call: u64, ask: u64, address: &str) -> ToController {
+    let (address, function) = (address.into(), "words::count".into());
+    ToController::Ask { call, ask, address, function, deadline_ms: None, input: Vec::new() }
+}
+
+#[test]
+fn asks_for_a_host_that_was_not_granted() {
+    for address in ["ssh:other", "db", "ssh:db/sudo:", "ssh:DB", "exec:[\"sh\"]", "local:", "*", ""] {
+        let (mut controller, _) = granting();
+        let heard = hear(&mut controller, &ask(0, 0, address));
+        assert_eq!(complaint(heard), "call 0 asks for a host it was not granted", "{address}");
+        assert_eq!(controller.poll_event(), None);
+    }
+    let mut controller = waiting();
+    let heard = hear(&mut controller, &ask(0, 0, "ssh:db"));
+    assert_eq!(complaint(heard), "call 0 asks for a host it was not granted", "no host is granted to most calls");
+}
+
+#[test]
+fn asks_for_a_host_that_another_call_was_granted() {
+    let (mut controller, _) = granting();
+    controller.call(request("f", "1"));
+    assert!(matches!(hear(&mut controller, &ask(1, 0, "ssh:db")), Err(ProtocolError::HostNotGranted(_))));
+}
+
+#[test]
+fn asks_for_a_call_that_is_not_open() {
+    let (mut controller, _) = granting();
+    assert!(matches!(hear(&mut controller, &ask(1, 0, "ssh:db")), Err(ProtocolError::UnknownCall(_))));
+    let (mut controller, _) = granting();
+    hear(&mut controller, &failed()).unwrap();
+    assert!(matches!(hear(&mut controller, &ask(0, 0, "ssh:db")), Err(ProtocolError::UnknownCall(_))));
+}
+
+#[test]
+fn asks_for_a_call_that_was_cancelled() {
+    let (mut controller, call) = granting();
+    controller.cancel(call);
+    assert_eq!(hear(&mut controller, &ask(0, 0, "ssh:db")), Ok(()), "it has yet to hear of it");
+    assert_eq!(controller.poll_event(), None);
+    let heard = hear(&mut controller, &ask(0, 1, "ssh:other"));
+    assert!(matches!(heard, Err(ProtocolError::HostNotGranted(_))), "that it may not in any case");
+}
+
+#[test]
+fn asks_twice_with_one_number_or_skips_some() {
+    let (mut controller, _) = granting();
+    hear(&mut controller, &ask(0, 0, "ssh:db")).unwrap();
+    assert_eq!(complaint(hear(&mut controller, &ask(0, 0, "ssh:db"))), "ask 0 out of turn");
+    let (mut controller, _) = granting();
+    assert_eq!(complaint(hear(&mut controller, &ask(0, 7, "ssh:db"))), "ask 7 out of turn");
+}
+
+#[test]
+fn asks_more_than_a_call_may() {
+    let (mut controller, _) = granting();
+    for number in 0..MAX_ASKS as u64 {
+        hear(&mut controller, &ask(0, number, "ssh:db")).unwrap();
+    }
+    let heard = hear(&mut controller, &ask(0, MAX_ASKS as u64, "ssh:db"));
+    assert_eq!(complaint(heard), "call 0 has more than 64 asks open");
+}
+
+#[test]
+fn asks_with_arguments_too_long() {
+    let (mut controller, _) = granting();
+    let (address, function) = ("ssh:db".into(), "f".into());
+    let input = vec![0; MAX_ASK_BYTES + 1];
+    let heard =
+        hear(&mut controller, &ToController::Ask { call: 0, ask: 0, address, function, deadline_ms: None, input });
+    assert_eq!(complaint(heard), "an ask is longer than the 1048576 bytes allowed");
 }

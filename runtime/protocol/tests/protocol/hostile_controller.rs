@@ -1,13 +1,13 @@
 //! A controller that breaks the rules, one at a time, and the agent that notices.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_FRAME_BYTES, MAX_MODULE_BYTES,
-    MAX_STREAMS, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target,
+    AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_FRAME_BYTES,
+    MAX_MODULE_BYTES, MAX_STREAMS, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd, Target,
 };
 
 use crate::{
     pair::{ARTIFACT, command, long},
-    wire::{Streams, ToAgent, ToController, frame, messages, raw_frame},
+    wire::{Answered, Streams, ToAgent, ToController, frame, messages, raw_frame},
 };
 
 /// A greeted agent. What it says is heard by [`answers`] alone.
@@ -514,4 +514,36 @@ fn sends_a_blob_that_was_asked_for_as_a_module() {
     assert_eq!(agent.poll_event(), Some(AgentEvent::Blob { digest, bytes: ARTIFACT.into() }));
     hear(&mut agent, &module(length, &ARTIFACT[5..])).unwrap();
     assert_eq!(agent.poll_event(), Some(AgentEvent::Module { digest, bytes: ARTIFACT.into() }), "they are apart");
+}
+
+fn answer(ask: u64) -> ToAgent {
+    ToAgent::Answer { ask, outcome: Answered::Done(b"2".to_vec()) }
+}
+
+/// A greeted agent whose call 0 made ask 0.
+fn asked() -> AgentConnection {
+    let mut agent = greeted();
+    hear(&mut agent, &call(0, b"")).unwrap();
+    let Some(AgentEvent::Call { id, .. }) = agent.poll_event() else { panic!("one call") };
+    let question = Ask { address: "ssh:db".into(), function: "f".into(), input: "1".into(), deadline_ms: None };
+    assert!(agent.ask(id, &question).is_some());
+    agent
+}
+
+#[test]
+fn answers_what_was_never_asked() {
+    for (mut agent, ask) in [(greeted(), 0), (asked(), 1), (asked(), u64::MAX)] {
+        let heard = hear(&mut agent, &answer(ask));
+        assert_eq!(complaint(heard), format!("an answer to ask {ask}, which was never made"));
+        assert_eq!(agent.poll_event(), None);
+    }
+}
+
+#[test]
+fn answers_twice() {
+    let mut agent = asked();
+    hear(&mut agent, &answer(0)).unwrap();
+    assert!(matches!(agent.poll_event(), Some(AgentEvent::Answer { .. })));
+    assert_eq!(hear(&mut agent, &answer(0)), Ok(()));
+    assert_eq!(agent.poll_event(), None, "the first one stands");
 }

@@ -15,6 +15,9 @@ mod payloads;
 /// Calls taken back: before, while and after they run.
 mod cancellation;
 
+/// Tasks that guests call on other hosts: asked by the agent, answered by the controller.
+mod asks;
+
 /// Streams: whole and in order, no faster than they are taken, in nobody's way, and over when somebody says so.
 mod streams;
 

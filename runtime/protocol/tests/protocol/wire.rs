@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
-    Command, Description, Digest, Entry, Fault, Grants, Limits, OutputStream, ProcessStreams, StreamEnd, Target, Usage,
+    AskError, Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProcessStreams,
+    StreamEnd, Target, Usage,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub(crate) enum ToAgent {
     },
     DropInstance {
         instance: u64,
+    },
+    Answer {
+        ask: u64,
+        outcome: Answered,
     },
     Start {
         streams: Streams,
@@ -97,6 +102,21 @@ pub(crate) enum ToController {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
+    Log {
+        id: u64,
+        level: LogLevel,
+        target: String,
+        message: String,
+    },
+    Ask {
+        call: u64,
+        ask: u64,
+        address: String,
+        function: String,
+        deadline_ms: Option<u64>,
+        #[serde(with = "serde_bytes")]
+        input: Vec<u8>,
+    },
     Result {
         id: u64,
         #[serde(with = "serde_bytes")]
@@ -136,6 +156,12 @@ pub(crate) enum ToController {
 pub(crate) enum Outcome {
     Done(#[serde(with = "serde_bytes")] Vec<u8>),
     Failed(Fault),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Answered {
+    Done(#[serde(with = "serde_bytes")] Vec<u8>),
+    Failed(AskError),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

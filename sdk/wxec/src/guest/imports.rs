@@ -74,6 +74,20 @@ pub(super) fn stream_write(stream: i32, bytes: &[u8]) -> i32 {
     unsafe { wxec_v1::stream_write(stream, bytes.as_ptr(), bytes.len()) }
 }
 
+/// Logs `message`; 1 is an error, 5 a trace.
+pub(super) fn log_record(level: i32, target: &str, message: &str) {
+    // SAFETY: the host only reads, and only from these texts.
+    unsafe { wxec_v1::log_record(level, target.as_ptr(), target.len(), message.as_ptr(), message.len()) }
+}
+
+/// Calls a task on another host; `question` is an encoded `abi::HostCall`, `input` its arguments.
+pub(super) fn host_call(question: &[u8], input: &[u8]) -> i32 {
+    // SAFETY: the host only reads, and only from these slices.
+    unsafe { wxec_v1::host_call(question.as_ptr(), question.len(), input.as_ptr(), input.len()) }
+}
+
+pub(super) use self::wxec_v1::host_facts;
+
 /// As `wxec_protocol::abi` and the host define them.
 mod wxec_v1 {
     #[link(wasm_import_module = "wxec_v1")]
@@ -82,6 +96,13 @@ mod wxec_v1 {
         pub(super) fn input_read(offset: u32, buffer: *mut u8, length: usize) -> u32;
         pub(super) fn output_write(bytes: *const u8, length: usize);
         pub(super) fn error_write(bytes: *const u8, length: usize);
+        pub(super) fn log_record(
+            level: i32,
+            target: *const u8,
+            target_length: usize,
+            message: *const u8,
+            message_length: usize,
+        );
         pub(super) fn panic(report: *const u8, length: usize);
         pub(super) safe fn reply_len() -> u32;
         pub(super) fn reply_read(offset: u32, buffer: *mut u8, length: usize) -> u32;
@@ -99,5 +120,7 @@ mod wxec_v1 {
         pub(super) fn net_connect(question: *const u8, length: usize) -> i32;
         pub(super) fn net_lookup(question: *const u8, length: usize) -> i32;
         pub(in super::super) safe fn net_shutdown(stream: i32, how: i32) -> i32;
+        pub(in super::super) safe fn host_facts() -> i32;
+        pub(super) fn host_call(question: *const u8, length: usize, input: *const u8, input_length: usize) -> i32;
     }
 }

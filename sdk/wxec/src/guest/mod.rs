@@ -2,15 +2,25 @@
 
 mod absent;
 mod ask;
+mod calls;
 mod executor;
+pub mod host;
 mod imports;
+mod logger;
 pub mod net;
 pub mod process;
 mod run;
 mod stream;
 
 pub use absent::*;
+pub use calls::{
+    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, Error, Host, Result, Unreachable,
+};
 
 pub(crate) mod for_macros {
-    pub use super::{executor::block_on, run::run};
+    pub use super::{
+        calls::{Task, call, origin},
+        executor::block_on,
+        run::run,
+    };
 }

@@ -11,7 +11,7 @@ use wxec_protocol::{
     cbor,
 };
 
-use super::imports;
+use super::{imports, logger};
 use crate::abi::{
     failure::{self, MAX_MESSAGE_BYTES, shorten},
     output::{Output, Stop},
@@ -20,6 +20,7 @@ use crate::abi::{
 /// Runs `task` on the input of the call, and returns its [`Status`] to the host.
 pub fn run(task: fn(Bytes) -> Result<Output, Stop>) -> i32 {
     panic::set_hook(Box::new(report_panic));
+    logger::install();
     let status = match task(imports::input().into()) {
         Ok(Output { head, body }) => {
             imports::write_output(&head);

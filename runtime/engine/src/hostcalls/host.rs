@@ -1,0 +1,87 @@
+//! What guests learn of their host, and tasks they call on others.
+
+use bytes::Bytes;
+use wasmtime::{Caller, Linker, Result};
+use wxec_protocol::{
+    Ask, LimitKind, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES, Need,
+    abi::{self, HostCall, HostError},
+};
+
+use super::{
+    memory, range,
+    reply::{Denial, answer, question},
+};
+use crate::{guest::Guest, limits::LimitHit, refusal::Refusal};
+
+pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
+    linker.func_wrap(abi::IMPORTS, "host_facts", host_facts)?;
+    linker.func_wrap_async(abi::IMPORTS, "host_call", |caller, (pointer, length, input, input_length)| {
+        Box::new(host_call(caller, pointer, length, input, input_length))
+    })?;
+    Ok(())
+}
+
+fn host_facts(mut caller: Caller<'_, Guest>) -> i32 {
+    let guest = caller.data_mut();
+    let facts = match &guest.surroundings {
+        _ if !guest.grants.facts => Err(Refusal::Denied(Need::Facts).into()),
+        Some(surroundings) => Ok((0, surroundings.facts())),
+        None => Err(nobody()),
+    };
+    answer(guest, facts)
+}
+
+/// Calls a task of the guest's own module on another host. The question is a [`HostCall`]; the arguments stand apart, as
+/// they may be long. Waits for the answer.
+async fn host_call(
+    mut caller: Caller<'_, Guest>,
+    pointer: u32,
+    length: u32,
+    input_pointer: u32,
+    input_length: u32,
+) -> Result<i32> {
+    let question = question::<HostCall>(&mut caller, pointer, length)?;
+    let (memory, guest) = memory(&mut caller)?;
+    let input = &memory[range(memory, input_pointer, input_length)?];
+    let asking = match question.and_then(|question| granted(guest, question, input)) {
+        Ok(asking) => asking,
+        Err(denial) => return Ok(answer::<()>(guest, Err(denial))),
+    };
+    let outcome = asking.await;
+    let guest = caller.data_mut();
+    Ok(match outcome {
+        Ok(value) => {
+            guest.refused = None;
+            guest.reply = value.into();
+            abi::CALL_RETURNED
+        }
+        Err(error) => answer(guest, Ok((abi::CALL_FAILED, error))),
+    })
+}
+
+/// What the guest may ask for is asked for.
+fn granted(guest: &Guest, question: HostCall, input: &[u8]) -> Result<crate::surroundings::Asking, Denial> {
+    let HostCall { address, function, timeout_ms } = question;
+    if address.len() > MAX_ADDRESS_BYTES || function.len() > MAX_FUNCTION_BYTES {
+        return Err(Denial::Failed(HostError {
+            kind: "InvalidInput".into(),
+            message: "an address or the name of a task that is too long to be one".into(),
+            need: None,
+        }));
+    }
+    let need = Need::Host(address.clone());
+    if !guest.grants.covers(&need) {
+        return Err(Refusal::Denied(need).into());
+    }
+    let (limit, asked) = (MAX_ASK_BYTES as u64, input.len() as u64);
+    if asked > limit {
+        return Err(Refusal::Limit(LimitHit { which: LimitKind::Input, limit, asked }).into());
+    }
+    let surroundings = guest.surroundings.as_ref().ok_or_else(nobody)?;
+    let input = Bytes::copy_from_slice(input);
+    Ok(surroundings.ask(Ask { address, function, input, deadline_ms: timeout_ms }))
+}
+
+fn nobody() -> Denial {
+    Denial::Failed(HostError { kind: "Unsupported".into(), message: "nobody is here to ask".into(), need: None })
+}

@@ -1,0 +1,189 @@
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use wxec_engine::{Asking, Completion, Program, Request, Sandbox, Surroundings};
+use wxec_protocol::{
+    Ask, AskError, Facts, Fault, Grants, Limits, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, Need,
+    abi::{HostCall, HostError},
+    cbor,
+};
+
+use crate::{Recorder, load};
+
+/// Tasks that ask what their input says, with the arguments "args"; that ask for facts; that ask with two mebibytes; and
+/// one that lies about its arguments. Each writes the number it got, and the reply. One gives up when it is refused.
+const ASKING: &str = r#"(module
+    (import "wxec_v1" "input_len" (func $input_len (result i32)))
+    (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
+    (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
+    (import "wxec_v1" "reply_len" (func $reply_len (result i32)))
+    (import "wxec_v1" "reply_read" (func $reply_read (param i32 i32 i32) (result i32)))
+    (import "wxec_v1" "host_facts" (func $host_facts (result i32)))
+    (import "wxec_v1" "host_call" (func $host_call (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 50)
+    (data (i32.const 0) "args")
+    (func $call (param $input i32) (param $length i32) (result i32)
+        (drop (call $input_read (i32.const 0) (i32.const 1024) (call $input_len)))
+        (call $host_call (i32.const 1024) (call $input_len) (local.get $input) (local.get $length)))
+    (func $tell (param $number i32) (result i32)
+        (i32.store8 (i32.const 512) (local.get $number))
+        (call $output_write (i32.const 512) (i32.const 1))
+        (drop (call $reply_read (i32.const 0) (i32.const 8192) (call $reply_len)))
+        (call $output_write (i32.const 8192) (call $reply_len))
+        (i32.const 0))
+    (func (export "wx1_ask") (result i32) (call $tell (call $call (i32.const 0) (i32.const 4))))
+    (func (export "wx1_much") (result i32) (call $tell (call $call (i32.const 0) (i32.const 2097152))))
+    (func (export "wx1_lie") (result i32) (call $tell (call $call (i32.const -1) (i32.const 4))))
+    (func (export "wx1_facts") (result i32) (call $tell (call $host_facts)))
+    (func (export "wx1_give_up") (result i32)
+        (if (i32.lt_s (call $call (i32.const 0) (i32.const 4)) (i32.const 0)) (then unreachable))
+        (i32.const 0))
+    (func (export "wx1_go_on") (result i32)
+        (drop (call $call (i32.const 0) (i32.const 4)))
+        (i32.const 0)))"#;
+
+/// Surroundings that answer every ask alike, if at all.
+struct Around {
+    asked: Mutex<Vec<Ask>>,
+    answer: Option<Result<Bytes, AskError>>,
+}
+
+impl Around {
+    fn answering(answer: Option<Result<Bytes, AskError>>) -> Arc<Self> {
+        Arc::new(Self { asked: Mutex::default(), answer })
+    }
+}
+
+impl Surroundings for Around {
+    fn facts(&self) -> Facts {
+        let mut facts = Facts::default();
+        facts.hostname = "web1".into();
+        facts
+    }
+
+    fn ask(&self, question: Ask) -> Asking {
+        self.asked.lock().unwrap().push(question);
+        match self.answer.clone() {
+            Some(answer) => Box::pin(async { answer }),
+            None => Box::pin(pending()),
+        }
+    }
+}
+
+struct Fixture {
+    sandbox: Sandbox,
+    program: Program,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let sandbox = Sandbox::new().unwrap();
+        let program = load(&sandbox, ASKING).unwrap();
+        Self { sandbox, program }
+    }
+
+    async fn run(&self, request: Request) -> Completion {
+        self.sandbox.run(&self.program, request, Arc::<Recorder>::default()).await
+    }
+
+    /// The number that a task got, and the reply.
+    async fn told(&self, function: &str, around: &Arc<Around>) -> (i8, Bytes) {
+        let mut value = self.run(asking(function, "ssh:db", around)).await.outcome.unwrap();
+        let number = value.split_to(1);
+        (number[0].cast_signed(), value)
+    }
+}
+
+/// A call that may use `ssh:db`, of a task that asks for `address`.
+fn asking(function: &str, address: &str, around: &Arc<Around>) -> Request {
+    let question = HostCall { address: address.into(), function: "words::count".into(), timeout_ms: Some(7) };
+    Request {
+        grants: Grants::none().host("ssh:db").facts(),
+        surroundings: Some(around.clone()),
+        ..Request::new(function, cbor::encode(&question).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn what_a_guest_may_ask_for_is_asked_and_answered() {
+    let fixture = Fixture::new();
+    let around = Around::answering(Some(Ok("value".into())));
+    assert_eq!(fixture.told("ask", &around).await, (0, "value".into()));
+    let question =
+        Ask { address: "ssh:db".into(), function: "words::count".into(), input: "args".into(), deadline_ms: Some(7) };
+    assert_eq!(*around.asked.lock().unwrap(), [question]);
+
+    let error = AskError::Lost("gone".into());
+    let (number, reply) = fixture.told("ask", &Around::answering(Some(Err(error.clone())))).await;
+    assert_eq!((number, cbor::decode(&reply)), (1, Ok(error)));
+}
+
+#[tokio::test]
+async fn what_it_may_not_is_not_asked() {
+    let fixture = Fixture::new();
+    let around = Around::answering(Some(Ok("value".into())));
+    let need = Need::Host("ssh:other".into());
+    match fixture.run(asking("give_up", "ssh:other", &around)).await.outcome {
+        Err(Fault::Denied { needs, .. }) => assert_eq!(needs, [need]),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fixture.run(asking("go_on", "ssh:other", &around)).await.outcome, Ok(Bytes::new()));
+    let too_long = "x".repeat(MAX_ADDRESS_BYTES + 1);
+    let all = Request { grants: Grants::all(), ..asking("ask", &too_long, &around) };
+    assert_eq!(fixture.run(all).await.outcome.unwrap()[0], 0xff);
+    assert!(around.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_hit_a_limit() {
+    let fixture = Fixture::new();
+    let around = Around::answering(Some(Ok("value".into())));
+    let (number, reply) = fixture.told("much", &around).await;
+    let error: HostError = cbor::decode(&reply).unwrap();
+    assert_eq!((number, &*error.kind), (-1, "QuotaExceeded"));
+    assert_eq!(error.message, format!("the input limit of {MAX_ASK_BYTES} bytes does not allow 2097152"));
+    let outcome = fixture.run(asking("lie", "ssh:db", &around)).await.outcome;
+    assert!(
+        matches!(&outcome, Err(Fault::Trap { reason, .. }) if reason.contains("beyond the end of memory")),
+        "{outcome:?}"
+    );
+    assert!(around.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_guest_that_waits_for_an_answer() {
+    let around = Around::answering(None);
+    let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
+    let call = Fixture::new().run(Request { limits, ..asking("ask", "ssh:db", &around) }).await;
+    assert_eq!(call.outcome, Err(Fault::Deadline { after_ms: 50 }));
+    assert_eq!(around.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn dropping_a_call_takes_its_ask_back() {
+    let fixture = Fixture::new();
+    let around = Around::answering(None);
+    let call = fixture.run(asking("ask", "ssh:db", &around));
+    tokio::time::timeout(Duration::from_millis(100), call).await.unwrap_err();
+    assert_eq!(Arc::strong_count(&around), 1, "nothing of the guest is left");
+}
+
+#[tokio::test]
+async fn facts_take_a_grant() {
+    let fixture = Fixture::new();
+    let around = Around::answering(None);
+    let (number, reply) = fixture.told("facts", &around).await;
+    assert_eq!((number, cbor::decode(&reply)), (0, Ok(around.facts())));
+
+    for (grants, surroundings, kind) in
+        [(Grants::none().host("*"), Some(around), "PermissionDenied"), (Grants::all(), None, "Unsupported")]
+    {
+        let surroundings = surroundings.map(|around| around as Arc<dyn Surroundings>);
+        let value = fixture.run(Request { grants, surroundings, ..Request::new("facts", "") }).await.outcome.unwrap();
+        assert_eq!(cbor::decode::<HostError>(&value[1..]).unwrap().kind, kind);
+    }
+}

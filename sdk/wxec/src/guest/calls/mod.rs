@@ -1,0 +1,184 @@
+//! Calls of a task on other hosts, as the controlling side has them; it makes them for the guest.
+
+mod error;
+
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+use wxec_protocol::{
+    Grants, MAX_ADDRESS_BYTES,
+    abi::{self, HostCall, TaskFailure},
+    cbor::{self, EncodeError},
+};
+
+pub use self::error::{AddressError, CallError, CallErrorKind, Error, Result, Unreachable};
+use super::imports;
+use crate::abi::types::ReturnValue;
+
+/// A place to run calls, as seen from where this task runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    address: Arc<str>,
+}
+
+impl Host {
+    /// The host at an address. Whether it is one is known when it is first called.
+    pub fn new(address: impl AsRef<str>) -> Result<Self, AddressError> {
+        let address = address.as_ref();
+        match address.len() {
+            1..=MAX_ADDRESS_BYTES => Ok(Self { address: address.into() }),
+            length => Err(AddressError { address: String::new(), reason: format!("it has {length} bytes") }),
+        }
+    }
+
+    /// Its name in messages.
+    pub fn name(&self) -> &str {
+        match &*self.address {
+            "local:" => "local",
+            address => address.strip_prefix("ssh:").unwrap_or(address),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where a task runs.
+pub trait CallTarget {
+    /// A call on this kind of target.
+    type Call<T: Send + 'static, E: Send + 'static>;
+
+    /// Builds a call. `#[remote]` functions do this in their `on`.
+    fn call<T: Send + 'static, E: Send + 'static>(&self, call: TaskCall<T, E>) -> Self::Call<T, E>;
+}
+
+impl CallTarget for Host {
+    type Call<T: Send + 'static, E: Send + 'static> = Call<T, E>;
+
+    fn call<T: Send + 'static, E: Send + 'static>(&self, call: TaskCall<T, E>) -> Call<T, E> {
+        Call { host: self.clone(), timeout: None, call }
+    }
+}
+
+/// Names a task.
+#[derive(Debug)]
+pub struct Task {
+    /// Where it was compiled: with this one.
+    pub origin: (),
+    /// Its path, such as `words::stats::lengths`.
+    pub function: &'static str,
+    /// What it declares to need; a task that another one calls gets none of it.
+    pub grants: fn() -> Grants,
+}
+
+/// In a module it is known where a task was compiled.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __wxec_origin {
+    ($embedded:expr) => {
+        ()
+    };
+}
+pub use __wxec_origin as origin;
+
+/// What to call and with what, but not yet where.
+#[derive(Debug)]
+pub struct TaskCall<T, E> {
+    function: &'static str,
+    input: Result<Vec<u8>, EncodeError>,
+    decode_value: fn(Vec<u8>) -> Result<T, cbor::DecodeError>,
+    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+}
+
+/// Builds the call of `task` on `target`.
+pub fn call<W: CallTarget, T: ReturnValue + Send, E: Send + 'static>(
+    target: &W,
+    task: Task,
+    input: Result<Vec<u8>, EncodeError>,
+    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+) -> W::Call<T, E> {
+    target.call(TaskCall { function: task.function, input, decode_value: decode::<T>, decode_error })
+}
+
+fn decode<T: DeserializeOwned + 'static>(value: Vec<u8>) -> Result<T, cbor::DecodeError> {
+    cbor::decode_shared(value.into())
+}
+
+/// A call on one host. Nothing happens until it is awaited or [waited](Self::wait) for.
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is awaited or waited for"]
+pub struct Call<T, E = Infallible> {
+    host: Host,
+    timeout: Option<Duration>,
+    call: TaskCall<T, E>,
+}
+
+impl<T, E> Call<T, E> {
+    /// Ends the call if it has not returned `after` it was sent. Connecting does not count.
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.timeout = Some(after);
+        self
+    }
+
+    /// Runs the call and blocks until it returns.
+    pub fn wait(self) -> Result<T, CallError<E>> {
+        let Self { host, timeout, call } = self;
+        let failed = |kind| CallError::new(host.name(), kind);
+        let input = call.input.map_err(|error| failed(CallErrorKind::Encode(error)))?;
+        let question = HostCall {
+            address: host.address.to_string(),
+            function: call.function.to_owned(),
+            timeout_ms: timeout.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let question = cbor::encode(&question).expect("texts and numbers always encode");
+        let number = imports::host_call(&question, &input);
+        let reply = imports::reply();
+        match number {
+            abi::CALL_RETURNED => (call.decode_value)(reply).map_err(|error| failed(CallErrorKind::Decode(error))),
+            abi::CALL_FAILED => Err(match cbor::decode(&reply) {
+                Ok(error) => CallError::from_answer(host.name(), error, call.decode_error),
+                Err(error) => failed(CallErrorKind::Decode(error)),
+            }),
+            _ => Err(match cbor::decode(&reply) {
+                Ok(error) => failed(CallErrorKind::from_refusal(error, input.len())),
+                Err(error) => failed(CallErrorKind::Decode(error)),
+            }),
+        }
+    }
+}
+
+impl<T, E> IntoFuture for Call<T, E> {
+    type Output = Result<T, CallError<E>>;
+    type IntoFuture = CallFuture<T, E>;
+
+    fn into_future(self) -> CallFuture<T, E> {
+        CallFuture(Some(self))
+    }
+}
+
+/// A call about to be made. A guest has one thread, which waits for it.
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is awaited"]
+pub struct CallFuture<T, E = Infallible>(Option<Call<T, E>>);
+
+impl<T, E> Future for CallFuture<T, E> {
+    type Output = Result<T, CallError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let call = self.0.take().expect("a future that is ready is not polled again");
+        Poll::Ready(call.wait())
+    }
+}
+
+/// Nothing in it is pinned.
+impl<T, E> Unpin for CallFuture<T, E> {}
