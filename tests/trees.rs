@@ -44,8 +44,8 @@ fn a_guest_has_nothing_of_the_controller() {
 }
 
 /// The budget of the first release; PERFORMANCE.md has today's figure.
-const MAX_IMAGE_BYTES: u64 = 2_800_000;
-const MAX_COMPRESSED_BYTES: u64 = 1_100_000;
+const MAX_IMAGE_BYTES: u64 = 3_000_000;
+const MAX_COMPRESSED_BYTES: u64 = 1_400_000;
 
 #[test]
 fn the_agent_is_small_static_and_stripped() {
