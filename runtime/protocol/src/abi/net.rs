@@ -1,6 +1,6 @@
 //! Questions and answers about streams and the network.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
