@@ -134,7 +134,12 @@ impl Drop for Agent {
 fn compile(target: &Target) -> Vec<u8> {
     let compiler = wxec_build::compiler(&Quiet).unwrap();
     let mut compiler = Command::new(compiler);
-    let mut compiler = compiler.arg(target.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut compiler = compiler
+        .args([&target.to_string(), "4294967296", "120", "180"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     compiler.stdin.take().unwrap().write_all(&wat::parse_str(GUEST).unwrap()).unwrap();
     let output = compiler.wait_with_output().unwrap();
     assert!(output.status.success(), "{target}");

@@ -13,6 +13,9 @@ mod machines_themselves;
 /// Calls from a program, on a child process: values, errors, limits, fleets.
 mod calls;
 
+/// Instances that stay on their host between calls.
+mod instances;
+
 /// What calls are granted: by flags, by declarations, and what is refused before anything is sent.
 mod grants;
 

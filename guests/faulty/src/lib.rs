@@ -2,7 +2,12 @@
 
 #![allow(clippy::print_stdout, reason = "that output arrives is what the tests look at")]
 
-use std::{fmt, hint, io, process, thread, time::Duration};
+use std::{
+    fmt, hint, io, process,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -12,6 +17,13 @@ use wxec::{Bytes, remote};
 #[remote]
 pub fn boom(message: String) {
     panic!("{message}");
+}
+
+/// How often it was called in this instance.
+#[remote]
+pub fn tally() -> u32 {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    CALLS.fetch_add(1, Relaxed) + 1
 }
 
 /// Computes for ever.

@@ -8,10 +8,13 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
-use wxec_engine::{Completion, Output, Program, Request, Sandbox, Surroundings, VerifiedArtifact};
-use wxec_protocol::{AgentConnection, Ask, CallId, Digest, Fault, Grants, LogLevel, LogRecord, OutputStream, Usage};
+use wxec_engine::{Completion, Output, Program, Request, Resident, Room, Sandbox, Surroundings, VerifiedArtifact};
+use wxec_protocol::{
+    AgentConnection, Ask, CallId, Digest, Fault, Grants, InstanceId, LogLevel, LogRecord, OutputStream, Usage,
+};
 
 use crate::{
+    backlog::Backlog,
     processes::Drains,
     store::Store,
     surroundings::{self, Answer},
@@ -29,18 +32,41 @@ pub(crate) struct Calls {
     sandbox: Sandbox,
     store: Store,
     /// Calls whose program is on its way.
-    parked: HashMap<Digest, Vec<(CallId, Request)>>,
+    parked: HashMap<Digest, Vec<Parked>>,
+    /// Instances that stay, with the artifact they were made of. They are bounded by the sandbox.
+    residents: HashMap<InstanceId, (Digest, Resident)>,
     /// Calls that were not done at once and run on another thread.
     running: HashMap<CallId, AbortHandle>,
     /// What carries the output of programs that do not run yet.
     drains: HashMap<CallId, Drains>,
     events: mpsc::UnboundedSender<CallEvent>,
+    backlog: Arc<Backlog>,
+}
+
+/// A call that waits for its program.
+struct Parked {
+    id: CallId,
+    instance: Option<InstanceId>,
+    request: Request,
 }
 
 impl Calls {
     pub(crate) fn new(sandbox: Sandbox, events: mpsc::UnboundedSender<CallEvent>) -> Self {
-        let store = Store::default();
-        Self { sandbox, store, parked: HashMap::new(), running: HashMap::new(), drains: HashMap::new(), events }
+        Self {
+            sandbox,
+            store: Store::default(),
+            parked: HashMap::new(),
+            residents: HashMap::new(),
+            running: HashMap::new(),
+            drains: HashMap::new(),
+            events,
+            backlog: Arc::default(),
+        }
+    }
+
+    /// Output that came out of the channel of events is no longer in it.
+    pub(crate) fn taken(&self, bytes: &[u8]) {
+        self.backlog.remove(bytes);
     }
 
     /// What a call may see of what is around it.
@@ -50,26 +76,79 @@ impl Calls {
 
     /// Runs a call, now or when its program has arrived.
     pub(crate) fn start(&mut self, connection: &mut AgentConnection, id: CallId, module: Digest, request: Request) {
+        self.start_or_park(connection, module, Parked { id, instance: None, request });
+    }
+
+    /// Runs a call of an instance that stays, which the first one makes.
+    pub(crate) fn start_resident(
+        &mut self,
+        connection: &mut AgentConnection,
+        id: CallId,
+        module: Digest,
+        instance: InstanceId,
+        request: Request,
+    ) {
+        match self.residents.get(&instance) {
+            // It has its program, whatever the store has dropped.
+            Some((artifact, resident)) if *artifact == module => {
+                let output = self.output(id);
+                self.poll(id, self.sandbox.run_resident(resident, request, output));
+            }
+            Some(_) => {
+                let fault = Fault::BadModule("it is not what the instance was made of".into());
+                connection.finish(id, Err(fault), Usage::default());
+            }
+            None => self.start_or_park(connection, module, Parked { id, instance: Some(instance), request }),
+        }
+    }
+
+    /// Ends an instance. A call that still runs in it is its last.
+    pub(crate) fn drop_instance(&mut self, instance: InstanceId) {
+        self.residents.remove(&instance);
+    }
+
+    fn start_or_park(&mut self, connection: &mut AgentConnection, module: Digest, call: Parked) {
         match self.store.get(module) {
-            Some(program) => self.run(id, &program, request),
+            Some(program) => self.begin(connection, module, &program, call),
             None => {
-                self.parked.entry(module).or_default().push((id, request));
+                self.parked.entry(module).or_default().push(call);
                 connection.need(module);
             }
         }
     }
 
+    /// Runs a call whose program is here.
+    fn begin(&mut self, connection: &mut AgentConnection, module: Digest, program: &Program, call: Parked) {
+        let Parked { id, instance, request } = call;
+        let Some(instance) = instance else { return self.run(id, program, request) };
+        // Of those that waited together, the first has made it.
+        if !self.residents.contains_key(&instance) {
+            match self.sandbox.resident(program) {
+                Ok(resident) => _ = self.residents.insert(instance, (module, resident)),
+                Err(fault) => return connection.finish(id, Err(fault), Usage::default()),
+            }
+        }
+        self.start_resident(connection, id, module, instance, request);
+    }
+
     /// Loads a program and runs the calls that waited for it. `bytes` are those the digest names.
     pub(crate) fn load(&mut self, connection: &mut AgentConnection, digest: Digest, bytes: Bytes) {
         let length = bytes.len();
+        // The artifacts of a module for calls that count fuel and for those that do not have different digests, so all
+        // that wait for this one agree. A controller that mixes them up hears that the module is bad.
+        let waiting = self.parked.get(&digest).and_then(|calls| calls.first());
+        let metered = waiting.is_some_and(|call| call.request.is_metered());
         let loaded = VerifiedArtifact::verify(bytes, digest)
             .map_err(|error| Fault::BadModule(error.to_string()))
-            .and_then(|artifact| self.sandbox.load(&artifact));
+            .and_then(|artifact| match metered {
+                true => self.sandbox.load_metered(&artifact),
+                false => self.sandbox.load(&artifact),
+            });
         match loaded {
             Ok(program) => {
                 self.store.insert(digest, program.clone(), length);
-                for (id, request) in self.parked.remove(&digest).unwrap_or_default() {
-                    self.run(id, &program, request);
+                for call in self.parked.remove(&digest).unwrap_or_default() {
+                    self.begin(connection, digest, &program, call);
                 }
             }
             Err(fault) => self.fail_parked(connection, digest, &fault),
@@ -85,7 +164,7 @@ impl Calls {
 
     /// Ends the calls that wait for a program which will not come.
     pub(crate) fn fail_parked(&mut self, connection: &mut AgentConnection, digest: Digest, fault: &Fault) {
-        for (id, request) in self.parked.remove(&digest).unwrap_or_default() {
+        for Parked { id, request, .. } in self.parked.remove(&digest).unwrap_or_default() {
             // With it go the ends of a program's pipes.
             drop(request);
             let completion = Completion { outcome: Err(fault.clone()), usage: Usage::default() };
@@ -103,7 +182,7 @@ impl Calls {
         }
         self.drains.remove(&id);
         for parked in self.parked.values_mut() {
-            parked.retain(|(parked, _)| *parked != id);
+            parked.retain(|call| call.id != id);
         }
         connection.finish(id, Err(Fault::Cancelled), Usage::default());
     }
@@ -135,8 +214,16 @@ impl Calls {
             self.running.insert(id, task.abort_handle());
             return;
         }
-        let output = Arc::new(CallOutput { id, events: self.events.clone() });
-        let mut call = Box::pin(self.sandbox.run(program, request, output));
+        let call = self.sandbox.run(program, request, self.output(id));
+        self.poll(id, call);
+    }
+
+    fn output(&self, id: CallId) -> Arc<CallOutput> {
+        Arc::new(CallOutput { id, events: self.events.clone(), backlog: self.backlog.clone() })
+    }
+
+    fn poll(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
+        let mut call = Box::pin(call);
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(completion) => {
                 let _ = self.events.send(CallEvent::Done { id, completion });
@@ -153,20 +240,27 @@ impl Calls {
     }
 }
 
-/// Carries what a guest prints to the event loop. The sandbox bounds how much that can be.
+/// Carries what a guest prints to the event loop.
 struct CallOutput {
     id: CallId,
     events: mpsc::UnboundedSender<CallEvent>,
+    backlog: Arc<Backlog>,
 }
 
 impl Output for CallOutput {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
+        self.backlog.add(bytes);
         let _ = self.events.send(CallEvent::Output { id: self.id, stream, bytes: bytes.to_vec() });
     }
 
     fn log(&self, LogRecord { level, target, message, .. }: LogRecord<'_>) {
+        self.backlog.add(message.as_bytes());
         let (target, message) = (target.into(), message.into());
         let _ = self.events.send(CallEvent::Log { id: self.id, level, target, message });
+    }
+
+    fn room(&self) -> Option<Room> {
+        self.backlog.room()
     }
 }
 

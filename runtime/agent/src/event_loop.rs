@@ -27,6 +27,10 @@ use crate::{
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Guests' output is framed only while less than this waits for the pipe: enough to keep it busy. The rest stays where
+/// guests see that there is much of it.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
+
 /// Why a conversation broke off.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -50,7 +54,7 @@ pub async fn serve(
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
     let (process_sender, mut process_events) = mpsc::unbounded_channel();
     let mut agent = Agent {
-        connection: AgentConnection::new(sandbox.target().clone()),
+        connection: AgentConnection::new(sandbox.target().clone()).with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
         asks: Asks::default(),
@@ -93,7 +97,9 @@ impl Agent {
             while let Some(event) = self.connection.poll_event() {
                 self.handle_event(event);
             }
-            while let Ok(event) = call_events.try_recv() {
+            while self.connection.queued_bytes() < MAX_QUEUED_BYTES
+                && let Ok(event) = call_events.try_recv()
+            {
                 self.handle_call_event(event);
             }
             while let Ok(event) = process_events.try_recv() {
@@ -124,7 +130,7 @@ impl Agent {
                     0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                     length => written += length,
                 },
-                Some(event) = call_events.recv() => self.handle_call_event(event),
+                Some(event) = call_events.recv(), if self.connection.queued_bytes() < MAX_QUEUED_BYTES => self.handle_call_event(event),
                 Some(event) = process_events.recv() => self.handle_process_event(event),
                 () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
             }
@@ -139,6 +145,9 @@ impl Agent {
                 let request = |entry| Request { entry, limits, grants, seed, input, surroundings };
                 match entry {
                     Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
+                    Entry::Resident { instance, function } => {
+                        calls.start_resident(connection, id, module, instance, request(Task(function)));
+                    }
                     Entry::Command { arguments, environment, streams } => {
                         let GuestPipes { stdin, stdout, stderr, drains } = processes.join_guest(id, streams);
                         let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
@@ -157,6 +166,7 @@ impl Agent {
                 calls.cancel(connection, id);
                 processes.guest_gone(id);
             }
+            AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
             AgentEvent::Start { streams, command } => processes.start(streams, &command),
             AgentEvent::Data { id, bytes } => processes.data(id, bytes),
@@ -180,8 +190,12 @@ impl Agent {
 
     fn handle_call_event(&mut self, event: CallEvent) {
         match event {
-            CallEvent::Output { id, stream, bytes } => self.connection.output(id, stream, &bytes),
+            CallEvent::Output { id, stream, bytes } => {
+                self.calls.taken(&bytes);
+                self.connection.output(id, stream, &bytes);
+            }
             CallEvent::Log { id, level, target, message } => {
+                self.calls.taken(message.as_bytes());
                 self.connection.log(id, LogRecord::new(level, &target, &message));
             }
             CallEvent::Ask { id, question, answer } => self.asks.ask(&mut self.connection, id, &question, answer),

@@ -4,10 +4,12 @@
 //! its controller, who has this account anyway, and trusts no guest. For chains it starts the next hop as a process and
 //! passes bytes on, understanding none of them.
 
+mod backlog;
 mod blobs;
 mod calls;
 mod description;
 mod event_loop;
+pub mod memory;
 mod processes;
 pub mod stdio;
 mod store;

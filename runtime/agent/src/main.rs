@@ -10,7 +10,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use wxec_agent::{serve, stdio, terminal};
+use wxec_agent::{memory, serve, stdio, terminal};
 use wxec_engine::Sandbox;
 
 /// musl's allocator would make a call cost 38 µs rather than 10.
@@ -54,6 +54,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
     // First, because it says what it lacks; the runtime panics where it cannot start its threads.
     let sandbox = Sandbox::new()?;
+    let budget = memory::for_calls(sandbox.target().memory);
+    let sandbox = sandbox.with_memory_budget(budget);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     // On a worker's thread, which waits for the pipe itself; this one would have to be woken for each message.
     let served = runtime.block_on(async {

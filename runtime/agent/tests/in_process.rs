@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use tokio::io::AsyncWriteExt;
 use wxec_agent::ServeError;
 use wxec_engine::compile;
-use wxec_protocol::{CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, LogLevel, LogRecord, Target};
+use wxec_protocol::{
+    CallId, CallRequest, ControllerEvent, Digest, Entry, Fault, InstanceId, LimitKind, Limits, LogLevel, LogRecord,
+    Target,
+};
 
 use crate::pipe::{Agent, Peer, ended};
 
@@ -23,15 +26,22 @@ const GUEST: &str = r#"(module
         (local.set $length (call $input_read (i32.const 0) (i32.const 1024) (call $input_len)))
         (call $output_write (i32.const 1024) (local.get $length))
         (i32.const 0))
+    (func (export "wx1_count") (result i32)
+        (i32.store8 (i32.const 512) (i32.add (i32.load8_u (i32.const 512)) (i32.const 1)))
+        (call $output_write (i32.const 512) (i32.const 1))
+        (i32.const 0))
+    (func (export "wx1_trap") (result i32) unreachable)
     (func (export "wx1_spin") (result i32) (loop $forever (br $forever)) (i32.const 0))
     (func (export "wx1_chatter") (result i32)
         (loop $forever (call $log (i32.const 3) (i32.const 0) (i32.const 4)) (br $forever))
         (i32.const 0)))"#;
 
-/// A controller that has one artifact.
+/// A controller that has one module.
 struct Controller {
     peer: Peer,
     artifact: Vec<u8>,
+    /// The same for calls that count fuel.
+    metered: Vec<u8>,
     asked: usize,
     /// Of each log record its call and its level, and what it takes of the limit.
     logged: Vec<(CallId, LogLevel, u64)>,
@@ -39,8 +49,10 @@ struct Controller {
 
 fn start() -> (Controller, Agent) {
     let (peer, agent) = pipe::start();
-    let artifact = compile(&wat::parse_str(GUEST).unwrap(), &Target::here()).unwrap();
-    (Controller { peer, artifact, asked: 0, logged: Vec::new() }, agent)
+    let wasm = wat::parse_str(GUEST).unwrap();
+    let artifact = compile(&wasm, &Target::here()).unwrap();
+    let metered = compile(&wasm, &Target { metered: true, ..Target::here() }).unwrap();
+    (Controller { peer, artifact, metered, asked: 0, logged: Vec::new() }, agent)
 }
 
 impl Controller {
@@ -48,6 +60,16 @@ impl Controller {
         let module = Digest::of(&self.artifact);
         let input = input.to_vec();
         self.peer.connection.call(CallRequest { limits, ..CallRequest::new(module, function, input) })
+    }
+
+    fn call_instance(&mut self, instance: u64, function: &str, module: Digest) -> CallId {
+        let entry = Entry::Resident { instance: InstanceId(instance), function: function.into() };
+        self.peer.connection.call(CallRequest { entry, ..CallRequest::new(module, "", "") })
+    }
+
+    async fn one_of_instance(&mut self, instance: u64, function: &str) -> Result<Vec<u8>, Fault> {
+        let id = self.call_instance(instance, function, Digest::of(&self.artifact));
+        self.returned(1).await.remove(&id).expect("the call just made")
     }
 
     /// Sends, receives and serves artifacts until `calls` calls have returned.
@@ -87,7 +109,8 @@ impl Controller {
             match self.peer.event().await {
                 ControllerEvent::Need { module, .. } => {
                     self.asked += 1;
-                    self.peer.connection.provide(module, self.artifact.clone().into());
+                    let artifact = if module == Digest::of(&self.metered) { &self.metered } else { &self.artifact };
+                    self.peer.connection.provide(module, artifact.clone().into());
                 }
                 ControllerEvent::Log { id, level, target, message } => {
                     self.logged.push((id, level, LogRecord::new(level, &target, &message).cost()));
@@ -139,6 +162,85 @@ async fn a_deadline_ends_the_guest_and_not_the_session() {
     let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
     assert_eq!(controller.one("spin", b"", limits).await, Err(Fault::Deadline { after_ms: 50 }));
     assert_eq!(controller.one("echo", b"alive", Limits::default()).await, Ok(b"alive".to_vec()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_count_fuel_and_calls_that_do_not_share_a_session() {
+    let (mut controller, _agent) = start();
+    let limits = Limits { fuel: Some(100_000), ..Limits::default() };
+    let metered = Digest::of(&controller.metered);
+    for _ in 0..2 {
+        let request = CallRequest { limits: limits.clone(), ..CallRequest::new(metered, "spin", "") };
+        let counted = controller.peer.connection.call(request);
+        let request = CallRequest { seed: Some(1), ..CallRequest::new(metered, "echo", "hello") };
+        let seeded = controller.peer.connection.call(request);
+        let plain = controller.call("echo", b"hello", Limits::default());
+        let outcomes = controller.returned(3).await;
+        let fault = Fault::Limit { which: LimitKind::Fuel, limit: 100_000, asked: 100_001 };
+        assert_eq!(outcomes[&counted], Err(fault));
+        assert_eq!(outcomes[&seeded], Ok(b"hello".to_vec()));
+        assert_eq!(outcomes[&plain], Ok(b"hello".to_vec()));
+    }
+    assert_eq!(controller.asked, 2, "once for each artifact");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_mixes_up_artifacts_is_told_so() {
+    let (mut controller, _agent) = start();
+    let limits = Limits { fuel: Some(1_000), ..Limits::default() };
+    let outcome = controller.one("echo", b"", limits.clone()).await;
+    assert!(matches!(outcome, Err(Fault::BadModule(_))), "before it is loaded: {outcome:?}");
+    controller.one("echo", b"", Limits::default()).await.unwrap();
+    let outcome = controller.one("echo", b"", limits).await;
+    assert!(matches!(outcome, Err(Fault::BadModule(_))), "and after: {outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_stays_until_it_is_dropped() {
+    let (mut controller, _agent) = start();
+    // The first two wait for the module together.
+    let module = Digest::of(&controller.artifact);
+    let ids = [1, 2].map(|count| (controller.call_instance(7, "count", module), count));
+    let outcomes = controller.returned(2).await;
+    for (id, count) in ids {
+        assert_eq!(outcomes[&id], Ok(vec![count]));
+    }
+    assert_eq!(controller.one_of_instance(8, "count").await, Ok(vec![1]));
+    assert_eq!(controller.one_of_instance(7, "count").await, Ok(vec![3]));
+    assert_eq!(controller.one("count", b"", Limits::default()).await, Ok(vec![1]));
+
+    let other = Digest::of(&controller.metered);
+    let id = controller.call_instance(7, "count", other);
+    assert!(matches!(controller.returned(1).await[&id], Err(Fault::BadModule(_))));
+    controller.peer.connection.drop_instance(InstanceId(7));
+    assert_eq!(controller.one_of_instance(7, "count").await, Ok(vec![1]), "its number is free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_trapped_or_was_cancelled_is_gone() {
+    let (mut controller, _agent) = start();
+    assert!(matches!(controller.one_of_instance(1, "trap").await, Err(Fault::Trap { .. })));
+    assert!(matches!(controller.one_of_instance(1, "count").await, Err(Fault::InstanceGone { .. })));
+
+    assert_eq!(controller.one_of_instance(2, "count").await, Ok(vec![1]));
+    let module = Digest::of(&controller.artifact);
+    let spinning = controller.call_instance(2, "spin", module);
+    let waiting = controller.call_instance(2, "count", module);
+    controller.peer.send().await;
+    controller.peer.connection.cancel(spinning);
+    assert!(matches!(controller.returned(1).await[&waiting], Err(Fault::InstanceGone { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_may_be_a_hundred_instances() {
+    let (mut controller, _agent) = start();
+    for instance in 0..100 {
+        assert_eq!(controller.one_of_instance(instance, "count").await, Ok(vec![1]));
+    }
+    let fault = Fault::Limit { which: LimitKind::Instances, limit: 100, asked: 101 };
+    assert_eq!(controller.one_of_instance(100, "count").await, Err(fault));
+    controller.peer.connection.drop_instance(InstanceId(5));
+    assert_eq!(controller.one_of_instance(100, "count").await, Ok(vec![1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

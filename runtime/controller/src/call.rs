@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_build::Origin;
 use wxec_protocol::{
-    CallRequest, Fault, Grants, Limits, Need, Target,
+    CallRequest, Entry, Fault, Grants, Limits, Need, Target,
     abi::{TaskFailure, Wants},
     cbor::{self, DecodeError, EncodeError},
 };
@@ -24,6 +24,7 @@ use crate::{
     asks::Asker,
     error::{CallError, CallErrorKind, Phase},
     host::Host,
+    instance::{Instance, Place},
     module::{Module, ModuleError},
     output::Lines,
     runtime::Background,
@@ -72,6 +73,8 @@ pub struct TaskCall<T, E> {
     /// What the function declares, where that is not granted by itself.
     wants: Wants,
     options: CallOptions,
+    /// The instance it is for, if that stays.
+    pub(crate) instance: Option<Instance>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     decode_value: fn(Bytes) -> Result<T, DecodeError>,
 }
@@ -107,8 +110,8 @@ impl CallOptions {
     }
 
     /// Whether its code must count its instructions, so that it can be stopped after a number of them.
-    fn is_metered(&self) -> bool {
-        self.seed.is_some() || self.limits.fuel.is_some()
+    pub(crate) fn is_metered(&self) -> bool {
+        self.limits.are_metered(self.seed)
     }
 }
 
@@ -126,6 +129,7 @@ impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
             input: input.map(Bytes::from),
             wants: Wants::default(),
             options: CallOptions { grants: (task.grants)(), ..CallOptions::default() },
+            instance: None,
             decode_error,
             decode_value: cbor::decode_shared,
         }
@@ -142,8 +146,27 @@ impl TaskCall<Bytes, TaskFailure> {
             input: Ok(input),
             wants,
             options: CallOptions { limits, ..CallOptions::default() },
+            instance: None,
             decode_error: Ok,
             decode_value: Ok,
+        }
+    }
+}
+
+impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
+    /// A call of a function of `module`, given by its whole path or its path inside the crate.
+    pub(crate) fn by_name(module: &Module, function: &str, arguments: &(impl Serialize + ?Sized)) -> Self {
+        let described = module.function(function);
+        let path = described.map_or(function, |function| &function.path);
+        Self {
+            source: Source::Module(module.clone()),
+            function: path.to_owned().into(),
+            input: cbor::encode(arguments).map(Bytes::from),
+            wants: described.map(|function| function.wants.clone()).unwrap_or_default(),
+            options: CallOptions::default(),
+            instance: None,
+            decode_error: Err,
+            decode_value: cbor::decode_shared,
         }
     }
 }
@@ -172,6 +195,7 @@ impl<T, E> Clone for TaskCall<T, E> {
             input: self.input.clone(),
             wants: self.wants.clone(),
             options: self.options.clone(),
+            instance: self.instance.clone(),
             decode_error: self.decode_error,
             decode_value: self.decode_value,
         }
@@ -232,8 +256,9 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
         self
     }
 
-    /// Makes the call do the same each time: its clock stands still, and its random numbers follow from `seed`. The rest
-    /// of what it is granted may still differ from time to time.
+    /// Makes the call do the same each time, and use the same [fuel](Limits::fuel): its random numbers follow from `seed`,
+    /// which keeps nothing secret, and its clock begins with the year 2020 and goes on by a millisecond whenever it is
+    /// read, and as far as the task sleeps, without waiting. The rest of what it is granted may still differ from time to time.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.call.options.seed = Some(seed);
         self
@@ -292,22 +317,33 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     if call.function.len() > MAX_FUNCTION_BYTES {
         return Err(failed(CallErrorKind::NoSuchFunction { function: call.function.into_owned() }));
     }
-    let attempts = if call.options.idempotent { 2 } else { 1 };
+    if let Some(instance) = &call.instance {
+        instance.check(&call.source, &call.function).await.map_err(failed)?;
+    }
+    // What an instance kept is lost with its host, so trying again would not be the same.
+    let attempts = if call.options.idempotent && call.instance.is_none() { 2 } else { 1 };
+    let function = call.function.into_owned();
     let mut last = CallErrorKind::Cancelled;
     for _ in 0..attempts {
-        let (session, artifact) = match ready(&host, &call.source, &call.options) {
-            Some(ready) => ready,
+        let (session, artifact, entry) = match (&call.instance, ready(&host, &call.source, &call.options)) {
+            (Some(instance), _) => {
+                let Place { session, artifact, id } = instance.place().await.map_err(failed)?;
+                (session, artifact, Entry::Resident { instance: id, function: function.clone() })
+            }
+            (None, Some((session, artifact))) => (session, artifact, Entry::Function(function.clone())),
             // Whoever polls us may have no runtime; connecting and building need ours.
-            None => {
+            (None, None) => {
                 let prepared = prepare(host.clone(), call.source.clone(), call.options.is_metered());
-                Background::new(prepared).await.map_err(failed)?
+                let (session, artifact) = Background::new(prepared).await.map_err(failed)?;
+                (session, artifact, Entry::Function(function.clone()))
             }
         };
         let request = CallRequest {
             limits: call.options.limits.clone(),
             grants: call.options.grants.clone(),
             seed: call.options.seed,
-            ..CallRequest::new(artifact.digest, &*call.function, input.clone())
+            entry,
+            ..CallRequest::new(artifact.digest, "", input.clone())
         };
         let (asks, serving) = asker(&host, &call.source, &call.options).map(Asker::serve).unzip();
         let open = session.call(&artifact, request, Lines::new(name.clone(), host.output()), asks);
@@ -414,18 +450,7 @@ impl Bound {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let described = self.module.function(function);
-        let path = described.map_or(function, |function| &function.path);
-        let call = TaskCall {
-            source: Source::Module(self.module.clone()),
-            function: path.to_owned().into(),
-            input: cbor::encode(arguments).map(Bytes::from),
-            wants: described.map(|function| function.wants.clone()).unwrap_or_default(),
-            options: CallOptions::default(),
-            decode_error: Err,
-            decode_value: cbor::decode_shared,
-        };
-        self.host.call(call)
+        self.host.call(TaskCall::by_name(&self.module, function, arguments))
     }
 }
 

@@ -137,6 +137,19 @@ pub enum CallErrorKind<E = Infallible> {
     },
     /// No conversation with the host could be started.
     Unreachable(Unreachable),
+    /// The instance that was called has ended, and what it kept is lost: an earlier call took it along, or the
+    /// connection to its host has ended.
+    InstanceGone {
+        /// Why.
+        reason: String,
+    },
+    /// A task was called on an instance of a module that it is not in.
+    OtherModule {
+        /// The task.
+        function: String,
+        /// What the instance is one of.
+        module: String,
+    },
     /// The module has no such function.
     NoSuchFunction {
         /// What was called.
@@ -192,6 +205,8 @@ impl<E> CallError<E> {
             CallErrorKind::Cancelled => CallErrorKind::Cancelled,
             CallErrorKind::Lost { reason, stderr_tail } => CallErrorKind::Lost { reason, stderr_tail },
             CallErrorKind::Unreachable(failure) => CallErrorKind::Unreachable(failure),
+            CallErrorKind::InstanceGone { reason } => CallErrorKind::InstanceGone { reason },
+            CallErrorKind::OtherModule { function, module } => CallErrorKind::OtherModule { function, module },
             CallErrorKind::NoSuchFunction { function } => CallErrorKind::NoSuchFunction { function },
             CallErrorKind::BadArguments(reason) => CallErrorKind::BadArguments(reason),
             CallErrorKind::BadModule(reason) => CallErrorKind::BadModule(reason),
@@ -208,6 +223,7 @@ impl<E> CallError<E> {
         match &self.kind {
             CallErrorKind::Unreachable(failure) => failure.hint.clone(),
             CallErrorKind::Module(error) => error.hint(),
+            CallErrorKind::InstanceGone { .. } => Some("make another one with `Host::instance`".into()),
             CallErrorKind::Limit { which: LimitKind::Memory, .. } => {
                 Some("raise it with `Limits::memory_bytes` or `--memory`".into())
             }
@@ -251,6 +267,7 @@ impl<E> CallErrorKind<E> {
             Fault::Denied { needs, message, .. } => Self::Denied { needs, message },
             Fault::Deadline { after_ms } => Self::Timeout { after: Duration::from_millis(after_ms), phase: Phase::Run },
             Fault::Cancelled => Self::Cancelled,
+            Fault::InstanceGone { reason } => Self::InstanceGone { reason },
             Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
             Fault::BadArguments(reason) => Self::BadArguments(reason),
             Fault::BadModule(reason) => Self::BadModule(reason),
@@ -280,8 +297,8 @@ impl<E> fmt::Display for CallErrorKind<E> {
             }
             Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
-            // The stack's end is noticed by running into it, so nobody knows how much was wanted.
-            Self::Limit { which: which @ LimitKind::Stack, limit, .. } => {
+            // The ends of stack and fuel are noticed by running into them, so nobody knows how much was wanted.
+            Self::Limit { which: which @ (LimitKind::Stack | LimitKind::Fuel), limit, .. } => {
                 write!(f, "{which} limit of {limit} {} hit", which.unit())
             }
             Self::Limit { which, limit, asked } => {
@@ -300,6 +317,10 @@ impl<E> fmt::Display for CallErrorKind<E> {
                 last_line(stderr_tail).map_or(Ok(()), |line| write!(f, " (its last words: {line})"))
             }
             Self::Unreachable(failure) => failure.fmt(f),
+            Self::InstanceGone { reason } => write!(f, "the instance is gone: {reason}"),
+            Self::OtherModule { function, module } => {
+                write!(f, "`{function}` is not in {module}, of which the instance is one")
+            }
             Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),
@@ -336,9 +357,19 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_that_is_gone_says_why_and_what_may_help() {
+        let kind = CallErrorKind::<Infallible>::from_fault(Fault::InstanceGone { reason: "it trapped".into() });
+        let error = CallError::new("web1".into(), kind);
+        assert_eq!(error.to_string(), "web1: the instance is gone: it trapped");
+        assert_eq!(error.hint().as_deref(), Some("make another one with `Host::instance`"));
+        assert!(matches!(error.erase().kind, CallErrorKind::InstanceGone { .. }));
+    }
+
+    #[test]
     fn only_what_was_measured_is_said() {
         let limit = |which| CallErrorKind::<Infallible>::Limit { which, limit: 10, asked: 11 }.to_string();
         assert_eq!(limit(LimitKind::Stack), "stack limit of 10 bytes hit");
+        assert_eq!(limit(LimitKind::Fuel), "fuel limit of 10 units hit");
         assert_eq!(limit(LimitKind::Memory), "memory limit of 10 bytes hit: 11 bytes were asked for");
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     call::Bound,
     connect::{Connection, connect},
     error::{CallError, CallErrorKind, Unreachable},
+    instance::Instance,
     module::Module,
     options::ConnectOptions,
     output::{OutputHandler, default_handler},
@@ -164,6 +165,11 @@ impl Host {
     /// Pairs this host with a module, for calls by name. Does no I/O.
     pub fn bind(&self, module: &Module) -> Bound {
         Bound::new(self.clone(), module.clone())
+    }
+
+    /// An instance of a module that will stay on this host between calls. Does no I/O.
+    pub fn instance(&self, module: &Module) -> Instance {
+        Instance::new(self.clone(), module.clone())
     }
 
     /// Connects, unless it is connected.

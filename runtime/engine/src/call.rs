@@ -1,6 +1,9 @@
 //! One call: a fresh guest, from its request to its completion.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use tokio::task::yield_now;
@@ -13,6 +16,7 @@ use crate::{
     limits::LimitHit,
     output::{Output, Stdio},
     program::Program,
+    resident::Resident,
     sandbox::Sandbox,
     supervisor::supervise,
     surroundings::Surroundings,
@@ -52,7 +56,8 @@ pub struct Request {
     pub limits: Limits,
     /// What the call may touch.
     pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this, and the clock stands still.
+    /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
+    /// fixed date and go on whenever they are read.
     pub seed: Option<u64>,
     /// The arguments, as CBOR.
     pub input: Bytes,
@@ -67,6 +72,11 @@ impl Request {
         let entry = Entry::Task(function.into());
         Self { entry, limits, grants, seed: None, input: input.into(), surroundings: None }
     }
+
+    /// Whether it takes a program that was loaded as metered.
+    pub fn is_metered(&self) -> bool {
+        self.limits.are_metered(self.seed)
+    }
 }
 
 /// How a call went.
@@ -80,67 +90,143 @@ pub struct Completion {
 
 /// Runs one call from beginning to end.
 pub(crate) async fn run(sandbox: Sandbox, program: Program, request: Request, output: Arc<dyn Output>) -> Completion {
+    let fuel = OnceLock::new();
+    let run = |request, stdio| run_guest(&sandbox, &program, request, stdio, &fuel);
+    complete(&sandbox, request, output, &fuel, run).await
+}
+
+/// Runs one call of an instance that stays.
+pub(crate) async fn run_resident(
+    sandbox: Sandbox,
+    resident: Resident,
+    request: Request,
+    output: Arc<dyn Output>,
+) -> Completion {
+    let fuel = OnceLock::new();
+    let run = |request, stdio| resident.call(&sandbox, request, stdio, &fuel);
+    complete(&sandbox, request, output, &fuel, run).await
+}
+
+/// Supervises `run`, and tells what it used.
+async fn complete<F: Future<Output = Result<Bytes, Fault>>>(
+    sandbox: &Sandbox,
+    request: Request,
+    output: Arc<dyn Output>,
+    fuel: &OnceLock<u64>,
+    run: impl FnOnce(Request, Arc<Stdio>) -> F,
+) -> Completion {
     let started = Instant::now();
     let stdio = Arc::new(Stdio::new(output, request.limits.stdio_bytes));
     let deadline_ms = request.limits.deadline_ms;
-    let guest = run_guest(&sandbox, &program, request, stdio.clone());
-    let outcome = supervise(guest, sandbox.ticker(), started, deadline_ms).await;
+    let outcome = supervise(run(request, stdio.clone()), sandbox.ticker(), started, deadline_ms).await;
     let wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: None } }
+    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: fuel.get().copied() } }
 }
 
-async fn run_guest(sandbox: &Sandbox, program: &Program, request: Request, stdio: Arc<Stdio>) -> Result<Bytes, Fault> {
-    let function = match &request.entry {
-        Entry::Task(name) => program.function(name)?,
-        Entry::Program(_) => program.start()?,
-    };
+/// Notes the fuel that was used, if it was counted and the guest came to its end by itself.
+async fn run_guest(
+    sandbox: &Sandbox,
+    program: &Program,
+    request: Request,
+    stdio: Arc<Stdio>,
+    fuel_used: &OnceLock<u64>,
+) -> Result<Bytes, Fault> {
+    let function = check(program, &request)?;
     let is_program = matches!(request.entry, Entry::Program(_));
-    let length = request.input.len() as u64;
-    if length > MAX_INPUT_BYTES {
-        return Err(LimitHit { which: LimitKind::Input, limit: MAX_INPUT_BYTES, asked: length }.into());
+    let _slot = sandbox.capacity().slot().await;
+    if let Some(room) = stdio.room() {
+        room.await;
     }
-
-    let _slot = sandbox.slot().await;
-    let world = World::new(&request.grants, program.uses_files()).await;
-    let mut store = sandbox.store(Guest::new(request, world, stdio.clone(), sandbox.supply()));
+    let fuel = request.limits.fuel;
+    let mut store = new_store(sandbox, program, request, stdio.clone()).await;
+    refuel(&mut store, program, fuel);
     let inherited = store.data().resources.inherited.clone();
-    store.limiter(|guest| &mut guest.growth);
-    // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
-    // tokio's lets other tasks go first.
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
-
-    if is_program {
-        let ended = inherited.forward(&stdio, start(&mut store, program, function)).await;
-        let exit_code = match &ended {
-            Ok(()) => 0,
-            Err(error) => match wasi::exit_code(error) {
-                Some(code) => code,
-                None => return Err(fault::from_error(error, store.into_data())),
-            },
-        };
-        return Ok(store.into_data().exit(exit_code));
-    }
-    match inherited.forward(&stdio, call(&mut store, program, function)).await {
+    let called = match is_program {
+        true => inherited.forward(&stdio, start(&mut store, program, function)).await,
+        false => inherited.forward(&stdio, call(&mut store, program, function)).await,
+    };
+    note_fuel(&store, program, fuel, fuel_used);
+    match called {
+        Ok(code) if is_program => Ok(store.into_data().exit(code)),
         Ok(code) => store.into_data().finish(code),
         Err(error) => Err(fault::from_error(&error, store.into_data())),
     }
 }
 
-async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExport) -> wasmtime::Result<i32> {
+/// Finds what `request` wants to run, if `program` can be called like that.
+pub(crate) fn check<'a>(program: &'a Program, request: &Request) -> Result<&'a ModuleExport, Fault> {
+    if request.is_metered() && !program.is_metered() {
+        return Err(Fault::BadModule("it was compiled without what a seed or a limit on fuel takes".into()));
+    }
+    let function = match &request.entry {
+        Entry::Task(name) => program.function(name)?,
+        Entry::Program(_) => program.start()?,
+    };
+    match request.input.len() as u64 {
+        asked if asked > MAX_INPUT_BYTES => {
+            Err(LimitHit { which: LimitKind::Input, limit: MAX_INPUT_BYTES, asked }.into())
+        }
+        _ => Ok(function),
+    }
+}
+
+/// A store for a guest that yields at each tick.
+pub(crate) async fn new_store(
+    sandbox: &Sandbox,
+    program: &Program,
+    request: Request,
+    stdio: Arc<Stdio>,
+) -> Store<Guest> {
+    let world = World::new(&request.grants, request.seed, program.uses_files()).await;
+    let guest = Guest::new(request, world, stdio.clone(), &sandbox.capacity().budget, sandbox.supply());
+    let mut store = Store::new(program.engine(), guest);
+    store.limiter(|guest| &mut guest.growth);
+    // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
+    // tokio's lets other tasks go first.
+    store.epoch_deadline_callback(move |_| {
+        Ok(UpdateDeadline::YieldCustom(1, stdio.room().unwrap_or_else(|| Box::pin(yield_now()))))
+    });
+    store
+}
+
+/// Prepares a store for the next call.
+pub(crate) fn refuel(store: &mut Store<Guest>, program: &Program, fuel: Option<u64>) {
+    store.set_epoch_deadline(1);
+    if program.is_metered() {
+        store.set_fuel(fuel.unwrap_or(u64::MAX)).expect("a metered engine counts fuel");
+    }
+}
+
+/// Notes how much of its fuel the last call used.
+pub(crate) fn note_fuel(store: &Store<Guest>, program: &Program, fuel: Option<u64>, used: &OnceLock<u64>) {
+    if program.is_metered() {
+        let left = store.get_fuel().expect("a metered engine counts fuel");
+        let _ = used.set(fuel.unwrap_or(u64::MAX).saturating_sub(left));
+    }
+}
+
+/// An instance whose tasks can be called.
+pub(crate) async fn instantiate(store: &mut Store<Guest>, program: &Program) -> wasmtime::Result<Instance> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
     if let Some(initialize) = program.initialize() {
         export::<()>(store, &instance, initialize)?.call_async(&mut *store, ()).await?;
     }
+    Ok(instance)
+}
+
+async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExport) -> wasmtime::Result<i32> {
+    let instance = instantiate(store, program).await?;
     export(store, &instance, function)?.call_async(store, ()).await
 }
 
-async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<()> {
+/// Its exit code.
+async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<i32> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
-    export(store, &instance, start)?.call_async(store, ()).await
+    let ended = export::<()>(store, &instance, start)?.call_async(store, ()).await;
+    ended.map(|()| 0).or_else(|error| wasi::exit_code(&error).ok_or(error))
 }
 
-fn export<R: WasmResults>(
+pub(crate) fn export<R: WasmResults>(
     store: &mut Store<Guest>,
     instance: &Instance,
     export: &ModuleExport,

@@ -56,21 +56,35 @@ const KEPT_BYTES: usize = 64 << 10;
 /// Reserved memories come from a pool of `slots`, which makes a fresh guest several times cheaper than mapping it, and
 /// takes all its address space at once. Checked ones are mapped one by one.
 pub(crate) fn run_engine(code: Code, memory: Memory, slots: u32) -> Result<Engine> {
-    let mut config = shared(code, memory)?;
-    if code == Code::Pulley {
-        config.target(PULLEY)?;
-    }
+    let mut config = running(code, memory, false)?;
     if memory == Memory::Reserved {
         config.allocation_strategy(pool(slots));
     }
     Engine::new(&config)
 }
 
+/// The same for artifacts that count fuel. Few calls ask for those and they take their time, so memories are mapped one
+/// by one: a second pool would take as much address space as the first, of which there may be no more.
+pub(crate) fn metered_engine(code: Code, memory: Memory) -> Result<Engine> {
+    Engine::new(&running(code, memory, true)?)
+}
+
+fn running(code: Code, memory: Memory, metered: bool) -> Result<Config> {
+    let mut config = shared(code, memory, metered)?;
+    if code == Code::Pulley {
+        config.target(PULLEY)?;
+    }
+    Ok(config)
+}
+
 /// An engine that compiles for `target`. Naming the target also keeps it from using what only this CPU can do.
 #[cfg(feature = "compile")]
 pub(crate) fn compile_engine(target: &wxec_protocol::Target) -> Result<Engine> {
-    let mut config = shared(target.code, target.memory)?;
+    let mut config = shared(target.code, target.memory, target.metered)?;
     config.enable_compiler(true);
+    // NaN has many bit patterns, and CPUs differ in which they give. Nothing compares this when an artifact is loaded;
+    // fuel is compared, and comes with it.
+    config.cranelift_nan_canonicalization(target.metered);
     match target.code {
         Code::Pulley => config.target(PULLEY)?,
         _ => config.target(&target.platform.triple())?,
@@ -91,7 +105,7 @@ pub(crate) fn compile_engine(target: &wxec_protocol::Target) -> Result<Engine> {
     Engine::new(&config)
 }
 
-fn shared(code: Code, memory: Memory) -> Result<Config> {
+fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config> {
     let mut config = Config::new();
     #[cfg(feature = "compile")]
     config.enable_compiler(false);
@@ -104,6 +118,7 @@ fn shared(code: Code, memory: Memory) -> Result<Config> {
     config.concurrency_support(false);
 
     config.epoch_interruption(true);
+    config.consume_fuel(metered);
     config.max_wasm_stack(MAX_STACK_BYTES);
     config.async_stack_size(ASYNC_STACK_BYTES);
 

@@ -23,6 +23,9 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
     }
     let frames = frames(error);
     let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::OutOfFuel) {
+        return out_of_fuel(guest.fuel);
+    }
     let exit = wasi::exit_code(error);
 
     // Guests that do not get what they want give up, each in its own way, and few can say why. Two endings have other
@@ -71,6 +74,12 @@ fn is_about_memory(panic: &Panic) -> bool {
 fn stack_overflow() -> Fault {
     let limit = MAX_STACK_BYTES as u64;
     LimitHit { which: LimitKind::Stack, limit, asked: limit + 1 }.into()
+}
+
+/// The trap comes with the first unit that is missing.
+fn out_of_fuel(given: Option<u64>) -> Fault {
+    let limit = given.unwrap_or(u64::MAX);
+    LimitHit { which: LimitKind::Fuel, limit, asked: limit.saturating_add(1) }.into()
 }
 
 fn reason(trap: &Trap, frames: &[Frame]) -> String {

@@ -11,7 +11,9 @@ use wxec_protocol::{
 };
 
 use crate::{
+    budget::{Body, Budget, Portion},
     call::{Entry, Request},
+    determinism::Clock,
     fault,
     hostcalls::Resources,
     limits::Growth,
@@ -26,11 +28,13 @@ use crate::{
 /// What a guest's store holds beside the guest. Fresh for each call.
 pub(crate) struct Guest {
     pub(crate) input: Bytes,
-    pub(crate) output: Vec<u8>,
+    pub(crate) output: Body,
     pub(crate) output_limit: u64,
-    pub(crate) error: Vec<u8>,
+    pub(crate) error: Body,
     pub(crate) panic: Option<Panic>,
     pub(crate) growth: Growth,
+    /// What the call was given.
+    pub(crate) fuel: Option<u64>,
     pub(crate) grants: Grants,
     /// What the guest asked for last and did not get, unless it got something since.
     pub(crate) refused: Option<Refusal>,
@@ -45,22 +49,32 @@ pub(crate) struct Guest {
     pub(crate) places: Places,
     /// Files and directories the guest has open.
     pub(crate) open_files: Vec<Share>,
+    /// The time, in a call with a seed.
+    pub(crate) clock: Option<Clock>,
 }
 
 impl Guest {
-    pub(crate) fn new(request: Request, world: World, stdio: Arc<Stdio>, supply: &Arc<Supply>) -> Self {
+    pub(crate) fn new(
+        request: Request,
+        mut world: World,
+        stdio: Arc<Stdio>,
+        budget: &Arc<Budget>,
+        supply: &Arc<Supply>,
+    ) -> Self {
         let Request { entry, limits, grants, input, surroundings, .. } = request;
+        let clock = world.clock.take();
         let (wasi, places) = match entry {
             Entry::Task(_) => world.task(&stdio),
             Entry::Program(command) => world.program(command),
         };
         Self {
             input,
-            output: Vec::new(),
+            output: Body::new(budget.clone()),
             output_limit: limits.output_bytes,
-            error: Vec::new(),
+            fuel: limits.fuel,
+            error: Body::new(budget.clone()),
             panic: None,
-            growth: Growth::new(&limits),
+            growth: Growth::new(&limits, Portion::new(budget.clone())),
             resources: Resources::new(&limits, supply),
             grants,
             refused: None,
@@ -69,8 +83,27 @@ impl Guest {
             wasi,
             places,
             open_files: Vec::new(),
+            clock,
             stdio,
         }
+    }
+
+    /// Takes the next call of an instance that stays. What bounds the instance itself remains.
+    pub(crate) fn refill(&mut self, request: Request) {
+        let Request { limits, grants, input, surroundings, .. } = request;
+        self.input = input;
+        // What leads beyond the instance is for each call: whoever makes it answers for that.
+        self.surroundings = surroundings;
+        self.grants.host = grants.host;
+        self.grants.facts = grants.facts;
+        self.output_limit = limits.output_bytes;
+        self.fuel = limits.fuel;
+        self.panic = None;
+        self.refused = None;
+        self.reply = Vec::new();
+        self.growth.forget();
+        // What an earlier call left, because it failed otherwise than it could have.
+        drop((self.output.take(), self.error.take()));
     }
 
     /// Notes that the guest was refused something. Returns what it hears of it.
@@ -90,16 +123,17 @@ impl Guest {
     }
 
     /// What the call returns after its function returned `code`.
-    pub(crate) fn finish(self, code: i32) -> Result<Bytes, Fault> {
+    pub(crate) fn finish(&mut self, code: i32) -> Result<Bytes, Fault> {
+        let (output, error) = (self.output.take(), self.error.take());
         let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());
         match Status::from_code(code) {
-            Some(Status::Ok) => Ok(self.output.into()),
-            Some(Status::Failed) => Err(match self.refused {
-                Some(refusal) => refusal.into_fault(failure_text(&self.error), Some(self.error)),
-                None => Fault::Task(self.error),
+            Some(Status::Ok) => Ok(output.into_bytes()),
+            Some(Status::Failed) => Err(match self.refused.take() {
+                Some(refusal) => refusal.into_fault(failure_text(error.as_ref()), Some(error.into_vec())),
+                None => Fault::Task(error.into_vec()),
             }),
-            Some(Status::BadArguments) => Err(Fault::BadArguments(text(&self.error))),
-            Some(Status::Internal) => Err(Fault::Trap { reason: text(&self.error), frames: Vec::new() }),
+            Some(Status::BadArguments) => Err(Fault::BadArguments(text(error.as_ref()))),
+            Some(Status::Internal) => Err(Fault::Trap { reason: text(error.as_ref()), frames: Vec::new() }),
             None => Err(Fault::BadModule(format!("the function returned {code}, which is no status"))),
         }
     }

@@ -1,9 +1,9 @@
 //! wxec's sandbox, and the only crate that knows wasmtime.
 //!
-//! A [`Sandbox`] loads artifacts and runs calls. Every call has a fresh instance of its module, sees its input, a clock
-//! and random numbers, and is held to its limits; what it prints goes to an [`Output`] while it runs. With the feature
-//! `compile`, `compile` makes artifacts. Both share one configuration, because wasmtime loads only what was compiled
-//! with the very settings it runs with.
+//! A [`Sandbox`] loads artifacts and runs calls. Every call has a fresh instance of its module, unless it is one of a
+//! [`Resident`], sees its input, a clock and random numbers, and is held to its limits; what it prints goes to an
+//! [`Output`] while it runs. With the feature `compile`, `compile` makes artifacts. Both share one configuration, because
+//! wasmtime loads only what was compiled with the very settings it runs with.
 //!
 //! This crate opens no file, runs no program and connects to no place that a call was not granted, and writes to no
 //! stream of its process. Programs are given a little of the environment that every program has.
@@ -44,10 +44,13 @@
 //! ```
 
 mod artifact;
+mod budget;
 mod call;
+mod capacity;
 #[cfg(feature = "compile")]
 mod compile;
 mod config;
+mod determinism;
 mod fault;
 mod guest;
 mod hostcalls;
@@ -59,6 +62,7 @@ mod probe;
 mod program;
 mod quota;
 mod refusal;
+mod resident;
 mod sandbox;
 mod supervisor;
 mod supply;
@@ -71,10 +75,11 @@ pub use call::{Command, Completion, Entry, Request};
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, MAX_WASM_BYTES, compile};
 pub use config::MAX_RUNNING;
-pub use output::Output;
+pub use output::{Output, Room};
 #[cfg(feature = "compile")]
 pub use precheck::{Countable, Place};
 pub use program::Program;
+pub use resident::Resident;
 pub use sandbox::{EngineError, Sandbox};
 pub use surroundings::{Asking, Surroundings};
 pub use wasi::{Reader, Writer};

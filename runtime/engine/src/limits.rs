@@ -3,7 +3,7 @@
 use wasmtime::ResourceLimiter;
 use wxec_protocol::{Fault, LimitKind, Limits};
 
-use crate::refusal::Refusal;
+use crate::{budget::Portion, refusal::Refusal};
 
 /// Elements of all tables of a guest together, at 8 bytes each. A table holds the functions whose address is taken:
 /// some hundreds in a Rust guest, some ten thousand in an interpreter such as CPython.
@@ -31,19 +31,26 @@ impl From<LimitHit> for Fault {
 #[derive(Debug)]
 pub(crate) struct Growth {
     memory_limit: u64,
+    /// What the memory has of all calls' budget: as much as it has, or was about to have when growing failed.
+    memory: Portion,
     table_elements: usize,
     memory_granted: bool,
     refused: Option<Refusal>,
 }
 
 impl Growth {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { memory_limit: limits.memory_bytes, table_elements: 0, memory_granted: false, refused: None }
+    pub(crate) fn new(limits: &Limits, memory: Portion) -> Self {
+        Self { memory_limit: limits.memory_bytes, memory, table_elements: 0, memory_granted: false, refused: None }
     }
 
     /// What the guest was refused last, unless it was granted something since.
     pub(crate) fn into_refusal(self) -> Option<Refusal> {
         self.refused
+    }
+
+    /// A new call begins.
+    pub(crate) fn forget(&mut self) {
+        self.refused = None;
     }
 
     fn decide(&mut self, which: LimitKind, limit: u64, asked: u64) -> bool {
@@ -56,8 +63,16 @@ impl Growth {
 impl ResourceLimiter for Growth {
     /// Also called for the memory a module starts with. `maximum` is the module's own.
     fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let granted = self.decide(LimitKind::Memory, self.memory_limit, desired as u64);
-        self.memory_granted = granted && maximum.is_none_or(|maximum| desired <= maximum);
+        let possible = maximum.is_none_or(|maximum| desired <= maximum);
+        let mut granted = self.decide(LimitKind::Memory, self.memory_limit, desired as u64);
+        if granted
+            && possible
+            && let Err(hit) = self.memory.hold(desired as u64)
+        {
+            self.refused = Some(Refusal::Limit(hit));
+            granted = false;
+        }
+        self.memory_granted = granted && possible;
         Ok(granted)
     }
 

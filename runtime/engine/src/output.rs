@@ -1,8 +1,11 @@
 //! What a guest prints and logs while it runs, up to a limit for each stream.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use wxec_protocol::{LogLevel, LogRecord, OutputStream};
@@ -16,7 +19,16 @@ pub trait Output: Send + Sync + 'static {
 
     /// Takes what the guest logged.
     fn log(&self, record: LogRecord<'_>);
+
+    /// What to wait for before more is written, if there is too much on its way already. Guests wait for it before they
+    /// begin, and at each tick.
+    fn room(&self) -> Option<Room> {
+        None
+    }
 }
+
+/// Is ready when there is room for output again.
+pub type Room = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The output of one call: passes on what its limit allows and counts what it drops.
 ///
@@ -34,6 +46,11 @@ impl Stdio {
     pub(crate) fn new(output: Arc<dyn Output>, limit: u64) -> Self {
         let left = || AtomicU64::new(limit);
         Self { output, stdout_left: left(), stderr_left: left(), log_left: left(), dropped: AtomicU64::new(0) }
+    }
+
+    /// What to wait for before more is printed.
+    pub(crate) fn room(&self) -> Option<Room> {
+        self.output.room()
     }
 
     /// Passes on as much of `text` as stdout has left.

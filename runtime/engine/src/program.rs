@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use wasmtime::{ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
+use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
 use wxec_protocol::{Fault, LogRecord, OutputStream, abi};
 
 use crate::{
@@ -24,6 +24,7 @@ const PREOPENS: &str = "fd_prestat_get";
 pub struct Program {
     pub(crate) pre: InstancePre<Guest>,
     exports: Arc<Exports>,
+    metered: bool,
 }
 
 struct Exports {
@@ -39,14 +40,20 @@ struct Exports {
 
 impl Program {
     /// Links `module`, or says what it wants that is not to be had.
-    pub(crate) fn link(module: &Module, linker: &Linker<Guest>) -> Result<Self, Fault> {
+    pub(crate) fn link(module: &Module, linker: &Linker<Guest>, metered: bool) -> Result<Self, Fault> {
         let unknown = unknown_imports(module, linker);
         if !unknown.is_empty() {
             let reason = format!("it imports what this agent does not offer: {}", unknown.join(", "));
             return Err(Fault::BadModule(fault::bounded(reason)));
         }
         let pre = linker.instantiate_pre(module).map_err(|error| fault::bad_module(&error))?;
-        Ok(Self { pre, exports: Arc::new(Exports::of(module)?) })
+        Ok(Self { pre, exports: Arc::new(Exports::of(module)?), metered })
+    }
+
+    /// Whether its code counts fuel. It is given what [`Limits::fuel`](wxec_protocol::Limits::fuel) says, or no end of
+    /// it.
+    pub fn is_metered(&self) -> bool {
+        self.metered
     }
 
     /// The task of this name.
@@ -62,6 +69,10 @@ impl Program {
     /// Whether it can ask for files.
     pub(crate) fn uses_files(&self) -> bool {
         self.exports.uses_files
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.pre.module().engine()
     }
 
     /// What must run before any task, if the module says so.
@@ -104,7 +115,7 @@ fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> b
 fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     // The linker only answers in the presence of a store.
     let stdio = Arc::new(Stdio::new(Arc::new(Nowhere), 0));
-    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &Arc::default());
+    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &Arc::default(), &Arc::default());
     let mut store = Store::new(module.engine(), nobody);
     module
         .imports()

@@ -1,20 +1,26 @@
 //! The sandbox: one engine, the imports it offers, and the programs loaded into it.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-use wasmtime::{Engine, Linker, Module, Store};
+use wasmtime::{Engine, Linker, Module};
 use wxec_protocol::{Code, Fault, Memory, Target};
 
 use crate::{
     artifact::VerifiedArtifact,
+    budget::Budget,
     call::{self, Completion, Request},
+    capacity::Capacity,
+    config::metered_engine,
     fault,
     guest::Guest,
     hostcalls,
     output::Output,
     probe::{self, Found},
     program::Program,
+    resident::Resident,
     supply::Supply,
     ticker::Ticker,
     wasi,
@@ -26,16 +32,25 @@ use crate::{
 #[derive(Clone)]
 pub struct Sandbox {
     shared: Arc<Shared>,
+    capacity: Arc<Capacity>,
 }
 
 struct Shared {
-    engine: Engine,
-    linker: Linker<Guest>,
+    plain: Loader,
+    /// For calls that count fuel, once there is one: most agents never have any.
+    metered: OnceLock<Result<Loader, String>>,
     ticker: Ticker,
-    slots: Semaphore,
+    /// Guests that fit at once.
+    slots: u32,
     supply: Arc<Supply>,
     target: Target,
     notes: Vec<String>,
+}
+
+/// Loads artifacts of one kind.
+struct Loader {
+    engine: Engine,
+    linker: Linker<Guest>,
 }
 
 /// The sandbox cannot be set up on this host.
@@ -69,17 +84,37 @@ impl Sandbox {
 
     fn start(found: Found) -> Result<Self, EngineError> {
         let Found { engine, target, slots, notes } = found;
-        let mut linker = Linker::new(&engine);
-        hostcalls::link(&mut linker)?;
-        wasi::link(&mut linker)?;
         let ticker = Ticker::start(engine.clone())?;
-        let slots = Semaphore::new(slots as usize);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, ticker, slots, supply: Arc::default(), target, notes }) })
+        let (plain, metered) = (Loader::new(engine)?, OnceLock::new());
+        let capacity = Arc::new(Capacity::new(slots as usize, Budget::default()));
+        let shared = Arc::new(Shared { plain, metered, ticker, slots, supply: Arc::default(), target, notes });
+        Ok(Self { shared, capacity })
     }
 
-    /// What artifacts must be compiled for.
+    /// Has all guests together hold no more than `bytes`: their memories, and what they return until it is dropped.
+    ///
+    /// A guest that wants more than the others have left is told that there is no memory, and if it gives up, its call
+    /// ends in [`LimitKind::TotalMemory`](wxec_protocol::LimitKind::TotalMemory). No more guests run at once than could
+    /// have what is usual; the others wait.
+    #[must_use]
+    pub fn with_memory_budget(self, bytes: u64) -> Self {
+        let capacity = Arc::new(Capacity::new(self.shared.slots as usize, Budget::new(bytes)));
+        Self { capacity, ..self }
+    }
+
+    /// What all guests together may hold, in bytes.
+    pub fn memory_budget(&self) -> u64 {
+        self.capacity.budget.limit()
+    }
+
+    /// What artifacts must be compiled for, unless they are [metered](Self::load_metered).
     pub fn target(&self) -> &Target {
         &self.shared.target
+    }
+
+    /// What artifacts must be compiled for whose calls have a seed, or a limit on fuel.
+    pub fn metered_target(&self) -> Target {
+        Target { metered: true, ..self.shared.target.clone() }
     }
 
     /// What this host does not allow and what follows from that, a sentence each.
@@ -89,13 +124,21 @@ impl Sandbox {
 
     /// Loads an artifact. Takes time in proportion to its size, and no lock that running calls need.
     pub fn load(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
-        // SAFETY: `deserialize` wants the unchanged output of wasmtime's compiler; it checks version and settings but
-        // not integrity. A `VerifiedArtifact` holds the very bytes that hash to its digest, in memory nobody changes.
-        // Its digest was named by this session's controller, which compiled the module; a controller that lies gains
-        // nothing, since it may run any command here anyway.
-        let module = unsafe { Module::deserialize(&self.shared.engine, artifact.bytes()) };
-        let module = module.map_err(|error| fault::bad_module(&error))?;
-        Program::link(&module, &self.shared.linker)
+        Program::link(&self.shared.plain.load(artifact)?, &self.shared.plain.linker, false)
+    }
+
+    /// Loads an artifact that was compiled for [`metered_target`](Self::metered_target). The first one takes some
+    /// milliseconds more.
+    pub fn load_metered(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
+        let loader = self.shared.metered.get_or_init(|| self.start_metered().map_err(|error| format!("{error:#}")));
+        let loader = loader.as_ref().map_err(|error| Fault::Agent(format!("cannot count fuel here: {error}")))?;
+        Program::link(&loader.load(artifact)?, &loader.linker, true)
+    }
+
+    fn start_metered(&self) -> wasmtime::Result<Loader> {
+        let loader = Loader::new(metered_engine(self.shared.target.code, self.shared.target.memory)?)?;
+        self.shared.ticker.tick_too(loader.engine.clone());
+        Ok(loader)
     }
 
     /// Runs a function of `program`.
@@ -113,15 +156,29 @@ impl Sandbox {
         call::run(self.clone(), program.clone(), request, output)
     }
 
+    /// An instance of `program` that stays until it is dropped, and takes a place from other calls. There may be some.
+    pub fn resident(&self, program: &Program) -> Result<Resident, Fault> {
+        Ok(Resident::new(self, program)?)
+    }
+
+    /// Runs a function of a resident instance, after those before it. Otherwise like [`run`](Self::run).
+    pub fn run_resident(
+        &self,
+        resident: &Resident,
+        request: Request,
+        output: Arc<dyn Output>,
+    ) -> impl Future<Output = Completion> + Send + use<> {
+        call::run_resident(self.clone(), resident.clone(), request, output)
+    }
+
     /// Ends the processes of all calls, and refuses to start more: for the end of a session, when calls need not be over.
     /// Returns when they are gone, or after a second.
     pub fn end_processes(&self) {
         self.shared.supply.reaper.shut_down();
     }
 
-    /// A store with nothing in it but `guest`.
-    pub(crate) fn store(&self, guest: Guest) -> Store<Guest> {
-        Store::new(&self.shared.engine, guest)
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.capacity
     }
 
     pub(crate) fn supply(&self) -> &Arc<Supply> {
@@ -131,13 +188,21 @@ impl Sandbox {
     pub(crate) fn ticker(&self) -> &Ticker {
         &self.shared.ticker
     }
+}
 
-    /// Waits until one guest more may exist.
-    pub(crate) async fn slot(&self) -> SemaphorePermit<'_> {
-        // Awaiting takes from the budget of the task that polls; a long row of fast calls in one poll would use it up.
-        match self.shared.slots.try_acquire() {
-            Ok(slot) => slot,
-            Err(_) => self.shared.slots.acquire().await.expect("the semaphore is never closed"),
-        }
+impl Loader {
+    fn new(engine: Engine) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(&engine);
+        hostcalls::link(&mut linker)?;
+        wasi::link(&mut linker)?;
+        Ok(Self { engine, linker })
+    }
+
+    fn load(&self, artifact: &VerifiedArtifact) -> Result<Module, Fault> {
+        // SAFETY: `deserialize` wants the unchanged output of wasmtime's compiler; it checks version and settings but
+        // not integrity. A `VerifiedArtifact` holds the very bytes that hash to its digest, in memory nobody changes.
+        // Its digest was named by this session's controller, which compiled the module; a controller that lies gains
+        // nothing, since it may run any command here anyway.
+        unsafe { Module::deserialize(&self.engine, artifact.bytes()) }.map_err(|error| fault::bad_module(&error))
     }
 }

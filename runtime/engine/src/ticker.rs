@@ -5,7 +5,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread::{self, Thread},
@@ -32,6 +32,8 @@ struct Pulse {
     /// The thread is about to park, or has: whoever clears this must unpark it.
     parked: AtomicBool,
     stopped: AtomicBool,
+    /// Another engine with guests, once there is one.
+    second: OnceLock<Engine>,
 }
 
 impl Ticker {
@@ -43,6 +45,11 @@ impl Ticker {
             .stack_size(THREAD_STACK_BYTES)
             .spawn(move || theirs.beat(&engine))?;
         Ok(Self { pulse, thread: handle.thread().clone() })
+    }
+
+    /// Ticks for a second engine as well.
+    pub(crate) fn tick_too(&self, engine: Engine) {
+        let _ = self.pulse.second.set(engine);
     }
 
     /// Ticks at least until the guard is dropped.
@@ -87,6 +94,9 @@ impl Pulse {
             self.parked.store(false, SeqCst);
             thread::sleep(TICK);
             engine.increment_epoch();
+            if let Some(second) = self.second.get() {
+                second.increment_epoch();
+            }
         }
     }
 }

@@ -133,7 +133,7 @@ pub struct Exit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct HostError {
-    /// Name of the kind of error, as Rust's `io::ErrorKind` has it: `NotFound`, `PermissionDenied`, `TimedOut`.
+    /// Name of the kind of error, as Rust's `ErrorKind` has it: `NotFound`, `PermissionDenied`, `TimedOut`.
     pub kind: String,
     /// The error for people.
     #[serde(rename = "msg")]

@@ -49,6 +49,11 @@ pub enum Fault {
     },
     /// The controller took the call back.
     Cancelled,
+    /// The resident instance that was called has ended, and what it kept is lost.
+    InstanceGone {
+        /// Why.
+        reason: String,
+    },
     /// The module has no function of this name.
     NoSuchFunction {
         /// What the call named.

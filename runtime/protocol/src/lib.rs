@@ -49,7 +49,7 @@ pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use grants::{ANY, Grants, Need, PathGrant};
 pub use limits::{LimitKind, Limits};
-pub use message::{CallId, Description, Entry, MAX_MODULE_BYTES, Usage};
+pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, Usage};
 pub use outbox::TRANSMIT_BYTES;
 pub use output::{LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream};
 pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId};

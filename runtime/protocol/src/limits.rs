@@ -24,7 +24,8 @@ pub struct Limits {
     pub stdio_bytes: u64,
     /// Wall time from the moment the agent starts the call. None by default.
     pub deadline_ms: Option<u64>,
-    /// Instructions of the guest, roughly. Not counted by default, because counting costs some of its speed.
+    /// Instructions of the guest, roughly: its end is noticed at the next loop or function. Not counted by default,
+    /// because counting costs some of its speed.
     pub fuel: Option<u64>,
     /// Files, directories, sockets and pipes open at once. 256 by default.
     pub open_files: u32,
@@ -36,6 +37,12 @@ impl Limits {
     /// The deadline as a duration.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(Duration::from_millis)
+    }
+
+    /// Whether a call with these limits, and with or without this seed, takes code compiled for a metered
+    /// [`Target`](crate::Target).
+    pub fn are_metered(&self, seed: Option<u64>) -> bool {
+        self.fuel.is_some() || seed.is_some()
     }
 }
 
@@ -83,6 +90,8 @@ pub enum LimitKind {
     Streams,
     /// Memory of all calls of a session together: what their host can spare.
     TotalMemory,
+    /// Resident instances of one session.
+    Instances,
 }
 
 impl LimitKind {
@@ -96,6 +105,7 @@ impl LimitKind {
             Self::OpenFiles => "files",
             Self::Children => "processes",
             Self::Streams => "streams",
+            Self::Instances => "instances",
         }
     }
 }
@@ -115,6 +125,7 @@ impl fmt::Display for LimitKind {
             Self::Children => "children",
             Self::Streams => "streams",
             Self::TotalMemory => "memory of all calls",
+            Self::Instances => "resident instances",
         })
     }
 }

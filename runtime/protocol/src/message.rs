@@ -22,12 +22,30 @@ impl fmt::Display for CallId {
     }
 }
 
+/// The number of a resident instance, which the controller gives it: no other of its session has it, before or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InstanceId(pub u64);
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Where a call begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Entry {
     /// A task, by its name, such as `words::stats::lengths`.
     Function(String),
+    /// A task in an instance that stays, and keeps what is in its memory for the next call. The first call makes it, with
+    /// that call's grants and its limit on memory. Calls of one instance run one after another.
+    Resident {
+        /// Which instance.
+        instance: InstanceId,
+        /// The task.
+        function: String,
+    },
     /// A program: its `_start`, with stdin, stdout and stderr on streams. What the call returns is its exit code.
     Command {
         /// Its arguments, the first of which is its own name.
@@ -42,7 +60,7 @@ pub enum Entry {
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Function(name) => name,
+            Self::Function(name) | Self::Resident { function: name, .. } => name,
             Self::Command { .. } => "_start",
         })
     }
@@ -55,7 +73,7 @@ pub struct Usage {
     pub wall_us: u64,
     /// Bytes of output beyond [`Limits::stdio_bytes`], all streams together, which were dropped.
     pub dropped_bytes: u64,
-    /// Fuel, if it was counted.
+    /// Fuel, if it was counted and the call was not ended from outside, as at its deadline.
     pub fuel: Option<u64>,
 }
 
@@ -123,6 +141,8 @@ pub(crate) enum ToAgent<'a> {
     NoModule { digest: Digest, reason: &'a str },
     /// The result of a call is no longer wanted.
     Cancel { id: CallId },
+    /// A resident instance is no longer wanted.
+    DropInstance { instance: InstanceId },
     /// What a task returned that a guest called on another host.
     Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.

@@ -8,8 +8,8 @@ pub use wxec_build::{
 };
 pub use wxec_controller::{
     Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ConnectOptions,
-    Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, MAX_HOPS, Module, ModuleError,
-    Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
+    Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module,
+    ModuleError, Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
     SSH_CONFIG_VARIABLE, SshAddress, Stats, Step, Unreachable, Value, explain, set_progress,
 };
 

@@ -231,6 +231,10 @@ impl Driver {
                 }
                 ControlFlow::Continue(())
             }
+            Some(Command::DropInstance { instance }) => {
+                self.connection.drop_instance(instance);
+                ControlFlow::Continue(())
+            }
             Some(Command::Provide { module, from }) => {
                 // The call may have been cancelled meanwhile; the agent's question is open all the same.
                 match from {

@@ -17,7 +17,7 @@ use tokio::{
 };
 use wxec_protocol::{
     Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description,
-    Digest, Fault, Platform, ProcessStreams, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
+    Digest, Fault, InstanceId, Platform, ProcessStreams, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
 };
 
 use self::driver::Driver;
@@ -41,6 +41,7 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct Shared {
     next_key: AtomicU64,
+    next_instance: AtomicU64,
     traffic: Mutex<Traffic>,
     /// What calls used of it, where it was counted.
     fuel: AtomicU64,
@@ -61,6 +62,9 @@ enum Command {
     },
     Cancel {
         key: u64,
+    },
+    DropInstance {
+        instance: InstanceId,
     },
     Provide {
         module: Digest,
@@ -274,6 +278,16 @@ impl Session {
         let _ = self.commands.send(Command::Run { call, command, started });
         let (reader, writer, stderr) = streams.await.map_err(|_| SessionEnded)?;
         Ok(RunningProgram { call: open, reader, writer, stderr })
+    }
+
+    /// A number for an instance that will stay on the other machine.
+    pub(crate) fn next_instance(&self) -> InstanceId {
+        InstanceId(self.shared.next_instance.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Ends an instance. One of a session that has ended has ended, too.
+    pub(crate) fn drop_instance(&self, instance: InstanceId) {
+        let _ = self.commands.send(Command::DropInstance { instance });
     }
 
     /// Starts a process on the other machine.

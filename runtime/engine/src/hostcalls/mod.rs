@@ -15,13 +15,13 @@ use std::ops::Range;
 
 use wasmtime::{Caller, Extern, Linker, Result, format_err};
 use wxec_protocol::{
-    LimitKind, LogLevel, MAX_FRAME_BYTES,
+    LogLevel, MAX_FRAME_BYTES,
     abi::{self, Panic},
     cbor,
 };
 
 pub(crate) use self::{process::Reaper, resources::Resources};
-use crate::{guest::Guest, limits::LimitHit};
+use crate::guest::Guest;
 
 /// An error body travels in one frame with the fault around it.
 const MAX_ERROR_BYTES: u64 = 1 << 20;
@@ -64,13 +64,13 @@ fn input_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: 
 fn output_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()> {
     let (memory, guest) = memory(&mut caller)?;
     let bytes = &memory[range(memory, pointer, length)?];
-    append(&mut guest.output, bytes, guest.output_limit)
+    Ok(guest.output.append(bytes, guest.output_limit)?)
 }
 
 fn error_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()> {
     let (memory, guest) = memory(&mut caller)?;
     let bytes = &memory[range(memory, pointer, length)?];
-    append(&mut guest.error, bytes, MAX_ERROR_BYTES)
+    Ok(guest.error.append(bytes, MAX_ERROR_BYTES)?)
 }
 
 fn log(caller: Caller<'_, Guest>, level: i32, pointer: u32, length: u32) -> Result<()> {
@@ -124,13 +124,4 @@ fn range(memory: &[u8], pointer: u32, length: u32) -> Result<Range<usize>> {
         Some(end) if end <= memory.len() => Ok(start..end),
         _ => Err(format_err!("a host call was given {length} bytes at {pointer:#x}, beyond the end of memory")),
     }
-}
-
-fn append(body: &mut Vec<u8>, bytes: &[u8], limit: u64) -> Result<()> {
-    let asked = body.len() as u64 + bytes.len() as u64;
-    if asked > limit {
-        return Err(LimitHit { which: LimitKind::Output, limit, asked }.into());
-    }
-    body.extend_from_slice(bytes);
-    Ok(())
 }

@@ -19,7 +19,12 @@ use wxec_protocol::{ANY, Grants};
 pub(crate) use self::places::Places;
 use self::stdio::{Pipe, TaskOutput};
 pub use self::stdio::{Reader, Writer};
-use crate::{call::Command, guest::Guest, output::Stdio};
+use crate::{
+    call::Command,
+    determinism::{self, Clock},
+    guest::Guest,
+    output::Stdio,
+};
 
 /// What one `random_get` may ask for: the host makes the bytes before it copies them. 64 MiB is wasmtime's default.
 const MAX_RANDOM_BYTES: u64 = 16 << 20;
@@ -33,6 +38,8 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
 pub(crate) struct World {
     builder: WasiCtxBuilder,
     pub(crate) places: Places,
+    /// The time, where nothing is left to chance.
+    pub(crate) clock: Option<Clock>,
 }
 
 impl World {
@@ -40,27 +47,29 @@ impl World {
     pub(crate) fn empty() -> Self {
         let mut builder = WasiCtxBuilder::new();
         builder.max_random_size(MAX_RANDOM_BYTES);
-        Self { builder, places: Places::default() }
+        Self { builder, places: Places::default(), clock: None }
     }
 
-    /// A world with what is granted of this host's environment, and of its files if the guest can ask for any.
-    pub(crate) async fn new(grants: &Grants, uses_files: bool) -> Self {
-        let Self { mut builder, places } = Self::empty();
+    /// A world with what is granted of this host's environment, and of its files if the guest can ask for any. With a
+    /// seed, chance and time are made up.
+    pub(crate) async fn new(grants: &Grants, seed: Option<u64>, uses_files: bool) -> Self {
+        let Self { mut builder, places, .. } = Self::empty();
+        let clock = seed.map(|seed| determinism::configure(&mut builder, seed));
         for (name, value) in granted_environment(&grants.env) {
             builder.env(name, value);
         }
         if !uses_files {
-            return Self { builder, places };
+            return Self { builder, places, clock };
         }
         if grants.paths.is_empty() {
             let places = Places::open(&mut builder, &[]);
-            return Self { builder, places };
+            return Self { builder, places, clock };
         }
         // Disks may be slow, and far away.
         let paths = grants.paths.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let places = Places::open(&mut builder, &paths);
-            Self { builder, places }
+            Self { builder, places, clock }
         });
         opened.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }

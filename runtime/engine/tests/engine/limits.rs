@@ -1,6 +1,13 @@
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use bytes::Bytes;
+use wxec_engine::{Completion, Sandbox};
 use wxec_protocol::{Fault, LimitKind, Limits, abi::Panic, cbor};
 
-use crate::Fixture;
+use crate::{Fixture, Recorder};
 
 const PAGE: u64 = 64 << 10;
 
@@ -25,7 +32,7 @@ fn limited_to_pages(pages: u64) -> Fixture {
     Fixture::new(GROW).with_limits(Limits { memory_bytes: pages * PAGE, ..Limits::default() })
 }
 
-fn memory_limit(limit_pages: u64, asked_pages: u64) -> Result<bytes::Bytes, Fault> {
+fn memory_limit(limit_pages: u64, asked_pages: u64) -> Result<Bytes, Fault> {
     Err(Fault::Limit { which: LimitKind::Memory, limit: limit_pages * PAGE, asked: asked_pages * PAGE })
 }
 
@@ -122,4 +129,95 @@ async fn output_and_error_bodies_are_limited() {
     assert_eq!(fixture.call("output", b"").await.unwrap().len(), 1000);
     assert_eq!(fixture.call("output", b"1").await, hit(1000, 1001));
     assert_eq!(fixture.call("error", b"").await, hit(1 << 20, (1 << 20) + (64 << 10)));
+}
+
+/// Fills memory, sleeps for as long as anyone would wait, or returns as much as it was told.
+const HOLD: &str = r#"
+    (func (export "wx1_grow_and_sleep") (result i32)
+        (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 4)))
+        (if (i32.eq (memory.grow (i32.load (i32.const 0))) (i32.const -1)) (then unreachable))
+        (call $log (i32.const 3) (i32.const 0) (i32.const 0))
+        ;; One subscription at 64: a relative timeout of the monotonic clock (1 at 80) of 2^62 ns (at 88).
+        (i32.store (i32.const 80) (i32.const 1))
+        (i64.store (i32.const 88) (i64.const 0x4000000000000000))
+        (call $poll_oneoff (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 256)))
+    (func (export "wx1_return") (result i32)
+        (local $left i32)
+        (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 4)))
+        (local.set $left (i32.load (i32.const 0)))
+        (loop $more
+            (call $output_write (i32.const 0) (i32.const 65536))
+            (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+        (i32.const 0))"#;
+
+const MIB: u64 = 1 << 20;
+
+fn budget_of_10_mib() -> Fixture {
+    Fixture::on(Sandbox::new().unwrap().with_memory_budget(10 * MIB), HOLD)
+}
+
+/// Starts a guest and waits until it sleeps with so many pages more than it began with.
+async fn sleeper(fixture: &Fixture, pages: u32) -> impl Future<Output = Completion> + use<> {
+    let recorder = Arc::<Recorder>::default();
+    let mut call = Box::pin(fixture.start("grow_and_sleep", &pages.to_le_bytes(), recorder.clone()));
+    while recorder.0.lock().unwrap().is_empty() {
+        assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    call
+}
+
+fn total_memory(asked: u64) -> Result<Bytes, Fault> {
+    Err(Fault::Limit { which: LimitKind::TotalMemory, limit: 10 * MIB, asked })
+}
+
+#[tokio::test]
+async fn guests_share_what_their_host_has() {
+    let fixture = budget_of_10_mib();
+    let pages = |pages: u32| pages.to_le_bytes();
+    let (one, other) = (sleeper(&fixture, 63).await, sleeper(&fixture, 63).await);
+    // They have 8 MiB; the next one begins with a page.
+    assert_eq!(fixture.call("grow_and_sleep", &pages(32)).await, total_memory(10 * MIB + PAGE));
+    drop(one);
+    let fits = sleeper(&fixture, 95).await;
+    // Not even the page that a module begins with is left.
+    assert_eq!(fixture.call("return", &pages(1)).await, total_memory(10 * MIB + PAGE));
+    drop((other, fits));
+}
+
+#[tokio::test]
+async fn memory_is_given_back_however_a_call_ends() {
+    let fixture = Fixture::on(Sandbox::new().unwrap().with_memory_budget(10 * MIB), &format!("{GROW} {HOLD}"));
+    let fixture = fixture.with_deadline_ms(20);
+    let nine = 9 * 16_u32;
+    for _ in 0..3 {
+        assert!(fixture.call("or_trap", &grow_by(nine, "")).await.is_ok());
+        assert!(matches!(fixture.call("or_take_less", &grow_by(nine, "")).await, Err(Fault::Trap { .. })));
+        let deadline = Err(Fault::Deadline { after_ms: 20 });
+        assert_eq!(fixture.call("grow_and_sleep", &nine.to_le_bytes()).await, deadline);
+        assert_eq!(fixture.call("or_exit", &grow_by(160, "")).await, total_memory(10 * MIB + PAGE));
+    }
+}
+
+#[tokio::test]
+async fn what_guests_return_counts_until_it_has_been_sent() {
+    let fixture = budget_of_10_mib();
+    let pages = |pages: u32| pages.to_le_bytes();
+    let kept = fixture.call("return", &pages(9 * 16)).await.unwrap();
+    assert_eq!(kept.len() as u64, 9 * MIB);
+    assert_eq!(fixture.call("return", &pages(16)).await, total_memory(10 * MIB + PAGE));
+    drop(kept);
+    assert!(fixture.call("return", &pages(16)).await.is_ok());
+}
+
+#[tokio::test]
+async fn guests_that_cannot_all_have_what_is_usual_wait_for_their_turn() {
+    let fixture = budget_of_10_mib();
+    let mut sleeping = Vec::new();
+    for _ in 0..5 {
+        sleeping.push(sleeper(&fixture, 0).await);
+    }
+    let mut waiting = Box::pin(fixture.start("return", &1_u32.to_le_bytes(), Arc::<Recorder>::default()));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(sleeping);
+    assert!(waiting.await.outcome.is_ok());
 }

@@ -6,6 +6,8 @@ mod artifacts;
 mod asking;
 /// What a call gets and gives back: input, output, status, a fresh instance.
 mod calls;
+/// Calls with a seed or a limit on fuel: the same each time.
+mod determinism;
 /// How calls are ended from outside: deadlines, dropping, many at once.
 mod endings;
 /// How guests fail: traps, panics, exits, lies.
@@ -26,6 +28,8 @@ mod output;
 mod processes;
 /// Programs: stdin, stdout, stderr, arguments, environment, exit codes.
 mod programs;
+/// Instances that stay between calls.
+mod residents;
 /// Guests as lists of WASI calls.
 mod script;
 

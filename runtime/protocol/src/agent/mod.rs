@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Entry, Fault, Grants, LimitKind, Limits, LogRecord, OutputStream, ProtocolError, Target,
-    Usage,
+    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, LogRecord, OutputStream, ProtocolError,
+    Target, Usage,
     ask::{Ask, AskError, AskId, MAX_ASKS},
     digest::Hasher,
     frame::{self, CHUNK_BYTES, Splitter},
@@ -33,8 +33,11 @@ pub struct AgentConnection {
     outbox: Outbox<Download>,
     events: VecDeque<AgentEvent>,
     greeted: bool,
-    /// Calls not yet finished, and the streams of those that have some.
-    open: HashMap<CallId, Option<ProcessStreams>>,
+    /// Calls not yet finished.
+    open: HashMap<CallId, OpenCall>,
+    /// What the inputs of open calls may have together, and what they have.
+    inputs_limit: u64,
+    inputs: u64,
     /// Calls whose input is still arriving.
     arriving: HashMap<CallId, ArrivingCall>,
     /// Asks not yet answered, and the calls whose guests wait for them.
@@ -57,6 +60,12 @@ pub struct AgentConnection {
 enum Download {
     Result { id: CallId, usage: Usage },
     Stream(StreamId),
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    streams: Option<ProcessStreams>,
+    input_length: u64,
 }
 
 #[derive(Debug)]
@@ -123,6 +132,11 @@ pub enum AgentEvent {
     Cancel {
         /// Which call.
         id: CallId,
+    },
+    /// A resident instance is no longer wanted: end it.
+    DropInstance {
+        /// Which instance.
+        instance: InstanceId,
     },
     /// What became of an ask, whose call is open still.
     Answer {
@@ -198,6 +212,8 @@ impl AgentConnection {
             events: VecDeque::new(),
             greeted: false,
             open: HashMap::new(),
+            inputs_limit: u64::MAX,
+            inputs: 0,
             arriving: HashMap::new(),
             asks: HashMap::new(),
             next_ask: 0,
@@ -208,6 +224,12 @@ impl AgentConnection {
             streams: Streams::default(),
             closing: false,
         }
+    }
+
+    /// Refuses calls whose input, together with those of all open calls, has more than `bytes`.
+    #[must_use]
+    pub fn with_inputs_limit(self, bytes: u64) -> Self {
+        Self { inputs_limit: bytes, ..self }
     }
 
     /// Asks for an artifact, unless it is on its way already.
@@ -254,11 +276,12 @@ impl AgentConnection {
 
     /// Ends an open call, and its streams once all that was sent on them is on its way. Harmless if it has ended.
     pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
-        let Some(streams) = self.open.remove(&id) else { return };
+        let Some(call) = self.open.remove(&id) else { return };
+        self.inputs -= call.input_length;
         if !self.asks.is_empty() {
             self.asks.retain(|_, call| *call != id);
         }
-        for id in streams.iter().flat_map(ProcessStreams::ids) {
+        for id in call.streams.iter().flat_map(ProcessStreams::ids) {
             self.end_stream(id, StreamEnd::Closed);
         }
         match outcome {
@@ -274,6 +297,11 @@ impl AgentConnection {
     /// Says the last word, once every result is on its way.
     pub fn close(&mut self) {
         self.closing = true;
+    }
+
+    /// Bytes of short messages, guests' output among them, that nobody has fetched yet.
+    pub fn queued_bytes(&self) -> usize {
+        self.outbox.queued_bytes()
     }
 
     /// Whether every call has been finished.
@@ -338,6 +366,7 @@ impl AgentConnection {
             }
             ToAgent::Cancel { id } if self.open.contains_key(&id) => self.events.push_back(AgentEvent::Cancel { id }),
             ToAgent::Cancel { id } => self.stop_returning(id),
+            ToAgent::DropInstance { instance } => self.events.push_back(AgentEvent::DropInstance { instance }),
             ToAgent::Answer { ask, outcome } => self.handle_answer(ask, outcome)?,
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
             ToAgent::Data { id, bytes } => {
@@ -406,9 +435,14 @@ impl AgentConnection {
 
     fn handle_call(&mut self, id: CallId, call: ArrivingCall, first: &[u8]) -> Result<(), ProtocolError> {
         let streams = call.streams();
-        if self.open.insert(id, streams).is_some() {
+        if self.open.contains_key(&id) {
             return Err(ProtocolError::DuplicateCall(id));
         }
+        // A refused call stays open until it is finished, and its input is not kept.
+        let inputs = self.inputs.saturating_add(call.input_length);
+        let kept = if inputs <= self.inputs_limit { call.input_length } else { 0 };
+        self.inputs += kept;
+        self.open.insert(id, OpenCall { streams, input_length: kept });
         if let Some(ProcessStreams { stdio, stderr, .. }) = streams {
             self.streams.open(stdio)?;
             self.streams.open(stderr)?;
@@ -419,6 +453,8 @@ impl AgentConnection {
             Some((LimitKind::Streams, MAX_STREAMS as u64, self.streams.len() as u64))
         } else if call.input_length > call.limits.input_bytes {
             Some((LimitKind::Input, call.limits.input_bytes, call.input_length))
+        } else if inputs > self.inputs_limit {
+            Some((LimitKind::TotalMemory, self.inputs_limit, inputs))
         } else {
             None
         };
@@ -470,7 +506,7 @@ impl ArrivingCall {
     fn streams(&self) -> Option<ProcessStreams> {
         match self.entry {
             Entry::Command { streams, .. } => Some(streams),
-            Entry::Function(_) => None,
+            Entry::Function(_) | Entry::Resident { .. } => None,
         }
     }
 }

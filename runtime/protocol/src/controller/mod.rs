@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, LogRecord, OutputStream, ProtocolError,
-    Target, Usage,
+    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, LogLevel, LogRecord, OutputStream,
+    ProtocolError, Target, Usage,
     ask::{Ask, AskId},
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
@@ -85,7 +85,8 @@ pub struct CallRequest {
     pub limits: Limits,
     /// What the call may touch.
     pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this, and the clock stands still.
+    /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
+    /// fixed date and go on whenever they are read.
     pub seed: Option<u64>,
     /// The arguments: a CBOR array, or a map by parameter name.
     pub input: Bytes,
@@ -291,6 +292,11 @@ impl ControllerConnection {
             self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
             self.outbox.say(&ToAgent::Cancel { id });
         }
+    }
+
+    /// Ends a resident instance. No call of it may follow.
+    pub fn drop_instance(&mut self, instance: InstanceId) {
+        self.outbox.say(&ToAgent::DropInstance { instance });
     }
 
     /// Answers [`ControllerEvent::Need`] with the artifact.

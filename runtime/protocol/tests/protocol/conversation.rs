@@ -2,8 +2,8 @@
 
 use wxec_protocol::{
     AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Entry,
-    Fault, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, MAX_CALLS, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES,
-    Memory, OutputStream, Platform, StreamEnd, Target, Usage, abi::Panic,
+    Fault, Frame, Grants, InstanceId, LimitKind, Limits, LogLevel, LogRecord, MAX_CALLS, MAX_MESSAGE_BYTES,
+    MAX_TARGET_BYTES, Memory, OutputStream, Platform, StreamEnd, Target, Usage, abi::Panic,
 };
 
 use crate::{
@@ -64,6 +64,22 @@ fn a_call_arrives_as_it_was_made() {
     });
     let input = "in".into();
     assert_eq!(pair.agent_events(), [AgentEvent::Call { id, module, entry, limits, grants, seed, input }]);
+}
+
+#[test]
+fn an_instance_is_called_and_dropped_in_that_order() {
+    let mut pair = Pair::new();
+    let instance = InstanceId(7);
+    let entry = Entry::Resident { instance, function: "words::count".into() };
+    let id = pair.controller.call(CallRequest { entry: entry.clone(), ..request("", "") });
+    pair.controller.drop_instance(instance);
+    let [AgentEvent::Call { entry: arrived, .. }, dropped] = &*pair.agent_events() else { panic!("two events") };
+    assert_eq!((arrived, dropped), (&entry, &AgentEvent::DropInstance { instance }));
+
+    let reason = "it trapped".to_owned();
+    pair.agent.finish(id, Err(Fault::InstanceGone { reason: reason.clone() }), USAGE);
+    let outcome = Err(Fault::InstanceGone { reason });
+    assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome, usage: USAGE }]);
 }
 
 #[test]
@@ -369,6 +385,22 @@ fn output_of_a_finished_call_is_not_sent() {
     pair.agent.finish(id, Ok("2".into()), USAGE);
     pair.agent.output(id, OutputStream::Stdout, b"too late");
     assert_eq!(pair.controller_events(), [returned(id, "2")]);
+}
+
+#[test]
+fn the_inputs_of_all_open_calls_are_limited_together() {
+    let mut pair = Pair::new();
+    pair.agent = AgentConnection::new(Target::here()).with_inputs_limit(6);
+    pair.controller = ControllerConnection::new();
+    pair.controller_events();
+    let one = pair.running(request("f", "four"));
+    let id = pair.controller.call(request("f", "too"));
+    let outcome = Err(Fault::Limit { which: LimitKind::TotalMemory, limit: 6, asked: 7 });
+    assert_eq!(pair.controller_events(), [ControllerEvent::Returned { id, outcome, usage: Usage::default() }]);
+    pair.running(request("f", "ok"));
+
+    pair.agent.finish(one, Ok("1".into()), USAGE);
+    pair.running(request("f", "4444"));
 }
 
 #[test]

@@ -143,6 +143,7 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
             .prop_map(|(digest, length, bytes)| ToAgent::Module { digest, length, bytes }),
         4 => (digests(), ".{0,9}").prop_map(|(digest, reason)| ToAgent::NoModule { digest, reason }),
         4 => id().prop_map(|id| ToAgent::Cancel { id }),
+        2 => id().prop_map(|instance| ToAgent::DropInstance { instance }),
         4 => (id(), prop_oneof![payloads().prop_map(Answered::Done), ask_errors().prop_map(Answered::Failed)])
             .prop_map(|(ask, outcome)| ToAgent::Answer { ask, outcome }),
         4 => (id(), 1..3_u64, any::<bool>(), commands()).prop_map(|(stdio, step, terminal, command)| {

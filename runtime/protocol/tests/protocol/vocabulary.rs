@@ -81,11 +81,25 @@ fn a_target_is_known_words_in_their_order() {
 #[test]
 fn every_limit_has_a_name_and_a_unit() {
     use LimitKind::{
-        Children, ConcurrentCalls, Fuel, Input, Memory, Module, OpenFiles, Output, Stack, Streams, Table, TotalMemory,
+        Children, ConcurrentCalls, Fuel, Input, Instances, Memory, Module, OpenFiles, Output, Stack, Streams, Table,
+        TotalMemory,
     };
 
-    let kinds =
-        [Memory, Input, Output, Table, Stack, ConcurrentCalls, Module, Fuel, OpenFiles, Children, Streams, TotalMemory];
+    let kinds = [
+        Memory,
+        Input,
+        Output,
+        Table,
+        Stack,
+        ConcurrentCalls,
+        Module,
+        Fuel,
+        OpenFiles,
+        Children,
+        Streams,
+        TotalMemory,
+        Instances,
+    ];
     assert_eq!(kinds.map(|kind| kind.to_string()).iter().collect::<HashSet<_>>().len(), kinds.len());
     assert_eq!(Table.unit(), "elements");
     assert_eq!(ConcurrentCalls.unit(), "calls");

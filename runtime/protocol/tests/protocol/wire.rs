@@ -41,6 +41,9 @@ pub(crate) enum ToAgent {
     Cancel {
         id: u64,
     },
+    DropInstance {
+        instance: u64,
+    },
     Answer {
         ask: u64,
         outcome: Answered,

@@ -11,6 +11,6 @@ macro_rules! absent {
 
 absent! {
     Address AgentImage Attach Bound BuildError Check CheckStatus ConnectOptions Description Engine Fleet FleetCall
-    FleetError GuestOutput Hop Module ModuleError Operation Outcome Outcomes OutputHandler Password Phase Program
+    FleetError GuestOutput Hop Instance Module ModuleError Operation Outcome Outcomes OutputHandler Password Phase Program
     ProgramOutput Progress ProgressEvent Quiet Report SshAddress Stats StderrProgress Step Value Work
 }

@@ -18,7 +18,8 @@ use wxec_protocol::abi::ProcessEnd;
 
 use super::{
     super::streams::{is_ready, watched},
-    reaper::{Family, Running},
+    family::Family,
+    reaper::Running,
 };
 use crate::quota::Share;
 
@@ -53,9 +54,9 @@ impl Child {
     /// How it ended, if it has.
     pub(in super::super) fn try_wait(&mut self, family: &mut Family) -> io::Result<Option<ProcessEnd>> {
         if self.end.is_none()
-            && let Some((status, leftover)) = self.running.try_wait()?
+            && let Some((status, group)) = self.running.try_wait()?
         {
-            family.add(leftover);
+            group.into_iter().for_each(|group| family.add(group));
             self.pidfd = None;
             self.end = Some(ProcessEnd { code: status.code(), signal: status.signal() });
         }
@@ -82,5 +83,27 @@ impl Child {
     /// Sends it a signal, unless it was waited for.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         self.running.signal(signal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{process::Command, sync::Arc};
+
+    use tokio::sync::Semaphore;
+    use wxec_protocol::LimitKind;
+
+    use super::{super::Reaper, *};
+    use crate::quota::Quota;
+
+    #[tokio::test]
+    async fn a_kernel_that_does_not_tell_is_asked() {
+        let quota = Quota::new(LimitKind::Children, 2, Arc::new(Semaphore::new(2)));
+        let reaper = Reaper::default();
+        let running = reaper.spawn(Command::new("sleep").arg("0.05"), quota.take().unwrap()).unwrap();
+        let mut child = Child { pidfd: None, ..Child::new(running, quota.take().unwrap()) };
+        assert_eq!(child.try_wait(&mut Family::default()).unwrap(), None);
+        let end = child.wait(&mut Family::default()).await.unwrap();
+        assert_eq!(end, ProcessEnd { code: Some(0), signal: None });
     }
 }

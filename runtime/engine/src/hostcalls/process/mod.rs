@@ -4,6 +4,7 @@
 
 mod child;
 mod environment;
+mod family;
 mod inherited;
 mod program;
 mod reaper;
@@ -22,12 +23,11 @@ use wxec_protocol::{
 };
 
 pub(crate) use self::reaper::Reaper;
-pub(super) use self::{child::Child, inherited::Inherited, reaper::Family};
+pub(super) use self::{child::Child, family::Family, inherited::Inherited};
 use self::{
     environment::environment,
     inherited::Print,
     program::{Program, directory},
-    reaper::marks,
 };
 use super::{
     reply::{Denial, answer, question},
@@ -90,10 +90,10 @@ async fn start(guest: &mut Guest, question: ProcessStart) -> Result<(i32, Proces
     let (stdin, stdout, stderr) = (stdin?, stdout?, stderr?);
 
     let (supply, grants) = (resources.supply.clone(), grants.clone());
-    let mark = marks(resources.family.mark(&supply));
+    let (mark, marks) = resources.family.mark(&supply);
     let started = resources.supply.starts.run(move || {
         let mut command = command(&program, &question, &grants)?;
-        command.env(mark.0, mark.1);
+        command.env(mark, marks);
         Ok::<_, Denial>(supply.reaper.spawn(&mut command, share)?)
     });
     let mut running = started.await?;

@@ -20,8 +20,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
-use super::sweep::{Left, MARK, kill_left};
-use crate::{quota::Share, supply::Supply};
+use super::sweep::{Left, kill_left};
+use crate::quota::Share;
 
 /// The thread waits, and reads what `/proc` says.
 const STACK_BYTES: usize = 128 << 10;
@@ -179,13 +179,14 @@ impl Running {
         self.process.as_ref().map(|process| process.pid)
     }
 
-    /// How it ended, if it has. It may be asked once.
-    pub(super) fn try_wait(&mut self) -> io::Result<Option<(ExitStatus, Leftover)>> {
+    /// How it ended, if it has, and its group if others live on in it. It may be asked once.
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<(ExitStatus, Option<Pid>)>> {
         let process = self.process.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
         let Some(status) = process.try_wait()? else { return Ok(None) };
-        let leftover = Leftover::of(process.pid);
+        // Asked as soon as the number is free. While others of the group live, it is given to nobody.
+        let group = Some(process.pid).filter(|group| test_kill_process_group(*group).is_ok());
         self.process = None;
-        Ok(Some((status, leftover)))
+        Ok(Some((status, group)))
     }
 
     /// Sends it a signal, if it was not waited for.
@@ -201,55 +202,4 @@ impl Drop for Running {
             let _ = self.orders.send(Order::Bury(process));
         }
     }
-}
-
-/// A group of which the first process has ended.
-pub(super) struct Leftover(pub(super) Option<Pid>);
-
-impl Leftover {
-    /// Asked when the number was just freed. While others of the group live, it is given to nobody.
-    fn of(group: Pid) -> Self {
-        Self(test_kill_process_group(group).is_ok().then_some(group))
-    }
-}
-
-/// The processes of a call, and theirs. What is left of them is looked for when this is dropped.
-#[derive(Default)]
-pub(crate) struct Family {
-    found: Option<(Arc<Supply>, Left)>,
-}
-
-/// Groups that outlived their first process, before it is asked which of them still live.
-const MANY_GROUPS: usize = 64;
-
-impl Family {
-    /// The mark of the call, from its first process on.
-    pub(super) fn mark(&mut self, supply: &Arc<Supply>) -> &str {
-        let (_, left) = self.found.get_or_insert_with(|| {
-            (supply.clone(), Left { marks: vec![supply.reaper.new_mark()], groups: Vec::new() })
-        });
-        &left.marks[0]
-    }
-
-    pub(super) fn add(&mut self, leftover: Leftover) {
-        let (Some((_, left)), Leftover(Some(group))) = (&mut self.found, leftover) else { return };
-        if left.groups.len() >= MANY_GROUPS {
-            left.groups.retain(|group| test_kill_process_group(*group).is_ok());
-        }
-        left.groups.push(group);
-    }
-}
-
-impl Drop for Family {
-    fn drop(&mut self) {
-        if let Some((supply, left)) = self.found.take() {
-            supply.reaper.look_for(left);
-        }
-    }
-}
-
-/// The variable that holds the marks of a process, and those of the call this agent itself may run in.
-pub(super) fn marks(mark: &str) -> (&'static str, String) {
-    let outer = std::env::var(MARK).map(|outer| format!("{outer} ")).unwrap_or_default();
-    (MARK, format!("{outer}{mark}"))
 }

@@ -1,0 +1,120 @@
+//! How much memory this agent may use, and how much of it its calls get.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::{Resource, getrlimit};
+use wxec_protocol::Memory;
+
+/// Where Linux' control groups are, in their second generation and for memory in their first.
+const CGROUPS: &str = "/sys/fs/cgroup";
+const MEMORY_CGROUPS: &str = "/sys/fs/cgroup/memory";
+
+const MEMINFO: &str = "/proc/meminfo";
+
+/// What calls get where next to nothing is left: enough for a small guest. The system may yet find some for it.
+const LEAST_BYTES: u64 = 8 << 20;
+
+/// All memory there is for this process: the least of what the machine has and what a container allows.
+pub(crate) fn total() -> Option<u64> {
+    groups().into_iter().map(|group| group.limit).chain(stated(MEMINFO, "MemTotal:")).min()
+}
+
+/// What all calls together may hold, guests and results. `memory` is where guests have theirs.
+///
+/// It is half of what is left now. The other half is for arguments, for modules, for the agent itself, and for what
+/// others on the machine are about to need.
+pub fn for_calls(memory: Memory) -> u64 {
+    let groups = groups().into_iter().map(|group| group.limit.saturating_sub(group.used));
+    let left = groups.chain(stated(MEMINFO, "MemAvailable:")).chain(address_space(memory)).min();
+    left.map_or(u64::MAX, |left| (left / 2).max(LEAST_BYTES))
+}
+
+/// Address space that is left, if that is limited. Reserved memories have been taken from it already; to those that
+/// are mapped when they are needed, half of all there is belongs beforehand.
+fn address_space(memory: Memory) -> Option<u64> {
+    let limit = getrlimit(Resource::As).current?;
+    let limit = if memory == Memory::Checked { limit / 2 } else { limit };
+    Some(limit.saturating_sub(stated("/proc/self/status", "VmSize:").unwrap_or(0)))
+}
+
+/// A control group that limits memory.
+struct Group {
+    limit: u64,
+    used: u64,
+}
+
+/// The control groups around this process that limit memory. In a container, the one at the top is the container's.
+fn groups() -> Vec<Group> {
+    let memberships = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mut groups = Vec::new();
+    for membership in memberships.lines() {
+        let mut fields = membership.splitn(3, ':').skip(1);
+        let (root, files) = match fields.next() {
+            Some("") => (CGROUPS, ["memory.max", "memory.current", "inactive_file"]),
+            Some(controllers) if controllers.split(',').any(|controller| controller == "memory") => {
+                (MEMORY_CGROUPS, ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"])
+            }
+            _ => continue,
+        };
+        let root = Path::new(root);
+        let own = root.join(fields.next().unwrap_or_default().trim_start_matches('/'));
+        groups
+            .extend(own.ancestors().take_while(|group| group.starts_with(root)).filter_map(|group| read(group, files)));
+    }
+    groups
+}
+
+/// What a control group says of itself, if it limits memory. Pages of files that nobody uses count as used; they are
+/// there for the taking.
+fn read(group: &Path, [limit, used, cache]: [&str; 3]) -> Option<Group> {
+    let file = |name: &str| -> Option<String> { fs::read_to_string(PathBuf::from(group).join(name)).ok() };
+    let limit = number(&file(limit)?)?;
+    let used = file(used).as_deref().and_then(number).unwrap_or(0);
+    let cache = file("memory.stat")
+        .and_then(|stat| stat.lines().find_map(|line| number(line.strip_prefix(cache)?.strip_prefix(' ')?)));
+    Some(Group { limit, used: used.saturating_sub(cache.unwrap_or(0)) })
+}
+
+/// What a file in `/proc` says of `name`.
+fn stated(file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let kib = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))?;
+    number(kib)?.checked_mul(1024)
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_get_some_of_what_there_is() {
+        let total = total().expect("Linux tells");
+        let calls = for_calls(Memory::Reserved);
+        assert!((LEAST_BYTES..total).contains(&calls), "{calls} of {total}");
+        assert!(for_calls(Memory::Checked) <= total);
+    }
+
+    #[test]
+    fn a_group_is_read_with_what_can_be_reclaimed() {
+        let directory = std::env::temp_dir().join(format!("wxec-group-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let files = ["memory.max", "memory.current", "inactive_file"];
+        for (name, text) in
+            [("memory.max", "max\n"), ("memory.current", "900\n"), ("memory.stat", "anon 1\ninactive_file 200\n")]
+        {
+            fs::write(directory.join(name), text).unwrap();
+        }
+        assert!(read(&directory, files).is_none(), "no limit");
+        fs::write(directory.join("memory.max"), "1000\n").unwrap();
+        let group = read(&directory, files).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        assert_eq!((group.limit, group.used), (1000, 700));
+    }
+}
