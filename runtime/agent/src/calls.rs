@@ -254,8 +254,8 @@ impl Output for CallOutput {
     }
 
     fn log(&self, LogRecord { level, target, message, .. }: LogRecord<'_>) {
-        let (target, message): (String, String) = (target.into(), message.into());
         self.backlog.add(message.as_bytes());
+        let (target, message) = (target.into(), message.into());
         let _ = self.events.send(CallEvent::Log { id: self.id, level, target, message });
     }
 

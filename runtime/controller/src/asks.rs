@@ -140,8 +140,10 @@ fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
         CallErrorKind::Encode(error) => Fault::BadArguments(error.to_string()),
         CallErrorKind::Decode(error) => Fault::Agent(error.to_string()),
         CallErrorKind::Agent(reason) => Fault::Agent(reason),
-        CallErrorKind::InstanceGone { reason } => Fault::InstanceGone { reason },
-        CallErrorKind::OtherModule { .. } => Fault::Agent("a guest's call went to an instance".into()),
+        // Guests use no instances that stay.
+        instance @ (CallErrorKind::InstanceGone { .. } | CallErrorKind::OtherModule { .. }) => {
+            Fault::Agent(instance.to_string())
+        }
     };
     AskError::Fault(fault)
 }

@@ -136,6 +136,23 @@ impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
     }
 }
 
+impl TaskCall<Bytes, TaskFailure> {
+    /// A call for somebody else, who knows the types.
+    pub(crate) fn undecoded(module: Module, function: String, input: Bytes, limits: Limits) -> Self {
+        let wants = module.function(&function).map(|function| function.wants.clone()).unwrap_or_default();
+        Self {
+            source: Source::Module(module),
+            function: function.into(),
+            input: Ok(input),
+            wants,
+            options: CallOptions { limits, ..CallOptions::default() },
+            instance: None,
+            decode_error: Ok,
+            decode_value: Ok,
+        }
+    }
+}
+
 impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
     /// A call of a function of `module`, given by its whole path or its path inside the crate.
     pub(crate) fn by_name(module: &Module, function: &str, arguments: &(impl Serialize + ?Sized)) -> Self {
@@ -150,23 +167,6 @@ impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
             instance: None,
             decode_error: Err,
             decode_value: cbor::decode_shared,
-        }
-    }
-}
-
-impl TaskCall<Bytes, TaskFailure> {
-    /// A call for somebody else, who knows the types.
-    pub(crate) fn undecoded(module: Module, function: String, input: Bytes, limits: Limits) -> Self {
-        let wants = module.function(&function).map(|function| function.wants.clone()).unwrap_or_default();
-        Self {
-            source: Source::Module(module),
-            function: function.into(),
-            input: Ok(input),
-            wants,
-            instance: None,
-            options: CallOptions { limits, ..CallOptions::default() },
-            decode_error: Ok,
-            decode_value: Ok,
         }
     }
 }

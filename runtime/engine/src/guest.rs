@@ -90,9 +90,12 @@ impl Guest {
 
     /// Takes the next call of an instance that stays. What bounds the instance itself remains.
     pub(crate) fn refill(&mut self, request: Request) {
-        let Request { limits, input, surroundings, .. } = request;
+        let Request { limits, grants, input, surroundings, .. } = request;
         self.input = input;
+        // What leads beyond the instance is for each call: whoever makes it answers for that.
         self.surroundings = surroundings;
+        self.grants.host = grants.host;
+        self.grants.facts = grants.facts;
         self.output_limit = limits.output_bytes;
         self.fuel = limits.fuel;
         self.panic = None;

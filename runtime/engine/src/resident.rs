@@ -22,7 +22,7 @@ use crate::{
 
 /// An instance of a program that is called again and again. Its calls run one after another, in the order in which they
 /// were first polled. It begins with the first one, whose grants, seed and limits on memory, files and processes it
-/// keeps.
+/// keeps; but whether it may ask for facts and other hosts is each call's own.
 ///
 /// A call that does not return, because it fails or is ended, takes the instance along. Cheap to clone; it ends with
 /// the last clone.
@@ -158,8 +158,8 @@ impl Output for Listener {
         }
     }
 
-    fn log(&self, LogRecord { level, target, message, .. }: LogRecord<'_>) {
-        self.current().log(level, target.as_bytes(), message.as_bytes());
+    fn log(&self, record: LogRecord<'_>) {
+        self.current().log(record.level, record.target.as_bytes(), record.message.as_bytes());
     }
 
     fn room(&self) -> Option<Room> {

@@ -187,3 +187,18 @@ async fn facts_take_a_grant() {
         assert_eq!(cbor::decode::<HostError>(&value[1..]).unwrap().kind, kind);
     }
 }
+
+#[tokio::test]
+async fn each_call_of_an_instance_that_stays_is_granted_hosts_and_facts_by_itself() {
+    let fixture = Fixture::new();
+    let around = Around::answering(Some(Ok("value".into())));
+    let resident = fixture.sandbox.resident(&fixture.program).unwrap();
+    let mut numbers = Vec::new();
+    for grants in [Grants::none().host("ssh:db"), Grants::none().facts(), Grants::none().host("ssh:db")] {
+        let request = Request { grants, ..asking("ask", "ssh:db", &around) };
+        let call = fixture.sandbox.run_resident(&resident, request, Arc::<Recorder>::default());
+        numbers.push(call.await.outcome.unwrap()[0]);
+    }
+    assert_eq!(numbers, [0, 0xff, 0]);
+    assert_eq!(around.asked.lock().unwrap().len(), 2);
+}

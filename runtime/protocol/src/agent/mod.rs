@@ -277,10 +277,10 @@ impl AgentConnection {
     /// Ends an open call, and its streams once all that was sent on them is on its way. Harmless if it has ended.
     pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
         let Some(call) = self.open.remove(&id) else { return };
+        self.inputs -= call.input_length;
         if !self.asks.is_empty() {
             self.asks.retain(|_, call| *call != id);
         }
-        self.inputs -= call.input_length;
         for id in call.streams.iter().flat_map(ProcessStreams::ids) {
             self.end_stream(id, StreamEnd::Closed);
         }
