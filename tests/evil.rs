@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use wxec::{Bound, CallErrorKind, ConnectOptions, Grants, Host, Limits, Module, Value};
+use wxec::{Bound, CallError, CallErrorKind, ConnectOptions, Grants, Host, Limits, Module, Value};
 
-use crate::harness::{Sshd, wait_until};
+use crate::harness::{Sshd, processes, wait_until};
 
 /// Those that never end are ended after this.
 const DEADLINE: Duration = Duration::from_millis(200);
@@ -51,7 +51,11 @@ fn guest(file: &Path) -> Guest {
 fn call(bound: &Bound, expected: &str) -> String {
     let deadline = if expected == "timeout" { DEADLINE } else { SOON };
     let call = bound.call::<Value>("evil", &()).limits(Limits::default()).timeout(deadline);
-    match call.wait().map_err(|error| error.kind) {
+    kind(call.wait())
+}
+
+fn kind<T, E: std::fmt::Debug>(ended: Result<T, CallError<E>>) -> String {
+    match ended.map_err(|error| error.kind) {
         Ok(_) => "value".into(),
         Err(CallErrorKind::Timeout { .. }) => "timeout".into(),
         Err(CallErrorKind::Limit { which, .. }) => format!("limit {which}"),
@@ -90,15 +94,59 @@ fn each_gets_what_it_deserves(host: &Host) {
     assert_eq!(self::agent(host), agent, "it is another agent");
 }
 
+/// The same with guests that an SDK has made, and that do what takes more than WebAssembly.
+#[track_caller]
+fn each_task_gets_what_it_deserves(host: &Host) {
+    words::count::on(host, "to be".into()).wait().unwrap();
+    let agent = agent(host);
+    let sleepers = || processes("sleep 471100").len();
+    let before = sleepers();
+    let sleep = || Grants::none().run("sleep").run("sh");
+    let came = [
+        ("boom", "panic", kind(faulty::boom::on(host, "evil".into()).wait())),
+        ("spin", "timeout", kind(faulty::spin::on(host).timeout(DEADLINE).wait())),
+        ("eat", "limit memory", kind(faulty::eat::on(host).timeout(SOON).wait())),
+        ("doze", "timeout", kind(faulty::doze::on(host, 60_000).timeout(DEADLINE).wait())),
+        (
+            "waits",
+            "timeout",
+            kind(tools::run::on(host, "sleep", vec!["471100".into()]).grant(sleep()).timeout(DEADLINE).wait()),
+        ),
+        ("runs", "denied --allow-run=sleep", kind(tools::run::on(host, "sleep", vec!["471100".into()]).wait())),
+        (
+            "leaves a daemon",
+            "timeout",
+            kind(
+                tools::script::on(host, "setsid sleep 471100 & sleep 471100", "A", "b")
+                    .grant(sleep())
+                    .timeout(DEADLINE)
+                    .wait(),
+            ),
+        ),
+        ("connects", "denied --allow-net=127.0.0.1:1", kind(tools::fetch::on(host, "127.0.0.1", 1, "evil").wait())),
+        ("reads", "denied --allow-read=/etc/shadow", kind(faulty::read_text::on(host, "/etc/shadow".into()).wait())),
+    ];
+    for (name, expected, came) in came {
+        assert_eq!(came, expected, "{name}");
+    }
+    wait_until(SOON, "nothing that was started is left", || sleepers() == before);
+    assert_eq!(words::count::on(host, "to be".into()).wait().unwrap(), 2);
+    assert_eq!(self::agent(host), agent, "it is another agent");
+}
+
 #[test]
 fn evil_guests_harm_no_local_agent() {
-    each_gets_what_it_deserves(&local());
+    let host = local();
+    each_gets_what_it_deserves(&host);
+    each_task_gets_what_it_deserves(&host);
 }
 
 #[test]
 fn evil_guests_harm_no_agent_behind_ssh() {
     let Some(sshd) = Sshd::start() else { return };
-    each_gets_what_it_deserves(&behind(&sshd));
+    let host = behind(&sshd);
+    each_gets_what_it_deserves(&host);
+    each_task_gets_what_it_deserves(&host);
 }
 
 /// What an agent holds that could pile up.
@@ -131,13 +179,15 @@ fn holdings(agent: u32) -> Holdings {
 fn nothing_piles_up_in_ten_thousand_calls() {
     let host = local();
     let quick = |guest: &Guest| guest.expected != "timeout" && !guest.name.starts_with("returns_too");
-    let guests: Vec<_> = corpus().into_iter().filter(quick).filter_map(|guest| guest.module.ok()).collect();
-    let evil: Vec<_> = guests.iter().map(|module| host.bind(module)).collect();
+    let guests = corpus().into_iter().filter(quick);
+    let evil: Vec<_> =
+        guests.filter_map(|guest| Some((host.bind(&guest.module.ok()?), guest.expected, guest.name))).collect();
     let grants = || Grants::none().read("/etc/passwd").run("true");
     let round = |calls: usize| {
         for index in 0..calls {
             if index % 10 == 0 {
-                call(&evil[index / 10 % evil.len()], "anything else");
+                let (guest, expected, name) = &evil[index / 10 % evil.len()];
+                assert_eq!(call(guest, expected), *expected, "{name}");
             }
             match index % 100 {
                 1 => assert!(faulty::read_text::on(&host, "/etc/passwd".into()).grant(grants()).wait().is_ok()),

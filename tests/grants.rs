@@ -197,3 +197,23 @@ fn a_deadline_ends_what_a_task_waits_for_and_what_it_started() {
     assert_eq!(ended.exit_code, Some(124), "{ended:?}");
     wait_until(Duration::from_secs(10), "the child is gone", || processes("sleep 4711").len() == before);
 }
+
+#[test]
+fn the_same_seed_gives_the_same_result_for_the_same_fuel() {
+    let moment = |options: &[&str]| {
+        let ended = Cli::new([&["-q", "call", "--stats"], options, &["local:", "faulty::moment"]].concat()).run();
+        assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+        (ended.stdout.clone(), ended.stats()["fuel"].as_u64())
+    };
+    let (value, fuel) = moment(&["--deterministic"]);
+    assert!(fuel.is_some_and(|fuel| fuel > 100), "{fuel:?}");
+    assert_eq!(moment(&["--deterministic"]), (value.clone(), fuel));
+    assert_eq!(moment(&["--deterministic=0"]), (value.clone(), fuel), "no seed is this one");
+    assert_ne!(moment(&["--deterministic=1"]).0, value);
+    assert_eq!(moment(&[]).1, None, "fuel is counted only if that is wanted");
+
+    let ended = Cli::new(["-q", "call", "--fuel", "1000", "local:", "faulty::spin"]).run();
+    assert!(ended.exit_code == Some(1) && ended.stderr.contains("fuel limit of 1000"), "{ended:?}");
+    let ended = Cli::new(["-q", "call", "--no-clock", "local:", "faulty::moment"]).run();
+    assert!(ended.exit_code == Some(4) && ended.stderr.contains("--no-clock took away"), "{ended:?}");
+}

@@ -169,3 +169,10 @@ pub fn demand(n: u32) -> u32 {
 pub fn read_text(path: String) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
+
+/// The time, and a number that nobody can foresee.
+#[remote]
+pub fn moment() -> (u128, u64) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    (now, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()))
+}
