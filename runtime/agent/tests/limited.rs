@@ -118,6 +118,7 @@ impl Agent {
                     self.connection.provide(module, self.artifact.clone().into());
                 }
                 ControllerEvent::Output { bytes, .. } => self.printed += bytes.len() as u64,
+                ControllerEvent::Log { message, .. } => self.printed += message.len() as u64,
                 ControllerEvent::Returned { id, outcome, .. } => {
                     outcomes.insert(id, outcome.map(|bytes| bytes.len()));
                 }
