@@ -55,7 +55,7 @@ fn a_program_reads_prints_and_complains_where_the_command_does() {
 
 #[test]
 fn its_exit_code_is_the_programs() {
-    for code in [0, 1, 3, 42, 125] {
+    for code in [0, 1, 3, 42, 125, 126, 127, 255] {
         let ended = local(&[], &["exit", &code.to_string()]);
         assert_eq!((ended.exit_code, &*ended.stderr), (Some(code), ""), "{ended:?}");
     }
@@ -78,6 +78,8 @@ fn it_sees_variables_that_were_set_and_no_others() {
     prints(&local(&[], &["variables"]), "");
     let ended = run("local:", &["--env", "A=b=c", "--env", "TAKEN", "--env", "MISSING"], &["variables"]);
     prints(&ended.env("TAKEN", "from here").run(), "A=b=c\nTAKEN=from here\n");
+    let ended = run("local:", &["--allow-env", "--env", "TAKEN=given"], &["variables"]).env("TAKEN", "granted").run();
+    assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("TAKEN=")).collect::<Vec<_>>(), ["TAKEN=given"]);
     let ended = run("local:", &["--allow-env=TAKEN"], &["variables"]).env("TAKEN", "from there").run();
     prints(&ended, "TAKEN=from there\n");
 }
@@ -180,6 +182,13 @@ fn what_is_no_program_is_said_to_be_none() {
     assert!(ended.stderr.contains("words is no program"), "{ended:?}");
     let ended = Cli::new(["-q", "run", "local:", "./no/such.wasm"]).run();
     assert!(ended.exit_code == Some(2) && ended.stderr.contains("cannot read ./no/such.wasm"), "{ended:?}");
+}
+
+#[test]
+fn more_arguments_than_can_be_sent_are_refused() {
+    let long = "x".repeat(100_000);
+    let ended = local(&[], &["arguments", &long, &long, &long, &long, &long, &long]);
+    assert!(ended.exit_code == Some(2) && ended.stderr.contains("more than the 524288 allowed"), "{ended:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     interrupt,
     limits::LimitArgs,
     module::Source,
-    output::{print_line, say},
+    output::{guest_output, print_line, say},
     target,
 };
 
@@ -63,7 +63,7 @@ Examples:
   wxec run web1,web2 check.wasm --timeout 10s";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let hosts = target::hosts(&args.target, &args.access, |_| lines())?;
+    let hosts = target::hosts(&args.target, &args.access, |several| lines(several, verbosity))?;
     let environment = args.environment();
     let module = Source::parse(&args.module).load()?;
     if !module.is_program() {
@@ -156,20 +156,18 @@ fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) ->
     }
 }
 
-/// Prints what programs on several hosts print, behind the host's name.
-fn lines() -> OutputHandler {
-    Arc::new(|host, output| {
-        let text = |line: &[u8]| {
+/// Prints what programs print on several hosts, behind the host's name. Of one host only what a program's children print
+/// comes this way, and what it logs.
+fn lines(several: bool, verbosity: Verbosity) -> OutputHandler {
+    let others = guest_output(several, verbosity);
+    Arc::new(move |host, output| match output {
+        GuestOutput::Stdout(line) => {
             let text = String::from_utf8_lossy(line);
-            format!("[{host}] {}", text.strip_suffix('\n').unwrap_or(&text))
-        };
-        match output {
+            let host = if several { format!("[{host}] ") } else { String::new() };
             // Who reads no more, as in `wxec run … | head -1`, misses nothing.
-            GuestOutput::Stdout(line) => _ = print_line(&text(line)),
-            GuestOutput::Stderr(line) => say(&text(line)),
-            // Programs have no logger of ours.
-            _ => {}
+            let _ = print_line(&format!("{host}{}", text.strip_suffix('\n').unwrap_or(&text)));
         }
+        other => others(host, other),
     })
 }
 

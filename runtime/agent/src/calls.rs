@@ -209,7 +209,7 @@ impl Calls {
     /// tick, or where they first wait, and go on elsewhere.
     fn run(&mut self, id: CallId, program: &Program, request: Request) {
         if let Some(drains) = self.drains.remove(&id) {
-            let call = self.sandbox.run(program, request, Arc::new(Nowhere));
+            let call = self.sandbox.run(program, request, self.output(id));
             let task = tokio::spawn(async move { drains.finish(call.await).await });
             self.running.insert(id, task.abort_handle());
             return;
@@ -262,12 +262,4 @@ impl Output for CallOutput {
     fn room(&self) -> Option<Room> {
         self.backlog.room()
     }
-}
-
-/// A program prints into its pipes.
-struct Nowhere;
-
-impl Output for Nowhere {
-    fn write(&self, _: OutputStream, _: &[u8]) {}
-    fn log(&self, _: LogRecord<'_>) {}
 }

@@ -10,6 +10,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wxec_agent::{memory, serve, stdio, terminal};
 use wxec_engine::Sandbox;
 
@@ -19,6 +20,9 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// Calls run on the event loop's thread while they are short, and move to one of these when they are not.
 const MAX_WORKERS: usize = 8;
+
+/// Enough for a thousand guests with a few dozen files each.
+const OPEN_FILES: u64 = 64 << 10;
 
 /// What `top` shows beside a title: without it that would be the name of a file descriptor.
 const THREAD_NAME: &std::ffi::CStr = c"wxec-agent";
@@ -51,6 +55,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
     let _ = rustix::thread::set_name(THREAD_NAME);
 
+    raise_open_files();
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
     // First, because it says what it lacks; the runtime panics where it cannot start its threads.
     let sandbox = Sandbox::new()?;
@@ -64,4 +69,14 @@ fn run() -> Result<(), Box<dyn Error>> {
     });
     runtime.shutdown_background();
     Ok(served?)
+}
+
+/// Guests have files, sockets and pipes, and every directory that a call is granted is one more. Most systems let a process
+/// raise its limit from a thousand.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
 }

@@ -6,15 +6,20 @@ use std::{
     fs::File,
     io,
     os::{fd::OwnedFd, unix::process::CommandExt},
+    pin::Pin,
     process::{Child, Command as OsCommand, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex},
     net::unix::pipe,
     sync::{Semaphore, mpsc, oneshot, watch},
     task::{JoinHandle, JoinSet},
@@ -107,6 +112,27 @@ struct Pipes {
     input: Option<mpsc::UnboundedSender<Bytes>>,
     /// How much of its output the controller takes now.
     credit: Option<Arc<Semaphore>>,
+    /// Says to a guest that its stdin did not end, but was cut.
+    cut: Option<Arc<AtomicBool>>,
+}
+
+/// What a guest reads. Where the controller closed the stream in the middle, that is no end of a file.
+struct Stdin {
+    reader: DuplexStream,
+    cut: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Stdin {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut self.reader).poll_read(context, buffer));
+        let at_end = buffer.filled().len() == before && buffer.remaining() > 0;
+        Poll::Ready(if at_end && self.cut.load(SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { read })
+    }
 }
 
 /// Whoever waits for credit need not any more.
@@ -201,12 +227,15 @@ impl Processes {
     pub(crate) fn join_guest(&mut self, call: CallId, streams: ProcessStreams) -> GuestPipes {
         // Of each pair one direction is used: dropping one end of it ends the other.
         let (stdin, writer) = duplex(GUEST_PIPE_BYTES);
+        let cut = Arc::<AtomicBool>::default();
+        let stdin = Stdin { reader: stdin, cut: cut.clone() };
         let (out_reader, stdout) = duplex(GUEST_PIPE_BYTES);
         let (err_reader, stderr) = duplex(GUEST_PIPE_BYTES);
         let (runs, exit) = watch::channel(None);
         self.feed(streams.stdio, writer);
         let tasks =
             vec![self.drain(streams.stdio, out_reader, exit.clone()), self.drain(streams.stderr, err_reader, exit)];
+        self.streams.entry(streams.stdio).or_default().cut = Some(cut);
         self.guests.insert(call, streams);
         let drains = Drains { call, tasks, events: self.events.clone(), _runs: runs };
         GuestPipes { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), drains }
@@ -262,6 +291,10 @@ impl Processes {
 
     /// The controller does not want a stream any more; with its stdin and stdout it gives up the process.
     pub(crate) fn close(&mut self, id: StreamId) {
+        // Before its stdin seems to end.
+        if let Some(cut) = self.streams.get(&id).and_then(|pipes| pipes.cut.as_ref()) {
+            cut.store(true, SeqCst);
+        }
         self.streams.remove(&id);
         if let Some(running) = self.running.remove(&id) {
             self.ending.spawn(end(running, self.events.clone()));

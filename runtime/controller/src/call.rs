@@ -321,6 +321,7 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
         instance.check(&call.source, &call.function).await.map_err(failed)?;
     }
     // What an instance kept is lost with its host, so trying again would not be the same.
+    check_size(&call.options.grants, call.function.len()).map_err(failed)?;
     let attempts = if call.options.idempotent && call.instance.is_none() { 2 } else { 1 };
     let function = call.function.into_owned();
     let mut last = CallErrorKind::Cancelled;
@@ -377,6 +378,23 @@ fn asker(host: &Host, source: &Source, options: &CallOptions) -> Option<Asker> {
     }
     let deadline = options.limits.deadline().and_then(|deadline| Instant::now().checked_add(deadline));
     Some(Asker { host: host.clone(), module: source.known()?, deadline })
+}
+
+/// What is said of a call beside its input must fit into one frame with the first part of that.
+const MAX_TERMS_BYTES: usize = 512 << 10;
+
+/// Refuses a call whose `grants`, and texts of so many `bytes`, are too long to be sent.
+pub(crate) fn check_size<E>(grants: &Grants, bytes: usize) -> Result<(), CallErrorKind<E>> {
+    let paths = grants.paths.iter().map(|grant| grant.path.len() + grant.guest_path.len());
+    let lists = [&grants.run, &grants.env, &grants.net, &grants.host];
+    let others = lists.into_iter().flatten().map(String::len);
+    let all = bytes + paths.chain(others).sum::<usize>();
+    match all > MAX_TERMS_BYTES {
+        true => Err(CallErrorKind::BadArguments(format!(
+            "what the call is given beside its input takes {all} bytes, more than the {MAX_TERMS_BYTES} allowed"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// The warm path: connected, built, compiled.

@@ -4,10 +4,10 @@ use std::{io, time::Duration};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use wxec_protocol::{CallRequest, Fault, Grants, Limits, OutputStream, abi::Exit, cbor};
+use wxec_protocol::{CallRequest, Fault, Grants, LimitKind, Limits, OutputStream, abi::Exit, cbor};
 
 use crate::{
-    call::{Source, answer, prepare},
+    call::{Source, answer, check_size, prepare},
     error::{CallError, CallErrorKind, Phase},
     host::{Host, Operation},
     module::Module,
@@ -161,7 +161,11 @@ impl Program {
         let input = io::Cursor::new(input.into());
         Operation::new(async move {
             let sink = || Sink::Kept(Vec::new());
+            let host = self.host.shared_name();
             let (exit, stdout, stderr) = self.drive(input, sink(), sink()).await?;
+            if let Some(limit) = [&stdout, &stderr].into_iter().find_map(Sink::overflow) {
+                return Err(CallError::new(host, limit));
+            }
             Ok(ProgramOutput { exit, stdout: stdout.into_kept(), stderr: stderr.into_kept() })
         })
     }
@@ -175,6 +179,8 @@ impl Program {
         let Self { host, module, arguments, environment, grants, limits, seed } = self;
         let (name, output) = (host.shared_name(), host.output());
         let failed = |kind| CallError::new(name.clone(), kind);
+        let texts = environment.iter().flat_map(|(name, value)| [name, value]).chain(&arguments);
+        check_size(&grants, texts.map(String::len).sum()).map_err(failed)?;
         let (session, artifact) =
             prepare(host, Source::Module(module), seed.is_some() || limits.fuel.is_some()).await.map_err(failed)?;
         let request = CallRequest { limits: limits.clone(), grants, seed, ..CallRequest::new(artifact.digest, "", "") };
@@ -214,6 +220,8 @@ enum Sink {
     File(Box<dyn AsyncWrite + Send + Unpin>),
     Lines(Lines, OutputStream),
     Kept(Vec<u8>),
+    /// More than may be kept: so much was there.
+    Overflown(u64),
 }
 
 impl Sink {
@@ -228,13 +236,20 @@ impl Sink {
                 Ok(())
             }
             Self::Kept(kept) if (kept.len() + bytes.len()) as u64 > MAX_COLLECTED_BYTES => {
+                *self = Self::Overflown((kept.len() + bytes.len()) as u64);
                 Err(io::ErrorKind::FileTooLarge.into())
             }
+            Self::Overflown(_) => Err(io::ErrorKind::FileTooLarge.into()),
             Self::Kept(kept) => {
                 kept.extend_from_slice(bytes);
                 Ok(())
             }
         }
+    }
+
+    fn overflow(&self) -> Option<CallErrorKind> {
+        let Self::Overflown(asked) = *self else { return None };
+        Some(CallErrorKind::Limit { which: LimitKind::Output, limit: MAX_COLLECTED_BYTES, asked })
     }
 
     fn into_kept(self) -> Vec<u8> {

@@ -178,7 +178,7 @@ pub(crate) async fn new_store(
     stdio: Arc<Stdio>,
 ) -> Store<Guest> {
     let world = World::new(&request.grants, request.seed, program.uses_files()).await;
-    let guest = Guest::new(request, world, stdio.clone(), &sandbox.capacity().budget, sandbox.supply());
+    let guest = Guest::new(request, world, stdio.clone(), sandbox.capacity(), sandbox.supply());
     let mut store = Store::new(program.engine(), guest);
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;

@@ -18,6 +18,9 @@ pub(crate) struct Capacity {
     slots: Arc<Semaphore>,
     residents: Arc<Semaphore>,
     max_residents: usize,
+    /// Guests that may wait for tasks on other hosts at once. Those tasks may run here and need places too: were all
+    /// taken by guests that wait, all would wait for ever.
+    pub(crate) askers: Arc<Semaphore>,
 }
 
 impl Capacity {
@@ -32,6 +35,7 @@ impl Capacity {
             slots: Arc::new(Semaphore::new(slots)),
             residents: Arc::new(Semaphore::new(max_residents)),
             max_residents,
+            askers: Arc::new(Semaphore::new(slots / 2)),
         }
     }
 

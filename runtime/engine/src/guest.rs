@@ -1,8 +1,9 @@
 //! The host's side of one running guest: what its imports read and write.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wxec_protocol::{
     Fault, Grants,
@@ -11,8 +12,9 @@ use wxec_protocol::{
 };
 
 use crate::{
-    budget::{Body, Budget, Portion},
+    budget::{Body, Portion},
     call::{Entry, Request},
+    capacity::Capacity,
     determinism::Clock,
     fault,
     hostcalls::Resources,
@@ -40,6 +42,8 @@ pub(crate) struct Guest {
     pub(crate) refused: Option<Refusal>,
     /// What the host answered to the last capability call.
     pub(crate) reply: Vec<u8>,
+    /// Places for guests that wait for other hosts.
+    pub(crate) askers: Arc<Semaphore>,
     /// What it opened and started, but for files.
     pub(crate) resources: Resources,
     pub(crate) surroundings: Option<Arc<dyn Surroundings>>,
@@ -47,8 +51,8 @@ pub(crate) struct Guest {
     pub(crate) wasi: WasiP1Ctx,
     /// What was granted of this host's files.
     pub(crate) places: Places,
-    /// Files and directories the guest has open.
-    pub(crate) open_files: Vec<Share>,
+    /// Files and directories the guest has opened, by their numbers.
+    pub(crate) open_files: HashMap<u32, Share>,
     /// The time, in a call with a seed.
     pub(crate) clock: Option<Clock>,
 }
@@ -58,9 +62,10 @@ impl Guest {
         request: Request,
         mut world: World,
         stdio: Arc<Stdio>,
-        budget: &Arc<Budget>,
+        capacity: &Capacity,
         supply: &Arc<Supply>,
     ) -> Self {
+        let budget = &capacity.budget;
         let Request { entry, limits, grants, input, surroundings, .. } = request;
         let clock = world.clock.take();
         let (wasi, places) = match entry {
@@ -75,6 +80,7 @@ impl Guest {
             error: Body::new(budget.clone()),
             panic: None,
             growth: Growth::new(&limits, Portion::new(budget.clone())),
+            askers: capacity.askers.clone(),
             resources: Resources::new(&limits, supply),
             grants,
             refused: None,
@@ -82,7 +88,7 @@ impl Guest {
             surroundings,
             wasi,
             places,
-            open_files: Vec::new(),
+            open_files: HashMap::new(),
             clock,
             stdio,
         }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use wxec_protocol::{LogLevel, LogRecord, OutputStream};
+use wxec_protocol::{LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream};
 
 /// Takes what guests print and log, while they run.
 ///
@@ -66,18 +66,21 @@ impl Stdio {
     /// Passes on a log record, cut if it is longer than anyone reads. From the first one that does not fit, all are
     /// dropped.
     pub(crate) fn log(&self, level: LogLevel, target: &[u8], message: &[u8]) {
-        let (target, message) = (String::from_utf8_lossy(target), String::from_utf8_lossy(message));
+        // Cut before anything is copied: the guest says how long they are, and what is no text grows as it becomes one.
+        let (target, _) = target.split_at(target.len().min(MAX_TARGET_BYTES));
+        let (kept, rest) = message.split_at(message.len().min(MAX_MESSAGE_BYTES));
+        self.count_dropped(rest);
+        if self.log_left.load(Relaxed) == 0 {
+            return self.count_dropped(kept);
+        }
+        let (target, message) = (String::from_utf8_lossy(target), String::from_utf8_lossy(kept));
         let record = LogRecord::new(level, &target, &message);
         let left = self.log_left.load(Relaxed).checked_sub(record.cost());
         self.log_left.store(left.unwrap_or(0), Relaxed);
-        let kept = match left {
-            Some(_) => {
-                self.output.log(record);
-                record.message.len()
-            }
-            None => 0,
-        };
-        self.count_dropped(&message.as_bytes()[kept..]);
+        match left {
+            Some(_) => self.output.log(record),
+            None => self.count_dropped(kept),
+        }
     }
 
     /// How many bytes were dropped, all streams together.

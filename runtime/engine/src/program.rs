@@ -6,7 +6,9 @@ use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, St
 use wxec_protocol::{Fault, LogRecord, OutputStream, abi};
 
 use crate::{
+    budget::Budget,
     call::Request,
+    capacity::Capacity,
     fault,
     guest::Guest,
     output::{Output, Stdio},
@@ -115,7 +117,8 @@ fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> b
 fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     // The linker only answers in the presence of a store.
     let stdio = Arc::new(Stdio::new(Arc::new(Nowhere), 0));
-    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &Arc::default(), &Arc::default());
+    let capacity = Capacity::new(0, Budget::default());
+    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &capacity, &Arc::default());
     let mut store = Store::new(module.engine(), nobody);
     module
         .imports()

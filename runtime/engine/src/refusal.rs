@@ -4,6 +4,9 @@ use wxec_protocol::{Fault, Need, abi::HostError};
 
 use crate::{fault::bounded, limits::LimitHit};
 
+/// With its message and what was needed it has to fit into a frame. A longer one is not passed on: its text is.
+const MAX_FAILURE_BYTES: usize = 512 << 10;
+
 /// Why a guest did not get what it asked for. It may go on without; if it gives up, this is why.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -36,7 +39,10 @@ impl Refusal {
     pub(crate) fn into_fault(self, message: String, failure: Option<Vec<u8>>) -> Fault {
         match self {
             Self::Limit(hit) => hit.into(),
-            Self::Denied(need) => Fault::Denied { needs: vec![need], message: bounded(message), failure },
+            Self::Denied(need) => {
+                let failure = failure.filter(|failure| failure.len() <= MAX_FAILURE_BYTES);
+                Fault::Denied { needs: vec![need], message: bounded(message), failure }
+            }
             Self::Host(reason) => Fault::Agent(format!("the host has no memory for the guest: {reason}")),
             Self::Busy(reason) => Fault::Agent(reason),
         }

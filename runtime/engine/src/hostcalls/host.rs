@@ -43,10 +43,15 @@ async fn host_call(
     let question = question::<HostCall>(&mut caller, pointer, length)?;
     let (memory, guest) = memory(&mut caller)?;
     let input = &memory[range(memory, input_pointer, input_length)?];
-    let asking = match question.and_then(|question| granted(guest, question, input)) {
+    let place = guest.askers.clone().try_acquire_owned();
+    let asking = match question.and_then(|question| granted(guest, question, input)).and_then(|asking| {
+        let place = place.map_err(|_| Refusal::Busy("too many guests of this host wait for other hosts".into()))?;
+        Ok((asking, place))
+    }) {
         Ok(asking) => asking,
         Err(denial) => return Ok(answer::<()>(guest, Err(denial))),
     };
+    let (asking, _place) = asking;
     let outcome = asking.await;
     let guest = caller.data_mut();
     Ok(match outcome {

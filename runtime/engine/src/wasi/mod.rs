@@ -38,6 +38,8 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
 pub(crate) struct World {
     builder: WasiCtxBuilder,
     pub(crate) places: Places,
+    /// Variables of this host's that are granted.
+    environment: Vec<(String, String)>,
     /// The time, where nothing is left to chance.
     pub(crate) clock: Option<Clock>,
 }
@@ -47,7 +49,7 @@ impl World {
     pub(crate) fn empty() -> Self {
         let mut builder = WasiCtxBuilder::new();
         builder.max_random_size(MAX_RANDOM_BYTES);
-        Self { builder, places: Places::default(), clock: None }
+        Self { builder, places: Places::default(), environment: Vec::new(), clock: None }
     }
 
     /// A world with what is granted of this host's environment, and of its files if the guest can ask for any. With a
@@ -55,21 +57,19 @@ impl World {
     pub(crate) async fn new(grants: &Grants, seed: Option<u64>, uses_files: bool) -> Self {
         let Self { mut builder, places, .. } = Self::empty();
         let clock = seed.map(|seed| determinism::configure(&mut builder, seed));
-        for (name, value) in granted_environment(&grants.env) {
-            builder.env(name, value);
-        }
+        let environment = granted_environment(&grants.env);
         if !uses_files {
-            return Self { builder, places, clock };
+            return Self { builder, places, environment, clock };
         }
         if grants.paths.is_empty() {
             let places = Places::open(&mut builder, &[]);
-            return Self { builder, places, clock };
+            return Self { builder, places, environment, clock };
         }
         // Disks may be slow, and far away.
         let paths = grants.paths.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let places = Places::open(&mut builder, &paths);
-            Self { builder, places, clock }
+            Self { builder, places, environment, clock }
         });
         opened.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
@@ -77,6 +77,7 @@ impl World {
     /// The world of a task.
     pub(crate) fn task(mut self, stdio: &Arc<Stdio>) -> (WasiP1Ctx, Places) {
         self.builder
+            .envs(&self.environment)
             .stdout(TaskOutput { stdio: stdio.clone(), print: Stdio::stdout })
             .stderr(TaskOutput { stdio: stdio.clone(), print: Stdio::stderr });
         (self.builder.build_p1(), self.places)
@@ -85,9 +86,12 @@ impl World {
     /// The world of a program.
     pub(crate) fn program(mut self, command: Command) -> (WasiP1Ctx, Places) {
         let Command { arguments, environment, stdin, stdout, stderr } = command;
+        // What it was given by name goes before what it was granted; libraries take the first of a name.
+        self.environment.retain(|(name, _)| !environment.iter().any(|(given, _)| given == name));
         self.builder
             .args(&arguments)
             .envs(&environment)
+            .envs(&self.environment)
             .stdin(Pipe::new(stdin))
             .stdout(Pipe::new(stdout))
             .stderr(Pipe::new(stderr));

@@ -86,7 +86,9 @@ impl Places {
         };
 
         let is_directory = |grant: &&PathGrant| Path::new(&grant.path).is_dir();
-        let (directories, files): (Vec<_>, Vec<_>) = grants.iter().partition(is_directory);
+        // Grants add up: what may be changed need not be granted to be read as well.
+        let wanted = grants.iter().filter(|grant| !is_said_better(grant, grants));
+        let (directories, files): (Vec<_>, Vec<_>) = wanted.partition(is_directory);
         let place = |grant: &PathGrant, leads_to| {
             let guest_path = normalise(&grant.guest_path);
             Place { guest_path, write: grant.write, leads_to }
@@ -94,7 +96,8 @@ impl Places {
         let mut granted: Vec<_> = directories
             .into_iter()
             .map(|grant| {
-                let fd = open(grant.path.as_ref(), &grant.guest_path, grant.write);
+                let fd = stays_inside(grant, grants)
+                    .and_then(|()| open(grant.path.as_ref(), &grant.guest_path, grant.write));
                 place(grant, fd.map_or_else(LeadsTo::Nothing, |fd| LeadsTo::Directory { fd }))
             })
             .collect();
@@ -105,7 +108,8 @@ impl Places {
         };
         let mut hidden = 0..0;
         for grant in files {
-            let found = directory_of(grant.path.as_ref()).and_then(|(directory, name)| {
+            let found = stays_inside(grant, grants).and_then(|()| {
+                let (directory, name) = directory_of(grant.path.as_ref())?;
                 let directory = open(&directory, "", grant.write)?;
                 hidden = if hidden.is_empty() { directory..directory + 1 } else { hidden.start..directory + 1 };
                 Ok(LeadsTo::File(FileIn { directory, name }))
@@ -163,6 +167,27 @@ impl Places {
             None => path.to_owned(),
         }
     }
+}
+
+/// Whether another grant allows the same and more.
+fn is_said_better(grant: &PathGrant, grants: &[PathGrant]) -> bool {
+    let same = |other: &PathGrant| other.path == grant.path && other.guest_path == grant.guest_path;
+    !grant.write && grants.iter().any(|other| other.write && same(other))
+}
+
+/// A guest that may change what is around a granted path could have put a link in its place, in an earlier call.
+fn stays_inside(grant: &PathGrant, grants: &[PathGrant]) -> Result<(), Errno> {
+    let path = Path::new(&grant.path);
+    let around = grants.iter().filter(|other| other.write && Path::new(&other.path) != path);
+    for root in around.map(|other| Path::new(&other.path)).filter(|root| path.starts_with(root)) {
+        // What cannot be found cannot be opened either.
+        if let (Ok(root), Ok(path)) = (std::fs::canonicalize(root), std::fs::canonicalize(path))
+            && !path.starts_with(root)
+        {
+            return Err(Errno::Acces);
+        }
+    }
+    Ok(())
 }
 
 /// The directory that really holds a file, and the file's name there. The file need not exist.

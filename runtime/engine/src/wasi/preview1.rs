@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
-use wasmtime_wasi::p1::{
-    types::{self, Errno, Error, Fd, Size},
-    wasi_snapshot_preview1::WasiSnapshotPreview1,
+use wasmtime_wasi::{
+    I32Exit,
+    p1::{
+        types::{self, Errno, Error, Fd, Size},
+        wasi_snapshot_preview1::WasiSnapshotPreview1,
+    },
 };
 use wiggle::{GuestMemory, GuestPtr};
 use wxec_protocol::Need;
@@ -128,6 +131,11 @@ fn follow(spot: &Spot, flags: types::Lookupflags) -> types::Lookupflags {
     if spot.is_named { types::Lookupflags::empty() } else { flags }
 }
 
+/// A file granted by name must not become another one, above all no link: the next call would be granted what it leads to.
+fn no_name_for_others(spot: &Spot) -> Result<()> {
+    if spot.is_named { Err(Errno::Notsup.into()) } else { Ok(()) }
+}
+
 /// Writes the functions that need no thought: those that take a descriptor check it first.
 macro_rules! preview1 {
     (
@@ -159,7 +167,6 @@ preview1! {
         fn args_sizes_get() -> Result<(Size, Size)>;
         fn environ_get(environ: GuestPtr<GuestPtr<u8>>, environ_buf: GuestPtr<u8>) -> Result<()>;
         fn environ_sizes_get() -> Result<(Size, Size)>;
-        fn proc_exit(status: types::Exitcode) -> wasmtime::Error;
         fn proc_raise(signal: types::Signal) -> Result<()>;
         fn sched_yield() -> Result<()>;
     }
@@ -192,6 +199,11 @@ preview1! {
     by hand {
         fn set_hostcall_fuel(&mut self, fuel: usize) {
             self.wasi.set_hostcall_fuel(fuel);
+        }
+
+        /// wasmtime-wasi knows no codes from 126 on; systems do.
+        fn proc_exit(&mut self, _: &mut GuestMemory<'_>, status: types::Exitcode) -> wasmtime::Error {
+            I32Exit(status.cast_signed()).into()
         }
 
         fn clock_res_get(&mut self, memory: &mut GuestMemory<'_>, id: types::Clockid) -> Result<types::Timestamp> {
@@ -237,8 +249,9 @@ preview1! {
                 self.places.close_root();
                 return Ok(());
             }
+            let number = fd.into();
             self.wasi.fd_close(memory, fd).await?;
-            self.open_files.pop();
+            self.open_files.remove(&number);
             Ok(())
         }
 
@@ -250,9 +263,15 @@ preview1! {
                     return Err(Errno::Notsup.into());
                 }
             }
+            let (from_number, to_number) = (from.into(), to.into());
             self.wasi.fd_renumber(memory, from, to).await?;
-            if u32::from(from) != u32::from(to) {
-                self.open_files.pop();
+            // What `to` was is closed. Preopens and the three of stdio have no share.
+            let share = self.open_files.remove(&from_number);
+            if from_number != to_number {
+                self.open_files.remove(&to_number);
+            }
+            if let Some(share) = share {
+                self.open_files.insert(to_number, share);
             }
             Ok(())
         }
@@ -302,8 +321,8 @@ preview1! {
             let memory = &mut paths.memory();
             let opened =
                 self.wasi.path_open(memory, spot.fd.into(), dirflags, path, oflags, rights, inheriting, fdflags).await;
-            if opened.is_ok() {
-                self.open_files.push(share);
+            if let Ok(fd) = &opened {
+                self.open_files.insert((*fd).into(), share);
             }
             match access {
                 Access::Write => self.changed(&spot, opened),
@@ -408,6 +427,7 @@ preview1! {
             path: GuestPtr<str>,
         ) -> Result<()> {
             let spot = self.find(memory, fd, path, Access::Write)?;
+            no_name_for_others(&spot)?;
             if leads_to.len() > MAX_PATH_BYTES {
                 return Err(Errno::Nametoolong.into());
             }
@@ -430,6 +450,7 @@ preview1! {
             // The new name can be written through, so both have to be writable.
             let from_spot = self.find(memory, from_fd, from, Access::Write)?;
             let to_spot = self.find(memory, to_fd, to, Access::Write)?;
+            no_name_for_others(&to_spot)?;
             let mut paths = Paths::new();
             let (from, to) = (paths.add(&from_spot.path), paths.add(&to_spot.path));
             let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());
@@ -447,6 +468,7 @@ preview1! {
         ) -> Result<()> {
             let from_spot = self.find(memory, from_fd, from, Access::Write)?;
             let to_spot = self.find(memory, to_fd, to, Access::Write)?;
+            no_name_for_others(&to_spot)?;
             let mut paths = Paths::new();
             let (from, to) = (paths.add(&from_spot.path), paths.add(&to_spot.path));
             let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());

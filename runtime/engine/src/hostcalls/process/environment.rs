@@ -23,7 +23,7 @@ const LOCALE: &str = "LC_";
 /// Variables that make a program run code that someone else brought: the loader's, and those of shells and languages in
 /// which many programs are written. With one of them whoever may run `true` may run everything. What other variables
 /// mean is the program's own affair, as its arguments are.
-const CODE: [&str; 18] = [
+const CODE: [&str; 34] = [
     "PATH",
     "GLIBC_TUNABLES",
     "GCONV_PATH",
@@ -34,14 +34,30 @@ const CODE: [&str; 18] = [
     "SHELLOPTS",
     "PS4",
     "IFS",
+    "ZDOTDIR",
+    "PERLLIB",
     "PERL5LIB",
     "PERL5OPT",
+    "PERL5DB",
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONSTARTUP",
+    "PYTHONUSERBASE",
     "RUBYLIB",
     "RUBYOPT",
+    "GEM_HOME",
+    "GEM_PATH",
     "NODE_OPTIONS",
+    "NODE_PATH",
+    "LUA_INIT",
+    "PHPRC",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "CLASSPATH",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+    "OPENSSL_ENGINES",
 ];
 const CODE_PREFIXES: [&str; 2] = ["LD_", "BASH_FUNC_"];
 

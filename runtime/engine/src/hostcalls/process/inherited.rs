@@ -52,10 +52,17 @@ impl Inherited {
     /// Runs a guest, and forwards what its processes print meanwhile.
     pub(crate) async fn forward<F: Future>(&self, stdio: &Stdio, guest: F) -> F::Output {
         let mut guest = pin!(guest);
+        let mut room = None;
         poll_fn(|context| {
             // The guest first: what it starts is to wake this task from the beginning.
             let polled = guest.as_mut().poll(context);
-            if polled.is_pending() {
+            if polled.is_pending() && !self.outlets().is_empty() {
+                // With too much on its way already, processes wait as the guest does: their pipes fill.
+                room = room.take().or_else(|| stdio.room());
+                if room.as_mut().is_some_and(|room| room.as_mut().poll(context).is_pending()) {
+                    return polled;
+                }
+                room = None;
                 self.poll(stdio, context);
             }
             polled

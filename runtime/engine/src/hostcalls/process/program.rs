@@ -30,11 +30,15 @@ pub(super) enum Program {
     Perhaps(PathBuf, String),
 }
 
+/// Linux takes no longer paths. They also have to fit into the fault of a call that was refused one.
+const MAX_PATH_BYTES: usize = 4096;
+
 impl Program {
     /// What a guest means by `program`, if that may be granted. Nothing is looked up yet.
     pub(super) fn wanted(program: &str, grants: &Grants) -> Result<Self, Denial> {
-        if program.is_empty() || program.contains('\0') {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a program has a name, without zeros").into());
+        if program.is_empty() || program.contains('\0') || program.len() > MAX_PATH_BYTES {
+            let message = "a program has a name or a path, without zeros, and of no more than 4096 bytes";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
         }
         let need = Need::Run(program.into());
         let name = Path::new(program).file_name().and_then(OsStr::to_str);
@@ -83,6 +87,9 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// depends on the files around it.
 pub(super) fn directory(path: &str, grants: &Grants) -> Result<PathBuf, Denial> {
     let denied = || Denial::from(Refusal::Denied(Need::Read(path.into())));
+    if path.len() > MAX_PATH_BYTES {
+        return Err(io::Error::from(io::ErrorKind::InvalidFilename).into());
+    }
     if !path.starts_with('/') {
         let message = "the directory of a process is an absolute path: the guest is in none itself";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
