@@ -415,10 +415,10 @@ pub(crate) async fn prepare<E: Send + 'static>(
     metered: bool,
 ) -> Result<(Session, Artifact), CallErrorKind<E>> {
     let session = async { host.session().await.map_err(CallErrorKind::Unreachable) };
-    let module = async { source.module().await.map_err(CallErrorKind::Module) };
+    let module = async { source.module().await.map_err(CallErrorKind::from_module) };
     let (session, module) = tokio::try_join!(session, module)?;
     let target = Target { metered, ..session.target.clone() };
-    let artifact = module.artifact(&target).await.map_err(CallErrorKind::Module)?;
+    let artifact = module.artifact(&target).await.map_err(CallErrorKind::from_module)?;
     Ok((session, artifact))
 }
 

@@ -71,7 +71,9 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
         return Err(failed(why_it_failed(status, &String::from_utf8_lossy(&errors))));
     }
     if artifact.len() as u64 > MAX_MODULE_BYTES {
-        return Err(failed(format!("the artifact is larger than {MAX_MODULE_BYTES} bytes")));
+        // That is as much as was read of it.
+        let (name, size) = (format!("the artifact for {target}"), artifact.len() as u64);
+        return Err(ModuleError::TooLarge { name, size, limit: MAX_MODULE_BYTES });
     }
     Ok(Artifact::new(artifact.into()))
 }

@@ -255,6 +255,13 @@ impl<E> CallError<E> {
 
 impl<E> CallErrorKind<E> {
     /// What a fault on the wire means to the caller. The agent reports a task's own error apart.
+    pub(crate) fn from_module(error: ModuleError) -> Self {
+        match error {
+            ModuleError::TooLarge { size, limit, .. } => Self::Limit { which: LimitKind::Module, limit, asked: size },
+            error => Self::Module(error),
+        }
+    }
+
     pub(crate) fn from_fault(fault: Fault) -> Self {
         match fault {
             Fault::Task(_) => Self::Agent("a task's error arrived where none belongs".into()),

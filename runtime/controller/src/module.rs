@@ -72,6 +72,16 @@ pub enum ModuleError {
         /// Why not.
         reason: String,
     },
+    /// It is larger than a module may be.
+    #[error("{name} has {size} bytes, more than the {limit} a module may have")]
+    TooLarge {
+        /// The module.
+        name: String,
+        /// Its size.
+        size: u64,
+        /// How much is allowed.
+        limit: u64,
+    },
     /// It is not wasm, or damaged.
     #[error("{name} is no wasm module: {reason}")]
     Malformed {
@@ -120,7 +130,7 @@ impl Module {
         let failed = |reason: String| ModuleError::Read { path: path.into(), reason };
         let length = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
         if length > MAX_WASM_BYTES {
-            return Err(failed(format!("{length} bytes are more than the {MAX_WASM_BYTES} allowed")));
+            return Err(too_large(path.display().to_string(), length));
         }
         let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
@@ -157,6 +167,9 @@ impl Module {
     }
 
     fn parse(name: String, path: Option<PathBuf>, bytes: Bytes, crates_compiled: usize) -> Result<Self, ModuleError> {
+        if bytes.len() as u64 > MAX_WASM_BYTES {
+            return Err(too_large(name, bytes.len() as u64));
+        }
         // The parser says so in a dozen lines.
         if !bytes.starts_with(b"\0asm") {
             return Err(ModuleError::Malformed { name, reason: r"it does not begin with `\0asm`".into() });
@@ -296,6 +309,10 @@ impl Module {
     }
 }
 
+fn too_large(name: String, size: u64) -> ModuleError {
+    ModuleError::TooLarge { name, size, limit: MAX_WASM_BYTES }
+}
+
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Module({} {})", self.0.name, self.0.digest.short())
@@ -304,4 +321,22 @@ impl fmt::Debug for Module {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_is_too_large_is_not_looked_into() {
+        let size = MAX_WASM_BYTES + 1;
+        let bytes = vec![0; usize::try_from(size).unwrap()];
+        let error = Module::from_bytes("large", bytes).unwrap_err();
+        assert!(matches!(error, ModuleError::TooLarge { size: found, limit: MAX_WASM_BYTES, .. } if found == size));
+
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 40).unwrap();
+        let error = Module::from_file(file.path()).unwrap_err();
+        assert!(matches!(error, ModuleError::TooLarge { size, .. } if size == 1 << 40), "{error}");
+    }
 }
