@@ -87,8 +87,24 @@ impl Body {
         if asked > limit {
             return Err(LimitHit { which: LimitKind::Output, limit, asked });
         }
-        self.portion.hold(asked)?;
+        self.make_room(asked)?;
         self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Has room for `bytes` in all. It grows by a quarter, where vectors double, and what it has in reserve counts.
+    fn make_room(&mut self, bytes: u64) -> Result<(), LimitHit> {
+        let capacity = self.bytes.capacity() as u64;
+        if bytes <= capacity {
+            return Ok(());
+        }
+        let ample = bytes.max(capacity + capacity / 4);
+        let capacity = match self.portion.hold(ample) {
+            Ok(()) => ample,
+            Err(_) => self.portion.hold(bytes).map(|()| bytes)?,
+        };
+        let more = capacity - self.bytes.len() as u64;
+        self.bytes.reserve_exact(usize::try_from(more).expect("it is within the budget"));
         Ok(())
     }
 
