@@ -28,7 +28,7 @@ fn complains_in_one_line_about_what_cannot_be_compiled() {
 fn says_how_to_call_it() {
     let usage = (2, "usage: wxec-compiler TARGET MEMORY CPU WALL <MODULE >ARTIFACT\n");
     assert_eq!(complaint(&run(&["x86_64-linux"], b"")), usage);
-    let target = (2, "a target is ARCH-OS[-v2|-v3|-pulley][-checked], such as x86_64-linux-v3\n");
+    let target = (2, "a target is ARCH-OS[-v2|-v3|-pulley][-checked][-metered], such as x86_64-linux-v3\n");
     assert_eq!(complaint(&compile("x86_64", b"")), target);
     let number = (2, "MEMORY, CPU and WALL are numbers of bytes and seconds: invalid digit found in string\n");
     assert_eq!(complaint(&run(&[HERE, "4G", "1", "1"], b"")), number);
