@@ -23,8 +23,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(shared, cbor::decode(bytes), "sharing makes a difference");
 
     let Some(value) = value else { return };
-    let again = encoded(&value);
-    assert_eq!(encoded(&cbor::decode(&again).expect("our own CBOR")), again, "{value:?}");
+    // Big numbers have several spellings, and the first round may choose a shorter one.
+    let recoded = |bytes: &[u8]| encoded(&cbor::decode(bytes).expect("our own CBOR"));
+    let again = recoded(&encoded(&value));
+    assert_eq!(recoded(&again), again, "{value:?}");
     if let (Value::Array(values), Ok(Items::Positional(items))) = (&value, cbor::items(bytes)) {
         let items = items.into_iter().map(|item| cbor::decode(&bytes[item]).expect("an item of what decodes"));
         assert_eq!(encoded(&Value::Array(items.collect())), encoded(&Value::Array(values.clone())));
