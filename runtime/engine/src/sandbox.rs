@@ -1,4 +1,5 @@
-//! The sandbox: one engine, the imports it offers, and the programs loaded into it.
+//! The sandbox: its engines, a second one for code that counts fuel, the imports they offer, and the programs loaded into
+//! them.
 
 use std::{
     io,

@@ -89,6 +89,19 @@ impl Guest {
         })
     }
 
+    /// The same for a file that gets another name. It can be written through either, so both have to be writable.
+    fn find_both(
+        &mut self,
+        memory: &GuestMemory<'_>,
+        (from_fd, from): (Fd, GuestPtr<str>),
+        (to_fd, to): (Fd, GuestPtr<str>),
+    ) -> Result<(Spot, Spot)> {
+        let from = self.find(memory, from_fd, from, Access::Write)?;
+        let to = self.find(memory, to_fd, to, Access::Write)?;
+        no_name_for_others(&to)?;
+        Ok((from, to))
+    }
+
     /// Notes that something is not granted, and says so to the guest.
     fn deny(&mut self, need: Need) -> Error {
         self.refused = Some(Refusal::Denied(need));
@@ -142,6 +155,7 @@ macro_rules! preview1 {
         passed on { $(fn $plain:ident($($plain_arg:ident: $plain_ty:ty),*) -> $plain_ret:ty;)* }
         checked { $(fn $sync:ident($($sync_arg:ident: $sync_ty:ty),*) -> $sync_ret:ty;)* }
         checked, async { $(fn $asy:ident($($asy_arg:ident: $asy_ty:ty),*) -> $asy_ret:ty;)* }
+        changing a path { $(fn $change:ident();)* }
         by hand { $($by_hand:tt)* }
     ) => {
         impl WasiSnapshotPreview1 for Guest {
@@ -155,6 +169,13 @@ macro_rules! preview1 {
             $(async fn $asy(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($asy_arg: $asy_ty),*) -> Result<$asy_ret> {
                 self.check(fd)?;
                 self.wasi.$asy(memory, fd, $($asy_arg),*).await
+            })*
+            $(async fn $change(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, path: GuestPtr<str>) -> Result<()> {
+                let spot = self.find(memory, fd, path, Access::Write)?;
+                let mut paths = Paths::new();
+                let path = paths.add(&spot.path);
+                let done = self.wasi.$change(&mut paths.memory(), spot.fd.into(), path).await;
+                self.changed(&spot, done)
             })*
             $($by_hand)*
         }
@@ -195,6 +216,11 @@ preview1! {
         fn fd_pwrite(ciovs: types::CiovecArray, offset: types::Filesize) -> Size;
         fn fd_seek(offset: types::Filedelta, whence: types::Whence) -> types::Filesize;
         fn fd_sync() -> ();
+    }
+    changing a path {
+        fn path_create_directory();
+        fn path_remove_directory();
+        fn path_unlink_file();
     }
     by hand {
         fn set_hostcall_fuel(&mut self, fuel: usize) {
@@ -385,40 +411,6 @@ preview1! {
             self.changed(&spot, set)
         }
 
-        async fn path_create_directory(
-            &mut self,
-            memory: &mut GuestMemory<'_>,
-            fd: Fd,
-            path: GuestPtr<str>,
-        ) -> Result<()> {
-            let spot = self.find(memory, fd, path, Access::Write)?;
-            let mut paths = Paths::new();
-            let path = paths.add(&spot.path);
-            let created = self.wasi.path_create_directory(&mut paths.memory(), spot.fd.into(), path).await;
-            self.changed(&spot, created)
-        }
-
-        async fn path_remove_directory(
-            &mut self,
-            memory: &mut GuestMemory<'_>,
-            fd: Fd,
-            path: GuestPtr<str>,
-        ) -> Result<()> {
-            let spot = self.find(memory, fd, path, Access::Write)?;
-            let mut paths = Paths::new();
-            let path = paths.add(&spot.path);
-            let removed = self.wasi.path_remove_directory(&mut paths.memory(), spot.fd.into(), path).await;
-            self.changed(&spot, removed)
-        }
-
-        async fn path_unlink_file(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, path: GuestPtr<str>) -> Result<()> {
-            let spot = self.find(memory, fd, path, Access::Write)?;
-            let mut paths = Paths::new();
-            let path = paths.add(&spot.path);
-            let removed = self.wasi.path_unlink_file(&mut paths.memory(), spot.fd.into(), path).await;
-            self.changed(&spot, removed)
-        }
-
         async fn path_symlink(
             &mut self,
             memory: &mut GuestMemory<'_>,
@@ -447,10 +439,7 @@ preview1! {
             to_fd: Fd,
             to: GuestPtr<str>,
         ) -> Result<()> {
-            // The new name can be written through, so both have to be writable.
-            let from_spot = self.find(memory, from_fd, from, Access::Write)?;
-            let to_spot = self.find(memory, to_fd, to, Access::Write)?;
-            no_name_for_others(&to_spot)?;
+            let (from_spot, to_spot) = self.find_both(memory, (from_fd, from), (to_fd, to))?;
             let mut paths = Paths::new();
             let (from, to) = (paths.add(&from_spot.path), paths.add(&to_spot.path));
             let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());
@@ -466,9 +455,7 @@ preview1! {
             to_fd: Fd,
             to: GuestPtr<str>,
         ) -> Result<()> {
-            let from_spot = self.find(memory, from_fd, from, Access::Write)?;
-            let to_spot = self.find(memory, to_fd, to, Access::Write)?;
-            no_name_for_others(&to_spot)?;
+            let (from_spot, to_spot) = self.find_both(memory, (from_fd, from), (to_fd, to))?;
             let mut paths = Paths::new();
             let (from, to) = (paths.add(&from_spot.path), paths.add(&to_spot.path));
             let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());
