@@ -254,7 +254,7 @@ impl<E> CallError<E> {
 }
 
 impl<E> CallErrorKind<E> {
-    /// What a fault on the wire means to the caller. The agent reports a task's own error apart.
+    /// What it means to the caller that there is no module. One that is too large hits a limit, as everything does.
     pub(crate) fn from_module(error: ModuleError) -> Self {
         match error {
             ModuleError::TooLarge { size, limit, .. } => Self::Limit { which: LimitKind::Module, limit, asked: size },
@@ -262,6 +262,7 @@ impl<E> CallErrorKind<E> {
         }
     }
 
+    /// What a fault on the wire means to the caller. The agent reports a task's own error apart.
     pub(crate) fn from_fault(fault: Fault) -> Self {
         match fault {
             Fault::Task(_) => Self::Agent("a task's error arrived where none belongs".into()),
@@ -304,14 +305,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
             }
             Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
-            // The ends of stack and fuel are noticed by running into them, so nobody knows how much was wanted.
-            Self::Limit { which: which @ (LimitKind::Stack | LimitKind::Fuel), limit, .. } => {
-                write!(f, "{which} limit of {limit} {} hit", which.unit())
-            }
-            Self::Limit { which, limit, asked } => {
-                let unit = which.unit();
-                write!(f, "{which} limit of {limit} {unit} hit: {asked} {unit} were asked for")
-            }
+            Self::Limit { which, limit, asked } => f.write_str(&which.describe_hit(*limit, *asked)),
             Self::Timeout { after, phase } => write!(f, "no answer after {after:?} ({phase})"),
             Self::Denied { needs, message } => {
                 let flags = needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");

@@ -110,6 +110,18 @@ impl LimitKind {
     }
 }
 
+impl LimitKind {
+    /// For people: that a limit was hit, and how much was asked for if that was measured. The ends of stack and fuel are
+    /// noticed by running into them, so nobody knows how much was wanted.
+    pub fn describe_hit(self, limit: u64, asked: u64) -> String {
+        let unit = self.unit();
+        match self {
+            Self::Stack | Self::Fuel => format!("{self} limit of {limit} {unit} hit"),
+            _ => format!("{self} limit of {limit} {unit} hit: {asked} {unit} were asked for"),
+        }
+    }
+}
+
 impl fmt::Display for LimitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

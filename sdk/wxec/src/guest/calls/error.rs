@@ -283,10 +283,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
             }
             Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
-            Self::Limit { which, limit, asked } => {
-                let unit = which.unit();
-                write!(f, "{which} limit of {limit} {unit} hit: {asked} {unit} were asked for")
-            }
+            Self::Limit { which, limit, asked } => f.write_str(&which.describe_hit(*limit, *asked)),
             Self::Denied { needs, message } => {
                 f.write_str("not granted: it takes")?;
                 needs.iter().try_for_each(|need| write!(f, " {need}"))?;
