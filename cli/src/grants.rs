@@ -48,7 +48,7 @@ pub(crate) struct GrantArgs {
     /// Refuse it random numbers
     #[arg(long, display_order = 40)]
     no_random: bool,
-    /// Stop its clock, and let its random numbers follow from SEED [default: 0]
+    /// Begin its clock at a fixed date, and let its random numbers follow from SEED [default: 0]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0",
         display_order = 41)]
     deterministic: Option<u64>,

@@ -110,7 +110,7 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
         self
     }
 
-    /// Makes the call do the same on each host, each time: its clock stands still, and its random numbers follow from
+    /// Makes the call do the same on each host, each time: its clock begins at a fixed date, and its random numbers follow from
     /// `seed`.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.call.options_mut().seed = Some(seed);

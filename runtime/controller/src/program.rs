@@ -127,7 +127,8 @@ impl Program {
         self
     }
 
-    /// Makes it deterministic: random numbers follow from `seed`, and the clock stands still.
+    /// Makes it deterministic: random numbers follow from `seed`, and its clock begins at a fixed date and
+    /// goes on only when it is read, or slept by.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
