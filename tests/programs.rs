@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Command, Stdio},
     sync::{Arc, LazyLock},
@@ -10,7 +10,8 @@ use std::{
 };
 
 use rustix::process::{Signal, kill_process};
-use wxec::{Exit, Grants, Host, Module};
+use wxec::{CallErrorKind, Exit, Grants, Host, LimitKind, Module};
+use wxec_protocol::abi::{ProcessStart, StdioKind};
 
 use crate::harness::{Cli, Ended, Engine, Machine, Sshd, WITHOUT_SHELL, descendants, needs, wait_until};
 
@@ -135,6 +136,61 @@ fn a_reader_that_stops_reading_ends_it() {
 }
 
 #[test]
+fn a_stdin_that_is_cut_has_not_ended() {
+    let copy = tempfile::NamedTempFile::new().unwrap();
+    let path = copy.path().to_str().unwrap();
+    let mut wxec = Command::new(env!("CARGO_BIN_EXE_wxec-test-hop").replace("wxec-test-hop", "wxec"))
+        .args(["-q", "run", &format!("--allow-write={path}"), "local:", program().to_str().unwrap(), "tee", path])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut stdin, mut line) = (wxec.stdin.take().unwrap(), String::new());
+    let mut stdout = BufReader::new(wxec.stdout.take().unwrap());
+    stdin.write_all(b"first\n").unwrap();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "first\n");
+    // With its stdout goes the stream that is its stdin as well.
+    drop(stdout);
+    wait_until(SOON, "the command ends", || {
+        let _ = stdin.write_all(b"more\n");
+        wxec.try_wait().unwrap().is_some()
+    });
+    assert_eq!(wxec.wait().unwrap().code(), Some(1), "it did not take that for the end of a file");
+}
+
+#[test]
+fn a_program_starts_others_that_print_where_it_does() {
+    let start = ProcessStart {
+        program: "echo".into(),
+        args: vec!["from a child".into()],
+        env: Vec::new(),
+        clear_env: false,
+        cwd: None,
+        stdin: StdioKind::Null,
+        stdout: StdioKind::Inherit,
+        stderr: StdioKind::Inherit,
+    };
+    let question = wxec::cbor::encode(&start).unwrap();
+    let text: String = question.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let wat = format!(
+        r#"(module
+            (import "wxec_v1" "process_start" (func $process_start (param i32 i32) (result i32)))
+            (import "wxec_v1" "process_wait" (func $process_wait (param i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "{text}")
+            (func (export "_start")
+                (if (call $process_wait (call $process_start (i32.const 0) (i32.const {}))) (then unreachable))))"#,
+        question.len(),
+    );
+    let file = tempfile::Builder::new().suffix(".wasm").tempfile().unwrap();
+    fs::write(file.path(), wat::parse_str(wat).unwrap()).unwrap();
+    let ended = Cli::new(["-q", "run", "--allow-run=echo", "local:", file.path().to_str().unwrap()]).run();
+    prints(&ended, "from a child\n");
+}
+
+#[test]
 fn a_deadline_ends_it_whatever_it_waits_for() {
     for command in [&["sleep", "60000"][..], &["cat"]] {
         let mut wxec = Command::new(env!("CARGO_BIN_EXE_wxec-test-hop").replace("wxec-test-hop", "wxec"))
@@ -203,6 +259,13 @@ fn a_library_keeps_what_it_prints() {
     let release = cat.arg("/etc/os-release").grant(Grants::none().read("/etc/os-release")).output("").wait().unwrap();
     assert_eq!(release.stdout, fs::read("/etc/os-release").unwrap());
     assert_eq!(words::count::on(&host, "to be".into()).wait().unwrap(), 2);
+}
+
+#[test]
+fn a_library_is_told_that_there_was_more_than_it_can_keep() {
+    let error = Host::new("local:").unwrap().program(&module()).arg("yes").output("").wait().unwrap_err();
+    let limit = matches!(error.kind, CallErrorKind::Limit { which: LimitKind::Output, .. });
+    assert!(limit, "{error}");
 }
 
 #[test]

@@ -202,3 +202,32 @@ async fn each_call_of_an_instance_that_stays_is_granted_hosts_and_facts_by_itsel
     assert_eq!(numbers, [0, 0xff, 0]);
     assert_eq!(around.asked.lock().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn guests_that_wait_for_other_hosts_leave_room_for_what_they_wait_for() {
+    // Room for four guests.
+    let sandbox = Sandbox::new().unwrap().with_memory_budget(4 * (2 << 20));
+    let program = load(&sandbox, &ASKING.replace(r#""memory") 50"#, r#""memory") 1"#)).unwrap();
+    let fixture = Fixture { sandbox, program };
+    let around = Around::answering(None);
+    let ask =
+        || fixture.sandbox.run(&fixture.program, asking("give_up", "ssh:db", &around), Arc::<Recorder>::default());
+    let waiting = [tokio::spawn(ask()), tokio::spawn(ask())];
+    while around.asked.lock().unwrap().len() < waiting.len() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let outcome = ask().await.outcome;
+    assert!(matches!(&outcome, Err(Fault::Agent(reason)) if reason.contains("wait for other hosts")), "{outcome:?}");
+    let (number, _) = fixture.told("facts", &around).await;
+    assert_eq!(number, 0, "others have room");
+
+    waiting.iter().for_each(|waiting| waiting.abort());
+    for waiting in waiting {
+        let _ = waiting.await;
+    }
+    let again = tokio::spawn(ask());
+    while around.asked.lock().unwrap().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    again.abort();
+}
