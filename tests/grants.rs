@@ -116,6 +116,12 @@ fn a_module_shows_what_it_wants_without_running() {
     let ended = Cli::new(["-q", "inspect", "faulty", "--format", "json"]).run();
     let json: Json = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(json["can_ask"], json!(["clock", "env", "files", "random"]));
+    for (module, asked) in [("relay", ["facts", "host"]), ("tools", ["net", "run"])] {
+        let ended = Cli::new(["-q", "inspect", module, "--format", "json"]).run();
+        let json: Json = serde_json::from_str(&ended.stdout).unwrap();
+        let can_ask = json["can_ask"].as_array().unwrap();
+        assert!(asked.iter().all(|name| can_ask.contains(&json!(name))), "{module}: {can_ask:?}");
+    }
     let functions = json["functions"].as_array().unwrap();
     let demand = functions.iter().find(|function| function["name"] == "demand").unwrap();
     let wanted = json!({"read": ["/etc/os-release"], "run": ["apt-get", "dpkg"], "env": ["HOME"], "facts": true});
