@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 use wxec::LogLevel;
 
-use crate::commands::{build, call, completions, doctor, explain, inspect, run};
+use crate::commands::{build, call, completions, doctor, explain, get, inspect, put, run};
 
 /// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
 #[derive(Debug, Parser)]
@@ -62,6 +62,8 @@ impl Verbosity {
 pub(crate) enum Command {
     Call(call::Args),
     Run(run::Args),
+    Put(put::Args),
+    Get(get::Args),
     Inspect(inspect::Args),
     Build(build::Args),
     Explain(explain::Args),
@@ -73,6 +75,7 @@ const EXAMPLES: &str = "\
 Examples:
   wxec call local: words::count \"to be or not to be\"
   wxec call web1,web2 ./words.wasm::top '\"a b a\"' 1
+  wxec put site web1:/srv/www --delete
   wxec inspect words
   wxec doctor
 
@@ -81,12 +84,12 @@ Examples:
 const EXIT_CODES: &str = "\
 Exit codes:
     0  everything was done
-    1  a task failed, panicked, trapped or hit a limit
+    1  a task failed, panicked, trapped or hit a limit; or a transfer failed
     2  the command line, a module, its arguments or this machine is at fault
     3  a host was unreachable, or was lost
     4  refused by a policy, or for want of a grant
    70  a bug in wxec
-  124  a call was not done at its deadline
+  124  a call or a transfer was not done at its deadline
   130  interrupted
 On several hosts the first of 70, 130, 4, 124, 3, 1 that occurred.";
 

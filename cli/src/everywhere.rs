@@ -1,4 +1,4 @@
-//! One call on many hosts: each answer is told as it comes, and its host closed.
+//! The same on many hosts: each answer is told as it comes, and its host closed.
 
 use std::{
     sync::{
@@ -38,21 +38,33 @@ pub(crate) struct Answer<'a> {
 
 /// Does `job` on all `hosts`, and tells `each` answer. When it returns, all hosts are closed.
 pub(crate) fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, mut each: impl FnMut(Answer<'a>)) {
+    let work = |host: &'a Host, answers: &mpsc::Sender<_>| {
+        let _ = answers.send(call(host, job));
+        host.close().wait();
+    };
+    everywhere(hosts, work, &mut each);
+}
+
+/// Does `work` with each of some things, many at once, and tells `each` what that sends.
+pub(crate) fn everywhere<'a, T: Sync, A: Send>(
+    all: &'a [T],
+    work: impl Fn(&'a T, &mpsc::Sender<A>) + Sync,
+    each: impl FnMut(A),
+) {
     let next = AtomicUsize::new(0);
     let (answers, arrived) = mpsc::channel();
     thread::scope(|scope| {
         let work = |answers: mpsc::Sender<_>| {
-            while let Some(host) = hosts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let _ = answers.send(call(host, job));
-                host.close().wait();
+            while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                work(one, &answers);
             }
         };
-        for _ in 0..hosts.len().min(MAX_PARALLEL) {
+        for _ in 0..all.len().min(MAX_PARALLEL) {
             let answers = answers.clone();
             scope.spawn(move || work(answers));
         }
         drop(answers);
-        arrived.iter().for_each(&mut each);
+        arrived.iter().for_each(each);
     });
 }
 

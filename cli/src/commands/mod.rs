@@ -5,7 +5,9 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod get;
 pub(crate) mod inspect;
+pub(crate) mod put;
 pub(crate) mod run;
 
 use crate::{
@@ -19,6 +21,8 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
     match args.command {
         Command::Call(args) => call::run(args, verbosity),
         Command::Run(args) => run::run(&args, verbosity),
+        Command::Put(args) => put::run(&args, verbosity),
+        Command::Get(args) => get::run(&args, verbosity),
         Command::Inspect(args) => inspect::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Explain(args) => explain::run(&args, verbosity),

@@ -9,6 +9,7 @@ mod blobs;
 mod calls;
 mod description;
 mod event_loop;
+mod files;
 pub mod memory;
 mod processes;
 mod programs;

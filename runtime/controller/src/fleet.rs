@@ -51,6 +51,11 @@ impl Fleet {
         self
     }
 
+    /// How many hosts are worked on at once.
+    pub(crate) fn parallel(&self) -> usize {
+        self.max_parallel
+    }
+
     /// Closes every host.
     pub fn close(&self) -> Operation<()> {
         let closing: Vec<_> = self.hosts.iter().map(Host::close).collect();

@@ -23,6 +23,7 @@ mod compile;
 mod connect;
 mod error;
 mod explain;
+mod files;
 mod fleet;
 mod hops;
 mod host;
@@ -44,6 +45,10 @@ pub use call::{Bound, Call, CallFuture, CallTarget, Task, TaskCall};
 pub use ciborium::Value;
 pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
 pub use explain::{Step, explain};
+pub use files::{
+    FileChange, FileError, FileErrorKind, FileStep, FleetTransfer, Links, Transfer, TransferError, TransferErrorKind,
+    TransferEvent, TransferOptions, TransferOutcome, Transferred, name_for_host,
+};
 pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
 pub use host::{Host, Operation, Report, Stats};
 pub use instance::Instance;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AskError, AskId, Digest, Fault, Grants, Limits, LogLevel, OutputStream, Target,
-    stream::{Command, ProcessStreams, StreamEnd, StreamId},
+    stream::{Command, ProcessStreams, Service, StreamEnd, StreamId},
 };
 
 /// An artifact may not be longer. Python compiled to wasm, the largest guest seen, takes 33 MB.
@@ -147,6 +147,8 @@ pub(crate) enum ToAgent<'a> {
     Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.
     Start { streams: ProcessStreams, command: Command },
+    /// Do this at your end of a new stream.
+    Open { id: StreamId, service: Service },
     /// The next bytes of a stream.
     Data {
         id: StreamId,

@@ -8,9 +8,11 @@ pub use wxec_build::{
 };
 pub use wxec_controller::{
     Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ConnectOptions,
-    Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module,
-    ModuleError, Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
-    SSH_CONFIG_VARIABLE, SshAddress, Stats, Step, Unreachable, Value, explain, set_progress,
+    Description, Engine, Error, FileChange, FileError, FileErrorKind, FileStep, Fleet, FleetCall, FleetError,
+    FleetTransfer, GuestOutput, Hop, Host, Instance, Links, MAX_HOPS, Module, ModuleError, Operation, Outcome,
+    Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result, SSH_CONFIG_VARIABLE, SshAddress,
+    Stats, Step, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome,
+    Transferred, Unreachable, Value, explain, name_for_host, set_progress,
 };
 
 /// The host that the task runs on.

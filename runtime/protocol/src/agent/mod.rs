@@ -14,7 +14,7 @@ use crate::{
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
     outbox::{Outbox, Part},
-    stream::{Command, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams},
+    stream::{Command, MAX_STREAMS, ProcessStreams, Service, Splice, StreamEnd, StreamId, Streams},
 };
 
 /// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
@@ -144,6 +144,13 @@ pub enum AgentEvent {
         ask: AskId,
         /// The encoded value of the task that was called, or why there is none.
         outcome: Result<Bytes, AskError>,
+    },
+    /// A service to give at the other end of a new stream.
+    Open {
+        /// Which stream.
+        id: StreamId,
+        /// What to do there.
+        service: Service,
     },
     /// A process to start. Its streams stay open until [`AgentConnection::end_stream`].
     Start {
@@ -369,6 +376,7 @@ impl AgentConnection {
             ToAgent::DropInstance { instance } => self.events.push_back(AgentEvent::DropInstance { instance }),
             ToAgent::Answer { ask, outcome } => self.handle_answer(ask, outcome)?,
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
+            ToAgent::Open { id, service } => self.handle_open(id, service)?,
             ToAgent::Data { id, bytes } => {
                 if self.streams.receive(id, bytes.len() as u64)? {
                     self.events.push_back(AgentEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });

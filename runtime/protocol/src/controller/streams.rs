@@ -7,7 +7,7 @@ use crate::{
     Digest,
     message::ToAgent,
     outbox::Piece,
-    stream::{Command, ProcessStreams, Splice, StreamId},
+    stream::{Command, ProcessStreams, Service, Splice, StreamId},
 };
 
 impl ControllerConnection {
@@ -25,6 +25,13 @@ impl ControllerConnection {
     /// Opens the streams of a program that is about to be called.
     pub fn open_streams(&mut self) -> ProcessStreams {
         ProcessStreams { stdio: self.streams.open_next(), stderr: self.streams.open_next(), terminal: None }
+    }
+
+    /// Opens a stream to a service of the agent.
+    pub fn open(&mut self, service: Service) -> StreamId {
+        let id = self.streams.open_next();
+        self.outbox.say(&ToAgent::Open { id, service });
+        id
     }
 
     /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`](crate::ControllerEvent::Credit) adds to it.
