@@ -26,6 +26,8 @@
 
 mod account;
 mod failure;
+#[cfg(test)]
+mod hostile;
 mod link;
 mod message;
 mod options;

@@ -38,7 +38,7 @@ pub(crate) enum Request {
 }
 
 /// Sender to receiver.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum ToReceiver<'a> {
     /// What there is, in order. Each is answered by [`ToSender::Wants`].
     Announce { items: Vec<Item>, last: bool },

@@ -9,6 +9,7 @@ use std::{
     io::{self, Cursor, Read, Write},
     sync::mpsc::{self, Receiver, SyncSender},
     thread,
+    time::Duration,
 };
 
 use rustix::{
@@ -31,6 +32,9 @@ use crate::{
 
 /// A listener needs little more than what decoding a frame takes.
 const LISTENER_STACK_BYTES: usize = 256 << 10;
+
+/// Who takes nothing any more has said why by then, or never will.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends `source`, and waits until everything is in its place.
 pub(crate) fn send<R, W>(
@@ -218,8 +222,10 @@ impl<'a, W: Write> Sender<'a, W> {
         // Nobody takes anything any more: the last word says why.
         if self.writer.is_broken() {
             loop {
-                if let Heard::Ended(end) = self.hear()? {
-                    return Err(end);
+                match self.heard.recv_timeout(LAST_WORD_WITHIN) {
+                    Ok(Heard::Ended(end)) => return Err(end),
+                    Ok(_) => {}
+                    Err(_) => return Err(TransferEnd::Cut),
                 }
             }
         }
@@ -312,7 +318,7 @@ impl<'a, W: Write> Sender<'a, W> {
                 }
                 opened => opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?,
             };
-            let (digest, length) = self.send_content(file.number, &mut content, part.take(), &path)?;
+            let (digest, length) = self.send_content(file.number, &mut content, before.size, part.take(), &path)?;
             let after = content.state().map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
             // Files of the kernel say that they are empty, and are not.
             if before == after && (before.size == length || before.size == 0) {
@@ -324,12 +330,13 @@ impl<'a, W: Write> Sender<'a, W> {
         Err(Failure::new(Doing::Reading, path, FailureKind::Changed).into())
     }
 
-    /// Sends all of it, or what is behind the part that the receiver has, if that is how it begins. Returns the digest and
+    /// Sends all of it as far as it is `size` long, or what is behind the part that the receiver has, if that is how it begins. Returns the digest and
     /// the length of the whole.
     fn send_content(
         &mut self,
         number: u64,
         content: &mut Content<'_>,
+        size: u64,
         part: Option<Part>,
         path: &[u8],
     ) -> Result<(Digest, u64), TransferEnd> {
@@ -355,7 +362,10 @@ impl<'a, W: Write> Sender<'a, W> {
         self.writer.say(&ToReceiver::File { number, offset: length });
         (self.listener)(Event::Resumed(length));
         loop {
-            let read = content.read(&mut self.bytes).map_err(failed)?;
+            // What grows as fast as it is read has an end all the same; what says that it is empty may not be.
+            let left = if size == 0 { u64::MAX } else { size.saturating_sub(length) };
+            let most = self.bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let read = content.read(&mut self.bytes[..most]).map_err(failed)?;
             if read == 0 {
                 return Ok((hasher.finish(), length));
             }

@@ -11,6 +11,3 @@ mod trees;
 
 /// Cut links, and transfers that are given up.
 mod cuts;
-
-/// Ends that do not keep to the rules.
-mod hostile;
