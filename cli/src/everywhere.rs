@@ -1,4 +1,4 @@
-//! One call on many hosts: each answer is told as it comes, and its host closed.
+//! One thing done on many hosts: each result is told as it comes, and its host closed.
 
 use std::{
     sync::{
@@ -38,21 +38,30 @@ pub(crate) struct Answer<'a> {
 
 /// Does `job` on all `hosts`, and tells `each` answer. When it returns, all hosts are closed.
 pub(crate) fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, mut each: impl FnMut(Answer<'a>)) {
+    on_each(hosts, |host| call(host, job), |_, answer| each(answer));
+}
+
+/// Does `work` on all `hosts`, many at once, and tells `each` result as it comes. When it returns, all hosts are closed.
+pub(crate) fn on_each<'a, T: Send>(
+    hosts: &'a [Host],
+    work: impl Fn(&'a Host) -> T + Sync,
+    mut each: impl FnMut(&'a Host, T),
+) {
     let next = AtomicUsize::new(0);
-    let (answers, arrived) = mpsc::channel();
+    let (results, arrived) = mpsc::channel();
     thread::scope(|scope| {
-        let work = |answers: mpsc::Sender<_>| {
+        let work_through = |results: mpsc::Sender<_>| {
             while let Some(host) = hosts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let _ = answers.send(call(host, job));
+                let _ = results.send((host, work(host)));
                 host.close().wait();
             }
         };
         for _ in 0..hosts.len().min(MAX_PARALLEL) {
-            let answers = answers.clone();
-            scope.spawn(move || work(answers));
+            let results = results.clone();
+            scope.spawn(move || work_through(results));
         }
-        drop(answers);
-        arrived.iter().for_each(&mut each);
+        drop(results);
+        arrived.iter().for_each(|(host, result)| each(host, result));
     });
 }
 

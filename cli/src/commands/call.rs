@@ -114,7 +114,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
             printed = print;
         }
     });
-    printed.and_then(|()| results.finish()).map_err(cannot_print)?;
+    printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
     if args.stats {
         say(&costs.to_json(&job.module));
     }
@@ -147,8 +147,4 @@ impl Args {
 fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
     let CallErrorKind::Denied { needs, .. } = kind else { return false };
     needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
-}
-
-fn cannot_print(error: std::io::Error) -> CommandError {
-    CommandError::usage(format!("cannot print the result: {error}"))
 }

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod inspect;
 pub(crate) mod run;
@@ -18,6 +19,7 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
     let verbosity = args.verbosity();
     match args.command {
         Command::Call(args) => call::run(args, verbosity),
+        Command::Exec(args) => exec::run(&args, verbosity),
         Command::Run(args) => run::run(&args, verbosity),
         Command::Inspect(args) => inspect::run(&args),
         Command::Build(args) => build::run(&args),
