@@ -22,6 +22,9 @@ mod grants;
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;
 
+/// Programs of a host: `wxec exec`, and what becomes of them.
+mod exec;
+
 /// Guests that mean harm.
 mod evil;
 
