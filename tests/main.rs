@@ -19,6 +19,9 @@ mod instances;
 /// What calls are granted: by flags, by declarations, and what is refused before anything is sent.
 mod grants;
 
+/// What hosts say of themselves, and the module that wxec ships for it.
+mod facts;
+
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;
 

@@ -24,12 +24,14 @@ pub(crate) enum Format {
 }
 
 /// How the results of one command look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
     /// For people: the value as JSON, behind its host if there are several.
     Lines,
     /// The same, but texts and bytes as they are.
     Raw,
+    /// The same, as lines that somebody makes of it.
+    Text(fn(&Value) -> String),
     /// For programs.
     Format(Format),
 }
@@ -54,10 +56,9 @@ impl Results {
             (Style::Lines | Style::Format(Format::Json), false) => print_line(&to_json(&value)),
             (Style::Lines, true) => print_line(&format!("[{host}] {}", to_json(&value))),
             (Style::Raw, false) => print_raw(&value),
-            (Style::Raw, true) => {
-                let text = raw_text(&value);
-                text.trim_end_matches('\n').split('\n').try_for_each(|line| print_line(&format!("[{host}] {line}")))
-            }
+            (Style::Raw, true) => print_lines_of(host, &raw_text(&value)),
+            (Style::Text(show), false) => print_line(&show(&value)),
+            (Style::Text(show), true) => print_lines_of(host, &show(&value)),
             (Style::Format(Format::Json), true) => {
                 self.document.push((host.into(), value));
                 Ok(())
@@ -89,6 +90,13 @@ impl Results {
 
 fn record(host: &str, key: &str, value: Value) -> Value {
     Value::Map(vec![("host".into(), host.into()), (key.into(), value)])
+}
+
+/// Prints each line of `text` behind the host it is from.
+fn print_lines_of(host: &str, text: &str) -> io::Result<()> {
+    let lines = text.trim_end_matches('\n').split('\n').map(|line| format!("[{host}] {line}"));
+    // In one piece: hosts that answer at once are not to be mixed by what reads this.
+    print_line(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Prints a line on stdout.

@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod facts;
 pub(crate) mod inspect;
 pub(crate) mod run;
 
@@ -19,7 +20,8 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
     match args.command {
         Command::Call(args) => call::run(args, verbosity),
         Command::Run(args) => run::run(&args, verbosity),
-        Command::Inspect(args) => inspect::run(&args),
+        Command::Facts(args) => facts::run(&args, verbosity),
+        Command::Inspect(args) => inspect::run(&args, verbosity),
         Command::Build(args) => build::run(&args),
         Command::Explain(args) => explain::run(&args, verbosity),
         Command::Doctor(args) => doctor::run(&args, verbosity),
