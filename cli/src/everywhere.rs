@@ -1,4 +1,4 @@
-//! One call on many hosts: each answer is printed as it comes, and its host closed.
+//! One thing done on many hosts: each result is told, or printed, as it comes, and its host closed.
 
 use std::{
     sync::{
@@ -74,7 +74,7 @@ pub(crate) fn print_everywhere(
             printed = print;
         }
     });
-    printed.and_then(|()| results.finish()).map_err(cannot_print)?;
+    printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
     if stats {
         say(&costs.to_json(&job.module));
     }
@@ -87,27 +87,32 @@ fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
     needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
 }
 
-fn cannot_print(error: std::io::Error) -> CommandError {
-    CommandError::usage(format!("cannot print the result: {error}"))
-}
-
 /// Does `job` on all `hosts`, and tells `each` answer. When it returns, all hosts are closed.
 fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, mut each: impl FnMut(Answer<'a>)) {
+    on_each(hosts, |host| call(host, job), |_, answer| each(answer));
+}
+
+/// Does `work` on all `hosts`, many at once, and tells `each` result as it comes. When it returns, all hosts are closed.
+pub(crate) fn on_each<'a, T: Send>(
+    hosts: &'a [Host],
+    work: impl Fn(&'a Host) -> T + Sync,
+    mut each: impl FnMut(&'a Host, T),
+) {
     let next = AtomicUsize::new(0);
-    let (answers, arrived) = mpsc::channel();
+    let (results, arrived) = mpsc::channel();
     thread::scope(|scope| {
-        let work = |answers: mpsc::Sender<_>| {
+        let work_through = |results: mpsc::Sender<_>| {
             while let Some(host) = hosts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let _ = answers.send(call(host, job));
+                let _ = results.send((host, work(host)));
                 host.close().wait();
             }
         };
         for _ in 0..hosts.len().min(MAX_PARALLEL) {
-            let answers = answers.clone();
-            scope.spawn(move || work(answers));
+            let results = results.clone();
+            scope.spawn(move || work_through(results));
         }
-        drop(answers);
-        arrived.iter().for_each(&mut each);
+        drop(results);
+        arrived.iter().for_each(|(host, result)| each(host, result));
     });
 }
 

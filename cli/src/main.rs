@@ -18,6 +18,7 @@ mod progress;
 mod quantity;
 mod stats;
 mod target;
+mod terminal;
 mod value;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod facts;
 pub(crate) mod inspect;
@@ -19,6 +20,7 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
     let verbosity = args.verbosity();
     match args.command {
         Command::Call(args) => call::run(args, verbosity),
+        Command::Exec(args) => exec::run(&args, verbosity),
         Command::Run(args) => run::run(&args, verbosity),
         Command::Facts(args) => facts::run(&args, verbosity),
         Command::Inspect(args) => inspect::run(&args, verbosity),

@@ -7,10 +7,11 @@ pub use wxec_build::{
     checks, is_shipped,
 };
 pub use wxec_controller::{
-    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ConnectOptions,
-    Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module,
-    ModuleError, Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
-    SSH_CONFIG_VARIABLE, SshAddress, Stats, Step, Unreachable, Value, explain, set_progress,
+    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, Child, ChildRemote,
+    ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine, Error,
+    ExitStatus, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module, ModuleError,
+    Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
+    SSH_CONFIG_VARIABLE, SshAddress, Stats, Step, Unreachable, Value, WindowSize, explain, set_progress,
 };
 
 /// The host that the task runs on.
