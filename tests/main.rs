@@ -52,6 +52,9 @@ mod accounts;
 /// What a host may be like: login shells, noise, places where nothing can be written or executed.
 mod bootstrap;
 
+/// `wxec rsh`: rsync, scp, sftp and git over other ways than ssh.
+mod rsh;
+
 /// Containers and namespaces, with a shell and without.
 mod containers;
 

@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 use wxec::LogLevel;
 
-use crate::commands::{build, call, completions, doctor, exec, explain, facts, inspect, run};
+use crate::commands::{build, call, completions, doctor, exec, explain, facts, inspect, rsh, run};
 
 /// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
 #[derive(Debug, Parser)]
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Run(run::Args),
     Exec(exec::Args),
     Facts(facts::Args),
+    Rsh(rsh::Args),
     Inspect(inspect::Args),
     Build(build::Args),
     Explain(explain::Args),

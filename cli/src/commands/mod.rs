@@ -8,6 +8,7 @@ pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod facts;
 pub(crate) mod inspect;
+pub(crate) mod rsh;
 pub(crate) mod run;
 
 use crate::{
@@ -23,6 +24,8 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
         Command::Exec(args) => exec::run(&args, verbosity),
         Command::Run(args) => run::run(&args, verbosity),
         Command::Facts(args) => facts::run(&args, verbosity),
+        // Only behind an option of `wxec` itself: see `main`.
+        Command::Rsh(args) => Ok(crate::rsh::main(args.words)),
         Command::Inspect(args) => inspect::run(&args, verbosity),
         Command::Build(args) => build::run(&args),
         Command::Explain(args) => explain::run(&args, verbosity),
