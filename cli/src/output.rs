@@ -24,12 +24,14 @@ pub(crate) enum Format {
 }
 
 /// How the results of one command look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
     /// For people: the value as JSON, behind its host if there are several.
     Lines,
     /// The same, but texts and bytes as they are.
     Raw,
+    /// The same, as lines that somebody makes of it.
+    Text(fn(&Value) -> String),
     /// For programs.
     Format(Format),
 }
@@ -54,10 +56,9 @@ impl Results {
             (Style::Lines | Style::Format(Format::Json), false) => print_line(&to_json(&value)),
             (Style::Lines, true) => print_tagged(host, &to_json(&value)),
             (Style::Raw, false) => print_raw(&value),
-            (Style::Raw, true) => {
-                let text = raw_text(&value);
-                text.trim_end_matches('\n').split('\n').try_for_each(|line| print_tagged(host, line))
-            }
+            (Style::Raw, true) => print_lines_tagged(host, &raw_text(&value)),
+            (Style::Text(show), false) => print_line(&show(&value)),
+            (Style::Text(show), true) => print_lines_tagged(host, &show(&value)),
             (Style::Format(Format::Json), true) => {
                 self.document.push((host.into(), value));
                 Ok(())
@@ -108,6 +109,11 @@ fn tagged(host: &str, line: &str, terminal: bool) -> String {
         (true, false) => format!("[{host}] {}", printable(line)),
         (true, true) => format!("\u{1b}[36m[{host}]\u{1b}[0m {}", printable(line)),
     }
+}
+
+/// Prints each line of `text` so.
+fn print_lines_tagged(host: &str, text: &str) -> io::Result<()> {
+    text.trim_end_matches('\n').split('\n').try_for_each(|line| print_tagged(host, line))
 }
 
 /// Prints a line on stdout.

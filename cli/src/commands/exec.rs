@@ -119,10 +119,7 @@ impl Args {
             command = command.timeout(timeout);
         }
         if self.pty {
-            if let Ok(kind) = std::env::var("TERM") {
-                command = command.env("TERM", kind);
-            }
-            command = command.pty(terminal::size());
+            command = on_terminal(command);
         }
         command
     }
@@ -137,8 +134,17 @@ impl Args {
     }
 }
 
+/// Gives it a terminal like this one.
+pub(crate) fn on_terminal(command: Command) -> Command {
+    let command = match std::env::var("TERM") {
+        Ok(kind) => command.env("TERM", kind),
+        Err(_) => command,
+    };
+    command.pty(terminal::size())
+}
+
 /// Runs a program that has a terminal, which this one stands for if it is one.
-fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallError>, Interrupted> {
+pub(crate) fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallError>, Interrupted> {
     let child = match interrupt::block_on(command.spawn())? {
         Ok(child) => child,
         Err(error) => return Ok(Err(error)),

@@ -64,7 +64,7 @@ Examples:
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
     let environment = args.environment();
-    let module = Source::parse(&args.module).load()?;
+    let module = Source::parse(&args.module).load(verbosity)?;
     if !module.is_program() {
         let message = format!("{} is no program: it exports no `_start`", module.name());
         return Err(CommandError::usage(message).hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"));

@@ -25,6 +25,7 @@ mod compile;
 mod connect;
 mod error;
 mod explain;
+mod facts;
 mod fleet;
 mod hops;
 mod host;
