@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 use wxec::LogLevel;
 
-use crate::commands::{build, call, completions, doctor, explain, get, inspect, put, run};
+use crate::commands::{build, call, completions, doctor, exec, explain, facts, get, inspect, put, rsh, run};
 
 /// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
 #[derive(Debug, Parser)]
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Run(run::Args),
     Put(put::Args),
     Get(get::Args),
+    Exec(exec::Args),
+    Facts(facts::Args),
+    Rsh(rsh::Args),
     Inspect(inspect::Args),
     Build(build::Args),
     Explain(explain::Args),
@@ -76,6 +79,8 @@ Examples:
   wxec call local: words::count \"to be or not to be\"
   wxec call web1,web2 ./words.wasm::top '\"a b a\"' 1
   wxec put site web1:/srv/www --delete
+  wxec exec web1,web2 -- uptime
+  wxec facts web1
   wxec inspect words
   wxec doctor
 

@@ -1,7 +1,7 @@
 //! A command did not work out: one line that says what and, apart, what may help; then an exit code.
 
 use wxec::{
-    AddressError, CallError, CallErrorKind, LimitKind, ModuleError, TransferError, TransferErrorKind, Unreachable,
+    AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, TransferError, TransferErrorKind, Unreachable,
 };
 
 use crate::{args::Verbosity, exit_code, interrupt::Interrupted, output::say};
@@ -27,6 +27,12 @@ impl CommandError {
     /// The command line is wrong, or something on this machine is.
     pub(crate) fn usage(message: impl AsRef<str>) -> Self {
         Self::new(exit_code::USAGE, message)
+    }
+
+    /// Where results go, they cannot.
+    #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+    pub(crate) fn cannot_print(error: std::io::Error) -> Self {
+        Self::usage(format!("cannot print the result: {error}"))
     }
 
     #[must_use]
@@ -80,6 +86,11 @@ impl CommandError {
             this.details = details(&CallErrorKind::Unreachable(failure.clone()), &this.message);
         }
         this
+    }
+
+    /// The same, with the place it is about before it.
+    pub(crate) fn about(self, place: &Host) -> Self {
+        Self { message: format!("{place}: {}", self.message), ..self }
     }
 
     /// Says it on stderr. `prefix` may name a host.

@@ -1,4 +1,4 @@
-//! The same on many hosts: each answer is told as it comes, and its host closed.
+//! One thing done on many hosts: each result is told, or printed, as it comes, and its host closed.
 
 use std::{
     sync::{
@@ -9,11 +9,15 @@ use std::{
     time::Instant,
 };
 
-use wxec::{CallError, Grants, Host, Limits, Module, Value};
+use wxec::{CallError, CallErrorKind, Grants, Host, Limits, Module, Value, Wants};
 
 use crate::{
+    args::Verbosity,
+    command_error::CommandError,
+    exit_code,
     interrupt::{self, Interrupted},
-    stats::HostCosts,
+    output::{Results, Style, say},
+    stats::{Costs, HostCosts},
 };
 
 /// Hosts worked on at once: each may need a process and a few files here.
@@ -30,41 +34,85 @@ pub(crate) struct Job {
 }
 
 /// How it went on one host.
-pub(crate) struct Answer<'a> {
-    pub(crate) host: &'a str,
-    pub(crate) result: Result<Result<Value, CallError>, Interrupted>,
-    pub(crate) costs: HostCosts,
+struct Answer<'a> {
+    host: &'a str,
+    result: Result<Result<Value, CallError>, Interrupted>,
+    costs: HostCosts,
+}
+
+/// Does `job` on all `hosts`, prints each answer, and if `stats` is set what it has cost. Returns the exit code.
+pub(crate) fn print_everywhere(
+    hosts: &[Host],
+    job: &Job,
+    style: Style,
+    stats: bool,
+    verbosity: Verbosity,
+) -> Result<u8, CommandError> {
+    let declared = job.module.function(&job.function).map(|function| &function.wants);
+    let several = hosts.len() > 1;
+    let mut results = Results::new(style, several);
+    let mut costs = Costs::default();
+    let mut codes = Vec::new();
+    let mut printed = Ok(());
+    call_everywhere(hosts, job, |Answer { host, result, costs: spent }| {
+        costs.add(host, spent);
+        let print = match result {
+            Ok(Ok(value)) => results.value(host, value),
+            Ok(Err(error)) => {
+                let is_declared = declared.is_some_and(|declared| is_declared(&error.kind, declared));
+                let mut error = CommandError::of_call(&error, verbosity);
+                if is_declared {
+                    error = error.hint("add that, or --allow-declared to grant all that the function declares");
+                }
+                codes.push(error.code);
+                error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
+                results.failure(host, &error)
+            }
+            Err(Interrupted) => Ok(()),
+        };
+        if printed.is_ok() {
+            printed = print;
+        }
+    });
+    printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
+    if stats {
+        say(&costs.to_json(&job.module));
+    }
+    if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
+}
+
+/// Whether the call lacked only what its function declares.
+fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
+    let CallErrorKind::Denied { needs, .. } = kind else { return false };
+    needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
 }
 
 /// Does `job` on all `hosts`, and tells `each` answer. When it returns, all hosts are closed.
-pub(crate) fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, mut each: impl FnMut(Answer<'a>)) {
-    let work = |host: &'a Host, answers: &mpsc::Sender<_>| {
-        let _ = answers.send(call(host, job));
-        host.close().wait();
-    };
-    everywhere(hosts, work, &mut each);
+fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, mut each: impl FnMut(Answer<'a>)) {
+    on_each(hosts, |host| call(host, job), |_, answer| each(answer));
 }
 
-/// Does `work` with each of some things, many at once, and tells `each` what that sends.
-pub(crate) fn everywhere<'a, T: Sync, A: Send>(
-    all: &'a [T],
-    work: impl Fn(&'a T, &mpsc::Sender<A>) + Sync,
-    each: impl FnMut(A),
+/// Does `work` on all `hosts`, many at once, and tells `each` result as it comes. When it returns, all hosts are closed.
+pub(crate) fn on_each<'a, T: Send>(
+    hosts: &'a [Host],
+    work: impl Fn(&'a Host) -> T + Sync,
+    mut each: impl FnMut(&'a Host, T),
 ) {
     let next = AtomicUsize::new(0);
-    let (answers, arrived) = mpsc::channel();
+    let (results, arrived) = mpsc::channel();
     thread::scope(|scope| {
-        let work = |answers: mpsc::Sender<_>| {
-            while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                work(one, &answers);
+        let work_through = |results: mpsc::Sender<_>| {
+            while let Some(host) = hosts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let _ = results.send((host, work(host)));
+                host.close().wait();
             }
         };
-        for _ in 0..all.len().min(MAX_PARALLEL) {
-            let answers = answers.clone();
-            scope.spawn(move || work(answers));
+        for _ in 0..hosts.len().min(MAX_PARALLEL) {
+            let results = results.clone();
+            scope.spawn(move || work_through(results));
         }
-        drop(answers);
-        arrived.iter().for_each(each);
+        drop(results);
+        arrived.iter().for_each(|(host, result)| each(host, result));
     });
 }
 

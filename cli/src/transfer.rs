@@ -1,7 +1,6 @@
 //! What `put` and `get` have in common: how it is typed, done, and told.
 
 use std::{
-    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -15,7 +14,7 @@ use wxec::{Host, Links, Transfer, TransferError, TransferEvent, TransferOptions,
 use crate::{
     args::Verbosity,
     command_error::CommandError,
-    everywhere::everywhere,
+    everywhere::on_each,
     exit_code,
     interrupt::{self, Interrupted},
     output::{Format, Results, Style, print_line, say},
@@ -109,16 +108,17 @@ impl TransferArgs {
         let mut codes = Vec::new();
         let mut printed = Ok(());
         let teller = Arc::new(Teller::new(transfers.len(), self.dry_run, self.format.is_some(), verbosity));
-        let work = |(host, transfer): &(Host, Transfer), answers: &std::sync::mpsc::Sender<_>| {
+        let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
+        let work = |host: &Host| {
             let start = Instant::now();
             let (name, teller) = (if several { format!("[{host}] ") } else { String::new() }, teller.clone());
-            let transfer = transfer.clone().on_event(move |event| teller.tell(&name, &event));
+            let index = hosts.iter().position(|other| other == host).expect("it is one of them");
+            let transfer = transfers[index].clone().on_event(move |event| teller.tell(&name, &event));
             let done = if interrupt::happened() { Err(Interrupted) } else { interrupt::block_on(transfer.run()) };
-            let took = start.elapsed().saturating_sub(host.stats().connect);
-            let _ = answers.send((host.name().to_owned(), done, took));
-            host.close().wait();
+            (done, start.elapsed().saturating_sub(host.stats().connect))
         };
-        everywhere(&transfers, work, |(host, done, took): (String, Result<Result<_, TransferError>, _>, _)| {
+        on_each(&hosts, work, |host, (done, took): (Result<Result<_, TransferError>, _>, _)| {
+            let host = host.name();
             teller.host_done();
             let print = match done {
                 Ok(Ok(done)) => {
@@ -129,13 +129,13 @@ impl TransferArgs {
                             summary(if self.dry_run { "to be" } else { "" }, verb, &done, took)
                         ));
                     }
-                    if self.format.is_some() { results.value(&host, record(&done)) } else { Ok(()) }
+                    if self.format.is_some() { results.value(host, record(&done)) } else { Ok(()) }
                 }
                 Ok(Err(error)) => {
                     let error = CommandError::of_transfer(&error, verbosity);
                     codes.push(error.code);
                     error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
-                    results.failure(&host, &error)
+                    results.failure(host, &error)
                 }
                 Err(Interrupted) => Ok(()),
             };
@@ -144,7 +144,7 @@ impl TransferArgs {
             }
         });
         progress::clear();
-        printed.and_then(|()| results.finish()).map_err(cannot_print)?;
+        printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
         if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
     }
 }
@@ -262,10 +262,6 @@ pub(crate) fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
 fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777 && !text.starts_with('+'));
     mode.ok_or_else(|| "write an octal number such as 640 or 0755".into())
-}
-
-fn cannot_print(error: io::Error) -> CommandError {
-    CommandError::usage(format!("cannot print what was done: {error}"))
 }
 
 #[cfg(test)]

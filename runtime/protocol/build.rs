@@ -8,7 +8,7 @@ use std::{
 };
 
 /// In a published crate there is nothing beside us, and the version alone is the build.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "src",
     "../engine/src",
     "../engine/Cargo.toml",
@@ -18,6 +18,7 @@ const SOURCES: [&str; 11] = [
     "../facts/Cargo.toml",
     "../files/src",
     "../files/Cargo.toml",
+    "../../guests/facts/src",
     "../compiler/src",
     "../compiler/Cargo.toml",
 ];

@@ -21,6 +21,7 @@ use crate::{
     calls::{CallEvent, Calls},
     description::describe,
     files::Files,
+    held::Held,
     processes::Processes,
     programs::{GuestPipes, Programs},
     streams::{StreamEvent, Streams},
@@ -61,6 +62,7 @@ pub async fn serve(
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
         asks: Asks::default(),
+        held: Held::default(),
         streams: Streams::new(stream_sender),
         programs: Programs::default(),
         processes: Processes::default(),
@@ -80,6 +82,7 @@ struct Agent {
     connection: AgentConnection,
     calls: Calls,
     asks: Asks,
+    held: Held,
     streams: Streams,
     programs: Programs,
     processes: Processes,
@@ -107,8 +110,11 @@ impl Agent {
             while let Some(event) = self.connection.poll_event() {
                 self.handle_event(event);
             }
-            while self.connection.queued_bytes() < MAX_QUEUED_BYTES
-                && let Ok(event) = call_events.try_recv()
+            while let Ok(event) = call_events.try_recv() {
+                self.take_call_event(event);
+            }
+            while self.has_output_room()
+                && let Some(event) = self.held.release()
             {
                 self.handle_call_event(event);
             }
@@ -140,7 +146,7 @@ impl Agent {
                     0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                     length => written += length,
                 },
-                Some(event) = call_events.recv(), if self.connection.queued_bytes() < MAX_QUEUED_BYTES => self.handle_call_event(event),
+                Some(event) = call_events.recv() => self.take_call_event(event),
                 Some(event) = stream_events.recv() => self.handle_stream_event(event),
                 () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
             }
@@ -175,6 +181,8 @@ impl Agent {
             AgentEvent::Cancel { id } => {
                 calls.cancel(connection, id);
                 programs.gone(id, streams);
+                // Nobody hears what is left of it, only that it is over.
+                self.held.forget(id).into_iter().for_each(|event| self.handle_call_event(event));
             }
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
@@ -183,6 +191,8 @@ impl Agent {
             AgentEvent::Open { id, service } => {
                 connection.end_stream(id, StreamEnd::Failed(format!("there is no service {service:?}")));
             }
+            AgentEvent::Signal { id, signal } => processes.signal(id, signal),
+            AgentEvent::Resize { id, size } => processes.resize(id, size),
             AgentEvent::Data { id, bytes } => streams.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
                 Some(bytes) => streams.data(id, bytes),
@@ -211,6 +221,17 @@ impl Agent {
     async fn end_others(&mut self) {
         self.streams.clear();
         tokio::join!(self.processes.shut_down(), self.files.shut_down());
+    }
+
+    fn has_output_room(&self) -> bool {
+        self.connection.has_output_room() && self.connection.queued_bytes() < MAX_QUEUED_BYTES
+    }
+
+    fn take_call_event(&mut self, event: CallEvent) {
+        let room = self.has_output_room();
+        if let Some(event) = self.held.hold(event, room) {
+            self.handle_call_event(event);
+        }
     }
 
     fn handle_call_event(&mut self, event: CallEvent) {

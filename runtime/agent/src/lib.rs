@@ -10,6 +10,7 @@ mod calls;
 mod description;
 mod event_loop;
 mod files;
+mod held;
 pub mod memory;
 mod processes;
 mod programs;

@@ -162,6 +162,11 @@ pub enum CallErrorKind<E = Infallible> {
         /// What the instance is one of.
         module: String,
     },
+    /// A program could not be started on the host: it is not there, may not be run, or its directory is not there.
+    NotStarted {
+        /// What was to be run, and why it cannot be.
+        reason: String,
+    },
     /// The module has no such function.
     NoSuchFunction {
         /// What was called.
@@ -219,6 +224,7 @@ impl<E> CallError<E> {
             CallErrorKind::Unreachable(failure) => CallErrorKind::Unreachable(failure),
             CallErrorKind::InstanceGone { reason } => CallErrorKind::InstanceGone { reason },
             CallErrorKind::OtherModule { function, module } => CallErrorKind::OtherModule { function, module },
+            CallErrorKind::NotStarted { reason } => CallErrorKind::NotStarted { reason },
             CallErrorKind::NoSuchFunction { function } => CallErrorKind::NoSuchFunction { function },
             CallErrorKind::BadArguments(reason) => CallErrorKind::BadArguments(reason),
             CallErrorKind::BadModule(reason) => CallErrorKind::BadModule(reason),
@@ -334,6 +340,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
             Self::OtherModule { function, module } => {
                 write!(f, "`{function}` is not in {module}, of which the instance is one")
             }
+            Self::NotStarted { reason } => f.write_str(reason),
             Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),

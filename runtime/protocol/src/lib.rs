@@ -51,8 +51,13 @@ pub use grants::{ANY, Grants, Need, PathGrant};
 pub use limits::{LimitKind, Limits};
 pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, Usage};
 pub use outbox::TRANSMIT_BYTES;
-pub use output::{LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream};
-pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Service, Splice, StreamEnd, StreamId};
+pub use output::{
+    LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OUTPUT_WINDOW_BYTES, OutputStream, output_cost,
+};
+pub use stream::{
+    Command, MAX_STREAMS, MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES, ProcessStreams, STREAM_WINDOW_BYTES, Service, Splice,
+    StreamEnd, StreamId, WindowSize,
+};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 
 /// Names this build of wxec. Both ends must have the same; an agent of another build is replaced, never spoken to.

@@ -4,15 +4,16 @@ mod task;
 
 pub use wxec_build::{
     AgentImage, BuildError, Check, CheckStatus, Progress, ProgressEvent, Quiet, StderrProgress, Work, cache_directory,
-    checks,
+    checks, is_shipped,
 };
 pub use wxec_controller::{
-    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ConnectOptions,
-    Description, Engine, Error, FileChange, FileError, FileErrorKind, FileStep, Fleet, FleetCall, FleetError,
-    FleetTransfer, GuestOutput, Hop, Host, Instance, Links, MAX_HOPS, Module, ModuleError, Operation, Outcome,
-    Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result, SSH_CONFIG_VARIABLE, SshAddress,
-    Stats, Step, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome,
-    Transferred, Unreachable, Value, explain, name_for_host, set_progress,
+    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, Child, ChildRemote,
+    ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine, Error,
+    ExitStatus, FileChange, FileError, FileErrorKind, FileStep, Fleet, FleetCall, FleetError, FleetTransfer,
+    GuestOutput, Hop, Host, Instance, Links, MAX_HOPS, Module, ModuleError, Operation, Outcome, Outcomes,
+    OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result, SSH_CONFIG_VARIABLE, SshAddress, Stats,
+    Step, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome, Transferred,
+    Unreachable, Value, WindowSize, explain, name_for_host, set_progress,
 };
 
 /// The host that the task runs on.

@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// Files in a group, each of which is open, and their bytes: what is lost if the transfer breaks.
-const MAX_FILES: usize = 128;
+const MAX_FILES: usize = 256;
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Directories in a group.
 const MAX_LEAVES: usize = 256;
 
 /// Threads that wait for the disk.
-const THREADS: usize = 8;
+const THREADS: usize = 16;
 
 /// They do nothing else.
 const STACK_BYTES: usize = 64 << 10;

@@ -7,29 +7,47 @@ use crate::{
     Digest,
     message::ToAgent,
     outbox::Piece,
-    stream::{Command, ProcessStreams, Service, Splice, StreamId},
+    stream::{Command, ProcessStreams, Service, Splice, StreamId, Width, WindowSize},
 };
 
 impl ControllerConnection {
     /// Starts a process. A terminal of its own is where programs ask for passwords.
     pub fn start(&mut self, command: Command, terminal: bool) -> ProcessStreams {
         let streams = ProcessStreams {
-            stdio: self.streams.open_next(),
-            stderr: self.streams.open_next(),
-            terminal: terminal.then(|| self.streams.open_next()),
+            stdio: self.streams.open_next(Width::Wide),
+            stderr: self.streams.open_next(Width::Narrow),
+            terminal: terminal.then(|| self.streams.open_next(Width::Narrow)),
         };
         self.outbox.say(&ToAgent::Start { streams, command });
         streams
     }
 
+    /// Sends a signal to a process and its group; `id` is its stdin and stdout. Harmless if it has ended.
+    pub fn signal(&mut self, id: StreamId, signal: i32) {
+        if self.streams.is_open(id) {
+            self.outbox.say(&ToAgent::Signal { id, signal });
+        }
+    }
+
+    /// Tells the size of a process' terminal; `id` is its other side.
+    pub fn resize(&mut self, id: StreamId, size: WindowSize) {
+        if self.streams.is_open(id) {
+            self.outbox.say(&ToAgent::Resize { id, size });
+        }
+    }
+
     /// Opens the streams of a program that is about to be called.
     pub fn open_streams(&mut self) -> ProcessStreams {
-        ProcessStreams { stdio: self.streams.open_next(), stderr: self.streams.open_next(), terminal: None }
+        ProcessStreams {
+            stdio: self.streams.open_next(Width::Wide),
+            stderr: self.streams.open_next(Width::Narrow),
+            terminal: None,
+        }
     }
 
     /// Opens a stream to a service of the agent.
     pub fn open(&mut self, service: Service) -> StreamId {
-        let id = self.streams.open_next();
+        let id = self.streams.open_next(Width::Wide);
         self.outbox.say(&ToAgent::Open { id, service });
         id
     }
