@@ -32,6 +32,7 @@ mod facts;
 mod fault;
 mod frame;
 mod grants;
+mod items;
 mod limits;
 mod message;
 mod outbox;
@@ -48,11 +49,14 @@ pub use facts::{Distro, Facts};
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use grants::{ANY, Grants, Need, PathGrant};
+pub use items::{ItemError, Items, MAX_ITEM_BYTES, encode_item};
 pub use limits::{LimitKind, Limits};
 pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, Usage};
 pub use outbox::TRANSMIT_BYTES;
 pub use output::{LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream};
-pub use stream::{Command, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId};
+pub use stream::{
+    Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId,
+};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 
 /// Names this build of wxec. Both ends must have the same; an agent of another build is replaced, never spoken to.

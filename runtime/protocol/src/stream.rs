@@ -13,6 +13,9 @@ pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
 /// Streams open at once in one session: a thousand hosts behind one bastion, each with three.
 pub const MAX_STREAMS: usize = 4096;
 
+/// Streams that one call may have for what its task sends and receives: a parameter each, and one for what it returns.
+pub const MAX_CALL_STREAMS: usize = 16;
+
 /// Credit is announced when this much has been taken: often enough to keep a fast writer busy, seldom enough to cost
 /// nothing.
 const ANNOUNCE_BYTES: u64 = STREAM_WINDOW_BYTES / 4;
@@ -60,6 +63,8 @@ impl ProcessStreams {
 pub enum StreamEnd {
     /// Nobody wants it any more.
     Closed,
+    /// The call it belonged to ended before anybody closed it. How that ended says why.
+    CallEnded,
     /// The process behind it ended, with an exit code.
     Exited(i32),
     /// The process behind it was ended by a signal.
@@ -72,6 +77,7 @@ impl fmt::Display for StreamEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("closed"),
+            Self::CallEnded => f.write_str("its call ended"),
             Self::Exited(code) => write!(f, "exit code {code}"),
             Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
             Self::Failed(reason) => f.write_str(reason),
