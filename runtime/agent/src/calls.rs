@@ -15,7 +15,7 @@ use wxec_protocol::{
 
 use crate::{
     backlog::Backlog,
-    processes::Drains,
+    programs::Drains,
     store::Store,
     surroundings::{self, Answer},
 };

@@ -20,7 +20,9 @@ use crate::{
     blobs::Blobs,
     calls::{CallEvent, Calls},
     description::describe,
-    processes::{GuestPipes, ProcessEvent, Processes},
+    processes::Processes,
+    programs::{GuestPipes, Programs},
+    streams::{StreamEvent, Streams},
     surroundings::Asks,
 };
 
@@ -52,20 +54,22 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let guests = sandbox.clone();
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
-    let (process_sender, mut process_events) = mpsc::unbounded_channel();
+    let (stream_sender, mut stream_events) = mpsc::unbounded_channel();
     let mut agent = Agent {
         connection: AgentConnection::new(sandbox.target().clone()).with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
         asks: Asks::default(),
-        processes: Processes::new(process_sender),
+        streams: Streams::new(stream_sender),
+        programs: Programs::default(),
+        processes: Processes::default(),
         blobs: Blobs::default(),
         closing: false,
     };
-    let served = agent.run(reader, writer, &mut call_events, &mut process_events).await;
+    let served = agent.run(reader, writer, &mut call_events, &mut stream_events).await;
     // Calls that are still open end with this program, which does not wait for them. Their processes would not.
     guests.end_processes();
-    agent.processes.shut_down().await;
+    agent.end_processes().await;
     served
 }
 
@@ -73,6 +77,8 @@ struct Agent {
     connection: AgentConnection,
     calls: Calls,
     asks: Asks,
+    streams: Streams,
+    programs: Programs,
     processes: Processes,
     blobs: Blobs,
     /// What the sandbox had to do without.
@@ -87,7 +93,7 @@ impl Agent {
         mut reader: impl AsyncRead + Unpin,
         mut writer: impl AsyncWrite + Unpin,
         call_events: &mut mpsc::UnboundedReceiver<CallEvent>,
-        process_events: &mut mpsc::UnboundedReceiver<ProcessEvent>,
+        stream_events: &mut mpsc::UnboundedReceiver<StreamEvent>,
     ) -> Result<(), ServeError> {
         let mut input = vec![0; TRANSMIT_BYTES];
         let mut output = Vec::new();
@@ -102,8 +108,8 @@ impl Agent {
             {
                 self.handle_call_event(event);
             }
-            while let Ok(event) = process_events.try_recv() {
-                self.handle_process_event(event);
+            while let Ok(event) = stream_events.try_recv() {
+                self.handle_stream_event(event);
             }
             if written == output.len() {
                 output.clear();
@@ -111,7 +117,7 @@ impl Agent {
                 self.connection.poll_transmit(&mut output);
             }
             if self.closing && output.is_empty() && self.connection.is_idle() {
-                self.processes.shut_down().await;
+                self.end_processes().await;
                 self.connection.close();
                 self.connection.poll_transmit(&mut output);
                 writer.write_all(&output).await?;
@@ -131,14 +137,14 @@ impl Agent {
                     length => written += length,
                 },
                 Some(event) = call_events.recv(), if self.connection.queued_bytes() < MAX_QUEUED_BYTES => self.handle_call_event(event),
-                Some(event) = process_events.recv() => self.handle_process_event(event),
+                Some(event) = stream_events.recv() => self.handle_stream_event(event),
                 () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
             }
         }
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, asks, processes, blobs, notes, .. } = self;
+        let Self { connection, calls, asks, streams, programs, processes, blobs, notes, .. } = self;
         match event {
             AgentEvent::Call { id, module, entry, limits, grants, seed, input } => {
                 let surroundings = calls.surroundings(id, &grants);
@@ -148,8 +154,8 @@ impl Agent {
                     Entry::Resident { instance, function } => {
                         calls.start_resident(connection, id, module, instance, request(Task(function)));
                     }
-                    Entry::Command { arguments, environment, streams } => {
-                        let GuestPipes { stdin, stdout, stderr, drains } = processes.join_guest(id, streams);
+                    Entry::Command { arguments, environment, streams: ids } => {
+                        let GuestPipes { stdin, stdout, stderr, drains } = programs.join(id, ids, streams);
                         let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
                         calls.start_program(connection, id, module, request(Program(command)), drains);
                     }
@@ -164,28 +170,38 @@ impl Agent {
             AgentEvent::NoModule { digest, reason } => calls.fail_parked(connection, digest, &Fault::BadModule(reason)),
             AgentEvent::Cancel { id } => {
                 calls.cancel(connection, id);
-                processes.guest_gone(id);
+                programs.gone(id, streams);
             }
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
-            AgentEvent::Start { streams, command } => processes.start(streams, &command),
-            AgentEvent::Data { id, bytes } => processes.data(id, bytes),
+            AgentEvent::Start { streams: ids, command } => processes.start(ids, &command, streams),
+            AgentEvent::Data { id, bytes } => streams.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
-                Some(bytes) => processes.data(id, bytes),
+                Some(bytes) => streams.data(id, bytes),
                 None => {
                     connection.end_stream(id, StreamEnd::Failed(format!("blob {} is not held here", splice.blob)));
+                    streams.close(id);
                     processes.close(id);
                 }
             },
-            AgentEvent::Credit { id, bytes } => processes.credit(id, bytes),
-            AgentEvent::Finished { id } => processes.finish(id),
-            AgentEvent::StreamClosed { id } => processes.close(id),
+            AgentEvent::Credit { id, bytes } => streams.credit(id, bytes),
+            AgentEvent::Finished { id } => streams.finish(id),
+            AgentEvent::StreamClosed { id } => {
+                streams.close(id);
+                processes.close(id);
+            }
             AgentEvent::AskBlob { digest } => connection.answer_blob(digest, blobs.holds(digest)),
             AgentEvent::Blob { digest, bytes } => connection.answer_blob(digest, blobs.insert(digest, bytes)),
             AgentEvent::Describe => connection.description(describe(notes)),
             AgentEvent::Closing => self.closing = true,
             _ => {}
         }
+    }
+
+    /// Ends the processes that still run, beginning with their stdin.
+    async fn end_processes(&mut self) {
+        self.streams.clear();
+        self.processes.shut_down().await;
     }
 
     fn handle_call_event(&mut self, event: CallEvent) {
@@ -206,17 +222,18 @@ impl Agent {
         }
     }
 
-    fn handle_process_event(&mut self, event: ProcessEvent) {
+    fn handle_stream_event(&mut self, event: StreamEvent) {
         match event {
-            ProcessEvent::Output { id, bytes } => self.connection.send(id, bytes),
-            ProcessEvent::Taken { id, bytes } => self.connection.taken(id, bytes),
-            ProcessEvent::Finished { id } => self.connection.finish_stream(id),
-            ProcessEvent::End { id, end } => {
+            StreamEvent::Output { id, bytes } => self.connection.send(id, bytes),
+            StreamEvent::Taken { id, bytes } => self.connection.taken(id, bytes),
+            StreamEvent::Finished { id } => self.connection.finish_stream(id),
+            StreamEvent::End { id, end } => {
+                self.streams.ended(id);
                 self.processes.ended(id);
                 self.connection.end_stream(id, end);
             }
-            ProcessEvent::Returned { call, completion } => {
-                self.processes.guest_gone(call);
+            StreamEvent::Returned { call, completion } => {
+                self.programs.gone(call, &mut self.streams);
                 self.calls.done(call);
                 self.connection.finish(call, completion.outcome, completion.usage);
             }

@@ -11,8 +11,10 @@ mod description;
 mod event_loop;
 pub mod memory;
 mod processes;
+mod programs;
 pub mod stdio;
 mod store;
+mod streams;
 mod surroundings;
 pub mod terminal;
 
