@@ -19,6 +19,7 @@ mod artifact_cache;
 mod asks;
 mod bootstrap;
 mod call;
+mod channel;
 mod compile;
 mod connect;
 mod error;
@@ -35,12 +36,17 @@ mod progress;
 mod runtime;
 mod session;
 mod stream;
+mod streaming;
 mod title;
 mod transport;
 mod unreachable;
 
 pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
-pub use call::{Bound, Call, CallFuture, CallTarget, Task, TaskCall};
+pub use call::{Arguments, Bound, Call, CallFuture, CallTarget, Task, TaskCall};
+pub use channel::{
+    ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender, Tagged, TaggedIter,
+    channel,
+};
 pub use ciborium::Value;
 pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
 pub use explain::{Step, explain};
