@@ -7,10 +7,11 @@ pub use wxec_build::{
     checks,
 };
 pub use wxec_controller::{
-    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ConnectOptions,
-    Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module,
-    ModuleError, Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
-    SSH_CONFIG_VARIABLE, SshAddress, Stats, Step, Unreachable, Value, explain, set_progress,
+    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd,
+    ConnectOptions, Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance,
+    MAX_HOPS, Module, ModuleError, Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program,
+    ProgramOutput, Receiver, RecvError, Report, Result, SSH_CONFIG_VARIABLE, SendError, Sender, SshAddress, Stats,
+    Step, Tagged, Unreachable, Value, channel, explain, set_progress,
 };
 
 /// The host that the task runs on.
@@ -42,9 +43,9 @@ pub mod host {
 
 pub(crate) mod for_macros {
     pub use wxec_build::Origin;
-    pub use wxec_controller::Task;
+    pub use wxec_controller::{Ports, Task};
 
-    pub use super::task::{call, origin};
+    pub use super::task::{CallArguments, call, call_stream, origin};
 }
 
 /// Programs, run where the task runs.

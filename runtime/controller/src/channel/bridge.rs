@@ -25,6 +25,7 @@ use wxec_protocol::{
 
 use super::{ChannelEnd, Receiver, Sender, Source, channel};
 use crate::{
+    call::Arguments,
     error::{CallError, CallErrorKind},
     host::Host,
     runtime,
@@ -122,6 +123,11 @@ impl Ports {
         let encoded = encode();
         *self = FOUND.take().unwrap_or_default();
         encoded
+    }
+
+    /// Puts the arguments together.
+    pub fn beside(self, input: Vec<u8>) -> Arguments {
+        Arguments { input, ports: self }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
