@@ -19,6 +19,9 @@ mod instances;
 /// What calls are granted: by flags, by declarations, and what is refused before anything is sent.
 mod grants;
 
+/// What tasks send and receive while they run.
+mod streams;
+
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;
 

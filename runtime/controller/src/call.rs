@@ -402,9 +402,11 @@ impl<T, E> fmt::Debug for CallFuture<T, E> {
 
 pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     host: Host,
-    call: TaskCall<T, E>,
+    mut call: TaskCall<T, E>,
 ) -> Result<T, CallError<E>> {
-    let bridges = call.ports.bridges(&host).map_err(|kind| CallError::new(host.shared_name(), kind))?;
+    // Taken from it, so that a channel ends when the task closes it, however long the call goes on.
+    let bridges =
+        std::mem::take(&mut call.ports).bridges(&host).map_err(|kind| CallError::new(host.shared_name(), kind))?;
     let mut bridges = Some(bridges);
     let result = make(host, call, &mut bridges).await;
     // If they were taken, the call goes on.
@@ -437,7 +439,7 @@ async fn make<T: Send + 'static, E: Send + 'static>(
     }
     // What an instance kept is lost with its host, so trying again would not be the same.
     check_size(&call.options.grants, call.function.len()).map_err(failed)?;
-    let streams = call.ports.len() + usize::from(matches!(call.value, Value::Streamed(_)));
+    let streams = bridges.as_ref().map_or(0, Bridges::count) + usize::from(matches!(call.value, Value::Streamed(_)));
     if streams > MAX_CALL_STREAMS {
         let [limit, asked] = [MAX_CALL_STREAMS, streams].map(|count| count as u64);
         return Err(failed(CallErrorKind::Limit { which: LimitKind::Streams, limit, asked }));

@@ -164,6 +164,8 @@ async fn run_on_all<T: Send + 'static, E: Send + 'static>(fleet: Fleet, call: Ta
             (index, Outcome { host: host.shared_name(), result: run(host, call).await })
         });
     }
+    // The ends of channels in it are no more than those of the calls.
+    drop(call);
     let mut outcomes: Vec<_> = running.join_all().await;
     outcomes.sort_by_key(|(index, _)| *index);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()

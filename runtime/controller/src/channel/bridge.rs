@@ -134,10 +134,6 @@ impl Ports {
         self.0.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Whether each host of a fleet can have them.
     pub(crate) fn are_shared(&self) -> bool {
         self.0.iter().all(|port| port.is_shared())
@@ -175,6 +171,11 @@ pub(crate) struct Bridges {
 }
 
 impl Bridges {
+    /// How many streams they need.
+    pub(crate) fn count(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Begins to carry items.
     pub(crate) fn start(&mut self, streams: Vec<TaskStream>) {
         for (bridge, stream) in self.waiting.drain(..).zip(streams) {
