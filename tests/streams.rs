@@ -1,6 +1,9 @@
 //! What tasks send and receive while they run: order, back-pressure, ends and their reasons.
 
 use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -26,7 +29,7 @@ fn local() -> Host {
 
 /// A second place, which is no other machine.
 fn other() -> Host {
-    Host::new(r#"exec:["sh"]"#).unwrap()
+    Host::new(r#"exec:["env"]"#).unwrap()
 }
 
 fn failure(end: Option<ChannelEnd>) -> CallErrorKind {
@@ -387,7 +390,7 @@ fn functions_that_stream_can_be_called_by_name() {
 
     let error = streams.call::<Value>("below", &(2,)).wait().unwrap_err();
     assert!(matches!(&error.kind, CallErrorKind::BadArguments(text) if text.contains("returns a stream")), "{error}");
-    let error = streams.stream::<Receiver<u8>>("within", &()).wait().unwrap_err();
+    let error = streams.stream::<Receiver<u8>>("within", &Vec::<u8>::new()).wait().unwrap_err();
     assert!(matches!(&error.kind, CallErrorKind::BadModule(text) if text.contains("no stream")), "{error}");
 }
 
@@ -413,12 +416,86 @@ fn streams_come_over_ssh() {
     assert_eq!(lines, ["[host] 0", "[host] 1", "[local] 0", "[local] 1"]);
 }
 
-/// Bytes travel as they are.
 #[test]
+fn the_command_feeds_stdin_to_a_function_that_receives() {
+    let call = |function: &str, stdin: &str| Cli::new(["-q", "call", "local:", function]).input(stdin).run();
+    let ended = call("streams::shout", "a b\n\"c\"\n");
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "\"A B\"\n\"C\"\n2\n"), "{ended:?}");
+    let ended = call("streams::sum", "1\n2");
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "3\n"), "{ended:?}");
+    let ended = call("streams::sum", "1\ntwo\n3");
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(2), "1\n"), "{ended:?}");
+    assert!(ended.stderr.contains("error: line 2 of stdin: \"two\" is not what the function receives"), "{ended:?}");
+}
+
+#[test]
+fn the_command_refuses_what_it_cannot_feed_or_print() {
+    for (target, call, reason) in [
+        ("local:", vec!["streams::spread"], "takes 1 argument, not 0"),
+        ("local:", vec!["streams::take", "2"], "it receives from several channels"),
+        ("local:,exec:[\"env\"]", vec!["streams::sum"], "stdin can be sent to one host only"),
+    ] {
+        let ended = Cli::new([vec!["-q", "call", target], call].concat()).run();
+        assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(reason), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_command_says_why_a_stream_ended() {
+    let ended = Cli::new(["-q", "call", "local:", "streams::until_it_breaks", "1"]).run();
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(1), "0\n"), "{ended:?}");
+    assert!(ended.stderr.contains("1 is too many"), "{ended:?}");
+}
+
 fn bytes_arrive_as_they_were_sent() {
     let (parts, received) = channel::<Bytes>();
     let call = streams::flood::on(&local(), 3, parts).start();
     assert_eq!(received.recv().unwrap(), Bytes::from_static(&[7; 3]));
     drop(received);
     call.wait().unwrap();
+}
+
+/// The example, which is a program of its own.
+#[test]
+fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    fs::write(&path, "old\n").unwrap();
+    let mut tail = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "-p", "wxec-examples", "--example", "tail", "--", "local:,exec:[\"env\"]"])
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (lines, received) = channel();
+    let stdout = BufReader::new(tail.stdout.take().unwrap());
+    thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+
+    // It is known to follow once it has told of something.
+    let add = |text: &str| fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    let mut wait_for = |text: &str, again: bool| {
+        let wanted = [format!("[exec:env] {text}"), format!("[local] {text}")];
+        let deadline = Instant::now() + Duration::from_secs(300);
+        while !wanted.iter().all(|line| seen.contains(line)) {
+            assert!(Instant::now() < deadline, "{wanted:?} is not in {seen:?}");
+            if again {
+                add(&format!("{text}\n"));
+            }
+            seen.extend(received.recv_timeout(Duration::from_millis(300)).ok());
+        }
+    };
+    wait_for("first", true);
+    add("sec");
+    add("ond\n");
+    wait_for("second", false);
+    fs::rename(&path, directory.path().join("log.1")).unwrap();
+    fs::write(&path, "rotated\n").unwrap();
+    wait_for("rotated", false);
+    fs::write(&path, "t\n").unwrap();
+    wait_for("t", false);
+    assert!(!seen.iter().any(|line| line.ends_with("old")), "{seen:?}");
+    tail.kill().unwrap();
+    tail.wait().unwrap();
 }

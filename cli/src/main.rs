@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod quantity;
 mod stats;
+mod streaming;
 mod target;
 mod value;
 

@@ -4,7 +4,10 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use clap::ValueEnum;
@@ -68,6 +71,16 @@ impl Results {
         }
     }
 
+    /// Takes something that was sent on `host`, and prints it at once.
+    pub(crate) fn item(&mut self, host: &str, item: Value) -> io::Result<()> {
+        match (self.style, self.several) {
+            (Style::Format(Format::Json), true) => print_line(&to_json(&record(host, "item", item))),
+            (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record(host, "item", item))),
+            (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "item", item)),
+            _ => self.value(host, item),
+        }
+    }
+
     /// Takes note that `host` returned none. The error itself goes to stderr in any case.
     pub(crate) fn failure(&mut self, host: &str, error: &CommandError) -> io::Result<()> {
         let record = || record(host, "error", error.to_string().into());
@@ -116,6 +129,14 @@ fn print_cbor(value: &Value) -> io::Result<()> {
     print_bytes(&wxec::cbor::encode(value).map_err(io::Error::other)?)
 }
 
+/// Stdout was closed at its other end.
+static NOBODY_READS: AtomicBool = AtomicBool::new(false);
+
+/// Whether more output is for nobody.
+pub(crate) fn nobody_reads() -> bool {
+    NOBODY_READS.load(Ordering::Relaxed)
+}
+
 /// Writes to stdout. That nobody reads it any more, as in `wxec … | head -1`, is no error.
 fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let written = progress::suspend(|| {
@@ -123,7 +144,10 @@ fn print_bytes(bytes: &[u8]) -> io::Result<()> {
         stdout.write_all(bytes).and_then(|()| stdout.flush())
     });
     match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            NOBODY_READS.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         written => written,
     }
 }

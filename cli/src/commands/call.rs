@@ -7,15 +7,16 @@ use crate::{
     args::Verbosity,
     arguments::Given,
     command_error::CommandError,
-    everywhere::{Answer, Job, call_everywhere},
+    everywhere::{Answer, Job, Told, call_everywhere},
     exit_code,
     grants::GrantArgs,
     interrupt::{self, Interrupted},
     limits::LimitArgs,
     module::{find_function, split_function},
-    output::{Format, Results, Style, guest_output, say},
+    output::{Format, Results, Style, guest_output, nobody_reads, say},
     quantity,
     stats::Costs,
+    streaming::{self, Streaming},
     target,
 };
 
@@ -29,6 +30,9 @@ use crate::{
 ///
 /// The function may touch nothing of its host but a clock and random numbers, unless that is granted: an `--allow-…`
 /// grants everything of a kind, or what follows its `=`, with commas between: `--allow-read=/etc/hosts,/etc/ssl`.
+///
+/// What it sends on a `Sender`, or returns as a `Receiver`, is printed as it comes, one item in a line. What it receives from
+/// a `Receiver` are the lines of stdin. Neither is given as an ARG.
 ///
 /// Values are printed in one line on stdout: bytes as a string in base64, map keys that are no strings as their JSON, NaN
 /// and infinities as null. What the function prints goes to stderr. On several hosts each line begins with `[host]`.
@@ -71,6 +75,7 @@ const EXAMPLES: &str = r#"Examples:
   wxec call web1 words::top '"a b a"' 1
   wxec call -K web1/sudo:app words::count "runs as app"
   wxec call docker:web,docker-run:debian words::count "runs in containers"
+  wxec call web1,web2 logs::tail /var/log/syslog --allow-read=/var/log
   wxec call web1,web2 updates::pending --allow-read=/var/lib/apt,/etc/apt --allow-run=apt-get
   wxec call web1 updates::pending --allow-declared
   wxec call web1,deploy@web2:2222 ./words.wasm::stats::lengths --args '{"text": "a b a"}'
@@ -84,20 +89,31 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
 
     let module = source.load()?;
     let function = find_function(&module, name)?;
-    let input = given.into_value(function)?;
+    let streaming = function.map(|function| Streaming::of(function, hosts.len())).transpose()?.flatten();
+    let input = given.into_value(function.map(streaming::without_channels).as_ref())?;
     let declared = function.map(|function| function.wants.clone()).unwrap_or_default();
     let function = function.map_or(name, |function| &function.path).to_owned();
-    let (limits, grants, seed) = (args.limits(several), args.grants.grants(Some(&declared)), args.grants.seed());
-    let job = Job { module, function, input, limits, grants, seed };
+    // What streams goes on for as long as it likes.
+    let (limits, grants, seed) =
+        (args.limits(several && streaming.is_none()), args.grants.grants(Some(&declared)), args.grants.seed());
+    let job = Job { module, function, input, limits, grants, seed, streaming };
 
     let mut results = Results::new(args.style(), several);
     let mut costs = Costs::default();
     let mut codes = Vec::new();
     let mut printed = Ok(());
-    call_everywhere(&hosts, &job, |Answer { host, result, costs: spent }| {
+    call_everywhere(&hosts, &job, |told| {
+        let Answer { host, result, costs: spent } = match told {
+            Told::Answer(answer) => answer,
+            Told::Item(host, item) => {
+                printed = results.item(host, item);
+                return printed.is_ok() && !nobody_reads();
+            }
+        };
         costs.add(host, spent);
         let print = match result {
-            Ok(Ok(value)) => results.value(host, value),
+            Ok(Ok(Some(value))) => results.value(host, value),
+            Ok(Ok(None)) => Ok(()),
             Ok(Err(error)) => {
                 let is_declared = is_declared(&error.kind, &declared);
                 let mut error = CommandError::of_call(&error, verbosity);
@@ -113,10 +129,14 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         if printed.is_ok() {
             printed = print;
         }
+        true
     });
     printed.and_then(|()| results.finish()).map_err(cannot_print)?;
     if args.stats {
         say(&costs.to_json(&job.module));
+    }
+    if !streaming::fed_well() {
+        codes.push(exit_code::USAGE);
     }
     if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
 }
