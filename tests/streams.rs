@@ -448,6 +448,7 @@ fn the_command_says_why_a_stream_ended() {
     assert!(ended.stderr.contains("1 is too many"), "{ended:?}");
 }
 
+#[test]
 fn bytes_arrive_as_they_were_sent() {
     let (parts, received) = channel::<Bytes>();
     let call = streams::flood::on(&local(), 3, parts).start();
@@ -476,7 +477,7 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     let add = |text: &str| fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
     let mut seen = Vec::new();
     let mut wait_for = |text: &str, again: bool| {
-        let wanted = [format!("[exec:env] {text}"), format!("[local] {text}")];
+        let wanted = [format!("[exec:[\"env\"]] {text}"), format!("[local] {text}")];
         let deadline = Instant::now() + Duration::from_secs(300);
         while !wanted.iter().all(|line| seen.contains(line)) {
             assert!(Instant::now() < deadline, "{wanted:?} is not in {seen:?}");
