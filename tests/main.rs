@@ -19,11 +19,16 @@ mod instances;
 /// What calls are granted: by flags, by declarations, and what is refused before anything is sent.
 mod grants;
 
+/// What hosts say of themselves, and the module that wxec ships for it.
+mod facts;
 /// What tasks send and receive while they run.
 mod streams;
 
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;
+
+/// Programs of a host: `wxec exec`, and what becomes of them.
+mod exec;
 
 /// Guests that mean harm.
 mod evil;
@@ -51,6 +56,9 @@ mod accounts;
 
 /// What a host may be like: login shells, noise, places where nothing can be written or executed.
 mod bootstrap;
+
+/// `wxec rsh`: rsync, scp, sftp and git over other ways than ssh.
+mod rsh;
 
 /// Containers and namespaces, with a shell and without.
 mod containers;

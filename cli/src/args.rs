@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 use wxec::LogLevel;
 
-use crate::commands::{build, call, completions, doctor, explain, inspect, run};
+use crate::commands::{build, call, completions, doctor, exec, explain, facts, inspect, rsh, run};
 
 /// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
 #[derive(Debug, Parser)]
@@ -62,6 +62,9 @@ impl Verbosity {
 pub(crate) enum Command {
     Call(call::Args),
     Run(run::Args),
+    Exec(exec::Args),
+    Facts(facts::Args),
+    Rsh(rsh::Args),
     Inspect(inspect::Args),
     Build(build::Args),
     Explain(explain::Args),
@@ -73,6 +76,8 @@ const EXAMPLES: &str = "\
 Examples:
   wxec call local: words::count \"to be or not to be\"
   wxec call web1,web2 ./words.wasm::top '\"a b a\"' 1
+  wxec exec web1,web2 -- uptime
+  wxec facts web1
   wxec inspect words
   wxec doctor
 

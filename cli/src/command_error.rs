@@ -1,6 +1,6 @@
 //! A command did not work out: one line that says what and, apart, what may help; then an exit code.
 
-use wxec::{AddressError, CallError, CallErrorKind, LimitKind, ModuleError, Unreachable};
+use wxec::{AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, Unreachable};
 
 use crate::{args::Verbosity, exit_code, interrupt::Interrupted, output::say};
 
@@ -25,6 +25,12 @@ impl CommandError {
     /// The command line is wrong, or something on this machine is.
     pub(crate) fn usage(message: impl AsRef<str>) -> Self {
         Self::new(exit_code::USAGE, message)
+    }
+
+    /// Where results go, they cannot.
+    #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+    pub(crate) fn cannot_print(error: std::io::Error) -> Self {
+        Self::usage(format!("cannot print the result: {error}"))
     }
 
     #[must_use]
@@ -63,6 +69,11 @@ impl CommandError {
             this.details.push_str(&details(&error.kind, &text));
         }
         this
+    }
+
+    /// The same, with the place it is about before it.
+    pub(crate) fn about(self, place: &Host) -> Self {
+        Self { message: format!("{place}: {}", self.message), ..self }
     }
 
     /// Says it on stderr. `prefix` may name a host.

@@ -1,4 +1,4 @@
-//! One call on many hosts: what comes of it is told as it comes, and each host closed.
+//! One thing done on many hosts: what comes of it is told, or printed, as it comes, and each host closed.
 
 use std::{
     sync::{
@@ -9,12 +9,16 @@ use std::{
     time::Instant,
 };
 
-use wxec::{Call, CallError, ChannelEnd, Grants, Host, Limits, Module, Receiver, Value, channel};
+use wxec::{Call, CallError, CallErrorKind, ChannelEnd, Grants, Host, Limits, Module, Receiver, Value, Wants, channel};
 
 use crate::{
+    args::Verbosity,
+    command_error::CommandError,
+    exit_code,
     interrupt::{self, Interrupted},
-    stats::HostCosts,
-    streaming::Streaming,
+    output::{Results, Style, nobody_reads, say},
+    stats::{Costs, HostCosts},
+    streaming::{self, Streaming},
 };
 
 /// Hosts worked on at once: each may need a process and a few files here.
@@ -36,7 +40,7 @@ pub(crate) struct Job {
 }
 
 /// What comes of it.
-pub(crate) enum Told<'a> {
+enum Told<'a> {
     /// Something was sent on a host.
     Item(&'a str, Value),
     /// The call has ended there.
@@ -44,29 +48,110 @@ pub(crate) enum Told<'a> {
 }
 
 /// How it went on one host.
-pub(crate) struct Answer<'a> {
-    pub(crate) host: &'a str,
+struct Answer<'a> {
+    host: &'a str,
     /// There may be no value to print.
-    pub(crate) result: Result<Result<Option<Value>, CallError>, Interrupted>,
-    pub(crate) costs: HostCosts,
+    result: Result<Result<Option<Value>, CallError>, Interrupted>,
+    costs: HostCosts,
 }
 
-/// Does `job` on all `hosts`, and tells what comes of it, until `each` wants no more. When it returns, all hosts are closed.
-pub(crate) fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>) -> bool) {
+/// Does `job` on all `hosts`, prints what comes of it, and if `stats` is set what it has cost. Returns the exit code.
+pub(crate) fn print_everywhere(
+    hosts: &[Host],
+    job: &Job,
+    style: Style,
+    stats: bool,
+    verbosity: Verbosity,
+) -> Result<u8, CommandError> {
+    let declared = job.module.function(&job.function).map(|function| &function.wants);
+    let several = hosts.len() > 1;
+    let mut results = Results::new(style, several);
+    let mut costs = Costs::default();
+    let mut codes = Vec::new();
+    let mut printed = Ok(());
+    call_everywhere(hosts, job, |told| {
+        let Answer { host, result, costs: spent } = match told {
+            Told::Answer(answer) => answer,
+            Told::Item(host, item) => {
+                printed = results.item(host, item);
+                return printed.is_ok() && !nobody_reads();
+            }
+        };
+        costs.add(host, spent);
+        let print = match result {
+            Ok(Ok(Some(value))) => results.value(host, value),
+            Ok(Ok(None)) => Ok(()),
+            Ok(Err(error)) => {
+                let is_declared = declared.is_some_and(|declared| is_declared(&error.kind, declared));
+                let mut error = CommandError::of_call(&error, verbosity);
+                if is_declared {
+                    error = error.hint("add that, or --allow-declared to grant all that the function declares");
+                }
+                codes.push(error.code);
+                error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
+                results.failure(host, &error)
+            }
+            Err(Interrupted) => Ok(()),
+        };
+        if printed.is_ok() {
+            printed = print;
+        }
+        true
+    });
+    printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
+    if stats {
+        say(&costs.to_json(&job.module));
+    }
+    if !streaming::fed_well() {
+        codes.push(exit_code::USAGE);
+    }
+    if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
+}
+
+/// Whether the call lacked only what its function declares.
+fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
+    let CallErrorKind::Denied { needs, .. } = kind else { return false };
+    needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
+}
+
+/// Does `job` on all `hosts`, and tells what comes of it until `each` wants no more. When it returns, all hosts are closed.
+fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>) -> bool) {
+    work_through(hosts, |host, told| _ = told.send(Told::Answer(call(host, job, told))), each);
+}
+
+/// Does `work` on all `hosts`, many at once, and tells `each` result as it comes. When it returns, all hosts are closed.
+pub(crate) fn on_each<'a, T: Send>(
+    hosts: &'a [Host],
+    work: impl Fn(&'a Host) -> T + Sync,
+    mut each: impl FnMut(&'a Host, T),
+) {
+    let all = |(host, result)| {
+        each(host, result);
+        true
+    };
+    work_through(hosts, |host, results| _ = results.send((host, work(host))), all);
+}
+
+/// Does `work` on all `hosts`, many at once, and tells `each` of what it sends, until that wants no more.
+fn work_through<'a, T: Send>(
+    hosts: &'a [Host],
+    work: impl Fn(&'a Host, &mpsc::SyncSender<T>) + Sync,
+    each: impl FnMut(T) -> bool,
+) {
     let next = AtomicUsize::new(0);
-    let (answers, arrived) = mpsc::sync_channel(MAX_ITEMS);
+    let (results, arrived) = mpsc::sync_channel(MAX_ITEMS);
     thread::scope(|scope| {
-        let work = |answers: mpsc::SyncSender<_>| {
+        let work = |results: mpsc::SyncSender<_>| {
             while let Some(host) = hosts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let _ = answers.send(Told::Answer(call(host, job, &answers)));
+                work(host, &results);
                 host.close().wait();
             }
         };
         for _ in 0..hosts.len().min(MAX_PARALLEL) {
-            let answers = answers.clone();
-            scope.spawn(move || work(answers));
+            let results = results.clone();
+            scope.spawn(move || work(results));
         }
-        drop(answers);
+        drop(results);
         // Where nobody listens any more, calls that send are given up.
         let _ = arrived.into_iter().all(each);
     });

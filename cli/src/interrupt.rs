@@ -17,7 +17,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{exit_code, output::say, progress};
+use crate::{exit_code, output::say, progress, terminal};
 
 /// Hosts that take longer to close are left to notice by themselves that nobody is there any more.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -69,6 +69,7 @@ pub(crate) fn block_on<F: IntoFuture>(future: F) -> Result<F::Output, Interrupte
 }
 
 fn exit() -> ! {
+    terminal::restore();
     progress::clear();
     say("error: interrupted");
     std::process::exit(exit_code::INTERRUPTED.into())

@@ -16,9 +16,11 @@ mod module;
 mod output;
 mod progress;
 mod quantity;
+mod rsh;
 mod stats;
 mod streaming;
 mod target;
+mod terminal;
 mod value;
 
 use std::process::ExitCode;
@@ -27,6 +29,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     exit_code::install_panic_hook();
+    if let Some(words) = rsh::words() {
+        return rsh::main(words).into();
+    }
     let args = args::Args::parse();
     if let Err(error) = interrupt::watch() {
         output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));

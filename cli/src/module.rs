@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use wxec::{Function, Module};
+use wxec::{BuildError, Function, Module, ModuleError};
 
-use crate::command_error::CommandError;
+use crate::{args::Verbosity, command_error::CommandError, output::say};
 
 /// A function's name counts as misspelled, rather than as another one, from this likeness on.
 const ALIKE: f64 = 0.8;
@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 8;
 pub(crate) enum Source {
     /// A `.wasm` file.
     File(PathBuf),
-    /// A package of the cargo workspace here.
+    /// A package of the cargo workspace here, or else a module that wxec ships.
     Package(String),
 }
 
@@ -31,13 +31,27 @@ impl Source {
         }
     }
 
-    /// Reads the file, or builds the package.
-    pub(crate) fn load(&self) -> Result<Module, CommandError> {
+    /// Reads the file, or builds the package. A package here comes before a module of that name that wxec ships; which of
+    /// them it is, is said if it is the latter.
+    pub(crate) fn load(&self, verbosity: Verbosity) -> Result<Module, CommandError> {
         match self {
             Self::File(path) => Ok(Module::from_file(path)?),
-            Self::Package(package) => Ok(Module::from_package(".", package)?),
+            Self::Package(package) => match Module::from_package(".", package) {
+                Err(ModuleError::Build(error)) if wxec::is_shipped(package) && is_absence(&error) => {
+                    if verbosity > Verbosity::Quiet {
+                        say(&format!("wxec: `{package}` is the module that wxec ships; there is no such package here"));
+                    }
+                    Ok(Module::shipped(package)?)
+                }
+                module => Ok(module?),
+            },
         }
     }
+}
+
+/// Whether there is no package of that name: no such package, no workspace, or no cargo to ask.
+fn is_absence(error: &BuildError) -> bool {
+    matches!(error, BuildError::PackageNotFound { .. } | BuildError::NoManifest { .. } | BuildError::CannotRun { .. })
 }
 
 /// Splits `MODULE::FUNC`.

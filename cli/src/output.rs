@@ -27,12 +27,14 @@ pub(crate) enum Format {
 }
 
 /// How the results of one command look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
     /// For people: the value as JSON, behind its host if there are several.
     Lines,
     /// The same, but texts and bytes as they are.
     Raw,
+    /// The same, as lines that somebody makes of it.
+    Text(fn(&Value) -> String),
     /// For programs.
     Format(Format),
 }
@@ -55,12 +57,11 @@ impl Results {
     pub(crate) fn value(&mut self, host: &str, value: Value) -> io::Result<()> {
         match (self.style, self.several) {
             (Style::Lines | Style::Format(Format::Json), false) => print_line(&to_json(&value)),
-            (Style::Lines, true) => print_line(&format!("[{host}] {}", to_json(&value))),
+            (Style::Lines, true) => print_tagged(host, &to_json(&value)),
             (Style::Raw, false) => print_raw(&value),
-            (Style::Raw, true) => {
-                let text = raw_text(&value);
-                text.trim_end_matches('\n').split('\n').try_for_each(|line| print_line(&format!("[{host}] {line}")))
-            }
+            (Style::Raw, true) => print_lines_tagged(host, &raw_text(&value)),
+            (Style::Text(show), false) => print_line(&show(&value)),
+            (Style::Text(show), true) => print_lines_tagged(host, &show(&value)),
             (Style::Format(Format::Json), true) => {
                 self.document.push((host.into(), value));
                 Ok(())
@@ -102,6 +103,30 @@ impl Results {
 
 fn record(host: &str, key: &str, value: Value) -> Value {
     Value::Map(vec![("host".into(), host.into()), (key.into(), value)])
+}
+
+/// Prints a line on stdout, behind its host's name.
+pub(crate) fn print_tagged(host: &str, line: &str) -> io::Result<()> {
+    print_bytes(format!("{}\n", tagged(host, line, io::stdout().is_terminal())).as_bytes())
+}
+
+/// Prints a line on stderr, behind its host's name.
+pub(crate) fn say_tagged(host: &str, line: &str) {
+    write_line(&tagged(host, line, io::stderr().is_terminal()));
+}
+
+/// On a terminal the name has a color, unless somebody wants none.
+fn tagged(host: &str, line: &str, terminal: bool) -> String {
+    match (terminal, std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())) {
+        (false, _) => format!("[{host}] {line}"),
+        (true, false) => format!("[{host}] {}", printable(line)),
+        (true, true) => format!("\u{1b}[36m[{host}]\u{1b}[0m {}", printable(line)),
+    }
+}
+
+/// Prints each line of `text` so.
+fn print_lines_tagged(host: &str, text: &str) -> io::Result<()> {
+    text.trim_end_matches('\n').split('\n').try_for_each(|line| print_tagged(host, line))
 }
 
 /// Prints a line on stdout.
@@ -154,7 +179,10 @@ fn print_bytes(bytes: &[u8]) -> io::Result<()> {
 
 /// Prints a line on stderr, if anybody is there.
 pub(crate) fn say(line: &str) {
-    let line = if io::stderr().is_terminal() { printable(line) } else { line.to_owned() };
+    write_line(&if io::stderr().is_terminal() { printable(line) } else { line.to_owned() });
+}
+
+fn write_line(line: &str) {
     progress::suspend(|| {
         // In one piece: other threads and processes write there as well.
         let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
@@ -164,18 +192,32 @@ pub(crate) fn say(line: &str) {
 /// Shows on stderr what guests print and log, behind the host's name if there are several.
 pub(crate) fn guest_output(several: bool, verbosity: Verbosity) -> OutputHandler {
     Arc::new(move |host, output| {
-        let host = if several { format!("[{host}] ") } else { String::new() };
+        let say = |line: &str| if several { say_tagged(host, line) } else { say(line) };
         match output {
-            GuestOutput::Stdout(line) | GuestOutput::Stderr(line) => {
-                let text = String::from_utf8_lossy(line);
-                say(&format!("{host}{}", text.strip_suffix('\n').unwrap_or(&text)));
-            }
+            GuestOutput::Stdout(line) | GuestOutput::Stderr(line) => say(&without_end(line)),
             GuestOutput::Log(record) if record.level <= verbosity.log_level() => {
-                record.to_string().lines().for_each(|line| say(&format!("{host}{line}")));
+                record.to_string().lines().for_each(say);
             }
             _ => {}
         }
     })
+}
+
+/// Prints what programs print, each of their streams on its own; behind the host's name if there are several.
+pub(crate) fn program_output(several: bool, verbosity: Verbosity) -> OutputHandler {
+    let others = guest_output(several, verbosity);
+    Arc::new(move |host, output| match output {
+        GuestOutput::Stdout(line) => {
+            let line = without_end(line);
+            // Who reads no more, as in `wxec run … | head -1`, misses nothing.
+            let _ = if several { print_tagged(host, &line) } else { print_line(&line) };
+        }
+        other => others(host, other),
+    })
+}
+
+fn without_end(line: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line))
 }
 
 /// Replaces what could make a terminal do things, but for tabs and line ends.
@@ -190,6 +232,13 @@ mod tests {
     #[test]
     fn terminals_are_not_at_the_mercy_of_guests() {
         assert_eq!(printable("a\tb\u{1b}[31m\u{9b}2J\r\u{7}\né"), "a\tb\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\né");
+    }
+
+    #[test]
+    fn names_of_hosts_have_a_color_on_terminals_only() {
+        assert_eq!(tagged("web1", "a\u{1b}b", false), "[web1] a\u{1b}b");
+        let shown = tagged("web1", "a\u{1b}b", true);
+        assert!(shown.ends_with("a\u{fffd}b") && shown.contains("[web1]"), "{shown}");
     }
 
     #[test]

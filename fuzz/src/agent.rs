@@ -95,9 +95,11 @@ impl Agent {
                 }
             }
             Said::Output => {
-                let bytes = payload(call.printed, length(amount).min(limit(STDIO_BYTES - call.printed)));
-                call.printed += bytes.len() as u64;
-                self.connection.output(id, OutputStream::Stdout, &bytes);
+                if self.connection.has_output_room() {
+                    let bytes = payload(call.printed, length(amount).min(limit(STDIO_BYTES - call.printed)));
+                    call.printed += bytes.len() as u64;
+                    self.connection.output(id, OutputStream::Stdout, &bytes);
+                }
             }
             _ => {
                 let outcome = match said {
@@ -170,7 +172,10 @@ impl Agent {
             }
             AgentEvent::Start { streams, .. } => {
                 for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal].into_iter().flatten() {
-                    assert!(self.streams.insert(id, Flow::new(self.peer)).is_none(), "stream {id} was opened twice");
+                    assert!(
+                        self.streams.insert(id, Flow::new(self.peer, id)).is_none(),
+                        "stream {id} was opened twice"
+                    );
                 }
             }
             AgentEvent::Data { id, bytes } => self.flow(id).hear_data(&bytes),

@@ -6,8 +6,8 @@ use std::{
 };
 
 use wxec_protocol::{
-    CHUNK_BYTES, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest, Fault, Limits,
-    OutputStream, ProtocolError, Splice, StreamId,
+    CHUNK_BYTES, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest, Fault, Limits, LogRecord,
+    OutputStream, ProtocolError, Splice, StreamId, output_cost,
 };
 
 use crate::{
@@ -92,10 +92,10 @@ impl Controller {
                 }
             }
             Said::Start | Said::StartWithTerminal if may_ask => {
-                let command = Command { argv: vec!["cat".into()], env: Vec::new() };
+                let command = Command::new(vec!["cat".into()], Vec::new());
                 let started = connection.start(command, said == Said::StartWithTerminal);
                 for id in [Some(started.stdio), Some(started.stderr), started.terminal].into_iter().flatten() {
-                    self.streams.insert(id, Flow::new(self.peer));
+                    self.streams.insert(id, Flow::new(self.peer, id));
                 }
             }
             Said::Splice => {
@@ -204,12 +204,15 @@ impl Controller {
                 assert!(!honest || bytes == payload(*printed, bytes.len()), "other output than was written");
                 *printed += bytes.len() as u64;
                 assert!(*printed <= STDIO_BYTES, "more output than is allowed");
+                self.connection.output_taken(output_cost(bytes.len() as u64));
             }
-            ControllerEvent::Log { id, target, message, .. } => {
+            ControllerEvent::Log { id, level, target, message } => {
                 let call = self.open.get_mut(&id).expect("a record of a call that is open");
                 let logged = call.printed.entry("log").or_default();
-                *logged += (target.len() + message.len()) as u64;
+                let record = LogRecord::new(level, &target, &message);
+                *logged += record.cost();
                 assert!(*logged <= STDIO_BYTES, "more is logged than is allowed");
+                self.connection.output_taken(output_cost(record.cost()));
             }
             ControllerEvent::Ask { call, .. } => panic!("call {call} was granted no host"),
             ControllerEvent::Returned { id, outcome, .. } => {

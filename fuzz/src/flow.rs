@@ -1,7 +1,7 @@
 //! What one end knows of a stream, counted apart from its connection.
 
 use bytes::Bytes;
-use wxec_protocol::STREAM_WINDOW_BYTES;
+use wxec_protocol::{STREAM_WINDOW_BYTES, StreamId};
 
 use crate::{Peer, payload::payload};
 
@@ -17,9 +17,9 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    pub(crate) fn new(peer: Peer) -> Self {
+    pub(crate) fn new(peer: Peer, id: StreamId) -> Self {
         let [sent, received, taken] = [0; 3];
-        Self { peer, credit: STREAM_WINDOW_BYTES, sent, received, taken, finished_here: false, finished_there: false }
+        Self { peer, credit: id.window_bytes(), sent, received, taken, finished_here: false, finished_there: false }
     }
 
     /// The next bytes to send: as many as are wanted, and as credit and manners allow.

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// In a published crate there is nothing beside us, and the version alone is the build.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "src",
     "../engine/src",
     "../engine/Cargo.toml",
@@ -16,6 +16,7 @@ const SOURCES: [&str; 9] = [
     "../agent/Cargo.toml",
     "../facts/src",
     "../facts/Cargo.toml",
+    "../../guests/facts/src",
     "../compiler/src",
     "../compiler/Cargo.toml",
 ];

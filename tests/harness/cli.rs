@@ -163,7 +163,7 @@ fn text(file: &mut File) -> String {
 }
 
 /// Cargo tells a package the paths of its own programs only; but it puts all of them next to where it puts tests.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let test = env::current_exe().expect("the path of this program");
     let path = test.ancestors().nth(2).expect("a test is in target/PROFILE/deps").join("wxec");
     assert!(path.exists(), "{} is not there; build it: cargo build -p wxec-cli", path.display());

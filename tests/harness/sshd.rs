@@ -250,7 +250,7 @@ fn hosts(path: &Path, port: u16, noisy_port: u16) -> String {
     // Privileged, and of a service nobody runs.
     let dead_port = 1;
     format!(
-        "Host host unknownkey nokey
+        "Host host unknownkey nokey many*
     Port {port}
 Host noisy
     Port {noisy_port}

@@ -11,7 +11,6 @@ use wxec::Module;
 use crate::{
     command_error::CommandError,
     exit_code,
-    module::Source,
     output::{print_line, say},
 };
 
@@ -34,7 +33,7 @@ const OFFERED: [&str; 2] = ["wxec_v1.", "wasi_snapshot_preview1."];
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let package = args.package.clone().map_or_else(package_here, Ok)?;
-    let module = Source::Package(package).load()?;
+    let module = Module::from_package(".", &package)?;
     check(&module)?;
     let path = module.path().map_or_else(|| "(in memory)".into(), |path| path.display().to_string());
     let text = format!("path    {path}\nsize    {}\ndigest  {}", module.size(), module.digest());

@@ -1,29 +1,26 @@
 //! `wxec call`: calls a function of a module on one host, or on several at once.
 
-use wxec::{CallErrorKind, Limits, Wants};
+use wxec::Limits;
 
 use crate::{
     access::Access,
     args::Verbosity,
     arguments::Given,
     command_error::CommandError,
-    everywhere::{Answer, Job, Told, call_everywhere},
-    exit_code,
+    everywhere::{Job, print_everywhere},
     grants::GrantArgs,
-    interrupt::{self, Interrupted},
     limits::LimitArgs,
     module::{find_function, split_function},
-    output::{Format, Results, Style, guest_output, nobody_reads, say},
+    output::{Format, Style, guest_output},
     quantity,
-    stats::Costs,
     streaming::{self, Streaming},
     target,
 };
 
 /// Call a function, and print its value as JSON
 ///
-/// MODULE::FUNC is a package of the cargo workspace here, or a .wasm file (with a `/` or a `.wasm` in it), then the path
-/// of a function inside the crate. Packages are built as needed.
+/// MODULE::FUNC is a package of the cargo workspace here, or a .wasm file (with a `/` or a `.wasm` in it), or a module that
+/// wxec ships (`facts`), then the path of a function inside the crate. Packages are built as needed.
 ///
 /// Each ARG is JSON; where the function takes a string, or bytes, a bare word will do. Bytes may also be a list of numbers
 /// or `@FILE`. `wxec inspect MODULE` shows what a function takes.
@@ -87,7 +84,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let several = hosts.len() > 1;
     let given = args.given()?;
 
-    let module = source.load()?;
+    let module = source.load(verbosity)?;
     let function = find_function(&module, name)?;
     let streaming = function.map(|function| Streaming::of(function, hosts.len())).transpose()?.flatten();
     let input = given.into_value(function.map(streaming::without_channels).as_ref())?;
@@ -98,47 +95,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         (args.limits(several && streaming.is_none()), args.grants.grants(Some(&declared)), args.grants.seed());
     let job = Job { module, function, input, limits, grants, seed, streaming };
 
-    let mut results = Results::new(args.style(), several);
-    let mut costs = Costs::default();
-    let mut codes = Vec::new();
-    let mut printed = Ok(());
-    call_everywhere(&hosts, &job, |told| {
-        let Answer { host, result, costs: spent } = match told {
-            Told::Answer(answer) => answer,
-            Told::Item(host, item) => {
-                printed = results.item(host, item);
-                return printed.is_ok() && !nobody_reads();
-            }
-        };
-        costs.add(host, spent);
-        let print = match result {
-            Ok(Ok(Some(value))) => results.value(host, value),
-            Ok(Ok(None)) => Ok(()),
-            Ok(Err(error)) => {
-                let is_declared = is_declared(&error.kind, &declared);
-                let mut error = CommandError::of_call(&error, verbosity);
-                if is_declared {
-                    error = error.hint("add that, or --allow-declared to grant all that the function declares");
-                }
-                codes.push(error.code);
-                error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
-                results.failure(host, &error)
-            }
-            Err(Interrupted) => Ok(()),
-        };
-        if printed.is_ok() {
-            printed = print;
-        }
-        true
-    });
-    printed.and_then(|()| results.finish()).map_err(cannot_print)?;
-    if args.stats {
-        say(&costs.to_json(&job.module));
-    }
-    if !streaming::fed_well() {
-        codes.push(exit_code::USAGE);
-    }
-    if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
+    print_everywhere(&hosts, &job, args.style(), args.stats, verbosity)
 }
 
 impl Args {
@@ -161,14 +118,4 @@ impl Args {
             None => Style::Lines,
         }
     }
-}
-
-/// Whether the call lacked only what its function declares.
-fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
-    let CallErrorKind::Denied { needs, .. } = kind else { return false };
-    needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
-}
-
-fn cannot_print(error: std::io::Error) -> CommandError {
-    CommandError::usage(format!("cannot print the result: {error}"))
 }

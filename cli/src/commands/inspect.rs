@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use wxec::{Function, Module};
 
 use crate::{
+    args::Verbosity,
     capabilities::{self, Capability},
     command_error::CommandError,
     exit_code,
@@ -20,7 +21,8 @@ use crate::{
 /// A function wants what it declares, which `wxec call --allow-declared` grants. What the module can ask for beyond that
 /// is refused to it unless it is granted.
 ///
-/// MODULE is a package of the cargo workspace here, which is built as needed, or a .wasm file.
+/// MODULE is a package of the cargo workspace here, which is built as needed, a .wasm file, or a module that wxec ships
+/// (`facts`).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -45,8 +47,8 @@ Examples:
   wxec inspect words
   wxec inspect ./words.wasm --format json";
 
-pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
-    let module = Source::parse(&args.module).load()?;
+pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let module = Source::parse(&args.module).load(verbosity)?;
     let text = match args.format {
         Format::Text => text(&module),
         Format::Json => json(&module).to_string(),

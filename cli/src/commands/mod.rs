@@ -4,8 +4,11 @@ pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod exec;
 pub(crate) mod explain;
+pub(crate) mod facts;
 pub(crate) mod inspect;
+pub(crate) mod rsh;
 pub(crate) mod run;
 
 use crate::{
@@ -18,8 +21,12 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
     let verbosity = args.verbosity();
     match args.command {
         Command::Call(args) => call::run(args, verbosity),
+        Command::Exec(args) => exec::run(&args, verbosity),
         Command::Run(args) => run::run(&args, verbosity),
-        Command::Inspect(args) => inspect::run(&args),
+        Command::Facts(args) => facts::run(&args, verbosity),
+        // Only behind an option of `wxec` itself: see `main`.
+        Command::Rsh(args) => Ok(crate::rsh::main(args.words)),
+        Command::Inspect(args) => inspect::run(&args, verbosity),
         Command::Build(args) => build::run(&args),
         Command::Explain(args) => explain::run(&args, verbosity),
         Command::Doctor(args) => doctor::run(&args, verbosity),

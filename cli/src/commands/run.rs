@@ -1,19 +1,18 @@
 //! `wxec run`: runs a WASI program on one host, attached to this terminal, or on several at once.
 
-use std::{sync::Arc, thread};
-
-use wxec::{Attach, CallError, CallErrorKind, Exit, GuestOutput, Host, Module, OutputHandler, Program};
+use wxec::{Attach, CallError, CallErrorKind, Exit, Host, Module, Program};
 
 use crate::{
     access::Access,
     args::Verbosity,
     command_error::CommandError,
+    everywhere::on_each,
     exit_code,
     grants::GrantArgs,
     interrupt,
     limits::LimitArgs,
     module::Source,
-    output::{guest_output, print_line, say},
+    output::{program_output, say},
     target,
 };
 
@@ -63,9 +62,9 @@ Examples:
   wxec run web1,web2 check.wasm --timeout 10s";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let hosts = target::hosts(&args.target, &args.access, |several| lines(several, verbosity))?;
+    let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
     let environment = args.environment();
-    let module = Source::parse(&args.module).load()?;
+    let module = Source::parse(&args.module).load(verbosity)?;
     if !module.is_program() {
         let message = format!("{} is no program: it exports no `_start`", module.name());
         return Err(CommandError::usage(message).hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"));
@@ -76,26 +75,23 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         host.close().wait();
         return Ok(report(&format!("{host}: "), ended?, verbosity));
     }
-    let ended = thread::scope(|scope| {
-        let each = hosts.iter().map(|host| {
-            let program = program(host);
-            scope.spawn(move || {
-                let ended = interrupt::block_on(program.run(Attach::Listener));
-                host.close().wait();
-                ended.map(|ended| (ended.is_ok(), report(&format!("[{host}] "), ended, verbosity)))
-            })
-        });
-        let running: Vec<_> = each.collect();
-        running.into_iter().map(|thread| thread.join().expect("our panics end the program")).collect::<Vec<_>>()
-    });
     let mut codes = Vec::new();
-    for ended in ended {
-        codes.push(match ended? {
-            (true, exit_code::OK) => exit_code::OK,
-            // Programs' own codes have other meanings than ours.
-            (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
-            (false, code) => code,
-        });
+    let mut interrupted = None;
+    let run = |host| interrupt::block_on(program(host).run(Attach::Listener));
+    on_each(&hosts, run, |host, ended| match ended {
+        Err(interrupt) => interrupted = Some(interrupt),
+        Ok(ended) => {
+            let by_itself = ended.is_ok();
+            codes.push(match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
+                (true, exit_code::OK) => exit_code::OK,
+                // Programs' own codes have other meanings than ours.
+                (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
+                (false, code) => code,
+            });
+        }
+    });
+    if let Some(interrupted) = interrupted {
+        return Err(interrupted.into());
     }
     Ok(exit_code::of_all(&codes))
 }
@@ -154,21 +150,6 @@ fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) ->
             if trapped { TRAPPED } else { error.code }
         }
     }
-}
-
-/// Prints what programs print on several hosts, behind the host's name. Of one host only what a program's children print
-/// comes this way, and what it logs.
-fn lines(several: bool, verbosity: Verbosity) -> OutputHandler {
-    let others = guest_output(several, verbosity);
-    Arc::new(move |host, output| match output {
-        GuestOutput::Stdout(line) => {
-            let text = String::from_utf8_lossy(line);
-            let host = if several { format!("[{host}] ") } else { String::new() };
-            // Who reads no more, as in `wxec run … | head -1`, misses nothing.
-            let _ = print_line(&format!("{host}{}", text.strip_suffix('\n').unwrap_or(&text)));
-        }
-        other => others(host, other),
-    })
 }
 
 #[cfg(test)]

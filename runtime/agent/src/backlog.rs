@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::sync::Notify;
 use wxec_engine::Room;
 
-/// With so much on its way, guests wait. They notice at their next tick, so a few MiB more may come; without this, a
+/// With so much on its way, guests that print wait. Each may have one piece more, of 64 KiB at most; without this, a
 /// thousand calls may print 3 GiB while nobody reads.
 const MAX_BYTES: usize = 8 << 20;
 

@@ -20,6 +20,7 @@ use crate::{
     blobs::Blobs,
     calls::{CallEvent, Calls},
     description::describe,
+    held::Held,
     processes::Processes,
     programs::{GuestPipes, Programs},
     streams::{StreamEvent, Streams},
@@ -60,6 +61,7 @@ pub async fn serve(
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
         asks: Asks::default(),
+        held: Held::default(),
         streams: Streams::new(stream_sender),
         programs: Programs::default(),
         processes: Processes::default(),
@@ -77,6 +79,7 @@ struct Agent {
     connection: AgentConnection,
     calls: Calls,
     asks: Asks,
+    held: Held,
     streams: Streams,
     programs: Programs,
     processes: Processes,
@@ -103,8 +106,11 @@ impl Agent {
             while let Some(event) = self.connection.poll_event() {
                 self.handle_event(event);
             }
-            while self.connection.queued_bytes() < MAX_QUEUED_BYTES
-                && let Ok(event) = call_events.try_recv()
+            while let Ok(event) = call_events.try_recv() {
+                self.take_call_event(event);
+            }
+            while self.has_output_room()
+                && let Some(event) = self.held.release()
             {
                 self.handle_call_event(event);
             }
@@ -136,7 +142,7 @@ impl Agent {
                     0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                     length => written += length,
                 },
-                Some(event) = call_events.recv(), if self.connection.queued_bytes() < MAX_QUEUED_BYTES => self.handle_call_event(event),
+                Some(event) = call_events.recv() => self.take_call_event(event),
                 Some(event) = stream_events.recv() => self.handle_stream_event(event),
                 () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
             }
@@ -178,10 +184,14 @@ impl Agent {
             AgentEvent::Cancel { id } => {
                 calls.cancel(connection, id);
                 programs.gone(id, streams);
+                // Nobody hears what is left of it, only that it is over.
+                self.held.forget(id).into_iter().for_each(|event| self.handle_call_event(event));
             }
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
             AgentEvent::Start { streams: ids, command } => processes.start(ids, &command, streams),
+            AgentEvent::Signal { id, signal } => processes.signal(id, signal),
+            AgentEvent::Resize { id, size } => processes.resize(id, size),
             AgentEvent::Data { id, bytes } => streams.data(id, bytes),
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
                 Some(bytes) => streams.data(id, bytes),
@@ -209,6 +219,17 @@ impl Agent {
     async fn end_processes(&mut self) {
         self.streams.clear();
         self.processes.shut_down().await;
+    }
+
+    fn has_output_room(&self) -> bool {
+        self.connection.has_output_room() && self.connection.queued_bytes() < MAX_QUEUED_BYTES
+    }
+
+    fn take_call_event(&mut self, event: CallEvent) {
+        let room = self.has_output_room();
+        if let Some(event) = self.held.hold(event, room) {
+            self.handle_call_event(event);
+        }
     }
 
     fn handle_call_event(&mut self, event: CallEvent) {

@@ -18,7 +18,7 @@ use tokio::{
     time::Instant,
 };
 use wxec_engine::Completion;
-use wxec_protocol::{CHUNK_BYTES, CallId, STREAM_WINDOW_BYTES, StreamEnd, StreamId};
+use wxec_protocol::{CHUNK_BYTES, CallId, StreamEnd, StreamId};
 
 /// Who wrote it is gone, and its output seems to have ended: another process may hold it open and write no more.
 const DRAIN_WITHIN: Duration = Duration::from_millis(500);
@@ -94,7 +94,7 @@ impl Streams {
         reader: impl AsyncRead + Send + Unpin + 'static,
         exit: Exit,
     ) -> JoinHandle<()> {
-        let window = usize::try_from(STREAM_WINDOW_BYTES).unwrap_or(usize::MAX);
+        let window = usize::try_from(id.window_bytes()).unwrap_or(usize::MAX);
         let credit = Arc::new(Semaphore::new(window));
         self.joined.entry(id).or_default().credit = Some(credit.clone());
         tokio::spawn(drain(reader, exit, credit, id, self.events.clone()))
@@ -156,6 +156,9 @@ async fn feed(
         // A process may stop reading and go on all the same: what it does not want is as good as taken.
         broken = broken || writer.write_all(&bytes).await.is_err();
         let _ = events.send(StreamEvent::Taken { id, bytes: bytes.len() as u64 });
+    }
+    if !broken {
+        let _ = writer.shutdown().await;
     }
 }
 

@@ -2,14 +2,14 @@
 
 mod pipe;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use tokio::io::AsyncWriteExt;
 use wxec_agent::ServeError;
 use wxec_engine::compile;
 use wxec_protocol::{
     CallId, CallRequest, ControllerEvent, Digest, Entry, Fault, InstanceId, LimitKind, Limits, LogLevel, LogRecord,
-    Target,
+    OUTPUT_WINDOW_BYTES, Target, output_cost,
 };
 
 use crate::pipe::{Agent, Peer, ended};
@@ -45,6 +45,8 @@ struct Controller {
     asked: usize,
     /// Of each log record its call and its level, and what it takes of the limit.
     logged: Vec<(CallId, LogLevel, u64)>,
+    /// Whether what is logged counts as taken at once.
+    takes_output: bool,
 }
 
 fn start() -> (Controller, Agent) {
@@ -52,7 +54,7 @@ fn start() -> (Controller, Agent) {
     let wasm = wat::parse_str(GUEST).unwrap();
     let artifact = compile(&wasm, &Target::here()).unwrap();
     let metered = compile(&wasm, &Target { metered: true, ..Target::here() }).unwrap();
-    (Controller { peer, artifact, metered, asked: 0, logged: Vec::new() }, agent)
+    (Controller { peer, artifact, metered, asked: 0, logged: Vec::new(), takes_output: true }, agent)
 }
 
 impl Controller {
@@ -113,7 +115,11 @@ impl Controller {
                     self.peer.connection.provide(module, artifact.clone().into());
                 }
                 ControllerEvent::Log { id, level, target, message } => {
-                    self.logged.push((id, level, LogRecord::new(level, &target, &message).cost()));
+                    let cost = LogRecord::new(level, &target, &message).cost();
+                    self.logged.push((id, level, cost));
+                    if self.takes_output {
+                        self.peer.connection.output_taken(output_cost(cost));
+                    }
                 }
                 event => return event,
             }
@@ -252,6 +258,53 @@ async fn output_arrives_before_the_return_and_within_its_limit() {
     let logged: u64 = controller.logged.iter().map(|(_, _, cost)| cost).sum();
     assert!(controller.logged.iter().all(|(from, level, _)| (*from, *level) == (id, LogLevel::Info)));
     assert!((1..=1000).contains(&logged), "{logged} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_nobody_takes_stops_who_prints_and_no_one_else() {
+    let (mut controller, _agent) = start();
+    controller.takes_output = false;
+    let limits = Limits { stdio_bytes: 64 << 20, ..Limits::default() };
+    let ids = [(); 2].map(|()| controller.call("chatter", b"", limits.clone()));
+    let under_way =
+        |controller: &Controller| controller.logged.iter().map(|(.., cost)| output_cost(*cost)).sum::<u64>();
+    while under_way(&controller) < OUTPUT_WINDOW_BYTES {
+        assert_eq!(controller.one("echo", b"123", Limits::default()).await, Ok(b"123".into()), "it waits for nobody");
+    }
+    for _ in 0..100 {
+        assert_eq!(controller.one("echo", b"123", Limits::default()).await, Ok(b"123".into()));
+    }
+    let stopped = under_way(&controller);
+    assert!(stopped < OUTPUT_WINDOW_BYTES + 1000, "{stopped} bytes came unasked");
+
+    controller.peer.connection.output_taken(stopped);
+    controller.takes_output = true;
+    while under_way(&controller) < 4 * OUTPUT_WINDOW_BYTES {
+        assert_eq!(controller.one("echo", b"123", Limits::default()).await, Ok(b"123".into()));
+    }
+    controller.takes_output = false;
+    ids.into_iter().for_each(|id| controller.peer.connection.cancel(id));
+    assert_eq!(controller.one("echo", b"123", Limits::default()).await, Ok(b"123".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_returns_behind_what_it_printed() {
+    let (mut controller, _agent) = start();
+    controller.takes_output = false;
+    let limits = Limits { stdio_bytes: 64 << 20, deadline_ms: Some(2000), ..Limits::default() };
+    let id = controller.call("chatter", b"", limits);
+    while controller.logged.iter().map(|(.., cost)| output_cost(*cost)).sum::<u64>() < OUTPUT_WINDOW_BYTES {
+        assert_eq!(controller.one("echo", b"1", Limits::default()).await, Ok(b"1".into()));
+    }
+    tokio::time::sleep(Duration::from_millis(2200)).await;
+    assert_eq!(controller.one("echo", b"1", Limits::default()).await, Ok(b"1".into()), "the other has not returned");
+    let first = controller.logged.iter().map(|(.., cost)| cost).sum::<u64>();
+    let taken = controller.logged.iter().map(|(.., cost)| output_cost(*cost)).sum();
+    controller.takes_output = true;
+    controller.peer.connection.output_taken(taken);
+    assert_eq!(controller.returned(1).await[&id], Err(Fault::Deadline { after_ms: 2000 }));
+    let logged: u64 = controller.logged.iter().map(|(.., cost)| cost).sum();
+    assert!(logged > first, "{logged} bytes: what it printed before was kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,13 +15,17 @@ use std::{
 use bytes::Bytes;
 use wxec_agent::ServeError;
 use wxec_protocol::{
-    CHUNK_BYTES, Command, ControllerEvent, Description, Digest, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd,
+    CHUNK_BYTES, Command, ControllerEvent, Description, Digest, NARROW_WINDOW_BYTES, ProcessStreams, Splice, StreamEnd,
     StreamId,
 };
 
 use crate::pipe::{Agent, DEADLINE, Peer, ended};
 
 const MIB: usize = 1 << 20;
+
+/// What stderr may have under way.
+#[expect(clippy::cast_possible_truncation, reason = "32 KiB")]
+const NARROW: usize = NARROW_WINDOW_BYTES as usize;
 
 /// A controller that sends as fast as credit allows, and takes all it is told unless it shall not.
 struct Controller {
@@ -68,7 +72,7 @@ fn start() -> (Controller, Agent) {
 }
 
 fn command(argv: &[&str]) -> Command {
-    Command { argv: argv.iter().map(ToString::to_string).collect(), env: Vec::new() }
+    Command::new(argv.iter().map(ToString::to_string).collect(), Vec::new())
 }
 
 fn shell(script: &str) -> Command {
@@ -91,7 +95,7 @@ impl Controller {
     fn run(&mut self, command: Command) -> ProcessStreams {
         let streams = self.peer.connection.start(command, false);
         for id in [streams.stdio, streams.stderr] {
-            self.streams.insert(id, Stream { credit: STREAM_WINDOW_BYTES, ..Stream::default() });
+            self.streams.insert(id, Stream { credit: id.window_bytes(), ..Stream::default() });
         }
         streams
     }
@@ -314,7 +318,7 @@ async fn a_flood_on_stderr_holds_up_nothing() {
     let (mut controller, _agent) = start();
     controller.takes = false;
     let process = controller.run(shell("while :; do echo noise; done >&2 & exec cat"));
-    controller.until(|controller| controller.streams[&process.stderr].data.len() == MIB).await;
+    controller.until(|controller| controller.streams[&process.stderr].data.len() == NARROW).await;
     controller.write(process.stdio, "hello".into());
     controller.until(|controller| controller.streams[&process.stdio].data == b"hello").await;
     controller.peer.connection.ping();
@@ -344,16 +348,16 @@ async fn a_process_ends_by_a_signal() {
 async fn a_program_that_is_not_there_is_named() {
     let (mut controller, _agent) = start();
     let process = controller.run(command(&["no-such-program", "argument"]));
-    let (.., StreamEnd::Failed(reason)) = controller.ended(process).await else { panic!("it runs") };
+    let (.., StreamEnd::NotStarted(reason)) = controller.ended(process).await else { panic!("it runs") };
     assert!(reason.starts_with("cannot run `no-such-program`: No such file"), "{reason}");
 
     let process = controller.run(command(&["/etc/passwd"]));
-    let (.., StreamEnd::Failed(reason)) = controller.ended(process).await else { panic!("it runs") };
+    let (.., StreamEnd::NotStarted(reason)) = controller.ended(process).await else { panic!("it runs") };
     assert!(reason.starts_with("cannot run `/etc/passwd`: Permission denied"), "{reason}");
 
     for argv in [&[][..], &[""], &["a\0b"]] {
         let process = controller.run(command(argv));
-        assert!(matches!(controller.ended(process).await.2, StreamEnd::Failed(_)), "{argv:?}");
+        assert!(matches!(controller.ended(process).await.2, StreamEnd::NotStarted(_)), "{argv:?}");
     }
 }
 
@@ -363,7 +367,7 @@ async fn what_is_sent_to_a_program_that_is_not_there_harms_no_one() {
     let process = controller.run(command(&["no-such-program"]));
     controller.write(process.stdio, long(MIB));
     controller.peer.connection.finish_stream(process.stdio);
-    assert!(matches!(controller.ended(process).await.2, StreamEnd::Failed(_)));
+    assert!(matches!(controller.ended(process).await.2, StreamEnd::NotStarted(_)));
     let process = controller.run(command(&["echo", "fine"]));
     assert_eq!(controller.ended(process).await.0, "fine\n");
 }
@@ -531,7 +535,7 @@ async fn stderr_nobody_takes_does_not_hold_up_the_end_of_a_closed_process() {
     let (mut controller, _agent) = start();
     controller.takes = false;
     let (process, numbers) = controller.run_and_number(shell("echo $$; exec yes >&2")).await;
-    controller.until(|controller| controller.streams[&process.stderr].data.len() == MIB).await;
+    controller.until(|controller| controller.streams[&process.stderr].data.len() == NARROW).await;
     controller.peer.connection.close_stream(process.stdio);
     controller.peer.send().await;
     gone(&numbers).await;
@@ -756,4 +760,63 @@ async fn the_agent_describes_its_place() {
     assert!(told.memory_bytes.is_some_and(|bytes| bytes > 1 << 20), "{told:?}");
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     assert_eq!(told.open_files, files);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_runs_where_it_is_told_to() {
+    let (mut controller, _agent) = start();
+    let within = |directory: &str| Command { directory: Some(directory.into()), ..shell("pwd") };
+    let process = controller.run(within("/usr/bin"));
+    assert_eq!(controller.ended(process).await.0, "/usr/bin\n");
+    let home = std::fs::canonicalize(std::env::var("HOME").unwrap()).unwrap();
+    let process = controller.run(within("~"));
+    assert_eq!(controller.ended(process).await.0, format!("{}\n", home.display()));
+
+    for (directory, reason) in [("/no/such", "No such file"), ("/etc/passwd", "not a directory")] {
+        let process = controller.run(within(directory));
+        let (.., StreamEnd::NotStarted(said)) = controller.ended(process).await else { panic!("it runs") };
+        assert!(said.starts_with(&format!("cannot run `sh` in `{directory}`: {reason}")), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agents_own_variables_can_be_left_out() {
+    let (mut controller, _agent) = start();
+    let env = vec![("ONLY".into(), "this".into())];
+    let process = controller.run(Command { env, clear_env: true, ..command(&["/usr/bin/env"]) });
+    assert_eq!(controller.ended(process).await.0, "ONLY=this\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_and_its_group_are_ended_at_their_deadline() {
+    let (mut controller, _agent) = start();
+    for script in [
+        "echo $$; sleep 60",
+        "sleep 60 & echo $$ $!; wait",
+        "trap '' TERM; sleep 60 & echo $$ $!; sleep 60; sleep 60",
+        "sh -c 'trap \"\" TERM; sleep 60; sleep 60' & echo $$ $!; trap 'exit 0' TERM; wait",
+    ] {
+        let (process, numbers) = controller.run_and_number(Command { deadline_ms: Some(200), ..shell(script) }).await;
+        assert_eq!(controller.ended(process).await.2, StreamEnd::TimedOut, "{script}");
+        gone(&numbers).await;
+    }
+    let process = controller.run(Command { deadline_ms: Some(60_000), ..shell("exit 3") });
+    assert_eq!(controller.ended(process).await.2, StreamEnd::Exited(3), "it was in time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_reach_a_process_and_its_group() {
+    let (mut controller, _agent) = start();
+    let (process, numbers) = controller.run_and_number(shell("sleep 60 & echo $$ $!; trap 'exit 9' USR1; wait")).await;
+    for signal in [0, -1, 99, i32::MAX] {
+        controller.peer.connection.signal(process.stdio, signal);
+    }
+    controller.peer.connection.signal(process.stdio, 10);
+    assert_eq!(controller.ended(process).await.2, StreamEnd::Exited(9), "what is no signal harms no one");
+    gone(&numbers).await;
+    controller.peer.connection.signal(process.stdio, 15);
+
+    let (process, _) = controller.run_and_number(shell("echo $$; sleep 60")).await;
+    controller.peer.connection.signal(process.stdio, 15);
+    assert_eq!(controller.ended(process).await.2, StreamEnd::Signalled(15));
 }

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use wxec_engine::compile;
 use wxec_protocol::{
-    CHUNK_BYTES, CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, STREAM_WINDOW_BYTES, StreamEnd, StreamId,
-    Target,
+    CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, STREAM_WINDOW_BYTES, StreamEnd, StreamId, Target,
 };
 
 use crate::pipe::{Agent, Peer, ended};
@@ -151,9 +150,9 @@ async fn what_a_task_receives_and_sends_keeps_its_order_however_long_it_is() {
     let (mut controller, agent) = start();
     let (call, streams) = controller.call("echo", 2);
     let sent: Vec<u8> = (0..3 * STREAM_WINDOW_BYTES / 8).flat_map(u64::to_le_bytes).collect();
-    let mut parts = sent.chunks(CHUNK_BYTES).map(Bytes::copy_from_slice);
+    let mut parts = sent.chunks(8 << 10).map(Bytes::copy_from_slice);
     // A window's worth at first, then as much as is taken.
-    let mut room = STREAM_WINDOW_BYTES;
+    let mut room = streams[0].window_bytes();
     let mut next = parts.next();
     loop {
         while let Some(part) = next.take_if(|part| part.len() as u64 <= room) {
@@ -182,7 +181,7 @@ async fn who_takes_nothing_stops_the_task_that_sends_and_no_one_else() {
     let (mut controller, agent) = start();
     controller.takes = false;
     let (call, streams) = controller.call("flood", 1);
-    let window = usize::try_from(STREAM_WINDOW_BYTES).unwrap();
+    let window = usize::try_from(streams[0].window_bytes()).unwrap();
     controller.until(|controller| controller.received.get(&streams[0]).is_some_and(|all| all.len() == window)).await;
     for _ in 0..100 {
         controller.answers().await;
@@ -193,7 +192,8 @@ async fn who_takes_nothing_stops_the_task_that_sends_and_no_one_else() {
     let wrote = controller.outcome(call).await.unwrap();
     let wrote = u64::from_le_bytes(*wrote.first_chunk().unwrap());
     // Beyond the window a pipe was filled.
-    assert!((STREAM_WINDOW_BYTES..=STREAM_WINDOW_BYTES + (128 << 10)).contains(&wrote), "{wrote}");
+    let least = streams[0].window_bytes();
+    assert!((least..=least + (128 << 10)).contains(&wrote), "{wrote}");
     controller.farewell(agent).await;
 }
 

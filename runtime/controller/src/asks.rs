@@ -140,10 +140,10 @@ fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
         CallErrorKind::Encode(error) => Fault::BadArguments(error.to_string()),
         CallErrorKind::Decode(error) => Fault::Agent(error.to_string()),
         CallErrorKind::Agent(reason) => Fault::Agent(reason),
-        // Guests use no instances that stay.
-        instance @ (CallErrorKind::InstanceGone { .. } | CallErrorKind::OtherModule { .. }) => {
-            Fault::Agent(instance.to_string())
-        }
+        // Guests use no instances that stay there, and tasks are no programs.
+        other @ (CallErrorKind::InstanceGone { .. }
+        | CallErrorKind::OtherModule { .. }
+        | CallErrorKind::NotStarted { .. }) => Fault::Agent(other.to_string()),
     };
     AskError::Fault(fault)
 }

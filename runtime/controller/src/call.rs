@@ -227,12 +227,14 @@ impl<T> TaskCall<T, Infallible> {
         let input = ports.during(|| cbor::encode(arguments)).map(Bytes::from);
         let described = module.function(function);
         let path = described.map_or(function, |function| &function.path);
+        let wants = described.map(|function| function.wants.clone()).unwrap_or_default();
+        let grants = if module.is_shipped() { wants.grants() } else { Grants::none() };
         Self {
             source: Source::Module(module.clone()),
             function: path.to_owned().into(),
             input,
-            wants: described.map(|function| function.wants.clone()).unwrap_or_default(),
-            options: CallOptions::default(),
+            wants,
+            options: CallOptions { grants, ..CallOptions::default() },
             instance: None,
             ports,
             decode_error: Err,
@@ -614,7 +616,8 @@ impl Bound {
 
     /// Calls `function`, given by its whole path or its path inside the crate, with a tuple, list or map of arguments.
     ///
-    /// What the function declares to need is not granted by that: a call that lacks some of it is
+    /// What the function declares to need is not granted by that, unless the module is wxec's
+    /// [own](Module::shipped): a call that lacks some of it is
     /// [`Denied`](CallErrorKind::Denied) before anything is sent. To grant all of it, look it up:
     /// `module.function(name).map(|function| function.wants.grants())`.
     pub fn call<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>

@@ -157,6 +157,11 @@ pub enum CallErrorKind<E = Infallible> {
         /// What the instance is one of.
         module: String,
     },
+    /// A program could not be started on the host: it is not there, may not be run, or its directory is not there.
+    NotStarted {
+        /// What was to be run, and why it cannot be.
+        reason: String,
+    },
     /// The module has no such function.
     NoSuchFunction {
         /// What was called.
@@ -225,6 +230,7 @@ impl<E> CallError<E> {
             Kind::OtherModule { function, module } => {
                 Kind::OtherModule { function: function.clone(), module: module.clone() }
             }
+            Kind::NotStarted { reason } => Kind::NotStarted { reason: reason.clone() },
             Kind::NoSuchFunction { function } => Kind::NoSuchFunction { function: function.clone() },
             Kind::BadArguments(reason) => Kind::BadArguments(reason.clone()),
             Kind::BadModule(reason) => Kind::BadModule(reason.clone()),
@@ -340,6 +346,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
             Self::OtherModule { function, module } => {
                 write!(f, "`{function}` is not in {module}, of which the instance is one")
             }
+            Self::NotStarted { reason } => f.write_str(reason),
             Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),

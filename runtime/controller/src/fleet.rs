@@ -51,6 +51,34 @@ impl Fleet {
         self
     }
 
+    /// Does something on each host, in parallel: what `work` begins for it.
+    ///
+    /// ```no_run
+    /// # use wxec_controller::Fleet;
+    /// let outcomes = Fleet::new(["web1", "web2"])?.each(|host| host.command("uptime").output("")).wait();
+    /// for (host, uptime) in outcomes.successes() {
+    ///     println!("{host}: {}", String::from_utf8_lossy(&uptime.stdout));
+    /// }
+    /// # Ok::<(), wxec_controller::AddressError>(())
+    /// ```
+    pub fn each<T, E>(
+        &self,
+        work: impl Fn(&Host) -> Operation<Result<T, CallError<E>>> + Send + Sync + 'static,
+    ) -> Operation<Outcomes<T, E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (fleet, work) = (self.clone(), Arc::new(work));
+        Operation::new(async move {
+            let work = move |host: Host| {
+                let work = work.clone();
+                async move { work(&host).await }
+            };
+            Outcomes(on_all(fleet, work).await)
+        })
+    }
+
     /// Closes every host.
     pub fn close(&self) -> Operation<()> {
         let closing: Vec<_> = self.hosts.iter().map(Host::close).collect();
@@ -149,23 +177,29 @@ impl<T: Send + 'static, E: Send + 'static> IntoFuture for FleetCall<T, E> {
             }
             // What fails here fails for all hosts alike: say it once.
             call.module().await?;
-            Ok(Outcomes(run_on_all(fleet, call).await))
+            Ok(Outcomes(on_all(fleet, move |host| run(host, call.clone())).await))
         })
     }
 }
 
-async fn run_on_all<T: Send + 'static, E: Send + 'static>(fleet: Fleet, call: TaskCall<T, E>) -> Vec<Outcome<T, E>> {
+/// Works on as many hosts at once as the fleet may.
+async fn on_all<T, E, F>(fleet: Fleet, work: impl Fn(Host) -> F) -> Vec<Outcome<T, E>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: Future<Output = Result<T, CallError<E>>> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(fleet.max_parallel));
     let mut running = JoinSet::new();
     for (index, host) in fleet.hosts.iter().cloned().enumerate() {
-        let (call, places) = (call.clone(), places.clone());
+        let (name, places, work) = (host.shared_name(), places.clone(), work(host));
         running.spawn(async move {
             let _place = places.acquire().await;
-            (index, Outcome { host: host.shared_name(), result: run(host, call).await })
+            (index, Outcome { host: name, result: work.await })
         });
     }
-    // The ends of channels in it are no more than those of the calls.
-    drop(call);
+    // With the call in it go its ends of channels, which are over when those of all hosts are.
+    drop(work);
     let mut outcomes: Vec<_> = running.join_all().await;
     outcomes.sort_by_key(|(index, _)| *index);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()

@@ -17,13 +17,16 @@ mod address;
 mod artifact;
 mod artifact_cache;
 mod asks;
+mod attach;
 mod bootstrap;
 mod call;
 mod channel;
+mod command;
 mod compile;
 mod connect;
 mod error;
 mod explain;
+mod facts;
 mod fleet;
 mod hops;
 mod host;
@@ -42,12 +45,14 @@ mod transport;
 mod unreachable;
 
 pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
+pub use attach::Attach;
 pub use call::{Arguments, Bound, Call, CallFuture, CallTarget, Task, TaskCall};
 pub use channel::{
     ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender, Tagged, TaggedIter,
     channel,
 };
 pub use ciborium::Value;
+pub use command::{Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ExitStatus};
 pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
 pub use explain::{Step, explain};
 pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
@@ -56,7 +61,7 @@ pub use instance::Instance;
 pub use module::{Module, ModuleError};
 pub use options::{ConnectOptions, Password};
 pub use output::{GuestOutput, OutputHandler};
-pub use program::{Attach, Program, ProgramOutput};
+pub use program::{Program, ProgramOutput};
 pub use progress::set_progress;
 pub use transport::ssh::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;
-pub use wxec_protocol::{Description, Grants};
+pub use wxec_protocol::{Description, Grants, WindowSize};

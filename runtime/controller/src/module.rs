@@ -46,6 +46,7 @@ struct Inner {
     functions: Vec<Function>,
     exports: Vec<String>,
     imports: Vec<String>,
+    is_shipped: bool,
     crates_compiled: usize,
     artifacts: Mutex<HashMap<Target, Arc<OnceCell<Artifact>>>>,
     /// Artifacts that no cache had.
@@ -148,6 +149,15 @@ impl Module {
         Self::parse(package.into(), built.path, built.bytes.into(), built.compiled)
     }
 
+    /// A module of wxec's own, such as `facts`, which is built if this machine has none of this build. What its functions
+    /// declare to need, calls of them are granted.
+    pub fn shipped(name: &str) -> Result<Self, ModuleError> {
+        let built = wxec_build::shipped_module(name, &*progress::current())?;
+        let mut module = Self::parse(name.into(), built.path, built.bytes.into(), built.compiled)?;
+        Arc::get_mut(&mut module.0).expect("nobody else has it yet").is_shipped = true;
+        Ok(module)
+    }
+
     /// The module that holds the task compiled at `origin`: built once for this program.
     pub(crate) async fn of_task(origin: &Origin) -> Result<Self, ModuleError> {
         let cell = lock(&TASK_MODULES).entry(task_key(origin)).or_default().clone();
@@ -215,6 +225,7 @@ impl Module {
             functions,
             exports,
             imports,
+            is_shipped: false,
             crates_compiled,
             artifacts,
             artifacts_compiled,
@@ -261,6 +272,11 @@ impl Module {
             .iter()
             .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
             .filter(|name| *name != "_describe")
+    }
+
+    /// Whether it is one of wxec's own.
+    pub fn is_shipped(&self) -> bool {
+        self.0.is_shipped
     }
 
     /// Whether it has a `main`, so that it can be [run](crate::Host::program).

@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) mask_name: bool,
     pub(crate) ask_on_terminal: bool,
     pub(crate) timeout: Duration,
+    pub(crate) ssh_config: Option<PathBuf>,
+    pub(crate) ssh_options: Vec<String>,
     tools: BTreeMap<String, String>,
 }
 
@@ -47,6 +49,8 @@ impl Default for Options {
             mask_name: false,
             ask_on_terminal: false,
             timeout: CONNECT_WITHIN,
+            ssh_config: None,
+            ssh_options: Vec::new(),
             tools: BTreeMap::new(),
         }
     }
@@ -119,6 +123,20 @@ impl ConnectOptions {
         self.with(|options| _ = options.tools.insert(name.into(), path.into()))
     }
 
+    /// A configuration file for the ssh that runs on this machine, in place of `WXEC_SSH_CONFIG` and the user's own: for the
+    /// first hop, if that is `ssh:`. Later hops have the configuration of the hosts they start from.
+    #[must_use]
+    pub fn ssh_config(self, path: impl Into<PathBuf>) -> Self {
+        self.with(|options| options.ssh_config = Some(path.into()))
+    }
+
+    /// An option for the same ssh, as its `-o` takes it: `IdentityFile=/home/me/key`, `ProxyJump=bastion`. It comes before what
+    /// its configuration says.
+    #[must_use]
+    pub fn ssh_option(self, option: impl Into<String>) -> Self {
+        self.with(|options| options.ssh_options.push(option.into()))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -148,6 +166,8 @@ impl fmt::Debug for ConnectOptions {
             .field("cache_agent", &self.0.cache_agent)
             .field("mask_name", &self.0.mask_name)
             .field("timeout", &self.0.timeout)
+            .field("ssh_config", &self.0.ssh_config)
+            .field("ssh_options", &self.0.ssh_options)
             .field("tools", &self.0.tools)
             .finish_non_exhaustive()
     }

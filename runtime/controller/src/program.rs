@@ -3,10 +3,10 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use wxec_protocol::{CallRequest, Fault, Grants, LimitKind, Limits, OutputStream, abi::Exit, cbor};
+use wxec_protocol::{CallRequest, Fault, Grants, Limits, abi::Exit, cbor};
 
 use crate::{
+    attach::{AbortOnDrop, Attach, Input, Sink, drain, feed},
     call::{Source, answer, check_size, prepare},
     error::{CallError, CallErrorKind, Phase},
     host::{Host, Operation},
@@ -14,14 +14,7 @@ use crate::{
     output::Lines,
     runtime,
     session::{ProgramCommand, RunningProgram},
-    stream::{StreamReader, StreamWriter},
 };
-
-/// Output that a program is given to keep, of each of its two streams. More ends it.
-const MAX_COLLECTED_BYTES: u64 = 128 << 20;
-
-/// What is read of a stream at once.
-const PART_BYTES: usize = 64 << 10;
 
 /// A module to run as a program on a host, and what it finds there. Nothing happens until it is [run](Self::run).
 ///
@@ -44,16 +37,6 @@ pub struct Program {
     grants: Grants,
     limits: Limits,
     seed: Option<u64>,
-}
-
-/// Where a program's stdin, stdout and stderr lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Attach {
-    /// To this process' own.
-    Here,
-    /// Its output to the host's listener, line by line; it has nothing to read.
-    Listener,
 }
 
 /// How a program ended, and what it wrote.
@@ -138,28 +121,14 @@ impl Program {
     pub fn run(self, attach: Attach) -> Operation<Result<Exit, CallError>> {
         let (name, handler) = (self.host.shared_name(), self.host.output());
         Operation::new(async move {
-            let lines = || Lines::new(name.clone(), handler.clone());
-            match attach {
-                Attach::Here => {
-                    self.drive(
-                        tokio::io::stdin(),
-                        Sink::File(Box::new(tokio::io::stdout())),
-                        Sink::File(Box::new(tokio::io::stderr())),
-                    )
-                    .await
-                }
-                Attach::Listener => {
-                    let sink = |stream| Sink::Lines(lines(), stream);
-                    self.drive(tokio::io::empty(), sink(OutputStream::Stdout), sink(OutputStream::Stderr)).await
-                }
-            }
-            .map(|(exit, ..)| exit)
+            let (stdin, stdout, stderr) = attach.ends(&name, &handler);
+            self.drive(stdin, stdout, stderr).await.map(|(exit, ..)| exit)
         })
     }
 
     /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of each stream.
     pub fn output(self, input: impl Into<Bytes>) -> Operation<Result<ProgramOutput, CallError>> {
-        let input = io::Cursor::new(input.into());
+        let input: Input = Box::new(io::Cursor::new(input.into()));
         Operation::new(async move {
             let sink = || Sink::Kept(Vec::new());
             let host = self.host.shared_name();
@@ -171,12 +140,7 @@ impl Program {
         })
     }
 
-    async fn drive(
-        self,
-        stdin: impl AsyncRead + Send + Unpin + 'static,
-        stdout: Sink,
-        stderr: Sink,
-    ) -> Result<(Exit, Sink, Sink), CallError> {
+    async fn drive(self, stdin: Input, stdout: Sink, stderr: Sink) -> Result<(Exit, Sink, Sink), CallError> {
         let Self { host, module, arguments, environment, grants, limits, seed } = self;
         let (name, output) = (host.shared_name(), host.output());
         let failed = |kind| CallError::new(name.clone(), kind);
@@ -213,81 +177,5 @@ impl Program {
             Err(fault) => return Err(failed(CallErrorKind::from_fault(fault))),
         };
         Ok((exit, stdout, stderr))
-    }
-}
-
-/// Where a stream of a program ends.
-enum Sink {
-    File(Box<dyn AsyncWrite + Send + Unpin>),
-    Lines(Lines, OutputStream),
-    Kept(Vec<u8>),
-    /// More than may be kept: so much was there.
-    Overflown(u64),
-}
-
-impl Sink {
-    async fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::File(file) => {
-                file.write_all(bytes).await?;
-                file.flush().await
-            }
-            Self::Lines(lines, stream) => {
-                lines.write(*stream, bytes);
-                Ok(())
-            }
-            Self::Kept(kept) if (kept.len() + bytes.len()) as u64 > MAX_COLLECTED_BYTES => {
-                *self = Self::Overflown((kept.len() + bytes.len()) as u64);
-                Err(io::ErrorKind::FileTooLarge.into())
-            }
-            Self::Overflown(_) => Err(io::ErrorKind::FileTooLarge.into()),
-            Self::Kept(kept) => {
-                kept.extend_from_slice(bytes);
-                Ok(())
-            }
-        }
-    }
-
-    fn overflow(&self) -> Option<CallErrorKind> {
-        let Self::Overflown(asked) = *self else { return None };
-        Some(CallErrorKind::Limit { which: LimitKind::Output, limit: MAX_COLLECTED_BYTES, asked })
-    }
-
-    fn into_kept(self) -> Vec<u8> {
-        match self {
-            Self::Kept(kept) => kept,
-            _ => Vec::new(),
-        }
-    }
-}
-
-async fn feed(mut stdin: impl AsyncRead + Unpin, mut writer: StreamWriter) {
-    let mut part = vec![0; PART_BYTES];
-    while let Ok(length @ 1..) = stdin.read(&mut part).await {
-        // A program that takes nothing more may go on all the same.
-        if writer.write_all(&part[..length]).await.is_err() {
-            return;
-        }
-    }
-    let _ = writer.shutdown().await;
-}
-
-/// Takes what a program writes until it ends. If nobody wants it any more, the program finds its pipe broken.
-async fn drain(mut reader: StreamReader, mut sink: Sink) -> Sink {
-    let mut part = vec![0; PART_BYTES];
-    while let Ok(length @ 1..) = reader.read(&mut part).await {
-        if sink.take(&part[..length]).await.is_err() {
-            reader.close();
-            break;
-        }
-    }
-    sink
-}
-
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -141,9 +141,6 @@ async fn run_guest(
         false => Some(sandbox.capacity().streaming_place().await),
     };
     let _slot = sandbox.capacity().slot().await;
-    if let Some(room) = stdio.room() {
-        room.await;
-    }
     let fuel = request.limits.fuel;
     let mut store = new_store(sandbox, program, request, stdio.clone()).await;
     refuel(&mut store, program, fuel);
@@ -185,14 +182,12 @@ pub(crate) async fn new_store(
     stdio: Arc<Stdio>,
 ) -> Store<Guest> {
     let world = World::new(&request.grants, request.seed, program.uses_files()).await;
-    let guest = Guest::new(request, world, stdio.clone(), sandbox.capacity(), sandbox.supply());
+    let guest = Guest::new(request, world, stdio, sandbox.capacity(), sandbox.supply());
     let mut store = Store::new(program.engine(), guest);
     store.limiter(|guest| &mut guest.growth);
     // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.
-    store.epoch_deadline_callback(move |_| {
-        Ok(UpdateDeadline::YieldCustom(1, stdio.room().unwrap_or_else(|| Box::pin(yield_now()))))
-    });
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
     store
 }
 

@@ -20,8 +20,8 @@ pub trait Output: Send + Sync + 'static {
     /// Takes what the guest logged.
     fn log(&self, record: LogRecord<'_>);
 
-    /// What to wait for before more is written, if there is too much on its way already. Guests wait for it before they
-    /// begin, and at each tick.
+    /// What to wait for before more is written, if there is too much on its way already. Those who print wait for it, and
+    /// nobody else.
     fn room(&self) -> Option<Room> {
         None
     }

@@ -72,9 +72,6 @@ impl Resident {
             State::New => Some(sandbox.capacity().owned_slot().await),
             State::Living(_) => None,
         };
-        if let Some(room) = stdio.room() {
-            room.await;
-        }
 
         // If this is dropped from here on, so is the instance.
         let before = mem::replace(&mut *state, State::Gone("an earlier call was ended before it returned".into()));

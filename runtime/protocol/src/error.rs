@@ -4,7 +4,7 @@ use crate::{
     CallId, Digest,
     ask::{AskId, MAX_ASKS},
     frame::MAX_FRAME_BYTES,
-    stream::{MAX_CALL_STREAMS, StreamId},
+    stream::{MAX_CALL_STREAMS, MAX_WIDE_STREAMS, StreamId},
 };
 
 /// The other end broke a rule of the protocol. Nothing it says later can be believed, so the session ends.
@@ -67,6 +67,9 @@ pub enum ProtocolError {
     /// An artifact's bytes are not those its digest names.
     #[error("artifact {0} arrived with other bytes")]
     WrongDigest(Digest),
+    /// More streams have a wide window than may.
+    #[error("more than {MAX_WIDE_STREAMS} wide streams")]
+    TooManyWideStreams,
     /// An artifact, input, result or output is longer than was announced or allowed.
     #[error("{what} is longer than the {limit} bytes allowed")]
     TooLong {

@@ -53,9 +53,12 @@ pub use items::{ItemError, Items, MAX_ITEM_BYTES, encode_item};
 pub use limits::{LimitKind, Limits};
 pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, Usage};
 pub use outbox::TRANSMIT_BYTES;
-pub use output::{LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream};
+pub use output::{
+    LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OUTPUT_WINDOW_BYTES, OutputStream, output_cost,
+};
 pub use stream::{
-    Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId,
+    Command, MAX_CALL_STREAMS, MAX_STREAMS, MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES, ProcessStreams, STREAM_WINDOW_BYTES,
+    Splice, StreamEnd, StreamId, WindowSize,
 };
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AskError, AskId, Digest, Fault, Grants, Limits, LogLevel, OutputStream, Target,
-    stream::{Command, ProcessStreams, StreamEnd, StreamId},
+    stream::{Command, ProcessStreams, StreamEnd, StreamId, WindowSize},
 };
 
 /// An artifact may not be longer. Python compiled to wasm, the largest guest seen, takes 33 MB.
@@ -145,10 +145,16 @@ pub(crate) enum ToAgent<'a> {
     Cancel { id: CallId },
     /// A resident instance is no longer wanted.
     DropInstance { instance: InstanceId },
+    /// So much of what guests print and log was taken: as much more may be sent.
+    OutputCredit { bytes: u64 },
     /// What a task returned that a guest called on another host.
     Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.
     Start { streams: ProcessStreams, command: Command },
+    /// Send a signal to the process whose stdin and stdout this is, and to its group.
+    Signal { id: StreamId, signal: i32 },
+    /// The terminal whose other side this is has another size.
+    Resize { id: StreamId, size: WindowSize },
     /// The next bytes of a stream.
     Data {
         id: StreamId,

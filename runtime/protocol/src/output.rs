@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ProtocolError;
+
 /// A target may not be longer. It is a module's path, and few are longer than 60.
 pub const MAX_TARGET_BYTES: usize = 256;
 
@@ -12,6 +14,69 @@ pub const MAX_MESSAGE_BYTES: usize = 64 << 10;
 
 /// What a record costs beside its texts, so that a flood of empty records ends too.
 const RECORD_BYTES: u64 = 16;
+
+/// What guests print and log may be under way in a session, all calls together, before somebody has taken any: enough to
+/// keep a pipe busy. The last message may go beyond.
+pub const OUTPUT_WINDOW_BYTES: u64 = 1 << 20;
+
+/// What a message costs of that beside its bytes, so that a flood of short ones ends too.
+const MESSAGE_BYTES: u64 = 64;
+
+/// Taking output is told when so much was taken.
+const ANNOUNCE_BYTES: u64 = OUTPUT_WINDOW_BYTES / 4;
+
+/// What a message of so many `bytes` of output takes of [`OUTPUT_WINDOW_BYTES`].
+pub fn output_cost(bytes: u64) -> u64 {
+    MESSAGE_BYTES + bytes
+}
+
+/// How much of guests' output is under way, as one end sees it.
+#[derive(Debug, Default)]
+pub(crate) struct OutputFlow {
+    under_way: u64,
+    /// Taken here, and not yet announced.
+    taken: u64,
+}
+
+impl OutputFlow {
+    /// Whether more may be sent.
+    pub(crate) fn has_room(&self) -> bool {
+        self.under_way < OUTPUT_WINDOW_BYTES
+    }
+
+    /// A message of so many bytes is sent.
+    pub(crate) fn send(&mut self, bytes: u64) {
+        self.under_way += output_cost(bytes);
+    }
+
+    /// A message of so many bytes arrives.
+    pub(crate) fn receive(&mut self, bytes: u64) -> Result<(), ProtocolError> {
+        if !self.has_room() {
+            return Err(ProtocolError::TooLong { what: "guests' output under way", limit: OUTPUT_WINDOW_BYTES });
+        }
+        self.send(bytes);
+        Ok(())
+    }
+
+    /// So much was taken here. Returns the credit to announce, if it is time to.
+    pub(crate) fn take(&mut self, cost: u64) -> Option<u64> {
+        self.taken += cost;
+        (self.taken >= ANNOUNCE_BYTES).then(|| {
+            let credit = std::mem::take(&mut self.taken);
+            self.under_way = self.under_way.saturating_sub(credit);
+            credit
+        })
+    }
+
+    /// So much was taken at the other end.
+    pub(crate) fn receive_credit(&mut self, cost: u64) -> Result<(), ProtocolError> {
+        self.under_way = self
+            .under_way
+            .checked_sub(cost)
+            .ok_or(ProtocolError::TooLong { what: "credit for output", limit: OUTPUT_WINDOW_BYTES })?;
+        Ok(())
+    }
+}
 
 /// Where a guest's output was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

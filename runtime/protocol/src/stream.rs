@@ -10,23 +10,60 @@ use crate::{Digest, ProtocolError};
 /// nothing costs its end of the session this much memory. At 20 ms it lets 50 MB/s through.
 pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
 
-/// Streams open at once in one session: a thousand hosts behind one bastion, each with three.
+/// The same of a narrow stream, until its reader has shown that it takes more: enough for what is said on stderr.
+pub const NARROW_WINDOW_BYTES: u64 = 32 << 10;
+
+/// Streams that are wide from the start, of those open at once: what nobody takes costs 64 MiB. Further ones are narrow.
+pub const MAX_WIDE_STREAMS: usize = 64;
+
+/// What narrow streams may have beyond [`NARROW_WINDOW_BYTES`], together, where their readers take much.
+const GROWTH_BYTES: u64 = 64 << 20;
+
+/// Streams open at once in one session: a thousand hosts behind one bastion, each with three. If nobody takes anything
+/// from any of them, all that was said in this file costs an end of a session 256 MiB.
 pub const MAX_STREAMS: usize = 4096;
 
 /// Streams that one call may have for what its task sends and receives: a parameter each, and one for what it returns.
 pub const MAX_CALL_STREAMS: usize = 16;
 
-/// Credit is announced when this much has been taken: often enough to keep a fast writer busy, seldom enough to cost
-/// nothing.
-const ANNOUNCE_BYTES: u64 = STREAM_WINDOW_BYTES / 4;
+/// Credit is announced when this share of a window has been taken: often enough to keep a fast writer busy, seldom
+/// enough to cost nothing.
+const ANNOUNCED_SHARE: u64 = 4;
 
-/// The number of a stream in its session. The controller opens all streams, and counts them.
+/// The number of a stream in its session. The controller opens all streams, and counts them; that one is narrow is a part
+/// of its number, so that both ends know it without a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StreamId(pub(crate) u64);
 
+/// How much may be under way on a new stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// As much as on any, unless there are too many such streams.
+    Wide,
+    /// Little, for streams that seldom carry more.
+    Narrow,
+}
+
+impl StreamId {
+    const NARROW: u64 = 1 << 63;
+
+    /// What may be sent on it, in each direction, before its reader has announced credit.
+    pub fn window_bytes(self) -> u64 {
+        if self.is_wide() { STREAM_WINDOW_BYTES } else { NARROW_WINDOW_BYTES }
+    }
+
+    fn is_wide(self) -> bool {
+        self.0 & Self::NARROW == 0
+    }
+
+    fn count(self) -> u64 {
+        self.0 & !Self::NARROW
+    }
+}
+
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.count().fmt(f)
     }
 }
 
@@ -37,6 +74,30 @@ pub struct Command {
     pub argv: Vec<String>,
     /// Variables set beside the agent's own.
     pub env: Vec<(String, String)>,
+    /// The agent's own variables are left out.
+    pub clear_env: bool,
+    /// Where it runs; in the agent's own directory if nothing is said. `~` is the account's home, and so it is before `/`.
+    pub directory: Option<String>,
+    /// It is ended, with its group, if it runs for so long.
+    pub deadline_ms: Option<u64>,
+    /// All three of its files are a terminal of this size, of which its stdin and stdout stream is the other side.
+    pub pty: Option<WindowSize>,
+}
+
+impl Command {
+    /// A process like the agent itself, but for these variables.
+    pub fn new(argv: Vec<String>, env: Vec<(String, String)>) -> Self {
+        Self { argv, env, ..Self::default() }
+    }
+}
+
+/// How much a terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in each.
+    pub columns: u16,
 }
 
 /// The streams of a process.
@@ -69,6 +130,10 @@ pub enum StreamEnd {
     Exited(i32),
     /// The process behind it was ended by a signal.
     Signalled(i32),
+    /// The process behind it was ended because it ran for too long.
+    TimedOut,
+    /// There is no process behind it, because its program could not be started.
+    NotStarted(String),
     /// It could not be opened, or broke.
     Failed(String),
 }
@@ -80,7 +145,8 @@ impl fmt::Display for StreamEnd {
             Self::CallEnded => f.write_str("its call ended"),
             Self::Exited(code) => write!(f, "exit code {code}"),
             Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
-            Self::Failed(reason) => f.write_str(reason),
+            Self::TimedOut => f.write_str("ended at its deadline"),
+            Self::NotStarted(reason) | Self::Failed(reason) => f.write_str(reason),
         }
     }
 }
@@ -103,6 +169,10 @@ pub(crate) struct Streams {
     open: HashMap<StreamId, State>,
     /// No stream with this number or a higher one was opened yet.
     next: u64,
+    /// How many of the open ones are wide.
+    wide: usize,
+    /// What narrow ones have beyond their first window.
+    grown: u64,
 }
 
 #[derive(Debug)]
@@ -113,6 +183,8 @@ struct State {
     queued: u64,
     /// What the other end may still send.
     window: u64,
+    /// What it may have under way.
+    width: u64,
     /// Taken by the reader here and not yet announced as credit.
     taken: u64,
     finished_there: bool,
@@ -120,8 +192,11 @@ struct State {
 
 impl Streams {
     /// Chooses the next stream's number, and opens it.
-    pub(crate) fn open_next(&mut self) -> StreamId {
-        let id = StreamId(self.next);
+    pub(crate) fn open_next(&mut self, width: Width) -> StreamId {
+        let id = match width {
+            Width::Wide if self.wide < MAX_WIDE_STREAMS => StreamId(self.next),
+            Width::Wide | Width::Narrow => StreamId(self.next | StreamId::NARROW),
+        };
         self.open(id).expect("it was never used");
         id
     }
@@ -129,16 +204,26 @@ impl Streams {
     /// Opens the stream that the other end has chosen. Numbers only rise, so that a late word about a closed stream can
     /// be told from a word about one that never was.
     pub(crate) fn open(&mut self, id: StreamId) -> Result<(), ProtocolError> {
-        let next = id.0.checked_add(1).filter(|_| id.0 >= self.next);
+        // Counts stay below the mark of narrow streams.
+        let next = Some(id.count() + 1).filter(|next| id.count() >= self.next && *next < StreamId::NARROW);
         self.next = next.ok_or(ProtocolError::UnknownStream(id))?;
-        let [credit, window] = [STREAM_WINDOW_BYTES; 2];
-        self.open.insert(id, State { credit, queued: 0, window, taken: 0, finished_there: false });
+        if id.is_wide() {
+            self.wide += 1;
+            if self.wide > MAX_WIDE_STREAMS {
+                return Err(ProtocolError::TooManyWideStreams);
+            }
+        }
+        let [credit, window, width] = [id.window_bytes(); 3];
+        self.open.insert(id, State { credit, queued: 0, window, width, taken: 0, finished_there: false });
         Ok(())
     }
 
     /// Whether it was open.
     pub(crate) fn close(&mut self, id: StreamId) -> bool {
-        self.open.remove(&id).is_some()
+        let Some(state) = self.open.remove(&id) else { return false };
+        self.wide -= usize::from(id.is_wide());
+        self.grown -= state.width - id.window_bytes();
+        true
     }
 
     pub(crate) fn is_open(&self, id: StreamId) -> bool {
@@ -204,22 +289,31 @@ impl Streams {
         Ok(self.known(id)?.is_some() && self.close(id))
     }
 
-    /// The reader here has taken `bytes`. Returns the credit to announce, if it is time to.
+    /// The reader here has taken `bytes`. Returns the credit to announce, if it is time to. A narrow stream gets wider by
+    /// that, while there is room.
     pub(crate) fn take(&mut self, id: StreamId, bytes: u64) -> Option<u64> {
         let state = self.open.get_mut(&id)?;
         state.taken += bytes;
-        if state.taken < ANNOUNCE_BYTES || state.finished_there {
+        if state.taken < state.width / ANNOUNCED_SHARE || state.finished_there {
             return None;
         }
-        let credit = std::mem::take(&mut state.taken);
+        let growth = state.width.min(STREAM_WINDOW_BYTES - state.width).min(GROWTH_BYTES - self.grown);
+        self.grown += growth;
+        state.width += growth;
+        let credit = std::mem::take(&mut state.taken) + growth;
         state.window += credit;
         Some(credit)
+    }
+
+    /// Whether a stream that the other end names is open still.
+    pub(crate) fn is_known(&mut self, id: StreamId) -> Result<bool, ProtocolError> {
+        Ok(self.known(id)?.is_some())
     }
 
     /// The state of a stream, nothing if it was closed here, an error if it never was.
     fn known(&mut self, id: StreamId) -> Result<Option<&mut State>, ProtocolError> {
         match self.open.get_mut(&id) {
-            None if id.0 >= self.next => Err(ProtocolError::UnknownStream(id)),
+            None if id.count() >= self.next => Err(ProtocolError::UnknownStream(id)),
             state => Ok(state),
         }
     }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::shipped::SHIPPED;
+
 /// Why something could not be built. [`hint`](Self::hint) says what would help.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -108,6 +110,12 @@ pub enum BuildError {
         /// What was to be built.
         what: String,
     },
+    /// wxec ships no such module.
+    #[error("no module `{name}` is shipped with wxec")]
+    NotShipped {
+        /// What was looked for.
+        name: String,
+    },
     /// wxec's own source is not where this program was compiled from.
     #[error("wxec's source, which {what} is built from, is not at {}", looked_at.display())]
     NoSource {
@@ -176,7 +184,8 @@ impl BuildError {
             Self::SeveralBinaries { .. } => "put the tasks into a library, or set `default-run` in Cargo.toml".into(),
             Self::MissingStd { triple, looked_in } => install_std(triple, looked_in),
             Self::Dependency(failure) => failure.hint(),
-            Self::NoSource { .. } => "name ready-made programs by WXEC_AGENT and WXEC_COMPILER".into(),
+            Self::NotShipped { .. } => format!("there is {}", SHIPPED.map(|name| format!("`{name}`")).join(", ")),
+            Self::NoSource { .. } => "name ready-made programs by WXEC_AGENT and WXEC_COMPILER, and a directory of modules by WXEC_MODULES".into(),
             Self::OtherBuild { .. } => "build this program again".into(),
             Self::NoCCompiler { program, .. } => {
                 let packages = match &**program {

@@ -2,8 +2,8 @@
 //!
 //! A *module* is a crate compiled for `wasm32-wasip1`: [`module`] finds the one that holds a task, either embedded in the
 //! program or built by cargo from the crate's source, and [`embed`] is what a `build.rs` calls so that a shipped program
-//! needs no cargo. [`agent`] and [`compiler`] are wxec's own programs, built once per machine and kept in
-//! [`cache_directory`].
+//! needs no cargo. [`agent`] and [`compiler`] are wxec's own programs, and [`shipped_module`] its own modules; they are
+//! built once per machine and kept in [`cache_directory`].
 //!
 //! Everything here blocks, runs cargo as a child process and tells a [`Progress`] what takes time. The cargo it runs
 //! never inherits flags or target directories of a cargo around it, so it may be used from `build.rs`, from a program
@@ -29,6 +29,7 @@ mod module;
 mod origin;
 mod progress;
 mod shelf;
+mod shipped;
 mod source;
 mod tools;
 mod unit;
@@ -40,6 +41,7 @@ pub use error::{BuildError, DependencyFailure};
 pub use module::{BuiltModule, module, module_of_package};
 pub use origin::Origin;
 pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};
+pub use shipped::{is_shipped, shipped_module};
 pub use tools::{AgentImage, agent, agent_if_built, compiler};
 
 /// What modules are compiled for.

@@ -24,7 +24,7 @@ use crate::{
 /// Measured on a guest with serde and the CBOR codec (165 KB): fat LTO makes it 9% smaller and each rebuild 1.6 s instead
 /// of 0.7 s, opt-level "s" makes it larger without LTO, and more codegen units make it larger and no faster. Function
 /// names stay, because a trap's backtrace shows them.
-const PROFILE: [&str; 6] = [
+pub(crate) const PROFILE: [&str; 6] = [
     "profile.wxec.inherits=\"release\"",
     "profile.wxec.opt-level=2",
     "profile.wxec.codegen-units=4",

@@ -6,13 +6,15 @@ use std::{
     process::Command,
 };
 
+use cargo_metadata::Artifact;
 use wxec_protocol::BUILD;
 
 use crate::{
-    BuildError, Progress, Work,
+    BuildError, MODULE_TARGET, Progress, Work,
     cargo::{Cargo, Toolchain, in_path},
     environment::given,
     messages::{Outcome, listen},
+    module::PROFILE,
 };
 
 /// wxec's own workspace.
@@ -33,14 +35,14 @@ impl Source {
 
     /// How the agent is built for `triple`.
     pub(crate) fn agent(&self, package: &str, triple: &str, cache: &Path) -> Result<Command, BuildError> {
-        let mut command = self.command(&self.cargo_for(triple)?, package, "agent", cache);
+        let mut command = self.command(&self.cargo_for(triple)?, "build", package, "agent", cache);
         command.args(["--target", triple]).envs(linking(triple)?);
         Ok(command)
     }
 
     /// How the compiler is built for this machine.
     pub(crate) fn compiler(&self, package: &str, cache: &Path) -> Command {
-        self.command(&Cargo::new(&self.directory, Toolchain::Surrounding), package, "compiler", cache)
+        self.command(&Cargo::new(&self.directory, Toolchain::Surrounding), "build", package, "compiler", cache)
     }
 
     /// The toolchain that can compile for `triple`.
@@ -53,11 +55,20 @@ impl Source {
         }
     }
 
+    /// How the module of the library `package` is built.
+    pub(crate) fn module(&self, package: &str, cache: &Path) -> Result<Command, BuildError> {
+        let cargo = self.cargo_for(MODULE_TARGET)?;
+        let mut command = self.command(&cargo, "rustc", package, "wxec", cache);
+        command.args(["--lib", "--crate-type", "cdylib", "--target", MODULE_TARGET]);
+        command.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+        Ok(command)
+    }
+
     /// Builds `package` alone: with any other, cargo would unify features, and the agent would carry a compiler.
-    fn command(&self, cargo: &Cargo, package: &str, profile: &str, cache: &Path) -> Command {
+    fn command(&self, cargo: &Cargo, verb: &str, package: &str, profile: &str, cache: &Path) -> Command {
         let target = cache.join("target");
         let mut command = cargo.cargo();
-        command.args(["build", "--locked", "--message-format", "json", "--package", package, "--profile", profile]);
+        command.args([verb, "--locked", "--message-format", "json", "--package", package, "--profile", profile]);
         command.arg("--target-dir").arg(&target).env("CARGO_BUILD_BUILD_DIR", target);
         // Set, if to nothing, it outranks every configuration: `target-cpu=native` must not travel to other machines.
         command.env("CARGO_ENCODED_RUSTFLAGS", "");
@@ -67,14 +78,14 @@ impl Source {
         command
     }
 
-    /// Runs `command` and returns the program it leaves.
+    /// Runs `command` and returns the program or module it leaves, and how many crates were compiled for it.
     pub(crate) fn build(
         &self,
         mut command: Command,
         package: &str,
         work: Work<'_>,
         progress: &dyn Progress,
-    ) -> Result<Vec<u8>, BuildError> {
+    ) -> Result<(Vec<u8>, usize), BuildError> {
         let outcome = listen(&mut command, work, progress)?;
         if !outcome.success {
             let rendered: String = outcome.errors.iter().map(|error| error.rendered.as_str()).collect();
@@ -82,10 +93,13 @@ impl Source {
             return Err(BuildError::Cargo { what: work.to_string(), detail: detail.trim_end().into() });
         }
         self.check_build(&outcome)?;
-        let mut ours = outcome.artifacts.iter().filter(|artifact| artifact.target.name == package);
-        let program = ours.find_map(|artifact| artifact.executable.as_ref());
-        let program = program.ok_or_else(|| BuildError::NoArtifact { what: work.to_string() })?;
-        fs::read(program).map_err(BuildError::io("read", program))
+        let ours = outcome.artifacts.iter().filter(|artifact| artifact.target.name == package);
+        let modules =
+            |artifact: &Artifact| artifact.filenames.iter().find(|file| file.extension() == Some("wasm")).cloned();
+        let mut files = ours.filter_map(|artifact| artifact.executable.clone().or_else(|| modules(artifact)));
+        let file = files.next().ok_or_else(|| BuildError::NoArtifact { what: work.to_string() })?;
+        let bytes = fs::read(&file).map_err(BuildError::io("read", file))?;
+        Ok((bytes, outcome.compiled))
     }
 
     /// Refuses programs of another build, as found when the source was edited and this program not compiled again: the

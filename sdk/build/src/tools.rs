@@ -52,11 +52,11 @@ pub fn agent(platform: &Platform, progress: &dyn Progress) -> Result<AgentImage,
     let triple = platform.triple();
     let work = Work::Agent(&triple);
     let shelf = agent_shelf(&cache, &triple);
-    let tools = Tools { directory: cache.join("tools"), current: BUILD.into() };
+    let tools = Tools::of_this_build(&cache);
     let take = || shelf.take([AGENT, COMPRESSED]);
     let image = tools.once(work, progress, take, || {
         let source = Source::of(work)?;
-        let program = source.build(source.agent(AGENT, &triple, &cache)?, AGENT, work, progress)?;
+        let (program, _) = source.build(source.agent(AGENT, &triple, &cache)?, AGENT, work, progress)?;
         shelve_agent(&shelf, &program)
     });
     image.map(Into::into)
@@ -70,11 +70,11 @@ pub fn compiler(progress: &dyn Progress) -> Result<PathBuf, BuildError> {
     let cache = cache_directory()?;
     let work = Work::Compiler;
     let shelf = compiler_shelf(&cache);
-    let tools = Tools { directory: cache.join("tools"), current: BUILD.into() };
+    let tools = Tools::of_this_build(&cache);
     let take = || shelf.take([COMPILER]);
     let [compiler] = tools.once(work, progress, take, || {
         let source = Source::of(work)?;
-        let program = source.build(source.compiler(COMPILER, &cache), COMPILER, work, progress)?;
+        let (program, _) = source.build(source.compiler(COMPILER, &cache), COMPILER, work, progress)?;
         shelf.put([(COMPILER, &program)])
     })?;
     Ok(compiler.path)
@@ -101,12 +101,12 @@ pub(crate) fn agents_here() -> Platform {
 }
 
 fn agent_shelf(cache: &Path, triple: &str) -> Shelf {
-    Shelf::new(cache.join("tools").join(BUILD).join(triple))
+    Tools::of_this_build(cache).shelf(triple)
 }
 
 fn compiler_shelf(cache: &Path) -> Shelf {
     // One cache may serve machines of several kinds over a network.
-    Shelf::new(cache.join("tools").join(BUILD).join(Platform::here().to_string()))
+    Tools::of_this_build(cache).shelf(&Platform::here().to_string())
 }
 
 fn ready_made_agent(cache: &Path, path: &Path, progress: &dyn Progress) -> Result<AgentImage, BuildError> {
@@ -126,15 +126,25 @@ fn shelve_agent(shelf: &Shelf, program: &[u8]) -> Result<[Shelved; 2], BuildErro
 }
 
 /// A directory with a folder of programs for each build.
-struct Tools {
+pub(crate) struct Tools {
     directory: PathBuf,
     /// The folder in use.
     current: String,
 }
 
 impl Tools {
+    /// Those that are built from wxec's source.
+    pub(crate) fn of_this_build(cache: &Path) -> Self {
+        Self { directory: cache.join("tools"), current: BUILD.into() }
+    }
+
+    /// A shelf in the folder in use: one for each kind of machine, one for each module.
+    pub(crate) fn shelf(&self, name: &str) -> Shelf {
+        Shelf::new(self.directory.join(&self.current).join(name))
+    }
+
     /// What `take` finds, else what `build` makes while no other process builds.
-    fn once<T>(
+    pub(crate) fn once<T>(
         &self,
         work: Work<'_>,
         progress: &dyn Progress,
@@ -182,7 +192,7 @@ mod tests {
     #[test]
     fn built_once_and_again_when_damaged() {
         let cache = tempfile::tempdir().expect("a temporary directory");
-        let tools = Tools { directory: cache.path().join("tools"), current: BUILD.into() };
+        let tools = Tools::of_this_build(cache.path());
         let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
         let builds = Cell::new(0);
         let agent = || {
@@ -206,7 +216,7 @@ mod tests {
     #[test]
     fn whoever_waited_finds_what_the_other_built() {
         let cache = tempfile::tempdir().expect("a temporary directory");
-        let tools = Tools { directory: cache.path().join("tools"), current: BUILD.into() };
+        let tools = Tools::of_this_build(cache.path());
         let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
         let take = || shelf.take([AGENT]);
         let other = || tools.once(WORK, &Quiet, take, || panic!("it is built already"));
@@ -225,7 +235,7 @@ mod tests {
     #[test]
     fn a_failed_build_leaves_nothing() {
         let cache = tempfile::tempdir().expect("a temporary directory");
-        let tools = Tools { directory: cache.path().join("tools"), current: BUILD.into() };
+        let tools = Tools::of_this_build(cache.path());
         let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
         let take = || shelf.take([AGENT]);
 

@@ -4,14 +4,15 @@ mod task;
 
 pub use wxec_build::{
     AgentImage, BuildError, Check, CheckStatus, Progress, ProgressEvent, Quiet, StderrProgress, Work, cache_directory,
-    checks,
+    checks, is_shipped,
 };
 pub use wxec_controller::{
-    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd,
-    ConnectOptions, Description, Engine, Error, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance,
-    MAX_HOPS, Module, ModuleError, Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program,
-    ProgramOutput, Receiver, RecvError, Report, Result, SSH_CONFIG_VARIABLE, SendError, Sender, SshAddress, Stats,
-    Step, Tagged, Unreachable, Value, channel, explain, set_progress,
+    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Child,
+    ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine,
+    Error, ExitStatus, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module, ModuleError,
+    Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Receiver, RecvError, Report,
+    Result, SSH_CONFIG_VARIABLE, SendError, Sender, SshAddress, Stats, Step, Tagged, Unreachable, Value, WindowSize,
+    channel, explain, set_progress,
 };
 
 /// The host that the task runs on.

@@ -68,6 +68,19 @@ pub enum Engine {
     Podman,
 }
 
+impl Hop {
+    /// The words before the first `:` of a hop.
+    ///
+    /// ```
+    /// use wxec_controller::Hop;
+    ///
+    /// assert!(Hop::schemes().any(|scheme| scheme == "sudo"));
+    /// ```
+    pub fn schemes() -> impl Iterator<Item = &'static str> {
+        SCHEMES.iter().map(|(scheme, _)| *scheme)
+    }
+}
+
 impl Engine {
     pub(crate) fn name(self) -> &'static str {
         match self {

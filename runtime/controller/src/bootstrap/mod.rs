@@ -226,7 +226,7 @@ impl<'a> Bootstrap<'a> {
 
     async fn broken(&mut self, phase: Phase, reason: &str) -> Unreachable {
         let failure = match self.transport.exit(EXIT_WITHIN).await {
-            Some(StreamEnd::Failed(reason)) if reason.starts_with("cannot run") => not_run(&reason),
+            Some(StreamEnd::NotStarted(reason)) => not_run(&reason),
             Some(exit) => Unreachable::new(phase, format!("{reason} ({exit})")),
             None => Unreachable::new(phase, reason),
         };

@@ -29,6 +29,7 @@ use crate::{
     error::{CallError, CallErrorKind},
     host::Host,
     runtime,
+    session::Loss,
     stream::{StreamReader, StreamWriter},
 };
 
@@ -39,13 +40,17 @@ const PART_BYTES: usize = 64 << 10;
 pub(crate) struct TaskStream {
     pub(crate) reader: StreamReader,
     pub(crate) writer: StreamWriter,
-    pub(crate) ended: oneshot::Receiver<StreamEnd>,
+    pub(crate) ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
     /// What has been read and belongs to no item yet.
     items: Items,
 }
 
 impl TaskStream {
-    pub(crate) fn new(reader: StreamReader, writer: StreamWriter, ended: oneshot::Receiver<StreamEnd>) -> Self {
+    pub(crate) fn new(
+        reader: StreamReader,
+        writer: StreamWriter,
+        ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
+    ) -> Self {
         Self { reader, writer, ended, items: Items::default() }
     }
 
@@ -330,9 +335,12 @@ impl<T: DeserializeOwned + Send + 'static> Delivery<T> {
 }
 
 /// Why a stream ended that did: the guest closed it, or the call ended.
-async fn how(stream_ended: oneshot::Receiver<StreamEnd>, call_ended: impl Future<Output = ChannelEnd>) -> ChannelEnd {
+async fn how(
+    stream_ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
+    call_ended: impl Future<Output = ChannelEnd>,
+) -> ChannelEnd {
     match stream_ended.await {
-        Ok(StreamEnd::Closed) => ChannelEnd::Closed,
+        Ok(Ok(StreamEnd::Closed)) => ChannelEnd::Closed,
         _ => call_ended.await,
     }
 }

@@ -14,13 +14,14 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    AskError, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, Fault, LogRecord,
-    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
+    AskError, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, Fault, ProcessStreams,
+    ProtocolError, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
 };
 
 use super::{
     Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Shared, Source, StreamCommand,
     StreamCommands,
+    printer::{Printed, Printer},
 };
 use crate::{
     channel::TaskStream,
@@ -45,6 +46,7 @@ pub(super) struct Driver {
     commands: mpsc::WeakUnboundedSender<Command>,
     calls: HashMap<CallId, PendingCall>,
     keys: HashMap<u64, CallId>,
+    printer: Printer,
     streams: HashMap<StreamId, OpenStream>,
     blob_answers: HashMap<Digest, oneshot::Sender<bool>>,
     /// Who waits for a description, in the order they asked.
@@ -55,7 +57,7 @@ pub(super) struct Driver {
 struct OpenStream {
     inbox: Arc<Inbox>,
     window: Arc<Window>,
-    ended: Option<oneshot::Sender<StreamEnd>>,
+    ended: Option<oneshot::Sender<Result<StreamEnd, Loss>>>,
 }
 
 /// No reader waits for a stream that nobody serves, and no writer.
@@ -70,7 +72,8 @@ struct PendingCall {
     key: u64,
     module: Digest,
     artifact: Bytes,
-    output: Lines,
+    /// Until it prints something.
+    lines: Option<Lines>,
     /// The end of the call is the end of what its guest asked for: dropping this takes it back.
     asks: Option<Asks>,
     reply: oneshot::Sender<Reply>,
@@ -99,6 +102,7 @@ impl Driver {
             connection,
             transport,
             shared,
+            printer: Printer::new(commands.clone()),
             commands,
             calls: HashMap::new(),
             keys: HashMap::new(),
@@ -116,8 +120,13 @@ impl Driver {
         commands.close();
         if let End::Lost(reason) = end {
             let loss = Loss { reason, stderr_tail: self.transport.stderr.settled().await };
-            for (_, call) in self.calls.drain() {
-                let _ = call.reply.send(Err(loss.clone()));
+            for stream in self.streams.values_mut() {
+                if let Some(ended) = stream.ended.take() {
+                    let _ = ended.send(Err(loss.clone()));
+                }
+            }
+            for (id, call) in std::mem::take(&mut self.calls) {
+                self.end_call(id, call, 0, Err(loss.clone()));
             }
             while let Ok(command) = commands.try_recv() {
                 if let Command::Call(call) = command {
@@ -228,8 +237,14 @@ impl Driver {
             Some(Command::Cancel { key }) => {
                 if let Some(id) = self.keys.remove(&key) {
                     self.connection.cancel(id);
-                    self.calls.remove(&id);
+                    if let Some(PendingCall { lines: None, .. }) = self.calls.remove(&id) {
+                        self.printer.print(Printed::Forgotten { id });
+                    }
                 }
+                ControlFlow::Continue(())
+            }
+            Some(Command::OutputTaken { cost }) => {
+                self.connection.output_taken(cost);
                 ControlFlow::Continue(())
             }
             Some(Command::DropInstance { instance }) => {
@@ -293,7 +308,23 @@ impl Driver {
         let module = request.module;
         let id = self.connection.call(request);
         self.keys.insert(key, id);
-        self.calls.insert(id, PendingCall { key, module, artifact, output, asks, reply });
+        self.calls.insert(id, PendingCall { key, module, artifact, lines: Some(output), asks, reply });
+    }
+
+    /// From here on the printer has to do with a call.
+    fn begin_printing(&mut self, id: CallId) {
+        if let Some(lines) = self.calls.get_mut(&id).and_then(|call| call.lines.take()) {
+            self.printer.print(Printed::Begun { id, lines });
+        }
+    }
+
+    /// Tells how a call ended, behind all that it printed.
+    fn end_call(&mut self, id: CallId, call: PendingCall, dropped_bytes: u64, outcome: Reply) {
+        let PendingCall { reply, lines, .. } = call;
+        match lines {
+            Some(_nothing_printed) => _ = reply.send(outcome),
+            None => self.printer.print(Printed::Returned { id, dropped_bytes, reply, outcome }),
+        }
     }
 
     /// Whether the agent has said goodbye.
@@ -326,7 +357,7 @@ impl Driver {
                     if let Some(mut stream) = self.streams.remove(&id) {
                         stream.inbox.finish();
                         if let Some(ended) = stream.ended.take() {
-                            let _ = ended.send(end);
+                            let _ = ended.send(Ok(end));
                         }
                     }
                 }
@@ -341,14 +372,12 @@ impl Driver {
                     }
                 }
                 ControllerEvent::Output { id, stream, bytes } => {
-                    if let Some(call) = self.calls.get_mut(&id) {
-                        call.output.write(stream, &bytes);
-                    }
+                    self.begin_printing(id);
+                    self.printer.print(Printed::Output { id, stream, bytes });
                 }
                 ControllerEvent::Log { id, level, target, message } => {
-                    if let Some(call) = self.calls.get(&id) {
-                        call.output.log(LogRecord::new(level, &target, &message));
-                    }
+                    self.begin_printing(id);
+                    self.printer.print(Printed::Log { id, level, target, message });
                 }
                 ControllerEvent::Ask { call, ask, question } => {
                     let asks = self.calls.get(&call).and_then(|call| call.asks.as_ref());
@@ -359,13 +388,13 @@ impl Driver {
                     }
                 }
                 ControllerEvent::Returned { id, outcome, usage } => {
-                    if let Some(PendingCall { key, reply, mut output, .. }) = self.calls.remove(&id) {
-                        self.keys.remove(&key);
-                        output.note_dropped(usage.dropped_bytes);
+                    if usage.dropped_bytes > 0 {
+                        self.begin_printing(id);
+                    }
+                    if let Some(call) = self.calls.remove(&id) {
+                        self.keys.remove(&call.key);
                         self.shared.fuel.fetch_add(usage.fuel.unwrap_or_default(), Ordering::Relaxed);
-                        // What the guest printed last comes before its result.
-                        drop(output);
-                        let _ = reply.send(Ok((outcome, usage)));
+                        self.end_call(id, call, usage.dropped_bytes, Ok((outcome, usage)));
                     }
                 }
                 ControllerEvent::Closed => return Ok(true),
@@ -405,9 +434,13 @@ impl Driver {
         Process { reader, writer, stderr, terminal, handle: ProcessHandle { streams, commands, ended: Some(end) } }
     }
 
-    fn open(&mut self, id: StreamId, ended: Option<oneshot::Sender<StreamEnd>>) -> (StreamReader, StreamWriter) {
+    fn open(
+        &mut self,
+        id: StreamId,
+        ended: Option<oneshot::Sender<Result<StreamEnd, Loss>>>,
+    ) -> (StreamReader, StreamWriter) {
         let (inbox, window) = (Arc::<Inbox>::default(), Arc::<Window>::default());
-        window.add(STREAM_WINDOW_BYTES);
+        window.add(id.window_bytes());
         self.streams.insert(id, OpenStream { inbox: inbox.clone(), window: window.clone(), ended });
         let commands = StreamCommands(self.commands.clone());
         (StreamReader::new(id, commands.clone(), inbox), StreamWriter::new(id, commands, window))
@@ -419,6 +452,8 @@ impl Driver {
             StreamCommand::Splice { id, splice } => self.connection.splice(id, splice),
             StreamCommand::Finish { id } => self.connection.finish_stream(id),
             StreamCommand::Taken { id, bytes } => self.connection.taken(id, bytes),
+            StreamCommand::Signal { id, signal } => self.connection.signal(id, signal),
+            StreamCommand::Resize { id, size } => self.connection.resize(id, size),
             StreamCommand::Close { id } => {
                 self.streams.remove(&id);
                 self.connection.close_stream(id);

@@ -1,6 +1,7 @@
 //! The live conversation with one agent: one task owns its state and its pipe, everybody else sends that task messages.
 
 mod driver;
+mod printer;
 
 use std::{
     collections::HashMap,
@@ -18,6 +19,7 @@ use tokio::{
 use wxec_protocol::{
     Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description,
     Digest, Fault, InstanceId, Platform, ProcessStreams, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
+    WindowSize,
 };
 
 use self::driver::Driver;
@@ -64,6 +66,9 @@ enum Command {
     Cancel {
         key: u64,
     },
+    OutputTaken {
+        cost: u64,
+    },
     DropInstance {
         instance: InstanceId,
     },
@@ -107,6 +112,8 @@ pub(crate) enum StreamCommand {
     Splice { id: StreamId, splice: Splice },
     Finish { id: StreamId },
     Taken { id: StreamId, bytes: u64 },
+    Signal { id: StreamId, signal: i32 },
+    Resize { id: StreamId, size: WindowSize },
     Close { id: StreamId },
 }
 
@@ -136,13 +143,37 @@ pub(crate) struct Process {
 pub(crate) struct ProcessHandle {
     streams: ProcessStreams,
     commands: StreamCommands,
-    ended: Option<oneshot::Receiver<StreamEnd>>,
+    ended: Option<oneshot::Receiver<Result<StreamEnd, Loss>>>,
 }
 
 impl ProcessHandle {
     /// How it ended; waits for that.
-    pub(crate) async fn ended(&mut self) -> Option<StreamEnd> {
-        self.ended.take()?.await.ok()
+    pub(crate) async fn ended(&mut self) -> Result<StreamEnd, Loss> {
+        match self.ended.take() {
+            Some(ended) => ended.await.unwrap_or_else(|_| Err(Loss::after_the_end())),
+            None => Err(Loss::after_the_end()),
+        }
+    }
+
+    pub(crate) fn signals(&self) -> Signals {
+        Signals { id: self.streams.stdio, commands: self.commands.clone() }
+    }
+}
+
+/// What a process can be told beside its streams. It does not keep the process running.
+#[derive(Clone)]
+pub(crate) struct Signals {
+    id: StreamId,
+    commands: StreamCommands,
+}
+
+impl Signals {
+    pub(crate) fn signal(&self, signal: i32) {
+        self.commands.send(StreamCommand::Signal { id: self.id, signal });
+    }
+
+    pub(crate) fn resize(&self, size: WindowSize) {
+        self.commands.send(StreamCommand::Resize { id: self.id, size });
     }
 }
 
@@ -206,6 +237,13 @@ pub(crate) type Reply = Result<(Result<Bytes, Fault>, Usage), Loss>;
 pub(crate) struct Loss {
     pub(crate) reason: String,
     pub(crate) stderr_tail: String,
+}
+
+impl Loss {
+    /// Somebody asked when there was nobody to answer any more.
+    pub(crate) fn after_the_end() -> Self {
+        Self { reason: SessionEnded.to_string(), stderr_tail: String::new() }
+    }
 }
 
 /// An open call. Dropping it cancels the call.
@@ -365,7 +403,7 @@ impl OpenCall {
     pub(crate) async fn returned(mut self) -> Reply {
         let reply = (&mut self.reply).await;
         self.cancel = None;
-        reply.unwrap_or_else(|_| Err(Loss { reason: "the session had ended".into(), stderr_tail: String::new() }))
+        reply.unwrap_or_else(|_| Err(Loss::after_the_end()))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::Unreachable;
 /// Starts the agent here. It needs no bootstrap: the image is a file of ours.
 pub(crate) async fn connect(image: &AgentImage, title: &str) -> Result<Transport, Unreachable> {
     let argv = vec![image.path.to_string_lossy().into_owned(), title.into()];
-    let started = Place::Here.start(&Command { argv, env: Vec::new() }, false).await;
+    let started = Place::Here.start(&Command::new(argv, Vec::new()), false).await;
     started.map_err(|error| {
         error.hint("the agent lies in wxec's cache: name a directory that allows execution by WXEC_CACHE")
     })

@@ -181,7 +181,7 @@ impl Way {
     /// A way of these words, with messages in English: their meaning is looked up by their text.
     pub(crate) fn new(argv: impl IntoIterator<Item = String>) -> Self {
         let env = vec![("LC_ALL".into(), "C".into())];
-        Self { command: Command { argv: argv.into_iter().collect(), env }, ..Self::default() }
+        Self { command: Command::new(argv.into_iter().collect(), env), ..Self::default() }
     }
 
     pub(crate) fn complaints(self, complaints: &'static [Complaint]) -> Self {
@@ -249,7 +249,7 @@ impl Transport {
                     (None, signal) => Some(StreamEnd::Signalled(signal.unwrap_or_default())),
                 }
             }
-            Ending::Remote(process) => tokio::time::timeout(within, process.ended()).await.ok()?,
+            Ending::Remote(process) => tokio::time::timeout(within, process.ended()).await.ok()?.ok(),
             Ending::Ssh(_) => None,
         }
     }

@@ -65,7 +65,7 @@ impl Place {
         let read = (&mut transport.reader).take(MAX_ANSWER_BYTES).read_to_string(&mut answer).await;
         match (read, transport.exit(EXIT_WITHIN).await) {
             (Ok(_), Some(StreamEnd::Exited(0))) => Ok(answer.trim().into()),
-            (_, Some(StreamEnd::Failed(reason))) if reason.starts_with("cannot run") => Err(not_run(&reason)),
+            (_, Some(StreamEnd::NotStarted(reason))) => Err(not_run(&reason)),
             (_, exit) => {
                 let program = &command.argv[0];
                 let exit = exit.map_or_else(|| "no exit code".into(), |exit| exit.to_string());

@@ -30,10 +30,12 @@ const KEEPALIVE_SECONDS: u8 = 15;
 /// What connects to `address`: the arguments of the master connection, but for its socket.
 pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<String> {
     let mut arguments: Vec<String> = ["-M", "-N", "-f"].map(Into::into).into();
-    if let Some(config) = std::env::var_os(CONFIG_VARIABLE) {
+    let config = options.ssh_config.clone().map(Into::into).or_else(|| std::env::var_os(CONFIG_VARIABLE));
+    if let Some(config) = config {
         arguments.extend(["-F".into(), config.to_string_lossy().into_owned()]);
     }
     arguments.extend(["-o".into(), format!("ControlPersist={MASTER_IDLE_SECONDS}")]);
+    arguments.extend(options.ssh_options.iter().flat_map(|option| ["-o".into(), option.clone()]));
     // Questions are ssh's own: they go to askpass if there is one, and to the terminal if somebody sits there.
     let asks = options.ask_on_terminal || std::env::var_os("SSH_ASKPASS").is_some();
     arguments.extend(common_arguments(address, asks));

@@ -37,8 +37,12 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "input_read", input_read)?;
     linker.func_wrap(abi::IMPORTS, "output_write", output_write)?;
     linker.func_wrap(abi::IMPORTS, "error_write", error_write)?;
-    linker.func_wrap(abi::IMPORTS, "log", log)?;
-    linker.func_wrap(abi::IMPORTS, "log_record", log_record)?;
+    linker.func_wrap_async(abi::IMPORTS, "log", |caller, (level, pointer, length)| {
+        Box::new(log_record(caller, level, 0, 0, pointer, length))
+    })?;
+    linker.func_wrap_async(abi::IMPORTS, "log_record", |caller, (level, target, target_length, pointer, length)| {
+        Box::new(log_record(caller, level, target, target_length, pointer, length))
+    })?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
     host::link(linker)?;
@@ -74,12 +78,8 @@ fn error_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Resu
     Ok(guest.error.append(bytes, MAX_ERROR_BYTES)?)
 }
 
-fn log(caller: Caller<'_, Guest>, level: i32, pointer: u32, length: u32) -> Result<()> {
-    log_record(caller, level, 0, 0, pointer, length)
-}
-
-/// As `log`, with what the record is about.
-fn log_record(
+/// Takes a record, once there is room for more output. `log` names nothing that it is about.
+async fn log_record(
     mut caller: Caller<'_, Guest>,
     level: i32,
     target_pointer: u32,
@@ -87,6 +87,10 @@ fn log_record(
     pointer: u32,
     length: u32,
 ) -> Result<()> {
+    let room = caller.data().stdio.room();
+    if let Some(room) = room {
+        room.await;
+    }
     let (memory, guest) = memory(&mut caller)?;
     let target = &memory[range(memory, target_pointer, target_length)?];
     let message = &memory[range(memory, pointer, length)?];

@@ -23,7 +23,7 @@ pub type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 /// What a program writes to.
 pub type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 
-/// Stdout or stderr of a task. Always ready, because [`Stdio`] drops what it may not keep.
+/// Stdout or stderr of a task. [`Stdio`] drops what it may not keep; what it keeps may have to wait for room.
 #[derive(Clone)]
 pub(super) struct TaskOutput {
     pub(super) stdio: Arc<Stdio>,
@@ -112,5 +112,10 @@ impl OutputStream for TaskOutput {
 
 #[async_trait]
 impl Pollable for TaskOutput {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        let room = self.stdio.room();
+        if let Some(room) = room {
+            room.await;
+        }
+    }
 }

@@ -14,7 +14,10 @@ use crate::{
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
     outbox::{Outbox, Part},
-    stream::{Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams},
+    output::OutputFlow,
+    stream::{
+        Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams, WindowSize,
+    },
 };
 
 /// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
@@ -52,6 +55,7 @@ pub struct AgentConnection {
     /// Blobs that are being sent.
     blobs: HashMap<Digest, ArrivingBlob>,
     streams: Streams,
+    output: OutputFlow,
     /// `Bye` is to follow the last result.
     closing: bool,
 }
@@ -157,6 +161,20 @@ pub enum AgentEvent {
         /// What to run.
         command: Command,
     },
+    /// A process and its group are to get a signal.
+    Signal {
+        /// Its stdin and stdout.
+        id: StreamId,
+        /// The signal's number, whatever it is.
+        signal: i32,
+    },
+    /// A process' terminal has another size.
+    Resize {
+        /// Its other side.
+        id: StreamId,
+        /// Its new size.
+        size: WindowSize,
+    },
     /// A stream brought something.
     Data {
         /// Which stream.
@@ -227,6 +245,7 @@ impl AgentConnection {
             damaged: HashSet::new(),
             blobs: HashMap::new(),
             streams: Streams::default(),
+            output: OutputFlow::default(),
             closing: false,
         }
     }
@@ -248,18 +267,26 @@ impl AgentConnection {
         }
     }
 
-    /// Tells what the guest of an open call wrote.
+    /// Whether the controller takes more of what guests print and log. Without that, neither may be told.
+    pub fn has_output_room(&self) -> bool {
+        self.output.has_room()
+    }
+
+    /// Tells what the guest of an open call wrote: no more than [`CHUNK_BYTES`] beyond what there is room for.
     pub fn output(&mut self, id: CallId, stream: OutputStream, bytes: &[u8]) {
         if self.open.contains_key(&id) {
             for bytes in bytes.chunks(CHUNK_BYTES) {
+                self.output.send(bytes.len() as u64);
                 self.outbox.say(&ToController::Output { id, stream, bytes });
             }
         }
     }
 
     /// Tells what the guest of an open call logged.
-    pub fn log(&mut self, id: CallId, LogRecord { level, target, message }: LogRecord<'_>) {
+    pub fn log(&mut self, id: CallId, record: LogRecord<'_>) {
         if self.open.contains_key(&id) {
+            self.output.send(record.cost());
+            let LogRecord { level, target, message } = record;
             self.outbox.say(&ToController::Log { id, level, target, message });
         }
     }
@@ -374,7 +401,18 @@ impl AgentConnection {
             ToAgent::Cancel { id } => self.stop_returning(id),
             ToAgent::DropInstance { instance } => self.events.push_back(AgentEvent::DropInstance { instance }),
             ToAgent::Answer { ask, outcome } => self.handle_answer(ask, outcome)?,
+            ToAgent::OutputCredit { bytes } => self.output.receive_credit(bytes)?,
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
+            ToAgent::Signal { id, signal } => {
+                if self.streams.is_known(id)? {
+                    self.events.push_back(AgentEvent::Signal { id, signal });
+                }
+            }
+            ToAgent::Resize { id, size } => {
+                if self.streams.is_known(id)? {
+                    self.events.push_back(AgentEvent::Resize { id, size });
+                }
+            }
             ToAgent::Data { id, bytes } => {
                 if self.streams.receive(id, bytes.len() as u64)? {
                     self.events.push_back(AgentEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });

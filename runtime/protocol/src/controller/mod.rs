@@ -14,6 +14,7 @@ use crate::{
     frame::{self, CHUNK_BYTES, Splitter},
     message::{Outcome, ToAgent, ToController},
     outbox::{Outbox, Part, Piece},
+    output::{OutputFlow, output_cost},
     stream::{Splice, StreamEnd, StreamId, Streams},
 };
 
@@ -43,6 +44,7 @@ pub struct ControllerConnection {
     /// Artifacts the agent has ever asked for.
     asked: HashSet<Digest>,
     streams: Streams,
+    output: OutputFlow,
     /// Blobs asked about or sent, and not yet answered for.
     blobs: HashSet<Digest>,
     describing: u32,
@@ -125,7 +127,7 @@ pub enum ControllerEvent {
         /// Whether it was asked for before: what the agent got then was of no use, or did not stay.
         again: bool,
     },
-    /// The guest of an open call wrote something.
+    /// The guest of an open call wrote something. [`ControllerConnection::output_taken`] makes room for more.
     Output {
         /// The call.
         id: CallId,
@@ -134,7 +136,7 @@ pub enum ControllerEvent {
         /// What it wrote, at most [`CHUNK_BYTES`].
         bytes: Bytes,
     },
-    /// The guest of an open call logged something.
+    /// The guest of an open call logged something. [`ControllerConnection::output_taken`] makes room for more.
     Log {
         /// The call.
         id: CallId,
@@ -243,6 +245,7 @@ impl ControllerConnection {
             next_host_ask: 0,
             asked: HashSet::new(),
             streams: Streams::default(),
+            output: OutputFlow::default(),
             blobs: HashSet::new(),
             describing: 0,
             traffic: Traffic::default(),
@@ -301,6 +304,13 @@ impl ControllerConnection {
     /// Ends a resident instance. No call of it may follow.
     pub fn drop_instance(&mut self, instance: InstanceId) {
         self.outbox.say(&ToAgent::DropInstance { instance });
+    }
+
+    /// Output and log records were taken that [cost](output_cost) so much together: the agent may send more.
+    pub fn output_taken(&mut self, cost: u64) {
+        if let Some(bytes) = self.output.take(cost) {
+            self.outbox.say(&ToAgent::OutputCredit { bytes });
+        }
     }
 
     /// Answers [`ControllerEvent::Need`] with the artifact.
@@ -468,9 +478,13 @@ impl ControllerConnection {
             OutputStream::Stderr => Received::Stderr,
         };
         call.count(received, bytes.len() as u64)?;
-        if !call.cancelled {
+        let wanted = !call.cancelled;
+        self.output.receive(bytes.len() as u64)?;
+        if wanted {
             let bytes = Bytes::copy_from_slice(bytes);
             self.events.push_back(ControllerEvent::Output { id, stream, bytes });
+        } else {
+            self.output_taken(output_cost(bytes.len() as u64));
         }
         Ok(())
     }
@@ -478,7 +492,11 @@ impl ControllerConnection {
     fn handle_log(&mut self, id: CallId, record: LogRecord<'_>) -> Result<(), ProtocolError> {
         let call = self.open_call(id)?;
         call.count(Received::Log, record.cost())?;
-        if !call.cancelled {
+        let wanted = !call.cancelled;
+        self.output.receive(record.cost())?;
+        if !wanted {
+            self.output_taken(output_cost(record.cost()));
+        } else {
             let LogRecord { level, target, message } = record;
             let (target, message) = (target.into(), message.into());
             self.events.push_back(ControllerEvent::Log { id, level, target, message });

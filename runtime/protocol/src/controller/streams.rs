@@ -7,30 +7,48 @@ use crate::{
     Digest,
     message::ToAgent,
     outbox::Piece,
-    stream::{Command, ProcessStreams, Splice, StreamId},
+    stream::{Command, ProcessStreams, Splice, StreamId, Width, WindowSize},
 };
 
 impl ControllerConnection {
     /// Starts a process. A terminal of its own is where programs ask for passwords.
     pub fn start(&mut self, command: Command, terminal: bool) -> ProcessStreams {
         let streams = ProcessStreams {
-            stdio: self.streams.open_next(),
-            stderr: self.streams.open_next(),
-            terminal: terminal.then(|| self.streams.open_next()),
+            stdio: self.streams.open_next(Width::Wide),
+            stderr: self.streams.open_next(Width::Narrow),
+            terminal: terminal.then(|| self.streams.open_next(Width::Narrow)),
         };
         self.outbox.say(&ToAgent::Start { streams, command });
         streams
     }
 
+    /// Sends a signal to a process and its group; `id` is its stdin and stdout. Harmless if it has ended.
+    pub fn signal(&mut self, id: StreamId, signal: i32) {
+        if self.streams.is_open(id) {
+            self.outbox.say(&ToAgent::Signal { id, signal });
+        }
+    }
+
+    /// Tells the size of a process' terminal; `id` is its other side.
+    pub fn resize(&mut self, id: StreamId, size: WindowSize) {
+        if self.streams.is_open(id) {
+            self.outbox.say(&ToAgent::Resize { id, size });
+        }
+    }
+
     /// Opens the streams of a program that is about to be called.
     pub fn open_streams(&mut self) -> ProcessStreams {
-        ProcessStreams { stdio: self.streams.open_next(), stderr: self.streams.open_next(), terminal: None }
+        ProcessStreams {
+            stdio: self.streams.open_next(Width::Wide),
+            stderr: self.streams.open_next(Width::Narrow),
+            terminal: None,
+        }
     }
 
     /// Opens `count` streams, no more than [`MAX_CALL_STREAMS`](crate::MAX_CALL_STREAMS), for what a task sends and
     /// receives that is about to be called.
     pub fn open_call_streams(&mut self, count: usize) -> Vec<StreamId> {
-        (0..count).map(|_| self.streams.open_next()).collect()
+        (0..count).map(|_| self.streams.open_next(Width::Narrow)).collect()
     }
 
     /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`](crate::ControllerEvent::Credit) adds to it.

@@ -3,7 +3,8 @@
 use wxec_protocol::{
     AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Entry,
     Fault, Frame, Grants, InstanceId, LimitKind, Limits, LogLevel, LogRecord, MAX_CALLS, MAX_MESSAGE_BYTES,
-    MAX_TARGET_BYTES, Memory, OutputStream, Platform, StreamEnd, Target, Usage, abi::Panic,
+    MAX_TARGET_BYTES, Memory, OUTPUT_WINDOW_BYTES, OutputStream, Platform, StreamEnd, Target, Usage, abi::Panic,
+    output_cost,
 };
 
 use crate::{
@@ -568,4 +569,40 @@ fn bytes_may_be_cut_anywhere() {
     for part_bytes in [1, 2, 3, 4, 5, 7, 64, 1021, CHUNK_BYTES, CHUNK_BYTES + 1] {
         assert!(everything(Pair::carrying_parts_of(part_bytes)) == whole, "parts of {part_bytes} bytes");
     }
+}
+
+#[test]
+fn guests_output_stops_until_some_of_it_was_taken() {
+    let mut pair = Pair::new();
+    let id = pair.running(request("f", "1"));
+    let mut sent = 0;
+    while pair.agent.has_output_room() {
+        pair.agent.output(id, OutputStream::Stdout, &long(1000));
+        sent += output_cost(1000);
+    }
+    assert!((OUTPUT_WINDOW_BYTES..OUTPUT_WINDOW_BYTES + 2000).contains(&sent));
+    pair.settle();
+    assert_eq!(pair.controller_events().len() as u64, sent / output_cost(1000));
+    pair.controller.output_taken(OUTPUT_WINDOW_BYTES / 4 - 1);
+    pair.settle();
+    assert!(!pair.agent.has_output_room(), "too little to tell");
+    pair.controller.output_taken(1);
+    pair.settle();
+    assert!(pair.agent.has_output_room());
+}
+
+#[test]
+fn output_of_cancelled_calls_counts_as_taken() {
+    let mut pair = Pair::new();
+    let limits = Limits { stdio_bytes: u64::MAX, ..Limits::default() };
+    let id = pair.running(CallRequest { limits, ..request("f", "1") });
+    pair.controller.cancel(id);
+    for _ in 0..3 {
+        while pair.agent.has_output_room() {
+            pair.agent.log(id, LogRecord::new(LogLevel::Info, "", &"x".repeat(9999)));
+        }
+        pair.settle();
+        assert_eq!(pair.controller_events(), []);
+    }
+    assert!(pair.agent.has_output_room());
 }

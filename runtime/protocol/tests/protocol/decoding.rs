@@ -89,7 +89,7 @@ fn stretches() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn commands() -> impl Strategy<Value = Command> {
-    (vec(".{0,9}", 0..4), vec((".{0,9}", ".{0,9}"), 0..3)).prop_map(|(argv, env)| Command { argv, env })
+    (vec(".{0,9}", 0..4), vec((".{0,9}", ".{0,9}"), 0..3)).prop_map(|(argv, env)| Command::new(argv, env))
 }
 
 fn ends() -> impl Strategy<Value = StreamEnd> {

@@ -2,13 +2,13 @@
 
 use wxec_protocol::{
     AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_CALL_STREAMS,
-    MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd,
-    Target,
+    MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, ProcessStreams, ProtocolError,
+    STREAM_WINDOW_BYTES, StreamEnd, Target,
 };
 
 use crate::{
     pair::{ARTIFACT, command, long},
-    wire::{Answered, Streams, ToAgent, ToController, frame, messages, raw_frame},
+    wire::{Answered, Streams, ToAgent, ToController, frame, messages, narrow, raw_frame},
 };
 
 /// A greeted agent. What it says is heard by [`answers`] alone.
@@ -302,7 +302,7 @@ fn cancels_what_it_never_called() {
 
 #[test]
 fn speaks_of_a_stream_that_was_never_opened() {
-    for id in [2, u64::MAX] {
+    for id in [2, u64::MAX >> 1] {
         for message in words(id) {
             let heard = hear(&mut streaming().0, &message);
             assert_eq!(complaint(heard), format!("a message about stream {id}, which was never opened"));
@@ -355,7 +355,7 @@ fn counts_streams_down() {
 
 #[test]
 fn counts_streams_to_the_last_number() {
-    let last = u64::MAX;
+    let last = u64::MAX >> 1;
     for message in [start(last, last, None), start(0, last, None), start(0, 1, Some(last))] {
         let heard = hear(&mut greeted(), &message);
         assert_eq!(complaint(heard), format!("a message about stream {last}, which was never opened"));
@@ -383,12 +383,12 @@ fn gives_a_call_a_stream_twice() {
 fn opens_more_streams_than_it_may() {
     let mut agent = greeted();
     let processes = MAX_STREAMS as u64 / 2;
-    for stdio in (0..processes).map(|process| 2 * process) {
+    for stdio in (0..processes).map(|process| narrow(2 * process)) {
         hear(&mut agent, &start(stdio, stdio + 1, None)).unwrap();
         assert!(matches!(agent.poll_event(), Some(AgentEvent::Start { .. })));
     }
     let mut refused = Vec::new();
-    for stdio in (processes..2 * processes).map(|process| 2 * process) {
+    for stdio in (processes..2 * processes).map(|process| narrow(2 * process)) {
         assert_eq!(hear(&mut agent, &start(stdio, stdio + 1, None)), Ok(()));
         assert_eq!(hear(&mut agent, &data(stdio, 1)), Ok(()), "it has yet to hear of it");
         assert_eq!(agent.poll_event(), None);
@@ -582,4 +582,26 @@ fn answers_twice() {
     assert!(matches!(agent.poll_event(), Some(AgentEvent::Answer { .. })));
     assert_eq!(hear(&mut agent, &answer(0)), Ok(()));
     assert_eq!(agent.poll_event(), None, "the first one stands");
+}
+
+#[test]
+fn opens_more_wide_streams_than_it_may() {
+    let mut agent = greeted();
+    for stdio in 0..MAX_WIDE_STREAMS as u64 {
+        hear(&mut agent, &start(2 * stdio, narrow(2 * stdio + 1), None)).unwrap();
+    }
+    let heard = hear(&mut agent, &start(1000, narrow(1001), None));
+    assert_eq!(complaint(heard), "more than 64 wide streams");
+}
+
+#[test]
+fn takes_output_that_was_never_sent() {
+    let heard = hear(&mut greeted(), &ToAgent::OutputCredit { bytes: 1 });
+    assert!(matches!(heard, Err(ProtocolError::TooLong { what: "credit for output", .. })), "{heard:?}");
+}
+
+#[test]
+fn sends_signals_to_what_was_never_started() {
+    let heard = hear(&mut greeted(), &ToAgent::Signal { id: 0, signal: 9 });
+    assert!(matches!(heard, Err(ProtocolError::UnknownStream(_))), "{heard:?}");
 }

@@ -6,17 +6,20 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use wxec_protocol::{
-    AgentEvent, CHUNK_BYTES, CallRequest, Command, ControllerEvent, Digest, MAX_STREAMS, ProtocolError,
-    STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
+    AgentEvent, CHUNK_BYTES, CallRequest, Command, ControllerEvent, Digest, MAX_STREAMS, MAX_WIDE_STREAMS,
+    NARROW_WINDOW_BYTES, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, WindowSize,
 };
 
 use crate::{
     pair::{ARTIFACT, Pair, command, long, request},
-    wire::{Streams, ToAgent, ToController, frame, number},
+    wire::{Streams, ToAgent, ToController, frame, narrow, number},
 };
 
 #[expect(clippy::cast_possible_truncation, reason = "1 MiB")]
 const WINDOW: usize = STREAM_WINDOW_BYTES as usize;
+
+#[expect(clippy::cast_possible_truncation, reason = "32 KiB")]
+const NARROW: usize = NARROW_WINDOW_BYTES as usize;
 
 /// Credit is announced in no smaller pieces.
 const QUARTER: u64 = STREAM_WINDOW_BYTES / 4;
@@ -157,7 +160,7 @@ impl Flow {
             (!piece.is_empty()).then_some(piece)
         });
         let left = pieces.collect();
-        Self { from, id, credit: STREAM_WINDOW_BYTES, left, said_all: false, arrived: Vec::new(), finished: false }
+        Self { from, id, credit: id.window_bytes(), left, said_all: false, arrived: Vec::new(), finished: false }
     }
 
     fn write(&mut self, pair: &mut Pair) {
@@ -213,11 +216,15 @@ fn a_process_is_asked_for_by_its_command_and_its_streams() {
     let command = Command {
         argv: ["ssh", "", "two words", "ünïcode"].map(String::from).into(),
         env: vec![("LANG".into(), "C".into()), ("EMPTY".into(), String::new())],
+        clear_env: true,
+        directory: Some("~/src".into()),
+        deadline_ms: Some(1),
+        pty: Some(WindowSize { rows: 24, columns: 80 }),
     };
     let first = pair.controller.start(command.clone(), false);
     let second = pair.controller.start(command.clone(), true);
-    assert_eq!(Streams::from(first), Streams { stdio: 0, stderr: 1, terminal: None });
-    assert_eq!(Streams::from(second), Streams { stdio: 2, stderr: 3, terminal: Some(4) });
+    assert_eq!(Streams::from(first), Streams { stdio: 0, stderr: narrow(1), terminal: None });
+    assert_eq!(Streams::from(second), Streams { stdio: 2, stderr: narrow(3), terminal: Some(narrow(4)) });
     let started = [first, second].map(|streams| AgentEvent::Start { streams, command: command.clone() });
     assert_eq!(pair.agent_events(), started);
     assert_eq!(pair.controller_events(), [], "nothing answers before it has something to say");
@@ -304,13 +311,13 @@ fn a_window_may_be_sent_before_any_is_taken() {
 fn each_stream_has_a_window_of_its_own() {
     let mut pair = Pair::new();
     let streams = pair.started();
-    let bytes = long(WINDOW);
+    let (bytes, few) = (long(WINDOW), long(NARROW));
     pair.agent.send(streams.stdio, bytes.clone());
-    pair.agent.send(streams.stderr, bytes.clone());
+    pair.agent.send(streams.stderr, few.clone());
     pair.controller.send(streams.stdio, bytes.clone());
     pair.settle();
     let told = pair.told(Controller);
-    assert!(data(&told, streams.stdio) == bytes && data(&told, streams.stderr) == bytes);
+    assert!(data(&told, streams.stdio) == bytes && data(&told, streams.stderr) == few);
     assert!(data(&pair.told(Agent), streams.stdio) == bytes);
 }
 
@@ -472,7 +479,7 @@ fn both_ends_may_close_at_once() {
 fn the_end_of_a_stream_arrives_behind_all_its_data() {
     let mut pair = Pair::new();
     let streams = pair.started();
-    let [stdout, stderr] = [long(WINDOW), long(WINDOW - 1)];
+    let [stdout, stderr] = [long(WINDOW), long(NARROW)];
     pair.agent.send(streams.stdio, stdout.clone());
     pair.agent.send(streams.stderr, stderr.clone());
     pair.agent.finish_stream(streams.stdio);
@@ -761,4 +768,75 @@ proptest! {
         carry(&mut pair, &mut flows);
         prop_assert!(flows[0].arrived == sent[0] && flows[1].arrived == sent[1]);
     }
+}
+
+#[test]
+fn of_many_streams_some_are_narrow() {
+    let mut pair = Pair::new();
+    let processes: Vec<_> = (0..=MAX_WIDE_STREAMS).map(|_| pair.started()).collect();
+    let narrow: Vec<_> =
+        processes.iter().filter(|streams| streams.stdio.window_bytes() < STREAM_WINDOW_BYTES).collect();
+    assert_eq!(narrow, [&processes[MAX_WIDE_STREAMS]]);
+    pair.close(Controller, processes[0].stdio);
+    pair.settled(Agent);
+    assert_eq!(pair.started().stdio.window_bytes(), STREAM_WINDOW_BYTES, "one is closed, so there is room");
+    assert_eq!(pair.started().stdio.window_bytes(), NARROW_WINDOW_BYTES);
+}
+
+#[test]
+fn a_narrow_stream_whose_reader_takes_much_gets_wider() {
+    for end in ENDS {
+        let mut pair = Pair::new();
+        let id = pair.started().stderr;
+        let (mut credit, mut width) = (NARROW_WINDOW_BYTES, NARROW_WINDOW_BYTES);
+        while width < STREAM_WINDOW_BYTES {
+            pair.send(end, id, long(usize::try_from(credit).unwrap()));
+            pair.settled(end.other());
+            pair.taken(end.other(), id, credit);
+            let [(_, Told::Credit(told))] = pair.settled(end)[..] else { panic!("no credit") };
+            assert_eq!(told, 2 * credit, "what was taken, and as much beyond it");
+            (credit, width) = (told, told);
+        }
+        pair.send(end, id, long(WINDOW));
+        pair.settled(end.other());
+        pair.taken(end.other(), id, STREAM_WINDOW_BYTES);
+        assert_eq!(pair.settled(end), [(id, Told::Credit(STREAM_WINDOW_BYTES))], "no wider than the others");
+    }
+}
+
+#[test]
+fn narrow_streams_grow_no_more_than_all_of_them_may() {
+    let mut pair = Pair::new();
+    let mut grown = 0;
+    for id in (0..200).map(|_| pair.started().stderr).collect::<Vec<_>>() {
+        let mut credit = NARROW_WINDOW_BYTES;
+        for _ in 0..6 {
+            pair.agent.send(id, long(usize::try_from(credit).unwrap()));
+            pair.settled(Controller);
+            pair.controller.taken(id, credit);
+            let [(_, Told::Credit(told))] = pair.settled(Agent)[..] else { panic!("no credit") };
+            grown += told - credit;
+            credit = told;
+        }
+    }
+    assert_eq!(grown, 64 << 20);
+}
+
+#[test]
+fn signals_and_sizes_reach_a_process_that_has_not_ended() {
+    let mut pair = Pair::new();
+    let [first, second] = [(); 2].map(|()| pair.started().stdio);
+    pair.agent.end_stream(first, StreamEnd::Exited(0));
+    for id in [first, second] {
+        pair.controller.signal(id, 15);
+        pair.controller.resize(id, WindowSize { rows: 1, columns: 2 });
+    }
+    pair.settle();
+    let size = WindowSize { rows: 1, columns: 2 };
+    let told = [AgentEvent::Signal { id: second, signal: 15 }, AgentEvent::Resize { id: second, size }];
+    assert_eq!(pair.agent_events(), told, "the other one had ended when they arrived");
+    pair.controller_events();
+    pair.controller.signal(first, 15);
+    pair.settle();
+    assert_eq!(pair.agent_events(), []);
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
     AskError, Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProcessStreams,
-    StreamEnd, Target, Usage,
+    StreamEnd, Target, Usage, WindowSize,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub(crate) enum ToAgent {
     DropInstance {
         instance: u64,
     },
+    OutputCredit {
+        bytes: u64,
+    },
     Answer {
         ask: u64,
         outcome: Answered,
@@ -52,6 +55,14 @@ pub(crate) enum ToAgent {
     Start {
         streams: Streams,
         command: Command,
+    },
+    Signal {
+        id: u64,
+        signal: i32,
+    },
+    Resize {
+        id: u64,
+        size: WindowSize,
     },
     Data {
         id: u64,
@@ -201,6 +212,11 @@ pub(crate) fn messages<M: DeserializeOwned>(mut wire: &[u8]) -> Vec<M> {
 }
 
 /// A call's number, or a stream's.
-pub(crate) fn number(id: impl ToString) -> u64 {
-    id.to_string().parse().unwrap()
+pub(crate) fn number(id: impl Serialize) -> u64 {
+    postcard::from_bytes(&postcard::to_allocvec(&id).unwrap()).unwrap()
+}
+
+/// How the number of a narrow stream is told.
+pub(crate) fn narrow(number: u64) -> u64 {
+    number | 1 << 63
 }

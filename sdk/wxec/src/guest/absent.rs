@@ -10,7 +10,9 @@ macro_rules! absent {
 }
 
 absent! {
-    Address AgentImage Attach Bound BuildError Check CheckStatus ConnectOptions Description Engine Fleet FleetCall
+    Address AgentImage Attach Bound BuildError Check CheckStatus Child ChildRemote ChildStdin ChildStdout Command
+    CommandFailed CommandOutput ConnectOptions Description Engine ExitStatus Fleet FleetCall
     FleetError GuestOutput Hop Instance Module ModuleError Operation Outcome Outcomes OutputHandler Password Phase Program
-    ProgramOutput Progress ProgressEvent Quiet Report SshAddress Stats StderrProgress Step Value Work
+    ProgramOutput Progress ProgressEvent Quiet Report SshAddress Stats StderrProgress Step Value WindowSize
+    Work
 }

@@ -1,0 +1,265 @@
+//! `wxec exec`: runs a program that is installed on the host, attached to this terminal, or on several hosts at once.
+
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
+
+use clap::ValueEnum;
+use wxec::{Attach, CallError, CallErrorKind, Command, CommandOutput, ExitStatus, Host, Value};
+
+use crate::{
+    access::Access,
+    args::Verbosity,
+    command_error::CommandError,
+    everywhere::on_each,
+    exit_code,
+    interrupt::{self, Interrupted},
+    output::{print_line, print_tagged, program_output, say, say_tagged},
+    quantity, target, terminal,
+    value::to_json,
+};
+
+/// What a shell makes of a program that it cannot start.
+const NOT_STARTED: u8 = 127;
+
+const SIGPIPE: i32 = 13;
+
+/// Run a program that is installed on the host; no shell, no sandbox
+///
+/// Its stdin, stdout and stderr are this command's, and its exit code is the program's: 128 and the signal's number if one ended
+/// it, 127 if it could not be started. Ctrl-C ends it there, with all it started in its process group.
+///
+/// On several hosts the program has nothing to read, each line it prints begins with `[host]`, and the exit code is 1 if it
+/// failed anywhere.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
+    target: String,
+    /// The program and its arguments
+    #[arg(value_name = "CMD", trailing_var_arg = true, required_unless_present = "sh")]
+    command: Vec<String>,
+    /// Run this text by the host's sh; what follows are its $1, $2, …
+    #[arg(long, value_name = "TEXT")]
+    sh: Option<String>,
+    /// Set a variable; without a value, to what it is here
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    environment: Vec<String>,
+    /// Run it in this directory; `~` is the account's home
+    #[arg(short = 'C', long = "cwd", value_name = "DIR")]
+    directory: Option<String>,
+    /// End it, with its process group, when it has run for this long
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    timeout: Option<Duration>,
+    /// Give it a terminal, as programs want that draw on one; on one host
+    #[arg(short = 't', long)]
+    pty: bool,
+    /// How its output is shown
+    #[arg(long, value_name = "FORM", default_value = "stream")]
+    output: Form,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// As it comes, line by line
+    Stream,
+    /// Host by host, when it has ended there
+    Grouped,
+    /// One JSON object for each host, when it has ended there: {"host": …, "code": …, "stdout": …, "stderr": …}
+    Json,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wxec exec web1 -- uname -a
+  wxec exec web1,web2 --timeout 5m -- apt-get -qy upgrade
+  wxec exec bastion/ssh:db/sudo:postgres -- pg_dump shop >shop.sql
+  wxec exec web1 --sh 'df -h | grep \"$1\"' -- /srv
+  wxec exec -t docker:web -- bash";
+
+pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
+    let environment = args.environment();
+    let command = |host: &Host| args.command(host, &environment);
+    if args.output != Form::Stream {
+        return collect(&hosts, command, args.output, verbosity);
+    }
+    match &*hosts {
+        [host] => {
+            let ended = if args.pty {
+                at_terminal(command(host))
+            } else {
+                interrupt::block_on(command(host).run(Attach::Here))
+            };
+            host.close().wait();
+            Ok(report_one(host, ended?, verbosity))
+        }
+        _ if args.pty => Err(CommandError::usage("--pty is for one host")),
+        _ => on_all(&hosts, command, verbosity),
+    }
+}
+
+impl Args {
+    fn command(&self, host: &Host, environment: &[(String, String)]) -> Command {
+        let mut command = match (&self.sh, &*self.command) {
+            (Some(text), arguments) => host.shell(text).arg("sh").args(arguments),
+            (None, [program, arguments @ ..]) => host.command(program).args(arguments),
+            (None, []) => unreachable!("clap asks for one"),
+        };
+        for (name, value) in environment {
+            command = command.env(name, value);
+        }
+        if let Some(directory) = &self.directory {
+            command = command.current_dir(directory);
+        }
+        if let Some(timeout) = self.timeout {
+            command = command.timeout(timeout);
+        }
+        if self.pty {
+            command = on_terminal(command);
+        }
+        command
+    }
+
+    /// The variables to set. One that is taken from here and does not exist stays as it is there.
+    fn environment(&self) -> Vec<(String, String)> {
+        let variable = |text: &String| match text.split_once('=') {
+            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+            None => Some((text.clone(), std::env::var(text).ok()?)),
+        };
+        self.environment.iter().filter_map(variable).collect()
+    }
+}
+
+/// Gives it a terminal like this one.
+pub(crate) fn on_terminal(command: Command) -> Command {
+    let command = match std::env::var("TERM") {
+        Ok(kind) => command.env("TERM", kind),
+        Err(_) => command,
+    };
+    command.pty(terminal::size())
+}
+
+/// Runs a program that has a terminal, which this one stands for if it is one.
+pub(crate) fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallError>, Interrupted> {
+    let child = match interrupt::block_on(command.spawn())? {
+        Ok(child) => child,
+        Err(error) => return Ok(Err(error)),
+    };
+    if io::stdin().is_terminal()
+        && let Err(error) = terminal::follow_size(child.remote())
+    {
+        say(&format!("warning: the program will not learn of another size of this terminal: {error}"));
+    }
+    let _raw = terminal::Raw::enter();
+    interrupt::block_on(child.run(Attach::Here))
+}
+
+/// Runs it everywhere, its lines as they come.
+fn on_all(hosts: &[Host], command: impl Fn(&Host) -> Command + Sync, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let mut codes = Vec::new();
+    let run = |host| interrupt::block_on(command(host).run(Attach::Listener));
+    on_each(hosts, run, |host, ended| {
+        codes.push(match ended {
+            Err(Interrupted) => exit_code::INTERRUPTED,
+            Ok(Ok(status)) => report_status(host, status),
+            Ok(Err(error)) => report_error(host, &error, verbosity),
+        });
+    });
+    finish(&codes)
+}
+
+/// Runs it everywhere, and shows what it printed when it has ended.
+fn collect(
+    hosts: &[Host],
+    command: impl Fn(&Host) -> Command + Sync,
+    form: Form,
+    verbosity: Verbosity,
+) -> Result<u8, CommandError> {
+    let (mut codes, mut failed) = (Vec::new(), Ok(()));
+    let run = |host| interrupt::block_on(command(host).output(""));
+    on_each(hosts, run, |host, ended| {
+        codes.push(match ended {
+            Err(Interrupted) => exit_code::INTERRUPTED,
+            Ok(Ok(output)) => {
+                let shown = show(host, &output, form);
+                if failed.is_ok() {
+                    failed = shown;
+                }
+                match form {
+                    Form::Json if output.status.success() => exit_code::OK,
+                    Form::Json => exit_code::TASK_FAILED,
+                    _ => report_status(host, output.status),
+                }
+            }
+            Ok(Err(error)) => report_error(host, &error, verbosity),
+        });
+    });
+    failed.map_err(CommandError::cannot_print)?;
+    finish(&codes)
+}
+
+fn finish(codes: &[u8]) -> Result<u8, CommandError> {
+    match exit_code::of_all(codes) {
+        exit_code::INTERRUPTED => Err(Interrupted.into()),
+        code => Ok(code),
+    }
+}
+
+fn show(host: &Host, output: &CommandOutput, form: Form) -> io::Result<()> {
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    if form == Form::Json {
+        let (code, signal) = match output.status {
+            ExitStatus::Code(code) => (Value::from(code), Value::Null),
+            ExitStatus::Signal(signal) => (Value::Null, Value::from(signal)),
+            _ => (Value::Null, Value::Null),
+        };
+        let texts = [
+            ("host", host.name().into()),
+            ("code", code),
+            ("signal", signal),
+            ("stdout", stdout.into()),
+            ("stderr", stderr.into()),
+        ];
+        return print_line(&to_json(&Value::Map(texts.map(|(key, value)| (key.into(), value)).into())));
+    }
+    stderr.lines().for_each(|line| say_tagged(host.name(), line));
+    stdout.lines().try_for_each(|line| print_tagged(host.name(), line))
+}
+
+/// On one host the exit code is the program's.
+fn report_one(host: &Host, ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
+    match ended {
+        Ok(status) => {
+            // Whoever reads our output has heard enough, as in `wxec exec … | head -1`.
+            let nobody_reads = ExitStatus::Signal(SIGPIPE);
+            if matches!(status, ExitStatus::Signal(_)) && status != nobody_reads {
+                say(&format!("error: {host}: {status}"));
+            }
+            status.shell_code()
+        }
+        Err(error) => {
+            let said = CommandError::of_call(&error, verbosity);
+            said.print(&format!("error: {host}: "));
+            if matches!(error.kind, CallErrorKind::NotStarted { .. }) { NOT_STARTED } else { said.code }
+        }
+    }
+}
+
+/// On several hosts its own code may mean anything, so it is said.
+fn report_status(host: &Host, status: ExitStatus) -> u8 {
+    if status.success() {
+        return exit_code::OK;
+    }
+    say_tagged(host.name(), &format!("error: {status}"));
+    exit_code::TASK_FAILED
+}
+
+fn report_error(host: &Host, error: &CallError, verbosity: Verbosity) -> u8 {
+    let error = CommandError::of_call(error, verbosity);
+    error.print(&format!("[{host}] error: "));
+    error.code
+}

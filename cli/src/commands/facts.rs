@@ -1,0 +1,147 @@
+//! `wxec facts`: what hosts say of themselves.
+
+use std::time::Duration;
+
+use wxec::{Grants, Limits, Module, Value, host::Facts};
+
+use crate::{
+    access::Access,
+    args::Verbosity,
+    command_error::CommandError,
+    everywhere::{Job, print_everywhere},
+    output::{Format, Style, guest_output},
+    quantity::show_size,
+    target,
+};
+
+/// A host reads some files for it; one that does not get that far hangs.
+const ANSWER_WITHIN_MS: u64 = 60_000;
+
+/// Show what hosts say of themselves: names, system, processors, memory, addresses
+///
+/// They find it out without asking the network or running a program. What a host does not know is left away.
+///
+/// On several hosts each line begins with `[host]`. Programs read `--format json`: memory is in bytes, uptime in seconds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
+    target: String,
+    /// How to print them
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    #[command(flatten)]
+    access: Access,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wxec facts web1
+  wxec facts web1,web2,docker:worker --format ndjson
+  wxec facts local: --format json | jq -r .kernel";
+
+pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let hosts = target::hosts(&args.target, &args.access, |several| guest_output(several, verbosity))?;
+    let job = Job {
+        module: Module::shipped("facts")?,
+        function: "facts".into(),
+        input: Value::Array(Vec::new()),
+        limits: Limits { deadline_ms: Some(ANSWER_WITHIN_MS), ..Limits::default() },
+        grants: Grants::none(),
+        seed: None,
+        streaming: None,
+    };
+    let style = args.format.map_or(Style::Text(text), Style::Format);
+    print_everywhere(&hosts, &job, style, false, verbosity)
+}
+
+/// For people; a host's answer that is something else is shown as it came.
+fn text(value: &Value) -> String {
+    value.deserialized::<Facts>().map_or_else(|_| crate::value::to_json(value), |facts| table(&facts))
+}
+
+fn table(facts: &Facts) -> String {
+    let Facts { hostname, kernel, os, arch, cpus, uid, .. } = facts;
+    let distro = facts.distro.as_ref().map(|distro| match (&*distro.name, &*distro.version) {
+        ("", version) => format!("{} {version}", distro.id),
+        (name, version) => format!("{name} {version}"),
+    });
+    let addresses: Vec<_> = facts.addresses.iter().map(ToString::to_string).collect();
+    let rows = [
+        ("hostname", Some(hostname.clone())),
+        ("fqdn", facts.fqdn.clone()),
+        ("distro", distro),
+        ("kernel", Some(format!("{os} {kernel}"))),
+        ("arch", Some(arch.clone())),
+        ("cpus", Some(cpus.to_string())),
+        ("memory", Some(show_size(facts.memory_bytes))),
+        ("addresses", Some(addresses.join(", "))),
+        ("user", Some(facts.user.as_ref().map_or_else(|| uid.to_string(), |user| format!("{user} ({uid})")))),
+        ("uptime", Some(show_uptime(Duration::from_secs(facts.uptime_s)))),
+    ];
+    let known = rows.iter().filter_map(|(key, value)| Some((key, value.as_deref()?.trim())));
+    // A value is one line, whatever the host says.
+    let lines = known.filter(|(_, value)| !value.is_empty()).map(|(key, value)| {
+        let key = format!("{key}:");
+        format!("{key:<11}{}", value.replace(char::is_control, " "))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Days count more than minutes, and hours more than seconds.
+fn show_uptime(uptime: Duration) -> String {
+    let minutes = uptime.as_secs() / 60;
+    match (minutes / (24 * 60), minutes / 60 % 24, minutes % 60) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (1, hours, _) => format!("1 day {hours} h"),
+        (days, hours, _) => format!("{days} days {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn web1() -> Value {
+        let json = r#"{
+            "hostname": "web1", "fqdn": null, "kernel": "6.12.43", "os": "Linux", "arch": "x86_64",
+            "distro": {"id": "debian", "name": "Debian GNU/Linux", "version": "13"}, "cpus": 4,
+            "memory_bytes": 8321499136, "addresses": ["10.0.0.5", "2001:db8::1"],
+            "user": "deploy", "uid": 1000, "uptime_s": 356400
+        }"#;
+        crate::value::parse(json).unwrap()
+    }
+
+    #[test]
+    fn facts_are_a_list_for_people() {
+        let expected = "\
+hostname:  web1
+distro:    Debian GNU/Linux 13
+kernel:    Linux 6.12.43
+arch:      x86_64
+cpus:      4
+memory:    7.8 GiB
+addresses: 10.0.0.5, 2001:db8::1
+user:      deploy (1000)
+uptime:    4 days 3 h";
+        assert_eq!(text(&web1()), expected);
+        assert_eq!(text(&Value::Null), "null");
+    }
+
+    #[test]
+    fn what_a_host_says_stays_in_its_line() {
+        let Value::Map(mut entries) = web1() else { panic!() };
+        entries.retain(|(key, _)| key.as_text() != Some("arch"));
+        entries.push(("arch".into(), "x86\ncpus:      9".into()));
+        let text = text(&Value::Map(entries));
+        assert!(text.contains("\narch:      x86 cpus:      9\n"), "{text}");
+    }
+
+    #[test]
+    fn uptimes_are_rounded() {
+        for (seconds, shown) in [(59, "0 min"), (3_700, "1 h 1 min"), (90_000, "1 day 1 h"), (864_000, "10 days 0 h")] {
+            assert_eq!(show_uptime(Duration::from_secs(seconds)), shown);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `wxec rsh`, as far as its help and its completions go; what it does is in [`crate::rsh`].
+
+use std::ffi::OsString;
+
+/// Do as ssh does, for rsync, scp, sftp, git and others, over any address
+///
+/// COMMAND, its words joined with spaces, is given to the login shell of the account there, in its home; without one, the shell
+/// runs by itself. The exit code is the command's own, or 255 if wxec failed.
+///
+/// HOST is an address. Tools allow no `/` there, and cut at the first `:`: rsync, scp -O and git take an address as it is, and
+/// wxec puts it together again from what they give; all take it in brackets, with `,` for `/`. Where `:` and a path follow an
+/// address as it is, the path begins behind the first `:` before a `/`, a `.` or a `~`, else behind the last `:`.
+///
+/// Of ssh's options, -l and -p are for the last `ssh:` of the address; -F, -i, -J, -o and those that say how to connect are for
+/// the ssh that runs here, so for its first hop. -t, -T, -n, -s, -G, -o SendEnv and -o SetEnv do what they do for ssh. Agents
+/// and X11 are not forwarded. What asks for other forwarding or for the background is refused.
+///
+/// Options of wxec's own, such as --become-pass-file, may stand among them, or in WXEC_RSH_OPTIONS. A link to `wxec` with the name
+/// wxec-rsh is `wxec rsh`, for tools that take a program and no arguments. As tools take addresses from submodules and the like,
+/// `exec:`, `docker-run:` and `podman-run:` need --trust-address.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, disable_help_flag = true, override_usage = "wxec rsh [OPTION…] HOST [COMMAND…]")]
+pub(crate) struct Args {
+    /// ssh's options, an address, and what to run there
+    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<OsString>,
+}
+
+const EXAMPLES: &str = r#"Examples:
+  rsync -a -e "wxec rsh" src/ ssh:bastion/sudo:app:dst/
+  rsync -a -e "wxec rsh" '[docker:web]:/srv/' copy/
+  ln -s "$(command -v wxec)" ~/.local/bin/wxec-rsh
+  scp -S wxec-rsh notes.txt '[ssh:bastion,sudo:app]:'
+  scp -O -S wxec-rsh notes.txt ssh:bastion/sudo:app:
+  sftp -S wxec-rsh '[ssh:bastion,sudo:app]'
+  GIT_SSH_COMMAND="wxec rsh" git clone ssh:bastion/sudo:app:repo.git
+  wxec rsh -t ssh:bastion/sudo:app"#;

@@ -1,0 +1,236 @@
+//! `wxec rsh`: a look-alike of ssh for tools that run one, over any address.
+//!
+//! Its command line is read here rather than by clap, because it is ssh's: see [`typed`], [`meaning`] and [`place`].
+
+mod meaning;
+mod place;
+mod remote;
+mod shell_words;
+mod typed;
+
+use std::{env, ffi::OsString, fs::File, path::Path, process::Command};
+
+use clap::{CommandFactory, Parser};
+use wxec::{Address, ConnectOptions, Hop, Host};
+
+use crate::{
+    access::Access,
+    args::{Args, Verbosity},
+    command_error::CommandError,
+    interrupt,
+    output::{guest_output, print_line, say},
+    progress, target,
+};
+use meaning::{Meaning, Question, is_sent};
+use place::Place;
+use remote::Remote;
+use typed::Typed;
+
+/// The name by which `wxec` is `wxec rsh`, for tools that run a program without arguments.
+const NAME: &str = "wxec-rsh";
+
+/// Options to be taken before those on the command line, for the same tools.
+const OPTIONS_VARIABLE: &str = "WXEC_RSH_OPTIONS";
+
+/// What ssh exits with when it is at fault itself, or the connection is. Tools rely on it.
+const FAILED: u8 = 255;
+
+/// Options of wxec's own among those of ssh.
+#[derive(Debug, Parser)]
+#[command(name = "wxec rsh", no_binary_name = true, disable_help_flag = true)]
+struct Own {
+    #[command(flatten)]
+    access: Access,
+    /// Take addresses that begin something of their own: `exec:`, `docker-run:`, `podman-run:`
+    #[arg(long)]
+    trust_address: bool,
+    #[arg(long)]
+    help: bool,
+}
+
+/// The words behind `wxec rsh`, if that is what was typed.
+pub(crate) fn words() -> Option<Vec<OsString>> {
+    let mut words = env::args_os();
+    let name = words.next()?;
+    let is_named = Path::new(&name).file_name().is_some_and(|name| name == NAME);
+    (is_named || words.next()? == "rsh").then(|| words.collect())
+}
+
+/// Does as ssh would, and returns what to exit with.
+pub(crate) fn main(words: Vec<OsString>) -> u8 {
+    let result = run(words);
+    progress::clear();
+    match result {
+        Ok(code) => code,
+        Err(_) if interrupt::happened() => crate::exit_code::INTERRUPTED,
+        Err(error) => {
+            error.print("wxec rsh: ");
+            FAILED
+        }
+    }
+}
+
+fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
+    if let Err(error) = interrupt::watch() {
+        say(&format!("warning: Ctrl-C will leave things behind: {error}"));
+    }
+    let more = env::var(OPTIONS_VARIABLE).unwrap_or_default();
+    let more = shell_words::words(more.as_bytes()).into_iter();
+    let more = more.map(|word| String::from_utf8_lossy(&word.text).into_owned().into());
+    let typed = Typed::parse(more.chain(words).collect(), takes_value).map_err(CommandError::usage)?;
+    let own = Own::try_parse_from(&typed.own).map_err(|error| CommandError::usage(first_line(&error)))?;
+    let meaning = Meaning::of(&typed).map_err(CommandError::usage)?;
+    if own.help {
+        return help();
+    }
+    let verbosity = match meaning.verbose {
+        _ if meaning.is_quiet => Verbosity::Quiet,
+        0 => Verbosity::Normal,
+        1 => Verbosity::Verbose,
+        _ => Verbosity::Debug,
+    };
+    // Whoever reads stderr expects a few lines at most, and no spinner.
+    progress::install(if meaning.is_quiet { Verbosity::Quiet } else { verbosity.max(Verbosity::Verbose) });
+    match &meaning.question {
+        Some(Question::Version) => {
+            say(&format!("wxec rsh {}, a look-alike of OpenSSH", env!("CARGO_PKG_VERSION")));
+            return Ok(0);
+        }
+        Some(Question::Capabilities(what)) => return ask_ssh(what),
+        Some(Question::Configuration) | None => {}
+    }
+
+    let host = typed.host.as_deref().ok_or_else(|| CommandError::usage("a host is missing").hint(USAGE))?;
+    let command = meaning.command.as_deref().map_or(&*typed.command, str::as_bytes);
+    let schemes: Vec<_> = Hop::schemes().collect();
+    let place = Place::of(host, command, meaning.is_subsystem, &schemes).map_err(CommandError::usage)?;
+    let address =
+        logged_in(&target::parse(&place.address)?, place.user.as_ref().or(meaning.user.as_ref()), meaning.port)?;
+    if !own.trust_address {
+        check_address(&address)?;
+    }
+    if meaning.question.is_some() {
+        return print_line(&format!("host {host}\naddress {address}")).map(|()| 0).map_err(cannot_print);
+    }
+
+    let host = Host::from(address).with_options(&options(&own.access, &meaning)?);
+    let host = host.with_output(guest_output(false, verbosity));
+    let variables = env::vars().filter(|(name, _)| is_sent(name, &meaning.send_env)).chain(meaning.set_env.clone());
+    let remote = Remote {
+        command: place.command,
+        is_subsystem: meaning.is_subsystem,
+        terminal: meaning.terminal,
+        has_no_input: meaning.has_no_input,
+        environment: variables.collect(),
+    };
+    remote.run(&host, verbosity)
+}
+
+const USAGE: &str = "write `wxec rsh [OPTION…] HOST [COMMAND…]`; `wxec rsh --help` has more";
+
+fn takes_value(name: &str) -> bool {
+    let own = Own::command();
+    let found = own.get_arguments().find(|argument| argument.get_long() == Some(name));
+    found.is_some_and(|argument| argument.get_action().takes_values())
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+fn help() -> Result<u8, CommandError> {
+    let mut wxec = Args::command();
+    wxec.build();
+    let rsh = wxec.find_subcommand_mut("rsh").expect("it is one");
+    print_line(&rsh.render_long_help().to_string()).map(|()| 0).map_err(cannot_print)
+}
+
+/// Nobody asks for the ciphers of anything but an ssh.
+fn ask_ssh(what: &str) -> Result<u8, CommandError> {
+    let status = Command::new("ssh").args(["-Q", what]).status();
+    let status = status.map_err(|error| CommandError::usage(format!("cannot run the ssh client: {error}")))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
+}
+
+fn cannot_print(error: std::io::Error) -> CommandError {
+    CommandError::usage(format!("cannot print it: {error}"))
+}
+
+/// `address` with `user` and `port` at its last ssh hop, which is the machine that tools mean by their host.
+fn logged_in(address: &Address, user: Option<&String>, port: Option<u16>) -> Result<Address, CommandError> {
+    if user.is_none() && port.is_none() {
+        return Ok(address.clone());
+    }
+    let mut hops = address.hops().to_vec();
+    let last = hops.iter_mut().rev().find_map(|hop| match hop {
+        Hop::Ssh(ssh) => Some(ssh),
+        _ => None,
+    });
+    let ssh = last.ok_or_else(|| {
+        CommandError::usage(format!("a user and a port are for an `ssh:` hop, and {address} has none"))
+            .hint("`sudo:USER` becomes another user")
+    })?;
+    ssh.user = user.cloned().or_else(|| ssh.user.take());
+    ssh.port = port.or(ssh.port);
+    let hops: Vec<_> = hops.iter().map(Hop::to_string).collect();
+    Ok(hops.join("/").parse()?)
+}
+
+/// Tools take addresses from places that strangers write to, such as the submodules of a repository: these must not name
+/// programs to run here.
+fn check_address(address: &Address) -> Result<(), CommandError> {
+    let begins_something = |hop: &&Hop| matches!(hop, Hop::Exec(_) | Hop::ContainerRun(..));
+    match address.hops().iter().find(begins_something) {
+        None => Ok(()),
+        Some(hop) => Err(CommandError::usage(format!("`{hop}` would run what the address says"))
+            .hint("if nobody but you wrote it, add --trust-address")),
+    }
+}
+
+fn options(access: &Access, meaning: &Meaning) -> Result<ConnectOptions, CommandError> {
+    // stdin is the tool's; ssh asks on the terminal itself.
+    let has_terminal = !meaning.is_batch && File::open("/dev/tty").is_ok();
+    let mut options = access.options(1)?.ask_on_terminal(has_terminal);
+    if let Some(timeout) = meaning.connect_timeout {
+        options = options.timeout(timeout);
+    }
+    if let Some(config) = &meaning.ssh_config {
+        options = options.ssh_config(config);
+    }
+    Ok(meaning.ssh_options.iter().fold(options, |options, option| options.ssh_option(option)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_and_ports_are_those_of_the_last_ssh_hop() {
+        let joe = "joe".to_owned();
+        let logged_in = |address: &str, user, port| {
+            logged_in(&address.parse().unwrap(), user, port).map(|address| address.to_string())
+        };
+        assert_eq!(logged_in("a/ssh:b:22/sudo:app", Some(&joe), None).unwrap(), "ssh:a/ssh:joe@b:22/sudo:app");
+        assert_eq!(logged_in("jim@a", Some(&joe), Some(23)).unwrap(), "ssh:joe@a:23");
+        assert_eq!(logged_in("docker:web", None, None).unwrap(), "docker:web");
+        let error = logged_in("docker:web", Some(&joe), None).unwrap_err();
+        assert!(error.to_string().contains("are for an `ssh:` hop, and docker:web has none"), "{error}");
+        assert!(logged_in("a", Some(&"-x".to_owned()), None).is_err());
+    }
+
+    #[test]
+    fn addresses_of_strangers_run_nothing_of_their_own() {
+        let check = |address: &str| check_address(&address.parse().unwrap()).map_err(|error| error.to_string());
+        assert_eq!(check("ssh:a/sudo:app/docker:web"), Ok(()));
+        for address in [r#"exec:["touch","pwned"]"#, "ssh:a/docker-run:evil"] {
+            assert!(check(address).unwrap_err().ends_with("add --trust-address"), "{address}");
+        }
+    }
+
+    #[test]
+    fn own_options_know_whether_they_take_a_value() {
+        assert!(takes_value("tool") && takes_value("become-pass-file"));
+        assert!(!takes_value("cache-agent") && !takes_value("no-such-option") && !takes_value("help"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Words of a shell's line: what they mean, and how they were written. The line is for the remote shell, which alone takes it
+//! at its word; this is for finding a path in it.
+
+use std::ops::Range;
+
+/// A word of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// Where it stands in the line.
+    pub(crate) at: Range<usize>,
+    /// What it means, as far as quotes and backslashes go.
+    pub(crate) text: Vec<u8>,
+    /// For each byte of `text`, where in the line it ends and between which quotes.
+    ends: Vec<(usize, Option<u8>)>,
+}
+
+impl Word {
+    /// How what follows the first `bytes` of its meaning is written.
+    pub(crate) fn written_after(&self, line: &[u8], bytes: usize) -> Vec<u8> {
+        let (from, quote) = match bytes {
+            0 => (self.at.start, None),
+            bytes => self.ends[bytes - 1],
+        };
+        quote.into_iter().chain(line[from..self.at.end].iter().copied()).collect()
+    }
+}
+
+/// The words of `line`, as a POSIX shell reads it that expands nothing.
+pub(crate) fn words(line: &[u8]) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut word: Option<Word> = None;
+    let mut quote = None;
+    let mut bytes = line.iter().copied().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        if quote.is_none() && byte.is_ascii_whitespace() {
+            words.extend(word.take());
+            continue;
+        }
+        let word = word.get_or_insert_with(|| Word { at: at..at, text: Vec::new(), ends: Vec::new() });
+        let meant = match (byte, quote) {
+            (b'\'' | b'"', None) => {
+                quote = Some(byte);
+                None
+            }
+            (byte, Some(open)) if byte == open => {
+                quote = None;
+                None
+            }
+            (b'\\', None) => bytes.next(),
+            (b'\\', Some(b'"')) => Some(bytes.next_if(|(_, next)| b"\"\\$`".contains(next)).unwrap_or((at, byte))),
+            _ => Some((at, byte)),
+        };
+        word.at.end = meant.map_or(at, |(at, _)| at) + 1;
+        if let Some((at, byte)) = meant {
+            word.text.push(byte);
+            word.ends.push((at + 1, quote));
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(line: &str) -> Vec<String> {
+        words(line.as_bytes()).into_iter().map(|word| String::from_utf8(word.text).unwrap()).collect()
+    }
+
+    #[test]
+    fn quotes_and_backslashes_are_as_in_a_shell() {
+        assert_eq!(texts("scp -t  my\\ dir/x"), ["scp", "-t", "my dir/x"]);
+        assert_eq!(texts(r"git-upload-pack 'it'\''s'\!' here'"), ["git-upload-pack", "it's! here"]);
+        assert_eq!(texts(r#"a"b \"c\" \d"e '' "#), ["ab \"c\" \\de", ""]);
+        assert_eq!(texts("'open"), ["open"]);
+        assert_eq!(texts("end\\"), ["end"]);
+        assert_eq!(texts(" \n"), [""; 0]);
+    }
+
+    #[test]
+    fn the_rest_of_a_word_is_written_as_it_was() {
+        for (line, bytes, rest) in [
+            ("ab:my\\ dir", 3, "my\\ dir"),
+            ("'ab:my dir'", 3, "'my dir'"),
+            ("\"ab:$HOME\"", 3, "\"$HOME\""),
+            (r"'ab:it'\''s'", 3, r"'it'\''s'"),
+            ("a\\b:x", 3, "x"),
+            ("'ab:'", 3, "''"),
+            ("ab", 0, "ab"),
+            ("'ab'", 0, "'ab'"),
+        ] {
+            let word = words(line.as_bytes()).remove(0);
+            assert_eq!(String::from_utf8(word.written_after(line.as_bytes(), bytes)).unwrap(), rest, "{line}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What a host says of itself. This module is shipped with wxec: `wxec facts` and `Host::facts` call it.
+
+#![forbid(unsafe_code)]
+
+use std::io;
+
+use wxec::{
+    host::{self, Facts},
+    remote,
+};
+
+/// The host's names, system, processors, memory, addresses and account.
+#[remote(facts)]
+pub fn facts() -> io::Result<Facts> {
+    host::facts()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_of_this_machine_as_well() {
+        let facts = facts().unwrap();
+        assert!(facts.cpus > 0 && facts.memory_bytes > 0 && !facts.hostname.is_empty(), "{facts:?}");
+    }
+}

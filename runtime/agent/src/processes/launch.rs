@@ -1,0 +1,156 @@
+//! From a command to a process whose files are streams.
+
+use std::{
+    fs::File,
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    path::PathBuf,
+    process::{Child, Command as OsCommand, Stdio},
+    time::Duration,
+};
+
+use tokio::{net::unix::pipe, sync::watch};
+use wxec_protocol::{Command, ProcessStreams, StreamId};
+
+use super::{supervise::Supervision, winsize};
+use crate::{
+    streams::Streams,
+    terminal::{self, Keyboard, Terminal},
+};
+
+/// A process under way.
+pub(super) struct Launched {
+    pub(super) child: Child,
+    pub(super) supervision: Supervision,
+    pub(super) pty: Option<OwnedFd>,
+}
+
+/// Starts a process, or says what was to be run and why it cannot be.
+pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Streams) -> Result<Launched, String> {
+    let program = command.argv.first().map_or("nothing", String::as_str);
+    let cannot = |error: io::Error| format!("cannot run `{program}`: {error}");
+    let directory = match &command.directory {
+        Some(directory) => Some(existing(directory).map_err(|error| {
+            // Else it would look as if there were no such program.
+            format!("cannot run `{program}` in `{directory}`: {error}")
+        })?),
+        None => None,
+    };
+    let files = Files::of(ids, command).map_err(cannot)?;
+    let mut os_command = files.command(command).map_err(cannot)?;
+    if command.clear_env {
+        os_command.env_clear();
+    }
+    os_command.envs(command.env.iter().map(|(name, value)| (name, value)));
+    if let Some(directory) = directory {
+        os_command.current_dir(directory);
+    }
+    let mut child = os_command.spawn().map_err(cannot)?;
+    // What it holds of the terminal's own side.
+    drop(os_command);
+    let deadline = command.deadline_ms.map(Duration::from_millis);
+    match files.connect(&mut child, ids, streams, deadline) {
+        Ok((supervision, pty)) => Ok(Launched { child, supervision, pty }),
+        Err(error) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(cannot(error))
+        }
+    }
+}
+
+/// What a process' files are.
+enum Files {
+    /// Three pipes.
+    Pipes,
+    /// Three pipes, and a terminal that is none of them.
+    Controlled(StreamId, Terminal),
+    /// A terminal, all three.
+    Terminal(Terminal),
+}
+
+impl Files {
+    fn of(ids: ProcessStreams, command: &Command) -> io::Result<Self> {
+        Ok(match (command.pty, ids.terminal) {
+            (Some(size), _) => Self::Terminal(terminal::open(Some(winsize(size)))?),
+            (None, Some(id)) => Self::Controlled(id, terminal::open(None)?),
+            (None, None) => Self::Pipes,
+        })
+    }
+
+    fn command(&self, command: &Command) -> io::Result<OsCommand> {
+        let [program, arguments @ ..] = &*command.argv else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let mut os_command = match self {
+            Self::Controlled(_, terminal) | Self::Terminal(terminal) => terminal.command(&command.argv),
+            Self::Pipes => {
+                let mut os_command = OsCommand::new(program);
+                // A group of its own, to be ended with all that it starts.
+                os_command.args(arguments).process_group(0);
+                os_command
+            }
+        };
+        match self {
+            Self::Terminal(terminal) => {
+                let [stdin, stdout, stderr] = terminal.files()?;
+                os_command.stdin(stdin).stdout(stdout).stderr(stderr);
+            }
+            Self::Pipes | Self::Controlled(..) => {
+                os_command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            }
+        }
+        Ok(os_command)
+    }
+
+    /// Joins a process' files to its streams.
+    fn connect(
+        self,
+        child: &mut Child,
+        ids: ProcessStreams,
+        streams: &mut Streams,
+        deadline: Option<Duration>,
+    ) -> io::Result<(Supervision, Option<OwnedFd>)> {
+        let (exited, exit) = watch::channel(None);
+        let mut outputs = Vec::new();
+        if let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        {
+            streams.feed(ids.stdio, pipe::Sender::from_owned_fd(stdin.into())?);
+            for (id, output) in [(ids.stdio, OwnedFd::from(stdout)), (ids.stderr, stderr.into())] {
+                outputs.push(streams.drain(id, pipe::Receiver::from_owned_fd(output)?, exit.clone()));
+            }
+        }
+        let (mut held_open, mut pty): (Option<File>, _) = (None, None);
+        match self {
+            Self::Pipes => {}
+            Self::Controlled(id, terminal) => {
+                let (screen, keyboard, _, open) = terminal.split()?;
+                streams.feed(id, keyboard);
+                streams.drain(id, screen, exit);
+                held_open = Some(open);
+            }
+            Self::Terminal(terminal) => {
+                // Without a hold on its own side: that everybody has closed it is the end of what it shows.
+                let (screen, keyboard, other_side, _) = terminal.split()?;
+                streams.feed(ids.stdio, Keyboard::new(keyboard));
+                outputs.push(streams.drain(ids.stdio, screen, exit));
+                pty = Some(other_side);
+            }
+        }
+        Ok((Supervision { exited, outputs, deadline, _held_open: held_open }, pty))
+    }
+}
+
+/// A directory to run in: `~` is the account's home.
+fn existing(directory: &str) -> io::Result<PathBuf> {
+    let path = match directory.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+            let home = std::env::var_os("HOME").ok_or_else(|| io::Error::other("the account has no HOME"))?;
+            PathBuf::from(home).join(rest.trim_start_matches('/'))
+        }
+        _ => directory.into(),
+    };
+    match std::fs::metadata(&path)?.is_dir() {
+        true => Ok(path),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}

@@ -1,0 +1,139 @@
+//! From the start of a process to its end, by itself, at its deadline, or because nobody wants it.
+
+use std::{fs::File, io, pin::pin, process::Child, time::Duration};
+
+use rustix::{
+    process::{Pid, Signal, kill_process_group},
+    termios::tcgetpgrp,
+};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+use wxec_protocol::{ProcessStreams, StreamEnd};
+
+use super::Running;
+use crate::streams::{Events, Exit, StreamEvent};
+
+/// Stack of a thread that only waits.
+const WAITER_STACK_BYTES: usize = 64 << 10;
+
+/// A process whose stdin has ended, and one that was told to end, may take this long.
+const END_WITHIN: Duration = Duration::from_millis(500);
+
+/// What is needed to see a process to its end.
+pub(super) struct Supervision {
+    pub(super) exited: watch::Sender<Option<Instant>>,
+    pub(super) outputs: Vec<JoinHandle<()>>,
+    pub(super) deadline: Option<Duration>,
+    /// Its controlling terminal, which must not seem to be gone while it lives.
+    pub(super) _held_open: Option<File>,
+}
+
+impl Supervision {
+    /// When it was gone, if it is.
+    pub(super) fn exit(&self) -> Exit {
+        self.exited.subscribe()
+    }
+}
+
+/// Waits for the end of a process and of what it wrote, and tells.
+pub(super) async fn supervise(child: Child, supervision: Supervision, streams: ProcessStreams, events: Events) {
+    let end = wait_until(child, supervision.deadline).await;
+    let _ = supervision.exited.send(Some(Instant::now()));
+    for output in supervision.outputs {
+        let _ = output.await;
+    }
+    for id in streams.ids() {
+        let _ = events.send(StreamEvent::End { id, end: end.clone() });
+    }
+}
+
+/// Waits for the end of a process, and ends its group at the deadline.
+async fn wait_until(child: Child, deadline: Option<Duration>) -> StreamEnd {
+    let group = Pid::from_raw(child.id().cast_signed());
+    let mut waiting = pin!(wait(child));
+    let waited = match deadline {
+        None => Some((&mut waiting).await),
+        Some(deadline) => timeout(deadline, &mut waiting).await.ok(),
+    };
+    match waited {
+        Some(Ok(status)) => return end_of(status),
+        Some(Err(error)) => return StreamEnd::Failed(error.to_string()),
+        None => {}
+    }
+    for signal in [Signal::TERM, Signal::KILL] {
+        if let Some(group) = group {
+            let _ = kill_process_group(group, signal);
+        }
+        if timeout(END_WITHIN, &mut waiting).await.is_ok() {
+            break;
+        }
+    }
+    // Those it started, if they did not care for being told.
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    StreamEnd::TimedOut
+}
+
+/// A thread for each: processes are few, and signals of their ends would be for the whole agent to handle.
+async fn wait(mut child: Child) -> io::Result<std::process::ExitStatus> {
+    let (sender, status) = oneshot::channel();
+    let (give, given) = std::sync::mpsc::channel::<Child>();
+    let waiter = move || {
+        if let Ok(mut child) = given.recv() {
+            let _ = sender.send(child.wait());
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().stack_size(WAITER_STACK_BYTES).spawn(waiter) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    let _ = give.send(child);
+    status.await.unwrap_or_else(|_| Err(io::Error::other("nobody waits for it")))
+}
+
+fn end_of(status: std::process::ExitStatus) -> StreamEnd {
+    use std::os::unix::process::ExitStatusExt;
+
+    match (status.code(), status.signal()) {
+        (Some(code), _) => StreamEnd::Exited(code),
+        (None, Some(signal)) => StreamEnd::Signalled(signal),
+        (None, None) => StreamEnd::Failed(status.to_string()),
+    }
+}
+
+/// Ends a process whose stdin has ended, and its group, of which some may outlive it.
+pub(super) async fn end(running: Running) {
+    let Running { streams, pid, exit, mut supervisor, events, pty } = running;
+    if let (Some(pty), Some(pid)) = (pty, pid) {
+        // As when a terminal is gone: shells tell their jobs, which are groups of their own.
+        for group in [Some(pid), tcgetpgrp(&pty).ok()].into_iter().flatten() {
+            let _ = kill_process_group(group, Signal::HUP);
+        }
+    }
+    for signal in [Signal::TERM, Signal::KILL] {
+        let is_over = timeout(END_WITHIN, &mut supervisor).await.is_ok();
+        let exited = *exit.borrow();
+        // A number is not given to another group while one of this group lives, and not soon if none does.
+        if let Some(pid) = pid
+            && exited.is_none_or(|exited| exited.elapsed() < 2 * END_WITHIN)
+        {
+            // It may be another account's, behind sudo: then the end of its stdin has to do.
+            let _ = kill_process_group(pid, if exited.is_some() { Signal::KILL } else { signal });
+        }
+        if is_over {
+            return;
+        }
+    }
+    if timeout(END_WITHIN, &mut supervisor).await.is_err() {
+        // What it wrote waits for a reader that does not come.
+        supervisor.abort();
+        for id in streams.ids() {
+            let _ = events.send(StreamEvent::End { id, end: StreamEnd::Closed });
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What hosts say of themselves, asked by a module that wxec ships.
+
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use wxec_protocol::Facts;
+
+use crate::{
+    call::{CallTarget, TaskCall},
+    error::{CallError, CallErrorKind, Error},
+    fleet::{Fleet, Outcomes},
+    host::{Host, Operation},
+    module::{Module, ModuleError},
+    runtime,
+};
+
+/// A host reads some files for it; one that does not get that far hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Name of the module and, in it, of the function.
+const NAME: &str = "facts";
+
+impl Host {
+    /// What this host says of itself: its names, system, processors, memory and addresses. Connects if need be.
+    ///
+    /// ```no_run
+    /// use wxec_controller::Host;
+    ///
+    /// let facts = Host::new("web1")?.facts().wait()?;
+    /// println!("{} has {} processors", facts.hostname, facts.cpus);
+    /// # Ok::<(), wxec_controller::Error>(())
+    /// ```
+    pub fn facts(&self) -> Operation<Result<Facts, CallError>> {
+        let host = self.clone();
+        Operation::new(async move {
+            let failed = |error| CallError::new(host.shared_name(), CallErrorKind::from_module(error));
+            let module = module().await.map_err(failed)?;
+            host.call(call(&module)).timeout(ANSWER_WITHIN).await
+        })
+    }
+}
+
+impl Fleet {
+    /// What each of these hosts says of itself.
+    pub fn facts(&self) -> Operation<Result<Outcomes<Facts>, Error>> {
+        let fleet = self.clone();
+        Operation::new(async move {
+            let module = module().await?;
+            fleet.call(call(&module)).timeout(ANSWER_WITHIN).await
+        })
+    }
+}
+
+fn call(module: &Module) -> TaskCall<Facts, std::convert::Infallible> {
+    let no_arguments: [(); 0] = [];
+    TaskCall::by_name(module, NAME, &no_arguments)
+}
+
+/// The module, found or built once for this program.
+async fn module() -> Result<Module, ModuleError> {
+    static MODULE: OnceCell<Module> = OnceCell::const_new();
+    MODULE.get_or_try_init(|| runtime::blocking(|| Module::shipped(NAME))).await.cloned()
+}

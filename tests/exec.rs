@@ -1,0 +1,356 @@
+//! `wxec exec` and `Host::command`: programs of a host, with what they read and write, and their ends.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    process::{Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use wxec::{CallErrorKind, ExitStatus, Fleet, GuestOutput, Host, Module, WindowSize};
+
+use crate::harness::{Cli, Ended, Machine, Sshd, needs, peak_memory, processes, wait_until};
+
+/// Long enough for a loaded machine.
+const SOON: Duration = Duration::from_secs(30);
+
+fn local(arguments: &[&str]) -> Ended {
+    exec("local:", arguments).run()
+}
+
+fn exec(target: &str, arguments: &[&str]) -> Cli {
+    Cli::new(["exec", target].iter().chain(arguments).copied())
+}
+
+#[track_caller]
+fn prints(ended: &Ended, stdout: &str) {
+    assert_eq!((ended.exit_code, &*ended.stdout, &*ended.stderr), (Some(0), stdout, ""));
+}
+
+/// A duration for `sleep` that no other process of this machine has, to know it by.
+fn marked(name: &str) -> String {
+    let number = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(byte)) % 100_000;
+    format!("9{}.{number:05}", std::process::id())
+}
+
+fn alive(marker: &str) -> bool {
+    !processes(&format!("sleep {marker}")).is_empty()
+}
+
+#[test]
+fn a_program_reads_prints_and_ends_as_it_would_here() {
+    prints(&exec("local:", &["--", "cat"]).input("in\n").run(), "in\n");
+    prints(&local(&["--", "printf", "%s|", "a b", "", "--flag", "'\"$HOME"]), "a b||--flag|'\"$HOME|");
+    let ended = local(&["--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+    assert_eq!((ended.exit_code, &*ended.stdout, &*ended.stderr), (Some(7), "out\n", "err\n"));
+    let ended = local(&["--", "sh", "-c", "kill -9 $$"]);
+    assert_eq!((ended.exit_code, &*ended.stderr), (Some(137), "error: local: ended by SIGKILL\n"));
+}
+
+#[test]
+fn a_program_is_given_what_was_asked_for() {
+    prints(&local(&["-C", "/usr/lib", "--", "pwd"]), "/usr/lib\n");
+    prints(&local(&["--sh", "echo $# $2", "--", "a", "b c"]), "2 b c\n");
+    let ended = exec(
+        "local:",
+        &["--env", "A=b=c", "--env", "TAKEN", "--env", "MISSING", "--sh", "echo $A $TAKEN ${MISSING-}."],
+    );
+    prints(&ended.env("TAKEN", "from here").run(), "b=c from here .\n");
+}
+
+#[test]
+fn what_cannot_be_run_is_named() {
+    let ended = local(&["--", "no-such-program", "x"]);
+    let said = "error: local: cannot run `no-such-program`: No such file or directory (os error 2)\n";
+    assert_eq!((ended.exit_code, &*ended.stderr), (Some(127), said));
+    let ended = local(&["-C", "/no/such", "--", "pwd"]);
+    assert!(
+        ended.exit_code == Some(127) && ended.stderr.contains("cannot run `pwd` in `/no/such`: No such file"),
+        "{ended:?}"
+    );
+    let ended = exec("local:", &[]).run();
+    assert!(ended.exit_code == Some(2) && ended.stderr.contains("<CMD>"), "{ended:?}");
+    let ended = exec("local:,127.0.0.1:1", &["-t", "--", "sh"]).run();
+    assert_eq!((ended.exit_code, &*ended.stderr), (Some(2), "error: --pty is for one host\n"));
+}
+
+#[test]
+fn a_terminal_is_one_and_has_a_size() {
+    let ended = exec("local:", &["-t", "--", "sh", "-c", "test -t 0 && test -t 1 && test -t 2 && stty size; tty"]);
+    let ended = ended.env("TERM", "vt100").run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    let lines: Vec<_> = ended.stdout.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    assert!(lines.contains(&"24 80") && lines.iter().any(|line| line.contains("/dev/pts/")), "{ended:?}");
+    // The end of the input ends who reads it.
+    let ended = exec("local:", &["-t", "--", "sh"]).input("echo $((6 * 7)); exit 3\n").run();
+    assert!(ended.exit_code == Some(3) && ended.stdout.contains("42\r\n"), "{ended:?}");
+    let ended = exec("local:", &["-t", "--", "cat"]).input("a line\n").run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn a_terminal_learns_of_another_size_and_hears_signals() {
+    let host = Host::new("local:").unwrap();
+    let script = "trap 'stty size' WINCH; trap 'exit 5' USR1; echo ready; while :; do sleep 0.1; done";
+    let mut child = host.shell(script).pty(WindowSize { rows: 10, columns: 20 }).spawn().wait().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap().trim_end(), "ready");
+    child.resize(WindowSize { rows: 33, columns: 44 });
+    assert_eq!(lines.next().unwrap().unwrap().trim_end(), "33 44");
+    child.remote().signal(10);
+    drop(lines.by_ref().map_while(Result::ok).collect::<Vec<_>>());
+    assert_eq!(child.wait().wait().unwrap(), ExitStatus::Code(5));
+}
+
+#[test]
+fn a_deadline_ends_a_program_and_its_group() {
+    let marker = marked("deadline");
+    let ended = local(&["--timeout", "500ms", "--sh", &format!("sleep {marker} & sleep {marker}; sleep {marker}")]);
+    assert_eq!(ended.exit_code, Some(124), "{ended:?}");
+    assert!(ended.stderr.contains("no answer after 500ms"), "{ended:?}");
+    wait_until(SOON, "nothing is left", || !alive(&marker));
+}
+
+#[test]
+fn it_ends_when_its_program_does_whoever_holds_its_pipes() {
+    let marker = marked("grandchild");
+    let ended = local(&["--sh", &format!("sleep {marker} & echo done")]);
+    prints(&ended, "done\n");
+    assert!(alive(&marker), "as after ssh, what was left in the background runs on");
+    processes(&format!("sleep {marker}")).iter().for_each(|process| kill_process(process.pid, Signal::KILL).unwrap());
+}
+
+#[test]
+fn megabytes_pass_through_in_both_directions() {
+    let Some(sshd) = Sshd::start() else { return };
+    let text: String = (0..1_500_000).map(|n| format!("{n}\n")).collect();
+    let ended = exec("host", &["--", "cat"]).input(text.clone()).hosts(&sshd).run();
+    assert!(ended.exit_code == Some(0) && ended.stdout == text, "{} bytes: {}", ended.stdout.len(), ended.stderr);
+}
+
+#[test]
+fn who_reads_no_more_ends_the_program_without_a_word() {
+    let marker = marked("head");
+    let pipe = format!("\"$0\" exec local: --sh 'echo first; while echo more; do :; done; sleep {marker}' | head -1");
+    let wxec = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("wxec");
+    let output = Command::new("sh").args(["-c", &pipe]).arg(wxec).output().unwrap();
+    assert_eq!((output.stdout, String::from_utf8(output.stderr).unwrap()), (b"first\n".into(), String::new()));
+    assert!(!alive(&marker));
+}
+
+#[test]
+fn another_account_runs_it() {
+    let (true, Some(machine)) = (needs(&["sudo"]), Machine::start()) else { return };
+    let Some(sshd) = machine.sshd() else { return };
+    let ended = exec("ssh:login/sudo:app", &["--", "sh", "-c", "id -un; cat"]).input("text\n").hosts(&sshd).run();
+    prints(&ended, "app\ntext\n");
+}
+
+#[test]
+fn each_host_has_its_name_before_its_lines() {
+    let Some(sshd) = Sshd::start() else { return };
+    let script = "echo one; echo problem >&2; printf unfinished; exit 3";
+    let ended = exec("many1,many2", &["--sh", script]).hosts(&sshd).run();
+    assert_eq!(ended.exit_code, Some(1), "{ended:?}");
+    let mut lines: Vec<_> = ended.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["[many1] one", "[many1] unfinished", "[many2] one", "[many2] unfinished"]);
+    for host in ["many1", "many2"] {
+        for line in ["problem", "error: exit code 3"] {
+            assert!(ended.stderr.lines().any(|said| said == format!("[{host}] {line}")), "{ended:?}");
+        }
+    }
+    let ended = exec("many1,many2", &["--output", "json", "--sh", script]).hosts(&sshd).run();
+    let mut objects: Vec<serde_json::Value> =
+        ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    objects.sort_by_key(|object| object["host"].to_string());
+    let expected = |host| serde_json::json!({"host": host, "code": 3, "signal": null, "stdout": "one\nunfinished", "stderr": "problem\n"});
+    assert_eq!(objects, [expected("many1"), expected("many2")]);
+    let ended = exec("many1,many2", &["--output", "grouped", "--sh", "echo 1; sleep 0.1; echo 2"]).hosts(&sshd).run();
+    assert!(
+        ["[many1] 1\n[many1] 2\n[many2] 1\n[many2] 2\n", "[many2] 1\n[many2] 2\n[many1] 1\n[many1] 2\n"]
+            .contains(&&*ended.stdout),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn ctrl_c_on_ten_hosts_leaves_nothing_anywhere() {
+    let Some(sshd) = Sshd::start() else { return };
+    let marker = marked("interrupted");
+    let hosts = (0..10).map(|n| format!("many{n}")).collect::<Vec<_>>().join(",");
+    let script = format!("trap '' TERM HUP INT; sleep {marker} & sleep {marker} & sleep {marker}; sleep {marker}");
+    let wxec = exec(&hosts, &["--sh", &script]).hosts(&sshd).start();
+    wait_until(SOON, "it runs everywhere", || processes(&format!("sleep {marker}")).len() >= 30);
+    kill_process(wxec.pid(), Signal::INT).unwrap();
+    let ended = wxec.wait();
+    assert_eq!((ended.exit_code, &*ended.stderr), (Some(130), "error: interrupted\n"));
+    wait_until(SOON, "nothing is left", || !alive(&marker));
+    let below = || crate::harness::descendants(sshd.pid()).len();
+    wait_until(SOON, "no session is left", || below() == 0);
+}
+
+#[test]
+fn a_killed_controller_leaves_nothing_behind() {
+    let Some(sshd) = Sshd::start() else { return };
+    let marker = marked("killed");
+    let wxec = exec("host", &["--sh", &format!("sleep {marker} & sleep {marker}")]).hosts(&sshd).start();
+    wait_until(SOON, "it runs", || processes(&format!("sleep {marker}")).len() >= 2);
+    kill_process(wxec.pid(), Signal::KILL).unwrap();
+    wait_until(SOON, "nothing is left", || !alive(&marker));
+    drop(wxec);
+}
+
+/// Twenty hosts print 15 MB each at once, and nobody reads that for a while.
+#[test]
+fn a_flood_from_twenty_hosts_is_bounded_and_loses_nothing() {
+    const LINES: usize = 30_000;
+    let Some(sshd) = Sshd::start() else { return };
+    let hosts = (0..20).map(|n| format!("many{n}")).collect::<Vec<_>>().join(",");
+    let wxec = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("wxec");
+    let mut wxec = Command::new(wxec)
+        .args(["exec", &hosts, "--", "seq", "-f", &format!("%.0f {}", "x".repeat(500)), &LINES.to_string()])
+        .envs(sshd.client_environment())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_child(&wxec);
+    let stdout = wxec.stdout.take().unwrap();
+    // Whatever has not stopped by then would fill memory.
+    thread::sleep(Duration::from_secs(4));
+    let mut next: HashMap<String, usize> = HashMap::new();
+    let mut peak = 0;
+    for (count, line) in BufReader::new(stdout).lines().enumerate() {
+        let line = line.unwrap();
+        let [host, number, rest] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        assert_eq!(rest.len(), 500);
+        let next = next.entry(host.into()).or_insert(1);
+        assert_eq!(number.parse(), Ok(*next), "{host}: in order, and none is missing");
+        *next += 1;
+        if count % LINES == 0 {
+            peak = peak_memory(pid);
+        }
+    }
+    assert!(wxec.wait().unwrap().success());
+    assert_eq!(next.len(), 20);
+    assert!(next.values().all(|next| *next == LINES + 1));
+    assert!(peak < 100 << 20, "{peak} bytes here, of 300 MB that were printed");
+}
+
+/// A minute without a sign of life ends a conversation. Nobody else may notice that one listener and one reader stopped.
+#[test]
+fn a_consumer_that_stops_for_a_minute_stops_its_producer_and_no_one_else() {
+    const STOPPED: Duration = Duration::from_secs(62);
+    let stopped = Arc::new(AtomicBool::new(true));
+    let printed = Arc::new(Mutex::new(0));
+    let (waits, counts) = (stopped.clone(), printed.clone());
+    let host = Host::new("local:").unwrap().with_output(Arc::new(move |_, output| {
+        while waits.load(SeqCst) {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let GuestOutput::Stdout(line) = output else { panic!("{output:?}") };
+        *counts.lock().unwrap() += line.len();
+    }));
+    let directory = tempfile::tempdir().unwrap();
+    let bytes_file = directory.path().join("written");
+    let script = format!(
+        "(i=0; while [ $i -lt 40 ]; do head -c 1000000 /dev/zero || exit; i=$((i+1)); echo $i >{}; done)",
+        bytes_file.display()
+    );
+    let mut unread = host.shell(script).spawn().wait().unwrap();
+    let talkative = host.shell("seq 1 1000000; echo end").run(wxec::Attach::Listener);
+    let words = Module::from_package(env!("CARGO_MANIFEST_DIR"), "words").unwrap();
+    let count = || host.bind(&words).call::<usize>("count", &("to be or not",)).wait().unwrap();
+    let until = std::time::Instant::now() + STOPPED;
+    while std::time::Instant::now() < until {
+        assert_eq!(count(), 4);
+        assert_eq!(host.command("echo").arg("hello").output("").wait().unwrap().stdout, b"hello\n");
+        thread::sleep(Duration::from_secs(2));
+    }
+    let written: usize = fs::read_to_string(&bytes_file).unwrap_or_default().trim().parse().unwrap_or(0);
+    assert!(written <= 2, "{written} MB were written while nobody read");
+    assert_eq!(*printed.lock().unwrap(), 0);
+    stopped.store(false, SeqCst);
+    assert_eq!(talkative.wait().unwrap(), ExitStatus::Code(0));
+    assert_eq!(*printed.lock().unwrap(), 6_888_896 + 4, "all of it");
+    let mut all = Vec::new();
+    unread.stdout.take().unwrap().read_to_end(&mut all).unwrap();
+    assert_eq!(all.len(), 40_000_000);
+    assert_eq!(unread.wait().wait().unwrap(), ExitStatus::Code(0));
+}
+
+#[test]
+fn a_program_can_be_talked_to() {
+    let host = Host::new("local:").unwrap();
+    let mut child = host
+        .command("sh")
+        .args(["-c", "read a; echo \"got $a\"; read b; echo \"and $b\" >&2; exit 4"])
+        .spawn()
+        .wait()
+        .unwrap();
+    let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut answers = BufReader::new(stdout).lines();
+    writeln!(stdin, "one").unwrap();
+    assert_eq!(answers.next().unwrap().unwrap(), "got one");
+    writeln!(stdin, "two").unwrap();
+    assert!(answers.next().is_none());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "and two\n");
+    drop(answers);
+    assert_eq!(child.wait().wait().unwrap(), ExitStatus::Code(4), "reading to the end is not closing");
+}
+
+#[test]
+fn a_child_that_is_dropped_or_cut_ends() {
+    let host = Host::new("local:").unwrap();
+    let marker = marked("dropped");
+    let start = || {
+        let child = host.shell(format!("sleep {marker} & echo; sleep {marker}")).spawn().wait().unwrap();
+        wait_until(SOON, "it runs", || alive(&marker));
+        child
+    };
+    drop(start());
+    wait_until(SOON, "nothing is left", || !alive(&marker));
+    let child = start();
+    child.kill();
+    assert_eq!(child.wait().wait().unwrap(), ExitStatus::Signal(9));
+    let mut child = start();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().wait().unwrap(), ExitStatus::Signal(13));
+    wait_until(SOON, "nothing is left", || !alive(&marker));
+    assert_eq!(host.command("true").output("").wait().unwrap().status, ExitStatus::Code(0), "the session lives on");
+}
+
+#[test]
+fn output_is_kept_and_failures_say_what_was_said() {
+    let host = Host::new("local:").unwrap();
+    let failed = host.shell("cat; echo trouble >&2; exit 9").output("in").wait().unwrap();
+    assert_eq!((failed.status, &*failed.stdout, &*failed.stderr), (ExitStatus::Code(9), &b"in"[..], &b"trouble\n"[..]));
+    assert_eq!(failed.checked().unwrap_err().to_string(), "exit code 9: trouble");
+    let long = host.shell("seq 1 1000").output("").wait().unwrap().checked().unwrap();
+    let shown = format!("{long:?}");
+    assert!(shown.len() < 300 && shown.contains("999\\n1000\\n"), "{shown}");
+    let error = host.command("true").arg("x".repeat(1 << 20)).output("").wait().unwrap_err();
+    assert!(matches!(error.kind, CallErrorKind::BadArguments(_)), "{error}");
+    let error = host.command("no-such").spawn().wait().unwrap().wait().wait().unwrap_err();
+    assert!(matches!(error.kind, CallErrorKind::NotStarted { .. }), "{error}");
+}
+
+#[test]
+fn a_fleet_runs_a_program_everywhere() {
+    let outcomes = Fleet::new(["local:", "127.0.0.1:1"]).unwrap().each(|host| host.command("echo").arg("x").output(""));
+    let outcomes = outcomes.wait();
+    assert_eq!(
+        outcomes.successes().map(|(host, output)| (host, &*output.stdout)).collect::<Vec<_>>(),
+        [("local", &b"x\n"[..])]
+    );
+    assert_eq!(outcomes.failures().count(), 1);
+}
