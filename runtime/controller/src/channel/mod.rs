@@ -337,3 +337,6 @@ impl<T> Iterator for TaggedIter<'_, T> {
         self.0.next_by(None).ok().map(|item| (item.host, item.value))
     }
 }
+
+#[cfg(test)]
+mod tests;
