@@ -500,3 +500,45 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     tail.kill().unwrap();
     tail.wait().unwrap();
 }
+
+/// Sends what is no row of items, in three ways, and fills its stream behind it.
+const NONSENSE: &str = r#"(module
+    (import "wxec_v1" "call_stream" (func $call_stream (param i32) (result i32)))
+    (import "wxec_v1" "stream_write" (func $stream_write (param i32 i32 i32) (result i32)))
+    (import "wxec_v1" "stream_close" (func $stream_close (param i32) (result i32)))
+    (memory (export "memory") 2)
+    (data (i32.const 0) "\01\00\00\00\f6\ff\ff\ff\ff")
+    (data (i32.const 16) "\01\00\00\00\f6\04\00\00\00\ff\ff\ff\ff")
+    (data (i32.const 32) "\01\00\00\00\f6\00\00\00\01")
+    (func $send (param $at i32) (param $length i32) (result i32)
+        (local $stream i32)
+        (local.set $stream (call $call_stream (i32.const -1)))
+        (drop (call $stream_write (local.get $stream) (local.get $at) (local.get $length)))
+        (loop $next
+            (br_if $next (i32.gt_s
+                (call $stream_write (local.get $stream) (i32.const 1024) (i32.const 65536))
+                (i32.const 0))))
+        (i32.const 0))
+    (func (export "wx1_too_long") (result i32) (call $send (i32.const 0) (i32.const 9)))
+    (func (export "wx1_no_cbor") (result i32) (call $send (i32.const 16) (i32.const 13)))
+    (func (export "wx1_other_type") (result i32) (call $send (i32.const 32) (i32.const 9)))
+    (func (export "wx1_forges") (result i32)
+        (drop (call $stream_write (i32.const 7) (i32.const 0) (i32.const 9)))
+        (drop (call $stream_close (call $call_stream (i32.const -1))))
+        (drop (call $call_stream (i32.const 0x7fffffff)))
+        (i32.const 0)))"#;
+
+#[test]
+fn guests_that_send_nonsense_harm_their_channel_only() {
+    let host = local();
+    let module = Module::from_bytes("nonsense", wat::parse_str(NONSENSE).unwrap()).unwrap();
+    let bound = host.bind(&module);
+    for function in ["too_long", "no_cbor", "other_type"] {
+        let received = bound.stream::<Receiver<String>>(function, &Vec::<u8>::new()).timeout(PATIENCE).wait().unwrap();
+        assert_eq!(received.iter().count(), 0, "{function}");
+        assert!(matches!(failure(received.end()), CallErrorKind::Decode(_)), "{function}: {:?}", received.end());
+    }
+    let error = bound.stream::<Receiver<String>>("forges", &Vec::<u8>::new()).timeout(PATIENCE).wait().unwrap_err();
+    assert!(matches!(error.kind, CallErrorKind::BadModule(_)), "{error:?}");
+    answers(&host);
+}
