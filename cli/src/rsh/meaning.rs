@@ -117,8 +117,7 @@ impl Meaning {
             "batchmode" => self.is_batch = !is_off,
             "connecttimeout" => {
                 let seconds = value.parse().map_err(|_| format!("`{}` is no time in seconds", value.escape_debug()))?;
-                // What ssh allows for connecting is not all that reaching a host takes here.
-                self.connect_timeout = Some(Duration::from_secs(seconds).max(Duration::from_secs(1)));
+                self.connect_timeout = Some(Duration::from_secs(seconds).saturating_add(AGENT_WITHIN));
                 self.ssh_options.push(format!("ConnectTimeout={seconds}"));
             }
             "requesttty" => {
@@ -165,6 +164,9 @@ impl Meaning {
         Ok(())
     }
 }
+
+/// Reaching a host takes more than ssh's connection: an agent that is sent and started there.
+const AGENT_WITHIN: Duration = Duration::from_secs(20);
 
 const NOT_DONE: &str = "wxec rsh does not do: use ssh itself for it";
 
@@ -268,7 +270,10 @@ mod tests {
             "ConnectTimeout=5",
         ];
         assert_eq!(meaning.ssh_options, expected);
-        assert_eq!((meaning.ssh_config.as_deref(), meaning.connect_timeout), (Some("c"), Some(Duration::from_secs(5))));
+        assert_eq!(
+            (meaning.ssh_config.as_deref(), meaning.connect_timeout),
+            (Some("c"), Some(Duration::from_secs(25)))
+        );
     }
 
     #[test]

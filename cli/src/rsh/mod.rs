@@ -113,6 +113,9 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
         return print_line(&format!("host {host}\naddress {address}")).map(|()| 0).map_err(cannot_print);
     }
 
+    if verbosity >= Verbosity::Verbose {
+        say(&format!("wxec rsh: {address}: {}", String::from_utf8_lossy(&place.command)));
+    }
     let host = Host::from(address).with_options(&options(&own.access, &meaning)?);
     let host = host.with_output(guest_output(false, verbosity));
     let variables = env::vars().filter(|(name, _)| is_sent(name, &meaning.send_env)).chain(meaning.set_env.clone());

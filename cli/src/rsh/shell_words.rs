@@ -78,6 +78,24 @@ mod tests {
         assert_eq!(texts(" \n"), [""; 0]);
     }
 
+    /// Lines come from tools, and from those who name files for them.
+    #[test]
+    fn whatever_stands_in_a_line_can_be_written_again() {
+        const BYTES: &[u8] = b"a:'\"\\ $\n\xff";
+        for number in 0..BYTES.len().pow(5) {
+            let line: Vec<u8> = (0..5).map(|place| BYTES[number / BYTES.len().pow(place) % BYTES.len()]).collect();
+            for word in words(&line) {
+                let again = word.written_after(&line, 0);
+                assert_eq!(words(&again).first().map(|again| &again.text), Some(&word.text), "{line:?}");
+                for bytes in 1..=word.text.len() {
+                    let rest = words(&word.written_after(&line, bytes));
+                    let rest = rest.first().map_or(&b""[..], |rest| &rest.text);
+                    assert_eq!(rest, &word.text[bytes..], "{line:?} after {bytes}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_rest_of_a_word_is_written_as_it_was() {
         for (line, bytes, rest) in [

@@ -15,8 +15,8 @@ use crate::{
 /// Output that is kept in memory, of each stream. More ends who writes it.
 const MAX_COLLECTED_BYTES: u64 = 128 << 20;
 
-/// What is read of a stream at once.
-const PART_BYTES: usize = 64 << 10;
+/// What is read of a stream at once: as much as is sent of one at once. Each part costs a turn of the thread that may wait.
+const PART_BYTES: usize = 256 << 10;
 
 /// Where stdin, stdout and stderr of a process or a program lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,13 +7,14 @@ pub use wxec_build::{
     checks, is_shipped,
 };
 pub use wxec_controller::{
-    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, Child, ChildRemote,
-    ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine, Error,
-    ExitStatus, FileChange, FileError, FileErrorKind, FileStep, Fleet, FleetCall, FleetError, FleetTransfer,
+    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Child,
+    ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine,
+    Error, ExitStatus, FileChange, FileError, FileErrorKind, FileStep, Fleet, FleetCall, FleetError, FleetTransfer,
     GuestOutput, Hop, Host, Instance, Links, MAX_HOPS, Module, ModuleError, Operation, Outcome, Outcomes,
-    OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result, SSH_CONFIG_VARIABLE, SshAddress, Stats,
-    Step, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome, Transferred,
-    Unreachable, Value, WindowSize, explain, name_for_host, set_progress,
+    OutputHandler, Password, Phase, Program, ProgramOutput, Receiver, RecvError, Report, Result, SSH_CONFIG_VARIABLE,
+    SendError, Sender, SshAddress, Stats, Step, Tagged, Transfer, TransferError, TransferErrorKind, TransferEvent,
+    TransferOptions, TransferOutcome, Transferred, Unreachable, Value, WindowSize, channel, explain, name_for_host,
+    set_progress,
 };
 
 /// The host that the task runs on.
@@ -45,9 +46,9 @@ pub mod host {
 
 pub(crate) mod for_macros {
     pub use wxec_build::Origin;
-    pub use wxec_controller::Task;
+    pub use wxec_controller::{Ports, Task};
 
-    pub use super::task::{call, origin};
+    pub use super::task::{CallArguments, call, call_stream, origin};
 }
 
 /// Programs, run where the task runs.

@@ -187,3 +187,22 @@ const COMPLAINTS: &[Complaint] = &[
         hint: "sshd there does not allow commands for this account or key",
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::ConnectOptions;
+
+    #[test]
+    fn options_for_ssh_come_before_those_of_its_configuration_and_of_ours() {
+        let options = ConnectOptions::new().ssh_config("/c").ssh_option("ProxyJump=b").ssh_option("Compression=yes");
+        let address = SshAddress { user: None, host: "web1".into(), port: None };
+        let line = master_arguments(&address, options.get()).join(" ");
+        let begins = "-M -N -f -F /c -o ControlPersist=5 -o ProxyJump=b -o Compression=yes -x -T ";
+        assert!(line.starts_with(begins), "{line}");
+        assert!(line.ends_with(" -- web1"), "{line}");
+        let shell = Shell { argv: Vec::new(), line: "sh".into() };
+        let further = way(&address, &shell, options.get());
+        assert!(!further.command.argv.concat().contains("ProxyJump"), "later hops have their own");
+    }
+}
