@@ -21,6 +21,8 @@ mod grants;
 
 /// What hosts say of themselves, and the module that wxec ships for it.
 mod facts;
+/// What tasks send and receive while they run.
+mod streams;
 
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;

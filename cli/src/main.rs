@@ -18,6 +18,7 @@ mod progress;
 mod quantity;
 mod rsh;
 mod stats;
+mod streaming;
 mod target;
 mod terminal;
 mod value;

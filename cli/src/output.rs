@@ -4,7 +4,10 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use clap::ValueEnum;
@@ -66,6 +69,16 @@ impl Results {
             (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record(host, "value", value))),
             (Style::Format(Format::Cbor), false) => print_cbor(&value),
             (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "value", value)),
+        }
+    }
+
+    /// Takes something that was sent on `host`, and prints it at once.
+    pub(crate) fn item(&mut self, host: &str, item: Value) -> io::Result<()> {
+        match (self.style, self.several) {
+            (Style::Format(Format::Json), true) => print_line(&to_json(&record(host, "item", item))),
+            (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record(host, "item", item))),
+            (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "item", item)),
+            _ => self.value(host, item),
         }
     }
 
@@ -141,6 +154,14 @@ fn print_cbor(value: &Value) -> io::Result<()> {
     print_bytes(&wxec::cbor::encode(value).map_err(io::Error::other)?)
 }
 
+/// Stdout was closed at its other end.
+static NOBODY_READS: AtomicBool = AtomicBool::new(false);
+
+/// Whether more output is for nobody.
+pub(crate) fn nobody_reads() -> bool {
+    NOBODY_READS.load(Ordering::Relaxed)
+}
+
 /// Writes to stdout. That nobody reads it any more, as in `wxec … | head -1`, is no error.
 fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let written = progress::suspend(|| {
@@ -148,7 +169,10 @@ fn print_bytes(bytes: &[u8]) -> io::Result<()> {
         stdout.write_all(bytes).and_then(|()| stdout.flush())
     });
     match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            NOBODY_READS.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         written => written,
     }
 }

@@ -12,7 +12,9 @@ use crate::{
     limits::LimitArgs,
     module::{find_function, split_function},
     output::{Format, Style, guest_output},
-    quantity, target,
+    quantity,
+    streaming::{self, Streaming},
+    target,
 };
 
 /// Call a function, and print its value as JSON
@@ -25,6 +27,9 @@ use crate::{
 ///
 /// The function may touch nothing of its host but a clock and random numbers, unless that is granted: an `--allow-…`
 /// grants everything of a kind, or what follows its `=`, with commas between: `--allow-read=/etc/hosts,/etc/ssl`.
+///
+/// What it sends on a `Sender`, or returns as a `Receiver`, is printed as it comes, one item in a line. What it receives from
+/// a `Receiver` are the lines of stdin. Neither is given as an ARG.
 ///
 /// Values are printed in one line on stdout: bytes as a string in base64, map keys that are no strings as their JSON, NaN
 /// and infinities as null. What the function prints goes to stderr. On several hosts each line begins with `[host]`.
@@ -67,6 +72,7 @@ const EXAMPLES: &str = r#"Examples:
   wxec call web1 words::top '"a b a"' 1
   wxec call -K web1/sudo:app words::count "runs as app"
   wxec call docker:web,docker-run:debian words::count "runs in containers"
+  wxec call web1,web2 logs::tail /var/log/syslog --allow-read=/var/log
   wxec call web1,web2 updates::pending --allow-read=/var/lib/apt,/etc/apt --allow-run=apt-get
   wxec call web1 updates::pending --allow-declared
   wxec call web1,deploy@web2:2222 ./words.wasm::stats::lengths --args '{"text": "a b a"}'
@@ -80,11 +86,14 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
 
     let module = source.load(verbosity)?;
     let function = find_function(&module, name)?;
-    let input = given.into_value(function)?;
+    let streaming = function.map(|function| Streaming::of(function, hosts.len())).transpose()?.flatten();
+    let input = given.into_value(function.map(streaming::without_channels).as_ref())?;
     let declared = function.map(|function| function.wants.clone()).unwrap_or_default();
     let function = function.map_or(name, |function| &function.path).to_owned();
-    let (limits, grants, seed) = (args.limits(several), args.grants.grants(Some(&declared)), args.grants.seed());
-    let job = Job { module, function, input, limits, grants, seed };
+    // What streams goes on for as long as it likes.
+    let (limits, grants, seed) =
+        (args.limits(several && streaming.is_none()), args.grants.grants(Some(&declared)), args.grants.seed());
+    let job = Job { module, function, input, limits, grants, seed, streaming };
 
     print_everywhere(&hosts, &job, args.style(), args.stats, verbosity)
 }

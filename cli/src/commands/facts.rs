@@ -49,6 +49,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         limits: Limits { deadline_ms: Some(ANSWER_WITHIN_MS), ..Limits::default() },
         grants: Grants::none(),
         seed: None,
+        streaming: None,
     };
     let style = args.format.map_or(Style::Text(text), Style::Format);
     print_everywhere(&hosts, &job, style, false, verbosity)

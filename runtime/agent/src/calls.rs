@@ -37,7 +37,7 @@ pub(crate) struct Calls {
     residents: HashMap<InstanceId, (Digest, Resident)>,
     /// Calls that were not done at once and run on another thread.
     running: HashMap<CallId, AbortHandle>,
-    /// What carries the output of programs that do not run yet.
+    /// What carries the output of guests with streams that do not run yet.
     drains: HashMap<CallId, Drains>,
     events: mpsc::UnboundedSender<CallEvent>,
     backlog: Arc<Backlog>,
@@ -92,11 +92,12 @@ impl Calls {
             // It has its program, whatever the store has dropped.
             Some((artifact, resident)) if *artifact == module => {
                 let output = self.output(id);
-                self.poll(id, self.sandbox.run_resident(resident, request, output));
+                let call = self.sandbox.run_resident(resident, request, output);
+                self.conduct(id, call);
             }
             Some(_) => {
-                let fault = Fault::BadModule("it is not what the instance was made of".into());
-                connection.finish(id, Err(fault), Usage::default());
+                drop(request);
+                self.refuse(connection, id, Fault::BadModule("it is not what the instance was made of".into()));
             }
             None => self.start_or_park(connection, module, Parked { id, instance: Some(instance), request }),
         }
@@ -125,7 +126,10 @@ impl Calls {
         if !self.residents.contains_key(&instance) {
             match self.sandbox.resident(program) {
                 Ok(resident) => _ = self.residents.insert(instance, (module, resident)),
-                Err(fault) => return connection.finish(id, Err(fault), Usage::default()),
+                Err(fault) => {
+                    drop(request);
+                    return self.refuse(connection, id, fault);
+                }
             }
         }
         self.start_resident(connection, id, module, instance, request);
@@ -165,13 +169,18 @@ impl Calls {
     /// Ends the calls that wait for a program which will not come.
     pub(crate) fn fail_parked(&mut self, connection: &mut AgentConnection, digest: Digest, fault: &Fault) {
         for Parked { id, request, .. } in self.parked.remove(&digest).unwrap_or_default() {
-            // With it go the ends of a program's pipes.
+            // With it go the guest's ends of its streams.
             drop(request);
-            let completion = Completion { outcome: Err(fault.clone()), usage: Usage::default() };
-            match self.drains.remove(&id) {
-                Some(drains) => _ = tokio::spawn(drains.finish(completion)),
-                None => connection.finish(id, completion.outcome, completion.usage),
-            }
+            self.refuse(connection, id, fault.clone());
+        }
+    }
+
+    /// Ends a call that did not begin, and whose request is gone.
+    fn refuse(&mut self, connection: &mut AgentConnection, id: CallId, fault: Fault) {
+        let completion = Completion { outcome: Err(fault), usage: Usage::default() };
+        match self.drains.remove(&id) {
+            Some(drains) => _ = tokio::spawn(drains.finish(completion)),
+            None => connection.finish(id, completion.outcome, completion.usage),
         }
     }
 
@@ -192,36 +201,29 @@ impl Calls {
         self.running.remove(&id);
     }
 
-    /// Runs a program, now or when it has arrived; `drains` carry what it prints.
-    pub(crate) fn start_program(
-        &mut self,
-        connection: &mut AgentConnection,
-        id: CallId,
-        module: Digest,
-        request: Request,
-        drains: Drains,
-    ) {
+    /// A call that is started next has streams; `drains` carry what is sent there.
+    pub(crate) fn will_drain(&mut self, id: CallId, drains: Drains) {
         self.drains.insert(id, drains);
-        self.start(connection, id, module, request);
     }
 
-    /// Most calls are over within microseconds: those never leave this thread. The others stop at the sandbox's first
-    /// tick, or where they first wait, and go on elsewhere.
     fn run(&mut self, id: CallId, program: &Program, request: Request) {
-        if let Some(drains) = self.drains.remove(&id) {
-            let call = self.sandbox.run(program, request, self.output(id));
-            let task = tokio::spawn(async move { drains.finish(call.await).await });
-            self.running.insert(id, task.abort_handle());
-            return;
-        }
         let call = self.sandbox.run(program, request, self.output(id));
-        self.poll(id, call);
+        self.conduct(id, call);
+    }
+
+    /// Sees a call to its end, which is told behind all that it sent on its streams.
+    fn conduct(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
+        let Some(drains) = self.drains.remove(&id) else { return self.poll(id, call) };
+        let task = tokio::spawn(async move { drains.finish(call.await).await });
+        self.running.insert(id, task.abort_handle());
     }
 
     fn output(&self, id: CallId) -> Arc<CallOutput> {
         Arc::new(CallOutput { id, events: self.events.clone(), backlog: self.backlog.clone() })
     }
 
+    /// Most calls are over within microseconds: those never leave this thread. The others stop at the sandbox's first
+    /// tick, or where they first wait, and go on elsewhere.
     fn poll(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
         let mut call = Box::pin(call);
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

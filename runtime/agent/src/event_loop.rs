@@ -152,9 +152,15 @@ impl Agent {
     fn handle_event(&mut self, event: AgentEvent) {
         let Self { connection, calls, asks, streams, programs, processes, blobs, notes, .. } = self;
         match event {
-            AgentEvent::Call { id, module, entry, limits, grants, seed, input } => {
+            AgentEvent::Call { id, module, entry, limits, grants, seed, streams: task_streams, input } => {
                 let surroundings = calls.surroundings(id, &grants);
-                let request = |entry| Request { entry, limits, grants, seed, input, surroundings };
+                let (task_streams, drains) = programs.join_task(id, task_streams, streams).unzip();
+                let task_streams = task_streams.unwrap_or_default();
+                if let Some(drains) = drains {
+                    calls.will_drain(id, drains);
+                }
+                let request =
+                    |entry| Request { entry, limits, grants, seed, input, streams: task_streams, surroundings };
                 match entry {
                     Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
                     Entry::Resident { instance, function } => {
@@ -163,7 +169,8 @@ impl Agent {
                     Entry::Command { arguments, environment, streams: ids } => {
                         let GuestPipes { stdin, stdout, stderr, drains } = programs.join(id, ids, streams);
                         let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
-                        calls.start_program(connection, id, module, request(Program(command)), drains);
+                        calls.will_drain(id, drains);
+                        calls.start(connection, id, module, request(Program(command)));
                     }
                     other => {
                         let reason = format!("an unknown way to begin a call: {other}");

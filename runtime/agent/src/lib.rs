@@ -17,6 +17,7 @@ pub mod stdio;
 mod store;
 mod streams;
 mod surroundings;
+mod task_streams;
 pub mod terminal;
 
 pub use event_loop::{ServeError, serve};

@@ -1,4 +1,4 @@
-//! Guests that are programs: their stdin, stdout and stderr are streams.
+//! Guests that have streams: programs, whose stdin, stdout and stderr they are, and tasks that send and receive.
 
 use std::{
     collections::HashMap,
@@ -17,17 +17,20 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
-use wxec_engine::{Completion, Reader, Writer};
-use wxec_protocol::{CallId, ProcessStreams};
+use wxec_engine::{Completion, Duplex, Reader, Writer};
+use wxec_protocol::{CallId, ProcessStreams, StreamId};
 
-use crate::streams::{Events, StreamEvent, Streams};
+use crate::{
+    streams::{Events, StreamEvent, Streams},
+    task_streams,
+};
 
 /// What a guest's pipe holds, as Linux' pipes do.
 const PIPE_BYTES: usize = 64 << 10;
 
-/// The streams of programs that run.
+/// The streams of guests that run.
 #[derive(Default)]
-pub(crate) struct Programs(HashMap<CallId, ProcessStreams>);
+pub(crate) struct Programs(HashMap<CallId, Vec<StreamId>>);
 
 /// A guest's ends of its streams.
 pub(crate) struct GuestPipes {
@@ -57,15 +60,33 @@ impl Programs {
         streams.feed(ids.stdio, writer);
         let tasks =
             vec![streams.drain(ids.stdio, out_reader, exit.clone()), streams.drain(ids.stderr, err_reader, exit)];
-        self.0.insert(call, ids);
+        self.0.insert(call, ids.ids().collect());
         let drains = Drains { call, tasks, events: streams.events().clone(), _runs: runs };
         GuestPipes { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), drains }
+    }
+
+    /// Joins a task to the streams of its call, if it has any.
+    pub(crate) fn join_task(
+        &mut self,
+        call: CallId,
+        ids: Vec<StreamId>,
+        streams: &mut Streams,
+    ) -> Option<(Vec<Duplex>, Drains)> {
+        if ids.is_empty() {
+            return None;
+        }
+        let (runs, exit) = watch::channel(None);
+        let (ends, tasks) =
+            ids.iter().map(|id| task_streams::join(*id, streams, exit.clone())).unzip::<_, _, Vec<_>, _>();
+        let ends = ends.into_iter().map(|end| Box::new(end) as Duplex).collect();
+        self.0.insert(call, ids);
+        Some((ends, Drains { call, tasks, events: streams.events().clone(), _runs: runs }))
     }
 
     /// A guest is gone: so are its pipes.
     pub(crate) fn gone(&mut self, call: CallId, streams: &mut Streams) {
         if let Some(ids) = self.0.remove(&call) {
-            ids.ids().for_each(|id| streams.ended(id));
+            ids.into_iter().for_each(|id| streams.ended(id));
         }
     }
 }

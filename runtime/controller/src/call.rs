@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_build::Origin;
 use wxec_protocol::{
-    CallRequest, Entry, Fault, Grants, Limits, Need, Target,
+    CallRequest, Entry, Fault, Grants, LimitKind, Limits, MAX_CALL_STREAMS, Need, Target,
     abi::{TaskFailure, Wants},
     cbor::{self, DecodeError, EncodeError},
 };
@@ -22,13 +22,15 @@ use wxec_protocol::{
 use crate::{
     artifact::Artifact,
     asks::Asker,
+    channel::{Bridges, ChannelEnd, Incoming, Ports, ReturnedStream},
     error::{CallError, CallErrorKind, Phase},
-    host::Host,
+    host::{Host, Operation},
     instance::{Instance, Place},
     module::{Module, ModuleError},
     output::Lines,
     runtime::Background,
     session::{OpenCall, Reply, Session},
+    streaming::{self, Conversation},
 };
 
 /// The agent enforces a call's deadline; this end waits so much longer for its answer to arrive.
@@ -75,8 +77,35 @@ pub struct TaskCall<T, E> {
     options: CallOptions,
     /// The instance it is for, if that stays.
     pub(crate) instance: Option<Instance>,
+    /// What goes with the arguments and stays in use.
+    ports: Ports,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
-    decode_value: fn(Bytes) -> Result<T, DecodeError>,
+    value: Value<T>,
+}
+
+/// How to make a task's value.
+pub(crate) enum Value<T> {
+    /// It is what the call returns.
+    Returned(fn(Bytes) -> Result<T, DecodeError>),
+    /// It stands for a stream, and the call goes on.
+    Streamed(fn(&Arc<str>) -> (T, Incoming)),
+}
+
+impl<T> Copy for Value<T> {}
+
+impl<T> Clone for Value<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// A task's arguments: a CBOR array, and what goes with it and stays in use.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    /// The CBOR.
+    pub input: Vec<u8>,
+    /// The ends of channels in it.
+    pub ports: Ports,
 }
 
 #[derive(Clone)]
@@ -116,22 +145,48 @@ impl CallOptions {
 }
 
 impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
-    /// A call of `task`. `input` is a CBOR array of its arguments; `decode_error` gives the failure back if the task's
-    /// error type does not travel.
+    /// A call of `task`. `decode_error` gives the failure back if the task's error type does not travel.
     pub fn new(
         task: Task,
-        input: Result<Vec<u8>, EncodeError>,
+        arguments: Result<Arguments, EncodeError>,
         decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     ) -> Self {
+        Self::of_task(task, arguments, decode_error, Value::Returned(cbor::decode_shared))
+    }
+}
+
+impl<T: ReturnedStream, E> TaskCall<T, E> {
+    /// A call of a `task` that returns a stream.
+    pub fn streaming(
+        task: Task,
+        arguments: Result<Arguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> Self {
+        Self::of_task(task, arguments, decode_error, Value::Streamed(T::open))
+    }
+}
+
+impl<T, E> TaskCall<T, E> {
+    fn of_task(
+        task: Task,
+        arguments: Result<Arguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+        value: Value<T>,
+    ) -> Self {
+        let (input, ports) = match arguments {
+            Ok(Arguments { input, ports }) => (Ok(input.into()), ports),
+            Err(error) => (Err(error), Ports::default()),
+        };
         Self {
             source: Source::Task(task.origin),
             function: task.function.into(),
-            input: input.map(Bytes::from),
+            input,
             wants: Wants::default(),
             options: CallOptions { grants: (task.grants)(), ..CallOptions::default() },
             instance: None,
+            ports,
             decode_error,
-            decode_value: cbor::decode_shared,
+            value,
         }
     }
 }
@@ -147,8 +202,9 @@ impl TaskCall<Bytes, TaskFailure> {
             wants,
             options: CallOptions { limits, ..CallOptions::default() },
             instance: None,
+            ports: Ports::default(),
             decode_error: Ok,
-            decode_value: Ok,
+            value: Value::Returned(Ok),
         }
     }
 }
@@ -156,6 +212,19 @@ impl TaskCall<Bytes, TaskFailure> {
 impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
     /// A call of a function of `module`, given by its whole path or its path inside the crate.
     pub(crate) fn by_name(module: &Module, function: &str, arguments: &(impl Serialize + ?Sized)) -> Self {
+        Self::named(module, function, arguments, Value::Returned(cbor::decode_shared))
+    }
+}
+
+impl<T> TaskCall<T, Infallible> {
+    pub(crate) fn named(
+        module: &Module,
+        function: &str,
+        arguments: &(impl Serialize + ?Sized),
+        value: Value<T>,
+    ) -> Self {
+        let mut ports = Ports::default();
+        let input = ports.during(|| cbor::encode(arguments)).map(Bytes::from);
         let described = module.function(function);
         let path = described.map_or(function, |function| &function.path);
         let wants = described.map(|function| function.wants.clone()).unwrap_or_default();
@@ -163,12 +232,13 @@ impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
         Self {
             source: Source::Module(module.clone()),
             function: path.to_owned().into(),
-            input: cbor::encode(arguments).map(Bytes::from),
+            input,
             wants,
             options: CallOptions { grants, ..CallOptions::default() },
             instance: None,
+            ports,
             decode_error: Err,
-            decode_value: cbor::decode_shared,
+            value,
         }
     }
 }
@@ -181,6 +251,16 @@ impl<T, E> TaskCall<T, E> {
     /// What the function declares and nobody granted.
     fn missing(&self) -> Vec<Need> {
         self.wants.needs().filter(|need| !self.options.grants.covers(need)).collect()
+    }
+
+    /// Whether its task sends or receives while it runs.
+    pub(crate) fn streams(&self) -> bool {
+        !self.ports.is_empty() || matches!(self.value, Value::Streamed(_))
+    }
+
+    /// Whether each host of a fleet can be called like this.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.ports.are_shared()
     }
 
     /// Builds the module this call needs, so that a fleet does it once and says once if it cannot.
@@ -198,8 +278,9 @@ impl<T, E> Clone for TaskCall<T, E> {
             wants: self.wants.clone(),
             options: self.options.clone(),
             instance: self.instance.clone(),
+            ports: self.ports.clone(),
             decode_error: self.decode_error,
-            decode_value: self.decode_value,
+            value: self.value,
         }
     }
 }
@@ -272,6 +353,22 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
         self
     }
 
+    /// Starts the call, for a task that sends and receives meanwhile. Dropping what it returns cancels it.
+    ///
+    /// ```no_run
+    /// # use wxec_controller::{Call, Receiver};
+    /// # fn f(call: Call<()>, lines: Receiver<String>) -> wxec_controller::Result<()> {
+    /// let call = call.start();
+    /// for line in &lines {
+    ///     println!("{line}");
+    /// }
+    /// call.wait()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn start(self) -> Operation<Result<T, CallError<E>>> {
+        Operation::new(run(self.host, self.call))
+    }
+
     /// Runs the call and blocks until it returns.
     pub fn wait(self) -> Result<T, CallError<E>> {
         pollster::block_on(self.into_future())
@@ -307,7 +404,27 @@ impl<T, E> fmt::Debug for CallFuture<T, E> {
 
 pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     host: Host,
+    mut call: TaskCall<T, E>,
+) -> Result<T, CallError<E>> {
+    // Taken from it, so that a channel ends when the task closes it, however long the call goes on.
+    let bridges =
+        std::mem::take(&mut call.ports).bridges(&host).map_err(|kind| CallError::new(host.shared_name(), kind))?;
+    let mut bridges = Some(bridges);
+    let result = make(host, call, &mut bridges).await;
+    // If they were taken, the call goes on.
+    if let Some(bridges) = bridges {
+        bridges.end(match &result {
+            Ok(_) => ChannelEnd::Returned,
+            Err(error) => ChannelEnd::Failed(Box::new(error.erased())),
+        });
+    }
+    result
+}
+
+async fn make<T: Send + 'static, E: Send + 'static>(
+    host: Host,
     call: TaskCall<T, E>,
+    bridges: &mut Option<Bridges>,
 ) -> Result<T, CallError<E>> {
     let name = host.shared_name();
     let failed = |kind| CallError::new(name.clone(), kind);
@@ -324,7 +441,14 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     }
     // What an instance kept is lost with its host, so trying again would not be the same.
     check_size(&call.options.grants, call.function.len()).map_err(failed)?;
-    let attempts = if call.options.idempotent && call.instance.is_none() { 2 } else { 1 };
+    let streams = bridges.as_ref().map_or(0, Bridges::count) + usize::from(matches!(call.value, Value::Streamed(_)));
+    if streams > MAX_CALL_STREAMS {
+        let [limit, asked] = [MAX_CALL_STREAMS, streams].map(|count| count as u64);
+        return Err(failed(CallErrorKind::Limit { which: LimitKind::Streams, limit, asked }));
+    }
+    // What was sent once is not there for a second time.
+    let again = call.options.idempotent && call.instance.is_none() && streams == 0;
+    let attempts = if again { 2 } else { 1 };
     let function = call.function.into_owned();
     let mut last = CallErrorKind::Cancelled;
     for _ in 0..attempts {
@@ -349,23 +473,34 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
             ..CallRequest::new(artifact.digest, "", input.clone())
         };
         let (asks, serving) = asker(&host, &call.source, &call.options).map(Asker::serve).unzip();
-        let open = session.call(&artifact, request, Lines::new(name.clone(), host.output()), asks);
+        let lines = Lines::new(name.clone(), host.output());
+        let open = match streams {
+            0 => session.call(&artifact, request, lines, asks),
+            count => {
+                let opened = session.call_with_streams(&artifact, request, lines, asks, count).await;
+                let (open, mut opened) = opened.map_err(|ended| {
+                    failed(CallErrorKind::Lost { reason: ended.to_string(), stderr_tail: String::new() })
+                })?;
+                let returned = matches!(call.value, Value::Streamed(_)).then(|| opened.pop()).flatten();
+                bridges.iter_mut().for_each(|bridges| bridges.start(std::mem::take(&mut opened)));
+                if let (Value::Streamed(make), Some(stream)) = (call.value, returned) {
+                    let limits = call.options.limits.clone();
+                    let call = Conversation { open, limits, serving, host, decode_error: call.decode_error };
+                    return streaming::receive(call, stream, make, bridges).await;
+                }
+                open
+            }
+        };
         let reply = answer(open, &call.options.limits).await;
         if let Some(serving) = serving {
             serving.await;
         }
         last = match reply {
             Ok(Ok((Ok(value), _))) => {
-                return (call.decode_value)(value).map_err(|error| failed(CallErrorKind::Decode(error)));
+                let Value::Returned(decode) = call.value else { unreachable!("streams are received elsewhere") };
+                return decode(value).map_err(|error| failed(CallErrorKind::Decode(error)));
             }
-            Ok(Ok((Err(Fault::Task(failure)), _))) => return Err(task_error(name, &failure, call.decode_error)),
-            // A task that was refused something may return an error of its own; who knows its type gets it.
-            Ok(Ok((Err(Fault::Denied { needs, message, failure: Some(failure) }), _))) => {
-                let error = task_error(name.clone(), &failure, call.decode_error);
-                let denied = CallErrorKind::Denied { needs, message };
-                return Err(if matches!(error.kind, CallErrorKind::Task(_)) { error } else { failed(denied) });
-            }
-            Ok(Ok((Err(fault), _))) => return Err(failed(CallErrorKind::from_fault(fault))),
+            Ok(Ok((Err(fault), _))) => return Err(fault_error(name, fault, call.decode_error)),
             Ok(Err(loss)) => CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail },
             Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),
         };
@@ -434,6 +569,24 @@ pub(crate) async fn answer(open: OpenCall, limits: &Limits) -> Result<Reply, Dur
     timed.await.map_err(|_| deadline)
 }
 
+/// What a fault means to a caller that may know the type of the task's error.
+pub(crate) fn fault_error<E>(
+    host: Arc<str>,
+    fault: Fault,
+    decode: fn(TaskFailure) -> Result<E, TaskFailure>,
+) -> CallError<E> {
+    match fault {
+        Fault::Task(failure) => task_error(host, &failure, decode),
+        // A task that was refused something may return an error of its own; who knows its type gets it.
+        Fault::Denied { needs, message, failure: Some(failure) } => {
+            let error = task_error(host.clone(), &failure, decode);
+            let denied = CallErrorKind::Denied { needs, message };
+            if matches!(error.kind, CallErrorKind::Task(_)) { error } else { CallError::new(host, denied) }
+        }
+        fault => CallError::new(host, CallErrorKind::from_fault(fault)),
+    }
+}
+
 fn task_error<E>(host: Arc<str>, failure: &[u8], decode: fn(TaskFailure) -> Result<E, TaskFailure>) -> CallError<E> {
     match cbor::decode(failure) {
         Ok(failure) => CallError::task(host, failure, decode),
@@ -472,6 +625,14 @@ impl Bound {
         T: DeserializeOwned + Send + 'static,
     {
         self.host.call(TaskCall::by_name(&self.module, function, arguments))
+    }
+
+    /// The same for a function that returns a [`Receiver`](crate::Receiver).
+    pub fn stream<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
+    where
+        T: ReturnedStream + Send + 'static,
+    {
+        self.host.call(TaskCall::named(&self.module, function, arguments, Value::Streamed(T::open)))
     }
 }
 
@@ -537,7 +698,8 @@ mod tests {
             embedded: None,
         };
         let task = Task { origin, function: "own::upgrade", grants: || Grants::none().run("apt-get") };
-        let call = TaskCall::<(), Infallible>::new(task, Ok(Vec::new()), Err);
+        let call =
+            TaskCall::<(), Infallible>::new(task, Ok(Arguments { input: Vec::new(), ports: Ports::default() }), Err);
         assert_eq!(call.missing(), []);
         let call = Host::new("ssh:nowhere.invalid").unwrap().call(call).grant(Grants::none().env("HOME"));
         assert_eq!(call.call.options.grants, Grants::none().run("apt-get").env("HOME"));

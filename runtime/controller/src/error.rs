@@ -34,6 +34,12 @@ pub enum Error {
     /// Calls on some hosts of a fleet failed.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// A [`Receiver`](crate::Receiver) was given to the call of a fleet: what it brings goes to one host.
+    #[error("a `Receiver` was given to a fleet of {hosts} hosts, and each host needs a channel of its own")]
+    SharedReceiver {
+        /// How many hosts there are.
+        hosts: usize,
+    },
 }
 
 impl Error {
@@ -41,6 +47,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Address(_) | Self::Fleet(_) => None,
+            Self::SharedReceiver { .. } => Some("call each host by itself".into()),
             Self::Module(error) => error.hint(),
             Self::Call(error) => error.hint(),
         }
@@ -192,36 +199,47 @@ impl<E> CallError<E> {
 
     /// The same error for callers that do not know the task's error type: a `Task` becomes `Failed`.
     pub fn erase(self) -> CallError {
-        let kind = match self.kind {
-            CallErrorKind::Task(_) => {
-                CallErrorKind::Failed(self.failure.map(|failure| *failure).unwrap_or_else(|| TaskFailure {
-                    type_name: String::new(),
-                    message: "the task failed".into(),
-                    chain: Vec::new(),
-                    data: None,
-                }))
+        self.erased()
+    }
+
+    /// The same as a copy.
+    pub(crate) fn erased(&self) -> CallError {
+        use CallErrorKind as Kind;
+
+        let kind = match &self.kind {
+            Kind::Task(_) => Kind::Failed(self.failure.as_deref().cloned().unwrap_or_else(|| TaskFailure {
+                type_name: String::new(),
+                message: "the task failed".into(),
+                chain: Vec::new(),
+                data: None,
+            })),
+            Kind::Failed(failure) => Kind::Failed(failure.clone()),
+            Kind::Panic { message, location, frames } => {
+                Kind::Panic { message: message.clone(), location: location.clone(), frames: frames.clone() }
             }
-            CallErrorKind::Failed(failure) => CallErrorKind::Failed(failure),
-            CallErrorKind::Panic { message, location, frames } => CallErrorKind::Panic { message, location, frames },
-            CallErrorKind::Trap { reason, frames } => CallErrorKind::Trap { reason, frames },
-            CallErrorKind::Limit { which, limit, asked } => CallErrorKind::Limit { which, limit, asked },
-            CallErrorKind::Denied { needs, message } => CallErrorKind::Denied { needs, message },
-            CallErrorKind::Timeout { after, phase } => CallErrorKind::Timeout { after, phase },
-            CallErrorKind::Cancelled => CallErrorKind::Cancelled,
-            CallErrorKind::Lost { reason, stderr_tail } => CallErrorKind::Lost { reason, stderr_tail },
-            CallErrorKind::Unreachable(failure) => CallErrorKind::Unreachable(failure),
-            CallErrorKind::InstanceGone { reason } => CallErrorKind::InstanceGone { reason },
-            CallErrorKind::OtherModule { function, module } => CallErrorKind::OtherModule { function, module },
-            CallErrorKind::NotStarted { reason } => CallErrorKind::NotStarted { reason },
-            CallErrorKind::NoSuchFunction { function } => CallErrorKind::NoSuchFunction { function },
-            CallErrorKind::BadArguments(reason) => CallErrorKind::BadArguments(reason),
-            CallErrorKind::BadModule(reason) => CallErrorKind::BadModule(reason),
-            CallErrorKind::Module(error) => CallErrorKind::Module(error),
-            CallErrorKind::Encode(error) => CallErrorKind::Encode(error),
-            CallErrorKind::Decode(error) => CallErrorKind::Decode(error),
-            CallErrorKind::Agent(reason) => CallErrorKind::Agent(reason),
+            Kind::Trap { reason, frames } => Kind::Trap { reason: reason.clone(), frames: frames.clone() },
+            Kind::Limit { which, limit, asked } => Kind::Limit { which: *which, limit: *limit, asked: *asked },
+            Kind::Denied { needs, message } => Kind::Denied { needs: needs.clone(), message: message.clone() },
+            Kind::Timeout { after, phase } => Kind::Timeout { after: *after, phase: *phase },
+            Kind::Cancelled => Kind::Cancelled,
+            Kind::Lost { reason, stderr_tail } => {
+                Kind::Lost { reason: reason.clone(), stderr_tail: stderr_tail.clone() }
+            }
+            Kind::Unreachable(failure) => Kind::Unreachable(failure.clone()),
+            Kind::InstanceGone { reason } => Kind::InstanceGone { reason: reason.clone() },
+            Kind::OtherModule { function, module } => {
+                Kind::OtherModule { function: function.clone(), module: module.clone() }
+            }
+            Kind::NotStarted { reason } => Kind::NotStarted { reason: reason.clone() },
+            Kind::NoSuchFunction { function } => Kind::NoSuchFunction { function: function.clone() },
+            Kind::BadArguments(reason) => Kind::BadArguments(reason.clone()),
+            Kind::BadModule(reason) => Kind::BadModule(reason.clone()),
+            Kind::Module(error) => Kind::Module(error.clone()),
+            Kind::Encode(error) => Kind::Encode(error.clone()),
+            Kind::Decode(error) => Kind::Decode(error.clone()),
+            Kind::Agent(reason) => Kind::Agent(reason.clone()),
         };
-        CallError::new(self.host, kind)
+        CallError::new(self.host.clone(), kind)
     }
 
     /// What may help, if wxec knows.

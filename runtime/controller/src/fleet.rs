@@ -106,7 +106,10 @@ impl CallTarget for Fleet {
     type Call<T: Send + 'static, E: Send + 'static> = FleetCall<T, E>;
 
     fn call<T: Send + 'static, E: Send + 'static>(&self, mut call: TaskCall<T, E>) -> FleetCall<T, E> {
-        call.options_mut().set_timeout(FLEET_TIMEOUT);
+        // What streams goes on for as long as it likes.
+        if !call.streams() {
+            call.options_mut().set_timeout(FLEET_TIMEOUT);
+        }
         FleetCall { fleet: self.clone(), call }
     }
 }
@@ -120,7 +123,7 @@ pub struct FleetCall<T, E = Infallible> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
-    /// How long the call may take on each host; 60 s by default. Connecting and building do not count.
+    /// How long the call may take on each host; 60 s by default, or without end if its task sends or receives. Connecting and building do not count.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.call.options_mut().set_timeout(after);
         self
@@ -151,6 +154,11 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
         self
     }
 
+    /// Starts the call everywhere, for tasks that send and receive meanwhile. Dropping what it returns cancels it.
+    pub fn start(self) -> Operation<Result<Outcomes<T, E>, Error>> {
+        self.into_future()
+    }
+
     /// Runs the call everywhere and blocks until every host has answered or failed.
     pub fn wait(self) -> Result<Outcomes<T, E>, Error> {
         pollster::block_on(self.into_future())
@@ -164,6 +172,9 @@ impl<T: Send + 'static, E: Send + 'static> IntoFuture for FleetCall<T, E> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { fleet, call } = self;
         Operation::new(async move {
+            if !call.is_shared() {
+                return Err(Error::SharedReceiver { hosts: fleet.hosts.len() });
+            }
             // What fails here fails for all hosts alike: say it once.
             call.module().await?;
             Ok(Outcomes(on_all(fleet, move |host| run(host, call.clone())).await))
@@ -187,6 +198,8 @@ where
             (index, Outcome { host: name, result: work.await })
         });
     }
+    // With the call in it go its ends of channels, which are over when those of all hosts are.
+    drop(work);
     let mut outcomes: Vec<_> = running.join_all().await;
     outcomes.sort_by_key(|(index, _)| *index);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()

@@ -20,6 +20,7 @@ mod asks;
 mod attach;
 mod bootstrap;
 mod call;
+mod channel;
 mod command;
 mod compile;
 mod connect;
@@ -38,13 +39,18 @@ mod progress;
 mod runtime;
 mod session;
 mod stream;
+mod streaming;
 mod title;
 mod transport;
 mod unreachable;
 
 pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
 pub use attach::Attach;
-pub use call::{Bound, Call, CallFuture, CallTarget, Task, TaskCall};
+pub use call::{Arguments, Bound, Call, CallFuture, CallTarget, Task, TaskCall};
+pub use channel::{
+    ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender, Tagged, TaggedIter,
+    channel,
+};
 pub use ciborium::Value;
 pub use command::{Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ExitStatus};
 pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};

@@ -13,6 +13,7 @@ use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
 use crate::{
     fault,
     guest::Guest,
+    hostcalls::Duplex,
     limits::LimitHit,
     output::{Output, Stdio},
     program::Program,
@@ -61,6 +62,8 @@ pub struct Request {
     pub seed: Option<u64>,
     /// The arguments, as CBOR.
     pub input: Bytes,
+    /// What its task sends to and receives from, by their indexes.
+    pub streams: Vec<Duplex>,
     /// What tells the guest of what is around it. Without it nobody does, whatever is granted.
     pub surroundings: Option<Arc<dyn Surroundings>>,
 }
@@ -70,7 +73,7 @@ impl Request {
     pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
         let (limits, grants) = (Limits::default(), Grants::none());
         let entry = Entry::Task(function.into());
-        Self { entry, limits, grants, seed: None, input: input.into(), surroundings: None }
+        Self { entry, limits, grants, seed: None, input: input.into(), streams: Vec::new(), surroundings: None }
     }
 
     /// Whether it takes a program that was loaded as metered.
@@ -133,6 +136,10 @@ async fn run_guest(
 ) -> Result<Bytes, Fault> {
     let function = check(program, &request)?;
     let is_program = matches!(request.entry, Entry::Program(_));
+    let _place = match request.streams.is_empty() {
+        true => None,
+        false => Some(sandbox.capacity().streaming_place().await),
+    };
     let _slot = sandbox.capacity().slot().await;
     let fuel = request.limits.fuel;
     let mut store = new_store(sandbox, program, request, stdio.clone()).await;

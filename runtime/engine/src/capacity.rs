@@ -21,6 +21,9 @@ pub(crate) struct Capacity {
     /// Guests that may wait for tasks on other hosts at once. Those tasks may run here and need places too: were all
     /// taken by guests that wait, all would wait for ever.
     pub(crate) askers: Arc<Semaphore>,
+    /// Places of calls with streams. Those may wait for their callers for as long as these like, and other calls must
+    /// not wait with them.
+    streaming: Arc<Semaphore>,
 }
 
 impl Capacity {
@@ -36,6 +39,8 @@ impl Capacity {
             residents: Arc::new(Semaphore::new(max_residents)),
             max_residents,
             askers: Arc::new(Semaphore::new(slots / 2)),
+            // At least half of what is left is for calls that come and go.
+            streaming: Arc::new(Semaphore::new(((slots - max_residents) / 2).max(1))),
         }
     }
 
@@ -46,6 +51,11 @@ impl Capacity {
             Ok(slot) => slot,
             Err(_) => self.slots.acquire().await.expect("the semaphore is never closed"),
         }
+    }
+
+    /// Waits until one call more may have streams.
+    pub(crate) async fn streaming_place(&self) -> SemaphorePermit<'_> {
+        self.streaming.acquire().await.expect("the semaphore is never closed")
     }
 
     /// The same for a guest that stays.

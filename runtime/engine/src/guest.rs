@@ -66,7 +66,7 @@ impl Guest {
         supply: &Arc<Supply>,
     ) -> Self {
         let budget = &capacity.budget;
-        let Request { entry, limits, grants, input, surroundings, .. } = request;
+        let Request { entry, limits, grants, input, streams, surroundings, .. } = request;
         let clock = world.clock.take();
         let (wasi, places) = match entry {
             Entry::Task(_) => world.task(&stdio),
@@ -81,7 +81,7 @@ impl Guest {
             panic: None,
             growth: Growth::new(&limits, Portion::new(budget.clone())),
             askers: capacity.askers.clone(),
-            resources: Resources::new(&limits, supply),
+            resources: Resources::new(&limits, supply, streams),
             grants,
             refused: None,
             reply: Vec::new(),
@@ -96,8 +96,9 @@ impl Guest {
 
     /// Takes the next call of an instance that stays. What bounds the instance itself remains.
     pub(crate) fn refill(&mut self, request: Request) {
-        let Request { limits, grants, input, surroundings, .. } = request;
+        let Request { limits, grants, input, streams, surroundings, .. } = request;
         self.input = input;
+        self.resources.give_call_streams(streams);
         // What leads beyond the instance is for each call: whoever makes it answers for that.
         self.surroundings = surroundings;
         self.grants.host = grants.host;
@@ -130,6 +131,8 @@ impl Guest {
 
     /// What the call returns after its function returned `code`.
     pub(crate) fn finish(&mut self, code: i32) -> Result<Bytes, Fault> {
+        // An instance that stays could keep them.
+        self.resources.end_call_streams();
         let (output, error) = (self.output.take(), self.error.take());
         let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());
         match Status::from_code(code) {

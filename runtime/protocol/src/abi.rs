@@ -18,6 +18,7 @@
 //! | `process_try_wait(process)` | | 1 if it has ended, [`ProcessEnd`]; else 0 |
 //! | `process_kill(process, signal)` | | 0; an error if it has ended |
 //! | `process_forget(process)` | | 0; the handle is gone, the process runs until the call ends |
+//! | `call_stream(index)` | which of the call's own streams, or [`LAST_STREAM`] | handle of a stream, once |
 //! | `stream_read(stream, pointer, length)` | | how many bytes came, 0 at the end |
 //! | `stream_write(stream, pointer, length)` | | how many bytes were taken |
 //! | `stream_select(pointer, length)` | [`StreamSelect`] | place of a stream that is ready, or at its end |
@@ -28,6 +29,14 @@
 //! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
 //! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
 //! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and an [`AskError`](crate::AskError) |
+
+//! # Streams of a call
+//!
+//! A call may have streams of its own, for what its task sends and receives. Where a parameter is a `Sender` or a
+//! `Receiver`, the argument is the index of its stream. [`encode_item`](crate::encode_item) says how items travel there. A
+//! task that returns a `Receiver` sends a null on the last stream when its function has returned, and its items after it;
+//! the value of the call itself is a null. Closing a stream, or its end, tells the other side that nobody sends or
+//! receives there any more; so writing to one that the other side has closed is an error of kind `BrokenPipe`.
 
 mod net;
 mod process;
@@ -145,6 +154,9 @@ pub struct HostError {
 
 /// What a capability call returns when the host did not do it. Everything else it returns is not negative.
 pub const REFUSED: i32 = -1;
+
+/// What `call_stream` takes for the last stream of the call, where a task sends what it returns.
+pub const LAST_STREAM: i32 = -1;
 
 /// What a guest asks of the import `host_call`, beside the arguments: to call a task of its own module on another host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

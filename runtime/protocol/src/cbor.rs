@@ -16,6 +16,13 @@ pub const MAX_DEPTH: usize = 64;
 #[error("cannot be encoded as CBOR: {0}")]
 pub struct EncodeError(String);
 
+impl EncodeError {
+    /// A value that cannot be encoded for this reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
 /// Bytes are not the CBOR of the wanted type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -4,7 +4,7 @@ use crate::{
     CallId, Digest,
     ask::{AskId, MAX_ASKS},
     frame::MAX_FRAME_BYTES,
-    stream::{MAX_WIDE_STREAMS, StreamId},
+    stream::{MAX_CALL_STREAMS, MAX_WIDE_STREAMS, StreamId},
 };
 
 /// The other end broke a rule of the protocol. Nothing it says later can be believed, so the session ends.
@@ -49,6 +49,9 @@ pub enum ProtocolError {
     /// A message about a stream that was never opened, or a new one with a number used before.
     #[error("a message about stream {0}, which was never opened")]
     UnknownStream(StreamId),
+    /// A call has more streams than it may.
+    #[error("a call with {0} streams, more than the {MAX_CALL_STREAMS} allowed")]
+    TooManyStreams(usize),
     /// Something was sent on a stream after its end.
     #[error("something on stream {0} after its end")]
     StreamFinished(StreamId),

@@ -32,6 +32,7 @@ mod facts;
 mod fault;
 mod frame;
 mod grants;
+mod items;
 mod limits;
 mod message;
 mod outbox;
@@ -48,6 +49,7 @@ pub use facts::{Distro, Facts};
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
 pub use grants::{ANY, Grants, Need, PathGrant};
+pub use items::{ItemError, Items, MAX_ITEM_BYTES, encode_item};
 pub use limits::{LimitKind, Limits};
 pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, Usage};
 pub use outbox::TRANSMIT_BYTES;
@@ -55,8 +57,8 @@ pub use output::{
     LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OUTPUT_WINDOW_BYTES, OutputStream, output_cost,
 };
 pub use stream::{
-    Command, MAX_STREAMS, MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES, ProcessStreams, STREAM_WINDOW_BYTES, Splice,
-    StreamEnd, StreamId, WindowSize,
+    Command, MAX_CALL_STREAMS, MAX_STREAMS, MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES, ProcessStreams, STREAM_WINDOW_BYTES,
+    Splice, StreamEnd, StreamId, WindowSize,
 };
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 

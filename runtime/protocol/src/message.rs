@@ -112,7 +112,8 @@ impl Description {
 pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },
-    /// Run a function or a program. `input` is the first part of an input of `input_length` bytes.
+    /// Run a function or a program. `streams` are for what a task sends and receives; `input` is the first part of an
+    /// input of `input_length` bytes.
     Call {
         id: CallId,
         module: Digest,
@@ -120,6 +121,7 @@ pub(crate) enum ToAgent<'a> {
         limits: Limits,
         grants: Grants,
         seed: Option<u64>,
+        streams: Vec<StreamId>,
         input_length: u64,
         #[serde(borrow, with = "serde_bytes")]
         input: &'a [u8],

@@ -23,6 +23,9 @@ const GROWTH_BYTES: u64 = 64 << 20;
 /// from any of them, all that was said in this file costs an end of a session 256 MiB.
 pub const MAX_STREAMS: usize = 4096;
 
+/// Streams that one call may have for what its task sends and receives: a parameter each, and one for what it returns.
+pub const MAX_CALL_STREAMS: usize = 16;
+
 /// Credit is announced when this share of a window has been taken: often enough to keep a fast writer busy, seldom
 /// enough to cost nothing.
 const ANNOUNCED_SHARE: u64 = 4;
@@ -121,6 +124,8 @@ impl ProcessStreams {
 pub enum StreamEnd {
     /// Nobody wants it any more.
     Closed,
+    /// The call it belonged to ended before anybody closed it. How that ended says why.
+    CallEnded,
     /// The process behind it ended, with an exit code.
     Exited(i32),
     /// The process behind it was ended by a signal.
@@ -137,6 +142,7 @@ impl fmt::Display for StreamEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("closed"),
+            Self::CallEnded => f.write_str("its call ended"),
             Self::Exited(code) => write!(f, "exit code {code}"),
             Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
             Self::TimedOut => f.write_str("ended at its deadline"),

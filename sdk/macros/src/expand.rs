@@ -59,8 +59,9 @@ impl Task {
         let count = self.parameters.len();
         let (target, arguments, task) = (local("target"), local("arguments"), local("task"));
         let call = quote_spanned!(here=> WxecTarget::Call<#value, #error>);
+        let build = local(if self.returns_stream() { "call_stream" } else { "call" });
         let result = quote_spanned! {here=>
-            ::wxec::__private::call::<_, #value, _>(
+            ::wxec::__private::#build::<_, #value, _>(
                 #target, #task, #arguments.finish(), ::wxec::__private::decode_error!(#error),
             )
         };
@@ -146,10 +147,16 @@ impl Task {
             result = quote!(::wxec::__private::block_on(#result));
         }
         let (value, error, here) = (self.value(), self.error(), at(self.returns.ty()));
+        let encode = local(match (&self.returns, self.returns_stream()) {
+            (Returns::Value(_), false) => "value",
+            (Returns::Result(_), false) => "result",
+            (Returns::Value(_), true) => "stream",
+            (Returns::Result(_), true) => "stream_result",
+        });
         let output = match &self.returns {
-            Returns::Value(_) => quote_spanned!(here=> ::wxec::__private::value::<#value>(#result)),
+            Returns::Value(_) => quote_spanned!(here=> ::wxec::__private::#encode::<#value>(#result)),
             Returns::Result(_) => quote_spanned! {here=>
-                ::wxec::__private::result::<#value, _>(#result, ::wxec::__private::describe_error!(#error))
+                ::wxec::__private::#encode::<#value, _>(#result, ::wxec::__private::describe_error!(#error))
             },
         };
         quote! {

@@ -78,6 +78,15 @@ impl Task {
         complaints.into_result(Self { function, doc, parameters, returns, wants })
     }
 
+    /// Whether what it returns is a stream: a type whose last word is `Receiver`, as far as its spelling tells.
+    pub(crate) fn returns_stream(&self) -> bool {
+        let value = match &self.returns {
+            Returns::Value(ty) => Some(ty),
+            Returns::Result(ty) => arguments_of_result(ty).and_then(|mut arguments| arguments.next()),
+        };
+        value.is_some_and(is_receiver)
+    }
+
     /// The function's name as callers on other hosts use it.
     pub(crate) fn name(&self) -> String {
         self.function.sig.ident.unraw().to_string()
@@ -179,6 +188,10 @@ fn returns(output: &ReturnType, complaints: &mut Complaints) -> Returns {
             Returns::Value(ty.clone())
         }
     }
+}
+
+fn is_receiver(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Receiver"))
 }
 
 /// The types in `…::Result<…>`.

@@ -166,6 +166,59 @@ pub use wxec_macros::main;
 /// itself. The task called there is granted nothing and ends with the one that called it; its arguments and its value
 /// may have a megabyte each. Nobody's password is typed for it.
 ///
+/// # Channels
+///
+/// A task may send and receive while it runs: a parameter of type [`Sender<T>`](Sender) or [`Receiver<T>`](Receiver) is one
+/// end of a [`channel()`], whose other end stays with the caller. Both are bounded, so that whoever sends too fast waits; and
+/// when either end is closed or dropped, or the call ends, the other one is told.
+///
+/// ```no_run
+/// use wxec::{Fleet, Receiver, Sender, remote};
+///
+/// /// Sends what it reads, until nobody receives it.
+/// #[remote(read = "/var/log/syslog")]
+/// fn lines(sent: Sender<String>) -> std::io::Result<()> {
+///     let text = std::fs::read_to_string("/var/log/syslog")?;
+///     for line in text.lines() {
+///         if sent.send(line.to_owned()).is_err() {
+///             break;
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// let (sent, received) = wxec::channel();
+/// let call = lines::on(&Fleet::new(["web1", "web2"])?, sent).start();
+/// for (host, line) in received.tagged() {
+///     println!("[{host}] {line}");
+/// }
+/// call.wait()?.into_result()?;
+/// # Ok::<(), wxec::Error>(())
+/// ```
+///
+/// [`Call::start`] begins the call while its caller goes on to receive. What the hosts of a fleet send comes out of one
+/// receiver; a receiver that is an argument goes to one host only. Such calls have no deadline but one that is asked for, and
+/// in async code a receiver is a `Stream` and a sender a `Sink`. Ends of channels may stand inside of other arguments, such as
+/// `Vec<Sender<T>>`, up to 16 in one call. They do not travel from a task to another host.
+///
+/// A task may also return a `Receiver<T>`, by itself or in its `Result`, made of any iterator. The call is done when the
+/// function has returned, and its items come then, as fast as they are taken; dropping the receiver ends the task.
+///
+/// ```
+/// use wxec::{Receiver, remote};
+///
+/// /// Counts for as long as somebody listens.
+/// #[remote]
+/// fn count(from: u64) -> Receiver<u64> {
+///     Receiver::from_iter(from..)
+/// }
+///
+/// assert_eq!(count(3).iter().take(2).collect::<Vec<_>>(), [3, 4]);
+/// ```
+///
+/// That a task returns one is known by the last word of its return type, `Receiver<…>`, as a `Result` is known by its; an alias
+/// of another name is not.
+///
 /// # What cannot be a task
 ///
 /// Methods with `self`, functions with generics or `impl Trait`, and functions that take `&mut` or return a borrow

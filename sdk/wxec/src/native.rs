@@ -7,11 +7,12 @@ pub use wxec_build::{
     checks, is_shipped,
 };
 pub use wxec_controller::{
-    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, Child, ChildRemote,
-    ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine, Error,
-    ExitStatus, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module, ModuleError,
-    Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Report, Result,
-    SSH_CONFIG_VARIABLE, SshAddress, Stats, Step, Unreachable, Value, WindowSize, explain, set_progress,
+    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Child,
+    ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine,
+    Error, ExitStatus, Fleet, FleetCall, FleetError, GuestOutput, Hop, Host, Instance, MAX_HOPS, Module, ModuleError,
+    Operation, Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Receiver, RecvError, Report,
+    Result, SSH_CONFIG_VARIABLE, SendError, Sender, SshAddress, Stats, Step, Tagged, Unreachable, Value, WindowSize,
+    channel, explain, set_progress,
 };
 
 /// The host that the task runs on.
@@ -43,9 +44,9 @@ pub mod host {
 
 pub(crate) mod for_macros {
     pub use wxec_build::Origin;
-    pub use wxec_controller::Task;
+    pub use wxec_controller::{Ports, Task};
 
-    pub use super::task::{call, origin};
+    pub use super::task::{CallArguments, call, call_stream, origin};
 }
 
 /// Programs, run where the task runs.

@@ -1,6 +1,7 @@
 //! The stub that `#[remote]` gives a task: what `count::on(&host, …)` does before a call exists.
 
-use wxec_controller::{CallTarget, Task, TaskCall};
+pub use wxec_controller::Arguments as CallArguments;
+use wxec_controller::{CallTarget, ReturnedStream, Task, TaskCall};
 use wxec_protocol::{abi::TaskFailure, cbor::EncodeError};
 
 use crate::abi::types::ReturnValue;
@@ -9,10 +10,20 @@ use crate::abi::types::ReturnValue;
 pub fn call<W: CallTarget, T: ReturnValue + Send, E: Send + 'static>(
     target: &W,
     task: Task,
-    arguments: Result<Vec<u8>, EncodeError>,
+    arguments: Result<CallArguments, EncodeError>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 ) -> W::Call<T, E> {
     target.call(TaskCall::new(task, arguments, decode_error))
+}
+
+/// Builds the call of a `task` that returns a stream.
+pub fn call_stream<W: CallTarget, T: ReturnedStream + Send + 'static, E: Send + 'static>(
+    target: &W,
+    task: Task,
+    arguments: Result<CallArguments, EncodeError>,
+    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+) -> W::Call<T, E> {
+    target.call(TaskCall::streaming(task, arguments, decode_error))
 }
 
 /// Where a task is compiled. What it asks of cargo and rustc is answered in the task's crate, as it expands there.

@@ -24,6 +24,7 @@ use super::{
     printer::{Printed, Printer},
 };
 use crate::{
+    channel::TaskStream,
     output::Lines,
     runtime,
     stream::{Inbox, StreamReader, StreamWriter, Window},
@@ -294,7 +295,16 @@ impl Driver {
         }
     }
 
-    fn make_call(&mut self, NewCall { key, request, artifact, output, asks, reply }: NewCall) {
+    fn make_call(&mut self, NewCall { key, mut request, artifact, output, asks, streams, reply }: NewCall) {
+        if let Some((count, opened)) = streams {
+            request.streams = self.connection.open_call_streams(count);
+            let streams = request.streams.iter().map(|id| {
+                let (ended, end) = oneshot::channel();
+                let (reader, writer) = self.open(*id, Some(ended));
+                TaskStream::new(reader, writer, end)
+            });
+            let _ = opened.send(streams.collect());
+        }
         let module = request.module;
         let id = self.connection.call(request);
         self.keys.insert(key, id);

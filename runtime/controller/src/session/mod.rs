@@ -25,6 +25,7 @@ use wxec_protocol::{
 use self::driver::Driver;
 use crate::{
     artifact::Artifact,
+    channel::TaskStream,
     error::{Phase, Unreachable},
     output::Lines,
     runtime,
@@ -191,6 +192,8 @@ struct NewCall {
     artifact: Bytes,
     output: Lines,
     asks: Option<Asks>,
+    /// How many streams it has, and who wants them.
+    streams: Option<(usize, oneshot::Sender<Vec<TaskStream>>)>,
     reply: oneshot::Sender<Reply>,
 }
 
@@ -290,6 +293,22 @@ impl Session {
         open
     }
 
+    /// Makes a call that has streams.
+    pub(crate) async fn call_with_streams(
+        &self,
+        artifact: &Artifact,
+        call: CallRequest,
+        output: Lines,
+        asks: Option<Asks>,
+        count: usize,
+    ) -> Result<(OpenCall, Vec<TaskStream>), SessionEnded> {
+        let (mut call, open) = self.new_call(artifact, call, output, asks);
+        let (opened, streams) = oneshot::channel();
+        call.streams = Some((count, opened));
+        let _ = self.commands.send(Command::Call(call));
+        Ok((open, streams.await.map_err(|_| SessionEnded)?))
+    }
+
     fn new_call(
         &self,
         artifact: &Artifact,
@@ -299,7 +318,7 @@ impl Session {
     ) -> (Box<NewCall>, OpenCall) {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         let (reply, receiver) = oneshot::channel();
-        let call = NewCall { key, request: call, artifact: artifact.bytes.clone(), output, asks, reply };
+        let call = NewCall { key, request: call, artifact: artifact.bytes.clone(), output, asks, streams: None, reply };
         (Box::new(call), OpenCall { reply: receiver, cancel: Some((key, self.commands.clone())) })
     }
 

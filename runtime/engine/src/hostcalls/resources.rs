@@ -2,12 +2,15 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use wxec_protocol::{LimitKind, Limits, abi::HostError};
+use wxec_protocol::{
+    LimitKind, Limits,
+    abi::{self, HostError},
+};
 
 use super::{
     process::{Child, Family, Inherited},
     reply::Denial,
-    streams::Stream,
+    streams::{Duplex, Stream},
 };
 use crate::{quota::Quota, supply::Supply};
 
@@ -19,6 +22,10 @@ pub(crate) struct Resources {
     /// What its processes print where it prints.
     pub(crate) inherited: Inherited,
     streams: HashMap<i32, Stream>,
+    /// Those that came with the call and are not taken yet.
+    call_streams: Vec<Option<Duplex>>,
+    /// Handles of those that are.
+    taken: Vec<i32>,
     processes: HashMap<i32, Child>,
     last_handle: i32,
     /// Processes it has no handle of any more.
@@ -29,12 +36,14 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
-    pub(crate) fn new(limits: &Limits, supply: &Arc<Supply>) -> Self {
+    pub(crate) fn new(limits: &Limits, supply: &Arc<Supply>, call_streams: Vec<Duplex>) -> Self {
         Self {
             files: Quota::new(LimitKind::OpenFiles, limits.open_files, supply.files.clone()),
             children: Quota::new(LimitKind::Children, limits.children, supply.children.clone()),
             inherited: Inherited::default(),
             streams: HashMap::new(),
+            call_streams: call_streams.into_iter().map(Some).collect(),
+            taken: Vec::new(),
             processes: HashMap::new(),
             last_handle: 0,
             forgotten: Vec::new(),
@@ -60,7 +69,35 @@ impl Resources {
     }
 
     pub(super) fn close_stream(&mut self, handle: i32) -> Result<(), Denial> {
-        self.streams.remove(&handle).map(drop).ok_or_else(|| no_such("stream", handle))
+        self.streams.remove(&handle).map(Stream::close).ok_or_else(|| no_such("stream", handle))
+    }
+
+    /// Takes the streams of the next call of an instance that stays.
+    pub(crate) fn give_call_streams(&mut self, call_streams: Vec<Duplex>) {
+        self.end_call_streams();
+        self.call_streams = call_streams.into_iter().map(Some).collect();
+    }
+
+    /// The streams that came with the call are gone with it.
+    pub(crate) fn end_call_streams(&mut self) {
+        self.call_streams.clear();
+        for handle in self.taken.drain(..) {
+            self.streams.remove(&handle);
+        }
+    }
+
+    /// Gives a handle to one of the call's streams, which can be had once.
+    pub(super) fn take_call_stream(&mut self, index: i32) -> Result<i32, Denial> {
+        let place = match index {
+            abi::LAST_STREAM => self.call_streams.len().checked_sub(1),
+            index => usize::try_from(index).ok(),
+        };
+        let stream = place.and_then(|place| self.call_streams.get_mut(place)?.take());
+        let stream =
+            stream.ok_or_else(|| invalid(format!("the call has no stream {index}, or it was taken before")))?;
+        let handle = self.add_stream(Stream::of_call(stream));
+        self.taken.push(handle);
+        Ok(handle)
     }
 
     /// A process, beside those it belongs to.
@@ -92,6 +129,9 @@ impl Resources {
 }
 
 fn no_such(kind: &str, handle: i32) -> Denial {
-    let message = format!("{handle} is no {kind} of this call, or was closed");
+    invalid(format!("{handle} is no {kind} of this call, or was closed"))
+}
+
+pub(super) fn invalid(message: String) -> Denial {
     Denial::Failed(HostError { kind: "InvalidInput".into(), message, need: None })
 }

@@ -1,10 +1,12 @@
-//! Streams of bytes: pipes of processes, and connections. Whoever reads or writes waits; nothing is kept in between.
+//! Streams of bytes: pipes of processes, connections, and what a task sends to and receives from its caller. Whoever reads
+//! or writes waits; nothing is kept in between.
 
 use std::{
     future::poll_fn,
     io,
     os::fd::{AsFd, OwnedFd},
-    task::{Context, Poll},
+    pin::Pin,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -13,20 +15,21 @@ use rustix::{
     net::Shutdown,
 };
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, unix::AsyncFd},
     time::timeout,
 };
 use wasmtime::{Caller, Linker, Result};
-use wxec_protocol::abi::{self, HostError, MAX_SELECTED, StreamSelect};
+use wxec_protocol::abi::{self, MAX_SELECTED, StreamSelect};
 
 use super::{
     memory, range,
     reply::{Denial, answer, question},
-    resources::Resources,
+    resources::{Resources, invalid},
 };
 use crate::{guest::Guest, quota::Share};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
+    linker.func_wrap(abi::IMPORTS, "call_stream", call_stream)?;
     linker.func_wrap_async(abi::IMPORTS, "stream_read", |caller, (stream, pointer, length)| {
         Box::new(stream_read(caller, stream, pointer, length))
     })?;
@@ -40,6 +43,12 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "stream_close", stream_close)?;
     linker.func_wrap(abi::IMPORTS, "net_shutdown", net_shutdown)?;
     Ok(())
+}
+
+fn call_stream(mut caller: Caller<'_, Guest>, index: i32) -> i32 {
+    let guest = caller.data_mut();
+    let taken = guest.resources.take_call_stream(index);
+    answer(guest, taken.map(|handle| (handle, ())))
 }
 
 async fn stream_read(mut caller: Caller<'_, Guest>, handle: i32, pointer: u32, length: u32) -> Result<i32> {
@@ -102,7 +111,7 @@ fn net_shutdown(mut caller: Caller<'_, Guest>, handle: i32, how: i32) -> i32 {
             _ => return Err(invalid(format!("{how} is no way to shut a connection down"))),
         };
         // A pipe is no socket, and the kernel says so.
-        rustix::net::shutdown(stream.fd.get_ref(), how).map_err(io::Error::from)?;
+        rustix::net::shutdown(stream.file()?.get_ref(), how).map_err(io::Error::from)?;
         Ok((0, ()))
     });
     answer(guest, shut)
@@ -116,7 +125,9 @@ async fn select(resources: &mut Resources, asked: &StreamSelect) -> Result<usize
         return Err(invalid(format!("{} streams cannot be waited for, but 1 to {MAX_SELECTED}", streams.len())));
     }
     for (handle, direction) in &streams {
-        resources.stream(*handle)?.check(*direction)?;
+        let stream = resources.stream(*handle)?;
+        stream.check(*direction)?;
+        stream.file()?;
     }
     poll_fn(|context| {
         for (place, (handle, direction)) in streams.iter().enumerate() {
@@ -137,13 +148,27 @@ pub(super) enum Direction {
     Both,
 }
 
-/// One end of a pipe or of a connection.
+/// Bytes both ways: the guest's end of a stream of its call. Shutting it down says that it was closed by the guest;
+/// what is merely dropped ends with the call.
+pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> ReadWrite for T {}
+
+/// The guest's end of a stream of its call.
+pub type Duplex = Box<dyn ReadWrite>;
+
+/// One end of a pipe, of a connection, or of a stream of the call.
 pub(super) struct Stream {
-    fd: AsyncFd<OwnedFd>,
+    end: End,
     direction: Direction,
     read_within: Option<Duration>,
     write_within: Option<Duration>,
-    _share: Share,
+    _share: Option<Share>,
+}
+
+enum End {
+    File(AsyncFd<OwnedFd>),
+    OfCall(Duplex),
 }
 
 impl Stream {
@@ -155,21 +180,56 @@ impl Stream {
             Direction::Writing => Interest::WRITABLE,
             Direction::Both => Interest::READABLE | Interest::WRITABLE,
         };
-        Ok(Self { fd: watched(fd, interest)?, direction, read_within: None, write_within: None, _share: share })
+        let end = End::File(watched(fd, interest)?);
+        Ok(Self { end, direction, read_within: None, write_within: None, _share: Some(share) })
+    }
+
+    /// Takes a stream of the call.
+    pub(super) fn of_call(stream: Duplex) -> Self {
+        let end = End::OfCall(stream);
+        Self { end, direction: Direction::Both, read_within: None, write_within: None, _share: None }
+    }
+
+    /// The guest closes it.
+    pub(super) fn close(self) {
+        if let End::OfCall(mut stream) = self.end {
+            // Nobody waits for what it says: the stream is gone next.
+            let _ = Pin::new(&mut stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// What the kernel knows of it.
+    fn file(&self) -> Result<&AsyncFd<OwnedFd>, Denial> {
+        match &self.end {
+            End::File(file) => Ok(file),
+            End::OfCall(_) => Err(invalid("streams of the call can only be read, written and closed".into())),
+        }
     }
 
     /// Reads what is there, as soon as there is something, or nothing at the end.
-    async fn read(&self, buffer: &mut [u8]) -> Result<usize, Denial> {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Denial> {
         self.check(Direction::Reading)?;
-        let read = self.fd.async_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, &mut *buffer)?));
-        Ok(within(self.read_within, read).await?)
+        let limit = self.read_within;
+        let read = async {
+            match &mut self.end {
+                End::File(fd) => fd.async_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, &mut *buffer)?)).await,
+                End::OfCall(stream) => stream.read(buffer).await,
+            }
+        };
+        Ok(within(limit, read).await?)
     }
 
     /// Writes some of `bytes`, as soon as there is room.
-    async fn write(&self, bytes: &[u8]) -> Result<usize, Denial> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Denial> {
         self.check(Direction::Writing)?;
-        let written = self.fd.async_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?));
-        Ok(within(self.write_within, written).await?)
+        let limit = self.write_within;
+        let written = async {
+            match &mut self.end {
+                End::File(fd) => fd.async_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?)).await,
+                End::OfCall(stream) => stream.write(bytes).await,
+            }
+        };
+        Ok(within(limit, written).await?)
     }
 
     /// A stream of the other direction would never be ready.
@@ -181,15 +241,16 @@ impl Stream {
         }
     }
 
-    fn poll_ready(&self, direction: Direction, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_ready(&self, direction: Direction, context: &mut Context<'_>) -> Poll<Result<(), Denial>> {
+        let fd = self.file()?;
         loop {
             let (ready, flags) = match direction {
-                Direction::Writing => (self.fd.poll_write_ready(context), PollFlags::OUT),
-                _ => (self.fd.poll_read_ready(context), PollFlags::IN),
+                Direction::Writing => (fd.poll_write_ready(context), PollFlags::OUT),
+                _ => (fd.poll_read_ready(context), PollFlags::IN),
             };
             let Poll::Ready(ready) = ready else { return Poll::Pending };
             // What is remembered of it may have been used up since: the guest counts on not having to wait.
-            if is_ready(self.fd.get_ref(), flags) {
+            if is_ready(fd.get_ref(), flags) {
                 return Poll::Ready(Ok(()));
             }
             ready?.clear_ready();
@@ -214,10 +275,6 @@ async fn within<T>(limit: Option<Duration>, io: impl Future<Output = io::Result<
         Some(limit) => timeout(limit, io).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
         None => io.await,
     }
-}
-
-fn invalid(message: String) -> Denial {
-    Denial::Failed(HostError { kind: "InvalidInput".into(), message, need: None })
 }
 
 /// What a call returns. Memories have at most 4 GiB, and nothing reads or writes half of that at once.

@@ -31,6 +31,7 @@ const INTERPRETER: &str = r#"(module
     (import "wxec_v1" "stream_select" (func $stream_select (param i32 i32) (result i32)))
     (import "wxec_v1" "stream_timeout" (func $stream_timeout (param i32 i32 i64) (result i32)))
     (import "wxec_v1" "stream_close" (func $stream_close (param i32) (result i32)))
+    (import "wxec_v1" "call_stream" (func $call_stream (param i32) (result i32)))
     (import "wxec_v1" "net_connect" (func $net_connect (param i32 i32) (result i32)))
     (import "wxec_v1" "net_lookup" (func $net_lookup (param i32 i32) (result i32)))
     (import "wxec_v1" "net_shutdown" (func $net_shutdown (param i32 i32) (result i32)))
@@ -38,12 +39,12 @@ const INTERPRETER: &str = r#"(module
     (global $buffer i32 (i32.const 0x800000))
 
     (func $step (param $call i32) (param $a i32) (param $b i32) (param $bytes i32) (param $length i32) (result i32)
-        (block $give_up (block $net_shutdown (block $net_lookup (block $net_connect (block $stream_close
+        (block $give_up (block $call_stream (block $net_shutdown (block $net_lookup (block $net_connect (block $stream_close
         (block $stream_timeout (block $stream_select (block $stream_write (block $stream_read (block $process_forget
         (block $process_kill (block $process_try_wait (block $process_wait (block $process_start
             (br_table $process_start $process_wait $process_try_wait $process_kill $process_forget $stream_read
                 $stream_write $stream_select $stream_timeout $stream_close $net_connect $net_lookup $net_shutdown
-                $give_up (local.get $call)))
+                $call_stream $give_up (local.get $call)))
         (return (call $process_start (local.get $bytes) (local.get $length))))
         (return (call $process_wait (local.get $a))))
         (return (call $process_try_wait (local.get $a))))
@@ -57,6 +58,7 @@ const INTERPRETER: &str = r#"(module
         (return (call $net_connect (local.get $bytes) (local.get $length))))
         (return (call $net_lookup (local.get $bytes) (local.get $length))))
         (return (call $net_shutdown (local.get $a) (local.get $b))))
+        (return (call $call_stream (local.get $a))))
         unreachable)
 
     (func (export "wx1_run") (result i32)
@@ -146,9 +148,14 @@ pub(crate) fn shutdown(stream: i32, how: i32) -> Step {
     numbers(12, stream, how)
 }
 
+/// Takes a stream of the call.
+pub(crate) fn call_stream(index: i32) -> Step {
+    numbers(13, index, 0)
+}
+
 /// Traps.
 pub(crate) fn give_up() -> Step {
-    numbers(13, 0, 0)
+    numbers(14, 0, 0)
 }
 
 /// Asks `process_start` for what is no question.
@@ -220,18 +227,18 @@ impl Scripted {
         steps: &[Step],
         output: Arc<Recorder>,
     ) -> impl Future<Output = Completion> + Send + use<> {
+        self.sandbox.run(&self.program, self.request(steps), output)
+    }
+
+    pub(crate) fn request(&self, steps: &[Step]) -> Request {
         let mut input = Vec::new();
         for Step { call, a, b, bytes } in steps {
             let length = u32::try_from(bytes.len()).unwrap();
             input.extend([*call, a.cast_unsigned(), b.cast_unsigned(), length].map(u32::to_le_bytes).concat());
             input.extend(bytes);
         }
-        let request = Request {
-            grants: self.grants.clone(),
-            limits: self.limits.clone(),
-            ..Request::new("run", Bytes::from(input))
-        };
-        self.sandbox.run(&self.program, request, output)
+        let request = Request::new("run", Bytes::from(input));
+        Request { grants: self.grants.clone(), limits: self.limits.clone(), ..request }
     }
 
     /// Runs one call.

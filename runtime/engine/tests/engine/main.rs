@@ -32,6 +32,8 @@ mod programs;
 mod residents;
 /// Guests as lists of WASI calls.
 mod script;
+/// Streams that come with a call: what its task sends and receives.
+mod task_streams;
 
 use std::sync::{Arc, Mutex};
 

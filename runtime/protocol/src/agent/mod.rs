@@ -15,7 +15,9 @@ use crate::{
     message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
     outbox::{Outbox, Part},
     output::OutputFlow,
-    stream::{Command, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams, WindowSize},
+    stream::{
+        Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams, WindowSize,
+    },
 };
 
 /// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
@@ -66,7 +68,8 @@ enum Download {
 
 #[derive(Debug)]
 struct OpenCall {
-    streams: Option<ProcessStreams>,
+    /// Its streams, and how they end if nobody ends them before.
+    streams: Vec<(StreamId, StreamEnd)>,
     input_length: u64,
 }
 
@@ -77,6 +80,7 @@ struct ArrivingCall {
     limits: Limits,
     grants: Grants,
     seed: Option<u64>,
+    streams: Vec<StreamId>,
     input_length: u64,
     /// Grows with what arrives: the announced length is not believed.
     input: Vec<u8>,
@@ -107,6 +111,9 @@ pub enum AgentEvent {
         grants: Grants,
         /// Whether it is to be deterministic.
         seed: Option<u64>,
+        /// Streams for what a task sends and receives. They stay open until the call is finished, or
+        /// [`AgentConnection::end_stream`].
+        streams: Vec<StreamId>,
         /// Its encoded arguments, complete.
         input: Bytes,
     },
@@ -306,8 +313,8 @@ impl AgentConnection {
         if !self.asks.is_empty() {
             self.asks.retain(|_, call| *call != id);
         }
-        for id in call.streams.iter().flat_map(ProcessStreams::ids) {
-            self.end_stream(id, StreamEnd::Closed);
+        for (id, end) in call.streams {
+            self.end_stream(id, end);
         }
         match outcome {
             Ok(value) if value.len() > CHUNK_BYTES => self.outbox.send(Download::Result { id, usage }, value),
@@ -376,8 +383,9 @@ impl AgentConnection {
                 return Err(ProtocolError::OtherBuild { ours: BUILD, theirs: build.into() });
             }
             ToAgent::Hello { .. } => self.greeted = true,
-            ToAgent::Call { id, module, entry, limits, grants, seed, input_length, input } => {
-                let call = ArrivingCall { module, entry, limits, grants, seed, input_length, input: Vec::new() };
+            ToAgent::Call { id, module, entry, limits, grants, seed, streams, input_length, input } => {
+                let call =
+                    ArrivingCall { module, entry, limits, grants, seed, streams, input_length, input: Vec::new() };
                 self.handle_call(id, call, input)?;
             }
             ToAgent::Input { id, bytes } => self.handle_input_part(id, bytes)?,
@@ -470,7 +478,7 @@ impl AgentConnection {
     }
 
     fn handle_call(&mut self, id: CallId, call: ArrivingCall, first: &[u8]) -> Result<(), ProtocolError> {
-        let streams = call.streams();
+        let streams = call.streams()?;
         if self.open.contains_key(&id) {
             return Err(ProtocolError::DuplicateCall(id));
         }
@@ -478,14 +486,14 @@ impl AgentConnection {
         let inputs = self.inputs.saturating_add(call.input_length);
         let kept = if inputs <= self.inputs_limit { call.input_length } else { 0 };
         self.inputs += kept;
-        self.open.insert(id, OpenCall { streams, input_length: kept });
-        if let Some(ProcessStreams { stdio, stderr, .. }) = streams {
-            self.streams.open(stdio)?;
-            self.streams.open(stderr)?;
+        for stream in call.streams_as_opened() {
+            self.streams.open(stream)?;
         }
+        let has_streams = !streams.is_empty();
+        self.open.insert(id, OpenCall { streams, input_length: kept });
         let refusal = if self.open.len() > MAX_CALLS {
             Some((LimitKind::ConcurrentCalls, MAX_CALLS as u64, self.open.len() as u64))
-        } else if streams.is_some() && self.streams.len() > MAX_STREAMS {
+        } else if has_streams && self.streams.len() > MAX_STREAMS {
             Some((LimitKind::Streams, MAX_STREAMS as u64, self.streams.len() as u64))
         } else if call.input_length > call.limits.input_bytes {
             Some((LimitKind::Input, call.limits.input_bytes, call.input_length))
@@ -513,8 +521,9 @@ impl AgentConnection {
         if received == call.input_length
             && let Some(call) = self.arriving.remove(&id)
         {
-            let ArrivingCall { module, entry, limits, grants, seed, input, .. } = call;
-            self.events.push_back(AgentEvent::Call { id, module, entry, limits, grants, seed, input: input.into() });
+            let ArrivingCall { module, entry, limits, grants, seed, streams, input, .. } = call;
+            let input = input.into();
+            self.events.push_back(AgentEvent::Call { id, module, entry, limits, grants, seed, streams, input });
         }
         Ok(())
     }
@@ -539,11 +548,26 @@ impl AgentConnection {
 }
 
 impl ArrivingCall {
-    fn streams(&self) -> Option<ProcessStreams> {
-        match self.entry {
+    /// Its streams, in the order in which they are ended, and how they are if nobody ended them before.
+    fn streams(&self) -> Result<Vec<(StreamId, StreamEnd)>, ProtocolError> {
+        if self.streams.len() > MAX_CALL_STREAMS {
+            return Err(ProtocolError::TooManyStreams(self.streams.len()));
+        }
+        let of_program = match self.entry {
             Entry::Command { streams, .. } => Some(streams),
             Entry::Function(_) | Entry::Resident { .. } => None,
-        }
+        };
+        let of_program = of_program.iter().flat_map(ProcessStreams::ids).map(|id| (id, StreamEnd::Closed));
+        Ok(of_program.chain(self.streams.iter().map(|id| (*id, StreamEnd::CallEnded))).collect())
+    }
+
+    /// The same in the order of their numbers.
+    fn streams_as_opened(&self) -> impl Iterator<Item = StreamId> + use<'_> {
+        let of_program = match self.entry {
+            Entry::Command { streams: ProcessStreams { stdio, stderr, .. }, .. } => Some([stdio, stderr]),
+            Entry::Function(_) | Entry::Resident { .. } => None,
+        };
+        of_program.into_iter().flatten().chain(self.streams.iter().copied())
     }
 }
 

@@ -90,6 +90,8 @@ pub struct CallRequest {
     /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
     /// fixed date and go on whenever they are read.
     pub seed: Option<u64>,
+    /// For what a task sends and receives, from [`ControllerConnection::open_call_streams`]. They end with the call.
+    pub streams: Vec<StreamId>,
     /// The arguments: a CBOR array, or a map by parameter name.
     pub input: Bytes,
 }
@@ -103,6 +105,7 @@ impl CallRequest {
             limits: Limits::default(),
             grants: Grants::none(),
             seed: None,
+            streams: Vec::new(),
             input: input.into(),
         }
     }
@@ -275,6 +278,7 @@ impl ControllerConnection {
             limits: request.limits,
             grants: request.grants,
             seed: request.seed,
+            streams: request.streams,
             input_length: (first.len() + input.len()) as u64,
             input: &first,
         });

@@ -45,6 +45,12 @@ impl ControllerConnection {
         }
     }
 
+    /// Opens `count` streams, no more than [`MAX_CALL_STREAMS`](crate::MAX_CALL_STREAMS), for what a task sends and
+    /// receives that is about to be called.
+    pub fn open_call_streams(&mut self, count: usize) -> Vec<StreamId> {
+        (0..count).map(|_| self.streams.open_next(Width::Narrow)).collect()
+    }
+
     /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`](crate::ControllerEvent::Credit) adds to it.
     /// Harmless if it is closed.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) {

@@ -55,16 +55,18 @@ fn a_call_arrives_as_it_was_made() {
     let module = Digest::of(b"another artifact");
     let entry = Entry::Function("words::count".into());
     let (grants, seed) = (Grants::none().write("/srv").run("ls").without_clock(), Some(8));
+    let streams = pair.controller.open_call_streams(2);
     let id = pair.controller.call(CallRequest {
         module,
         entry: entry.clone(),
         limits: limits.clone(),
         grants: grants.clone(),
         seed,
+        streams: streams.clone(),
         input: "in".into(),
     });
     let input = "in".into();
-    assert_eq!(pair.agent_events(), [AgentEvent::Call { id, module, entry, limits, grants, seed, input }]);
+    assert_eq!(pair.agent_events(), [AgentEvent::Call { id, module, entry, limits, grants, seed, streams, input }]);
 }
 
 #[test]
@@ -108,6 +110,44 @@ fn a_program_has_streams_until_it_ends() {
             ControllerEvent::StreamClosed { id: streams.stdio, end: StreamEnd::Closed },
         ]
     );
+}
+
+#[test]
+fn the_streams_of_a_call_end_with_it_after_all_that_was_sent_on_them() {
+    let mut pair = Pair::new();
+    let streams = pair.controller.open_call_streams(2);
+    let id = pair.running(CallRequest { streams: streams.clone(), ..request("f", "") });
+    pair.controller.send(streams[1], "in".into());
+    assert_eq!(pair.agent_events(), [AgentEvent::Data { id: streams[1], bytes: "in".into() }]);
+
+    pair.agent.send(streams[0], "out".into());
+    pair.agent.end_stream(streams[1], StreamEnd::Closed);
+    pair.agent.finish(id, Ok("value".into()), USAGE);
+    pair.agent.send(streams[0], "too late".into());
+    let mut events = pair.controller_events();
+    events.retain(|event| !matches!(event, ControllerEvent::Returned { .. }));
+    events.sort_by_key(|event| matches!(event, ControllerEvent::StreamClosed { id, .. } if *id == streams[0]));
+    events.sort_by_key(|event| !matches!(event, ControllerEvent::Data { .. }));
+    assert_eq!(
+        events,
+        [
+            ControllerEvent::Data { id: streams[0], bytes: "out".into() },
+            ControllerEvent::StreamClosed { id: streams[1], end: StreamEnd::Closed },
+            ControllerEvent::StreamClosed { id: streams[0], end: StreamEnd::CallEnded },
+        ]
+    );
+}
+
+#[test]
+fn the_streams_of_a_call_that_is_cancelled_before_it_arrived_end_as_well() {
+    let mut pair = Pair::new();
+    let streams = pair.controller.open_call_streams(1);
+    let id = pair.controller.call(CallRequest { streams: streams.clone(), ..request("f", long(1 << 20)) });
+    pair.step();
+    pair.controller.cancel(id);
+    let events = pair.controller_events();
+    assert_eq!(events, [ControllerEvent::StreamClosed { id: streams[0], end: StreamEnd::CallEnded }]);
+    assert_eq!(pair.agent.poll_event(), None);
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn commands() -> impl Strategy<Value = Command> {
 fn ends() -> impl Strategy<Value = StreamEnd> {
     prop_oneof![
         Just(StreamEnd::Closed),
+        Just(StreamEnd::CallEnded),
         any::<i32>().prop_map(StreamEnd::Exited),
         any::<i32>().prop_map(StreamEnd::Signalled),
         ".{0,9}".prop_map(StreamEnd::Failed),
@@ -133,9 +134,9 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
     let length = || prop_oneof![0..30_u64, Just(ARTIFACT.len() as u64), any::<u64>()];
     prop_oneof![
         1 => Just(ToAgent::Hello { build: BUILD.into() }),
-        8 => (id(), digests(), ".{0,9}", limits(), length(), payloads()).prop_map(
-            |(id, module, function, limits, input_length, input)| ToAgent::Call {
-                id, module, entry: Entry::Function(function), limits, grants: Grants::none(), seed: None, input_length, input
+        8 => (id(), digests(), ".{0,9}", limits(), vec(id(), 0..3), length(), payloads()).prop_map(
+            |(id, module, function, limits, streams, input_length, input)| ToAgent::Call {
+                id, module, entry: Entry::Function(function), limits, grants: Grants::none(), seed: None, streams, input_length, input
             }
         ),
         8 => (id(), payloads()).prop_map(|(id, bytes)| ToAgent::Input { id, bytes }),

@@ -1,9 +1,9 @@
 //! A controller that breaks the rules, one at a time, and the agent that notices.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_FRAME_BYTES,
-    MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, StreamEnd,
-    Target,
+    AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_CALL_STREAMS,
+    MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, ProcessStreams, ProtocolError,
+    STREAM_WINDOW_BYTES, StreamEnd, Target,
 };
 
 use crate::{
@@ -39,7 +39,26 @@ fn call(input_length: u64, input: &[u8]) -> ToAgent {
     let module = Digest::of(ARTIFACT);
     let entry = Entry::Function("f".into());
     let input = input.into();
-    ToAgent::Call { id: 0, module, entry, limits, grants: Grants::none(), seed: None, input_length, input }
+    ToAgent::Call {
+        id: 0,
+        module,
+        entry,
+        limits,
+        grants: Grants::none(),
+        seed: None,
+        streams: Vec::new(),
+        input_length,
+        input,
+    }
+}
+
+/// A call with streams of these numbers.
+fn call_with(streams: impl IntoIterator<Item = u64>) -> ToAgent {
+    let ToAgent::Call { id, module, entry, limits, grants, seed, input_length, input, .. } = call(0, b"") else {
+        unreachable!()
+    };
+    let streams = streams.into_iter().collect();
+    ToAgent::Call { id, module, entry, limits, grants, seed, streams, input_length, input }
 }
 
 fn input(bytes: &[u8]) -> ToAgent {
@@ -342,6 +361,22 @@ fn counts_streams_to_the_last_number() {
         assert_eq!(complaint(heard), format!("a message about stream {last}, which was never opened"));
     }
     assert_eq!(hear(&mut greeted(), &start(last - 2, last - 1, None)), Ok(()), "the one before is like any other");
+}
+
+#[test]
+fn gives_a_call_more_streams_than_it_may_have() {
+    let most = MAX_CALL_STREAMS as u64;
+    assert_eq!(hear(&mut greeted(), &call_with(0..most)), Ok(()));
+    let heard = hear(&mut greeted(), &call_with(0..=most));
+    assert_eq!(complaint(heard), "a call with 17 streams, more than the 16 allowed");
+}
+
+#[test]
+fn gives_a_call_a_stream_twice() {
+    let heard = hear(&mut greeted(), &call_with([4, 4]));
+    assert_eq!(complaint(heard), "a message about stream 4, which was never opened");
+    let (mut agent, _) = streaming();
+    assert_eq!(complaint(hear(&mut agent, &call_with([1]))), "a message about stream 1, which was never opened");
 }
 
 #[test]

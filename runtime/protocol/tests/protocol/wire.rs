@@ -19,6 +19,7 @@ pub(crate) enum ToAgent {
         limits: Limits,
         grants: Grants,
         seed: Option<u64>,
+        streams: Vec<u64>,
         input_length: u64,
         #[serde(with = "serde_bytes")]
         input: Vec<u8>,

@@ -3,17 +3,22 @@
 use wxec_protocol::cbor::{self, EncodeError};
 
 use super::types::Argument;
+use crate::side::for_macros::{CallArguments, Ports};
 
 /// The arguments of a call as they are encoded, one after the other. The first error is kept for the call to report.
 #[derive(Debug)]
-pub struct Arguments(Result<Vec<u8>, EncodeError>);
+pub struct Arguments {
+    bytes: Result<Vec<u8>, EncodeError>,
+    /// The ends of channels among them.
+    ports: Ports,
+}
 
 impl Arguments {
     /// Begins with the arguments of a task that has `count` parameters.
     pub fn new(count: usize) -> Self {
         let mut bytes = Vec::new();
         cbor::array_head(count, &mut bytes);
-        Self(Ok(bytes))
+        Self { bytes: Ok(bytes), ports: Ports::default() }
     }
 
     /// Adds an argument.
@@ -31,13 +36,15 @@ impl Arguments {
     }
 
     /// The arguments, if all could be encoded.
-    pub fn finish(self) -> Result<Vec<u8>, EncodeError> {
-        self.0
+    pub fn finish(self) -> Result<CallArguments, EncodeError> {
+        self.bytes.map(|bytes| self.ports.beside(bytes))
     }
 
     fn add(&mut self, add: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>) {
-        if let Err(error) = self.0.as_mut().map_err(|error| error.clone()).and_then(add) {
-            self.0 = Err(error);
+        let Self { bytes, ports } = self;
+        let added = bytes.as_mut().map_err(|error| error.clone()).and_then(|bytes| ports.during(|| add(bytes)));
+        if let Err(error) = added {
+            *bytes = Err(error);
         }
     }
 }
@@ -55,7 +62,7 @@ mod tests {
         arguments.push::<[u8]>(&[1, 2]);
         arguments.push_bytes(&[1, 2]);
         arguments.push::<Path>("/etc".as_ref());
-        assert_eq!(arguments.finish().unwrap(), b"\x84\x64text\x82\x01\x02\x42\x01\x02\x64/etc");
+        assert_eq!(arguments.finish().unwrap().input, b"\x84\x64text\x82\x01\x02\x42\x01\x02\x64/etc");
     }
 
     #[test]

@@ -59,7 +59,8 @@ macro_rules! questions {
 questions! { process_start stream_select net_connect net_lookup }
 
 pub(super) use self::wxec_v1::{
-    net_shutdown, process_forget, process_kill, process_try_wait, process_wait, stream_close, stream_timeout,
+    call_stream, net_shutdown, process_forget, process_kill, process_try_wait, process_wait, stream_close,
+    stream_timeout,
 };
 
 /// Reads to the beginning of `buffer`.
@@ -112,6 +113,7 @@ mod wxec_v1 {
         pub(in super::super) safe fn process_try_wait(process: i32) -> i32;
         pub(in super::super) safe fn process_kill(process: i32, signal: i32) -> i32;
         pub(in super::super) safe fn process_forget(process: i32) -> i32;
+        pub(in super::super) safe fn call_stream(index: i32) -> i32;
         pub(super) fn stream_read(stream: i32, buffer: *mut u8, length: usize) -> i32;
         pub(super) fn stream_write(stream: i32, bytes: *const u8, length: usize) -> i32;
         pub(super) fn stream_select(question: *const u8, length: usize) -> i32;

@@ -3,6 +3,7 @@
 mod absent;
 mod ask;
 mod calls;
+mod channel;
 mod executor;
 pub mod host;
 mod imports;
@@ -16,11 +17,12 @@ pub use absent::*;
 pub use calls::{
     AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, Error, Host, Result, Unreachable,
 };
+pub use channel::{ChannelEnd, Receiver, RecvError, SendError, Sender, channel};
 
 pub(crate) mod for_macros {
     pub use super::{
-        calls::{Task, call, origin},
+        calls::{CallArguments, Ports, Task, call, call_stream, origin},
         executor::block_on,
-        run::run,
+        run::{run, stream, stream_result},
     };
 }

@@ -11,10 +11,13 @@ use wxec_protocol::{
     cbor,
 };
 
-use super::{imports, logger};
+use super::{
+    channel::{ReturnedStream, Unsent},
+    imports, logger,
+};
 use crate::abi::{
-    failure::{self, MAX_MESSAGE_BYTES, shorten},
-    output::{Output, Stop},
+    failure::{self, Describer, MAX_MESSAGE_BYTES, Teller, shorten},
+    output::{self, Output, Stop},
 };
 
 /// Runs `task` on the input of the call, and returns its [`Status`] to the host.
@@ -37,6 +40,23 @@ pub fn run(task: fn(Bytes) -> Result<Output, Stop>) -> i32 {
     // As `main` never ran, nothing else writes what stands after the last line's end. If it fails, nobody reads it.
     let _ = io::stdout().flush();
     status as i32
+}
+
+/// Sends what a task's stream brings. The value of the call itself says nothing.
+pub fn stream<T: ReturnedStream>(stream: T) -> Result<Output, Stop> {
+    match stream.send_to_caller() {
+        Ok(()) => output::value(()),
+        Err(Unsent::NoStream) => Err(Stop::BadArguments("it returns a stream, and its caller takes none".into())),
+        Err(Unsent::Broken(reason)) => Err(Stop::Internal(format!("what the task returned cannot be sent: {reason}"))),
+    }
+}
+
+/// The same, if the task did not fail.
+pub fn stream_result<T: ReturnedStream, E>(
+    result: Result<T, E>,
+    describer: Describer<E, impl Teller<E>>,
+) -> Result<Output, Stop> {
+    result.map_err(|error| Stop::Failed(describer.describe(error))).and_then(stream)
 }
 
 fn explain(mut text: String, status: Status) -> Status {

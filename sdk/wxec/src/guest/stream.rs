@@ -1,6 +1,6 @@
 //! A stream of bytes that the host has open for this call.
 
-use std::io;
+use std::{io, time::Duration};
 
 use wxec_protocol::abi::StreamSelect;
 
@@ -18,6 +18,12 @@ impl Stream {
 
     pub(super) fn handle(&self) -> i32 {
         self.0
+    }
+
+    /// Bounds how long reading may wait.
+    pub(super) fn set_read_timeout(&self, within: Option<Duration>) {
+        let ms = within.map_or(-1, |within| i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
+        let _ = imports::stream_timeout(self.0, 0, ms);
     }
 
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {

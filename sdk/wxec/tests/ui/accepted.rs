@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use wxec::{Bytes, CallTarget, Grants, Host, remote};
+use wxec::{Bytes, CallTarget, Grants, Host, Receiver, Sender, remote};
 
 #[remote]
 fn nothing() {}
@@ -145,6 +145,22 @@ fn anywhere<W: CallTarget>(target: &W) -> W::Call<u8, std::convert::Infallible> 
     inside::on(target, inside(1))
 }
 
+#[remote]
+fn streams(numbers: Receiver<u8>, texts: &wxec::Sender<String>, more: Vec<Sender<Option<Point>>>) -> u8 {
+    let unheard = texts.is_closed() || more.is_empty();
+    numbers.into_iter().map(|n| n + u8::from(unheard)).sum()
+}
+
+#[remote]
+fn returns_a_stream(n: u8) -> Receiver<u8> {
+    Receiver::from_iter(0..n)
+}
+
+#[remote]
+async fn may_return_a_stream(n: u8) -> Result<wxec::Receiver<Point>, String> {
+    Ok(wxec::Receiver::from_iter((0..n).map(|n| Point { x: n.into() })))
+}
+
 #[wxec::main]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let host = Host::new("local:")?;
@@ -163,6 +179,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         declares_more::on(&host),
         declares_from_a_macro::on(&host),
         anywhere(&host),
+        streams::on(&host, wxec::channel().1, &wxec::channel().0, vec![wxec::channel().0]).start(),
+        returns_a_stream::on(&host, 1),
+        may_return_a_stream::on(&host, 1),
     );
     private::calls(&host);
     assert_eq!(r#type(1) + input(1, 2, 3, 4), 11);

@@ -19,7 +19,7 @@ use wxec_protocol::{
 };
 
 pub use self::error::{AddressError, CallError, CallErrorKind, Error, Result, Unreachable};
-use super::imports;
+use super::{channel::ReturnedStream, imports};
 use crate::abi::types::ReturnValue;
 
 /// A place to run calls, as seen from where this task runs.
@@ -104,10 +104,41 @@ pub struct TaskCall<T, E> {
 pub fn call<W: CallTarget, T: ReturnValue + Send, E: Send + 'static>(
     target: &W,
     task: Task,
-    input: Result<Vec<u8>, EncodeError>,
+    arguments: Result<CallArguments, EncodeError>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 ) -> W::Call<T, E> {
-    target.call(TaskCall { function: task.function, input, decode_value: decode::<T>, decode_error })
+    target.call(TaskCall { function: task.function, input: arguments, decode_value: decode::<T>, decode_error })
+}
+
+/// Builds the call of a `task` that returns a stream, which fails: no stream leads from one host to another.
+pub fn call_stream<W: CallTarget, T: ReturnedStream + Send + 'static, E: Send + 'static>(
+    target: &W,
+    task: Task,
+    _: Result<CallArguments, EncodeError>,
+    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+) -> W::Call<T, E> {
+    let input = Err(EncodeError::new("what this task returns would be a stream from another host to a task"));
+    let decode_value = |_| unreachable!("it is never called");
+    target.call(TaskCall { function: task.function, input, decode_value, decode_error })
+}
+
+/// A task's arguments, as they are encoded.
+pub type CallArguments = Vec<u8>;
+
+/// The ends of channels among arguments, of which there are none where they do not travel.
+#[derive(Debug, Default)]
+pub struct Ports(());
+
+impl Ports {
+    /// Runs `encode`.
+    pub fn during<R>(&mut self, encode: impl FnOnce() -> R) -> R {
+        encode()
+    }
+
+    /// Puts the arguments together.
+    pub fn beside(self, input: Vec<u8>) -> CallArguments {
+        input
+    }
 }
 
 fn decode<T: DeserializeOwned + 'static>(value: Vec<u8>) -> Result<T, cbor::DecodeError> {

@@ -1,0 +1,107 @@
+//! Calls of tasks that return a stream: the call resolves when its function has returned, and goes on behind what it
+//! returned.
+
+use std::{pin::pin, sync::Arc};
+
+use wxec_protocol::{Limits, abi::TaskFailure, cbor::DecodeError};
+
+use crate::{
+    call::{answer, fault_error},
+    channel::{Bridges, Broken, ChannelEnd, Incoming, TaskStream},
+    error::{CallError, CallErrorKind, Phase},
+    host::Host,
+    runtime::{self, Background},
+    session::OpenCall,
+};
+
+/// A call under way.
+pub(crate) struct Conversation<E> {
+    pub(crate) open: OpenCall,
+    pub(crate) limits: Limits,
+    /// What answers its guest.
+    pub(crate) serving: Option<Background<()>>,
+    pub(crate) host: Host,
+    pub(crate) decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+}
+
+impl<E> Conversation<E> {
+    /// Waits for the end of the call. Dropping this cancels it.
+    async fn end(self) -> Result<(), CallError<E>> {
+        let Self { open, limits, serving, host, decode_error } = self;
+        let failed = |kind| Err(CallError::new(host.shared_name(), kind));
+        let reply = answer(open, &limits).await;
+        if let Some(serving) = serving {
+            serving.await;
+        }
+        match reply {
+            Ok(Ok((Ok(_), _))) => Ok(()),
+            Ok(Ok((Err(fault), _))) => Err(fault_error(host.shared_name(), fault, decode_error)),
+            Ok(Err(loss)) => failed(CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }),
+            Err(after) => failed(CallErrorKind::Timeout { after, phase: Phase::Run }),
+        }
+    }
+}
+
+/// Waits until the function has returned a stream. From then on the call belongs to whoever receives what it brings.
+pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
+    call: Conversation<E>,
+    mut stream: TaskStream,
+    make: fn(&Arc<str>) -> (T, Incoming),
+    bridges: &mut Option<Bridges>,
+) -> Result<T, CallError<E>> {
+    let name = call.host.shared_name();
+    let failed = |kind| CallError::new(name.clone(), kind);
+    let host = call.host.clone();
+    let mut end = Box::pin(call.end());
+    // Words about calls overtake what is on streams.
+    let mut ended = None;
+    let first = {
+        let mut first = pin!(stream.next_item());
+        tokio::select! {
+            biased;
+            first = &mut first => first,
+            end = &mut end => {
+                end?;
+                ended = Some(ChannelEnd::Returned);
+                first.await
+            }
+        }
+    };
+    match first {
+        Ok(Some(_)) => {}
+        Ok(None) if ended.is_none() => {
+            end.await?;
+            return Err(failed(CallErrorKind::BadModule("the function returned no stream".into())));
+        }
+        Ok(None) => return Err(failed(CallErrorKind::BadModule("the function returned no stream".into()))),
+        Err(Broken::Item(reason)) => return Err(failed(CallErrorKind::Decode(DecodeError::Type(reason)))),
+        Err(Broken::Lost(reason)) => {
+            if ended.is_none() {
+                end.await?;
+            }
+            return Err(failed(CallErrorKind::Lost { reason, stderr_tail: String::new() }));
+        }
+    }
+    let (value, Incoming(bridge)) = make(&name);
+    let Some(bridges) = bridges.take() else {
+        return Err(failed(CallErrorKind::Agent("a stream without its bridges".into())));
+    };
+    let carrying = bridges.carry(bridge, stream);
+    runtime::spawn(async move {
+        let mut carrying = pin!(carrying);
+        if ended.is_none() {
+            tokio::select! {
+                // Nobody receives any more: what is left of the call is dropped, which cancels it.
+                () = &mut carrying => return,
+                end = end => ended = Some(end.map_or_else(
+                    |error| ChannelEnd::Failed(Box::new(error.erase())),
+                    |()| ChannelEnd::Returned,
+                )),
+            }
+        }
+        bridges.end(ended.unwrap_or(ChannelEnd::Returned));
+        carrying.await;
+        drop(host);
+    });
+    Ok(value)
+}
