@@ -13,13 +13,14 @@ use wxec_engine::{
     Request, Sandbox,
 };
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, StreamEnd, TRANSMIT_BYTES, Usage,
+    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, Service, StreamEnd, TRANSMIT_BYTES, Usage,
 };
 
 use crate::{
     blobs::Blobs,
     calls::{CallEvent, Calls},
     description::describe,
+    files::Files,
     held::Held,
     processes::Processes,
     programs::{GuestPipes, Programs},
@@ -61,13 +62,15 @@ pub async fn serve(
         streams: Streams::new(stream_sender),
         programs: Programs::default(),
         processes: Processes::default(),
+        files: Files::default(),
         blobs: Blobs::default(),
         closing: false,
     };
     let served = agent.run(reader, writer, &mut call_events, &mut stream_events).await;
     // Calls that are still open end with this program, which does not wait for them. Their processes would not.
     guests.end_processes();
-    agent.end_processes().await;
+    agent.files.lose();
+    agent.end_others().await;
     served
 }
 
@@ -79,6 +82,7 @@ struct Agent {
     streams: Streams,
     programs: Programs,
     processes: Processes,
+    files: Files,
     blobs: Blobs,
     /// What the sandbox had to do without.
     notes: Vec<String>,
@@ -119,7 +123,7 @@ impl Agent {
                 self.connection.poll_transmit(&mut output);
             }
             if self.closing && output.is_empty() && self.connection.is_idle() {
-                self.end_processes().await;
+                self.end_others().await;
                 self.connection.close();
                 self.connection.poll_transmit(&mut output);
                 writer.write_all(&output).await?;
@@ -146,7 +150,7 @@ impl Agent {
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, asks, streams, programs, processes, blobs, notes, .. } = self;
+        let Self { connection, calls, asks, streams, programs, processes, files, blobs, notes, .. } = self;
         match event {
             AgentEvent::Call { id, module, entry, limits, grants, seed, streams: task_streams, input } => {
                 let surroundings = calls.surroundings(id, &grants);
@@ -186,6 +190,10 @@ impl Agent {
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
             AgentEvent::Start { streams: ids, command } => processes.start(ids, &command, streams),
+            AgentEvent::Open { id, service: Service::Files } => files.open(id, streams),
+            AgentEvent::Open { id, service } => {
+                connection.end_stream(id, StreamEnd::Failed(format!("there is no service {service:?}")));
+            }
             AgentEvent::Signal { id, signal } => processes.signal(id, signal),
             AgentEvent::Resize { id, size } => processes.resize(id, size),
             AgentEvent::Data { id, bytes } => streams.data(id, bytes),
@@ -202,6 +210,7 @@ impl Agent {
             AgentEvent::StreamClosed { id } => {
                 streams.close(id);
                 processes.close(id);
+                files.close(id);
             }
             AgentEvent::AskBlob { digest } => connection.answer_blob(digest, blobs.holds(digest)),
             AgentEvent::Blob { digest, bytes } => connection.answer_blob(digest, blobs.insert(digest, bytes)),
@@ -211,10 +220,10 @@ impl Agent {
         }
     }
 
-    /// Ends the processes that still run, beginning with their stdin.
-    async fn end_processes(&mut self) {
+    /// Ends the processes that still run, beginning with their stdin, and transfers of files.
+    async fn end_others(&mut self) {
         self.streams.clear();
-        self.processes.shut_down().await;
+        tokio::join!(self.processes.shut_down(), self.files.shut_down());
     }
 
     fn take_call_event(&mut self, event: CallEvent) {
@@ -250,6 +259,7 @@ impl Agent {
             StreamEvent::End { id, end } => {
                 self.streams.ended(id);
                 self.processes.ended(id);
+                self.files.ended(id);
                 self.connection.end_stream(id, end);
             }
             StreamEvent::Returned { call, completion } => {
