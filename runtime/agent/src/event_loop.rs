@@ -31,10 +31,6 @@ use crate::{
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Guests' output is framed only while less than this waits for the pipe: enough to keep it busy. The rest stays where
-/// guests see that there is much of it.
-const MAX_QUEUED_BYTES: usize = 1 << 20;
-
 /// Why a conversation broke off.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -113,7 +109,7 @@ impl Agent {
             while let Ok(event) = call_events.try_recv() {
                 self.take_call_event(event);
             }
-            while self.has_output_room()
+            while self.connection.has_output_room()
                 && let Some(event) = self.held.release()
             {
                 self.handle_call_event(event);
@@ -230,12 +226,8 @@ impl Agent {
         tokio::join!(self.processes.shut_down(), self.files.shut_down());
     }
 
-    fn has_output_room(&self) -> bool {
-        self.connection.has_output_room() && self.connection.queued_bytes() < MAX_QUEUED_BYTES
-    }
-
     fn take_call_event(&mut self, event: CallEvent) {
-        let room = self.has_output_room();
+        let room = self.connection.has_output_room();
         if let Some(event) = self.held.hold(event, room) {
             self.handle_call_event(event);
         }
@@ -272,8 +264,8 @@ impl Agent {
             }
             StreamEvent::Returned { call, completion } => {
                 self.programs.gone(call, &mut self.streams);
-                self.calls.done(call);
-                self.connection.finish(call, completion.outcome, completion.usage);
+                // Behind what it printed, which may have to wait.
+                self.calls.tell_done(call, completion);
             }
         }
     }

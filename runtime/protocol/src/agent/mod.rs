@@ -339,11 +339,6 @@ impl AgentConnection {
         self.closing = true;
     }
 
-    /// Bytes of short messages, guests' output among them, that nobody has fetched yet.
-    pub fn queued_bytes(&self) -> usize {
-        self.outbox.queued_bytes()
-    }
-
     /// Whether every call has been finished.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty()
