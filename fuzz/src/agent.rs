@@ -178,6 +178,9 @@ impl Agent {
                     );
                 }
             }
+            AgentEvent::Open { id, .. } => {
+                assert!(self.streams.insert(id, Flow::new(self.peer, id)).is_none(), "stream {id} was opened twice");
+            }
             AgentEvent::Data { id, bytes } => self.flow(id).hear_data(&bytes),
             AgentEvent::Splice { id, splice } => {
                 assert!(splice.length <= CHUNK_BYTES as u64, "a splice longer than a part");

@@ -15,7 +15,7 @@ use wxec_files::{
 };
 use wxec_protocol::Service;
 
-use super::{MAX_PAUSE, TransferError, TransferErrorKind, TransferOptions, Transferred, Way};
+use super::{TransferError, TransferErrorKind, TransferOptions, Transferred, Way};
 use crate::{
     host::Host,
     runtime,
@@ -29,8 +29,9 @@ const PROGRESS_BYTES: u64 = 1 << 20;
 /// So many attempts in a row may come to nothing; a link that works now and then may be cut for ever.
 const MAX_IDLE_ATTEMPTS: u32 = 4;
 
-/// The first wait between two attempts. It doubles.
+/// The first wait between two attempts. It doubles, up to the second one.
 const PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Warnings that are kept. The listener hears all of them.
 const MAX_WARNINGS: usize = 1000;

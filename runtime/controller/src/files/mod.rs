@@ -5,7 +5,7 @@ mod error;
 mod fleet;
 mod options;
 
-use std::{fmt, os::unix::ffi::OsStrExt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
 use wxec_files::{Listener, Source, Target};
 use wxec_protocol::Digest;
@@ -155,6 +155,3 @@ impl Transferred {
         Self { files, bytes, resumed_bytes, skipped, deleted, sha256, warnings }
     }
 }
-
-/// The longest a single wait between two attempts is.
-const MAX_PAUSE: Duration = Duration::from_secs(2);

@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use wxec_protocol::{
     AgentConnection, AgentEvent, AskError, BUILD, CallRequest, Command, ControllerConnection, ControllerEvent,
     Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProtocolError, STREAM_WINDOW_BYTES,
-    StreamEnd, Target, Usage,
+    Service, StreamEnd, Target, Usage,
     abi::{self, Function, Parameter, RecordError, Wants},
     cbor::{self, DecodeError, Items},
 };
@@ -151,6 +151,7 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
             let stderr = stdio + step;
             ToAgent::Start { streams: Streams { stdio, stderr, terminal: terminal.then_some(stderr + step) }, command }
         }),
+        2 => id().prop_map(|id| ToAgent::Open { id, service: Service::Files }),
         4 => (id(), stretches()).prop_map(|(id, bytes)| ToAgent::Data { id, bytes }),
         4 => (id(), digests(), any::<u64>(), amounts())
             .prop_map(|(id, blob, offset, length)| ToAgent::Splice { id, blob, offset, length }),

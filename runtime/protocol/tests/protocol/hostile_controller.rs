@@ -3,7 +3,7 @@
 use wxec_protocol::{
     AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_CALL_STREAMS,
     MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, ProcessStreams, ProtocolError,
-    STREAM_WINDOW_BYTES, StreamEnd, Target,
+    STREAM_WINDOW_BYTES, Service, StreamEnd, Target,
 };
 
 use crate::{
@@ -349,6 +349,17 @@ fn counts_streams_down() {
     hear(&mut agent, &start(5, 9, None)).unwrap();
     assert!(matches!(agent.poll_event(), Some(AgentEvent::Start { .. })), "up may be by any step");
     for message in [start(7, 8, None), start(10, 6, None), start(12, 11, None)] {
+        assert!(matches!(hear(&mut agent, &message), Err(ProtocolError::UnknownStream(_))), "{message:?}");
+    }
+}
+
+#[test]
+fn opens_a_stream_twice() {
+    let open = |id| ToAgent::Open { id, service: Service::Files };
+    let mut agent = greeted();
+    hear(&mut agent, &open(3)).unwrap();
+    assert!(matches!(agent.poll_event(), Some(AgentEvent::Open { service: Service::Files, .. })));
+    for message in [open(3), open(2), start(3, 4, None)] {
         assert!(matches!(hear(&mut agent, &message), Err(ProtocolError::UnknownStream(_))), "{message:?}");
     }
 }

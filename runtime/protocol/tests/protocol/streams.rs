@@ -7,7 +7,8 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use wxec_protocol::{
     AgentEvent, CHUNK_BYTES, CallRequest, Command, ControllerEvent, Digest, MAX_STREAMS, MAX_WIDE_STREAMS,
-    NARROW_WINDOW_BYTES, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, WindowSize,
+    NARROW_WINDOW_BYTES, ProtocolError, STREAM_WINDOW_BYTES, Service, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
+    WindowSize,
 };
 
 use crate::{
@@ -839,4 +840,15 @@ fn signals_and_sizes_reach_a_process_that_has_not_ended() {
     pair.controller.signal(first, 15);
     pair.settle();
     assert_eq!(pair.agent_events(), []);
+}
+
+#[test]
+fn a_service_has_a_stream_of_its_own() {
+    let mut pair = Pair::new();
+    let id = pair.controller.open(Service::Files);
+    assert_eq!(pair.agent_events(), [AgentEvent::Open { id, service: Service::Files }]);
+    pair.agent.send(id, "hello".into());
+    assert_eq!(pair.controller_events(), [ControllerEvent::Data { id, bytes: "hello".into() }]);
+    pair.agent.end_stream(id, StreamEnd::Closed);
+    assert_eq!(pair.controller_events(), [ControllerEvent::StreamClosed { id, end: StreamEnd::Closed }]);
 }

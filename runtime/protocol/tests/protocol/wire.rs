@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
     AskError, Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProcessStreams,
-    StreamEnd, Target, Usage, WindowSize,
+    Service, StreamEnd, Target, Usage, WindowSize,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,10 @@ pub(crate) enum ToAgent {
     Start {
         streams: Streams,
         command: Command,
+    },
+    Open {
+        id: u64,
+        service: Service,
     },
     Signal {
         id: u64,
