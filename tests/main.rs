@@ -60,6 +60,9 @@ mod bootstrap;
 /// `wxec rsh`: rsync, scp, sftp and git over other ways than ssh.
 mod rsh;
 
+/// Files and trees: `wxec put` and `wxec get`, cut links, full disks, memory.
+mod files;
+
 /// Containers and namespaces, with a shell and without.
 mod containers;
 

@@ -3,7 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 use wxec::LogLevel;
 
-use crate::commands::{build, call, completions, doctor, exec, explain, facts, inspect, rsh, run};
+use crate::commands::{build, call, completions, doctor, exec, explain, facts, get, inspect, put, rsh, run};
 
 /// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
 #[derive(Debug, Parser)]
@@ -62,6 +62,8 @@ impl Verbosity {
 pub(crate) enum Command {
     Call(call::Args),
     Run(run::Args),
+    Put(put::Args),
+    Get(get::Args),
     Exec(exec::Args),
     Facts(facts::Args),
     Rsh(rsh::Args),
@@ -76,6 +78,7 @@ const EXAMPLES: &str = "\
 Examples:
   wxec call local: words::count \"to be or not to be\"
   wxec call web1,web2 ./words.wasm::top '\"a b a\"' 1
+  wxec put site web1:/srv/www --delete
   wxec exec web1,web2 -- uptime
   wxec facts web1
   wxec inspect words
@@ -86,12 +89,12 @@ Examples:
 const EXIT_CODES: &str = "\
 Exit codes:
     0  everything was done
-    1  a task failed, panicked, trapped or hit a limit
+    1  a task failed, panicked, trapped or hit a limit; or a transfer failed
     2  the command line, a module, its arguments or this machine is at fault
     3  a host was unreachable, or was lost
     4  refused by a policy, or for want of a grant
    70  a bug in wxec
-  124  a call was not done at its deadline
+  124  a call or a transfer was not done at its deadline
   130  interrupted
 On several hosts the first of 70, 130, 4, 124, 3, 1 that occurred.";
 

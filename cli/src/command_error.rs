@@ -1,6 +1,8 @@
 //! A command did not work out: one line that says what and, apart, what may help; then an exit code.
 
-use wxec::{AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, Unreachable};
+use wxec::{
+    AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, TransferError, TransferErrorKind, Unreachable,
+};
 
 use crate::{args::Verbosity, exit_code, interrupt::Interrupted, output::say};
 
@@ -67,6 +69,21 @@ impl CommandError {
         };
         if verbosity >= Verbosity::Verbose {
             this.details.push_str(&details(&error.kind, &text));
+        }
+        this
+    }
+
+    /// What went wrong with a transfer; which host it was is for the caller to say.
+    pub(crate) fn of_transfer(error: &TransferError, verbosity: Verbosity) -> Self {
+        let mut this = Self::new(exit_code::of_transfer(&error.kind), error.kind.to_string());
+        this.hint = match error.kind {
+            TransferErrorKind::Timeout { .. } => Some("allow it more with --timeout".into()),
+            _ => error.hint(),
+        };
+        if let TransferErrorKind::Unreachable(failure) = &error.kind
+            && verbosity >= Verbosity::Verbose
+        {
+            this.details = details(&CallErrorKind::Unreachable(failure.clone()), &this.message);
         }
         this
     }

@@ -1,11 +1,11 @@
 //! What the exit code of `wxec` says. Scripts rely on these.
 
-use wxec::{CallErrorKind, Phase};
+use wxec::{CallErrorKind, Phase, TransferErrorKind, Unreachable};
 
 /// Everything that was asked for was done.
 pub(crate) const OK: u8 = 0;
 
-/// A task returned an error, panicked, trapped or hit a limit.
+/// A task returned an error, panicked, trapped or hit a limit; or a transfer failed.
 pub(crate) const TASK_FAILED: u8 = 1;
 
 /// The command line, a configuration or a module is wrong, or something on this machine is: the host cannot help it.
@@ -38,9 +38,8 @@ pub(crate) fn of_all(codes: &[u8]) -> u8 {
 /// The code for a call that failed.
 pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
     match kind {
-        CallErrorKind::Unreachable(failure) if failure.phase == Phase::Local => USAGE,
-        CallErrorKind::Unreachable(failure) if failure.phase == Phase::Policy => REFUSED,
-        CallErrorKind::Unreachable(_) | CallErrorKind::Lost { .. } => HOST,
+        CallErrorKind::Unreachable(failure) => of_unreachable(failure),
+        CallErrorKind::Lost { .. } => HOST,
         CallErrorKind::Denied { .. } => REFUSED,
         CallErrorKind::Timeout { .. } => DEADLINE,
         CallErrorKind::Cancelled => INTERRUPTED,
@@ -51,6 +50,26 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
         | CallErrorKind::Encode(_) => USAGE,
         CallErrorKind::Agent(_) => BUG,
         // Among them `Decode`: we take any CBOR, so a result that is none is the guest's fault.
+        _ => TASK_FAILED,
+    }
+}
+
+fn of_unreachable(failure: &Unreachable) -> u8 {
+    match failure.phase {
+        Phase::Local => USAGE,
+        Phase::Policy => REFUSED,
+        _ => HOST,
+    }
+}
+
+/// The code for a transfer that failed.
+pub(crate) fn of_transfer(kind: &TransferErrorKind) -> u8 {
+    match kind {
+        TransferErrorKind::Unreachable(failure) => of_unreachable(failure),
+        TransferErrorKind::Lost { .. } => HOST,
+        TransferErrorKind::Timeout { .. } => DEADLINE,
+        TransferErrorKind::SameTarget { .. } => USAGE,
+        TransferErrorKind::Agent(_) => BUG,
         _ => TASK_FAILED,
     }
 }

@@ -21,6 +21,7 @@ mod stats;
 mod streaming;
 mod target;
 mod terminal;
+mod transfer;
 mod value;
 
 use std::process::ExitCode;

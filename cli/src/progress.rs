@@ -43,6 +43,20 @@ pub(crate) fn clear() {
     }
 }
 
+/// A bar for files on their way, if anybody would see it.
+pub(crate) fn bytes(verbosity: Verbosity) -> Option<ProgressBar> {
+    if verbosity != Verbosity::Normal || !io::stderr().is_terminal() {
+        return None;
+    }
+    const LOOK: &str = "{spinner} {wide_msg} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let style = ProgressStyle::with_template(LOOK).expect("the template is a constant");
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(TICK);
+    clear();
+    *spinner() = Some(bar.clone());
+    Some(bar)
+}
+
 fn spinner() -> MutexGuard<'static, Option<ProgressBar>> {
     SPINNER.lock().unwrap_or_else(PoisonError::into_inner)
 }

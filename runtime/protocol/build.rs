@@ -8,7 +8,7 @@ use std::{
 };
 
 /// In a published crate there is nothing beside us, and the version alone is the build.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 12] = [
     "src",
     "../engine/src",
     "../engine/Cargo.toml",
@@ -16,6 +16,8 @@ const SOURCES: [&str; 10] = [
     "../agent/Cargo.toml",
     "../facts/src",
     "../facts/Cargo.toml",
+    "../files/src",
+    "../files/Cargo.toml",
     "../../guests/facts/src",
     "../compiler/src",
     "../compiler/Cargo.toml",

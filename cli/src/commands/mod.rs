@@ -7,7 +7,9 @@ pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod explain;
 pub(crate) mod facts;
+pub(crate) mod get;
 pub(crate) mod inspect;
+pub(crate) mod put;
 pub(crate) mod rsh;
 pub(crate) mod run;
 
@@ -23,6 +25,8 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
         Command::Call(args) => call::run(args, verbosity),
         Command::Exec(args) => exec::run(&args, verbosity),
         Command::Run(args) => run::run(&args, verbosity),
+        Command::Put(args) => put::run(&args, verbosity),
+        Command::Get(args) => get::run(&args, verbosity),
         Command::Facts(args) => facts::run(&args, verbosity),
         // Only behind an option of `wxec` itself: see `main`.
         Command::Rsh(args) => Ok(crate::rsh::main(args.words)),

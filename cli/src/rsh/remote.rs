@@ -3,10 +3,8 @@
 use std::{
     fs::File,
     io::{self, IsTerminal},
-    os::fd::AsFd,
 };
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use wxec::{Attach, ExitStatus, Host};
 
 use crate::{
@@ -36,7 +34,10 @@ impl Remote {
     /// Runs it to its end, attached to this process' stdin, stdout and stderr, and returns what to exit with.
     pub(crate) fn run(&self, host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
         let (what, argument) = self.words()?;
-        self.prepare_files().map_err(|error| CommandError::usage(format!("cannot use stdin or stdout: {error}")))?;
+        if self.has_no_input {
+            let replaced = File::open("/dev/null").and_then(|nothing| Ok(rustix::stdio::dup2_stdin(nothing)?));
+            replaced.map_err(|error| CommandError::usage(format!("cannot read from nowhere: {error}")))?;
+        }
         let command = host.command("sh").args(["-c", SCRIPT, "wxec-rsh", what, &*argument]);
         let command = self.environment.iter().fold(command, |command, (name, value)| command.env(name, value));
         let ended = match self.has_terminal() {
@@ -54,19 +55,6 @@ impl Remote {
                 Ok(FAILED)
             }
         }
-    }
-
-    /// Makes stdin and stdout what they are taken for.
-    fn prepare_files(&self) -> io::Result<()> {
-        if self.has_no_input {
-            rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-        }
-        // rsync gives its children a stdout that does not wait, and relies on ssh to mind it.
-        for file in [io::stdin().as_fd(), io::stdout().as_fd()] {
-            let flags = fcntl_getfl(file)?;
-            fcntl_setfl(file, flags - OFlags::NONBLOCK)?;
-        }
-        Ok(())
     }
 
     /// What the script is to do, and with what.

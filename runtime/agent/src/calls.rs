@@ -196,6 +196,11 @@ impl Calls {
         connection.finish(id, Err(Fault::Cancelled), Usage::default());
     }
 
+    /// Tells that a call has returned, behind all that was told of it.
+    pub(crate) fn tell_done(&self, id: CallId, completion: Completion) {
+        let _ = self.events.send(CallEvent::Done { id, completion });
+    }
+
     /// A call has returned by itself.
     pub(crate) fn done(&mut self, id: CallId) {
         self.running.remove(&id);

@@ -13,13 +13,14 @@ use wxec_engine::{
     Request, Sandbox,
 };
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, StreamEnd, TRANSMIT_BYTES, Usage,
+    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, Service, StreamEnd, TRANSMIT_BYTES, Usage,
 };
 
 use crate::{
     blobs::Blobs,
     calls::{CallEvent, Calls},
     description::describe,
+    files::Files,
     held::Held,
     processes::Processes,
     programs::{GuestPipes, Programs},
@@ -29,10 +30,6 @@ use crate::{
 
 /// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
-
-/// Guests' output is framed only while less than this waits for the pipe: enough to keep it busy. The rest stays where
-/// guests see that there is much of it.
-const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 /// Why a conversation broke off.
 #[derive(Debug)]
@@ -65,13 +62,15 @@ pub async fn serve(
         streams: Streams::new(stream_sender),
         programs: Programs::default(),
         processes: Processes::default(),
+        files: Files::default(),
         blobs: Blobs::default(),
         closing: false,
     };
     let served = agent.run(reader, writer, &mut call_events, &mut stream_events).await;
     // Calls that are still open end with this program, which does not wait for them. Their processes would not.
     guests.end_processes();
-    agent.end_processes().await;
+    agent.files.lose();
+    agent.end_others().await;
     served
 }
 
@@ -83,6 +82,7 @@ struct Agent {
     streams: Streams,
     programs: Programs,
     processes: Processes,
+    files: Files,
     blobs: Blobs,
     /// What the sandbox had to do without.
     notes: Vec<String>,
@@ -109,7 +109,7 @@ impl Agent {
             while let Ok(event) = call_events.try_recv() {
                 self.take_call_event(event);
             }
-            while self.has_output_room()
+            while self.connection.has_output_room()
                 && let Some(event) = self.held.release()
             {
                 self.handle_call_event(event);
@@ -123,7 +123,7 @@ impl Agent {
                 self.connection.poll_transmit(&mut output);
             }
             if self.closing && output.is_empty() && self.connection.is_idle() {
-                self.end_processes().await;
+                self.end_others().await;
                 self.connection.close();
                 self.connection.poll_transmit(&mut output);
                 writer.write_all(&output).await?;
@@ -150,7 +150,7 @@ impl Agent {
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, asks, streams, programs, processes, blobs, notes, .. } = self;
+        let Self { connection, calls, asks, streams, programs, processes, files, blobs, notes, .. } = self;
         match event {
             AgentEvent::Call { id, module, entry, limits, grants, seed, streams: task_streams, input } => {
                 let surroundings = calls.surroundings(id, &grants);
@@ -190,6 +190,10 @@ impl Agent {
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
             AgentEvent::Start { streams: ids, command } => processes.start(ids, &command, streams),
+            AgentEvent::Open { id, service: Service::Files } => files.open(id, streams),
+            AgentEvent::Open { id, service } => {
+                connection.end_stream(id, StreamEnd::Failed(format!("there is no service {service:?}")));
+            }
             AgentEvent::Signal { id, signal } => processes.signal(id, signal),
             AgentEvent::Resize { id, size } => processes.resize(id, size),
             AgentEvent::Data { id, bytes } => streams.data(id, bytes),
@@ -206,6 +210,7 @@ impl Agent {
             AgentEvent::StreamClosed { id } => {
                 streams.close(id);
                 processes.close(id);
+                files.close(id);
             }
             AgentEvent::AskBlob { digest } => connection.answer_blob(digest, blobs.holds(digest)),
             AgentEvent::Blob { digest, bytes } => connection.answer_blob(digest, blobs.insert(digest, bytes)),
@@ -215,18 +220,14 @@ impl Agent {
         }
     }
 
-    /// Ends the processes that still run, beginning with their stdin.
-    async fn end_processes(&mut self) {
+    /// Ends the processes that still run, beginning with their stdin, and transfers of files.
+    async fn end_others(&mut self) {
         self.streams.clear();
-        self.processes.shut_down().await;
-    }
-
-    fn has_output_room(&self) -> bool {
-        self.connection.has_output_room() && self.connection.queued_bytes() < MAX_QUEUED_BYTES
+        tokio::join!(self.processes.shut_down(), self.files.shut_down());
     }
 
     fn take_call_event(&mut self, event: CallEvent) {
-        let room = self.has_output_room();
+        let room = self.connection.has_output_room();
         if let Some(event) = self.held.hold(event, room) {
             self.handle_call_event(event);
         }
@@ -258,12 +259,13 @@ impl Agent {
             StreamEvent::End { id, end } => {
                 self.streams.ended(id);
                 self.processes.ended(id);
+                self.files.ended(id);
                 self.connection.end_stream(id, end);
             }
             StreamEvent::Returned { call, completion } => {
                 self.programs.gone(call, &mut self.streams);
-                self.calls.done(call);
-                self.connection.finish(call, completion.outcome, completion.usage);
+                // Behind what it printed, which may have to wait.
+                self.calls.tell_done(call, completion);
             }
         }
     }

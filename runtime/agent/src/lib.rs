@@ -9,6 +9,7 @@ mod blobs;
 mod calls;
 mod description;
 mod event_loop;
+mod files;
 mod held;
 pub mod memory;
 mod processes;

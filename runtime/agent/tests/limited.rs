@@ -11,7 +11,8 @@ use std::{
 
 use wxec_engine::compile;
 use wxec_protocol::{
-    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, LimitKind, Limits, Memory, Target,
+    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, LimitKind, Limits, LogRecord, Memory,
+    Target, output_cost,
 };
 
 /// Tasks that take as many pages as their input says and sleep for a moment, that return as much, and that print a
@@ -117,8 +118,15 @@ impl Agent {
                 ControllerEvent::Need { module, .. } => {
                     self.connection.provide(module, self.artifact.clone().into());
                 }
-                ControllerEvent::Output { bytes, .. } => self.printed += bytes.len() as u64,
-                ControllerEvent::Log { message, .. } => self.printed += message.len() as u64,
+                ControllerEvent::Output { bytes, .. } => {
+                    self.printed += bytes.len() as u64;
+                    self.connection.output_taken(output_cost(bytes.len() as u64));
+                }
+                ControllerEvent::Log { level, target, message, .. } => {
+                    self.printed += message.len() as u64;
+                    let record = LogRecord::new(level, &target, &message);
+                    self.connection.output_taken(output_cost(record.cost()));
+                }
                 ControllerEvent::Returned { id, outcome, .. } => {
                     outcomes.insert(id, outcome.map(|bytes| bytes.len()));
                 }

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use wxec_engine::compile;
 use wxec_protocol::{
-    CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, STREAM_WINDOW_BYTES, StreamEnd, StreamId, Target,
+    CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, LogRecord, OUTPUT_WINDOW_BYTES, STREAM_WINDOW_BYTES,
+    StreamEnd, StreamId, Target, output_cost,
 };
 
 use crate::pipe::{Agent, Peer, ended};
@@ -18,6 +19,7 @@ const GUEST: &str = r#"(module
     (import "wxec_v1" "stream_read" (func $stream_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "stream_write" (func $stream_write (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "stream_close" (func $stream_close (param i32) (result i32)))
+    (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
     (memory (export "memory") 2)
 
     ;; Writes until that fails, and returns how much it wrote.
@@ -64,6 +66,15 @@ const GUEST: &str = r#"(module
         (drop (call $stream_read (call $call_stream (i32.const 1)) (i32.const 1024) (i32.const 1)))
         (i32.const 0))
 
+    ;; Logs more than may be under way, and returns.
+    (func (export "wx1_say") (result i32)
+        (local $left i32)
+        (local.set $left (i32.const 4000))
+        (loop $next
+            (call $log (i32.const 3) (i32.const 0) (i32.const 100))
+            (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+        (i32.const 0))
+
     (func (export "wx1_nothing") (result i32) (i32.const 0)))"#;
 
 /// A controller that has one module, and keeps all that it is told.
@@ -73,6 +84,7 @@ struct Controller {
     received: HashMap<StreamId, Vec<u8>>,
     ends: HashMap<StreamId, StreamEnd>,
     outcomes: HashMap<CallId, Result<Vec<u8>, Fault>>,
+    logged: usize,
     /// Announces what was received as taken.
     takes: bool,
 }
@@ -81,7 +93,7 @@ fn start() -> (Controller, Agent) {
     let (peer, agent) = pipe::start();
     let artifact = compile(&wat::parse_str(GUEST).unwrap(), &Target::here()).unwrap();
     let (received, ends, outcomes) = (HashMap::new(), HashMap::new(), HashMap::new());
-    (Controller { peer, artifact, received, ends, outcomes, takes: true }, agent)
+    (Controller { peer, artifact, received, ends, outcomes, logged: 0, takes: true }, agent)
 }
 
 impl Controller {
@@ -114,6 +126,13 @@ impl Controller {
                     self.peer.connection.taken(id, bytes.len() as u64);
                 }
             }
+            ControllerEvent::Log { level, target, message, .. } => {
+                self.logged += 1;
+                let cost = output_cost(LogRecord::new(level, &target, &message).cost());
+                if self.takes {
+                    self.peer.connection.output_taken(cost);
+                }
+            }
             ControllerEvent::StreamClosed { id, end } => _ = self.ends.insert(id, end),
             ControllerEvent::Returned { id, outcome, .. } => {
                 self.outcomes.insert(id, outcome.map(|bytes| bytes.to_vec()));
@@ -143,6 +162,23 @@ impl Controller {
         while self.peer.event().await != ControllerEvent::Closed {}
         ended(agent).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_task_with_streams_returns_behind_what_it_logged() {
+    let (mut controller, agent) = start();
+    controller.takes = false;
+    let (call, _) = controller.call("say", 1);
+    let (record, mut taken) = (output_cost(100 + 16), 0);
+    controller.until(|controller| controller.logged as u64 * record >= OUTPUT_WINDOW_BYTES).await;
+    while !controller.outcomes.contains_key(&call) {
+        controller.answers().await;
+        let logged = controller.logged as u64 * record;
+        controller.peer.connection.output_taken(logged - taken);
+        taken = logged;
+    }
+    assert_eq!((controller.logged, &controller.outcomes[&call]), (4000, &Ok(Vec::new())));
+    controller.farewell(agent).await;
 }
 
 #[tokio::test]

@@ -1,14 +1,23 @@
 //! Where the streams of a process or a program end on this side: at this process' own files, at the host's listener, or in
 //! memory.
 
-use std::{io, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::AsFd,
+    sync::Arc,
+};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::Bytes;
+use pollster::block_on;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxec_protocol::{LimitKind, OutputStream};
 
 use crate::{
     error::CallErrorKind,
     output::{Lines, OutputHandler},
+    runtime,
     stream::{StreamReader, StreamWriter},
 };
 
@@ -29,28 +38,48 @@ pub enum Attach {
 }
 
 /// What is read, and sent to a stdin.
-pub(crate) type Input = Box<dyn AsyncRead + Send + Unpin>;
+pub(crate) enum Input {
+    File(File),
+    Bytes(Bytes),
+}
+
+impl Input {
+    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
 
 impl Attach {
     /// The ends of stdin, stdout and stderr.
     pub(crate) fn ends(self, host: &Arc<str>, handler: &OutputHandler) -> (Input, Sink, Sink) {
         match self {
+            // A file that is not open has nothing to read, and nobody reads it.
             Self::Here => (
-                Box::new(tokio::io::stdin()),
-                Sink::File(Box::new(tokio::io::stdout())),
-                Sink::File(Box::new(tokio::io::stderr())),
+                own(io::stdin()).map_or_else(|_| Input::bytes(""), Input::File),
+                own(io::stdout()).map_or(Sink::Closed, Sink::File),
+                own(io::stderr()).map_or(Sink::Closed, Sink::File),
             ),
             Self::Listener => {
                 let sink = |stream| Sink::Lines(Lines::new(host.clone(), handler.clone()), stream);
-                (Box::new(tokio::io::empty()), sink(OutputStream::Stdout), sink(OutputStream::Stderr))
+                (Input::bytes(""), sink(OutputStream::Stdout), sink(OutputStream::Stderr))
             }
         }
     }
 }
 
+/// One of this process' own files. Whoever started it may have left it one that does not wait, as rsync does.
+fn own(file: impl AsFd) -> io::Result<File> {
+    let flags = fcntl_getfl(&file)?;
+    if flags.contains(OFlags::NONBLOCK) {
+        fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    }
+    Ok(file.as_fd().try_clone_to_owned()?.into())
+}
+
 /// Where a stream ends.
 pub(crate) enum Sink {
-    File(Box<dyn AsyncWrite + Send + Unpin>),
+    File(File),
+    Nowhere,
     Lines(Lines, OutputStream),
     Kept(Vec<u8>),
     /// More than may be kept: so much was there.
@@ -60,19 +89,10 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    async fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::File(file) => {
-                let written = async {
-                    file.write_all(bytes).await?;
-                    file.flush().await
-                };
-                let written = written.await;
-                if written.is_err() {
-                    *self = Self::Closed;
-                }
-                written
-            }
+            Self::File(file) => file.write_all(bytes).inspect_err(|_| *self = Self::Closed),
+            Self::Nowhere => Ok(()),
             Self::Lines(lines, stream) => {
                 // A listener may take its time, as a terminal does that somebody has stopped.
                 tokio::task::block_in_place(|| lines.write(*stream, bytes));
@@ -108,23 +128,47 @@ impl Sink {
     }
 }
 
-/// Sends all that `stdin` brings.
-pub(crate) async fn feed(mut stdin: impl AsyncRead + Unpin, mut writer: StreamWriter) {
+/// Sends all that `stdin` brings. A file is read on a thread of its own, which waits for both ends.
+pub(crate) async fn feed(stdin: Input, writer: StreamWriter) {
+    match stdin {
+        Input::Bytes(bytes) => send(bytes, writer).await,
+        Input::File(file) => runtime::blocking(move || send_file(file, writer)).await,
+    }
+}
+
+async fn send(bytes: Bytes, mut writer: StreamWriter) {
+    if writer.write_all(&bytes).await.is_ok() {
+        let _ = writer.shutdown().await;
+    }
+}
+
+fn send_file(mut file: File, mut writer: StreamWriter) {
     let mut part = vec![0; PART_BYTES];
-    while let Ok(length @ 1..) = stdin.read(&mut part).await {
-        // A program that takes nothing more may go on all the same.
-        if writer.write_all(&part[..length]).await.is_err() {
-            return;
+    loop {
+        match file.read(&mut part) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // A program that takes nothing more may go on all the same.
+            Ok(length @ 1..) if block_on(writer.write_all(&part[..length])).is_err() => return,
+            Ok(1..) => {}
+            _ => break,
         }
     }
-    let _ = writer.shutdown().await;
+    let _ = block_on(writer.shutdown());
 }
 
 /// Takes what a program writes until it ends. If nobody wants it any more, the program finds its pipe broken.
-pub(crate) async fn drain(mut reader: StreamReader, mut sink: Sink) -> Sink {
+pub(crate) async fn drain(reader: StreamReader, sink: Sink) -> Sink {
+    // Who reads a file may take its time: that is for a thread of its own to wait for.
+    if matches!(sink, Sink::File(_)) {
+        return runtime::blocking(move || block_on(pass_on(reader, sink))).await;
+    }
+    pass_on(reader, sink).await
+}
+
+async fn pass_on(mut reader: StreamReader, mut sink: Sink) -> Sink {
     let mut part = vec![0; PART_BYTES];
     while let Ok(length @ 1..) = reader.read(&mut part).await {
-        if sink.take(&part[..length]).await.is_err() {
+        if sink.take(&part[..length]).is_err() {
             reader.close();
             break;
         }

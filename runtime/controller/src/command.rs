@@ -3,7 +3,7 @@
 mod child;
 mod exit_status;
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use wxec_protocol::{Command as ProcessCommand, StreamEnd, WindowSize};
@@ -130,7 +130,7 @@ impl Command {
 
     /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of each stream.
     pub fn output(self, input: impl Into<Bytes>) -> Operation<Result<CommandOutput, CallError>> {
-        let input: Input = Box::new(io::Cursor::new(input.into()));
+        let input = Input::bytes(input);
         Operation::new(async move {
             let kept = || Sink::Kept(Vec::new());
             let (status, stdout, stderr) = self.drive(input, kept(), kept()).await?;

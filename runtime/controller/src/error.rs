@@ -9,7 +9,9 @@ use wxec_protocol::{
     cbor::{DecodeError, EncodeError},
 };
 
-use crate::{address::AddressError, fleet::FleetError, module::ModuleError, unreachable::last_line};
+use crate::{
+    address::AddressError, files::TransferError, fleet::FleetError, module::ModuleError, unreachable::last_line,
+};
 
 pub use crate::unreachable::{Phase, Unreachable};
 
@@ -31,6 +33,9 @@ pub enum Error {
     /// A call failed.
     #[error(transparent)]
     Call(Box<CallError>),
+    /// Files were not transferred.
+    #[error(transparent)]
+    Transfer(Box<TransferError>),
     /// Calls on some hosts of a fleet failed.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -50,6 +55,7 @@ impl Error {
             Self::SharedReceiver { .. } => Some("call each host by itself".into()),
             Self::Module(error) => error.hint(),
             Self::Call(error) => error.hint(),
+            Self::Transfer(error) => error.hint(),
         }
     }
 }
@@ -64,6 +70,12 @@ impl fmt::Debug for Error {
 impl<E> From<CallError<E>> for Error {
     fn from(error: CallError<E>) -> Self {
         Self::Call(Box::new(error.erase()))
+    }
+}
+
+impl From<TransferError> for Error {
+    fn from(error: TransferError) -> Self {
+        Self::Transfer(Box::new(error))
     }
 }
 

@@ -51,6 +51,11 @@ impl Fleet {
         self
     }
 
+    /// How many hosts are worked on at once.
+    pub(crate) fn parallel(&self) -> usize {
+        self.max_parallel
+    }
+
     /// Does something on each host, in parallel: what `work` begins for it.
     ///
     /// ```no_run

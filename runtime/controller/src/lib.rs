@@ -27,6 +27,7 @@ mod connect;
 mod error;
 mod explain;
 mod facts;
+mod files;
 mod fleet;
 mod hops;
 mod host;
@@ -55,6 +56,10 @@ pub use ciborium::Value;
 pub use command::{Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ExitStatus};
 pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
 pub use explain::{Step, explain};
+pub use files::{
+    FileChange, FileError, FileErrorKind, FileStep, FleetTransfer, Links, Transfer, TransferError, TransferErrorKind,
+    TransferEvent, TransferOptions, TransferOutcome, Transferred, name_for_host,
+};
 pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
 pub use host::{Host, Operation, Report, Stats};
 pub use instance::Instance;

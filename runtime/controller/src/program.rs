@@ -1,6 +1,6 @@
 //! Programs on a host: modules that have a `main` and talk through stdin, stdout and stderr, as processes do.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use wxec_protocol::{CallRequest, Fault, Grants, Limits, abi::Exit, cbor};
@@ -128,7 +128,7 @@ impl Program {
 
     /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of each stream.
     pub fn output(self, input: impl Into<Bytes>) -> Operation<Result<ProgramOutput, CallError>> {
-        let input: Input = Box::new(io::Cursor::new(input.into()));
+        let input = Input::bytes(input);
         Operation::new(async move {
             let sink = || Sink::Kept(Vec::new());
             let host = self.host.shared_name();

@@ -58,7 +58,7 @@ pub use output::{
 };
 pub use stream::{
     Command, MAX_CALL_STREAMS, MAX_STREAMS, MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES, ProcessStreams, STREAM_WINDOW_BYTES,
-    Splice, StreamEnd, StreamId, WindowSize,
+    Service, Splice, StreamEnd, StreamId, WindowSize,
 };
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AskError, AskId, Digest, Fault, Grants, Limits, LogLevel, OutputStream, Target,
-    stream::{Command, ProcessStreams, StreamEnd, StreamId, WindowSize},
+    stream::{Command, ProcessStreams, Service, StreamEnd, StreamId, WindowSize},
 };
 
 /// An artifact may not be longer. Python compiled to wasm, the largest guest seen, takes 33 MB.
@@ -151,6 +151,8 @@ pub(crate) enum ToAgent<'a> {
     Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.
     Start { streams: ProcessStreams, command: Command },
+    /// Do this at your end of a new stream.
+    Open { id: StreamId, service: Service },
     /// Send a signal to the process whose stdin and stdout this is, and to its group.
     Signal { id: StreamId, signal: i32 },
     /// The terminal whose other side this is has another size.

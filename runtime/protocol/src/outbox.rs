@@ -70,11 +70,6 @@ impl<T> Outbox<T> {
         crate::frame::write(message, &mut self.messages);
     }
 
-    /// Bytes of messages that have not left.
-    pub(crate) fn queued_bytes(&self) -> usize {
-        self.messages.len()
-    }
-
     /// Queues a payload that will leave in parts.
     pub(crate) fn send(&mut self, tag: T, bytes: Bytes) {
         self.payloads.push_back(Payload { tag, pieces: [Piece::Bytes(bytes)].into() });

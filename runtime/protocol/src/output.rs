@@ -15,9 +15,9 @@ pub const MAX_MESSAGE_BYTES: usize = 64 << 10;
 /// What a record costs beside its texts, so that a flood of empty records ends too.
 const RECORD_BYTES: u64 = 16;
 
-/// What guests print and log may be under way in a session, all calls together, before somebody has taken any: enough to
-/// keep a pipe busy. The last message may go beyond.
-pub const OUTPUT_WINDOW_BYTES: u64 = 1 << 20;
+/// What guests print and log may be under way in a session, all calls together, before somebody has taken any: one
+/// transmission, which is what any other message waits for at most. The last message may go beyond.
+pub const OUTPUT_WINDOW_BYTES: u64 = 256 << 10;
 
 /// What a message costs of that beside its bytes, so that a flood of short ones ends too.
 const MESSAGE_BYTES: u64 = 64;

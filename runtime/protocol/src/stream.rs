@@ -118,6 +118,14 @@ impl ProcessStreams {
     }
 }
 
+/// What the agent does at its end of a stream, beside running programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Service {
+    /// Sends or receives files, as the first message on the stream says.
+    Files,
+}
+
 /// Why a stream is over, in both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

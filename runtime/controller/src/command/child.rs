@@ -76,7 +76,7 @@ impl Child {
         Operation::new(async move {
             for mut output in unread.into_iter().flatten() {
                 if let Some(reader) = output.reader.take() {
-                    runtime::spawn(drain(reader, Sink::File(Box::new(tokio::io::sink()))));
+                    runtime::spawn(drain(reader, Sink::Nowhere));
                 }
             }
             self.running.ended().await

@@ -20,7 +20,7 @@ use wxec_protocol::{
 
 use super::{
     Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Shared, Source, StreamCommand,
-    StreamCommands,
+    StreamCommands, StreamHandle,
     printer::{Printed, Printer},
 };
 use crate::{
@@ -262,6 +262,14 @@ impl Driver {
             Some(Command::Start { command, terminal, started }) => {
                 let streams = self.connection.start(command, terminal);
                 let _ = started.send(self.process(streams));
+                ControlFlow::Continue(())
+            }
+            Some(Command::Open { service, opened }) => {
+                let id = self.connection.open(service);
+                let (reader, writer) = self.open(id, None);
+                let handle = StreamHandle { id, commands: StreamCommands(self.commands.clone()) };
+                // Whoever is gone closes it.
+                let _ = opened.send((reader, writer, handle));
                 ControlFlow::Continue(())
             }
             Some(Command::Stream(command)) => {

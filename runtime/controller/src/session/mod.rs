@@ -18,7 +18,7 @@ use tokio::{
 };
 use wxec_protocol::{
     Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description,
-    Digest, Fault, InstanceId, Platform, ProcessStreams, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
+    Digest, Fault, InstanceId, Platform, ProcessStreams, Service, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
     WindowSize,
 };
 
@@ -80,6 +80,10 @@ enum Command {
         command: ProcessCommand,
         terminal: bool,
         started: oneshot::Sender<Process>,
+    },
+    Open {
+        service: Service,
+        opened: oneshot::Sender<(StreamReader, StreamWriter, StreamHandle)>,
     },
     Stream(StreamCommand),
     AskBlob {
@@ -183,6 +187,18 @@ impl Drop for ProcessHandle {
         for id in [Some(stdio), Some(stderr), terminal].into_iter().flatten() {
             self.commands.send(StreamCommand::Close { id });
         }
+    }
+}
+
+/// Closes a stream when it is dropped, if that has not ended.
+pub(crate) struct StreamHandle {
+    id: StreamId,
+    commands: StreamCommands,
+}
+
+impl Drop for StreamHandle {
+    fn drop(&mut self) {
+        self.commands.send(StreamCommand::Close { id: self.id });
     }
 }
 
@@ -352,6 +368,16 @@ impl Session {
         let (started, process) = oneshot::channel();
         let _ = self.commands.send(Command::Start { command, terminal, started });
         process.await.map_err(|_| SessionEnded)
+    }
+
+    /// Opens a stream to a service of the agent.
+    pub(crate) async fn open(
+        &self,
+        service: Service,
+    ) -> Result<(StreamReader, StreamWriter, StreamHandle), SessionEnded> {
+        let (opened, stream) = oneshot::channel();
+        let _ = self.commands.send(Command::Open { service, opened });
+        stream.await.map_err(|_| SessionEnded)
     }
 
     /// Whether the agent holds a blob it can put into streams, or is it: its own image.

@@ -16,7 +16,8 @@ use crate::{
     outbox::{Outbox, Part},
     output::OutputFlow,
     stream::{
-        Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, Splice, StreamEnd, StreamId, Streams, WindowSize,
+        Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, Service, Splice, StreamEnd, StreamId, Streams,
+        WindowSize,
     },
 };
 
@@ -153,6 +154,13 @@ pub enum AgentEvent {
         ask: AskId,
         /// The encoded value of the task that was called, or why there is none.
         outcome: Result<Bytes, AskError>,
+    },
+    /// A service to give at the other end of a new stream.
+    Open {
+        /// Which stream.
+        id: StreamId,
+        /// What to do there.
+        service: Service,
     },
     /// A process to start. Its streams stay open until [`AgentConnection::end_stream`].
     Start {
@@ -331,11 +339,6 @@ impl AgentConnection {
         self.closing = true;
     }
 
-    /// Bytes of short messages, guests' output among them, that nobody has fetched yet.
-    pub fn queued_bytes(&self) -> usize {
-        self.outbox.queued_bytes()
-    }
-
     /// Whether every call has been finished.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty()
@@ -403,6 +406,7 @@ impl AgentConnection {
             ToAgent::Answer { ask, outcome } => self.handle_answer(ask, outcome)?,
             ToAgent::OutputCredit { bytes } => self.output.receive_credit(bytes)?,
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
+            ToAgent::Open { id, service } => self.handle_open(id, service)?,
             ToAgent::Signal { id, signal } => {
                 if self.streams.is_known(id)? {
                     self.events.push_back(AgentEvent::Signal { id, signal });

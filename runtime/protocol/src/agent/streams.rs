@@ -7,7 +7,7 @@ use crate::{
     Description, Digest, ProtocolError,
     message::ToController,
     outbox::Piece,
-    stream::{Command, MAX_STREAMS, ProcessStreams, StreamEnd, StreamId},
+    stream::{Command, MAX_STREAMS, ProcessStreams, Service, StreamEnd, StreamId},
 };
 
 impl AgentConnection {
@@ -75,6 +75,16 @@ impl AgentConnection {
             return Ok(());
         }
         self.events.push_back(AgentEvent::Start { streams, command });
+        Ok(())
+    }
+
+    pub(super) fn handle_open(&mut self, id: StreamId, service: Service) -> Result<(), ProtocolError> {
+        self.streams.open(id)?;
+        if self.streams.len() > MAX_STREAMS {
+            self.end_stream(id, StreamEnd::Failed(format!("more than {MAX_STREAMS} streams are open")));
+        } else {
+            self.events.push_back(AgentEvent::Open { id, service });
+        }
         Ok(())
     }
 }

@@ -26,6 +26,7 @@ const SPARE_ASKS: usize = 2;
 ///
 /// - Commands queue bytes: [`call`](Self::call), [`cancel`](Self::cancel), [`provide`](Self::provide),
 ///   [`refuse`](Self::refuse), [`answer`](Self::answer), [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
+///   [`open`](Self::open),
 ///   [`send`](Self::send), [`finish_stream`](Self::finish_stream), [`close_stream`](Self::close_stream) and more.
 /// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.

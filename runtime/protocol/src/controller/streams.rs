@@ -7,7 +7,7 @@ use crate::{
     Digest,
     message::ToAgent,
     outbox::Piece,
-    stream::{Command, ProcessStreams, Splice, StreamId, Width, WindowSize},
+    stream::{Command, ProcessStreams, Service, Splice, StreamId, Width, WindowSize},
 };
 
 impl ControllerConnection {
@@ -43,6 +43,13 @@ impl ControllerConnection {
             stderr: self.streams.open_next(Width::Narrow),
             terminal: None,
         }
+    }
+
+    /// Opens a stream to a service of the agent.
+    pub fn open(&mut self, service: Service) -> StreamId {
+        let id = self.streams.open_next(Width::Wide);
+        self.outbox.say(&ToAgent::Open { id, service });
+        id
     }
 
     /// Opens `count` streams, no more than [`MAX_CALL_STREAMS`](crate::MAX_CALL_STREAMS), for what a task sends and

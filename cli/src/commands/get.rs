@@ -1,0 +1,56 @@
+//! `wxec get`: copies a file or a tree from one host, or from several at once.
+
+use std::path::PathBuf;
+
+use wxec::Fleet;
+
+use crate::{
+    access::Access,
+    args::Verbosity,
+    command_error::CommandError,
+    output::guest_output,
+    target,
+    transfer::{TransferArgs, split},
+};
+
+/// Copy a file or a tree from hosts
+///
+/// The path on the host begins behind the first colon that `/`, `.` or `~` follows, else behind the last one. If DST ends with
+/// `/`, or is `.`, it names a directory to put SRC into, under its own name; otherwise it is the name that SRC will have here.
+/// `{host}` stands for the name of each host, in both paths. From several hosts DST needs one: nothing is transferred if two of
+/// them would have the same.
+///
+/// What is said of `wxec put --help` about how files travel is true of this direction as well.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A host and a path there, such as `web1:/etc/motd`; or several hosts with commas between them
+    #[arg(value_name = "TARGET:SRC")]
+    target: String,
+    /// Where to put it here
+    #[arg(value_name = "DST")]
+    destination: PathBuf,
+    #[command(flatten)]
+    transfer: TransferArgs,
+    #[command(flatten)]
+    access: Access,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wxec get web1:/var/log/syslog .
+  wxec get web1,web2:/etc/hosts hosts.{host}
+  wxec get web1,web2:/var/log/nginx logs/{host} --parents
+  wxec get -K web1/sudo:/etc/shadow shadow.web1 --mode 600
+  wxec get docker:web:/srv/www www --delete --dry-run";
+
+pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let (target, path) = split(&args.target)?;
+    let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
+    let transfers = Fleet::from_iter(hosts.iter().cloned())
+        .get(path, &args.destination)
+        .options(args.transfer.options(verbosity))
+        .each()
+        .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
+    args.transfer.run("received", hosts.into_iter().zip(transfers).collect(), verbosity)
+}

@@ -1,0 +1,247 @@
+//! A transfer, and what is done when its link is cut: the host is connected anew, and the transfer goes on.
+
+use std::{
+    io::{self, Read, Write},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wxec_files::{
+    Event, Listener, MIN_PART_BYTES, Source, Summary, TransferEnd, Unfinished, get, names_directory, part_name, put,
+};
+use wxec_protocol::Service;
+
+use super::{MAX_PAUSE, TransferError, TransferErrorKind, TransferOptions, Transferred, Way};
+use crate::{
+    host::Host,
+    runtime,
+    session::StreamHandle,
+    stream::{StreamReader, StreamWriter},
+};
+
+/// An attempt that moves less than this is as good as none.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
+/// So many attempts in a row may come to nothing; a link that works now and then may be cut for ever.
+const MAX_IDLE_ATTEMPTS: u32 = 4;
+
+/// The first wait between two attempts. It doubles.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Warnings that are kept. The listener hears all of them.
+const MAX_WARNINGS: usize = 1000;
+
+pub(super) struct Attempts {
+    host: Host,
+    way: Way,
+    options: TransferOptions,
+    tally: Arc<Tally>,
+}
+
+/// What attempts tell, added up.
+struct Tally {
+    listener: Option<Listener>,
+    /// Bytes that crossed the link in this attempt.
+    moved: AtomicU64,
+    /// Bytes that the listener counts for it.
+    counted: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    warnings: Vec<String>,
+    /// The file on its way, and its size.
+    file: Option<(String, u64)>,
+}
+
+/// A transfer that nobody waits for any more gives up what is unfinished here before its stream is closed, or it would
+/// take that for a cut.
+struct Running {
+    unfinished: Option<Unfinished>,
+    _stream: StreamHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(unfinished) = &self.unfinished {
+            unfinished.give_up();
+        }
+    }
+}
+
+impl Attempts {
+    pub(super) fn new(host: Host, way: Way, options: TransferOptions, listener: Option<Listener>) -> Self {
+        let tally = Tally { listener, moved: 0.into(), counted: 0.into(), state: Mutex::default() };
+        Self { host, way, options, tally: Arc::new(tally) }
+    }
+
+    pub(super) async fn run(self) -> Result<(Transferred, Vec<u8>), TransferError> {
+        let name = self.host.shared_name();
+        let timeout = self.options.timeout;
+        let ended = match timeout {
+            None => self.attempts().await,
+            Some(after) => match tokio::time::timeout(after, self.attempts()).await {
+                Ok(ended) => ended,
+                Err(_) => Err(TransferErrorKind::Timeout { after }),
+            },
+        };
+        ended.map_err(|kind| TransferError::new(name, kind))
+    }
+
+    async fn attempts(self) -> Result<(Transferred, Vec<u8>), TransferErrorKind> {
+        // What is left here after a cut is nobody's but this transfer's.
+        let left = GiveUp(Unfinished::default());
+        let (mut idle, mut pause, mut lost) = (0, PAUSE, None);
+        loop {
+            match self.attempt(lost.is_some(), &left.0).await {
+                Ok((summary, content)) => {
+                    let warnings = std::mem::take(&mut self.tally.state().warnings);
+                    return Ok((Transferred::new(summary, warnings), content));
+                }
+                Err(Attempt::Ended(TransferEnd::Cut)) => lost = Some(TransferEnd::Cut.to_string()),
+                Err(Attempt::Ended(end)) => return Err(TransferErrorKind::of(end)),
+                Err(Attempt::Unreachable(failure)) => match &mut lost {
+                    None => return Err(TransferErrorKind::Unreachable(failure)),
+                    Some(lost) => *lost = format!("the link was cut, and the host is {failure}"),
+                },
+            }
+            if self.tally.moved.swap(0, Relaxed) >= PROGRESS_BYTES {
+                (idle, pause) = (0, PAUSE);
+            }
+            idle += 1;
+            self.tally.void();
+            if idle > MAX_IDLE_ATTEMPTS || !self.options.resume {
+                let reason = lost.unwrap_or_default();
+                return Err(TransferErrorKind::Lost { reason, part: self.part() });
+            }
+            self.tally.tell(Event::Warning("the link was cut; going on"));
+            tokio::time::sleep(pause).await;
+            pause = (2 * pause).min(MAX_PAUSE);
+        }
+    }
+
+    async fn attempt(&self, resuming: bool, left: &Unfinished) -> Result<(Summary, Vec<u8>), Attempt> {
+        let session = self.host.session().await.map_err(Attempt::Unreachable)?;
+        let (reader, writer, stream) =
+            session.open(Service::Files).await.map_err(|_| Attempt::Ended(TransferEnd::Cut))?;
+        let (reader, writer) = (BlockingReader(reader), BlockingWriter(writer));
+        let mut running = Running { unfinished: Some(left.clone()), _stream: stream };
+        let (way, options, unfinished) = (self.way.clone(), self.options.options.clone(), left.clone());
+        let tally = self.tally.clone();
+        let listener: Listener = Arc::new(move |event: Event<'_>| tally.hear(event));
+        let ended = runtime::blocking(move || match way {
+            Way::Put { source, path } => {
+                put(&source, &path, &options, resuming, reader, writer, &listener).map(|summary| (summary, Vec::new()))
+            }
+            Way::Get { path, target } => {
+                get(&path, &target, &options, resuming, reader, writer, &unfinished, &listener)
+            }
+        })
+        .await;
+        running.unfinished = None;
+        ended.map_err(Attempt::Ended)
+    }
+
+    /// What was left on the host of the file that was on its way, as far as it can be told from here.
+    fn part(&self) -> Option<String> {
+        let Way::Put { source, path } = &self.way else { return None };
+        let state = self.tally.state();
+        let (file, size) = state.file.as_ref()?;
+        if *size < MIN_PART_BYTES {
+            return None;
+        }
+        let mut target = String::from_utf8_lossy(path).into_owned();
+        if let Source::Path(source) = source {
+            let source = String::from_utf8_lossy(source);
+            if names_directory(path) {
+                let own = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+                target = format!("{}/{own}", target.trim_end_matches('/'));
+            }
+            let inner = file.strip_prefix(&*source)?.trim_start_matches('/');
+            if !inner.is_empty() {
+                target = format!("{}/{inner}", target.trim_end_matches('/'));
+            }
+        }
+        let (directory, name) = target.rsplit_once('/').map_or(("", &*target), |(directory, name)| (directory, name));
+        let part = String::from_utf8_lossy(&part_name(name.as_bytes())).into_owned();
+        Some(if target.contains('/') { format!("{directory}/{part}") } else { part })
+    }
+}
+
+/// Why an attempt failed.
+enum Attempt {
+    Ended(TransferEnd),
+    Unreachable(crate::error::Unreachable),
+}
+
+/// In the end nothing is left here.
+struct GiveUp(Unfinished);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+impl Tally {
+    fn hear(&self, event: Event<'_>) {
+        match &event {
+            Event::Bytes(bytes) => {
+                self.moved.fetch_add(*bytes, Relaxed);
+                self.counted.fetch_add(*bytes, Relaxed);
+            }
+            Event::Resumed(bytes) => _ = self.counted.fetch_add(*bytes, Relaxed),
+            Event::Void(bytes) => _ = self.counted.fetch_sub(*bytes, Relaxed),
+            Event::File { path, size } => self.state().file = Some(((*path).to_owned(), *size)),
+            Event::Warning(text) => {
+                let mut state = self.state();
+                if state.warnings.len() < MAX_WARNINGS {
+                    state.warnings.push((*text).to_owned());
+                }
+            }
+            _ => {}
+        }
+        self.tell(event);
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
+    }
+
+    /// The next attempt counts anew.
+    fn void(&self) {
+        self.tell(Event::Void(self.counted.swap(0, Relaxed)));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream, for a thread that may wait.
+struct BlockingReader(StreamReader);
+
+impl Read for BlockingReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        pollster::block_on(self.0.read(buffer))
+    }
+}
+
+struct BlockingWriter(StreamWriter);
+
+impl Write for BlockingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        pollster::block_on(self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Why files were not transferred.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use wxec_files::{Failure, TransferEnd};
+
+use crate::error::Unreachable;
+
+/// Files were not transferred. What had been at the target is as it was, but for files of a tree that were done.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TransferError {
+    /// Name of the host.
+    pub host: Arc<str>,
+    /// What happened.
+    pub kind: TransferErrorKind,
+}
+
+/// What happened to a transfer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum TransferErrorKind {
+    /// Something on this machine was in the way.
+    Here(Failure),
+    /// Something on the host was in the way.
+    There(Failure),
+    /// The host was lost, and did not come back in time.
+    Lost {
+        /// How that was noticed.
+        reason: String,
+        /// What is left there of the file that was on its way, for the next transfer to go on with.
+        part: Option<String>,
+    },
+    /// No conversation with the host could be started.
+    Unreachable(Unreachable),
+    /// It took longer than it might.
+    Timeout {
+        /// How long that was.
+        after: Duration,
+    },
+    /// Two hosts would have had the same target.
+    SameTarget {
+        /// The other one.
+        other: Arc<str>,
+        /// The target of both.
+        path: String,
+    },
+    /// The agent failed: a bug in wxec, or a host that means harm.
+    Agent(String),
+}
+
+impl TransferError {
+    pub(super) fn new(host: Arc<str>, kind: TransferErrorKind) -> Self {
+        Self { host, kind }
+    }
+
+    /// What may help, if wxec knows.
+    pub fn hint(&self) -> Option<String> {
+        match &self.kind {
+            TransferErrorKind::Here(failure) if failure.kind == crate::FileErrorKind::PermissionDenied => None,
+            TransferErrorKind::Here(failure) | TransferErrorKind::There(failure) => {
+                failure.hint().map(ToOwned::to_owned)
+            }
+            TransferErrorKind::Unreachable(failure) => failure.hint.clone(),
+            TransferErrorKind::SameTarget { .. } => Some("write `{host}` where their names should stand".into()),
+            TransferErrorKind::Lost { part: Some(part), .. } => {
+                Some(format!("a part was left as {part}; the next transfer goes on with it"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl TransferErrorKind {
+    /// What an end means that cannot be helped by another attempt.
+    pub(super) fn of(end: TransferEnd) -> Self {
+        match end {
+            TransferEnd::Here(failure) => Self::Here(failure),
+            TransferEnd::There(failure) => Self::There(failure),
+            TransferEnd::Cut => Self::Lost { reason: end.to_string(), part: None },
+            end => Self::Agent(end.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for TransferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.host, self.kind)
+    }
+}
+
+impl fmt::Display for TransferErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here(failure) => write!(f, "{failure} (on this machine)"),
+            Self::There(failure) => failure.fmt(f),
+            Self::Lost { reason, .. } => write!(f, "lost during the transfer: {reason}"),
+            Self::Unreachable(failure) => failure.fmt(f),
+            Self::Timeout { after } => write!(f, "the transfer was not done after {after:?}"),
+            Self::SameTarget { other, path } => write!(f, "{other} would have the same target, {path}"),
+            Self::Agent(reason) => write!(f, "the agent failed: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for TransferError {}

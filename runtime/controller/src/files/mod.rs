@@ -1,0 +1,160 @@
+//! Files and trees, to hosts and from them.
+
+mod attempts;
+mod error;
+mod fleet;
+mod options;
+
+use std::{fmt, os::unix::ffi::OsStrExt, path::Path, sync::Arc, time::Duration};
+
+use wxec_files::{Listener, Source, Target};
+use wxec_protocol::Digest;
+
+use self::attempts::Attempts;
+use crate::host::{Host, Operation};
+
+pub use self::{
+    error::{TransferError, TransferErrorKind},
+    fleet::{FleetTransfer, TransferOutcome, name_for_host},
+    options::TransferOptions,
+};
+pub use wxec_files::{
+    Change as FileChange, Doing as FileStep, Event as TransferEvent, Failure as FileError,
+    FailureKind as FileErrorKind, Links,
+};
+
+/// A file whose bytes are asked for may have this many, unless more is said to be fine.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// What files are made with that come from bytes.
+const FILE_MODE: u32 = 0o644;
+
+/// Files or a tree to transfer. Nothing happens until it is [run](Self::run).
+///
+/// ```no_run
+/// use wxec_controller::{Host, TransferOptions};
+///
+/// let host = Host::new("web1")?;
+/// host.put("site.conf", "/etc/nginx/conf.d/").run().wait()?;
+/// let site = TransferOptions::new().checksum(true).delete(true);
+/// let done = host.put("site", "/srv/www").options(site).run().wait()?;
+/// println!("{} files, {} were there already", done.files, done.skipped);
+/// host.get("/var/log/syslog", "syslog.web1").run().wait()?;
+/// # Ok::<(), wxec_controller::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a transfer does nothing until it is run"]
+pub struct Transfer {
+    host: Host,
+    way: Way,
+    options: TransferOptions,
+    listener: Option<Listener>,
+}
+
+/// Which way, from what, to what. Paths are bytes.
+#[derive(Debug, Clone)]
+enum Way {
+    Put { source: Source, path: Vec<u8> },
+    Get { path: Vec<u8>, target: Target },
+}
+
+/// What was transferred.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transferred {
+    /// Files and links written.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Of these, bytes that were there already because the link had been cut.
+    pub resumed_bytes: u64,
+    /// Files and links that were equal already.
+    pub skipped: u64,
+    /// Files, links and directories deleted.
+    pub deleted: u64,
+    /// The SHA-256 of the content, as 64 hexadecimal digits, if it was a single file and was sent. Both ends computed it.
+    pub sha256: Option<String>,
+    /// What was left out, and why.
+    pub warnings: Vec<String>,
+}
+
+impl Host {
+    /// Pairs something here with a place on this host. Does no I/O.
+    ///
+    /// A path that ends with `/` (or is `.` or `..`) names a directory to put it into, under its own name; any other is the
+    /// name that it will have. A `~` at the beginning is the home directory there, and a path that does not begin with `/` starts
+    /// where the agent was started: over ssh that is the home directory.
+    pub fn put(&self, local: impl AsRef<Path>, remote: impl AsRef<Path>) -> Transfer {
+        Transfer::new(self, Way::Put { source: Source::Path(bytes(local)), path: bytes(remote) })
+    }
+
+    /// Pairs the content of a file with its place on this host. Its mode is 644 unless another one is asked for.
+    pub fn put_bytes(&self, content: impl Into<Vec<u8>>, remote: impl AsRef<Path>) -> Transfer {
+        let source = Source::Memory { bytes: content.into(), mode: FILE_MODE };
+        Transfer::new(self, Way::Put { source, path: bytes(remote) })
+    }
+
+    /// Pairs something on this host with a place here. Paths are as for [`put`](Self::put).
+    pub fn get(&self, remote: impl AsRef<Path>, local: impl AsRef<Path>) -> Transfer {
+        Transfer::new(self, Way::Get { path: bytes(remote), target: Target::Path(bytes(local)) })
+    }
+
+    /// The content of a file on this host, which may have 64 MiB.
+    pub fn get_bytes(&self, remote: impl AsRef<Path>) -> Operation<Result<Vec<u8>, TransferError>> {
+        let target = Target::Memory { limit: MAX_BYTES };
+        let transfer = Transfer::new(self, Way::Get { path: bytes(remote), target });
+        Operation::new(async move { transfer.attempts().run().await.map(|(_, content)| content) })
+    }
+}
+
+impl Transfer {
+    fn new(host: &Host, way: Way) -> Self {
+        Self { host: host.clone(), way, options: TransferOptions::default(), listener: None }
+    }
+
+    /// How to do it.
+    pub fn options(mut self, options: TransferOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Tells `listener` how far it is, from whatever thread that happens on.
+    pub fn on_event(mut self, listener: impl Fn(TransferEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Does it. What had been there is replaced when everything about the new file is known to be right, and not before; a
+    /// transfer that fails or is dropped leaves nothing of itself.
+    ///
+    /// If the link is cut, the host is connected anew and the transfer goes on from there, a few times.
+    pub fn run(self) -> Operation<Result<Transferred, TransferError>> {
+        Operation::new(async move { self.attempts().run().await.map(|(done, _)| done) })
+    }
+
+    fn attempts(self) -> Attempts {
+        let Self { host, way, options, listener } = self;
+        Attempts::new(host, way, options, listener)
+    }
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfer").field("host", &self.host).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
+    path.as_ref().as_os_str().as_bytes().to_vec()
+}
+
+impl Transferred {
+    fn new(summary: wxec_files::Summary, warnings: Vec<String>) -> Self {
+        let wxec_files::Summary { files, bytes, resumed_bytes, skipped, deleted, digest, .. } = summary;
+        let sha256 = digest.as_ref().map(Digest::to_string);
+        Self { files, bytes, resumed_bytes, skipped, deleted, sha256, warnings }
+    }
+}
+
+/// The longest a single wait between two attempts is.
+const MAX_PAUSE: Duration = Duration::from_secs(2);

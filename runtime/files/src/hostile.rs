@@ -1,0 +1,382 @@
+//! Ends that do not keep to the rules: nothing outside the target is touched, and nothing is left of what was wrong.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Cursor, pipe},
+    os::unix::{ffi::OsStrExt, fs::symlink},
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use proptest::{collection::vec, prelude::*};
+use wxec_protocol::Digest;
+
+use crate::{
+    Change, Doing, Failure, FailureKind, Links, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished,
+    link::{FrameReader, FrameWriter},
+    message::{BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, Part, Time, ToReceiver, ToSender, Want},
+    receiver, sender,
+};
+
+const NOW: Time = Time { seconds: 1, nanoseconds: 2 };
+
+fn nobody() -> Listener {
+    Arc::new(|_| {})
+}
+
+/// What a receiver comes to that hears these messages, and then the end of the stream.
+fn hear(target: &Path, options: &Options, messages: &[ToReceiver<'_>]) -> Result<Summary, TransferEnd> {
+    let mut wire = Vec::new();
+    let mut writer = FrameWriter::new(&mut wire);
+    messages.iter().for_each(|message| writer.say(message));
+    assert!(writer.flush());
+    drop(writer);
+    let target = Target::Path(target.as_os_str().as_bytes().to_vec());
+    let mut reader = FrameReader::new(Cursor::new(wire));
+    let mut sink = FrameWriter::new(Vec::new());
+    let unfinished = Unfinished::default();
+    receiver::receive(&target, options, false, &mut reader, &mut sink, &unfinished, &nobody())
+        .map(|(summary, _)| summary)
+}
+
+/// What a sender comes to that hears these messages, and then the end of the stream.
+fn tell(source: &Path, messages: &[ToSender]) -> Result<Summary, TransferEnd> {
+    let mut wire = Vec::new();
+    let mut writer = FrameWriter::new(&mut wire);
+    messages.iter().for_each(|message| writer.say(message));
+    assert!(writer.flush());
+    drop(writer);
+    let source = Source::Path(source.as_os_str().as_bytes().to_vec());
+    let mut sink = FrameWriter::new(Vec::new());
+    sender::send(&source, &Options::default(), FrameReader::new(Cursor::new(wire)), &mut sink, &nobody())
+}
+
+fn entry(name: &[u8], kind: Kind) -> Entry {
+    Entry { name: name.to_vec(), kind, mode: 0o755, modified: NOW }
+}
+
+fn file(name: &[u8]) -> Entry {
+    entry(name, Kind::File { size: 5, digest: None })
+}
+
+fn enter(path: &[u8]) -> Item {
+    Item::Enter { path: path.to_vec(), mode: 0o755, modified: NOW }
+}
+
+fn announce(items: Vec<Item>) -> ToReceiver<'static> {
+    ToReceiver::Announce { items, last: true }
+}
+
+fn content(number: u64) -> [ToReceiver<'static>; 3] {
+    [
+        ToReceiver::File { number, offset: 0 },
+        ToReceiver::Data(b"hello"),
+        ToReceiver::End { digest: Digest::of(b"hello") },
+    ]
+}
+
+/// Everything below a directory.
+fn list(directory: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        found.insert(entry.path().display().to_string());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(list(&entry.path()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_messages_of_these_tests_are_right() {
+    let place = tempfile::tempdir().unwrap();
+    let root = Item::Root(entry(b"x", Kind::Directory));
+    let mut messages = vec![announce(vec![root, enter(b""), Item::Entry(file(b"a")), Item::Leave])];
+    messages.extend(content(1));
+    assert_eq!(hear(&place.path().join("tree"), &Options::default(), &messages).unwrap().files, 1);
+    assert_eq!(fs::read(place.path().join("tree/a")).unwrap(), b"hello");
+    let mut messages = vec![announce(vec![Item::Root(file(b"x"))])];
+    messages.extend(content(0));
+    assert_eq!(hear(&place.path().join("file"), &Options::default(), &messages).unwrap().files, 1);
+}
+
+#[test]
+fn names_lead_nowhere_but_into_the_target() {
+    let place = tempfile::tempdir().unwrap();
+    let root = || Item::Root(entry(b"x", Kind::Directory));
+    for name in [&b".."[..], b".", b"", b"a/b", b"/etc", b"a\0b", &[b'a'; 256]] {
+        for kind in [Kind::Directory, Kind::Link { target: b"/etc".into() }, file(b"").kind] {
+            let items = vec![root(), enter(b""), Item::Entry(entry(name, kind)), Item::Leave];
+            let ended = hear(&place.path().join("tree"), &Options::default(), &[announce(items)]);
+            assert!(matches!(ended, Err(TransferEnd::Malformed(_))), "{ended:?}");
+        }
+    }
+    for path in [&b".."[..], b"/", b"/etc", b"a/../..", b"a//b", b"a/"] {
+        let ended = hear(&place.path().join("tree"), &Options::default(), &[announce(vec![root(), enter(path)])]);
+        assert!(matches!(ended, Err(TransferEnd::Malformed(_))), "{ended:?}");
+    }
+    // The name of what was asked for is the sender's, where a directory was named to put it into.
+    fs::create_dir(place.path().join("into")).unwrap();
+    for name in [&b".."[..], b".", b"a/../../b", b""] {
+        let into = place.path().join("into/");
+        let ended = hear(&into, &Options::default(), &[announce(vec![Item::Root(file(name))])]);
+        assert!(matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::NoName, .. }))), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_link_it_sent_itself_leads_nowhere() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("elsewhere")).unwrap();
+    let target = b"../elsewhere".to_vec();
+    let items = vec![
+        Item::Root(entry(b"x", Kind::Directory)),
+        enter(b""),
+        Item::Entry(entry(b"link", Kind::Link { target })),
+        Item::Leave,
+        enter(b"link"),
+        Item::Entry(file(b"a")),
+        Item::Leave,
+    ];
+    let mut messages = vec![announce(items)];
+    messages.extend(content(2));
+    let ended = hear(&place.path().join("tree"), &Options { delete: true, ..Options::default() }, &messages);
+    assert!(matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::IsALink, .. }))), "{ended:?}");
+    assert!(list(&place.path().join("elsewhere")).is_empty());
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_leads_nowhere() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("elsewhere")).unwrap();
+    let target = place.path().join("tree");
+    let (read, write) = pipe().unwrap();
+    let agent = std::thread::spawn({
+        let target = target.clone();
+        move || {
+            let target = Target::Path(target.as_os_str().as_bytes().to_vec());
+            let mut sink = FrameWriter::new(Vec::new());
+            let options = Options::default();
+            let unfinished = Unfinished::default();
+            receiver::receive(&target, &options, false, &mut FrameReader::new(read), &mut sink, &unfinished, &nobody())
+        }
+    });
+    let mut writer = FrameWriter::new(write);
+    let root = Item::Root(entry(b"x", Kind::Directory));
+    let items = vec![
+        root,
+        enter(b""),
+        Item::Entry(entry(b"a", Kind::Directory)),
+        Item::Entry(entry(b"b", Kind::Directory)),
+        Item::Leave,
+    ];
+    writer.say(&ToReceiver::Announce { items, last: false });
+    writer.flush();
+    let since = Instant::now();
+    while !target.join("b").exists() {
+        assert!(since.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    fs::remove_dir(target.join("a")).unwrap();
+    symlink("../elsewhere", target.join("a")).unwrap();
+    writer.say(&announce(vec![enter(b"a"), Item::Entry(file(b"c")), Item::Leave]));
+    content(3).iter().for_each(|message| writer.say(message));
+    writer.flush();
+    let ended = agent.join().unwrap();
+    assert!(matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::IsALink, .. }))), "{ended:?}");
+    assert!(list(&place.path().join("elsewhere")).is_empty());
+}
+
+#[test]
+fn content_is_what_its_digest_says_or_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let target = place.path().join("file");
+    fs::write(&target, "old").unwrap();
+    let messages = [
+        announce(vec![Item::Root(file(b"x"))]),
+        ToReceiver::File { number: 0, offset: 0 },
+        ToReceiver::Data(b"hellO"),
+        ToReceiver::End { digest: Digest::of(b"hello") },
+    ];
+    let ended = hear(&target, &Options::default(), &messages);
+    assert!(matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::WrongDigest, .. }))), "{ended:?}");
+    assert_eq!((fs::read(&target).unwrap(), list(place.path()).len()), (b"old".into(), 1));
+}
+
+#[test]
+fn disorder_is_refused() {
+    let root = || announce(vec![Item::Root(file(b"x"))]);
+    let data = || ToReceiver::Data(b"hello");
+    let end = || ToReceiver::End { digest: Digest::of(b"hello") };
+    let begin = |number, offset| ToReceiver::File { number, offset };
+    let too_much = || Item::Enter { path: Vec::new(), mode: 0, modified: NOW };
+    for messages in [
+        vec![announce(vec![])],
+        vec![announce(vec![enter(b"")])],
+        vec![announce(vec![Item::Entry(file(b"x"))])],
+        vec![announce(vec![Item::Leave])],
+        vec![announce(vec![Item::Root(file(b"x")), Item::Root(file(b"x"))])],
+        vec![announce(vec![Item::Root(file(b"x")), enter(b"")])],
+        vec![announce(vec![Item::Root(entry(b"x", Kind::Directory)), Item::Entry(file(b"x"))])],
+        vec![announce(vec![Item::Root(entry(b"x", Kind::Directory)), enter(b""), enter(b"")])],
+        vec![announce((0..=BATCH_ENTRIES).map(|_| too_much()).collect())],
+        vec![root(), root()],
+        vec![root(), data()],
+        vec![root(), end()],
+        vec![root(), begin(1, 0)],
+        vec![root(), begin(0, 1)],
+        vec![root(), begin(0, 0), begin(0, 1)],
+        vec![root(), ToReceiver::Gone { number: 7 }],
+        vec![root(), begin(0, 0), ToReceiver::Gone { number: 0 }],
+        vec![begin(0, 0)],
+        vec![data()],
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let ended = hear(&place.path().join("x"), &Options::default(), &messages);
+        assert!(matches!(ended, Err(TransferEnd::Malformed(_))), "{messages:?}: {ended:?}");
+        assert!(list(place.path()).iter().all(|path| path.ends_with("/x")), "{messages:?}");
+    }
+}
+
+#[test]
+fn nobody_announces_without_end() {
+    let place = tempfile::tempdir().unwrap();
+    let mut messages =
+        vec![ToReceiver::Announce { items: vec![Item::Root(entry(b"x", Kind::Directory)), enter(b"")], last: false }];
+    for batch in 0..=MAX_AHEAD + 2 {
+        let files = (0..BATCH_ENTRIES).map(|index| Item::Entry(file(format!("{batch}-{index}").as_bytes())));
+        messages.push(ToReceiver::Announce { items: files.collect(), last: false });
+    }
+    let ended = hear(&place.path().join("tree"), &Options::default(), &messages);
+    assert_eq!(ended, Err(TransferEnd::Malformed("it announced too much")));
+}
+
+#[test]
+fn a_receiver_gets_only_what_was_announced() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("a"), "hello").unwrap();
+    let want = |number| Want { number, part: None };
+    let wants = |wants: &[u64]| ToSender::Wants { wants: wants.iter().map(|number| want(*number)).collect() };
+    let finished = || ToSender::Finished(Summary::default());
+    for messages in [
+        vec![wants(&[1])],
+        vec![wants(&[0, 0])],
+        vec![wants(&[]), wants(&[])],
+        vec![finished()],
+        (0..100).map(|_| wants(&[])).collect(),
+    ] {
+        let ended = tell(&place.path().join("a"), &messages);
+        assert!(matches!(ended, Err(TransferEnd::Malformed(_) | TransferEnd::Closed)), "{messages:?}: {ended:?}");
+    }
+    // It may say that it has a part that it cannot have.
+    let part = Some(Part { length: u64::MAX, digest: Digest::of(b"") });
+    let lie = ToSender::Wants { wants: vec![Want { number: 0, part }] };
+    assert_eq!(tell(&place.path().join("a"), &[lie, finished()]), Ok(Summary::default()));
+}
+
+fn some_name() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![Just(b"a".to_vec()), Just(b"b".to_vec()), Just(b"..".to_vec()), vec(any::<u8>(), 0..4)]
+}
+
+fn some_entry() -> impl Strategy<Value = Entry> {
+    let kind = prop_oneof![
+        (0..10_u64, any::<bool>())
+            .prop_map(|(size, has)| Kind::File { size, digest: has.then(|| Digest::of(b"hello")) }),
+        Just(Kind::Directory),
+        prop_oneof![Just(b"..".to_vec()), Just(b"../outside".to_vec())].prop_map(|target| Kind::Link { target }),
+    ];
+    let time = (any::<i64>(), any::<u32>()).prop_map(|(seconds, nanoseconds)| Time { seconds, nanoseconds });
+    (some_name(), kind, any::<u32>(), time).prop_map(|(name, kind, mode, modified)| Entry {
+        name,
+        kind,
+        mode,
+        modified,
+    })
+}
+
+fn some_message() -> impl Strategy<Value = ToReceiver<'static>> {
+    let path = vec(some_name(), 0..3).prop_map(|names| names.join(&b'/'));
+    let item = prop_oneof![
+        1 => some_entry().prop_map(Item::Root),
+        3 => some_entry().prop_map(Item::Entry),
+        2 => path.prop_map(|path| Item::Enter { path, mode: 0o755, modified: NOW }),
+        1 => Just(Item::Leave),
+    ];
+    prop_oneof![
+        (vec(item, 0..6), any::<bool>()).prop_map(|(items, last)| ToReceiver::Announce { items, last }),
+        (0..4_u64, 0..2_u64).prop_map(|(number, offset)| ToReceiver::File { number, offset }),
+        Just(ToReceiver::Data(b"hello")),
+        Just(ToReceiver::End { digest: Digest::of(b"hello") }),
+        (0..4_u64).prop_map(|number| ToReceiver::Gone { number }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sender_gets_out_of_the_target(
+        is_tree in any::<bool>(),
+        delete in any::<bool>(),
+        rest in vec(some_message(), 0..12),
+    ) {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("outside")).unwrap();
+        fs::write(place.path().join("outside/a"), "untouched").unwrap();
+        let root = if is_tree { entry(b"x", Kind::Directory) } else { file(b"x") };
+        let mut messages = vec![ToReceiver::Announce { items: vec![Item::Root(root)], last: false }];
+        messages.extend(rest);
+        let options = Options { delete, ..Options::default() };
+        let _ = hear(&place.path().join("target"), &options, &messages);
+        let outside = list(&place.path().join("outside"));
+        prop_assert_eq!(outside.len(), 1);
+        prop_assert_eq!(fs::read(place.path().join("outside/a")).unwrap(), b"untouched");
+        for path in list(place.path()) {
+            prop_assert!(!path.contains(".wxec-"), "{} was left", path);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_heard_out(bytes in vec(any::<u8>(), 0..200)) {
+        let place = tempfile::tempdir().unwrap();
+        let target = Target::Path(place.path().join("x").as_os_str().as_bytes().to_vec());
+        let mut sink = FrameWriter::new(Vec::new());
+        let mut reader = FrameReader::new(Cursor::new(&bytes));
+        let ended = receiver::receive(
+            &target, &Options::default(), false, &mut reader, &mut sink, &Unfinished::default(), &nobody(),
+        );
+        prop_assert!(ended.is_err());
+        fs::write(place.path().join("a"), "hello").unwrap();
+        let source = Source::Path(place.path().join("a").as_os_str().as_bytes().to_vec());
+        let mut sink = FrameWriter::new(Vec::new());
+        let reader = FrameReader::new(Cursor::new(bytes));
+        let _ = sender::send(&source, &Options::default(), reader, &mut sink, &nobody());
+    }
+}
+
+/// Everything that is said is read as it was written.
+#[test]
+fn messages_survive_the_wire() {
+    let failure =
+        Failure { path: b"\xff".into(), doing: Doing::Syncing, kind: FailureKind::UnknownAccount("x".into()) };
+    let said = [
+        ToSender::Wants { wants: vec![Want { number: 1, part: None }] },
+        ToSender::Change { kind: Change::Delete, path: b"a".into() },
+        ToSender::Warning { text: "w".into() },
+        ToSender::Finished(Summary { digest: Some(Digest::of(b"")), ..Summary::default() }),
+        ToSender::Failed(failure),
+    ];
+    let mut wire = Vec::new();
+    let mut writer = FrameWriter::new(&mut wire);
+    said.iter().for_each(|message| writer.say(message));
+    assert!(writer.flush());
+    drop(writer);
+    let mut reader = FrameReader::new(Cursor::new(wire));
+    for message in &said {
+        let read: ToSender = reader.receive().unwrap();
+        assert_eq!(format!("{read:?}"), format!("{message:?}"));
+    }
+    assert_eq!(Links::default(), Links::FollowFirst);
+}

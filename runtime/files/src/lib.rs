@@ -1,0 +1,115 @@
+//! Sending and receiving files and trees, at both ends of a conversation.
+//!
+//! There are two roles. The *sender* announces what there is and sends what is wanted; the *receiver* compares it with what is
+//! there, and writes. For `put` the controller sends and the agent receives, for `get` it is the other way round: the
+//! controller calls [`put`] or [`get`] and the agent [`serve`], each with one end of the same stream. All of it blocks; memory is
+//! the same for any file and any number of files.
+//!
+//! A file is written under another name in its directory, hashed at both ends while it travels, given its mode, owner and
+//! time, flushed to disk, and renamed; so there is the old one or the new one, whole, at any time.
+//!
+//! ```
+//! use std::{io::pipe, sync::Arc, thread};
+//! use wxec_files::{Listener, Options, Source, Unfinished, put, serve};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let path = directory.path().join("motd").into_os_string().into_encoded_bytes();
+//! let (here, there) = (pipe()?, pipe()?);
+//! let agent = thread::spawn(move || serve(there.0, here.1, &Unfinished::default()));
+//! let listener: Listener = Arc::new(|_| {});
+//! let source = Source::Memory { bytes: b"hello".into(), mode: 0o644 };
+//! let summary = put(&source, &path, &Options::default(), false, here.0, there.1, &listener)?;
+//! assert_eq!((summary.files, summary.bytes), (1, 5));
+//! assert_eq!(std::fs::read(directory.path().join("motd"))?, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod account;
+mod failure;
+#[cfg(test)]
+mod hostile;
+mod link;
+mod message;
+mod options;
+mod path;
+mod place;
+mod receiver;
+mod sender;
+mod unfinished;
+mod walk;
+
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
+
+pub use failure::{Doing, Failure, FailureKind, TransferEnd};
+pub use message::Change;
+pub use options::{Event, Links, Listener, Options, Source, Summary, Target};
+pub use path::{names_directory, part_name};
+pub use unfinished::{MIN_PART_BYTES, Unfinished};
+
+use link::{FrameReader, FrameWriter};
+use message::Request;
+
+/// Sends `source` to `path` at the other end of a stream, where somebody [`serve`]s. `resuming` says that this was tried
+/// a moment ago and cut.
+pub fn put<R: Read + Send + 'static, W: Write>(
+    source: &Source,
+    path: &[u8],
+    options: &Options,
+    resuming: bool,
+    reader: R,
+    writer: W,
+    listener: &Listener,
+) -> Result<Summary, TransferEnd> {
+    let mut writer = FrameWriter::new(writer);
+    writer.say(&Request::Receive { path: path.to_vec(), options: options.clone(), resuming });
+    sender::send(source, options, FrameReader::new(reader), &mut writer, listener)
+}
+
+/// Receives `path` of the other end of a stream, where somebody [`serve`]s, into `target`. Returns the content too, if that is
+/// memory.
+#[allow(clippy::too_many_arguments, reason = "each is another thing, and there are two callers")]
+pub fn get<R: Read, W: Write>(
+    path: &[u8],
+    target: &Target,
+    options: &Options,
+    resuming: bool,
+    reader: R,
+    writer: W,
+    unfinished: &Unfinished,
+    listener: &Listener,
+) -> Result<(Summary, Vec<u8>), TransferEnd> {
+    let mut writer = FrameWriter::new(writer);
+    writer.say(&Request::Send { source: Source::Path(path.to_vec()), options: options.clone() });
+    writer.flush();
+    receiver::receive(target, options, resuming, &mut FrameReader::new(reader), &mut writer, unfinished, listener)
+}
+
+/// Does what the other end of a stream asks for. What it writes and is not whole yet is in `unfinished`.
+///
+/// `reader` ends when the other end gives up, and fails when the link is cut: what there is of a large file then stays for the
+/// next transfer.
+pub fn serve<R: Read + Send + 'static, W: Write>(
+    reader: R,
+    writer: W,
+    unfinished: &Unfinished,
+) -> Result<Summary, TransferEnd> {
+    let (mut reader, mut writer) = (FrameReader::new(reader), FrameWriter::new(writer));
+    let nobody: Listener = Arc::new(|_| {});
+    match reader.receive()? {
+        Request::Receive { path, options, resuming } => {
+            let target = Target::Path(path);
+            receiver::receive(&target, &options, resuming, &mut reader, &mut writer, unfinished, &nobody)
+                .map(|(summary, _)| summary)
+        }
+        Request::Send { source, options } => {
+            let source = match source {
+                Source::Path(path) => Source::Path(path::expand_home(path)),
+                memory => memory,
+            };
+            sender::send(&source, &options, reader, &mut writer, &nobody)
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Paths and names: what people write, what may come from the other end, and what files are called until they are whole.
+
+use std::{
+    ffi::OsStr,
+    hash::{BuildHasher, Hasher, RandomState},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
+
+use wxec_protocol::Digest;
+
+use crate::message::MAX_PATH_BYTES;
+
+/// The longest name Linux' file systems take.
+const MAX_NAME_BYTES: usize = 255;
+
+/// So much of a file's name is in that of its temporary file, and leaves room for the rest.
+const MAX_STEM_BYTES: usize = 160;
+
+const PART: &[u8] = b".wxec-part";
+const TEMPORARY: &[u8] = b".wxec-tmp-";
+
+/// Whether a path names a directory to put something into, under its own name: it ends with `/`, or is `.` or `..` or ends with
+/// them.
+///
+/// ```
+/// use wxec_files::names_directory;
+///
+/// assert!(names_directory(b"/srv/") && names_directory(b".") && names_directory(b"../.."));
+/// assert!(!names_directory(b"/srv/www") && !names_directory(b"a..") && !names_directory(b""));
+/// ```
+pub fn names_directory(path: &[u8]) -> bool {
+    matches!(path, b"~")
+        || (!path.is_empty() && matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"" | b"." | b"..")))
+}
+
+/// The name that the unfinished content of a large file `name` has, in the same directory. It stays there when the link is
+/// cut, for the next transfer to go on with.
+///
+/// ```
+/// assert_eq!(wxec_files::part_name(b"disk.img"), b".disk.img.wxec-part");
+/// ```
+pub fn part_name(name: &[u8]) -> Vec<u8> {
+    let mut part = hidden(name);
+    part.extend(PART);
+    part
+}
+
+/// A name for content that nobody goes on with.
+pub(crate) fn temporary_name(name: &[u8]) -> Vec<u8> {
+    let mut temporary = hidden(name);
+    temporary.extend(TEMPORARY);
+    // Keys of hash tables are random.
+    temporary.extend(format!("{:016x}", RandomState::new().build_hasher().finish()).bytes());
+    temporary
+}
+
+/// Whether it may be a temporary file that another transfer is writing.
+pub(crate) fn is_temporary(name: &[u8]) -> bool {
+    name.starts_with(b".") && name.windows(TEMPORARY.len()).any(|window| window == TEMPORARY)
+}
+
+fn hidden(name: &[u8]) -> Vec<u8> {
+    let mut hidden = vec![b'.'];
+    if name.len() <= MAX_STEM_BYTES {
+        hidden.extend(name);
+    } else {
+        hidden.extend(&name[..MAX_STEM_BYTES - 17]);
+        hidden.push(b'-');
+        hidden.extend(&Digest::of(name).to_string().as_bytes()[..16]);
+    }
+    hidden
+}
+
+/// Whether it is the name of something in a directory.
+pub(crate) fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..")
+        && name.len() <= MAX_NAME_BYTES
+        && !name.iter().any(|byte| b"/\0".contains(byte))
+}
+
+/// Whether these are names joined by `/`.
+pub(crate) fn is_inner_path(path: &[u8]) -> bool {
+    path.len() < MAX_PATH_BYTES && path.split(|byte| *byte == b'/').all(is_name)
+}
+
+/// `name` in the directory `path`.
+pub(crate) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+    match path {
+        b"" => name.to_vec(),
+        _ if name.is_empty() => path.to_vec(),
+        _ if path.ends_with(b"/") => [path, name].concat(),
+        _ => [path, b"/", name].concat(),
+    }
+}
+
+/// Cuts a path into the directory and the name in it. There is no name in `/`, and none in `a/..`.
+pub(crate) fn split(path: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let path = os(path);
+    let name = path.file_name()?.as_bytes().to_vec();
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    Some((directory.as_os_str().as_bytes().to_vec(), name))
+}
+
+/// The bytes of a path as one.
+pub(crate) fn os(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
+}
+
+/// Puts the home directory of this account in place of a `~` at the beginning.
+pub(crate) fn expand_home(path: Vec<u8>) -> Vec<u8> {
+    let rest = match &*path {
+        b"~" => &b""[..],
+        [b'~', b'/', rest @ ..] => rest,
+        _ => return path,
+    };
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| home.as_bytes().to_vec());
+    let home = home.or_else(crate::account::home).unwrap_or_else(|| b"/".to_vec());
+    // What it leads into is a directory, whatever it is called.
+    let end: &[u8] = if path.ends_with(b"/") || rest.is_empty() { b"/" } else { b"" };
+    let mut joined = join(&home, rest.strip_suffix(b"/").unwrap_or(rest));
+    if !joined.ends_with(b"/") {
+        joined.extend(end);
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_the_other_end_lead_nowhere_else() {
+        assert!(
+            is_inner_path(b"a") && is_inner_path(b"a/b c/\xff") && is_inner_path(b"...") && is_inner_path(b"..a/b..")
+        );
+        for path in [
+            &b""[..],
+            b"/",
+            b"/a",
+            b"a/",
+            b"a//b",
+            b"..",
+            b"a/..",
+            b"../a",
+            ".".as_bytes(),
+            b"a/./b",
+            b"a\0",
+            &[b'a'; 256],
+        ] {
+            assert!(!is_inner_path(path), "{}", String::from_utf8_lossy(path));
+        }
+    }
+
+    #[test]
+    fn names_of_what_is_not_whole_are_short_enough() {
+        for length in [1, 160, 161, 255] {
+            let name = vec![b'a'; length];
+            assert!(part_name(&name).len() <= 255 && temporary_name(&name).len() <= 255);
+        }
+        assert_ne!(part_name(&[b'a'; 200]), part_name(&[b'a'; 201]));
+        assert_ne!(temporary_name(b"a"), temporary_name(b"a"));
+        assert!(is_temporary(&temporary_name(b"a")) && !is_temporary(&part_name(b"a")));
+    }
+
+    #[test]
+    fn a_path_has_a_directory_and_a_name() {
+        let split = |path: &str| {
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            split(path.as_bytes()).map(|(directory, name)| (text(directory), text(name)))
+        };
+        assert_eq!(split("/a/b"), Some(("/a".into(), "b".into())));
+        assert_eq!(split("b"), Some((".".into(), "b".into())));
+        assert_eq!(split("a/b/"), Some(("a".into(), "b".into())));
+        assert_eq!((split("/"), split(".."), split("a/..")), (None, None, None));
+    }
+}

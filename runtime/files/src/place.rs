@@ -1,0 +1,133 @@
+//! Directories by what they are, not by what their names lead to at the moment: a link that somebody puts in a directory's
+//! place leads no transfer anywhere else.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use rustix::{
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, mkdirat, openat, statat, unlinkat},
+    io::{Errno, Result},
+};
+
+use crate::message::Time;
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Opens a directory that the user named, links and all.
+pub(crate) fn open_named(path: impl rustix::path::Arg) -> Result<OwnedFd> {
+    openat(CWD, path, DIRECTORY, Mode::empty())
+}
+
+/// Opens a directory in another one, unless it is a link.
+pub(crate) fn open_inner(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd> {
+    openat(directory, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| match error {
+        // Linux says both of a link.
+        Errno::NOTDIR if is_link(directory, name) => Errno::LOOP,
+        error => error,
+    })
+}
+
+fn is_link(directory: &OwnedFd, name: &[u8]) -> bool {
+    look(directory, name).is_ok_and(|found| found.is_some_and(|found| found.kind() == FileType::Symlink))
+}
+
+/// A tree, and the directory in it that was used last.
+pub(crate) struct Tree {
+    root: Arc<OwnedFd>,
+    last: Option<(Vec<u8>, Arc<OwnedFd>)>,
+    /// Links between directories are followed: it is the user's own tree, and they asked for it.
+    follow: bool,
+}
+
+impl Tree {
+    pub(crate) fn new(root: OwnedFd, follow: bool) -> Self {
+        Self { root: Arc::new(root), last: None, follow }
+    }
+
+    /// The directory at `path`: names joined by `/`, nothing for the root.
+    pub(crate) fn open(&mut self, path: &[u8]) -> Result<Arc<OwnedFd>> {
+        if path.is_empty() {
+            return Ok(self.root.clone());
+        }
+        if let Some((last, directory)) = &self.last
+            && last == path
+        {
+            return Ok(directory.clone());
+        }
+        let mut directory = self.root.clone();
+        for name in path.split(|byte| *byte == b'/') {
+            directory = Arc::new(match self.follow {
+                true => openat(&directory, name, DIRECTORY, Mode::empty())?,
+                false => open_inner(&directory, name)?,
+            });
+        }
+        self.last = Some((path.to_vec(), directory.clone()));
+        Ok(directory)
+    }
+}
+
+/// What is known of a file, directory or link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found(pub(crate) Stat);
+
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "types differ between architectures")]
+impl Found {
+    pub(crate) fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.0.st_mode)
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        u64::try_from(self.0.st_size).unwrap_or(0)
+    }
+
+    /// Permission bits, but for those that give a program another account.
+    pub(crate) fn mode(&self) -> u32 {
+        self.0.st_mode as u32 & 0o777
+    }
+
+    pub(crate) fn modified(&self) -> Time {
+        Time { seconds: self.0.st_mtime.into(), nanoseconds: u32::try_from(self.0.st_mtime_nsec).unwrap_or(0) }
+    }
+
+    /// What no other file has at the same time.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        (self.0.st_dev.into(), self.0.st_ino.into())
+    }
+}
+
+/// What is there under a name, if anything. Links stand for themselves.
+pub(crate) fn look(directory: &OwnedFd, name: &[u8]) -> Result<Option<Found>> {
+    match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(Found(stat))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a directory that only this account may use yet.
+pub(crate) fn make(directory: &OwnedFd, name: &[u8]) -> Result<()> {
+    mkdirat(directory, name, Mode::RWXU)
+}
+
+/// The names in a directory.
+pub(crate) fn names(directory: &OwnedFd) -> Result<impl Iterator<Item = Result<Vec<u8>>> + use<>> {
+    let entries = Dir::read_from(directory)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
+    Ok(entries.filter(|name| !matches!(name.as_deref(), Ok(b"." | b".."))))
+}
+
+/// Removes a file, a link, or a directory and all that is in it. Returns how many of them there were.
+pub(crate) fn remove(directory: &OwnedFd, name: &[u8]) -> Result<u64> {
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) => return Ok(1),
+        // POSIX has systems say PERM.
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error) => return Err(error),
+    }
+    let inner = open_inner(directory, name)?;
+    let mut removed = 1;
+    // Names are taken before anything is removed, which would upset the reading of them.
+    for name in names(&inner)?.collect::<Result<Vec<_>>>()? {
+        removed += remove(&inner, &name)?;
+    }
+    unlinkat(directory, name, AtFlags::REMOVEDIR)?;
+    Ok(removed)
+}

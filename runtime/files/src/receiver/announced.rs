@@ -1,0 +1,309 @@
+//! What is announced: compared with what is there, and wanted or not.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    hash::{BuildHasher, RandomState},
+    io::{Read, Write},
+    os::fd::OwnedFd,
+    sync::Arc,
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, openat, readlinkat, symlinkat},
+    io::Errno,
+};
+use wxec_protocol::{Digest, Hasher};
+
+use super::{MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
+use crate::{
+    Change, Doing, Failure, FailureKind, TransferEnd,
+    message::{BATCH_ENTRIES, Entry, Item, Kind, PART_BYTES, Part, Time, ToSender, Want},
+    path::{is_inner_path, is_name, join, temporary_name},
+    place::{Found, look, make, remove},
+    unfinished::{Growing, Look, MIN_PART_BYTES, place_link},
+};
+
+/// Parts of cut transfers that are held open for files still to come. A cut leaves one.
+const MAX_PARTS: usize = 4;
+
+/// Names in a directory that are remembered, so that others can be deleted; eight bytes each.
+const MAX_NAMES: usize = 1 << 21;
+
+/// The directory that announcements are about.
+#[derive(Default)]
+pub(super) struct Announcing {
+    path: Vec<u8>,
+    directory: Option<Arc<OwnedFd>>,
+    look: Option<Look>,
+    /// Something in it changes.
+    changes: bool,
+    /// Hashes of the names in it, if others are to be deleted.
+    names: Option<Names>,
+}
+
+/// Names, as hashes with a random key: two that are the same keep a file that should be deleted, and nothing worse.
+#[derive(Default)]
+pub(super) struct Names {
+    key: RandomState,
+    hashes: HashSet<u64>,
+}
+
+impl Names {
+    pub(super) fn contains(&self, name: &[u8]) -> bool {
+        self.hashes.contains(&self.key.hash_one(name))
+    }
+}
+
+impl<W: Write> Receiver<'_, W> {
+    pub(super) fn announced(&mut self, items: Vec<Item>, last: bool) -> Result<(), TransferEnd> {
+        if self.all_announced || items.len() > BATCH_ENTRIES || self.plan.len() + items.len() > MAX_PLANNED {
+            return Err(TransferEnd::Malformed("it announced too much"));
+        }
+        let mut wants = Vec::new();
+        for item in items {
+            match (item, &self.destination) {
+                (Item::Root(entry), None) => self.root(entry, &mut wants)?,
+                (Item::Enter { path, mode, modified }, Some(Destination::Tree(_))) => {
+                    self.enter(path, mode, modified)?;
+                }
+                (Item::Entry(entry), Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
+                    self.entry(entry, &mut wants)?;
+                }
+                (Item::Leave, Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
+                    let Announcing { path, directory, look, changes, names } = std::mem::take(&mut self.announcing);
+                    let look = look.filter(|_| directory.is_some());
+                    self.plan.push_back(Step::Leave(Leave { path, look, changes, names }));
+                }
+                _ => return Err(TransferEnd::Malformed("it announced things in disorder")),
+            }
+        }
+        self.all_announced = last;
+        if last && self.destination.is_none() {
+            return Err(TransferEnd::Malformed("it announced nothing"));
+        }
+        self.writer.say(&ToSender::Wants { wants });
+        self.writer.flush();
+        Ok(())
+    }
+
+    fn root(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
+        let (destination, change) = Destination::new(self.target, self.options, &entry)?;
+        let destination = self.destination.insert(destination);
+        if let Kind::Directory = entry.kind {
+            self.number += 1;
+            let path = destination.path(b"", b"");
+            if let Some(change) = change {
+                self.tell(change, path);
+            }
+            return Ok(());
+        }
+        self.announcing.directory = destination.announced_directory(b"")?;
+        let name = destination.name(&entry.name).to_vec();
+        self.entry_named(Entry { name, ..entry }, wants)
+    }
+
+    fn enter(&mut self, path: Vec<u8>, mode: u32, modified: Time) -> Result<(), TransferEnd> {
+        if self.announcing.look.is_some() || !(path.is_empty() || is_inner_path(&path)) {
+            return Err(TransferEnd::Malformed("it entered what is no directory"));
+        }
+        let Some(destination) = &mut self.destination else { return Ok(()) };
+        let directory = match destination.announced_directory(&path) {
+            // What would have been made is not there.
+            Err(failure) if self.options.dry_run && failure.kind == FailureKind::NotFound => None,
+            directory => directory?,
+        };
+        let look = Some(self.look(mode, modified, true));
+        let names = self.options.delete.then(Names::default);
+        self.announcing = Announcing { path, directory, look, changes: false, names };
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
+        if !is_name(&entry.name) {
+            return Err(TransferEnd::Malformed("it announced what is no name"));
+        }
+        if let Some(names) = &mut self.announcing.names {
+            if names.hashes.len() >= MAX_NAMES {
+                let path = join(b"", &self.announcing.path);
+                let reason = format!("it has more than {MAX_NAMES} entries, too many to know which to delete");
+                return Err(Failure::new(Doing::Deleting, path, FailureKind::Other(reason)).into());
+            }
+            let hash = names.key.hash_one(&*entry.name);
+            names.hashes.insert(hash);
+        }
+        self.entry_named(entry, wants)
+    }
+
+    /// Decides about a file, a directory or a link.
+    fn entry_named(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
+        let number = self.number;
+        self.number += 1;
+        let Some(destination) = &self.destination else { return Ok(()) };
+        let shown = destination.path(&self.announcing.path, &entry.name);
+        let directory = self.announcing.directory.clone();
+        let found = match &directory {
+            Some(directory) => {
+                look(directory, &entry.name).map_err(|error| Failure::io(Doing::Finding, &*shown, error))?
+            }
+            None => None,
+        };
+        if let Some(found) = &found {
+            self.check_kind(&entry.kind, found, &shown)?;
+        }
+        let new_look = self.look(entry.mode, entry.modified, false);
+        let change = if found.is_some() { Change::Update } else { Change::Create };
+        match entry.kind {
+            Kind::Directory => {
+                if found.is_some_and(|found| found.kind() == FileType::Directory) {
+                    return Ok(());
+                }
+                if let (Some(directory), false) = (&directory, self.options.dry_run) {
+                    self.clear(directory, &entry.name, found.as_ref(), &shown)?;
+                    make(directory, &entry.name).map_err(|error| Failure::io(Doing::Creating, &*shown, error))?;
+                }
+            }
+            Kind::Link { target } => {
+                let same = |directory: &Arc<OwnedFd>| {
+                    readlinkat(&**directory, &*entry.name, Vec::new()).is_ok_and(|there| there.as_bytes() == target)
+                };
+                if directory.as_ref().is_some_and(same) {
+                    self.summary.skipped += 1;
+                    return Ok(());
+                }
+                if let (Some(directory), false) = (&directory, self.options.dry_run) {
+                    if found.as_ref().is_some_and(|found| found.kind() == FileType::Directory) {
+                        self.clear(directory, &entry.name, found.as_ref(), &shown)?;
+                    }
+                    self.link(directory, &entry.name, &target)
+                        .map_err(|error| Failure::io(Doing::Creating, &*shown, error))?;
+                }
+                self.summary.files += 1;
+            }
+            Kind::File { size, digest } => {
+                if let (Some(found), Some(directory)) = (&found, &directory)
+                    && self.is_equal(found, directory, &entry, size, digest, &new_look)
+                {
+                    self.summary.skipped += 1;
+                    return Ok(());
+                }
+                if self.options.dry_run {
+                    self.summary.files += 1;
+                    self.summary.bytes += size;
+                } else {
+                    let part = match &directory {
+                        Some(directory) => self.part(directory, &entry.name, size, &shown)?,
+                        None => None,
+                    };
+                    let have = part.as_ref().filter(|part| part.length() > 0);
+                    let have = have.map(|part| Part { length: part.length(), digest: part.digest() });
+                    wants.push(Want { number, part: have });
+                    let directory = self.announcing.path.clone();
+                    let wanted = Wanted { number, directory, name: entry.name, size, look: new_look, part };
+                    self.plan.push_back(Step::File(Box::new(wanted)));
+                }
+            }
+        }
+        self.announcing.changes = true;
+        self.tell(change, shown);
+        Ok(())
+    }
+
+    /// What is there may be in the way.
+    fn check_kind(&self, kind: &Kind, found: &Found, shown: &[u8]) -> Result<(), Failure> {
+        let in_the_way = match (kind, found.kind()) {
+            (Kind::Directory, FileType::Directory) => return Ok(()),
+            (Kind::Directory, FileType::Symlink) => FailureKind::IsALink,
+            (Kind::Directory, _) => FailureKind::NotADirectory,
+            (_, FileType::Directory) => FailureKind::IsADirectory,
+            _ => return Ok(()),
+        };
+        let in_a_tree = self.announcing.look.is_some();
+        if self.options.delete && in_a_tree { Ok(()) } else { Err(Failure::new(Doing::Replacing, shown, in_the_way)) }
+    }
+
+    /// Removes what is in the way, which was allowed.
+    fn clear(&mut self, directory: &OwnedFd, name: &[u8], found: Option<&Found>, shown: &[u8]) -> Result<(), Failure> {
+        if found.is_some() {
+            let removed = remove(directory, name).map_err(|error| Failure::io(Doing::Deleting, shown, error))?;
+            self.summary.deleted += removed;
+        }
+        Ok(())
+    }
+
+    fn link(&self, directory: &Arc<OwnedFd>, name: &[u8], target: &[u8]) -> std::io::Result<()> {
+        let temporary = temporary_name(name);
+        symlinkat(target, directory, &*temporary)?;
+        if self.accounts != (None, None) {
+            let (user, group) = (self.accounts.0.map(Uid::from_raw), self.accounts.1.map(Gid::from_raw));
+            if let Err(error) = chownat(directory, &*temporary, user, group, AtFlags::SYMLINK_NOFOLLOW) {
+                let _ = rustix::fs::unlinkat(directory, &*temporary, AtFlags::empty());
+                return Err(error.into());
+            }
+        }
+        place_link(self.unfinished, directory, &temporary, name)
+    }
+
+    /// Whether a file need not be sent. Its mode, owner and time may be put right here.
+    fn is_equal(
+        &self,
+        found: &Found,
+        directory: &OwnedFd,
+        entry: &Entry,
+        size: u64,
+        digest: Option<Digest>,
+        new_look: &Look,
+    ) -> bool {
+        let in_a_tree = self.announcing.look.is_some();
+        if found.kind() != FileType::RegularFile || found.size() != size {
+            return false;
+        }
+        let same_time = found.modified() == entry.modified;
+        let open =
+            || openat(directory, &*entry.name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        match digest {
+            Some(digest) if !open().is_ok_and(|file| hash(file.into()) == Some(digest)) => return false,
+            Some(_) => {}
+            None if !in_a_tree || !same_time => return false,
+            None => {}
+        }
+        let same_look = new_look.is_of(found) && (same_time || new_look.modified.is_none());
+        same_look || self.options.dry_run || open().is_ok_and(|file| new_look.give(&file).is_ok())
+    }
+
+    /// What a cut transfer has left of a file.
+    fn part(&self, directory: &Arc<OwnedFd>, name: &[u8], size: u64, shown: &[u8]) -> Result<Option<Growing>, Failure> {
+        let held = self.plan.iter().filter(|step| matches!(step, Step::File(wanted) if wanted.part.is_some())).count();
+        if held >= MAX_PARTS {
+            return Ok(None);
+        }
+        let part = Growing::resume(self.unfinished, directory, name, size, self.resuming)
+            .map_err(|error| Failure::io(Doing::Reading, shown, error))?;
+        // One that is of no use any more goes away here.
+        Ok(part.filter(|_| size >= MIN_PART_BYTES))
+    }
+
+    /// What a file or directory will look like.
+    fn look(&self, mode: u32, modified: Time, is_directory: bool) -> Look {
+        let mode = match self.options.mode {
+            Some(mode) if is_directory => (mode | (mode & 0o444) >> 2) & 0o7777,
+            Some(mode) => mode & 0o7777,
+            // Never a bit that gives a program another account because another machine says so.
+            None => mode & 0o777,
+        };
+        let (user, group) = self.accounts;
+        Look { mode, user, group, modified: self.options.times.then_some(modified) }
+    }
+}
+
+fn hash(mut file: File) -> Option<Digest> {
+    let (mut hasher, mut bytes) = (Hasher::default(), vec![0; PART_BYTES]);
+    loop {
+        match file.read(&mut bytes) {
+            Ok(0) => return Some(hasher.finish()),
+            Ok(length) => hasher.update(&bytes[..length]),
+            Err(error) if error.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
+            Err(_) => return None,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Where things go: a path, a tree, or memory.
+
+use std::{os::fd::OwnedFd, sync::Arc};
+
+use rustix::{fs::FileType, io::Errno};
+
+use super::{Wanted, group::Group};
+use crate::{
+    Change, Doing, Failure, FailureKind, Options,
+    message::{Entry, Kind},
+    options::Target,
+    path::{expand_home, is_name, join, names_directory, os, split},
+    place::{Found, Tree, look, make, open_named},
+    unfinished::Look,
+};
+
+pub(super) enum Destination {
+    Memory,
+    /// A file or a link.
+    Single {
+        directory: Option<Arc<OwnedFd>>,
+        name: Vec<u8>,
+        path: Vec<u8>,
+    },
+    Tree(Box<TreeDestination>),
+}
+
+pub(super) struct TreeDestination {
+    path: Vec<u8>,
+    /// Above the tree.
+    parent: Option<Arc<OwnedFd>>,
+    /// For what is announced, and for what arrives, which is elsewhere by then. There is none in a dry run, where it does
+    /// not exist yet.
+    trees: Option<(Tree, Tree)>,
+    /// Directories that nobody may go into, once they are done.
+    closed: Vec<(Vec<u8>, Look)>,
+}
+
+impl Destination {
+    /// Finds the place for what the sender calls `root`. Says what happens to a tree's root.
+    pub(super) fn new(target: &Target, options: &Options, root: &Entry) -> Result<(Self, Option<Change>), Failure> {
+        let Target::Path(path) = target else {
+            return match &root.kind {
+                Kind::File { size, .. } if *size <= target.memory() => Ok((Self::Memory, None)),
+                Kind::File { .. } => {
+                    Err(Failure::new(Doing::Reading, &*root.name, FailureKind::TooLong(target.memory())))
+                }
+                Kind::Directory => Err(Failure::new(Doing::Reading, &*root.name, FailureKind::IsADirectory)),
+                Kind::Link { .. } => Err(Failure::new(Doing::Reading, &*root.name, FailureKind::Special)),
+            };
+        };
+        let path = expand_home(path.clone());
+        let (above, name) = match names_directory(&path) {
+            true if is_name(&root.name) => (path.clone(), root.name.clone()),
+            true => return Err(Failure::new(Doing::Creating, path, FailureKind::NoName)),
+            false => split(&path).ok_or_else(|| Failure::new(Doing::Creating, &*path, FailureKind::NoName))?,
+        };
+        if !is_name(&name) {
+            return Err(Failure::new(Doing::Creating, path, FailureKind::BadName));
+        }
+        let directory = open_above(&above, options)?;
+        let path = join(&above, &name);
+        match root.kind {
+            Kind::Directory => Self::tree(directory, &name, path, options),
+            Kind::File { .. } | Kind::Link { .. } => Ok((Self::Single { directory, name, path }, None)),
+        }
+    }
+
+    fn tree(
+        parent: Option<Arc<OwnedFd>>,
+        name: &[u8],
+        path: Vec<u8>,
+        options: &Options,
+    ) -> Result<(Self, Option<Change>), Failure> {
+        let failed = |error: Errno| Failure::io(Doing::Creating, &*path, error);
+        let mut change = None;
+        if let Some(parent) = &parent {
+            match look(parent, name).map_err(failed)?.map(|found| found.kind()) {
+                // The user named it, so a link may lead to it.
+                Some(FileType::Directory | FileType::Symlink) => {}
+                Some(_) => return Err(Failure::new(Doing::Creating, path, FailureKind::NotADirectory)),
+                None => {
+                    change = Some(Change::Create);
+                    if !options.dry_run {
+                        make(parent, name).map_err(failed)?;
+                    }
+                }
+            }
+        }
+        let is_there = parent.is_some() && (change.is_none() || !options.dry_run);
+        let open = || open_named(&*path).map_err(failed);
+        let trees = if is_there { Some((Tree::new(open()?, false), Tree::new(open()?, false))) } else { None };
+        Ok((Self::Tree(Box::new(TreeDestination { path, parent, trees, closed: Vec::new() })), change))
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        !matches!(self, Self::Tree(_))
+    }
+
+    /// The directory for what arrives at `path` of the tree; none if it is memory, or in a dry run not there.
+    pub(super) fn directory(&mut self, path: &[u8]) -> Result<Option<Arc<OwnedFd>>, Failure> {
+        self.open(path, |(_, arriving)| arriving)
+    }
+
+    /// The same for what is announced.
+    pub(super) fn announced_directory(&mut self, path: &[u8]) -> Result<Option<Arc<OwnedFd>>, Failure> {
+        self.open(path, |(announced, _)| announced)
+    }
+
+    fn open(
+        &mut self,
+        path: &[u8],
+        which: impl FnOnce(&mut (Tree, Tree)) -> &mut Tree,
+    ) -> Result<Option<Arc<OwnedFd>>, Failure> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::Single { directory, .. } => Ok(directory.clone()),
+            Self::Tree(tree) => {
+                let Some(trees) = &mut tree.trees else { return Ok(None) };
+                match which(trees).open(path) {
+                    Ok(directory) => Ok(Some(directory)),
+                    Err(error) => Err(Failure::io(Doing::Writing, join(&tree.path, path), error)),
+                }
+            }
+        }
+    }
+
+    /// The name in its directory that the root has, or something in a tree.
+    pub(super) fn name<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Single { name, .. } => name,
+            Self::Memory | Self::Tree(_) => name,
+        }
+    }
+
+    /// A path for people.
+    pub(super) fn path(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Memory => name.to_vec(),
+            Self::Single { path, .. } => path.clone(),
+            Self::Tree(tree) => join(&tree.path, &join(directory, name)),
+        }
+    }
+
+    pub(super) fn shown(&self, wanted: &Wanted) -> Vec<u8> {
+        self.path(&wanted.directory, &wanted.name)
+    }
+
+    /// Gives a directory that is done its look. One that nobody may go into has to wait. Says whether anything changed.
+    pub(super) fn settle(&mut self, path: &[u8], directory: &Arc<OwnedFd>, look: Look) -> Result<bool, Failure> {
+        let Self::Tree(tree) = self else { return Ok(false) };
+        if look.mode & 0o700 != 0o700 {
+            tree.closed.push((path.to_vec(), look));
+            return Ok(false);
+        }
+        give(directory, &look, || join(&tree.path, path))
+    }
+
+    /// What is to be done when all the rest is.
+    pub(super) fn finish(&mut self, group: &mut Group) -> Result<(), Failure> {
+        let Self::Tree(tree) = self else { return Ok(()) };
+        // What is inside comes before what it is in.
+        for (path, look) in std::mem::take(&mut tree.closed).into_iter().rev() {
+            if let Some((_, arriving)) = &mut tree.trees {
+                let shown = || join(&tree.path, &path);
+                let directory =
+                    arriving.open(&path).map_err(|error| Failure::io(Doing::SettingMode, shown(), error))?;
+                if give(&directory, &look, shown)? {
+                    group.sync_later(directory, shown());
+                }
+            }
+        }
+        if let Some(parent) = &tree.parent {
+            group.sync_later(parent.clone(), tree.path.clone());
+        }
+        group.sync_directories()
+    }
+}
+
+fn give(directory: &Arc<OwnedFd>, look: &Look, shown: impl Fn() -> Vec<u8>) -> Result<bool, Failure> {
+    let found = rustix::fs::fstat(directory).map_err(|error| Failure::io(Doing::Finding, shown(), error))?;
+    let found = Found(found);
+    if look.is_of(&found) && look.modified.is_none_or(|modified| modified == found.modified()) {
+        return Ok(false);
+    }
+    look.give(directory).map_err(|(doing, error)| Failure::io(doing, shown(), error))?;
+    Ok(true)
+}
+
+/// Opens the directory above the target, and makes it if that is wanted. There is none only in a dry run.
+fn open_above(path: &[u8], options: &Options) -> Result<Option<Arc<OwnedFd>>, Failure> {
+    let failed = |error: std::io::Error| Failure::io(Doing::Creating, path, error);
+    match open_named(path) {
+        Ok(directory) => Ok(Some(Arc::new(directory))),
+        Err(Errno::NOENT) if options.parents && options.dry_run => Ok(None),
+        Err(Errno::NOENT) if options.parents => {
+            std::fs::create_dir_all(os(path)).map_err(failed)?;
+            Ok(Some(Arc::new(open_named(path).map_err(|error| failed(error.into()))?)))
+        }
+        Err(error) => Err(failed(error.into())),
+    }
+}

@@ -1,0 +1,208 @@
+//! Files that go into their places together: waiting for the disk is most of the work of a small file, and the disk serves
+//! many at once as fast as one.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use rustix::io::Errno;
+
+use super::{announced::Names, destination::Destination};
+use crate::{
+    Doing, Failure, Options,
+    path::is_temporary,
+    place::{look, names, remove},
+    unfinished::{Growing, Look},
+};
+
+/// Files in a group, each of which is open, and their bytes: what is lost if the transfer breaks.
+const MAX_FILES: usize = 256;
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Directories in a group.
+const MAX_LEAVES: usize = 256;
+
+/// Threads that wait for the disk.
+const THREADS: usize = 16;
+
+/// They do nothing else.
+const STACK_BYTES: usize = 64 << 10;
+
+#[derive(Default)]
+pub(super) struct Group {
+    steps: Vec<Step>,
+    files: usize,
+    bytes: u64,
+    leaves: usize,
+    /// The directory of the file that is arriving.
+    directory: Option<Arc<OwnedFd>>,
+    /// Directories in which names changed, each to be synced once they are known to be done.
+    changed: Vec<(Arc<OwnedFd>, Vec<u8>)>,
+}
+
+enum Step {
+    Place { directory: Arc<OwnedFd>, growing: Growing, name: Vec<u8>, path: Vec<u8>, clear: bool },
+    Leave(Leave),
+}
+
+/// A directory, once all that is to be in it is.
+pub(super) struct Leave {
+    pub(super) path: Vec<u8>,
+    /// Nothing if it is not there, in a dry run.
+    pub(super) look: Option<Look>,
+    pub(super) changes: bool,
+    pub(super) names: Option<Names>,
+}
+
+/// What was deleted, with all that was in it.
+pub(super) struct Removed {
+    pub(super) path: Vec<u8>,
+    pub(super) count: u64,
+}
+
+impl Group {
+    /// The next file arrives in this directory.
+    pub(super) fn begin_in(&mut self, directory: Arc<OwnedFd>) {
+        self.directory = Some(directory);
+    }
+
+    /// A file has arrived. What is in its way may be removed if `clear`.
+    pub(super) fn place(&mut self, growing: Growing, name: Vec<u8>, path: Vec<u8>, clear: bool) {
+        if let Some(directory) = self.directory.clone() {
+            self.files += 1;
+            self.bytes += growing.length();
+            self.steps.push(Step::Place { directory, growing, name, path, clear });
+        }
+    }
+
+    /// All files of a directory have arrived.
+    pub(super) fn leave(&mut self, leave: Leave) {
+        self.leaves += 1;
+        self.steps.push(Step::Leave(leave));
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.files >= MAX_FILES || self.bytes >= MAX_BYTES || self.leaves >= MAX_LEAVES
+    }
+
+    /// Puts everything into its place. Returns what was deleted, or would be.
+    pub(super) fn finish(&mut self, destination: &mut Destination, options: &Options) -> Result<Vec<Removed>, Failure> {
+        let steps = std::mem::take(&mut self.steps);
+        (self.files, self.bytes, self.leaves) = (0, 0, 0);
+        at_once(&steps, |step| match step {
+            Step::Place { growing, path, .. } => {
+                growing.sync().map_err(|error| Failure::io(Doing::Syncing, &**path, error))
+            }
+            Step::Leave(_) => Ok(()),
+        })?;
+        let mut removed = Vec::new();
+        for step in steps {
+            match step {
+                Step::Place { directory, growing, name, path, clear } => {
+                    place(growing, &directory, &name, clear)
+                        .map_err(|error| Failure::io(Doing::Replacing, &*path, error))?;
+                    if destination.is_single() {
+                        self.sync_later(directory, path);
+                    }
+                }
+                Step::Leave(leave) => self.finish_directory(leave, destination, options, &mut removed)?,
+            }
+        }
+        self.sync_directories()?;
+        Ok(removed)
+    }
+
+    fn finish_directory(
+        &mut self,
+        Leave { path, look, changes, names }: Leave,
+        destination: &mut Destination,
+        options: &Options,
+        removed: &mut Vec<Removed>,
+    ) -> Result<(), Failure> {
+        let Some(look) = look else { return Ok(()) };
+        let Some(directory) = destination.directory(&path)? else { return Ok(()) };
+        let before = removed.len();
+        if let Some(names) = names {
+            delete_others(&directory, &names, options, |name| destination.path(&path, name), removed)?;
+        }
+        if options.dry_run {
+            return Ok(());
+        }
+        let settled = destination.settle(&path, &directory, look)?;
+        if changes || settled || removed.len() > before {
+            self.sync_later(directory, destination.path(&path, b""));
+        }
+        Ok(())
+    }
+
+    /// A directory is to be synced with the others.
+    pub(super) fn sync_later(&mut self, directory: Arc<OwnedFd>, path: Vec<u8>) {
+        self.changed.push((directory, path));
+    }
+
+    /// Waits until names would survive a loss of power.
+    pub(super) fn sync_directories(&mut self) -> Result<(), Failure> {
+        at_once(&std::mem::take(&mut self.changed), |(directory, path)| match rustix::fs::fsync(directory) {
+            // Some file systems know nothing of it.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
+        })
+    }
+}
+
+fn place(growing: Growing, directory: &OwnedFd, name: &[u8], clear: bool) -> io::Result<()> {
+    if clear && look(directory, name)?.is_some_and(|found| found.kind() == rustix::fs::FileType::Directory) {
+        remove(directory, name)?;
+    }
+    growing.place(name)
+}
+
+fn delete_others(
+    directory: &OwnedFd,
+    keep: &Names,
+    options: &Options,
+    shown: impl Fn(&[u8]) -> Vec<u8>,
+    removed: &mut Vec<Removed>,
+) -> Result<(), Failure> {
+    let failed = |name: &[u8], error: Errno| Failure::io(Doing::Deleting, shown(name), error);
+    let mut others = Vec::new();
+    for name in names(directory).map_err(|error| failed(b"", error))? {
+        let name = name.map_err(|error| failed(b"", error))?;
+        // Another transfer may be at it.
+        if !keep.contains(&name) && !is_temporary(&name) {
+            others.push(name);
+        }
+    }
+    for name in others {
+        let count = if options.dry_run { 1 } else { remove(directory, &name).map_err(|error| failed(&name, error))? };
+        removed.push(Removed { path: shown(&name), count });
+    }
+    Ok(())
+}
+
+/// Does `each` for all of them, some at once, and returns the first failure.
+fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(None);
+    let work = || {
+        while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(failure) = each(one) {
+                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(failure);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..all.len().min(THREADS) {
+            // Where there can be no more threads, this one does it all.
+            let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}

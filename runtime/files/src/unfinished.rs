@@ -1,0 +1,319 @@
+//! Content that is not whole yet: files under names of their own, hashed as they are written, which take their place once they
+//! are known to be right, or vanish.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read},
+    os::{fd::OwnedFd, unix::fs::FileExt},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    fs::{
+        AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fchown, flock,
+        fstat, futimens, openat, renameat, unlinkat,
+    },
+    io::Errno,
+    process::geteuid,
+};
+use wxec_protocol::{Digest, Hasher};
+
+use crate::{
+    Doing,
+    message::Time,
+    path::{part_name, temporary_name},
+    place::{Found, look},
+};
+
+/// Files of this size are worth going on with after a cut: smaller ones are sent again as soon as it is known.
+pub const MIN_PART_BYTES: u64 = 1 << 20;
+
+/// Whoever received what was cut may not have noticed yet.
+const RELEASED_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The files of a transfer that are not whole yet. Whoever starts a transfer keeps a clone, to be rid of them at once
+/// even while the transfer waits for something.
+#[derive(Debug, Clone, Default)]
+pub struct Unfinished(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    given_up: bool,
+    next: u64,
+    files: HashMap<u64, (Arc<OwnedFd>, Vec<u8>)>,
+    /// Left for the next transfer.
+    left: Vec<(Arc<OwnedFd>, Vec<u8>)>,
+}
+
+impl Unfinished {
+    /// Removes them all, and what was left after a cut as well. From now on the transfer puts nothing into its place.
+    pub fn give_up(&self) {
+        let mut state = self.lock();
+        state.given_up = true;
+        let State { files, left, .. } = &mut *state;
+        for (directory, name) in files.drain().map(|(_, file)| file).chain(left.drain(..)) {
+            let _ = unlinkat(directory, name, AtFlags::empty());
+        }
+    }
+
+    fn add(&self, directory: &Arc<OwnedFd>, name: &[u8]) -> io::Result<Registered> {
+        let mut state = self.lock();
+        if state.given_up {
+            let _ = unlinkat(directory, name, AtFlags::empty());
+            return Err(Errno::CANCELED.into());
+        }
+        state.left.clear();
+        let number = state.next;
+        state.next += 1;
+        state.files.insert(number, (directory.clone(), name.to_vec()));
+        Ok(Registered { unfinished: self.clone(), number })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes its file when it is dropped, unless that has another name by then.
+#[derive(Debug)]
+struct Registered {
+    unfinished: Unfinished,
+    number: u64,
+}
+
+impl Registered {
+    fn rename(&self, target: &[u8]) -> io::Result<()> {
+        let mut state = self.unfinished.lock();
+        let (directory, name) = state.files.get(&self.number).ok_or(Errno::CANCELED)?;
+        renameat(directory, name, directory, target)?;
+        state.files.remove(&self.number);
+        Ok(())
+    }
+
+    fn leave(&self) {
+        let mut state = self.unfinished.lock();
+        if let Some(file) = state.files.remove(&self.number) {
+            state.left.push(file);
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        if let Some((directory, name)) = self.unfinished.lock().files.remove(&self.number) {
+            let _ = unlinkat(directory, name, AtFlags::empty());
+        }
+    }
+}
+
+/// Registers a link that was made under a temporary name, and puts it into its place.
+pub(crate) fn place_link(unfinished: &Unfinished, directory: &Arc<OwnedFd>, name: &[u8], to: &[u8]) -> io::Result<()> {
+    unfinished.add(directory, name)?.rename(to)
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    file: File,
+    hasher: Hasher,
+    length: u64,
+    /// The next transfer may go on with it.
+    is_part: bool,
+    registered: Registered,
+}
+
+impl Growing {
+    /// A new file in `directory`, which is to become `target` and has about `size` bytes.
+    pub(crate) fn create(
+        unfinished: &Unfinished,
+        directory: &Arc<OwnedFd>,
+        target: &[u8],
+        size: u64,
+    ) -> io::Result<Self> {
+        if size >= MIN_PART_BYTES {
+            match Self::open(unfinished, directory, &part_name(target), OFlags::CREATE | OFlags::EXCL, true) {
+                // Somebody else's, or another transfer is at it.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => return opened,
+            }
+        }
+        Self::open(unfinished, directory, &temporary_name(target), OFlags::CREATE | OFlags::EXCL, false)
+    }
+
+    /// What a transfer that was cut has left of `target`, hashed; nothing if there is none, or somebody still writes it.
+    pub(crate) fn resume(
+        unfinished: &Unfinished,
+        directory: &Arc<OwnedFd>,
+        target: &[u8],
+        size: u64,
+        wait: bool,
+    ) -> io::Result<Option<Self>> {
+        let name = part_name(target);
+        let give_up = Instant::now() + if wait { RELEASED_WITHIN } else { Duration::ZERO };
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = loop {
+            let Ok(file) = openat(directory, &name, flags, Mode::empty()).map(File::from) else { return Ok(None) };
+            if !is_ours(&file) {
+                return Ok(None);
+            }
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                // It may have come to its end, one way or the other, before it was ours.
+                Ok(()) if is_at(&file, directory, &name) => break file,
+                Ok(()) => {}
+                Err(_) if Instant::now() >= give_up => return Ok(None),
+                Err(_) => thread::sleep(LOOK_EVERY),
+            }
+        };
+        let registered = unfinished.add(directory, &name)?;
+        let mut part = Self { file, hasher: Hasher::default(), length: 0, is_part: true, registered };
+        if fstat(&part.file).is_ok_and(|stat| Found(stat).size() <= size) {
+            part.hash_all()?;
+        }
+        if part.length == 0 {
+            part.restart()?;
+        }
+        Ok(Some(part))
+    }
+
+    fn open(
+        unfinished: &Unfinished,
+        directory: &Arc<OwnedFd>,
+        name: &[u8],
+        flags: OFlags,
+        is_part: bool,
+    ) -> io::Result<Self> {
+        let flags = flags | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?);
+        let registered = unfinished.add(directory, name)?;
+        if is_part {
+            // Where files cannot be locked, nothing is gone on with.
+            let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        }
+        Ok(Self { file, hasher: Hasher::default(), length: 0, is_part, registered })
+    }
+
+    fn hash_all(&mut self) -> io::Result<()> {
+        let mut bytes = vec![0; crate::message::PART_BYTES];
+        loop {
+            match (&self.file).read(&mut bytes)? {
+                0 => return Ok(()),
+                length => {
+                    self.hasher.update(&bytes[..length]);
+                    self.length += length as u64;
+                }
+            }
+        }
+    }
+
+    /// How much there is of it.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The digest of what there is of it.
+    pub(crate) fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// Begins anew.
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
+        (self.hasher, self.length) = (Hasher::default(), 0);
+        self.file.set_len(0)
+    }
+
+    /// Adds `bytes`. Where there are only zeros it leaves a hole.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        if !is_zero(bytes) {
+            self.file.write_all_at(bytes, self.length)?;
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Gives it its length, mode, owner and time.
+    pub(crate) fn settle(&self, look: &Look) -> Result<(), (Doing, io::Error)> {
+        self.file.set_len(self.length).map_err(|error| (Doing::Writing, error))?;
+        look.give(&self.file)
+    }
+
+    /// Waits until it would survive a loss of power.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Puts it into its place.
+    pub(crate) fn place(self, target: &[u8]) -> io::Result<()> {
+        self.registered.rename(target)
+    }
+
+    /// The link was cut: leaves it for the next transfer, if it is worth it. Says whether it did.
+    pub(crate) fn leave(self) -> bool {
+        let worth = self.is_part && self.length >= MIN_PART_BYTES && self.file.set_len(self.length).is_ok();
+        if worth {
+            self.registered.leave();
+        }
+        worth
+    }
+}
+
+/// Only what this account wrote and nobody else can have changed or may read is gone on with.
+fn is_ours(file: &File) -> bool {
+    fstat(file).is_ok_and(|stat| {
+        let found = Found(stat);
+        found.kind() == FileType::RegularFile
+            && stat.st_uid == geteuid().as_raw()
+            && found.mode() & 0o077 == 0
+            && stat.st_nlink == 1
+    })
+}
+
+fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
+    let (Ok(file), Ok(Some(found))) = (fstat(file), look(directory, name)) else { return false };
+    Found(file).identity() == found.identity()
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    chunks.iter().all(|chunk| *chunk == [0; 64]) && rest.iter().all(|byte| *byte == 0)
+}
+
+/// Mode, owner and time of what is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) mode: u32,
+    pub(crate) user: Option<u32>,
+    pub(crate) group: Option<u32>,
+    pub(crate) modified: Option<Time>,
+}
+
+impl Look {
+    /// Gives it to an open file or directory.
+    pub(crate) fn give(&self, file: impl rustix::fd::AsFd) -> Result<(), (Doing, io::Error)> {
+        use rustix::fs::{Gid, Uid};
+        if self.user.is_some() || self.group.is_some() {
+            let (user, group) = (self.user.map(Uid::from_raw), self.group.map(Gid::from_raw));
+            fchown(&file, user, group).map_err(|error| (Doing::SettingOwner, error.into()))?;
+        }
+        // Last of the two, because a change of owner takes bits away.
+        fchmod(&file, Mode::from_raw_mode(self.mode)).map_err(|error| (Doing::SettingMode, error.into()))?;
+        if let Some(Time { seconds, nanoseconds }) = self.modified {
+            let last_modification = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
+            let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+            futimens(&file, &Timestamps { last_access, last_modification })
+                .map_err(|error| (Doing::SettingTimes, error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Whether `found` has all of it, so far as it is for this to say.
+    pub(crate) fn is_of(&self, found: &Found) -> bool {
+        found.mode() == self.mode & 0o777
+            && self.user.is_none_or(|user| user == found.0.st_uid)
+            && self.group.is_none_or(|group| group == found.0.st_gid)
+    }
+}

@@ -1,0 +1,157 @@
+//! What there is to send: one file, or a tree, directory by directory.
+
+use std::{collections::HashSet, os::fd::OwnedFd, sync::Arc};
+
+use rustix::{
+    fs::{AtFlags, CWD, FileType, readlinkat, statat},
+    io::Errno,
+};
+
+use crate::{
+    Doing, Failure, FailureKind, Links,
+    message::{Entry, Item, Kind},
+    path::{is_inner_path, is_name, join},
+    place::{Found, Tree, look, names, open_named},
+};
+
+/// A file or a tree, found.
+pub(crate) struct Walk {
+    /// As it was named.
+    path: Vec<u8>,
+    root: Option<Entry>,
+    /// Nothing if it is a single file.
+    tree: Option<Tree>,
+    follow: bool,
+    /// Directories found and not yet entered.
+    pending: Vec<(Vec<u8>, Found)>,
+    entered: Option<Entered>,
+    /// Directories entered, where links could lead around in circles.
+    seen: HashSet<(u64, u64)>,
+    /// What was left out, until somebody asks.
+    warnings: Vec<String>,
+}
+
+struct Entered {
+    path: Vec<u8>,
+    directory: Arc<OwnedFd>,
+    names: Box<dyn Iterator<Item = rustix::io::Result<Vec<u8>>> + Send>,
+}
+
+impl Walk {
+    /// Finds what `path` names.
+    pub(crate) fn new(path: &[u8], links: Links) -> Result<Self, Failure> {
+        let failed = |error: Errno| Failure::io(Doing::Finding, path, error);
+        let flags = if links == Links::Keep { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+        let found = Found(statat(CWD, path, flags).map_err(failed)?);
+        let mut walk = Self {
+            path: path.to_vec(),
+            root: None,
+            tree: None,
+            follow: links == Links::Follow,
+            pending: Vec::new(),
+            entered: None,
+            seen: HashSet::new(),
+            warnings: Vec::new(),
+        };
+        let kind = match found.kind() {
+            FileType::RegularFile => Kind::File { size: found.size(), digest: None },
+            FileType::Symlink => Kind::Link { target: readlinkat(CWD, path, Vec::new()).map_err(failed)?.into_bytes() },
+            FileType::Directory => {
+                let root = open_named(path).map_err(|error| Failure::io(Doing::Reading, path, error))?;
+                walk.tree = Some(Tree::new(root, walk.follow));
+                walk.pending.push((Vec::new(), found));
+                Kind::Directory
+            }
+            _ => return Err(Failure::new(Doing::Reading, path, FailureKind::Special)),
+        };
+        walk.root = Some(Entry { name: own_name(path), kind, mode: found.mode(), modified: found.modified() });
+        Ok(walk)
+    }
+
+    /// Whether it is more than a single file or link.
+    pub(crate) fn is_tree(&self) -> bool {
+        self.tree.is_some()
+    }
+
+    /// The next thing to announce.
+    pub(crate) fn next(&mut self) -> Result<Option<Item>, Failure> {
+        if let Some(root) = self.root.take() {
+            return Ok(Some(Item::Root(root)));
+        }
+        let Some(entered) = &mut self.entered else { return self.enter() };
+        let Some(name) = entered.names.next() else {
+            self.entered = None;
+            return Ok(Some(Item::Leave));
+        };
+        let name = name.map_err(|error| Failure::io(Doing::Reading, join(&self.path, &entered.path), error))?;
+        let (path, directory) = (join(&entered.path, &name), entered.directory.clone());
+        self.entry(&directory, name, path)
+    }
+
+    /// What was left out since this was asked last.
+    pub(crate) fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    fn enter(&mut self) -> Result<Option<Item>, Failure> {
+        let (Some((path, found)), Some(tree)) = (self.pending.pop(), &mut self.tree) else { return Ok(None) };
+        let failed = |error: Errno| Failure::io(Doing::Reading, join(&self.path, &path), error);
+        let directory = tree.open(&path).map_err(failed)?;
+        let names = Box::new(names(&directory).map_err(failed)?);
+        self.entered = Some(Entered { path: path.clone(), directory, names });
+        Ok(Some(Item::Enter { path, mode: found.mode(), modified: found.modified() }))
+    }
+
+    fn entry(&mut self, directory: &OwnedFd, name: Vec<u8>, path: Vec<u8>) -> Result<Option<Item>, Failure> {
+        let shown = || join(&self.path, &path);
+        let failed = |error: Errno| Failure::io(Doing::Finding, shown(), error);
+        let found = match self.follow {
+            false => look(directory, &name).map_err(failed)?,
+            true => match statat(directory, &*name, AtFlags::empty()) {
+                Ok(stat) => Some(Found(stat)),
+                Err(Errno::NOENT) => None,
+                Err(error) => return Err(failed(error)),
+            },
+        };
+        let Some(found) = found else {
+            if self.follow {
+                self.warn(&shown(), "it leads nowhere, or is gone");
+            }
+            return self.next();
+        };
+        if !is_name(&name) || !is_inner_path(&path) {
+            return Err(Failure::new(Doing::Reading, shown(), FailureKind::BadName));
+        }
+        let kind = match found.kind() {
+            FileType::RegularFile => Kind::File { size: found.size(), digest: None },
+            FileType::Symlink => {
+                Kind::Link { target: readlinkat(directory, &*name, Vec::new()).map_err(failed)?.into_bytes() }
+            }
+            FileType::Directory if self.follow && !self.seen.insert(found.identity()) => {
+                self.warn(&shown(), "links lead to it in a circle, or twice");
+                return self.next();
+            }
+            FileType::Directory => {
+                self.pending.push((path, found));
+                Kind::Directory
+            }
+            _ => {
+                self.warn(&shown(), "it is neither a file nor a directory");
+                return self.next();
+            }
+        };
+        Ok(Some(Item::Entry(Entry { name, kind, mode: found.mode(), modified: found.modified() })))
+    }
+
+    fn warn(&mut self, path: &[u8], why: &str) {
+        self.warnings.push(format!("left out {}: {why}", crate::options::Shown(path)));
+    }
+}
+
+/// The name something has in its directory, even if it was named otherwise, as `.` is. Nothing if it has none.
+fn own_name(path: &[u8]) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
+    let name = |path: &std::path::Path| path.file_name().map(|name| name.as_bytes().to_vec());
+    name(path).or_else(|| name(&path.canonicalize().ok()?)).unwrap_or_default()
+}

@@ -1,0 +1,296 @@
+//! Cut links, and transfers that are given up.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    os::unix::fs::{PermissionsExt, symlink},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use wxec_files::{
+    Event, FailureKind, Options, Source, Summary, Target, TransferEnd, Unfinished, get, part_name, put, serve,
+};
+
+use crate::pair::{Cut, End, Place, bytes, link, nobody, noise, put_path};
+
+const SIZE: usize = 8 << 20;
+
+/// What a put comes to whose link is cut after so many bytes, and how many there were.
+fn put_cut(place: &Place, after: u64, resuming: bool) -> (Result<Summary, TransferEnd>, u64) {
+    let (here, there) = link();
+    let read = Arc::<AtomicU64>::default();
+    let cut = Cut { reader: there.reader, left: after, read: read.clone() };
+    let agent = thread::spawn(move || serve(cut, there.writer, &Unfinished::default()));
+    let source = Source::Path(bytes(place.path("source")));
+    let target = bytes(place.path("target"));
+    let ended = put(&source, &target, &Options::default(), resuming, here.reader, here.writer, &nobody());
+    let _ = agent.join().unwrap();
+    (ended, read.load(Ordering::Relaxed))
+}
+
+fn part(place: &Place) -> std::path::PathBuf {
+    place.path(String::from_utf8(part_name(b"target")).unwrap())
+}
+
+#[test]
+fn a_cut_put_leaves_the_old_file_and_goes_on() {
+    let place = Place::new();
+    let content = noise(SIZE);
+    place.write("source", &content);
+    place.write("target", "old");
+    let (ended, first) = put_cut(&place, 5 << 20, false);
+    assert!(ended.is_err(), "{ended:?}");
+    assert_eq!(place.read("target"), b"old");
+    assert_eq!(fs::metadata(part(&place)).unwrap().permissions().mode() & 0o777, 0o600);
+    let (ended, second) = put_cut(&place, u64::MAX, true);
+    let summary = ended.unwrap();
+    assert!(summary.resumed_bytes > 4 << 20, "{summary:?}");
+    assert_eq!((summary.bytes, summary.digest), (SIZE as u64, Some(wxec_protocol::Digest::of(&content))));
+    assert!(first + second < (SIZE + SIZE / 4) as u64, "{first} + {second}");
+    assert!(place.read("target") == content);
+    assert_eq!(place.list("."), ["source", "target"]);
+}
+
+#[test]
+fn a_part_of_another_file_is_not_gone_on_with() {
+    let place = Place::new();
+    place.write("source", noise(SIZE));
+    assert!(put_cut(&place, 5 << 20, false).0.is_err());
+    let mut other = noise(SIZE);
+    other[0] ^= 1;
+    place.write("source", &other);
+    let summary = put_cut(&place, u64::MAX, false).0.unwrap();
+    assert_eq!(summary.resumed_bytes, 0);
+    assert!(place.read("target") == other);
+    assert_eq!(place.list("."), ["source", "target"]);
+}
+
+#[test]
+fn a_part_of_a_file_that_is_small_now_goes_away() {
+    let place = Place::new();
+    place.write("source", noise(SIZE));
+    assert!(put_cut(&place, 5 << 20, false).0.is_err());
+    place.write("source", "small");
+    put_cut(&place, u64::MAX, false).0.unwrap();
+    assert_eq!(place.list("."), ["source", "target"]);
+}
+
+#[test]
+fn nothing_that_somebody_else_may_have_written_is_gone_on_with() {
+    let place = Place::new();
+    place.write("source", noise(SIZE));
+    place.write("secret", "untouched");
+    for plant in [0, 1, 2] {
+        match plant {
+            0 => symlink("secret", part(&place)).unwrap(),
+            1 => fs::hard_link(place.path("secret"), part(&place)).unwrap(),
+            _ => fs::create_dir(part(&place)).unwrap(),
+        }
+        put_cut(&place, u64::MAX, false).0.unwrap();
+        assert!(place.read("target") == noise(SIZE));
+        assert_eq!(place.read("secret"), b"untouched");
+        let _ = fs::remove_file(part(&place));
+    }
+}
+
+#[test]
+fn a_small_file_leaves_nothing_when_it_is_cut() {
+    let place = Place::new();
+    place.write("source", noise(500_000));
+    assert!(put_cut(&place, 200_000, false).0.is_err());
+    assert_eq!(place.list("."), ["source"]);
+}
+
+#[test]
+fn a_cut_tree_goes_on_where_it_was() {
+    let place = Place::new();
+    for file in 0..50 {
+        place.write(&format!("source/{file}"), noise(50_000 + file));
+    }
+    place.write("source/large", noise(SIZE));
+    let mut total = 0;
+    for after in [1 << 20, 3 << 20, 5 << 20, u64::MAX] {
+        let (ended, read) = put_cut(&place, after, true);
+        total += read;
+        if ended.is_ok() {
+            break;
+        }
+    }
+    assert!(total < 2 * (SIZE + 50 * 50_000) as u64, "{total}");
+    let (source, target) = (place.list("source"), place.list("target"));
+    assert_eq!(source, target);
+    assert!(source.iter().all(|name| place.read(&format!("source/{name}")) == place.read(&format!("target/{name}"))));
+}
+
+#[test]
+fn a_transfer_that_is_given_up_leaves_nothing() {
+    let place = Place::new();
+    place.write("source", noise(SIZE));
+    place.write("target", "old");
+    let (here, there) = link();
+    // The stream ends as if that was all.
+    let reader = there.reader.take(5 << 20);
+    let agent = thread::spawn(move || serve(reader, there.writer, &Unfinished::default()));
+    let source = Source::Path(bytes(place.path("source")));
+    let target = bytes(place.path("target"));
+    assert!(put(&source, &target, &Options::default(), false, here.reader, here.writer, &nobody()).is_err());
+    assert_eq!(agent.join().unwrap(), Err(TransferEnd::Closed));
+    assert_eq!((place.read("target"), place.list(".")), (b"old".into(), vec!["source".into(), "target".into()]));
+}
+
+#[test]
+fn what_is_unfinished_can_be_removed_at_any_time() {
+    let place = Place::new();
+    place.write("source", noise(SIZE));
+    let unfinished = Unfinished::default();
+    let (End { reader, writer }, there) = link();
+    let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+    let give_up = unfinished.clone();
+    let listener = Arc::new(move |event: Event<'_>| {
+        if let Event::Bytes(_) = event {
+            give_up.give_up();
+        }
+    });
+    let target = Target::Path(bytes(place.path("target")));
+    let ended = get(
+        &bytes(place.path("source")),
+        &target,
+        &Options::default(),
+        false,
+        reader,
+        writer,
+        &unfinished,
+        &(listener as _),
+    );
+    let Err(TransferEnd::Here(failure)) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.kind, FailureKind::Cancelled);
+    let _ = agent.join().unwrap();
+    assert_eq!(place.list("."), ["source"]);
+}
+
+#[test]
+fn a_source_that_does_not_hold_still_is_not_transferred() {
+    let place = Place::new();
+    let path = place.write("source", noise(SIZE));
+    place.write("target", "old");
+    let (here, there) = link();
+    let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+    let listener = Arc::new(move |event: Event<'_>| {
+        if let Event::Bytes(_) = event {
+            fs::File::options().append(true).open(&path).unwrap().write_all(b"more").unwrap();
+        }
+    });
+    let source = Source::Path(bytes(place.path("source")));
+    let target = bytes(place.path("target"));
+    let ended = put(&source, &target, &Options::default(), false, here.reader, here.writer, &(listener as _));
+    let Err(TransferEnd::Here(failure)) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.kind, FailureKind::Changed);
+    let _ = agent.join().unwrap();
+    assert_eq!((place.read("target"), place.list(".")), (b"old".into(), vec!["source".into(), "target".into()]));
+}
+
+#[test]
+fn a_source_that_changes_once_is_read_again() {
+    let place = Place::new();
+    let path = place.write("source", noise(SIZE));
+    let (here, there) = link();
+    let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+    let changed = AtomicU64::new(0);
+    let listener = Arc::new(move |event: Event<'_>| {
+        if matches!(event, Event::Bytes(_)) && changed.fetch_add(1, Ordering::Relaxed) == 0 {
+            fs::write(&path, "less").unwrap();
+        }
+    });
+    let source = Source::Path(bytes(place.path("source")));
+    let target = bytes(place.path("target"));
+    put(&source, &target, &Options::default(), false, here.reader, here.writer, &(listener as _)).unwrap();
+    let _ = agent.join().unwrap();
+    assert!(place.read("target") == b"less");
+    assert_eq!(place.list("."), ["source", "target"]);
+}
+
+#[test]
+fn a_directory_in_the_targets_place_stays() {
+    let place = Place::new();
+    place.write("source", noise(SIZE));
+    let (here, there) = link();
+    let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+    let target = place.path("target");
+    let made = target.clone();
+    // While the file travels.
+    let listener = Arc::new(move |event: Event<'_>| {
+        if let Event::Bytes(_) = event {
+            let _ = fs::create_dir(&made);
+        }
+    });
+    let source = Source::Path(bytes(place.path("source")));
+    let ended = put(&source, &bytes(&target), &Options::default(), false, here.reader, here.writer, &(listener as _));
+    let Err(TransferEnd::There(failure)) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.kind, FailureKind::IsADirectory);
+    let _ = agent.join().unwrap();
+    assert_eq!((target.is_dir(), place.list(".")), (true, vec!["source".into(), "target".into()]));
+}
+
+#[test]
+fn two_transfers_to_one_place_do_not_meet() {
+    let place = Place::new();
+    place.write("a", noise(SIZE));
+    place.write("b", vec![1; SIZE]);
+    thread::scope(|scope| {
+        for name in ["a", "b", "a", "b"] {
+            let place = &place;
+            scope.spawn(move || put_path(place.path(name), place.path("target"), &Options::default()).unwrap());
+        }
+    });
+    let target = place.read("target");
+    assert!(target == place.read("a") || target == place.read("b"));
+    assert_eq!(place.list("."), ["a", "b", "target"]);
+}
+
+#[test]
+fn a_transfer_that_goes_on_waits_for_who_has_not_noticed_the_cut() {
+    let place = Place::new();
+    place.write("source", noise(SIZE));
+    let (slow, there) = link();
+    let agent = thread::spawn(move || {
+        let cut = Cut { reader: there.reader, left: 5 << 20, read: Arc::default() };
+        // Its link is cut, which it learns later.
+        let late = Late { reader: cut, after: Duration::from_millis(400) };
+        serve(late, there.writer, &Unfinished::default())
+    });
+    let source = Source::Path(bytes(place.path("source")));
+    let target = bytes(place.path("target"));
+    let sender =
+        thread::spawn(move || put(&source, &target, &Options::default(), false, slow.reader, slow.writer, &nobody()));
+    let since = Instant::now();
+    while fs::metadata(part(&place)).map_or(0, |part| part.len()) < 4 << 20 {
+        assert!(since.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(5));
+    }
+    let summary = put_cut(&place, u64::MAX, true).0.unwrap();
+    assert!(summary.resumed_bytes > 4 << 20, "{summary:?}");
+    assert_eq!(agent.join().unwrap(), Err(TransferEnd::Cut));
+    assert!(sender.join().unwrap().is_err());
+    assert_eq!(place.list("."), ["source", "target"]);
+}
+
+/// Hears of errors only after a while.
+struct Late<R> {
+    reader: R,
+    after: Duration,
+}
+
+impl<R: Read> Read for Late<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer);
+        if read.is_err() {
+            thread::sleep(self.after);
+        }
+        read
+    }
+}

@@ -1,0 +1,196 @@
+//! One file: how it looks, where it goes, what is in the way.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    time::{Duration, SystemTime},
+};
+
+use wxec_files::{Doing, FailureKind, Links, Options, Source, Target, TransferEnd};
+
+use crate::pair::{BOTH, Place, bytes, get_path, get_to, noise, put_path, put_source};
+
+#[track_caller]
+fn failure(ended: Result<impl std::fmt::Debug, TransferEnd>) -> (FailureKind, String) {
+    match ended {
+        Err(TransferEnd::Here(failure) | TransferEnd::There(failure)) => (failure.kind.clone(), failure.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_arrives_as_it_was() {
+    let place = Place::new();
+    for length in [0, 1, 65_535, 65_536, 65_537, 3_000_000] {
+        let content = noise(length);
+        let source = place.write("source", &content);
+        fs::set_permissions(&source, Permissions::from_mode(0o640)).unwrap();
+        let then = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
+        fs::File::options().write(true).open(&source).unwrap().set_modified(then).unwrap();
+        for (name, transfer) in BOTH {
+            let target = place.path(name);
+            let summary = transfer(&source, &target, &Options::default()).unwrap();
+            assert_eq!((summary.files, summary.bytes), (1, length as u64));
+            assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
+            assert_eq!(fs::read(&target).unwrap(), content);
+            let metadata = fs::metadata(&target).unwrap();
+            assert_eq!((metadata.mode() & 0o7777, metadata.modified().unwrap()), (0o640, then));
+        }
+    }
+    assert_eq!(place.list("."), ["get", "put", "source"]);
+}
+
+#[test]
+fn bytes_need_no_file() {
+    let place = Place::new();
+    let source = Source::Memory { bytes: b"hello".into(), mode: 0o604 };
+    put_source(&source, place.path("motd"), &Options::default()).unwrap();
+    assert_eq!(place.read("motd"), b"hello");
+    assert_eq!(fs::metadata(place.path("motd")).unwrap().mode() & 0o7777, 0o604);
+    let (_, content) = get_to(place.path("motd"), &Target::Memory { limit: 5 }, &Options::default()).unwrap();
+    assert_eq!(content, b"hello");
+    let (kind, _) = failure(get_to(place.path("motd"), &Target::Memory { limit: 4 }, &Options::default()));
+    assert_eq!(kind, FailureKind::TooLong(4));
+}
+
+#[test]
+fn files_of_the_kernel_are_longer_than_they_say() {
+    let (_, content) = get_to("/proc/self/status", &Target::Memory { limit: 1 << 20 }, &Options::default()).unwrap();
+    assert!(content.starts_with(b"Name:"));
+}
+
+#[test]
+fn a_slash_puts_a_file_into_a_directory() {
+    let place = Place::new();
+    let source = place.write("source", "content");
+    fs::create_dir(place.path("directory")).unwrap();
+    let (kind, text) = failure(put_path(&source, place.path("directory"), &Options::default()));
+    assert_eq!(kind, FailureKind::IsADirectory);
+    assert_eq!(text, format!("cannot replace {}: it is a directory", place.path("directory").display()));
+    put_path(&source, place.path("directory/"), &Options::default()).unwrap();
+    assert_eq!(place.read("directory/source"), b"content");
+    get_path(&source, place.path("directory/.."), &Options::default()).unwrap();
+}
+
+#[test]
+fn what_is_in_the_way_is_named() {
+    let place = Place::new();
+    let source = place.write("source", "content");
+    let absent = place.path("absent");
+    assert_eq!(failure(put_path(&absent, place.path("x"), &Options::default())).0, FailureKind::NotFound);
+    assert_eq!(failure(get_path(&absent, place.path("x"), &Options::default())).0, FailureKind::NotFound);
+    for (_, transfer) in BOTH {
+        let (kind, text) = failure(transfer(&source, &place.path("absent/x"), &Options::default()));
+        assert_eq!(
+            (kind, text),
+            (FailureKind::NotFound, format!("cannot create {}: no such file or directory", absent.display()))
+        );
+    }
+    assert_eq!(failure(get_path("/dev/null", place.path("x"), &Options::default())).0, FailureKind::Special);
+    let options = Options { owner: Some("nobody-of-that-name".into()), ..Options::default() };
+    let (kind, _) = failure(put_path(&source, place.path("x"), &options));
+    assert_eq!(kind, FailureKind::UnknownAccount("nobody-of-that-name".into()));
+    assert_eq!(place.list("."), ["source"]);
+}
+
+#[test]
+fn missing_directories_are_made_if_asked_for() {
+    let place = Place::new();
+    let source = place.write("source", "content");
+    let options = Options { parents: true, ..Options::default() };
+    put_path(&source, place.path("a/b/c"), &Options { dry_run: true, ..options.clone() }).unwrap();
+    assert_eq!(place.list("."), ["source"]);
+    put_path(&source, place.path("a/b/c"), &options).unwrap();
+    assert_eq!(place.read("a/b/c"), b"content");
+}
+
+#[test]
+fn mode_owner_and_time_are_as_asked_for() {
+    let place = Place::new();
+    let source = place.write("source", "content");
+    let options = Options { mode: Some(0o4751), times: false, ..Options::default() };
+    put_path(&source, place.path("x"), &options).unwrap();
+    assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4751);
+    // Another machine's word makes no program run as another account.
+    fs::set_permissions(&source, Permissions::from_mode(0o6755)).unwrap();
+    get_path(&source, place.path("y"), &Options::default()).unwrap();
+    assert_eq!(fs::metadata(place.path("y")).unwrap().mode() & 0o7777, 0o755);
+    let options = Options { owner: Some("4321".into()), group: Some("8765".into()), ..Options::default() };
+    match put_path(&source, place.path("z"), &options) {
+        Ok(_) => {
+            let metadata = fs::metadata(place.path("z")).unwrap();
+            assert_eq!((metadata.uid(), metadata.gid()), (4321, 8765));
+        }
+        // Only root may.
+        Err(TransferEnd::There(failure)) => {
+            assert_eq!((failure.doing, failure.kind), (Doing::SettingOwner, FailureKind::PermissionDenied));
+            assert!(!place.path("z").exists());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn equal_content_is_not_sent_again_if_digests_count() {
+    let place = Place::new();
+    let source = place.write("source", "content");
+    let options = Options { checksum: true, ..Options::default() };
+    assert_eq!(put_path(&source, place.path("x"), &options).unwrap().files, 1);
+    fs::set_permissions(place.path("x"), Permissions::from_mode(0o600)).unwrap();
+    let summary = put_path(&source, place.path("x"), &options).unwrap();
+    assert_eq!((summary.files, summary.skipped, summary.bytes), (0, 1, 0));
+    // It looks as it should, all the same.
+    assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o777, 0o644);
+    // Otherwise a file that is named is sent.
+    assert_eq!(put_path(&source, place.path("x"), &Options::default()).unwrap().files, 1);
+}
+
+#[test]
+fn a_link_stands_for_its_file_unless_it_is_kept() {
+    let place = Place::new();
+    place.write("source", "content");
+    symlink("source", place.path("link")).unwrap();
+    put_path(place.path("link"), place.path("followed"), &Options::default()).unwrap();
+    assert!(fs::symlink_metadata(place.path("followed")).unwrap().is_file());
+    let options = Options { links: Links::Keep, ..Options::default() };
+    put_path(place.path("link"), place.path("kept"), &options).unwrap();
+    assert_eq!(fs::read_link(place.path("kept")).unwrap().to_str(), Some("source"));
+}
+
+#[test]
+fn a_link_in_the_targets_place_is_replaced() {
+    let place = Place::new();
+    let source = place.write("source", "new");
+    place.write("elsewhere", "old");
+    symlink("elsewhere", place.path("link")).unwrap();
+    put_path(&source, place.path("link"), &Options::default()).unwrap();
+    assert_eq!((place.read("link"), place.read("elsewhere")), (b"new".into(), b"old".into()));
+}
+
+#[test]
+fn holes_stay_holes() {
+    let place = Place::new();
+    let file = fs::File::create(place.path("source")).unwrap();
+    file.set_len(64 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"end", (64 << 20) - 3).unwrap();
+    let summary = put_path(place.path("source"), place.path("target"), &Options::default()).unwrap();
+    assert_eq!(summary.bytes, 64 << 20);
+    let metadata = fs::metadata(place.path("target")).unwrap();
+    assert_eq!(metadata.len(), 64 << 20);
+    assert!(metadata.blocks() * 512 < 1 << 20, "{}", metadata.blocks());
+    assert!(place.read("source") == place.read("target"));
+}
+
+#[test]
+fn names_are_any_bytes() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let place = Place::new();
+    let source = place.path(OsStr::from_bytes(b"\xff\xfe caf\xc3\xa9 \n\"'*"));
+    fs::write(&source, "content").unwrap();
+    fs::create_dir(place.path("into")).unwrap();
+    put_path(&source, place.path("into/"), &Options::default()).unwrap();
+    assert_eq!(fs::read(place.path("into").join(source.file_name().unwrap())).unwrap(), b"content");
+    let long = place.path("n".repeat(255));
+    put_path(&source, &long, &Options::default()).unwrap();
+    assert_eq!(bytes(long.file_name().unwrap()).len(), 255);
+}

@@ -1,0 +1,260 @@
+//! Trees: what is skipped, deleted, left out.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, Permissions},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+        net::UnixListener,
+    },
+    path::Path,
+};
+
+use wxec_files::{FailureKind, Links, Options, Source, TransferEnd};
+
+use crate::pair::{BOTH, Place, bytes, listener, noise, put_path, put_told};
+
+fn options() -> Options {
+    Options::default()
+}
+
+#[track_caller]
+fn in_the_way(ended: Result<wxec_files::Summary, TransferEnd>) -> (FailureKind, String) {
+    match ended {
+        Err(TransferEnd::Here(failure) | TransferEnd::There(failure)) => {
+            (failure.kind.clone(), String::from_utf8_lossy(&failure.path).into_owned())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Mode, time and content of everything in a tree.
+fn state(root: &Path) -> Vec<(String, u32, i64, i64, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut pending = vec![root.to_path_buf()];
+    while let Some(path) = pending.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let content = match () {
+            () if metadata.is_dir() => Vec::new(),
+            () if metadata.is_symlink() => fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec(),
+            () => fs::read(&path).unwrap(),
+        };
+        let (seconds, nanoseconds) =
+            if metadata.is_symlink() { (0, 0) } else { (metadata.mtime(), metadata.mtime_nsec()) };
+        let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        found.push((name, metadata.mode(), seconds, nanoseconds, content));
+        if metadata.is_dir() {
+            pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sample(place: &Place) {
+    place.write("source/a", "1");
+    place.write("source/empty", "");
+    place.write("source/b/c/d", noise(200_000));
+    place.write("source/b/e", "22");
+    fs::create_dir_all(place.path("source/nothing/in/here")).unwrap();
+    symlink("../a", place.path("source/b/link")).unwrap();
+    symlink("nowhere", place.path("source/dangling")).unwrap();
+    fs::write(place.path("source").join(OsStr::from_bytes(b"\xffcaf\xc3\xa9 \n")), "3").unwrap();
+    fs::set_permissions(place.path("source/b/c"), Permissions::from_mode(0o750)).unwrap();
+    fs::set_permissions(place.path("source/nothing"), Permissions::from_mode(0o555)).unwrap();
+    fs::set_permissions(place.path("source/a"), Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_tree_arrives_as_it_was() {
+    let place = Place::new();
+    sample(&place);
+    for (name, transfer) in BOTH {
+        let summary = transfer(&place.path("source"), &place.path(name), &options()).unwrap();
+        assert_eq!((summary.files, summary.skipped, summary.digest), (7, 0, None));
+        assert_eq!(state(&place.path(name)), state(&place.path("source")));
+        let again = transfer(&place.path("source"), &place.path(name), &options()).unwrap();
+        assert_eq!((again.files, again.skipped), (0, 7));
+        assert_eq!(state(&place.path(name)), state(&place.path("source")));
+    }
+}
+
+#[test]
+fn a_slash_puts_a_tree_into_a_directory() {
+    let place = Place::new();
+    sample(&place);
+    fs::create_dir(place.path("into")).unwrap();
+    put_path(place.path("source"), place.path("into/"), &options()).unwrap();
+    put_path(place.path("source/b/."), place.path("into/"), &options()).unwrap();
+    assert_eq!(state(&place.path("into/source")), state(&place.path("source")));
+    assert_eq!(state(&place.path("into/b")), state(&place.path("source/b")));
+}
+
+#[test]
+fn only_what_differs_is_sent() {
+    let place = Place::new();
+    sample(&place);
+    put_path(place.path("source"), place.path("target"), &options()).unwrap();
+    // Of the same size, at another time.
+    place.write("source/b/e", "33");
+    let summary = put_path(place.path("source"), place.path("target"), &options()).unwrap();
+    assert_eq!((summary.files, summary.bytes, summary.skipped), (1, 2, 6));
+    // Of the same size, at the same time: only its digest tells.
+    let time = fs::metadata(place.path("source/b/e")).unwrap().modified().unwrap();
+    let file = place.write("source/b/e", "44");
+    fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+    assert_eq!(put_path(place.path("source"), place.path("target"), &options()).unwrap().files, 0);
+    let checksum = Options { checksum: true, ..options() };
+    let summary = put_path(place.path("source"), place.path("target"), &checksum).unwrap();
+    assert_eq!((summary.files, summary.skipped), (1, 6));
+    assert_eq!(state(&place.path("target")), state(&place.path("source")));
+    // And whoever wrote the same at another time is not sent it again.
+    place.write("target/b/e", "44");
+    assert_eq!(put_path(place.path("source"), place.path("target"), &checksum).unwrap().files, 0);
+    assert_eq!(state(&place.path("target")), state(&place.path("source")));
+}
+
+#[test]
+fn what_is_not_in_the_source_is_deleted_if_asked_for() {
+    let place = Place::new();
+    sample(&place);
+    for extra in ["target/x", "target/b/y", "target/b/c/z/1/2", "target/old/1"] {
+        place.write(extra, "old");
+    }
+    symlink("/etc", place.path("target/etc")).unwrap();
+    put_path(place.path("source"), place.path("target"), &options()).unwrap();
+    assert!(place.path("target/x").exists());
+
+    let delete = Options { delete: true, ..options() };
+    let (heard, told) = {
+        let (listener, heard) = listener();
+        let dry = Options { dry_run: true, report: true, ..delete.clone() };
+        put_told(&Source::Path(bytes(place.path("source"))), place.path("target"), &dry, &listener).unwrap();
+        (heard.lock().unwrap().clone(), place.list("target"))
+    };
+    let mut heard: Vec<_> =
+        heard.iter().map(|line| line.replace(place.path("target/").to_str().unwrap(), "")).collect();
+    heard.sort();
+    assert_eq!(heard, ["delete b/c/z", "delete b/y", "delete etc", "delete old", "delete x"]);
+    assert!(told.contains(&"x".into()), "nothing was deleted");
+
+    let summary = put_path(place.path("source"), place.path("target"), &delete).unwrap();
+    assert_eq!((summary.files, summary.deleted), (0, 8));
+    assert_eq!(state(&place.path("target")), state(&place.path("source")));
+    assert!(Path::new("/etc/passwd").exists());
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_says_what_it_would() {
+    let place = Place::new();
+    sample(&place);
+    place.write("target/a", "old");
+    let before = state(&place.path("target"));
+    let (listener, heard) = listener();
+    let dry = Options { dry_run: true, report: true, ..options() };
+    let source = Source::Path(bytes(place.path("source")));
+    let summary = put_told(&source, place.path("target"), &dry, &listener).unwrap();
+    assert_eq!((summary.files, summary.bytes), (7, 200_004));
+    assert_eq!(state(&place.path("target")), before);
+    let heard = heard.lock().unwrap().clone();
+    let target = place.path("target").display().to_string();
+    for change in ["update {}/a", "create {}/b", "create {}/b/c/d", "create {}/b/link", "create {}/nothing/in/here"] {
+        assert!(heard.contains(&change.replace("{}", &target)), "{change}: {heard:?}");
+    }
+    put_told(&source, place.path("new"), &dry, &listener).unwrap();
+    assert!(!place.path("new").exists());
+}
+
+#[test]
+fn what_is_of_another_kind_is_in_the_way() {
+    let place = Place::new();
+    sample(&place);
+    let target = |name: &str| place.path("target").join(name).display().to_string();
+    place.write("target/a/inside", "a directory where a file should be");
+    let ended = put_path(place.path("source"), place.path("target"), &options());
+    assert_eq!(in_the_way(ended), (FailureKind::IsADirectory, target("a")));
+    fs::remove_dir_all(place.path("target")).unwrap();
+    place.write("target/b", "a file where a directory should be");
+    let ended = put_path(place.path("source"), place.path("target"), &options());
+    assert_eq!(in_the_way(ended), (FailureKind::NotADirectory, target("b")));
+    fs::remove_file(place.path("target/b")).unwrap();
+    place.write("elsewhere/b", "untouched");
+    symlink("../elsewhere", place.path("target/b")).unwrap();
+    let ended = put_path(place.path("source"), place.path("target"), &options());
+    assert_eq!(in_the_way(ended), (FailureKind::IsALink, target("b")));
+    place.write("target/a/inside", "again");
+    // All of it goes with what else is not in the source; what a link leads to does not.
+    put_path(place.path("source"), place.path("target"), &Options { delete: true, ..options() }).unwrap();
+    assert_eq!(state(&place.path("target")), state(&place.path("source")));
+    assert_eq!(place.list("elsewhere"), ["b"]);
+}
+
+#[test]
+fn what_is_neither_file_nor_directory_is_left_out_by_name() {
+    let place = Place::new();
+    place.write("source/a", "1");
+    let _socket = UnixListener::bind(place.path("source/socket")).unwrap();
+    let (listener, heard) = listener();
+    let source = Source::Path(bytes(place.path("source")));
+    let summary = put_told(&source, place.path("target"), &options(), &listener).unwrap();
+    assert_eq!(summary.files, 1);
+    let warning = format!("left out {}: it is neither a file nor a directory", place.path("source/socket").display());
+    assert_eq!(*heard.lock().unwrap(), [warning]);
+}
+
+#[test]
+fn links_are_followed_if_asked_for_but_not_in_circles() {
+    let place = Place::new();
+    place.write("source/a", "1");
+    place.write("elsewhere/b/c", "2");
+    symlink("a", place.path("source/link")).unwrap();
+    symlink("../elsewhere/b", place.path("source/tree")).unwrap();
+    symlink("..", place.path("source/circle")).unwrap();
+    let (listener, heard) = listener();
+    let follow = Options { links: Links::Follow, ..options() };
+    put_told(&Source::Path(bytes(place.path("source"))), place.path("target"), &follow, &listener).unwrap();
+    assert_eq!(place.read("target/tree/c"), b"2");
+    assert!(fs::symlink_metadata(place.path("target/link")).unwrap().is_file());
+    assert!(heard.lock().unwrap().iter().any(|warning| warning.contains("circle")));
+}
+
+#[test]
+fn directories_that_nobody_may_enter_are_filled_first() {
+    let place = Place::new();
+    place.write("source/closed/inner/a", "1");
+    put_path(place.path("source"), place.path("target"), &Options { mode: Some(0o200), ..options() }).unwrap();
+    assert_eq!(fs::metadata(place.path("target/closed")).unwrap().mode() & 0o7777, 0o200);
+    for directory in ["target", "target/closed", "target/closed/inner"] {
+        fs::set_permissions(place.path(directory), Permissions::from_mode(0o700)).unwrap();
+    }
+    assert_eq!(place.list("target"), ["closed", "closed/inner", "closed/inner/a"]);
+}
+
+#[test]
+fn deep_trees_need_no_more_open_files() {
+    let place = Place::new();
+    let deep = "d/".repeat(300);
+    place.write(&format!("source/{deep}a"), "1");
+    put_path(place.path("source"), place.path("target"), &options()).unwrap();
+    assert_eq!(place.read(&format!("target/{deep}a")), b"1");
+}
+
+#[test]
+fn ten_thousand_files_are_a_few_round_trips() {
+    let place = Place::new();
+    for directory in 0..100 {
+        fs::create_dir_all(place.path(format!("source/{directory}"))).unwrap();
+        for file in 0..100 {
+            fs::write(place.path(format!("source/{directory}/{file}")), format!("{directory} {file}")).unwrap();
+        }
+    }
+    for (name, transfer) in BOTH {
+        let summary = transfer(&place.path("source"), &place.path(name), &options()).unwrap();
+        assert_eq!(summary.files, 10_000);
+        assert_eq!(state(&place.path(name)), state(&place.path("source")));
+        let again = Options { checksum: true, delete: true, ..options() };
+        let summary = transfer(&place.path("source"), &place.path(name), &again).unwrap();
+        assert_eq!((summary.files, summary.skipped, summary.deleted), (0, 10_000, 0));
+    }
+}
