@@ -60,7 +60,7 @@ if (: >"$f") 2>/dev/null; then
 chmod 700 "$f";
 "$f" </dev/null >/dev/null 2>&1 || why="cannot execute";
 if [ -z "$why" ] && [ -e /dev/zero ]; then
-dd if=/dev/zero of="$f" bs=65536 count=48 2>/dev/null || why="no room";
+dd if=/dev/zero of="$f" bs=65536 count=52 2>/dev/null || why="no room";
 fi;
 else why="cannot write";
 fi;

@@ -352,7 +352,7 @@ fn what_is_sent_survives_any_login_shell() {
 
 #[test]
 fn the_agent_fits_into_what_is_tried() {
-    let tried = "bs=65536 count=48";
+    let tried = "bs=65536 count=52";
     assert!(SCRIPT.contains(tried));
 }
 
