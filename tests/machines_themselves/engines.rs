@@ -1,7 +1,7 @@
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use super::{output, output_of, stdout};
-use crate::harness::{Container, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, processes};
+use crate::harness::{Container, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, processes, wait_until};
 
 /// What both `docker` and `podman` do.
 fn containers_run(engine: &Arc<Engine>, tool: &str) {
@@ -63,7 +63,11 @@ fn namespaces_are_entered_by_a_process() {
     let pid = namespaces.pid().as_raw_nonzero().to_string();
     let mut nsenter = std::process::Command::new("nsenter");
     nsenter.args(["-t", &pid, "-m", "-u", "-i", "-n", "-p", "--", "sh", "-c", "hostname; ls /; readlink /proc/1/exe"]);
-    let said = stdout(&mut nsenter);
+    let mut said = String::new();
+    wait_until(Duration::from_secs(30), "its first process is what it should be", || {
+        said = stdout(&mut nsenter);
+        said.ends_with("/bin/busybox\n")
+    });
     assert_eq!(said, "namespaces\nbin\ndev\netc\nproc\nroot\nsys\ntmp\n/bin/busybox\n");
     drop(namespaces);
     assert!(!Path::new("/proc").join(pid).join("ns/mnt").exists());
