@@ -126,6 +126,72 @@ fn names_lead_nowhere_but_into_the_target() {
     }
 }
 
+/// What a get comes to whose host says these messages.
+fn get_from(
+    target: &Path,
+    asked: &[u8],
+    options: &Options,
+    messages: &[ToReceiver<'_>],
+) -> Result<Summary, TransferEnd> {
+    let mut wire = Vec::new();
+    let mut writer = FrameWriter::new(&mut wire);
+    messages.iter().for_each(|message| writer.say(message));
+    assert!(writer.flush());
+    drop(writer);
+    let target = Target::Path(target.as_os_str().as_bytes().to_vec());
+    let unfinished = Unfinished::default();
+    crate::get(asked, &target, options, false, Cursor::new(wire), Vec::new(), &unfinished, &nobody())
+        .map(|(summary, _)| summary)
+}
+
+#[test]
+fn a_host_does_not_choose_the_name_of_what_was_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join(".bashrc"), "untouched").unwrap();
+    fs::create_dir(place.path().join("Documents")).unwrap();
+    fs::write(place.path().join("Documents/letter"), "untouched").unwrap();
+    let here = place.path().join("");
+    let mut messages = vec![announce(vec![Item::Root(file(b".bashrc"))])];
+    messages.extend(content(0));
+    for asked in ["/var/log/syslog", "syslog", "~/syslog", "/var/log/syslog/", "log/syslog/."] {
+        get_from(&here, asked.as_bytes(), &Options::default(), &messages).unwrap();
+        assert_eq!(fs::read(place.path().join("syslog")).unwrap(), b"hello");
+        fs::remove_file(place.path().join("syslog")).unwrap();
+    }
+    let options = Options { delete: true, ..Options::default() };
+    let messages = [announce(vec![Item::Root(entry(b"Documents", Kind::Directory)), enter(b""), Item::Leave])];
+    get_from(&here, b"/srv/www", &options, &messages).unwrap();
+    assert!(place.path().join("www").is_dir());
+    assert_eq!(fs::read(place.path().join("Documents/letter")).unwrap(), b"untouched");
+    assert_eq!(fs::read(place.path().join(".bashrc")).unwrap(), b"untouched");
+    // What has no name of its own needs one from the user.
+    for asked in ["~", "~/", ".", "..", "/", "a/..", ""] {
+        let ended = get_from(&here, asked.as_bytes(), &options, &messages);
+        assert!(
+            matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::NoName, .. }))),
+            "{asked}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn links_that_were_to_be_followed_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let link = || entry(b"x", Kind::Link { target: b"/etc/shadow".into() });
+    let root = [announce(vec![Item::Root(link())])];
+    let inner =
+        [announce(vec![Item::Root(entry(b"x", Kind::Directory)), enter(b""), Item::Entry(link()), Item::Leave])];
+    for (links, messages) in [(Links::FollowFirst, &root), (Links::Follow, &root), (Links::Follow, &inner)] {
+        let ended = hear(&place.path().join("y"), &Options { links, ..Options::default() }, messages);
+        assert_eq!(ended, Err(TransferEnd::Malformed("it announced a link that was to be followed")));
+        assert!(!list(place.path()).iter().any(|path| Path::new(path).is_symlink()));
+    }
+    for (links, messages) in [(Links::Keep, &root), (Links::FollowFirst, &inner), (Links::Keep, &inner)] {
+        let target = place.path().join(format!("{links:?}{:?}", messages.as_ptr()));
+        hear(&target, &Options { links, ..Options::default() }, messages).unwrap();
+    }
+}
+
 #[test]
 fn a_link_it_sent_itself_leads_nowhere() {
     let place = tempfile::tempdir().unwrap();

@@ -17,7 +17,7 @@ use wxec_protocol::{Digest, Hasher};
 
 use super::{MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
 use crate::{
-    Change, Doing, Failure, FailureKind, TransferEnd,
+    Change, Doing, Failure, FailureKind, Links, TransferEnd,
     message::{BATCH_ENTRIES, Entry, Item, Kind, PART_BYTES, Part, Time, ToSender, Want},
     path::{is_inner_path, is_name, join, temporary_name},
     place::{Found, look, make, remove},
@@ -88,6 +88,9 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     fn root(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
+        if matches!(entry.kind, Kind::Link { .. }) && self.options.links != Links::Keep {
+            return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
+        }
         let (destination, change) = Destination::new(self.target, self.options, &entry)?;
         let destination = self.destination.insert(destination);
         if let Kind::Directory = entry.kind {
@@ -122,6 +125,9 @@ impl<W: Write> Receiver<'_, W> {
     fn entry(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
         if !is_name(&entry.name) {
             return Err(TransferEnd::Malformed("it announced what is no name"));
+        }
+        if matches!(entry.kind, Kind::Link { .. }) && self.options.links == Links::Follow {
+            return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
         }
         if let Some(names) = &mut self.announcing.names {
             if names.hashes.len() >= MAX_NAMES {
