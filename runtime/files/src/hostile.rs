@@ -6,7 +6,10 @@ use std::{
     io::{Cursor, pipe},
     os::unix::{ffi::OsStrExt, fs::symlink},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,7 +17,8 @@ use proptest::{collection::vec, prelude::*};
 use wxec_protocol::Digest;
 
 use crate::{
-    Change, Doing, Failure, FailureKind, Links, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished,
+    Change, Doing, Event, Failure, FailureKind, Links, Listener, Options, Source, Summary, Target, TransferEnd,
+    Unfinished,
     link::{FrameReader, FrameWriter},
     message::{BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, Part, Time, ToReceiver, ToSender, Want},
     receiver, sender,
@@ -277,6 +281,8 @@ fn disorder_is_refused() {
     let data = || ToReceiver::Data(b"hello");
     let end = || ToReceiver::End { digest: Digest::of(b"hello") };
     let begin = |number, offset| ToReceiver::File { number, offset };
+    let failure = Failure::new(Doing::Reading, "x", FailureKind::Changed);
+    let changed = || ToReceiver::Changed { number: 0, failure: failure.clone() };
     let too_much = || Item::Enter { path: Vec::new(), mode: 0, modified: NOW };
     for messages in [
         vec![announce(vec![])],
@@ -295,6 +301,8 @@ fn disorder_is_refused() {
         vec![root(), begin(0, 1)],
         vec![root(), begin(0, 0), begin(0, 1)],
         vec![root(), ToReceiver::Gone { number: 7 }],
+        vec![root(), ToReceiver::Gone { number: 0 }],
+        vec![root(), begin(0, 0), changed()],
         vec![root(), begin(0, 0), ToReceiver::Gone { number: 0 }],
         vec![begin(0, 0)],
         vec![data()],
@@ -340,6 +348,35 @@ fn a_receiver_gets_only_what_was_announced() {
     let part = Some(Part { length: u64::MAX, digest: Digest::of(b"") });
     let lie = ToSender::Wants { wants: vec![Want { number: 0, part }] };
     assert_eq!(tell(&place.path().join("a"), &[lie, finished()]), Ok(Summary::default()));
+}
+
+#[test]
+fn answers_to_nothing_are_not_kept() {
+    let place = tempfile::tempdir().unwrap();
+    fs::File::create(place.path().join("a")).unwrap().set_len(1 << 30).unwrap();
+    let want = |number| Want { number, part: None };
+    let mut wire = Vec::new();
+    let mut writer = FrameWriter::new(&mut wire);
+    writer.say(&ToSender::Wants { wants: vec![want(0)] });
+    for _ in 0..1000 {
+        writer.say(&ToSender::Wants { wants: vec![want(0); BATCH_ENTRIES] });
+    }
+    drop(writer);
+    let source = Source::Path(place.path().join("a").as_os_str().as_bytes().to_vec());
+    let sent = Arc::new(AtomicU64::new(0));
+    let counts = sent.clone();
+    let listener: Listener = Arc::new(move |event| {
+        if let Event::Bytes(bytes) = event {
+            counts.fetch_add(bytes, Ordering::Relaxed);
+        }
+    });
+    let mut sink = FrameWriter::new(std::io::sink());
+    let reader = FrameReader::new(Cursor::new(wire));
+    let ended = sender::send(&source, &Options::default(), reader, &mut sink, &listener);
+    assert_eq!(ended, Err(TransferEnd::Malformed("it answered more than it was asked")));
+    assert!(sent.load(Ordering::Relaxed) < 1 << 30);
+    let many = ToSender::Wants { wants: vec![want(0); BATCH_ENTRIES + 1] };
+    assert_eq!(tell(&place.path().join("a"), &[many]), Err(TransferEnd::Malformed("it wants more than there is")));
 }
 
 fn some_name() -> impl Strategy<Value = Vec<u8>> {

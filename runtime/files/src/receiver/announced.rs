@@ -112,8 +112,8 @@ impl<W: Write> Receiver<'_, W> {
         }
         let Some(destination) = &mut self.destination else { return Ok(()) };
         let directory = match destination.announced_directory(&path) {
-            // What would have been made is not there.
-            Err(failure) if self.options.dry_run && failure.kind == FailureKind::NotFound => None,
+            // What would have been made is not there, and what would have been removed is.
+            Err(failure) if self.options.dry_run && self.would_be_made(&failure.kind) => None,
             directory => directory?,
         };
         let look = Some(self.look(mode, modified, true));
@@ -215,6 +215,14 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
+    fn would_be_made(&self, found: &FailureKind) -> bool {
+        match found {
+            FailureKind::NotFound => true,
+            FailureKind::NotADirectory | FailureKind::IsALink => self.options.delete,
+            _ => false,
+        }
+    }
+
     /// What is there may be in the way.
     fn check_kind(&self, kind: &Kind, found: &Found, shown: &[u8]) -> Result<(), Failure> {
         let in_the_way = match (kind, found.kind()) {
@@ -298,7 +306,8 @@ impl<W: Write> Receiver<'_, W> {
             None => mode & 0o777,
         };
         let (user, group) = self.accounts;
-        Look { mode, user, group, modified: self.options.times.then_some(modified) }
+        let mode_bits = if self.options.mode.is_some() { 0o7777 } else { 0o777 };
+        Look { mode, mode_bits, user, group, modified: self.options.times.then_some(modified) }
     }
 }
 
