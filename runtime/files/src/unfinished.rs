@@ -370,7 +370,7 @@ mod tests {
         let unfinished = Unfinished::default();
         for name in [b"a", b"b"] {
             let mut growing = Growing::create(&unfinished, &directory, name, MIN_PART_BYTES).unwrap();
-            growing.write(&vec![1; MIN_PART_BYTES as usize]).unwrap();
+            growing.write(&[1; 1 << 20]).unwrap();
             assert!(growing.leave());
         }
         let again = Arc::new(crate::place::open_named(place.path()).unwrap());
