@@ -6,6 +6,7 @@ use std::{
     io::Read,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ use std::{
 use rustix::process::{Signal, kill_process};
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use wxec::{ConnectOptions, FileErrorKind, Host, TransferErrorKind, TransferOptions};
+use wxec::{ConnectOptions, FileErrorKind, Host, TransferErrorKind, TransferEvent, TransferOptions};
 
 use crate::harness::{Cli, Ended, Machine, Network, Pid, Sshd, descendants, kill, needs, processes, wait_until};
 
@@ -303,6 +304,39 @@ fn a_host_that_stays_away_keeps_the_old_file_and_the_part() {
     let done = done(&wxec(["put", &source, &target, "--format", "json"]).run());
     assert!(done["resumed_bytes"].as_u64() > Some(8 << 20), "{done}");
     assert!(!part.exists());
+}
+
+#[test]
+fn a_get_whose_host_stays_away_keeps_the_part() {
+    let place = tempfile::tempdir().unwrap();
+    let (source, target) = (place.path().join("source"), place.path().join("target"));
+    fs::write(&source, noise(LARGE)).unwrap();
+    let (away, pid) = (place.path().join("away"), place.path().join("pid"));
+    let script = format!("test -e {} && exit 1; echo $$ >{}; exec \"$@\"", away.display(), pid.display());
+    let words = serde_json::to_string(&["sh", "-c", &script, "sh"]).unwrap();
+    let host = Host::new(format!("exec:{words}")).unwrap();
+    let arrived = AtomicU64::new(0);
+    let (goes, agent) = (away.clone(), pid.clone());
+    let options = TransferOptions::new().reconnect_within(Duration::from_millis(500));
+    let transfer = host.get(&source, &target).options(options).on_event(move |event| {
+        if let TransferEvent::Bytes(bytes) = event
+            && arrived.fetch_add(bytes, Ordering::Relaxed) > 8 << 20
+            && !goes.exists()
+        {
+            fs::write(&goes, "").unwrap();
+            let pid = fs::read_to_string(&agent).unwrap().trim().parse().ok().and_then(Pid::from_raw).unwrap();
+            kill(pid);
+        }
+    });
+    let error = transfer.run().wait().unwrap_err();
+    let part = place.path().join(".target.wxec-part");
+    assert!(error.to_string().contains("lost during the transfer"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains(&part.display().to_string())), "{error}: {:?}", error.hint());
+    assert!(fs::metadata(&part).unwrap().len() > 4 << 20);
+    fs::remove_file(&away).unwrap();
+    let done = host.get(&source, &target).run().wait().unwrap();
+    assert!(done.resumed_bytes > 4 << 20, "{done:?}");
+    assert!(fs::read(&target).unwrap() == noise(LARGE) && !part.exists());
 }
 
 #[test]

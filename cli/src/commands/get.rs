@@ -16,7 +16,8 @@ use crate::{
 /// Copy a file or a tree from hosts
 ///
 /// The path on the host begins behind the first colon that `/`, `.` or `~` follows, else behind the last one. If DST ends with
-/// `/`, or is `.`, it names a directory to put SRC into, under its own name; otherwise it is the name that SRC will have here.
+/// `/`, or is `.`, it names a directory to put SRC into, under the name that SRC ends with; otherwise it is the name that SRC
+/// will have here.
 /// `{host}` stands for the name of each host, in both paths. From several hosts DST needs one: nothing is transferred if two of
 /// them would have the same.
 ///

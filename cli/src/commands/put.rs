@@ -21,7 +21,7 @@ use crate::{
 ///
 /// Files are hashed at both ends while they travel, written beside their place, flushed to disk, and put into it when they are
 /// known to be whole. A transfer that fails or is interrupted leaves the old file as it was, and nothing of itself. When the
-/// link is cut it goes on by itself; if the host stays away, the part of a large file stays for the next time.
+/// link is cut it goes on by itself; if the host stays away for 30 s, the part of a large file stays for the next time.
 ///
 /// In a tree, files of the same size and time are skipped, and symbolic links stay links. Devices, sockets and pipes are left
 /// out. Owners, ACLs and extended attributes do not travel.

@@ -94,6 +94,7 @@ impl Failure {
                 Some("another account may be allowed to: `web1/sudo:` is root, `web1/sudo:app` is app")
             }
             (FailureKind::IsADirectory, _) => Some("to put it into a directory, end the directory's name with `/`"),
+            (FailureKind::NoName, Doing::Reading) => Some("name the target itself, without a `/` at its end"),
             (FailureKind::NotFound, Doing::Creating) => Some("`--parents` makes missing directories"),
             _ => None,
         }

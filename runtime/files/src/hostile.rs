@@ -6,7 +6,10 @@ use std::{
     io::{Cursor, pipe},
     os::unix::{ffi::OsStrExt, fs::symlink},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,7 +17,8 @@ use proptest::{collection::vec, prelude::*};
 use wxec_protocol::Digest;
 
 use crate::{
-    Change, Doing, Failure, FailureKind, Links, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished,
+    Change, Doing, Event, Failure, FailureKind, Links, Listener, Options, Source, Summary, Target, TransferEnd,
+    Unfinished,
     link::{FrameReader, FrameWriter},
     message::{BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, Part, Time, ToReceiver, ToSender, Want},
     receiver, sender,
@@ -126,6 +130,72 @@ fn names_lead_nowhere_but_into_the_target() {
     }
 }
 
+/// What a get comes to whose host says these messages.
+fn get_from(
+    target: &Path,
+    asked: &[u8],
+    options: &Options,
+    messages: &[ToReceiver<'_>],
+) -> Result<Summary, TransferEnd> {
+    let mut wire = Vec::new();
+    let mut writer = FrameWriter::new(&mut wire);
+    messages.iter().for_each(|message| writer.say(message));
+    assert!(writer.flush());
+    drop(writer);
+    let target = Target::Path(target.as_os_str().as_bytes().to_vec());
+    let unfinished = Unfinished::default();
+    crate::get(asked, &target, options, false, Cursor::new(wire), Vec::new(), &unfinished, &nobody())
+        .map(|(summary, _)| summary)
+}
+
+#[test]
+fn a_host_does_not_choose_the_name_of_what_was_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join(".bashrc"), "untouched").unwrap();
+    fs::create_dir(place.path().join("Documents")).unwrap();
+    fs::write(place.path().join("Documents/letter"), "untouched").unwrap();
+    let here = place.path().join("");
+    let mut messages = vec![announce(vec![Item::Root(file(b".bashrc"))])];
+    messages.extend(content(0));
+    for asked in ["/var/log/syslog", "syslog", "~/syslog", "/var/log/syslog/", "log/syslog/."] {
+        get_from(&here, asked.as_bytes(), &Options::default(), &messages).unwrap();
+        assert_eq!(fs::read(place.path().join("syslog")).unwrap(), b"hello");
+        fs::remove_file(place.path().join("syslog")).unwrap();
+    }
+    let options = Options { delete: true, ..Options::default() };
+    let messages = [announce(vec![Item::Root(entry(b"Documents", Kind::Directory)), enter(b""), Item::Leave])];
+    get_from(&here, b"/srv/www", &options, &messages).unwrap();
+    assert!(place.path().join("www").is_dir());
+    assert_eq!(fs::read(place.path().join("Documents/letter")).unwrap(), b"untouched");
+    assert_eq!(fs::read(place.path().join(".bashrc")).unwrap(), b"untouched");
+    // What has no name of its own needs one from the user.
+    for asked in ["~", "~/", ".", "..", "/", "a/..", ""] {
+        let ended = get_from(&here, asked.as_bytes(), &options, &messages);
+        assert!(
+            matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::NoName, .. }))),
+            "{asked}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn links_that_were_to_be_followed_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let link = || entry(b"x", Kind::Link { target: b"/etc/shadow".into() });
+    let root = [announce(vec![Item::Root(link())])];
+    let inner =
+        [announce(vec![Item::Root(entry(b"x", Kind::Directory)), enter(b""), Item::Entry(link()), Item::Leave])];
+    for (links, messages) in [(Links::FollowFirst, &root), (Links::Follow, &root), (Links::Follow, &inner)] {
+        let ended = hear(&place.path().join("y"), &Options { links, ..Options::default() }, messages);
+        assert_eq!(ended, Err(TransferEnd::Malformed("it announced a link that was to be followed")));
+        assert!(!list(place.path()).iter().any(|path| Path::new(path).is_symlink()));
+    }
+    for (links, messages) in [(Links::Keep, &root), (Links::FollowFirst, &inner), (Links::Keep, &inner)] {
+        let target = place.path().join(format!("{links:?}{:?}", messages.as_ptr()));
+        hear(&target, &Options { links, ..Options::default() }, messages).unwrap();
+    }
+}
+
 #[test]
 fn a_link_it_sent_itself_leads_nowhere() {
     let place = tempfile::tempdir().unwrap();
@@ -211,6 +281,8 @@ fn disorder_is_refused() {
     let data = || ToReceiver::Data(b"hello");
     let end = || ToReceiver::End { digest: Digest::of(b"hello") };
     let begin = |number, offset| ToReceiver::File { number, offset };
+    let failure = Failure::new(Doing::Reading, "x", FailureKind::Changed);
+    let changed = || ToReceiver::Changed { number: 0, failure: failure.clone() };
     let too_much = || Item::Enter { path: Vec::new(), mode: 0, modified: NOW };
     for messages in [
         vec![announce(vec![])],
@@ -229,6 +301,8 @@ fn disorder_is_refused() {
         vec![root(), begin(0, 1)],
         vec![root(), begin(0, 0), begin(0, 1)],
         vec![root(), ToReceiver::Gone { number: 7 }],
+        vec![root(), ToReceiver::Gone { number: 0 }],
+        vec![root(), begin(0, 0), changed()],
         vec![root(), begin(0, 0), ToReceiver::Gone { number: 0 }],
         vec![begin(0, 0)],
         vec![data()],
@@ -274,6 +348,35 @@ fn a_receiver_gets_only_what_was_announced() {
     let part = Some(Part { length: u64::MAX, digest: Digest::of(b"") });
     let lie = ToSender::Wants { wants: vec![Want { number: 0, part }] };
     assert_eq!(tell(&place.path().join("a"), &[lie, finished()]), Ok(Summary::default()));
+}
+
+#[test]
+fn answers_to_nothing_are_not_kept() {
+    let place = tempfile::tempdir().unwrap();
+    fs::File::create(place.path().join("a")).unwrap().set_len(1 << 30).unwrap();
+    let want = |number| Want { number, part: None };
+    let mut wire = Vec::new();
+    let mut writer = FrameWriter::new(&mut wire);
+    writer.say(&ToSender::Wants { wants: vec![want(0)] });
+    for _ in 0..1000 {
+        writer.say(&ToSender::Wants { wants: vec![want(0); BATCH_ENTRIES] });
+    }
+    drop(writer);
+    let source = Source::Path(place.path().join("a").as_os_str().as_bytes().to_vec());
+    let sent = Arc::new(AtomicU64::new(0));
+    let counts = sent.clone();
+    let listener: Listener = Arc::new(move |event| {
+        if let Event::Bytes(bytes) = event {
+            counts.fetch_add(bytes, Ordering::Relaxed);
+        }
+    });
+    let mut sink = FrameWriter::new(std::io::sink());
+    let reader = FrameReader::new(Cursor::new(wire));
+    let ended = sender::send(&source, &Options::default(), reader, &mut sink, &listener);
+    assert_eq!(ended, Err(TransferEnd::Malformed("it answered more than it was asked")));
+    assert!(sent.load(Ordering::Relaxed) < 1 << 30);
+    let many = ToSender::Wants { wants: vec![want(0); BATCH_ENTRIES + 1] };
+    assert_eq!(tell(&place.path().join("a"), &[many]), Err(TransferEnd::Malformed("it wants more than there is")));
 }
 
 fn some_name() -> impl Strategy<Value = Vec<u8>> {

@@ -69,7 +69,8 @@ pub fn put<R: Read + Send + 'static, W: Write>(
 }
 
 /// Receives `path` of the other end of a stream, where somebody [`serve`]s, into `target`. Returns the content too, if that is
-/// memory.
+/// memory. In a `target` that [names a directory](names_directory) it has the name that `path` ends with: the other end has no
+/// say in that.
 #[allow(clippy::too_many_arguments, reason = "each is another thing, and there are two callers")]
 pub fn get<R: Read, W: Write>(
     path: &[u8],
@@ -81,10 +82,27 @@ pub fn get<R: Read, W: Write>(
     unfinished: &Unfinished,
     listener: &Listener,
 ) -> Result<(Summary, Vec<u8>), TransferEnd> {
+    let target = &named(target, path)?;
     let mut writer = FrameWriter::new(writer);
     writer.say(&Request::Send { source: Source::Path(path.to_vec()), options: options.clone() });
     writer.flush();
     receiver::receive(target, options, resuming, &mut FrameReader::new(reader), &mut writer, unfinished, listener)
+}
+
+/// The target with the name that is asked for, where it only says into which directory.
+fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
+    let Target::Path(path) = target else { return Ok(target.clone()) };
+    if !names_directory(path) {
+        return Ok(target.clone());
+    }
+    let name = match asked {
+        b"~" | b"~/" | b"~/." => None,
+        _ => path::split(asked).map(|(_, name)| name),
+    };
+    match name {
+        Some(name) => Ok(Target::Path(path::join(path, &name))),
+        None => Err(Failure::new(Doing::Reading, asked, FailureKind::NoName)),
+    }
 }
 
 /// Does what the other end of a stream asks for. What it writes and is not whole yet is in `unfinished`.

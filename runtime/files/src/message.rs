@@ -49,8 +49,10 @@ pub(crate) enum ToReceiver<'a> {
     Data(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
     /// That was all of the file, and this is the digest of the whole.
     End { digest: Digest },
-    /// A wanted file is gone.
+    /// A wanted file of a tree is gone.
     Gone { number: u64 },
+    /// A file of a tree changes all the time: what came of it is void. The others are put into their places all the same.
+    Changed { number: u64, failure: Failure },
     /// Something was left out.
     Warning { text: String },
     /// The transfer is over.

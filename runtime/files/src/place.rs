@@ -81,7 +81,12 @@ impl Found {
 
     /// Permission bits, but for those that give a program another account.
     pub(crate) fn mode(&self) -> u32 {
-        self.0.st_mode as u32 & 0o777
+        self.mode_with(0o777)
+    }
+
+    /// These of its permission bits.
+    pub(crate) fn mode_with(&self, bits: u32) -> u32 {
+        self.0.st_mode as u32 & bits
     }
 
     pub(crate) fn modified(&self) -> Time {
@@ -116,13 +121,16 @@ pub(crate) fn names(directory: &OwnedFd) -> Result<impl Iterator<Item = Result<V
 
 /// Removes a file, a link, or a directory and all that is in it. Returns how many of them there were.
 pub(crate) fn remove(directory: &OwnedFd, name: &[u8]) -> Result<u64> {
-    match unlinkat(directory, name, AtFlags::empty()) {
+    let refused = match unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) => return Ok(1),
-        // POSIX has systems say PERM.
-        Err(Errno::ISDIR | Errno::PERM) => {}
+        // POSIX has systems say PERM of a directory. Others mean it.
+        Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
         Err(error) => return Err(error),
-    }
-    let inner = open_inner(directory, name)?;
+    };
+    let inner = open_inner(directory, name).map_err(|error| match error {
+        Errno::NOTDIR | Errno::LOOP => refused,
+        error => error,
+    })?;
     let mut removed = 1;
     // Names are taken before anything is removed, which would upset the reading of them.
     for name in names(&inner)?.collect::<Result<Vec<_>>>()? {
@@ -130,4 +138,17 @@ pub(crate) fn remove(directory: &OwnedFd, name: &[u8]) -> Result<u64> {
     }
     unlinkat(directory, name, AtFlags::REMOVEDIR)?;
     Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_removed_is_not_said_to_be_no_directory() {
+        // Nobody may remove anything there; root is told so by PERM.
+        let process = open_named("/proc/self").unwrap();
+        let error = remove(&process, b"status").unwrap_err();
+        assert!(matches!(error, Errno::PERM | Errno::ACCESS), "{error}");
+    }
 }

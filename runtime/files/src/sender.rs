@@ -9,7 +9,7 @@ use std::{
     io::{self, Cursor, Read, Write},
     sync::mpsc::{self, Receiver, SyncSender},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -32,6 +32,8 @@ use crate::{
 
 /// A listener needs little more than what decoding a frame takes.
 const LISTENER_STACK_BYTES: usize = 256 << 10;
+
+const TOO_MANY_ANSWERS: TransferEnd = TransferEnd::Malformed("it answered more than it was asked");
 
 /// Who takes nothing any more has said why by then, or never will.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(5);
@@ -82,6 +84,9 @@ fn listen<R: Read>(mut reader: FrameReader<R>, said: &SyncSender<Heard>, listene
                 listener(Event::Warning(&text));
                 continue;
             }
+            Ok(ToSender::Wants { wants }) if wants.len() > BATCH_ENTRIES => {
+                Heard::Ended(TransferEnd::Malformed("it wants more than there is"))
+            }
             Ok(ToSender::Wants { wants }) => Heard::Wants(wants),
             Ok(ToSender::Finished(summary)) => Heard::Finished(summary),
             Ok(ToSender::Failed(failure)) => Heard::Ended(TransferEnd::There(failure)),
@@ -111,6 +116,8 @@ struct Sender<'a, W: Write> {
     /// The files of announcements that are not answered yet.
     unanswered: VecDeque<Vec<Announced>>,
     bytes: Vec<u8>,
+    /// The first of the files that were left out of a tree because they changed all the time.
+    changed: Option<Failure>,
 }
 
 /// A file that was announced.
@@ -148,6 +155,7 @@ impl<'a, W: Write> Sender<'a, W> {
             directory: Vec::new(),
             unanswered: VecDeque::new(),
             bytes: vec![0; PART_BYTES],
+            changed: None,
         };
         if let Err(failure) = sender.find(source) {
             sender.writer.say(&ToReceiver::Failed(failure.clone()));
@@ -202,7 +210,9 @@ impl<'a, W: Write> Sender<'a, W> {
                 Heard::Finished(_) if self.walk.is_some() || !self.unanswered.is_empty() => {
                     return Err(TransferEnd::Malformed("it ended too early"));
                 }
-                Heard::Finished(summary) => return Ok(summary),
+                Heard::Finished(summary) => {
+                    return self.changed.map_or(Ok(summary), |failure| Err(TransferEnd::Here(failure)));
+                }
                 Heard::Ended(end) => return Err(end),
             }
         }
@@ -214,15 +224,16 @@ impl<'a, W: Write> Sender<'a, W> {
     }
 
     fn hear(&mut self) -> Result<Heard, TransferEnd> {
-        self.heard.recv().map_err(|_| TransferEnd::Malformed("it answered more than it was asked"))
+        self.heard.recv().map_err(|_| TOO_MANY_ANSWERS)
     }
 
     /// Whether the receiver has given up. What else it says waits for its turn.
     fn check(&mut self) -> Result<(), TransferEnd> {
         // Nobody takes anything any more: the last word says why.
         if self.writer.is_broken() {
+            let until = Instant::now() + LAST_WORD_WITHIN;
             loop {
-                match self.heard.recv_timeout(LAST_WORD_WITHIN) {
+                match self.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
                     Ok(Heard::Ended(end)) => return Err(end),
                     Ok(_) => {}
                     Err(_) => return Err(TransferEnd::Cut),
@@ -232,6 +243,7 @@ impl<'a, W: Write> Sender<'a, W> {
         while let Ok(heard) = self.heard.try_recv() {
             match heard {
                 Heard::Ended(end) => return Err(end),
+                Heard::Wants(_) if self.kept.len() >= self.unanswered.len() => return Err(TOO_MANY_ANSWERS),
                 heard => self.kept.push_back(heard),
             }
         }
@@ -251,10 +263,8 @@ impl<'a, W: Write> Sender<'a, W> {
         let (mut items, mut files, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(walk) = &mut self.walk {
             let item = walk.next()?;
-            for text in walk.warnings() {
-                (self.listener)(Event::Warning(&text));
-                self.writer.say(&ToReceiver::Warning { text });
-            }
+            let warnings = walk.warnings();
+            warnings.into_iter().for_each(|text| self.warn(text));
             let Some(mut item) = item else {
                 self.walk = None;
                 break;
@@ -309,11 +319,11 @@ impl<'a, W: Write> Sender<'a, W> {
         let path = self.contents.shown(&file.directory, &file.name);
         (self.listener)(Event::File { path: &Shown(&path).to_string(), size: file.size });
         // What changes at just that moment may hold still the next time.
-        for _ in 0..2 {
+        for is_last in [false, true] {
             let (mut content, before) = match self.contents.open(&file.directory, &file.name) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && self.contents.is_tree() => {
+                    self.warn(format!("left out {}: it is gone", Shown(&path)));
                     self.writer.say(&ToReceiver::Gone { number: file.number });
-                    (self.listener)(Event::Warning(&format!("left out {}: it is gone", Shown(&path))));
                     return Ok(());
                 }
                 opened => opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?,
@@ -325,9 +335,52 @@ impl<'a, W: Write> Sender<'a, W> {
                 self.writer.say(&ToReceiver::End { digest });
                 return Ok(());
             }
+            // A log that is written all the time never holds still, and what it had stays as it was.
+            if is_last
+                && length == before.size
+                && after.size > length
+                && self.begins_with(&mut content, length, digest)?
+            {
+                self.warn(format!("{} grew meanwhile: what it had is there", Shown(&path)));
+                self.writer.say(&ToReceiver::End { digest });
+                return Ok(());
+            }
             (self.listener)(Event::Void(length));
         }
-        Err(Failure::new(Doing::Reading, path, FailureKind::Changed).into())
+        let failure = Failure::new(Doing::Reading, &*path, FailureKind::Changed);
+        if !self.contents.is_tree() {
+            return Err(failure.into());
+        }
+        self.warn(format!("left out {}: it changed while it was read", Shown(&path)));
+        self.writer.say(&ToReceiver::Changed { number: file.number, failure: failure.clone() });
+        self.changed.get_or_insert(failure);
+        Ok(())
+    }
+
+    /// Whether the first `length` bytes have this digest, even now.
+    fn begins_with(&mut self, content: &mut Content<'_>, length: u64, digest: Digest) -> Result<bool, TransferEnd> {
+        let (mut hasher, mut left) = (Hasher::default(), length);
+        if content.rewind().is_err() {
+            return Ok(false);
+        }
+        while left > 0 {
+            self.check()?;
+            let most = self.bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            match content.read(&mut self.bytes[..most]) {
+                Ok(0) | Err(_) => return Ok(false),
+                Ok(read) => {
+                    hasher.update(&self.bytes[..read]);
+                    left -= read as u64;
+                }
+            }
+        }
+        Ok(hasher.finish() == digest)
+    }
+
+    /// To be said before the last thing that the receiver waits for.
+    fn warn(&mut self, text: String) {
+        (self.listener)(Event::Warning(&text));
+        self.writer.say(&ToReceiver::Warning { text });
     }
 
     /// Sends all of it as far as it is `size` long, or what is behind the part that the receiver has, if that is how it begins. Returns the digest and

@@ -60,13 +60,19 @@ impl Unfinished {
         }
     }
 
+    /// Keeps what was left after a cut, for another transfer to go on with. Says whether there is anything.
+    pub fn keep(&self) -> bool {
+        !std::mem::take(&mut self.lock().left).is_empty()
+    }
+
     fn add(&self, directory: &Arc<OwnedFd>, name: &[u8]) -> io::Result<Registered> {
         let mut state = self.lock();
         if state.given_up {
             let _ = unlinkat(directory, name, AtFlags::empty());
             return Err(Errno::CANCELED.into());
         }
-        state.left.clear();
+        // What was left is this transfer's again. What it has not come to yet stays.
+        state.left.retain(|(other, left)| left != name || !is_same(other, directory));
         let number = state.next;
         state.next += 1;
         state.files.insert(number, (directory.clone(), name.to_vec()));
@@ -188,11 +194,10 @@ impl Growing {
     ) -> io::Result<Self> {
         let flags = flags | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?);
-        let registered = unfinished.add(directory, name)?;
-        if is_part {
-            // Where files cannot be locked, nothing is gone on with.
-            let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        if is_part && !claim(&file, directory, name) {
+            return Err(Errno::EXIST.into());
         }
+        let registered = unfinished.add(directory, name)?;
         Ok(Self { file, hasher: Hasher::default(), length: 0, is_part, registered })
     }
 
@@ -235,15 +240,16 @@ impl Growing {
         Ok(())
     }
 
-    /// Gives it its length, mode, owner and time.
+    /// Gives it its length, mode, owner and time, and waits until all of it would survive a loss of power.
     pub(crate) fn settle(&self, look: &Look) -> Result<(), (Doing, io::Error)> {
+        let sync = || self.file.sync_all().map_err(|error| (Doing::Syncing, error));
         self.file.set_len(self.length).map_err(|error| (Doing::Writing, error))?;
-        look.give(&self.file)
-    }
-
-    /// Waits until it would survive a loss of power.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        // To wait for much of it takes long. Whoever is killed meanwhile leaves what the next transfer can go on with.
+        if self.is_part {
+            sync()?;
+        }
+        look.give(&self.file)?;
+        sync()
     }
 
     /// Puts it into its place.
@@ -261,6 +267,16 @@ impl Growing {
     }
 }
 
+/// Takes a part that was made just now, unless another transfer was faster: it would go on with it, or be rid of it.
+fn claim(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => false,
+        Ok(()) => is_at(file, directory, name),
+        // Where files cannot be locked, nothing is gone on with.
+        Err(_) => true,
+    }
+}
+
 /// Only what this account wrote and nobody else can have changed or may read is gone on with.
 fn is_ours(file: &File) -> bool {
     fstat(file).is_ok_and(|stat| {
@@ -270,6 +286,10 @@ fn is_ours(file: &File) -> bool {
             && found.mode() & 0o077 == 0
             && stat.st_nlink == 1
     })
+}
+
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    matches!((fstat(one), fstat(other)), (Ok(one), Ok(other)) if Found(one).identity() == Found(other).identity())
 }
 
 fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
@@ -286,6 +306,8 @@ fn is_zero(bytes: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look {
     pub(crate) mode: u32,
+    /// Those of its bits that count. Others are the target's own, unless a mode was asked for.
+    pub(crate) mode_bits: u32,
     pub(crate) user: Option<u32>,
     pub(crate) group: Option<u32>,
     pub(crate) modified: Option<Time>,
@@ -312,8 +334,62 @@ impl Look {
 
     /// Whether `found` has all of it, so far as it is for this to say.
     pub(crate) fn is_of(&self, found: &Found) -> bool {
-        found.mode() == self.mode & 0o777
+        found.mode_with(self.mode_bits) == self.mode & self.mode_bits
             && self.user.is_none_or(|user| user == found.0.st_uid)
             && self.group.is_none_or(|group| group == found.0.st_gid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> (tempfile::TempDir, Arc<OwnedFd>) {
+        let place = tempfile::tempdir().unwrap();
+        let directory = Arc::new(crate::place::open_named(place.path()).unwrap());
+        (place, directory)
+    }
+
+    #[test]
+    fn a_part_that_another_transfer_has_taken_is_left_to_it() {
+        let (place, directory) = place();
+        let path = place.path().join("part");
+        let (made, taken) = (File::create(&path).unwrap(), File::open(&path).unwrap());
+        flock(&taken, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(!claim(&made, &directory, b"part"));
+        drop(taken);
+        assert!(claim(&made, &directory, b"part"));
+        // Or been rid of.
+        std::fs::remove_file(&path).unwrap();
+        assert!(!claim(&made, &directory, b"part"));
+    }
+
+    #[test]
+    fn what_was_left_stays_known_until_it_is_gone_on_with() {
+        let (place, directory) = place();
+        let unfinished = Unfinished::default();
+        for name in [b"a", b"b"] {
+            let mut growing = Growing::create(&unfinished, &directory, name, MIN_PART_BYTES).unwrap();
+            growing.write(&[1; 1 << 20]).unwrap();
+            assert!(growing.leave());
+        }
+        let again = Arc::new(crate::place::open_named(place.path()).unwrap());
+        let part = Growing::resume(&unfinished, &again, b"a", MIN_PART_BYTES, false).unwrap();
+        assert_eq!(unfinished.lock().left.len(), 1);
+        drop(part);
+        unfinished.give_up();
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_part_is_ours_until_its_content_is_safe() {
+        let (_place, directory) = place();
+        let unfinished = Unfinished::default();
+        let mut growing = Growing::create(&unfinished, &directory, b"a", MIN_PART_BYTES).unwrap();
+        growing.write(b"content").unwrap();
+        assert!(is_ours(&growing.file));
+        let modified = Some(Time { seconds: 1, nanoseconds: 0 });
+        growing.settle(&Look { mode: 0o4755, mode_bits: 0o7777, user: None, group: None, modified }).unwrap();
+        assert_eq!(fstat(&growing.file).unwrap().st_mode & 0o7777, 0o4755);
     }
 }

@@ -14,6 +14,9 @@ use crate::{
     place::{Found, Tree, look, names, open_named},
 };
 
+/// So many things that are left out are named, and the rest is counted: nobody reads more, and all may be in one directory.
+const MAX_WARNINGS: u64 = 1000;
+
 /// A file or a tree, found.
 pub(crate) struct Walk {
     /// As it was named.
@@ -29,6 +32,8 @@ pub(crate) struct Walk {
     seen: HashSet<(u64, u64)>,
     /// What was left out, until somebody asks.
     warnings: Vec<String>,
+    /// How much that was, named or not.
+    left_out: u64,
 }
 
 struct Entered {
@@ -52,6 +57,7 @@ impl Walk {
             entered: None,
             seen: HashSet::new(),
             warnings: Vec::new(),
+            left_out: 0,
         };
         let kind = match found.kind() {
             FileType::RegularFile => Kind::File { size: found.size(), digest: None },
@@ -78,14 +84,18 @@ impl Walk {
         if let Some(root) = self.root.take() {
             return Ok(Some(Item::Root(root)));
         }
-        let Some(entered) = &mut self.entered else { return self.enter() };
-        let Some(name) = entered.names.next() else {
-            self.entered = None;
-            return Ok(Some(Item::Leave));
-        };
-        let name = name.map_err(|error| Failure::io(Doing::Reading, join(&self.path, &entered.path), error))?;
-        let (path, directory) = (join(&entered.path, &name), entered.directory.clone());
-        self.entry(&directory, name, path)
+        loop {
+            let Some(entered) = &mut self.entered else { return self.enter() };
+            let Some(name) = entered.names.next() else {
+                self.entered = None;
+                return Ok(Some(Item::Leave));
+            };
+            let name = name.map_err(|error| Failure::io(Doing::Reading, join(&self.path, &entered.path), error))?;
+            let (path, directory) = (join(&entered.path, &name), entered.directory.clone());
+            if let Some(entry) = self.entry(&directory, name, path)? {
+                return Ok(Some(Item::Entry(entry)));
+            }
+        }
     }
 
     /// What was left out since this was asked last.
@@ -94,7 +104,12 @@ impl Walk {
     }
 
     fn enter(&mut self) -> Result<Option<Item>, Failure> {
-        let (Some((path, found)), Some(tree)) = (self.pending.pop(), &mut self.tree) else { return Ok(None) };
+        let (Some((path, found)), Some(tree)) = (self.pending.pop(), &mut self.tree) else {
+            if let more @ 1.. = std::mem::take(&mut self.left_out).saturating_sub(MAX_WARNINGS) {
+                self.warnings.push(format!("left out {more} more"));
+            }
+            return Ok(None);
+        };
         let failed = |error: Errno| Failure::io(Doing::Reading, join(&self.path, &path), error);
         let directory = tree.open(&path).map_err(failed)?;
         let names = Box::new(names(&directory).map_err(failed)?);
@@ -102,7 +117,8 @@ impl Walk {
         Ok(Some(Item::Enter { path, mode: found.mode(), modified: found.modified() }))
     }
 
-    fn entry(&mut self, directory: &OwnedFd, name: Vec<u8>, path: Vec<u8>) -> Result<Option<Item>, Failure> {
+    /// Nothing if it is left out.
+    fn entry(&mut self, directory: &OwnedFd, name: Vec<u8>, path: Vec<u8>) -> Result<Option<Entry>, Failure> {
         let shown = || join(&self.path, &path);
         let failed = |error: Errno| Failure::io(Doing::Finding, shown(), error);
         let found = match self.follow {
@@ -117,7 +133,7 @@ impl Walk {
             if self.follow {
                 self.warn(&shown(), "it leads nowhere, or is gone");
             }
-            return self.next();
+            return Ok(None);
         };
         if !is_name(&name) || !is_inner_path(&path) {
             return Err(Failure::new(Doing::Reading, shown(), FailureKind::BadName));
@@ -129,7 +145,7 @@ impl Walk {
             }
             FileType::Directory if self.follow && !self.seen.insert(found.identity()) => {
                 self.warn(&shown(), "links lead to it in a circle, or twice");
-                return self.next();
+                return Ok(None);
             }
             FileType::Directory => {
                 self.pending.push((path, found));
@@ -137,14 +153,17 @@ impl Walk {
             }
             _ => {
                 self.warn(&shown(), "it is neither a file nor a directory");
-                return self.next();
+                return Ok(None);
             }
         };
-        Ok(Some(Item::Entry(Entry { name, kind, mode: found.mode(), modified: found.modified() })))
+        Ok(Some(Entry { name, kind, mode: found.mode(), modified: found.modified() }))
     }
 
     fn warn(&mut self, path: &[u8], why: &str) {
-        self.warnings.push(format!("left out {}: {why}", crate::options::Shown(path)));
+        self.left_out += 1;
+        if self.left_out <= MAX_WARNINGS {
+            self.warnings.push(format!("left out {}: {why}", crate::options::Shown(path)));
+        }
     }
 }
 
@@ -154,4 +173,31 @@ fn own_name(path: &[u8]) -> Vec<u8> {
     let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
     let name = |path: &std::path::Path| path.file_name().map(|name| name.as_bytes().to_vec());
     name(path).or_else(|| name(&path.canonicalize().ok()?)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn whatever_is_left_out_takes_no_stack_and_few_words() {
+        let place = tempfile::tempdir().unwrap();
+        for index in 0..10_000 {
+            let name = place.path().join(index.to_string());
+            rustix::fs::mknodat(CWD, name, FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        }
+        std::fs::write(place.path().join("file"), "content").unwrap();
+        let mut walk = Walk::new(place.path().as_os_str().as_bytes(), Links::default()).unwrap();
+        let (mut items, mut warnings) = (0, Vec::new());
+        while let Some(_item) = walk.next().unwrap() {
+            items += 1;
+            warnings.extend(walk.warnings());
+        }
+        warnings.extend(walk.warnings());
+        // The root, and the entering of it, the file and the leaving.
+        assert_eq!((items, warnings.len()), (4, 1001));
+        assert_eq!(warnings[1000], "left out 9000 more");
+    }
 }

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,15 +26,13 @@ use crate::{
 /// An attempt that moves less than this is as good as none.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
-/// So many attempts in a row may come to nothing; a link that works now and then may be cut for ever.
-const MAX_IDLE_ATTEMPTS: u32 = 4;
-
 /// The first wait between two attempts. It doubles, up to the second one.
 const PAUSE: Duration = Duration::from_millis(100);
-const MAX_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// Warnings that are kept. The listener hears all of them.
+/// Warnings of a host that are kept and told, and their length: most of them are what it says. More than these are counted.
 const MAX_WARNINGS: usize = 1000;
+const MAX_WARNING_BYTES: usize = 2 << 10;
 
 pub(super) struct Attempts {
     host: Host,
@@ -56,8 +54,31 @@ struct Tally {
 #[derive(Default)]
 struct State {
     warnings: Vec<String>,
+    /// Warnings beyond those.
+    more_warnings: u64,
     /// The file on its way, and its size.
     file: Option<(String, u64)>,
+}
+
+impl State {
+    /// Keeps a warning. Returns as much of it as may be told.
+    fn warn<'a>(&mut self, text: &'a str) -> Option<&'a str> {
+        if self.warnings.len() >= MAX_WARNINGS {
+            self.more_warnings += 1;
+            return None;
+        }
+        let text = &text[..text.floor_char_boundary(MAX_WARNING_BYTES)];
+        self.warnings.push(text.to_owned());
+        Some(text)
+    }
+
+    fn all_warnings(&mut self) -> Vec<String> {
+        let mut all = std::mem::take(&mut self.warnings);
+        if self.more_warnings > 0 {
+            all.push(format!("{} more warnings", self.more_warnings));
+        }
+        all
+    }
 }
 
 /// A transfer that nobody waits for any more gives up what is unfinished here before its stream is closed, or it would
@@ -97,12 +118,11 @@ impl Attempts {
     async fn attempts(self) -> Result<(Transferred, Vec<u8>), TransferErrorKind> {
         // What is left here after a cut is nobody's but this transfer's.
         let left = GiveUp(Unfinished::default());
-        let (mut idle, mut pause, mut lost) = (0, PAUSE, None);
+        let (mut idle_since, mut pause, mut lost) = (None, PAUSE, None);
         loop {
             match self.attempt(lost.is_some(), &left.0).await {
                 Ok((summary, content)) => {
-                    let warnings = std::mem::take(&mut self.tally.state().warnings);
-                    return Ok((Transferred::new(summary, warnings), content));
+                    return Ok((Transferred::new(summary, self.tally.state().all_warnings()), content));
                 }
                 Err(Attempt::Ended(TransferEnd::Cut)) => lost = Some(TransferEnd::Cut.to_string()),
                 Err(Attempt::Ended(end)) => return Err(TransferErrorKind::of(end)),
@@ -112,16 +132,20 @@ impl Attempts {
                 },
             }
             if self.tally.moved.swap(0, Relaxed) >= PROGRESS_BYTES {
-                (idle, pause) = (0, PAUSE);
+                (idle_since, pause) = (None, PAUSE);
             }
-            idle += 1;
+            let idle = idle_since.get_or_insert_with(Instant::now).elapsed();
             self.tally.void();
-            if idle > MAX_IDLE_ATTEMPTS || !self.options.resume {
-                let reason = lost.unwrap_or_default();
-                return Err(TransferErrorKind::Lost { reason, part: self.part() });
+            if idle >= self.options.reconnect_within || !self.options.resume {
+                let part = match self.way {
+                    Way::Put { .. } => self.part_there(),
+                    Way::Get { .. } if left.0.keep() => self.part_here(),
+                    Way::Get { .. } => None,
+                };
+                return Err(TransferErrorKind::Lost { reason: lost.unwrap_or_default(), part });
             }
             self.tally.tell(Event::Warning("the link was cut; going on"));
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pause.min(self.options.reconnect_within - idle)).await;
             pause = (2 * pause).min(MAX_PAUSE);
         }
     }
@@ -149,7 +173,7 @@ impl Attempts {
     }
 
     /// What was left on the host of the file that was on its way, as far as it can be told from here.
-    fn part(&self) -> Option<String> {
+    fn part_there(&self) -> Option<String> {
         let Way::Put { source, path } = &self.way else { return None };
         let state = self.tally.state();
         let (file, size) = state.file.as_ref()?;
@@ -168,10 +192,19 @@ impl Attempts {
                 target = format!("{}/{inner}", target.trim_end_matches('/'));
             }
         }
-        let (directory, name) = target.rsplit_once('/').map_or(("", &*target), |(directory, name)| (directory, name));
-        let part = String::from_utf8_lossy(&part_name(name.as_bytes())).into_owned();
-        Some(if target.contains('/') { format!("{directory}/{part}") } else { part })
+        Some(part_of(&target))
     }
+
+    /// What was left here of it.
+    fn part_here(&self) -> Option<String> {
+        self.tally.state().file.as_ref().map(|(file, _)| part_of(file))
+    }
+}
+
+fn part_of(target: &str) -> String {
+    let (directory, name) = target.rsplit_once('/').map_or(("", target), |(directory, name)| (directory, name));
+    let part = String::from_utf8_lossy(&part_name(name.as_bytes())).into_owned();
+    if target.contains('/') { format!("{directory}/{part}") } else { part }
 }
 
 /// Why an attempt failed.
@@ -180,7 +213,7 @@ enum Attempt {
     Unreachable(crate::error::Unreachable),
 }
 
-/// In the end nothing is left here.
+/// In the end nothing is left here that was not kept.
 struct GiveUp(Unfinished);
 
 impl Drop for GiveUp {
@@ -200,10 +233,11 @@ impl Tally {
             Event::Void(bytes) => _ = self.counted.fetch_sub(*bytes, Relaxed),
             Event::File { path, size } => self.state().file = Some(((*path).to_owned(), *size)),
             Event::Warning(text) => {
-                let mut state = self.state();
-                if state.warnings.len() < MAX_WARNINGS {
-                    state.warnings.push((*text).to_owned());
+                let told = self.state().warn(text);
+                if let Some(text) = told {
+                    self.tell(Event::Warning(text));
                 }
+                return;
             }
             _ => {}
         }
@@ -244,5 +278,26 @@ impl Write for BlockingWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warnings_of_a_host_are_few_and_short() {
+        let mut state = State::default();
+        let long = "é".repeat(100_000);
+        let told = (0..5000).filter_map(|_| state.warn(&long)).map(str::len).collect::<Vec<_>>();
+        assert_eq!((told.len(), told.iter().max()), (MAX_WARNINGS, Some(&MAX_WARNING_BYTES)));
+        let all = state.all_warnings();
+        assert_eq!((all.len(), all.last().map(String::as_str)), (MAX_WARNINGS + 1, Some("4000 more warnings")));
+    }
+
+    #[test]
+    fn a_part_lies_beside_its_file() {
+        assert_eq!(part_of("/srv/disk.img"), "/srv/.disk.img.wxec-part");
+        assert_eq!(part_of("disk.img"), ".disk.img.wxec-part");
     }
 }

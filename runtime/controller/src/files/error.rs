@@ -28,7 +28,7 @@ pub enum TransferErrorKind {
     Lost {
         /// How that was noticed.
         reason: String,
-        /// What is left there of the file that was on its way, for the next transfer to go on with.
+        /// What is left of the file that was on its way, at the end it was to arrive at, for the next transfer to go on with.
         part: Option<String>,
     },
     /// No conversation with the host could be started.

@@ -94,7 +94,8 @@ impl Host {
         Transfer::new(self, Way::Put { source, path: bytes(remote) })
     }
 
-    /// Pairs something on this host with a place here. Paths are as for [`put`](Self::put).
+    /// Pairs something on this host with a place here. Paths are as for [`put`](Self::put); what has no name of its own, such as
+    /// `.`, has to be given one here.
     pub fn get(&self, remote: impl AsRef<Path>, local: impl AsRef<Path>) -> Transfer {
         Transfer::new(self, Way::Get { path: bytes(remote), target: Target::Path(bytes(local)) })
     }
@@ -125,9 +126,10 @@ impl Transfer {
     }
 
     /// Does it. What had been there is replaced when everything about the new file is known to be right, and not before; a
-    /// transfer that fails or is dropped leaves nothing of itself.
+    /// transfer that fails or is dropped leaves nothing of itself, but for the part of a large file if the host is lost.
     ///
-    /// If the link is cut, the host is connected anew and the transfer goes on from there, a few times.
+    /// If the link is cut, the host is connected anew and the transfer goes on from there, unless it
+    /// [stays away](TransferOptions::reconnect_within).
     pub fn run(self) -> Operation<Result<Transferred, TransferError>> {
         Operation::new(async move { self.attempts().run().await.map(|(done, _)| done) })
     }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use wxec_files::{Links, Options};
 
+/// Enough for a link that hangs over to another network, or for a service that is started again.
+const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
+
 /// How files are transferred, in either direction.
 ///
 /// ```
@@ -16,12 +19,13 @@ use wxec_files::{Links, Options};
 pub struct TransferOptions {
     pub(super) options: Options,
     pub(super) resume: bool,
+    pub(super) reconnect_within: Duration,
     pub(super) timeout: Option<Duration>,
 }
 
 impl Default for TransferOptions {
     fn default() -> Self {
-        Self { options: Options::default(), resume: true, timeout: None }
+        Self { options: Options::default(), resume: true, reconnect_within: RECONNECT_WITHIN, timeout: None }
     }
 }
 
@@ -110,6 +114,14 @@ impl TransferOptions {
     #[must_use]
     pub fn resume(mut self, resume: bool) -> Self {
         self.resume = resume;
+        self
+    }
+
+    /// How long a host whose link was cut may stay away, or be there for no more than a moment, before the transfer is lost:
+    /// 30 s, usually. What has arrived of a large file is left at its end then, for another transfer to go on with.
+    #[must_use]
+    pub fn reconnect_within(mut self, within: Duration) -> Self {
+        self.reconnect_within = within;
         self
     }
 

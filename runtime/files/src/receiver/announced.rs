@@ -17,7 +17,7 @@ use wxec_protocol::{Digest, Hasher};
 
 use super::{MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
 use crate::{
-    Change, Doing, Failure, FailureKind, TransferEnd,
+    Change, Doing, Failure, FailureKind, Links, TransferEnd,
     message::{BATCH_ENTRIES, Entry, Item, Kind, PART_BYTES, Part, Time, ToSender, Want},
     path::{is_inner_path, is_name, join, temporary_name},
     place::{Found, look, make, remove},
@@ -88,6 +88,9 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     fn root(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
+        if matches!(entry.kind, Kind::Link { .. }) && self.options.links != Links::Keep {
+            return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
+        }
         let (destination, change) = Destination::new(self.target, self.options, &entry)?;
         let destination = self.destination.insert(destination);
         if let Kind::Directory = entry.kind {
@@ -109,8 +112,8 @@ impl<W: Write> Receiver<'_, W> {
         }
         let Some(destination) = &mut self.destination else { return Ok(()) };
         let directory = match destination.announced_directory(&path) {
-            // What would have been made is not there.
-            Err(failure) if self.options.dry_run && failure.kind == FailureKind::NotFound => None,
+            // What would have been made is not there, and what would have been removed is.
+            Err(failure) if self.options.dry_run && self.would_be_made(&failure.kind) => None,
             directory => directory?,
         };
         let look = Some(self.look(mode, modified, true));
@@ -122,6 +125,9 @@ impl<W: Write> Receiver<'_, W> {
     fn entry(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
         if !is_name(&entry.name) {
             return Err(TransferEnd::Malformed("it announced what is no name"));
+        }
+        if matches!(entry.kind, Kind::Link { .. }) && self.options.links == Links::Follow {
+            return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
         }
         if let Some(names) = &mut self.announcing.names {
             if names.hashes.len() >= MAX_NAMES {
@@ -209,6 +215,14 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
+    fn would_be_made(&self, found: &FailureKind) -> bool {
+        match found {
+            FailureKind::NotFound => true,
+            FailureKind::NotADirectory | FailureKind::IsALink => self.options.delete,
+            _ => false,
+        }
+    }
+
     /// What is there may be in the way.
     fn check_kind(&self, kind: &Kind, found: &Found, shown: &[u8]) -> Result<(), Failure> {
         let in_the_way = match (kind, found.kind()) {
@@ -292,7 +306,8 @@ impl<W: Write> Receiver<'_, W> {
             None => mode & 0o777,
         };
         let (user, group) = self.accounts;
-        Look { mode, user, group, modified: self.options.times.then_some(modified) }
+        let mode_bits = if self.options.mode.is_some() { 0o7777 } else { 0o777 };
+        Look { mode, mode_bits, user, group, modified: self.options.times.then_some(modified) }
     }
 }
 

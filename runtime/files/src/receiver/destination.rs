@@ -1,6 +1,6 @@
 //! Where things go: a path, a tree, or memory.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
 
 use rustix::{fs::FileType, io::Errno};
 
@@ -33,7 +33,7 @@ pub(super) struct TreeDestination {
     /// not exist yet.
     trees: Option<(Tree, Tree)>,
     /// Directories that nobody may go into, once they are done.
-    closed: Vec<(Vec<u8>, Look)>,
+    closed: BTreeMap<Vec<u8>, Look>,
 }
 
 impl Destination {
@@ -90,7 +90,7 @@ impl Destination {
         let is_there = parent.is_some() && (change.is_none() || !options.dry_run);
         let open = || open_named(&*path).map_err(failed);
         let trees = if is_there { Some((Tree::new(open()?, false), Tree::new(open()?, false))) } else { None };
-        Ok((Self::Tree(Box::new(TreeDestination { path, parent, trees, closed: Vec::new() })), change))
+        Ok((Self::Tree(Box::new(TreeDestination { path, parent, trees, closed: BTreeMap::new() })), change))
     }
 
     pub(super) fn is_single(&self) -> bool {
@@ -150,7 +150,8 @@ impl Destination {
     pub(super) fn settle(&mut self, path: &[u8], directory: &Arc<OwnedFd>, look: Look) -> Result<bool, Failure> {
         let Self::Tree(tree) = self else { return Ok(false) };
         if look.mode & 0o700 != 0o700 {
-            tree.closed.push((path.to_vec(), look));
+            // One that is entered again is there already, so that there are no more than the disk has.
+            tree.closed.insert(path.to_vec(), look);
             return Ok(false);
         }
         give(directory, &look, || join(&tree.path, path))

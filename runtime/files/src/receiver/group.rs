@@ -47,7 +47,7 @@ pub(super) struct Group {
 }
 
 enum Step {
-    Place { directory: Arc<OwnedFd>, growing: Growing, name: Vec<u8>, path: Vec<u8>, clear: bool },
+    Place { directory: Arc<OwnedFd>, growing: Growing, name: Vec<u8>, look: Look, path: Vec<u8>, clear: bool },
     Leave(Leave),
 }
 
@@ -73,11 +73,11 @@ impl Group {
     }
 
     /// A file has arrived. What is in its way may be removed if `clear`.
-    pub(super) fn place(&mut self, growing: Growing, name: Vec<u8>, path: Vec<u8>, clear: bool) {
+    pub(super) fn place(&mut self, growing: Growing, name: Vec<u8>, look: Look, path: Vec<u8>, clear: bool) {
         if let Some(directory) = self.directory.clone() {
             self.files += 1;
             self.bytes += growing.length();
-            self.steps.push(Step::Place { directory, growing, name, path, clear });
+            self.steps.push(Step::Place { directory, growing, name, look, path, clear });
         }
     }
 
@@ -96,15 +96,15 @@ impl Group {
         let steps = std::mem::take(&mut self.steps);
         (self.files, self.bytes, self.leaves) = (0, 0, 0);
         at_once(&steps, |step| match step {
-            Step::Place { growing, path, .. } => {
-                growing.sync().map_err(|error| Failure::io(Doing::Syncing, &**path, error))
+            Step::Place { growing, look, path, .. } => {
+                growing.settle(look).map_err(|(doing, error)| Failure::io(doing, &**path, error))
             }
             Step::Leave(_) => Ok(()),
         })?;
         let mut removed = Vec::new();
         for step in steps {
             match step {
-                Step::Place { directory, growing, name, path, clear } => {
+                Step::Place { directory, growing, name, path, clear, .. } => {
                     place(growing, &directory, &name, clear)
                         .map_err(|error| Failure::io(Doing::Replacing, &*path, error))?;
                     if destination.is_single() {

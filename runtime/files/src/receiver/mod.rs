@@ -57,6 +57,7 @@ pub(crate) fn receive<R: Read, W: Write>(
         group: Group::default(),
         content: Vec::new(),
         summary: Summary::default(),
+        changed: None,
     };
     let ended = receiver.run(reader);
     match &ended {
@@ -71,7 +72,8 @@ pub(crate) fn receive<R: Read, W: Write>(
         Err(TransferEnd::Cut) => receiver.leave_parts(),
         Err(_) => {}
     }
-    ended.map(|()| (receiver.summary, receiver.content))
+    ended?;
+    receiver.changed.map_or(Ok((receiver.summary, receiver.content)), |failure| Err(TransferEnd::There(failure)))
 }
 
 struct Receiver<'a, W: Write> {
@@ -95,6 +97,8 @@ struct Receiver<'a, W: Write> {
     group: Group,
     content: Vec<u8>,
     summary: Summary,
+    /// The first of the files that were left out because they changed all the time.
+    changed: Option<Failure>,
 }
 
 /// What is to be done when everything before it is.
@@ -117,6 +121,8 @@ struct Wanted {
 struct Arriving {
     wanted: Wanted,
     into: Into,
+    /// Bytes of it that were there already.
+    resumed: u64,
 }
 
 enum Into {
@@ -133,7 +139,11 @@ impl<W: Write> Receiver<'_, W> {
                 ToReceiver::File { number, offset } => self.begin(number, offset)?,
                 ToReceiver::Data(bytes) => self.data(bytes)?,
                 ToReceiver::End { digest } => self.end(digest)?,
-                ToReceiver::Gone { number } => drop(self.next_wanted(number)?),
+                ToReceiver::Gone { number } => self.leave_out(number)?,
+                ToReceiver::Changed { number, failure } => {
+                    self.leave_out(number)?;
+                    self.changed.get_or_insert(failure);
+                }
                 ToReceiver::Warning { text } => (self.listener)(Event::Warning(&text)),
                 ToReceiver::Failed(failure) => return Err(TransferEnd::There(failure)),
             }
@@ -155,6 +165,23 @@ impl<W: Write> Receiver<'_, W> {
         let user = owner.as_deref().map(crate::account::user).transpose().map_err(failed)?;
         let group = group.as_deref().map(crate::account::group).transpose().map_err(failed)?;
         self.accounts = (user, group);
+        Ok(())
+    }
+
+    /// A file of a tree does not come, or what came of it is void.
+    fn leave_out(&mut self, number: u64) -> Result<(), TransferEnd> {
+        if self.destination.as_ref().is_none_or(Destination::is_single) {
+            return Err(TransferEnd::Malformed("it left out what was asked for"));
+        }
+        match self.arriving.take_if(|arriving| arriving.wanted.number == number) {
+            Some(Arriving { into, resumed, .. }) => {
+                self.summary.resumed_bytes -= resumed;
+                if let Into::File(growing) = into {
+                    (self.listener)(Event::Void(growing.length()));
+                }
+            }
+            None => drop(self.next_wanted(number)?),
+        }
         Ok(())
     }
 
@@ -180,7 +207,7 @@ impl<W: Write> Receiver<'_, W> {
                 }
             };
             (self.listener)(Event::Void(void));
-            self.summary.resumed_bytes = 0;
+            self.summary.resumed_bytes -= std::mem::take(&mut arriving.resumed);
             return if offset == 0 { Ok(()) } else { Err(TransferEnd::Malformed("it went on with nothing")) };
         }
         let mut wanted = self.next_wanted(number)?;
@@ -211,12 +238,12 @@ impl<W: Write> Receiver<'_, W> {
         }
         self.summary.resumed_bytes += offset;
         (self.listener)(Event::Resumed(offset));
-        self.arriving = Some(Arriving { wanted, into });
+        self.arriving = Some(Arriving { wanted, into, resumed: offset });
         Ok(())
     }
 
     fn data(&mut self, bytes: &[u8]) -> Result<(), TransferEnd> {
-        let Some(Arriving { wanted, into }) = &mut self.arriving else {
+        let Some(Arriving { wanted, into, .. }) = &mut self.arriving else {
             return Err(TransferEnd::Malformed("it sent content of nothing"));
         };
         match into {
@@ -238,7 +265,7 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     fn end(&mut self, digest: Digest) -> Result<(), TransferEnd> {
-        let Some(Arriving { wanted, into }) = self.arriving.take() else {
+        let Some(Arriving { wanted, into, .. }) = self.arriving.take() else {
             return Err(TransferEnd::Malformed("it ended what had not begun"));
         };
         let (arrived, length) = match &into {
@@ -254,8 +281,7 @@ impl<W: Write> Receiver<'_, W> {
         self.summary.bytes += length;
         self.summary.digest = destination.is_single().then_some(digest);
         if let Into::File(growing) = into {
-            growing.settle(&wanted.look).map_err(|(doing, error)| Failure::io(doing, &*path, error))?;
-            self.group.place(growing, wanted.name, path, self.options.delete);
+            self.group.place(growing, wanted.name, wanted.look, path, self.options.delete);
         }
         Ok(())
     }

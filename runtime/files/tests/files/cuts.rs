@@ -3,9 +3,10 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{FileExt, PermissionsExt, symlink},
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -13,7 +14,7 @@ use std::{
 };
 
 use wxec_files::{
-    Event, FailureKind, Options, Source, Summary, Target, TransferEnd, Unfinished, get, part_name, put, serve,
+    Event, FailureKind, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished, get, part_name, put, serve,
 };
 
 use crate::pair::{Cut, End, Place, bytes, link, nobody, noise, put_path};
@@ -33,7 +34,7 @@ fn put_cut(place: &Place, after: u64, resuming: bool) -> (Result<Summary, Transf
     (ended, read.load(Ordering::Relaxed))
 }
 
-fn part(place: &Place) -> std::path::PathBuf {
+fn part(place: &Place) -> PathBuf {
     place.path(String::from_utf8(part_name(b"target")).unwrap())
 }
 
@@ -173,25 +174,85 @@ fn what_is_unfinished_can_be_removed_at_any_time() {
     assert_eq!(place.list("."), ["source"]);
 }
 
+/// Puts or gets `source`, of which `change` is told whenever something of it has travelled.
+fn transfer_while(
+    place: &Place,
+    is_get: bool,
+    change: impl Fn() + Send + Sync + 'static,
+) -> (Result<Summary, TransferEnd>, Vec<String>) {
+    let (here, there) = link();
+    let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+    let warnings = Arc::<Mutex<Vec<String>>>::default();
+    let heard = warnings.clone();
+    let listener: Listener = Arc::new(move |event: Event<'_>| match event {
+        Event::Bytes(_) => change(),
+        Event::Warning(text) => heard.lock().unwrap().push(text.into()),
+        _ => {}
+    });
+    let (source, target) = (bytes(place.path("source")), bytes(place.path("target")));
+    let ended = if is_get {
+        let target = Target::Path(target);
+        let unfinished = Unfinished::default();
+        get(&source, &target, &Options::default(), false, here.reader, here.writer, &unfinished, &listener)
+            .map(|(summary, _)| summary)
+    } else {
+        put(&Source::Path(source), &target, &Options::default(), false, here.reader, here.writer, &listener)
+    };
+    let _ = agent.join().unwrap();
+    let warnings = std::mem::take(&mut *warnings.lock().unwrap());
+    (ended, warnings)
+}
+
+/// Writes something else at the beginning each time.
+fn scribble(path: PathBuf) -> impl Fn() + Send + Sync + 'static {
+    let count = AtomicU64::new(0);
+    let file = fs::File::options().write(true).open(path).unwrap();
+    move || file.write_all_at(&count.fetch_add(1, Ordering::Relaxed).to_le_bytes(), 0).unwrap()
+}
+
 #[test]
 fn a_source_that_does_not_hold_still_is_not_transferred() {
     let place = Place::new();
     let path = place.write("source", noise(SIZE));
     place.write("target", "old");
-    let (here, there) = link();
-    let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
-    let listener = Arc::new(move |event: Event<'_>| {
-        if let Event::Bytes(_) = event {
-            fs::File::options().append(true).open(&path).unwrap().write_all(b"more").unwrap();
-        }
-    });
-    let source = Source::Path(bytes(place.path("source")));
-    let target = bytes(place.path("target"));
-    let ended = put(&source, &target, &Options::default(), false, here.reader, here.writer, &(listener as _));
+    let (ended, _) = transfer_while(&place, false, scribble(path));
     let Err(TransferEnd::Here(failure)) = ended else { panic!("{ended:?}") };
     assert_eq!(failure.kind, FailureKind::Changed);
-    let _ = agent.join().unwrap();
     assert_eq!((place.read("target"), place.list(".")), (b"old".into(), vec!["source".into(), "target".into()]));
+}
+
+#[test]
+fn a_log_that_is_always_written_arrives_as_it_was() {
+    for is_get in [false, true] {
+        let place = Place::new();
+        let content = noise(SIZE);
+        let path = place.write("source", &content);
+        let log = fs::File::options().append(true).open(path).unwrap();
+        let (ended, warnings) = transfer_while(&place, is_get, move || (&log).write_all(b"more").unwrap());
+        ended.unwrap();
+        let target = place.read("target");
+        assert!(target.starts_with(&content) && place.read("source").starts_with(&target));
+        assert_eq!(warnings, [format!("{} grew meanwhile: what it had is there", place.path("source").display())]);
+        assert_eq!(place.list("."), ["source", "target"]);
+    }
+}
+
+#[test]
+fn a_file_of_a_tree_that_does_not_hold_still_is_left_out_alone_and_named() {
+    for is_get in [false, true] {
+        let place = Place::new();
+        for name in ["a", "b", "inner/c"] {
+            place.write(&format!("source/{name}"), name);
+        }
+        let path = place.write("source/inner/busy", noise(SIZE));
+        place.write("target/inner/busy", "old");
+        let (ended, warnings) = transfer_while(&place, is_get, scribble(path.clone()));
+        let Err(TransferEnd::Here(failure) | TransferEnd::There(failure)) = ended else { panic!("{ended:?}") };
+        assert_eq!((&failure.kind, &failure.path), (&FailureKind::Changed, &bytes(&path)));
+        assert_eq!(warnings, [format!("left out {}: it changed while it was read", path.display())]);
+        assert_eq!(place.list("target"), place.list("source"));
+        assert_eq!((place.read("target/inner/busy"), place.read("target/inner/c")), (b"old".into(), b"inner/c".into()));
+    }
 }
 
 #[test]

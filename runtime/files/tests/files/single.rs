@@ -131,6 +131,21 @@ fn mode_owner_and_time_are_as_asked_for() {
 }
 
 #[test]
+fn a_mode_that_is_asked_for_is_given_to_equal_files_whole() {
+    let place = Place::new();
+    let source = place.write("source", "content");
+    fs::set_permissions(&source, Permissions::from_mode(0o755)).unwrap();
+    put_path(&source, place.path("x"), &Options::default()).unwrap();
+    let options = Options { mode: Some(0o4755), checksum: true, ..Options::default() };
+    assert_eq!(put_path(&source, place.path("x"), &options).unwrap().skipped, 1);
+    assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4755);
+    // Otherwise such bits are for the target to have.
+    let options = Options { checksum: true, ..Options::default() };
+    assert_eq!(put_path(&source, place.path("x"), &options).unwrap().skipped, 1);
+    assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4755);
+}
+
+#[test]
 fn equal_content_is_not_sent_again_if_digests_count() {
     let place = Place::new();
     let source = place.write("source", "content");

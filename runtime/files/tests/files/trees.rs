@@ -258,3 +258,22 @@ fn ten_thousand_files_are_a_few_round_trips() {
         assert_eq!((summary.files, summary.skipped, summary.deleted), (0, 10_000, 0));
     }
 }
+
+#[test]
+fn a_dry_run_gets_as_far_as_a_run() {
+    for plant in [0, 1] {
+        let place = Place::new();
+        place.write("source/a/b/c", "content");
+        fs::create_dir_all(place.path("target")).unwrap();
+        match plant {
+            0 => _ = place.write("target/a", "a file"),
+            _ => symlink("../source", place.path("target/a")).unwrap(),
+        }
+        let options = Options { delete: true, ..options() };
+        let dry = Options { dry_run: true, ..options.clone() };
+        let dry = put_path(place.path("source"), place.path("target"), &dry).unwrap();
+        let done = put_path(place.path("source"), place.path("target"), &options).unwrap();
+        assert_eq!((dry.files, done.files), (1, 1));
+        assert_eq!(place.read("target/a/b/c"), b"content");
+    }
+}
