@@ -279,7 +279,7 @@ fn a_listener_that_panics_or_takes_its_time_costs_no_call_its_value() {
         *times += 1;
         match *times {
             1 => panic!("a listener panics on purpose"),
-            2 => std::thread::sleep(Duration::from_secs(2)),
+            2 => thread::sleep(Duration::from_secs(2)),
             _ => {}
         }
     }));
