@@ -271,6 +271,25 @@ fn what_a_task_prints_arrives_line_by_line() {
 }
 
 #[test]
+fn a_listener_that_panics_or_takes_its_time_costs_no_call_its_value() {
+    let times = Arc::new(Mutex::new(0));
+    let count = times.clone();
+    let host = local().with_output(Arc::new(move |_, _| {
+        let mut times = count.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *times += 1;
+        match *times {
+            1 => panic!("a listener panics on purpose"),
+            2 => thread::sleep(Duration::from_secs(2)),
+            _ => {}
+        }
+    }));
+    faulty::say::on(&host, "one").wait().unwrap();
+    faulty::say::on(&host, "two").timeout(Duration::from_secs(1)).wait().unwrap();
+    faulty::say::on(&host, "three").wait().unwrap();
+    assert!(*times.lock().unwrap_or_else(std::sync::PoisonError::into_inner) >= 5);
+}
+
+#[test]
 fn what_a_task_logs_arrives_with_its_level_and_its_target() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let keep = seen.clone();

@@ -109,3 +109,12 @@ fn what_a_hop_puts_in_is_checked_and_sent_again() {
         assert!(stats[what].as_u64() > Some(least), "{what}: {stats}");
     }
 }
+
+/// Of the streams of one session 64 have wide windows; each of these hosts needs one, and its image through it.
+#[test]
+fn many_hosts_behind_one_hop_are_all_reached() {
+    let targets: Vec<_> = (0..70).map(|n| format!(r#"local:/exec:["env","N={n}"]"#)).collect();
+    let ended = Cli::new(["-q", "call", &targets.join(","), "words::count", "to be"]).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout.lines().filter(|line| line.ends_with("] 2")).count(), 70, "{ended:?}");
+}

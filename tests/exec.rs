@@ -309,6 +309,18 @@ fn a_program_can_be_talked_to() {
 }
 
 #[test]
+fn a_child_needs_nobody_to_keep_its_host() {
+    let mut child = Host::new("local:").unwrap().command("cat").spawn().wait().unwrap();
+    thread::sleep(Duration::from_millis(300));
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "still here").unwrap();
+    drop(stdin);
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((said.as_str(), child.wait().wait().unwrap()), ("still here\n", ExitStatus::Code(0)));
+}
+
+#[test]
 fn a_child_that_is_dropped_or_cut_ends() {
     let host = Host::new("local:").unwrap();
     let marker = marked("dropped");

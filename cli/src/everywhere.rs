@@ -143,6 +143,9 @@ fn work_through<'a, T: Send>(
     thread::scope(|scope| {
         let work = |results: mpsc::SyncSender<_>| {
             while let Some(host) = hosts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if interrupt::given_up() {
+                    break;
+                }
                 work(host, &results);
                 host.close().wait();
             }
@@ -152,8 +155,10 @@ fn work_through<'a, T: Send>(
             scope.spawn(move || work(results));
         }
         drop(results);
-        // Where nobody listens any more, calls that send are given up.
-        let _ = arrived.into_iter().all(each);
+        if !arrived.into_iter().all(each) {
+            // Nobody listens any more, also to hosts that have nothing to say for now.
+            interrupt::give_up();
+        }
     });
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
@@ -23,15 +23,20 @@ use crate::{exit_code, output::say, progress, terminal};
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 static WAITING: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 
 /// The program was interrupted before the answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interrupted;
 
-/// Listens for Ctrl-C and SIGTERM from now on. The second one ends the program at once.
+/// Listens for Ctrl-C, SIGTERM and the end of the terminal from now on. The second one ends the program at once.
 pub(crate) fn watch() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    // Who starts it with `nohup` means it.
+    if !hangup_is_ignored() {
+        signals.add_signal(SIGHUP)?;
+    }
     thread::Builder::new().name("signals".into()).spawn(move || {
         let mut signals = signals.forever();
         signals.next();
@@ -45,6 +50,24 @@ pub(crate) fn watch() -> io::Result<()> {
         exit();
     })?;
     Ok(())
+}
+
+/// Whether the first of signals, SIGHUP, is ignored, as the kernel's list says.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    ignored.and_then(|ignored| u64::from_str_radix(ignored, 16).ok()).is_some_and(|ignored| ignored & 1 == 1)
+}
+
+/// Nobody wants what is still under way: it is dropped as if the program had been interrupted.
+pub(crate) fn give_up() {
+    GIVEN_UP.store(true, Ordering::SeqCst);
+    waiting().iter().for_each(Thread::unpark);
+}
+
+/// Whether nobody wants what is still under way.
+pub(crate) fn given_up() -> bool {
+    GIVEN_UP.load(Ordering::SeqCst)
 }
 
 /// Whether the program was interrupted.
@@ -61,7 +84,7 @@ pub(crate) fn block_on<F: IntoFuture>(future: F) -> Result<F::Output, Interrupte
         // Looking after polling, too: what Ctrl-C did to our children may look like an answer.
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         match polled {
-            _ if happened() => return Err(Interrupted),
+            _ if happened() || given_up() => return Err(Interrupted),
             Poll::Ready(value) => return Ok(value),
             Poll::Pending => thread::park(),
         }

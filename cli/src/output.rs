@@ -221,7 +221,7 @@ fn without_end(line: &[u8]) -> std::borrow::Cow<'_, str> {
 }
 
 /// Replaces what could make a terminal do things, but for tabs and line ends.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c }).collect()
 }
 

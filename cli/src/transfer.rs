@@ -17,7 +17,7 @@ use crate::{
     everywhere::on_each,
     exit_code,
     interrupt::{self, Interrupted},
-    output::{Format, Results, Style, print_line, say},
+    output::{Format, Results, Style, print_line, printable, say},
     progress, quantity,
 };
 
@@ -180,7 +180,7 @@ impl Teller {
             TransferEvent::File { path, size } => {
                 bar.inc_length(*size);
                 if self.hosts == 1 {
-                    bar.set_message((*path).to_owned());
+                    bar.set_message(printable(path).replace('\n', "\u{fffd}"));
                 }
             }
             TransferEvent::Bytes(bytes) | TransferEvent::Resumed(bytes) => bar.inc(*bytes),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use wxec::{Attach, CallError, CallErrorKind, Command, CommandOutput, ExitStatus, Host, Value};
+use wxec::{Attach, CallError, CallErrorKind, Command, CommandOutput, ExitStatus, Host, LimitKind, Value};
 
 use crate::{
     access::Access,
@@ -30,8 +30,8 @@ const SIGPIPE: i32 = 13;
 /// Its stdin, stdout and stderr are this command's, and its exit code is the program's: 128 and the signal's number if one ended
 /// it, 127 if it could not be started. Ctrl-C ends it there, with all it started in its process group.
 ///
-/// On several hosts the program has nothing to read, each line it prints begins with `[host]`, and the exit code is 1 if it
-/// failed anywhere.
+/// On several hosts, and where its output is collected, the program has nothing to read, each line it prints begins with
+/// `[host]`, and the exit code is 1 if it failed anywhere.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -259,7 +259,10 @@ fn report_status(host: &Host, status: ExitStatus) -> u8 {
 }
 
 fn report_error(host: &Host, error: &CallError, verbosity: Verbosity) -> u8 {
-    let error = CommandError::of_call(error, verbosity);
-    error.print(&format!("[{host}] error: "));
-    error.code
+    let mut said = CommandError::of_call(error, verbosity);
+    if matches!(error.kind, CallErrorKind::Limit { which: LimitKind::Output, .. }) {
+        said = said.hint("so much is not kept: leave `--output` away to see it as it comes");
+    }
+    said.print(&format!("[{host}] error: "));
+    said.code
 }

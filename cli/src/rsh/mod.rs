@@ -118,7 +118,9 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
     }
     let host = Host::from(address).with_options(&options(&own.access, &meaning)?);
     let host = host.with_output(guest_output(false, verbosity));
-    let variables = env::vars().filter(|(name, _)| is_sent(name, &meaning.send_env)).chain(meaning.set_env.clone());
+    // Tools send nothing that is no text.
+    let texts = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables = texts.filter(|(name, _)| is_sent(name, &meaning.send_env)).chain(meaning.set_env.clone());
     let remote = Remote {
         command: place.command,
         is_subsystem: meaning.is_subsystem,

@@ -26,6 +26,9 @@ const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 /// What can still be in a pipe then, at most: unprivileged programs cannot make a pipe larger. More comes from others.
 const MAX_PIPE_BYTES: usize = 1 << 20;
 
+/// What is read at once, until a stream shows that it brings more: there may be thousands that bring nothing.
+const FIRST_READ_BYTES: usize = 4 << 10;
+
 /// What happens on streams, in order for each of them.
 pub(crate) enum StreamEvent {
     /// Something is to be sent.
@@ -170,11 +173,11 @@ async fn drain(
     id: StreamId,
     events: Events,
 ) {
-    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut buffer = vec![0; FIRST_READ_BYTES];
     let mut since_exit = 0;
     while let Ok(first) = credit.acquire().await {
         first.forget();
-        let more = credit.available_permits().min(CHUNK_BYTES - 1);
+        let more = credit.available_permits().min(buffer.len() - 1);
         // Nobody else takes from it.
         if let Ok(more) = credit.try_acquire_many(u32::try_from(more).unwrap_or(0)) {
             more.forget();
@@ -189,6 +192,9 @@ async fn drain(
             Ok(length @ 1..) => {
                 credit.add_permits(more + 1 - length);
                 let _ = events.send(StreamEvent::Output { id, bytes: Bytes::copy_from_slice(&buffer[..length]) });
+                if length == buffer.len() && length < CHUNK_BYTES {
+                    buffer.resize(CHUNK_BYTES.min(4 * length), 0);
+                }
                 since_exit += if exit.borrow().is_some() { length } else { 0 };
                 if since_exit > MAX_PIPE_BYTES {
                     break;

@@ -561,12 +561,11 @@ pub(crate) async fn prepare<E: Send + 'static>(
 
 /// The call's reply, or its deadline if no reply came in time.
 pub(crate) async fn answer(open: OpenCall, limits: &Limits) -> Result<Reply, Duration> {
-    let Some(deadline) = limits.deadline() else { return Ok(open.returned().await) };
-    let timed = Background::new(async move {
-        let limit = deadline.saturating_add(ANSWER_GRACE);
-        tokio::time::timeout(limit, open.returned()).await
-    });
-    timed.await.map_err(|_| deadline)
+    let Some(deadline) = limits.deadline() else {
+        return open.returned(None).await.map_err(|_| unreachable!("nothing ends it early"));
+    };
+    let limit = deadline.saturating_add(ANSWER_GRACE);
+    Background::new(async move { open.returned(Some(limit)).await }).await.map_err(|_| deadline)
 }
 
 /// What a fault means to a caller that may know the type of the task's error.

@@ -22,9 +22,9 @@ use crate::{
     stream::{StreamReader, StreamWriter},
 };
 
-/// Past its deadline a process is told to end and killed, and the rest of its output arrives, all within this time; then
-/// its host is not waited for any longer.
-const END_WITHIN: Duration = Duration::from_secs(5);
+/// Past its deadline a process is told to end and killed, and the rest of its output arrives, which takes as long as
+/// whoever reads it; but its host is not waited for any longer than this.
+const END_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a process' own words may have together, so that they fit into one frame.
 const MAX_WORDS_BYTES: usize = 512 << 10;
@@ -148,7 +148,7 @@ impl Command {
 
     async fn drive(self, stdin: Input, stdout: Sink, stderr: Sink) -> Result<(ExitStatus, Sink, Sink), CallError> {
         let Process { reader, writer, stderr: errors, handle, .. } = self.start().await?;
-        let running = Running::new(self.host.shared_name(), handle, self.timeout_of());
+        let running = Running::new(self.host.clone(), handle, self.timeout_of());
         let streams = Streams { writer: Some(writer), reader: Some(reader), errors: Some(errors) };
         carry(running, streams, stdin, stdout, stderr).await
     }
@@ -188,7 +188,7 @@ async fn carry(
     stdout: Sink,
     stderr: Sink,
 ) -> Result<(ExitStatus, Sink, Sink), CallError> {
-    let host = running.host().clone();
+    let host = running.host();
     // Reading stdin may never end: nobody waits for that.
     let _feeding = writer.map(|writer| AbortOnDrop(runtime::spawn(feed(stdin, writer))));
     let drained = async { tokio::join!(drain_some(reader, stdout), drain_some(errors, stderr)) };

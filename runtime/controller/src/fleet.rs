@@ -182,6 +182,8 @@ impl<T: Send + 'static, E: Send + 'static> IntoFuture for FleetCall<T, E> {
             }
             // What fails here fails for all hosts alike: say it once.
             call.module().await?;
+            // Calls that stream last as long as somebody listens: none waits for the end of another.
+            let fleet = if call.streams() { fleet.clone().max_parallel(fleet.hosts.len()) } else { fleet };
             Ok(Outcomes(on_all(fleet, move |host| run(host, call.clone())).await))
         })
     }

@@ -79,6 +79,10 @@ impl Lines {
 /// The call has ended: so has its last line.
 impl Drop for Lines {
     fn drop(&mut self) {
+        // A listener that has panicked is not asked again on the way out.
+        if std::thread::panicking() {
+            return;
+        }
         for (stream, rest) in [OutputStream::Stdout, OutputStream::Stderr].into_iter().zip(&self.unfinished) {
             if !rest.is_empty() {
                 (self.handler)(&self.host, GuestOutput::printed(stream, rest));

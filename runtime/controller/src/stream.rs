@@ -145,13 +145,13 @@ impl Window {
         }
     }
 
-    /// Takes between `least` and `most` bytes of it.
-    fn poll_take(&self, context: &mut Context<'_>, least: u64, most: u64) -> Poll<io::Result<u64>> {
+    /// Takes some of it, `most` bytes at most.
+    fn poll_take(&self, context: &mut Context<'_>, most: u64) -> Poll<io::Result<u64>> {
         let mut state = self.lock();
         if state.closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        if state.bytes < least {
+        if state.bytes == 0 {
             state.waiting = Some(context.waker().clone());
             return Poll::Pending;
         }
@@ -166,10 +166,15 @@ impl StreamWriter {
         Self { id, commands, window, finished: false }
     }
 
-    /// Has the agent at the other end put in a part of a blob that it holds.
-    pub(crate) async fn splice(&mut self, splice: Splice) -> io::Result<()> {
-        std::future::poll_fn(|context| self.window.poll_take(context, splice.length, splice.length)).await?;
-        self.commands.send(StreamCommand::Splice { id: self.id, splice });
+    /// Has the agent at the other end put in a part of a blob that it holds, as there is room for it: a narrow stream may
+    /// never have room for all of it at once.
+    pub(crate) async fn splice(&mut self, mut splice: Splice) -> io::Result<()> {
+        while splice.length > 0 {
+            let length = std::future::poll_fn(|context| self.window.poll_take(context, splice.length)).await?;
+            self.commands.send(StreamCommand::Splice { id: self.id, splice: Splice { length, ..splice } });
+            splice.offset += length;
+            splice.length -= length;
+        }
         Ok(())
     }
 }
@@ -181,7 +186,7 @@ impl AsyncWrite for StreamWriter {
         }
         // At most what travels in one part anyway.
         let most = bytes.len().min(4 * CHUNK_BYTES) as u64;
-        let length = usize::try_from(ready!(self.window.poll_take(context, 1, most))?).unwrap_or(0);
+        let length = usize::try_from(ready!(self.window.poll_take(context, most))?).unwrap_or(0);
         let bytes = Bytes::copy_from_slice(&bytes[..length]);
         self.commands.send(StreamCommand::Data { id: self.id, bytes });
         Poll::Ready(Ok(length))

@@ -1,7 +1,7 @@
 //! Calls of tasks that return a stream: the call resolves when its function has returned, and goes on behind what it
 //! returned.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use wxec_protocol::{Limits, abi::TaskFailure, cbor::DecodeError};
 
@@ -13,6 +13,9 @@ use crate::{
     runtime::{self, Background},
     session::OpenCall,
 };
+
+/// What a function returned is on its way before its call returns, so this is generous.
+const FIRST_WITHIN: Duration = Duration::from_secs(60);
 
 /// A call under way.
 pub(crate) struct Conversation<E> {
@@ -63,7 +66,9 @@ pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
             end = &mut end => {
                 end?;
                 ended = Some(ChannelEnd::Returned);
-                first.await
+                // It was sent before: an agent that has lost it says nothing of that.
+                let late = |_| Err(Broken::Lost("the call returned, and what it returned did not arrive".into()));
+                tokio::time::timeout(FIRST_WITHIN, first).await.unwrap_or_else(late)
             }
         }
     };

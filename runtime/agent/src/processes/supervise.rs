@@ -111,7 +111,8 @@ pub(super) async fn end(running: Running) {
     let Running { streams, pid, exit, mut supervisor, events, pty } = running;
     if let (Some(pty), Some(pid)) = (pty, pid) {
         // As when a terminal is gone: shells tell their jobs, which are groups of their own.
-        for group in [Some(pid), tcgetpgrp(&pty).ok()].into_iter().flatten() {
+        let leader = exit.borrow().is_none().then_some(pid);
+        for group in leader.into_iter().chain(tcgetpgrp(&pty).ok()) {
             let _ = kill_process_group(group, Signal::HUP);
         }
     }

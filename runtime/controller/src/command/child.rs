@@ -59,7 +59,7 @@ pub struct Child {
 impl Child {
     pub(super) fn new(host: &Host, process: Process, timeout: Option<Duration>) -> Self {
         let Process { reader, writer, stderr, handle, .. } = process;
-        let running = Running::new(host.shared_name(), handle, timeout);
+        let running = Running::new(host.clone(), handle, timeout);
         Self {
             stdin: Some(ChildStdin(writer)),
             stdout: Some(ChildStdout { reader: Some(reader), at_end: false, cut: Some(running.cut.clone()) }),
@@ -85,7 +85,7 @@ impl Child {
 
     /// Runs it to its end, with what it has of its streams still attached.
     pub fn run(mut self, attach: Attach) -> Operation<Result<ExitStatus, CallError>> {
-        let (stdin, stdout, stderr) = attach.ends(&self.running.host, &self.handler);
+        let (stdin, stdout, stderr) = attach.ends(&self.running.host(), &self.handler);
         let streams = Streams {
             writer: self.stdin.take().map(|stdin| stdin.0),
             reader: self.stdout.take().and_then(|mut stdout| stdout.reader.take()),
@@ -141,7 +141,8 @@ impl fmt::Debug for ChildRemote {
 
 /// A process that is told to end if nobody waits for that any more.
 pub(super) struct Running {
-    host: Arc<str>,
+    /// Kept, so that its session goes on while the process does.
+    host: Host,
     handle: ProcessHandle,
     pub(super) signals: Signals,
     timeout: Option<Duration>,
@@ -150,13 +151,13 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(host: Arc<str>, handle: ProcessHandle, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(host: Host, handle: ProcessHandle, timeout: Option<Duration>) -> Self {
         let signals = handle.signals();
         Self { host, handle, signals, timeout, cut: Arc::default() }
     }
 
-    pub(super) fn host(&self) -> &Arc<str> {
-        &self.host
+    pub(super) fn host(&self) -> Arc<str> {
+        self.host.shared_name()
     }
 
     /// Waits for its end. The agent knows when it has run for too long; if it does not say so in time, its host has failed.
@@ -167,7 +168,7 @@ impl Running {
                 let limit = timeout.saturating_add(END_WITHIN);
                 match tokio::time::timeout(limit, self.handle.ended()).await {
                     Ok(ended) => ended,
-                    Err(_) => return Err(CallError::new(self.host.clone(), timed_out(self.timeout))),
+                    Err(_) => return Err(CallError::new(self.host(), timed_out(self.timeout))),
                 }
             }
         };
@@ -176,7 +177,7 @@ impl Running {
             Err(_) if self.cut.load(SeqCst) => Ok(ExitStatus::BROKEN_PIPE),
             Err(loss) => Err(lost::<std::convert::Infallible>(loss)),
         };
-        status.map_err(|kind: CallErrorKind| CallError::new(self.host.clone(), kind))
+        status.map_err(|kind: CallErrorKind| CallError::new(self.host(), kind))
     }
 }
 

@@ -19,8 +19,8 @@ use wxec_protocol::{
 };
 
 use super::{
-    Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Shared, Source, StreamCommand,
-    StreamCommands, StreamHandle,
+    Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Returned, Shared, Source,
+    StreamCommand, StreamCommands, StreamHandle,
     printer::{Printed, Printer},
 };
 use crate::{
@@ -76,7 +76,7 @@ struct PendingCall {
     lines: Option<Lines>,
     /// The end of the call is the end of what its guest asked for: dropping this takes it back.
     asks: Option<Asks>,
-    reply: oneshot::Sender<Reply>,
+    reply: oneshot::Sender<Returned>,
 }
 
 /// Why the driver stops.
@@ -130,7 +130,7 @@ impl Driver {
             }
             while let Ok(command) = commands.try_recv() {
                 if let Command::Call(call) = command {
-                    let _ = call.reply.send(Err(loss.clone()));
+                    let _ = call.reply.send((Err(loss.clone()), None));
                 }
             }
         }
@@ -326,12 +326,16 @@ impl Driver {
         }
     }
 
-    /// Tells how a call ended, behind all that it printed.
+    /// Tells how a call ended, and when all that it printed was heard.
     fn end_call(&mut self, id: CallId, call: PendingCall, dropped_bytes: u64, outcome: Reply) {
         let PendingCall { reply, lines, .. } = call;
         match lines {
-            Some(_nothing_printed) => _ = reply.send(outcome),
-            None => self.printer.print(Printed::Returned { id, dropped_bytes, reply, outcome }),
+            Some(_nothing_printed) => _ = reply.send((outcome, None)),
+            None => {
+                let (done, printed) = oneshot::channel();
+                let _ = reply.send((outcome, Some(printed)));
+                self.printer.print(Printed::Returned { id, dropped_bytes, printed: done });
+            }
         }
     }
 

@@ -9,12 +9,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
     io::AsyncReadExt,
     sync::{OnceCell, mpsc, oneshot},
+    time::error::Elapsed,
 };
 use wxec_protocol::{
     Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description,
@@ -210,7 +212,7 @@ struct NewCall {
     asks: Option<Asks>,
     /// How many streams it has, and who wants them.
     streams: Option<(usize, oneshot::Sender<Vec<TaskStream>>)>,
-    reply: oneshot::Sender<Reply>,
+    reply: oneshot::Sender<Returned>,
 }
 
 /// What a program finds when it starts, beside its streams.
@@ -248,6 +250,9 @@ pub(crate) type Asks = mpsc::UnboundedSender<Asked>;
 /// How a call ended.
 pub(crate) type Reply = Result<(Result<Bytes, Fault>, Usage), Loss>;
 
+/// That, and what says that its listener has heard all that the call printed.
+type Returned = (Reply, Option<oneshot::Receiver<()>>);
+
 /// The conversation ended while calls were open.
 #[derive(Debug, Clone)]
 pub(crate) struct Loss {
@@ -264,7 +269,7 @@ impl Loss {
 
 /// An open call. Dropping it cancels the call.
 pub(crate) struct OpenCall {
-    reply: oneshot::Receiver<Reply>,
+    reply: oneshot::Receiver<Returned>,
     cancel: Option<(u64, mpsc::UnboundedSender<Command>)>,
 }
 
@@ -426,10 +431,19 @@ impl Session {
 pub(crate) struct SessionEnded;
 
 impl OpenCall {
-    pub(crate) async fn returned(mut self) -> Reply {
-        let reply = (&mut self.reply).await;
+    /// Waits for the end of the call, and until all that it printed was heard. It may end no later than `within` from now;
+    /// listeners may take their time.
+    pub(crate) async fn returned(mut self, within: Option<Duration>) -> Result<Reply, Elapsed> {
+        let reply = match within {
+            None => (&mut self.reply).await,
+            Some(within) => tokio::time::timeout(within, &mut self.reply).await?,
+        };
         self.cancel = None;
-        reply.unwrap_or_else(|_| Err(Loss::after_the_end()))
+        let (reply, printed) = reply.unwrap_or_else(|_| (Err(Loss::after_the_end()), None));
+        if let Some(printed) = printed {
+            let _ = printed.await;
+        }
+        Ok(reply)
     }
 }
 

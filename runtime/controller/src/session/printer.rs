@@ -1,13 +1,16 @@
 //! Hands what guests print and log to the host's listener. That may take its time: the conversation does not wait for it,
 //! and tells the agent only then that more may come. A call returns when its listener has heard all of it.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use wxec_protocol::{CallId, LogLevel, LogRecord, OutputStream, output_cost};
 
-use super::{Command, Reply};
+use super::Command;
 use crate::{output::Lines, runtime};
 
 pub(super) struct Printer {
@@ -16,7 +19,7 @@ pub(super) struct Printer {
     commands: mpsc::WeakUnboundedSender<Command>,
 }
 
-/// What a call printed, or how it ended.
+/// What a call printed, or that it ended.
 pub(super) enum Printed {
     /// It begins to print.
     Begun {
@@ -34,11 +37,11 @@ pub(super) enum Printed {
         target: String,
         message: String,
     },
+    /// It has returned; whoever waits for that learns when all of it was heard.
     Returned {
         id: CallId,
         dropped_bytes: u64,
-        reply: oneshot::Sender<Reply>,
-        outcome: Reply,
+        printed: oneshot::Sender<()>,
     },
     /// Nobody wants to know its end.
     Forgotten {
@@ -71,8 +74,15 @@ async fn run(mut queue: mpsc::UnboundedReceiver<Printed>, commands: mpsc::WeakUn
         }
         let cost;
         (calls, cost) = runtime::blocking(move || {
-            let costs = batch.into_iter().map(|printed| print(&mut calls, printed));
-            let cost = costs.sum();
+            let mut cost = 0;
+            for printed in batch {
+                let call = printed.call();
+                cost += printed.cost();
+                // A listener that panics is no reason for others to hear nothing; its call it may keep from being heard.
+                if catch_unwind(AssertUnwindSafe(|| print(&mut calls, printed))).is_err() {
+                    calls.remove(&call);
+                }
+            }
             (calls, cost)
         })
         .await;
@@ -84,37 +94,47 @@ async fn run(mut queue: mpsc::UnboundedReceiver<Printed>, commands: mpsc::WeakUn
     }
 }
 
-/// Returns what it took of the room for output.
-fn print(calls: &mut HashMap<CallId, Lines>, printed: Printed) -> u64 {
-    match printed {
-        Printed::Begun { id, lines } => {
-            calls.insert(id, lines);
-            0
+impl Printed {
+    fn call(&self) -> CallId {
+        match self {
+            Self::Begun { id, .. }
+            | Self::Output { id, .. }
+            | Self::Log { id, .. }
+            | Self::Returned { id, .. }
+            | Self::Forgotten { id } => *id,
         }
+    }
+
+    /// What it takes of the room for output.
+    fn cost(&self) -> u64 {
+        match self {
+            Self::Output { bytes, .. } => output_cost(bytes.len() as u64),
+            Self::Log { level, target, message, .. } => output_cost(LogRecord::new(*level, target, message).cost()),
+            Self::Begun { .. } | Self::Returned { .. } | Self::Forgotten { .. } => 0,
+        }
+    }
+}
+
+fn print(calls: &mut HashMap<CallId, Lines>, printed: Printed) {
+    match printed {
+        Printed::Begun { id, lines } => _ = calls.insert(id, lines),
         Printed::Output { id, stream, bytes } => {
             if let Some(lines) = calls.get_mut(&id) {
                 lines.write(stream, &bytes);
             }
-            output_cost(bytes.len() as u64)
         }
         Printed::Log { id, level, target, message } => {
-            let record = LogRecord::new(level, &target, &message);
             if let Some(lines) = calls.get_mut(&id) {
-                lines.log(record);
+                lines.log(LogRecord::new(level, &target, &message));
             }
-            output_cost(record.cost())
         }
-        Printed::Returned { id, dropped_bytes, reply, outcome } => {
+        Printed::Returned { id, dropped_bytes, printed } => {
             if let Some(mut lines) = calls.remove(&id) {
                 // What the guest printed last comes before its result.
                 lines.note_dropped(dropped_bytes);
             }
-            let _ = reply.send(outcome);
-            0
+            let _ = printed.send(());
         }
-        Printed::Forgotten { id } => {
-            calls.remove(&id);
-            0
-        }
+        Printed::Forgotten { id } => _ = calls.remove(&id),
     }
 }

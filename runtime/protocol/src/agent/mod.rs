@@ -85,6 +85,8 @@ struct ArrivingCall {
     input_length: u64,
     /// Grows with what arrives: the announced length is not believed.
     input: Vec<u8>,
+    /// What its streams brought meanwhile, within their windows.
+    early: Vec<AgentEvent>,
 }
 
 #[derive(Debug, Default)]
@@ -387,8 +389,17 @@ impl AgentConnection {
             }
             ToAgent::Hello { .. } => self.greeted = true,
             ToAgent::Call { id, module, entry, limits, grants, seed, streams, input_length, input } => {
-                let call =
-                    ArrivingCall { module, entry, limits, grants, seed, streams, input_length, input: Vec::new() };
+                let call = ArrivingCall {
+                    module,
+                    entry,
+                    limits,
+                    grants,
+                    seed,
+                    streams,
+                    input_length,
+                    input: Vec::new(),
+                    early: Vec::new(),
+                };
                 self.handle_call(id, call, input)?;
             }
             ToAgent::Input { id, bytes } => self.handle_input_part(id, bytes)?,
@@ -419,7 +430,7 @@ impl AgentConnection {
             }
             ToAgent::Data { id, bytes } => {
                 if self.streams.receive(id, bytes.len() as u64)? {
-                    self.events.push_back(AgentEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });
+                    self.tell_of_stream(id, AgentEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });
                 }
             }
             ToAgent::Splice { id, blob, offset, length } => {
@@ -428,23 +439,23 @@ impl AgentConnection {
                 }
                 if self.streams.receive(id, length)? {
                     let splice = Splice { blob, offset, length };
-                    self.events.push_back(AgentEvent::Splice { id, splice });
+                    self.tell_of_stream(id, AgentEvent::Splice { id, splice });
                 }
             }
             ToAgent::Credit { id, bytes } => {
                 if self.streams.receive_credit(id, bytes)? {
-                    self.events.push_back(AgentEvent::Credit { id, bytes });
+                    self.tell_of_stream(id, AgentEvent::Credit { id, bytes });
                 }
             }
             ToAgent::Finish { id } => {
                 if self.streams.receive_finish(id)? {
-                    self.events.push_back(AgentEvent::Finished { id });
+                    self.tell_of_stream(id, AgentEvent::Finished { id });
                 }
             }
             ToAgent::Close { id } => {
                 if self.streams.receive_close(id)? {
                     self.outbox.drop_payloads(|download| *download == Download::Stream(id));
-                    self.events.push_back(AgentEvent::StreamClosed { id });
+                    self.tell_of_stream(id, AgentEvent::StreamClosed { id });
                 }
             }
             ToAgent::AskBlob { digest } => self.events.push_back(AgentEvent::AskBlob { digest }),
@@ -514,6 +525,15 @@ impl AgentConnection {
         self.handle_input_part(id, first)
     }
 
+    /// Tells what a stream brought. Nobody knows the streams of a call whose input is still arriving: of those it is told
+    /// behind the call.
+    fn tell_of_stream(&mut self, id: StreamId, event: AgentEvent) {
+        match self.arriving.values_mut().find(|call| call.has(id)) {
+            Some(call) => call.early.push(event),
+            None => self.events.push_back(event),
+        }
+    }
+
     fn handle_input_part(&mut self, id: CallId, part: &[u8]) -> Result<(), ProtocolError> {
         // Parts of a call that was refused or cancelled may still be under way.
         let Some(call) = self.arriving.get_mut(&id) else { return Ok(()) };
@@ -525,9 +545,10 @@ impl AgentConnection {
         if received == call.input_length
             && let Some(call) = self.arriving.remove(&id)
         {
-            let ArrivingCall { module, entry, limits, grants, seed, streams, input, .. } = call;
+            let ArrivingCall { module, entry, limits, grants, seed, streams, input, early, .. } = call;
             let input = input.into();
             self.events.push_back(AgentEvent::Call { id, module, entry, limits, grants, seed, streams, input });
+            self.events.extend(early);
         }
         Ok(())
     }
@@ -552,6 +573,10 @@ impl AgentConnection {
 }
 
 impl ArrivingCall {
+    fn has(&self, id: StreamId) -> bool {
+        self.streams_as_opened().any(|stream| stream == id)
+    }
+
     /// Its streams, in the order in which they are ended, and how they are if nobody ended them before.
     fn streams(&self) -> Result<Vec<(StreamId, StreamEnd)>, ProtocolError> {
         if self.streams.len() > MAX_CALL_STREAMS {

@@ -408,7 +408,7 @@ fn output_is_told_at_once() {
 fn long_output_is_cut_and_arrives_whole() {
     let mut pair = Pair::new();
     let id = pair.running(request("f", "1"));
-    let written = long(1 << 20);
+    let written = long(200 << 10);
     pair.agent.output(id, OutputStream::Stdout, &written);
     let mut read = Vec::new();
     for event in pair.controller_events() {
@@ -605,4 +605,23 @@ fn output_of_cancelled_calls_counts_as_taken() {
         assert_eq!(pair.controller_events(), []);
     }
     assert!(pair.agent.has_output_room());
+}
+
+#[test]
+fn what_streams_bring_before_a_call_has_arrived_is_told_behind_it() {
+    let mut pair = Pair::new();
+    let streams = pair.controller.open_call_streams(2);
+    let input = long(3 * CHUNK_BYTES);
+    pair.controller.call(CallRequest { streams: streams.clone(), ..request("f", input.clone()) });
+    pair.controller.send(streams[0], "early".into());
+    pair.controller.finish_stream(streams[0]);
+    pair.controller.close_stream(streams[1]);
+    pair.settle();
+    let told = pair.agent_events();
+    let AgentEvent::Call { streams: named, input: arrived, .. } = &told[0] else { panic!("{told:?}") };
+    assert!(*named == streams && *arrived == input);
+    let [closed, data, finished] = &told[1..] else { panic!("{told:?}") };
+    assert_eq!(*closed, AgentEvent::StreamClosed { id: streams[1] });
+    assert_eq!(*data, AgentEvent::Data { id: streams[0], bytes: "early".into() });
+    assert_eq!(*finished, AgentEvent::Finished { id: streams[0] });
 }

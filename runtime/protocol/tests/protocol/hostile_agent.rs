@@ -353,7 +353,7 @@ fn sends_more_on_a_stream_than_is_taken() {
         "the other one has a window of its own"
     );
     let heard = hear(&mut controller, &data(0, 1));
-    assert_eq!(complaint(heard), "a stream's data is longer than the 262144 bytes allowed");
+    assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
 
     // What was taken makes room once it is announced.
     let (mut controller, _) = streaming();
@@ -596,6 +596,6 @@ fn prints_more_than_is_taken() {
     assert_eq!(heard as u64, OUTPUT_WINDOW_BYTES / output_cost(CHUNK_BYTES as u64) + 1);
     assert_eq!(
         complaint(hear(&mut controller, &log(LogLevel::Info, "", ""))),
-        "guests' output under way is longer than the 1048576 bytes allowed"
+        "guests' output under way is longer than the 262144 bytes allowed"
     );
 }
