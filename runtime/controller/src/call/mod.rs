@@ -1,0 +1,261 @@
+//! One invocation of a task: typed where a `#[remote]` function stands behind it, by name where it does not.
+
+mod make;
+mod task;
+
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use wxec_protocol::{Grants, Limits};
+
+use crate::{
+    channel::ReturnedStream,
+    error::CallError,
+    host::{Host, Operation},
+    module::Module,
+};
+
+pub use self::task::{Arguments, Task, TaskCall};
+pub(crate) use self::{
+    make::{answer, check_size, fault_error, prepare, run},
+    task::{CallOptions, Source, Value},
+};
+
+/// Where a task runs: a [`Host`] gives a [`Call`], a [`Fleet`](crate::Fleet) a [`FleetCall`](crate::FleetCall).
+pub trait CallTarget {
+    /// A call on this kind of target.
+    type Call<T: Send + 'static, E: Send + 'static>;
+
+    /// Builds a call. `#[remote]` functions do this in their `on`.
+    fn call<T: Send + 'static, E: Send + 'static>(&self, call: TaskCall<T, E>) -> Self::Call<T, E>;
+}
+
+impl CallTarget for Host {
+    type Call<T: Send + 'static, E: Send + 'static> = Call<T, E>;
+
+    fn call<T: Send + 'static, E: Send + 'static>(&self, call: TaskCall<T, E>) -> Call<T, E> {
+        Call { host: self.clone(), call }
+    }
+}
+
+/// A call on one host. Nothing happens until it is awaited, in any executor, or [waited](Self::wait) for in blocking
+/// code. Dropping it under way cancels it on the host.
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is awaited or waited for"]
+pub struct Call<T, E = Infallible> {
+    host: Host,
+    call: TaskCall<T, E>,
+}
+
+impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
+    /// Ends the call if it has not returned `after` it was sent. Connecting and building do not count.
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.call.options.set_timeout(after);
+        self
+    }
+
+    /// What the call may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits` has a deadline itself.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.call.options.set_limits(limits);
+        self
+    }
+
+    /// Grants the call more than its task declares. What is taken away from it, such as its clock, stays away.
+    pub fn grant(mut self, grants: Grants) -> Self {
+        self.call.options.add_grants(grants);
+        self
+    }
+
+    /// Makes the call do the same each time, and use the same [fuel](Limits::fuel): its random numbers follow from `seed`,
+    /// which keeps nothing secret, and its clock begins with the year 2020 and goes on by a millisecond whenever it is
+    /// read, and as far as the task sleeps, without waiting. The rest of what it is granted may still differ from time to time.
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.call.options.seed = Some(seed);
+        self
+    }
+
+    /// Says that running the task twice does no harm: if the host is lost on the way, the call is tried once more.
+    pub fn idempotent(mut self) -> Self {
+        self.call.options.idempotent = true;
+        self
+    }
+
+    /// Starts the call, for a task that sends and receives meanwhile. Dropping what it returns cancels it.
+    ///
+    /// ```no_run
+    /// # use wxec_controller::{Call, Receiver};
+    /// # fn f(call: Call<()>, lines: Receiver<String>) -> wxec_controller::Result<()> {
+    /// let call = call.start();
+    /// for line in &lines {
+    ///     println!("{line}");
+    /// }
+    /// call.wait()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn start(self) -> Operation<Result<T, CallError<E>>> {
+        Operation::new(run(self.host, self.call))
+    }
+
+    /// Runs the call and blocks until it returns.
+    pub fn wait(self) -> Result<T, CallError<E>> {
+        pollster::block_on(self.into_future())
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> IntoFuture for Call<T, E> {
+    type Output = Result<T, CallError<E>>;
+    type IntoFuture = CallFuture<T, E>;
+
+    fn into_future(self) -> CallFuture<T, E> {
+        CallFuture(Box::pin(run(self.host, self.call)))
+    }
+}
+
+/// A call under way. Dropping it cancels the call on the host.
+#[must_use = "dropping it cancels the call"]
+pub struct CallFuture<T, E = Infallible>(Pin<Box<dyn Future<Output = Result<T, CallError<E>>> + Send>>);
+
+impl<T, E> Future for CallFuture<T, E> {
+    type Output = Result<T, CallError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<T, E> fmt::Debug for CallFuture<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallFuture")
+    }
+}
+
+/// A module on a host: calls by name, for callers that do not have the task's types.
+///
+/// ```no_run
+/// use wxec_controller::{Host, Module};
+///
+/// let words = Host::new("web1")?.bind(&Module::from_file("words.wasm")?);
+/// let n: usize = words.call("count", &("to be or not to be",)).wait()?;
+/// # Ok::<(), wxec_controller::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Bound {
+    host: Host,
+    module: Module,
+}
+
+impl Bound {
+    pub(crate) fn new(host: Host, module: Module) -> Self {
+        Self { host, module }
+    }
+
+    /// Calls `function`, given by its whole path or its path inside the crate, with a tuple, list or map of arguments.
+    ///
+    /// What the function declares to need is not granted by that, unless the module is wxec's
+    /// [own](Module::shipped): a call that lacks some of it is
+    /// [`Denied`](CallErrorKind::Denied) before anything is sent. To grant all of it, look it up:
+    /// `module.function(name).map(|function| function.wants.grants())`.
+    pub fn call<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        self.host.call(TaskCall::by_name(&self.module, function, arguments))
+    }
+
+    /// The same for a function that returns a [`Receiver`](crate::Receiver).
+    pub fn stream<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
+    where
+        T: ReturnedStream + Send + 'static,
+    {
+        self.host.call(TaskCall::named(&self.module, function, arguments, Value::Streamed(T::open)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wxec_build::Origin;
+    use wxec_protocol::{
+        Need,
+        abi::{self, Function, Wants},
+    };
+
+    use super::*;
+    use crate::{channel::Ports, error::CallErrorKind};
+
+    /// A module with the task `hand::upgrade`, which declares `wants`, on a host that is not there.
+    fn declaring(wants: Wants) -> Bound {
+        let function = Function {
+            path: String::new(),
+            name: "upgrade".into(),
+            doc: String::new(),
+            parameters: Vec::new(),
+            returns: "()".into(),
+            error: None,
+            wants,
+        };
+        let record: String = abi::record("hand", &function).iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let task = r#"(func (export "wx1_hand::upgrade") (result i32) (i32.const 0))"#;
+        let wasm = wat::parse_str(format!(r#"(module {task} (@custom "{}" "{record}"))"#, abi::SECTION)).unwrap();
+        Host::new("ssh:nowhere.invalid").unwrap().bind(&Module::from_bytes("hand", wasm).unwrap())
+    }
+
+    fn upgrade() -> Bound {
+        declaring(Wants { read: vec!["/etc/apt".into()], run: vec!["apt-get".into()], ..Wants::default() })
+    }
+
+    #[test]
+    fn what_a_module_declares_is_not_granted_by_that() {
+        let error = upgrade().call::<()>("upgrade", &()).wait().unwrap_err();
+        let needs = [Need::Read("/etc/apt".into()), Need::Run("apt-get".into())];
+        assert!(
+            matches!(&error.kind, CallErrorKind::Denied { needs: missing, message } if *missing == needs && message.is_empty()),
+            "nothing was connected: {error:?}"
+        );
+        assert_eq!(
+            error.to_string(),
+            "nowhere.invalid: not granted: it takes --allow-read=/etc/apt --allow-run=apt-get"
+        );
+    }
+
+    #[test]
+    fn only_what_is_missing_is_named() {
+        let missing = |grants| upgrade().call::<()>("hand::upgrade", &()).grant(grants).call.missing();
+        assert_eq!(missing(Grants::none().read("/etc")), [Need::Run("apt-get".into())]);
+        assert_eq!(missing(Grants::none().run("apt-get").read("/etc/apt")), []);
+        assert_eq!(missing(Grants::all()), []);
+        assert_eq!(declaring(Wants::default()).call::<()>("upgrade", &()).call.missing(), []);
+    }
+
+    #[test]
+    fn for_a_programs_own_task_the_declaration_is_the_grant() {
+        let origin = Origin {
+            package: "own",
+            version: "1.0.0",
+            manifest_dir: "/",
+            binary: None,
+            crate_name: "own",
+            file: "src/lib.rs",
+            embedded: None,
+        };
+        let task = Task { origin, function: "own::upgrade", grants: || Grants::none().run("apt-get") };
+        let call =
+            TaskCall::<(), Infallible>::new(task, Ok(Arguments { input: Vec::new(), ports: Ports::default() }), Err);
+        assert_eq!(call.missing(), []);
+        let call = Host::new("ssh:nowhere.invalid").unwrap().call(call).grant(Grants::none().env("HOME"));
+        assert_eq!(call.call.options.grants, Grants::none().run("apt-get").env("HOME"));
+    }
+
+    #[test]
+    fn only_calls_that_count_instructions_need_code_that_does() {
+        let limits = Limits { fuel: Some(1_000_000), ..Limits::default() };
+        assert!(!CallOptions::default().is_metered());
+        assert!(CallOptions { limits, ..CallOptions::default() }.is_metered());
+        assert!(CallOptions { seed: Some(0), ..CallOptions::default() }.is_metered());
+    }
+}

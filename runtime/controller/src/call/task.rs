@@ -1,0 +1,276 @@
+//! What is to be called, with what, and on which terms: a call before it has a host.
+
+use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use wxec_build::Origin;
+use wxec_protocol::{
+    Grants, Limits, Need,
+    abi::{TaskFailure, Wants},
+    cbor::{self, DecodeError, EncodeError},
+};
+
+use crate::{
+    channel::{Incoming, Ports, ReturnedStream},
+    instance::Instance,
+    module::{Module, ModuleError},
+};
+
+/// A longer name is no function's, and would not fit into a frame.
+pub(super) const MAX_FUNCTION_BYTES: usize = 16 << 10;
+
+/// Names a task: where it was compiled, and its path there.
+#[derive(Debug, Clone, Copy)]
+pub struct Task {
+    /// Where the function stands.
+    pub origin: Origin,
+    /// Its path, such as `words::stats::lengths`.
+    pub function: &'static str,
+    /// Makes what it declares to need: for a program's own tasks the declaration is the grant.
+    pub grants: fn() -> Grants,
+}
+
+/// What to call and with what, but not yet where.
+pub struct TaskCall<T, E> {
+    pub(super) source: Source,
+    pub(super) function: Cow<'static, str>,
+    pub(super) input: Result<Bytes, EncodeError>,
+    /// What the function declares, where that is not granted by itself.
+    pub(super) wants: Wants,
+    pub(super) options: CallOptions,
+    /// The instance it is for, if that stays.
+    pub(crate) instance: Option<Instance>,
+    /// What goes with the arguments and stays in use.
+    pub(super) ports: Ports,
+    pub(super) decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    pub(super) value: Value<T>,
+}
+
+/// How to make a task's value.
+pub(crate) enum Value<T> {
+    /// It is what the call returns.
+    Returned(fn(Bytes) -> Result<T, DecodeError>),
+    /// It stands for a stream, and the call goes on.
+    Streamed(fn(&Arc<str>) -> (T, Incoming)),
+}
+
+impl<T> Copy for Value<T> {}
+
+impl<T> Clone for Value<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// A task's arguments: a CBOR array, and what goes with it and stays in use.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    /// The CBOR.
+    pub input: Vec<u8>,
+    /// The ends of channels in it.
+    pub ports: Ports,
+}
+
+#[derive(Clone)]
+pub(crate) enum Source {
+    Task(Origin),
+    Module(Module),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallOptions {
+    pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    pub(crate) seed: Option<u64>,
+    pub(crate) idempotent: bool,
+}
+
+impl CallOptions {
+    pub(crate) fn set_timeout(&mut self, after: Duration) {
+        self.limits.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// Keeps the timeout, unless `limits` has one itself.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
+        self.limits = Limits { deadline_ms, ..limits };
+    }
+
+    pub(crate) fn add_grants(&mut self, grants: Grants) {
+        let granted = std::mem::take(&mut self.grants);
+        self.grants = granted.and(grants);
+    }
+
+    /// Whether its code must count its instructions, so that it can be stopped after a number of them.
+    pub(crate) fn is_metered(&self) -> bool {
+        self.limits.are_metered(self.seed)
+    }
+}
+
+impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
+    /// A call of `task`. `decode_error` gives the failure back if the task's error type does not travel.
+    pub fn new(
+        task: Task,
+        arguments: Result<Arguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> Self {
+        Self::of_task(task, arguments, decode_error, Value::Returned(cbor::decode_shared))
+    }
+}
+
+impl<T: ReturnedStream, E> TaskCall<T, E> {
+    /// A call of a `task` that returns a stream.
+    pub fn streaming(
+        task: Task,
+        arguments: Result<Arguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> Self {
+        Self::of_task(task, arguments, decode_error, Value::Streamed(T::open))
+    }
+}
+
+impl<T, E> TaskCall<T, E> {
+    fn of_task(
+        task: Task,
+        arguments: Result<Arguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+        value: Value<T>,
+    ) -> Self {
+        let (input, ports) = match arguments {
+            Ok(Arguments { input, ports }) => (Ok(input.into()), ports),
+            Err(error) => (Err(error), Ports::default()),
+        };
+        Self {
+            source: Source::Task(task.origin),
+            function: task.function.into(),
+            input,
+            wants: Wants::default(),
+            options: CallOptions { grants: (task.grants)(), ..CallOptions::default() },
+            instance: None,
+            ports,
+            decode_error,
+            value,
+        }
+    }
+}
+
+impl TaskCall<Bytes, TaskFailure> {
+    /// A call for somebody else, who knows the types.
+    pub(crate) fn undecoded(module: Module, function: String, input: Bytes, limits: Limits) -> Self {
+        let wants = module.function(&function).map(|function| function.wants.clone()).unwrap_or_default();
+        Self {
+            source: Source::Module(module),
+            function: function.into(),
+            input: Ok(input),
+            wants,
+            options: CallOptions { limits, ..CallOptions::default() },
+            instance: None,
+            ports: Ports::default(),
+            decode_error: Ok,
+            value: Value::Returned(Ok),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
+    /// A call of a function of `module`, given by its whole path or its path inside the crate.
+    pub(crate) fn by_name(module: &Module, function: &str, arguments: &(impl Serialize + ?Sized)) -> Self {
+        Self::named(module, function, arguments, Value::Returned(cbor::decode_shared))
+    }
+}
+
+impl<T> TaskCall<T, Infallible> {
+    pub(crate) fn named(
+        module: &Module,
+        function: &str,
+        arguments: &(impl Serialize + ?Sized),
+        value: Value<T>,
+    ) -> Self {
+        let mut ports = Ports::default();
+        let input = ports.during(|| cbor::encode(arguments)).map(Bytes::from);
+        let described = module.function(function);
+        let path = described.map_or(function, |function| &function.path);
+        let wants = described.map(|function| function.wants.clone()).unwrap_or_default();
+        let grants = if module.is_shipped() { wants.grants() } else { Grants::none() };
+        Self {
+            source: Source::Module(module.clone()),
+            function: path.to_owned().into(),
+            input,
+            wants,
+            options: CallOptions { grants, ..CallOptions::default() },
+            instance: None,
+            ports,
+            decode_error: Err,
+            value,
+        }
+    }
+}
+
+impl<T, E> TaskCall<T, E> {
+    pub(crate) fn options_mut(&mut self) -> &mut CallOptions {
+        &mut self.options
+    }
+
+    /// What the function declares and nobody granted.
+    pub(super) fn missing(&self) -> Vec<Need> {
+        self.wants.needs().filter(|need| !self.options.grants.covers(need)).collect()
+    }
+
+    /// Whether its task sends or receives while it runs.
+    pub(crate) fn streams(&self) -> bool {
+        !self.ports.is_empty() || matches!(self.value, Value::Streamed(_))
+    }
+
+    /// Whether each host of a fleet can be called like this.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.ports.are_shared()
+    }
+
+    /// Builds the module this call needs, so that a fleet does it once and says once if it cannot.
+    pub(crate) async fn module(&self) -> Result<Module, ModuleError> {
+        self.source.module().await
+    }
+}
+
+impl<T, E> Clone for TaskCall<T, E> {
+    fn clone(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            function: self.function.clone(),
+            input: self.input.clone(),
+            wants: self.wants.clone(),
+            options: self.options.clone(),
+            instance: self.instance.clone(),
+            ports: self.ports.clone(),
+            decode_error: self.decode_error,
+            value: self.value,
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for TaskCall<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskCall")
+            .field("function", &self.function)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// The module, if it has been built.
+    pub(super) fn known(&self) -> Option<Module> {
+        match self {
+            Self::Task(origin) => Module::known_task(origin),
+            Self::Module(module) => Some(module.clone()),
+        }
+    }
+
+    pub(super) async fn module(&self) -> Result<Module, ModuleError> {
+        match self {
+            Self::Task(origin) => Module::of_task(origin).await,
+            Self::Module(module) => Ok(module.clone()),
+        }
+    }
+}
