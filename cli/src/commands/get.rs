@@ -17,9 +17,8 @@ use crate::{
 ///
 /// The path on the host begins behind the first colon that `/`, `.` or `~` follows, else behind the last one. If DST ends with
 /// `/`, or is `.`, it names a directory to put SRC into, under the name that SRC ends with; otherwise it is the name that SRC
-/// will have here.
-/// `{host}` stands for the name of each host, in both paths. From several hosts DST needs one: nothing is transferred if two of
-/// them would have the same.
+/// will have here. What has no name of its own, such as `host:.`, needs that. `{host}` stands for the name of each host, in
+/// both paths. From several hosts DST needs one: nothing is transferred if two of them would have the same.
 ///
 /// What is said of `wxec put --help` about how files travel is true of this direction as well.
 #[derive(Debug, clap::Args)]

@@ -276,6 +276,31 @@ fn a_source_that_changes_once_is_read_again() {
 }
 
 #[test]
+fn what_was_gone_on_with_counts_though_another_file_was_begun_anew() {
+    let place = Place::new();
+    place.write("source/a", noise(SIZE));
+    place.write("source/b", noise(SIZE));
+    assert!(put_cut(&place, 5 << 20, false).0.is_err());
+    let other = if place.path("target/.a.wxec-part").exists() { "b" } else { "a" };
+    let (here, there) = link();
+    let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+    let (source, target) = (place.path("source"), place.path("target"));
+    let (busy, changed, begun) = (source.join(other), AtomicU64::new(0), AtomicU64::new(0));
+    let listener: Listener = Arc::new(move |event: Event<'_>| match event {
+        Event::File { path, .. } => begun.store(path.ends_with(other).into(), Ordering::Relaxed),
+        Event::Bytes(_) if begun.load(Ordering::Relaxed) == 1 && changed.fetch_add(1, Ordering::Relaxed) == 0 => {
+            fs::write(&busy, "less").unwrap();
+        }
+        _ => {}
+    });
+    let source = Source::Path(bytes(source));
+    let summary = put(&source, &bytes(target), &Options::default(), true, here.reader, here.writer, &listener);
+    let _ = agent.join().unwrap();
+    assert_eq!(place.read(&format!("target/{other}")), b"less");
+    assert!(summary.unwrap().resumed_bytes > 4 << 20);
+}
+
+#[test]
 fn a_directory_in_the_targets_place_stays() {
     let place = Place::new();
     place.write("source", noise(SIZE));
