@@ -263,6 +263,24 @@ fn an_item_may_be_longer_than_what_may_be_under_way_and_not_longer_than_an_item(
 }
 
 #[test]
+fn a_task_that_receives_learns_that_an_item_is_missing() {
+    let host = local();
+    let (items, received) = channel();
+    let call = streams::lengths::on(&host, received).start();
+    items.send(Bytes::from(vec![0; 5])).unwrap();
+    items.send(Bytes::from(vec![0; 17 << 20])).unwrap();
+    drop(items);
+    let error = call.wait().unwrap_err();
+    assert!(error.to_string().contains("only 5: "), "{error}");
+
+    let (items, received) = channel();
+    let call = streams::lengths::on(&host, received).start();
+    items.send(Bytes::from(vec![0; 5])).unwrap();
+    drop(items);
+    assert_eq!(call.wait().unwrap(), 5);
+}
+
+#[test]
 fn a_killed_agent_is_why_channels_end() {
     let host = local();
     let agent = Pid::from_raw(host.report().wait().unwrap().description.pid.cast_signed()).unwrap();

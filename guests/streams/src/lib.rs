@@ -28,6 +28,16 @@ pub fn sum(numbers: Receiver<u64>) -> u64 {
     numbers.into_iter().sum()
 }
 
+/// Adds up how long all that it receives is, unless some of it is missing.
+#[remote]
+pub fn lengths(parts: Receiver<Bytes>) -> Result<usize, String> {
+    let sum = parts.iter().map(|part| part.len()).sum();
+    match parts.end() {
+        None | Some(ChannelEnd::Closed) => Ok(sum),
+        Some(end) => Err(format!("only {sum}: {end}")),
+    }
+}
+
 /// Sends back each text it receives, in capitals.
 #[remote]
 pub fn shout(texts: Receiver<String>, shouted: Sender<String>) -> Result<u32, String> {

@@ -345,6 +345,9 @@ async fn how(
     }
 }
 
+/// An item is announced, and does not come: who receives it learns that something is missing.
+const UNFINISHED_ITEM: [u8; 4] = 1_u32.to_le_bytes();
+
 /// What is in a channel goes to a task.
 struct Supply<T> {
     receiver: Receiver<T>,
@@ -380,7 +383,13 @@ impl<T: Serialize + Send + 'static> Bridge for Supply<T> {
                         let _ = writer.shutdown().await;
                         return;
                     }
-                    Err(kind) => ChannelEnd::Failed(Box::new(CallError::new(host, kind))),
+                    Err(kind) => {
+                        receiver.end_with(ChannelEnd::Failed(Box::new(CallError::new(host, kind))));
+                        // The task must not take what it got for all of it.
+                        let _ = writer.write_all(&UNFINISHED_ITEM).await;
+                        let _ = writer.shutdown().await;
+                        return;
+                    }
                 },
                 end = over => end,
                 () = dropped(outcome) => ChannelEnd::Cancelled,

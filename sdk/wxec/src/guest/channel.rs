@@ -142,10 +142,20 @@ struct Incoming {
     stream: Stream,
     items: Items,
     part: Vec<u8>,
+    /// Why nothing more comes, once that was noticed.
+    end: Option<ChannelEnd>,
 }
 
 impl Incoming {
     fn next<T: DeserializeOwned + 'static>(&mut self, within: Option<Duration>) -> Result<T, RecvError> {
+        let next = self.take(within);
+        if let Err(RecvError::Ended(end)) = &next {
+            self.end.get_or_insert_with(|| end.clone());
+        }
+        next
+    }
+
+    fn take<T: DeserializeOwned + 'static>(&mut self, within: Option<Duration>) -> Result<T, RecvError> {
         let broken = |reason: String| RecvError::Ended(ChannelEnd::Broken(reason));
         self.stream.set_read_timeout(within);
         loop {
@@ -175,6 +185,14 @@ impl<T> Receiver<T> {
     )]
     pub fn from_iter<I: IntoIterator<Item = T, IntoIter: Send + 'static>>(items: I) -> Self {
         Self(In::Lazy(Mutex::new(Box::new(items.into_iter()))))
+    }
+
+    /// Why it is over, if it is and the last item was taken: a loop over its items does not tell whether all of them came.
+    pub fn end(&self) -> Option<ChannelEnd> {
+        match &self.0 {
+            In::Caller(incoming) => incoming.lock().unwrap_or_else(PoisonError::into_inner).end.clone(),
+            In::Here(_) | In::Lazy(_) => None,
+        }
     }
 
     /// Takes nothing more, as dropping it does.
@@ -367,7 +385,7 @@ impl<'de, T> Deserialize<'de> for Sender<T> {
 
 impl<'de, T> Deserialize<'de> for Receiver<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let incoming = Incoming { stream: taken(deserializer)?, items: Items::default(), part: Vec::new() };
+        let incoming = Incoming { stream: taken(deserializer)?, items: Items::default(), part: Vec::new(), end: None };
         Ok(Self(In::Caller(Mutex::new(incoming))))
     }
 }
