@@ -159,7 +159,7 @@ impl Bound {
     ///
     /// What the function declares to need is not granted by that, unless the module is wxec's
     /// [own](Module::shipped): a call that lacks some of it is
-    /// [`Denied`](CallErrorKind::Denied) before anything is sent. To grant all of it, look it up:
+    /// [`Denied`](crate::CallErrorKind::Denied) before anything is sent. To grant all of it, look it up:
     /// `module.function(name).map(|function| function.wants.grants())`.
     pub fn call<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
     where
