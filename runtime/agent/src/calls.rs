@@ -15,7 +15,7 @@ use wxec_protocol::{
 
 use crate::{
     backlog::Backlog,
-    programs::Drains,
+    guests::Drains,
     store::Store,
     surroundings::{self, Answer},
 };
@@ -26,6 +26,15 @@ pub(crate) enum CallEvent {
     Log { id: CallId, level: LogLevel, target: String, message: String },
     Ask { id: CallId, question: Ask, answer: Answer },
     Done { id: CallId, completion: Completion },
+}
+
+impl CallEvent {
+    /// The call it happens in.
+    pub(crate) fn call(&self) -> CallId {
+        match self {
+            Self::Output { id, .. } | Self::Log { id, .. } | Self::Ask { id, .. } | Self::Done { id, .. } => *id,
+        }
+    }
 }
 
 pub(crate) struct Calls {

@@ -21,9 +21,9 @@ use crate::{
     calls::{CallEvent, Calls},
     description::describe,
     files::Files,
+    guests::{GuestPipes, Guests},
     held::Held,
     processes::Processes,
-    programs::{GuestPipes, Programs},
     streams::{StreamEvent, Streams},
     surroundings::Asks,
 };
@@ -50,7 +50,7 @@ pub async fn serve(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
 ) -> Result<(), ServeError> {
-    let guests = sandbox.clone();
+    let ending = sandbox.clone();
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
     let (stream_sender, mut stream_events) = mpsc::unbounded_channel();
     let mut agent = Agent {
@@ -60,7 +60,7 @@ pub async fn serve(
         asks: Asks::default(),
         held: Held::default(),
         streams: Streams::new(stream_sender),
-        programs: Programs::default(),
+        guests: Guests::default(),
         processes: Processes::default(),
         files: Files::default(),
         blobs: Blobs::default(),
@@ -68,7 +68,7 @@ pub async fn serve(
     };
     let served = agent.run(reader, writer, &mut call_events, &mut stream_events).await;
     // Calls that are still open end with this program, which does not wait for them. Their processes would not.
-    guests.end_processes();
+    ending.end_processes();
     agent.files.lose();
     agent.end_others().await;
     served
@@ -80,7 +80,7 @@ struct Agent {
     asks: Asks,
     held: Held,
     streams: Streams,
-    programs: Programs,
+    guests: Guests,
     processes: Processes,
     files: Files,
     blobs: Blobs,
@@ -150,11 +150,11 @@ impl Agent {
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, asks, streams, programs, processes, files, blobs, notes, .. } = self;
+        let Self { connection, calls, asks, streams, guests, processes, files, blobs, notes, .. } = self;
         match event {
             AgentEvent::Call { id, module, entry, limits, grants, seed, streams: task_streams, input } => {
                 let surroundings = calls.surroundings(id, &grants);
-                let (task_streams, drains) = programs.join_task(id, task_streams, streams).unzip();
+                let (task_streams, drains) = guests.join_task(id, task_streams, streams).unzip();
                 let task_streams = task_streams.unwrap_or_default();
                 if let Some(drains) = drains {
                     calls.will_drain(id, drains);
@@ -167,7 +167,7 @@ impl Agent {
                         calls.start_resident(connection, id, module, instance, request(Task(function)));
                     }
                     Entry::Command { arguments, environment, streams: ids } => {
-                        let GuestPipes { stdin, stdout, stderr, drains } = programs.join(id, ids, streams);
+                        let GuestPipes { stdin, stdout, stderr, drains } = guests.join_program(id, ids, streams);
                         let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
                         calls.will_drain(id, drains);
                         calls.start(connection, id, module, request(Program(command)));
@@ -183,7 +183,7 @@ impl Agent {
             AgentEvent::NoModule { digest, reason } => calls.fail_parked(connection, digest, &Fault::BadModule(reason)),
             AgentEvent::Cancel { id } => {
                 calls.cancel(connection, id);
-                programs.gone(id, streams);
+                guests.gone(id, streams);
                 // Nobody hears what is left of it, only that it is over.
                 self.held.forget(id).into_iter().for_each(|event| self.handle_call_event(event));
             }
@@ -263,7 +263,7 @@ impl Agent {
                 self.connection.end_stream(id, end);
             }
             StreamEvent::Returned { call, completion } => {
-                self.programs.gone(call, &mut self.streams);
+                self.guests.gone(call, &mut self.streams);
                 // Behind what it printed, which may have to wait.
                 self.calls.tell_done(call, completion);
             }

@@ -1,7 +1,7 @@
 //! What guests printed while the controller takes no more of that, and the ends of their calls, which come after it. What
 //! it holds still counts as their backlog, so that they stop soon. Calls that print nothing pass it by.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use wxec_protocol::CallId;
 
@@ -18,20 +18,17 @@ impl Held {
     /// Takes `event` if it must wait, as it does behind another of its call; else gives it back. `room` says whether output
     /// may go.
     pub(crate) fn hold(&mut self, event: CallEvent, room: bool) -> Option<CallEvent> {
-        let (id, is_output) = match &event {
-            CallEvent::Output { id, .. } | CallEvent::Log { id, .. } => (*id, true),
-            CallEvent::Done { id, .. } => (*id, false),
+        let call = event.call();
+        let waits = match &event {
+            CallEvent::Output { .. } | CallEvent::Log { .. } => !room || !self.events.is_empty(),
+            CallEvent::Done { .. } => self.by_call.contains_key(&call),
             // It shows nothing to anybody.
-            CallEvent::Ask { .. } => return Some(event),
-        };
-        let waits = match is_output {
-            true => !room || !self.events.is_empty(),
-            false => self.by_call.contains_key(&id),
+            CallEvent::Ask { .. } => false,
         };
         if !waits {
             return Some(event);
         }
-        *self.by_call.entry(id).or_default() += 1;
+        *self.by_call.entry(call).or_default() += 1;
         self.events.push_back(event);
         None
     }
@@ -39,12 +36,10 @@ impl Held {
     /// The first of them, now that it may go.
     pub(crate) fn release(&mut self) -> Option<CallEvent> {
         let event = self.events.pop_front()?;
-        if let CallEvent::Output { id, .. } | CallEvent::Log { id, .. } | CallEvent::Done { id, .. } = &event
-            && let Some(left) = self.by_call.get_mut(id)
-        {
-            *left -= 1;
-            if *left == 0 {
-                self.by_call.remove(id);
+        if let Entry::Occupied(mut left) = self.by_call.entry(event.call()) {
+            *left.get_mut() -= 1;
+            if *left.get() == 0 {
+                left.remove();
             }
         }
         Some(event)
@@ -55,11 +50,7 @@ impl Held {
         if self.by_call.remove(&call).is_none() {
             return Vec::new();
         }
-        let is_its = |event: &CallEvent| match event {
-            CallEvent::Output { id, .. } | CallEvent::Log { id, .. } | CallEvent::Done { id, .. } => *id == call,
-            CallEvent::Ask { .. } => false,
-        };
-        let (its, others) = std::mem::take(&mut self.events).into_iter().partition(is_its);
+        let (its, others) = std::mem::take(&mut self.events).into_iter().partition(|event| event.call() == call);
         self.events = others;
         Vec::from(its)
     }

@@ -39,7 +39,7 @@ pub(crate) enum StreamEvent {
     Finished { id: StreamId },
     /// It is over.
     End { id: StreamId, end: StreamEnd },
-    /// A guest that is a program has ended, and all it wrote was told before.
+    /// A guest with streams has ended, and all it sent there was told before.
     Returned { call: CallId, completion: Completion },
 }
 

@@ -30,9 +30,9 @@ const PIPE_BYTES: usize = 64 << 10;
 
 /// The streams of guests that run.
 #[derive(Default)]
-pub(crate) struct Programs(HashMap<CallId, Vec<StreamId>>);
+pub(crate) struct Guests(HashMap<CallId, Vec<StreamId>>);
 
-/// A guest's ends of its streams.
+/// A program's ends of its streams.
 pub(crate) struct GuestPipes {
     pub(crate) stdin: Reader,
     pub(crate) stdout: Writer,
@@ -48,9 +48,9 @@ pub(crate) struct Drains {
     _runs: watch::Sender<Option<Instant>>,
 }
 
-impl Programs {
-    /// Joins a guest to the streams of its call.
-    pub(crate) fn join(&mut self, call: CallId, ids: ProcessStreams, streams: &mut Streams) -> GuestPipes {
+impl Guests {
+    /// Joins a program to the streams of its call.
+    pub(crate) fn join_program(&mut self, call: CallId, ids: ProcessStreams, streams: &mut Streams) -> GuestPipes {
         // Of each pair one direction is used: dropping one end of it ends the other.
         let (stdin, writer) = duplex(PIPE_BYTES);
         let stdin = Stdin { reader: stdin, cut: streams.cut(ids.stdio) };
