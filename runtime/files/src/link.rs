@@ -1,9 +1,9 @@
-//! Frames between the two roles: a `u32` length, little endian, then one message in postcard's encoding.
+//! Frames between the two roles, as they are between the ends of a conversation, on a stream of bytes.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
-use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
+use wxec_protocol::{read_frame, write_frame};
 
 use crate::TransferEnd;
 
@@ -34,10 +34,7 @@ impl<R: Read> FrameReader<R> {
         }
         self.frame.resize(length, 0);
         self.reader.read_exact(&mut self.frame).map_err(|error| ended(&error))?;
-        match postcard::take_from_bytes(&self.frame) {
-            Ok((message, [])) => Ok(message),
-            _ => Err(TransferEnd::Malformed("a frame is no message")),
-        }
+        read_frame(&self.frame).map_err(|_| TransferEnd::Malformed("a frame is no message"))
     }
 }
 
@@ -63,15 +60,10 @@ impl<W: Write> FrameWriter<W> {
 
     /// Says something, when the buffer is full or flushed.
     pub(crate) fn say<M: Serialize>(&mut self, message: &M) {
-        let mut frame = std::mem::take(&mut self.frame);
-        frame.clear();
-        frame.extend([0; 4]);
-        let mut frame = postcard::serialize_with_flavor(message, Wire(frame)).expect("our own messages encode");
-        let length = u32::try_from(frame.len() - 4).expect("our own frames are short");
-        debug_assert!(length as usize <= MAX_FRAME_BYTES, "{length}");
-        frame[..4].copy_from_slice(&length.to_le_bytes());
-        self.broken = self.broken || self.writer.write_all(&frame).is_err();
-        self.frame = frame;
+        self.frame.clear();
+        write_frame(message, &mut self.frame);
+        debug_assert!(self.frame.len() <= MAX_FRAME_BYTES, "{}", self.frame.len());
+        self.broken = self.broken || self.writer.write_all(&self.frame).is_err();
     }
 
     /// Sends what was said. Returns whether anybody takes it.
@@ -83,26 +75,5 @@ impl<W: Write> FrameWriter<W> {
     /// Whether nobody takes anything any more.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
-    }
-}
-
-/// Appends content in one piece; postcard's own way to a vector goes byte by byte.
-struct Wire(Vec<u8>);
-
-impl Flavor for Wire {
-    type Output = Vec<u8>;
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<Vec<u8>> {
-        Ok(self.0)
     }
 }

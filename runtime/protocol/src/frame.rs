@@ -14,7 +14,7 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 const HEAD: usize = 4;
 
 /// Appends `message` to `wire` as one frame.
-pub(crate) fn write<M: Serialize>(message: &M, wire: &mut Vec<u8>) {
+pub fn write<M: Serialize>(message: &M, wire: &mut Vec<u8>) {
     let start = wire.len();
     wire.extend([0; HEAD]);
     *wire = postcard::serialize_with_flavor(message, Wire(std::mem::take(wire))).expect("our own messages encode");
@@ -44,8 +44,8 @@ impl Flavor for Wire {
     }
 }
 
-/// Reads the message a frame holds.
-pub(crate) fn read<'a, M: Deserialize<'a>>(frame: &'a [u8]) -> Result<M, ProtocolError> {
+/// Reads the message a frame holds, which is what follows its length.
+pub fn read<'a, M: Deserialize<'a>>(frame: &'a [u8]) -> Result<M, ProtocolError> {
     match postcard::take_from_bytes(frame) {
         Ok((message, [])) => Ok(message),
         _ => Err(ProtocolError::Malformed),

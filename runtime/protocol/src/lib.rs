@@ -47,7 +47,7 @@ pub use digest::{Digest, Hasher, ParseDigestError};
 pub use error::ProtocolError;
 pub use facts::{Distro, Facts};
 pub use fault::{Fault, Frame};
-pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES};
+pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use grants::{ANY, Grants, Need, PathGrant};
 pub use items::{ItemError, Items, MAX_ITEM_BYTES, encode_item};
 pub use limits::{LimitKind, Limits};
