@@ -25,6 +25,7 @@ pub mod cbor;
 
 mod agent;
 mod ask;
+mod channel;
 mod controller;
 mod digest;
 mod error;
@@ -42,6 +43,7 @@ mod target;
 
 pub use agent::{AgentConnection, AgentEvent, MAX_CALLS};
 pub use ask::{Ask, AskError, AskId, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_ASKS, MAX_FUNCTION_BYTES};
+pub use channel::{RecvError, SendError};
 pub use controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use error::ProtocolError;

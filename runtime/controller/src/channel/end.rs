@@ -39,45 +39,7 @@ impl fmt::Display for ChannelEnd {
 impl std::error::Error for ChannelEnd {}
 
 /// An item could not be sent, as nobody receives it.
-#[derive(Clone)]
-pub struct SendError<T> {
-    /// The item.
-    pub item: T,
-    /// Why.
-    pub end: ChannelEnd,
-}
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendError").field("end", &self.end).finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.end.fmt(f)
-    }
-}
-
-impl<T> std::error::Error for SendError<T> {}
+pub type SendError<T> = wxec_protocol::SendError<T, ChannelEnd>;
 
 /// No item was received.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum RecvError {
-    /// The channel is over, and its last item was taken.
-    Ended(ChannelEnd),
-    /// Nothing came in time.
-    Timeout,
-}
-
-impl fmt::Display for RecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended(end) => end.fmt(f),
-            Self::Timeout => f.write_str("nothing was received in time"),
-        }
-    }
-}
-
-impl std::error::Error for RecvError {}
+pub type RecvError = wxec_protocol::RecvError<ChannelEnd>;
