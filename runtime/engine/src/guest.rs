@@ -12,7 +12,7 @@ use wxec_protocol::{
 };
 
 use crate::{
-    budget::{Body, Portion},
+    budget::{Body, Budget, Portion},
     call::{Entry, Request},
     capacity::Capacity,
     determinism::Clock,
@@ -24,7 +24,7 @@ use crate::{
     refusal::Refusal,
     supply::Supply,
     surroundings::Surroundings,
-    wasi::{Places, World},
+    wasi::{Listing, Places, World},
 };
 
 /// What a guest's store holds beside the guest. Fresh for each call.
@@ -53,6 +53,10 @@ pub(crate) struct Guest {
     pub(crate) places: Places,
     /// Files and directories the guest has opened, by their numbers.
     pub(crate) open_files: HashMap<u32, Share>,
+    /// Those of its directories that it has listed, by the numbers of these.
+    pub(crate) listings: HashMap<u32, Listing>,
+    /// What all guests hold together.
+    pub(crate) budget: Arc<Budget>,
     /// The time, in a call with a seed.
     pub(crate) clock: Option<Clock>,
 }
@@ -89,6 +93,8 @@ impl Guest {
             wasi,
             places,
             open_files: HashMap::new(),
+            listings: HashMap::new(),
+            budget: budget.clone(),
             clock,
             stdio,
         }

@@ -3,6 +3,7 @@
 //! A task has a closed stdin, and stdout and stderr that keep to limits; a program has pipes, arguments and an
 //! environment. Both have the files they are granted.
 
+mod listing;
 mod places;
 mod preview1;
 mod stdio;
@@ -16,9 +17,9 @@ use wasmtime_wasi::{
 };
 use wxec_protocol::{ANY, Grants};
 
-pub(crate) use self::places::Places;
 use self::stdio::{Pipe, TaskOutput};
 pub use self::stdio::{Reader, Writer};
+pub(crate) use self::{listing::Listing, places::Places};
 use crate::{
     call::Command,
     determinism::{self, Clock},

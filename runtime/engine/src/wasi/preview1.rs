@@ -1,9 +1,10 @@
 //! The functions of `wasi_snapshot_preview1`, which check what was granted and leave the work to wasmtime-wasi.
 
-use std::ops::Range;
+use std::{fs::File, ops::Range, sync::Arc};
 
 use wasmtime_wasi::{
-    I32Exit,
+    I32Exit, WasiView,
+    filesystem::Descriptor,
     p1::{
         types::{self, Errno, Error, Fd, Size},
         wasi_snapshot_preview1::WasiSnapshotPreview1,
@@ -12,8 +13,11 @@ use wasmtime_wasi::{
 use wiggle::{GuestMemory, GuestPtr};
 use wxec_protocol::Need;
 
-use super::places::{NoSpot, Spot};
-use crate::{guest::Guest, refusal::Refusal};
+use super::{
+    listing::{ListError, Listed, Listing},
+    places::{NoSpot, Spot},
+};
+use crate::{budget::Portion, guest::Guest, quota::Share, refusal::Refusal};
 
 /// Linux takes no longer paths.
 const MAX_PATH_BYTES: u32 = 4096;
@@ -136,6 +140,97 @@ impl Guest {
             types::Filetype::CharacterDevice | types::Filetype::BlockDevice if spot.is_named => Ok(()),
             _ => Err(Errno::Notsup.into()),
         }
+    }
+}
+
+/// Listings.
+impl Guest {
+    /// A listing of an open directory, as it is now.
+    async fn list(&mut self, fd: Fd) -> Result<Listing> {
+        let directory = self.open_again(fd).await?;
+        let portion = Portion::new(self.budget.clone());
+        let listing = blocking(move || Listing::of(&directory, portion)).await;
+        let mut listing = listing.map_err(|why| self.no_listing(why))?;
+        if listing.is_open() {
+            listing.count_as_open(self.take_file()?);
+        }
+        Ok(listing)
+    }
+
+    /// The directory that a number of the guest's stands for. wasmtime-wasi alone knows it, and does not tell; but what it opens
+    /// there is found among all that is open.
+    async fn open_again(&mut self, fd: Fd) -> Result<Arc<File>> {
+        let (mut paths, none) = (Paths::new(), types::Fdflags::empty());
+        // The first call of all opens the preopens.
+        let _ = self.wasi.fd_prestat_get(&mut paths.memory(), fd);
+        let known: Vec<_> = self.open_directories().map(Arc::as_ptr).map(|it| it.addr()).collect();
+        let path = paths.add(".");
+        let (flags, how) = (types::Lookupflags::empty(), types::Oflags::DIRECTORY);
+        let (rights, inheriting) = (types::Rights::FD_READDIR, types::Rights::empty());
+        let memory = &mut paths.memory();
+        let opened = self.wasi.path_open(memory, fd, flags, path, how, rights, inheriting, none).await?;
+        let directory = self.open_directories().find(|it| !known.contains(&Arc::as_ptr(it).addr())).cloned();
+        self.wasi.fd_close(memory, opened).await?;
+        directory.ok_or_else(|| Errno::Io.into())
+    }
+
+    /// All directories that wasmtime-wasi has open.
+    fn open_directories(&mut self) -> impl Iterator<Item = &Arc<File>> {
+        self.wasi.ctx().table.iter_mut().filter_map(|it| match it.downcast_ref() {
+            Some(Descriptor::Dir(directory)) => Some(&directory.dir),
+            _ => None,
+        })
+    }
+
+    fn no_listing(&mut self, why: ListError) -> Error {
+        match why {
+            ListError::Failed(errno) => errno.into(),
+            ListError::Memory(hit) => {
+                self.refused = Some(Refusal::Limit(hit));
+                Errno::Nomem.into()
+            }
+        }
+    }
+
+    /// Counts one more open file.
+    fn take_file(&mut self) -> Result<Share> {
+        self.resources.files.take().map_err(|refusal| {
+            self.refused = Some(refusal);
+            Errno::Mfile.into()
+        })
+    }
+}
+
+/// Does on another thread what may wait for a disk.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+}
+
+/// The part of the guest's memory that takes entries of a listing. The last one may be cut: a full page says that there is more.
+struct Page {
+    buf: GuestPtr<u8>,
+    length: Size,
+    written: Size,
+}
+
+impl Page {
+    fn write(&mut self, memory: &mut GuestMemory<'_>, entry: &Listed<'_>) -> Result<()> {
+        // The layout of a `dirent`, in which C leaves room behind the type.
+        let mut head = [0; 24];
+        head[..8].copy_from_slice(&entry.next_cookie.to_le_bytes());
+        head[8..16].copy_from_slice(&entry.inode.to_le_bytes());
+        let name_length = u32::try_from(entry.name.len()).expect("names are short");
+        head[16..20].copy_from_slice(&name_length.to_le_bytes());
+        head[20] = entry.kind.into();
+        for bytes in [&head, entry.name] {
+            let room = self.length - self.written;
+            let taken = room.min(u32::try_from(bytes.len()).expect("names are short"));
+            let to = self.buf.add(self.written)?.as_array(taken);
+            memory.copy_from_slice(&bytes[..taken as usize], to)?;
+            self.written += taken;
+        }
+        Ok(())
     }
 }
 
@@ -278,6 +373,7 @@ preview1! {
             let number = fd.into();
             self.wasi.fd_close(memory, fd).await?;
             self.open_files.remove(&number);
+            self.listings.remove(&number);
             Ok(())
         }
 
@@ -293,11 +389,16 @@ preview1! {
             self.wasi.fd_renumber(memory, from, to).await?;
             // What `to` was is closed. Preopens and the three of stdio have no share.
             let share = self.open_files.remove(&from_number);
+            let listing = self.listings.remove(&from_number);
             if from_number != to_number {
                 self.open_files.remove(&to_number);
+                self.listings.remove(&to_number);
             }
             if let Some(share) = share {
                 self.open_files.insert(to_number, share);
+            }
+            if let Some(listing) = listing {
+                self.listings.insert(to_number, listing);
             }
             Ok(())
         }
@@ -314,7 +415,27 @@ preview1! {
             if self.places.is_root(fd.into()) {
                 return Err(self.deny(Need::Read("/".into())));
             }
-            self.wasi.fd_readdir(memory, fd, buf, length, cookie).await
+            let number = fd.into();
+            // An error leaves none: whoever asks again begins again.
+            let mut listing = match self.listings.remove(&number) {
+                Some(listing) if cookie != 0 && !listing.is_past(cookie) => listing,
+                _ => self.list(fd).await?,
+            };
+            let mut page = Page { buf, length, written: 0 };
+            let mut at = cookie;
+            while page.written < length {
+                if listing.wants_more(at) {
+                    let more = blocking(move || listing.go_on().map(|()| listing)).await;
+                    listing = more.map_err(|why| self.no_listing(why))?;
+                } else if let Some(entry) = listing.entry(at) {
+                    page.write(memory, &entry)?;
+                    at = entry.next_cookie;
+                } else {
+                    break;
+                }
+            }
+            self.listings.insert(number, listing);
+            Ok(page.written)
         }
 
         async fn path_open(
@@ -335,13 +456,7 @@ preview1! {
             let dirflags = follow(&spot, dirflags);
             self.check_kind(&spot, dirflags).await?;
 
-            let share = match self.resources.files.take() {
-                Ok(share) => share,
-                Err(refusal) => {
-                    self.refused = Some(refusal);
-                    return Err(Errno::Mfile.into());
-                }
-            };
+            let share = self.take_file()?;
             let mut paths = Paths::new();
             let path = paths.add(&spot.path);
             let memory = &mut paths.memory();

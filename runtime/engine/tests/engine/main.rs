@@ -20,6 +20,8 @@ mod hosts;
 mod kinds;
 /// Limits on memory, tables, stack and output.
 mod limits;
+/// Listing directories: each entry once, whatever is done meanwhile.
+mod listings;
 /// Connections: grants, names, time-outs, what they carry.
 mod network;
 /// What guests print and log.

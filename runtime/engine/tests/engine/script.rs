@@ -103,6 +103,24 @@ impl Script {
         self.call("fd_readdir", &format!("{fd} (i32.const {SCRATCH}) (i32.const 4096) (i64.const 0) (i32.const 8)"))
     }
 
+    /// Lists from the beginning, into a buffer of this size.
+    pub(crate) fn list_into(self, fd: Fd, size: u32) -> Self {
+        self.call("fd_readdir", &format!("{fd} (i32.const {SCRATCH}) (i32.const {size}) (i64.const 0) (i32.const 8)"))
+    }
+
+    /// Lists from a cookie on.
+    pub(crate) fn list_from(self, fd: Fd, cookie: u64) -> Self {
+        let rest = format!("(i32.const {SCRATCH}) (i32.const 4096) (i64.const {cookie}) (i32.const 8)");
+        self.call("fd_readdir", &format!("{fd} {rest}"))
+    }
+
+    /// Looks at a file: the lower half of its inode number is the number that is read.
+    pub(crate) fn inode(self, fd: Fd, path: &str) -> Self {
+        let (script, path) = self.text(path);
+        // The inode number is the second one of what is known of a file.
+        script.call("path_filestat_get", &format!("{fd} (i32.const 0) {path} (i32.const 0)"))
+    }
+
     pub(crate) fn close(self, fd: Fd) -> Self {
         self.call("fd_close", &fd.to_string())
     }
@@ -226,6 +244,16 @@ impl Script {
     /// Makes the calls; what each of them answered.
     pub(crate) async fn run(self, grants: Grants) -> Vec<u8> {
         self.end(grants, Limits::default(), 0).await.expect("the guest itself does nothing wrong").to_vec()
+    }
+
+    /// The same, and the number that the last call left at its place, such as how much of a listing was read.
+    pub(crate) async fn run_and_read(mut self, grants: Grants) -> (Vec<u8>, u32) {
+        let number = ANSWERS + self.calls;
+        let _ = writeln!(self.code, "(i32.store (i32.const {number}) (i32.load (i32.const 8)))");
+        self.calls += 4;
+        let mut answers = self.run(grants).await;
+        let number = answers.split_off(answers.len() - 4);
+        (answers, u32::from_le_bytes(number.try_into().expect("four bytes")))
     }
 
     /// Makes the calls, and then fails: how the call ended.
