@@ -42,6 +42,9 @@ mod abi;
 /// The command: what it prints, where, and what it exits with.
 mod cli;
 
+/// The command when its output cannot be written, or is read no more.
+mod unwritable;
+
 /// Agents on older CPUs, on aarch64, where code cannot be mapped, and where address space is short.
 mod architectures;
 

@@ -16,7 +16,7 @@ use crate::{
     command_error::CommandError,
     exit_code,
     interrupt::{self, Interrupted},
-    output::{Results, Style, nobody_reads, say},
+    output::{Results, Style, say},
     stats::{Costs, HostCosts},
     streaming::{self, Streaming},
 };
@@ -73,8 +73,10 @@ pub(crate) fn print_everywhere(
         let Answer { host, result, costs: spent } = match told {
             Told::Answer(answer) => answer,
             Told::Item(host, item) => {
-                printed = results.item(host, item);
-                return printed.is_ok() && !nobody_reads();
+                if printed.is_ok() {
+                    printed = results.item(host, item);
+                }
+                return;
             }
         };
         costs.add(host, spent);
@@ -96,7 +98,6 @@ pub(crate) fn print_everywhere(
         if printed.is_ok() {
             printed = print;
         }
-        true
     });
     printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
     if stats {
@@ -114,8 +115,8 @@ fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
     needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
 }
 
-/// Does `job` on all `hosts`, and tells what comes of it until `each` wants no more. When it returns, all hosts are closed.
-fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>) -> bool) {
+/// Does `job` on all `hosts`, and tells what comes of it. When it returns, all hosts are closed.
+fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>)) {
     work_through(hosts, |host, told| _ = told.send(Told::Answer(call(host, job, told))), each);
 }
 
@@ -125,18 +126,15 @@ pub(crate) fn on_each<'a, T: Send>(
     work: impl Fn(&'a Host) -> T + Sync,
     mut each: impl FnMut(&'a Host, T),
 ) {
-    let all = |(host, result)| {
-        each(host, result);
-        true
-    };
-    work_through(hosts, |host, results| _ = results.send((host, work(host))), all);
+    work_through(hosts, |host, results| _ = results.send((host, work(host))), |(host, result)| each(host, result));
 }
 
-/// Does `work` on all `hosts`, many at once, and tells `each` of what it sends, until that wants no more.
+/// Does `work` on all `hosts`, many at once, and tells `each` of what it sends. Once the command is given up, no more hosts
+/// are begun with.
 fn work_through<'a, T: Send>(
     hosts: &'a [Host],
     work: impl Fn(&'a Host, &mpsc::SyncSender<T>) + Sync,
-    each: impl FnMut(T) -> bool,
+    each: impl FnMut(T),
 ) {
     let next = AtomicUsize::new(0);
     let (results, arrived) = mpsc::sync_channel(MAX_ITEMS);
@@ -155,10 +153,7 @@ fn work_through<'a, T: Send>(
             scope.spawn(move || work(results));
         }
         drop(results);
-        if !arrived.into_iter().all(each) {
-            // Nobody listens any more, also to hosts that have nothing to say for now.
-            interrupt::give_up();
-        }
+        arrived.into_iter().for_each(each);
     });
 }
 

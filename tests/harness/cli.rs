@@ -46,6 +46,13 @@ impl Cli {
         Self { command, input: Vec::new() }
     }
 
+    /// `wxec` as a shell starts it: `"$@"` in `script` is the command.
+    pub(crate) fn in_shell(script: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(program()).args(arguments);
+        Self { command, input: Vec::new() }
+    }
+
     /// With the hosts of `sshd`, and with a directory for temporary files that is not one of theirs.
     pub(crate) fn hosts(mut self, sshd: &Sshd) -> Self {
         self.command.envs(sshd.client_environment());
