@@ -180,6 +180,7 @@ mod tests {
             returns: "Vec<(String, usize)>".into(),
             error: None,
             wants: Wants::default(),
+            readable: false,
         }
     }
 

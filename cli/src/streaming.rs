@@ -175,6 +175,7 @@ mod tests {
             returns: returns.into(),
             error: None,
             wants: Wants::default(),
+            readable: false,
         }
     }
 

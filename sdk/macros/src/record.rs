@@ -188,6 +188,7 @@ mod tests {
                 returns: "Vec<(String, usize)>".into(),
                 error: Some("crate::Refusal".into()),
                 wants: Wants::default(),
+                readable: false,
             },
         );
     }
@@ -206,6 +207,7 @@ mod tests {
                 returns: "()".into(),
                 error: None,
                 wants: Wants::default(),
+                readable: false,
             },
         );
     }
@@ -225,6 +227,7 @@ mod tests {
                 returns: "u8".into(),
                 error: Some("String".into()),
                 wants,
+                readable: false,
             };
             assert_record_with(arguments, source, expected);
         };
@@ -269,6 +272,7 @@ mod tests {
                 returns: "u8".into(),
                 error: None,
                 wants: Wants::default(),
+                readable: false,
             },
         );
     }

@@ -8,6 +8,7 @@ use std::{
 use allocation_counter::measure;
 use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
+use serde::de::IgnoredAny;
 use wxec_protocol::{
     AgentConnection, AgentEvent, AskError, BUILD, CallRequest, Command, ControllerConnection, ControllerEvent,
     Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProtocolError, STREAM_WINDOW_BYTES,
@@ -392,10 +393,10 @@ proptest! {
 fn functions() -> impl Strategy<Value = (String, Function)> {
     let parameters = vec(("[a-z]{1,9}", ".{0,9}"), 0..4);
     let texts = ("[a-z:]{0,9}", "[a-z]{1,9}", ".{0,20}", ".{0,9}", proptest::option::of(".{0,9}"));
-    (texts, parameters).prop_map(|((module, name, doc, returns, error), parameters)| {
+    (texts, parameters, any::<bool>()).prop_map(|((module, name, doc, returns, error), parameters, readable)| {
         let path = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
         let parameters = parameters.into_iter().map(|(name, type_name)| Parameter { name, type_name }).collect();
-        (module, Function { path, name, doc, parameters, returns, error, wants: Wants::default() })
+        (module, Function { path, name, doc, parameters, returns, error, wants: Wants::default(), readable })
     })
 }
 
@@ -435,6 +436,7 @@ fn a_record_that_is_cut_short_is_named() {
         returns: String::new(),
         error: None,
         wants: Wants { run: vec!["ls".into()], facts: true, ..Wants::default() },
+        readable: false,
     };
     let record = abi::record("", &function);
     assert_eq!(abi::functions(&record), Ok(vec![function]));
@@ -460,9 +462,19 @@ fn more_items_than_a_call_may_have_are_refused() {
 #[test]
 fn values_nest_as_deep_as_the_limit_says() {
     let nested = |depth| [vec![0x81; depth], vec![0xf6]].concat();
-    assert!(cbor::decode::<Value>(&nested(cbor::MAX_DEPTH - 1)).is_ok());
+    let value = cbor::decode::<Value>(&nested(cbor::MAX_DEPTH)).unwrap();
+    assert_eq!(cbor::encode(&value).unwrap(), nested(cbor::MAX_DEPTH));
     assert_eq!(cbor::decode::<Value>(&nested(cbor::MAX_DEPTH + 1)), Err(DecodeError::TooDeep));
-    assert!(cbor::items(&nested(cbor::MAX_DEPTH)).is_ok());
+    assert_eq!(cbor::decode::<IgnoredAny>(&nested(cbor::MAX_DEPTH + 1)).unwrap_err(), DecodeError::TooDeep);
+    assert!(cbor::decode::<IgnoredAny>(&nested(cbor::MAX_DEPTH)).is_ok());
+
+    let deeper = Value::Array(vec![value]);
+    let error = cbor::encode(&deeper).unwrap_err().to_string();
+    assert_eq!(error, "cannot be encoded as CBOR: it nests deeper than 128 levels");
+
+    // Each argument of a call is a value of its own.
+    assert_eq!(cbor::encode_arguments(&deeper).unwrap(), nested(cbor::MAX_DEPTH + 1));
+    assert!(cbor::items(&nested(cbor::MAX_DEPTH + 1)).is_ok());
     assert_eq!(cbor::items(&nested(cbor::MAX_DEPTH + 2)), Err(DecodeError::TooDeep));
 }
 

@@ -7,6 +7,7 @@ use wxec_protocol::{abi::TaskFailure, cbor};
 
 use super::{
     failure::{Describer, Teller},
+    form,
     types::ReturnValue,
 };
 
@@ -37,8 +38,9 @@ pub fn value<T: ReturnValue>(value: T) -> Result<Output, Stop> {
         cbor::bytes_head(body.len(), &mut head);
         return Ok(Output { head, body: body.clone() });
     }
-    match cbor::encode(&value) {
-        Ok(head) => Ok(Output { head, body: Bytes::new() }),
+    let mut head = Vec::new();
+    match cbor::encode_as(form::current(), &value, &mut head) {
+        Ok(()) => Ok(Output { head, body: Bytes::new() }),
         Err(error) => Err(Stop::Internal(format!("the task's value {error}"))),
     }
 }

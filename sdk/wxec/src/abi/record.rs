@@ -85,6 +85,7 @@ mod tests {
                 returns: "()".into(),
                 error: None,
                 wants: Wants::default(),
+                readable: false,
             };
             assert_eq!(RECORD[..], abi::record(MODULE, &function), "{} letters", $length);
             assert_eq!(abi::functions(&RECORD), Ok(vec![function]));
