@@ -5,11 +5,7 @@ use std::any::Any;
 use bytes::Bytes;
 use wxec_protocol::{abi::TaskFailure, cbor};
 
-use super::{
-    failure::{Describer, Teller},
-    form,
-    types::ReturnValue,
-};
+use super::{form, types::ReturnValue};
 
 /// A task's value, encoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,14 +39,6 @@ pub fn value<T: ReturnValue>(value: T) -> Result<Output, Stop> {
         Ok(()) => Ok(Output { head, body: Bytes::new() }),
         Err(error) => Err(Stop::Internal(format!("the task's value {error}"))),
     }
-}
-
-/// Encodes what a task returned, if it did not fail.
-pub fn result<T: ReturnValue, E>(
-    result: Result<T, E>,
-    describer: Describer<E, impl Teller<E>>,
-) -> Result<Output, Stop> {
-    result.map_err(|error| Stop::Failed(describer.describe(error))).and_then(value)
 }
 
 #[cfg(test)]
