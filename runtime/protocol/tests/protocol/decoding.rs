@@ -1,11 +1,12 @@
 //! Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     iter::from_fn,
 };
 
 use allocation_counter::measure;
+use bytes::Bytes;
 use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde::de::IgnoredAny;
@@ -14,7 +15,7 @@ use wxec_protocol::{
     Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProtocolError, STREAM_WINDOW_BYTES,
     Service, StreamEnd, Target, Usage,
     abi::{self, Function, Parameter, RecordError, Wants},
-    cbor::{self, DecodeError, Items},
+    cbor::{self, DecodeError, Form, Items},
 };
 
 use crate::{
@@ -323,9 +324,14 @@ fn values() -> impl Strategy<Value = Value> {
         prop_oneof![
             vec(inner.clone(), 0..6).prop_map(Value::Array),
             vec((inner.clone(), inner.clone()), 0..6).prop_map(Value::Map),
-            (32..40_u64, inner).prop_map(|(tag, value)| Value::Tag(tag, value.into())),
+            (tags(), inner).prop_map(|(tag, value)| Value::Tag(tag, value.into())),
         ]
     })
+}
+
+/// Tags that mean nothing here, and those that do.
+fn tags() -> impl Strategy<Value = u64> {
+    prop_oneof![32..40_u64, Just(cbor::SOME_TAG), Just(cbor::WORD_TAG), Just(cbor::KEY_TAG), Just(cbor::READABLE_TAG),]
 }
 
 /// The encoding of `value`, which compares better: a NaN is not equal to itself.
@@ -386,6 +392,8 @@ proptest! {
             let _ = (cbor::items(&bytes), cbor::decode::<Value>(&bytes));
             let _ = (cbor::decode::<Function>(&bytes), cbor::decode::<abi::Panic>(&bytes));
             let _ = (cbor::decode::<abi::TaskFailure>(&bytes), cbor::decode::<Vec<(u64, String)>>(&bytes));
+            let _ = (cbor::form(&bytes), cbor::decode_as::<Value>(Form::Readable, &bytes));
+            let _ = cbor::decode_as::<BTreeMap<Option<u8>, Option<Option<Bytes>>>>(Form::Readable, &bytes);
         });
     }
 }
