@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     if let Some(words) = rsh::words() {
         return rsh::main(words).into();
     }
-    let args = args::Args::parse();
+    let args = args::Args::parse_from(arguments::with_negative_numbers(std::env::args_os()));
     if let Err(error) = interrupt::watch() {
         output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));
     }

@@ -78,7 +78,7 @@ impl Type {
                     "bool" => Self::Bool,
                     "char" => Self::Char,
                     "f32" | "f64" => Self::Float,
-                    "str" | "String" | "Path" | "PathBuf" | "OsString" => Self::Text,
+                    "str" | "String" | "Path" | "PathBuf" => Self::Text,
                     "Bytes" | "ByteBuf" => Self::Bytes,
                     $(stringify!($integer) => Self::Integer { min: $integer::MIN as i128, max: $integer::MAX as u128 },)*
                     _ => Self::Any,
