@@ -209,3 +209,12 @@ fn an_alias_of_a_result_is_one() {
     assert_eq!(shown("alias"), "values::alias(fails: bool) -> Outcome<u8>");
     assert_eq!(module.function("alias").unwrap().error.as_deref(), Some("Outcome<u8>::Err"));
 }
+
+#[test]
+fn a_variable_without_a_name_is_refused() {
+    for variable in ["=x", ""] {
+        let ended = Cli::new(["exec", "local:", "--env", variable, "--", "true"]).run();
+        assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("a variable has a name"), "{ended:?}");
+    }
+}

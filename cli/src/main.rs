@@ -7,6 +7,7 @@ mod arguments;
 mod capabilities;
 mod command_error;
 mod commands;
+mod environment;
 mod everywhere;
 mod exit_code;
 mod grants;
