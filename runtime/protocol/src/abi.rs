@@ -4,7 +4,7 @@
 //! [`IMPORTS`]. Its [`Function`] record stands in the custom section [`SECTION`], or is pushed by the export
 //! [`DESCRIBE`] in languages that cannot write sections.
 //!
-//! Arguments, values, errors and items are CBOR. [`cbor`](crate::cbor) says how serde's data model becomes that, `Some(None)`
+//! Arguments, values, errors and items are CBOR. [`cbor`] says how serde's data model becomes that, `Some(None)`
 //! among it, and what the readable form is, which a task may do without.
 //!
 //! # Capability calls

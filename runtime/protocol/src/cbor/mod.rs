@@ -11,7 +11,7 @@
 //! so, `Some` is marked by [`SOME_TAG`]: for an `Option<Option<u32>>`, `f6` is `None`, `d8 7a f6` is `Some(None)`, and
 //! `05` is `Some(Some(5))`. Readers take the tag around any other value of an option as well.
 //!
-//! A value that cannot be told from another one in a type's own encoding stays so, such as variants of an untagged enum.
+//! What a type's own `Serialize` writes alike stays alike, such as variants of an untagged enum.
 //!
 //! # The readable form
 //!
@@ -25,6 +25,9 @@
 //! * where it stands for a map's key, [`KEY_TAG`] is around an array of the key's text and of what that is as JSON, so that
 //!   keys need not be texts; and a word of a command line is an array behind [`WORD_TAG`] of its text and, if it is JSON,
 //!   of what it is so. The reader's type decides which of them is meant.
+//!
+//! Where serde reads into a value of its own first, which is untagged and internally tagged enums and flattened fields, there are
+//! no types to decide by, and what is in them is what it is in JSON: bytes and keys that are no texts cannot be given there.
 //!
 //! A caller asks for this form by [`READABLE_TAG`] around a call's arguments, if the function's record says
 //! [`readable`](crate::abi::Function::readable); it is then the form of the value and of what is sent and received as well.
