@@ -24,14 +24,16 @@ const MARK: char = '\0';
 
 /// The words of a command line, in which negative numbers of all kinds may be arguments of a call.
 pub(crate) fn with_negative_numbers(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut is_call = false;
-    let mut marked = Vec::new();
-    for word in words {
-        let is_number = word.to_str().is_some_and(|word| word.starts_with('-') && word.parse::<f64>().is_ok());
-        is_call |= word == "call";
-        marked.push(if is_call && is_number { format!("{MARK}{}", word.display()).into() } else { word });
+    let mut words: Vec<_> = words.collect();
+    let command = words.iter().skip(1).position(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    // The options before it take no values.
+    let arguments = command.filter(|command| words[command + 1] == "call").map(|command| command + 2);
+    for word in arguments.and_then(|first| words.get_mut(first..)).unwrap_or_default() {
+        if let Some(text) = word.to_str().filter(|text| text.starts_with('-') && text.parse::<f64>().is_ok()) {
+            *word = format!("{MARK}{text}").into();
+        }
     }
-    marked
+    words
 }
 
 /// An argument as it was typed.
@@ -163,6 +165,9 @@ fn complaint(
             CommandError::usage(format!("{subject}, not {}", shown(given)))
         }
         Mismatch::Refused(reason) => CommandError::usage(format!("argument `{name}` of {path} is refused: {reason}")),
+        Mismatch::RefusedWithin { path: place, reason } => {
+            CommandError::usage(format!("argument `{name}` of {path} is refused, at `{name}{place}`: {reason}"))
+        }
         Mismatch::File(reason) => CommandError::usage(format!("argument `{name}` of {path}: {reason}")),
         Mismatch::NotJson(_) if matches!(wanted, Type::Integer { .. } | Type::Float | Type::Bool | Type::Unit) => {
             CommandError::usage(format!("{subject}, not {}", shown(given)))
@@ -311,6 +316,10 @@ mod tests {
         assert_eq!(kept, ["wxec", "-1", "call", "h", "m::f", "-q", "--", "-x1"]);
         let unmarked = marked.iter().map(|word| without_mark(word.to_str().unwrap()).unwrap());
         assert_eq!(unmarked.collect::<Vec<_>>(), words);
+
+        for words in [&["wxec", "exec", "h", "--", "call", "-1.5"][..], &["wxec", "-q"], &["wxec"], &[]] {
+            assert_eq!(with_negative_numbers(words.iter().map(OsString::from)), words, "no call");
+        }
     }
 
     #[test]

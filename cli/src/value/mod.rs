@@ -20,6 +20,13 @@ pub(crate) enum Mismatch {
     NotJson(String),
     /// It is JSON that is refused for this reason.
     Refused(String),
+    /// The same of something inside.
+    RefusedWithin {
+        /// Where it stands, such as `[2].a`.
+        path: String,
+        /// The reason.
+        reason: String,
+    },
     /// It is of another type.
     OtherType,
     /// Something inside is of another type.
@@ -48,6 +55,8 @@ impl Mismatch {
         match self {
             Self::OtherType => Self::Within { path: step.to_owned(), found: found() },
             Self::Within { path, found } => Self::Within { path: format!("{step}{path}"), found },
+            Self::Refused(reason) => Self::RefusedWithin { path: step.to_owned(), reason },
+            Self::RefusedWithin { path, reason } => Self::RefusedWithin { path: format!("{step}{path}"), reason },
             other => other,
         }
     }
@@ -86,7 +95,12 @@ impl Reader {
             Type::Any if self.readable && bare => return Ok(written(cbor::WORD_TAG, word)),
             _ => parse(word)?,
         };
-        self.json(value, wanted)
+        self.json(value, wanted).map_err(|mismatch| match mismatch {
+            Mismatch::Refused(reason) if wanted.is_bytes() => {
+                Mismatch::Refused(format!("{reason}; a bare word, without quotes, is taken as it is"))
+            }
+            other => other,
+        })
     }
 
     /// Makes what JSON can say into what CBOR should say for `wanted`.
@@ -240,8 +254,9 @@ fn is_within(value: &Value, min: i128, max: u128) -> bool {
 fn bytes(value: Value) -> Result<Vec<u8>, Mismatch> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),
-        Value::Text(text) => cbor::from_base64(&text)
-            .map_err(|error| Mismatch::Refused(format!("{error}; a bare word, without quotes, is taken as it is"))),
+        Value::Text(text) => {
+            cbor::from_base64(&text).map_err(|error| Mismatch::Refused(format!("{error}, as bytes are in JSON")))
+        }
         Value::Array(items) => {
             let bytes = items.into_iter().map(|item| u8::try_from(item.as_integer()?).ok());
             bytes.collect::<Option<_>>().ok_or(Mismatch::OtherType)
@@ -343,7 +358,7 @@ mod tests {
             assert!(matches!(from_word("@/nonexistent", &Type::parse(wanted)), Err(Mismatch::File(_))));
             assert_eq!(from_word("[256]", &Type::parse(wanted)), Err(Mismatch::OtherType));
             let text = from_word(r#""hi""#, &Type::parse(wanted)).unwrap_err();
-            let reason = "\"hi\" is no base64; a bare word, without quotes, is taken as it is";
+            let reason = "\"hi\" is no base64, as bytes are in JSON; a bare word, without quotes, is taken as it is";
             assert_eq!(text, Mismatch::Refused(reason.into()));
         }
         assert_eq!(read("hi", "Vec<u8>").unwrap(), "[104,105]");
@@ -375,6 +390,14 @@ mod tests {
             let mismatch = Mismatch::Within { path: path.into(), found: found.into() };
             assert_eq!(read(word, wanted), Err(mismatch), "{word} as {wanted}");
         }
+    }
+
+    #[test]
+    fn a_refusal_says_where() {
+        let mismatch = from_word(r#"{"a":["aGk=","hi"]}"#, &Type::parse("BTreeMap<String, Vec<Bytes>>")).unwrap_err();
+        let Mismatch::RefusedWithin { path, reason } = mismatch else { panic!("{mismatch:?}") };
+        assert_eq!(path, ".a[1]");
+        assert_eq!(reason, "\"hi\" is no base64, as bytes are in JSON");
     }
 
     #[test]
