@@ -7,6 +7,8 @@ use wxec::{Value, cbor};
 
 mod json;
 mod parse;
+#[cfg(test)]
+mod round_trips;
 mod type_text;
 
 pub(crate) use json::to_json;
@@ -169,7 +171,7 @@ impl Reader {
         match (name, wanted) {
             (name @ Value::Text(_), Type::Text) => Ok(name),
             (name @ Value::Text(_), Type::Bytes) => bytes(name).map(Value::Bytes),
-            (Value::Text(name), Type::Any) if self.readable => Ok(key(name)),
+            (Value::Text(name), wanted) if self.readable && !wanted.is_known() => Ok(key(name)),
             (Value::Text(name), wanted) => self.word(&name, wanted).map_err(|_| Mismatch::OtherType),
             _ => Err(Mismatch::OtherType),
         }

@@ -104,6 +104,17 @@ impl Type {
         Self::List { item: Box::new(Self::parse(item)), length }
     }
 
+    /// Whether nothing of it is somebody's own.
+    pub(crate) fn is_known(&self) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Option(item) | Self::List { item, .. } => item.is_known(),
+            Self::Tuple(items) => items.iter().all(Self::is_known),
+            Self::Map { key, value } => key.is_known() && value.is_known(),
+            _ => true,
+        }
+    }
+
     /// Whether it is bytes, however they travel.
     pub(crate) fn is_bytes(&self) -> bool {
         match self {
