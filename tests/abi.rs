@@ -61,6 +61,17 @@ fn a_task_needs_no_description() {
 }
 
 #[test]
+fn what_a_guest_need_not_understand_passes_through() {
+    let hand = bind(SAME);
+    for nested in [None, Some(None), Some(Some(5_u32))] {
+        assert_eq!(hand.call::<Option<Option<u32>>>("hand::same", &(nested,)).wait().unwrap(), nested);
+    }
+    // `Some(None)`, as another language would write it.
+    let marked = wxec::Value::Tag(cbor::SOME_TAG, wxec::Value::Null.into());
+    assert_eq!(hand.call::<Option<Option<u32>>>("hand::same", &(marked,)).wait().unwrap(), Some(None));
+}
+
+#[test]
 fn a_description_is_a_record_in_a_section() {
     let same = Function {
         path: String::new(),
@@ -70,6 +81,7 @@ fn a_description_is_a_record_in_a_section() {
         returns: "String".into(),
         error: None,
         wants: Wants::default(),
+        readable: false,
     };
     let record = quoted(&abi::record("hand", &same));
     let hand = module(&format!(r#"{SAME} (@custom "{}" {record})"#, abi::SECTION));

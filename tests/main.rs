@@ -24,6 +24,9 @@ mod facts;
 /// What tasks send and receive while they run.
 mod streams;
 
+/// Values of every kind: between programs, and on the command line, both ways.
+mod values;
+
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;
 

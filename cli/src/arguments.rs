@@ -1,12 +1,12 @@
 //! The arguments of a call: checked against what the function declares, before anything travels.
 
-use std::{fs, io};
+use std::{convert::Infallible, ffi::OsString, fs, io};
 
-use wxec::{Function, Parameter, Value};
+use wxec::{Function, Parameter, Value, cbor};
 
 use crate::{
     command_error::CommandError,
-    value::{self, Mismatch, Type, to_json},
+    value::{self, Mismatch, Reader, Type, Unreadable, to_json},
 };
 
 /// Arguments as they stand on the command line.
@@ -16,6 +16,29 @@ pub(crate) enum Given {
     Words(Vec<String>),
     /// All at once: a list by position, or an object by name.
     Json(String),
+}
+
+/// Marks negative numbers that clap would take for options, such as `-1e-3`, `-.5` or `-inf`; no argument of a process
+/// can hold the mark itself.
+const MARK: char = '\0';
+
+/// The words of a command line, in which negative numbers of all kinds may be arguments of a call.
+pub(crate) fn with_negative_numbers(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<_> = words.collect();
+    let command = words.iter().skip(1).position(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    // The options before it take no values.
+    let arguments = command.filter(|command| words[command + 1] == "call").map(|command| command + 2);
+    for word in arguments.and_then(|first| words.get_mut(first..)).unwrap_or_default() {
+        if let Some(text) = word.to_str().filter(|text| text.starts_with('-') && text.parse::<f64>().is_ok()) {
+            *word = format!("{MARK}{text}").into();
+        }
+    }
+    words
+}
+
+/// An argument as it was typed.
+pub(crate) fn without_mark(word: &str) -> Result<String, Infallible> {
+    Ok(word.strip_prefix(MARK).unwrap_or(word).to_owned())
 }
 
 /// A complaint shows no more of an argument than this.
@@ -35,6 +58,14 @@ impl Given {
 
     /// The value to call `function` with; nothing is checked if the module does not describe it.
     pub(crate) fn into_value(self, function: Option<&Function>) -> Result<Value, CommandError> {
+        let arguments = self.read(function)?;
+        Ok(match function {
+            Some(Function { readable: true, .. }) => Value::Tag(cbor::READABLE_TAG, arguments.into()),
+            _ => arguments,
+        })
+    }
+
+    fn read(self, function: Option<&Function>) -> Result<Value, CommandError> {
         match (self, function) {
             (Self::Words(words), Some(function)) => by_word(&words, function),
             (Self::Words(words), None) => {
@@ -54,7 +85,8 @@ fn by_word(words: &[String], function: &Function) -> Result<Value, CommandError>
     check_count(words.len(), function)?;
     let values = words.iter().zip(&function.parameters).map(|(word, parameter)| {
         let wanted = Type::parse(&parameter.type_name);
-        value::from_word(word, &wanted).map_err(|mismatch| complaint(mismatch, &wanted, word, parameter, function))
+        let read = reader(function).word(word, &wanted);
+        read.map_err(|mismatch| complaint(mismatch, &wanted, word, parameter, function))
     });
     values.collect::<Result<_, _>>().map(Value::Array)
 }
@@ -105,7 +137,12 @@ fn check_count(given: usize, function: &Function) -> Result<(), CommandError> {
 fn check(value: Value, parameter: &Parameter, function: &Function) -> Result<Value, CommandError> {
     let wanted = Type::parse(&parameter.type_name);
     let shown = to_json(&value);
-    value::from_json(value, &wanted).ok_or_else(|| complaint(Mismatch::OtherType, &wanted, &shown, parameter, function))
+    let read = reader(function).json(value, &wanted);
+    read.map_err(|mismatch| complaint(mismatch, &wanted, &shown, parameter, function))
+}
+
+fn reader(function: &Function) -> Reader {
+    Reader { readable: function.readable }
 }
 
 fn complaint(
@@ -120,6 +157,17 @@ fn complaint(
     let subject = format!("argument `{name}` of {path} wants {article} {type_name}");
     match mismatch {
         Mismatch::OtherType => CommandError::usage(format!("{subject}, not {}", shown(given))),
+        Mismatch::Within { path, found } => {
+            CommandError::usage(format!("{subject}, but `{name}{path}` is {}", shown(&found)))
+        }
+        // The number is too large.
+        Mismatch::Refused(_) if matches!(wanted, Type::Integer { .. }) => {
+            CommandError::usage(format!("{subject}, not {}", shown(given)))
+        }
+        Mismatch::Refused(reason) => CommandError::usage(format!("argument `{name}` of {path} is refused: {reason}")),
+        Mismatch::RefusedWithin { path: place, reason } => {
+            CommandError::usage(format!("argument `{name}` of {path} is refused, at `{name}{place}`: {reason}"))
+        }
         Mismatch::File(reason) => CommandError::usage(format!("argument `{name}` of {path}: {reason}")),
         Mismatch::NotJson(_) if matches!(wanted, Type::Integer { .. } | Type::Float | Type::Bool | Type::Unit) => {
             CommandError::usage(format!("{subject}, not {}", shown(given)))
@@ -135,14 +183,16 @@ const QUOTING: &str = r#"quote a text for JSON and for the shell, as in '"text"'
 
 /// Reads an argument whose type nobody declared.
 fn any(word: &str) -> Result<Value, CommandError> {
-    value::from_word(word, &Type::Any)
-        .map_err(|_| CommandError::usage(format!("the argument {} is no JSON", shown(word))).hint(QUOTING))
+    Reader { readable: false }.word(word, &Type::Any).map_err(|mismatch| match mismatch {
+        Mismatch::Refused(reason) => CommandError::usage(format!("the argument {} is refused: {reason}", shown(word))),
+        _ => CommandError::usage(format!("the argument {} is no JSON", shown(word))).hint(QUOTING),
+    })
 }
 
 fn all(text: &str) -> Result<Value, CommandError> {
-    value::parse(text).map_err(|mismatch| match mismatch {
-        Mismatch::NotJson(reason) => CommandError::usage(format!("what --args gives is no JSON: {reason}")),
-        other => CommandError::usage(format!("what --args gives cannot be read: {other:?}")),
+    value::parse_arguments(text).map_err(|unreadable| match unreadable {
+        Unreadable::NotJson(reason) => CommandError::usage(format!("what --args gives is no JSON: {reason}")),
+        Unreadable::Refused(reason) => CommandError::usage(format!("what --args gives is refused: {reason}")),
     })
 }
 
@@ -180,6 +230,7 @@ mod tests {
             returns: "Vec<(String, usize)>".into(),
             error: None,
             wants: Wants::default(),
+            readable: false,
         }
     }
 
@@ -254,6 +305,21 @@ mod tests {
         assert_eq!(given.into_value(None).map(|value| to_json(&value)).unwrap(), r#"[1,"a"]"#);
         let error = Given::Words(vec!["word".into()]).into_value(None).unwrap_err();
         assert!(error.to_string().starts_with(r#"the argument "word" is no JSON; quote"#), "{error}");
+    }
+
+    #[test]
+    fn negative_numbers_are_no_options() {
+        let words = ["wxec", "-1", "call", "h", "m::f", "-1", "-1e-3", "-.5", "-inf", "-q", "--", "-2.5E+7", "-x1"];
+        let marked = with_negative_numbers(words.iter().map(OsString::from));
+        let kept: Vec<_> =
+            words.iter().zip(&marked).filter(|(word, marked)| *word == marked).map(|pair| *pair.0).collect();
+        assert_eq!(kept, ["wxec", "-1", "call", "h", "m::f", "-q", "--", "-x1"]);
+        let unmarked = marked.iter().map(|word| without_mark(word.to_str().unwrap()).unwrap());
+        assert_eq!(unmarked.collect::<Vec<_>>(), words);
+
+        for words in [&["wxec", "exec", "h", "--", "call", "-1.5"][..], &["wxec", "-q"], &["wxec"], &[]] {
+            assert_eq!(with_negative_numbers(words.iter().map(OsString::from)), words, "no call");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod capabilities;
 mod closed_files;
 mod command_error;
 mod commands;
+mod environment;
 mod everywhere;
 mod exit_code;
 mod grants;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     if let Some(words) = rsh::words() {
         return rsh::main(words).into();
     }
-    let args = match args::Args::try_parse() {
+    let args = match args::Args::try_parse_from(arguments::with_negative_numbers(std::env::args_os())) {
         Ok(args) => args,
         Err(error) => return end(Ok(output::print_clap(&error))),
     };

@@ -10,12 +10,12 @@ use std::{
 };
 
 use serde::Serialize;
-use wxec::{Function, Parameter, Receiver, Sender, Value};
+use wxec::{Function, Parameter, Receiver, Sender, Value, cbor};
 
 use crate::{
     command_error::CommandError,
     output::say,
-    value::{self, Type},
+    value::{Mismatch, Reader, Type},
 };
 
 /// A line of stdin was not what the function receives.
@@ -24,6 +24,7 @@ static BAD_LINE: AtomicBool = AtomicBool::new(false);
 /// How a function streams.
 #[derive(Debug, Clone)]
 pub(crate) struct Streaming {
+    reader: Reader,
     parameters: Vec<Kind>,
     names: Vec<String>,
     /// It returns a `Receiver`.
@@ -64,7 +65,8 @@ impl Streaming {
         }
         let names = function.parameters.iter().map(|parameter| parameter.name.clone()).collect();
         let has_value = !returns_stream && !matches!(&*function.returns, "" | "()");
-        Ok(Some(Self { parameters, names, returns_stream, has_value }))
+        let reader = Reader { readable: function.readable };
+        Ok(Some(Self { reader, parameters, names, returns_stream, has_value }))
     }
 
     /// The arguments of one call: `given`, and the channels among them.
@@ -72,9 +74,12 @@ impl Streaming {
         let channel = |kind: &Kind| match kind {
             Kind::Plain => None,
             Kind::Sender => Some(Argument::Sender(sender.clone())),
-            Kind::Receiver(wanted) => Some(Argument::Receiver(lines(wanted.clone()))),
+            Kind::Receiver(wanted) => Some(Argument::Receiver(lines(self.reader, wanted.clone()))),
         };
         match given {
+            Value::Tag(cbor::READABLE_TAG, given) => {
+                Arguments::Readable(cbor::Readable(Box::new(self.arguments(given, sender))))
+            }
             Value::Map(entries) => {
                 let given = entries.iter().filter_map(|(name, value)| Some((name.as_text()?, value)));
                 let given = given.map(|(name, value)| (name.to_owned(), Argument::Plain(value.clone())));
@@ -112,6 +117,7 @@ pub(crate) fn fed_well() -> bool {
 pub(crate) enum Arguments {
     InOrder(Vec<Argument>),
     Named(BTreeMap<String, Argument>),
+    Readable(cbor::Readable<Box<Self>>),
 }
 
 #[derive(Debug, Serialize)]
@@ -136,7 +142,7 @@ fn channel<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The lines of stdin, up to the first that is no item.
-fn lines(wanted: Type) -> Receiver<Value> {
+fn lines(reader: Reader, wanted: Type) -> Receiver<Value> {
     // Its lock cannot go to another thread, so each line takes it.
     let lines = std::iter::from_fn(|| {
         let mut line = String::new();
@@ -148,7 +154,10 @@ fn lines(wanted: Type) -> Receiver<Value> {
     Receiver::from_iter(lines.enumerate().map_while(move |(number, line)| {
         let item = line.map_err(|error| error.to_string()).and_then(|line| {
             let line = line.trim_end_matches(['\n', '\r']);
-            value::from_word(line, &wanted).map_err(|_| format!("{line:?} is not what the function receives"))
+            reader.word(line, &wanted).map_err(|mismatch| match mismatch {
+                Mismatch::Refused(reason) => format!("{line:?} is not what the function receives: {reason}"),
+                _ => format!("{line:?} is not what the function receives"),
+            })
         });
         let complain = |reason| {
             BAD_LINE.store(true, Ordering::Relaxed);
@@ -175,6 +184,7 @@ mod tests {
             returns: returns.into(),
             error: None,
             wants: Wants::default(),
+            readable: false,
         }
     }
 

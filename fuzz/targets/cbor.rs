@@ -2,19 +2,22 @@
 //! is split into items as it is decoded.
 #![no_main]
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use ciborium::Value;
 use libfuzzer_sys::fuzz_target;
 use wxec_fuzz::takes_bounded_memory;
 use wxec_protocol::{
     abi::{Panic, TaskFailure},
-    cbor::{self, Items},
+    cbor::{self, Form, Items},
 };
 
 fuzz_target!(|bytes: &[u8]| {
     takes_bounded_memory(bytes.len(), || {
         let _ = (cbor::items(bytes), cbor::decode::<Vec<(u64, String)>>(bytes));
         let _ = (cbor::decode::<Panic>(bytes), cbor::decode::<TaskFailure>(bytes));
+        let _ = cbor::decode_as::<BTreeMap<Option<u8>, Option<Option<Bytes>>>>(Form::Readable, bytes);
     });
     let mut value = None;
     takes_bounded_memory(bytes.len(), || value = cbor::decode::<Value>(bytes).ok());

@@ -5,7 +5,7 @@ use wxec::Limits;
 use crate::{
     access::Access,
     args::Verbosity,
-    arguments::Given,
+    arguments::{self, Given},
     command_error::CommandError,
     everywhere::{Job, print_everywhere},
     grants::GrantArgs,
@@ -22,8 +22,10 @@ use crate::{
 /// MODULE::FUNC is a package of the cargo workspace here, or a .wasm file (with a `/` or a `.wasm` in it), or a module that
 /// wxec ships (`facts`), then the path of a function inside the crate. Packages are built as needed.
 ///
-/// Each ARG is JSON; where the function takes a string, or bytes, a bare word will do. Bytes may also be a list of numbers
-/// or `@FILE`. `wxec inspect MODULE` shows what a function takes.
+/// Each ARG is JSON, as values are printed; where the function takes a string, or what is a string to people (addresses, dates,
+/// variants without content), a bare word will do. For bytes a bare word is taken as it is, and `@FILE` is what the file holds; in
+/// JSON they are a string in base64, or a list of numbers. JSON may nest 128 levels deep. `wxec inspect MODULE` shows what a
+/// function takes.
 ///
 /// The function may touch nothing of its host but a clock and random numbers, unless that is granted: an `--allow-…`
 /// grants everything of a kind, or what follows its `=`, with commas between: `--allow-read=/etc/hosts,/etc/ssl`.
@@ -32,7 +34,8 @@ use crate::{
 /// a `Receiver` are the lines of stdin. Neither is given as an ARG.
 ///
 /// Values are printed in one line on stdout: bytes as a string in base64, map keys that are no strings as their JSON, NaN
-/// and infinities as null. What the function prints goes to stderr. On several hosts each line begins with `[host]`.
+/// and infinities as strings, and `Some` of what is null itself as `{"Some":null}`. What the function prints goes to stderr. On
+/// several hosts each line begins with `[host]`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -42,10 +45,10 @@ pub(crate) struct Args {
     #[arg(value_name = "MODULE::FUNC")]
     function: String,
     /// Its arguments, in order
-    #[arg(value_name = "ARG", allow_negative_numbers = true)]
+    #[arg(value_name = "ARG", allow_negative_numbers = true, value_parser = arguments::without_mark)]
     arguments: Vec<String>,
     /// All arguments at once: a JSON list, or an object by name; `@FILE` and `-` (stdin) hold the same
-    #[arg(long, value_name = "JSON", conflicts_with = "arguments", allow_hyphen_values = true)]
+    #[arg(long, value_name = "JSON", conflicts_with = "arguments", allow_hyphen_values = true, value_parser = arguments::without_mark)]
     args: Option<String>,
     /// Print strings and bytes as they are
     #[arg(short, long, conflicts_with = "format")]

@@ -12,6 +12,7 @@ use crate::{
     access::Access,
     args::Verbosity,
     command_error::CommandError,
+    environment,
     everywhere::on_each,
     exit_code,
     interrupt::{self, Interrupted},
@@ -44,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     sh: Option<String>,
     /// Set a variable; without a value, to what it is here
-    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = environment::variable)]
     environment: Vec<String>,
     /// Run it in this directory; `~` is the account's home
     #[arg(short = 'C', long = "cwd", value_name = "DIR")]
@@ -82,7 +83,7 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
-    let environment = args.environment();
+    let environment = environment::variables(&args.environment);
     let command = |host: &Host| args.command(host, &environment);
     if args.output != Form::Stream {
         return collect(&hosts, command, args.output, verbosity);
@@ -122,15 +123,6 @@ impl Args {
             command = on_terminal(command);
         }
         command
-    }
-
-    /// The variables to set. One that is taken from here and does not exist stays as it is there.
-    fn environment(&self) -> Vec<(String, String)> {
-        let variable = |text: &String| match text.split_once('=') {
-            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-            None => Some((text.clone(), std::env::var(text).ok()?)),
-        };
-        self.environment.iter().filter_map(variable).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     access::Access,
     args::Verbosity,
     command_error::CommandError,
+    environment,
     everywhere::on_each,
     exit_code,
     grants::GrantArgs,
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = directory)]
     directories: Vec<(String, String)>,
     /// Set a variable; without a value, to what it is here
-    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = environment::variable)]
     environment: Vec<String>,
     /// What it finds as its own name [default: the file's name]
     #[arg(long, value_name = "NAME")]
@@ -63,7 +64,7 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
-    let environment = args.environment();
+    let environment = environment::variables(&args.environment);
     let module = Source::parse(&args.module).load(verbosity)?;
     if !module.is_program() {
         let message = format!("{} is no program: it exports no `_start`", module.name());
@@ -113,15 +114,6 @@ impl Args {
             Some(seed) => program.deterministic(seed),
             None => program,
         }
-    }
-
-    /// The variables to set. One that is taken from here and does not exist stays unset, as with wasmtime.
-    fn environment(&self) -> Vec<(String, String)> {
-        let variable = |text: &String| match text.split_once('=') {
-            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-            None => Some((text.clone(), std::env::var(text).ok()?)),
-        };
-        self.environment.iter().filter_map(variable).collect()
     }
 }
 

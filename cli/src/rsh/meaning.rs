@@ -130,7 +130,8 @@ impl Meaning {
             }
             "sendenv" => self.send_env.extend(value.split_whitespace().map(str::to_owned)),
             "setenv" => {
-                let (name, value) = value.split_once('=').ok_or("`-o SetEnv` takes NAME=VALUE")?;
+                let (name, value) =
+                    value.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("`-o SetEnv` takes NAME=VALUE")?;
                 self.set_env.push((name.into(), value.trim_matches('"').into()));
             }
             "stdinnull" => self.has_no_input = !is_off,
@@ -308,6 +309,13 @@ mod tests {
         assert_eq!(terminal(&["-tt"]), Terminal::Forced);
         assert_eq!(terminal(&["-T"]), Terminal::Never);
         assert_eq!(terminal(&["-oRequestTTY=force"]), Terminal::Forced);
+    }
+
+    #[test]
+    fn a_variable_has_a_name() {
+        let set = |option| meaning(&[option]).map(|meaning| meaning.set_env);
+        assert_eq!(set("-oSetEnv==x"), Err("`-o SetEnv` takes NAME=VALUE".into()));
+        assert_eq!(set("-oSetEnv=A="), Ok(vec![("A".into(), String::new())]));
     }
 
     #[test]

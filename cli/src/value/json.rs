@@ -1,9 +1,12 @@
 //! Results as JSON: CBOR can say more, so some of it is spelled in another way.
 //!
-//! Bytes are a string in base64. Map keys that are no texts are a string of their JSON. What is no finite number is
-//! `null`. Entries keep their order, and numbers all their digits.
+//! Bytes are a string in base64. Map keys that are no texts are a string of their JSON. What is no finite number is one of
+//! the strings `NaN`, `Infinity` and `-Infinity`. Entries keep their order, and numbers all their digits. An argument of
+//! the same type is read from what was printed.
 
-use wxec::Value;
+use std::collections::HashSet;
+
+use wxec::{Value, cbor};
 
 /// `value` as JSON, in one line.
 pub(crate) fn to_json(value: &Value) -> String {
@@ -16,6 +19,9 @@ fn write(value: &Value, json: &mut String) {
     match value {
         Value::Bool(value) => json.push_str(if *value { "true" } else { "false" }),
         Value::Integer(number) => json.push_str(&i128::from(*number).to_string()),
+        Value::Float(number) if number.is_nan() => write_text(NAN, json),
+        Value::Float(f64::INFINITY) => write_text(INFINITY, json),
+        Value::Float(f64::NEG_INFINITY) => write_text(NEGATIVE_INFINITY, json),
         Value::Float(number) => json.push_str(&serde_json::Value::from(*number).to_string()),
         Value::Text(text) => write_text(text, json),
         Value::Bytes(bytes) => write_text(&base64(bytes), json),
@@ -29,15 +35,18 @@ fn write(value: &Value, json: &mut String) {
         }
         Value::Map(entries) => {
             json.push('{');
-            for (index, (key, value)) in entries.iter().enumerate() {
+            for (index, ((_, value), key)) in entries.iter().zip(keys(entries)).enumerate() {
                 separate(index, json);
-                match key {
-                    Value::Text(key) => write_text(key, json),
-                    key => write_text(&to_json(key), json),
-                }
+                write_text(&key, json);
                 json.push(':');
                 write(value, json);
             }
+            json.push('}');
+        }
+        // Told from a null, or from one that is told so already.
+        Value::Tag(cbor::SOME_TAG, inner) => {
+            json.push_str(r#"{"Some":"#);
+            write(inner, json);
             json.push('}');
         }
         Value::Tag(tag, inner) => match large_integer(*tag, inner) {
@@ -46,6 +55,30 @@ fn write(value: &Value, json: &mut String) {
         },
         // Null, undefined, and what CBOR may learn one day.
         _ => json.push_str("null"),
+    }
+}
+
+/// What JSON has no digits for.
+pub(super) const NAN: &str = "NaN";
+pub(super) const INFINITY: &str = "Infinity";
+pub(super) const NEGATIVE_INFINITY: &str = "-Infinity";
+
+/// The keys of a map as texts, each of them another one: a text that looks like the JSON of another key is told from that by
+/// its quotes.
+fn keys(entries: &[(Value, Value)]) -> impl Iterator<Item = String> {
+    let in_json: HashSet<_> = entries.iter().filter(|(key, _)| !key.is_text()).map(|(key, _)| key_text(key)).collect();
+    entries.iter().map(move |(key, _)| match key {
+        Value::Text(text) if in_json.contains(text) => to_json(key),
+        key => key_text(key),
+    })
+}
+
+fn key_text(key: &Value) -> String {
+    match key {
+        Value::Text(text) => text.clone(),
+        Value::Bytes(bytes) => base64(bytes),
+        Value::Float(number) if !number.is_finite() => to_json(key).trim_matches('"').to_owned(),
+        key => to_json(key),
     }
 }
 
@@ -113,15 +146,23 @@ mod tests {
             (i128::MIN.into(), "-170141183460469231731687303715884105728"),
             (1.0.into(), "1.0"),
             (0.1.into(), "0.1"),
-            (f64::NAN.into(), "null"),
-            (f64::INFINITY.into(), "null"),
+            (f64::NAN.into(), "\"NaN\""),
+            (f64::INFINITY.into(), "\"Infinity\""),
+            (f64::NEG_INFINITY.into(), "\"-Infinity\""),
             ("a\"b\n".into(), r#""a\"b\n""#),
             (Value::Bytes(vec![1]), r#""AQ==""#),
             (Value::Array(vec![]), "[]"),
             (Value::Array(vec![1.into(), Value::Null]), "[1,null]"),
             (map(vec![("b".into(), 1.into()), ("a".into(), 2.into())]), r#"{"b":1,"a":2}"#),
             (map(vec![(1.into(), "x".into()), (Value::Array(vec!["k".into()]), 2.into())]), r#"{"1":"x","[\"k\"]":2}"#),
+            (map(vec![(Value::Bytes(vec![1]), 1.into()), (f64::NAN.into(), 2.into())]), r#"{"AQ==":1,"NaN":2}"#),
+            (map(vec![(Value::Null, 1.into()), ("null".into(), 2.into())]), r#"{"null":1,"\"null\"":2}"#),
+            (
+                map(vec![(1.into(), 1.into()), ("1".into(), 2.into()), ("2".into(), 3.into())]),
+                r#"{"1":1,"\"1\"":2,"2":3}"#,
+            ),
             (Value::Tag(0, Box::new("2026-01-01".into())), r#""2026-01-01""#),
+            (Value::Tag(122, Box::new(Value::Tag(122, Box::new(Value::Null)))), r#"{"Some":{"Some":null}}"#),
         ] {
             assert_eq!(to_json(&value), expected);
         }

@@ -1,10 +1,18 @@
 //! Arguments as people type them, on their way to the CBOR a function takes.
+//!
+//! A word becomes what its parameter's type wants, as far as that type's spelling tells. Where it does not, and the
+//! function takes the readable form, the function's own reader has the choice between the word and what that is as JSON.
 
-use wxec::Value;
+use wxec::{Value, cbor};
+
 mod json;
+mod parse;
+#[cfg(test)]
+mod round_trips;
 mod type_text;
 
 pub(crate) use json::to_json;
+pub(crate) use parse::{Unreadable, parse, parse_arguments};
 pub(crate) use type_text::Type;
 
 /// Why an argument is not of its parameter's type.
@@ -12,75 +20,218 @@ pub(crate) use type_text::Type;
 pub(crate) enum Mismatch {
     /// It is to be JSON, and is not.
     NotJson(String),
+    /// It is JSON that is refused for this reason.
+    Refused(String),
+    /// The same of something inside.
+    RefusedWithin {
+        /// Where it stands, such as `[2].a`.
+        path: String,
+        /// The reason.
+        reason: String,
+    },
     /// It is of another type.
     OtherType,
+    /// Something inside is of another type.
+    Within {
+        /// Where it stands, such as `[2].a`.
+        path: String,
+        /// What it is.
+        found: String,
+    },
     /// It names a file that cannot be read.
     File(String),
 }
 
-/// Reads one argument of the command line: a bare word where a text is wanted, else JSON.
-pub(crate) fn from_word(word: &str, wanted: &Type) -> Result<Value, Mismatch> {
-    let value = match wanted {
-        Type::Option(_) if word == "null" => Value::Null,
-        Type::Option(wanted) => return from_word(word, wanted),
-        Type::Text if !word.starts_with('"') => Value::Text(word.into()),
-        Type::Char if word.chars().count() == 1 => Value::Text(word.into()),
-        Type::Integer { .. } => large_integer(word).map_or_else(|| parse(word), Ok)?,
-        wanted if wanted.is_bytes() && !word.starts_with(['"', '[']) => Value::Bytes(match word.strip_prefix('@') {
-            Some(path) => {
-                std::fs::read(path).map_err(|error| Mismatch::File(format!("cannot read {path}: {error}")))?
-            }
-            None => word.into(),
-        }),
-        _ => parse(word)?,
-    };
-    from_json(value, wanted).ok_or(Mismatch::OtherType)
-}
-
-/// Reads JSON that holds arguments, or one of them.
-pub(crate) fn parse(text: &str) -> Result<Value, Mismatch> {
-    serde_json::from_str(text).map_err(|error| Mismatch::NotJson(error.to_string()))
-}
-
-/// Makes what JSON can say into what CBOR should say for `wanted`; nothing if that is another type.
-pub(crate) fn from_json(value: Value, wanted: &Type) -> Option<Value> {
-    match (wanted, value) {
-        (Type::Any, value) => Some(value),
-        (Type::Option(_) | Type::Unit, Value::Null) => Some(Value::Null),
-        (Type::Option(wanted), value) => from_json(value, wanted),
-        (Type::Bool, value @ Value::Bool(_)) => Some(value),
-        (Type::Integer { min, max }, value) => is_within(&value, *min, *max).then_some(value),
-        (Type::Float, value @ Value::Float(_)) => Some(value),
-        (Type::Float, Value::Integer(number)) => Some(Value::Float(i128::from(number) as f64)),
-        (Type::Text, value @ Value::Text(_)) => Some(value),
-        (Type::Char, Value::Text(text)) => (text.chars().count() == 1).then_some(Value::Text(text)),
-        (Type::Bytes, value) => bytes(value).map(Value::Bytes),
-        (Type::List { item, length }, value) => {
-            let items = match value {
-                Value::Array(items) => items,
-                value if wanted.is_bytes() => bytes(value)?.into_iter().map(Value::from).collect(),
-                _ => return None,
-            };
-            if length.is_some_and(|length| length != items.len()) {
-                return None;
-            }
-            items.into_iter().map(|value| from_json(value, item)).collect::<Option<_>>().map(Value::Array)
+impl From<Unreadable> for Mismatch {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::NotJson(reason) => Self::NotJson(reason),
+            Unreadable::Refused(reason) => Self::Refused(reason),
         }
-        (Type::Tuple(types), Value::Array(items)) if types.len() == items.len() => {
-            let items = items.into_iter().zip(types).map(|(value, wanted)| from_json(value, wanted));
-            items.collect::<Option<_>>().map(Value::Array)
-        }
-        (Type::Map { key, value: wanted }, Value::Map(entries)) => {
-            let entry = |(name, value)| Some((map_key(name, key)?, from_json(value, wanted)?));
-            entries.into_iter().map(entry).collect::<Option<_>>().map(Value::Map)
-        }
-        _ => None,
     }
 }
 
-/// Our JSON reader takes numbers beyond 64 bits for floats.
-fn large_integer(word: &str) -> Option<Value> {
-    word.parse().map(i128::into).or_else(|_| word.parse().map(u128::into)).ok()
+impl Mismatch {
+    /// The same, seen from a step further out.
+    fn at(self, step: &str, found: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::OtherType => Self::Within { path: step.to_owned(), found: found() },
+            Self::Within { path, found } => Self::Within { path: format!("{step}{path}"), found },
+            Self::Refused(reason) => Self::RefusedWithin { path: step.to_owned(), reason },
+            Self::RefusedWithin { path, reason } => Self::RefusedWithin { path: format!("{step}{path}"), reason },
+            other => other,
+        }
+    }
+}
+
+/// Reads arguments for a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reader {
+    /// Whether the function takes the readable form, in which it has the last word.
+    pub(crate) readable: bool,
+}
+
+impl Reader {
+    /// Reads one argument of the command line: a bare word where a text is wanted, else JSON.
+    pub(crate) fn word(self, word: &str, wanted: &Type) -> Result<Value, Mismatch> {
+        let bare = !word.starts_with(['"', '[', '{']);
+        let value = match wanted {
+            Type::Option(_) if word == "null" => Value::Null,
+            // The marked `Some` of an option that is no text, or a text that happens to look like it.
+            Type::Option(_) if word.starts_with("{\"Some\"") => parse(word)?,
+            Type::Option(wanted) => return self.word(word, wanted),
+            Type::Text if !word.starts_with('"') => Value::Text(word.into()),
+            Type::Char if word.chars().count() == 1 => Value::Text(word.into()),
+            Type::Integer { .. } => parse::whole(word).map_or_else(|| parse(word), Ok)?,
+            Type::Float => float(word).map_or_else(|| parse(word), Ok)?,
+            wanted if wanted.is_bytes() && !word.starts_with(['"', '[']) => {
+                let bytes = match word.strip_prefix('@') {
+                    Some(path) => {
+                        let failed = |error| Mismatch::File(format!("cannot read {path}: {error}"));
+                        std::fs::read(path).map_err(failed)?
+                    }
+                    None => word.into(),
+                };
+                Value::Bytes(bytes)
+            }
+            Type::Any if self.readable && bare => return Ok(written(cbor::WORD_TAG, word)),
+            _ => parse(word)?,
+        };
+        self.json(value, wanted).map_err(|mismatch| match mismatch {
+            Mismatch::Refused(reason) if wanted.is_bytes() => {
+                Mismatch::Refused(format!("{reason}; a bare word, without quotes, is taken as it is"))
+            }
+            other => other,
+        })
+    }
+
+    /// Makes what JSON can say into what CBOR should say for `wanted`.
+    pub(crate) fn json(self, value: Value, wanted: &Type) -> Result<Value, Mismatch> {
+        match (wanted, value) {
+            (Type::Any, value) => Ok(if self.readable { with_keys(value) } else { value }),
+            (Type::Option(_) | Type::Unit, Value::Null) => Ok(Value::Null),
+            (Type::Option(wanted), Value::Map(entries)) if is_some(&entries) => {
+                let inner = entries.into_iter().next().expect("it has one entry").1;
+                self.some(self.json(inner, wanted)?)
+            }
+            (Type::Option(wanted), value) => self.json(value, wanted),
+            (Type::Bool, value @ Value::Bool(_)) => Ok(value),
+            (Type::Integer { min, max }, value) if is_within(&value, *min, *max) => Ok(value),
+            (Type::Float, value @ Value::Float(_)) => Ok(value),
+            (Type::Float, Value::Integer(number)) => Ok(Value::Float(i128::from(number) as f64)),
+            (Type::Float, Value::Text(text)) => match &*text {
+                json::NAN => Ok(f64::NAN.into()),
+                json::INFINITY => Ok(f64::INFINITY.into()),
+                json::NEGATIVE_INFINITY => Ok(f64::NEG_INFINITY.into()),
+                _ => Err(Mismatch::OtherType),
+            },
+            (Type::Text, value @ Value::Text(_)) => Ok(value),
+            (Type::Char, Value::Text(text)) if text.chars().count() == 1 => Ok(Value::Text(text)),
+            (Type::Bytes, value) => bytes(value).map(Value::Bytes),
+            (Type::List { item, length }, value) => {
+                let items = match value {
+                    Value::Array(items) => items,
+                    value if wanted.is_bytes() => bytes(value)?.into_iter().map(Value::from).collect(),
+                    _ => return Err(Mismatch::OtherType),
+                };
+                if length.is_some_and(|length| length != items.len()) {
+                    return Err(Mismatch::OtherType);
+                }
+                self.items(items.into_iter().map(|value| (value, &**item)))
+            }
+            (Type::Tuple(types), Value::Array(items)) if types.len() == items.len() => {
+                self.items(items.into_iter().zip(types))
+            }
+            (Type::Map { key, value: wanted }, Value::Map(entries)) => {
+                let entry = |(name, value): (Value, Value)| {
+                    let step = step(&name);
+                    let shown = to_json(&name);
+                    let name = self.key(name, key).map_err(|mismatch| mismatch.at(&step, || shown))?;
+                    Ok((name, self.inside(value, wanted, &step)?))
+                };
+                entries.into_iter().map(entry).collect::<Result<_, _>>().map(Value::Map)
+            }
+            _ => Err(Mismatch::OtherType),
+        }
+    }
+
+    fn items<'a>(self, items: impl Iterator<Item = (Value, &'a Type)>) -> Result<Value, Mismatch> {
+        let item = |(index, (value, wanted))| self.inside(value, wanted, &format!("[{index}]"));
+        items.enumerate().map(item).collect::<Result<_, _>>().map(Value::Array)
+    }
+
+    fn inside(self, value: Value, wanted: &Type, step: &str) -> Result<Value, Mismatch> {
+        // Only the place of a mismatch needs what was there.
+        let found = value.clone();
+        self.json(value, wanted).map_err(|mismatch| mismatch.at(step, || to_json(&found)))
+    }
+
+    /// JSON has only texts as keys; a number is one in quotes.
+    fn key(self, name: Value, wanted: &Type) -> Result<Value, Mismatch> {
+        match (name, wanted) {
+            (name @ Value::Text(_), Type::Text) => Ok(name),
+            (name @ Value::Text(_), Type::Bytes) => bytes(name).map(Value::Bytes),
+            (Value::Text(name), wanted) if self.readable && !wanted.is_known() => Ok(key(name)),
+            (Value::Text(name), wanted) => self.word(&name, wanted).map_err(|_| Mismatch::OtherType),
+            _ => Err(Mismatch::OtherType),
+        }
+    }
+
+    /// `Some` of a value, marked where it would be mistaken otherwise.
+    fn some(self, inner: Value) -> Result<Value, Mismatch> {
+        Ok(match inner {
+            inner if self.readable => Value::Map(vec![("Some".into(), inner)]),
+            inner @ (Value::Null | Value::Tag(cbor::SOME_TAG, _)) => Value::Tag(cbor::SOME_TAG, inner.into()),
+            inner => inner,
+        })
+    }
+}
+
+/// Whether a map is what a marked `Some` is printed as.
+fn is_some(entries: &[(Value, Value)]) -> bool {
+    matches!(entries, [(Value::Text(name), _)] if name == "Some")
+}
+
+/// A text, and what it is as JSON.
+fn written(tag: u64, text: &str) -> Value {
+    let parts = [Some(text.into()), parse(text).ok().map(with_keys)];
+    Value::Tag(tag, Value::Array(parts.into_iter().flatten().collect()).into())
+}
+
+/// A key whose type nobody knows here.
+fn key(name: String) -> Value {
+    if parse(&name).is_ok() { written(cbor::KEY_TAG, &name) } else { Value::Text(name) }
+}
+
+/// The same, with all keys inside of it so.
+fn with_keys(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(with_keys).collect()),
+        Value::Map(entries) => {
+            let entry = |(name, value)| match name {
+                Value::Text(name) => (key(name), with_keys(value)),
+                name => (name, with_keys(value)),
+            };
+            Value::Map(entries.into_iter().map(entry).collect())
+        }
+        value => value,
+    }
+}
+
+/// From a map to the value of a key.
+fn step(key: &Value) -> String {
+    let is_word = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    match key {
+        Value::Text(text) if is_word(text) && text.starts_with(|c: char| !c.is_numeric()) => format!(".{text}"),
+        key => format!("[{}]", to_json(key)),
+    }
+}
+
+/// A number as people write it, which need not be JSON: `.5`, `inf`.
+fn float(word: &str) -> Option<Value> {
+    let number = word.parse::<f64>().ok()?;
+    // A number that is too large is no infinity.
+    (number.is_finite() || !word.contains(|c: char| c.is_ascii_digit())).then(|| number.into())
 }
 
 /// Whether `value` is a number from `min` to `max`.
@@ -101,28 +252,28 @@ fn is_within(value: &Value, min: i128, max: u128) -> bool {
     }
 }
 
-/// JSON has only texts as keys; a number is one in quotes.
-fn map_key(name: Value, wanted: &Type) -> Option<Value> {
-    match name {
-        Value::Text(name) if *wanted == Type::Text => Some(Value::Text(name)),
-        Value::Text(name) => from_word(&name, wanted).ok(),
-        _ => None,
-    }
-}
-
-/// A text stands for its UTF-8 bytes, a list for the bytes it lists.
-fn bytes(value: Value) -> Option<Vec<u8>> {
+/// The bytes that a list has, or a text in base64, as they are printed.
+fn bytes(value: Value) -> Result<Vec<u8>, Mismatch> {
     match value {
-        Value::Bytes(bytes) => Some(bytes),
-        Value::Text(text) => Some(text.into_bytes()),
-        Value::Array(items) => items.into_iter().map(|item| u8::try_from(item.as_integer()?).ok()).collect(),
-        _ => None,
+        Value::Bytes(bytes) => Ok(bytes),
+        Value::Text(text) => {
+            cbor::from_base64(&text).map_err(|error| Mismatch::Refused(format!("{error}, as bytes are in JSON")))
+        }
+        Value::Array(items) => {
+            let bytes = items.into_iter().map(|item| u8::try_from(item.as_integer()?).ok());
+            bytes.collect::<Option<_>>().ok_or(Mismatch::OtherType)
+        }
+        _ => Err(Mismatch::OtherType),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn from_word(word: &str, wanted: &Type) -> Result<Value, Mismatch> {
+        Reader { readable: false }.word(word, wanted)
+    }
 
     /// The JSON of what `word` becomes where a `wanted` is wanted.
     fn read(word: &str, wanted: &str) -> Result<String, Mismatch> {
@@ -181,14 +332,36 @@ mod tests {
     }
 
     #[test]
+    fn floats_are_written_in_many_ways() {
+        for (word, printed) in [
+            ("0.1", "0.1"),
+            (".5", "0.5"),
+            ("-.5", "-0.5"),
+            ("-1e-3", "-0.001"),
+            ("NaN", "\"NaN\""),
+            ("\"NaN\"", "\"NaN\""),
+            ("-inf", "\"-Infinity\""),
+            ("\"Infinity\"", "\"Infinity\""),
+        ] {
+            assert_eq!(read(word, "f32").unwrap(), printed, "{word}");
+        }
+        assert_eq!(read(r#"[1,"NaN"]"#, "Vec<f64>").unwrap(), r#"[1.0,"NaN"]"#);
+        assert!(matches!(read("1e999", "f64"), Err(Mismatch::Refused(_))));
+        assert_eq!(read("\"x\"", "f64"), Err(Mismatch::OtherType));
+    }
+
+    #[test]
     fn bytes_come_as_text_list_or_file() {
         let bytes = Ok(Value::Bytes(vec![104, 105]));
         for wanted in ["Bytes", "wxec::Bytes", "&[u8]"] {
-            for word in ["hi", r#""hi""#, "[104, 105]"] {
+            for word in ["hi", r#""aGk=""#, "[104, 105]"] {
                 assert_eq!(from_word(word, &Type::parse(wanted)), bytes, "{word} as {wanted}");
             }
             assert!(matches!(from_word("@/nonexistent", &Type::parse(wanted)), Err(Mismatch::File(_))));
             assert_eq!(from_word("[256]", &Type::parse(wanted)), Err(Mismatch::OtherType));
+            let text = from_word(r#""hi""#, &Type::parse(wanted)).unwrap_err();
+            let reason = "\"hi\" is no base64, as bytes are in JSON; a bare word, without quotes, is taken as it is";
+            assert_eq!(text, Mismatch::Refused(reason.into()));
         }
         assert_eq!(read("hi", "Vec<u8>").unwrap(), "[104,105]");
         assert_eq!(read("abcd", "[u8; 4]").unwrap(), "[97,98,99,100]");
@@ -207,16 +380,54 @@ mod tests {
         ] {
             assert_eq!(read(word, wanted).unwrap(), word, "{wanted}");
         }
-        for (word, wanted) in [
-            (r#"[["a",256]]"#, "Vec<(String, u8)>"),
-            (r#"[["a"]]"#, "Vec<(String, u8)>"),
-            (r#"{"x":1}"#, "BTreeMap<u16, u8>"),
-            ("{}", "Vec<u16>"),
-            ("[1]", "HashMap<String, u8>"),
-            ("0", "()"),
-        ] {
+        for (word, wanted) in [("{}", "Vec<u16>"), ("[1]", "HashMap<String, u8>"), ("0", "()")] {
             assert_eq!(read(word, wanted), Err(Mismatch::OtherType), "{word} as {wanted}");
         }
+        for (word, wanted, path, found) in [
+            (r#"[["a",256]]"#, "Vec<(String, u8)>", "[0][1]", "256"),
+            (r#"[["a"]]"#, "Vec<(String, u8)>", "[0]", r#"["a"]"#),
+            (r#"{"x":1}"#, "BTreeMap<u16, u8>", ".x", "\"x\""),
+            (r#"{"a b":[true,null]}"#, "BTreeMap<String, Vec<bool>>", "[\"a b\"][1]", "null"),
+        ] {
+            let mismatch = Mismatch::Within { path: path.into(), found: found.into() };
+            assert_eq!(read(word, wanted), Err(mismatch), "{word} as {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_where() {
+        let mismatch = from_word(r#"{"a":["aGk=","hi"]}"#, &Type::parse("BTreeMap<String, Vec<Bytes>>")).unwrap_err();
+        let Mismatch::RefusedWithin { path, reason } = mismatch else { panic!("{mismatch:?}") };
+        assert_eq!(path, ".a[1]");
+        assert_eq!(reason, "\"hi\" is no base64, as bytes are in JSON");
+    }
+
+    #[test]
+    fn options_of_options_are_told_apart() {
+        let nested = "Option<Option<u32>>";
+        for (word, cbor) in [
+            ("null", Value::Null),
+            (r#"{"Some":null}"#, Value::Tag(cbor::SOME_TAG, Value::Null.into())),
+            (r#"{"Some":5}"#, 5.into()),
+            ("5", 5.into()),
+        ] {
+            assert_eq!(from_word(word, &Type::parse(nested)), Ok(cbor), "{word}");
+        }
+        let readable = Reader { readable: true }.word(r#"{"Some":null}"#, &Type::parse(nested)).unwrap();
+        assert_eq!(to_json(&readable), r#"{"Some":null}"#, "as the function reads it");
+    }
+
+    #[test]
+    fn a_function_chooses_between_a_word_and_its_json() {
+        let read = |word: &str| Reader { readable: true }.word(word, &Type::Any);
+        let written = |tag, parts: Vec<Value>| Value::Tag(tag, Value::Array(parts).into());
+        assert_eq!(read("::1"), Ok(written(cbor::WORD_TAG, vec!["::1".into()])));
+        assert_eq!(read("17"), Ok(written(cbor::WORD_TAG, vec!["17".into(), 17.into()])));
+        assert_eq!(read("\"17\""), Ok("17".into()));
+        assert!(matches!(read("{\"a\":"), Err(Mismatch::NotJson(_))));
+        let key = written(cbor::KEY_TAG, vec!["1".into(), 1.into()]);
+        let inner = Value::Map(vec![(key, true.into())]);
+        assert_eq!(read(r#"[{"m":{"1":true}}]"#), Ok(Value::Array(vec![Value::Map(vec![("m".into(), inner)])])));
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Type {
                     "bool" => Self::Bool,
                     "char" => Self::Char,
                     "f32" | "f64" => Self::Float,
-                    "str" | "String" | "Path" | "PathBuf" | "OsString" => Self::Text,
+                    "str" | "String" | "Path" | "PathBuf" => Self::Text,
                     "Bytes" | "ByteBuf" => Self::Bytes,
                     $(stringify!($integer) => Self::Integer { min: $integer::MIN as i128, max: $integer::MAX as u128 },)*
                     _ => Self::Any,
@@ -102,6 +102,17 @@ impl Type {
 
     fn list(item: &str, length: Option<usize>) -> Self {
         Self::List { item: Box::new(Self::parse(item)), length }
+    }
+
+    /// Whether nothing of it is somebody's own.
+    pub(crate) fn is_known(&self) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Option(item) | Self::List { item, .. } => item.is_known(),
+            Self::Tuple(items) => items.iter().all(Self::is_known),
+            Self::Map { key, value } => key.is_known() && value.is_known(),
+            _ => true,
+        }
     }
 
     /// Whether it is bytes, however they travel.

@@ -130,6 +130,7 @@ fn records() -> Vec<u8> {
         returns: "usize".into(),
         error: error.map(Into::into),
         wants: Wants { run: vec!["ls".into()], ..Wants::default() },
+        readable: true,
     };
     let parameter = Parameter { name: "text".into(), type_name: "&str".into() };
     [

@@ -4,6 +4,9 @@
 //! [`IMPORTS`]. Its [`Function`] record stands in the custom section [`SECTION`], or is pushed by the export
 //! [`DESCRIBE`] in languages that cannot write sections.
 //!
+//! Arguments, values, errors and items are CBOR. [`cbor`] says how serde's data model becomes that, `Some(None)`
+//! among it, and what the readable form is, which a task may do without.
+//!
 //! # Capability calls
 //!
 //! Imports by which a guest asks its host for more take a question as CBOR, `(pointer, length)`, or plain numbers. They
@@ -29,7 +32,7 @@
 //! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
 //! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
 //! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and an [`AskError`](crate::AskError) |
-
+//!
 //! # Streams of a call
 //!
 //! A call may have streams of its own, for what its task sends and receives. Where a parameter is a `Sender` or a
@@ -190,15 +193,18 @@ pub struct Function {
     /// Its parameters, in order.
     #[serde(default, rename = "params")]
     pub parameters: Vec<Parameter>,
-    /// Type of its value, as written in the source; `()` if it has none.
+    /// Type of its value, as written in the source; `()` if it has none. Of an alias of `Result` it is `Alias::Ok`.
     #[serde(default, rename = "ret")]
     pub returns: String,
-    /// Type of its error, if it can fail.
+    /// Type of its error, if it can fail; `Alias::Err` of an alias.
     #[serde(default, rename = "err", skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What it declares to need.
     #[serde(default, skip_serializing_if = "Wants::is_none")]
     pub wants: Wants,
+    /// Whether it takes arguments in the [readable form](crate::cbor#the-readable-form).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub readable: bool,
 }
 
 /// What a [`Function`] declares to need: a caller may grant it, and is told before the call if it did not.
@@ -290,6 +296,12 @@ impl fmt::Display for Function {
         match (&*self.returns, &self.error) {
             ("" | "()", None) => Ok(()),
             (value, None) => write!(f, " -> {value}"),
+            // An alias of `Result`, which hides both.
+            (value, Some(error))
+                if value.strip_suffix("::Ok").is_some_and(|alias| error.strip_suffix("::Err") == Some(alias)) =>
+            {
+                write!(f, " -> {}", value.trim_end_matches("::Ok"))
+            }
             (value, Some(error)) => write!(f, " -> Result<{value}, {error}>"),
         }
     }

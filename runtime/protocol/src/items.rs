@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use serde::Serialize;
 
-use crate::cbor::{self, EncodeError};
+use crate::cbor::{self, EncodeError, Form};
 
 /// An item may not be longer. It is held whole at both ends, beside what else is under way; what is larger is better
 /// sent in parts.
@@ -35,8 +35,13 @@ pub enum ItemError {
 /// # Ok::<(), wxec_protocol::cbor::EncodeError>(())
 /// ```
 pub fn encode_item<T: Serialize + ?Sized>(item: &T) -> Result<Vec<u8>, EncodeError> {
+    encode_item_as(Form::Compact, item)
+}
+
+/// The same in a form of choice.
+pub fn encode_item_as<T: Serialize + ?Sized>(form: Form, item: &T) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = vec![0; HEAD_BYTES];
-    cbor::encode_into(item, &mut bytes)?;
+    cbor::encode_as(form, item, &mut bytes)?;
     let length = bytes.len() - HEAD_BYTES;
     match u32::try_from(length) {
         Ok(head) if length <= MAX_ITEM_BYTES => {

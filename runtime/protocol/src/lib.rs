@@ -51,7 +51,7 @@ pub use facts::{Distro, Facts};
 pub use fault::{Fault, Frame};
 pub use frame::{CHUNK_BYTES, MAX_FRAME_BYTES, read as read_frame, write as write_frame};
 pub use grants::{ANY, Grants, Need, PathGrant};
-pub use items::{ItemError, Items, MAX_ITEM_BYTES, encode_item};
+pub use items::{ItemError, Items, MAX_ITEM_BYTES, encode_item, encode_item_as};
 pub use limits::{LimitKind, Limits};
 pub use message::{CallId, Description, Entry, InstanceId, MAX_MODULE_BYTES, Usage};
 pub use outbox::TRANSMIT_BYTES;

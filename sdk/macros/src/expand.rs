@@ -5,7 +5,7 @@
 
 use std::env;
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Attribute, Type, ext::IdentExt, spanned::Spanned};
 
@@ -59,9 +59,9 @@ impl Task {
         let count = self.parameters.len();
         let (target, arguments, task) = (local("target"), local("arguments"), local("task"));
         let call = quote_spanned!(here=> WxecTarget::Call<#value, #error>);
-        let build = local(if self.returns_stream() { "call_stream" } else { "call" });
+        let is_stream = self.is_stream();
         let result = quote_spanned! {here=>
-            ::wxec::__private::#build::<_, #value, _>(
+            ::wxec::__private::call::<_, #value, _, #is_stream>(
                 #target, #task, #arguments.finish(), ::wxec::__private::decode_error!(#error),
             )
         };
@@ -110,7 +110,7 @@ impl Task {
     fn guest(&self) -> TokenStream {
         let (cfgs, name) = (self.cfgs(), self.name());
         let body = self.body();
-        let record = Literal::byte_string(&record::function(self));
+        let parts = record::function(self);
         quote! {
             #(#cfgs)*
             #[cfg(target_family = "wasm")]
@@ -121,7 +121,7 @@ impl Task {
                     ::wxec::__private::run(#body)
                 }
 
-                const __WXEC_FUNCTION: &[u8] = #record;
+                const __WXEC_FUNCTION: &[&[u8]] = &[#(#parts),*];
 
                 #[used]
                 #[unsafe(link_section = "wxec.fn.v1")]
@@ -147,17 +147,12 @@ impl Task {
             result = quote!(::wxec::__private::block_on(#result));
         }
         let (value, error, here) = (self.value(), self.error(), at(self.returns.ty()));
-        let encode = local(match (&self.returns, self.returns_stream()) {
-            (Returns::Value(_), false) => "value",
-            (Returns::Result(_), false) => "result",
-            (Returns::Value(_), true) => "stream",
-            (Returns::Result(_), true) => "stream_result",
-        });
-        let output = match &self.returns {
-            Returns::Value(_) => quote_spanned!(here=> ::wxec::__private::#encode::<#value>(#result)),
-            Returns::Result(_) => quote_spanned! {here=>
-                ::wxec::__private::#encode::<#value, _>(#result, ::wxec::__private::describe_error!(#error))
-            },
+        let (returned, is_stream) = (self.returned(), self.is_stream());
+        let output = quote_spanned! {here=>
+            ::wxec::__private::answer::<#value, _, #is_stream>(
+                #returned::into_result(#result),
+                ::wxec::__private::describe_error!(#error),
+            )
         };
         quote! {
             |#input| {
@@ -173,7 +168,10 @@ impl Task {
     fn value(&self) -> TokenStream {
         match &self.returns {
             Returns::Value(ty) => quote!(#ty),
-            Returns::Result(ty) => quote_spanned!(at(ty)=> <#ty as ::wxec::__private::ResultType>::Ok),
+            Returns::Named(ty) => {
+                let returned = self.returned();
+                quote_spanned!(at(ty)=> #returned::Value)
+            }
         }
     }
 
@@ -181,7 +179,35 @@ impl Task {
     fn error(&self) -> TokenStream {
         match &self.returns {
             Returns::Value(_) => quote!(::core::convert::Infallible),
-            Returns::Result(ty) => quote_spanned!(at(ty)=> <#ty as ::wxec::__private::ResultType>::Err),
+            Returns::Named(ty) => {
+                let returned = self.returned();
+                quote_spanned!(at(ty)=> #returned::Error)
+            }
+        }
+    }
+
+    /// What takes apart what the function returns.
+    fn returned(&self) -> TokenStream {
+        let (ty, is_result) = (self.returns.ty(), self.is_result());
+        quote_spanned!(at(ty)=> <#ty as ::wxec::__private::Returned<{ #is_result }>>)
+    }
+
+    /// Whether it returns a value or an error.
+    pub(crate) fn is_result(&self) -> TokenStream {
+        match &self.returns {
+            Returns::Value(_) => quote!(false),
+            Returns::Named(ty) => quote_spanned!(at(ty)=> ::wxec::__private::is!(IS_RESULT #ty)),
+        }
+    }
+
+    /// Whether the value is a stream.
+    pub(crate) fn is_stream(&self) -> TokenStream {
+        match &self.returns {
+            Returns::Value(_) => quote!(false),
+            Returns::Named(ty) => {
+                let value = self.value();
+                quote_spanned!(at(ty)=> { ::wxec::__private::is!(IS_RECEIVER #value) })
+            }
         }
     }
 
@@ -228,7 +254,7 @@ impl Parameter {
 }
 
 /// Our own code, at the place of a type: errors point there, while lints know that nobody wrote it.
-fn at(ty: &Type) -> Span {
+pub(crate) fn at(ty: &Type) -> Span {
     Span::mixed_site().located_at(ty.span())
 }
 

@@ -1,54 +1,192 @@
 //! Writes a task's record: the CBOR of `wxec_protocol::abi::Function`, which a test below compares with.
 
-use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
-use quote::ToTokens;
-use syn::{GenericArgument, PathArguments, Type, TypePath, ext::IdentExt};
+use std::mem;
+
+use proc_macro2::{Delimiter, Literal, Spacing, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Type, TypePath, ext::IdentExt, parse_quote};
 
 use crate::{
-    signature::{Returns, Task, bare},
+    expand::at,
+    signature::{Parameter, Returns, Task, arguments_of_result, bare, is_called, may_be_alias},
     wants::Wants,
 };
 
-/// The record of `task`, which does not say in which module it stands: only rustc knows that.
-pub(crate) fn function(task: &Task) -> Vec<u8> {
-    let (value, error) = returned(&task.returns);
-    let optional = [!task.doc.is_empty(), error.is_some(), !task.wants.is_none()];
-    let fields = 3 + optional.into_iter().filter(|is_there| *is_there).count();
-
-    let mut cbor = Cbor::default();
-    cbor.head(MAP, fields);
-    cbor.entry("name", &task.name());
+/// The record of `task`, in parts that follow each other. It does not say in which module the task stands, and leaves to
+/// rustc what aliases hide.
+pub(crate) fn function(task: &Task) -> Vec<Part> {
+    let fields = 4 + usize::from(!task.doc.is_empty()) + usize::from(!task.wants.is_none());
+    let head = |fields| written(|cbor| cbor.head(MAP, fields));
+    let mut parts = Parts::default();
+    match &task.returns {
+        Returns::Value(_) => parts.cbor.head(MAP, fields),
+        Returns::Named(_) => parts.choose([(Fact::Result, task.is_result(), head(fields + 1))], head(fields)),
+    }
+    parts.cbor.entry("name", &task.name());
     if !task.doc.is_empty() {
-        cbor.entry("doc", &task.doc);
+        parts.cbor.entry("doc", &task.doc);
     }
-    cbor.text("params");
-    cbor.head(ARRAY, task.parameters.len());
+    parts.cbor.text("params");
+    parts.cbor.head(ARRAY, task.parameters.len());
     for parameter in &task.parameters {
-        cbor.head(MAP, 2);
-        cbor.entry("name", &parameter.ident.unraw().to_string());
-        cbor.entry("ty", &spelled(&parameter.ty));
+        parts.cbor.head(MAP, 2);
+        parts.cbor.entry("name", &parameter.ident.unraw().to_string());
+        parts.cbor.text("ty");
+        parts.parameter(parameter);
     }
-    cbor.entry("ret", &value);
-    if let Some(error) = error {
-        cbor.entry("err", &error);
-    }
+    parts.returns(task);
     if !task.wants.is_none() {
-        cbor.text("wants");
-        cbor.wants(&task.wants);
+        parts.cbor.text("wants");
+        parts.cbor.wants(&task.wants);
     }
+    parts.cbor.text("readable");
+    parts.cbor.0.push(TRUE);
+    parts.end_part();
+    parts.finished
+}
+
+/// A part of a record.
+pub(crate) enum Part {
+    Known(Vec<u8>),
+    /// It is for rustc to choose: the first case whose condition holds.
+    Choice {
+        cases: Vec<(Fact, TokenStream, Vec<u8>)>,
+        otherwise: Vec<u8>,
+    },
+}
+
+/// What a condition asks of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Result,
+    ResultOfStream,
+    Stream,
+    Sender,
+    Receiver,
+}
+
+/// An expression of type `&[u8]`.
+impl ToTokens for Part {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let bytes = |bytes: &[u8]| Literal::byte_string(bytes);
+        tokens.extend(match self {
+            Self::Known(known) => {
+                let known = bytes(known);
+                quote!(#known)
+            }
+            Self::Choice { cases, otherwise } => {
+                let cases = cases.iter().map(|(_, condition, written)| {
+                    let written = bytes(written);
+                    quote!(if #condition { #written as &[u8] } else)
+                });
+                let otherwise = bytes(otherwise);
+                quote!(#(#cases)* { #otherwise })
+            }
+        });
+    }
+}
+
+/// A record as it is written.
+#[derive(Default)]
+struct Parts {
+    finished: Vec<Part>,
+    /// The part at its end.
+    cbor: Cbor,
+}
+
+impl Parts {
+    fn choose<const N: usize>(&mut self, cases: [(Fact, TokenStream, Vec<u8>); N], otherwise: Vec<u8>) {
+        self.end_part();
+        self.finished.push(Part::Choice { cases: cases.into(), otherwise });
+    }
+
+    fn end_part(&mut self) {
+        let Cbor(bytes) = mem::take(&mut self.cbor);
+        if !bytes.is_empty() {
+            self.finished.push(Part::Known(bytes));
+        }
+    }
+
+    /// The type of a parameter, which tells callers whether it is an end of a channel.
+    fn parameter(&mut self, parameter: &Parameter) {
+        let (ty, sent) = (&parameter.ty, &parameter.sent);
+        if !may_be_alias(sent) {
+            return self.cbor.text(&spelled(ty));
+        }
+        let text = |end| written(|cbor| cbor.text(&spelled_as(ty, sent, end)));
+        let here = at(sent);
+        let is_sender = quote_spanned!(here=> ::wxec::__private::is!(IS_SENDER #sent));
+        let is_receiver = quote_spanned!(here=> ::wxec::__private::is!(IS_RECEIVER #sent));
+        let cases =
+            [(Fact::Sender, is_sender, text(Some("Sender"))), (Fact::Receiver, is_receiver, text(Some("Receiver")))];
+        self.choose(cases, text(None));
+    }
+
+    /// The types of a task's value and of its error.
+    fn returns(&mut self, task: &Task) {
+        let ty = task.returns.ty();
+        if let Returns::Value(ty) = &task.returns {
+            return self.cbor.entry("ret", &spelled(ty));
+        }
+        let (is_result, is_stream) = (task.is_result(), task.is_stream());
+        let (value, error) = value_and_error(ty);
+        let value_or_error = |end| {
+            written(|cbor| {
+                cbor.entry(
+                    "ret",
+                    &match (&value, end) {
+                        (Ok(ty), end) => spelled_as(ty, ty, end),
+                        (Err(name), Some(end)) => format!("{end}<{name}::Item>"),
+                        (Err(name), None) => name.clone(),
+                    },
+                );
+                cbor.entry("err", &error);
+            })
+        };
+        let value = |end| written(|cbor| cbor.entry("ret", &spelled_as(ty, ty, end)));
+        let both = quote!(#is_result && #is_stream);
+        let cases = [
+            (Fact::ResultOfStream, both, value_or_error(Some("Receiver"))),
+            (Fact::Result, is_result, value_or_error(None)),
+            (Fact::Stream, is_stream, value(Some("Receiver"))),
+        ];
+        self.choose(cases, value(None));
+    }
+}
+
+fn written(write: impl FnOnce(&mut Cbor)) -> Vec<u8> {
+    let mut cbor = Cbor::default();
+    write(&mut cbor);
     cbor.0
 }
 
-/// The types of a task's value and of its error, as people write them.
-fn returned(returns: &Returns) -> (String, Option<String>) {
-    let Returns::Result(ty) = returns else { return (spelled(returns.ty()), None) };
-    let Type::Path(path) = bare(ty) else { unreachable!("only a path is read as a Result") };
-    let PathArguments::AngleBracketed(generics) = &path.path.segments[path.path.segments.len() - 1].arguments else {
-        unreachable!("only a path with generics is read as a Result")
+/// A type as people write it, so that it is called as the `end` of a channel if it is one, and not so if it is none. `named` is
+/// the type itself, without a borrow of it.
+fn spelled_as(ty: &Type, named: &Type, end: Option<&str>) -> String {
+    let text = spelled(ty);
+    match end {
+        Some(end) if is_called(named, end) && text.ends_with('>') => text,
+        Some(end) => {
+            let borrow = if matches!(bare(ty), Type::Reference(_)) { "&" } else { "" };
+            format!("{borrow}{end}<{}::Item>", spelled(named))
+        }
+        None if ["Sender", "Receiver"].iter().any(|end| is_called(named, end)) => format!("({text})"),
+        None => text,
+    }
+}
+
+/// The types of the value and of the error in a `Result`. Where an alias hides them, they are named after it.
+fn value_and_error(ty: &Type) -> (Result<Type, String>, String) {
+    let Type::Path(path) = bare(ty) else {
+        return (Err(format!("{}::Ok", spelled(ty))), format!("{}::Err", spelled(ty)));
     };
-    let mut types = generics.args.iter().filter(|argument| matches!(argument, GenericArgument::Type(_)));
-    let value = types.next().map_or_else(|| "()".into(), spelled);
-    (value, Some(types.next().map_or_else(|| neighbour(path), spelled)))
+    match arguments_of_result(ty).map(|mut types| (types.next().cloned(), types.next().cloned())) {
+        Some((value, error)) => {
+            let error = error.map_or_else(|| neighbour(path), spelled);
+            (Ok(value.unwrap_or_else(|| parse_quote!(()))), error)
+        }
+        None => (Err(format!("{}::Ok", spelled(ty))), format!("{}::Err", spelled(ty))),
+    }
 }
 
 /// An alias such as `io::Result<T>` has its error beside it.
@@ -158,6 +296,18 @@ mod tests {
 
     use super::*;
 
+    /// The record of `task` if rustc finds these facts.
+    fn chosen(task: &Task, facts: &[Fact]) -> Vec<u8> {
+        let parts = function(task).into_iter().map(|part| match part {
+            Part::Known(bytes) => bytes,
+            Part::Choice { cases, otherwise } => {
+                let case = cases.into_iter().find(|(fact, ..)| facts.contains(fact));
+                case.map_or(otherwise, |(.., bytes)| bytes)
+            }
+        });
+        parts.collect::<Vec<_>>().concat()
+    }
+
     fn parameter(name: &str, type_name: &str) -> Parameter {
         Parameter { name: name.into(), type_name: type_name.into() }
     }
@@ -168,7 +318,8 @@ mod tests {
 
     fn assert_record_with(arguments: TokenStream, source: TokenStream, expected: Function) {
         let task = Task::parse(arguments, source).unwrap();
-        assert_eq!(function(&task), cbor::encode(&expected).unwrap(), "{expected:?}");
+        let facts = expected.error.as_ref().map(|_| Fact::Result);
+        assert_eq!(chosen(&task, facts.as_slice()), cbor::encode(&expected).unwrap(), "{expected:?}");
     }
 
     #[test]
@@ -188,6 +339,7 @@ mod tests {
                 returns: "Vec<(String, usize)>".into(),
                 error: Some("crate::Refusal".into()),
                 wants: Wants::default(),
+                readable: true,
             },
         );
     }
@@ -206,6 +358,7 @@ mod tests {
                 returns: "()".into(),
                 error: None,
                 wants: Wants::default(),
+                readable: true,
             },
         );
     }
@@ -225,6 +378,7 @@ mod tests {
                 returns: "u8".into(),
                 error: Some("String".into()),
                 wants,
+                readable: true,
             };
             assert_record_with(arguments, source, expected);
         };
@@ -269,8 +423,17 @@ mod tests {
                 returns: "u8".into(),
                 error: None,
                 wants: Wants::default(),
+                readable: true,
             },
         );
+    }
+
+    /// The types in the record of `source`, the last one that of its error.
+    fn types(source: TokenStream, facts: &[Fact]) -> Vec<String> {
+        let task = Task::parse(TokenStream::new(), source).unwrap();
+        let function: Function = cbor::decode(&chosen(&task, facts)).unwrap();
+        let parameters = function.parameters.into_iter().map(|parameter| parameter.type_name);
+        parameters.chain([function.returns]).chain(function.error).collect()
     }
 
     #[test]
@@ -278,8 +441,35 @@ mod tests {
         let task = quote!(
             fn read() -> std::io::Result<()> {}
         );
-        let task = Task::parse(TokenStream::new(), task).unwrap();
-        assert_eq!(returned(&task.returns), ("()".into(), Some("std::io::Error".into())));
+        assert_eq!(types(task, &[Fact::Result]), ["()", "std::io::Error"]);
+    }
+
+    #[test]
+    fn what_aliases_hide_is_named_after_them() {
+        let task = quote!(
+            fn f(out: Out, lines: &crate::Lines) -> Outcome<u8> {}
+        );
+        assert_eq!(types(task.clone(), &[]), ["Out", "&crate::Lines", "Outcome<u8>"]);
+        assert_eq!(
+            types(task.clone(), &[Fact::Sender, Fact::Result]),
+            ["Sender<Out::Item>", "&Sender<crate::Lines::Item>", "Outcome<u8>::Ok", "Outcome<u8>::Err"]
+        );
+        assert_eq!(
+            types(task, &[Fact::Result, Fact::ResultOfStream]),
+            ["Out", "&crate::Lines", "Receiver<Outcome<u8>::Ok::Item>", "Outcome<u8>::Err"]
+        );
+    }
+
+    #[test]
+    fn what_is_only_called_so_is_told_from_it() {
+        let task = quote!(
+            fn f(out: own::Sender<u8>, r: Receiver<u8>) -> Result<own::Receiver<u8>> {}
+        );
+        assert_eq!(types(task.clone(), &[]), ["(own::Sender<u8>)", "(Receiver<u8>)", "Result<own::Receiver<u8>>"]);
+        assert_eq!(
+            types(task, &[Fact::Receiver, Fact::Result]),
+            ["Receiver<own::Sender<u8>::Item>", "Receiver<u8>", "(own::Receiver<u8>)", "Error"]
+        );
     }
 
     #[test]

@@ -39,17 +39,16 @@ pub(crate) enum Passing {
 
 /// What a task returns.
 pub(crate) enum Returns {
-    /// A value.
+    /// A value, of a type that has no other name.
     Value(Type),
-    /// A value or an error: a path that ends in `Result<…>`. Which value and which error is for a trait to say, because
-    /// it may be an alias.
-    Result(Type),
+    /// A value, a `Result` or a stream: only rustc can tell, because the name may be an alias.
+    Named(Type),
 }
 
 impl Returns {
     /// The whole type, as written.
     pub(crate) fn ty(&self) -> &Type {
-        let (Self::Value(ty) | Self::Result(ty)) = self;
+        let (Self::Value(ty) | Self::Named(ty)) = self;
         ty
     }
 }
@@ -76,15 +75,6 @@ impl Task {
         let returns = returns(&function.sig.output, &mut complaints);
         let doc = doc(&function.attrs);
         complaints.into_result(Self { function, doc, parameters, returns, wants })
-    }
-
-    /// Whether what it returns is a stream: a type whose last word is `Receiver`, as far as its spelling tells.
-    pub(crate) fn returns_stream(&self) -> bool {
-        let value = match &self.returns {
-            Returns::Value(ty) => Some(ty),
-            Returns::Result(ty) => arguments_of_result(ty).and_then(|mut arguments| arguments.next()),
-        };
-        value.is_some_and(is_receiver)
     }
 
     /// The function's name as callers on other hosts use it.
@@ -181,21 +171,38 @@ fn returns(output: &ReturnType, complaints: &mut Complaints) -> Returns {
                 Travels::check(value, complaints, Statics::Refused, VALUE);
             }
             arguments.for_each(|error| Travels::check(error, complaints, Statics::Allowed, VALUE));
-            Returns::Result(ty.clone())
         }
-        None => {
-            Travels::check(ty, complaints, Statics::Refused, VALUE);
-            Returns::Value(ty.clone())
-        }
+        None => Travels::check(ty, complaints, Statics::Refused, VALUE),
+    }
+    if may_be_alias(ty) { Returns::Named(ty.clone()) } else { Returns::Value(ty.clone()) }
+}
+
+/// Whether the type may be another one than its spelling tells. The most common names are taken at their word, so that
+/// a stub's signature is read easily.
+pub(crate) fn may_be_alias(ty: &Type) -> bool {
+    const PLAIN: [&str; 21] = [
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
+        "usize", "str", "String", "Vec", "Option", "Box",
+    ];
+    match bare(ty) {
+        Type::Path(path) => match path.path.segments.first() {
+            Some(only) if path.qself.is_none() && path.path.segments.len() == 1 => {
+                !PLAIN.iter().any(|name| only.ident == name)
+            }
+            _ => true,
+        },
+        Type::Macro(_) => true,
+        _ => false,
     }
 }
 
-fn is_receiver(ty: &Type) -> bool {
-    matches!(bare(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Receiver"))
+/// Whether the last word of a type, without its generics, is `name`.
+pub(crate) fn is_called(ty: &Type, name: &str) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
 /// The types in `…::Result<…>`.
-fn arguments_of_result(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
+pub(crate) fn arguments_of_result(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
     let Type::Path(path) = bare(ty) else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
     let PathArguments::AngleBracketed(generics) = &last.arguments else { return None };

@@ -5,9 +5,9 @@ pub use crate::{
         arguments::Arguments,
         failure::{self, decode_error, describe_error},
         input::Input,
-        output::{result, value},
+        output::value,
         record::{record, record_length},
-        types::{Argument, ResultType, ReturnValue},
+        types::{Argument, Kind, OfNoKind, ReturnValue, Returned, is},
     },
     side::for_macros::*,
 };

@@ -94,9 +94,8 @@ pub use wxec_macros::main;
 ///
 /// # Values and errors
 ///
-/// What the task returns must implement `Serialize`, `Deserialize` and `Send`. A return type whose name ends in
-/// `Result<…>`, like `Result<T, E>`, `anyhow::Result<T>` or `io::Result<T>`, is a value or an error. An alias of another name is
-/// a plain value, which then must implement serde's traits as a whole.
+/// What the task returns must implement `Serialize`, `Deserialize` and `Send`. A `Result` is a value or an error, by whatever name:
+/// `anyhow::Result<T>`, `io::Result<T>`, or an alias of your own.
 ///
 /// The error arrives as itself if it implements serde's traits. Otherwise its type's name, its message and those of its
 /// sources arrive, so that any `std::error::Error`, `anyhow::Error` and even `String` will do. It must be `Send`.
@@ -216,8 +215,12 @@ pub use wxec_macros::main;
 /// assert_eq!(count(3).iter().take(2).collect::<Vec<_>>(), [3, 4]);
 /// ```
 ///
-/// That a task returns one is known by the last word of its return type, `Receiver<…>`, as a `Result` is known by its; an alias
-/// of another name is not.
+/// # How values travel
+///
+/// What serde tells apart arrives apart, `Some(None)` and `None` among it, and values may nest [128 levels](cbor::MAX_DEPTH) deep.
+/// Between programs that know a type, its form is a compact one; for `wxec call` serde's traits are told that the format
+/// [is human-readable](serde::Serializer::is_human_readable), so that addresses and dates are texts there. [`cbor`] describes both
+/// for tasks in other languages.
 ///
 /// # What cannot be a task
 ///

@@ -48,7 +48,7 @@ pub(crate) mod for_macros {
     pub use wxec_build::Origin;
     pub use wxec_controller::{Ports, Task};
 
-    pub use super::task::{CallArguments, call, call_stream, origin};
+    pub use super::task::{Brought, CallArguments, call, origin};
 }
 
 /// Programs, run where the task runs.

@@ -6,24 +6,51 @@ use wxec_protocol::{abi::TaskFailure, cbor::EncodeError};
 
 use crate::abi::types::ReturnValue;
 
-/// Builds the call of `task` on `target`.
-pub fn call<W: CallTarget, T: ReturnValue + Send, E: Send + 'static>(
-    target: &W,
-    task: Task,
-    arguments: Result<CallArguments, EncodeError>,
-    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
-) -> W::Call<T, E> {
-    target.call(TaskCall::new(task, arguments, decode_error))
+/// What a call brings, by whether that is a stream.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a task",
+    label = "cannot travel back from another host",
+    note = "a value must implement `serde::Serialize` and `serde::Deserialize`, and own what is inside"
+)]
+pub trait Brought<const IS_STREAM: bool>: Sized {
+    /// The call of `task`.
+    fn task_call<E: Send + 'static>(
+        task: Task,
+        arguments: Result<CallArguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> TaskCall<Self, E>;
 }
 
-/// Builds the call of a `task` that returns a stream.
-pub fn call_stream<W: CallTarget, T: ReturnedStream + Send + 'static, E: Send + 'static>(
+#[diagnostic::do_not_recommend]
+impl<T: ReturnValue> Brought<false> for T {
+    fn task_call<E: Send + 'static>(
+        task: Task,
+        arguments: Result<CallArguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> TaskCall<T, E> {
+        TaskCall::new(task, arguments, decode_error)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ReturnedStream> Brought<true> for T {
+    fn task_call<E: Send + 'static>(
+        task: Task,
+        arguments: Result<CallArguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> TaskCall<T, E> {
+        TaskCall::streaming(task, arguments, decode_error)
+    }
+}
+
+/// Builds the call of `task` on `target`.
+pub fn call<W: CallTarget, T: Brought<IS_STREAM> + Send + 'static, E: Send + 'static, const IS_STREAM: bool>(
     target: &W,
     task: Task,
     arguments: Result<CallArguments, EncodeError>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 ) -> W::Call<T, E> {
-    target.call(TaskCall::streaming(task, arguments, decode_error))
+    target.call(T::task_call(task, arguments, decode_error))
 }
 
 /// Where a task is compiled. What it asks of cargo and rustc is answered in the task's crate, as it expands there.

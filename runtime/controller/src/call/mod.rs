@@ -198,6 +198,7 @@ mod tests {
             returns: "()".into(),
             error: None,
             wants,
+            readable: false,
         };
         let record: String = abi::record("hand", &function).iter().map(|byte| format!("\\{byte:02x}")).collect();
         let task = r#"(func (export "wx1_hand::upgrade") (result i32) (i32.const 0))"#;

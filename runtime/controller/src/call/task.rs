@@ -188,7 +188,7 @@ impl<T> TaskCall<T, Infallible> {
         value: Value<T>,
     ) -> Self {
         let mut ports = Ports::default();
-        let input = ports.during(|| cbor::encode(arguments)).map(Bytes::from);
+        let input = ports.during(|| cbor::encode_arguments(arguments)).map(Bytes::from);
         let described = module.function(function);
         let path = described.map_or(function, |function| &function.path);
         let wants = described.map(|function| function.wants.clone()).unwrap_or_default();

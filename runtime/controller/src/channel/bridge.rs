@@ -212,8 +212,8 @@ impl Drop for Bridges {
 
 /// What a task returns that sends on when it has returned: a [`Receiver`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no `wxec::Receiver`",
-    note = "`#[remote]` reads a return type that ends in `Receiver<…>` as one; give this type another name by an alias"
+    message = "`{Self}` is no stream that a function returns",
+    note = "it is a `wxec::Receiver<T>`, and what it brings implements `serde::Serialize` and `serde::Deserialize`"
 )]
 pub trait ReturnedStream: Sized {
     /// The receiver, and what will feed it.

@@ -1,19 +1,21 @@
 //! Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     iter::from_fn,
 };
 
 use allocation_counter::measure;
+use bytes::Bytes;
 use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
+use serde::de::IgnoredAny;
 use wxec_protocol::{
     AgentConnection, AgentEvent, AskError, BUILD, CallRequest, Command, ControllerConnection, ControllerEvent,
     Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProtocolError, STREAM_WINDOW_BYTES,
     Service, StreamEnd, Target, Usage,
     abi::{self, Function, Parameter, RecordError, Wants},
-    cbor::{self, DecodeError, Items},
+    cbor::{self, DecodeError, Form, Items},
 };
 
 use crate::{
@@ -322,9 +324,14 @@ fn values() -> impl Strategy<Value = Value> {
         prop_oneof![
             vec(inner.clone(), 0..6).prop_map(Value::Array),
             vec((inner.clone(), inner.clone()), 0..6).prop_map(Value::Map),
-            (32..40_u64, inner).prop_map(|(tag, value)| Value::Tag(tag, value.into())),
+            (tags(), inner).prop_map(|(tag, value)| Value::Tag(tag, value.into())),
         ]
     })
+}
+
+/// Tags that mean nothing here, and those that do.
+fn tags() -> impl Strategy<Value = u64> {
+    prop_oneof![32..40_u64, Just(cbor::SOME_TAG), Just(cbor::WORD_TAG), Just(cbor::KEY_TAG), Just(cbor::READABLE_TAG),]
 }
 
 /// The encoding of `value`, which compares better: a NaN is not equal to itself.
@@ -385,6 +392,8 @@ proptest! {
             let _ = (cbor::items(&bytes), cbor::decode::<Value>(&bytes));
             let _ = (cbor::decode::<Function>(&bytes), cbor::decode::<abi::Panic>(&bytes));
             let _ = (cbor::decode::<abi::TaskFailure>(&bytes), cbor::decode::<Vec<(u64, String)>>(&bytes));
+            let _ = (cbor::form(&bytes), cbor::decode_as::<Value>(Form::Readable, &bytes));
+            let _ = cbor::decode_as::<BTreeMap<Option<u8>, Option<Option<Bytes>>>>(Form::Readable, &bytes);
         });
     }
 }
@@ -392,10 +401,10 @@ proptest! {
 fn functions() -> impl Strategy<Value = (String, Function)> {
     let parameters = vec(("[a-z]{1,9}", ".{0,9}"), 0..4);
     let texts = ("[a-z:]{0,9}", "[a-z]{1,9}", ".{0,20}", ".{0,9}", proptest::option::of(".{0,9}"));
-    (texts, parameters).prop_map(|((module, name, doc, returns, error), parameters)| {
+    (texts, parameters, any::<bool>()).prop_map(|((module, name, doc, returns, error), parameters, readable)| {
         let path = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
         let parameters = parameters.into_iter().map(|(name, type_name)| Parameter { name, type_name }).collect();
-        (module, Function { path, name, doc, parameters, returns, error, wants: Wants::default() })
+        (module, Function { path, name, doc, parameters, returns, error, wants: Wants::default(), readable })
     })
 }
 
@@ -435,6 +444,7 @@ fn a_record_that_is_cut_short_is_named() {
         returns: String::new(),
         error: None,
         wants: Wants { run: vec!["ls".into()], facts: true, ..Wants::default() },
+        readable: false,
     };
     let record = abi::record("", &function);
     assert_eq!(abi::functions(&record), Ok(vec![function]));
@@ -460,9 +470,19 @@ fn more_items_than_a_call_may_have_are_refused() {
 #[test]
 fn values_nest_as_deep_as_the_limit_says() {
     let nested = |depth| [vec![0x81; depth], vec![0xf6]].concat();
-    assert!(cbor::decode::<Value>(&nested(cbor::MAX_DEPTH - 1)).is_ok());
+    let value = cbor::decode::<Value>(&nested(cbor::MAX_DEPTH)).unwrap();
+    assert_eq!(cbor::encode(&value).unwrap(), nested(cbor::MAX_DEPTH));
     assert_eq!(cbor::decode::<Value>(&nested(cbor::MAX_DEPTH + 1)), Err(DecodeError::TooDeep));
-    assert!(cbor::items(&nested(cbor::MAX_DEPTH)).is_ok());
+    assert_eq!(cbor::decode::<IgnoredAny>(&nested(cbor::MAX_DEPTH + 1)).unwrap_err(), DecodeError::TooDeep);
+    assert!(cbor::decode::<IgnoredAny>(&nested(cbor::MAX_DEPTH)).is_ok());
+
+    let deeper = Value::Array(vec![value]);
+    let error = cbor::encode(&deeper).unwrap_err().to_string();
+    assert_eq!(error, "cannot be encoded as CBOR: it nests deeper than 128 levels");
+
+    // Each argument of a call is a value of its own.
+    assert_eq!(cbor::encode_arguments(&deeper).unwrap(), nested(cbor::MAX_DEPTH + 1));
+    assert!(cbor::items(&nested(cbor::MAX_DEPTH + 1)).is_ok());
     assert_eq!(cbor::items(&nested(cbor::MAX_DEPTH + 2)), Err(DecodeError::TooDeep));
 }
 

@@ -33,6 +33,9 @@ mod hostile_controller;
 /// Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
 mod decoding;
 
+/// Values of every kind that serde knows: what goes in comes out, in both forms.
+mod values;
+
 /// Digests, records, limits and the texts people read.
 mod vocabulary;
 

@@ -123,6 +123,7 @@ fn function(parameters: &[(&str, &str)], returns: &str, error: Option<&str>) -> 
         returns: returns.into(),
         error: error.map(String::from),
         wants: Wants::default(),
+        readable: false,
     }
 }
 
@@ -133,6 +134,7 @@ fn a_function_is_shown_as_its_signature() {
     assert_eq!(shown(&[], "()", None), "words::count()");
     assert_eq!(shown(&[("text", "String")], "u64", None), "words::count(text: String) -> u64");
     let two = [("text", "&str"), ("least", "u8")];
+    assert_eq!(shown(&[], "Outcome<u8>::Ok", Some("Outcome<u8>::Err")), "words::count() -> Outcome<u8>");
     assert_eq!(shown(&two, "()", Some("Error")), "words::count(text: &str, least: u8) -> Result<(), Error>");
 }
 

@@ -3,9 +3,9 @@
 use std::{ops::Range, slice};
 
 use bytes::Bytes;
-use wxec_protocol::cbor::{self, Items};
+use wxec_protocol::cbor::{self, DecodeError, Items};
 
-use super::{output::Stop, types::Argument};
+use super::{form, output::Stop, types::Argument};
 
 /// Name and type of a parameter, as written.
 type Parameter = (&'static str, &'static str);
@@ -21,6 +21,9 @@ pub struct Input {
 impl Input {
     /// Finds the argument of each of the task's parameters.
     pub fn split(bytes: Bytes, parameters: &'static [Parameter]) -> Result<Self, Stop> {
+        let (form, start) = cbor::form(&bytes);
+        form::set(form);
+        let bytes = bytes.slice(start..);
         let items = match cbor::items(&bytes) {
             Ok(Items::Positional(items)) => by_position(items, parameters),
             Ok(Items::Named(items)) => by_name(items, parameters),
@@ -35,8 +38,9 @@ impl Input {
     pub fn take<T: Argument + ?Sized>(&mut self) -> Result<T::Owned, Stop> {
         let (name, type_name) = self.parameters.next().expect("the macro takes each parameter once");
         let complaint = match self.items.pop().flatten() {
-            Some(item) => match cbor::decode_shared(self.bytes.slice(item)) {
+            Some(item) => match cbor::decode_shared_as(form::current(), self.bytes.slice(item)) {
                 Ok(value) => return Ok(value),
+                Err(DecodeError::Within { path, reason }) => format!(", at `{name}{path}`: {reason}"),
                 Err(error) => format!(": {error}"),
             },
             None => match cbor::decode(&[NULL]) {
@@ -100,7 +104,7 @@ mod tests {
     #[test]
     fn an_error_names_the_argument() {
         let cases: [(&[u8], &str); _] = [
-            (b"\x82\x61a\x61x", "argument `n` (usize): invalid type: string, expected integer"),
+            (b"\x82\x61a\x61x", "argument `n` (usize): invalid type: string \"x\", expected usize"),
             (b"\x81\x61a", "argument `n` (usize) is missing"),
             (b"\xa1\x61n\x03", "argument `text` (String) is missing"),
             (b"\x83\x61a\x01\x02", "3 arguments are given, but only 2 taken: (text: String, n: usize)"),

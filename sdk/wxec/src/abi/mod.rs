@@ -3,6 +3,7 @@
 
 pub(crate) mod arguments;
 pub mod failure;
+pub(crate) mod form;
 pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod record;

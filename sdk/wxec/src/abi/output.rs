@@ -5,10 +5,7 @@ use std::any::Any;
 use bytes::Bytes;
 use wxec_protocol::{abi::TaskFailure, cbor};
 
-use super::{
-    failure::{Describer, Teller},
-    types::ReturnValue,
-};
+use super::{form, types::ReturnValue};
 
 /// A task's value, encoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,18 +34,11 @@ pub fn value<T: ReturnValue>(value: T) -> Result<Output, Stop> {
         cbor::bytes_head(body.len(), &mut head);
         return Ok(Output { head, body: body.clone() });
     }
-    match cbor::encode(&value) {
-        Ok(head) => Ok(Output { head, body: Bytes::new() }),
+    let mut head = Vec::new();
+    match cbor::encode_as(form::current(), &value, &mut head) {
+        Ok(()) => Ok(Output { head, body: Bytes::new() }),
         Err(error) => Err(Stop::Internal(format!("the task's value {error}"))),
     }
-}
-
-/// Encodes what a task returned, if it did not fail.
-pub fn result<T: ReturnValue, E>(
-    result: Result<T, E>,
-    describer: Describer<E, impl Teller<E>>,
-) -> Result<Output, Stop> {
-    result.map_err(|error| Stop::Failed(describer.describe(error))).and_then(value)
 }
 
 #[cfg(test)]

@@ -1,19 +1,24 @@
 //! Puts a task's record together at compile time: the macro knows the function, only rustc knows the module path.
 
-/// Length of the record of a task in `module`, of which `function` is the CBOR.
-pub const fn record_length(module: &str, function: &[u8]) -> usize {
+/// Length of the record of a task in `module`, of which `function` is the CBOR, in parts.
+pub const fn record_length(module: &str, function: &[&[u8]]) -> usize {
     LENGTH_BYTES + body_length(module, function)
 }
 
 /// What `wxec_protocol::abi::record` makes of the same task. `N` is its [`record_length`].
-pub const fn record<const N: usize>(module: &str, function: &[u8]) -> [u8; N] {
+pub const fn record<const N: usize>(module: &str, function: &[&[u8]]) -> [u8; N] {
     let record = [0; N];
     let [length @ .., _, _, _, _] = (body_length(module, function) as u64).to_le_bytes();
     let (record, at) = put(record, 0, &length);
     let (record, at) = put(record, at, &[PAIR]);
     let (record, at) = put(record, at, text_head(module).split_at(text_head_length(module)).0);
     let (record, at) = put(record, at, module.as_bytes());
-    let (record, at) = put(record, at, function);
+    let (mut record, mut at) = (record, at);
+    let mut part = 0;
+    while part < function.len() {
+        (record, at) = put(record, at, function[part]);
+        part += 1;
+    }
     assert!(at == N, "N is the record's length");
     record
 }
@@ -25,8 +30,14 @@ const PAIR: u8 = 0x82;
 /// Head of a text; its length is in the lower bits, or in the bytes that follow.
 const TEXT: u8 = 0x60;
 
-const fn body_length(module: &str, function: &[u8]) -> usize {
-    1 + text_head_length(module) + module.len() + function.len()
+const fn body_length(module: &str, function: &[&[u8]]) -> usize {
+    let mut length = 1 + text_head_length(module) + module.len();
+    let mut part = 0;
+    while part < function.len() {
+        length += function[part].len();
+        part += 1;
+    }
+    length
 }
 
 const fn text_head_length(text: &str) -> usize {
@@ -65,7 +76,7 @@ mod tests {
     use super::*;
 
     /// What the macro writes for `fn f()`.
-    const FUNCTION: &[u8] = b"\xa3\x64name\x61f\x66params\x80\x63ret\x62()";
+    const FUNCTION: &[&[u8]] = &[b"\xa3\x64name\x61f\x66params", b"", b"\x80\x63ret\x62()"];
     const LETTERS: [u8; 256] = [b'm'; 256];
 
     /// As the macro's output does it, in a module whose path has `$length` letters.
@@ -85,6 +96,7 @@ mod tests {
                 returns: "()".into(),
                 error: None,
                 wants: Wants::default(),
+                readable: false,
             };
             assert_eq!(RECORD[..], abi::record(MODULE, &function), "{} letters", $length);
             assert_eq!(abi::functions(&RECORD), Ok(vec![function]));

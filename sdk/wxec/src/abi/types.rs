@@ -1,8 +1,14 @@
 //! The types that travel, as traits that explain themselves when a type is not one of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    convert::Infallible,
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
+
+use crate::side::{Receiver, Sender};
 
 /// What a task may take: an owned value, or the borrowed form of one.
 #[diagnostic::on_unimplemented(
@@ -35,32 +41,113 @@ impl Argument for Path {
     type Owned = PathBuf;
 }
 
-/// What a task may return, or have in the `Ok` of its `Result`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the value of a task",
-    label = "cannot travel back from another host",
-    note = "a value must implement `serde::Serialize` and `serde::Deserialize`, and own what is inside",
-    note = "if it is an alias of `Result`, spell its generics: `Result<…>`"
-)]
+/// What a task may return, or have in the `Ok` of its `Result`, if that is no stream.
 pub trait ReturnValue: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> ReturnValue for T {}
 
-/// Takes a `Result` apart, so that aliases of it work.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `core::result::Result`",
-    note = "`#[remote]` reads a return type that ends in `Result<…>` as one; give this type another name by an alias"
-)]
-pub trait ResultType {
-    /// Type of its value.
-    type Ok;
-    /// Type of its error.
-    type Err;
+/// Asks a type what it is: rustc looks through aliases, which a macro cannot.
+#[derive(Debug)]
+pub struct Kind<T: ?Sized>(PhantomData<T>);
+
+impl<T, E> Kind<Result<T, E>> {
+    /// Whether it is a value or an error.
+    pub const IS_RESULT: bool = true;
 }
 
-#[diagnostic::do_not_recommend]
-impl<T, E> ResultType for Result<T, E> {
-    type Ok = T;
-    type Err = E;
+impl<T> Kind<Sender<T>> {
+    /// Whether it is the end of a channel that items go into.
+    pub const IS_SENDER: bool = true;
+}
+
+impl<T> Kind<Receiver<T>> {
+    /// Whether it is the end of a channel that items come out of.
+    pub const IS_RECEIVER: bool = true;
+}
+
+/// Answers for all other types: a type's own constants come before those of its traits.
+pub trait OfNoKind {
+    /// It is not.
+    const IS_RESULT: bool = false;
+    /// It is not.
+    const IS_SENDER: bool = false;
+    /// It is not.
+    const IS_RECEIVER: bool = false;
+}
+
+impl<T: ?Sized> OfNoKind for Kind<T> {}
+
+/// One of the constants of [`Kind`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __wxec_is {
+    ($constant:ident $type:ty) => {{
+        #[allow(unused_imports, reason = "not if it is of the kind")]
+        use $crate::__private::OfNoKind as _;
+        $crate::__private::Kind::<$type>::$constant
+    }};
+}
+pub use __wxec_is as is;
+
+/// Takes apart what a task returns, by whether that is a [`Result`](Kind).
+pub trait Returned<const IS_RESULT: bool> {
+    /// Type of its value.
+    type Value;
+    /// Type of its error.
+    type Error;
+
+    /// Its value or its error.
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
+}
+
+impl<T, E> Returned<true> for Result<T, E> {
+    type Value = T;
+    type Error = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+impl<T> Returned<false> for T {
+    type Value = T;
+    type Error = Infallible;
+
+    fn into_result(self) -> Result<T, Infallible> {
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Outcome<T> = Result<T, String>;
+    type Turned<E, T> = Result<T, E>;
+    type Lines = Receiver<String>;
+
+    /// Somebody's own, of the same names.
+    mod own {
+        pub(super) struct Result<T>(pub T);
+        pub(super) struct Receiver;
+    }
+
+    #[test]
+    fn types_are_known_by_any_name() {
+        let results = [is!(IS_RESULT Outcome<u8>), is!(IS_RESULT Turned<u8, ()>), is!(IS_RESULT std::io::Result<()>)];
+        assert_eq!(results, [true; 3]);
+        assert_eq!([is!(IS_RESULT own::Result<u8>), is!(IS_RESULT Lines), is!(IS_RESULT str)], [false; 3]);
+        assert_eq!([is!(IS_RECEIVER Lines), is!(IS_RECEIVER own::Receiver)], [true, false]);
+        assert_eq!([is!(IS_SENDER Sender<u8>), is!(IS_SENDER Lines)], [true, false]);
+    }
+
+    #[test]
+    fn what_is_returned_is_taken_apart_by_its_type() {
+        fn error<R: Returned<IS_RESULT>, const IS_RESULT: bool>(returned: R) -> Option<R::Error> {
+            returned.into_result().err()
+        }
+        assert_eq!(error::<Outcome<u8>, { is!(IS_RESULT Outcome<u8>) }>(Err("no".into())), Some("no".to_owned()));
+        assert_eq!(error::<_, { is!(IS_RESULT own::Result<u8>) }>(own::Result(1_u8)), None);
+    }
 }

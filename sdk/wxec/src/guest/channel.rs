@@ -14,9 +14,10 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned, ser};
-use wxec_protocol::{Items, abi, cbor, encode_item};
+use wxec_protocol::{Items, abi, cbor, encode_item_as};
 
 use super::{ask, imports, stream::Stream};
+use crate::abi::form;
 
 /// What is read at once.
 const PART_BYTES: usize = 64 << 10;
@@ -87,7 +88,8 @@ impl<T> Sender<T> {
 }
 
 fn write(stream: &Stream, item: &(impl Serialize + ?Sized)) -> Result<(), ChannelEnd> {
-    let bytes = encode_item(item).map_err(|error| ChannelEnd::Broken(format!("an item {error}")))?;
+    let bytes =
+        encode_item_as(form::current(), item).map_err(|error| ChannelEnd::Broken(format!("an item {error}")))?;
     let mut rest = &bytes[..];
     while !rest.is_empty() {
         rest = &rest[stream.write(rest).map_err(|error| end(&error))?..];
@@ -160,7 +162,7 @@ impl Incoming {
         self.stream.set_read_timeout(within);
         loop {
             if let Some(item) = self.items.next_item().map_err(|error| broken(error.to_string()))? {
-                return cbor::decode_shared(item).map_err(|error| broken(error.to_string()));
+                return cbor::decode_shared_as(form::current(), item).map_err(|error| broken(error.to_string()));
             }
             self.part.resize(PART_BYTES, 0);
             match self.stream.read(&mut self.part) {
@@ -369,8 +371,8 @@ impl<T> Serialize for Receiver<T> {
 
 /// What a task returns that sends on when it has returned: a [`Receiver`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no `wxec::Receiver`",
-    note = "`#[remote]` reads a return type that ends in `Receiver<…>` as one; give this type another name by an alias"
+    message = "`{Self}` is no stream that a function returns",
+    note = "it is a `wxec::Receiver<T>`, and what it brings implements `serde::Serialize` and `serde::Deserialize`"
 )]
 pub trait ReturnedStream {
     /// Sends all it brings to the task's caller, behind a first item that says that the task has returned.

@@ -21,8 +21,8 @@ pub use channel::{ChannelEnd, Receiver, RecvError, SendError, Sender, channel};
 
 pub(crate) mod for_macros {
     pub use super::{
-        calls::{CallArguments, Ports, Task, call, call_stream, origin},
+        calls::{Brought, CallArguments, Ports, Task, call, origin},
         executor::block_on,
-        run::{run, stream, stream_result},
+        run::{Answer, answer, run},
     };
 }

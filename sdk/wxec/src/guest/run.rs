@@ -18,6 +18,7 @@ use super::{
 use crate::abi::{
     failure::{self, Describer, MAX_MESSAGE_BYTES, Teller, shorten},
     output::{self, Output, Stop},
+    types::ReturnValue,
 };
 
 /// Runs `task` on the input of the call, and returns its [`Status`] to the host.
@@ -42,21 +43,39 @@ pub fn run(task: fn(Bytes) -> Result<Output, Stop>) -> i32 {
     status as i32
 }
 
-/// Sends what a task's stream brings. The value of the call itself says nothing.
-pub fn stream<T: ReturnedStream>(stream: T) -> Result<Output, Stop> {
-    match stream.send_to_caller() {
-        Ok(()) => output::value(()),
-        Err(Unsent::NoStream) => Err(Stop::BadArguments("it returns a stream, and its caller takes none".into())),
-        Err(Unsent::Broken(reason)) => Err(Stop::Internal(format!("what the task returned cannot be sent: {reason}"))),
+/// What a task leaves for its caller, by whether that is a stream.
+pub trait Answer<const IS_STREAM: bool>: Sized {
+    /// Encodes it, or sends all it brings.
+    fn into_output(self) -> Result<Output, Stop>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ReturnValue> Answer<false> for T {
+    fn into_output(self) -> Result<Output, Stop> {
+        output::value(self)
     }
 }
 
-/// The same, if the task did not fail.
-pub fn stream_result<T: ReturnedStream, E>(
+#[diagnostic::do_not_recommend]
+impl<T: ReturnedStream> Answer<true> for T {
+    /// The value of the call itself says nothing.
+    fn into_output(self) -> Result<Output, Stop> {
+        match self.send_to_caller() {
+            Ok(()) => output::value(()),
+            Err(Unsent::NoStream) => Err(Stop::BadArguments("it returns a stream, and its caller takes none".into())),
+            Err(Unsent::Broken(reason)) => {
+                Err(Stop::Internal(format!("what the task returned cannot be sent: {reason}")))
+            }
+        }
+    }
+}
+
+/// Leaves what a task returned.
+pub fn answer<T: Answer<IS_STREAM>, E, const IS_STREAM: bool>(
     result: Result<T, E>,
     describer: Describer<E, impl Teller<E>>,
 ) -> Result<Output, Stop> {
-    result.map_err(|error| Stop::Failed(describer.describe(error))).and_then(stream)
+    result.map_err(|error| Stop::Failed(describer.describe(error))).and_then(T::into_output)
 }
 
 fn explain(mut text: String, status: Status) -> Status {

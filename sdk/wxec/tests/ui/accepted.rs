@@ -50,6 +50,11 @@ async fn waits(text: String) -> io::Result<Option<String>> {
 }
 
 #[remote]
+fn read() -> io::Result<String> {
+    Ok(String::new())
+}
+
+#[remote]
 fn says(n: u8) -> Result<u8, &'static str> {
     n.checked_add(1).ok_or("too big")
 }
@@ -65,10 +70,55 @@ fn boxed() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 }
 
 type Outcome<T> = Result<T, Point>;
+type Turned<E, T> = Result<T, E>;
+type Done = Result<(), &'static str>;
+type Lines = Receiver<String>;
+type Out = Sender<u8>;
 
 #[remote]
-fn in_one_piece() -> Outcome<u8> {
+fn alias() -> Outcome<u8> {
     Ok(1)
+}
+
+#[remote]
+fn turned() -> Turned<String, Option<u8>> {
+    Ok(None)
+}
+
+/// Documented.
+#[remote]
+pub fn done() -> self::Done {
+    Ok(())
+}
+
+#[remote]
+async fn lines(out: Out, lent: &Out) -> Lines {
+    Receiver::from_iter([format!("{out:?} {lent:?}")])
+}
+
+#[remote]
+fn lines_or_point() -> Outcome<Lines> {
+    Err(Point { x: 1 })
+}
+
+/// Values that are called as what is something else.
+mod own {
+    use super::{Deserialize, Serialize, remote};
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Result<T>(T);
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Receiver<T>(T);
+
+    #[remote]
+    pub(super) fn result(receiver: Receiver<u8>) -> Result<u8> {
+        Result(receiver.0)
+    }
+
+    #[remote]
+    pub(super) fn receiver() -> Receiver<u8> {
+        Receiver(1)
+    }
 }
 
 /// Has the names that the expansion uses.
@@ -182,6 +232,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         streams::on(&host, wxec::channel().1, &wxec::channel().0, vec![wxec::channel().0]).start(),
         returns_a_stream::on(&host, 1),
         may_return_a_stream::on(&host, 1),
+        own::result::on(&host, own::receiver()),
+        own::receiver::on(&host),
+        lines::on(&host, wxec::channel().0, &wxec::channel().0),
+    );
+    let _typed: (
+        wxec::Call<u8, Point>,
+        wxec::Call<Option<u8>, String>,
+        wxec::Call<(), &'static str>,
+        wxec::Call<Receiver<String>, Point>,
+        wxec::Call<String, io::Error>,
+    ) = (
+        alias::on(&host),
+        turned::on(&host),
+        done::on(&host),
+        lines_or_point::on(&host),
+        read::on(&host),
     );
     private::calls(&host);
     assert_eq!(r#type(1) + input(1, 2, 3, 4), 11);

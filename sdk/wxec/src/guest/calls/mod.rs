@@ -100,26 +100,54 @@ pub struct TaskCall<T, E> {
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 }
 
+/// What a call brings, by whether that is a stream.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a task",
+    label = "cannot travel back from another host",
+    note = "a value must implement `serde::Serialize` and `serde::Deserialize`, and own what is inside"
+)]
+pub trait Brought<const IS_STREAM: bool>: Sized {
+    /// The call of `task`.
+    fn task_call<E>(
+        task: Task,
+        arguments: Result<CallArguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> TaskCall<Self, E>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ReturnValue> Brought<false> for T {
+    fn task_call<E>(
+        task: Task,
+        arguments: Result<CallArguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> TaskCall<T, E> {
+        TaskCall { function: task.function, input: arguments, decode_value: decode::<T>, decode_error }
+    }
+}
+
+/// It fails: no stream leads from one host to another.
+#[diagnostic::do_not_recommend]
+impl<T: ReturnedStream> Brought<true> for T {
+    fn task_call<E>(
+        task: Task,
+        _: Result<CallArguments, EncodeError>,
+        decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> TaskCall<T, E> {
+        let input = Err(EncodeError::new("what this task returns would be a stream from another host to a task"));
+        let decode_value = |_| unreachable!("it is never called");
+        TaskCall { function: task.function, input, decode_value, decode_error }
+    }
+}
+
 /// Builds the call of `task` on `target`.
-pub fn call<W: CallTarget, T: ReturnValue + Send, E: Send + 'static>(
+pub fn call<W: CallTarget, T: Brought<IS_STREAM> + Send + 'static, E: Send + 'static, const IS_STREAM: bool>(
     target: &W,
     task: Task,
     arguments: Result<CallArguments, EncodeError>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 ) -> W::Call<T, E> {
-    target.call(TaskCall { function: task.function, input: arguments, decode_value: decode::<T>, decode_error })
-}
-
-/// Builds the call of a `task` that returns a stream, which fails: no stream leads from one host to another.
-pub fn call_stream<W: CallTarget, T: ReturnedStream + Send + 'static, E: Send + 'static>(
-    target: &W,
-    task: Task,
-    _: Result<CallArguments, EncodeError>,
-    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
-) -> W::Call<T, E> {
-    let input = Err(EncodeError::new("what this task returns would be a stream from another host to a task"));
-    let decode_value = |_| unreachable!("it is never called");
-    target.call(TaskCall { function: task.function, input, decode_value, decode_error })
+    target.call(T::task_call(task, arguments, decode_error))
 }
 
 /// A task's arguments, as they are encoded.

@@ -2,16 +2,79 @@
 //!
 //! Values come from the other side, so nothing here trusts a declared length: beyond the 1 MiB that serde reserves for
 //! one, memory grows with bytes that are there.
+//!
+//! # How values are written
+//!
+//! Serde's data model becomes CBOR as most of its formats have it: structs are maps by the names of their fields, a
+//! variant is its name, or a map of one entry if it has content, `None` and `()` are null, and `Some` is what it is
+//! around. Where that would be read as another value, because what it is around is written as a null or is itself marked
+//! so, `Some` is marked by [`SOME_TAG`]: for an `Option<Option<u32>>`, `f6` is `None`, `d8 7a f6` is `Some(None)`, and
+//! `05` is `Some(Some(5))`. Readers take the tag around any other value of an option as well.
+//!
+//! What a type's own `Serialize` writes alike stays alike, such as variants of an untagged enum.
+//!
+//! # The readable form
+//!
+//! Between two programs that know a type, its encoding is [compact](Form::Compact): serde's traits are told that it is
+//! not human-readable. A person who calls a function, by a command line that knows only what the module says of
+//! itself, has [JSON's](Form::Readable): so types that are texts to people, such as addresses and dates, are texts, and
+//!
+//! * bytes may come as a text in base64, and floating point numbers as the texts `NaN`, `Infinity` and `-Infinity`;
+//! * `Some` of what would be mistaken is a map of one entry, `{"Some": null}`, instead of a tag;
+//! * an `f32` is written as the `f64` of the same digits;
+//! * where it stands for a map's key, [`KEY_TAG`] is around an array of the key's text and of what that is as JSON, so that
+//!   keys need not be texts; and a word of a command line is an array behind [`WORD_TAG`] of its text and, if it is JSON,
+//!   of what it is so. The reader's type decides which of them is meant.
+//!
+//! Where serde reads into a value of its own first, which is untagged and internally tagged enums and flattened fields, there are
+//! no types to decide by, and what is in them is what it is in JSON: bytes and keys that are no texts cannot be given there.
+//!
+//! A caller asks for this form by [`READABLE_TAG`] around a call's arguments, if the function's record says
+//! [`readable`](crate::abi::Function::readable); it is then the form of the value and of what is sent and received as well.
+
+mod de;
+mod ser;
 
 use std::{any::Any, ops::Range};
 
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeTupleVariant};
 
-/// How deep values may nest. Far beyond honest data, far below the stack of a guest.
-pub const MAX_DEPTH: usize = 64;
+/// How many arrays and maps may stand inside of each other: as many as serde_json takes, far beyond honest data, and far
+/// below the stack of a guest.
+pub const MAX_DEPTH: usize = 128;
 
-/// A value could not be encoded: its `Serialize` refused, for instance a map of unknown length.
+/// How many options and newtypes may be open at once, which leave no trace in CBOR: four for each level of [`MAX_DEPTH`]. A
+/// type that holds only itself would go on for ever otherwise.
+const MAX_WRAPS: usize = 4 * MAX_DEPTH;
+
+/// Marks a `Some` that would be mistaken otherwise. Its meaning is registered: the second alternative of a sum type.
+pub const SOME_TAG: u64 = 122;
+const SOME_HEAD: &[u8] = &[0xd8, 122];
+
+/// Around a call's arguments: they are in the readable form.
+pub const READABLE_TAG: u64 = 0x7778_6563;
+/// Around a word of a command line, in the readable form: an array of its text and, if it is JSON, of that.
+pub const WORD_TAG: u64 = READABLE_TAG + 1;
+/// Around a key of a map, in the readable form: an array of its text and, if it is JSON, of that.
+pub const KEY_TAG: u64 = READABLE_TAG + 2;
+
+/// By these names ciborium's types ask for tags.
+const TAG_TYPE: &str = "@@TAG@@";
+const TAGGED: &str = "@@TAGGED@@";
+const UNTAGGED: &str = "@@UNTAGGED@@";
+
+/// For whom values are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// For a program that knows their types.
+    #[default]
+    Compact,
+    /// For people: what JSON can say.
+    Readable,
+}
+
+/// A value could not be encoded: its `Serialize` refused, or it nests too deeply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot be encoded as CBOR: {0}")]
 pub struct EncodeError(String);
@@ -33,8 +96,16 @@ pub enum DecodeError {
     /// Well-formed, but of another type; serde's own words.
     #[error("{0}")]
     Type(String),
+    /// The same of something inside of the value.
+    #[error("at `{path}`: {reason}")]
+    Within {
+        /// Where it stands, such as `.shapes[2].width`.
+        path: String,
+        /// Serde's own words.
+        reason: String,
+    },
     /// A value nests deeper than [`MAX_DEPTH`].
-    #[error("nested deeper than {MAX_DEPTH} levels")]
+    #[error("it nests deeper than {MAX_DEPTH} levels")]
     TooDeep,
     /// Bytes follow the value.
     #[error("{0} bytes after the value")]
@@ -50,37 +121,71 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
 
 /// Encodes `value` at the end of `bytes`.
 pub fn encode_into<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
-    ciborium::into_writer(value, bytes).map_err(|error| match error {
-        ciborium::ser::Error::Io(error) => EncodeError(error.to_string()),
-        ciborium::ser::Error::Value(text) => EncodeError(text),
-    })
+    encode_as(Form::Compact, value, bytes)
+}
+
+/// The same in a form of choice.
+pub fn encode_as<T: Serialize + ?Sized>(form: Form, value: &T, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
+    value.serialize(&mut ser::Serializer::new(bytes, form, MAX_DEPTH))
+}
+
+/// Encodes all arguments of a call at once: an array, or a map by name, each of whose items may nest as deep as any value.
+pub fn encode_arguments<T: Serialize + ?Sized>(arguments: &T) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::new();
+    arguments.serialize(&mut ser::Serializer::new(&mut bytes, Form::Compact, MAX_DEPTH + 1))?;
+    Ok(bytes)
+}
+
+/// The arguments of a call, in the readable form.
+#[derive(Debug)]
+pub struct Readable<T>(pub T);
+
+impl<T: Serialize> Serialize for Readable<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tagged = serializer.serialize_tuple_variant(TAG_TYPE, 0, TAGGED, 2)?;
+        tagged.serialize_field(&READABLE_TAG)?;
+        tagged.serialize_field(&self.0)?;
+        tagged.end()
+    }
 }
 
 /// Decodes one value that takes all of `bytes`.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    use ciborium::de::Error;
+    decode_as(Form::Compact, bytes)
+}
 
-    let mut rest = bytes;
-    let value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH).map_err(|error| match error {
-        Error::Io(_) => DecodeError::Malformed(bytes.len()),
-        Error::Syntax(at) => DecodeError::Malformed(at),
-        Error::Semantic(_, text) => DecodeError::Type(text),
-        Error::RecursionLimitExceeded => DecodeError::TooDeep,
-    })?;
-    match rest.len() {
+/// The same of a form of choice.
+pub fn decode_as<T: DeserializeOwned>(form: Form, bytes: &[u8]) -> Result<T, DecodeError> {
+    let mut deserializer = de::Deserializer::new(bytes, form);
+    let value = T::deserialize(&mut deserializer).map_err(de::Error::into_public)?;
+    match deserializer.left() {
         0 => Ok(value),
         left => Err(DecodeError::Trailing(left)),
     }
 }
 
+/// The form that a call's arguments are in, and where they begin.
+pub fn form(input: &[u8]) -> (Form, usize) {
+    let mut reader = Reader { bytes: input, at: 0 };
+    match reader.head() {
+        Ok((6, Some(READABLE_TAG))) => (Form::Readable, reader.at),
+        _ => (Form::Compact, 0),
+    }
+}
+
 /// Decodes one value that takes all of `bytes`. If [`Bytes`] are wanted they are a slice of it, and nothing is copied.
 pub fn decode_shared<T: DeserializeOwned + 'static>(bytes: Bytes) -> Result<T, DecodeError> {
+    decode_shared_as(Form::Compact, bytes)
+}
+
+/// The same of a form of choice.
+pub fn decode_shared_as<T: DeserializeOwned + 'static>(form: Form, bytes: Bytes) -> Result<T, DecodeError> {
     let mut value = None::<T>;
     let place = (&mut value as &mut dyn Any).downcast_mut::<Option<Bytes>>();
     if let (Some(place), Some(head)) = (place, whole_byte_string(&bytes)) {
         *place = Some(bytes.slice(head..));
     }
-    value.map_or_else(|| decode(&bytes), Ok)
+    value.map_or_else(|| decode_as(form, &bytes), Ok)
 }
 
 /// Length of the head of a byte string that comes in one piece and takes all of `bytes`.
@@ -155,7 +260,7 @@ struct Reader<'a> {
     at: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn entry(&mut self) -> Result<(String, Range<usize>), DecodeError> {
         let key = self.item()?;
         Ok((decode(&self.bytes[key])?, self.item()?))
@@ -167,12 +272,21 @@ impl Reader<'_> {
         Ok(start..self.at)
     }
 
+    /// Goes behind an item that stands inside of `depth` others.
     fn skip(&mut self, depth: usize) -> Result<(), DecodeError> {
-        if depth > MAX_DEPTH {
+        let (mut start, mut head) = (self.at, self.head()?);
+        let mut tags = 0;
+        while let (6, Some(_)) = head {
+            tags += 1;
+            if tags > MAX_WRAPS {
+                return Err(DecodeError::TooDeep);
+            }
+            (start, head) = (self.at, self.head()?);
+        }
+        let (major, value) = head;
+        if matches!(major, 4 | 5) && depth >= MAX_DEPTH {
             return Err(DecodeError::TooDeep);
         }
-        let start = self.at;
-        let (major, value) = self.head()?;
         match (major, value) {
             (0 | 1, Some(_)) | (7, Some(_)) => Ok(()),
             (2 | 3, Some(length)) => {
@@ -184,8 +298,17 @@ impl Reader<'_> {
                 self.skip(depth + 1)?;
                 self.skip(depth + 1)
             }),
-            (6, Some(_)) => self.skip(depth + 1),
-            (2..=5, None) => {
+            (2 | 3, None) => loop {
+                match self.head()? {
+                    (found, Some(length)) if found == major => {
+                        let length = usize::try_from(length).map_err(|_| DecodeError::Malformed(start))?;
+                        self.take(length)?;
+                    }
+                    (7, None) => break Ok(()),
+                    _ => break Err(DecodeError::Malformed(start)),
+                }
+            },
+            (4 | 5, None) => {
                 while self.bytes.get(self.at) != Some(&0xff) {
                     self.skip(depth + 1)?;
                 }
@@ -196,26 +319,68 @@ impl Reader<'_> {
     }
 
     /// Major type and argument of the next item; no argument if its length is indefinite.
+    #[inline]
     fn head(&mut self) -> Result<(u8, Option<u64>), DecodeError> {
         let start = self.at;
-        let first = self.take(1)?[0];
-        let length = match first & 0x1f {
-            value @ 0..24 => return Ok((first >> 5, Some(value.into()))),
-            code @ 24..=27 => 1 << (code - 24),
+        let [first] = self.take_array()?;
+        let value = match first & 0x1f {
+            value @ 0..24 => value.into(),
+            24 => u8::from_be_bytes(self.take_array()?).into(),
+            25 => u16::from_be_bytes(self.take_array()?).into(),
+            26 => u32::from_be_bytes(self.take_array()?).into(),
+            27 => u64::from_be_bytes(self.take_array()?),
             31 => return Ok((first >> 5, None)),
             _ => return Err(DecodeError::Malformed(start)),
         };
-        let value = self.take(length)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
         Ok((first >> 5, Some(value)))
     }
 
-    fn take(&mut self, length: usize) -> Result<&[u8], DecodeError> {
+    #[inline]
+    fn take_array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let taken = rest.first_chunk().ok_or(DecodeError::Malformed(self.at))?;
+        self.at += N;
+        Ok(*taken)
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
         let end = end.ok_or(DecodeError::Malformed(self.at))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)
     }
+}
+
+/// Reads bytes as people see them: in base64, in the one way that each has.
+pub fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
+    let complaint = || DecodeError::Type(format!("{:?} is no base64", text.chars().take(60).collect::<String>()));
+    let digit = |byte| {
+        Some(match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        })
+    };
+    let digits = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
+    if !text.len().is_multiple_of(4) {
+        return Err(complaint());
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for group in digits.as_bytes().chunks(4) {
+        let bits = group.iter().try_fold(0, |bits, byte| Some(bits << 6 | u32::from(digit(*byte)?)));
+        let bits = bits.ok_or_else(complaint)? << (6 * (4 - group.len()));
+        let [_, decoded @ ..] = bits.to_be_bytes();
+        let (decoded, rest) = decoded.split_at(group.len() - 1);
+        if rest.iter().any(|byte| *byte != 0) {
+            return Err(complaint());
+        }
+        bytes.extend(decoded);
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
