@@ -1,8 +1,6 @@
 //! Ways to other accounts on real machines with real sudo, su and doas, and their real questions.
 
-use std::time::Duration;
-
-use crate::harness::{Cli, Ended, Machine, OTHER_PASSWORD, PASSWORD, Shell, needs, wait_until};
+use crate::harness::{Cli, Ended, Machine, OTHER_PASSWORD, PASSWORD, SOON, Shell, needs, wait_until};
 
 /// A variable that holds a password.
 const VARIABLE: &str = "TEST_BECOME_PASSWORD";
@@ -35,7 +33,7 @@ fn sudo_without_a_password() {
         count(&address(&machine, "login", hop)).run().is("3");
     }
     assert_eq!(machine.files(), before, "files are left");
-    wait_until(Duration::from_secs(10), "no process is left", || machine.processes().is_empty());
+    wait_until(SOON, "no process is left", || machine.processes().is_empty());
 }
 
 #[test]
@@ -148,11 +146,11 @@ fn who_works_there_is_told_by_the_list_of_processes() {
     let Some(machine) = Machine::start() else { return };
     let address = address(&machine, "login", "exec:[\"env\"]");
     for (mask, titles) in [(None, "wxec:tester@"), (Some("--mask-name"), "wxec")] {
-        let arguments = ["-q", "call", &address, "faulty::spin", "--timeout", "30s"];
+        let arguments = ["-q", "call", &address, "faulty::spin", "--timeout", "5m"];
         let running = Cli::new(arguments.into_iter().chain(mask)).env("USER", "tester").start();
         let pid = running.pid().as_raw_nonzero();
         let expected = titles;
-        wait_until(Duration::from_secs(20), "an agent of that name is there", || {
+        wait_until(SOON, "an agent of that name is there", || {
             machine.processes().iter().any(|process| {
                 let path = format!("/proc/{}/cmdline", process.as_raw_nonzero());
                 let line = std::fs::read(path).unwrap_or_default();
@@ -165,6 +163,6 @@ fn who_works_there_is_told_by_the_list_of_processes() {
             })
         });
         drop(running);
-        wait_until(Duration::from_secs(10), "no agent is left", || machine.processes().is_empty());
+        wait_until(SOON, "no agent is left", || machine.processes().is_empty());
     }
 }

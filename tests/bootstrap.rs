@@ -1,8 +1,6 @@
 //! Starting an agent on bad days: any login shell, profiles that talk, places where nothing can be written or run.
 
-use std::time::Duration;
-
-use crate::harness::{Access, Cli, Machine, PLACES, Shell, kill, needs, processes, wait_until};
+use crate::harness::{Access, Cli, Machine, PLACES, SOON, Shell, kill, needs, own_seconds, processes, wait_until};
 
 fn address(machine: &Machine) -> String {
     format!("exec:{}", serde_json::to_string(&machine.enter("login")).unwrap())
@@ -127,49 +125,56 @@ fn where_native_code_is_forbidden_bytecode_runs_and_is_told() {
 
 #[test]
 fn a_host_that_says_nothing_is_given_up_in_time() {
-    let ended = Cli::new(["-q", "call", r#"exec:["sleep","1000"]"#, "words::count", "a"]).run();
+    let seconds = own_seconds();
+    let address = format!(r#"exec:["sleep","{seconds}"]"#);
+    let ended = Cli::new(["-q", "call", &address, "words::count", "a"]).run();
     // `sleep` does not like our words; a program that takes them and is silent does not end by itself.
     assert!(ended.unreachable().contains("talking to its shell"), "{ended:?}");
-    let address = r#"exec:["sh","-c","exec sleep 1000","{}"]"#;
-    let ended = Cli::new(["-q", "call", address, "words::count", "a", "--connect-timeout", "300ms"]).run();
+    let address = format!(r#"exec:["sh","-c","exec sleep {seconds}","{{}}"]"#);
+    let ended = Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", "2s"]).run();
     let line = ended.unreachable();
-    assert!(line.contains("unreachable (talking to its shell): no answer within 300ms"), "{line}");
-    wait_until(Duration::from_secs(5), "nothing is left running", || processes("sleep 1000").is_empty());
+    assert!(line.contains("unreachable (talking to its shell): no answer within 2s"), "{line}");
+    wait_until(SOON, "nothing is left running", || processes(&format!("sleep {seconds}")).is_empty());
 }
 
 /// The first part of what is sent to `rest` arrives, and nothing more.
-fn stalled(rest: &[String]) -> String {
-    let words = ["sh", "-c", r#"{ head -c 100000; sleep 5432; } | "$@""#, "sh"].map(String::from);
+fn stalled(rest: &[String], seconds: &str) -> String {
+    let script = format!(r#"{{ head -c 100000; sleep {seconds}; }} | "$@""#);
+    let words = ["sh", "-c", &script, "sh"].map(String::from);
     format!("exec:{}", serde_json::to_string(&[&words, rest].concat()).unwrap())
 }
 
 #[test]
 fn a_link_that_breaks_while_the_agent_is_sent_leaves_nothing() {
     let Some(machine) = Machine::start() else { return };
-    let (files, address) = (machine.files(), stalled(&machine.enter("login")));
-    let call = || Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", "1s"]);
-    let ended = call().run();
-    assert!(ended.unreachable().contains("unreachable (starting the agent): no answer within 1s"), "{ended:?}");
+    let seconds = own_seconds();
+    let (files, address) = (machine.files(), stalled(&machine.enter("login"), &seconds));
+    let call = |limit| Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", limit]);
+    // By then its shell has answered, however busy the machine.
+    let ended = call("5s").run();
+    assert!(ended.unreachable().contains("unreachable (starting the agent): no answer within 5s"), "{ended:?}");
     let is_clean = || machine.files() == files && machine.processes().is_empty();
-    wait_until(Duration::from_secs(10), "nothing is left of a connection that took too long", is_clean);
+    wait_until(SOON, "nothing is left of a connection that took too long", is_clean);
 
-    let running = call().start();
-    wait_until(Duration::from_secs(10), "the agent is being sent", || machine.files() != files);
+    let running = call("120s").start();
+    wait_until(SOON, "the agent is being sent", || machine.files() != files);
     kill(running.pid());
     drop(running);
     // What stalled the link was the controller's child, and does not notice; in life it is a network.
-    processes("/bin/sleep sleep 5432").iter().for_each(|process| kill(process.pid));
-    wait_until(Duration::from_secs(10), "nothing is left of a killed controller", is_clean);
+    processes(&format!("/bin/sleep sleep {seconds}")).iter().for_each(|process| kill(process.pid));
+    wait_until(SOON, "nothing is left of a killed controller", is_clean);
 }
 
 #[test]
 fn an_interrupted_connection_leaves_nothing() {
-    let address = r#"exec:["sh","-c","sleep 6543; true","{}"]"#;
-    let running = Cli::new(["-q", "call", address, "words::count", "a"]).start();
-    wait_until(Duration::from_secs(10), "it connects", || !processes("/bin/sleep sleep 6543").is_empty());
+    let seconds = own_seconds();
+    let address = format!(r#"exec:["sh","-c","sleep {seconds}; true","{{}}"]"#);
+    let sleepers = || processes(&format!("/bin/sleep sleep {seconds}"));
+    let running = Cli::new(["-q", "call", &address, "words::count", "a"]).start();
+    wait_until(SOON, "it connects", || !sleepers().is_empty());
     rustix::process::kill_process(running.pid(), rustix::process::Signal::INT).unwrap();
     assert_eq!(running.wait().exit_code, Some(130));
-    wait_until(Duration::from_secs(5), "nothing is left running", || processes("/bin/sleep sleep 6543").is_empty());
+    wait_until(SOON, "nothing is left running", || sleepers().is_empty());
 }
 
 #[test]
@@ -178,9 +183,9 @@ fn those_who_wait_for_a_hop_share_its_failure() {
     let path = file.path().display();
     let hop = format!(r#"exec:["sh","-c","echo tried >>{path}; sleep 7654","{{}}"]"#);
     let target = ["a", "b", "c", "d"].map(|name| format!("{hop}/su:{name}")).join(",");
-    let ended = Cli::new(["-q", "call", &target, "words::count", "a", "--connect-timeout", "2s"]).run();
+    let ended = Cli::new(["-q", "call", &target, "words::count", "a", "--connect-timeout", "5s"]).run();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
-    assert_eq!(ended.stderr.matches("no answer within 2s").count(), 4, "{ended:?}");
+    assert_eq!(ended.stderr.matches("no answer within 5s").count(), 4, "{ended:?}");
     assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "tried\n");
 }
 
@@ -212,9 +217,9 @@ fn what_a_host_prints_is_shown_beside_the_reason() {
     assert!(line.contains("the host closed the connection before the agent was up (exit code 3)"), "{line}");
     assert!(line.contains("its stdout said: Welcome | to the machine"), "{line}");
     let address = r#"exec:["sh","-c","echo You must change your password; sleep 8765","{}"]"#;
-    let ended = Cli::new(["-q", "call", address, "words::count", "a", "--connect-timeout", "500ms"]).run();
+    let ended = Cli::new(["-q", "call", address, "words::count", "a", "--connect-timeout", "3s"]).run();
     let line = ended.unreachable();
-    assert!(line.contains("no answer within 500ms; its stdout said: You must change your password"), "{line}");
+    assert!(line.contains("no answer within 3s; its stdout said: You must change your password"), "{line}");
     let arguments = ["-q", "call", "exec:[\"env\"]/docker:x", "words::count", "a", "--tool", "docker=/no/docker"];
     let ended = Cli::new(arguments).run();
     assert!(ended.unreachable().contains("cannot run `/no/docker`"), "{ended:?}");

@@ -16,6 +16,9 @@ use wxec::{Bytes, CallError, CallErrorKind, Fleet, GuestOutput, Host, LimitKind,
 
 const SOON: Duration = Duration::from_millis(300);
 
+/// What a task may take that is to run, or to print, before it is ended.
+const A_WHILE: Duration = Duration::from_secs(2);
+
 /// Nothing listens there, as the port is a privileged one that nobody uses.
 const REFUSED: &str = "ssh:127.0.0.1:1";
 
@@ -227,6 +230,7 @@ fn a_value_longer_than_allowed_is_not_sent() {
 #[test]
 fn a_call_ends_at_its_deadline_whatever_the_task_does() {
     let host = local();
+    faulty::sleep::on(&host, 1).wait().unwrap();
     for call in [faulty::sleep::on(&host, 60_000), faulty::doze::on(&host, 60_000)] {
         let error = call.timeout(SOON).wait().unwrap_err();
         assert!(matches!(error.kind, CallErrorKind::Timeout { after: SOON, phase: Phase::Run }), "{error:?}");
@@ -279,12 +283,12 @@ fn a_listener_that_panics_or_takes_its_time_costs_no_call_its_value() {
         *times += 1;
         match *times {
             1 => panic!("a listener panics on purpose"),
-            2 => thread::sleep(Duration::from_secs(2)),
+            2 => thread::sleep(2 * A_WHILE),
             _ => {}
         }
     }));
     faulty::say::on(&host, "one").wait().unwrap();
-    faulty::say::on(&host, "two").timeout(Duration::from_secs(1)).wait().unwrap();
+    faulty::say::on(&host, "two").timeout(A_WHILE).wait().unwrap();
     faulty::say::on(&host, "three").wait().unwrap();
     assert!(*times.lock().unwrap_or_else(std::sync::PoisonError::into_inner) >= 5);
 }
@@ -338,8 +342,9 @@ fn a_task_that_never_stops_printing_is_cut() {
         GuestOutput::Stdout(bytes) | GuestOutput::Stderr(bytes) => keep.lock().unwrap().extend_from_slice(bytes),
         other => panic!("{other:?}"),
     }));
+    faulty::sleep::on(&host, 1).wait().unwrap();
     let limits = Limits { stdio_bytes: 10_000, ..Limits::default() };
-    let error = faulty::chatter::on(&host).limits(limits).timeout(SOON).wait().unwrap_err();
+    let error = faulty::chatter::on(&host).limits(limits).timeout(A_WHILE).wait().unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::Timeout { .. }), "{error:?}");
     let printed = String::from_utf8(printed.lock().unwrap().clone()).unwrap();
     let (kept, note) = printed.split_once("(wxec: ").unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Cli, Controller, Network, wait_until};
+use crate::harness::{Cli, Controller, Network, SOON, wait_until};
 
 #[test]
 fn only_the_bastion_reaches_the_inner_host() {
@@ -14,9 +14,7 @@ fn only_the_bastion_reaches_the_inner_host() {
     let ended = call("ssh:bastion/ssh:inner");
     ended.is("3");
     assert_eq!(ended.stats()["agent_bytes"], 0, "the bastion's agent puts in its own image: {ended:?}");
-    wait_until(Duration::from_secs(10), "no process is left", || {
-        network.bastion.processes().len() + network.inner.processes().len() <= 4
-    });
+    wait_until(SOON, "no process is left", || network.bastion.processes().len() + network.inner.processes().len() <= 4);
 }
 
 #[test]
@@ -63,7 +61,7 @@ fn a_killed_controller_leaves_nothing_on_any_hop() {
     assert_eq!(controller.tell("count to be"), "2");
     assert!(processes() >= before + 3, "an agent on each hop");
     controller.kill();
-    wait_until(Duration::from_secs(15), "no process is left", || processes() == before);
+    wait_until(SOON, "no process is left", || processes() == before);
 }
 
 #[test]
@@ -94,7 +92,7 @@ fn a_chain_closes_all_its_hops() {
     let mut controller = Controller::start("ssh:bastion/ssh:inner/sudo:app", Some(network.sshd()));
     assert_eq!(controller.tell("count to be"), "2");
     assert_eq!(controller.tell("close"), "closed");
-    wait_until(Duration::from_secs(10), "no process is left, though the controller lives", || processes() == before);
+    wait_until(SOON, "no process is left, though the controller lives", || processes() == before);
     assert_eq!(controller.tell("count to be or"), "3");
 }
 

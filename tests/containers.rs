@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::harness::{
-    Cli, Controller, Ended, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, wait_until,
+    Cli, Controller, Ended, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, wait_until, write_script,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -152,12 +152,9 @@ fn a_container_behind_sudo_behind_ssh() {
 
 /// A program that takes the words of another, and runs what follows `--` here.
 fn stand_in(tool: &str) -> (tempfile::TempDir, String) {
-    use std::os::unix::fs::PermissionsExt;
-
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(tool);
-    std::fs::write(&path, "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n").unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&path, "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n");
     let option = format!("{tool}={}", path.display());
     (directory, option)
 }

@@ -11,7 +11,7 @@ use std::{
 
 use wxec::{Bound, CallError, CallErrorKind, ConnectOptions, Grants, Host, Limits, Module, Value};
 
-use crate::harness::{Sshd, processes, wait_until};
+use crate::harness::{Sshd, own_seconds, processes, wait_until, write_script};
 
 /// Those that never end are ended after this.
 const DEADLINE: Duration = Duration::from_millis(200);
@@ -76,8 +76,7 @@ fn local() -> Host {
 /// The host behind `sshd`. Programs find its configuration through the environment, which tests share.
 fn behind(sshd: &Sshd) -> Host {
     let ssh = sshd.scratch().join("ssh");
-    fs::write(&ssh, format!("#!/bin/sh\nexec ssh -F '{}' \"$@\"\n", sshd.config().display())).unwrap();
-    fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    write_script(&ssh, &format!("#!/bin/sh\nexec ssh -F '{}' \"$@\"\n", sshd.config().display()));
     let options = ConnectOptions::new().tool("ssh", ssh.to_str().unwrap());
     Host::new("ssh:host").unwrap().with_options(&options)
 }
@@ -99,8 +98,8 @@ fn each_gets_what_it_deserves(host: &Host) {
 fn each_task_gets_what_it_deserves(host: &Host) {
     words::count::on(host, "to be".into()).wait().unwrap();
     let agent = agent(host);
-    let sleepers = || processes("sleep 471100").len();
-    let before = sleepers();
+    let seconds = own_seconds();
+    let sleepers = || processes(&format!("sleep {seconds}"));
     let sleep = || Grants::none().run("sleep").run("sh");
     let came = [
         ("boom", "panic", kind(faulty::boom::on(host, "evil".into()).wait())),
@@ -110,14 +109,14 @@ fn each_task_gets_what_it_deserves(host: &Host) {
         (
             "waits",
             "timeout",
-            kind(tools::run::on(host, "sleep", vec!["471100".into()]).grant(sleep()).timeout(DEADLINE).wait()),
+            kind(tools::run::on(host, "sleep", vec![seconds.clone()]).grant(sleep()).timeout(DEADLINE).wait()),
         ),
-        ("runs", "denied --allow-run=sleep", kind(tools::run::on(host, "sleep", vec!["471100".into()]).wait())),
+        ("runs", "denied --allow-run=sleep", kind(tools::run::on(host, "sleep", vec![seconds.clone()]).wait())),
         (
             "leaves a daemon",
             "timeout",
             kind(
-                tools::script::on(host, "setsid sleep 471100 & sleep 471100", "A", "b")
+                tools::script::on(host, &format!("setsid sleep {seconds} & sleep {seconds}"), "A", "b")
                     .grant(sleep())
                     .timeout(DEADLINE)
                     .wait(),
@@ -129,7 +128,7 @@ fn each_task_gets_what_it_deserves(host: &Host) {
     for (name, expected, came) in came {
         assert_eq!(came, expected, "{name}");
     }
-    wait_until(SOON, "nothing that was started is left", || sleepers() == before);
+    wait_until(SOON, "nothing that was started is left", || sleepers().is_empty());
     assert_eq!(words::count::on(host, "to be".into()).wait().unwrap(), 2);
     assert_eq!(self::agent(host), agent, "it is another agent");
 }

@@ -5,11 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, peak_memory, processes, skip, ticks, wait_until};
 
-/// The agent is gone this long after its controller.
-const ORPHAN: Duration = Duration::from_secs(2);
-/// A caller knows this soon that its host is lost.
-const LOSS: Duration = Duration::from_secs(1);
-/// Long enough for a loaded machine.
+/// Long enough for a busy machine, and half of what an end waits that hears nothing of the other: what takes less was noticed.
 const SOON: Duration = Duration::from_secs(30);
 
 /// A controller that has made a call, and the agent that served it.
@@ -73,7 +69,7 @@ fn an_agent_killed_in_a_call_is_lost_and_the_next_call_connects_anew() {
         let killed = Instant::now();
         kill(connected.agent);
         let answer = connected.controller.answer();
-        assert!(killed.elapsed() < LOSS, "{:?}", killed.elapsed());
+        assert!(killed.elapsed() < SOON, "{:?}", killed.elapsed());
         assert!(answer.starts_with("Lost "), "{answer}");
         assert!(answer.contains("its outcome is unknown"), "{answer}");
         assert_eq!(connected.controller.tell("count to be or"), "3");
@@ -103,7 +99,7 @@ fn a_call_that_timed_out_holds_up_no_one() {
         assert!(answer.starts_with("Timeout ") && answer.contains("no answer after 2s"), "{answer}");
         let timed_out = Instant::now();
         assert_eq!(connected.controller.tell("count to be or"), "3");
-        assert!(timed_out.elapsed() < Duration::from_secs(1), "{:?}", timed_out.elapsed());
+        assert!(timed_out.elapsed() < SOON, "{:?}", timed_out.elapsed());
         assert_eq!(connected.agents(), [connected.agent], "it is the same session");
         rests(connected.agent);
     });
@@ -139,7 +135,7 @@ fn an_agent_does_not_outlive_its_controller_while_it_is_busy() {
     here_and_there(|mut connected| {
         connected.make_busy();
         connected.controller.kill();
-        wait_until(ORPHAN, "the agent is gone", || ticks(connected.agent).is_none());
+        wait_until(SOON, "the agent is gone", || ticks(connected.agent).is_none());
     });
 }
 
@@ -147,7 +143,7 @@ fn an_agent_does_not_outlive_its_controller_while_it_is_busy() {
 fn an_agent_does_not_outlive_its_controller_while_it_is_idle() {
     here_and_there(|mut connected| {
         connected.controller.kill();
-        wait_until(ORPHAN, "the agent is gone", || ticks(connected.agent).is_none());
+        wait_until(SOON, "the agent is gone", || ticks(connected.agent).is_none());
     });
 }
 
@@ -156,7 +152,7 @@ fn a_result_of_a_gibibyte_is_refused_in_time_and_in_little_memory() {
     here_and_there(|mut connected| {
         let start = Instant::now();
         let answer = connected.controller.tell(&format!("blob {}", 1 << 30));
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
         assert!(answer.starts_with("Limit ") && answer.contains("memory limit of 268435456 bytes hit"), "{answer}");
         let agent = peak_memory(connected.agent);
         assert!(agent < 64 << 20, "the agent took {agent} bytes");

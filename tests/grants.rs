@@ -1,14 +1,11 @@
 //! What calls are granted: by flags, by declarations, and what is refused before anything is sent.
 
-use std::{
-    io::{Read, Write},
-    time::Duration,
-};
+use std::io::{Read, Write};
 
 use serde_json::{Value as Json, json};
 use wxec::{CallErrorKind, Fleet, Grants, Host, Module, Need};
 
-use crate::harness::{Cli, Ended, needs, processes, wait_until};
+use crate::harness::{Cli, Ended, SOON, needs, own_seconds, processes, wait_until};
 
 /// Nothing listens there, as the port is a privileged one that nobody uses.
 const REFUSED: &str = "127.0.0.1:1";
@@ -197,11 +194,12 @@ fn a_connection_is_made_if_it_is_granted() {
 
 #[test]
 fn a_deadline_ends_what_a_task_waits_for_and_what_it_started() {
-    let before = processes("sleep 4711").len();
-    let waits = ["tools::run", "sleep", "[\"4711\"]"];
+    let seconds = own_seconds();
+    let arguments = format!("[\"{seconds}\"]");
+    let waits = ["tools::run", "sleep", &arguments];
     let ended = tools(&["--allow-run=sleep", "--timeout", "500ms"], &waits);
     assert_eq!(ended.exit_code, Some(124), "{ended:?}");
-    wait_until(Duration::from_secs(10), "the child is gone", || processes("sleep 4711").len() == before);
+    wait_until(SOON, "the child is gone", || processes(&format!("sleep {seconds}")).is_empty());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use wxec::{Call, CallError, CallErrorKind, Grants, GuestOutput, Host, Need};
 
-use crate::harness::wait_until;
+use crate::harness::{SOON, wait_until};
 
 /// Another host, as far as a machine has one: an agent of its own, behind a program. It marks what it starts.
 fn another_host() -> (String, String) {
@@ -41,7 +41,7 @@ fn a_task_calls_a_task_on_a_host_of_its_own() {
     let home = local();
     let text = || "to be or not to be".to_owned();
     assert_eq!(granted(relay::count_at::on(&home, &address, text()), &address).unwrap(), 12);
-    assert_eq!(marked(&mark), 0, "its host is closed");
+    wait_until(SOON, "its host is closed", || marked(&mark) == 0);
     assert!(home.is_connected(), "the one it ran on is not");
     assert_eq!(granted(relay::count_later_at::on(&home, &address, text()), "*").unwrap(), 6);
 }
@@ -117,7 +117,7 @@ fn a_call_that_is_dropped_leaves_nothing_on_its_hosts() {
             () = running => {}
         }
     });
-    wait_until(Duration::from_secs(5), "nothing is left", || marked(&mark) == 0);
+    wait_until(SOON, "nothing is left", || marked(&mark) == 0);
     assert_eq!(granted(relay::count_at::on(&home, "local:", "a".into()), "*").unwrap(), 2, "but the session");
 }
 
@@ -130,8 +130,8 @@ fn a_deadline_holds_for_what_a_task_calls() {
     let call = relay::fail_at::on(&home, &address, "sleep", None).timeout(Duration::from_secs(2));
     let error = granted(call, "*").unwrap_err();
     assert!(matches!(error.kind, CallErrorKind::Timeout { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    wait_until(Duration::from_secs(5), "nothing is left", || marked(&mark) == 0);
+    assert!(start.elapsed() < SOON / 2, "the task would sleep for a minute: {:?}", start.elapsed());
+    wait_until(SOON, "nothing is left", || marked(&mark) == 0);
 }
 
 #[test]

@@ -4,12 +4,9 @@ use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
-    time::Duration,
 };
 
-use crate::harness::{Cli, Sshd, kill, processes, wait_until};
-
-const SOON: Duration = Duration::from_secs(10);
+use crate::harness::{Cli, SOON, Sshd, kill, processes, wait_until};
 
 fn output(command: &mut Command) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
@@ -63,9 +60,9 @@ fn files_left_on_a_host_are_seen() {
     wait_until(SOON, "nothing new is left", || sshd.host_files().is_subset(&before));
 }
 
-/// A session of `host` that runs a process, and the command line of that process.
-fn session(sshd: &Sshd) -> (Child, String) {
-    let seconds = 1_000_000 + std::process::id();
+/// A session of `host` that runs a process, and the command line of that process. Each has another number.
+fn session(sshd: &Sshd, number: u32) -> (Child, String) {
+    let seconds = 10 * (1_000_000 + std::process::id()) + number;
     // The sum is made on the host, so the ssh client's own command line does not contain it.
     let mut ssh = sshd.ssh("host", &format!("exec sleep $(({seconds} - 1 + 1))"));
     let ssh = ssh.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -77,7 +74,7 @@ fn session(sshd: &Sshd) -> (Child, String) {
 #[test]
 fn a_process_on_a_host_is_found_and_killed() {
     let Some(sshd) = Sshd::start() else { return };
-    let (mut ssh, command) = session(&sshd);
+    let (mut ssh, command) = session(&sshd, 1);
     processes(&command).iter().for_each(|process| kill(process.pid));
     assert_eq!(ssh.wait().unwrap().code(), Some(255), "ssh tells that the session was ended by a signal");
     wait_until(SOON, "it is gone", || processes(&command).is_empty());
@@ -86,7 +83,7 @@ fn a_process_on_a_host_is_found_and_killed() {
 #[test]
 fn nothing_is_left_of_an_sshd() {
     let Some(sshd) = Sshd::start() else { return };
-    let (home, (mut ssh, command)) = (sshd.home(), session(&sshd));
+    let (home, (mut ssh, command)) = (sshd.home(), session(&sshd, 2));
     let config = sshd.config().with_file_name("sshd_config");
     drop(sshd);
     assert_eq!(ssh.wait().unwrap().code(), Some(255), "ssh tells that the connection was closed");

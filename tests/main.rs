@@ -80,3 +80,6 @@ mod outside;
 
 /// What is in what we ship: trees of crates, and the agent.
 mod trees;
+
+/// What `tests/run` says at the end.
+mod summary;

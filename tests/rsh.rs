@@ -7,11 +7,11 @@ mod itself;
 /// The tools, as their users run them.
 mod tools;
 
-use std::{fs, io::Write, process::Stdio, time::Duration};
+use std::{fs, io::Write, process::Stdio};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::harness::{Pid, wait_until};
+use crate::harness::{Pid, SOON, wait_until};
 use tools::{Place, WAYS, assert_same, ends, fails, noise, works, write_tree};
 
 #[test]
@@ -87,10 +87,10 @@ fn an_interrupted_rsync_leaves_no_process() {
             let arguments = ["--bwlimit=500", "--inplace", "large", &there];
             let mut rsync = place.tool("rsync", arguments).stderr(Stdio::null()).spawn().unwrap();
             let begun = || fs::metadata(place.there(home, "large")).is_ok_and(|file| file.len() > 0);
-            wait_until(Duration::from_secs(60), "some of it is there", begun);
+            wait_until(SOON, "some of it is there", begun);
             kill_process(Pid::from_child(&rsync), signal).unwrap();
             assert!(!rsync.wait().unwrap().success());
-            wait_until(Duration::from_secs(15), "nothing is left", || place.is_quiet());
+            wait_until(SOON, "nothing is left", || place.is_quiet());
             fs::remove_file(place.there(home, "large")).unwrap();
         }
     }

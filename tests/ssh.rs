@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use crate::harness::{Cli, Controller, Sshd, descendants, processes, wait_until};
+use crate::harness::{Cli, Controller, Sshd, descendants, processes, wait_until, write_script};
 
 /// Long enough for a loaded machine, and for an ssh master that nobody uses any more.
 const SOON: Duration = Duration::from_secs(30);
@@ -95,8 +95,6 @@ fn the_doctor_tries_the_way_to_a_host() {
 
 #[test]
 fn questions_of_ssh_go_to_the_users_askpass() {
-    use std::os::unix::fs::PermissionsExt;
-
     let Some(sshd) = Sshd::start() else { return };
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
@@ -107,8 +105,7 @@ fn questions_of_ssh_go_to_the_users_askpass() {
         .arg(path("key"))
         .status();
     assert!(locked.unwrap().success());
-    fs::write(path("askpass"), "#!/bin/sh\necho open sesame\n").unwrap();
-    fs::set_permissions(path("askpass"), fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&path("askpass"), "#!/bin/sh\necho open sesame\n");
     let config = fs::read_to_string(sshd.config()).unwrap();
     let config = format!("Host host\n    IdentityFile {}\n{config}", path("key").display());
     fs::write(path("config"), config.replace("client_key", "no_such_key")).unwrap();

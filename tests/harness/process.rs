@@ -1,12 +1,19 @@
 //! Processes of this machine, as `/proc` tells of them.
 
 use std::{
-    fs, thread,
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
 pub(crate) use rustix::process::Pid;
 use rustix::process::{Signal, kill_process};
+
+/// Generous: only a hang takes so long, on the busiest machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Conditions are looked at this often.
 const POLL_EVERY: Duration = Duration::from_millis(2);
@@ -19,6 +26,21 @@ pub(crate) fn wait_until(within: Duration, what: &str, mut condition: impl FnMut
         assert!(Instant::now() < deadline, "not within {within:?}: {what}");
         thread::sleep(POLL_EVERY);
     }
+}
+
+/// How long `sleep` is to take that must be found again, or be seen to be gone. No other process of this machine takes as long:
+/// tests run at once, in this program and in others.
+pub(crate) fn own_seconds() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("8{}.{:05}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Writes a script to be run. A shell writes it: while this program has a file open for writing, so has each process that
+/// another test is just starting, and what is open for writing cannot be run.
+pub(crate) fn write_script(path: &Path, script: &str) {
+    let write = r#"printf '%s' "$1" >"$0" && chmod 755 "$0""#;
+    let written = Command::new("sh").args(["-c", write]).arg(path).arg(script).status();
+    assert!(written.expect("sh is everywhere").success(), "{}", path.display());
 }
 
 /// A living process.

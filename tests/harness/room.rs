@@ -31,7 +31,7 @@ const MAKE: &str = r#"
 directory=@directory@
 unshare @flags@ sh -e "$directory/inside" </dev/null >"$directory/log" 2>&1 &
 outer=$!
-for round in $(seq 500); do
+for round in $(seq 6000); do
     [ ! -e "$directory/ready" ] || break
     kill -0 $outer 2>/dev/null || break
     sleep .02

@@ -7,7 +7,6 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use rustix::process::{Signal, geteuid, kill_process};
@@ -15,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{
     keys::{keys, write, write_private},
-    process::{Pid, descendants, kill, wait_until},
+    process::{Pid, SOON, descendants, kill, wait_until},
     skip::{find, skip},
 };
 
@@ -135,7 +134,7 @@ impl Sshd {
             .expect("sshd is a program");
         let mut sshd = Self { process, directory, place };
         let (mut listens, mut is_late) = (false, false);
-        wait_until(Duration::from_secs(10), "sshd listens", || {
+        wait_until(SOON, "sshd listens", || {
             let log = sshd.log();
             listens = log.matches("Server listening on ").count() == listen.len();
             is_late = log.contains("Address already in use");

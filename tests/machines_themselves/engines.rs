@@ -1,7 +1,9 @@
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc};
 
 use super::{output, output_of, stdout};
-use crate::harness::{Container, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, processes, wait_until};
+use crate::harness::{
+    Container, Engine, Machine, Namespaces, SOON, WITH_SHELL, WITHOUT_SHELL, needs, processes, wait_until,
+};
 
 /// What both `docker` and `podman` do.
 fn containers_run(engine: &Arc<Engine>, tool: &str) {
@@ -64,7 +66,7 @@ fn namespaces_are_entered_by_a_process() {
     let mut nsenter = std::process::Command::new("nsenter");
     nsenter.args(["-t", &pid, "-m", "-u", "-i", "-n", "-p", "--", "sh", "-c", "hostname; ls /; readlink /proc/1/exe"]);
     let mut said = String::new();
-    wait_until(Duration::from_secs(30), "its first process is what it should be", || {
+    wait_until(SOON, "its first process is what it should be", || {
         said = stdout(&mut nsenter);
         said.ends_with("/bin/busybox\n")
     });

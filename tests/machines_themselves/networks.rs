@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::{output, stdout};
-use crate::harness::{Machine, Network, Shell};
+use crate::harness::{Machine, Network, SOON, Shell};
 
 #[test]
 fn the_bastion_reaches_the_inner_machine_and_this_one_does_not() {
@@ -19,7 +19,7 @@ fn the_bastion_reaches_the_inner_machine_and_this_one_does_not() {
     let (code, _, stderr) = output(&mut sshd.ssh("inner", "true"));
     assert_eq!(code, Some(255), "{stderr}");
     assert!(stderr.contains("connect to host 203.0.113.2 port 22"), "{stderr}");
-    assert!(started.elapsed() < Duration::from_secs(2), "it is told at once");
+    assert!(started.elapsed() < SOON, "it is told, not found out after two minutes of silence");
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_long_cable_delays_each_way() {
     let Some(network) = Network::of(options, [delay, Duration::ZERO]) else { return };
     let sshd = network.sshd();
     // Connecting takes many turns; a turn on a connection takes one.
-    let mut ssh = sshd.ssh("bastion", "read line; date +%s%N; read line; date +%s%N");
+    let mut ssh = sshd.ssh("bastion", "while read line; do echo $line; done");
     let mut ssh = ssh.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let (mut stdin, mut stdout) = (ssh.stdin.take().unwrap(), std::io::BufReader::new(ssh.stdout.take().unwrap()));
     let mut turn = || {
@@ -39,8 +39,8 @@ fn a_long_cable_delays_each_way() {
         stdout.read_line(&mut String::new()).unwrap();
         started.elapsed()
     };
-    turn();
-    let took = turn();
+    let took = (0..10).map(|_| turn()).min().unwrap();
+    drop(stdin);
     assert!(ssh.wait().unwrap().success(), "{}", sshd.log());
     assert!(took >= 2 * delay, "{took:?}");
     assert!(took < 10 * delay, "{took:?}");

@@ -1,7 +1,7 @@
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use super::{output, stdout};
-use crate::harness::{Access, Machine, PLACES, processes, wait_until};
+use crate::harness::{Access, Machine, PLACES, SOON, processes, wait_until};
 
 /// Writes a program into `$1`, and runs it.
 const TRY: &str = r#"f=$1/program; cp "$(readlink -f /bin/true)" "$f" 2>/dev/null || exit 3; "$f" 2>/dev/null"#;
@@ -69,7 +69,7 @@ fn nothing_is_left_of_a_machine() {
     let script = format!("for i in 1 2; do setsid sleep {seconds} >/dev/null 2>&1 & done; echo");
     assert_eq!(stdout(&mut machine.command("login", ["sh", "-c", &script])), "\n");
     let sleepers = || processes(&format!("sleep {seconds}")).len();
-    wait_until(Duration::from_secs(10), "they run", || sleepers() == 2);
+    wait_until(SOON, "they run", || sleepers() == 2);
     assert_eq!(machine.processes().len(), 3, "with its sshd");
     let marker = format!("/tmp/file-{seconds}");
     assert_eq!(stdout(&mut machine.command("login", ["touch", &marker])), "");

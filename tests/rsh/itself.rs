@@ -2,13 +2,12 @@ use std::{
     fs,
     io::Write,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use rustix::process::{Signal, kill_process};
 
 use super::tools::{Place, WAYS, ends, works};
-use crate::harness::{Engine, Machine, PASSWORD, Pid, Shell, WITH_SHELL, needs, wait_until};
+use crate::harness::{Engine, Machine, PASSWORD, Pid, SOON, Shell, WITH_SHELL, needs, wait_until};
 
 /// What it prints that is told `input`.
 #[track_caller]
@@ -141,10 +140,10 @@ fn ctrl_c_ends_what_runs_there() {
     for (plain, _, home) in WAYS {
         let command = "echo > begun; trap '' HUP; sleep 1000; sleep 1000";
         let mut running = place.rsh([plain, command]).stderr(Stdio::null()).spawn().unwrap();
-        wait_until(Duration::from_secs(60), "it runs", || place.there(home, "begun").exists());
+        wait_until(SOON, "it runs", || place.there(home, "begun").exists());
         kill_process(Pid::from_child(&running), Signal::INT).unwrap();
         assert_eq!(running.wait().unwrap().code(), Some(130));
-        wait_until(Duration::from_secs(15), "nothing is left", || place.is_quiet());
+        wait_until(SOON, "nothing is left", || place.is_quiet());
     }
 }
 

@@ -292,6 +292,7 @@ async fn what_nobody_takes_is_not_read() {
     let cat = controller.run(command(&["cat"])).stdio;
     let bytes = long(8 * MIB);
     controller.write(cat, bytes.clone());
+    controller.until(|controller| controller.streams[&cat].data.len() >= MIB).await;
     controller.until_quiet().await;
     // A window out and one in, and what is in cat and the pipes around it.
     let (most, stream) = (2 * MIB + MIB / 2, &controller.streams[&cat]);
@@ -430,6 +431,7 @@ async fn what_a_process_wrote_waits_for_a_slow_reader_beyond_its_end() {
     let length = 1_100_000;
     let head = controller.run(command(&["head", "-c", &length.to_string(), "/dev/zero"]));
     controller.until(|controller| controller.streams[&head.stdio].data.len() == MIB).await;
+    // Longer than anything would wait for it.
     tokio::time::sleep(Duration::from_secs(2)).await;
     controller.until_quiet().await;
     assert_eq!(controller.streams[&head.stdio].data.len(), MIB, "a window");
@@ -539,6 +541,7 @@ async fn stderr_nobody_takes_does_not_hold_up_the_end_of_a_closed_process() {
     controller.peer.connection.close_stream(process.stdio);
     controller.peer.send().await;
     gone(&numbers).await;
+    // Longer than anything would wait for it.
     tokio::time::sleep(Duration::from_secs(2)).await;
     controller.take(process.stderr);
     controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
@@ -790,13 +793,19 @@ async fn the_agents_own_variables_can_be_left_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_and_its_group_are_ended_at_their_deadline() {
     let (mut controller, _agent) = start();
+    // Each has spoken and is deaf by then, however busy the machine; all wait at once. The last line comes from a child
+    // that has set its trap, whose parent's is set before.
+    let mut processes = Vec::new();
     for script in [
         "echo $$; sleep 60",
         "sleep 60 & echo $$ $!; wait",
         "trap '' TERM; sleep 60 & echo $$ $!; sleep 60; sleep 60",
-        "sh -c 'trap \"\" TERM; sleep 60; sleep 60' & echo $$ $!; trap 'exit 0' TERM; wait",
+        "trap 'exit 0' TERM; sh -c 'trap \"\" TERM; echo $0 $$; sleep 60; sleep 60' $$ & wait",
     ] {
-        let (process, numbers) = controller.run_and_number(Command { deadline_ms: Some(200), ..shell(script) }).await;
+        let started = controller.run_and_number(Command { deadline_ms: Some(5_000), ..shell(script) }).await;
+        processes.push((script, started));
+    }
+    for (script, (process, numbers)) in processes {
         assert_eq!(controller.ended(process).await.2, StreamEnd::TimedOut, "{script}");
         gone(&numbers).await;
     }
@@ -807,14 +816,14 @@ async fn a_process_and_its_group_are_ended_at_their_deadline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signals_reach_a_process_and_its_group() {
     let (mut controller, _agent) = start();
-    // The child speaks, as a shell of its own: before that it may still have its parent's trap, and survive the signal.
-    let script = "trap 'exit 9' USR1; sh -c 'echo $PPID $$; exec sleep 60' & wait";
+    // The line comes from the child, once it is a program of its own: by then its parent's trap is set, and it has none.
+    let script = "trap 'exit 9' USR1; sh -c 'echo $0 $$; exec sleep 60' $$ & wait";
     let (process, numbers) = controller.run_and_number(shell(script)).await;
     for signal in [0, -1, 99, i32::MAX] {
         controller.peer.connection.signal(process.stdio, signal);
     }
     controller.peer.connection.signal(process.stdio, 10);
-    assert_eq!(controller.ended(process).await.2, StreamEnd::Exited(9), "what is no signal harms no one");
+    assert_eq!(controller.ended(process).await.2, StreamEnd::Exited(9), "its trap ran, and nothing else reached it");
     gone(&numbers).await;
     controller.peer.connection.signal(process.stdio, 15);
 

@@ -246,7 +246,7 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
     writer.flush();
     let since = Instant::now();
     while !target.join("b").exists() {
-        assert!(since.elapsed() < Duration::from_secs(10));
+        assert!(since.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(1));
     }
     fs::remove_dir(target.join("a")).unwrap();

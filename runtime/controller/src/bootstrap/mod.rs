@@ -32,8 +32,8 @@ const MAX_NOISE_BYTES: usize = 256 << 10;
 /// How much of the noise an error shows: its end.
 const SHOWN_NOISE_CHARS: usize = 200;
 
-/// The end of its stdout is the end of a process, in most cases.
-const EXIT_WITHIN: Duration = Duration::from_millis(100);
+/// The end of its stdout is the end of a process, in most cases. On a busy machine a while passes between them.
+const EXIT_WITHIN: Duration = Duration::from_secs(1);
 
 /// How a program on the way is told a password.
 pub(crate) struct Asked<'a> {

@@ -62,8 +62,11 @@ impl Place {
         let path = self.programs().join(name);
         fs::remove_file(&path).unwrap();
         if let Some(script) = script {
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+            // A shell writes it: what this process has open for writing, the processes of other tests have as they start,
+            // and then it cannot be run.
+            let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#;
+            let written = std::process::Command::new("sh").args(["-c", write]).arg(path).arg(script).status();
+            assert!(written.unwrap().success());
         }
         self
     }

@@ -7,7 +7,8 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    sync::Notify,
+    sync::{Notify, watch},
+    time::timeout,
 };
 
 use crate::runtime;
@@ -20,7 +21,12 @@ pub(crate) struct StderrTail(Arc<Shared>);
 struct Shared {
     bytes: Mutex<Vec<u8>>,
     grown: Notify,
+    /// All was read.
+    over: watch::Sender<bool>,
 }
+
+/// Last words may be behind the end of stdout: on a busy machine for a while, and for ever if something else holds stderr.
+const SETTLES_WITHIN: Duration = Duration::from_millis(200);
 
 impl StderrTail {
     /// A screenful. A host may write for hours.
@@ -35,6 +41,7 @@ impl StderrTail {
             while let Ok(length @ 1..) = stderr.read(&mut part).await {
                 kept.push(&part[..length]);
             }
+            kept.0.over.send_replace(true);
         });
         tail
     }
@@ -66,9 +73,10 @@ impl StderrTail {
         printable(String::from_utf8_lossy(&self.lock()).trim())
     }
 
-    /// The same, after the moment by which last words may be behind the end of stdout.
+    /// The same, once all was read, or a moment has passed.
     pub(crate) async fn settled(&self) -> String {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut over = self.0.over.subscribe();
+        let _ = timeout(SETTLES_WITHIN, over.wait_for(|over| *over)).await;
         self.text()
     }
 
@@ -83,4 +91,25 @@ pub(crate) fn printable(text: &str) -> String {
         .filter(|c| *c != '\r')
         .map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn last_words_are_waited_for_until_stderr_ends() {
+        let (mut program, stderr) = tokio::io::duplex(64);
+        let tail = StderrTail::collect(stderr);
+        let mut settled = Box::pin(tail.settled());
+        assert!(settled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        program.write_all(b"no such user\n").await.unwrap();
+        drop(program);
+        assert_eq!(settled.await, "no such user");
+        assert!(*tail.0.over.borrow());
+    }
 }

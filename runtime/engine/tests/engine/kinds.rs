@@ -212,10 +212,21 @@ fn a_sandbox_here_needs_no_excuses() {
     assert_ne!(sandbox.target().code, Code::Pulley);
 }
 
-/// Runs a test of this program in a process of its own, which may have so many KiB of address space.
+/// Runs a test of this program in a process of its own.
+#[track_caller]
+pub(crate) fn passes_alone(test: &str) {
+    passes_below("unlimited", test);
+}
+
+/// The same, in a process that may have so many KiB of address space.
 #[track_caller]
 fn passes_within(kib: u64, test: &str) {
-    let script = format!("ulimit -v {kib} && exec \"$0\" --include-ignored --exact \"$1\"");
+    passes_below(&kib.to_string(), test);
+}
+
+#[track_caller]
+fn passes_below(limit: &str, test: &str) {
+    let script = format!("ulimit -v {limit} && exec \"$0\" --include-ignored --exact \"$1\"");
     let this = std::env::current_exe().unwrap();
     let output = Command::new("sh").args(["-c", &script]).arg(this).arg(test).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");

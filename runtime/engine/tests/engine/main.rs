@@ -37,11 +37,18 @@ mod script;
 /// Streams that come with a call: what its task sends and receives.
 mod task_streams;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
+use tokio::time::timeout;
 use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact, compile};
 use wxec_protocol::{Digest, Fault, Limits, LogLevel, LogRecord, OutputStream, Target};
+
+/// Generous: only a hang takes so long. Shorter than what tests start would live by itself, which is a minute.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every import the tests' guests use, and their memory.
 const PRELUDE: &str = r#"
@@ -129,6 +136,17 @@ impl Output for Recorder {
 
     fn log(&self, record: LogRecord<'_>) {
         self.0.lock().unwrap().push(Written::Logged(record.level, record.target.into(), record.message.into()));
+    }
+}
+
+/// Polls a call until something is so, and no further.
+async fn runs_until(what: &str, call: &mut (impl Future<Output = Completion> + Unpin), is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+        if let Ok(completion) = timeout(Duration::from_millis(1), &mut *call).await {
+            panic!("{what}: the call is over: {completion:?}");
+        }
     }
 }
 

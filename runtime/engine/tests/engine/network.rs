@@ -10,10 +10,10 @@ use wxec_protocol::{
     abi::{NetAddresses, NetConnected},
 };
 
-use crate::asking::{Scripted, close, connect, give_up, lookup, read, shutdown, timeout, wait, write};
-
-/// Only a hang takes so long.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::{
+    PATIENCE,
+    asking::{Scripted, close, connect, give_up, lookup, read, shutdown, timeout, wait, write},
+};
 
 fn listen() -> (TcpListener, u16) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -76,8 +76,10 @@ async fn a_connection_carries_bytes_both_ways_and_ends_each_way() {
 
 #[tokio::test]
 async fn refused_reset_and_broken_connections_are_told_apart() {
-    let (listener, port) = listen();
-    drop(listener);
+    // Bound, so that no one else listens there, and not listening.
+    let unused = tokio::net::TcpSocket::new_v4().unwrap();
+    unused.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = unused.local_addr().unwrap().port();
     let error = granted(ANY).last(&[connect("127.0.0.1", port, None)]).await.error();
     assert_eq!(error.kind, "ConnectionRefused");
 

@@ -84,16 +84,16 @@ async fn a_call_without_streams_has_no_last_one() {
 
 #[tokio::test]
 async fn reading_waits_no_longer_than_it_is_told_and_loses_nothing() {
-    let steps = [call_stream(0), timeout(1, 0), read(1, 9), timeout(1, -1), read(1, 9)];
+    let steps = [call_stream(0), timeout(1, 0), read(1, 9), write(1, b"?"), timeout(1, -1), read(1, 9)];
     let (call, mut ends) = start(&scripted(), &steps, 1);
     let writes = async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(ends[0].read_u8().await.unwrap(), b'?');
         ends[0].write_all(b"late").await.unwrap();
     };
     let (completion, ()) = tokio::join!(call, writes);
     let told = told(completion);
     assert_eq!(told[2].error().kind, "TimedOut");
-    assert_eq!(told[4].bytes, b"late");
+    assert_eq!(told[5].bytes, b"late");
 }
 
 #[tokio::test]

@@ -100,10 +100,11 @@ mod tests {
     async fn a_kernel_that_does_not_tell_is_asked() {
         let quota = Quota::new(LimitKind::Children, 2, Arc::new(Semaphore::new(2)));
         let reaper = Reaper::default();
-        let running = reaper.spawn(Command::new("sleep").arg("0.05"), quota.take().unwrap()).unwrap();
+        let running = reaper.spawn(Command::new("sleep").arg("60"), quota.take().unwrap()).unwrap();
         let mut child = Child { pidfd: None, ..Child::new(running, quota.take().unwrap()) };
         assert_eq!(child.try_wait(&mut Family::default()).unwrap(), None);
+        child.signal(Signal::KILL).unwrap();
         let end = child.wait(&mut Family::default()).await.unwrap();
-        assert_eq!(end, ProcessEnd { code: Some(0), signal: None });
+        assert_eq!(end, ProcessEnd { code: None, signal: Some(9) });
     }
 }
