@@ -43,7 +43,7 @@ use std::{
     sync::Arc,
 };
 
-pub use failure::{Doing, Failure, FailureKind, TransferEnd};
+pub use failure::{Doing, Failure, FailureKind, Incomplete, LeftOut, TransferEnd};
 pub use message::Change;
 pub use options::{Event, Links, Listener, Options, Source, Summary, Target};
 pub use path::{names_directory, part_name};

@@ -253,7 +253,7 @@ impl Growing {
     }
 
     /// Puts it into its place.
-    pub(crate) fn place(self, target: &[u8]) -> io::Result<()> {
+    pub(crate) fn place(&self, target: &[u8]) -> io::Result<()> {
         self.registered.rename(target)
     }
 

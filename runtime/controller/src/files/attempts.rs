@@ -125,7 +125,9 @@ impl Attempts {
                     return Ok((Transferred::new(summary, self.tally.state().all_warnings()), content));
                 }
                 Err(Attempt::Ended(TransferEnd::Cut)) => lost = Some(TransferEnd::Cut.to_string()),
-                Err(Attempt::Ended(end)) => return Err(TransferErrorKind::of(end)),
+                Err(Attempt::Ended(end)) => {
+                    return Err(TransferErrorKind::of(end, || self.tally.state().all_warnings()));
+                }
                 Err(Attempt::Unreachable(failure)) => match &mut lost {
                     None => return Err(TransferErrorKind::Unreachable(failure)),
                     Some(lost) => *lost = format!("the link was cut, and the host is {failure}"),

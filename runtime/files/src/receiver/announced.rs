@@ -15,7 +15,7 @@ use rustix::{
 };
 use wxec_protocol::{Digest, Hasher};
 
-use super::{MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
+use super::{LEFT_OUT_ALL, MAX_LEFT_OUT, MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
 use crate::{
     Change, Doing, Failure, FailureKind, Links, TransferEnd,
     message::{BATCH_ENTRIES, Entry, Item, Kind, PART_BYTES, Part, Time, ToSender, Want},
@@ -38,6 +38,8 @@ pub(super) struct Announcing {
     look: Option<Look>,
     /// Something in it changes.
     changes: bool,
+    /// It cannot be written into, nor what is in it.
+    closed: bool,
     /// Hashes of the names in it, if others are to be deleted.
     names: Option<Names>,
 }
@@ -68,11 +70,22 @@ impl<W: Write> Receiver<'_, W> {
                     self.enter(path, mode, modified)?;
                 }
                 (Item::Entry(entry), Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
-                    self.entry(entry, &mut wants)?;
+                    let name = matches!(entry.kind, Kind::Directory).then(|| entry.name.clone());
+                    match self.entry(entry, &mut wants) {
+                        Err(TransferEnd::Here(failure)) => {
+                            self.leave_out(failure)?;
+                            if let Some(name) = name {
+                                self.close(join(&self.announcing.path, &name));
+                            }
+                        }
+                        ended => ended?,
+                    }
                 }
-                (Item::Leave, Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
-                    let Announcing { path, directory, look, changes, names } = std::mem::take(&mut self.announcing);
+                (Item::Leave { complete }, Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
+                    let Announcing { path, directory, look, changes, names, .. } = std::mem::take(&mut self.announcing);
                     let look = look.filter(|_| directory.is_some());
+                    // What could not be found there stays here.
+                    let names = names.filter(|_| complete);
                     self.plan.push_back(Step::Leave(Leave { path, look, changes, names }));
                 }
                 _ => return Err(TransferEnd::Malformed("it announced things in disorder")),
@@ -101,6 +114,9 @@ impl<W: Write> Receiver<'_, W> {
             }
             return Ok(());
         }
+        if !self.left_out_there.named.is_empty() {
+            return Err(LEFT_OUT_ALL);
+        }
         self.announcing.directory = destination.announced_directory(b"")?;
         let name = destination.name(&entry.name).to_vec();
         self.entry_named(Entry { name, ..entry }, wants)
@@ -111,15 +127,37 @@ impl<W: Write> Receiver<'_, W> {
             return Err(TransferEnd::Malformed("it entered what is no directory"));
         }
         let Some(destination) = &mut self.destination else { return Ok(()) };
+        let mut closed = false;
         let directory = match destination.announced_directory(&path) {
             // What would have been made is not there, and what would have been removed is.
             Err(failure) if self.options.dry_run && self.would_be_made(&failure.kind) => None,
-            directory => directory?,
+            Err(failure) => {
+                closed = true;
+                if !self.is_closed(&path) {
+                    self.leave_out(failure)?;
+                    self.close(path.clone());
+                }
+                None
+            }
+            Ok(directory) => directory,
         };
         let look = Some(self.look(mode, modified, true));
         let names = self.options.delete.then(Names::default);
-        self.announcing = Announcing { path, directory, look, changes: false, names };
+        self.announcing = Announcing { path, directory, look, changes: false, closed, names };
         Ok(())
+    }
+
+    /// Remembers that a directory cannot be written into. Beyond some, what is in them is counted too.
+    fn close(&mut self, path: Vec<u8>) {
+        if self.closed_to_us.len() < MAX_LEFT_OUT {
+            self.closed_to_us.insert(path);
+        }
+    }
+
+    /// Whether that is known of a directory or one above it.
+    fn is_closed(&self, path: &[u8]) -> bool {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(index, _)| index);
+        ends.chain([path.len()]).any(|end| self.closed_to_us.contains(&path[..end]))
     }
 
     fn entry(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
@@ -130,13 +168,14 @@ impl<W: Write> Receiver<'_, W> {
             return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
         }
         if let Some(names) = &mut self.announcing.names {
-            if names.hashes.len() >= MAX_NAMES {
-                let path = join(b"", &self.announcing.path);
-                let reason = format!("it has more than {MAX_NAMES} entries, too many to know which to delete");
-                return Err(Failure::new(Doing::Deleting, path, FailureKind::Other(reason)).into());
-            }
             let hash = names.key.hash_one(&*entry.name);
             names.hashes.insert(hash);
+            if names.hashes.len() > MAX_NAMES {
+                self.announcing.names = None;
+                let reason = format!("it has more than {MAX_NAMES} entries, too many to know which to delete");
+                let path = self.destination.as_ref().map(|it| it.path(&self.announcing.path, b"")).unwrap_or_default();
+                self.leave_out(Failure::new(Doing::Deleting, path, FailureKind::Other(reason)))?;
+            }
         }
         self.entry_named(entry, wants)
     }
@@ -146,6 +185,9 @@ impl<W: Write> Receiver<'_, W> {
         let number = self.number;
         self.number += 1;
         let Some(destination) = &self.destination else { return Ok(()) };
+        if self.announcing.closed {
+            return Ok(());
+        }
         let shown = destination.path(&self.announcing.path, &entry.name);
         let directory = self.announcing.directory.clone();
         let found = match &directory {

@@ -88,7 +88,7 @@ impl Destination {
             }
         }
         let is_there = parent.is_some() && (change.is_none() || !options.dry_run);
-        let open = || open_named(&*path).map_err(failed);
+        let open = || open_named(&*path).map_err(|error| Failure::following(Doing::Creating, &*path, error));
         let trees = if is_there { Some((Tree::new(open()?, false), Tree::new(open()?, false))) } else { None };
         Ok((Self::Tree(Box::new(TreeDestination { path, parent, trees, closed: BTreeMap::new() })), change))
     }
@@ -157,24 +157,27 @@ impl Destination {
         give(directory, &look, || join(&tree.path, path))
     }
 
-    /// What is to be done when all the rest is.
-    pub(super) fn finish(&mut self, group: &mut Group) -> Result<(), Failure> {
-        let Self::Tree(tree) = self else { return Ok(()) };
+    /// What is to be done when all the rest is. Returns what could not be done.
+    pub(super) fn finish(&mut self, group: &mut Group) -> Result<Vec<Failure>, Failure> {
+        let Self::Tree(tree) = self else { return Ok(Vec::new()) };
+        let mut failures = Vec::new();
         // What is inside comes before what it is in.
         for (path, look) in std::mem::take(&mut tree.closed).into_iter().rev() {
             if let Some((_, arriving)) = &mut tree.trees {
                 let shown = || join(&tree.path, &path);
-                let directory =
-                    arriving.open(&path).map_err(|error| Failure::io(Doing::SettingMode, shown(), error))?;
-                if give(&directory, &look, shown)? {
-                    group.sync_later(directory, shown());
+                let opened = arriving.open(&path).map_err(|error| Failure::io(Doing::SettingMode, shown(), error));
+                match opened.and_then(|directory| Ok((give(&directory, &look, shown)?, directory))) {
+                    Ok((true, directory)) => group.sync_later(directory, shown()),
+                    Ok((false, _)) => {}
+                    Err(failure) => failures.push(failure),
                 }
             }
         }
         if let Some(parent) = &tree.parent {
             group.sync_later(parent.clone(), tree.path.clone());
         }
-        group.sync_directories()
+        group.sync_directories()?;
+        Ok(failures)
     }
 }
 
@@ -190,7 +193,7 @@ fn give(directory: &Arc<OwnedFd>, look: &Look, shown: impl Fn() -> Vec<u8>) -> R
 
 /// Opens the directory above the target, and makes it if that is wanted. There is none only in a dry run.
 fn open_above(path: &[u8], options: &Options) -> Result<Option<Arc<OwnedFd>>, Failure> {
-    let failed = |error: std::io::Error| Failure::io(Doing::Creating, path, error);
+    let failed = |error: std::io::Error| Failure::following(Doing::Creating, path, error);
     match open_named(path) {
         Ok(directory) => Ok(Some(Arc::new(directory))),
         Err(Errno::NOENT) if options.parents && options.dry_run => Ok(None),
