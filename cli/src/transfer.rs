@@ -25,7 +25,8 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferArgs {
-    /// Permission bits of files, such as 640 [default: the source's]; directories get `x` where these have `r`
+    /// Permission bits of files, such as 640; directories get `x` where these have `r` [default: the source's, but for
+    /// directories that are there]
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
     /// Give everything this owner, a name or a number; takes root, as in `web1/sudo:`

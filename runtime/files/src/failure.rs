@@ -143,6 +143,7 @@ impl Failure {
             }
             (FailureKind::NoName, Doing::Reading) => Some("name the target itself, without a `/` at its end"),
             (FailureKind::NotFound, Doing::Creating) => Some("`--parents` makes missing directories"),
+            (FailureKind::Special, _) => Some("`-` is for standard input and output"),
             (FailureKind::DanglingLink, Doing::Replacing) => Some("remove the link, or name what it leads to"),
             _ => None,
         }

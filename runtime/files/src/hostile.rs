@@ -67,7 +67,7 @@ fn file(name: &[u8]) -> Entry {
 }
 
 fn enter(path: &[u8]) -> Item {
-    Item::Enter { path: path.to_vec(), mode: 0o755, modified: NOW }
+    Item::Enter { path: path.to_vec(), modified: NOW }
 }
 
 fn announce(items: Vec<Item>) -> ToReceiver<'static> {
@@ -296,7 +296,7 @@ fn disorder_is_refused() {
     let end = || ToReceiver::End { digest: Digest::of(b"hello") };
     let begin = |number, offset| ToReceiver::File { number, offset };
     let left_out = |number| ToReceiver::LeftOut { number, failure: refused() };
-    let too_much = || Item::Enter { path: Vec::new(), mode: 0, modified: NOW };
+    let too_much = || Item::Enter { path: Vec::new(), modified: NOW };
     for messages in [
         vec![announce(vec![])],
         vec![announce(vec![enter(b"")])],
@@ -451,7 +451,7 @@ fn some_message() -> impl Strategy<Value = ToReceiver<'static>> {
     let item = prop_oneof![
         1 => some_entry().prop_map(Item::Root),
         3 => some_entry().prop_map(Item::Entry),
-        2 => path.prop_map(|path| Item::Enter { path, mode: 0o755, modified: NOW }),
+        2 => path.prop_map(|path| Item::Enter { path, modified: NOW }),
         1 => any::<bool>().prop_map(|complete| Item::Leave { complete }),
     ];
     prop_oneof![

@@ -89,6 +89,22 @@ pub fn get<R: Read, W: Write>(
     receiver::receive(target, options, resuming, &mut FrameReader::new(reader), &mut writer, unfinished, listener)
 }
 
+/// Finds out whether `source`, which is here, can be put: before a host is asked to take it.
+pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
+    match source {
+        Source::Path(path) => walk::Walk::new(path, options.links).map(drop),
+        Source::Memory { .. } => Ok(()),
+    }
+}
+
+/// Finds out whether `path` of the other end may be put at `target`, which is here: before a host is asked for it.
+pub fn check_target(path: &[u8], target: &Target) -> Result<(), Failure> {
+    match named(target, path)? {
+        Target::Path(path) => receiver::check_target(&path),
+        Target::Memory { .. } => Ok(()),
+    }
+}
+
 /// The target with the name that is asked for, where it only says into which directory.
 fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
     let Target::Path(path) = target else { return Ok(target.clone()) };

@@ -88,7 +88,6 @@ pub(crate) enum Item {
     Enter {
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
-        mode: u32,
         modified: Time,
     },
     /// Something in the directory entered last.

@@ -365,10 +365,10 @@ impl<'a, W: Write> Sender<'a, W> {
         for is_last in [false, true] {
             let opened = self.contents.open(&file.directory, &file.name);
             let (mut content, before) = opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
-            let (digest, length) = self.send_content(file.number, &mut content, before.size, part.take(), &path)?;
+            let (digest, length) = self.send_content(file.number, &mut content, before, part.take(), &path)?;
             let after = content.state().map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
-            // Files of the kernel say that they are empty, and are not.
-            if before == after && (before.size == length || before.size == 0) {
+            // Those of the kernel say what they like of their size: what was read is what there is.
+            if before == after {
                 self.writer.say(&ToReceiver::End { digest });
                 return Ok(());
             }
@@ -413,13 +413,13 @@ impl<'a, W: Write> Sender<'a, W> {
         self.writer.say(&ToReceiver::Warning { text });
     }
 
-    /// Sends all of it as far as it is `size` long, or what is behind the part that the receiver has, if that is how it begins. Returns the digest and
-    /// the length of the whole.
+    /// Sends all of it as far as it was found to be `before`, or what is behind the part that the receiver has, if that is how
+    /// it begins. Returns the digest and the length of the whole.
     fn send_content(
         &mut self,
         number: u64,
         content: &mut Content<'_>,
-        size: u64,
+        before: State,
         part: Option<Part>,
         path: &[u8],
     ) -> Result<(Digest, u64), TransferEnd> {
@@ -446,11 +446,13 @@ impl<'a, W: Write> Sender<'a, W> {
         (self.listener)(Event::Resumed(length));
         self.told = length;
         loop {
-            // What grows as fast as it is read has an end all the same; what says that it is empty may not be.
-            let left = if size == 0 { u64::MAX } else { size.saturating_sub(length) };
-            let most = self.bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let left = before.size.saturating_sub(length);
+            let most = if left == 0 { u64::MAX } else { left };
+            let most = self.bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX));
             let read = content.read(&mut self.bytes[..most]).map_err(failed)?;
-            if read == 0 {
+            // What grows as fast as it is read has an end all the same; what says little of its size, as files of the kernel do,
+            // has more and says the same.
+            if read == 0 || (left == 0 && content.state().map_err(failed)? != before) {
                 return Ok((hasher.finish(), length));
             }
             hasher.update(&self.bytes[..read]);

@@ -145,7 +145,7 @@ impl Walk {
         Some(match entered {
             Ok((names, directory)) => {
                 self.entered = Some(Entered { path: path.clone(), directory, complete: true, names: Box::new(names) });
-                Walked::Item(Item::Enter { path, mode: found.mode(), modified: found.modified() })
+                Walked::Item(Item::Enter { path, modified: found.modified() })
             }
             // It was announced, and what the other end has of it stays.
             Err(error) => Walked::LeftOut(Failure::io(Doing::Reading, join(&self.path, &path), error)),

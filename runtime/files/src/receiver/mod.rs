@@ -14,6 +14,7 @@ use std::{
 
 use wxec_protocol::{Digest, Hasher};
 
+pub(crate) use self::destination::check_target;
 use self::{
     announced::Announcing,
     destination::Destination,

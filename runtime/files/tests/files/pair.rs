@@ -55,21 +55,27 @@ impl Place {
     }
 }
 
-/// Does something as an account that may not do everything, which is given all of the place. Threads have accounts of their own.
+const NOBODY: u32 = 65534;
+
+/// Does something as an account that may not do everything, which is given all of the place.
 pub(crate) fn as_nobody<T: Send>(place: &Place, what: impl FnOnce() -> T + Send) -> T {
-    let nobody = rustix::process::Uid::from_raw(65534);
-    if !rustix::process::geteuid().is_root() {
-        return what();
-    }
     let mut pending = vec![place.path("")];
-    while let Some(path) = pending.pop() {
-        std::os::unix::fs::lchown(&path, Some(nobody.as_raw()), None).unwrap();
+    while let Some(path) = pending.pop().filter(|_| rustix::process::geteuid().is_root()) {
+        std::os::unix::fs::lchown(&path, Some(NOBODY), None).unwrap();
         if fs::symlink_metadata(&path).unwrap().is_dir() {
             pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
         }
     }
+    as_nobody_already(what)
+}
+
+/// The same in what is another account's. Threads have accounts of their own.
+pub(crate) fn as_nobody_already<T: Send>(what: impl FnOnce() -> T + Send) -> T {
     let run = || {
-        rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        if rustix::process::geteuid().is_root() {
+            let nobody = rustix::process::Uid::from_raw(NOBODY);
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        }
         what()
     };
     thread::scope(|scope| scope.spawn(run).join().unwrap())

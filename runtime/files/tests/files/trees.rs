@@ -12,11 +12,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 
 use wxec_files::{FailureKind, LeftOut, Links, Options, Source, TransferEnd};
 
-use crate::pair::{BOTH, Place, as_nobody, bytes, listener, noise, put_path, put_told};
+use crate::pair::{BOTH, Place, as_nobody, as_nobody_already, bytes, listener, noise, put_path, put_told};
 
 fn options() -> Options {
     Options::default()
@@ -129,6 +129,7 @@ fn what_is_not_in_the_source_is_deleted_if_asked_for() {
         place.write(extra, "old");
     }
     symlink("/etc", place.path("target/etc")).unwrap();
+    fs::set_permissions(place.path("target/b/c"), Permissions::from_mode(0o750)).unwrap();
     put_path(place.path("source"), place.path("target"), &options()).unwrap();
     assert!(place.path("target/x").exists());
 
@@ -229,6 +230,89 @@ fn what_is_in_the_way_of_some_does_not_stop_the_rest() {
             (files, place.read("target/empty"), place.path("target/nothing/in/here").is_dir()),
             (3, b"".into(), true)
         );
+    }
+}
+
+#[test]
+fn devices_in_a_tree_are_not_replaced_unless_all_else_is_deleted() {
+    let place = Place::new();
+    for name in ["fifo", "masked", "dangling", "file"] {
+        place.write(&format!("source/{name}"), name);
+    }
+    fs::create_dir(place.path("target")).unwrap();
+    rustix::fs::mknodat(CWD, place.path("target/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    symlink("/dev/null", place.path("target/masked")).unwrap();
+    symlink("absent", place.path("target/dangling")).unwrap();
+    let (files, failed) = left_out(&place, put_path(place.path("source"), place.path("target"), &options()));
+    let expected = ["target/fifo", "target/masked"].map(|path| (path.to_owned(), FailureKind::Special));
+    assert_eq!((files, failed), (2, expected.to_vec()));
+    assert!(fs::symlink_metadata(place.path("target/masked")).unwrap().is_symlink());
+    // Links in trees are content, and replace each other.
+    fs::remove_file(place.path("source/masked")).unwrap();
+    symlink("/dev/zero", place.path("source/masked")).unwrap();
+    put_path(place.path("source"), place.path("target"), &Options { delete: true, ..options() }).unwrap();
+    assert_eq!(state(&place.path("target")), state(&place.path("source")));
+}
+
+fn mode(path: impl AsRef<Path>) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn directories_that_were_there_keep_their_modes() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        place.write("source/inner/file", "1");
+        place.write("target/inner/file", "old");
+        for (path, bits) in [("source", 0o750), ("source/inner", 0o500), ("target", 0o1777), ("target/inner", 0o2775)] {
+            fs::set_permissions(place.path(path), Permissions::from_mode(bits)).unwrap();
+        }
+        transfer(&place.path("source"), &place.path("target"), &options()).unwrap();
+        assert_eq!((mode(place.path("target")), mode(place.path("target/inner"))), (0o1777, 0o2775));
+        assert_eq!(place.read("target/inner/file"), b"1");
+        let asked = Options { mode: Some(0o640), ..options() };
+        transfer(&place.path("source"), &place.path("target"), &asked).unwrap();
+        assert_eq!((mode(place.path("target")), mode(place.path("target/inner"))), (0o750, 0o750));
+    }
+}
+
+#[test]
+fn a_directory_of_another_account_takes_what_everybody_may_put_there() {
+    let place = Place::new();
+    place.write("source/file", "1");
+    fs::create_dir(place.path("target")).unwrap();
+    fs::set_permissions(place.path("target"), Permissions::from_mode(0o1777)).unwrap();
+    fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
+    as_nobody_already(|| put_path(place.path("source"), place.path("target"), &options()).unwrap());
+    assert_eq!((place.read("target/file"), mode(place.path("target"))), (b"1".into(), 0o1777));
+}
+
+#[test]
+fn sticky_and_setgid_of_directories_travel_and_are_inherited() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        for (path, bits) in
+            [("source", 0o3770), ("source/shared", 0o2775), ("source/drop", 0o1777), ("source/plain", 0o4755)]
+        {
+            fs::create_dir(place.path(path)).unwrap();
+            fs::set_permissions(place.path(path), Permissions::from_mode(bits)).unwrap();
+        }
+        transfer(&place.path("source"), &place.path("target"), &options()).unwrap();
+        let modes = ["", "shared", "drop", "plain"].map(|name| mode(place.path("target").join(name)));
+        assert_eq!(modes, [0o3770, 0o2775, 0o3777, 0o2755]);
+    }
+}
+
+#[test]
+fn directories_that_may_not_be_written_are_closed_when_they_are_full() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        place.write("source/closed/inner/file", "1");
+        for path in ["source/closed/inner", "source/closed", "source"] {
+            fs::set_permissions(place.path(path), Permissions::from_mode(0o555)).unwrap();
+        }
+        as_nobody(&place, || transfer(&place.path("source"), &place.path("target"), &options()).unwrap());
+        assert_eq!(state(&place.path("target")), state(&place.path("source")));
     }
 }
 
