@@ -85,6 +85,14 @@ impl CommandError {
             TransferErrorKind::Timeout { .. } => Some("allow it more with --timeout".into()),
             _ => error.hint(),
         };
+        if let TransferErrorKind::Incomplete { rest, .. } = &error.kind
+            && (rest.left_out.len() > 1 || rest.more > 0)
+        {
+            this.details = rest.left_out.iter().map(|one| format!("    {}\n", one_line(&one.to_string()))).collect();
+            if rest.more > 0 {
+                this.details.push_str(&format!("    and {} more\n", rest.more));
+            }
+        }
         if let TransferErrorKind::Unreachable(failure) = &error.kind
             && verbosity >= Verbosity::Verbose
         {

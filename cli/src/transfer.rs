@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wxec::{Host, Links, Transfer, TransferError, TransferEvent, TransferOptions, Transferred, Value};
+use wxec::{
+    Host, Links, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions, Transferred, Value,
+};
 
 use crate::{
     args::Verbosity,
@@ -23,7 +25,8 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferArgs {
-    /// Permission bits of files, such as 640 [default: the source's]; directories get `x` where these have `r`
+    /// Permission bits of files, such as 640; directories get `x` where these have `r` [default: the source's, but for
+    /// directories that are there]
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
     /// Give everything this owner, a name or a number; takes root, as in `web1/sudo:`
@@ -120,16 +123,23 @@ impl TransferArgs {
         on_each(&hosts, work, |host, (done, took): (Result<Result<_, TransferError>, _>, _)| {
             let host = host.name();
             teller.host_done();
+            // What was done of a tree is told even if some of it was not.
+            let partly = match &done {
+                Ok(Ok(done)) => Some(done),
+                Ok(Err(TransferError { kind: TransferErrorKind::Incomplete { done, .. }, .. })) => Some(done),
+                _ => None,
+            };
+            if let Some(done) = partly.filter(|_| verbosity > Verbosity::Quiet) {
+                let prefix = if several { format!("[{host}] ") } else { format!("{host}: ") };
+                say(&format!("{prefix}{}", summary(if self.dry_run { "to be" } else { "" }, verb, done, took)));
+            }
             let print = match done {
                 Ok(Ok(done)) => {
-                    if verbosity > Verbosity::Quiet {
-                        let prefix = if several { format!("[{host}] ") } else { format!("{host}: ") };
-                        say(&format!(
-                            "{prefix}{}",
-                            summary(if self.dry_run { "to be" } else { "" }, verb, &done, took)
-                        ));
+                    if self.format.is_some() {
+                        results.value(host, record(&done))
+                    } else {
+                        Ok(())
                     }
-                    if self.format.is_some() { results.value(host, record(&done)) } else { Ok(()) }
                 }
                 Ok(Err(error)) => {
                     let error = CommandError::of_transfer(&error, verbosity);

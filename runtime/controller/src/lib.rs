@@ -57,8 +57,8 @@ pub use command::{Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandF
 pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
 pub use explain::{Step, explain};
 pub use files::{
-    FileChange, FileError, FileErrorKind, FileStep, FleetTransfer, Links, Transfer, TransferError, TransferErrorKind,
-    TransferEvent, TransferOptions, TransferOutcome, Transferred, name_for_host,
+    FileChange, FileError, FileErrorKind, FileStep, FleetTransfer, IncompleteTransfer, LeftOut, Links, Transfer,
+    TransferError, TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome, Transferred, name_for_host,
 };
 pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
 pub use host::{Host, Operation, Report, Stats};

@@ -5,7 +5,18 @@ use std::{fmt, io};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::options::Shown;
+use crate::{Summary, message::MAX_PATH_BYTES};
+
+/// Things of a tree that each end names when they could not be transferred. More are counted: nobody reads a longer list, and
+/// all files of a tree may be of the same kind.
+pub(crate) const MAX_LEFT_OUT: usize = 100;
+
+/// Longer paths lose their middle in messages: one with the longest name that file systems take is whole in any directory
+/// that people make.
+const MAX_SHOWN_CHARS: usize = 400;
+
+/// What systems say of an error is much shorter; what the other end says may not be.
+const MAX_REASON_BYTES: usize = 1 << 10;
 
 /// Something about a path is in the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +60,17 @@ pub enum FailureKind {
     NotADirectory,
     /// A symbolic link is where a directory should be; transfers go through none.
     IsALink,
-    /// It is neither a file nor a directory nor a link.
+    /// Symbolic links lead around in a circle.
+    LinkLoop,
+    /// It is neither a file nor a directory nor a link to one.
     Special,
+    /// It is a symbolic link that leads nowhere.
+    DanglingLink,
+    /// Its name, or the path to it, is longer than file systems take.
+    NameTooLong,
     /// The account may not do that.
     PermissionDenied,
-    /// The file system is full, or a quota or a limit on the size of files is reached.
+    /// The file system is full, or a quota is reached.
     NoSpace,
     /// The file system cannot be written to.
     ReadOnly,
@@ -84,6 +101,34 @@ impl Failure {
         Self::new(doing, path, FailureKind::of(&error.into()))
     }
 
+    /// The same of a path whose links were to be followed: the only link in the way is one too many.
+    pub(crate) fn following(doing: Doing, path: impl Into<Vec<u8>>, error: impl Into<io::Error>) -> Self {
+        let failure = Self::io(doing, path, error);
+        match failure.kind {
+            FailureKind::IsALink => Self { kind: FailureKind::LinkLoop, ..failure },
+            _ => failure,
+        }
+    }
+
+    /// Whether it is about this one path, so that others of its tree may do better.
+    pub(crate) fn is_of_one(&self) -> bool {
+        let is_of_all = matches!(
+            self.kind,
+            FailureKind::NoSpace | FailureKind::ReadOnly | FailureKind::Cancelled | FailureKind::UnknownAccount(_)
+        );
+        !is_of_all && self.doing != Doing::SettingOwner
+    }
+
+    /// The same, if it is no larger than one of this end can be.
+    pub(crate) fn bounded(mut self) -> Self {
+        // That of a tree, and that in it.
+        self.path.truncate(2 * MAX_PATH_BYTES);
+        if let FailureKind::Other(reason) | FailureKind::UnknownAccount(reason) = &mut self.kind {
+            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        }
+        self
+    }
+
     /// What may help, if wxec knows.
     pub fn hint(&self) -> Option<&'static str> {
         match (&self.kind, self.doing) {
@@ -93,9 +138,25 @@ impl Failure {
             (FailureKind::PermissionDenied, _) => {
                 Some("another account may be allowed to: `web1/sudo:` is root, `web1/sudo:app` is app")
             }
-            (FailureKind::IsADirectory, _) => Some("to put it into a directory, end the directory's name with `/`"),
+            (FailureKind::IsADirectory, Doing::Replacing) => {
+                Some("to put it into a directory, end the directory's name with `/`")
+            }
             (FailureKind::NoName, Doing::Reading) => Some("name the target itself, without a `/` at its end"),
             (FailureKind::NotFound, Doing::Creating) => Some("`--parents` makes missing directories"),
+            (FailureKind::Special, _) => Some("`-` is for standard input and output"),
+            (FailureKind::DanglingLink, Doing::Replacing) => Some("remove the link, or name what it leads to"),
+            _ => None,
+        }
+    }
+
+    /// The same, of something inside a tree.
+    fn hint_inside(&self) -> Option<&'static str> {
+        use FailureKind as Kind;
+        match (&self.kind, self.doing) {
+            (Kind::IsADirectory | Kind::NotADirectory | Kind::IsALink | Kind::Special, Doing::Replacing) => {
+                Some("`--delete` removes what is in the way, with all that is not in the source")
+            }
+            (Kind::PermissionDenied, _) => self.hint(),
             _ => None,
         }
     }
@@ -109,7 +170,9 @@ impl FailureKind {
             Some(Errno::NOTDIR) => Self::NotADirectory,
             Some(Errno::LOOP) => Self::IsALink,
             Some(Errno::ACCESS | Errno::PERM) => Self::PermissionDenied,
-            Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Self::NoSpace,
+            Some(Errno::NAMETOOLONG) => Self::NameTooLong,
+            Some(Errno::NOSPC | Errno::DQUOT) => Self::NoSpace,
+            Some(Errno::FBIG) => Self::Other("no file may be as large there".into()),
             Some(Errno::ROFS) => Self::ReadOnly,
             Some(Errno::CANCELED) => Self::Cancelled,
             // Without the number that Rust adds.
@@ -124,11 +187,22 @@ impl FailureKind {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.doing, Shown(&self.path), self.kind)
+        write!(f, "cannot {} {}: {}", self.doing, short(&self.path), self.kind)
     }
 }
 
 impl std::error::Error for Failure {}
+
+/// A path for messages.
+pub(crate) fn short(path: &[u8]) -> String {
+    let text = String::from_utf8_lossy(path);
+    let count = text.chars().count();
+    if count <= MAX_SHOWN_CHARS {
+        return text.into_owned();
+    }
+    let (half, mark) = (MAX_SHOWN_CHARS / 2, format!("…({} characters)…", count - 2 * (MAX_SHOWN_CHARS / 2)));
+    text.chars().take(half).chain(mark.chars()).chain(text.chars().skip(count - half)).collect()
+}
 
 impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,7 +228,10 @@ impl fmt::Display for FailureKind {
             Self::IsADirectory => f.write_str("it is a directory"),
             Self::NotADirectory => f.write_str("it is not a directory"),
             Self::IsALink => f.write_str("it is a symbolic link, and transfers go through none"),
+            Self::LinkLoop => f.write_str("symbolic links lead around in a circle"),
             Self::Special => f.write_str("it is neither a file nor a directory"),
+            Self::DanglingLink => f.write_str("it is a symbolic link that leads nowhere"),
+            Self::NameTooLong => f.write_str("its name or path is longer than file systems take"),
             Self::PermissionDenied => f.write_str("permission denied"),
             Self::NoSpace => f.write_str("no space left there"),
             Self::ReadOnly => f.write_str("the file system is read-only"),
@@ -180,6 +257,9 @@ pub enum TransferEnd {
     /// Something at the other end was in the way.
     #[error(transparent)]
     There(Failure),
+    /// Some of a tree was left out. The rest is in its place.
+    #[error(transparent)]
+    Incomplete(Box<Incomplete>),
     /// The link was cut.
     #[error("the link was cut")]
     Cut,
@@ -194,5 +274,128 @@ pub enum TransferEnd {
 impl From<Failure> for TransferEnd {
     fn from(failure: Failure) -> Self {
         Self::Here(failure)
+    }
+}
+
+/// Some of a tree could not be transferred. The rest of it is in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Incomplete {
+    /// What came of the rest.
+    pub summary: Summary,
+    /// What was left out, and why: the first 100 things of either end.
+    pub left_out: Vec<LeftOut>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// Something of a tree that could not be transferred.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// Something at this end was in the way.
+    Here(Failure),
+    /// Something at the other end was in the way.
+    There(Failure),
+}
+
+impl Incomplete {
+    /// What may help, if wxec knows.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.left_out.iter().find_map(|one| match one {
+            LeftOut::Here(failure) if failure.kind == FailureKind::PermissionDenied => None,
+            LeftOut::Here(failure) | LeftOut::There(failure) => failure.hint_inside(),
+        })
+    }
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ([one], 0) = (&*self.left_out, self.more) {
+            return write!(f, "{one}; the rest of the tree is there");
+        }
+        let count = self.more.saturating_add(self.left_out.len() as u64);
+        write!(f, "left out {count} of the tree; the rest is there")
+    }
+}
+
+impl std::error::Error for Incomplete {}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here(failure) => write!(f, "{failure} (on this machine)"),
+            Self::There(failure) => failure.fmt(f),
+        }
+    }
+}
+
+/// What one end had to leave out of a tree, so far.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    pub(crate) named: Vec<Failure>,
+    pub(crate) more: u64,
+}
+
+impl Failures {
+    pub(crate) fn add(&mut self, failure: Failure) {
+        match self.named.len() < MAX_LEFT_OUT {
+            true => self.named.push(failure.bounded()),
+            false => self.more += 1,
+        }
+    }
+}
+
+/// What a transfer comes to at which nothing stopped all of it.
+pub(crate) fn outcome(summary: Summary, here: Failures, there: Failures) -> Result<Summary, TransferEnd> {
+    let more = here.more.saturating_add(there.more);
+    let left_out = here.named.into_iter().map(LeftOut::Here).chain(there.named.into_iter().map(LeftOut::There));
+    let left_out: Vec<_> = left_out.collect();
+    match left_out.is_empty() && more == 0 {
+        true => Ok(summary),
+        false => Err(TransferEnd::Incomplete(Box::new(Incomplete { summary, left_out, more }))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_any_length_is_a_short_message() {
+        let long = format!("/begin/{}/end", "é".repeat(4000));
+        let shown = Failure::new(Doing::Reading, long.as_bytes(), FailureKind::NotFound).to_string();
+        assert!(shown.starts_with("cannot read /begin/é"), "{shown}");
+        assert!(shown.ends_with("é/end: no such file or directory"), "{shown}");
+        assert!(shown.contains("…(3611 characters)…") && shown.chars().count() < MAX_SHOWN_CHARS + 100, "{shown}");
+        let whole = format!("/begin/{}", "n".repeat(255));
+        assert!(
+            Failure::new(Doing::Reading, &*whole.clone().into_bytes(), FailureKind::NotFound)
+                .to_string()
+                .contains(&whole)
+        );
+    }
+
+    #[test]
+    fn hints_fit_where_it_happened() {
+        let clash = |kind| Failure::new(Doing::Replacing, "a", kind);
+        assert!(clash(FailureKind::IsADirectory).hint().unwrap().contains("end the directory's name with `/`"));
+        let left_out = vec![LeftOut::There(clash(FailureKind::IsADirectory))];
+        let incomplete = Incomplete { summary: Summary::default(), left_out, more: 0 };
+        assert!(incomplete.hint().unwrap().contains("`--delete`"));
+        assert_eq!(Failure::new(Doing::Reading, "a", FailureKind::IsADirectory).hint(), None);
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_up_to_a_limit_and_then_counted() {
+        let mut here = Failures::default();
+        for index in 0..1000 {
+            here.add(Failure::new(Doing::Reading, index.to_string(), FailureKind::Other("x".repeat(10_000))));
+        }
+        let Err(TransferEnd::Incomplete(end)) = outcome(Summary::default(), here, Failures::default()) else {
+            panic!()
+        };
+        assert_eq!((end.left_out.len(), end.more), (MAX_LEFT_OUT, 900));
+        assert!(end.left_out.iter().all(|one| one.to_string().len() < 2 * MAX_REASON_BYTES));
+        assert_eq!(end.to_string(), "left out 1000 of the tree; the rest is there");
     }
 }

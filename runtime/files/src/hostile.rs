@@ -13,12 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option, prelude::*};
 use wxec_protocol::Digest;
 
 use crate::{
-    Change, Doing, Event, Failure, FailureKind, Links, Listener, Options, Source, Summary, Target, TransferEnd,
-    Unfinished,
+    Change, Doing, Event, Failure, FailureKind, LeftOut, Links, Listener, Options, Source, Summary, Target,
+    TransferEnd, Unfinished,
+    failure::MAX_LEFT_OUT,
     link::{FrameReader, FrameWriter},
     message::{BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, Part, Time, ToReceiver, ToSender, Want},
     receiver, sender,
@@ -66,7 +67,7 @@ fn file(name: &[u8]) -> Entry {
 }
 
 fn enter(path: &[u8]) -> Item {
-    Item::Enter { path: path.to_vec(), mode: 0o755, modified: NOW }
+    Item::Enter { path: path.to_vec(), modified: NOW }
 }
 
 fn announce(items: Vec<Item>) -> ToReceiver<'static> {
@@ -97,7 +98,7 @@ fn list(directory: &Path) -> BTreeSet<String> {
 fn the_messages_of_these_tests_are_right() {
     let place = tempfile::tempdir().unwrap();
     let root = Item::Root(entry(b"x", Kind::Directory));
-    let mut messages = vec![announce(vec![root, enter(b""), Item::Entry(file(b"a")), Item::Leave])];
+    let mut messages = vec![announce(vec![root, enter(b""), Item::Entry(file(b"a")), Item::Leave { complete: true }])];
     messages.extend(content(1));
     assert_eq!(hear(&place.path().join("tree"), &Options::default(), &messages).unwrap().files, 1);
     assert_eq!(fs::read(place.path().join("tree/a")).unwrap(), b"hello");
@@ -112,7 +113,7 @@ fn names_lead_nowhere_but_into_the_target() {
     let root = || Item::Root(entry(b"x", Kind::Directory));
     for name in [&b".."[..], b".", b"", b"a/b", b"/etc", b"a\0b", &[b'a'; 256]] {
         for kind in [Kind::Directory, Kind::Link { target: b"/etc".into() }, file(b"").kind] {
-            let items = vec![root(), enter(b""), Item::Entry(entry(name, kind)), Item::Leave];
+            let items = vec![root(), enter(b""), Item::Entry(entry(name, kind)), Item::Leave { complete: true }];
             let ended = hear(&place.path().join("tree"), &Options::default(), &[announce(items)]);
             assert!(matches!(ended, Err(TransferEnd::Malformed(_))), "{ended:?}");
         }
@@ -163,7 +164,8 @@ fn a_host_does_not_choose_the_name_of_what_was_asked_for() {
         fs::remove_file(place.path().join("syslog")).unwrap();
     }
     let options = Options { delete: true, ..Options::default() };
-    let messages = [announce(vec![Item::Root(entry(b"Documents", Kind::Directory)), enter(b""), Item::Leave])];
+    let messages =
+        [announce(vec![Item::Root(entry(b"Documents", Kind::Directory)), enter(b""), Item::Leave { complete: true }])];
     get_from(&here, b"/srv/www", &options, &messages).unwrap();
     assert!(place.path().join("www").is_dir());
     assert_eq!(fs::read(place.path().join("Documents/letter")).unwrap(), b"untouched");
@@ -183,8 +185,12 @@ fn links_that_were_to_be_followed_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let link = || entry(b"x", Kind::Link { target: b"/etc/shadow".into() });
     let root = [announce(vec![Item::Root(link())])];
-    let inner =
-        [announce(vec![Item::Root(entry(b"x", Kind::Directory)), enter(b""), Item::Entry(link()), Item::Leave])];
+    let inner = [announce(vec![
+        Item::Root(entry(b"x", Kind::Directory)),
+        enter(b""),
+        Item::Entry(link()),
+        Item::Leave { complete: true },
+    ])];
     for (links, messages) in [(Links::FollowFirst, &root), (Links::Follow, &root), (Links::Follow, &inner)] {
         let ended = hear(&place.path().join("y"), &Options { links, ..Options::default() }, messages);
         assert_eq!(ended, Err(TransferEnd::Malformed("it announced a link that was to be followed")));
@@ -196,6 +202,12 @@ fn links_that_were_to_be_followed_are_refused() {
     }
 }
 
+/// Whether one thing was left out, at the end that is tested, for this reason.
+fn is_left_out(ended: &Result<Summary, TransferEnd>, why: &FailureKind) -> bool {
+    let Err(TransferEnd::Incomplete(end)) = ended else { return false };
+    matches!(&*end.left_out, [LeftOut::Here(failure)] if failure.kind == *why)
+}
+
 #[test]
 fn a_link_it_sent_itself_leads_nowhere() {
     let place = tempfile::tempdir().unwrap();
@@ -205,15 +217,18 @@ fn a_link_it_sent_itself_leads_nowhere() {
         Item::Root(entry(b"x", Kind::Directory)),
         enter(b""),
         Item::Entry(entry(b"link", Kind::Link { target })),
-        Item::Leave,
+        Item::Leave { complete: true },
         enter(b"link"),
         Item::Entry(file(b"a")),
-        Item::Leave,
+        Item::Leave { complete: true },
     ];
-    let mut messages = vec![announce(items)];
-    messages.extend(content(2));
-    let ended = hear(&place.path().join("tree"), &Options { delete: true, ..Options::default() }, &messages);
-    assert!(matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::IsALink, .. }))), "{ended:?}");
+    let options = Options { delete: true, ..Options::default() };
+    let ended = hear(&place.path().join("tree"), &options, &[announce(items.clone())]);
+    assert!(is_left_out(&ended, &FailureKind::IsALink), "{ended:?}");
+    let announced = ToReceiver::Announce { items, last: false };
+    let messages: Vec<_> = [announced].into_iter().chain(content(2)).collect();
+    let ended = hear(&place.path().join("tree"), &options, &messages);
+    assert_eq!(ended, Err(TransferEnd::Malformed("it sent what nobody wanted")));
     assert!(list(&place.path().join("elsewhere")).is_empty());
 }
 
@@ -240,7 +255,7 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
         enter(b""),
         Item::Entry(entry(b"a", Kind::Directory)),
         Item::Entry(entry(b"b", Kind::Directory)),
-        Item::Leave,
+        Item::Leave { complete: true },
     ];
     writer.say(&ToReceiver::Announce { items, last: false });
     writer.flush();
@@ -251,11 +266,10 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
     }
     fs::remove_dir(target.join("a")).unwrap();
     symlink("../elsewhere", target.join("a")).unwrap();
-    writer.say(&announce(vec![enter(b"a"), Item::Entry(file(b"c")), Item::Leave]));
-    content(3).iter().for_each(|message| writer.say(message));
+    writer.say(&announce(vec![enter(b"a"), Item::Entry(file(b"c")), Item::Leave { complete: true }]));
     writer.flush();
-    let ended = agent.join().unwrap();
-    assert!(matches!(ended, Err(TransferEnd::Here(Failure { kind: FailureKind::IsALink, .. }))), "{ended:?}");
+    let ended = agent.join().unwrap().map(|(summary, _)| summary);
+    assert!(is_left_out(&ended, &FailureKind::IsALink), "{ended:?}");
     assert!(list(&place.path().join("elsewhere")).is_empty());
 }
 
@@ -281,14 +295,13 @@ fn disorder_is_refused() {
     let data = || ToReceiver::Data(b"hello");
     let end = || ToReceiver::End { digest: Digest::of(b"hello") };
     let begin = |number, offset| ToReceiver::File { number, offset };
-    let failure = Failure::new(Doing::Reading, "x", FailureKind::Changed);
-    let changed = || ToReceiver::Changed { number: 0, failure: failure.clone() };
-    let too_much = || Item::Enter { path: Vec::new(), mode: 0, modified: NOW };
+    let left_out = |number| ToReceiver::LeftOut { number, failure: refused() };
+    let too_much = || Item::Enter { path: Vec::new(), modified: NOW };
     for messages in [
         vec![announce(vec![])],
         vec![announce(vec![enter(b"")])],
         vec![announce(vec![Item::Entry(file(b"x"))])],
-        vec![announce(vec![Item::Leave])],
+        vec![announce(vec![Item::Leave { complete: true }])],
         vec![announce(vec![Item::Root(file(b"x")), Item::Root(file(b"x"))])],
         vec![announce(vec![Item::Root(file(b"x")), enter(b"")])],
         vec![announce(vec![Item::Root(entry(b"x", Kind::Directory)), Item::Entry(file(b"x"))])],
@@ -300,10 +313,13 @@ fn disorder_is_refused() {
         vec![root(), begin(1, 0)],
         vec![root(), begin(0, 1)],
         vec![root(), begin(0, 0), begin(0, 1)],
-        vec![root(), ToReceiver::Gone { number: 7 }],
-        vec![root(), ToReceiver::Gone { number: 0 }],
-        vec![root(), begin(0, 0), changed()],
-        vec![root(), begin(0, 0), ToReceiver::Gone { number: 0 }],
+        vec![root(), left_out(Some(7))],
+        vec![root(), left_out(Some(0))],
+        vec![root(), left_out(None)],
+        vec![left_out(None), root()],
+        vec![left_out(Some(0)), root()],
+        vec![root(), begin(0, 0), left_out(None)],
+        vec![root(), begin(0, 0), left_out(Some(0))],
         vec![begin(0, 0)],
         vec![data()],
     ] {
@@ -333,7 +349,7 @@ fn a_receiver_gets_only_what_was_announced() {
     fs::write(place.path().join("a"), "hello").unwrap();
     let want = |number| Want { number, part: None };
     let wants = |wants: &[u64]| ToSender::Wants { wants: wants.iter().map(|number| want(*number)).collect() };
-    let finished = || ToSender::Finished(Summary::default());
+    let finished = || ToSender::Finished { summary: Summary::default(), more: 0 };
     for messages in [
         vec![wants(&[1])],
         vec![wants(&[0, 0])],
@@ -348,6 +364,33 @@ fn a_receiver_gets_only_what_was_announced() {
     let part = Some(Part { length: u64::MAX, digest: Digest::of(b"") });
     let lie = ToSender::Wants { wants: vec![Want { number: 0, part }] };
     assert_eq!(tell(&place.path().join("a"), &[lie, finished()]), Ok(Summary::default()));
+}
+
+#[test]
+fn what_is_left_out_is_named_within_reason() {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("a"), "hello").unwrap();
+    let long = Failure::new(Doing::Writing, vec![b'x'; 100_000], FailureKind::Other("y".repeat(100_000)));
+    let named = |count: usize| {
+        let mut messages = vec![ToSender::Wants { wants: vec![] }];
+        messages.extend((0..count).map(|_| ToSender::LeftOut(long.clone())));
+        messages.push(ToSender::Finished { summary: Summary::default(), more: u64::MAX });
+        tell(&place.path().join("a"), &messages)
+    };
+    let Err(TransferEnd::Incomplete(end)) = named(MAX_LEFT_OUT) else { panic!() };
+    assert_eq!((end.left_out.len(), end.more), (MAX_LEFT_OUT, u64::MAX));
+    assert!(end.to_string().len() < 100);
+    let LeftOut::There(failure) = &end.left_out[0] else { panic!() };
+    assert!(failure.path.len() < 10_000 && failure.to_string().len() < 3000);
+    assert_eq!(named(MAX_LEFT_OUT + 1), Err(TransferEnd::Malformed("it named too much that it left out")));
+    // The other way there is no limit to how many a tree may have, and one to how many are kept.
+    let items = vec![Item::Root(entry(b"x", Kind::Directory)), enter(b""), Item::Leave { complete: true }];
+    let mut messages = vec![ToReceiver::Announce { items, last: false }];
+    messages.extend((0..500).map(|_| ToReceiver::LeftOut { number: None, failure: long.clone() }));
+    messages.push(announce(vec![]));
+    let ended = hear(&place.path().join("tree"), &Options::default(), &messages);
+    let Err(TransferEnd::Incomplete(end)) = ended else { panic!("{ended:?}") };
+    assert_eq!((end.left_out.len(), end.more), (MAX_LEFT_OUT, 400));
 }
 
 #[test]
@@ -379,6 +422,10 @@ fn answers_to_nothing_are_not_kept() {
     assert_eq!(tell(&place.path().join("a"), &[many]), Err(TransferEnd::Malformed("it wants more than there is")));
 }
 
+fn refused() -> Failure {
+    Failure::new(Doing::Reading, "x", FailureKind::PermissionDenied)
+}
+
 fn some_name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![Just(b"a".to_vec()), Just(b"b".to_vec()), Just(b"..".to_vec()), vec(any::<u8>(), 0..4)]
 }
@@ -404,15 +451,15 @@ fn some_message() -> impl Strategy<Value = ToReceiver<'static>> {
     let item = prop_oneof![
         1 => some_entry().prop_map(Item::Root),
         3 => some_entry().prop_map(Item::Entry),
-        2 => path.prop_map(|path| Item::Enter { path, mode: 0o755, modified: NOW }),
-        1 => Just(Item::Leave),
+        2 => path.prop_map(|path| Item::Enter { path, modified: NOW }),
+        1 => any::<bool>().prop_map(|complete| Item::Leave { complete }),
     ];
     prop_oneof![
         (vec(item, 0..6), any::<bool>()).prop_map(|(items, last)| ToReceiver::Announce { items, last }),
         (0..4_u64, 0..2_u64).prop_map(|(number, offset)| ToReceiver::File { number, offset }),
         Just(ToReceiver::Data(b"hello")),
         Just(ToReceiver::End { digest: Digest::of(b"hello") }),
-        (0..4_u64).prop_map(|number| ToReceiver::Gone { number }),
+        option::of(0..4_u64).prop_map(|number| ToReceiver::LeftOut { number, failure: refused() }),
     ]
 }
 
@@ -468,7 +515,8 @@ fn messages_survive_the_wire() {
         ToSender::Wants { wants: vec![Want { number: 1, part: None }] },
         ToSender::Change { kind: Change::Delete, path: b"a".into() },
         ToSender::Warning { text: "w".into() },
-        ToSender::Finished(Summary { digest: Some(Digest::of(b"")), ..Summary::default() }),
+        ToSender::LeftOut(failure.clone()),
+        ToSender::Finished { summary: Summary { digest: Some(Digest::of(b"")), ..Summary::default() }, more: 7 },
         ToSender::Failed(failure),
     ];
     let mut wire = Vec::new();

@@ -43,7 +43,7 @@ use std::{
     sync::Arc,
 };
 
-pub use failure::{Doing, Failure, FailureKind, TransferEnd};
+pub use failure::{Doing, Failure, FailureKind, Incomplete, LeftOut, TransferEnd};
 pub use message::Change;
 pub use options::{Event, Links, Listener, Options, Source, Summary, Target};
 pub use path::{names_directory, part_name};
@@ -87,6 +87,22 @@ pub fn get<R: Read, W: Write>(
     writer.say(&Request::Send { source: Source::Path(path.to_vec()), options: options.clone() });
     writer.flush();
     receiver::receive(target, options, resuming, &mut FrameReader::new(reader), &mut writer, unfinished, listener)
+}
+
+/// Finds out whether `source`, which is here, can be put: before a host is asked to take it.
+pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
+    match source {
+        Source::Path(path) => walk::Walk::new(path, options.links).map(drop),
+        Source::Memory { .. } => Ok(()),
+    }
+}
+
+/// Finds out whether `path` of the other end may be put at `target`, which is here: before a host is asked for it.
+pub fn check_target(path: &[u8], target: &Target) -> Result<(), Failure> {
+    match named(target, path)? {
+        Target::Path(path) => receiver::check_target(&path),
+        Target::Memory { .. } => Ok(()),
+    }
 }
 
 /// The target with the name that is asked for, where it only says into which directory.

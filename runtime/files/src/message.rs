@@ -49,10 +49,9 @@ pub(crate) enum ToReceiver<'a> {
     Data(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
     /// That was all of the file, and this is the digest of the whole.
     End { digest: Digest },
-    /// A wanted file of a tree is gone.
-    Gone { number: u64 },
-    /// A file of a tree changes all the time: what came of it is void. The others are put into their places all the same.
-    Changed { number: u64, failure: Failure },
+    /// Something of a tree cannot be sent: if it has a number, a wanted file, of which what came is void. The others are put
+    /// into their places all the same.
+    LeftOut { number: Option<u64>, failure: Failure },
     /// Something was left out.
     Warning { text: String },
     /// The transfer is over.
@@ -72,8 +71,10 @@ pub(crate) enum ToSender {
     },
     /// Something could not be done, and the transfer goes on.
     Warning { text: String },
-    /// Everything is in its place.
-    Finished(Summary),
+    /// Something of a tree could not be put into its place: the first of them, once all is done.
+    LeftOut(Failure),
+    /// Everything is in its place, but for what was left out: that, and so many more.
+    Finished { summary: Summary, more: u64 },
     /// The transfer is over.
     Failed(Failure),
 }
@@ -87,13 +88,12 @@ pub(crate) enum Item {
     Enter {
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
-        mode: u32,
         modified: Time,
     },
     /// Something in the directory entered last.
     Entry(Entry),
-    /// That was all in the directory entered last.
-    Leave,
+    /// That was all in the directory entered last. There may be more in it, which could not be found, if it is not complete.
+    Leave { complete: bool },
 }
 
 impl Item {
@@ -106,7 +106,7 @@ impl Item {
                 Kind::File { .. } | Kind::Directory => entry.name.len(),
             },
             Self::Enter { path, .. } => path.len(),
-            Self::Leave => 0,
+            Self::Leave { .. } => 0,
         }
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// How a transfer is done. The same for both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Permission bits of files, in place of the source's; directories get execution where there is reading.
+    /// Permission bits of files, in place of the source's; directories get execution where there is reading, and those that were
+    /// there keep theirs unless this is given.
     pub mode: Option<u32>,
     /// Owner of all that is written: a name or a number.
     pub owner: Option<String>,

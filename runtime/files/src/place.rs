@@ -4,11 +4,18 @@
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, mkdirat, openat, statat, unlinkat},
+    fs::{
+        AtFlags, CWD, Dir, FileType, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fchmod, fstat, fstatfs, mkdirat, openat,
+        readlinkat, statat, unlinkat,
+    },
     io::{Errno, Result},
 };
 
-use crate::message::Time;
+use crate::{message::Time, path::split};
+
+/// Bits of a file's mode that travel, and those of a directory's: sticky, and that what is made in it has its group.
+pub(crate) const FILE_BITS: u32 = 0o777;
+pub(crate) const DIRECTORY_BITS: u32 = 0o3777;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -79,9 +86,9 @@ impl Found {
         u64::try_from(self.0.st_size).unwrap_or(0)
     }
 
-    /// Permission bits, but for those that give a program another account.
+    /// Permission bits, but for those that give a program another account. On a directory they mean something else.
     pub(crate) fn mode(&self) -> u32 {
-        self.mode_with(0o777)
+        self.mode_with(if self.kind() == FileType::Directory { DIRECTORY_BITS } else { FILE_BITS })
     }
 
     /// These of its permission bits.
@@ -108,9 +115,63 @@ pub(crate) fn look(directory: &OwnedFd, name: &[u8]) -> Result<Option<Found>> {
     }
 }
 
-/// Makes a directory that only this account may use yet.
-pub(crate) fn make(directory: &OwnedFd, name: &[u8]) -> Result<()> {
-    mkdirat(directory, name, Mode::RWXU)
+/// What a link leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkEnd {
+    FileOrDirectory,
+    /// A device, a pipe or a socket; or what a process has open, as behind `/dev/stdout`, whatever that is at the moment.
+    Special,
+    Nowhere,
+    /// That is not for this account to know.
+    Unknown,
+}
+
+/// As many links one after the other as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// Finds what the link `name` in `directory` leads to.
+pub(crate) fn link_end(directory: &OwnedFd, name: &[u8]) -> LinkEnd {
+    if leads_through_proc(directory, name).unwrap_or(false) {
+        return LinkEnd::Special;
+    }
+    match statat(directory, name, AtFlags::empty()).map(|stat| Found(stat).kind()) {
+        Ok(FileType::RegularFile | FileType::Directory) => LinkEnd::FileOrDirectory,
+        Ok(_) => LinkEnd::Special,
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => LinkEnd::Nowhere,
+        Err(_) => LinkEnd::Unknown,
+    }
+}
+
+/// Whether one of the links from there on is one that the kernel makes up.
+fn leads_through_proc(directory: &OwnedFd, name: &[u8]) -> Result<bool> {
+    let in_proc = |directory: &OwnedFd| Ok(fstatfs(directory)?.f_type == PROC_SUPER_MAGIC);
+    if in_proc(directory)? {
+        return Ok(true);
+    }
+    let mut target = readlinkat(directory, name, Vec::new())?.into_bytes();
+    let mut at = openat(directory, ".", OFlags::PATH | DIRECTORY, Mode::empty())?;
+    for _ in 0..MAX_LINKS {
+        let Some((above, name)) = split(&target) else { return Ok(false) };
+        at = openat(&at, &*above, OFlags::PATH | DIRECTORY, Mode::empty())?;
+        if in_proc(&at)? {
+            return Ok(true);
+        }
+        match readlinkat(&at, &*name, Vec::new()) {
+            Ok(next) => target = next.into_bytes(),
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
+/// Makes a directory with this mode, in which its owner may do everything for now. Returns the mode to give it later, if that
+/// does not allow as much. It keeps the group of the one it is in where that one says so.
+pub(crate) fn make(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<Option<u32>> {
+    mkdirat(directory, name, Mode::RWXU)?;
+    let made = open_inner(directory, name)?;
+    let mode = mode | Found(fstat(&made)?).mode_with(0o2000);
+    fchmod(&made, Mode::from_raw_mode(mode | 0o700))?;
+    Ok((mode & 0o700 != 0o700).then_some(mode))
 }
 
 /// The names in a directory.
@@ -143,6 +204,33 @@ pub(crate) fn remove(directory: &OwnedFd, name: &[u8]) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_lead_to_something_or_nowhere() {
+        use std::os::unix::fs::symlink;
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        std::fs::write(path("file"), "").unwrap();
+        symlink("/proc/self/fd", path("fd")).unwrap();
+        let directory = open_named(place.path()).unwrap();
+        for (to, end) in [
+            ("file", LinkEnd::FileOrDirectory),
+            (".", LinkEnd::FileOrDirectory),
+            ("/", LinkEnd::FileOrDirectory),
+            ("absent", LinkEnd::Nowhere),
+            ("absent/file", LinkEnd::Nowhere),
+            ("link", LinkEnd::Nowhere),
+            ("/dev/null", LinkEnd::Special),
+            // Of this process, stdin may be anything; and there is no such file open.
+            ("/dev/stdin", LinkEnd::Special),
+            ("fd/0", LinkEnd::Special),
+            ("/proc/self/fd/987", LinkEnd::Special),
+        ] {
+            let _ = std::fs::remove_file(path("link"));
+            symlink(to, path("link")).unwrap();
+            assert_eq!(link_end(&directory, b"link"), end, "{to}");
+        }
+    }
 
     #[test]
     fn a_file_that_cannot_be_removed_is_not_said_to_be_no_directory() {

@@ -20,6 +20,7 @@ use wxec_protocol::{Digest, Hasher};
 
 use crate::{
     Doing, Event, Failure, FailureKind, Links, Listener, Options, Summary, TransferEnd,
+    failure::{Failures, MAX_LEFT_OUT, outcome, short},
     link::{FrameReader, FrameWriter},
     message::{
         BATCH_BYTES, BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, PART_BYTES, Part, Time, ToReceiver, ToSender, Want,
@@ -27,7 +28,7 @@ use crate::{
     options::{Shown, Source},
     path::join,
     place::{Found, Tree, open_named},
-    walk::Walk,
+    walk::{Walk, Walked},
 };
 
 /// A listener needs little more than what decoding a frame takes.
@@ -69,11 +70,12 @@ where
 /// What the receiver says that the sender has to do something about.
 enum Heard {
     Wants(Vec<Want>),
-    Finished(Summary),
+    Finished(Summary, Failures),
     Ended(TransferEnd),
 }
 
 fn listen<R: Read>(mut reader: FrameReader<R>, said: &SyncSender<Heard>, listener: &Listener) {
+    let mut left_out = Failures::default();
     loop {
         let heard = match reader.receive() {
             Ok(ToSender::Change { kind, path }) => {
@@ -88,7 +90,17 @@ fn listen<R: Read>(mut reader: FrameReader<R>, said: &SyncSender<Heard>, listene
                 Heard::Ended(TransferEnd::Malformed("it wants more than there is"))
             }
             Ok(ToSender::Wants { wants }) => Heard::Wants(wants),
-            Ok(ToSender::Finished(summary)) => Heard::Finished(summary),
+            Ok(ToSender::LeftOut(_)) if left_out.named.len() >= MAX_LEFT_OUT => {
+                Heard::Ended(TransferEnd::Malformed("it named too much that it left out"))
+            }
+            Ok(ToSender::LeftOut(failure)) => {
+                left_out.add(failure);
+                continue;
+            }
+            Ok(ToSender::Finished { summary, more }) => {
+                left_out.more = more;
+                Heard::Finished(summary, std::mem::take(&mut left_out))
+            }
             Ok(ToSender::Failed(failure)) => Heard::Ended(TransferEnd::There(failure)),
             Err(end) => Heard::Ended(end),
         };
@@ -116,8 +128,10 @@ struct Sender<'a, W: Write> {
     /// The files of announcements that are not answered yet.
     unanswered: VecDeque<Vec<Announced>>,
     bytes: Vec<u8>,
-    /// The first of the files that were left out of a tree because they changed all the time.
-    changed: Option<Failure>,
+    /// So much of the file on its way was told.
+    told: u64,
+    /// What could not be sent of a tree.
+    left_out: Failures,
 }
 
 /// A file that was announced.
@@ -155,7 +169,8 @@ impl<'a, W: Write> Sender<'a, W> {
             directory: Vec::new(),
             unanswered: VecDeque::new(),
             bytes: vec![0; PART_BYTES],
-            changed: None,
+            told: 0,
+            left_out: Failures::default(),
         };
         if let Err(failure) = sender.find(source) {
             sender.writer.say(&ToReceiver::Failed(failure.clone()));
@@ -181,7 +196,8 @@ impl<'a, W: Write> Sender<'a, W> {
                 self.contents = match walk.is_tree() {
                     false => Contents::File(path),
                     true => {
-                        let root = open_named(path).map_err(|error| Failure::io(Doing::Reading, &**path, error))?;
+                        let root =
+                            open_named(path).map_err(|error| Failure::following(Doing::Reading, &**path, error))?;
                         let follow = self.options.links == Links::Follow;
                         Contents::Tree { tree: Tree::new(root, follow), path, follow }
                     }
@@ -207,12 +223,10 @@ impl<'a, W: Write> Sender<'a, W> {
                     self.announce_ahead()?;
                     self.send_wanted(&files, &wants)?;
                 }
-                Heard::Finished(_) if self.walk.is_some() || !self.unanswered.is_empty() => {
+                Heard::Finished(..) if self.walk.is_some() || !self.unanswered.is_empty() => {
                     return Err(TransferEnd::Malformed("it ended too early"));
                 }
-                Heard::Finished(summary) => {
-                    return self.changed.map_or(Ok(summary), |failure| Err(TransferEnd::Here(failure)));
-                }
+                Heard::Finished(summary, there) => return outcome(summary, self.left_out, there),
                 Heard::Ended(end) => return Err(end),
             }
         }
@@ -252,32 +266,47 @@ impl<'a, W: Write> Sender<'a, W> {
 
     fn announce_ahead(&mut self) -> Result<(), TransferEnd> {
         while self.unanswered.len() < MAX_AHEAD && self.walk.is_some() {
-            let (items, files, last) = self.next_items()?;
+            let (items, files, last) = self.next_items();
             self.announce(items, files, last);
         }
         Ok(())
     }
 
     /// The next announcement, the files in it, and whether nothing follows it.
-    fn next_items(&mut self) -> Result<(Vec<Item>, Vec<Announced>, bool), Failure> {
+    fn next_items(&mut self) -> (Vec<Item>, Vec<Announced>, bool) {
         let (mut items, mut files, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(walk) = &mut self.walk {
-            let item = walk.next()?;
+            let walked = walk.next();
             let warnings = walk.warnings();
             warnings.into_iter().for_each(|text| self.warn(text));
-            let Some(mut item) = item else {
-                self.walk = None;
-                break;
+            let mut item = match walked {
+                Some(Walked::Item(item)) => item,
+                Some(Walked::LeftOut(failure)) => {
+                    self.leave_out(None, failure);
+                    continue;
+                }
+                None => {
+                    self.walk = None;
+                    break;
+                }
             };
             match &mut item {
                 Item::Enter { path, .. } => self.directory.clone_from(path),
-                Item::Leave => {}
+                Item::Leave { .. } => {}
                 Item::Root(entry) | Item::Entry(entry) => {
                     if let Kind::File { size, digest } = &mut entry.kind {
                         let (directory, name) = (self.directory.clone(), entry.name.clone());
                         let file = Announced { number: self.number, directory, name, size: *size };
-                        if self.options.checksum {
-                            *digest = Some(self.hash(&file)?);
+                        match self.options.checksum.then(|| self.hash(&file)) {
+                            None => {}
+                            Some(Ok(hash)) => *digest = Some(hash),
+                            // A single file fails where it is to be sent.
+                            Some(Err(failure)) if self.contents.is_tree() => {
+                                self.walk.iter_mut().for_each(Walk::lack);
+                                self.leave_out(None, failure);
+                                continue;
+                            }
+                            Some(Err(_)) => {}
                         }
                         files.push(file);
                     }
@@ -287,10 +316,16 @@ impl<'a, W: Write> Sender<'a, W> {
             bytes += item.bytes();
             items.push(item);
             if items.len() >= BATCH_ENTRIES || bytes >= BATCH_BYTES {
-                return Ok((items, files, false));
+                return (items, files, false);
             }
         }
-        Ok((items, files, true))
+        (items, files, true)
+    }
+
+    /// Something of a tree cannot be sent.
+    fn leave_out(&mut self, number: Option<u64>, failure: Failure) {
+        self.writer.say(&ToReceiver::LeftOut { number, failure: failure.clone() });
+        self.left_out.add(failure);
     }
 
     fn hash(&mut self, file: &Announced) -> Result<Digest, Failure> {
@@ -310,28 +345,30 @@ impl<'a, W: Write> Sender<'a, W> {
         let mut files = files.iter();
         for want in wants {
             let file = files.find(|file| file.number == want.number);
-            self.send_file(file.ok_or(TransferEnd::Malformed("it wants what there is not"))?, want.part)?;
+            let file = file.ok_or(TransferEnd::Malformed("it wants what there is not"))?;
+            match self.send_file(file, want.part) {
+                Err(TransferEnd::Here(failure)) if self.contents.is_tree() => {
+                    (self.listener)(Event::Void(std::mem::take(&mut self.told)));
+                    self.leave_out(Some(file.number), failure);
+                }
+                ended => ended?,
+            }
         }
         Ok(())
     }
 
     fn send_file(&mut self, file: &Announced, mut part: Option<Part>) -> Result<(), TransferEnd> {
         let path = self.contents.shown(&file.directory, &file.name);
+        self.told = 0;
         (self.listener)(Event::File { path: &Shown(&path).to_string(), size: file.size });
         // What changes at just that moment may hold still the next time.
         for is_last in [false, true] {
-            let (mut content, before) = match self.contents.open(&file.directory, &file.name) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.contents.is_tree() => {
-                    self.warn(format!("left out {}: it is gone", Shown(&path)));
-                    self.writer.say(&ToReceiver::Gone { number: file.number });
-                    return Ok(());
-                }
-                opened => opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?,
-            };
-            let (digest, length) = self.send_content(file.number, &mut content, before.size, part.take(), &path)?;
+            let opened = self.contents.open(&file.directory, &file.name);
+            let (mut content, before) = opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
+            let (digest, length) = self.send_content(file.number, &mut content, before, part.take(), &path)?;
             let after = content.state().map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
-            // Files of the kernel say that they are empty, and are not.
-            if before == after && (before.size == length || before.size == 0) {
+            // Those of the kernel say what they like of their size: what was read is what there is.
+            if before == after {
                 self.writer.say(&ToReceiver::End { digest });
                 return Ok(());
             }
@@ -341,20 +378,13 @@ impl<'a, W: Write> Sender<'a, W> {
                 && after.size > length
                 && self.begins_with(&mut content, length, digest)?
             {
-                self.warn(format!("{} grew meanwhile: what it had is there", Shown(&path)));
+                self.warn(format!("{} grew meanwhile: what it had is there", short(&path)));
                 self.writer.say(&ToReceiver::End { digest });
                 return Ok(());
             }
-            (self.listener)(Event::Void(length));
+            (self.listener)(Event::Void(std::mem::take(&mut self.told)));
         }
-        let failure = Failure::new(Doing::Reading, &*path, FailureKind::Changed);
-        if !self.contents.is_tree() {
-            return Err(failure.into());
-        }
-        self.warn(format!("left out {}: it changed while it was read", Shown(&path)));
-        self.writer.say(&ToReceiver::Changed { number: file.number, failure: failure.clone() });
-        self.changed.get_or_insert(failure);
-        Ok(())
+        Err(Failure::new(Doing::Reading, &*path, FailureKind::Changed).into())
     }
 
     /// Whether the first `length` bytes have this digest, even now.
@@ -383,13 +413,13 @@ impl<'a, W: Write> Sender<'a, W> {
         self.writer.say(&ToReceiver::Warning { text });
     }
 
-    /// Sends all of it as far as it is `size` long, or what is behind the part that the receiver has, if that is how it begins. Returns the digest and
-    /// the length of the whole.
+    /// Sends all of it as far as it was found to be `before`, or what is behind the part that the receiver has, if that is how
+    /// it begins. Returns the digest and the length of the whole.
     fn send_content(
         &mut self,
         number: u64,
         content: &mut Content<'_>,
-        size: u64,
+        before: State,
         part: Option<Part>,
         path: &[u8],
     ) -> Result<(Digest, u64), TransferEnd> {
@@ -414,18 +444,22 @@ impl<'a, W: Write> Sender<'a, W> {
         }
         self.writer.say(&ToReceiver::File { number, offset: length });
         (self.listener)(Event::Resumed(length));
+        self.told = length;
         loop {
-            // What grows as fast as it is read has an end all the same; what says that it is empty may not be.
-            let left = if size == 0 { u64::MAX } else { size.saturating_sub(length) };
-            let most = self.bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let left = before.size.saturating_sub(length);
+            let most = if left == 0 { u64::MAX } else { left };
+            let most = self.bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX));
             let read = content.read(&mut self.bytes[..most]).map_err(failed)?;
-            if read == 0 {
+            // What grows as fast as it is read has an end all the same; what says little of its size, as files of the kernel do,
+            // has more and says the same.
+            if read == 0 || (left == 0 && content.state().map_err(failed)? != before) {
                 return Ok((hasher.finish(), length));
             }
             hasher.update(&self.bytes[..read]);
             self.writer.say(&ToReceiver::Data(&self.bytes[..read]));
             length += read as u64;
             (self.listener)(Event::Bytes(read as u64));
+            self.told += read as u64;
             self.check()?;
         }
     }

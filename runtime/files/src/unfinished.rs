@@ -253,7 +253,7 @@ impl Growing {
     }
 
     /// Puts it into its place.
-    pub(crate) fn place(self, target: &[u8]) -> io::Result<()> {
+    pub(crate) fn place(&self, target: &[u8]) -> io::Result<()> {
         self.registered.rename(target)
     }
 
@@ -305,7 +305,8 @@ fn is_zero(bytes: &[u8]) -> bool {
 /// Mode, owner and time of what is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look {
-    pub(crate) mode: u32,
+    /// Nothing if it is to stay.
+    pub(crate) mode: Option<u32>,
     /// Those of its bits that count. Others are the target's own, unless a mode was asked for.
     pub(crate) mode_bits: u32,
     pub(crate) user: Option<u32>,
@@ -322,7 +323,9 @@ impl Look {
             fchown(&file, user, group).map_err(|error| (Doing::SettingOwner, error.into()))?;
         }
         // Last of the two, because a change of owner takes bits away.
-        fchmod(&file, Mode::from_raw_mode(self.mode)).map_err(|error| (Doing::SettingMode, error.into()))?;
+        if let Some(mode) = self.mode {
+            fchmod(&file, Mode::from_raw_mode(mode)).map_err(|error| (Doing::SettingMode, error.into()))?;
+        }
         if let Some(Time { seconds, nanoseconds }) = self.modified {
             let last_modification = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
             let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
@@ -334,7 +337,7 @@ impl Look {
 
     /// Whether `found` has all of it, so far as it is for this to say.
     pub(crate) fn is_of(&self, found: &Found) -> bool {
-        found.mode_with(self.mode_bits) == self.mode & self.mode_bits
+        self.mode.is_none_or(|mode| found.mode_with(self.mode_bits) == mode & self.mode_bits)
             && self.user.is_none_or(|user| user == found.0.st_uid)
             && self.group.is_none_or(|group| group == found.0.st_gid)
     }
@@ -389,7 +392,7 @@ mod tests {
         growing.write(b"content").unwrap();
         assert!(is_ours(&growing.file));
         let modified = Some(Time { seconds: 1, nanoseconds: 0 });
-        growing.settle(&Look { mode: 0o4755, mode_bits: 0o7777, user: None, group: None, modified }).unwrap();
+        growing.settle(&Look { mode: Some(0o4755), mode_bits: 0o7777, user: None, group: None, modified }).unwrap();
         assert_eq!(fstat(&growing.file).unwrap().st_mode & 0o7777, 0o4755);
     }
 }

@@ -39,13 +39,23 @@ pub(crate) struct Walk {
 struct Entered {
     path: Vec<u8>,
     directory: Arc<OwnedFd>,
+    /// All that is in it was found.
+    complete: bool,
     names: Box<dyn Iterator<Item = rustix::io::Result<Vec<u8>>> + Send>,
+}
+
+/// What comes next.
+pub(crate) enum Walked {
+    /// To be announced.
+    Item(Item),
+    /// To be done without.
+    LeftOut(Failure),
 }
 
 impl Walk {
     /// Finds what `path` names.
     pub(crate) fn new(path: &[u8], links: Links) -> Result<Self, Failure> {
-        let failed = |error: Errno| Failure::io(Doing::Finding, path, error);
+        let failed = |error: Errno| Failure::following(Doing::Finding, path, error);
         let flags = if links == Links::Keep { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
         let found = Found(statat(CWD, path, flags).map_err(failed)?);
         let mut walk = Self {
@@ -63,7 +73,7 @@ impl Walk {
             FileType::RegularFile => Kind::File { size: found.size(), digest: None },
             FileType::Symlink => Kind::Link { target: readlinkat(CWD, path, Vec::new()).map_err(failed)?.into_bytes() },
             FileType::Directory => {
-                let root = open_named(path).map_err(|error| Failure::io(Doing::Reading, path, error))?;
+                let root = open_named(path).map_err(|error| Failure::following(Doing::Reading, path, error))?;
                 walk.tree = Some(Tree::new(root, walk.follow));
                 walk.pending.push((Vec::new(), found));
                 Kind::Directory
@@ -80,21 +90,42 @@ impl Walk {
     }
 
     /// The next thing to announce.
-    pub(crate) fn next(&mut self) -> Result<Option<Item>, Failure> {
+    pub(crate) fn next(&mut self) -> Option<Walked> {
         if let Some(root) = self.root.take() {
-            return Ok(Some(Item::Root(root)));
+            return Some(Walked::Item(Item::Root(root)));
         }
         loop {
             let Some(entered) = &mut self.entered else { return self.enter() };
-            let Some(name) = entered.names.next() else {
-                self.entered = None;
-                return Ok(Some(Item::Leave));
+            let name = match entered.names.next() {
+                Some(Ok(name)) => name,
+                Some(Err(error)) => {
+                    // There is nothing behind it.
+                    (entered.complete, entered.names) = (false, Box::new(std::iter::empty()));
+                    let path = join(&self.path, &entered.path);
+                    return Some(Walked::LeftOut(Failure::io(Doing::Reading, path, error)));
+                }
+                None => {
+                    let complete = entered.complete;
+                    self.entered = None;
+                    return Some(Walked::Item(Item::Leave { complete }));
+                }
             };
-            let name = name.map_err(|error| Failure::io(Doing::Reading, join(&self.path, &entered.path), error))?;
             let (path, directory) = (join(&entered.path, &name), entered.directory.clone());
-            if let Some(entry) = self.entry(&directory, name, path)? {
-                return Ok(Some(Item::Entry(entry)));
+            match self.entry(&directory, name, path) {
+                Ok(Some(entry)) => return Some(Walked::Item(Item::Entry(entry))),
+                Ok(None) => {}
+                Err(failure) => {
+                    self.lack();
+                    return Some(Walked::LeftOut(failure));
+                }
             }
+        }
+    }
+
+    /// Something in the directory entered last is not announced though it is there.
+    pub(crate) fn lack(&mut self) {
+        if let Some(entered) = &mut self.entered {
+            entered.complete = false;
         }
     }
 
@@ -103,18 +134,22 @@ impl Walk {
         std::mem::take(&mut self.warnings)
     }
 
-    fn enter(&mut self) -> Result<Option<Item>, Failure> {
+    fn enter(&mut self) -> Option<Walked> {
         let (Some((path, found)), Some(tree)) = (self.pending.pop(), &mut self.tree) else {
             if let more @ 1.. = std::mem::take(&mut self.left_out).saturating_sub(MAX_WARNINGS) {
                 self.warnings.push(format!("left out {more} more"));
             }
-            return Ok(None);
+            return None;
         };
-        let failed = |error: Errno| Failure::io(Doing::Reading, join(&self.path, &path), error);
-        let directory = tree.open(&path).map_err(failed)?;
-        let names = Box::new(names(&directory).map_err(failed)?);
-        self.entered = Some(Entered { path: path.clone(), directory, names });
-        Ok(Some(Item::Enter { path, mode: found.mode(), modified: found.modified() }))
+        let entered = tree.open(&path).and_then(|directory| Ok((names(&directory)?, directory)));
+        Some(match entered {
+            Ok((names, directory)) => {
+                self.entered = Some(Entered { path: path.clone(), directory, complete: true, names: Box::new(names) });
+                Walked::Item(Item::Enter { path, modified: found.modified() })
+            }
+            // It was announced, and what the other end has of it stays.
+            Err(error) => Walked::LeftOut(Failure::io(Doing::Reading, join(&self.path, &path), error)),
+        })
     }
 
     /// Nothing if it is left out.
@@ -126,6 +161,10 @@ impl Walk {
             true => match statat(directory, &*name, AtFlags::empty()) {
                 Ok(stat) => Some(Found(stat)),
                 Err(Errno::NOENT) => None,
+                Err(Errno::LOOP) => {
+                    self.warn(&shown(), "links lead around in a circle");
+                    return Ok(None);
+                }
                 Err(error) => return Err(failed(error)),
             },
         };
@@ -136,7 +175,7 @@ impl Walk {
             return Ok(None);
         };
         if !is_name(&name) || !is_inner_path(&path) {
-            return Err(Failure::new(Doing::Reading, shown(), FailureKind::BadName));
+            return Err(Failure::new(Doing::Reading, shown(), FailureKind::NameTooLong));
         }
         let kind = match found.kind() {
             FileType::RegularFile => Kind::File { size: found.size(), digest: None },
@@ -162,7 +201,7 @@ impl Walk {
     fn warn(&mut self, path: &[u8], why: &str) {
         self.left_out += 1;
         if self.left_out <= MAX_WARNINGS {
-            self.warnings.push(format!("left out {}: {why}", crate::options::Shown(path)));
+            self.warnings.push(format!("left out {}: {why}", crate::failure::short(path)));
         }
     }
 }
@@ -191,7 +230,7 @@ mod tests {
         std::fs::write(place.path().join("file"), "content").unwrap();
         let mut walk = Walk::new(place.path().as_os_str().as_bytes(), Links::default()).unwrap();
         let (mut items, mut warnings) = (0, Vec::new());
-        while let Some(_item) = walk.next().unwrap() {
+        while let Some(_item) = walk.next() {
             items += 1;
             warnings.extend(walk.warnings());
         }

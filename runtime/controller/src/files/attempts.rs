@@ -11,7 +11,8 @@ use std::{
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxec_files::{
-    Event, Listener, MIN_PART_BYTES, Source, Summary, TransferEnd, Unfinished, get, names_directory, part_name, put,
+    Event, Listener, MIN_PART_BYTES, Source, Summary, TransferEnd, Unfinished, check_source, check_target, get,
+    names_directory, part_name, put,
 };
 use wxec_protocol::Service;
 
@@ -116,6 +117,7 @@ impl Attempts {
     }
 
     async fn attempts(self) -> Result<(Transferred, Vec<u8>), TransferErrorKind> {
+        self.check().map_err(TransferErrorKind::Here)?;
         // What is left here after a cut is nobody's but this transfer's.
         let left = GiveUp(Unfinished::default());
         let (mut idle_since, mut pause, mut lost) = (None, PAUSE, None);
@@ -125,7 +127,9 @@ impl Attempts {
                     return Ok((Transferred::new(summary, self.tally.state().all_warnings()), content));
                 }
                 Err(Attempt::Ended(TransferEnd::Cut)) => lost = Some(TransferEnd::Cut.to_string()),
-                Err(Attempt::Ended(end)) => return Err(TransferErrorKind::of(end)),
+                Err(Attempt::Ended(end)) => {
+                    return Err(TransferErrorKind::of(end, || self.tally.state().all_warnings()));
+                }
                 Err(Attempt::Unreachable(failure)) => match &mut lost {
                     None => return Err(TransferErrorKind::Unreachable(failure)),
                     Some(lost) => *lost = format!("the link was cut, and the host is {failure}"),
@@ -147,6 +151,14 @@ impl Attempts {
             self.tally.tell(Event::Warning("the link was cut; going on"));
             tokio::time::sleep(pause.min(self.options.reconnect_within - idle)).await;
             pause = (2 * pause).min(MAX_PAUSE);
+        }
+    }
+
+    /// What is wrong here is found out before a host is connected.
+    fn check(&self) -> Result<(), wxec_files::Failure> {
+        match &self.way {
+            Way::Put { source, .. } => check_source(source, &self.options.options),
+            Way::Get { path, target } => check_target(path, target),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use wxec_files::{Failure, TransferEnd};
+use wxec_files::{Failure, Incomplete, TransferEnd};
 
+use super::Transferred;
 use crate::error::Unreachable;
 
-/// Files were not transferred. What had been at the target is as it was, but for files of a tree that were done.
+/// Files were not transferred, or not all. What had been at the target is as it was, but for files of a tree that were done.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TransferError {
@@ -24,6 +25,13 @@ pub enum TransferErrorKind {
     Here(Failure),
     /// Something on the host was in the way.
     There(Failure),
+    /// Some of a tree could not be transferred. The rest of it was.
+    Incomplete {
+        /// What was transferred.
+        done: Transferred,
+        /// What was not.
+        rest: Box<Incomplete>,
+    },
     /// The host was lost, and did not come back in time.
     Lost {
         /// How that was noticed.
@@ -61,6 +69,7 @@ impl TransferError {
             TransferErrorKind::Here(failure) | TransferErrorKind::There(failure) => {
                 failure.hint().map(ToOwned::to_owned)
             }
+            TransferErrorKind::Incomplete { rest, .. } => rest.hint().map(ToOwned::to_owned),
             TransferErrorKind::Unreachable(failure) => failure.hint.clone(),
             TransferErrorKind::SameTarget { .. } => Some("write `{host}` where their names should stand".into()),
             TransferErrorKind::Lost { part: Some(part), .. } => {
@@ -73,8 +82,11 @@ impl TransferError {
 
 impl TransferErrorKind {
     /// What an end means that cannot be helped by another attempt.
-    pub(super) fn of(end: TransferEnd) -> Self {
+    pub(super) fn of(end: TransferEnd, warnings: impl FnOnce() -> Vec<String>) -> Self {
         match end {
+            TransferEnd::Incomplete(end) => {
+                Self::Incomplete { done: Transferred::new(end.summary, warnings()), rest: end }
+            }
             TransferEnd::Here(failure) => Self::Here(failure),
             TransferEnd::There(failure) => Self::There(failure),
             TransferEnd::Cut => Self::Lost { reason: end.to_string(), part: None },
@@ -94,6 +106,7 @@ impl fmt::Display for TransferErrorKind {
         match self {
             Self::Here(failure) => write!(f, "{failure} (on this machine)"),
             Self::There(failure) => failure.fmt(f),
+            Self::Incomplete { rest, .. } => rest.fmt(f),
             Self::Lost { reason, .. } => write!(f, "lost during the transfer: {reason}"),
             Self::Unreachable(failure) => failure.fmt(f),
             Self::Timeout { after } => write!(f, "the transfer was not done after {after:?}"),

@@ -20,7 +20,7 @@ pub use self::{
 };
 pub use wxec_files::{
     Change as FileChange, Doing as FileStep, Event as TransferEvent, Failure as FileError,
-    FailureKind as FileErrorKind, Links,
+    FailureKind as FileErrorKind, Incomplete as IncompleteTransfer, LeftOut, Links,
 };
 
 /// A file whose bytes are asked for may have this many, unless more is said to be fine.

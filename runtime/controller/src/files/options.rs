@@ -36,7 +36,8 @@ impl TransferOptions {
         Self::default()
     }
 
-    /// Permission bits of files, in place of the source's. Directories get `x` where this has `r`.
+    /// Permission bits of files, in place of the source's. Directories get `x` where this has `r`, also those that are there,
+    /// which keep their modes otherwise.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.options.mode = Some(mode);

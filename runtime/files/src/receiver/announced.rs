@@ -15,12 +15,12 @@ use rustix::{
 };
 use wxec_protocol::{Digest, Hasher};
 
-use super::{MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
+use super::{LEFT_OUT_ALL, MAX_LEFT_OUT, MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
 use crate::{
-    Change, Doing, Failure, FailureKind, Links, TransferEnd,
+    Change, Doing, Failure, FailureKind, Links, Options, TransferEnd,
     message::{BATCH_ENTRIES, Entry, Item, Kind, PART_BYTES, Part, Time, ToSender, Want},
     path::{is_inner_path, is_name, join, temporary_name},
-    place::{Found, look, make, remove},
+    place::{DIRECTORY_BITS, FILE_BITS, Found, LinkEnd, link_end, look, make, remove},
     unfinished::{Growing, Look, MIN_PART_BYTES, place_link},
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Announcing {
     look: Option<Look>,
     /// Something in it changes.
     changes: bool,
+    /// It cannot be written into, nor what is in it.
+    closed: bool,
     /// Hashes of the names in it, if others are to be deleted.
     names: Option<Names>,
 }
@@ -64,15 +66,24 @@ impl<W: Write> Receiver<'_, W> {
         for item in items {
             match (item, &self.destination) {
                 (Item::Root(entry), None) => self.root(entry, &mut wants)?,
-                (Item::Enter { path, mode, modified }, Some(Destination::Tree(_))) => {
-                    self.enter(path, mode, modified)?;
-                }
+                (Item::Enter { path, modified }, Some(Destination::Tree(_))) => self.enter(path, modified)?,
                 (Item::Entry(entry), Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
-                    self.entry(entry, &mut wants)?;
+                    let name = matches!(entry.kind, Kind::Directory).then(|| entry.name.clone());
+                    match self.entry(entry, &mut wants) {
+                        Err(TransferEnd::Here(failure)) => {
+                            self.leave_out(failure)?;
+                            if let Some(name) = name {
+                                self.close(join(&self.announcing.path, &name));
+                            }
+                        }
+                        ended => ended?,
+                    }
                 }
-                (Item::Leave, Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
-                    let Announcing { path, directory, look, changes, names } = std::mem::take(&mut self.announcing);
+                (Item::Leave { complete }, Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
+                    let Announcing { path, directory, look, changes, names, .. } = std::mem::take(&mut self.announcing);
                     let look = look.filter(|_| directory.is_some());
+                    // What could not be found there stays here.
+                    let names = names.filter(|_| complete);
                     self.plan.push_back(Step::Leave(Leave { path, look, changes, names }));
                 }
                 _ => return Err(TransferEnd::Malformed("it announced things in disorder")),
@@ -101,25 +112,50 @@ impl<W: Write> Receiver<'_, W> {
             }
             return Ok(());
         }
+        if !self.left_out_there.named.is_empty() {
+            return Err(LEFT_OUT_ALL);
+        }
         self.announcing.directory = destination.announced_directory(b"")?;
         let name = destination.name(&entry.name).to_vec();
         self.entry_named(Entry { name, ..entry }, wants)
     }
 
-    fn enter(&mut self, path: Vec<u8>, mode: u32, modified: Time) -> Result<(), TransferEnd> {
+    fn enter(&mut self, path: Vec<u8>, modified: Time) -> Result<(), TransferEnd> {
         if self.announcing.look.is_some() || !(path.is_empty() || is_inner_path(&path)) {
             return Err(TransferEnd::Malformed("it entered what is no directory"));
         }
         let Some(destination) = &mut self.destination else { return Ok(()) };
+        let mut closed = false;
         let directory = match destination.announced_directory(&path) {
             // What would have been made is not there, and what would have been removed is.
             Err(failure) if self.options.dry_run && self.would_be_made(&failure.kind) => None,
-            directory => directory?,
+            Err(failure) => {
+                closed = true;
+                if !self.is_closed(&path) {
+                    self.leave_out(failure)?;
+                    self.close(path.clone());
+                }
+                None
+            }
+            Ok(directory) => directory,
         };
-        let look = Some(self.look(mode, modified, true));
+        let look = Some(self.directory_look(modified));
         let names = self.options.delete.then(Names::default);
-        self.announcing = Announcing { path, directory, look, changes: false, names };
+        self.announcing = Announcing { path, directory, look, changes: false, closed, names };
         Ok(())
+    }
+
+    /// Remembers that a directory cannot be written into. Beyond some, what is in them is counted too.
+    fn close(&mut self, path: Vec<u8>) {
+        if self.closed_to_us.len() < MAX_LEFT_OUT {
+            self.closed_to_us.insert(path);
+        }
+    }
+
+    /// Whether that is known of a directory or one above it.
+    fn is_closed(&self, path: &[u8]) -> bool {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(index, _)| index);
+        ends.chain([path.len()]).any(|end| self.closed_to_us.contains(&path[..end]))
     }
 
     fn entry(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
@@ -130,13 +166,14 @@ impl<W: Write> Receiver<'_, W> {
             return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
         }
         if let Some(names) = &mut self.announcing.names {
-            if names.hashes.len() >= MAX_NAMES {
-                let path = join(b"", &self.announcing.path);
-                let reason = format!("it has more than {MAX_NAMES} entries, too many to know which to delete");
-                return Err(Failure::new(Doing::Deleting, path, FailureKind::Other(reason)).into());
-            }
             let hash = names.key.hash_one(&*entry.name);
             names.hashes.insert(hash);
+            if names.hashes.len() > MAX_NAMES {
+                self.announcing.names = None;
+                let reason = format!("it has more than {MAX_NAMES} entries, too many to know which to delete");
+                let path = self.destination.as_ref().map(|it| it.path(&self.announcing.path, b"")).unwrap_or_default();
+                self.leave_out(Failure::new(Doing::Deleting, path, FailureKind::Other(reason)))?;
+            }
         }
         self.entry_named(entry, wants)
     }
@@ -146,6 +183,9 @@ impl<W: Write> Receiver<'_, W> {
         let number = self.number;
         self.number += 1;
         let Some(destination) = &self.destination else { return Ok(()) };
+        if self.announcing.closed {
+            return Ok(());
+        }
         let shown = destination.path(&self.announcing.path, &entry.name);
         let directory = self.announcing.directory.clone();
         let found = match &directory {
@@ -155,18 +195,27 @@ impl<W: Write> Receiver<'_, W> {
             None => None,
         };
         if let Some(found) = &found {
-            self.check_kind(&entry.kind, found, &shown)?;
+            self.check_kind(&entry, found, directory.as_deref(), &shown)?;
         }
-        let new_look = self.look(entry.mode, entry.modified, false);
+        let new_look = self.file_look(entry.mode, entry.modified);
         let change = if found.is_some() { Change::Update } else { Change::Create };
         match entry.kind {
             Kind::Directory => {
-                if found.is_some_and(|found| found.kind() == FileType::Directory) {
+                let mode = new_directory_mode(self.options, entry.mode);
+                let path = join(&self.announcing.path, &entry.name);
+                if let Some(found) = found.filter(|found| found.kind() == FileType::Directory) {
+                    // As it was made before the link was cut.
+                    if self.resuming && mode & 0o700 != 0o700 && found.mode_with(0o1777) == mode & 0o1777 | 0o700 {
+                        self.destination.iter_mut().for_each(|it| it.close_later(&path, mode));
+                    }
                     return Ok(());
                 }
                 if let (Some(directory), false) = (&directory, self.options.dry_run) {
                     self.clear(directory, &entry.name, found.as_ref(), &shown)?;
-                    make(directory, &entry.name).map_err(|error| Failure::io(Doing::Creating, &*shown, error))?;
+                    let made = make(directory, &entry.name, mode);
+                    if let Some(mode) = made.map_err(|error| Failure::io(Doing::Creating, &*shown, error))? {
+                        self.destination.iter_mut().for_each(|it| it.close_later(&path, mode));
+                    }
                 }
             }
             Kind::Link { target } => {
@@ -224,15 +273,30 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     /// What is there may be in the way.
-    fn check_kind(&self, kind: &Kind, found: &Found, shown: &[u8]) -> Result<(), Failure> {
-        let in_the_way = match (kind, found.kind()) {
+    fn check_kind(
+        &self,
+        entry: &Entry,
+        found: &Found,
+        directory: Option<&OwnedFd>,
+        shown: &[u8],
+    ) -> Result<(), Failure> {
+        let in_a_tree = self.announcing.look.is_some();
+        let leads_to = || directory.map_or(LinkEnd::Unknown, |directory| link_end(directory, &entry.name));
+        let in_the_way = match (&entry.kind, found.kind()) {
             (Kind::Directory, FileType::Directory) => return Ok(()),
             (Kind::Directory, FileType::Symlink) => FailureKind::IsALink,
             (Kind::Directory, _) => FailureKind::NotADirectory,
             (_, FileType::Directory) => FailureKind::IsADirectory,
-            _ => return Ok(()),
+            (_, FileType::RegularFile) => return Ok(()),
+            // Links in trees are what they say, wherever that leads.
+            (Kind::Link { .. }, FileType::Symlink) if in_a_tree => return Ok(()),
+            (kind, FileType::Symlink) => match leads_to() {
+                LinkEnd::Special => FailureKind::Special,
+                LinkEnd::Nowhere if !in_a_tree && matches!(kind, Kind::File { .. }) => FailureKind::DanglingLink,
+                _ => return Ok(()),
+            },
+            _ => FailureKind::Special,
         };
-        let in_a_tree = self.announcing.look.is_some();
         if self.options.delete && in_a_tree { Ok(()) } else { Err(Failure::new(Doing::Replacing, shown, in_the_way)) }
     }
 
@@ -297,18 +361,27 @@ impl<W: Write> Receiver<'_, W> {
         Ok(part.filter(|_| size >= MIN_PART_BYTES))
     }
 
-    /// What a file or directory will look like.
-    fn look(&self, mode: u32, modified: Time, is_directory: bool) -> Look {
-        let mode = match self.options.mode {
-            Some(mode) if is_directory => (mode | (mode & 0o444) >> 2) & 0o7777,
-            Some(mode) => mode & 0o7777,
-            // Never a bit that gives a program another account because another machine says so.
-            None => mode & 0o777,
-        };
+    /// What a file will look like.
+    fn file_look(&self, mode: u32, modified: Time) -> Look {
         let (user, group) = self.accounts;
-        let mode_bits = if self.options.mode.is_some() { 0o7777 } else { 0o777 };
+        // Never a bit that gives a program another account because another machine says so.
+        let mode = Some(self.options.mode.map_or(mode & FILE_BITS, |mode| mode & 0o7777));
+        let mode_bits = if self.options.mode.is_some() { 0o7777 } else { FILE_BITS };
         Look { mode, mode_bits, user, group, modified: self.options.times.then_some(modified) }
     }
+
+    /// What a directory will look like once it is done. Its mode it has since it was made: it is not for a transfer to close
+    /// `/tmp`, unless a mode is asked for.
+    fn directory_look(&self, modified: Time) -> Look {
+        let mode = self.options.mode.map(|mode| (mode | (mode & 0o444) >> 2) & 0o7777);
+        let (user, group) = self.accounts;
+        Look { mode, mode_bits: 0o7777, user, group, modified: self.options.times.then_some(modified) }
+    }
+}
+
+/// The mode a directory is made with. It has the one that is asked for once it is done.
+pub(super) fn new_directory_mode(options: &Options, mode: u32) -> u32 {
+    if options.mode.is_some() { 0o700 } else { mode & DIRECTORY_BITS }
 }
 
 fn hash(mut file: File) -> Option<Digest> {

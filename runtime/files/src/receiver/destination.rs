@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
 
 use rustix::{fs::FileType, io::Errno};
 
-use super::{Wanted, group::Group};
+use super::{Wanted, announced::new_directory_mode, group::Group};
 use crate::{
     Change, Doing, Failure, FailureKind, Options,
     message::{Entry, Kind},
     options::Target,
     path::{expand_home, is_name, join, names_directory, os, split},
-    place::{Found, Tree, look, make, open_named},
+    place::{Found, LinkEnd, Tree, link_end, look, make, open_named},
     unfinished::Look,
 };
 
@@ -61,7 +61,7 @@ impl Destination {
         let directory = open_above(&above, options)?;
         let path = join(&above, &name);
         match root.kind {
-            Kind::Directory => Self::tree(directory, &name, path, options),
+            Kind::Directory => Self::tree(directory, &name, path, root, options),
             Kind::File { .. } | Kind::Link { .. } => Ok((Self::Single { directory, name, path }, None)),
         }
     }
@@ -70,8 +70,11 @@ impl Destination {
         parent: Option<Arc<OwnedFd>>,
         name: &[u8],
         path: Vec<u8>,
+        root: &Entry,
         options: &Options,
     ) -> Result<(Self, Option<Change>), Failure> {
+        let mode = new_directory_mode(options, root.mode);
+        let mut closed = BTreeMap::new();
         let failed = |error: Errno| Failure::io(Doing::Creating, &*path, error);
         let mut change = None;
         if let Some(parent) = &parent {
@@ -81,16 +84,18 @@ impl Destination {
                 Some(_) => return Err(Failure::new(Doing::Creating, path, FailureKind::NotADirectory)),
                 None => {
                     change = Some(Change::Create);
-                    if !options.dry_run {
-                        make(parent, name).map_err(failed)?;
+                    if !options.dry_run
+                        && let Some(mode) = make(parent, name, mode).map_err(failed)?
+                    {
+                        closed.insert(Vec::new(), closing(mode));
                     }
                 }
             }
         }
         let is_there = parent.is_some() && (change.is_none() || !options.dry_run);
-        let open = || open_named(&*path).map_err(failed);
+        let open = || open_named(&*path).map_err(|error| Failure::following(Doing::Creating, &*path, error));
         let trees = if is_there { Some((Tree::new(open()?, false), Tree::new(open()?, false))) } else { None };
-        Ok((Self::Tree(Box::new(TreeDestination { path, parent, trees, closed: BTreeMap::new() })), change))
+        Ok((Self::Tree(Box::new(TreeDestination { path, parent, trees, closed })), change))
     }
 
     pub(super) fn is_single(&self) -> bool {
@@ -149,33 +154,66 @@ impl Destination {
     /// Gives a directory that is done its look. One that nobody may go into has to wait. Says whether anything changed.
     pub(super) fn settle(&mut self, path: &[u8], directory: &Arc<OwnedFd>, look: Look) -> Result<bool, Failure> {
         let Self::Tree(tree) = self else { return Ok(false) };
-        if look.mode & 0o700 != 0o700 {
+        if let Some(mode) = look.mode.filter(|mode| mode & 0o700 != 0o700) {
+            let others = Look { mode: None, modified: None, ..look };
+            let changed = give(directory, &others, || join(&tree.path, path))?;
             // One that is entered again is there already, so that there are no more than the disk has.
-            tree.closed.insert(path.to_vec(), look);
-            return Ok(false);
+            tree.closed.insert(path.to_vec(), Look { modified: look.modified, ..closing(mode) });
+            return Ok(changed);
+        }
+        // Its time is given once more with its mode, which is what is left to do.
+        if let Some(closing) = tree.closed.get_mut(path) {
+            closing.modified = look.modified;
         }
         give(directory, &look, || join(&tree.path, path))
     }
 
-    /// What is to be done when all the rest is.
-    pub(super) fn finish(&mut self, group: &mut Group) -> Result<(), Failure> {
-        let Self::Tree(tree) = self else { return Ok(()) };
+    /// A directory was made that is to have this mode when all that is to be in it is, because nobody may go into it then.
+    pub(super) fn close_later(&mut self, path: &[u8], mode: u32) {
+        if let Self::Tree(tree) = self {
+            tree.closed.insert(path.to_vec(), closing(mode));
+        }
+    }
+
+    /// What is to be done when all the rest is. Returns what could not be done.
+    pub(super) fn finish(&mut self, group: &mut Group) -> Result<Vec<Failure>, Failure> {
+        let Self::Tree(tree) = self else { return Ok(Vec::new()) };
+        let mut failures = Vec::new();
         // What is inside comes before what it is in.
         for (path, look) in std::mem::take(&mut tree.closed).into_iter().rev() {
             if let Some((_, arriving)) = &mut tree.trees {
                 let shown = || join(&tree.path, &path);
-                let directory =
-                    arriving.open(&path).map_err(|error| Failure::io(Doing::SettingMode, shown(), error))?;
-                if give(&directory, &look, shown)? {
-                    group.sync_later(directory, shown());
+                let opened = arriving.open(&path).map_err(|error| Failure::io(Doing::SettingMode, shown(), error));
+                match opened.and_then(|directory| Ok((give(&directory, &look, shown)?, directory))) {
+                    Ok((true, directory)) => group.sync_later(directory, shown()),
+                    Ok((false, _)) => {}
+                    Err(failure) => failures.push(failure),
                 }
             }
         }
         if let Some(parent) = &tree.parent {
             group.sync_later(parent.clone(), tree.path.clone());
         }
-        group.sync_directories()
+        group.sync_directories()?;
+        Ok(failures)
     }
+}
+
+/// Whether a path names something that is never replaced, as far as it can be told before anything is announced.
+pub(crate) fn check_target(path: &[u8]) -> Result<(), Failure> {
+    let path = expand_home(path.to_vec());
+    let Some((above, name)) = split(&path).filter(|_| !names_directory(&path)) else { return Ok(()) };
+    let Ok(directory) = open_named(&*above) else { return Ok(()) };
+    match look(&directory, &name).ok().flatten().map(|found| found.kind()) {
+        None | Some(FileType::RegularFile | FileType::Directory) => Ok(()),
+        Some(FileType::Symlink) if link_end(&directory, &name) != LinkEnd::Special => Ok(()),
+        Some(_) => Err(Failure::new(Doing::Replacing, path, FailureKind::Special)),
+    }
+}
+
+/// The last that is done to a directory.
+fn closing(mode: u32) -> Look {
+    Look { mode: Some(mode), mode_bits: 0o7777, user: None, group: None, modified: None }
 }
 
 fn give(directory: &Arc<OwnedFd>, look: &Look, shown: impl Fn() -> Vec<u8>) -> Result<bool, Failure> {
@@ -184,13 +222,16 @@ fn give(directory: &Arc<OwnedFd>, look: &Look, shown: impl Fn() -> Vec<u8>) -> R
     if look.is_of(&found) && look.modified.is_none_or(|modified| modified == found.modified()) {
         return Ok(false);
     }
-    look.give(directory).map_err(|(doing, error)| Failure::io(doing, shown(), error))?;
-    Ok(true)
+    match look.give(directory) {
+        // One that was there and is another account's: what is put into it changes its time anyway.
+        Err((Doing::SettingTimes, error)) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => Ok(false),
+        given => given.map(|()| true).map_err(|(doing, error)| Failure::io(doing, shown(), error)),
+    }
 }
 
 /// Opens the directory above the target, and makes it if that is wanted. There is none only in a dry run.
 fn open_above(path: &[u8], options: &Options) -> Result<Option<Arc<OwnedFd>>, Failure> {
-    let failed = |error: std::io::Error| Failure::io(Doing::Creating, path, error);
+    let failed = |error: std::io::Error| Failure::following(Doing::Creating, path, error);
     match open_named(path) {
         Ok(directory) => Ok(Some(Arc::new(directory))),
         Err(Errno::NOENT) if options.parents && options.dry_run => Ok(None),

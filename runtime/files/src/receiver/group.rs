@@ -2,6 +2,7 @@
 //! many at once as fast as one.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::OwnedFd,
     sync::{
@@ -66,6 +67,28 @@ pub(super) struct Removed {
     pub(super) count: u64,
 }
 
+/// What came of a group.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) removed: Vec<Removed>,
+    /// What could not be done.
+    pub(super) failures: Vec<Failure>,
+    /// Files that are not in their places because of that, and their bytes.
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl Outcome {
+    fn failed(&mut self, failure: Failure) {
+        self.failures.push(failure);
+    }
+
+    fn without(&mut self, growing: &Growing, failure: Failure) {
+        (self.files, self.bytes) = (self.files + 1, self.bytes + growing.length());
+        self.failed(failure);
+    }
+}
+
 impl Group {
     /// The next file arrives in this directory.
     pub(super) fn begin_in(&mut self, directory: Arc<OwnedFd>) {
@@ -91,31 +114,34 @@ impl Group {
         self.files >= MAX_FILES || self.bytes >= MAX_BYTES || self.leaves >= MAX_LEAVES
     }
 
-    /// Puts everything into its place. Returns what was deleted, or would be.
-    pub(super) fn finish(&mut self, destination: &mut Destination, options: &Options) -> Result<Vec<Removed>, Failure> {
+    /// Puts everything into its place that can be put there.
+    pub(super) fn finish(&mut self, destination: &mut Destination, options: &Options) -> Result<Outcome, Failure> {
         let steps = std::mem::take(&mut self.steps);
         (self.files, self.bytes, self.leaves) = (0, 0, 0);
-        at_once(&steps, |step| match step {
+        let mut unsettled = at_once(&steps, |step| match step {
             Step::Place { growing, look, path, .. } => {
                 growing.settle(look).map_err(|(doing, error)| Failure::io(doing, &**path, error))
             }
             Step::Leave(_) => Ok(()),
-        })?;
-        let mut removed = Vec::new();
-        for step in steps {
+        });
+        let mut outcome = Outcome::default();
+        for (index, step) in steps.into_iter().enumerate() {
             match step {
+                Step::Place { growing, .. } if unsettled.contains_key(&index) => {
+                    unsettled.remove(&index).into_iter().for_each(|failure| outcome.without(&growing, failure));
+                }
                 Step::Place { directory, growing, name, path, clear, .. } => {
-                    place(growing, &directory, &name, clear)
-                        .map_err(|error| Failure::io(Doing::Replacing, &*path, error))?;
-                    if destination.is_single() {
-                        self.sync_later(directory, path);
+                    match make_room(&directory, &name, clear).and_then(|()| growing.place(&name)) {
+                        Ok(()) if destination.is_single() => self.sync_later(directory, path),
+                        Ok(()) => {}
+                        Err(error) => outcome.without(&growing, Failure::io(Doing::Replacing, path, error)),
                     }
                 }
-                Step::Leave(leave) => self.finish_directory(leave, destination, options, &mut removed)?,
+                Step::Leave(leave) => self.finish_directory(leave, destination, options, &mut outcome),
             }
         }
         self.sync_directories()?;
-        Ok(removed)
+        Ok(outcome)
     }
 
     fn finish_directory(
@@ -123,22 +149,28 @@ impl Group {
         Leave { path, look, changes, names }: Leave,
         destination: &mut Destination,
         options: &Options,
-        removed: &mut Vec<Removed>,
-    ) -> Result<(), Failure> {
-        let Some(look) = look else { return Ok(()) };
-        let Some(directory) = destination.directory(&path)? else { return Ok(()) };
-        let before = removed.len();
+        outcome: &mut Outcome,
+    ) {
+        let Some(look) = look else { return };
+        let directory = match destination.directory(&path) {
+            Ok(Some(directory)) => directory,
+            Ok(None) => return,
+            Err(failure) => return outcome.failed(failure),
+        };
+        let before = outcome.removed.len();
         if let Some(names) = names {
-            delete_others(&directory, &names, options, |name| destination.path(&path, name), removed)?;
+            delete_others(&directory, &names, options, |name| destination.path(&path, name), outcome);
         }
         if options.dry_run {
-            return Ok(());
+            return;
         }
-        let settled = destination.settle(&path, &directory, look)?;
-        if changes || settled || removed.len() > before {
+        let settled = destination.settle(&path, &directory, look).unwrap_or_else(|failure| {
+            outcome.failed(failure);
+            false
+        });
+        if changes || settled || outcome.removed.len() > before {
             self.sync_later(directory, destination.path(&path, b""));
         }
-        Ok(())
     }
 
     /// A directory is to be synced with the others.
@@ -148,19 +180,22 @@ impl Group {
 
     /// Waits until names would survive a loss of power.
     pub(super) fn sync_directories(&mut self) -> Result<(), Failure> {
-        at_once(&std::mem::take(&mut self.changed), |(directory, path)| match rustix::fs::fsync(directory) {
-            // Some file systems know nothing of it.
-            Ok(()) | Err(Errno::INVAL) => Ok(()),
-            Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
-        })
+        let failed =
+            at_once(&std::mem::take(&mut self.changed), |(directory, path)| match rustix::fs::fsync(directory) {
+                // Some file systems know nothing of it.
+                Ok(()) | Err(Errno::INVAL) => Ok(()),
+                Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
+            });
+        failed.into_values().next().map_or(Ok(()), Err)
     }
 }
 
-fn place(growing: Growing, directory: &OwnedFd, name: &[u8], clear: bool) -> io::Result<()> {
+/// Removes a directory in the place of a file, if that was allowed.
+fn make_room(directory: &OwnedFd, name: &[u8], clear: bool) -> io::Result<()> {
     if clear && look(directory, name)?.is_some_and(|found| found.kind() == rustix::fs::FileType::Directory) {
         remove(directory, name)?;
     }
-    growing.place(name)
+    Ok(())
 }
 
 fn delete_others(
@@ -168,32 +203,36 @@ fn delete_others(
     keep: &Names,
     options: &Options,
     shown: impl Fn(&[u8]) -> Vec<u8>,
-    removed: &mut Vec<Removed>,
-) -> Result<(), Failure> {
+    outcome: &mut Outcome,
+) {
     let failed = |name: &[u8], error: Errno| Failure::io(Doing::Deleting, shown(name), error);
-    let mut others = Vec::new();
-    for name in names(directory).map_err(|error| failed(b"", error))? {
-        let name = name.map_err(|error| failed(b"", error))?;
-        // Another transfer may be at it.
-        if !keep.contains(&name) && !is_temporary(&name) {
-            others.push(name);
+    let others = names(directory).and_then(|names| {
+        // Another transfer may be at a temporary file.
+        let is_other = |name: &Vec<u8>| !keep.contains(name) && !is_temporary(name);
+        names.filter(|name| name.as_ref().map_or(true, is_other)).collect::<Result<Vec<_>, _>>()
+    });
+    let others = others.unwrap_or_else(|error| {
+        outcome.failed(failed(b"", error));
+        Vec::new()
+    });
+    for name in others {
+        match if options.dry_run { Ok(1) } else { remove(directory, &name) } {
+            Ok(count) => outcome.removed.push(Removed { path: shown(&name), count }),
+            Err(error) => outcome.failed(failed(&name, error)),
         }
     }
-    for name in others {
-        let count = if options.dry_run { 1 } else { remove(directory, &name).map_err(|error| failed(&name, error))? };
-        removed.push(Removed { path: shown(&name), count });
-    }
-    Ok(())
 }
 
-/// Does `each` for all of them, some at once, and returns the first failure.
-fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> Result<(), Failure> {
+/// Does `each` for all of them, some at once, and returns what failed.
+fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> BTreeMap<usize, Failure> {
     let next = AtomicUsize::new(0);
-    let failed = Mutex::new(None);
+    let failed = Mutex::new(BTreeMap::new());
     let work = || {
-        while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(one) = all.get(index) else { return };
             if let Err(failure) = each(one) {
-                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(failure);
+                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(index, failure);
             }
         }
     };
@@ -204,5 +243,5 @@ fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) 
         }
         work();
     });
-    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

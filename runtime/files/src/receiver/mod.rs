@@ -8,19 +8,21 @@ mod destination;
 mod group;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     io::{Read, Write},
 };
 
 use wxec_protocol::{Digest, Hasher};
 
+pub(crate) use self::destination::check_target;
 use self::{
     announced::Announcing,
     destination::Destination,
-    group::{Group, Leave},
+    group::{Group, Leave, Outcome},
 };
 use crate::{
     Doing, Event, Failure, FailureKind, Listener, Options, Summary, TransferEnd,
+    failure::{Failures, MAX_LEFT_OUT, outcome},
     link::{FrameReader, FrameWriter},
     message::{BATCH_ENTRIES, MAX_AHEAD, ToReceiver, ToSender},
     options::{Shown, Target},
@@ -29,6 +31,8 @@ use crate::{
 
 /// What may be announced and not have arrived: an honest sender is never further ahead.
 const MAX_PLANNED: usize = (MAX_AHEAD + 2) * BATCH_ENTRIES;
+
+const LEFT_OUT_ALL: TransferEnd = TransferEnd::Malformed("it left out what was asked for");
 
 /// Receives into `target`, until everything is in its place. Returns the content too, if that is memory.
 pub(crate) fn receive<R: Read, W: Write>(
@@ -57,12 +61,16 @@ pub(crate) fn receive<R: Read, W: Write>(
         group: Group::default(),
         content: Vec::new(),
         summary: Summary::default(),
-        changed: None,
+        left_out: Failures::default(),
+        left_out_there: Failures::default(),
+        closed_to_us: BTreeSet::new(),
     };
     let ended = receiver.run(reader);
     match &ended {
         Ok(()) => {
-            receiver.writer.say(&ToSender::Finished(receiver.summary));
+            let Failures { named, more } = &receiver.left_out;
+            named.iter().for_each(|failure| receiver.writer.say(&ToSender::LeftOut(failure.clone())));
+            receiver.writer.say(&ToSender::Finished { summary: receiver.summary, more: *more });
             receiver.writer.flush();
         }
         Err(TransferEnd::Here(failure)) => {
@@ -73,7 +81,8 @@ pub(crate) fn receive<R: Read, W: Write>(
         Err(_) => {}
     }
     ended?;
-    receiver.changed.map_or(Ok((receiver.summary, receiver.content)), |failure| Err(TransferEnd::There(failure)))
+    let Receiver { summary, content, left_out, left_out_there, .. } = receiver;
+    outcome(summary, left_out, left_out_there).map(|summary| (summary, content))
 }
 
 struct Receiver<'a, W: Write> {
@@ -97,8 +106,11 @@ struct Receiver<'a, W: Write> {
     group: Group,
     content: Vec<u8>,
     summary: Summary,
-    /// The first of the files that were left out because they changed all the time.
-    changed: Option<Failure>,
+    /// What of a tree could not be put into its place, and what could not be sent.
+    left_out: Failures,
+    left_out_there: Failures,
+    /// The first directories that cannot be written into: what is in them is not named as well.
+    closed_to_us: BTreeSet<Vec<u8>>,
 }
 
 /// What is to be done when everything before it is.
@@ -123,11 +135,15 @@ struct Arriving {
     into: Into,
     /// Bytes of it that were there already.
     resumed: u64,
+    /// Bytes of it that were told, and would be void.
+    told: u64,
 }
 
 enum Into {
     File(Growing),
     Memory(Hasher),
+    /// It cannot be written, and is on its way all the same.
+    Nowhere,
 }
 
 impl<W: Write> Receiver<'_, W> {
@@ -139,11 +155,7 @@ impl<W: Write> Receiver<'_, W> {
                 ToReceiver::File { number, offset } => self.begin(number, offset)?,
                 ToReceiver::Data(bytes) => self.data(bytes)?,
                 ToReceiver::End { digest } => self.end(digest)?,
-                ToReceiver::Gone { number } => self.leave_out(number)?,
-                ToReceiver::Changed { number, failure } => {
-                    self.leave_out(number)?;
-                    self.changed.get_or_insert(failure);
-                }
+                ToReceiver::LeftOut { number, failure } => self.left_out_there(number, failure)?,
                 ToReceiver::Warning { text } => (self.listener)(Event::Warning(&text)),
                 ToReceiver::Failed(failure) => return Err(TransferEnd::There(failure)),
             }
@@ -153,7 +165,9 @@ impl<W: Write> Receiver<'_, W> {
         if !self.options.dry_run
             && let Some(destination) = &mut self.destination
         {
-            destination.finish(&mut self.group)?;
+            for failure in destination.finish(&mut self.group)? {
+                self.left_out.add(failure);
+            }
         }
         Ok(())
     }
@@ -168,21 +182,40 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// A file of a tree does not come, or what came of it is void.
-    fn leave_out(&mut self, number: u64) -> Result<(), TransferEnd> {
-        if self.destination.as_ref().is_none_or(Destination::is_single) {
-            return Err(TransferEnd::Malformed("it left out what was asked for"));
+    /// Something of a tree does not come; of a file that was to come, what came is void.
+    fn left_out_there(&mut self, number: Option<u64>, failure: Failure) -> Result<(), TransferEnd> {
+        // Found as early as the first announcement is made, which comes behind it.
+        let is_early = self.destination.is_none() && number.is_none();
+        if self.is_single() && !is_early {
+            return Err(LEFT_OUT_ALL);
         }
-        match self.arriving.take_if(|arriving| arriving.wanted.number == number) {
-            Some(Arriving { into, resumed, .. }) => {
-                self.summary.resumed_bytes -= resumed;
-                if let Into::File(growing) = into {
-                    (self.listener)(Event::Void(growing.length()));
-                }
+        if let Some(number) = number {
+            match self.arriving.take_if(|arriving| arriving.wanted.number == number) {
+                Some(arriving) => self.void(&arriving),
+                None => drop(self.next_wanted(number)?),
             }
-            None => drop(self.next_wanted(number)?),
         }
+        self.left_out_there.add(failure);
         Ok(())
+    }
+
+    /// Goes on without something of a tree; what is wrong with a single file, or would be with all, is the end.
+    fn leave_out(&mut self, failure: Failure) -> Result<(), TransferEnd> {
+        if self.is_single() || !failure.is_of_one() {
+            return Err(failure.into());
+        }
+        self.left_out.add(failure);
+        Ok(())
+    }
+
+    /// A file does not count.
+    fn void(&mut self, arriving: &Arriving) {
+        self.summary.resumed_bytes -= arriving.resumed;
+        (self.listener)(Event::Void(arriving.told));
+    }
+
+    fn is_single(&self) -> bool {
+        self.destination.as_ref().is_none_or(Destination::is_single)
     }
 
     fn next_wanted(&mut self, number: u64) -> Result<Wanted, TransferEnd> {
@@ -193,22 +226,8 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     fn begin(&mut self, number: u64, offset: u64) -> Result<(), TransferEnd> {
-        if let Some(arriving) = self.arriving.as_mut().filter(|arriving| arriving.wanted.number == number) {
-            let void = match &mut arriving.into {
-                Into::File(growing) => {
-                    let length = growing.length();
-                    let path = self.destination.as_ref().map(|it| it.shown(&arriving.wanted)).unwrap_or_default();
-                    growing.restart().map_err(|error| Failure::io(Doing::Writing, path, error))?;
-                    length
-                }
-                Into::Memory(hasher) => {
-                    *hasher = Hasher::default();
-                    std::mem::take(&mut self.content).len() as u64
-                }
-            };
-            (self.listener)(Event::Void(void));
-            self.summary.resumed_bytes -= std::mem::take(&mut arriving.resumed);
-            return if offset == 0 { Ok(()) } else { Err(TransferEnd::Malformed("it went on with nothing")) };
+        if self.arriving.as_ref().is_some_and(|arriving| arriving.wanted.number == number) {
+            return self.begin_anew(offset);
         }
         let mut wanted = self.next_wanted(number)?;
         let Some(destination) = &mut self.destination else {
@@ -216,72 +235,109 @@ impl<W: Write> Receiver<'_, W> {
         };
         let path = destination.shown(&wanted);
         (self.listener)(Event::File { path: &Shown(&path).to_string(), size: wanted.size });
-        let mut have = 0;
-        let into = match destination.directory(&wanted.directory)? {
-            None => Into::Memory(Hasher::default()),
-            Some(directory) => {
-                let failed = |error| Failure::io(Doing::Creating, &*path, error);
-                let mut growing = match wanted.part.take() {
-                    Some(part) => part,
-                    None => Growing::create(self.unfinished, &directory, &wanted.name, wanted.size).map_err(failed)?,
-                };
-                if offset == 0 && growing.length() > 0 {
-                    growing.restart().map_err(failed)?;
-                }
-                have = growing.length();
-                self.group.begin_in(directory);
-                Into::File(growing)
-            }
-        };
-        if offset != have {
+        let part = wanted.part.take();
+        if offset > 0 && part.as_ref().is_none_or(|part| part.length() != offset) {
             return Err(TransferEnd::Malformed("it went on with nothing"));
         }
+        let into = match destination.directory(&wanted.directory) {
+            Ok(None) => Ok(Into::Memory(Hasher::default())),
+            Ok(Some(directory)) => {
+                let growing = match part {
+                    Some(mut part) if offset == 0 && part.length() > 0 => part.restart().map(|()| part),
+                    Some(part) => Ok(part),
+                    None => Growing::create(self.unfinished, &directory, &wanted.name, wanted.size),
+                };
+                self.group.begin_in(directory);
+                growing.map(Into::File).map_err(|error| Failure::io(Doing::Creating, &*path, error))
+            }
+            Err(failure) => Err(failure),
+        };
+        let into = match into {
+            Ok(into) => into,
+            Err(failure) => {
+                self.leave_out(failure)?;
+                Into::Nowhere
+            }
+        };
         self.summary.resumed_bytes += offset;
         (self.listener)(Event::Resumed(offset));
-        self.arriving = Some(Arriving { wanted, into, resumed: offset });
+        self.arriving = Some(Arriving { wanted, into, resumed: offset, told: offset });
         Ok(())
     }
 
+    /// A file that is arriving had changed, and comes once more.
+    fn begin_anew(&mut self, offset: u64) -> Result<(), TransferEnd> {
+        let Some(mut arriving) = self.arriving.take() else { return Ok(()) };
+        self.void(&arriving);
+        (arriving.resumed, arriving.told) = (0, 0);
+        match &mut arriving.into {
+            Into::File(growing) => {
+                let path = self.destination.as_ref().map(|it| it.shown(&arriving.wanted)).unwrap_or_default();
+                growing.restart().map_err(|error| Failure::io(Doing::Writing, path, error))?;
+            }
+            Into::Memory(hasher) => {
+                *hasher = Hasher::default();
+                self.content.clear();
+            }
+            Into::Nowhere => {}
+        }
+        self.arriving = Some(arriving);
+        if offset == 0 { Ok(()) } else { Err(TransferEnd::Malformed("it went on with nothing")) }
+    }
+
     fn data(&mut self, bytes: &[u8]) -> Result<(), TransferEnd> {
-        let Some(Arriving { wanted, into, .. }) = &mut self.arriving else {
+        let Some(mut arriving) = self.arriving.take() else {
             return Err(TransferEnd::Malformed("it sent content of nothing"));
         };
-        match into {
-            Into::File(growing) => growing.write(bytes).map_err(|error| {
-                let path = self.destination.as_ref().map(|it| it.shown(wanted)).unwrap_or_default();
-                Failure::io(Doing::Writing, path, error)
-            })?,
+        match &mut arriving.into {
+            Into::File(growing) => {
+                if let Err(error) = growing.write(bytes) {
+                    let path = self.destination.as_ref().map(|it| it.shown(&arriving.wanted)).unwrap_or_default();
+                    arriving.into = Into::Nowhere;
+                    self.leave_out(Failure::io(Doing::Writing, path, error))?;
+                }
+            }
             Into::Memory(hasher) => {
                 let limit = self.target.memory();
                 if (self.content.len() + bytes.len()) as u64 > limit {
-                    return Err(Failure::new(Doing::Reading, &*wanted.name, FailureKind::TooLong(limit)).into());
+                    return Err(
+                        Failure::new(Doing::Reading, &*arriving.wanted.name, FailureKind::TooLong(limit)).into()
+                    );
                 }
                 hasher.update(bytes);
                 self.content.extend_from_slice(bytes);
             }
+            Into::Nowhere => {}
         }
+        arriving.told += bytes.len() as u64;
+        self.arriving = Some(arriving);
         (self.listener)(Event::Bytes(bytes.len() as u64));
         Ok(())
     }
 
     fn end(&mut self, digest: Digest) -> Result<(), TransferEnd> {
-        let Some(Arriving { wanted, into, .. }) = self.arriving.take() else {
+        let Some(arriving) = self.arriving.take() else {
             return Err(TransferEnd::Malformed("it ended what had not begun"));
         };
-        let (arrived, length) = match &into {
+        let (arrived, length) = match &arriving.into {
             Into::File(growing) => (growing.digest(), growing.length()),
             Into::Memory(hasher) => (hasher.clone().finish(), self.content.len() as u64),
+            Into::Nowhere => {
+                self.void(&arriving);
+                return Ok(());
+            }
         };
         let destination = self.destination.as_ref().ok_or(TransferEnd::Malformed("it announced nothing"))?;
-        let path = destination.shown(&wanted);
+        let path = destination.shown(&arriving.wanted);
         if arrived != digest {
-            return Err(Failure::new(Doing::Writing, path, FailureKind::WrongDigest).into());
+            self.void(&arriving);
+            return self.leave_out(Failure::new(Doing::Writing, path, FailureKind::WrongDigest));
         }
         self.summary.files += 1;
         self.summary.bytes += length;
         self.summary.digest = destination.is_single().then_some(digest);
-        if let Into::File(growing) = into {
-            self.group.place(growing, wanted.name, wanted.look, path, self.options.delete);
+        if let Into::File(growing) = arriving.into {
+            self.group.place(growing, arriving.wanted.name, arriving.wanted.look, path, self.options.delete);
         }
         Ok(())
     }
@@ -300,7 +356,12 @@ impl<W: Write> Receiver<'_, W> {
 
     fn finish_group(&mut self) -> Result<(), TransferEnd> {
         let Some(destination) = &mut self.destination else { return Ok(()) };
-        let removed = self.group.finish(destination, self.options)?;
+        let Outcome { removed, failures, files, bytes } = self.group.finish(destination, self.options)?;
+        self.summary.files -= files;
+        self.summary.bytes -= bytes;
+        for failure in failures {
+            self.leave_out(failure)?;
+        }
         for path in removed {
             self.summary.deleted += path.count;
             self.tell(crate::Change::Delete, path.path);

@@ -55,6 +55,32 @@ impl Place {
     }
 }
 
+const NOBODY: u32 = 65534;
+
+/// Does something as an account that may not do everything, which is given all of the place.
+pub(crate) fn as_nobody<T: Send>(place: &Place, what: impl FnOnce() -> T + Send) -> T {
+    let mut pending = vec![place.path("")];
+    while let Some(path) = pending.pop().filter(|_| rustix::process::geteuid().is_root()) {
+        std::os::unix::fs::lchown(&path, Some(NOBODY), None).unwrap();
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    as_nobody_already(what)
+}
+
+/// The same in what is another account's. Threads have accounts of their own.
+pub(crate) fn as_nobody_already<T: Send>(what: impl FnOnce() -> T + Send) -> T {
+    let run = || {
+        if rustix::process::geteuid().is_root() {
+            let nobody = rustix::process::Uid::from_raw(NOBODY);
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        }
+        what()
+    };
+    thread::scope(|scope| scope.spawn(run).join().unwrap())
+}
+
 pub(crate) fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
     path.as_ref().as_os_str().as_bytes().to_vec()
 }
@@ -100,7 +126,8 @@ pub(crate) fn put_told(
     let (here, there) = link();
     let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
     let ended = put(source, &bytes(to), options, false, here.reader, here.writer, listener);
-    let _ = agent.join().unwrap();
+    let there = agent.join().unwrap();
+    assert!(!matches!(there, Err(TransferEnd::Malformed(_))), "{there:?}");
     ended
 }
 
@@ -129,7 +156,8 @@ pub(crate) fn get_to(
     let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
     let unfinished = Unfinished::default();
     let ended = get(&bytes(from), to, options, false, here.reader, here.writer, &unfinished, &nobody());
-    let _ = agent.join().unwrap();
+    let there = agent.join().unwrap();
+    assert!(!matches!(there, Err(TransferEnd::Malformed(_))), "{there:?}");
     ended
 }
 

@@ -60,6 +60,56 @@ fn files_of_the_kernel_are_longer_than_they_say() {
 }
 
 #[test]
+fn files_of_the_kernel_are_shorter_than_they_say() {
+    let place = Place::new();
+    let source = std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
+    let source = if source.exists() { source } else { std::path::Path::new("/sys/kernel/notes") };
+    let content = fs::read(source).unwrap();
+    assert_ne!(fs::metadata(source).unwrap().len(), content.len() as u64, "it says how long it is");
+    for (name, transfer) in BOTH {
+        let summary = transfer(source, &place.path(name), &Options::default()).unwrap();
+        assert_eq!((summary.bytes, place.read(name)), (content.len() as u64, content.clone()));
+    }
+}
+
+#[test]
+fn what_is_neither_file_nor_directory_is_never_replaced() {
+    let place = Place::new();
+    let source = place.write("source", "content");
+    rustix::fs::mknodat(rustix::fs::CWD, place.path("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(place.path("socket")).unwrap();
+    symlink("fifo", place.path("link")).unwrap();
+    // As /dev/stdout is.
+    symlink("/proc/self/fd/1", place.path("stdout")).unwrap();
+    symlink("stdout", place.path("further")).unwrap();
+    symlink("absent", place.path("dangling")).unwrap();
+    let before = place.list(".");
+    for (_, transfer) in BOTH {
+        for name in ["fifo", "socket", "link", "stdout", "further", "dangling"] {
+            let found = fs::symlink_metadata(place.path(name)).unwrap();
+            for dry_run in [true, false] {
+                let options = Options { dry_run, checksum: true, ..Options::default() };
+                let (kind, text) = failure(transfer(&source, &place.path(name), &options));
+                let why = if name == "dangling" { FailureKind::DanglingLink } else { FailureKind::Special };
+                assert_eq!(kind, why, "{name}");
+                assert_eq!(text, format!("cannot replace {}: {why}", place.path(name).display()));
+            }
+            assert_eq!(fs::symlink_metadata(place.path(name)).unwrap().ino(), found.ino(), "{name}");
+        }
+    }
+    assert_eq!(place.list("."), before);
+    // It is known before a host is asked.
+    for name in ["fifo", "socket", "link", "stdout", "further"] {
+        let target = Target::Path(bytes(place.path(name)));
+        assert_eq!(wxec_files::check_target(b"/etc/hostname", &target).unwrap_err().kind, FailureKind::Special);
+    }
+    for name in ["source", "", "absent", "absent/absent", "dangling"] {
+        wxec_files::check_target(b"/etc/hostname", &Target::Path(bytes(place.path(name)))).unwrap();
+    }
+}
+
+#[test]
 fn a_slash_puts_a_file_into_a_directory() {
     let place = Place::new();
     let source = place.write("source", "content");
@@ -176,6 +226,10 @@ fn a_link_stands_for_its_file_unless_it_is_kept() {
 fn a_link_in_the_targets_place_is_replaced() {
     let place = Place::new();
     let source = place.write("source", "new");
+    fs::create_dir(place.path("directory")).unwrap();
+    symlink("directory", place.path("to-directory")).unwrap();
+    put_path(&source, place.path("to-directory"), &Options::default()).unwrap();
+    assert_eq!((place.read("to-directory"), place.list("directory").len()), (b"new".into(), 0));
     place.write("elsewhere", "old");
     symlink("elsewhere", place.path("link")).unwrap();
     put_path(&source, place.path("link"), &Options::default()).unwrap();

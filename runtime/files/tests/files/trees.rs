@@ -9,11 +9,14 @@ use std::{
         net::UnixListener,
     },
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use wxec_files::{FailureKind, Links, Options, Source, TransferEnd};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 
-use crate::pair::{BOTH, Place, bytes, listener, noise, put_path, put_told};
+use wxec_files::{FailureKind, LeftOut, Links, Options, Source, TransferEnd};
+
+use crate::pair::{BOTH, Place, as_nobody, as_nobody_already, bytes, listener, noise, put_path, put_told};
 
 fn options() -> Options {
     Options::default()
@@ -22,9 +25,12 @@ fn options() -> Options {
 #[track_caller]
 fn in_the_way(ended: Result<wxec_files::Summary, TransferEnd>) -> (FailureKind, String) {
     match ended {
-        Err(TransferEnd::Here(failure) | TransferEnd::There(failure)) => {
-            (failure.kind.clone(), String::from_utf8_lossy(&failure.path).into_owned())
-        }
+        Err(TransferEnd::Incomplete(end)) => match &*end.left_out {
+            [LeftOut::Here(failure) | LeftOut::There(failure)] => {
+                (failure.kind.clone(), String::from_utf8_lossy(&failure.path).into_owned())
+            }
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -123,6 +129,7 @@ fn what_is_not_in_the_source_is_deleted_if_asked_for() {
         place.write(extra, "old");
     }
     symlink("/etc", place.path("target/etc")).unwrap();
+    fs::set_permissions(place.path("target/b/c"), Permissions::from_mode(0o750)).unwrap();
     put_path(place.path("source"), place.path("target"), &options()).unwrap();
     assert!(place.path("target/x").exists());
 
@@ -183,11 +190,244 @@ fn what_is_of_another_kind_is_in_the_way() {
     symlink("../elsewhere", place.path("target/b")).unwrap();
     let ended = put_path(place.path("source"), place.path("target"), &options());
     assert_eq!(in_the_way(ended), (FailureKind::IsALink, target("b")));
+    fs::remove_file(place.path("target/a")).unwrap();
     place.write("target/a/inside", "again");
     // All of it goes with what else is not in the source; what a link leads to does not.
     put_path(place.path("source"), place.path("target"), &Options { delete: true, ..options() }).unwrap();
     assert_eq!(state(&place.path("target")), state(&place.path("source")));
     assert_eq!(place.list("elsewhere"), ["b"]);
+}
+
+/// What was left out at which end, as a sorted list of paths below the place.
+fn left_out(place: &Place, ended: Result<wxec_files::Summary, TransferEnd>) -> (u64, Vec<(String, FailureKind)>) {
+    let Err(TransferEnd::Incomplete(end)) = ended else { panic!("{ended:?}") };
+    assert_eq!(end.more, 0);
+    let mut found: Vec<_> = end
+        .left_out
+        .iter()
+        .map(|one| {
+            let (LeftOut::Here(failure) | LeftOut::There(failure)) = one;
+            let path = place.path(OsStr::from_bytes(&failure.path));
+            (path.strip_prefix(place.path("")).unwrap().display().to_string(), failure.kind.clone())
+        })
+        .collect();
+    found.sort_by_key(|(path, _)| path.clone());
+    (end.summary.files, found)
+}
+
+#[test]
+fn what_is_in_the_way_of_some_does_not_stop_the_rest() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        sample(&place);
+        place.write("target/a/inside", "a directory where a file should be");
+        place.write("target/b", "a file where a directory should be");
+        let (files, failed) = left_out(&place, transfer(&place.path("source"), &place.path("target"), &options()));
+        // What would have been in `b` is not named as well.
+        let expected = [("target/a", FailureKind::IsADirectory), ("target/b", FailureKind::NotADirectory)];
+        assert_eq!(failed, expected.map(|(path, kind)| (path.to_owned(), kind)));
+        assert_eq!(
+            (files, place.read("target/empty"), place.path("target/nothing/in/here").is_dir()),
+            (3, b"".into(), true)
+        );
+    }
+}
+
+#[test]
+fn devices_in_a_tree_are_not_replaced_unless_all_else_is_deleted() {
+    let place = Place::new();
+    for name in ["fifo", "masked", "dangling", "file"] {
+        place.write(&format!("source/{name}"), name);
+    }
+    fs::create_dir(place.path("target")).unwrap();
+    rustix::fs::mknodat(CWD, place.path("target/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    symlink("/dev/null", place.path("target/masked")).unwrap();
+    symlink("absent", place.path("target/dangling")).unwrap();
+    let (files, failed) = left_out(&place, put_path(place.path("source"), place.path("target"), &options()));
+    let expected = ["target/fifo", "target/masked"].map(|path| (path.to_owned(), FailureKind::Special));
+    assert_eq!((files, failed), (2, expected.to_vec()));
+    assert!(fs::symlink_metadata(place.path("target/masked")).unwrap().is_symlink());
+    // Links in trees are content, and replace each other.
+    fs::remove_file(place.path("source/masked")).unwrap();
+    symlink("/dev/zero", place.path("source/masked")).unwrap();
+    put_path(place.path("source"), place.path("target"), &Options { delete: true, ..options() }).unwrap();
+    assert_eq!(state(&place.path("target")), state(&place.path("source")));
+}
+
+fn mode(path: impl AsRef<Path>) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn directories_that_were_there_keep_their_modes() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        place.write("source/inner/file", "1");
+        place.write("target/inner/file", "old");
+        for (path, bits) in [("source", 0o750), ("source/inner", 0o500), ("target", 0o1777), ("target/inner", 0o2775)] {
+            fs::set_permissions(place.path(path), Permissions::from_mode(bits)).unwrap();
+        }
+        transfer(&place.path("source"), &place.path("target"), &options()).unwrap();
+        assert_eq!((mode(place.path("target")), mode(place.path("target/inner"))), (0o1777, 0o2775));
+        assert_eq!(place.read("target/inner/file"), b"1");
+        let asked = Options { mode: Some(0o640), ..options() };
+        transfer(&place.path("source"), &place.path("target"), &asked).unwrap();
+        assert_eq!((mode(place.path("target")), mode(place.path("target/inner"))), (0o750, 0o750));
+    }
+}
+
+#[test]
+fn a_directory_of_another_account_takes_what_everybody_may_put_there() {
+    let place = Place::new();
+    place.write("source/file", "1");
+    fs::create_dir(place.path("target")).unwrap();
+    fs::set_permissions(place.path("target"), Permissions::from_mode(0o1777)).unwrap();
+    fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
+    as_nobody_already(|| put_path(place.path("source"), place.path("target"), &options()).unwrap());
+    assert_eq!((place.read("target/file"), mode(place.path("target"))), (b"1".into(), 0o1777));
+}
+
+#[test]
+fn sticky_and_setgid_of_directories_travel_and_are_inherited() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        for (path, bits) in
+            [("source", 0o3770), ("source/shared", 0o2775), ("source/drop", 0o1777), ("source/plain", 0o4755)]
+        {
+            fs::create_dir(place.path(path)).unwrap();
+            fs::set_permissions(place.path(path), Permissions::from_mode(bits)).unwrap();
+        }
+        transfer(&place.path("source"), &place.path("target"), &options()).unwrap();
+        let modes = ["", "shared", "drop", "plain"].map(|name| mode(place.path("target").join(name)));
+        assert_eq!(modes, [0o3770, 0o2775, 0o3777, 0o2755]);
+    }
+}
+
+#[test]
+fn directories_that_may_not_be_written_are_closed_when_they_are_full() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        place.write("source/closed/inner/file", "1");
+        for path in ["source/closed/inner", "source/closed", "source"] {
+            fs::set_permissions(place.path(path), Permissions::from_mode(0o555)).unwrap();
+        }
+        as_nobody(&place, || transfer(&place.path("source"), &place.path("target"), &options()).unwrap());
+        assert_eq!(state(&place.path("target")), state(&place.path("source")));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_does_not_stop_the_rest() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        sample(&place);
+        place.write("source/closed/inner", "1");
+        place.write("source/listed/inner", "1");
+        place.write("source/b/secret", "2");
+        for old in ["target/closed/inner", "target/listed/inner", "target/b/secret"] {
+            place.write(old, "old");
+        }
+        for (path, mode) in [("source/closed", 0), ("source/listed", 0o600), ("source/b/secret", 0)] {
+            fs::set_permissions(place.path(path), Permissions::from_mode(mode)).unwrap();
+        }
+        for checksum in [false, true] {
+            // What cannot be read is not known to be gone.
+            let options = Options { delete: true, checksum, ..options() };
+            let ended = as_nobody(&place, || transfer(&place.path("source"), &place.path("target"), &options));
+            let expected = ["source/b/secret", "source/closed", "source/listed"];
+            let expected = expected.map(|path| (path.to_owned(), FailureKind::PermissionDenied));
+            assert_eq!(left_out(&place, ended).1, expected);
+            for mode in ["target/closed", "target/listed", "target/b/secret"] {
+                fs::set_permissions(place.path(mode), Permissions::from_mode(0o700)).unwrap();
+            }
+            for old in ["target/closed/inner", "target/listed/inner", "target/b/secret"] {
+                assert_eq!(place.read(old), b"old", "{old}");
+            }
+            assert_eq!((place.read("target/a"), place.read("target/b/e")), (b"1".into(), b"22".into()));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_does_not_stop_the_rest() {
+    for (_, transfer) in BOTH {
+        let place = Place::new();
+        sample(&place);
+        for (path, mode) in [("target/b/c", 0o555), ("target/nothing", 0o555)] {
+            fs::create_dir_all(place.path(path)).unwrap();
+            fs::set_permissions(place.path(path), Permissions::from_mode(mode)).unwrap();
+        }
+        let ended = as_nobody(&place, || transfer(&place.path("source"), &place.path("target"), &options()));
+        let (files, failed) = left_out(&place, ended);
+        let expected = ["target/b/c/d", "target/nothing/in"];
+        assert_eq!(failed, expected.map(|path| (path.to_owned(), FailureKind::PermissionDenied)));
+        assert_eq!((files, place.read("target/b/e")), (6, b"22".into()));
+    }
+}
+
+#[test]
+fn what_vanishes_meanwhile_does_not_stop_the_rest() {
+    let place = Place::new();
+    for name in ["a", "b", "c/d"] {
+        place.write(&format!("source/{name}"), noise(500_000));
+    }
+    let (source, begun) = (place.path("source"), AtomicBool::new(false));
+    // All of them are announced by then.
+    let listener = std::sync::Arc::new(move |event: wxec_files::Event<'_>| {
+        if let wxec_files::Event::File { path, .. } = event
+            && !begun.swap(true, Ordering::Relaxed)
+        {
+            for name in ["a", "b", "c/d"].into_iter().filter(|name| !path.ends_with(name)) {
+                fs::remove_file(source.join(name)).unwrap();
+            }
+        }
+    });
+    let ended =
+        put_told(&Source::Path(bytes(place.path("source"))), place.path("target"), &options(), &(listener as _));
+    let (files, failed) = left_out(&place, ended);
+    assert_eq!((files, failed.len()), (1, 2));
+    assert!(
+        failed.iter().all(|(path, kind)| path.starts_with("source/") && *kind == FailureKind::NotFound),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_path_that_is_too_long_does_not_stop_the_rest() {
+    let place = Place::new();
+    place.write("source/short", "1");
+    // Deeper than a path can be: step by step.
+    let mut directory = rustix::fs::openat(CWD, &place.path("source"), OFlags::PATH, Mode::empty()).unwrap();
+    for _ in 0..20 {
+        let name = "d".repeat(250);
+        rustix::fs::mkdirat(&directory, &name, Mode::RWXU).unwrap();
+        directory = rustix::fs::openat(&directory, &name, OFlags::PATH, Mode::empty()).unwrap();
+    }
+    let ended = put_path(place.path("source"), place.path("target"), &options());
+    let Err(TransferEnd::Incomplete(end)) = ended else { panic!("{ended:?}") };
+    let [LeftOut::Here(failure)] = &*end.left_out else { panic!("{end:?}") };
+    assert_eq!((&failure.kind, end.summary.files), (&FailureKind::NameTooLong, 1));
+    assert!(failure.path.len() > 4000 && failure.to_string().len() < 600, "{failure}");
+    assert_eq!(place.read("target/short"), b"1");
+}
+
+#[test]
+fn links_that_lead_in_a_circle_are_named_for_what_they_are() {
+    let place = Place::new();
+    place.write("source/a", "1");
+    symlink("two", place.path("source/one")).unwrap();
+    symlink("one", place.path("source/two")).unwrap();
+    let ended = put_path(place.path("source/one"), place.path("target"), &options());
+    let Err(TransferEnd::Here(failure)) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.kind, FailureKind::LinkLoop);
+    let ended = put_path(place.path("source/a"), place.path("source/one/target"), &options());
+    let Err(TransferEnd::There(failure)) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.kind, FailureKind::LinkLoop);
+    let (listener, heard) = listener();
+    let follow = Options { links: Links::Follow, ..options() };
+    put_told(&Source::Path(bytes(place.path("source"))), place.path("target"), &follow, &listener).unwrap();
+    let heard = heard.lock().unwrap().clone();
+    assert_eq!(heard.iter().filter(|line| line.ends_with("links lead around in a circle")).count(), 2, "{heard:?}");
 }
 
 #[test]
