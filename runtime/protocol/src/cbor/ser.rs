@@ -3,7 +3,7 @@
 
 use serde::{Serialize, ser};
 
-use super::{EncodeError, Form, MAX_DEPTH, MAX_WRAPS, SOME_HEAD, TAG_TYPE, TAGGED, UNTAGGED, head};
+use super::{EncodeError, Form, MAX_DEPTH, MAX_WRAPS, Reader, SOME_HEAD, TAG_TYPE, TAGGED, UNTAGGED, head};
 
 /// Null and undefined.
 const NOTHING: [u8; 2] = [0xf6, 0xf7];
@@ -83,8 +83,9 @@ impl<'a> Serializer<'a> {
 
 /// Whether a key is a text that would be read as the JSON of a null, of another text, or of a marked `Some`.
 fn looks_like_another_key(written: &[u8]) -> bool {
-    matches!(written, [0x61..=0x77, b'"' | b'{', ..] | [0x78, _, b'"' | b'{', ..] | [0x79, _, _, b'"' | b'{', ..])
-        || written == b"\x64null"
+    let mut reader = Reader { bytes: written, at: 0 };
+    let is_text = matches!(reader.head(), Ok((3, Some(_))));
+    is_text && matches!(&written[reader.at..], [b'"' | b'{', ..] | b"null")
 }
 
 fn too_deep() -> EncodeError {
