@@ -37,7 +37,7 @@ const GUEST: &str = r#"(module
     (func (export "wx1_dig") (result i32) (i32.wrap_i64 (call $dig (i64.const 0)))))"#;
 
 /// Kills what hangs: emulated agents take half a second, and this machine may do other things.
-const PATIENCE_SECONDS: &str = "120";
+const PATIENCE_SECONDS: &str = "600";
 
 struct Agent {
     process: Child,

@@ -14,7 +14,7 @@ use std::{
 use super::{Pid, Sshd, wait_until};
 
 /// No command of a test takes longer, on the slowest machine.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// One run of the command, to be started.
 pub(crate) struct Cli {

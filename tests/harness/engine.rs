@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use super::{Pid, keys::write, room::Room, skip::find};
+use super::{Pid, keys::write, process::write_script, room::Room, skip::find};
 
 /// An image with a shell and the usual tools.
 pub(crate) const WITH_SHELL: &str = "busybox:test";
@@ -100,7 +100,7 @@ impl Engine {
         let socket = room.path("docker.sock");
         // Its client is like any other: it needs nothing but the socket.
         let script = format!("#!/bin/sh\nexec {} -H unix://{} \"$@\"\n", docker.display(), socket.display());
-        write(&room.path("bin/docker"), script, 0o755);
+        write_script(&room.path("bin/docker"), &script);
         Some(Self { room, kind: Kind::Docker }.with_images())
     }
 

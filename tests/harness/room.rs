@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::{
     holder::Holder,
     keys::write,
+    process::write_script,
     skip::{find, needs, skip},
 };
 
@@ -97,7 +98,7 @@ impl Room {
         // Whoever finds the tool by its name has this directory in front, and would find it again and again.
         let script =
             format!("#!/bin/sh\nPATH='{path}' exec nsenter{namespaces} setpriv --pdeathsig KILL {start} \"$@\"\n");
-        write(&self.path("bin").join(name), script, 0o755);
+        write_script(&self.path("bin").join(name), &script);
     }
 }
 

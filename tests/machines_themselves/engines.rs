@@ -54,9 +54,11 @@ fn lxc_runs_containers() {
     attach.args(["-n", container.name(), "--", "/bin/sh", "-c", "hostname; cat; exit 7"]);
     let (code, stdout, stderr) = output_of(&mut attach, "the input");
     assert_eq!((code, stdout), (Some(7), format!("{}\nthe input", container.name())), "{stderr}");
-    assert_eq!(engine.containers(), [container.name()]);
+    // Other tests use this engine, too.
+    let name = container.name().to_owned();
+    assert!(engine.containers().contains(&name));
     drop(container);
-    assert_eq!(engine.containers(), [""; 0]);
+    assert!(!engine.containers().contains(&name));
 }
 
 #[test]

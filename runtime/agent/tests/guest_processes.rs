@@ -65,7 +65,7 @@ impl Controller {
     }
 
     async fn call<T: DeserializeOwned>(&mut self, task: &str, arguments: &impl Serialize) -> Result<T, Fault> {
-        self.begin(task, arguments, Limits { deadline_ms: Some(20_000), ..Limits::default() });
+        self.begin(task, arguments, Limits { deadline_ms: Some(120_000), ..Limits::default() });
         self.returned().await.map(|value| cbor::decode(&value).unwrap())
     }
 }

@@ -78,9 +78,10 @@ impl Agent {
         agent
     }
 
+    /// Makes a call. It has the time of the thousands that it may have to wait for.
     fn call(&mut self, function: &str, pages: u32) -> CallId {
         let input = pages.to_le_bytes().to_vec();
-        let limits = Limits { deadline_ms: Some(60_000), ..Limits::default() };
+        let limits = Limits { deadline_ms: Some(600_000), ..Limits::default() };
         let module = Digest::of(&self.artifact);
         self.connection.call(CallRequest { limits, ..CallRequest::new(module, function, input) })
     }
