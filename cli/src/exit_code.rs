@@ -31,7 +31,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 pub(crate) const BROKEN_PIPE: u8 = 141;
 
 /// On many hosts the first of these that occurred counts.
-const PRECEDENCE: [u8; 7] = [BUG, INTERRUPTED, REFUSED, DEADLINE, HOST, TASK_FAILED, USAGE];
+const PRECEDENCE: [u8; 8] = [BUG, INTERRUPTED, REFUSED, DEADLINE, HOST, TASK_FAILED, USAGE, BROKEN_PIPE];
 
 /// The one code that stands for `codes`.
 pub(crate) fn of_all(codes: &[u8]) -> u8 {

@@ -1,11 +1,16 @@
 //! What `put` and `get` have in common: how it is typed, done, and told.
 
 use std::{
-    path::PathBuf,
+    collections::BTreeMap,
+    fs::File,
+    io::{self, IsTerminal, Write},
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,6 +27,9 @@ use crate::{
     output::{Format, Results, Style, print_line, printable, say},
     progress, quantity,
 };
+
+/// Transfers of one host at once: enough that a short one does not wait for the link.
+const MAX_AT_ONCE: usize = 8;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferArgs {
@@ -98,12 +106,36 @@ impl TransferArgs {
         }
     }
 
-    /// Does all of them, one for each host, and tells how they went. `verb` is what was done to files.
+    /// Writes a file of a host to stdout, and nothing else.
+    pub(crate) fn run_to_stdout(&self, host: &Host, path: &Path, verbosity: Verbosity) -> Result<u8, CommandError> {
+        if self.format.is_some() || self.dry_run {
+            let option = if self.dry_run { "--dry-run" } else { "--format" };
+            return Err(CommandError::usage(format!("{option} prints on standard output, which is for the file")));
+        }
+        let stdout = Stdout::open().map_err(CommandError::cannot_print)?;
+        let closed = stdout.closed.clone();
+        let transfer = host.get_writer(path, stdout).options(self.options(verbosity));
+        let transfers = vec![(host.clone(), vec![transfer])];
+        self.run_unless("received", transfers, verbosity, &|| closed.load(Ordering::SeqCst))
+    }
+
+    /// Does all of them, some for each host, and tells how they went. `verb` is what was done to files.
     pub(crate) fn run(
         &self,
         verb: &str,
-        transfers: Vec<(Host, Transfer)>,
+        transfers: Vec<(Host, Vec<Transfer>)>,
         verbosity: Verbosity,
+    ) -> Result<u8, CommandError> {
+        self.run_unless(verb, transfers, verbosity, &|| false)
+    }
+
+    /// The same. If what it writes to is closed, it ends as other programs do then.
+    fn run_unless(
+        &self,
+        verb: &str,
+        transfers: Vec<(Host, Vec<Transfer>)>,
+        verbosity: Verbosity,
+        closed: &dyn Fn() -> bool,
     ) -> Result<u8, CommandError> {
         let several = transfers.len() > 1;
         let style = self.format.map_or(Style::Lines, Style::Format);
@@ -114,40 +146,37 @@ impl TransferArgs {
         let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
         let work = |host: &Host| {
             let start = Instant::now();
-            let (name, teller) = (if several { format!("[{host}] ") } else { String::new() }, teller.clone());
+            let name = if several { format!("[{host}] ") } else { String::new() };
             let index = hosts.iter().position(|other| other == host).expect("it is one of them");
-            let transfer = transfers[index].clone().on_event(move |event| teller.tell(&name, &event));
-            let done = if interrupt::happened() { Err(Interrupted) } else { interrupt::block_on(transfer.run()) };
+            let tell = |transfer: Transfer| {
+                let (name, teller) = (name.clone(), teller.clone());
+                transfer.on_event(move |event| teller.tell(&name, &event))
+            };
+            let done = all_of(transfers[index].iter().cloned().map(tell).collect());
             (done, start.elapsed().saturating_sub(host.stats().connect))
         };
-        on_each(&hosts, work, |host, (done, took): (Result<Result<_, TransferError>, _>, _)| {
+        on_each(&hosts, work, |host, (Done { done, errors }, took)| {
             let host = host.name();
             teller.host_done();
-            // What was done of a tree is told even if some of it was not.
-            let partly = match &done {
-                Ok(Ok(done)) => Some(done),
-                Ok(Err(TransferError { kind: TransferErrorKind::Incomplete { done, .. }, .. })) => Some(done),
-                _ => None,
-            };
-            if let Some(done) = partly.filter(|_| verbosity > Verbosity::Quiet) {
+            if closed() {
+                codes.push(exit_code::BROKEN_PIPE);
+                return;
+            }
+            if let Some(done) = done.as_ref().filter(|_| verbosity > Verbosity::Quiet) {
                 let prefix = if several { format!("[{host}] ") } else { format!("{host}: ") };
                 say(&format!("{prefix}{}", summary(if self.dry_run { "to be" } else { "" }, verb, done, took)));
             }
-            let print = match done {
-                Ok(Ok(done)) => {
-                    if self.format.is_some() {
-                        results.value(host, record(&done))
-                    } else {
-                        Ok(())
-                    }
-                }
-                Ok(Err(error)) => {
-                    let error = CommandError::of_transfer(&error, verbosity);
-                    codes.push(error.code);
-                    error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
-                    results.failure(host, &error)
-                }
-                Err(Interrupted) => Ok(()),
+            let mut failed = None;
+            for error in &errors {
+                let error = CommandError::of_transfer(error, verbosity);
+                codes.push(error.code);
+                error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
+                failed.get_or_insert(error);
+            }
+            let print = match (done, failed) {
+                (Some(done), _) if self.format.is_some() => results.value(host, record(&done, &errors)),
+                (None, Some(error)) => results.failure(host, &error),
+                _ => Ok(()),
             };
             if printed.is_ok() {
                 printed = print;
@@ -156,6 +185,116 @@ impl TransferArgs {
         progress::clear();
         printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
         if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
+    }
+}
+
+/// What came of the transfers of one host.
+#[derive(Default)]
+struct Done {
+    /// All that was transferred together, if anything was.
+    done: Option<Transferred>,
+    errors: Vec<TransferError>,
+}
+
+impl Done {
+    fn add(&mut self, result: Result<Transferred, TransferError>) {
+        let done = match result {
+            Ok(done) => done,
+            Err(error) => {
+                // What was done of a tree is told even if some of it was not.
+                let done = match &error.kind {
+                    TransferErrorKind::Incomplete { done, .. } => Some(done.clone()),
+                    _ => None,
+                };
+                self.errors.push(error);
+                let Some(done) = done else { return };
+                done
+            }
+        };
+        let Some(all) = &mut self.done else {
+            self.done = Some(done);
+            return;
+        };
+        all.files += done.files;
+        all.bytes += done.bytes;
+        all.resumed_bytes += done.resumed_bytes;
+        all.skipped += done.skipped;
+        all.deleted += done.deleted;
+        all.warnings.extend(done.warnings);
+        // It is of one file.
+        all.sha256 = None;
+    }
+}
+
+/// Runs the transfers of one host, some at once. What they came to is in their order. None of it counts once the program is
+/// interrupted.
+fn all_of(transfers: Vec<Transfer>) -> Done {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(transfer) = transfers.get(index).filter(|_| !interrupt::happened()) else { return };
+            if let Ok(result) = interrupt::block_on(transfer.clone().run()) {
+                results.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..transfers.len().min(MAX_AT_ONCE) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = Done::default();
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().for_each(|result| done.add(result));
+    done
+}
+
+/// Standard output, for content. On a terminal it is shown as all that hosts print, without what terminals obey.
+struct Stdout {
+    file: File,
+    is_terminal: bool,
+    /// The beginning of a character.
+    rest: Vec<u8>,
+    /// Nobody reads it any more.
+    closed: Arc<AtomicBool>,
+}
+
+impl Stdout {
+    fn open() -> io::Result<Self> {
+        let stdout = io::stdout();
+        let file = stdout.as_fd().try_clone_to_owned()?.into();
+        Ok(Self { file, is_terminal: stdout.is_terminal(), rest: Vec::new(), closed: Arc::default() })
+    }
+
+    fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.rest.extend(bytes);
+        let whole = match str::from_utf8(&self.rest) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.rest.len(),
+        };
+        let text = printable(&String::from_utf8_lossy(&self.rest[..whole]));
+        self.rest.drain(..whole);
+        progress::suspend(|| self.file.write_all(text.as_bytes()))
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = if self.is_terminal { self.show(bytes).map(|()| bytes.len()) } else { self.file.write(bytes) };
+        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            self.closed.store(true, Ordering::SeqCst);
+        }
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // What is no character by now will never be one.
+        match std::mem::take(&mut self.rest).is_empty() {
+            true => Ok(()),
+            false => self.show("\u{fffd}".as_bytes()),
+        }
     }
 }
 
@@ -222,10 +361,10 @@ fn summary(to_be: &str, verb: &str, done: &Transferred, took: Duration) -> Strin
     text + &format!(" in {}", quantity::show_duration(took))
 }
 
-fn record(done: &Transferred) -> Value {
+fn record(done: &Transferred, errors: &[TransferError]) -> Value {
     let entry = |key: &str, value: Value| (Value::from(key), value);
     let sha256 = done.sha256.clone().map_or(Value::Null, Value::from);
-    Value::Map(vec![
+    let mut record = vec![
         entry("files", done.files.into()),
         entry("bytes", done.bytes.into()),
         entry("resumed_bytes", done.resumed_bytes.into()),
@@ -233,7 +372,34 @@ fn record(done: &Transferred) -> Value {
         entry("deleted", done.deleted.into()),
         entry("sha256", sha256),
         entry("warnings", Value::Array(done.warnings.iter().map(|text| text.as_str().into()).collect())),
-    ])
+    ];
+    if !errors.is_empty() {
+        record.push(entry("errors", Value::Array(errors.iter().flat_map(texts).map(Value::from).collect())));
+    }
+    Value::Map(record)
+}
+
+/// What an error says, or each thing that was left out.
+fn texts(error: &TransferError) -> Vec<String> {
+    match &error.kind {
+        TransferErrorKind::Incomplete { rest, .. } => {
+            let more = (rest.more > 0).then(|| format!("{} more", rest.more));
+            rest.left_out.iter().map(ToString::to_string).chain(more).collect()
+        }
+        kind => vec![kind.to_string()],
+    }
+}
+
+/// Whether a path here stands for standard input or output.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Whether a path on a host is that of a directory to put things into.
+pub(crate) fn names_directory(path: &Path) -> bool {
+    let path = path.as_os_str().as_bytes();
+    let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    matches!(last, b"" | b"." | b"..") || (path.starts_with(b"~") && !path.contains(&b'/'))
 }
 
 /// Cuts `TARGET:PATH`: the path begins behind the first colon that `/`, `.` or `~` follows, else behind the last one.
@@ -305,6 +471,33 @@ mod tests {
             split("/etc/motd").unwrap_err().to_string(),
             "`/etc/motd` names no host; write TARGET:PATH, as in `web1:/etc/motd`"
         );
+    }
+
+    #[test]
+    fn content_is_shown_on_terminals_and_written_elsewhere_as_it_is() {
+        let content = "a\u{1b}[2J\u{9b}é\n".bytes().chain([0xc3]).collect::<Vec<_>>();
+        for (is_terminal, expected) in [(true, "a\u{fffd}[2J\u{fffd}é\n\u{fffd}".as_bytes()), (false, &content)] {
+            let (mut reader, writer) = io::pipe().unwrap();
+            let file = std::os::fd::OwnedFd::from(writer).into();
+            let mut stdout = Stdout { file, is_terminal, rest: Vec::new(), closed: Arc::default() };
+            // Characters may be cut anywhere.
+            content.iter().for_each(|byte| stdout.write_all(&[*byte]).unwrap());
+            stdout.flush().unwrap();
+            drop(stdout);
+            let mut written = Vec::new();
+            io::Read::read_to_end(&mut reader, &mut written).unwrap();
+            assert_eq!(written, expected);
+        }
+    }
+
+    #[test]
+    fn paths_of_directories_look_like_that() {
+        for path in ["/srv/", ".", "..", "a/..", "~", "~app", "~/"] {
+            assert!(names_directory(Path::new(path)), "{path}");
+        }
+        for path in ["/srv", "a", "~app/x", "a.", "..a"] {
+            assert!(!names_directory(Path::new(path)), "{path}");
+        }
     }
 
     #[test]

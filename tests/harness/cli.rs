@@ -20,6 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 pub(crate) struct Cli {
     command: Command,
     input: Vec<u8>,
+    output: Option<Stdio>,
 }
 
 /// A run in progress. Dropping it kills it.
@@ -43,7 +44,7 @@ impl Cli {
     pub(crate) fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(program());
         command.args(arguments);
-        Self { command, input: Vec::new() }
+        Self { command, input: Vec::new(), output: None }
     }
 
     /// `wxec` as a shell starts it: `"$@"` in `script` is the command.
@@ -86,6 +87,12 @@ impl Cli {
         self
     }
 
+    /// With a standard output of its own, which is not kept.
+    pub(crate) fn output(mut self, output: impl Into<Stdio>) -> Self {
+        self.output = Some(output.into());
+        self
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub(crate) fn run(self) -> Ended {
@@ -98,7 +105,8 @@ impl Cli {
         let file = || tempfile::tempfile().expect("a temporary file");
         let (stdout, stderr) = (file(), file());
         let writer = |file: &File| Stdio::from(file.try_clone().expect("a second handle"));
-        self.command.stdin(Stdio::piped()).stdout(writer(&stdout)).stderr(writer(&stderr));
+        let output = self.output.take().unwrap_or_else(|| writer(&stdout));
+        self.command.stdin(Stdio::piped()).stdout(output).stderr(writer(&stderr));
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
         let mut stdin = child.stdin.take().expect("it is piped");
         // It need not be read to its end.

@@ -10,7 +10,7 @@ use crate::{
     command_error::CommandError,
     output::guest_output,
     target,
-    transfer::{TransferArgs, split},
+    transfer::{TransferArgs, is_standard, split},
 };
 
 /// Copy a file or a tree from hosts
@@ -18,7 +18,10 @@ use crate::{
 /// The path on the host begins behind the first colon that `/`, `.` or `~` follows, else behind the last one. If DST ends with
 /// `/`, or is `.`, it names a directory to put SRC into, under the name that SRC ends with; otherwise it is the name that SRC
 /// will have here. What has no name of its own, such as `host:.`, needs that. `{host}` stands for the name of each host, in
-/// both paths. From several hosts DST needs one: nothing is transferred if two of them would have the same.
+/// both paths. From several hosts DST needs one: nothing is transferred if two of them would have the same. `~` is the home
+/// directory there, and `~app` that of the account `app`.
+///
+/// `-` is standard output, to which one file of one host is written as it arrives, and nothing else.
 ///
 /// What is said of `wxec put --help` about how files travel is true of this direction as well.
 #[derive(Debug, clap::Args)]
@@ -27,7 +30,7 @@ pub(crate) struct Args {
     /// A host and a path there, such as `web1:/etc/motd`; or several hosts with commas between them
     #[arg(value_name = "TARGET:SRC")]
     target: String,
-    /// Where to put it here
+    /// Where to put it here, or `-`
     #[arg(value_name = "DST")]
     destination: PathBuf,
     #[command(flatten)]
@@ -39,6 +42,7 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   wxec get web1:/var/log/syslog .
+  wxec get web1:/srv/app.sql.gz - | zcat | psql
   wxec get web1,web2:/etc/hosts hosts.{host}
   wxec get web1,web2:/var/log/nginx logs/{host} --parents
   wxec get -K web1/sudo:/etc/shadow shadow.web1 --mode 600
@@ -47,10 +51,18 @@ Examples:
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let (target, path) = split(&args.target)?;
     let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
+    if is_standard(&args.destination) {
+        let [host] = &*hosts else {
+            let message = format!("standard output is for one host, not for {}", hosts.len());
+            return Err(CommandError::usage(message).hint("get each file under a name of its own, as in `x.{host}`"));
+        };
+        return args.transfer.run_to_stdout(host, &path, verbosity);
+    }
     let transfers = Fleet::from_iter(hosts.iter().cloned())
         .get(path, &args.destination)
         .options(args.transfer.options(verbosity))
         .each()
         .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
-    args.transfer.run("received", hosts.into_iter().zip(transfers).collect(), verbosity)
+    let transfers = hosts.into_iter().zip(transfers.into_iter().map(|transfer| vec![transfer]));
+    args.transfer.run("received", transfers.collect(), verbosity)
 }

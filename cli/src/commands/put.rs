@@ -1,6 +1,9 @@
 //! `wxec put`: copies a file or a tree to one host, or to several at once.
 
-use std::path::PathBuf;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use wxec::Fleet;
 
@@ -10,27 +13,32 @@ use crate::{
     command_error::CommandError,
     output::guest_output,
     target,
-    transfer::{TransferArgs, split},
+    transfer::{TransferArgs, is_standard, names_directory, split},
 };
 
-/// Copy a file or a tree to hosts
+/// Copy files or trees to hosts
 ///
 /// The path on the host begins behind the first colon that `/`, `.` or `~` follows, else behind the last one. If it ends with
 /// `/` it names a directory to put SRC into, under its own name; otherwise it is the name that SRC will have there. `{host}`
-/// stands for the name of each host, in both paths.
+/// stands for the name of each host, in both paths. `~` is the home directory there, and `~app` that of the account `app`.
+///
+/// Several SRC go into one directory, which has to end with `/`. `-` is standard input, and goes to one host, into the file that
+/// is named; a file of that name is `./-`.
 ///
 /// Files are hashed at both ends while they travel, written beside their place, flushed to disk, and put into it when they are
 /// known to be whole. A transfer that fails or is interrupted leaves the old file as it was, and nothing of itself. When the
 /// link is cut it goes on by itself; if the host stays away for 30 s, the part of a large file stays for the next time.
 ///
 /// In a tree, files of the same size and time are skipped, and symbolic links stay links. Devices, sockets and pipes are left
-/// out. Owners, ACLs and extended attributes do not travel.
+/// out, and never replaced. What cannot be read or written is left out and named at the end, and the exit code is 1; the rest
+/// is there. Directories that are there keep their modes. Holes of files stay holes. Owners, ACLs and extended attributes do
+/// not travel.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A file or a directory here
-    #[arg(value_name = "SRC")]
-    source: PathBuf,
+    /// A file or a directory here, or several; or `-`
+    #[arg(value_name = "SRC", required = true)]
+    sources: Vec<PathBuf>,
     /// A host and a path there, such as `web1:/etc/motd`; or several hosts with commas between them
     #[arg(value_name = "TARGET:DST")]
     target: String,
@@ -44,6 +52,8 @@ const EXAMPLES: &str = "\
 Examples:
   wxec put site.conf web1:/etc/nginx/conf.d/
   wxec put motd web1/sudo:/etc/motd --owner root --group adm --mode 644
+  wxec put *.conf web1:/etc/nginx/conf.d/
+  pg_dump app | wxec put - web1:/srv/app.sql
   wxec put site web1,web2:/srv/www --checksum --delete
   wxec put site web1:/srv/ -n
   wxec put keys/{host}.pem web1,web2:~/.tls/key.pem --mode 600 --parents
@@ -51,11 +61,77 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let (target, path) = split(&args.target)?;
+    check_names(&args.sources, &path)?;
     let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
-    let transfers = Fleet::from_iter(hosts.iter().cloned())
-        .put(&args.source, path)
-        .options(args.transfer.options(verbosity))
-        .each()
-        .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
-    args.transfer.run("sent", hosts.into_iter().zip(transfers).collect(), verbosity)
+    let options = args.transfer.options(verbosity);
+    let mut transfers: Vec<_> = hosts.iter().map(|host| (host.clone(), Vec::new())).collect();
+    for source in &args.sources {
+        if is_standard(source) {
+            let [(host, own)] = &mut *transfers else {
+                let message = format!("standard input goes to one host, not to {}", hosts.len());
+                return Err(CommandError::usage(message).hint("put it into a file here, and that to all of them"));
+            };
+            own.push(host.put_reader(std::io::stdin(), &path).options(options.clone()));
+            continue;
+        }
+        let each = Fleet::from_iter(hosts.iter().cloned())
+            .put(source, &path)
+            .options(options.clone())
+            .each()
+            .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
+        transfers.iter_mut().zip(each).for_each(|((_, own), transfer)| own.push(transfer));
+    }
+    args.transfer.run("sent", transfers, verbosity)
+}
+
+/// Several sources need a directory and names of their own to be put under; standard input has none.
+fn check_names(sources: &[PathBuf], path: &Path) -> Result<(), CommandError> {
+    let directory = names_directory(path);
+    if sources.iter().any(|source| is_standard(source)) && (directory || sources.len() > 1) {
+        let message = "standard input has no name to be put under";
+        return Err(CommandError::usage(message).hint("write `-` alone, and name the file, as in `web1:/srv/dump.sql`"));
+    }
+    if sources.len() < 2 {
+        return Ok(());
+    }
+    if !directory {
+        let message = format!("{} sources go into a directory", sources.len());
+        return Err(CommandError::usage(message).hint(format!("write `{}/` if that is one", path.display())));
+    }
+    let mut taken = HashMap::new();
+    for source in sources {
+        let name = source.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_owned()));
+        let name = source.file_name().map(ToOwned::to_owned).or(name);
+        if let Some(other) = taken.insert(name, source) {
+            let message = format!("{} and {} have the same name", other.display(), source.display());
+            return Err(CommandError::usage(message).hint("put them one by one, each under a name of its own"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_sources_need_a_directory_and_names() {
+        let check = |sources: &[&str], path: &str| {
+            let sources: Vec<_> = sources.iter().map(PathBuf::from).collect();
+            check_names(&sources, Path::new(path)).map_err(|error| error.to_string())
+        };
+        for (sources, path) in
+            [(&["a", "b/c"][..], "d/"), (&["a", "b"], "."), (&["a"], "d"), (&["-"], "d"), (&["a", "b"], "~")]
+        {
+            assert_eq!(check(sources, path), Ok(()));
+        }
+        assert_eq!(check(&["a", "b"], "/d"), Err("2 sources go into a directory; write `/d/` if that is one".into()));
+        assert_eq!(
+            check(&["a/x", "x", "b/x/"], "d/"),
+            Err("a/x and x have the same name; put them one by one, each under a name of its own".into())
+        );
+        for (sources, path) in [(&["-"][..], "d/"), (&["-", "a"], "d/"), (&["-", "-"], "d")] {
+            assert!(check(sources, path).unwrap_err().starts_with("standard input has no name"));
+        }
+    }
 }

@@ -22,10 +22,19 @@ pub(crate) fn group(name: &str) -> Result<u32, FailureKind> {
 /// The home directory of this process' account.
 pub(crate) fn home() -> Option<Vec<u8>> {
     let uid = getuid().as_raw().to_string();
+    home_where(|fields| fields.get(2) == Some(&uid.as_bytes()))
+}
+
+/// The home directory of the account `name`.
+pub(crate) fn home_of(name: &[u8]) -> Option<Vec<u8>> {
+    home_where(|fields| fields.first() == Some(&name))
+}
+
+fn home_where(is_it: impl Fn(&[&[u8]]) -> bool) -> Option<Vec<u8>> {
     let lines = read("/etc/passwd");
     let mut entries =
         lines.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b':').collect::<Vec<_>>());
-    let entry = entries.find(|fields| fields.get(2) == Some(&uid.as_bytes()))?;
+    let entry = entries.find(|fields| is_it(fields))?;
     entry.get(5).map(|home| home.to_vec()).filter(|home| !home.is_empty())
 }
 

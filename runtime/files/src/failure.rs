@@ -143,6 +143,8 @@ impl Failure {
             }
             (FailureKind::NoName, Doing::Reading) => Some("name the target itself, without a `/` at its end"),
             (FailureKind::NotFound, Doing::Creating) => Some("`--parents` makes missing directories"),
+            (FailureKind::UnknownAccount(_), Doing::Finding) => Some("a file whose name begins like that is `./~name`"),
+            (FailureKind::NoName, Doing::Creating) => Some("name the file itself, not only its directory"),
             (FailureKind::Special, _) => Some("`-` is for standard input and output"),
             (FailureKind::DanglingLink, Doing::Replacing) => Some("remove the link, or name what it leads to"),
             _ => None,

@@ -25,7 +25,9 @@
 //! ```
 
 mod account;
+mod content;
 mod failure;
+mod fingerprint;
 #[cfg(test)]
 mod hostile;
 mod link;
@@ -45,7 +47,7 @@ use std::{
 
 pub use failure::{Doing, Failure, FailureKind, Incomplete, LeftOut, TransferEnd};
 pub use message::Change;
-pub use options::{Event, Links, Listener, Options, Source, Summary, Target};
+pub use options::{Event, Links, Listener, Options, Reader, Source, Summary, Target, Writer};
 pub use path::{names_directory, part_name};
 pub use unfinished::{MIN_PART_BYTES, Unfinished};
 
@@ -84,7 +86,7 @@ pub fn get<R: Read, W: Write>(
 ) -> Result<(Summary, Vec<u8>), TransferEnd> {
     let target = &named(target, path)?;
     let mut writer = FrameWriter::new(writer);
-    writer.say(&Request::Send { source: Source::Path(path.to_vec()), options: options.clone() });
+    writer.say(&Request::Send { path: path.to_vec(), options: options.clone() });
     writer.flush();
     receiver::receive(target, options, resuming, &mut FrameReader::new(reader), &mut writer, unfinished, listener)
 }
@@ -93,7 +95,7 @@ pub fn get<R: Read, W: Write>(
 pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
     match source {
         Source::Path(path) => walk::Walk::new(path, options.links).map(drop),
-        Source::Memory { .. } => Ok(()),
+        Source::Memory { .. } | Source::Reader { .. } => Ok(()),
     }
 }
 
@@ -101,7 +103,7 @@ pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
 pub fn check_target(path: &[u8], target: &Target) -> Result<(), Failure> {
     match named(target, path)? {
         Target::Path(path) => receiver::check_target(&path),
-        Target::Memory { .. } => Ok(()),
+        Target::Memory { .. } | Target::Writer(_) => Ok(()),
     }
 }
 
@@ -112,7 +114,8 @@ fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
         return Ok(target.clone());
     }
     let name = match asked {
-        b"~" | b"~/" | b"~/." => None,
+        // A home, which may be called anything.
+        [b'~', rest @ ..] if matches!(rest.splitn(2, |byte| *byte == b'/').nth(1), None | Some(b"" | b".")) => None,
         _ => path::split(asked).map(|(_, name)| name),
     };
     match name {
@@ -138,11 +141,12 @@ pub fn serve<R: Read + Send + 'static, W: Write>(
             receiver::receive(&target, &options, resuming, &mut reader, &mut writer, unfinished, &nobody)
                 .map(|(summary, _)| summary)
         }
-        Request::Send { source, options } => {
-            let source = match source {
-                Source::Path(path) => Source::Path(path::expand_home(path)),
-                memory => memory,
-            };
+        Request::Send { path, options } => {
+            let path = path::expand_home(path).inspect_err(|failure| {
+                writer.say(&message::ToReceiver::Failed(failure.clone()));
+                writer.flush();
+            })?;
+            let source = Source::Path(path);
             sender::send(&source, &options, reader, &mut writer, &nobody)
         }
     }

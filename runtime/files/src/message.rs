@@ -1,9 +1,8 @@
 //! What the two roles say to each other. Paths and names are bytes, as they are on Linux.
 
 use serde::{Deserialize, Serialize};
-use wxec_protocol::Digest;
 
-use crate::{Failure, Options, Summary, link::MAX_FRAME_BYTES, options::Source};
+use crate::{Failure, Options, Summary, fingerprint::Fingerprint, link::MAX_FRAME_BYTES};
 
 /// Announcements are sent once they have this many entries, or about this many bytes, so that memory does not depend on the
 /// number of files.
@@ -20,6 +19,9 @@ pub(crate) const MAX_PATH_BYTES: usize = 4096;
 /// Content travels in parts of this size.
 pub(crate) const PART_BYTES: usize = 64 << 10;
 
+/// Longer holes travel in parts of this length, so that who writes them out can be stopped in between.
+pub(crate) const MAX_HOLE_BYTES: u64 = 1 << 30;
+
 const _: () = assert!(BATCH_BYTES + 4 * MAX_PATH_BYTES + PART_BYTES < MAX_FRAME_BYTES);
 
 /// The first message of a transfer, from the controller to the agent: which role that has.
@@ -34,7 +36,11 @@ pub(crate) enum Request {
         resuming: bool,
     },
     /// Be the sender: `get`.
-    Send { source: Source, options: Options },
+    Send {
+        #[serde(with = "serde_bytes")]
+        path: Vec<u8>,
+        options: Options,
+    },
 }
 
 /// Sender to receiver.
@@ -47,8 +53,10 @@ pub(crate) enum ToReceiver<'a> {
     File { number: u64, offset: u64 },
     /// The next part of it.
     Data(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
-    /// That was all of the file, and this is the digest of the whole.
-    End { digest: Digest },
+    /// Its next part is so many zeros.
+    Hole { length: u64 },
+    /// That was all of the file, and this is the fingerprint of the whole.
+    End { fingerprint: Fingerprint },
     /// Something of a tree cannot be sent: if it has a number, a wanted file, of which what came is void. The others are put
     /// into their places all the same.
     LeftOut { number: Option<u64>, failure: Failure },
@@ -126,7 +134,7 @@ pub(crate) struct Entry {
 pub(crate) enum Kind {
     File {
         size: u64,
-        digest: Option<Digest>,
+        fingerprint: Option<Fingerprint>,
     },
     Directory,
     Link {
@@ -153,7 +161,7 @@ pub(crate) struct Want {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) length: u64,
-    pub(crate) digest: Digest,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 /// What happens to a path of the target.

@@ -1,8 +1,14 @@
 //! What is to be transferred, and how.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
+
+use crate::{fingerprint::ContentHasher, message::PART_BYTES};
 
 /// How a transfer is done. The same for both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,22 +66,101 @@ pub enum Links {
 }
 
 /// Where content comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub enum Source {
     /// A file or a tree.
-    Path(#[serde(with = "serde_bytes")] Vec<u8>),
+    Path(Vec<u8>),
     /// A file that is nowhere yet, with these permission bits.
     Memory {
         /// Its content.
-        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file that is read as it is sent, with these permission bits.
+    Reader {
+        /// Its content.
+        reader: Reader,
         /// Its permission bits.
         mode: u32,
     },
 }
 
+/// Content that is read once, from its beginning to its end, on a thread of its own.
+#[derive(Clone)]
+pub struct Reader(Arc<Mutex<Option<Once<dyn Read + Send>>>>);
+
+/// What is used up.
+pub(crate) type Once<T> = Box<T>;
+
+impl Reader {
+    /// From what it is read.
+    pub fn new(reader: impl Read + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(reader)))))
+    }
+
+    /// What to read from. Nothing if it was taken already.
+    pub(crate) fn take(&self) -> Option<Once<dyn Read + Send>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+/// What content is written to as it arrives. It stays that of its transfer when the link is cut, which goes on from there.
+#[derive(Clone)]
+pub struct Writer(Arc<Mutex<Written>>);
+
+pub(crate) struct Written {
+    writer: Box<dyn Write + Send>,
+    pub(crate) hasher: ContentHasher,
+}
+
+impl Writer {
+    /// To what it is written.
+    pub fn new(writer: impl Write + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Written { writer: Box::new(writer), hasher: ContentHasher::with_sha256() })))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Written> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Written {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    pub(crate) fn write_zeros(&mut self, mut count: u64) -> io::Result<()> {
+        let zeros = vec![0; PART_BYTES];
+        while count > 0 {
+            let now = count.min(zeros.len() as u64);
+            self.write(&zeros[..usize::try_from(now).unwrap_or(zeros.len())])?;
+            count -= now;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
 /// Where content goes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Target {
     /// A path. One that [names a directory](crate::names_directory) stands for the source's own name in there.
     Path(Vec<u8>),
@@ -84,14 +169,17 @@ pub enum Target {
         /// More than these bytes are an error.
         limit: u64,
     },
+    /// As it arrives, to a writer; only a file can go there.
+    Writer(Writer),
 }
 
 impl Target {
-    /// How much may go into memory.
-    pub(crate) fn memory(&self) -> u64 {
+    /// How much may go there if it is no path.
+    pub(crate) fn limit(&self) -> u64 {
         match self {
             Self::Path(_) => 0,
             Self::Memory { limit } => *limit,
+            Self::Writer(_) => u64::MAX,
         }
     }
 }
@@ -109,7 +197,8 @@ pub struct Summary {
     pub skipped: u64,
     /// Files, links and directories removed.
     pub deleted: u64,
-    /// The SHA-256 of the content, if it was a single file and was sent.
+    /// The SHA-256 of the content, if it was a single file and was sent. There is none of one in which more than 256 MiB are
+    /// blocks of zeros, which are counted where others are hashed.
     pub digest: Option<wxec_protocol::Digest>,
 }
 
@@ -142,7 +231,7 @@ pub enum Event<'a> {
 }
 
 /// Who hears of [`Event`]s.
-pub type Listener = std::sync::Arc<dyn Fn(Event<'_>) + Send + Sync>;
+pub type Listener = Arc<dyn Fn(Event<'_>) + Send + Sync>;
 
 /// Bytes of a path, for people.
 pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);

@@ -9,7 +9,7 @@ use std::{
 
 use wxec_protocol::Digest;
 
-use crate::message::MAX_PATH_BYTES;
+use crate::{Doing, Failure, FailureKind, message::MAX_PATH_BYTES};
 
 /// The longest name Linux' file systems take.
 const MAX_NAME_BYTES: usize = 255;
@@ -21,16 +21,17 @@ const PART: &[u8] = b".wxec-part";
 const TEMPORARY: &[u8] = b".wxec-tmp-";
 
 /// Whether a path names a directory to put something into, under its own name: it ends with `/`, or is `.` or `..` or ends with
-/// them.
+/// them, or is somebody's home.
 ///
 /// ```
 /// use wxec_files::names_directory;
 ///
 /// assert!(names_directory(b"/srv/") && names_directory(b".") && names_directory(b"../.."));
+/// assert!(names_directory(b"~") && names_directory(b"~app") && !names_directory(b"~app/x"));
 /// assert!(!names_directory(b"/srv/www") && !names_directory(b"a..") && !names_directory(b""));
 /// ```
 pub fn names_directory(path: &[u8]) -> bool {
-    matches!(path, b"~")
+    (path.starts_with(b"~") && !path.contains(&b'/'))
         || (!path.is_empty() && matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"" | b"." | b"..")))
 }
 
@@ -107,22 +108,25 @@ pub(crate) fn os(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-/// Puts the home directory of this account in place of a `~` at the beginning.
-pub(crate) fn expand_home(path: Vec<u8>) -> Vec<u8> {
-    let rest = match &*path {
-        b"~" => &b""[..],
-        [b'~', b'/', rest @ ..] => rest,
-        _ => return path,
+/// Puts a home directory in place of a `~` at the beginning, or of `~NAME`: that of this account, or of another one.
+pub(crate) fn expand_home(path: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    let Some(named) = path.strip_prefix(b"~") else { return Ok(path) };
+    let (name, rest) = named.split_at(named.iter().position(|byte| *byte == b'/').unwrap_or(named.len()));
+    let home = if name.is_empty() {
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| home.as_bytes().to_vec());
+        home.or_else(crate::account::home).unwrap_or_else(|| b"/".to_vec())
+    } else {
+        let unknown = || FailureKind::UnknownAccount(String::from_utf8_lossy(name).into_owned());
+        crate::account::home_of(name).ok_or_else(|| Failure::new(Doing::Finding, &*path, unknown()))?
     };
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| home.as_bytes().to_vec());
-    let home = home.or_else(crate::account::home).unwrap_or_else(|| b"/".to_vec());
+    let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     // What it leads into is a directory, whatever it is called.
     let end: &[u8] = if path.ends_with(b"/") || rest.is_empty() { b"/" } else { b"" };
     let mut joined = join(&home, rest.strip_suffix(b"/").unwrap_or(rest));
     if !joined.ends_with(b"/") {
         joined.extend(end);
     }
-    joined
+    Ok(joined)
 }
 
 #[cfg(test)]
@@ -161,6 +165,23 @@ mod tests {
         assert_ne!(part_name(&[b'a'; 200]), part_name(&[b'a'; 201]));
         assert_ne!(temporary_name(b"a"), temporary_name(b"a"));
         assert!(is_temporary(&temporary_name(b"a")) && !is_temporary(&part_name(b"a")));
+    }
+
+    #[test]
+    fn homes_have_names() {
+        let expand = |path: &str| expand_home(path.into()).map(|path| String::from_utf8(path).unwrap());
+        // It is there on every system.
+        for (path, expanded) in
+            [("~root", "/root/"), ("~root/a/b", "/root/a/b"), ("~root/a/", "/root/a/"), ("a~", "a~")]
+        {
+            assert_eq!(expand(path), Ok(expanded.into()));
+        }
+        assert_eq!(expand("~/a"), expand("~").map(|home| format!("{home}a")));
+        for path in ["~nobody-of-that-name", "~nobody-of-that-name/a"] {
+            let failure = expand(path).unwrap_err();
+            assert_eq!(failure.kind, FailureKind::UnknownAccount("nobody-of-that-name".into()));
+            assert!(failure.hint().unwrap().contains("`./~name`"));
+        }
     }
 
     #[test]

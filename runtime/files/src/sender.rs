@@ -5,7 +5,6 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     io::{self, Cursor, Read, Write},
     sync::mpsc::{self, Receiver, SyncSender},
     thread,
@@ -16,14 +15,16 @@ use rustix::{
     fs::{CWD, FileType, Mode, OFlags, fstat, openat},
     io::Errno,
 };
-use wxec_protocol::{Digest, Hasher};
 
 use crate::{
-    Doing, Event, Failure, FailureKind, Links, Listener, Options, Summary, TransferEnd,
+    Doing, Event, Failure, FailureKind, Links, Listener, Options, Reader, Summary, TransferEnd,
+    content::{Content, Extents, Piece, ReadAhead, State},
     failure::{Failures, MAX_LEFT_OUT, outcome, short},
+    fingerprint::{ContentHasher, Fingerprint, is_zero},
     link::{FrameReader, FrameWriter},
     message::{
-        BATCH_BYTES, BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, PART_BYTES, Part, Time, ToReceiver, ToSender, Want,
+        BATCH_BYTES, BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, MAX_HOLE_BYTES, PART_BYTES, Part, Time, ToReceiver,
+        ToSender, Want,
     },
     options::{Shown, Source},
     path::join,
@@ -145,6 +146,7 @@ struct Announced {
 /// Where the content of files is.
 enum Contents<'a> {
     Memory(&'a [u8]),
+    Reader(&'a Reader),
     File(&'a [u8]),
     Tree { tree: Tree, path: &'a [u8], follow: bool },
 }
@@ -184,12 +186,16 @@ impl<'a, W: Write> Sender<'a, W> {
         match source {
             Source::Memory { bytes, mode } => {
                 self.contents = Contents::Memory(bytes);
-                let digest = self.options.checksum.then(|| Digest::of(bytes));
-                let kind = Kind::File { size: bytes.len() as u64, digest };
-                let root = Entry { name: Vec::new(), kind, mode: *mode, modified: now() };
-                let size = bytes.len() as u64;
-                let file = Announced { number: 0, directory: Vec::new(), name: Vec::new(), size };
-                self.announce(vec![Item::Root(root)], vec![file], true);
+                let fingerprint = self.options.checksum.then(|| {
+                    let mut hasher = ContentHasher::default();
+                    hasher.update(bytes);
+                    hasher.fingerprint()
+                });
+                self.announce_made(bytes.len() as u64, fingerprint, *mode);
+            }
+            Source::Reader { reader, mode } => {
+                self.contents = Contents::Reader(reader);
+                self.announce_made(0, None, *mode);
             }
             Source::Path(path) => {
                 let walk = Walk::new(path, self.options.links)?;
@@ -230,6 +236,13 @@ impl<'a, W: Write> Sender<'a, W> {
                 Heard::Ended(end) => return Err(end),
             }
         }
+    }
+
+    /// Announces what is no file here.
+    fn announce_made(&mut self, size: u64, fingerprint: Option<Fingerprint>, mode: u32) {
+        let root = Entry { name: Vec::new(), kind: Kind::File { size, fingerprint }, mode, modified: now() };
+        let file = Announced { number: 0, directory: Vec::new(), name: Vec::new(), size };
+        self.announce(vec![Item::Root(root)], vec![file], true);
     }
 
     fn announce(&mut self, items: Vec<Item>, files: Vec<Announced>, last: bool) {
@@ -294,12 +307,12 @@ impl<'a, W: Write> Sender<'a, W> {
                 Item::Enter { path, .. } => self.directory.clone_from(path),
                 Item::Leave { .. } => {}
                 Item::Root(entry) | Item::Entry(entry) => {
-                    if let Kind::File { size, digest } = &mut entry.kind {
+                    if let Kind::File { size, fingerprint } = &mut entry.kind {
                         let (directory, name) = (self.directory.clone(), entry.name.clone());
                         let file = Announced { number: self.number, directory, name, size: *size };
                         match self.options.checksum.then(|| self.hash(&file)) {
                             None => {}
-                            Some(Ok(hash)) => *digest = Some(hash),
+                            Some(Ok(hash)) => *fingerprint = Some(hash),
                             // A single file fails where it is to be sent.
                             Some(Err(failure)) if self.contents.is_tree() => {
                                 self.walk.iter_mut().for_each(Walk::lack);
@@ -328,15 +341,17 @@ impl<'a, W: Write> Sender<'a, W> {
         self.left_out.add(failure);
     }
 
-    fn hash(&mut self, file: &Announced) -> Result<Digest, Failure> {
+    fn hash(&mut self, file: &Announced) -> Result<Fingerprint, Failure> {
         let path = self.contents.shown(&file.directory, &file.name);
         let failed = |error: io::Error| Failure::io(Doing::Reading, &*path, error);
         let (mut content, _) = self.contents.open(&file.directory, &file.name).map_err(failed)?;
-        let mut hasher = Hasher::default();
+        let mut hasher = ContentHasher::default();
         loop {
-            match content.read(&mut self.bytes).map_err(failed)? {
-                0 => return Ok(hasher.finish()),
-                length => hasher.update(&self.bytes[..length]),
+            match content.next(&mut self.bytes, u64::MAX).map_err(failed)? {
+                Piece::Data(length) => hasher.update(&self.bytes[..length]),
+                Piece::Hole(length) => hasher.update_zeros(length),
+                Piece::Nothing => {}
+                Piece::End => return Ok(hasher.fingerprint()),
             }
         }
     }
@@ -365,21 +380,21 @@ impl<'a, W: Write> Sender<'a, W> {
         for is_last in [false, true] {
             let opened = self.contents.open(&file.directory, &file.name);
             let (mut content, before) = opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
-            let (digest, length) = self.send_content(file.number, &mut content, before, part.take(), &path)?;
+            let (fingerprint, length) = self.send_content(file.number, &mut content, before, part.take(), &path)?;
             let after = content.state().map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
             // Those of the kernel say what they like of their size: what was read is what there is.
             if before == after {
-                self.writer.say(&ToReceiver::End { digest });
+                self.writer.say(&ToReceiver::End { fingerprint });
                 return Ok(());
             }
             // A log that is written all the time never holds still, and what it had stays as it was.
             if is_last
                 && length == before.size
                 && after.size > length
-                && self.begins_with(&mut content, length, digest)?
+                && self.begins_with(&mut content, length, fingerprint)?
             {
                 self.warn(format!("{} grew meanwhile: what it had is there", short(&path)));
-                self.writer.say(&ToReceiver::End { digest });
+                self.writer.say(&ToReceiver::End { fingerprint });
                 return Ok(());
             }
             (self.listener)(Event::Void(std::mem::take(&mut self.told)));
@@ -387,24 +402,38 @@ impl<'a, W: Write> Sender<'a, W> {
         Err(Failure::new(Doing::Reading, &*path, FailureKind::Changed).into())
     }
 
-    /// Whether the first `length` bytes have this digest, even now.
-    fn begins_with(&mut self, content: &mut Content<'_>, length: u64, digest: Digest) -> Result<bool, TransferEnd> {
-        let (mut hasher, mut left) = (Hasher::default(), length);
+    /// Whether the first `length` bytes have this fingerprint, even now.
+    fn begins_with(
+        &mut self,
+        content: &mut Content<'_>,
+        length: u64,
+        fingerprint: Fingerprint,
+    ) -> Result<bool, TransferEnd> {
         if content.rewind().is_err() {
             return Ok(false);
         }
-        while left > 0 {
+        let hasher = self.hash_beginning(content, length)?;
+        Ok(hasher.is_ok_and(|hasher| hasher.length() == length && hasher.fingerprint() == fingerprint))
+    }
+
+    /// Reads so much, or all if that is less.
+    fn hash_beginning(
+        &mut self,
+        content: &mut Content<'_>,
+        length: u64,
+    ) -> Result<io::Result<ContentHasher>, TransferEnd> {
+        let mut hasher = ContentHasher::default();
+        while hasher.length() < length {
             self.check()?;
-            let most = self.bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            match content.read(&mut self.bytes[..most]) {
-                Ok(0) | Err(_) => return Ok(false),
-                Ok(read) => {
-                    hasher.update(&self.bytes[..read]);
-                    left -= read as u64;
-                }
+            match content.next(&mut self.bytes, length - hasher.length()) {
+                Ok(Piece::Data(read)) => hasher.update(&self.bytes[..read]),
+                Ok(Piece::Hole(zeros)) => hasher.update_zeros(zeros),
+                Ok(Piece::Nothing) => {}
+                Ok(Piece::End) => break,
+                Err(error) => return Ok(Err(error)),
             }
         }
-        Ok(hasher.finish() == digest)
+        Ok(Ok(hasher))
     }
 
     /// To be said before the last thing that the receiver waits for.
@@ -414,7 +443,7 @@ impl<'a, W: Write> Sender<'a, W> {
     }
 
     /// Sends all of it as far as it was found to be `before`, or what is behind the part that the receiver has, if that is how
-    /// it begins. Returns the digest and the length of the whole.
+    /// it begins. Returns the fingerprint and the length of the whole.
     fn send_content(
         &mut self,
         number: u64,
@@ -422,46 +451,51 @@ impl<'a, W: Write> Sender<'a, W> {
         before: State,
         part: Option<Part>,
         path: &[u8],
-    ) -> Result<(Digest, u64), TransferEnd> {
+    ) -> Result<(Fingerprint, u64), TransferEnd> {
         let failed = |error: io::Error| Failure::io(Doing::Reading, path, error);
-        let (mut hasher, mut length) = (Hasher::default(), 0);
+        let mut hasher = ContentHasher::default();
         if let Some(part) = part {
-            while length < part.length {
-                self.check()?;
-                let most = self.bytes.len().min(usize::try_from(part.length - length).unwrap_or(usize::MAX));
-                match content.read(&mut self.bytes[..most]).map_err(failed)? {
-                    0 => break,
-                    read => {
-                        hasher.update(&self.bytes[..read]);
-                        length += read as u64;
-                    }
-                }
-            }
-            if length != part.length || hasher.clone().finish() != part.digest {
+            hasher = self.hash_beginning(content, part.length)?.map_err(failed)?;
+            if hasher.length() != part.length || hasher.fingerprint() != part.fingerprint {
                 content.rewind().map_err(failed)?;
-                (hasher, length) = (Hasher::default(), 0);
+                hasher = ContentHasher::default();
             }
         }
-        self.writer.say(&ToReceiver::File { number, offset: length });
-        (self.listener)(Event::Resumed(length));
-        self.told = length;
+        self.writer.say(&ToReceiver::File { number, offset: hasher.length() });
+        (self.listener)(Event::Resumed(hasher.length()));
+        self.told = hasher.length();
         loop {
-            let left = before.size.saturating_sub(length);
-            let most = if left == 0 { u64::MAX } else { left };
-            let most = self.bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX));
-            let read = content.read(&mut self.bytes[..most]).map_err(failed)?;
+            let left = before.size.saturating_sub(hasher.length());
+            let most = if left == 0 { MAX_HOLE_BYTES } else { left.min(MAX_HOLE_BYTES) };
+            let piece = content.next(&mut self.bytes, most).map_err(failed)?;
             // What grows as fast as it is read has an end all the same; what says little of its size, as files of the kernel do,
             // has more and says the same.
-            if read == 0 || (left == 0 && content.state().map_err(failed)? != before) {
-                return Ok((hasher.finish(), length));
+            if piece == Piece::End || (left == 0 && content.state().map_err(failed)? != before) {
+                return Ok((hasher.fingerprint(), hasher.length()));
             }
-            hasher.update(&self.bytes[..read]);
-            self.writer.say(&ToReceiver::Data(&self.bytes[..read]));
-            length += read as u64;
-            (self.listener)(Event::Bytes(read as u64));
-            self.told += read as u64;
+            let sent = match piece {
+                Piece::Data(length) if !is_zero(&self.bytes[..length]) => {
+                    hasher.update(&self.bytes[..length]);
+                    self.writer.say(&ToReceiver::Data(&self.bytes[..length]));
+                    length as u64
+                }
+                Piece::Data(length) => self.send_hole(&mut hasher, length as u64),
+                Piece::Hole(length) => self.send_hole(&mut hasher, length),
+                Piece::Nothing | Piece::End => {
+                    self.writer.flush();
+                    0
+                }
+            };
+            (self.listener)(Event::Bytes(sent));
+            self.told += sent;
             self.check()?;
         }
+    }
+
+    fn send_hole(&mut self, hasher: &mut ContentHasher, length: u64) -> u64 {
+        hasher.update_zeros(length);
+        self.writer.say(&ToReceiver::Hole { length });
+        length
     }
 }
 
@@ -478,6 +512,12 @@ impl<'a> Contents<'a> {
                 let state = content.state()?;
                 return Ok((content, state));
             }
+            Self::Reader(reader) => {
+                let reader = reader.take().ok_or_else(|| io::Error::other("it was read already"))?;
+                let content = Content::Reader(ReadAhead::start(reader)?);
+                let state = content.state()?;
+                return Ok((content, state));
+            }
             Self::File(path) => openat(CWD, *path, flags, Mode::empty())?,
             Self::Tree { tree, follow, .. } => {
                 let flags = if *follow { flags } else { flags | OFlags::NOFOLLOW };
@@ -490,7 +530,7 @@ impl<'a> Contents<'a> {
             FileType::Directory => return Err(Errno::ISDIR.into()),
             _ => return Err(Errno::NODEV.into()),
         }
-        let content = Content::File(file.into());
+        let content = Content::File(Extents::new(file.into())?);
         let state = content.state()?;
         Ok((content, state))
     }
@@ -499,48 +539,9 @@ impl<'a> Contents<'a> {
     fn shown(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
         match self {
             Self::Memory(_) => b"the given bytes".to_vec(),
+            Self::Reader(_) => b"the input".to_vec(),
             Self::File(path) => path.to_vec(),
             Self::Tree { path, .. } => join(path, &join(directory, name)),
-        }
-    }
-}
-
-/// What tells whether a file changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct State {
-    size: u64,
-    modified: Time,
-}
-
-enum Content<'a> {
-    File(File),
-    Memory(Cursor<&'a [u8]>),
-}
-
-impl Content<'_> {
-    fn state(&self) -> io::Result<State> {
-        Ok(match self {
-            Self::File(file) => {
-                let found = Found(fstat(file)?);
-                State { size: found.size(), modified: found.modified() }
-            }
-            Self::Memory(bytes) => {
-                State { size: bytes.get_ref().len() as u64, modified: Time { seconds: 0, nanoseconds: 0 } }
-            }
-        })
-    }
-
-    fn rewind(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) => io::Seek::rewind(file),
-            Self::Memory(bytes) => io::Seek::rewind(bytes),
-        }
-    }
-
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(bytes),
-            Self::Memory(content) => content.read(bytes),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, Read},
+    io,
     os::{fd::OwnedFd, unix::fs::FileExt},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -19,10 +19,11 @@ use rustix::{
     io::Errno,
     process::geteuid,
 };
-use wxec_protocol::{Digest, Hasher};
 
 use crate::{
     Doing,
+    content::hash_file,
+    fingerprint::{ContentHasher, is_zero},
     message::Time,
     path::{part_name, temporary_name},
     place::{Found, look},
@@ -125,8 +126,7 @@ pub(crate) fn place_link(unfinished: &Unfinished, directory: &Arc<OwnedFd>, name
 #[derive(Debug)]
 pub(crate) struct Growing {
     file: File,
-    hasher: Hasher,
-    length: u64,
+    hasher: Box<ContentHasher>,
     /// The next transfer may go on with it.
     is_part: bool,
     registered: Registered,
@@ -139,15 +139,16 @@ impl Growing {
         directory: &Arc<OwnedFd>,
         target: &[u8],
         size: u64,
+        hasher: &ContentHasher,
     ) -> io::Result<Self> {
         if size >= MIN_PART_BYTES {
-            match Self::open(unfinished, directory, &part_name(target), OFlags::CREATE | OFlags::EXCL, true) {
+            match Self::open(unfinished, directory, &part_name(target), OFlags::CREATE | OFlags::EXCL, true, hasher) {
                 // Somebody else's, or another transfer is at it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 opened => return opened,
             }
         }
-        Self::open(unfinished, directory, &temporary_name(target), OFlags::CREATE | OFlags::EXCL, false)
+        Self::open(unfinished, directory, &temporary_name(target), OFlags::CREATE | OFlags::EXCL, false, hasher)
     }
 
     /// What a transfer that was cut has left of `target`, hashed; nothing if there is none, or somebody still writes it.
@@ -157,6 +158,7 @@ impl Growing {
         target: &[u8],
         size: u64,
         wait: bool,
+        hasher: &ContentHasher,
     ) -> io::Result<Option<Self>> {
         let name = part_name(target);
         let give_up = Instant::now() + if wait { RELEASED_WITHIN } else { Duration::ZERO };
@@ -175,11 +177,11 @@ impl Growing {
             }
         };
         let registered = unfinished.add(directory, &name)?;
-        let mut part = Self { file, hasher: Hasher::default(), length: 0, is_part: true, registered };
+        let mut part = Self { file, hasher: Box::new(hasher.clone()), is_part: true, registered };
         if fstat(&part.file).is_ok_and(|stat| Found(stat).size() <= size) {
-            part.hash_all()?;
+            hash_file(part.file.try_clone()?, &mut part.hasher)?;
         }
-        if part.length == 0 {
+        if part.length() == 0 {
             part.restart()?;
         }
         Ok(Some(part))
@@ -191,6 +193,7 @@ impl Growing {
         name: &[u8],
         flags: OFlags,
         is_part: bool,
+        hasher: &ContentHasher,
     ) -> io::Result<Self> {
         let flags = flags | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?);
@@ -198,52 +201,43 @@ impl Growing {
             return Err(Errno::EXIST.into());
         }
         let registered = unfinished.add(directory, name)?;
-        Ok(Self { file, hasher: Hasher::default(), length: 0, is_part, registered })
-    }
-
-    fn hash_all(&mut self) -> io::Result<()> {
-        let mut bytes = vec![0; crate::message::PART_BYTES];
-        loop {
-            match (&self.file).read(&mut bytes)? {
-                0 => return Ok(()),
-                length => {
-                    self.hasher.update(&bytes[..length]);
-                    self.length += length as u64;
-                }
-            }
-        }
+        Ok(Self { file, hasher: Box::new(hasher.clone()), is_part, registered })
     }
 
     /// How much there is of it.
     pub(crate) fn length(&self) -> u64 {
-        self.length
+        self.hasher.length()
     }
 
-    /// The digest of what there is of it.
-    pub(crate) fn digest(&self) -> Digest {
-        self.hasher.clone().finish()
+    /// What there is of it, hashed.
+    pub(crate) fn hasher(&self) -> &ContentHasher {
+        &self.hasher
     }
 
     /// Begins anew.
     pub(crate) fn restart(&mut self) -> io::Result<()> {
-        (self.hasher, self.length) = (Hasher::default(), 0);
+        self.hasher.restart();
         self.file.set_len(0)
     }
 
     /// Adds `bytes`. Where there are only zeros it leaves a hole.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
         if !is_zero(bytes) {
-            self.file.write_all_at(bytes, self.length)?;
+            self.file.write_all_at(bytes, self.length())?;
         }
-        self.length += bytes.len() as u64;
+        self.hasher.update(bytes);
         Ok(())
+    }
+
+    /// Adds so many zeros, as a hole.
+    pub(crate) fn write_zeros(&mut self, count: u64) {
+        self.hasher.update_zeros(count);
     }
 
     /// Gives it its length, mode, owner and time, and waits until all of it would survive a loss of power.
     pub(crate) fn settle(&self, look: &Look) -> Result<(), (Doing, io::Error)> {
         let sync = || self.file.sync_all().map_err(|error| (Doing::Syncing, error));
-        self.file.set_len(self.length).map_err(|error| (Doing::Writing, error))?;
+        self.file.set_len(self.length()).map_err(|error| (Doing::Writing, error))?;
         // To wait for much of it takes long. Whoever is killed meanwhile leaves what the next transfer can go on with.
         if self.is_part {
             sync()?;
@@ -259,7 +253,7 @@ impl Growing {
 
     /// The link was cut: leaves it for the next transfer, if it is worth it. Says whether it did.
     pub(crate) fn leave(self) -> bool {
-        let worth = self.is_part && self.length >= MIN_PART_BYTES && self.file.set_len(self.length).is_ok();
+        let worth = self.is_part && self.length() >= MIN_PART_BYTES && self.file.set_len(self.length()).is_ok();
         if worth {
             self.registered.leave();
         }
@@ -295,11 +289,6 @@ fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
 fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
     let (Ok(file), Ok(Some(found))) = (fstat(file), look(directory, name)) else { return false };
     Found(file).identity() == found.identity()
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    let (chunks, rest) = bytes.as_chunks::<64>();
-    chunks.iter().all(|chunk| *chunk == [0; 64]) && rest.iter().all(|byte| *byte == 0)
 }
 
 /// Mode, owner and time of what is written.
@@ -372,12 +361,14 @@ mod tests {
         let (place, directory) = place();
         let unfinished = Unfinished::default();
         for name in [b"a", b"b"] {
-            let mut growing = Growing::create(&unfinished, &directory, name, MIN_PART_BYTES).unwrap();
+            let mut growing =
+                Growing::create(&unfinished, &directory, name, MIN_PART_BYTES, &ContentHasher::default()).unwrap();
             growing.write(&[1; 1 << 20]).unwrap();
             assert!(growing.leave());
         }
         let again = Arc::new(crate::place::open_named(place.path()).unwrap());
-        let part = Growing::resume(&unfinished, &again, b"a", MIN_PART_BYTES, false).unwrap();
+        let part =
+            Growing::resume(&unfinished, &again, b"a", MIN_PART_BYTES, false, &ContentHasher::default()).unwrap();
         assert_eq!(unfinished.lock().left.len(), 1);
         drop(part);
         unfinished.give_up();
@@ -388,7 +379,8 @@ mod tests {
     fn a_part_is_ours_until_its_content_is_safe() {
         let (_place, directory) = place();
         let unfinished = Unfinished::default();
-        let mut growing = Growing::create(&unfinished, &directory, b"a", MIN_PART_BYTES).unwrap();
+        let mut growing =
+            Growing::create(&unfinished, &directory, b"a", MIN_PART_BYTES, &ContentHasher::default()).unwrap();
         growing.write(b"content").unwrap();
         assert!(is_ours(&growing.file));
         let modified = Some(Time { seconds: 1, nanoseconds: 0 });

@@ -70,7 +70,7 @@ impl Walk {
             left_out: 0,
         };
         let kind = match found.kind() {
-            FileType::RegularFile => Kind::File { size: found.size(), digest: None },
+            FileType::RegularFile => Kind::File { size: found.size(), fingerprint: None },
             FileType::Symlink => Kind::Link { target: readlinkat(CWD, path, Vec::new()).map_err(failed)?.into_bytes() },
             FileType::Directory => {
                 let root = open_named(path).map_err(|error| Failure::following(Doing::Reading, path, error))?;
@@ -178,7 +178,7 @@ impl Walk {
             return Err(Failure::new(Doing::Reading, shown(), FailureKind::NameTooLong));
         }
         let kind = match found.kind() {
-            FileType::RegularFile => Kind::File { size: found.size(), digest: None },
+            FileType::RegularFile => Kind::File { size: found.size(), fingerprint: None },
             FileType::Symlink => {
                 Kind::Link { target: readlinkat(directory, &*name, Vec::new()).map_err(failed)?.into_bytes() }
             }

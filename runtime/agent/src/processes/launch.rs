@@ -149,8 +149,35 @@ fn existing(directory: &str) -> io::Result<PathBuf> {
         }
         _ => directory.into(),
     };
-    match std::fs::metadata(&path)?.is_dir() {
-        true => Ok(path),
-        false => Err(io::ErrorKind::NotADirectory.into()),
+    if !std::fs::metadata(&path)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    // Else it would look as if the program might not be run.
+    rustix::fs::accessat(rustix::fs::CWD, &path, rustix::fs::Access::EXEC_OK, rustix::fs::AtFlags::EACCESS)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt, thread};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_that_nobody_may_enter_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(place.path(), Permissions::from_mode(0o600)).unwrap();
+        let path = place.path().display().to_string();
+        // Root may enter it; threads have accounts of their own.
+        let ask = || {
+            if rustix::process::geteuid().is_root() {
+                let nobody = rustix::process::Uid::from_raw(65534);
+                rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            }
+            existing(&path).unwrap_err().kind()
+        };
+        assert_eq!(thread::scope(|scope| scope.spawn(ask).join().unwrap()), io::ErrorKind::PermissionDenied);
+        std::fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(existing(&path).unwrap(), place.path());
     }
 }

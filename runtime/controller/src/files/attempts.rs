@@ -140,7 +140,7 @@ impl Attempts {
             }
             let idle = idle_since.get_or_insert_with(Instant::now).elapsed();
             self.tally.void();
-            if idle >= self.options.reconnect_within || !self.options.resume {
+            if idle >= self.options.reconnect_within || !self.options.resume || self.is_read_once() {
                 let part = match self.way {
                     Way::Put { .. } => self.part_there(),
                     Way::Get { .. } if left.0.keep() => self.part_here(),
@@ -152,6 +152,11 @@ impl Attempts {
             tokio::time::sleep(pause.min(self.options.reconnect_within - idle)).await;
             pause = (2 * pause).min(MAX_PAUSE);
         }
+    }
+
+    /// What was read cannot be read again.
+    fn is_read_once(&self) -> bool {
+        matches!(self.way, Way::Put { source: Source::Reader { .. }, .. })
     }
 
     /// What is wrong here is found out before a host is connected.

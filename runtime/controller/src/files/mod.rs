@@ -5,9 +5,15 @@ mod error;
 mod fleet;
 mod options;
 
-use std::{fmt, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    io::{Read, Write},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    sync::Arc,
+};
 
-use wxec_files::{Listener, Source, Target};
+use wxec_files::{Listener, Reader, Source, Target, Writer};
 use wxec_protocol::Digest;
 
 use self::attempts::Attempts;
@@ -72,7 +78,8 @@ pub struct Transferred {
     pub skipped: u64,
     /// Files, links and directories deleted.
     pub deleted: u64,
-    /// The SHA-256 of the content, as 64 hexadecimal digits, if it was a single file and was sent. Both ends computed it.
+    /// The SHA-256 of the content, as 64 hexadecimal digits, if it was a single file and was sent. A file of which more than
+    /// 256 MiB are blocks of zeros has none: they are counted, not hashed. What both ends compared is a digest of both.
     pub sha256: Option<String>,
     /// What was left out, and why.
     pub warnings: Vec<String>,
@@ -82,7 +89,8 @@ impl Host {
     /// Pairs something here with a place on this host. Does no I/O.
     ///
     /// A path that ends with `/` (or is `.` or `..`) names a directory to put it into, under its own name; any other is the
-    /// name that it will have. A `~` at the beginning is the home directory there, and a path that does not begin with `/` starts
+    /// name that it will have. A `~` at the beginning is the home directory there, `~app` that of the account `app` as `/etc/passwd`
+    /// there has it, and a path that does not begin with `/` starts
     /// where the agent was started: over ssh that is the home directory.
     pub fn put(&self, local: impl AsRef<Path>, remote: impl AsRef<Path>) -> Transfer {
         Transfer::new(self, Way::Put { source: Source::Path(bytes(local)), path: bytes(remote) })
@@ -92,6 +100,29 @@ impl Host {
     pub fn put_bytes(&self, content: impl Into<Vec<u8>>, remote: impl AsRef<Path>) -> Transfer {
         let source = Source::Memory { bytes: content.into(), mode: FILE_MODE };
         Transfer::new(self, Way::Put { source, path: bytes(remote) })
+    }
+
+    /// Pairs what `reader` has to say with its place on this host, of which it is the content when there is no more. Its mode is
+    /// 644 unless another one is asked for. It is read on a thread of its own, and once: a transfer that is run a second time,
+    /// or whose link is cut, fails.
+    ///
+    /// ```no_run
+    /// use wxec_controller::Host;
+    ///
+    /// let web1 = Host::new("web1")?;
+    /// web1.put_reader(std::io::stdin(), "/srv/dump.sql").run().wait()?;
+    /// web1.get_writer("/srv/dump.sql", std::io::stdout()).run().wait()?;
+    /// # Ok::<(), wxec_controller::Error>(())
+    /// ```
+    pub fn put_reader(&self, reader: impl Read + Send + 'static, remote: impl AsRef<Path>) -> Transfer {
+        let source = Source::Reader { reader: Reader::new(reader), mode: FILE_MODE };
+        Transfer::new(self, Way::Put { source, path: bytes(remote) })
+    }
+
+    /// Pairs a file on this host with what its content is written to as it arrives. If the link is cut it goes on from there. What
+    /// was written before a transfer failed cannot be taken back.
+    pub fn get_writer(&self, remote: impl AsRef<Path>, writer: impl Write + Send + 'static) -> Transfer {
+        Transfer::new(self, Way::Get { path: bytes(remote), target: Target::Writer(Writer::new(writer)) })
     }
 
     /// Pairs something on this host with a place here. Paths are as for [`put`](Self::put); what has no name of its own, such as

@@ -2,23 +2,21 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
     hash::{BuildHasher, RandomState},
-    io::{Read, Write},
+    io::Write,
     os::fd::OwnedFd,
     sync::Arc,
 };
 
-use rustix::{
-    fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, openat, readlinkat, symlinkat},
-    io::Errno,
-};
-use wxec_protocol::{Digest, Hasher};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, openat, readlinkat, symlinkat};
 
 use super::{LEFT_OUT_ALL, MAX_LEFT_OUT, MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
 use crate::{
     Change, Doing, Failure, FailureKind, Links, Options, TransferEnd,
-    message::{BATCH_ENTRIES, Entry, Item, Kind, PART_BYTES, Part, Time, ToSender, Want},
+    content::fingerprint_of,
+    fingerprint::Fingerprint,
+    message::{BATCH_ENTRIES, Entry, Item, Kind, Part, Time, ToSender, Want},
+    options::Target,
     path::{is_inner_path, is_name, join, temporary_name},
     place::{DIRECTORY_BITS, FILE_BITS, Found, LinkEnd, link_end, look, make, remove},
     unfinished::{Growing, Look, MIN_PART_BYTES, place_link},
@@ -235,9 +233,9 @@ impl<W: Write> Receiver<'_, W> {
                 }
                 self.summary.files += 1;
             }
-            Kind::File { size, digest } => {
+            Kind::File { size, fingerprint } => {
                 if let (Some(found), Some(directory)) = (&found, &directory)
-                    && self.is_equal(found, directory, &entry, size, digest, &new_look)
+                    && self.is_equal(found, directory, &entry, size, fingerprint, &new_look)
                 {
                     self.summary.skipped += 1;
                     return Ok(());
@@ -250,8 +248,12 @@ impl<W: Write> Receiver<'_, W> {
                         Some(directory) => self.part(directory, &entry.name, size, &shown)?,
                         None => None,
                     };
-                    let have = part.as_ref().filter(|part| part.length() > 0);
-                    let have = have.map(|part| Part { length: part.length(), digest: part.digest() });
+                    let written = match self.target {
+                        Target::Writer(writer) => Some(writer.lock().hasher.clone()),
+                        _ => part.as_ref().map(|part| part.hasher().clone()),
+                    };
+                    let have = written.filter(|part| part.length() > 0);
+                    let have = have.map(|part| Part { length: part.length(), fingerprint: part.fingerprint() });
                     wants.push(Want { number, part: have });
                     let directory = self.announcing.path.clone();
                     let wanted = Wanted { number, directory, name: entry.name, size, look: new_look, part };
@@ -329,7 +331,7 @@ impl<W: Write> Receiver<'_, W> {
         directory: &OwnedFd,
         entry: &Entry,
         size: u64,
-        digest: Option<Digest>,
+        fingerprint: Option<Fingerprint>,
         new_look: &Look,
     ) -> bool {
         let in_a_tree = self.announcing.look.is_some();
@@ -339,8 +341,8 @@ impl<W: Write> Receiver<'_, W> {
         let same_time = found.modified() == entry.modified;
         let open =
             || openat(directory, &*entry.name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-        match digest {
-            Some(digest) if !open().is_ok_and(|file| hash(file.into()) == Some(digest)) => return false,
+        match fingerprint {
+            Some(print) if !open().is_ok_and(|file| fingerprint_of(file.into()) == Some(print)) => return false,
             Some(_) => {}
             None if !in_a_tree || !same_time => return false,
             None => {}
@@ -355,7 +357,7 @@ impl<W: Write> Receiver<'_, W> {
         if held >= MAX_PARTS {
             return Ok(None);
         }
-        let part = Growing::resume(self.unfinished, directory, name, size, self.resuming)
+        let part = Growing::resume(self.unfinished, directory, name, size, self.resuming, &self.new_hasher())
             .map_err(|error| Failure::io(Doing::Reading, shown, error))?;
         // One that is of no use any more goes away here.
         Ok(part.filter(|_| size >= MIN_PART_BYTES))
@@ -382,16 +384,4 @@ impl<W: Write> Receiver<'_, W> {
 /// The mode a directory is made with. It has the one that is asked for once it is done.
 pub(super) fn new_directory_mode(options: &Options, mode: u32) -> u32 {
     if options.mode.is_some() { 0o700 } else { mode & DIRECTORY_BITS }
-}
-
-fn hash(mut file: File) -> Option<Digest> {
-    let (mut hasher, mut bytes) = (Hasher::default(), vec![0; PART_BYTES]);
-    loop {
-        match file.read(&mut bytes) {
-            Ok(0) => return Some(hasher.finish()),
-            Ok(length) => hasher.update(&bytes[..length]),
-            Err(error) if error.raw_os_error() == Some(Errno::INTR.raw_os_error()) => {}
-            Err(_) => return None,
-        }
-    }
 }

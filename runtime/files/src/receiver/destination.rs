@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(super) enum Destination {
+    /// Memory, or a writer.
     Memory,
     /// A file or a link.
     Single {
@@ -41,15 +42,15 @@ impl Destination {
     pub(super) fn new(target: &Target, options: &Options, root: &Entry) -> Result<(Self, Option<Change>), Failure> {
         let Target::Path(path) = target else {
             return match &root.kind {
-                Kind::File { size, .. } if *size <= target.memory() => Ok((Self::Memory, None)),
+                Kind::File { size, .. } if *size <= target.limit() => Ok((Self::Memory, None)),
                 Kind::File { .. } => {
-                    Err(Failure::new(Doing::Reading, &*root.name, FailureKind::TooLong(target.memory())))
+                    Err(Failure::new(Doing::Reading, &*root.name, FailureKind::TooLong(target.limit())))
                 }
                 Kind::Directory => Err(Failure::new(Doing::Reading, &*root.name, FailureKind::IsADirectory)),
                 Kind::Link { .. } => Err(Failure::new(Doing::Reading, &*root.name, FailureKind::Special)),
             };
         };
-        let path = expand_home(path.clone());
+        let path = expand_home(path.clone())?;
         let (above, name) = match names_directory(&path) {
             true if is_name(&root.name) => (path.clone(), root.name.clone()),
             true => return Err(Failure::new(Doing::Creating, path, FailureKind::NoName)),
@@ -201,7 +202,7 @@ impl Destination {
 
 /// Whether a path names something that is never replaced, as far as it can be told before anything is announced.
 pub(crate) fn check_target(path: &[u8]) -> Result<(), Failure> {
-    let path = expand_home(path.to_vec());
+    let path = expand_home(path.to_vec())?;
     let Some((above, name)) = split(&path).filter(|_| !names_directory(&path)) else { return Ok(()) };
     let Ok(directory) = open_named(&*above) else { return Ok(()) };
     match look(&directory, &name).ok().flatten().map(|found| found.kind()) {

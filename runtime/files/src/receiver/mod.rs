@@ -12,8 +12,6 @@ use std::{
     io::{Read, Write},
 };
 
-use wxec_protocol::{Digest, Hasher};
-
 pub(crate) use self::destination::check_target;
 use self::{
     announced::Announcing,
@@ -23,14 +21,18 @@ use self::{
 use crate::{
     Doing, Event, Failure, FailureKind, Listener, Options, Summary, TransferEnd,
     failure::{Failures, MAX_LEFT_OUT, outcome},
+    fingerprint::{ContentHasher, Fingerprint},
     link::{FrameReader, FrameWriter},
-    message::{BATCH_ENTRIES, MAX_AHEAD, ToReceiver, ToSender},
-    options::{Shown, Target},
+    message::{BATCH_ENTRIES, MAX_AHEAD, MAX_HOLE_BYTES, ToReceiver, ToSender},
+    options::{Shown, Target, Writer},
     unfinished::{Growing, Look, Unfinished},
 };
 
 /// What may be announced and not have arrived: an honest sender is never further ahead.
 const MAX_PLANNED: usize = (MAX_AHEAD + 2) * BATCH_ENTRIES;
+
+/// What content is written to that has no path, for people.
+const OUTPUT: &str = "the output";
 
 const LEFT_OUT_ALL: TransferEnd = TransferEnd::Malformed("it left out what was asked for");
 
@@ -141,9 +143,25 @@ struct Arriving {
 
 enum Into {
     File(Growing),
-    Memory(Hasher),
+    Memory(Box<ContentHasher>),
+    Writer(Writer),
     /// It cannot be written, and is on its way all the same.
     Nowhere,
+}
+
+/// What comes of a file's content.
+enum Chunk<'a> {
+    Data(&'a [u8]),
+    Zeros(u64),
+}
+
+impl Chunk<'_> {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Data(bytes) => bytes.len() as u64,
+            Self::Zeros(count) => *count,
+        }
+    }
 }
 
 impl<W: Write> Receiver<'_, W> {
@@ -153,8 +171,9 @@ impl<W: Write> Receiver<'_, W> {
             match reader.receive()? {
                 ToReceiver::Announce { items, last } => self.announced(items, last)?,
                 ToReceiver::File { number, offset } => self.begin(number, offset)?,
-                ToReceiver::Data(bytes) => self.data(bytes)?,
-                ToReceiver::End { digest } => self.end(digest)?,
+                ToReceiver::Data(bytes) => self.content(Chunk::Data(bytes))?,
+                ToReceiver::Hole { length } => self.content(Chunk::Zeros(length))?,
+                ToReceiver::End { fingerprint } => self.end(fingerprint)?,
                 ToReceiver::LeftOut { number, failure } => self.left_out_there(number, failure)?,
                 ToReceiver::Warning { text } => (self.listener)(Event::Warning(&text)),
                 ToReceiver::Failed(failure) => return Err(TransferEnd::There(failure)),
@@ -236,16 +255,26 @@ impl<W: Write> Receiver<'_, W> {
         let path = destination.shown(&wanted);
         (self.listener)(Event::File { path: &Shown(&path).to_string(), size: wanted.size });
         let part = wanted.part.take();
-        if offset > 0 && part.as_ref().is_none_or(|part| part.length() != offset) {
+        let have = match self.target {
+            Target::Writer(writer) => writer.lock().hasher.length(),
+            _ => part.as_ref().map_or(0, Growing::length),
+        };
+        if offset > 0 && have != offset {
             return Err(TransferEnd::Malformed("it went on with nothing"));
         }
+        let hasher = if destination.is_single() { ContentHasher::with_sha256() } else { ContentHasher::default() };
         let into = match destination.directory(&wanted.directory) {
-            Ok(None) => Ok(Into::Memory(Hasher::default())),
+            Ok(None) => match self.target {
+                // What was written is gone.
+                Target::Writer(_) if have > offset => Err(Failure::new(Doing::Reading, path, FailureKind::Changed)),
+                Target::Writer(writer) => Ok(Into::Writer(writer.clone())),
+                _ => Ok(Into::Memory(Box::new(ContentHasher::with_sha256()))),
+            },
             Ok(Some(directory)) => {
                 let growing = match part {
                     Some(mut part) if offset == 0 && part.length() > 0 => part.restart().map(|()| part),
                     Some(part) => Ok(part),
-                    None => Growing::create(self.unfinished, &directory, &wanted.name, wanted.size),
+                    None => Growing::create(self.unfinished, &directory, &wanted.name, wanted.size, &hasher),
                 };
                 self.group.begin_in(directory);
                 growing.map(Into::File).map_err(|error| Failure::io(Doing::Creating, &*path, error))
@@ -276,8 +305,13 @@ impl<W: Write> Receiver<'_, W> {
                 growing.restart().map_err(|error| Failure::io(Doing::Writing, path, error))?;
             }
             Into::Memory(hasher) => {
-                *hasher = Hasher::default();
+                hasher.restart();
                 self.content.clear();
+            }
+            Into::Writer(writer) => {
+                if writer.lock().hasher.length() > 0 {
+                    return Err(Failure::new(Doing::Reading, &*arriving.wanted.name, FailureKind::Changed).into());
+                }
             }
             Into::Nowhere => {}
         }
@@ -285,61 +319,101 @@ impl<W: Write> Receiver<'_, W> {
         if offset == 0 { Ok(()) } else { Err(TransferEnd::Malformed("it went on with nothing")) }
     }
 
-    fn data(&mut self, bytes: &[u8]) -> Result<(), TransferEnd> {
+    fn content(&mut self, chunk: Chunk<'_>) -> Result<(), TransferEnd> {
         let Some(mut arriving) = self.arriving.take() else {
             return Err(TransferEnd::Malformed("it sent content of nothing"));
         };
+        let length = chunk.length();
+        if matches!(chunk, Chunk::Zeros(_)) && length > MAX_HOLE_BYTES {
+            return Err(TransferEnd::Malformed("it sent too long a hole"));
+        }
         match &mut arriving.into {
             Into::File(growing) => {
-                if let Err(error) = growing.write(bytes) {
+                let written = match chunk {
+                    Chunk::Data(bytes) => growing.write(bytes),
+                    Chunk::Zeros(count) => {
+                        growing.write_zeros(count);
+                        Ok(())
+                    }
+                };
+                if let Err(error) = written {
                     let path = self.destination.as_ref().map(|it| it.shown(&arriving.wanted)).unwrap_or_default();
                     arriving.into = Into::Nowhere;
                     self.leave_out(Failure::io(Doing::Writing, path, error))?;
                 }
             }
             Into::Memory(hasher) => {
-                let limit = self.target.memory();
-                if (self.content.len() + bytes.len()) as u64 > limit {
+                let limit = self.target.limit();
+                if (self.content.len() as u64).saturating_add(length) > limit {
                     return Err(
                         Failure::new(Doing::Reading, &*arriving.wanted.name, FailureKind::TooLong(limit)).into()
                     );
                 }
-                hasher.update(bytes);
-                self.content.extend_from_slice(bytes);
+                match chunk {
+                    Chunk::Data(bytes) => {
+                        hasher.update(bytes);
+                        self.content.extend_from_slice(bytes);
+                    }
+                    Chunk::Zeros(count) => {
+                        hasher.update_zeros(count);
+                        let length = self.content.len() + usize::try_from(count).unwrap_or(0);
+                        self.content.resize(length, 0);
+                    }
+                }
+            }
+            Into::Writer(writer) => {
+                let mut written = writer.lock();
+                match chunk {
+                    Chunk::Data(bytes) => written.write(bytes),
+                    Chunk::Zeros(count) => written.write_zeros(count),
+                }
+                .map_err(|error| Failure::io(Doing::Writing, OUTPUT, error))?;
             }
             Into::Nowhere => {}
         }
-        arriving.told += bytes.len() as u64;
+        arriving.told = arriving.told.saturating_add(length);
         self.arriving = Some(arriving);
-        (self.listener)(Event::Bytes(bytes.len() as u64));
+        (self.listener)(Event::Bytes(length));
         Ok(())
     }
 
-    fn end(&mut self, digest: Digest) -> Result<(), TransferEnd> {
+    fn end(&mut self, fingerprint: Fingerprint) -> Result<(), TransferEnd> {
         let Some(arriving) = self.arriving.take() else {
             return Err(TransferEnd::Malformed("it ended what had not begun"));
         };
-        let (arrived, length) = match &arriving.into {
-            Into::File(growing) => (growing.digest(), growing.length()),
-            Into::Memory(hasher) => (hasher.clone().finish(), self.content.len() as u64),
+        let hasher = match &arriving.into {
+            Into::File(growing) => growing.hasher().clone(),
+            Into::Memory(hasher) => ContentHasher::clone(hasher),
+            Into::Writer(writer) => {
+                let mut written = writer.lock();
+                written.flush().map_err(|error| Failure::io(Doing::Writing, OUTPUT, error))?;
+                written.hasher.clone()
+            }
             Into::Nowhere => {
                 self.void(&arriving);
                 return Ok(());
             }
         };
+        let length = hasher.length();
+        let (arrived, sha256) = hasher.finish();
         let destination = self.destination.as_ref().ok_or(TransferEnd::Malformed("it announced nothing"))?;
         let path = destination.shown(&arriving.wanted);
-        if arrived != digest {
+        if arrived != fingerprint {
             self.void(&arriving);
             return self.leave_out(Failure::new(Doing::Writing, path, FailureKind::WrongDigest));
         }
         self.summary.files += 1;
         self.summary.bytes += length;
-        self.summary.digest = destination.is_single().then_some(digest);
+        self.summary.digest = sha256.filter(|_| destination.is_single());
         if let Into::File(growing) = arriving.into {
             self.group.place(growing, arriving.wanted.name, arriving.wanted.look, path, self.options.delete);
         }
         Ok(())
+    }
+
+    /// A hasher for the next file.
+    fn new_hasher(&self) -> ContentHasher {
+        if self.is_single() { ContentHasher::with_sha256() } else { ContentHasher::default() }
     }
 
     /// Does what waits for nothing any more.

@@ -14,8 +14,8 @@ use std::{
 };
 
 use wxec_files::{
-    Event, FailureKind, LeftOut, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished, get, part_name,
-    put, serve,
+    Event, FailureKind, LeftOut, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished, Writer, get,
+    part_name, put, serve,
 };
 
 use crate::pair::{Cut, End, Place, bytes, link, nobody, noise, put_path};
@@ -56,6 +56,63 @@ fn a_cut_put_leaves_the_old_file_and_goes_on() {
     assert!(first + second < (SIZE + SIZE / 4) as u64, "{first} + {second}");
     assert!(place.read("target") == content);
     assert_eq!(place.list("."), ["source", "target"]);
+}
+
+#[test]
+fn what_was_written_to_a_writer_is_gone_on_from() {
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let place = Place::new();
+    let mut content = noise(SIZE);
+    content[3 << 20..4 << 20].fill(0);
+    place.write("source", &content);
+    let get_cut = |target: &Target, after: u64| {
+        let (here, there) = link();
+        let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+        let cut = Cut { reader: here.reader, left: after, read: Arc::default() };
+        let (source, unfinished) = (bytes(place.path("source")), Unfinished::default());
+        let ended = get(&source, target, &Options::default(), false, cut, here.writer, &unfinished, &nobody());
+        let _ = agent.join().unwrap();
+        ended.map(|(summary, _)| summary)
+    };
+    let kept = Arc::<Mutex<Vec<u8>>>::default();
+    let target = Target::Writer(Writer::new(Kept(kept.clone())));
+    assert_eq!(get_cut(&target, 4 << 20), Err(TransferEnd::Cut));
+    let before = kept.lock().unwrap().len();
+    let summary = get_cut(&target, u64::MAX).unwrap();
+    assert_eq!((summary.bytes, summary.resumed_bytes), (SIZE as u64, before as u64));
+    assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
+    assert!(before > 4 << 20 && *kept.lock().unwrap() == content);
+
+    // What was written cannot be taken back.
+    let target = Target::Writer(Writer::new(Kept(Arc::default())));
+    assert_eq!(get_cut(&target, 4 << 20), Err(TransferEnd::Cut));
+    place.write("source", noise(SIZE - 1));
+    let Err(TransferEnd::Here(failure)) = get_cut(&target, u64::MAX) else { panic!() };
+    assert_eq!(failure.kind, FailureKind::Changed);
+}
+
+#[test]
+fn a_sparse_part_is_gone_on_with() {
+    let place = Place::new();
+    let file = fs::File::create(place.path("source")).unwrap();
+    // Its holes are worth more than the time of this test.
+    file.set_len(1 << 40).unwrap();
+    file.write_all_at(&noise(SIZE), 1 << 39).unwrap();
+    assert!(put_cut(&place, 5 << 20, false).0.is_err());
+    let summary = put_cut(&place, u64::MAX, true).0.unwrap();
+    assert!(summary.resumed_bytes > 1 << 39 && summary.bytes == 1 << 40, "{summary:?}");
+    let mut middle = vec![0; SIZE];
+    fs::File::open(place.path("target")).unwrap().read_exact_at(&mut middle, 1 << 39).unwrap();
+    assert!(middle == noise(SIZE));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::{
     fs::{self, Permissions},
+    io::{self, Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     time::{Duration, SystemTime},
 };
 
-use wxec_files::{Doing, FailureKind, Links, Options, Source, Target, TransferEnd};
+use wxec_files::{Doing, FailureKind, Links, Options, Reader, Source, Target, TransferEnd, Writer};
 
 use crate::pair::{BOTH, Place, bytes, get_path, get_to, noise, put_path, put_source};
 
@@ -237,17 +238,136 @@ fn a_link_in_the_targets_place_is_replaced() {
 }
 
 #[test]
-fn holes_stay_holes() {
+fn holes_stay_holes_and_cost_nothing() {
+    for (name, transfer) in BOTH {
+        let place = Place::new();
+        let file = fs::File::create(place.path("source")).unwrap();
+        // More than anybody would send or hash in the time of a test.
+        file.set_len(4 << 40).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"middle", (1 << 40) + 12345).unwrap();
+        let summary = transfer(&place.path("source"), &place.path(name), &Options::default()).unwrap();
+        assert_eq!((summary.bytes, summary.digest), (4 << 40, None));
+        let metadata = fs::metadata(place.path(name)).unwrap();
+        assert_eq!(metadata.len(), 4 << 40);
+        assert!(metadata.blocks() * 512 < 1 << 20, "{}", metadata.blocks());
+        let mut middle = [0; 8];
+        let copy = fs::File::open(place.path(name)).unwrap();
+        std::os::unix::fs::FileExt::read_exact_at(&copy, &mut middle, (1 << 40) + 12344).unwrap();
+        assert_eq!(&middle, b"\0middle\0");
+        // It is known for the same, without being read.
+        let again = Options { checksum: true, ..Options::default() };
+        assert_eq!(transfer(&place.path("source"), &place.path(name), &again).unwrap().skipped, 1);
+    }
+}
+
+#[test]
+fn zeros_are_the_same_as_holes() {
     let place = Place::new();
-    let file = fs::File::create(place.path("source")).unwrap();
-    file.set_len(64 << 20).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"end", (64 << 20) - 3).unwrap();
-    let summary = put_path(place.path("source"), place.path("target"), &Options::default()).unwrap();
-    assert_eq!(summary.bytes, 64 << 20);
-    let metadata = fs::metadata(place.path("target")).unwrap();
-    assert_eq!(metadata.len(), 64 << 20);
-    assert!(metadata.blocks() * 512 < 1 << 20, "{}", metadata.blocks());
-    assert!(place.read("source") == place.read("target"));
+    let mut content = noise(100_000);
+    content.resize(2 << 20, 0);
+    content.extend(noise(100_000));
+    let source = place.write("source", &content);
+    let summary = put_path(&source, place.path("target"), &Options::default()).unwrap();
+    // The digest that people know is that of the content.
+    assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
+    assert!(place.read("target") == content);
+    assert!(fs::metadata(place.path("target")).unwrap().blocks() * 512 < 1 << 20);
+    let again = Options { checksum: true, ..Options::default() };
+    assert_eq!(put_path(&source, place.path("target"), &again).unwrap().skipped, 1);
+    let (_, read) = get_to(place.path("target"), &Target::Memory { limit: 8 << 20 }, &Options::default()).unwrap();
+    assert!(read == content);
+}
+
+/// A writer whose bytes are kept, or which fails.
+#[derive(Clone, Default)]
+struct Kept {
+    bytes: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
+    fails: bool,
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.fails {
+            return Err(rustix::io::Errno::NOSPC.into());
+        }
+        self.bytes.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_read_once_is_put() {
+    let place = Place::new();
+    let content = noise(3_000_000);
+    let source = |content: Vec<u8>| Source::Reader { reader: Reader::new(io::Cursor::new(content)), mode: 0o640 };
+    for options in [Options::default(), Options { checksum: true, ..Options::default() }] {
+        let summary = put_source(&source(content.clone()), place.path("target"), &options).unwrap();
+        assert_eq!((summary.bytes, summary.digest), (3_000_000, Some(wxec_protocol::Digest::of(&content))));
+        assert!(place.read("target") == content);
+        assert_eq!(fs::metadata(place.path("target")).unwrap().mode() & 0o7777, 0o640);
+    }
+    put_source(&source(Vec::new()), place.path("empty"), &Options::default()).unwrap();
+    assert_eq!(place.read("empty"), b"");
+    // It has no name, and is there only once.
+    let (kind, _) = failure(put_source(&source(content.clone()), place.path(""), &Options::default()));
+    assert_eq!(kind, FailureKind::NoName);
+    let once = source(content);
+    put_source(&once, place.path("target"), &Options::default()).unwrap();
+    let (_, text) = failure(put_source(&once, place.path("target"), &Options::default()));
+    assert_eq!(text, "cannot read the input: it was read already");
+}
+
+#[test]
+fn what_cannot_be_read_once_leaves_the_old_file() {
+    struct Fails(u32);
+    impl Read for Fails {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            match self.0 {
+                0 => Err(io::Error::other("broken")),
+                _ => {
+                    self.0 -= 1;
+                    bytes.fill(1);
+                    Ok(bytes.len())
+                }
+            }
+        }
+    }
+    struct Panics;
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            std::panic::resume_unwind(Box::new("no end of the content"))
+        }
+    }
+    let place = Place::new();
+    place.write("target", "old");
+    for (reader, why) in [(Reader::new(Fails(10)), "broken"), (Reader::new(Panics), "its reader panicked")] {
+        let source = Source::Reader { reader, mode: 0o644 };
+        let (_, text) = failure(put_source(&source, place.path("target"), &Options::default()));
+        assert_eq!(text, format!("cannot read the input: {why}"));
+        assert_eq!((place.read("target"), place.list(".")), (b"old".into(), vec!["target".into()]));
+    }
+}
+
+#[test]
+fn content_goes_to_a_writer_as_it_arrives() {
+    let place = Place::new();
+    let mut content = noise(1_000_000);
+    content.resize(2_000_000, 0);
+    place.write("source", &content);
+    let kept = Kept::default();
+    let target = Target::Writer(Writer::new(kept.clone()));
+    let (summary, _) = get_to(place.path("source"), &target, &Options::default()).unwrap();
+    assert_eq!((summary.bytes, summary.digest), (2_000_000, Some(wxec_protocol::Digest::of(&content))));
+    assert!(*kept.bytes.lock().unwrap() == content);
+    let full = || Target::Writer(Writer::new(Kept { fails: true, ..Kept::default() }));
+    let (_, text) = failure(get_to(place.path("source"), &full(), &Options::default()));
+    assert_eq!(text, "cannot write the output: no space left there");
+    let (kind, _) = failure(get_to(place.path(""), &full(), &Options::default()));
+    assert_eq!(kind, FailureKind::IsADirectory);
 }
 
 #[test]

@@ -397,7 +397,7 @@ fn a_path_that_is_too_long_does_not_stop_the_rest() {
     let place = Place::new();
     place.write("source/short", "1");
     // Deeper than a path can be: step by step.
-    let mut directory = rustix::fs::openat(CWD, &place.path("source"), OFlags::PATH, Mode::empty()).unwrap();
+    let mut directory = rustix::fs::openat(CWD, place.path("source"), OFlags::PATH, Mode::empty()).unwrap();
     for _ in 0..20 {
         let name = "d".repeat(250);
         rustix::fs::mkdirat(&directory, &name, Mode::RWXU).unwrap();

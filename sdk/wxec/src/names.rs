@@ -1,0 +1,26 @@
+//! The names that only the controlling side has, once for both sides: there they are re-exported, in a module they stand for
+//! nothing. A program whose tasks stand beside its `main` imports such names, and its imports must resolve in its module as
+//! well, where nothing is left that uses them.
+
+/// Hands the names to another macro.
+macro_rules! controlling_side {
+    ($then:ident) => {
+        $then! {
+            wxec_build {
+                types: AgentImage BuildError Check CheckStatus Progress ProgressEvent Quiet StderrProgress Work;
+                functions: cache_directory checks is_shipped;
+                constants: ;
+            }
+            wxec_controller {
+                types: Address Attach Bound Child ChildRemote ChildStdin ChildStdout Command CommandFailed CommandOutput
+                    ConnectOptions Description Engine ExitStatus FileChange FileError FileErrorKind FileStep Fleet FleetCall
+                    FleetError FleetTransfer GuestOutput Hop IncompleteTransfer Instance LeftOut Links Module ModuleError
+                    Operation Outcome Outcomes OutputHandler Password Phase Program ProgramOutput Report SshAddress Stats
+                    Step Tagged Transfer TransferError TransferErrorKind TransferEvent TransferOptions TransferOutcome
+                    Transferred Value WindowSize;
+                functions: explain name_for_host set_progress;
+                constants: MAX_HOPS SSH_CONFIG_VARIABLE;
+            }
+        }
+    };
+}
