@@ -64,6 +64,98 @@ fn printed(output: &Output) -> String {
 }
 
 #[test]
+fn every_public_name_can_be_imported_beside_a_task() {
+    let names = names::all();
+    assert!(names.len() > 80 && names.contains("TransferOptions") && names.contains("host::Facts"), "{names:?}");
+    let imports: String =
+        names.iter().map(|name| format!("use wxec::{name} as _{};\n", name.replace("::", "_"))).collect();
+    let main = NAMES.replace("// imports", &imports);
+    let program = Package::new("names", "", &[("src/main.rs", &main)]).build();
+    assert_eq!(printed(&Command::new(program).output().unwrap()), "3\n");
+}
+
+/// The module is compiled when the task is called.
+const NAMES: &str = r#"
+#![allow(unused_imports)]
+// imports
+#[wxec::remote]
+fn three() -> u8 {
+    3
+}
+
+#[wxec::main]
+fn main() -> wxec::Result<()> {
+    println!("{}", three::on(&wxec::Host::new("local:")?).wait()?);
+    Ok(())
+}
+"#;
+
+/// The public names of `wxec`, as its source has them: a list written here would miss the next one.
+mod names {
+    use std::collections::BTreeSet;
+
+    use super::{fs, top};
+
+    /// Those of the root, and those of its modules as paths.
+    pub(super) fn all() -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for file in ["lib.rs", "native.rs"] {
+            let text = fs::read_to_string(source(file)).unwrap();
+            of_items(&syn::parse_file(&text).unwrap().items, "", &mut names);
+        }
+        names.extend(of_list(&fs::read_to_string(source("names.rs")).unwrap()));
+        names
+    }
+
+    fn source(file: &str) -> std::path::PathBuf {
+        top().join("sdk/wxec/src").join(file)
+    }
+
+    fn of_items(items: &[syn::Item], module: &str, names: &mut BTreeSet<String>) {
+        let mut add = |name: &syn::Ident| _ = names.insert(format!("{module}{name}"));
+        for item in items {
+            match item {
+                syn::Item::Use(item) if is_public(&item.vis) => of_tree(&item.tree, &mut add),
+                syn::Item::Fn(item) if is_public(&item.vis) => add(&item.sig.ident),
+                syn::Item::Struct(item) if is_public(&item.vis) => add(&item.ident),
+                syn::Item::Enum(item) if is_public(&item.vis) => add(&item.ident),
+                _ => {}
+            }
+        }
+        for item in items {
+            let syn::Item::Mod(item) = item else { continue };
+            // What the macros' output needs is nobody else's.
+            if is_public(&item.vis) && item.ident != "__private" {
+                names.insert(format!("{module}{}", item.ident));
+                let items = &item.content.as_ref().expect("modules of these files stand in them").1;
+                of_items(items, &format!("{module}{}::", item.ident), names);
+            }
+        }
+    }
+
+    fn of_tree(tree: &syn::UseTree, add: &mut impl FnMut(&syn::Ident)) {
+        match tree {
+            syn::UseTree::Path(path) => of_tree(&path.tree, add),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| of_tree(tree, add)),
+            syn::UseTree::Name(name) => add(&name.ident),
+            syn::UseTree::Rename(name) => add(&name.rename),
+            // Of the side that is compiled, which is read itself.
+            syn::UseTree::Glob(_) => {}
+        }
+    }
+
+    /// The words behind `types:`, `functions:` and `constants:`.
+    fn of_list(text: &str) -> impl Iterator<Item = String> {
+        let lists = ["types:", "functions:", "constants:"].into_iter().flat_map(|kind| text.split(kind).skip(1));
+        lists.flat_map(|rest| rest.split(';').next().unwrap_or_default().split_whitespace().map(String::from))
+    }
+
+    fn is_public(visibility: &syn::Visibility) -> bool {
+        matches!(visibility, syn::Visibility::Public(_))
+    }
+}
+
+#[test]
 fn tasks_stand_beside_main_in_one_file() {
     let single = Package::new("single", "", &[("src/main.rs", SINGLE)]);
     let program = single.build();

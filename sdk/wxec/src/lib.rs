@@ -32,6 +32,8 @@ mod abi;
 
 #[doc(hidden)]
 pub mod __private;
+#[macro_use]
+mod names;
 
 #[cfg(target_family = "wasm")]
 #[path = "guest/mod.rs"]

@@ -1,21 +1,24 @@
-//! The controlling side: the public items of `wxec-controller` and `wxec-build`, and what the output of the macros needs.
+//! The controlling side: the public items of `wxec-controller` and `wxec-build`, and what the output of the macros needs. What
+//! tasks cannot use in their modules has its names in [`names`](crate::names) alone.
 
 mod task;
 
-pub use wxec_build::{
-    AgentImage, BuildError, Check, CheckStatus, Progress, ProgressEvent, Quiet, StderrProgress, Work, cache_directory,
-    checks, is_shipped,
-};
 pub use wxec_controller::{
-    Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Child,
-    ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine,
-    Error, ExitStatus, FileChange, FileError, FileErrorKind, FileStep, Fleet, FleetCall, FleetError, FleetTransfer,
-    GuestOutput, Hop, Host, IncompleteTransfer, Instance, LeftOut, Links, MAX_HOPS, Module, ModuleError, Operation,
-    Outcome, Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Receiver, RecvError, Report, Result,
-    SSH_CONFIG_VARIABLE, SendError, Sender, SshAddress, Stats, Step, Tagged, Transfer, TransferError,
-    TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome, Transferred, Unreachable, Value, WindowSize,
-    channel, explain, name_for_host, set_progress,
+    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Error, Host, Receiver, RecvError,
+    Result, SendError, Sender, Unreachable, channel,
 };
+
+macro_rules! re_export {
+    ($($from:ident {
+        types: $($type:ident)*;
+        functions: $($function:ident)*;
+        constants: $($constant:ident)*;
+    })*) => {
+        $(pub use $from::{$($type,)* $($function,)* $($constant,)*};)*
+    };
+}
+
+controlling_side!(re_export);
 
 /// The host that the task runs on.
 ///
