@@ -25,6 +25,16 @@ pub enum BuildError {
         /// Where one was expected.
         directory: PathBuf,
     },
+    /// The source of a task is not where the program was compiled from it, and the program has no module inside. Whoever moved
+    /// the program away sees no hint, only what it prints: so the message says what to do.
+    #[error("the source of `{package}`, from which the module of its tasks is built, is not at {}; a program that leaves its source carries \
+             its module: call `wxec_build::embed()` in its build.rs", directory.display())]
+    SourceGone {
+        /// The package of the task.
+        package: String,
+        /// Where its source was.
+        directory: PathBuf,
+    },
     /// Cargo refuses the workspace.
     #[error("cargo cannot read the workspace around {}: {detail}", directory.display())]
     Workspace {
@@ -171,10 +181,11 @@ impl BuildError {
         Some(match self {
             Self::CannotRun { program, .. } if program.contains("rustc") => "install Rust: https://rustup.rs".into(),
             Self::CannotRun { .. } => {
-                "install Rust (https://rustup.rs), or embed the module by calling `wxec_build::embed()` in build.rs".into()
+                "install Rust (https://rustup.rs), or embed the module by calling `wxec_build::embed()` in build.rs"
+                    .into()
             }
             Self::NoManifest { .. } => {
-                "a program that runs away from its source needs its module inside: call `wxec_build::embed()` in build.rs"
+                "go to a cargo workspace that has the package, or name a module by its path, such as `./words.wasm`"
                     .into()
             }
             Self::PackageNotFound { near, .. } if !near.is_empty() => format!("there is {}", quoted(near)),
@@ -185,7 +196,10 @@ impl BuildError {
             Self::MissingStd { triple, looked_in } => install_std(triple, looked_in),
             Self::Dependency(failure) => failure.hint(),
             Self::NotShipped { .. } => format!("there is {}", SHIPPED.map(|name| format!("`{name}`")).join(", ")),
-            Self::NoSource { .. } => "name ready-made programs by WXEC_AGENT and WXEC_COMPILER, and a directory of modules by WXEC_MODULES".into(),
+            Self::NoSource { .. } => {
+                "name ready-made programs by WXEC_AGENT and WXEC_COMPILER, and a directory of modules by WXEC_MODULES"
+                    .into()
+            }
             Self::OtherBuild { .. } => "build this program again".into(),
             Self::NoCCompiler { program, .. } => {
                 let packages = match &**program {

@@ -67,7 +67,7 @@ pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, B
     }
     let directory = Path::new(origin.manifest_dir);
     if !directory.join("Cargo.toml").is_file() {
-        return Err(BuildError::NoManifest { directory: directory.into() });
+        return Err(BuildError::SourceGone { package: origin.package.into(), directory: directory.into() });
     }
     let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
     let project = Project::around(&directory)?;
