@@ -99,7 +99,12 @@ fn text(module: &Module) -> String {
 /// The function as its source has it, named as `wxec call` takes it.
 fn signature(module: &Module, function: &Function) -> String {
     let whole = function.to_string();
-    format!("{}{}", inside_crate(module, &function.path), whole.strip_prefix(&function.path).unwrap_or_default())
+    format!("{}{}", name(module, function), whole.strip_prefix(&function.path).unwrap_or_default())
+}
+
+/// Modules that are named like keywords lose their `r#`, as functions do.
+fn name(module: &Module, function: &Function) -> String {
+    inside_crate(module, &function.path).replace("r#", "")
 }
 
 /// What grants the function all it declares.
@@ -127,7 +132,7 @@ fn json(module: &Module) -> Json {
         let parameters =
             function.parameters.iter().map(|parameter| json!({"name": parameter.name, "type": parameter.type_name}));
         json!({
-            "name": inside_crate(module, &function.path),
+            "name": name(module, function),
             "path": function.path,
             "doc": function.doc,
             "parameters": parameters.collect::<Vec<_>>(),

@@ -257,12 +257,19 @@ impl Module {
         &self.0.functions
     }
 
-    /// The described function that `name` means: its whole path, or its path inside the crate.
+    /// The described function that `name` means: its whole path, or its path inside the crate; with or without the `r#` of modules
+    /// that are named like keywords.
     pub fn function(&self, name: &str) -> Option<&Function> {
         let functions = &self.0.functions;
-        functions.iter().find(|function| function.path == name).or_else(|| {
-            functions.iter().find(|function| function.path.split_once("::").is_some_and(|(_, inside)| inside == name))
-        })
+        let inside = |path: &str| path.split_once("::").is_some_and(|(_, inside)| inside == name);
+        functions
+            .iter()
+            .find(|function| function.path == name)
+            .or_else(|| functions.iter().find(|function| inside(&function.path)))
+            .or_else(|| {
+                let plain = |function: &&Function| function.path.replace("r#", "");
+                functions.iter().find(|function| plain(function) == name || inside(&plain(function)))
+            })
     }
 
     /// Names of all functions that can be called, described or not.
