@@ -91,7 +91,8 @@ pub use wxec_macros::main;
 ///
 /// A parameter is any type that implements serde's `Serialize` and `Deserialize`, or a reference to one, such as
 /// `&str`, `&[T]`, `&Path` or `&T`: the caller keeps the value, and the task is lent a copy of it. A `Vec<u8>` travels
-/// number by number; use [`Bytes`] or `&[u8]`, which travel as they are. A module's other callers may leave a trailing
+/// number by number; use [`Bytes`] or `&[u8]`, which travel as they are. A module has 32 bits: a `usize` that is larger on the
+/// caller's machine is refused there, so take a `u64` where that may be. A module's other callers may leave a trailing
 /// `Option` away, or pass arguments by name.
 ///
 /// # Values and errors
@@ -128,6 +129,8 @@ pub use wxec_macros::main;
 /// | `net = "example.org:443"` | connecting to a place: `NAME`, `NAME:PORT`, `[ADDRESS]:PORT`, `*:PORT` |
 /// | `host = "ssh:db1"` | calling tasks on a host, given by its address as seen from the task's own |
 /// | `facts` | asking the host for its names, kernel, processors and addresses |
+///
+/// Beside these, `crate = far` says by which name the crate `wxec` is known, where `Cargo.toml` gives it another one.
 ///
 /// Each but `facts` takes a text or a list of them, and may be repeated; `"*"` is all programs, variables, places or hosts.
 /// For a program's own tasks the declaration is the grant, and [`Call::grant`] adds to it. Whoever has only the module

@@ -48,8 +48,16 @@ impl Input {
                 Err(_) => " is missing".into(),
             },
         };
-        Err(Stop::BadArguments(format!("argument `{name}` ({type_name}){complaint}")))
+        let width = width(&complaint);
+        Err(Stop::BadArguments(format!("argument `{name}` ({type_name}){complaint}{width}")))
     }
+}
+
+/// What people do not expect of a number that is too large for a `usize`: in a module it has 32 bits.
+fn width(complaint: &str) -> &'static str {
+    let is_number = complaint.contains("invalid value: integer");
+    let is_size = ["expected usize", "expected isize"].iter().any(|end| complaint.ends_with(end));
+    if is_number && is_size { ", which has 32 bits in a module: take a `u64`" } else { "" }
 }
 
 /// CBOR's null.
@@ -115,6 +123,16 @@ mod tests {
         for (arguments, complaint) in cases {
             assert_eq!(take_top(arguments), Err(Stop::BadArguments(complaint.into())));
         }
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_for_a_module_says_why() {
+        // What serde says where a `usize` has 32 bits; here it has 64.
+        let complaint = cbor::decode::<u32>(b"\x1b\0\0\0\x01\0\0\0\0");
+        let complaint = complaint.unwrap_err().to_string().replace("u32", "usize");
+        assert_eq!(complaint, "invalid value: integer `4294967296`, expected usize");
+        assert_eq!(width(&complaint), ", which has 32 bits in a module: take a `u64`");
+        assert_eq!(width("invalid type: string \"x\", expected usize"), "");
     }
 
     #[test]
