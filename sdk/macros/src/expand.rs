@@ -7,7 +7,7 @@ use std::env;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Attribute, Type, ext::IdentExt, spanned::Spanned};
+use syn::{Attribute, Path, Type, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     record,
@@ -44,14 +44,17 @@ impl Task {
         quote! {
             #(#cfgs)*
             #[doc = #summary]
-            #[allow(non_camel_case_types, dead_code, reason = "it has the function's name and is never constructed")]
+            #[allow(
+                non_camel_case_types, missing_debug_implementations, dead_code,
+                reason = "it has the function's name and is never constructed"
+            )]
             #visibility struct #ident {}
         }
     }
 
     /// The typed call.
     fn stub(&self) -> TokenStream {
-        let cfgs = self.cfgs();
+        let (cfgs, krate) = (self.cfgs(), &self.krate);
         let (visibility, ident, name) = (&self.function.vis, &self.function.sig.ident, self.name());
         let (value, error, here) = (self.value(), self.error(), at(self.returns.ty()));
         let parameters = self.parameters.iter().map(|Parameter { ident, ty, .. }| quote!(#ident: #ty));
@@ -61,8 +64,8 @@ impl Task {
         let call = quote_spanned!(here=> WxecTarget::Call<#value, #error>);
         let is_stream = self.is_stream();
         let result = quote_spanned! {here=>
-            ::wxec::__private::call::<_, #value, _, #is_stream>(
-                #target, #task, #arguments.finish(), ::wxec::__private::decode_error!(#error),
+            #krate::__private::call::<_, #value, _, #is_stream>(
+                #target, #task, #arguments.finish(), #krate::__private::decode_error!(#error),
             )
         };
         let (embedded, grants) = (embedded_module(), self.grants());
@@ -75,14 +78,14 @@ impl Task {
                 ///
                 #[doc = #about]
                 #[allow(dead_code, reason = "a task may be called by others only")]
-                #visibility fn on<WxecTarget: ::wxec::CallTarget>(
+                #visibility fn on<WxecTarget: #krate::CallTarget>(
                     #target: &WxecTarget,
                     #(#parameters),*
                 ) -> #call {
-                    let mut #arguments = ::wxec::__private::Arguments::new(#count);
+                    let mut #arguments = #krate::__private::Arguments::new(#count);
                     #(#pushes)*
-                    let #task = ::wxec::__private::Task {
-                        origin: ::wxec::__private::origin!(#embedded),
+                    let #task = #krate::__private::Task {
+                        origin: #krate::__private::origin!(#embedded),
                         function: ::core::concat!(::core::module_path!(), "::", #name),
                         grants: #grants,
                     };
@@ -94,21 +97,22 @@ impl Task {
 
     /// In the stub: a function that makes what the call is granted, which is what the task declares.
     fn grants(&self) -> TokenStream {
+        let krate = &self.krate;
         let named = self.wants.named().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
         let methods = named.map(|(key, name)| (Ident::new(key, Span::call_site()), name));
         let adds = methods.map(|(method, name)| quote!(.#method(#name)));
         let facts = self.wants.facts.then(|| quote!(.facts()));
         if self.wants.is_none() {
-            quote!(::wxec::Grants::none)
+            quote!(#krate::Grants::none)
         } else {
-            quote!(|| ::wxec::Grants::none() #(#adds)* #facts)
+            quote!(|| #krate::Grants::none() #(#adds)* #facts)
         }
     }
 
     /// The export and its record. They share one block, so that they share a codegen unit: a record in another one
     /// would be dropped by the linker, as nothing refers to it.
     fn guest(&self) -> TokenStream {
-        let (cfgs, name) = (self.cfgs(), self.name());
+        let (cfgs, name, krate) = (self.cfgs(), self.name(), &self.krate);
         let body = self.body();
         let parts = record::function(self);
         quote! {
@@ -118,45 +122,45 @@ impl Task {
             const _: () = {
                 #[unsafe(export_name = ::core::concat!("wx1_", ::core::module_path!(), "::", #name))]
                 extern "C" fn __wxec_export() -> i32 {
-                    ::wxec::__private::run(#body)
+                    #krate::__private::run(#body)
                 }
 
                 const __WXEC_FUNCTION: &[&[u8]] = &[#(#parts),*];
 
                 #[used]
                 #[unsafe(link_section = "wxec.fn.v1")]
-                static __WXEC_RECORD: [u8; ::wxec::__private::record_length(::core::module_path!(), __WXEC_FUNCTION)] =
-                    ::wxec::__private::record(::core::module_path!(), __WXEC_FUNCTION);
+                static __WXEC_RECORD: [u8; #krate::__private::record_length(::core::module_path!(), __WXEC_FUNCTION)] =
+                    #krate::__private::record(::core::module_path!(), __WXEC_FUNCTION);
             };
         }
     }
 
     /// Takes the arguments, calls the function, and encodes what it returns.
     fn body(&self) -> TokenStream {
-        let ident = &self.function.sig.ident;
+        let (ident, krate) = (&self.function.sig.ident, &self.krate);
         let (input, arguments) = (local("input"), local("arguments"));
         let names = self.parameters.iter().map(|Parameter { ident, ty, .. }| {
             let (name, type_name) = (ident.unraw().to_string(), record::spelled(ty));
             quote!((#name, #type_name))
         });
-        let takes = self.parameters.iter().map(Parameter::take);
+        let takes = self.parameters.iter().map(|parameter| parameter.take(krate));
         let gives = self.parameters.iter().map(Parameter::give);
 
         let mut result = quote!(#ident(#(#gives),*));
         if self.function.sig.asyncness.is_some() {
-            result = quote!(::wxec::__private::block_on(#result));
+            result = quote!(#krate::__private::block_on(#result));
         }
         let (value, error, here) = (self.value(), self.error(), at(self.returns.ty()));
         let (returned, is_stream) = (self.returned(), self.is_stream());
         let output = quote_spanned! {here=>
-            ::wxec::__private::answer::<#value, _, #is_stream>(
+            #krate::__private::answer::<#value, _, #is_stream>(
                 #returned::into_result(#result),
-                ::wxec::__private::describe_error!(#error),
+                #krate::__private::describe_error!(#error),
             )
         };
         quote! {
             |#input| {
-                let mut #arguments = ::wxec::__private::Input::split(#input, &[#(#names),*])?;
+                let mut #arguments = #krate::__private::Input::split(#input, &[#(#names),*])?;
                 #(#takes)*
                 ::core::mem::drop(#arguments);
                 #output
@@ -188,25 +192,27 @@ impl Task {
 
     /// What takes apart what the function returns.
     fn returned(&self) -> TokenStream {
-        let (ty, is_result) = (self.returns.ty(), self.is_result());
-        quote_spanned!(at(ty)=> <#ty as ::wxec::__private::Returned<{ #is_result }>>)
+        let (ty, is_result, krate) = (self.returns.ty(), self.is_result(), &self.krate);
+        quote_spanned!(at(ty)=> <#ty as #krate::__private::Returned<{ #is_result }>>)
     }
 
     /// Whether it returns a value or an error.
     pub(crate) fn is_result(&self) -> TokenStream {
+        let krate = &self.krate;
         match &self.returns {
             Returns::Value(_) => quote!(false),
-            Returns::Named(ty) => quote_spanned!(at(ty)=> ::wxec::__private::is!(IS_RESULT #ty)),
+            Returns::Named(ty) => quote_spanned!(at(ty)=> #krate::__private::is!(IS_RESULT #ty)),
         }
     }
 
     /// Whether the value is a stream.
     pub(crate) fn is_stream(&self) -> TokenStream {
+        let krate = &self.krate;
         match &self.returns {
             Returns::Value(_) => quote!(false),
             Returns::Named(ty) => {
                 let value = self.value();
-                quote_spanned!(at(ty)=> { ::wxec::__private::is!(IS_RECEIVER #value) })
+                quote_spanned!(at(ty)=> { #krate::__private::is!(IS_RECEIVER #value) })
             }
         }
     }
@@ -229,13 +235,13 @@ impl Parameter {
     }
 
     /// In the guest: takes the argument from those of the call.
-    fn take(&self) -> TokenStream {
+    fn take(&self, krate: &Path) -> TokenStream {
         let (arguments, variable, sent) = (local("arguments"), self.variable(), &self.sent);
         match self.passing {
             Passing::Owned | Passing::Lent => {
                 quote_spanned!(at(sent)=> let #variable = #arguments.take::<#sent>()?;)
             }
-            Passing::LentBytes => quote!(let #variable = #arguments.take::<::wxec::Bytes>()?;),
+            Passing::LentBytes => quote!(let #variable = #arguments.take::<#krate::Bytes>()?;),
         }
     }
 
@@ -272,5 +278,23 @@ fn embedded_module() -> TokenStream {
         quote!(::core::option::Option::Some(::core::include_bytes!(::core::env!(#EMBEDDED_MODULE))))
     } else {
         quote!(::core::option::Option::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_paths_lead_to_the_crate_that_is_named() {
+        let task = quote! {
+            /// Does it.
+            async fn task(bytes: &[u8], sender: Sender<u8>) -> Outcome<u8> {}
+        };
+        for (arguments, is_far) in [(quote!(crate = far, read = "/x"), true), (quote!(read = "/x"), false)] {
+            let expanded = Task::parse(arguments, task.clone()).unwrap().expand().to_string();
+            assert_eq!(expanded.contains(":: wxec ::"), !is_far, "{expanded}");
+            assert_eq!(expanded.contains("far :: __private"), is_far, "{expanded}");
+        }
     }
 }

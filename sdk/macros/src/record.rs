@@ -4,7 +4,7 @@ use std::mem;
 
 use proc_macro2::{Delimiter, Literal, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Type, TypePath, ext::IdentExt, parse_quote};
+use syn::{Path, Type, TypePath, ext::IdentExt, parse_quote};
 
 use crate::{
     expand::at,
@@ -15,7 +15,8 @@ use crate::{
 /// The record of `task`, in parts that follow each other. It does not say in which module the task stands, and leaves to
 /// rustc what aliases hide.
 pub(crate) fn function(task: &Task) -> Vec<Part> {
-    let fields = 4 + usize::from(!task.doc.is_empty()) + usize::from(!task.wants.is_none());
+    let has_doc = task.made_doc.is_some() || !task.doc.is_empty();
+    let fields = 4 + usize::from(has_doc) + usize::from(!task.wants.is_none());
     let head = |fields| written(|cbor| cbor.head(MAP, fields));
     let mut parts = Parts::default();
     match &task.returns {
@@ -23,8 +24,10 @@ pub(crate) fn function(task: &Task) -> Vec<Part> {
         Returns::Named(_) => parts.choose([(Fact::Result, task.is_result(), head(fields + 1))], head(fields)),
     }
     parts.cbor.entry("name", &task.name());
-    if !task.doc.is_empty() {
-        parts.cbor.entry("doc", &task.doc);
+    match &task.made_doc {
+        Some(doc) => parts.made_text("doc", doc, &task.krate),
+        None if has_doc => parts.cbor.entry("doc", &task.doc),
+        None => {}
     }
     parts.cbor.text("params");
     parts.cbor.head(ARRAY, task.parameters.len());
@@ -32,7 +35,7 @@ pub(crate) fn function(task: &Task) -> Vec<Part> {
         parts.cbor.head(MAP, 2);
         parts.cbor.entry("name", &parameter.ident.unraw().to_string());
         parts.cbor.text("ty");
-        parts.parameter(parameter);
+        parts.parameter(parameter, &task.krate);
     }
     parts.returns(task);
     if !task.wants.is_none() {
@@ -48,6 +51,8 @@ pub(crate) fn function(task: &Task) -> Vec<Part> {
 /// A part of a record.
 pub(crate) enum Part {
     Known(Vec<u8>),
+    /// An expression of type `&[u8]`.
+    Made(TokenStream),
     /// It is for rustc to choose: the first case whose condition holds.
     Choice {
         cases: Vec<(Fact, TokenStream, Vec<u8>)>,
@@ -74,6 +79,7 @@ impl ToTokens for Part {
                 let known = bytes(known);
                 quote!(#known)
             }
+            Self::Made(made) => made.clone(),
             Self::Choice { cases, otherwise } => {
                 let cases = cases.iter().map(|(_, condition, written)| {
                     let written = bytes(written);
@@ -100,6 +106,14 @@ impl Parts {
         self.finished.push(Part::Choice { cases: cases.into(), otherwise });
     }
 
+    /// An entry whose text only rustc knows.
+    fn made_text(&mut self, key: &str, text: &TokenStream, krate: &Path) {
+        self.cbor.text(key);
+        self.end_part();
+        self.finished.push(Part::Made(quote!(&#krate::__private::long_text_head(#text))));
+        self.finished.push(Part::Made(quote!(#text.as_bytes())));
+    }
+
     fn end_part(&mut self) {
         let Cbor(bytes) = mem::take(&mut self.cbor);
         if !bytes.is_empty() {
@@ -108,15 +122,15 @@ impl Parts {
     }
 
     /// The type of a parameter, which tells callers whether it is an end of a channel.
-    fn parameter(&mut self, parameter: &Parameter) {
+    fn parameter(&mut self, parameter: &Parameter, krate: &Path) {
         let (ty, sent) = (&parameter.ty, &parameter.sent);
         if !may_be_alias(sent) {
             return self.cbor.text(&spelled(ty));
         }
         let text = |end| written(|cbor| cbor.text(&spelled_as(ty, sent, end)));
         let here = at(sent);
-        let is_sender = quote_spanned!(here=> ::wxec::__private::is!(IS_SENDER #sent));
-        let is_receiver = quote_spanned!(here=> ::wxec::__private::is!(IS_RECEIVER #sent));
+        let is_sender = quote_spanned!(here=> #krate::__private::is!(IS_SENDER #sent));
+        let is_receiver = quote_spanned!(here=> #krate::__private::is!(IS_RECEIVER #sent));
         let cases =
             [(Fact::Sender, is_sender, text(Some("Sender"))), (Fact::Receiver, is_receiver, text(Some("Receiver")))];
         self.choose(cases, text(None));
@@ -300,6 +314,7 @@ mod tests {
     fn chosen(task: &Task, facts: &[Fact]) -> Vec<u8> {
         let parts = function(task).into_iter().map(|part| match part {
             Part::Known(bytes) => bytes,
+            Part::Made(made) => unreachable!("rustc makes {made}"),
             Part::Choice { cases, otherwise } => {
                 let case = cases.into_iter().find(|(fact, ..)| facts.contains(fact));
                 case.map_or(otherwise, |(.., bytes)| bytes)
@@ -320,6 +335,23 @@ mod tests {
         let task = Task::parse(arguments, source).unwrap();
         let facts = expected.error.as_ref().map(|_| Fact::Result);
         assert_eq!(chosen(&task, facts.as_slice()), cbor::encode(&expected).unwrap(), "{expected:?}");
+    }
+
+    #[test]
+    fn documentation_that_a_macro_makes_is_left_to_rustc() {
+        let source = quote! {
+            #[doc = " Does"]
+            #[doc = stringify!(it)]
+            fn it() {}
+        };
+        let parts = function(&Task::parse(TokenStream::new(), source).unwrap());
+        let made = parts.iter().filter_map(|part| match part {
+            Part::Made(made) => Some(made.to_string()),
+            _ => None,
+        });
+        let text = r#":: core :: concat ! ("Does" , "\n" , stringify ! (it))"#;
+        let head = format!("& :: wxec :: __private :: long_text_head ({text})");
+        assert_eq!(made.collect::<Vec<_>>(), [head, format!("{text} . as_bytes ()")]);
     }
 
     #[test]

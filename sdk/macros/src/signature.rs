@@ -1,9 +1,11 @@
 //! Reads a function marked `#[remote]`, and complains about what cannot travel to another host.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
 use syn::{
-    Attribute, Expr, ExprLit, FnArg, GenericArgument, Item, ItemFn, Lifetime, Lit, Meta, Pat, PatType, PathArguments,
-    ReturnType, Signature, Type, TypeImplTrait, TypeReference, ext::IdentExt, parse_quote, visit::Visit,
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, Item, ItemFn, Lifetime, Lit, Meta, Pat, PatType, Path,
+    PathArguments, ReturnType, Signature, Type, TypeImplTrait, TypeParamBound, TypeReference, ext::IdentExt,
+    parse_quote, visit::Visit,
 };
 
 use crate::{complaints::Complaints, wants::Wants};
@@ -11,11 +13,15 @@ use crate::{complaints::Complaints, wants::Wants};
 /// A function that can run on another host.
 pub(crate) struct Task {
     pub(crate) function: ItemFn,
-    /// Text of its doc comment.
+    /// Text of its doc comment, as far as it is written there.
     pub(crate) doc: String,
+    /// All of it as an expression, where a part is made by a macro such as `#[doc = stringify!(…)]`: only rustc knows its text.
+    pub(crate) made_doc: Option<TokenStream>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) returns: Returns,
     pub(crate) wants: Wants,
+    /// The crate `wxec`, by the name the caller has for it.
+    pub(crate) krate: Path,
 }
 
 pub(crate) struct Parameter {
@@ -57,7 +63,7 @@ impl Task {
     /// Reads what `#[remote(arguments)]` stands on.
     pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
-        let wants = Wants::parse(arguments, &mut complaints);
+        let (wants, krate) = Wants::parse(arguments, &mut complaints);
 
         let function = match syn::parse2(item)? {
             Item::Fn(function) => function,
@@ -70,16 +76,27 @@ impl Task {
                 return complaints.into_result(()).map(|()| unreachable!("there is a complaint"));
             }
         };
+        check_doubled(&function.attrs, &mut complaints);
         check_qualifiers(&function.sig, &mut complaints);
         let parameters = function.sig.inputs.iter().filter_map(|input| parameter(input, &mut complaints)).collect();
         let returns = returns(&function.sig.output, &mut complaints);
-        let doc = doc(&function.attrs);
-        complaints.into_result(Self { function, doc, parameters, returns, wants })
+        let (doc, made_doc) = (doc(&function.attrs), made_doc(&function.attrs));
+        complaints.into_result(Self { function, doc, made_doc, parameters, returns, wants, krate })
     }
 
     /// The function's name as callers on other hosts use it.
     pub(crate) fn name(&self) -> String {
         self.function.sig.ident.unraw().to_string()
+    }
+}
+
+/// The first `#[remote]` of two sees the other one.
+fn check_doubled(attributes: &[Attribute], complaints: &mut Complaints) {
+    let is_remote =
+        |attribute: &&Attribute| attribute.path().segments.last().is_some_and(|last| last.ident == "remote");
+    for attribute in attributes.iter().filter(is_remote) {
+        let help = "leave one away, with its keys in the other";
+        complaints.add(attribute, "`#[remote]` stands twice on this function", help);
     }
 }
 
@@ -112,7 +129,7 @@ fn check_qualifiers(signature: &Signature, complaints: &mut Complaints) {
 }
 
 fn parameter(input: &FnArg, complaints: &mut Complaints) -> Option<Parameter> {
-    let PatType { pat, ty, .. } = match input {
+    let PatType { pat, ty, attrs, .. } = match input {
         FnArg::Typed(typed) => typed,
         FnArg::Receiver(receiver) => {
             let help = "make it a free function, and pass what it needs of the value as a parameter";
@@ -120,6 +137,10 @@ fn parameter(input: &FnArg, complaints: &mut Complaints) -> Option<Parameter> {
             return None;
         }
     };
+    for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
+        let help = "mark whole functions, one for each case: caller and module may be compiled differently";
+        complaints.add(attribute, "a parameter of a task cannot depend on `cfg`", help);
+    }
     let (sent, passing) = sent(ty, complaints);
     match &**pat {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
@@ -153,6 +174,23 @@ fn sent<'a>(ty: &'a Type, complaints: &mut Complaints) -> (&'a Type, Passing) {
     }
 }
 
+/// An error crosses threads on its way to who waits for it.
+fn check_sendable(error: &Type, complaints: &mut Complaints) {
+    let Type::Path(path) = bare(error) else { return };
+    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Box") else { return };
+    let PathArguments::AngleBracketed(generics) = &last.arguments else { return };
+    let Some(GenericArgument::Type(inner)) = generics.args.first() else { return };
+    let Type::TraitObject(object) = bare(inner) else { return };
+    let is_send = object.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Send"),
+        _ => false,
+    });
+    if !is_send {
+        let help = "add `+ Send + Sync`: `Box<dyn std::error::Error + Send + Sync>`";
+        complaints.add(inner, "a task's error has to be `Send`, as it goes to who waits for it", help);
+    }
+}
+
 fn is_byte(ty: &Type) -> bool {
     matches!(bare(ty), Type::Path(path) if path.path.is_ident("u8"))
 }
@@ -170,7 +208,10 @@ fn returns(output: &ReturnType, complaints: &mut Complaints) -> Returns {
             if let Some(value) = arguments.next() {
                 Travels::check(value, complaints, Statics::Refused, VALUE);
             }
-            arguments.for_each(|error| Travels::check(error, complaints, Statics::Allowed, VALUE));
+            arguments.for_each(|error| {
+                Travels::check(error, complaints, Statics::Allowed, VALUE);
+                check_sendable(error, complaints);
+            });
         }
         None => Travels::check(ty, complaints, Statics::Refused, VALUE),
     }
@@ -231,6 +272,31 @@ fn doc(attributes: &[Attribute]) -> String {
     });
     let lines: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     lines.join("\n").trim().to_owned()
+}
+
+/// The lines of the documentation as one constant, if a macro makes any of them.
+fn made_doc(attributes: &[Attribute]) -> Option<TokenStream> {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => Some(&pair.value),
+        _ => None,
+    });
+    let lines: Vec<_> = lines.collect();
+    let is_made = lines.iter().any(|line| matches!(line, Expr::Macro(_)));
+    let lines = lines.iter().enumerate().flat_map(|(index, line)| {
+        [
+            (index > 0).then(|| "\n".to_token_stream()),
+            Some(match line {
+                // As in comments, where a space follows the slashes.
+                Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => {
+                    let line = line.value();
+                    line.strip_prefix(' ').unwrap_or(&line).to_token_stream()
+                }
+                line => line.to_token_stream(),
+            }),
+        ]
+    });
+    let lines = lines.flatten();
+    is_made.then(|| quote!(::core::concat!(#(#lines),*)))
 }
 
 /// Visits a type that must make sense on another host, and complains about the parts that do not.

@@ -1,8 +1,8 @@
-//! Reads what a task declares to need: the keys of `#[remote(…)]`.
+//! Reads the keys of `#[remote(…)]`: what a task declares to need, and where the crate `wxec` is.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Expr, ExprLit, Lit, LitStr, Meta, Token, parse::Parser, punctuated::Punctuated};
+use syn::{Expr, ExprLit, Lit, LitStr, Meta, Path, Token, parse::Parser, parse_quote, punctuated::Punctuated};
 
 use crate::complaints::Complaints;
 
@@ -12,6 +12,9 @@ const KEYS: [&str; 6] = ["read", "write", "run", "env", "net", "host"];
 /// The key that stands alone.
 const FACTS: &str = "facts";
 
+/// The key that says by which name the caller has the crate `wxec`.
+const CRATE: &str = "crate";
+
 /// What a task declares to need.
 #[derive(Default)]
 pub(crate) struct Wants {
@@ -20,14 +23,17 @@ pub(crate) struct Wants {
 }
 
 impl Wants {
-    /// Reads `#[remote(arguments)]`.
-    pub(crate) fn parse(arguments: TokenStream, complaints: &mut Complaints) -> Self {
-        let mut wants = Self::default();
+    /// Reads `#[remote(arguments)]`. Also returns the path of the crate `wxec`.
+    pub(crate) fn parse(arguments: TokenStream, complaints: &mut Complaints) -> (Self, Path) {
+        let (mut wants, mut krate) = (Self::default(), None);
         match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments) {
-            Ok(keys) => keys.iter().for_each(|key| wants.add(key, complaints)),
+            Ok(keys) => keys.iter().for_each(|key| match key.path().is_ident(CRATE) {
+                true => krate = krate_path(key, complaints),
+                false => wants.add(key, complaints),
+            }),
             Err(error) => complaints.merge(error),
         }
-        wants
+        (wants, krate.unwrap_or_else(|| parse_quote!(::wxec)))
     }
 
     /// The keys that name something, each with what it names.
@@ -50,7 +56,9 @@ impl Wants {
         }
         let Some(index) = KEYS.iter().position(|known| *known == name) else {
             let keys = KEYS.map(|key| format!("`{key}`")).join(", ");
-            let help = format!("it declares what the task needs: {keys} or `{FACTS}`");
+            let help = format!(
+                "it declares what the task needs: {keys} or `{FACTS}`; or `crate`, by which name wxec is known"
+            );
             return complaints.add(key, &format!("`#[remote]` has no key `{name}`"), &help);
         };
         match key {
@@ -58,6 +66,26 @@ impl Wants {
             _ => complaints.add(key, &format!("`{name}` has to name something"), &how_to_write(&name)),
         }
     }
+}
+
+/// The path in `crate = path`, which may be a text, as serde has it.
+fn krate_path(key: &Meta, complaints: &mut Complaints) -> Option<Path> {
+    let value = match key {
+        Meta::NameValue(pair) => Some(bare(&pair.value)),
+        _ => None,
+    };
+    match value {
+        Some(Expr::Path(path)) if path.qself.is_none() => return Some(path.path.clone()),
+        Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => match text.parse_with(Path::parse_mod_style) {
+            Ok(path) => return Some(path),
+            Err(error) => complaints.merge(error),
+        },
+        _ => {
+            let help = "write `crate = far` if Cargo.toml says `far = { package = \"wxec\", … }`";
+            complaints.add(key, "`crate` has to name a crate", help);
+        }
+    }
+    None
 }
 
 /// A text, or each of a list of them.

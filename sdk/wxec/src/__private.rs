@@ -6,7 +6,7 @@ pub use crate::{
         failure::{self, decode_error, describe_error},
         input::Input,
         output::value,
-        record::{record, record_length},
+        record::{long_text_head, record, record_length},
         types::{Argument, Kind, OfNoKind, ReturnValue, Returned, is},
     },
     side::for_macros::*,

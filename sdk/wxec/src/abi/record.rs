@@ -40,6 +40,13 @@ const fn body_length(module: &str, function: &[&[u8]]) -> usize {
     length
 }
 
+/// Head of a text of any length.
+pub const fn long_text_head(text: &str) -> [u8; 5] {
+    assert!(text.len() <= 0xffff_ffff, "source code is below 4 GiB");
+    let [.., a, b, c, d] = (text.len() as u64).to_be_bytes();
+    [TEXT | 26, a, b, c, d]
+}
+
 const fn text_head_length(text: &str) -> usize {
     match text.len() {
         0..24 => 1,
@@ -101,6 +108,15 @@ mod tests {
             assert_eq!(RECORD[..], abi::record(MODULE, &function), "{} letters", $length);
             assert_eq!(abi::functions(&RECORD), Ok(vec![function]));
         }};
+    }
+
+    #[test]
+    fn a_text_that_only_rustc_knows_is_read_as_one() {
+        let long = "long".repeat(100_000);
+        for text in ["", "Does it.", &long] {
+            let written = [&long_text_head(text)[..], text.as_bytes()].concat();
+            assert_eq!(wxec_protocol::cbor::decode::<String>(&written).unwrap(), text);
+        }
     }
 
     #[test]

@@ -16,6 +16,37 @@ use wxec::{Bytes, CallTarget, Grants, Host, Receiver, Sender, remote};
 #[remote]
 fn nothing() {}
 
+/// Known by another name.
+mod elsewhere {
+    extern crate wxec as far;
+
+    #[far::remote(crate = far, facts)]
+    fn path() -> u8 {
+        1
+    }
+
+    #[far::remote(crate = "self::far")]
+    fn text(list: &[u8]) -> std::io::Result<far::Receiver<u8>> {
+        Ok(far::Receiver::from_iter(list.to_vec()))
+    }
+}
+
+/// Made by macros.
+#[deny(missing_debug_implementations)]
+pub mod made {
+    macro_rules! made {
+        ($name:ident) => {
+            #[doc = concat!("Does ", stringify!($name), ".")]
+            ///
+            /// More.
+            #[wxec::remote]
+            pub fn $name() {}
+        };
+    }
+
+    made!(something);
+}
+
 /// Says its documentation.
 #[remote]
 pub fn owned(mut text: String, n: u8, list: Vec<Option<(u8, f64)>>) -> BTreeMap<String, usize> {

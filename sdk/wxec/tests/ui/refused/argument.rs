@@ -26,4 +26,7 @@ fn fine(path: &Path, bytes: &[u8]) -> u8 {
     0
 }
 
+#[remote]
+fn depends(#[cfg(unix)] path: String, #[cfg(not(unix))] path: u8) {}
+
 fn main() {}

@@ -17,4 +17,11 @@ impl Structure {}
 #[remote]
 mod module {}
 
+#[remote]
+#[wxec::remote(facts)]
+fn twice() {}
+
+#[remote(crate, crate = 3)]
+fn from_nowhere() {}
+
 fn main() {}

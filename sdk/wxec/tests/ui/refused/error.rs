@@ -9,4 +9,9 @@ fn mute() -> Result<u8, Mute> {
     Err(Mute)
 }
 
+#[remote]
+fn not_send() -> Result<(), Box<dyn std::error::Error>> {
+    Ok(())
+}
+
 fn main() {}
