@@ -142,6 +142,19 @@ async fn a_module_without_a_start_is_no_program() {
     assert_eq!(library.exit().await, Err(Fault::NoSuchFunction { function: "_start".into() }));
 }
 
+#[tokio::test]
+async fn a_start_of_another_type_is_named_as_such() {
+    for start_of_another_type in [
+        r#"(func (export "_start") (param i32))"#,
+        r#"(func (export "_start") (result i32) (i32.const 0))"#,
+        r#"(global (export "_start") i32 (i32.const 0))"#,
+    ] {
+        let library = start(start_of_another_type, usual());
+        let reason = "its export `_start` is not a function that takes nothing and returns nothing";
+        assert_eq!(library.exit().await, Err(Fault::BadModule(reason.into())), "{start_of_another_type}");
+    }
+}
+
 /// Prints what `$sizes` and `$get` give: numbers that count, and texts.
 fn prints(sizes: &str, get: &str) -> String {
     format!(
