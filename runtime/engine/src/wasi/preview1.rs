@@ -102,10 +102,14 @@ impl Guest {
         Ok((from, to))
     }
 
-    /// Notes that something is not granted, and says so to the guest.
+    /// Notes that something is not granted, and says so to the guest: of paths as every host of WASI does.
     fn deny(&mut self, need: Need) -> Error {
+        let errno = match need {
+            Need::Read(_) | Need::Write(_) => Errno::Notcapable,
+            _ => Errno::Acces,
+        };
         self.refused = Some(Refusal::Denied(need));
-        Errno::Acces.into()
+        errno.into()
     }
 
     /// Takes note of how an attempt to change something at `spot` ended.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use wxec_engine::{Command, Entry, Program, Request, Sandbox};
-use wxec_protocol::{Fault, Grants, Limits, abi::Exit, cbor};
+use wxec_protocol::{Fault, Grants, Limits, Need, abi::Exit, cbor};
 
 use crate::{Recorder, load};
 
@@ -15,6 +15,14 @@ const PIPE_BYTES: usize = 4096;
 const PRELUDE: &str = r#"
     (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fdstat_get (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_fdstat_set_flags" (func $set_flags (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
     (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes_get (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "args_get" (func $args_get (param i32 i32) (result i32)))
@@ -181,4 +189,26 @@ async fn a_program_has_its_arguments_and_variables_and_those_it_is_granted() {
     let grants = Grants::none().env("PATH").env("CERTAINLY_NOT_SET");
     let path = std::env::var("PATH").unwrap();
     assert_eq!(printed(&environment, Request { grants, ..usual() }).await, format!("A=b\0PATH={path}\0"));
+}
+
+#[tokio::test]
+async fn a_program_that_was_refused_a_path_ends_as_it_likes() {
+    // ENOTCAPABLE is 76.
+    let refused = r#"
+        (data (i32.const 2000) "etc/passwd")
+        (func $refused
+            (if (i32.ne (i32.const 76) (call $open (i32.const 3) (i32.const 1) (i32.const 2000) (i32.const 10)
+                    (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 1024)))
+                (then (call $proc_exit (i32.const 99)))))"#;
+    let end = async |how: &str| {
+        start(&format!("{refused} (func (export \"_start\") (call $refused) {how})"), usual()).exit().await
+    };
+    let needs = vec![Need::Read("/etc/passwd".into())];
+    assert_eq!(end("").await, Ok(Exit { code: 0, needs: Vec::new() }));
+    assert_eq!(end("(call $proc_exit (i32.const 0))").await, Ok(Exit { code: 0, needs: Vec::new() }));
+    assert_eq!(end("(call $proc_exit (i32.const 3))").await, Ok(Exit { code: 3, needs: needs.clone() }));
+    let writes = "(drop (call $write (i32.const 1) (i32.const 2000) (i32.const 10)))";
+    assert_eq!(end(writes).await, Ok(Exit { code: 0, needs: Vec::new() }));
+    let aborted = end("unreachable").await;
+    assert!(matches!(&aborted, Err(Fault::Denied { needs: found, .. }) if *found == needs), "{aborted:?}");
 }
