@@ -113,13 +113,20 @@ async fn a_program_copies_more_than_its_pipes_hold() {
 }
 
 #[tokio::test]
-async fn a_program_that_nobody_reads_finds_its_pipe_broken() {
-    let cat = start(CAT, usual());
-    let Running { mut stdin, stdout, stderr, ended } = cat;
+async fn a_program_that_nobody_reads_finds_its_pipe_broken_each_time() {
+    // Waits for stdin, so that its stdout is closed when it writes. EPIPE is 64.
+    let writes = r#"(func (export "_start")
+        (i32.store (i32.const 16) (i32.const 1024))
+        (i32.store (i32.const 20) (i32.const 1024))
+        (if (call $fd_read (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 24)) (then unreachable))
+        (call $proc_exit (i32.add
+            (call $write (i32.const 1) (i32.const 1024) (i32.const 4))
+            (call $write (i32.const 1) (i32.const 1024) (i32.const 4)))))"#;
+    let Running { mut stdin, stdout, stderr, ended } = start(writes, usual());
     drop(stdout);
     stdin.write_all(b"text").await.unwrap();
     let running = Running { stdin, stdout: duplex(1).0, stderr, ended };
-    assert_eq!(running.exit().await.unwrap().code, 9);
+    assert_eq!(running.exit().await.unwrap().code, 64 + 64);
 }
 
 #[tokio::test]
