@@ -24,7 +24,7 @@ use crate::{
     refusal::Refusal,
     supply::Supply,
     surroundings::Surroundings,
-    wasi::{Places, World},
+    wasi::{Places, Stdin, World},
 };
 
 /// What a guest's store holds beside the guest. Fresh for each call.
@@ -53,6 +53,7 @@ pub(crate) struct Guest {
     pub(crate) places: Places,
     /// Files and directories the guest has opened, by their numbers.
     pub(crate) open_files: HashMap<u32, Share>,
+    pub(crate) stdin: Stdin,
     /// The time, in a call with a seed.
     pub(crate) clock: Option<Clock>,
 }
@@ -89,6 +90,7 @@ impl Guest {
             wasi,
             places,
             open_files: HashMap::new(),
+            stdin: Stdin::default(),
             clock,
             stdio,
         }

@@ -17,6 +17,7 @@ use wasmtime_wasi::{
 use wxec_protocol::{ANY, Grants};
 
 pub(crate) use self::places::Places;
+pub(crate) use self::stdio::Stdin;
 use self::stdio::{Pipe, TaskOutput};
 pub use self::stdio::{Reader, Writer};
 use crate::{

@@ -33,6 +33,40 @@ pub(super) struct TaskOutput {
     pub(super) print: fn(&Stdio, &[u8]),
 }
 
+/// A guest's stdin: at which number it is, and whether reading from it waits. wasmtime-wasi lets no one ask for the latter,
+/// but languages that poll (Go, for one) do, so that what else they do goes on.
+#[derive(Debug)]
+pub(crate) struct Stdin {
+    number: Option<u32>,
+    pub(super) waits: bool,
+}
+
+impl Default for Stdin {
+    fn default() -> Self {
+        Self { number: Some(0), waits: true }
+    }
+}
+
+impl Stdin {
+    pub(super) fn is_at(&self, number: u32) -> bool {
+        self.number == Some(number)
+    }
+
+    /// Takes note that `number` was closed.
+    pub(super) fn closed(&mut self, number: u32) {
+        self.number = self.number.filter(|it| *it != number);
+    }
+
+    /// Takes note that `to` was closed, and is what `from` was.
+    pub(super) fn renumbered(&mut self, from: u32, to: u32) {
+        if self.is_at(from) {
+            self.number = Some(to);
+        } else {
+            self.closed(to);
+        }
+    }
+}
+
 /// Stdin, stdout or stderr of a program. wasmtime-wasi asks for it once.
 pub(super) struct Pipe<T>(Mutex<Option<T>>);
 
