@@ -337,3 +337,33 @@ async fn a_program_that_was_refused_a_path_ends_as_it_likes() {
     let aborted = end("unreachable").await;
     assert!(matches!(&aborted, Err(Fault::Denied { needs: found, .. }) if *found == needs), "{aborted:?}");
 }
+
+#[tokio::test]
+async fn a_program_gets_as_many_random_bytes_as_it_has_room_for() {
+    let memory = 40 << 20;
+    // The last ones are there, nothing beyond them is, and memory ends where it does. EFAULT is 21.
+    let body = format!(
+        r#"(drop (memory.grow (i32.const {pages})))
+        (if (call $random (i32.const 65536) (i32.const {length})) (then (call $proc_exit (i32.const 90))))
+        (if (i64.eqz (i64.load (i32.const {last}))) (then (call $proc_exit (i32.const 91))))
+        (if (i64.ne (i64.load (i32.const {beyond})) (i64.const 0)) (then (call $proc_exit (i32.const 92))))
+        (call $proc_exit (call $random (i32.const 65536) (i32.const {memory})))"#,
+        pages = (memory >> 16) - 4,
+        length = memory - 65536 - 8,
+        last = memory - 16,
+        beyond = memory - 8,
+    );
+    let asks = start(&format!(r#"(func (export "_start") {body})"#), usual());
+    assert_eq!(asks.exit().await.unwrap().code, 21);
+}
+
+#[tokio::test]
+async fn random_bytes_can_be_too_many_for_a_deadline() {
+    // Within one host call, which no tick interrupts.
+    let body = r#"(func (export "_start")
+        (drop (memory.grow (i32.const 1600)))
+        (drop (call $random (i32.const 0) (i32.const 104857600))))"#;
+    let limits = Limits { deadline_ms: Some(1), ..Limits::default() };
+    let asks = start(body, Request { limits, ..usual() });
+    assert_eq!(asks.exit().await, Err(Fault::Deadline { after_ms: 1 }));
+}
