@@ -157,7 +157,41 @@ fn a_missing_module_is_named() {
     let (code, line) = complaint(&["call", "local:", "./Cargo.toml::count", "a"]);
     assert_eq!(code, 2);
     assert!(line.starts_with("error: Cargo is no wasm module: "), "{line}");
-    assert!(line.ends_with("; build it for wasm32-wasip1 as a cdylib, or name a package"), "{line}");
+    assert!(line.ends_with("; build it for wasm32-wasip1, or name a package"), "{line}");
+}
+
+#[test]
+fn what_is_no_module_says_what_would_do() {
+    for command in [&["run", "local:", "/bin/sh"][..], &["call", "local:", "/bin/sh::count"], &["inspect", "/bin/sh"]] {
+        let line = "error: sh is no wasm module but a native program or library (ELF); \
+                    `wxec exec TARGET -- PROGRAM` runs programs that a host has";
+        assert_eq!(complaint(command), (2, line.into()), "{command:?}");
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, wat: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, wat::parse_str(wat).unwrap()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let component = write("component.wasm", "(component)");
+    let function = format!("{component}::count");
+    for command in [&["run", "local:", &component][..], &["call", "local:", &function], &["inspect", &component]] {
+        let line = "error: component is a component (WASI 0.2), and wxec runs core modules of WASI preview 1; \
+                    build it for preview 1: wasm32-wasip1 for Rust and clang, wasip1 for Go and TinyGo";
+        assert_eq!(complaint(command), (2, line.into()), "{command:?}");
+    }
+
+    let library = write("library.wasm", r#"(module (func (export "add")) (func (export "_initialize")))"#);
+    let neither = "error: library is a library of functions that wxec cannot call (add), and no program; \
+                   wxec runs programs, which export `_start`, and calls functions marked with #[remote]";
+    assert_eq!(complaint(&["run", "local:", &library]), (2, neither.into()));
+    assert_eq!(complaint(&["call", "local:", &format!("{library}::add"), "1"]), (2, neither.into()));
+
+    let program = write("program.wasm", r#"(module (func (export "_start")))"#);
+    let (code, line) = complaint(&["call", "local:", &format!("{program}::main")]);
+    assert_eq!(code, 2);
+    assert!(line.ends_with("it is a program: `wxec run TARGET MODULE` runs it"), "{line}");
 }
 
 #[test]

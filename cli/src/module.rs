@@ -76,12 +76,34 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
     match module.function(name) {
         Some(function) => Ok(Some(function)),
         None if module.exports().any(|export| export == name) => Ok(None),
+        None if is_plain_library(module) => Err(plain_library(module)),
         None => {
             let message = format!("{} has no function `{}`", module.name(), name.escape_debug());
+            if module.is_program() && module.exports().next().is_none() {
+                let hint = "it is a program: `wxec run TARGET MODULE` runs it";
+                return Err(CommandError::usage(message).hint(hint));
+            }
             let names: Vec<_> = module.exports().map(|export| inside_crate(module, export)).collect();
             Err(CommandError::usage(message).hint(suggestion(name, &names)))
         }
     }
+}
+
+/// Whether all that a module offers are functions in another form than wxec calls.
+pub(crate) fn is_plain_library(module: &Module) -> bool {
+    !module.is_program() && module.exports().next().is_none() && module.plain_exports().next().is_some()
+}
+
+/// The error for one that is to be run, or called.
+pub(crate) fn plain_library(module: &Module) -> CommandError {
+    let names: Vec<_> =
+        module.plain_exports().take(MAX_LISTED + 1).map(|name| name.escape_debug().to_string()).collect();
+    let more = if names.len() > MAX_LISTED { ", …" } else { "" };
+    let names = names[..names.len().min(MAX_LISTED)].join(", ");
+    let message =
+        format!("{} is a library of functions that wxec cannot call ({names}{more}), and no program", module.name());
+    CommandError::usage(message)
+        .hint("wxec runs programs, which export `_start`, and calls functions marked with #[remote]")
 }
 
 /// The shortest name that `module` knows the function at `path` by: as a rule its path inside the crate.

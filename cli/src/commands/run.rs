@@ -12,7 +12,7 @@ use crate::{
     grants::GrantArgs,
     interrupt,
     limits::LimitArgs,
-    module::Source,
+    module::{Source, is_plain_library, plain_library},
     output::{program_output, say},
     target,
 };
@@ -26,6 +26,10 @@ const TRAPPED: u8 = 134;
 /// arguments given here, and a clock and random numbers; an `--allow-…` grants more. The exit code is the program's own,
 /// and 134 if it trapped.
 ///
+/// A program is a core module of WASI preview 1 (wasm32-wasip1) and WebAssembly 2.0. Components (WASI 0.2) do not run,
+/// nor does what came after 2.0: threads, 64-bit memory, exceptions, garbage collection, tail calls and others. Paths
+/// that are not granted fail with ENOTCAPABLE: a program that goes on ends as it likes, and one that traps then with 4.
+///
 /// On several hosts the program has nothing to read, and each line it prints begins with `[host]`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -37,7 +41,8 @@ pub(crate) struct Args {
     /// Its arguments; write `--` before those that begin with a dash
     #[arg(value_name = "ARG", trailing_var_arg = true)]
     arguments: Vec<String>,
-    /// Let it read and change a directory of the host, which it finds at GUEST [default: at the same path]
+    /// Let it read and change a directory of the host, which it finds at GUEST [default: at the same path]; where there
+    /// is none, it finds nothing
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = directory)]
     directories: Vec<(String, String)>,
     /// Set a variable; without a value, to what it is here
@@ -66,9 +71,15 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
     let environment = environment::variables(&args.environment);
     let module = Source::parse(&args.module).load(verbosity)?;
+    if is_plain_library(&module) {
+        return Err(plain_library(&module));
+    }
     if !module.is_program() {
-        let message = format!("{} is no program: it exports no `_start`", module.name());
-        return Err(CommandError::usage(message).hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"));
+        let error = CommandError::usage(format!("{} is no program: it exports no `_start`", module.name()));
+        return Err(match module.exports().next() {
+            Some(_) => error.hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"),
+            None => error.hint("it exports no function at all; a program has a `main`, and is no cdylib"),
+        });
     }
     let program = |host: &Host| args.program(host, &module, &environment, hosts.len() > 1);
     if let [host] = &*hosts {

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::sync::OnceCell;
-use wasmparser::{Parser, Payload};
+use wasmparser::{ExternalKind, Parser, Payload};
 use wxec_build::{BuildError, Origin};
 use wxec_protocol::{
     Digest, Target,
@@ -25,6 +25,9 @@ use crate::{artifact::Artifact, artifact_cache, compile::compile, progress, runt
 const MAX_WASM_BYTES: u64 = 64 << 20;
 
 /// A portable module. Cheap to clone.
+///
+/// It is a core module of WebAssembly 2.0, and of WASI preview 1 if it wants anything of WASI. Hosts run no components
+/// (WASI 0.2), and nothing of what came after 2.0: threads, 64-bit memory, exceptions, garbage collection and others.
 ///
 /// ```no_run
 /// use wxec_controller::Module;
@@ -45,6 +48,7 @@ struct Inner {
     digest: Digest,
     functions: Vec<Function>,
     exports: Vec<String>,
+    plain_exports: Vec<String>,
     imports: Vec<String>,
     is_shipped: bool,
     crates_compiled: usize,
@@ -83,6 +87,26 @@ pub enum ModuleError {
         /// How much is allowed.
         limit: u64,
     },
+    /// It is a component, which wraps modules.
+    #[error("{name} is a component (WASI 0.2), and wxec runs core modules of WASI preview 1")]
+    Component {
+        /// The component.
+        name: String,
+    },
+    /// It is a program of another kind, for an operating system or an interpreter.
+    #[error("{name} is no wasm module but {what}")]
+    OtherProgram {
+        /// The program.
+        name: String,
+        /// Its kind.
+        what: &'static str,
+    },
+    /// It is WebAssembly as text.
+    #[error("{name} is the text of a wasm module, not the module")]
+    Text {
+        /// The text.
+        name: String,
+    },
     /// It is not wasm, or damaged.
     #[error("{name} is no wasm module: {reason}")]
     Malformed {
@@ -118,7 +142,12 @@ impl ModuleError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Build(error) => error.hint(),
-            Self::Malformed { .. } => Some("build it for wasm32-wasip1 as a cdylib, or name a package".into()),
+            Self::Malformed { .. } => Some("build it for wasm32-wasip1, or name a package".into()),
+            Self::Component { .. } => {
+                Some("build it for preview 1: wasm32-wasip1 for Rust and clang, wasip1 for Go and TinyGo".into())
+            }
+            Self::OtherProgram { .. } => Some("`wxec exec TARGET -- PROGRAM` runs programs that a host has".into()),
+            Self::Text { .. } => Some("make a module of it with `wasm-tools parse` or `wat2wasm`".into()),
             _ => None,
         }
     }
@@ -180,16 +209,31 @@ impl Module {
         if bytes.len() as u64 > MAX_WASM_BYTES {
             return Err(too_large(name, bytes.len() as u64));
         }
+        if let Some(what) = other_program(&bytes) {
+            return Err(ModuleError::OtherProgram { name, what });
+        }
+        if is_wasm_text(&bytes) {
+            return Err(ModuleError::Text { name });
+        }
+        if bytes.is_empty() {
+            return Err(ModuleError::Malformed { name, reason: "it is empty".into() });
+        }
         // The parser says so in a dozen lines.
         if !bytes.starts_with(b"\0asm") {
             return Err(ModuleError::Malformed { name, reason: r"it does not begin with `\0asm`".into() });
+        }
+        // Two bytes of version, and two of layer.
+        if bytes.get(6..8) == Some(&[1, 0]) {
+            return Err(ModuleError::Component { name });
         }
         let malformed = |error: wasmparser::BinaryReaderError| ModuleError::Malformed {
             name: name.clone(),
             reason: error.message().to_owned(),
         };
         let mut records = Vec::new();
-        let (mut imports, mut exports) = (Vec::new(), Vec::new());
+        let (mut imports, mut exports, mut plain_exports) = (Vec::new(), Vec::new(), Vec::new());
+        // A module may import the same thing many times.
+        let mut known_imports = HashSet::new();
         for payload in Parser::new(0).parse_all(&bytes) {
             match payload.map_err(malformed)? {
                 Payload::CustomSection(section) if section.name() == abi::SECTION => {
@@ -198,12 +242,18 @@ impl Module {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import.map_err(malformed)?;
-                        imports.push(format!("{}.{}", import.module, import.name));
+                        if known_imports.insert((import.module, import.name)) {
+                            imports.push(format!("{}.{}", import.module, import.name));
+                        }
                     }
                 }
                 Payload::ExportSection(section) => {
                     for export in section {
-                        exports.push(export.map_err(malformed)?.name.to_owned());
+                        let export = export.map_err(malformed)?;
+                        exports.push(export.name.to_owned());
+                        if export.kind == ExternalKind::Func && is_plain(export.name) {
+                            plain_exports.push(export.name.to_owned());
+                        }
                     }
                 }
                 _ => {}
@@ -224,6 +274,7 @@ impl Module {
             digest,
             functions,
             exports,
+            plain_exports,
             imports,
             is_shipped: false,
             crates_compiled,
@@ -281,6 +332,11 @@ impl Module {
             .filter(|name| *name != "_describe")
     }
 
+    /// Names of functions that it exports in another way than wxec calls: a library for another host.
+    pub fn plain_exports(&self) -> impl Iterator<Item = &str> {
+        self.0.plain_exports.iter().map(String::as_str)
+    }
+
     /// Whether it is one of wxec's own.
     pub fn is_shipped(&self) -> bool {
         self.0.is_shipped
@@ -332,6 +388,30 @@ impl Module {
     }
 }
 
+/// The kind of program that is no module, by how it begins.
+fn other_program(bytes: &[u8]) -> Option<&'static str> {
+    let kinds: [(&[u8], _); 5] = [
+        (b"\x7fELF", "a native program or library (ELF)"),
+        (b"\xcf\xfa\xed\xfe", "a native program or library (Mach-O)"),
+        (b"\xca\xfe\xba\xbe", "a native program (Mach-O) or a class of Java"),
+        (b"MZ", "a native program or library (PE)"),
+        (b"#!", "a script"),
+    ];
+    kinds.iter().find(|(head, _)| bytes.starts_with(head)).map(|(_, kind)| *kind)
+}
+
+/// Whether the first line that is no comment opens a module or a component.
+fn is_wasm_text(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b";;")).unwrap_or_default();
+    [&b"(module"[..], b"(component"].iter().any(|head| first.starts_with(head))
+}
+
+/// Whether an export's name is one that a library gave, not wxec, WASI or a toolchain.
+fn is_plain(export: &str) -> bool {
+    !export.starts_with(abi::EXPORT_PREFIX) && !export.starts_with('_') && export != "cabi_realloc"
+}
+
 fn too_large(name: String, size: u64) -> ModuleError {
     ModuleError::TooLarge { name, size, limit: MAX_WASM_BYTES }
 }
@@ -349,6 +429,35 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_module_is_named_for_what_it_is() {
+        let said = |bytes: &[u8]| Module::from_bytes("it", bytes.to_vec()).unwrap_err().to_string();
+        let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(said(&this), "it is no wasm module but a native program or library (ELF)");
+        assert_eq!(said(b"#!/bin/sh\necho hi\n"), "it is no wasm module but a script");
+        assert_eq!(said(b"\n;; A comment.\n  (module)"), "it is the text of a wasm module, not the module");
+        assert_eq!(said(b""), "it is no wasm module: it is empty");
+        assert_eq!(said(b"[package]"), r"it is no wasm module: it does not begin with `\0asm`");
+        for component in [wat::parse_str("(component)").unwrap(), b"\0asm\x0e\0\x01\0and more".to_vec()] {
+            assert_eq!(said(&component), "it is a component (WASI 0.2), and wxec runs core modules of WASI preview 1");
+        }
+    }
+
+    #[test]
+    fn what_is_imported_twice_is_wanted_once() {
+        let wasm = wat::parse_str(
+            r#"(module
+            (import "a" "b" (func)) (import "a" "c" (func)) (import "a" "b" (func)) (import "a" "b" (func (param i32)))
+            (memory (export "memory") 1)
+            (func (export "add")) (func (export "_start")) (func (export "wx1_task")))"#,
+        );
+        let module = Module::from_bytes("it", wasm.unwrap()).unwrap();
+        assert_eq!(module.imports(), ["a.b", "a.c"]);
+        assert_eq!(module.plain_exports().collect::<Vec<_>>(), ["add"]);
+        assert_eq!(module.exports().collect::<Vec<_>>(), ["task"]);
+        assert!(module.is_program());
+    }
 
     #[test]
     fn a_module_that_is_too_large_is_not_looked_into() {

@@ -5,6 +5,7 @@ use wxec_protocol::{MAX_MODULE_BYTES, Target};
 use crate::{
     config,
     precheck::{Countable, Place, precheck},
+    proposals::{Proposal, beyond_wasm2, describe},
 };
 
 /// A module may not be longer. The largest guest seen, Python, takes 18 MB.
@@ -12,8 +13,10 @@ pub const MAX_WASM_BYTES: usize = 64 << 20;
 
 /// What every module begins with: magic number and version.
 const MODULE_HEAD: &[u8] = b"\0asm\x01\0\0\0";
-/// What every component begins with.
-const COMPONENT_HEAD: &[u8] = b"\0asm\x0d\0\x01\0";
+/// What every module and component begins with: the magic number. Two bytes of version follow, and two of layer.
+const MAGIC: &[u8] = b"\0asm";
+/// The layer of components, whatever their version.
+const COMPONENT_LAYER: &[u8] = &[1, 0];
 
 /// Why a module has no artifact.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +29,7 @@ pub enum CompileError {
     #[error("not a WebAssembly module")]
     NotWasm,
     /// The bytes are a component, which wraps modules.
-    #[error("a WebAssembly component, where a core module is wanted")]
+    #[error("a component (WASI 0.2), where a core module of WASI preview 1 is wanted")]
     Component,
     /// There is no code generator for the target.
     #[error("cannot compile for {target}: {reason}")]
@@ -36,9 +39,12 @@ pub enum CompileError {
         /// Wasmtime's words.
         reason: String,
     },
-    /// The module breaks a rule of WebAssembly 2.0, or uses what came later.
+    /// The module breaks a rule of WebAssembly.
     #[error("{0}")]
     Invalid(String),
+    /// The module is valid, but uses what came after WebAssembly 2.0.
+    #[error("{}", describe(.0))]
+    Unsupported(Vec<Proposal>),
     /// The module has more of something than the compiler should have to take.
     #[error("{place} has {found} {which}, more than the {} allowed", .which.allowed())]
     TooMuch {
@@ -61,18 +67,31 @@ pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {
     if wasm.len() > MAX_WASM_BYTES {
         return Err(CompileError::TooLong(wasm.len()));
     }
-    if wasm.starts_with(COMPONENT_HEAD) {
+    if wasm.starts_with(MAGIC) && wasm.get(6..8) == Some(COMPONENT_LAYER) {
         return Err(CompileError::Component);
     }
     if !wasm.starts_with(MODULE_HEAD) {
         return Err(CompileError::NotWasm);
     }
-    precheck(wasm)?;
+    precheck(wasm).map_err(|error| name_proposals(error, wasm))?;
     let engine = config::compile_engine(target)
         .map_err(|error| CompileError::Target { target: target.clone(), reason: format!("{error:#}") })?;
-    let artifact = engine.precompile_module(wasm).map_err(|error| CompileError::Invalid(format!("{error:#}")))?;
+    let artifact = engine
+        .precompile_module(wasm)
+        .map_err(|error| name_proposals(CompileError::Invalid(format!("{error:#}")), wasm))?;
     match artifact.len() {
         length if length as u64 > MAX_MODULE_BYTES => Err(CompileError::ArtifactTooLong(length)),
         _ => Ok(artifact),
+    }
+}
+
+/// Says what `wasm` uses that is too new, if that is why it was refused.
+fn name_proposals(error: CompileError, wasm: &[u8]) -> CompileError {
+    match error {
+        CompileError::Invalid(reason) => match beyond_wasm2(wasm) {
+            none if none.is_empty() => CompileError::Invalid(reason),
+            proposals => CompileError::Unsupported(proposals),
+        },
+        error => error,
     }
 }

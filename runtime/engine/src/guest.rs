@@ -24,7 +24,7 @@ use crate::{
     refusal::Refusal,
     supply::Supply,
     surroundings::Surroundings,
-    wasi::{Listing, Places, World},
+    wasi::{Listing, Places, Stdin, World},
 };
 
 /// What a guest's store holds beside the guest. Fresh for each call.
@@ -57,6 +57,7 @@ pub(crate) struct Guest {
     pub(crate) listings: HashMap<u32, Listing>,
     /// What all guests hold together.
     pub(crate) budget: Arc<Budget>,
+    pub(crate) stdin: Stdin,
     /// The time, in a call with a seed.
     pub(crate) clock: Option<Clock>,
 }
@@ -95,6 +96,7 @@ impl Guest {
             open_files: HashMap::new(),
             listings: HashMap::new(),
             budget: budget.clone(),
+            stdin: Stdin::default(),
             clock,
             stdio,
         }

@@ -60,6 +60,8 @@ mod output;
 mod precheck;
 mod probe;
 mod program;
+#[cfg(feature = "compile")]
+mod proposals;
 mod quota;
 mod refusal;
 mod resident;
@@ -80,6 +82,8 @@ pub use output::{Output, Room};
 #[cfg(feature = "compile")]
 pub use precheck::{Countable, Place};
 pub use program::Program;
+#[cfg(feature = "compile")]
+pub use proposals::Proposal;
 pub use resident::Resident;
 pub use sandbox::{EngineError, Sandbox};
 pub use surroundings::{Asking, Surroundings};

@@ -34,8 +34,8 @@ struct Exports {
     functions: HashMap<String, ModuleExport>,
     /// Prepares a library's memory, for instance by running constructors.
     initialize: Option<ModuleExport>,
-    /// Runs a program.
-    start: Option<ModuleExport>,
+    /// Runs a program, if the module is one.
+    start: Result<ModuleExport, Fault>,
     /// It imports functions that look up paths.
     uses_files: bool,
 }
@@ -65,7 +65,7 @@ impl Program {
 
     /// Where a program begins.
     pub(crate) fn start(&self) -> Result<&ModuleExport, Fault> {
-        self.exports.start.as_ref().ok_or_else(|| Fault::NoSuchFunction { function: START.to_owned() })
+        self.exports.start.as_ref().map_err(Fault::clone)
     }
 
     /// Whether it can ask for files.
@@ -86,7 +86,8 @@ impl Program {
 impl Exports {
     fn of(module: &Module) -> Result<Self, Fault> {
         let uses_files = module.imports().any(|import| import.name() == PREOPENS);
-        let mut exports = Self { functions: HashMap::new(), initialize: None, start: None, uses_files };
+        let start = Err(Fault::NoSuchFunction { function: START.to_owned() });
+        let mut exports = Self { functions: HashMap::new(), initialize: None, start, uses_files };
         for export in module.exports() {
             let name = export.name();
             let index = || module.get_export_index(name).expect("the module just named it");
@@ -96,8 +97,9 @@ impl Exports {
             } else if name == "_initialize" {
                 check(name, &export.ty(), "nothing", <[_]>::is_empty)?;
                 exports.initialize = Some(index());
-            } else if name == START && check(name, &export.ty(), "nothing", <[_]>::is_empty).is_ok() {
-                exports.start = Some(index());
+            } else if name == START {
+                // Tasks can be called whatever this is.
+                exports.start = check(name, &export.ty(), "nothing", <[_]>::is_empty).map(|()| index());
             }
         }
         Ok(exports)

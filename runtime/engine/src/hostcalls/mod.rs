@@ -116,7 +116,7 @@ fn cancelled() -> i32 {
 }
 
 /// The guest's memory, beside the host's side of the call.
-fn memory<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest)> {
+pub(crate) fn memory<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest)> {
     match caller.get_export("memory") {
         Some(Extern::Memory(memory)) => Ok(memory.data_and_store_mut(caller)),
         _ => Err(format_err!("the module exports no memory named `memory`")),

@@ -10,29 +10,64 @@ mod stdio;
 
 use std::sync::Arc;
 
-use wasmtime::{Linker, Result};
+use wasmtime::{Caller, Linker, Result};
 use wasmtime_wasi::{
     I32Exit, WasiCtxBuilder,
-    p1::{WasiP1Ctx, wasi_snapshot_preview1},
+    p1::{
+        WasiP1Ctx,
+        types::Errno,
+        wasi_snapshot_preview1::{self, WasiSnapshotPreview1},
+    },
 };
+use wiggle::{GuestMemory, GuestPtr};
 use wxec_protocol::{ANY, Grants};
 
 use self::stdio::{Pipe, TaskOutput};
 pub use self::stdio::{Reader, Writer};
-pub(crate) use self::{listing::Listing, places::Places};
+pub(crate) use self::{listing::Listing, places::Places, stdio::Stdin};
 use crate::{
     call::Command,
     determinism::{self, Clock},
     guest::Guest,
+    hostcalls,
     output::Stdio,
 };
 
-/// What one `random_get` may ask for: the host makes the bytes before it copies them. 64 MiB is wasmtime's default.
-const MAX_RANDOM_BYTES: u64 = 16 << 20;
+/// Random bytes that are made at once: the host makes them before it copies them, which takes a millisecond, and between
+/// two such pieces a call can be ended.
+const RANDOM_PIECE_BYTES: u32 = 1 << 20;
 
 /// Gives guests the imports of `wasi_snapshot_preview1`. They are linked async, so that dropping a call ends them.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    wasi_snapshot_preview1::add_to_linker(linker, |guest| guest)
+    wasi_snapshot_preview1::add_to_linker(linker, |guest| guest)?;
+    linker.allow_shadowing(true);
+    linker.func_wrap_async("wasi_snapshot_preview1", "random_get", |caller, (pointer, length)| {
+        Box::new(random_get(caller, pointer, length))
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Fills memory with random bytes, piece by piece: a guest may ask for as many as its memory holds.
+async fn random_get(mut caller: Caller<'_, Guest>, mut pointer: u32, mut left: u32) -> Result<u32> {
+    let (memory, _) = hostcalls::memory(&mut caller)?;
+    if u64::from(pointer) + u64::from(left) > memory.len() as u64 {
+        return Ok(Errno::Fault as u32);
+    }
+    loop {
+        let piece = left.min(RANDOM_PIECE_BYTES);
+        let (memory, guest) = hostcalls::memory(&mut caller)?;
+        let filled = guest.random_get(&mut GuestMemory::Unshared(memory), GuestPtr::new(pointer), piece);
+        if let Err(error) = filled {
+            return Ok(error.downcast()? as u32);
+        }
+        left -= piece;
+        if left == 0 {
+            return Ok(Errno::Success as u32);
+        }
+        pointer += piece;
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The world of one guest.
@@ -49,7 +84,7 @@ impl World {
     /// A world with nothing in it.
     pub(crate) fn empty() -> Self {
         let mut builder = WasiCtxBuilder::new();
-        builder.max_random_size(MAX_RANDOM_BYTES);
+        builder.max_random_size(RANDOM_PIECE_BYTES.into());
         Self { builder, places: Places::default(), environment: Vec::new(), clock: None }
     }
 

@@ -52,6 +52,8 @@ enum LeadsTo {
 struct FileIn {
     directory: u32,
     name: String,
+    /// It was there when the call began.
+    is_there: bool,
 }
 
 /// Where one path is to be looked up.
@@ -109,10 +111,10 @@ impl Places {
         let mut hidden = 0..0;
         for grant in files {
             let found = stays_inside(grant, grants).and_then(|()| {
-                let (directory, name) = directory_of(grant.path.as_ref())?;
+                let (directory, name, is_there) = directory_of(grant.path.as_ref())?;
                 let directory = open(&directory, "", grant.write)?;
                 hidden = if hidden.is_empty() { directory..directory + 1 } else { hidden.start..directory + 1 };
-                Ok(LeadsTo::File(FileIn { directory, name }))
+                Ok(LeadsTo::File(FileIn { directory, name, is_there }))
             });
             granted.push(place(grant, found.unwrap_or_else(LeadsTo::Nothing)));
         }
@@ -149,8 +151,11 @@ impl Places {
                     return Ok(Spot { fd: *fd, path: format!("{path}{slash}"), is_named: false });
                 }
                 LeadsTo::Nothing(errno) => return Err(NoSpot::Failed(*errno)),
-                LeadsTo::File(_) if !rest.is_empty() || is_directory => return Err(NoSpot::Failed(Errno::Notdir)),
-                LeadsTo::File(FileIn { directory, name }) => {
+                LeadsTo::File(file) if !rest.is_empty() || is_directory => {
+                    // What is missing may have been meant to be a directory.
+                    return Err(NoSpot::Failed(if file.is_there { Errno::Notdir } else { Errno::Noent }));
+                }
+                LeadsTo::File(FileIn { directory, name, .. }) => {
                     return Ok(Spot { fd: *directory, path: name.clone(), is_named: true });
                 }
             }
@@ -190,9 +195,11 @@ fn stays_inside(grant: &PathGrant, grants: &[PathGrant]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The directory that really holds a file, and the file's name there. The file need not exist.
-fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String), Errno> {
-    let real = match std::fs::canonicalize(path) {
+/// The directory that really holds a file, the file's name there, and whether it exists: it need not.
+fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String, bool), Errno> {
+    let found = std::fs::canonicalize(path);
+    let is_there = found.is_ok();
+    let real = match found {
         Ok(real) => real,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -203,7 +210,7 @@ fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String), Errno> {
         Err(error) => return Err(errno(&error)),
     };
     let name = real.file_name().and_then(|name| name.to_str()).ok_or(Errno::Ilseq)?.to_owned();
-    Ok((real.parent().ok_or(Errno::Noent)?.to_owned(), name))
+    Ok((real.parent().ok_or(Errno::Noent)?.to_owned(), name, is_there))
 }
 
 fn errno(error: &io::Error) -> Errno {
@@ -251,7 +258,7 @@ mod tests {
     }
 
     fn file(directory: u32, name: &str) -> LeadsTo {
-        LeadsTo::File(FileIn { directory, name: name.into() })
+        LeadsTo::File(FileIn { directory, name: name.into(), is_there: true })
     }
 
     fn spot(fd: u32, path: &str, is_named: bool) -> Result<Spot, NoSpot> {

@@ -1,6 +1,6 @@
 //! The functions of `wasi_snapshot_preview1`, which check what was granted and leave the work to wasmtime-wasi.
 
-use std::{fs::File, ops::Range, sync::Arc};
+use std::{fs::File, future::poll_fn, ops::Range, pin::pin, sync::Arc, task::Poll};
 
 use wasmtime_wasi::{
     I32Exit, WasiView,
@@ -23,6 +23,10 @@ use crate::{budget::Portion, guest::Guest, quota::Share, refusal::Refusal};
 const MAX_PATH_BYTES: u32 = 4096;
 
 type Result<T> = std::result::Result<T, Error>;
+
+/// Sizes that preview 1 gives its types.
+const SUBSCRIPTION_BYTES: usize = 48;
+const EVENT_BYTES: usize = 32;
 
 /// What a guest wants to do with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +110,33 @@ impl Guest {
         Ok((from, to))
     }
 
-    /// Notes that something is not granted, and says so to the guest.
+    /// Notes that something is not granted, and says so to the guest: of paths as every host of WASI does.
     fn deny(&mut self, need: Need) -> Error {
+        let errno = match need {
+            Need::Read(_) | Need::Write(_) => Errno::Notcapable,
+            _ => Errno::Acces,
+        };
         self.refused = Some(Refusal::Denied(need));
-        Errno::Acces.into()
+        errno.into()
+    }
+
+    /// Whether there is something to read from stdin now, or its end. Asks without waiting.
+    async fn is_stdin_ready(&mut self, fd: Fd) -> Result<bool> {
+        // One subscription and one event, in a memory of their own that begins where 8 divides the address.
+        let mut room = [0; SUBSCRIPTION_BYTES + EVENT_BYTES + 8];
+        let start = room.as_ptr().align_offset(8).min(8);
+        let memory = &mut GuestMemory::Unshared(&mut room[start..]);
+        let subscription = GuestPtr::new(0);
+        let stdin = types::SubscriptionFdReadwrite { file_descriptor: fd };
+        let stdin = types::SubscriptionU::FdRead(stdin);
+        memory.write(subscription, types::Subscription { userdata: 0, u: stdin })?;
+        let event = GuestPtr::new(u32::try_from(SUBSCRIPTION_BYTES).expect("it is 48"));
+        let mut poll = pin!(self.wasi.poll_oneoff(memory, subscription, event, 1));
+        let asked = poll_fn(|context| Poll::Ready(poll.as_mut().poll(context))).await;
+        match asked {
+            Poll::Ready(answer) => answer.map(|_| true),
+            Poll::Pending => Ok(false),
+        }
     }
 
     /// Takes note of how an attempt to change something at `spot` ended.
@@ -288,7 +315,6 @@ preview1! {
     }
     checked {
         fn fd_allocate(offset: types::Filesize, len: types::Filesize) -> ();
-        fn fd_fdstat_set_flags(flags: types::Fdflags) -> ();
         fn fd_fdstat_set_rights(base: types::Rights, inheriting: types::Rights) -> ();
         fn fd_prestat_get() -> types::Prestat;
         fn fd_prestat_dir_name(path: GuestPtr<u8>, path_max_len: Size) -> ();
@@ -301,11 +327,9 @@ preview1! {
     checked, async {
         fn fd_advise(offset: types::Filesize, len: types::Filesize, advice: types::Advice) -> ();
         fn fd_datasync() -> ();
-        fn fd_fdstat_get() -> types::Fdstat;
         fn fd_filestat_get() -> types::Filestat;
         fn fd_filestat_set_size(size: types::Filesize) -> ();
         fn fd_filestat_set_times(atim: types::Timestamp, mtim: types::Timestamp, flags: types::Fstflags) -> ();
-        fn fd_read(iovs: types::IovecArray) -> Size;
         fn fd_pread(iovs: types::IovecArray, offset: types::Filesize) -> Size;
         fn fd_write(ciovs: types::CiovecArray) -> Size;
         fn fd_pwrite(ciovs: types::CiovecArray, offset: types::Filesize) -> Size;
@@ -364,8 +388,38 @@ preview1! {
             self.wasi.poll_oneoff(memory, subscriptions, events, count).await
         }
 
+        async fn fd_fdstat_get(&mut self, memory: &mut GuestMemory<'_>, fd: Fd) -> Result<types::Fdstat> {
+            self.check(fd)?;
+            let mut stat = self.wasi.fd_fdstat_get(memory, fd).await?;
+            if self.stdin.is_at(fd.into()) && !self.stdin.waits {
+                stat.fs_flags |= types::Fdflags::NONBLOCK;
+            }
+            Ok(stat)
+        }
+
+        fn fd_fdstat_set_flags(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, flags: types::Fdflags) -> Result<()> {
+            self.check(fd)?;
+            if !self.stdin.is_at(fd.into()) {
+                return self.wasi.fd_fdstat_set_flags(memory, fd, flags);
+            }
+            if !types::Fdflags::NONBLOCK.contains(flags) {
+                return Err(Errno::Inval.into());
+            }
+            self.stdin.waits = flags.is_empty();
+            Ok(())
+        }
+
+        async fn fd_read(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, iovs: types::IovecArray) -> Result<Size> {
+            self.check(fd)?;
+            if self.stdin.is_at(fd.into()) && !self.stdin.waits && !self.is_stdin_ready(fd).await? {
+                return Err(Errno::Again.into());
+            }
+            self.wasi.fd_read(memory, fd, iovs).await
+        }
+
         async fn fd_close(&mut self, memory: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
             self.check(fd)?;
+            self.stdin.closed(fd.into());
             if self.places.is_root(fd.into()) {
                 self.places.close_root();
                 return Ok(());
@@ -387,6 +441,7 @@ preview1! {
             }
             let (from_number, to_number) = (from.into(), to.into());
             self.wasi.fd_renumber(memory, from, to).await?;
+            self.stdin.renumbered(from_number, to_number);
             // What `to` was is closed. Preopens and the three of stdio have no share.
             let share = self.open_files.remove(&from_number);
             let listing = self.listings.remove(&from_number);

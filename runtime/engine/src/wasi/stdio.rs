@@ -1,6 +1,9 @@
 //! What guests read and write where a program has stdin, stdout and stderr.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,7 +11,7 @@ use wasmtime_wasi::{
     async_trait,
     cli::{IsTerminal, StdinStream, StdoutStream},
     p2::{
-        InputStream, OutputStream, Pollable, StreamResult,
+        InputStream, OutputStream, Pollable, StreamError, StreamResult,
         pipe::{AsyncReadStream, AsyncWriteStream, ClosedInputStream, ClosedOutputStream},
     },
 };
@@ -28,6 +31,40 @@ pub type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 pub(super) struct TaskOutput {
     pub(super) stdio: Arc<Stdio>,
     pub(super) print: fn(&Stdio, &[u8]),
+}
+
+/// A guest's stdin: at which number it is, and whether reading from it waits. wasmtime-wasi lets no one ask for the latter,
+/// but languages that poll (Go, for one) do, so that what else they do goes on.
+#[derive(Debug)]
+pub(crate) struct Stdin {
+    number: Option<u32>,
+    pub(super) waits: bool,
+}
+
+impl Default for Stdin {
+    fn default() -> Self {
+        Self { number: Some(0), waits: true }
+    }
+}
+
+impl Stdin {
+    pub(super) fn is_at(&self, number: u32) -> bool {
+        self.number == Some(number)
+    }
+
+    /// Takes note that `number` was closed.
+    pub(super) fn closed(&mut self, number: u32) {
+        self.number = self.number.filter(|it| *it != number);
+    }
+
+    /// Takes note that `to` was closed, and is what `from` was.
+    pub(super) fn renumbered(&mut self, from: u32, to: u32) {
+        if self.is_at(from) {
+            self.number = Some(to);
+        } else {
+            self.closed(to);
+        }
+    }
 }
 
 /// Stdin, stdout or stderr of a program. wasmtime-wasi asks for it once.
@@ -67,7 +104,7 @@ impl StdoutStream for Pipe<Writer> {
     /// Preview 1 waits until what is written has been taken, so that nothing is left here when the program ends.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         match self.take() {
-            Some(writer) => Box::new(AsyncWriteStream::new(MAX_WRITE_BYTES, writer)),
+            Some(writer) => Box::new(PipeEnd(AsyncWriteStream::new(MAX_WRITE_BYTES, writer))),
             None => Box::new(ClosedOutputStream),
         }
     }
@@ -75,6 +112,47 @@ impl StdoutStream for Pipe<Writer> {
     /// Preview 1 asks for [`p2_stream`](Self::p2_stream) only.
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(tokio::io::empty())
+    }
+}
+
+/// The end of a pipe that is written to. Preview 1 makes EIO of a closed stream; programs know a closed pipe by EPIPE.
+struct PipeEnd(AsyncWriteStream);
+
+fn broken_if_closed(error: StreamError) -> StreamError {
+    let is_broken = match &error {
+        StreamError::Closed => true,
+        StreamError::LastOperationFailed(error) => {
+            error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
+        }
+        StreamError::Trap(_) => false,
+    };
+    // Preview 1 goes by the system's number for an error, and one of tokio's has none.
+    if is_broken { StreamError::LastOperationFailed(io::Error::from(rustix::io::Errno::PIPE).into()) } else { error }
+}
+
+#[async_trait]
+impl OutputStream for PipeEnd {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.0.write(bytes).map_err(broken_if_closed)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        self.0.flush().map_err(broken_if_closed)
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.0.check_write().map_err(broken_if_closed)
+    }
+
+    async fn cancel(&mut self) {
+        self.0.cancel().await;
+    }
+}
+
+#[async_trait]
+impl Pollable for PipeEnd {
+    async fn ready(&mut self) {
+        self.0.ready().await;
     }
 }
 

@@ -7,7 +7,7 @@ use wxec_protocol::{Fault, Grants, LimitKind, Limits, Need};
 
 use crate::script::{
     FIRST, Fd, Open, Script,
-    errno::{ACCES, BADF, MFILE, NAMETOOLONG, NOENT, NOTDIR, NOTSUP, OK, PERM},
+    errno::{ACCES, BADF, MFILE, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR, NOTSUP, OK, PERM},
 };
 
 /// A directory `in` that may be granted, with a file and a directory, beside a file that never is.
@@ -106,7 +106,7 @@ async fn a_file_is_granted_with_nothing_beside_it() {
         .list(FIRST)
         .run(Grants::none().read(&*file))
         .await;
-    assert_eq!(answers, [OK, OK, OK, PERM, ACCES, ACCES, NOTDIR, ACCES, ACCES]);
+    assert_eq!(answers, [OK, OK, OK, PERM, NOTCAPABLE, NOTCAPABLE, NOTDIR, NOTCAPABLE, NOTCAPABLE]);
 }
 
 #[tokio::test]
@@ -417,6 +417,23 @@ async fn a_grant_of_nothing_is_nothing() {
 }
 
 #[tokio::test]
+async fn nothing_is_found_below_a_granted_directory_that_is_missing() {
+    let world = world();
+    let (missing, parent_is_missing) = (path(&world, "missing"), path(&world, "missing/too"));
+    let answers = Script::default()
+        .open(FIRST, from_root(&missing), Open::Directory)
+        .open(FIRST, from_root(&format!("{missing}/")), Open::Directory)
+        .open(FIRST, from_root(&format!("{missing}/file")), Open::Read)
+        .open(FIRST, from_root(&format!("{missing}/file")), Open::Create)
+        .open(FIRST, "data/file", Open::Read)
+        .stat(FIRST, "data")
+        .open(FIRST, from_root(&format!("{}/below", path(&world, "in/file"))), Open::Read)
+        .run(Grants::none().write(&*missing).dir(&*parent_is_missing, "/data", true).read(path(&world, "in/file")))
+        .await;
+    assert_eq!(answers, [NOENT, NOENT, NOENT, NOENT, NOENT, NOENT, NOTDIR]);
+}
+
+#[tokio::test]
 async fn a_guest_finds_a_directory_where_it_was_put() {
     let world = world();
     let grants =
@@ -430,7 +447,7 @@ async fn a_guest_finds_a_directory_where_it_was_put() {
         .open(Fd::Number(4), from_root(&path(&world, "in/file")), Open::Read)
         .run(grants)
         .await;
-    assert_eq!(answers, [OK, OK, BADF, OK, OK, ACCES]);
+    assert_eq!(answers, [OK, OK, BADF, OK, OK, NOTCAPABLE]);
 }
 
 #[tokio::test]

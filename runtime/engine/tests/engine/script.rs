@@ -26,6 +26,7 @@ pub(crate) mod errno {
     pub(crate) const NOENT: u8 = 44;
     pub(crate) const NOTDIR: u8 = 54;
     pub(crate) const NOTSUP: u8 = 58;
+    pub(crate) const NOTCAPABLE: u8 = 76;
     pub(crate) const PERM: u8 = 63;
 }
 

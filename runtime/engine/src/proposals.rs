@@ -1,0 +1,148 @@
+//! Which parts of WebAssembly a module uses that came after 2.0, so that a refusal can name them. Whoever reads the
+//! validator's own words ("malformed memop alignment") looks for the fault in the compiler, or on the host.
+
+use std::fmt;
+
+use wasmparser::{Validator, WasmFeatures};
+
+/// A part of WebAssembly that came after 2.0, by its proposal. wxec runs none of them, on any host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proposal {
+    /// Memory that threads share, and atomic operations.
+    Threads,
+    /// Memories with 64-bit addresses.
+    Memory64,
+    /// More than one memory.
+    MultiMemory,
+    /// Memories whose pages are not 64 KiB.
+    CustomPageSizes,
+    /// Structs and arrays that the host collects.
+    Gc,
+    /// References to functions that have a type.
+    FunctionReferences,
+    /// Exceptions.
+    Exceptions,
+    /// Exceptions as they were before they were agreed on.
+    LegacyExceptions,
+    /// Calls in place of a return.
+    TailCalls,
+    /// Vector operations that differ between processors.
+    RelaxedSimd,
+    /// Arithmetic in constant expressions.
+    ExtendedConst,
+    /// Arithmetic on 128 bits.
+    WideArithmetic,
+    /// Switching between stacks.
+    StackSwitching,
+}
+
+impl Proposal {
+    /// All of them. What builds on another comes before that.
+    const ALL: [Self; 13] = [
+        Self::StackSwitching,
+        Self::Gc,
+        Self::FunctionReferences,
+        Self::Exceptions,
+        Self::LegacyExceptions,
+        Self::Threads,
+        Self::Memory64,
+        Self::MultiMemory,
+        Self::CustomPageSizes,
+        Self::TailCalls,
+        Self::RelaxedSimd,
+        Self::ExtendedConst,
+        Self::WideArithmetic,
+    ];
+
+    fn features(self) -> WasmFeatures {
+        match self {
+            Self::Threads => WasmFeatures::THREADS.union(WasmFeatures::SHARED_EVERYTHING_THREADS),
+            Self::Memory64 => WasmFeatures::MEMORY64,
+            Self::MultiMemory => WasmFeatures::MULTI_MEMORY,
+            Self::CustomPageSizes => WasmFeatures::CUSTOM_PAGE_SIZES,
+            Self::Gc => WasmFeatures::GC.union(WasmFeatures::CUSTOM_DESCRIPTORS),
+            Self::FunctionReferences => WasmFeatures::FUNCTION_REFERENCES,
+            Self::Exceptions => WasmFeatures::EXCEPTIONS,
+            Self::LegacyExceptions => WasmFeatures::LEGACY_EXCEPTIONS,
+            Self::TailCalls => WasmFeatures::TAIL_CALL,
+            Self::RelaxedSimd => WasmFeatures::RELAXED_SIMD,
+            Self::ExtendedConst => WasmFeatures::EXTENDED_CONST,
+            Self::WideArithmetic => WasmFeatures::WIDE_ARITHMETIC,
+            Self::StackSwitching => WasmFeatures::STACK_SWITCHING,
+        }
+    }
+
+    /// What makes a compiler do without, where that is known.
+    fn avoided_by(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Threads => "clang without `-pthread`, Rust for wasm32-wasip1",
+            Self::Memory64 => "a target of wasm32",
+            Self::Exceptions | Self::LegacyExceptions => {
+                "clang without `-fwasm-exceptions` and `-mllvm -wasm-enable-sjlj`, Rust with `-C panic=abort`"
+            }
+            Self::TailCalls => "clang with `-mno-tail-call`, Rust with `-C target-feature=-tail-call`",
+            Self::RelaxedSimd => "clang with `-mno-relaxed-simd`, Rust with `-C target-feature=-relaxed-simd`",
+            Self::ExtendedConst => "clang with `-mno-extended-const`, Rust with `-C target-feature=-extended-const`",
+            Self::WideArithmetic => "clang with `-mno-wide-arithmetic`, Rust with `-C target-feature=-wide-arithmetic`",
+            Self::MultiMemory => "clang with `-mno-multimemory`, Rust with `-C target-feature=-multimemory`",
+            Self::CustomPageSizes | Self::Gc | Self::FunctionReferences | Self::StackSwitching => return None,
+        })
+    }
+}
+
+impl fmt::Display for Proposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Threads => "threads (shared memory and atomics)",
+            Self::Memory64 => "memory64",
+            Self::MultiMemory => "multiple memories",
+            Self::CustomPageSizes => "custom page sizes",
+            Self::Gc => "garbage collection",
+            Self::FunctionReferences => "typed function references",
+            Self::Exceptions => "exceptions",
+            Self::LegacyExceptions => "legacy exceptions",
+            Self::TailCalls => "tail calls",
+            Self::RelaxedSimd => "relaxed SIMD",
+            Self::ExtendedConst => "extended constant expressions",
+            Self::WideArithmetic => "wide arithmetic",
+            Self::StackSwitching => "stack switching",
+        })
+    }
+}
+
+/// The proposals without which `wasm` is not valid; none if it is not valid with all of them either. Reads a module once
+/// for each, so ask only about one that was refused.
+pub(crate) fn beyond_wasm2(wasm: &[u8]) -> Vec<Proposal> {
+    let all = Proposal::ALL.iter().fold(WasmFeatures::WASM2, |all, proposal| all.union(proposal.features()));
+    if !is_valid(wasm, all) {
+        return Vec::new();
+    }
+    let mut kept = all;
+    let mut needed = Vec::new();
+    for proposal in Proposal::ALL {
+        let without = kept.difference(proposal.features());
+        if is_valid(wasm, without) {
+            kept = without;
+        } else {
+            needed.push(proposal);
+        }
+    }
+    needed
+}
+
+fn is_valid(wasm: &[u8], features: WasmFeatures) -> bool {
+    Validator::new_with_features(features).validate_all(wasm).is_ok()
+}
+
+/// The sentence that refuses a module with these.
+pub(crate) fn describe(proposals: &[Proposal]) -> String {
+    let names: Vec<_> = proposals.iter().map(Proposal::to_string).collect();
+    let mut ways: Vec<_> = proposals.iter().filter_map(|proposal| proposal.avoided_by()).collect();
+    ways.dedup();
+    let ways = if ways.is_empty() { String::new() } else { format!(" ({})", ways.join("; ")) };
+    format!(
+        "the module uses {}, and wxec runs WebAssembly 2.0 on any host: build it without{ways}",
+        names.join(" and ")
+    )
+}
