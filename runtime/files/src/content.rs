@@ -16,7 +16,6 @@ use rustix::{
 use crate::{
     fingerprint::{BLOCK_BYTES, ContentHasher, Fingerprint},
     message::{PART_BYTES, Time},
-    options::Once,
     place::Found,
 };
 
@@ -51,7 +50,7 @@ pub(crate) struct State {
 pub(crate) enum Content<'a> {
     File(Extents),
     Memory(Cursor<&'a [u8]>),
-    Reader(ReadAhead),
+    Reader(Box<dyn Ahead>),
 }
 
 impl<'a> Content<'a> {
@@ -176,6 +175,12 @@ pub(crate) fn fingerprint_of(file: File) -> Option<Fingerprint> {
     hash_file(file, &mut hasher).ok().map(|()| hasher.fingerprint())
 }
 
+/// Content that comes when it does.
+pub(crate) trait Ahead {
+    /// The next piece.
+    fn next(&mut self, bytes: &mut [u8]) -> io::Result<Piece>;
+}
+
 /// A reader on a thread of its own, so that one that has nothing to say keeps nobody from listening to the other end.
 pub(crate) struct ReadAhead {
     parts: mpsc::Receiver<io::Result<Vec<u8>>>,
@@ -184,7 +189,7 @@ pub(crate) struct ReadAhead {
 }
 
 impl ReadAhead {
-    pub(crate) fn start(mut reader: Once<dyn Read + Send>) -> io::Result<Self> {
+    pub(crate) fn start(mut reader: Box<dyn Read + Send>) -> io::Result<Self> {
         let (to, parts) = mpsc::sync_channel(READ_AHEAD);
         let mut read = move || -> io::Result<Vec<u8>> {
             let mut bytes = vec![0; PART_BYTES];
@@ -207,7 +212,9 @@ impl ReadAhead {
         thread::Builder::new().name("wxec-reader".into()).stack_size(READER_STACK_BYTES).spawn(work)?;
         Ok(Self { parts, part: Cursor::default(), ended: false })
     }
+}
 
+impl Ahead for ReadAhead {
     fn next(&mut self, bytes: &mut [u8]) -> io::Result<Piece> {
         loop {
             let read = self.part.read(bytes)?;

@@ -8,7 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{fingerprint::ContentHasher, message::PART_BYTES};
+use crate::{
+    content::{Ahead, ReadAhead},
+    fingerprint::ContentHasher,
+    message::PART_BYTES,
+};
 
 /// How a transfer is done. The same for both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,20 +92,22 @@ pub enum Source {
 
 /// Content that is read once, from its beginning to its end, on a thread of its own.
 #[derive(Clone)]
-pub struct Reader(Arc<Mutex<Option<Once<dyn Read + Send>>>>);
+pub struct Reader(Arc<Mutex<Option<Start>>>);
 
-/// What is used up.
-pub(crate) type Once<T> = Box<T>;
+/// Begins to read. An agent, which has no readers, has nothing of the code behind it.
+type Start = Box<dyn FnOnce() -> io::Result<Box<dyn Ahead>> + Send>;
 
 impl Reader {
     /// From what it is read.
     pub fn new(reader: impl Read + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Some(Box::new(reader)))))
+        let start: Start = Box::new(|| Ok(Box::new(ReadAhead::start(Box::new(reader))?)));
+        Self(Arc::new(Mutex::new(Some(start))))
     }
 
-    /// What to read from. Nothing if it was taken already.
-    pub(crate) fn take(&self) -> Option<Once<dyn Read + Send>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Begins to read it, which can be done once.
+    pub(crate) fn start(&self) -> io::Result<Box<dyn Ahead>> {
+        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        start.ok_or_else(|| io::Error::other("it was read already"))?()
     }
 }
 

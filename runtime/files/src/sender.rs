@@ -18,7 +18,7 @@ use rustix::{
 
 use crate::{
     Doing, Event, Failure, FailureKind, Links, Listener, Options, Reader, Summary, TransferEnd,
-    content::{Content, Extents, Piece, ReadAhead, State},
+    content::{Content, Extents, Piece, State},
     failure::{Failures, MAX_LEFT_OUT, outcome, short},
     fingerprint::{ContentHasher, Fingerprint, is_zero},
     link::{FrameReader, FrameWriter},
@@ -513,8 +513,7 @@ impl<'a> Contents<'a> {
                 return Ok((content, state));
             }
             Self::Reader(reader) => {
-                let reader = reader.take().ok_or_else(|| io::Error::other("it was read already"))?;
-                let content = Content::Reader(ReadAhead::start(reader)?);
+                let content = Content::Reader(reader.start()?);
                 let state = content.state()?;
                 return Ok((content, state));
             }

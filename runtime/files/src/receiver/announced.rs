@@ -146,14 +146,15 @@ impl<W: Write> Receiver<'_, W> {
     /// Remembers that a directory cannot be written into. Beyond some, what is in them is counted too.
     fn close(&mut self, path: Vec<u8>) {
         if self.closed_to_us.len() < MAX_LEFT_OUT {
-            self.closed_to_us.insert(path);
+            self.closed_to_us.push(path);
         }
     }
 
     /// Whether that is known of a directory or one above it.
     fn is_closed(&self, path: &[u8]) -> bool {
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(index, _)| index);
-        ends.chain([path.len()]).any(|end| self.closed_to_us.contains(&path[..end]))
+        self.closed_to_us
+            .iter()
+            .any(|closed| path.strip_prefix(&**closed).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")))
     }
 
     fn entry(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {

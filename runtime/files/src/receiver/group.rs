@@ -2,7 +2,6 @@
 //! many at once as fast as one.
 
 use std::{
-    collections::BTreeMap,
     io,
     os::fd::OwnedFd,
     sync::{
@@ -127,10 +126,11 @@ impl Group {
         let mut outcome = Outcome::default();
         for (index, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Place { growing, .. } if unsettled.contains_key(&index) => {
-                    unsettled.remove(&index).into_iter().for_each(|failure| outcome.without(&growing, failure));
-                }
                 Step::Place { directory, growing, name, path, clear, .. } => {
+                    if let Some(at) = unsettled.iter().position(|(failed, _)| *failed == index) {
+                        outcome.without(&growing, unsettled.swap_remove(at).1);
+                        continue;
+                    }
                     match make_room(&directory, &name, clear).and_then(|()| growing.place(&name)) {
                         Ok(()) if destination.is_single() => self.sync_later(directory, path),
                         Ok(()) => {}
@@ -186,7 +186,7 @@ impl Group {
                 Ok(()) | Err(Errno::INVAL) => Ok(()),
                 Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
             });
-        failed.into_values().next().map_or(Ok(()), Err)
+        failed.into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure))
     }
 }
 
@@ -223,16 +223,16 @@ fn delete_others(
     }
 }
 
-/// Does `each` for all of them, some at once, and returns what failed.
-fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> BTreeMap<usize, Failure> {
+/// Does `each` for all of them, some at once, and returns which failed and why.
+fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> Vec<(usize, Failure)> {
     let next = AtomicUsize::new(0);
-    let failed = Mutex::new(BTreeMap::new());
+    let failed = Mutex::new(Vec::new());
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(one) = all.get(index) else { return };
             if let Err(failure) = each(one) {
-                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(index, failure);
+                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, failure));
             }
         }
     };

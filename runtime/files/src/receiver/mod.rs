@@ -8,7 +8,7 @@ mod destination;
 mod group;
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::VecDeque,
     io::{Read, Write},
 };
 
@@ -65,7 +65,7 @@ pub(crate) fn receive<R: Read, W: Write>(
         summary: Summary::default(),
         left_out: Failures::default(),
         left_out_there: Failures::default(),
-        closed_to_us: BTreeSet::new(),
+        closed_to_us: Vec::new(),
     };
     let ended = receiver.run(reader);
     match &ended {
@@ -112,7 +112,7 @@ struct Receiver<'a, W: Write> {
     left_out: Failures,
     left_out_there: Failures,
     /// The first directories that cannot be written into: what is in them is not named as well.
-    closed_to_us: BTreeSet<Vec<u8>>,
+    closed_to_us: Vec<Vec<u8>>,
 }
 
 /// What is to be done when everything before it is.
