@@ -96,7 +96,6 @@ Exit codes:
    70  a bug in wxec
   124  a call or a transfer was not done at its deadline
   130  interrupted
-  141  whoever read stdout has gone away, as in `wxec … | head -1`
 On several hosts the first of 70, 130, 4, 124, 3, 1 that occurred.";
 
 const ENVIRONMENT: &str = "\

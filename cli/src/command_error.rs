@@ -24,11 +24,6 @@ impl CommandError {
         Self { code, message: one_line(message.as_ref()), hint: None, details: String::new() }
     }
 
-    /// Everybody knows already.
-    pub(crate) fn silent(code: u8) -> Self {
-        Self::new(code, "")
-    }
-
     /// The command line is wrong, or something on this machine is.
     pub(crate) fn usage(message: impl AsRef<str>) -> Self {
         Self::new(exit_code::USAGE, message)
@@ -108,9 +103,6 @@ impl CommandError {
 
     /// Says it on stderr. `prefix` may name a host.
     pub(crate) fn print(&self, prefix: &str) {
-        if self.message.is_empty() {
-            return;
-        }
         say(&format!("{prefix}{self}"));
         self.details.lines().for_each(say);
     }

@@ -16,7 +16,7 @@ use crate::{
     command_error::CommandError,
     exit_code,
     interrupt::{self, Interrupted},
-    output::{Results, Style, say},
+    output::{Results, Style, nobody_reads, say},
     stats::{Costs, HostCosts},
     streaming::{self, Streaming},
 };
@@ -73,10 +73,8 @@ pub(crate) fn print_everywhere(
         let Answer { host, result, costs: spent } = match told {
             Told::Answer(answer) => answer,
             Told::Item(host, item) => {
-                if printed.is_ok() {
-                    printed = results.item(host, item);
-                }
-                return;
+                printed = results.item(host, item);
+                return printed.is_ok() && !nobody_reads();
             }
         };
         costs.add(host, spent);
@@ -98,6 +96,7 @@ pub(crate) fn print_everywhere(
         if printed.is_ok() {
             printed = print;
         }
+        true
     });
     printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
     if stats {
@@ -115,8 +114,8 @@ fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
     needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
 }
 
-/// Does `job` on all `hosts`, and tells what comes of it. When it returns, all hosts are closed.
-fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>)) {
+/// Does `job` on all `hosts`, and tells what comes of it until `each` wants no more. When it returns, all hosts are closed.
+fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>) -> bool) {
     work_through(hosts, |host, told| _ = told.send(Told::Answer(call(host, job, told))), each);
 }
 
@@ -126,15 +125,18 @@ pub(crate) fn on_each<'a, T: Send>(
     work: impl Fn(&'a Host) -> T + Sync,
     mut each: impl FnMut(&'a Host, T),
 ) {
-    work_through(hosts, |host, results| _ = results.send((host, work(host))), |(host, result)| each(host, result));
+    let all = |(host, result)| {
+        each(host, result);
+        true
+    };
+    work_through(hosts, |host, results| _ = results.send((host, work(host))), all);
 }
 
-/// Does `work` on all `hosts`, many at once, and tells `each` of what it sends. Once the command is given up, no more hosts
-/// are begun with.
+/// Does `work` on all `hosts`, many at once, and tells `each` of what it sends, until that wants no more.
 fn work_through<'a, T: Send>(
     hosts: &'a [Host],
     work: impl Fn(&'a Host, &mpsc::SyncSender<T>) + Sync,
-    each: impl FnMut(T),
+    each: impl FnMut(T) -> bool,
 ) {
     let next = AtomicUsize::new(0);
     let (results, arrived) = mpsc::sync_channel(MAX_ITEMS);
@@ -153,7 +155,10 @@ fn work_through<'a, T: Send>(
             scope.spawn(move || work(results));
         }
         drop(results);
-        arrived.into_iter().for_each(each);
+        if !arrived.into_iter().all(each) {
+            // Nobody listens any more, also to hosts that have nothing to say for now.
+            interrupt::give_up();
+        }
     });
 }
 

@@ -27,9 +27,6 @@ pub(crate) const DEADLINE: u8 = 124;
 /// Interrupted by Ctrl-C or SIGTERM. Calls were cancelled.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Whoever read stdout has gone away, as in `wxec … | head -1`: what a shell says of a program that SIGPIPE ended.
-pub(crate) const BROKEN_PIPE: u8 = 141;
-
 /// On many hosts the first of these that occurred counts.
 const PRECEDENCE: [u8; 8] = [BUG, INTERRUPTED, REFUSED, DEADLINE, HOST, TASK_FAILED, USAGE, BROKEN_PIPE];
 
@@ -50,7 +47,6 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
         | CallErrorKind::BadArguments(_)
         | CallErrorKind::BadModule(_)
         | CallErrorKind::Module(_)
-        | CallErrorKind::CannotWrite { .. }
         | CallErrorKind::Encode(_) => USAGE,
         CallErrorKind::Agent(_) => BUG,
         // Among them `Decode`: we take any CBOR, so a result that is none is the guest's fault.

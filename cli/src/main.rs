@@ -5,7 +5,6 @@ mod access;
 mod args;
 mod arguments;
 mod capabilities;
-mod closed_files;
 mod command_error;
 mod commands;
 mod environment;
@@ -30,40 +29,27 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use command_error::CommandError;
-use interrupt::Interrupted;
-
 fn main() -> ExitCode {
     exit_code::install_panic_hook();
-    closed_files::keep_closed();
     if let Some(words) = rsh::words() {
         return rsh::main(words).into();
     }
-    let args = match args::Args::try_parse_from(arguments::with_negative_numbers(std::env::args_os())) {
-        Ok(args) => args,
-        Err(error) => return end(Ok(output::print_clap(&error))),
-    };
+    let args = args::Args::parse_from(arguments::with_negative_numbers(std::env::args_os()));
     if let Err(error) = interrupt::watch() {
         output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));
     }
     progress::install(args.verbosity());
     let result = commands::run(args);
     progress::clear();
-    end(result)
-}
-
-fn end(result: Result<u8, CommandError>) -> ExitCode {
-    let result = match (output::failure(), result) {
-        // Whatever else failed, failed because of that.
-        (_, Err(_)) if interrupt::happened() => Err(Interrupted.into()),
-        (Some(failure), _) => Err(failure),
-        (None, result) => result,
-    };
     match result {
         Ok(code) => code.into(),
-        Err(error) => {
-            error.print("error: ");
-            error.code.into()
-        }
+        // Whatever failed, failed because of that.
+        Err(_) if interrupt::happened() => fail(&interrupt::Interrupted.into()),
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(error: &command_error::CommandError) -> ExitCode {
+    error.print("error: ");
+    error.code.into()
 }

@@ -4,17 +4,16 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use clap::ValueEnum;
-use rustix::{
-    event::{PollFd, PollFlags},
-    io::Errno,
-};
 use wxec::{GuestOutput, OutputHandler, Value};
 
-use crate::{args::Verbosity, command_error::CommandError, exit_code, interrupt, progress, value::to_json};
+use crate::{args::Verbosity, command_error::CommandError, progress, value::to_json};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -155,59 +154,27 @@ fn print_cbor(value: &Value) -> io::Result<()> {
     print_bytes(&wxec::cbor::encode(value).map_err(io::Error::other)?)
 }
 
-/// Why stdout takes no more, once it does not.
-static FAILURE: OnceLock<io::Error> = OnceLock::new();
+/// Stdout was closed at its other end.
+static NOBODY_READS: AtomicBool = AtomicBool::new(false);
 
-/// What it means for the whole command that stdout took no more: nothing that was done counts, as nobody learnt of it.
-pub(crate) fn failure() -> Option<CommandError> {
-    let error = FAILURE.get()?;
-    Some(match error.raw_os_error().map(Errno::from_raw_os_error) {
-        // No message: whoever read has heard enough.
-        Some(Errno::PIPE) => CommandError::silent(exit_code::BROKEN_PIPE),
-        Some(Errno::BADF) => CommandError::usage("cannot print the result: stdout is closed"),
-        _ => CommandError::usage(format!("cannot print the result: {error}")),
-    })
+/// Whether more output is for nobody.
+pub(crate) fn nobody_reads() -> bool {
+    NOBODY_READS.load(Ordering::Relaxed)
 }
 
-/// Writes to stdout. The first time that fails, all that is under way is given up, on all hosts, and [`failure`] is how the command
-/// ends.
+/// Writes to stdout. That nobody reads it any more, as in `wxec … | head -1`, is no error.
 fn print_bytes(bytes: &[u8]) -> io::Result<()> {
-    match progress::suspend(|| write_all(bytes)) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            let _ = FAILURE.set(error.into());
-            interrupt::give_up();
-            Err(error.into())
+    let written = progress::suspend(|| {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    });
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            NOBODY_READS.store(true, Ordering::Relaxed);
+            Ok(())
         }
+        written => written,
     }
-}
-
-/// The standard library's stdout would hold a part of it back, and takes a closed file for one that swallows all.
-fn write_all(mut bytes: &[u8]) -> rustix::io::Result<()> {
-    let stdout = io::stdout().lock();
-    while !bytes.is_empty() {
-        match rustix::io::write(&stdout, bytes) {
-            Ok(length) => bytes = &bytes[length..],
-            Err(Errno::INTR) => {}
-            // Whoever started this may have left it a stdout that does not wait.
-            Err(Errno::AGAIN) => _ = rustix::event::poll(&mut [PollFd::new(&stdout, PollFlags::OUT)], None)?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Prints what clap makes of `--help`, `--version` or a mistake, and returns what to exit with.
-pub(crate) fn print_clap(error: &clap::Error) -> u8 {
-    let rendered = error.render();
-    if error.use_stderr() {
-        let text = if io::stderr().is_terminal() { rendered.ansi().to_string() } else { rendered.to_string() };
-        write_line(text.trim_end());
-    } else {
-        let text = if io::stdout().is_terminal() { rendered.ansi().to_string() } else { rendered.to_string() };
-        let _ = print_bytes(text.as_bytes());
-    }
-    u8::try_from(error.exit_code()).unwrap_or(exit_code::USAGE)
 }
 
 /// Prints a line on stderr, if anybody is there.
@@ -242,7 +209,7 @@ pub(crate) fn program_output(several: bool, verbosity: Verbosity) -> OutputHandl
     Arc::new(move |host, output| match output {
         GuestOutput::Stdout(line) => {
             let line = without_end(line);
-            // What cannot be printed ends the command.
+            // Who reads no more, as in `wxec run … | head -1`, misses nothing.
             let _ = if several { print_tagged(host, &line) } else { print_line(&line) };
         }
         other => others(host, other),

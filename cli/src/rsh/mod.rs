@@ -18,7 +18,7 @@ use crate::{
     args::{Args, Verbosity},
     command_error::CommandError,
     interrupt,
-    output::{self, guest_output, print_line, say},
+    output::{guest_output, print_line, say},
     progress, target,
 };
 use meaning::{Meaning, Question, is_sent};
@@ -60,7 +60,6 @@ pub(crate) fn words() -> Option<Vec<OsString>> {
 pub(crate) fn main(words: Vec<OsString>) -> u8 {
     let result = run(words);
     progress::clear();
-    let result = output::failure().map_or(result, Err);
     match result {
         Ok(code) => code,
         Err(_) if interrupt::happened() => crate::exit_code::INTERRUPTED,

@@ -5,7 +5,6 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     os::fd::AsFd,
-    panic::resume_unwind,
     sync::Arc,
 };
 
@@ -87,18 +86,12 @@ pub(crate) enum Sink {
     Overflown(u64),
     /// Nobody reads it any more.
     Closed,
-    /// A full disk, or a file that is not open.
-    Failed(io::Error),
 }
 
 impl Sink {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::File(file) => file.write_all(bytes).map_err(|error| {
-                let kind = error.kind();
-                *self = if kind == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Failed(error) };
-                kind.into()
-            }),
+            Self::File(file) => file.write_all(bytes).inspect_err(|_| *self = Self::Closed),
             Self::Nowhere => Ok(()),
             Self::Lines(lines, stream) => {
                 // A listener may take its time, as a terminal does that somebody has stopped.
@@ -110,7 +103,7 @@ impl Sink {
                 Err(io::ErrorKind::FileTooLarge.into())
             }
             Self::Overflown(_) => Err(io::ErrorKind::FileTooLarge.into()),
-            Self::Closed | Self::Failed(_) => Err(io::ErrorKind::BrokenPipe.into()),
+            Self::Closed => Err(io::ErrorKind::BrokenPipe.into()),
             Self::Kept(kept) => {
                 kept.extend_from_slice(bytes);
                 Ok(())
@@ -118,15 +111,9 @@ impl Sink {
         }
     }
 
-    /// Why not all of it was taken, unless that is what its reader wants.
-    pub(crate) fn failure<E>(&self) -> Option<CallErrorKind<E>> {
-        match self {
-            Self::Overflown(asked) => {
-                Some(CallErrorKind::Limit { which: LimitKind::Output, limit: MAX_COLLECTED_BYTES, asked: *asked })
-            }
-            Self::Failed(error) => Some(CallErrorKind::CannotWrite { reason: error.to_string() }),
-            _ => None,
-        }
+    pub(crate) fn overflow<E>(&self) -> Option<CallErrorKind<E>> {
+        let Self::Overflown(asked) = *self else { return None };
+        Some(CallErrorKind::Limit { which: LimitKind::Output, limit: MAX_COLLECTED_BYTES, asked })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -187,13 +174,6 @@ async fn pass_on(mut reader: StreamReader, mut sink: Sink) -> Sink {
         }
     }
     sink
-}
-
-/// Both ends of what a program wrote, when all of it was taken; or at once why it was not.
-pub(crate) async fn taken<E>(drained: &mut AbortOnDrop<(Sink, Sink)>) -> Result<(Sink, Sink), CallErrorKind<E>> {
-    let (stdout, stderr) = (&mut drained.0).await.unwrap_or_else(|failed| resume_unwind(failed.into_panic()));
-    let failure = stdout.failure().or_else(|| stderr.failure());
-    failure.map_or(Ok((stdout, stderr)), Err)
 }
 
 /// A task that ends with what it is for.

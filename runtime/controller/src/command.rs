@@ -14,7 +14,7 @@ pub use self::{
     exit_status::ExitStatus,
 };
 use crate::{
-    attach::{AbortOnDrop, Attach, Input, Sink, drain, feed, taken},
+    attach::{AbortOnDrop, Attach, Input, Sink, drain, feed},
     error::{CallError, CallErrorKind, Phase},
     host::{Host, Operation},
     runtime,
@@ -193,10 +193,12 @@ async fn carry(
     let _feeding = writer.map(|writer| AbortOnDrop(runtime::spawn(feed(stdin, writer))));
     let drained = async { tokio::join!(drain_some(reader, stdout), drain_some(errors, stderr)) };
     let mut drained = AbortOnDrop(runtime::spawn(drained));
-    let ended = async { Ok(running.ended().await) };
-    // Where its output cannot go nobody waits for its end: that may be far away.
-    let (ended, (stdout, stderr)) =
-        tokio::try_join!(ended, taken(&mut drained)).map_err(|failure: CallErrorKind| CallError::new(host, failure))?;
+    let ended = running.ended().await;
+    let (stdout, stderr) =
+        (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+    if let Some(limit) = [&stdout, &stderr].into_iter().find_map(Sink::overflow) {
+        return Err(CallError::new(host, limit));
+    }
     // Who reads no more closes the pipe, and the process with it; that is how it ended, whatever else is known.
     let status = if stdout.is_closed() { ExitStatus::BROKEN_PIPE } else { ended? };
     Ok((status, stdout, stderr))

@@ -174,12 +174,6 @@ pub enum CallErrorKind<E = Infallible> {
         /// What was to be run, and why it cannot be.
         reason: String,
     },
-    /// What a program wrote could not be written here, to this process' own stdout or stderr; the program was ended. A reader
-    /// that has gone away is no error: the program finds its pipe broken.
-    CannotWrite {
-        /// What this system says.
-        reason: String,
-    },
     /// The module has no such function.
     NoSuchFunction {
         /// What was called.
@@ -249,7 +243,6 @@ impl<E> CallError<E> {
                 Kind::OtherModule { function: function.clone(), module: module.clone() }
             }
             Kind::NotStarted { reason } => Kind::NotStarted { reason: reason.clone() },
-            Kind::CannotWrite { reason } => Kind::CannotWrite { reason: reason.clone() },
             Kind::NoSuchFunction { function } => Kind::NoSuchFunction { function: function.clone() },
             Kind::BadArguments(reason) => Kind::BadArguments(reason.clone()),
             Kind::BadModule(reason) => Kind::BadModule(reason.clone()),
@@ -366,7 +359,6 @@ impl<E> fmt::Display for CallErrorKind<E> {
                 write!(f, "`{function}` is not in {module}, of which the instance is one")
             }
             Self::NotStarted { reason } => f.write_str(reason),
-            Self::CannotWrite { reason } => write!(f, "what it wrote cannot be written here: {reason}"),
             Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),

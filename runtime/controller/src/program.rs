@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wxec_protocol::{CallRequest, Fault, Grants, Limits, abi::Exit, cbor};
 
 use crate::{
-    attach::{AbortOnDrop, Attach, Input, Sink, drain, feed, taken},
+    attach::{AbortOnDrop, Attach, Input, Sink, drain, feed},
     call::{Source, answer, check_size, prepare},
     error::{CallError, CallErrorKind, Phase},
     host::{Host, Operation},
@@ -131,7 +131,11 @@ impl Program {
         let input = Input::bytes(input);
         Operation::new(async move {
             let sink = || Sink::Kept(Vec::new());
+            let host = self.host.shared_name();
             let (exit, stdout, stderr) = self.drive(input, sink(), sink()).await?;
+            if let Some(limit) = [&stdout, &stderr].into_iter().find_map(Sink::overflow) {
+                return Err(CallError::new(host, limit));
+            }
             Ok(ProgramOutput { exit, stdout: stdout.into_kept(), stderr: stderr.into_kept() })
         })
     }
@@ -153,15 +157,17 @@ impl Program {
         let _feeding = AbortOnDrop(runtime::spawn(feed(stdin, writer)));
         let drained = async { tokio::join!(drain(reader, stdout), drain(errors, stderr)) };
         let mut drained = AbortOnDrop(runtime::spawn(drained));
-        let outcome = async {
-            match answer(call, &limits).await {
-                Ok(Ok((outcome, _))) => Ok(outcome),
-                Ok(Err(loss)) => Err(CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }),
-                Err(after) => Err(CallErrorKind::Timeout { after, phase: Phase::Run }),
+        let reply = answer(call, &limits).await;
+        let outcome = match reply {
+            Ok(Ok((outcome, _))) => outcome,
+            Ok(Err(loss)) => {
+                return Err(failed(CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }));
             }
+            Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),
         };
-        // However it ended, what it wrote before that is on its way; where that cannot go nobody waits for its end.
-        let (outcome, (stdout, stderr)) = tokio::try_join!(outcome, taken(&mut drained)).map_err(failed)?;
+        // However it ended, what it wrote before that is on its way.
+        let (stdout, stderr) =
+            (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
         let exit = match outcome {
             Ok(exit) => cbor::decode(&exit).map_err(|error| failed(CallErrorKind::Decode(error)))?,
             Err(Fault::NoSuchFunction { .. }) => {
