@@ -106,7 +106,6 @@ impl TransferArgs {
         let style = self.format.map_or(Style::Lines, Style::Format);
         let mut results = Results::new(style, several);
         let mut codes = Vec::new();
-        let mut printed = Ok(());
         let teller = Arc::new(Teller::new(transfers.len(), self.dry_run, self.format.is_some(), verbosity));
         let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
         let work = |host: &Host| {
@@ -120,7 +119,7 @@ impl TransferArgs {
         on_each(&hosts, work, |host, (done, took): (Result<Result<_, TransferError>, _>, _)| {
             let host = host.name();
             teller.host_done();
-            let print = match done {
+            match done {
                 Ok(Ok(done)) => {
                     if verbosity > Verbosity::Quiet {
                         let prefix = if several { format!("[{host}] ") } else { format!("{host}: ") };
@@ -129,22 +128,21 @@ impl TransferArgs {
                             summary(if self.dry_run { "to be" } else { "" }, verb, &done, took)
                         ));
                     }
-                    if self.format.is_some() { results.value(host, record(&done)) } else { Ok(()) }
+                    if self.format.is_some() {
+                        results.value(host, record(&done));
+                    }
                 }
                 Ok(Err(error)) => {
                     let error = CommandError::of_transfer(&error, verbosity);
                     codes.push(error.code);
                     error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
-                    results.failure(host, &error)
+                    results.failure(host, &error);
                 }
-                Err(Interrupted) => Ok(()),
-            };
-            if printed.is_ok() {
-                printed = print;
+                Err(Interrupted) => {}
             }
         });
         progress::clear();
-        printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
+        results.finish();
         if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
     }
 }
@@ -170,7 +168,7 @@ impl Teller {
         match event {
             TransferEvent::Warning(text) => say(&format!("{host}warning: {text}")),
             TransferEvent::Change { kind, path } if self.changes_are_results && !self.formatted => {
-                let _ = print_line(&format!("{host}{kind} {path}"));
+                print_line(&format!("{host}{kind} {path}"));
             }
             TransferEvent::Change { kind, path } => say(&format!("{host}{kind} {path}")),
             _ => {}

@@ -10,11 +10,11 @@ pub use wxec_controller::{
     Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Child,
     ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ConnectOptions, Description, Engine,
     Error, ExitStatus, FileChange, FileError, FileErrorKind, FileStep, Fleet, FleetCall, FleetError, FleetTransfer,
-    GuestOutput, Hop, Host, Instance, Links, MAX_HOPS, Module, ModuleError, Operation, Outcome, Outcomes,
-    OutputHandler, Password, Phase, Program, ProgramOutput, Receiver, RecvError, Report, Result, SSH_CONFIG_VARIABLE,
-    SendError, Sender, SshAddress, Stats, Step, Tagged, Transfer, TransferError, TransferErrorKind, TransferEvent,
-    TransferOptions, TransferOutcome, Transferred, Unreachable, Value, WindowSize, channel, explain, name_for_host,
-    set_progress,
+    GuestOutput, Hop, Host, Instance, Links, MAX_HOPS, MAX_LINE_BYTES, Module, ModuleError, Operation, Outcome,
+    Outcomes, OutputHandler, Password, Phase, Program, ProgramOutput, Receiver, RecvError, Report, Result,
+    SSH_CONFIG_VARIABLE, SendError, Sender, SshAddress, Stats, Step, Tagged, Transfer, TransferError,
+    TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome, Transferred, Unreachable, Value, WindowSize,
+    channel, explain, name_for_host, set_progress,
 };
 
 /// The host that the task runs on.
