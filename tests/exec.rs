@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{BufRead, BufReader, Read, Write},
+    os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -241,6 +242,25 @@ fn bytes_that_are_no_text_stay_what_they_are() {
     let object: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(object["stdout"], serde_json::json!({"base64": "/wo="}), "{ended:?}");
     assert_eq!(object["stderr"], serde_json::json!({"base64": "/go="}), "{ended:?}");
+}
+
+#[test]
+fn an_interrupted_build_leaves_no_compiler() {
+    let (marker, room) = (marked("build"), tempfile::tempdir().unwrap());
+    let cargo = room.path().join("cargo");
+    let real = env!("CARGO");
+    let script = format!("#!/bin/sh\n[ \"$1\" = rustc ] || exec {real} \"$@\"\nsleep {marker} & sleep {marker}\n");
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = format!("{}:{}", room.path().display(), std::env::var("PATH").unwrap());
+    for signal in [Signal::INT, Signal::TERM] {
+        let wxec = Cli::new(["build", "words"]).env("CARGO", "").env("PATH", &path).start();
+        wait_until(SOON, "it builds", || processes(&format!("sleep {marker}")).len() == 2);
+        kill_process(wxec.pid(), signal).unwrap();
+        let ended = wxec.wait();
+        assert_eq!((ended.exit_code, ended.stderr.lines().last()), (Some(130), Some("error: interrupted")));
+        wait_until(SOON, "nothing is left", || !alive(&marker));
+    }
 }
 
 #[test]

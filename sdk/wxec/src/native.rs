@@ -4,7 +4,7 @@ mod task;
 
 pub use wxec_build::{
     AgentImage, BuildError, Check, CheckStatus, Progress, ProgressEvent, Quiet, StderrProgress, Work, cache_directory,
-    checks, is_shipped,
+    checks, end_builds, is_shipped, supervise_builds,
 };
 pub use wxec_controller::{
     Address, AddressError, Attach, Bound, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Child,
