@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{BufRead, BufReader, Read, Write},
+    os::unix::fs::PermissionsExt,
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -16,7 +17,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use wxec::{CallErrorKind, ExitStatus, Fleet, GuestOutput, Host, Module, WindowSize};
 
-use crate::harness::{Cli, Ended, Machine, Sshd, needs, peak_memory, processes, wait_until};
+use crate::harness::{Cli, Ended, Machine, Sshd, needs, peak_memory, processes, program, wait_until};
 
 /// Long enough for a loaded machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -143,6 +144,123 @@ fn who_reads_no_more_ends_the_program_without_a_word() {
     let output = Command::new("sh").args(["-c", &pipe]).arg(wxec).output().unwrap();
     assert_eq!((output.stdout, String::from_utf8(output.stderr).unwrap()), (b"first\n".into(), String::new()));
     assert!(!alive(&marker));
+}
+
+/// Two hosts that are this machine.
+const TWO: &str = "local:,exec:[\"env\"]";
+
+/// What `sh` makes of a line in which `$0` is wxec: its exit code, and what was said on stderr.
+fn redirected(line: &str) -> (Option<i32>, String) {
+    let output = Command::new("sh").args(["-c", line]).arg(program()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_of_every_command() {
+    let room = tempfile::tempdir().unwrap();
+    let module = room.path().join("words.wasm");
+    let said = "(module (func (export \"_start\")))";
+    fs::write(&module, wat::parse_str(said).unwrap()).unwrap();
+    let module = module.display();
+    let commands = [
+        "--help",
+        "--version",
+        "help exec",
+        "completions bash",
+        "explain local:",
+        "rsh --help",
+        "rsh -G local:",
+        "exec local: -- echo hi",
+        &format!("exec '{TWO}' -- echo hi"),
+        &format!("exec '{TWO}' --output grouped -- echo hi"),
+        "exec local: --output json -- echo hi",
+        "facts local:",
+        &format!("facts '{TWO}' --format json"),
+        &format!("inspect {module}"),
+        &format!("put {module} local:{module}.copy --format json"),
+        &format!("get local:{module} {module}.other --dry-run"),
+        "doctor",
+    ];
+    for command in commands {
+        for (redirect, reason) in [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")] {
+            let (code, stderr) = redirected(&format!("\"$0\" {command} {redirect}"));
+            let code = code.filter(|code| *code != 0 && *code != 141);
+            let said = stderr.matches(&format!("cannot write to stdout: {reason}")).count();
+            assert!(code.is_some() && said == 1, "{command} {redirect}: {code:?} {stderr}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_print_needs_no_place_to_print_it() {
+    for redirect in [">&-", ">/dev/full"] {
+        assert_eq!(redirected(&format!("\"$0\" exec '{TWO}' -- true {redirect}")), (Some(0), String::new()));
+    }
+    // What was said is lost, which nobody can be told.
+    assert_eq!(redirected("\"$0\" exec local: --sh 'echo lost >&2' 2>/dev/full").0, Some(2));
+    assert_eq!(redirected(&format!("\"$0\" exec '{TWO}' --sh 'echo lost >&2' 2>/dev/full")).0, Some(2));
+}
+
+#[test]
+fn who_reads_no_more_ends_the_program_on_all_hosts() {
+    let marker = marked("heads");
+    for script in [format!("yes; sleep {marker}"), format!("trap '' TERM PIPE; yes; sleep {marker}")] {
+        let codes = tempfile::NamedTempFile::new().unwrap();
+        let code = codes.path().display();
+        let pipe = format!("{{ \"$0\" exec '{TWO}' --sh \"{script}\"; echo $? >{code}; }} | head -1");
+        let output = Command::new("sh").args(["-c", &pipe]).arg(program()).output().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(["[local:] y\n", "[local] y\n", "[exec:[\"env\"]] y\n"].contains(&&*stdout), "{stdout}");
+        assert_eq!((&*stderr, &*fs::read_to_string(codes.path()).unwrap()), ("", "141\n"));
+        assert!(!alive(&marker));
+    }
+}
+
+#[test]
+fn lines_are_lines_however_long_they_are() {
+    let long = |bytes: usize| format!("head -c {bytes} /dev/zero | tr '\\0' x; echo; echo end");
+    let ended = exec(TWO, &["--sh", &long(100_000)]).run();
+    let mut lengths: Vec<_> = ended.stdout.lines().map(|line| line.split_once("] ").unwrap().1.len()).collect();
+    lengths.sort_unstable();
+    assert_eq!((ended.exit_code, &*lengths), (Some(0), &[3, 3, 100_000, 100_000][..]));
+    let ended = exec(TWO, &["--sh", &long(300_000)]).run();
+    let is_marked = |line: &&str| line.ends_with("x (wxec: the line goes on)");
+    assert_eq!((ended.stdout.lines().count(), ended.stdout.lines().filter(is_marked).count()), (6, 2));
+}
+
+#[test]
+fn bytes_that_are_no_text_stay_what_they_are() {
+    let script = r"printf '\377\n'; printf '\376\n' >&2";
+    let output = Command::new(program()).args(["exec", TWO, "--sh", script]).output().unwrap();
+    for (text, byte) in [(&output.stdout, 0xff), (&output.stderr, 0xfe)] {
+        let lines: Vec<_> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+        assert!(lines.len() == 2 && lines.iter().all(|line| line.ends_with(&[b' ', byte])), "{output:?}");
+    }
+    let grouped = Command::new(program()).args(["exec", TWO, "--output", "grouped", "--sh", script]).output().unwrap();
+    assert_eq!(grouped.stdout.iter().filter(|byte| **byte == 0xff).count(), 2);
+    let ended = exec("local:", &["--output", "json", "--sh", script]).run();
+    let object: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(object["stdout"], serde_json::json!({"base64": "/wo="}), "{ended:?}");
+    assert_eq!(object["stderr"], serde_json::json!({"base64": "/go="}), "{ended:?}");
+}
+
+#[test]
+fn an_interrupted_build_leaves_no_compiler() {
+    let (marker, room) = (marked("build"), tempfile::tempdir().unwrap());
+    let cargo = room.path().join("cargo");
+    let real = env!("CARGO");
+    let script = format!("#!/bin/sh\n[ \"$1\" = rustc ] || exec {real} \"$@\"\nsleep {marker} & sleep {marker}\n");
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = format!("{}:{}", room.path().display(), std::env::var("PATH").unwrap());
+    for signal in [Signal::INT, Signal::TERM] {
+        let wxec = Cli::new(["build", "words"]).env("CARGO", "").env("PATH", &path).start();
+        wait_until(SOON, "it builds", || processes(&format!("sleep {marker}")).len() == 2);
+        kill_process(wxec.pid(), signal).unwrap();
+        let ended = wxec.wait();
+        assert_eq!((ended.exit_code, ended.stderr.lines().last()), (Some(130), Some("error: interrupted")));
+        wait_until(SOON, "nothing is left", || !alive(&marker));
+    }
 }
 
 #[test]

@@ -96,7 +96,8 @@ Exit codes:
    70  a bug in wxec
   124  a call or a transfer was not done at its deadline
   130  interrupted
-On several hosts the first of 70, 130, 4, 124, 3, 1 that occurred.";
+  141  nobody reads stdout any more, as in `wxec … | head -1`: the rest was cancelled, on all hosts
+Output that cannot be written is 2. On several hosts the first of 70, 130, 4, 124, 3, 1 that occurred.";
 
 const ENVIRONMENT: &str = "\
 Environment:

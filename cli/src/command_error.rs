@@ -29,12 +29,6 @@ impl CommandError {
         Self::new(exit_code::USAGE, message)
     }
 
-    /// Where results go, they cannot.
-    #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
-    pub(crate) fn cannot_print(error: std::io::Error) -> Self {
-        Self::usage(format!("cannot print the result: {error}"))
-    }
-
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

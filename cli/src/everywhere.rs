@@ -16,7 +16,7 @@ use crate::{
     command_error::CommandError,
     exit_code,
     interrupt::{self, Interrupted},
-    output::{Results, Style, nobody_reads, say},
+    output::{self, Results, Style, say},
     stats::{Costs, HostCosts},
     streaming::{self, Streaming},
 };
@@ -68,19 +68,18 @@ pub(crate) fn print_everywhere(
     let mut results = Results::new(style, several);
     let mut costs = Costs::default();
     let mut codes = Vec::new();
-    let mut printed = Ok(());
     call_everywhere(hosts, job, |told| {
         let Answer { host, result, costs: spent } = match told {
             Told::Answer(answer) => answer,
             Told::Item(host, item) => {
-                printed = results.item(host, item);
-                return printed.is_ok() && !nobody_reads();
+                results.item(host, item);
+                return !output::is_over();
             }
         };
         costs.add(host, spent);
-        let print = match result {
+        match result {
             Ok(Ok(Some(value))) => results.value(host, value),
-            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(None)) => {}
             Ok(Err(error)) => {
                 let is_declared = declared.is_some_and(|declared| is_declared(&error.kind, declared));
                 let mut error = CommandError::of_call(&error, verbosity);
@@ -89,16 +88,13 @@ pub(crate) fn print_everywhere(
                 }
                 codes.push(error.code);
                 error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
-                results.failure(host, &error)
+                results.failure(host, &error);
             }
-            Err(Interrupted) => Ok(()),
-        };
-        if printed.is_ok() {
-            printed = print;
+            Err(Interrupted) => {}
         }
-        true
+        !output::is_over()
     });
-    printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
+    results.finish();
     if stats {
         say(&costs.to_json(&job.module));
     }

@@ -1,5 +1,7 @@
 //! What the exit code of `wxec` says. Scripts rely on these.
 
+use std::io::ErrorKind;
+
 use wxec::{CallErrorKind, Phase, TransferErrorKind, Unreachable};
 
 /// Everything that was asked for was done.
@@ -23,6 +25,9 @@ pub(crate) const BUG: u8 = 70;
 
 /// A call was not done at its deadline.
 pub(crate) const DEADLINE: u8 = 124;
+
+/// Stdout is a pipe that nobody reads any more: what a shell says of a process that SIGPIPE ended.
+pub(crate) const BROKEN_PIPE: u8 = 141;
 
 /// Interrupted by Ctrl-C or SIGTERM. Calls were cancelled.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -48,6 +53,9 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
         | CallErrorKind::BadModule(_)
         | CallErrorKind::Module(_)
         | CallErrorKind::Encode(_) => USAGE,
+        CallErrorKind::CannotWrite { kind: ErrorKind::BrokenPipe, .. } => BROKEN_PIPE,
+        // Something on this machine.
+        CallErrorKind::CannotWrite { .. } => USAGE,
         CallErrorKind::Agent(_) => BUG,
         // Among them `Decode`: we take any CBOR, so a result that is none is the guest's fault.
         _ => TASK_FAILED,

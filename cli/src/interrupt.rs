@@ -33,6 +33,7 @@ pub(crate) struct Interrupted;
 /// Listens for Ctrl-C, SIGTERM and the end of the terminal from now on. The second one ends the program at once.
 pub(crate) fn watch() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    wxec::supervise_builds();
     // Who starts it with `nohup` means it.
     if !hangup_is_ignored() {
         signals.add_signal(SIGHUP)?;
@@ -41,6 +42,7 @@ pub(crate) fn watch() -> io::Result<()> {
         let mut signals = signals.forever();
         signals.next();
         INTERRUPTED.store(true, Ordering::SeqCst);
+        wxec::end_builds();
         waiting().iter().for_each(Thread::unpark);
         let _ = thread::Builder::new().spawn(|| {
             thread::sleep(CLOSE_WITHIN);
@@ -92,6 +94,7 @@ pub(crate) fn block_on<F: IntoFuture>(future: F) -> Result<F::Output, Interrupte
 }
 
 fn exit() -> ! {
+    wxec::end_builds();
     terminal::restore();
     progress::clear();
     say("error: interrupted");

@@ -25,31 +25,45 @@ mod terminal;
 mod transfer;
 mod value;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
 fn main() -> ExitCode {
     exit_code::install_panic_hook();
+    output::keep_closed();
     if let Some(words) = rsh::words() {
         return rsh::main(words).into();
     }
-    let args = args::Args::parse_from(arguments::with_negative_numbers(std::env::args_os()));
+    let args = match args::Args::try_parse_from(arguments::with_negative_numbers(std::env::args_os())) {
+        Ok(args) => args,
+        Err(said) => return answer(&said).into(),
+    };
     if let Err(error) = interrupt::watch() {
         output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));
     }
     progress::install(args.verbosity());
     let result = commands::run(args);
     progress::clear();
-    match result {
-        Ok(code) => code.into(),
-        // Whatever failed, failed because of that.
-        Err(_) if interrupt::happened() => fail(&interrupt::Interrupted.into()),
-        Err(error) => fail(&error),
-    }
+    output::check(result, fail).into()
 }
 
-fn fail(error: &command_error::CommandError) -> ExitCode {
+/// Prints help or a version, or what is wrong with the command line.
+fn answer(said: &clap::Error) -> u8 {
+    let code = u8::try_from(said.exit_code()).unwrap_or(exit_code::USAGE);
+    if said.use_stderr() || io::stdout().is_terminal() {
+        // In colors.
+        let _ = said.print();
+    } else {
+        output::print_bytes(said.render().to_string().as_bytes());
+    }
+    output::check(Ok(code), fail)
+}
+
+fn fail(error: &command_error::CommandError) -> u8 {
     error.print("error: ");
-    error.code.into()
+    error.code
 }

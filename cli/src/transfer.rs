@@ -112,7 +112,7 @@ impl TransferArgs {
             let option = if self.dry_run { "--dry-run" } else { "--format" };
             return Err(CommandError::usage(format!("{option} prints on standard output, which is for the file")));
         }
-        let stdout = Stdout::open().map_err(CommandError::cannot_print)?;
+        let stdout = Stdout::open().map_err(|error| CommandError::usage(format!("cannot write to stdout: {error}")))?;
         let closed = stdout.closed.clone();
         let transfer = host.get_writer(path, stdout).options(self.options(verbosity));
         let transfers = vec![(host.clone(), vec![transfer])];
@@ -141,7 +141,6 @@ impl TransferArgs {
         let style = self.format.map_or(Style::Lines, Style::Format);
         let mut results = Results::new(style, several);
         let mut codes = Vec::new();
-        let mut printed = Ok(());
         let teller = Arc::new(Teller::new(transfers.len(), self.dry_run, self.format.is_some(), verbosity));
         let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
         let work = |host: &Host| {
@@ -173,17 +172,14 @@ impl TransferArgs {
                 error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
                 failed.get_or_insert(error);
             }
-            let print = match (done, failed) {
+            match (done, failed) {
                 (Some(done), _) if self.format.is_some() => results.value(host, record(&done, &errors)),
                 (None, Some(error)) => results.failure(host, &error),
-                _ => Ok(()),
-            };
-            if printed.is_ok() {
-                printed = print;
+                _ => {}
             }
         });
         progress::clear();
-        printed.and_then(|()| results.finish()).map_err(CommandError::cannot_print)?;
+        results.finish();
         if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
     }
 }
@@ -319,7 +315,7 @@ impl Teller {
         match event {
             TransferEvent::Warning(text) => say(&format!("{host}warning: {text}")),
             TransferEvent::Change { kind, path } if self.changes_are_results && !self.formatted => {
-                let _ = print_line(&format!("{host}{kind} {path}"));
+                print_line(&format!("{host}{kind} {path}"));
             }
             TransferEvent::Change { kind, path } => say(&format!("{host}{kind} {path}")),
             _ => {}

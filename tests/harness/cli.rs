@@ -51,7 +51,7 @@ impl Cli {
     pub(crate) fn in_shell(script: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", script, "sh"]).arg(program()).args(arguments);
-        Self { command, input: Vec::new() }
+        Self { command, input: Vec::new(), output: None }
     }
 
     /// With the hosts of `sshd`, and with a directory for temporary files that is not one of theirs.

@@ -22,6 +22,6 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut crate::args::Args::command(), "wxec", &mut script);
     let script = String::from_utf8_lossy(&script);
-    print_line(script.trim_end()).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
+    print_line(script.trim_end());
     Ok(exit_code::OK)
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let mut codes = Vec::new();
     let here = checks().into_iter().map(|check| (check.name, check.status.into()));
     for (name, finding) in here.chain([("ssh client", ssh_client())]) {
-        if print(name, finding)? {
+        if print(name, finding) {
             codes.push(exit_code::USAGE);
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 /// Returns whether something is missing.
-fn print(name: &str, finding: Finding) -> Result<bool, CommandError> {
+fn print(name: &str, finding: Finding) -> bool {
     let (line, is_missing) = match finding {
         Finding::Ok(detail) => (format!("ok       {name}: {detail}"), false),
         Finding::Missing { detail, fix } => {
@@ -67,8 +67,8 @@ fn print(name: &str, finding: Finding) -> Result<bool, CommandError> {
             (format!("missing  {name}: {text}"), true)
         }
     };
-    print_line(&line).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
-    Ok(is_missing)
+    print_line(&line);
+    is_missing
 }
 
 fn ssh_client() -> Finding {
@@ -92,16 +92,16 @@ fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
     match report {
         Ok(report) => {
             let detail = format!("connected in {}, {} round trips", show_duration(stats.connect), stats.round_trips);
-            print(host.name(), Finding::Ok(detail))?;
+            print(host.name(), Finding::Ok(detail));
             for (name, detail) in findings(&report) {
-                print(&format!("{} {name}", host.name()), Finding::Ok(detail))?;
+                print(&format!("{} {name}", host.name()), Finding::Ok(detail));
             }
             Ok(exit_code::OK)
         }
         Err(error) => {
             let error = CommandError::of_call(&error, verbosity);
             let code = error.code;
-            print(host.name(), Finding::Missing { detail: error.to_string(), fix: String::new() })?;
+            print(host.name(), Finding::Missing { detail: error.to_string(), fix: String::new() });
             Ok(code)
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     everywhere::on_each,
     exit_code,
     interrupt::{self, Interrupted},
-    output::{print_line, print_tagged, program_output, say, say_tagged},
+    output::{lines, print_line, print_lines_tagged, program_output, say, say_tagged, text_or_base64},
     quantity, target, terminal,
     value::to_json,
 };
@@ -69,7 +69,8 @@ enum Form {
     Stream,
     /// Host by host, when it has ended there
     Grouped,
-    /// One JSON object for each host, when it has ended there: {"host": …, "code": …, "stdout": …, "stderr": …}
+    /// One JSON object for each host, when it has ended there: {"host": …, "code": …, "stdout": …, "stderr": …}; output
+    /// that is no UTF-8 is {"base64": …}
     Json,
 }
 
@@ -171,26 +172,23 @@ fn collect(
     form: Form,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
-    let (mut codes, mut failed) = (Vec::new(), Ok(()));
+    let mut codes = Vec::new();
     let run = |host| interrupt::block_on(command(host).output(""));
     on_each(hosts, run, |host, ended| {
         codes.push(match ended {
             Err(Interrupted) => exit_code::INTERRUPTED,
             Ok(Ok(output)) => {
-                let shown = show(host, &output, form);
-                if failed.is_ok() {
-                    failed = shown;
-                }
+                let status = output.status;
+                show(host, output, form);
                 match form {
-                    Form::Json if output.status.success() => exit_code::OK,
+                    Form::Json if status.success() => exit_code::OK,
                     Form::Json => exit_code::TASK_FAILED,
-                    _ => report_status(host, output.status),
+                    _ => report_status(host, status),
                 }
             }
             Ok(Err(error)) => report_error(host, &error, verbosity),
         });
     });
-    failed.map_err(CommandError::cannot_print)?;
     finish(&codes)
 }
 
@@ -201,25 +199,28 @@ fn finish(codes: &[u8]) -> Result<u8, CommandError> {
     }
 }
 
-fn show(host: &Host, output: &CommandOutput, form: Form) -> io::Result<()> {
-    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+fn show(host: &Host, output: CommandOutput, form: Form) {
     if form == Form::Json {
         let (code, signal) = match output.status {
             ExitStatus::Code(code) => (Value::from(code), Value::Null),
             ExitStatus::Signal(signal) => (Value::Null, Value::from(signal)),
             _ => (Value::Null, Value::Null),
         };
-        let texts = [
+        let entries = [
             ("host", host.name().into()),
             ("code", code),
             ("signal", signal),
-            ("stdout", stdout.into()),
-            ("stderr", stderr.into()),
+            ("stdout", text_or_base64(output.stdout)),
+            ("stderr", text_or_base64(output.stderr)),
         ];
-        return print_line(&to_json(&Value::Map(texts.map(|(key, value)| (key.into(), value)).into())));
+        return print_line(&to_json(&Value::Map(entries.map(|(key, value)| (key.into(), value)).into())));
     }
-    stderr.lines().for_each(|line| say_tagged(host.name(), line));
-    stdout.lines().try_for_each(|line| print_tagged(host.name(), line))
+    if !output.stderr.is_empty() {
+        lines(&output.stderr).for_each(|line| say_tagged(host.name(), line));
+    }
+    if !output.stdout.is_empty() {
+        print_lines_tagged(host.name(), &output.stdout);
+    }
 }
 
 /// On one host the exit code is the program's.
@@ -246,7 +247,7 @@ fn report_status(host: &Host, status: ExitStatus) -> u8 {
     if status.success() {
         return exit_code::OK;
     }
-    say_tagged(host.name(), &format!("error: {status}"));
+    say_tagged(host.name(), format!("error: {status}").as_bytes());
     exit_code::TASK_FAILED
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     for step in wxec::explain(&target::parse(&args.address)?, &options, script) {
         let words: Vec<_> = step.argv.iter().map(|word| quote(word)).collect();
         let line = format!("{}: {}", step.hop.as_deref().unwrap_or("here"), words.join(" "));
-        print_line(&line).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
+        print_line(&line);
     }
     Ok(exit_code::OK)
 }

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         Format::Text => text(&module),
         Format::Json => json(&module).to_string(),
     };
-    print_line(&text).map_err(|error| CommandError::usage(format!("cannot print it: {error}")))?;
+    print_line(&text);
     Ok(exit_code::OK)
 }
 

@@ -1,5 +1,7 @@
 //! `wxec run`: runs a WASI program on one host, attached to this terminal, or on several at once.
 
+use std::io::ErrorKind;
+
 use wxec::{Attach, CallError, CallErrorKind, Exit, Host, Module, Program};
 
 use crate::{
@@ -145,6 +147,10 @@ fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) ->
             }
             // As the operating system does with codes that are too large.
             exit.code.to_le_bytes()[0]
+        }
+        // As in `wxec run … | head -1`.
+        Err(CallError { kind: CallErrorKind::CannotWrite { kind: ErrorKind::BrokenPipe, .. }, .. }) => {
+            exit_code::BROKEN_PIPE
         }
         Err(error) => {
             let trapped = matches!(error.kind, CallErrorKind::Trap { .. });

@@ -17,8 +17,8 @@ use crate::{
     access::Access,
     args::{Args, Verbosity},
     command_error::CommandError,
-    interrupt,
-    output::{guest_output, print_line, say},
+    exit_code, interrupt,
+    output::{self, guest_output, print_line, say},
     progress, target,
 };
 use meaning::{Meaning, Question, is_sent};
@@ -60,14 +60,13 @@ pub(crate) fn words() -> Option<Vec<OsString>> {
 pub(crate) fn main(words: Vec<OsString>) -> u8 {
     let result = run(words);
     progress::clear();
-    match result {
-        Ok(code) => code,
-        Err(_) if interrupt::happened() => crate::exit_code::INTERRUPTED,
-        Err(error) => {
-            error.print("wxec rsh: ");
-            FAILED
+    output::check(result, |error| {
+        if interrupt::happened() {
+            return exit_code::INTERRUPTED;
         }
-    }
+        error.print("wxec rsh: ");
+        FAILED
+    })
 }
 
 fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
@@ -81,7 +80,8 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
     let own = Own::try_parse_from(&typed.own).map_err(|error| CommandError::usage(first_line(&error)))?;
     let meaning = Meaning::of(&typed).map_err(CommandError::usage)?;
     if own.help {
-        return help();
+        help();
+        return Ok(exit_code::OK);
     }
     let verbosity = match meaning.verbose {
         _ if meaning.is_quiet => Verbosity::Quiet,
@@ -110,7 +110,8 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
         check_address(&address)?;
     }
     if meaning.question.is_some() {
-        return print_line(&format!("host {host}\naddress {address}")).map(|()| 0).map_err(cannot_print);
+        print_line(&format!("host {host}\naddress {address}"));
+        return Ok(exit_code::OK);
     }
 
     if verbosity >= Verbosity::Verbose {
@@ -144,11 +145,11 @@ fn first_line(error: &clap::Error) -> String {
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
-fn help() -> Result<u8, CommandError> {
+fn help() {
     let mut wxec = Args::command();
     wxec.build();
     let rsh = wxec.find_subcommand_mut("rsh").expect("it is one");
-    print_line(&rsh.render_long_help().to_string()).map(|()| 0).map_err(cannot_print)
+    print_line(&rsh.render_long_help().to_string());
 }
 
 /// Nobody asks for the ciphers of anything but an ssh.
@@ -156,10 +157,6 @@ fn ask_ssh(what: &str) -> Result<u8, CommandError> {
     let status = Command::new("ssh").args(["-Q", what]).status();
     let status = status.map_err(|error| CommandError::usage(format!("cannot run the ssh client: {error}")))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
-}
-
-fn cannot_print(error: std::io::Error) -> CommandError {
-    CommandError::usage(format!("cannot print it: {error}"))
 }
 
 /// `address` with `user` and `port` at its last ssh hop, which is the machine that tools mean by their host.

@@ -143,7 +143,8 @@ fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
         // Guests use no instances that stay there, and tasks are no programs.
         other @ (CallErrorKind::InstanceGone { .. }
         | CallErrorKind::OtherModule { .. }
-        | CallErrorKind::NotStarted { .. }) => Fault::Agent(other.to_string()),
+        | CallErrorKind::NotStarted { .. }
+        | CallErrorKind::CannotWrite { .. }) => Fault::Agent(other.to_string()),
     };
     AskError::Fault(fault)
 }

@@ -53,11 +53,11 @@ impl Attach {
     /// The ends of stdin, stdout and stderr.
     pub(crate) fn ends(self, host: &Arc<str>, handler: &OutputHandler) -> (Input, Sink, Sink) {
         match self {
-            // A file that is not open has nothing to read, and nobody reads it.
+            // A file that is not open has nothing to read, and cannot be written.
             Self::Here => (
                 own(io::stdin()).map_or_else(|_| Input::bytes(""), Input::File),
-                own(io::stdout()).map_or(Sink::Closed, Sink::File),
-                own(io::stderr()).map_or(Sink::Closed, Sink::File),
+                own(io::stdout()).map_or_else(Sink::Failed, Sink::File),
+                own(io::stderr()).map_or_else(Sink::Failed, Sink::File),
             ),
             Self::Listener => {
                 let sink = |stream| Sink::Lines(Lines::new(host.clone(), handler.clone()), stream);
@@ -86,12 +86,25 @@ pub(crate) enum Sink {
     Overflown(u64),
     /// Nobody reads it any more.
     Closed,
+    /// It could not be written.
+    Failed(io::Error),
 }
 
 impl Sink {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::File(file) => file.write_all(bytes).inspect_err(|_| *self = Self::Closed),
+            Self::File(file) => match file.write_all(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    *self = Self::Closed;
+                    Err(error)
+                }
+                Err(error) => {
+                    let kind = error.kind();
+                    *self = Self::Failed(error);
+                    Err(kind.into())
+                }
+                written => written,
+            },
             Self::Nowhere => Ok(()),
             Self::Lines(lines, stream) => {
                 // A listener may take its time, as a terminal does that somebody has stopped.
@@ -104,6 +117,7 @@ impl Sink {
             }
             Self::Overflown(_) => Err(io::ErrorKind::FileTooLarge.into()),
             Self::Closed => Err(io::ErrorKind::BrokenPipe.into()),
+            Self::Failed(error) => Err(error.kind().into()),
             Self::Kept(kept) => {
                 kept.extend_from_slice(bytes);
                 Ok(())
@@ -118,6 +132,12 @@ impl Sink {
 
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)
+    }
+
+    /// Why what was written was lost, unless nobody wanted it.
+    pub(crate) fn failure<E>(&self, stream: &'static str) -> Option<CallErrorKind<E>> {
+        let Self::Failed(error) = self else { return None };
+        Some(CallErrorKind::CannotWrite { stream, kind: error.kind(), reason: error.to_string() })
     }
 
     pub(crate) fn into_kept(self) -> Vec<u8> {

@@ -199,6 +199,11 @@ async fn carry(
     if let Some(limit) = [&stdout, &stderr].into_iter().find_map(Sink::overflow) {
         return Err(CallError::new(host, limit));
     }
+    for (sink, stream) in [(&stdout, "stdout"), (&stderr, "stderr")] {
+        if let Some(failure) = sink.failure(stream) {
+            return Err(CallError::new(host, failure));
+        }
+    }
     // Who reads no more closes the pipe, and the process with it; that is how it ended, whatever else is known.
     let status = if stdout.is_closed() { ExitStatus::BROKEN_PIPE } else { ended? };
     Ok((status, stdout, stderr))

@@ -1,6 +1,6 @@
 //! Why calls and hosts fail, as types. Texts are for people; programs match.
 
-use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, io, sync::Arc, time::Duration};
 
 use wxec_build::BuildError;
 use wxec_protocol::{
@@ -174,6 +174,15 @@ pub enum CallErrorKind<E = Infallible> {
         /// What was to be run, and why it cannot be.
         reason: String,
     },
+    /// The program wrote something that this process could not write to its own stdout or stderr, so it was ended.
+    CannotWrite {
+        /// To which of them: `stdout` or `stderr`.
+        stream: &'static str,
+        /// What sort of error that was. `BrokenPipe` is a pipe that nobody reads any more.
+        kind: io::ErrorKind,
+        /// Why.
+        reason: String,
+    },
     /// The module has no such function.
     NoSuchFunction {
         /// What was called.
@@ -243,6 +252,9 @@ impl<E> CallError<E> {
                 Kind::OtherModule { function: function.clone(), module: module.clone() }
             }
             Kind::NotStarted { reason } => Kind::NotStarted { reason: reason.clone() },
+            Kind::CannotWrite { stream, kind, reason } => {
+                Kind::CannotWrite { stream, kind: *kind, reason: reason.clone() }
+            }
             Kind::NoSuchFunction { function } => Kind::NoSuchFunction { function: function.clone() },
             Kind::BadArguments(reason) => Kind::BadArguments(reason.clone()),
             Kind::BadModule(reason) => Kind::BadModule(reason.clone()),
@@ -359,6 +371,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
                 write!(f, "`{function}` is not in {module}, of which the instance is one")
             }
             Self::NotStarted { reason } => f.write_str(reason),
+            Self::CannotWrite { stream, reason, .. } => write!(f, "cannot write to {stream}: {reason}"),
             Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),

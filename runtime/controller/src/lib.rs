@@ -65,7 +65,7 @@ pub use host::{Host, Operation, Report, Stats};
 pub use instance::Instance;
 pub use module::{Module, ModuleError};
 pub use options::{ConnectOptions, Password};
-pub use output::{GuestOutput, OutputHandler};
+pub use output::{GuestOutput, MAX_LINE_BYTES, OutputHandler};
 pub use program::{Program, ProgramOutput};
 pub use progress::set_progress;
 pub use transport::ssh::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;

@@ -13,7 +13,7 @@ pub type OutputHandler = Arc<dyn Fn(&str, GuestOutput<'_>) + Send + Sync>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuestOutput<'a> {
-    /// A line on its standard output, with its end; or a part of one, if it is long or the guest ended within it.
+    /// A line on its standard output, with its end; or without, if the guest ended within it or it [goes on](Self::is_cut).
     Stdout(&'a [u8]),
     /// The same of its standard error.
     Stderr(&'a [u8]),
@@ -22,6 +22,12 @@ pub enum GuestOutput<'a> {
 }
 
 impl<'a> GuestOutput<'a> {
+    /// Whether it is a part of a line that has more than [`MAX_LINE_BYTES`], and goes on in the next of the same stream.
+    pub fn is_cut(&self) -> bool {
+        let (Self::Stdout(line) | Self::Stderr(line)) = self else { return false };
+        line.len() == MAX_LINE_BYTES && !line.ends_with(b"\n")
+    }
+
     fn printed(stream: OutputStream, bytes: &'a [u8]) -> Self {
         match stream {
             OutputStream::Stdout => Self::Stdout(bytes),
@@ -38,8 +44,9 @@ pub(crate) struct Lines {
     unfinished: [Vec<u8>; 2],
 }
 
-/// A line longer than this is handed on in pieces.
-const MAX_LINE_BYTES: usize = 16 << 10;
+/// A longer line is handed on in parts of this length, without line ends. A call keeps as much of each of its two streams: 64 MiB
+/// for the 128 hosts that `wxec` works on at once.
+pub const MAX_LINE_BYTES: usize = 256 << 10;
 
 impl Lines {
     pub(crate) fn new(host: Arc<str>, handler: OutputHandler) -> Self {
@@ -66,11 +73,19 @@ impl Lines {
             OutputStream::Stdout => &mut self.unfinished[0],
             OutputStream::Stderr => &mut self.unfinished[1],
         };
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            unfinished.extend_from_slice(part);
-            if part.ends_with(b"\n") || unfinished.len() >= MAX_LINE_BYTES {
-                (self.handler)(&self.host, GuestOutput::printed(stream, unfinished));
-                unfinished.clear();
+        for mut part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            loop {
+                let room = MAX_LINE_BYTES - unfinished.len();
+                let (now, later) = part.split_at(room.min(part.len()));
+                unfinished.extend_from_slice(now);
+                if now.ends_with(b"\n") || unfinished.len() == MAX_LINE_BYTES {
+                    (self.handler)(&self.host, GuestOutput::printed(stream, unfinished));
+                    unfinished.clear();
+                }
+                part = later;
+                if part.is_empty() {
+                    break;
+                }
             }
         }
     }
@@ -153,5 +168,27 @@ mod tests {
             GuestOutput::Stdout(b"thr"),
         ];
         assert_eq!(*seen.lock().unwrap(), expected.map(|output| format!("{output:?}")));
+    }
+    #[test]
+    fn a_line_that_is_too_long_comes_in_parts_that_say_so() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let keep = seen.clone();
+        let handler: OutputHandler = Arc::new(move |_, output| {
+            let GuestOutput::Stdout(line) = output else { panic!("{output:?}") };
+            keep.lock().unwrap().push((line.len(), line.ends_with(b"\n"), output.is_cut()));
+        });
+        let mut lines = Lines::new("h".into(), handler);
+        let whole = vec![b'x'; MAX_LINE_BYTES - 1];
+        lines.write(OutputStream::Stdout, &whole);
+        lines.write(OutputStream::Stdout, b"\n");
+        for part in [&whole[..], b"xx", b"y\nz"] {
+            lines.write(OutputStream::Stdout, part);
+        }
+        drop(lines);
+        let most = MAX_LINE_BYTES;
+        assert_eq!(
+            *seen.lock().unwrap(),
+            [(most, true, false), (most, false, true), (3, true, false), (1, false, false)]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Programs on a host: modules that have a `main` and talk through stdin, stdout and stderr, as processes do.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use wxec_protocol::{CallRequest, Fault, Grants, Limits, abi::Exit, cbor};
@@ -168,6 +168,14 @@ impl Program {
         // However it ended, what it wrote before that is on its way.
         let (stdout, stderr) =
             (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+        let lost = [(&stdout, "stdout"), (&stderr, "stderr")];
+        if let Some(failure) = lost.into_iter().find_map(|(sink, stream)| sink.failure(stream)) {
+            return Err(failed(failure));
+        }
+        if stdout.is_closed() {
+            let kind = io::ErrorKind::BrokenPipe;
+            return Err(failed(CallErrorKind::CannotWrite { stream: "stdout", kind, reason: kind.to_string() }));
+        }
         let exit = match outcome {
             Ok(exit) => cbor::decode(&exit).map_err(|error| failed(CallErrorKind::Decode(error)))?,
             Err(Fault::NoSuchFunction { .. }) => {

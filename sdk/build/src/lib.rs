@@ -28,6 +28,7 @@ mod messages;
 mod module;
 mod origin;
 mod progress;
+mod running;
 mod shelf;
 mod shipped;
 mod source;
@@ -41,6 +42,7 @@ pub use error::{BuildError, DependencyFailure};
 pub use module::{BuiltModule, module, module_of_package};
 pub use origin::Origin;
 pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};
+pub use running::{end_builds, supervise_builds};
 pub use shipped::{is_shipped, shipped_module};
 pub use tools::{AgentImage, agent, agent_if_built, compiler};
 

@@ -13,7 +13,7 @@ use cargo_metadata::{
     diagnostic::{Diagnostic, DiagnosticLevel},
 };
 
-use crate::{BuildError, Progress, ProgressEvent, Work, cargo::cannot_run};
+use crate::{BuildError, Progress, ProgressEvent, Work, cargo::cannot_run, running};
 
 /// What is kept of a failure: more than a person reads, and no more than a terminal or a log bears.
 const DIAGNOSTICS_BYTES: usize = 64 * 1024;
@@ -43,7 +43,8 @@ pub(crate) struct CompilerError {
 pub(crate) fn listen(command: &mut Command, work: Work<'_>, progress: &dyn Progress) -> Result<Outcome, BuildError> {
     let began = Instant::now();
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let mut child = command.spawn().map_err(cannot_run(command))?;
+    let mut build = running::start(command).map_err(cannot_run(command))?;
+    let child = &mut build.child;
 
     let (said, hear) = channel();
     let messages = child.stdout.take().map(|stdout| read_messages(stdout, said.clone()));

@@ -8,7 +8,7 @@ macro_rules! controlling_side {
         $then! {
             wxec_build {
                 types: AgentImage BuildError Check CheckStatus Progress ProgressEvent Quiet StderrProgress Work;
-                functions: cache_directory checks is_shipped;
+                functions: cache_directory checks end_builds is_shipped supervise_builds;
                 constants: ;
             }
             wxec_controller {
@@ -19,7 +19,7 @@ macro_rules! controlling_side {
                     Step Tagged Transfer TransferError TransferErrorKind TransferEvent TransferOptions TransferOutcome
                     Transferred Value WindowSize;
                 functions: explain name_for_host set_progress;
-                constants: MAX_HOPS SSH_CONFIG_VARIABLE;
+                constants: MAX_HOPS MAX_LINE_BYTES SSH_CONFIG_VARIABLE;
             }
         }
     };
