@@ -4,16 +4,19 @@
 //! The master connection is started here rather than by the `openssh` crate, because that crate always sets a host-key
 //! policy of its own; the user's has to win. The session in it is the crate's, in its native-mux form.
 
-use std::{path::PathBuf, process::Stdio, sync::Arc};
+use std::{fs::File, process::Stdio, sync::Arc};
 
 use openssh::{Session, Stdio as SshStdio};
 use tokio::process::Command;
 
-use super::{Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classify, printable};
+use super::{
+    Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classify, printable, sockets::SocketDirectory,
+};
 use crate::{
     address::SshAddress,
     error::{Phase, Unreachable, with_sources},
     options::{Options, secret_variables},
+    runtime,
 };
 
 /// A command on a host.
@@ -75,7 +78,9 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
 
 /// Runs the bootstrap on the host, from here.
 pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Options) -> Result<Transport, Unreachable> {
-    let session = Arc::new(start_master(address, options).await?);
+    let directory = start_master(address, options).await?;
+    let master = || Session::resume_mux(directory.socket().into(), None);
+    let session = Arc::new(master());
     let failure = |error: openssh::Error| classify(Unreachable::new(Phase::Shell, with_sources(&error)), &[COMPLAINTS]);
     let mut child = session
         .arc_raw_command(&shell.line)
@@ -85,6 +90,10 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
         .spawn()
         .await
         .map_err(failure)?;
+    // The master listens for this one command only: it ends with the command, however this program ends, and nothing of
+    // it stays on the disk. One that does not understand ends by itself when it has been idle.
+    let _ = master().close().await;
+    drop(directory);
     let missing = || Unreachable::new(Phase::Shell, "a pipe of the ssh session is missing");
     Ok(Transport {
         reader: Box::new(child.stdout().take().ok_or_else(missing)?),
@@ -96,20 +105,22 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
     })
 }
 
-async fn start_master(address: &SshAddress, options: &Options) -> Result<Session, Unreachable> {
-    let local =
-        |error: std::io::Error| Unreachable::new(Phase::Local, format!("cannot make a control socket: {error}"));
-    let directory = tempfile::Builder::new().prefix("wxec-").tempdir_in(socket_parent()).map_err(local)?;
+/// Connects and logs in. The master listens in the directory that is returned.
+async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketDirectory, Unreachable> {
+    let directory = runtime::blocking(SocketDirectory::make).await?;
+    // The master goes on writing after its first process has ended: a pipe would never close.
+    let log = File::create(directory.log())
+        .map_err(|error| Unreachable::new(Phase::Local, format!("cannot write what ssh says: {error}")))?;
     let mut master = Command::new(options.tool_path("ssh"));
     secret_variables(|name| _ = master.env_remove(name));
     let status = master
         .arg("-S")
-        .arg(directory.path().join("master"))
+        .arg(directory.socket())
         .args(master_arguments(address, options))
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log_file(&directory).map_err(local)?)
+        .stderr(log)
         .kill_on_drop(true)
         .status()
         .await
@@ -118,25 +129,12 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<Session
                 .hint("install OpenSSH's client, or say where it is: `ConnectOptions::tool`, `--tool ssh=PATH`")
         })?;
     if status.success() {
-        return Ok(Session::new_native_mux(directory));
+        return Ok(directory);
     }
-    let words = std::fs::read(directory.path().join("log")).unwrap_or_default();
+    let words = std::fs::read(directory.log()).unwrap_or_default();
     let words = printable(String::from_utf8_lossy(&words).trim());
     let failure = Unreachable::new(Phase::Connect, if words.is_empty() { "ssh failed without a word" } else { &words });
     Err(classify(failure.hint("try `ssh` by hand with the same address"), &[COMPLAINTS]))
-}
-
-/// The master goes on writing after its first process has ended, so its words go to a file: a pipe would never close.
-fn log_file(directory: &tempfile::TempDir) -> std::io::Result<std::fs::File> {
-    std::fs::File::create(directory.path().join("log"))
-}
-
-/// A short path: the address of a Unix socket holds about 100 bytes.
-fn socket_parent() -> PathBuf {
-    std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|path| path.is_dir())
-        .unwrap_or_else(std::env::temp_dir)
 }
 
 const COMPLAINTS: &[Complaint] = &[
