@@ -21,6 +21,7 @@ mod stats;
 mod streaming;
 mod target;
 mod terminal;
+mod tips;
 mod transfer;
 mod value;
 
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     if let Some(words) = rsh::words() {
         return rsh::main(words).into();
     }
-    let args = args::Args::parse();
+    let args = args::Args::try_parse().unwrap_or_else(|error| tips::with_tip(error).exit());
     if let Err(error) = interrupt::watch() {
         output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));
     }

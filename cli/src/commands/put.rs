@@ -10,7 +10,7 @@ use crate::{
     command_error::CommandError,
     output::guest_output,
     target,
-    transfer::{TransferArgs, split},
+    transfer::{TransferArgs, is_remote, split_beside},
 };
 
 /// Copy a file or a tree to hosts
@@ -50,7 +50,11 @@ Examples:
   wxec put disk.img bastion/ssh:inner:/var/lib/images/";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let (target, path) = split(&args.target)?;
+    let (target, path) = split_beside(&args.target, &args.source, "get TARGET:SRC DST")?;
+    if is_remote(&args.source) {
+        let message = format!("there is no {} here, and files do not travel between hosts", args.source.display());
+        return Err(CommandError::usage(message).hint("`wxec get` it first, then `wxec put` it"));
+    }
     let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
     let transfers = Fleet::from_iter(hosts.iter().cloned())
         .put(&args.source, path)
