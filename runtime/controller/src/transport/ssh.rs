@@ -134,8 +134,38 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketD
     let words = std::fs::read(directory.log()).unwrap_or_default();
     let words = printable(String::from_utf8_lossy(&words).trim());
     let failure = Unreachable::new(Phase::Connect, if words.is_empty() { "ssh failed without a word" } else { &words });
-    Err(classify(failure.hint("try `ssh` by hand with the same address"), &[COMPLAINTS]))
+    let failure =
+        classify(failure.hint("try `ssh` by hand with the same address").stderr(words.clone()), &[COMPLAINTS]);
+    Err(match telling(&words) {
+        Some(reason) => Unreachable { reason, ..failure },
+        // It says all already.
+        None if failure.reason == words => failure.stderr(String::new()),
+        None => failure,
+    })
 }
+
+/// The lines of `words` that tell most, where the line that says what failed does not say why.
+fn telling(words: &str) -> Option<String> {
+    let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
+    if let Some(line) = lines().find(|line| line.starts_with("Offending ")) {
+        // ssh ends the sentence, and the line, with a full stop.
+        let sent = lines().find_map(|line| line.strip_prefix("SHA256:")).map(|print| print.trim_end_matches('.'));
+        let sent = sent.map_or(String::new(), |print| format!("; the host sent SHA256:{print}"));
+        return Some(format!("Host key verification failed. {line}{sent}"));
+    }
+    if let Some(line) = lines().find(|line| line.contains(" host key is known for ")) {
+        return Some(format!("Host key verification failed. {line}"));
+    }
+    // The end of a ProxyCommand looks like that of a connection; its own words came before.
+    let is_end = |line: &str| CLOSED.iter().any(|words| line.contains(words));
+    let end = lines().rfind(|line| is_end(line))?;
+    let before = lines().take_while(|line| !is_end(line)).filter(|line| !line.starts_with("Warning: ")).last()?;
+    Some(format!("{before} ({end})"))
+}
+
+/// Begins of what ssh says of a connection that ends before it has begun.
+const CLOSED: [&str; 4] =
+    ["kex_exchange_identification", "ssh_exchange_identification", "banner exchange", "Connection closed by UNKNOWN"];
 
 const COMPLAINTS: &[Complaint] = &[
     Complaint {
@@ -190,6 +220,46 @@ const COMPLAINTS: &[Complaint] = &[
 mod tests {
     use super::*;
     use crate::options::ConnectOptions;
+
+    #[test]
+    fn the_telling_lines_are_shown() {
+        const CHANGED: &str = "@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:abc/d.
+Please contact your system administrator.
+Offending ED25519 key in /home/me/.ssh/known_hosts:3
+Host key for web1 has changed and you have requested strict checking.
+Host key verification failed.";
+        for (words, expected) in [
+            (
+                CHANGED,
+                Some(
+                    "Host key verification failed. Offending ED25519 key in /home/me/.ssh/known_hosts:3; the host sent \
+                     SHA256:abc/d",
+                ),
+            ),
+            (
+                "No ED25519 host key is known for web1 and you have requested strict checking.\nHost key verification \
+                 failed.",
+                Some(
+                    "Host key verification failed. No ED25519 host key is known for web1 and you have requested strict \
+                     checking.",
+                ),
+            ),
+            (
+                "sh: 1: exec: corkscrew: not found\nkex_exchange_identification: Connection closed by remote host\n\
+                 Connection closed by UNKNOWN port 65535",
+                Some("sh: 1: exec: corkscrew: not found (Connection closed by UNKNOWN port 65535)"),
+            ),
+            ("kex_exchange_identification: read: Connection reset by peer", None),
+            ("ssh: connect to host a port 22: Connection refused", None),
+            ("", None),
+        ] {
+            assert_eq!(telling(words).as_deref(), expected, "{words}");
+        }
+    }
 
     #[test]
     fn options_for_ssh_come_before_those_of_its_configuration_and_of_ours() {
