@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use crate::harness::{Cli, Controller, Sshd, descendants, processes, wait_until, write_script};
+use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, wait_until, write_script};
 
 /// Long enough for a loaded machine, and for an ssh master that nobody uses any more.
 const SOON: Duration = Duration::from_secs(30);
@@ -26,8 +26,8 @@ fn nothing_is_left_on_the_host_nor_here() {
     let ended = Cli::new(["call", "host", "words::count", "to be"]).hosts(&sshd).run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     wait_until(SOON, "the host has no file more", || sshd.host_files().is_subset(&before));
+    // Nor is a master left here: its connection would be one of them.
     wait_until(SOON, "the host has no process more", || descendants(sshd.pid()).is_empty());
-    wait_until(SOON, "no master is left here", || masters(&sshd) == 0);
     assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
 }
 
@@ -37,17 +37,52 @@ fn nothing_is_left_on_the_host_when_the_controller_is_killed() {
     let before = sshd.host_files();
     let mut controller = Controller::start("host", Some(&sshd));
     assert_eq!(controller.tell("count to be"), "2");
-    assert_eq!(masters(&sshd), 1);
+    assert_eq!(entries(&sshd), BTreeSet::new(), "an open connection needs no file here");
     wait_until(SOON, "the file of the running agent has no name", || sshd.host_files().is_subset(&before));
     controller.kill();
-    wait_until(SOON, "no master is left here", || masters(&sshd) == 0);
     wait_until(SOON, "the host has no process more", || descendants(sshd.pid()).is_empty());
     wait_until(SOON, "the host has no file more", || sshd.host_files().is_subset(&before));
 }
 
-/// How many ssh masters there are: their sockets are among the temporary files.
-fn masters(sshd: &Sshd) -> usize {
-    processes(sshd.scratch().to_str().unwrap()).len()
+#[test]
+fn a_further_hop_that_fails_leaves_nothing_here() {
+    let Some(sshd) = Sshd::start() else { return };
+    let ended = Cli::new(["-q", "call", r#"host/exec:["false"]"#, "words::count", "a"]).hosts(&sshd).run();
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
+    assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+    wait_until(SOON, "no connection is left", || descendants(sshd.pid()).is_empty());
+}
+
+#[test]
+fn what_a_killed_controller_left_is_swept_by_the_next() {
+    let Some(sshd) = Sshd::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (config, proxy) = (directory.path().join("config"), directory.path().join("proxy"));
+    // It says its number, which has to be whole when it is read, and then nothing.
+    let script = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep 600", proxy.display());
+    let path = directory.path().join("script");
+    fs::write(&path, script).unwrap();
+    fs::write(&config, format!("Host silent\n    ProxyCommand sh {}\n", path.display())).unwrap();
+    let variables = [("WXEC_SSH_CONFIG", config), ("XDG_RUNTIME_DIR", sshd.scratch()), ("TMPDIR", sshd.scratch())];
+    let mut controller = Controller::start_with("silent", variables);
+    controller.begin("count a");
+    wait_until(SOON, "it connects", || proxy.exists());
+    controller.kill();
+    let pid = fs::read_to_string(&proxy).unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(pid).unwrap());
+    assert_eq!(entries(&sshd).len(), 1, "it had no time to remove its directory");
+
+    Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd).run().is("2");
+    assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+}
+
+#[test]
+fn a_long_path_for_temporary_files_does_no_harm() {
+    let Some(sshd) = Sshd::start() else { return };
+    let long = sshd.scratch().join("x".repeat(80));
+    fs::create_dir(&long).unwrap();
+    let call = Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd);
+    call.env("TMPDIR", &long).env("XDG_RUNTIME_DIR", &long).run().is("2");
 }
 
 /// What the clients of `sshd` have put into their directory for temporary files.

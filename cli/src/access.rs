@@ -1,6 +1,10 @@
 //! How hosts are reached, beyond their addresses: the options that all commands which connect have in common.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use wxec::{ConnectOptions, Password};
 
@@ -42,7 +46,7 @@ impl Access {
         let mut options = ConnectOptions::new()
             .cache_agent(self.cache_agent)
             .mask_name(self.mask_name)
-            .ask_on_terminal(hosts == 1 && std::io::IsTerminal::is_terminal(&std::io::stdin()));
+            .ask_on_terminal(hosts == 1 && io::IsTerminal::is_terminal(&io::stdin()));
         if let Some(timeout) = self.connect_timeout {
             options = options.timeout(timeout);
         }
@@ -79,12 +83,22 @@ impl Access {
             return Ok(Some(Password::from_env(name)));
         }
         if let Some(path) = &self.become_pass_file {
-            std::fs::metadata(path)
-                .map_err(|error| CommandError::usage(format!("cannot read {}: {error}", path.display())))?;
+            check_file(path).map_err(|error| {
+                CommandError::usage(format!("cannot read the password in {}: {error}", path.display()))
+            })?;
             return Ok(Some(Password::from_file(path)));
         }
         Ok(None)
     }
+}
+
+/// Whether a password can be read there, later. A pipe may be read once only, so it is not opened.
+fn check_file(path: &Path) -> io::Result<()> {
+    let found = fs::metadata(path)?;
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if found.is_file() { fs::File::open(path).map(drop) } else { Ok(()) }
 }
 
 fn parse_tool(text: &str) -> Result<(String, String), String> {
@@ -92,5 +106,21 @@ fn parse_tool(text: &str) -> Result<(String, String), String> {
         Some((name, path)) if TOOLS.contains(&name) && !path.is_empty() => Ok((name.into(), path.into())),
         Some((name, _)) if !TOOLS.contains(&name) => Err(format!("`{name}` is none of {}", TOOLS.join(", "))),
         _ => Err("write NAME=PATH".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_in_a_file_that_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("password");
+        assert_eq!(check_file(&file).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(check_file(directory.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        fs::write(&file, "secret\n").unwrap();
+        check_file(&file).unwrap();
+        check_file(Path::new("/dev/stdin")).unwrap();
     }
 }

@@ -173,19 +173,33 @@ fn complaint(
             CommandError::usage(format!("{subject}, not {}", shown(given)))
         }
         Mismatch::NotJson(reason) => {
-            let message = format!("{subject} as JSON, not {}: {reason}", shown(given));
-            CommandError::usage(message).hint(QUOTING)
+            let error = CommandError::usage(format!("{subject} as JSON, not {}: {reason}", shown(given)));
+            if may_be_text(wanted) { with_quoting(error, given) } else { error }
         }
     }
 }
 
-const QUOTING: &str = r#"quote a text for JSON and for the shell, as in '"text"'"#;
+/// Adds how to write a text, if `given` reads like one. What begins as JSON does has another fault.
+fn with_quoting(error: CommandError, given: &str) -> CommandError {
+    match given.trim_start().starts_with(['{', '[', '"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
+        true => error,
+        false => error.hint(r#"quote a text for JSON and for the shell, as in '"text"'"#),
+    }
+}
+
+/// Whether JSON for `wanted` may be a text.
+fn may_be_text(wanted: &Type) -> bool {
+    match wanted {
+        Type::Option(wanted) => may_be_text(wanted),
+        wanted => matches!(wanted, Type::Text | Type::Char | Type::Bytes | Type::Any),
+    }
+}
 
 /// Reads an argument whose type nobody declared.
 fn any(word: &str) -> Result<Value, CommandError> {
     Reader { readable: false }.word(word, &Type::Any).map_err(|mismatch| match mismatch {
         Mismatch::Refused(reason) => CommandError::usage(format!("the argument {} is refused: {reason}", shown(word))),
-        _ => CommandError::usage(format!("the argument {} is no JSON", shown(word))).hint(QUOTING),
+        _ => with_quoting(CommandError::usage(format!("the argument {} is no JSON", shown(word))), word),
     })
 }
 
@@ -272,6 +286,25 @@ mod tests {
              quote a text for JSON and for the shell, as in '\"text\"'"
         );
         assert_eq!(words(&["{}", "300"], &own).unwrap_err(), "argument `age` of words::top wants an i8, not 300");
+    }
+
+    #[test]
+    fn quotes_are_advised_where_a_text_may_be_meant() {
+        for (type_name, given, advised) in [
+            ("Person", "joe", true),
+            ("Option<Person>", "", true),
+            ("Person", "{name: 1}", false),
+            ("Person", "[1,", false),
+            ("Person", "\"joe", false),
+            ("Person", "-x", false),
+            ("Vec<String>", "a,b", false),
+            ("(u8, u8)", "a", false),
+        ] {
+            let error = words(&[given], &function(&[("x", type_name)])).unwrap_err();
+            assert_eq!(error.contains("quote a text"), advised, "{error}");
+        }
+        let given = Given::Words(vec!["{name: 1}".into()]);
+        assert!(!given.into_value(None).unwrap_err().to_string().contains("quote"));
     }
 
     #[test]

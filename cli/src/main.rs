@@ -22,6 +22,7 @@ mod stats;
 mod streaming;
 mod target;
 mod terminal;
+mod tips;
 mod transfer;
 mod value;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     }
     let args = match args::Args::try_parse_from(arguments::with_negative_numbers(std::env::args_os())) {
         Ok(args) => args,
-        Err(said) => return answer(&said).into(),
+        Err(said) => return answer(&tips::with_tip(said)).into(),
     };
     if let Err(error) = interrupt::watch() {
         output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));

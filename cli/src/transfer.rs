@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     io::{self, IsTerminal, Write},
     os::{fd::AsFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
@@ -420,8 +420,7 @@ pub(crate) fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
         }
     }
     let Some(at) = first.or(last) else {
-        let message = format!("`{}` names no host", text.escape_debug());
-        return Err(CommandError::usage(message).hint("write TARGET:PATH, as in `web1:/etc/motd`"));
+        return Err(without_colon(text));
     };
     let (target, path) = (&text[..at], &text[at + 1..]);
     // Ways in that need nothing behind their colon may share that of the path.
@@ -429,6 +428,35 @@ pub(crate) fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
     let colon = if ["local", "sudo", "su", "doas"].contains(&bare) { ":" } else { "" };
     let path = if path.is_empty() { "." } else { path };
     Ok((format!("{target}{colon}"), path.into()))
+}
+
+/// A word is a host whose path is missing, most likely; a path has no host.
+fn without_colon(text: &str) -> CommandError {
+    let shown = text.escape_debug();
+    if text.is_empty() || text.starts_with(['/', '.', '~']) {
+        let message = format!("`{shown}` names no host");
+        return CommandError::usage(message).hint("write TARGET:PATH, as in `web1:/etc/motd`");
+    }
+    let message = format!("`{shown}` has no path behind a colon");
+    CommandError::usage(message).hint(format!("write `{shown}:PATH` if it is a host; `{shown}:` is its home"))
+}
+
+/// What `put` or `get` says of its operand on a host, `remote`, given the one that is to be here: the two may be the wrong
+/// way round.
+pub(crate) fn split_beside(remote: &str, here: &Path, other: &str) -> Result<(String, PathBuf), CommandError> {
+    let here_text = here.to_string_lossy();
+    split(remote).map_err(|error| match is_remote(here) {
+        true => CommandError::usage(format!("`{}` names no host, and `{here_text}` may", remote.escape_debug()))
+            .hint(format!("the other direction is `wxec {other}`")),
+        false => error,
+    })
+}
+
+/// Whether a path that is to be here reads as a host's: there is no such file, and something stands before a colon.
+pub(crate) fn is_remote(here: &Path) -> bool {
+    let text = here.to_string_lossy();
+    let is_plain = text.starts_with(['/', '.', '~']);
+    !is_plain && fs::symlink_metadata(here).is_err() && split(&text).is_ok_and(|(target, _)| !target.is_empty())
 }
 
 fn mode(text: &str) -> Result<u32, String> {
@@ -493,6 +521,24 @@ mod tests {
         }
         for path in ["/srv", "a", "~app/x", "a.", "..a"] {
             assert!(!names_directory(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_host_without_a_path_and_operands_the_wrong_way_round_are_told() {
+        assert_eq!(
+            split("web1").unwrap_err().to_string(),
+            "`web1` has no path behind a colon; write `web1:PATH` if it is a host; `web1:` is its home"
+        );
+        let wrong = split_beside("notes.txt", Path::new("web1:/etc/motd"), "get SRC DST").unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "`notes.txt` names no host, and `web1:/etc/motd` may; the other direction is `wxec get SRC DST`"
+        );
+        assert!(split_beside("web1", Path::new("notes.txt"), "get").unwrap_err().to_string().starts_with("`web1` has"));
+        assert_eq!(split_beside("web1:x", Path::new("a:b"), "get").unwrap().0, "web1");
+        for (path, expected) in [("web1:x", true), ("./web1:x", false), ("/a:b", false), (":x", false), ("x", false)] {
+            assert_eq!(is_remote(Path::new(path)), expected, "{path}");
         }
     }
 

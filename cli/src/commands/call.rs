@@ -82,7 +82,8 @@ const EXAMPLES: &str = r#"Examples:
   wxec call web1 thumbnails::shrink @photo.jpg 200 --raw --memory 1GiB >small.jpg"#;
 
 pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let (source, name) = split_function(&args.function)?;
+    let (source, name) =
+        split_function(&args.function).map_err(|error| without_target(&args.target).unwrap_or(error))?;
     let hosts = target::hosts(&args.target, &args.access, |several| guest_output(several, verbosity))?;
     let several = hosts.len() > 1;
     let given = args.given()?;
@@ -99,6 +100,18 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let job = Job { module, function, input, limits, grants, seed, streaming };
 
     print_everywhere(&hosts, &job, args.style(), args.stats, verbosity)
+}
+
+/// What to say if a function stands where the target belongs.
+fn without_target(target: &str) -> Option<CommandError> {
+    // An address of IPv6 has such colons as well, but in brackets, or with digits on one side.
+    let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || "_./~".contains(c));
+    let (_, (module, function)) = (split_function(target).ok()?, target.rsplit_once("::")?);
+    (is_name(module) && is_name(function) && target.parse::<std::net::Ipv6Addr>().is_err()).then(|| {
+        let target = target.escape_debug();
+        CommandError::usage(format!("there is no target before `{target}`"))
+            .hint(format!("write `wxec call local: {target} …`, or a host in place of `local:`"))
+    })
 }
 
 impl Args {
@@ -119,6 +132,25 @@ impl Args {
             Some(format) => Style::Format(format),
             None if self.raw => Style::Raw,
             None => Style::Lines,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_in_the_place_of_the_target_is_told() {
+        let said = without_target("words::count").unwrap();
+        assert_eq!(
+            said.to_string(),
+            "there is no target before `words::count`; write `wxec call local: words::count …`, or a host in place of \
+             `local:`"
+        );
+        assert!(without_target("./m.wasm::stats::top").is_some());
+        for target in ["web1", "local:", "ssh:[fe80::1]:22", "::1", "fe80::1", "fe80::a", "web1/sudo:app"] {
+            assert_eq!(without_target(target), None, "{target}");
         }
     }
 }

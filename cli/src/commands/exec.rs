@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let environment = environment::variables(&args.environment);
     let command = |host: &Host| args.command(host, &environment);
     if args.output != Form::Stream {
-        return collect(&hosts, command, args.output, verbosity);
+        return collect(args, &hosts, command, verbosity);
     }
     match &*hosts {
         [host] => {
@@ -97,10 +97,10 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
                 interrupt::block_on(command(host).run(Attach::Here))
             };
             host.close().wait();
-            Ok(report_one(host, ended?, verbosity))
+            Ok(report_one(host, &args.command, ended?, verbosity))
         }
         _ if args.pty => Err(CommandError::usage("--pty is for one host")),
-        _ => on_all(&hosts, command, verbosity),
+        _ => on_all(args, &hosts, command, verbosity),
     }
 }
 
@@ -152,14 +152,19 @@ pub(crate) fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallErr
 }
 
 /// Runs it everywhere, its lines as they come.
-fn on_all(hosts: &[Host], command: impl Fn(&Host) -> Command + Sync, verbosity: Verbosity) -> Result<u8, CommandError> {
+fn on_all(
+    args: &Args,
+    hosts: &[Host],
+    command: impl Fn(&Host) -> Command + Sync,
+    verbosity: Verbosity,
+) -> Result<u8, CommandError> {
     let mut codes = Vec::new();
     let run = |host| interrupt::block_on(command(host).run(Attach::Listener));
     on_each(hosts, run, |host, ended| {
         codes.push(match ended {
             Err(Interrupted) => exit_code::INTERRUPTED,
             Ok(Ok(status)) => report_status(host, status),
-            Ok(Err(error)) => report_error(host, &error, verbosity),
+            Ok(Err(error)) => report_error(host, &args.command, &error, verbosity),
         });
     });
     finish(&codes)
@@ -167,12 +172,12 @@ fn on_all(hosts: &[Host], command: impl Fn(&Host) -> Command + Sync, verbosity: 
 
 /// Runs it everywhere, and shows what it printed when it has ended.
 fn collect(
+    args: &Args,
     hosts: &[Host],
     command: impl Fn(&Host) -> Command + Sync,
-    form: Form,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
-    let mut codes = Vec::new();
+    let (mut codes, form) = (Vec::new(), args.output);
     let run = |host| interrupt::block_on(command(host).output(""));
     on_each(hosts, run, |host, ended| {
         codes.push(match ended {
@@ -186,7 +191,7 @@ fn collect(
                     _ => report_status(host, status),
                 }
             }
-            Ok(Err(error)) => report_error(host, &error, verbosity),
+            Ok(Err(error)) => report_error(host, &args.command, &error, verbosity),
         });
     });
     finish(&codes)
@@ -224,7 +229,7 @@ fn show(host: &Host, output: CommandOutput, form: Form) {
 }
 
 /// On one host the exit code is the program's.
-fn report_one(host: &Host, ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
+fn report_one(host: &Host, command: &[String], ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
     match ended {
         Ok(status) => {
             // Whoever reads our output has heard enough, as in `wxec exec … | head -1`.
@@ -235,10 +240,20 @@ fn report_one(host: &Host, ended: Result<ExitStatus, CallError>, verbosity: Verb
             status.shell_code()
         }
         Err(error) => {
-            let said = CommandError::of_call(&error, verbosity);
+            let said = with_shell_hint(&error, command, CommandError::of_call(&error, verbosity));
             said.print(&format!("error: {host}: "));
             if matches!(error.kind, CallErrorKind::NotStarted { .. }) { NOT_STARTED } else { said.code }
         }
+    }
+}
+
+/// A line for a shell is no name of a program. With `--sh` there is always a program, the shell.
+fn with_shell_hint(error: &CallError, command: &[String], said: CommandError) -> CommandError {
+    match (&error.kind, command) {
+        (CallErrorKind::NotStarted { .. }, [line]) if line.contains([' ', '|', ';', '&', '<', '>', '$', '*']) => {
+            said.hint("no shell reads this; write `--sh TEXT` for a shell's line, or its words apart")
+        }
+        _ => said,
     }
 }
 
@@ -251,8 +266,8 @@ fn report_status(host: &Host, status: ExitStatus) -> u8 {
     exit_code::TASK_FAILED
 }
 
-fn report_error(host: &Host, error: &CallError, verbosity: Verbosity) -> u8 {
-    let mut said = CommandError::of_call(error, verbosity);
+fn report_error(host: &Host, command: &[String], error: &CallError, verbosity: Verbosity) -> u8 {
+    let mut said = with_shell_hint(error, command, CommandError::of_call(error, verbosity));
     if matches!(error.kind, CallErrorKind::Limit { which: LimitKind::Output, .. }) {
         said = said.hint("so much is not kept: leave `--output` away to see it as it comes");
     }

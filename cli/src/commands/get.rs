@@ -10,7 +10,7 @@ use crate::{
     command_error::CommandError,
     output::guest_output,
     target,
-    transfer::{TransferArgs, is_standard, split},
+    transfer::{TransferArgs, is_standard, split_beside},
 };
 
 /// Copy a file or a tree from hosts
@@ -49,7 +49,7 @@ Examples:
   wxec get docker:web:/srv/www www --delete --dry-run";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let (target, path) = split(&args.target)?;
+    let (target, path) = split_beside(&args.target, &args.destination, "put SRC TARGET:DST")?;
     let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
     if is_standard(&args.destination) {
         let [host] = &*hosts else {

@@ -13,7 +13,7 @@ use crate::{
     command_error::CommandError,
     output::guest_output,
     target,
-    transfer::{TransferArgs, is_standard, names_directory, split},
+    transfer::{TransferArgs, is_remote, is_standard, names_directory, split_beside},
 };
 
 /// Copy files or trees to hosts
@@ -60,7 +60,13 @@ Examples:
   wxec put disk.img bastion/ssh:inner:/var/lib/images/";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let (target, path) = split(&args.target)?;
+    // `put` has its target last; what stands before it may have been meant as that.
+    let first = args.sources.first().expect("clap asks for one");
+    let (target, path) = split_beside(&args.target, first, "get TARGET:SRC DST")?;
+    if let Some(source) = args.sources.iter().find(|source| is_remote(source)) {
+        let message = format!("there is no {} here, and files do not travel between hosts", source.display());
+        return Err(CommandError::usage(message).hint("`wxec get` it first, then `wxec put` it"));
+    }
     check_names(&args.sources, &path)?;
     let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
     let options = args.transfer.options(verbosity);

@@ -76,7 +76,9 @@ impl fmt::Display for Unreachable {
         self.hop.as_ref().map_or(Ok(()), |hop| write!(f, "at {hop} "))?;
         write!(f, "({}): {}", self.phase, last_line(&self.reason).unwrap_or(&self.reason))?;
         match last_line(&self.stderr_tail) {
-            Some(line) if !self.stderr_tail.contains(&self.reason) => write!(f, " (its last words: {line})"),
+            Some(line) if !self.stderr_tail.contains(&self.reason) && !self.reason.contains(line) => {
+                write!(f, " (its last words: {line})")
+            }
             _ => Ok(()),
         }
     }

@@ -128,7 +128,13 @@ fn no_host(hop: &str, problem: &str) -> String {
             let schemes = SCHEMES.iter().map(|(scheme, _)| format!("{scheme}:")).collect::<Vec<_>>().join(" ");
             format!("`{}:` is no scheme; there are {schemes}", scheme.escape_debug())
         }
-        _ => format!("{problem}; write `ssh:[user@]host[:port]`"),
+        _ => match hop.split_once('/') {
+            Some((first, further)) if !first.is_empty() && !further.is_empty() => {
+                let (first, further) = (first.escape_debug(), further.escape_debug());
+                format!("{problem}; a host behind another is written `{first}/ssh:{further}`")
+            }
+            _ => format!("{problem}; write `ssh:[user@]host[:port]`"),
+        },
     }
 }
 

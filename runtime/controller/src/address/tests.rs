@@ -151,6 +151,10 @@ fn errors_say_what_would_be_right() {
             "web1:x",
             "`web1:x` is no address: `web1:` is no scheme; there are local: ssh: sudo: su: doas: docker: podman: docker-run: podman-run: kubectl: nsenter: lxc: machinectl: exec:",
         ),
+        (
+            "web1/web2",
+            "`web1/web2` is no address: a host name cannot contain `/`; a host behind another is written `web1/ssh:web2`",
+        ),
         ("web1:0", "`web1:0` is no address: `0` is no port; write `ssh:[user@]host[:port]`"),
     ] {
         assert_eq!(text.parse::<Address>().unwrap_err().to_string(), error);

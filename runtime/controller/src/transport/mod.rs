@@ -12,6 +12,7 @@ mod lxc;
 mod machinectl;
 mod nsenter;
 mod place;
+mod sockets;
 pub(crate) mod ssh;
 mod stderr;
 mod su;
@@ -233,8 +234,8 @@ impl Transport {
             Ending::Remote(mut process) => {
                 let _ = tokio::time::timeout(END_WITHIN, process.ended()).await;
             }
-            // Dropping an ssh session talks to its master, which takes a moment and blocks.
-            Ending::Ssh(child) => runtime::blocking(move || drop(child)).await,
+            // Its master ends with it.
+            Ending::Ssh(child) => drop(child),
         }
         drop(hop);
     }

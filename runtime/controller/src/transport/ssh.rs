@@ -4,16 +4,19 @@
 //! The master connection is started here rather than by the `openssh` crate, because that crate always sets a host-key
 //! policy of its own; the user's has to win. The session in it is the crate's, in its native-mux form.
 
-use std::{path::PathBuf, process::Stdio, sync::Arc};
+use std::{fs::File, process::Stdio, sync::Arc};
 
 use openssh::{Session, Stdio as SshStdio};
 use tokio::process::Command;
 
-use super::{Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classify, printable};
+use super::{
+    Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classify, printable, sockets::SocketDirectory,
+};
 use crate::{
     address::SshAddress,
     error::{Phase, Unreachable, with_sources},
     options::{Options, secret_variables},
+    runtime,
 };
 
 /// A command on a host.
@@ -75,7 +78,9 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
 
 /// Runs the bootstrap on the host, from here.
 pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Options) -> Result<Transport, Unreachable> {
-    let session = Arc::new(start_master(address, options).await?);
+    let directory = start_master(address, options).await?;
+    let master = || Session::resume_mux(directory.socket().into(), None);
+    let session = Arc::new(master());
     let failure = |error: openssh::Error| classify(Unreachable::new(Phase::Shell, with_sources(&error)), &[COMPLAINTS]);
     let mut child = session
         .arc_raw_command(&shell.line)
@@ -85,6 +90,10 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
         .spawn()
         .await
         .map_err(failure)?;
+    // The master listens for this one command only: it ends with the command, however this program ends, and nothing of
+    // it stays on the disk. One that does not understand ends by itself when it has been idle.
+    let _ = master().close().await;
+    drop(directory);
     let missing = || Unreachable::new(Phase::Shell, "a pipe of the ssh session is missing");
     Ok(Transport {
         reader: Box::new(child.stdout().take().ok_or_else(missing)?),
@@ -96,20 +105,22 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
     })
 }
 
-async fn start_master(address: &SshAddress, options: &Options) -> Result<Session, Unreachable> {
-    let local =
-        |error: std::io::Error| Unreachable::new(Phase::Local, format!("cannot make a control socket: {error}"));
-    let directory = tempfile::Builder::new().prefix("wxec-").tempdir_in(socket_parent()).map_err(local)?;
+/// Connects and logs in. The master listens in the directory that is returned.
+async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketDirectory, Unreachable> {
+    let directory = runtime::blocking(SocketDirectory::make).await?;
+    // The master goes on writing after its first process has ended: a pipe would never close.
+    let log = File::create(directory.log())
+        .map_err(|error| Unreachable::new(Phase::Local, format!("cannot write what ssh says: {error}")))?;
     let mut master = Command::new(options.tool_path("ssh"));
     secret_variables(|name| _ = master.env_remove(name));
     let status = master
         .arg("-S")
-        .arg(directory.path().join("master"))
+        .arg(directory.socket())
         .args(master_arguments(address, options))
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log_file(&directory).map_err(local)?)
+        .stderr(log)
         .kill_on_drop(true)
         .status()
         .await
@@ -118,26 +129,43 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<Session
                 .hint("install OpenSSH's client, or say where it is: `ConnectOptions::tool`, `--tool ssh=PATH`")
         })?;
     if status.success() {
-        return Ok(Session::new_native_mux(directory));
+        return Ok(directory);
     }
-    let words = std::fs::read(directory.path().join("log")).unwrap_or_default();
+    let words = std::fs::read(directory.log()).unwrap_or_default();
     let words = printable(String::from_utf8_lossy(&words).trim());
     let failure = Unreachable::new(Phase::Connect, if words.is_empty() { "ssh failed without a word" } else { &words });
-    Err(classify(failure.hint("try `ssh` by hand with the same address"), &[COMPLAINTS]))
+    let failure =
+        classify(failure.hint("try `ssh` by hand with the same address").stderr(words.clone()), &[COMPLAINTS]);
+    Err(match telling(&words) {
+        Some(reason) => Unreachable { reason, ..failure },
+        // It says all already.
+        None if failure.reason == words => failure.stderr(String::new()),
+        None => failure,
+    })
 }
 
-/// The master goes on writing after its first process has ended, so its words go to a file: a pipe would never close.
-fn log_file(directory: &tempfile::TempDir) -> std::io::Result<std::fs::File> {
-    std::fs::File::create(directory.path().join("log"))
+/// The lines of `words` that tell most, where the line that says what failed does not say why.
+fn telling(words: &str) -> Option<String> {
+    let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
+    if let Some(line) = lines().find(|line| line.starts_with("Offending ")) {
+        // ssh ends the sentence, and the line, with a full stop.
+        let sent = lines().find_map(|line| line.strip_prefix("SHA256:")).map(|print| print.trim_end_matches('.'));
+        let sent = sent.map_or(String::new(), |print| format!("; the host sent SHA256:{print}"));
+        return Some(format!("Host key verification failed. {line}{sent}"));
+    }
+    if let Some(line) = lines().find(|line| line.contains(" host key is known for ")) {
+        return Some(format!("Host key verification failed. {line}"));
+    }
+    // The end of a ProxyCommand looks like that of a connection; its own words came before.
+    let is_end = |line: &str| CLOSED.iter().any(|words| line.contains(words));
+    let end = lines().rfind(|line| is_end(line))?;
+    let before = lines().take_while(|line| !is_end(line)).filter(|line| !line.starts_with("Warning: ")).last()?;
+    Some(format!("{before} ({end})"))
 }
 
-/// A short path: the address of a Unix socket holds about 100 bytes.
-fn socket_parent() -> PathBuf {
-    std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|path| path.is_dir())
-        .unwrap_or_else(std::env::temp_dir)
-}
+/// Begins of what ssh says of a connection that ends before it has begun.
+const CLOSED: [&str; 4] =
+    ["kex_exchange_identification", "ssh_exchange_identification", "banner exchange", "Connection closed by UNKNOWN"];
 
 const COMPLAINTS: &[Complaint] = &[
     Complaint {
@@ -192,6 +220,46 @@ const COMPLAINTS: &[Complaint] = &[
 mod tests {
     use super::*;
     use crate::options::ConnectOptions;
+
+    #[test]
+    fn the_telling_lines_are_shown() {
+        const CHANGED: &str = "@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:abc/d.
+Please contact your system administrator.
+Offending ED25519 key in /home/me/.ssh/known_hosts:3
+Host key for web1 has changed and you have requested strict checking.
+Host key verification failed.";
+        for (words, expected) in [
+            (
+                CHANGED,
+                Some(
+                    "Host key verification failed. Offending ED25519 key in /home/me/.ssh/known_hosts:3; the host sent \
+                     SHA256:abc/d",
+                ),
+            ),
+            (
+                "No ED25519 host key is known for web1 and you have requested strict checking.\nHost key verification \
+                 failed.",
+                Some(
+                    "Host key verification failed. No ED25519 host key is known for web1 and you have requested strict \
+                     checking.",
+                ),
+            ),
+            (
+                "sh: 1: exec: corkscrew: not found\nkex_exchange_identification: Connection closed by remote host\n\
+                 Connection closed by UNKNOWN port 65535",
+                Some("sh: 1: exec: corkscrew: not found (Connection closed by UNKNOWN port 65535)"),
+            ),
+            ("kex_exchange_identification: read: Connection reset by peer", None),
+            ("ssh: connect to host a port 22: Connection refused", None),
+            ("", None),
+        ] {
+            assert_eq!(telling(words).as_deref(), expected, "{words}");
+        }
+    }
 
     #[test]
     fn options_for_ssh_come_before_those_of_its_configuration_and_of_ours() {
