@@ -1,7 +1,9 @@
 //! `wxec exec`: runs a program that is installed on the host, attached to this terminal, or on several hosts at once.
 
 use std::{
+    ffi::{OsStr, OsString},
     io::{self, IsTerminal},
+    os::unix::ffi::OsStrExt,
     time::Duration,
 };
 
@@ -30,6 +32,9 @@ const SIGPIPE: i32 = 13;
 /// Its stdin, stdout and stderr are this command's, and its exit code is the program's: 128 and the signal's number if one ended
 /// it, 127 if it could not be started. Ctrl-C ends it there, with all it started in its process group.
 ///
+/// It ends when the program does. What others that it started still print on its output is read for half a second after that,
+/// and a warning says that something may be missing; --wait-output waits until they close it.
+///
 /// On several hosts, and where its output is collected, the program has nothing to read, each line it prints begins with
 /// `[host]`, and the exit code is 1 if it failed anywhere.
 #[derive(Debug, clap::Args)]
@@ -39,13 +44,13 @@ pub(crate) struct Args {
     target: String,
     /// The program and its arguments
     #[arg(value_name = "CMD", trailing_var_arg = true, required_unless_present = "sh")]
-    command: Vec<String>,
+    command: Vec<OsString>,
     /// Run this text by the host's sh; what follows are its $1, $2, …
     #[arg(long, value_name = "TEXT")]
-    sh: Option<String>,
+    sh: Option<OsString>,
     /// Set a variable; without a value, to what it is here
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
-    environment: Vec<String>,
+    environment: Vec<OsString>,
     /// Run it in this directory; `~` is the account's home
     #[arg(short = 'C', long = "cwd", value_name = "DIR")]
     directory: Option<String>,
@@ -55,6 +60,9 @@ pub(crate) struct Args {
     /// Give it a terminal, as programs want that draw on one; on one host
     #[arg(short = 't', long)]
     pty: bool,
+    /// Wait until what it left running closes its output, as ssh does
+    #[arg(long)]
+    wait_output: bool,
     /// How its output is shown
     #[arg(long, value_name = "FORM", default_value = "stream")]
     output: Form,
@@ -104,7 +112,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 impl Args {
-    fn command(&self, host: &Host, environment: &[(String, String)]) -> Command {
+    fn command(&self, host: &Host, environment: &[(OsString, OsString)]) -> Command {
         let mut command = match (&self.sh, &*self.command) {
             (Some(text), arguments) => host.shell(text).arg("sh").args(arguments),
             (None, [program, arguments @ ..]) => host.command(program).args(arguments),
@@ -119,6 +127,9 @@ impl Args {
         if let Some(timeout) = self.timeout {
             command = command.timeout(timeout);
         }
+        if self.wait_output {
+            command = command.wait_output();
+        }
         if self.pty {
             command = on_terminal(command);
         }
@@ -126,10 +137,13 @@ impl Args {
     }
 
     /// The variables to set. One that is taken from here and does not exist stays as it is there.
-    fn environment(&self) -> Vec<(String, String)> {
-        let variable = |text: &String| match text.split_once('=') {
-            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-            None => Some((text.clone(), std::env::var(text).ok()?)),
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let variable = |text: &OsString| match text.as_bytes().iter().position(|byte| *byte == b'=') {
+            Some(at) => {
+                let (name, value) = (&text.as_bytes()[..at], &text.as_bytes()[at + 1..]);
+                Some((OsStr::from_bytes(name).to_owned(), OsStr::from_bytes(value).to_owned()))
+            }
+            None => Some((text.clone(), std::env::var_os(text)?)),
         };
         self.environment.iter().filter_map(variable).collect()
     }
