@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -123,7 +124,8 @@ fn a_deadline_ends_a_program_and_its_group() {
 fn it_ends_when_its_program_does_whoever_holds_its_pipes() {
     let marker = marked("grandchild");
     let ended = local(&["--sh", &format!("sleep {marker} & echo done")]);
-    prints(&ended, "done\n");
+    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "done\n"));
+    assert!(ended.stderr.starts_with("warning: what the program left running holds its output"), "{ended:?}");
     assert!(alive(&marker), "as after ssh, what was left in the background runs on");
     processes(&format!("sleep {marker}")).iter().for_each(|process| kill_process(process.pid, Signal::KILL).unwrap());
 }
@@ -245,6 +247,18 @@ fn bytes_that_are_no_text_stay_what_they_are() {
 }
 
 #[test]
+fn a_killed_agent_leaves_no_program() {
+    let marker = marked("orphan");
+    let script = format!("echo $PPID; sleep {marker} & sleep {marker}");
+    let host = Host::new("local:").unwrap();
+    let mut child = host.shell(&script).spawn().wait().unwrap();
+    let agent = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    wait_until(SOON, "they run", || processes(&format!("sleep {marker}")).len() == 2);
+    kill_process(Pid::from_raw(agent.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+    wait_until(SOON, "nothing is left", || !alive(&marker));
+}
+
+#[test]
 fn an_interrupted_build_leaves_no_compiler() {
     let (marker, room) = (marked("build"), tempfile::tempdir().unwrap());
     let cargo = room.path().join("cargo");
@@ -261,6 +275,35 @@ fn an_interrupted_build_leaves_no_compiler() {
         assert_eq!((ended.exit_code, ended.stderr.lines().last()), (Some(130), Some("error: interrupted")));
         wait_until(SOON, "nothing is left", || !alive(&marker));
     }
+}
+
+#[test]
+fn the_last_words_of_a_script_arrive() {
+    // What prints slowly outlives the shell by a second.
+    let script = "{ sleep 1; echo last; } & echo first";
+    let ended = local(&["--wait-output", "--sh", script]);
+    prints(&ended, "first\nlast\n");
+    let ended = Cli::new(["rsh", "local:", script]).run();
+    prints(&ended, "first\nlast\n");
+    let ended = local(&["--sh", "sleep 100 & echo $!"]);
+    assert!(ended.exit_code == Some(0) && ended.stderr.contains("--wait-output"), "{ended:?}");
+    let _ = kill_process(Pid::from_raw(ended.stdout.trim().parse().unwrap()).unwrap(), Signal::KILL);
+}
+
+#[test]
+fn arguments_and_variables_may_be_any_bytes() {
+    let bytes = |text: &'static [u8]| OsStr::from_bytes(text);
+    let words = [OsStr::new("exec"), "local:".as_ref(), "--env".as_ref(), bytes(b"V=\xfe"), "--sh".as_ref()];
+    let rest = [OsStr::new("printf %s \"$1$V\""), "--".as_ref(), bytes(b"\xff")];
+    let output = Command::new(program()).args(words).args(rest).output().unwrap();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"\xff\xfe"[..]), "{output:?}");
+    let room = tempfile::tempdir().unwrap();
+    let file = room.path().join(bytes(b"\xff"));
+    fs::write(&file, "there").unwrap();
+    let source = [b"local:", file.as_os_str().as_bytes()].concat();
+    let copy = room.path().join("copy");
+    let output = Command::new(program()).arg("get").arg(OsStr::from_bytes(&source)).arg(&copy).output().unwrap();
+    assert!(output.status.success() && fs::read(&copy).unwrap() == b"there", "{output:?}");
 }
 
 #[test]

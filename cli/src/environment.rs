@@ -1,20 +1,34 @@
 //! Variables as `--env` takes them.
 
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+};
+
 /// Reads `NAME=VALUE`, or `NAME` for what it is here.
-pub(crate) fn variable(text: &str) -> Result<String, String> {
-    match text.split('=').next() {
-        Some("") | None => Err("a variable has a name: write NAME=VALUE, or NAME for its value here".into()),
-        Some(_) => Ok(text.to_owned()),
+pub(crate) fn variable<T: AsRef<OsStr>>(text: T) -> Result<T, String> {
+    match split(text.as_ref()).0.is_empty() {
+        true => Err("a variable has a name: write NAME=VALUE, or NAME for its value here".into()),
+        false => Ok(text),
     }
 }
 
 /// The variables to set. One that is taken from here and does not exist is left out.
-pub(crate) fn variables(texts: &[String]) -> Vec<(String, String)> {
-    let variable = |text: &String| match text.split_once('=') {
-        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-        None => Some((text.clone(), std::env::var(text).ok()?)),
+pub(crate) fn variables(texts: &[impl AsRef<OsStr>]) -> Vec<(OsString, OsString)> {
+    let variable = |text: &OsStr| match split(text) {
+        (name, Some(value)) => Some((name.to_owned(), value.to_owned())),
+        (name, None) => Some((name.to_owned(), std::env::var_os(name)?)),
     };
-    texts.iter().filter_map(variable).collect()
+    texts.iter().filter_map(|text| variable(text.as_ref())).collect()
+}
+
+/// The name, and the value if there is one.
+fn split(text: &OsStr) -> (&OsStr, Option<&OsStr>) {
+    let bytes = text.as_bytes();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(at) => (OsStr::from_bytes(&bytes[..at]), Some(OsStr::from_bytes(&bytes[at + 1..]))),
+        None => (text, None),
+    }
 }
 
 #[cfg(test)]
@@ -27,16 +41,17 @@ mod tests {
             assert!(variable(text).unwrap_err().starts_with("a variable has a name"), "{text}");
         }
         for text in ["NAME", "NAME=", "NAME=a=b"] {
-            assert_eq!(variable(text), Ok(text.to_owned()));
+            assert_eq!(variable(text), Ok(text));
         }
     }
 
     #[test]
     fn a_value_is_given_or_that_of_here() {
-        let texts = ["A=b=c", "B=", "PATH", "WXEC_NO_SUCH_VARIABLE"].map(String::from);
-        let path = std::env::var("PATH").expect("tests have a PATH");
+        let texts = [&b"A=b=c"[..], b"B=", b"PATH", b"WXEC_NO_SUCH_VARIABLE", b"C=\xff"].map(OsStr::from_bytes);
+        let path = std::env::var_os("PATH").expect("tests have a PATH");
         let variables = variables(&texts);
-        let variables: Vec<_> = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
-        assert_eq!(variables, [("A", "b=c"), ("B", ""), ("PATH", &path)]);
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let expected = [(&b"A"[..], &b"b=c"[..]), (b"B", b""), (b"PATH", path.as_bytes()), (b"C", b"\xff")];
+        assert_eq!(variables, expected);
     }
 }

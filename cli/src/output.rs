@@ -309,6 +309,7 @@ pub(crate) fn guest_output(several: bool, verbosity: Verbosity) -> OutputHandler
             GuestOutput::Log(record) if record.level <= verbosity.log_level() => {
                 record.to_string().lines().for_each(|line| say(line.as_bytes()));
             }
+            GuestOutput::Held => say(HELD),
             _ => {}
         }
     })
@@ -323,6 +324,10 @@ pub(crate) fn program_output(several: bool, verbosity: Verbosity) -> OutputHandl
         other => others(host, other),
     })
 }
+
+/// Said where output may be missing.
+const HELD: &[u8] = b"warning: what the program left running holds its output, and the rest of that is missing here; \
+    add --wait-output to wait for it";
 
 /// What is put behind the part of a line that is too long to be kept until its end.
 const CUT: &[u8] = b" (wxec: the line goes on)";

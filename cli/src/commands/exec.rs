@@ -1,11 +1,15 @@
 //! `wxec exec`: runs a program that is installed on the host, attached to this terminal, or on several hosts at once.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal},
     time::Duration,
 };
 
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use wxec::{Attach, CallError, CallErrorKind, Command, CommandOutput, ExitStatus, Host, LimitKind, Value};
 
 use crate::{
@@ -31,6 +35,9 @@ const SIGPIPE: i32 = 13;
 /// Its stdin, stdout and stderr are this command's, and its exit code is the program's: 128 and the signal's number if one ended
 /// it, 127 if it could not be started. Ctrl-C ends it there, with all it started in its process group.
 ///
+/// It ends when the program does. What others that it started still print on its output is read for half a second after that,
+/// and a warning says that something may be missing; --wait-output waits until they close it.
+///
 /// On several hosts, and where its output is collected, the program has nothing to read, each line it prints begins with
 /// `[host]`, and the exit code is 1 if it failed anywhere.
 #[derive(Debug, clap::Args)]
@@ -40,13 +47,13 @@ pub(crate) struct Args {
     target: String,
     /// The program and its arguments
     #[arg(value_name = "CMD", trailing_var_arg = true, required_unless_present = "sh")]
-    command: Vec<String>,
+    command: Vec<OsString>,
     /// Run this text by the host's sh; what follows are its $1, $2, …
     #[arg(long, value_name = "TEXT")]
-    sh: Option<String>,
+    sh: Option<OsString>,
     /// Set a variable; without a value, to what it is here
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = environment::variable)]
-    environment: Vec<String>,
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(environment::variable))]
+    environment: Vec<OsString>,
     /// Run it in this directory; `~` is the account's home
     #[arg(short = 'C', long = "cwd", value_name = "DIR")]
     directory: Option<String>,
@@ -56,6 +63,9 @@ pub(crate) struct Args {
     /// Give it a terminal, as programs want that draw on one; on one host
     #[arg(short = 't', long)]
     pty: bool,
+    /// Wait until what it left running closes its output, as ssh does
+    #[arg(long)]
+    wait_output: bool,
     /// How its output is shown
     #[arg(long, value_name = "FORM", default_value = "stream")]
     output: Form,
@@ -105,7 +115,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 impl Args {
-    fn command(&self, host: &Host, environment: &[(String, String)]) -> Command {
+    fn command(&self, host: &Host, environment: &[(OsString, OsString)]) -> Command {
         let mut command = match (&self.sh, &*self.command) {
             (Some(text), arguments) => host.shell(text).arg("sh").args(arguments),
             (None, [program, arguments @ ..]) => host.command(program).args(arguments),
@@ -119,6 +129,9 @@ impl Args {
         }
         if let Some(timeout) = self.timeout {
             command = command.timeout(timeout);
+        }
+        if self.wait_output {
+            command = command.wait_output();
         }
         if self.pty {
             command = on_terminal(command);
@@ -229,7 +242,7 @@ fn show(host: &Host, output: CommandOutput, form: Form) {
 }
 
 /// On one host the exit code is the program's.
-fn report_one(host: &Host, command: &[String], ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
+fn report_one(host: &Host, command: &[OsString], ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
     match ended {
         Ok(status) => {
             // Whoever reads our output has heard enough, as in `wxec exec … | head -1`.
@@ -248,9 +261,11 @@ fn report_one(host: &Host, command: &[String], ended: Result<ExitStatus, CallErr
 }
 
 /// A line for a shell is no name of a program. With `--sh` there is always a program, the shell.
-fn with_shell_hint(error: &CallError, command: &[String], said: CommandError) -> CommandError {
+fn with_shell_hint(error: &CallError, command: &[OsString], said: CommandError) -> CommandError {
     match (&error.kind, command) {
-        (CallErrorKind::NotStarted { .. }, [line]) if line.contains([' ', '|', ';', '&', '<', '>', '$', '*']) => {
+        (CallErrorKind::NotStarted { .. }, [line])
+            if line.to_string_lossy().contains([' ', '|', ';', '&', '<', '>', '$', '*']) =>
+        {
             said.hint("no shell reads this; write `--sh TEXT` for a shell's line, or its words apart")
         }
         _ => said,
@@ -266,7 +281,7 @@ fn report_status(host: &Host, status: ExitStatus) -> u8 {
     exit_code::TASK_FAILED
 }
 
-fn report_error(host: &Host, command: &[String], error: &CallError, verbosity: Verbosity) -> u8 {
+fn report_error(host: &Host, command: &[OsString], error: &CallError, verbosity: Verbosity) -> u8 {
     let mut said = with_shell_hint(error, command, CommandError::of_call(error, verbosity));
     if matches!(error.kind, CallErrorKind::Limit { which: LimitKind::Output, .. }) {
         said = said.hint("so much is not kept: leave `--output` away to see it as it comes");

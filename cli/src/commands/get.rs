@@ -1,6 +1,10 @@
 //! `wxec get`: copies a file or a tree from one host, or from several at once.
 
-use std::path::PathBuf;
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use wxec::Fleet;
 
@@ -29,7 +33,7 @@ use crate::{
 pub(crate) struct Args {
     /// A host and a path there, such as `web1:/etc/motd`; or several hosts with commas between them
     #[arg(value_name = "TARGET:SRC")]
-    target: String,
+    target: OsString,
     /// Where to put it here, or `-`
     #[arg(value_name = "DST")]
     destination: PathBuf,
@@ -49,7 +53,7 @@ Examples:
   wxec get docker:web:/srv/www www --delete --dry-run";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let (target, path) = split_beside(&args.target, &args.destination, "put SRC TARGET:DST")?;
+    let (target, path) = split_bytes(&args.target, &args.destination)?;
     let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
     if is_standard(&args.destination) {
         let [host] = &*hosts else {
@@ -65,4 +69,39 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
     let transfers = hosts.into_iter().zip(transfers.into_iter().map(|transfer| vec![transfer]));
     args.transfer.run("received", transfers.collect(), verbosity)
+}
+
+/// As [`split_beside`], for a path of any bytes.
+fn split_bytes(text: &OsStr, destination: &Path) -> Result<(String, PathBuf), CommandError> {
+    let split = |text: &str| split_beside(text, destination, "put SRC TARGET:DST");
+    if let Some(text) = text.to_str() {
+        return split(text);
+    }
+    // Cut where a text with a letter in place of each byte that may be none would be.
+    let plain: String =
+        text.as_bytes().iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { 'x' }).collect();
+    let (_, path) = split(&plain)?;
+    let at = text.len() - path.as_os_str().len();
+    let (address, path) = (&text.as_bytes()[..at], OsStr::from_bytes(&text.as_bytes()[at..]));
+    let Ok(address) = str::from_utf8(address) else {
+        return Err(CommandError::usage(format!("`{}` is no address: it is no UTF-8", address.escape_ascii())));
+    };
+    Ok((split(&format!("{address}x"))?.0, path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_may_be_any_bytes() {
+        let split =
+            |text: &[u8]| split_bytes(OsStr::from_bytes(text), Path::new("here")).map_err(|error| error.to_string());
+        let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+        assert_eq!(split(b"web1:/a\xff:b"), Ok(("web1".into(), path(b"/a\xff:b"))));
+        assert_eq!(split(b"local:\xff"), Ok(("local:".into(), path(b"\xff"))));
+        assert_eq!(split("wéb:/a".as_bytes()), Ok(("wéb".into(), path(b"/a"))));
+        assert!(split(b"w\xffb:/a").unwrap_err().contains("no UTF-8"));
+        assert!(split(b"\xff").unwrap_err().contains("no path behind a colon"));
+    }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = directory)]
     directories: Vec<(String, String)>,
     /// Set a variable; without a value, to what it is here
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = environment::variable)]
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = |text: &str| environment::variable(text.to_owned()))]
     environment: Vec<String>,
     /// What it finds as its own name [default: the file's name]
     #[arg(long, value_name = "NAME")]
@@ -71,7 +71,11 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
-    let environment = environment::variables(&args.environment);
+    // What is no text no module could read.
+    let environment: Vec<(String, String)> = environment::variables(&args.environment)
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     let module = Source::parse(&args.module).load(verbosity)?;
     if is_plain_library(&module) {
         return Err(plain_library(&module));

@@ -42,7 +42,8 @@ impl Remote {
         let command = self.environment.iter().fold(command, |command, (name, value)| command.env(name, value));
         let ended = match self.has_terminal() {
             true => at_terminal(on_terminal(command)),
-            false => interrupt::block_on(command.run(Attach::Here)),
+            // Its end is that of its output, as ssh's is.
+            false => interrupt::block_on(command.wait_output().run(Attach::Here)),
         };
         host.close().wait();
         match ended?.map_err(|error| CommandError::of_call(&error, verbosity).about(host))? {

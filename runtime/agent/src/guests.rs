@@ -21,7 +21,7 @@ use wxec_engine::{Completion, Duplex, Reader, Writer};
 use wxec_protocol::{CallId, ProcessStreams, StreamId};
 
 use crate::{
-    streams::{Events, StreamEvent, Streams},
+    streams::{Drained, Events, StreamEvent, Streams},
     task_streams,
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct GuestPipes {
 /// What carries a guest's output to the controller. It is to be kept until the guest is gone.
 pub(crate) struct Drains {
     call: CallId,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<Drained>>,
     events: Events,
     _runs: watch::Sender<Option<Instant>>,
 }

@@ -20,5 +20,6 @@ mod streams;
 mod surroundings;
 mod task_streams;
 pub mod terminal;
+pub mod watcher;
 
 pub use event_loop::{ServeError, serve};

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use wxec_agent::{memory, serve, stdio, terminal};
+use wxec_agent::{memory, serve, stdio, terminal, watcher};
 use wxec_engine::Sandbox;
 
 /// musl's allocator would make a call cost 38 µs rather than 10.
@@ -45,6 +45,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     if program.as_deref() == Some(OsStr::new(terminal::HELPER)) {
         return Err(terminal::become_program(arguments).into());
     }
+    if program.as_deref() == Some(OsStr::new(watcher::HELPER)) {
+        return Ok(watcher::watch(std::io::stdin().lock())?);
+    }
+    watcher::enable();
     let (title, file) = (arguments.next(), arguments.next());
     if let Some(file) = file {
         std::fs::remove_file(file)?;
@@ -60,7 +64,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     // First, because it says what it lacks; the runtime panics where it cannot start its threads.
     let sandbox = Sandbox::new()?;
     let budget = memory::for_calls(sandbox.target().memory);
-    let sandbox = sandbox.with_memory_budget(budget);
+    let sandbox = sandbox.with_memory_budget(budget).with_process_watch(watcher::tell);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     // On a worker's thread, which waits for the pipe itself; this one would have to be woken for each message.
     let served = runtime.block_on(async {

@@ -20,8 +20,9 @@ use tokio::{
 use wxec_engine::Completion;
 use wxec_protocol::{CHUNK_BYTES, CallId, StreamEnd, StreamId};
 
-/// Who wrote it is gone, and its output seems to have ended: another process may hold it open and write no more.
-const DRAIN_WITHIN: Duration = Duration::from_millis(500);
+/// Who wrote it is gone, and its output seems to have ended: another process may hold it open and write no more, as daemons do
+/// for as long as they live. Half a second is enough for the last words of a pipeline, and too little to annoy.
+pub(crate) const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 
 /// What can still be in a pipe then, at most: unprivileged programs cannot make a pipe larger. More comes from others.
 const MAX_PIPE_BYTES: usize = 1 << 20;
@@ -44,6 +45,15 @@ pub(crate) enum StreamEvent {
 }
 
 pub(crate) type Events = mpsc::UnboundedSender<StreamEvent>;
+
+/// How an output ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Everybody has closed it, or nobody wants more.
+    Ended,
+    /// Others than the process that it belonged to hold it, and were not waited for.
+    Cut,
+}
 
 /// All streams that something is joined to.
 pub(crate) struct Streams {
@@ -96,7 +106,7 @@ impl Streams {
         id: StreamId,
         reader: impl AsyncRead + Send + Unpin + 'static,
         exit: Exit,
-    ) -> JoinHandle<()> {
+    ) -> JoinHandle<Drained> {
         let window = usize::try_from(id.window_bytes()).unwrap_or(usize::MAX);
         let credit = Arc::new(Semaphore::new(window));
         self.joined.entry(id).or_default().credit = Some(credit.clone());
@@ -172,9 +182,9 @@ async fn drain(
     credit: Arc<Semaphore>,
     id: StreamId,
     events: Events,
-) {
+) -> Drained {
     let mut buffer = vec![0; FIRST_READ_BYTES];
-    let mut since_exit = 0;
+    let (mut since_exit, mut drained_as) = (0, Drained::Ended);
     while let Ok(first) = credit.acquire().await {
         first.forget();
         let more = credit.available_permits().min(buffer.len() - 1);
@@ -186,7 +196,10 @@ async fn drain(
             // What is there comes first, however long it had to wait for credit.
             biased;
             read = reader.read(&mut buffer[..=more]) => read,
-            () = drained(&mut exit) => break,
+            () = drained(&mut exit) => {
+                drained_as = Drained::Cut;
+                break;
+            }
         };
         match read {
             Ok(length @ 1..) => {
@@ -197,6 +210,7 @@ async fn drain(
                 }
                 since_exit += if exit.borrow().is_some() { length } else { 0 };
                 if since_exit > MAX_PIPE_BYTES {
+                    drained_as = Drained::Cut;
                     break;
                 }
             }
@@ -205,6 +219,7 @@ async fn drain(
         }
     }
     let _ = events.send(StreamEvent::Finished { id });
+    drained_as
 }
 
 /// Waits until the process has been gone for a while.

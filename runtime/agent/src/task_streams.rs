@@ -16,7 +16,7 @@ use tokio::{
 };
 use wxec_protocol::{StreamEnd, StreamId};
 
-use crate::streams::{Exit, StreamEvent, Streams};
+use crate::streams::{Drained, Exit, StreamEvent, Streams};
 
 /// What waits between a guest and the stream's window, each way. A task that sends faster than its caller takes stops
 /// when both are full.
@@ -33,7 +33,7 @@ pub(crate) struct GuestEnd {
 }
 
 /// Joins a guest to one of the streams of its call. The task carries what the guest sends, and ends with its end.
-pub(crate) fn join(id: StreamId, streams: &mut Streams, runs: Exit) -> (GuestEnd, JoinHandle<()>) {
+pub(crate) fn join(id: StreamId, streams: &mut Streams, runs: Exit) -> (GuestEnd, JoinHandle<Drained>) {
     // Of each pair one direction is used: dropping one end of it ends the other.
     let (received, writer) = duplex(PIPE_BYTES);
     let (sent, reader) = duplex(PIPE_BYTES);
@@ -43,10 +43,11 @@ pub(crate) fn join(id: StreamId, streams: &mut Streams, runs: Exit) -> (GuestEnd
     let drained = streams.drain(id, reader, runs);
     let events = streams.events().clone();
     let carried = tokio::spawn(async move {
-        let _ = drained.await;
+        let drained = drained.await.unwrap_or(Drained::Ended);
         if closed_here.load(SeqCst) {
             let _ = events.send(StreamEvent::End { id, end: StreamEnd::Closed });
         }
+        drained
     });
     (end, carried)
 }

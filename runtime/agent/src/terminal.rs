@@ -60,7 +60,7 @@ pub(crate) fn open(size: Option<Winsize>) -> io::Result<Terminal> {
 
 impl Terminal {
     /// What runs `argv` with this as its controlling terminal, in a session of its own.
-    pub(crate) fn command(&self, argv: &[String]) -> Command {
+    pub(crate) fn command<'a>(&self, argv: impl IntoIterator<Item = &'a OsStr>) -> Command {
         let mut command = Command::new(ITSELF);
         command.arg0(HELPER).arg(&self.path).args(argv);
         command

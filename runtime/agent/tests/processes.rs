@@ -75,6 +75,11 @@ fn command(argv: &[&str]) -> Command {
     Command::new(argv.iter().map(ToString::to_string).collect(), Vec::new())
 }
 
+/// Of a variable.
+fn bytes<T: From<Vec<u8>>>(text: &str) -> T {
+    T::from(text.as_bytes().to_vec())
+}
+
 fn shell(script: &str) -> Command {
     command(&["sh", "-c", script])
 }
@@ -326,6 +331,60 @@ async fn a_flood_on_stderr_holds_up_nothing() {
     controller.until(|controller| controller.pongs == 1).await;
 }
 
+/// Prints a line in the background when it is told to by a file, and ends at once.
+fn leaves_a_printer(file: &std::path::Path) -> Command {
+    shell(&format!("(while [ ! -e {} ]; do sleep 0.01; done; echo late) & echo early", file.display()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_print_later_is_waited_for_if_that_is_asked_for() {
+    let room = tempfile::tempdir().unwrap();
+    let file = room.path().join("go");
+    let (mut controller, _agent) = start();
+    let process = controller.run(Command { wait_output: true, ..leaves_a_printer(&file) });
+    // Another one that is not waited for has come to its end meanwhile.
+    let other = controller.run(leaves_a_printer(&room.path().join("never")));
+    assert_eq!(controller.ended(other).await.0, "early\n");
+    assert_eq!(controller.streams[&process.stdio].end, None);
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(controller.ended(process).await, ("early\nlate\n".into(), String::new(), StreamEnd::Exited(0)));
+    assert_eq!(controller.streams[&process.stderr].end, Some(StreamEnd::Exited(0)));
+    std::fs::write(room.path().join("never"), "").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_others_hold_an_output_is_said() {
+    let room = tempfile::tempdir().unwrap();
+    let file = room.path().join("go");
+    let (mut controller, _agent) = start();
+    let process = controller.run(leaves_a_printer(&file));
+    assert_eq!(controller.ended(process).await, ("early\n".into(), String::new(), StreamEnd::Exited(0)));
+    assert_eq!(controller.streams[&process.stderr].end, Some(StreamEnd::Held));
+    std::fs::write(&file, "").unwrap();
+    let waits = Command { wait_output: true, deadline_ms: Some(100), ..shell("sleep 60 & echo $!") };
+    let process = controller.run(waits);
+    let (said, _, end) = controller.ended(process).await;
+    assert_eq!(end, StreamEnd::TimedOut);
+    kill(said.trim());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_and_variables_are_bytes() {
+    let (mut controller, _agent) = start();
+    let bytes = |bytes: &[u8]| bytes.to_vec().into();
+    let mut command = shell("printf %s \"$0$V\" | od -An -tx1");
+    command.words.push(bytes(b"\xff"));
+    command.env.push((bytes(b"V"), bytes(b"\xfe=")));
+    let process = controller.run(command);
+    assert_eq!(controller.ended(process).await.0, " ff fe 3d\n");
+    let process = controller.run(Command { words: vec![bytes(b"/no/\xff")], ..Command::default() });
+    let (.., end) = controller.ended(process).await;
+    assert!(
+        matches!(&end, StreamEnd::NotStarted(reason) if reason.starts_with("cannot run `/no/\u{fffd}`: ")),
+        "{end:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_ends_with_its_exit_code() {
     let (mut controller, _agent) = start();
@@ -376,7 +435,7 @@ async fn what_is_sent_to_a_program_that_is_not_there_harms_no_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn variables_are_set_beside_the_agents_own() {
     let (mut controller, _agent) = start();
-    let env = vec![("WXEC_TEST".into(), "a b".into()), ("EMPTY".into(), String::new())];
+    let env = [("WXEC_TEST", "a b"), ("EMPTY", "")].map(|(name, value)| (bytes(name), bytes(value))).into();
     let script = "echo \"$WXEC_TEST|${EMPTY-unset}|${PATH:+some}\"";
     let process = controller.run(Command { env, ..shell(script) });
     assert_eq!(controller.ended(process).await.0, "a b||some\n");
@@ -785,7 +844,7 @@ async fn a_process_runs_where_it_is_told_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_agents_own_variables_can_be_left_out() {
     let (mut controller, _agent) = start();
-    let env = vec![("ONLY".into(), "this".into())];
+    let env = vec![(bytes("ONLY"), bytes("this"))];
     let process = controller.run(Command { env, clear_env: true, ..command(&["/usr/bin/env"]) });
     assert_eq!(controller.ended(process).await.0, "ONLY=this\n");
 }

@@ -3,7 +3,7 @@
 mod child;
 mod exit_status;
 
-use std::{fmt, time::Duration};
+use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt, time::Duration};
 
 use bytes::Bytes;
 use wxec_protocol::{Command as ProcessCommand, StreamEnd, WindowSize};
@@ -65,32 +65,32 @@ pub struct CommandOutput {
 
 impl Host {
     /// A program to run on this host. It is looked for in `PATH` there, unless `program` has a `/`.
-    pub fn command(&self, program: impl Into<String>) -> Command {
-        Command { host: self.clone(), process: ProcessCommand::new(vec![program.into()], Vec::new()) }
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        Command { host: self.clone(), process: ProcessCommand::default() }.arg(program)
     }
 
     /// A text for the host's `sh` to run.
-    pub fn shell(&self, text: impl Into<String>) -> Command {
+    pub fn shell(&self, text: impl AsRef<OsStr>) -> Command {
         self.command("sh").arg("-c").arg(text)
     }
 }
 
 impl Command {
-    /// Adds an argument.
-    pub fn arg(mut self, argument: impl Into<String>) -> Self {
-        self.process.argv.push(argument.into());
+    /// Adds an argument: any bytes but NUL.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.process.words.push(bytes(argument).into());
         self
     }
 
     /// Adds arguments.
-    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.process.argv.extend(arguments.into_iter().map(Into::into));
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.process.words.extend(arguments.into_iter().map(|argument| bytes(argument).into()));
         self
     }
 
     /// Sets a variable beside those the agent has.
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.process.env.push((name.into(), value.into()));
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.process.env.push((bytes(name).into(), bytes(value).into()));
         self
     }
 
@@ -109,6 +109,14 @@ impl Command {
     /// Ends it, and its process group, if it still runs `after` it was started.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.process.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Waits, as ssh does, until everybody has closed its stdout and stderr. Otherwise what it left running is read for half a
+    /// second after its end, and [`GuestOutput::Held`](crate::GuestOutput::Held) says that something may be missing. With a
+    /// [terminal](Self::pty) nothing is waited for, as with ssh.
+    pub fn wait_output(mut self) -> Self {
+        self.process.wait_output = true;
         self
     }
 
@@ -155,9 +163,9 @@ impl Command {
 
     async fn start(&self) -> Result<Process, CallError> {
         let failed = |kind| CallError::new(self.host.shared_name(), kind);
-        let ProcessCommand { argv, env, directory, pty, .. } = &self.process;
-        let words = argv.iter().chain(env.iter().flat_map(|(name, value)| [name, value])).chain(directory);
-        let bytes: usize = words.map(String::len).sum();
+        let ProcessCommand { words, env, directory, pty, .. } = &self.process;
+        let words = words.iter().chain(env.iter().flat_map(|(name, value)| [name, value])).map(|word| word.len());
+        let bytes = words.sum::<usize>() + directory.as_ref().map_or(0, String::len);
         if bytes > MAX_WORDS_BYTES {
             let reason = format!("a command of {bytes} bytes, more than the {MAX_WORDS_BYTES} allowed");
             return Err(failed(CallErrorKind::BadArguments(reason)));
@@ -171,6 +179,10 @@ impl Command {
     fn timeout_of(&self) -> Option<Duration> {
         self.process.deadline_ms.map(Duration::from_millis)
     }
+}
+
+fn bytes(text: impl AsRef<OsStr>) -> Vec<u8> {
+    text.as_ref().as_bytes().to_vec()
 }
 
 /// What is still attached of a process' streams.

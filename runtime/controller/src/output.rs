@@ -19,7 +19,13 @@ pub enum GuestOutput<'a> {
     Stderr(&'a [u8]),
     /// A record of the `log` crate.
     Log(LogRecord<'a>),
+    /// A command has ended, and what it left running holds its output. What that writes later than half a second after the
+    /// command's end is missing; [`Command::wait_output`](crate::Command::wait_output) waits for it.
+    Held,
 }
+
+/// What is said of output that is [held](GuestOutput::Held).
+const HELD: &str = "what the command left running holds its output, of which the rest was not waited for";
 
 impl<'a> GuestOutput<'a> {
     /// Whether it is a part of a line that has more than [`MAX_LINE_BYTES`], and goes on in the next of the same stream.
@@ -115,6 +121,7 @@ pub(crate) fn default_handler() -> OutputHandler {
                 GuestOutput::Log(record) if record.level > LogLevel::Info => {}
                 GuestOutput::Log(record) => eprintln!("[{host}] {}", printable(&record.to_string())),
                 GuestOutput::Stdout(line) | GuestOutput::Stderr(line) => eprintln!("[{host}] {}", text(line)),
+                GuestOutput::Held => eprintln!("[{host}] {HELD}"),
             }
             return;
         }
@@ -125,6 +132,7 @@ pub(crate) fn default_handler() -> OutputHandler {
             GuestOutput::Stderr(line) => {
                 tracing::info!(target: "wxec::guest", host, stream = "stderr", "{}", text(line));
             }
+            GuestOutput::Held => tracing::warn!(target: "wxec::guest", host, "{HELD}"),
             GuestOutput::Log(LogRecord { level, target: about, message, .. }) => {
                 let (about, message) = (printable(about), printable(message));
                 match level {

@@ -77,6 +77,7 @@ pub use call::{Command, Completion, Entry, Request};
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, MAX_WASM_BYTES, compile};
 pub use config::MAX_RUNNING;
+pub use hostcalls::ProcessWatch;
 pub use hostcalls::{Duplex, ReadWrite};
 pub use output::{Output, Room};
 #[cfg(feature = "compile")]

@@ -17,7 +17,7 @@ use crate::{
     config::metered_engine,
     fault,
     guest::Guest,
-    hostcalls,
+    hostcalls::{self, ProcessWatch},
     output::Output,
     probe::{self, Found},
     program::Program,
@@ -101,6 +101,13 @@ impl Sandbox {
     pub fn with_memory_budget(self, bytes: u64) -> Self {
         let capacity = Arc::new(Capacity::new(self.shared.slots as usize, Budget::new(bytes)));
         Self { capacity, ..self }
+    }
+
+    /// Tells `watch` of each process group that a guest's process begins, and when that process has ended.
+    #[must_use]
+    pub fn with_process_watch(self, watch: ProcessWatch) -> Self {
+        self.supply().reaper.watch(watch);
+        self
     }
 
     /// What all guests together may hold, in bytes.

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::{Digest, ProtocolError};
 
@@ -70,10 +71,12 @@ impl fmt::Display for StreamId {
 /// A process to start: the first of `argv` is looked for in `PATH`, and no shell is involved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// Program and arguments.
+    /// Program and arguments, as far as they are texts.
     pub argv: Vec<String>,
-    /// Variables set beside the agent's own.
-    pub env: Vec<(String, String)>,
+    /// More of them behind those, which may be any bytes.
+    pub words: Vec<ByteBuf>,
+    /// Variables set beside the agent's own: names and values.
+    pub env: Vec<(ByteBuf, ByteBuf)>,
     /// The agent's own variables are left out.
     pub clear_env: bool,
     /// Where it runs; in the agent's own directory if nothing is said. `~` is the account's home, and so it is before `/`.
@@ -82,12 +85,21 @@ pub struct Command {
     pub deadline_ms: Option<u64>,
     /// All three of its files are a terminal of this size, of which its stdin and stdout stream is the other side.
     pub pty: Option<WindowSize>,
+    /// Its end is that of its output: whoever else holds that is waited for. It goes without for a terminal.
+    pub wait_output: bool,
 }
 
 impl Command {
     /// A process like the agent itself, but for these variables.
     pub fn new(argv: Vec<String>, env: Vec<(String, String)>) -> Self {
+        let bytes = |text: String| ByteBuf::from(text.into_bytes());
+        let env = env.into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
         Self { argv, env, ..Self::default() }
+    }
+
+    /// Program and arguments, all of them.
+    pub fn all_words(&self) -> impl Iterator<Item = &[u8]> {
+        self.argv.iter().map(String::as_bytes).chain(self.words.iter().map(|word| word.as_slice()))
     }
 }
 
@@ -144,6 +156,8 @@ pub enum StreamEnd {
     NotStarted(String),
     /// It could not be opened, or broke.
     Failed(String),
+    /// The end of the stderr of a process of whose output the rest was not waited for, because others hold it.
+    Held,
 }
 
 impl fmt::Display for StreamEnd {
@@ -154,6 +168,7 @@ impl fmt::Display for StreamEnd {
             Self::Exited(code) => write!(f, "exit code {code}"),
             Self::Signalled(signal) => write!(f, "ended by signal {signal}"),
             Self::TimedOut => f.write_str("ended at its deadline"),
+            Self::Held => f.write_str("others hold it"),
             Self::NotStarted(reason) | Self::Failed(reason) => f.write_str(reason),
         }
     }

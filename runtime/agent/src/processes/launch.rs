@@ -1,9 +1,13 @@
 //! From a command to a process whose files are streams.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io,
-    os::{fd::OwnedFd, unix::process::CommandExt},
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, process::CommandExt},
+    },
     path::PathBuf,
     process::{Child, Command as OsCommand, Stdio},
     time::Duration,
@@ -27,7 +31,7 @@ pub(super) struct Launched {
 
 /// Starts a process, or says what was to be run and why it cannot be.
 pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Streams) -> Result<Launched, String> {
-    let program = command.argv.first().map_or("nothing", String::as_str);
+    let program = command.all_words().next().map_or("nothing".into(), String::from_utf8_lossy);
     let cannot = |error: io::Error| format!("cannot run `{program}`: {error}");
     let directory = match &command.directory {
         Some(directory) => Some(existing(directory).map_err(|error| {
@@ -41,15 +45,14 @@ pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Strea
     if command.clear_env {
         os_command.env_clear();
     }
-    os_command.envs(command.env.iter().map(|(name, value)| (name, value)));
+    os_command.envs(command.env.iter().map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))));
     if let Some(directory) = directory {
         os_command.current_dir(directory);
     }
     let mut child = os_command.spawn().map_err(cannot)?;
     // What it holds of the terminal's own side.
     drop(os_command);
-    let deadline = command.deadline_ms.map(Duration::from_millis);
-    match files.connect(&mut child, ids, streams, deadline) {
+    match files.connect(&mut child, ids, streams, command) {
         Ok((supervision, pty)) => Ok(Launched { child, supervision, pty }),
         Err(error) => {
             let _ = child.kill();
@@ -79,13 +82,13 @@ impl Files {
     }
 
     fn command(&self, command: &Command) -> io::Result<OsCommand> {
-        let [program, arguments @ ..] = &*command.argv else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let mut words = command.all_words().map(OsStr::from_bytes);
         let mut os_command = match self {
-            Self::Controlled(_, terminal) | Self::Terminal(terminal) => terminal.command(&command.argv),
+            Self::Controlled(_, terminal) | Self::Terminal(terminal) => terminal.command(words),
             Self::Pipes => {
-                let mut os_command = OsCommand::new(program);
+                let mut os_command = OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
                 // A group of its own, to be ended with all that it starts.
-                os_command.args(arguments).process_group(0);
+                os_command.args(words).process_group(0);
                 os_command
             }
         };
@@ -107,16 +110,20 @@ impl Files {
         child: &mut Child,
         ids: ProcessStreams,
         streams: &mut Streams,
-        deadline: Option<Duration>,
+        command: &Command,
     ) -> io::Result<(Supervision, Option<OwnedFd>)> {
         let (exited, exit) = watch::channel(None);
+        // Of an end that is never told nobody draws conclusions.
+        let (untold, never) = watch::channel(None);
+        let until = if command.wait_output { &never } else { &exit };
+        let deadline = command.deadline_ms.map(Duration::from_millis);
         let mut outputs = Vec::new();
         if let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         {
             streams.feed(ids.stdio, pipe::Sender::from_owned_fd(stdin.into())?);
             for (id, output) in [(ids.stdio, OwnedFd::from(stdout)), (ids.stderr, stderr.into())] {
-                outputs.push(streams.drain(id, pipe::Receiver::from_owned_fd(output)?, exit.clone()));
+                outputs.push(streams.drain(id, pipe::Receiver::from_owned_fd(output)?, until.clone()));
             }
         }
         let (mut held_open, mut pty): (Option<File>, _) = (None, None);
@@ -136,7 +143,7 @@ impl Files {
                 pty = Some(other_side);
             }
         }
-        Ok((Supervision { exited, outputs, deadline, _held_open: held_open }, pty))
+        Ok((Supervision { exited, outputs, deadline, _untold: untold, _held_open: held_open }, pty))
     }
 }
 

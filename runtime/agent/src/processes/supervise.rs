@@ -9,12 +9,15 @@ use rustix::{
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use wxec_protocol::{ProcessStreams, StreamEnd};
 
 use super::Running;
-use crate::streams::{Events, Exit, StreamEvent};
+use crate::{
+    streams::{DRAIN_WITHIN, Drained, Events, Exit, StreamEvent},
+    watcher,
+};
 
 /// Stack of a thread that only waits.
 const WAITER_STACK_BYTES: usize = 64 << 10;
@@ -25,8 +28,10 @@ const END_WITHIN: Duration = Duration::from_millis(500);
 /// What is needed to see a process to its end.
 pub(super) struct Supervision {
     pub(super) exited: watch::Sender<Option<Instant>>,
-    pub(super) outputs: Vec<JoinHandle<()>>,
+    pub(super) outputs: Vec<JoinHandle<Drained>>,
     pub(super) deadline: Option<Duration>,
+    /// Keeps outputs that are waited for from being cut.
+    pub(super) _untold: watch::Sender<Option<Instant>>,
     /// Its controlling terminal, which must not seem to be gone while it lives.
     pub(super) _held_open: Option<File>,
 }
@@ -40,13 +45,30 @@ impl Supervision {
 
 /// Waits for the end of a process and of what it wrote, and tells.
 pub(super) async fn supervise(child: Child, supervision: Supervision, streams: ProcessStreams, events: Events) {
-    let end = wait_until(child, supervision.deadline).await;
+    let group = Pid::from_raw(child.id().cast_signed());
+    let deadline = supervision.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+    group.iter().for_each(|group| watcher::begun(*group));
+    let mut end = wait_until(child, supervision.deadline).await;
+    group.iter().for_each(|group| watcher::gone(*group));
     let _ = supervision.exited.send(Some(Instant::now()));
-    for output in supervision.outputs {
-        let _ = output.await;
+    let mut held = false;
+    let outputs = async {
+        for output in supervision.outputs {
+            held |= output.await.is_ok_and(|drained| drained == Drained::Cut);
+        }
+    };
+    match deadline.filter(|_| end != StreamEnd::TimedOut) {
+        None => outputs.await,
+        Some(deadline) => {
+            // What was written by then is read: who is too late is the one who would write more.
+            if timeout_at(deadline.max(Instant::now() + DRAIN_WITHIN), outputs).await.is_err() {
+                end = StreamEnd::TimedOut;
+            }
+        }
     }
     for id in streams.ids() {
-        let _ = events.send(StreamEvent::End { id, end: end.clone() });
+        let end = if held && id == streams.stderr { StreamEnd::Held } else { end.clone() };
+        let _ = events.send(StreamEvent::End { id, end });
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     command::ExitStatus,
     error::{CallError, CallErrorKind},
     host::{Host, Operation},
-    output::OutputHandler,
+    output::{GuestOutput, OutputHandler},
     runtime,
     session::{Process, ProcessHandle, Signals},
     stream::{StreamReader, StreamWriter},
@@ -177,6 +177,9 @@ impl Running {
             Err(_) if self.cut.load(SeqCst) => Ok(ExitStatus::BROKEN_PIPE),
             Err(loss) => Err(lost::<std::convert::Infallible>(loss)),
         };
+        if self.handle.is_output_held() {
+            self.host.output()(&self.host(), GuestOutput::Held);
+        }
         status.map_err(|kind: CallErrorKind| CallError::new(self.host(), kind))
     }
 }

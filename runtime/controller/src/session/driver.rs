@@ -441,9 +441,11 @@ impl Driver {
         let commands = StreamCommands(self.commands.clone());
         let (ended, end) = oneshot::channel();
         let (reader, writer) = self.open(streams.stdio, Some(ended));
-        let (stderr, _) = self.open(streams.stderr, None);
+        let (stderr_ended, end_of_stderr) = oneshot::channel();
+        let (stderr, _) = self.open(streams.stderr, Some(stderr_ended));
         let terminal = streams.terminal.map(|id| self.open(id, None));
-        Process { reader, writer, stderr, terminal, handle: ProcessHandle { streams, commands, ended: Some(end) } }
+        let handle = ProcessHandle { streams, commands, ended: Some(end), stderr_ended: end_of_stderr };
+        Process { reader, writer, stderr, terminal, handle }
     }
 
     fn open(

@@ -150,9 +150,16 @@ pub(crate) struct ProcessHandle {
     streams: ProcessStreams,
     commands: StreamCommands,
     ended: Option<oneshot::Receiver<Result<StreamEnd, Loss>>>,
+    /// How its stderr ended, which is told before.
+    stderr_ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
 }
 
 impl ProcessHandle {
+    /// Whether others hold its output, which was not read to its end. Known once it has ended.
+    pub(crate) fn is_output_held(&mut self) -> bool {
+        matches!(self.stderr_ended.try_recv(), Ok(Ok(StreamEnd::Held)))
+    }
+
     /// How it ended; waits for that.
     pub(crate) async fn ended(&mut self) -> Result<StreamEnd, Loss> {
         match self.ended.take() {

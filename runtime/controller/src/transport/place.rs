@@ -1,6 +1,6 @@
 //! Where programs are run to get one hop further: here, or where an agent is.
 
-use std::{io, process::Stdio, time::Duration};
+use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -98,7 +98,8 @@ pub(crate) fn not_run(reason: &str) -> Unreachable {
 fn start_here(command: &Command) -> io::Result<Transport> {
     let [program, arguments @ ..] = &*command.argv else { return Err(io::ErrorKind::InvalidInput.into()) };
     let mut os_command = OsCommand::new(program);
-    os_command.args(arguments).envs(command.env.iter().map(|(name, value)| (name, value)));
+    let variables = command.env.iter().map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value)));
+    os_command.args(arguments).envs(variables);
     secret_variables(|name| _ = os_command.env_remove(name));
     let mut child = os_command
         .stdin(Stdio::piped())

@@ -20,6 +20,7 @@ use wxec_protocol::{
     cbor,
 };
 
+pub use self::process::ProcessWatch;
 pub use self::streams::{Duplex, ReadWrite};
 pub(crate) use self::{process::Reaper, resources::Resources};
 use crate::guest::Guest;

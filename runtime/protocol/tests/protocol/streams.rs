@@ -5,6 +5,7 @@ use std::{collections::VecDeque, iter::from_fn};
 use allocation_counter::measure;
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
+use serde_bytes::ByteBuf;
 use wxec_protocol::{
     AgentEvent, CHUNK_BYTES, CallRequest, Command, ControllerEvent, Digest, MAX_STREAMS, MAX_WIDE_STREAMS,
     NARROW_WINDOW_BYTES, ProtocolError, STREAM_WINDOW_BYTES, Service, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
@@ -216,11 +217,13 @@ fn a_process_is_asked_for_by_its_command_and_its_streams() {
     let mut pair = Pair::new();
     let command = Command {
         argv: ["ssh", "", "two words", "ünïcode"].map(String::from).into(),
-        env: vec![("LANG".into(), "C".into()), ("EMPTY".into(), String::new())],
+        words: vec![ByteBuf::from(*b"\xff")],
+        env: vec![(ByteBuf::from(*b"LANG"), ByteBuf::from(*b"\xff")), (ByteBuf::from(*b"EMPTY"), ByteBuf::new())],
         clear_env: true,
         directory: Some("~/src".into()),
         deadline_ms: Some(1),
         pty: Some(WindowSize { rows: 24, columns: 80 }),
+        wait_output: true,
     };
     let first = pair.controller.start(command.clone(), false);
     let second = pair.controller.start(command.clone(), true);

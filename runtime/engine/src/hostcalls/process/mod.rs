@@ -22,6 +22,7 @@ use wxec_protocol::{
     abi::{self, HostError, ProcessEnd, ProcessStart, ProcessStarted, StdioKind},
 };
 
+pub use self::reaper::ProcessWatch;
 pub(crate) use self::reaper::Reaper;
 pub(super) use self::{child::Child, family::Family, inherited::Inherited};
 use self::{

@@ -32,6 +32,9 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 /// What was killed is gone by then, unless the kernel itself hangs.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 
+/// Learns of process groups, which begin (`true`) and end.
+pub type ProcessWatch = fn(Pid, bool);
+
 /// Starts processes, and knows all that run.
 pub(crate) struct Reaper {
     /// What the marks of its calls begin with.
@@ -47,6 +50,15 @@ struct Living {
     groups: HashSet<Pid>,
     /// Nothing may be started any more.
     closed: bool,
+    watch: Option<ProcessWatch>,
+}
+
+impl Living {
+    fn tell(&self, group: Pid, runs: bool) {
+        if let Some(watch) = self.watch {
+            watch(group, runs);
+        }
+    }
 }
 
 enum Order {
@@ -69,6 +81,11 @@ impl Reaper {
         format!("{}{}", self.id, self.calls.fetch_add(1, Relaxed))
     }
 
+    /// Has `watch` learn of all groups from now on.
+    pub(crate) fn watch(&self, watch: ProcessWatch) {
+        self.living.lock().expect("nothing panics while it is held").watch = Some(watch);
+    }
+
     /// Starts a process, in a group of its own.
     pub(super) fn spawn(&self, command: &mut Command, share: Share) -> io::Result<Running> {
         let orders = self.orders()?;
@@ -77,6 +94,7 @@ impl Reaper {
         let process = Process { child, pid, living: self.living.clone(), _share: share };
         let mut living = self.living.lock().expect("nothing panics while it is held");
         living.groups.insert(pid);
+        living.tell(pid, true);
         let closed = living.closed;
         drop(living);
         let running = Running { process: Some(process), orders };
@@ -152,7 +170,9 @@ impl Process {
         let mut living = self.living.lock().expect("nothing panics while it is held");
         let status = self.child.try_wait();
         if !matches!(status, Ok(None)) {
-            living.groups.remove(&self.pid);
+            if living.groups.remove(&self.pid) {
+                living.tell(self.pid, false);
+            }
         }
         status
     }
