@@ -1,7 +1,11 @@
 //! MODULE and MODULE::FUNC: which module a command means, and which of its functions.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
+use serde_json::Value as Json;
 use wxec::{BuildError, Function, Module, ModuleError};
 
 use crate::{args::Verbosity, command_error::CommandError, output::say};
@@ -17,14 +21,22 @@ const MAX_LISTED: usize = 8;
 pub(crate) enum Source {
     /// A `.wasm` file.
     File(PathBuf),
+    /// The folder of a package.
+    Folder(PathBuf),
     /// A package of the cargo workspace here, or else a module that wxec ships.
     Package(String),
 }
 
+/// Tasks that people look for in vain: a package's module is its library, with its default features.
+const ABSENT: &str = "a task in a main.rs beside lib.rs, behind a feature or under `cfg(test)` is not in it";
+
 impl Source {
     /// A path, if it looks like one; else a package.
     pub(crate) fn parse(module: &str) -> Self {
-        if module.contains('/') || module.ends_with(".wasm") {
+        let is_path = module.contains('/') || [".", ".."].contains(&module);
+        if is_path && Path::new(module).is_dir() {
+            Self::Folder(module.into())
+        } else if is_path || module.ends_with(".wasm") {
             Self::File(module.into())
         } else {
             Self::Package(module.into())
@@ -36,6 +48,7 @@ impl Source {
     pub(crate) fn load(&self, verbosity: Verbosity) -> Result<Module, CommandError> {
         match self {
             Self::File(path) => Ok(Module::from_file(path)?),
+            Self::Folder(folder) => Ok(Module::from_package(folder, &package_in(folder)?)?),
             Self::Package(package) => match Module::from_package(".", package) {
                 Err(ModuleError::Build(error)) if wxec::is_shipped(package) && is_absence(&error) => {
                     if verbosity > Verbosity::Quiet {
@@ -47,6 +60,28 @@ impl Source {
             },
         }
     }
+}
+
+/// The name of the package whose folder `directory` is, or is in.
+pub(crate) fn package_in(directory: &Path) -> Result<String, CommandError> {
+    let missing = || {
+        let directory =
+            if directory == Path::new(".") { "this directory".into() } else { directory.display().to_string() };
+        CommandError::usage(format!("{directory} is in no package")).hint("name one: `wxec build PKG`")
+    };
+    let arguments = ["metadata", "--no-deps", "--format-version=1"];
+    let output = Command::new("cargo").args(arguments).current_dir(directory).output().map_err(|error| {
+        CommandError::usage(format!("cannot run `cargo`: {error}")).hint("install Rust: https://rustup.rs")
+    })?;
+    let metadata: Json = serde_json::from_slice(&output.stdout).map_err(|_| missing())?;
+    let here = directory.canonicalize().map_err(|_| missing())?;
+    let packages = metadata["packages"].as_array().ok_or_else(missing)?.iter();
+    let around = packages.filter_map(|package| {
+        let folder: PathBuf = Path::new(package["manifest_path"].as_str()?).parent()?.into();
+        here.starts_with(&folder).then_some((folder.components().count(), package["name"].as_str()?))
+    });
+    let (_, name) = around.max().ok_or_else(missing)?;
+    Ok(name.into())
 }
 
 /// Whether there is no package of that name: no such package, no workspace, or no cargo to ask.
@@ -121,7 +156,10 @@ fn suggestion(name: &str, names: &[&str]) -> String {
         Some(best) if likeness(&best) >= ALIKE => format!("did you mean `{best}`?"),
         Some(_) => {
             let more = if names.len() > MAX_LISTED { ", …" } else { "" };
-            format!("it has {}{more}", names[..names.len().min(MAX_LISTED)].join(", "))
+            let names = names[..names.len().min(MAX_LISTED)].join(", ");
+            format!(
+                "it has {names}{more}; a task in a main.rs beside lib.rs, behind a feature or under `cfg(test)` is not in it"
+            )
         }
     }
 }
@@ -137,6 +175,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_package_is_known_by_any_folder_in_it() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(package_in(here), Ok("wxec-cli".into()));
+        assert_eq!(package_in(&here.join("src/commands")), Ok("wxec-cli".into()));
+        let error = package_in(Path::new("/")).unwrap_err().to_string();
+        assert_eq!(error, "/ is in no package; name one: `wxec build PKG`");
+    }
+
+    #[test]
     fn a_path_is_a_file_and_a_word_a_package() {
         let file = |path: &str| Source::File(path.into());
         let package = |name: &str| Source::Package(name.into());
@@ -147,6 +194,9 @@ mod tests {
             ("m.wasm::stats::lengths", file("m.wasm"), "stats::lengths"),
             ("/tmp/a::b/m.wasm::count", file("/tmp/a::b/m.wasm"), "count"),
             ("./module::count", file("./module"), "count"),
+            ("./src::count", Source::Folder("./src".into()), "count"),
+            ("..::count", Source::Folder("..".into()), "count"),
+            ("src::count", package("src"), "count"),
         ] {
             assert_eq!(split_function(text), Ok((source, function)), "{text}");
         }
@@ -169,7 +219,7 @@ mod tests {
         let names = ["count", "stats::lengths", "top"];
         assert_eq!(suggestion("cuont", &names), "did you mean `count`?");
         assert_eq!(suggestion("lengths", &names), "did you mean `stats::lengths`?");
-        assert_eq!(suggestion("reboot", &names), "it has count, stats::lengths, top");
-        assert_eq!(suggestion("reboot", &["a"; 20]), "it has a, a, a, a, a, a, a, a, …");
+        assert_eq!(suggestion("reboot", &names), format!("it has count, stats::lengths, top; {ABSENT}"));
+        assert_eq!(suggestion("reboot", &["a"; 20]), format!("it has a, a, a, a, a, a, a, a, …; {ABSENT}"));
     }
 }

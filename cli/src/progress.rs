@@ -112,7 +112,7 @@ fn sentence(event: ProgressEvent<'_>) -> Option<String> {
     Some(match event {
         ProgressEvent::Started { work: work @ Work::Module(_) } => format!("building {work}"),
         ProgressEvent::Started { work } => format!("building {work} (once per machine; takes some minutes)"),
-        ProgressEvent::Waiting { work } => format!("waiting for another process that builds {work}"),
+        ProgressEvent::Waiting { work } => format!("waiting for another cargo before building {work}"),
         ProgressEvent::Finished { work, elapsed, .. } => format!("built {work} in {}", show_duration(elapsed)),
         _ => return None,
     })

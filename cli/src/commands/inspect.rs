@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A package, or a path to a .wasm file
+    /// A package, its folder such as `./words`, or a path to a .wasm file
     module: String,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -231,7 +231,8 @@ pub use wxec_macros::main;
 ///
 /// Methods with `self`, functions with generics or `impl Trait`, and functions that take `&mut` or return a borrow
 /// are refused by the compiler, because nothing of the kind can travel. As the companion is a type, no other type or
-/// module of the task's name may stand beside it, and documentation links to the function as ``[`count()`]``.
+/// module of the task's name may stand beside it: give the task another name, or put it into a module of its own. A crate of its
+/// name, such as `uuid` in a task `uuid`, is meant by `::uuid` there. Documentation links to the function as ``[`count()`]``.
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
     Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need, PathGrant,
