@@ -2,11 +2,10 @@
 
 use std::{
     env, fs,
-    io::Write,
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 
-use flate2::{Compression, write::GzEncoder};
 use wxec_protocol::{BUILD, Digest, Platform};
 
 use crate::{
@@ -120,10 +119,17 @@ fn ready_made_agent(cache: &Path, path: &Path, progress: &dyn Progress) -> Resul
 }
 
 fn shelve_agent(shelf: &Shelf, program: &[u8]) -> Result<[Shelved; 2], BuildError> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let compressed = encoder.write_all(program).and_then(|()| encoder.finish());
-    shelf.put([(AGENT, program), (COMPRESSED, &compressed.expect("memory can be written to"))])
+    let mut compressed = Vec::new();
+    zopfli::compress(ZOPFLI, zopfli::Format::Gzip, program, &mut compressed).expect("memory can be written to");
+    shelf.put([(AGENT, program), (COMPRESSED, &compressed)])
 }
+
+/// An agent is compressed once and sent to every host: 2.5 % less for some seconds of each build.
+const ZOPFLI: zopfli::Options = zopfli::Options {
+    iteration_count: NonZeroU64::new(3).expect("it is not 0"),
+    iterations_without_improvement: NonZeroU64::MAX,
+    maximum_block_splits: 15,
+};
 
 /// A directory with a folder of programs for each build.
 pub(crate) struct Tools {
