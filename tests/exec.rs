@@ -253,7 +253,10 @@ fn a_killed_agent_leaves_no_program() {
     let host = Host::new("local:").unwrap();
     let mut child = host.shell(&script).spawn().wait().unwrap();
     let agent = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    wait_until(SOON, "they run", || processes(&format!("sleep {marker}")).len() == 2);
+    let sleeper = format!("sleep {marker}");
+    // The shell has that in its command as well.
+    let sleepers = || processes(&sleeper).iter().filter(|process| process.command.trim() == sleeper).count();
+    wait_until(SOON, "they run", || sleepers() == 2);
     kill_process(Pid::from_raw(agent.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
     wait_until(SOON, "nothing is left", || !alive(&marker));
 }

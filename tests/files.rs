@@ -356,15 +356,13 @@ impl UnderWay {
         self.sshd.home().join(".target.wxec-part")
     }
 
-    /// Kills every ssh that this transfer started.
-    fn cut(&self) {
-        let below = descendants(self.running.pid());
-        let mut ssh: Vec<Pid> = processes("ssh").into_iter().map(|process| process.pid).collect();
-        // The one that keeps the connection is nobody's child, and knows where its configuration is.
-        let config = self.sshd.config().display().to_string();
-        let masters: Vec<Pid> = processes(&config).into_iter().map(|process| process.pid).collect();
-        ssh.retain(|pid| below.contains(pid) || (masters.contains(pid) && *pid != self.sshd.pid()));
-        ssh.into_iter().for_each(kill);
+    /// What carries the connections, at the host's end.
+    fn connections(&self) -> Vec<Pid> {
+        let sshd: Vec<Pid> = processes("sshd").into_iter().map(|process| process.pid).collect();
+        let mut below = descendants(self.sshd.pid());
+        below.retain(|pid| sshd.contains(pid));
+        assert!(!below.is_empty(), "a part has arrived by one");
+        below
     }
 
     #[track_caller]
@@ -376,7 +374,7 @@ impl UnderWay {
 #[test]
 fn a_cut_link_is_gone_on_from() {
     let Some(under_way) = UnderWay::start(&[]) else { return };
-    under_way.cut();
+    under_way.connections().into_iter().for_each(kill);
     under_way.target_is_old();
     let UnderWay { sshd, place, running } = under_way;
     let ended = running.wait();
@@ -390,8 +388,9 @@ fn a_cut_link_is_gone_on_from() {
 #[test]
 fn a_host_that_stays_away_keeps_the_old_file_and_the_part() {
     let Some(under_way) = UnderWay::start(&[]) else { return };
+    let connections = under_way.connections();
     kill(under_way.sshd.pid());
-    under_way.cut();
+    connections.into_iter().for_each(kill);
     let UnderWay { sshd, place, running } = under_way;
     let ended = running.wait();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
