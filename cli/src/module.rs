@@ -157,9 +157,7 @@ fn suggestion(name: &str, names: &[&str]) -> String {
         Some(_) => {
             let more = if names.len() > MAX_LISTED { ", …" } else { "" };
             let names = names[..names.len().min(MAX_LISTED)].join(", ");
-            format!(
-                "it has {names}{more}; a task in a main.rs beside lib.rs, behind a feature or under `cfg(test)` is not in it"
-            )
+            format!("it has {names}{more}; {ABSENT}")
         }
     }
 }
