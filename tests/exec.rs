@@ -253,10 +253,9 @@ fn a_killed_agent_leaves_no_program() {
     let host = Host::new("local:").unwrap();
     let mut child = host.shell(&script).spawn().wait().unwrap();
     let agent = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    let sleeper = format!("sleep {marker}");
-    // The shell has that in its command as well.
-    let sleepers = || processes(&sleeper).iter().filter(|process| process.command.trim() == sleeper).count();
-    wait_until(SOON, "they run", || sleepers() == 2);
+    // The name of its file comes first, which tells a sleeper from the shell that has these words in its command.
+    let sleepers = format!("/sleep sleep {marker}");
+    wait_until(SOON, "they run", || processes(&sleepers).len() == 2);
     kill_process(Pid::from_raw(agent.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
     wait_until(SOON, "nothing is left", || !alive(&marker));
 }

@@ -43,7 +43,7 @@ pub fn enable() {
     *WATCHER.lock().unwrap_or_else(PoisonError::into_inner) = State::Wanted;
 }
 
-/// Tells the watcher, as [`begun`] and [`gone`] do.
+/// Tells the watcher that a process group runs, or that it is gone.
 pub fn tell(group: Pid, runs: bool) {
     let mut state = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*state, State::Wanted) {

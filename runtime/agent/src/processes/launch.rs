@@ -31,7 +31,7 @@ pub(super) struct Launched {
 
 /// Starts a process, or says what was to be run and why it cannot be.
 pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Streams) -> Result<Launched, String> {
-    let program = command.all_words().next().map_or("nothing".into(), String::from_utf8_lossy);
+    let program = command.all_words().next().map_or_else(|| "nothing".into(), String::from_utf8_lossy);
     let cannot = |error: io::Error| format!("cannot run `{program}`: {error}");
     let directory = match &command.directory {
         Some(directory) => Some(existing(directory).map_err(|error| {

@@ -42,7 +42,7 @@ const fn body_length(module: &str, function: &[&[u8]]) -> usize {
 
 /// Head of a text of any length.
 pub const fn long_text_head(text: &str) -> [u8; 5] {
-    assert!(text.len() <= 0xffff_ffff, "source code is below 4 GiB");
+    // Source code is below 4 GiB.
     let [.., a, b, c, d] = (text.len() as u64).to_be_bytes();
     [TEXT | 26, a, b, c, d]
 }

@@ -169,10 +169,8 @@ impl Process {
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         let mut living = self.living.lock().expect("nothing panics while it is held");
         let status = self.child.try_wait();
-        if !matches!(status, Ok(None)) {
-            if living.groups.remove(&self.pid) {
-                living.tell(self.pid, false);
-            }
+        if !matches!(status, Ok(None)) && living.groups.remove(&self.pid) {
+            living.tell(self.pid, false);
         }
         status
     }
