@@ -1,11 +1,7 @@
 //! MODULE and MODULE::FUNC: which module a command means, and which of its functions.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
 use wxec::{BuildError, Function, Module, ModuleError};
 
 use crate::{args::Verbosity, command_error::CommandError, output::say};
@@ -48,7 +44,7 @@ impl Source {
     pub(crate) fn load(&self, verbosity: Verbosity) -> Result<Module, CommandError> {
         match self {
             Self::File(path) => Ok(Module::from_file(path)?),
-            Self::Folder(folder) => Ok(Module::from_package(folder, &package_in(folder)?)?),
+            Self::Folder(folder) => Ok(Module::from_folder(folder)?),
             Self::Package(package) => match Module::from_package(".", package) {
                 Err(ModuleError::Build(error)) if wxec::is_shipped(package) && is_absence(&error) => {
                     if verbosity > Verbosity::Quiet {
@@ -60,28 +56,6 @@ impl Source {
             },
         }
     }
-}
-
-/// The name of the package whose folder `directory` is, or is in.
-pub(crate) fn package_in(directory: &Path) -> Result<String, CommandError> {
-    let missing = || {
-        let directory =
-            if directory == Path::new(".") { "this directory".into() } else { directory.display().to_string() };
-        CommandError::usage(format!("{directory} is in no package")).hint("name one: `wxec build PKG`")
-    };
-    let arguments = ["metadata", "--no-deps", "--format-version=1"];
-    let output = Command::new("cargo").args(arguments).current_dir(directory).output().map_err(|error| {
-        CommandError::usage(format!("cannot run `cargo`: {error}")).hint("install Rust: https://rustup.rs")
-    })?;
-    let metadata: Json = serde_json::from_slice(&output.stdout).map_err(|_| missing())?;
-    let here = directory.canonicalize().map_err(|_| missing())?;
-    let packages = metadata["packages"].as_array().ok_or_else(missing)?.iter();
-    let around = packages.filter_map(|package| {
-        let folder: PathBuf = Path::new(package["manifest_path"].as_str()?).parent()?.into();
-        here.starts_with(&folder).then_some((folder.components().count(), package["name"].as_str()?))
-    });
-    let (_, name) = around.max().ok_or_else(missing)?;
-    Ok(name.into())
 }
 
 /// Whether there is no package of that name: no such package, no workspace, or no cargo to ask.
@@ -171,15 +145,6 @@ fn last_segments_alike(a: &str, b: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_package_is_known_by_any_folder_in_it() {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        assert_eq!(package_in(here), Ok("wxec-cli".into()));
-        assert_eq!(package_in(&here.join("src/commands")), Ok("wxec-cli".into()));
-        let error = package_in(Path::new("/")).unwrap_err().to_string();
-        assert_eq!(error, "/ is in no package; name one: `wxec build PKG`");
-    }
 
     #[test]
     fn a_path_is_a_file_and_a_word_a_package() {

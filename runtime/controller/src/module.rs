@@ -167,6 +167,12 @@ impl Module {
         Self::parse(name, Some(path.into()), bytes.into(), 0)
     }
 
+    /// Builds the package whose folder `directory` is, or is in.
+    pub fn from_folder(directory: impl AsRef<Path>) -> Result<Self, ModuleError> {
+        let (package, built) = wxec_build::module_of_folder(directory.as_ref(), &*progress::current())?;
+        Self::parse(package, built.path, built.bytes.into(), built.compiled)
+    }
+
     /// Takes a module's bytes; `name` is for messages.
     pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Result<Self, ModuleError> {
         Self::parse(name.into(), None, bytes.into(), 0)

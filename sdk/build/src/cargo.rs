@@ -67,7 +67,9 @@ impl Cargo {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             if said.contains("could not find `Cargo.toml`") {
-                return Err(BuildError::NoManifest { directory: self.directory.clone() });
+                // It is looked for from there upwards, wherever `.` is.
+                let directory = std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
+                return Err(BuildError::NoManifest { directory });
             }
             return Err(complain(said.trim().trim_start_matches("error: ").into()));
         }

@@ -43,6 +43,12 @@ pub enum BuildError {
         /// What cargo says.
         detail: String,
     },
+    /// A directory is in a workspace, but in none of its packages.
+    #[error("{} is in no package", directory.display())]
+    NotInPackage {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The workspace has no such package.
     #[error("no package `{package}` in the workspace {}", workspace.display())]
     PackageNotFound {
@@ -188,6 +194,7 @@ impl BuildError {
                 "go to a cargo workspace that has the package, or name a module by its path, such as `./words.wasm`"
                     .into()
             }
+            Self::NotInPackage { .. } => "name a package of the workspace, or go to its folder".into(),
             Self::PackageNotFound { near, .. } if !near.is_empty() => format!("there is {}", quoted(near)),
             Self::PackageNotFound { .. } => "name a package of that workspace, or a .wasm file by its path".into(),
             Self::BinaryNotFound { .. } => "build the program again: its source has changed".into(),

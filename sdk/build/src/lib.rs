@@ -39,7 +39,7 @@ pub use cache::cache_directory;
 pub use doctor::{Check, CheckStatus, checks};
 pub use embed::embed;
 pub use error::{BuildError, DependencyFailure};
-pub use module::{BuiltModule, module, module_of_package};
+pub use module::{BuiltModule, module, module_of_folder, module_of_package};
 pub use origin::Origin;
 pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};
 pub use running::{end_builds, supervise_builds};

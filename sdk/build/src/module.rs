@@ -16,7 +16,7 @@ use crate::{
     diagnosis,
     environment::given,
     messages::listen,
-    unit::{Unit, package_in, package_named},
+    unit::{Unit, package_around, package_in, package_named},
 };
 
 /// A profile of wxec's own, so that a user's release profile may be whatever it likes.
@@ -82,6 +82,16 @@ pub fn module_of_package(directory: &Path, package: &str, progress: &dyn Progres
     let package = package_named(&project.metadata, package)?;
     let unit = Unit::of_package(package)?;
     project.build(package, &unit, &Features::Default, &project.target_directory()?, progress)
+}
+
+/// The module of the package whose folder `directory` is, or is in. Also returns the package's name.
+pub fn module_of_folder(directory: &Path, progress: &dyn Progress) -> Result<(String, BuiltModule), BuildError> {
+    let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
+    let project = Project::around(&directory)?;
+    let package = package_around(&project.metadata, &directory)?;
+    let unit = Unit::of_package(package)?;
+    let built = project.build(package, &unit, &Features::Default, &project.target_directory()?, progress)?;
+    Ok((package.name.to_string(), built))
 }
 
 /// A workspace, and the cargo that works in it.

@@ -94,6 +94,16 @@ pub(crate) fn package_in<'a>(metadata: &'a Metadata, directory: &Path, name: &st
     metadata.packages.iter().find(is_there).map_or_else(|| package_named(metadata, name), Ok)
 }
 
+/// The innermost package of the workspace whose folder `directory` is in.
+pub(crate) fn package_around<'a>(metadata: &'a Metadata, directory: &Path) -> Result<&'a Package, BuildError> {
+    let depth = |package: &&Package| {
+        let folder = package.manifest_path.parent().filter(|folder| directory.starts_with(folder));
+        folder.map(|folder| folder.components().count())
+    };
+    let around = metadata.packages.iter().filter(|package| depth(package).is_some()).max_by_key(depth);
+    around.ok_or_else(|| BuildError::NotInPackage { directory: directory.into() })
+}
+
 /// The package `name` of the workspace.
 pub(crate) fn package_named<'a>(metadata: &'a Metadata, name: &str) -> Result<&'a Package, BuildError> {
     let packages = metadata.workspace_packages();

@@ -1,6 +1,6 @@
 //! Which target of which package becomes the module, and when it is built again.
 
-use wxec_build::{BuildError, BuiltModule, Origin, Quiet, module, module_of_package};
+use wxec_build::{BuildError, BuiltModule, Origin, Quiet, module, module_of_folder, module_of_package};
 
 use crate::fixture::{Fixture, Notes, PROGRAM, TASK, manifest};
 
@@ -35,6 +35,19 @@ fn a_library_is_built_once_and_again_when_changed() {
     let changed = build();
     assert_ne!(changed.digest, first.digest);
     assert_eq!(changed.compiled, 1);
+}
+
+#[test]
+fn a_package_is_known_by_any_folder_in_it() {
+    let fixture = Fixture::words(&[("src/lib.rs", TASK)]);
+    for folder in [fixture.path().to_owned(), fixture.path().join("src")] {
+        let (package, built) = module_of_folder(&folder, &Quiet).expect("it builds");
+        assert_eq!(package, "words");
+        assert_has_task(&built);
+    }
+    fixture.write("Cargo.toml", "[workspace]\nmembers = []\n");
+    let error = module_of_folder(&fixture.path().join("src"), &Quiet).expect_err("there is no package");
+    assert!(matches!(&error, BuildError::NotInPackage { directory } if directory.ends_with("src")), "{error:?}");
 }
 
 #[test]
