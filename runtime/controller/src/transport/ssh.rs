@@ -136,6 +136,10 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketD
     let failure = Unreachable::new(Phase::Connect, if words.is_empty() { "ssh failed without a word" } else { &words });
     let failure =
         classify(failure.hint("try `ssh` by hand with the same address").stderr(words.clone()), &[COMPLAINTS]);
+    let failure = match (failure.phase, &*address.host) {
+        (Phase::Resolve, "local") => failure.hint("this machine is `local:`, with a colon"),
+        _ => failure,
+    };
     Err(match telling(&words) {
         Some(reason) => Unreachable { reason, ..failure },
         // It says all already.
