@@ -11,9 +11,10 @@ const SOON: Duration = Duration::from_secs(30);
 const THREE: &str = r#"local:,exec:["env"],exec:["nice"]"#;
 
 /// Commands that print something on stdout.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 18] = [
     &["--help"],
     &["--version"],
+    &["help", "exec"],
     &["call", "--help"],
     &["call", "local:", "words::count", "a b"],
     &["call", THREE, "words::count", "a b"],
@@ -23,6 +24,8 @@ const COMMANDS: [&[&str]; 15] = [
     &["exec", THREE, "--output", "json", "--", "echo", "a"],
     &["exec", THREE, "--output", "grouped", "--", "echo", "a"],
     &["facts", "local:"],
+    &["facts", THREE, "--format", "json"],
+    &["get", "local:/etc/hostname", "not-here", "--dry-run"],
     &["inspect", "words"],
     &["explain", "ssh:nowhere/sudo:app"],
     &["doctor"],
@@ -50,8 +53,13 @@ fn a_full_disk_and_a_closed_stdout_are_said_by_every_command() {
 #[test]
 fn what_prints_nothing_needs_no_stdout() {
     for target in ["local:", THREE] {
-        let ended = Cli::in_shell(r#"exec "$@" >&-"#, &["exec", target, "--", "true"]).run();
-        assert_eq!((ended.exit_code, &*ended.stderr), (Some(0), ""), "{target}");
+        for redirection in [">&-", ">/dev/full"] {
+            let ended = Cli::in_shell(&format!(r#"exec "$@" {redirection}"#), &["exec", target, "--", "true"]).run();
+            assert_eq!((ended.exit_code, &*ended.stderr), (Some(0), ""), "{target} {redirection}");
+        }
+        // What was said is lost, of which nobody can be told.
+        let said = ["exec", target, "--sh", "echo lost >&2"];
+        assert_eq!(Cli::in_shell(r#"exec "$@" 2>/dev/full"#, &said).run().exit_code, Some(2), "{target}");
     }
 }
 
