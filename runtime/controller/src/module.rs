@@ -466,6 +466,29 @@ mod tests {
     }
 
     #[test]
+    fn a_function_in_a_module_named_like_a_keyword_is_found_by_both_names() {
+        let described = Function {
+            path: String::new(),
+            name: "f".into(),
+            doc: String::new(),
+            parameters: Vec::new(),
+            returns: "()".into(),
+            error: None,
+            wants: abi::Wants::default(),
+            readable: false,
+        };
+        let record: String =
+            abi::record("words::r#type", &described).iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let section = abi::SECTION;
+        let text = format!(r#"(module (func (export "wx1_words::r#type::f")) (@custom "{section}" "{record}"))"#);
+        let module = Module::from_bytes("words", wat::parse_str(text).unwrap()).unwrap();
+        for name in ["words::r#type::f", "r#type::f", "words::type::f", "type::f"] {
+            assert_eq!(module.function(name).unwrap().path, "words::r#type::f", "{name}");
+        }
+        assert_eq!(module.function("f"), None);
+    }
+
+    #[test]
     fn a_module_that_is_too_large_is_not_looked_into() {
         let size = MAX_WASM_BYTES + 1;
         let bytes = vec![0; usize::try_from(size).unwrap()];
