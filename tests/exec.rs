@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    os::unix::ffi::OsStrExt,
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -18,10 +18,16 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use wxec::{CallErrorKind, ExitStatus, Fleet, GuestOutput, Host, Module, WindowSize};
 
-use crate::harness::{Cli, Ended, Machine, Sshd, needs, peak_memory, processes, program, wait_until};
+use crate::harness::{Cli, Ended, Machine, Sshd, needs, peak_memory, processes, program, wait_until, write_script};
 
-/// Long enough for a loaded machine.
+/// Long enough for a busy machine, and half of what an end waits that hears nothing of the other: what takes less was noticed.
 const SOON: Duration = Duration::from_secs(30);
+
+/// What must begin on many hosts, or behind cargo, takes so long only if it hangs.
+const BEGUN: Duration = Duration::from_secs(300);
+
+/// Each of many hosts at once may have a small part of this machine.
+const PATIENT: [&str; 2] = ["--connect-timeout", "10m"];
 
 fn local(arguments: &[&str]) -> Ended {
     exec("local:", arguments).run()
@@ -42,8 +48,15 @@ fn marked(name: &str) -> String {
     format!("9{}.{number:05}", std::process::id())
 }
 
+/// Whether anything has these words in its command, be it a sleeper, its shell or `wxec` itself.
 fn alive(marker: &str) -> bool {
     !processes(&format!("sleep {marker}")).is_empty()
+}
+
+/// How many sleepers there are. The name of their file comes first, which tells them from what only has these words in its
+/// command.
+fn sleepers(marker: &str) -> usize {
+    processes(&format!("/sleep sleep {marker}")).len()
 }
 
 #[test]
@@ -145,7 +158,7 @@ fn who_reads_no_more_ends_the_program_without_a_word() {
     let wxec = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("wxec");
     let output = Command::new("sh").args(["-c", &pipe]).arg(wxec).output().unwrap();
     assert_eq!((output.stdout, String::from_utf8(output.stderr).unwrap()), (b"first\n".into(), String::new()));
-    assert!(!alive(&marker));
+    wait_until(SOON, "nothing is left", || !alive(&marker));
 }
 
 /// Two hosts that are this machine.
@@ -186,9 +199,7 @@ fn a_killed_agent_leaves_no_program() {
     let host = Host::new("local:").unwrap();
     let mut child = host.shell(&script).spawn().wait().unwrap();
     let agent = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    // The name of its file comes first, which tells a sleeper from the shell that has these words in its command.
-    let sleepers = format!("/sleep sleep {marker}");
-    wait_until(SOON, "they run", || processes(&sleepers).len() == 2);
+    wait_until(BEGUN, "they run", || sleepers(&marker) == 2);
     kill_process(Pid::from_raw(agent.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
     wait_until(SOON, "nothing is left", || !alive(&marker));
 }
@@ -199,12 +210,11 @@ fn an_interrupted_build_leaves_no_compiler() {
     let cargo = room.path().join("cargo");
     let real = env!("CARGO");
     let script = format!("#!/bin/sh\n[ \"$1\" = rustc ] || exec {real} \"$@\"\nsleep {marker} & sleep {marker}\n");
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o700)).unwrap();
+    write_script(&cargo, &script);
     let path = format!("{}:{}", room.path().display(), std::env::var("PATH").unwrap());
     for signal in [Signal::INT, Signal::TERM] {
         let wxec = Cli::new(["build", "words"]).env("CARGO", "").env("PATH", &path).start();
-        wait_until(SOON, "it builds", || processes(&format!("sleep {marker}")).len() == 2);
+        wait_until(BEGUN, "it builds", || sleepers(&marker) == 2);
         kill_process(wxec.pid(), signal).unwrap();
         let ended = wxec.wait();
         assert_eq!((ended.exit_code, ended.stderr.lines().last()), (Some(130), Some("error: interrupted")));
@@ -283,8 +293,8 @@ fn ctrl_c_on_ten_hosts_leaves_nothing_anywhere() {
     let marker = marked("interrupted");
     let hosts = (0..10).map(|n| format!("many{n}")).collect::<Vec<_>>().join(",");
     let script = format!("trap '' TERM HUP INT; sleep {marker} & sleep {marker} & sleep {marker}; sleep {marker}");
-    let wxec = exec(&hosts, &["--sh", &script]).hosts(&sshd).start();
-    wait_until(SOON, "it runs everywhere", || processes(&format!("sleep {marker}")).len() >= 30);
+    let wxec = exec(&hosts, &[&PATIENT[..], &["--sh", &*script]].concat()).hosts(&sshd).start();
+    wait_until(BEGUN, "it runs everywhere", || sleepers(&marker) == 30);
     kill_process(wxec.pid(), Signal::INT).unwrap();
     let ended = wxec.wait();
     assert_eq!((ended.exit_code, &*ended.stderr), (Some(130), "error: interrupted\n"));
@@ -298,7 +308,7 @@ fn a_killed_controller_leaves_nothing_behind() {
     let Some(sshd) = Sshd::start() else { return };
     let marker = marked("killed");
     let wxec = exec("host", &["--sh", &format!("sleep {marker} & sleep {marker}")]).hosts(&sshd).start();
-    wait_until(SOON, "it runs", || processes(&format!("sleep {marker}")).len() >= 2);
+    wait_until(BEGUN, "it runs", || sleepers(&marker) == 2);
     kill_process(wxec.pid(), Signal::KILL).unwrap();
     wait_until(SOON, "nothing is left", || !alive(&marker));
     drop(wxec);
@@ -312,7 +322,9 @@ fn a_flood_from_twenty_hosts_is_bounded_and_loses_nothing() {
     let hosts = (0..20).map(|n| format!("many{n}")).collect::<Vec<_>>().join(",");
     let wxec = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("wxec");
     let mut wxec = Command::new(wxec)
-        .args(["exec", &hosts, "--", "seq", "-f", &format!("%.0f {}", "x".repeat(500)), &LINES.to_string()])
+        .args(["exec", &hosts])
+        .args(PATIENT)
+        .args(["--", "seq", "-f", &format!("%.0f {}", "x".repeat(500)), &LINES.to_string()])
         .envs(sshd.client_environment())
         .stdout(Stdio::piped())
         .spawn()
@@ -422,7 +434,7 @@ fn a_child_that_is_dropped_or_cut_ends() {
     let marker = marked("dropped");
     let start = || {
         let child = host.shell(format!("sleep {marker} & echo; sleep {marker}")).spawn().wait().unwrap();
-        wait_until(SOON, "it runs", || alive(&marker));
+        wait_until(BEGUN, "it runs", || sleepers(&marker) == 2);
         child
     };
     drop(start());
@@ -430,6 +442,7 @@ fn a_child_that_is_dropped_or_cut_ends() {
     let child = start();
     child.kill();
     assert_eq!(child.wait().wait().unwrap(), ExitStatus::Signal(9));
+    wait_until(SOON, "nothing is left", || !alive(&marker));
     let mut child = start();
     drop(child.stdout.take());
     assert_eq!(child.wait().wait().unwrap(), ExitStatus::Signal(13));
