@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Cli, Controller, Network, SOON, wait_until};
+use crate::harness::{Cli, Controller, Network, SOON, ticks, wait_until};
 
 #[test]
 fn only_the_bastion_reaches_the_inner_host() {
@@ -69,7 +69,12 @@ fn a_killed_hop_is_a_lost_host() {
     let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
     let mut controller = Controller::start("ssh:bastion/ssh:inner", Some(network.sshd()));
     assert_eq!(controller.tell("count to be"), "2");
+    // Builds the module if need be. A call that is made after the hop was killed would go all the way again, and spin there.
+    assert!(controller.tell("spin-for 1").starts_with("Timeout "));
+    let computed = || network.inner.processes().into_iter().filter_map(ticks).sum::<u64>();
+    let idle = computed();
     controller.begin("spin");
+    wait_until(SOON, "the task computes", || computed() > idle + 20);
     let agents = || {
         let title = |pid: &crate::harness::Pid| {
             std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default()
@@ -112,7 +117,9 @@ fn what_a_hop_puts_in_is_checked_and_sent_again() {
 #[test]
 fn many_hosts_behind_one_hop_are_all_reached() {
     let targets: Vec<_> = (0..70).map(|n| format!(r#"local:/exec:["env","N={n}"]"#)).collect();
-    let ended = Cli::new(["-q", "call", &targets.join(","), "words::count", "to be"]).run();
+    // Seventy agents that start at once may take longer than one.
+    let patient = ["--connect-timeout", "10m", "--timeout", "10m"];
+    let ended = Cli::new(["-q", "call", &targets.join(","), "words::count", "to be"].into_iter().chain(patient)).run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout.lines().filter(|line| line.ends_with("] 2")).count(), 70, "{ended:?}");
 }
