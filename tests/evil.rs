@@ -16,8 +16,8 @@ use crate::harness::{Sshd, own_seconds, processes, wait_until, write_script};
 /// Those that never end are ended after this.
 const DEADLINE: Duration = Duration::from_millis(200);
 
-/// Long enough for a loaded machine.
-const SOON: Duration = Duration::from_secs(30);
+/// Only a hang takes so long, on the busiest machine.
+const SOON: Duration = Duration::from_secs(300);
 
 /// Calls after which nothing may have piled up.
 const MANY: usize = 10_000;
@@ -199,10 +199,13 @@ fn nothing_piles_up_in_ten_thousand_calls() {
     let agent = agent(&host);
     let first = holdings(agent);
     round(MANY);
-    wait_until(SOON, "threads that waited for files have ended", || holdings(agent).threads <= first.threads);
-    let last = holdings(agent);
+    // What a call had is given back behind its return.
+    let mut last = holdings(agent);
+    wait_until(SOON, "threads that waited for files have ended, and files are closed", || {
+        last = holdings(agent);
+        last.threads <= first.threads && last.files <= first.files
+    });
     assert!(last.memory_kib <= first.memory_kib + SPARE_KIB, "{first:?} became {last:?}");
-    assert!(last.files <= first.files, "{first:?} became {last:?}");
     // Each pool slot that is used for the first time is a mapping of its own.
     assert!(last.mappings <= first.mappings + 64, "{first:?} became {last:?}");
 }
