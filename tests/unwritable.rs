@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Cli, processes, wait_until};
+use crate::harness::{Cli, own_seconds, processes, wait_until};
 
 /// Long enough for a loaded machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -80,7 +80,7 @@ fn a_reader_that_goes_away_is_told_nothing() {
 
 #[test]
 fn nothing_goes_on_anywhere_once_nobody_reads() {
-    let marker = format!("9{}.1", std::process::id());
+    let marker = own_seconds();
     for target in ["local:", THREE] {
         // On several hosts some have nothing to say, and would go on for ever.
         let script = format!("if mkdir \"$1\" 2>/dev/null; then yes; else sleep {marker}; fi");
@@ -96,7 +96,7 @@ fn nothing_goes_on_anywhere_once_nobody_reads() {
 
 #[test]
 fn a_program_whose_output_cannot_be_written_is_ended() {
-    let marker = format!("9{}.2", std::process::id());
+    let marker = own_seconds();
     let script = format!("echo a; sleep {marker}");
     for target in ["local:", THREE] {
         let ended = Cli::in_shell(r#"exec "$@" >/dev/full"#, &["exec", target, "--sh", &script]).run();
