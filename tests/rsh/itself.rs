@@ -138,7 +138,7 @@ fn passwords_come_from_where_other_commands_take_them() {
 fn ctrl_c_ends_what_runs_there() {
     let Some(place) = Place::with("ssh") else { return };
     for (plain, _, home) in WAYS {
-        let command = "echo > begun; trap '' HUP; sleep 1000; sleep 1000";
+        let command = "trap '' HUP; echo > begun; sleep 1000; sleep 1000";
         let mut running = place.rsh([plain, command]).stderr(Stdio::null()).spawn().unwrap();
         wait_until(SOON, "it runs", || place.there(home, "begun").exists());
         kill_process(Pid::from_child(&running), Signal::INT).unwrap();
