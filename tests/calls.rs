@@ -17,7 +17,7 @@ use wxec::{Bytes, CallError, CallErrorKind, Fleet, GuestOutput, Host, LimitKind,
 const SOON: Duration = Duration::from_millis(300);
 
 /// What a task may take that is to run, or to print, before it is ended.
-const A_WHILE: Duration = Duration::from_secs(2);
+const A_WHILE: Duration = Duration::from_secs(5);
 
 /// Nothing listens there, as the port is a privileged one that nobody uses.
 const REFUSED: &str = "ssh:127.0.0.1:1";

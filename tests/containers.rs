@@ -6,7 +6,8 @@ use crate::harness::{
     Cli, Controller, Ended, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, wait_until, write_script,
 };
 
-const SOON: Duration = Duration::from_secs(20);
+/// Long enough for a busy machine, and less than what an end waits that hears nothing of the other.
+const SOON: Duration = Duration::from_secs(45);
 
 fn count(engine: Option<&Engine>, address: &str) -> Ended {
     let cli = Cli::new(["-q", "call", address, "words::count", "to be or", "--stats"]);

@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, wait_until, write_script};
 
-/// Long enough for a loaded machine, and for an ssh master that nobody uses any more.
-const SOON: Duration = Duration::from_secs(30);
+/// Long enough for a busy machine, and for an ssh master that nobody uses any more; less than what an end waits that hears
+/// nothing of the other.
+const SOON: Duration = Duration::from_secs(45);
 
 #[test]
 fn a_task_runs_on_a_host_that_has_nothing_of_ours() {
