@@ -173,7 +173,8 @@ impl Controller {
 
     /// Goes on until something is so.
     async fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
-        let give_up = Instant::now() + DEADLINE;
+        // Longer than the agent may be silent: it may have much to say, to a test that has a small part of its machine.
+        let give_up = Instant::now() + 4 * DEADLINE;
         while !is_so(self) {
             assert!(Instant::now() < give_up, "it never was so");
             let event = self.peer.event().await;
@@ -337,9 +338,10 @@ async fn a_flood_on_stderr_holds_up_nothing() {
     controller.until(|controller| controller.pongs == 1).await;
 }
 
-/// Prints a line in the background when it is told to by a file, and ends at once.
+/// Prints a line in the background when it is told to by a file, or that file's directory is gone, and ends at once.
 fn leaves_a_printer(file: &std::path::Path) -> Command {
-    shell(&format!("(while [ ! -e {} ]; do sleep 0.01; done; echo late) & echo early", file.display()))
+    let (file, directory) = (file.display(), file.parent().unwrap().display());
+    shell(&format!("(while [ -d {directory} ] && [ ! -e {file} ]; do sleep 0.01; done; echo late) & echo early"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -355,7 +357,6 @@ async fn what_others_print_later_is_waited_for_if_that_is_asked_for() {
     std::fs::write(&file, "").unwrap();
     let ended = ("early\nlate\n".into(), String::new(), StreamEnd::Exited(0));
     assert_eq!(controller.ended_and_held(process).await, (ended, false));
-    std::fs::write(room.path().join("never"), "").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -367,11 +368,14 @@ async fn that_others_hold_an_output_is_said() {
     let ended = ("early\n".into(), String::new(), StreamEnd::Exited(0));
     assert_eq!(controller.ended_and_held(process).await, (ended, true));
     std::fs::write(&file, "").unwrap();
-    let waits = Command { wait_output: true, deadline_ms: Some(100), ..shell("sleep 60 & echo $!") };
+    let waits = Command { wait_output: true, deadline_ms: Some(1000), ..shell("sleep 60 & echo $!") };
     let process = controller.run(waits);
     let ((said, _, end), is_held) = controller.ended_and_held(process).await;
     assert_eq!((end, is_held), (StreamEnd::TimedOut, false));
-    kill(said.trim());
+    // On a busy machine the shell may not have come to that, and was ended with what it had started.
+    if !said.is_empty() {
+        kill(said.trim());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -858,20 +862,26 @@ async fn the_agents_own_variables_can_be_left_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_and_its_group_are_ended_at_their_deadline() {
     let (mut controller, _agent) = start();
-    // Each has spoken and is deaf by then, however busy the machine; all wait at once. The last line comes from a child
-    // that has set its trap, whose parent's is set before.
-    let mut processes = Vec::new();
+    // The last line comes from a child that has set its trap, whose parent's is set before.
     for script in [
         "echo $$; sleep 60",
         "sleep 60 & echo $$ $!; wait",
         "trap '' TERM; sleep 60 & echo $$ $!; sleep 60; sleep 60",
         "trap 'exit 0' TERM; sh -c 'trap \"\" TERM; echo $0 $$; sleep 60; sleep 60' $$ & wait",
     ] {
-        let started = controller.run_and_number(Command { deadline_ms: Some(5_000), ..shell(script) }).await;
-        processes.push((script, started));
-    }
-    for (script, (process, numbers)) in processes {
-        assert_eq!(controller.ended(process).await.2, StreamEnd::TimedOut, "{script}");
+        let mut said = String::new();
+        // Each has to speak, and is deaf then, before its deadline: on a busy machine it has more time for that.
+        for deadline_ms in [1_000, 5_000, 20_000] {
+            let process = controller.run(Command { deadline_ms: Some(deadline_ms), ..shell(script) });
+            let (stdout, _, end) = controller.ended(process).await;
+            assert_eq!(end, StreamEnd::TimedOut, "{script}");
+            said = stdout;
+            if said.ends_with('\n') {
+                break;
+            }
+        }
+        let numbers: Vec<_> = said.trim_end().split(' ').map(String::from).collect();
+        assert!(numbers.iter().all(|number| number.parse::<u32>().is_ok()), "{script}: {said:?}");
         gone(&numbers).await;
     }
     let process = controller.run(Command { deadline_ms: Some(60_000), ..shell("exit 3") });
