@@ -215,11 +215,11 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// With a deadline, so that no test hangs.
+    /// With a deadline, so that no test hangs; shorter than what tests start would live by itself.
     pub(crate) fn new(grants: Grants) -> Self {
         let sandbox = Sandbox::new().unwrap();
         let program = load(&sandbox, INTERPRETER).unwrap();
-        Self { sandbox, program, grants, limits: Limits { deadline_ms: Some(20_000), ..Limits::default() } }
+        Self { sandbox, program, grants, limits: Limits { deadline_ms: Some(50_000), ..Limits::default() } }
     }
 
     pub(crate) fn start(

@@ -120,7 +120,7 @@ async fn reading_may_be_given_a_time_and_ends_with_the_call() {
 #[tokio::test]
 async fn connections_are_open_files() {
     let (_listener, port) = listen();
-    let limits = Limits { open_files: 1, deadline_ms: Some(20_000), ..Limits::default() };
+    let limits = Limits { open_files: 1, deadline_ms: Some(50_000), ..Limits::default() };
     let scripted = Scripted { limits, ..granted(ANY) };
     let connect = || connect("127.0.0.1", port, None);
     let fault = scripted.run(&[connect(), connect(), give_up()]).await.unwrap_err();

@@ -178,7 +178,7 @@ async fn output_that_is_the_calls_own_arrives_before_the_end_is_told() {
 #[tokio::test]
 async fn output_that_is_the_calls_own_has_the_calls_limit() {
     let limits = |deadline_ms| Limits { stdio_bytes: 1000, deadline_ms: Some(deadline_ms), ..Limits::default() };
-    let scripted = Scripted { limits: limits(20_000), ..shell() };
+    let scripted = Scripted { limits: limits(50_000), ..shell() };
     let recorder = Arc::<Recorder>::default();
     let completion = scripted.start(&[printing("head -c 1000000 /dev/zero"), wait(1)], recorder.clone()).await;
     assert!(completion.outcome.is_ok(), "{completion:?}");
@@ -205,21 +205,28 @@ async fn a_grandchild_that_holds_the_pipes_holds_up_no_wait() {
 
 #[tokio::test]
 async fn a_deadline_ends_a_process_its_group_and_daemons_of_it() {
-    // All have been started by then, however busy the machine.
-    let scripted = Scripted { limits: Limits { deadline_ms: Some(5000), ..Limits::default() }, ..shell() };
     let directory = tempfile::tempdir().unwrap();
-    let list = directory.path().join("pids").display().to_string();
-    let script = format!(
-        "trap '' TERM; echo $$ >>{list}; sleep 60 & echo $! >>{list}; \
-         setsid sh -c 'echo $$ >>{list}; exec sleep 60' & (setsid sh -c 'echo $$ >>{list}; exec sleep 60' &); wait"
-    );
-    let fault = scripted.run(&[start(&piped(&script)), read(2, 1)]).await.unwrap_err();
-    assert_eq!(fault, Fault::Deadline { after_ms: 5000 });
-    let pids = fs::read_to_string(&list).unwrap();
-    assert_eq!(pids.lines().count(), 4, "{pids}");
-    for pid in pids.lines() {
-        eventually("all are gone", || !is_alive(pid));
+    let mut most = 0;
+    // All have to be started before the deadline: on a busy machine they have more time for that.
+    for deadline_ms in [1000, 5000, 50_000] {
+        let list = directory.path().join(deadline_ms.to_string()).display().to_string();
+        let script = format!(
+            "trap '' TERM; echo $$ >>{list}; sleep 60 & echo $! >>{list}; \
+             setsid sh -c 'echo $$ >>{list}; exec sleep 60' & (setsid sh -c 'echo $$ >>{list}; exec sleep 60' &); wait"
+        );
+        let scripted = Scripted { limits: Limits { deadline_ms: Some(deadline_ms), ..Limits::default() }, ..shell() };
+        let fault = scripted.run(&[start(&piped(&script)), read(2, 1)]).await.unwrap_err();
+        assert_eq!(fault, Fault::Deadline { after_ms: deadline_ms });
+        let pids = fs::read_to_string(&list).unwrap_or_default();
+        for pid in pids.lines() {
+            eventually("all are gone", || !is_alive(pid));
+        }
+        most = pids.lines().count();
+        if most == 4 {
+            break;
+        }
     }
+    assert_eq!(most, 4, "were started");
 }
 
 #[tokio::test]
@@ -255,7 +262,7 @@ async fn when_a_session_ends_all_processes_do_and_no_more_start() {
 
 #[tokio::test]
 async fn processes_at_once_are_limited_and_those_that_ended_make_room() {
-    let limits = Limits { children: 2, deadline_ms: Some(20_000), ..Limits::default() };
+    let limits = Limits { children: 2, deadline_ms: Some(50_000), ..Limits::default() };
     let scripted = Scripted { limits, ..Scripted::new(Grants::none().run("sleep").run("true")) };
     let (sleep, done) = (start(&program("sleep", &["60"])), || start(&program("true", &[])));
     let steps = [sleep, done(), wait(2), done(), done(), give_up()];
@@ -267,7 +274,7 @@ async fn processes_at_once_are_limited_and_those_that_ended_make_room() {
 
 #[tokio::test]
 async fn pipes_and_processes_are_open_files() {
-    let limits = Limits { open_files: 4, deadline_ms: Some(20_000), ..Limits::default() };
+    let limits = Limits { open_files: 4, deadline_ms: Some(50_000), ..Limits::default() };
     let scripted = Scripted { limits, ..shell() };
     let quiet = || start(&program("sh", &["-c", "true"]));
     let fault = scripted.run(&[start(&piped("cat")), quiet(), give_up()]).await.unwrap_err();

@@ -183,7 +183,7 @@ async fn calls_that_wait_for_their_callers_leave_places_for_others() {
     }
     for _ in 0..20 {
         let other = sandbox.run(&program, Request::new("wait", ""), output());
-        let completion = tokio::time::timeout(Duration::from_secs(20), other).await.expect("it has a place");
+        let completion = tokio::time::timeout(Duration::from_secs(120), other).await.expect("it has a place");
         assert!(completion.outcome.is_ok());
     }
     for (call, mut end) in waiting {
