@@ -484,8 +484,13 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     fs::write(&path, "old\n").unwrap();
+    // Built before anything waits for it, which may take long.
+    let example = ["--quiet", "-p", "wxec-examples", "--example", "tail"];
+    assert!(Command::new(env!("CARGO")).arg("build").args(example).status().unwrap().success());
     let mut tail = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "-p", "wxec-examples", "--example", "tail", "--", "local:,exec:[\"env\"]"])
+        .arg("run")
+        .args(example)
+        .args(["--", "local:,exec:[\"env\"]"])
         .arg(&path)
         .stdout(Stdio::piped())
         .spawn()
@@ -499,7 +504,7 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     let mut seen = Vec::new();
     let mut wait_for = |text: &str, again: bool| {
         let wanted = [format!("[exec:[\"env\"]] {text}"), format!("[local] {text}")];
-        let deadline = Instant::now() + Duration::from_secs(300);
+        let deadline = Instant::now() + Duration::from_secs(600);
         while !wanted.iter().all(|line| seen.contains(line)) {
             assert!(Instant::now() < deadline, "{wanted:?} is not in {seen:?}");
             if again {
