@@ -293,19 +293,19 @@ async fn a_call_returns_behind_what_it_printed() {
     let (mut controller, _agent) = start();
     controller.takes_output = false;
     // It has printed that much by then, however busy the machine.
-    let limits = Limits { stdio_bytes: 64 << 20, deadline_ms: Some(5000), ..Limits::default() };
+    let limits = Limits { stdio_bytes: 64 << 20, deadline_ms: Some(10_000), ..Limits::default() };
     let id = controller.call("chatter", b"", limits);
     while controller.logged.iter().map(|(.., cost)| output_cost(*cost)).sum::<u64>() < OUTPUT_WINDOW_BYTES {
         assert_eq!(controller.one("echo", b"1", Limits::default()).await, Ok(b"1".into()));
     }
     // Lets the deadline pass, and hears of what came meanwhile.
-    tokio::time::sleep(Duration::from_millis(5000)).await;
+    tokio::time::sleep(Duration::from_millis(10_000)).await;
     assert_eq!(controller.one("echo", b"1", Limits::default()).await, Ok(b"1".into()), "the other has not returned");
     let first = controller.logged.iter().map(|(.., cost)| cost).sum::<u64>();
     let taken = controller.logged.iter().map(|(.., cost)| output_cost(*cost)).sum();
     controller.takes_output = true;
     controller.peer.connection.output_taken(taken);
-    assert_eq!(controller.returned(1).await[&id], Err(Fault::Deadline { after_ms: 5000 }));
+    assert_eq!(controller.returned(1).await[&id], Err(Fault::Deadline { after_ms: 10_000 }));
     let logged: u64 = controller.logged.iter().map(|(.., cost)| cost).sum();
     assert!(logged > first, "{logged} bytes: what it printed before was kept");
 }
