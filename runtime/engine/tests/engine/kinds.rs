@@ -206,6 +206,12 @@ fn a_level_that_the_architecture_has_not_is_refused() {
 
 #[test]
 fn a_sandbox_here_needs_no_excuses() {
+    passes_alone("kinds::with_no_other_sandbox");
+}
+
+#[test]
+#[ignore = "needs address space that the sandboxes of other tests may have: run by another test"]
+fn with_no_other_sandbox() {
     let sandbox = Sandbox::new().unwrap();
     assert_eq!(sandbox.notes(), [""; 0]);
     assert_eq!(sandbox.target().memory, Memory::Reserved);
