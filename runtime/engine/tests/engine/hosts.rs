@@ -1,7 +1,7 @@
 use std::{
     future::pending,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use wxec_protocol::{
     cbor,
 };
 
-use crate::{Recorder, load, runs_until};
+use crate::{PATIENCE, Recorder, load, runs_until};
 
 /// Tasks that ask what their input says, with the arguments "args"; that ask for facts; that ask with two mebibytes; and
 /// one that lies about its arguments. Each writes the number it got, and the reply. One gives up when it is refused.
@@ -55,6 +55,15 @@ struct Around {
 impl Around {
     fn answering(answer: Option<Result<Bytes, AskError>>) -> Arc<Self> {
         Arc::new(Self { asked: Mutex::default(), answer })
+    }
+
+    /// Waits until it was asked so often.
+    async fn is_asked(&self, times: usize) {
+        let started = Instant::now();
+        while self.asked.lock().unwrap().len() < times {
+            assert!(started.elapsed() < PATIENCE, "it is not asked");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 
@@ -215,9 +224,7 @@ async fn guests_that_wait_for_other_hosts_leave_room_for_what_they_wait_for() {
     let ask =
         || fixture.sandbox.run(&fixture.program, asking("give_up", "ssh:db", &around), Arc::<Recorder>::default());
     let waiting = [tokio::spawn(ask()), tokio::spawn(ask())];
-    while around.asked.lock().unwrap().len() < waiting.len() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    around.is_asked(waiting.len()).await;
     let outcome = ask().await.outcome;
     assert!(matches!(&outcome, Err(Fault::Agent(reason)) if reason.contains("wait for other hosts")), "{outcome:?}");
     let (number, _) = fixture.told("facts", &around).await;
@@ -228,8 +235,6 @@ async fn guests_that_wait_for_other_hosts_leave_room_for_what_they_wait_for() {
         let _ = waiting.await;
     }
     let again = tokio::spawn(ask());
-    while around.asked.lock().unwrap().len() < 3 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    around.is_asked(3).await;
     again.abort();
 }
