@@ -10,6 +10,7 @@ use std::{
     },
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -102,8 +103,10 @@ fn only_what_differs_is_sent() {
     let place = Place::new();
     sample(&place);
     put_path(place.path("source"), place.path("target"), &options()).unwrap();
-    // Of the same size, at another time.
-    place.write("source/b/e", "33");
+    // Of the same size, at another time: those of the kernel are milliseconds apart.
+    let written = fs::metadata(place.path("source/b/e")).unwrap().modified().unwrap();
+    let file = place.write("source/b/e", "33");
+    fs::File::options().write(true).open(file).unwrap().set_modified(written + Duration::from_secs(1)).unwrap();
     let summary = put_path(place.path("source"), place.path("target"), &options()).unwrap();
     assert_eq!((summary.files, summary.bytes, summary.skipped), (1, 2, 6));
     // Of the same size, at the same time: only its digest tells.
