@@ -10,7 +10,8 @@ use wxec_protocol::{
 };
 
 use crate::{
-    address::AddressError, files::TransferError, fleet::FleetError, module::ModuleError, unreachable::last_line,
+    address::AddressError, command::CommandFailed, files::TransferError, fleet::FleetError, module::ModuleError,
+    unreachable::last_line,
 };
 
 pub use crate::unreachable::{Phase, Unreachable};
@@ -36,6 +37,9 @@ pub enum Error {
     /// Files were not transferred.
     #[error(transparent)]
     Transfer(Box<TransferError>),
+    /// A program of a host ran, and did not succeed.
+    #[error(transparent)]
+    Command(#[from] CommandFailed),
     /// Calls on some hosts of a fleet failed.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -51,7 +55,7 @@ impl Error {
     /// What may help, if wxec knows.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Address(_) | Self::Fleet(_) => None,
+            Self::Address(_) | Self::Fleet(_) | Self::Command(_) => None,
             Self::SharedReceiver { .. } => Some("call each host by itself".into()),
             Self::Module(error) => error.hint(),
             Self::Call(error) => error.hint(),
