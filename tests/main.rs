@@ -78,6 +78,9 @@ mod chains;
 /// Packages outside of this workspace: tasks beside `main`, programs that carry their module.
 mod outside;
 
+/// README.md and docs: their commands, run as they stand there.
+mod docs;
+
 /// What is in what we ship: trees of crates, and the agent.
 mod trees;
 

@@ -43,7 +43,7 @@ fn a_guest_has_nothing_of_the_controller() {
     has_none(&guest, &["tokio", "wasmtime", "cranelift", "openssh", "wxec-controller", "wxec-build"]);
 }
 
-/// The budget of the first release; PERFORMANCE.md has today's figure.
+/// The budget of the first release; docs/performance.md has today's figure.
 const MAX_IMAGE_BYTES: u64 = 3_200_000;
 const MAX_COMPRESSED_BYTES: u64 = 1_480_000;
 

@@ -18,7 +18,7 @@ use super::{
 /// | host | is |
 /// |---|---|
 /// | `login`, `asked`, `stranger`, `app` | the accounts of the bastion |
-/// | `bastion` | the same as `login` |
+/// | `bastion`, `web1`, `web2` | the same as `login` |
 /// | `inner` | `login` of the inner machine; here unreachable, from the bastion it is not |
 /// | `jumped` | the same, by way of the bastion |
 pub(crate) struct Network {
@@ -61,7 +61,7 @@ impl Network {
         let sshd = Sshd::start_where(|directory| {
             let (place, listen, server, hosts) = bastion.describe_sshd(directory, "0.0.0.0:22", &way);
             let hosts = format!(
-                "{hosts}Host bastion\n    User login\n{way}Host jumped\n    User login\n    HostName {INNER}\n    \
+                "{hosts}Host bastion web1 web2\n    User login\n{way}Host jumped\n    User login\n    HostName {INNER}\n    \
                  ProxyCommand ssh -F {}/ssh_config -W %h:22 bastion\n{}    # No packet leaves this machine.\n    \
                  BindAddress 127.0.0.1\n",
                 directory.path().display(),

@@ -28,6 +28,23 @@
 // The output of the macros says `::wxec`, also in this crate's own tests and examples.
 extern crate self as wxec;
 
+/// The Rust blocks of README.md and docs, so that they compile.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/channels.md")]
+    mod channels {}
+    #[doc = include_str!("../../../docs/files.md")]
+    mod files {}
+    #[doc = include_str!("../../../docs/grants.md")]
+    mod grants {}
+    #[doc = include_str!("../../../docs/programs.md")]
+    mod programs {}
+    #[doc = include_str!("../../../docs/tasks.md")]
+    mod tasks {}
+}
+
 mod abi;
 
 #[doc(hidden)]

@@ -1,0 +1,200 @@
+//! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines of the harness, and what
+//! it prints is compared. The Rust blocks are doctests of the crate `wxec`.
+//!
+//! In a block, a line that begins with `$ ` is a command, and the lines below it are what it prints on stdout and stderr. `…`
+//! stands for any text within a line, and a line of `…` alone for any number of lines. Commands of a page share a directory.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::harness::{Network, program};
+
+/// Commands that only have to exist: running them here would run these tests, or build for many minutes.
+const NOT_RUN: [&str; 6] =
+    ["tests/run", "tests/bench", "fuzz/run", ".ci/run", "cargo install --path cli", "cargo test -p wxec-protocol"];
+
+/// A page may not grow for ever, or be read in part: README is to stay a page and a half.
+const README_LINES: usize = 150;
+
+macro_rules! pages {
+    ($($test:ident: $page:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                run($page);
+            }
+        )*
+
+        const PAGES: &[&str] = &[$($page),*];
+    };
+}
+
+pages! {
+    the_readme_does_what_it_says: "README.md",
+    contributors_commands_are_there: "CONTRIBUTING.md",
+    addresses_are_reached_as_described: "docs/addresses.md",
+    channels_work_as_described: "docs/channels.md",
+    the_command_line_works_as_described: "docs/command-line.md",
+    files_travel_as_described: "docs/files.md",
+    grants_work_as_described: "docs/grants.md",
+    performance_is_measured_as_described: "docs/performance.md",
+    programs_run_as_described: "docs/programs.md",
+    other_tools_use_rsh_as_described: "docs/rsh.md",
+    tasks_are_built_as_described: "docs/tasks.md",
+}
+
+#[test]
+fn each_page_has_its_test() {
+    let mut pages: Vec<_> = fs::read_dir(top().join("docs"))
+        .unwrap()
+        .map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    pages.sort();
+    assert_eq!(pages, PAGES.iter().filter(|page| page.starts_with("docs/")).copied().collect::<Vec<_>>());
+    assert!(fs::read_to_string(top().join("README.md")).unwrap().lines().count() <= README_LINES);
+}
+
+/// Links between the pages lead somewhere.
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let more = ["ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md"];
+    for page in PAGES.iter().chain(&more) {
+        let path = top().join(page);
+        let text = fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap();
+            let found = link.contains("://") || path.parent().unwrap().join(target).exists();
+            assert!(found, "{page}: no {link}");
+        }
+    }
+}
+
+struct Step {
+    line: usize,
+    command: String,
+    output: Vec<String>,
+}
+
+#[track_caller]
+fn run(page: &str) {
+    let steps = steps(&fs::read_to_string(top().join(page)).unwrap());
+    let is_not_run = |step: &Step| NOT_RUN.iter().any(|command| step.command.starts_with(command));
+    let (not_run, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_not_run);
+    for step in not_run {
+        let program = step.command.split(' ').next().unwrap();
+        assert!(program == "cargo" || top().join(program).is_file(), "{page}:{}: no {program}", step.line);
+    }
+    if steps.is_empty() {
+        return;
+    }
+    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let directory = directory(page);
+    for step in steps {
+        let printed = printed(&step, &directory, &network);
+        let expected = in_order(step.output.iter().map(String::as_str));
+        let lines = in_order(printed.lines().map(str::trim_end));
+        assert!(is_like(&expected, &lines), "{page}:{}: $ {}\n{printed}", step.line, step.command);
+    }
+}
+
+fn steps(text: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut is_inside = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.starts_with("```") {
+            is_inside = line == "```console";
+        } else if let (true, Some(command)) = (is_inside, line.strip_prefix("$ ")) {
+            steps.push(Step { line: number, command: command.to_owned(), output: Vec::new() });
+        } else if is_inside {
+            steps.last_mut().expect("a block begins with a command").output.push(line.trim_end().to_owned());
+        }
+    }
+    steps
+}
+
+/// A directory of this workspace, because packages are looked for from there, with the files that the pages use.
+fn directory(page: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs").join(page.replace('/', "-"));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(directory.join("site")).unwrap();
+    fs::write(directory.join("site/index.html"), "<h1>a site</h1>\n").unwrap();
+    fs::write(directory.join("site.conf"), "listen 80\n").unwrap();
+    fs::write(directory.join("motd"), "hello\n").unwrap();
+    fs::write(directory.join("hello.wasm"), wat::parse_str(HELLO).unwrap()).unwrap();
+    for script in ["examples/run"] {
+        let place = directory.join(script);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(top().join(script), place).unwrap();
+    }
+    directory
+}
+
+/// Prints `hello`.
+const HELLO: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\06\00\00\00")
+    (data (i32.const 16) "hello\n")
+    (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+fn printed(step: &Step, directory: &Path, network: &Network) -> String {
+    let path = env::var("PATH").unwrap();
+    let wxec = program();
+    let output = Command::new("bash")
+        .args(["-c", &format!("exec 2>&1\n{}", step.command)])
+        .current_dir(directory)
+        .envs(network.sshd().client_environment())
+        .env("PATH", format!("{}:{path}", wxec.parent().unwrap().display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Lines without those that tell of builds, which depend on the runs before. Hosts that answer at once do so in any order,
+/// so lines of hosts are sorted.
+fn in_order<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    const OF_BUILDS: [&str; 5] = ["building ", "built ", "compiling ", "compiled ", "waiting for another "];
+    let mut lines: Vec<_> = lines.filter(|line| !OF_BUILDS.iter().any(|start| line.starts_with(start))).collect();
+    if lines.iter().all(|line| line.starts_with(['[', '{', '…'])) {
+        lines.sort_by_key(|line| (line.starts_with('…'), *line));
+    }
+    lines
+}
+
+/// Whether lines are as expected, where `…` stands for anything.
+fn is_like(expected: &[&str], lines: &[&str]) -> bool {
+    match expected.split_first() {
+        None => lines.is_empty(),
+        Some((&"…", rest)) => (0..=lines.len()).any(|skipped| is_like(rest, &lines[skipped..])),
+        Some((first, rest)) => {
+            lines.split_first().is_some_and(|(line, lines)| line_is_like(first, line) && is_like(rest, lines))
+        }
+    }
+}
+
+fn line_is_like(expected: &str, line: &str) -> bool {
+    match expected.split_once('…') {
+        None => expected == line,
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|line| {
+            (0..=line.len()).filter(|at| line.is_char_boundary(*at)).any(|at| line_is_like(rest, &line[at..]))
+        }),
+    }
+}
+
+#[test]
+fn an_ellipsis_stands_for_anything_and_nothing_else_does() {
+    assert!(is_like(&["a…c", "…", "z"], &["abc", "x", "y", "z"]));
+    assert!(is_like(&["…"], &[]));
+    assert!(!is_like(&["a…c"], &["abd"]));
+    assert!(!is_like(&["a"], &["a", "b"]));
+    assert!(!is_like(&["…", "z"], &["z", "y"]));
+}
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
