@@ -7,7 +7,7 @@ use wxec_protocol::{Fault, Grants, LimitKind, Limits, Need};
 
 use crate::script::{
     FIRST, Fd, Open, Script,
-    errno::{ACCES, BADF, MFILE, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR, NOTSUP, OK, PERM},
+    errno::{ACCES, BADF, MFILE, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR, NOTSOCK, NOTSUP, OK, PERM},
 };
 
 /// A directory `in` that may be granted, with a file and a directory, beside a file that never is.
@@ -67,6 +67,38 @@ async fn a_directory_that_may_be_read_cannot_be_changed() {
     assert_eq!(answers, [PERM; 9]);
     assert_eq!(fs::read_to_string(path(&world, "in/file")).unwrap(), "granted");
     assert!(!Path::new(&path(&world, "in/new")).exists());
+}
+
+/// As it is natively, where `rmdir` takes as many as there are.
+#[tokio::test]
+async fn a_directory_is_removed_with_slashes_behind_its_name() {
+    let world = world();
+    symlink("sub", path(&world, "in/link")).unwrap();
+    let root = path(&world, "in");
+    let answers = Script::default()
+        .create_directory(FIRST, "new/")
+        .remove_directory(FIRST, "new/")
+        .create_directory(FIRST, "new")
+        .remove_directory(FIRST, "./new//")
+        .remove_directory(FIRST, "file/")
+        .remove_directory(FIRST, "link/")
+        .remove_directory(FIRST, "/")
+        .remove_directory(FIRST, "")
+        .create_directory(Fd::Number(4), &format!("{}/new/", from_root(&root)))
+        .remove_directory(Fd::Number(4), &format!("{}/new/", from_root(&root)))
+        .run(Grants::none().write(&root))
+        .await;
+    assert_eq!(answers, [OK, OK, OK, OK, NOTDIR, NOTDIR, PERM, NOENT, OK, OK]);
+}
+
+/// The placeholder for `/` is one only where paths are looked up.
+#[tokio::test]
+async fn a_guest_that_was_granted_nothing_has_nothing_open() {
+    let world = world();
+    let answers = Script::default().shut_down(FIRST).shut_down(Fd::Number(1)).run(Grants::none()).await;
+    assert_eq!(answers, [BADF, NOTSOCK]);
+    let answers = Script::default().shut_down(FIRST).run(Grants::none().read(path(&world, "in"))).await;
+    assert_eq!(answers, [NOTSOCK]);
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub(crate) mod errno {
     pub(crate) const NAMETOOLONG: u8 = 37;
     pub(crate) const NOENT: u8 = 44;
     pub(crate) const NOTDIR: u8 = 54;
+    pub(crate) const NOTSOCK: u8 = 57;
     pub(crate) const NOTSUP: u8 = 58;
     pub(crate) const NOTCAPABLE: u8 = 76;
     pub(crate) const PERM: u8 = 63;
@@ -140,6 +141,10 @@ impl Script {
         script.call("path_remove_directory", &format!("{fd} {path}"))
     }
 
+    pub(crate) fn shut_down(self, fd: Fd) -> Self {
+        self.call("sock_shutdown", &format!("{fd} (i32.const 1)"))
+    }
+
     pub(crate) fn unlink(self, fd: Fd, path: &str) -> Self {
         let (script, path) = self.text(path);
         script.call("path_unlink_file", &format!("{fd} {path}"))
@@ -231,6 +236,7 @@ impl Script {
             (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_renumber" (func $fd_renumber (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "sock_shutdown" (func $sock_shutdown (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
             (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
             (memory (export "memory") 1)
