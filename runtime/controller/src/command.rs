@@ -262,8 +262,8 @@ impl CommandOutput {
     }
 }
 
-/// What is shown of a stream in errors and `Debug`, from its end.
-const SHOWN_BYTES: usize = 100;
+/// What is shown of bytes in errors and `Debug`; of a stream, from its end.
+pub(crate) const SHOWN_BYTES: usize = 100;
 
 impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

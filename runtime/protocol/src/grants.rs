@@ -110,7 +110,7 @@ impl Grants {
         self
     }
 
-    /// Grants a variable of the agent's environment.
+    /// Grants a variable of the agent's environment. It arrives as it is, which need not be UTF-8.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>) -> Self {
         self.env.push(name.into());

@@ -318,10 +318,6 @@ macro_rules! preview1 {
 
 preview1! {
     passed on {
-        fn args_get(argv: GuestPtr<GuestPtr<u8>>, argv_buf: GuestPtr<u8>) -> Result<()>;
-        fn args_sizes_get() -> Result<(Size, Size)>;
-        fn environ_get(environ: GuestPtr<GuestPtr<u8>>, environ_buf: GuestPtr<u8>) -> Result<()>;
-        fn environ_sizes_get() -> Result<(Size, Size)>;
         fn proc_raise(signal: types::Signal) -> Result<()>;
         fn sched_yield() -> Result<()>;
     }
@@ -357,6 +353,32 @@ preview1! {
     by hand {
         fn set_hostcall_fuel(&mut self, fuel: usize) {
             self.wasi.set_hostcall_fuel(fuel);
+        }
+
+        fn args_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
+            self.given.arguments.sizes()
+        }
+
+        fn args_get(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            pointers: GuestPtr<GuestPtr<u8>>,
+            to: GuestPtr<u8>,
+        ) -> Result<()> {
+            self.given.arguments.write(memory, pointers, to)
+        }
+
+        fn environ_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
+            self.given.environment.sizes()
+        }
+
+        fn environ_get(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            pointers: GuestPtr<GuestPtr<u8>>,
+            to: GuestPtr<u8>,
+        ) -> Result<()> {
+            self.given.environment.write(memory, pointers, to)
         }
 
         /// wasmtime-wasi knows no codes from 126 on; systems do.
