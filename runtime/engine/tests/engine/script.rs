@@ -21,10 +21,13 @@ pub(crate) mod errno {
     pub(crate) const OK: u8 = 0;
     pub(crate) const ACCES: u8 = 2;
     pub(crate) const BADF: u8 = 8;
+    pub(crate) const ISDIR: u8 = 31;
+    pub(crate) const LOOP: u8 = 32;
     pub(crate) const MFILE: u8 = 33;
     pub(crate) const NAMETOOLONG: u8 = 37;
     pub(crate) const NOENT: u8 = 44;
     pub(crate) const NOTDIR: u8 = 54;
+    pub(crate) const NOTEMPTY: u8 = 55;
     pub(crate) const NOTSOCK: u8 = 57;
     pub(crate) const NOTSUP: u8 = 58;
     pub(crate) const NOTCAPABLE: u8 = 76;
