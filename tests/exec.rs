@@ -236,13 +236,18 @@ fn the_last_words_of_a_script_arrive() {
 }
 
 #[test]
-fn arguments_and_variables_may_be_any_bytes() {
+fn arguments_variables_and_paths_may_be_any_bytes() {
     let bytes = |text: &'static [u8]| OsStr::from_bytes(text);
     let words = [OsStr::new("exec"), "local:".as_ref(), "--env".as_ref(), bytes(b"V=\xfe"), "--sh".as_ref()];
     let rest = [OsStr::new("printf %s \"$1$V\""), "--".as_ref(), bytes(b"\xff")];
     let output = Command::new(program()).args(words).args(rest).output().unwrap();
     assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b"\xff\xfe"[..]), "{output:?}");
     let room = tempfile::tempdir().unwrap();
+    let place = room.path().join(bytes(b"\xfe"));
+    fs::create_dir(&place).unwrap();
+    let words = [OsStr::new("exec"), "-C".as_ref(), place.as_os_str(), "local:".as_ref(), "pwd".as_ref()];
+    let output = Command::new(program()).args(words).output().unwrap();
+    assert_eq!(output.stdout, [place.as_os_str().as_bytes(), b"\n"].concat(), "{output:?}");
     let file = room.path().join(bytes(b"\xff"));
     fs::write(&file, "there").unwrap();
     let source = [b"local:", file.as_os_str().as_bytes()].concat();

@@ -6,7 +6,9 @@
 use std::{
     collections::HashMap,
     env,
+    ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
+    os::unix::ffi::OsStrExt,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -59,11 +61,9 @@ impl Hop {
     fn handle(&mut self, event: AgentEvent) -> io::Result<()> {
         match event {
             AgentEvent::Start { streams, command } => {
-                let mut child = Command::new(&command.argv[0])
-                    .args(&command.argv[1..])
-                    .stdin(Stdio::piped())
-                    .stdout(Stdio::piped())
-                    .spawn()?;
+                let words: Vec<_> = command.words.iter().map(|word| OsStr::from_bytes(word)).collect();
+                let mut child =
+                    Command::new(words[0]).args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
                 let stdout = child.stdout.take().expect("it is piped");
                 watch(stdout, self.sender.clone(), move |bytes| Happened::Printed(streams.stdio, bytes));
                 self.children.insert(streams.stdio, child);

@@ -1,8 +1,10 @@
 //! `wxec run`: WASI programs that know nothing of wxec, on hosts, as if they were here.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read, Write},
+    os::unix::ffi::OsStrExt,
     path::PathBuf,
     process::{Command, Stdio},
     sync::{Arc, LazyLock},
@@ -84,6 +86,23 @@ fn it_sees_variables_that_were_set_and_no_others() {
     assert_eq!(ended.stdout.lines().filter(|line| line.starts_with("TAKEN=")).collect::<Vec<_>>(), ["TAKEN=given"]);
     let ended = run("local:", &["--allow-env=TAKEN"], &["variables"]).env("TAKEN", "from there").run();
     prints(&ended, "TAKEN=from there\n");
+}
+
+#[test]
+fn arguments_and_variables_may_be_any_bytes() {
+    let bytes = |text: &'static [u8]| OsStr::from_bytes(text);
+    let program = program();
+    let options =
+        [OsStr::new("-q"), "run".as_ref(), "--env".as_ref(), bytes(b"A=\xfe"), "--env".as_ref(), bytes(b"\xfd")];
+    let rest = ["--allow-env=B".as_ref(), "local:".as_ref(), program.as_os_str(), "bytes".as_ref(), bytes(b"\xff\xc3")];
+    let mut wxec = Command::new(env!("CARGO_BIN_EXE_wxec-test-hop").replace("wxec-test-hop", "wxec"));
+    wxec.args(options).args(rest).env(bytes(b"\xfd"), "here").env("B", bytes(b"\xfb"));
+    let output = wxec.output().unwrap();
+    assert_eq!(
+        (output.status.code(), &*output.stdout),
+        (Some(0), &b"\xff\xc3\nA\n\xfe\n\xfd\nhere\nB\n\xfb\n"[..]),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -265,6 +284,11 @@ fn a_library_keeps_what_it_prints() {
     let release = cat.arg("/etc/os-release").grant(Grants::none().read("/etc/os-release")).output("").wait().unwrap();
     assert_eq!(release.stdout, fs::read("/etc/os-release").unwrap());
     assert_eq!(words::count::on(&host, "to be".into()).wait().unwrap(), 2);
+    let nul = host.program(&module()).arg("a\0b").output("").wait().unwrap_err();
+    assert!(
+        matches!(&nul.kind, CallErrorKind::BadArguments(reason) if reason.contains(r#""a\0b" has a NUL"#)),
+        "{nul}"
+    );
 }
 
 #[test]

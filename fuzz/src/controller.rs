@@ -92,7 +92,7 @@ impl Controller {
                 }
             }
             Said::Start | Said::StartWithTerminal if may_ask => {
-                let command = Command::new(vec!["cat".into()], Vec::new());
+                let command = Command::new(["cat"]);
                 let started = connection.start(command, said == Said::StartWithTerminal);
                 for id in [Some(started.stdio), Some(started.stderr), started.terminal].into_iter().flatten() {
                     self.streams.insert(id, Flow::new(self.peer, id));

@@ -1,6 +1,8 @@
 use std::{
+    ffi::OsStr,
     fs,
     io::Write,
+    os::unix::ffi::OsStrExt,
     process::{Command, Stdio},
 };
 
@@ -100,6 +102,9 @@ fn options_do_what_they_do_for_ssh() {
     without.args(["-l", "app", "-x", "-a", "login", "echo $USER $A $LC_TIME"]).env("LC_TIME", "C").stdin(Stdio::null());
     assert_eq!(works(without), "app b c C\n");
     assert_eq!(works(place.rsh(["app@[login]", "echo $USER"])), "app\n", "before brackets as well");
+    let mut sends = place.rsh(["-oSendEnv=LC_*", "login", "printf %s \"$LC_TIME\""]);
+    sends.env("LC_TIME", OsStr::from_bytes(b"\xff"));
+    assert_eq!(told(sends, b""), (Some(0), b"\xff".to_vec()), "as they are");
 
     let (stdout, _) = ends(place.rsh(["-G", "-p", "22", "joe@web1"]), 0);
     assert_eq!(stdout, "host joe@web1\naddress ssh:joe@web1:22\n");

@@ -56,7 +56,7 @@ pub(crate) struct Args {
     environment: Vec<OsString>,
     /// Run it in this directory; `~` is the account's home
     #[arg(short = 'C', long = "cwd", value_name = "DIR")]
-    directory: Option<String>,
+    directory: Option<OsString>,
     /// End it, with its process group, when it has run for this long
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     timeout: Option<Duration>,
@@ -142,9 +142,9 @@ impl Args {
 
 /// Gives it a terminal like this one.
 pub(crate) fn on_terminal(command: Command) -> Command {
-    let command = match std::env::var("TERM") {
-        Ok(kind) => command.env("TERM", kind),
-        Err(_) => command,
+    let command = match std::env::var_os("TERM") {
+        Some(kind) => command.env("TERM", kind),
+        None => command,
     };
     command.pty(terminal::size())
 }

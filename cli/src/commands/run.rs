@@ -1,7 +1,11 @@
 //! `wxec run`: runs a WASI program on one host, attached to this terminal, or on several at once.
 
-use std::io::ErrorKind;
+use std::{
+    ffi::{OsStr, OsString},
+    io::ErrorKind,
+};
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use wxec::{Attach, CallError, CallErrorKind, Exit, Host, Module, Program};
 
 use crate::{
@@ -42,17 +46,17 @@ pub(crate) struct Args {
     module: String,
     /// Its arguments; write `--` before those that begin with a dash
     #[arg(value_name = "ARG", trailing_var_arg = true)]
-    arguments: Vec<String>,
+    arguments: Vec<OsString>,
     /// Let it read and change a directory of the host, which it finds at GUEST [default: at the same path]; where there
     /// is none, it finds nothing
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = directory)]
     directories: Vec<(String, String)>,
     /// Set a variable; without a value, to what it is here
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = |text: &str| environment::variable(text.to_owned()))]
-    environment: Vec<String>,
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(environment::variable))]
+    environment: Vec<OsString>,
     /// What it finds as its own name [default: the file's name]
     #[arg(long, value_name = "NAME")]
-    argv0: Option<String>,
+    argv0: Option<OsString>,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -71,11 +75,7 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
-    // What is no text no module could read.
-    let environment: Vec<(String, String)> = environment::variables(&args.environment)
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let environment = environment::variables(&args.environment);
     let module = Source::parse(&args.module).load(verbosity)?;
     if is_plain_library(&module) {
         return Err(plain_library(&module));
@@ -115,13 +115,13 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 impl Args {
-    fn program(&self, host: &Host, module: &Module, environment: &[(String, String)], several: bool) -> Program {
+    fn program(&self, host: &Host, module: &Module, environment: &[(OsString, OsString)], several: bool) -> Program {
         let mut grants = self.grants.grants(None);
         for (directory, guest_path) in &self.directories {
             grants = grants.dir(directory, guest_path, true);
         }
-        let file = module.path().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
-        let name = self.argv0.clone().or(file).unwrap_or_else(|| module.name().to_owned());
+        let file = || module.path()?.file_name();
+        let name = self.argv0.as_deref().or_else(file).unwrap_or_else(|| OsStr::new(module.name()));
         let mut program =
             host.program(module).name(name).args(&self.arguments).grant(grants).limits(self.limits.limits(several));
         for (name, value) in environment {

@@ -210,10 +210,10 @@ fn named(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether `name` matches a list of patterns as `SendEnv` takes them; those behind a `-` take away.
-pub(crate) fn is_sent(name: &str, patterns: &[String]) -> bool {
+pub(crate) fn is_sent(name: &[u8], patterns: &[String]) -> bool {
     patterns.iter().fold(false, |sent, pattern| match pattern.strip_prefix('-') {
-        Some(pattern) => sent && !matches(name.as_bytes(), pattern.as_bytes()),
-        None => sent || matches(name.as_bytes(), pattern.as_bytes()),
+        Some(pattern) => sent && !matches(name, pattern.as_bytes()),
+        None => sent || matches(name, pattern.as_bytes()),
     })
 }
 
@@ -321,8 +321,9 @@ mod tests {
     #[test]
     fn variables_are_sent_by_patterns() {
         let patterns = ["LC_*", "GIT_PROTOCOL", "-LC_ALL", "T?"].map(str::to_owned);
+        assert!(is_sent(b"LC_\xff", &patterns), "also what is no UTF-8");
         for (name, sent) in [("LC_TIME", true), ("LC_ALL", false), ("GIT_PROTOCOL", true), ("TZ", true), ("T", false)] {
-            assert_eq!(is_sent(name, &patterns), sent, "{name}");
+            assert_eq!(is_sent(name.as_bytes(), &patterns), sent, "{name}");
         }
         let meaning = meaning(&["-oSetEnv=A=b c", "-oSendEnv LANG LC_*"]).unwrap();
         assert_eq!(

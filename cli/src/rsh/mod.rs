@@ -8,7 +8,14 @@ mod remote;
 mod shell_words;
 mod typed;
 
-use std::{env, ffi::OsString, fs::File, path::Path, process::Command};
+use std::{
+    env,
+    ffi::OsString,
+    fs::File,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
+    process::Command,
+};
 
 use clap::{CommandFactory, Parser};
 use wxec::{Address, ConnectOptions, Hop, Host};
@@ -73,9 +80,8 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
     if let Err(error) = interrupt::watch() {
         say(&format!("warning: Ctrl-C will leave things behind: {error}"));
     }
-    let more = env::var(OPTIONS_VARIABLE).unwrap_or_default();
-    let more = shell_words::words(more.as_bytes()).into_iter();
-    let more = more.map(|word| String::from_utf8_lossy(&word.text).into_owned().into());
+    let more = env::var_os(OPTIONS_VARIABLE).unwrap_or_default();
+    let more = shell_words::words(more.as_bytes()).into_iter().map(|word| OsString::from_vec(word.text));
     let typed = Typed::parse(more.chain(words).collect(), takes_value).map_err(CommandError::usage)?;
     let own = Own::try_parse_from(&typed.own).map_err(|error| CommandError::usage(first_line(&error)))?;
     let meaning = Meaning::of(&typed).map_err(CommandError::usage)?;
@@ -119,15 +125,14 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
     }
     let host = Host::from(address).with_options(&options(&own.access, &meaning)?);
     let host = host.with_output(guest_output(false, verbosity));
-    // Tools send nothing that is no text.
-    let texts = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let variables = texts.filter(|(name, _)| is_sent(name, &meaning.send_env)).chain(meaning.set_env.clone());
+    let sent = env::vars_os().filter(|(name, _)| is_sent(name.as_bytes(), &meaning.send_env));
+    let set = meaning.set_env.iter().map(|(name, value)| (name.into(), value.into()));
     let remote = Remote {
         command: place.command,
         is_subsystem: meaning.is_subsystem,
         terminal: meaning.terminal,
         has_no_input: meaning.has_no_input,
-        environment: variables.collect(),
+        environment: sent.chain(set).collect(),
     };
     remote.run(&host, verbosity)
 }

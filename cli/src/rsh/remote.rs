@@ -1,6 +1,7 @@
 //! What runs there, as sshd would run it: by the login shell of the account, in its home.
 
 use std::{
+    ffi::OsString,
     fs::File,
     io::{self, IsTerminal},
 };
@@ -24,7 +25,7 @@ pub(crate) struct Remote {
     pub(crate) is_subsystem: bool,
     pub(crate) terminal: Terminal,
     pub(crate) has_no_input: bool,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
 }
 
 /// Finds the account's home and shell, and goes on as that.

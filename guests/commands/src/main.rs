@@ -10,6 +10,9 @@ use std::{
 };
 
 fn main() -> io::Result<()> {
+    if env::args_os().nth(1).is_some_and(|command| command == "bytes") {
+        return print_bytes();
+    }
     let mut arguments = env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<_> = arguments.collect();
@@ -58,4 +61,13 @@ fn main() -> io::Result<()> {
         (command, rest) => return Err(io::Error::other(format!("cannot {command} {rest:?}"))),
     }
     Ok(())
+}
+
+/// Prints its other arguments and its variables, all of which may be any bytes.
+fn print_bytes() -> io::Result<()> {
+    let variables = env::vars_os().flat_map(|(name, value)| [name, value]);
+    env::args_os().skip(2).chain(variables).try_for_each(|text| {
+        io::stdout().write_all(text.as_encoded_bytes())?;
+        io::stdout().write_all(b"\n")
+    })
 }

@@ -8,6 +8,8 @@ mod pipe;
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
     sync::Once,
     time::{Duration, Instant},
 };
@@ -72,7 +74,7 @@ fn start() -> (Controller, Agent) {
 }
 
 fn command(argv: &[&str]) -> Command {
-    Command::new(argv.iter().map(ToString::to_string).collect(), Vec::new())
+    Command::new(argv.iter().copied())
 }
 
 /// Of a variable.
@@ -379,7 +381,7 @@ async fn that_others_hold_an_output_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_and_variables_are_bytes() {
+async fn words_variables_and_directories_are_bytes() {
     let (mut controller, _agent) = start();
     let bytes = |bytes: &[u8]| bytes.to_vec().into();
     let mut command = shell("printf %s \"$0$V\" | od -An -tx1");
@@ -387,6 +389,14 @@ async fn words_and_variables_are_bytes() {
     command.env.push((bytes(b"V"), bytes(b"\xfe=")));
     let process = controller.run(command);
     assert_eq!(controller.ended(process).await.0, " ff fe 3d\n");
+
+    let room = tempfile::tempdir().unwrap();
+    let inside = room.path().join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&inside).unwrap();
+    let directory = Some(bytes(inside.as_os_str().as_bytes()));
+    let process = controller.run(Command { directory, ..shell("pwd | tail -c 2 | od -An -tx1") });
+    assert_eq!(controller.ended(process).await.0, " ff 0a\n");
+
     let process = controller.run(Command { words: vec![bytes(b"/no/\xff")], ..Command::default() });
     let (.., end) = controller.ended(process).await;
     assert!(
@@ -837,7 +847,7 @@ async fn the_agent_describes_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_runs_where_it_is_told_to() {
     let (mut controller, _agent) = start();
-    let within = |directory: &str| Command { directory: Some(directory.into()), ..shell("pwd") };
+    let within = |directory: &str| Command { directory: Some(bytes(directory)), ..shell("pwd") };
     let process = controller.run(within("/usr/bin"));
     assert_eq!(controller.ended(process).await.0, "/usr/bin\n");
     let home = std::fs::canonicalize(std::env::var("HOME").unwrap()).unwrap();

@@ -3,9 +3,10 @@
 mod child;
 mod exit_status;
 
-use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt, time::Duration};
+use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
 use bytes::Bytes;
+use serde_bytes::ByteBuf;
 use wxec_protocol::{Command as ProcessCommand, StreamEnd, WindowSize};
 
 use self::child::Running;
@@ -78,19 +79,19 @@ impl Host {
 impl Command {
     /// Adds an argument: any bytes but NUL.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.process.words.push(bytes(argument).into());
+        self.process.words.push(bytes(argument));
         self
     }
 
     /// Adds arguments.
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.process.words.extend(arguments.into_iter().map(|argument| bytes(argument).into()));
+        self.process.words.extend(arguments.into_iter().map(bytes));
         self
     }
 
     /// Sets a variable beside those the agent has.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.process.env.push((bytes(name).into(), bytes(value).into()));
+        self.process.env.push((bytes(name), bytes(value)));
         self
     }
 
@@ -101,8 +102,8 @@ impl Command {
     }
 
     /// Runs it in another directory than the one the login begins in. `~` is the account's home, and so it is before `/`.
-    pub fn current_dir(mut self, directory: impl Into<String>) -> Self {
-        self.process.directory = Some(directory.into());
+    pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.process.directory = Some(bytes(directory.as_ref()));
         self
     }
 
@@ -165,7 +166,7 @@ impl Command {
         let failed = |kind| CallError::new(self.host.shared_name(), kind);
         let ProcessCommand { words, env, directory, pty, .. } = &self.process;
         let words = words.iter().chain(env.iter().flat_map(|(name, value)| [name, value])).map(|word| word.len());
-        let bytes = words.sum::<usize>() + directory.as_ref().map_or(0, String::len);
+        let bytes = words.sum::<usize>() + directory.as_ref().map_or(0, |directory| directory.len());
         if bytes > MAX_WORDS_BYTES {
             let reason = format!("a command of {bytes} bytes, more than the {MAX_WORDS_BYTES} allowed");
             return Err(failed(CallErrorKind::BadArguments(reason)));
@@ -181,8 +182,9 @@ impl Command {
     }
 }
 
-fn bytes(text: impl AsRef<OsStr>) -> Vec<u8> {
-    text.as_ref().as_bytes().to_vec()
+/// A text of a system's, as it travels.
+pub(crate) fn bytes(text: impl AsRef<OsStr>) -> ByteBuf {
+    ByteBuf::from(text.as_ref().as_bytes())
 }
 
 /// What is still attached of a process' streams.
@@ -260,8 +262,8 @@ impl CommandOutput {
     }
 }
 
-/// What is shown of a stream in errors and `Debug`, from its end.
-const SHOWN_BYTES: usize = 100;
+/// What is shown of bytes in errors and `Debug`; of a stream, from its end.
+pub(crate) const SHOWN_BYTES: usize = 100;
 
 impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

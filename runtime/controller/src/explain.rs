@@ -59,6 +59,11 @@ fn explain_hop(address: &Address, options: &Options, script: Option<&str>) -> Ve
             let session = [&tool, "-S", SOCKET, "--", &ssh.host, &shell.line].map(Into::into);
             vec![step(master.chain(ssh::master_arguments(ssh, options)).collect()), step(session.into())]
         }
-        (hop, _) => way(hop, &shell, options, TOKEN).into_iter().map(|way| step(way.command.argv)).collect(),
+        (hop, _) => {
+            // They were made of texts.
+            let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
+            let way = way(hop, &shell, options, TOKEN).into_iter();
+            way.map(|way| step(way.command.words.iter().map(|word| text(word)).collect())).collect()
+        }
     }
 }

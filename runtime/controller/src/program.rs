@@ -1,13 +1,15 @@
 //! Programs on a host: modules that have a `main` and talk through stdin, stdout and stderr, as processes do.
 
-use std::{io, time::Duration};
+use std::{ffi::OsStr, io, time::Duration};
 
 use bytes::Bytes;
+use serde_bytes::ByteBuf;
 use wxec_protocol::{CallRequest, Fault, Grants, Limits, abi::Exit, cbor};
 
 use crate::{
     attach::{AbortOnDrop, Attach, Input, Sink, drain, feed},
     call::{Source, answer, check_size, prepare},
+    command::{SHOWN_BYTES, bytes},
     error::{CallError, CallErrorKind, Phase},
     host::{Host, Operation},
     module::Module,
@@ -32,8 +34,8 @@ use crate::{
 pub struct Program {
     host: Host,
     module: Module,
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
+    arguments: Vec<ByteBuf>,
+    environment: Vec<(ByteBuf, ByteBuf)>,
     grants: Grants,
     limits: Limits,
     seed: Option<u64>,
@@ -57,7 +59,7 @@ impl Host {
         Program {
             host: self.clone(),
             module: module.clone(),
-            arguments: vec![module.name().to_owned()],
+            arguments: vec![bytes(module.name())],
             environment: Vec::new(),
             grants: Grants::none(),
             limits: Limits::default(),
@@ -68,26 +70,26 @@ impl Host {
 
 impl Program {
     /// Its own name, which is the first of its arguments. The module's name if it is not set.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.arguments[0] = name.into();
+    pub fn name(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.arguments[0] = bytes(name);
         self
     }
 
-    /// Adds an argument.
-    pub fn arg(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
+    /// Adds an argument: any bytes but NUL.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(bytes(argument));
         self
     }
 
     /// Adds arguments.
-    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(Into::into));
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(bytes));
         self
     }
 
     /// Sets a variable of its environment, which is empty otherwise.
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.environment.push((name.into(), value.into()));
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((bytes(name), bytes(value)));
         self
     }
 
@@ -145,7 +147,13 @@ impl Program {
         let (name, output) = (host.shared_name(), host.output());
         let failed = |kind| CallError::new(name.clone(), kind);
         let texts = environment.iter().flat_map(|(name, value)| [name, value]).chain(&arguments);
-        check_size(&grants, texts.map(String::len).sum()).map_err(failed)?;
+        if let Some(text) = texts.clone().find(|text| text.contains(&0)) {
+            // Programs would find it end there.
+            let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]);
+            let reason = format!("{shown:?} has a NUL, which neither arguments nor variables may have");
+            return Err(failed(CallErrorKind::BadArguments(reason)));
+        }
+        check_size(&grants, texts.map(|text| text.len()).sum()).map_err(failed)?;
         let (session, artifact) =
             prepare(host, Source::Module(module), seed.is_some() || limits.fuel.is_some()).await.map_err(failed)?;
         let request = CallRequest { limits: limits.clone(), grants, seed, ..CallRequest::new(artifact.digest, "", "") };

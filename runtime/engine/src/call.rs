@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde_bytes::ByteBuf;
 use tokio::task::yield_now;
 use wasmtime::{Extern, Instance, ModuleExport, Store, TypedFunc, UpdateDeadline, WasmResults, bail};
 use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
@@ -38,9 +39,9 @@ pub enum Entry {
 /// What a program finds when it starts.
 pub struct Command {
     /// Its arguments, the first of which is its own name.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<ByteBuf>,
     /// Its environment, beside the variables it is granted.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(ByteBuf, ByteBuf)>,
     /// What it reads.
     pub stdin: Reader,
     /// What it prints goes here. It waits while this takes nothing.

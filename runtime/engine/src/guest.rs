@@ -24,7 +24,7 @@ use crate::{
     refusal::Refusal,
     supply::Supply,
     surroundings::Surroundings,
-    wasi::{Listing, Places, Stdin, World},
+    wasi::{Given, Listing, Places, Stdin, World},
 };
 
 /// What a guest's store holds beside the guest. Fresh for each call.
@@ -49,6 +49,8 @@ pub(crate) struct Guest {
     pub(crate) surroundings: Option<Arc<dyn Surroundings>>,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
+    /// Its arguments and its environment.
+    pub(crate) given: Given,
     /// What was granted of this host's files.
     pub(crate) places: Places,
     /// Files and directories the guest has opened, by their numbers.
@@ -73,7 +75,7 @@ impl Guest {
         let budget = &capacity.budget;
         let Request { entry, limits, grants, input, streams, surroundings, .. } = request;
         let clock = world.clock.take();
-        let (wasi, places) = match entry {
+        let (wasi, places, given) = match entry {
             Entry::Task(_) => world.task(&stdio),
             Entry::Program(command) => world.program(command),
         };
@@ -92,6 +94,7 @@ impl Guest {
             reply: Vec::new(),
             surroundings,
             wasi,
+            given,
             places,
             open_files: HashMap::new(),
             listings: HashMap::new(),

@@ -9,6 +9,10 @@ pub const ANY: &str = "*";
 
 /// What a call may touch of its host. Nothing by default, but a clock and random numbers.
 ///
+/// A path that is not granted is an error to the guest, with WASI's number for it, 76 (`ENOTCAPABLE`). Rust has no name for
+/// that kind of error: a task that goes on without such a file asks for `error.raw_os_error() == Some(76)`. One that gives
+/// up, whatever its own error says, ends its call in [`Fault::Denied`](crate::Fault::Denied), which has the grant's name.
+///
 /// ```
 /// use wxec_protocol::Grants;
 ///
@@ -106,7 +110,7 @@ impl Grants {
         self
     }
 
-    /// Grants a variable of the agent's environment.
+    /// Grants a variable of the agent's environment. It arrives as it is, which need not be UTF-8.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>) -> Self {
         self.env.push(name.into());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use crate::{
     AskError, AskId, Digest, Fault, Grants, Limits, LogLevel, OutputStream, Target,
@@ -49,9 +50,9 @@ pub enum Entry {
     /// A program: its `_start`, with stdin, stdout and stderr on streams. What the call returns is its exit code.
     Command {
         /// Its arguments, the first of which is its own name.
-        arguments: Vec<String>,
+        arguments: Vec<ByteBuf>,
         /// Its environment, beside the variables it is granted.
-        environment: Vec<(String, String)>,
+        environment: Vec<(ByteBuf, ByteBuf)>,
         /// Its stdin and stdout, and its stderr. It has no terminal.
         streams: ProcessStreams,
     },

@@ -68,19 +68,18 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// A process to start: the first of `argv` is looked for in `PATH`, and no shell is involved.
+/// A process to start: the first of its words is looked for in `PATH`, and no shell is involved. All that is a system's own,
+/// where a text may be any bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// Program and arguments, as far as they are texts.
-    pub argv: Vec<String>,
-    /// More of them behind those, which may be any bytes.
+    /// Program and arguments.
     pub words: Vec<ByteBuf>,
     /// Variables set beside the agent's own: names and values.
     pub env: Vec<(ByteBuf, ByteBuf)>,
     /// The agent's own variables are left out.
     pub clear_env: bool,
     /// Where it runs; in the agent's own directory if nothing is said. `~` is the account's home, and so it is before `/`.
-    pub directory: Option<String>,
+    pub directory: Option<ByteBuf>,
     /// It is ended, with its group, if it runs for so long.
     pub deadline_ms: Option<u64>,
     /// All three of its files are a terminal of this size, of which its stdin and stdout stream is the other side.
@@ -90,16 +89,9 @@ pub struct Command {
 }
 
 impl Command {
-    /// A process like the agent itself, but for these variables.
-    pub fn new(argv: Vec<String>, env: Vec<(String, String)>) -> Self {
-        let bytes = |text: String| ByteBuf::from(text.into_bytes());
-        let env = env.into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
-        Self { argv, env, ..Self::default() }
-    }
-
-    /// Program and arguments, all of them.
-    pub fn all_words(&self) -> impl Iterator<Item = &[u8]> {
-        self.argv.iter().map(String::as_bytes).chain(self.words.iter().map(|word| word.as_slice()))
+    /// A process of this program and these arguments, in what surrounds the agent itself.
+    pub fn new(words: impl IntoIterator<Item: Into<Vec<u8>>>) -> Self {
+        Self { words: words.into_iter().map(ByteBuf::from).collect(), ..Self::default() }
     }
 }
 

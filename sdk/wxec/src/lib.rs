@@ -154,6 +154,10 @@ pub use wxec_macros::main;
 /// decides himself: `wxec inspect` and [`Function::wants`] show what is declared, and a call that was not granted all of
 /// it ([`Bound::call`], `wxec call`) is refused before anything is sent.
 ///
+/// To a task, a path that was not granted is an error of WASI's number 76 (`ENOTCAPABLE`), for which Rust has no
+/// [`ErrorKind`](std::io::ErrorKind): one that can do without asks for `error.raw_os_error() == Some(76)`. One that gives
+/// up ends its call in [`CallErrorKind::Denied`], whose `needs` name what to grant.
+///
 /// # Async functions
 ///
 /// A task may be an `async fn`. In its module it is polled until it is ready, with nothing else to do meanwhile and no

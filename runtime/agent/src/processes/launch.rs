@@ -8,7 +8,7 @@ use std::{
         fd::OwnedFd,
         unix::{ffi::OsStrExt, process::CommandExt},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command as OsCommand, Stdio},
     time::Duration,
 };
@@ -31,12 +31,12 @@ pub(super) struct Launched {
 
 /// Starts a process, or says what was to be run and why it cannot be.
 pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Streams) -> Result<Launched, String> {
-    let program = command.all_words().next().map_or_else(|| "nothing".into(), String::from_utf8_lossy);
+    let program = command.words.first().map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word));
     let cannot = |error: io::Error| format!("cannot run `{program}`: {error}");
     let directory = match &command.directory {
         Some(directory) => Some(existing(directory).map_err(|error| {
             // Else it would look as if there were no such program.
-            format!("cannot run `{program}` in `{directory}`: {error}")
+            format!("cannot run `{program}` in `{}`: {error}", String::from_utf8_lossy(directory))
         })?),
         None => None,
     };
@@ -82,7 +82,7 @@ impl Files {
     }
 
     fn command(&self, command: &Command) -> io::Result<OsCommand> {
-        let mut words = command.all_words().map(OsStr::from_bytes);
+        let mut words = command.words.iter().map(|word| OsStr::from_bytes(word));
         let mut os_command = match self {
             Self::Controlled(_, terminal) | Self::Terminal(terminal) => terminal.command(words),
             Self::Pipes => {
@@ -148,13 +148,14 @@ impl Files {
 }
 
 /// A directory to run in: `~` is the account's home.
-fn existing(directory: &str) -> io::Result<PathBuf> {
-    let path = match directory.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+fn existing(directory: &[u8]) -> io::Result<PathBuf> {
+    let path = Path::new(OsStr::from_bytes(directory));
+    let path = match path.strip_prefix("~") {
+        Ok(rest) => {
             let home = std::env::var_os("HOME").ok_or_else(|| io::Error::other("the account has no HOME"))?;
-            PathBuf::from(home).join(rest.trim_start_matches('/'))
+            Path::new(&home).join(rest)
         }
-        _ => directory.into(),
+        Err(_) => path.into(),
     };
     if !std::fs::metadata(&path)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
@@ -174,17 +175,17 @@ mod tests {
     fn a_directory_that_nobody_may_enter_is_named() {
         let place = tempfile::tempdir().unwrap();
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o600)).unwrap();
-        let path = place.path().display().to_string();
+        let path = place.path().as_os_str().as_bytes();
         // Root may enter it; threads have accounts of their own.
         let ask = || {
             if rustix::process::geteuid().is_root() {
                 let nobody = rustix::process::Uid::from_raw(65534);
                 rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
             }
-            existing(&path).unwrap_err().kind()
+            existing(path).unwrap_err().kind()
         };
         assert_eq!(thread::scope(|scope| scope.spawn(ask).join().unwrap()), io::ErrorKind::PermissionDenied);
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(existing(&path).unwrap(), place.path());
+        assert_eq!(existing(path).unwrap(), place.path());
     }
 }

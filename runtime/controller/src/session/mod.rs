@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde_bytes::ByteBuf;
 use tokio::{
     io::AsyncReadExt,
     sync::{OnceCell, mpsc, oneshot},
@@ -224,8 +225,8 @@ struct NewCall {
 
 /// What a program finds when it starts, beside its streams.
 pub(crate) struct ProgramCommand {
-    pub(crate) arguments: Vec<String>,
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) arguments: Vec<ByteBuf>,
+    pub(crate) environment: Vec<(ByteBuf, ByteBuf)>,
 }
 
 /// A program under way. Dropping its call ends it.

@@ -1,5 +1,7 @@
 //! `local:`: the agent as a child process of this program.
 
+use std::os::unix::ffi::OsStrExt;
+
 use wxec_build::AgentImage;
 use wxec_protocol::Command;
 
@@ -8,8 +10,8 @@ use crate::error::Unreachable;
 
 /// Starts the agent here. It needs no bootstrap: the image is a file of ours.
 pub(crate) async fn connect(image: &AgentImage, title: &str) -> Result<Transport, Unreachable> {
-    let argv = vec![image.path.to_string_lossy().into_owned(), title.into()];
-    let started = Place::Here.start(&Command::new(argv, Vec::new()), false).await;
+    let command = Command::new([image.path.as_os_str().as_bytes(), title.as_bytes()]);
+    let started = Place::Here.start(&command, false).await;
     started.map_err(|error| {
         error.hint("the agent lies in wxec's cache: name a directory that allows execution by WXEC_CACHE")
     })

@@ -33,6 +33,7 @@ pub(crate) use stderr::{StderrTail, printable};
 
 use crate::{
     address::Hop,
+    command::bytes,
     error::{Phase, Unreachable},
     options::Options,
     runtime,
@@ -181,8 +182,9 @@ pub(crate) fn way(hop: &Hop, shell: &Shell, options: &Options, token: &str) -> O
 impl Way {
     /// A way of these words, with messages in English: their meaning is looked up by their text.
     pub(crate) fn new(argv: impl IntoIterator<Item = String>) -> Self {
-        let env = vec![("LC_ALL".into(), "C".into())];
-        Self { command: Command::new(argv.into_iter().collect(), env), ..Self::default() }
+        let mut command = Command::new(argv);
+        command.env.push((bytes("LC_ALL"), bytes("C")));
+        Self { command, ..Self::default() }
     }
 
     pub(crate) fn complaints(self, complaints: &'static [Complaint]) -> Self {

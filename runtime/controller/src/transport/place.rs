@@ -1,6 +1,6 @@
 //! Where programs are run to get one hop further: here, or where an agent is.
 
-use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt, process::Stdio, time::Duration};
+use std::{borrow::Cow, ffi::OsStr, io, os::unix::ffi::OsStrExt, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -36,7 +36,7 @@ pub(crate) enum Place {
 impl Place {
     /// Starts a program whose stdin and stdout are a pipe to the next place.
     pub(crate) async fn start(&self, command: &Command, terminal: bool) -> Result<Transport, Unreachable> {
-        let length: usize = command.argv.iter().map(String::len).sum();
+        let length: usize = command.words.iter().map(|word| word.len()).sum();
         if length > MAX_COMMAND_BYTES {
             return Err(Unreachable::new(Phase::Local, format!("a command of {length} bytes is too long")));
         }
@@ -67,7 +67,7 @@ impl Place {
             (Ok(_), Some(StreamEnd::Exited(0))) => Ok(answer.trim().into()),
             (_, Some(StreamEnd::NotStarted(reason))) => Err(not_run(&reason)),
             (_, exit) => {
-                let program = &command.argv[0];
+                let program = program(command);
                 let exit = exit.map_or_else(|| "no exit code".into(), |exit| exit.to_string());
                 let failure = Unreachable::new(Phase::Connect, format!("`{program}` failed ({exit})"));
                 Err(failure.stderr(transport.stderr.settled().await))
@@ -85,8 +85,13 @@ impl Place {
 }
 
 fn cannot_run(command: &Command, reason: &str) -> Unreachable {
-    let program = command.argv.first().map_or("nothing", String::as_str);
+    let program = program(command);
     Unreachable { phase: Phase::Local, ..not_run(&format!("cannot run `{program}`: {reason}")) }
+}
+
+/// What a command runs, for people.
+fn program(command: &Command) -> Cow<'_, str> {
+    command.words.first().map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word))
 }
 
 /// A program could not be started, for a reason that names it.
@@ -96,10 +101,10 @@ pub(crate) fn not_run(reason: &str) -> Unreachable {
 }
 
 fn start_here(command: &Command) -> io::Result<Transport> {
-    let [program, arguments @ ..] = &*command.argv else { return Err(io::ErrorKind::InvalidInput.into()) };
-    let mut os_command = OsCommand::new(program);
+    let mut words = command.words.iter().map(|word| OsStr::from_bytes(word));
+    let mut os_command = OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
     let variables = command.env.iter().map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value)));
-    os_command.args(arguments).envs(variables);
+    os_command.args(words).envs(variables);
     secret_variables(|name| _ = os_command.env_remove(name));
     let mut child = os_command
         .stdin(Stdio::piped())

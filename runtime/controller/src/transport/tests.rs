@@ -9,7 +9,9 @@ const TOKEN: &str = "TOKEN";
 fn words(hop: &str, options: &ConnectOptions) -> String {
     let shell = Shell { argv: ["sh", "-c", "SCRIPT"].map(Into::into).into(), line: "LINE".into() };
     let address: Address = hop.parse().unwrap();
-    way(address.last(), &shell, options.get(), TOKEN).unwrap().command.argv.join(" ")
+    let words = way(address.last(), &shell, options.get(), TOKEN).unwrap().command.words;
+    let words: Vec<_> = words.iter().map(|word| str::from_utf8(word).unwrap()).collect();
+    words.join(" ")
 }
 
 #[test]

@@ -7,9 +7,11 @@ mod listing;
 mod places;
 mod preview1;
 mod stdio;
+mod texts;
 
-use std::sync::Arc;
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, sync::Arc};
 
+use serde_bytes::ByteBuf;
 use wasmtime::{Caller, Linker, Result};
 use wasmtime_wasi::{
     I32Exit, WasiCtxBuilder,
@@ -24,7 +26,7 @@ use wxec_protocol::{ANY, Grants};
 
 use self::stdio::{Pipe, TaskOutput};
 pub use self::stdio::{Reader, Writer};
-pub(crate) use self::{listing::Listing, places::Places, stdio::Stdin};
+pub(crate) use self::{listing::Listing, places::Places, stdio::Stdin, texts::Given};
 use crate::{
     call::Command,
     determinism::{self, Clock},
@@ -75,7 +77,7 @@ pub(crate) struct World {
     builder: WasiCtxBuilder,
     pub(crate) places: Places,
     /// Variables of this host's that are granted.
-    environment: Vec<(String, String)>,
+    environment: Vec<(ByteBuf, ByteBuf)>,
     /// The time, where nothing is left to chance.
     pub(crate) clock: Option<Clock>,
 }
@@ -111,38 +113,35 @@ impl World {
     }
 
     /// The world of a task.
-    pub(crate) fn task(mut self, stdio: &Arc<Stdio>) -> (WasiP1Ctx, Places) {
+    pub(crate) fn task(mut self, stdio: &Arc<Stdio>) -> (WasiP1Ctx, Places, Given) {
+        let mut given = Given::default();
+        given.add_variables(&self.environment);
         self.builder
-            .envs(&self.environment)
             .stdout(TaskOutput { stdio: stdio.clone(), print: Stdio::stdout })
             .stderr(TaskOutput { stdio: stdio.clone(), print: Stdio::stderr });
-        (self.builder.build_p1(), self.places)
+        (self.builder.build_p1(), self.places, given)
     }
 
     /// The world of a program.
-    pub(crate) fn program(mut self, command: Command) -> (WasiP1Ctx, Places) {
+    pub(crate) fn program(mut self, command: Command) -> (WasiP1Ctx, Places, Given) {
         let Command { arguments, environment, stdin, stdout, stderr } = command;
         // What it was given by name goes before what it was granted; libraries take the first of a name.
         self.environment.retain(|(name, _)| !environment.iter().any(|(given, _)| given == name));
-        self.builder
-            .args(&arguments)
-            .envs(&environment)
-            .envs(&self.environment)
-            .stdin(Pipe::new(stdin))
-            .stdout(Pipe::new(stdout))
-            .stderr(Pipe::new(stderr));
-        (self.builder.build_p1(), self.places)
+        let mut given = Given::default();
+        arguments.iter().for_each(|argument| given.arguments.push(&[argument]));
+        given.add_variables(&environment);
+        given.add_variables(&self.environment);
+        self.builder.stdin(Pipe::new(stdin)).stdout(Pipe::new(stdout)).stderr(Pipe::new(stderr));
+        (self.builder.build_p1(), self.places, given)
     }
 }
 
-fn granted_environment(names: &[String]) -> Vec<(String, String)> {
+fn granted_environment(names: &[String]) -> Vec<(ByteBuf, ByteBuf)> {
+    let bytes = |text: OsString| ByteBuf::from(text.into_vec());
     if names.iter().any(|name| name == ANY) {
-        // What is no text no guest could read.
-        return std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        return std::env::vars_os().map(|(name, value)| (bytes(name), bytes(value))).collect();
     }
-    names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
+    names.iter().filter_map(|name| Some((bytes(name.into()), bytes(std::env::var_os(name)?)))).collect()
 }
 
 /// The code a guest exited with, if that is what ended it.

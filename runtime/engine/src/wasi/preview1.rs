@@ -81,6 +81,11 @@ impl Guest {
         if self.places.may_name(fd.into()) { Ok(()) } else { Err(Errno::Badf.into()) }
     }
 
+    /// The same where the placeholder for `/` is not meant: a program that was granted nothing has nothing open.
+    fn check_opened(&self, fd: Fd) -> Result<()> {
+        if self.places.is_root(fd.into()) { Err(Errno::Badf.into()) } else { self.check(fd) }
+    }
+
     /// Where a path that the guest wrote is to be looked up.
     fn find(&mut self, memory: &GuestMemory<'_>, fd: Fd, path: GuestPtr<str>, access: Access) -> Result<Spot> {
         self.check(fd)?;
@@ -277,6 +282,7 @@ macro_rules! preview1 {
         passed on { $(fn $plain:ident($($plain_arg:ident: $plain_ty:ty),*) -> $plain_ret:ty;)* }
         checked { $(fn $sync:ident($($sync_arg:ident: $sync_ty:ty),*) -> $sync_ret:ty;)* }
         checked, async { $(fn $asy:ident($($asy_arg:ident: $asy_ty:ty),*) -> $asy_ret:ty;)* }
+        checked, of sockets { $(fn $socket:ident($($socket_arg:ident: $socket_ty:ty),*) -> $socket_ret:ty;)* }
         changing a path { $(fn $change:ident();)* }
         by hand { $($by_hand:tt)* }
     ) => {
@@ -287,6 +293,12 @@ macro_rules! preview1 {
             $(fn $sync(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($sync_arg: $sync_ty),*) -> Result<$sync_ret> {
                 self.check(fd)?;
                 self.wasi.$sync(memory, fd, $($sync_arg),*)
+            })*
+            $(fn $socket(
+                &mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($socket_arg: $socket_ty),*
+            ) -> Result<$socket_ret> {
+                self.check_opened(fd)?;
+                self.wasi.$socket(memory, fd, $($socket_arg),*)
             })*
             $(async fn $asy(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($asy_arg: $asy_ty),*) -> Result<$asy_ret> {
                 self.check(fd)?;
@@ -306,10 +318,6 @@ macro_rules! preview1 {
 
 preview1! {
     passed on {
-        fn args_get(argv: GuestPtr<GuestPtr<u8>>, argv_buf: GuestPtr<u8>) -> Result<()>;
-        fn args_sizes_get() -> Result<(Size, Size)>;
-        fn environ_get(environ: GuestPtr<GuestPtr<u8>>, environ_buf: GuestPtr<u8>) -> Result<()>;
-        fn environ_sizes_get() -> Result<(Size, Size)>;
         fn proc_raise(signal: types::Signal) -> Result<()>;
         fn sched_yield() -> Result<()>;
     }
@@ -319,10 +327,6 @@ preview1! {
         fn fd_prestat_get() -> types::Prestat;
         fn fd_prestat_dir_name(path: GuestPtr<u8>, path_max_len: Size) -> ();
         fn fd_tell() -> types::Filesize;
-        fn sock_accept(flags: types::Fdflags) -> Fd;
-        fn sock_recv(data: types::IovecArray, flags: types::Riflags) -> (Size, types::Roflags);
-        fn sock_send(data: types::CiovecArray, flags: types::Siflags) -> Size;
-        fn sock_shutdown(how: types::Sdflags) -> ();
     }
     checked, async {
         fn fd_advise(offset: types::Filesize, len: types::Filesize, advice: types::Advice) -> ();
@@ -336,14 +340,45 @@ preview1! {
         fn fd_seek(offset: types::Filedelta, whence: types::Whence) -> types::Filesize;
         fn fd_sync() -> ();
     }
+    checked, of sockets {
+        fn sock_accept(flags: types::Fdflags) -> Fd;
+        fn sock_recv(data: types::IovecArray, flags: types::Riflags) -> (Size, types::Roflags);
+        fn sock_send(data: types::CiovecArray, flags: types::Siflags) -> Size;
+        fn sock_shutdown(how: types::Sdflags) -> ();
+    }
     changing a path {
         fn path_create_directory();
-        fn path_remove_directory();
         fn path_unlink_file();
     }
     by hand {
         fn set_hostcall_fuel(&mut self, fuel: usize) {
             self.wasi.set_hostcall_fuel(fuel);
+        }
+
+        fn args_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
+            self.given.arguments.sizes()
+        }
+
+        fn args_get(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            pointers: GuestPtr<GuestPtr<u8>>,
+            to: GuestPtr<u8>,
+        ) -> Result<()> {
+            self.given.arguments.write(memory, pointers, to)
+        }
+
+        fn environ_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
+            self.given.environment.sizes()
+        }
+
+        fn environ_get(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            pointers: GuestPtr<GuestPtr<u8>>,
+            to: GuestPtr<u8>,
+        ) -> Result<()> {
+            self.given.environment.write(memory, pointers, to)
         }
 
         /// wasmtime-wasi knows no codes from 126 on; systems do.
@@ -491,6 +526,21 @@ preview1! {
             }
             self.listings.insert(number, listing);
             Ok(page.written)
+        }
+
+        /// Systems take `/` behind a directory's name, and wasmtime-wasi does not.
+        async fn path_remove_directory(
+            &mut self,
+            memory: &mut GuestMemory<'_>,
+            fd: Fd,
+            path: GuestPtr<str>,
+        ) -> Result<()> {
+            let spot = self.find(memory, fd, path, Access::Write)?;
+            let name = Some(spot.path.trim_end_matches('/')).filter(|name| !name.is_empty());
+            let mut paths = Paths::new();
+            let path = paths.add(name.unwrap_or(&spot.path));
+            let done = self.wasi.path_remove_directory(&mut paths.memory(), spot.fd.into(), path).await;
+            self.changed(&spot, done)
         }
 
         async fn path_open(

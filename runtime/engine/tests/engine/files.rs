@@ -7,7 +7,9 @@ use wxec_protocol::{Fault, Grants, LimitKind, Limits, Need};
 
 use crate::script::{
     FIRST, Fd, Open, Script,
-    errno::{ACCES, BADF, MFILE, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR, NOTSUP, OK, PERM},
+    errno::{
+        ACCES, BADF, ISDIR, LOOP, MFILE, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR, NOTEMPTY, NOTSOCK, NOTSUP, OK, PERM,
+    },
 };
 
 /// A directory `in` that may be granted, with a file and a directory, beside a file that never is.
@@ -67,6 +69,73 @@ async fn a_directory_that_may_be_read_cannot_be_changed() {
     assert_eq!(answers, [PERM; 9]);
     assert_eq!(fs::read_to_string(path(&world, "in/file")).unwrap(), "granted");
     assert!(!Path::new(&path(&world, "in/new")).exists());
+}
+
+/// As it is natively, where `rmdir` takes as many as there are.
+#[tokio::test]
+async fn a_directory_is_removed_with_slashes_behind_its_name() {
+    let world = world();
+    symlink("sub", path(&world, "in/link")).unwrap();
+    let root = path(&world, "in");
+    let answers = Script::default()
+        .create_directory(FIRST, "new/")
+        .remove_directory(FIRST, "new/")
+        .create_directory(FIRST, "new")
+        .remove_directory(FIRST, "./new//")
+        .remove_directory(FIRST, "file/")
+        .remove_directory(FIRST, "link/")
+        .remove_directory(FIRST, "/")
+        .remove_directory(FIRST, "")
+        .create_directory(Fd::Number(4), &format!("{}/new/", from_root(&root)))
+        .remove_directory(Fd::Number(4), &format!("{}/new/", from_root(&root)))
+        .run(Grants::none().write(&root))
+        .await;
+    assert_eq!(answers, [OK, OK, OK, OK, NOTDIR, NOTDIR, PERM, NOENT, OK, OK]);
+}
+
+/// Libraries look a path up in the granted directory or below `/`; the system's own answers come back either way.
+#[tokio::test]
+async fn slashes_and_dots_mean_what_they_do_natively() {
+    for from_root in [false, true] {
+        let world = world();
+        let root = path(&world, "in");
+        let (fd, root_path) = match from_root {
+            true => (Fd::Number(4), format!("{}/", self::from_root(&root))),
+            false => (FIRST, String::new()),
+        };
+        let at = |name: &str| format!("{root_path}{name}");
+        let answers = Script::default()
+            .create_directory(fd, &at("dir"))
+            .create_directory(fd, &at("dir/nested/"))
+            .open(fd, &at("dir/.//nested/../../dir/nested/../nested///./../../file"), Open::Read)
+            .open(fd, &at("dir/nested///"), Open::Directory)
+            .open(fd, &at("file/"), Open::Read)
+            .open(fd, &at("missing/"), Open::Read)
+            .rename(fd, &at("dir/nested/"), fd, &at("dir/moved/"))
+            .unlink(fd, &at("dir/moved/"))
+            .unlink(fd, &at("file/"))
+            .symlink("nowhere", fd, &at("new/"))
+            .symlink("nowhere", fd, &at("loose"))
+            .open(fd, &at("loose"), Open::NoFollow)
+            .unlink(fd, &at("loose"))
+            .remove_directory(fd, &at("dir"))
+            .remove_directory(fd, &at("dir/moved/"))
+            .remove_directory(fd, &at("dir//"))
+            .run(Grants::none().write(&root))
+            .await;
+        let expected = [OK, OK, OK, OK, NOTDIR, NOENT, OK, ISDIR, NOTDIR, NOENT, OK, LOOP, OK, NOTEMPTY, OK, OK];
+        assert_eq!(answers, expected, "below `/`: {from_root}");
+    }
+}
+
+/// The placeholder for `/` is one only where paths are looked up.
+#[tokio::test]
+async fn a_guest_that_was_granted_nothing_has_nothing_open() {
+    let world = world();
+    let answers = Script::default().shut_down(FIRST).shut_down(Fd::Number(1)).run(Grants::none()).await;
+    assert_eq!(answers, [BADF, NOTSOCK]);
+    let answers = Script::default().shut_down(FIRST).run(Grants::none().read(path(&world, "in"))).await;
+    assert_eq!(answers, [NOTSOCK]);
 }
 
 #[tokio::test]

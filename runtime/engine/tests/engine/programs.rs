@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use wxec_engine::{Command, Entry, Program, Request, Sandbox};
 use wxec_protocol::{Fault, Grants, Limits, Need, abi::Exit, cbor};
@@ -78,9 +79,12 @@ fn start(body: &str, request: Request) -> Running {
     let program = program(&sandbox, body);
     let [(stdin, their_stdin), (stdout, their_stdout), (stderr, their_stderr)] =
         std::array::from_fn(|_| duplex(PIPE_BYTES));
+    let bytes = |text: &[u8]| ByteBuf::from(text);
     let command = Command {
-        arguments: vec!["cat".into(), "-v".into()],
-        environment: vec![("A".into(), "b".into())],
+        arguments: [&b"cat"[..], b"-v", b"\xff\xc3", b""].map(ByteBuf::from).into(),
+        environment: [(&b"A"[..], &b"b"[..]), (b"\xfe", b"\xff=")]
+            .map(|(name, value)| (bytes(name), bytes(value)))
+            .into(),
         stdin: Box::new(their_stdin),
         stdout: Box::new(their_stdout),
         stderr: Box::new(their_stderr),
@@ -180,22 +184,37 @@ fn prints(sizes: &str, get: &str) -> String {
     )
 }
 
-async fn printed(body: &str, request: Request) -> String {
+async fn printed(body: &str, request: Request) -> Vec<u8> {
     let mut running = start(body, request);
-    let mut text = String::new();
-    running.stdout.read_to_string(&mut text).await.unwrap();
+    let mut text = Vec::new();
+    running.stdout.read_to_end(&mut text).await.unwrap();
     text
 }
 
 #[tokio::test]
 async fn a_program_has_its_arguments_and_variables_and_those_it_is_granted() {
-    assert_eq!(printed(&prints("args_sizes_get", "args_get"), usual()).await, "cat\0-v\0");
+    assert_eq!(printed(&prints("args_sizes_get", "args_get"), usual()).await, b"cat\0-v\0\xff\xc3\0\0");
 
     let environment = prints("environ_sizes_get", "environ_get");
-    assert_eq!(printed(&environment, usual()).await, "A=b\0");
+    let given = b"A=b\0\xfe=\xff=\0";
+    assert_eq!(printed(&environment, usual()).await, given);
     let grants = Grants::none().env("PATH").env("CERTAINLY_NOT_SET");
     let path = std::env::var("PATH").unwrap();
-    assert_eq!(printed(&environment, Request { grants, ..usual() }).await, format!("A=b\0PATH={path}\0"));
+    let granted = format!("PATH={path}\0");
+    assert_eq!(printed(&environment, Request { grants, ..usual() }).await, [given, granted.as_bytes()].concat());
+}
+
+#[tokio::test]
+async fn a_program_finds_each_argument_where_it_is_said_to_be() {
+    // The third one is two bytes and a NUL, the fourth nothing but a NUL.
+    let body = r#"(func (export "_start")
+        (if (call $args_sizes_get (i32.const 32) (i32.const 36)) (then (call $proc_exit (i32.const 90))))
+        (if (i32.ne (i32.load (i32.const 32)) (i32.const 4)) (then (call $proc_exit (i32.const 91))))
+        (if (call $args_get (i32.const 64) (i32.const 4096)) (then (call $proc_exit (i32.const 92))))
+        (if (i32.ne (i32.load16_u (i32.load (i32.const 72))) (i32.const 0xc3ff)) (then (call $proc_exit (i32.const 93))))
+        (if (i32.load8_u offset=2 (i32.load (i32.const 72))) (then (call $proc_exit (i32.const 94))))
+        (if (i32.load8_u (i32.load (i32.const 76))) (then (call $proc_exit (i32.const 95)))))"#;
+    assert_eq!(start(body, usual()).exit().await.unwrap().code, 0);
 }
 
 /// Subscriptions to a clock and to stdin, at 2048: `$timer` and `$stdin` put one there, with a name of its own. `$wait`

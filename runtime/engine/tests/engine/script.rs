@@ -21,10 +21,14 @@ pub(crate) mod errno {
     pub(crate) const OK: u8 = 0;
     pub(crate) const ACCES: u8 = 2;
     pub(crate) const BADF: u8 = 8;
+    pub(crate) const ISDIR: u8 = 31;
+    pub(crate) const LOOP: u8 = 32;
     pub(crate) const MFILE: u8 = 33;
     pub(crate) const NAMETOOLONG: u8 = 37;
     pub(crate) const NOENT: u8 = 44;
     pub(crate) const NOTDIR: u8 = 54;
+    pub(crate) const NOTEMPTY: u8 = 55;
+    pub(crate) const NOTSOCK: u8 = 57;
     pub(crate) const NOTSUP: u8 = 58;
     pub(crate) const NOTCAPABLE: u8 = 76;
     pub(crate) const PERM: u8 = 63;
@@ -140,6 +144,10 @@ impl Script {
         script.call("path_remove_directory", &format!("{fd} {path}"))
     }
 
+    pub(crate) fn shut_down(self, fd: Fd) -> Self {
+        self.call("sock_shutdown", &format!("{fd} (i32.const 1)"))
+    }
+
     pub(crate) fn unlink(self, fd: Fd, path: &str) -> Self {
         let (script, path) = self.text(path);
         script.call("path_unlink_file", &format!("{fd} {path}"))
@@ -231,6 +239,7 @@ impl Script {
             (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_renumber" (func $fd_renumber (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "sock_shutdown" (func $sock_shutdown (param i32 i32) (result i32)))
             (import "wasi_snapshot_preview1" "clock_time_get" (func $clock_time_get (param i32 i64 i32) (result i32)))
             (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
             (memory (export "memory") 1)

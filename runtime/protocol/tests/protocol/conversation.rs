@@ -89,7 +89,8 @@ fn an_instance_is_called_and_dropped_in_that_order() {
 fn a_program_has_streams_until_it_ends() {
     let mut pair = Pair::new();
     let streams = pair.controller.open_streams();
-    let (arguments, environment) = (vec!["cat".into()], vec![("A".into(), "b".into())]);
+    let (arguments, environment) =
+        (vec![b"cat".to_vec().into()], vec![(b"A".to_vec().into(), b"\xff".to_vec().into())]);
     let entry = Entry::Command { arguments, environment, streams };
     let id = pair.running(CallRequest { entry, ..request("", "") });
     pair.controller.send(streams.stdio, "in".into());

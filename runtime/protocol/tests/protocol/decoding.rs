@@ -91,7 +91,11 @@ fn stretches() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn commands() -> impl Strategy<Value = Command> {
-    (vec(".{0,9}", 0..4), vec((".{0,9}", ".{0,9}"), 0..3)).prop_map(|(argv, env)| Command::new(argv, env))
+    let bytes = || vec(any::<u8>(), 0..9);
+    (vec(bytes(), 0..4), vec((bytes(), bytes()), 0..3)).prop_map(|(words, env)| {
+        let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Command { env, ..Command::new(words) }
+    })
 }
 
 fn ends() -> impl Strategy<Value = StreamEnd> {

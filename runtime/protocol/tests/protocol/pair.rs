@@ -23,7 +23,7 @@ pub(crate) fn request(function: &str, input: impl Into<Bytes>) -> CallRequest {
 
 /// A command of these words.
 pub(crate) fn command(argv: &[&str]) -> Command {
-    Command::new(argv.iter().map(ToString::to_string).collect(), Vec::new())
+    Command::new(argv.iter().copied())
 }
 
 /// `length` bytes of which no two stretches are alike.

@@ -216,11 +216,10 @@ const LENGTHS: [usize; 9] =
 fn a_process_is_asked_for_by_its_command_and_its_streams() {
     let mut pair = Pair::new();
     let command = Command {
-        argv: ["ssh", "", "two words", "ünïcode"].map(String::from).into(),
-        words: vec![ByteBuf::from(*b"\xff")],
+        words: [&b"ssh"[..], b"", b"two words", "ünïcode".as_bytes(), b"\xff"].map(ByteBuf::from).into(),
         env: vec![(ByteBuf::from(*b"LANG"), ByteBuf::from(*b"\xff")), (ByteBuf::from(*b"EMPTY"), ByteBuf::new())],
         clear_env: true,
-        directory: Some("~/src".into()),
+        directory: Some(ByteBuf::from(*b"~/\xff")),
         deadline_ms: Some(1),
         pty: Some(WindowSize { rows: 24, columns: 80 }),
         wait_output: true,
