@@ -50,8 +50,9 @@ fn main() -> io::Result<()> {
         ("complain", [text]) => eprintln!("{text}"),
         ("panic", []) => panic!("as it was told"),
         ("abort", []) => process::abort(),
+        // In parts as yes(1) writes them: each line by itself would be a host call.
         ("yes", []) => loop {
-            io::stdout().write_all(b"y\n")?;
+            io::stdout().write_all(&b"y\n".repeat(4096))?;
         },
         ("sleep", [ms]) => thread::sleep(Duration::from_millis(ms.parse().map_err(io::Error::other)?)),
         ("two", []) => {
