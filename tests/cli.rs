@@ -144,6 +144,30 @@ fn a_missing_function_is_guessed() {
 }
 
 #[test]
+fn a_package_is_built_with_features() {
+    assert_eq!(value(&["call", "local:", "faulty::rare", "--features", "rare"]), "1\n");
+    assert!(value(&["inspect", "faulty", "--all-features"]).contains("  rare() -> u8\n"));
+    let digest = |features: &[&str]| {
+        let printed = value(&[&["build", "faulty"], features].concat());
+        printed.lines().find(|line| line.starts_with("digest")).unwrap().to_owned()
+    };
+    assert_ne!(digest(&["--features=rare"]), digest(&["--no-default-features"]));
+    assert_eq!(
+        complaint(&["build", "faulty", "--features", "rear"]),
+        (2, "error: package `faulty` has no feature `rear`; there is `rare`".into())
+    );
+    assert_eq!(
+        complaint(&["call", "local:", "./m.wasm::count", "--features", "rare"]),
+        (
+            2,
+            "error: ./m.wasm is a module already, whose features cannot be chosen; \
+             name the package it is built from"
+                .into()
+        )
+    );
+}
+
+#[test]
 fn a_missing_module_is_named() {
     let (code, line) = complaint(&["call", "local:", "wrods::count", "a"]);
     assert_eq!(code, 2);

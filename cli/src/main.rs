@@ -10,6 +10,7 @@ mod commands;
 mod environment;
 mod everywhere;
 mod exit_code;
+mod features;
 mod grants;
 mod interrupt;
 mod limits;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wxec::{BuildError, Function, Module, ModuleError};
+use wxec::{BuildError, Features, Function, Module, ModuleError};
 
 use crate::{args::Verbosity, command_error::CommandError, output::say};
 
@@ -41,12 +41,18 @@ impl Source {
 
     /// Reads the file, or builds the package. A package here comes before a module of that name that wxec ships; which of
     /// them it is, is said if it is the latter.
-    pub(crate) fn load(&self, verbosity: Verbosity) -> Result<Module, CommandError> {
+    pub(crate) fn load(&self, features: &Features, verbosity: Verbosity) -> Result<Module, CommandError> {
         match self {
+            Self::File(path) if !features.is_default() => {
+                let message = format!("{} is a module already, whose features cannot be chosen", path.display());
+                Err(CommandError::usage(message).hint("name the package it is built from"))
+            }
             Self::File(path) => Ok(Module::from_file(path)?),
-            Self::Folder(folder) => Ok(Module::from_folder(folder)?),
-            Self::Package(package) => match Module::from_package(".", package) {
-                Err(ModuleError::Build(error)) if wxec::is_shipped(package) && is_absence(&error) => {
+            Self::Folder(folder) => Ok(Module::from_folder_with(folder, features)?),
+            Self::Package(package) => match Module::from_package_with(".", package, features) {
+                Err(ModuleError::Build(error))
+                    if wxec::is_shipped(package) && is_absence(&error) && features.is_default() =>
+                {
                     if verbosity > Verbosity::Quiet {
                         say(&format!("wxec: `{package}` is the module that wxec ships; there is no such package here"));
                     }

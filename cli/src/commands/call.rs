@@ -8,6 +8,7 @@ use crate::{
     arguments::{self, Given},
     command_error::CommandError,
     everywhere::{Job, print_everywhere},
+    features::FeatureArgs,
     grants::GrantArgs,
     limits::LimitArgs,
     module::{find_function, split_function},
@@ -65,6 +66,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    features: FeatureArgs,
+    #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
     access: Access,
@@ -88,7 +91,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let several = hosts.len() > 1;
     let given = args.given()?;
 
-    let module = source.load(verbosity)?;
+    let module = source.load(&args.features.features(), verbosity)?;
     let function = find_function(&module, name)?;
     let streaming = function.map(|function| Streaming::of(function, hosts.len())).transpose()?.flatten();
     let input = given.into_value(function.map(streaming::without_channels).as_ref())?;

@@ -11,6 +11,7 @@ use crate::{
     environment,
     everywhere::on_each,
     exit_code,
+    features::FeatureArgs,
     grants::GrantArgs,
     interrupt,
     limits::LimitArgs,
@@ -56,6 +57,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    features: FeatureArgs,
+    #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
     access: Access,
@@ -76,7 +79,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let module = Source::parse(&args.module).load(verbosity)?;
+    let module = Source::parse(&args.module).load(&args.features.features(), verbosity)?;
     if is_plain_library(&module) {
         return Err(plain_library(&module));
     }

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 use wasmparser::{ExternalKind, Parser, Payload};
-use wxec_build::{BuildError, Origin};
+use wxec_build::{BuildError, Features, Origin};
 use wxec_protocol::{
     Digest, Target,
     abi::{self, Function, RecordError},
@@ -169,7 +169,12 @@ impl Module {
 
     /// Builds the package whose folder `directory` is, or is in.
     pub fn from_folder(directory: impl AsRef<Path>) -> Result<Self, ModuleError> {
-        let (package, built) = wxec_build::module_of_folder(directory.as_ref(), &*progress::current())?;
+        Self::from_folder_with(directory, &Features::default())
+    }
+
+    /// Builds the package whose folder `directory` is, or is in, with `features`.
+    pub fn from_folder_with(directory: impl AsRef<Path>, features: &Features) -> Result<Self, ModuleError> {
+        let (package, built) = wxec_build::module_of_folder(directory.as_ref(), features, &*progress::current())?;
         Self::parse(package, built.path, built.bytes.into(), built.compiled)
     }
 
@@ -180,7 +185,24 @@ impl Module {
 
     /// Builds a package of the cargo workspace around `directory`, or takes what an earlier build left if nothing changed.
     pub fn from_package(directory: impl AsRef<Path>, package: &str) -> Result<Self, ModuleError> {
-        let built = wxec_build::module_of_package(directory.as_ref(), package, &*progress::current())?;
+        Self::from_package_with(directory, package, &Features::default())
+    }
+
+    /// Builds a package of the cargo workspace around `directory` with `features`.
+    ///
+    /// ```no_run
+    /// use wxec_build::Features;
+    /// use wxec_controller::Module;
+    ///
+    /// let module = Module::from_package_with(".", "words", &Features::default().with("extra"))?;
+    /// # Ok::<(), wxec_controller::Error>(())
+    /// ```
+    pub fn from_package_with(
+        directory: impl AsRef<Path>,
+        package: &str,
+        features: &Features,
+    ) -> Result<Self, ModuleError> {
+        let built = wxec_build::module_of_package(directory.as_ref(), package, features, &*progress::current())?;
         Self::parse(package.into(), built.path, built.bytes.into(), built.compiled)
     }
 

@@ -11,8 +11,9 @@
 //!
 //! ```no_run
 //! use std::path::Path;
+//! use wxec_build::{Features, StderrProgress};
 //!
-//! let module = wxec_build::module_of_package(Path::new("."), "words", &wxec_build::StderrProgress)?;
+//! let module = wxec_build::module_of_package(Path::new("."), "words", &Features::default(), &StderrProgress)?;
 //! println!("{} bytes, {}", module.bytes.len(), module.digest);
 //! # Ok::<(), wxec_build::BuildError>(())
 //! ```
@@ -24,6 +25,7 @@ mod doctor;
 mod embed;
 mod environment;
 mod error;
+mod features;
 mod messages;
 mod module;
 mod origin;
@@ -37,8 +39,9 @@ mod unit;
 
 pub use cache::cache_directory;
 pub use doctor::{Check, CheckStatus, checks};
-pub use embed::embed;
+pub use embed::{embed, embed_with};
 pub use error::{BuildError, DependencyFailure};
+pub use features::Features;
 pub use module::{BuiltModule, module, module_of_folder, module_of_package};
 pub use origin::Origin;
 pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};
