@@ -143,8 +143,21 @@ fn a_missing_function_is_guessed() {
     );
 }
 
+const RARE: &str = "error: faulty has no function `rare`; `rare` (src/lib.rs:LINE) is compiled only with feature `rare`: \
+                    add `--features rare`";
+
+/// Where `text` begins in a file of the workspace.
+fn line_of(file: &str, text: &str) -> usize {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
+    source.lines().position(|line| line.starts_with(text)).unwrap() + 1
+}
+
 #[test]
 fn a_package_is_built_with_features() {
+    assert_eq!(
+        complaint(&["call", "local:", "faulty::rare"]),
+        (2, RARE.replace("LINE", &line_of("guests/faulty/src/lib.rs", "pub fn rare()").to_string()))
+    );
     assert_eq!(value(&["call", "local:", "faulty::rare", "--features", "rare"]), "1\n");
     assert!(value(&["inspect", "faulty", "--all-features"]).contains("  rare() -> u8\n"));
     let digest = |features: &[&str]| {

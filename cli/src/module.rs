@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wxec::{BuildError, Features, Function, Module, ModuleError};
+use wxec::{AbsenceReason, AbsentTask, BuildError, Features, Function, Module, ModuleError};
 
 use crate::{args::Verbosity, command_error::CommandError, output::say};
 
@@ -22,9 +22,6 @@ pub(crate) enum Source {
     /// A package of the cargo workspace here, or else a module that wxec ships.
     Package(String),
 }
-
-/// Tasks that people look for in vain: a package's module is its library, with its default features.
-const ABSENT: &str = "a task in a main.rs beside lib.rs, behind a feature or under `cfg(test)` is not in it";
 
 impl Source {
     /// A path, if it looks like one; else a package.
@@ -94,6 +91,10 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
         None if is_plain_library(module) => Err(plain_library(module)),
         None => {
             let message = format!("{} has no function `{}`", module.name(), name.escape_debug());
+            // A program is run by its `main`, which is no function that was forgotten.
+            if let Some(absent) = module.why_absent(name).filter(|absent| absent.path != "main") {
+                return Err(CommandError::usage(message).hint(absence(&absent)));
+            }
             if module.is_program() && module.exports().next().is_none() {
                 let hint = "it is a program: `wxec run TARGET MODULE` runs it";
                 return Err(CommandError::usage(message).hint(hint));
@@ -101,6 +102,14 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
             let names: Vec<_> = module.exports().map(|export| inside_crate(module, export)).collect();
             Err(CommandError::usage(message).hint(suggestion(name, &names)))
         }
+    }
+}
+
+/// Why a function is not in the module, and what to do about it.
+fn absence(absent: &AbsentTask) -> String {
+    match &absent.reason {
+        AbsenceReason::Features(features) => format!("{absent}: add `--features {}`", features.join(",")),
+        _ => absent.to_string(),
     }
 }
 
@@ -137,7 +146,7 @@ fn suggestion(name: &str, names: &[&str]) -> String {
         Some(_) => {
             let more = if names.len() > MAX_LISTED { ", …" } else { "" };
             let names = names[..names.len().min(MAX_LISTED)].join(", ");
-            format!("it has {names}{more}; {ABSENT}")
+            format!("it has {names}{more}")
         }
     }
 }
@@ -188,7 +197,7 @@ mod tests {
         let names = ["count", "stats::lengths", "top"];
         assert_eq!(suggestion("cuont", &names), "did you mean `count`?");
         assert_eq!(suggestion("lengths", &names), "did you mean `stats::lengths`?");
-        assert_eq!(suggestion("reboot", &names), format!("it has count, stats::lengths, top; {ABSENT}"));
-        assert_eq!(suggestion("reboot", &["a"; 20]), format!("it has a, a, a, a, a, a, a, a, …; {ABSENT}"));
+        assert_eq!(suggestion("reboot", &names), "it has count, stats::lengths, top");
+        assert_eq!(suggestion("reboot", &["a"; 20]), "it has a, a, a, a, a, a, a, a, …");
     }
 }

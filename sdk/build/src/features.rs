@@ -1,5 +1,7 @@
 //! Which features of a package its module has.
 
+use std::collections::BTreeSet;
+
 use cargo_metadata::Package;
 
 use crate::BuildError;
@@ -80,6 +82,28 @@ impl Features {
             arguments.extend(["--features".into(), named.join(",")]);
         }
         arguments
+    }
+
+    /// Those of `package` that are on, with what they turn on in it.
+    pub(crate) fn enabled(&self, package: &Package, required: &[String]) -> BTreeSet<String> {
+        let prefix = format!("{}/", package.name);
+        let mut next: Vec<&str> = required.iter().chain(&self.named).map(String::as_str).collect();
+        if self.all {
+            next.extend(package.features.keys().map(String::as_str));
+        }
+        if !self.without_default {
+            next.push(DEFAULT);
+        }
+        let mut enabled = BTreeSet::new();
+        while let Some(name) = next.pop() {
+            let name = name.strip_prefix(&prefix).unwrap_or(name);
+            if let Some(others) = package.features.get(name)
+                && enabled.insert(name.to_owned())
+            {
+                next.extend(others.iter().map(String::as_str));
+            }
+        }
+        enabled
     }
 }
 

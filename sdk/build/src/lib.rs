@@ -18,6 +18,7 @@
 //! # Ok::<(), wxec_build::BuildError>(())
 //! ```
 
+mod absent;
 mod cache;
 mod cargo;
 mod diagnosis;
@@ -37,6 +38,7 @@ mod source;
 mod tools;
 mod unit;
 
+pub use absent::{AbsenceReason, AbsentTask, PackageSource};
 pub use cache::cache_directory;
 pub use doctor::{Check, CheckStatus, checks};
 pub use embed::{embed, embed_with};

@@ -10,7 +10,7 @@ use cargo_metadata::{Metadata, Package};
 use wxec_protocol::Digest;
 
 use crate::{
-    BuildError, Features, MODULE_TARGET, Origin, Progress, ProgressEvent, Work,
+    BuildError, Features, MODULE_TARGET, Origin, PackageSource, Progress, ProgressEvent, Work,
     cache::{cache_directory, create_private, take_turn},
     cargo::{Cargo, Toolchain},
     diagnosis,
@@ -47,6 +47,8 @@ pub struct BuiltModule {
     pub digest: Digest,
     /// How many crates cargo compiled for it: 0 when nothing had changed.
     pub compiled: usize,
+    /// The package it was built from just now, which tells why a task is not in it.
+    pub source: Option<PackageSource>,
 }
 
 impl std::fmt::Debug for BuiltModule {
@@ -63,7 +65,13 @@ impl std::fmt::Debug for BuiltModule {
 /// The module that holds a task: the embedded one, else the task's crate, built now.
 pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, BuildError> {
     if let Some(bytes) = origin.embedded {
-        return Ok(BuiltModule { path: None, bytes: bytes.into(), digest: Digest::of(bytes), compiled: 0 });
+        return Ok(BuiltModule {
+            path: None,
+            bytes: bytes.into(),
+            digest: Digest::of(bytes),
+            compiled: 0,
+            source: None,
+        });
     }
     let directory = Path::new(origin.manifest_dir);
     if !directory.join("Cargo.toml").is_file() {
@@ -145,7 +153,8 @@ impl Project {
         let path = files.find(|file| file.extension() == Some("wasm"));
         let path: PathBuf = path.ok_or_else(|| BuildError::NoArtifact { what: work.to_string() })?.into();
         let bytes = fs::read(&path).map_err(BuildError::io("read", &path))?;
-        Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path), bytes, compiled: outcome.compiled })
+        let source = Some(PackageSource::of(package, unit, features));
+        Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path), bytes, compiled: outcome.compiled, source })
     }
 
     fn command(&self, package: &Package, unit: &Unit, features: &Features, target: &Path) -> Command {
