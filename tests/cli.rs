@@ -136,6 +136,35 @@ fn arguments_of_another_type_are_named() {
 }
 
 #[test]
+fn a_target_that_was_forgotten_is_told() {
+    let told = |arguments: &[&str], line: &str| {
+        assert_eq!(complaint(arguments), (2, format!("error: {line}")), "{arguments:?}");
+    };
+    told(
+        &["call", "4", "words::count"],
+        "words::count takes 1 argument, not 0; if `4` is an argument, the target is missing: \
+         `wxec call TARGET words::count 4`",
+    );
+    told(
+        &["call", "-1", "words::count"],
+        "`-1` is no address: a host name cannot start with `-`; write `ssh:[user@]host[:port]`; if `-1` is an \
+         argument, the target is missing: \
+         `wxec call TARGET words::count -1`",
+    );
+    told(
+        &["call", "to be", "words::count"],
+        "`to be` is no address: a host name cannot contain ` `; write `ssh:[user@]host[:port]`; if `to be` is an \
+         argument, the target is missing: `wxec call TARGET words::count 'to be'`",
+    );
+    told(&["run", "commands", "local:"], "there is no target before `commands`; write `wxec run local: commands …`");
+    for command in ["inspect", "build"] {
+        let line = "`words::count` is a function, not a module; its module is words; \
+                    `wxec call TARGET words::count` calls it";
+        told(&[command, "words::count"], line);
+    }
+}
+
+#[test]
 fn a_missing_function_is_guessed() {
     assert_eq!(
         complaint(&["call", "local:", "words::cuont", "a"]),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wxec::{AbsenceReason, AbsentTask, BuildError, Features, Function, Module, ModuleError};
 
-use crate::{args::Verbosity, command_error::CommandError, output::say};
+use crate::{args::Verbosity, command_error::CommandError, misplaced, output::say};
 
 /// A function's name counts as misspelled, rather than as another one, from this likeness on.
 const ALIKE: f64 = 0.8;
@@ -39,6 +39,14 @@ impl Source {
     /// Reads the file, or builds the package. A package here comes before a module of that name that wxec ships; which of
     /// them it is, is said if it is the latter.
     pub(crate) fn load(&self, features: &Features, verbosity: Verbosity) -> Result<Module, CommandError> {
+        let function = match self {
+            Self::File(path) if !path.exists() => path.to_str().and_then(misplaced::function_for_module),
+            Self::Package(package) => misplaced::function_for_module(package),
+            _ => None,
+        };
+        if let Some(error) = function {
+            return Err(error);
+        }
         match self {
             Self::File(path) if !features.is_default() => {
                 let message = format!("{} is a module already, whose features cannot be chosen", path.display());
@@ -77,8 +85,12 @@ pub(crate) fn split_function(text: &str) -> Result<(Source, &str), CommandError>
         _ => {
             let message = format!("`{}` names no function", text.escape_debug());
             let module = text.trim_matches(':');
-            let hint = format!("write MODULE::FUNC; `wxec inspect {module}` lists the functions");
-            Err(CommandError::usage(message).hint(hint))
+            let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            let guess = module.split_once([':', '.', '/']).filter(|(module, name)| is_name(module) && is_name(name));
+            Err(CommandError::usage(message).hint(match guess {
+                Some((module, function)) => format!("did you mean `{module}::{function}`?"),
+                None => format!("write MODULE::FUNC; `wxec inspect {module}` lists the functions"),
+            }))
         }
     }
 }
@@ -187,6 +199,10 @@ mod tests {
             error.to_string(),
             "`words` names no function; write MODULE::FUNC; `wxec inspect words` lists the functions"
         );
+        for text in ["words:count", "words.count", "words/count"] {
+            let error = split_function(text).unwrap_err();
+            assert_eq!(error.to_string(), format!("`{text}` names no function; did you mean `words::count`?"));
+        }
         for text in ["", "::", "words::", "::count", "m.wasm::"] {
             assert!(split_function(text).is_err(), "{text}");
         }

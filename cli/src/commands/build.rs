@@ -7,6 +7,7 @@ use crate::{
     command_error::CommandError,
     exit_code,
     features::FeatureArgs,
+    misplaced,
     module::Source,
     output::{print_line, say},
 };
@@ -34,7 +35,9 @@ const OFFERED: [&str; 2] = ["wxec_v1.", "wasi_snapshot_preview1."];
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let features = args.features.features();
     let module = match Source::parse(args.package.as_deref().unwrap_or(".")) {
-        Source::Package(package) => Module::from_package_with(".", &package, &features)?,
+        Source::Package(package) if misplaced::function_for_module(&package).is_none() => {
+            Module::from_package_with(".", &package, &features)?
+        }
         source => source.load(&features, Verbosity::Quiet)?,
     };
     check(&module)?;

@@ -15,6 +15,7 @@ use crate::{
     grants::GrantArgs,
     interrupt,
     limits::LimitArgs,
+    misplaced,
     module::{Source, is_plain_library, plain_library},
     output::{program_output, say},
     target,
@@ -73,6 +74,9 @@ Examples:
   wxec run web1,web2 check.wasm --timeout 10s";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    if let Some(error) = misplaced::module_for_target(&args.target, &args.module) {
+        return Err(error);
+    }
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
     // What is no text no module could read.
     let environment: Vec<(String, String)> = environment::variables(&args.environment)
