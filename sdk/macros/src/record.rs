@@ -309,6 +309,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::surroundings::Surroundings;
 
     /// The record of `task` if rustc finds these facts.
     fn chosen(task: &Task, facts: &[Fact]) -> Vec<u8> {
@@ -332,7 +333,7 @@ mod tests {
     }
 
     fn assert_record_with(arguments: TokenStream, source: TokenStream, expected: Function) {
-        let task = Task::parse(arguments, source).unwrap();
+        let task = Task::parse(arguments, source, &Surroundings::default()).unwrap();
         let facts = expected.error.as_ref().map(|_| Fact::Result);
         assert_eq!(chosen(&task, facts.as_slice()), cbor::encode(&expected).unwrap(), "{expected:?}");
     }
@@ -344,7 +345,7 @@ mod tests {
             #[doc = stringify!(it)]
             fn it() {}
         };
-        let parts = function(&Task::parse(TokenStream::new(), source).unwrap());
+        let parts = function(&Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap());
         let made = parts.iter().filter_map(|part| match part {
             Part::Made(made) => Some(made.to_string()),
             _ => None,
@@ -462,7 +463,7 @@ mod tests {
 
     /// The types in the record of `source`, the last one that of its error.
     fn types(source: TokenStream, facts: &[Fact]) -> Vec<String> {
-        let task = Task::parse(TokenStream::new(), source).unwrap();
+        let task = Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap();
         let function: Function = cbor::decode(&chosen(&task, facts)).unwrap();
         let parameters = function.parameters.into_iter().map(|parameter| parameter.type_name);
         parameters.chain([function.returns]).chain(function.error).collect()
