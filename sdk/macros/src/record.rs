@@ -233,6 +233,8 @@ fn spell(tokens: TokenStream, text: &mut String) {
                 text.push_str(close);
             }
             TokenTree::Punct(punct) => match (punct.as_char(), punct.spacing()) {
+                // `::uuid::Uuid` is known as `uuid::Uuid`.
+                (':', _) if !text.ends_with(|last: char| last.is_alphanumeric() || "_>:".contains(last)) => {}
                 (mark @ (',' | ';'), _) => text.extend([mark, ' ']),
                 (mark @ ('+' | '='), _) => text.extend([' ', mark, ' ']),
                 ('-', Spacing::Joint) => text.push_str(" -"),
@@ -508,6 +510,8 @@ mod tests {
     #[test]
     fn types_are_spelled_as_people_write_them() {
         assert_eq!(spelled(syn::parse_str::<Type>("HashMap<u8,(u8,),>").unwrap()), "HashMap<u8, (u8,)>");
+        let rooted = "&::a::B<::a::C, (::a::D, [::a::E; 4])>";
+        assert_eq!(spelled(syn::parse_str::<Type>(rooted).unwrap()), "&a::B<a::C, (a::D, [a::E; 4])>");
         for ty in [
             "HashMap<String, Vec<Option<u8>>>",
             "&std::path::Path",
