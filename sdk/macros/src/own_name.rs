@@ -12,12 +12,19 @@ pub(crate) fn with_crates_named(function: ItemFn) -> ItemFn {
     if changed == 0 {
         return function;
     }
-    let mut declared = Declared { name: &name, found: false };
-    declared.visit_block(&function.block);
-    if declared.found {
-        return function;
-    }
-    syn::parse2(tokens).unwrap_or(function)
+    let function = Item::Fn(function);
+    let rooted = (!declares(&function, &name)).then(|| syn::parse2(tokens).ok()).flatten();
+    rooted.unwrap_or_else(|| match function {
+        Item::Fn(function) => function,
+        _ => unreachable!("it is one"),
+    })
+}
+
+/// Whether `item` has an item of a name inside, which paths in it may mean.
+pub(crate) fn declares(item: &Item, name: &Ident) -> bool {
+    let mut declared = Declared { name, found: false };
+    declared.visit_item(item);
+    declared.found
 }
 
 /// The tokens with `::` before each path that begins with `name`, and how many these are.
@@ -63,7 +70,6 @@ fn rooted(tokens: TokenStream, name: &Ident) -> (TokenStream, usize) {
     (written, changed)
 }
 
-/// Whether a block has an item of a name: then that is what paths mean.
 struct Declared<'a> {
     name: &'a Ident,
     found: bool,

@@ -1,14 +1,16 @@
 //! What stands around a task in its file. An attribute sees its own function only; where rustc would complain in words that
 //! say nothing of tasks, because of an `impl` around it or of another item of its name, the file is looked at for better ones.
 //!
-//! It is parsed only if the task is indented, or its name found behind a telling keyword. Where it cannot be read, or tells
+//! It is parsed only if the task is indented, or its name found behind a telling keyword or before `::`. Where it cannot be read, or tells
 //! nothing for certain, as inside of macros, rustc has the word.
 
 use std::fs;
 
-use syn::{Attribute, Ident, ImplItemFn, Item, ItemFn, Signature, TraitItemFn, UseTree, ext::IdentExt, visit::Visit};
+use syn::{
+    Attribute, Ident, ImplItemFn, Item, ItemFn, Path, Signature, TraitItemFn, UseTree, ext::IdentExt, visit::Visit,
+};
 
-use crate::complaints::Complaints;
+use crate::{complaints::Complaints, own_name::declares};
 
 /// The file of a task.
 #[derive(Default)]
@@ -30,7 +32,9 @@ impl Surroundings {
     pub(crate) fn check(&self, function: &ItemFn, complaints: &mut Complaints) {
         let name = &function.sig.ident;
         let is_taken = KEYWORDS.iter().any(|keyword| self.text.contains(&format!("{keyword} {name}")));
-        if !self.is_indented && !is_taken {
+        let own = format!("{name}::");
+        let is_path = self.text.split(&own).skip(1).any(|rest| !rest.starts_with("on"));
+        if !self.is_indented && !is_taken && !is_path {
             return;
         }
         let Ok(file) = syn::parse_file(&self.text) else { return };
@@ -111,42 +115,80 @@ enum Rival {
     Type,
     /// `use NAME::…`, which is meant for a crate.
     Import,
+    /// A path of a crate in another item.
+    Path,
 }
 
 /// Whether `item` is in the way of a task `name` beside it.
 fn rival(item: &Item, name: &Ident) -> Option<Rival> {
-    let (ident, attributes, rival) = match item {
-        Item::Mod(item) => (&item.ident, &item.attrs, Rival::Module),
-        Item::Struct(item) => (&item.ident, &item.attrs, Rival::Type),
-        Item::Enum(item) => (&item.ident, &item.attrs, Rival::Type),
-        Item::Union(item) => (&item.ident, &item.attrs, Rival::Type),
-        Item::Trait(item) => (&item.ident, &item.attrs, Rival::Type),
-        Item::Type(item) => (&item.ident, &item.attrs, Rival::Type),
-        Item::Use(item) if item.leading_colon.is_none() => match &item.tree {
-            UseTree::Path(path) => (&path.ident, &item.attrs, Rival::Import),
+    let (attributes, ident, rival) = match item {
+        Item::Mod(item) => (&item.attrs, Some(&item.ident), Rival::Module),
+        Item::Struct(item) => (&item.attrs, Some(&item.ident), Rival::Type),
+        Item::Enum(item) => (&item.attrs, Some(&item.ident), Rival::Type),
+        Item::Union(item) => (&item.attrs, Some(&item.ident), Rival::Type),
+        Item::Trait(item) => (&item.attrs, Some(&item.ident), Rival::Type),
+        Item::Type(item) => (&item.attrs, Some(&item.ident), Rival::Type),
+        Item::Use(item) => match &item.tree {
+            UseTree::Path(path) if item.leading_colon.is_none() => (&item.attrs, Some(&path.ident), Rival::Import),
             _ => return None,
         },
+        // The task itself.
+        Item::Fn(function) if function.sig.ident == *name => return None,
+        Item::Fn(item) => (&item.attrs, None, Rival::Path),
+        Item::Impl(item) => (&item.attrs, None, Rival::Path),
+        Item::Const(item) => (&item.attrs, None, Rival::Path),
+        Item::Static(item) => (&item.attrs, None, Rival::Path),
         _ => return None,
     };
-    (ident == name && !has_cfg(attributes)).then_some(rival)
+    if has_cfg(attributes) {
+        return None;
+    }
+    match item {
+        _ if ident == Some(name) => Some(rival),
+        Item::Mod(_) | Item::Use(_) => None,
+        _ => means_crate(item, name).then_some(Rival::Path),
+    }
+}
+
+/// Whether an item has a path that begins with the name of a task beside it, and is none of the task.
+fn means_crate(item: &Item, name: &Ident) -> bool {
+    let mut paths = Paths { name, found: false };
+    paths.visit_item(item);
+    paths.found && !declares(item, name)
+}
+
+struct Paths<'a> {
+    name: &'a Ident,
+    found: bool,
+}
+
+impl Visit<'_> for Paths<'_> {
+    fn visit_path(&mut self, path: &Path) {
+        let mut segments = path.segments.iter().map(|segment| &segment.ident);
+        let begins = path.leading_colon.is_none() && segments.next() == Some(self.name);
+        self.found |= begins && segments.next().is_some_and(|next| next != "on");
+        syn::visit::visit_path(self, path);
+    }
 }
 
 impl Rival {
     fn complain(&self, name: &Ident, complaints: &mut Complaints) {
-        let name_of_crate = name.unraw();
+        let own = name.unraw();
         let (wrong, help) = match self {
             Self::Module | Self::Type => (
                 format!(
-                    "a {} `{name_of_crate}` stands beside this task, which has a type of its name for `{name_of_crate}::on`",
+                    "a {} `{own}` stands beside this task, which has a type of its name for `{own}::on`",
                     if matches!(self, Self::Module) { "module" } else { "type" }
                 ),
                 "give the task another name, or put it into a module of its own".into(),
             ),
+            Self::Path => (
+                format!("`{own}::…` beside this task means the task, which has a type of its name for `{own}::on`"),
+                format!("write `::{own}::…` there for the crate, or give the task another name"),
+            ),
             Self::Import => (
-                format!(
-                    "`use {name_of_crate}::…` beside this task means the task, which has a type of its name for `{name_of_crate}::on`"
-                ),
-                format!("write `use ::{name_of_crate}::…` for the crate, or give the task another name"),
+                format!("`use {own}::…` beside this task means the task, which has a type of its name for `{own}::on`"),
+                format!("write `use ::{own}::…` for the crate, or give the task another name"),
             ),
         };
         complaints.add(name, &wrong, &help);
@@ -203,6 +245,24 @@ mod tests {
             }
         }
         for item in ["use ::stats::A;", "mod statsx;", "use a::stats::B;", "fn other() { use stats::A; }"] {
+            assert_eq!(said(&format!("{item}\n{TASK}"), false), "", "{item}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_a_crate_beside_it_is_told() {
+        const TASK: &str = "#[remote] fn stats(a: stats::A) {}";
+        let expected = "`stats::…` beside this task means the task";
+        for item in ["fn other() { stats::f(); }", "struct Other(Vec<stats::A>);", "impl stats::A for Other {}"] {
+            assert!(said(&format!("{item}\n{TASK}"), false).starts_with(expected), "{item}");
+        }
+        for item in [
+            "fn other() { stats::on(&host); }",
+            "fn other() { ::stats::f(); self::stats::f(); }",
+            "fn other() { use others::stats; stats::f(); }",
+            "#[cfg(unix)] fn other() { stats::f(); }",
+            "mod other { fn other() { stats::f(); } }",
+        ] {
             assert_eq!(said(&format!("{item}\n{TASK}"), false), "", "{item}");
         }
     }

@@ -30,4 +30,17 @@ mod crates {
     struct Unused;
 }
 
+mod paths {
+    use wxec::remote;
+
+    #[remote]
+    fn anyhow(value: u8) -> u8 {
+        value
+    }
+
+    fn other() -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
 fn main() {}
