@@ -18,7 +18,8 @@ pub(crate) fn module_for_target(target: &str, next: &str) -> Option<CommandError
         let error = CommandError::usage(format!("there is no target before `{}`", target.escape_debug()));
         return Some(error.hint(format!("`wxec call TARGET {}` calls a function", quote(target))));
     }
-    (is_module_file(target) || is_address(next)).then(|| first_is_no_target("run", target, next))
+    let is_swapped = is_address(next) && !is_address(target);
+    (is_module_file(target) || is_swapped).then(|| first_is_no_target("run", target, next))
 }
 
 fn first_is_no_target(command: &str, first: &str, next: &str) -> CommandError {
@@ -128,6 +129,9 @@ mod tests {
         for target in ["web1", "local:", "ssh:web1", "web1/sudo:app"] {
             assert_eq!(said(target, "prog.wasm"), None, "{target}");
             assert_eq!(said(target, "commands"), None, "{target}");
+        }
+        for target in ["local:", "ssh:web1"] {
+            assert_eq!(said(target, "local:"), None, "{target}");
         }
     }
 
