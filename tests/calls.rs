@@ -389,6 +389,10 @@ fn a_function_that_is_not_there_is_named() {
     let words = host.bind(&module("words"));
     let error = words.call::<()>("cuont", &()).wait().unwrap_err();
     assert!(matches!(&error.kind, CallErrorKind::NoSuchFunction { function } if function == "cuont"), "{error:?}");
+    let error = host.bind(&module("faulty")).call::<u8>("faulty::rare", &()).wait().unwrap_err();
+    let hint = error.erase().hint().unwrap();
+    assert!(hint.starts_with("`rare` (src/lib.rs:"), "{hint}");
+    assert!(hint.ends_with(") is compiled only with feature `rare`"), "{hint}");
     serves_the_next_call(&host);
 }
 

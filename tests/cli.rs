@@ -136,10 +136,76 @@ fn arguments_of_another_type_are_named() {
 }
 
 #[test]
+fn a_target_that_was_forgotten_is_told() {
+    let told = |arguments: &[&str], line: &str| {
+        assert_eq!(complaint(arguments), (2, format!("error: {line}")), "{arguments:?}");
+    };
+    told(
+        &["call", "4", "words::count"],
+        "words::count takes 1 argument, not 0; if `4` is an argument, the target is missing: \
+         `wxec call TARGET words::count 4`",
+    );
+    told(
+        &["call", "-1", "words::count"],
+        "`-1` is no address: a host name cannot start with `-`; write `ssh:[user@]host[:port]`; if `-1` is an \
+         argument, the target is missing: \
+         `wxec call TARGET words::count -1`",
+    );
+    told(
+        &["call", "to be", "words::count"],
+        "`to be` is no address: a host name cannot contain ` `; write `ssh:[user@]host[:port]`; if `to be` is an \
+         argument, the target is missing: `wxec call TARGET words::count 'to be'`",
+    );
+    told(&["run", "commands", "local:"], "there is no target before `commands`; write `wxec run local: commands …`");
+    for command in ["inspect", "build"] {
+        let line = "`words::count` is a function, not a module; its module is words; \
+                    `wxec call TARGET words::count` calls it";
+        told(&[command, "words::count"], line);
+    }
+}
+
+#[test]
 fn a_missing_function_is_guessed() {
     assert_eq!(
         complaint(&["call", "local:", "words::cuont", "a"]),
         (2, "error: words has no function `cuont`; did you mean `count`?".into())
+    );
+}
+
+const RARE: &str = "error: faulty has no function `rare`; `rare` (src/lib.rs:LINE) is compiled only with feature `rare`: \
+                    add `--features rare`";
+
+/// Where `text` begins in a file of the workspace.
+fn line_of(file: &str, text: &str) -> usize {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
+    source.lines().position(|line| line.starts_with(text)).unwrap() + 1
+}
+
+#[test]
+fn a_package_is_built_with_features() {
+    assert_eq!(
+        complaint(&["call", "local:", "faulty::rare"]),
+        (2, RARE.replace("LINE", &line_of("guests/faulty/src/lib.rs", "pub fn rare()").to_string()))
+    );
+    assert_eq!(value(&["call", "local:", "faulty::rare", "--features", "rare"]), "1\n");
+    assert!(value(&["inspect", "faulty", "--all-features"]).contains("  rare() -> u8\n"));
+    let digest = |features: &[&str]| {
+        let printed = value(&[&["build", "faulty"], features].concat());
+        printed.lines().find(|line| line.starts_with("digest")).unwrap().to_owned()
+    };
+    assert_ne!(digest(&["--features=rare"]), digest(&["--no-default-features"]));
+    assert_eq!(
+        complaint(&["build", "faulty", "--features", "rear"]),
+        (2, "error: package `faulty` has no feature `rear`; there is `rare`".into())
+    );
+    assert_eq!(
+        complaint(&["call", "local:", "./m.wasm::count", "--features", "rare"]),
+        (
+            2,
+            "error: ./m.wasm is a module already, whose features cannot be chosen; \
+             name the package it is built from"
+                .into()
+        )
     );
 }
 

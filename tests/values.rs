@@ -5,7 +5,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use values::{Everything, Level, Name, Nest, Nothing, Shape};
+use values::{
+    Diary, Everything, Level, Name, Nest, Nothing, Shape,
+    crates::{
+        time::{Date, Month, OffsetDateTime},
+        uuid::Uuid,
+    },
+};
 use wxec::{Bytes, CallErrorKind, Host, RecvError, Value, cbor};
 
 use crate::harness::{Cli, Ended};
@@ -114,6 +120,53 @@ fn what_is_printed_is_taken_back() {
     let sorted = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
     let first = printed_twice("values::everything", json);
     assert_eq!(sorted(&first), sorted(json));
+}
+
+const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+
+/// As the crates `uuid` and `time` have it: their types are texts in formats for people only.
+#[test]
+fn numbers_and_dates_of_real_crates_are_text_on_the_command_line() {
+    let id = format!("{ID:?}");
+    for argument in [ID, &id, "67E5504410B1426F9247BB680E5FE0C8", &format!("urn:uuid:{ID}")] {
+        assert_eq!(printed("values::uuid", &[argument]), id, "{argument}");
+    }
+    for argument in ["2026-02-28", r#""2026-02-28""#] {
+        assert_eq!(printed("values::day", &[argument]), r#""2026-02-28""#);
+    }
+    let json = format!(
+        r#"{{"days":{{"2026-02-28":["{ID}"],"2026-03-01":[]}},"seen":{{"{ID}":"2026-02-28 23:59:59.5 +01:00:00"}}}}"#
+    );
+    assert_eq!(printed_twice("values::diary", &json), json);
+
+    for (function, argument, place) in [
+        ("values::uuid", "67e55044", "argument `it` (uuid::Uuid): UUID parsing failed"),
+        ("values::day", "2026-02-30", "argument `it` (Date): "),
+        ("values::diary", r#"{"days":{"today":[]},"seen":{}}"#, "argument `it` (Diary), at `it.days.today`: "),
+    ] {
+        let ended = call(function, &[argument]);
+        assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(place), "{place}: {ended:?}");
+    }
+}
+
+#[test]
+fn numbers_and_dates_of_real_crates_are_compact_between_programs() {
+    let id = Uuid::parse_str(ID).unwrap();
+    let day = Date::from_calendar_date(2026, Month::February, 28).unwrap();
+    let diary = Diary {
+        days: BTreeMap::from([(day, vec![id])]),
+        seen: BTreeMap::from([
+            (id, Some(OffsetDateTime::from_unix_timestamp(1_772_000_000).unwrap())),
+            (Uuid::nil(), None),
+        ]),
+    };
+    assert_eq!(values::diary::on(&local(), diary.clone()).wait().unwrap(), diary);
+    assert_eq!(values::uuid::on(&local(), id).wait().unwrap(), id);
+
+    // A head of one byte and the 16 of the number; a list of the year and the day in it.
+    assert_eq!(cbor::encode(&id).unwrap(), [&[0x50], id.as_bytes().as_slice()].concat());
+    assert_eq!(cbor::encode(&day).unwrap(), [0x82, 0x19, 0x07, 0xea, 0x18, 59]);
 }
 
 #[test]

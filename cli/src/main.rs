@@ -10,9 +10,11 @@ mod commands;
 mod environment;
 mod everywhere;
 mod exit_code;
+mod features;
 mod grants;
 mod interrupt;
 mod limits;
+mod misplaced;
 mod module;
 mod output;
 mod progress;
@@ -39,9 +41,10 @@ fn main() -> ExitCode {
     if let Some(words) = rsh::words() {
         return rsh::main(words).into();
     }
-    let args = match args::Args::try_parse_from(arguments::with_negative_numbers(std::env::args_os())) {
+    let words = arguments::with_negative_numbers(std::env::args_os());
+    let args = match args::Args::try_parse_from(&words) {
         Ok(args) => args,
-        Err(said) => return answer(&tips::with_tip(said)).into(),
+        Err(said) => return answer(&tips::with_tip(said, &words)).into(),
     };
     if let Err(error) = interrupt::watch() {
         output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use wxec::{BuildError, Function, Module, ModuleError};
+use wxec::{AbsenceReason, AbsentTask, BuildError, Features, Function, Module, ModuleError};
 
-use crate::{args::Verbosity, command_error::CommandError, output::say};
+use crate::{args::Verbosity, command_error::CommandError, misplaced, output::say};
 
 /// A function's name counts as misspelled, rather than as another one, from this likeness on.
 const ALIKE: f64 = 0.8;
@@ -23,9 +23,6 @@ pub(crate) enum Source {
     Package(String),
 }
 
-/// Tasks that people look for in vain: a package's module is its library, with its default features.
-const ABSENT: &str = "a task in a main.rs beside lib.rs, behind a feature or under `cfg(test)` is not in it";
-
 impl Source {
     /// A path, if it looks like one; else a package.
     pub(crate) fn parse(module: &str) -> Self {
@@ -41,12 +38,26 @@ impl Source {
 
     /// Reads the file, or builds the package. A package here comes before a module of that name that wxec ships; which of
     /// them it is, is said if it is the latter.
-    pub(crate) fn load(&self, verbosity: Verbosity) -> Result<Module, CommandError> {
+    pub(crate) fn load(&self, features: &Features, verbosity: Verbosity) -> Result<Module, CommandError> {
+        let function = match self {
+            Self::File(path) if !path.exists() => path.to_str().and_then(misplaced::function_for_module),
+            Self::Package(package) => misplaced::function_for_module(package),
+            _ => None,
+        };
+        if let Some(error) = function {
+            return Err(error);
+        }
         match self {
+            Self::File(path) if !features.is_default() => {
+                let message = format!("{} is a module already, whose features cannot be chosen", path.display());
+                Err(CommandError::usage(message).hint("name the package it is built from"))
+            }
             Self::File(path) => Ok(Module::from_file(path)?),
-            Self::Folder(folder) => Ok(Module::from_folder(folder)?),
-            Self::Package(package) => match Module::from_package(".", package) {
-                Err(ModuleError::Build(error)) if wxec::is_shipped(package) && is_absence(&error) => {
+            Self::Folder(folder) => Ok(Module::from_folder_with(folder, features)?),
+            Self::Package(package) => match Module::from_package_with(".", package, features) {
+                Err(ModuleError::Build(error))
+                    if wxec::is_shipped(package) && is_absence(&error) && features.is_default() =>
+                {
                     if verbosity > Verbosity::Quiet {
                         say(&format!("wxec: `{package}` is the module that wxec ships; there is no such package here"));
                     }
@@ -74,8 +85,12 @@ pub(crate) fn split_function(text: &str) -> Result<(Source, &str), CommandError>
         _ => {
             let message = format!("`{}` names no function", text.escape_debug());
             let module = text.trim_matches(':');
-            let hint = format!("write MODULE::FUNC; `wxec inspect {module}` lists the functions");
-            Err(CommandError::usage(message).hint(hint))
+            let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            let guess = module.split_once([':', '.', '/']).filter(|(module, name)| is_name(module) && is_name(name));
+            Err(CommandError::usage(message).hint(match guess {
+                Some((module, function)) => format!("did you mean `{module}::{function}`?"),
+                None => format!("write MODULE::FUNC; `wxec inspect {module}` lists the functions"),
+            }))
         }
     }
 }
@@ -88,6 +103,10 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
         None if is_plain_library(module) => Err(plain_library(module)),
         None => {
             let message = format!("{} has no function `{}`", module.name(), name.escape_debug());
+            // A program is run by its `main`, which is no function that was forgotten.
+            if let Some(absent) = module.why_absent(name).filter(|absent| absent.path != "main") {
+                return Err(CommandError::usage(message).hint(absence(&absent)));
+            }
             if module.is_program() && module.exports().next().is_none() {
                 let hint = "it is a program: `wxec run TARGET MODULE` runs it";
                 return Err(CommandError::usage(message).hint(hint));
@@ -95,6 +114,14 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
             let names: Vec<_> = module.exports().map(|export| inside_crate(module, export)).collect();
             Err(CommandError::usage(message).hint(suggestion(name, &names)))
         }
+    }
+}
+
+/// Why a function is not in the module, and what to do about it.
+fn absence(absent: &AbsentTask) -> String {
+    match &absent.reason {
+        AbsenceReason::Features(features) => format!("{absent}: add `--features {}`", features.join(",")),
+        _ => absent.to_string(),
     }
 }
 
@@ -131,7 +158,7 @@ fn suggestion(name: &str, names: &[&str]) -> String {
         Some(_) => {
             let more = if names.len() > MAX_LISTED { ", …" } else { "" };
             let names = names[..names.len().min(MAX_LISTED)].join(", ");
-            format!("it has {names}{more}; {ABSENT}")
+            format!("it has {names}{more}")
         }
     }
 }
@@ -172,6 +199,10 @@ mod tests {
             error.to_string(),
             "`words` names no function; write MODULE::FUNC; `wxec inspect words` lists the functions"
         );
+        for text in ["words:count", "words.count", "words/count"] {
+            let error = split_function(text).unwrap_err();
+            assert_eq!(error.to_string(), format!("`{text}` names no function; did you mean `words::count`?"));
+        }
         for text in ["", "::", "words::", "::count", "m.wasm::"] {
             assert!(split_function(text).is_err(), "{text}");
         }
@@ -182,7 +213,7 @@ mod tests {
         let names = ["count", "stats::lengths", "top"];
         assert_eq!(suggestion("cuont", &names), "did you mean `count`?");
         assert_eq!(suggestion("lengths", &names), "did you mean `stats::lengths`?");
-        assert_eq!(suggestion("reboot", &names), format!("it has count, stats::lengths, top; {ABSENT}"));
-        assert_eq!(suggestion("reboot", &["a"; 20]), format!("it has a, a, a, a, a, a, a, a, …; {ABSENT}"));
+        assert_eq!(suggestion("reboot", &names), "it has count, stats::lengths, top");
+        assert_eq!(suggestion("reboot", &["a"; 20]), "it has a, a, a, a, a, a, a, a, …");
     }
 }

@@ -1,16 +1,21 @@
 //! Tips for what people type who come from other tools of this kind.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Adds a tip to a complaint about the command line, if there is one that helps more than clap's own.
-pub(crate) fn with_tip(mut error: clap::Error) -> clap::Error {
+use crate::misplaced;
+
+/// Adds a tip to a complaint about the command line, which has these words, if there is one that helps more than clap's own.
+pub(crate) fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let word = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
     };
     let tip = match error.kind() {
-        ErrorKind::InvalidSubcommand => word(ContextKind::InvalidSubcommand).and_then(for_command),
-        ErrorKind::UnknownArgument => word(ContextKind::InvalidArg).and_then(for_option),
+        ErrorKind::InvalidSubcommand => word(ContextKind::InvalidSubcommand).and_then(for_command).map(str::to_owned),
+        ErrorKind::UnknownArgument => word(ContextKind::InvalidArg).and_then(for_option).map(str::to_owned),
+        ErrorKind::MissingRequiredArgument => for_end(words),
         _ => None,
     };
     if let Some(tip) = tip {
@@ -18,6 +23,16 @@ pub(crate) fn with_tip(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+/// For a command line that ends too early.
+fn for_end(words: &[OsString]) -> Option<String> {
+    let mut words = words.iter().skip(1).filter_map(|word| word.to_str()).skip_while(|word| word.starts_with('-'));
+    let command = words.next()?;
+    match words.next()? {
+        "--" if command == "exec" => Some("the target comes first: `wxec exec TARGET -- CMD`".into()),
+        word => misplaced::only_word(command, word),
+    }
 }
 
 fn for_command(command: &str) -> Option<&'static str> {
@@ -46,6 +61,28 @@ mod tests {
     use super::*;
     use crate::args::Args;
 
+    fn said(words: &[&str]) -> String {
+        let words = [&["wxec"], words].concat();
+        let error = Args::try_parse_from(&words).unwrap_err();
+        with_tip(error, &words.iter().map(Into::into).collect::<Vec<_>>()).to_string()
+    }
+
+    #[test]
+    fn a_target_that_was_forgotten_is_told() {
+        for (words, tip) in [
+            (&["call", "words::count"][..], "the target comes first: `wxec call TARGET words::count`"),
+            (&["-q", "run", "prog.wasm"], "the target comes first: `wxec run TARGET prog.wasm`"),
+            (&["exec", "--", "uptime"], "the target comes first: `wxec exec TARGET -- CMD`"),
+        ] {
+            let text = said(words);
+            assert!(text.contains(tip), "{text}");
+        }
+        for words in [&["call", "h1"][..], &["run", "h1"], &["run", "local:"], &["exec", "h1"], &["call"]] {
+            let text = said(words);
+            assert!(!text.contains("tip: "), "{text}");
+        }
+    }
+
     #[test]
     fn words_of_other_tools_are_understood() {
         for (words, tip) in [
@@ -54,12 +91,10 @@ mod tests {
             (&["cp", "a", "h:b"], "`wxec put SRC TARGET:DST` copies to hosts"),
             (&["ssh", "h"], "`wxec exec -t TARGET -- sh` is a shell"),
         ] {
-            let error = Args::try_parse_from([&["wxec"], words].concat()).unwrap_err();
-            let text = with_tip(error).to_string();
+            let text = said(words);
             assert!(text.contains(tip), "{text}");
             assert_eq!(text.matches("tip: ").count(), 1, "{text}");
         }
-        let error = Args::try_parse_from(["wxec", "put", "--colour", "a", "h:b"]).unwrap_err();
-        assert_eq!(with_tip(error).to_string().matches("copy a directory").count(), 0);
+        assert!(!said(&["put", "--colour", "a", "h:b"]).contains("copy a directory"));
     }
 }

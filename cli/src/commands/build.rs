@@ -6,6 +6,8 @@ use crate::{
     args::Verbosity,
     command_error::CommandError,
     exit_code,
+    features::FeatureArgs,
+    misplaced,
     module::Source,
     output::{print_line, say},
 };
@@ -17,20 +19,26 @@ pub(crate) struct Args {
     /// A package of the cargo workspace here, or its folder [default: the one of this directory]
     #[arg(value_name = "PKG")]
     package: Option<String>,
+    #[command(flatten)]
+    features: FeatureArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   wxec build
-  wxec build words";
+  wxec build words
+  wxec build words --no-default-features --features extra";
 
 /// What hosts offer to modules.
 const OFFERED: [&str; 2] = ["wxec_v1.", "wasi_snapshot_preview1."];
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let features = args.features.features();
     let module = match Source::parse(args.package.as_deref().unwrap_or(".")) {
-        Source::Package(package) => Module::from_package(".", &package)?,
-        source => source.load(Verbosity::Quiet)?,
+        Source::Package(package) if misplaced::function_for_module(&package).is_none() => {
+            Module::from_package_with(".", &package, &features)?
+        }
+        source => source.load(&features, Verbosity::Quiet)?,
     };
     check(&module)?;
     let path = module.path().map_or_else(|| "(in memory)".into(), |path| path.display().to_string());

@@ -8,8 +8,10 @@ use crate::{
     arguments::{self, Given},
     command_error::CommandError,
     everywhere::{Job, print_everywhere},
+    features::FeatureArgs,
     grants::GrantArgs,
     limits::LimitArgs,
+    misplaced,
     module::{find_function, split_function},
     output::{Format, Style, guest_output},
     quantity,
@@ -40,9 +42,10 @@ use crate::{
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
+    #[arg(value_parser = arguments::without_mark)]
     target: String,
     /// What to call, such as `words::stats::lengths` or `./words.wasm::count`
-    #[arg(value_name = "MODULE::FUNC")]
+    #[arg(value_name = "MODULE::FUNC", value_parser = arguments::without_mark)]
     function: String,
     /// Its arguments, in order
     #[arg(value_name = "ARG", allow_negative_numbers = true, value_parser = arguments::without_mark)]
@@ -65,6 +68,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    features: FeatureArgs,
+    #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
     access: Access,
@@ -82,16 +87,24 @@ const EXAMPLES: &str = r#"Examples:
   wxec call web1 thumbnails::shrink @photo.jpg 200 --raw --memory 1GiB >small.jpg"#;
 
 pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let (source, name) =
-        split_function(&args.function).map_err(|error| without_target(&args.target).unwrap_or(error))?;
-    let hosts = target::hosts(&args.target, &args.access, |several| guest_output(several, verbosity))?;
+    if let Some(error) = misplaced::function_for_target(&args.target, &args.function) {
+        return Err(error);
+    }
+    let (source, name) = split_function(&args.function)?;
+    let without_target = || misplaced::argument_for_target(&args.target, &args.function, &args.arguments);
+    let with_target = |error: CommandError| match without_target() {
+        Some(hint) => error.hint(hint),
+        None => error,
+    };
+    let hosts = target::hosts(&args.target, &args.access, |several| guest_output(several, verbosity));
+    let hosts = hosts.map_err(with_target)?;
     let several = hosts.len() > 1;
     let given = args.given()?;
 
-    let module = source.load(verbosity)?;
+    let module = source.load(&args.features.features(), verbosity)?;
     let function = find_function(&module, name)?;
     let streaming = function.map(|function| Streaming::of(function, hosts.len())).transpose()?.flatten();
-    let input = given.into_value(function.map(streaming::without_channels).as_ref())?;
+    let input = given.into_value(function.map(streaming::without_channels).as_ref()).map_err(with_target)?;
     let declared = function.map(|function| function.wants.clone()).unwrap_or_default();
     let function = function.map_or(name, |function| &function.path).to_owned();
     // What streams goes on for as long as it likes.
@@ -100,18 +113,6 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let job = Job { module, function, input, limits, grants, seed, streaming };
 
     print_everywhere(&hosts, &job, args.style(), args.stats, verbosity)
-}
-
-/// What to say if a function stands where the target belongs.
-fn without_target(target: &str) -> Option<CommandError> {
-    // An address of IPv6 has such colons as well, but in brackets, or with digits on one side.
-    let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || "_./~".contains(c));
-    let (_, (module, function)) = (split_function(target).ok()?, target.rsplit_once("::")?);
-    (is_name(module) && is_name(function) && target.parse::<std::net::Ipv6Addr>().is_err()).then(|| {
-        let target = target.escape_debug();
-        CommandError::usage(format!("there is no target before `{target}`"))
-            .hint(format!("write `wxec call local: {target} …`, or a host in place of `local:`"))
-    })
 }
 
 impl Args {
@@ -132,25 +133,6 @@ impl Args {
             Some(format) => Style::Format(format),
             None if self.raw => Style::Raw,
             None => Style::Lines,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_function_in_the_place_of_the_target_is_told() {
-        let said = without_target("words::count").unwrap();
-        assert_eq!(
-            said.to_string(),
-            "there is no target before `words::count`; write `wxec call local: words::count …`, or a host in place of \
-             `local:`"
-        );
-        assert!(without_target("./m.wasm::stats::top").is_some());
-        for target in ["web1", "local:", "ssh:[fe80::1]:22", "::1", "fe80::1", "fe80::a", "web1/sudo:app"] {
-            assert_eq!(without_target(target), None, "{target}");
         }
     }
 }

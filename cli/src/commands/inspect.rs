@@ -11,6 +11,7 @@ use crate::{
     capabilities::{self, Capability},
     command_error::CommandError,
     exit_code,
+    features::FeatureArgs,
     module::{Source, inside_crate},
     output::print_line,
     quantity::show_size,
@@ -31,6 +32,8 @@ pub(crate) struct Args {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    features: FeatureArgs,
 }
 
 /// How to print what a module says.
@@ -48,7 +51,7 @@ Examples:
   wxec inspect ./words.wasm --format json";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let module = Source::parse(&args.module).load(verbosity)?;
+    let module = Source::parse(&args.module).load(&args.features.features(), verbosity)?;
     let text = match args.format {
         Format::Text => text(&module),
         Format::Json => json(&module).to_string(),

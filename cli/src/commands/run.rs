@@ -15,9 +15,11 @@ use crate::{
     environment,
     everywhere::on_each,
     exit_code,
+    features::FeatureArgs,
     grants::GrantArgs,
     interrupt,
     limits::LimitArgs,
+    misplaced,
     module::{Source, is_plain_library, plain_library},
     output::{program_output, say},
     target,
@@ -60,6 +62,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    features: FeatureArgs,
+    #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
     access: Access,
@@ -74,9 +78,12 @@ Examples:
   wxec run web1,web2 check.wasm --timeout 10s";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
+    if let Some(error) = misplaced::module_for_target(&args.target, &args.module) {
+        return Err(error);
+    }
     let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
     let environment = environment::variables(&args.environment);
-    let module = Source::parse(&args.module).load(verbosity)?;
+    let module = Source::parse(&args.module).load(&args.features.features(), verbosity)?;
     if is_plain_library(&module) {
         return Err(plain_library(&module));
     }

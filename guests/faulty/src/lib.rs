@@ -19,6 +19,13 @@ pub fn boom(message: String) {
     panic!("{message}");
 }
 
+/// Is there with a feature only.
+#[cfg(feature = "rare")]
+#[remote]
+pub fn rare() -> u8 {
+    1
+}
+
 /// How often it was called in this instance.
 #[remote]
 pub fn tally() -> u32 {

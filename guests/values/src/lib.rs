@@ -5,8 +5,15 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use ::uuid::Uuid;
 use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime};
 use wxec::{Bytes, Receiver, Sender, remote};
+
+/// The crates whose types some tasks take.
+pub mod crates {
+    pub use {::uuid, time};
+}
 
 /// A key that is text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +88,33 @@ pub fn nested(it: Option<Option<u32>>) -> Option<Option<u32>> {
 /// Gives it back.
 #[remote]
 pub fn address(it: IpAddr) -> IpAddr {
+    it
+}
+
+/// Gives it back. It has the name of the crate it uses.
+#[remote]
+pub fn uuid(it: uuid::Uuid) -> uuid::Uuid {
+    it
+}
+
+/// What others have said when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diary {
+    /// By day.
+    pub days: BTreeMap<Date, Vec<Uuid>>,
+    /// By whom.
+    pub seen: BTreeMap<Uuid, Option<OffsetDateTime>>,
+}
+
+/// Gives it back.
+#[remote]
+pub fn diary(it: Diary) -> Diary {
+    it
+}
+
+/// Gives it back.
+#[remote]
+pub fn day(it: Date) -> Date {
     it
 }
 

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use wxec_build::Quiet;
+use wxec_build::{Features, Quiet};
 use wxec_engine::compile;
 use wxec_protocol::{
     CallRequest, ControllerEvent, Digest, Fault, Grants, Limits, Need, OutputStream, Target, abi::TaskFailure, cbor,
@@ -26,7 +26,7 @@ use crate::pipe::{Agent, DEADLINE, Peer, ended};
 /// The tasks of `guests/tools`, compiled for the agent.
 static TOOLS: LazyLock<Bytes> = LazyLock::new(|| {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let module = wxec_build::module_of_package(here, "tools", &Quiet).unwrap();
+    let module = wxec_build::module_of_package(here, "tools", &Features::default(), &Quiet).unwrap();
     compile(&module.bytes, &Target::here()).unwrap().into()
 });
 

@@ -98,8 +98,16 @@ pub struct CallError<E = Infallible> {
     pub host: Arc<str>,
     /// What happened there.
     pub kind: CallErrorKind<E>,
+    more: Option<Box<More>>,
+}
+
+/// More than a kind of error has room for.
+#[derive(Debug, Clone)]
+enum More {
     /// The task's error as text, kept for callers that cannot print `E`.
-    failure: Option<Box<TaskFailure>>,
+    Failure(TaskFailure),
+    /// Why the module does not have the function.
+    Absence(String),
 }
 
 /// What happened to a call.
@@ -208,7 +216,7 @@ pub enum CallErrorKind<E = Infallible> {
 
 impl<E> CallError<E> {
     pub(crate) fn new(host: Arc<str>, kind: CallErrorKind<E>) -> Self {
-        Self { host, kind, failure: None }
+        Self { host, kind, more: None }
     }
 
     pub(crate) fn task(
@@ -217,8 +225,15 @@ impl<E> CallError<E> {
         decode: fn(TaskFailure) -> Result<E, TaskFailure>,
     ) -> Self {
         match decode(failure.clone()) {
-            Ok(error) => Self { host, kind: CallErrorKind::Task(error), failure: Some(Box::new(failure)) },
+            Ok(error) => Self { host, kind: CallErrorKind::Task(error), more: Some(Box::new(More::Failure(failure))) },
             Err(failure) => Self::new(host, CallErrorKind::Failed(failure)),
+        }
+    }
+
+    fn failure(&self) -> Option<&TaskFailure> {
+        match self.more.as_deref() {
+            Some(More::Failure(failure)) => Some(failure),
+            _ => None,
         }
     }
 
@@ -232,7 +247,7 @@ impl<E> CallError<E> {
         use CallErrorKind as Kind;
 
         let kind = match &self.kind {
-            Kind::Task(_) => Kind::Failed(self.failure.as_deref().cloned().unwrap_or_else(|| TaskFailure {
+            Kind::Task(_) => Kind::Failed(self.failure().cloned().unwrap_or_else(|| TaskFailure {
                 type_name: String::new(),
                 message: "the task failed".into(),
                 chain: Vec::new(),
@@ -267,11 +282,21 @@ impl<E> CallError<E> {
             Kind::Decode(error) => Kind::Decode(error.clone()),
             Kind::Agent(reason) => Kind::Agent(reason.clone()),
         };
-        CallError::new(self.host.clone(), kind)
+        // A failure is a part of the kind from here on.
+        let more = self.more.as_ref().filter(|more| matches!(***more, More::Absence(_))).cloned();
+        CallError { more, ..CallError::new(self.host.clone(), kind) }
+    }
+
+    /// The same error, which knows why the module does not have the function.
+    pub(crate) fn because(self, absence: Option<String>) -> Self {
+        Self { more: absence.map(|absence| Box::new(More::Absence(absence))), ..self }
     }
 
     /// What may help, if wxec knows.
     pub fn hint(&self) -> Option<String> {
+        if let Some(More::Absence(absence)) = self.more.as_deref() {
+            return Some(absence.clone());
+        }
         match &self.kind {
             CallErrorKind::Unreachable(failure) => failure.hint.clone(),
             CallErrorKind::Module(error) => error.hint(),
@@ -340,7 +365,7 @@ impl<E> CallErrorKind<E> {
 impl<E> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.host)?;
-        match (&self.kind, &self.failure) {
+        match (&self.kind, self.failure()) {
             (CallErrorKind::Task(_), Some(failure)) => write!(f, "the task failed: {failure}"),
             (kind, _) => kind.fmt(f),
         }

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 use wasmparser::{ExternalKind, Parser, Payload};
-use wxec_build::{BuildError, Origin};
+use wxec_build::{AbsentTask, BuildError, BuiltModule, Features, Origin, PackageSource};
 use wxec_protocol::{
     Digest, Target,
     abi::{self, Function, RecordError},
@@ -51,6 +51,8 @@ struct Inner {
     plain_exports: Vec<String>,
     imports: Vec<String>,
     is_shipped: bool,
+    /// The package it was built from just now.
+    source: Option<PackageSource>,
     crates_compiled: usize,
     artifacts: Mutex<HashMap<Target, Arc<OnceCell<Artifact>>>>,
     /// Artifacts that no cache had.
@@ -169,8 +171,13 @@ impl Module {
 
     /// Builds the package whose folder `directory` is, or is in.
     pub fn from_folder(directory: impl AsRef<Path>) -> Result<Self, ModuleError> {
-        let (package, built) = wxec_build::module_of_folder(directory.as_ref(), &*progress::current())?;
-        Self::parse(package, built.path, built.bytes.into(), built.compiled)
+        Self::from_folder_with(directory, &Features::default())
+    }
+
+    /// Builds the package whose folder `directory` is, or is in, with `features`.
+    pub fn from_folder_with(directory: impl AsRef<Path>, features: &Features) -> Result<Self, ModuleError> {
+        let (package, built) = wxec_build::module_of_folder(directory.as_ref(), features, &*progress::current())?;
+        Self::built(package, built)
     }
 
     /// Takes a module's bytes; `name` is for messages.
@@ -180,15 +187,32 @@ impl Module {
 
     /// Builds a package of the cargo workspace around `directory`, or takes what an earlier build left if nothing changed.
     pub fn from_package(directory: impl AsRef<Path>, package: &str) -> Result<Self, ModuleError> {
-        let built = wxec_build::module_of_package(directory.as_ref(), package, &*progress::current())?;
-        Self::parse(package.into(), built.path, built.bytes.into(), built.compiled)
+        Self::from_package_with(directory, package, &Features::default())
+    }
+
+    /// Builds a package of the cargo workspace around `directory` with `features`.
+    ///
+    /// ```no_run
+    /// use wxec_build::Features;
+    /// use wxec_controller::Module;
+    ///
+    /// let module = Module::from_package_with(".", "words", &Features::default().with("extra"))?;
+    /// # Ok::<(), wxec_controller::Error>(())
+    /// ```
+    pub fn from_package_with(
+        directory: impl AsRef<Path>,
+        package: &str,
+        features: &Features,
+    ) -> Result<Self, ModuleError> {
+        let built = wxec_build::module_of_package(directory.as_ref(), package, features, &*progress::current())?;
+        Self::built(package.into(), built)
     }
 
     /// A module of wxec's own, such as `facts`, which is built if this machine has none of this build. What its functions
     /// declare to need, calls of them are granted.
     pub fn shipped(name: &str) -> Result<Self, ModuleError> {
         let built = wxec_build::shipped_module(name, &*progress::current())?;
-        let mut module = Self::parse(name.into(), built.path, built.bytes.into(), built.compiled)?;
+        let mut module = Self::built(name.into(), built)?;
         Arc::get_mut(&mut module.0).expect("nobody else has it yet").is_shipped = true;
         Ok(module)
     }
@@ -200,7 +224,7 @@ impl Module {
         let module = cell.get_or_try_init(|| {
             runtime::blocking(move || {
                 let built = wxec_build::module(&origin, &*progress::current())?;
-                Self::parse(origin.crate_name.into(), built.path, built.bytes.into(), built.compiled)
+                Self::built(origin.crate_name.into(), built)
             })
         });
         module.await.cloned()
@@ -209,6 +233,12 @@ impl Module {
     /// The module that holds the task compiled at `origin`, if this program has used it before.
     pub(crate) fn known_task(origin: &Origin) -> Option<Self> {
         lock(&TASK_MODULES).get(&task_key(origin))?.get().cloned()
+    }
+
+    fn built(name: String, built: BuiltModule) -> Result<Self, ModuleError> {
+        let mut module = Self::parse(name, built.path, built.bytes.into(), built.compiled)?;
+        Arc::get_mut(&mut module.0).expect("nobody else has it yet").source = built.source;
+        Ok(module)
     }
 
     fn parse(name: String, path: Option<PathBuf>, bytes: Bytes, crates_compiled: usize) -> Result<Self, ModuleError> {
@@ -283,6 +313,7 @@ impl Module {
             plain_exports,
             imports,
             is_shipped: false,
+            source: None,
             crates_compiled,
             artifacts,
             artifacts_compiled,
@@ -327,6 +358,12 @@ impl Module {
                 let plain = |function: &&Function| function.path.replace("r#", "");
                 functions.iter().find(|function| plain(function) == name || inside(&plain(function)))
             })
+    }
+
+    /// Why it has no function `name`, if it was built from its package just now and the sources tell: a task may be a part of
+    /// another target, or be compiled for tests or with a feature only. Reads the package's sources.
+    pub fn why_absent(&self, name: &str) -> Option<AbsentTask> {
+        self.0.source.as_ref()?.why_absent(name)
     }
 
     /// Names of all functions that can be called, described or not.

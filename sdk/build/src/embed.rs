@@ -7,9 +7,9 @@ use std::{
 };
 
 use crate::{
-    BuildError, StderrProgress,
+    BuildError, Features, StderrProgress,
     environment::given,
-    module::{Features, Project},
+    module::Project,
     unit::{Unit, UnitKind, package_in},
 };
 
@@ -30,8 +30,19 @@ use crate::{
 ///
 /// Nothing happens when the package is itself being compiled for WebAssembly, on docs.rs, or with `WXEC_EMBED=0` in the
 /// environment, for builds that must be quick.
-#[expect(clippy::print_stdout, reason = "a build script speaks to cargo on its standard output")]
 pub fn embed() {
+    let features = env::var("CARGO_CFG_FEATURE").unwrap_or_default();
+    embed_with(&Features::default().without_default().with(&features));
+}
+
+/// As [`embed`], but the module has these features, whatever the package is being built with.
+///
+/// ```no_run
+/// // The tasks need less than the program around them.
+/// wxec_build::embed_with(&wxec_build::Features::default().without_default().with("tasks"));
+/// ```
+#[expect(clippy::print_stdout, reason = "a build script speaks to cargo on its standard output")]
+pub fn embed_with(features: &Features) {
     println!("cargo::rerun-if-env-changed=WXEC_EMBED");
     println!("cargo::rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
@@ -39,7 +50,7 @@ pub fn embed() {
     {
         return;
     }
-    match build() {
+    match build(features) {
         Ok(directives) => directives.iter().for_each(|directive| println!("cargo::{directive}")),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("hint: {hint}"));
@@ -50,7 +61,7 @@ pub fn embed() {
 }
 
 /// Builds the module and returns what to tell cargo.
-fn build() -> Result<Vec<String>, BuildError> {
+fn build(features: &Features) -> Result<Vec<String>, BuildError> {
     let variable = |name: &'static str| env::var_os(name).map(PathBuf::from).unwrap_or_default();
     let (directory, out) = (variable("CARGO_MANIFEST_DIR"), variable("OUT_DIR"));
     let directory = fs::canonicalize(&directory).map_err(BuildError::io("find", &directory))?;
@@ -58,9 +69,8 @@ fn build() -> Result<Vec<String>, BuildError> {
     let project = Project::around(&directory)?;
     let package = package_in(&project.metadata, &directory, &env::var("CARGO_PKG_NAME").unwrap_or_default())?;
     let unit = Unit::of_package(package)?;
-    let features = Features::Exactly(env::var("CARGO_CFG_FEATURE").unwrap_or_default());
     let target = target_root(&out).join("wxec");
-    let module = project.build(package, &unit, &features, &target, &StderrProgress)?;
+    let module = project.build(package, &unit, features, &target, &StderrProgress)?;
 
     let crate_name = unit.name.replace('-', "_");
     let path = out.join(format!("{crate_name}.wasm"));

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::shipped::SHIPPED;
+use crate::{shipped::SHIPPED, unit::looks_like};
 
 /// Why something could not be built. [`hint`](Self::hint) says what would help.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,16 @@ pub enum BuildError {
         workspace: PathBuf,
         /// Packages it has whose names look alike.
         near: Vec<String>,
+    },
+    /// The package has no such feature.
+    #[error("package `{package}` has no feature `{feature}`")]
+    NoFeature {
+        /// The package.
+        package: String,
+        /// What was asked for.
+        feature: String,
+        /// Those there are.
+        features: Vec<String>,
     },
     /// The package no longer has the program or example a task was compiled in.
     #[error("no program or example `{binary}` in package `{package}`")]
@@ -197,6 +207,8 @@ impl BuildError {
             Self::NotInPackage { .. } => "name a package of the workspace, or go to its folder".into(),
             Self::PackageNotFound { near, .. } if !near.is_empty() => format!("there is {}", quoted(near)),
             Self::PackageNotFound { .. } => "name a package of that workspace, or a .wasm file by its path".into(),
+            Self::NoFeature { features, .. } if features.is_empty() => "it has none at all".into(),
+            Self::NoFeature { feature, features, .. } => format!("there is {}", quoted(&listed(features, feature))),
             Self::BinaryNotFound { .. } => "build the program again: its source has changed".into(),
             Self::NotInLibrary { package, .. } => format!("move the tasks into the library of `{package}`"),
             Self::SeveralBinaries { .. } => "put the tasks into a library, or set `default-run` in Cargo.toml".into(),
@@ -278,6 +290,20 @@ impl fmt::Display for DependencyFailure {
         }
         write!(f, "\n{diagnostics}")
     }
+}
+
+/// Some of many names: those that look like the one that was typed, else the first.
+fn listed(names: &[String], typed: &str) -> Vec<String> {
+    /// As many as fit some lines.
+    const MOST: usize = 16;
+    if names.len() <= MOST {
+        return names.to_vec();
+    }
+    let mut near: Vec<String> = names.iter().filter(|name| looks_like(name, typed)).take(MOST).cloned().collect();
+    if near.is_empty() {
+        near.extend_from_slice(&names[..MOST]);
+    }
+    near
 }
 
 fn quoted(names: &[String]) -> String {

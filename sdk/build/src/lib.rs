@@ -11,12 +11,14 @@
 //!
 //! ```no_run
 //! use std::path::Path;
+//! use wxec_build::{Features, StderrProgress};
 //!
-//! let module = wxec_build::module_of_package(Path::new("."), "words", &wxec_build::StderrProgress)?;
+//! let module = wxec_build::module_of_package(Path::new("."), "words", &Features::default(), &StderrProgress)?;
 //! println!("{} bytes, {}", module.bytes.len(), module.digest);
 //! # Ok::<(), wxec_build::BuildError>(())
 //! ```
 
+mod absent;
 mod cache;
 mod cargo;
 mod diagnosis;
@@ -24,6 +26,7 @@ mod doctor;
 mod embed;
 mod environment;
 mod error;
+mod features;
 mod messages;
 mod module;
 mod origin;
@@ -35,10 +38,12 @@ mod source;
 mod tools;
 mod unit;
 
+pub use absent::{AbsenceReason, AbsentTask, PackageSource};
 pub use cache::cache_directory;
 pub use doctor::{Check, CheckStatus, checks};
-pub use embed::embed;
+pub use embed::{embed, embed_with};
 pub use error::{BuildError, DependencyFailure};
+pub use features::Features;
 pub use module::{BuiltModule, module, module_of_folder, module_of_package};
 pub use origin::Origin;
 pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};

@@ -10,7 +10,7 @@ use cargo_metadata::{Metadata, Package};
 use wxec_protocol::Digest;
 
 use crate::{
-    BuildError, MODULE_TARGET, Origin, Progress, ProgressEvent, Work,
+    BuildError, Features, MODULE_TARGET, Origin, PackageSource, Progress, ProgressEvent, Work,
     cache::{cache_directory, create_private, take_turn},
     cargo::{Cargo, Toolchain},
     diagnosis,
@@ -47,6 +47,8 @@ pub struct BuiltModule {
     pub digest: Digest,
     /// How many crates cargo compiled for it: 0 when nothing had changed.
     pub compiled: usize,
+    /// The package it was built from just now, which tells why a task is not in it.
+    pub source: Option<PackageSource>,
 }
 
 impl std::fmt::Debug for BuiltModule {
@@ -63,7 +65,13 @@ impl std::fmt::Debug for BuiltModule {
 /// The module that holds a task: the embedded one, else the task's crate, built now.
 pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, BuildError> {
     if let Some(bytes) = origin.embedded {
-        return Ok(BuiltModule { path: None, bytes: bytes.into(), digest: Digest::of(bytes), compiled: 0 });
+        return Ok(BuiltModule {
+            path: None,
+            bytes: bytes.into(),
+            digest: Digest::of(bytes),
+            compiled: 0,
+            source: None,
+        });
     }
     let directory = Path::new(origin.manifest_dir);
     if !directory.join("Cargo.toml").is_file() {
@@ -73,24 +81,33 @@ pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, B
     let project = Project::around(&directory)?;
     let package = package_in(&project.metadata, &directory, origin.package)?;
     let unit = Unit::of_origin(origin, package, project.metadata.workspace_root.as_std_path())?;
-    project.build(package, &unit, &Features::Default, &project.target_directory()?, progress)
+    project.build(package, &unit, &Features::default(), &project.target_directory()?, progress)
 }
 
 /// The module of `package`, a member of the cargo workspace around `directory`: of its library, or of its only program.
-pub fn module_of_package(directory: &Path, package: &str, progress: &dyn Progress) -> Result<BuiltModule, BuildError> {
+pub fn module_of_package(
+    directory: &Path,
+    package: &str,
+    features: &Features,
+    progress: &dyn Progress,
+) -> Result<BuiltModule, BuildError> {
     let project = Project::around(directory)?;
     let package = package_named(&project.metadata, package)?;
     let unit = Unit::of_package(package)?;
-    project.build(package, &unit, &Features::Default, &project.target_directory()?, progress)
+    project.build(package, &unit, features, &project.target_directory()?, progress)
 }
 
 /// The module of the package whose folder `directory` is, or is in. Also returns the package's name.
-pub fn module_of_folder(directory: &Path, progress: &dyn Progress) -> Result<(String, BuiltModule), BuildError> {
+pub fn module_of_folder(
+    directory: &Path,
+    features: &Features,
+    progress: &dyn Progress,
+) -> Result<(String, BuiltModule), BuildError> {
     let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
     let project = Project::around(&directory)?;
     let package = package_around(&project.metadata, &directory)?;
     let unit = Unit::of_package(package)?;
-    let built = project.build(package, &unit, &Features::Default, &project.target_directory()?, progress)?;
+    let built = project.build(package, &unit, features, &project.target_directory()?, progress)?;
     Ok((package.name.to_string(), built))
 }
 
@@ -98,13 +115,6 @@ pub fn module_of_folder(directory: &Path, progress: &dyn Progress) -> Result<(St
 pub(crate) struct Project {
     cargo: Cargo,
     pub(crate) metadata: Metadata,
-}
-
-/// Which features of the package a module has.
-pub(crate) enum Features {
-    Default,
-    /// These and no others, comma-separated.
-    Exactly(String),
 }
 
 impl Project {
@@ -124,6 +134,7 @@ impl Project {
         target: &Path,
         progress: &dyn Progress,
     ) -> Result<BuiltModule, BuildError> {
+        features.check(package)?;
         let work = Work::Module(package.name.as_ref());
         fs::create_dir_all(target).map_err(BuildError::io("create", target))?;
         // A library and a program of one name share their file's name, so the turn lasts until the file is read.
@@ -142,7 +153,8 @@ impl Project {
         let path = files.find(|file| file.extension() == Some("wasm"));
         let path: PathBuf = path.ok_or_else(|| BuildError::NoArtifact { what: work.to_string() })?.into();
         let bytes = fs::read(&path).map_err(BuildError::io("read", &path))?;
-        Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path), bytes, compiled: outcome.compiled })
+        let source = Some(PackageSource::of(package, unit, features));
+        Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path), bytes, compiled: outcome.compiled, source })
     }
 
     fn command(&self, package: &Package, unit: &Unit, features: &Features, target: &Path) -> Command {
@@ -158,15 +170,7 @@ impl Project {
         let flags = given(FLAGS).map(|flags| flags.to_string_lossy().into_owned()).unwrap_or_default();
         command.env(FLAGS, format!("{flags} --cfg wxec"));
 
-        let mut wanted = unit.required_features.clone();
-        if let Features::Exactly(features) = features {
-            command.arg("--no-default-features");
-            wanted.extend(features.split(',').filter(|feature| !feature.is_empty()).map(str::to_owned));
-        }
-        if !wanted.is_empty() {
-            command.arg("--features").arg(wanted.join(","));
-        }
-
+        command.args(features.arguments(&unit.required_features));
         command.args(["--profile", "wxec"]);
         if !self.has_profile() {
             command.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));

@@ -49,7 +49,7 @@ pub fn shipped_module(name: &str, progress: &dyn Progress) -> Result<BuiltModule
 
 fn read(path: &Path, compiled: usize) -> Result<BuiltModule, BuildError> {
     let bytes = fs::read(path).map_err(BuildError::io("read", path))?;
-    Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path.into()), bytes, compiled })
+    Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path.into()), bytes, compiled, source: None })
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ fn is_host_only(target: &Target) -> bool {
 }
 
 /// Whether one name was probably meant by the other: one in the other, or at most a third of it to be retyped.
-fn looks_like(one: &str, other: &str) -> bool {
+pub(crate) fn looks_like(one: &str, other: &str) -> bool {
     one.contains(other) || other.contains(one) || distance(one, other) <= one.len().max(other.len()).div_ceil(3)
 }
 

@@ -284,6 +284,7 @@ fn embedded_module() -> TokenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::surroundings::Surroundings;
 
     #[test]
     fn all_paths_lead_to_the_crate_that_is_named() {
@@ -292,7 +293,7 @@ mod tests {
             async fn task(bytes: &[u8], sender: Sender<u8>) -> Outcome<u8> {}
         };
         for (arguments, is_far) in [(quote!(crate = far, read = "/x"), true), (quote!(read = "/x"), false)] {
-            let expanded = Task::parse(arguments, task.clone()).unwrap().expand().to_string();
+            let expanded = Task::parse(arguments, task.clone(), &Surroundings::default()).unwrap().expand().to_string();
             assert_eq!(expanded.contains(":: wxec ::"), !is_far, "{expanded}");
             assert_eq!(expanded.contains("far :: __private"), is_far, "{expanded}");
         }

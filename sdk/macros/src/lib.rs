@@ -6,18 +6,22 @@
 
 use proc_macro::TokenStream;
 
+use crate::surroundings::Surroundings;
+
 mod complaints;
 mod expand;
 mod main_attr;
+mod own_name;
 mod record;
 mod signature;
+mod surroundings;
 mod wants;
 
 /// Makes a function callable on other hosts.
 #[proc_macro_attribute]
 pub fn remote(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let kept = item.clone();
-    match signature::Task::parse(arguments.into(), item.into()) {
+    match signature::Task::parse(arguments.into(), item.into(), &Surroundings::of_call()) {
         Ok(task) => task.expand().into(),
         Err(complaint) => beside(kept, complaint),
     }

@@ -233,6 +233,8 @@ fn spell(tokens: TokenStream, text: &mut String) {
                 text.push_str(close);
             }
             TokenTree::Punct(punct) => match (punct.as_char(), punct.spacing()) {
+                // `::uuid::Uuid` is known as `uuid::Uuid`.
+                (':', _) if !text.ends_with(|last: char| last.is_alphanumeric() || "_>:".contains(last)) => {}
                 (mark @ (',' | ';'), _) => text.extend([mark, ' ']),
                 (mark @ ('+' | '='), _) => text.extend([' ', mark, ' ']),
                 ('-', Spacing::Joint) => text.push_str(" -"),
@@ -309,6 +311,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::surroundings::Surroundings;
 
     /// The record of `task` if rustc finds these facts.
     fn chosen(task: &Task, facts: &[Fact]) -> Vec<u8> {
@@ -332,7 +335,7 @@ mod tests {
     }
 
     fn assert_record_with(arguments: TokenStream, source: TokenStream, expected: Function) {
-        let task = Task::parse(arguments, source).unwrap();
+        let task = Task::parse(arguments, source, &Surroundings::default()).unwrap();
         let facts = expected.error.as_ref().map(|_| Fact::Result);
         assert_eq!(chosen(&task, facts.as_slice()), cbor::encode(&expected).unwrap(), "{expected:?}");
     }
@@ -344,7 +347,7 @@ mod tests {
             #[doc = stringify!(it)]
             fn it() {}
         };
-        let parts = function(&Task::parse(TokenStream::new(), source).unwrap());
+        let parts = function(&Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap());
         let made = parts.iter().filter_map(|part| match part {
             Part::Made(made) => Some(made.to_string()),
             _ => None,
@@ -462,7 +465,7 @@ mod tests {
 
     /// The types in the record of `source`, the last one that of its error.
     fn types(source: TokenStream, facts: &[Fact]) -> Vec<String> {
-        let task = Task::parse(TokenStream::new(), source).unwrap();
+        let task = Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap();
         let function: Function = cbor::decode(&chosen(&task, facts)).unwrap();
         let parameters = function.parameters.into_iter().map(|parameter| parameter.type_name);
         parameters.chain([function.returns]).chain(function.error).collect()
@@ -507,6 +510,8 @@ mod tests {
     #[test]
     fn types_are_spelled_as_people_write_them() {
         assert_eq!(spelled(syn::parse_str::<Type>("HashMap<u8,(u8,),>").unwrap()), "HashMap<u8, (u8,)>");
+        let rooted = "&::a::B<::a::C, (::a::D, [::a::E; 4])>";
+        assert_eq!(spelled(syn::parse_str::<Type>(rooted).unwrap()), "&a::B<a::C, (a::D, [a::E; 4])>");
         for ty in [
             "HashMap<String, Vec<Option<u8>>>",
             "&std::path::Path",

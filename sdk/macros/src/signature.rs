@@ -8,7 +8,12 @@ use syn::{
     parse_quote, visit::Visit,
 };
 
-use crate::{complaints::Complaints, wants::Wants};
+use crate::{
+    complaints::Complaints,
+    own_name::with_crates_named,
+    surroundings::{Surroundings, associated},
+    wants::Wants,
+};
 
 /// A function that can run on another host.
 pub(crate) struct Task {
@@ -61,12 +66,12 @@ impl Returns {
 
 impl Task {
     /// Reads what `#[remote(arguments)]` stands on.
-    pub(crate) fn parse(arguments: TokenStream, item: TokenStream) -> syn::Result<Self> {
+    pub(crate) fn parse(arguments: TokenStream, item: TokenStream, surroundings: &Surroundings) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
         let (wants, krate) = Wants::parse(arguments, &mut complaints);
 
         let function = match syn::parse2(item)? {
-            Item::Fn(function) => function,
+            Item::Fn(function) => with_crates_named(function),
             other => {
                 complaints.add(
                     other,
@@ -78,6 +83,7 @@ impl Task {
         };
         check_doubled(&function.attrs, &mut complaints);
         check_qualifiers(&function.sig, &mut complaints);
+        check_place(&function, surroundings, &mut complaints);
         let parameters = function.sig.inputs.iter().filter_map(|input| parameter(input, &mut complaints)).collect();
         let returns = returns(&function.sig.output, &mut complaints);
         let (doc, made_doc) = (doc(&function.attrs), made_doc(&function.attrs));
@@ -97,6 +103,30 @@ fn check_doubled(attributes: &[Attribute], complaints: &mut Complaints) {
     for attribute in attributes.iter().filter(is_remote) {
         let help = "leave one away, with its keys in the other";
         complaints.add(attribute, "`#[remote]` stands twice on this function", help);
+    }
+}
+
+/// What has `self` is told so. `Self` tells of an `impl` wherever the file is.
+fn check_place(function: &ItemFn, surroundings: &Surroundings, complaints: &mut Complaints) {
+    let signature = &function.sig;
+    if signature.receiver().is_some() {
+        return;
+    }
+    let mut of_type = OfType(false);
+    of_type.visit_signature(signature);
+    if of_type.0 {
+        associated(signature, complaints);
+    } else {
+        surroundings.check(function, complaints);
+    }
+}
+
+/// Whether a signature has `Self`.
+struct OfType(bool);
+
+impl Visit<'_> for OfType {
+    fn visit_ident(&mut self, ident: &Ident) {
+        self.0 |= ident == "Self";
     }
 }
 

@@ -250,10 +250,11 @@ pub use wxec_macros::main;
 ///
 /// # What cannot be a task
 ///
-/// Methods with `self`, functions with generics or `impl Trait`, and functions that take `&mut` or return a borrow
-/// are refused by the compiler, because nothing of the kind can travel. As the companion is a type, no other type or
-/// module of the task's name may stand beside it: give the task another name, or put it into a module of its own. A crate of its
-/// name, such as `uuid` in a task `uuid`, is meant by `::uuid` there. Documentation links to the function as ``[`count()`]``.
+/// Methods and other functions of a type, functions with generics or `impl Trait`, and functions that take `&mut` or return a
+/// borrow are refused by the compiler, because nothing of the kind can travel. As the companion is a type, no other type or
+/// module of the task's name may stand beside it: give the task another name, or put it into a module of its own. A task may have
+/// the name of a crate and use that, as in `fn uuid() -> uuid::Uuid`; elsewhere in the module the crate is `::uuid` then.
+/// Documentation links to the function as ``[`count()`]``.
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
     Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need, PathGrant,

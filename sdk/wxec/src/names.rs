@@ -7,7 +7,7 @@ macro_rules! controlling_side {
     ($then:ident) => {
         $then! {
             wxec_build {
-                types: AgentImage BuildError Check CheckStatus Progress ProgressEvent Quiet StderrProgress Work;
+                types: AbsenceReason AbsentTask AgentImage BuildError Check CheckStatus Features Progress ProgressEvent Quiet StderrProgress Work;
                 functions: cache_directory checks end_builds is_shipped supervise_builds;
                 constants: ;
             }

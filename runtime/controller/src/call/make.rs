@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wxec_build::AbsenceReason;
 use wxec_protocol::{
     CallRequest, Entry, Fault, Grants, LimitKind, Limits, MAX_CALL_STREAMS, Target, abi::TaskFailure, cbor,
 };
@@ -19,7 +20,7 @@ use crate::{
     host::Host,
     instance::Place,
     output::Lines,
-    runtime::Background,
+    runtime::{self, Background},
     session::{OpenCall, Reply, Session},
     streaming::{self, Conversation},
 };
@@ -125,12 +126,32 @@ async fn make<T: Send + 'static, E: Send + 'static>(
                 let Value::Returned(decode) = call.value else { unreachable!("streams are received elsewhere") };
                 return decode(value).map_err(|error| failed(CallErrorKind::Decode(error)));
             }
-            Ok(Ok((Err(fault), _))) => return Err(fault_error(name, fault, call.decode_error)),
+            Ok(Ok((Err(fault), _))) => {
+                let error = fault_error(name, fault, call.decode_error);
+                return Err(match error.kind {
+                    CallErrorKind::NoSuchFunction { .. } => error.because(absence(&call.source, function).await),
+                    _ => error,
+                });
+            }
             Ok(Err(loss)) => CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail },
             Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),
         };
     }
     Err(failed(last))
+}
+
+/// Why the module that was called does not have the function, if the sources of its package tell.
+async fn absence(source: &Source, function: String) -> Option<String> {
+    let module = source.known()?;
+    let absent = runtime::blocking(move || module.why_absent(&function)).await?;
+    let advice = match (source, &absent.reason) {
+        // The program may have features that a module built for it now has not.
+        (Source::Task(_), AbsenceReason::Features(_)) => {
+            "; a module has the program's features if build.rs calls `wxec_build::embed()`"
+        }
+        _ => "",
+    };
+    Some(format!("{absent}{advice}"))
 }
 
 /// Who makes the calls that the guest asks for, if it was granted any host.

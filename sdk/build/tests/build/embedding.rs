@@ -74,6 +74,12 @@ fn a_program_carries_the_module_of_its_library() {
     package.write("src/stats.rs", &format!("{TASK}{total}"));
     assert_eq!(package.output(&[]), "lib:shipped true [true, true]\n");
     assert_eq!(package.output(&["--no-default-features"]), "lib:shipped true [true, false]\n");
+
+    // The module may have other features than the program around it.
+    let script = "use wxec_build::Features;\n\
+                  fn main() { wxec_build::embed_with(&Features::default().without_default()); }";
+    package.write("build.rs", script);
+    assert_eq!(package.output(&[]), "lib:shipped true [true, false]\n");
 }
 
 #[test]

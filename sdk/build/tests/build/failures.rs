@@ -1,11 +1,29 @@
 //! What is said when there is no module, and what would help.
 
-use wxec_build::{BuildError, Origin, Quiet, module, module_of_package};
+use wxec_build::{BuildError, Features, Origin, Quiet, module, module_of_package};
 
 use crate::fixture::{Fixture, TASK, manifest};
 
 fn hint(error: &BuildError) -> String {
     error.hint().unwrap_or_default()
+}
+
+#[test]
+fn a_feature_that_is_not_there_is_named_with_those_that_are() {
+    let fixture = Fixture::words(&[("src/lib.rs", TASK)]);
+    let complaint = |features: &str| {
+        let features = Features::default().with(features);
+        let error =
+            module_of_package(fixture.path(), "words", &features, &Quiet).expect_err("there is no such feature");
+        (error.to_string(), error.hint().expect("there is one"))
+    };
+    let said = |name: &str, hint: &str| (format!("package `words` has no feature `{name}`"), hint.to_owned());
+
+    assert_eq!(complaint("extra"), said("extra", "it has none at all"));
+    fixture.write("Cargo.toml", &manifest("words", "[features]\ndefault = []\nextra = []\nmore = []\n[workspace]"));
+    assert_eq!(complaint("extra,mroe"), said("mroe", "there is `extra`, `more`"));
+    assert_eq!(complaint("words/mroe"), said("words/mroe", "there is `extra`, `more`"));
+    assert_eq!(complaint("serde/derive"), said("serde/derive", "there is `extra`, `more`"));
 }
 
 #[test]
@@ -24,7 +42,7 @@ fn a_source_that_is_gone() {
 fn a_folder_without_a_workspace() {
     let place = tempfile::tempdir().expect("a temporary directory");
 
-    let error = module_of_package(place.path(), "words", &Quiet).expect_err("there is nothing");
+    let error = module_of_package(place.path(), "words", &Features::default(), &Quiet).expect_err("there is nothing");
 
     assert_eq!(error.to_string(), format!("no Cargo.toml in {}", place.path().display()));
     // Whoever typed a name wants no advice about a program's build.
@@ -44,7 +62,7 @@ fn a_manifest_cargo_refuses() {
 fn a_misspelt_package() {
     let fixture = Fixture::words(&[("src/lib.rs", TASK)]);
 
-    let error = module_of_package(fixture.path(), "wrods", &Quiet).expect_err("it is misspelt");
+    let error = module_of_package(fixture.path(), "wrods", &Features::default(), &Quiet).expect_err("it is misspelt");
 
     assert!(error.to_string().starts_with("no package `wrods` in the workspace "), "{error}");
     assert_eq!(hint(&error), "there is `words`");
@@ -112,7 +130,8 @@ fn a_dependency_that_wants_the_host() {
         ),
     ]);
 
-    let error = module_of_package(app.path(), "words", &Quiet).expect_err("metal does not compile");
+    let error =
+        module_of_package(app.path(), "words", &Features::default(), &Quiet).expect_err("metal does not compile");
 
     let BuildError::Dependency(failure) = &error else { panic!("{error}") };
     assert_eq!((failure.dependency.as_str(), failure.version.as_str()), ("metal", "0.1.0"));

@@ -5,6 +5,7 @@
 //! - `failures`  what is said when there is none, and what would help
 //! - `embedding` a package with `build.rs`, built by a real `cargo build`
 
+mod absences;
 mod embedding;
 mod failures;
 mod fixture;

@@ -1,6 +1,6 @@
 //! Which target of which package becomes the module, and when it is built again.
 
-use wxec_build::{BuildError, BuiltModule, Origin, Quiet, module, module_of_folder, module_of_package};
+use wxec_build::{BuildError, BuiltModule, Features, Origin, Quiet, module, module_of_folder, module_of_package};
 
 use crate::fixture::{Fixture, Notes, PROGRAM, TASK, manifest};
 
@@ -41,12 +41,13 @@ fn a_library_is_built_once_and_again_when_changed() {
 fn a_package_is_known_by_any_folder_in_it() {
     let fixture = Fixture::words(&[("src/lib.rs", TASK)]);
     for folder in [fixture.path().to_owned(), fixture.path().join("src")] {
-        let (package, built) = module_of_folder(&folder, &Quiet).expect("it builds");
+        let (package, built) = module_of_folder(&folder, &Features::default(), &Quiet).expect("it builds");
         assert_eq!(package, "words");
         assert_has_task(&built);
     }
     fixture.write("Cargo.toml", "[workspace]\nmembers = []\n");
-    let error = module_of_folder(&fixture.path().join("src"), &Quiet).expect_err("there is no package");
+    let error =
+        module_of_folder(&fixture.path().join("src"), &Features::default(), &Quiet).expect_err("there is no package");
     assert!(matches!(&error, BuildError::NotInPackage { directory } if directory.ends_with("src")), "{error:?}");
 }
 
@@ -66,7 +67,7 @@ fn a_program_holds_tasks_beside_main() {
     let origin = Origin { binary: Some("words"), file: "src/main.rs", ..fixture.origin() };
 
     assert_has_task(&module(&origin, &Quiet).expect("it builds"));
-    assert_has_task(&module_of_package(fixture.path(), "words", &Quiet).expect("it builds"));
+    assert_has_task(&module_of_package(fixture.path(), "words", &Features::default(), &Quiet).expect("it builds"));
 }
 
 #[test]
@@ -89,7 +90,9 @@ fn a_program_and_an_example_of_one_name_are_told_apart_by_the_file() {
 fn the_library_of_a_package_comes_before_its_programs() {
     let fixture = Fixture::words(&[("src/lib.rs", TASK), ("src/main.rs", "fn main() {}")]);
 
-    assert_has_task(&module_of_package(&fixture.path().join("src"), "words", &Quiet).expect("it builds"));
+    assert_has_task(
+        &module_of_package(&fixture.path().join("src"), "words", &Features::default(), &Quiet).expect("it builds"),
+    );
 }
 
 #[test]
@@ -97,11 +100,11 @@ fn the_default_of_several_programs_is_built() {
     let programs = [("src/bin/one.rs", PROGRAM), ("src/bin/two.rs", "fn main() {}")];
     let fixture = Fixture::words(&programs);
 
-    let error = module_of_package(fixture.path(), "words", &Quiet).expect_err("which one?");
+    let error = module_of_package(fixture.path(), "words", &Features::default(), &Quiet).expect_err("which one?");
     assert_eq!(error.to_string(), "package `words` has no library but several programs: one, two");
 
     fixture.write("Cargo.toml", &manifest("words", "default-run = \"one\"\n[workspace]"));
-    assert_has_task(&module_of_package(fixture.path(), "words", &Quiet).expect("it builds"));
+    assert_has_task(&module_of_package(fixture.path(), "words", &Features::default(), &Quiet).expect("it builds"));
 }
 
 #[test]
@@ -109,7 +112,34 @@ fn features_a_program_requires_are_on() {
     let rest = "[features]\ncounting = []\n[[bin]]\nname = \"words\"\nrequired-features = [\"counting\"]\n[workspace]";
     let fixture = Fixture::words(&[("src/main.rs", PROGRAM), ("Cargo.toml", &manifest("words", rest))]);
 
-    assert_has_task(&module_of_package(fixture.path(), "words", &Quiet).expect("it builds"));
+    assert_has_task(&module_of_package(fixture.path(), "words", &Features::default(), &Quiet).expect("it builds"));
+}
+
+#[test]
+fn features_are_chosen_as_cargo_has_them() {
+    let tasks: String = ["plain", "extra", "other"]
+        .map(|name| {
+            format!("#[cfg(feature = \"{name}\")] #[unsafe(no_mangle)] pub extern \"C\" fn wx1_{name}() {{}}\n")
+        })
+        .concat();
+    let rest = "[features]\ndefault = [\"plain\"]\nplain = []\nextra = []\nother = []\n[workspace]";
+    let fixture = Fixture::words(&[("src/lib.rs", &tasks), ("Cargo.toml", &manifest("words", rest))]);
+    let names = ["wx1_plain", "wx1_extra", "wx1_other"];
+    let default = Features::default;
+    for (features, expected) in [
+        (default(), [true, false, false]),
+        (default().with("extra"), [true, true, false]),
+        (default().with("extra other"), [true, true, true]),
+        (default().with("words/other, extra").without_default(), [false, true, true]),
+        (default().without_default(), [false, false, false]),
+        (default().with_all(), [true, true, true]),
+        (default().with("default"), [true, false, false]),
+    ] {
+        let built = module_of_package(fixture.path(), "words", &features, &Quiet).expect("it builds");
+        assert_eq!(names.map(|name| contains(&built, name)), expected, "{features:?}");
+        let (_, same) = module_of_folder(fixture.path(), &features, &Quiet).expect("it builds");
+        assert_eq!(same.digest, built.digest);
+    }
 }
 
 #[test]
@@ -146,7 +176,7 @@ fn a_member_of_a_workspace_is_built_from_anywhere_in_it() {
         ("tasks/src/lib.rs", TASK),
     ]);
 
-    let module = module_of_package(fixture.path(), "my-tasks", &Quiet).expect("it builds");
+    let module = module_of_package(fixture.path(), "my-tasks", &Features::default(), &Quiet).expect("it builds");
 
     assert_has_task(&module);
     let expected = fixture.path().join("target/wxec/wasm32-wasip1/wxec/my_tasks.wasm");

@@ -31,6 +31,16 @@ mod elsewhere {
     }
 }
 
+/// Named as the crate it uses.
+mod crates {
+    #[wxec::remote]
+    fn anyhow(from: Vec<u8>) -> anyhow::Result<u8> {
+        use anyhow::Context;
+        let anyhow = from.first().context("it is empty");
+        anyhow.map_err(|error| anyhow::anyhow!("{error}")).copied()
+    }
+}
+
 /// Made by macros.
 #[deny(missing_debug_implementations)]
 pub mod made {
