@@ -39,9 +39,15 @@ impl Package {
     /// Builds it and returns its program.
     #[track_caller]
     fn build(&self) -> PathBuf {
+        self.build_with(&[])
+    }
+
+    #[track_caller]
+    fn build_with(&self, options: &[&str]) -> PathBuf {
         let target = place().join("target");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--offline", "--quiet", "--target-dir"]).arg(&target).current_dir(&self.directory);
+        cargo.args(["build", "--offline", "--quiet"]).args(options).arg("--target-dir").arg(&target);
+        cargo.current_dir(&self.directory);
         cargo.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         printed(&cargo.output().unwrap());
         target.join("debug").join(self.name)
@@ -157,9 +163,17 @@ mod names {
 
 #[test]
 fn tasks_stand_beside_main_in_one_file() {
-    let single = Package::new("single", "", &[("src/main.rs", SINGLE)]);
-    let program = single.build();
-    assert_eq!(printed(&Command::new(program).output().unwrap()), "here: 2\nthere: 2\nhost: true, guest: false\n");
+    let single = Package::new("single", "\n[features]\nextra = []", &[("src/main.rs", SINGLE)]);
+    let said = |program| printed(&Command::new(program).output().unwrap());
+    let expected = "here: 2\nthere: 2\nhost: true, guest: false\n";
+    assert_eq!(said(single.build()), expected);
+    // A module that is built when its task is called has the features of a package that is asked for none.
+    let line = SINGLE.lines().position(|line| line == "fn extra() {}").unwrap() + 1;
+    let hint = format!(
+        "`extra` (src/main.rs:{line}) is compiled only with feature `extra`; a module has the program's features if \
+         build.rs calls `wxec_build::embed()`\n"
+    );
+    assert_eq!(said(single.build_with(&["--features", "extra"])), format!("{expected}{hint}"));
 }
 
 const SINGLE: &str = r#"
@@ -170,6 +184,10 @@ use wxec::{Host, remote};
 fn count(text: String) -> usize {
     text.split_whitespace().count()
 }
+
+#[cfg(feature = "extra")]
+#[remote]
+fn extra() {}
 
 /// Whether it runs in the program itself.
 #[remote]
@@ -183,6 +201,8 @@ fn main() -> wxec::Result<()> {
     println!("here: {}", count("to be".into()));
     println!("there: {}", count::on(&host, "to be".into()).wait()?);
     println!("host: {}, guest: {}", is_host(), is_host::on(&host).wait()?);
+    #[cfg(feature = "extra")]
+    println!("{}", extra::on(&host).wait().unwrap_err().hint().unwrap());
     Ok(())
 }
 "#;
