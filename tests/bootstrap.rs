@@ -211,7 +211,7 @@ fn an_agent_that_may_not_run_is_told_apart_from_one_that_breaks() {
     let line = ended.unreachable();
     assert!(line.contains("unreachable (starting the agent): the agent ended before it said a word"), "{line}");
     assert!(line.contains("something there may forbid programs it does not know"), "{line}");
-    assert!(line.contains("(its last words: "), "{line}");
+    assert!(line.contains("(its last line: "), "{line}");
     let ended = call("local:");
     assert_eq!(ended.exit_code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("cannot run `") && ended.stderr.contains("by WXEC_CACHE"), "{ended:?}");

@@ -147,13 +147,13 @@ fn a_target_that_was_forgotten_is_told() {
     );
     told(
         &["call", "-1", "words::count"],
-        "`-1` is no address: a host name cannot start with `-`; write `ssh:[user@]host[:port]`; if `-1` is an \
+        "`-1` is not a valid address: a host name cannot start with `-`; write `ssh:[user@]host[:port]`; if `-1` is an \
          argument, the target is missing: \
          `wxec call TARGET words::count -1`",
     );
     told(
         &["call", "to be", "words::count"],
-        "`to be` is no address: a host name cannot contain ` `; write `ssh:[user@]host[:port]`; if `to be` is an \
+        "`to be` is not a valid address: a host name cannot contain ` `; write `ssh:[user@]host[:port]`; if `to be` is an \
          argument, the target is missing: `wxec call TARGET words::count 'to be'`",
     );
     told(&["run", "commands", "local:"], "there is no target before `commands`; write `wxec run local: commands …`");

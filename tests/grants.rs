@@ -27,14 +27,14 @@ fn what_is_declared_and_not_granted_is_named_before_anything_is_connected() {
     assert_eq!(
         ended.stderr.trim_end(),
         format!(
-            "error: {REFUSED}: not granted: it takes {flags}; \
+            "error: {REFUSED}: not granted: needs {flags}; \
              add that, or --allow-declared to grant all that the function declares"
         )
     );
 
     let ended = demand(REFUSED, &["--allow-run=apt-get,dpkg", "--allow-facts", "--stats"]);
     assert_eq!(ended.exit_code, Some(4), "{ended:?}");
-    assert!(ended.stderr.contains("it takes --allow-read=/etc/os-release --allow-env=HOME; "), "{ended:?}");
+    assert!(ended.stderr.contains("needs --allow-read=/etc/os-release --allow-env=HOME; "), "{ended:?}");
     assert_eq!((&ended.stats()["round_trips"], &ended.stats()["bytes_sent"]), (&json!(0), &json!(0)), "{ended:?}");
 }
 
@@ -59,7 +59,7 @@ fn what_is_declared_is_granted_in_one_word_or_one_by_one() {
 fn flags_that_grant_nothing_are_usage_errors() {
     for (flag, complaint) in [
         ("--allow-read=", "it names nothing"),
-        ("--allow-net=example.org:https", "`https` is no port"),
+        ("--allow-net=example.org:https", "`https` is not a port"),
         ("--allow-host=ssh:a b", "cannot contain ` `"),
         ("--allow-env=A=1", "a variable is granted by its name alone"),
         ("--deterministic=often", "invalid digit"),
@@ -138,7 +138,7 @@ fn what_nobody_declared_is_refused_when_it_is_used() {
 
     let ended = read(&[]);
     assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
-    let refused = format!("error: local: not granted: it takes --allow-read={path} (the task gave up: ");
+    let refused = format!("error: local: not granted: needs --allow-read={path} (the task gave up: ");
     assert!(ended.stderr.starts_with(&refused) && !ended.stderr.contains("--allow-declared"), "{ended:?}");
 
     read(&[&format!("--allow-read={path}")]).is("secret");
@@ -152,7 +152,7 @@ fn tools(options: &[&str], arguments: &[&str]) -> Ended {
 #[track_caller]
 fn is_refused(ended: &Ended, flag: &str) {
     assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
-    assert!(ended.stderr.contains(&format!("not granted: it takes {flag} ")), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("not granted: needs {flag} ")), "{ended:?}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn a_host_that_was_not_granted_is_named_with_its_flag() {
         assert!(error.to_string().contains("--allow-host=ssh:db1"), "{error}");
     }
     let heard = relay::fail_at::on(&home, "ssh:db1", "", None).wait().unwrap();
-    assert_eq!(heard, "Denied db1: not granted: it takes --allow-host=ssh:db1", "a task may do without");
+    assert_eq!(heard, "Denied db1: not granted: needs --allow-host=ssh:db1", "a task may do without");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_task_hears_why_its_call_failed() {
     let limit = format!("Limit {name}: output limit of 1048576 bytes hit: ");
     assert!(heard("long", None).starts_with(&limit), "{}", heard("long", None));
     let denied = heard("facts", None);
-    assert!(denied.starts_with(&format!("Denied {name}: not granted: it takes --allow-facts")), "{denied}");
+    assert!(denied.starts_with(&format!("Denied {name}: not granted: needs --allow-facts")), "{denied}");
 
     let heard = |address: &str| granted(relay::fail_at::on(&home, address, "", None), "*").unwrap();
     let unreachable = heard("ssh:nobody@127.0.0.1:1");

@@ -147,7 +147,7 @@ fn place(text: &str) -> Result<(), String> {
         _ => (text, None),
     };
     if let Some(port) = port.filter(|port| *port != ANY && !port.parse().is_ok_and(|port: u16| port > 0)) {
-        return Err(format!("`{port}` is no port; ports are numbers from 1 to 65535"));
+        return Err(format!("`{port}` is not a port; ports are numbers from 1 to 65535"));
     }
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
     let in_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
@@ -243,9 +243,9 @@ mod tests {
             ("--allow-write=~/x", "nobody expands the `~` in `~/x`; write the whole path"),
             ("--allow-run=a\nb", "it has control characters"),
             ("--allow-env=HOME=/root", "a variable is granted by its name alone: `HOME`"),
-            ("--allow-net=example.org:http", "`http` is no port; ports are numbers from 1 to 65535"),
-            ("--allow-net=example.org:0", "`0` is no port; ports are numbers from 1 to 65535"),
-            ("--allow-net=[::1]:65536", "`65536` is no port; ports are numbers from 1 to 65535"),
+            ("--allow-net=example.org:http", "`http` is not a port; ports are numbers from 1 to 65535"),
+            ("--allow-net=example.org:0", "`0` is not a port; ports are numbers from 1 to 65535"),
+            ("--allow-net=[::1]:65536", "`65536` is not a port; ports are numbers from 1 to 65535"),
             ("--allow-net=[example.org]:1", "`[example.org]` is neither a name nor an address"),
             ("--allow-net=a b", "`a b` is neither a name nor an address"),
             (

@@ -84,7 +84,10 @@ fn split_bytes(text: &OsStr, destination: &Path) -> Result<(String, PathBuf), Co
     let at = text.len() - path.as_os_str().len();
     let (address, path) = (&text.as_bytes()[..at], OsStr::from_bytes(&text.as_bytes()[at..]));
     let Ok(address) = str::from_utf8(address) else {
-        return Err(CommandError::usage(format!("`{}` is no address: it is no UTF-8", address.escape_ascii())));
+        return Err(CommandError::usage(format!(
+            "`{}` is not a valid address: it is not UTF-8",
+            address.escape_ascii()
+        )));
     };
     Ok((split(&format!("{address}x"))?.0, path.into()))
 }

@@ -160,7 +160,7 @@ impl Meaning {
     fn take_port(&mut self, value: &str) -> Result<(), String> {
         match value.parse() {
             Ok(port @ 1..) => self.port = self.port.or(Some(port)),
-            _ => return Err(format!("`{}` is no port", value.escape_debug())),
+            _ => return Err(format!("`{}` is not a port", value.escape_debug())),
         }
         Ok(())
     }
@@ -297,7 +297,7 @@ mod tests {
             let error = meaning(line).unwrap_err();
             assert!(error.ends_with(NOT_DONE), "{error}");
         }
-        assert_eq!(meaning(&["-p", "ssh"]).unwrap_err(), "`ssh` is no port");
+        assert_eq!(meaning(&["-p", "ssh"]).unwrap_err(), "`ssh` is not a port");
         assert_eq!(meaning(&["-o", "User"]).unwrap_err(), "`-o User` has no value");
     }
 

@@ -83,7 +83,7 @@ fn rejoined(scheme: &str, command: &[u8]) -> Result<(String, Vec<u8>), String> {
             return Err(format!("`{first}` and `{found}` are two hosts; one connection leads to one"));
         }
         if !word.text.starts_with(text[..path_at].as_bytes()) {
-            return Err(format!("`{found}` is no address: it is no UTF-8"));
+            return Err(format!("`{found}` is not a valid address: it is not UTF-8"));
         }
         let path = if path_at == text.len() { b".".to_vec() } else { word.written_after(command, path_at) };
         rewritten.extend_from_slice(&command[copied..word.at.start]);

@@ -116,10 +116,10 @@ async fn a_task_that_lacks_a_grant_says_which() {
     let mut controller = granted(Grants::none().run("sh"));
     let outcome = controller.call::<String>("version", &["ls"]).await;
     assert!(matches!(&outcome, Err(Fault::Denied { needs, .. }) if *needs == [Need::Run("ls".into())]), "{outcome:?}");
-    assert_eq!(failure(outcome).message, "not granted: it takes --allow-run=ls");
+    assert_eq!(failure(outcome).message, "not granted: needs --allow-run=ls");
 
     let outcome = controller.call::<String>("fetch", &("example.org", 80, "")).await;
-    assert_eq!(failure(outcome).message, "not granted: it takes --allow-net=example.org:80");
+    assert_eq!(failure(outcome).message, "not granted: needs --allow-net=example.org:80");
     let outcome = controller.call::<String>("script", &("true", "LD_PRELOAD", "/tmp/x.so")).await;
     assert!(failure(outcome).message.contains("`LD_PRELOAD`"));
     controller.grants = Grants::none().run("no-such-program");

@@ -386,13 +386,13 @@ impl<E> fmt::Display for CallErrorKind<E> {
             Self::Timeout { after, phase } => write!(f, "no answer after {after:?} ({phase})"),
             Self::Denied { needs, message } => {
                 let flags = needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-                write!(f, "not granted: it takes {flags}")?;
+                write!(f, "not granted: needs {flags}")?;
                 if message.is_empty() { Ok(()) } else { write!(f, " (the task gave up: {message})") }
             }
             Self::Cancelled => f.write_str("the call was cancelled"),
             Self::Lost { reason, stderr_tail } => {
                 write!(f, "lost while the call was open, its outcome is unknown: {reason}")?;
-                last_line(stderr_tail).map_or(Ok(()), |line| write!(f, " (its last words: {line})"))
+                last_line(stderr_tail).map_or(Ok(()), |line| write!(f, " (its last line: {line})"))
             }
             Self::Unreachable(failure) => failure.fmt(f),
             Self::InstanceGone { reason } => write!(f, "the instance is gone: {reason}"),

@@ -77,7 +77,7 @@ impl fmt::Display for Unreachable {
         write!(f, "({}): {}", self.phase, last_line(&self.reason).unwrap_or(&self.reason))?;
         match last_line(&self.stderr_tail) {
             Some(line) if !self.stderr_tail.contains(&self.reason) && !self.reason.contains(line) => {
-                write!(f, " (its last words: {line})")
+                write!(f, " (its last line: {line})")
             }
             _ => Ok(()),
         }

@@ -27,7 +27,7 @@ impl Refusal {
             Self::Limit(hit) => HostError { kind: "QuotaExceeded".into(), message: hit.to_string(), need: None },
             Self::Denied(need) => HostError {
                 kind: "PermissionDenied".into(),
-                message: format!("not granted: it takes {need}"),
+                message: format!("not granted: needs {need}"),
                 need: Some(need.clone()),
             },
             Self::Host(reason) => HostError { kind: "OutOfMemory".into(), message: reason.clone(), need: None },

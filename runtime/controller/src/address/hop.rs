@@ -126,7 +126,7 @@ fn no_host(hop: &str, problem: &str) -> String {
             if !rest.starts_with(|c: char| c.is_ascii_digit()) && !scheme.contains(['@', '[', '.']) =>
         {
             let schemes = SCHEMES.iter().map(|(scheme, _)| format!("{scheme}:")).collect::<Vec<_>>().join(" ");
-            format!("`{}:` is no scheme; there are {schemes}", scheme.escape_debug())
+            format!("`{}:` is not a scheme; there are {schemes}", scheme.escape_debug())
         }
         _ => match hop.split_once('/') {
             Some((first, further)) if !first.is_empty() && !further.is_empty() => {
@@ -239,7 +239,7 @@ fn parse_ssh(text: &str) -> Result<SshAddress, String> {
     let port = port
         .map(|port| match port.parse::<u16>() {
             Ok(port) if port > 0 => Ok(port),
-            _ => Err(format!("`{}` is no port", port.escape_debug())),
+            _ => Err(format!("`{}` is not a port", port.escape_debug())),
         })
         .transpose()?;
     check_word("host name", host, "")?;

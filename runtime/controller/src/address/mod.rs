@@ -29,7 +29,7 @@ pub struct Address {
 
 /// A text is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no address: {reason}", .address.escape_debug())]
+#[error("`{}` is not a valid address: {reason}", .address.escape_debug())]
 pub struct AddressError {
     /// The text.
     pub address: String,

@@ -145,17 +145,20 @@ fn hostile_names_are_refused() {
 #[test]
 fn errors_say_what_would_be_right() {
     for (text, error) in [
-        ("docker:a/b", "`docker:a/b` is no address: a container name cannot contain `/`; write `docker:container`"),
-        ("su:", "`su:` is no address: the user name is missing; write `su:user`"),
+        (
+            "docker:a/b",
+            "`docker:a/b` is not a valid address: a container name cannot contain `/`; write `docker:container`",
+        ),
+        ("su:", "`su:` is not a valid address: the user name is missing; write `su:user`"),
         (
             "web1:x",
-            "`web1:x` is no address: `web1:` is no scheme; there are local: ssh: sudo: su: doas: docker: podman: docker-run: podman-run: kubectl: nsenter: lxc: machinectl: exec:",
+            "`web1:x` is not a valid address: `web1:` is not a scheme; there are local: ssh: sudo: su: doas: docker: podman: docker-run: podman-run: kubectl: nsenter: lxc: machinectl: exec:",
         ),
         (
             "web1/web2",
-            "`web1/web2` is no address: a host name cannot contain `/`; a host behind another is written `web1/ssh:web2`",
+            "`web1/web2` is not a valid address: a host name cannot contain `/`; a host behind another is written `web1/ssh:web2`",
         ),
-        ("web1:0", "`web1:0` is no address: `0` is no port; write `ssh:[user@]host[:port]`"),
+        ("web1:0", "`web1:0` is not a valid address: `0` is not a port; write `ssh:[user@]host[:port]`"),
     ] {
         assert_eq!(text.parse::<Address>().unwrap_err().to_string(), error);
     }

@@ -218,10 +218,7 @@ mod tests {
             matches!(&error.kind, CallErrorKind::Denied { needs: missing, message } if *missing == needs && message.is_empty()),
             "nothing was connected: {error:?}"
         );
-        assert_eq!(
-            error.to_string(),
-            "nowhere.invalid: not granted: it takes --allow-read=/etc/apt --allow-run=apt-get"
-        );
+        assert_eq!(error.to_string(), "nowhere.invalid: not granted: needs --allow-read=/etc/apt --allow-run=apt-get");
     }
 
     #[test]

@@ -42,7 +42,7 @@ async fn what_was_not_granted_is_refused_and_the_flag_is_named() {
     let scripted = granted("127.0.0.1:1");
     let steps = || [connect("127.0.0.1", port, None)];
     let error = scripted.last(&steps()).await.error();
-    assert_eq!(error.message, format!("not granted: it takes --allow-net=127.0.0.1:{port}"));
+    assert_eq!(error.message, format!("not granted: needs --allow-net=127.0.0.1:{port}"));
     assert_eq!(error.need, Some(Need::Net(format!("127.0.0.1:{port}"))));
     let [step] = steps();
     let fault = scripted.run(&[step, give_up()]).await.unwrap_err();
@@ -135,7 +135,7 @@ async fn names_are_looked_up_if_any_of_their_ports_is_granted() {
     assert_eq!(granted(ANY).last(&[lookup("10.1.2.3")]).await.reply::<NetAddresses>().0, [Ipv4Addr::new(10, 1, 2, 3)]);
 
     let error = granted("localhost").last(&[lookup("example.org")]).await.error();
-    assert_eq!(error.message, "not granted: it takes --allow-net=example.org");
+    assert_eq!(error.message, "not granted: needs --allow-net=example.org");
     for host in ["", "localhost:443", "local host", "[::1]"] {
         assert_eq!(granted(ANY).last(&[lookup(host)]).await.error().kind, "InvalidInput", "{host}");
     }

@@ -84,7 +84,7 @@ async fn what_was_not_granted_is_refused_and_the_flag_is_named() {
         refused,
         HostError {
             kind: "PermissionDenied".into(),
-            message: "not granted: it takes --allow-run=sh".into(),
+            message: "not granted: needs --allow-run=sh".into(),
             need: Some(need.clone())
         }
     );

@@ -92,7 +92,7 @@ fn brings_code(name: &str) -> bool {
 
 fn may_not_set(name: &str) -> Denial {
     let need = Need::Run(ANY.into());
-    let message = format!("`{name}` would make a program run other code than was granted: setting it takes {need}");
+    let message = format!("`{name}` would make a program run other code than was granted: setting it needs {need}");
     Denial::Failed(HostError { kind: "PermissionDenied".into(), message, need: Some(need) })
 }
 

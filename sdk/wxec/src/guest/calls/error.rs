@@ -55,7 +55,7 @@ pub struct AddressError {
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no address: {}", self.address.escape_debug(), self.reason)
+        write!(f, "`{}` is not a valid address: {}", self.address.escape_debug(), self.reason)
     }
 }
 
@@ -285,7 +285,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
             Self::Limit { which, limit, asked } => f.write_str(&which.describe_hit(*limit, *asked)),
             Self::Denied { needs, message } => {
-                f.write_str("not granted: it takes")?;
+                f.write_str("not granted: needs")?;
                 needs.iter().try_for_each(|need| write!(f, " {need}"))?;
                 if message.is_empty() { Ok(()) } else { write!(f, " (the task gave up: {message})") }
             }
