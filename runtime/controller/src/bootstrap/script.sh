@@ -43,31 +43,46 @@ fi;
 
 # Where may a file be written, be executed, and grow large enough? An empty file runs as an empty script unless its
 # filesystem is mounted noexec. Memory comes before disks.
+#
+# The file loses its name once that is known, where /proc has another for what is open: then nothing can stay behind. One
+# that is to be kept, or that is on a system without /proc, is removed by a trap. A shell that is killed in between leaves
+# it to the next, which knows by the last part of its name that the shell is gone: the number of a process, of the same
+# machine since it was started, and of the same namespace.
 tried="";
 f="";
-clean() { [ -z "$f" ] || rm -f "$f"; };
+p=/proc/self/fd/3;
+b="";
+n=$(readlink /proc/self/ns/pid 2>/dev/null);
+[ -z "$n" ] || read -r b </proc/sys/kernel/random/boot_id;
+clean() { case $f in "") ;; "$p") exec 3<&-;; *) rm -f "$f";; esac; };
 trap clean 0;
 # Most shells forget that when a signal ends them, among them the one for a controller that is gone.
-trap "exit 1" 1 2 13 15;
+trap "exit 1" 1 2 3 13 15;
 for d in "$D" "$XDG_RUNTIME_DIR" /dev/shm /run/user /tmp /var/tmp "$HOME"; do
 [ -n "$d" ] || continue;
 [ "$d" = /run/user ] && d=/run/user/$(id -u);
 case "$tried;" in *" $d ("*) continue;; esac;
 why="";
-f=$d/.wxec-$t;
 if [ -d "$d" ]; then
+g=$d/.wxec-$b-$n;
+[ -z "$b" ] || for x in "$g-"*; do
+[ -e "$x" ] || continue;
+[ -e "/proc/${x##*-}" ] || rm -f "$x";
+done;
+f=$g-$t-$$;
 if (: >"$f") 2>/dev/null; then
 chmod 700 "$f";
 "$f" </dev/null >/dev/null 2>&1 || why="cannot execute";
+case $why$d in "$D") ;; /*) [ -e /proc/self/fd ] && exec 3<"$f" && rm -f "$f" && f=$p;; esac;
 if [ -z "$why" ] && [ -e /dev/zero ]; then
-dd if=/dev/zero of="$f" bs=65536 count=52 2>/dev/null || why="no room";
+dd if=/dev/zero bs=65536 count=52 2>/dev/null >"$f" || why="no room";
 fi;
 else why="cannot write";
 fi;
 else why="not there";
 fi;
 [ -n "$why" ] || break;
-[ "$why" = "not there" ] || clean;
+clean;
 f="";
 tried="$tried $d ($why);";
 done;
@@ -109,14 +124,14 @@ s=$(sha256sum <"$f");
 say again;
 done;
 
-# Once open the file needs no name: nothing is left behind, whatever happens next.
-exec 3<"$f";
-p=/proc/self/fd/3;
+# Once open the file needs no name: nothing is left behind, whatever happens next. Should the agent not start from a file
+# with a name, the trap is still there.
+[ "$f" = "$p" ] || exec 3<"$f";
 if [ -e "$p" ]; then
-if [ -n "$D" ] && [ "$d" = "$D" ] && [ "$h" = "$k" ]; then mv -f "$f" "$D/$k"; else clean; fi;
-f="";
+if [ -n "$D" ] && [ "$d" = "$D" ] && [ "$h" = "$k" ]; then mv -f "$f" "$D/$k"; f="";
+else [ "$f" = "$p" ] || rm -f "$f"; f="";
 fi;
-trap - 0 1 2 13 15;
+fi;
 say start;
 umask "$o";
 exec "${f:-$p}" "$title" ${f:+"$f"}

@@ -104,7 +104,7 @@ impl ChildGroup {
         self.0 = None;
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) {
             // It may be another account's by now, as sudo is; then the end of its stdin has to do.
             let _ = kill_process_group(pid, signal);
