@@ -10,7 +10,8 @@ use wxec_protocol::{
 };
 
 use crate::{
-    address::AddressError, files::TransferError, fleet::FleetError, module::ModuleError, unreachable::last_line,
+    address::AddressError, files::TransferError, fleet::FleetError, module::ModuleError, transport::Limit,
+    unreachable::last_line,
 };
 
 pub use crate::unreachable::{Phase, Unreachable};
@@ -310,6 +311,14 @@ impl<E> CallErrorKind<E> {
         }
     }
 
+    /// The agent failed: because of a limit of the host, or for a reason of its own.
+    pub(crate) fn of_agent(reason: String) -> Self {
+        match Limit::of_agent(&reason) {
+            Some(limit) => Self::Unreachable(limit.failure(&reason).during(Phase::Run)),
+            None => Self::Agent(reason),
+        }
+    }
+
     /// What a fault on the wire means to the caller. The agent reports a task's own error apart.
     pub(crate) fn from_fault(fault: Fault) -> Self {
         match fault {
@@ -327,7 +336,7 @@ impl<E> CallErrorKind<E> {
             Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
             Fault::BadArguments(reason) => Self::BadArguments(reason),
             Fault::BadModule(reason) => Self::BadModule(reason),
-            Fault::Agent(reason) => Self::Agent(reason),
+            Fault::Agent(reason) => Self::of_agent(reason),
             other => Self::Agent(format!("an unknown fault: {other:?}")),
         }
     }

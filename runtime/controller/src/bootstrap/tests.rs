@@ -16,7 +16,7 @@ use wxec_protocol::{Digest, Platform};
 use super::{script::SCRIPT, *};
 use crate::{
     runtime::Background,
-    transport::{ChildGroup, Ending, StderrTail, Writer},
+    transport::{ChildGroup, Ending, SHELL_COMPLAINTS, StderrTail, Writer, classify, limited},
 };
 
 const TOKEN: &str = "0123456789abcdef";
@@ -280,6 +280,59 @@ fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
         bootstrap(&place, "").unwrap_or_else(|error| panic!("{shell}: {error}"));
         assert!(!swept.exists(), "{shell}: its shell is gone");
         kept.iter().for_each(|path| assert!(path.exists(), "{shell}: {path:?}"));
+    }
+}
+
+#[test]
+fn too_few_open_files_are_said_to_be_that() {
+    for shell in shells() {
+        for limit in [4, 8, 12, 40] {
+            let place = Place::new().with_shell(shell);
+            // One that can be raised is no obstacle.
+            let raised = bootstrap(&place, &format!("ulimit -S -n {limit};"));
+            assert!(limit < 8 || raised.is_ok(), "{shell} {limit}: {raised:?}");
+            let error = bootstrap(&place, &format!("ulimit -n {limit};")).unwrap_err();
+            let error = limited(error);
+            assert_eq!(
+                (error.phase, &*error.reason),
+                (Phase::Exec, "the host allows too few open files"),
+                "{shell} {limit}"
+            );
+            place.is_clean();
+        }
+    }
+}
+
+#[test]
+fn too_few_processes_are_said_to_be_that() {
+    for said in ["sh: 1: Cannot fork", "sh: can't fork: Resource temporarily unavailable"] {
+        let place = Place::new().with_program("gzip", Some(&format!("echo \"{said}\" >&2; exit 2")));
+        let error = bootstrap(&place, "").unwrap_err();
+        assert_eq!(error.reason, "the host allows too few processes");
+        assert_eq!(error.stderr_tail, said);
+        place.is_clean();
+    }
+}
+
+#[test]
+fn a_login_shell_that_lets_nobody_in_is_said_to_be_that() {
+    let place = Place::new();
+    let refused = |login: &str, logs_in: bool| {
+        let mut shell = place.login_shell(login);
+        pollster::block_on(Background::new(async move {
+            let mut transport = transport(shell.spawn().unwrap());
+            let mut bootstrap = Bootstrap::new(&mut transport, TOKEN).by_login_shell(logs_in);
+            classify(bootstrap.probe(None).await.unwrap_err(), &[SHELL_COMPLAINTS])
+        }))
+    };
+    let nologin = refused("echo This account is currently not available.; exit 1;", true);
+    let silent = refused("exit 1;", true);
+    for refused in [nologin, silent] {
+        assert_eq!((refused.phase, refused.hint.as_deref()), (Phase::Policy, Some(NO_LOGIN_HINT)), "{refused}");
+    }
+    // A program between may have other reasons, and so has one that says something.
+    for refused in [refused("exit 1;", false), refused("echo closed; exit 1;", true), refused("kill -9 $$;", true)] {
+        assert_eq!(refused.phase, Phase::Shell, "{refused}");
     }
 }
 

@@ -7,6 +7,7 @@ mod container;
 mod doas;
 mod exec;
 mod kubectl;
+mod limits;
 pub(crate) mod local;
 mod lxc;
 mod machinectl;
@@ -28,6 +29,7 @@ use tokio::{
 use wxec_protocol::{Command, Splice, StreamEnd};
 
 pub(crate) use container::{NoShell, ShellLess};
+pub(crate) use limits::{Limit, limited};
 pub(crate) use place::{Place, not_run};
 pub(crate) use stderr::{StderrTail, printable};
 
@@ -76,6 +78,8 @@ pub(crate) enum Ending {
     Remote(ProcessHandle),
     /// A command of an ssh connection.
     Ssh(Box<ssh::RemoteChild>),
+    /// Nothing any more, and how it ended, if that was told.
+    Over(Option<StreamEnd>),
 }
 
 /// A child that leads a group of its own. Dropping it ends the group.
@@ -205,13 +209,13 @@ pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]
     failure
 }
 
+/// What may help where an account's shell lets nobody in, whether it says so, as nologin does, or not, as /bin/false.
+pub(crate) const NO_LOGIN_HINT: &str = "the account has no shell to log in with (/sbin/nologin, /bin/false): choose another \
+                                        account, or give it a shell there (`usermod --shell`)";
+
 /// Complaints of any shell, on any way.
 pub(crate) const SHELL_COMPLAINTS: &[Complaint] = &[
-    Complaint {
-        words: "account is currently not available",
-        phase: Phase::Policy,
-        hint: "the account's login shell lets nobody in; choose another account",
-    },
+    Complaint { words: "account is currently not available", phase: Phase::Policy, hint: NO_LOGIN_HINT },
     Complaint {
         words: "This service allows sftp connections only",
         phase: Phase::Policy,
@@ -236,6 +240,7 @@ impl Transport {
             }
             // Its master ends with it.
             Ending::Ssh(child) => drop(child),
+            Ending::Over(_) => {}
         }
         drop(hop);
     }
@@ -251,7 +256,16 @@ impl Transport {
                 }
             }
             Ending::Remote(process) => tokio::time::timeout(within, process.ended()).await.ok()?.ok(),
-            Ending::Ssh(_) => None,
+            Ending::Over(end) => end.clone(),
+            Ending::Ssh(_) => {
+                // How it ended is told once, and takes the command away.
+                let Ending::Ssh(child) = std::mem::replace(&mut self.process, Ending::Over(None)) else { return None };
+                let status = tokio::time::timeout(within, child.wait()).await.ok()?.ok()?;
+                let code = status.code().map(StreamEnd::Exited);
+                let end = code.or_else(|| status.signal().map(StreamEnd::Signalled));
+                self.process = Ending::Over(end.clone());
+                end
+            }
         }
     }
 }
