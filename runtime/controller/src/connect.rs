@@ -14,7 +14,8 @@ use crate::{
     session::Session,
     title::title,
     transport::{
-        Limit, NoShell, Place, SHELL_COMPLAINTS, ShellLess, Transport, Way, classify, limited, local, ssh, way,
+        Limit, NoShell, Place, SHELL_COMPLAINTS, ShellLess, Transport, Way, classify, limited, limited_by_container,
+        local, ssh, way,
     },
 };
 
@@ -146,7 +147,7 @@ impl Attempt<'_> {
         };
         match NoShell::of(hop, &failure, self.options) {
             Some(container) => self.without_shell(place, &container).await,
-            None => Err(failure),
+            None => Err(limited_by_container(failure, hop, place, self.options).await),
         }
     }
 

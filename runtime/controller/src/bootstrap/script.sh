@@ -9,6 +9,8 @@ t=$0;
 title=$1;
 # Programs on the way here may have been made to speak English.
 unset LC_ALL;
+# A shell that cannot start a program says so on stderr, unless that is elsewhere by then: hence what is to be silent is so in
+# a shell of its own, which becomes the program.
 o=$(umask);
 umask 077;
 u=$(uname -sm);
@@ -40,7 +42,7 @@ fi;
 exec 3<&-;
 rm -f "$D/$k";
 fi;
-mkdir -p "$D" 2>/dev/null;
+(exec mkdir -p "$D" 2>/dev/null);
 else D="";
 fi;
 
@@ -75,10 +77,10 @@ done;
 f=$g-$t-$$;
 if (: >"$f") 2>/dev/null; then
 chmod 700 "$f";
-"$f" </dev/null >/dev/null 2>&1 || why="cannot execute";
+("$f" </dev/null >/dev/null 2>&1) || why="cannot execute";
 case $why$d in "$D") ;; /*) [ -e /proc/self/fd ] && exec 3<"$f" && rm -f "$f" && f=$p;; esac;
 if [ -z "$why" ] && [ -e /dev/zero ]; then
-dd if=/dev/zero bs=65536 count=52 2>/dev/null >"$f" || why="no room";
+(exec dd if=/dev/zero bs=65536 count=52 2>/dev/null >"$f") || why="no room";
 fi;
 else why="cannot write";
 fi;
@@ -98,8 +100,8 @@ command -v gzip >/dev/null 2>&1 && c=gzip;
 else
 d=memory;
 case $m in x86_64) y=319;; *) y=279;; esac;
-if python3 -c "import os; os.close(os.memfd_create(str()))" >/dev/null 2>&1; then i=python3;
-elif perl -e "exit(syscall($y, @ARGV[0], 0) < 0)" x >/dev/null 2>&1; then i=perl;
+if (exec python3 -c "import os; os.close(os.memfd_create(str()))" >/dev/null 2>&1); then i=python3;
+elif (exec perl -e "exit(syscall($y, @ARGV[0], 0) < 0)" x >/dev/null 2>&1); then i=perl;
 else say "error:no place for the agent:$tried and no python3 or perl to start it from memory"; exit 1;
 fi;
 fi;
@@ -116,8 +118,8 @@ perl) exec perl -e "$4" "$n" "WXEC1:$t:start" "$title" "$y";;
 esac;
 r=$((n % 65536));
 take() {
-dd bs=65536 count=$((n / 65536)) iflag=fullblock 2>/dev/null;
-[ "$r" = 0 ] || dd bs="$r" count=1 iflag=fullblock 2>/dev/null;
+(exec dd bs=65536 count=$((n / 65536)) iflag=fullblock 2>/dev/null);
+[ "$r" = 0 ] || (exec dd bs="$r" count=1 iflag=fullblock 2>/dev/null);
 };
 if [ "$c" = gzip ]; then take | gzip -dc >"$f"; else take >"$f" && [ "$(wc -c <"$f")" -eq "$n" ]; fi ||
 { say "error:the agent did not fit into $d, or arrived damaged"; exit 1; };

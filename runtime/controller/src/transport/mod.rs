@@ -28,7 +28,7 @@ use tokio::{
 };
 use wxec_protocol::{Command, Splice, StreamEnd};
 
-pub(crate) use container::{NoShell, ShellLess};
+pub(crate) use container::{NoShell, ShellLess, limited_by_container};
 pub(crate) use limits::{Limit, limited};
 pub(crate) use place::{Place, not_run};
 pub(crate) use stderr::{StderrTail, printable};
