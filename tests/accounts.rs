@@ -37,6 +37,28 @@ fn sudo_without_a_password() {
 }
 
 #[test]
+fn accounts_without_a_login_shell_are_all_said_to_be_that() {
+    let Some(machine) = Machine::start() else { return };
+    let Some(sshd) = machine.sshd() else { return };
+    let file = machine.path("/etc/passwd");
+    let passwd = std::fs::read_to_string(&file).unwrap();
+    let said: Vec<_> = ["/usr/sbin/nologin", "/bin/false", "/bin/true"]
+        .into_iter()
+        .map(|shell| {
+            let changed = passwd.replace("/home/login:/bin/sh", &format!("/home/login:{shell}"));
+            assert_ne!(passwd, changed);
+            std::fs::write(&file, changed).unwrap();
+            let ended = Cli::new(["-q", "call", "ssh:login", "words::count", "a"]).hosts(&sshd).run();
+            assert!(ended.stderr.contains("unreachable (being let in): "), "{shell}: {ended:?}");
+            let hint =
+                ended.stderr.split_once("; the account has no shell to log in with").map(|(_, hint)| hint.to_owned());
+            (ended.exit_code, hint.unwrap_or_else(|| panic!("{shell}: {ended:?}")))
+        })
+        .collect();
+    assert!(said[0].0 == Some(4) && said.iter().all(|other| *other == said[0]), "{said:?}");
+}
+
+#[test]
 fn sudo_over_ssh() {
     let (true, Some(machine)) = (needs(&["sudo"]), Machine::start()) else { return };
     let Some(sshd) = machine.sshd() else { return };

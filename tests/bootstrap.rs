@@ -1,5 +1,11 @@
 //! Starting an agent on bad days: any login shell, profiles that talk, places where nothing can be written or run.
 
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
 use crate::harness::{Access, Cli, Machine, PLACES, SOON, Shell, kill, needs, own_seconds, processes, wait_until};
 
 fn address(machine: &Machine) -> String {
@@ -74,13 +80,13 @@ fn the_agent_is_kept_if_that_is_wanted() {
     assert_eq!(again["agent_bytes"], 0, "{again}");
     // Damaged, it is sent again.
     let directory = machine.path("/home/login/.cache/wxec/agents");
-    let kept: Vec<_> = std::fs::read_dir(&directory).unwrap().flatten().map(|entry| entry.path()).collect();
+    let kept: Vec<_> = fs::read_dir(&directory).unwrap().flatten().map(|entry| entry.path()).collect();
     let [kept] = &*kept else { panic!("{kept:?}") };
-    let mut image = std::fs::read(kept).unwrap();
+    let mut image = fs::read(kept).unwrap();
     image[5000] ^= 1;
     // The last agent may still be running from it.
-    std::fs::remove_file(kept).unwrap();
-    std::fs::write(kept, image).unwrap();
+    fs::remove_file(kept).unwrap();
+    fs::write(kept, image).unwrap();
     std::os::unix::fs::chown(kept, Some(61001), Some(61001)).unwrap();
     assert!(keep()["agent_bytes"].as_u64() > Some(100_000));
     assert_eq!(keep()["agent_bytes"], 0);
@@ -107,6 +113,52 @@ fn little_address_space_is_enough_and_is_told() {
         ended.stdout.lines().any(|line| line.contains("architecture: ") && line.ends_with("-checked")),
         "{ended:?}"
     );
+}
+
+/// The address of an account of its own that may have `processes`, its threads included, with `shell` as its `sh`.
+fn with_processes(processes: u32, shell: &Path, programs: &Path) -> String {
+    let sh = programs.join("sh");
+    let _ = fs::remove_file(&sh);
+    symlink(shell, &sh).unwrap();
+    let path = format!("PATH={}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let limit = format!("--nproc={processes}:{processes}");
+    let account = ["--reuid=61005", "--regid=61005", "--clear-groups"];
+    let words = ["env", "--chdir=/", &path, "setpriv"].into_iter().chain(account).chain(["prlimit", &limit]);
+    format!("exec:{}", serde_json::to_string(&words.collect::<Vec<_>>()).unwrap())
+}
+
+#[test]
+fn too_few_processes_are_said_to_be_that() {
+    if !needs(&["setpriv", "prlimit", "dash", "bash"]) {
+        return;
+    }
+    let programs = tempfile::tempdir().unwrap();
+    fs::set_permissions(programs.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (dash, bash) = (Path::new("/bin/dash"), Path::new("/bin/bash"));
+    // Whatever comes first that cannot begin: a program of the script, a thread of the agent, the command.
+    for (shell, processes) in (1..=32).map(|processes| (dash, processes)).chain([(bash, 1), (bash, 4), (bash, 8)]) {
+        let ended = Cli::new(["-q", "exec", &with_processes(processes, shell, programs.path()), "--", "true"]).run();
+        let is_enough = ended.exit_code == Some(0) && processes > 4;
+        assert!(
+            is_enough || ended.unreachable().contains("the host allows too few processes"),
+            "{processes}: {ended:?}"
+        );
+        assert!(is_enough || ended.stderr.contains("`ulimit -u`"), "{processes}: {ended:?}");
+    }
+}
+
+#[test]
+fn too_few_open_files_are_said_to_be_that() {
+    if !needs(&["prlimit"]) {
+        return;
+    }
+    for files in [3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64, 80] {
+        let address = format!(r#"exec:["prlimit","--nofile={files}:{files}"]"#);
+        let ended = Cli::new(["-q", "exec", &address, "--", "true"]).run();
+        let is_enough = ended.exit_code == Some(0) && files >= 64;
+        assert!(is_enough || ended.unreachable().contains("the host allows too few open files"), "{files}: {ended:?}");
+        assert!(is_enough || ended.stderr.contains("`ulimit -n`"), "{files}: {ended:?}");
+    }
 }
 
 #[test]
@@ -194,13 +246,13 @@ fn those_who_wait_for_a_hop_share_its_failure() {
     let ended = Cli::new(["-q", "call", &target, "words::count", "a", "--connect-timeout", "5s"]).run();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
     assert_eq!(ended.stderr.matches("no answer within 5s").count(), 4, "{ended:?}");
-    assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "tried\n");
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), "tried\n");
 }
 
 #[test]
 fn an_agent_that_may_not_run_is_told_apart_from_one_that_breaks() {
     let agent = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(agent.path(), "#!/no/such/interpreter\n").unwrap();
+    fs::write(agent.path(), "#!/no/such/interpreter\n").unwrap();
     let cache = tempfile::tempdir().unwrap();
     let compiler = wxec_build::compiler(&wxec::Quiet).unwrap();
     let call = |address| {
@@ -247,12 +299,12 @@ fn hostile_words_reach_no_shell() {
         let directory = tempfile::tempdir().unwrap();
         let ended = Cli::new(["call", "--", address, "words::count", "a"]).directory(directory.path()).run();
         assert_eq!(ended.exit_code, Some(2), "{ended:?}");
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "{address:?}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{address:?}");
     }
     // The words of `exec:` are arguments, whatever is in them.
     let directory = tempfile::tempdir().unwrap();
     let words = r#"exec:["env","A=$(touch evil)","B='; touch evil; '","C=\n!`touch evil`"]"#;
     let chain = format!("{words}/{words}");
     count(&chain).env("RUST_BACKTRACE", "0").run().is("3");
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

@@ -47,6 +47,28 @@ fn into_fresh_containers(engine: &Arc<Engine>, scheme: &str) {
     }
 }
 
+/// A container that allows too few processes.
+fn into_small_containers(engine: &Arc<Engine>, scheme: &str) {
+    for limit in ["3", "4"] {
+        let container = engine.container(WITH_SHELL, &["--pids-limit", limit]);
+        let ended = count(Some(engine), &format!("{scheme}:{}", container.name()));
+        assert!(ended.unreachable().contains("the host allows too few processes"), "{limit}: {ended:?}");
+        assert!(ended.stderr.contains("`--pids-limit` of a container"), "{limit}: {ended:?}");
+    }
+}
+
+#[test]
+fn small_docker_containers() {
+    let Some(engine) = Engine::docker() else { return };
+    into_small_containers(&engine, "docker");
+}
+
+#[test]
+fn small_podman_containers() {
+    let Some(engine) = Engine::podman() else { return };
+    into_small_containers(&engine, "podman");
+}
+
 #[test]
 fn docker_containers() {
     let Some(engine) = Engine::docker() else { return };

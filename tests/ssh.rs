@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, wait_until, write_script};
+use rustix::process::{Signal, kill_process};
+
+use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, own_seconds, processes, wait_until, write_script};
 
 /// Long enough for a busy machine, and for an ssh master that nobody uses any more; less than what an end waits that hears
 /// nothing of the other.
@@ -75,6 +77,65 @@ fn what_a_killed_controller_left_is_swept_by_the_next() {
 
     Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd).run().is("2");
     assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+}
+
+#[test]
+fn a_connection_that_is_interrupted_leaves_nothing() {
+    let Some(sshd) = Sshd::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (config, proxy) = (directory.path().join("config"), directory.path().join("proxy"));
+    let seconds = own_seconds();
+    // As any proxy does, it ends with its input.
+    let script = format!("touch {}; exec sed -n s/{seconds}//", proxy.display());
+    let path = directory.path().join("script");
+    fs::write(&path, script).unwrap();
+    fs::write(&config, format!("Host silent\n    ProxyCommand sh {}\n", path.display())).unwrap();
+    let begins: &dyn Fn() -> bool = &|| !entries(&sshd).is_empty();
+    let connects: &dyn Fn() -> bool = &|| proxy.exists();
+    for signal in [Signal::TERM, Signal::QUIT, Signal::INT, Signal::HUP] {
+        for moment in [begins, connects] {
+            let _ = fs::remove_file(&proxy);
+            let call = Cli::new(["-q", "call", "silent", "words::count", "a"]).hosts(&sshd);
+            let running = call.env("WXEC_SSH_CONFIG", &config).start();
+            wait_until(SOON, "it connects", moment);
+            kill_process(running.pid(), signal).unwrap();
+            let ended = running.wait();
+            assert_eq!(ended.exit_code, Some(130), "{signal:?} {ended:?}");
+            assert_eq!(entries(&sshd), BTreeSet::new(), "{signal:?}: temporary files are left here");
+            let reads = format!("s/{seconds}//");
+            wait_until(SOON, "ssh and its proxy are gone", || processes(&reads).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_installed_is_named() {
+    let Some(sshd) = Sshd::start() else { return };
+    let config = tempfile::NamedTempFile::new().unwrap();
+    let hosts = [
+        (
+            "missing",
+            "no-such-proxy %h %p",
+            "`no-such-proxy`, which ProxyCommand of missing starts, is not installed here",
+        ),
+        (
+            "path",
+            "exec /no/such/proxy %h",
+            "`/no/such/proxy`, which ProxyCommand of path starts, is not installed here",
+        ),
+        // Of one that is there, or that the shell knows by itself, ssh says no more than how the connection ended.
+        ("silent", "false %h", "UNKNOWN port"),
+        ("own", "test a = b", "UNKNOWN port"),
+    ];
+    let lines = hosts.map(|(host, proxy, _)| format!("Host {host}\n    ProxyCommand {proxy}\n")).concat();
+    fs::write(config.path(), lines).unwrap();
+    for (host, _, expected) in hosts {
+        let call = Cli::new(["-q", "call", host, "words::count", "a"]).hosts(&sshd);
+        let ended = call.env("WXEC_SSH_CONFIG", config.path()).run();
+        let line = ended.unreachable();
+        assert!(line.contains("unreachable (connecting): ") && line.contains(expected), "{line}");
+        assert_eq!(line.contains("ProxyCommand"), expected.contains("ProxyCommand"), "{line}");
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(crate) const DEADLINE: u8 = 124;
 /// Stdout is a pipe that nobody reads any more: what a shell says of a process that SIGPIPE ended.
 pub(crate) const BROKEN_PIPE: u8 = 141;
 
-/// Interrupted by Ctrl-C or SIGTERM. Calls were cancelled.
+/// Interrupted by Ctrl-C, SIGTERM or SIGQUIT. Calls were cancelled.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// On many hosts the first of these that occurred counts.

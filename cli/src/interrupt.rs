@@ -13,7 +13,7 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     iterator::Signals,
 };
 
@@ -30,9 +30,9 @@ static WAITING: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interrupted;
 
-/// Listens for Ctrl-C, SIGTERM and the end of the terminal from now on. The second one ends the program at once.
+/// Listens for Ctrl-C, SIGTERM, SIGQUIT and the end of the terminal from now on. The second one ends the program at once.
 pub(crate) fn watch() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT])?;
     wxec::supervise_builds();
     // Who starts it with `nohup` means it.
     if !hangup_is_ignored() {

@@ -6,8 +6,11 @@ use std::{
     env,
     error::Error,
     ffi::OsStr,
+    io,
     os::unix::process::CommandExt,
     process::{Command, ExitCode},
+    sync::Mutex,
+    thread,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,6 +23,12 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// Calls run on the event loop's thread while they are short, and move to one of these when they are not.
 const MAX_WORKERS: usize = 8;
+
+/// Beside the workers: one that waits for a process or reads a file, and the watcher.
+const SPARE_THREADS: usize = 2;
+
+/// A thread that only waits for a lock needs little.
+const TRIED_STACK_BYTES: usize = 64 << 10;
 
 /// Enough for a thousand guests with a few dozen files each.
 const OPEN_FILES: u64 = 64 << 10;
@@ -46,7 +55,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         return Err(terminal::become_program(arguments).into());
     }
     if program.as_deref() == Some(OsStr::new(watcher::HELPER)) {
-        return Ok(watcher::watch(std::io::stdin().lock())?);
+        return Ok(watcher::watch(io::stdin().lock())?);
     }
     watcher::enable();
     let (title, file) = (arguments.next(), arguments.next());
@@ -60,19 +69,34 @@ fn run() -> Result<(), Box<dyn Error>> {
     let _ = rustix::thread::set_name(THREAD_NAME);
 
     raise_open_files();
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
-    // First, because it says what it lacks; the runtime panics where it cannot start its threads.
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+    // First, because they say what they lack; the runtime panics where it cannot start its threads, or waits for ever.
     let sandbox = Sandbox::new()?;
+    try_threads(workers + SPARE_THREADS)?;
     let budget = memory::for_calls(sandbox.target().memory);
     let sandbox = sandbox.with_memory_budget(budget).with_process_watch(watcher::tell);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     // On a worker's thread, which waits for the pipe itself; this one would have to be woken for each message.
     let served = runtime.block_on(async {
         let (reader, writer) = stdio::take()?;
-        tokio::spawn(serve(sandbox, reader, writer)).await.map_err(std::io::Error::other)?
+        tokio::spawn(serve(sandbox, reader, writer)).await.map_err(io::Error::other)?
     });
     runtime.shutdown_background();
     Ok(served?)
+}
+
+/// Whether this process may have so many more threads at once.
+fn try_threads(count: usize) -> io::Result<()> {
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let closed = gate.lock();
+        let started = (0..count).try_for_each(|_| {
+            let wait = || drop(gate.lock());
+            thread::Builder::new().stack_size(TRIED_STACK_BYTES).spawn_scoped(scope, wait).map(drop)
+        });
+        drop(closed);
+        started.map_err(|error| io::Error::new(error.kind(), format!("cannot start {count} threads: {error}")))
+    })
 }
 
 /// Guests have files, sockets and pipes, and every directory that a call is granted is one more. Most systems let a process

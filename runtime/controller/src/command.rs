@@ -21,6 +21,7 @@ use crate::{
     runtime,
     session::{Loss, Process},
     stream::{StreamReader, StreamWriter},
+    transport::Limit,
 };
 
 /// Past its deadline a process is told to end and killed, and the rest of its output arrives, which takes as long as
@@ -240,8 +241,11 @@ fn status(end: StreamEnd, timeout: Option<Duration>) -> Result<ExitStatus, CallE
         StreamEnd::Exited(code) => Ok(ExitStatus::Code(code)),
         StreamEnd::Signalled(signal) => Ok(ExitStatus::Signal(signal)),
         StreamEnd::TimedOut => Err(timed_out(timeout)),
-        StreamEnd::NotStarted(reason) => Err(CallErrorKind::NotStarted { reason }),
-        other => Err(CallErrorKind::Agent(other.to_string())),
+        StreamEnd::NotStarted(reason) => Err(match Limit::find(&reason) {
+            Some((limit, _)) => CallErrorKind::Unreachable(limit.failure(&reason).during(Phase::Run)),
+            None => CallErrorKind::NotStarted { reason },
+        }),
+        other => Err(CallErrorKind::of_agent(other.to_string())),
     }
 }
 

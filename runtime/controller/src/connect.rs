@@ -13,7 +13,10 @@ use crate::{
     options::{ConnectOptions, Options},
     session::Session,
     title::title,
-    transport::{NoShell, Place, SHELL_COMPLAINTS, ShellLess, Transport, Way, classify, local, ssh, way},
+    transport::{
+        Limit, NoShell, Place, SHELL_COMPLAINTS, ShellLess, Transport, Way, classify, limited, limited_by_container,
+        local, ssh, way,
+    },
 };
 
 /// A conversation with a host, and how it came about.
@@ -139,25 +142,33 @@ impl Attempt<'_> {
             }
         };
         let failure = match self.bootstrap(transport, &way).await {
-            Err(failure) => classify(failure, &[way.complaints, SHELL_COMPLAINTS]),
+            Err(failure) => limited(classify(failure, &[way.complaints, SHELL_COMPLAINTS])),
             connected => return connected,
         };
         match NoShell::of(hop, &failure, self.options) {
             Some(container) => self.without_shell(place, &container).await,
-            None => Err(failure),
+            None => Err(limited_by_container(failure, hop, place, self.options).await),
         }
     }
 
     async fn local(mut self) -> Result<Connection, Unreachable> {
         let image = bootstrap::image(&Platform::here()).await?;
         let transport = local::connect(&image, &self.title).await?;
-        let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await?;
+        let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await.map_err(limited)?;
         Ok(connection(session, 0, Traffic::default()))
     }
 
     /// The part that is the same for every way in that ends at a shell.
     async fn bootstrap(&mut self, mut transport: Transport, way: &Way) -> Result<Connection, Unreachable> {
-        match self.start(&mut transport, way).await {
+        let stderr = transport.stderr.clone();
+        let started = tokio::select! {
+            started = self.start(&mut transport, way) => started,
+            // A shell that cannot fork would try again in silence for longer than anybody waits.
+            () = stderr.wait_until(Limit::keeps_trying) => {
+                Err(Unreachable::new(Phase::Exec, "the host's shell cannot go on").stderr(stderr.text()))
+            }
+        };
+        match started {
             Ok((started, probe)) => {
                 let greeting = Session::start(transport, &started.agent_said);
                 let session = self.clock.step(Phase::Protocol, greeting).await?;
@@ -182,7 +193,8 @@ impl Attempt<'_> {
         // A program that asks what we do not understand is waited for in vain.
         let phase = if way.prompt.is_some() { Phase::Privilege } else { Phase::Shell };
         let stderr = transport.stderr.clone();
-        let mut bootstrap = Bootstrap::new(transport, &self.token);
+        let logs_in = matches!(self.address.last(), Hop::Ssh(_));
+        let mut bootstrap = Bootstrap::new(transport, &self.token).by_login_shell(logs_in);
         let probe = match self.clock.wait(bootstrap.probe(asked)).await {
             Some(probe) => probe?,
             // What was heard until then may say why.

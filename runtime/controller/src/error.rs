@@ -11,7 +11,7 @@ use wxec_protocol::{
 
 use crate::{
     address::AddressError, command::CommandFailed, files::TransferError, fleet::FleetError, module::ModuleError,
-    unreachable::last_line,
+    transport::Limit, unreachable::last_line,
 };
 
 pub use crate::unreachable::{Phase, Unreachable};
@@ -339,6 +339,14 @@ impl<E> CallErrorKind<E> {
         }
     }
 
+    /// The agent failed: because of a limit of the host, or for a reason of its own.
+    pub(crate) fn of_agent(reason: String) -> Self {
+        match Limit::of_agent(&reason) {
+            Some(limit) => Self::Unreachable(limit.failure(&reason).during(Phase::Run)),
+            None => Self::Agent(reason),
+        }
+    }
+
     /// What a fault on the wire means to the caller. The agent reports a task's own error apart.
     pub(crate) fn from_fault(fault: Fault) -> Self {
         match fault {
@@ -356,7 +364,7 @@ impl<E> CallErrorKind<E> {
             Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
             Fault::BadArguments(reason) => Self::BadArguments(reason),
             Fault::BadModule(reason) => Self::BadModule(reason),
-            Fault::Agent(reason) => Self::Agent(reason),
+            Fault::Agent(reason) => Self::of_agent(reason),
             other => Self::Agent(format!("an unknown fault: {other:?}")),
         }
     }

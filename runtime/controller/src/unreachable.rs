@@ -58,6 +58,10 @@ impl Unreachable {
         self
     }
 
+    pub(crate) fn during(self, phase: Phase) -> Self {
+        Self { phase, ..self }
+    }
+
     /// It was on the way to `hop`, unless that is known better.
     pub(crate) fn at(mut self, hop: &str) -> Self {
         self.hop.get_or_insert_with(|| hop.into());

@@ -62,7 +62,7 @@ pub enum EngineError {
     #[error("cannot set up wasmtime: {0}")]
     Wasmtime(String),
     /// The thread that interrupts guests cannot be started.
-    #[error("cannot start a thread")]
+    #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
 }
 

@@ -1,10 +1,14 @@
 //! Builds under way, and their end: a cargo that is killed leaves its compilers running.
+//!
+//! Beside each build of a supervised program a shell waits as its *watcher*. It reads from a pipe of which this process has the
+//! other end, so that it learns of the end of this process, even by SIGKILL, and ends the build then. A signal that follows the
+//! death of a parent would reach cargo alone, not its compilers, and takes unsafe code.
 
 use std::{
     collections::HashSet,
-    io,
+    io::{self, Write},
     os::unix::process::CommandExt,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
 };
 
@@ -13,8 +17,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// All builds of this process.
 static BUILDS: Builds = Builds::new();
 
-/// Has each cargo run in a process group of its own from now on, so that [`end_builds`] reaches its compilers, too. For programs
-/// that handle Ctrl-C and SIGTERM: that of a terminal does not reach such a group.
+/// Has each cargo run in a process group of its own from now on, so that [`end_builds`] reaches its compilers, too, and has builds
+/// end with this process if that is killed. For programs that handle Ctrl-C and SIGTERM: that of a terminal does not reach such
+/// a group.
 pub fn supervise_builds() {
     BUILDS.lock().supervised = true;
 }
@@ -37,8 +42,17 @@ struct Running {
 /// A build that ends itself if nobody waits for it.
 pub(crate) struct Build<'a> {
     pub(crate) child: Child,
+    watcher: Option<Watcher>,
     builds: &'a Builds,
 }
+
+/// What ends a build's group when this process is gone.
+struct Watcher(Child);
+
+/// `$0` is the group. The second signal is for what does not end by the first one. Signals to this shell are not meant for
+/// it: whoever ends wxec by them ends its pipe as well.
+const WATCH: &str = "trap '' HUP INT QUIT TERM; read -r word && exit; \
+    kill -s TERM -- \"-$0\" && sleep 1 && kill -s KILL -- \"-$0\"";
 
 /// Starts a build.
 pub(crate) fn start(command: &mut Command) -> io::Result<Build<'static>> {
@@ -64,10 +78,13 @@ impl Builds {
             command.process_group(0);
         }
         let child = command.spawn()?;
+        let mut watcher = None;
         if running.supervised {
             running.groups.get_or_insert_default().insert(Pid::from_child(&child));
+            // A build without a watcher is a build all the same.
+            watcher = Watcher::start(&child).ok();
         }
-        Ok(Build { child, builds: self })
+        Ok(Build { child, watcher, builds: self })
     }
 
     fn end(&self) {
@@ -80,6 +97,28 @@ impl Builds {
     }
 }
 
+impl Watcher {
+    fn start(build: &Child) -> io::Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", WATCH, &build.id().to_string()]).process_group(0);
+        // It holds none of this process's pipes, nor a directory.
+        shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.spawn().map(Self)
+    }
+}
+
+/// The build is over: its number may soon be another group's.
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let Self(shell) = self;
+        let told = shell.stdin.take().is_some_and(|mut pipe| pipe.write_all(b"over\n").is_ok());
+        if !told {
+            let _ = shell.kill();
+        }
+        let _ = shell.wait();
+    }
+}
+
 impl Drop for Build<'_> {
     fn drop(&mut self) {
         if let Some(groups) = &mut self.builds.lock().groups {
@@ -87,6 +126,7 @@ impl Drop for Build<'_> {
         }
         // One that was waited for has ended.
         let _ = self.child.wait();
+        drop(self.watcher.take());
     }
 }
 
@@ -115,5 +155,42 @@ mod tests {
         drop(build);
         assert_eq!(builds.start(&mut sh).err().map(|error| error.kind()), Some(io::ErrorKind::Interrupted));
         assert!(builds.lock().groups.as_ref().unwrap().is_empty());
+    }
+
+    #[test]
+    fn builds_end_with_the_process_that_started_them() {
+        let builds = Builds::new();
+        builds.lock().supervised = true;
+        let mut sh = Command::new("sh");
+        // What it started does not end when it is asked to.
+        let script = "trap '' TERM; sleep 1000 & echo began; wait";
+        let mut build = builds.start(sh.args(["-c", script]).stdout(Stdio::piped())).unwrap();
+        let mut output = BufReader::new(build.child.stdout.take().unwrap());
+        output.read_line(&mut String::new()).unwrap();
+
+        // The end of the pipe is what the end of this process would be to the watcher.
+        drop(build.watcher.as_mut().unwrap().0.stdin.take());
+
+        assert_eq!(output.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_build_that_is_over_leaves_neither_watcher_nor_signal() {
+        let builds = Builds::new();
+        builds.lock().supervised = true;
+        let mut sh = Command::new("sh");
+        // Its group goes on after it, as a compiler's server does that a build has started.
+        sh.args(["-c", "exec 3<&0; cat <&3 & exit"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut build = builds.start(&mut sh).unwrap();
+        let (stdin, stdout) = (build.child.stdin.take().unwrap(), build.child.stdout.take().unwrap());
+        let watcher = Pid::from_child(&build.watcher.as_ref().unwrap().0);
+        drop(build);
+
+        assert!(rustix::process::test_kill_process(watcher).is_err(), "the watcher was waited for");
+        let mut stdin = stdin;
+        stdin.write_all(b"still here\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        assert_eq!(line, "still here\n");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     error::{Phase, Unreachable},
     options::Password,
     runtime,
-    transport::{Prompt, Terminal, Transport, not_run, printable},
+    transport::{Limit, NO_LOGIN_HINT, Prompt, StderrTail, Terminal, Transport, not_run, printable},
 };
 
 use probe::{Accepted, parse_probe};
@@ -47,6 +47,8 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Bootstrap<'a> {
     transport: &'a mut Transport,
     token: &'a str,
+    /// The login shell of an account runs the script.
+    logs_in: bool,
     received: Vec<u8>,
     received_bytes: u64,
 }
@@ -86,14 +88,19 @@ impl Body {
 
 impl<'a> Bootstrap<'a> {
     pub(crate) fn new(transport: &'a mut Transport, token: &'a str) -> Self {
-        Self { transport, token, received: Vec::new(), received_bytes: 0 }
+        Self { transport, token, logs_in: false, received: Vec::new(), received_bytes: 0 }
+    }
+
+    /// Whether the login shell of an account runs the script: one that ends at once may be there to let nobody in.
+    pub(crate) fn by_login_shell(self, logs_in: bool) -> Self {
+        Self { logs_in, ..self }
     }
 
     /// Waits for the script's first answer. Programs on the way may ask for a password first.
     pub(crate) async fn probe(&mut self, asked: Option<Asked<'_>>) -> Result<Probe, Unreachable> {
         let answer = self.first_answer(asked).await?;
-        if let Some(reason) = answer.strip_prefix("error:") {
-            return Err(Unreachable::new(Phase::Exec, printable(reason)).hint(PLACE_HINT));
+        if let Some(failure) = refused_there(&self.transport.stderr.clone(), &answer).await {
+            return Err(failure);
         }
         parse_probe(&answer).ok_or_else(|| {
             let answer = printable(&answer);
@@ -176,10 +183,8 @@ impl<'a> Bootstrap<'a> {
                 ("start", _) => break,
                 // What the hop put in was not the image: once is its bad memory.
                 ("again", _) if from_hop.take().is_some() => kept = false,
-                (answer, sent) => match (answer.strip_prefix("error:"), sent) {
-                    (Some(reason), _) => {
-                        return Err(Unreachable::new(Phase::Exec, printable(reason)).hint(PLACE_HINT));
-                    }
+                (answer, sent) => match (refused_there(&self.transport.stderr.clone(), answer).await, sent) {
+                    (Some(failure), _) => return Err(failure),
                     (None, Err(error)) => return Err(self.broken(Phase::Exec, &error.to_string()).await),
                     (None, Ok(())) => {
                         let reason = format!("unexpected answer `{}`", printable(answer));
@@ -225,12 +230,18 @@ impl<'a> Bootstrap<'a> {
     }
 
     async fn broken(&mut self, phase: Phase, reason: &str) -> Unreachable {
-        let failure = match self.transport.exit(EXIT_WITHIN).await {
+        let exit = self.transport.exit(EXIT_WITHIN).await;
+        let stderr = self.transport.stderr.settled().await;
+        let is_silent = stderr.is_empty() && self.received.iter().all(u8::is_ascii_whitespace);
+        let failure = match exit {
             Some(StreamEnd::NotStarted(reason)) => not_run(&reason),
+            Some(exit @ StreamEnd::Exited(_)) if self.logs_in && is_silent => {
+                let reason = format!("the account's login shell ended at once, without a word ({exit})");
+                Unreachable::new(Phase::Policy, reason).hint(NO_LOGIN_HINT)
+            }
             Some(exit) => Unreachable::new(phase, format!("{reason} ({exit})")),
             None => Unreachable::new(phase, reason),
         };
-        let stderr = self.transport.stderr.settled().await;
         self.with_noise(failure.stderr(stderr))
     }
 
@@ -250,6 +261,19 @@ impl<'a> Bootstrap<'a> {
 }
 
 const PLACE_HINT: &str = "free some space, mount one of these places with exec, or install python3 or perl there";
+
+/// Why the script gave up, if `answer` says that it did. A limit of the host may be behind it.
+async fn refused_there(stderr: &StderrTail, answer: &str) -> Option<Unreachable> {
+    if answer == "limit:files" {
+        return Some(Limit::OpenFiles.failure(""));
+    }
+    let reason = printable(answer.strip_prefix("error:")?);
+    let said = stderr.settled().await;
+    Some(match Limit::find(&said) {
+        Some((limit, line)) => limit.failure(line),
+        None => Unreachable::new(Phase::Exec, reason).hint(PLACE_HINT),
+    })
+}
 
 fn refused(reason: String) -> Unreachable {
     Unreachable::new(Phase::Privilege, reason).hint("give the right password: `--ask-become-pass` asks for it")

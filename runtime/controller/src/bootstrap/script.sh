@@ -9,12 +9,17 @@ t=$0;
 title=$1;
 # Programs on the way here may have been made to speak English.
 unset LC_ALL;
+# A shell that cannot start a program says so on stderr, unless that is elsewhere by then: hence what is to be silent is so in
+# a shell of its own, which becomes the program.
 o=$(umask);
 umask 077;
 u=$(uname -sm);
 m=${u#* };
 say() { echo "WXEC1:$t:$1"; };
 echo;
+# Shells keep what they redirect at 10 and above, and the agent needs some, too. A failure ends some shells: hence the first
+# try is in one of its own.
+case $(ulimit -n) in ?|[1-5]?) (ulimit -S -n 64) && ulimit -S -n 64 || { say limit:files; exit 1; };; esac;
 [ -c /dev/null ] || { say "error:there is no /dev/null"; exit 1; };
 
 # An image kept under its digest is opened first and hashed then: what is hashed is what runs.
@@ -37,37 +42,52 @@ fi;
 exec 3<&-;
 rm -f "$D/$k";
 fi;
-mkdir -p "$D" 2>/dev/null;
+(exec mkdir -p "$D" 2>/dev/null);
 else D="";
 fi;
 
 # Where may a file be written, be executed, and grow large enough? An empty file runs as an empty script unless its
 # filesystem is mounted noexec. Memory comes before disks.
+#
+# The file loses its name once that is known, where /proc has another for what is open: then nothing can stay behind. One
+# that is to be kept, or that is on a system without /proc, is removed by a trap. A shell that is killed in between leaves
+# it to the next, which knows by the last part of its name that the shell is gone: the number of a process, of the same
+# machine since it was started, and of the same namespace.
 tried="";
 f="";
-clean() { [ -z "$f" ] || rm -f "$f"; };
+p=/proc/self/fd/3;
+b="";
+n=$(readlink /proc/self/ns/pid 2>/dev/null);
+[ -z "$n" ] || read -r b </proc/sys/kernel/random/boot_id;
+clean() { case $f in "") ;; "$p") exec 3<&-;; *) rm -f "$f";; esac; };
 trap clean 0;
 # Most shells forget that when a signal ends them, among them the one for a controller that is gone.
-trap "exit 1" 1 2 13 15;
+trap "exit 1" 1 2 3 13 15;
 for d in "$D" "$XDG_RUNTIME_DIR" /dev/shm /run/user /tmp /var/tmp "$HOME"; do
 [ -n "$d" ] || continue;
 [ "$d" = /run/user ] && d=/run/user/$(id -u);
 case "$tried;" in *" $d ("*) continue;; esac;
 why="";
-f=$d/.wxec-$t;
 if [ -d "$d" ]; then
+g=$d/.wxec-$b-$n;
+[ -z "$b" ] || for x in "$g-"*; do
+[ -e "$x" ] || continue;
+[ -e "/proc/${x##*-}" ] || rm -f "$x";
+done;
+f=$g-$t-$$;
 if (: >"$f") 2>/dev/null; then
 chmod 700 "$f";
-"$f" </dev/null >/dev/null 2>&1 || why="cannot execute";
+("$f" </dev/null >/dev/null 2>&1) || why="cannot execute";
+case $why$d in "$D") ;; /*) [ -e /proc/self/fd ] && exec 3<"$f" && rm -f "$f" && f=$p;; esac;
 if [ -z "$why" ] && [ -e /dev/zero ]; then
-dd if=/dev/zero of="$f" bs=65536 count=52 2>/dev/null || why="no room";
+(exec dd if=/dev/zero bs=65536 count=52 2>/dev/null >"$f") || why="no room";
 fi;
 else why="cannot write";
 fi;
 else why="not there";
 fi;
 [ -n "$why" ] || break;
-[ "$why" = "not there" ] || clean;
+clean;
 f="";
 tried="$tried $d ($why);";
 done;
@@ -80,8 +100,8 @@ command -v gzip >/dev/null 2>&1 && c=gzip;
 else
 d=memory;
 case $m in x86_64) y=319;; *) y=279;; esac;
-if python3 -c "import os; os.close(os.memfd_create(str()))" >/dev/null 2>&1; then i=python3;
-elif perl -e "exit(syscall($y, @ARGV[0], 0) < 0)" x >/dev/null 2>&1; then i=perl;
+if (exec python3 -c "import os; os.close(os.memfd_create(str()))" >/dev/null 2>&1); then i=python3;
+elif (exec perl -e "exit(syscall($y, @ARGV[0], 0) < 0)" x >/dev/null 2>&1); then i=perl;
 else say "error:no place for the agent:$tried and no python3 or perl to start it from memory"; exit 1;
 fi;
 fi;
@@ -98,8 +118,8 @@ perl) exec perl -e "$4" "$n" "WXEC1:$t:start" "$title" "$y";;
 esac;
 r=$((n % 65536));
 take() {
-dd bs=65536 count=$((n / 65536)) iflag=fullblock 2>/dev/null;
-[ "$r" = 0 ] || dd bs="$r" count=1 iflag=fullblock 2>/dev/null;
+(exec dd bs=65536 count=$((n / 65536)) iflag=fullblock 2>/dev/null);
+[ "$r" = 0 ] || (exec dd bs="$r" count=1 iflag=fullblock 2>/dev/null);
 };
 if [ "$c" = gzip ]; then take | gzip -dc >"$f"; else take >"$f" && [ "$(wc -c <"$f")" -eq "$n" ]; fi ||
 { say "error:the agent did not fit into $d, or arrived damaged"; exit 1; };
@@ -109,14 +129,14 @@ s=$(sha256sum <"$f");
 say again;
 done;
 
-# Once open the file needs no name: nothing is left behind, whatever happens next.
-exec 3<"$f";
-p=/proc/self/fd/3;
+# Once open the file needs no name: nothing is left behind, whatever happens next. Should the agent not start from a file
+# with a name, the trap is still there.
+[ "$f" = "$p" ] || exec 3<"$f";
 if [ -e "$p" ]; then
-if [ -n "$D" ] && [ "$d" = "$D" ] && [ "$h" = "$k" ]; then mv -f "$f" "$D/$k"; else clean; fi;
-f="";
+if [ -n "$D" ] && [ "$d" = "$D" ] && [ "$h" = "$k" ]; then mv -f "$f" "$D/$k"; f="";
+else [ "$f" = "$p" ] || rm -f "$f"; f="";
 fi;
-trap - 0 1 2 13 15;
+fi;
 say start;
 umask "$o";
 exec "${f:-$p}" "$title" ${f:+"$f"}

@@ -16,7 +16,7 @@ use wxec_protocol::{Digest, Platform};
 use super::{script::SCRIPT, *};
 use crate::{
     runtime::Background,
-    transport::{ChildGroup, Ending, StderrTail, Writer},
+    transport::{ChildGroup, Ending, SHELL_COMPLAINTS, StderrTail, Writer, classify, limited},
 };
 
 const TOKEN: &str = "0123456789abcdef";
@@ -25,8 +25,8 @@ const TOKEN: &str = "0123456789abcdef";
 const AGENT: &str = "#!/bin/sh\necho hello\nexec cat\n";
 
 /// Programs the script may use.
-const PROGRAMS: [&str; 13] =
-    ["sh", "uname", "id", "chmod", "rm", "dd", "wc", "cat", "gzip", "sha256sum", "mkdir", "mv", "sleep"];
+const PROGRAMS: [&str; 14] =
+    ["sh", "uname", "id", "chmod", "rm", "dd", "wc", "cat", "gzip", "sha256sum", "mkdir", "mv", "sleep", "readlink"];
 
 /// The places of the script that belong to the machine.
 const PLACES: &str = "/dev/shm /run/user /tmp /var/tmp";
@@ -68,6 +68,14 @@ impl Place {
             let written = std::process::Command::new("sh").args(["-c", write]).arg(path).arg(script).status();
             assert!(written.unwrap().success());
         }
+        self
+    }
+
+    /// Has another shell, of this machine, be its `sh`.
+    fn with_shell(self, shell: &str) -> Self {
+        let path = self.programs().join("sh");
+        fs::remove_file(&path).unwrap();
+        symlink(shell, path).unwrap();
         self
     }
 
@@ -186,6 +194,146 @@ fn without_gzip_the_image_travels_as_it_is() {
     let place = Place::new().with_program("gzip", None);
     assert_eq!(bootstrap(&place, "").unwrap(), AGENT.len() as u64);
     place.is_clean();
+}
+
+/// The shells of this machine that may be somebody's `sh`.
+fn shells() -> impl Iterator<Item = &'static str> {
+    ["/bin/dash", "/bin/bash", "/bin/busybox"].into_iter().filter(|shell| Path::new(shell).exists())
+}
+
+/// Those of them that run the programs of a place: busybox has its own.
+fn plain_shells() -> impl Iterator<Item = &'static str> {
+    shells().filter(|shell| !shell.ends_with("busybox"))
+}
+
+#[test]
+fn any_shell_starts_an_agent_and_leaves_nothing() {
+    for shell in shells() {
+        let place = Place::new().with_shell(shell);
+        bootstrap(&place, "").unwrap_or_else(|error| panic!("{shell}: {error}"));
+        place.is_clean();
+    }
+    for shell in plain_shells() {
+        let place = Place::new().with_shell(shell).without_execution();
+        let error = bootstrap(&place, "").unwrap_err();
+        assert!(error.reason.contains("/home (cannot execute);"), "{shell}: {error}");
+        place.is_clean();
+        let place = Place::new().with_shell(shell).with_program("dd", Some("exit 1"));
+        let error = bootstrap(&place, "").unwrap_err();
+        assert!(error.reason.contains("/home (no room);"), "{shell}: {error}");
+        place.is_clean();
+    }
+}
+
+#[test]
+fn a_shell_that_is_killed_leaves_no_file() {
+    for shell in shells() {
+        let place = Place::new().with_shell(shell);
+        let mut shell = place.login_shell("");
+        shell.process_group(0);
+        pollster::block_on(Background::new(async move {
+            let mut transport = transport(shell.spawn().unwrap());
+            Bootstrap::new(&mut transport, TOKEN).probe(None).await.unwrap();
+            // It waits for the image by now.
+            let Ending::Child(group) = &transport.process else { panic!("it is a child") };
+            group.signal(rustix::process::Signal::KILL);
+            assert_eq!(transport.exit(Duration::from_secs(60)).await, Some(StreamEnd::Signalled(9)));
+        }));
+        place.is_clean();
+    }
+}
+
+#[test]
+fn a_shell_that_is_told_to_end_while_it_tries_a_place_leaves_no_file() {
+    for shell in plain_shells() {
+        for signal in ["HUP", "INT", "QUIT", "PIPE", "TERM"] {
+            let place = Place::new().with_shell(shell).with_program("chmod", Some(&format!("kill -s {signal} $PPID")));
+            let error = bootstrap(&place, "").unwrap_err();
+            assert_eq!(error.phase, Phase::Shell, "{shell} {signal}: {error}");
+            place.is_clean();
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    for shell in shells() {
+        let place = Place::new().with_shell(shell);
+        let left = |boot: &str, namespace: &str, pid: u32| {
+            let path = place.home().join(format!(".wxec-{boot}-{namespace}-{TOKEN}-{pid}"));
+            fs::write(&path, "").unwrap();
+            path
+        };
+        let (boot, namespace) = (boot.trim(), namespace.to_str().unwrap());
+        let swept = left(boot, namespace, gone.id());
+        let kept = [
+            left(boot, namespace, std::process::id()),
+            left("another-boot", namespace, gone.id()),
+            left(boot, "pid:[1]", gone.id()),
+            place.home().join(".wxec-part"),
+        ];
+        fs::write(&kept[3], "").unwrap();
+        bootstrap(&place, "").unwrap_or_else(|error| panic!("{shell}: {error}"));
+        assert!(!swept.exists(), "{shell}: its shell is gone");
+        kept.iter().for_each(|path| assert!(path.exists(), "{shell}: {path:?}"));
+    }
+}
+
+#[test]
+fn too_few_open_files_are_said_to_be_that() {
+    for shell in shells() {
+        for limit in [4, 8, 12, 40] {
+            let place = Place::new().with_shell(shell);
+            // One that can be raised is no obstacle.
+            let raised = bootstrap(&place, &format!("ulimit -S -n {limit};"));
+            assert!(limit < 8 || raised.is_ok(), "{shell} {limit}: {raised:?}");
+            let error = bootstrap(&place, &format!("ulimit -n {limit};")).unwrap_err();
+            let error = limited(error);
+            assert_eq!(
+                (error.phase, &*error.reason),
+                (Phase::Exec, "the host allows too few open files"),
+                "{shell} {limit}"
+            );
+            place.is_clean();
+        }
+    }
+}
+
+#[test]
+fn too_few_processes_are_said_to_be_that() {
+    for said in ["sh: 1: Cannot fork", "sh: can't fork: Resource temporarily unavailable"] {
+        let place = Place::new().with_program("gzip", Some(&format!("echo \"{said}\" >&2; exit 2")));
+        let error = bootstrap(&place, "").unwrap_err();
+        assert_eq!(error.reason, "the host allows too few processes");
+        assert_eq!(error.stderr_tail, said);
+        place.is_clean();
+    }
+}
+
+#[test]
+fn a_login_shell_that_lets_nobody_in_is_said_to_be_that() {
+    let place = Place::new();
+    let refused = |login: &str, logs_in: bool| {
+        let mut shell = place.login_shell(login);
+        pollster::block_on(Background::new(async move {
+            let mut transport = transport(shell.spawn().unwrap());
+            let mut bootstrap = Bootstrap::new(&mut transport, TOKEN).by_login_shell(logs_in);
+            classify(bootstrap.probe(None).await.unwrap_err(), &[SHELL_COMPLAINTS])
+        }))
+    };
+    let nologin = refused("echo This account is currently not available.; exit 1;", true);
+    let silent = refused("exit 1;", true);
+    for refused in [nologin, silent] {
+        assert_eq!((refused.phase, refused.hint.as_deref()), (Phase::Policy, Some(NO_LOGIN_HINT)), "{refused}");
+    }
+    // A program between may have other reasons, and so has one that says something.
+    for refused in [refused("exit 1;", false), refused("echo closed; exit 1;", true), refused("kill -9 $$;", true)] {
+        assert_eq!(refused.phase, Phase::Shell, "{refused}");
+    }
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use wxec_files::{Failure, Incomplete, TransferEnd};
 
 use super::Transferred;
-use crate::error::Unreachable;
+use crate::{
+    error::{Phase, Unreachable},
+    transport::Limit,
+};
 
 /// Files were not transferred, or not all. What had been at the target is as it was, but for files of a tree that were done.
 #[derive(Debug, Clone)]
@@ -90,7 +93,13 @@ impl TransferErrorKind {
             TransferEnd::Here(failure) => Self::Here(failure),
             TransferEnd::There(failure) => Self::There(failure),
             TransferEnd::Cut => Self::Lost { reason: end.to_string(), part: None },
-            end => Self::Agent(end.to_string()),
+            end => {
+                let reason = end.to_string();
+                match Limit::of_agent(&reason) {
+                    Some(limit) => Self::Unreachable(limit.failure(&reason).during(Phase::Run)),
+                    None => Self::Agent(reason),
+                }
+            }
         }
     }
 }

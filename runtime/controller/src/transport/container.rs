@@ -3,9 +3,11 @@
 //! Where the image has a shell, the way in is like any other. Where it has none, the agent's image is copied in, through
 //! the engine, and started in place of the shell.
 
+use std::time::Duration;
+
 use wxec_protocol::{Command, Platform};
 
-use super::{Complaint, Phase, Place, Shell, Transport, Way, Writer};
+use super::{Complaint, Limit, Phase, Place, Shell, Transport, Way, Writer};
 use crate::{
     address::{Engine, Hop},
     bootstrap::{architecture, send_image},
@@ -66,6 +68,34 @@ impl Drop for Created {
             let place = self.place.clone();
             runtime::spawn(async move { place.run(&remove, async |_| Ok(())).await });
         }
+    }
+}
+
+/// A container that allows so many processes, or fewer, may be too small for the agent and what starts it.
+const FEW_PROCESSES: u32 = 16;
+
+/// What an engine is asked about a failure must not hold up the answer for long.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The limit on processes of a running container, if that may be behind a `failure` in it: what dies in an engine because of
+/// one says many things, and none of them is the limit.
+pub(crate) async fn limited_by_container(
+    failure: Unreachable,
+    hop: &Hop,
+    place: &Place,
+    options: &Options,
+) -> Unreachable {
+    let Hop::Container(engine, name) = hop else { return failure };
+    if !matches!(failure.phase, Phase::Shell | Phase::Exec | Phase::Protocol) {
+        return failure;
+    }
+    let tool = options.tool_path(engine.name());
+    let inspect = [&tool, "inspect", "--format", "{{.HostConfig.PidsLimit}}", name].map(Into::into);
+    let inspect = Way::new(inspect).command;
+    let asked = tokio::time::timeout(ASKED_WITHIN, place.run(&inspect, async |_| Ok(()))).await;
+    match asked.ok().and_then(Result::ok).and_then(|limit| limit.parse().ok()) {
+        Some(limit @ 1..=FEW_PROCESSES) => Limit::Processes.failure(&format!("the container allows {limit}")),
+        _ => failure,
     }
 }
 

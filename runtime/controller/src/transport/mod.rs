@@ -7,6 +7,7 @@ mod container;
 mod doas;
 mod exec;
 mod kubectl;
+mod limits;
 pub(crate) mod local;
 mod lxc;
 mod machinectl;
@@ -27,7 +28,8 @@ use tokio::{
 };
 use wxec_protocol::{Command, Splice, StreamEnd};
 
-pub(crate) use container::{NoShell, ShellLess};
+pub(crate) use container::{NoShell, ShellLess, limited_by_container};
+pub(crate) use limits::{Limit, limited};
 pub(crate) use place::{Place, not_run};
 pub(crate) use stderr::{StderrTail, printable};
 
@@ -77,6 +79,8 @@ pub(crate) enum Ending {
     Remote(ProcessHandle),
     /// A command of an ssh connection.
     Ssh(Box<ssh::RemoteChild>),
+    /// Nothing any more, and how it ended, if that was told.
+    Over(Option<StreamEnd>),
 }
 
 /// A child that leads a group of its own. Dropping it ends the group.
@@ -105,7 +109,7 @@ impl ChildGroup {
         self.0 = None;
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) {
             // It may be another account's by now, as sudo is; then the end of its stdin has to do.
             let _ = kill_process_group(pid, signal);
@@ -207,13 +211,13 @@ pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]
     failure
 }
 
+/// What may help where an account's shell lets nobody in, whether it says so, as nologin does, or not, as /bin/false.
+pub(crate) const NO_LOGIN_HINT: &str = "the account has no shell to log in with (/sbin/nologin, /bin/false): choose another \
+                                        account, or give it a shell there (`usermod --shell`)";
+
 /// Complaints of any shell, on any way.
 pub(crate) const SHELL_COMPLAINTS: &[Complaint] = &[
-    Complaint {
-        words: "account is currently not available",
-        phase: Phase::Policy,
-        hint: "the account's login shell lets nobody in; choose another account",
-    },
+    Complaint { words: "account is currently not available", phase: Phase::Policy, hint: NO_LOGIN_HINT },
     Complaint {
         words: "This service allows sftp connections only",
         phase: Phase::Policy,
@@ -238,6 +242,7 @@ impl Transport {
             }
             // Its master ends with it.
             Ending::Ssh(child) => drop(child),
+            Ending::Over(_) => {}
         }
         drop(hop);
     }
@@ -253,7 +258,16 @@ impl Transport {
                 }
             }
             Ending::Remote(process) => tokio::time::timeout(within, process.ended()).await.ok()?.ok(),
-            Ending::Ssh(_) => None,
+            Ending::Over(end) => end.clone(),
+            Ending::Ssh(_) => {
+                // How it ended is told once, and takes the command away.
+                let Ending::Ssh(child) = std::mem::replace(&mut self.process, Ending::Over(None)) else { return None };
+                let status = tokio::time::timeout(within, child.wait()).await.ok()?.ok()?;
+                let code = status.code().map(StreamEnd::Exited);
+                let end = code.or_else(|| status.signal().map(StreamEnd::Signalled));
+                self.process = Ending::Over(end.clone());
+                end
+            }
         }
     }
 }

@@ -44,12 +44,10 @@ pub(super) struct SocketDirectory {
 }
 
 impl SocketDirectory {
-    /// Makes one in the first place that is usable, and sweeps all places once in this process's life.
+    /// Makes one in the first place that is usable. That takes a moment, and not on another thread: a connection that is given
+    /// up waits for none, and the program may end before that has removed what it made.
     pub(super) fn make() -> Result<Self, Unreachable> {
-        static SWEEP: Once = Once::new();
-        let places = places();
-        SWEEP.call_once(|| places.iter().for_each(|place| sweep(place)));
-        Self::make_in_one_of(&places)
+        Self::make_in_one_of(&places())
     }
 
     fn make_in_one_of(places: &[PathBuf]) -> Result<Self, Unreachable> {
@@ -111,6 +109,12 @@ fn fits(place: &Path) -> bool {
     place.is_absolute()
         && bytes.len() + BEHIND_PLACE_BYTES <= MAX_ADDRESS_BYTES
         && !bytes.iter().any(|byte| b"%$".contains(byte))
+}
+
+/// Sweeps all places, once in this process's life.
+pub(super) fn sweep_once() {
+    static SWEEP: Once = Once::new();
+    SWEEP.call_once(|| places().iter().for_each(|place| sweep(place)));
 }
 
 /// Removes what processes that were killed left in `place`: our account's directories of our name that have no owner.

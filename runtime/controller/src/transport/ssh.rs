@@ -4,13 +4,14 @@
 //! The master connection is started here rather than by the `openssh` crate, because that crate always sets a host-key
 //! policy of its own; the user's has to win. The session in it is the crate's, in its native-mux form.
 
-use std::{fs::File, process::Stdio, sync::Arc};
+use std::{fs::File, process::Stdio, sync::Arc, time::Duration};
 
 use openssh::{Session, Stdio as SshStdio};
 use tokio::process::Command;
 
 use super::{
-    Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classify, printable, sockets::SocketDirectory,
+    Complaint, Ending, Shell, StderrTail, Transport, Way, Writer, classify, printable,
+    sockets::{self, SocketDirectory},
 };
 use crate::{
     address::SshAddress,
@@ -30,9 +31,12 @@ const MASTER_IDLE_SECONDS: u8 = 5;
 /// Silence on a dead link is noticed after three of these.
 const KEEPALIVE_SECONDS: u8 = 15;
 
+/// What makes a client a master in the background.
+const MASTER_FLAGS: [&str; 3] = ["-M", "-N", "-f"];
+
 /// What connects to `address`: the arguments of the master connection, but for its socket.
 pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<String> {
-    let mut arguments: Vec<String> = ["-M", "-N", "-f"].map(Into::into).into();
+    let mut arguments: Vec<String> = MASTER_FLAGS.map(Into::into).into();
     let config = options.ssh_config.clone().map(Into::into).or_else(|| std::env::var_os(CONFIG_VARIABLE));
     if let Some(config) = config {
         arguments.extend(["-F".into(), config.to_string_lossy().into_owned()]);
@@ -107,7 +111,8 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
 
 /// Connects and logs in. The master listens in the directory that is returned.
 async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketDirectory, Unreachable> {
-    let directory = runtime::blocking(SocketDirectory::make).await?;
+    runtime::blocking(sockets::sweep_once).await;
+    let directory = SocketDirectory::make()?;
     // The master goes on writing after its first process has ended: a pipe would never close.
     let log = File::create(directory.log())
         .map_err(|error| Unreachable::new(Phase::Local, format!("cannot write what ssh says: {error}")))?;
@@ -140,12 +145,49 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketD
         (Phase::Resolve, "local") => failure.hint("this machine is `local:`, with a colon"),
         _ => failure,
     };
-    Err(match telling(&words) {
+    let told = telling(&words);
+    // ssh throws away what a ProxyCommand says, its shell included.
+    if told.is_none()
+        && failure.phase == Phase::Connect
+        && (words.is_empty() || CLOSED.iter().any(|closed| words.contains(closed)))
+        && let Some(program) = missing_proxy(address, options).await
+    {
+        let reason = format!("`{program}`, which ProxyCommand of {} starts, is not installed here", address.host);
+        return Err(Unreachable { reason, ..failure }.hint("install it, or mend ProxyCommand in ssh's configuration"));
+    }
+    Err(match told {
         Some(reason) => Unreachable { reason, ..failure },
         // It says all already.
         None if failure.reason == words => failure.stderr(String::new()),
         None => failure,
     })
+}
+
+/// What is asked about a connection that failed must not hold up the answer for long.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The program that the ProxyCommand for `address` starts, if it is not to be found here.
+async fn missing_proxy(address: &SshAddress, options: &Options) -> Option<String> {
+    let mut ssh = Command::new(options.tool_path("ssh"));
+    secret_variables(|name| _ = ssh.env_remove(name));
+    ssh.arg("-G").args(master_arguments(address, options).split_off(MASTER_FLAGS.len()));
+    let asked = ssh.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).output();
+    let configuration = tokio::time::timeout(ASKED_WITHIN, asked).await.ok()?.ok()?;
+    let program = proxy_program(&String::from_utf8_lossy(&configuration.stdout))?;
+    let mut shell = Command::new("sh");
+    // A shell also knows what it does by itself.
+    shell.args(["-c", "command -v \"$0\" || exit 7", &program]);
+    let asked = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).status();
+    let status = tokio::time::timeout(ASKED_WITHIN, asked).await.ok()?.ok()?;
+    (status.code() == Some(7)).then_some(program)
+}
+
+/// The program that a ProxyCommand of `configuration`, as `ssh -G` prints it, begins with; nothing if only a shell could tell.
+fn proxy_program(configuration: &str) -> Option<String> {
+    let command = configuration.lines().find_map(|line| line.strip_prefix("proxycommand "))?;
+    let program = command.split_whitespace().find(|word| *word != "exec")?;
+    let is_plain = |c: char| c.is_alphanumeric() || "._+/-".contains(c);
+    (!program.starts_with('-') && program.chars().all(is_plain)).then(|| program.to_owned())
 }
 
 /// The lines of `words` that tell most, where the line that says what failed does not say why.
@@ -262,6 +304,23 @@ Host key verification failed.";
             ("", None),
         ] {
             assert_eq!(telling(words).as_deref(), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_program_of_a_proxy_is_known_if_it_is_plain() {
+        for (configuration, expected) in [
+            ("host a\nproxycommand nc %h %p\nport 22", Some("nc")),
+            ("proxycommand exec /opt/a-b/cork_screw.2 a", Some("/opt/a-b/cork_screw.2")),
+            ("proxycommand A=b nc %h", None),
+            ("proxycommand \"my nc\" %h", None),
+            ("proxycommand %d/nc", None),
+            ("proxycommand $HOME/nc", None),
+            ("proxycommand exec", None),
+            ("proxyjump a", None),
+            ("", None),
+        ] {
+            assert_eq!(proxy_program(configuration).as_deref(), expected, "{configuration}");
         }
     }
 

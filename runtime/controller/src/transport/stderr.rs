@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    sync::{Notify, watch},
+    sync::watch,
     time::timeout,
 };
 
@@ -20,7 +20,7 @@ pub(crate) struct StderrTail(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     bytes: Mutex<Vec<u8>>,
-    grown: Notify,
+    grown: watch::Sender<()>,
     /// All was read.
     over: watch::Sender<bool>,
 }
@@ -51,20 +51,29 @@ impl StderrTail {
         tail.extend_from_slice(bytes);
         let excess = tail.len().saturating_sub(Self::BYTES);
         tail.drain(..excess);
-        self.0.grown.notify_one();
+        drop(tail);
+        self.0.grown.send_replace(());
     }
 
     /// Waits until `words` were written, and forgets all up to their end.
     pub(crate) async fn wait_for(&self, words: &str) {
-        loop {
-            {
-                let mut tail = self.lock();
-                if let Some(start) = tail.windows(words.len()).position(|window| window == words.as_bytes()) {
-                    tail.drain(..start + words.len());
-                    return;
-                }
-            }
-            self.0.grown.notified().await;
+        self.wait_while(|tail| {
+            let start = tail.windows(words.len()).position(|window| window == words.as_bytes());
+            start.map(|start| drop(tail.drain(..start + words.len())))
+        })
+        .await;
+    }
+
+    /// Waits until what was written is as `is_it` says.
+    pub(crate) async fn wait_until(&self, is_it: impl Fn(&str) -> bool) {
+        self.wait_while(|tail| is_it(&String::from_utf8_lossy(tail)).then_some(())).await;
+    }
+
+    async fn wait_while(&self, mut look: impl FnMut(&mut Vec<u8>) -> Option<()>) {
+        // Before the first look, so that nothing is missed.
+        let mut grown = self.0.grown.subscribe();
+        while look(&mut self.lock()).is_none() {
+            grown.changed().await.expect("the sender is ours");
         }
     }
 
