@@ -2,7 +2,8 @@
 //! it prints is compared. The Rust blocks are doctests of the crate `wxec`.
 //!
 //! In a block, a line that begins with `$ ` is a command, and the lines below it are what it prints on stdout and stderr. `…`
-//! stands for any text within a line, and a line of `…` alone for any number of lines. Commands of a page share a directory.
+//! stands for any text within a line, and a line of `…` alone for any number of lines. Commands succeed, unless a line
+//! begins with `error: `. Commands of a page share a directory.
 
 use std::{
     env, fs,
@@ -94,10 +95,18 @@ fn run(page: &str) {
     let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
     let directory = directory(page);
     for step in steps {
-        let printed = printed(&step, &directory, &network);
+        // Scripts of the repository are run from its top, as readers do.
+        let is_script = top().join(step.command.split(' ').next().unwrap()).is_file();
+        let (printed, succeeded) = printed(&step, if is_script { top() } else { &directory }, &network);
         let expected = in_order(step.output.iter().map(String::as_str));
         let lines = in_order(printed.lines().map(str::trim_end));
-        assert!(is_like(&expected, &lines), "{page}:{}: $ {}\n{printed}", step.line, step.command);
+        let is_failure = expected.iter().any(|line| line.starts_with("error: "));
+        assert!(
+            succeeded != is_failure && is_like(&expected, &lines),
+            "{page}:{}: $ {}\n{printed}",
+            step.line,
+            step.command
+        );
     }
 }
 
@@ -116,7 +125,7 @@ fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
-/// A directory of this workspace, because packages are looked for from there, with the files that the pages use.
+/// Makes a directory of this workspace, because packages are looked for from there, with the files that the pages use.
 fn directory(page: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs").join(page.replace('/', "-"));
     let _ = fs::remove_dir_all(&directory);
@@ -125,8 +134,6 @@ fn directory(page: &str) -> PathBuf {
     fs::write(directory.join("site.conf"), "listen 80\n").unwrap();
     fs::write(directory.join("motd"), "hello\n").unwrap();
     fs::write(directory.join("hello.wasm"), wat::parse_str(HELLO).unwrap()).unwrap();
-    fs::create_dir(directory.join("examples")).unwrap();
-    std::os::unix::fs::symlink(top().join("examples/run"), directory.join("examples/run")).unwrap();
     directory
 }
 
@@ -138,7 +145,7 @@ const HELLO: &str = r#"(module
     (data (i32.const 16) "hello\n")
     (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
 
-fn printed(step: &Step, directory: &Path, network: &Network) -> String {
+fn printed(step: &Step, directory: &Path, network: &Network) -> (String, bool) {
     let path = env::var("PATH").unwrap();
     let wxec = program();
     let output = Command::new("bash")
@@ -149,7 +156,7 @@ fn printed(step: &Step, directory: &Path, network: &Network) -> String {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    (String::from_utf8(output.stdout).unwrap(), output.status.success())
 }
 
 /// Lines without those that tell of builds, which depend on the runs before. Hosts that answer at once do so in any order,
