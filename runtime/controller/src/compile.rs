@@ -21,7 +21,7 @@ use crate::{artifact::Artifact, module::ModuleError, progress, runtime, transpor
 /// machine swap.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
 
-/// Processor time, all threads together. Python compiled to wasm, the largest module seen, takes 19
+/// Processor time, all threads together. The largest module seen, Python compiled to wasm, takes 19
 /// s.
 const MAX_CPU_SECONDS: u64 = 120;
 

@@ -112,7 +112,7 @@ impl CallTarget for Fleet {
     type Call<T: Send + 'static, E: Send + 'static> = FleetCall<T, E>;
 
     fn call<T: Send + 'static, E: Send + 'static>(&self, mut call: TaskCall<T, E>) -> FleetCall<T, E> {
-        // A call that streams has no timeout: it may go on for as long as it likes.
+        // A call that streams gets no default timeout: it may go on for as long as it likes.
         if !call.streams() {
             call.options_mut().set_timeout(FLEET_TIMEOUT);
         }

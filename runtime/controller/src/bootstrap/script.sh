@@ -1,13 +1,15 @@
-# Runs on the host, in whatever shell is called sh. The controller removes lines like this one and joins the others with
-# spaces, then puts the whole into single quotes for a login shell that may be csh or fish. Hence: statements end in `;`,
-# and there is no single quote, backslash or exclamation mark.
+# Runs on the host, in the program called sh there. The controller removes lines like this one and
+# joins the others with spaces, then puts the whole into single quotes for a login shell that may be
+# csh or fish. Hence: statements end in `;`, and there is no single quote, backslash or exclamation
+# mark.
 #
-# $0 is a random token. Answers are lines "WXEC1:TOKEN:…"; whatever else stands on stdout is noise of login scripts.
-# $1 is the agent's title. $2 says which images may be kept here, as "ARCH=DIGEST,…", or is "-". $3 and $4 are what
-# Python and Perl start the agent with when nothing can be executed from a file.
+# $0 is a random token. Answers are lines "WXEC1:TOKEN:…"; everything else on stdout is noise of
+# login scripts. $1 is the agent's title. $2 lists the images that may be kept here, as
+# "ARCH=DIGEST,…", or is "-". $3 and $4 are the Python and Perl programs that start the agent when
+# no file can be executed.
 t=$0;
 title=$1;
-# Programs on the way here may have been made to speak English.
+# The way in may have set LC_ALL so that its program speaks English.
 unset LC_ALL;
 o=$(umask);
 umask 077;
@@ -17,7 +19,8 @@ say() { echo "WXEC1:$t:$1"; };
 echo;
 [ -c /dev/null ] || { say "error:there is no /dev/null"; exit 1; };
 
-# An image kept under its digest is opened first and hashed then: what is hashed is what runs.
+# Open an image that is kept under its digest first, then hash the open file: what is hashed is what
+# runs.
 v="";
 k="";
 command -v sha256sum >/dev/null 2>&1 && v=sum;
@@ -41,13 +44,14 @@ mkdir -p "$D" 2>/dev/null;
 else D="";
 fi;
 
-# Where may a file be written, be executed, and grow large enough? An empty file runs as an empty script unless its
-# filesystem is mounted noexec. Memory comes before disks.
+# Find a place where a file can be written, be executed, and grow large enough. An empty file runs
+# as an empty script unless its filesystem is mounted noexec. Memory comes before disks.
 tried="";
 f="";
 clean() { [ -z "$f" ] || rm -f "$f"; };
 trap clean 0;
-# Most shells forget that when a signal ends them, among them the one for a controller that is gone.
+# Most shells skip the exit trap when a signal ends them, such as the one for a controller that is
+# gone.
 trap "exit 1" 1 2 13 15;
 for d in "$D" "$XDG_RUNTIME_DIR" /dev/shm /run/user /tmp /var/tmp "$HOME"; do
 [ -n "$d" ] || continue;
@@ -72,7 +76,7 @@ f="";
 tried="$tried $d ($why);";
 done;
 
-# Failing all of them, memory that has no name; an interpreter has to ask for it.
+# If no place will do, use memory without a name (memfd), which an interpreter has to create.
 c=raw;
 i="";
 if [ -n "$f" ]; then
@@ -87,9 +91,9 @@ fi;
 fi;
 say "host|$u|$c|$v|$d|$tried";
 
-# The controller answers with the number of bytes it will send, how they are packed, and the digest if it wants that
-# checked. dd reads exactly so many bytes, in blocks, so that unpacking need not wait for the last; what follows them is for
-# the agent.
+# The controller answers with the number of bytes it will send, their packing, and the digest if it
+# wants that checked. dd reads exactly so many bytes, in blocks, so that unpacking need not wait for
+# the last one; the bytes after them are for the agent.
 while :; do
 read -r n c h || exit 1;
 case $i in
@@ -109,7 +113,8 @@ s=$(sha256sum <"$f");
 say again;
 done;
 
-# Once open the file needs no name: nothing is left behind, whatever happens next.
+# Once open, the file needs no name: remove it, or move it to the kept images. Nothing else is left
+# behind, whatever happens next.
 exec 3<"$f";
 p=/proc/self/fd/3;
 if [ -e "$p" ]; then
