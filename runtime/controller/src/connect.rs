@@ -179,7 +179,8 @@ impl Attempt<'_> {
         let address = self.address.to_string();
         let password = self.options.become_password.as_ref();
         let asked = way.prompt.as_ref().map(|prompt| Asked { prompt, password, address: &address });
-        // A program may ask with a text that is not recognised, and then the wait is in vain.
+        // A program may ask with a text that is not recognised. The wait for its answer then times
+        // out, so blame the step that asks.
         let phase = if way.prompt.is_some() { Phase::Privilege } else { Phase::Shell };
         let stderr = transport.stderr.clone();
         let mut bootstrap = Bootstrap::new(transport, &self.token);

@@ -19,7 +19,8 @@ use crate::{
     session::Session,
 };
 
-/// An instance of a module on a host, made by its first call, whose memory lasts from call to call.
+/// An instance of a module on a host. Its first call makes it, and its memory lasts from call to
+/// call.
 ///
 /// Other calls have a fresh instance each. This one serves callers that would begin each call with
 /// the same long preparation, or that keep something between calls. Its calls run one after

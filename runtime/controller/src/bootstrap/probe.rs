@@ -8,7 +8,7 @@ use crate::{
     transport::printable,
 };
 
-/// Findings of the script.
+/// A host as the script found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probe {
     pub(crate) platform: Platform,
@@ -52,7 +52,7 @@ pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
     Some(Ok(Probe { platform, image, verifies: verifies == "sum", directory: printable(directory), tried }))
 }
 
-/// Converts the names that `uname` or a container engine gives a machine.
+/// Converts the name that `uname` or a container engine gives a machine to a platform.
 pub(crate) fn architecture(os: &str, machine: &str) -> Result<Platform, Unreachable> {
     let arch = match machine.trim() {
         "x86_64" | "amd64" => "x86_64",

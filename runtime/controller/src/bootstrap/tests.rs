@@ -255,7 +255,7 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
         let place = Place::new().without_execution();
         let name = Path::new(interpreter).file_name().unwrap();
         symlink(interpreter, place.programs().join(name)).unwrap();
-        // A script needs its file, so the agent has to be a native program here.
+        // A shell script needs its file to run, so the agent has to be a native program here.
         let cat = fs::read("/bin/cat").unwrap();
         let image = image(place.directory.path(), &cat, None);
         let mut shell = place.login_shell("echo noise;");

@@ -47,7 +47,7 @@ pub(crate) struct ShellLess {
     pub(crate) transport: Transport,
     pub(crate) sent_bytes: u64,
     /// The container, to be [kept](Created::keep) once the agent has said hello: from then on the
-    /// agent's end is the container's end.
+    /// end of the agent ends the container.
     pub(crate) created: Option<Created>,
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<S
 }
 
 /// Returns the way in from another host: its ssh client as one process, with that host's
-/// configuration. There is no user to ask there.
+/// configuration. No user is there to answer questions.
 pub(crate) fn way(address: &SshAddress, shell: &Shell, options: &Options) -> Way {
     let mut argv = vec![options.tool_path("ssh")];
     argv.extend(common_arguments(address, false));
