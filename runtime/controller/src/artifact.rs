@@ -10,23 +10,23 @@ pub(crate) struct Artifact {
     pub(crate) bytes: Bytes,
 }
 
-/// An entry is the artifact's digest, then the artifact.
+/// Length of the digest in an entry, which is the artifact's digest, then the artifact.
 const HEAD: usize = 32;
 
 impl Artifact {
-    /// What a compiler has made.
+    /// Creates an artifact from a compiler's output.
     pub(crate) fn new(bytes: Bytes) -> Self {
         Self { digest: Digest::of(&bytes), bytes }
     }
 
-    /// The artifact in an entry, if it is whole: the same that was put there.
+    /// Returns the artifact in an entry, or `None` if the entry is damaged.
     pub(crate) fn from_entry(entry: Bytes) -> Option<Self> {
         let digest = Digest::from_bytes(*entry.first_chunk::<HEAD>()?);
         let artifact = Self::new(entry.slice(HEAD..));
         (artifact.digest == digest).then_some(artifact)
     }
 
-    /// Its entry, in two pieces.
+    /// Returns its cache entry, in two pieces.
     pub(crate) fn entry(&self) -> [&[u8]; 2] {
         [self.digest.as_bytes(), &self.bytes]
     }

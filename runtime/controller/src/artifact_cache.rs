@@ -1,4 +1,5 @@
-//! Artifacts on this machine's disk, named by module, target and build, and verified whenever they are loaded.
+//! Artifacts on this machine's disk, named by module, target and build, and verified whenever they
+//! are loaded.
 
 use std::{fs, io, path::PathBuf};
 
@@ -11,7 +12,8 @@ fn path(module: Digest, target: &Target) -> Option<PathBuf> {
     Some(cache.join("artifacts").join(BUILD).join(target.to_string()).join(module.to_string()))
 }
 
-/// The artifact of `module`, if it is there and whole. A damaged entry is removed: it counts as missing.
+/// Loads the artifact of `module`, if it is there and intact. A damaged entry is removed: it counts
+/// as missing.
 pub(crate) fn load(module: Digest, target: &Target) -> Option<Artifact> {
     let path = path(module, target)?;
     let artifact = Artifact::from_entry(fs::read(&path).ok()?.into());
@@ -21,7 +23,7 @@ pub(crate) fn load(module: Digest, target: &Target) -> Option<Artifact> {
     artifact
 }
 
-/// Keeps an artifact for the next run. Whoever reads it sees all of it or nothing.
+/// Stores an artifact for the next run. A reader sees all of it or nothing.
 pub(crate) fn store(module: Digest, target: &Target, artifact: &Artifact) -> io::Result<()> {
     let path = path(module, target).ok_or_else(|| io::Error::other("there is no cache directory"))?;
     let directory = path.parent().ok_or_else(|| io::Error::other("an entry has a directory"))?;

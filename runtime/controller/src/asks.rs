@@ -1,7 +1,8 @@
-//! Tasks that guests call on other hosts: made here, as seen from where the guest is.
+//! Calls that guests make to tasks on other hosts. The controller makes them, and reads their
+//! addresses as seen from the guest's host.
 //!
-//! Who answers to a host it was not granted is not asked here: the protocol's state has refused it. What a guest calls
-//! is of its own module, on the usual limits, and is granted nothing.
+//! The protocol's state machine has already refused asks for hosts that the guest was not granted.
+//! A guest calls tasks of its own module, with the usual limits and without any grants.
 
 use std::{collections::HashMap, pin::Pin, time::Instant};
 
@@ -23,24 +24,25 @@ use crate::{
     session::Asked,
 };
 
-/// Hosts that the guest of one call may have open, each of which is a process here or behind a hop.
+/// Limit for hosts that the guest of one call may have open. Each is a process here or behind a
+/// hop.
 const MAX_HOSTS: usize = 64;
 
-/// Where a call is that may ask, and what it runs.
+/// Host and module of a call whose guest may ask.
 pub(crate) struct Asker {
     pub(crate) host: Host,
     pub(crate) module: Module,
-    /// When it will have ended.
+    /// Time at which the call will have ended.
     pub(crate) deadline: Option<Instant>,
 }
 
 impl Asker {
-    /// Makes the calls that its guest asks for, as long as the sender lives, and closes their hosts then. Dropping what
-    /// is returned takes them back.
+    /// Makes the calls that its guest asks for until the sender is dropped, then closes their
+    /// hosts. Dropping the returned task cancels the calls.
     pub(crate) fn serve(self) -> (mpsc::UnboundedSender<Asked>, Background<()>) {
-        // The protocol's state limits how many asks are open.
+        // Unbounded, because the protocol's state machine limits how many asks are open.
         let (sender, asked) = mpsc::unbounded_channel();
-        // A call that asks consists of the calls it asks for, so their future has to be nameless.
+        // Boxed, because the future of a call contains the calls its guest asks for, and so itself.
         let serving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(self.answer_all(asked));
         (sender, Background::new(serving))
     }
@@ -75,16 +77,16 @@ impl Asker {
     }
 }
 
-/// The hosts that one guest uses, connected on first use and until its call ends.
+/// The hosts that one guest uses, connected from their first use until the guest's call ends.
 struct Hosts {
-    /// Where the guest is.
+    /// The guest's host.
     here: Host,
-    /// By address as seen from there.
+    /// Other hosts by address, as seen from the guest's host.
     others: HashMap<Address, Host>,
 }
 
 impl Hosts {
-    /// The host at `address`, as seen from where the guest is. `local:` is that place itself.
+    /// Returns the host at `address`, as seen from the guest's host. `local:` is that host itself.
     fn at(&mut self, address: &str) -> Result<Host, AskError> {
         let address: Address = address.parse().map_err(|error| AskError::Address(format!("{error}")))?;
         let hops = match address.hops() {
@@ -113,7 +115,7 @@ impl Hosts {
     }
 }
 
-/// What a guest hears of the end of a call it made.
+/// Converts the error of a call to the one that the guest that asked receives.
 fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
     let fault = match error {
         CallErrorKind::Task(failure) | CallErrorKind::Failed(failure) => {
@@ -140,7 +142,7 @@ fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
         CallErrorKind::Encode(error) => Fault::BadArguments(error.to_string()),
         CallErrorKind::Decode(error) => Fault::Agent(error.to_string()),
         CallErrorKind::Agent(reason) => Fault::Agent(reason),
-        // Guests use no instances that stay there, and tasks are no programs.
+        // Guests never call lasting instances, and tasks are not programs.
         other @ (CallErrorKind::InstanceGone { .. }
         | CallErrorKind::OtherModule { .. }
         | CallErrorKind::NotStarted { .. }
@@ -149,7 +151,7 @@ fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
     AskError::Fault(fault)
 }
 
-/// Takes a location apart again: `file:line:column`.
+/// Splits a location into its parts again: `file:line:column`.
 fn panic(message: String, location: Option<String>) -> Panic {
     let mut parts = location.as_deref().unwrap_or_default().rsplitn(3, ':');
     let mut number = || parts.next().and_then(|number| number.parse().ok()).unwrap_or(0);

@@ -1,5 +1,5 @@
-//! Where the streams of a process or a program end on this side: at this process' own files, at the host's listener, or in
-//! memory.
+//! Local ends of the streams of a process or a program: this process' own files, the host's
+//! listener, or memory.
 
 use std::{
     fs::File,
@@ -21,23 +21,25 @@ use crate::{
     stream::{StreamReader, StreamWriter},
 };
 
-/// Output that is kept in memory, of each stream. More ends who writes it.
+/// Limit for output kept in memory, for each stream. A program that writes more finds its pipe
+/// closed.
 const MAX_COLLECTED_BYTES: u64 = 128 << 20;
 
-/// What is read of a stream at once: as much as is sent of one at once. Each part costs a turn of the thread that may wait.
+/// Bytes read from a stream at once: as many as are sent at once. Each part costs a turn of the
+/// thread that may block.
 const PART_BYTES: usize = 256 << 10;
 
-/// Where stdin, stdout and stderr of a process or a program lead.
+/// Local ends of stdin, stdout and stderr of a process or a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attach {
-    /// To this process' own.
+    /// Stdin, stdout and stderr of this process.
     Here,
-    /// Its output to the host's listener, line by line; it has nothing to read.
+    /// The host's listener, which gets the output line by line. Stdin is empty.
     Listener,
 }
 
-/// What is read, and sent to a stdin.
+/// Source of a stdin.
 pub(crate) enum Input {
     File(File),
     Bytes(Bytes),
@@ -50,10 +52,10 @@ impl Input {
 }
 
 impl Attach {
-    /// The ends of stdin, stdout and stderr.
+    /// Returns the local ends of stdin, stdout and stderr.
     pub(crate) fn ends(self, host: &Arc<str>, handler: &OutputHandler) -> (Input, Sink, Sink) {
         match self {
-            // A file that is not open has nothing to read, and cannot be written.
+            // A file descriptor that is not open has no input, and cannot be written.
             Self::Here => (
                 own(io::stdin()).map_or_else(|_| Input::bytes(""), Input::File),
                 own(io::stdout()).map_or_else(Sink::Failed, Sink::File),
@@ -67,7 +69,8 @@ impl Attach {
     }
 }
 
-/// One of this process' own files. Whoever started it may have left it one that does not wait, as rsync does.
+/// Duplicates one of this process' own file descriptors and makes it blocking: the parent process
+/// may have left it non-blocking, as rsync does.
 fn own(file: impl AsFd) -> io::Result<File> {
     let flags = fcntl_getfl(&file)?;
     if flags.contains(OFlags::NONBLOCK) {
@@ -76,17 +79,17 @@ fn own(file: impl AsFd) -> io::Result<File> {
     Ok(file.as_fd().try_clone_to_owned()?.into())
 }
 
-/// Where a stream ends.
+/// Destination of an output stream.
 pub(crate) enum Sink {
     File(File),
     Nowhere,
     Lines(Lines, OutputStream),
     Kept(Vec<u8>),
-    /// More than may be kept: so much was there.
+    /// The output was more than may be kept: this many bytes.
     Overflown(u64),
-    /// Nobody reads it any more.
+    /// The reader of the file has gone.
     Closed,
-    /// It could not be written.
+    /// Writing failed.
     Failed(io::Error),
 }
 
@@ -107,7 +110,7 @@ impl Sink {
             },
             Self::Nowhere => Ok(()),
             Self::Lines(lines, stream) => {
-                // A listener may take its time, as a terminal does that somebody has stopped.
+                // A listener may block, for instance on a terminal that the user has stopped.
                 tokio::task::block_in_place(|| lines.write(*stream, bytes));
                 Ok(())
             }
@@ -134,7 +137,7 @@ impl Sink {
         matches!(self, Self::Closed)
     }
 
-    /// Why what was written was lost, unless nobody wanted it.
+    /// Returns the error if writing failed. A reader that has gone is not a failure.
     pub(crate) fn failure<E>(&self, stream: &'static str) -> Option<CallErrorKind<E>> {
         let Self::Failed(error) = self else { return None };
         Some(CallErrorKind::CannotWrite { stream, kind: error.kind(), reason: error.to_string() })
@@ -148,7 +151,7 @@ impl Sink {
     }
 }
 
-/// Sends all that `stdin` brings. A file is read on a thread of its own, which waits for both ends.
+/// Sends all of `stdin`. A file is read on a thread of its own, which blocks on both ends.
 pub(crate) async fn feed(stdin: Input, writer: StreamWriter) {
     match stdin {
         Input::Bytes(bytes) => send(bytes, writer).await,
@@ -167,7 +170,7 @@ fn send_file(mut file: File, mut writer: StreamWriter) {
     loop {
         match file.read(&mut part) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A program that takes nothing more may go on all the same.
+            // The program takes no more input, but may go on all the same.
             Ok(length @ 1..) if block_on(writer.write_all(&part[..length])).is_err() => return,
             Ok(1..) => {}
             _ => break,
@@ -176,9 +179,9 @@ fn send_file(mut file: File, mut writer: StreamWriter) {
     let _ = block_on(writer.shutdown());
 }
 
-/// Takes what a program writes until it ends. If nobody wants it any more, the program finds its pipe broken.
+/// Takes a program's output until it ends. If the sink fails, the program finds its pipe broken.
 pub(crate) async fn drain(reader: StreamReader, sink: Sink) -> Sink {
-    // Who reads a file may take its time: that is for a thread of its own to wait for.
+    // Writing to a file may block, so that is done on a thread of its own.
     if matches!(sink, Sink::File(_)) {
         return runtime::blocking(move || block_on(pass_on(reader, sink))).await;
     }
@@ -196,7 +199,7 @@ async fn pass_on(mut reader: StreamReader, mut sink: Sink) -> Sink {
     sink
 }
 
-/// A task that ends with what it is for.
+/// A background task that is aborted when this is dropped.
 pub(crate) struct AbortOnDrop<T>(pub(crate) tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {

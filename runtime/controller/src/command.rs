@@ -1,4 +1,4 @@
-//! Programs that are installed on a host, run there: no shell in between, no sandbox around them.
+//! Runs programs that are installed on a host, without a shell in between and without a sandbox.
 
 mod child;
 mod exit_status;
@@ -24,19 +24,21 @@ use crate::{
     transport::Limit,
 };
 
-/// Past its deadline a process is told to end and killed, and the rest of its output arrives, which takes as long as
-/// whoever reads it; but its host is not waited for any longer than this.
+/// Time after a process' deadline before its host counts as failed. Meanwhile the agent tells the
+/// process to end, then kills it, and the rest of its output arrives as fast as its reader takes
+/// it.
 const END_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a process' own words may have together, so that they fit into one frame.
+/// Size limit for the arguments, variables and directory of a process, so that they fit into one
+/// frame.
 const MAX_WORDS_BYTES: usize = 512 << 10;
 
-/// A program to run on a host, in the shape of std's `Command`. Nothing happens until it is [run](Self::run),
-/// [spawned](Self::spawn), or its [output](Self::output) asked for.
+/// A program to run on a host, modelled on std's `Command`. Nothing happens until it is
+/// [run](Self::run) or [spawned](Self::spawn), or its [output](Self::output) is asked for.
 ///
-/// It runs as the account that the host's address leads to, in a process group of its own. Dropping what runs it, a
-/// [timeout](Self::timeout), and the end of the session end that group. What it leaves running beside itself when it exits
-/// lives on, as after `ssh`.
+/// It runs as the account that the host's address leads to, in a process group of its own. Dropping
+/// the running operation or child, a [timeout](Self::timeout), and the end of the session end that
+/// group. Processes that it leaves running when it exits live on, as after `ssh`.
 ///
 /// ```no_run
 /// use wxec_controller::Host;
@@ -53,25 +55,26 @@ pub struct Command {
     process: ProcessCommand,
 }
 
-/// How a command ended, and what it wrote.
+/// Exit status and output of a command.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommandOutput {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// What it wrote to stdout.
+    /// Its output on stdout.
     pub stdout: Vec<u8>,
-    /// What it wrote to stderr.
+    /// Its output on stderr.
     pub stderr: Vec<u8>,
 }
 
 impl Host {
-    /// A program to run on this host. It is looked for in `PATH` there, unless `program` has a `/`.
+    /// Creates a command that runs `program` on this host. The host looks in its `PATH`, unless
+    /// `program` has a `/`.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command { host: self.clone(), process: ProcessCommand::default() }.arg(program)
     }
 
-    /// A text for the host's `sh` to run.
+    /// Creates a command that runs `text` with the host's `sh`.
     pub fn shell(&self, text: impl AsRef<OsStr>) -> Command {
         self.command("sh").arg("-c").arg(text)
     }
@@ -90,40 +93,42 @@ impl Command {
         self
     }
 
-    /// Sets a variable beside those the agent has.
+    /// Sets an environment variable, beside those of the agent.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.process.env.push((bytes(name), bytes(value)));
         self
     }
 
-    /// Leaves out the variables that the agent has.
+    /// Leaves out the environment variables of the agent.
     pub fn env_clear(mut self) -> Self {
         self.process.clear_env = true;
         self
     }
 
-    /// Runs it in another directory than the one the login begins in. `~` is the account's home, and so it is before `/`.
+    /// Runs it in `directory` rather than where the login begins. A leading `~` or `~/` is the
+    /// account's home.
     pub fn current_dir(mut self, directory: impl AsRef<Path>) -> Self {
         self.process.directory = Some(bytes(directory.as_ref()));
         self
     }
 
-    /// Ends it, and its process group, if it still runs `after` it was started.
+    /// Ends the process and its group if it still runs when `after` has passed since its start.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.process.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
         self
     }
 
-    /// Waits, as ssh does, until everybody has closed its stdout and stderr. Otherwise what it left running is read for half a
-    /// second after its end, and [`GuestOutput::Held`](crate::GuestOutput::Held) says that something may be missing. With a
-    /// [terminal](Self::pty) nothing is waited for, as with ssh.
+    /// Waits, as ssh does, until all processes have closed the command's stdout and stderr.
+    /// Otherwise output of processes that it left running is read for half a second after its end,
+    /// and [`GuestOutput::Held`](crate::GuestOutput::Held) says that some may be missing. With a
+    /// [terminal](Self::pty) it does not wait, as with ssh.
     pub fn wait_output(mut self) -> Self {
         self.process.wait_output = true;
         self
     }
 
-    /// Gives it a terminal of this size, as programs want that draw on one. Its stdin, stdout and stderr are that terminal,
-    /// and all it shows arrives as stdout.
+    /// Allocates a terminal of this size, for editors, `top` and shells. Stdin, stdout and stderr
+    /// of the process are that terminal, and everything it shows arrives as stdout.
     pub fn pty(mut self, size: WindowSize) -> Self {
         self.process.pty = Some(size);
         self
@@ -138,7 +143,8 @@ impl Command {
         })
     }
 
-    /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of each stream.
+    /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of
+    /// each stream.
     pub fn output(self, input: impl Into<Bytes>) -> Operation<Result<CommandOutput, CallError>> {
         let input = Input::bytes(input);
         Operation::new(async move {
@@ -148,7 +154,7 @@ impl Command {
         })
     }
 
-    /// Starts it, for somebody who talks to it while it runs.
+    /// Starts it, for callers that talk to it while it runs.
     pub fn spawn(self) -> Operation<Result<Child, CallError>> {
         Operation::new(async move {
             let process = self.start().await?;
@@ -183,19 +189,19 @@ impl Command {
     }
 }
 
-/// A text of a system's, as it travels.
+/// Converts an OS string to the form in which it travels.
 pub(crate) fn bytes(text: impl AsRef<OsStr>) -> ByteBuf {
     ByteBuf::from(text.as_ref().as_bytes())
 }
 
-/// What is still attached of a process' streams.
+/// The streams of a process that are still attached.
 struct Streams {
     writer: Option<StreamWriter>,
     reader: Option<StreamReader>,
     errors: Option<StreamReader>,
 }
 
-/// Carries what a process reads and writes until it ends.
+/// Carries input and output of a process until it ends.
 async fn carry(
     running: Running,
     Streams { writer, reader, errors }: Streams,
@@ -204,7 +210,7 @@ async fn carry(
     stderr: Sink,
 ) -> Result<(ExitStatus, Sink, Sink), CallError> {
     let host = running.host();
-    // Reading stdin may never end: nobody waits for that.
+    // Reading stdin may never end, so its end is not waited for.
     let _feeding = writer.map(|writer| AbortOnDrop(runtime::spawn(feed(stdin, writer))));
     let drained = async { tokio::join!(drain_some(reader, stdout), drain_some(errors, stderr)) };
     let mut drained = AbortOnDrop(runtime::spawn(drained));
@@ -219,7 +225,8 @@ async fn carry(
             return Err(CallError::new(host, failure));
         }
     }
-    // Who reads no more closes the pipe, and the process with it; that is how it ended, whatever else is known.
+    // If the reader of our stdout has gone, the pipe closes and ends the process: report that,
+    // whatever else is known.
     let status = if stdout.is_closed() { ExitStatus::BROKEN_PIPE } else { ended? };
     Ok((status, stdout, stderr))
 }
@@ -235,7 +242,7 @@ fn lost<E>(loss: Loss) -> CallErrorKind<E> {
     CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }
 }
 
-/// How a process ended, or why that is not known.
+/// Converts the end of a process to its exit status, or to the reason why there is none.
 fn status(end: StreamEnd, timeout: Option<Duration>) -> Result<ExitStatus, CallErrorKind> {
     match end {
         StreamEnd::Exited(code) => Ok(ExitStatus::Code(code)),
@@ -254,7 +261,8 @@ fn timed_out(timeout: Option<Duration>) -> CallErrorKind {
 }
 
 impl CommandOutput {
-    /// Itself, if the command succeeded; else an error that says how it ended, and the end of what it said on stderr.
+    /// Returns itself if the command succeeded; else an error with the exit status and the last
+    /// line of stderr.
     ///
     /// ```no_run
     /// # use wxec_controller::Host;
@@ -266,7 +274,7 @@ impl CommandOutput {
     }
 }
 
-/// What is shown of bytes in errors and `Debug`; of a stream, from its end.
+/// Number of bytes shown in errors and `Debug`; of a stream, the last ones.
 pub(crate) const SHOWN_BYTES: usize = 100;
 
 impl fmt::Debug for CommandOutput {
@@ -287,7 +295,7 @@ fn tail(bytes: &[u8]) -> String {
     }
 }
 
-/// A command ran, and did not succeed.
+/// A command ran and did not succeed.
 #[derive(Debug, Clone)]
 pub struct CommandFailed(pub CommandOutput);
 

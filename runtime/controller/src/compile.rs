@@ -1,4 +1,5 @@
-//! Turning a module into an artifact, in a child process: a module that makes the compiler run wild harms only that.
+//! Compiles modules to artifacts in a child process, so that a module that makes the compiler run
+//! wild harms only that process.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -16,19 +17,22 @@ use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
 use crate::{artifact::Artifact, module::ModuleError, progress, runtime, transport::printable};
 
-/// Address space of the compiler. Far more than any honest module needs, far less than makes a machine swap.
+/// Address space of the compiler. Far more than any honest module needs, far less than makes a
+/// machine swap.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
 
-/// Processor time, all threads together. Python compiled to wasm, the largest module seen, takes 19 s.
+/// Processor time, all threads together. The largest module seen, Python compiled to wasm, takes 19
+/// s.
 const MAX_CPU_SECONDS: u64 = 120;
 
-/// Time altogether: more than that processor time on one processor which others use as well.
+/// Elapsed time: enough for that processor time on one processor that other programs use as well.
 const MAX_WALL_SECONDS: u64 = 180;
 
-/// The compiler holds itself to its limits. This is for one that is stopped, or is none.
+/// Timeout for a compiler that is stopped, or a program that is not the compiler. The compiler
+/// enforces the limits above itself.
 const COMPILE_WITHIN: Duration = Duration::from_secs(MAX_WALL_SECONDS + 10);
 
-/// Errors are one line.
+/// Size limit for errors, which are one line.
 const MAX_STDERR_BYTES: u64 = 4 << 10;
 
 /// Compiles `module` for `target`.
@@ -39,7 +43,7 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
         let mut child = Command::new(&compiler)
             .arg(target.to_string())
             .args([MAX_MEMORY_BYTES, MAX_CPU_SECONDS, MAX_WALL_SECONDS].map(|limit| limit.to_string()))
-            // Errors are for whoever wrote the module.
+            // The author of the module reads the errors, and needs no backtrace of the compiler.
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -54,7 +58,8 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
         let (mut artifact, mut errors) = (Vec::new(), Vec::new());
         let (mut stdout, mut stderr) = (stdout.take(MAX_MODULE_BYTES + 1), stderr.take(MAX_STDERR_BYTES));
         let feed = async {
-            // A compiler that refuses stops reading; its exit status says so.
+            // Ignore write errors: a compiler that refuses the module stops reading, and its exit
+            // status says so.
             let _ = stdin.write_all(&module).await;
             drop(stdin);
             Ok(0)
@@ -71,20 +76,21 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
         return Err(failed(why_it_failed(status, &String::from_utf8_lossy(&errors))));
     }
     if artifact.len() as u64 > MAX_MODULE_BYTES {
-        // That is as much as was read of it.
+        // The number of bytes read; the artifact may be larger.
         let (name, size) = (format!("the artifact for {target}"), artifact.len() as u64);
         return Err(ModuleError::TooLarge { name, size, limit: MAX_MODULE_BYTES });
     }
     Ok(Artifact::new(artifact.into()))
 }
 
-/// What kept the compiler from making an artifact. Where the kernel held it to its limits, it could not say so itself.
+/// Returns the reason why the compiler made no artifact. If the kernel enforced a limit, the
+/// compiler could not report that itself, so the signal tells.
 fn why_it_failed(status: ExitStatus, errors: &str) -> String {
     let ended_by = |signal: Signal| status.signal() == Some(signal.as_raw());
     if ended_by(Signal::XCPU) {
         return format!("it took more than {MAX_CPU_SECONDS} s of processor time");
     }
-    // The last words of any Rust program that gets no memory.
+    // The message of any Rust program that fails to allocate memory.
     if ended_by(Signal::ABORT) && errors.contains("memory allocation of ") {
         return format!("it took more than {} GiB of memory", MAX_MEMORY_BYTES >> 30);
     }
@@ -111,7 +117,7 @@ mod tests {
             why_it_failed(status, &String::from_utf8_lossy(&stderr))
         };
         assert_eq!(reason("kill -XCPU $$"), "it took more than 120 s of processor time");
-        // Two threads may get no memory at once, and then their words mix.
+        // Two threads may run out of memory at once, which mixes their messages.
         let out_of_memory = "echo 'memory allocation of memory allocation of 24 bytes failed' >&2; kill -ABRT $$";
         assert_eq!(reason(out_of_memory), "it took more than 4 GiB of memory");
         assert_eq!(reason("kill -KILL $$"), "the compiler was killed, perhaps because this machine has no memory left");

@@ -1,4 +1,4 @@
-//! From an address to a conversation: the hops before it, the way in, the bootstrap, the greeting.
+//! Turns an address into a session: the hops before it, the way in, the bootstrap, the greeting.
 
 use std::time::{Duration, Instant};
 
@@ -19,28 +19,28 @@ use crate::{
     },
 };
 
-/// A conversation with a host, and how it came about.
+/// A session with a host, and details of how it was started.
 #[derive(Clone)]
 pub(crate) struct Connection {
     pub(crate) session: Session,
-    /// The hop before it, held open for it.
+    /// The hop before this host, held open for it.
     pub(crate) via: Option<Host>,
     pub(crate) took: Duration,
     pub(crate) agent_bytes: u64,
     pub(crate) bootstrap: Traffic,
-    /// Where the agent's image went, and where it could not go.
+    /// The directory that the agent's image went to, and those that would not do.
     pub(crate) directory: Option<String>,
     pub(crate) tried: Vec<String>,
 }
 
-/// What is left of the time that connecting may take.
+/// Time left for connecting.
 struct Clock {
     limit: Duration,
     left: Duration,
 }
 
 impl Clock {
-    /// Takes one step, which is about `phase`.
+    /// Runs one step within the time left. A timeout is an error of `phase`.
     async fn step<T>(
         &mut self,
         phase: Phase,
@@ -49,7 +49,7 @@ impl Clock {
         self.wait(step).await.unwrap_or_else(|| Err(self.up(phase)))
     }
 
-    /// What a step comes to, or nothing if time is up.
+    /// Returns the result of a step, or `None` if time is up.
     async fn wait<T>(&mut self, step: impl Future<Output = T>) -> Option<T> {
         let start = Instant::now();
         let done = tokio::time::timeout(self.left, step).await;
@@ -57,7 +57,7 @@ impl Clock {
         done.ok()
     }
 
-    /// Time was up in a step about `phase`.
+    /// Makes the error for a timeout in `phase`.
     fn up(&self, phase: Phase) -> Unreachable {
         let hint = match phase {
             Phase::Exec => "the way there may be slow: give it more time (`--connect-timeout`)",
@@ -67,7 +67,7 @@ impl Clock {
     }
 }
 
-/// Connects to `address`, over the hops before it; those are `via`, if that is given.
+/// Connects to `address` over the hops before it, or over `via` if that is given.
 pub(crate) async fn connect(
     address: &Address,
     options: &ConnectOptions,
@@ -76,14 +76,14 @@ pub(crate) async fn connect(
     let via = match address.parent() {
         _ if via.is_some() => via.cloned(),
         Some(parent) => Some(hops::shared(&parent, options)),
-        // Only an agent can give a program a terminal of its own.
+        // doas asks on a terminal of its own, which only an agent can give it: start one here.
         None if matches!(address.last(), Hop::Doas(_)) && options.get().become_password.is_some() => {
             Some(hops::shared(&Address::from(Hop::Local), options))
         }
         None => None,
     };
     let place = match &via {
-        // The future of a chain would contain itself.
+        // Boxed, because the future of a chain would contain itself.
         Some(via) => Place::Agent(Box::pin(via.session()).await.map_err(|error| error.at(via.name()))?),
         None => Place::Here,
     };
@@ -97,7 +97,7 @@ pub(crate) async fn connect(
         clock: Clock { limit: options.timeout, left: options.timeout },
     };
     let mut connection = attempt.run(&place).await.map_err(|failure| match &via {
-        // Whatever seemed to fail, failed because of that.
+        // The hop before was lost, which is the cause of any other failure.
         Some(via) if !via.is_connected() => Unreachable { phase: Phase::Connect, ..failure }.at(via.name()),
         _ => failure,
     })?;
@@ -122,7 +122,7 @@ impl Attempt<'_> {
             return self.local().await;
         }
         let images = match self.options.cache_agent {
-            // What is to be found there has to be known here.
+            // The script looks for a kept image by its digest, so it needs the digests known here.
             true => bootstrap::known_images().await?,
             false => "-".into(),
         };
@@ -158,7 +158,7 @@ impl Attempt<'_> {
         Ok(connection(session, 0, Traffic::default()))
     }
 
-    /// The part that is the same for every way in that ends at a shell.
+    /// Bootstraps an agent over a pipe to a shell, in the same manner for every such way in.
     async fn bootstrap(&mut self, mut transport: Transport, way: &Way) -> Result<Connection, Unreachable> {
         let stderr = transport.stderr.clone();
         let started = tokio::select! {
@@ -190,14 +190,15 @@ impl Attempt<'_> {
         let address = self.address.to_string();
         let password = self.options.become_password.as_ref();
         let asked = way.prompt.as_ref().map(|prompt| Asked { prompt, password, address: &address });
-        // A program that asks what we do not understand is waited for in vain.
+        // A program may ask with a text that is not recognised. The wait for its answer then times
+        // out, so blame the step that asks.
         let phase = if way.prompt.is_some() { Phase::Privilege } else { Phase::Shell };
         let stderr = transport.stderr.clone();
         let logs_in = matches!(self.address.last(), Hop::Ssh(_));
         let mut bootstrap = Bootstrap::new(transport, &self.token).by_login_shell(logs_in);
         let probe = match self.clock.wait(bootstrap.probe(asked)).await {
             Some(probe) => probe?,
-            // What was heard until then may say why.
+            // Output received until then may say why.
             None => return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text()))),
         };
         let image = bootstrap::image(&probe.platform).await?;
@@ -226,7 +227,7 @@ fn connection(session: Session, agent_bytes: u64, bootstrap: Traffic) -> Connect
 }
 
 impl Connection {
-    /// Ends the conversation, and those that were held open for it alone.
+    /// Ends the session, and the sessions of hops that were held open for it alone.
     pub(crate) async fn close(self) {
         self.session.close().await;
         if let Some(via) = self.via {
@@ -235,12 +236,13 @@ impl Connection {
     }
 }
 
-/// Whether a network lies before `hop`, so that sending less pays for unpacking.
+/// Returns true if a network probably lies before `hop`, so that compression pays.
 fn is_far(hop: &Hop) -> bool {
     matches!(hop, Hop::Ssh(_) | Hop::Kubectl { .. } | Hop::Exec(_))
 }
 
-/// What no banner, and no other bootstrap on the same host, says by chance: 64 random bits.
+/// Makes a token of 64 random bits, so that no banner and no other bootstrap on the same host
+/// prints it by chance.
 fn token() -> String {
     use std::hash::{BuildHasher, RandomState};
 

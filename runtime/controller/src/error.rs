@@ -1,4 +1,4 @@
-//! Why calls and hosts fail, as types. Texts are for people; programs match.
+//! Error types of calls and hosts. The texts are for users; programs match on the types.
 
 use std::{convert::Infallible, fmt, io, sync::Arc, time::Duration};
 
@@ -16,19 +16,19 @@ use crate::{
 
 pub use crate::unreachable::{Phase, Unreachable};
 
-/// What this crate's functions return if nothing more special fits.
+/// Result of this crate's functions that have no more specific error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Anything that can go wrong, for programs that pass it on with `?`.
+/// Any error of this crate, for programs that pass it on with `?`.
 ///
-/// Its `Debug` is what a person should read, because that is what Rust prints of an error that `main` returns.
+/// `Debug` prints the text for users, because Rust prints `Debug` of an error that `main` returns.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A text is no address.
+    /// The text is not a valid address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A module cannot be had or understood.
+    /// A module is not available, or not understood.
     #[error(transparent)]
     Module(#[from] ModuleError),
     /// A call failed.
@@ -37,22 +37,23 @@ pub enum Error {
     /// Files were not transferred.
     #[error(transparent)]
     Transfer(Box<TransferError>),
-    /// A program of a host ran, and did not succeed.
+    /// A command ran on a host and did not succeed.
     #[error(transparent)]
     Command(#[from] CommandFailed),
     /// Calls on some hosts of a fleet failed.
     #[error(transparent)]
     Fleet(#[from] FleetError),
-    /// A [`Receiver`](crate::Receiver) was given to the call of a fleet: what it brings goes to one host.
+    /// A [`Receiver`](crate::Receiver) was given to a call on a fleet, but its items can go to one
+    /// host only.
     #[error("a `Receiver` was given to a fleet of {hosts} hosts, and each host needs a channel of its own")]
     SharedReceiver {
-        /// How many hosts there are.
+        /// Number of hosts in the fleet.
         hosts: usize,
     },
 }
 
 impl Error {
-    /// What may help, if wxec knows.
+    /// Returns advice on the error, if wxec has any.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Address(_) | Self::Fleet(_) | Self::Command(_) => None,
@@ -96,27 +97,28 @@ impl From<TransferError> for Error {
 pub struct CallError<E = Infallible> {
     /// Name of the host.
     pub host: Arc<str>,
-    /// What happened there.
+    /// Kind of the failure.
     pub kind: CallErrorKind<E>,
     more: Option<Box<More>>,
 }
 
-/// More than a kind of error has room for.
+/// Details that the kind of error has no room for.
 #[derive(Debug, Clone)]
 enum More {
     /// The task's error as text, kept for callers that cannot print `E`.
     Failure(TaskFailure),
-    /// Why the module does not have the function.
+    /// Reason why the module does not have the function.
     Absence(String),
 }
 
-/// What happened to a call.
+/// Kinds of failure of a call.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CallErrorKind<E = Infallible> {
     /// The task returned its error, of a type that travels.
     Task(E),
-    /// The task returned an error of a type that does not travel, such as `anyhow::Error`: its type, text and sources.
+    /// The task returned an error of a type that does not travel, such as `anyhow::Error`: its
+    /// type, text and sources.
     Failed(TaskFailure),
     /// The task panicked.
     Panic {
@@ -129,82 +131,84 @@ pub enum CallErrorKind<E = Infallible> {
     },
     /// The task's code trapped.
     Trap {
-        /// What kind of trap.
+        /// Kind of the trap.
         reason: String,
         /// Guest functions, innermost first.
         frames: Vec<Frame>,
     },
     /// The task asked for more than its limits allow.
     Limit {
-        /// Which limit.
+        /// The limit that was hit.
         which: LimitKind,
-        /// How much is allowed.
+        /// Amount that is allowed.
         limit: u64,
-        /// How much was asked for.
+        /// Amount that was asked for.
         asked: u64,
     },
-    /// The task was not granted what it needs: it was not called, or it gave up.
+    /// The task lacks a grant that it needs: it was not called, or it gave up.
     Denied {
-        /// What it would have to be granted.
+        /// Grants that the task lacks.
         needs: Vec<Need>,
-        /// How it gave up, if it was called.
+        /// The task's message when it gave up, if it was called.
         message: String,
     },
     /// The deadline passed.
     Timeout {
         /// The deadline.
         after: Duration,
-        /// What was under way.
+        /// The step that was under way.
         phase: Phase,
     },
     /// The call was cancelled.
     Cancelled,
-    /// The host was lost while the call was open. Whether the task ran to its end is unknown.
+    /// The host was lost while the call was open. The task may or may not have run to its end.
     Lost {
-        /// How the loss was noticed.
+        /// Description of the loss.
         reason: String,
         /// The last lines the host wrote to stderr.
         stderr_tail: String,
     },
-    /// No conversation with the host could be started.
+    /// No session with the host could be started.
     Unreachable(Unreachable),
-    /// The instance that was called has ended, and what it kept is lost: an earlier call took it along, or the
-    /// connection to its host has ended.
+    /// The instance that was called has ended, and its memory is lost: an earlier call that did not
+    /// return ended it, or the connection to its host has ended.
     InstanceGone {
-        /// Why.
+        /// Reason why it ended.
         reason: String,
     },
-    /// A task was called on an instance of a module that it is not in.
+    /// The task is not in the module of the instance it was called on.
     OtherModule {
         /// The task.
         function: String,
-        /// What the instance is one of.
+        /// The instance's module.
         module: String,
     },
-    /// A program could not be started on the host: it is not there, may not be run, or its directory is not there.
+    /// A program could not be started on the host: it is not there, may not be run, or its
+    /// directory is not there.
     NotStarted {
-        /// What was to be run, and why it cannot be.
+        /// The program, and the reason why it was not started.
         reason: String,
     },
-    /// The program wrote something that this process could not write to its own stdout or stderr, so it was ended.
+    /// This process could not write the program's output to its own stdout or stderr, so it ended
+    /// the program.
     CannotWrite {
-        /// To which of them: `stdout` or `stderr`.
+        /// Target of the output: `stdout` or `stderr`.
         stream: &'static str,
-        /// What sort of error that was. `BrokenPipe` is a pipe that nobody reads any more.
+        /// Kind of the write error. `BrokenPipe`: the reader of the pipe has gone.
         kind: io::ErrorKind,
-        /// Why.
+        /// The write error, as text.
         reason: String,
     },
     /// The module has no such function.
     NoSuchFunction {
-        /// What was called.
+        /// The function that was called.
         function: String,
     },
     /// The arguments do not fit the function.
     BadArguments(String),
     /// The module cannot be run there.
     BadModule(String),
-    /// The module cannot be had: it does not build, or does not compile.
+    /// The module is not available: it does not build, or does not compile.
     Module(ModuleError),
     /// The arguments cannot be encoded.
     Encode(EncodeError),
@@ -237,12 +241,13 @@ impl<E> CallError<E> {
         }
     }
 
-    /// The same error for callers that do not know the task's error type: a `Task` becomes `Failed`.
+    /// Returns the same error for callers that do not know the task's error type: a `Task` becomes
+    /// `Failed`.
     pub fn erase(self) -> CallError {
         self.erased()
     }
 
-    /// The same as a copy.
+    /// As [`erase`](Self::erase), but copies.
     pub(crate) fn erased(&self) -> CallError {
         use CallErrorKind as Kind;
 
@@ -282,17 +287,17 @@ impl<E> CallError<E> {
             Kind::Decode(error) => Kind::Decode(error.clone()),
             Kind::Agent(reason) => Kind::Agent(reason.clone()),
         };
-        // A failure is a part of the kind from here on.
+        // The kind now contains a failure; only an absence is still needed.
         let more = self.more.as_ref().filter(|more| matches!(***more, More::Absence(_))).cloned();
         CallError { more, ..CallError::new(self.host.clone(), kind) }
     }
 
-    /// The same error, which knows why the module does not have the function.
+    /// Adds the reason why the module does not have the function, if it is known.
     pub(crate) fn because(self, absence: Option<String>) -> Self {
         Self { more: absence.map(|absence| Box::new(More::Absence(absence))), ..self }
     }
 
-    /// What may help, if wxec knows.
+    /// Returns advice on the error, if wxec has any.
     pub fn hint(&self) -> Option<String> {
         if let Some(More::Absence(absence)) = self.more.as_deref() {
             return Some(absence.clone());
@@ -331,7 +336,8 @@ impl<E> CallError<E> {
 }
 
 impl<E> CallErrorKind<E> {
-    /// What it means to the caller that there is no module. One that is too large hits a limit, as everything does.
+    /// Converts the error of an unavailable module. A module that is too large hits a limit, like
+    /// anything else that is too large.
     pub(crate) fn from_module(error: ModuleError) -> Self {
         match error {
             ModuleError::TooLarge { size, limit, .. } => Self::Limit { which: LimitKind::Module, limit, asked: size },
@@ -428,7 +434,7 @@ impl From<BuildError> for ModuleError {
     }
 }
 
-/// An error and its reasons, as one text.
+/// Joins an error and its sources to one text.
 pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,4 +1,4 @@
-//! What connecting to an address would run, without running it.
+//! Lists the commands that connecting to an address would run, without running them.
 
 use crate::{
     address::{Address, Hop},
@@ -8,23 +8,24 @@ use crate::{
     transport::{Shell, ssh, way},
 };
 
-/// What a socket's path is shown as: the real one is made when it is needed.
+/// Placeholder for a socket's path: the real one is created when it is needed.
 const SOCKET: &str = "SOCKET";
-/// What the bootstrap's random token is shown as.
+/// Placeholder for the bootstrap's random token.
 const TOKEN: &str = "TOKEN";
 
 /// One command line on the way to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
-    /// The hop where it runs; nothing if that is here.
+    /// The hop where it runs; `None` for this machine.
     pub hop: Option<String>,
     /// Program and arguments.
     pub argv: Vec<String>,
 }
 
-/// The command lines that reach `address` with `options`, in the order they would run. What tells the far end's shell to
-/// start the agent is a long line: `script` stands in its place, if there is one.
+/// Returns the command lines that reach `address` with `options`, in the order they would run. The
+/// command that makes the far end's shell start the agent is a long line; `script`, if given,
+/// stands in its place.
 ///
 /// ```
 /// use wxec_controller::{ConnectOptions, explain};
@@ -60,7 +61,7 @@ fn explain_hop(address: &Address, options: &Options, script: Option<&str>) -> Ve
             vec![step(master.chain(ssh::master_arguments(ssh, options)).collect()), step(session.into())]
         }
         (hop, _) => {
-            // They were made of texts.
+            // Lossless: the words were made from strings.
             let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
             let way = way(hop, &shell, options, TOKEN).into_iter();
             way.map(|way| step(way.command.words.iter().map(|word| text(word)).collect())).collect()

@@ -1,4 +1,4 @@
-//! What hosts say of themselves, asked by a module that wxec ships.
+//! Facts about hosts, which a module that wxec ships collects.
 
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use crate::{
     runtime,
 };
 
-/// A host reads some files for it; one that does not get that far hangs.
+/// Timeout. A host only reads some files to answer; one that takes this long hangs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// Name of the module and, in it, of the function.
+/// Name of the module, and of the function in it.
 const NAME: &str = "facts";
 
 impl Host {
-    /// What this host says of itself: its names, system, processors, memory and addresses. Connects if need be.
+    /// Returns facts about this host: its names, system, processors, memory and addresses. Connects
+    /// if need be.
     ///
     /// ```no_run
     /// use wxec_controller::Host;
@@ -41,7 +42,7 @@ impl Host {
 }
 
 impl Fleet {
-    /// What each of these hosts says of itself.
+    /// Returns facts about each of these hosts.
     pub fn facts(&self) -> Operation<Result<Outcomes<Facts>, Error>> {
         let fleet = self.clone();
         Operation::new(async move {
@@ -56,7 +57,7 @@ fn call(module: &Module) -> TaskCall<Facts, std::convert::Infallible> {
     TaskCall::by_name(module, NAME, &no_arguments)
 }
 
-/// The module, found or built once for this program.
+/// Returns the module, which is found or built once for this program.
 async fn module() -> Result<Module, ModuleError> {
     static MODULE: OnceCell<Module> = OnceCell::const_new();
     MODULE.get_or_try_init(|| runtime::blocking(|| Module::shipped(NAME))).await.cloned()

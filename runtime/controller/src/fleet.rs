@@ -1,4 +1,4 @@
-//! Many hosts at once.
+//! Calls on many hosts at once.
 
 use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
@@ -12,13 +12,14 @@ use crate::{
     host::{Host, Operation},
 };
 
-/// Hosts worked on at once, unless a fleet says otherwise: each may need a process and a few files here.
+/// Default number of hosts worked on at once: each may need a process and a few files here.
 const MAX_PARALLEL: usize = 128;
 
-/// One stuck host must not hold up a fleet for ever.
+/// Default timeout: one stuck host must not hold up a fleet for ever.
 const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Some hosts, each once, in the order given. A call on a fleet runs on all of them in parallel.
+/// A list of hosts, each once, in the order given. A call on a fleet runs on all of them in
+/// parallel.
 ///
 /// ```
 /// use wxec_controller::Fleet;
@@ -34,12 +35,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet of the hosts at `addresses`.
+    /// Creates a fleet of the hosts at `addresses`.
     pub fn new<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>) -> Result<Self, AddressError> {
         addresses.into_iter().map(Host::new).collect()
     }
 
-    /// Its members.
+    /// Returns its hosts.
     pub fn hosts(&self) -> &[Host] {
         &self.hosts
     }
@@ -51,12 +52,12 @@ impl Fleet {
         self
     }
 
-    /// How many hosts are worked on at once.
+    /// Returns the number of hosts worked on at once.
     pub(crate) fn parallel(&self) -> usize {
         self.max_parallel
     }
 
-    /// Does something on each host, in parallel: what `work` begins for it.
+    /// Runs the operation that `work` returns for each host, in parallel.
     ///
     /// ```no_run
     /// # use wxec_controller::Fleet;
@@ -111,7 +112,7 @@ impl CallTarget for Fleet {
     type Call<T: Send + 'static, E: Send + 'static> = FleetCall<T, E>;
 
     fn call<T: Send + 'static, E: Send + 'static>(&self, mut call: TaskCall<T, E>) -> FleetCall<T, E> {
-        // What streams goes on for as long as it likes.
+        // A call that streams gets no default timeout: it may go on for as long as it likes.
         if !call.streams() {
             call.options_mut().set_timeout(FLEET_TIMEOUT);
         }
@@ -128,13 +129,15 @@ pub struct FleetCall<T, E = Infallible> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
-    /// How long the call may take on each host; 60 s by default, or without end if its task sends or receives. Connecting and building do not count.
+    /// Limits the time of the call on each host; 60 s by default, or without end if its task sends
+    /// or receives. Connecting and building do not count.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.call.options_mut().set_timeout(after);
         self
     }
 
-    /// What the call may use on each host. Keeps the timeout, unless `limits` has a deadline itself.
+    /// Limits what the call may use on each host. Keeps the timeout, unless `limits` has a deadline
+    /// itself.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.call.options_mut().set_limits(limits);
         self
@@ -146,25 +149,27 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
         self
     }
 
-    /// Makes the call do the same on each host, each time: its clock begins at a fixed date, and its random numbers follow from
-    /// `seed`.
+    /// Makes the call do the same on each host, each time: its clock begins at a fixed date, and
+    /// its random numbers follow from `seed`.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.call.options_mut().seed = Some(seed);
         self
     }
 
-    /// Says that running the task twice does no harm: on a host that is lost on the way it is tried once more.
+    /// Declares that running the task twice does no harm, so that the call is retried once on a
+    /// host that is lost on the way.
     pub fn idempotent(mut self) -> Self {
         self.call.options_mut().idempotent = true;
         self
     }
 
-    /// Starts the call everywhere, for tasks that send and receive meanwhile. Dropping what it returns cancels it.
+    /// Starts the call on every host, for callers that send and receive meanwhile. Dropping the
+    /// returned operation cancels the call.
     pub fn start(self) -> Operation<Result<Outcomes<T, E>, Error>> {
         self.into_future()
     }
 
-    /// Runs the call everywhere and blocks until every host has answered or failed.
+    /// Runs the call on every host and blocks until each has answered or failed.
     pub fn wait(self) -> Result<Outcomes<T, E>, Error> {
         pollster::block_on(self.into_future())
     }
@@ -180,16 +185,17 @@ impl<T: Send + 'static, E: Send + 'static> IntoFuture for FleetCall<T, E> {
             if !call.is_shared() {
                 return Err(Error::SharedReceiver { hosts: fleet.hosts.len() });
             }
-            // What fails here fails for all hosts alike: say it once.
+            // A module that fails, fails for all hosts alike: report it once.
             call.module().await?;
-            // Calls that stream last as long as somebody listens: none waits for the end of another.
+            // Calls that stream last as long as their reader listens, so all must run at once: none
+            // may wait for the end of another.
             let fleet = if call.streams() { fleet.clone().max_parallel(fleet.hosts.len()) } else { fleet };
             Ok(Outcomes(on_all(fleet, move |host| run(host, call.clone())).await))
         })
     }
 }
 
-/// Works on as many hosts at once as the fleet may.
+/// Runs `work` on each host, on as many at once as the fleet allows. Keeps the fleet's order.
 async fn on_all<T, E, F>(fleet: Fleet, work: impl Fn(Host) -> F) -> Vec<Outcome<T, E>>
 where
     T: Send + 'static,
@@ -205,44 +211,45 @@ where
             (index, Outcome { host: name, result: work.await })
         });
     }
-    // With the call in it go its ends of channels, which are over when those of all hosts are.
+    // Drops the call in `work` with its ends of channels, so that a channel is over when the ends
+    // of all hosts are.
     drop(work);
     let mut outcomes: Vec<_> = running.join_all().await;
     outcomes.sort_by_key(|(index, _)| *index);
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// How a call went on one host.
+/// Outcome of a call on one host.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Outcome<T, E = Infallible> {
     /// Name of the host.
     pub host: Arc<str>,
-    /// The task's value, or why there is none.
+    /// The task's value, or the error.
     pub result: Result<T, CallError<E>>,
 }
 
-/// How a call went on each host of a fleet, in the fleet's order.
+/// Outcomes of a call on each host of a fleet, in the fleet's order.
 #[derive(Debug, Clone)]
 pub struct Outcomes<T, E = Infallible>(Vec<Outcome<T, E>>);
 
 impl<T, E> Outcomes<T, E> {
-    /// Hosts that answered, with their values.
+    /// Returns the hosts that answered, with their values.
     pub fn successes(&self) -> impl Iterator<Item = (&str, &T)> {
         self.0.iter().filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().ok()?)))
     }
 
-    /// Hosts that failed, with their errors.
+    /// Returns the hosts that failed, with their errors.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &CallError<E>)> {
         self.0.iter().filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().err()?)))
     }
 
-    /// All of them.
+    /// Returns all outcomes.
     pub fn iter(&self) -> std::slice::Iter<'_, Outcome<T, E>> {
         self.0.iter()
     }
 
-    /// All values, or one error that names every host that failed.
+    /// Returns all values, or one error that names every host that failed.
     pub fn into_result(self) -> Result<Vec<(Arc<str>, T)>, FleetError> {
         let hosts = self.0.len();
         let (mut values, mut failures) = (Vec::new(), Vec::new());
@@ -278,9 +285,9 @@ impl<'a, T, E> IntoIterator for &'a Outcomes<T, E> {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FleetError {
-    /// How many hosts were called.
+    /// Number of hosts that were called.
     pub hosts: usize,
-    /// What went wrong, once for each host that failed.
+    /// The errors, one for each host that failed.
     pub failures: Vec<CallError>,
 }
 

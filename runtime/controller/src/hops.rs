@@ -1,4 +1,4 @@
-//! Hops that chains have in common: one conversation with a bastion does for all hosts behind it.
+//! Hops that chains share: one session with a bastion serves all hosts behind it.
 
 use std::{
     collections::HashMap,
@@ -11,12 +11,12 @@ use crate::{
     options::ConnectOptions,
 };
 
-/// By address, and by which options it is reached with.
+/// Shared hops, by their address and the identity of their options.
 type Hops = HashMap<(Address, usize), WeakHost>;
 
 static HOPS: LazyLock<Mutex<Hops>> = LazyLock::new(Mutex::default);
 
-/// The hop at `address`. It stays connected as long as somebody holds it.
+/// Returns the hop at `address`. It stays connected as long as there is a handle to it.
 pub(crate) fn shared(address: &Address, options: &ConnectOptions) -> Host {
     let mut hops = HOPS.lock().unwrap_or_else(PoisonError::into_inner);
     hops.retain(|_, hop| hop.is_alive());

@@ -26,17 +26,18 @@ use crate::{
     session::Session,
 };
 
-/// Round trips of which a report names the fastest.
+/// Number of round trips that a report measures; it names the fastest.
 const ROUND_TRIPS: usize = 5;
 
-/// How long dropping the last handle may hold up a program that does not close its hosts itself.
+/// Time limit for closing when the last handle is dropped, for programs that do not close their
+/// hosts themselves.
 const DROP_WITHIN: Duration = Duration::from_secs(1);
 
 /// A place to run calls. Cheap to clone; clones share one connection.
 ///
-/// Making one does nothing but read the address. The first call connects; [`connect`](Self::connect) does so ahead.
-/// Dropping the last handle closes the connection, and so does [`close`](Self::close), after which the next use connects
-/// anew.
+/// Creating one only reads the address. The first call connects; [`connect`](Self::connect) does so
+/// ahead. Dropping the last handle closes the connection. So does [`close`](Self::close); the next
+/// use then connects anew.
 ///
 /// ```
 /// use wxec_controller::Host;
@@ -53,16 +54,17 @@ struct Inner {
     address: Address,
     options: ConnectOptions,
     output: OutputHandler,
-    /// The hop before it, if that is not one to be shared by address.
+    /// The hop before this host, if it is a particular connection rather than the one shared by
+    /// address.
     via: Option<Host>,
-    /// Held while connecting, so that many calls make one connection. Counts the attempts that failed, and keeps the
-    /// last failure for all who waited for that attempt.
+    /// Lock held while connecting, so that many calls make one connection. Keeps the last failure,
+    /// for the callers that waited for that attempt; `failed_attempts` counts the failures.
     connecting: tokio::sync::Mutex<Option<Unreachable>>,
     failed_attempts: AtomicU64,
     connection: Mutex<Option<Connection>>,
 }
 
-/// What a connection has cost so far.
+/// Costs of a connection so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -72,36 +74,39 @@ pub struct Stats {
     pub agent_bytes: u64,
     /// Bytes of artifacts sent.
     pub module_bytes: u64,
-    /// Bytes that the hop before this host put in of what it holds itself: the agent's image, artifacts.
+    /// Bytes of the agent's image and of artifacts that the hop before this host supplied from its
+    /// blobs.
     pub hop_bytes: u64,
     /// All bytes sent, bootstrap included.
     pub bytes_sent: u64,
     /// All bytes received, bootstrap included.
     pub bytes_received: u64,
-    /// How often this end waited for the other: what latency multiplies. The transport's own round trips do not count.
+    /// Number of times that this end waited for the other, each of which takes the network's
+    /// latency. Round trips of the transport itself do not count.
     pub round_trips: u64,
-    /// Fuel that its calls used, as far as they counted it: those that were [deterministic](crate::Call::deterministic),
-    /// or had a limit to it.
+    /// Fuel used by calls that counted it: those that were
+    /// [deterministic](crate::Call::deterministic) or had a fuel limit.
     pub fuel: u64,
 }
 
-/// What sort of place a host is.
+/// Report on a host and the way to it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// What artifacts are compiled for there.
+    /// Target that artifacts are compiled for there.
     pub target: String,
-    /// The directory that the agent's image went to, `memory` if there was none; nothing if it needed none.
+    /// The directory that the agent's image went to: `memory` if none would do, `None` if the agent
+    /// needed none.
     pub directory: Option<String>,
     /// Directories that would not do, each with the reason.
     pub tried: Vec<String>,
-    /// What the agent tells.
+    /// The agent's description of the host.
     pub description: Description,
     /// The fastest of some round trips.
     pub round_trip: Duration,
 }
 
-/// A host that somebody else keeps.
+/// A host that other handles keep alive.
 pub(crate) struct WeakHost(Weak<Inner>);
 
 impl WeakHost {
@@ -115,18 +120,20 @@ impl WeakHost {
 }
 
 impl Host {
-    /// Reads an address such as `local:`, `web1` or `ssh:deploy@web1:2222`. Nothing is connected yet.
+    /// Reads an address such as `local:`, `web1` or `ssh:deploy@web1:2222`. Does not connect yet.
     pub fn new(address: impl AsRef<str>) -> Result<Self, AddressError> {
         Ok(Self::from(address.as_ref().parse::<Address>()?))
     }
 
-    /// The same place with another listener for what its guests print. It does not share this handle's connection.
+    /// Returns the same host with another listener for the output of its guests. It does not share
+    /// this handle's connection.
     #[must_use]
     pub fn with_output(&self, output: OutputHandler) -> Self {
         Self::build(self.0.address.clone(), self.0.options.clone(), output, self.0.via.clone())
     }
 
-    /// The same place, reached in another manner. It does not share this handle's connection.
+    /// Returns the same host, reached with other options. It does not share this handle's
+    /// connection.
     #[must_use]
     pub fn with_options(&self, options: &ConnectOptions) -> Self {
         Self::build(self.0.address.clone(), options.clone(), self.0.output.clone(), self.0.via.clone())
@@ -146,18 +153,19 @@ impl Host {
         }))
     }
 
-    /// Where `hop` leads from here, for a guest: over this very connection, and without anyone's password.
+    /// Returns the host that `hop` leads to from here, for a guest: over this connection, and
+    /// without the user's password.
     pub(crate) fn beyond(&self, hop: Hop) -> Result<Self, AddressError> {
         let address = self.0.address.beyond(hop)?;
         Ok(Self::build(address, self.0.options.for_guests(), self.0.output.clone(), Some(self.clone())))
     }
 
-    /// Its name in messages: the address without what goes without saying.
+    /// Returns its name in messages: the short form of its address.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Its address.
+    /// Returns its address.
     pub fn address(&self) -> &Address {
         &self.0.address
     }
@@ -167,12 +175,12 @@ impl Host {
         Bound::new(self.clone(), module.clone())
     }
 
-    /// An instance of a module that will stay on this host between calls. Does no I/O.
+    /// Creates an instance of a module that stays on this host between calls. Does no I/O.
     pub fn instance(&self, module: &Module) -> Instance {
         Instance::new(self.clone(), module.clone())
     }
 
-    /// Connects, unless it is connected.
+    /// Connects, unless already connected.
     pub fn connect(&self) -> Operation<Result<(), CallError>> {
         let host = self.clone();
         Operation::new(async move {
@@ -193,7 +201,7 @@ impl Host {
         })
     }
 
-    /// Closes, then connects anew: what agent and guests kept in memory is gone.
+    /// Closes, then connects anew: agent and guests lose everything they kept in memory.
     pub fn reconnect(&self) -> Operation<Result<(), CallError>> {
         let (host, closed) = (self.clone(), self.close());
         Operation::new(async move {
@@ -202,12 +210,12 @@ impl Host {
         })
     }
 
-    /// Whether there is a living connection.
+    /// Returns true if there is a live connection.
     pub fn is_connected(&self) -> bool {
         self.live_session().is_some()
     }
 
-    /// What the current connection has cost so far; nothing if there is none.
+    /// Returns the costs of the current connection so far, or zeros if there is none.
     pub fn stats(&self) -> Stats {
         let Some(connection) = self.lock_connection().clone() else { return Stats::default() };
         let traffic = connection.session.traffic();
@@ -223,7 +231,7 @@ impl Host {
         }
     }
 
-    /// What sort of place it is, for people who look for what is wrong there. Connects if need be.
+    /// Reports on the host and the way to it, for troubleshooting. Connects if need be.
     pub fn report(&self) -> Operation<Result<Report, CallError>> {
         let host = self.clone();
         Operation::new(async move {
@@ -244,12 +252,12 @@ impl Host {
         })
     }
 
-    /// Closes it, if this was the last handle.
+    /// Closes the connection, if this is the last handle.
     pub(crate) async fn release(self) {
         let connection = Arc::into_inner(self.0)
             .and_then(|mut inner| inner.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(connection) = connection {
-            // The end of a chain contains the ends of its hops.
+            // Boxed, because closing a chain closes its hops in turn.
             Box::pin(connection.close()).await;
         }
     }
@@ -266,12 +274,12 @@ impl Host {
         self.0.output.clone()
     }
 
-    /// The living session, if there is one.
+    /// Returns the live session, if there is one.
     pub(crate) fn live_session(&self) -> Option<Session> {
         self.lock_connection().as_ref().map(|connection| connection.session.clone()).filter(Session::is_alive)
     }
 
-    /// The living session, or a new one.
+    /// Returns the live session, or starts a new one.
     pub(crate) async fn session(&self) -> Result<Session, Unreachable> {
         let failed_before = self.0.failed_attempts.load(Ordering::Acquire);
         let mut last_failure = self.0.connecting.lock().await;
@@ -305,8 +313,9 @@ impl Host {
     }
 }
 
-/// A program that ends right after its last call would cut the agent off in mid-sentence; so wait a moment for its end,
-/// unless waiting here would block somebody's executor.
+/// Closes the connection and waits a moment for the agent's end: a program that exits right after
+/// its last call would cut the agent off. Inside a tokio runtime, which waiting would block, it
+/// only drops the connection.
 impl Drop for Inner {
     fn drop(&mut self) {
         let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take();
@@ -329,7 +338,7 @@ impl From<Address> for Host {
     }
 }
 
-/// Hosts are the same if their addresses are.
+/// Hosts are equal if their addresses are.
 impl PartialEq for Host {
     fn eq(&self, other: &Self) -> bool {
         self.0.address == other.0.address
@@ -350,7 +359,8 @@ impl fmt::Display for Host {
     }
 }
 
-/// Something under way: await it in any executor, or [`wait`](Self::wait) for it in blocking code. Dropping it gives up.
+/// An operation under way. Await it in any executor, or [`wait`](Self::wait) for it in blocking
+/// code. Dropping it aborts the operation.
 #[must_use = "dropping it gives up"]
 pub struct Operation<T>(Background<T>);
 

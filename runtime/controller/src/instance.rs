@@ -19,15 +19,17 @@ use crate::{
     session::Session,
 };
 
-/// An instance of a module on a host, made by its first call, whose memory lasts from call to call.
+/// An instance of a module on a host. Its first call makes it, and its memory lasts from call to
+/// call.
 ///
-/// Other calls have a fresh instance each. This one serves those who would begin each time with the same long
-/// preparation, or who keep something between calls. Its calls run one after another; their deadlines count while they
-/// wait. A call that does not return, because it panics, traps, hits a limit, is dropped or passes its deadline, takes
-/// the instance along, and so does the end of the connection: calls after that fail with
-/// [`InstanceGone`](CallErrorKind::InstanceGone).
+/// Other calls have a fresh instance each. This one serves callers that would begin each call with
+/// the same long preparation, or that keep something between calls. Its calls run one after
+/// another; their deadlines count while they wait. A call that does not return, because it panics,
+/// traps, hits a limit, is dropped or passes its deadline, ends the instance, and so does the end
+/// of the connection. Calls after that fail with [`InstanceGone`](CallErrorKind::InstanceGone).
 ///
-/// Cheap to clone; dropping the last clone ends it on the host. A host keeps a hundred of them for each connection.
+/// Cheap to clone; dropping the last clone ends it on the host. A host keeps up to a hundred
+/// instances for each connection.
 ///
 /// ```no_run
 /// use wxec_controller::{Host, Module};
@@ -44,11 +46,11 @@ struct Inner {
     host: Host,
     module: Module,
     options: CallOptions,
-    /// From the first call on.
+    /// Set by the first call.
     place: Mutex<Option<Place>>,
 }
 
-/// Where an instance is. It does not move.
+/// Location of an instance. It does not move.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) session: Session,
@@ -65,20 +67,21 @@ impl Instance {
         Self(Arc::new(Inner { host, module, options, place: Mutex::default() }))
     }
 
-    /// Another instance, whose calls may use so much. Its memory is bounded by what its first call may use, which can be
-    /// set for each of them.
+    /// Returns another instance, whose calls have these limits. Each call can set its own, but the
+    /// memory of the instance is bounded by the limit of its first call.
     #[must_use]
     pub fn limits(&self, limits: Limits) -> Self {
         self.with(|options| options.set_limits(limits))
     }
 
-    /// Another instance, whose calls are granted more. What its first call is granted is what it has.
+    /// Returns another instance, whose calls are granted more. The instance has the grants of its
+    /// first call.
     #[must_use]
     pub fn grant(&self, grants: Grants) -> Self {
         self.with(|options| options.add_grants(grants))
     }
 
-    /// Another instance, whose calls do the same each time the same of them are made: see
+    /// Returns another instance, on which the same sequence of calls does the same each time: see
     /// [`Call::deterministic`](Call::deterministic).
     #[must_use]
     pub fn deterministic(&self, seed: u64) -> Self {
@@ -91,12 +94,12 @@ impl Instance {
         Self::build(self.0.host.clone(), self.0.module.clone(), options)
     }
 
-    /// The host it is on.
+    /// Returns the host it is on.
     pub fn host(&self) -> &Host {
         &self.0.host
     }
 
-    /// What it is an instance of.
+    /// Returns the module it is an instance of.
     pub fn module(&self) -> &Module {
         &self.0.module
     }
@@ -109,7 +112,7 @@ impl Instance {
         CallTarget::call(self, TaskCall::by_name(&self.0.module, function, arguments))
     }
 
-    /// Where it is. The first call decides that.
+    /// Returns its location, which the first call decides.
     pub(crate) async fn place<E: Send + 'static>(&self) -> Result<Place, CallErrorKind<E>> {
         let known = self.lock().clone();
         if let Some(place) = known {
@@ -119,12 +122,12 @@ impl Instance {
         let Inner { host, module, options, .. } = &*self.0;
         let prepared = prepare(host.clone(), Source::Module(module.clone()), options.is_metered());
         let (session, artifact) = Background::new(prepared).await?;
-        // Another call may have been faster.
+        // Another call may have set the location first.
         let id = session.next_instance();
         Ok(self.lock().get_or_insert(Place { session, artifact, id }).clone())
     }
 
-    /// Whether the function that `source` names is in it.
+    /// Fails if the task that `source` names is in another module.
     pub(crate) async fn check<E: Send + 'static>(
         &self,
         source: &Source,

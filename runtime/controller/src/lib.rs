@@ -1,8 +1,9 @@
 //! wxec's controlling end: everything that happens on the machine a call is made from.
 //!
-//! A [`Host`] is a place to run calls. Its first use starts an agent there, over whatever pipe its [`Address`] names;
-//! from then on one task owns the conversation. A [`Module`] is what travels; the `Call` pairs the two. The
-//! `wxec` crate puts typed stubs on top; nothing here knows about macros, terminals or wasmtime.
+//! A [`Host`] is a place to run calls. The first use of a host starts an agent there, over the pipe
+//! that its [`Address`] describes; from then on one background task owns the session. A [`Module`]
+//! is the code that travels; a `Call` pairs the two. The `wxec` crate adds typed stubs; this crate
+//! knows nothing of macros, terminals or wasmtime.
 //!
 //! ```no_run
 //! use wxec_controller::{Host, Module};

@@ -1,4 +1,5 @@
-//! Modules: the portable wasm that travels, what it says of itself, and its artifacts for each target.
+//! Modules: the portable wasm that travels, its description of itself, and its artifacts for each
+//! target.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,13 +22,14 @@ use wxec_protocol::{
 
 use crate::{artifact::Artifact, artifact_cache, compile::compile, progress, runtime};
 
-/// A module file may not be longer: a megabyte is a large guest, an interpreter takes 20.
+/// Size limit for module files. A large guest takes a megabyte, an interpreter 20.
 const MAX_WASM_BYTES: u64 = 64 << 20;
 
 /// A portable module. Cheap to clone.
 ///
-/// It is a core module of WebAssembly 2.0, and of WASI preview 1 if it wants anything of WASI. Hosts run no components
-/// (WASI 0.2), and nothing of what came after 2.0: threads, 64-bit memory, exceptions, garbage collection and others.
+/// It is a core module of WebAssembly 2.0 that may import WASI preview 1. Hosts do not run
+/// components (WASI 0.2), nor features newer than 2.0: threads, 64-bit memory, exceptions, garbage
+/// collection and others.
 ///
 /// ```no_run
 /// use wxec_controller::Module;
@@ -51,11 +53,11 @@ struct Inner {
     plain_exports: Vec<String>,
     imports: Vec<String>,
     is_shipped: bool,
-    /// The package it was built from just now.
+    /// The package it was built from, if that was just now.
     source: Option<PackageSource>,
     crates_compiled: usize,
     artifacts: Mutex<HashMap<Target, Arc<OnceCell<Artifact>>>>,
-    /// Artifacts that no cache had.
+    /// Number of artifacts that were compiled because no cache had them.
     artifacts_compiled: AtomicUsize,
 }
 
@@ -67,7 +69,7 @@ fn task_key(origin: &Origin) -> TaskKey {
     (origin.manifest_dir, origin.crate_name, origin.binary)
 }
 
-/// A module cannot be had or understood.
+/// A module is not available, or not understood.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModuleError {
@@ -76,7 +78,7 @@ pub enum ModuleError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// It is larger than a module may be.
@@ -86,7 +88,7 @@ pub enum ModuleError {
         name: String,
         /// Its size.
         size: u64,
-        /// How much is allowed.
+        /// The largest size allowed.
         limit: u64,
     },
     /// It is a component, which wraps modules.
@@ -114,15 +116,15 @@ pub enum ModuleError {
     Malformed {
         /// The module.
         name: String,
-        /// What is wrong with it.
+        /// The defect.
         reason: String,
     },
-    /// What it says of its functions cannot be understood.
+    /// Its description of its functions cannot be understood.
     #[error("what {name} says of its functions cannot be read")]
     Records {
         /// The module.
         name: String,
-        /// What is wrong.
+        /// The defect.
         #[source]
         source: RecordError,
     },
@@ -131,16 +133,16 @@ pub enum ModuleError {
     Compile {
         /// The target.
         target: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// It, or what wxec needs to compile and run it, cannot be built.
+    /// The module cannot be built, or a tool that wxec needs to compile or run it cannot.
     #[error(transparent)]
     Build(Arc<BuildError>),
 }
 
 impl ModuleError {
-    /// What may help, if wxec knows.
+    /// Returns advice on the error, if wxec has any.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Build(error) => error.hint(),
@@ -169,23 +171,24 @@ impl Module {
         Self::parse(name, Some(path.into()), bytes.into(), 0)
     }
 
-    /// Builds the package whose folder `directory` is, or is in.
+    /// Builds the package whose folder is `directory` or one above it.
     pub fn from_folder(directory: impl AsRef<Path>) -> Result<Self, ModuleError> {
         Self::from_folder_with(directory, &Features::default())
     }
 
-    /// Builds the package whose folder `directory` is, or is in, with `features`.
+    /// Builds the package whose folder is `directory` or one above it, with `features`.
     pub fn from_folder_with(directory: impl AsRef<Path>, features: &Features) -> Result<Self, ModuleError> {
         let (package, built) = wxec_build::module_of_folder(directory.as_ref(), features, &*progress::current())?;
         Self::built(package, built)
     }
 
-    /// Takes a module's bytes; `name` is for messages.
+    /// Creates a module from its bytes; `name` is for messages.
     pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Result<Self, ModuleError> {
         Self::parse(name.into(), None, bytes.into(), 0)
     }
 
-    /// Builds a package of the cargo workspace around `directory`, or takes what an earlier build left if nothing changed.
+    /// Builds a package of the cargo workspace around `directory`, or reuses an earlier build if
+    /// nothing changed.
     pub fn from_package(directory: impl AsRef<Path>, package: &str) -> Result<Self, ModuleError> {
         Self::from_package_with(directory, package, &Features::default())
     }
@@ -208,8 +211,8 @@ impl Module {
         Self::built(package.into(), built)
     }
 
-    /// A module of wxec's own, such as `facts`, which is built if this machine has none of this build. What its functions
-    /// declare to need, calls of them are granted.
+    /// Returns a module that wxec ships, such as `facts`. It is built if this machine has none of
+    /// this build. Calls of its functions are granted the needs that the functions declare.
     pub fn shipped(name: &str) -> Result<Self, ModuleError> {
         let built = wxec_build::shipped_module(name, &*progress::current())?;
         let mut module = Self::built(name.into(), built)?;
@@ -217,7 +220,7 @@ impl Module {
         Ok(module)
     }
 
-    /// The module that holds the task compiled at `origin`: built once for this program.
+    /// Returns the module that holds the task compiled at `origin`, built once for this program.
     pub(crate) async fn of_task(origin: &Origin) -> Result<Self, ModuleError> {
         let cell = lock(&TASK_MODULES).entry(task_key(origin)).or_default().clone();
         let origin = *origin;
@@ -230,7 +233,8 @@ impl Module {
         module.await.cloned()
     }
 
-    /// The module that holds the task compiled at `origin`, if this program has used it before.
+    /// Returns the module that holds the task compiled at `origin`, if this program has used it
+    /// before.
     pub(crate) fn known_task(origin: &Origin) -> Option<Self> {
         lock(&TASK_MODULES).get(&task_key(origin))?.get().cloned()
     }
@@ -254,11 +258,11 @@ impl Module {
         if bytes.is_empty() {
             return Err(ModuleError::Malformed { name, reason: "it is empty".into() });
         }
-        // The parser says so in a dozen lines.
+        // The parser's own message for this has a dozen lines.
         if !bytes.starts_with(b"\0asm") {
             return Err(ModuleError::Malformed { name, reason: r"it does not begin with `\0asm`".into() });
         }
-        // Two bytes of version, and two of layer.
+        // Bytes 4 and 5 are the version, 6 and 7 the layer.
         if bytes.get(6..8) == Some(&[1, 0]) {
             return Err(ModuleError::Component { name });
         }
@@ -320,33 +324,33 @@ impl Module {
         })))
     }
 
-    /// Its name, for messages.
+    /// Returns its name, for messages.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Its file, if it has one.
+    /// Returns its file, if it has one.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// SHA-256 of its bytes.
+    /// Returns the SHA-256 of its bytes.
     pub fn digest(&self) -> Digest {
         self.0.digest
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     pub fn size(&self) -> usize {
         self.0.bytes.len()
     }
 
-    /// The functions it describes, in alphabetical order.
+    /// Returns the functions it describes, in alphabetical order.
     pub fn functions(&self) -> &[Function] {
         &self.0.functions
     }
 
-    /// The described function that `name` means: its whole path, or its path inside the crate; with or without the `r#` of modules
-    /// that are named like keywords.
+    /// Finds a described function by its whole path or by its path inside the crate, with or
+    /// without the `r#` of Rust modules that are named like keywords.
     pub fn function(&self, name: &str) -> Option<&Function> {
         let functions = &self.0.functions;
         let inside = |path: &str| path.split_once("::").is_some_and(|(_, inside)| inside == name);
@@ -360,13 +364,14 @@ impl Module {
             })
     }
 
-    /// Why it has no function `name`, if it was built from its package just now and the sources tell: a task may be a part of
-    /// another target, or be compiled for tests or with a feature only. Reads the package's sources.
+    /// Returns the reason why it has no function `name`, if it was built from its package just now
+    /// and the sources tell: a task may be a part of another target, or be compiled for tests or
+    /// with a feature only. Reads the package's sources.
     pub fn why_absent(&self, name: &str) -> Option<AbsentTask> {
         self.0.source.as_ref()?.why_absent(name)
     }
 
-    /// Names of all functions that can be called, described or not.
+    /// Returns the names of all functions that can be called, described or not.
     pub fn exports(&self) -> impl Iterator<Item = &str> {
         self.0
             .exports
@@ -375,42 +380,46 @@ impl Module {
             .filter(|name| *name != "_describe")
     }
 
-    /// Names of functions that it exports in another way than wxec calls: a library for another host.
+    /// Returns the names of functions that it exports for other hosts than wxec, which cannot call
+    /// them.
     pub fn plain_exports(&self) -> impl Iterator<Item = &str> {
         self.0.plain_exports.iter().map(String::as_str)
     }
 
-    /// Whether it is one of wxec's own.
+    /// Returns true if wxec ships it.
     pub fn is_shipped(&self) -> bool {
         self.0.is_shipped
     }
 
-    /// Whether it has a `main`, so that it can be [run](crate::Host::program).
+    /// Returns true if it has a `main`, so that it can be [run](crate::Host::program).
     pub fn is_program(&self) -> bool {
         self.0.exports.iter().any(|export| export == "_start")
     }
 
-    /// What it wants from its host, as `module.name`.
+    /// Returns its imports from the host, as `module.name`.
     pub fn imports(&self) -> &[String] {
         &self.0.imports
     }
 
-    /// How many crates cargo had to compile for it just now: 0 if nothing changed since an earlier build.
+    /// Returns the number of crates that cargo compiled for it just now: 0 if nothing changed since
+    /// an earlier build.
     pub fn crates_compiled(&self) -> usize {
         self.0.crates_compiled
     }
 
-    /// How many artifacts had to be compiled from it in this program: 0 if the cache had them all.
+    /// Returns the number of artifacts that this program compiled from it: 0 if the cache had them
+    /// all.
     pub fn artifacts_compiled(&self) -> usize {
         self.0.artifacts_compiled.load(Ordering::Relaxed)
     }
 
-    /// Its artifact for `target`, if this program has used it before.
+    /// Returns its artifact for `target`, if this program has used it before.
     pub(crate) fn ready_artifact(&self, target: &Target) -> Option<Artifact> {
         lock(&self.0.artifacts).get(target)?.get().cloned()
     }
 
-    /// Its artifact for `target`: from memory, from disk, or compiled now; once, however many ask.
+    /// Returns its artifact for `target` from memory or from disk, or compiles it now; once, even
+    /// for many concurrent callers.
     pub(crate) async fn artifact(&self, target: &Target) -> Result<Artifact, ModuleError> {
         let cell = lock(&self.0.artifacts).entry(target.clone()).or_default().clone();
         let artifact = cell.get_or_try_init(|| self.load_or_compile(target));
@@ -425,13 +434,13 @@ impl Module {
         let artifact = compile(self.0.bytes.clone(), target).await?;
         self.0.artifacts_compiled.fetch_add(1, Ordering::Relaxed);
         let (kept, target) = (artifact.clone(), target.clone());
-        // A full disk costs the next run some time, not this one its result.
+        // Ignore errors: a full disk costs the next run some time, but does not fail this one.
         let _ = runtime::blocking(move || artifact_cache::store(digest, &target, &kept)).await;
         Ok(artifact)
     }
 }
 
-/// The kind of program that is no module, by how it begins.
+/// Recognises other programs than modules by their first bytes.
 fn other_program(bytes: &[u8]) -> Option<&'static str> {
     let kinds: [(&[u8], _); 5] = [
         (b"\x7fELF", "a native program or library (ELF)"),
@@ -443,14 +452,14 @@ fn other_program(bytes: &[u8]) -> Option<&'static str> {
     kinds.iter().find(|(head, _)| bytes.starts_with(head)).map(|(_, kind)| *kind)
 }
 
-/// Whether the first line that is no comment opens a module or a component.
+/// Returns true if the first line that is not a comment opens a module or a component.
 fn is_wasm_text(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with(b";;")).unwrap_or_default();
     [&b"(module"[..], b"(component"].iter().any(|head| first.starts_with(head))
 }
 
-/// Whether an export's name is one that a library gave, not wxec, WASI or a toolchain.
+/// Returns true if an export's name comes from a library, not from wxec, WASI or a toolchain.
 fn is_plain(export: &str) -> bool {
     !export.starts_with(abi::EXPORT_PREFIX) && !export.starts_with('_') && export != "cabi_realloc"
 }

@@ -1,4 +1,4 @@
-//! How hosts are to be reached, beyond their addresses.
+//! Options for reaching hosts, beyond their addresses.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,14 +10,14 @@ use std::{
 
 use zeroize::Zeroizing;
 
-/// Reaching one hop and starting the agent there may take this long, building an agent not counted.
+/// Time limit for reaching one hop and starting the agent there. Building an agent does not count.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
-/// A longer password is none: PAM itself stops at 512.
+/// Size limit for passwords. PAM itself stops at 512 bytes, so a longer text is not a password.
 const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// How hosts are to be reached, beyond their addresses. Hosts with the same options share the hops their addresses have
-/// in common.
+/// Options for reaching hosts, beyond their addresses. Hosts with the same options (clones of one
+/// value) share the hops that their addresses have in common.
 ///
 /// ```
 /// use wxec_controller::{ConnectOptions, Host, Password};
@@ -57,16 +57,16 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What runs when `name` is meant.
+    /// Returns the path to run for the tool `name`.
     pub(crate) fn tool_path(&self, name: &str) -> String {
         self.tools.get(name).map_or(name, String::as_str).to_owned()
     }
 }
 
-/// Variables of this process that hold passwords: no program that is started here is for them.
+/// Variables of this process that hold passwords. Programs that are started here do not get them.
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Calls `each` with the variables to keep from programs.
+/// Calls `each` with the name of each variable to keep from programs.
 pub(crate) fn secret_variables(each: impl FnMut(&str)) {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).iter().map(String::as_str).for_each(each);
 }
@@ -74,64 +74,68 @@ pub(crate) fn secret_variables(each: impl FnMut(&str)) {
 static USUAL: LazyLock<ConnectOptions> = LazyLock::new(ConnectOptions::default);
 
 impl ConnectOptions {
-    /// The usual way.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The one value that all hosts have which were given none.
+    /// Returns the one value that is shared by all hosts without options of their own.
     pub(crate) fn usual() -> Self {
         USUAL.clone()
     }
 
-    /// What `sudo`, `su` and `doas` are told when they ask. Without it they must not ask.
+    /// Sets the password that `sudo`, `su` and `doas` get when they ask. Without a password they
+    /// fail if they need one.
     #[must_use]
     pub fn become_password(self, password: Password) -> Self {
         self.with(|options| options.become_password = Some(password))
     }
 
-    /// Keeps the agent's image in the account's cache directory on the host, under its digest, so that the next
-    /// connection need not send it. It is verified before each use. Off by default: nothing is left on hosts.
+    /// Keeps the agent's image in the account's cache directory on the host, under its digest, so
+    /// that the next connection need not send it. It is verified before each use. Off by default:
+    /// nothing is left on hosts.
     #[must_use]
     pub fn cache_agent(self, keep: bool) -> Self {
         self.with(|options| options.cache_agent = keep)
     }
 
-    /// Shows agents in lists of processes as `wxec` only, rather than with this account, machine and process.
+    /// Shows agents in process lists as `wxec` only, without this account, machine and process.
     #[must_use]
     pub fn mask_name(self, mask: bool) -> Self {
         self.with(|options| options.mask_name = mask)
     }
 
-    /// Lets ssh ask for passwords and codes on this program's terminal. Off by default: programs run where nobody sits.
-    /// An askpass program named by `SSH_ASKPASS` is used in any case.
+    /// Lets ssh ask for passwords and codes on this program's terminal. Off by default, since many
+    /// programs run unattended. An askpass program named by `SSH_ASKPASS` is used in any case.
     #[must_use]
     pub fn ask_on_terminal(self, ask: bool) -> Self {
         self.with(|options| options.ask_on_terminal = ask)
     }
 
-    /// How long reaching each hop and starting its agent may take, questions to people included; 30 s by default.
+    /// Limits the time for reaching each hop and starting its agent, questions to the user
+    /// included. 30 s by default.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.timeout = timeout)
     }
 
-    /// Runs `path` where `name` would be run: `ssh`, `sudo`, `su`, `doas`, `docker`, `podman`, `kubectl`, `nsenter`,
-    /// `lxc-attach` or `systemd-run`, on whichever machine a hop starts from.
+    /// Runs `path` in place of the tool `name`: `ssh`, `sudo`, `su`, `doas`, `docker`, `podman`,
+    /// `kubectl`, `nsenter`, `lxc-attach` or `systemd-run`, on whichever machine a hop starts from.
     #[must_use]
     pub fn tool(self, name: impl Into<String>, path: impl Into<String>) -> Self {
         self.with(|options| _ = options.tools.insert(name.into(), path.into()))
     }
 
-    /// A configuration file for the ssh that runs on this machine, in place of `WXEC_SSH_CONFIG` and the user's own: for the
-    /// first hop, if that is `ssh:`. Later hops have the configuration of the hosts they start from.
+    /// Sets the configuration file of the ssh client on this machine, in place of `WXEC_SSH_CONFIG`
+    /// and the user's own. It applies to the first hop, if that is `ssh:`. Later hops use the
+    /// configuration of the hosts they start from.
     #[must_use]
     pub fn ssh_config(self, path: impl Into<PathBuf>) -> Self {
         self.with(|options| options.ssh_config = Some(path.into()))
     }
 
-    /// An option for the same ssh, as its `-o` takes it: `IdentityFile=/home/me/key`, `ProxyJump=bastion`. It comes before what
-    /// its configuration says.
+    /// Adds an option for the same ssh client, as its `-o` takes it: `IdentityFile=/home/me/key`,
+    /// `ProxyJump=bastion`. The option takes precedence over the configuration.
     #[must_use]
     pub fn ssh_option(self, option: impl Into<String>) -> Self {
         self.with(|options| options.ssh_options.push(option.into()))
@@ -146,7 +150,8 @@ impl ConnectOptions {
         &self.0
     }
 
-    /// The same for hosts that a guest asks for: it is not for guests to have passwords typed, or to have people asked.
+    /// Returns these options for hosts that a guest asks for: without password and questions,
+    /// because a guest must neither have passwords typed nor have the user asked.
     pub(crate) fn for_guests(&self) -> Self {
         self.clone().with(|options| {
             options.become_password = None;
@@ -154,7 +159,7 @@ impl ConnectOptions {
         })
     }
 
-    /// Tells values apart: only clones of one value are the same.
+    /// Returns a number that tells values apart: only clones of one value have the same.
     pub(crate) fn identity(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -173,21 +178,22 @@ impl fmt::Debug for ConnectOptions {
     }
 }
 
-/// Where the password of an account comes from. It is asked for when a program on the way asks. Copies made here to be typed
-/// are wiped; on its way it goes through the buffers of pipes like everything else.
+/// Source of an account's password, read when a program on the way asks. Copies made here for
+/// typing are wiped; the buffers of pipes that carry the password are not.
 #[derive(Clone)]
 pub struct Password(Arc<Source>);
 
 type Source = dyn Fn(&str) -> io::Result<Zeroizing<String>> + Send + Sync;
 
 impl Password {
-    /// This very password.
+    /// Uses this password.
     pub fn new(password: impl Into<String>) -> Self {
         let password = Zeroizing::new(password.into());
         Self(Arc::new(move |_| Ok(password.clone())))
     }
 
-    /// What an environment variable of this process holds. Programs that wxec starts here do not get that variable.
+    /// Reads the password from an environment variable of this process. Programs that wxec starts
+    /// here do not get that variable.
     pub fn from_env(name: impl Into<String>) -> Self {
         let name = name.into();
         SECRETS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
@@ -197,7 +203,7 @@ impl Password {
         }))
     }
 
-    /// The first line of a file.
+    /// Reads the password from the first line of a file.
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self(Arc::new(move |_| {
@@ -207,18 +213,18 @@ impl Password {
         }))
     }
 
-    /// Whatever `ask` says, which is told the address of the account.
+    /// Gets the password from `ask`, which is called with the address of the account.
     pub fn ask(ask: impl Fn(&str) -> io::Result<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |address| ask(address).map(Zeroizing::new)))
     }
 
-    /// The password for an address, as a line to be typed.
+    /// Returns the password for an address, as a line to be typed.
     pub(crate) fn line(&self, address: &str) -> io::Result<Zeroizing<String>> {
         let mut line = (self.0)(address)?;
         if line.len() > MAX_PASSWORD_BYTES || line.contains(['\n', '\r', '\0']) {
             return Err(io::Error::other("it is no password: too long, or more than one line"));
         }
-        // Growing would leave a copy behind.
+        // Reserve the whole line: a string that grows leaves an unwiped copy behind.
         let mut typed = Zeroizing::new(String::with_capacity(line.len() + 1));
         typed.push_str(&line);
         typed.push('\n');

@@ -1,4 +1,4 @@
-//! What guests print, on its way to whoever listens.
+//! Output of guests, on its way to the listener.
 
 use std::sync::Arc;
 
@@ -6,29 +6,32 @@ use wxec_protocol::{LogLevel, LogRecord, OutputStream};
 
 use crate::transport::printable;
 
-/// Takes what the guests on one host print and log, behind the host's name.
+/// Receives the output and log records of guests. The first argument is the host's name.
 pub type OutputHandler = Arc<dyn Fn(&str, GuestOutput<'_>) + Send + Sync>;
 
 /// Something a guest printed or logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuestOutput<'a> {
-    /// A line on its standard output, with its end; or without, if the guest ended within it or it [goes on](Self::is_cut).
+    /// A line on its standard output, including the line end. The line end is missing if the guest
+    /// ended within the line, or if the line [continues](Self::is_cut).
     Stdout(&'a [u8]),
-    /// The same of its standard error.
+    /// A line on its standard error, likewise.
     Stderr(&'a [u8]),
     /// A record of the `log` crate.
     Log(LogRecord<'a>),
-    /// A command has ended, and what it left running holds its output. What that writes later than half a second after the
-    /// command's end is missing; [`Command::wait_output`](crate::Command::wait_output) waits for it.
+    /// A command has ended, but processes that it left running hold its output open. Output they
+    /// write later than half a second after the command's end is missing;
+    /// [`Command::wait_output`](crate::Command::wait_output) waits for it.
     Held,
 }
 
-/// What is said of output that is [held](GuestOutput::Held).
+/// Text for output that is [held](GuestOutput::Held).
 const HELD: &str = "what the command left running holds its output, of which the rest was not waited for";
 
 impl<'a> GuestOutput<'a> {
-    /// Whether it is a part of a line that has more than [`MAX_LINE_BYTES`], and goes on in the next of the same stream.
+    /// Returns true if this is part of a line longer than [`MAX_LINE_BYTES`], which continues in
+    /// the next output of the same stream.
     pub fn is_cut(&self) -> bool {
         let (Self::Stdout(line) | Self::Stderr(line)) = self else { return false };
         line.len() == MAX_LINE_BYTES && !line.ends_with(b"\n")
@@ -42,7 +45,7 @@ impl<'a> GuestOutput<'a> {
     }
 }
 
-/// Cuts what one call prints into lines.
+/// Splits the output of one call into lines.
 pub(crate) struct Lines {
     host: Arc<str>,
     handler: OutputHandler,
@@ -50,8 +53,9 @@ pub(crate) struct Lines {
     unfinished: [Vec<u8>; 2],
 }
 
-/// A longer line is handed on in parts of this length, without line ends. A call keeps as much of each of its two streams: 64 MiB
-/// for the 128 hosts that `wxec` works on at once.
+/// Size limit for lines. A longer line is passed on in parts of this length, without line ends. A
+/// call buffers up to this much of each of its two streams: 64 MiB for the 128 hosts that `wxec`
+/// works on at once.
 pub const MAX_LINE_BYTES: usize = 256 << 10;
 
 impl Lines {
@@ -59,7 +63,7 @@ impl Lines {
         Self { host, handler, unfinished: Default::default() }
     }
 
-    /// Says how much is missing, so that nobody takes a part for the whole.
+    /// Reports the number of missing bytes, so that a reader does not take a part for the whole.
     pub(crate) fn note_dropped(&mut self, bytes: u64) {
         if bytes > 0 {
             let note = format!("\n(wxec: {bytes} bytes of output beyond the limit were dropped)\n");
@@ -97,10 +101,10 @@ impl Lines {
     }
 }
 
-/// The call has ended: so has its last line.
+/// Passes on the unfinished lines: the call has ended, so they have too.
 impl Drop for Lines {
     fn drop(&mut self) {
-        // A listener that has panicked is not asked again on the way out.
+        // The listener may be what has panicked; do not call it while unwinding.
         if std::thread::panicking() {
             return;
         }
@@ -112,8 +116,8 @@ impl Drop for Lines {
     }
 }
 
-/// Lines and records become `tracing` events; a program that listens to none sees them on stderr, each behind its host's
-/// name, but for what is logged for those who look for a fault.
+/// Turns lines and records into `tracing` events. If the program has no subscriber, they go to
+/// stderr, each after its host's name, except for debug and trace records.
 pub(crate) fn default_handler() -> OutputHandler {
     Arc::new(|host, output| {
         if !tracing::dispatcher::has_been_set() {

@@ -1,4 +1,5 @@
-//! Programs on a host: modules that have a `main` and talk through stdin, stdout and stderr, as processes do.
+//! Programs on a host: modules that have a `main` and talk through stdin, stdout and stderr, as
+//! processes do.
 
 use std::{ffi::OsStr, io, time::Duration};
 
@@ -18,7 +19,8 @@ use crate::{
     session::{ProgramCommand, RunningProgram},
 };
 
-/// A module to run as a program on a host, and what it finds there. Nothing happens until it is [run](Self::run).
+/// A module to run as a program on a host, with its arguments, environment and grants. Nothing
+/// happens until it is [run](Self::run).
 ///
 /// ```no_run
 /// use wxec_controller::{Grants, Host, Module};
@@ -41,15 +43,15 @@ pub struct Program {
     seed: Option<u64>,
 }
 
-/// How a program ended, and what it wrote.
+/// Exit and output of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProgramOutput {
-    /// How it ended.
+    /// The exit code, and missing grants.
     pub exit: Exit,
-    /// What it wrote to stdout.
+    /// Its output on stdout.
     pub stdout: Vec<u8>,
-    /// What it wrote to stderr.
+    /// Its output on stderr.
     pub stderr: Vec<u8>,
 }
 
@@ -69,7 +71,7 @@ impl Host {
 }
 
 impl Program {
-    /// Its own name, which is the first of its arguments. The module's name if it is not set.
+    /// Sets its own name, the first of its arguments. By default this is the module's name.
     pub fn name(mut self, name: impl AsRef<OsStr>) -> Self {
         self.arguments[0] = bytes(name);
         self
@@ -93,27 +95,28 @@ impl Program {
         self
     }
 
-    /// Adds to what it may touch.
+    /// Grants it more.
     pub fn grant(mut self, grants: Grants) -> Self {
         self.grants = self.grants.and(grants);
         self
     }
 
-    /// What it may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits` has a deadline itself.
+    /// Sets its limits. Keeps a [`timeout`](Self::timeout) set before, unless `limits` has a
+    /// deadline itself.
     pub fn limits(mut self, limits: Limits) -> Self {
         let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
         self.limits = Limits { deadline_ms, ..limits };
         self
     }
 
-    /// Ends the program if it still runs `after` it was started.
+    /// Ends the program if it still runs when `after` has passed since its start.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.limits.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
         self
     }
 
-    /// Makes it deterministic: random numbers follow from `seed`, and its clock begins at a fixed date and
-    /// goes on only when it is read, or slept by.
+    /// Makes it deterministic: random numbers follow from `seed`, and its clock begins at a fixed
+    /// date and advances only when the program reads it or sleeps.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -128,7 +131,8 @@ impl Program {
         })
     }
 
-    /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of each stream.
+    /// Runs it to its end with `input` on its stdin, and keeps what it writes, up to 128 MiB of
+    /// each stream.
     pub fn output(self, input: impl Into<Bytes>) -> Operation<Result<ProgramOutput, CallError>> {
         let input = Input::bytes(input);
         Operation::new(async move {
@@ -148,7 +152,7 @@ impl Program {
         let failed = |kind| CallError::new(name.clone(), kind);
         let texts = environment.iter().flat_map(|(name, value)| [name, value]).chain(&arguments);
         if let Some(text) = texts.clone().find(|text| text.contains(&0)) {
-            // Programs would find it end there.
+            // A program would read the text only up to the NUL.
             let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]);
             let reason = format!("{shown:?} has a NUL, which neither arguments nor variables may have");
             return Err(failed(CallErrorKind::BadArguments(reason)));
@@ -161,7 +165,7 @@ impl Program {
         let running = session.run(&artifact, request, command, Lines::new(name.clone(), output)).await;
         let RunningProgram { call, reader, writer, stderr: errors } = running
             .map_err(|ended| failed(CallErrorKind::Lost { reason: ended.to_string(), stderr_tail: String::new() }))?;
-        // Reading stdin may never end: nobody waits for that.
+        // Reading stdin may never end, so its end is not waited for.
         let _feeding = AbortOnDrop(runtime::spawn(feed(stdin, writer)));
         let drained = async { tokio::join!(drain(reader, stdout), drain(errors, stderr)) };
         let mut drained = AbortOnDrop(runtime::spawn(drained));
@@ -173,7 +177,7 @@ impl Program {
             }
             Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),
         };
-        // However it ended, what it wrote before that is on its way.
+        // The rest of the output is still on its way, however the program ended.
         let (stdout, stderr) =
             (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
         let lost = [(&stdout, "stdout"), (&stderr, "stderr")];

@@ -1,4 +1,4 @@
-//! Who hears about long work: building modules, the agent, the compiler.
+//! The listener for progress of long work: building modules, the agent, the compiler.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -6,7 +6,7 @@ use wxec_build::{Progress, StderrProgress};
 
 static LISTENER: RwLock<Option<Arc<dyn Progress + Send + Sync>>> = RwLock::new(None);
 
-/// Tells `listener` about long work from now on, in place of the plain lines on stderr.
+/// Reports long work to `listener` from now on, in place of the plain lines on stderr.
 pub fn set_progress(listener: impl Progress + Send + Sync + 'static) {
     *LISTENER.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(listener));
 }

@@ -1,4 +1,4 @@
-//! The private runtime that drives wxec's I/O, whatever the program around it uses.
+//! The private runtime that drives wxec's I/O, independent of the runtime of the program around it.
 
 use std::{
     sync::LazyLock,
@@ -7,10 +7,11 @@ use std::{
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Two threads: I/O is light and CPU work moves to blocking threads; more would only wake each other.
+/// Two threads: I/O is light and CPU work moves to blocking threads; more would only wake each
+/// other.
 const THREADS: usize = 2;
 
-/// A task that is given up ends where it next waits, which is soon.
+/// Time limit for the end of an aborted task. It ends at its next await, which is soon.
 const ABORT_WITHIN: Duration = Duration::from_secs(1);
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -31,7 +32,7 @@ where
     RUNTIME.spawn(future)
 }
 
-/// Runs `work` where blocking harms no one, and waits for it.
+/// Runs `work` on a thread that may block, and waits for it.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match RUNTIME.spawn_blocking(work).await {
         Ok(value) => value,
@@ -39,7 +40,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
-/// A background task that ends when this is dropped, and whose value any executor can await.
+/// A background task. Dropping it aborts the task; any executor can await its value.
 pub(crate) struct Background<T>(tokio::task::JoinHandle<T>);
 
 impl<T: Send + 'static> Background<T> {
@@ -59,8 +60,9 @@ impl<T> Future for Background<T> {
     }
 }
 
-/// A program may end right after it gave something up: what that had started must be gone by then. Inside somebody's
-/// executor nothing may wait.
+/// Aborts the task and waits for its end: the program may exit right after this, and everything the
+/// task started must be gone by then. Inside a tokio runtime it does not wait, because that would
+/// block the runtime.
 impl<T> Drop for Background<T> {
     fn drop(&mut self) {
         self.0.abort();

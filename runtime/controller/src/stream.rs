@@ -1,4 +1,4 @@
-//! Streams of a session, as pipes: what a process on the other machine reads and writes.
+//! Streams of a session, as pipes: the input and output of a process on the other machine.
 
 use std::{
     io,
@@ -13,7 +13,8 @@ use wxec_protocol::{CHUNK_BYTES, Splice, StreamId};
 
 use crate::session::{StreamCommand, StreamCommands};
 
-/// What a stream brought and nobody has read yet, in one piece: the other end may send byte by byte.
+/// Bytes that a stream brought and its reader has not taken yet, in one buffer: the other end may
+/// send byte by byte.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox(Mutex<InboxState>);
 
@@ -35,12 +36,12 @@ impl Inbox {
         self.change(|state| state.unread.extend_from_slice(bytes));
     }
 
-    /// Nothing more comes.
+    /// Marks the end of the stream.
     pub(crate) fn finish(&self) {
         self.change(|state| _ = state.end.get_or_insert(InboxEnd::Finished));
     }
 
-    /// Nothing more comes, because nobody is there to bring it.
+    /// Marks the stream as broken off, because the session no longer serves it.
     pub(crate) fn lose(&self) {
         self.change(|state| _ = state.end.get_or_insert(InboxEnd::Lost));
     }
@@ -53,7 +54,7 @@ impl Inbox {
         }
     }
 
-    /// Moves some of it to `buffer`; returns how much, which is nothing at the end.
+    /// Moves unread bytes to `buffer`; returns how many, which is 0 at the end.
     fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         let mut state = self.lock();
         match state.end {
@@ -76,14 +77,14 @@ impl Inbox {
     }
 }
 
-/// Reads what a stream brings.
+/// Reads from a stream.
 pub(crate) struct StreamReader {
     id: StreamId,
     commands: StreamCommands,
     inbox: Arc<Inbox>,
 }
 
-/// How much may be sent on a stream now; the session's driver adds to it.
+/// Credit of a stream: the bytes that may be sent now. The session's driver adds to it.
 #[derive(Debug, Default)]
 pub(crate) struct Window(Mutex<WindowState>);
 
@@ -94,7 +95,8 @@ struct WindowState {
     waiting: Option<Waker>,
 }
 
-/// Writes to a stream. Dropping it sends the end of the stream; dropping all of a process' streams ends the process.
+/// Writes to a stream. Dropping it sends the end of the stream; dropping all of a process' streams
+/// ends the process.
 pub(crate) struct StreamWriter {
     id: StreamId,
     commands: StreamCommands,
@@ -107,7 +109,7 @@ impl StreamReader {
         Self { id, commands, inbox }
     }
 
-    /// Nobody reads on: whoever writes at the other end finds that out.
+    /// Stops reading, which the writer at the other end is told.
     pub(crate) fn close(self) {
         self.commands.send(StreamCommand::Close { id: self.id });
     }
@@ -136,7 +138,7 @@ impl Window {
         }
     }
 
-    /// Nobody will ever take anything any more.
+    /// Marks the stream as closed: the other end takes nothing any more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -145,7 +147,7 @@ impl Window {
         }
     }
 
-    /// Takes some of it, `most` bytes at most.
+    /// Takes some of the credit, `most` bytes at most.
     fn poll_take(&self, context: &mut Context<'_>, most: u64) -> Poll<io::Result<u64>> {
         let mut state = self.lock();
         if state.closed {
@@ -166,8 +168,8 @@ impl StreamWriter {
         Self { id, commands, window, finished: false }
     }
 
-    /// Has the agent at the other end put in a part of a blob that it holds, as there is room for it: a narrow stream may
-    /// never have room for all of it at once.
+    /// Has the agent at the other end insert a part of a blob that it holds, piece by piece as
+    /// there is credit: a narrow stream may never have credit for all of it at once.
     pub(crate) async fn splice(&mut self, mut splice: Splice) -> io::Result<()> {
         while splice.length > 0 {
             let length = std::future::poll_fn(|context| self.window.poll_take(context, splice.length)).await?;
@@ -184,7 +186,7 @@ impl AsyncWrite for StreamWriter {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        // At most what travels in one part anyway.
+        // No more than travels in one part anyway.
         let most = bytes.len().min(4 * CHUNK_BYTES) as u64;
         let length = usize::try_from(ready!(self.window.poll_take(context, most))?).unwrap_or(0);
         let bytes = Bytes::copy_from_slice(&bytes[..length]);

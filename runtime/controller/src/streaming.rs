@@ -1,5 +1,5 @@
-//! Calls of tasks that return a stream: the call resolves when its function has returned, and goes on behind what it
-//! returned.
+//! Calls of tasks that return a stream. The call resolves when its function has returned, and
+//! continues in the background as long as the stream does.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -14,14 +14,15 @@ use crate::{
     session::OpenCall,
 };
 
-/// What a function returned is on its way before its call returns, so this is generous.
+/// Time limit for the returned value once its call has returned. The value was sent before, so this
+/// is generous.
 const FIRST_WITHIN: Duration = Duration::from_secs(60);
 
 /// A call under way.
 pub(crate) struct Conversation<E> {
     pub(crate) open: OpenCall,
     pub(crate) limits: Limits,
-    /// What answers its guest.
+    /// Makes the calls that the guest asks for.
     pub(crate) serving: Option<Background<()>>,
     pub(crate) host: Host,
     pub(crate) decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
@@ -45,7 +46,8 @@ impl<E> Conversation<E> {
     }
 }
 
-/// Waits until the function has returned a stream. From then on the call belongs to whoever receives what it brings.
+/// Waits until the function has returned a stream. From then on the call belongs to the receiver of
+/// that stream.
 pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
     call: Conversation<E>,
     mut stream: TaskStream,
@@ -56,7 +58,7 @@ pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
     let failed = |kind| CallError::new(name.clone(), kind);
     let host = call.host.clone();
     let mut end = Box::pin(call.end());
-    // Words about calls overtake what is on streams.
+    // Call messages may arrive before stream data that was sent earlier.
     let mut ended = None;
     let first = {
         let mut first = pin!(stream.next_item());
@@ -66,7 +68,8 @@ pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
             end = &mut end => {
                 end?;
                 ended = Some(ChannelEnd::Returned);
-                // It was sent before: an agent that has lost it says nothing of that.
+                // The value was sent before. If the agent has lost it, no message says so: hence
+                // the limit.
                 let late = |_| Err(Broken::Lost("the call returned, and what it returned did not arrive".into()));
                 tokio::time::timeout(FIRST_WITHIN, first).await.unwrap_or_else(late)
             }
@@ -96,7 +99,7 @@ pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
         let mut carrying = pin!(carrying);
         if ended.is_none() {
             tokio::select! {
-                // Nobody receives any more: what is left of the call is dropped, which cancels it.
+                // The receiver has gone: dropping the rest of the call cancels it.
                 () = &mut carrying => return,
                 end = end => ended = Some(end.map_or_else(
                     |error| ChannelEnd::Failed(Box::new(error.erase())),

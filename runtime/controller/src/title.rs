@@ -1,13 +1,15 @@
-//! What lists of processes on hosts show agents as.
+//! Titles of agents in the process lists of hosts.
 
 use rustix::system::uname;
 
 use crate::options::Options;
 
-/// Enough for names people use; a list of processes is no place for more.
+/// Length limit for user and machine names: enough for real names, and short enough for a process
+/// list.
 const MAX_NAME_BYTES: usize = 64;
 
-/// `wxec:user@machine:pid`, so that whoever finds an agent knows whom to ask; or `wxec`, for the shy.
+/// Returns `wxec:user@machine:pid`, which tells the finder of an agent whom to ask, or just `wxec`
+/// with `mask_name`.
 pub(crate) fn title(options: &Options) -> String {
     if options.mask_name {
         return "wxec".into();
@@ -18,7 +20,7 @@ pub(crate) fn title(options: &Options) -> String {
     format!("wxec:{}@{}:{}", plain(&user), plain(&machine), std::process::id())
 }
 
-/// Without what would mean something to a shell.
+/// Replaces characters that could mean something to a shell, and cuts long names.
 fn plain(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     name.chars().map(plain).take(MAX_NAME_BYTES).collect()

@@ -1,8 +1,8 @@
-//! Why no conversation with a host could be started: what was under way, who said what, and what may help.
+//! Error for a session that could not be started: the step under way, the reason, and advice.
 
 use std::fmt;
 
-/// What wxec was doing.
+/// A step that wxec takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -18,7 +18,7 @@ pub enum Phase {
     Authentication,
     /// Becoming another account.
     Privilege,
-    /// Being let in, which a rule of the host forbids.
+    /// Being let in; a rule of the host forbids it.
     Policy,
     /// Talking to the host's shell.
     Shell,
@@ -32,17 +32,17 @@ pub enum Phase {
     Run,
 }
 
-/// Why no conversation with a host could be started.
+/// A session with a host could not be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreachable {
     /// The hop that failed, if it is not the last one.
     pub hop: Option<Box<str>>,
-    /// What failed.
+    /// The step that failed.
     pub phase: Phase,
-    /// Why: often the last words of ssh or of the host's shell.
+    /// The reason: often the last message of ssh or of the host's shell.
     pub reason: String,
-    /// What may help.
+    /// Advice on the failure.
     pub hint: Option<String>,
     /// The last lines the host wrote to stderr.
     pub stderr_tail: String,
@@ -109,7 +109,7 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The last line that says anything.
+/// Returns the last line that is not blank.
 pub(crate) fn last_line(text: &str) -> Option<&str> {
     text.lines().rev().map(str::trim).find(|line| !line.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Each with what follows it, for messages.
+/// All schemes, each with its form for messages.
 const SCHEMES: &[(&str, &str)] = &[
     ("local", "local:"),
     ("ssh", "ssh:[user@]host[:port]"),
@@ -28,11 +28,11 @@ pub enum Hop {
     Local,
     /// A host reached by the system's OpenSSH client.
     Ssh(SshAddress),
-    /// Another account, by `sudo`. Root if there is none.
+    /// Another account, by `sudo`; root if there is no name.
     Sudo(Option<String>),
     /// Another account, by `su`.
     Su(String),
-    /// Another account, by `doas`. Root if there is none.
+    /// Another account, by `doas`; root if there is no name.
     Doas(Option<String>),
     /// A running container.
     Container(Engine, String),
@@ -69,7 +69,7 @@ pub enum Engine {
 }
 
 impl Hop {
-    /// The words before the first `:` of a hop.
+    /// Returns the schemes: the words before the first `:` of a hop.
     ///
     /// ```
     /// use wxec_controller::Hop;
@@ -90,7 +90,7 @@ impl Engine {
     }
 }
 
-/// What the system's ssh client is asked to reach.
+/// Destination for the system's ssh client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SshAddress {
     /// Login name; ssh's configuration decides if there is none.
@@ -101,7 +101,7 @@ pub struct SshAddress {
     pub port: Option<u16>,
 }
 
-/// The first hop of `text`, and what follows the `/` behind it.
+/// Reads the first hop of `text`. Returns it, and the text after the `/` behind it.
 pub(super) fn parse(text: &str) -> Result<(Hop, Option<&str>), String> {
     if let Some(rest) = text.strip_prefix("exec:") {
         return parse_exec(rest);
@@ -119,7 +119,7 @@ pub(super) fn parse(text: &str) -> Result<(Hop, Option<&str>), String> {
     Ok((hop, rest))
 }
 
-/// What reads like a scheme was meant as one, most likely.
+/// Explains why `hop` is not a host. A word that reads like a scheme was most likely meant as one.
 fn no_host(hop: &str, problem: &str) -> String {
     match hop.split_once(':') {
         Some((scheme, rest))
@@ -138,7 +138,7 @@ fn no_host(hop: &str, problem: &str) -> String {
     }
 }
 
-/// A `/` starts a new hop only before a known scheme.
+/// Splits `text` after its first hop. A `/` starts a new hop only before a known scheme.
 fn split(text: &str) -> (&str, Option<&str>) {
     let starts_hop =
         |rest: &str| rest.split_once(':').is_some_and(|(scheme, _)| SCHEMES.iter().any(|(known, _)| *known == scheme));
@@ -176,14 +176,14 @@ fn image(rest: &str) -> Result<String, String> {
     check_word("image name", rest, "/").map(|()| rest.into())
 }
 
-/// Three parts name a container, not a context: contexts are for people who have many clusters, and they may say so
-/// with an empty container.
+/// Reads the third of three parts as a container, not the first as a context: only users of many
+/// clusters need contexts, and they can add an empty container.
 fn parse_kubectl(rest: &str) -> Result<Hop, String> {
     let parts: Vec<_> = rest.split('/').collect();
     let (context, namespace, pod, container) = match &*parts {
         [namespace, pod] => (None, *namespace, *pod, None),
         [namespace, pod, container] => (None, *namespace, *pod, Some(*container)),
-        // Names of contexts may be long paths themselves.
+        // The name of a context may be a long path itself.
         [context @ .., namespace, pod, container] if !context.is_empty() => {
             (Some(context.join("/")), *namespace, *pod, Some(*container).filter(|container| !container.is_empty()))
         }
@@ -201,7 +201,8 @@ fn parse_kubectl(rest: &str) -> Result<Hop, String> {
     Ok(Hop::Kubectl { context, namespace, pod, container: container.map(Into::into) })
 }
 
-/// JSON may contain any character, so it is read before the text is cut into hops.
+/// Reads the JSON after `exec:`. It may contain any character, so it is read before the text is cut
+/// into hops.
 fn parse_exec(text: &str) -> Result<(Hop, Option<&str>), String> {
     let form = r#"write `exec:["program","argument"]`"#;
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Vec<String>>();
@@ -227,7 +228,7 @@ fn parse_ssh(text: &str) -> Result<SshAddress, String> {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
     };
-    // An IPv6 address stands in brackets when a port follows, and may do so always.
+    // An IPv6 address needs brackets if a port follows, and may have them always.
     let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, None),
         Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or("text after `]`")?)),
@@ -249,7 +250,8 @@ fn parse_ssh(text: &str) -> Result<SshAddress, String> {
     Ok(SshAddress { user: user.map(Into::into), host: host.into(), port })
 }
 
-/// Refuses what a program could take for an option or a shell for anything but a word, but for what is in `also`.
+/// Refuses words that a program could take for an option, or a shell for more than a word.
+/// Characters in `also` are allowed.
 fn check_word(what: &str, word: &str, also: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_alphanumeric() || "._-:%+@\\".contains(c) || also.contains(c);
     match word.chars().find(|c| !allowed(*c)) {

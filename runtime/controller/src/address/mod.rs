@@ -1,4 +1,4 @@
-//! Where a host is: hops joined by `/`, each `scheme:rest`.
+//! Addresses of hosts: hops joined by `/`, each `scheme:rest`.
 
 mod hop;
 
@@ -6,11 +6,11 @@ use std::{fmt, str::FromStr};
 
 pub use hop::{Engine, Hop, SshAddress};
 
-/// A chain may not be longer: each hop is a process on every machine before it.
+/// Length limit for chains: each hop is a process on every machine before it.
 pub const MAX_HOPS: usize = 8;
 
-/// Where a host is: one hop, or several, each reached from the one before. A bare `name`, `user@name` or
-/// `user@name:port` means `ssh:`.
+/// Address of a host: one hop, or several, each reached from the one before. A bare `name`,
+/// `user@name` or `user@name:port` means `ssh:`.
 ///
 /// ```
 /// use wxec_controller::Address;
@@ -27,23 +27,23 @@ pub struct Address {
     hops: Vec<Hop>,
 }
 
-/// A text is no address.
+/// The text is not a valid address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a valid address: {reason}", .address.escape_debug())]
 pub struct AddressError {
     /// The text.
     pub address: String,
-    /// Why not, and what would be one.
+    /// The reason, and the form of a valid address.
     pub reason: String,
 }
 
 impl Address {
-    /// Its hops, the first of which is reached from here. There is at least one.
+    /// Returns its hops, the first of which is reached from here. There is at least one.
     pub fn hops(&self) -> &[Hop] {
         &self.hops
     }
 
-    /// The address as people say it in messages: `local`, `deploy@web1`, `bastion/sudo:app`.
+    /// Returns the short form for messages: `local`, `deploy@web1`, `bastion/sudo:app`.
     pub fn name(&self) -> String {
         match &*self.hops {
             [Hop::Local] => "local".into(),
@@ -52,19 +52,19 @@ impl Address {
         }
     }
 
-    /// Where its last hop is reached from; nothing if that is here.
+    /// Returns the address from which its last hop is reached; `None` if that is this machine.
     pub(crate) fn parent(&self) -> Option<Self> {
         let (_, parents) = self.hops.split_last()?;
         (!parents.is_empty()).then(|| Self { hops: parents.into() })
     }
 
-    /// Where `hop` leads from there.
+    /// Returns the address to which `hop` leads from there.
     pub(crate) fn beyond(&self, hop: Hop) -> Result<Self, AddressError> {
         let hops = self.hops.iter().cloned().chain([hop]).collect();
         checked(hops).map_err(|reason| AddressError { address: self.to_string(), reason })
     }
 
-    /// The hop that reaches it.
+    /// Returns its last hop.
     pub(crate) fn last(&self) -> &Hop {
         self.hops.last().expect("an address has a hop")
     }

@@ -19,14 +19,15 @@ use crate::{
 
 type Images = HashMap<Platform, Arc<OnceCell<Arc<AgentImage>>>>;
 
-/// Finding an image means hashing it, which a fleet need not do for each of its hosts.
+/// Images found so far. Finding one means hashing it, which a fleet need not do for each of its
+/// hosts.
 static IMAGES: LazyLock<Mutex<Images>> = LazyLock::new(Mutex::default);
 
-/// The image of the agent for `platform`.
+/// Returns the image of the agent for `platform`.
 pub(crate) async fn image(platform: &Platform) -> Result<Arc<AgentImage>, Unreachable> {
     let cell = {
         let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another version of wxec may have tidied the cache meanwhile.
+        // Another version of wxec may have removed files from the cache meanwhile.
         images.retain(|_, image| image.get().is_none_or(|image| image.path.exists()));
         images.entry(platform.clone()).or_default().clone()
     };
@@ -41,9 +42,10 @@ async fn find_or_build(platform: Platform) -> Result<Arc<AgentImage>, Unreachabl
     })
 }
 
-/// The images this machine has, as the script wants to be told which of them it may keep.
+/// Lists the images this machine has, in the form in which the script is told which of them it may
+/// keep.
 pub(crate) async fn known_images() -> Result<String, Unreachable> {
-    // Whatever the host is, most are like this machine.
+    // The host's platform is not known yet; most hosts are like this machine.
     let here = Platform::here();
     let mut known = vec![format!("{}={}", here.arch, image(&here).await?.digest)];
     for arch in AGENT_ARCHITECTURES.into_iter().filter(|arch| *arch != here.arch) {
@@ -54,7 +56,8 @@ pub(crate) async fn known_images() -> Result<String, Unreachable> {
     Ok(known.join(","))
 }
 
-/// Sends an image as it is; or, if `hop` holds it, has that agent put it in. Returns how many bytes were sent from here.
+/// Sends an image uncompressed; or, if `hop` holds it, has that agent insert it. Returns the number
+/// of bytes sent from here.
 pub(crate) async fn send_image(writer: &mut Writer, image: &AgentImage, hop: Option<&Session>) -> io::Result<u64> {
     match hop {
         Some(hop) if hop.holds(image.digest).await => splice_image(writer, image).await.map(|()| 0),
@@ -65,7 +68,7 @@ pub(crate) async fn send_image(writer: &mut Writer, image: &AgentImage, hop: Opt
     }
 }
 
-/// Has the agent where the pipe begins, which is that image, put it in.
+/// Has the agent at the start of the pipe, which holds the image, insert it.
 pub(crate) async fn splice_image(writer: &mut Writer, image: &AgentImage) -> io::Result<()> {
     for offset in (0..image.bytes).step_by(CHUNK_BYTES) {
         let length = (image.bytes - offset).min(CHUNK_BYTES as u64);

@@ -1,5 +1,5 @@
-//! Starting the agent on a host that has nothing but a POSIX `sh`: a short script says what the host is, takes the
-//! agent's image from stdin, and becomes the agent.
+//! Starts the agent on a host that has nothing but a POSIX `sh`: a short script describes the host,
+//! takes the agent's image from stdin, and becomes the agent.
 
 mod image;
 mod probe;
@@ -26,16 +26,17 @@ pub(crate) use image::{image, known_images, send_image, splice_image};
 pub(crate) use probe::{Probe, architecture};
 pub(crate) use script::{Terms, shell};
 
-/// Login scripts may print this much before ours is heard. More is no banner.
+/// Limit for what login scripts print before the script answers. More is not a banner.
 const MAX_NOISE_BYTES: usize = 256 << 10;
 
-/// How much of the noise an error shows: its end.
+/// Length of the noise that an error shows, from its end.
 const SHOWN_NOISE_CHARS: usize = 200;
 
-/// The end of its stdout is the end of a process, in most cases. On a busy machine a while passes between them.
+/// Time to wait for a process' end after that of its stdout. In most cases the two coincide, but on
+/// a busy machine a while passes between them.
 const EXIT_WITHIN: Duration = Duration::from_secs(1);
 
-/// How a program on the way is told a password.
+/// A password prompt of a program on the way, and the answer.
 pub(crate) struct Asked<'a> {
     pub(crate) prompt: &'a Prompt,
     pub(crate) password: Option<&'a Password>,
@@ -43,7 +44,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) address: &'a str,
 }
 
-/// One bootstrap in progress: what was received and not yet understood.
+/// A bootstrap in progress, with the bytes that were received and not yet understood.
 pub(crate) struct Bootstrap<'a> {
     transport: &'a mut Transport,
     token: &'a str,
@@ -63,10 +64,10 @@ pub(crate) struct Started {
     pub(crate) agent_said: Vec<u8>,
 }
 
-/// What follows the announcement of an image.
+/// The image that follows its announcement.
 enum Body {
     Here(Vec<u8>),
-    /// The agent before this host puts it in.
+    /// The agent on the hop before inserts it.
     Hop,
 }
 
@@ -123,7 +124,7 @@ impl<'a> Bootstrap<'a> {
             let address = asked.address.to_owned();
             let line = runtime::blocking(move || password.line(&address)).await;
             let line = line.map_err(|error| refused(format!("there is no password: {error}")))?;
-            // A program that has ended meanwhile says why on stderr.
+            // Ignore write errors: a program that has ended meanwhile says why on stderr.
             let _ = keyboard.write_all(line.as_bytes()).await;
             drop(line);
             words.wait_for(&asked.prompt.text).await;
@@ -140,8 +141,8 @@ impl<'a> Bootstrap<'a> {
         }
     }
 
-    /// Sends the image and waits until the agent is about to start. `compress` says whether the way there is so slow that
-    /// compressing pays, `keep` whether the host may keep it.
+    /// Sends the image and waits until the agent is about to start. `compress` means that the way
+    /// there is so slow that compression pays, `keep` that the host may keep the image.
     pub(crate) async fn start(
         mut self,
         probe: &Probe,
@@ -152,7 +153,7 @@ impl<'a> Bootstrap<'a> {
         let (mut image_bytes, mut head_bytes, mut hop_bytes, mut round_trips) = (0, 0, 0, 1);
         let mut from_hop = None;
         if probe.image != Accepted::Kept {
-            // Whoever cannot check what a hop puts in gets it from here.
+            // A host that cannot verify what the hop inserts gets the image from here.
             from_hop = match self.transport.hop.clone() {
                 Some(hop) if probe.verifies && hop.holds(image.digest).await => Some(hop),
                 _ => None,
@@ -163,7 +164,8 @@ impl<'a> Bootstrap<'a> {
             let mut sent = Ok(());
             if !kept {
                 let gzip = compress && probe.image == Accepted::Gzip && from_hop.is_none();
-                // What comes from here has gzip's sum, or its length; hashing costs a slow host some time.
+                // gzip's checksum or the length verifies an image from here; hashing costs a slow
+                // host some time.
                 let checked = probe.verifies && (keep || from_hop.is_some());
                 let digest = if checked { image.digest.to_string() } else { "-".into() };
                 let body = match from_hop {
@@ -181,7 +183,8 @@ impl<'a> Bootstrap<'a> {
             }
             match (self.answer().await?.as_str(), sent) {
                 ("start", _) => break,
-                // What the hop put in was not the image: once is its bad memory.
+                // The hop did not insert the right image: perhaps its memory is bad. Send it from
+                // here, once.
                 ("again", _) if from_hop.take().is_some() => kept = false,
                 (answer, sent) => match (refused_there(&self.transport.stderr.clone(), answer).await, sent) {
                     (Some(failure), _) => return Err(failure),
@@ -197,7 +200,7 @@ impl<'a> Bootstrap<'a> {
             image_bytes,
             traffic: Traffic {
                 bytes_sent: head_bytes + image_bytes,
-                // What the agent said already is counted when the conversation takes it in.
+                // The first bytes of the agent are counted when the session takes them in.
                 bytes_received: self.received_bytes - self.received.len() as u64,
                 round_trips,
                 hop_bytes,
@@ -207,8 +210,8 @@ impl<'a> Bootstrap<'a> {
         })
     }
 
-    /// Sends the image behind its announcement. A host that gives up early closes its end; its answer says why, better
-    /// than a broken pipe does.
+    /// Sends the announcement, then the image. A host that gives up early closes its end; its
+    /// answer then explains more than the broken pipe.
     async fn send(&mut self, head: &str, body: &Body, image: &AgentImage) -> io::Result<()> {
         let writer = &mut self.transport.writer;
         writer.write_all(head.as_bytes()).await?;
@@ -219,7 +222,7 @@ impl<'a> Bootstrap<'a> {
         writer.flush().await
     }
 
-    /// The rest of the next line that begins with our marker.
+    /// Returns the rest of the next line with our marker.
     async fn answer(&mut self) -> Result<String, Unreachable> {
         let marker = marker(self.token);
         let reader = &mut self.transport.reader;
@@ -245,7 +248,7 @@ impl<'a> Bootstrap<'a> {
         self.with_noise(failure.stderr(stderr))
     }
 
-    /// Adds what the host printed and nobody understood: often it says what is wrong.
+    /// Adds the host's output that was not understood: often it says what is wrong.
     pub(crate) fn with_noise(&self, failure: Unreachable) -> Unreachable {
         let noise = String::from_utf8_lossy(&self.received);
         let lines: Vec<_> = noise.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -283,7 +286,7 @@ fn marker(token: &str) -> Vec<u8> {
     format!("WXEC1:{token}:").into_bytes()
 }
 
-/// The rest of the next line with `marker` in it, or why there is none.
+/// Returns the rest of the next line with `marker` in it, or the reason why there is none.
 async fn answer(
     reader: &mut (impl AsyncRead + Unpin),
     received: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! What the script says of the host it runs on.
+//! The script's description of the host it runs on.
 
 use wxec_protocol::Platform;
 
@@ -8,12 +8,12 @@ use crate::{
     transport::printable,
 };
 
-/// What the script found.
+/// A host as the script found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probe {
     pub(crate) platform: Platform,
     pub(super) image: Accepted,
-    /// Whether the host can check an image's digest.
+    /// True if the host can check an image's digest.
     pub(super) verifies: bool,
     /// The directory the image goes to, or `memory`.
     pub(crate) directory: String,
@@ -21,18 +21,18 @@ pub(crate) struct Probe {
     pub(crate) tried: Vec<String>,
 }
 
-/// In which form the host wants the agent's image.
+/// Form in which the host wants the agent's image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Accepted {
-    /// It has it, and has checked it.
+    /// The host has the image already, and has checked it.
     Kept,
-    /// Compressed by gzip, or as it is.
+    /// Compressed by gzip, or uncompressed.
     Gzip,
-    /// Only as it is.
+    /// Only uncompressed.
     Raw,
 }
 
-/// Reads the script's first answer; nothing if it makes no sense.
+/// Reads the script's first answer; `None` if it makes no sense.
 pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
     let mut fields = answer.strip_prefix("host|")?.splitn(5, '|');
     let mut next = || fields.next();
@@ -52,7 +52,7 @@ pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
     Some(Ok(Probe { platform, image, verifies: verifies == "sum", directory: printable(directory), tried }))
 }
 
-/// What `uname` calls a machine, or a container engine.
+/// Converts the name that `uname` or a container engine gives a machine to a platform.
 pub(crate) fn architecture(os: &str, machine: &str) -> Result<Platform, Unreachable> {
     let arch = match machine.trim() {
         "x86_64" | "amd64" => "x86_64",

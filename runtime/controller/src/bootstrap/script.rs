@@ -3,21 +3,22 @@
 use crate::transport::Shell;
 
 pub(super) const SCRIPT: &str = include_str!("script.sh");
-/// What starts the agent from memory where no file can be executed.
+/// Program that starts the agent from memory where no file can be executed.
 pub(super) const PYTHON: &str = include_str!("memory.py");
 pub(super) const PERL: &str = include_str!("memory.pl");
 
-/// What the script is told. All of it consists of characters that mean nothing to any shell.
+/// Arguments of the script. All of them consist of characters that mean nothing to any shell.
 pub(crate) struct Terms<'a> {
-    /// What our lines begin with; random, so that no banner says it by chance.
+    /// Marks our lines; random, so that no banner contains it by chance.
     pub(crate) token: &'a str,
-    /// What lists of processes show the agent as.
+    /// The agent's title in process lists.
     pub(crate) title: &'a str,
     /// The images that may be kept there, or `-`.
     pub(crate) images: &'a str,
 }
 
-/// The script as a command to run, and as a line that a login shell of any kind turns into the same.
+/// Returns the script as a command to run, and as a line that a login shell of any kind turns into
+/// the same command.
 pub(crate) fn shell(terms: &Terms<'_>) -> Shell {
     let Terms { token, title, images } = *terms;
     let script = SCRIPT.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

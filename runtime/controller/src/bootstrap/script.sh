@@ -1,13 +1,15 @@
-# Runs on the host, in whatever shell is called sh. The controller removes lines like this one and joins the others with
-# spaces, then puts the whole into single quotes for a login shell that may be csh or fish. Hence: statements end in `;`,
-# and there is no single quote, backslash or exclamation mark.
+# Runs on the host, in the program called sh there. The controller removes lines like this one and
+# joins the others with spaces, then puts the whole into single quotes for a login shell that may be
+# csh or fish. Hence: statements end in `;`, and there is no single quote, backslash or exclamation
+# mark.
 #
-# $0 is a random token. Answers are lines "WXEC1:TOKEN:…"; whatever else stands on stdout is noise of login scripts.
-# $1 is the agent's title. $2 says which images may be kept here, as "ARCH=DIGEST,…", or is "-". $3 and $4 are what
-# Python and Perl start the agent with when nothing can be executed from a file.
+# $0 is a random token. Answers are lines "WXEC1:TOKEN:…"; everything else on stdout is noise of
+# login scripts. $1 is the agent's title. $2 lists the images that may be kept here, as
+# "ARCH=DIGEST,…", or is "-". $3 and $4 are the Python and Perl programs that start the agent when
+# no file can be executed.
 t=$0;
 title=$1;
-# Programs on the way here may have been made to speak English.
+# The way in may have set LC_ALL so that its program speaks English.
 unset LC_ALL;
 # A shell that cannot start a program says so on stderr, unless that is elsewhere by then: hence what is to be silent is so in
 # a shell of its own, which becomes the program.
@@ -22,7 +24,8 @@ echo;
 case $(ulimit -n) in ?|[1-5]?) (ulimit -S -n 64) && ulimit -S -n 64 || { say limit:files; exit 1; };; esac;
 [ -c /dev/null ] || { say "error:there is no /dev/null"; exit 1; };
 
-# An image kept under its digest is opened first and hashed then: what is hashed is what runs.
+# Open an image that is kept under its digest first, then hash the open file: what is hashed is what
+# runs.
 v="";
 k="";
 command -v sha256sum >/dev/null 2>&1 && v=sum;
@@ -92,7 +95,7 @@ f="";
 tried="$tried $d ($why);";
 done;
 
-# Failing all of them, memory that has no name; an interpreter has to ask for it.
+# If no place will do, use memory without a name (memfd), which an interpreter has to create.
 c=raw;
 i="";
 if [ -n "$f" ]; then
@@ -107,9 +110,9 @@ fi;
 fi;
 say "host|$u|$c|$v|$d|$tried";
 
-# The controller answers with the number of bytes it will send, how they are packed, and the digest if it wants that
-# checked. dd reads exactly so many bytes, in blocks, so that unpacking need not wait for the last; what follows them is for
-# the agent.
+# The controller answers with the number of bytes it will send, their packing, and the digest if it
+# wants that checked. dd reads exactly so many bytes, in blocks, so that unpacking need not wait for
+# the last one; the bytes after them are for the agent.
 while :; do
 read -r n c h || exit 1;
 case $i in

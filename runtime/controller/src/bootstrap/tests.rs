@@ -1,4 +1,5 @@
-//! The script in a real `sh` on this machine, with no ssh around it and a script of our own as the agent.
+//! Tests of the script in a real `sh` on this machine, with no ssh around it and a script of our
+//! own as the agent.
 
 use std::{
     collections::BTreeSet,
@@ -21,17 +22,17 @@ use crate::{
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// Says hello, then repeats what it is told.
+/// An agent that says hello, then repeats its input.
 const AGENT: &str = "#!/bin/sh\necho hello\nexec cat\n";
 
 /// Programs the script may use.
 const PROGRAMS: [&str; 14] =
     ["sh", "uname", "id", "chmod", "rm", "dd", "wc", "cat", "gzip", "sha256sum", "mkdir", "mv", "sleep", "readlink"];
 
-/// The places of the script that belong to the machine.
+/// The places in the script that belong to the machine.
 const PLACES: &str = "/dev/shm /run/user /tmp /var/tmp";
 
-/// A host: where its `sh` may put things, and the programs it has.
+/// A host: the directory for its files, and the programs it has.
 struct Place {
     directory: TempDir,
 }
@@ -62,8 +63,8 @@ impl Place {
         let path = self.programs().join(name);
         fs::remove_file(&path).unwrap();
         if let Some(script) = script {
-            // A shell writes it: what this process has open for writing, the processes of other tests have as they start,
-            // and then it cannot be run.
+            // A shell writes it. A file that this process has open for writing cannot be run while
+            // a process that another test is just starting has inherited it.
             let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#;
             let written = std::process::Command::new("sh").args(["-c", write]).arg(path).arg(script).status();
             assert!(written.unwrap().success());
@@ -84,13 +85,13 @@ impl Place {
         self.with_program("chmod", Some("exit 0"))
     }
 
-    /// A login shell: `login` runs first, as login scripts do. The home is the only place, `/proc` a place nobody can
-    /// write to.
+    /// Returns a login shell that runs `login` first, as login scripts do. The home is the only
+    /// usable place; `/proc` is a place that cannot be written.
     fn login_shell(&self, login: &str) -> Command {
         self.shell_keeping("-", login)
     }
 
-    /// The same, where `images` may be kept.
+    /// Returns the same for a host that may keep `images`.
     fn shell_keeping(&self, images: &str, login: &str) -> Command {
         let line = shell(&Terms { token: TOKEN, title: "wxec:test", images }).line;
         let command = line.replace(PLACES, "/proc /nonexistent");
@@ -109,7 +110,7 @@ impl Place {
     }
 }
 
-/// An agent's image in `directory`: as it is, and packed.
+/// Writes an agent's image to `directory`, uncompressed and compressed.
 fn image(directory: &Path, program: &[u8], packed: Option<&[u8]>) -> AgentImage {
     let (path, compressed) = (directory.join("agent"), directory.join("agent.gz"));
     fs::write(&path, program).unwrap();
@@ -140,7 +141,8 @@ fn transport(mut shell: Child) -> Transport {
     }
 }
 
-/// Runs a whole bootstrap and talks to the agent; returns what it was sent.
+/// Runs a whole bootstrap and talks to the agent. Returns the number of bytes of the image that
+/// were sent.
 async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachable> {
     let mut transport = transport(shell.spawn().unwrap());
     let started = match bootstrapped(&mut transport, image).await {
@@ -152,7 +154,7 @@ async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachabl
     };
     let Started { image_bytes, agent_said: mut said, traffic } = started;
     assert_eq!((traffic.round_trips, traffic.module_bytes), (if image_bytes == 0 { 1 } else { 2 }, 0));
-    // Binary, and the moment the agent is up: not a byte is for the shell.
+    // Binary data the moment the agent is up: the shell must not take a byte of it.
     let words = b"\0\xff'$(reboot)\n";
     transport.writer.write_all(words).await.unwrap();
     let expected = [b"hello\n", &words[..]].concat();
@@ -170,7 +172,7 @@ async fn bootstrapped(transport: &mut Transport, image: &AgentImage) -> Result<S
     bootstrap.start(&probe, image, true, true).await
 }
 
-/// A bootstrap on `place` after `login`, with a sound agent.
+/// Runs a bootstrap on `place` after `login`, with an intact agent.
 fn bootstrap(place: &Place, login: &str) -> Result<u64, Unreachable> {
     let image = image(place.directory.path(), AGENT.as_bytes(), None);
     bootstrap_with(place, login, image)
@@ -400,7 +402,7 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
         let place = Place::new().without_execution();
         let name = Path::new(interpreter).file_name().unwrap();
         symlink(interpreter, place.programs().join(name)).unwrap();
-        // A script of ours would need its file: this has to be a program.
+        // A shell script needs its file to run, so the agent has to be a native program here.
         let cat = fs::read("/bin/cat").unwrap();
         let image = image(place.directory.path(), &cat, None);
         let mut shell = place.login_shell("echo noise;");
@@ -448,7 +450,7 @@ fn many_controllers_may_start_agents_at_once() {
     let starts: Vec<_> = (0..8)
         .map(|number| {
             let mut shell = place.login_shell("");
-            // Each with a token of its own.
+            // Each has a token of its own.
             let line =
                 shell.as_std().get_args().nth(1).unwrap().to_str().unwrap().replace(TOKEN, &format!("{number:016}"));
             shell = Command::new("/bin/sh");
@@ -497,7 +499,7 @@ fn what_is_sent_survives_any_login_shell() {
     for text in quoted {
         assert_eq!(text.find(['\\', '!', '\n', '\r']), None, "{text}");
     }
-    // Both the longest line that old shells take and what reconnecting may cost.
+    // The longest line that old shells take, and a limit for the cost of reconnecting.
     assert!(line.len() < 4096, "{} bytes", line.len());
 }
 

@@ -1,7 +1,8 @@
-//! `docker:`, `podman:` and their `-run:`: a running container, or a fresh one of an image.
+//! `docker:`, `podman:`, `docker-run:` and `podman-run:`: a running container, or a fresh one of an
+//! image.
 //!
-//! Where the image has a shell, the way in is like any other. Where it has none, the agent's image is copied in, through
-//! the engine, and started in place of the shell.
+//! If the image has a shell, the way in is like any other. If it has none, the engine copies the
+//! agent's image in, and starts it in place of the shell.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::{
 };
 use wxec_build::AgentImage;
 
-/// What makes fresh containers known as ours.
+/// Marks fresh containers as ours.
 const LABEL: &str = "--label=wxec";
 
 pub(crate) fn way(engine: Engine, name: &str, shell: &Shell, options: &Options) -> Way {
@@ -25,7 +26,8 @@ pub(crate) fn way(engine: Engine, name: &str, shell: &Shell, options: &Options) 
     Way::new(argv.into_iter().chain(shell.argv.iter().cloned())).complaints(COMPLAINTS)
 }
 
-/// The agent is the container's first process: the container ends with it, and is removed by the engine.
+/// Returns the way into a fresh container. The agent becomes its first process: the container ends
+/// with the agent, and the engine removes it.
 pub(crate) fn way_to_fresh(engine: Engine, image: &str, shell: &Shell, options: &Options) -> Way {
     let [sh, rest @ ..] = &*shell.argv else { return Way::default() };
     let entrypoint = format!("--entrypoint={sh}");
@@ -33,7 +35,7 @@ pub(crate) fn way_to_fresh(engine: Engine, image: &str, shell: &Shell, options: 
     Way::new(argv.into_iter().chain(rest.iter().cloned())).complaints(COMPLAINTS)
 }
 
-/// A container in which there is no shell.
+/// A container without a shell.
 pub(crate) struct NoShell<'a> {
     engine: Engine,
     /// A running container's name, or an image's.
@@ -42,15 +44,17 @@ pub(crate) struct NoShell<'a> {
     tool: String,
 }
 
-/// The agent in such a container, about to say hello.
+/// An agent in a container without a shell, about to say hello.
 pub(crate) struct ShellLess {
     pub(crate) transport: Transport,
     pub(crate) sent_bytes: u64,
-    /// To be [kept](Created::keep) once the agent has said hello: from then on it ends the container itself.
+    /// The container, to be [kept](Created::keep) once the agent has said hello: from then on the
+    /// end of the agent ends the container.
     pub(crate) created: Option<Created>,
 }
 
-/// A container that was created for us and does not run yet. Dropping it removes it: its engine would not.
+/// A container that was created for us and does not run yet. Dropping this removes the container:
+/// its engine would not.
 pub(crate) struct Created {
     place: Place,
     remove: Option<Command>,
@@ -100,20 +104,20 @@ pub(crate) async fn limited_by_container(
 }
 
 impl<'a> NoShell<'a> {
-    /// Whether `failure` means that `hop` is one.
+    /// Returns the container of `hop`, if `failure` means that it has no shell.
     pub(crate) fn of(hop: &'a Hop, failure: &Unreachable, options: &Options) -> Option<Self> {
         let (engine, name, is_image) = match hop {
             Hop::Container(engine, name) => (*engine, name, false),
             Hop::ContainerRun(engine, image) => (*engine, image, true),
             _ => return None,
         };
-        // Docker complains on stdout.
+        // Docker complains on stdout, which is part of the reason.
         let said = [&failure.reason, &failure.stderr_tail];
         let no_such_program = NO_SUCH_PROGRAM.iter().any(|words| said.iter().any(|said| said.contains(words)));
         no_such_program.then(|| Self { engine, name, is_image, tool: options.tool_path(engine.name()) })
     }
 
-    /// What containers of this engine run on.
+    /// Returns the platform that containers of this engine run on.
     pub(crate) async fn platform(&self, place: &Place) -> Result<Platform, Unreachable> {
         let format = match self.engine {
             Engine::Docker => "{{.Server.Arch}}",
@@ -152,7 +156,8 @@ impl<'a> NoShell<'a> {
         Ok(ShellLess { transport: place.start(&start, false).await?, sent_bytes, created })
     }
 
-    /// Copies the agent to the container's root, as the one file of an archive. Returns how many bytes were sent.
+    /// Copies the agent to the container's root, as the one file of an archive. Returns the number
+    /// of bytes sent.
     async fn copy(&self, place: &Place, image: &AgentImage, file: &str, container: &str) -> Result<u64, Unreachable> {
         const BLOCK: u64 = 512;
         let mut header = tar::Header::new_gnu();
@@ -160,7 +165,7 @@ impl<'a> NoShell<'a> {
         header.set_size(image.bytes);
         header.set_mode(0o755);
         header.set_cksum();
-        // The file is filled up to whole blocks; two empty ones are the end.
+        // tar pads the file to whole blocks; two empty blocks end the archive.
         let rest = image.bytes.next_multiple_of(BLOCK) - image.bytes + 2 * BLOCK;
         let mut sent_bytes = 0;
         let destination = format!("{container}:/");
@@ -181,7 +186,7 @@ impl<'a> NoShell<'a> {
     }
 }
 
-/// What engines and the programs below them say when there is no `sh`.
+/// Messages of engines, and of the runtimes below them, about a missing `sh`.
 const NO_SUCH_PROGRAM: &[&str] = &[
     "executable file not found",
     "executable file `sh` not found",
@@ -241,7 +246,7 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Exec,
         hint: "the container has no shell and its root cannot be written to: the agent can neither be unpacked nor copied in",
     },
-    // Said before each pull.
+    // Docker prints this before each pull.
     Complaint {
         words: "Unable to find image",
         phase: Phase::Resolve,

@@ -3,8 +3,8 @@
 use super::{Complaint, Phase, Prompt, Shell, Way};
 use crate::options::Options;
 
-/// doas asks for passwords on its controlling terminal and nowhere else, so it gets one, which is none of its three
-/// files. Without a password it must not ask (`-n`).
+/// doas asks for passwords on its controlling terminal and nowhere else, so it gets one, apart from
+/// its stdin, stdout and stderr. Without a password it must not ask (`-n`).
 pub(crate) fn way(user: Option<&str>, shell: &Shell, options: &Options) -> Way {
     let mut argv = vec![options.tool_path("doas")];
     let asks = options.become_password.is_some();

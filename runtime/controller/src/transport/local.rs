@@ -8,7 +8,7 @@ use wxec_protocol::Command;
 use super::{Place, Transport};
 use crate::error::Unreachable;
 
-/// Starts the agent here. It needs no bootstrap: the image is a file of ours.
+/// Starts the agent on this machine. It needs no bootstrap, because the image is a local file.
 pub(crate) async fn connect(image: &AgentImage, title: &str) -> Result<Transport, Unreachable> {
     let command = Command::new([image.path.as_os_str().as_bytes(), title.as_bytes()]);
     let started = Place::Here.start(&command, false).await;

@@ -3,8 +3,8 @@
 use super::{Complaint, Phase, Shell, Way};
 use crate::options::Options;
 
-/// `machinectl shell` gives a terminal, which changes bytes on their way. `systemd-run` reaches the same machines and
-/// gives pipes.
+/// `machinectl shell` gives a terminal, which changes bytes on their way. `systemd-run` reaches the
+/// same machines and gives pipes.
 pub(crate) fn way(name: &str, shell: &Shell, options: &Options) -> Way {
     let machine = format!("--machine={name}");
     let argv = [&options.tool_path("systemd-run"), &machine, "--pipe", "--wait", "--quiet", "--collect", "--"];

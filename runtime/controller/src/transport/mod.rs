@@ -1,7 +1,9 @@
-//! The ways in: each gives one ordered byte pipe each way, and the last words of whatever is at the other end.
+//! The ways in. Each gives one ordered byte pipe in each direction, and the last lines of the other
+//! end's stderr.
 //!
-//! But for `local:` and a first `ssh:`, a way in is a program to run where the hop before ends, here or on another
-//! machine: a [`Way`] says which, how it asks for a password, and what its complaints mean.
+//! Except for `local:` and a first `ssh:`, a way in is a program to run where the hop before ends,
+//! here or on another machine. A [`Way`] holds the command line, the password prompt, and the
+//! meanings of the program's complaints.
 
 mod container;
 mod doas;
@@ -43,22 +45,22 @@ use crate::{
     stream::StreamWriter,
 };
 
-/// A program that was told goodbye may take this long to end.
+/// Time limit for a program to end once its pipe is closed or it was told to.
 const END_WITHIN: Duration = Duration::from_millis(500);
 
-/// One ordered byte pipe each way.
+/// One ordered byte pipe in each direction.
 pub(crate) struct Transport {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) writer: Writer,
     pub(crate) stderr: StderrTail,
-    /// A terminal of its own, where a program that asks for passwords on none other gets them.
+    /// A terminal for a program that asks for passwords on no other channel.
     pub(crate) terminal: Option<Terminal>,
     pub(crate) process: Ending,
     /// The agent that passes this pipe's bytes on, if there is one.
     pub(crate) hop: Option<Session>,
 }
 
-/// What a terminal shows, and what types on it.
+/// Output and input of a terminal.
 pub(crate) struct Terminal {
     pub(crate) screen: StderrTail,
     pub(crate) keyboard: StreamWriter,
@@ -67,11 +69,11 @@ pub(crate) struct Terminal {
 /// The writing half of a pipe.
 pub(crate) enum Writer {
     Pipe(Box<dyn AsyncWrite + Send + Unpin>),
-    /// The agent at whose machine it begins can put in what it holds.
+    /// A stream of an agent, which can insert blobs that it holds.
     Stream(StreamWriter),
 }
 
-/// What is at this end of a pipe. Dropping it ends it.
+/// The process at this end of a pipe. Dropping this ends the process.
 pub(crate) enum Ending {
     /// A child of this program.
     Child(ChildGroup),
@@ -83,7 +85,7 @@ pub(crate) enum Ending {
     Over(Option<StreamEnd>),
 }
 
-/// A child that leads a group of its own. Dropping it ends the group.
+/// A child that leads a process group of its own. Dropping this ends the group.
 pub(crate) struct ChildGroup(Option<Child>);
 
 impl ChildGroup {
@@ -91,12 +93,13 @@ impl ChildGroup {
         Self(Some(child))
     }
 
-    /// How the child ended, if it does `within` that time. Others of its group may live on.
+    /// Waits for the child, no longer than `within`; returns its exit status if it ended. Other
+    /// processes of its group may live on.
     async fn exit(&mut self, within: Duration) -> Option<ExitStatus> {
         tokio::time::timeout(within, self.0.as_mut()?.wait()).await.ok()?.ok()
     }
 
-    /// Ends the group: told to at first, then killed.
+    /// Ends the group: first with SIGTERM, then with SIGKILL.
     async fn end(mut self) {
         for signal in [Signal::TERM, Signal::KILL] {
             if self.exit(END_WITHIN).await.is_some() {
@@ -105,13 +108,14 @@ impl ChildGroup {
             self.signal(signal);
         }
         self.exit(END_WITHIN).await;
-        // Nothing more can be done to it.
+        // Nothing more can be done; keep `drop` from trying again.
         self.0 = None;
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) {
-            // It may be another account's by now, as sudo is; then the end of its stdin has to do.
+            // This fails if the process runs as another account by now, as sudo does. Then the end
+            // of its stdin has to do.
             let _ = kill_process_group(pid, signal);
         }
     }
@@ -127,27 +131,27 @@ impl Drop for ChildGroup {
     }
 }
 
-/// What to run to get from one place to another.
+/// A program to run to get from one place to another.
 #[derive(Debug, Default)]
 pub(crate) struct Way {
     /// Program and arguments, and variables to set for them.
     pub(crate) command: Command,
-    /// How it asks for a password, if it may.
+    /// Its password prompt, if it may ask.
     pub(crate) prompt: Option<Prompt>,
-    /// What its complaints mean.
+    /// Complaints that are understood.
     pub(crate) complaints: &'static [Complaint],
 }
 
-/// How a program asks for a password.
+/// Password prompt of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prompt {
-    /// What it prints then.
+    /// The text it prints.
     pub(crate) text: String,
-    /// Where: on a terminal of its own, or on stderr.
+    /// True if it prompts on a terminal of its own, false for stderr.
     pub(crate) on_terminal: bool,
 }
 
-/// A complaint of a program, what it means, and what may help.
+/// A complaint of a program, with its meaning and advice.
 #[derive(Debug)]
 pub(crate) struct Complaint {
     /// Words that occur in it.
@@ -156,14 +160,15 @@ pub(crate) struct Complaint {
     pub(crate) hint: &'static str,
 }
 
-/// What starts the bootstrap: a shell with our script, as a list of words or as a line for a shell.
+/// The command that starts the bootstrap, a shell with our script: as a list of words, and as a
+/// line for a shell.
 #[derive(Debug, Clone)]
 pub(crate) struct Shell {
     pub(crate) argv: Vec<String>,
     pub(crate) line: String,
 }
 
-/// The way that `hop` goes. Nothing for hops that are more than a program to run.
+/// Returns the way in for `hop`; `None` for `local:`, which takes more than a program to run.
 pub(crate) fn way(hop: &Hop, shell: &Shell, options: &Options, token: &str) -> Option<Way> {
     Some(match hop {
         Hop::Local => return None,
@@ -184,7 +189,8 @@ pub(crate) fn way(hop: &Hop, shell: &Shell, options: &Options, token: &str) -> O
 }
 
 impl Way {
-    /// A way of these words, with messages in English: their meaning is looked up by their text.
+    /// Creates a way in from a command line. Messages are in English, because their meaning is
+    /// looked up by their text.
     pub(crate) fn new(argv: impl IntoIterator<Item = String>) -> Self {
         let mut command = Command::new(argv);
         command.env.push((bytes("LC_ALL"), bytes("C")));
@@ -196,9 +202,10 @@ impl Way {
     }
 }
 
-/// What is known about a failure, from what the program said: its line that is understood is the reason.
+/// Interprets a failure by what the program said: a line that contains a known complaint becomes
+/// the reason.
 pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]) -> Unreachable {
-    // Beyond the shell it is not the way that fails, whatever was said on it.
+    // Beyond the shell the way in is not at fault, whatever its program printed.
     if matches!(failure.phase, Phase::Exec | Phase::Protocol | Phase::Architecture) {
         return failure;
     }
@@ -231,7 +238,7 @@ pub(crate) const SHELL_COMPLAINTS: &[Complaint] = &[
 ];
 
 impl Transport {
-    /// Ends what is at this end, politely at first; within two seconds.
+    /// Ends the process at this end, gently at first; within two seconds.
     pub(crate) async fn end(self) {
         let Self { writer, process, reader, hop, .. } = self;
         drop((writer, reader));
@@ -240,14 +247,14 @@ impl Transport {
             Ending::Remote(mut process) => {
                 let _ = tokio::time::timeout(END_WITHIN, process.ended()).await;
             }
-            // Its master ends with it.
+            // The ssh master ends with its command.
             Ending::Ssh(child) => drop(child),
             Ending::Over(_) => {}
         }
         drop(hop);
     }
 
-    /// How the process at this end ended, if it does `within` that time.
+    /// Waits for the process at this end, no longer than `within`; returns how it ended, if it did.
     pub(crate) async fn exit(&mut self, within: Duration) -> Option<StreamEnd> {
         match &mut self.process {
             Ending::Child(group) => {
@@ -279,7 +286,7 @@ impl fmt::Debug for Transport {
 }
 
 impl Writer {
-    /// Has the agent where the pipe begins put in a part of what it holds.
+    /// Has the agent at the start of the pipe insert a part of a blob that it holds.
     pub(crate) async fn splice(&mut self, splice: Splice) -> io::Result<()> {
         match self {
             Self::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),

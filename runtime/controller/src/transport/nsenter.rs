@@ -3,8 +3,8 @@
 use super::{Complaint, Phase, Shell, Way};
 use crate::options::Options;
 
-/// Its namespaces and root, but not its user namespace: entering that takes privileges away, and who
-/// may enter the others has them.
+/// Enters the process' namespaces and root, except its user namespace: entering that takes
+/// privileges away, and an account that may enter the others has them.
 pub(crate) fn way(pid: u32, shell: &Shell, options: &Options) -> Way {
     let target = format!("--target={pid}");
     let argv = [&options.tool_path("nsenter"), &target, "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--"];

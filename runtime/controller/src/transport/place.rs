@@ -1,4 +1,4 @@
-//! Where programs are run to get one hop further: here, or where an agent is.
+//! Places that run programs to get one hop further: this machine, or the machine of an agent.
 
 use std::{borrow::Cow, ffi::OsStr, io, os::unix::ffi::OsStrExt, process::Stdio, time::Duration};
 
@@ -15,16 +15,17 @@ use crate::{
     session::{Process, Session},
 };
 
-/// What a program that is only asked something may answer.
+/// Size limit for the answer of a program that is only asked something.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
-/// A program has said all and ends.
+/// Time limit for the exit of a program that has closed its stdout.
 const EXIT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Linux allows an argument no more than 128 KiB, and all of them together some megabytes.
+/// Size limit for commands. Linux allows an argument no more than 128 KiB, and all of them together
+/// some megabytes.
 const MAX_COMMAND_BYTES: usize = 128 << 10;
 
-/// Where programs are run.
+/// A place that runs programs.
 #[derive(Clone)]
 pub(crate) enum Place {
     /// On this machine, by this program.
@@ -50,14 +51,15 @@ impl Place {
         }
     }
 
-    /// Runs a program to its end, with what `feed` sends as its input. Returns what it printed, or what it complained.
+    /// Runs a program to its end, with input from `feed`. Returns what it printed, or its complaint
+    /// as an error.
     pub(crate) async fn run(
         &self,
         command: &Command,
         feed: impl AsyncFnOnce(&mut Writer) -> io::Result<()>,
     ) -> Result<String, Unreachable> {
         let mut transport = self.start(command, false).await?;
-        // A program that stops reading says why on stderr.
+        // Ignore write errors: a program that stops reading says why on stderr.
         let _ = feed(&mut transport.writer).await;
         let _ = transport.writer.shutdown().await;
         transport.writer = Writer::Pipe(Box::new(tokio::io::sink()));
@@ -75,7 +77,7 @@ impl Place {
         }
     }
 
-    /// The agent, if there is one.
+    /// Returns the session with the agent, if there is one.
     pub(crate) fn agent(&self) -> Option<&Session> {
         match self {
             Self::Here => None,
@@ -89,12 +91,12 @@ fn cannot_run(command: &Command, reason: &str) -> Unreachable {
     Unreachable { phase: Phase::Local, ..not_run(&format!("cannot run `{program}`: {reason}")) }
 }
 
-/// What a command runs, for people.
+/// Returns the program of a command, for messages.
 fn program(command: &Command) -> Cow<'_, str> {
     command.words.first().map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word))
 }
 
-/// A program could not be started, for a reason that names it.
+/// Makes the error for a program that could not be started; the reason names the program.
 pub(crate) fn not_run(reason: &str) -> Unreachable {
     Unreachable::new(Phase::Exec, printable(reason))
         .hint("install it there, or say where it is: `ConnectOptions::tool`, `--tool NAME=PATH`")

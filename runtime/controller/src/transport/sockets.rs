@@ -1,7 +1,8 @@
-//! Where the control sockets of ssh stand until they are used: a directory for each, locked by the process that made it.
+//! Directories for ssh's control sockets until they are used: one for each socket, locked by the
+//! process that made it.
 //!
-//! A directory stays behind only if its process is killed while it connects. The lock goes with the process, so the next one
-//! finds out what may be removed without asking for anything's age.
+//! A directory stays behind only if its process is killed while it connects. The lock goes with the
+//! process, so the next process sees by the lock what it may remove, regardless of age.
 
 use std::{
     ffi::OsStr,
@@ -24,22 +25,26 @@ const PREFIX: &str = "wxec-ssh-";
 const SOCKET: &str = "master";
 const LOG: &str = "log";
 
-/// The address of a Unix socket holds 104 bytes on some systems, 108 on Linux, and a NUL is one of them.
+/// Longest path of a socket. The address of a Unix socket holds 104 bytes on some systems, 108 on
+/// Linux, including a NUL.
 const MAX_ADDRESS_BYTES: usize = 103;
 
-/// Bytes behind the place: two slashes, our names with 6 random letters, and the 17 that ssh adds while it binds.
+/// Length of a socket's path after the place: two slashes, our names with 6 random letters, and the
+/// 17 bytes that ssh adds while it binds.
 const BEHIND_PLACE_BYTES: usize = 2 + PREFIX.len() + 6 + SOCKET.len() + 17;
 
-/// A sweep looks at no more entries of a place: it must not delay a connection where /tmp holds a million.
+/// Limit for the entries of a place that a sweep looks at: it must not delay a connection where
+/// /tmp holds a million.
 const MAX_SWEPT_ENTRIES: usize = 10_000;
 
-/// Another process may sweep a new directory before its lock is taken; this often in a row it does not.
+/// Attempts to make a directory. Another process may sweep a new one before its lock is taken, but
+/// not so often in a row.
 const ATTEMPTS: usize = 8;
 
 /// A directory for one control socket, 0700 and locked. Dropping it removes it.
 pub(super) struct SocketDirectory {
     directory: TempDir,
-    /// Given up after the directory is removed.
+    /// Released after the directory is removed.
     _lock: File,
 }
 
@@ -78,13 +83,14 @@ impl SocketDirectory {
         self.directory.path().join(SOCKET)
     }
 
-    /// What ssh says goes here.
+    /// Returns the path of the file for ssh's messages.
     pub(super) fn log(&self) -> PathBuf {
         self.directory.path().join(LOG)
     }
 }
 
-/// The lock of the directory at `path`, if no process holds it and it is still the one at `path`.
+/// Locks the directory at `path`. Returns `None` if another process holds the lock, or if `path`
+/// leads to another directory by now.
 fn lock(path: &Path) -> Option<File> {
     let file = File::open(path).ok()?;
     file.try_lock().ok()?;
@@ -92,7 +98,7 @@ fn lock(path: &Path) -> Option<File> {
     ((locked.dev(), locked.ino()) == (there.dev(), there.ino())).then_some(file)
 }
 
-/// Where sockets may stand, best first.
+/// Returns the places for sockets, best first.
 fn places() -> Vec<PathBuf> {
     let own = |path: &PathBuf| fs::metadata(path).is_ok_and(|place| place.uid() == geteuid().as_raw());
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(own);
@@ -103,7 +109,8 @@ fn places() -> Vec<PathBuf> {
     places
 }
 
-/// Whether ssh can make a socket there: its path has to be short, and ssh expands some characters of it.
+/// Returns true if ssh can make a socket in `place`: the path must be short, and ssh expands some
+/// characters of it.
 fn fits(place: &Path) -> bool {
     let bytes = place.as_os_str().as_bytes();
     place.is_absolute()
@@ -124,7 +131,7 @@ fn sweep(place: &Path) {
             continue;
         }
         let is_ours = |found: fs::Metadata| found.is_dir() && found.uid() == geteuid().as_raw();
-        // The lock is held while the directory is emptied.
+        // Hold the lock while the directory is emptied.
         if entry.metadata().is_ok_and(is_ours)
             && let Some(_lock) = lock(&entry.path())
         {
@@ -133,7 +140,8 @@ fn sweep(place: &Path) {
     }
 }
 
-/// Removes a directory with what wxec and ssh put into it; one that holds anything else stays.
+/// Removes a directory with the files that wxec and ssh put into it. A directory that holds
+/// anything else stays.
 fn remove(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -174,7 +182,7 @@ mod tests {
         sweep(place.path());
         assert!(left.is_dir(), "its process lives");
         drop(_lock);
-        // Each process that another test is just starting has the lock, too, until it is another program.
+        // A process that another test is just starting holds the lock, too, until its exec.
         let give_up = Instant::now() + Duration::from_secs(60);
         while left.exists() {
             assert!(Instant::now() < give_up, "its process is gone");

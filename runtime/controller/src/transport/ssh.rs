@@ -1,8 +1,9 @@
-//! `ssh:`: a command on a host through the system's OpenSSH client, so that the user's configuration, keys, agent and
-//! jump hosts all apply.
+//! `ssh:`: a command on a host through the system's OpenSSH client, so that the user's
+//! configuration, keys, agent and jump hosts all apply.
 //!
-//! The master connection is started here rather than by the `openssh` crate, because that crate always sets a host-key
-//! policy of its own; the user's has to win. The session in it is the crate's, in its native-mux form.
+//! This module starts the master connection itself, because the `openssh` crate always sets a
+//! host-key policy of its own, and the user's has to win. The session on it is the crate's, in its
+//! native-mux form.
 
 use std::{fs::File, process::Stdio, sync::Arc, time::Duration};
 
@@ -26,9 +27,9 @@ pub(crate) type RemoteChild = openssh::Child<Arc<Session>>;
 /// Names a configuration file to use in place of `~/.ssh/config`.
 pub const CONFIG_VARIABLE: &str = "WXEC_SSH_CONFIG";
 
-/// The master ends by itself when nothing has used it for this long: also when this program was killed.
+/// Idle time after which the master ends by itself, even if this program was killed.
 const MASTER_IDLE_SECONDS: u8 = 5;
-/// Silence on a dead link is noticed after three of these.
+/// Interval of keepalives; ssh gives up a dead link after three without an answer.
 const KEEPALIVE_SECONDS: u8 = 15;
 
 /// What makes a client a master in the background.
@@ -43,13 +44,14 @@ pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<S
     }
     arguments.extend(["-o".into(), format!("ControlPersist={MASTER_IDLE_SECONDS}")]);
     arguments.extend(options.ssh_options.iter().flat_map(|option| ["-o".into(), option.clone()]));
-    // Questions are ssh's own: they go to askpass if there is one, and to the terminal if somebody sits there.
+    // ssh may ask questions only if an askpass program or a user at the terminal can answer them.
     let asks = options.ask_on_terminal || std::env::var_os("SSH_ASKPASS").is_some();
     arguments.extend(common_arguments(address, asks));
     arguments
 }
 
-/// From another host the same client goes on, as one process with that host's configuration; nobody can be asked there.
+/// Returns the way in from another host: its ssh client as one process, with that host's
+/// configuration. No user is there to answer questions.
 pub(crate) fn way(address: &SshAddress, shell: &Shell, options: &Options) -> Way {
     let mut argv = vec![options.tool_path("ssh")];
     argv.extend(common_arguments(address, false));
@@ -64,7 +66,7 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
         format!("BatchMode={}", if asks { "no" } else { "yes" }),
         "ClearAllForwardings=yes".into(),
         "PermitLocalCommand=no".into(),
-        // Clients before 7.6 do not know it.
+        // Clients before 7.6 do not know `RemoteCommand`.
         "IgnoreUnknown=RemoteCommand".into(),
         "RemoteCommand=none".into(),
     ] {
@@ -80,7 +82,7 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
     arguments
 }
 
-/// Runs the bootstrap on the host, from here.
+/// Runs the bootstrap on the host, over an ssh client on this machine.
 pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Options) -> Result<Transport, Unreachable> {
     let directory = start_master(address, options).await?;
     let master = || Session::resume_mux(directory.socket().into(), None);
@@ -94,8 +96,9 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
         .spawn()
         .await
         .map_err(failure)?;
-    // The master listens for this one command only: it ends with the command, however this program ends, and nothing of
-    // it stays on the disk. One that does not understand ends by itself when it has been idle.
+    // Tell the master to stop listening, since it serves only this command. It then ends with the
+    // command, however this program ends, and leaves nothing on the disk. A master that does not
+    // understand this ends by itself when it has been idle.
     let _ = master().close().await;
     drop(directory);
     let missing = || Unreachable::new(Phase::Shell, "a pipe of the ssh session is missing");
@@ -109,7 +112,7 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
     })
 }
 
-/// Connects and logs in. The master listens in the directory that is returned.
+/// Connects and logs in. The master listens in the returned directory.
 async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketDirectory, Unreachable> {
     runtime::blocking(sockets::sweep_once).await;
     let directory = SocketDirectory::make()?;
@@ -157,7 +160,7 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketD
     }
     Err(match told {
         Some(reason) => Unreachable { reason, ..failure },
-        // It says all already.
+        // The reason contains all of stderr already.
         None if failure.reason == words => failure.stderr(String::new()),
         None => failure,
     })
@@ -194,7 +197,7 @@ fn proxy_program(configuration: &str) -> Option<String> {
 fn telling(words: &str) -> Option<String> {
     let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
     if let Some(line) = lines().find(|line| line.starts_with("Offending ")) {
-        // ssh ends the sentence, and the line, with a full stop.
+        // ssh ends this line with a full stop.
         let sent = lines().find_map(|line| line.strip_prefix("SHA256:")).map(|print| print.trim_end_matches('.'));
         let sent = sent.map_or(String::new(), |print| format!("; the host sent SHA256:{print}"));
         return Some(format!("Host key verification failed. {line}{sent}"));
@@ -202,14 +205,14 @@ fn telling(words: &str) -> Option<String> {
     if let Some(line) = lines().find(|line| line.contains(" host key is known for ")) {
         return Some(format!("Host key verification failed. {line}"));
     }
-    // The end of a ProxyCommand looks like that of a connection; its own words came before.
+    // The end of a ProxyCommand looks like that of a connection; its own messages came before.
     let is_end = |line: &str| CLOSED.iter().any(|words| line.contains(words));
     let end = lines().rfind(|line| is_end(line))?;
     let before = lines().take_while(|line| !is_end(line)).filter(|line| !line.starts_with("Warning: ")).last()?;
     Some(format!("{before} ({end})"))
 }
 
-/// Begins of what ssh says of a connection that ends before it has begun.
+/// Messages of ssh about a connection that ends before it is established.
 const CLOSED: [&str; 4] =
     ["kex_exchange_identification", "ssh_exchange_identification", "banner exchange", "Connection closed by UNKNOWN"];
 

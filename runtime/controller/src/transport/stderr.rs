@@ -1,4 +1,5 @@
-//! The last words of the other end: what a person needs when a session breaks, and where programs ask for passwords.
+//! The last lines of the other end's stderr: the user needs them when a session breaks, and
+//! programs ask for passwords there.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,11 +26,12 @@ struct Shared {
     over: watch::Sender<bool>,
 }
 
-/// Last words may be behind the end of stdout: on a busy machine for a while, and for ever if something else holds stderr.
+/// Time to wait for the rest of stderr after the end of stdout. It may come late on a busy machine,
+/// and stderr may never end if another process holds it open.
 const SETTLES_WITHIN: Duration = Duration::from_millis(200);
 
 impl StderrTail {
-    /// A screenful. A host may write for hours.
+    /// Bytes that are kept, a screenful. A host may write for hours.
     const BYTES: usize = 4 << 10;
 
     /// Reads `stderr` to its end, in the background.
@@ -55,7 +57,7 @@ impl StderrTail {
         self.0.grown.send_replace(());
     }
 
-    /// Waits until `words` were written, and forgets all up to their end.
+    /// Waits until `words` were written, and discards everything up to their end.
     pub(crate) async fn wait_for(&self, words: &str) {
         self.wait_while(|tail| {
             let start = tail.windows(words.len()).position(|window| window == words.as_bytes());
@@ -77,12 +79,13 @@ impl StderrTail {
         }
     }
 
-    /// The tail as text, made safe to print: a host could send a terminal's escape sequences.
+    /// Returns the tail as text, made safe to print: a host could send a terminal's escape
+    /// sequences.
     pub(crate) fn text(&self) -> String {
         printable(String::from_utf8_lossy(&self.lock()).trim())
     }
 
-    /// The same, once all was read, or a moment has passed.
+    /// Returns the same, once everything was read or `SETTLES_WITHIN` has passed.
     pub(crate) async fn settled(&self) -> String {
         let mut over = self.0.over.subscribe();
         let _ = timeout(SETTLES_WITHIN, over.wait_for(|over| *over)).await;
@@ -94,7 +97,7 @@ impl StderrTail {
     }
 }
 
-/// Replaces control characters, but for newlines and tabs.
+/// Replaces control characters except newlines and tabs, and removes carriage returns.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| *c != '\r')
@@ -118,7 +121,7 @@ mod tests {
         assert!(settled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         program.write_all(b"no such user\n").await.unwrap();
         drop(program);
-        // On a busy machine the moment may pass that is waited at most.
+        // On a busy machine `SETTLES_WITHIN` may pass before the reader has run.
         while !*tail.0.over.borrow() {
             tokio::task::yield_now().await;
         }

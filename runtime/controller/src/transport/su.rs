@@ -3,11 +3,12 @@
 use super::{Complaint, Phase, Prompt, Shell, Way};
 use crate::options::Options;
 
-/// su reads a password from its stdin, one line; it cannot be told what to ask with, but it can be told to do so in
-/// English. Run by root it does not ask. A shell of our own does for accounts whose login shell would not.
+/// su reads a password, one line, from stdin. Its prompt cannot be chosen, but it can be made
+/// English. Run by root, su does not ask. A shell of our own serves accounts whose login shell
+/// refuses commands.
 pub(crate) fn way(user: &str, shell: &Shell, options: &Options) -> Way {
     let argv = [&options.tool_path("su"), "-s", "/bin/sh", "-c", &shell.line, user].map(Into::into);
-    // It asks whether or not there is an answer.
+    // su asks even if there is no password to give.
     let prompt = Prompt { text: "Password: ".into(), on_terminal: false };
     Way { prompt: Some(prompt), ..Way::new(argv).complaints(COMPLAINTS) }
 }

@@ -3,9 +3,9 @@
 use super::{Complaint, Phase, Prompt, Shell, Way};
 use crate::options::Options;
 
-/// sudo reads a password from stdin (`-S`), one line and not a byte more; the rest is for what it starts. It asks with
-/// our own random words, on stderr, so no language, feedback or setting of its own can be mistaken for it. Without a
-/// password it must not ask (`-n`).
+/// sudo reads a password from stdin (`-S`), one line and not a byte more; the rest is for the
+/// program it starts. It prompts on stderr with our random text, so that no message of sudo, in
+/// whatever language, can be mistaken for the prompt. Without a password it must not ask (`-n`).
 pub(crate) fn way(user: Option<&str>, shell: &Shell, options: &Options, token: &str) -> Way {
     let prompt = format!("[wxec {token}]");
     let mut argv = vec![options.tool_path("sudo")];
@@ -29,7 +29,7 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Privilege,
         hint: "give the password (`--ask-become-pass`), or allow sudo without one (NOPASSWD)",
     },
-    // sudo-rs
+    // The wording of sudo-rs.
     Complaint {
         words: "interactive authentication is required",
         phase: Phase::Privilege,
