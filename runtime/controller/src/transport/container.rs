@@ -226,11 +226,6 @@ const COMPLAINTS: &[Complaint] = &[
         hint: "check that Docker runs there",
     },
     Complaint {
-        words: "Unable to find image",
-        phase: Phase::Resolve,
-        hint: "check the image's name, or pull it first",
-    },
-    Complaint {
         words: "pull access denied",
         phase: Phase::Resolve,
         hint: "check the image's name, or log in to its registry",

@@ -115,3 +115,19 @@ fn complaints_are_understood() {
     let unknown = classify(failure().stderr("gibberish".into()), &[SHELL_COMPLAINTS]);
     assert_eq!(unknown, failure().stderr("gibberish".into()));
 }
+
+/// Docker prints two lines that are known: one before each pull, and one about why it failed.
+#[test]
+fn a_pull_that_was_refused_counts_more_than_an_image_that_was_not_there() {
+    const SAID: &str = "Unable to find image 'shop:1' locally
+docker: Error response from daemon: pull access denied for shop, repository does not exist or may require 'docker login'.
+See 'docker run --help'.
+";
+    let failure = Unreachable::new(Phase::Shell, "the container ended").stderr(SAID.into());
+    let shell = Shell { argv: vec!["sh".into()], line: "LINE".into() };
+    let address: Address = "docker-run:shop:1".parse().unwrap();
+    let way = way(address.last(), &shell, ConnectOptions::new().get(), TOKEN).unwrap();
+    let understood = classify(failure, &[way.complaints, SHELL_COMPLAINTS]);
+    assert!(understood.reason.contains("pull access denied"), "{}", understood.reason);
+    assert!(understood.hint.as_deref().unwrap().contains("log in to its registry"), "{:?}", understood.hint);
+}
