@@ -1,4 +1,4 @@
-//! An agent that keeps the rules, and checks that nothing is told which cannot be.
+//! An agent that keeps the rules, and checks that it receives no impossible event.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,12 +22,12 @@ use crate::{
 pub(crate) struct Agent {
     pub(crate) connection: AgentConnection,
     peer: Peer,
-    /// Calls that are told and not finished.
+    /// Calls received and not finished.
     open: BTreeMap<CallId, OpenCall>,
-    /// Artifacts asked for and not yet heard of.
+    /// Artifacts that it asked for and has not received.
     wanted: BTreeSet<Digest>,
     streams: BTreeMap<StreamId, Flow>,
-    /// Blobs that are asked about, as often as they are.
+    /// Blobs that it was asked about, once for each question.
     blobs: Vec<Digest>,
     describing: usize,
     heard_bye: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Agent {
 
 struct OpenCall {
     module: Digest,
-    /// A store may have dropped what it needs before the call began, but not since.
+    /// The store may have dropped the artifact before the call began, but not since.
     may_need: bool,
     cancelled: bool,
     printed: u64,
@@ -57,7 +57,7 @@ impl Agent {
         }
     }
 
-    /// Does something, if there is something to do it with.
+    /// Performs an action, if it is possible now.
     pub(crate) fn say(&mut self, said: Said, which: u8, amount: u8) {
         if self.said_bye {
             return;
@@ -133,7 +133,7 @@ impl Agent {
         }
     }
 
-    /// Hears some bytes, and checks all that is told then.
+    /// Receives some bytes, and checks all events that follow.
     pub(crate) fn hear(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut heard = Ok(());
         takes_bounded_memory(bytes.len(), || heard = self.connection.handle_input(bytes));
@@ -206,7 +206,7 @@ impl Agent {
         self.streams.get_mut(&id).expect("something on a stream that is open")
     }
 
-    /// Answers whatever still waits for an answer, and says goodbye if that is due.
+    /// Answers everything that waits for an answer, and says goodbye if that is due.
     pub(crate) fn settle(&mut self) {
         while let Some(id) = nth(&self.open, 0) {
             self.say_of_call(Said::Fail, id, 0);

@@ -1,4 +1,4 @@
-//! A controller that keeps the rules, and checks that nothing is told which cannot be.
+//! A controller that keeps the rules, and checks that it receives no impossible event.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,19 +17,20 @@ use crate::{
     payload::{Blob, blob, blob_of, length, payload},
 };
 
-/// How much each call may print and return. Small, so that limits are met.
+/// Bytes that each call may print and return. Small, so that calls reach the limits.
 pub(crate) const STDIO_BYTES: u64 = 1000;
 pub(crate) const OUTPUT_BYTES: u64 = 1 << 20;
 
 pub(crate) struct Controller {
     pub(crate) connection: ControllerConnection,
     peer: Peer,
-    /// Calls of which something may still be heard.
+    /// Calls of which events may still come.
     open: BTreeMap<CallId, OpenCall>,
     streams: BTreeMap<StreamId, Flow>,
-    /// Artifacts asked for and not yet answered for, and whether a hop's would not do.
+    /// Artifacts that the agent asked for and has no answer for; true if a hop's copy was of no
+    /// use.
     wanted: BTreeMap<Digest, bool>,
-    /// Artifacts that the hop is told to put in badly.
+    /// Artifacts of which the hop puts in a damaged copy.
     damaged: BTreeSet<Digest>,
     blobs: BTreeSet<Digest>,
     describing: usize,
@@ -42,7 +43,7 @@ struct OpenCall {
     printed: BTreeMap<&'static str, u64>,
 }
 
-/// A call of `function`. The only place that knows what a request is made of.
+/// A call of `function`. Only this function knows the parts of a request.
 fn request(module: Digest, input: usize) -> CallRequest {
     let limits = Limits {
         input_bytes: 2 * CHUNK_BYTES as u64,
@@ -69,10 +70,10 @@ impl Controller {
         }
     }
 
-    /// Does something, if there is something to do it with.
+    /// Performs an action, if it is possible now.
     pub(crate) fn say(&mut self, said: Said, which: u8, amount: u8) {
         let connection = &mut self.connection;
-        // Who has said goodbye asks for nothing more.
+        // After its goodbye a controller asks for nothing more.
         let may_ask = !self.said_bye;
         match said {
             Said::Call if may_ask => {
@@ -117,7 +118,7 @@ impl Controller {
                 self.describing += 1;
             }
             Said::Ping if may_ask => connection.ping(),
-            // A blob on its way would arrive behind the goodbye.
+            // A blob on its way would arrive after the goodbye.
             Said::Bye if may_ask && self.blobs.is_empty() => {
                 connection.close();
                 self.said_bye = true;
@@ -147,7 +148,7 @@ impl Controller {
         }
     }
 
-    /// Answers for an artifact; what a hop holds is of use only once.
+    /// Answers the request for an artifact. A hop's copy is used only the first time.
     fn answer(&mut self, said: Said, digest: Digest) {
         let again = self.wanted.remove(&digest).expect("it is wanted");
         let Blob { bytes, .. } = blob_of(digest);
@@ -163,7 +164,7 @@ impl Controller {
         }
     }
 
-    /// Appends what is to be sent, with what the hop puts in.
+    /// Appends the bytes to send, with those that the hop puts in.
     pub(crate) fn transmit(&mut self, wire: &mut Vec<u8>) {
         if let Some(Splice { blob, offset, length }) = self.connection.poll_transmit(wire) {
             let [start, end] = [offset, offset + length].map(|at| usize::try_from(at).expect("blobs are short"));
@@ -176,7 +177,7 @@ impl Controller {
         }
     }
 
-    /// Hears some bytes, and checks all that is told then.
+    /// Receives some bytes, and checks all events that follow.
     pub(crate) fn hear(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut heard = Ok(());
         takes_bounded_memory(bytes.len(), || heard = self.connection.handle_input(bytes));
@@ -243,7 +244,7 @@ impl Controller {
         self.streams.get_mut(&id).expect("something on a stream that is open")
     }
 
-    /// Answers whatever still waits for an answer.
+    /// Answers everything that waits for an answer.
     pub(crate) fn settle(&mut self) {
         while let Some(digest) = nth(&self.wanted, 0) {
             self.answer(Said::Provide, digest);
@@ -253,13 +254,13 @@ impl Controller {
         }
     }
 
-    /// Nothing is left to wait for.
+    /// Returns true if nothing is left to wait for.
     pub(crate) fn is_done(&self) -> bool {
         self.heard_bye && self.open.is_empty() && self.blobs.is_empty() && self.describing == 0
     }
 }
 
-/// The key that a number chooses, if there is any.
+/// Returns the key that a number selects, if there is any.
 pub(crate) fn nth<K: Copy + Ord, V>(map: &BTreeMap<K, V>, which: u8) -> Option<K> {
     map.keys().nth(usize::from(which) % map.len().max(1)).copied()
 }

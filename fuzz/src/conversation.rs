@@ -6,19 +6,19 @@ use wxec_protocol::ProtocolError;
 
 use crate::{Damage, End, Peer, Said, Step, agent::Agent, controller::Controller, payload::length};
 
-/// What both ends send in one conversation: enough for a window and what follows it, little enough that it takes
-/// milliseconds.
+/// Bytes that both ends may send in one conversation: enough for a window and some more, and few
+/// enough for milliseconds.
 const MAX_SENT_BYTES: usize = 3 << 20;
 
-/// Frames that may come again are short, and the last ones.
+/// Only the last frames, and only short ones, are kept to be repeated.
 const MAX_KEPT: usize = 32;
 const MAX_KEPT_BYTES: usize = 300;
 
-/// Both ends, and what is under way between them.
+/// Both ends, and the frames under way between them.
 pub struct Conversation {
     controller: Controller,
     agent: Agent,
-    /// Whose words change on their way.
+    /// The end whose messages are tampered with.
     tampered: Option<End>,
     to_agent: Wire,
     to_controller: Wire,
@@ -31,7 +31,8 @@ struct Wire {
     kept: VecDeque<Vec<u8>>,
 }
 
-/// Leads a conversation in which the words of one end, if any, change on their way, until it breaks off.
+/// Runs a conversation until it breaks off. The messages of one end may be tampered with on their
+/// way.
 pub fn talk(steps: &[Step], tampered: Option<End>) -> Result<Conversation, ProtocolError> {
     let peer = if tampered.is_none() { Peer::Honest } else { Peer::Any };
     let mut conversation = Conversation {
@@ -89,9 +90,9 @@ impl Conversation {
         !sent.is_empty()
     }
 
-    /// Brings bytes to the other end, in parts of about this many.
+    /// Delivers bytes to the other end, in parts of about `part` bytes.
     fn arrive(&mut self, from: End, bytes: &[u8], part: usize) -> Result<(), ProtocolError> {
-        // Many parts take long and show nothing that some do not.
+        // Many parts take long and test no more than some.
         for part in bytes.chunks(part.max(bytes.len() / 64).max(1)) {
             match from {
                 End::Controller => self.agent.hear(part)?,
@@ -101,13 +102,13 @@ impl Conversation {
         Ok(())
     }
 
-    /// The last short frames that an end has sent, as they were sent.
+    /// Returns the last short frames of an end, as they were sent.
     pub fn sent(&self, by: End) -> impl Iterator<Item = &[u8]> {
         let wire = if by == End::Controller { &self.to_agent } else { &self.to_controller };
         wire.kept.iter().map(Vec::as_slice)
     }
 
-    /// Ends the conversation as honest ends do: nothing is left of it.
+    /// Ends the conversation as honest ends do, and checks that nothing is left of it.
     pub fn close(mut self) -> Result<(), ProtocolError> {
         let mut rounds = 0;
         loop {
@@ -133,7 +134,7 @@ impl Conversation {
 }
 
 impl Wire {
-    /// Adds what an end has sent: whole frames.
+    /// Adds complete frames that an end has sent.
     fn put(&mut self, mut sent: &[u8]) {
         while let Some(head) = sent.first_chunk() {
             let (frame, rest) = sent.split_at(4 + u32::from_le_bytes(*head) as usize);
@@ -146,7 +147,7 @@ impl Wire {
         }
     }
 
-    /// Takes some frames off, and the first bytes of the next.
+    /// Removes some frames, and the first bytes of the next one.
     fn take(&mut self, frames: usize, cut: usize) -> Vec<u8> {
         let mut taken = self.frames.drain(..frames.min(self.frames.len())).collect::<Vec<_>>().concat();
         if let Some(next) = self.frames.front_mut() {
@@ -186,7 +187,7 @@ impl Wire {
     }
 }
 
-/// Makes a frame's head say how long it is.
+/// Sets a frame's head to its length.
 fn announce(frame: &mut [u8]) {
     let length = u32::try_from(frame.len() - 4).expect("frames are short");
     frame[..4].copy_from_slice(&length.to_le_bytes());

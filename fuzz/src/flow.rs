@@ -1,4 +1,4 @@
-//! What one end knows of a stream, counted apart from its connection.
+//! One end's view of a stream, counted independently of its connection.
 
 use bytes::Bytes;
 use wxec_protocol::{STREAM_WINDOW_BYTES, StreamId};
@@ -22,7 +22,7 @@ impl Flow {
         Self { peer, credit: id.window_bytes(), sent, received, taken, finished_here: false, finished_there: false }
     }
 
-    /// The next bytes to send: as many as are wanted, and as credit and manners allow.
+    /// Returns the next bytes to send: up to `length`, within the credit, and none after the end.
     pub(crate) fn send(&mut self, length: usize) -> Bytes {
         let length = match self.finished_here {
             true => 0,
@@ -34,7 +34,7 @@ impl Flow {
         bytes
     }
 
-    /// How much of what arrived is taken now: as much as is wanted, and as there is.
+    /// Returns how many of the received bytes to take now: up to `length`.
     pub(crate) fn take(&mut self, length: usize) -> u64 {
         let length = (self.received - self.taken).min(length as u64);
         self.taken += length;

@@ -1,10 +1,10 @@
-//! Ends that have been greeted and have something open, so that any message may be meant for them.
+//! Ends that have been greeted and have something open, so that most messages can concern them.
 
 use wxec_protocol::{AgentConnection, ControllerConnection, Target};
 
 use crate::{Peer, Said, controller::Controller, payload::blob};
 
-/// A controller with three calls and streams open, and with questions about a blob and the place.
+/// Returns a controller with three calls, open streams, and questions about a blob and the place.
 pub fn greeted_controller() -> ControllerConnection {
     let mut controller = Controller::new(Peer::Any);
     for said in [Said::Call, Said::Call, Said::Call, Said::StartWithTerminal, Said::AskBlob, Said::AskDescription] {
@@ -19,7 +19,7 @@ pub fn greeted_controller() -> ControllerConnection {
     controller.connection
 }
 
-/// An agent that asked for a module.
+/// Returns an agent that asked for a module.
 pub fn greeted_agent() -> AgentConnection {
     let mut greeting = Vec::new();
     assert_eq!(ControllerConnection::new().poll_transmit(&mut greeting), None);

@@ -1,7 +1,8 @@
-//! Both ends of a conversation for fuzz targets: drivers that keep the rules, each of which checks whatever its own
-//! connection tells it, and a wire between them that need not be honest.
+//! Both ends of a conversation for fuzz targets. Each end has a driver that keeps the rules and
+//! checks every event of its own connection. The wire between them may be dishonest.
 //!
-//! What a driver checks holds against any peer. Only between two honest ends more can be said, which [`Peer`] decides.
+//! The drivers' checks hold against any peer. Some checks hold only between two honest ends;
+//! [`Peer`] selects those.
 
 mod agent;
 mod controller;
@@ -17,11 +18,11 @@ pub use greeted::{greeted_agent, greeted_controller};
 pub use memory::takes_bounded_memory;
 pub use step::{Damage, End, Said, Step, Steps};
 
-/// Who is at the other end.
+/// Kind of the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// Another of these drivers: what arrives is what was sent, and no rule is ever broken.
+    /// Another of these drivers: everything arrives as it was sent, and no rule is ever broken.
     Honest,
-    /// Anybody at all.
+    /// A peer that may send anything.
     Any,
 }

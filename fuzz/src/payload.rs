@@ -1,4 +1,4 @@
-//! Payloads whose every byte tells where it belongs, and cost nothing to make.
+//! Payloads in which every byte tells its position, and which cost nothing to make.
 
 use std::sync::LazyLock;
 
@@ -13,13 +13,13 @@ static ENDLESS: LazyLock<Bytes> = LazyLock::new(|| (0..=250).cycle().take(LONGES
 #[expect(clippy::cast_possible_truncation, reason = "1 MiB")]
 const LONGEST: usize = STREAM_WINDOW_BYTES as usize;
 
-/// `length` bytes, no more than a window, as they stand at `offset` of a payload.
+/// Returns `length` bytes, at most a window, from position `offset` of an endless payload.
 pub(crate) fn payload(offset: u64, length: usize) -> Bytes {
     let start = (offset % PERIOD as u64) as usize;
     ENDLESS.slice(start..start + length)
 }
 
-/// A length: mostly short, and those around which something changes.
+/// Returns a length: mostly a short one, or one next to a limit.
 pub(crate) fn length(byte: u8) -> usize {
     const LONG: [usize; 8] = [
         CHUNK_BYTES - 1,
@@ -41,7 +41,7 @@ pub(crate) struct Blob {
     pub(crate) bytes: Bytes,
 }
 
-/// One that is short, one of several parts, one that is nothing.
+/// A short one, one of several parts, and an empty one.
 static BLOBS: LazyLock<[Blob; 3]> = LazyLock::new(|| {
     [11, CHUNK_BYTES + 1, 0].map(|length| {
         let bytes = payload(length as u64, length);
@@ -49,12 +49,12 @@ static BLOBS: LazyLock<[Blob; 3]> = LazyLock::new(|| {
     })
 });
 
-/// The blob of a number.
+/// Returns the blob with this number.
 pub(crate) fn blob(which: u8) -> &'static Blob {
     &BLOBS[usize::from(which) % BLOBS.len()]
 }
 
-/// The blob of a digest.
+/// Returns the blob with this digest.
 pub(crate) fn blob_of(digest: Digest) -> &'static Blob {
     BLOBS.iter().find(|blob| blob.digest == digest).expect("drivers know no others")
 }

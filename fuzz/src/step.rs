@@ -1,17 +1,18 @@
-//! What a fuzzer's bytes mean: four of them are one step of a conversation.
+//! Meaning of a fuzzer's bytes: four of them are one step of a conversation.
 
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 
 /// An end of the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The one that calls.
+    /// The end that makes calls.
     Controller,
-    /// The one that runs.
+    /// The end that runs calls.
     Agent,
 }
 
-/// What an end's driver does. `which` chooses among what there is, `amount` says how much of it.
+/// Action of an end's driver. `which` selects its object among those there are, `amount` is a
+/// length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are named after the connections' methods")]
 pub enum Said {
@@ -41,57 +42,57 @@ pub enum Said {
     Close,
 }
 
-/// What happens to frames under way.
+/// Damage to frames under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// A byte becomes another.
+    /// A byte is changed.
     Change,
     /// A byte is added.
     Grow,
-    /// A byte is taken out.
+    /// A byte is removed.
     Shrink,
-    /// A frame that was there before comes again.
+    /// An earlier frame is repeated.
     Repeat,
     /// A frame is lost.
     Lose,
-    /// Two frames change places.
+    /// Two frames are swapped.
     Swap,
 }
 
-/// One thing that happens in a conversation.
+/// One step of a conversation.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
-    /// An end's driver does something.
+    /// An end's driver performs an action.
     Say {
-        /// What.
+        /// The action.
         said: Said,
-        /// To what.
+        /// Selects its object.
         which: u8,
-        /// How much.
+        /// Selects a length.
         amount: u8,
-        /// Who, of those things that both can do.
+        /// The end, for actions that both can perform.
         by: End,
     },
-    /// What an end has to send leaves, and some of what is under way arrives.
+    /// An end's messages leave, and some of the frames under way arrive.
     Carry {
-        /// Who sends.
+        /// The end that sends.
         from: End,
-        /// How many frames arrive.
+        /// Number of frames that arrive.
         frames: u8,
-        /// How many bytes of the next.
+        /// Number of bytes of the next frame that arrive.
         cut: u8,
-        /// How many bytes arrive at once.
+        /// Number of bytes that arrive at once.
         part: u8,
     },
-    /// What an end has sent changes on its way.
+    /// An end's messages are damaged on their way.
     Tamper {
-        /// Whose words.
+        /// The end whose messages are damaged.
         from: End,
-        /// What happens to them.
+        /// The damage.
         damage: Damage,
-        /// To which.
+        /// Selects the frame.
         frame: u8,
-        /// Where in it, or with which other one.
+        /// The position in it, or the other frame.
         at: u8,
         /// The new byte.
         byte: u8,
@@ -118,8 +119,8 @@ const CONTROLLER: [Said; 14] = [
 const AGENT: [Said; 6] = [Said::Need, Said::Output, Said::Return, Said::Fail, Said::AnswerBlob, Said::Describe];
 const DAMAGE: [Damage; 6] = [Damage::Change, Damage::Grow, Damage::Shrink, Damage::Repeat, Damage::Lose, Damage::Swap];
 
-/// The first byte of a step: whose it is, of what kind, and its number. Numbers that mean nothing leave room for steps
-/// to come, so that kept inputs keep their meaning.
+/// Parts of a step's first byte: its end, its kind, and its number. Numbers without a meaning leave
+/// room for new steps, so that kept inputs keep their meaning.
 const AGENTS: u8 = 0x80;
 const KIND: u8 = 0x60;
 const CARRY: u8 = 0x00;
@@ -129,7 +130,7 @@ const SAY: u8 = 0x60;
 const NUMBER: u8 = 0x0f;
 
 impl Step {
-    /// The step that four bytes mean, if any.
+    /// Reads the step from four bytes, if they mean one.
     pub fn read([head, a, b, c]: [u8; 4]) -> Option<Self> {
         let by = if head & AGENTS == 0 { End::Controller } else { End::Agent };
         let own = if by == End::Controller { &CONTROLLER[..] } else { &AGENT };
@@ -144,7 +145,7 @@ impl Step {
         }
     }
 
-    /// Four bytes that mean this step.
+    /// Returns four bytes that mean this step.
     pub fn bytes(self) -> [u8; 4] {
         let whose = |end| if end == End::Controller { 0 } else { AGENTS };
         match self {
@@ -165,7 +166,7 @@ impl Step {
 }
 
 impl Said {
-    /// What is called so, and who says it: `either` if both can.
+    /// Returns the action with this name and the end that performs it: `either` if both can.
     pub fn named(name: &str, either: End) -> Option<(Self, End)> {
         let whose = [(&CONTROLLER[..], End::Controller), (&AGENT, End::Agent), (&BOTH, either)];
         let mut all = whose.into_iter().flat_map(|(all, by)| all.iter().map(move |said| (*said, by)));
@@ -181,7 +182,7 @@ fn number<T: PartialEq>(all: &[T], one: &T) -> Option<u8> {
 #[derive(Debug)]
 pub struct Steps(pub Vec<Step>);
 
-/// Beyond what the longest conversation of the ordinary tests needs.
+/// More than the longest conversation of the ordinary tests needs.
 const MAX_STEPS: usize = 400;
 
 impl Arbitrary<'_> for Steps {

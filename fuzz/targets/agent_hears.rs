@@ -1,11 +1,12 @@
-//! An agent whose controller's words are changed, repeated, lost or swapped on their way: a call is told once, modules and blobs have the
-//! bytes their digests name, no stream brings more than was asked for, no limit is passed, and memory stays bounded.
+//! An agent whose controller's messages are changed, repeated, lost or swapped on their way: each
+//! call arrives once, modules and blobs match their digests, no stream brings more than its window,
+//! no limit is passed, and memory stays bounded.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use wxec_fuzz::{End, Steps, talk};
 
 fuzz_target!(|steps: Steps| {
-    // Refusing is right, and so is not noticing: what is told was checked.
+    // An error is right, and so is none: every event was checked.
     let _ = talk(&steps.0, Some(End::Controller));
 });

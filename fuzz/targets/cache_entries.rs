@@ -1,5 +1,5 @@
-//! Any bytes as the file of a cached artifact: taken only if they are what was stored; and what was stored is taken, but
-//! not with a byte changed or missing.
+//! Any bytes as the file of a cached artifact: they are accepted only if they are an entry that was
+//! stored. A stored entry is accepted, but not with a byte changed or missing.
 #![no_main]
 
 use bytes::Bytes;

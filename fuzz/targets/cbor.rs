@@ -1,5 +1,5 @@
-//! Any bytes as CBOR: no panic, bounded memory, what decodes encodes to something that decodes to the same, and a value
-//! is split into items as it is decoded.
+//! Any bytes as CBOR: no panic, bounded memory, a decoded value survives another round, and
+//! splitting a value into items agrees with decoding it.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(shared, cbor::decode(bytes), "sharing makes a difference");
 
     let Some(value) = value else { return };
-    // Big numbers have several spellings, and the first round may choose a shorter one.
+    // Big numbers have several encodings, and the first round may choose a shorter one.
     let recoded = |bytes: &[u8]| encoded(&cbor::decode(bytes).expect("our own CBOR"));
     let again = recoded(&encoded(&value));
     assert_eq!(recoded(&again), again, "{value:?}");
@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Encodings compare better than values: a NaN is not equal to itself.
+/// Encodes values to compare them: a NaN is not equal to itself.
 fn encoded(value: &Value) -> Vec<u8> {
     cbor::encode(value).expect("values encode")
 }

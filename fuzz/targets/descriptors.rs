@@ -1,4 +1,5 @@
-//! Any bytes as the records of a module: no panic, bounded memory, and what is read is read again from what it writes.
+//! Any bytes as the records of a module: no panic, bounded memory, and the functions read survive
+//! being written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any bytes as what either end hears, cut anywhere: no panic, no more memory than their length explains, and the same
-//! is told as if they had arrived at once.
+//! Any bytes as input of either end, split anywhere: no panic, no more memory than their length
+//! explains, and the same events as if the bytes had arrived at once.
 #![no_main]
 
 use std::{fmt::Debug, iter::from_fn};
@@ -27,7 +27,7 @@ fn told(wire: &[u8], part: usize) -> (Vec<ControllerEvent>, Option<ProtocolError
     let mut controller = greeted_controller();
     let error = wire.chunks(part).find_map(|part| controller.handle_input(part).err());
     let events = from_fn(|| controller.poll_event()).collect();
-    // No driver goes on after an error; it would do no harm.
+    // No caller continues after an error, but doing so must be harmless.
     let _ = (controller.handle_input(wire), controller.poll_transmit(&mut Vec::new()));
     (events, error)
 }

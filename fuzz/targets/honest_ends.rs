@@ -1,5 +1,5 @@
-//! Two ends that keep the rules, in any conversation: neither ever says that the other broke one, what arrives is what
-//! was sent, and after the goodbye nothing is left.
+//! Any conversation of two ends that keep the rules: neither reports a broken rule, everything
+//! arrives as it was sent, and after the goodbye nothing is left.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any bytes as what a task sends, cut anywhere: no panic, no more memory than arrived, and the same items however they are
-//! cut.
+//! Any bytes as a task's stream, split anywhere: no panic, no more memory than arrived, and the
+//! same items for every way of splitting.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +16,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     assert!(taken <= bytes.len(), "{taken} bytes of items in {}", bytes.len());
 });
 
-/// What arrives in parts of this size: the items, and what is wrong in the end.
+/// Receives the bytes in parts of this size; returns the items, and the error at the end.
 fn received(bytes: &[u8], part: usize) -> (Vec<Vec<u8>>, Option<ItemError>) {
     let (mut items, mut found) = (Items::default(), Vec::new());
     for bytes in bytes.chunks(part.min(bytes.len().max(1))) {

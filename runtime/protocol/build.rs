@@ -1,4 +1,4 @@
-//! Gives both ends one name for "the same build": a hash over the sources of everything that must agree.
+//! Names this build for both ends: a hash over the sources of everything on which they must agree.
 
 use std::{
     env, fs,
@@ -7,7 +7,8 @@ use std::{
     path::Path,
 };
 
-/// In a published crate there is nothing beside us, and the version alone is the build.
+/// Sources that both ends share. A published crate lacks the sibling folders; there the build is
+/// the hash of the version and `src`.
 const SOURCES: [&str; 12] = [
     "src",
     "../engine/src",
@@ -23,7 +24,7 @@ const SOURCES: [&str; 12] = [
     "../compiler/Cargo.toml",
 ];
 
-/// Of the dependencies, those that decide what an artifact or a message looks like.
+/// Dependencies that decide the format of artifacts or messages.
 const DEPENDENCIES: [&str; 3] = ["wasmtime", "cranelift", "postcard"];
 
 fn main() -> io::Result<()> {

@@ -1,7 +1,7 @@
-//! Writes what fuzzing starts from, into the corpora: conversations, what their ends really say, and values and records
-//! of every kind.
+//! Writes the seeds of fuzzing into the corpora: conversations, their ends' real messages, and
+//! values and records of every kind.
 //!
-//! Run it in this folder when steps, messages or records have changed: `cargo run --bin seeds`.
+//! Run this in this folder after a change to steps, messages or records: `cargo run --bin seeds`.
 
 use std::{fs, io, path::Path};
 
@@ -21,14 +21,14 @@ fn main() -> io::Result<()> {
         let bytes = steps.iter().flat_map(|step| step.bytes()).collect::<Vec<_>>();
         write("honest_ends", name, &bytes)?;
         for (target, from) in [("controller_hears", Agent), ("agent_hears", Controller)] {
-            // Harmless as it stands, for a fuzzer to change.
+            // Does nothing itself; the fuzzer can change it.
             let tamper = Step::Tamper { from, damage: Damage::Swap, frame: 0, at: 0, byte: 0 };
             let tampered = steps.iter().flat_map(|step| [tamper, *step]);
             write(target, name, &tampered.flat_map(Step::bytes).collect::<Vec<_>>())?;
         }
         let conversation = talk(&steps, None).expect("both ends keep the rules");
         for (end, hearing) in [(Agent, 0), (Controller, 1)] {
-            // Whoever hears the rest has been greeted already, by an end of whatever build it is.
+            // The receiver of the rest has been greeted already, by an end of its own build.
             let sent: Vec<_> = conversation.sent(end).skip(1).collect();
             write("frames", &format!("{name}-{hearing}"), &[&[hearing, 7][..], &sent.concat()].concat())?;
         }
@@ -47,7 +47,7 @@ fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::write(directory.join(name), bytes)
 }
 
-/// Conversations, by their names: what is said, to what and how much of it; at `;` all that was said arrives.
+/// Conversations by name. Each action has `which` and `amount`; everything sent arrives at a `;`.
 const CONVERSATIONS: [(&str, &str); 14] = [
     ("provided", "Call 0 5; Need; Provide; Output 0 20; Return 0 3"),
     ("refused", "Call 0 5; Need; Refuse; Fail 0 9"),

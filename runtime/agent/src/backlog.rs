@@ -1,4 +1,5 @@
-//! What guests have printed and the event loop has not taken yet, which is little unless the controller reads slowly.
+//! Output of guests that the event loop has not taken yet. It is little unless the controller reads
+//! slowly.
 
 use std::sync::{
     Arc,
@@ -8,14 +9,15 @@ use std::sync::{
 use tokio::sync::Notify;
 use wxec_engine::Room;
 
-/// With so much on its way, guests that print wait. Each may have one piece more, of 64 KiB at most; without this, a
-/// thousand calls may print 3 GiB while nobody reads.
+/// Limit on that output: above it, guests that print wait. Each may exceed it by one piece of at
+/// most 64 KiB. Without a limit, a thousand calls may print 3 GiB while the controller reads
+/// nothing.
 const MAX_BYTES: usize = 8 << 20;
 
-/// What a piece of output takes beside its bytes, of which there may be only one.
+/// Memory that a piece of output takes beside its bytes, which may be as few as one.
 const PIECE_BYTES: usize = 128;
 
-/// Bytes on their way, all calls together.
+/// Bytes of output in flight, all calls together.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     bytes: AtomicUsize,
@@ -35,13 +37,13 @@ impl Backlog {
         }
     }
 
-    /// What to wait for, if there is too much already.
+    /// Returns a future that ends when there is room, if there is none now.
     pub(crate) fn room(self: &Arc<Self>) -> Option<Room> {
         self.is_full().then(|| {
             let backlog = self.clone();
             Box::pin(async move {
                 loop {
-                    // Made before looking: it hears of room that is made in between.
+                    // Register before checking, so that room made in between is noticed.
                     let room = backlog.room.notified();
                     if !backlog.is_full() {
                         return;

@@ -1,4 +1,5 @@
-//! Blobs held for the next hop of a chain, so that a slow link before this one carries each of them once.
+//! Blobs held for the next hop of a chain, so that a slow link before this host carries each of
+//! them once.
 
 use std::collections::HashMap;
 
@@ -7,10 +8,11 @@ use wxec_protocol::{Digest, Splice};
 
 use crate::terminal::ITSELF;
 
-/// Blobs together. A few dozen ordinary artifacts; what does not fit travels the whole chain, and works as well.
+/// Total size of held blobs: a few dozen ordinary artifacts. A blob that does not fit travels the
+/// whole chain, which also works.
 const MAX_BYTES: usize = 64 << 20;
 
-/// What is here stays here until the conversation ends: the controller relies on it.
+/// Blobs stay here until the conversation ends: the controller relies on it.
 #[derive(Default)]
 pub(crate) struct Blobs {
     held: HashMap<Digest, Bytes>,
@@ -18,14 +20,15 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    /// Whether `digest` is held. This agent's own image is, once somebody asks for it.
+    /// Returns true if `digest` is held. This agent's own image is held from the first time it is
+    /// asked for.
     pub(crate) fn holds(&mut self, digest: Digest) -> bool {
         self.held.contains_key(&digest)
             || std::fs::read(ITSELF)
                 .is_ok_and(|image| Digest::of(&image) == digest && self.insert(digest, image.into()))
     }
 
-    /// Holds a blob whose bytes are those its digest names. Says whether there was room.
+    /// Holds a blob whose bytes match its digest. Returns false if there is no room.
     pub(crate) fn insert(&mut self, digest: Digest, bytes: Bytes) -> bool {
         if self.held.contains_key(&digest) {
             return true;
@@ -38,7 +41,7 @@ impl Blobs {
         fits
     }
 
-    /// A part of a blob that is held.
+    /// Returns a part of a held blob.
     pub(crate) fn part(&self, Splice { blob, offset, length }: Splice) -> Option<Bytes> {
         let blob = self.held.get(&blob)?;
         let start = usize::try_from(offset).ok()?;

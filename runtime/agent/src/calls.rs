@@ -1,4 +1,5 @@
-//! Calls from their arrival to their return: waiting for their program, running, or being cancelled.
+//! Calls from their arrival to their return: waiting for their program, running, or being
+//! cancelled.
 
 use std::{
     collections::HashMap,
@@ -20,7 +21,7 @@ use crate::{
     surroundings::{self, Answer},
 };
 
-/// What happens in calls, in order for each of them.
+/// Events of calls, in order for each call.
 pub(crate) enum CallEvent {
     Output { id: CallId, stream: OutputStream, bytes: Vec<u8> },
     Log { id: CallId, level: LogLevel, target: String, message: String },
@@ -29,7 +30,7 @@ pub(crate) enum CallEvent {
 }
 
 impl CallEvent {
-    /// The call it happens in.
+    /// Returns the call that the event belongs to.
     pub(crate) fn call(&self) -> CallId {
         match self {
             Self::Output { id, .. } | Self::Log { id, .. } | Self::Ask { id, .. } | Self::Done { id, .. } => *id,
@@ -40,13 +41,14 @@ impl CallEvent {
 pub(crate) struct Calls {
     sandbox: Sandbox,
     store: Store,
-    /// Calls whose program is on its way.
+    /// Calls whose program is on its way, by its digest.
     parked: HashMap<Digest, Vec<Parked>>,
-    /// Instances that stay, with the artifact they were made of. They are bounded by the sandbox.
+    /// Resident instances, each with the artifact that it was made from. The sandbox limits their
+    /// number.
     residents: HashMap<InstanceId, (Digest, Resident)>,
-    /// Calls that were not done at once and run on another thread.
+    /// Calls that did not finish at once and run on another thread.
     running: HashMap<CallId, AbortHandle>,
-    /// What carries the output of guests with streams that do not run yet.
+    /// Output carriers of guests with streams whose call has not begun.
     drains: HashMap<CallId, Drains>,
     events: mpsc::UnboundedSender<CallEvent>,
     backlog: Arc<Backlog>,
@@ -73,12 +75,12 @@ impl Calls {
         }
     }
 
-    /// Output that came out of the channel of events is no longer in it.
+    /// Records that output was taken out of the channel of events.
     pub(crate) fn taken(&self, bytes: &[u8]) {
         self.backlog.remove(bytes);
     }
 
-    /// What a call may see of what is around it.
+    /// Returns the host access that a call was granted.
     pub(crate) fn surroundings(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn Surroundings>> {
         surroundings::of_call(id, grants, &self.events)
     }
@@ -88,7 +90,7 @@ impl Calls {
         self.start_or_park(connection, module, Parked { id, instance: None, request });
     }
 
-    /// Runs a call of an instance that stays, which the first one makes.
+    /// Runs a call of a resident instance, which the first call creates.
     pub(crate) fn start_resident(
         &mut self,
         connection: &mut AgentConnection,
@@ -98,7 +100,7 @@ impl Calls {
         request: Request,
     ) {
         match self.residents.get(&instance) {
-            // It has its program, whatever the store has dropped.
+            // An existing instance has its program, even if the store has dropped it.
             Some((artifact, resident)) if *artifact == module => {
                 let output = self.output(id);
                 let call = self.sandbox.run_resident(resident, request, output);
@@ -112,7 +114,7 @@ impl Calls {
         }
     }
 
-    /// Ends an instance. A call that still runs in it is its last.
+    /// Ends an instance. A call that still runs in it is the last one.
     pub(crate) fn drop_instance(&mut self, instance: InstanceId) {
         self.residents.remove(&instance);
     }
@@ -127,11 +129,11 @@ impl Calls {
         }
     }
 
-    /// Runs a call whose program is here.
+    /// Runs a call whose program has arrived.
     fn begin(&mut self, connection: &mut AgentConnection, module: Digest, program: &Program, call: Parked) {
         let Parked { id, instance, request } = call;
         let Some(instance) = instance else { return self.run(id, program, request) };
-        // Of those that waited together, the first has made it.
+        // If several calls waited together, the first one has made the instance.
         if !self.residents.contains_key(&instance) {
             match self.sandbox.resident(program) {
                 Ok(resident) => _ = self.residents.insert(instance, (module, resident)),
@@ -144,11 +146,12 @@ impl Calls {
         self.start_resident(connection, id, module, instance, request);
     }
 
-    /// Loads a program and runs the calls that waited for it. `bytes` are those the digest names.
+    /// Loads a program and runs the calls that waited for it. `bytes` match the digest.
     pub(crate) fn load(&mut self, connection: &mut AgentConnection, digest: Digest, bytes: Bytes) {
         let length = bytes.len();
-        // The artifacts of a module for calls that count fuel and for those that do not have different digests, so all
-        // that wait for this one agree. A controller that mixes them up hears that the module is bad.
+        // A module's artifacts for metered and for ordinary calls have different digests, so all
+        // calls that wait for this one agree. If a controller mixes them up, the module is reported
+        // as bad.
         let waiting = self.parked.get(&digest).and_then(|calls| calls.first());
         let metered = waiting.is_some_and(|call| call.request.is_metered());
         let loaded = VerifiedArtifact::verify(bytes, digest)
@@ -168,7 +171,7 @@ impl Calls {
         }
     }
 
-    /// An artifact arrived damaged: asks again, if there is still a call that waits for it.
+    /// Asks again for an artifact that arrived damaged, if a call still waits for it.
     pub(crate) fn ask_again(&mut self, connection: &mut AgentConnection, digest: Digest) {
         if self.parked.get(&digest).is_some_and(|calls| !calls.is_empty()) {
             connection.need(digest);
@@ -178,13 +181,13 @@ impl Calls {
     /// Ends the calls that wait for a program which will not come.
     pub(crate) fn fail_parked(&mut self, connection: &mut AgentConnection, digest: Digest, fault: &Fault) {
         for Parked { id, request, .. } in self.parked.remove(&digest).unwrap_or_default() {
-            // With it go the guest's ends of its streams.
+            // Drops the guest's ends of its streams.
             drop(request);
             self.refuse(connection, id, fault.clone());
         }
     }
 
-    /// Ends a call that did not begin, and whose request is gone.
+    /// Ends a call that did not begin. The caller has dropped its request.
     fn refuse(&mut self, connection: &mut AgentConnection, id: CallId, fault: Fault) {
         let completion = Completion { outcome: Err(fault), usage: Usage::default() };
         match self.drains.remove(&id) {
@@ -193,7 +196,7 @@ impl Calls {
         }
     }
 
-    /// Ends a call, wherever it is.
+    /// Cancels a call, in whatever state it is.
     pub(crate) fn cancel(&mut self, connection: &mut AgentConnection, id: CallId) {
         if let Some(task) = self.running.remove(&id) {
             task.abort();
@@ -205,17 +208,17 @@ impl Calls {
         connection.finish(id, Err(Fault::Cancelled), Usage::default());
     }
 
-    /// Tells that a call has returned, behind all that was told of it.
+    /// Queues the end of a call behind all its other events.
     pub(crate) fn tell_done(&self, id: CallId, completion: Completion) {
         let _ = self.events.send(CallEvent::Done { id, completion });
     }
 
-    /// A call has returned by itself.
+    /// Forgets a call that has returned by itself.
     pub(crate) fn done(&mut self, id: CallId) {
         self.running.remove(&id);
     }
 
-    /// A call that is started next has streams; `drains` carry what is sent there.
+    /// Stores the output carriers of a call that has streams and is started next.
     pub(crate) fn will_drain(&mut self, id: CallId, drains: Drains) {
         self.drains.insert(id, drains);
     }
@@ -225,7 +228,7 @@ impl Calls {
         self.conduct(id, call);
     }
 
-    /// Sees a call to its end, which is told behind all that it sent on its streams.
+    /// Runs a call to its end, which is reported after everything that it sent on its streams.
     fn conduct(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
         let Some(drains) = self.drains.remove(&id) else { return self.poll(id, call) };
         let task = tokio::spawn(async move { drains.finish(call.await).await });
@@ -236,8 +239,8 @@ impl Calls {
         Arc::new(CallOutput { id, events: self.events.clone(), backlog: self.backlog.clone() })
     }
 
-    /// Most calls are over within microseconds: those never leave this thread. The others stop at the sandbox's first
-    /// tick, or where they first wait, and go on elsewhere.
+    /// Runs a call. Most calls finish within microseconds, on this thread. The others stop at the
+    /// sandbox's first tick, or where they first wait, and continue on another thread.
     fn poll(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
         let mut call = Box::pin(call);
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -256,7 +259,7 @@ impl Calls {
     }
 }
 
-/// Carries what a guest prints to the event loop.
+/// Carries a guest's output to the event loop.
 struct CallOutput {
     id: CallId,
     events: mpsc::UnboundedSender<CallEvent>,

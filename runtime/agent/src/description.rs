@@ -1,11 +1,12 @@
-//! What sort of place this agent is in, for people who look for what is wrong there.
+//! A description of the place this agent runs in, for people who look for a fault there.
 
 use rustix::process::{Resource, getpid, getrlimit, getuid};
 use wxec_protocol::Description;
 
 use crate::memory;
 
-/// What can be found out without asking anyone. `notes` are what the sandbox had to do without.
+/// Collects what this process can find out by itself. `notes` list the features that the sandbox
+/// had to do without.
 pub(crate) fn describe(notes: &[String]) -> Description {
     let mut description = Description::new(getpid().as_raw_nonzero().get().cast_unsigned(), getuid().as_raw());
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! The one task that owns the conversation: it reads, runs, and writes, in turn.
+//! The one task that owns the conversation: it reads, runs calls, and writes, in turn.
 
 use std::{io, time::Duration};
 
@@ -28,10 +28,11 @@ use crate::{
     surroundings::Asks,
 };
 
-/// A controller that says nothing for so long is gone, whatever the pipe pretends. It pings every 15 s.
+/// A controller that is silent for this long is gone, even if the pipe is still open. It pings
+/// every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Why a conversation broke off.
+/// Reason why a conversation broke off.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -43,8 +44,8 @@ pub enum ServeError {
     Silence,
 }
 
-/// Runs one conversation over a byte pipe, until the controller says goodbye or is gone. Calls still open then are
-/// dropped, and their guests with them; processes still running are ended.
+/// Runs one conversation over a byte pipe, until the controller says goodbye or is gone. Calls
+/// still open then are dropped with their guests; processes still running are ended.
 pub async fn serve(
     sandbox: Sandbox,
     reader: impl AsyncRead + Unpin,
@@ -67,7 +68,8 @@ pub async fn serve(
         closing: false,
     };
     let served = agent.run(reader, writer, &mut call_events, &mut stream_events).await;
-    // Calls that are still open end with this program, which does not wait for them. Their processes would not.
+    // The program exits without waiting for open calls, which ends them. Their processes must be
+    // ended here.
     ending.end_processes();
     agent.files.lose();
     agent.end_others().await;
@@ -84,9 +86,9 @@ struct Agent {
     processes: Processes,
     files: Files,
     blobs: Blobs,
-    /// What the sandbox had to do without.
+    /// Features that the sandbox had to do without.
     notes: Vec<String>,
-    /// The controller will ask nothing more.
+    /// True if the controller asks for nothing more.
     closing: bool,
 }
 
@@ -131,7 +133,7 @@ impl Agent {
             }
             tokio::select! {
                 read = reader.read(&mut input) => match read? {
-                    // The controller is gone, and so is everyone who could want a result.
+                    // The controller is gone, so no reader is left for any result.
                     0 => return Ok(()),
                     length => {
                         silent_until = Instant::now() + SILENCE;
@@ -184,7 +186,7 @@ impl Agent {
             AgentEvent::Cancel { id } => {
                 calls.cancel(connection, id);
                 guests.gone(id, streams);
-                // Nobody hears what is left of it, only that it is over.
+                // The connection drops the held output of this call; handling it frees the backlog.
                 self.held.forget(id).into_iter().for_each(|event| self.handle_call_event(event));
             }
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
@@ -220,7 +222,7 @@ impl Agent {
         }
     }
 
-    /// Ends the processes that still run, beginning with their stdin, and transfers of files.
+    /// Ends processes that still run, beginning with their stdin, and file transfers.
     async fn end_others(&mut self) {
         self.streams.clear();
         tokio::join!(self.processes.shut_down(), self.files.shut_down());
@@ -264,7 +266,7 @@ impl Agent {
             }
             StreamEvent::Returned { call, completion } => {
                 self.guests.gone(call, &mut self.streams);
-                // Behind what it printed, which may have to wait.
+                // Comes after the guest's output, which may have to wait.
                 self.calls.tell_done(call, completion);
             }
         }

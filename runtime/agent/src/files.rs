@@ -1,4 +1,5 @@
-//! Files that come and go on streams: each transfer has a thread of its own, which waits for its disk and its stream.
+//! File transfers over streams. Each transfer has its own thread, which waits for its disk and its
+//! stream.
 
 use std::{
     collections::HashMap,
@@ -21,28 +22,30 @@ use wxec_protocol::{StreamEnd, StreamId};
 
 use crate::streams::{StreamEvent, Streams};
 
-/// What is between a stream and the thread behind it: enough that neither is woken for every part.
+/// Size of the pipe between a stream and its thread: large enough that neither is woken for every
+/// part.
 const PIPE_BYTES: usize = 256 << 10;
 
-/// A transfer that has lost its controller may take this long to leave things in order. The agent is gone in 2 s.
+/// Time for a transfer that has lost its controller to tidy up. The agent exits after 2 s.
 const END_WITHIN: Duration = Duration::from_millis(1500);
 
 #[derive(Default)]
 pub(crate) struct Files {
     transfers: HashMap<StreamId, Transfer>,
-    /// Nobody wants them any more, and they have not noticed yet.
+    /// Transfers that the controller gave up and that have not ended yet.
     ending: JoinSet<()>,
 }
 
 struct Transfer {
     unfinished: Unfinished,
-    /// The controller is lost, and may come back for what there is.
+    /// True if the connection to the controller was lost. The controller may come back for the part
+    /// that has arrived.
     lost: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 impl Files {
-    /// Does what the first message on a stream says.
+    /// Serves the request in the first message on a stream.
     pub(crate) fn open(&mut self, id: StreamId, streams: &mut Streams) {
         let (reader, input) = duplex(PIPE_BYTES);
         let (output, writer) = duplex(PIPE_BYTES);
@@ -56,7 +59,7 @@ impl Files {
         let events = streams.events().clone();
         let task = tokio::spawn(async move {
             let served = tokio::task::spawn_blocking(move || _ = wxec_files::serve(reader, writer, &files)).await;
-            // What was said last is on its way before the stream ends.
+            // Sends the last output before the stream ends.
             let _ = drained.await;
             drop(runs);
             let end = served.map_or_else(|error| StreamEnd::Failed(error.to_string()), |()| StreamEnd::Closed);
@@ -65,7 +68,7 @@ impl Files {
         self.transfers.insert(id, Transfer { unfinished, lost, task });
     }
 
-    /// The controller gave a transfer up: it leaves nothing.
+    /// Ends a transfer that the controller gave up, and removes its partial results.
     pub(crate) fn close(&mut self, id: StreamId) {
         if let Some(Transfer { unfinished, task, .. }) = self.transfers.remove(&id) {
             self.ending.spawn(async move {
@@ -76,17 +79,18 @@ impl Files {
         while self.ending.try_join_next().is_some() {}
     }
 
-    /// A transfer is over by itself.
+    /// Forgets a transfer that has ended by itself.
     pub(crate) fn ended(&mut self, id: StreamId) {
         self.transfers.remove(&id);
     }
 
-    /// The link was cut, if no word ended the conversation. To be told before the streams end.
+    /// Marks the transfers that are left as lost: the conversation ended without a goodbye. Call
+    /// this before the streams end.
     pub(crate) fn lose(&self) {
         self.transfers.values().for_each(|transfer| transfer.lost.store(true, SeqCst));
     }
 
-    /// Waits until all transfers have left things in order. Their streams have ended.
+    /// Waits until all transfers have tidied up. Their streams have ended already.
     pub(crate) async fn shut_down(&mut self) {
         let rest: Vec<_> = self.transfers.drain().map(|(_, transfer)| transfer.task).collect();
         let all = async {
@@ -99,7 +103,8 @@ impl Files {
     }
 }
 
-/// A stream, for a thread that may wait. It ends when the controller says so or gives up, and fails if that is lost.
+/// A stream for a thread that may block. It ends when the controller finishes or closes it, and
+/// fails if the controller is lost.
 struct Reader {
     reader: DuplexStream,
     runtime: Handle,

@@ -1,4 +1,5 @@
-//! Guests that have streams: programs, whose stdin, stdout and stderr they are, and tasks that send and receive.
+//! Guests that have streams: programs with their stdin, stdout and stderr, and tasks that send and
+//! receive items.
 
 use std::{
     collections::HashMap,
@@ -25,10 +26,10 @@ use crate::{
     task_streams,
 };
 
-/// What a guest's pipe holds, as Linux' pipes do.
+/// Size of a guest's pipe, as in Linux.
 const PIPE_BYTES: usize = 64 << 10;
 
-/// The streams of guests that run.
+/// The streams of guests that run, by call.
 #[derive(Default)]
 pub(crate) struct Guests(HashMap<CallId, Vec<StreamId>>);
 
@@ -40,7 +41,7 @@ pub(crate) struct GuestPipes {
     pub(crate) drains: Drains,
 }
 
-/// What carries a guest's output to the controller. It is to be kept until the guest is gone.
+/// Tasks that carry a guest's output to the controller. Keep them until the guest is gone.
 pub(crate) struct Drains {
     call: CallId,
     tasks: Vec<JoinHandle<Drained>>,
@@ -49,9 +50,9 @@ pub(crate) struct Drains {
 }
 
 impl Guests {
-    /// Joins a program to the streams of its call.
+    /// Connects a program to the streams of its call.
     pub(crate) fn join_program(&mut self, call: CallId, ids: ProcessStreams, streams: &mut Streams) -> GuestPipes {
-        // Of each pair one direction is used: dropping one end of it ends the other.
+        // Each pair is used in one direction: dropping one end ends the other.
         let (stdin, writer) = duplex(PIPE_BYTES);
         let stdin = Stdin { reader: stdin, cut: streams.cut(ids.stdio) };
         let (out_reader, stdout) = duplex(PIPE_BYTES);
@@ -65,7 +66,7 @@ impl Guests {
         GuestPipes { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), drains }
     }
 
-    /// Joins a task to the streams of its call, if it has any.
+    /// Connects a task to the streams of its call, if it has any.
     pub(crate) fn join_task(
         &mut self,
         call: CallId,
@@ -83,7 +84,7 @@ impl Guests {
         Some((ends, Drains { call, tasks, events: streams.events().clone(), _runs: runs }))
     }
 
-    /// A guest is gone: so are its pipes.
+    /// Forgets a guest that is gone, with its pipes.
     pub(crate) fn gone(&mut self, call: CallId, streams: &mut Streams) {
         if let Some(ids) = self.0.remove(&call) {
             ids.into_iter().for_each(|id| streams.ended(id));
@@ -92,7 +93,8 @@ impl Guests {
 }
 
 impl Drains {
-    /// Tells how the guest ended, once everything it wrote has been told. That takes as long as the controller does.
+    /// Reports the guest's end after everything it wrote was reported. That takes as long as the
+    /// controller takes to read.
     pub(crate) async fn finish(self, completion: Completion) {
         for task in self.tasks {
             let _ = task.await;
@@ -101,7 +103,8 @@ impl Drains {
     }
 }
 
-/// What a guest reads. Where the controller closed the stream in the middle, that is no end of a file.
+/// A guest's stdin. If the controller closes the stream in the middle, reading fails instead of
+/// reporting the end.
 struct Stdin {
     reader: DuplexStream,
     cut: Arc<AtomicBool>,

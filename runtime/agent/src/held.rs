@@ -1,5 +1,6 @@
-//! What guests printed while the controller takes no more of that, and the ends of their calls, which come after it. What
-//! it holds still counts as their backlog, so that they stop soon. Calls that print nothing pass it by.
+//! Output that guests printed while the controller takes no more, and the ends of their calls,
+//! which must come after it. Held output still counts in the guests' backlog, so that they stop
+//! soon. Calls that print nothing are not held.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
@@ -10,19 +11,19 @@ use crate::calls::CallEvent;
 #[derive(Default)]
 pub(crate) struct Held {
     events: VecDeque<CallEvent>,
-    /// How many there are of each call.
+    /// Number of held events of each call.
     by_call: HashMap<CallId, usize>,
 }
 
 impl Held {
-    /// Takes `event` if it must wait, as it does behind another of its call; else gives it back. `room` says whether output
-    /// may go.
+    /// Keeps `event` if it must wait, because `room` for output is missing or another event of its
+    /// call waits; otherwise gives it back.
     pub(crate) fn hold(&mut self, event: CallEvent, room: bool) -> Option<CallEvent> {
         let call = event.call();
         let waits = match &event {
             CallEvent::Output { .. } | CallEvent::Log { .. } => !room || !self.events.is_empty(),
             CallEvent::Done { .. } => self.by_call.contains_key(&call),
-            // It shows nothing to anybody.
+            // An ask prints nothing.
             CallEvent::Ask { .. } => false,
         };
         if !waits {
@@ -33,7 +34,7 @@ impl Held {
         None
     }
 
-    /// The first of them, now that it may go.
+    /// Returns the first held event, now that it may go.
     pub(crate) fn release(&mut self) -> Option<CallEvent> {
         let event = self.events.pop_front()?;
         if let Entry::Occupied(mut left) = self.by_call.entry(event.call()) {
@@ -45,7 +46,7 @@ impl Held {
         Some(event)
     }
 
-    /// All that is held of a call that nobody wants any more.
+    /// Removes and returns all held events of a cancelled call.
     pub(crate) fn forget(&mut self, call: CallId) -> Vec<CallEvent> {
         if self.by_call.remove(&call).is_none() {
             return Vec::new();

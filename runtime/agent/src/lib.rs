@@ -1,8 +1,8 @@
 //! The agent: runs calls on the host it was sent to.
 //!
-//! [`serve`] drives one conversation over any byte pipe; the program gives it stdin and stdout. It does as it is told by
-//! its controller, who has this account anyway, and trusts no guest. For chains it starts the next hop as a process and
-//! passes bytes on, understanding none of them.
+//! [`serve`] drives one conversation over any byte pipe; the program passes stdin and stdout. The
+//! agent obeys its controller, who has this account anyway, and trusts no guest. For chains it
+//! starts the next hop as a process and passes bytes on without interpreting them.
 
 mod backlog;
 mod blobs;

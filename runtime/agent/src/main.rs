@@ -1,6 +1,7 @@
-//! The agent's program: joins stdin and stdout to the event loop, and ends with them.
+//! The agent's program: connects stdin and stdout to the event loop, and ends with them.
 //!
-//! `wxec-agent [TITLE [FILE]]`: TITLE is what lists of processes show it as, FILE is its own file, to be removed.
+//! `wxec-agent [TITLE [FILE]]`: TITLE is the name shown in process lists; FILE is the program's own
+//! file, which it removes.
 
 use std::{
     env,
@@ -17,11 +18,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wxec_agent::{memory, serve, stdio, terminal, watcher};
 use wxec_engine::Sandbox;
 
-/// musl's allocator would make a call cost 38 µs rather than 10.
+/// With musl's allocator a call would cost 38 µs instead of 10.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-/// Calls run on the event loop's thread while they are short, and move to one of these when they are not.
+/// Largest number of worker threads. Short calls run on the event loop's thread; longer ones move
+/// to a worker.
 const MAX_WORKERS: usize = 8;
 
 /// Beside the workers: one that waits for a process or reads a file, and the watcher.
@@ -33,7 +35,7 @@ const TRIED_STACK_BYTES: usize = 64 << 10;
 /// Enough for a thousand guests with a few dozen files each.
 const OPEN_FILES: u64 = 64 << 10;
 
-/// What `top` shows beside a title: without it that would be the name of a file descriptor.
+/// The name that `top` shows beside a title. By default it would be the name of a file descriptor.
 const THREAD_NAME: &std::ffi::CStr = c"wxec-agent";
 
 fn main() -> ExitCode {
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     };
-    // Guests may still be computing on other threads: nothing waits for them.
+    // Does not wait for guests, which may still be computing on other threads.
     std::process::exit(i32::from(code != ExitCode::SUCCESS))
 }
 
@@ -63,7 +65,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         std::fs::remove_file(file)?;
     }
     if let Some(title) = title {
-        // Most shells cannot name what they start. Without /proc it stays nameless.
+        // Most shells cannot set `argv[0]` of the programs they start. Without /proc the agent
+        // keeps its name.
         let _ = Command::new(terminal::ITSELF).arg0(title).exec();
     }
     let _ = rustix::thread::set_name(THREAD_NAME);
@@ -76,7 +79,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let budget = memory::for_calls(sandbox.target().memory);
     let sandbox = sandbox.with_memory_budget(budget).with_process_watch(watcher::tell);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
-    // On a worker's thread, which waits for the pipe itself; this one would have to be woken for each message.
+    // Runs on a worker's thread, which waits for the pipe itself; the main thread would have to be
+    // woken for each message.
     let served = runtime.block_on(async {
         let (reader, writer) = stdio::take()?;
         tokio::spawn(serve(sandbox, reader, writer)).await.map_err(io::Error::other)?

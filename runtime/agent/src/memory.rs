@@ -1,4 +1,4 @@
-//! How much memory this agent may use, and how much of it its calls get.
+//! The memory that this agent may use, and the share that its calls get.
 
 use std::{
     fs,
@@ -8,32 +8,36 @@ use std::{
 use rustix::process::{Resource, getrlimit};
 use wxec_protocol::Memory;
 
-/// Where Linux' control groups are, in their second generation and for memory in their first.
+/// Folders of Linux' control groups: of version 2, and of version 1 for memory.
 const CGROUPS: &str = "/sys/fs/cgroup";
 const MEMORY_CGROUPS: &str = "/sys/fs/cgroup/memory";
 
 const MEMINFO: &str = "/proc/meminfo";
 
-/// What calls get where next to nothing is left: enough for a small guest. The system may yet find some for it.
+/// Least memory for calls if next to nothing is left: enough for a small guest. The system may
+/// still find that much.
 const LEAST_BYTES: u64 = 8 << 20;
 
-/// All memory there is for this process: the least of what the machine has and what a container allows.
+/// Returns the memory that this process may use: the smaller of the machine's memory and the
+/// container's limit.
 pub(crate) fn total() -> Option<u64> {
     groups().into_iter().map(|group| group.limit).chain(stated(MEMINFO, "MemTotal:")).min()
 }
 
-/// What all calls together may hold, guests and results. `memory` is where guests have theirs.
+/// Returns the memory that all calls together may hold, guests and results. `memory` is the kind of
+/// memory that guests get.
 ///
-/// It is half of what is left now. The other half is for arguments, for modules, for the agent itself, and for what
-/// others on the machine are about to need.
+/// The result is half of the memory that is left now. The other half is for arguments, modules, the
+/// agent itself, and other programs that are about to need it.
 pub fn for_calls(memory: Memory) -> u64 {
     let groups = groups().into_iter().map(|group| group.limit.saturating_sub(group.used));
     let left = groups.chain(stated(MEMINFO, "MemAvailable:")).chain(address_space(memory)).min();
     left.map_or(u64::MAX, |left| (left / 2).max(LEAST_BYTES))
 }
 
-/// Address space that is left, if that is limited. Reserved memories have been taken from it already; to those that
-/// are mapped when they are needed, half of all there is belongs beforehand.
+/// Returns the address space that is left, if it is limited. Reserved guest memories have been
+/// subtracted already. Checked memories are mapped only when they are needed, so half of the limit
+/// is set aside for them first.
 fn address_space(memory: Memory) -> Option<u64> {
     let limit = getrlimit(Resource::As).current?;
     let limit = if memory == Memory::Checked { limit / 2 } else { limit };
@@ -46,7 +50,8 @@ struct Group {
     used: u64,
 }
 
-/// The control groups around this process that limit memory. In a container, the one at the top is the container's.
+/// Returns the control groups around this process that limit memory. Inside a container, the
+/// topmost one is the container's.
 fn groups() -> Vec<Group> {
     let memberships = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let mut groups = Vec::new();
@@ -67,8 +72,8 @@ fn groups() -> Vec<Group> {
     groups
 }
 
-/// What a control group says of itself, if it limits memory. Pages of files that nobody uses count as used; they are
-/// there for the taking.
+/// Reads a control group that limits memory. Inactive file pages count as used there, but the
+/// kernel can reclaim them, so they are subtracted.
 fn read(group: &Path, [limit, used, cache]: [&str; 3]) -> Option<Group> {
     let file = |name: &str| -> Option<String> { fs::read_to_string(PathBuf::from(group).join(name)).ok() };
     let limit = number(&file(limit)?)?;
@@ -78,7 +83,7 @@ fn read(group: &Path, [limit, used, cache]: [&str; 3]) -> Option<Group> {
     Some(Group { limit, used: used.saturating_sub(cache.unwrap_or(0)) })
 }
 
-/// What a file in `/proc` says of `name`.
+/// Returns the value of `name` in a file below `/proc`.
 fn stated(file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let kib = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))?;

@@ -1,4 +1,4 @@
-//! stdin and stdout as the conversation's pipe, out of reach of everything else in this process.
+//! stdin and stdout as the conversation's pipe, out of reach of all other code in this process.
 
 use std::{fs::OpenOptions, io, os::fd::OwnedFd, os::unix::net::UnixStream as StdUnixStream};
 
@@ -15,18 +15,19 @@ use tokio::{
     },
 };
 
-/// New descriptors stand above the three that belong to stdio.
+/// New file descriptors stay above the three of stdio.
 const FIRST_FREE_FD: i32 = 3;
 
-/// What the controller says.
+/// Bytes from the controller.
 pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
-/// What is said to the controller.
+/// Bytes to the controller.
 pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// Takes over stdin and stdout. From now on reading stdin finds nothing and printing goes to stderr: a stray print must
-/// not end up between frames.
+/// Takes over stdin and stdout. From now on stdin is empty and printing goes to stderr, because a
+/// stray print must not end up between frames.
 ///
-/// Fails if one of them is neither a pipe nor a socket: some sshd give sockets, everybody else gives pipes.
+/// Fails if one of them is neither a pipe nor a socket. Some sshd use sockets; all other ways in
+/// use pipes.
 pub fn take() -> io::Result<(Reader, Writer)> {
     let input = fcntl_dupfd_cloexec(stdin(), FIRST_FREE_FD)?;
     let output = fcntl_dupfd_cloexec(stdout(), FIRST_FREE_FD)?;

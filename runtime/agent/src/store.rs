@@ -1,11 +1,12 @@
-//! Programs that have been sent and loaded, so that a call need only name them.
+//! Loaded programs, kept so that a call needs only their digest.
 
 use std::collections::HashMap;
 
 use wxec_engine::Program;
 use wxec_protocol::Digest;
 
-/// Artifacts of loaded programs, together. Dozens of ordinary programs, or a few interpreters.
+/// Total size of the artifacts whose programs are kept: dozens of ordinary programs, or a few
+/// interpreters.
 const MAX_BYTES: usize = 256 << 20;
 
 /// Loaded programs; the least recently used are dropped first.
@@ -30,7 +31,8 @@ impl Store {
         Some(entry.program.clone())
     }
 
-    /// Keeps a program whose artifact has `bytes` bytes. Running calls hold on to theirs, whatever is dropped here.
+    /// Keeps a program whose artifact has `bytes` bytes. Running calls keep their programs alive,
+    /// even if the store drops them.
     pub(crate) fn insert(&mut self, digest: Digest, program: Program, bytes: usize) {
         self.uses += 1;
         let entry = Entry { program, bytes, last_use: self.uses };

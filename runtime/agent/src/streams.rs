@@ -1,5 +1,6 @@
-//! The agent's ends of streams: what the controller sends goes into a writer, what a reader brings goes to the
-//! controller, each no faster than the other end takes it. What they belong to, a process or a guest, is not known here.
+//! The agent's ends of streams: data from the controller goes into a writer, data from a reader
+//! goes to the controller, each no faster than the other end takes it. This module does not know
+//! whether a process, a guest or a transfer is behind them.
 
 use std::{
     collections::HashMap,
@@ -20,42 +21,45 @@ use tokio::{
 use wxec_engine::Completion;
 use wxec_protocol::{CHUNK_BYTES, CallId, StreamEnd, StreamId};
 
-/// Who wrote it is gone, and its output seems to have ended: another process may hold it open and write no more, as daemons do
-/// for as long as they live. Half a second is enough for the last words of a pipeline, and too little to annoy.
+/// Time to read on after the writing process has ended. Another process may hold its output open
+/// and write nothing more, as daemons do for as long as they live. Half a second is enough for the
+/// last output of a pipeline, and too short to annoy.
 pub(crate) const DRAIN_WITHIN: Duration = Duration::from_millis(500);
 
-/// What can still be in a pipe then, at most: unprivileged programs cannot make a pipe larger. More comes from others.
+/// Most bytes that can still be in a pipe then: unprivileged programs cannot make a pipe larger.
+/// More must come from other processes.
 const MAX_PIPE_BYTES: usize = 1 << 20;
 
-/// What is read at once, until a stream shows that it brings more: there may be thousands that bring nothing.
+/// Size of the first read buffer, until a stream brings more: thousands of streams may bring
+/// nothing.
 const FIRST_READ_BYTES: usize = 4 << 10;
 
-/// What happens on streams, in order for each of them.
+/// Events of streams, in order for each stream.
 pub(crate) enum StreamEvent {
-    /// Something is to be sent.
+    /// Bytes to send.
     Output { id: StreamId, bytes: Bytes },
-    /// What was received was taken.
+    /// Received bytes were taken.
     Taken { id: StreamId, bytes: u64 },
-    /// Nothing more is to be sent.
+    /// Nothing more follows.
     Finished { id: StreamId },
-    /// It is over.
+    /// The stream has ended.
     End { id: StreamId, end: StreamEnd },
-    /// A guest with streams has ended, and all it sent there was told before.
+    /// A guest with streams has ended, and the events for everything it sent came before.
     Returned { call: CallId, completion: Completion },
 }
 
 pub(crate) type Events = mpsc::UnboundedSender<StreamEvent>;
 
-/// How an output ended.
+/// The way an output ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drained {
-    /// Everybody has closed it, or nobody wants more.
+    /// Every writer has closed it, or the controller wants no more.
     Ended,
-    /// Others than the process that it belonged to hold it, and were not waited for.
+    /// Other processes than its own hold it, and were not waited for.
     Cut,
 }
 
-/// All streams that something is joined to.
+/// All streams that are connected to something.
 pub(crate) struct Streams {
     events: Events,
     joined: HashMap<StreamId, Joined>,
@@ -63,15 +67,15 @@ pub(crate) struct Streams {
 
 #[derive(Default)]
 struct Joined {
-    /// What was received. The window bounds what is in it.
+    /// Takes received bytes. The window bounds how many are queued.
     input: Option<mpsc::UnboundedSender<Bytes>>,
-    /// How much more the controller takes now.
+    /// Bytes that the controller takes now.
     credit: Option<Arc<Semaphore>>,
-    /// Says that the controller closed the stream, which did not end by itself.
+    /// True if the controller closed the stream before it ended by itself.
     cut: Arc<AtomicBool>,
 }
 
-/// Whoever waits for credit need not any more.
+/// Wakes a reader that waits for credit: it need not wait any more.
 impl Drop for Joined {
     fn drop(&mut self) {
         if let Some(credit) = &self.credit {
@@ -80,7 +84,8 @@ impl Drop for Joined {
     }
 }
 
-/// When the process behind an output was gone, if it is. An output that only its writer's end ends has nobody to tell.
+/// Tells when the process behind an output ended; `None` until then. It stays `None` if only the
+/// writer's end shall end the output.
 pub(crate) type Exit = watch::Receiver<Option<Instant>>;
 
 impl Streams {
@@ -88,19 +93,19 @@ impl Streams {
         Self { events, joined: HashMap::new() }
     }
 
-    /// Where to tell what happens.
+    /// Returns the sender for events.
     pub(crate) fn events(&self) -> &Events {
         &self.events
     }
 
-    /// Has `writer` get what the controller sends on a stream.
+    /// Writes the controller's data on a stream to `writer`.
     pub(crate) fn feed(&mut self, id: StreamId, writer: impl AsyncWrite + Send + Unpin + 'static) {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.joined.entry(id).or_default().input = Some(sender);
         tokio::spawn(feed(writer, receiver, id, self.events.clone()));
     }
 
-    /// Has the controller get what `reader` brings.
+    /// Sends the data of `reader` to the controller.
     pub(crate) fn drain(
         &mut self,
         id: StreamId,
@@ -113,46 +118,47 @@ impl Streams {
         tokio::spawn(drain(reader, exit, credit, id, self.events.clone()))
     }
 
-    /// What becomes true if the controller closes a stream before that has ended.
+    /// Returns a flag that becomes true if the controller closes a stream before the stream has
+    /// ended.
     pub(crate) fn cut(&mut self, id: StreamId) -> Arc<AtomicBool> {
         self.joined.entry(id).or_default().cut.clone()
     }
 
-    /// The controller sends something.
+    /// Passes on data from the controller.
     pub(crate) fn data(&self, id: StreamId, bytes: Bytes) {
         if let Some(input) = self.joined.get(&id).and_then(|joined| joined.input.as_ref()) {
             let _ = input.send(bytes);
         }
     }
 
-    /// The controller sends nothing more.
+    /// Ends the input: the controller sends nothing more.
     pub(crate) fn finish(&mut self, id: StreamId) {
         if let Some(joined) = self.joined.get_mut(&id) {
             joined.input = None;
         }
     }
 
-    /// The controller takes `bytes` more.
+    /// Adds credit: the controller takes `bytes` more.
     pub(crate) fn credit(&self, id: StreamId, bytes: u64) {
         if let Some(credit) = self.joined.get(&id).and_then(|joined| joined.credit.as_ref()) {
             credit.add_permits(usize::try_from(bytes).unwrap_or(0));
         }
     }
 
-    /// The controller wants a stream no more.
+    /// Closes a stream for the controller.
     pub(crate) fn close(&mut self, id: StreamId) {
         if let Some(joined) = self.joined.remove(&id) {
-            // Before what was received seems to end.
+            // Set before the input seems to end.
             joined.cut.store(true, SeqCst);
         }
     }
 
-    /// A stream is over by itself.
+    /// Forgets a stream that has ended by itself.
     pub(crate) fn ended(&mut self, id: StreamId) {
         self.joined.remove(&id);
     }
 
-    /// All of them are over.
+    /// Ends all streams.
     pub(crate) fn clear(&mut self) {
         self.joined.clear();
     }
@@ -166,7 +172,8 @@ async fn feed(
 ) {
     let mut broken = false;
     while let Some(bytes) = input.recv().await {
-        // A process may stop reading and go on all the same: what it does not want is as good as taken.
+        // A process may stop reading and continue all the same: data that it does not want counts
+        // as taken.
         broken = broken || writer.write_all(&bytes).await.is_err();
         let _ = events.send(StreamEvent::Taken { id, bytes: bytes.len() as u64 });
     }
@@ -188,12 +195,12 @@ async fn drain(
     while let Ok(first) = credit.acquire().await {
         first.forget();
         let more = credit.available_permits().min(buffer.len() - 1);
-        // Nobody else takes from it.
+        // This task is the only one that takes from the semaphore.
         if let Ok(more) = credit.try_acquire_many(u32::try_from(more).unwrap_or(0)) {
             more.forget();
         }
         let read = tokio::select! {
-            // What is there comes first, however long it had to wait for credit.
+            // Available output comes first, however long it waited for credit.
             biased;
             read = reader.read(&mut buffer[..=more]) => read,
             () = drained(&mut exit) => {
@@ -214,7 +221,7 @@ async fn drain(
                     break;
                 }
             }
-            // A terminal that nobody has open any more says so by an error.
+            // A terminal that no program has open any more reports this by an error.
             Ok(0) | Err(_) => break,
         }
     }
@@ -222,7 +229,7 @@ async fn drain(
     drained_as
 }
 
-/// Waits until the process has been gone for a while.
+/// Waits until the process has been gone for [`DRAIN_WITHIN`].
 async fn drained(exit: &mut Exit) {
     let exited = exit.wait_for(Option::is_some).await.ok().and_then(|exited| *exited);
     tokio::time::sleep_until(exited.unwrap_or_else(Instant::now) + DRAIN_WITHIN).await;

@@ -1,4 +1,5 @@
-//! What guests learn of this host, and their way to others: by the event loop to the controller, and back.
+//! A guest's access to facts about this host, and to tasks on other hosts: through the event loop
+//! to the controller, and back.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -9,7 +10,7 @@ use wxec_protocol::{AgentConnection, Ask, AskError, AskId, CallId, Facts, Grants
 
 use crate::calls::CallEvent;
 
-/// Where a guest waits for what becomes of an ask.
+/// Delivers the outcome of an ask to the guest that waits for it.
 pub(crate) type Answer = oneshot::Sender<Result<Bytes, AskError>>;
 
 /// The surroundings of a call, if it was granted any.
@@ -39,14 +40,15 @@ impl Surroundings for OfCall {
     }
 }
 
-/// Guests that wait for an answer.
+/// Guests that wait for an answer, by ask.
 #[derive(Default)]
 pub(crate) struct Asks(HashMap<AskId, Answer>);
 
 impl Asks {
-    /// Asks the controller. A call that has ended, or asks more than it may, hears that nobody answered.
+    /// Asks the controller. If the call has ended or has too many asks open, `answer` is dropped,
+    /// and the guest gets [`AskError::Lost`].
     pub(crate) fn ask(&mut self, connection: &mut AgentConnection, call: CallId, question: &Ask, answer: Answer) {
-        // Nobody waits for the answers to calls that have ended.
+        // Drops the asks of calls that have ended.
         self.0.retain(|_, answer| !answer.is_closed());
         if let Some(ask) = connection.ask(call, question) {
             self.0.insert(ask, answer);

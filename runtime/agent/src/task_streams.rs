@@ -1,4 +1,4 @@
-//! What a task sends and receives: the guest's ends of the streams of its call.
+//! The guest's ends of its call's streams, on which a task sends and receives items.
 
 use std::{
     io,
@@ -18,23 +18,24 @@ use wxec_protocol::{StreamEnd, StreamId};
 
 use crate::streams::{Drained, Exit, StreamEvent, Streams};
 
-/// What waits between a guest and the stream's window, each way. A task that sends faster than its caller takes stops
-/// when both are full.
+/// Size of the pipe between a guest and the stream's window, in each direction. A task that sends
+/// faster than its caller takes waits when both are full.
 const PIPE_BYTES: usize = 64 << 10;
 
 /// The guest's end of a stream.
 pub(crate) struct GuestEnd {
     received: DuplexStream,
     sent: DuplexStream,
-    /// The guest closed it, rather than that it ended with its call.
+    /// True if the guest closed the stream, rather than the end of its call.
     closed_here: Arc<AtomicBool>,
-    /// The controller closed it. What is still in the pipe then is for nobody.
+    /// True if the controller closed the stream. Data still in the pipe then is dropped.
     closed_there: Arc<AtomicBool>,
 }
 
-/// Joins a guest to one of the streams of its call. The task carries what the guest sends, and ends with its end.
+/// Connects a guest to one stream of its call. The returned task carries the guest's data and ends
+/// when the guest's end does.
 pub(crate) fn join(id: StreamId, streams: &mut Streams, runs: Exit) -> (GuestEnd, JoinHandle<Drained>) {
-    // Of each pair one direction is used: dropping one end of it ends the other.
+    // Each pair is used in one direction: dropping one end ends the other.
     let (received, writer) = duplex(PIPE_BYTES);
     let (sent, reader) = duplex(PIPE_BYTES);
     let closed_here = Arc::<AtomicBool>::default();

@@ -1,8 +1,8 @@
-//! Terminals for programs that insist on one: `doas` reads passwords nowhere else.
+//! Terminals for programs that require one: `doas` reads passwords nowhere else.
 //!
-//! A process gets its controlling terminal by opening one as the leader of a session of its own. What runs between
-//! `fork` and `exec` can only be written in unsafe code, so this program starts itself again: as [`HELPER`] it does that
-//! and becomes the program that was asked for.
+//! A process gets its controlling terminal by opening one as the leader of its own session. Code
+//! between `fork` and `exec` would have to be unsafe, so this program starts itself again: as
+//! [`HELPER`] it opens the terminal and becomes the requested program.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -24,21 +24,23 @@ use rustix::{
 };
 use tokio::{io::AsyncWrite, net::unix::pipe};
 
-/// `argv[0]` of the helper. Its arguments are the terminal's path, then a program with its arguments.
+/// `argv[0]` of the helper. Its arguments are the terminal's path, then a program with its
+/// arguments.
 pub const HELPER: &str = "wxec-terminal";
 
-/// This program, also when its file has no name any more.
+/// This program, even if its file was removed.
 pub const ITSELF: &str = "/proc/self/exe";
 
-/// A terminal, seen from the side of whoever types.
+/// A terminal, seen from the keyboard's side.
 pub(crate) struct Terminal {
     keyboard: OwnedFd,
     path: OsString,
-    /// The program's side, open here as well: between two programs that use it a terminal must not seem to be gone.
+    /// The program's side, held open here as well: between two programs that use the terminal it
+    /// must not seem to be gone.
     held_open: File,
 }
 
-/// Opens a terminal: of some size to work at, or without one to be asked for passwords on.
+/// Opens a terminal: with a size for interactive work, or without one for password prompts.
 pub(crate) fn open(size: Option<Winsize>) -> io::Result<Terminal> {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&keyboard)?;
@@ -48,34 +50,36 @@ pub(crate) fn open(size: Option<Winsize>) -> io::Result<Terminal> {
     if let Some(size) = size {
         tcsetwinsize(&keyboard, size)?;
     } else {
-        // What is typed must not come back, even if a program forgets to say so.
+        // Typed text must not come back as output, even if a program forgets to turn echo off.
         let mut settings = tcgetattr(&keyboard)?;
         settings.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&keyboard, OptionalActions::Now, &settings)?;
     }
-    // Both halves of it are polled.
+    // Both halves are polled.
     fcntl_setfl(&keyboard, fcntl_getfl(&keyboard)? | OFlags::NONBLOCK)?;
     Ok(Terminal { keyboard, path, held_open })
 }
 
 impl Terminal {
-    /// What runs `argv` with this as its controlling terminal, in a session of its own.
+    /// Returns a command that runs `argv` with this as its controlling terminal, in a session of
+    /// its own.
     pub(crate) fn command<'a>(&self, argv: impl IntoIterator<Item = &'a OsStr>) -> Command {
         let mut command = Command::new(ITSELF);
         command.arg0(HELPER).arg(&self.path).args(argv);
         command
     }
 
-    /// The program's side of it, three times.
+    /// Returns the program's side three times, for stdin, stdout and stderr.
     pub(crate) fn files(&self) -> io::Result<[File; 3]> {
         Ok([self.held_open.try_clone()?, self.held_open.try_clone()?, self.held_open.try_clone()?])
     }
 
-    /// What the terminal shows, what types on it, the side of both, and what keeps it open.
+    /// Splits the terminal into its output, its input, a descriptor for settings and signals, and
+    /// the file that holds it open.
     pub(crate) fn split(self) -> io::Result<(pipe::Receiver, pipe::Sender, OwnedFd, File)> {
         let Self { keyboard, held_open, .. } = self;
         let [screen, side] = [keyboard.try_clone()?, keyboard.try_clone()?];
-        // Unchecked, because it is no pipe; but it can be polled like one.
+        // Unchecked, because it is not a pipe; but it can be polled like one.
         Ok((
             pipe::Receiver::from_owned_fd_unchecked(screen)?,
             pipe::Sender::from_owned_fd_unchecked(keyboard)?,
@@ -85,13 +89,14 @@ impl Terminal {
     }
 }
 
-/// What types on a terminal that is a program's stdin. Where the input ends, it types what says so.
+/// Types on a terminal that is a program's stdin. At the end of the input, it types the
+/// end-of-input character.
 pub(crate) struct Keyboard {
     side: pipe::Sender,
     ended: bool,
 }
 
-/// Ctrl-D, which ends the input of whoever reads lines, if it comes at the beginning of one.
+/// Ctrl-D at the beginning of a line, which ends the input of a program that reads lines.
 const END_OF_INPUT: &[u8] = b"\x04";
 
 impl Keyboard {
@@ -118,7 +123,7 @@ impl AsyncWrite for Keyboard {
     }
 }
 
-/// What the helper does. Returns only if that fails.
+/// Runs the helper. Returns only if it fails.
 pub fn become_program(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     let (Some(terminal), Some(program)) = (arguments.next(), arguments.next()) else {
         return io::ErrorKind::InvalidInput.into();
@@ -129,7 +134,8 @@ pub fn become_program(mut arguments: impl Iterator<Item = OsString>) -> io::Erro
     }
 }
 
-/// The first terminal that the leader of a session opens becomes the session's.
+/// Opens a terminal as a session leader. The first one that it opens becomes the session's
+/// controlling terminal.
 fn take(terminal: &OsStr) -> io::Result<File> {
     rustix::process::setsid()?;
     OpenOptions::new().read(true).write(true).open(terminal)

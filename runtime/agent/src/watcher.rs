@@ -1,10 +1,11 @@
-//! Programs end with the agent, however that ends.
+//! Programs end with the agent, however the agent ends.
 //!
-//! An agent that is killed ends nothing any more. So with the first program it starts itself once more, as a *watcher*, which
-//! reads from a pipe the process groups that begin and that are gone. The end of that pipe is the agent's; then the watcher ends
-//! the groups that are left, with all that is in them, and itself. A signal that follows the death of a parent would reach no
-//! grandchildren, would be lost behind `sudo`, and takes unsafe code for each program. Where there is no `/proc`, or no room
-//! for one more process, there is no watcher.
+//! An agent that is killed cannot end anything itself. So when it starts the first program, it also
+//! starts itself once more as a *watcher*. The watcher reads from a pipe which process groups begin
+//! and end. The pipe ends with the agent; then the watcher ends the groups that are left, with all
+//! their processes, and exits. A parent-death signal is no replacement: it would not reach
+//! grandchildren, would be lost behind `sudo`, and needs unsafe code for each program. Without
+//! `/proc`, or without room for one more process, there is no watcher.
 
 use std::{
     collections::HashSet,
@@ -23,22 +24,23 @@ use crate::terminal::ITSELF;
 /// `argv[0]` of the watcher.
 pub const HELPER: &str = "wxec-watcher";
 
-/// Groups that were told to end may take this long.
+/// Groups that were told to end may take this long before they are killed.
 const END_WITHIN: Duration = Duration::from_millis(500);
 
 static WATCHER: Mutex<State> = Mutex::new(State::Unwanted);
 
 enum State {
-    /// This program is no agent, such as a test of one.
+    /// This program is not an agent but, for example, a test of one.
     Unwanted,
-    /// The first process will start it.
+    /// The first process group will start the watcher.
     Wanted,
     Running(ChildStdin),
-    /// It could not be started, or is gone.
+    /// The watcher could not be started, or is gone.
     Failed,
 }
 
-/// Has programs watched from now on. Only the agent's own program can start itself.
+/// Has programs watched from now on. Only for the agent's own program, which can start itself as
+/// the watcher.
 pub fn enable() {
     *WATCHER.lock().unwrap_or_else(PoisonError::into_inner) = State::Wanted;
 }
@@ -51,37 +53,38 @@ pub fn tell(group: Pid, runs: bool) {
     }
     if let State::Running(pipe) = &mut *state {
         let sign = if runs { '+' } else { '-' };
-        // One short write, which is read at once.
+        // One short write, which the watcher reads at once.
         if pipe.write_all(format!("{sign}{}\n", group.as_raw_nonzero()).as_bytes()).is_err() {
             *state = State::Failed;
         }
     }
 }
 
-/// A process group began.
+/// Tells the watcher that a process group began.
 pub(crate) fn begun(group: Pid) {
     tell(group, true);
 }
 
-/// The process that a group is named after has ended. What it left running lives on.
+/// Tells the watcher that the leader of a process group has ended. Processes that it left running
+/// live on.
 pub(crate) fn gone(group: Pid) {
     tell(group, false);
 }
 
 fn start() -> Option<ChildStdin> {
     let mut command = Command::new(ITSELF);
-    // It holds none of the agent's files, nor a directory.
+    // The watcher inherits none of the agent's files, and keeps no directory in use.
     command.arg0(HELPER).env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().ok()?.stdin.take()
 }
 
-/// What the watcher does.
+/// Runs the watcher.
 ///
 /// # Errors
 ///
 /// The pipe cannot be read.
 pub fn watch(pipe: impl BufRead) -> io::Result<()> {
-    // Whoever kills the agent's group, or hangs up its terminal, does not mean this one.
+    // A signal to the agent's group, or a hang-up of its terminal, must not reach the watcher.
     let _ = setsid();
     let mut groups = HashSet::new();
     for line in pipe.lines() {

@@ -1,5 +1,5 @@
-//! Programs and connections of guests: what the SDK makes of them, by the tasks of `guests/tools`, and how they end with
-//! the conversation.
+//! Programs and connections that guests start through the SDK, in the tasks of `guests/tools`, and
+//! how they end with the conversation.
 
 mod pipe;
 
@@ -30,7 +30,7 @@ static TOOLS: LazyLock<Bytes> = LazyLock::new(|| {
     compile(&module.bytes, &Target::here()).unwrap().into()
 });
 
-/// A controller whose calls have the same grants, and its agent.
+/// A controller whose calls all have the same grants, and its agent.
 struct Controller {
     peer: Peer,
     agent: Agent,
@@ -39,7 +39,7 @@ struct Controller {
 }
 
 fn granted(grants: Grants) -> Controller {
-    // Before the agent starts, who does not wait for as long as cargo may take.
+    // Before the agent starts, because its timeout does not allow for a cargo build.
     LazyLock::force(&TOOLS);
     let (peer, agent) = pipe::start();
     Controller { peer, agent, grants, printed: Vec::new() }
@@ -70,7 +70,7 @@ impl Controller {
     }
 }
 
-/// What the task says of its error.
+/// Returns the task's description of its error.
 #[track_caller]
 fn failure(outcome: Result<String, Fault>) -> TaskFailure {
     match outcome {
@@ -79,7 +79,7 @@ fn failure(outcome: Result<String, Fault>) -> TaskFailure {
     }
 }
 
-/// The number that a process writes to a file.
+/// Waits until a process has written its id to a file, and returns the id.
 async fn pid_in(file: &Path) -> String {
     let started = Instant::now();
     loop {
@@ -91,7 +91,8 @@ async fn pid_in(file: &Path) -> String {
     }
 }
 
-/// Waits until a process is dead. It may be listed for longer where nobody waits for orphans.
+/// Waits until a process is dead. A zombie counts as dead: on some systems no process reaps
+/// orphans.
 async fn is_gone(pid: &str) {
     let started = Instant::now();
     while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {

@@ -1,4 +1,5 @@
-//! The agent's event loop over an in-memory pipe, with real guests: no process, no shell, no ssh.
+//! The agent's event loop over an in-memory pipe, with real guests, but without processes, shells
+//! or ssh.
 
 mod pipe;
 
@@ -40,12 +41,12 @@ const GUEST: &str = r#"(module
 struct Controller {
     peer: Peer,
     artifact: Vec<u8>,
-    /// The same for calls that count fuel.
+    /// The same artifact for calls that count fuel.
     metered: Vec<u8>,
     asked: usize,
-    /// Of each log record its call and its level, and what it takes of the limit.
+    /// For each log record its call, its level, and its share of the limit.
     logged: Vec<(CallId, LogLevel, u64)>,
-    /// Whether what is logged counts as taken at once.
+    /// True if log records count as taken at once.
     takes_output: bool,
 }
 
@@ -74,7 +75,7 @@ impl Controller {
         self.returned(1).await.remove(&id).expect("the call just made")
     }
 
-    /// Sends, receives and serves artifacts until `calls` calls have returned.
+    /// Runs the conversation, serving artifacts, until `calls` calls have returned.
     async fn returned(&mut self, calls: usize) -> HashMap<CallId, Result<Vec<u8>, Fault>> {
         let mut outcomes = HashMap::new();
         while outcomes.len() < calls {
@@ -90,7 +91,7 @@ impl Controller {
         self.returned(1).await.remove(&id).expect("the call just made")
     }
 
-    /// Goes on until the artifact is asked for.
+    /// Waits until the agent asks for the artifact; returns whether it asked before.
     async fn needed(&mut self) -> bool {
         loop {
             if let ControllerEvent::Need { again, .. } = self.peer.event().await {
@@ -99,7 +100,7 @@ impl Controller {
         }
     }
 
-    /// Answers with an artifact of which one byte is another.
+    /// Provides the artifact with one byte changed.
     fn provide_damaged(&mut self) {
         let mut damaged = self.artifact.clone();
         damaged[0] ^= 1;
@@ -252,7 +253,7 @@ async fn there_may_be_a_hundred_instances() {
 #[tokio::test(flavor = "multi_thread")]
 async fn output_arrives_before_the_return_and_within_its_limit() {
     let (mut controller, _agent) = start();
-    // It has logged by then, however busy the machine.
+    // Long enough for the guest to log something, even on a busy machine.
     let limits = Limits { deadline_ms: Some(2000), stdio_bytes: 1000, ..Limits::default() };
     let id = controller.call("chatter", b"", limits);
     assert_eq!(controller.returned(1).await[&id], Err(Fault::Deadline { after_ms: 2000 }));
@@ -292,13 +293,13 @@ async fn output_that_nobody_takes_stops_who_prints_and_no_one_else() {
 async fn a_call_returns_behind_what_it_printed() {
     let (mut controller, _agent) = start();
     controller.takes_output = false;
-    // It has printed that much by then, however busy the machine.
+    // Long enough for the guest to print this much, even on a busy machine.
     let limits = Limits { stdio_bytes: 64 << 20, deadline_ms: Some(10_000), ..Limits::default() };
     let id = controller.call("chatter", b"", limits);
     while controller.logged.iter().map(|(.., cost)| output_cost(*cost)).sum::<u64>() < OUTPUT_WINDOW_BYTES {
         assert_eq!(controller.one("echo", b"1", Limits::default()).await, Ok(b"1".into()));
     }
-    // Lets the deadline pass, and hears of what came meanwhile.
+    // Waits until the deadline has passed, and handles the events of that time.
     tokio::time::sleep(Duration::from_millis(10_000)).await;
     assert_eq!(controller.one("echo", b"1", Limits::default()).await, Ok(b"1".into()), "the other has not returned");
     let first = controller.logged.iter().map(|(.., cost)| cost).sum::<u64>();
@@ -333,7 +334,8 @@ async fn an_artifact_that_does_not_load_fails_its_calls_however_they_overlap() {
         controller.needed().await;
         controller.peer.connection.provide(Digest::of(&controller.artifact), controller.artifact.clone().into());
         controller.peer.send().await;
-        // Behind the artifact, and before the return of the call that it was for.
+        // This call arrives after the artifact, and before the return of the call that asked for
+        // it.
         controller.call("echo", b"", Limits::default());
     }
     let outcomes = controller.returned(2).await;
@@ -364,7 +366,7 @@ async fn a_damaged_artifact_of_a_cancelled_call_does_not_end_the_session() {
     controller.provide_damaged();
     controller.peer.connection.ping();
     assert_eq!(controller.event().await, ControllerEvent::Pong);
-    // What it said of the artifact has been heard by the time of the second answer.
+    // The pong arrives after any request for the artifact.
     controller.peer.connection.ping();
     assert_eq!(controller.event().await, ControllerEvent::Pong);
     assert_eq!(controller.asked, 0, "nobody wants it any more");

@@ -1,4 +1,4 @@
-//! Agents that may use little memory, as processes: whatever is asked of them, they live on.
+//! Agents with little memory, as processes: they survive any request.
 
 use std::{
     collections::HashMap,
@@ -15,8 +15,8 @@ use wxec_protocol::{
     Target, output_cost,
 };
 
-/// Tasks that take as many pages as their input says and sleep for a moment, that return as much, and that print a
-/// mebibyte on two streams.
+/// A guest with three tasks: one takes as many pages as its input says and sleeps briefly, one
+/// returns as many, and one prints a mebibyte on two streams.
 const GUEST: &str = r#"(module
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
@@ -50,10 +50,10 @@ const GUEST: &str = r#"(module
             (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
         (i32.const 0)))"#;
 
-/// Generous: only a hang takes so long.
+/// Generous: only a hang takes this long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An agent below `ulimit -v`, and the one artifact its calls name.
+/// An agent under `ulimit -v`, and the one artifact that its calls name.
 struct Agent {
     process: Child,
     stdin: ChildStdin,
@@ -78,7 +78,7 @@ impl Agent {
         agent
     }
 
-    /// Makes a call. It has the time of the thousands that it may have to wait for.
+    /// Makes a call. Its deadline is long, because it may wait behind thousands of others.
     fn call(&mut self, function: &str, pages: u32) -> CallId {
         let input = pages.to_le_bytes().to_vec();
         let limits = Limits { deadline_ms: Some(600_000), ..Limits::default() };
@@ -111,7 +111,7 @@ impl Agent {
         }
     }
 
-    /// The outcomes of so many calls, results by their length.
+    /// Waits for the outcomes of `calls` calls; results are given by their length.
     fn returned(&mut self, calls: usize) -> HashMap<CallId, Result<usize, Fault>> {
         let mut outcomes = HashMap::new();
         while outcomes.len() < calls {
@@ -137,11 +137,11 @@ impl Agent {
         outcomes
     }
 
-    /// Waits until the agent has nothing left to do but wait, and says how much memory it has then.
+    /// Waits until the agent is idle, and returns its memory use then.
     fn resident_kib_once_idle(&self) -> u64 {
         let proc = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).unwrap();
         let ticks = || proc("stat").split(' ').skip(13).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>();
-        // A thread that waits for a CPU is about to do something, too.
+        // A thread that waits for a CPU is busy, too.
         let is_busy = || {
             let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
             let mut states = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
@@ -149,7 +149,7 @@ impl Agent {
         };
         let started = Instant::now();
         let (mut before, mut idle) = (ticks(), 0);
-        // Threads that take turns may all be seen asleep, but not each time.
+        // Threads that take turns may all be seen asleep once, but not thirty times.
         while idle < 30 {
             assert!(started.elapsed() < PATIENCE, "the agent goes on and on");
             thread::sleep(Duration::from_millis(10));
@@ -221,6 +221,6 @@ fn guests_that_print_wait_for_a_controller_that_does_not_read() {
 
     let outcomes = agent.returned(300);
     assert!(outcomes.values().all(|outcome| *outcome == Ok(0)), "{outcomes:?}");
-    // What does not fit into a stream's limit, beside what a record costs, was dropped.
+    // Output beyond a stream's limit, and the overhead of records, was dropped.
     assert!(agent.printed > 300 * 2 * 1_000_000, "{} bytes arrived", agent.printed);
 }

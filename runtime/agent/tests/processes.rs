@@ -1,8 +1,11 @@
-//! Processes the agent starts, over an in-memory pipe: what goes in, what comes out, and that none is left behind.
+//! Processes that the agent starts, over an in-memory pipe: their input, their output, and that
+//! none is left behind.
 //!
-//! None runs for longer than a minute, whatever fails: a runtime does not end before the processes it waits for.
+//! None runs for longer than a minute, even if a test fails: a runtime does not end before the
+//! processes that it waits for.
 //!
-//! Not here: processes with a terminal. The agent starts itself again for those, and here that is a test.
+//! Processes with a terminal are tested elsewhere: for those the agent starts itself again, and
+//! here that would start the test.
 
 mod pipe;
 
@@ -25,11 +28,12 @@ use crate::pipe::{Agent, DEADLINE, Peer, ended};
 
 const MIB: usize = 1 << 20;
 
-/// What stderr may have under way.
+/// Bytes that stderr may have under way.
 #[expect(clippy::cast_possible_truncation, reason = "32 KiB")]
 const NARROW: usize = NARROW_WINDOW_BYTES as usize;
 
-/// A controller that sends as fast as credit allows, and takes all it is told unless it shall not.
+/// A controller that sends as fast as credit allows, and takes all received data unless `takes` is
+/// false.
 struct Controller {
     peer: Peer,
     streams: HashMap<StreamId, Stream>,
@@ -42,11 +46,11 @@ struct Controller {
 
 #[derive(Default)]
 struct Stream {
-    /// What may be sent, and what is waiting to be.
+    /// Credit left, and bytes that wait for it.
     credit: u64,
     unsent: Bytes,
     sent: usize,
-    /// What it brought, and how much of that was not taken yet.
+    /// Received data, and how much of it was not taken yet.
     data: Vec<u8>,
     untaken: u64,
     finished: bool,
@@ -77,7 +81,7 @@ fn command(argv: &[&str]) -> Command {
     Command::new(argv.iter().copied())
 }
 
-/// Of a variable.
+/// Bytes of a variable's name or value.
 fn bytes<T: From<Vec<u8>>>(text: &str) -> T {
     T::from(text.as_bytes().to_vec())
 }
@@ -86,13 +90,13 @@ fn shell(script: &str) -> Command {
     command(&["sh", "-c", script])
 }
 
-/// When its stdin ends it ends by itself, at once, and leaves a process behind that has none of its files.
+/// Ends by itself when its stdin ends, and leaves behind a process that has none of its files.
 const LEADER_ENDS: &str = "sleep 60 >/dev/null 2>&1 & echo $$ $!; cat";
 
-/// Is told to end in vain.
+/// Ignores SIGTERM.
 const DEAF: &str = "trap '' TERM; echo $$; exec sleep 60";
 
-/// `length` bytes of which no two stretches are alike.
+/// Returns `length` bytes in which no two parts are alike.
 fn long(length: usize) -> Bytes {
     let bytes: Vec<u8> = (0..length.div_ceil(8)).flat_map(usize::to_le_bytes).take(length).collect();
     bytes.into()
@@ -123,7 +127,7 @@ impl Controller {
         self.peer.connection.send(id, stream.unsent.split_to(length));
     }
 
-    /// Has the agent put all of a blob into a stream, which has credit for it.
+    /// Makes the agent put a whole blob into a stream, which has credit for it.
     fn splice(&mut self, id: StreamId, blob: &Bytes) {
         let digest = Digest::of(blob);
         for offset in (0..blob.len()).step_by(CHUNK_BYTES) {
@@ -133,7 +137,7 @@ impl Controller {
         }
     }
 
-    /// Sends nothing more on a stream, once all is sent.
+    /// Ends a stream's input, once everything is sent.
     async fn finish(&mut self, id: StreamId) {
         self.until(|controller| controller.streams[&id].unsent.is_empty()).await;
         self.peer.connection.finish_stream(id);
@@ -173,9 +177,9 @@ impl Controller {
         self.peer.connection.taken(id, untaken);
     }
 
-    /// Goes on until something is so.
+    /// Handles events until `is_so` returns true.
     async fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
-        // Longer than the agent may be silent: it may have much to say, to a test that has a small part of its machine.
+        // Longer than the agent may be silent: on a busy machine it may have many events to send.
         let give_up = Instant::now() + 4 * DEADLINE;
         while !is_so(self) {
             assert!(Instant::now() < give_up, "it never was so");
@@ -184,19 +188,20 @@ impl Controller {
         }
     }
 
-    /// Goes on until the agent has said nothing for a while. Whatever is tested must hold sooner as well.
+    /// Handles events until the agent has been silent for a while. A test must also pass if the
+    /// silence comes too early.
     async fn until_quiet(&mut self) {
         while let Some(event) = self.peer.event_within(Duration::from_millis(300)).await {
             self.handle(event);
         }
     }
 
-    /// Goes on until a process has ended; then what it wrote to stdout and stderr, and how it ended.
+    /// Handles events until a process has ended; returns its stdout, its stderr and its end.
     async fn ended(&mut self, process: ProcessStreams) -> (String, String, StreamEnd) {
         self.ended_and_held(process).await.0
     }
 
-    /// The same, and whether others hold its output.
+    /// Does the same, and also returns whether other processes hold its output.
     async fn ended_and_held(&mut self, process: ProcessStreams) -> ((String, String, StreamEnd), bool) {
         let ids = [process.stdio, process.stderr];
         self.until(|controller| ids.iter().all(|id| controller.streams[id].end.is_some())).await;
@@ -207,7 +212,8 @@ impl Controller {
         ((out, err, stdout.end.unwrap()), is_held)
     }
 
-    /// Starts something that says the numbers of its processes in its first line.
+    /// Starts a command that prints the ids of its processes in its first line, and returns the
+    /// ids.
     async fn run_and_number(&mut self, command: Command) -> (ProcessStreams, Vec<String>) {
         let process = self.run(command);
         self.until(|controller| controller.streams[&process.stdio].data.contains(&b'\n')).await;
@@ -217,7 +223,7 @@ impl Controller {
         (process, numbers)
     }
 
-    /// Keeps a blob at the agent.
+    /// Makes the agent hold a blob; returns whether it did.
     async fn hold(&mut self, blob: &Bytes) -> bool {
         let digest = Digest::of(blob);
         self.peer.connection.send_blob(digest, blob.clone());
@@ -225,7 +231,7 @@ impl Controller {
         self.blobs.remove(&digest).unwrap()
     }
 
-    /// Asks whether a blob is held.
+    /// Asks whether the agent holds a blob.
     async fn holds(&mut self, digest: Digest) -> bool {
         self.peer.connection.ask_blob(digest);
         self.until(|controller| controller.blobs.contains_key(&digest)).await;
@@ -233,20 +239,20 @@ impl Controller {
     }
 }
 
-/// Whether there is a process of this number, other than a dead one that nobody asked about yet.
+/// Returns true if a process with this id exists and is not a zombie.
 fn is_running(number: &str) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{number}/stat")) else { return false };
-    // Its name comes before its state, in parentheses, and may contain some.
+    // The process name comes before the state, in parentheses, and may contain parentheses.
     let state = stat.rsplit_once(") ").and_then(|(_, state)| state.chars().next());
     !matches!(state, Some('Z' | 'X') | None)
 }
 
-/// Whether there is any of these processes.
+/// Returns true if any of these processes runs.
 fn any_runs(numbers: &[String]) -> bool {
     numbers.iter().any(|number| is_running(number))
 }
 
-/// Waits until none of these processes is left.
+/// Waits until none of these processes runs.
 async fn gone(numbers: &[String]) {
     let give_up = Instant::now() + DEADLINE;
     while let Some(number) = numbers.iter().find(|number| is_running(number)) {
@@ -255,14 +261,14 @@ async fn gone(numbers: &[String]) {
     }
 }
 
-/// Goes away without a word. The agent ends; it may notice by speaking to nobody.
+/// Drops the controller without a goodbye. The agent ends; a failed write may be its first sign.
 async fn leave(controller: Controller, agent: Agent) {
     drop(controller);
     let ended = ended(agent).await;
     assert!(matches!(ended, Ok(()) | Err(ServeError::Pipe(_))), "{ended:?}");
 }
 
-/// Ends what a test has left behind on purpose.
+/// Ends a process that a test has left behind on purpose.
 fn kill(number: &str) {
     let pid = rustix::process::Pid::from_raw(number.parse().unwrap()).unwrap();
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
@@ -308,7 +314,7 @@ async fn what_nobody_takes_is_not_read() {
     controller.write(cat, bytes.clone());
     controller.until(|controller| controller.streams[&cat].data.len() >= MIB).await;
     controller.until_quiet().await;
-    // A window out and one in, and what is in cat and the pipes around it.
+    // A window out and one in, and the contents of cat and the pipes around it.
     let (most, stream) = (2 * MIB + MIB / 2, &controller.streams[&cat]);
     assert_eq!(stream.data.len(), MIB, "a window");
     assert!((MIB..most).contains(&stream.sent), "{} bytes went in, and nobody took any", stream.sent);
@@ -340,7 +346,8 @@ async fn a_flood_on_stderr_holds_up_nothing() {
     controller.until(|controller| controller.pongs == 1).await;
 }
 
-/// Prints a line in the background when it is told to by a file, or that file's directory is gone, and ends at once.
+/// Prints a line in the background once a file exists, or once its directory is gone; the shell
+/// itself ends at once.
 fn leaves_a_printer(file: &std::path::Path) -> Command {
     let (file, directory) = (file.display(), file.parent().unwrap().display());
     shell(&format!("(while [ -d {directory} ] && [ ! -e {file} ]; do sleep 0.01; done; echo late) & echo early"))
@@ -352,7 +359,7 @@ async fn what_others_print_later_is_waited_for_if_that_is_asked_for() {
     let file = room.path().join("go");
     let (mut controller, _agent) = start();
     let process = controller.run(Command { wait_output: true, ..leaves_a_printer(&file) });
-    // Another one that is not waited for has come to its end meanwhile.
+    // Meanwhile another process, whose output is not awaited, has ended.
     let other = controller.run(leaves_a_printer(&room.path().join("never")));
     assert_eq!(controller.ended(other).await.0, "early\n");
     assert_eq!(controller.streams[&process.stdio].end, None);
@@ -374,7 +381,7 @@ async fn that_others_hold_an_output_is_said() {
     let process = controller.run(waits);
     let ((said, _, end), is_held) = controller.ended_and_held(process).await;
     assert_eq!((end, is_held), (StreamEnd::TimedOut, false));
-    // On a busy machine the shell may not have come to that, and was ended with what it had started.
+    // On a busy machine the shell may have been ended, with its children, before it printed.
     if !said.is_empty() {
         kill(said.trim());
     }
@@ -510,7 +517,7 @@ async fn what_a_process_wrote_waits_for_a_slow_reader_beyond_its_end() {
     let length = 1_100_000;
     let head = controller.run(command(&["head", "-c", &length.to_string(), "/dev/zero"]));
     controller.until(|controller| controller.streams[&head.stdio].data.len() == MIB).await;
-    // Longer than anything would wait for it.
+    // Longer than any timeout in the agent.
     tokio::time::sleep(Duration::from_secs(2)).await;
     controller.until_quiet().await;
     assert_eq!(controller.streams[&head.stdio].data.len(), MIB, "a window");
@@ -532,7 +539,7 @@ async fn a_process_that_does_not_read_holds_up_no_one() {
     controller.finish(cat.stdio).await;
     controller.until(|controller| controller.streams[&cat.stdio].end.is_some()).await;
     assert!(controller.streams[&cat.stdio].data == long(2 * MIB));
-    // The window, and what its pipe has room for.
+    // One window, and the capacity of its pipe.
     assert!(controller.streams[&deaf.stdio].sent <= 2 * MIB, "{} bytes", controller.streams[&deaf.stdio].sent);
 
     controller.peer.connection.close_stream(deaf.stdio);
@@ -620,7 +627,7 @@ async fn stderr_nobody_takes_does_not_hold_up_the_end_of_a_closed_process() {
     controller.peer.connection.close_stream(process.stdio);
     controller.peer.send().await;
     gone(&numbers).await;
-    // Longer than anything would wait for it.
+    // Longer than any timeout in the agent.
     tokio::time::sleep(Duration::from_secs(2)).await;
     controller.take(process.stderr);
     controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
@@ -872,7 +879,8 @@ async fn the_agents_own_variables_can_be_left_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_and_its_group_are_ended_at_their_deadline() {
     let (mut controller, _agent) = start();
-    // The last line comes from a child that has set its trap, whose parent's is set before.
+    // The last script's line comes from a child that has set its trap; its parent has set its own
+    // before.
     for script in [
         "echo $$; sleep 60",
         "sleep 60 & echo $$ $!; wait",
@@ -880,7 +888,8 @@ async fn a_process_and_its_group_are_ended_at_their_deadline() {
         "trap 'exit 0' TERM; sh -c 'trap \"\" TERM; echo $0 $$; sleep 60; sleep 60' $$ & wait",
     ] {
         let mut said = String::new();
-        // Each has to speak, and is deaf then, before its deadline: on a busy machine it has more time for that.
+        // Each script must print, and ignore signals, before its deadline: on a busy machine it
+        // gets more time.
         for deadline_ms in [1_000, 5_000, 20_000] {
             let process = controller.run(Command { deadline_ms: Some(deadline_ms), ..shell(script) });
             let (stdout, _, end) = controller.ended(process).await;
@@ -901,7 +910,8 @@ async fn a_process_and_its_group_are_ended_at_their_deadline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signals_reach_a_process_and_its_group() {
     let (mut controller, _agent) = start();
-    // The line comes from the child, once it is a program of its own: by then its parent's trap is set, and it has none.
+    // The line comes from the child after its `exec`: by then its parent's trap is set, and the
+    // child has none.
     let script = "trap 'exit 9' USR1; sh -c 'echo $0 $$; exec sleep 60' $$ & wait";
     let (process, numbers) = controller.run_and_number(shell(script)).await;
     for signal in [0, -1, 99, i32::MAX] {

@@ -1,4 +1,5 @@
-//! What tasks send and receive, through the agent's event loop: order, back-pressure, ends, and what is left of them.
+//! Items that tasks send and receive, through the agent's event loop: order, back-pressure, ends,
+//! and unsent rests.
 
 mod pipe;
 
@@ -77,7 +78,7 @@ const GUEST: &str = r#"(module
 
     (func (export "wx1_nothing") (result i32) (i32.const 0)))"#;
 
-/// A controller that has one module, and keeps all that it is told.
+/// A controller that has one module, and keeps everything that it receives.
 struct Controller {
     peer: Peer,
     artifact: Vec<u8>,
@@ -85,7 +86,7 @@ struct Controller {
     ends: HashMap<StreamId, StreamEnd>,
     outcomes: HashMap<CallId, Result<Vec<u8>, Fault>>,
     logged: usize,
-    /// Announces what was received as taken.
+    /// True if received data is announced as taken.
     takes: bool,
 }
 
@@ -107,7 +108,7 @@ impl Controller {
         (self.peer.connection.call(CallRequest { streams: streams.clone(), limits, ..request }), streams)
     }
 
-    /// Goes on until `is_done`.
+    /// Handles events until `is_done` returns true.
     async fn until(&mut self, mut is_done: impl FnMut(&Self) -> bool) {
         while !is_done(self) {
             let event = self.peer.event().await;
@@ -151,7 +152,7 @@ impl Controller {
         self.ends[&stream].clone()
     }
 
-    /// Makes a call that has nothing to do with the others, and waits for it.
+    /// Makes an independent call, and waits for its result.
     async fn answers(&mut self) {
         let (call, _) = self.call("nothing", 0);
         assert_eq!(self.outcome(call).await, Ok(Vec::new()));
@@ -187,7 +188,7 @@ async fn what_a_task_receives_and_sends_keeps_its_order_however_long_it_is() {
     let (call, streams) = controller.call("echo", 2);
     let sent: Vec<u8> = (0..3 * STREAM_WINDOW_BYTES / 8).flat_map(u64::to_le_bytes).collect();
     let mut parts = sent.chunks(8 << 10).map(Bytes::copy_from_slice);
-    // A window's worth at first, then as much as is taken.
+    // One window at first, then as much as the task takes.
     let mut room = streams[0].window_bytes();
     let mut next = parts.next();
     loop {
@@ -227,7 +228,7 @@ async fn who_takes_nothing_stops_the_task_that_sends_and_no_one_else() {
     controller.peer.connection.close_stream(streams[0]);
     let wrote = controller.outcome(call).await.unwrap();
     let wrote = u64::from_le_bytes(*wrote.first_chunk().unwrap());
-    // Beyond the window a pipe was filled.
+    // Beyond the window, a pipe was filled.
     let least = streams[0].window_bytes();
     assert!((least..=least + (128 << 10)).contains(&wrote), "{wrote}");
     controller.farewell(agent).await;

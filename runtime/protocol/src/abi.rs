@@ -1,18 +1,20 @@
-//! Names and records of the guest ABI `wxec_v1`: what a module exports, imports and says of itself.
+//! Names and records of the guest ABI `wxec_v1`: a module's exports, imports and description of
+//! itself.
 //!
-//! A task is an export `wx1_NAME: () -> i32` that pulls its input and pushes its output through imports of module
-//! [`IMPORTS`]. Its [`Function`] record stands in the custom section [`SECTION`], or is pushed by the export
-//! [`DESCRIBE`] in languages that cannot write sections.
+//! A task is an export `wx1_NAME: () -> i32` that pulls its input and pushes its output through
+//! imports of module [`IMPORTS`]. Its [`Function`] record is in the custom section [`SECTION`], or
+//! is pushed by the export [`DESCRIBE`] in languages that cannot write sections.
 //!
-//! Arguments, values, errors and items are CBOR. [`cbor`] says how serde's data model becomes that, `Some(None)`
-//! among it, and what the readable form is, which a task may do without.
+//! Arguments, values, errors and items are CBOR. [`cbor`] documents how serde's data model maps to
+//! CBOR, `Some(None)` included, and the readable form, which a task need not support.
 //!
 //! # Capability calls
 //!
-//! Imports by which a guest asks its host for more take a question as CBOR, `(pointer, length)`, or plain numbers. They
-//! return a number that is not negative, or [`REFUSED`]. What more there is to say is the reply: CBOR that `reply_len`
-//! and `reply_read` give, a [`HostError`] if the call was refused. Handles are numbers of one call's own, which are
-//! never used twice.
+//! Capability calls are imports by which a guest asks its host for something. Such an import takes
+//! a question, as CBOR at `(pointer, length)` or as plain numbers, and returns a number that is not
+//! negative, or [`REFUSED`]. The rest of the answer is the reply: CBOR that the guest reads with
+//! `reply_len` and `reply_read`; if the call was refused, a [`HostError`]. Handles are numbers that
+//! belong to one call and are never reused in it.
 //!
 //! | import | asks | returns, and its reply |
 //! |---|---|---|
@@ -35,11 +37,13 @@
 //!
 //! # Streams of a call
 //!
-//! A call may have streams of its own, for what its task sends and receives. Where a parameter is a `Sender` or a
-//! `Receiver`, the argument is the index of its stream. [`encode_item`](crate::encode_item) says how items travel there. A
-//! task that returns a `Receiver` sends a null on the last stream when its function has returned, and its items after it;
-//! the value of the call itself is a null. Closing a stream, or its end, tells the other side that nobody sends or
-//! receives there any more; so writing to one that the other side has closed is an error of kind `BrokenPipe`.
+//! A call may have streams of its own, for the items that its task sends and receives. The argument
+//! for a `Sender` or `Receiver` parameter is the index of its stream.
+//! [`encode_item`](crate::encode_item) documents the format of items. A task that returns a
+//! `Receiver` sends a null on the last stream when its function has returned, and then its items;
+//! the value of the call itself is a null. Closing a stream, or the end of its call, tells the
+//! other side that this side neither sends nor receives there any more. Writing to a stream that
+//! the other side has closed is therefore an error of kind `BrokenPipe`.
 
 mod net;
 mod process;
@@ -56,38 +60,42 @@ use crate::{Grants, Need, cbor};
 
 /// Name of the import module.
 pub const IMPORTS: &str = "wxec_v1";
-/// What the export name of every task starts with; the rest is the task's name, such as `words::stats::lengths`.
+/// Prefix of every task's export name; the rest is the task's name, such as
+/// `words::stats::lengths`.
 pub const EXPORT_PREFIX: &str = "wx1_";
-/// Custom section that holds one record per task: a `u32` length, little endian, then that many bytes of CBOR, the
-/// array `[module path, function]` of a text and a [`Function`].
+/// Custom section that holds one record per task: a `u32` length, little endian, then that many
+/// bytes of CBOR, the array `[module path, function]` of a text and a [`Function`].
 pub const SECTION: &str = "wxec.fn.v1";
-/// Export that writes the concatenated records to its output instead, for languages without custom sections.
+/// Export that writes the concatenated records to its output, for languages without custom
+/// sections.
 pub const DESCRIBE: &str = "wx1__describe";
 
-/// The records of one module may not be longer than this: 10,000 tasks of 100 bytes.
+/// Longest records of one module: 10,000 tasks of 100 bytes.
 pub const MAX_SECTION_BYTES: usize = 1 << 20;
 
-/// What a task's export returns.
+/// Result code of a task's export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// The output is the CBOR of the task's value.
     Ok = 0,
     /// The error output is the CBOR of a [`TaskFailure`].
     Failed = 1,
-    /// The arguments did not fit; the error output is a text that says why.
+    /// The arguments did not fit; the error output is a text with the reason.
     BadArguments = 2,
-    /// The guest's SDK failed, for instance to encode a value; the error output is a text that says why.
+    /// The guest's SDK failed, for instance to encode a value; the error output is a text with the
+    /// reason.
     Internal = 3,
 }
 
 impl Status {
-    /// Reads what an export returned.
+    /// Converts the number that an export returned.
     pub fn from_code(code: i32) -> Option<Self> {
         [Self::Ok, Self::Failed, Self::BadArguments, Self::Internal].into_iter().find(|status| *status as i32 == code)
     }
 }
 
-/// How a task failed, as a guest describes it: for callers that do not share its error type, and for people.
+/// A task's failure as its guest describes it: for callers that do not share its error type, and
+/// for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskFailure {
     /// Full name of the error's type.
@@ -113,7 +121,7 @@ impl fmt::Display for TaskFailure {
 
 impl std::error::Error for TaskFailure {}
 
-/// What a guest says as it panics: the CBOR given to the import `panic`.
+/// A guest's description of its panic: the CBOR given to the import `panic`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
     /// The panic's message.
@@ -130,59 +138,62 @@ pub struct Panic {
     pub column: u32,
 }
 
-/// How a program ended by itself: the CBOR of what its call returns.
+/// The end of a program that exited by itself: the CBOR that its call returns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// Its exit code.
     pub code: i32,
-    /// What it was refused last for want of a grant, unless it ended well.
+    /// The needs of its last refusal, unless it succeeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
 }
 
-/// Why the host did not do what a guest asked it for: the CBOR of the reply to a capability call that returned
+/// Reason why the host refused a guest's request: the CBOR reply to a capability call that returned
 /// [`REFUSED`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct HostError {
-    /// Name of the kind of error, as Rust's `ErrorKind` has it: `NotFound`, `PermissionDenied`, `TimedOut`.
+    /// Kind of error, by its name in Rust's `ErrorKind`: `NotFound`, `PermissionDenied`,
+    /// `TimedOut`.
     pub kind: String,
-    /// The error for people.
+    /// The error as text for people.
     #[serde(rename = "msg")]
     pub message: String,
-    /// What would have to be granted, if that is why.
+    /// The missing grant, if that is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub need: Option<Need>,
 }
 
-/// What a capability call returns when the host did not do it. Everything else it returns is not negative.
+/// Returned by a capability call that the host refused. All other results are not negative.
 pub const REFUSED: i32 = -1;
 
-/// What `call_stream` takes for the last stream of the call, where a task sends what it returns.
+/// The argument of `call_stream` for the last stream of the call, on which a task sends the items
+/// it returns.
 pub const LAST_STREAM: i32 = -1;
 
-/// What a guest asks of the import `host_call`, beside the arguments: to call a task of its own module on another host.
+/// The question of the import `host_call`, beside the arguments: to call a task of the guest's own
+/// module on another host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostCall {
     /// Address of the host, as seen from the guest's own.
     pub address: String,
     /// Name of the task, such as `words::count`.
     pub function: String,
-    /// How long the call may take.
+    /// Time limit of the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
 }
 
-/// What `host_call` returns when the task did: the reply is its value.
+/// Returned by `host_call` when the task returned: the reply is its value.
 pub const CALL_RETURNED: i32 = 0;
-/// What `host_call` returns when there is no value: the reply is an [`AskError`](crate::AskError).
+/// Returned by `host_call` when there is no value: the reply is an [`AskError`](crate::AskError).
 pub const CALL_FAILED: i32 = 1;
 
-/// One task, as its module describes it.
+/// One task, described by its module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
-    /// Full path, crate first, such as `words::stats::lengths`. Not part of the record: it is put together from the
-    /// record's module path and `name`.
+    /// Full path, crate first, such as `words::stats::lengths`. The record does not contain it; the
+    /// reader joins the record's module path and `name`.
     #[serde(skip)]
     pub path: String,
     /// Name of the function alone.
@@ -193,21 +204,23 @@ pub struct Function {
     /// Its parameters, in order.
     #[serde(default, rename = "params")]
     pub parameters: Vec<Parameter>,
-    /// Type of its value, as written in the source; `()` if it has none. Of an alias of `Result` it is `Alias::Ok`.
+    /// Type of its value, as written in the source; `()` if it has none. For an alias of `Result`,
+    /// `Alias::Ok`.
     #[serde(default, rename = "ret")]
     pub returns: String,
-    /// Type of its error, if it can fail; `Alias::Err` of an alias.
+    /// Type of its error, if it can fail; for an alias of `Result`, `Alias::Err`.
     #[serde(default, rename = "err", skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What it declares to need.
+    /// Its declared needs.
     #[serde(default, skip_serializing_if = "Wants::is_none")]
     pub wants: Wants,
-    /// Whether it takes arguments in the [readable form](crate::cbor#the-readable-form).
+    /// True if it takes arguments in the [readable form](crate::cbor#the-readable-form).
     #[serde(default, skip_serializing_if = "is_false")]
     pub readable: bool,
 }
 
-/// What a [`Function`] declares to need: a caller may grant it, and is told before the call if it did not.
+/// Declared needs of a [`Function`]: a caller may grant them, and learns before the call which ones
+/// it did not grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Wants {
@@ -229,7 +242,7 @@ pub struct Wants {
     /// Hosts to call tasks on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub host: Vec<String>,
-    /// What the host says of itself.
+    /// Facts about the host.
     #[serde(skip_serializing_if = "is_false")]
     pub facts: bool,
 }
@@ -240,12 +253,12 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Wants {
-    /// Whether it needs nothing.
+    /// Returns true if it needs nothing.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Each thing it needs.
+    /// Returns each thing that it needs.
     pub fn needs(&self) -> impl Iterator<Item = Need> {
         let each = |list: &[String], need: fn(String) -> Need| list.iter().cloned().map(need).collect::<Vec<_>>();
         [
@@ -261,7 +274,7 @@ impl Wants {
         .flatten()
     }
 
-    /// Grants for exactly this.
+    /// Returns grants for exactly these needs.
     pub fn grants(&self) -> Grants {
         self.needs().fold(Grants::none(), |grants, need| match need {
             Need::Read(path) => grants.read(path),
@@ -296,7 +309,7 @@ impl fmt::Display for Function {
         match (&*self.returns, &self.error) {
             ("" | "()", None) => Ok(()),
             (value, None) => write!(f, " -> {value}"),
-            // An alias of `Result`, which hides both.
+            // Shows an alias of `Result` by its name; the alias covers both types.
             (value, Some(error))
                 if value.strip_suffix("::Ok").is_some_and(|alias| error.strip_suffix("::Err") == Some(alias)) =>
             {
@@ -307,7 +320,7 @@ impl fmt::Display for Function {
     }
 }
 
-/// Why a module's records cannot be read.
+/// Reason why a module's records cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -317,17 +330,18 @@ pub enum RecordError {
     /// A record's length points past the end.
     #[error("descriptor {0} is cut short")]
     CutShort(usize),
-    /// A record is not what [`Function`] describes.
+    /// A record does not decode as a [`Function`].
     #[error("descriptor {index} cannot be decoded: {source}")]
     Decode {
-        /// Which record, counted from 0.
+        /// The record, counted from 0.
         index: usize,
-        /// What was wrong with it.
+        /// The decoding error.
         source: cbor::DecodeError,
     },
 }
 
-/// Reads the concatenated records of a module, from its section [`SECTION`] or its export [`DESCRIBE`].
+/// Reads the concatenated records of a module, from its section [`SECTION`] or its export
+/// [`DESCRIBE`].
 pub fn functions(mut records: &[u8]) -> Result<Vec<Function>, RecordError> {
     if records.len() > MAX_SECTION_BYTES {
         return Err(RecordError::TooLong(records.len()));

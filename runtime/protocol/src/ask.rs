@@ -1,4 +1,5 @@
-//! Tasks that a guest calls on other hosts: its agent asks the controller, which alone knows how to reach them.
+//! Asks: tasks that a guest calls on other hosts. Its agent asks the controller, which alone knows
+//! how to reach those hosts.
 
 use std::fmt;
 
@@ -7,18 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fault, MAX_FRAME_BYTES};
 
-/// The arguments of such a call may not be longer, nor its value: each travels in one frame.
+/// Longest arguments, and longest value, of such a call: each travels in one frame.
 pub const MAX_ASK_BYTES: usize = 1 << 20;
 
-/// An address may not be longer: eight hops, each with the longest name there is.
+/// Longest address: eight hops, each with the longest name there is.
 pub const MAX_ADDRESS_BYTES: usize = 4 << 10;
 
-/// A longer name is no function's, and would not fit into a frame.
+/// Longest function name: real names are shorter, and a longer one would not fit into a frame.
 pub const MAX_FUNCTION_BYTES: usize = 16 << 10;
 
 const _: () = assert!(MAX_ASK_BYTES + MAX_ADDRESS_BYTES + MAX_FUNCTION_BYTES + 100 < MAX_FRAME_BYTES);
 
-/// Asks of one call that may be open at once. Together they hold no more than the call itself may return.
+/// Largest number of asks that one call may have open. Together they hold no more than the call
+/// itself may return.
 pub const MAX_ASKS: usize = 64;
 
 /// The number of an ask in its session.
@@ -31,21 +33,21 @@ impl fmt::Display for AskId {
     }
 }
 
-/// A task to call on another host. It is one of the module whose guest asks.
+/// A task to call on another host. It belongs to the same module as the guest that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// Address of the host, as seen from the one the guest is on. At most [`MAX_ADDRESS_BYTES`].
+    /// Address of the host, as seen from the guest's own host. At most [`MAX_ADDRESS_BYTES`].
     pub address: String,
     /// Name of the task, such as `words::count`. At most [`MAX_FUNCTION_BYTES`].
     pub function: String,
     /// The arguments: a CBOR array. At most [`MAX_ASK_BYTES`].
     pub input: Bytes,
-    /// How long the call may take.
+    /// Time limit of the call.
     pub deadline_ms: Option<u64>,
 }
 
 impl Ask {
-    /// Whether it fits into one frame.
+    /// Returns true if the ask fits into one frame.
     pub(crate) fn fits(&self) -> bool {
         self.address.len() <= MAX_ADDRESS_BYTES
             && self.function.len() <= MAX_FUNCTION_BYTES
@@ -53,25 +55,26 @@ impl Ask {
     }
 }
 
-/// Why an [`Ask`] has no value for an answer.
+/// Reason why an [`Ask`] has no value as its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum AskError {
-    /// The task was called, or could not be called there, and failed.
+    /// The task failed, or could not be called on that host.
     Fault(Fault),
-    /// The text is no address, or nothing that can be reached from where the guest is.
+    /// The text is not an address, or not one that can be reached from the guest's host.
     Address(String),
     /// No conversation with the host could be started.
     Unreachable {
         /// The hop that failed, if it is not the last one.
         hop: Option<String>,
-        /// What failed, in a few words: `logging in`, `starting the agent`.
+        /// The phase that failed, in a few words: `logging in`, `starting the agent`.
         phase: String,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// What may help.
+        /// Advice that may help.
         hint: Option<String>,
     },
-    /// The host was lost while the call was open. Whether the task ran to its end is unknown.
+    /// The connection to the host was lost while the call was open. The task may or may not have
+    /// completed.
     Lost(String),
 }

@@ -1,13 +1,13 @@
-//! What is said to who uses a channel that is over: the same in a program and in a task, which differ in why it is.
+//! Errors of a channel that has ended. Programs and tasks share them; only the reason `E` differs.
 
 use core::fmt;
 
-/// An item could not be sent, as nobody receives it.
+/// An item could not be sent, because the receiver is gone.
 #[derive(Clone)]
 pub struct SendError<T, E> {
     /// The item.
     pub item: T,
-    /// Why.
+    /// The reason.
     pub end: E,
 }
 
@@ -29,9 +29,9 @@ impl<T, E: fmt::Debug + fmt::Display> core::error::Error for SendError<T, E> {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecvError<E> {
-    /// The channel is over, and its last item was taken.
+    /// The channel has ended, and its last item was taken.
     Ended(E),
-    /// Nothing came in time.
+    /// No item came in time.
     Timeout,
 }
 

@@ -23,17 +23,17 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// A digest somebody else computed, as its 32 raw bytes.
+    /// Makes a digest from its 32 raw bytes, computed elsewhere.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 raw bytes.
+    /// Returns the 32 raw bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The first 12 hexadecimal digits: enough for a person, never enough for a check.
+    /// Returns the first 12 hexadecimal digits: enough for a person, never enough for a check.
     pub fn short(&self) -> String {
         let mut text = self.to_string();
         text.truncate(12);
@@ -41,17 +41,17 @@ impl Digest {
     }
 }
 
-/// A digest that grows with a stream of bytes.
+/// Computes a digest while bytes arrive.
 #[derive(Clone, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {
-    /// Adds `bytes` to what has been hashed so far.
+    /// Adds `bytes` to the bytes hashed so far.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of everything added.
+    /// Returns the digest of everything added.
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
     }
@@ -84,7 +84,7 @@ impl FromStr for Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
-        // `from_str_radix` would take a sign as well.
+        // `from_str_radix` would accept a sign as well.
         if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(ParseDigestError);
         }

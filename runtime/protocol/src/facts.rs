@@ -1,41 +1,41 @@
-//! What a host says of itself.
+//! Facts about a host.
 
 use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a host says of itself: found out there without asking the network or running a program.
+/// Facts about a host, found out there without the network and without running a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Facts {
-    /// Its name, as `uname -n` says.
+    /// Its name, as in `uname -n`.
     pub hostname: String,
-    /// Its name with its domain, if the name or `/etc/hosts` says.
+    /// Its name with its domain, if the name or `/etc/hosts` has one.
     pub fqdn: Option<String>,
-    /// Its kernel's release, as `uname -r` says: `6.12.43`.
+    /// Its kernel's release, as in `uname -r`: `6.12.43`.
     pub kernel: String,
-    /// Its operating system, as `uname -s` says: `Linux`.
+    /// Its operating system, as in `uname -s`: `Linux`.
     pub os: String,
-    /// Its architecture, as `uname -m` says: `x86_64`, `aarch64`.
+    /// Its architecture, as in `uname -m`: `x86_64`, `aarch64`.
     pub arch: String,
-    /// Its distribution, if `os-release` says.
+    /// Its distribution, if it has an `os-release` file.
     pub distro: Option<Distro>,
     /// Processors that the agent may use.
     pub cpus: u32,
     /// Its memory.
     pub memory_bytes: u64,
-    /// Its addresses, but for loopback and link-local ones.
+    /// Its addresses, without loopback and link-local ones.
     #[serde(with = "texts")]
     pub addresses: Vec<IpAddr>,
     /// Name of the account that the agent runs as, if `/etc/passwd` has it.
     pub user: Option<String>,
-    /// Number of that account.
+    /// User id of that account.
     pub uid: u32,
-    /// Seconds since it was started.
+    /// Seconds since the host was started.
     pub uptime_s: u64,
 }
 
-/// A distribution, as its `os-release` says.
+/// A distribution, from `os-release`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Distro {
@@ -48,13 +48,13 @@ pub struct Distro {
 }
 
 impl Distro {
-    /// A distribution of these names.
+    /// Makes a distribution from its names and version.
     pub fn new(id: impl Into<String>, name: impl Into<String>, version: impl Into<String>) -> Self {
         Self { id: id.into(), name: name.into(), version: version.into() }
     }
 }
 
-/// Addresses as people write them, in every format.
+/// Writes addresses as text in every format.
 mod texts {
     use core::net::IpAddr;
 

@@ -1,10 +1,10 @@
-//! Why one call failed. It goes over the wire; the session lives on.
+//! Faults: reasons why one call failed. A fault goes over the wire; the session continues.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{abi::Panic, grants::Need, limits::LimitKind};
 
-/// Why one call failed on the host. The session it ran in is unharmed.
+/// Reason why one call failed on the host. The session it ran in is unharmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Fault {
@@ -12,56 +12,57 @@ pub enum Fault {
     Task(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The guest's code panicked.
     Panic {
-        /// What the guest said as it panicked.
+        /// The guest's panic message and its place.
         panic: Panic,
         /// Guest functions, innermost first.
         frames: Vec<Frame>,
     },
     /// The guest's code trapped: unreachable code, an access out of bounds, an exit.
     Trap {
-        /// What kind of trap, in a sentence fragment.
+        /// The kind of trap, as a sentence fragment.
         reason: String,
         /// Guest functions, innermost first.
         frames: Vec<Frame>,
     },
     /// The call asked for more than its limits allow.
     Limit {
-        /// Which limit.
+        /// The limit.
         which: LimitKind,
-        /// How much is allowed, in the limit's unit.
+        /// The allowed amount, in the limit's unit.
         limit: u64,
-        /// How much the call asked for.
+        /// The amount that the call asked for.
         asked: u64,
     },
-    /// The guest was refused what it was not granted, and gave up.
+    /// The guest was refused something that it was not granted, and gave up.
     Denied {
-        /// What it would have to be granted.
+        /// The grants that it lacked.
         needs: Vec<Need>,
-        /// How it gave up, for people.
+        /// Its way of giving up, described for people.
         message: String,
         /// The CBOR of a [`TaskFailure`](crate::abi::TaskFailure), if its task returned an error.
         failure: Option<Vec<u8>>,
     },
     /// The call was still running at its deadline.
     Deadline {
-        /// The deadline it was given.
+        /// The deadline that it was given.
         after_ms: u64,
     },
-    /// The controller took the call back.
+    /// The controller cancelled the call.
     Cancelled,
-    /// The resident instance that was called has ended, and what it kept is lost.
+    /// The resident instance that was called has ended, and its memory is lost.
     InstanceGone {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The module has no function of this name.
     NoSuchFunction {
-        /// What the call named.
+        /// The name in the call.
         function: String,
     },
-    /// The arguments do not fit the function.
+    /// The arguments do not match the function's parameters.
     BadArguments(String),
-    /// The module cannot be run: it is damaged, or wants what this agent does not offer.
+    /// The module cannot be run: it is damaged, or imports something that this agent does not
+    /// offer.
     BadModule(String),
     /// The agent failed, not the guest: a bug in wxec, or a host out of memory.
     Agent(String),
@@ -70,8 +71,8 @@ pub enum Fault {
 /// One guest function on the stack when a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// Its name, if the module says; else its index.
+    /// Its name, if the module has names; otherwise its index.
     pub function: String,
-    /// Where in the module's bytes the function was, if known.
+    /// Offset in the module's bytes where the function was, if known.
     pub offset: Option<u64>,
 }

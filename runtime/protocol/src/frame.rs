@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ProtocolError;
 
-/// A frame may not be longer. Long enough for any error body (1 MiB) with its message around it.
+/// Largest frame: room for any error body (1 MiB) with its message around it.
 pub const MAX_FRAME_BYTES: usize = (1 << 20) + (64 << 10);
 
 /// Long payloads travel in parts of this size, so that a short message waits for one part at most.
@@ -23,7 +23,7 @@ pub fn write<M: Serialize>(message: &M, wire: &mut Vec<u8>) {
     wire[start..start + HEAD].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Appends payloads in one piece; postcard's own way to a vector goes byte by byte.
+/// Appends payloads in one piece; postcard's own vector writer goes byte by byte.
 struct Wire(Vec<u8>);
 
 impl Flavor for Wire {
@@ -44,7 +44,7 @@ impl Flavor for Wire {
     }
 }
 
-/// Reads the message a frame holds, which is what follows its length.
+/// Reads the message in a frame, given without its length.
 pub fn read<'a, M: Deserialize<'a>>(frame: &'a [u8]) -> Result<M, ProtocolError> {
     match postcard::take_from_bytes(frame) {
         Ok((message, [])) => Ok(message),
@@ -91,7 +91,7 @@ impl Splitter {
     }
 }
 
-/// What the head of `bytes` announces, if there is a whole head.
+/// Returns the length that the head of `bytes` announces, if the head is complete.
 fn frame_length(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
     let Some(head) = bytes.first_chunk::<HEAD>() else { return Ok(None) };
     match u32::from_le_bytes(*head) as usize {

@@ -1,17 +1,18 @@
-//! What a call may touch beyond itself, and the words for what it may not.
+//! Grants, which let a call touch its host, and needs, which name a missing grant.
 
 use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// Stands for every program, variable or place in a list of them.
+/// Stands for every program, variable, place or host in a list of grants.
 pub const ANY: &str = "*";
 
-/// What a call may touch of its host. Nothing by default, but a clock and random numbers.
+/// Things on its host that a call may touch. By default only a clock and random numbers.
 ///
-/// A path that is not granted is an error to the guest, with WASI's number for it, 76 (`ENOTCAPABLE`). Rust has no name for
-/// that kind of error: a task that goes on without such a file asks for `error.raw_os_error() == Some(76)`. One that gives
-/// up, whatever its own error says, ends its call in [`Fault::Denied`](crate::Fault::Denied), which has the grant's name.
+/// A guest that opens a path without a grant gets WASI's error 76 (`ENOTCAPABLE`). Rust has no
+/// error kind for that: a task that can do without the file checks
+/// `error.raw_os_error() == Some(76)`. If a task gives up instead, with any error of its own, its
+/// call ends in [`Fault::Denied`](crate::Fault::Denied), which names the missing grant.
 ///
 /// ```
 /// use wxec_protocol::Grants;
@@ -24,15 +25,17 @@ pub const ANY: &str = "*";
 pub struct Grants {
     /// Files and directories.
     pub paths: Vec<PathGrant>,
-    /// Programs, by name or by path; [`ANY`] is all of them.
+    /// Programs, by name or by path; [`ANY`] stands for all of them.
     pub run: Vec<String>,
-    /// Variables of the agent's environment, by name; [`ANY`] is all of them.
+    /// Variables of the agent's environment, by name; [`ANY`] stands for all of them.
     pub env: Vec<String>,
-    /// Places in the network: `NAME`, `NAME:PORT`, `ADDRESS:PORT`, `[ADDRESS]:PORT`, `*:PORT`; [`ANY`] is all of them.
+    /// Places in the network: `NAME`, `NAME:PORT`, `ADDRESS:PORT`, `[ADDRESS]:PORT`, `*:PORT`;
+    /// [`ANY`] stands for all of them.
     pub net: Vec<String>,
-    /// Addresses of hosts it may call tasks on, seen from its own host; [`ANY`] is all of them.
+    /// Addresses of hosts on which it may call tasks, seen from its own host; [`ANY`] stands for
+    /// all of them.
     pub host: Vec<String>,
-    /// What its host says of itself: names, kernel, processors, addresses.
+    /// Facts about its host: names, kernel, processors, addresses.
     pub facts: bool,
     /// The time. On by default.
     pub clock: bool,
@@ -43,11 +46,11 @@ pub struct Grants {
 /// A file or directory that a call may touch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathGrant {
-    /// Where it is. A relative path begins in the agent's directory.
+    /// Its path on the host. A relative path begins in the agent's directory.
     pub path: String,
-    /// Where the guest finds it: usually at the same path.
+    /// The path at which the guest finds it; usually the same.
     pub guest_path: String,
-    /// Whether it may be changed as well.
+    /// True if the guest may change it as well.
     pub write: bool,
 }
 
@@ -58,7 +61,7 @@ impl Default for Grants {
 }
 
 impl Grants {
-    /// A clock and random numbers, which every call has.
+    /// Grants only a clock and random numbers, which every call has by default.
     pub fn none() -> Self {
         Self {
             paths: Vec::new(),
@@ -72,24 +75,24 @@ impl Grants {
         }
     }
 
-    /// Everything the agent's account may do.
+    /// Grants everything that the agent's account may do.
     pub fn all() -> Self {
         Self::none().write("/").run(ANY).env(ANY).net(ANY).host(ANY).facts()
     }
 
-    /// Whether nothing is granted.
+    /// Returns true if these are the grants of [`none`](Self::none).
     pub fn is_none(&self) -> bool {
         *self == Self::none()
     }
 
-    /// Grants reading a file, or a directory with all that is in it.
+    /// Grants reading a file, or a directory with everything in it.
     #[must_use]
     pub fn read(self, path: impl Into<String>) -> Self {
         let path = path.into();
         self.dir(path.clone(), path, false)
     }
 
-    /// Grants reading and changing a file, or a directory with all that is in it.
+    /// Grants reading and changing a file, or a directory with everything in it.
     #[must_use]
     pub fn write(self, path: impl Into<String>) -> Self {
         let path = path.into();
@@ -110,7 +113,8 @@ impl Grants {
         self
     }
 
-    /// Grants a variable of the agent's environment. It arrives as it is, which need not be UTF-8.
+    /// Grants a variable of the agent's environment. The guest gets the value unchanged, so it need
+    /// not be UTF-8.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>) -> Self {
         self.env.push(name.into());
@@ -131,28 +135,29 @@ impl Grants {
         self
     }
 
-    /// Grants what the host says of itself.
+    /// Grants the facts about the host.
     #[must_use]
     pub fn facts(mut self) -> Self {
         self.facts = true;
         self
     }
 
-    /// Takes the time away: asking for it is refused.
+    /// Takes the clock away: the guest's request for the time is refused.
     #[must_use]
     pub fn without_clock(mut self) -> Self {
         self.clock = false;
         self
     }
 
-    /// Takes random numbers away: asking for them is refused.
+    /// Takes random numbers away: the guest's request for them is refused.
     #[must_use]
     pub fn without_random(mut self) -> Self {
         self.random = false;
         self
     }
 
-    /// Adds what `other` grants. What either takes away stays away.
+    /// Adds the grants of `other`. If either takes away the clock or random numbers, they stay
+    /// away.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.paths.extend(other.paths);
@@ -168,12 +173,14 @@ impl Grants {
 }
 
 impl Grants {
-    /// Whether the addresses of a name may be asked for: connections to it are granted, on any port.
+    /// Returns true if the guest may look up the addresses of a name: connections to the name are
+    /// granted on some port.
     pub fn covers_lookup(&self, name: &str) -> bool {
         self.net.iter().any(|granted| same_name(split_port(name).0, split_port(granted).0))
     }
 
-    /// Whether `need` is granted. Paths are compared as they are written: what is a link, the host finds out.
+    /// Returns true if `need` is granted. Paths are compared as text; the host resolves symbolic
+    /// links.
     pub fn covers(&self, need: &Need) -> bool {
         let named = |list: &[String], name: &str| list.iter().any(|granted| granted == ANY || granted == name);
         match need {
@@ -190,20 +197,20 @@ impl Grants {
     }
 }
 
-/// Whether `path` is `root`, or is below it.
+/// Returns true if `path` is `root`, or is below it.
 fn contains(root: &str, path: &str) -> bool {
     let root = root.trim_end_matches('/');
     path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether a place is one that is granted: the same name, and the same port if the grant names one.
+/// Returns true if a grant covers a place: the same name, and the same port if the grant names one.
 fn is_in(place: &str, granted: &str) -> bool {
     let ((name, port), (granted_name, granted_port)) = (split_port(place), split_port(granted));
     let same_port = |granted: &str| granted == ANY || port == Some(granted);
     same_name(name, granted_name) && granted_port.is_none_or(same_port)
 }
 
-/// Names differ in no more than case; addresses may be spelled in several ways.
+/// Names may differ in case; addresses may be written in several ways.
 fn same_name(name: &str, granted: &str) -> bool {
     let address = |text: &str| text.parse::<IpAddr>().ok();
     granted == ANY
@@ -211,7 +218,8 @@ fn same_name(name: &str, granted: &str) -> bool {
         || address(granted).is_some_and(|granted| address(name) == Some(granted))
 }
 
-/// A place's name and its port, if it has one. Addresses with colons have brackets when a port follows.
+/// Splits a place into its name and its port, if it has one. Addresses with colons need brackets if
+/// a port follows.
 pub(crate) fn split_port(place: &str) -> (&str, Option<&str>) {
     let bare = |name: &'_ str| -> usize { usize::from(name.starts_with('[') && name.ends_with(']')) };
     let (name, port) = match place.rsplit_once(':') {
@@ -222,7 +230,7 @@ pub(crate) fn split_port(place: &str) -> (&str, Option<&str>) {
     (&name[brackets..name.len() - brackets], port)
 }
 
-/// Something a call would have to be granted.
+/// A thing that a call would have to be granted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Need {
@@ -246,7 +254,7 @@ pub enum Need {
     Random,
 }
 
-/// The flag that grants it, as it is typed.
+/// The flag that grants it, as a user types it.
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

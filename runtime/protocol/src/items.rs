@@ -1,25 +1,26 @@
-//! Items on a stream: what tasks send and receive, one value of CBOR behind its length each.
+//! Items on a stream, which tasks send and receive. Each item is one CBOR value with its length
+//! before it.
 //!
-//! A stream brings bytes, cut anywhere. [`Items`] puts them together again, and allocates what is there, never what was
-//! announced.
+//! A stream's bytes arrive split anywhere. [`Items`] joins them, and allocates memory only for
+//! bytes that have arrived, never for an announced length.
 
 use bytes::{Buf, Bytes, BytesMut};
 use serde::Serialize;
 
 use crate::cbor::{self, EncodeError, Form};
 
-/// An item may not be longer. It is held whole at both ends, beside what else is under way; what is larger is better
-/// sent in parts.
+/// Longest item. Both ends hold an item whole, beside the other data under way; send larger things
+/// in parts.
 pub const MAX_ITEM_BYTES: usize = 16 << 20;
 
-/// Length of an item's head: a `u32`, least significant byte first.
+/// Length of an item's head: a `u32`, little endian.
 const HEAD_BYTES: usize = size_of::<u32>();
 
-/// What a stream brought is no row of items.
+/// A stream's bytes are not a sequence of items.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ItemError {
-    /// An item is announced that is longer than [`MAX_ITEM_BYTES`].
+    /// An announced item is longer than [`MAX_ITEM_BYTES`].
     #[error("an item of {0} bytes, more than the {MAX_ITEM_BYTES} allowed")]
     TooLong(usize),
     /// The stream ended within an item.
@@ -27,7 +28,7 @@ pub enum ItemError {
     Cut,
 }
 
-/// Encodes an item as it travels.
+/// Encodes an item as it travels on a stream.
 ///
 /// ```
 /// # use wxec_protocol::encode_item;
@@ -38,7 +39,7 @@ pub fn encode_item<T: Serialize + ?Sized>(item: &T) -> Result<Vec<u8>, EncodeErr
     encode_item_as(Form::Compact, item)
 }
 
-/// The same in a form of choice.
+/// Encodes an item in the given form.
 pub fn encode_item_as<T: Serialize + ?Sized>(form: Form, item: &T) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = vec![0; HEAD_BYTES];
     cbor::encode_as(form, item, &mut bytes)?;
@@ -52,17 +53,17 @@ pub fn encode_item_as<T: Serialize + ?Sized>(form: Form, item: &T) -> Result<Vec
     }
 }
 
-/// The items of one stream, as its bytes arrive.
+/// Collects the items of one stream as its bytes arrive.
 #[derive(Debug, Default)]
 pub struct Items(BytesMut);
 
 impl Items {
-    /// Takes what the stream brought next.
+    /// Takes the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    /// The next item's CBOR, if all of it is here. After an error there is no use in going on.
+    /// Returns the CBOR of the next item, if the item is complete. After an error, stop calling.
     pub fn next_item(&mut self) -> Result<Option<Bytes>, ItemError> {
         let Some(head) = self.0.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
         let length = u32::from_le_bytes(*head) as usize;
@@ -76,7 +77,7 @@ impl Items {
         Ok(Some(self.0.split_to(length).freeze()))
     }
 
-    /// Whether the stream may end here.
+    /// Returns an error if the stream may not end here, because part of an item is left.
     pub fn finish(&self) -> Result<(), ItemError> {
         if self.0.is_empty() { Ok(()) } else { Err(ItemError::Cut) }
     }

@@ -1,9 +1,9 @@
-//! The language wxec's two ends speak, and nothing that moves a byte.
+//! The language that wxec's two ends speak. This crate moves no bytes itself.
 //!
-//! Two state machines, [`ControllerConnection`] and [`AgentConnection`], turn received bytes into events and commands
-//! into bytes to send. They open no socket, read no clock and start no task; whoever drives them does. Beside them
-//! stands what both ends, the macros and guests agree on: [`Digest`], [`Limits`], [`Fault`], the guest ABI in [`abi`]
-//! and the bounded [`cbor`] codec.
+//! Two state machines, [`ControllerConnection`] and [`AgentConnection`], turn received bytes into
+//! events and commands into bytes to send. They open no socket, read no clock and start no task;
+//! their caller does. The crate also holds the types that both ends, the macros and guests share:
+//! [`Digest`], [`Limits`], [`Fault`], the guest ABI in [`abi`] and the bounded [`cbor`] codec.
 //!
 //! ```
 //! use wxec_protocol::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Target};
@@ -64,5 +64,6 @@ pub use stream::{
 };
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 
-/// Names this build of wxec. Both ends must have the same; an agent of another build is replaced, never spoken to.
+/// Names this build of wxec. Both ends must be of the same build: the controller replaces an agent
+/// of another build and never talks to it.
 pub const BUILD: &str = env!("WXEC_BUILD");

@@ -1,10 +1,11 @@
-//! What one call may use, and the error that says which limit was hit.
+//! Limits on one call's resources, and the error that names the limit that was hit.
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-/// What one call may use. Every field has a default that protects the host; units are in the names.
+/// Resources that one call may use. Every field has a default that protects the host; units are in
+/// the names.
 ///
 /// ```
 /// use wxec_protocol::Limits;
@@ -20,12 +21,13 @@ pub struct Limits {
     pub input_bytes: u64,
     /// Encoded size of the result. 128 MiB by default.
     pub output_bytes: u64,
-    /// How much of stdout, and of stderr, is kept; the rest is counted and dropped. 1 MiB by default.
+    /// Bytes kept of stdout, and as many of stderr; the rest is counted and dropped. 1 MiB by
+    /// default.
     pub stdio_bytes: u64,
-    /// Wall time from the moment the agent starts the call. None by default.
+    /// Wall time from the moment the agent starts the call. No limit by default.
     pub deadline_ms: Option<u64>,
-    /// Instructions of the guest, roughly: its end is noticed at the next loop or function. Not counted by default,
-    /// because counting costs some of its speed.
+    /// Approximate number of instructions; exhaustion is noticed at the next loop or function. Not
+    /// counted by default, because counting makes the guest slower.
     pub fuel: Option<u64>,
     /// Files, directories, sockets and pipes open at once. 256 by default.
     pub open_files: u32,
@@ -34,13 +36,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The deadline as a duration.
+    /// Returns the deadline as a duration.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(Duration::from_millis)
     }
 
-    /// Whether a call with these limits, and with or without this seed, takes code compiled for a metered
-    /// [`Target`](crate::Target).
+    /// Returns true if a call with these limits, and with or without this seed, needs code compiled
+    /// for a metered [`Target`](crate::Target).
     pub fn are_metered(&self, seed: Option<u64>) -> bool {
         self.fuel.is_some() || seed.is_some()
     }
@@ -88,14 +90,14 @@ pub enum LimitKind {
     Children,
     /// Streams open in one session.
     Streams,
-    /// Memory of all calls of a session together: what their host can spare.
+    /// Memory of all calls of a session together: the amount that their host can spare.
     TotalMemory,
     /// Resident instances of one session.
     Instances,
 }
 
 impl LimitKind {
-    /// What the limit counts.
+    /// Returns the unit that the limit counts in.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Memory | Self::Input | Self::Output | Self::Stack | Self::Module | Self::TotalMemory => "bytes",
@@ -111,8 +113,8 @@ impl LimitKind {
 }
 
 impl LimitKind {
-    /// For people: that a limit was hit, and how much was asked for if that was measured. The ends of stack and fuel are
-    /// noticed by running into them, so nobody knows how much was wanted.
+    /// Describes for people that a limit was hit, with the amount asked for if that was measured.
+    /// Stack and fuel have no such amount: the guest simply runs out of them.
     pub fn describe_hit(self, limit: u64, asked: u64) -> String {
         let unit = self.unit();
         match self {

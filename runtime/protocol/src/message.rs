@@ -1,4 +1,5 @@
-//! What the two ends say to each other. Payloads are borrowed: they are copied once, to where they belong.
+//! The messages between the two ends. Payloads are borrowed, so that they are copied only once, to
+//! their destination.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::{
     stream::{Command, ProcessStreams, Service, StreamEnd, StreamId, WindowSize},
 };
 
-/// An artifact may not be longer. Python compiled to wasm, the largest guest seen, takes 33 MB.
+/// Largest artifact. Python compiled to wasm, the largest guest seen, takes 33 MB.
 pub const MAX_MODULE_BYTES: u64 = 256 << 20;
 
 /// The number of a call in its session.
@@ -23,7 +24,8 @@ impl fmt::Display for CallId {
     }
 }
 
-/// The number of a resident instance, which the controller gives it: no other of its session has it, before or after.
+/// The number of a resident instance. The controller chooses it and uses each number once per
+/// session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InstanceId(pub u64);
 
@@ -33,27 +35,29 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// Where a call begins.
+/// The place where a call enters its module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Entry {
     /// A task, by its name, such as `words::stats::lengths`.
     Function(String),
-    /// A task in an instance that stays, and keeps what is in its memory for the next call. The first call makes it, with
-    /// that call's grants and its limit on memory. Calls of one instance run one after another.
+    /// A task in a resident instance, which keeps its memory for the next call. The first call
+    /// creates the instance, with that call's grants and memory limit. Calls of one instance run
+    /// one after another.
     Resident {
-        /// Which instance.
+        /// The instance.
         instance: InstanceId,
         /// The task.
         function: String,
     },
-    /// A program: its `_start`, with stdin, stdout and stderr on streams. What the call returns is its exit code.
+    /// A program: its `_start`, with stdin, stdout and stderr on streams. The call returns the
+    /// program's exit code.
     Command {
-        /// Its arguments, the first of which is its own name.
+        /// Its arguments; the first is the program's own name.
         arguments: Vec<ByteBuf>,
-        /// Its environment, beside the variables it is granted.
+        /// Its environment variables, in addition to those it is granted.
         environment: Vec<(ByteBuf, ByteBuf)>,
-        /// Its stdin and stdout, and its stderr. It has no terminal.
+        /// Its streams: one for stdin and stdout, one for stderr. It has no terminal.
         streams: ProcessStreams,
     },
 }
@@ -67,41 +71,44 @@ impl fmt::Display for Entry {
     }
 }
 
-/// What a call used.
+/// Resources that a call used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Wall time in the sandbox, in microseconds.
     pub wall_us: u64,
-    /// Bytes of output beyond [`Limits::stdio_bytes`], all streams together, which were dropped.
+    /// Bytes of output beyond [`Limits::stdio_bytes`], which were dropped; the sum over all
+    /// streams.
     pub dropped_bytes: u64,
-    /// Fuel, if it was counted and the call was not ended from outside, as at its deadline.
+    /// Fuel used. `None` if fuel was not counted, or if the call was ended from outside, such as at
+    /// its deadline.
     pub fuel: Option<u64>,
 }
 
-/// What an agent tells of the place it runs in, for people who look for what is wrong there.
+/// An agent's description of the place it runs in, for people who look for a fault there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Description {
-    /// Number of its process.
+    /// Process id of the agent.
     pub pid: u32,
-    /// Number of the account it runs as.
+    /// User id of the account it runs as.
     pub uid: u32,
-    /// Processors it may use.
+    /// Processors that it may use.
     pub cpus: u32,
-    /// Memory it may use, in bytes: the least of what the machine has and what a container allows.
+    /// Memory that it may use, in bytes: the smaller of the machine's memory and the container's
+    /// limit.
     pub memory_bytes: Option<u64>,
-    /// Address space it may use, in bytes.
+    /// Address space that it may use, in bytes.
     pub address_space_bytes: Option<u64>,
-    /// Files it may have open at once.
+    /// Files that it may have open at once.
     pub open_files: Option<u64>,
-    /// Processes its account may have.
+    /// Processes that its account may have.
     pub processes: Option<u64>,
-    /// What it had to do without, in sentences.
+    /// Features that the agent had to do without, in sentences.
     pub notes: Vec<String>,
 }
 
 impl Description {
-    /// Nothing known but the process itself.
+    /// A description of the process alone.
     pub fn new(pid: u32, uid: u32) -> Self {
         Self { pid, uid, ..Self::default() }
     }
@@ -113,8 +120,8 @@ impl Description {
 pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },
-    /// Run a function or a program. `streams` are for what a task sends and receives; `input` is the first part of an
-    /// input of `input_length` bytes.
+    /// Run a function or a program. `streams` carry the items that a task sends and receives;
+    /// `input` is the first part of an input of `input_length` bytes.
     Call {
         id: CallId,
         module: Digest,
@@ -133,30 +140,33 @@ pub(crate) enum ToAgent<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// The next part of an artifact the agent asked for; `length` is the whole artifact's.
+    /// The next part of an artifact that the agent asked for; `length` is that of the whole
+    /// artifact.
     Module {
         digest: Digest,
         length: u64,
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// The artifact the agent asked for is not to be had.
+    /// The controller cannot supply the artifact that the agent asked for.
     NoModule { digest: Digest, reason: &'a str },
     /// The result of a call is no longer wanted.
     Cancel { id: CallId },
     /// A resident instance is no longer wanted.
     DropInstance { instance: InstanceId },
-    /// So much of what guests print and log was taken: as much more may be sent.
+    /// The controller has taken guests' output and log records that cost `bytes`: the agent may
+    /// send as much more.
     OutputCredit { bytes: u64 },
-    /// What a task returned that a guest called on another host.
+    /// The result of a task that a guest called on another host.
     Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.
     Start { streams: ProcessStreams, command: Command },
-    /// Do this at your end of a new stream.
+    /// Open a new stream and run this service at the agent's end of it.
     Open { id: StreamId, service: Service },
-    /// Send a signal to the process whose stdin and stdout this is, and to its group.
+    /// Send a signal to the process whose stdin and stdout this stream carries, and to its process
+    /// group.
     Signal { id: StreamId, signal: i32 },
-    /// The terminal whose other side this is has another size.
+    /// The terminal behind this stream has a new size.
     Resize { id: StreamId, size: WindowSize },
     /// The next bytes of a stream.
     Data {
@@ -164,39 +174,39 @@ pub(crate) enum ToAgent<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// The next bytes of a stream are a part of a blob the agent holds.
+    /// The next bytes of a stream are a part of a blob that the agent holds.
     Splice { id: StreamId, blob: Digest, offset: u64, length: u64 },
-    /// So much of a stream was taken: as much more may be sent.
+    /// The controller has taken `bytes` of a stream: the agent may send as many more.
     Credit { id: StreamId, bytes: u64 },
-    /// Nothing more will be sent on a stream.
+    /// The controller sends nothing more on a stream.
     Finish { id: StreamId },
-    /// A stream is over, in both directions.
+    /// A stream is closed, in both directions.
     Close { id: StreamId },
-    /// Do you hold this blob, or are you it?
+    /// Asks whether the agent holds this blob, or is itself this blob.
     AskBlob { digest: Digest },
-    /// The next part of a blob to hold; `length` is the whole blob's.
+    /// The next part of a blob to hold; `length` is that of the whole blob.
     Blob {
         digest: Digest,
         length: u64,
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// What sort of place are you in?
+    /// Asks for a [`Description`] of the place the agent runs in.
     Describe,
-    /// Are you there?
+    /// Asks for a sign of life.
     Ping,
-    /// Nothing more will be asked: answer what is running, say `Bye` and exit.
+    /// The controller asks for nothing more: return the calls that are running, say `Bye` and exit.
     Bye,
 }
 
 /// Agent to controller.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ToController<'a> {
-    /// First message: the sender's build and what it runs on.
+    /// First message: the sender's build, and the target it runs on.
     Hello { build: &'a str, target: Target },
-    /// Send me this artifact.
+    /// Asks for this artifact.
     Need { module: Digest },
-    /// A guest wrote something.
+    /// A guest printed something.
     Output {
         id: CallId,
         stream: OutputStream,
@@ -205,7 +215,8 @@ pub(crate) enum ToController<'a> {
     },
     /// A guest logged something.
     Log { id: CallId, level: LogLevel, target: &'a str, message: &'a str },
-    /// A guest calls a task on another host: call it, and answer. The end of the guest's own call takes it back.
+    /// A guest calls a task on another host: call it, and answer. The ask is void when the guest's
+    /// own call ends.
     Ask {
         call: CallId,
         ask: AskId,
@@ -221,7 +232,8 @@ pub(crate) enum ToController<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// The last part of a call's result, or why there is none. Nothing about this call follows.
+    /// The last part of a call's result, or the reason why there is none. This is the last message
+    /// about the call.
     Return { id: CallId, outcome: Outcome<'a>, usage: Usage },
     /// The next bytes of a stream.
     Data {
@@ -229,17 +241,17 @@ pub(crate) enum ToController<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// So much of a stream was taken: as much more may be sent.
+    /// The agent has taken `bytes` of a stream: the controller may send as many more.
     Credit { id: StreamId, bytes: u64 },
-    /// Nothing more will be sent on a stream.
+    /// The agent sends nothing more on a stream.
     Finish { id: StreamId },
-    /// A stream is over, in both directions.
+    /// A stream is closed, in both directions.
     Close { id: StreamId, end: StreamEnd },
-    /// Whether a blob that was asked for or sent is held.
+    /// Tells whether the agent holds a blob that the controller asked about or sent.
     Blob { digest: Digest, held: bool },
-    /// What sort of place this is.
+    /// Describes the place the agent runs in.
     Description(Description),
-    /// I am here.
+    /// Answers `Ping`.
     Pong,
     /// Everything is answered; the agent exits.
     Bye,

@@ -1,4 +1,5 @@
-//! What waits to be sent: short messages first, long payloads in parts, taking turns.
+//! The queue of what is to be sent: short messages first, then long payloads in parts, which take
+//! turns.
 
 use std::collections::VecDeque;
 
@@ -9,14 +10,14 @@ use crate::{
     stream::{Splice, StreamEnd},
 };
 
-/// A transmission holds about this much: enough to keep a pipe busy, little enough that a short message said
-/// meanwhile leaves soon.
+/// Approximate size of one transmission: enough to keep a pipe busy, small enough that a short
+/// message queued meanwhile leaves soon.
 pub const TRANSMIT_BYTES: usize = 256 << 10;
 
-/// Messages and payloads on their way out. `T` says what a payload is.
+/// Messages and payloads that wait to be sent. `T` tells what a payload is.
 #[derive(Debug)]
 pub(crate) struct Outbox<T> {
-    /// Whole frames.
+    /// Complete frames.
     messages: Vec<u8>,
     payloads: VecDeque<Payload<T>>,
 }
@@ -32,13 +33,14 @@ struct Payload<T> {
 pub(crate) enum Piece {
     Bytes(Bytes),
     Splice(Splice),
-    /// Nothing follows.
+    /// Nothing more follows.
     Finish,
-    /// Nothing follows, in either direction.
+    /// The end of the stream: nothing more follows, in either direction.
     End(StreamEnd),
 }
 
-/// What leaves at once: a piece, or as much of it as is good for the others.
+/// The unit that leaves at once: a piece, or the first part of a long one, so that others get their
+/// turn.
 #[derive(Debug)]
 pub(crate) enum Part {
     Bytes { bytes: Bytes, last: bool },
@@ -48,7 +50,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// How many bytes of a stream it stands for.
+    /// Returns the number of stream bytes that it stands for.
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Bytes { bytes, .. } => bytes.len() as u64,
@@ -75,20 +77,21 @@ impl<T> Outbox<T> {
         self.payloads.push_back(Payload { tag, pieces: [Piece::Bytes(bytes)].into() });
     }
 
-    /// Forgets what is left of the payloads that `unwanted` names. Says whether there were any.
+    /// Drops the rest of the payloads that `unwanted` selects. Returns true if there were any.
     pub(crate) fn drop_payloads(&mut self, mut unwanted: impl FnMut(&T) -> bool) -> bool {
         let before = self.payloads.len();
         self.payloads.retain(|payload| !unwanted(&payload.tag));
         self.payloads.len() < before
     }
 
-    /// Whether a payload that `is_it` names is still on its way.
+    /// Returns true if a payload that `is_it` selects is still waiting.
     pub(crate) fn is_sending(&self, mut is_it: impl FnMut(&T) -> bool) -> bool {
         self.payloads.iter().any(|payload| is_it(&payload.tag))
     }
 
-    /// Moves what should leave next to the end of `wire`; `write_part` frames one part of a payload. Stops early at a
-    /// splice that belongs between this part and what follows, if `write_part` returns one.
+    /// Moves the next bytes to send to the end of `wire`; `write_part` frames one part of a
+    /// payload. Stops early and returns a splice, if `write_part` returns one, because that belongs
+    /// right after these bytes.
     pub(crate) fn fill(
         &mut self,
         wire: &mut Vec<u8>,
@@ -115,7 +118,7 @@ impl<T> Outbox<T> {
 }
 
 impl<T: PartialEq> Outbox<T> {
-    /// Queues a piece behind those of the same tag.
+    /// Queues a piece behind others of the same tag.
     pub(crate) fn append(&mut self, tag: T, piece: Piece) {
         match self.payloads.iter_mut().find(|payload| payload.tag == tag) {
             Some(payload) => payload.pieces.push_back(piece),

@@ -1,4 +1,4 @@
-//! What guests print and log, on its way to whoever listens.
+//! Output that guests print and log, on its way to the user.
 
 use std::fmt;
 
@@ -6,50 +6,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::ProtocolError;
 
-/// A target may not be longer. It is a module's path, and few are longer than 60.
+/// Longest target of a log record. A target is a module's path, and few paths are longer than 60
+/// bytes.
 pub const MAX_TARGET_BYTES: usize = 256;
 
-/// A record's message may not be longer: people read it, and it travels in one frame.
+/// Longest message of a log record: people read it, and it travels in one frame.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 10;
 
-/// What a record costs beside its texts, so that a flood of empty records ends too.
+/// Cost of a record beside its texts, so that a flood of empty records ends too.
 const RECORD_BYTES: u64 = 16;
 
-/// What guests print and log may be under way in a session, all calls together, before somebody has taken any: one
-/// transmission, which is what any other message waits for at most. The last message may go beyond.
+/// Cost of the guests' output that may be under way in a session, all calls together, before the
+/// controller has taken any: one transmission, which is the longest that any other message waits.
+/// The last message may exceed this limit.
 pub const OUTPUT_WINDOW_BYTES: u64 = 256 << 10;
 
-/// What a message costs of that beside its bytes, so that a flood of short ones ends too.
+/// Cost of a message beside its bytes, so that a flood of short messages ends too.
 const MESSAGE_BYTES: u64 = 64;
 
-/// Taking output is told when so much was taken.
+/// The controller announces credit when it has taken this much.
 const ANNOUNCE_BYTES: u64 = OUTPUT_WINDOW_BYTES / 4;
 
-/// What a message of so many `bytes` of output takes of [`OUTPUT_WINDOW_BYTES`].
+/// Returns the share of [`OUTPUT_WINDOW_BYTES`] that a message with `bytes` of output takes.
 pub fn output_cost(bytes: u64) -> u64 {
     MESSAGE_BYTES + bytes
 }
 
-/// How much of guests' output is under way, as one end sees it.
+/// The cost of guests' output that is under way, as one end counts it.
 #[derive(Debug, Default)]
 pub(crate) struct OutputFlow {
     under_way: u64,
-    /// Taken here, and not yet announced.
+    /// Cost taken here and not yet announced.
     taken: u64,
 }
 
 impl OutputFlow {
-    /// Whether more may be sent.
+    /// Returns true if more may be sent.
     pub(crate) fn has_room(&self) -> bool {
         self.under_way < OUTPUT_WINDOW_BYTES
     }
 
-    /// A message of so many bytes is sent.
+    /// Records that a message with `bytes` of output is sent.
     pub(crate) fn send(&mut self, bytes: u64) {
         self.under_way += output_cost(bytes);
     }
 
-    /// A message of so many bytes arrives.
+    /// Records that a message with `bytes` of output arrives.
     pub(crate) fn receive(&mut self, bytes: u64) -> Result<(), ProtocolError> {
         if !self.has_room() {
             return Err(ProtocolError::TooLong { what: "guests' output under way", limit: OUTPUT_WINDOW_BYTES });
@@ -58,7 +60,8 @@ impl OutputFlow {
         Ok(())
     }
 
-    /// So much was taken here. Returns the credit to announce, if it is time to.
+    /// Records that output of this cost was taken here. Returns the credit to announce, if enough
+    /// has accumulated.
     pub(crate) fn take(&mut self, cost: u64) -> Option<u64> {
         self.taken += cost;
         (self.taken >= ANNOUNCE_BYTES).then(|| {
@@ -68,7 +71,7 @@ impl OutputFlow {
         })
     }
 
-    /// So much was taken at the other end.
+    /// Records that output of this cost was taken at the other end.
     pub(crate) fn receive_credit(&mut self, cost: u64) -> Result<(), ProtocolError> {
         self.under_way = self
             .under_way
@@ -78,7 +81,7 @@ impl OutputFlow {
     }
 }
 
-/// Where a guest's output was written to.
+/// The standard stream that a guest wrote to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OutputStream {
     /// Its standard output.
@@ -87,7 +90,7 @@ pub enum OutputStream {
     Stderr,
 }
 
-/// How much a log record matters. The first matters most.
+/// The severity of a log record. The first one is the most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LogLevel {
     /// Something went wrong.
@@ -96,14 +99,15 @@ pub enum LogLevel {
     Warn,
     /// Worth knowing.
     Info,
-    /// For those who look for a fault.
+    /// For people who look for a fault.
     Debug,
-    /// For those who look closely.
+    /// For people who look closely.
     Trace,
 }
 
 impl LogLevel {
-    /// The level of this number, from 1 for errors to 5 for traces; the nearest one if there is none.
+    /// Returns the level of this number, from 1 for errors to 5 for traces; for other numbers the
+    /// nearest level.
     pub fn nearest(number: i32) -> Self {
         match number {
             ..=1 => Self::Error,
@@ -115,7 +119,7 @@ impl LogLevel {
     }
 }
 
-/// As people know it: `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE`.
+/// The usual name: `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE`.
 impl fmt::Display for LogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -128,26 +132,27 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// What a guest logged.
+/// A record that a guest logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogRecord<'a> {
-    /// How much it matters.
+    /// Its severity.
     pub level: LogLevel,
-    /// What it is about: the path of the module that logged it, unless that says otherwise. May be empty.
+    /// Its subject: the path of the module that logged it, unless the guest set another. May be
+    /// empty.
     pub target: &'a str,
-    /// What it says.
+    /// Its text.
     pub message: &'a str,
 }
 
 impl<'a> LogRecord<'a> {
-    /// A record, cut to [`MAX_TARGET_BYTES`] and [`MAX_MESSAGE_BYTES`].
+    /// Makes a record, cut to [`MAX_TARGET_BYTES`] and [`MAX_MESSAGE_BYTES`].
     pub fn new(level: LogLevel, target: &'a str, message: &'a str) -> Self {
         let cut = |text: &'a str, max| &text[..text.floor_char_boundary(max)];
         Self { level, target: cut(target, MAX_TARGET_BYTES), message: cut(message, MAX_MESSAGE_BYTES) }
     }
 
-    /// What it takes of [`Limits::stdio_bytes`](crate::Limits::stdio_bytes).
+    /// Returns its share of [`Limits::stdio_bytes`](crate::Limits::stdio_bytes).
     pub fn cost(&self) -> u64 {
         RECORD_BYTES + self.target.len() as u64 + self.message.len() as u64
     }

@@ -1,4 +1,4 @@
-//! Streams: byte pipes inside a session, each with as much under way as its reader has asked for.
+//! Streams: byte pipes inside a session. The reader of each bounds how many bytes are under way.
 
 use std::{collections::HashMap, fmt};
 
@@ -7,48 +7,55 @@ use serde_bytes::ByteBuf;
 
 use crate::{Digest, ProtocolError};
 
-/// Bytes that may be under way on a stream, in each direction, before its reader has taken any. A reader that takes
-/// nothing costs its end of the session this much memory. At 20 ms it lets 50 MB/s through.
+/// Bytes that may be under way on a stream, in each direction, before its reader has taken any. A
+/// reader that takes nothing costs its end of the session this much memory. At 20 ms of latency
+/// this allows 50 MB/s.
 pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
 
-/// The same of a narrow stream, until its reader has shown that it takes more: enough for what is said on stderr.
+/// The same for a narrow stream, until its reader has taken data: enough for ordinary stderr
+/// output.
 pub const NARROW_WINDOW_BYTES: u64 = 32 << 10;
 
-/// Streams that are wide from the start, of those open at once: what nobody takes costs 64 MiB. Further ones are narrow.
+/// Largest number of wide streams open at once; further ones are narrow. If no reader takes
+/// anything, the wide ones cost 64 MiB.
 pub const MAX_WIDE_STREAMS: usize = 64;
 
-/// What narrow streams may have beyond [`NARROW_WINDOW_BYTES`], together, where their readers take much.
+/// Bytes that narrow streams may have beyond [`NARROW_WINDOW_BYTES`], all together, when their
+/// readers take much.
 const GROWTH_BYTES: u64 = 64 << 20;
 
-/// Streams open at once in one session: a thousand hosts behind one bastion, each with three. If nobody takes anything
-/// from any of them, all that was said in this file costs an end of a session 256 MiB.
+/// Largest number of streams open at once in one session: a thousand hosts behind one bastion, each
+/// with three. If no reader takes anything, the limits in this file cost one end of a session 256
+/// MiB.
 pub const MAX_STREAMS: usize = 4096;
 
-/// Streams that one call may have for what its task sends and receives: a parameter each, and one for what it returns.
+/// Streams that one call may have for the items of its task: one for each parameter, and one for
+/// the value it returns.
 pub const MAX_CALL_STREAMS: usize = 16;
 
-/// Credit is announced when this share of a window has been taken: often enough to keep a fast writer busy, seldom
-/// enough to cost nothing.
+/// A reader announces credit when it has taken this share of a window: often enough to keep a fast
+/// writer busy, seldom enough to cost little.
 const ANNOUNCED_SHARE: u64 = 4;
 
-/// The number of a stream in its session. The controller opens all streams, and counts them; that one is narrow is a part
-/// of its number, so that both ends know it without a word.
+/// The number of a stream in its session. The controller opens all streams, and numbers them in
+/// order. The top bit of the number marks a narrow stream, so that both ends know it without a
+/// message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StreamId(pub(crate) u64);
 
-/// How much may be under way on a new stream.
+/// Number of bytes that may be under way on a new stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
-    /// As much as on any, unless there are too many such streams.
+    /// The full window, unless too many wide streams are open.
     Wide,
-    /// Little, for streams that seldom carry more.
+    /// A small window, for streams that seldom carry more.
     Narrow,
 }
 
 impl StreamId {
     const NARROW: u64 = 1 << 63;
 
-    /// What may be sent on it, in each direction, before its reader has announced credit.
+    /// Number of bytes that may be sent, in each direction, before the reader has announced credit.
     pub fn window_bytes(self) -> u64 {
         if self.is_wide() { STREAM_WINDOW_BYTES } else { NARROW_WINDOW_BYTES }
     }
@@ -68,61 +75,65 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// A process to start: the first of its words is looked for in `PATH`, and no shell is involved. All that is a system's own,
-/// where a text may be any bytes.
+/// A process to start. Its program, the first word, is looked up in `PATH`; no shell is involved.
+/// All texts are the host system's own, so they may be any bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// Program and arguments.
     pub words: Vec<ByteBuf>,
-    /// Variables set beside the agent's own: names and values.
+    /// Variables to set, in addition to the agent's own: names and values.
     pub env: Vec<(ByteBuf, ByteBuf)>,
-    /// The agent's own variables are left out.
+    /// Leaves out the agent's own variables.
     pub clear_env: bool,
-    /// Where it runs; in the agent's own directory if nothing is said. `~` is the account's home, and so it is before `/`.
+    /// Working directory; the agent's own by default. `~` means the account's home, alone or before
+    /// `/`.
     pub directory: Option<ByteBuf>,
-    /// It is ended, with its group, if it runs for so long.
+    /// Ends the process, with its process group, if it runs for longer than this.
     pub deadline_ms: Option<u64>,
-    /// All three of its files are a terminal of this size, of which its stdin and stdout stream is the other side.
+    /// Makes its stdin, stdout and stderr a terminal of this size; the stdin and stdout stream is
+    /// the terminal's other side.
     pub pty: Option<WindowSize>,
-    /// Its end is that of its output: whoever else holds that is waited for. It goes without for a terminal.
+    /// Waits for the end of its output, even if other processes still hold the output open. Ignored
+    /// with a terminal (`pty`).
     pub wait_output: bool,
 }
 
 impl Command {
-    /// A process of this program and these arguments, in what surrounds the agent itself.
+    /// A process with this program and these arguments, in the agent's own environment.
     pub fn new(words: impl IntoIterator<Item: Into<Vec<u8>>>) -> Self {
         Self { words: words.into_iter().map(ByteBuf::from).collect(), ..Self::default() }
     }
 }
 
-/// How much a terminal shows.
+/// Size of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowSize {
     /// Lines.
     pub rows: u16,
-    /// Characters in each.
+    /// Characters in each line.
     pub columns: u16,
 }
 
 /// The streams of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessStreams {
-    /// Its stdin one way, its stdout the other. Closing it ends the process.
+    /// Carries its stdin one way and its stdout the other. Closing this stream ends the process.
     pub stdio: StreamId,
     /// Its stderr, from the agent only.
     pub stderr: StreamId,
-    /// A terminal that is its controlling one but none of its three files: programs ask for passwords there.
+    /// The other side of its controlling terminal, which is none of its three files: programs ask
+    /// for passwords there.
     pub terminal: Option<StreamId>,
 }
 
 impl ProcessStreams {
-    /// All of them; the one that others wait for comes last.
+    /// All of them. `stdio` comes last: its end is the end of the process.
     pub fn ids(&self) -> impl Iterator<Item = StreamId> + use<> {
         [Some(self.stderr), self.terminal, Some(self.stdio)].into_iter().flatten()
     }
 }
 
-/// What the agent does at its end of a stream, beside running programs.
+/// Services that the agent runs at its end of a stream, beside running programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Service {
@@ -130,13 +141,13 @@ pub enum Service {
     Files,
 }
 
-/// Why a stream is over, in both directions.
+/// Reason why a stream is closed, in both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StreamEnd {
-    /// Nobody wants it any more.
+    /// Closed on request: it is no longer wanted.
     Closed,
-    /// The call it belonged to ended before anybody closed it. How that ended says why.
+    /// Its call ended while the stream was still open. The call's outcome tells the reason.
     CallEnded,
     /// The process behind it ended, with an exit code.
     Exited(i32),
@@ -148,7 +159,8 @@ pub enum StreamEnd {
     NotStarted(String),
     /// It could not be opened, or broke.
     Failed(String),
-    /// The end of the stderr of a process of whose output the rest was not waited for, because others hold it.
+    /// The stderr of a process that has ended, while other processes still held its output open.
+    /// The rest of the output was not awaited.
     Held,
 }
 
@@ -166,15 +178,15 @@ impl fmt::Display for StreamEnd {
     }
 }
 
-/// A part of a blob that the agent at the other end holds and puts into a stream itself, so that the blob need not
-/// travel again.
+/// A part of a blob that the agent at the other end holds. The agent puts it into a stream itself,
+/// so that the blob need not travel again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Splice {
-    /// Which blob.
+    /// The blob's digest.
     pub blob: Digest,
-    /// Where the part begins.
+    /// Offset of the part in the blob.
     pub offset: u64,
-    /// How long it is: no more than [`CHUNK_BYTES`](crate::CHUNK_BYTES).
+    /// Length of the part: at most [`CHUNK_BYTES`](crate::CHUNK_BYTES).
     pub length: u64,
 }
 
@@ -184,29 +196,29 @@ pub(crate) struct Streams {
     open: HashMap<StreamId, State>,
     /// No stream with this number or a higher one was opened yet.
     next: u64,
-    /// How many of the open ones are wide.
+    /// Number of open streams that are wide.
     wide: usize,
-    /// What narrow ones have beyond their first window.
+    /// Bytes that narrow streams have gained beyond their first window.
     grown: u64,
 }
 
 #[derive(Debug)]
 struct State {
-    /// What this end may still send.
+    /// Bytes that this end may still send.
     credit: u64,
-    /// What this end has queued and not sent yet: nobody can have taken it.
+    /// Bytes queued here and not sent yet, which the other end cannot have taken.
     queued: u64,
-    /// What the other end may still send.
+    /// Bytes that the other end may still send.
     window: u64,
-    /// What it may have under way.
+    /// Bytes that the other end may have under way.
     width: u64,
-    /// Taken by the reader here and not yet announced as credit.
+    /// Bytes that the reader here has taken and not yet announced as credit.
     taken: u64,
     finished_there: bool,
 }
 
 impl Streams {
-    /// Chooses the next stream's number, and opens it.
+    /// Chooses the next stream's number, and opens that stream.
     pub(crate) fn open_next(&mut self, width: Width) -> StreamId {
         let id = match width {
             Width::Wide if self.wide < MAX_WIDE_STREAMS => StreamId(self.next),
@@ -216,10 +228,10 @@ impl Streams {
         id
     }
 
-    /// Opens the stream that the other end has chosen. Numbers only rise, so that a late word about a closed stream can
-    /// be told from a word about one that never was.
+    /// Opens a stream with the number that the other end chose. Numbers only rise, so that a late
+    /// message about a closed stream differs from one about a stream that never existed.
     pub(crate) fn open(&mut self, id: StreamId) -> Result<(), ProtocolError> {
-        // Counts stay below the mark of narrow streams.
+        // Counts stay below the bit that marks narrow streams.
         let next = Some(id.count() + 1).filter(|next| id.count() >= self.next && *next < StreamId::NARROW);
         self.next = next.ok_or(ProtocolError::UnknownStream(id))?;
         if id.is_wide() {
@@ -233,7 +245,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Whether it was open.
+    /// Returns true if the stream was open.
     pub(crate) fn close(&mut self, id: StreamId) -> bool {
         let Some(state) = self.open.remove(&id) else { return false };
         self.wide -= usize::from(id.is_wide());
@@ -249,7 +261,7 @@ impl Streams {
         self.open.len()
     }
 
-    /// Uses credit for what is queued.
+    /// Spends credit on bytes that are queued.
     pub(crate) fn spend(&mut self, id: StreamId, bytes: u64) {
         if let Some(state) = self.open.get_mut(&id) {
             debug_assert!(bytes <= state.credit, "more than the reader asked for");
@@ -258,20 +270,21 @@ impl Streams {
         }
     }
 
-    /// Some of what was queued leaves.
+    /// Records that queued bytes leave.
     pub(crate) fn leave(&mut self, id: StreamId, bytes: u64) {
         if let Some(state) = self.open.get_mut(&id) {
             state.queued = state.queued.saturating_sub(bytes);
         }
     }
 
-    /// The other end sends `bytes`. Says whether anybody wants them: the stream may have been closed here meanwhile.
+    /// Records that the other end sends `bytes`. Returns false if the stream was closed here in the
+    /// meantime, so that the bytes are unwanted.
     pub(crate) fn receive(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
         let Some(state) = self.known(id)? else { return Ok(false) };
         if state.finished_there {
             return Err(ProtocolError::StreamFinished(id));
         }
-        // Nothing costs no credit, so nobody sends it.
+        // An empty message costs no credit; reject it, or a peer could flood us.
         if bytes == 0 {
             return Err(ProtocolError::Malformed);
         }
@@ -282,13 +295,14 @@ impl Streams {
         Ok(true)
     }
 
-    /// The other end sends nothing more. Says whether anybody cares.
+    /// Records that the other end sends nothing more. Returns false if that was known, or the
+    /// stream was closed here.
     pub(crate) fn receive_finish(&mut self, id: StreamId) -> Result<bool, ProtocolError> {
         let Some(state) = self.known(id)? else { return Ok(false) };
         Ok(!std::mem::replace(&mut state.finished_there, true))
     }
 
-    /// The other end takes `bytes` more. Says whether anybody cares.
+    /// Records that the other end takes `bytes` more. Returns false if the stream was closed here.
     pub(crate) fn receive_credit(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
         let Some(state) = self.known(id)? else { return Ok(false) };
         let under_way = STREAM_WINDOW_BYTES - state.credit - state.queued;
@@ -299,13 +313,14 @@ impl Streams {
         Ok(true)
     }
 
-    /// The other end closes a stream. Says whether anybody cares.
+    /// Closes a stream because the other end did. Returns false if the stream was closed here
+    /// before.
     pub(crate) fn receive_close(&mut self, id: StreamId) -> Result<bool, ProtocolError> {
         Ok(self.known(id)?.is_some() && self.close(id))
     }
 
-    /// The reader here has taken `bytes`. Returns the credit to announce, if it is time to. A narrow stream gets wider by
-    /// that, while there is room.
+    /// Records that the reader here has taken `bytes`. Returns the credit to announce, if enough
+    /// has accumulated. A narrow stream gets wider by this, while there is room.
     pub(crate) fn take(&mut self, id: StreamId, bytes: u64) -> Option<u64> {
         let state = self.open.get_mut(&id)?;
         state.taken += bytes;
@@ -320,12 +335,13 @@ impl Streams {
         Some(credit)
     }
 
-    /// Whether a stream that the other end names is open still.
+    /// Returns true if a stream that the other end names is still open.
     pub(crate) fn is_known(&mut self, id: StreamId) -> Result<bool, ProtocolError> {
         Ok(self.known(id)?.is_some())
     }
 
-    /// The state of a stream, nothing if it was closed here, an error if it never was.
+    /// Returns the state of a stream, `None` if the stream was closed here, or an error if it was
+    /// never opened.
     fn known(&mut self, id: StreamId) -> Result<Option<&mut State>, ProtocolError> {
         match self.open.get_mut(&id) {
             None if id.count() >= self.next => Err(ProtocolError::UnknownStream(id)),

@@ -1,4 +1,4 @@
-//! What agents run on, and what artifacts are compiled for.
+//! Platforms that agents run on, and targets that artifacts are compiled for.
 
 use std::{fmt, str::FromStr};
 
@@ -14,17 +14,17 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// A platform by its two names.
+    /// Makes a platform from its two names.
     pub fn new(arch: impl Into<String>, os: impl Into<String>) -> Self {
         Self { arch: arch.into(), os: os.into() }
     }
 
-    /// What this program runs on.
+    /// Returns the platform that this program runs on.
     pub fn here() -> Self {
         Self::new(std::env::consts::ARCH, std::env::consts::OS)
     }
 
-    /// The triple that the agent and native code for this platform are built for.
+    /// Returns the target triple for which the agent and native code of this platform are built.
     pub fn triple(&self) -> String {
         format!("{}-unknown-{}-musl", self.arch, self.os)
     }
@@ -36,23 +36,25 @@ impl fmt::Display for Platform {
     }
 }
 
-/// What an agent found where it runs: artifacts are compiled for it.
+/// The kind of place that an agent found itself in: artifacts are compiled for it.
 ///
-/// Its text is one word, such as `x86_64-linux-v3` or `aarch64-linux-pulley-checked`, and can be read again.
+/// Its text is one word, such as `x86_64-linux-v3` or `aarch64-linux-pulley-checked`, and can be
+/// parsed again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Target {
-    /// The agent's own.
+    /// The agent's own platform.
     pub platform: Platform,
-    /// What the agent can run.
+    /// The kind of code that the agent can run.
     pub code: Code,
-    /// Where guests have their memory.
+    /// The kind of memory that guests get.
     pub memory: Memory,
-    /// Whether code counts the fuel it uses, and computes the same everywhere, down to the bits of NaN. It costs some
-    /// speed, so agents name a target without it, and only calls that ask for it have code with it.
+    /// True for code that counts its fuel and computes the same results everywhere, down to the
+    /// bits of NaN. Metering makes code slower, so agents report a target without it, and only
+    /// calls that ask for it get metered code.
     pub metered: bool,
 }
 
-/// What a module is compiled to.
+/// Kind of code that a module is compiled to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Code {
     /// Machine code for every CPU of the architecture.
@@ -61,26 +63,28 @@ pub enum Code {
     V2,
     /// Machine code for CPUs of level x86-64-v3, as of 2013.
     V3,
-    /// Bytecode, where the system does not let a process make machine code. Loops take 7 to 30 times as long.
+    /// Bytecode, for systems that do not let a process create machine code. Loops take 7 to 30
+    /// times as long.
     Pulley,
 }
 
-/// Where a guest's memory is, which decides how code accesses it.
+/// Location of a guest's memory, which decides how code accesses the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Memory {
-    /// In 4 GiB of address space of its own: accesses need no check.
+    /// 4 GiB of reserved address space for each guest: accesses need no check.
     Reserved,
-    /// In as much as it uses, where address space is short: each access is checked.
+    /// Only as much address space as the guest uses, where that is short: each access is checked.
     Checked,
 }
 
 impl Target {
-    /// Code that every CPU of `platform` runs, if its agent can run machine code and has address space.
+    /// Returns the target whose code every CPU of `platform` runs, provided the agent can run
+    /// machine code and has address space.
     pub fn baseline(platform: Platform) -> Self {
         Self { platform, code: Code::Baseline, memory: Memory::Reserved, metered: false }
     }
 
-    /// [`baseline`](Self::baseline) of what this program runs on.
+    /// Returns [`baseline`](Self::baseline) for the platform that this program runs on.
     pub fn here() -> Self {
         Self::baseline(Platform::here())
     }
@@ -130,7 +134,7 @@ impl FromStr for Target {
     }
 }
 
-/// A text is no [`Target`].
+/// The text is not a [`Target`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a target is ARCH-OS[-v2|-v3|-pulley][-checked][-metered], such as x86_64-linux-v3")]
 pub struct ParseTargetError;

@@ -1,4 +1,4 @@
-//! From a command to a process whose files are streams.
+//! Starts a process from a command, and connects its files to streams.
 
 use std::{
     ffi::OsStr,
@@ -22,20 +22,21 @@ use crate::{
     terminal::{self, Keyboard, Terminal},
 };
 
-/// A process under way.
+/// A process that was started.
 pub(super) struct Launched {
     pub(super) child: Child,
     pub(super) supervision: Supervision,
     pub(super) pty: Option<OwnedFd>,
 }
 
-/// Starts a process, or says what was to be run and why it cannot be.
+/// Starts a process, or returns an error text that names the program and the reason.
 pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Streams) -> Result<Launched, String> {
     let program = command.words.first().map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word));
     let cannot = |error: io::Error| format!("cannot run `{program}`: {error}");
     let directory = match &command.directory {
         Some(directory) => Some(existing(directory).map_err(|error| {
-            // Else it would look as if there were no such program.
+            // Checked here, because the error of `spawn` would look as if the program did not
+            // exist.
             format!("cannot run `{program}` in `{}`: {error}", String::from_utf8_lossy(directory))
         })?),
         None => None,
@@ -50,7 +51,7 @@ pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Strea
         os_command.current_dir(directory);
     }
     let mut child = os_command.spawn().map_err(cannot)?;
-    // What it holds of the terminal's own side.
+    // Closes the command's copies of the terminal's own side.
     drop(os_command);
     match files.connect(&mut child, ids, streams, command) {
         Ok((supervision, pty)) => Ok(Launched { child, supervision, pty }),
@@ -62,13 +63,13 @@ pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Strea
     }
 }
 
-/// What a process' files are.
+/// The kind of a process' stdin, stdout and stderr.
 enum Files {
     /// Three pipes.
     Pipes,
-    /// Three pipes, and a terminal that is none of them.
+    /// Three pipes, and a controlling terminal that is none of them.
     Controlled(StreamId, Terminal),
-    /// A terminal, all three.
+    /// A terminal for all three.
     Terminal(Terminal),
 }
 
@@ -87,7 +88,8 @@ impl Files {
             Self::Controlled(_, terminal) | Self::Terminal(terminal) => terminal.command(words),
             Self::Pipes => {
                 let mut os_command = OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
-                // A group of its own, to be ended with all that it starts.
+                // Gives the process a group of its own, so that it can be ended with everything
+                // that it starts.
                 os_command.args(words).process_group(0);
                 os_command
             }
@@ -104,7 +106,7 @@ impl Files {
         Ok(os_command)
     }
 
-    /// Joins a process' files to its streams.
+    /// Connects a process' files to its streams.
     fn connect(
         self,
         child: &mut Child,
@@ -113,7 +115,7 @@ impl Files {
         command: &Command,
     ) -> io::Result<(Supervision, Option<OwnedFd>)> {
         let (exited, exit) = watch::channel(None);
-        // Of an end that is never told nobody draws conclusions.
+        // `never` tells no exit, so an output that uses it is read to its end.
         let (untold, never) = watch::channel(None);
         let until = if command.wait_output { &never } else { &exit };
         let deadline = command.deadline_ms.map(Duration::from_millis);
@@ -136,7 +138,8 @@ impl Files {
                 held_open = Some(open);
             }
             Self::Terminal(terminal) => {
-                // Without a hold on its own side: that everybody has closed it is the end of what it shows.
+                // Drops our hold on the program's side, so that the screen ends when every program
+                // has closed it.
                 let (screen, keyboard, other_side, _) = terminal.split()?;
                 streams.feed(ids.stdio, Keyboard::new(keyboard));
                 outputs.push(streams.drain(ids.stdio, screen, exit));
@@ -147,7 +150,7 @@ impl Files {
     }
 }
 
-/// A directory to run in: `~` is the account's home.
+/// Returns the directory to run in, with `~` as the account's home.
 fn existing(directory: &[u8]) -> io::Result<PathBuf> {
     let path = Path::new(OsStr::from_bytes(directory));
     let path = match path.strip_prefix("~") {
@@ -160,7 +163,7 @@ fn existing(directory: &[u8]) -> io::Result<PathBuf> {
     if !std::fs::metadata(&path)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
-    // Else it would look as if the program might not be run.
+    // Checked here, because the error of `spawn` would look as if the program were not executable.
     rustix::fs::accessat(rustix::fs::CWD, &path, rustix::fs::Access::EXEC_OK, rustix::fs::AtFlags::EACCESS)?;
     Ok(path)
 }
@@ -176,7 +179,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o600)).unwrap();
         let path = place.path().as_os_str().as_bytes();
-        // Root may enter it; threads have accounts of their own.
+        // Root may enter it, so the thread gives up root first. Accounts are per thread.
         let ask = || {
             if rustix::process::geteuid().is_root() {
                 let nobody = rustix::process::Uid::from_raw(65534);

@@ -1,5 +1,5 @@
-//! Processes the controller starts here: the next hop of a chain, or what somebody asked for. Each has its streams, and none
-//! that still runs outlives the conversation.
+//! Processes that the controller starts here: the next hop of a chain, or a command of a user. Each
+//! has its streams, and none still runs after the conversation.
 
 mod launch;
 mod supervise;
@@ -21,9 +21,9 @@ use crate::streams::{Events, Exit, StreamEvent, Streams};
 
 #[derive(Default)]
 pub(crate) struct Processes {
-    /// By the stream that is their stdin and stdout.
+    /// Running processes, by the stream of their stdin and stdout.
     running: HashMap<StreamId, Running>,
-    /// Processes nobody wants any more, on their way out.
+    /// Tasks that end processes which the controller has given up.
     ending: JoinSet<()>,
 }
 
@@ -33,7 +33,7 @@ struct Running {
     exit: Exit,
     supervisor: JoinHandle<()>,
     events: Events,
-    /// Its terminal's other side.
+    /// The terminal's other side, if it has a terminal.
     pty: Option<OwnedFd>,
 }
 
@@ -56,7 +56,8 @@ impl Processes {
         }
     }
 
-    /// Sends a signal to a process and its group, and to what runs in the foreground of its terminal.
+    /// Sends a signal to a process and its process group, and to the foreground group of its
+    /// terminal.
     pub(crate) fn signal(&self, id: StreamId, signal: i32) {
         let (Some(running), Some(signal)) = (self.running.get(&id), Signal::from_named_raw(signal)) else { return };
         if running.exit.borrow().is_some() {
@@ -65,33 +66,33 @@ impl Processes {
         let foreground =
             running.pty.as_ref().and_then(|pty| tcgetpgrp(pty).ok()).filter(|pid| Some(*pid) != running.pid);
         for group in running.pid.into_iter().chain(foreground) {
-            // It may be another account's, behind sudo.
+            // Fails if the process belongs to another account, behind sudo.
             let _ = kill_process_group(group, signal);
         }
     }
 
-    /// A process' terminal has another size, which the kernel tells those who use it.
+    /// Sets the size of a process' terminal. The kernel tells the programs that use it.
     pub(crate) fn resize(&self, id: StreamId, size: WindowSize) {
         if let Some(pty) = self.running.get(&id).and_then(|running| running.pty.as_ref()) {
             let _ = tcsetwinsize(pty, winsize(size));
         }
     }
 
-    /// The controller does not want a stream any more; with its stdin and stdout it gives up the process.
+    /// Ends a process if the closed stream carries its stdin and stdout.
     pub(crate) fn close(&mut self, id: StreamId) {
         if let Some(running) = self.running.remove(&id) {
             self.ending.spawn(end(running));
         }
-        // Those that are gone need not be remembered.
+        // Forgets processes that have ended.
         while self.ending.try_join_next().is_some() {}
     }
 
-    /// A stream is over by itself.
+    /// Forgets a process whose stream has ended by itself.
     pub(crate) fn ended(&mut self, id: StreamId) {
         self.running.remove(&id);
     }
 
-    /// Ends all of them: their stdin, which is over by now, then they are told to end, then they are killed.
+    /// Ends all processes: their stdin has ended by now; then they get SIGTERM, then SIGKILL.
     pub(crate) async fn shut_down(&mut self) {
         for (_, running) in self.running.drain() {
             self.ending.spawn(end(running));

@@ -1,4 +1,5 @@
-//! From the start of a process to its end, by itself, at its deadline, or because nobody wants it.
+//! Supervises a process until it ends: by itself, at its deadline, or because the controller gave
+//! it up.
 
 use std::{fs::File, io, pin::pin, process::Child, time::Duration};
 
@@ -19,31 +20,33 @@ use crate::{
     watcher,
 };
 
-/// Stack of a thread that only waits.
+/// Stack size of a thread that only waits.
 const WAITER_STACK_BYTES: usize = 64 << 10;
 
-/// A process whose stdin has ended, and one that was told to end, may take this long.
+/// Time for a process to end after its stdin has ended, and again after each signal.
 const END_WITHIN: Duration = Duration::from_millis(500);
 
-/// What is needed to see a process to its end.
+/// Things that the supervisor of a process needs.
 pub(super) struct Supervision {
     pub(super) exited: watch::Sender<Option<Instant>>,
     pub(super) outputs: Vec<JoinHandle<Drained>>,
     pub(super) deadline: Option<Duration>,
-    /// Keeps outputs that are waited for from being cut.
+    /// Keeps outputs that are awaited from being cut: their exit signal never fires while this
+    /// lives.
     pub(super) _untold: watch::Sender<Option<Instant>>,
-    /// Its controlling terminal, which must not seem to be gone while it lives.
+    /// Its controlling terminal, held open so that the terminal does not seem to be gone while the
+    /// process lives.
     pub(super) _held_open: Option<File>,
 }
 
 impl Supervision {
-    /// When it was gone, if it is.
+    /// Returns a receiver that tells when the process ended.
     pub(super) fn exit(&self) -> Exit {
         self.exited.subscribe()
     }
 }
 
-/// Waits for the end of a process and of what it wrote, and tells.
+/// Waits until a process and its output have ended, and then ends its streams.
 pub(super) async fn supervise(child: Child, supervision: Supervision, streams: ProcessStreams, events: Events) {
     let group = Pid::from_raw(child.id().cast_signed());
     let deadline = supervision.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
@@ -60,7 +63,8 @@ pub(super) async fn supervise(child: Child, supervision: Supervision, streams: P
     match deadline.filter(|_| end != StreamEnd::TimedOut) {
         None => outputs.await,
         Some(deadline) => {
-            // What was written by then is read: who is too late is the one who would write more.
+            // Output that was written before the deadline is still read; only a process that would
+            // write more times out.
             if timeout_at(deadline.max(Instant::now() + DRAIN_WITHIN), outputs).await.is_err() {
                 end = StreamEnd::TimedOut;
             }
@@ -72,7 +76,7 @@ pub(super) async fn supervise(child: Child, supervision: Supervision, streams: P
     }
 }
 
-/// Waits for the end of a process, and ends its group at the deadline.
+/// Waits until a process ends, and ends its process group at the deadline.
 async fn wait_until(child: Child, deadline: Option<Duration>) -> StreamEnd {
     let group = Pid::from_raw(child.id().cast_signed());
     let mut waiting = pin!(wait(child));
@@ -93,14 +97,15 @@ async fn wait_until(child: Child, deadline: Option<Duration>) -> StreamEnd {
             break;
         }
     }
-    // Those it started, if they did not care for being told.
+    // Kills the processes that it started, if they ignored the signals.
     if let Some(group) = group {
         let _ = kill_process_group(group, Signal::KILL);
     }
     StreamEnd::TimedOut
 }
 
-/// A thread for each: processes are few, and signals of their ends would be for the whole agent to handle.
+/// Waits on a thread for each process: processes are few, and signals about their ends would have
+/// to be handled for the whole agent.
 async fn wait(mut child: Child) -> io::Result<std::process::ExitStatus> {
     let (sender, status) = oneshot::channel();
     let (give, given) = std::sync::mpsc::channel::<Child>();
@@ -128,11 +133,13 @@ fn end_of(status: std::process::ExitStatus) -> StreamEnd {
     }
 }
 
-/// Ends a process whose stdin has ended, and its group, of which some may outlive it.
+/// Ends a process whose stdin has ended, and its process group, some members of which may outlive
+/// it.
 pub(super) async fn end(running: Running) {
     let Running { streams, pid, exit, mut supervisor, events, pty } = running;
     if let (Some(pty), Some(pid)) = (pty, pid) {
-        // As when a terminal is gone: shells tell their jobs, which are groups of their own.
+        // Acts like a lost terminal: shells pass the signal on to their jobs, which have process
+        // groups of their own.
         let leader = exit.borrow().is_none().then_some(pid);
         for group in leader.into_iter().chain(tcgetpgrp(&pty).ok()) {
             let _ = kill_process_group(group, Signal::HUP);
@@ -141,11 +148,12 @@ pub(super) async fn end(running: Running) {
     for signal in [Signal::TERM, Signal::KILL] {
         let is_over = timeout(END_WITHIN, &mut supervisor).await.is_ok();
         let exited = *exit.borrow();
-        // A number is not given to another group while one of this group lives, and not soon if none does.
+        // The kernel does not reuse the group's id while a member lives, and not soon afterwards.
         if let Some(pid) = pid
             && exited.is_none_or(|exited| exited.elapsed() < 2 * END_WITHIN)
         {
-            // It may be another account's, behind sudo: then the end of its stdin has to do.
+            // Fails if the process belongs to another account, behind sudo; then only the end of
+            // its stdin reaches it.
             let _ = kill_process_group(pid, if exited.is_some() { Signal::KILL } else { signal });
         }
         if is_over {
@@ -153,7 +161,7 @@ pub(super) async fn end(running: Running) {
         }
     }
     if timeout(END_WITHIN, &mut supervisor).await.is_err() {
-        // What it wrote waits for a reader that does not come.
+        // Its output waits for a reader that does not come.
         supervisor.abort();
         for id in streams.ids() {
             let _ = events.send(StreamEvent::End { id, end: StreamEnd::Closed });

@@ -1,4 +1,4 @@
-//! The agent's event loop over an in-memory pipe, and the other end of it.
+//! The agent's event loop over an in-memory pipe, with a scripted controller at the other end.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use wxec_agent::{ServeError, serve};
 use wxec_engine::Sandbox;
 use wxec_protocol::{ControllerConnection, ControllerEvent};
 
-/// Generous: only a hang takes so long.
+/// Generous: only a hang takes this long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) type Agent = JoinHandle<Result<(), ServeError>>;
@@ -31,12 +31,12 @@ pub(crate) fn start() -> (Peer, Agent) {
 }
 
 impl Peer {
-    /// Sends what is to be sent; then the next thing the agent says.
+    /// Sends everything queued, and returns the agent's next event.
     pub(crate) async fn event(&mut self) -> ControllerEvent {
         self.event_within(DEADLINE).await.expect("the agent hangs")
     }
 
-    /// The same, if the agent says anything before this much time has passed.
+    /// Does the same, but returns `None` if the agent sends nothing for this long.
     pub(crate) async fn event_within(&mut self, limit: Duration) -> Option<ControllerEvent> {
         let mut input = vec![0; 64 << 10];
         loop {
@@ -50,7 +50,7 @@ impl Peer {
         }
     }
 
-    /// Sends all there is to send.
+    /// Sends everything queued.
     pub(crate) async fn send(&mut self) {
         let mut wire = Vec::new();
         loop {

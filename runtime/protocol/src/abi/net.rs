@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-/// What `stream_select` is asked: these streams, of which one shall be ready.
+/// The question of `stream_select`: wait until one of these streams is ready.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StreamSelect {
@@ -14,45 +14,47 @@ pub struct StreamSelect {
     pub read: Vec<i32>,
 }
 
-/// What `stream_select` returns is the place of a stream in both lists, one after the other; more than this they may
-/// not have together. A guest has one thread, and rarely more on its hands than the streams of some processes.
+/// Largest number of streams in one [`StreamSelect`]. `stream_select` returns a stream's position
+/// in `write` followed by `read`. A guest has one thread, and rarely more to wait for than the
+/// streams of some processes.
 pub const MAX_SELECTED: usize = 64;
 
-/// What `net_connect` is asked.
+/// The question of `net_connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetConnect {
     /// A name, or an address without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// How long it may take. Without it the host decides.
+    /// Time limit; by default the host decides.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
 }
 
-/// What `net_connect` answers, beside the handle of the stream.
+/// The reply of `net_connect`, which returns the handle of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetConnected {
-    /// Where it leads.
+    /// Address of the other end.
     #[serde(with = "text")]
     pub peer: SocketAddr,
-    /// Where it begins.
+    /// Address of this end.
     #[serde(with = "text")]
     pub local: SocketAddr,
 }
 
-/// What `net_lookup` is asked.
+/// The question of `net_lookup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetLookup {
     /// A name.
     pub host: String,
 }
 
-/// What `net_lookup` answers.
+/// The reply of `net_lookup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetAddresses(#[serde(with = "texts")] pub Vec<IpAddr>);
 
-/// Addresses travel as texts: serde would tell machines and people apart, and take CBOR for a machine's.
+/// Writes addresses as text. By default serde writes bytes in formats for machines, and treats CBOR
+/// as one.
 mod text {
     use std::{fmt::Display, str::FromStr};
 

@@ -2,65 +2,66 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What `process_start` is asked.
+/// The question of `process_start`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessStart {
-    /// The program, by name or by path: as it was granted.
+    /// The program, by name or by path, spelled as in the grant.
     pub program: String,
     /// Its arguments, without its own name.
     #[serde(default)]
     pub args: Vec<String>,
-    /// Changes to its environment, in order: a variable and its value, or nothing if it is to be left away.
+    /// Changes to its environment, in order: a variable with its value, or with `None` to remove
+    /// it.
     #[serde(default)]
     pub env: Vec<(String, Option<String>)>,
-    /// Begins with an empty environment, rather than with what the host gives to all.
+    /// Begins with an empty environment instead of the one that the host gives to all processes.
     #[serde(default)]
     pub clear_env: bool,
-    /// Its directory, as the guest sees it.
+    /// Its working directory, as the guest sees it.
     #[serde(default)]
     pub cwd: Option<String>,
-    /// Its input. The call's own is empty.
+    /// Its stdin. The call's own stdin is empty.
     #[serde(default)]
     pub stdin: StdioKind,
-    /// Its output.
+    /// Its stdout.
     #[serde(default)]
     pub stdout: StdioKind,
-    /// Its output for people.
+    /// Its stderr.
     #[serde(default)]
     pub stderr: StdioKind,
 }
 
-/// What a standard stream of a process is.
+/// Kind of a process' standard stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StdioKind {
-    /// Nothing.
+    /// Null: reads end at once, writes are dropped.
     #[default]
     Null,
-    /// A pipe, of which the guest has the other end.
+    /// A pipe; the guest holds the other end.
     Piped,
-    /// The call's own.
+    /// The call's own stream.
     Inherit,
 }
 
-/// What `process_start` answers, beside the handle of the process.
+/// The reply of `process_start`, which returns the handle of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessStarted {
-    /// Its number on the host.
+    /// Its process id on the host.
     pub id: u32,
-    /// Handle of the stream that is its input, if that is piped.
+    /// Handle of its stdin stream, if that is piped.
     pub stdin: Option<i32>,
-    /// Handle of the stream that is its output, if that is piped.
+    /// Handle of its stdout stream, if that is piped.
     pub stdout: Option<i32>,
-    /// Handle of the stream that is its output for people, if that is piped.
+    /// Handle of its stderr stream, if that is piped.
     pub stderr: Option<i32>,
 }
 
-/// How a process ended: what `process_wait` answers.
+/// The end of a process: the reply of `process_wait`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessEnd {
     /// Its exit code, if it exited.
     pub code: Option<i32>,
-    /// The signal that ended it, if one did.
+    /// The signal that ended it, if any.
     pub signal: Option<i32>,
 }

@@ -21,15 +21,18 @@ use crate::{
     },
 };
 
-/// Calls open at once in one session, waiting ones included: an agent's share of a pid or memory limit is finite.
+/// Largest number of calls open at once in one session, waiting ones included: an agent's share of
+/// a pid or memory limit is finite.
 pub const MAX_CALLS: usize = 10_000;
 
 /// Protocol state of the agent's end.
 ///
-/// - Commands queue bytes: [`need`](Self::need), [`output`](Self::output), [`log`](Self::log), [`ask`](Self::ask),
-///   [`finish`](Self::finish), [`close`](Self::close); for streams [`send`](Self::send), [`taken`](Self::taken),
-///   [`finish_stream`](Self::finish_stream), [`end_stream`](Self::end_stream).
-/// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
+/// - Commands queue bytes: [`need`](Self::need), [`output`](Self::output), [`log`](Self::log),
+///   [`ask`](Self::ask), [`finish`](Self::finish), [`close`](Self::close); for streams
+///   [`send`](Self::send), [`taken`](Self::taken), [`finish_stream`](Self::finish_stream),
+///   [`end_stream`](Self::end_stream).
+/// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event)
+///   until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
 #[derive(Debug)]
 pub struct AgentConnection {
@@ -39,7 +42,7 @@ pub struct AgentConnection {
     greeted: bool,
     /// Calls not yet finished.
     open: HashMap<CallId, OpenCall>,
-    /// What the inputs of open calls may have together, and what they have.
+    /// Limit on the input bytes of all open calls together, and their current sum.
     inputs_limit: u64,
     inputs: u64,
     /// Calls whose input is still arriving.
@@ -47,17 +50,18 @@ pub struct AgentConnection {
     /// Asks not yet answered, and the calls whose guests wait for them.
     asks: HashMap<AskId, CallId>,
     next_ask: u64,
-    /// Artifacts asked for.
+    /// Artifacts that the agent asked for and that have not arrived.
     modules: HashMap<Digest, ArrivingBlob>,
-    /// Artifacts that are here, but nobody was told yet.
+    /// Artifacts that have arrived, but whose event was not polled yet.
     arrived: HashSet<Digest>,
-    /// Artifacts that arrived damaged. Once is a hop's bad memory; twice is the controller's own doing.
+    /// Artifacts that arrived damaged. One damaged copy may come from a hop with bad memory; a
+    /// second one is the controller's own fault.
     damaged: HashSet<Digest>,
-    /// Blobs that are being sent.
+    /// Blobs that the controller is sending.
     blobs: HashMap<Digest, ArrivingBlob>,
     streams: Streams,
     output: OutputFlow,
-    /// `Bye` is to follow the last result.
+    /// `Bye` must follow the last result.
     closing: bool,
 }
 
@@ -69,7 +73,7 @@ enum Download {
 
 #[derive(Debug)]
 struct OpenCall {
-    /// Its streams, and how they end if nobody ends them before.
+    /// Its streams, and the end that each gets if it is still open when the call finishes.
     streams: Vec<(StreamId, StreamEnd)>,
     input_length: u64,
 }
@@ -83,9 +87,9 @@ struct ArrivingCall {
     seed: Option<u64>,
     streams: Vec<StreamId>,
     input_length: u64,
-    /// Grows with what arrives: the announced length is not believed.
+    /// Grows with the bytes that arrive: the announced length may be a lie.
     input: Vec<u8>,
-    /// What its streams brought meanwhile, within their windows.
+    /// Events of its streams that arrived before the call was complete, bounded by their windows.
     early: Vec<AgentEvent>,
 }
 
@@ -95,7 +99,7 @@ struct ArrivingBlob {
     bytes: Vec<u8>,
 }
 
-/// What the controller said.
+/// Messages from the controller, for the agent to act on.
 #[derive(Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "most are calls; where pointers are short it is none")]
 #[non_exhaustive]
@@ -106,136 +110,141 @@ pub enum AgentEvent {
         id: CallId,
         /// Digest of the artifact.
         module: Digest,
-        /// Where it begins. The streams of a program stay open until [`AgentConnection::end_stream`].
-        entry: Entry,
-        /// What it may use.
-        limits: Limits,
-        /// What it may touch.
-        grants: Grants,
-        /// Whether it is to be deterministic.
-        seed: Option<u64>,
-        /// Streams for what a task sends and receives. They stay open until the call is finished, or
+        /// The function or program to run. The streams of a program stay open until
         /// [`AgentConnection::end_stream`].
+        entry: Entry,
+        /// Resources that it may use.
+        limits: Limits,
+        /// Things on the host that it may touch.
+        grants: Grants,
+        /// Makes the call deterministic, if given.
+        seed: Option<u64>,
+        /// Streams for the items that a task sends and receives. They stay open until the call is
+        /// finished, or until [`AgentConnection::end_stream`].
         streams: Vec<StreamId>,
         /// Its encoded arguments, complete.
         input: Bytes,
     },
-    /// An artifact that was asked for. Its bytes are those the digest names.
+    /// An artifact that the agent asked for. Its bytes match its digest.
     Module {
-        /// Which artifact.
+        /// The artifact's digest.
         digest: Digest,
-        /// All of it.
+        /// The whole artifact.
         bytes: Bytes,
     },
-    /// An artifact that was asked for arrived damaged: a hop may hold it badly. Whoever still wants it asks again, and
-    /// gets the controller's own.
+    /// An artifact that the agent asked for arrived damaged: a hop may hold a bad copy. If it is
+    /// still wanted, ask again to get the controller's own copy.
     DamagedModule {
-        /// Which artifact.
+        /// The artifact's digest.
         digest: Digest,
     },
-    /// An artifact that was asked for is not to be had.
+    /// The controller cannot supply an artifact that the agent asked for.
     NoModule {
-        /// Which artifact.
+        /// The artifact's digest.
         digest: Digest,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The controller no longer wants an open call: end it, then finish it as cancelled.
+    /// The controller no longer wants an open call: end the call, then finish it as cancelled.
     Cancel {
-        /// Which call.
+        /// The call.
         id: CallId,
     },
-    /// A resident instance is no longer wanted: end it.
+    /// The controller no longer wants a resident instance: end it.
     DropInstance {
-        /// Which instance.
+        /// The instance.
         instance: InstanceId,
     },
-    /// What became of an ask, whose call is open still.
+    /// The answer to an ask whose call is still open.
     Answer {
-        /// Which ask.
+        /// The ask.
         ask: AskId,
-        /// The encoded value of the task that was called, or why there is none.
+        /// The encoded value of the task that was called, or the reason why there is none.
         outcome: Result<Bytes, AskError>,
     },
-    /// A service to give at the other end of a new stream.
+    /// A service to run at this end of a new stream.
     Open {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
-        /// What to do there.
+        /// The service.
         service: Service,
     },
     /// A process to start. Its streams stay open until [`AgentConnection::end_stream`].
     Start {
         /// Its streams.
         streams: ProcessStreams,
-        /// What to run.
+        /// The program and its surroundings.
         command: Command,
     },
-    /// A process and its group are to get a signal.
+    /// A process and its process group must get a signal.
     Signal {
-        /// Its stdin and stdout.
+        /// The stream of its stdin and stdout.
         id: StreamId,
-        /// The signal's number, whatever it is.
+        /// The signal's number, unchecked.
         signal: i32,
     },
-    /// A process' terminal has another size.
+    /// A process' terminal has a new size.
     Resize {
-        /// Its other side.
+        /// The stream that is the terminal's other side.
         id: StreamId,
         /// Its new size.
         size: WindowSize,
     },
-    /// A stream brought something.
+    /// Bytes arrived on a stream.
     Data {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
-        /// What it brought. [`AgentConnection::taken`] makes room for more.
+        /// The bytes. [`AgentConnection::taken`] makes room for more.
         bytes: Bytes,
     },
-    /// A part of a blob held here is to be treated as if the stream had brought it.
+    /// Treat a part of a blob held here as if it had arrived on the stream.
     Splice {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
-        /// Which part.
+        /// The part.
         splice: Splice,
     },
-    /// A stream takes `bytes` more.
+    /// The controller takes `bytes` more of a stream.
     Credit {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
-        /// How much more.
+        /// The additional number of bytes.
         bytes: u64,
     },
-    /// A stream brings nothing more.
+    /// Nothing more arrives on a stream.
     Finished {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
     },
-    /// The controller closed a stream: what is behind it is no longer wanted.
+    /// The controller closed a stream: the process or service behind it is no longer wanted.
     StreamClosed {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
     },
-    /// Is this blob held, or is this agent it? [`AgentConnection::answer_blob`] tells.
+    /// The controller asks whether this agent holds a blob, or is itself that blob. Answer with
+    /// [`AgentConnection::answer_blob`].
     AskBlob {
-        /// Which blob.
+        /// The blob's digest.
         digest: Digest,
     },
-    /// A blob to hold, whose bytes are those the digest names. [`AgentConnection::answer_blob`] tells whether it is held.
+    /// A blob to hold; its bytes match its digest. Tell with [`AgentConnection::answer_blob`]
+    /// whether it is held.
     Blob {
-        /// Which blob.
+        /// The blob's digest.
         digest: Digest,
-        /// All of it.
+        /// The whole blob.
         bytes: Bytes,
     },
-    /// What sort of place is this? [`AgentConnection::description`] tells.
+    /// The controller asks what place the agent runs in. Answer with
+    /// [`AgentConnection::description`].
     Describe,
-    /// The controller will ask nothing more: let open calls return, then [`AgentConnection::close`].
+    /// The controller asks for nothing more: let open calls return, then call
+    /// [`AgentConnection::close`].
     Closing,
 }
 
 impl AgentConnection {
-    /// A conversation that begins with a greeting from an agent on `target`.
+    /// Starts a conversation with a greeting from an agent on `target`.
     pub fn new(target: Target) -> Self {
         let mut outbox = Outbox::default();
         outbox.say(&ToController::Hello { build: BUILD, target });
@@ -260,13 +269,14 @@ impl AgentConnection {
         }
     }
 
-    /// Refuses calls whose input, together with those of all open calls, has more than `bytes`.
+    /// Refuses calls whose input would bring the inputs of all open calls above `bytes`.
     #[must_use]
     pub fn with_inputs_limit(self, bytes: u64) -> Self {
         Self { inputs_limit: bytes, ..self }
     }
 
-    /// Asks for an artifact, unless it is on its way already.
+    /// Asks the controller for an artifact, unless it is on its way or its event was not polled
+    /// yet.
     pub fn need(&mut self, module: Digest) {
         if self.arrived.contains(&module) {
             return;
@@ -277,12 +287,14 @@ impl AgentConnection {
         }
     }
 
-    /// Whether the controller takes more of what guests print and log. Without that, neither may be told.
+    /// True if the controller takes more of what guests print and log. Otherwise neither may be
+    /// sent.
     pub fn has_output_room(&self) -> bool {
         self.output.has_room()
     }
 
-    /// Tells what the guest of an open call wrote: no more than [`CHUNK_BYTES`] beyond what there is room for.
+    /// Sends the output of an open call's guest: at most [`CHUNK_BYTES`] more than there is room
+    /// for.
     pub fn output(&mut self, id: CallId, stream: OutputStream, bytes: &[u8]) {
         if self.open.contains_key(&id) {
             for bytes in bytes.chunks(CHUNK_BYTES) {
@@ -292,7 +304,7 @@ impl AgentConnection {
         }
     }
 
-    /// Tells what the guest of an open call logged.
+    /// Sends a log record of an open call's guest.
     pub fn log(&mut self, id: CallId, record: LogRecord<'_>) {
         if self.open.contains_key(&id) {
             self.output.send(record.cost());
@@ -301,8 +313,9 @@ impl AgentConnection {
         }
     }
 
-    /// Asks the controller to call a task on another host, for the guest of an open call. [`AgentEvent::Answer`] answers,
-    /// unless the call ends before. Returns nothing if the call has ended, or this is more than it may ask.
+    /// Asks the controller to call a task on another host, for the guest of an open call.
+    /// [`AgentEvent::Answer`] brings the answer, unless the call ends before. Returns `None` if the
+    /// call has ended or has too many asks open, or if the question is too long.
     pub fn ask(&mut self, call: CallId, question: &Ask) -> Option<AskId> {
         let others = self.asks.values().filter(|asking| **asking == call).count();
         if !self.open.contains_key(&call) || others >= MAX_ASKS || !question.fits() {
@@ -316,7 +329,8 @@ impl AgentConnection {
         Some(ask)
     }
 
-    /// Ends an open call, and its streams once all that was sent on them is on its way. Harmless if it has ended.
+    /// Ends an open call, and closes its streams once everything sent on them has left. Does
+    /// nothing if the call has ended.
     pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
         let Some(call) = self.open.remove(&id) else { return };
         self.inputs -= call.input_length;
@@ -336,17 +350,17 @@ impl AgentConnection {
         }
     }
 
-    /// Says the last word, once every result is on its way.
+    /// Sends `Bye` once every result has left.
     pub fn close(&mut self) {
         self.closing = true;
     }
 
-    /// Whether every call has been finished.
+    /// True if every call has been finished.
     pub fn is_idle(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// Takes received bytes, cut anywhere.
+    /// Takes received bytes, split anywhere.
     pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let mut splitter = std::mem::take(&mut self.splitter);
         let result = splitter.split(bytes, |frame| self.handle_message(frame::read(frame)?));
@@ -354,7 +368,7 @@ impl AgentConnection {
         result
     }
 
-    /// The next thing the controller said.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<AgentEvent> {
         let event = self.events.pop_front()?;
         if let AgentEvent::Module { digest, .. } = &event {
@@ -363,7 +377,8 @@ impl AgentConnection {
         Some(event)
     }
 
-    /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most.
+    /// Appends to `wire` the next bytes to send, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at
+    /// most.
     pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) {
         let Self { outbox, streams, .. } = self;
         outbox.fill(wire, |download, part, wire| {
@@ -477,11 +492,12 @@ impl AgentConnection {
         } else if ask.0 >= self.next_ask {
             return Err(ProtocolError::UnknownAsk(ask));
         }
-        // Else the call that asked has ended while the answer was on its way.
+        // Otherwise the asking call ended while the answer was on its way.
         Ok(())
     }
 
-    /// A cancelled call has finished. If it has not returned yet, the rest of its result need not travel.
+    /// Cancels a call that has finished. If its result has not left completely, drops the rest and
+    /// returns `Cancelled`.
     fn stop_returning(&mut self, id: CallId) {
         if self
             .outbox
@@ -497,7 +513,7 @@ impl AgentConnection {
         if self.open.contains_key(&id) {
             return Err(ProtocolError::DuplicateCall(id));
         }
-        // A refused call stays open until it is finished, and its input is not kept.
+        // A refused call counts as open until it is finished, and its input is not kept.
         let inputs = self.inputs.saturating_add(call.input_length);
         let kept = if inputs <= self.inputs_limit { call.input_length } else { 0 };
         self.inputs += kept;
@@ -525,8 +541,8 @@ impl AgentConnection {
         self.handle_input_part(id, first)
     }
 
-    /// Tells what a stream brought. Nobody knows the streams of a call whose input is still arriving: of those it is told
-    /// behind the call.
+    /// Queues an event of a stream. While the input of the stream's call is still arriving, the
+    /// caller does not know the stream yet, so the event waits until after the call's own.
     fn tell_of_stream(&mut self, id: StreamId, event: AgentEvent) {
         match self.arriving.values_mut().find(|call| call.has(id)) {
             Some(call) => call.early.push(event),
@@ -535,7 +551,7 @@ impl AgentConnection {
     }
 
     fn handle_input_part(&mut self, id: CallId, part: &[u8]) -> Result<(), ProtocolError> {
-        // Parts of a call that was refused or cancelled may still be under way.
+        // Parts of a refused or cancelled call may still be on their way.
         let Some(call) = self.arriving.get_mut(&id) else { return Ok(()) };
         let received = (call.input.len() + part.len()) as u64;
         if received > call.input_length {
@@ -577,7 +593,8 @@ impl ArrivingCall {
         self.streams_as_opened().any(|stream| stream == id)
     }
 
-    /// Its streams, in the order in which they are ended, and how they are if nobody ended them before.
+    /// Returns the call's streams in the order in which to end them, each with the end it gets if
+    /// it is still open then.
     fn streams(&self) -> Result<Vec<(StreamId, StreamEnd)>, ProtocolError> {
         if self.streams.len() > MAX_CALL_STREAMS {
             return Err(ProtocolError::TooManyStreams(self.streams.len()));
@@ -590,7 +607,7 @@ impl ArrivingCall {
         Ok(of_program.chain(self.streams.iter().map(|id| (*id, StreamEnd::CallEnded))).collect())
     }
 
-    /// The same in the order of their numbers.
+    /// Returns the same streams in the order of their numbers.
     fn streams_as_opened(&self) -> impl Iterator<Item = StreamId> + use<'_> {
         let of_program = match self.entry {
             Entry::Command { streams: ProcessStreams { stdio, stderr, .. }, .. } => Some([stdio, stderr]),
@@ -601,7 +618,7 @@ impl ArrivingCall {
 }
 
 impl ArrivingBlob {
-    /// Adds a part. Says whether that was the last.
+    /// Adds a part. Returns true if it was the last one.
     fn receive(&mut self, what: &'static str, length: u64, part: &[u8]) -> Result<bool, ProtocolError> {
         let received = (self.bytes.len() + part.len()) as u64;
         if length > MAX_MODULE_BYTES || received > length {

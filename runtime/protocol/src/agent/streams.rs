@@ -1,4 +1,4 @@
-//! The agent's end of streams, of blobs, and of what else a chain needs.
+//! The agent's end of streams and blobs, and of `Describe`.
 
 use bytes::Bytes;
 
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl AgentConnection {
-    /// Sends on a stream, no more than what the controller takes: one window, and what each
-    /// [`AgentEvent::Credit`] adds to it. Harmless if it is closed.
+    /// Sends on a stream. The caller keeps within the credit: one window, plus each
+    /// [`AgentEvent::Credit`]. Does nothing if the stream is closed.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) {
         if self.streams.is_open(id) && !bytes.is_empty() {
             self.streams.spend(id, bytes.len() as u64);
@@ -20,33 +20,34 @@ impl AgentConnection {
         }
     }
 
-    /// Sends nothing more on a stream.
+    /// Tells the controller that nothing more follows on a stream.
     pub fn finish_stream(&mut self, id: StreamId) {
         if self.streams.is_open(id) {
             self.outbox.append(Download::Stream(id), Piece::Finish);
         }
     }
 
-    /// What a stream brought was taken, `bytes` of it.
+    /// Reports that `bytes` of a stream's data were taken, and announces credit when enough has
+    /// accumulated.
     pub fn taken(&mut self, id: StreamId, bytes: u64) {
         if let Some(bytes) = self.streams.take(id, bytes) {
             self.outbox.say(&ToController::Credit { id, bytes });
         }
     }
 
-    /// Ends a stream, once all that was sent on it is on its way. Harmless if it is closed.
+    /// Ends a stream once everything sent on it has left. Does nothing if the stream is closed.
     pub fn end_stream(&mut self, id: StreamId, end: StreamEnd) {
         if self.streams.close(id) {
             self.outbox.append(Download::Stream(id), Piece::End(end));
         }
     }
 
-    /// Tells whether a blob is held.
+    /// Tells the controller whether the agent holds a blob.
     pub fn answer_blob(&mut self, digest: Digest, held: bool) {
         self.outbox.say(&ToController::Blob { digest, held });
     }
 
-    /// Tells what sort of place this is.
+    /// Sends the description of the place the agent runs in.
     pub fn description(&mut self, description: Description) {
         self.outbox.say(&ToController::Description(description));
     }

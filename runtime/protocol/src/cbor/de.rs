@@ -1,7 +1,8 @@
-//! CBOR to values: whatever well-formed CBOR a type can be read from, of our own encoder or of another language's.
+//! CBOR to values: any well-formed CBOR that a type can be read from, from our own encoder or from
+//! another language's.
 //!
-//! An error knows the place of the value that did not fit. Containers add to it on the way out, so that nothing is paid
-//! for it while all is well.
+//! An error contains the place of the value that did not fit. Containers add to that path on the
+//! way out, so that it costs nothing while decoding succeeds.
 
 use std::{any::type_name, borrow::Cow};
 
@@ -31,13 +32,14 @@ const FALSE: u8 = 0xf4;
 const TRUE: u8 = 0xf5;
 const NULL: u8 = 0xf6;
 const UNDEFINED: u8 = 0xf7;
-/// What ends an item of unknown length.
+/// The byte that ends an item of indefinite length.
 const BREAK: u8 = 0xff;
 
-/// A complaint shows no more of a text than this.
+/// Longest part of a text that an error message shows.
 const SHOWN_CHARS: usize = 60;
 
-/// Why a value cannot be decoded, and where it stands in what is decoded. In a box, so that results stay small.
+/// Reason why a value cannot be decoded, and its place in the input. Boxed, so that results stay
+/// small.
 #[derive(Debug)]
 pub(super) struct Error(Box<Inner>);
 
@@ -64,7 +66,7 @@ impl Error {
     }
 
     fn within(mut self, step: impl FnOnce() -> String) -> Self {
-        // Where bytes are no CBOR at all, they say it themselves.
+        // A malformed input names its own position.
         if matches!(self.0.reason, DecodeError::Type(_)) {
             self.0.path.push(step());
         }
@@ -107,7 +109,7 @@ pub(super) struct Deserializer<'de> {
     form: Form,
     /// Further arrays and maps that may be open at once.
     levels: usize,
-    /// Further wrappers that leave no trace of their own, which may be open at once.
+    /// Further wrappers that leave no trace in CBOR and may be open at once.
     wraps: usize,
 }
 
@@ -115,11 +117,11 @@ pub(super) struct Deserializer<'de> {
 #[derive(Clone, Copy)]
 struct Head {
     major: u8,
-    /// None if its length is unknown.
+    /// `None` if its length is indefinite.
     value: Option<u64>,
-    /// First byte.
+    /// Its first byte.
     first: u8,
-    /// Where it begins.
+    /// The position at which it begins.
     at: usize,
 }
 
@@ -129,9 +131,9 @@ enum Integer {
     Negative(i128),
 }
 
-/// What stands for something that a person wrote: its text, and what that is as JSON.
+/// An item that represents something a person wrote: its text, and the text's JSON value.
 struct Written {
-    /// Whether it is a map's key.
+    /// True if it is a map's key.
     is_key: bool,
     start: usize,
     text: usize,
@@ -144,7 +146,7 @@ impl<'de> Deserializer<'de> {
         Self { reader: Reader { bytes, at: 0 }, form, levels: MAX_DEPTH, wraps: MAX_WRAPS }
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     pub(super) fn left(&self) -> usize {
         self.reader.bytes.len() - self.reader.at
     }
@@ -164,7 +166,7 @@ impl<'de> Deserializer<'de> {
         Ok(Head { major, value, first, at })
     }
 
-    /// The head of the item within all tags.
+    /// Returns the head of the item inside all tags.
     fn head_within_tags(&mut self) -> Result<Head> {
         loop {
             let head = self.head()?;
@@ -174,7 +176,7 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    /// Complains about the item that begins with `head`.
+    /// Makes an error about the item that begins with `head`.
     fn unexpected(&mut self, head: Head, expected: &dyn Expected) -> Error {
         let text;
         let unexpected = match (head.major, head.value) {
@@ -204,7 +206,7 @@ impl<'de> Deserializer<'de> {
         Error::of_type(unexpected, expected)
     }
 
-    /// In the readable form, what a person wrote, if that comes next.
+    /// In the readable form, reads an item that a person wrote, if one comes next.
     fn written(&mut self) -> Result<Option<Written>> {
         if self.form != Form::Readable || self.peek().is_none_or(|byte| byte >> 5 != TAG) {
             return Ok(None);
@@ -234,7 +236,7 @@ impl<'de> Deserializer<'de> {
         Ok(self.reader.skip(MAX_DEPTH - self.levels)?)
     }
 
-    /// Goes on with what a person's text is as JSON, unless it is none.
+    /// Continues at the JSON value of a person's text, or at the text if it is not JSON.
     fn as_json(&mut self) -> Result<()> {
         if let Some(written) = self.written()? {
             self.reader.at = written.json.unwrap_or(written.text);
@@ -242,7 +244,7 @@ impl<'de> Deserializer<'de> {
         Ok(())
     }
 
-    /// The text that begins with `head`, which may come in parts.
+    /// Reads the text that begins with `head`; the text may come in parts.
     fn text_of(&mut self, head: Head) -> Result<Cow<'de, str>> {
         Ok(match self.string_of(head)? {
             Cow::Borrowed(bytes) => Cow::Borrowed(str::from_utf8(bytes).map_err(|_| DecodeError::Malformed(head.at))?),
@@ -270,7 +272,7 @@ impl<'de> Deserializer<'de> {
         Ok(self.reader.take(length)?)
     }
 
-    /// The text of a string that is wanted as such.
+    /// Reads a string as its text.
     fn string(&mut self, expected: &dyn Expected) -> Result<Cow<'de, str>> {
         let written = self.written()?;
         if let Some(written) = &written {
@@ -321,7 +323,7 @@ impl<'de> Deserializer<'de> {
     }
 
     fn visit_integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value> {
-        // Nearly all numbers are of this kind.
+        // Nearly all numbers take this path.
         let start = self.reader.at;
         if let (UNSIGNED, Some(value)) = self.reader.head()? {
             return visitor.visit_u64(value);
@@ -339,7 +341,7 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    /// Opens an array or map, and has `visit` take all that is in it.
+    /// Opens an array or map, and makes `visit` take everything in it.
     fn open<T>(&mut self, length: Option<u64>, visit: impl FnOnce(&mut Access<'_, 'de>) -> Result<T>) -> Result<T> {
         self.levels = self.levels.checked_sub(1).ok_or(DecodeError::TooDeep)?;
         let left = length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -361,7 +363,7 @@ impl<'de> Deserializer<'de> {
         Ok(value)
     }
 
-    /// Goes behind the mark of a `Some`, if it has one.
+    /// Skips the mark of a `Some`, if there is one.
     fn take_mark(&mut self) -> Result<()> {
         let start = self.reader.at;
         if self.form == Form::Readable && self.rest().starts_with(SOME_MAP) {
@@ -372,13 +374,13 @@ impl<'de> Deserializer<'de> {
         Ok(())
     }
 
-    /// Visits a value and its tag.
+    /// Visits a value with its tag.
     fn visit_tagged<V: Visitor<'de>>(&mut self, tag: Option<u64>, visitor: V) -> Result<V::Value> {
         self.within(|de| visitor.visit_enum(Tagged { de, tag }))
     }
 }
 
-/// The start of a long text.
+/// Returns the start of a long text.
 fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
@@ -386,13 +388,13 @@ fn shortened(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The number that big-endian bytes mean, if it takes no more than 128 bits.
+/// Returns the number in big-endian bytes, if it has at most 128 bits.
 fn magnitude(bytes: &[u8]) -> Option<u128> {
     let significant = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
     (significant.len() <= 16).then(|| significant.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
 }
 
-/// The number that a head of major type 7 holds, if it is one.
+/// Returns the number in a head of major type 7, if it is one.
 fn float(head: Head) -> Option<f64> {
     let value = head.value?;
     match head.first {
@@ -403,7 +405,7 @@ fn float(head: Head) -> Option<f64> {
     }
 }
 
-/// A number of 16 bits: a sign, 5 bits of exponent, and 10 of a fraction.
+/// Converts a number of 16 bits: a sign, 5 bits of exponent, and 10 bits of fraction.
 fn half(bits: u16) -> f64 {
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
     let number = match exponent {
@@ -415,7 +417,7 @@ fn half(bits: u16) -> f64 {
     if bits >> 15 == 1 { -number } else { number }
 }
 
-/// A number that JSON has no digits for.
+/// Parses a number for which JSON has no digits.
 fn float_in_words(text: &str) -> Option<f64> {
     Some(match text {
         "NaN" => f64::NAN,
@@ -425,7 +427,7 @@ fn float_in_words(text: &str) -> Option<f64> {
     })
 }
 
-/// ciborium's own types alone can hold tags, and ask for them by a name.
+/// Returns true for ciborium's own types. Only they can hold tags, and they ask for tags by a name.
 fn keeps_tags<V>() -> bool {
     type_name::<V>().starts_with("ciborium::")
 }
@@ -510,7 +512,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        // Nearly all numbers are of this kind.
+        // Nearly all numbers take this path.
         if let [0xfb, number @ ..] = self.rest()
             && let Some(number) = number.first_chunk()
         {
@@ -577,7 +579,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             self.reader.at = written.json.unwrap_or(written.start);
             match self.peek() {
                 Some(NULL) => self.reader.at += 1,
-                // A key such as `"null"`, in quotes to be told from a null, and a marked `Some`.
+                // A key such as `"null"`, in quotes to differ from a null, or a marked `Some`.
                 Some(byte) if byte >> 5 == TEXT || self.rest().starts_with(SOME_MAP) => {}
                 _ => {
                     self.reader.at = written.start;
@@ -705,19 +707,19 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 }
 
-/// What is in an array or map.
+/// The items of an array or map.
 struct Access<'a, 'de> {
     de: &'a mut Deserializer<'de>,
-    /// None if the length is unknown.
+    /// `None` if the length is indefinite.
     left: Option<usize>,
-    /// How many items were begun.
+    /// Number of items begun.
     taken: usize,
-    /// Where the last key begins.
+    /// The position at which the last key begins.
     key: usize,
 }
 
 impl<'de> Access<'_, 'de> {
-    /// Whether there is another item.
+    /// Returns true if there is another item, and begins it.
     fn next(&mut self) -> Result<bool> {
         match &mut self.left {
             Some(0) => return Ok(false),
@@ -733,7 +735,7 @@ impl<'de> Access<'_, 'de> {
         Ok(true)
     }
 
-    /// Whether all of it was taken.
+    /// Returns true if every item was taken.
     fn is_over(&mut self) -> Result<bool> {
         Ok(!self.next()?)
     }
@@ -742,7 +744,7 @@ impl<'de> Access<'_, 'de> {
         take(&mut *self.de).map_err(|error| error.within(|| self.step()))
     }
 
-    /// From the map to the value of the last key.
+    /// Returns the step from the map to the value of the last key.
     fn step(&self) -> String {
         let mut key = Deserializer::new(self.de.reader.bytes, self.de.form);
         key.reader.at = self.key;

@@ -1,36 +1,44 @@
-//! CBOR with bounds: no trailing bytes, limited depth, and arguments as raw items.
+//! CBOR with bounds: no trailing bytes, limited depth, and arguments that can be split before they
+//! are decoded.
 //!
-//! Values come from the other side, so nothing here trusts a declared length: beyond the 1 MiB that serde reserves for
-//! one, memory grows with bytes that are there.
+//! Values come from the other side, so nothing here trusts a declared length. Serde may reserve up
+//! to 1 MiB for one; beyond that, memory grows only with bytes that have arrived.
 //!
 //! # How values are written
 //!
-//! Serde's data model becomes CBOR as most of its formats have it: structs are maps by the names of their fields, a
-//! variant is its name, or a map of one entry if it has content, `None` and `()` are null, and `Some` is what it is
-//! around. Where that would be read as another value, because what it is around is written as a null or is itself marked
-//! so, `Some` is marked by [`SOME_TAG`]: for an `Option<Option<u32>>`, `f6` is `None`, `d8 7a f6` is `Some(None)`, and
-//! `05` is `Some(Some(5))`. Readers take the tag around any other value of an option as well.
+//! Serde's data model becomes CBOR as in most of its formats: a struct is a map by field names; a
+//! variant is its name, or a map of one entry if it has content; `None` and `()` are null; `Some`
+//! is written as its content. If that content would be read as another value, because it is written
+//! as a null or is itself marked, `Some` is marked by [`SOME_TAG`]: for an `Option<Option<u32>>`,
+//! `f6` is `None`, `d8 7a f6` is `Some(None)`, and `05` is `Some(Some(5))`. Readers also accept the
+//! tag around any other value of an option.
 //!
-//! What a type's own `Serialize` writes alike stays alike, such as variants of an untagged enum.
+//! Values that a type's own `Serialize` writes alike, such as variants of an untagged enum, stay
+//! alike.
 //!
 //! # The readable form
 //!
-//! Between two programs that know a type, its encoding is [compact](Form::Compact): serde's traits are told that it is
-//! not human-readable. A person who calls a function, by a command line that knows only what the module says of
-//! itself, has [JSON's](Form::Readable): so types that are texts to people, such as addresses and dates, are texts, and
+//! Two programs that both know a type use the [compact](Form::Compact) encoding: serde's traits are
+//! told that it is not human-readable. A person who calls a function by a command line, which knows
+//! only the module's description of itself, uses the [readable](Form::Readable) encoding, in JSON's
+//! terms. Types that are texts to people, such as addresses and dates, are texts there, and
 //!
-//! * bytes may come as a text in base64, and floating point numbers as the texts `NaN`, `Infinity` and `-Infinity`;
-//! * `Some` of what would be mistaken is a map of one entry, `{"Some": null}`, instead of a tag;
-//! * an `f32` is written as the `f64` of the same digits;
-//! * where it stands for a map's key, [`KEY_TAG`] is around an array of the key's text and of what that is as JSON, so that
-//!   keys need not be texts; and a word of a command line is an array behind [`WORD_TAG`] of its text and, if it is JSON,
-//!   of what it is so. The reader's type decides which of them is meant.
+//! * bytes may be a text in base64, and floating point numbers may be the texts `NaN`, `Infinity`
+//!   and `-Infinity`;
+//! * an ambiguous `Some` is marked by a map of one entry, `{"Some": null}`, instead of a tag;
+//! * an `f32` is written as the `f64` with the same digits;
+//! * a map's key is an array behind [`KEY_TAG`] of the key's text and, if the text is JSON, of its
+//!   JSON value, so that keys need not be texts. A word of a command line is an array behind
+//!   [`WORD_TAG`] of its text and, if the text is JSON, of its JSON value. The type that is read
+//!   decides which of the two counts.
 //!
-//! Where serde reads into a value of its own first, which is untagged and internally tagged enums and flattened fields, there are
-//! no types to decide by, and what is in them is what it is in JSON: bytes and keys that are no texts cannot be given there.
+//! Untagged enums, internally tagged enums and flattened fields are read by serde into a value of
+//! its own first. There is no type to decide by, so their content is taken as in JSON: bytes, and
+//! keys that are not texts, cannot be given there.
 //!
-//! A caller asks for this form by [`READABLE_TAG`] around a call's arguments, if the function's record says
-//! [`readable`](crate::abi::Function::readable); it is then the form of the value and of what is sent and received as well.
+//! A caller asks for this form by [`READABLE_TAG`] around a call's arguments, if the function's
+//! record says [`readable`](crate::abi::Function::readable). The value, and the items sent and
+//! received, are then in the same form.
 
 mod de;
 mod ser;
@@ -40,37 +48,39 @@ use std::{any::Any, ops::Range};
 use bytes::Bytes;
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeTupleVariant};
 
-/// How many arrays and maps may stand inside of each other: as many as serde_json takes, far beyond honest data, and far
-/// below the stack of a guest.
+/// Largest number of nested arrays and maps: as many as serde_json accepts, far beyond honest data,
+/// and far below the limit of a guest's stack.
 pub const MAX_DEPTH: usize = 128;
 
-/// How many options and newtypes may be open at once, which leave no trace in CBOR: four for each level of [`MAX_DEPTH`]. A
-/// type that holds only itself would go on for ever otherwise.
+/// Largest number of options and newtypes open at once, which leave no trace in CBOR: four for each
+/// level of [`MAX_DEPTH`]. Otherwise a type that holds only itself would recurse for ever.
 const MAX_WRAPS: usize = 4 * MAX_DEPTH;
 
-/// Marks a `Some` that would be mistaken otherwise. Its meaning is registered: the second alternative of a sum type.
+/// Marks an ambiguous `Some`. Its registered meaning is the second alternative of a sum type.
 pub const SOME_TAG: u64 = 122;
 const SOME_HEAD: &[u8] = &[0xd8, 122];
 
-/// Around a call's arguments: they are in the readable form.
+/// Tag around a call's arguments in the readable form.
 pub const READABLE_TAG: u64 = 0x7778_6563;
-/// Around a word of a command line, in the readable form: an array of its text and, if it is JSON, of that.
+/// Tag around a word of a command line, in the readable form: an array of its text and, if that is
+/// JSON, of its JSON value.
 pub const WORD_TAG: u64 = READABLE_TAG + 1;
-/// Around a key of a map, in the readable form: an array of its text and, if it is JSON, of that.
+/// Tag around a key of a map, in the readable form: an array of its text and, if that is JSON, of
+/// its JSON value.
 pub const KEY_TAG: u64 = READABLE_TAG + 2;
 
-/// By these names ciborium's types ask for tags.
+/// Names by which ciborium's types ask for tags.
 const TAG_TYPE: &str = "@@TAG@@";
 const TAGGED: &str = "@@TAGGED@@";
 const UNTAGGED: &str = "@@UNTAGGED@@";
 
-/// For whom values are written.
+/// Audience of encoded values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Form {
-    /// For a program that knows their types.
+    /// For a program that knows the types.
     #[default]
     Compact,
-    /// For people: what JSON can say.
+    /// For people: values that JSON can express.
     Readable,
 }
 
@@ -80,7 +90,7 @@ pub enum Form {
 pub struct EncodeError(String);
 
 impl EncodeError {
-    /// A value that cannot be encoded for this reason.
+    /// Makes an error with this reason.
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
@@ -90,18 +100,18 @@ impl EncodeError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The bytes end in the middle of a value, or are no CBOR at all.
+    /// The bytes end in the middle of a value, or are not CBOR.
     #[error("malformed CBOR at byte {0}")]
     Malformed(usize),
-    /// Well-formed, but of another type; serde's own words.
+    /// Well-formed, but of another type; the text is serde's.
     #[error("{0}")]
     Type(String),
-    /// The same of something inside of the value.
+    /// A [`Type`](Self::Type) error in a part of the value.
     #[error("at `{path}`: {reason}")]
     Within {
-        /// Where it stands, such as `.shapes[2].width`.
+        /// Place of the part, such as `.shapes[2].width`.
         path: String,
-        /// Serde's own words.
+        /// Serde's text.
         reason: String,
     },
     /// A value nests deeper than [`MAX_DEPTH`].
@@ -124,12 +134,13 @@ pub fn encode_into<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Res
     encode_as(Form::Compact, value, bytes)
 }
 
-/// The same in a form of choice.
+/// Encodes `value` at the end of `bytes`, in the given form.
 pub fn encode_as<T: Serialize + ?Sized>(form: Form, value: &T, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
     value.serialize(&mut ser::Serializer::new(bytes, form, MAX_DEPTH))
 }
 
-/// Encodes all arguments of a call at once: an array, or a map by name, each of whose items may nest as deep as any value.
+/// Encodes all arguments of a call at once: an array, or a map by name. Each argument may nest as
+/// deeply as any value.
 pub fn encode_arguments<T: Serialize + ?Sized>(arguments: &T) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::new();
     arguments.serialize(&mut ser::Serializer::new(&mut bytes, Form::Compact, MAX_DEPTH + 1))?;
@@ -149,12 +160,12 @@ impl<T: Serialize> Serialize for Readable<T> {
     }
 }
 
-/// Decodes one value that takes all of `bytes`.
+/// Decodes one value that takes up all of `bytes`.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     decode_as(Form::Compact, bytes)
 }
 
-/// The same of a form of choice.
+/// Decodes one value that takes up all of `bytes`, in the given form.
 pub fn decode_as<T: DeserializeOwned>(form: Form, bytes: &[u8]) -> Result<T, DecodeError> {
     let mut deserializer = de::Deserializer::new(bytes, form);
     let value = T::deserialize(&mut deserializer).map_err(de::Error::into_public)?;
@@ -164,7 +175,7 @@ pub fn decode_as<T: DeserializeOwned>(form: Form, bytes: &[u8]) -> Result<T, Dec
     }
 }
 
-/// The form that a call's arguments are in, and where they begin.
+/// Returns the form of a call's arguments, and the position at which they begin.
 pub fn form(input: &[u8]) -> (Form, usize) {
     let mut reader = Reader { bytes: input, at: 0 };
     match reader.head() {
@@ -173,12 +184,13 @@ pub fn form(input: &[u8]) -> (Form, usize) {
     }
 }
 
-/// Decodes one value that takes all of `bytes`. If [`Bytes`] are wanted they are a slice of it, and nothing is copied.
+/// Decodes one value that takes up all of `bytes`. A [`Bytes`] result that is encoded in one piece
+/// shares `bytes`, without a copy.
 pub fn decode_shared<T: DeserializeOwned + 'static>(bytes: Bytes) -> Result<T, DecodeError> {
     decode_shared_as(Form::Compact, bytes)
 }
 
-/// The same of a form of choice.
+/// Decodes one value in the given form, and shares `bytes` as [`decode_shared`] does.
 pub fn decode_shared_as<T: DeserializeOwned + 'static>(form: Form, bytes: Bytes) -> Result<T, DecodeError> {
     let mut value = None::<T>;
     let place = (&mut value as &mut dyn Any).downcast_mut::<Option<Bytes>>();
@@ -188,7 +200,8 @@ pub fn decode_shared_as<T: DeserializeOwned + 'static>(form: Form, bytes: Bytes)
     value.map_or_else(|| decode_as(form, &bytes), Ok)
 }
 
-/// Length of the head of a byte string that comes in one piece and takes all of `bytes`.
+/// Returns the length of the head of a byte string that comes in one piece and takes up all of
+/// `bytes`.
 fn whole_byte_string(bytes: &[u8]) -> Option<usize> {
     let mut reader = Reader { bytes, at: 0 };
     let (major, length) = reader.head().ok()?;
@@ -201,7 +214,7 @@ pub fn array_head(length: usize, bytes: &mut Vec<u8>) {
     head(4, length as u64, bytes);
 }
 
-/// Writes the head of a byte string of `length` bytes; the bytes follow as they are.
+/// Writes the head of a byte string of `length` bytes; the caller appends the bytes unchanged.
 pub fn bytes_head(length: usize, bytes: &mut Vec<u8>) {
     head(2, length as u64, bytes);
 }
@@ -226,7 +239,8 @@ fn head(major: u8, value: u64, bytes: &mut Vec<u8>) {
     }
 }
 
-/// The arguments of a call, found in its input but not yet decoded: an array by position, or a map by name.
+/// The arguments of a call, located in its input but not yet decoded: an array by position, or a
+/// map by name.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Items {
     /// The items of an array.
@@ -235,7 +249,7 @@ pub enum Items {
     Named(Vec<(String, Range<usize>)>),
 }
 
-/// Arguments a call may have: no function in a human's source has more parameters.
+/// Largest number of arguments: no function written by a person has more parameters.
 const MAX_ITEMS: u64 = 256;
 
 /// Splits an array, or a map with text keys, into its items without decoding them.
@@ -272,7 +286,7 @@ impl<'a> Reader<'a> {
         Ok(start..self.at)
     }
 
-    /// Goes behind an item that stands inside of `depth` others.
+    /// Skips an item that stands inside `depth` others.
     fn skip(&mut self, depth: usize) -> Result<(), DecodeError> {
         let (mut start, mut head) = (self.at, self.head()?);
         let mut tags = 0;
@@ -318,7 +332,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Major type and argument of the next item; no argument if its length is indefinite.
+    /// Returns the major type and the argument of the next item; `None` if its length is
+    /// indefinite.
     #[inline]
     fn head(&mut self) -> Result<(u8, Option<u64>), DecodeError> {
         let start = self.at;
@@ -352,7 +367,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads bytes as people see them: in base64, in the one way that each has.
+/// Decodes base64. Each byte string has exactly one accepted spelling.
 pub fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
     let complaint = || DecodeError::Type(format!("{:?} is no base64", text.chars().take(60).collect::<String>()));
     let digit = |byte| {

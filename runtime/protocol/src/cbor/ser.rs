@@ -1,5 +1,6 @@
-//! Values to CBOR: serde's data model as ciborium writes it, but that `Some` of what is written as a null is told from
-//! `None`, and that what nests too deeply is refused before it takes the stack.
+//! Values to CBOR: serde's data model as ciborium writes it, with two differences. A `Some` whose
+//! content is written as a null differs from `None`, and a value that nests too deeply is refused
+//! before it overflows the stack.
 
 use serde::{Serialize, ser};
 
@@ -7,9 +8,9 @@ use super::{EncodeError, Form, MAX_DEPTH, MAX_WRAPS, Reader, SOME_HEAD, TAG_TYPE
 
 /// Null and undefined.
 const NOTHING: [u8; 2] = [0xf6, 0xf7];
-/// In the readable form, the beginning of what `Some` is around: a map of one entry whose key is `Some`.
+/// In the readable form, the start of a marked `Some`: a map of one entry whose key is `Some`.
 pub(super) const SOME_MAP: &[u8] = b"\xa1\x64Some";
-/// A map with that key whose length was unknown.
+/// The same map with an indefinite length.
 const SOME_OPEN_MAP: &[u8] = b"\xbf\x64Some";
 
 pub(super) struct Serializer<'a> {
@@ -17,9 +18,9 @@ pub(super) struct Serializer<'a> {
     form: Form,
     /// Further arrays and maps that may be open at once.
     levels: usize,
-    /// Further wrappers that leave no trace of their own, which may be open at once.
+    /// Further wrappers that leave no trace in CBOR and may be open at once.
     wraps: usize,
-    /// What comes next is a map's key.
+    /// True if a map's key comes next.
     key: bool,
 }
 
@@ -45,7 +46,7 @@ impl<'a> Serializer<'a> {
         Ok(Compound { serializer: self, levels: 1, wraps: 0, unknown_length: length.is_none(), tag: false })
     }
 
-    /// Opens the map of one entry that a variant with content is.
+    /// Opens the map of one entry that represents a variant with content.
     fn variant(&mut self, variant: &str) -> Result<(), EncodeError> {
         self.levels = self.levels.checked_sub(1).ok_or_else(too_deep)?;
         self.key = false;
@@ -71,7 +72,7 @@ impl<'a> Serializer<'a> {
         }
     }
 
-    /// A number beyond 64 bits: a tag, and its bytes without leading zeros.
+    /// Writes a number beyond 64 bits: a tag, and the number's bytes without leading zeros.
     fn large(&mut self, tag: u64, magnitude: u128) {
         let bytes = magnitude.to_be_bytes();
         let zeros = magnitude.leading_zeros() as usize / 8;
@@ -81,7 +82,8 @@ impl<'a> Serializer<'a> {
     }
 }
 
-/// Whether a key is a text that would be read as the JSON of a null, of another text, or of a marked `Some`.
+/// Returns true if a key is a text that would be read as the JSON of a null, of another text, or of
+/// a marked `Some`.
 fn looks_like_another_key(written: &[u8]) -> bool {
     let mut reader = Reader { bytes: written, at: 0 };
     let is_text = matches!(reader.head(), Ok((3, Some(_))));
@@ -176,7 +178,8 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
 
     fn serialize_f32(self, value: f32) -> Result<(), EncodeError> {
         match self.form {
-            // The number that people write for it, which is another one with the digits of an `f64`.
+            // Writes the decimal number that people see, which as an `f64` is another number than
+            // this `f32`.
             Form::Readable if value.is_finite() => {
                 self.float(value.to_string().parse().expect("digits are a number"));
             }
@@ -211,7 +214,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         Ok(())
     }
 
-    /// Writes the value alone, unless a reader would take that for `None`, or for a `Some` that is marked.
+    /// Writes the value alone, unless a reader would take it for `None` or for a marked `Some`.
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
         let start = self.bytes.len();
         self.within(value)?;
@@ -312,13 +315,13 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
 /// An array or map that is open.
 pub(super) struct Compound<'s, 'a> {
     serializer: &'s mut Serializer<'a>,
-    /// How many levels end with it.
+    /// Number of levels that end with it.
     levels: usize,
-    /// How many wrappers do.
+    /// Number of wrappers that end with it.
     wraps: usize,
-    /// Its end is to be marked.
+    /// Its end needs a break byte.
     unknown_length: bool,
-    /// The next item is the number of a tag.
+    /// True if the next item is the number of a tag.
     tag: bool,
 }
 
@@ -327,7 +330,7 @@ impl Compound<'_, '_> {
         let start = self.serializer.bytes.len();
         value.serialize(&mut *self.serializer)?;
         if std::mem::take(&mut self.tag) {
-            // A tag differs from its number in the head's upper bits alone.
+            // A tag differs from its number only in the head's upper bits.
             self.serializer.bytes[start] |= 6 << 5;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! The controller's end of what guests call on other hosts.
+//! The controller's end of calls that guests make on other hosts.
 
 use bytes::Bytes;
 
@@ -9,12 +9,12 @@ use crate::{
     message::{Answered, ToAgent},
 };
 
-/// What an answer's frame holds beside the error in it.
+/// Room in an answer's frame for everything but the error in it.
 const ANSWER_HEAD_BYTES: usize = 64;
 
 impl ControllerConnection {
-    /// Answers [`ControllerEvent::Ask`]. What does not fit into a frame becomes an error that says so. Harmless if the
-    /// call that asked has ended.
+    /// Answers [`ControllerEvent::Ask`]. An outcome that does not fit into a frame is replaced by
+    /// an error that says so. Does nothing if the call that asked has ended.
     pub fn answer(&mut self, ask: AskId, outcome: Result<Bytes, AskError>) {
         if self.host_asks.remove(&ask).is_none() {
             return;
@@ -36,7 +36,7 @@ impl ControllerConnection {
             return Err(ProtocolError::TooLong { what: "an ask", limit: MAX_ASK_BYTES as u64 });
         }
         let asking = self.open_call(call)?;
-        // The agent looked before it asked; what it says it saw is not believed.
+        // The agent checks the grant before it asks, but the controller does not trust it.
         if !asking.grants.covers(&Need::Host(question.address.clone())) {
             return Err(ProtocolError::HostNotGranted(call));
         }
@@ -52,7 +52,8 @@ impl ControllerConnection {
     }
 }
 
-/// An error as it came fits into a frame of its own, but perhaps not into this one.
+/// Replaces an error that is too long: one that just fitted into its incoming frame may not fit
+/// into this one.
 fn bounded(error: AskError) -> AskError {
     let length = postcard::to_allocvec(&error).map_or(usize::MAX, |encoded| encoded.len());
     if length > MAX_FRAME_BYTES - ANSWER_HEAD_BYTES { too_long(length) } else { error }

@@ -18,17 +18,20 @@ use crate::{
     stream::{Splice, StreamEnd, StreamId, Streams},
 };
 
-/// Until a call of an artifact returns, an agent may ask for that once for each call of it that is open, since a store
-/// may have dropped it just before the call, and so often beyond that: what a hop puts in may be damaged.
+/// Asks that an agent may spend on one artifact until a call of it returns, beyond one for each
+/// open call of it. The store may drop the artifact just before each call; a copy that a hop puts
+/// in may be damaged.
 const SPARE_ASKS: usize = 2;
 
 /// Protocol state of the controller's end.
 ///
-/// - Commands queue bytes: [`call`](Self::call), [`cancel`](Self::cancel), [`provide`](Self::provide),
-///   [`refuse`](Self::refuse), [`answer`](Self::answer), [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
-///   [`open`](Self::open),
-///   [`send`](Self::send), [`finish_stream`](Self::finish_stream), [`close_stream`](Self::close_stream) and more.
-/// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event) until it is empty.
+/// - Commands queue bytes: [`call`](Self::call), [`cancel`](Self::cancel),
+///   [`provide`](Self::provide), [`refuse`](Self::refuse), [`answer`](Self::answer),
+///   [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
+///   [`open`](Self::open), [`send`](Self::send), [`finish_stream`](Self::finish_stream),
+///   [`close_stream`](Self::close_stream) and more.
+/// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event)
+///   until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
 #[derive(Debug)]
 pub struct ControllerConnection {
@@ -39,18 +42,18 @@ pub struct ControllerConnection {
     next_call: u64,
     calls: HashMap<CallId, OpenCall>,
     asks: HashMap<Digest, usize>,
-    /// Tasks that guests called on other hosts, and which calls are theirs.
+    /// Asks that guests have open, with the calls that they belong to.
     host_asks: HashMap<AskId, CallId>,
     next_host_ask: u64,
-    /// Artifacts the agent has ever asked for.
+    /// Artifacts that the agent has ever asked for.
     asked: HashSet<Digest>,
     streams: Streams,
     output: OutputFlow,
-    /// Blobs asked about or sent, and not yet answered for.
+    /// Blobs that the controller asked about or sent, and that the agent has not answered for.
     blobs: HashSet<Digest>,
     describing: u32,
     traffic: Traffic,
-    /// Something was sent since the agent last spoke.
+    /// True if something was sent since the last bytes from the agent.
     awaiting: bool,
 }
 
@@ -62,7 +65,7 @@ enum Upload {
     Stream(StreamId),
 }
 
-/// Stands for the bytes of a part that somebody else fills in.
+/// Placeholder for the bytes of a part that the hop fills in.
 static ABSENT: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 
 #[derive(Debug)]
@@ -72,7 +75,7 @@ struct OpenCall {
     stdio_bytes: u64,
     result: Vec<u8>,
     grants: Grants,
-    /// By [`Received`].
+    /// Bytes received, indexed by [`Received`].
     received: [u64; 3],
     cancelled: bool,
 }
@@ -82,23 +85,25 @@ struct OpenCall {
 pub struct CallRequest {
     /// Digest of the artifact.
     pub module: Digest,
-    /// Where it begins. The streams of a program come from [`ControllerConnection::open_streams`].
+    /// The function or program to run. The streams of a program come from
+    /// [`ControllerConnection::open_streams`].
     pub entry: Entry,
-    /// What the call may use.
+    /// Resources that the call may use.
     pub limits: Limits,
-    /// What the call may touch.
+    /// Things on the host that the call may touch.
     pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
-    /// fixed date and go on whenever they are read.
+    /// Makes the call deterministic: random numbers follow from this seed, so they are no secrets,
+    /// and clocks begin at a fixed date and advance with each reading.
     pub seed: Option<u64>,
-    /// For what a task sends and receives, from [`ControllerConnection::open_call_streams`]. They end with the call.
+    /// Streams for the items that a task sends and receives, from
+    /// [`ControllerConnection::open_call_streams`]. They end with the call.
     pub streams: Vec<StreamId>,
     /// The arguments: a CBOR array, or a map by parameter name.
     pub input: Bytes,
 }
 
 impl CallRequest {
-    /// A call of a task, on the usual terms.
+    /// A call of a task with default limits and no extra grants.
     pub fn new(module: Digest, function: impl Into<String>, input: impl Into<Bytes>) -> Self {
         Self {
             module,
@@ -112,95 +117,97 @@ impl CallRequest {
     }
 }
 
-/// What the agent said.
+/// Messages from the agent, for the controller to act on.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ControllerEvent {
     /// The agent is up.
     Ready {
-        /// What it runs on.
+        /// The target it runs on.
         target: Target,
     },
     /// The agent lacks an artifact: answer with [`ControllerConnection::provide`] or `refuse`.
     Need {
-        /// Which artifact. An open call names it.
+        /// The artifact. An open call names it.
         module: Digest,
-        /// Whether it was asked for before: what the agent got then was of no use, or did not stay.
+        /// True if the agent asked for it before: that copy was of no use, or the agent dropped it.
         again: bool,
     },
-    /// The guest of an open call wrote something. [`ControllerConnection::output_taken`] makes room for more.
+    /// The guest of an open call printed something. [`ControllerConnection::output_taken`] makes
+    /// room for more.
     Output {
         /// The call.
         id: CallId,
-        /// Where to.
+        /// The stream it was written to.
         stream: OutputStream,
-        /// What it wrote, at most [`CHUNK_BYTES`].
+        /// The bytes, at most [`CHUNK_BYTES`].
         bytes: Bytes,
     },
-    /// The guest of an open call logged something. [`ControllerConnection::output_taken`] makes room for more.
+    /// The guest of an open call logged something. [`ControllerConnection::output_taken`] makes
+    /// room for more.
     Log {
         /// The call.
         id: CallId,
-        /// How much it matters.
+        /// Its severity.
         level: LogLevel,
-        /// What it is about.
+        /// Its subject.
         target: String,
-        /// What it says.
+        /// Its text.
         message: String,
     },
-    /// The guest of an open call, which was granted that host, calls a task there: answer with
+    /// The guest of an open call calls a task on another host, which it was granted: answer with
     /// [`ControllerConnection::answer`], unless the call ends before.
     Ask {
         /// The guest's own call.
         call: CallId,
-        /// The number to answer to.
+        /// The number to use in the answer.
         ask: AskId,
-        /// What to call.
+        /// The task to call.
         question: Ask,
     },
-    /// A call ended. Cancelled calls say nothing.
+    /// A call ended. Cancelled calls produce no such event.
     Returned {
         /// The call.
         id: CallId,
-        /// Its encoded value, or why there is none.
+        /// Its encoded value, or the reason why there is none.
         outcome: Result<Bytes, Fault>,
-        /// What it used.
+        /// Resources that it used.
         usage: Usage,
     },
-    /// A stream brought something.
+    /// Bytes arrived on a stream.
     Data {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
-        /// What it brought. [`ControllerConnection::taken`] makes room for more.
+        /// The bytes. [`ControllerConnection::taken`] makes room for more.
         bytes: Bytes,
     },
-    /// A stream brings nothing more; it may still take.
+    /// Nothing more arrives on a stream; the agent may still take data.
     Finished {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
     },
-    /// A stream takes `bytes` more.
+    /// The agent takes `bytes` more of a stream.
     Credit {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
-        /// How much more.
+        /// The additional number of bytes.
         bytes: u64,
     },
-    /// A stream is over.
+    /// A stream is closed.
     StreamClosed {
-        /// Which stream.
+        /// The stream.
         id: StreamId,
-        /// Why.
+        /// The reason.
         end: StreamEnd,
     },
-    /// Whether the agent holds a blob that it was asked about or sent.
+    /// The agent tells whether it holds a blob that it was asked about or sent.
     Blob {
-        /// Which blob.
+        /// The blob's digest.
         digest: Digest,
-        /// Whether [`ControllerConnection::splice`] may name it.
+        /// True if [`ControllerConnection::splice`] may name the blob.
         held: bool,
     },
-    /// The agent tells of its place.
+    /// The agent describes the place it runs in.
     Description(Description),
     /// The agent gave a sign of life.
     Pong,
@@ -208,7 +215,7 @@ pub enum ControllerEvent {
     Closed,
 }
 
-/// What crossed the wire so far.
+/// Byte counts of the wire so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Bytes handed out to be sent.
@@ -217,9 +224,10 @@ pub struct Traffic {
     pub bytes_received: u64,
     /// Bytes of artifacts among those sent.
     pub module_bytes: u64,
-    /// Bytes that the hop before this agent put in, of what it holds itself.
+    /// Bytes that the hop before this agent put in, from artifacts that it holds itself.
     pub hop_bytes: u64,
-    /// How often something was sent and then heard back from: what latency multiplies.
+    /// Number of times that something was sent and an answer came back: each costs the network's
+    /// latency.
     pub round_trips: u64,
 }
 
@@ -230,7 +238,7 @@ impl Default for ControllerConnection {
 }
 
 impl ControllerConnection {
-    /// A conversation that begins with a greeting.
+    /// Starts a conversation with a greeting.
     pub fn new() -> Self {
         let mut outbox = Outbox::default();
         outbox.say(&ToAgent::Hello { build: BUILD });
@@ -254,7 +262,8 @@ impl ControllerConnection {
         }
     }
 
-    /// Makes a call; exactly one [`ControllerEvent::Returned`] will answer, unless it is cancelled.
+    /// Makes a call. Exactly one [`ControllerEvent::Returned`] answers, unless the call is
+    /// cancelled.
     pub fn call(&mut self, request: CallRequest) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
@@ -289,7 +298,8 @@ impl ControllerConnection {
         id
     }
 
-    /// Takes a call back. Nothing more is heard of it, and the agent ends it. Harmless if it has returned.
+    /// Cancels a call. No more events about it follow, and the agent ends it. Does nothing if the
+    /// call has returned.
     pub fn cancel(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id)
             && !call.cancelled
@@ -302,12 +312,13 @@ impl ControllerConnection {
         }
     }
 
-    /// Ends a resident instance. No call of it may follow.
+    /// Ends a resident instance. No call to it may follow.
     pub fn drop_instance(&mut self, instance: InstanceId) {
         self.outbox.say(&ToAgent::DropInstance { instance });
     }
 
-    /// Output and log records were taken that [cost](output_cost) so much together: the agent may send more.
+    /// Reports that output and log records of this total [cost](output_cost) were taken, so that
+    /// the agent may send more.
     pub fn output_taken(&mut self, cost: u64) {
         if let Some(bytes) = self.output.take(cost) {
             self.outbox.say(&ToAgent::OutputCredit { bytes });
@@ -320,8 +331,9 @@ impl ControllerConnection {
         self.outbox.send(Upload::Module { digest: module, length }, artifact);
     }
 
-    /// Answers [`ControllerEvent::Need`] with an artifact of `length` bytes that the hop before this agent holds: each
-    /// part's bytes are left out, and [`poll_transmit`](Self::poll_transmit) says where they belong.
+    /// Answers [`ControllerEvent::Need`] with an artifact of `length` bytes that the hop before
+    /// this agent holds. The bytes of each part are left out;
+    /// [`poll_transmit`](Self::poll_transmit) returns where they belong.
     pub fn provide_from_hop(&mut self, module: Digest, length: u64) {
         if length == 0 {
             return self.provide(module, Bytes::new());
@@ -333,7 +345,7 @@ impl ControllerConnection {
         }
     }
 
-    /// Answers [`ControllerEvent::Need`] when there is no such artifact after all.
+    /// Answers [`ControllerEvent::Need`] if the artifact cannot be supplied.
     pub fn refuse(&mut self, module: Digest, reason: &str) {
         self.outbox.say(&ToAgent::NoModule { digest: module, reason });
     }
@@ -343,17 +355,18 @@ impl ControllerConnection {
         self.outbox.say(&ToAgent::Ping);
     }
 
-    /// Ends the conversation once open calls have returned; [`ControllerEvent::Closed`] answers.
+    /// Ends the conversation once open calls have returned; [`ControllerEvent::Closed`] confirms
+    /// it.
     pub fn close(&mut self) {
         self.outbox.say(&ToAgent::Bye);
     }
 
-    /// What crossed the wire so far.
+    /// Returns the byte counts so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// Takes received bytes, cut anywhere.
+    /// Takes received bytes, split anywhere.
     pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.traffic.bytes_received += bytes.len() as u64;
         if std::mem::take(&mut self.awaiting) {
@@ -365,13 +378,14 @@ impl ControllerConnection {
         result
     }
 
-    /// The next thing the agent said.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<ControllerEvent> {
         self.events.pop_front()
     }
 
-    /// Appends to `wire` what should be sent next, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at most. If it returns
-    /// a splice, the hop before the agent has to put that in right after these bytes, before anything else is sent.
+    /// Appends to `wire` the next bytes to send, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at
+    /// most. If a splice is returned, the hop before the agent must put it in right after these
+    /// bytes, before anything else is sent.
     #[must_use = "a splice is a part of what must be sent"]
     pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) -> Option<Splice> {
         let start = wire.len();
@@ -454,7 +468,8 @@ impl ControllerConnection {
         self.calls.get_mut(&id).ok_or(ProtocolError::UnknownCall(id))
     }
 
-    /// A host may ask only for what an open call names, or it could read the whole cache.
+    /// A host may ask only for artifacts that an open call names; otherwise it could read the whole
+    /// cache.
     fn handle_need(&mut self, module: Digest) -> Result<(), ProtocolError> {
         let being_sent =
             self.outbox.is_sending(|upload| matches!(upload, Upload::Module { digest, .. } if *digest == module));
@@ -526,7 +541,8 @@ impl ControllerConnection {
     }
 }
 
-/// Frames one part of a payload. A part that the hop puts in is framed without its bytes, and returned.
+/// Frames one part of a payload. For a part that the hop puts in, frames only the head and returns
+/// the splice.
 fn write_part(upload: &Upload, part: Part, wire: &mut Vec<u8>, traffic: &mut Traffic) -> Option<Splice> {
     match (upload, part) {
         (Upload::Input(id), Part::Bytes { bytes, .. }) => {
@@ -560,7 +576,7 @@ fn write_part(upload: &Upload, part: Part, wire: &mut Vec<u8>, traffic: &mut Tra
     None
 }
 
-/// What a guest's output is counted as.
+/// Kinds of guest output, each with its own count.
 #[derive(Debug, Clone, Copy)]
 enum Received {
     Stdout,
@@ -569,7 +585,7 @@ enum Received {
 }
 
 impl OpenCall {
-    /// Counts output, of which the agent drops what is too much.
+    /// Counts output. The agent drops the excess, so more than the limit is an error.
     fn count(&mut self, what: Received, bytes: u64) -> Result<(), ProtocolError> {
         let received = &mut self.received[what as usize];
         *received += bytes;
@@ -579,7 +595,7 @@ impl OpenCall {
         Ok(())
     }
 
-    /// Adds a part of the result; of a cancelled call nothing is kept.
+    /// Adds a part of the result. The result of a cancelled call is checked but not kept.
     fn receive(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         if (self.result.len() + part.len()) as u64 > self.output_bytes {
             return Err(ProtocolError::TooLong { what: "a result", limit: self.output_bytes });

@@ -1,4 +1,4 @@
-//! The controller's end of streams, of blobs, and of what else a chain needs.
+//! The controller's end of streams and blobs, and of `Describe`.
 
 use bytes::Bytes;
 
@@ -11,7 +11,8 @@ use crate::{
 };
 
 impl ControllerConnection {
-    /// Starts a process. A terminal of its own is where programs ask for passwords.
+    /// Starts a process. With `terminal` the process gets a controlling terminal, where programs
+    /// ask for passwords.
     pub fn start(&mut self, command: Command, terminal: bool) -> ProcessStreams {
         let streams = ProcessStreams {
             stdio: self.streams.open_next(Width::Wide),
@@ -22,14 +23,15 @@ impl ControllerConnection {
         streams
     }
 
-    /// Sends a signal to a process and its group; `id` is its stdin and stdout. Harmless if it has ended.
+    /// Sends a signal to a process and its process group; `id` is the stream of its stdin and
+    /// stdout. Does nothing if that stream is closed.
     pub fn signal(&mut self, id: StreamId, signal: i32) {
         if self.streams.is_open(id) {
             self.outbox.say(&ToAgent::Signal { id, signal });
         }
     }
 
-    /// Tells the size of a process' terminal; `id` is its other side.
+    /// Sets the size of a process' terminal; `id` is the stream that is the terminal's other side.
     pub fn resize(&mut self, id: StreamId, size: WindowSize) {
         if self.streams.is_open(id) {
             self.outbox.say(&ToAgent::Resize { id, size });
@@ -52,14 +54,15 @@ impl ControllerConnection {
         id
     }
 
-    /// Opens `count` streams, no more than [`MAX_CALL_STREAMS`](crate::MAX_CALL_STREAMS), for what a task sends and
-    /// receives that is about to be called.
+    /// Opens `count` streams, at most [`MAX_CALL_STREAMS`](crate::MAX_CALL_STREAMS), for the items
+    /// of a task that is about to be called.
     pub fn open_call_streams(&mut self, count: usize) -> Vec<StreamId> {
         (0..count).map(|_| self.streams.open_next(Width::Narrow)).collect()
     }
 
-    /// Sends on a stream, no more than the agent takes: one window, and what each [`ControllerEvent::Credit`](crate::ControllerEvent::Credit) adds to it.
-    /// Harmless if it is closed.
+    /// Sends on a stream. The caller keeps within the credit: one window, plus each
+    /// [`ControllerEvent::Credit`](crate::ControllerEvent::Credit). Does nothing if the stream is
+    /// closed.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) {
         if self.streams.is_open(id) && !bytes.is_empty() {
             self.streams.spend(id, bytes.len() as u64);
@@ -67,7 +70,8 @@ impl ControllerConnection {
         }
     }
 
-    /// Has the agent put a part of a blob it holds into a stream. It needs credit as sending does.
+    /// Makes the agent put a part of a blob that it holds into a stream. This costs credit as
+    /// sending does.
     pub fn splice(&mut self, id: StreamId, splice: Splice) {
         if self.streams.is_open(id) && splice.length > 0 {
             self.streams.spend(id, splice.length);
@@ -75,21 +79,22 @@ impl ControllerConnection {
         }
     }
 
-    /// Sends nothing more on a stream.
+    /// Tells the agent that nothing more follows on a stream.
     pub fn finish_stream(&mut self, id: StreamId) {
         if self.streams.is_open(id) {
             self.outbox.append(Upload::Stream(id), Piece::Finish);
         }
     }
 
-    /// What a stream brought was taken, `bytes` of it.
+    /// Reports that `bytes` of a stream's data were taken, and announces credit when enough has
+    /// accumulated.
     pub fn taken(&mut self, id: StreamId, bytes: u64) {
         if let Some(bytes) = self.streams.take(id, bytes) {
             self.outbox.say(&ToAgent::Credit { id, bytes });
         }
     }
 
-    /// Closes a stream; nothing more is heard of it. Harmless if it is closed.
+    /// Closes a stream; no more events about it follow. Does nothing if the stream is closed.
     pub fn close_stream(&mut self, id: StreamId) {
         if self.streams.close(id) {
             self.outbox.drop_payloads(|upload| *upload == Upload::Stream(id));
@@ -97,14 +102,16 @@ impl ControllerConnection {
         }
     }
 
-    /// Asks whether the agent holds a blob, or is it; [`ControllerEvent::Blob`](crate::ControllerEvent::Blob) answers.
+    /// Asks whether the agent holds a blob, or is itself that blob;
+    /// [`ControllerEvent::Blob`](crate::ControllerEvent::Blob) answers.
     pub fn ask_blob(&mut self, digest: Digest) {
         if self.blobs.insert(digest) {
             self.outbox.say(&ToAgent::AskBlob { digest });
         }
     }
 
-    /// Sends a blob to hold; [`ControllerEvent::Blob`](crate::ControllerEvent::Blob) answers.
+    /// Sends a blob for the agent to hold; [`ControllerEvent::Blob`](crate::ControllerEvent::Blob)
+    /// answers.
     pub fn send_blob(&mut self, digest: Digest, blob: Bytes) {
         if self.blobs.insert(digest) {
             let length = blob.len() as u64;
@@ -112,7 +119,8 @@ impl ControllerConnection {
         }
     }
 
-    /// Asks what sort of place the agent is in; [`ControllerEvent::Description`](crate::ControllerEvent::Description) answers.
+    /// Asks what place the agent runs in;
+    /// [`ControllerEvent::Description`](crate::ControllerEvent::Description) answers.
     pub fn describe(&mut self) {
         self.describing += 1;
         self.outbox.say(&ToAgent::Describe);

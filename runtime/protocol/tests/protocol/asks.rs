@@ -1,4 +1,4 @@
-//! Tasks that guests call on other hosts: asked by the agent, answered by the controller.
+//! Asks: tasks that guests call on other hosts. The agent asks, the controller answers.
 
 use bytes::Bytes;
 use wxec_protocol::{
@@ -142,7 +142,7 @@ fn a_cancelled_call_asks_in_vain() {
     assert!(pair.agent.is_idle());
 }
 
-/// An agent on its own has nobody to ask.
+/// An agent without an open call cannot ask.
 #[test]
 fn there_is_no_ask_without_a_call() {
     let (_, call) = running();

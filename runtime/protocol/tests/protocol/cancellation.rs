@@ -1,4 +1,4 @@
-//! Calls taken back: before, while and after they run.
+//! Cancelled calls: before, while and after they run.
 
 use wxec_protocol::{AgentEvent, ControllerEvent, Digest, Fault, OutputStream};
 
@@ -153,7 +153,8 @@ fn a_module_that_arrives_damaged_for_a_cancelled_call_is_not_asked_for() {
     assert_eq!(pair.agent_events(), [AgentEvent::Module { digest: module, bytes: ARTIFACT.into() }]);
 }
 
-/// Runs one long call, and cancels it after `steps` transmissions. Says how many outcomes were told before.
+/// Runs one long call, and cancels it after `steps` transmissions. Returns how many outcomes
+/// arrived before.
 fn cancelled_after(steps: usize) -> usize {
     let mut pair = Pair::new();
     let id = pair.controller.call(request("f", long(MIB)));

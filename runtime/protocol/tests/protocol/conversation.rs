@@ -295,7 +295,7 @@ fn a_module_that_is_not_to_be_had_is_refused_with_a_reason() {
     let mut pair = Pair::new();
     let module = Digest::of(ARTIFACT);
     let id = pair.running(request("f", "1"));
-    // Twice, because a refusal forgets the question and the module can be asked for again.
+    // Twice, because a refusal clears the request, so that the agent can ask for the module again.
     for again in [false, true] {
         pair.agent.need(module);
         assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again }]);
@@ -538,7 +538,7 @@ fn an_input_still_arriving_keeps_the_agent_busy() {
     assert!(pair.agent.is_idle());
 }
 
-/// A conversation of everything at once, as both ends told it.
+/// Runs a conversation with every kind of message; returns the events of both ends.
 fn everything(mut pair: Pair) -> (Vec<AgentEvent>, Vec<ControllerEvent>) {
     let module = Digest::of(ARTIFACT);
     let empty = pair.controller.call(request("", ""));

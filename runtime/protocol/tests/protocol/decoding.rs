@@ -1,4 +1,4 @@
-//! Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
+//! Arbitrary bytes: no panic, bounded memory, and well-formed input is read back.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -23,11 +23,11 @@ use crate::{
     wire::{Answered, Outcome, Streams, ToAgent, ToController, frame, raw_frame},
 };
 
-/// Calls a controller has open, and streams, and as many beyond them that a peer may speak of.
+/// Number of calls and streams that a controller has open. A peer may name twice as many.
 const OPEN: u64 = 3;
 
-/// What a controller with calls and streams 0, 1 and 2 open, and with questions about blobs and the place, makes of
-/// `wire`.
+/// Feeds `wire` to a controller with calls and streams 0, 1 and 2 open, and with questions about
+/// blobs and the place.
 fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<ProtocolError>) {
     let mut controller = ControllerConnection::new();
     let request = || CallRequest { grants: Grants::none().host("db"), ..request("f", "1") };
@@ -39,12 +39,12 @@ fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<Protoco
     let error = wire.chunks(part_bytes).find_map(|part| controller.handle_input(part).err());
     let events = from_fn(|| controller.poll_event()).collect();
     assert_eq!(controller.poll_transmit(&mut Vec::new()), None);
-    // No driver goes on after an error; it would do no harm.
+    // No caller continues after an error, but doing so must be harmless.
     let _ = controller.handle_input(wire);
     (events, error)
 }
 
-/// What an agent that asked for a module makes of `wire`.
+/// Feeds `wire` to an agent that asked for a module.
 fn heard(wire: &[u8], part_bytes: usize) -> (Vec<AgentEvent>, Option<ProtocolError>) {
     let mut agent = AgentConnection::new(Target::here());
     agent.need(Digest::of(ARTIFACT));
@@ -55,14 +55,14 @@ fn heard(wire: &[u8], part_bytes: usize) -> (Vec<AgentEvent>, Option<ProtocolErr
     (events, error)
 }
 
-/// Both ends take `wire`, and no more memory than its length explains.
+/// Both ends take `wire`, with no more memory than its length explains.
 fn do_no_harm(wire: &[u8]) {
     takes_bounded_memory(wire.len(), || _ = told(wire, usize::MAX));
     takes_bounded_memory(wire.len(), || _ = heard(wire, usize::MAX));
 }
 
-/// Short messages become longer values, buffers grow by doubling, and for a declared length serde reserves up to
-/// 1 MiB, once for each level of nesting.
+/// Decoded values are longer than short messages, buffers grow by doubling, and serde reserves up
+/// to 1 MiB for a declared length, once for each level of nesting.
 fn takes_bounded_memory(received: usize, decode: impl FnOnce()) {
     let bound = 64 * received as u64 + ((cbor::MAX_DEPTH as u64) << 20);
     let taken = measure(decode).bytes_max;
@@ -77,12 +77,12 @@ fn payloads() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(any::<u8>(), 0..20), Just(ARTIFACT.to_vec())]
 }
 
-/// Lengths that fit, that do not, and that overflow.
+/// Lengths that fit, that do not fit, and that overflow.
 fn amounts() -> impl Strategy<Value = u64> {
     prop_oneof![0..30_u64, Just(STREAM_WINDOW_BYTES), any::<u64>()]
 }
 
-/// What is sent on a stream: mostly little, at times a window.
+/// Data on a stream: mostly little, sometimes almost a window.
 fn stretches() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         9 => payloads(),
@@ -174,7 +174,7 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
 }
 
 fn messages_to_controller() -> impl Strategy<Value = ToController> {
-    // Mostly of open calls, or sequences would soon end.
+    // Mostly ids of open calls, or sequences would end soon.
     let id = || prop_oneof![9 => 0..OPEN, 1 => 0..2 * OPEN];
     let stream = prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr)];
     let level = any::<i32>().prop_map(LogLevel::nearest);
@@ -204,21 +204,21 @@ fn messages_to_controller() -> impl Strategy<Value = ToController> {
     ]
 }
 
-/// A greeting and what follows it, as it travels to a controller.
+/// A greeting and further messages, as they travel to a controller.
 fn wires_to_controller() -> impl Strategy<Value = Vec<u8>> {
     let hello = frame(&ToController::Hello { build: BUILD.into(), target: Target::here() });
     vec(messages_to_controller().prop_map(|message| frame(&message)), 0..20)
         .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
 }
 
-/// A greeting and what follows it, as it travels to an agent.
+/// A greeting and further messages, as they travel to an agent.
 fn wires_to_agent() -> impl Strategy<Value = Vec<u8>> {
     let hello = frame(&ToAgent::Hello { build: BUILD.into() });
     vec(messages_to_agent().prop_map(|message| frame(&message)), 0..20)
         .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
 }
 
-/// Bytes of `whole` with some changed, added or gone.
+/// The bytes of `whole` with some changed, added or removed.
 fn damaged(whole: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     (whole, vec((any::<Index>(), any::<u8>(), 0..3), 1..4)).prop_map(|(mut bytes, injuries)| {
         for (at, byte, injury) in injuries {
@@ -333,17 +333,17 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Tags that mean nothing here, and those that do.
+/// Tags without a meaning here, and those with one.
 fn tags() -> impl Strategy<Value = u64> {
     prop_oneof![32..40_u64, Just(cbor::SOME_TAG), Just(cbor::WORD_TAG), Just(cbor::KEY_TAG), Just(cbor::READABLE_TAG),]
 }
 
-/// The encoding of `value`, which compares better: a NaN is not equal to itself.
+/// Encodes `value`, to compare values: a NaN is not equal to itself.
 fn encoded(value: &Value) -> Vec<u8> {
     cbor::encode(value).unwrap()
 }
 
-/// What the items in `bytes` decode to.
+/// Decodes each item in `bytes`.
 fn decoded(bytes: &[u8], items: &Items) -> Result<Vec<Value>, DecodeError> {
     match items {
         Items::Positional(ranges) => ranges.iter().map(|range| cbor::decode(&bytes[range.clone()])).collect(),
@@ -381,7 +381,7 @@ proptest! {
                 let items = Value::Array(decoded(&bytes, &items).unwrap());
                 prop_assert_eq!(encoded(&items), encoded(&Value::Array(values)));
             }
-            // An array of unknown length, or of more items than a call may have.
+            // An array of indefinite length, or of more items than a call may have.
             (Ok(Value::Array(values)), Err(_)) => prop_assert!(bytes[0] == 0x9f || values.len() > 256),
             _ => {}
         }

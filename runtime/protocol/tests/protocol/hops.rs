@@ -1,4 +1,4 @@
-//! What a hop before the agent puts in itself, and the blobs that hops hold for it.
+//! Bytes that the hop before the agent puts in itself, and the blobs that hops hold for it.
 
 use bytes::Bytes;
 use wxec_protocol::{
@@ -12,7 +12,7 @@ use crate::{
 
 const MIB: usize = 1 << 20;
 
-/// Around every boundary of parts, and long enough for many transmissions.
+/// Lengths around every boundary of parts, and long enough for many transmissions.
 const LENGTHS: [usize; 7] = [1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, MIB, 5 * MIB + 3];
 
 /// A call of `artifact`, which the agent lacks and asks for.
@@ -24,7 +24,7 @@ fn asked_for(pair: &mut Pair, artifact: &Bytes) -> Digest {
     module
 }
 
-/// The hop puts in something else. Who still wants the module gets the controller's own.
+/// The hop puts in wrong bytes. The agent asks again and gets the controller's own copy.
 fn arrives_damaged(pair: &mut Pair, module: Digest, damaged: impl Into<Bytes>) {
     let damaged = damaged.into();
     pair.controller.provide_from_hop(module, damaged.len() as u64);
@@ -35,7 +35,8 @@ fn arrives_damaged(pair: &mut Pair, module: Digest, damaged: impl Into<Bytes>) {
     assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: true }]);
 }
 
-/// All that a controller sends, with `artifact` where it says that a hop puts it in.
+/// Returns everything that a controller sends, with `artifact` in the places where a hop puts it
+/// in.
 fn sent(controller: &mut ControllerConnection, artifact: &Bytes) -> Vec<u8> {
     let mut sent = Vec::new();
     loop {

@@ -11,7 +11,7 @@ use crate::{
     wire::{Outcome, ToAgent, ToController, frame, messages, narrow, raw_frame},
 };
 
-/// A greeted controller. What it says is not heard by anyone.
+/// A greeted controller. Its messages are dropped.
 fn greeted() -> ControllerConnection {
     let mut controller = ControllerConnection::new();
     hear(&mut controller, &hello()).unwrap();
@@ -61,7 +61,7 @@ fn failed() -> ToController {
     ToController::Return { id: 0, outcome, usage: Usage::default() }
 }
 
-/// A greeted controller that started a process, whose streams are 0 and 1.
+/// A greeted controller that started a process with streams 0 and 1.
 fn streaming() -> (ControllerConnection, ProcessStreams) {
     let mut controller = greeted();
     let streams = controller.start(command(&["cat"]), false);
@@ -80,7 +80,7 @@ fn close(id: u64) -> ToController {
     ToController::Close { id, end: StreamEnd::Exited(0) }
 }
 
-/// Sends what is next; says how much of streams that was.
+/// Sends the next transmission; returns its number of stream bytes.
 fn leaves(controller: &mut ControllerConnection) -> u64 {
     let mut wire = Vec::new();
     assert_eq!(controller.poll_transmit(&mut wire), None);
@@ -92,12 +92,12 @@ fn leaves(controller: &mut ControllerConnection) -> u64 {
     lengths.sum()
 }
 
-/// What can be said of a stream.
+/// All messages about a stream.
 fn words(id: u64) -> [ToController; 4] {
     [data(id, 1), credit(id, 0), ToController::Finish { id }, close(id)]
 }
 
-/// What a person reads when the session ends for it.
+/// The error text that a person reads when it ends the session.
 fn complaint(result: Result<(), ProtocolError>) -> String {
     result.unwrap_err().to_string()
 }
@@ -355,7 +355,7 @@ fn sends_more_on_a_stream_than_is_taken() {
     let heard = hear(&mut controller, &data(0, 1));
     assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
 
-    // What was taken makes room once it is announced.
+    // Bytes that were taken make room once the credit for them is announced.
     let (mut controller, _) = streaming();
     for _ in 0..STREAM_WINDOW_BYTES / CHUNK_BYTES as u64 {
         hear(&mut controller, &data(0, CHUNK_BYTES)).unwrap();

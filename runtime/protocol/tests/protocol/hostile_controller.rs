@@ -11,7 +11,7 @@ use crate::{
     wire::{Answered, Streams, ToAgent, ToController, frame, messages, narrow, raw_frame},
 };
 
-/// A greeted agent. What it says is heard by [`answers`] alone.
+/// A greeted agent. Only [`answers`] reads its messages.
 fn greeted() -> AgentConnection {
     let mut agent = AgentConnection::new(Target::here());
     hear(&mut agent, &hello()).unwrap();
@@ -80,7 +80,7 @@ fn start(stdio: u64, stderr: u64, terminal: Option<u64>) -> ToAgent {
     ToAgent::Start { streams: Streams { stdio, stderr, terminal }, command: command(&["cat"]) }
 }
 
-/// A greeted agent with a process, whose streams are 0 and 1.
+/// A greeted agent with a process on streams 0 and 1.
 fn streaming() -> (AgentConnection, ProcessStreams) {
     let mut agent = greeted();
     hear(&mut agent, &start(0, 1, None)).unwrap();
@@ -100,7 +100,7 @@ fn credit(id: u64, bytes: u64) -> ToAgent {
     ToAgent::Credit { id, bytes }
 }
 
-/// Sends what is next; says how much of streams that was.
+/// Sends the next transmission; returns its number of stream bytes.
 fn leaves(agent: &mut AgentConnection) -> u64 {
     let lengths = answers(agent).into_iter().map(|message| match message {
         ToController::Data { bytes, .. } => bytes.len() as u64,
@@ -109,7 +109,7 @@ fn leaves(agent: &mut AgentConnection) -> u64 {
     lengths.sum()
 }
 
-/// What can be said of a stream.
+/// All messages about a stream.
 fn words(id: u64) -> [ToAgent; 5] {
     [data(id, 1), splice(id, 1), credit(id, 0), ToAgent::Finish { id }, ToAgent::Close { id }]
 }
@@ -118,7 +118,7 @@ fn blob(length: u64, bytes: &[u8]) -> ToAgent {
     ToAgent::Blob { digest: Digest::of(ARTIFACT), length, bytes: bytes.into() }
 }
 
-/// What a person reads when the session ends for it.
+/// The error text that a person reads when it ends the session.
 fn complaint(result: Result<(), ProtocolError>) -> String {
     result.unwrap_err().to_string()
 }

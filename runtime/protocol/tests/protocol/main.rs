@@ -1,6 +1,8 @@
-//! Tests of the conversation and of what both ends agree on. No process, no clock, no bytes on any wire.
+//! Tests of the conversation and of the formats that both ends share. They use no process, no clock
+//! and no real wire.
 
-/// The messages written out a second time: to script a misbehaving peer, and to read what a real one said.
+/// A second, hand-written definition of the messages, used to script a misbehaving peer and to read
+/// the messages of a real one.
 mod wire;
 
 /// Both ends joined by queues.
@@ -9,35 +11,36 @@ mod pair;
 /// Greeting, calls cold and warm, modules, output, farewell.
 mod conversation;
 
-/// Long inputs, results and modules: whole, in turns, and never in the way of a short message.
+/// Long inputs, results and modules: complete, taking turns, and without delaying short messages.
 mod payloads;
 
-/// Calls taken back: before, while and after they run.
+/// Cancelled calls: before, while and after they run.
 mod cancellation;
 
-/// Tasks that guests call on other hosts: asked by the agent, answered by the controller.
+/// Asks: tasks that guests call on other hosts. The agent asks, the controller answers.
 mod asks;
 
-/// Streams: whole and in order, no faster than they are taken, in nobody's way, and over when somebody says so.
+/// Streams: complete and in order, no faster than the reader takes, without delaying others, and
+/// closed when either end says so.
 mod streams;
 
-/// What a hop before the agent puts in itself, and the blobs that hops hold for it.
+/// Bytes that the hop before the agent puts in itself, and the blobs that hops hold for it.
 mod hops;
 
 /// An agent that breaks the rules, one at a time, and the controller that notices.
 mod hostile_agent;
 
-/// The same the other way round. A controller is trusted, but its bugs are not.
+/// The same the other way round. A controller is trusted, but it may have bugs.
 mod hostile_controller;
 
-/// Any bytes at all: no panic, bounded memory, and what is well-formed is read back.
+/// Arbitrary bytes: no panic, bounded memory, and well-formed input is read back.
 mod decoding;
 
-/// Values of every kind that serde knows: what goes in comes out, in both forms.
+/// Values of every kind that serde knows: they come out as they went in, in both forms.
 mod values;
 
-/// Digests, records, limits and the texts people read.
+/// Digests, records, limits, and texts for people.
 mod vocabulary;
 
-/// What the crate's sources must not mention.
+/// Names that the crate's sources must not mention.
 mod purity;

@@ -10,10 +10,10 @@ use wxec_protocol::{
 
 use crate::wire::{ToAgent, ToController, messages};
 
-/// An artifact, by its bytes; its digest is what calls name.
+/// The bytes of an artifact; calls name its digest.
 pub(crate) const ARTIFACT: &[u8] = b"an artifact";
 
-/// What finished calls are said to have used.
+/// Usage that finished calls report.
 pub(crate) const USAGE: Usage = Usage { wall_us: 17, dropped_bytes: 4, fuel: Some(9) };
 
 /// A call of `function` of [`ARTIFACT`].
@@ -26,7 +26,7 @@ pub(crate) fn command(argv: &[&str]) -> Command {
     Command::new(argv.iter().copied())
 }
 
-/// `length` bytes of which no two stretches are alike.
+/// Returns `length` bytes in which no two parts are alike.
 pub(crate) fn long(length: usize) -> Bytes {
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
@@ -36,19 +36,19 @@ pub(crate) fn long(length: usize) -> Bytes {
     bytes.into()
 }
 
-/// A part of `blob`, as who holds it puts it in.
+/// Returns the part of `blob` that its holder puts in.
 pub(crate) fn part(blob: &Bytes, Splice { offset, length, .. }: Splice) -> Bytes {
     let [start, end] = [offset, offset + length].map(|at| usize::try_from(at).unwrap());
     blob.slice(start..end)
 }
 
-/// Both ends, greeted. The test plays whoever drives them.
+/// Both ends, greeted. The test drives them.
 pub(crate) struct Pair {
     pub(crate) controller: ControllerConnection,
     pub(crate) agent: AgentConnection,
-    /// What the hop before the agent holds, and puts in where it is told to.
+    /// Blobs that the hop before the agent holds, to put in on request.
     pub(crate) hop: HashMap<Digest, Bytes>,
-    /// What is carried arrives in parts of this size.
+    /// Transmissions arrive in parts of this size.
     part_bytes: usize,
     controller_said: Vec<u8>,
     agent_said: Vec<u8>,
@@ -75,7 +75,8 @@ impl Pair {
         pair
     }
 
-    /// Carries one transmission from the controller to the agent, then one back. Says whether there was any.
+    /// Carries one transmission from the controller to the agent, then one back. Returns true if
+    /// there was any.
     pub(crate) fn step(&mut self) -> bool {
         let mut asked = Vec::new();
         if let Some(splice) = self.controller.poll_transmit(&mut asked) {
@@ -96,19 +97,19 @@ impl Pair {
         !asked.is_empty() || !answered.is_empty()
     }
 
-    /// Carries until both ends have nothing to say.
+    /// Carries transmissions until neither end has anything to send.
     pub(crate) fn settle(&mut self) {
         // The longest conversation of these tests takes far fewer steps.
         assert!((0..1000).any(|_| !self.step()), "both ends go on and on");
     }
 
-    /// Settles; then all the controller has to tell.
+    /// Settles, and returns all events of the controller.
     pub(crate) fn controller_events(&mut self) -> Vec<ControllerEvent> {
         self.settle();
         std::iter::from_fn(|| self.controller.poll_event()).collect()
     }
 
-    /// Settles; then all the agent has to tell.
+    /// Settles, and returns all events of the agent.
     pub(crate) fn agent_events(&mut self) -> Vec<AgentEvent> {
         self.settle();
         std::iter::from_fn(|| self.agent.poll_event()).collect()
@@ -121,14 +122,15 @@ impl Pair {
         id
     }
 
-    /// Starts a process, as the agent is then told.
+    /// Starts a process, and checks the agent's event.
     pub(crate) fn started(&mut self) -> ProcessStreams {
         let streams = self.controller.start(command(&["cat"]), false);
         assert_eq!(self.agent_events(), [AgentEvent::Start { streams, command: command(&["cat"]) }]);
         streams
     }
 
-    /// Makes a short call while something long is under way, and expects it to be answered by the next two steps.
+    /// Makes a short call while a long payload is under way, and expects the answer within the next
+    /// two steps.
     pub(crate) fn answers_a_short_call(&mut self) {
         let id = self.controller.call(request("short", "1"));
         self.step();
@@ -143,12 +145,12 @@ impl Pair {
         assert!(std::iter::from_fn(|| self.controller.poll_event()).any(|event| event == answer));
     }
 
-    /// What the controller said since this was last asked.
+    /// Returns the messages that the controller sent since the last call of this function.
     pub(crate) fn controller_said(&mut self) -> Vec<ToAgent> {
         messages(&std::mem::take(&mut self.controller_said))
     }
 
-    /// What the agent said since this was last asked.
+    /// Returns the messages that the agent sent since the last call of this function.
     pub(crate) fn agent_said(&mut self) -> Vec<ToController> {
         messages(&std::mem::take(&mut self.agent_said))
     }

@@ -1,4 +1,4 @@
-//! Long inputs, results and modules: whole, in turns, and never in the way of a short message.
+//! Long inputs, results and modules: complete, taking turns, and without delaying short messages.
 
 use bytes::Bytes;
 use wxec_protocol::{

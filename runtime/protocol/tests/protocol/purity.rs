@@ -1,4 +1,5 @@
-//! What the crate's sources must not mention: whatever moves bytes, starts something or reads a clock.
+//! The crate's sources must not mention anything that moves bytes, starts a thread or process, or
+//! reads a clock.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,5 @@
-//! Streams: whole and in order, no faster than they are taken, in nobody's way, and over when somebody says so.
+//! Streams: complete and in order, no faster than the reader takes, without delaying others, and
+//! closed when either end says so.
 
 use std::{collections::VecDeque, iter::from_fn};
 
@@ -23,7 +24,7 @@ const WINDOW: usize = STREAM_WINDOW_BYTES as usize;
 #[expect(clippy::cast_possible_truncation, reason = "32 KiB")]
 const NARROW: usize = NARROW_WINDOW_BYTES as usize;
 
-/// Credit is announced in no smaller pieces.
+/// Smallest credit that is announced.
 const QUARTER: u64 = STREAM_WINDOW_BYTES / 4;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +46,7 @@ impl End {
     }
 }
 
-/// What either end tells of a stream.
+/// An event of either end about a stream.
 #[derive(Debug, Clone, PartialEq)]
 enum Told {
     Data(Bytes),
@@ -55,7 +56,7 @@ enum Told {
     Closed(StreamEnd),
 }
 
-/// What both ends can do with a stream.
+/// Stream operations of both ends.
 impl Pair {
     fn send(&mut self, from: End, id: StreamId, bytes: Bytes) {
         match from {
@@ -85,7 +86,7 @@ impl Pair {
         }
     }
 
-    /// All that an end has to tell now.
+    /// Returns all stream events of an end so far.
     fn told(&mut self, to: End) -> Vec<(StreamId, Told)> {
         from_fn(|| match to {
             Controller => Some(match self.controller.poll_event()? {
@@ -107,13 +108,14 @@ impl Pair {
         .collect()
     }
 
-    /// Settles; then all that an end has to tell.
+    /// Settles, and returns all stream events of an end.
     fn settled(&mut self, to: End) -> Vec<(StreamId, Told)> {
         self.settle();
         self.told(to)
     }
 
-    /// The streams an end sent data on since this was last asked, part by part.
+    /// Returns the streams on which an end sent data since the last call of this function, one for
+    /// each part.
     fn turns(&mut self, from: End) -> Vec<u64> {
         match from {
             Controller => self.controller_said().iter().filter_map(stream_to_agent).collect(),
@@ -130,7 +132,7 @@ fn stream_to_controller(message: &ToController) -> Option<u64> {
     if let ToController::Data { id, .. } = message { Some(*id) } else { None }
 }
 
-/// The data among what was told of one stream.
+/// Returns the data of one stream among these events.
 fn data(told: &[(StreamId, Told)], of: StreamId) -> Vec<u8> {
     let mut data = Vec::new();
     for (id, told) in told {
@@ -142,12 +144,12 @@ fn data(told: &[(StreamId, Told)], of: StreamId) -> Vec<u8> {
     data
 }
 
-/// One direction of a stream whose writer always has more, and whose reader takes all at once.
+/// One direction of a stream. Its writer always has more, and its reader takes everything at once.
 struct Flow {
     from: End,
     id: StreamId,
     credit: u64,
-    /// What is left to send, cut as it will be.
+    /// Pieces left to send.
     left: VecDeque<Bytes>,
     said_all: bool,
     arrived: Vec<u8>,
@@ -155,7 +157,7 @@ struct Flow {
 }
 
 impl Flow {
-    /// `bytes` in pieces of `lengths`, over and over.
+    /// Sends `bytes` in pieces of `lengths`, repeated.
     fn new(from: End, id: StreamId, mut bytes: Bytes, lengths: &[usize]) -> Self {
         let pieces = lengths.iter().cycle().map_while(|length| {
             let piece = bytes.split_to((*length).min(bytes.len()));
@@ -182,7 +184,7 @@ impl Flow {
     }
 }
 
-/// Carries until all of the flows are finished.
+/// Carries transmissions until all flows are finished.
 fn carry(pair: &mut Pair, flows: &mut [Flow]) {
     let mut steps = 0;
     while flows.iter().any(|flow| !flow.finished) {
@@ -208,7 +210,8 @@ fn carry(pair: &mut Pair, flows: &mut [Flow]) {
     }
 }
 
-/// Pieces of every kind: parts are never longer than [`CHUNK_BYTES`], a transmission is about [`TRANSMIT_BYTES`].
+/// Pieces of every kind of length: a part has at most [`CHUNK_BYTES`], a transmission about
+/// [`TRANSMIT_BYTES`].
 const LENGTHS: [usize; 9] =
     [1, 2, 100, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 7, TRANSMIT_BYTES, 1021];
 
@@ -458,7 +461,7 @@ fn words_that_cross_a_close_are_ignored() {
         let id = pair.started().stdio;
         pair.send(end, id, long(WINDOW));
         pair.settled(end.other());
-        // All of this is said before the other end hears of the close.
+        // All of this is sent before the other end receives the close.
         pair.taken(end.other(), id, STREAM_WINDOW_BYTES);
         pair.send(end.other(), id, long(WINDOW));
         pair.finish(end.other(), id);
@@ -668,8 +671,9 @@ fn what_crosses_the_wire_is_counted() {
     assert_eq!((after.module_bytes, after.hop_bytes), (0, 0), "streams and blobs are neither");
 }
 
-/// A started process' stdio; then the most that is allocated at once while the other end sends pieces of `length`
-/// until that is an offence. Whoever should read keeps all of it and takes nothing.
+/// Starts a process, and lets the other end send pieces of `length` on its stdio until that is an
+/// error. Returns the most memory allocated at once. The reader keeps everything and announces
+/// nothing as taken.
 fn allocated_by_a_flood(end: End, length: usize) -> u64 {
     let mut pair = Pair::new();
     let id = number(pair.started().stdio);

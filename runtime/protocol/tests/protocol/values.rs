@@ -1,4 +1,4 @@
-//! Values of every kind that serde knows: what goes in comes out, in both forms.
+//! Values of every kind that serde knows: they come out as they went in, in both forms.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,7 +21,7 @@ fn encoded<T: Serialize>(form: Form, value: &T) -> Vec<u8> {
     bytes
 }
 
-/// What `value` comes out as.
+/// Encodes and decodes `value`.
 fn there<T: Serialize + DeserializeOwned>(form: Form, value: &T) -> T {
     let bytes = encoded(form, value);
     cbor::decode_as(form, &bytes).unwrap_or_else(|error| panic!("{error}: {bytes:x?}"))
@@ -52,7 +52,7 @@ enum Kind {
     Struct { inner: Option<Newtype>, bytes: Bytes },
 }
 
-/// Its fields and variants are called as what marks a `Some`.
+/// Names its variants and fields like the mark of a `Some`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Mistakable {
     Some(Option<u8>),
@@ -164,7 +164,7 @@ proptest! {
         prop_assert_eq!(&there(Form::Compact, &Some(&flat.tagged).cloned()), &Some(flat.tagged));
     }
 
-    /// The same bytes, read by whoever does not know the type, and written again.
+    /// A reader that does not know the type decodes the bytes and encodes them again.
     #[test]
     fn values_without_a_type_lose_nothing(value in everything()) {
         let bytes = encoded(Form::Compact, &value);
@@ -172,7 +172,7 @@ proptest! {
         prop_assert_eq!(cbor::decode::<Everything>(&encoded(Form::Compact, &untyped)).unwrap(), value);
     }
 
-    /// As other languages write it.
+    /// Ciborium stands for encoders of other languages.
     #[test]
     fn what_ciborium_writes_is_read(value in everything()) {
         let mut bytes = Vec::new();
@@ -206,7 +206,7 @@ fn options_are_marked_where_they_would_be_mistaken() {
     assert_eq!(readable(Some(None)), b"\xa1\x64Some\xf6");
     assert_eq!(readable(Some(Some(None))), b"\xa1\x64Some\xa1\x64Some\xf6");
 
-    // Whoever marks more than that is understood.
+    // A mark that was not necessary is accepted.
     assert_eq!(cbor::decode::<Nested>(&[0xd8, 122, 5]), Ok(Some(Some(Some(5)))));
     assert_eq!(cbor::decode::<Nested>(&[0xd9, 0, 122, 0xd8, 122, 0xd8, 122, 5]), Ok(Some(Some(Some(5)))));
     assert_eq!(cbor::decode_as::<Nested>(Form::Readable, b"\xa1\x64Some\x05"), Ok(Some(Some(Some(5)))));
@@ -286,7 +286,7 @@ fn a_word_is_its_text_or_what_it_is_as_json() {
     let unknown = "unknown variant `A`, expected one of `Unit`, `Newtype`, `Tuple`, `Struct`";
     assert_eq!(read::<Kind>(&word("A", None)), Err(unknown.into()));
 
-    // Between programs the tag means nothing, as other tags.
+    // Between programs this tag means nothing, like other unknown tags.
     assert!(cbor::decode::<u8>(&cbor::encode(&number).unwrap()).is_err());
 }
 
@@ -359,7 +359,7 @@ fn long_texts_are_borrowed_bytes_of_any_length() {
     }
 }
 
-/// Wraps itself, and leaves no trace of that.
+/// Wraps itself, and leaves no trace of that in CBOR.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Endless(Option<Box<Self>>);
 

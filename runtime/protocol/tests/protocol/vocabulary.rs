@@ -1,4 +1,5 @@
-//! What both ends, macros and guests of any language agree on: digests, limits, records and the texts people read.
+//! Definitions that both ends, macros and guests of any language share: digests, limits, records,
+//! and texts for people.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,7 @@ use wxec_protocol::{
     cbor as codec,
 };
 
-/// The SHA-256 of "hello", as `sha256sum` says it.
+/// The SHA-256 of "hello", from `sha256sum`.
 const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
 #[test]
@@ -166,7 +167,7 @@ fn a_failure_needs_a_type_and_a_message_only() {
     assert_eq!(data, Value::Bytes(vec![0xf6]), "raw bytes, not a list of numbers");
 }
 
-/// One field of a failure, as other languages see it.
+/// One field of a failure, decoded without our types.
 #[derive(serde::Deserialize)]
 struct Items {
     data: Value,

@@ -1,4 +1,5 @@
-//! The messages written out a second time, by hand, so that these tests notice when the wire changes.
+//! A second definition of the messages, written by hand, so that these tests notice a change of the
+//! wire format.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
@@ -198,13 +199,13 @@ pub(crate) fn frame<M: Serialize>(message: &M) -> Vec<u8> {
     raw_frame(&postcard::to_allocvec(message).unwrap())
 }
 
-/// Any bytes in the frame of a message.
+/// Frames arbitrary bytes as if they were a message.
 pub(crate) fn raw_frame(body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap();
     [&length.to_le_bytes(), body].concat()
 }
 
-/// The messages in a stretch of whole frames.
+/// Reads all messages of complete frames.
 pub(crate) fn messages<M: DeserializeOwned>(mut wire: &[u8]) -> Vec<M> {
     let mut messages = Vec::new();
     while let Some((length, rest)) = wire.split_first_chunk() {
@@ -215,12 +216,12 @@ pub(crate) fn messages<M: DeserializeOwned>(mut wire: &[u8]) -> Vec<M> {
     messages
 }
 
-/// A call's number, or a stream's.
+/// Returns the number of a call or stream.
 pub(crate) fn number(id: impl Serialize) -> u64 {
     postcard::from_bytes(&postcard::to_allocvec(&id).unwrap()).unwrap()
 }
 
-/// How the number of a narrow stream is told.
+/// Marks a number as a narrow stream's.
 pub(crate) fn narrow(number: u64) -> u64 {
     number | 1 << 63
 }
