@@ -1,11 +1,14 @@
-//! `wxec-compiler TARGET MEMORY CPU WALL`: a WebAssembly module on stdin, its artifact for that target on stdout.
+//! `wxec-compiler TARGET MEMORY CPU WALL`: a WebAssembly module on stdin, its artifact for that
+//! target on stdout.
 //!
-//! A module can be written to take its compiler very long, or very much memory. So this is a process of its own, and it
-//! limits itself before it reads a byte: to MEMORY bytes, CPU seconds of processor time, and WALL seconds altogether.
+//! A module can be written to take its compiler very long, or very much memory. So this is a
+//! process of its own, and it limits itself before it reads a byte: to MEMORY bytes, CPU seconds of
+//! processor time, and WALL seconds altogether.
 //!
-//! It exits with 1 and one line on stderr if the module cannot be compiled or takes longer than WALL, and with 2 if it
-//! was called wrongly. The kernel enforces the other two: more processor time ends it by SIGXCPU, and more memory by
-//! SIGABRT, after Rust's words `memory allocation of … bytes failed`.
+//! It exits with 1 and one line on stderr if the module cannot be compiled or takes longer than
+//! WALL, and with 2 if it was called wrongly. The kernel enforces the other two: more processor
+//! time ends it by SIGXCPU, and more memory by SIGABRT, after Rust's words `memory allocation of …
+//! bytes failed`.
 
 use std::{
     env,
@@ -23,11 +26,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wxec_engine::{MAX_WASM_BYTES, compile};
 use wxec_protocol::Target;
 
-/// Threads. Each takes address space for its stack and a heap of its own, and some machines have hundreds of processors.
+/// Threads. Each takes address space for its stack and a heap of its own, and some machines have
+/// hundreds of processors.
 const MAX_THREADS: usize = 8;
 
-/// From the signal that tells a caller what happened to the one that cannot be ignored. The kernel sends only the
-/// latter where both are due.
+/// From the signal that tells a caller what happened to the one that cannot be ignored. The kernel
+/// sends only the latter where both are due.
 const CPU_GRACE_SECONDS: u64 = 5;
 
 /// What compiling may take.

@@ -54,7 +54,8 @@ fn unquoted(value: &str) -> String {
     text
 }
 
-/// As `hostname -f` says where no name server is asked: the first name of the line that has this one.
+/// As `hostname -f` says where no name server is asked: the first name of the line that has this
+/// one.
 fn find_fqdn(hosts: &str, hostname: &str) -> Option<String> {
     let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
     let mut lines = lines.map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>());

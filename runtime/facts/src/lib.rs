@@ -1,7 +1,8 @@
 //! What a machine says of itself.
 //!
-//! The agent tells guests, and a program that runs a task at home tells itself; both have it from here. Nothing is
-//! asked of the network and no program is run, so that it takes no time to speak of.
+//! The agent tells guests, and a program that runs a task at home tells itself; both have it from
+//! here. Nothing is asked of the network and no program is run, so that it takes no time to speak
+//! of.
 //!
 //! ```
 //! let facts = wxec_facts::here();

@@ -31,8 +31,8 @@ fn host_facts(mut caller: Caller<'_, Guest>) -> i32 {
     answer(guest, facts)
 }
 
-/// Calls a task of the guest's own module on another host. The question is a [`HostCall`]; the arguments stand apart, as
-/// they may be long. Waits for the answer.
+/// Calls a task of the guest's own module on another host. The question is a [`HostCall`]; the
+/// arguments stand apart, as they may be long. Waits for the answer.
 async fn host_call(
     mut caller: Caller<'_, Guest>,
     pointer: u32,

@@ -1,8 +1,9 @@
 //! The imports of module `wxec_v1`: a guest pulls its input and pushes its output.
 //!
-//! Every pointer and length comes from the guest and is checked before a byte is touched; a lie ends the call. The
-//! imports by which a guest asks for more are listed in [`wxec_protocol::abi`]; [`reply`] says how they answer. Those
-//! that wait are async, so that dropping a call ends the wait.
+//! Every pointer and length comes from the guest and is checked before a byte is touched; a lie
+//! ends the call. The imports by which a guest asks for more are listed in [`wxec_protocol::abi`];
+//! [`reply`] says how they answer. Those that wait are async, so that dropping a call ends the
+//! wait.
 
 mod host;
 mod net;
@@ -57,7 +58,8 @@ fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {
     Ok(u32::try_from(caller.data().input.len())?)
 }
 
-/// Copies input from `offset` on to `pointer`, as much as there is and fits. Returns how much that was.
+/// Copies input from `offset` on to `pointer`, as much as there is and fits. Returns how much that
+/// was.
 fn input_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32) -> Result<u32> {
     let (memory, guest) = memory(&mut caller)?;
     let room = range(memory, pointer, length)?;

@@ -1,7 +1,7 @@
 //! Connections for guests, to places that were granted.
 //!
-//! What is granted is a name, and whoever answers for the name says which addresses it has: grant an address where that
-//! matters.
+//! What is granted is a name, and whoever answers for the name says which addresses it has: grant
+//! an address where that matters.
 
 use std::{
     io,
@@ -26,8 +26,8 @@ use super::{
 };
 use crate::{guest::Guest, refusal::Refusal, supply::Supply};
 
-/// Connecting takes no longer, unless the guest says so: seconds on a bad line, and Linux itself gives up after two
-/// minutes.
+/// Connecting takes no longer, unless the guest says so: seconds on a bad line, and Linux itself
+/// gives up after two minutes.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
 /// A name in the DNS is not longer, and nothing else is a name.
@@ -73,7 +73,8 @@ async fn connect(guest: &mut Guest, question: NetConnect) -> Result<(i32, NetCon
     let addresses = timeout_at(until, host.resolve(&guest.resources.supply, port)).await;
     let socket = reach(&addresses.map_err(|_| timed_out())??, until).await?.ok_or_else(timed_out)?;
     let connected = NetConnected { peer: socket.peer_addr()?, local: socket.local_addr()? };
-    // Waiting for more to send with it is for whoever writes in small pieces; guests have buffers of their own.
+    // Waiting for more to send with it is for whoever writes in small pieces; guests have buffers
+    // of their own.
     socket.set_nodelay(true)?;
     let stream = Stream::new(OwnedFd::from(socket.into_std()?), Direction::Both, share)?;
     Ok((guest.resources.add_stream(stream), connected))
@@ -89,8 +90,8 @@ async fn lookup(guest: &mut Guest, NetLookup { host }: NetLookup) -> Result<(i32
     Ok((i32::try_from(addresses.len()).unwrap_or(i32::MAX), NetAddresses(addresses)))
 }
 
-/// Tries one address after the other; none if the last one did not answer. Each has its part of the time that is left,
-/// so that one that is silent does not take that of the others.
+/// Tries one address after the other; none if the last one did not answer. Each has its part of the
+/// time that is left, so that one that is silent does not take that of the others.
 async fn reach(addresses: &[SocketAddr], until: Instant) -> io::Result<Option<TcpStream>> {
     let mut outcome = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
     for (index, address) in addresses.iter().enumerate() {

@@ -1,7 +1,9 @@
-//! How capability calls answer: with a number, and with a reply that the guest reads where it likes.
+//! How capability calls answer: with a number, and with a reply that the guest reads where it
+//! likes.
 //!
-//! A call takes its question as CBOR and returns a number that is not negative, or [`abi::REFUSED`]. What more there is
-//! to say is the reply, CBOR as well: the answer, or a [`HostError`]. It stays until the next capability call.
+//! A call takes its question as CBOR and returns a number that is not negative, or
+//! [`abi::REFUSED`]. What more there is to say is the reply, CBOR as well: the answer, or a
+//! [`HostError`]. It stays until the next capability call.
 
 use serde::{Serialize, de::DeserializeOwned};
 use wasmtime::{Caller, Linker, Result};
@@ -26,7 +28,8 @@ fn reply_len(caller: Caller<'_, Guest>) -> Result<u32> {
     Ok(u32::try_from(caller.data().reply.len())?)
 }
 
-/// Copies the reply from `offset` on to `pointer`, as much as there is and fits. Returns how much that was.
+/// Copies the reply from `offset` on to `pointer`, as much as there is and fits. Returns how much
+/// that was.
 fn reply_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32) -> Result<u32> {
     let (memory, guest) = memory(&mut caller)?;
     let room = range(memory, pointer, length)?;
@@ -46,7 +49,8 @@ pub(super) enum Denial {
 
 impl From<std::io::Error> for Denial {
     fn from(error: std::io::Error) -> Self {
-        // The kind's name is what its `Debug` shows; kinds without a stable name are `Uncategorized`.
+        // The kind's name is what its `Debug` shows; kinds without a stable name are
+        // `Uncategorized`.
         Self::Failed(HostError { kind: format!("{:?}", error.kind()), message: error.to_string(), need: None })
     }
 }
@@ -57,7 +61,8 @@ impl From<Refusal> for Denial {
     }
 }
 
-/// Reads the question of a capability call. A question that cannot be read is an error of the guest's SDK.
+/// Reads the question of a capability call. A question that cannot be read is an error of the
+/// guest's SDK.
 pub(super) fn question<T: DeserializeOwned>(
     caller: &mut Caller<'_, Guest>,
     pointer: u32,

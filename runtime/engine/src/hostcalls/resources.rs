@@ -120,8 +120,8 @@ impl Resources {
         forgotten.retain_mut(|process| matches!(process.try_wait(family), Ok(None)));
     }
 
-    /// Handles are not used twice: one that is closed never means something else. Opening one takes some microseconds,
-    /// so that no call gets through two thousand million of them.
+    /// Handles are not used twice: one that is closed never means something else. Opening one takes
+    /// some microseconds, so that no call gets through two thousand million of them.
     fn next_handle(&mut self) -> i32 {
         self.last_handle = self.last_handle.checked_add(1).expect("no call opens so much");
         self.last_handle

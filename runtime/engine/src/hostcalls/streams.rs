@@ -1,5 +1,5 @@
-//! Streams of bytes: pipes of processes, connections, and what a task sends to and receives from its caller. Whoever reads
-//! or writes waits; nothing is kept in between.
+//! Streams of bytes: pipes of processes, connections, and what a task sends to and receives from
+//! its caller. Whoever reads or writes waits; nothing is kept in between.
 
 use std::{
     future::poll_fn,
@@ -148,8 +148,8 @@ pub(super) enum Direction {
     Both,
 }
 
-/// Bytes both ways: the guest's end of a stream of its call. Shutting it down says that it was closed by the guest;
-/// what is merely dropped ends with the call.
+/// Bytes both ways: the guest's end of a stream of its call. Shutting it down says that it was
+/// closed by the guest; what is merely dropped ends with the call.
 pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> ReadWrite for T {}
@@ -249,7 +249,8 @@ impl Stream {
                 _ => (fd.poll_read_ready(context), PollFlags::IN),
             };
             let Poll::Ready(ready) = ready else { return Poll::Pending };
-            // What is remembered of it may have been used up since: the guest counts on not having to wait.
+            // What is remembered of it may have been used up since: the guest counts on not having
+            // to wait.
             if is_ready(fd.get_ref(), flags) {
                 return Poll::Ready(Ok(()));
             }
@@ -277,7 +278,8 @@ async fn within<T>(limit: Option<Duration>, io: impl Future<Output = io::Result<
     }
 }
 
-/// What a call returns. Memories have at most 4 GiB, and nothing reads or writes half of that at once.
+/// What a call returns. Memories have at most 4 GiB, and nothing reads or writes half of that at
+/// once.
 fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

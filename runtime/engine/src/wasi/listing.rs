@@ -1,8 +1,9 @@
-//! Listings of directories as guests read them: some entries at a time, each with the *cookie* of the next.
+//! Listings of directories as guests read them: some entries at a time, each with the *cookie* of
+//! the next.
 //!
-//! A listing is a snapshot: what guests remove, rename or create while they read it changes nothing in it. wasmtime-wasi
-//! lists a directory anew for every part, and finds its place there by counting, which skips entries of a directory that
-//! has become shorter.
+//! A listing is a snapshot: what guests remove, rename or create while they read it changes nothing
+//! in it. wasmtime-wasi lists a directory anew for every part, and finds its place there by
+//! counting, which skips entries of a directory that has become shorter.
 
 use std::{
     fs::File,
@@ -19,8 +20,9 @@ use wasmtime_wasi::p1::types::{Errno, Filetype};
 
 use crate::{budget::Portion, limits::LimitHit, quota::Share};
 
-/// What a listing holds of a directory at once: some 30,000 entries. Of a larger directory the kernel is asked for more when
-/// these were read; it promises, too, that what was there and stays comes once, but for what is renamed meanwhile.
+/// What a listing holds of a directory at once: some 30,000 entries. Of a larger directory the
+/// kernel is asked for more when these were read; it promises, too, that what was there and stays
+/// comes once, but for what is renamed meanwhile.
 const WINDOW_BYTES: usize = 1 << 20;
 
 /// What the kernel is asked for at once. libc's readdir asks for as much.

@@ -1,7 +1,7 @@
 //! WASI preview 1 for guests. Everything of wasmtime-wasi stays in here.
 //!
-//! A task has a closed stdin, and stdout and stderr that keep to limits; a program has pipes, arguments and an
-//! environment. Both have the files they are granted.
+//! A task has a closed stdin, and stdout and stderr that keep to limits; a program has pipes,
+//! arguments and an environment. Both have the files they are granted.
 
 mod listing;
 mod places;
@@ -35,11 +35,12 @@ use crate::{
     output::Stdio,
 };
 
-/// Random bytes that are made at once: the host makes them before it copies them, which takes a millisecond, and between
-/// two such pieces a call can be ended.
+/// Random bytes that are made at once: the host makes them before it copies them, which takes a
+/// millisecond, and between two such pieces a call can be ended.
 const RANDOM_PIECE_BYTES: u32 = 1 << 20;
 
-/// Gives guests the imports of `wasi_snapshot_preview1`. They are linked async, so that dropping a call ends them.
+/// Gives guests the imports of `wasi_snapshot_preview1`. They are linked async, so that dropping a
+/// call ends them.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     wasi_snapshot_preview1::add_to_linker(linker, |guest| guest)?;
     linker.allow_shadowing(true);
@@ -90,8 +91,8 @@ impl World {
         Self { builder, places: Places::default(), environment: Vec::new(), clock: None }
     }
 
-    /// A world with what is granted of this host's environment, and of its files if the guest can ask for any. With a
-    /// seed, chance and time are made up.
+    /// A world with what is granted of this host's environment, and of its files if the guest can
+    /// ask for any. With a seed, chance and time are made up.
     pub(crate) async fn new(grants: &Grants, seed: Option<u64>, uses_files: bool) -> Self {
         let Self { mut builder, places, .. } = Self::empty();
         let clock = seed.map(|seed| determinism::configure(&mut builder, seed));
@@ -125,7 +126,8 @@ impl World {
     /// The world of a program.
     pub(crate) fn program(mut self, command: Command) -> (WasiP1Ctx, Places, Given) {
         let Command { arguments, environment, stdin, stdout, stderr } = command;
-        // What it was given by name goes before what it was granted; libraries take the first of a name.
+        // What it was given by name goes before what it was granted; libraries take the first of a
+        // name.
         self.environment.retain(|(name, _)| !environment.iter().any(|(given, _)| given == name));
         let mut given = Given::default();
         arguments.iter().for_each(|argument| given.arguments.push(&[argument]));

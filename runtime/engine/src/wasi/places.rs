@@ -1,9 +1,11 @@
-//! Where a guest's paths lead: which of them were granted, and which directory each is looked up in.
+//! Where a guest's paths lead: which of them were granted, and which directory each is looked up
+//! in.
 //!
-//! Guests in WASI have no root: they find each path through the directory with the longest matching name among those
-//! opened for them beforehand. A granted directory is such a *preopen*. A granted file cannot be one, so its directory
-//! is opened as well, at a number the guest may not use, and only that name is ever looked up there. One more preopen,
-//! named `/`, catches all other paths: they are refused, and what would have to be granted is known.
+//! Guests in WASI have no root: they find each path through the directory with the longest matching
+//! name among those opened for them beforehand. A granted directory is such a *preopen*. A granted
+//! file cannot be one, so its directory is opened as well, at a number the guest may not use, and
+//! only that name is ever looked up there. One more preopen, named `/`, catches all other paths:
+//! they are refused, and what would have to be granted is known.
 //!
 //! wasmtime-wasi keeps every lookup inside its directory, whatever links and `..` may say.
 
@@ -15,7 +17,8 @@ use wxec_protocol::PathGrant;
 /// Preopens follow stdin, stdout and stderr.
 const FIRST_PREOPEN: u32 = 3;
 
-/// Stands for `/` among the preopens. Nothing is ever looked up in it; should that fail, it holds nothing of worth.
+/// Stands for `/` among the preopens. Nothing is ever looked up in it; should that fail, it holds
+/// nothing of worth.
 const PLACEHOLDER: &str = "/proc/self/fdinfo";
 
 /// What was granted of a host's files, for one guest.
@@ -118,7 +121,8 @@ impl Places {
             });
             granted.push(place(grant, found.unwrap_or_else(LeadsTo::Nothing)));
         }
-        // The longest name that fits is the one that counts; of equal ones the one that allows more.
+        // The longest name that fits is the one that counts; of equal ones the one that allows
+        // more.
         granted.sort_by_key(|place| std::cmp::Reverse((place.guest_path.len(), place.write)));
         Self { granted, root, root_closed: false, hidden }
     }
@@ -163,7 +167,8 @@ impl Places {
         Err(NoSpot::Denied(format!("/{normalised}")))
     }
 
-    /// The path for people of one that is looked up in the directory `fd`, if that is a granted one.
+    /// The path for people of one that is looked up in the directory `fd`, if that is a granted
+    /// one.
     pub(crate) fn spell(&self, fd: u32, path: &str) -> String {
         let granted = self.granted.iter().find(|place| place.leads_to == LeadsTo::Directory { fd });
         match granted {
@@ -180,7 +185,8 @@ fn is_said_better(grant: &PathGrant, grants: &[PathGrant]) -> bool {
     !grant.write && grants.iter().any(|other| other.write && same(other))
 }
 
-/// A guest that may change what is around a granted path could have put a link in its place, in an earlier call.
+/// A guest that may change what is around a granted path could have put a link in its place, in an
+/// earlier call.
 fn stays_inside(grant: &PathGrant, grants: &[PathGrant]) -> Result<(), Errno> {
     let path = Path::new(&grant.path);
     let around = grants.iter().filter(|other| other.write && Path::new(&other.path) != path);
@@ -195,7 +201,8 @@ fn stays_inside(grant: &PathGrant, grants: &[PathGrant]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The directory that really holds a file, the file's name there, and whether it exists: it need not.
+/// The directory that really holds a file, the file's name there, and whether it exists: it need
+/// not.
 fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String, bool), Errno> {
     let found = std::fs::canonicalize(path);
     let is_there = found.is_ok();

@@ -1,4 +1,5 @@
-//! The functions of `wasi_snapshot_preview1`, which check what was granted and leave the work to wasmtime-wasi.
+//! The functions of `wasi_snapshot_preview1`, which check what was granted and leave the work to
+//! wasmtime-wasi.
 
 use std::{fs::File, future::poll_fn, ops::Range, pin::pin, sync::Arc, task::Poll};
 
@@ -44,7 +45,8 @@ impl Access {
     }
 }
 
-/// Paths as wasmtime-wasi reads them: in a memory of their own, because they may not be those that the guest wrote.
+/// Paths as wasmtime-wasi reads them: in a memory of their own, because they may not be those that
+/// the guest wrote.
 struct Paths {
     bytes: Vec<u8>,
     end: u32,
@@ -81,7 +83,8 @@ impl Guest {
         if self.places.may_name(fd.into()) { Ok(()) } else { Err(Errno::Badf.into()) }
     }
 
-    /// The same where the placeholder for `/` is not meant: a program that was granted nothing has nothing open.
+    /// The same where the placeholder for `/` is not meant: a program that was granted nothing has
+    /// nothing open.
     fn check_opened(&self, fd: Fd) -> Result<()> {
         if self.places.is_root(fd.into()) { Err(Errno::Badf.into()) } else { self.check(fd) }
     }
@@ -102,7 +105,8 @@ impl Guest {
         })
     }
 
-    /// The same for a file that gets another name. It can be written through either, so both have to be writable.
+    /// The same for a file that gets another name. It can be written through either, so both have
+    /// to be writable.
     fn find_both(
         &mut self,
         memory: &GuestMemory<'_>,
@@ -115,7 +119,8 @@ impl Guest {
         Ok((from, to))
     }
 
-    /// Notes that something is not granted, and says so to the guest: of paths as every host of WASI does.
+    /// Notes that something is not granted, and says so to the guest: of paths as every host of
+    /// WASI does.
     fn deny(&mut self, need: Need) -> Error {
         let errno = match need {
             Need::Read(_) | Need::Write(_) => Errno::Notcapable,
@@ -127,7 +132,8 @@ impl Guest {
 
     /// Whether there is something to read from stdin now, or its end. Asks without waiting.
     async fn is_stdin_ready(&mut self, fd: Fd) -> Result<bool> {
-        // One subscription and one event, in a memory of their own that begins where 8 divides the address.
+        // One subscription and one event, in a memory of their own that begins where 8 divides the
+        // address.
         let mut room = [0; SUBSCRIPTION_BYTES + EVENT_BYTES + 8];
         let start = room.as_ptr().align_offset(8).min(8);
         let memory = &mut GuestMemory::Unshared(&mut room[start..]);
@@ -147,7 +153,8 @@ impl Guest {
     /// Takes note of how an attempt to change something at `spot` ended.
     fn changed<T>(&mut self, spot: &Spot, result: Result<T>) -> Result<T> {
         match &result {
-            // wasmtime-wasi says so where only reading was granted, and of ways that lead out of what was.
+            // wasmtime-wasi says so where only reading was granted, and of ways that lead out of
+            // what was.
             Err(error) if error.downcast_ref() == Some(&Errno::Perm) => {
                 let need = Need::Write(self.places.spell(spot.fd, &spot.path));
                 if !self.grants.covers(&need) {
@@ -160,7 +167,8 @@ impl Guest {
         result
     }
 
-    /// Refuses what cannot be read without waiting for ever: a thread that waits in the kernel outlives the call.
+    /// Refuses what cannot be read without waiting for ever: a thread that waits in the kernel
+    /// outlives the call.
     async fn check_kind(&mut self, spot: &Spot, flags: types::Lookupflags) -> Result<()> {
         let mut paths = Paths::new();
         let path = paths.add(&spot.path);
@@ -189,8 +197,8 @@ impl Guest {
         Ok(listing)
     }
 
-    /// The directory that a number of the guest's stands for. wasmtime-wasi alone knows it, and does not tell; but what it opens
-    /// there is found among all that is open.
+    /// The directory that a number of the guest's stands for. wasmtime-wasi alone knows it, and
+    /// does not tell; but what it opens there is found among all that is open.
     async fn open_again(&mut self, fd: Fd) -> Result<Arc<File>> {
         let (mut paths, none) = (Paths::new(), types::Fdflags::empty());
         // The first call of all opens the preopens.
@@ -239,7 +247,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
 }
 
-/// The part of the guest's memory that takes entries of a listing. The last one may be cut: a full page says that there is more.
+/// The part of the guest's memory that takes entries of a listing. The last one may be cut: a full
+/// page says that there is more.
 struct Page {
     buf: GuestPtr<u8>,
     length: Size,
@@ -266,12 +275,14 @@ impl Page {
     }
 }
 
-/// Links are followed only inside what was granted. A file granted by name was one when the call began.
+/// Links are followed only inside what was granted. A file granted by name was one when the call
+/// began.
 fn follow(spot: &Spot, flags: types::Lookupflags) -> types::Lookupflags {
     if spot.is_named { types::Lookupflags::empty() } else { flags }
 }
 
-/// A file granted by name must not become another one, above all no link: the next call would be granted what it leads to.
+/// A file granted by name must not become another one, above all no link: the next call would be
+/// granted what it leads to.
 fn no_name_for_others(spot: &Spot) -> Result<()> {
     if spot.is_named { Err(Errno::Notsup.into()) } else { Ok(()) }
 }
@@ -469,7 +480,8 @@ preview1! {
         async fn fd_renumber(&mut self, memory: &mut GuestMemory<'_>, from: Fd, to: Fd) -> Result<()> {
             for fd in [from, to] {
                 self.check(fd)?;
-                // At another number it would no longer be told from a directory that may be looked into.
+                // At another number it would no longer be told from a directory that may be looked
+                // into.
                 if self.places.is_root(fd.into()) {
                     return Err(Errno::Notsup.into());
                 }

@@ -26,15 +26,17 @@ pub type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
 /// What a program writes to.
 pub type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 
-/// Stdout or stderr of a task. [`Stdio`] drops what it may not keep; what it keeps may have to wait for room.
+/// Stdout or stderr of a task. [`Stdio`] drops what it may not keep; what it keeps may have to wait
+/// for room.
 #[derive(Clone)]
 pub(super) struct TaskOutput {
     pub(super) stdio: Arc<Stdio>,
     pub(super) print: fn(&Stdio, &[u8]),
 }
 
-/// A guest's stdin: at which number it is, and whether reading from it waits. wasmtime-wasi lets no one ask for the latter,
-/// but languages that poll (Go, for one) do, so that what else they do goes on.
+/// A guest's stdin: at which number it is, and whether reading from it waits. wasmtime-wasi lets no
+/// one ask for the latter, but languages that poll (Go, for one) do, so that what else they do goes
+/// on.
 #[derive(Debug)]
 pub(crate) struct Stdin {
     number: Option<u32>,
@@ -101,7 +103,8 @@ impl StdinStream for Pipe<Reader> {
 }
 
 impl StdoutStream for Pipe<Writer> {
-    /// Preview 1 waits until what is written has been taken, so that nothing is left here when the program ends.
+    /// Preview 1 waits until what is written has been taken, so that nothing is left here when the
+    /// program ends.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         match self.take() {
             Some(writer) => Box::new(PipeEnd(AsyncWriteStream::new(MAX_WRITE_BYTES, writer))),
@@ -115,7 +118,8 @@ impl StdoutStream for Pipe<Writer> {
     }
 }
 
-/// The end of a pipe that is written to. Preview 1 makes EIO of a closed stream; programs know a closed pipe by EPIPE.
+/// The end of a pipe that is written to. Preview 1 makes EIO of a closed stream; programs know a
+/// closed pipe by EPIPE.
 struct PipeEnd(AsyncWriteStream);
 
 fn broken_if_closed(error: StreamError) -> StreamError {

@@ -1,5 +1,5 @@
-//! What a guest finds as its arguments and its environment. Neither need be texts: both are bytes on any system, and
-//! wasmtime-wasi's own lists are of texts.
+//! What a guest finds as its arguments and its environment. Neither need be texts: both are bytes
+//! on any system, and wasmtime-wasi's own lists are of texts.
 
 use serde_bytes::ByteBuf;
 use wasmtime_wasi::p1::types::{Errno, Error, Size};

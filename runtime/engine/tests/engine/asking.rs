@@ -13,8 +13,8 @@ use wxec_protocol::{
 
 use crate::{Recorder, load};
 
-/// Each step is an import's number, two of its arguments, and the length of the bytes that follow, which the others
-/// point to. What is read goes to the second half of memory.
+/// Each step is an import's number, two of its arguments, and the length of the bytes that follow,
+/// which the others point to. What is read goes to the second half of memory.
 const INTERPRETER: &str = r#"(module
     (import "wxec_v1" "input_len" (func $input_len (result i32)))
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
@@ -177,7 +177,8 @@ pub(crate) fn program(program: &str, args: &[&str]) -> ProcessStart {
     ProcessStart { program: program.into(), args, ..ProcessStart::default() }
 }
 
-/// A shell's script, with pipes for stdin (handle 1), stdout (2) and stderr (3). The process is handle 4.
+/// A shell's script, with pipes for stdin (handle 1), stdout (2) and stderr (3). The process is
+/// handle 4.
 pub(crate) fn piped(script: &str) -> ProcessStart {
     let [stdin, stdout, stderr] = [StdioKind::Piped; 3];
     ProcessStart { stdin, stdout, stderr, ..program("sh", &["-c", script]) }

@@ -93,7 +93,8 @@ async fn a_directory_is_removed_with_slashes_behind_its_name() {
     assert_eq!(answers, [OK, OK, OK, OK, NOTDIR, NOTDIR, PERM, NOENT, OK, OK]);
 }
 
-/// Libraries look a path up in the granted directory or below `/`; the system's own answers come back either way.
+/// Libraries look a path up in the granted directory or below `/`; the system's own answers come
+/// back either way.
 #[tokio::test]
 async fn slashes_and_dots_mean_what_they_do_natively() {
     for from_root in [false, true] {
@@ -226,8 +227,8 @@ async fn a_file_may_be_a_link_when_it_is_granted_and_not_become_one() {
     let open = |how| Script::default().open(FIRST, from_root(&link), how).run(Grants::none().write(&*link));
     assert_eq!(open(Open::Read).await, [OK], "what it leads to was granted");
 
-    // A file that is not there yet may be created, but no link in its place: the next call would be granted what that
-    // leads to. The same goes for what has another name already.
+    // A file that is not there yet may be created, but no link in its place: the next call would be
+    // granted what that leads to. The same goes for what has another name already.
     let new = path(&world, "in/new");
     let answers = Script::default()
         .open(FIRST, from_root(&new), Open::Create)
@@ -366,7 +367,8 @@ async fn ghsa_2r75_cxrj_cmph_nothing_is_truncated_that_may_only_be_read() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "granted");
 }
 
-/// GHSA-4ch3-9j33-3pmj: the directory that a link or a name was moved to was not asked whether it may be changed.
+/// GHSA-4ch3-9j33-3pmj: the directory that a link or a name was moved to was not asked whether it
+/// may be changed.
 #[tokio::test]
 async fn ghsa_4ch3_9j33_3pmj_nothing_moves_to_where_nothing_may_change() {
     let world = world();

@@ -14,8 +14,9 @@ use wxec_protocol::{
 
 use crate::{PATIENCE, Recorder, load, runs_until};
 
-/// Tasks that ask what their input says, with the arguments "args"; that ask for facts; that ask with two mebibytes; and
-/// one that lies about its arguments. Each writes the number it got, and the reply. One gives up when it is refused.
+/// Tasks that ask what their input says, with the arguments "args"; that ask for facts; that ask
+/// with two mebibytes; and one that lies about its arguments. Each writes the number it got, and
+/// the reply. One gives up when it is refused.
 const ASKING: &str = r#"(module
     (import "wxec_v1" "input_len" (func $input_len (result i32)))
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))

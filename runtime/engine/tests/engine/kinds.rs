@@ -118,7 +118,8 @@ async fn every_kind_keeps_limits() {
 
 #[tokio::test]
 async fn a_memory_that_grows_keeps_what_is_in_it() {
-    // Writes each page's number as it comes, and sums them at the end; far enough that checked memories move.
+    // Writes each page's number as it comes, and sums them at the end; far enough that checked
+    // memories move.
     let body = r#"
         (func (export "wx1_sum") (result i32)
             (local $page i32) (local $sum i32)

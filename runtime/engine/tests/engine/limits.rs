@@ -11,8 +11,8 @@ use crate::{Fixture, Recorder};
 
 const PAGE: u64 = 64 << 10;
 
-/// Tasks that grow their memory by as many pages as their input begins with, and give up in different ways if refused.
-/// What follows in the input is the record of a panic.
+/// Tasks that grow their memory by as many pages as their input begins with, and give up in
+/// different ways if refused. What follows in the input is the record of a panic.
 const GROW: &str = r#"
     (func $refused (result i32)
         (drop (call $input_read (i32.const 0) (i32.const 0) (call $input_len)))

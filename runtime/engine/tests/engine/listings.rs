@@ -27,8 +27,8 @@ enum Then {
     Alternate = 5,
 }
 
-/// Lists its first directory as libraries do: it reads a buffer, takes the whole entries in it, and goes on with the cookie of
-/// the last of those. Returns the entries, each as preview 1 has them.
+/// Lists its first directory as libraries do: it reads a buffer, takes the whole entries in it, and
+/// goes on with the cookie of the last of those. Returns the entries, each as preview 1 has them.
 const LISTER: &str = r#"(module
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))

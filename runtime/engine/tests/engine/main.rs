@@ -47,7 +47,8 @@ use tokio::time::timeout;
 use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact, compile};
 use wxec_protocol::{Digest, Fault, Limits, LogLevel, LogRecord, OutputStream, Target};
 
-/// Generous: only a hang takes so long. Shorter than what tests start would live by itself, which is a minute.
+/// Generous: only a hang takes so long. Shorter than what tests start would live by itself, which
+/// is a minute.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every import the tests' guests use, and their memory.

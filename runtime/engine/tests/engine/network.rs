@@ -25,8 +25,8 @@ fn granted(place: &str) -> Scripted {
     Scripted::new(Grants::none().net(place))
 }
 
-/// A port that takes no connection and does not refuse any: the queue of those that wait is full. What keeps it so is
-/// given back too.
+/// A port that takes no connection and does not refuse any: the queue of those that wait is full.
+/// What keeps it so is given back too.
 fn silent() -> (u16, (TcpListener, Vec<TcpStream>)) {
     let (listener, port) = listen();
     // A listener's queue cannot be made shorter from here than what rustix makes it.

@@ -35,8 +35,8 @@ fn printing(script: &str) -> Step {
     start(&ProcessStart { stdout, stderr, ..program("sh", &["-c", script]) })
 }
 
-/// Starts a shell's script, once it is running with a pipe for stdin (handle 1) and one for stdout (2). The process is
-/// handle 3.
+/// Starts a shell's script, once it is running with a pipe for stdin (handle 1) and one for stdout
+/// (2). The process is handle 3.
 async fn running(
     scripted: &Scripted,
     script: &str,

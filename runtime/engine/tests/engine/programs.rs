@@ -217,8 +217,9 @@ async fn a_program_finds_each_argument_where_it_is_said_to_be() {
     assert_eq!(start(body, usual()).exit().await.unwrap().code, 0);
 }
 
-/// Subscriptions to a clock and to stdin, at 2048: `$timer` and `$stdin` put one there, with a name of its own. `$wait`
-/// waits for the first `count` of them, and ends the program unless exactly one came: the result is its name.
+/// Subscriptions to a clock and to stdin, at 2048: `$timer` and `$stdin` put one there, with a name
+/// of its own. `$wait` waits for the first `count` of them, and ends the program unless exactly one
+/// came: the result is its name.
 const POLLING: &str = r#"
     (func $at (param $place i32) (result i32) (i32.add (i32.const 2048) (i32.mul (local.get $place) (i32.const 48))))
     (func $timer (param $place i32) (param $name i64) (param $clock i32) (param $nanoseconds i64) (param $absolute i32)

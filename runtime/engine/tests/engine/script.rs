@@ -1,4 +1,5 @@
-//! Guests that make one WASI call after another, written as a list of calls: hand-written ones would be hard to read.
+//! Guests that make one WASI call after another, written as a list of calls: hand-written ones
+//! would be hard to read.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -256,7 +257,8 @@ impl Script {
         self.end(grants, Limits::default(), 0).await.expect("the guest itself does nothing wrong").to_vec()
     }
 
-    /// The same, and the number that the last call left at its place, such as how much of a listing was read.
+    /// The same, and the number that the last call left at its place, such as how much of a listing
+    /// was read.
     pub(crate) async fn run_and_read(mut self, grants: Grants) -> (Vec<u8>, u32) {
         let number = ANSWERS + self.calls;
         let _ = writeln!(self.code, "(i32.store (i32.const {number}) (i32.load (i32.const 8)))");

@@ -23,7 +23,8 @@ use super::{
 };
 use crate::quota::Share;
 
-/// Kernels before 5.3 do not tell when a process ends, so it is asked. Not more often than a person could notice.
+/// Kernels before 5.3 do not tell when a process ends, so it is asked. Not more often than a person
+/// could notice.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// A process, also when it has ended.

@@ -1,4 +1,5 @@
-//! The environment of a process: a small part of the agent's own, what is granted of the rest, and what the guest sets.
+//! The environment of a process: a small part of the agent's own, what is granted of the rest, and
+//! what the guest sets.
 
 use std::{
     collections::BTreeMap,
@@ -13,16 +14,16 @@ use wxec_protocol::{
 
 use super::super::reply::Denial;
 
-/// What every process has of the agent's environment: who and where it is, and how people there read. The rest may hold
-/// secrets.
+/// What every process has of the agent's environment: who and where it is, and how people there
+/// read. The rest may hold secrets.
 const BASE: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
 
 /// Categories of `LANG`.
 const LOCALE: &str = "LC_";
 
-/// Variables that make a program run code that someone else brought: the loader's, and those of shells and languages in
-/// which many programs are written. With one of them whoever may run `true` may run everything. What other variables
-/// mean is the program's own affair, as its arguments are.
+/// Variables that make a program run code that someone else brought: the loader's, and those of
+/// shells and languages in which many programs are written. With one of them whoever may run `true`
+/// may run everything. What other variables mean is the program's own affair, as its arguments are.
 const CODE: [&str; 34] = [
     "PATH",
     "GLIBC_TUNABLES",

@@ -18,7 +18,8 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// The variable that marks a process as one of this call. If the agent runs in a call itself, that one's mark stays.
+    /// The variable that marks a process as one of this call. If the agent runs in a call itself,
+    /// that one's mark stays.
     pub(super) fn mark(&mut self, supply: &Arc<Supply>) -> (&'static str, String) {
         let first = || (supply.clone(), Left { marks: vec![supply.reaper.new_mark()], groups: Vec::new() });
         let (_, left) = self.left.get_or_insert_with(first);

@@ -15,18 +15,18 @@ use tokio::io::{Interest, unix::AsyncFd};
 use super::super::streams::watched;
 use crate::{output::Stdio, quota::Share};
 
-/// What one look takes at most of one pipe, so that a process that prints without end does not keep its guest from
-/// running: what a pipe holds.
+/// What one look takes at most of one pipe, so that a process that prints without end does not keep
+/// its guest from running: what a pipe holds.
 const LOOK_BYTES: usize = 64 << 10;
 
-/// What can be in the pipe of a process that has ended: unprivileged programs cannot make a pipe larger. If there is
-/// more, others write it.
+/// What can be in the pipe of a process that has ended: unprivileged programs cannot make a pipe
+/// larger. If there is more, others write it.
 const MAX_PIPE_BYTES: usize = 1 << 20;
 
 /// The outputs of a call's processes that are the call's own.
 ///
-/// They are forwarded by the task that runs the guest, whenever it is polled: so nothing is printed when the call is
-/// over, and no two print at once.
+/// They are forwarded by the task that runs the guest, whenever it is polled: so nothing is printed
+/// when the call is over, and no two print at once.
 #[derive(Clone, Default)]
 pub(crate) struct Inherited(Arc<Mutex<Vec<Outlet>>>);
 
@@ -57,7 +57,8 @@ impl Inherited {
             // The guest first: what it starts is to wake this task from the beginning.
             let polled = guest.as_mut().poll(context);
             if polled.is_pending() && !self.outlets().is_empty() {
-                // With too much on its way already, processes wait as the guest does: their pipes fill.
+                // With too much on its way already, processes wait as the guest does: their pipes
+                // fill.
                 room = room.take().or_else(|| stdio.room());
                 if room.as_mut().is_some_and(|room| room.as_mut().poll(context).is_pending()) {
                     return polled;
@@ -74,7 +75,8 @@ impl Inherited {
         self.outlets().retain_mut(|outlet| !outlet.poll(stdio, context));
     }
 
-    /// Forwards what a process has printed that has ended. Others may have its output open: they are not waited for.
+    /// Forwards what a process has printed that has ended. Others may have its output open: they
+    /// are not waited for.
     pub(super) fn drain(&self, stdio: &Stdio, process: u32) {
         self.outlets().retain_mut(|outlet| {
             outlet.process != process || !matches!(outlet.copy(stdio, MAX_PIPE_BYTES), Copied::End)

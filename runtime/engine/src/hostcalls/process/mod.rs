@@ -1,6 +1,8 @@
-//! Processes for guests: programs that were granted, with as little of the agent's own as they can run with.
+//! Processes for guests: programs that were granted, with as little of the agent's own as they can
+//! run with.
 //!
-//! None outlives its call, or its instance where that stays. See [`reaper`] for how they end and [`sweep`] for what may escape.
+//! None outlives its call, or its instance where that stays. See [`reaper`] for how they end and
+//! [`sweep`] for what may escape.
 
 mod child;
 mod environment;

@@ -22,15 +22,18 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 pub(super) enum Program {
     /// A name, to be found in the agent's `PATH`; the guest has no say in that.
     Named(String),
-    /// A path, as granted. A relative one begins in the agent's directory, not in the one the guest gives the process.
+    /// A path, as granted. A relative one begins in the agent's directory, not in the one the guest
+    /// gives the process.
     At(PathBuf),
     /// A path that is granted if a granted name, its last part, is found to be the same file.
     ///
-    /// The last part must be the name: programs such as busybox are one file with many names, and do what the name says.
+    /// The last part must be the name: programs such as busybox are one file with many names, and
+    /// do what the name says.
     Perhaps(PathBuf, String),
 }
 
-/// Linux takes no longer paths. They also have to fit into the fault of a call that was refused one.
+/// Linux takes no longer paths. They also have to fit into the fault of a call that was refused
+/// one.
 const MAX_PATH_BYTES: usize = 4096;
 
 impl Program {
@@ -83,8 +86,8 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// The directory that a guest means by `path`: one that it may read, unless it may run everything. What a program does
-/// depends on the files around it.
+/// The directory that a guest means by `path`: one that it may read, unless it may run everything.
+/// What a program does depends on the files around it.
 pub(super) fn directory(path: &str, grants: &Grants) -> Result<PathBuf, Denial> {
     let denied = || Denial::from(Refusal::Denied(Need::Read(path.into())));
     if path.len() > MAX_PATH_BYTES {

@@ -1,7 +1,9 @@
-//! Sees processes to their ends: none is left running when its call is over, and none is left as a zombie.
+//! Sees processes to their ends: none is left running when its call is over, and none is left as a
+//! zombie.
 //!
-//! A call can end anywhere by being dropped, where nothing can be waited for. So it kills its processes on the spot, and
-//! one thread for all calls waits for them to be gone, and looks for what they leave behind.
+//! A call can end anywhere by being dropped, where nothing can be waited for. So it kills its
+//! processes on the spot, and one thread for all calls waits for them to be gone, and looks for
+//! what they leave behind.
 
 use std::{
     collections::HashSet,
@@ -46,7 +48,8 @@ pub(crate) struct Reaper {
 
 #[derive(Default)]
 struct Living {
-    /// By their process groups. Whoever is in here was not waited for, so that its number is nobody else's.
+    /// By their process groups. Whoever is in here was not waited for, so that its number is nobody
+    /// else's.
     groups: HashSet<Pid>,
     /// Nothing may be started any more.
     closed: bool,
@@ -69,14 +72,16 @@ enum Order {
 
 impl Default for Reaper {
     fn default() -> Self {
-        // Random, because other agents on this host have marks of their own, in containers under the same numbers.
+        // Random, because other agents on this host have marks of their own, in containers under
+        // the same numbers.
         let id = format!("{:016x}.", RandomState::new().hash_one(()));
         Self { id, calls: AtomicU64::new(0), living: Arc::default(), thread: Mutex::new(None) }
     }
 }
 
 impl Reaper {
-    /// What all processes of one call have in their environment. A call inside a call has both marks.
+    /// What all processes of one call have in their environment. A call inside a call has both
+    /// marks.
     pub(super) fn new_mark(&self) -> String {
         format!("{}{}", self.id, self.calls.fetch_add(1, Relaxed))
     }
@@ -101,7 +106,8 @@ impl Reaper {
         if closed { Err(io::Error::other("this session is over")) } else { Ok(running) }
     }
 
-    /// Kills what is left of the processes of a call: those with its mark, and the rest of some groups.
+    /// Kills what is left of the processes of a call: those with its mark, and the rest of some
+    /// groups.
     pub(super) fn look_for(&self, left: Left) {
         if let Some(orders) = &*self.thread.lock().expect("nothing panics while it is held") {
             let _ = orders.send(Order::LookFor(left));
@@ -123,7 +129,8 @@ impl Reaper {
         let _ = answered.recv_timeout(GONE_WITHIN);
     }
 
-    /// The way to the thread, which starts with the first process. It ends when nobody could order anything.
+    /// The way to the thread, which starts with the first process. It ends when nobody could order
+    /// anything.
     fn orders(&self) -> io::Result<Sender<Order>> {
         let mut thread = self.thread.lock().expect("nothing panics while it is held");
         if let Some(orders) = &*thread {
@@ -178,8 +185,8 @@ impl Process {
 
 /// A process whose call goes on. Dropping it kills it, and all of its group.
 ///
-/// It is killed rather than told to end: its call is over and nobody wants its last words, while a deadline is the time
-/// by which all is over.
+/// It is killed rather than told to end: its call is over and nobody wants its last words, while a
+/// deadline is the time by which all is over.
 pub(super) struct Running {
     process: Option<Process>,
     orders: Sender<Order>,
@@ -201,7 +208,8 @@ impl Running {
     pub(super) fn try_wait(&mut self) -> io::Result<Option<(ExitStatus, Option<Pid>)>> {
         let process = self.process.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
         let Some(status) = process.try_wait()? else { return Ok(None) };
-        // Asked as soon as the number is free. While others of the group live, it is given to nobody.
+        // Asked as soon as the number is free. While others of the group live, it is given to
+        // nobody.
         let group = Some(process.pid).filter(|group| test_kill_process_group(*group).is_ok());
         self.process = None;
         Ok(Some((status, group)))

@@ -1,9 +1,11 @@
-//! Finds processes that left the group they were started in, as daemons do, by a mark in their environment.
+//! Finds processes that left the group they were started in, as daemons do, by a mark in their
+//! environment.
 //!
-//! Build servers find theirs in the same way. A process that leaves its group *and* clears its environment is not found:
-//! only a supervisor between agent and process could hold on to that one, at the price of one more process for each.
-//! Making the agent itself the one to whom orphans fall would not tell whose they are, and the controller's programs may
-//! leave daemons behind on purpose.
+//! Build servers find theirs in the same way. A process that leaves its group *and* clears its
+//! environment is not found: only a supervisor between agent and process could hold on to that one,
+//! at the price of one more process for each. Making the agent itself the one to whom orphans fall
+//! would not tell whose they are, and the controller's programs may leave daemons behind on
+//! purpose.
 
 use std::{fs, thread, time::Duration};
 
@@ -12,8 +14,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_s
 /// The variable with the marks, parted by spaces.
 pub(super) const MARK: &str = "WXEC_CALL";
 
-/// Killed processes are still listed for a moment, and may have started others. One that is not gone after so many looks
-/// hangs in the kernel, or starts others faster than they are found.
+/// Killed processes are still listed for a moment, and may have started others. One that is not
+/// gone after so many looks hangs in the kernel, or starts others faster than they are found.
 const LOOKS: usize = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -43,7 +45,8 @@ fn kill_listed(left: &Left) -> bool {
 }
 
 fn kill_if_wanted(left: &Left, pid: Pid) -> bool {
-    // Opened first: what is read next is of this process, or it is gone and the signal finds nobody.
+    // Opened first: what is read next is of this process, or it is gone and the signal finds
+    // nobody.
     let pidfd = pidfd_open(pid, PidfdFlags::empty());
     if !left.wants(pid) {
         return false;
@@ -68,7 +71,8 @@ impl Left {
         value.is_some_and(|value| value.split(' ').any(|word| self.marks.iter().any(|mark| matches(mark, word))))
     }
 
-    /// The number of a group that is gone may have become another's, but not in this agent's session.
+    /// The number of a group that is gone may have become another's, but not in this agent's
+    /// session.
     fn is_of_a_group(&self, pid: Pid) -> bool {
         let is_left = |(group, session)| self.groups.contains(&group) && Some(session) == own_session();
         !self.groups.is_empty() && group_and_session(&pid.as_raw_nonzero().to_string()).is_some_and(is_left)
