@@ -1,5 +1,5 @@
-//! Bombs that are refused when they are counted, bombs that are not and end at a limit, and what is
-//! no bomb.
+//! Bombs that are refused when they are counted, bombs that are not and end at a limit, and modules
+//! that are no bombs.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -48,7 +48,7 @@ fn function(locals: u32, body: impl FnOnce(&mut InstructionSink<'_>)) -> Functio
     function
 }
 
-/// Loops within each other, of which each may go round: the compiler takes far longer than in
+/// Loops within each other, each of which may repeat: compiling them takes far longer than in
 /// proportion.
 fn nested_loops(depth: u32) -> Vec<u8> {
     let body = function(1, |code| {
@@ -187,7 +187,7 @@ fn what_takes_more_memory_than_it_may_aborts() {
 
 #[test]
 fn what_an_interpreter_needs_is_allowed() {
-    // Its loop: a block for each operation, a branch to each of them, and many locals.
+    // An interpreter's loop: a block for each operation, a branch to each of them, and many locals.
     let operations = 500;
     let body = function(1_000, |code| {
         for _ in 0..=operations {
