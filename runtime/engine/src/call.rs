@@ -225,7 +225,7 @@ async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExpo
     export(store, &instance, function)?.call_async(store, ()).await
 }
 
-/// Returns its exit code.
+/// Runs a program to its exit code.
 async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<i32> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
     let ended = export::<()>(store, &instance, start)?.call_async(store, ()).await;

@@ -142,7 +142,7 @@ impl Guest {
 
     /// Returns the result of a call whose function returned `code`.
     pub(crate) fn finish(&mut self, code: i32) -> Result<Bytes, Fault> {
-        // A resident instance could keep them.
+        // A resident instance could keep them otherwise.
         self.resources.end_call_streams();
         let (output, error) = (self.output.take(), self.error.take());
         let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());

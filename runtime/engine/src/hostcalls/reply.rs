@@ -1,4 +1,4 @@
-//! Answers of capability calls: a number, and a reply that the guest copies to its memory.
+//! Answers to capability calls: a number, and a reply that the guest copies to its memory.
 //!
 //! A call takes its question as CBOR and returns a number that is not negative, or
 //! [`abi::REFUSED`]. The reply is CBOR as well: the answer, or a [`HostError`]. It stays until the

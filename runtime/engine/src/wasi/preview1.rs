@@ -45,7 +45,7 @@ impl Access {
     }
 }
 
-/// Memory from which wasmtime-wasi reads paths: they may not be those that the guest wrote.
+/// Memory from which wasmtime-wasi reads paths: they may differ from those that the guest wrote.
 struct Paths {
     bytes: Vec<u8>,
     end: u32,
