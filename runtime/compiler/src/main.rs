@@ -1,11 +1,14 @@
-//! `wxec-compiler TARGET MEMORY CPU WALL`: a WebAssembly module on stdin, its artifact for that target on stdout.
+//! `wxec-compiler TARGET MEMORY CPU WALL`: reads a WebAssembly module from stdin, and writes its
+//! artifact for that target to stdout.
 //!
-//! A module can be written to take its compiler very long, or very much memory. So this is a process of its own, and it
-//! limits itself before it reads a byte: to MEMORY bytes, CPU seconds of processor time, and WALL seconds altogether.
+//! A hostile module can take its compiler very long, or very much memory. So this is a process of
+//! its own, and it limits itself before it reads a byte: to MEMORY bytes, CPU seconds of processor
+//! time, and WALL seconds altogether.
 //!
-//! It exits with 1 and one line on stderr if the module cannot be compiled or takes longer than WALL, and with 2 if it
-//! was called wrongly. The kernel enforces the other two: more processor time ends it by SIGXCPU, and more memory by
-//! SIGABRT, after Rust's words `memory allocation of … bytes failed`.
+//! It exits with 1 and one line on stderr if the module cannot be compiled or takes longer than
+//! WALL, and with 2 if it was called wrongly. The kernel enforces the other two limits: more
+//! processor time ends it by SIGXCPU, and more memory by SIGABRT, after Rust's words `memory
+//! allocation of … bytes failed`.
 
 use std::{
     env,
@@ -23,14 +26,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wxec_engine::{MAX_WASM_BYTES, compile};
 use wxec_protocol::Target;
 
-/// Threads. Each takes address space for its stack and a heap of its own, and some machines have hundreds of processors.
+/// Maximum number of threads. Each takes address space for its stack and a heap of its own, and
+/// some machines have hundreds of processors.
 const MAX_THREADS: usize = 8;
 
-/// From the signal that tells a caller what happened to the one that cannot be ignored. The kernel sends only the
-/// latter where both are due.
+/// Time from SIGXCPU, which tells a caller what happened, to SIGKILL, which cannot be ignored. The
+/// kernel sends only SIGKILL where both are due.
 const CPU_GRACE_SECONDS: u64 = 5;
 
-/// What compiling may take.
+/// Limits on what compiling may take.
 struct Limits {
     memory_bytes: u64,
     cpu_seconds: u64,
@@ -80,14 +84,15 @@ impl Limits {
         Ok(Self { memory_bytes: memory.parse()?, cpu_seconds: cpu.parse()?, wall_seconds: wall.parse()? })
     }
 
-    /// Holds this process to them.
+    /// Holds this process to the limits.
     fn enforce(&self) -> Result<(), Box<dyn Error>> {
         let cpu_end = self.cpu_seconds.saturating_add(CPU_GRACE_SECONDS);
         lower(Resource::As, self.memory_bytes, self.memory_bytes)?;
         lower(Resource::Cpu, self.cpu_seconds, cpu_end)?;
         lower(Resource::Core, 0, 0)?;
 
-        // Waiting for a disk or for other processes takes no processor time.
+        // Limit the wall clock too: waiting for a disk or for other processes takes no processor
+        // time.
         let wall = Duration::from_secs(self.wall_seconds);
         let complaint = format!("it took more than {} s", self.wall_seconds);
         thread::Builder::new().spawn(move || {
@@ -101,7 +106,7 @@ impl Limits {
 }
 
 fn lower(resource: Resource, current: u64, maximum: u64) -> Result<(), Box<dyn Error>> {
-    // Whoever started this may have set a lower limit, which cannot be raised again.
+    // The parent process may have set a lower limit, which cannot be raised again.
     let cap = getrlimit(resource).maximum.unwrap_or(u64::MAX);
     setrlimit(resource, Rlimit { current: Some(current.min(cap)), maximum: Some(maximum.min(cap)) })?;
     Ok(())

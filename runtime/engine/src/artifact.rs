@@ -1,15 +1,16 @@
-//! Artifacts: modules compiled to machine code, and proof that one is what its digest names.
+//! Artifacts: modules compiled to machine code, and proof that an artifact's bytes have its digest.
 
 use std::fmt;
 
 use bytes::Bytes;
 use wxec_protocol::Digest;
 
-/// The bytes of an artifact, known to be those its digest names.
+/// The bytes of an artifact, checked against its digest.
 ///
-/// An artifact is machine code that will run in this process, and wasmtime does not detect damage: one flipped bit
-/// loads without complaint. So [`Sandbox::load`](crate::Sandbox::load) takes nothing else, and the only way to make
-/// one is to hash the bytes. The digest must come from whom this process trusts to run code here.
+/// An artifact is machine code that will run in this process, and wasmtime does not detect damage:
+/// one flipped bit loads without complaint. So [`Sandbox::load`](crate::Sandbox::load) accepts only
+/// this type, and hashing the bytes is the only way to make one. The digest must come from a peer
+/// that this process trusts to run code here.
 #[derive(Clone)]
 pub struct VerifiedArtifact {
     bytes: Bytes,
@@ -17,7 +18,7 @@ pub struct VerifiedArtifact {
 }
 
 impl VerifiedArtifact {
-    /// Hashes `bytes` and takes them if they are what `digest` names.
+    /// Hashes `bytes`, and accepts them if their digest is `digest`.
     pub fn verify(bytes: Bytes, digest: Digest) -> Result<Self, WrongDigest> {
         match Digest::of(&bytes) {
             actual if actual == digest => Ok(Self { bytes, digest }),
@@ -25,7 +26,7 @@ impl VerifiedArtifact {
         }
     }
 
-    /// What names this artifact.
+    /// Returns the artifact's digest.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -41,12 +42,12 @@ impl fmt::Debug for VerifiedArtifact {
     }
 }
 
-/// An artifact's bytes are not those its digest names.
+/// The bytes of an artifact do not have its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("artifact {wanted} has other bytes: their digest is {actual}")]
 pub struct WrongDigest {
-    /// What the bytes should have been.
+    /// The digest that the bytes should have.
     pub wanted: Digest,
-    /// What they are.
+    /// The digest that they have.
     pub actual: Digest,
 }

@@ -1,4 +1,5 @@
-//! What all guests of a sandbox may hold together, however much each of them may hold alone.
+//! The memory budget: bytes that all guests of a sandbox may hold together, whatever the limit of
+//! each.
 
 use std::sync::{
     Arc,
@@ -10,7 +11,8 @@ use wxec_protocol::LimitKind;
 
 use crate::limits::LimitHit;
 
-/// Bytes that calls share: the memories of their guests, and what these return until it has been sent.
+/// Bytes that calls share: the memories of their guests, and the results of guests until they have
+/// been sent.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: u64,
@@ -28,13 +30,13 @@ impl Budget {
 }
 
 impl Default for Budget {
-    /// No end of memory.
+    /// Sets no limit.
     fn default() -> Self {
         Self::new(u64::MAX)
     }
 }
 
-/// What one owner holds of a budget, and gives back when it is dropped.
+/// Bytes of a budget that one owner holds, and gives back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Portion {
     budget: Arc<Budget>,
@@ -47,12 +49,13 @@ impl Portion {
         Self { budget, held: 0 }
     }
 
-    /// From now on holds `bytes` in all, if the others leave so much.
+    /// Changes the portion to `bytes` in all, if the other portions leave so much.
     pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), LimitHit> {
         let more = bytes.saturating_sub(self.held);
         let limit = self.budget.limit;
         let sum = |held: u64| held.saturating_add(more);
-        // Nothing else is ordered by this number, and it is never below what is really held.
+        // `Relaxed` suffices: this number orders nothing else, and it is never below what is really
+        // held.
         self.budget
             .held
             .fetch_update(Relaxed, Relaxed, |held| (sum(held) <= limit).then(|| sum(held)))
@@ -69,7 +72,7 @@ impl Drop for Portion {
     }
 }
 
-/// Bytes that a guest has put together, and its portion for them.
+/// Bytes that a guest has written, and their portion of the budget.
 #[derive(Debug)]
 pub(crate) struct Body {
     bytes: Vec<u8>,
@@ -81,7 +84,7 @@ impl Body {
         Self { bytes: Vec::new(), portion: Portion::new(budget) }
     }
 
-    /// Adds `bytes`, as long as there are no more than `limit` of them in all.
+    /// Adds `bytes`, unless there would be more than `limit` of them in all.
     pub(crate) fn append(&mut self, bytes: &[u8], limit: u64) -> Result<(), LimitHit> {
         let asked = self.bytes.len() as u64 + bytes.len() as u64;
         if asked > limit {
@@ -92,7 +95,8 @@ impl Body {
         Ok(())
     }
 
-    /// Has room for `bytes` in all. It grows by a quarter, where vectors double, and what it has in reserve counts.
+    /// Makes room for `bytes` in all. It grows by a quarter rather than doubling as vectors do,
+    /// because spare room counts too.
     fn make_room(&mut self, bytes: u64) -> Result<(), LimitHit> {
         let capacity = self.bytes.capacity() as u64;
         if bytes <= capacity {
@@ -108,18 +112,18 @@ impl Body {
         Ok(())
     }
 
-    /// The bytes, and leaves none.
+    /// Returns the bytes, and leaves none.
     pub(crate) fn take(&mut self) -> Self {
         let empty = Self::new(self.portion.budget.clone());
         std::mem::replace(self, empty)
     }
 
-    /// The bytes alone: a fault is small, and is on its way at once.
+    /// Returns the bytes without their portion: a fault is small, and is on its way at once.
     pub(crate) fn into_vec(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// The bytes, whose portion is given back when the last of them is gone.
+    /// Returns the bytes. Their portion is given back when the last of them is dropped.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self.bytes.is_empty() {
             true => Bytes::new(),

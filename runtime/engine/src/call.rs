@@ -25,70 +25,72 @@ use crate::{
     wasi::{self, Reader, World, Writer},
 };
 
-/// Guests see the length of their input as a `u32`.
+/// Length of the longest input: guests see it as a `u32`.
 const MAX_INPUT_BYTES: u64 = u32::MAX as u64;
 
-/// Where a call begins.
+/// Entry point of a call.
 pub enum Entry {
-    /// A task, by its name, such as `words::count`: an export's name without its prefix.
+    /// A task, by its name, such as `words::count`: the name of an export without its prefix.
     Task(String),
-    /// A program: the export `_start`. Its value is the CBOR of an [`Exit`](wxec_protocol::abi::Exit).
+    /// A program: the export `_start`. The call returns the CBOR of an
+    /// [`Exit`](wxec_protocol::abi::Exit).
     Program(Command),
 }
 
-/// What a program finds when it starts.
+/// A program's arguments, environment and stdio.
 pub struct Command {
-    /// Its arguments, the first of which is its own name.
+    /// Its arguments. The first one is its own name.
     pub arguments: Vec<ByteBuf>,
-    /// Its environment, beside the variables it is granted.
+    /// Its environment, in addition to the variables it is granted.
     pub environment: Vec<(ByteBuf, ByteBuf)>,
-    /// What it reads.
+    /// Its stdin.
     pub stdin: Reader,
-    /// What it prints goes here. It waits while this takes nothing.
+    /// Its stdout. The program waits while the writer takes nothing.
     pub stdout: Writer,
-    /// Where its complaints go. It waits while this takes nothing.
+    /// Its stderr. The program waits while the writer takes nothing.
     pub stderr: Writer,
 }
 
-/// What to run, and on what terms.
+/// A call to run, with its terms.
 pub struct Request {
-    /// Where the call begins.
+    /// Entry point of the call.
     pub entry: Entry,
-    /// What the call may use.
+    /// Limits on what the call may use.
     pub limits: Limits,
-    /// What the call may touch.
+    /// Grants of what the call may touch.
     pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this, which are no secrets then, and clocks begin at a
-    /// fixed date and go on whenever they are read.
+    /// Makes the call deterministic: random numbers follow from the seed (so they are no secrets),
+    /// and clocks begin at a fixed date and advance whenever they are read.
     pub seed: Option<u64>,
     /// The arguments, as CBOR.
     pub input: Bytes,
-    /// What its task sends to and receives from, by their indexes.
+    /// Streams that the task sends to and receives from, by their indexes.
     pub streams: Vec<Duplex>,
-    /// What tells the guest of what is around it. Without it nobody does, whatever is granted.
+    /// Answers the guest's questions about its host and other hosts. Without it these fail,
+    /// whatever is granted.
     pub surroundings: Option<Arc<dyn Surroundings>>,
 }
 
 impl Request {
-    /// A call of a task, on the usual terms.
+    /// Creates a call of a task, on the usual terms.
     pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
         let (limits, grants) = (Limits::default(), Grants::none());
         let entry = Entry::Task(function.into());
         Self { entry, limits, grants, seed: None, input: input.into(), streams: Vec::new(), surroundings: None }
     }
 
-    /// Whether it takes a program that was loaded as metered.
+    /// Returns true if the call needs a program that was loaded as metered.
     pub fn is_metered(&self) -> bool {
         self.limits.are_metered(self.seed)
     }
 }
 
-/// How a call went.
+/// Outcome and usage of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
-    /// The result as CBOR, or why there is none.
+    /// The result as CBOR, or the reason why there is none.
     pub outcome: Result<Bytes, Fault>,
-    /// What the call used, however it went.
+    /// Usage of the call, whether it succeeded or failed.
     pub usage: Usage,
 }
 
@@ -99,7 +101,7 @@ pub(crate) async fn run(sandbox: Sandbox, program: Program, request: Request, ou
     complete(&sandbox, request, output, &fuel, run).await
 }
 
-/// Runs one call of an instance that stays.
+/// Runs one call of a resident instance.
 pub(crate) async fn run_resident(
     sandbox: Sandbox,
     resident: Resident,
@@ -111,7 +113,7 @@ pub(crate) async fn run_resident(
     complete(&sandbox, request, output, &fuel, run).await
 }
 
-/// Supervises `run`, and tells what it used.
+/// Supervises `run`, and measures what it used.
 async fn complete<F: Future<Output = Result<Bytes, Fault>>>(
     sandbox: &Sandbox,
     request: Request,
@@ -127,7 +129,8 @@ async fn complete<F: Future<Output = Result<Bytes, Fault>>>(
     Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: fuel.get().copied() } }
 }
 
-/// Notes the fuel that was used, if it was counted and the guest came to its end by itself.
+/// Runs a guest in a fresh instance. Notes the fuel used, if it was counted and the guest came to
+/// its end by itself.
 async fn run_guest(
     sandbox: &Sandbox,
     program: &Program,
@@ -158,7 +161,7 @@ async fn run_guest(
     }
 }
 
-/// Finds what `request` wants to run, if `program` can be called like that.
+/// Finds the export that `request` wants to run, or says why `program` cannot be called like that.
 pub(crate) fn check<'a>(program: &'a Program, request: &Request) -> Result<&'a ModuleExport, Fault> {
     if request.is_metered() && !program.is_metered() {
         return Err(Fault::BadModule("it was compiled without what a seed or a limit on fuel takes".into()));
@@ -175,7 +178,7 @@ pub(crate) fn check<'a>(program: &'a Program, request: &Request) -> Result<&'a M
     }
 }
 
-/// A store for a guest that yields at each tick.
+/// Creates a store for a guest that yields at each tick.
 pub(crate) async fn new_store(
     sandbox: &Sandbox,
     program: &Program,
@@ -186,7 +189,7 @@ pub(crate) async fn new_store(
     let guest = Guest::new(request, world, stdio, sandbox.capacity(), sandbox.supply());
     let mut store = Store::new(program.engine(), guest);
     store.limiter(|guest| &mut guest.growth);
-    // The first tick makes the guest yield, and then each. Wasmtime's own way to yield may be polled again at once;
+    // Each tick makes the guest yield. Wasmtime's own way to yield may be polled again at once;
     // tokio's lets other tasks go first.
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now()))));
     store
@@ -208,7 +211,7 @@ pub(crate) fn note_fuel(store: &Store<Guest>, program: &Program, fuel: Option<u6
     }
 }
 
-/// An instance whose tasks can be called.
+/// Creates an instance, and runs its `_initialize` if any.
 pub(crate) async fn instantiate(store: &mut Store<Guest>, program: &Program) -> wasmtime::Result<Instance> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
     if let Some(initialize) = program.initialize() {
@@ -222,7 +225,7 @@ async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExpo
     export(store, &instance, function)?.call_async(store, ()).await
 }
 
-/// Its exit code.
+/// Runs a program to its exit code.
 async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<i32> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
     let ended = export::<()>(store, &instance, start)?.call_async(store, ()).await;

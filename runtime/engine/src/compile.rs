@@ -1,4 +1,4 @@
-//! Modules to artifacts: WebAssembly in, code for one target out.
+//! Compiles modules to artifacts: WebAssembly in, code for one target out.
 
 use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
@@ -8,24 +8,25 @@ use crate::{
     proposals::{Proposal, beyond_wasm2, describe},
 };
 
-/// A module may not be longer. The largest guest seen, Python, takes 18 MB.
+/// Length of the longest module that is compiled. The largest guest seen, Python, takes 18 MB.
 pub const MAX_WASM_BYTES: usize = 64 << 20;
 
-/// What every module begins with: magic number and version.
+/// First bytes of every module: magic number and version.
 const MODULE_HEAD: &[u8] = b"\0asm\x01\0\0\0";
-/// What every module and component begins with: the magic number. Two bytes of version follow, and two of layer.
+/// First bytes of every module and component: the magic number. Two bytes of version follow, and
+/// two of layer.
 const MAGIC: &[u8] = b"\0asm";
 /// The layer of components, whatever their version.
 const COMPONENT_LAYER: &[u8] = &[1, 0];
 
-/// Why a module has no artifact.
+/// Reason why a module has no artifact.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
     /// The module is longer than [`MAX_WASM_BYTES`].
     #[error("the module has {0} bytes, more than the {MAX_WASM_BYTES} allowed")]
     TooLong(usize),
-    /// The bytes are no WebAssembly.
+    /// The bytes are not WebAssembly.
     #[error("not a WebAssembly module")]
     NotWasm,
     /// The bytes are a component, which wraps modules.
@@ -34,35 +35,36 @@ pub enum CompileError {
     /// There is no code generator for the target.
     #[error("cannot compile for {target}: {reason}")]
     Target {
-        /// What to compile for.
+        /// The target to compile for.
         target: Target,
-        /// Wasmtime's words.
+        /// Wasmtime's error message.
         reason: String,
     },
     /// The module breaks a rule of WebAssembly.
     #[error("{0}")]
     Invalid(String),
-    /// The module is valid, but uses what came after WebAssembly 2.0.
+    /// The module is valid, but uses proposals that came after WebAssembly 2.0.
     #[error("{}", describe(.0))]
     Unsupported(Vec<Proposal>),
-    /// The module has more of something than the compiler should have to take.
+    /// The module has more of something than the compiler accepts.
     #[error("{place} has {found} {which}, more than the {} allowed", .which.allowed())]
     TooMuch {
-        /// Where.
+        /// The place.
         place: Place,
-        /// What there is too much of.
+        /// The kind of item there is too much of.
         which: Countable,
-        /// How much of it there is, as far as it was counted.
+        /// The number of items, as far as they were counted.
         found: u64,
     },
-    /// The artifact is longer than an agent takes.
+    /// The artifact is longer than an agent accepts.
     #[error("the artifact has {0} bytes, more than the {MAX_MODULE_BYTES} allowed")]
     ArtifactTooLong(usize),
 }
 
-/// Compiles `wasm` for `target`, which a [`Sandbox`](crate::Sandbox) names.
+/// Compiles `wasm` for `target`, the target of a [`Sandbox`](crate::Sandbox).
 ///
-/// A module can be written to make this take very long or very much memory: do it in a process that has limits.
+/// A hostile module can make this take very long or very much memory: call it in a process that has
+/// limits.
 pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {
     if wasm.len() > MAX_WASM_BYTES {
         return Err(CompileError::TooLong(wasm.len()));
@@ -85,7 +87,7 @@ pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {
     }
 }
 
-/// Says what `wasm` uses that is too new, if that is why it was refused.
+/// Names the proposals that `wasm` uses beyond WebAssembly 2.0, if they are why it was refused.
 fn name_proposals(error: CompileError, wasm: &[u8]) -> CompileError {
     match error {
         CompileError::Invalid(reason) => match beyond_wasm2(wasm) {

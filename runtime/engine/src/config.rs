@@ -1,6 +1,7 @@
-//! The one configuration of wasmtime. An artifact loads only into an engine that agrees on all of it, so whoever
-//! compiles and whoever runs start from here, and nothing is left to defaults that depend on cargo features. What
-//! hosts differ in is in their [`Target`](wxec_protocol::Target).
+//! The one configuration of wasmtime. An artifact loads only into an engine with the same settings,
+//! so compiler and sandbox both start from here, and no setting is left to defaults that depend on
+//! cargo features. Settings that differ between hosts are in their
+//! [`Target`](wxec_protocol::Target).
 
 use std::num::NonZeroUsize;
 
@@ -11,50 +12,56 @@ use wxec_protocol::{BUILD, Code, Memory};
 
 use crate::limits::MAX_TABLE_ELEMENTS;
 
-/// Guests that exist at once, at most; more wait. Each takes 4 GiB of address space, which Linux gives a process thirty
-/// thousand times, and some mappings, of which it allows 65,530 in all. The pool takes 3 ms to set up and 0.4 MiB.
+/// Maximum number of guests that exist at once; more calls wait. Each guest takes 4 GiB of address
+/// space (Linux gives a process thirty thousand times as much) and some mappings (Linux allows
+/// 65,530 in all). The pool takes 3 ms to set up and 0.4 MiB.
 pub const MAX_RUNNING: u32 = 1000;
 
-/// Stack a guest's functions may take together: half of what a native thread has, because their frames hold only
-/// locals. What can be pointed to lives in linear memory.
+/// Stack that a guest's functions may take together: half of what a native thread has, because
+/// their frames hold only locals. Data that pointers refer to lives in linear memory.
 pub(crate) const MAX_STACK_BYTES: usize = 1 << 20;
 
-/// The guest's stack and that of the host functions it calls, which run below it.
+/// Stack of the guest and of the host functions it calls, which run below it.
 const ASYNC_STACK_BYTES: usize = 2 * MAX_STACK_BYTES;
 
-/// Frames of a backtrace: enough to see who called whom, and a fault stays small on the wire.
+/// Frames of a backtrace: enough to see the callers, and few enough for a fault to stay small on
+/// the wire.
 pub(crate) const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
 
-/// Address space of each memory: all that a 32-bit guest can name, so that no access needs a check and no memory moves.
+/// Address space of each memory: all that a 32-bit guest can name, so that no access needs a check
+/// and no memory moves.
 const RESERVED_BYTES: u64 = 1 << 32;
 
-/// Unmapped space behind each memory, so that accesses with a constant offset need no check. Wasmtime's default.
+/// Unmapped space behind each memory, so that accesses with a constant offset need no check.
+/// Wasmtime's default.
 const GUARD_BYTES: u64 = 32 << 20;
 
-/// Address space of a memory where that is short. A Rust guest starts with 1.1 MiB.
+/// Address space of each checked memory, for hosts where it is short. A Rust guest starts with 1.1
+/// MiB.
 const CHECKED_BYTES: u64 = 4 << 20;
 
-/// More of it whenever a memory must move to grow. Moving copies, so a guest that grows in small steps must not move
-/// at each of them.
+/// Address space added to a checked memory whenever it must move to grow. Moving copies, so a guest
+/// that grows in small steps must not move at each of them.
 const CHECKED_GROWTH_BYTES: u64 = 16 << 20;
 
-/// Address space that a small guest takes where that is short: its memory, its stack and some change.
+/// Address space that a small guest with checked memory takes: its memory, its stack and a reserve.
 pub(crate) const CHECKED_GUEST_BYTES: u64 = CHECKED_BYTES + 2 * ASYNC_STACK_BYTES as u64;
 
-/// Pulley's bytecode, which is the same for all hosts with 64 bits and the least significant byte first.
+/// Target of Pulley's bytecode, which is the same for all little-endian hosts with 64 bits.
 const PULLEY: &str = "pulley64";
 
 /// Tables in the pool for each guest. One for functions is usual, and one for references is coming.
 const TABLES_PER_MODULE: u32 = 4;
 
-/// Pages that a slot of the pool keeps for its next guest, cleared, where giving them back to the kernel would mean
-/// page faults. A Rust guest writes to about seven in a short call.
+/// Memory that a slot of the pool clears and keeps for its next guest, because giving it back to
+/// the kernel would mean page faults. A Rust guest writes to about seven pages in a short call.
 const KEPT_BYTES: usize = 64 << 10;
 
-/// An engine that runs artifacts.
+/// Creates an engine that runs artifacts.
 ///
-/// Reserved memories come from a pool of `slots`, which makes a fresh guest several times cheaper than mapping it, and
-/// takes all its address space at once. Checked ones are mapped one by one.
+/// Reserved memories come from a pool of `slots`. The pool makes a fresh guest several times
+/// cheaper than mapping it, but takes all its address space at once. Checked memories are mapped
+/// one by one.
 pub(crate) fn run_engine(code: Code, memory: Memory, slots: u32) -> Result<Engine> {
     let mut config = running(code, memory, false)?;
     if memory == Memory::Reserved {
@@ -63,8 +70,9 @@ pub(crate) fn run_engine(code: Code, memory: Memory, slots: u32) -> Result<Engin
     Engine::new(&config)
 }
 
-/// The same for artifacts that count fuel. Few calls ask for those and they take their time, so memories are mapped one
-/// by one: a second pool would take as much address space as the first, of which there may be no more.
+/// Creates an engine for artifacts that count fuel. Calls of these are few and slow, so memories
+/// are mapped one by one: a second pool would need as much address space as the first, and the host
+/// may not have it.
 pub(crate) fn metered_engine(code: Code, memory: Memory) -> Result<Engine> {
     Engine::new(&running(code, memory, true)?)
 }
@@ -77,13 +85,15 @@ fn running(code: Code, memory: Memory, metered: bool) -> Result<Config> {
     Ok(config)
 }
 
-/// An engine that compiles for `target`. Naming the target also keeps it from using what only this CPU can do.
+/// Creates an engine that compiles for `target`. Naming the target also keeps it from using
+/// features that only this CPU has.
 #[cfg(feature = "compile")]
 pub(crate) fn compile_engine(target: &wxec_protocol::Target) -> Result<Engine> {
     let mut config = shared(target.code, target.memory, target.metered)?;
     config.enable_compiler(true);
-    // NaN has many bit patterns, and CPUs differ in which they give. Nothing compares this when an artifact is loaded;
-    // fuel is compared, and comes with it.
+    // NaN has many bit patterns, and CPUs differ in which they give. Wasmtime does not compare this
+    // setting when it loads an artifact. It compares the setting for fuel, which is on whenever
+    // this one is.
     config.cranelift_nan_canonicalization(target.metered);
     match target.code {
         Code::Pulley => config.target(PULLEY)?,
@@ -96,8 +106,9 @@ pub(crate) fn compile_engine(target: &wxec_protocol::Target) -> Result<Engine> {
         Code::V3 => &["x86-64-v3", "has_avx"],
     };
     for flag in flags {
-        // SAFETY: a flag for instructions that the CPU has not would make code that cannot run there. The agent names
-        // what its CPU has, and wasmtime asks the CPU again for each flag in an artifact before it loads it.
+        // SAFETY: a flag for instructions that the CPU lacks would make code that cannot run there.
+        // The agent names what its CPU has, and wasmtime checks the CPU again for each flag in an
+        // artifact before it loads the artifact.
         unsafe { config.cranelift_flag_enable(flag) };
     }
     // Backtraces follow frame pointers; tables for other unwinders would only take space.
@@ -110,8 +121,9 @@ fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config> {
     #[cfg(feature = "compile")]
     config.enable_compiler(false);
 
-    // Which features are on by default depends on the cargo features of everything else in the program. Start from
-    // none and have WebAssembly 2.0: what compilers emit today, and no garbage collector, threads or exceptions.
+    // The features that are on by default depend on the cargo features of the whole program. Start
+    // from none and add WebAssembly 2.0: compilers emit it today, and it has no garbage collector,
+    // threads or exceptions.
     config.wasm_features(WasmFeatures::all(), false);
     config.wasm_features(WasmFeatures::WASM2, true);
     config.gc_support(false);
@@ -142,7 +154,8 @@ fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config> {
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config.debug_symbols(false);
 
-    // Wasmtime's own stamp is its major version, and a patch release that fixes generated code would share it.
+    // Use our own stamp: wasmtime's is its major version, which a patch release that fixes
+    // generated code would share.
     config.module_version(ModuleVersionStrategy::Custom(BUILD.into()))?;
     Ok(config)
 }
@@ -157,8 +170,8 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_PER_MODULE)
         .table_elements(MAX_TABLE_ELEMENTS)
         .table_keep_resident(KEPT_BYTES);
-    // Since Linux 6.7 the kernel says which pages were written to. Without it, those at the low end would be cleared
-    // whether or not, and that is not where a guest's stack and heap are.
+    // Since Linux 6.7 the kernel reports which pages were written to. Without that, wasmtime would
+    // clear the lowest pages in any case, but a guest's stack and heap are elsewhere.
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEPT_BYTES);
     }

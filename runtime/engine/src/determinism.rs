@@ -1,4 +1,4 @@
-//! Chance and time for calls with a seed: the same each time such a call is made.
+//! Random numbers and clocks for calls with a seed: the same each time such a call is made.
 
 use std::{
     convert::Infallible,
@@ -12,13 +12,15 @@ use std::{
 use rand_core::TryRng;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-/// When calls with a seed take place: 2020-01-01 00:00:00 UTC, so that certificates and file formats find it plausible.
+/// Start of all calls with a seed: 2020-01-01 00:00:00 UTC, which certificates and file formats
+/// find plausible.
 const EPOCH: Duration = Duration::from_secs(1_577_836_800);
 
-/// What passes whenever a clock is read. If nothing did, a loop that waits for time to pass would have no end.
+/// Time that passes whenever a clock is read. Without it, a loop that waits for time to pass would
+/// never end.
 const STEP: Duration = Duration::from_millis(1);
 
-/// Gives a context random numbers that follow from `seed`, and the clock that it returns.
+/// Gives a context random numbers that follow from `seed`, and a clock, which it returns.
 pub(crate) fn configure(context: &mut WasiCtxBuilder, seed: u64) -> Clock {
     let clock = Clock::default();
     context
@@ -30,7 +32,7 @@ pub(crate) fn configure(context: &mut WasiCtxBuilder, seed: u64) -> Clock {
     clock
 }
 
-/// A clock that goes on when it is read, and when a guest sleeps. Its clones are the same clock.
+/// A clock that advances when it is read, and when a guest sleeps. Its clones are the same clock.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock {
     /// Since the guest began.
@@ -38,10 +40,11 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Lets time pass without waiting for it.
+    /// Advances the clock without waiting.
     pub(crate) fn pass(&self, nanoseconds: u64) {
         let now = self.nanoseconds.load(Relaxed);
-        // A guest runs on one thread at a time, and a sleep may be longer than what a clock can show.
+        // A load and a store suffice, because a guest runs on one thread at a time. A sleep may be
+        // longer than a clock can show.
         self.nanoseconds.store(now.saturating_add(nanoseconds), Relaxed);
     }
 
@@ -76,8 +79,8 @@ fn as_nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Sebastiano Vigna's SplitMix64: short, and good enough for tests and simulations. Whoever knows some numbers knows all
-/// that follow, so it is not for secrets.
+/// Sebastiano Vigna's SplitMix64: short, and good enough for tests and simulations. It is not for
+/// secrets: its numbers follow from earlier ones.
 struct SplitMix64(u64);
 
 impl SplitMix64 {

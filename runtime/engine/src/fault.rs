@@ -1,4 +1,5 @@
-//! Why a guest stopped: from wasmtime's error, and what was noted on the way, to a [`Fault`].
+//! Makes the [`Fault`] of a guest that stopped, from wasmtime's error and the notes of its host
+//! calls.
 
 use wasmtime::{Error, Trap, WasmBacktrace};
 use wxec_protocol::{Fault, Frame, LimitKind, abi::Panic};
@@ -10,13 +11,14 @@ use crate::{
     wasi,
 };
 
-/// Texts in a fault. Guests write some of them, a person reads them, and a fault must fit into a frame.
+/// Longest text in a fault. Guests write some of these texts, people read them, and a fault must
+/// fit into a frame.
 const MAX_TEXT_BYTES: usize = 64 << 10;
 
-/// A function's name in a backtrace. Real ones are shorter, and a fault holds up to 32.
+/// Longest name of a function in a backtrace. Real ones are shorter, and a fault holds up to 32.
 const MAX_NAME_BYTES: usize = 1 << 10;
 
-/// Why `guest` was ended by `error`.
+/// Returns the fault of a `guest` that was ended by `error`.
 pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return (*hit).into();
@@ -28,8 +30,8 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
     }
     let exit = wasi::exit_code(error);
 
-    // Guests that do not get what they want give up, each in its own way, and few can say why. Two endings have other
-    // reasons.
+    // A guest that does not get what it wants gives up in its own way, and few can say why: so the
+    // refusal is the reason. A stack overflow and an exit with 0 have other reasons.
     let gave_up = trap != Some(&Trap::StackOverflow) && exit != Some(0);
     if let Some(refusal) = guest.growth.into_refusal()
         && guest.panic.as_ref().is_none_or(is_about_memory)
@@ -48,13 +50,13 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
         (Some(Trap::StackOverflow), _) => stack_overflow(),
         (Some(trap), _) => Fault::Trap { reason: reason(trap, &frames), frames },
         (None, Some(code)) => Fault::Trap { reason: format!("the guest exited with code {code}"), frames },
-        // With no guest function on the stack, it was wasmtime that failed, before the guest ran.
+        // No guest function is on the stack: wasmtime failed before the guest ran.
         (None, None) if frames.is_empty() => Fault::Agent(bounded(format!("{error:#}"))),
         (None, None) => Fault::Trap { reason: bounded(error.root_cause().to_string()), frames },
     }
 }
 
-/// Why a module cannot be loaded.
+/// Returns the fault of a module that cannot be loaded.
 pub(crate) fn bad_module(error: &Error) -> Fault {
     Fault::BadModule(bounded(format!("{error:#}")))
 }
@@ -65,25 +67,27 @@ pub(crate) fn bounded(mut text: String) -> String {
     text
 }
 
-/// What Rust says when an allocation fails and nobody handles it, with or without a standard library.
+/// Returns true for the panic of an allocation that failed and was not handled, with or without a
+/// standard library.
 fn is_about_memory(panic: &Panic) -> bool {
     panic.message.starts_with("memory allocation of ")
 }
 
-/// The trap does not say how much stack was wanted, only that it was more than there is.
+/// Reports one byte more than the limit: the trap does not say how much stack was wanted.
 fn stack_overflow() -> Fault {
     let limit = MAX_STACK_BYTES as u64;
     LimitHit { which: LimitKind::Stack, limit, asked: limit + 1 }.into()
 }
 
-/// The trap comes with the first unit that is missing.
+/// Reports one unit too many: the trap comes with the first missing one.
 fn out_of_fuel(given: Option<u64>) -> Fault {
     let limit = given.unwrap_or(u64::MAX);
     LimitHit { which: LimitKind::Fuel, limit, asked: limit.saturating_add(1) }.into()
 }
 
 fn reason(trap: &Trap, frames: &[Frame]) -> String {
-    // What of its stack a Rust or C guest keeps in memory ends before wasmtime's own limit, at address 0.
+    // A Rust or C guest keeps a part of its stack in memory. That part reaches address 0 before
+    // wasmtime's own limit is hit.
     let deep = *trap == Trap::MemoryOutOfBounds && frames.len() == MAX_FRAMES.get();
     let hint = if deep { ", probably a stack overflow: many functions are active" } else { "" };
     let text = trap.to_string();

@@ -1,4 +1,4 @@
-//! The host's side of one running guest: what its imports read and write.
+//! The host's side of one running guest: the data that its imports read and write.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -27,7 +27,7 @@ use crate::{
     wasi::{Given, Listing, Places, Stdin, World},
 };
 
-/// What a guest's store holds beside the guest. Fresh for each call.
+/// The host's data of one guest, in its store. A resident instance refills it for each call.
 pub(crate) struct Guest {
     pub(crate) input: Bytes,
     pub(crate) output: Body,
@@ -35,32 +35,32 @@ pub(crate) struct Guest {
     pub(crate) error: Body,
     pub(crate) panic: Option<Panic>,
     pub(crate) growth: Growth,
-    /// What the call was given.
+    /// Fuel that the call was given.
     pub(crate) fuel: Option<u64>,
     pub(crate) grants: Grants,
-    /// What the guest asked for last and did not get, unless it got something since.
+    /// The last refusal, unless the guest got something since.
     pub(crate) refused: Option<Refusal>,
-    /// What the host answered to the last capability call.
+    /// The host's answer to the last capability call.
     pub(crate) reply: Vec<u8>,
     /// Places for guests that wait for other hosts.
     pub(crate) askers: Arc<Semaphore>,
-    /// What it opened and started, but for files.
+    /// Its streams and processes, but not its files.
     pub(crate) resources: Resources,
     pub(crate) surroundings: Option<Arc<dyn Surroundings>>,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
-    /// Its arguments and its environment.
+    /// The guest's arguments and environment.
     pub(crate) given: Given,
-    /// What was granted of this host's files.
+    /// The granted part of this host's files.
     pub(crate) places: Places,
-    /// Files and directories the guest has opened, by their numbers.
+    /// Files and directories the guest has opened, by file descriptor.
     pub(crate) open_files: HashMap<u32, Share>,
-    /// Those of its directories that it has listed, by the numbers of these.
+    /// Listings of those directories that the guest has listed, by file descriptor.
     pub(crate) listings: HashMap<u32, Listing>,
-    /// What all guests hold together.
+    /// The memory budget of all guests together.
     pub(crate) budget: Arc<Budget>,
     pub(crate) stdin: Stdin,
-    /// The time, in a call with a seed.
+    /// The clock of a call with a seed.
     pub(crate) clock: Option<Clock>,
 }
 
@@ -105,12 +105,12 @@ impl Guest {
         }
     }
 
-    /// Takes the next call of an instance that stays. What bounds the instance itself remains.
+    /// Takes the next call of a resident instance. Limits and grants of the instance itself remain.
     pub(crate) fn refill(&mut self, request: Request) {
         let Request { limits, grants, input, streams, surroundings, .. } = request;
         self.input = input;
         self.resources.give_call_streams(streams);
-        // What leads beyond the instance is for each call: whoever makes it answers for that.
+        // Grants that lead beyond the instance are those of each call: its caller answers for them.
         self.surroundings = surroundings;
         self.grants.host = grants.host;
         self.grants.facts = grants.facts;
@@ -120,18 +120,18 @@ impl Guest {
         self.refused = None;
         self.reply = Vec::new();
         self.growth.forget();
-        // What an earlier call left, because it failed otherwise than it could have.
+        // Drops output that an earlier call wrote but did not return.
         drop((self.output.take(), self.error.take()));
     }
 
-    /// Notes that the guest was refused something. Returns what it hears of it.
+    /// Notes that the guest was refused something. Returns the error that the guest sees.
     pub(crate) fn refuse(&mut self, refusal: Refusal) -> HostError {
         let error = refusal.describe();
         self.refused = Some(refusal);
         error
     }
 
-    /// What the call of a program returns that exited with `code`.
+    /// Returns the result of a program that exited with `code`.
     pub(crate) fn exit(self, code: i32) -> Bytes {
         let needs = match self.refused {
             Some(Refusal::Denied(need)) if code != 0 => vec![need],
@@ -140,9 +140,9 @@ impl Guest {
         cbor::encode(&Exit { code, needs }).expect("numbers and texts always encode").into()
     }
 
-    /// What the call returns after its function returned `code`.
+    /// Returns the result of a call whose function returned `code`.
     pub(crate) fn finish(&mut self, code: i32) -> Result<Bytes, Fault> {
-        // An instance that stays could keep them.
+        // A resident instance could keep them otherwise.
         self.resources.end_call_streams();
         let (output, error) = (self.output.take(), self.error.take());
         let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());
@@ -159,7 +159,7 @@ impl Guest {
     }
 }
 
-/// What a task's error says, for people.
+/// Returns the text of a task's error, for people.
 fn failure_text(error: &[u8]) -> String {
     cbor::decode::<TaskFailure>(error).map_or_else(|error| error.to_string(), |failure| failure.to_string())
 }

@@ -1,12 +1,14 @@
 //! wxec's sandbox, and the only crate that knows wasmtime.
 //!
-//! A [`Sandbox`] loads artifacts and runs calls. Every call has a fresh instance of its module, unless it is one of a
-//! [`Resident`], sees its input, a clock and random numbers, and is held to its limits; what it prints goes to an
-//! [`Output`] while it runs. With the feature `compile`, `compile` makes artifacts. Both share one configuration, because
-//! wasmtime loads only what was compiled with the very settings it runs with.
+//! A [`Sandbox`] loads artifacts and runs calls. Each call runs in a fresh instance of its module,
+//! unless it is a call of a [`Resident`]. A call sees its input, a clock and random numbers, and is
+//! held to its limits; the output it prints goes to an [`Output`] while it runs. With the feature
+//! `compile`, the function `compile` makes artifacts. Compiler and sandbox share one configuration,
+//! because wasmtime loads only what was compiled with the very settings it runs with.
 //!
-//! This crate opens no file, runs no program and connects to no place that a call was not granted, and writes to no
-//! stream of its process. Programs are given a little of the environment that every program has.
+//! For a guest, this crate opens only files, runs only programs and connects only to places that
+//! the call was granted. It never writes to the stdout or stderr of its own process. Programs that
+//! a guest starts get a small part of the agent's environment, such as `PATH`.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,15 +1,17 @@
-//! Limits on what a guest makes the host allocate, and the memory of having hit one.
+//! Limits on what a guest makes the host allocate, and a record of the last refusal.
 
 use wasmtime::ResourceLimiter;
 use wxec_protocol::{Fault, LimitKind, Limits};
 
 use crate::{budget::Portion, refusal::Refusal};
 
-/// Elements of all tables of a guest together, at 8 bytes each. A table holds the functions whose address is taken:
-/// some hundreds in a Rust guest, some ten thousand in an interpreter such as CPython.
+/// Elements of all tables of a guest together, at 8 bytes each. A table holds the functions whose
+/// address is taken: some hundreds in a Rust guest, some ten thousand in an interpreter such as
+/// CPython.
 pub(crate) const MAX_TABLE_ELEMENTS: usize = 100_000;
 
-/// A call asked for more than its limits allow. Travels through wasmtime as the error of a host function.
+/// A call asked for more than its limits allow. Travels through wasmtime as the error of a host
+/// function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the {which} limit of {limit} {} does not allow {asked}", which.unit())]
 pub(crate) struct LimitHit {
@@ -26,12 +28,13 @@ impl From<LimitHit> for Fault {
 
 /// Decides how far a guest's memory and tables may grow.
 ///
-/// A refused guest only sees that `memory.grow` answered -1, and most then abort without a word of why. So the last
-/// refusal is kept, until something is granted after all.
+/// A refused guest only sees that `memory.grow` answered -1, and most guests then abort without
+/// saying why. So the last refusal is kept, until the guest is granted something again.
 #[derive(Debug)]
 pub(crate) struct Growth {
     memory_limit: u64,
-    /// What the memory has of all calls' budget: as much as it has, or was about to have when growing failed.
+    /// The memory's portion of the budget of all calls: for its size, or the size it was about to
+    /// have when growing failed.
     memory: Portion,
     table_elements: usize,
     memory_granted: bool,
@@ -43,12 +46,12 @@ impl Growth {
         Self { memory_limit: limits.memory_bytes, memory, table_elements: 0, memory_granted: false, refused: None }
     }
 
-    /// What the guest was refused last, unless it was granted something since.
+    /// Returns the last refusal, unless the guest was granted something since.
     pub(crate) fn into_refusal(self) -> Option<Refusal> {
         self.refused
     }
 
-    /// A new call begins.
+    /// Forgets the last refusal.
     pub(crate) fn forget(&mut self) {
         self.refused = None;
     }

@@ -1,4 +1,4 @@
-//! What a guest prints and logs while it runs, up to a limit for each stream.
+//! Passes on what a guest prints and logs while it runs, up to a limit for each stream.
 
 use std::{
     pin::Pin,
@@ -10,29 +10,31 @@ use std::{
 
 use wxec_protocol::{LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OutputStream};
 
-/// Takes what guests print and log, while they run.
+/// Receives what guests print and log, while they run.
 ///
-/// Called on the thread that runs the guest, which waits for it: an implementation passes the bytes on and returns.
+/// The sandbox calls it on the thread that runs the guest, and the guest waits: an implementation
+/// passes the bytes on and returns.
 pub trait Output: Send + Sync + 'static {
-    /// Takes `bytes` of `stream`: a piece of a text.
+    /// Receives `bytes` of `stream`, a piece of a text.
     fn write(&self, stream: OutputStream, bytes: &[u8]);
 
-    /// Takes what the guest logged.
+    /// Receives a record that the guest logged.
     fn log(&self, record: LogRecord<'_>);
 
-    /// What to wait for before more is written, if there is too much on its way already. Those who print wait for it, and
-    /// nobody else.
+    /// Returns a future to wait for before the guest writes more, if too much is on its way
+    /// already. Only guests that print wait for it.
     fn room(&self) -> Option<Room> {
         None
     }
 }
 
-/// Is ready when there is room for output again.
+/// Resolves when there is room for output again.
 pub type Room = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The output of one call: passes on what its limit allows and counts what it drops.
 ///
-/// A guest runs on one thread at a time, so loads and stores do where atomic updates might seem due.
+/// A guest runs on one thread at a time, so plain loads and stores suffice; no atomic updates are
+/// needed.
 pub(crate) struct Stdio {
     output: Arc<dyn Output>,
     stdout_left: AtomicU64,
@@ -42,13 +44,13 @@ pub(crate) struct Stdio {
 }
 
 impl Stdio {
-    /// Each stream may pass on `limit` bytes.
+    /// Lets each stream pass on `limit` bytes.
     pub(crate) fn new(output: Arc<dyn Output>, limit: u64) -> Self {
         let left = || AtomicU64::new(limit);
         Self { output, stdout_left: left(), stderr_left: left(), log_left: left(), dropped: AtomicU64::new(0) }
     }
 
-    /// What to wait for before more is printed.
+    /// Returns a future to wait for before printing more.
     pub(crate) fn room(&self) -> Option<Room> {
         self.output.room()
     }
@@ -63,10 +65,11 @@ impl Stdio {
         self.print(OutputStream::Stderr, &self.stderr_left, text);
     }
 
-    /// Passes on a log record, cut if it is longer than anyone reads. From the first one that does not fit, all are
-    /// dropped.
+    /// Passes on a log record, cut to the longest target and message allowed. From the first record
+    /// that exceeds the limit on, drops all records.
     pub(crate) fn log(&self, level: LogLevel, target: &[u8], message: &[u8]) {
-        // Cut before anything is copied: the guest says how long they are, and what is no text grows as it becomes one.
+        // Cut before copying: the guest chooses the lengths, and bytes that are not UTF-8 grow when
+        // they are replaced.
         let (target, _) = target.split_at(target.len().min(MAX_TARGET_BYTES));
         let (kept, rest) = message.split_at(message.len().min(MAX_MESSAGE_BYTES));
         self.count_dropped(rest);
@@ -83,7 +86,7 @@ impl Stdio {
         }
     }
 
-    /// How many bytes were dropped, all streams together.
+    /// Returns the number of bytes dropped, all streams together.
     pub(crate) fn dropped_bytes(&self) -> u64 {
         self.dropped.load(Relaxed)
     }

@@ -1,9 +1,11 @@
-//! Counts what is in a module before the compiler sees it. The compiler's work is not proportional to a module's size:
-//! 35 KB of nested loops keep it busy for two minutes. What no honest module has is refused here, at once and by name.
+//! Counts what is in a module before the compiler sees it. The compiler's work is not proportional
+//! to a module's size: 35 KB of nested loops keep it busy for two minutes. Counts that no honest
+//! module reaches are refused here, at once and by name.
 //!
-//! The rest is up to the limits of the process that compiles: modules within all of these can still be too much work,
-//! for instance with many locals in many loops. What costs the compiler little is left to WebAssembly's own limits and
-//! to the host that runs the module: names, memories, tables, and how large they are.
+//! Modules that pass can still be too much work, for instance with many locals in many loops; the
+//! limits of the compiling process stop those. Items that cost the compiler little (names,
+//! memories, tables, and their sizes) are left to WebAssembly's own limits and to the host that
+//! runs the module.
 
 use std::fmt;
 
@@ -11,7 +13,7 @@ use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, Typ
 
 use crate::CompileError;
 
-/// What there can be too much of in a module.
+/// A kind of item that a module can have too many of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Countable {
@@ -40,30 +42,37 @@ pub enum Countable {
 }
 
 impl Countable {
-    /// How many there may be. Figures are for the compiler as it is built to be used, on one processor.
+    /// Returns the allowed number. The figures below are of an optimised compiler on one processor.
     pub const fn allowed(self) -> u64 {
         match self {
-            // Some hundreds in CPython. Each is two trampolines: 10,000 with 20 parameters each take 2 s.
+            // CPython has some hundreds. Each type is two trampolines: 10,000 with 20 parameters
+            // each take 2 s.
             Self::Types => 10_000,
             // Hosts offer some dozens.
             Self::Imports => 10_000,
-            // Some 20,000 in CPython. This many empty ones take 11 s and half a GiB; a million take more than 4 GiB.
+            // Some 20,000 in CPython. This many empty ones take 11 s and half a GiB; a million take
+            // more than 4 GiB.
             Self::Functions => 100_000,
             // Position-independent code has one for each symbol. A million take half a second.
             Self::Globals => 100_000,
-            // Some thousands in a CPython that loads extensions. Each exported function is a trampoline; 100,000 take 8 s.
+            // Some thousands in a CPython that loads extensions. Each exported function is a
+            // trampoline; 100,000 take 8 s.
             Self::Exports => 50_000,
             // One for each table is usual.
             Self::ElementSegments => 10_000,
             // Go's linker leaves out zeros, and so makes thousands.
             Self::DataSegments => 100_000,
-            // The loop of an interpreter takes 100 to 500 KB. Calls alone, the worst, take 1.2 KB of memory for a byte.
+            // The loop of an interpreter takes 100 to 500 KB. Calls alone, the worst, take 1.2 KB
+            // of memory for a byte.
             Self::Bytes => 1 << 20,
-            // Some hundreds after an optimiser, ten thousand and more in the largest functions without one.
+            // Some hundreds after an optimiser, ten thousand and more in the largest functions
+            // without one.
             Self::Locals => 20_000,
-            // An interpreter's loop has some hundreds; one that jumps anew after each of its 256 operations has 65,536.
+            // An interpreter's loop has some hundreds; a loop that branches anew after each of its
+            // 256 operations has 65,536.
             Self::BranchTargets => 100_000,
-            // A `switch` nests a block for each case, and blocks are cheap. Loops are not: 1,000 take 2 s, 3,000 take 39 s.
+            // A `switch` nests a block for each case, and blocks are cheap. Loops are not: 1,000
+            // take 2 s, 3,000 take 39 s.
             Self::Nesting => 5_000,
         }
     }
@@ -87,7 +96,7 @@ impl fmt::Display for Countable {
     }
 }
 
-/// Where in a module there is too much of something.
+/// Place in a module with too much of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// In the module as a whole.
@@ -105,9 +114,11 @@ impl fmt::Display for Place {
     }
 }
 
-/// Refuses a module with more of anything than is [allowed](Countable::allowed). Does not validate it otherwise.
+/// Refuses a module with more of anything than is [allowed](Countable::allowed). Does not validate
+/// it otherwise.
 pub(crate) fn precheck(wasm: &[u8]) -> Result<(), CompileError> {
-    // As the compiler parses: what one of the two could not read, the other might find a bomb in.
+    // Parses with the compiler's features: if the two parsers differed, the compiler might find a
+    // bomb that was not counted here.
     let mut parser = Parser::new(0);
     parser.set_features(WasmFeatures::WASM2);
 
@@ -158,7 +169,7 @@ fn check_body(function: Place, body: &FunctionBody<'_>) -> Result<(), CompileErr
                 depth += 1;
                 function.limit(Countable::Nesting, depth)?;
             }
-            // The last one ends the function itself.
+            // The last `end` closes the function itself.
             Operator::End => depth = depth.saturating_sub(1),
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! What this host lets guests have: machine code or bytecode, reserved memory or checked.
+//! Finds out what this host lets guests have: machine code or bytecode, reserved memory or checked.
 
 use std::{
     io,
@@ -12,18 +12,20 @@ use wxec_protocol::{Code, Memory, Platform, Target};
 
 use crate::config::{CHECKED_GUEST_BYTES, MAX_RUNNING, run_engine};
 
-/// Guests at once where the best will not do. A pool for so many fits into 39 bits of address space, which is all that
-/// some kernels for aarch64 give a process.
+/// Guests at once where [`MAX_RUNNING`] is too many. A pool for so many fits into 39 bits of
+/// address space, which is all that some kernels for aarch64 give a process.
 const FEW_RUNNING: u32 = 100;
 
-/// A piece of address space to try with, and how long reserving it may take: some microseconds would do. Emulators that
-/// keep a record of each page, as qemu before version 8, need ten times this, and minutes and gigabytes for a pool.
+/// Address space to reserve as a test, and the time that may take: some microseconds would do.
+/// Emulators that keep a record of each page, such as qemu before version 8, need ten times this
+/// limit, and minutes and gigabytes for a pool.
 const TRIED_BYTES: usize = 1 << 30;
 const TRY_WITHIN: Duration = Duration::from_millis(2);
-/// Even a busy machine gets through one of them undisturbed.
+/// Even a busy machine leaves one of so many tries undisturbed.
 const TRIES: usize = 3;
 
-/// What a guest must get to be worth its call, in pages of 64 KiB. Most use a tenth of these 16 MiB.
+/// Memory a guest must get to be worth its call, in pages of 64 KiB. Most guests use a tenth of
+/// these 16 MiB.
 const LEAST_PAGES: u32 = 256;
 
 /// An engine that runs here.
@@ -32,11 +34,11 @@ pub(crate) struct Found {
     pub(crate) target: Target,
     /// Guests that fit at once.
     pub(crate) slots: u32,
-    /// What is not as it should be, a sentence each.
+    /// Deviations from the best setup, a sentence each.
     pub(crate) notes: Vec<String>,
 }
 
-/// Finds the best that this host allows.
+/// Sets up the best engine that this host allows.
 pub(crate) fn find() -> Result<Found> {
     let mut notes = Vec::new();
     let code = map_code().map(|()| cpu_level()).unwrap_or_else(|error| {
@@ -68,7 +70,7 @@ fn try_pool(code: Code) -> Result<Found, String> {
     })
 }
 
-/// An engine of one kind, if this host allows it.
+/// Sets up an engine of one kind, if this host allows it.
 pub(crate) fn take(code: Code, memory: Memory) -> Result<Found> {
     let (engine, slots) = match memory {
         Memory::Reserved => pooled(code)?,
@@ -84,18 +86,19 @@ fn pooled(code: Code) -> Result<(Engine, u32)> {
 }
 
 fn checked(code: Code) -> Result<(Engine, u32)> {
-    // Half of the limit is for guests: the agent, artifacts and memories that grow have the other.
+    // Half of the limit is for guests. The agent, artifacts and memories that grow have the other
+    // half.
     let slots = address_space().map_or(FEW_RUNNING, |limit| {
         u32::try_from(limit / 2 / CHECKED_GUEST_BYTES).unwrap_or(u32::MAX).clamp(1, MAX_RUNNING)
     });
     let engine = run_engine(code, Memory::Checked, slots)?;
-    // There is nothing left to fall back to, so this is the time to say so.
+    // No fallback is left, so report now if there is no room.
     wasmtime::Memory::new(Store::new(&engine, ()), MemoryType::new(LEAST_PAGES, None))
         .map_err(|error| format_err!("there is no room for guests: {error:#}"))?;
     Ok((engine, slots))
 }
 
-/// Address space that this process may have, if that is limited.
+/// Returns the address space that this process may have, if it is limited.
 fn address_space() -> Option<u64> {
     getrlimit(Resource::As).current
 }
@@ -103,20 +106,22 @@ fn address_space() -> Option<u64> {
 fn reserving_is_free() -> bool {
     (0..TRIES).any(|_| {
         let start = Instant::now();
-        // Where this fails, the pool will, too.
+        // Ignore a failure: setting up the pool will fail too.
         drop(MmapOptions::new().len(TRIED_BYTES).no_reserve_swap().map_anon());
         start.elapsed() < TRY_WITHIN
     })
 }
 
-/// Makes memory executable that was written to, as loading an artifact does. Hardened systems refuse.
+/// Makes memory executable after writing to it, as loading an artifact does. Hardened systems
+/// refuse this.
 fn map_code() -> io::Result<()> {
     let mut page = MmapMut::map_anon(1)?;
     page[0] = 1;
     page.make_exec().map(drop)
 }
 
-/// What of x86-64's levels Cranelift can make use of; wasmtime asks for the same when it loads an artifact.
+/// Returns the highest level of x86-64 that Cranelift can use here; wasmtime checks the same
+/// features when it loads an artifact.
 #[cfg(target_arch = "x86_64")]
 fn cpu_level() -> Code {
     macro_rules! has {

@@ -1,4 +1,4 @@
-//! Programs: modules that are loaded, linked and known to export what they must.
+//! Programs: modules that are loaded and linked, and have the exports they must have.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -21,7 +21,8 @@ const START: &str = "_start";
 /// The import by which every WASI library finds the directories that were opened for it.
 const PREOPENS: &str = "fd_prestat_get";
 
-/// An artifact that is loaded and linked: what [`Sandbox::run`](crate::Sandbox::run) runs. Cheap to clone.
+/// An artifact that is loaded and linked: what [`Sandbox::run`](crate::Sandbox::run) runs. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Program {
     pub(crate) pre: InstancePre<Guest>,
@@ -36,12 +37,12 @@ struct Exports {
     initialize: Option<ModuleExport>,
     /// Runs a program, if the module is one.
     start: Result<ModuleExport, Fault>,
-    /// It imports functions that look up paths.
+    /// True if it imports functions that look up paths.
     uses_files: bool,
 }
 
 impl Program {
-    /// Links `module`, or says what it wants that is not to be had.
+    /// Links `module`, or names the imports that this agent does not offer.
     pub(crate) fn link(module: &Module, linker: &Linker<Guest>, metered: bool) -> Result<Self, Fault> {
         let unknown = unknown_imports(module, linker);
         if !unknown.is_empty() {
@@ -52,23 +53,23 @@ impl Program {
         Ok(Self { pre, exports: Arc::new(Exports::of(module)?), metered })
     }
 
-    /// Whether its code counts fuel. It is given what [`Limits::fuel`](wxec_protocol::Limits::fuel) says, or no end of
-    /// it.
+    /// Returns true if its code counts fuel. Each call gets the fuel of
+    /// [`Limits::fuel`](wxec_protocol::Limits::fuel), or unlimited fuel.
     pub fn is_metered(&self) -> bool {
         self.metered
     }
 
-    /// The task of this name.
+    /// Returns the task of this name.
     pub(crate) fn function(&self, name: &str) -> Result<&ModuleExport, Fault> {
         self.exports.functions.get(name).ok_or_else(|| Fault::NoSuchFunction { function: name.to_owned() })
     }
 
-    /// Where a program begins.
+    /// Returns the export where a program begins.
     pub(crate) fn start(&self) -> Result<&ModuleExport, Fault> {
         self.exports.start.as_ref().map_err(Fault::clone)
     }
 
-    /// Whether it can ask for files.
+    /// Returns true if it can ask for files.
     pub(crate) fn uses_files(&self) -> bool {
         self.exports.uses_files
     }
@@ -77,7 +78,7 @@ impl Program {
         self.pre.module().engine()
     }
 
-    /// What must run before any task, if the module says so.
+    /// Returns the export that must run before any task, if there is one.
     pub(crate) fn initialize(&self) -> Option<&ModuleExport> {
         self.exports.initialize.as_ref()
     }
@@ -98,7 +99,7 @@ impl Exports {
                 check(name, &export.ty(), "nothing", <[_]>::is_empty)?;
                 exports.initialize = Some(index());
             } else if name == START {
-                // Tasks can be called whatever this is.
+                // A wrong type fails only `start`: tasks can be called.
                 exports.start = check(name, &export.ty(), "nothing", <[_]>::is_empty).map(|()| index());
             }
         }
@@ -106,7 +107,7 @@ impl Exports {
     }
 }
 
-/// Checks that an export is a function that takes nothing and returns what it must.
+/// Checks that an export is a function without parameters that returns what it must.
 fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> bool) -> Result<(), Fault> {
     match ty.func() {
         Some(ty) if ty.params().len() == 0 && returns(&ty.results().collect::<Vec<_>>()) => Ok(()),
@@ -117,7 +118,7 @@ fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> b
 }
 
 fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
-    // The linker only answers in the presence of a store.
+    // The linker answers only with a store.
     let stdio = Arc::new(Stdio::new(Arc::new(Nowhere), 0));
     let capacity = Capacity::new(0, Budget::default());
     let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &capacity, &Arc::default());

@@ -1,5 +1,6 @@
-//! Which parts of WebAssembly a module uses that came after 2.0, so that a refusal can name them. Whoever reads the
-//! validator's own words ("malformed memop alignment") looks for the fault in the compiler, or on the host.
+//! Finds the parts of WebAssembly that a module uses and that came after 2.0, so that a refusal can
+//! name them. The validator's own words ("malformed memop alignment") make readers look for the
+//! fault in the compiler, or on the host.
 
 use std::fmt;
 
@@ -38,7 +39,7 @@ pub enum Proposal {
 }
 
 impl Proposal {
-    /// All of them. What builds on another comes before that.
+    /// All of them. A proposal comes before the ones it builds on.
     const ALL: [Self; 13] = [
         Self::StackSwitching,
         Self::Gc,
@@ -73,7 +74,7 @@ impl Proposal {
         }
     }
 
-    /// What makes a compiler do without, where that is known.
+    /// Returns how to make a compiler do without the proposal, where that is known.
     fn avoided_by(self) -> Option<&'static str> {
         Some(match self {
             Self::Threads => "clang without `-pthread`, Rust for wasm32-wasip1",
@@ -111,8 +112,9 @@ impl fmt::Display for Proposal {
     }
 }
 
-/// The proposals without which `wasm` is not valid; none if it is not valid with all of them either. Reads a module once
-/// for each, so ask only about one that was refused.
+/// Returns the proposals without which `wasm` is not valid; none if it is not valid with all of
+/// them either. Validates the module once for each proposal, so call this only for a module that
+/// was refused.
 pub(crate) fn beyond_wasm2(wasm: &[u8]) -> Vec<Proposal> {
     let all = Proposal::ALL.iter().fold(WasmFeatures::WASM2, |all, proposal| all.union(proposal.features()));
     if !is_valid(wasm, all) {
@@ -135,7 +137,7 @@ fn is_valid(wasm: &[u8], features: WasmFeatures) -> bool {
     Validator::new_with_features(features).validate_all(wasm).is_ok()
 }
 
-/// The sentence that refuses a module with these.
+/// Returns the sentence that refuses a module with these proposals.
 pub(crate) fn describe(proposals: &[Proposal]) -> String {
     let names: Vec<_> = proposals.iter().map(Proposal::to_string).collect();
     let mut ways: Vec<_> = proposals.iter().filter_map(|proposal| proposal.avoided_by()).collect();

@@ -1,4 +1,4 @@
-//! How much of a thing one call may have at once, within what all calls have together.
+//! Quotas: how many of a thing one call may have at once, within what all calls have together.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use wxec_protocol::LimitKind;
 
 use crate::{limits::LimitHit, refusal::Refusal};
 
-/// What one call may have of something it gives back: open files, processes.
+/// Limits a thing that one call takes and gives back, such as open files or processes.
 #[derive(Clone)]
 pub(crate) struct Quota {
     which: LimitKind,
@@ -16,7 +16,7 @@ pub(crate) struct Quota {
     common: Arc<Semaphore>,
 }
 
-/// What a call has of a quota. Dropping it gives it back.
+/// One thing that a call took from a quota. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct Share {
     _own: OwnedSemaphorePermit,
@@ -24,7 +24,7 @@ pub(crate) struct Share {
 }
 
 impl Quota {
-    /// A call may have `limit` at once, as long as `common` lasts.
+    /// Lets a call have `limit` at once, as long as `common` lasts.
     pub(crate) fn new(which: LimitKind, limit: u32, common: Arc<Semaphore>) -> Self {
         Self { which, limit, own: Arc::new(Semaphore::new(limit as usize)), common }
     }

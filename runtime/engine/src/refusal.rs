@@ -1,27 +1,29 @@
-//! What a guest asked its host for and did not get.
+//! Refusals: a guest asked its host for something and did not get it.
 
 use wxec_protocol::{Fault, Need, abi::HostError};
 
 use crate::{fault::bounded, limits::LimitHit};
 
-/// With its message and what was needed it has to fit into a frame. A longer one is not passed on: its text is.
+/// Longest task error passed on in a fault: with its message and need it has to fit into a frame.
+/// Of a longer error only the text is passed on.
 const MAX_FAILURE_BYTES: usize = 512 << 10;
 
-/// Why a guest did not get what it asked for. It may go on without; if it gives up, this is why.
+/// Reason why a guest did not get what it asked for. The guest may go on without; if it gives up,
+/// this is the reason.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// Its limits do not allow it.
+    /// The limits of the call do not allow it.
     Limit(LimitHit),
-    /// It was not granted.
+    /// The call has no grant for it.
     Denied(Need),
-    /// The host has no more to give, in its own words.
+    /// The host has no more to give; the text is its own.
     Host(String),
-    /// Other calls have what there is, in words for people. There may be more later.
+    /// Other calls have all there is; the text is for people. A later attempt may succeed.
     Busy(String),
 }
 
 impl Refusal {
-    /// What the guest hears of it.
+    /// Describes the refusal to the guest.
     pub(crate) fn describe(&self) -> HostError {
         match self {
             Self::Limit(hit) => HostError { kind: "QuotaExceeded".into(), message: hit.to_string(), need: None },
@@ -35,7 +37,8 @@ impl Refusal {
         }
     }
 
-    /// Why a call ended whose guest gave up after this. `failure` is the error of its task, if it returned one.
+    /// Returns the fault of a call whose guest gave up after this. `failure` is the error of its
+    /// task, if it returned one.
     pub(crate) fn into_fault(self, message: String, failure: Option<Vec<u8>>) -> Fault {
         match self {
             Self::Limit(hit) => hit.into(),

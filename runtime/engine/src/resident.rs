@@ -1,4 +1,5 @@
-//! Instances that outlive their calls: what a task keeps in its memory is there when the next one comes.
+//! Resident instances: they outlive their calls, so that a task finds in memory what an earlier
+//! call left there.
 
 use std::{
     mem,
@@ -20,12 +21,13 @@ use crate::{
     sandbox::Sandbox,
 };
 
-/// An instance of a program that is called again and again. Its calls run one after another, in the order in which they
-/// were first polled. It begins with the first one, whose grants, seed and limits on memory, files and processes it
-/// keeps; but whether it may ask for facts and other hosts is each call's own.
+/// An instance of a program that is called again and again. Its calls run one after another, in the
+/// order in which they were first polled. The first call creates the instance, which keeps the
+/// grants, the seed and the limits on memory, files and processes of that call. Grants to ask for
+/// facts and other hosts are those of each call.
 ///
-/// A call that does not return, because it fails or is ended, takes the instance along. Cheap to clone; it ends with
-/// the last clone.
+/// A call that does not return, because it traps or is ended, ends the instance as well. Cheap to
+/// clone; the instance ends with the last clone.
 #[derive(Clone)]
 pub struct Resident {
     program: Program,
@@ -36,13 +38,13 @@ pub struct Resident {
 enum State {
     New,
     Living(Living),
-    /// And why.
+    /// Gone, with the reason.
     Gone(String),
 }
 
 struct Living {
     store: Store<Guest>,
-    /// From the first call on.
+    /// `None` before the first call.
     instance: Option<Instance>,
     listener: Arc<Listener>,
     _slot: OwnedSemaphorePermit,
@@ -55,7 +57,7 @@ impl Resident {
         Ok(Self { program: program.clone(), state: Arc::new(state), _place: Arc::new(place) })
     }
 
-    /// Runs one call when those before it have ended. Notes the fuel it used.
+    /// Runs one call after the calls before it have ended. Notes the fuel it used.
     pub(crate) async fn call(
         &self,
         sandbox: &Sandbox,
@@ -66,14 +68,15 @@ impl Resident {
         let function = call::check(&self.program, &request)?;
         let fuel = request.limits.fuel;
         let mut state = self.state.lock().await;
-        // A call that waits does not harm the instance if it is dropped; so it waits before it takes it.
+        // Wait before taking the instance out of `state`: dropping a call that waits then does not
+        // harm the instance.
         let slot = match &*state {
             State::Gone(reason) => return Err(Fault::InstanceGone { reason: reason.clone() }),
             State::New => Some(sandbox.capacity().owned_slot().await),
             State::Living(_) => None,
         };
 
-        // If this is dropped from here on, so is the instance.
+        // If this future is dropped from here on, the instance is dropped too.
         let before = mem::replace(&mut *state, State::Gone("an earlier call was ended before it returned".into()));
         let mut living = match (before, slot) {
             (State::Living(mut living), _) => {
@@ -109,7 +112,7 @@ impl Living {
         slot: OwnedSemaphorePermit,
     ) -> Self {
         let listener = Arc::new(Listener(Mutex::new(stdio)));
-        // What limits each call's output stands behind the listener.
+        // No limit here: the limit of each call's output applies behind the listener.
         let stdio = Arc::new(Stdio::new(listener.clone(), u64::MAX));
         let store = call::new_store(sandbox, program, request, stdio).await;
         Self { store, instance: None, listener, _slot: slot }
@@ -134,7 +137,7 @@ impl Living {
     }
 }
 
-/// The output of the call that runs now.
+/// Passes output on to the call that runs now.
 struct Listener(Mutex<Arc<Stdio>>);
 
 impl Listener {

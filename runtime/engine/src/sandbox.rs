@@ -1,5 +1,5 @@
-//! The sandbox: its engines, a second one for code that counts fuel, the imports they offer, and the programs loaded into
-//! them.
+//! The sandbox: its engine, a second one for code that counts fuel, the imports they offer, and the
+//! programs loaded into them.
 
 use std::{
     io,
@@ -27,7 +27,8 @@ use crate::{
     wasi,
 };
 
-/// Loads programs and runs calls of their functions, each in a fresh instance that shares nothing with any other.
+/// Loads programs and runs calls of their functions, each in a fresh instance that shares nothing
+/// with any other.
 ///
 /// Cheap to clone; all clones are the same sandbox.
 #[derive(Clone)]
@@ -38,7 +39,7 @@ pub struct Sandbox {
 
 struct Shared {
     plain: Loader,
-    /// For calls that count fuel, once there is one: most agents never have any.
+    /// Loader of programs that count fuel, created on first use: most agents never need it.
     metered: OnceLock<Result<Loader, String>>,
     ticker: Ticker,
     /// Guests that fit at once.
@@ -58,7 +59,7 @@ struct Loader {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// Wasmtime refuses this host, in its own words.
+    /// Wasmtime refuses this host, in wasmtime's own words.
     #[error("cannot set up wasmtime: {0}")]
     Wasmtime(String),
     /// The thread that interrupts guests cannot be started.
@@ -92,51 +93,55 @@ impl Sandbox {
         Ok(Self { shared, capacity })
     }
 
-    /// Has all guests together hold no more than `bytes`: their memories, and what they return until it is dropped.
+    /// Limits what all guests hold together to `bytes`: their memories, and their results until
+    /// these are dropped.
     ///
-    /// A guest that wants more than the others have left is told that there is no memory, and if it gives up, its call
-    /// ends in [`LimitKind::TotalMemory`](wxec_protocol::LimitKind::TotalMemory). No more guests run at once than could
-    /// have what is usual; the others wait.
+    /// A guest that wants more than the others have left is told that there is no memory, and if it
+    /// gives up, its call ends in
+    /// [`LimitKind::TotalMemory`](wxec_protocol::LimitKind::TotalMemory). No more guests run at
+    /// once than could each have the usual amount; other calls wait.
     #[must_use]
     pub fn with_memory_budget(self, bytes: u64) -> Self {
         let capacity = Arc::new(Capacity::new(self.shared.slots as usize, Budget::new(bytes)));
         Self { capacity, ..self }
     }
 
-    /// Tells `watch` of each process group that a guest's process begins, and when that process has ended.
+    /// Tells `watch` of the process group of each process that a guest starts, and again when that
+    /// process has ended.
     #[must_use]
     pub fn with_process_watch(self, watch: ProcessWatch) -> Self {
         self.supply().reaper.watch(watch);
         self
     }
 
-    /// What all guests together may hold, in bytes.
+    /// Returns the bytes that all guests together may hold.
     pub fn memory_budget(&self) -> u64 {
         self.capacity.budget.limit()
     }
 
-    /// What artifacts must be compiled for, unless they are [metered](Self::load_metered).
+    /// Returns the target of artifacts, unless they are [metered](Self::load_metered).
     pub fn target(&self) -> &Target {
         &self.shared.target
     }
 
-    /// What artifacts must be compiled for whose calls have a seed, or a limit on fuel.
+    /// Returns the target of artifacts for calls that have a seed, or a limit on fuel.
     pub fn metered_target(&self) -> Target {
         Target { metered: true, ..self.shared.target.clone() }
     }
 
-    /// What this host does not allow and what follows from that, a sentence each.
+    /// Returns what this host does not allow, and the consequence, a sentence each.
     pub fn notes(&self) -> &[String] {
         &self.shared.notes
     }
 
-    /// Loads an artifact. Takes time in proportion to its size, and no lock that running calls need.
+    /// Loads an artifact. Takes time in proportion to its size, and no lock that running calls
+    /// need.
     pub fn load(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
         Program::link(&self.shared.plain.load(artifact)?, &self.shared.plain.linker, false)
     }
 
-    /// Loads an artifact that was compiled for [`metered_target`](Self::metered_target). The first one takes some
-    /// milliseconds more.
+    /// Loads an artifact that was compiled for [`metered_target`](Self::metered_target). The first
+    /// such artifact takes some milliseconds more.
     pub fn load_metered(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
         let loader = self.shared.metered.get_or_init(|| self.start_metered().map_err(|error| format!("{error:#}")));
         let loader = loader.as_ref().map_err(|error| Fault::Agent(format!("cannot count fuel here: {error}")))?;
@@ -151,10 +156,11 @@ impl Sandbox {
 
     /// Runs a function of `program`.
     ///
-    /// Dropping the future ends the guest. It may be polled by hand, and moved to another thread between polls: most
-    /// calls are done at the first poll, and a guest that still computes when some milliseconds have passed returns
-    /// `Pending`. Polling needs a tokio runtime with timers and I/O around it. Calls beyond
-    /// [`MAX_RUNNING`](crate::MAX_RUNNING), or what this host has room for, wait for their turn; their deadlines do not.
+    /// Dropping the future ends the guest. The future may be polled by hand, and moved to another
+    /// thread between polls: most calls are done at the first poll, and a guest that still computes
+    /// after some milliseconds returns `Pending`. Polling needs a tokio runtime with timers and I/O
+    /// around it. Calls beyond [`MAX_RUNNING`](crate::MAX_RUNNING), or beyond the room of this
+    /// host, wait for their turn; their deadlines do not wait.
     pub fn run(
         &self,
         program: &Program,
@@ -164,12 +170,14 @@ impl Sandbox {
         call::run(self.clone(), program.clone(), request, output)
     }
 
-    /// An instance of `program` that stays until it is dropped, and takes a place from other calls. There may be some.
+    /// Creates an instance of `program` that stays until it is dropped, and takes a place from
+    /// other calls. The number of such instances is limited.
     pub fn resident(&self, program: &Program) -> Result<Resident, Fault> {
         Ok(Resident::new(self, program)?)
     }
 
-    /// Runs a function of a resident instance, after those before it. Otherwise like [`run`](Self::run).
+    /// Runs a function of a resident instance, after the calls before it. Otherwise like
+    /// [`run`](Self::run).
     pub fn run_resident(
         &self,
         resident: &Resident,
@@ -179,8 +187,8 @@ impl Sandbox {
         call::run_resident(self.clone(), resident.clone(), request, output)
     }
 
-    /// Ends the processes of all calls, and refuses to start more: for the end of a session, when calls need not be over.
-    /// Returns when they are gone, or after a second.
+    /// Ends the processes of all calls, and refuses to start more: for the end of a session, when
+    /// some calls may still run. Returns when the processes are gone, or after a second.
     pub fn end_processes(&self) {
         self.shared.supply.reaper.shut_down();
     }
@@ -207,10 +215,11 @@ impl Loader {
     }
 
     fn load(&self, artifact: &VerifiedArtifact) -> Result<Module, Fault> {
-        // SAFETY: `deserialize` wants the unchanged output of wasmtime's compiler; it checks version and settings but
-        // not integrity. A `VerifiedArtifact` holds the very bytes that hash to its digest, in memory nobody changes.
-        // Its digest was named by this session's controller, which compiled the module; a controller that lies gains
-        // nothing, since it may run any command here anyway.
+        // SAFETY: `deserialize` requires the unchanged output of wasmtime's compiler; it checks
+        // version and settings but not integrity. A `VerifiedArtifact` holds the very bytes that
+        // hash to its digest, in memory that does not change. The digest was named by this
+        // session's controller, which compiled the module; a controller that lies gains nothing,
+        // since it may run any command here anyway.
         unsafe { Module::deserialize(&self.engine, artifact.bytes()) }.map_err(|error| fault::bad_module(&error))
     }
 }

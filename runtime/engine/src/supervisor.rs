@@ -34,8 +34,9 @@ pub(crate) async fn supervise(
     .await
 }
 
-/// The ticker ticks while a guest is on a thread, and not while it waits. A panic is the agent's fault, and of this
-/// call only: other calls share the process.
+/// Polls the guest once. The ticker ticks while a guest is on a thread, and not while it waits. A
+/// panic of host code becomes a fault of the agent, in this call only: other calls share the
+/// process.
 fn poll_guest(
     guest: Pin<&mut impl Future<Output = Result<Bytes, Fault>>>,
     ticker: &Ticker,
@@ -46,7 +47,8 @@ fn poll_guest(
         .unwrap_or_else(|panic| Poll::Ready(Err(Fault::Agent(panic_text(&*panic)))))
 }
 
-/// The alarm is set when the guest first waits: most are done by then, and setting it takes a lock.
+/// Polls the deadline's timer. It is set when the guest first waits: most guests have ended by
+/// then, and setting it takes a lock.
 fn poll_alarm(
     mut alarm: Pin<&mut Option<Sleep>>,
     started: Instant,

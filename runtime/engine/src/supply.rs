@@ -1,4 +1,5 @@
-//! What all calls of an agent draw on together, so that many of them cannot take what the agent itself needs.
+//! Files, processes and threads that all calls of an agent share, limited so that many calls cannot
+//! take what the agent itself needs.
 
 use std::sync::Arc;
 
@@ -7,24 +8,28 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::hostcalls::Reaper;
 
-/// Files of the agent itself: its conversation and event loops, programs of the controller with some pipes each.
-/// Where less than twice this may be open, guests have half.
+/// File descriptors kept for the agent itself: its connection, event loops, and the controller's
+/// programs with some pipes each. Where the system allows less than twice this, guests get half of
+/// what it allows.
 const RESERVED_FILES: u64 = 256;
 
-/// Files of guests where nothing is limited: those of a thousand calls with some processes each.
+/// File descriptors of all guests where the system sets no limit: enough for a thousand calls with
+/// some processes each.
 const MAX_FILES: u64 = 64 << 10;
 
-/// Processes of guests at once. The limit there may be is the account's, who has others; guests have half of it.
+/// Processes of all guests at once. A limit of the system counts all processes of the account, so
+/// guests get half of it.
 const MAX_CHILDREN: u64 = 1000;
 
-/// Names that are looked up at once. The system's resolver cannot be stopped: a thread whose name server is silent is
-/// lost for half a minute.
+/// Concurrent lookups of names. The system's resolver cannot be stopped: a silent name server costs
+/// a thread half a minute.
 const MAX_LOOKUPS: usize = 8;
 
-/// Programs that are found and started at once. That takes a millisecond, unless a file system hangs.
+/// Programs that are found and started concurrently. Each takes a millisecond, unless a file system
+/// hangs.
 const MAX_STARTS: usize = 8;
 
-/// Shared by all calls of a sandbox.
+/// Resources shared by all calls of a sandbox.
 pub(crate) struct Supply {
     pub(crate) files: Arc<Semaphore>,
     pub(crate) children: Arc<Semaphore>,
@@ -34,7 +39,7 @@ pub(crate) struct Supply {
 }
 
 impl Default for Supply {
-    /// As much as this process' own limits leave.
+    /// Takes as much as this process' own limits leave.
     fn default() -> Self {
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let processes = getrlimit(Resource::Nproc).current.unwrap_or(u64::MAX);
@@ -52,18 +57,19 @@ fn semaphore(permits: u64) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(usize::try_from(permits).expect("some thousand fit")))
 }
 
-/// Threads for work that cannot be ended. Whoever waits for it can be dropped; the work goes on, and keeps its place.
+/// Threads for work that cannot be stopped. A caller that waits for the work can be dropped; the
+/// work goes on, and keeps its place.
 pub(crate) struct Threads(Arc<Semaphore>);
 
 impl Threads {
-    /// Runs `work` on one of them. What it returns is dropped if nobody waits for it any more.
+    /// Runs `work` on one of the threads. Drops its result if the caller waits no longer.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let place = self.0.clone().acquire_owned().await.expect("the semaphore is never closed");
         let done = spawn_blocking(move || {
             let _place = place;
             work()
         });
-        // The runtime refuses only when it ends, and then nobody waits.
+        // The runtime refuses work only when it shuts down, and then no caller waits.
         done.await.expect("the work does not panic")
     }
 }

@@ -1,18 +1,19 @@
-//! What a sandbox does not know itself: the place it runs in, and the way to other hosts.
+//! The place a sandbox runs in, and the way to other hosts: the sandbox itself knows neither.
 
 use std::pin::Pin;
 
 use bytes::Bytes;
 use wxec_protocol::{Ask, AskError, Facts};
 
-/// What becomes of an [`Ask`]. Dropping it takes the ask back.
+/// The pending answer to an [`Ask`]. Dropping it withdraws the ask.
 pub type Asking = Pin<Box<dyn Future<Output = Result<Bytes, AskError>> + Send>>;
 
-/// Tells guests of what is around them, once they were found to be granted that.
+/// Answers guests' questions about their host and other hosts. The sandbox checks the grants before
+/// it calls this.
 pub trait Surroundings: Send + Sync + 'static {
-    /// What this host says of itself.
+    /// Returns the facts of this host.
     fn facts(&self) -> Facts;
 
-    /// Has a task called on another host. The question fits into a frame.
+    /// Calls a task on another host. The question fits into a frame.
     fn ask(&self, question: Ask) -> Asking;
 }

@@ -1,6 +1,8 @@
-//! The pulse that makes computing guests yield: an OS thread that advances the engine's epoch while a guest runs.
+//! The pulse that makes computing guests yield: an OS thread that advances the engine's epoch while
+//! a guest runs.
 //!
-//! A thread and not a task, because guests that compute can occupy every thread of an async runtime.
+//! A thread and not a task, because guests that compute can occupy every thread of an async
+//! runtime.
 
 use std::{
     io,
@@ -14,13 +16,15 @@ use std::{
 
 use wasmtime::Engine;
 
-/// How long a guest may compute before it yields: short beside what a person notices, long beside a context switch.
+/// Time that a guest may compute before it yields: short compared with what a person notices, long
+/// compared with a context switch.
 const TICK: Duration = Duration::from_millis(5);
 
-/// The thread only sleeps and increments.
+/// Small: the thread only sleeps and increments.
 const THREAD_STACK_BYTES: usize = 64 << 10;
 
-/// Advances an engine's epoch while guests run. Its thread sleeps when none does, and ends when this is dropped.
+/// Advances an engine's epoch while guests run. Its thread sleeps while no guest runs, and ends
+/// when this is dropped.
 pub(crate) struct Ticker {
     pulse: Arc<Pulse>,
     thread: Thread,
@@ -29,7 +33,7 @@ pub(crate) struct Ticker {
 #[derive(Default)]
 struct Pulse {
     running: AtomicUsize,
-    /// The thread is about to park, or has: whoever clears this must unpark it.
+    /// The thread is about to park, or has parked: code that clears this must unpark it.
     parked: AtomicBool,
     stopped: AtomicBool,
     /// Another engine with guests, once there is one.
@@ -74,7 +78,7 @@ impl Drop for Ticker {
     }
 }
 
-/// A guest is on some thread right now.
+/// Guard: a guest is on some thread while this lives.
 pub(crate) struct GuestRuns<'a>(&'a Pulse);
 
 impl Drop for GuestRuns<'_> {
@@ -86,7 +90,8 @@ impl Drop for GuestRuns<'_> {
 impl Pulse {
     fn beat(&self, engine: &Engine) {
         while !self.stopped.load(SeqCst) {
-            // Announce, then look: a guest that starts after the look sees the announcement and unparks.
+            // Announce, then look: a guest that starts after the look sees the announcement and
+            // unparks.
             self.parked.store(true, SeqCst);
             if self.running.load(SeqCst) == 0 && !self.stopped.load(SeqCst) {
                 thread::park();

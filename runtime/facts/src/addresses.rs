@@ -1,4 +1,4 @@
-//! The addresses of a machine, from the kernel itself: a question over netlink, answered at once.
+//! The addresses of a machine, asked of the kernel itself over netlink.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -15,13 +15,14 @@ use rustix::{
     },
 };
 
-/// The kernel answers while it is asked; if something else listens there, nobody waits for it.
+/// Timeout of the answer. The kernel answers while it is asked; the timeout is for systems where
+/// something else listens.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
-/// The kernel fills at most 32 KiB at once.
+/// Most bytes that the kernel fills at once.
 const PART_BYTES: usize = 32 << 10;
 
-/// More than any machine has that a person looks after; a router may.
+/// Most addresses. No machine that a person looks after has more; a router may.
 const MAX_ADDRESSES: usize = 1000;
 
 // From linux/netlink.h and linux/rtnetlink.h.
@@ -34,14 +35,14 @@ const RT_SCOPE_UNIVERSE: u8 = 0;
 const RT_SCOPE_SITE: u8 = 200;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
-/// Heads of a message, of what it says of an address, and of each attribute.
+/// Sizes of the heads of a message, of its part about an address, and of each attribute.
 const MESSAGE_HEAD: usize = 16;
 const ADDRESS_HEAD: usize = 8;
 const ATTRIBUTE_HEAD: usize = 4;
 
-/// Addresses by which others may reach this machine: neither loopback nor link-local ones.
+/// Returns addresses by which others may reach this machine: neither loopback nor link-local ones.
 pub(crate) fn local() -> Result<Vec<IpAddr>, Errno> {
-    // NETLINK_ROUTE is 0, the protocol that a socket has which is given none.
+    // `None` is protocol 0, which is NETLINK_ROUTE.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_WITHIN))?;
     connect(&socket, &SocketAddrNetlink::new(0, 0))?;
@@ -58,7 +59,7 @@ pub(crate) fn local() -> Result<Vec<IpAddr>, Errno> {
     }
 }
 
-/// `RTM_GETADDR` for all families. Its length comes first: 24 bytes.
+/// Returns the request `RTM_GETADDR` for all families. Its length comes first: 24 bytes.
 fn question() -> [u8; MESSAGE_HEAD + ADDRESS_HEAD] {
     let mut message = [0; MESSAGE_HEAD + ADDRESS_HEAD];
     message[..4].copy_from_slice(&24_u32.to_ne_bytes());
@@ -67,7 +68,7 @@ fn question() -> [u8; MESSAGE_HEAD + ADDRESS_HEAD] {
     message
 }
 
-/// Adds the addresses in one part of the answer. Says whether more will follow.
+/// Adds the addresses in one part of the answer. Returns true if more will follow.
 fn read(mut part: &[u8], addresses: &mut Vec<IpAddr>) -> bool {
     while let Some((length, kind)) = head(part) {
         match kind {
@@ -80,14 +81,14 @@ fn read(mut part: &[u8], addresses: &mut Vec<IpAddr>) -> bool {
     true
 }
 
-/// Length and kind of the message that `part` begins with.
+/// Returns length and kind of the message that `part` begins with.
 fn head(part: &[u8]) -> Option<(usize, u16)> {
     let length = u32::from_ne_bytes(*part.first_chunk()?) as usize;
     let kind = u16::from_ne_bytes(*part.get(4..)?.first_chunk()?);
     (MESSAGE_HEAD..=part.len()).contains(&length).then_some((length, kind))
 }
 
-/// The address a message tells of, if it leads anywhere.
+/// Returns the address in a message, if others may reach this machine by it.
 fn address(message: &[u8]) -> Option<IpAddr> {
     let scope = *message.get(3)?;
     let mut rest = message.get(ADDRESS_HEAD..)?;
@@ -95,7 +96,7 @@ fn address(message: &[u8]) -> Option<IpAddr> {
     while let Some(length) = rest.first_chunk().map(|length| usize::from(u16::from_ne_bytes(*length))) {
         let attribute = rest.get(..length).filter(|_| length >= ATTRIBUTE_HEAD)?;
         let kind = u16::from_ne_bytes([attribute[2], attribute[3]]);
-        // On a link of two ends `IFA_ADDRESS` is the other one.
+        // On a point-to-point link, `IFA_ADDRESS` is the other end's.
         if kind == IFA_LOCAL || (kind == IFA_ADDRESS && found.is_none()) {
             found = parse(&attribute[ATTRIBUTE_HEAD..]);
         }
@@ -116,7 +117,7 @@ fn parse(bytes: &[u8]) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    /// One message of `kind`, whose body says something of an address.
+    /// Builds a message of `kind` that is about an address.
     fn message(kind: u16, scope: u8, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut body = vec![2, 24, 0, scope, 1, 0, 0, 0];
         for (kind, value) in attributes {

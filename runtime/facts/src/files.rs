@@ -1,20 +1,21 @@
-//! What stands in files under `/etc`.
+//! Facts read from files, most of them under `/etc`.
 
 use std::{fs::File, io::Read};
 
 use wxec_protocol::Distro;
 
-/// Such a file is a page long; `/etc/hosts` and `/etc/passwd` may have many lines.
+/// Most bytes that are read of a file. Such a file is a page long; `/etc/hosts` and `/etc/passwd`
+/// may have many lines.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Where systemd's specification looks, in this order.
+/// Files that systemd's specification names, in this order.
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
 pub(crate) fn distro() -> Option<Distro> {
     OS_RELEASE.into_iter().find_map(read).map(|text| parse_os_release(&text))
 }
 
-/// The whole name of a host, as far as it is known without asking the network.
+/// Returns the whole name of a host, as far as it is known without asking the network.
 pub(crate) fn fqdn(hostname: &str) -> Option<String> {
     match hostname.contains('.') {
         true => Some(hostname.into()),
@@ -42,7 +43,8 @@ fn parse_os_release(text: &str) -> Distro {
     Distro::new(if id.is_empty() { "linux".into() } else { id }, name, value("VERSION_ID"))
 }
 
-/// The value of a shell's assignment: in quotes or not, with backslashes before what would end it.
+/// Returns the value of a shell's assignment: in quotes or not, with backslashes before characters
+/// that would end it.
 fn unquoted(value: &str) -> String {
     let quote = value.chars().next().filter(|first| "\"'".contains(*first));
     let inner = quote.and_then(|quote| value.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(value);
@@ -54,7 +56,8 @@ fn unquoted(value: &str) -> String {
     text
 }
 
-/// As `hostname -f` says where no name server is asked: the first name of the line that has this one.
+/// Finds the whole name as `hostname -f` does without a name server: the first name of the line
+/// that has `hostname`.
 fn find_fqdn(hosts: &str, hostname: &str) -> Option<String> {
     let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
     let mut lines = lines.map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>());

@@ -1,7 +1,7 @@
-//! What a machine says of itself.
+//! Facts that a machine tells of itself.
 //!
-//! The agent tells guests, and a program that runs a task at home tells itself; both have it from here. Nothing is
-//! asked of the network and no program is run, so that it takes no time to speak of.
+//! The agent tells them to guests, and a program that runs a task at home tells them to itself. The
+//! crate asks nothing of the network and runs no program, so it takes hardly any time.
 //!
 //! ```
 //! let facts = wxec_facts::here();
@@ -17,7 +17,7 @@ use rustix::{
 };
 use wxec_protocol::Facts;
 
-/// The facts of this machine. What cannot be found out is left empty.
+/// Returns the facts of this machine. Facts that cannot be found out are left empty.
 pub fn here() -> Facts {
     let (name, info, uid) = (uname(), sysinfo(), getuid().as_raw());
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();

@@ -1,4 +1,5 @@
-//! Bombs that are refused when they are counted, bombs that are not and end at a limit, and what is no bomb.
+//! Bombs that are refused when they are counted, bombs that are not and end at a limit, and modules
+//! that are no bombs.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -13,7 +14,8 @@ use wasm_encoder::{
 
 use crate::{HERE, PLENTY, compile, compile_within, complaint};
 
-/// Refusing takes some milliseconds. The rest is for a busy machine and a compiler without optimisation.
+/// Refusing takes some milliseconds. The rest is for a busy machine and a compiler without
+/// optimisation.
 const AT_ONCE: Duration = Duration::from_secs(60);
 
 #[track_caller]
@@ -46,7 +48,8 @@ fn function(locals: u32, body: impl FnOnce(&mut InstructionSink<'_>)) -> Functio
     function
 }
 
-/// Loops within each other, of which each may go round: the compiler takes far longer than in proportion.
+/// Loops within each other, each of which may repeat: compiling them takes far longer than in
+/// proportion.
 fn nested_loops(depth: u32) -> Vec<u8> {
     let body = function(1, |code| {
         for _ in 0..depth {
@@ -184,7 +187,7 @@ fn what_takes_more_memory_than_it_may_aborts() {
 
 #[test]
 fn what_an_interpreter_needs_is_allowed() {
-    // Its loop: a block for each operation, a branch to each of them, and many locals.
+    // An interpreter's loop: a block for each operation, a branch to each of them, and many locals.
     let operations = 500;
     let body = function(1_000, |code| {
         for _ in 0..=operations {

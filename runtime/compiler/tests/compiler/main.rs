@@ -2,7 +2,7 @@
 
 /// Modules written to take the compiler too long or too much memory.
 mod bombs;
-/// How it is called, and what it says of modules that are none.
+/// The command line, and complaints about input that is no module.
 mod cli;
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 
 const HERE: &str = "x86_64-linux";
 
-/// More than any test needs that does not want to meet a limit: memory, processor time, time.
+/// Limits that no test reaches unless it wants to: memory, processor time, time.
 const PLENTY: [&str; 3] = ["4294967296", "120", "180"];
 
 fn compile(target: &str, module: &[u8]) -> Output {
@@ -26,14 +26,14 @@ fn compile_within(target: &str, [memory, cpu, wall]: [&str; 3], module: &[u8]) -
 fn run(arguments: &[&str], module: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wxec-compiler"))
         .args(arguments)
-        // As the controller starts it.
+        // The controller starts it like this.
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A compiler that was called wrongly does not read.
+    // Ignore a failure: a compiler that was called wrongly does not read.
     let _ = child.stdin.take().unwrap().write_all(module);
     child.wait_with_output().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What guests learn of their host, and tasks they call on others.
+//! Imports that tell guests of their host, and call tasks on other hosts.
 
 use bytes::Bytes;
 use wasmtime::{Caller, Linker, Result};
@@ -31,8 +31,8 @@ fn host_facts(mut caller: Caller<'_, Guest>) -> i32 {
     answer(guest, facts)
 }
 
-/// Calls a task of the guest's own module on another host. The question is a [`HostCall`]; the arguments stand apart, as
-/// they may be long. Waits for the answer.
+/// Calls a task of the guest's own module on another host. The question is a [`HostCall`]; the
+/// arguments are apart from it, as they may be long. Waits for the answer.
 async fn host_call(
     mut caller: Caller<'_, Guest>,
     pointer: u32,
@@ -64,7 +64,7 @@ async fn host_call(
     })
 }
 
-/// What the guest may ask for is asked for.
+/// Asks the question, if the guest may ask it.
 fn granted(guest: &Guest, question: HostCall, input: &[u8]) -> Result<crate::surroundings::Asking, Denial> {
     let HostCall { address, function, timeout_ms } = question;
     if address.len() > MAX_ADDRESS_BYTES || function.len() > MAX_FUNCTION_BYTES {

@@ -1,8 +1,8 @@
 //! The imports of module `wxec_v1`: a guest pulls its input and pushes its output.
 //!
-//! Every pointer and length comes from the guest and is checked before a byte is touched; a lie ends the call. The
-//! imports by which a guest asks for more are listed in [`wxec_protocol::abi`]; [`reply`] says how they answer. Those
-//! that wait are async, so that dropping a call ends the wait.
+//! Every pointer and length comes from the guest and is checked before a byte is touched; a wrong
+//! one ends the call. The imports for capabilities are listed in [`wxec_protocol::abi`]; [`reply`]
+//! says how they answer. Imports that wait are async, so that dropping a call ends the wait.
 
 mod host;
 mod net;
@@ -25,11 +25,12 @@ pub use self::streams::{Duplex, ReadWrite};
 pub(crate) use self::{process::Reaper, resources::Resources};
 use crate::guest::Guest;
 
-/// An error body travels in one frame with the fault around it.
+/// Length of the longest error body: it travels in one frame with the fault around it.
 const MAX_ERROR_BYTES: u64 = 1 << 20;
 const _: () = assert!(MAX_ERROR_BYTES < MAX_FRAME_BYTES as u64);
 
-/// The record of a panic travels in one frame with its backtrace. People read the message.
+/// Length of the longest record of a panic: it travels in one frame with its backtrace, and people
+/// read the message.
 const MAX_PANIC_BYTES: usize = 64 << 10;
 
 /// Gives guests the imports of `wxec_v1`.
@@ -57,7 +58,8 @@ fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {
     Ok(u32::try_from(caller.data().input.len())?)
 }
 
-/// Copies input from `offset` on to `pointer`, as much as there is and fits. Returns how much that was.
+/// Copies at most `length` bytes of the input, from `offset` on, to `pointer`. Returns the number
+/// of bytes copied.
 fn input_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32) -> Result<u32> {
     let (memory, guest) = memory(&mut caller)?;
     let room = range(memory, pointer, length)?;
@@ -79,7 +81,8 @@ fn error_write(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Resu
     Ok(guest.error.append(bytes, MAX_ERROR_BYTES)?)
 }
 
-/// Takes a record, once there is room for more output. `log` names nothing that it is about.
+/// Takes a record, once there is room for more output. A record of the import `log` has an empty
+/// target.
 async fn log_record(
     mut caller: Caller<'_, Guest>,
     level: i32,
@@ -99,7 +102,7 @@ async fn log_record(
     Ok(())
 }
 
-/// Notes what a guest says as it panics. It traps next, and the note explains the trap.
+/// Notes the record of a guest's panic. The guest traps next, and the note explains the trap.
 fn panic(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()> {
     let (memory, guest) = memory(&mut caller)?;
     let record = &memory[range(memory, pointer, length)?];
@@ -111,12 +114,12 @@ fn panic(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()>
     Ok(())
 }
 
-/// Always no: a cancelled call is dropped where it stands.
+/// Always returns 0: a cancelled call is dropped, so it never asks.
 fn cancelled() -> i32 {
     0
 }
 
-/// The guest's memory, beside the host's side of the call.
+/// Returns the guest's memory, and the host's side of the call.
 pub(crate) fn memory<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest)> {
     match caller.get_export("memory") {
         Some(Extern::Memory(memory)) => Ok(memory.data_and_store_mut(caller)),

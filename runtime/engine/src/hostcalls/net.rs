@@ -1,7 +1,7 @@
 //! Connections for guests, to places that were granted.
 //!
-//! What is granted is a name, and whoever answers for the name says which addresses it has: grant an address where that
-//! matters.
+//! A grant names a host, and a name server decides which addresses it has: grant an address where
+//! that matters.
 
 use std::{
     io,
@@ -26,11 +26,11 @@ use super::{
 };
 use crate::{guest::Guest, refusal::Refusal, supply::Supply};
 
-/// Connecting takes no longer, unless the guest says so: seconds on a bad line, and Linux itself gives up after two
-/// minutes.
+/// Time that connecting may take, unless the guest sets another: seconds on a bad line, and Linux
+/// itself gives up after two minutes.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 
-/// A name in the DNS is not longer, and nothing else is a name.
+/// Length of the longest name in the DNS. Other names are refused.
 const MAX_NAME_BYTES: usize = 253;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
@@ -73,7 +73,8 @@ async fn connect(guest: &mut Guest, question: NetConnect) -> Result<(i32, NetCon
     let addresses = timeout_at(until, host.resolve(&guest.resources.supply, port)).await;
     let socket = reach(&addresses.map_err(|_| timed_out())??, until).await?.ok_or_else(timed_out)?;
     let connected = NetConnected { peer: socket.peer_addr()?, local: socket.local_addr()? };
-    // Waiting for more to send with it is for whoever writes in small pieces; guests have buffers of their own.
+    // Send small pieces at once: the delay is for programs that write in small pieces, and guests
+    // have their own buffers.
     socket.set_nodelay(true)?;
     let stream = Stream::new(OwnedFd::from(socket.into_std()?), Direction::Both, share)?;
     Ok((guest.resources.add_stream(stream), connected))
@@ -89,8 +90,9 @@ async fn lookup(guest: &mut Guest, NetLookup { host }: NetLookup) -> Result<(i32
     Ok((i32::try_from(addresses.len()).unwrap_or(i32::MAX), NetAddresses(addresses)))
 }
 
-/// Tries one address after the other; none if the last one did not answer. Each has its part of the time that is left,
-/// so that one that is silent does not take that of the others.
+/// Tries one address after the other; returns `None` if the last one did not answer. Each address
+/// has an equal part of the time that is left, so that a silent one does not take the time of the
+/// others.
 async fn reach(addresses: &[SocketAddr], until: Instant) -> io::Result<Option<TcpStream>> {
     let mut outcome = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
     for (index, address) in addresses.iter().enumerate() {
@@ -105,7 +107,7 @@ async fn reach(addresses: &[SocketAddr], until: Instant) -> io::Result<Option<Tc
     outcome
 }
 
-/// A time that is beyond the clock's end is as good as a year.
+/// Returns the time after `limit`, or a time in a year where the clock ends before that.
 fn deadline(limit: Duration) -> Instant {
     Instant::now().checked_add(limit).unwrap_or_else(|| Instant::now() + Duration::from_secs(365 * 24 * 60 * 60))
 }
@@ -118,7 +120,7 @@ enum Name {
 }
 
 impl Name {
-    /// Takes addresses and names, and nothing that would read as a name with a port.
+    /// Accepts addresses and names, and nothing that would read as a name with a port.
     fn parse(host: String) -> Result<Self, Denial> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(Self::Address(address, address.to_string()));
@@ -137,7 +139,7 @@ impl Name {
         }
     }
 
-    /// As it is granted.
+    /// Returns the form in which it is granted.
     fn with_port(&self, port: u16) -> String {
         match self {
             Self::Address(address, _) => SocketAddr::new(*address, port).to_string(),
@@ -145,7 +147,7 @@ impl Name {
         }
     }
 
-    /// Its addresses, as this host's own resolver has them.
+    /// Returns its addresses, as this host's own resolver has them.
     async fn resolve(self, supply: &Supply, port: u16) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Address(address, _) => Ok(vec![SocketAddr::new(address, port)]),

@@ -1,7 +1,8 @@
-//! How capability calls answer: with a number, and with a reply that the guest reads where it likes.
+//! Answers to capability calls: a number, and a reply that the guest copies to its memory.
 //!
-//! A call takes its question as CBOR and returns a number that is not negative, or [`abi::REFUSED`]. What more there is
-//! to say is the reply, CBOR as well: the answer, or a [`HostError`]. It stays until the next capability call.
+//! A call takes its question as CBOR and returns a number that is not negative, or
+//! [`abi::REFUSED`]. The reply is CBOR as well: the answer, or a [`HostError`]. It stays until the
+//! next capability call.
 
 use serde::{Serialize, de::DeserializeOwned};
 use wasmtime::{Caller, Linker, Result};
@@ -13,7 +14,7 @@ use wxec_protocol::{
 use super::{memory, range};
 use crate::{guest::Guest, refusal::Refusal};
 
-/// A question may not be longer: a command with long arguments, or a whole environment.
+/// Length of the longest question: a command with long arguments, or a whole environment.
 pub(super) const MAX_QUESTION_BYTES: usize = 256 << 10;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
@@ -26,7 +27,8 @@ fn reply_len(caller: Caller<'_, Guest>) -> Result<u32> {
     Ok(u32::try_from(caller.data().reply.len())?)
 }
 
-/// Copies the reply from `offset` on to `pointer`, as much as there is and fits. Returns how much that was.
+/// Copies at most `length` bytes of the reply, from `offset` on, to `pointer`. Returns the number
+/// of bytes copied.
 fn reply_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32) -> Result<u32> {
     let (memory, guest) = memory(&mut caller)?;
     let room = range(memory, pointer, length)?;
@@ -36,17 +38,19 @@ fn reply_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: 
     Ok(u32::try_from(reply.len())?)
 }
 
-/// Why a capability call is not answered.
+/// Reason why a capability call is not answered.
 pub(super) enum Denial {
-    /// The guest may not, or not so much; it is told, and if it gives up, so is its caller.
+    /// The guest may not do this, or not so much of it. The guest is told, and if it gives up, its
+    /// caller is told too.
     Refused(Refusal),
-    /// It was tried, and failed.
+    /// The host tried, and failed.
     Failed(HostError),
 }
 
 impl From<std::io::Error> for Denial {
     fn from(error: std::io::Error) -> Self {
-        // The kind's name is what its `Debug` shows; kinds without a stable name are `Uncategorized`.
+        // The kind's name is what its `Debug` shows; kinds without a stable name are
+        // `Uncategorized`.
         Self::Failed(HostError { kind: format!("{:?}", error.kind()), message: error.to_string(), need: None })
     }
 }
@@ -57,7 +61,8 @@ impl From<Refusal> for Denial {
     }
 }
 
-/// Reads the question of a capability call. A question that cannot be read is an error of the guest's SDK.
+/// Reads the question of a capability call. A question that cannot be read is an error of the
+/// guest's SDK.
 pub(super) fn question<T: DeserializeOwned>(
     caller: &mut Caller<'_, Guest>,
     pointer: u32,
@@ -72,7 +77,7 @@ pub(super) fn question<T: DeserializeOwned>(
     Ok(cbor::decode(bytes).map_err(|error| invalid(error.to_string())))
 }
 
-/// Keeps the reply, and returns the number that says whether it is an answer.
+/// Stores the reply, and returns the number that tells an answer from an error.
 pub(super) fn answer<T: Serialize>(guest: &mut Guest, outcome: Result<(i32, T), Denial>) -> i32 {
     let (number, reply) = match outcome {
         Ok((number, reply)) => {

@@ -1,4 +1,4 @@
-//! What a guest has opened and started, by the handles it knows them by.
+//! Streams and processes of a guest, by the handles that the guest knows them by.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,23 +14,24 @@ use super::{
 };
 use crate::{quota::Quota, supply::Supply};
 
-/// Everything of one call. Dropping it ends all of it.
+/// All resources of one call. Dropping them ends all of them.
 pub(crate) struct Resources {
-    /// Files, directories, sockets and pipes.
+    /// Quota of files, directories, sockets and pipes.
     pub(crate) files: Quota,
     pub(super) children: Quota,
-    /// What its processes print where it prints.
+    /// Outputs of processes that go to the output of the call.
     pub(crate) inherited: Inherited,
     streams: HashMap<i32, Stream>,
-    /// Those that came with the call and are not taken yet.
+    /// Streams that came with the call, or `None` for those that the guest took.
     call_streams: Vec<Option<Duplex>>,
-    /// Handles of those that are.
+    /// Handles of the streams that the guest took.
     taken: Vec<i32>,
     processes: HashMap<i32, Child>,
     last_handle: i32,
-    /// Processes it has no handle of any more.
+    /// Processes that have no handle any more.
     forgotten: Vec<Child>,
-    /// After the processes: what they leave behind is looked for when they are gone.
+    /// Declared behind the processes, to be dropped after them: it looks for what they leave
+    /// behind.
     pub(super) family: Family,
     pub(super) supply: Arc<Supply>,
 }
@@ -72,13 +73,13 @@ impl Resources {
         self.streams.remove(&handle).map(Stream::close).ok_or_else(|| no_such("stream", handle))
     }
 
-    /// Takes the streams of the next call of an instance that stays.
+    /// Takes the streams of the next call of a resident instance.
     pub(crate) fn give_call_streams(&mut self, call_streams: Vec<Duplex>) {
         self.end_call_streams();
         self.call_streams = call_streams.into_iter().map(Some).collect();
     }
 
-    /// The streams that came with the call are gone with it.
+    /// Drops the streams that came with the call.
     pub(crate) fn end_call_streams(&mut self) {
         self.call_streams.clear();
         for handle in self.taken.drain(..) {
@@ -86,7 +87,7 @@ impl Resources {
         }
     }
 
-    /// Gives a handle to one of the call's streams, which can be had once.
+    /// Gives a handle to one of the call's streams, which can be taken once.
     pub(super) fn take_call_stream(&mut self, index: i32) -> Result<i32, Denial> {
         let place = match index {
             abi::LAST_STREAM => self.call_streams.len().checked_sub(1),
@@ -100,13 +101,13 @@ impl Resources {
         Ok(handle)
     }
 
-    /// A process, beside those it belongs to.
+    /// Returns a process, and the family it belongs to.
     pub(super) fn process(&mut self, handle: i32) -> Result<(&mut Child, &mut Family), Denial> {
         let process = self.processes.get_mut(&handle).ok_or_else(|| no_such("process", handle))?;
         Ok((process, &mut self.family))
     }
 
-    /// The process loses its handle, and goes on.
+    /// Takes the handle of a process away. The process goes on.
     pub(super) fn forget_process(&mut self, handle: i32) -> Result<(), Denial> {
         let process = self.processes.remove(&handle).ok_or_else(|| no_such("process", handle))?;
         self.forgotten.push(process);
@@ -114,14 +115,15 @@ impl Resources {
         Ok(())
     }
 
-    /// Gives back what those took that have ended.
+    /// Gives back the shares of forgotten processes that have ended.
     pub(super) fn look_after_forgotten(&mut self) {
         let Self { forgotten, family, .. } = self;
         forgotten.retain_mut(|process| matches!(process.try_wait(family), Ok(None)));
     }
 
-    /// Handles are not used twice: one that is closed never means something else. Opening one takes some microseconds,
-    /// so that no call gets through two thousand million of them.
+    /// Returns a new handle. Handles are not reused: a closed one never means something else.
+    /// Opening one takes some microseconds, so that no call gets through two thousand million of
+    /// them.
     fn next_handle(&mut self) -> i32 {
         self.last_handle = self.last_handle.checked_add(1).expect("no call opens so much");
         self.last_handle

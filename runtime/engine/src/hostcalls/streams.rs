@@ -1,5 +1,5 @@
-//! Streams of bytes: pipes of processes, connections, and what a task sends to and receives from its caller. Whoever reads
-//! or writes waits; nothing is kept in between.
+//! Streams of bytes: pipes of processes, connections, and streams between a task and its caller.
+//! Reads and writes wait; the host keeps nothing in between.
 
 use std::{
     future::poll_fn,
@@ -110,14 +110,14 @@ fn net_shutdown(mut caller: Caller<'_, Guest>, handle: i32, how: i32) -> i32 {
             2 => Shutdown::Both,
             _ => return Err(invalid(format!("{how} is no way to shut a connection down"))),
         };
-        // A pipe is no socket, and the kernel says so.
+        // The kernel returns an error for a pipe, which is no socket.
         rustix::net::shutdown(stream.file()?.get_ref(), how).map_err(io::Error::from)?;
         Ok((0, ()))
     });
     answer(guest, shut)
 }
 
-/// Which of the streams that are asked for is ready first.
+/// Waits until one of the streams asked for is ready. Returns its place.
 async fn select(resources: &mut Resources, asked: &StreamSelect) -> Result<usize, Denial> {
     let streams = asked.write.iter().map(|handle| (*handle, Direction::Writing));
     let streams: Vec<_> = streams.chain(asked.read.iter().map(|handle| (*handle, Direction::Reading))).collect();
@@ -140,7 +140,7 @@ async fn select(resources: &mut Resources, asked: &StreamSelect) -> Result<usize
     .await
 }
 
-/// Which way bytes go.
+/// Direction of the bytes of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Reading,
@@ -148,8 +148,8 @@ pub(super) enum Direction {
     Both,
 }
 
-/// Bytes both ways: the guest's end of a stream of its call. Shutting it down says that it was closed by the guest;
-/// what is merely dropped ends with the call.
+/// The guest's end of a stream of its call, for bytes both ways. Shutting it down says that the
+/// guest closed it; an end that is merely dropped ends with the call.
 pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> ReadWrite for T {}
@@ -172,7 +172,8 @@ enum End {
 }
 
 impl Stream {
-    /// Takes a file of its own: others who have it open would no longer wait when they use it.
+    /// Takes a file that is not shared: other processes that have it open would no longer wait when
+    /// they use it.
     pub(super) fn new(fd: OwnedFd, direction: Direction, share: Share) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
         let interest = match direction {
@@ -190,15 +191,15 @@ impl Stream {
         Self { end, direction: Direction::Both, read_within: None, write_within: None, _share: None }
     }
 
-    /// The guest closes it.
+    /// Closes the stream for the guest.
     pub(super) fn close(self) {
         if let End::OfCall(mut stream) = self.end {
-            // Nobody waits for what it says: the stream is gone next.
+            // Ignore the result: the stream is dropped next.
             let _ = Pin::new(&mut stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         }
     }
 
-    /// What the kernel knows of it.
+    /// Returns its file. A stream of the call has none.
     fn file(&self) -> Result<&AsyncFd<OwnedFd>, Denial> {
         match &self.end {
             End::File(file) => Ok(file),
@@ -206,7 +207,7 @@ impl Stream {
         }
     }
 
-    /// Reads what is there, as soon as there is something, or nothing at the end.
+    /// Waits until there is something to read, and reads it. Reads nothing at the end.
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Denial> {
         self.check(Direction::Reading)?;
         let limit = self.read_within;
@@ -219,7 +220,7 @@ impl Stream {
         Ok(within(limit, read).await?)
     }
 
-    /// Writes some of `bytes`, as soon as there is room.
+    /// Waits until there is room, and writes some of `bytes`.
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Denial> {
         self.check(Direction::Writing)?;
         let limit = self.write_within;
@@ -232,7 +233,7 @@ impl Stream {
         Ok(within(limit, written).await?)
     }
 
-    /// A stream of the other direction would never be ready.
+    /// Refuses the other direction: the stream would never be ready.
     fn check(&self, direction: Direction) -> Result<(), Denial> {
         match self.direction == Direction::Both || self.direction == direction {
             true => Ok(()),
@@ -249,7 +250,8 @@ impl Stream {
                 _ => (fd.poll_read_ready(context), PollFlags::IN),
             };
             let Poll::Ready(ready) = ready else { return Poll::Pending };
-            // What is remembered of it may have been used up since: the guest counts on not having to wait.
+            // Ask the kernel: data that was reported may have been used up since, and the guest
+            // counts on not having to wait.
             if is_ready(fd.get_ref(), flags) {
                 return Poll::Ready(Ok(()));
             }
@@ -258,13 +260,13 @@ impl Stream {
     }
 }
 
-/// Has the runtime tell when a file is ready.
+/// Registers a file with the runtime, which tells when it is ready.
 #[expect(deprecated, reason = "what its unsafe successor asks for is so of every `OwnedFd`: the same file, and open")]
 pub(super) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, interest)
 }
 
-/// Asks the kernel. A file at its end, or with an error to tell, is ready.
+/// Asks the kernel if a file is ready. A file at its end, or with an error to tell, is ready.
 pub(super) fn is_ready(fd: &impl AsFd, flags: PollFlags) -> bool {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut [PollFd::new(fd, flags)], Some(&at_once)).is_ok_and(|ready| ready > 0)
@@ -277,7 +279,8 @@ async fn within<T>(limit: Option<Duration>, io: impl Future<Output = io::Result<
     }
 }
 
-/// What a call returns. Memories have at most 4 GiB, and nothing reads or writes half of that at once.
+/// Converts a count to what a call returns. Memories have at most 4 GiB, and no call reads or
+/// writes half of that at once.
 fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

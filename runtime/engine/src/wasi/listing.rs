@@ -1,8 +1,9 @@
-//! Listings of directories as guests read them: some entries at a time, each with the *cookie* of the next.
+//! Listings of directories as guests read them: some entries at a time, each with the *cookie* of
+//! the next.
 //!
-//! A listing is a snapshot: what guests remove, rename or create while they read it changes nothing in it. wasmtime-wasi
-//! lists a directory anew for every part, and finds its place there by counting, which skips entries of a directory that
-//! has become shorter.
+//! A listing is a snapshot: entries that guests remove, rename or create while they read it do not
+//! change it. wasmtime-wasi lists a directory anew for every part, and finds its place there by
+//! counting, which skips entries of a directory that has become shorter.
 
 use std::{
     fs::File,
@@ -19,21 +20,22 @@ use wasmtime_wasi::p1::types::{Errno, Filetype};
 
 use crate::{budget::Portion, limits::LimitHit, quota::Share};
 
-/// What a listing holds of a directory at once: some 30,000 entries. Of a larger directory the kernel is asked for more when
-/// these were read; it promises, too, that what was there and stays comes once, but for what is renamed meanwhile.
+/// Bytes that a listing holds of a directory at once: some 30,000 entries. Of a larger directory,
+/// the kernel is asked for more entries when these were read. The kernel also promises that an
+/// entry which was there and stays comes once, unless it is renamed meanwhile.
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// What the kernel is asked for at once. libc's readdir asks for as much.
+/// Bytes that the kernel is asked for at once, as many as libc's `readdir` asks for.
 const BATCH_BYTES: usize = 32 << 10;
 
-/// `.` and `..` come first, as wasmtime-wasi has it.
+/// First entries of each listing, as in wasmtime-wasi.
 const DOTS: [&[u8]; 2] = [b".", b".."];
 
-/// A directory as it was when it was first asked for.
+/// The entries of a directory, as they were when the guest first asked for them.
 pub(crate) struct Listing {
-    /// What is left to read, while there is something.
+    /// The directory, while there is more to read.
     source: Option<Source>,
-    /// The device of the directory, which is a part of what guests know as an inode number.
+    /// The device of the directory. The inode numbers that guests see depend on it.
     device: u64,
     /// The index of the first of `entries`.
     first: u64,
@@ -45,14 +47,14 @@ pub(crate) struct Listing {
 
 struct Source {
     directory: OwnedFd,
-    /// It counts as an open file if it stays open.
+    /// Counts the directory as an open file, if it stays open.
     _share: Option<Share>,
 }
 
 struct Entry {
     inode: u64,
     kind: Filetype,
-    /// Where its name ends in `names`.
+    /// End of its name in `names`.
     end: usize,
 }
 
@@ -65,16 +67,16 @@ pub(crate) struct Listed<'a> {
     pub(crate) name: &'a [u8],
 }
 
-/// Why there is no listing, or no more of it.
+/// Reason why there is no listing, or no more of it.
 #[derive(Debug)]
 pub(crate) enum ListError {
-    /// All calls together hold too much.
+    /// All calls together hold too much memory.
     Memory(LimitHit),
     Failed(Errno),
 }
 
 impl Listing {
-    /// A listing of `directory`, which may be open for looking things up in it alone. Blocks.
+    /// Lists `directory`, which may be open for lookups only. Blocks.
     pub(crate) fn of(directory: &File, portion: Portion) -> Result<Self, ListError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = openat(directory, c".", flags, Mode::empty()).map_err(failed)?;
@@ -88,31 +90,31 @@ impl Listing {
             portion,
         };
         for dot in DOTS {
-            // The real inode of `..` may be beyond what was granted.
+            // Not the real inode of `..`, which may be beyond what was granted.
             listing.push(about.st_ino, Filetype::Directory, dot);
         }
         listing.fill()?;
         Ok(listing)
     }
 
-    /// Whether the directory stays open, because there is more of it to read.
+    /// Returns true if the directory stays open, because there is more of it to read.
     pub(crate) fn is_open(&self) -> bool {
         self.source.is_some()
     }
 
-    /// Counts the directory as an open file for as long as it is one.
+    /// Counts the directory as an open file for as long as it is open.
     pub(crate) fn count_as_open(&mut self, share: Share) {
         if let Some(source) = &mut self.source {
             source._share = Some(share);
         }
     }
 
-    /// Whether the entry at `cookie` is no longer held.
+    /// Returns true if the entry at `cookie` is no longer held.
     pub(crate) fn is_past(&self, cookie: u64) -> bool {
         cookie < self.first
     }
 
-    /// The entry at `cookie`, if it is held.
+    /// Returns the entry at `cookie`, if it is held.
     pub(crate) fn entry(&self, cookie: u64) -> Option<Listed<'_>> {
         let index = usize::try_from(cookie.checked_sub(self.first)?).ok()?;
         let entry = self.entries.get(index)?;
@@ -121,12 +123,13 @@ impl Listing {
         Some(Listed { next_cookie: cookie + 1, inode: entry.inode, kind: entry.kind, name })
     }
 
-    /// Whether there may be entries beyond those that are held, and `cookie` is beyond them.
+    /// Returns true if there may be entries beyond those that are held, and `cookie` is beyond
+    /// them.
     pub(crate) fn wants_more(&self, cookie: u64) -> bool {
         self.is_open() && cookie >= self.first + self.entries.len() as u64
     }
 
-    /// Holds the entries after those it held. Blocks.
+    /// Replaces the entries that are held by those that follow. Blocks.
     pub(crate) fn go_on(&mut self) -> Result<(), ListError> {
         self.first += self.entries.len() as u64;
         self.entries.clear();
@@ -136,7 +139,7 @@ impl Listing {
 
     fn fill(&mut self) -> Result<(), ListError> {
         let Some(source) = self.source.take() else { return Ok(()) };
-        // A window is passed by less than a batch.
+        // The last batch exceeds the window by less than its own size.
         self.portion.hold((WINDOW_BYTES + BATCH_BYTES) as u64).map_err(ListError::Memory)?;
         let mut batch = [const { MaybeUninit::uninit() }; BATCH_BYTES];
         while self.held_bytes() < WINDOW_BYTES {
@@ -150,7 +153,7 @@ impl Listing {
         Ok(())
     }
 
-    /// Adds what the kernel says at once. Returns whether there may be more.
+    /// Adds the entries of one answer of the kernel. Returns true if there may be more.
     fn read_batch(&mut self, directory: &OwnedFd, batch: &mut [MaybeUninit<u8>]) -> Result<bool, ListError> {
         let mut entries = RawDir::new(directory, batch);
         loop {
@@ -162,7 +165,7 @@ impl Listing {
             let name = entry.file_name();
             if !DOTS.contains(&name.to_bytes()) {
                 let kind = match entry.file_type() {
-                    // Not every file system says it here.
+                    // Not every file system tells the type here.
                     FileType::Unknown => statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
                         .map_or(FileType::Unknown, |about| FileType::from_raw_mode(about.st_mode)),
                     kind => kind,
@@ -186,7 +189,8 @@ impl Listing {
     }
 }
 
-/// The inode number that wasmtime-wasi tells guests of a file, so that listings and files agree.
+/// Returns the inode number that wasmtime-wasi tells guests of a file, so that listings and files
+/// agree.
 fn guests_inode(device: u64, inode: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     (device, inode).hash(&mut hasher);
@@ -200,7 +204,7 @@ fn filetype(kind: FileType) -> Filetype {
         FileType::Symlink => Filetype::SymbolicLink,
         FileType::CharacterDevice => Filetype::CharacterDevice,
         FileType::BlockDevice => Filetype::BlockDevice,
-        // Preview 1 has no pipes, and knows sockets only by what they carry.
+        // Preview 1 has no type for pipes, and its types for sockets depend on what they carry.
         FileType::Fifo | FileType::Socket | FileType::Unknown => Filetype::Unknown,
     }
 }

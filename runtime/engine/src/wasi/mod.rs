@@ -1,7 +1,7 @@
 //! WASI preview 1 for guests. Everything of wasmtime-wasi stays in here.
 //!
-//! A task has a closed stdin, and stdout and stderr that keep to limits; a program has pipes, arguments and an
-//! environment. Both have the files they are granted.
+//! A task has a closed stdin, and stdout and stderr that keep to limits; a program has pipes,
+//! arguments and an environment. Both have the files they are granted.
 
 mod listing;
 mod places;
@@ -35,11 +35,12 @@ use crate::{
     output::Stdio,
 };
 
-/// Random bytes that are made at once: the host makes them before it copies them, which takes a millisecond, and between
-/// two such pieces a call can be ended.
+/// Random bytes made at once. wasmtime-wasi makes them before it copies them, which takes a
+/// millisecond, and between two such pieces a call can be ended.
 const RANDOM_PIECE_BYTES: u32 = 1 << 20;
 
-/// Gives guests the imports of `wasi_snapshot_preview1`. They are linked async, so that dropping a call ends them.
+/// Gives guests the imports of `wasi_snapshot_preview1`. They are linked async, so that dropping a
+/// call ends them.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     wasi_snapshot_preview1::add_to_linker(linker, |guest| guest)?;
     linker.allow_shadowing(true);
@@ -72,26 +73,26 @@ async fn random_get(mut caller: Caller<'_, Guest>, mut pointer: u32, mut left: u
     }
 }
 
-/// The world of one guest.
+/// The WASI context of one guest, before its stdio is known.
 pub(crate) struct World {
     builder: WasiCtxBuilder,
     pub(crate) places: Places,
-    /// Variables of this host's that are granted.
+    /// Granted variables of this host's environment.
     environment: Vec<(ByteBuf, ByteBuf)>,
-    /// The time, where nothing is left to chance.
+    /// The clock of a call with a seed.
     pub(crate) clock: Option<Clock>,
 }
 
 impl World {
-    /// A world with nothing in it.
+    /// Creates a world with nothing in it.
     pub(crate) fn empty() -> Self {
         let mut builder = WasiCtxBuilder::new();
         builder.max_random_size(RANDOM_PIECE_BYTES.into());
         Self { builder, places: Places::default(), environment: Vec::new(), clock: None }
     }
 
-    /// A world with what is granted of this host's environment, and of its files if the guest can ask for any. With a
-    /// seed, chance and time are made up.
+    /// Creates a world with the granted part of this host's environment, and of its files if the
+    /// guest can ask for any. With a seed, random numbers and time are made up.
     pub(crate) async fn new(grants: &Grants, seed: Option<u64>, uses_files: bool) -> Self {
         let Self { mut builder, places, .. } = Self::empty();
         let clock = seed.map(|seed| determinism::configure(&mut builder, seed));
@@ -103,7 +104,7 @@ impl World {
             let places = Places::open(&mut builder, &[]);
             return Self { builder, places, environment, clock };
         }
-        // Disks may be slow, and far away.
+        // Open files on a thread that may block: disks may be slow or remote.
         let paths = grants.paths.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let places = Places::open(&mut builder, &paths);
@@ -112,7 +113,7 @@ impl World {
         opened.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
-    /// The world of a task.
+    /// Completes the world of a task.
     pub(crate) fn task(mut self, stdio: &Arc<Stdio>) -> (WasiP1Ctx, Places, Given) {
         let mut given = Given::default();
         given.add_variables(&self.environment);
@@ -122,10 +123,10 @@ impl World {
         (self.builder.build_p1(), self.places, given)
     }
 
-    /// The world of a program.
+    /// Completes the world of a program.
     pub(crate) fn program(mut self, command: Command) -> (WasiP1Ctx, Places, Given) {
         let Command { arguments, environment, stdin, stdout, stderr } = command;
-        // What it was given by name goes before what it was granted; libraries take the first of a name.
+        // Variables set by the caller go before granted ones; libraries take the first of a name.
         self.environment.retain(|(name, _)| !environment.iter().any(|(given, _)| given == name));
         let mut given = Given::default();
         arguments.iter().for_each(|argument| given.arguments.push(&[argument]));
@@ -144,7 +145,7 @@ fn granted_environment(names: &[String]) -> Vec<(ByteBuf, ByteBuf)> {
     names.iter().filter_map(|name| Some((bytes(name.into()), bytes(std::env::var_os(name)?)))).collect()
 }
 
-/// The code a guest exited with, if that is what ended it.
+/// Returns the code the guest exited with, if an exit ended it.
 pub(crate) fn exit_code(error: &wasmtime::Error) -> Option<i32> {
     error.downcast_ref::<I32Exit>().map(|exit| exit.0)
 }

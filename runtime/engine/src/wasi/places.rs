@@ -1,11 +1,12 @@
-//! Where a guest's paths lead: which of them were granted, and which directory each is looked up in.
+//! Resolves a guest's paths: which of them were granted, and in which directory each is looked up.
 //!
-//! Guests in WASI have no root: they find each path through the directory with the longest matching name among those
-//! opened for them beforehand. A granted directory is such a *preopen*. A granted file cannot be one, so its directory
-//! is opened as well, at a number the guest may not use, and only that name is ever looked up there. One more preopen,
-//! named `/`, catches all other paths: they are refused, and what would have to be granted is known.
+//! Guests in WASI have no root: they find each path through the directory with the longest matching
+//! name among those opened for them beforehand. A granted directory is such a *preopen*. A granted
+//! file cannot be one, so its directory is opened as well, at a number that the guest may not use,
+//! and only the file's name is ever looked up there. One more preopen, named `/`, catches all other
+//! paths: they are refused, and the refusal names the grant that they need.
 //!
-//! wasmtime-wasi keeps every lookup inside its directory, whatever links and `..` may say.
+//! wasmtime-wasi keeps every lookup inside its directory, in spite of symbolic links and `..`.
 
 use std::{io, ops::Range, path::Path};
 
@@ -15,17 +16,18 @@ use wxec_protocol::PathGrant;
 /// Preopens follow stdin, stdout and stderr.
 const FIRST_PREOPEN: u32 = 3;
 
-/// Stands for `/` among the preopens. Nothing is ever looked up in it; should that fail, it holds nothing of worth.
+/// Directory that stands for `/` among the preopens. No path is ever looked up in it; if one were
+/// after all, the directory holds nothing of worth.
 const PLACEHOLDER: &str = "/proc/self/fdinfo";
 
-/// What was granted of a host's files, for one guest.
+/// The granted part of a host's files, for one guest.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     granted: Vec<Place>,
-    /// The preopen named `/` that catches what no other does.
+    /// The preopen named `/`, which catches the paths that no other preopen does.
     root: Option<u32>,
     root_closed: bool,
-    /// Directories of granted files.
+    /// File descriptors of the directories of granted files.
     hidden: Range<u32>,
 }
 
@@ -43,7 +45,7 @@ enum LeadsTo {
         fd: u32,
     },
     File(FileIn),
-    /// There is nothing, or nothing that can be opened.
+    /// The path does not exist, or cannot be opened.
     Nothing(Errno),
 }
 
@@ -52,29 +54,29 @@ enum LeadsTo {
 struct FileIn {
     directory: u32,
     name: String,
-    /// It was there when the call began.
+    /// True if the file existed when the call began.
     is_there: bool,
 }
 
-/// Where one path is to be looked up.
+/// Place where one path is to be looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spot {
     pub(crate) fd: u32,
     pub(crate) path: String,
-    /// It is granted by its own name: it is no link, and may be a device.
+    /// True if it is granted by its own name: it is no symbolic link, and may be a device.
     pub(crate) is_named: bool,
 }
 
-/// Why a path is looked up nowhere.
+/// Reason why a path is not looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum NoSpot {
-    /// Not granted. Its normalised form.
+    /// Not granted; holds the normalised path.
     Denied(String),
     Failed(Errno),
 }
 
 impl Places {
-    /// Opens what is granted. Blocks, as the host's files may be far away.
+    /// Opens what is granted. Blocks, as the host's files may be on a network.
     pub(crate) fn open(builder: &mut WasiCtxBuilder, grants: &[PathGrant]) -> Self {
         let mut next = FIRST_PREOPEN;
         let mut open = |path: &Path, name: &str, write: bool| -> Result<u32, Errno> {
@@ -88,7 +90,8 @@ impl Places {
         };
 
         let is_directory = |grant: &&PathGrant| Path::new(&grant.path).is_dir();
-        // Grants add up: what may be changed need not be granted to be read as well.
+        // Grants add up: a grant to write includes reading, so drop the grant to read the same
+        // path.
         let wanted = grants.iter().filter(|grant| !is_said_better(grant, grants));
         let (directories, files): (Vec<_>, Vec<_>) = wanted.partition(is_directory);
         let place = |grant: &PathGrant, leads_to| {
@@ -118,27 +121,29 @@ impl Places {
             });
             granted.push(place(grant, found.unwrap_or_else(LeadsTo::Nothing)));
         }
-        // The longest name that fits is the one that counts; of equal ones the one that allows more.
+        // Put the longest name first, because `find` takes the first match; of equal names the one
+        // that may be written.
         granted.sort_by_key(|place| std::cmp::Reverse((place.guest_path.len(), place.write)));
         Self { granted, root, root_closed: false, hidden }
     }
 
-    /// Whether `fd` is the preopen that catches what no other does.
+    /// Returns true if `fd` is the preopen named `/`.
     pub(crate) fn is_root(&self, fd: u32) -> bool {
         self.root == Some(fd)
     }
 
-    /// Whether the guest may name `fd`.
+    /// Returns true if the guest may name `fd`.
     pub(crate) fn may_name(&self, fd: u32) -> bool {
         !(self.hidden.contains(&fd) || self.is_root(fd) && self.root_closed)
     }
 
-    /// Its number is never used again, or another file would be taken for it.
+    /// Closes the preopen `/`. Its number is never used again, or another file would be taken for
+    /// it.
     pub(crate) fn close_root(&mut self) {
         self.root_closed = true;
     }
 
-    /// Where `path` is to be looked up, which the guest found to be below `/`.
+    /// Returns the place where to look up `path`, which the guest found to be below `/`.
     pub(crate) fn find(&self, path: &str) -> Result<Spot, NoSpot> {
         let normalised = normalise(path);
         let is_directory = path.ends_with(['/', '.']) && !normalised.ends_with('.');
@@ -152,7 +157,7 @@ impl Places {
                 }
                 LeadsTo::Nothing(errno) => return Err(NoSpot::Failed(*errno)),
                 LeadsTo::File(file) if !rest.is_empty() || is_directory => {
-                    // What is missing may have been meant to be a directory.
+                    // A missing file may have been meant to be a directory.
                     return Err(NoSpot::Failed(if file.is_there { Errno::Notdir } else { Errno::Noent }));
                 }
                 LeadsTo::File(FileIn { directory, name, .. }) => {
@@ -163,7 +168,8 @@ impl Places {
         Err(NoSpot::Denied(format!("/{normalised}")))
     }
 
-    /// The path for people of one that is looked up in the directory `fd`, if that is a granted one.
+    /// Returns the full path, for people, of `path` in a granted directory or the preopen `/`;
+    /// otherwise `path` itself.
     pub(crate) fn spell(&self, fd: u32, path: &str) -> String {
         let granted = self.granted.iter().find(|place| place.leads_to == LeadsTo::Directory { fd });
         match granted {
@@ -174,18 +180,19 @@ impl Places {
     }
 }
 
-/// Whether another grant allows the same and more.
+/// Returns true if another grant allows the same and more.
 fn is_said_better(grant: &PathGrant, grants: &[PathGrant]) -> bool {
     let same = |other: &PathGrant| other.path == grant.path && other.guest_path == grant.guest_path;
     !grant.write && grants.iter().any(|other| other.write && same(other))
 }
 
-/// A guest that may change what is around a granted path could have put a link in its place, in an earlier call.
+/// Refuses a path that leads out of a grant to write around it: an earlier call could have put a
+/// symbolic link there.
 fn stays_inside(grant: &PathGrant, grants: &[PathGrant]) -> Result<(), Errno> {
     let path = Path::new(&grant.path);
     let around = grants.iter().filter(|other| other.write && Path::new(&other.path) != path);
     for root in around.map(|other| Path::new(&other.path)).filter(|root| path.starts_with(root)) {
-        // What cannot be found cannot be opened either.
+        // A path that cannot be resolved cannot be opened either.
         if let (Ok(root), Ok(path)) = (std::fs::canonicalize(root), std::fs::canonicalize(path))
             && !path.starts_with(root)
         {
@@ -195,7 +202,8 @@ fn stays_inside(grant: &PathGrant, grants: &[PathGrant]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// The directory that really holds a file, the file's name there, and whether it exists: it need not.
+/// Returns the directory that really holds a file, the file's name there, and whether the file
+/// exists; it need not.
 fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String, bool), Errno> {
     let found = std::fs::canonicalize(path);
     let is_there = found.is_ok();
@@ -222,7 +230,8 @@ fn errno(error: &io::Error) -> Errno {
     }
 }
 
-/// A path as it is compared: no empty parts, no `.`, and no `..`, which leads nowhere but up.
+/// Normalises a path for comparison: no empty parts, no `.`, and no `..` (each removes the part
+/// before it).
 fn normalise(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -235,7 +244,7 @@ fn normalise(path: &str) -> String {
     parts.join("/")
 }
 
-/// What of `path` is below `root`, if it is; both are normalised.
+/// Returns the part of `path` that is below `root`, if there is one; both are normalised.
 fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
     match path.strip_prefix(root)? {
         "" => Some(""),

@@ -1,4 +1,5 @@
-//! The functions of `wasi_snapshot_preview1`, which check what was granted and leave the work to wasmtime-wasi.
+//! The functions of `wasi_snapshot_preview1`, which check what was granted and leave the work to
+//! wasmtime-wasi.
 
 use std::{fs::File, future::poll_fn, ops::Range, pin::pin, sync::Arc, task::Poll};
 
@@ -19,16 +20,16 @@ use super::{
 };
 use crate::{budget::Portion, guest::Guest, quota::Share, refusal::Refusal};
 
-/// Linux takes no longer paths.
+/// Length of the longest path that Linux accepts.
 const MAX_PATH_BYTES: u32 = 4096;
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// Sizes that preview 1 gives its types.
+/// Sizes of preview 1's types.
 const SUBSCRIPTION_BYTES: usize = 48;
 const EVENT_BYTES: usize = 32;
 
-/// What a guest wants to do with a path.
+/// Access that a guest wants to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     Read,
@@ -44,7 +45,7 @@ impl Access {
     }
 }
 
-/// Paths as wasmtime-wasi reads them: in a memory of their own, because they may not be those that the guest wrote.
+/// Memory from which wasmtime-wasi reads paths: they may differ from those that the guest wrote.
 struct Paths {
     bytes: Vec<u8>,
     end: u32,
@@ -63,7 +64,7 @@ impl Paths {
         GuestPtr::new((start, length))
     }
 
-    /// Room for `length` bytes behind the paths.
+    /// Makes room for `length` bytes behind the paths.
     fn room(&mut self, length: u32) -> (GuestPtr<u8>, Range<usize>) {
         let start = self.bytes.len();
         self.bytes.resize(start + length as usize, 0);
@@ -76,17 +77,18 @@ impl Paths {
 }
 
 impl Guest {
-    /// Refuses descriptors that are none of the guest's business.
+    /// Refuses file descriptors that the guest may not use.
     fn check(&self, fd: Fd) -> Result<()> {
         if self.places.may_name(fd.into()) { Ok(()) } else { Err(Errno::Badf.into()) }
     }
 
-    /// The same where the placeholder for `/` is not meant: a program that was granted nothing has nothing open.
+    /// Like `check`, but refuses the placeholder for `/` as well: a program that was granted
+    /// nothing has nothing open.
     fn check_opened(&self, fd: Fd) -> Result<()> {
         if self.places.is_root(fd.into()) { Err(Errno::Badf.into()) } else { self.check(fd) }
     }
 
-    /// Where a path that the guest wrote is to be looked up.
+    /// Returns the place where to look up a path that the guest wrote.
     fn find(&mut self, memory: &GuestMemory<'_>, fd: Fd, path: GuestPtr<str>, access: Access) -> Result<Spot> {
         self.check(fd)?;
         if path.len() > MAX_PATH_BYTES {
@@ -102,7 +104,8 @@ impl Guest {
         })
     }
 
-    /// The same for a file that gets another name. It can be written through either, so both have to be writable.
+    /// Finds both names of a file that gets another name. The guest can write through either, so
+    /// both have to be writable.
     fn find_both(
         &mut self,
         memory: &GuestMemory<'_>,
@@ -115,7 +118,8 @@ impl Guest {
         Ok((from, to))
     }
 
-    /// Notes that something is not granted, and says so to the guest: of paths as every host of WASI does.
+    /// Notes that `need` is not granted. Returns the error for the guest: for paths the one of
+    /// every host of WASI.
     fn deny(&mut self, need: Need) -> Error {
         let errno = match need {
             Need::Read(_) | Need::Write(_) => Errno::Notcapable,
@@ -125,9 +129,9 @@ impl Guest {
         errno.into()
     }
 
-    /// Whether there is something to read from stdin now, or its end. Asks without waiting.
+    /// Returns true if stdin has something to read now, or is at its end. Does not wait.
     async fn is_stdin_ready(&mut self, fd: Fd) -> Result<bool> {
-        // One subscription and one event, in a memory of their own that begins where 8 divides the address.
+        // One subscription and one event, in a memory of their own that is aligned to 8 bytes.
         let mut room = [0; SUBSCRIPTION_BYTES + EVENT_BYTES + 8];
         let start = room.as_ptr().align_offset(8).min(8);
         let memory = &mut GuestMemory::Unshared(&mut room[start..]);
@@ -144,10 +148,11 @@ impl Guest {
         }
     }
 
-    /// Takes note of how an attempt to change something at `spot` ended.
+    /// Notes how an attempt to change something at `spot` ended.
     fn changed<T>(&mut self, spot: &Spot, result: Result<T>) -> Result<T> {
         match &result {
-            // wasmtime-wasi says so where only reading was granted, and of ways that lead out of what was.
+            // wasmtime-wasi says so where only reading was granted, and for paths that lead out of
+            // what was granted.
             Err(error) if error.downcast_ref() == Some(&Errno::Perm) => {
                 let need = Need::Write(self.places.spell(spot.fd, &spot.path));
                 if !self.grants.covers(&need) {
@@ -160,12 +165,13 @@ impl Guest {
         result
     }
 
-    /// Refuses what cannot be read without waiting for ever: a thread that waits in the kernel outlives the call.
+    /// Refuses files that could be waited for without end, such as pipes: a thread that waits in
+    /// the kernel outlives the call.
     async fn check_kind(&mut self, spot: &Spot, flags: types::Lookupflags) -> Result<()> {
         let mut paths = Paths::new();
         let path = paths.add(&spot.path);
         let found = self.wasi.path_filestat_get(&mut paths.memory(), spot.fd.into(), flags, path).await;
-        // What is not there yet may be created, and other errors will come up again.
+        // A missing file may be created, and other errors will come up again.
         let Ok(found) = found else { return Ok(()) };
         match found.filetype {
             types::Filetype::RegularFile | types::Filetype::Directory | types::Filetype::SymbolicLink => Ok(()),
@@ -177,7 +183,7 @@ impl Guest {
 
 /// Listings.
 impl Guest {
-    /// A listing of an open directory, as it is now.
+    /// Creates a listing of an open directory, as it is now.
     async fn list(&mut self, fd: Fd) -> Result<Listing> {
         let directory = self.open_again(fd).await?;
         let portion = Portion::new(self.budget.clone());
@@ -189,11 +195,12 @@ impl Guest {
         Ok(listing)
     }
 
-    /// The directory that a number of the guest's stands for. wasmtime-wasi alone knows it, and does not tell; but what it opens
-    /// there is found among all that is open.
+    /// Returns the directory behind a guest's file descriptor. Only wasmtime-wasi knows that
+    /// directory, and does not tell; so open `.` in it, and look for the file that is new among all
+    /// that are open.
     async fn open_again(&mut self, fd: Fd) -> Result<Arc<File>> {
         let (mut paths, none) = (Paths::new(), types::Fdflags::empty());
-        // The first call of all opens the preopens.
+        // The first call of all makes wasmtime-wasi open the preopens.
         let _ = self.wasi.fd_prestat_get(&mut paths.memory(), fd);
         let known: Vec<_> = self.open_directories().map(Arc::as_ptr).map(|it| it.addr()).collect();
         let path = paths.add(".");
@@ -206,7 +213,7 @@ impl Guest {
         directory.ok_or_else(|| Errno::Io.into())
     }
 
-    /// All directories that wasmtime-wasi has open.
+    /// Returns all directories that wasmtime-wasi has open.
     fn open_directories(&mut self) -> impl Iterator<Item = &Arc<File>> {
         self.wasi.ctx().table.iter_mut().filter_map(|it| match it.downcast_ref() {
             Some(Descriptor::Dir(directory)) => Some(&directory.dir),
@@ -233,13 +240,14 @@ impl Guest {
     }
 }
 
-/// Does on another thread what may wait for a disk.
+/// Runs work that may wait for a disk on another thread.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
 }
 
-/// The part of the guest's memory that takes entries of a listing. The last one may be cut: a full page says that there is more.
+/// The part of the guest's memory that takes entries of a listing. The last entry may be cut: a
+/// full page tells the guest that there is more.
 struct Page {
     buf: GuestPtr<u8>,
     length: Size,
@@ -248,7 +256,7 @@ struct Page {
 
 impl Page {
     fn write(&mut self, memory: &mut GuestMemory<'_>, entry: &Listed<'_>) -> Result<()> {
-        // The layout of a `dirent`, in which C leaves room behind the type.
+        // The layout of a `dirent`, with the padding that C has behind the type.
         let mut head = [0; 24];
         head[..8].copy_from_slice(&entry.next_cookie.to_le_bytes());
         head[8..16].copy_from_slice(&entry.inode.to_le_bytes());
@@ -266,17 +274,20 @@ impl Page {
     }
 }
 
-/// Links are followed only inside what was granted. A file granted by name was one when the call began.
+/// Returns the lookup flags for `spot`. Links are followed only inside what was granted: a file
+/// granted by name was no link when the call began.
 fn follow(spot: &Spot, flags: types::Lookupflags) -> types::Lookupflags {
     if spot.is_named { types::Lookupflags::empty() } else { flags }
 }
 
-/// A file granted by name must not become another one, above all no link: the next call would be granted what it leads to.
+/// Keeps a file granted by name from becoming another one, above all a link: the next call would be
+/// granted what the link leads to.
 fn no_name_for_others(spot: &Spot) -> Result<()> {
     if spot.is_named { Err(Errno::Notsup.into()) } else { Ok(()) }
 }
 
-/// Writes the functions that need no thought: those that take a descriptor check it first.
+/// Generates the functions that only pass their arguments on: those that take a descriptor check it
+/// first.
 macro_rules! preview1 {
     (
         passed on { $(fn $plain:ident($($plain_arg:ident: $plain_ty:ty),*) -> $plain_ret:ty;)* }
@@ -381,7 +392,7 @@ preview1! {
             self.given.environment.write(memory, pointers, to)
         }
 
-        /// wasmtime-wasi knows no codes from 126 on; systems do.
+        /// Accepts exit codes from 126 on, as systems do; wasmtime-wasi does not.
         fn proc_exit(&mut self, _: &mut GuestMemory<'_>, status: types::Exitcode) -> wasmtime::Error {
             I32Exit(status.cast_signed()).into()
         }
@@ -415,7 +426,7 @@ preview1! {
                     memory.read(subscriptions)?
                 && !sleep.flags.contains(types::Subclockflags::SUBSCRIPTION_CLOCK_ABSTIME)
             {
-                // Whoever sleeps by a made-up clock need not wait.
+                // A guest that sleeps by a made-up clock need not wait.
                 clock.pass(sleep.timeout);
                 memory.write(events, slept(userdata))?;
                 return Ok(1);
@@ -469,7 +480,8 @@ preview1! {
         async fn fd_renumber(&mut self, memory: &mut GuestMemory<'_>, from: Fd, to: Fd) -> Result<()> {
             for fd in [from, to] {
                 self.check(fd)?;
-                // At another number it would no longer be told from a directory that may be looked into.
+                // At another number, the placeholder would be taken for a directory that may be
+                // looked into.
                 if self.places.is_root(fd.into()) {
                     return Err(Errno::Notsup.into());
                 }
@@ -477,7 +489,7 @@ preview1! {
             let (from_number, to_number) = (from.into(), to.into());
             self.wasi.fd_renumber(memory, from, to).await?;
             self.stdin.renumbered(from_number, to_number);
-            // What `to` was is closed. Preopens and the three of stdio have no share.
+            // The old `to` is closed. Preopens and stdio have no share.
             let share = self.open_files.remove(&from_number);
             let listing = self.listings.remove(&from_number);
             if from_number != to_number {
@@ -506,7 +518,7 @@ preview1! {
                 return Err(self.deny(Need::Read("/".into())));
             }
             let number = fd.into();
-            // An error leaves none: whoever asks again begins again.
+            // An error leaves no listing: a guest that asks again begins again.
             let mut listing = match self.listings.remove(&number) {
                 Some(listing) if cookie != 0 && !listing.is_past(cookie) => listing,
                 _ => self.list(fd).await?,
@@ -528,7 +540,7 @@ preview1! {
             Ok(page.written)
         }
 
-        /// Systems take `/` behind a directory's name, and wasmtime-wasi does not.
+        /// Removes `/` behind a directory's name: systems take it, and wasmtime-wasi does not.
         async fn path_remove_directory(
             &mut self,
             memory: &mut GuestMemory<'_>,
@@ -687,7 +699,7 @@ preview1! {
 
 impl types::UserErrorConversion for Guest {}
 
-/// What one who slept is told.
+/// Returns the event for a guest that slept.
 fn slept(userdata: types::Userdata) -> types::Event {
     let fd_readwrite = types::EventFdReadwrite { nbytes: 0, flags: types::Eventrwflags::empty() };
     types::Event { userdata, error: Errno::Success, type_: types::Eventtype::Clock, fd_readwrite }

@@ -1,4 +1,4 @@
-//! What guests read and write where a program has stdin, stdout and stderr.
+//! Stdin, stdout and stderr of guests.
 
 use std::{
     io,
@@ -18,23 +18,25 @@ use wasmtime_wasi::{
 
 use crate::output::Stdio;
 
-/// What a stream takes at once. Wasmtime-wasi writes 4 KiB at a time whatever this says.
+/// Bytes that a stream takes at once. wasmtime-wasi writes 4 KiB at a time regardless of this.
 const MAX_WRITE_BYTES: usize = 64 << 10;
 
-/// What a program reads.
+/// Stdin of a program.
 pub type Reader = Box<dyn AsyncRead + Send + Sync + Unpin>;
-/// What a program writes to.
+/// Stdout or stderr of a program.
 pub type Writer = Box<dyn AsyncWrite + Send + Sync + Unpin>;
 
-/// Stdout or stderr of a task. [`Stdio`] drops what it may not keep; what it keeps may have to wait for room.
+/// Stdout or stderr of a task. [`Stdio`] drops output beyond its limit; the rest may have to wait
+/// for room.
 #[derive(Clone)]
 pub(super) struct TaskOutput {
     pub(super) stdio: Arc<Stdio>,
     pub(super) print: fn(&Stdio, &[u8]),
 }
 
-/// A guest's stdin: at which number it is, and whether reading from it waits. wasmtime-wasi lets no one ask for the latter,
-/// but languages that poll (Go, for one) do, so that what else they do goes on.
+/// A guest's stdin: its file descriptor, and whether reading from it waits. wasmtime-wasi offers no
+/// reading without waiting, but languages that poll (Go, for one) ask for it, so that their other
+/// work goes on.
 #[derive(Debug)]
 pub(crate) struct Stdin {
     number: Option<u32>,
@@ -52,12 +54,12 @@ impl Stdin {
         self.number == Some(number)
     }
 
-    /// Takes note that `number` was closed.
+    /// Notes that `number` was closed.
     pub(super) fn closed(&mut self, number: u32) {
         self.number = self.number.filter(|it| *it != number);
     }
 
-    /// Takes note that `to` was closed, and is what `from` was.
+    /// Notes that `to` was closed, and now is what `from` was.
     pub(super) fn renumbered(&mut self, from: u32, to: u32) {
         if self.is_at(from) {
             self.number = Some(to);
@@ -101,7 +103,8 @@ impl StdinStream for Pipe<Reader> {
 }
 
 impl StdoutStream for Pipe<Writer> {
-    /// Preview 1 waits until what is written has been taken, so that nothing is left here when the program ends.
+    /// Preview 1 waits until what is written has been taken, so that nothing is left here when the
+    /// program ends.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         match self.take() {
             Some(writer) => Box::new(PipeEnd(AsyncWriteStream::new(MAX_WRITE_BYTES, writer))),
@@ -115,7 +118,8 @@ impl StdoutStream for Pipe<Writer> {
     }
 }
 
-/// The end of a pipe that is written to. Preview 1 makes EIO of a closed stream; programs know a closed pipe by EPIPE.
+/// The writing end of a pipe. Preview 1 makes EIO of a closed stream; programs expect EPIPE of a
+/// closed pipe.
 struct PipeEnd(AsyncWriteStream);
 
 fn broken_if_closed(error: StreamError) -> StreamError {
@@ -126,7 +130,7 @@ fn broken_if_closed(error: StreamError) -> StreamError {
         }
         StreamError::Trap(_) => false,
     };
-    // Preview 1 goes by the system's number for an error, and one of tokio's has none.
+    // Preview 1 goes by the system's number of an error, and an error that tokio makes has none.
     if is_broken { StreamError::LastOperationFailed(io::Error::from(rustix::io::Errno::PIPE).into()) } else { error }
 }
 

@@ -1,16 +1,16 @@
-//! What a guest finds as its arguments and its environment. Neither need be texts: both are bytes on any system, and
-//! wasmtime-wasi's own lists are of texts.
+//! A guest's arguments and environment. Neither need be text: both are bytes on any system, but
+//! wasmtime-wasi's own lists hold text.
 
 use serde_bytes::ByteBuf;
 use wasmtime_wasi::p1::types::{Errno, Error, Size};
 use wiggle::{GuestMemory, GuestPtr};
 
-/// A list as preview 1 gives it to guests.
+/// A list in the layout that preview 1 gives to guests.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    /// One after the other, each with a NUL behind it.
+    /// The items one after the other, each with a NUL behind it.
     bytes: Vec<u8>,
-    /// Where each begins.
+    /// Offset of each item in `bytes`.
     starts: Vec<usize>,
 }
 
@@ -29,19 +29,19 @@ impl Given {
 }
 
 impl Texts {
-    /// Adds one that consists of `parts`.
+    /// Adds one item that consists of `parts`.
     pub(super) fn push(&mut self, parts: &[&[u8]]) {
         self.starts.push(self.bytes.len());
         parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
         self.bytes.push(0);
     }
 
-    /// How many there are, and what all of them take.
+    /// Returns the number of items, and the bytes that all of them take.
     pub(super) fn sizes(&self) -> Result<(Size, Size), Error> {
         Ok((size(self.starts.len())?, size(self.bytes.len())?))
     }
 
-    /// Writes all of them to `to`, and where each begins to `pointers`.
+    /// Writes all items to `to`, and a pointer to each of them to `pointers`.
     pub(super) fn write(
         &self,
         memory: &mut GuestMemory<'_>,
@@ -56,7 +56,7 @@ impl Texts {
     }
 }
 
-/// As guests count.
+/// Converts a length to the type that guests use.
 fn size(length: usize) -> Result<Size, Error> {
     Size::try_from(length).map_err(|_| Errno::Overflow.into())
 }

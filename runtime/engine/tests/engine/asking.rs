@@ -13,8 +13,8 @@ use wxec_protocol::{
 
 use crate::{Recorder, load};
 
-/// Each step is an import's number, two of its arguments, and the length of the bytes that follow, which the others
-/// point to. What is read goes to the second half of memory.
+/// Each step is an import's number, two of its arguments, and the length of the bytes that follow,
+/// which the other arguments point to. Bytes that are read go to the second half of memory.
 const INTERPRETER: &str = r#"(module
     (import "wxec_v1" "input_len" (func $input_len (result i32)))
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
@@ -127,7 +127,7 @@ pub(crate) fn select(write: &[i32], read: &[i32]) -> Step {
     ask(7, &StreamSelect { write: write.into(), read: read.into() })
 }
 
-/// Bounds how long reading may take.
+/// Limits the time that reading may take.
 pub(crate) fn timeout(stream: i32, ms: i32) -> Step {
     numbers(8, stream, ms)
 }
@@ -158,7 +158,7 @@ pub(crate) fn give_up() -> Step {
     numbers(14, 0, 0)
 }
 
-/// Asks `process_start` for what is no question.
+/// Asks `process_start` with bytes that are no question.
 pub(crate) fn ask_nonsense(bytes: &[u8]) -> Step {
     Step { bytes: bytes.into(), ..numbers(0, 0, 0) }
 }
@@ -177,17 +177,18 @@ pub(crate) fn program(program: &str, args: &[&str]) -> ProcessStart {
     ProcessStart { program: program.into(), args, ..ProcessStart::default() }
 }
 
-/// A shell's script, with pipes for stdin (handle 1), stdout (2) and stderr (3). The process is handle 4.
+/// A shell's script, with pipes for stdin (handle 1), stdout (2) and stderr (3). The process is
+/// handle 4.
 pub(crate) fn piped(script: &str) -> ProcessStart {
     let [stdin, stdout, stderr] = [StdioKind::Piped; 3];
     ProcessStart { stdin, stdout, stderr, ..program("sh", &["-c", script]) }
 }
 
-/// What came of a step.
+/// Answer to one step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) number: i32,
-    /// What was read.
+    /// The bytes that were read.
     pub(crate) bytes: Vec<u8>,
     reply: Vec<u8>,
 }
@@ -206,7 +207,7 @@ impl Answer {
     }
 }
 
-/// The guest, and what its calls may do.
+/// The guest, with its grants and limits.
 pub(crate) struct Scripted {
     pub(crate) sandbox: Sandbox,
     pub(crate) program: Program,
@@ -215,7 +216,8 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// With a deadline, so that no test hangs; shorter than what tests start would live by itself.
+    /// Sets a deadline, so that no test hangs; it is shorter than the life of the processes that
+    /// tests start.
     pub(crate) fn new(grants: Grants) -> Self {
         let sandbox = Sandbox::new().unwrap();
         let program = load(&sandbox, INTERPRETER).unwrap();
@@ -247,7 +249,7 @@ impl Scripted {
         Ok(answers(&output))
     }
 
-    /// The answer to the last step of a call.
+    /// Returns the answer to the last step of a call.
     pub(crate) async fn last(&self, steps: &[Step]) -> Answer {
         self.run(steps).await.unwrap().pop().unwrap()
     }

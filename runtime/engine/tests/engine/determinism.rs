@@ -5,7 +5,7 @@ use wxec_protocol::{Digest, Fault, LimitKind, Limits, Target};
 
 use crate::{Recorder, compile_wat};
 
-/// Tasks that ask chance and time, compute, and sleep.
+/// Tasks that ask for random numbers and the time, compute, and sleep.
 const GUEST: &str = r#"(module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
@@ -59,7 +59,7 @@ fn artifact(target: &Target) -> VerifiedArtifact {
     VerifiedArtifact::verify(artifact, digest).unwrap()
 }
 
-/// A sandbox with the guest in it, ready to count fuel.
+/// Returns a sandbox with the guest in it, ready to count fuel.
 fn metered() -> (Sandbox, Program) {
     let sandbox = Sandbox::new().unwrap();
     let program = sandbox.load_metered(&artifact(&sandbox.metered_target())).unwrap();

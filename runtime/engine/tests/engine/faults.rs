@@ -2,7 +2,7 @@ use wxec_protocol::{Fault, abi::Panic, cbor};
 
 use crate::Fixture;
 
-/// The names of a fault's frames, innermost first.
+/// Returns the names of a fault's frames, innermost first.
 fn frames(fault: &Fault) -> Vec<&str> {
     let (Fault::Trap { frames, .. } | Fault::Panic { frames, .. }) = fault else { panic!("no frames in {fault:?}") };
     assert!(frames.iter().all(|frame| frame.offset.is_some()), "{frames:?}");

@@ -12,7 +12,8 @@ use crate::script::{
     },
 };
 
-/// A directory `in` that may be granted, with a file and a directory, beside a file that never is.
+/// Creates a directory `in` that may be granted, with a file and a directory, beside a file that
+/// never is.
 fn world() -> TempDir {
     let world = tempfile::tempdir().unwrap();
     let root = world.path();
@@ -29,7 +30,7 @@ fn path(world: &TempDir, name: &str) -> String {
     world.path().join(name).to_str().unwrap().to_owned()
 }
 
-/// A path as libraries look it up below the preopen `/`.
+/// Returns a path as libraries look it up below the preopen `/`.
 fn from_root(path: &str) -> &str {
     path.trim_start_matches('/')
 }
@@ -71,7 +72,7 @@ async fn a_directory_that_may_be_read_cannot_be_changed() {
     assert!(!Path::new(&path(&world, "in/new")).exists());
 }
 
-/// As it is natively, where `rmdir` takes as many as there are.
+/// Same as natively, where `rmdir` takes any number of slashes.
 #[tokio::test]
 async fn a_directory_is_removed_with_slashes_behind_its_name() {
     let world = world();
@@ -93,7 +94,8 @@ async fn a_directory_is_removed_with_slashes_behind_its_name() {
     assert_eq!(answers, [OK, OK, OK, OK, NOTDIR, NOTDIR, PERM, NOENT, OK, OK]);
 }
 
-/// Libraries look a path up in the granted directory or below `/`; the system's own answers come back either way.
+/// Libraries look a path up in the granted directory or below `/`; the system's own answers come
+/// back either way.
 #[tokio::test]
 async fn slashes_and_dots_mean_what_they_do_natively() {
     for from_root in [false, true] {
@@ -128,7 +130,7 @@ async fn slashes_and_dots_mean_what_they_do_natively() {
     }
 }
 
-/// The placeholder for `/` is one only where paths are looked up.
+/// The placeholder for `/` exists only for looking up paths.
 #[tokio::test]
 async fn a_guest_that_was_granted_nothing_has_nothing_open() {
     let world = world();
@@ -226,8 +228,8 @@ async fn a_file_may_be_a_link_when_it_is_granted_and_not_become_one() {
     let open = |how| Script::default().open(FIRST, from_root(&link), how).run(Grants::none().write(&*link));
     assert_eq!(open(Open::Read).await, [OK], "what it leads to was granted");
 
-    // A file that is not there yet may be created, but no link in its place: the next call would be granted what that
-    // leads to. The same goes for what has another name already.
+    // A file that is missing may be created, but no link in its place: the next call would be
+    // granted what the link leads to. The same goes for files that have another name already.
     let new = path(&world, "in/new");
     let answers = Script::default()
         .open(FIRST, from_root(&new), Open::Create)
@@ -239,7 +241,7 @@ async fn a_file_may_be_a_link_when_it_is_granted_and_not_become_one() {
         .await;
     assert_eq!(answers, [OK, OK, NOTSUP, NOTSUP, NOTSUP]);
 
-    // Somebody else may be quicker than the call.
+    // Another program may create the file before the call does.
     let file = path(&world, "in/file");
     let opened = Script::default().open(FIRST, from_root(&file), Open::Read);
     let grants = Grants::none().write(&*file);
@@ -256,7 +258,7 @@ async fn what_was_granted_below_what_can_be_changed_stays_there() {
     };
     let answers = open(Grants::none().write(&*around).read(&*app)).await;
     assert!(answers.iter().all(|answer| *answer != OK), "{answers:?}");
-    // Where nobody in the sandbox can have put it, a link is as good as what it leads to.
+    // A link that no guest can have put there is as good as what it leads to.
     let answers = open(Grants::none().read(&*around).read(&*app)).await;
     assert!(answers[0] != OK && answers[1] == OK, "{answers:?}");
 }
@@ -314,7 +316,7 @@ async fn a_guest_cannot_make_itself_a_way_out() {
         .unlink(FIRST, "../secret")
         .run(Grants::none().write(path(&world, "in")))
         .await;
-    // Links may say what they like, as long as nobody follows them.
+    // Links may lead anywhere, as long as the host does not follow them.
     for (call, answer) in answers.iter().enumerate().filter(|(call, _)| *call != 0) {
         assert!(*answer != OK, "{call}: {answers:?}");
     }
@@ -340,7 +342,7 @@ async fn ghsa_vqjp_4c8c_hfgg_a_slash_behind_a_link_leads_nowhere() {
             .set_times(FIRST, name)
             .run(Grants::none().write(path(&world, "in")))
             .await;
-        // Renaming the link itself harms nobody, and neither does putting something in its place.
+        // Renaming the link itself does no harm, and neither does putting something in its place.
         for call in [0, 1, 2, 3, 7] {
             assert!(answers[call] != OK, "{name}, call {call}: {answers:?}");
         }
@@ -366,7 +368,7 @@ async fn ghsa_2r75_cxrj_cmph_nothing_is_truncated_that_may_only_be_read() {
     assert_eq!(fs::read_to_string(&file).unwrap(), "granted");
 }
 
-/// GHSA-4ch3-9j33-3pmj: the directory that a link or a name was moved to was not asked whether it may be changed.
+/// GHSA-4ch3-9j33-3pmj: a link or a name could be moved to a directory that must not be changed.
 #[tokio::test]
 async fn ghsa_4ch3_9j33_3pmj_nothing_moves_to_where_nothing_may_change() {
     let world = world();
@@ -383,7 +385,7 @@ async fn ghsa_4ch3_9j33_3pmj_nothing_moves_to_where_nothing_may_change() {
     assert_eq!(fs::read_dir(path(&world, "in")).unwrap().count(), 2);
 }
 
-/// GHSA-3p27-qvp9-27qf: what had a number that another descriptor was given stayed open.
+/// GHSA-3p27-qvp9-27qf: giving a descriptor's number to another one left the old one open.
 #[tokio::test]
 async fn ghsa_3p27_qvp9_27qf_a_number_given_away_is_closed() {
     let world = world();
@@ -401,7 +403,7 @@ async fn ghsa_3p27_qvp9_27qf_a_number_given_away_is_closed() {
             script = script.stat(FIRST, "file");
         }
     }
-    // Two at a time are enough for that.
+    // Two open files at a time are enough for the test.
     let limits = Limits { open_files: 2, ..Limits::default() };
     let fault = script.give_up(grants, limits).await;
     assert!(matches!(fault, Fault::Task(_)), "{fault:?}");

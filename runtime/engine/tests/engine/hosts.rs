@@ -14,8 +14,9 @@ use wxec_protocol::{
 
 use crate::{PATIENCE, Recorder, load, runs_until};
 
-/// Tasks that ask what their input says, with the arguments "args"; that ask for facts; that ask with two mebibytes; and
-/// one that lies about its arguments. Each writes the number it got, and the reply. One gives up when it is refused.
+/// Tasks that ask as their input says, with the arguments "args"; that ask for facts; that ask with
+/// two mebibytes; and one that lies about its arguments. Each writes the number it got, and the
+/// reply. One gives up when it is refused.
 const ASKING: &str = r#"(module
     (import "wxec_v1" "input_len" (func $input_len (result i32)))
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
@@ -46,7 +47,7 @@ const ASKING: &str = r#"(module
         (drop (call $call (i32.const 0) (i32.const 4)))
         (i32.const 0)))"#;
 
-/// Surroundings that answer every ask alike, if at all.
+/// Surroundings that give every ask the same answer, or none.
 struct Around {
     asked: Mutex<Vec<Ask>>,
     answer: Option<Result<Bytes, AskError>>,
@@ -57,7 +58,7 @@ impl Around {
         Arc::new(Self { asked: Mutex::default(), answer })
     }
 
-    /// Waits until it was asked so often.
+    /// Waits for that number of asks.
     async fn is_asked(&self, times: usize) {
         let started = Instant::now();
         while self.asked.lock().unwrap().len() < times {
@@ -99,7 +100,7 @@ impl Fixture {
         self.sandbox.run(&self.program, request, Arc::<Recorder>::default()).await
     }
 
-    /// The number that a task got, and the reply.
+    /// Returns the number that a task got, and the reply.
     async fn told(&self, function: &str, around: &Arc<Around>) -> (i8, Bytes) {
         let mut value = self.run(asking(function, "ssh:db", around)).await.outcome.unwrap();
         let number = value.split_to(1);
@@ -107,7 +108,7 @@ impl Fixture {
     }
 }
 
-/// A call that may use `ssh:db`, of a task that asks for `address`.
+/// Builds a call that may use `ssh:db`, of a task that asks for `address`.
 fn asking(function: &str, address: &str, around: &Arc<Around>) -> Request {
     let question = HostCall { address: address.into(), function: "words::count".into(), timeout_ms: Some(7) };
     Request {
@@ -166,7 +167,7 @@ async fn arguments_that_do_not_fit_hit_a_limit() {
 #[tokio::test]
 async fn a_deadline_ends_a_guest_that_waits_for_an_answer() {
     let around = Around::answering(None);
-    // It has asked by then, however busy the machine.
+    // Two seconds suffice for the ask, however busy the machine.
     let limits = Limits { deadline_ms: Some(2000), ..Limits::default() };
     let call = Fixture::new().run(Request { limits, ..asking("ask", "ssh:db", &around) }).await;
     assert_eq!(call.outcome, Err(Fault::Deadline { after_ms: 2000 }));

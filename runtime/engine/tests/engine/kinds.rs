@@ -8,7 +8,7 @@ use crate::{Fixture, PRELUDE, Recorder};
 /// Bytes of a page of a guest's memory.
 const PAGE: u64 = 64 << 10;
 
-/// Every kind of artifact this machine can run.
+/// Returns every kind of artifact this machine can run.
 fn kinds() -> Vec<(Code, Memory)> {
     let mut kinds = vec![(Code::Pulley, Memory::Reserved), (Code::Pulley, Memory::Checked)];
     for &code in levels() {
@@ -17,7 +17,7 @@ fn kinds() -> Vec<(Code, Memory)> {
     kinds
 }
 
-/// The levels of machine code this CPU has.
+/// Returns the levels of machine code this CPU has.
 fn levels() -> &'static [Code] {
     let levels = &[Code::Baseline, Code::V2, Code::V3];
     let best = Sandbox::new().unwrap().target().code;
@@ -35,7 +35,7 @@ fn fixtures(body: &str) -> impl Iterator<Item = (Fixture, String)> {
 
 #[tokio::test]
 async fn every_kind_computes_the_same() {
-    // Multiplies two vectors, rounds, rotates and counts bits: what levels differ in.
+    // Multiplies two vectors, rounds, rotates and counts bits: levels differ in these instructions.
     let body = r#"
         (func (export "wx1_sum") (result i32)
             (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 32)))
@@ -118,7 +118,8 @@ async fn every_kind_keeps_limits() {
 
 #[tokio::test]
 async fn a_memory_that_grows_keeps_what_is_in_it() {
-    // Writes each page's number as it comes, and sums them at the end; far enough that checked memories move.
+    // Writes the number of each page as it comes, and sums them at the end; grows so far that
+    // checked memories move.
     let body = r#"
         (func (export "wx1_sum") (result i32)
             (local $page i32) (local $sum i32)
@@ -163,7 +164,7 @@ fn an_artifact_of_another_kind_is_refused() {
         let artifact = VerifiedArtifact::verify(artifact.clone().into(), Digest::of(&artifact)).unwrap();
         for sandbox in &sandboxes {
             let (theirs, ours) = (compiled.target(), sandbox.target());
-            // Levels of machine code are the CPU's and not the sandbox's.
+            // Levels of machine code belong to the CPU, not to the sandbox.
             let same_kind = (theirs.code == Code::Pulley) == (ours.code == Code::Pulley);
             let fits = same_kind && theirs.memory == ours.memory;
             match sandbox.load(&artifact) {
@@ -191,7 +192,8 @@ fn levels_differ_in_their_code() {
     assert_eq!(digests.len(), codes.len());
 }
 
-/// Whether there is a `vaddpd` of 128 bits, the first instruction of AVX such a sum would use.
+/// Returns true if there is a `vaddpd` of 128 bits, the first instruction of AVX that such a sum
+/// would use.
 fn contains_vex_add(artifact: &[u8]) -> bool {
     artifact.windows(3).any(|bytes| bytes[0] == 0xc5 && bytes[1] & 0x07 == 0x01 && bytes[2] == 0x58)
 }
@@ -224,7 +226,7 @@ pub(crate) fn passes_alone(test: &str) {
     passes_below("unlimited", test);
 }
 
-/// The same, in a process that may have so many KiB of address space.
+/// Runs a test like `passes_alone`, in a process that may have so many KiB of address space.
 #[track_caller]
 fn passes_within(kib: u64, test: &str) {
     passes_below(&kib.to_string(), test);

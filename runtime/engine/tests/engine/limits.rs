@@ -11,8 +11,8 @@ use crate::{Fixture, Recorder};
 
 const PAGE: u64 = 64 << 10;
 
-/// Tasks that grow their memory by as many pages as their input begins with, and give up in different ways if refused.
-/// What follows in the input is the record of a panic.
+/// Tasks that grow their memory by the number of pages at the start of their input, and give up in
+/// different ways if refused. The rest of the input is the record of a panic.
 const GROW: &str = r#"
     (func $refused (result i32)
         (drop (call $input_read (i32.const 0) (i32.const 0) (call $input_len)))
@@ -131,7 +131,7 @@ async fn output_and_error_bodies_are_limited() {
     assert_eq!(fixture.call("error", b"").await, hit(1 << 20, (1 << 20) + (64 << 10)));
 }
 
-/// Fills memory, sleeps for as long as anyone would wait, or returns as much as it was told.
+/// Tasks that grow memory and sleep without end, or return as many pages as they are told.
 const HOLD: &str = r#"
     (func (export "wx1_grow_and_sleep") (result i32)
         (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 4)))
@@ -175,7 +175,7 @@ async fn guests_share_what_their_host_has() {
     let fixture = budget_of_10_mib();
     let pages = |pages: u32| pages.to_le_bytes();
     let (one, other) = (sleeper(&fixture, 63).await, sleeper(&fixture, 63).await);
-    // They have 8 MiB; the next one begins with a page.
+    // The guests have 8 MiB; the next one begins with a page.
     assert_eq!(fixture.call("grow_and_sleep", &pages(32)).await, total_memory(10 * MIB + PAGE));
     drop(one);
     let fits = sleeper(&fixture, 95).await;

@@ -12,12 +12,12 @@ use crate::{
     script::{FIRST, Fd, Open, Script, errno},
 };
 
-/// What the guest does to each entry but `.` and `..`, before it reads on.
+/// Change that the guest makes to each entry but `.` and `..`, before it reads on.
 #[derive(Clone, Copy)]
 enum Then {
     Nothing = 0,
     Unlink = 1,
-    /// To the same name with `~` for its first letter.
+    /// Renames it to the same name with `~` for its first letter.
     Rename = 2,
     /// Makes a directory of that name.
     Create = 3,
@@ -27,8 +27,8 @@ enum Then {
     Alternate = 5,
 }
 
-/// Lists its first directory as libraries do: it reads a buffer, takes the whole entries in it, and goes on with the cookie of
-/// the last of those. Returns the entries, each as preview 1 has them.
+/// Lists its first directory as libraries do: it reads a buffer, takes the whole entries in it, and
+/// goes on with the cookie of the last of those. Returns the entries in the layout of preview 1.
 const LISTER: &str = r#"(module
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
@@ -112,7 +112,7 @@ struct Entry {
     name: Vec<u8>,
 }
 
-/// The entries a guest sees that reads with a buffer of `size` bytes.
+/// Returns the entries that a guest sees when it reads with a buffer of `size` bytes.
 async fn list(directory: &Path, then: Then, size: u32) -> Vec<Entry> {
     let sandbox = Sandbox::new().unwrap();
     let program = load(&sandbox, LISTER).unwrap();
@@ -132,7 +132,7 @@ async fn list(directory: &Path, then: Then, size: u32) -> Vec<Entry> {
     entries
 }
 
-/// Their names, but for `.` and `..`, which come first.
+/// Returns their names, but for `.` and `..`, which come first.
 fn names(entries: &[Entry]) -> Vec<String> {
     assert_eq!((&entries[0].name[..], &entries[1].name[..]), (&b"."[..], &b".."[..]));
     entries[2..].iter().map(|entry| String::from_utf8(entry.name.clone()).unwrap()).collect()
@@ -151,7 +151,7 @@ fn numbered(count: usize) -> (TempDir, BTreeSet<String>) {
     filled((0..count).map(|at| format!("entry-{at:07}")))
 }
 
-/// Whether `listed` are `expected`, each once.
+/// Asserts that `listed` are `expected`, each once.
 #[track_caller]
 fn each_once(listed: &[String], expected: &BTreeSet<String>) {
     assert_eq!(listed.len(), expected.len());
@@ -207,13 +207,14 @@ async fn rewinding_begins_anew() {
 #[tokio::test]
 async fn descriptors_of_one_directory_keep_their_places() {
     let (directory, expected) = numbered(500);
-    // Each asks for what the other left off at, by the cookie, though it read nothing before that.
+    // Each descriptor goes on by the cookie where the other left off, though it read nothing before
+    // that.
     each_once(&names(&list(directory.path(), Then::Alternate, 4096).await), &expected);
 }
 
 #[tokio::test]
 async fn a_directory_beyond_what_is_held_at_once_is_listed_whole() {
-    // 1.2 MB of names, where a MiB is held.
+    // 1.2 MB of names, where a listing holds one MiB.
     let (directory, expected) = filled((0..5_000).map(|at| format!("{at:04}{}", "x".repeat(240))));
     for size in [4096, 1 << 20] {
         each_once(&names(&list(directory.path(), Then::Nothing, size).await), &expected);
@@ -233,7 +234,7 @@ async fn entries_say_what_they_are() {
     fs::hard_link(at("file"), at("same")).unwrap();
     let entries = list(directory.path(), Then::Nothing, 4096).await;
     let find = |name: &str| entries.iter().find(|entry| entry.name == name.as_bytes()).unwrap();
-    // Preview 1's numbers; it has none for a pipe, and none for a socket of which no more is known.
+    // Numbers of preview 1, which has none for a pipe, and none for a socket whose kind is unknown.
     for (name, kind) in [(".", 3), ("..", 3), ("file", 4), ("directory", 3), ("link", 7), ("socket", 0), ("pipe", 0)] {
         assert_eq!(find(name).kind, kind, "{name}");
     }
@@ -277,7 +278,7 @@ async fn a_listing_belongs_to_its_descriptor() {
         .list_from(Fd::OpenedBy(3), 2);
     let (answers, bytes) = script.run_and_read(grants()).await;
     assert_eq!((&answers[..], bytes), (&[errno::OK; 5][..], 0));
-    // Renumbering takes the listing along.
+    // The listing follows a directory to its new number.
     let script = Script::default()
         .open(FIRST, ".", Open::Directory)
         .open(FIRST, "sub", Open::Directory)

@@ -4,17 +4,17 @@
 mod artifacts;
 /// A guest that makes the capability calls its input lists.
 mod asking;
-/// What a call gets and gives back: input, output, status, a fresh instance.
+/// Input, output and status of a call, in a fresh instance.
 mod calls;
 /// Calls with a seed or a limit on fuel: the same each time.
 mod determinism;
-/// How calls are ended from outside: deadlines, dropping, many at once.
+/// Ends of calls from outside: deadlines, dropping, many at once.
 mod endings;
-/// How guests fail: traps, panics, exits, lies.
+/// Failures of guests: traps, panics, exits, lies.
 mod faults;
-/// Files, the clock and random numbers: what is granted can be reached, and nothing else.
+/// Files, the clock and random numbers: guests reach what was granted, and nothing else.
 mod files;
-/// What guests learn of their host, and tasks they call on others.
+/// Facts of the host for guests, and tasks that guests call on other hosts.
 mod hosts;
 /// Kinds of code and memory: all give the same results, and none is taken for another.
 mod kinds;
@@ -22,9 +22,9 @@ mod kinds;
 mod limits;
 /// Listing directories: each entry once, whatever is done meanwhile.
 mod listings;
-/// Connections: grants, names, time-outs, what they carry.
+/// Connections: grants, names, timeouts, data.
 mod network;
-/// What guests print and log.
+/// Output and log records of guests.
 mod output;
 /// Processes: grants, environment, pipes, limits, and that none is left.
 mod processes;
@@ -34,7 +34,7 @@ mod programs;
 mod residents;
 /// Guests as lists of WASI calls.
 mod script;
-/// Streams that come with a call: what its task sends and receives.
+/// Streams that come with a call, in both directions.
 mod task_streams;
 
 use std::{
@@ -47,7 +47,8 @@ use tokio::time::timeout;
 use wxec_engine::{Completion, Output, Program, Request, Sandbox, VerifiedArtifact, compile};
 use wxec_protocol::{Digest, Fault, Limits, LogLevel, LogRecord, OutputStream, Target};
 
-/// Generous: only a hang takes so long. Shorter than what tests start would live by itself, which is a minute.
+/// Generous: only a hang takes so long. Shorter than the life of the processes that tests start,
+/// which is a minute.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every import the tests' guests use, and their memory.
@@ -107,7 +108,7 @@ impl Fixture {
     }
 }
 
-/// Keeps what guests print and log.
+/// Keeps the output and log records of guests.
 #[derive(Default)]
 struct Recorder(Mutex<Vec<Written>>);
 
@@ -118,7 +119,7 @@ enum Written {
 }
 
 impl Recorder {
-    /// What was printed, without what was logged.
+    /// Returns the output without the log records.
     fn printed(&self) -> Vec<(OutputStream, Vec<u8>)> {
         let written = self.0.lock().unwrap();
         let printed = written.iter().filter_map(|written| match written {
@@ -139,7 +140,7 @@ impl Output for Recorder {
     }
 }
 
-/// Polls a call until something is so, and no further.
+/// Polls a call until `is_so` is true, and no further.
 async fn runs_until(what: &str, call: &mut (impl Future<Output = Completion> + Unpin), is_so: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_so() {

@@ -25,11 +25,11 @@ fn granted(place: &str) -> Scripted {
     Scripted::new(Grants::none().net(place))
 }
 
-/// A port that takes no connection and does not refuse any: the queue of those that wait is full. What keeps it so is
-/// given back too.
+/// Makes a port that neither takes connections nor refuses them: its queue is full. Also returns
+/// the sockets that keep it full.
 fn silent() -> (u16, (TcpListener, Vec<TcpStream>)) {
     let (listener, port) = listen();
-    // A listener's queue cannot be made shorter from here than what rustix makes it.
+    // Shorten the listener's queue: rustix can make it no shorter than this.
     rustix::net::listen(&listener, 0).unwrap();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let waiting = std::iter::from_fn(|| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok());
@@ -76,7 +76,7 @@ async fn a_connection_carries_bytes_both_ways_and_ends_each_way() {
 
 #[tokio::test]
 async fn refused_reset_and_broken_connections_are_told_apart() {
-    // Bound, so that no one else listens there, and not listening.
+    // Bound, so that no other program listens there, but not listening.
     let unused = tokio::net::TcpSocket::new_v4().unwrap();
     unused.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let port = unused.local_addr().unwrap().port();

@@ -29,14 +29,14 @@ fn shell() -> Scripted {
     Scripted::new(Grants::none().run("sh"))
 }
 
-/// Starts a shell's script that prints where its call does. The process is handle 1.
+/// Starts a shell's script whose output goes to the call's own. The process is handle 1.
 fn printing(script: &str) -> Step {
     let [stdout, stderr] = [StdioKind::Inherit; 2];
     start(&ProcessStart { stdout, stderr, ..program("sh", &["-c", script]) })
 }
 
-/// Starts a shell's script, once it is running with a pipe for stdin (handle 1) and one for stdout (2). The process is
-/// handle 3.
+/// Starts a shell's script, with a pipe for stdin (handle 1) and one for stdout (2), and waits
+/// until it runs. The process is handle 3.
 async fn running(
     scripted: &Scripted,
     script: &str,
@@ -49,14 +49,14 @@ async fn running(
     call
 }
 
-/// What a script prints to a pipe.
+/// Returns what a script prints to a pipe.
 async fn output_of(scripted: &Scripted, question: &ProcessStart) -> String {
     let answers = scripted.run(&[start(question), wait(4), read(2, 65536)]).await.unwrap();
     assert_eq!(answers[1].reply::<ProcessEnd>(), EXITED(0));
     String::from_utf8(answers[2].bytes.clone()).unwrap()
 }
 
-/// Waits until something is so.
+/// Waits until `is_so` is true.
 #[track_caller]
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let started = Instant::now();
@@ -91,7 +91,7 @@ async fn what_was_not_granted_is_refused_and_the_flag_is_named() {
 
     let fault = scripted.run(&[start(&piped("true")), give_up()]).await.unwrap_err();
     assert!(matches!(fault, Fault::Denied { needs, .. } if needs == [need]));
-    // A guest that found another way and fails later does so for another reason.
+    // A guest that found another way and fails later fails for another reason.
     let fault = scripted.run(&[start(&piped("true")), start(&program("cat", &[])), give_up()]).await.unwrap_err();
     assert!(matches!(fault, Fault::Trap { .. }), "{fault:?}");
 }
@@ -154,7 +154,8 @@ async fn no_file_of_the_agent_is_open_in_a_process() {
     let question = piped("ls /proc/self/fd | tr '\\n' ' '");
     // Another call has pipes and a process of its own at the same time.
     let _other = running(&scripted, "cat", read(2, 1)).await;
-    // What this test was started with is open in all it starts, and what `ls` itself opens.
+    // Files that this test was started with are open in every process, and so are those that `ls`
+    // itself opens.
     let script = question.args.last().unwrap();
     let usual = std::process::Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).output().unwrap();
     assert_eq!(output_of(&scripted, &question).await, String::from_utf8(usual.stdout).unwrap());
@@ -207,7 +208,7 @@ async fn a_grandchild_that_holds_the_pipes_holds_up_no_wait() {
 async fn a_deadline_ends_a_process_its_group_and_daemons_of_it() {
     let directory = tempfile::tempdir().unwrap();
     let mut most = 0;
-    // All have to be started before the deadline: on a busy machine they have more time for that.
+    // All processes have to start before the deadline: try longer ones, for a busy machine.
     for deadline_ms in [1000, 5000, 50_000] {
         let list = directory.path().join(deadline_ms.to_string()).display().to_string();
         let script = format!(
@@ -368,7 +369,7 @@ async fn pointers_that_lie_end_the_call() {
 
 #[tokio::test]
 async fn what_is_ready_is_told_without_waiting_for_the_rest() {
-    // Says something on stderr only, then waits for its input, of which it then gives back all.
+    // Writes to stderr only, then waits for its input, and then returns all of it.
     let steps = [
         start(&piped("echo first >&2; cat")),
         select(&[], &[2, 3]),

@@ -10,7 +10,7 @@ use wxec_protocol::{Fault, Grants, Limits, Need, abi::Exit, cbor};
 
 use crate::{Recorder, load};
 
-/// What the program's ends of the pipes hold.
+/// Bytes that the program's ends of the pipes hold.
 const PIPE_BYTES: usize = 4096;
 
 const PRELUDE: &str = r#"
@@ -174,7 +174,7 @@ async fn a_start_of_another_type_is_named_as_such() {
     }
 }
 
-/// Prints what `$sizes` and `$get` give: numbers that count, and texts.
+/// Prints what `$sizes` and `$get` give: counts, and texts.
 fn prints(sizes: &str, get: &str) -> String {
     format!(
         r#"(func (export "_start")
@@ -217,8 +217,9 @@ async fn a_program_finds_each_argument_where_it_is_said_to_be() {
     assert_eq!(start(body, usual()).exit().await.unwrap().code, 0);
 }
 
-/// Subscriptions to a clock and to stdin, at 2048: `$timer` and `$stdin` put one there, with a name of its own. `$wait`
-/// waits for the first `count` of them, and ends the program unless exactly one came: the result is its name.
+/// Subscriptions to a clock and to stdin, at 2048: `$timer` and `$stdin` put one there, each with a
+/// name of its own. `$wait` waits for the first `count` of them, traps unless exactly one came, and
+/// returns its name.
 const POLLING: &str = r#"
     (func $at (param $place i32) (result i32) (i32.add (i32.const 2048) (i32.mul (local.get $place) (i32.const 48))))
     (func $timer (param $place i32) (param $name i64) (param $clock i32) (param $nanoseconds i64) (param $absolute i32)
@@ -300,7 +301,7 @@ async fn a_program_that_polls_an_idle_stdin_ends_at_its_deadline() {
     assert_eq!(waits.exit().await, Err(Fault::Deadline { after_ms: 50 }));
 }
 
-/// What Go's programs do that read stdin beside other work.
+/// Go's programs read stdin beside other work in this way.
 #[tokio::test]
 async fn a_stdin_that_must_not_block_says_when_there_is_nothing() {
     let body = r#"
@@ -360,7 +361,8 @@ async fn a_program_that_was_refused_a_path_ends_as_it_likes() {
 #[tokio::test]
 async fn a_program_gets_as_many_random_bytes_as_it_has_room_for() {
     let memory = 40 << 20;
-    // The last ones are there, nothing beyond them is, and memory ends where it does. EFAULT is 21.
+    // The last bytes asked for are random, those beyond are untouched, and asking beyond memory is
+    // EFAULT (21).
     let body = format!(
         r#"(drop (memory.grow (i32.const {pages})))
         (if (call $random (i32.const 65536) (i32.const {length})) (then (call $proc_exit (i32.const 90))))
@@ -378,7 +380,7 @@ async fn a_program_gets_as_many_random_bytes_as_it_has_room_for() {
 
 #[tokio::test]
 async fn random_bytes_can_be_too_many_for_a_deadline() {
-    // Within one host call, which no tick interrupts.
+    // All in one host call, which no tick interrupts.
     let body = r#"(func (export "_start")
         (drop (memory.grow (i32.const 1600)))
         (drop (call $random (i32.const 0) (i32.const 104857600))))"#;

@@ -1,4 +1,5 @@
-//! Guests that make one WASI call after another, written as a list of calls: hand-written ones would be hard to read.
+//! Guests that make one WASI call after another, written as a list of calls: hand-written ones
+//! would be hard to read.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -7,13 +8,13 @@ use wxec_protocol::{Fault, Grants, Limits};
 
 use crate::{Recorder, load};
 
-/// Where the descriptors that were opened are kept, by the order of the calls.
+/// Address of the descriptors that were opened, by the order of the calls.
 const OPENED: usize = 1024;
-/// Where the answers of all calls are kept.
+/// Address of the answers of all calls.
 const ANSWERS: usize = 8 << 10;
-/// Where WASI puts what nobody looks at.
+/// Address of results that are ignored.
 const SCRATCH: usize = 16 << 10;
-/// Where paths are.
+/// Address of paths.
 const TEXTS: usize = 32 << 10;
 
 /// Error numbers of preview 1.
@@ -34,7 +35,7 @@ pub(crate) mod errno {
     pub(crate) const PERM: u8 = 63;
 }
 
-/// What to open a path for.
+/// Purpose of opening a path.
 #[derive(Clone, Copy)]
 pub(crate) enum Open {
     Read,
@@ -119,10 +120,10 @@ impl Script {
         self.call("fd_readdir", &format!("{fd} {rest}"))
     }
 
-    /// Looks at a file: the lower half of its inode number is the number that is read.
+    /// Looks at a file. The number that is read is the lower half of its inode number.
     pub(crate) fn inode(self, fd: Fd, path: &str) -> Self {
         let (script, path) = self.text(path);
-        // The inode number is the second one of what is known of a file.
+        // The inode number is the second field of a `filestat`.
         script.call("path_filestat_get", &format!("{fd} (i32.const 0) {path} (i32.const 0)"))
     }
 
@@ -251,12 +252,13 @@ impl Script {
         )
     }
 
-    /// Makes the calls; what each of them answered.
+    /// Makes the calls. Returns the answer of each.
     pub(crate) async fn run(self, grants: Grants) -> Vec<u8> {
         self.end(grants, Limits::default(), 0).await.expect("the guest itself does nothing wrong").to_vec()
     }
 
-    /// The same, and the number that the last call left at its place, such as how much of a listing was read.
+    /// Makes the calls. Also returns the number that the last one left at its place, such as the
+    /// length of a listing.
     pub(crate) async fn run_and_read(mut self, grants: Grants) -> (Vec<u8>, u32) {
         let number = ANSWERS + self.calls;
         let _ = writeln!(self.code, "(i32.store (i32.const {number}) (i32.load (i32.const 8)))");
@@ -266,7 +268,7 @@ impl Script {
         (answers, u32::from_le_bytes(number.try_into().expect("four bytes")))
     }
 
-    /// Makes the calls, and then fails: how the call ended.
+    /// Makes the calls, and then fails. Returns the fault of the call.
     pub(crate) async fn give_up(self, grants: Grants, limits: Limits) -> Fault {
         self.end(grants, limits, 1).await.expect_err("the guest says that it failed")
     }

@@ -10,14 +10,14 @@ use crate::{
     load,
 };
 
-/// What the test's pipes hold.
+/// Bytes that the test's pipes hold.
 const PIPE_BYTES: usize = 16;
 
 fn scripted() -> Scripted {
     Scripted::new(Grants::none())
 }
 
-/// Starts a call with `count` streams, and gives their other ends.
+/// Starts a call with `count` streams, and returns their other ends.
 fn start(
     scripted: &Scripted,
     steps: &[Step],

@@ -23,17 +23,18 @@ use super::{
 };
 use crate::quota::Share;
 
-/// Kernels before 5.3 do not tell when a process ends, so it is asked. Not more often than a person could notice.
+/// Interval of asking if a process has ended, on kernels before 5.3, which do not tell. A person
+/// notices no shorter delay.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
-/// A process, also when it has ended.
+/// A process that a guest started, running or ended.
 pub(crate) struct Child {
     id: u32,
     running: Running,
     /// Readable once it has ended.
     pidfd: Option<AsyncFd<OwnedFd>>,
     end: Option<ProcessEnd>,
-    /// It is one more file that is open, and one more entry in a table.
+    /// Counts the pidfd as one more open file, and the process as one more entry in a table.
     _share: Share,
 }
 
@@ -46,12 +47,12 @@ impl Child {
         Self { id, running, pidfd, end: None, _share: share }
     }
 
-    /// Its number. Another process may have it once this one has ended.
+    /// Returns its number. Another process may have that number once this one has ended.
     pub(super) fn id(&self) -> u32 {
         self.id
     }
 
-    /// How it ended, if it has.
+    /// Returns how it ended, if it has.
     pub(in super::super) fn try_wait(&mut self, family: &mut Family) -> io::Result<Option<ProcessEnd>> {
         if self.end.is_none()
             && let Some((status, group)) = self.running.try_wait()?
@@ -63,7 +64,7 @@ impl Child {
         Ok(self.end)
     }
 
-    /// Waits until it has ended. Others may still have its files open.
+    /// Waits until it has ended. Other processes may still have its files open.
     pub(super) async fn wait(&mut self, family: &mut Family) -> io::Result<ProcessEnd> {
         loop {
             if let Some(end) = self.try_wait(family)? {

@@ -1,4 +1,5 @@
-//! The environment of a process: a small part of the agent's own, what is granted of the rest, and what the guest sets.
+//! The environment of a process: a small part of the agent's own, granted variables of the rest,
+//! and variables that the guest sets.
 
 use std::{
     collections::BTreeMap,
@@ -13,16 +14,17 @@ use wxec_protocol::{
 
 use super::super::reply::Denial;
 
-/// What every process has of the agent's environment: who and where it is, and how people there read. The rest may hold
-/// secrets.
+/// Variables of the agent's environment that every process has: user, place and language. Other
+/// variables may hold secrets.
 const BASE: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
 
-/// Categories of `LANG`.
+/// Prefix of variables for the categories of `LANG`.
 const LOCALE: &str = "LC_";
 
-/// Variables that make a program run code that someone else brought: the loader's, and those of shells and languages in
-/// which many programs are written. With one of them whoever may run `true` may run everything. What other variables
-/// mean is the program's own affair, as its arguments are.
+/// Variables that make a program run code other than its own: those of the loader, and of shells
+/// and languages in which many programs are written. With one of them, a guest that may run `true`
+/// may run everything. The meaning of other variables is the program's own affair, as its arguments
+/// are.
 const CODE: [&str; 34] = [
     "PATH",
     "GLIBC_TUNABLES",
@@ -61,7 +63,7 @@ const CODE: [&str; 34] = [
 ];
 const CODE_PREFIXES: [&str; 2] = ["LD_", "BASH_FUNC_"];
 
-/// The variables of a process.
+/// Returns the variables of a process.
 pub(super) fn environment(question: &ProcessStart, grants: &Grants) -> Result<BTreeMap<OsString, OsString>, Denial> {
     let mut environment = match question.clear_env {
         true => BTreeMap::new(),
@@ -81,7 +83,7 @@ pub(super) fn environment(question: &ProcessStart, grants: &Grants) -> Result<BT
 }
 
 fn is_given(name: &OsStr, grants: &Grants) -> bool {
-    // A variable that is no text has no grant of its name.
+    // A grant names a variable as text, so one whose name is not UTF-8 cannot be granted.
     let Some(name) = name.to_str() else { return false };
     BASE.contains(&name) || name.starts_with(LOCALE) || grants.covers(&Need::Env(name.into()))
 }

@@ -1,4 +1,5 @@
-//! The processes of one call, with all they started: how they are known when the call is over.
+//! The processes of one call and all they started, with marks to find them by when the call is
+//! over.
 
 use std::{env, sync::Arc};
 
@@ -7,18 +8,19 @@ use rustix::process::{Pid, test_kill_process_group};
 use super::sweep::{Left, MARK};
 use crate::supply::Supply;
 
-/// Groups that outlived their first process, before it is asked which of them still live.
+/// Number of groups that outlived their first process, from which on ended groups are removed.
 const MANY_GROUPS: usize = 64;
 
-/// What is left of a call's processes is looked for when this is dropped.
+/// Marks of a call's processes. Dropping this starts a search for processes that are left.
 #[derive(Default)]
 pub(crate) struct Family {
-    /// From the first process on.
+    /// `None` before the first process.
     left: Option<(Arc<Supply>, Left)>,
 }
 
 impl Family {
-    /// The variable that marks a process as one of this call. If the agent runs in a call itself, that one's mark stays.
+    /// Returns the variable that marks a process as one of this call. If the agent itself runs in a
+    /// call, the mark of that call stays.
     pub(super) fn mark(&mut self, supply: &Arc<Supply>) -> (&'static str, String) {
         let first = || (supply.clone(), Left { marks: vec![supply.reaper.new_mark()], groups: Vec::new() });
         let (_, left) = self.left.get_or_insert_with(first);
@@ -26,7 +28,7 @@ impl Family {
         (MARK, format!("{outer}{}", left.marks[0]))
     }
 
-    /// The first process of this group has ended, and others live on in it.
+    /// Adds a group whose first process has ended, and in which other processes live on.
     pub(super) fn add(&mut self, group: Pid) {
         let Some((_, left)) = &mut self.left else { return };
         if left.groups.len() >= MANY_GROUPS {

@@ -1,4 +1,4 @@
-//! What processes print where their call prints.
+//! Output of processes that goes where their call prints.
 
 use std::{
     future::poll_fn,
@@ -15,18 +15,18 @@ use tokio::io::{Interest, unix::AsyncFd};
 use super::super::streams::watched;
 use crate::{output::Stdio, quota::Share};
 
-/// What one look takes at most of one pipe, so that a process that prints without end does not keep its guest from
-/// running: what a pipe holds.
+/// Most bytes that one look takes of one pipe: what a pipe holds. More could keep the guest from
+/// running, if a process prints without end.
 const LOOK_BYTES: usize = 64 << 10;
 
-/// What can be in the pipe of a process that has ended: unprivileged programs cannot make a pipe larger. If there is
-/// more, others write it.
+/// Most bytes that can be in the pipe of a process that has ended: unprivileged programs cannot
+/// make a pipe larger. If there is more, other processes write it.
 const MAX_PIPE_BYTES: usize = 1 << 20;
 
-/// The outputs of a call's processes that are the call's own.
+/// The outputs of a call's processes that go to the call's own output.
 ///
-/// They are forwarded by the task that runs the guest, whenever it is polled: so nothing is printed when the call is
-/// over, and no two print at once.
+/// The task that runs the guest forwards them whenever it is polled: so nothing is printed after
+/// the call is over, and no two outputs print at once.
 #[derive(Clone, Default)]
 pub(crate) struct Inherited(Arc<Mutex<Vec<Outlet>>>);
 
@@ -41,7 +41,7 @@ struct Outlet {
 pub(super) type Print = fn(&Stdio, &[u8]);
 
 impl Inherited {
-    /// Forwards what `pipe` brings from now on, of the process of this number.
+    /// Forwards what `pipe` brings from now on, from the process of this number.
     pub(super) fn add(&self, pipe: OwnedFd, print: Print, process: u32, share: Share) -> io::Result<()> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let pipe = watched(pipe, Interest::READABLE)?;
@@ -54,10 +54,12 @@ impl Inherited {
         let mut guest = pin!(guest);
         let mut room = None;
         poll_fn(|context| {
-            // The guest first: what it starts is to wake this task from the beginning.
+            // Poll the guest first: processes that it starts must be able to wake this task from
+            // the beginning.
             let polled = guest.as_mut().poll(context);
             if polled.is_pending() && !self.outlets().is_empty() {
-                // With too much on its way already, processes wait as the guest does: their pipes fill.
+                // With too much output on its way already, leave it in the pipes: they fill, and
+                // processes wait as the guest does.
                 room = room.take().or_else(|| stdio.room());
                 if room.as_mut().is_some_and(|room| room.as_mut().poll(context).is_pending()) {
                     return polled;
@@ -74,7 +76,8 @@ impl Inherited {
         self.outlets().retain_mut(|outlet| !outlet.poll(stdio, context));
     }
 
-    /// Forwards what a process has printed that has ended. Others may have its output open: they are not waited for.
+    /// Forwards what an ended process has printed. Other processes may have its output open: do not
+    /// wait for them.
     pub(super) fn drain(&self, stdio: &Stdio, process: u32) {
         self.outlets().retain_mut(|outlet| {
             outlet.process != process || !matches!(outlet.copy(stdio, MAX_PIPE_BYTES), Copied::End)
@@ -87,16 +90,16 @@ impl Inherited {
 }
 
 enum Copied {
-    /// All there is now.
+    /// Everything that is there now.
     All,
-    /// As much as it should.
+    /// As much as the limit allows.
     Enough,
     /// Nothing more will come.
     End,
 }
 
 impl Outlet {
-    /// Whether it has ended.
+    /// Forwards what the pipe brings. Returns true if it has ended.
     fn poll(&mut self, stdio: &Stdio, context: &mut Context<'_>) -> bool {
         loop {
             match self.pipe.poll_read_ready(context) {

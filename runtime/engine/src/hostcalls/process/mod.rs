@@ -1,6 +1,8 @@
-//! Processes for guests: programs that were granted, with as little of the agent's own as they can run with.
+//! Processes for guests: granted programs, with as little of the agent's own environment as they
+//! can run with.
 //!
-//! None outlives its call, or its instance where that stays. See [`reaper`] for how they end and [`sweep`] for what may escape.
+//! No process outlives its call, or its resident instance. See [`reaper`] for how they end and
+//! [`sweep`] for processes that may escape.
 
 mod child;
 mod environment;
@@ -115,17 +117,17 @@ async fn start(guest: &mut Guest, question: ProcessStart) -> Result<(i32, Proces
     Ok((resources.add_process(child), ProcessStarted { id, stdin, stdout, stderr }))
 }
 
-/// How to start a program.
+/// Builds the command that starts a program.
 fn command(program: &Program, question: &ProcessStart, grants: &Grants) -> Result<Command, Denial> {
     let mut command = Command::new(program.find()?);
-    // A group of its own, to be ended with all that it starts.
+    // A group of its own, so that it can be ended with all that it starts.
     command.arg0(&question.program).args(&question.args).process_group(0);
     command.env_clear().envs(environment(question, grants)?);
     if let Some(cwd) = &question.cwd {
         command.current_dir(directory(cwd, grants)?);
     }
     let output = |kind| if kind == StdioKind::Null { Stdio::null() } else { Stdio::piped() };
-    // The call's own input is empty.
+    // `Inherit` is empty too, because the call's own input is empty.
     command.stdin(if question.stdin == StdioKind::Piped { Stdio::piped() } else { Stdio::null() });
     command.stdout(output(question.stdout)).stderr(output(question.stderr));
     Ok(command)

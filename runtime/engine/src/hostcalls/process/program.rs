@@ -1,4 +1,4 @@
-//! Which program a guest means, and in which directory it is to run.
+//! Resolves the program that a guest means, and the directory in which it is to run.
 
 use std::{
     env,
@@ -14,27 +14,31 @@ use wxec_protocol::{ANY, Grants, Need};
 use super::super::reply::Denial;
 use crate::refusal::Refusal;
 
-/// Where programs are looked for if the agent's environment does not say.
+/// Directories to look for programs in, if the agent's environment does not say.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program that a guest may run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Program {
-    /// A name, to be found in the agent's `PATH`; the guest has no say in that.
+    /// A name, to be found in the agent's `PATH`, which the guest cannot change.
     Named(String),
-    /// A path, as granted. A relative one begins in the agent's directory, not in the one the guest gives the process.
+    /// A path, as granted. A relative path begins in the agent's directory, not in the one the
+    /// guest gives the process.
     At(PathBuf),
-    /// A path that is granted if a granted name, its last part, is found to be the same file.
+    /// A path whose last part is a granted name. It is granted if a search for that name finds the
+    /// same file.
     ///
-    /// The last part must be the name: programs such as busybox are one file with many names, and do what the name says.
+    /// The last part must be the name: programs such as busybox are one file with many names, and
+    /// do what the name says.
     Perhaps(PathBuf, String),
 }
 
-/// Linux takes no longer paths. They also have to fit into the fault of a call that was refused one.
+/// Length of the longest path that Linux accepts. A path also has to fit into the fault of a call
+/// that was refused it.
 const MAX_PATH_BYTES: usize = 4096;
 
 impl Program {
-    /// What a guest means by `program`, if that may be granted. Nothing is looked up yet.
+    /// Returns what a guest means by `program`, if that may be granted. Nothing is looked up yet.
     pub(super) fn wanted(program: &str, grants: &Grants) -> Result<Self, Denial> {
         if program.is_empty() || program.contains('\0') || program.len() > MAX_PATH_BYTES {
             let message = "a program has a name or a path, without zeros, and of no more than 4096 bytes";
@@ -52,7 +56,7 @@ impl Program {
         }
     }
 
-    /// Finds its file.
+    /// Finds the program's file.
     pub(super) fn find(&self) -> Result<PathBuf, Denial> {
         self.find_in(&env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into()))
     }
@@ -69,7 +73,8 @@ impl Program {
     }
 }
 
-/// Directories of a `PATH` that are relative would be other ones wherever the agent was started.
+/// Looks for a program in a `PATH`. Skips relative directories, which depend on where the agent was
+/// started.
 fn search(name: &str, path: &OsStr) -> io::Result<PathBuf> {
     let directories = env::split_paths(path).filter(|directory| directory.is_absolute());
     directories
@@ -83,8 +88,8 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// The directory that a guest means by `path`: one that it may read, unless it may run everything. What a program does
-/// depends on the files around it.
+/// Returns the directory that a guest means by `path`: one that it may read, unless it may run
+/// everything. The grant is needed because a program's work depends on the files around it.
 pub(super) fn directory(path: &str, grants: &Grants) -> Result<PathBuf, Denial> {
     let denied = || Denial::from(Refusal::Denied(Need::Read(path.into())));
     if path.len() > MAX_PATH_BYTES {
@@ -102,7 +107,7 @@ pub(super) fn directory(path: &str, grants: &Grants) -> Result<PathBuf, Denial> 
         let all = grants.run.iter().any(|granted| granted == ANY);
         return if all { Ok(path.into()) } else { Err(denied()) };
     };
-    // Links and `..` may lead out of what is granted.
+    // Symbolic links and `..` may lead out of what is granted.
     let root = Path::new(&grant.path).canonicalize()?;
     let directory = root.join(rest.trim_start_matches('/')).canonicalize()?;
     if directory.starts_with(&root) { Ok(directory) } else { Err(denied()) }

@@ -1,7 +1,8 @@
-//! Sees processes to their ends: none is left running when its call is over, and none is left as a zombie.
+//! Ends processes: none is left running when its call is over, and none is left as a zombie.
 //!
-//! A call can end anywhere by being dropped, where nothing can be waited for. So it kills its processes on the spot, and
-//! one thread for all calls waits for them to be gone, and looks for what they leave behind.
+//! A call can end anywhere by being dropped, and a drop cannot wait. So the drop kills the call's
+//! processes on the spot; one thread for all calls waits for them to be gone, and looks for what
+//! they leave behind.
 
 use std::{
     collections::HashSet,
@@ -23,21 +24,21 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_p
 use super::sweep::{Left, kill_left};
 use crate::quota::Share;
 
-/// The thread waits, and reads what `/proc` says.
+/// Small: the thread waits, and reads `/proc`.
 const STACK_BYTES: usize = 128 << 10;
 
-/// How often a killed process is looked after until it is gone. Most are after the first time.
+/// Interval of checking if a killed process is gone. Most are gone at the first check.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
-/// What was killed is gone by then, unless the kernel itself hangs.
+/// Time in which killed processes are gone, unless the kernel itself hangs.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Learns of process groups, which begin (`true`) and end.
+/// Called for process groups: with `true` when one begins, with `false` when it ends.
 pub type ProcessWatch = fn(Pid, bool);
 
 /// Starts processes, and knows all that run.
 pub(crate) struct Reaper {
-    /// What the marks of its calls begin with.
+    /// Prefix of the marks of its calls.
     id: String,
     calls: AtomicU64,
     living: Arc<Mutex<Living>>,
@@ -46,9 +47,10 @@ pub(crate) struct Reaper {
 
 #[derive(Default)]
 struct Living {
-    /// By their process groups. Whoever is in here was not waited for, so that its number is nobody else's.
+    /// Process groups by number. A process in here was not waited for, so its number belongs to no
+    /// other process.
     groups: HashSet<Pid>,
-    /// Nothing may be started any more.
+    /// True if no process may be started any more.
     closed: bool,
     watch: Option<ProcessWatch>,
 }
@@ -69,19 +71,21 @@ enum Order {
 
 impl Default for Reaper {
     fn default() -> Self {
-        // Random, because other agents on this host have marks of their own, in containers under the same numbers.
+        // Random, because other agents on this host have marks of their own, and in containers the
+        // same process number.
         let id = format!("{:016x}.", RandomState::new().hash_one(()));
         Self { id, calls: AtomicU64::new(0), living: Arc::default(), thread: Mutex::new(None) }
     }
 }
 
 impl Reaper {
-    /// What all processes of one call have in their environment. A call inside a call has both marks.
+    /// Returns the mark that all processes of one call have in their environment. A call inside a
+    /// call has both marks.
     pub(super) fn new_mark(&self) -> String {
         format!("{}{}", self.id, self.calls.fetch_add(1, Relaxed))
     }
 
-    /// Has `watch` learn of all groups from now on.
+    /// Tells `watch` of all groups from now on.
     pub(crate) fn watch(&self, watch: ProcessWatch) {
         self.living.lock().expect("nothing panics while it is held").watch = Some(watch);
     }
@@ -101,14 +105,15 @@ impl Reaper {
         if closed { Err(io::Error::other("this session is over")) } else { Ok(running) }
     }
 
-    /// Kills what is left of the processes of a call: those with its mark, and the rest of some groups.
+    /// Has the thread kill what is left of the processes of a call: those with its mark, and the
+    /// rest of some groups.
     pub(super) fn look_for(&self, left: Left) {
         if let Some(orders) = &*self.thread.lock().expect("nothing panics while it is held") {
             let _ = orders.send(Order::LookFor(left));
         }
     }
 
-    /// Kills all of them, and whatever they left behind. There will be no more.
+    /// Kills all processes, and what they left behind. No more can be started.
     pub(crate) fn shut_down(&self) {
         let mut living = self.living.lock().expect("nothing panics while it is held");
         living.closed = true;
@@ -123,7 +128,8 @@ impl Reaper {
         let _ = answered.recv_timeout(GONE_WITHIN);
     }
 
-    /// The way to the thread, which starts with the first process. It ends when nobody could order anything.
+    /// Returns the way to the thread, which starts with the first process. The thread ends when all
+    /// senders are gone.
     fn orders(&self) -> io::Result<Sender<Order>> {
         let mut thread = self.thread.lock().expect("nothing panics while it is held");
         if let Some(orders) = &*thread {
@@ -136,7 +142,7 @@ impl Reaper {
     }
 }
 
-/// What the thread does.
+/// Runs the thread.
 fn follow(orders: &Receiver<Order>) {
     let mut dying = Vec::<Process>::new();
     loop {
@@ -165,7 +171,8 @@ struct Process {
 }
 
 impl Process {
-    /// Once it has ended its number may be another's, so that nobody may use it any more.
+    /// Returns how it ended, if it has. Its number may be another's then, so removes the group
+    /// under the same lock.
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         let mut living = self.living.lock().expect("nothing panics while it is held");
         let status = self.child.try_wait();
@@ -178,30 +185,32 @@ impl Process {
 
 /// A process whose call goes on. Dropping it kills it, and all of its group.
 ///
-/// It is killed rather than told to end: its call is over and nobody wants its last words, while a deadline is the time
-/// by which all is over.
+/// It is killed rather than asked to end: its call is over and its last output is not wanted, and a
+/// deadline is the time by which everything is over.
 pub(super) struct Running {
     process: Option<Process>,
     orders: Sender<Order>,
 }
 
 impl Running {
-    /// Our ends of its pipes: its stdin, stdout and stderr.
+    /// Takes our ends of its pipes: stdin, stdout and stderr.
     pub(super) fn take_pipes(&mut self) -> [Option<OwnedFd>; 3] {
         let Some(Process { child, .. }) = &mut self.process else { return [None, None, None] };
         [child.stdin.take().map(Into::into), child.stdout.take().map(Into::into), child.stderr.take().map(Into::into)]
     }
 
-    /// Its number, until it was waited for.
+    /// Returns its number, until it was waited for.
     pub(super) fn pid(&self) -> Option<Pid> {
         self.process.as_ref().map(|process| process.pid)
     }
 
-    /// How it ended, if it has, and its group if others live on in it. It may be asked once.
+    /// Returns how it ended, if it has, and its group if other processes live on in it. Gives the
+    /// end once.
     pub(super) fn try_wait(&mut self) -> io::Result<Option<(ExitStatus, Option<Pid>)>> {
         let process = self.process.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
         let Some(status) = process.try_wait()? else { return Ok(None) };
-        // Asked as soon as the number is free. While others of the group live, it is given to nobody.
+        // Ask as soon as the number is free. While others of the group live, the kernel does not
+        // reuse it.
         let group = Some(process.pid).filter(|group| test_kill_process_group(*group).is_ok());
         self.process = None;
         Ok(Some((status, group)))

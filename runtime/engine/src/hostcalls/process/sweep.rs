@@ -1,31 +1,33 @@
-//! Finds processes that left the group they were started in, as daemons do, by a mark in their environment.
+//! Finds processes that left the group they were started in, as daemons do, by a mark in their
+//! environment.
 //!
-//! Build servers find theirs in the same way. A process that leaves its group *and* clears its environment is not found:
-//! only a supervisor between agent and process could hold on to that one, at the price of one more process for each.
-//! Making the agent itself the one to whom orphans fall would not tell whose they are, and the controller's programs may
-//! leave daemons behind on purpose.
+//! Build servers find theirs in the same way. A process that leaves its group *and* clears its
+//! environment is not found: only a supervisor between agent and process could keep hold of it, at
+//! the price of one more process for each. If the agent itself adopted orphans, it could not tell
+//! whose they are, and the controller's programs may leave daemons behind on purpose.
 
 use std::{fs, thread, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
-/// The variable with the marks, parted by spaces.
+/// Variable that holds the marks, separated by spaces.
 pub(super) const MARK: &str = "WXEC_CALL";
 
-/// Killed processes are still listed for a moment, and may have started others. One that is not gone after so many looks
-/// hangs in the kernel, or starts others faster than they are found.
+/// Number of looks. Killed processes are still listed for a moment, and may have started others. A
+/// process that is not gone after so many looks hangs in the kernel, or starts others faster than
+/// they are found.
 const LOOKS: usize = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// What to look for.
+/// Processes to look for.
 pub(super) struct Left {
-    /// Marks; one that ends in a dot stands for all that begin so.
+    /// Marks. One that ends in a dot stands for all that begin with it.
     pub(super) marks: Vec<String>,
     /// Groups whose first process has ended.
     pub(super) groups: Vec<Pid>,
 }
 
-/// Kills what is left, until there is nothing.
+/// Kills what is left, in several looks, until nothing is.
 pub(super) fn kill_left(left: &Left) {
     for _ in 0..LOOKS {
         if !kill_listed(left) {
@@ -35,7 +37,7 @@ pub(super) fn kill_left(left: &Left) {
     }
 }
 
-/// Whether there was any.
+/// Kills what is left. Returns true if there was any.
 fn kill_listed(left: &Left) -> bool {
     let Ok(listed) = fs::read_dir("/proc") else { return false };
     let pids = listed.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
@@ -43,14 +45,15 @@ fn kill_listed(left: &Left) -> bool {
 }
 
 fn kill_if_wanted(left: &Left, pid: Pid) -> bool {
-    // Opened first: what is read next is of this process, or it is gone and the signal finds nobody.
+    // Open it first: what is read next is of this process, or the process is gone and the signal
+    // reaches none.
     let pidfd = pidfd_open(pid, PidfdFlags::empty());
     if !left.wants(pid) {
         return false;
     }
     match pidfd {
         Ok(pidfd) => pidfd_send_signal(pidfd, Signal::KILL).is_ok(),
-        // A kernel before 5.3.
+        // Kernels before 5.3 have no `pidfd_open`.
         Err(rustix::io::Errno::NOSYS) => kill_process(pid, Signal::KILL).is_ok(),
         Err(_) => false,
     }
@@ -68,7 +71,8 @@ impl Left {
         value.is_some_and(|value| value.split(' ').any(|word| self.marks.iter().any(|mark| matches(mark, word))))
     }
 
-    /// The number of a group that is gone may have become another's, but not in this agent's session.
+    /// Returns true for processes in the groups. A number may be another group's by now, but not in
+    /// this agent's session.
     fn is_of_a_group(&self, pid: Pid) -> bool {
         let is_left = |(group, session)| self.groups.contains(&group) && Some(session) == own_session();
         !self.groups.is_empty() && group_and_session(&pid.as_raw_nonzero().to_string()).is_some_and(is_left)
@@ -79,10 +83,10 @@ fn own_session() -> Option<i32> {
     Some(group_and_session("self")?.1)
 }
 
-/// Of processes outside of a container both are 0.
+/// Returns group and session of a process. A number outside of this container is 0.
 fn group_and_session(process: &str) -> Option<(Pid, i32)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // After a name that may hold anything: state, parent, group, session.
+    // The name may hold anything. Behind it: state, parent, group, session.
     let mut numbers = stat.rsplit_once(')')?.1.split_whitespace().skip(2).map(str::parse);
     Some((Pid::from_raw(numbers.next()?.ok()?)?, numbers.next()?.ok()?))
 }
