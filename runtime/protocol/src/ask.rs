@@ -1,12 +1,10 @@
 //! Asks: tasks that a guest calls on other hosts. Its agent asks the controller, which alone knows
 //! how to reach those hosts.
 
-use std::fmt;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, MAX_FRAME_BYTES};
+use crate::{Fault, bounds::MAX_FRAME_BYTES};
 
 /// Longest arguments, and longest value, of such a call: each travels in one frame.
 pub const MAX_ASK_BYTES: usize = 1 << 20;
@@ -18,20 +16,6 @@ pub const MAX_ADDRESS_BYTES: usize = 4 << 10;
 pub const MAX_FUNCTION_BYTES: usize = 16 << 10;
 
 const _: () = assert!(MAX_ASK_BYTES + MAX_ADDRESS_BYTES + MAX_FUNCTION_BYTES + 100 < MAX_FRAME_BYTES);
-
-/// Largest number of asks that one call may have open. Together they hold no more than the call
-/// itself may return.
-pub const MAX_ASKS: usize = 64;
-
-/// The number of an ask in its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AskId(pub(crate) u64);
-
-impl fmt::Display for AskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// A task to call on another host. It belongs to the same module as the guest that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

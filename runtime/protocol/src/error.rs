@@ -1,10 +1,9 @@
 //! The other end broke a rule of the protocol: fatal for the session.
 
 use crate::{
-    CallId, Digest,
-    ask::{AskId, MAX_ASKS},
-    frame::MAX_FRAME_BYTES,
-    stream::{MAX_CALL_STREAMS, MAX_WIDE_STREAMS, StreamId},
+    bounds::{MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_WIDE_STREAMS},
+    digest::Digest,
+    ids::{AskId, CallId, StreamId},
 };
 
 /// The other end broke a rule of the protocol. Its later messages cannot be trusted, so the session

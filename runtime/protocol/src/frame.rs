@@ -3,13 +3,7 @@
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use crate::ProtocolError;
-
-/// Largest frame: room for any error body (1 MiB) with its message around it.
-pub const MAX_FRAME_BYTES: usize = (1 << 20) + (64 << 10);
-
-/// Long payloads travel in parts of this size, so that a short message waits for one part at most.
-pub const CHUNK_BYTES: usize = 64 << 10;
+use crate::{bounds::MAX_FRAME_BYTES, error::ProtocolError};
 
 const HEAD: usize = 4;
 

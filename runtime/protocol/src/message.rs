@@ -7,33 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::{
-    AskError, AskId, Digest, Fault, Grants, Limits, LogLevel, OutputStream, Target,
-    stream::{Command, ProcessStreams, Service, StreamEnd, StreamId, WindowSize},
+    AskError, AskId, CallId, Digest, Fault, Grants, InstanceId, Limits, LogLevel, OutputStream, Target,
+    ids::StreamId,
+    stream::{Command, ProcessStreams, Service, StreamEnd, WindowSize},
 };
 
 /// Largest artifact. Python compiled to wasm, the largest guest seen, takes 33 MB.
 pub const MAX_MODULE_BYTES: u64 = 256 << 20;
-
-/// The number of a call in its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct CallId(pub(crate) u64);
-
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The number of a resident instance. The controller chooses it and uses each number once per
-/// session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct InstanceId(pub u64);
-
-impl fmt::Display for InstanceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The place where a call enters its module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::{
-    frame::CHUNK_BYTES,
+    bounds::CHUNK_BYTES,
     stream::{Splice, StreamEnd},
 };
 

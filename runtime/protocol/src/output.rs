@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ProtocolError;
-
 /// Longest target of a log record. A target is a module's path, and few paths are longer than 60
 /// bytes.
 pub const MAX_TARGET_BYTES: usize = 256;
@@ -24,61 +22,9 @@ pub const OUTPUT_WINDOW_BYTES: u64 = 256 << 10;
 /// Cost of a message beside its bytes, so that a flood of short messages ends too.
 const MESSAGE_BYTES: u64 = 64;
 
-/// The controller announces credit when it has taken this much.
-const ANNOUNCE_BYTES: u64 = OUTPUT_WINDOW_BYTES / 4;
-
 /// Returns the share of [`OUTPUT_WINDOW_BYTES`] that a message with `bytes` of output takes.
 pub fn output_cost(bytes: u64) -> u64 {
     MESSAGE_BYTES + bytes
-}
-
-/// The cost of guests' output that is under way, as one end counts it.
-#[derive(Debug, Default)]
-pub(crate) struct OutputFlow {
-    under_way: u64,
-    /// Cost taken here and not yet announced.
-    taken: u64,
-}
-
-impl OutputFlow {
-    /// Returns true if more may be sent.
-    pub(crate) fn has_room(&self) -> bool {
-        self.under_way < OUTPUT_WINDOW_BYTES
-    }
-
-    /// Records that a message with `bytes` of output is sent.
-    pub(crate) fn send(&mut self, bytes: u64) {
-        self.under_way += output_cost(bytes);
-    }
-
-    /// Records that a message with `bytes` of output arrives.
-    pub(crate) fn receive(&mut self, bytes: u64) -> Result<(), ProtocolError> {
-        if !self.has_room() {
-            return Err(ProtocolError::TooLong { what: "guests' output under way", limit: OUTPUT_WINDOW_BYTES });
-        }
-        self.send(bytes);
-        Ok(())
-    }
-
-    /// Records that output of this cost was taken here. Returns the credit to announce, if enough
-    /// has accumulated.
-    pub(crate) fn take(&mut self, cost: u64) -> Option<u64> {
-        self.taken += cost;
-        (self.taken >= ANNOUNCE_BYTES).then(|| {
-            let credit = std::mem::take(&mut self.taken);
-            self.under_way = self.under_way.saturating_sub(credit);
-            credit
-        })
-    }
-
-    /// Records that output of this cost was taken at the other end.
-    pub(crate) fn receive_credit(&mut self, cost: u64) -> Result<(), ProtocolError> {
-        self.under_way = self
-            .under_way
-            .checked_sub(cost)
-            .ok_or(ProtocolError::TooLong { what: "credit for output", limit: OUTPUT_WINDOW_BYTES })?;
-        Ok(())
-    }
 }
 
 /// The standard stream that a guest wrote to.

@@ -9,16 +9,16 @@ use bytes::Bytes;
 use crate::{
     BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, LogRecord, OutputStream, ProtocolError,
     Target, Usage,
-    ask::{Ask, AskError, AskId, MAX_ASKS},
+    ask::{Ask, AskError},
+    bounds::{CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_STREAMS},
     digest::Hasher,
-    frame::{self, CHUNK_BYTES, Splitter},
+    frame::{self, Splitter},
+    ids::{AskId, StreamId},
     message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
     outbox::{Outbox, Part},
-    output::OutputFlow,
-    stream::{
-        Command, MAX_CALL_STREAMS, MAX_STREAMS, ProcessStreams, Service, Splice, StreamEnd, StreamId, Streams,
-        WindowSize,
-    },
+    output_flow::OutputFlow,
+    stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize},
+    streams::Streams,
 };
 
 /// Largest number of calls open at once in one session, waiting ones included: an agent's share of

@@ -5,9 +5,11 @@ use bytes::Bytes;
 use super::{AgentConnection, AgentEvent, ArrivingBlob, Download};
 use crate::{
     Description, Digest, ProtocolError,
+    bounds::MAX_STREAMS,
+    ids::StreamId,
     message::ToController,
     outbox::Piece,
-    stream::{Command, MAX_STREAMS, ProcessStreams, Service, StreamEnd, StreamId},
+    stream::{Command, ProcessStreams, Service, StreamEnd},
 };
 
 impl AgentConnection {

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use super::{ControllerConnection, ControllerEvent};
 use crate::{
     CallId, Fault, LimitKind, MAX_FRAME_BYTES, Need, ProtocolError,
-    ask::{Ask, AskError, AskId, MAX_ASK_BYTES, MAX_ASKS},
+    ask::{Ask, AskError, MAX_ASK_BYTES},
+    bounds::MAX_ASKS,
+    ids::AskId,
     message::{Answered, ToAgent},
 };
 

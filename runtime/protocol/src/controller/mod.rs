@@ -10,12 +10,16 @@ use bytes::Bytes;
 use crate::{
     BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, LogLevel, LogRecord, OutputStream,
     ProtocolError, Target, Usage,
-    ask::{Ask, AskId},
-    frame::{self, CHUNK_BYTES, Splitter},
+    ask::Ask,
+    bounds::CHUNK_BYTES,
+    frame::{self, Splitter},
+    ids::{AskId, StreamId},
     message::{Outcome, ToAgent, ToController},
     outbox::{Outbox, Part, Piece},
-    output::{OutputFlow, output_cost},
-    stream::{Splice, StreamEnd, StreamId, Streams},
+    output::output_cost,
+    output_flow::OutputFlow,
+    stream::{Splice, StreamEnd},
+    streams::Streams,
 };
 
 /// Asks that an agent may spend on one artifact until a call of it returns, beyond one for each

@@ -5,9 +5,11 @@ use bytes::Bytes;
 use super::{ControllerConnection, Upload};
 use crate::{
     Digest,
+    ids::StreamId,
     message::ToAgent,
     outbox::Piece,
-    stream::{Command, ProcessStreams, Service, Splice, StreamId, Width, WindowSize},
+    stream::{Command, ProcessStreams, Service, Splice, WindowSize},
+    streams::Width,
 };
 
 impl ControllerConnection {
