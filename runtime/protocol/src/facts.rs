@@ -73,7 +73,7 @@ mod texts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cbor;
+    use crate::guest::cbor;
 
     #[test]
     fn addresses_are_texts_in_cbor() {

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{abi::Panic, grants::Need, limits::LimitKind};
+use crate::{guest::abi::Panic, terms::grants::Need, terms::limits::LimitKind};
 
 /// Reason why one call failed on the host. The session it ran in is unharmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The task returned an error: the CBOR of a [`TaskFailure`](crate::abi::TaskFailure).
+    /// The task returned an error: the CBOR of a [`TaskFailure`](crate::guest::abi::TaskFailure).
     Task(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The guest's code panicked.
     Panic {
@@ -39,7 +39,7 @@ pub enum Fault {
         needs: Vec<Need>,
         /// Its way of giving up, described for people.
         message: String,
-        /// The CBOR of a [`TaskFailure`](crate::abi::TaskFailure), if its task returned an error.
+        /// The CBOR of a [`TaskFailure`](crate::guest::abi::TaskFailure), if its task returned an error.
         failure: Option<Vec<u8>>,
     },
     /// The call was still running at its deadline.

@@ -20,55 +20,42 @@
 //! # Ok::<(), wxec_protocol::ProtocolError>(())
 //! ```
 
-pub mod abi;
-pub mod cbor;
-
-mod agent;
-mod ask;
-mod bounds;
-mod channel;
-mod controller;
-mod digest;
-mod error;
-mod facts;
-mod fault;
-mod frame;
-mod grants;
+// From the bottom up: a module uses only those above it in this list.
 mod ids;
-mod items;
-mod limits;
-mod message;
-mod outbox;
-mod output;
-mod output_flow;
-mod stream;
-mod streams;
+mod digest;
 mod target;
+mod facts;
+mod terms;
+mod guest;
+mod fault;
+mod wire;
+mod ends;
 
-pub use agent::{AgentConnection, AgentEvent, MAX_CALLS};
-pub use ask::{Ask, AskError, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
-pub use bounds::{
+pub use digest::{Digest, Hasher, ParseDigestError};
+pub use ends::agent::{AgentConnection, AgentEvent, MAX_CALLS};
+pub use ends::controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
+pub use facts::{Distro, Facts};
+pub use fault::{Fault, Frame};
+pub use guest::channel::{RecvError, SendError};
+pub use guest::items::{ItemError, Items, MAX_ITEM_BYTES, encode_item, encode_item_as};
+pub use guest::{abi, cbor};
+pub use ids::{AskId, CallId, InstanceId, StreamId};
+pub use target::{Code, Memory, ParseTargetError, Platform, Target};
+pub use terms::grants::{ANY, Grants, Need, PathGrant};
+pub use terms::limits::{LimitKind, Limits};
+pub use wire::ask::{Ask, AskError, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
+pub use wire::bounds::{
     CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES,
     STREAM_WINDOW_BYTES,
 };
-pub use channel::{RecvError, SendError};
-pub use controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
-pub use digest::{Digest, Hasher, ParseDigestError};
-pub use error::ProtocolError;
-pub use facts::{Distro, Facts};
-pub use fault::{Fault, Frame};
-pub use frame::{read as read_frame, write as write_frame};
-pub use grants::{ANY, Grants, Need, PathGrant};
-pub use ids::{AskId, CallId, InstanceId, StreamId};
-pub use items::{ItemError, Items, MAX_ITEM_BYTES, encode_item, encode_item_as};
-pub use limits::{LimitKind, Limits};
-pub use message::{Description, Entry, MAX_MODULE_BYTES, Usage};
-pub use outbox::TRANSMIT_BYTES;
-pub use output::{
+pub use wire::error::ProtocolError;
+pub use wire::frame::{read as read_frame, write as write_frame};
+pub use wire::message::{Description, Entry, MAX_MODULE_BYTES, Usage};
+pub use wire::outbox::TRANSMIT_BYTES;
+pub use wire::output::{
     LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OUTPUT_WINDOW_BYTES, OutputStream, output_cost,
 };
-pub use stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize};
-pub use target::{Code, Memory, ParseTargetError, Platform, Target};
+pub use wire::stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize};
 
 /// Names this build of wxec. Both ends must be of the same build: the controller replaces an agent
 /// of another build and never talks to it.

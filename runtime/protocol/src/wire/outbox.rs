@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::{
-    bounds::CHUNK_BYTES,
-    stream::{Splice, StreamEnd},
+    wire::bounds::CHUNK_BYTES,
+    wire::stream::{Splice, StreamEnd},
 };
 
 /// Approximate size of one transmission: enough to keep a pipe busy, small enough that a short
@@ -69,7 +69,7 @@ impl<T> Default for Outbox<T> {
 impl<T> Outbox<T> {
     /// Queues a message.
     pub(crate) fn say<M: serde::Serialize>(&mut self, message: &M) {
-        crate::frame::write(message, &mut self.messages);
+        crate::wire::frame::write(message, &mut self.messages);
     }
 
     /// Queues a payload that will leave in parts.

@@ -1,9 +1,9 @@
 //! The other end broke a rule of the protocol: fatal for the session.
 
 use crate::{
-    bounds::{MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_WIDE_STREAMS},
     digest::Digest,
     ids::{AskId, CallId, StreamId},
+    wire::bounds::{MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_WIDE_STREAMS},
 };
 
 /// The other end broke a rule of the protocol. Its later messages cannot be trusted, so the session

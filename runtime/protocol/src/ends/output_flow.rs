@@ -2,7 +2,7 @@
 
 use crate::{
     ProtocolError,
-    output::{OUTPUT_WINDOW_BYTES, output_cost},
+    wire::output::{OUTPUT_WINDOW_BYTES, output_cost},
 };
 
 /// The controller announces credit when it has taken this much.

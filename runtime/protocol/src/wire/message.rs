@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use crate::{
     AskError, AskId, CallId, Digest, Fault, Grants, InstanceId, Limits, LogLevel, OutputStream, Target,
     ids::StreamId,
-    stream::{Command, ProcessStreams, Service, StreamEnd, WindowSize},
+    wire::stream::{Command, ProcessStreams, Service, StreamEnd, WindowSize},
 };
 
 /// Largest artifact. Python compiled to wasm, the largest guest seen, takes 33 MB.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::{
     ProtocolError,
-    bounds::{MAX_WIDE_STREAMS, STREAM_WINDOW_BYTES},
     ids::StreamId,
+    wire::bounds::{MAX_WIDE_STREAMS, STREAM_WINDOW_BYTES},
 };
 
 /// Bytes that narrow streams may have beyond [`NARROW_WINDOW_BYTES`], all together, when their

@@ -7,7 +7,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use serde::Serialize;
 
-use crate::cbor::{self, EncodeError, Form};
+use crate::guest::cbor::{self, EncodeError, Form};
 
 /// Longest item. Both ends hold an item whole, beside the other data under way; send larger things
 /// in parts.

@@ -7,8 +7,8 @@ use serde_bytes::ByteBuf;
 
 use crate::{
     Digest,
-    bounds::{NARROW_WINDOW_BYTES, STREAM_WINDOW_BYTES},
     ids::StreamId,
+    wire::bounds::{NARROW_WINDOW_BYTES, STREAM_WINDOW_BYTES},
 };
 
 impl StreamId {

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use super::{ControllerConnection, ControllerEvent};
 use crate::{
     CallId, Fault, LimitKind, MAX_FRAME_BYTES, Need, ProtocolError,
-    ask::{Ask, AskError, MAX_ASK_BYTES},
-    bounds::MAX_ASKS,
     ids::AskId,
-    message::{Answered, ToAgent},
+    wire::ask::{Ask, AskError, MAX_ASK_BYTES},
+    wire::bounds::MAX_ASKS,
+    wire::message::{Answered, ToAgent},
 };
 
 /// Room in an answer's frame for everything but the error in it.

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::{ControllerConnection, Upload};
 use crate::{
     Digest,
+    ends::streams::Width,
     ids::StreamId,
-    message::ToAgent,
-    outbox::Piece,
-    stream::{Command, ProcessStreams, Service, Splice, WindowSize},
-    streams::Width,
+    wire::message::ToAgent,
+    wire::outbox::Piece,
+    wire::stream::{Command, ProcessStreams, Service, Splice, WindowSize},
 };
 
 impl ControllerConnection {

@@ -37,7 +37,7 @@
 //! keys that are not texts, cannot be given there.
 //!
 //! A caller asks for this form by [`READABLE_TAG`] around a call's arguments, if the function's
-//! record says [`readable`](crate::abi::Function::readable). The value, and the items sent and
+//! record says [`readable`](crate::guest::abi::Function::readable). The value, and the items sent and
 //! received, are then in the same form.
 
 mod de;

@@ -9,16 +9,16 @@ use bytes::Bytes;
 use crate::{
     BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, LogRecord, OutputStream, ProtocolError,
     Target, Usage,
-    ask::{Ask, AskError},
-    bounds::{CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_STREAMS},
     digest::Hasher,
-    frame::{self, Splitter},
+    ends::output_flow::OutputFlow,
+    ends::streams::Streams,
     ids::{AskId, StreamId},
-    message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
-    outbox::{Outbox, Part},
-    output_flow::OutputFlow,
-    stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize},
-    streams::Streams,
+    wire::ask::{Ask, AskError},
+    wire::bounds::{CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_STREAMS},
+    wire::frame::{self, Splitter},
+    wire::message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
+    wire::outbox::{Outbox, Part},
+    wire::stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize},
 };
 
 /// Largest number of calls open at once in one session, waiting ones included: an agent's share of

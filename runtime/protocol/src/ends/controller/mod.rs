@@ -10,16 +10,16 @@ use bytes::Bytes;
 use crate::{
     BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, LogLevel, LogRecord, OutputStream,
     ProtocolError, Target, Usage,
-    ask::Ask,
-    bounds::CHUNK_BYTES,
-    frame::{self, Splitter},
+    ends::output_flow::OutputFlow,
+    ends::streams::Streams,
     ids::{AskId, StreamId},
-    message::{Outcome, ToAgent, ToController},
-    outbox::{Outbox, Part, Piece},
-    output::output_cost,
-    output_flow::OutputFlow,
-    stream::{Splice, StreamEnd},
-    streams::Streams,
+    wire::ask::Ask,
+    wire::bounds::CHUNK_BYTES,
+    wire::frame::{self, Splitter},
+    wire::message::{Outcome, ToAgent, ToController},
+    wire::outbox::{Outbox, Part, Piece},
+    wire::output::output_cost,
+    wire::stream::{Splice, StreamEnd},
 };
 
 /// Asks that an agent may spend on one artifact until a call of it returns, beyond one for each

@@ -3,7 +3,7 @@
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds::MAX_FRAME_BYTES, error::ProtocolError};
+use crate::{wire::bounds::MAX_FRAME_BYTES, wire::error::ProtocolError};
 
 const HEAD: usize = 4;
 

@@ -56,7 +56,7 @@ pub use self::{
     net::{MAX_SELECTED, NetAddresses, NetConnect, NetConnected, NetLookup, StreamSelect},
     process::{ProcessEnd, ProcessStart, ProcessStarted, StdioKind},
 };
-use crate::{Grants, Need, cbor};
+use crate::{Grants, Need, guest::cbor};
 
 /// Name of the import module.
 pub const IMPORTS: &str = "wxec_v1";
@@ -214,7 +214,7 @@ pub struct Function {
     /// Its declared needs.
     #[serde(default, skip_serializing_if = "Wants::is_none")]
     pub wants: Wants,
-    /// True if it takes arguments in the [readable form](crate::cbor#the-readable-form).
+    /// True if it takes arguments in the [readable form](crate::guest::cbor#the-readable-form).
     #[serde(default, skip_serializing_if = "is_false")]
     pub readable: bool,
 }

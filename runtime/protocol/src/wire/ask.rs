@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, bounds::MAX_FRAME_BYTES};
+use crate::{Fault, wire::bounds::MAX_FRAME_BYTES};
 
 /// Longest arguments, and longest value, of such a call: each travels in one frame.
 pub const MAX_ASK_BYTES: usize = 1 << 20;

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::{AgentConnection, AgentEvent, ArrivingBlob, Download};
 use crate::{
     Description, Digest, ProtocolError,
-    bounds::MAX_STREAMS,
     ids::StreamId,
-    message::ToController,
-    outbox::Piece,
-    stream::{Command, ProcessStreams, Service, StreamEnd},
+    wire::bounds::MAX_STREAMS,
+    wire::message::ToController,
+    wire::outbox::Piece,
+    wire::stream::{Command, ProcessStreams, Service, StreamEnd},
 };
 
 impl AgentConnection {

@@ -1,0 +1,6 @@
+//! What a guest and its host agree on: the ABI, the encoding of values, the items of channels.
+
+pub mod abi;
+pub mod cbor;
+pub(crate) mod channel;
+pub(crate) mod items;
