@@ -1,8 +1,9 @@
-//! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines of the harness, and what
-//! it prints is compared. The Rust blocks are doctests of the crate `wxec`.
+//! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines
+//! of the harness, and its output is compared. The Rust blocks are doctests of the crate `wxec`.
 //!
-//! In a block, a line that begins with `$ ` is a command, and the lines below it are what it prints on stdout and stderr. `…`
-//! stands for any text within a line, and a line of `…` alone for any number of lines. Commands of a page share a directory.
+//! In a block, a line that begins with `$ ` is a command, and the lines below it are what it prints
+//! on stdout and stderr. `…` stands for any text within a line, and a line of `…` alone for any
+//! number of lines. Commands of a page share a directory.
 
 use std::{
     env, fs,
@@ -17,7 +18,7 @@ use crate::harness::{Network, program};
 const NOT_RUN: [&str; 6] =
     ["tests/run", "tests/bench", "fuzz/run", ".ci/run", "cargo install --path cli", "cargo test -p wxec-protocol"];
 
-/// A page may not grow for ever, or be read in part: README is to stay a page and a half.
+/// Pages must not grow for ever, or be read only in part: README is to stay a page and a half.
 const README_LINES: usize = 150;
 
 macro_rules! pages {
@@ -116,7 +117,8 @@ fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
-/// A directory of this workspace, because packages are looked for from there, with the files that the pages use.
+/// Makes a directory of this workspace, because packages are looked for from there, with the files
+/// that the pages use.
 fn directory(page: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs").join(page.replace('/', "-"));
     let _ = fs::remove_dir_all(&directory);
@@ -152,8 +154,8 @@ fn printed(step: &Step, directory: &Path, network: &Network) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Lines without those that tell of builds, which depend on the runs before. Hosts that answer at once do so in any order,
-/// so lines of hosts are sorted.
+/// Drops the lines about builds, which depend on earlier runs. Sorts the lines of hosts, because
+/// hosts that answer at once do so in any order.
 fn in_order<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     const OF_BUILDS: [&str; 5] = ["building ", "built ", "compiling ", "compiled ", "waiting for another "];
     let mut lines: Vec<_> = lines.filter(|line| !OF_BUILDS.iter().any(|start| line.starts_with(start))).collect();
@@ -163,7 +165,7 @@ fn in_order<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     lines
 }
 
-/// Whether lines are as expected, where `…` stands for anything.
+/// Returns true if lines are as expected, where `…` stands for anything.
 fn is_like(expected: &[&str], lines: &[&str]) -> bool {
     match expected.split_first() {
         None => lines.is_empty(),
