@@ -166,7 +166,8 @@ fn too_few_open_files_are_said_to_be_that() {
 
 #[test]
 fn where_native_code_is_forbidden_bytecode_runs_and_is_told() {
-    // PR_SET_MDWE: what can be written can never be executed, here and in all that is started from here.
+    // PR_SET_MDWE: memory that can be written can never be executed, in this process and in all
+    // that it starts.
     let address = r#"exec:["perl","-e","syscall(157,65,1,0,0,0)==0 or die; exec @ARGV"]"#;
     let ended = count(address).run();
     if ended.stderr.contains("Died at -e") {

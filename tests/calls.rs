@@ -1,4 +1,5 @@
-//! Calls from a program: typed through the stubs of `#[remote]`, untyped through a module; on one host and on several.
+//! Calls from a program: typed through the stubs of `#[remote]`, untyped through a module; on one
+//! host and on several.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

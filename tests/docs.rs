@@ -14,7 +14,8 @@ use std::{
 
 use crate::harness::{Network, program};
 
-/// Commands that only have to exist: running them here would run these tests, or build for many minutes.
+/// Commands that only have to exist: running them here would run these tests, or build for many
+/// minutes.
 const NOT_RUN: [&str; 6] =
     ["tests/run", "tests/bench", "fuzz/run", ".ci/run", "cargo install --path cli", "cargo test -p wxec-protocol"];
 

@@ -4,7 +4,7 @@
 /// Starts the parts a test needs, and ends them: sshd, the command, processes.
 mod harness;
 
-/// The harness itself: its sshd is a host, its hosts behave as they are named.
+/// The harness itself: its sshd is a host, its hosts behave as their names say.
 mod harness_itself;
 
 /// The machines of the harness: accounts, shells, places, engines, networks.

@@ -1,4 +1,5 @@
-//! Packages outside of this workspace, as users have them: built by their own cargo, from a file or two.
+//! Packages outside of this workspace, as users have them: built by their own cargo, from a file or
+//! two.
 
 use std::{
     env, fs,
@@ -6,7 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
-/// A package that stays where it is between runs of its test, because its first build takes a while.
+/// A package that stays where it is between runs of its test, because its first build takes a
+/// while.
 struct Package {
     name: &'static str,
     directory: PathBuf,

@@ -180,7 +180,7 @@ fn a_stdin_that_is_cut_has_not_ended() {
         wxec.try_wait().unwrap().is_some()
     });
     let ended = wxec.wait_with_output().unwrap();
-    // Whatever the program makes of it, nothing reads this command's output any more.
+    // Nothing reads this command's output any more, whatever the program makes of it.
     assert_eq!(ended.status.code(), Some(141));
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(said.starts_with("Error: "), "it did not take that for the end of a file: {said}");

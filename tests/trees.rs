@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, process::Command};
 use wxec::Quiet;
 use wxec_protocol::Platform;
 
-/// All crates that cargo builds for `arguments`.
+/// Lists all crates that cargo builds for `arguments`.
 fn tree(arguments: &[&str]) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p}"]).args(arguments);

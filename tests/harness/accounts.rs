@@ -72,7 +72,7 @@ impl Shell {
     }
 }
 
-/// Writes the accounts into the private `/etc` and `/home` of the machine whose root is seen at `root`.
+/// Writes the accounts into the private `/etc` and `/home` of the machine whose root is at `root`.
 pub(super) fn write_accounts(root: &Path, shell: &str, is_noisy: bool, sudoers: &str) {
     let etc = root.join("etc");
     let names: Vec<_> = USERS.iter().map(|user| user.name).collect();

@@ -1,4 +1,5 @@
-//! Containers: private engines that run them, from the system's own packages, and namespaces without an engine.
+//! Containers: private engines that run them, from the system's own packages, and namespaces
+//! without an engine.
 
 use std::{
     env,
@@ -15,7 +16,7 @@ use super::{Pid, keys::write, process::write_script, room::Room, skip::find};
 
 /// An image with a shell and the usual tools.
 pub(crate) const WITH_SHELL: &str = "busybox:test";
-/// An image with one file, a program that sleeps. It is busybox, which is a shell only under other names.
+/// An image with one file, a program that sleeps: busybox, which is a shell only under other names.
 pub(crate) const WITHOUT_SHELL: &str = "scratch:test";
 
 /// A container engine. Tests of a process that run at the same time share it; dropping the last

@@ -18,8 +18,8 @@ use super::{
     skip::{find, skip},
 };
 
-/// A running sshd, and the configuration of a client that knows its hosts. The sshd of a [`Machine`](super::Machine)
-/// has a host for each of its accounts; this machine's own has these:
+/// A running sshd, and the configuration of a client that knows its hosts. The sshd of a
+/// [`Machine`](super::Machine) has a host for each of its accounts; this machine's own has these:
 ///
 /// | host | is |
 /// |---|---|
