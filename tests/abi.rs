@@ -1,11 +1,11 @@
-//! The guest ABI as it is written down, by guests that no SDK has made: WebAssembly by hand.
+//! The guest ABI as documented, used by guests without an SDK: WebAssembly written by hand.
 
 use std::sync::{Arc, Mutex};
 
 use wxec::{Bound, CallErrorKind, Function, GuestOutput, Host, Module, Parameter, TaskFailure, Wants};
 use wxec_protocol::{abi, cbor};
 
-/// What every guest here imports, and its memory.
+/// The imports and the memory of every guest here.
 const PRELUDE: &str = r#"
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
@@ -31,7 +31,7 @@ fn bind(body: &str) -> Bound {
     Host::new("local:").unwrap().bind(&module(body))
 }
 
-/// Bytes as a string of the text format.
+/// Formats bytes as a string of the text format.
 fn quoted(bytes: &[u8]) -> String {
     let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
     format!("\"{escaped}\"")
@@ -149,7 +149,7 @@ fn an_import_that_no_host_offers_is_named() {
 
 #[test]
 fn a_guest_finds_no_files_no_environment_and_nothing_to_read() {
-    // Each item of its value is what WASI answers: an error, or how much there is.
+    // Each item of its value is an answer of WASI: an error, or a number of things.
     let look = r#"
         (import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "path_open"
@@ -176,7 +176,7 @@ fn a_guest_finds_no_files_no_environment_and_nothing_to_read() {
             (i32.store8 (i32.const 5) (i32.load (i32.const 400)))
             (call $output_write (i32.const 0) (i32.const 6))
             (i32.const 0))"#;
-    // What stands for `/`, in which nothing is found.
+    // The placeholder for `/`, in which nothing is found.
     const PLACEHOLDER: u8 = 0;
     const DENIED: u8 = 1;
     let hand = Module::from_bytes("hand", wat::parse_str(format!("(module {look})")).unwrap()).unwrap();

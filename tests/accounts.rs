@@ -5,7 +5,7 @@ use crate::harness::{Cli, Ended, Machine, OTHER_PASSWORD, PASSWORD, SOON, Shell,
 /// A variable that holds a password.
 const VARIABLE: &str = "TEST_BECOME_PASSWORD";
 
-/// The address of `user` on `machine`, and what follows it.
+/// The address of `user` on `machine`, followed by `rest`.
 fn address(machine: &Machine, user: &str, rest: &str) -> String {
     format!("exec:{}/{rest}", serde_json::to_string(&machine.enter(user)).unwrap())
 }
@@ -19,7 +19,7 @@ fn count_with(address: &str, password: &str) -> Cli {
     Cli::new(arguments).env(VARIABLE, password)
 }
 
-/// No process of `machine` has `secret` among its arguments or variables, now or while `ended` ran.
+/// Asserts that neither output of the command contains `secret`.
 #[track_caller]
 fn says_nothing_of(ended: &Ended, secret: &str) {
     assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "{ended:?}");
@@ -64,7 +64,7 @@ fn sudo_over_ssh() {
     let Some(sshd) = machine.sshd() else { return };
     let ended = count("ssh:login/sudo:app").hosts(&sshd).run();
     ended.is("3");
-    // The first agent puts in its own image, and the artifact it was told to hold.
+    // The first agent puts in its own image, and the artifact it was told to keep.
     let stats = ended.stats();
     assert_eq!((stats["agent_bytes"].as_u64(), stats["module_bytes"].as_u64()), (Some(0), Some(0)), "{stats}");
     assert!(stats["hop_bytes"].as_u64() > Some(1_000_000), "{stats}");
@@ -143,7 +143,7 @@ fn doas_with_and_without_a_password() {
     let asked = address(&machine, "asked", "doas:app");
     let ended = count(&asked).run();
     assert!(ended.unreachable().contains("unreachable (changing the account)"), "{ended:?}");
-    // It asks on a terminal, and is given one.
+    // doas asks on a terminal, and is given one.
     count_with(&asked, PASSWORD).run().is("3");
     let ended = count_with(&asked, "wrong horse").run();
     assert!(ended.unreachable().contains("unreachable (changing the account)"), "{ended:?}");

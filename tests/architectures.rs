@@ -1,5 +1,5 @@
-//! Agents on other machines than this one: older CPUs, other architectures, systems that give less. Each agent is a
-//! process, driven by the protocol alone.
+//! Agents on machines other than this one: older CPUs, other architectures, systems that give less.
+//! Each agent is a process that the protocol alone drives.
 
 use std::{
     io::{Read, Write},
@@ -36,7 +36,8 @@ const GUEST: &str = r#"(module
     (func (export "wx1_spin") (result i32) (loop $again (br $again)) (i32.const 0))
     (func (export "wx1_dig") (result i32) (i32.wrap_i64 (call $dig (i64.const 0)))))"#;
 
-/// Kills what hangs: emulated agents take half a second, and this machine may do other things.
+/// The time after which a hanging agent is killed: emulated agents take half a second, and this
+/// machine may do other things.
 const PATIENCE_SECONDS: &str = "600";
 
 struct Agent {
@@ -151,7 +152,7 @@ fn agent_here() -> &'static Path {
     &IMAGE.get_or_init(|| wxec_build::agent(&Platform::here(), &Quiet).unwrap()).path
 }
 
-/// Whether `arguments` can be run here; if not, the test that asks is skipped.
+/// Returns true if `arguments` can be run here; otherwise skips the calling test.
 fn can_run(arguments: &[&str]) -> bool {
     let output = Command::new(arguments[0]).args(&arguments[1..]).output();
     let reason = match output {
@@ -206,7 +207,7 @@ fn an_agent_says_which_level_its_cpu_has() {
     }
 }
 
-/// Has the kernel refuse to make memory executable, as hardened systems do.
+/// Makes the kernel refuse to make memory executable, as hardened systems do.
 const NO_NEW_CODE: &str = "syscall($^O eq 'linux' && `uname -m` =~ /x86_64/ ? 157 : 167, 65, 1, 0, 0, 0) == 0
     or die \"no PR_SET_MDWE: $!\\n\"; exec @ARGV or die;";
 

@@ -1,4 +1,5 @@
-//! Starting an agent on bad days: any login shell, profiles that talk, places where nothing can be written or run.
+//! Starting an agent under bad conditions: any login shell, profiles that talk, places where
+//! nothing can be written or run.
 
 use std::{
     fs,
@@ -28,7 +29,7 @@ fn any_login_shell_will_do() {
         let ended = count("ssh:login").hosts(&sshd).run();
         ended.is("3");
         assert!(ended.stats()["agent_bytes"].as_u64() > Some(100_000), "{shell:?}: {ended:?}");
-        // tcsh and fish write files of their own when somebody logs in.
+        // tcsh and fish write files of their own at login.
         let ours = |file: &std::path::PathBuf| file.to_string_lossy().contains("wxec");
         let left: Vec<_> = machine.files().difference(&before).filter(|file| ours(file)).cloned().collect();
         assert!(left.is_empty(), "{shell:?} {left:?}");
@@ -78,7 +79,7 @@ fn the_agent_is_kept_if_that_is_wanted() {
     assert!(keep()["agent_bytes"].as_u64() > Some(100_000));
     let again = keep();
     assert_eq!(again["agent_bytes"], 0, "{again}");
-    // Damaged, it is sent again.
+    // A damaged agent is sent again.
     let directory = machine.path("/home/login/.cache/wxec/agents");
     let kept: Vec<_> = fs::read_dir(&directory).unwrap().flatten().map(|entry| entry.path()).collect();
     let [kept] = &*kept else { panic!("{kept:?}") };
@@ -115,7 +116,8 @@ fn little_address_space_is_enough_and_is_told() {
     );
 }
 
-/// The address of an account of its own that may have `processes`, its threads included, with `shell` as its `sh`.
+/// Returns the address of an account of its own that may have `processes`, threads included, with
+/// `shell` as its `sh`.
 fn with_processes(processes: u32, shell: &Path, programs: &Path) -> String {
     let sh = programs.join("sh");
     let _ = fs::remove_file(&sh);
@@ -135,7 +137,8 @@ fn too_few_processes_are_said_to_be_that() {
     let programs = tempfile::tempdir().unwrap();
     fs::set_permissions(programs.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let (dash, bash) = (Path::new("/bin/dash"), Path::new("/bin/bash"));
-    // Whatever comes first that cannot begin: a program of the script, a thread of the agent, the command.
+    // The limit hits whatever cannot begin first: a program of the script, a thread of the agent,
+    // the command.
     for (shell, processes) in (1..=32).map(|processes| (dash, processes)).chain([(bash, 1), (bash, 4), (bash, 8)]) {
         let ended = Cli::new(["-q", "exec", &with_processes(processes, shell, programs.path()), "--", "true"]).run();
         let is_enough = ended.exit_code == Some(0) && processes > 4;
@@ -163,7 +166,8 @@ fn too_few_open_files_are_said_to_be_that() {
 
 #[test]
 fn where_native_code_is_forbidden_bytecode_runs_and_is_told() {
-    // PR_SET_MDWE: what can be written can never be executed, here and in all that is started from here.
+    // PR_SET_MDWE: memory that can be written can never be executed, in this process and in all
+    // that it starts.
     let address = r#"exec:["perl","-e","syscall(157,65,1,0,0,0)==0 or die; exec @ARGV"]"#;
     let ended = count(address).run();
     if ended.stderr.contains("Died at -e") {
@@ -180,7 +184,8 @@ fn a_host_that_says_nothing_is_given_up_in_time() {
     let seconds = own_seconds();
     let address = format!(r#"exec:["sleep","{seconds}"]"#);
     let ended = Cli::new(["-q", "call", &address, "words::count", "a"]).run();
-    // `sleep` does not like our words; a program that takes them and is silent does not end by itself.
+    // `sleep` rejects our arguments; a program that takes them and stays silent does not end by
+    // itself.
     assert!(ended.unreachable().contains("talking to its shell"), "{ended:?}");
     let address = format!(r#"exec:["sh","-c","exec sleep {seconds}","{{}}"]"#);
     let ended = Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", "2s"]).run();
@@ -189,7 +194,7 @@ fn a_host_that_says_nothing_is_given_up_in_time() {
     wait_until(SOON, "nothing is left running", || processes(&format!("sleep {seconds}")).is_empty());
 }
 
-/// The first part of what is sent to `rest` arrives, and nothing more.
+/// Returns an address where only the first part of what is sent to `rest` arrives.
 fn stalled(rest: &[String], seconds: &str) -> String {
     let script = format!(r#"{{ head -c 100000; sleep {seconds}; }} | "$@""#);
     let words = ["sh", "-c", &script, "sh"].map(String::from);
@@ -202,7 +207,7 @@ fn a_link_that_breaks_while_the_agent_is_sent_leaves_nothing() {
     let seconds = own_seconds();
     let (files, address) = (machine.files(), stalled(&machine.enter("login"), &seconds));
     let call = |limit| Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", limit]);
-    // Its shell has to answer first: if the machine is too busy for that, it has more time for it.
+    // Its shell has to answer first: a machine that is too busy for that gets more time.
     let ended = ["5s", "60s"].into_iter().find_map(|limit| {
         let ended = call(limit).run();
         let is_early = limit == "5s" && ended.unreachable().contains("unreachable (talking to its shell)");
@@ -214,13 +219,14 @@ fn a_link_that_breaks_while_the_agent_is_sent_leaves_nothing() {
     wait_until(SOON, "nothing is left of a connection that took too long", is_clean);
 
     let running = call("10m").start();
-    // What stalls the link: it begins to sleep when the first part has passed.
+    // The process that stalls the link: it begins to sleep when the first part has passed.
     let stall = || processes(&format!("/sleep sleep {seconds}"));
     wait_until(SOON, "the agent is being sent", || !stall().is_empty());
     assert_ne!(machine.files(), files, "its file has a name");
     kill(running.pid());
     drop(running);
-    // It was the controller's child, and does not notice; in life it is a network.
+    // The stalling process was the controller's child, and does not notice; in practice it is a
+    // network.
     stall().iter().for_each(|process| kill(process.pid));
     wait_until(SOON, "nothing is left of a killed controller", is_clean);
 }
@@ -301,7 +307,7 @@ fn hostile_words_reach_no_shell() {
         assert_eq!(ended.exit_code, Some(2), "{ended:?}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{address:?}");
     }
-    // The words of `exec:` are arguments, whatever is in them.
+    // The words of `exec:` are arguments, whatever they contain.
     let directory = tempfile::tempdir().unwrap();
     let words = r#"exec:["env","A=$(touch evil)","B='; touch evil; '","C=\n!`touch evil`"]"#;
     let chain = format!("{words}/{words}");

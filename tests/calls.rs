@@ -1,4 +1,5 @@
-//! Calls from a program: typed through the stubs of `#[remote]`, untyped through a module; on one host and on several.
+//! Calls from a program: typed through the stubs of `#[remote]`, untyped through a module; on one
+//! host and on several.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +17,10 @@ use wxec::{Bytes, CallError, CallErrorKind, Fleet, GuestOutput, Host, LimitKind,
 
 const SOON: Duration = Duration::from_millis(300);
 
-/// What a task may take that is to run, or to print, before it is ended.
+/// The time for a task that is to run, or to print, before it is ended.
 const A_WHILE: Duration = Duration::from_secs(5);
 
-/// Nothing listens there, as the port is a privileged one that nobody uses.
+/// Nothing listens there: the port is a privileged one that machines do not use.
 const REFUSED: &str = "ssh:127.0.0.1:1";
 
 fn local() -> Host {
@@ -50,7 +51,7 @@ fn a_task_returns_there_what_it_returns_here() {
     assert_eq!(faulty::doze::on(&host, 1).wait().unwrap(), 1);
 }
 
-/// The smallest executor there is.
+/// The smallest possible executor.
 struct Unpark(thread::Thread);
 
 impl Wake for Unpark {
@@ -75,7 +76,7 @@ fn any_executor_can_await_a_call() {
     let host = local();
     let text = "to be or not to be";
     assert_eq!(block_on(words::count::on(&host, text.into())).unwrap(), 6);
-    // A deadline needs a clock, which this executor has not.
+    // A deadline needs a clock, which this executor lacks.
     assert_eq!(block_on(words::count::on(&host, text.into()).timeout(Duration::from_secs(60))).unwrap(), 6);
     block_on(async { host.close().await });
     assert!(!host.is_connected());
@@ -308,7 +309,7 @@ fn what_a_task_logs_arrives_with_its_level_and_its_target() {
     assert_eq!(*seen.lock().unwrap(), expected);
 }
 
-/// Keeps what this program logs.
+/// Keeps the log records of this program.
 struct Kept(Mutex<Vec<String>>);
 
 impl log::Log for Kept {

@@ -69,7 +69,8 @@ fn a_killed_hop_is_a_lost_host() {
     let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
     let mut controller = Controller::start("ssh:bastion/ssh:inner", Some(network.sshd()));
     assert_eq!(controller.tell("count to be"), "2");
-    // Builds the module if need be. A call that is made after the hop was killed would go all the way again, and spin there.
+    // Builds the module if need be. A call made after the hop was killed would connect anew, and
+    // spin there.
     assert!(controller.tell("spin-for 1").starts_with("Timeout "));
     let computed = || network.inner.processes().into_iter().filter_map(ticks).sum::<u64>();
     let idle = computed();
@@ -85,7 +86,7 @@ fn a_killed_hop_is_a_lost_host() {
     crate::harness::kill(agent);
     let answer = controller.answer();
     assert!(answer.starts_with("Lost "), "{answer}");
-    // The next call goes all the way again.
+    // The next call connects every hop anew.
     assert_eq!(controller.tell("count a b c"), "3");
 }
 
@@ -107,13 +108,14 @@ fn what_a_hop_puts_in_is_checked_and_sent_again() {
     let ended = Cli::new(["-q", "call", &address, "words::count", "to be or", "--stats"]).run();
     ended.is("3");
     let stats = ended.stats();
-    // Both were put in by the hop, refused, and sent from here.
+    // The hop put in the image and the artifact; both were refused, and then sent from here.
     for (what, least) in [("hop_bytes", 1_000_000), ("agent_bytes", 1_000_000), ("module_bytes", 10_000)] {
         assert!(stats[what].as_u64() > Some(least), "{what}: {stats}");
     }
 }
 
-/// Of the streams of one session 64 have wide windows; each of these hosts needs one, and its image through it.
+/// Only 64 streams of a session have wide windows; each of these hosts needs one, and its image
+/// through it.
 #[test]
 fn many_hosts_behind_one_hop_are_all_reached() {
     let targets: Vec<_> = (0..70).map(|n| format!(r#"local:/exec:["env","N={n}"]"#)).collect();

@@ -1,4 +1,4 @@
-//! The command `wxec`: what it prints, where, and what it exits with.
+//! The command `wxec`: its output on stdout and stderr, and its exit codes.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -7,13 +7,14 @@ use serde_json::Value as Json;
 
 use crate::harness::{Cli, Ended, descendants, processes, ticks, wait_until, write_script};
 
-/// Long enough for a busy machine, and less than what an end waits that hears nothing of the other.
+/// Long enough for a busy machine, and less than the time after which an end gives up on a silent
+/// peer.
 const SOON: Duration = Duration::from_secs(45);
 
-/// Nothing listens there, as the port is a privileged one that nobody uses.
+/// Nothing listens there: the port is a privileged one that machines do not use.
 const REFUSED: &str = "127.0.0.1:1";
 
-/// What a call prints that succeeds.
+/// Returns what a successful call prints.
 #[track_caller]
 fn value(arguments: &[&str]) -> String {
     let ended = Cli::new(arguments).run();
@@ -21,7 +22,7 @@ fn value(arguments: &[&str]) -> String {
     ended.stdout
 }
 
-/// The one line a command complains in, and what it exits with.
+/// Returns the exit code of a command, and the one line of its complaint.
 #[track_caller]
 fn complaint(arguments: &[&str]) -> (i32, String) {
     complaint_of(Cli::new(["-q"].iter().chain(arguments)).run())
@@ -37,7 +38,7 @@ fn complaint_of(ended: Ended) -> (i32, String) {
     }
 }
 
-/// What `--stats` said: the last line on stderr.
+/// Returns what `--stats` printed: the last line on stderr.
 #[track_caller]
 fn stats(ended: &Ended) -> Json {
     let line = ended.stderr.lines().last().unwrap_or_else(|| panic!("{ended:?}"));
@@ -175,7 +176,7 @@ fn a_missing_function_is_guessed() {
 const RARE: &str = "error: faulty has no function `rare`; `rare` (src/lib.rs:LINE) is compiled only with feature `rare`: \
                     add `--features rare`";
 
-/// Where `text` begins in a file of the workspace.
+/// Returns the first line of a file of the workspace that begins with `text`.
 fn line_of(file: &str, text: &str) -> usize {
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
     source.lines().position(|line| line.starts_with(text)).unwrap() + 1
@@ -284,7 +285,7 @@ fn an_address_that_is_none_is_refused_before_anything_runs() {
     }
 }
 
-/// A toolchain like ours, but without the standard library for modules.
+/// Makes a toolchain like ours, but without the standard library for modules.
 fn toolchain_without_module_target(directory: &Path) {
     use std::os::unix::fs::symlink;
 
@@ -322,7 +323,7 @@ fn a_missing_target_of_the_compiler_is_named_with_the_command_that_adds_it() {
 
 #[test]
 fn a_task_that_does_not_end_is_ended_at_its_deadline() {
-    // What is built and compiled once is not part of the call.
+    // Building and compiling happen once, and are no part of the call.
     value(&["call", "local:", "faulty::sleep", "1"]);
     let ended = Cli::new(["call", "local:", "faulty::spin", "--timeout", "1s", "--stats"]).run();
     assert_eq!((ended.exit_code, &*ended.stdout), (Some(124), ""), "{ended:?}");

@@ -1,4 +1,4 @@
-//! Ways into containers and namespaces, of real engines.
+//! Ways into containers of real engines, and into namespaces.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,8 @@ use crate::harness::{
     Cli, Controller, Ended, Engine, Machine, Namespaces, WITH_SHELL, WITHOUT_SHELL, needs, wait_until, write_script,
 };
 
-/// Long enough for a busy machine, and less than what an end waits that hears nothing of the other.
+/// Long enough for a busy machine, and less than the time after which an end gives up on a silent
+/// peer.
 const SOON: Duration = Duration::from_secs(45);
 
 fn count(engine: Option<&Engine>, address: &str) -> Ended {
@@ -17,13 +18,13 @@ fn count(engine: Option<&Engine>, address: &str) -> Ended {
     }
 }
 
-/// A running container, with a shell and without; and what is said when there is none.
+/// Enters running containers, with a shell and without; and checks the message when there is none.
 fn into_running_containers(engine: &Arc<Engine>, scheme: &str) {
     for image in [WITH_SHELL, WITHOUT_SHELL] {
         let container = engine.container(image, &[]);
         let address = format!("{scheme}:{}", container.name());
         count(Some(engine), &address).is("3");
-        // Again: the first time left nothing in the way.
+        // A second call works as well: the first one left nothing in the way.
         count(Some(engine), &address).is("3");
     }
     let ended = count(Some(engine), &format!("{scheme}:nobody"));
@@ -31,7 +32,7 @@ fn into_running_containers(engine: &Arc<Engine>, scheme: &str) {
     assert!(ended.stderr.contains("check the container's name"), "{ended:?}");
 }
 
-/// A fresh container is gone when the call is over, and when its controller was killed.
+/// A fresh container is gone when the call is over, and also after its controller was killed.
 fn into_fresh_containers(engine: &Arc<Engine>, scheme: &str) {
     let before = engine.containers();
     for image in [WITH_SHELL, WITHOUT_SHELL] {
@@ -105,7 +106,7 @@ fn containers_of_all_sorts() {
     ] {
         let container = engine.container(WITH_SHELL, arguments);
         let ended = count(Some(&engine), &format!("docker:{}", container.name()));
-        // Docker's /dev/shm is mounted noexec, and nothing else can be written to.
+        // Docker mounts /dev/shm with noexec, and no other place can be written to.
         if arguments == ["--read-only"] {
             let line = ended.unreachable();
             assert!(line.contains("unreachable (starting the agent): no place for the agent: "), "{line}");
@@ -173,7 +174,7 @@ fn a_container_behind_sudo_behind_ssh() {
     });
 }
 
-/// A program that takes the words of another, and runs what follows `--` here.
+/// Makes a program that takes the words of another, and runs what follows `--` here.
 fn stand_in(tool: &str) -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(tool);

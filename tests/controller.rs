@@ -1,5 +1,6 @@
-//! A program that makes calls on one host, as it is told line by line: for tests that kill it, or that need an
-//! environment of its own. It answers each line with one line: the value, or the kind of the error and its text.
+//! A program that makes calls on one host, as it is told line by line: for tests that kill it, or
+//! that need an environment of its own. It answers each line with one line: the value, or the kind
+//! of the error and its text.
 
 #![allow(clippy::print_stdout, reason = "its answers go there")]
 
@@ -42,7 +43,7 @@ fn kind(error: &CallError) -> String {
     format!("{:?}", error.kind).chars().take_while(|c| c.is_alphanumeric()).collect()
 }
 
-/// Drops the call in flight.
+/// Drops the call while it is in flight.
 fn abandon(call: Call<()>, after: Duration) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
     match runtime.block_on(async { tokio::time::timeout(after, call).await }) {

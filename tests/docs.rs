@@ -1,5 +1,5 @@
-//! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines of the harness, and what
-//! it prints is compared. The Rust blocks are doctests of the crate `wxec`.
+//! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines
+//! of the harness, and its output is compared. The Rust blocks are doctests of the crate `wxec`.
 //!
 //! In a block, a line that begins with `$ ` is a command, and the lines below it are what it prints on stdout and stderr. `…`
 //! stands for any text within a line, and a line of `…` alone for any number of lines. Commands succeed, unless a line
@@ -14,11 +14,12 @@ use std::{
 
 use crate::harness::{Network, program};
 
-/// Commands that only have to exist: running them here would run these tests, or build for many minutes.
+/// Commands that only have to exist: running them here would run these tests, or build for many
+/// minutes.
 const NOT_RUN: [&str; 6] =
     ["tests/run", "tests/bench", "fuzz/run", ".ci/run", "cargo install --path cli", "cargo test -p wxec-protocol"];
 
-/// A page may not grow for ever, or be read in part: README is to stay a page and a half.
+/// Pages must not grow for ever, or be read only in part: README is to stay a page and a half.
 const README_LINES: usize = 150;
 
 macro_rules! pages {
@@ -159,8 +160,8 @@ fn printed(step: &Step, directory: &Path, network: &Network) -> (String, bool) {
     (String::from_utf8(output.stdout).unwrap(), output.status.success())
 }
 
-/// Lines without those that tell of builds, which depend on the runs before. Hosts that answer at once do so in any order,
-/// so lines of hosts are sorted.
+/// Drops the lines about builds, which depend on earlier runs. Sorts the lines of hosts, because
+/// hosts that answer at once do so in any order.
 fn in_order<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     const OF_BUILDS: [&str; 5] = ["building ", "built ", "compiling ", "compiled ", "waiting for another "];
     let mut lines: Vec<_> = lines.filter(|line| !OF_BUILDS.iter().any(|start| line.starts_with(start))).collect();
@@ -170,7 +171,7 @@ fn in_order<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     lines
 }
 
-/// Whether lines are as expected, where `…` stands for anything.
+/// Returns true if lines are as expected, where `…` stands for anything.
 fn is_like(expected: &[&str], lines: &[&str]) -> bool {
     match expected.split_first() {
         None => lines.is_empty(),

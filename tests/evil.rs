@@ -1,7 +1,8 @@
-//! Guests that mean harm: each ends in its typed error, and the agent goes on serving as if nothing had been.
+//! Guests that mean harm: each ends in its typed error, and the agent goes on serving as if nothing
+//! had happened.
 //!
-//! They are in `evil/`, written by hand, one trick each; their first line says what must come of it. Those that need
-//! native programs or sockets for it are among the engine's own tests.
+//! They are in `evil/`, written by hand, one trick each; the first line of each says how its call
+//! must end. Guests that need native programs or sockets are among the engine's own tests.
 
 use std::{
     fs,
@@ -13,16 +14,16 @@ use wxec::{Bound, CallError, CallErrorKind, ConnectOptions, Grants, Host, Limits
 
 use crate::harness::{Sshd, own_seconds, processes, wait_until, write_script};
 
-/// Those that never end are ended after this.
+/// Guests that never end are ended after this time.
 const DEADLINE: Duration = Duration::from_millis(200);
 
-/// Only a hang takes so long, on the busiest machine.
+/// A generous limit: only a hang takes so long, even on the busiest machine.
 const SOON: Duration = Duration::from_secs(300);
 
-/// Calls after which nothing may have piled up.
+/// The number of calls after which nothing may have piled up.
 const MANY: usize = 10_000;
 
-/// What an agent may have more than at first, in kibibytes: pages that the allocator keeps.
+/// The memory that an agent may gain, in kibibytes: pages that the allocator keeps.
 const SPARE_KIB: u64 = 8 << 10;
 
 struct Guest {
@@ -47,7 +48,7 @@ fn guest(file: &Path) -> Guest {
     Guest { expected: expected.to_owned(), module, name }
 }
 
-/// What came of a call, in the words of the corpus.
+/// Makes a call, and returns its outcome in the words of the corpus.
 fn call(bound: &Bound, expected: &str) -> String {
     let deadline = if expected == "timeout" { DEADLINE } else { SOON };
     let call = bound.call::<Value>("evil", &()).limits(Limits::default()).timeout(deadline);
@@ -73,7 +74,8 @@ fn local() -> Host {
     Host::new("local:").unwrap()
 }
 
-/// The host behind `sshd`. Programs find its configuration through the environment, which tests share.
+/// The host behind `sshd`. A script passes its configuration: the environment would be shared by
+/// all tests.
 fn behind(sshd: &Sshd) -> Host {
     let ssh = sshd.scratch().join("ssh");
     write_script(&ssh, &format!("#!/bin/sh\nexec ssh -F '{}' \"$@\"\n", sshd.config().display()));
@@ -93,7 +95,7 @@ fn each_gets_what_it_deserves(host: &Host) {
     assert_eq!(self::agent(host), agent, "it is another agent");
 }
 
-/// The same with guests that an SDK has made, and that do what takes more than WebAssembly.
+/// The same with guests that an SDK has made, doing what plain WebAssembly cannot do.
 #[track_caller]
 fn each_task_gets_what_it_deserves(host: &Host) {
     words::count::on(host, "to be".into()).wait().unwrap();
@@ -148,7 +150,7 @@ fn evil_guests_harm_no_agent_behind_ssh() {
     each_task_gets_what_it_deserves(&host);
 }
 
-/// What an agent holds that could pile up.
+/// The resources of an agent that could pile up.
 #[derive(Debug)]
 struct Holdings {
     memory_kib: u64,
@@ -173,7 +175,8 @@ fn holdings(agent: u32) -> Holdings {
     }
 }
 
-/// Every tenth call is of a guest that ends badly; those that wait for their deadline take turns.
+/// Every tenth call is of a guest that ends badly, each in turn; those that would wait for their
+/// deadline are left out.
 #[test]
 fn nothing_piles_up_in_ten_thousand_calls() {
     let host = local();
@@ -199,7 +202,7 @@ fn nothing_piles_up_in_ten_thousand_calls() {
     let agent = agent(&host);
     let first = holdings(agent);
     round(MANY);
-    // What a call had is given back behind its return.
+    // The agent gives back a call's resources after the call has returned.
     let mut last = holdings(agent);
     wait_until(SOON, "threads that waited for files have ended, and files are closed", || {
         last = holdings(agent);

@@ -1,4 +1,4 @@
-//! `wxec exec` and `Host::command`: programs of a host, with what they read and write, and their ends.
+//! `wxec exec` and `Host::command`: programs of a host, their input and output, and their ends.
 
 use std::{
     collections::HashMap,
@@ -20,13 +20,14 @@ use wxec::{CallErrorKind, ExitStatus, Fleet, GuestOutput, Host, Module, WindowSi
 
 use crate::harness::{Cli, Ended, Machine, Sshd, needs, peak_memory, processes, program, wait_until, write_script};
 
-/// Long enough for a busy machine, and half of what an end waits that hears nothing of the other: what takes less was noticed.
+/// Long enough for a busy machine, and half of the time after which an end gives up on a silent
+/// peer: an end that comes sooner was noticed.
 const SOON: Duration = Duration::from_secs(30);
 
-/// What must begin on many hosts, or behind cargo, takes so long only if it hangs.
+/// The time for a start on many hosts, or behind cargo; only a hang takes so long.
 const BEGUN: Duration = Duration::from_secs(300);
 
-/// Each of many hosts at once may have a small part of this machine.
+/// Each of many concurrent hosts may get only a small part of this machine.
 const PATIENT: [&str; 2] = ["--connect-timeout", "10m"];
 
 fn local(arguments: &[&str]) -> Ended {
@@ -42,19 +43,19 @@ fn prints(ended: &Ended, stdout: &str) {
     assert_eq!((ended.exit_code, &*ended.stdout, &*ended.stderr), (Some(0), stdout, ""));
 }
 
-/// A duration for `sleep` that no other process of this machine has, to know it by.
+/// Returns a duration for `sleep` that no other process of this machine has, to recognise it by.
 fn marked(name: &str) -> String {
     let number = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(byte)) % 100_000;
     format!("9{}.{number:05}", std::process::id())
 }
 
-/// Whether anything has these words in its command, be it a sleeper, its shell or `wxec` itself.
+/// Returns true if a process has these words in its command, be it a sleeper, its shell or `wxec`.
 fn alive(marker: &str) -> bool {
     !processes(&format!("sleep {marker}")).is_empty()
 }
 
-/// How many sleepers there are. The name of their file comes first, which tells them from what only has these words in its
-/// command.
+/// Counts the sleepers. Their command has the name of their file first, which tells them from
+/// processes that only have these words in their command.
 fn sleepers(marker: &str) -> usize {
     processes(&format!("/sleep sleep {marker}")).len()
 }
@@ -103,7 +104,7 @@ fn a_terminal_is_one_and_has_a_size() {
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     let lines: Vec<_> = ended.stdout.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     assert!(lines.contains(&"24 80") && lines.iter().any(|line| line.contains("/dev/pts/")), "{ended:?}");
-    // The end of the input ends who reads it.
+    // The end of the input ends the program that reads it.
     let ended = exec("local:", &["-t", "--", "sh"]).input("echo $((6 * 7)); exit 3\n").run();
     assert!(ended.exit_code == Some(3) && ended.stdout.contains("42\r\n"), "{ended:?}");
     let ended = exec("local:", &["-t", "--", "cat"]).input("a line\n").run();
@@ -161,7 +162,7 @@ fn who_reads_no_more_ends_the_program_without_a_word() {
     wait_until(SOON, "nothing is left", || !alive(&marker));
 }
 
-/// Two hosts that are this machine.
+/// Two hosts, both of them this machine.
 const TWO: &str = "local:,exec:[\"env\"]";
 
 #[test]
@@ -224,7 +225,7 @@ fn an_interrupted_build_leaves_no_compiler() {
 
 #[test]
 fn the_last_words_of_a_script_arrive() {
-    // What prints slowly outlives the shell by a second.
+    // A slow writer outlives the shell by a second.
     let script = "{ sleep 1; echo last; } & echo first";
     let ended = local(&["--wait-output", "--sh", script]);
     prints(&ended, "first\nlast\n");
@@ -319,7 +320,7 @@ fn a_killed_controller_leaves_nothing_behind() {
     drop(wxec);
 }
 
-/// Twenty hosts print 15 MB each at once, and nobody reads that for a while.
+/// Twenty hosts print 15 MB each at once, and the test reads none of it for a while.
 #[test]
 fn a_flood_from_twenty_hosts_is_bounded_and_loses_nothing() {
     const LINES: usize = 30_000;
@@ -336,7 +337,7 @@ fn a_flood_from_twenty_hosts_is_bounded_and_loses_nothing() {
         .unwrap();
     let pid = Pid::from_child(&wxec);
     let stdout = wxec.stdout.take().unwrap();
-    // Whatever has not stopped by then would fill memory.
+    // By now, hosts that do not stop printing would have filled the controller's memory.
     thread::sleep(Duration::from_secs(4));
     let mut next: HashMap<String, usize> = HashMap::new();
     let mut peak = 0;
@@ -357,7 +358,8 @@ fn a_flood_from_twenty_hosts_is_bounded_and_loses_nothing() {
     assert!(peak < 100 << 20, "{peak} bytes here, of 300 MB that were printed");
 }
 
-/// A minute without a sign of life ends a conversation. Nobody else may notice that one listener and one reader stopped.
+/// A minute without a sign of life ends a session. No other call may notice that one listener and
+/// one reader stopped.
 #[test]
 fn a_consumer_that_stops_for_a_minute_stops_its_producer_and_no_one_else() {
     const STOPPED: Duration = Duration::from_secs(62);

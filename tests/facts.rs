@@ -1,14 +1,14 @@
-//! What hosts say of themselves: `Host::facts`, `wxec facts`, and the module that wxec ships for it.
+//! Facts of hosts: `Host::facts`, `wxec facts`, and the module that wxec ships to collect them.
 
 use serde_json::Value as Json;
 use wxec::{Fleet, Host};
 
 use crate::harness::{Cli, Engine, Machine, Sshd, WITH_SHELL};
 
-/// Nothing listens there, as the port is a privileged one that nobody uses.
+/// Nothing listens there: the port is a privileged one that machines do not use.
 const REFUSED: &str = "127.0.0.1:1";
 
-/// What `wxec` says of hosts, as JSON.
+/// Parses the output of a command; fails if the command did.
 #[track_caller]
 fn json(cli: Cli) -> Json {
     let ended = cli.run();
@@ -83,7 +83,8 @@ fn a_container_of_another_distribution() {
     assert!(ended.stdout.contains("\ndistro:    Odd 7.1\n"), "{ended:?}");
 }
 
-/// Where no package is of its name, the module is wxec's own, and granted what it declares; elsewhere it is somebody's.
+/// Without a package of its name, `facts` is wxec's own module, and is granted what it declares;
+/// otherwise it is the user's package.
 #[test]
 fn the_shipped_module_can_be_called_by_its_name() {
     let nowhere = tempfile::tempdir().unwrap();

@@ -1,11 +1,12 @@
-//! What goes wrong between two machines, and what must come of it: a typed error in time, nothing left running.
-//! `local:` and `ssh:` alike.
+//! Faults between two machines, and the required outcome: a typed error in time, and nothing left
+//! running. `local:` and `ssh:` alike.
 
 use std::time::{Duration, Instant};
 
 use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, peak_memory, processes, skip, ticks, wait_until};
 
-/// Long enough for a busy machine, and half of what an end waits that hears nothing of the other: what takes less was noticed.
+/// Long enough for a busy machine, and half of the time after which an end gives up on a silent
+/// peer: an end that comes sooner was noticed.
 const SOON: Duration = Duration::from_secs(30);
 
 /// A controller that has made a call, and the agent that served it.
@@ -20,7 +21,7 @@ impl Connected {
         Self::to("local:", None)
     }
 
-    /// None if this machine has no sshd.
+    /// Returns `None` if this machine has no sshd.
     fn ssh() -> Option<Self> {
         Some(Self::to("ssh:host", Some(Sshd::start()?)))
     }
@@ -47,14 +48,15 @@ impl Connected {
     }
 }
 
-/// The agents of one controller, by their program's file: `wxec-agent` below itself, `.wxec-…` below sshd.
+/// Finds the agents of one controller, by their program's file: `wxec-agent` below itself,
+/// `.wxec-…` below sshd.
 fn agents(controller: &Controller, sshd: Option<&Sshd>) -> Vec<Pid> {
     let below = descendants(sshd.map_or_else(|| controller.pid(), Sshd::pid));
     let named = processes("wxec-").into_iter().map(|process| process.pid);
     named.filter(|pid| below.contains(pid)).collect()
 }
 
-/// `test` with an agent here, and with one behind ssh.
+/// Runs `test` with an agent here, and with one behind ssh.
 fn here_and_there(test: fn(Connected)) {
     test(Connected::local());
     if let Some(connected) = Connected::ssh() {
@@ -83,7 +85,8 @@ fn an_agent_killed_between_calls_is_not_missed() {
         kill(connected.agent);
         wait_until(SOON, "it is gone", || ticks(connected.agent).is_none());
         let answer = connected.controller.tell("count to be or");
-        // The caller may call before it can know; a call that is not sent again by itself is lost then.
+        // The caller may call before it can know of the end; such a call is lost, unless it is sent
+        // again by itself.
         if answer.starts_with("Lost ") {
             assert_eq!(connected.controller.tell("count to be or"), "3");
         } else {
@@ -156,7 +159,7 @@ fn a_result_of_a_gibibyte_is_refused_in_time_and_in_little_memory() {
         assert!(answer.starts_with("Limit ") && answer.contains("memory limit of 268435456 bytes hit"), "{answer}");
         let agent = peak_memory(connected.agent);
         assert!(agent < 64 << 20, "the agent took {agent} bytes");
-        // What fits into the guest's memory and not into a message.
+        // This result fits into the guest's memory, but not into a message.
         let answer = connected.controller.tell(&format!("blob {}", 200 << 20));
         assert!(answer.starts_with("Limit ") && answer.contains("output limit of 134217728 bytes hit"), "{answer}");
         let (agent, controller) = (peak_memory(connected.agent), peak_memory(connected.controller.pid()));

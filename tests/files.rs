@@ -24,13 +24,13 @@ const SOON: Duration = Duration::from_secs(60);
 /// Large enough to be cut in the middle.
 const LARGE: usize = 192 << 20;
 
-/// What both ends may use for files of any size.
+/// The most memory that each end may use for files of any size.
 const MAX_PEAK_BYTES: u64 = 64 << 20;
 
-/// They take half a minute on a machine that does nothing else.
+/// The time limit for four gibibytes, which take half a minute on an idle machine.
 const FOUR_GIBIBYTES_WITHIN: Duration = Duration::from_secs(600);
 
-/// Bytes that no program makes smaller.
+/// Returns bytes that no program can compress.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut noise = Vec::with_capacity(length + 8);
@@ -48,7 +48,7 @@ fn wxec<A: AsRef<str>>(arguments: impl IntoIterator<Item = A>) -> Cli {
     Cli::new(arguments.into_iter().map(|argument| argument.as_ref().to_owned()))
 }
 
-/// What `--format json` said.
+/// Parses the output of `--format json`; fails if the command did.
 #[track_caller]
 fn done(ended: &Ended) -> Json {
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
@@ -190,7 +190,7 @@ fn what_is_in_the_way_is_said_in_a_line() {
 
 #[test]
 fn a_source_that_is_missing_is_found_out_before_connecting() {
-    // Nobody answers there: exit code 3.
+    // Nothing listens there: connecting would end with exit code 3.
     let ended = wxec(["put", "/no/such/file", "127.0.0.1:1:/x"]).run();
     assert_eq!(ended.exit_code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("cannot find /no/such/file: no such file or directory"), "{ended:?}");
@@ -252,7 +252,7 @@ fn several_sources_go_into_a_directory() {
     assert_eq!((&done["files"], &done["bytes"]), (&4.into(), &300_004.into()), "{ended:?}");
     assert_eq!(fs::read(place.path().join("into/one")).unwrap(), b"1");
     assert_eq!(tree(&place.path().join("into/site")), tree(&place.path().join("site")));
-    // One that is missing keeps none of the others.
+    // A missing source does not keep the others from being sent.
     fs::remove_file(place.path().join("into/one")).unwrap();
     let ended = wxec(["put", &path("absent"), &path("one"), &target]).run();
     assert_eq!(ended.exit_code, Some(1), "{ended:?}");
@@ -330,7 +330,7 @@ fn root_gives_files_to_others() {
     assert_eq!(fs::metadata(machine.path("/home/app/site/img")).unwrap().mode() & 0o7777, 0o750);
 }
 
-/// A file on its way to a host, of which a good part has arrived. What sends it is stopped.
+/// A file on its way to a host, of which a good part has arrived. Its sender is stopped.
 struct UnderWay {
     sshd: Sshd,
     place: TempDir,
@@ -349,12 +349,12 @@ impl UnderWay {
         let running = wxec(arguments.iter().chain(more)).hosts(&sshd).start();
         let this = Self { sshd, place, running };
         wait_until(SOON, "a part has arrived", || fs::metadata(this.part()).is_ok_and(|part| part.len() > 8 << 20));
-        // The rest would have arrived, too, before a busy machine comes to what the test is about.
+        // Otherwise the rest would arrive before a busy machine comes to what the test is about.
         kill_process(this.running.pid(), Signal::STOP).unwrap();
         Some(this)
     }
 
-    /// Sends the rest, or learns what has happened meanwhile.
+    /// Lets the sender send the rest, or learn what has happened meanwhile.
     fn goes_on(&self) {
         kill_process(self.running.pid(), Signal::CONT).unwrap();
     }
@@ -363,7 +363,7 @@ impl UnderWay {
         self.sshd.home().join(".target.wxec-part")
     }
 
-    /// What carries the connections, at the host's end.
+    /// The processes that carry the connections, at the host's end.
     fn connections(&self) -> Vec<Pid> {
         let sshd: Vec<Pid> = processes("sshd").into_iter().map(|process| process.pid).collect();
         let mut below = descendants(self.sshd.pid());
@@ -408,7 +408,7 @@ fn a_host_that_stays_away_keeps_the_old_file_and_the_part() {
     assert!(ended.stderr.contains(&format!("a part was left as {}", part.display())), "{ended:?}");
     assert_eq!(fs::read(sshd.home().join("target")).unwrap(), b"old");
     assert!(fs::metadata(&part).unwrap().len() > 8 << 20);
-    // The next transfer goes on with it, by whatever way.
+    // The next transfer resumes from that part, even by another way in.
     let source = place.path().join("large").display().to_string();
     let target = format!("local:{}", sshd.home().join("target").display());
     let done = done(&wxec(["put", &source, &target, "--format", "json"]).run());
@@ -463,7 +463,7 @@ fn an_interrupted_transfer_leaves_nothing() {
     assert_eq!(fs::read(sshd.home().join("target")).unwrap(), b"old");
     assert!(!names(&sshd.home()).iter().any(|name| name.contains("wxec")), "{:?}", names(&sshd.home()));
 
-    // The other way, too.
+    // The same in the other direction.
     let place = tempfile::tempdir().unwrap();
     fs::write(sshd.home().join("large"), noise(LARGE)).unwrap();
     let source = format!("ssh:host:{}", sshd.home().join("large").display());
@@ -521,13 +521,14 @@ fn many_small_files_cost_a_few_round_trips() {
     let (took, round_trips) = (before.0.elapsed(), host.stats().round_trips - before.1);
     eprintln!("2000 files over 50 ms each way: {took:?}, {round_trips} round trips");
     assert_eq!(done.files, 2000);
-    // How often both ends take turns depends on the machine as well, but not to an extent that any file would cost one.
+    // The number of turns depends on the machine as well, but never so much that each file costs
+    // one.
     assert!(round_trips < 500, "{round_trips}");
     assert_eq!(names(&network.bastion.path("/home/login/many")).len(), 2000);
 }
 
-/// Runs a command, and returns the most memory that any of its processes used: the kernel keeps that, so looking now and then
-/// is enough.
+/// Runs a command, and returns the peak memory of its processes: the kernel keeps the peak, so
+/// looking now and then is enough.
 fn peak_of(cli: Cli) -> (Ended, u64) {
     let running = cli.start();
     let status = |pid: Pid| fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
@@ -554,7 +555,7 @@ fn four_gibibytes_need_little_memory_at_either_end() {
     let place = tempfile::tempdir().unwrap();
     let source = place.path().join("source");
     let file = File::create(&source).unwrap();
-    // A hole but for its ends: what is measured is memory, not the disk.
+    // A hole except at its ends: the test measures memory, not the disk.
     file.set_len(4 << 30).unwrap();
     file.write_all_at(&noise(8 << 20), 0).unwrap();
     file.write_all_at(&noise(1 << 20), (4 << 30) - (1 << 20)).unwrap();
@@ -567,7 +568,7 @@ fn four_gibibytes_need_little_memory_at_either_end() {
         let done = done(&ended);
         assert_eq!(done["bytes"], 4_u64 << 30);
         assert!(peak > 1 << 20 && peak <= MAX_PEAK_BYTES, "{peak}");
-        // So many zeros are counted, and not hashed.
+        // So many zeros are counted, not hashed.
         assert_eq!(done["sha256"], Json::Null);
     }
     for name in ["put", "got"] {
@@ -582,7 +583,7 @@ fn four_gibibytes_need_little_memory_at_either_end() {
     }
 }
 
-/// The way to a host is that of the options given.
+/// The hosts of a fleet keep their connect options.
 #[test]
 fn a_fleet_transfers_to_all_of_its_hosts() {
     let place = sample();

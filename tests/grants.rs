@@ -1,4 +1,4 @@
-//! What calls are granted: by flags, by declarations, and what is refused before anything is sent.
+//! Grants of calls: by flags and by declarations, and refusals before anything is sent.
 
 use std::io::{Read, Write};
 
@@ -7,14 +7,14 @@ use wxec::{CallErrorKind, Fleet, Grants, Host, Module, Need};
 
 use crate::harness::{Cli, Ended, SOON, needs, own_seconds, processes, wait_until};
 
-/// Nothing listens there, as the port is a privileged one that nobody uses.
+/// Nothing listens there: the port is a privileged one that machines do not use.
 const REFUSED: &str = "127.0.0.1:1";
 
-/// What `faulty::demand` declares.
+/// The grants that `faulty::demand` declares.
 const DECLARED: [&str; 5] =
     ["--allow-read=/etc/os-release", "--allow-run=apt-get", "--allow-run=dpkg", "--allow-env=HOME", "--allow-facts"];
 
-/// Calls a function that declares much.
+/// Calls a function that declares many grants.
 fn demand(target: &str, options: &[&str]) -> Ended {
     Cli::new([&["-q", "call"], options, &[target, "faulty::demand", "7"]].concat()).run()
 }
@@ -167,7 +167,7 @@ fn a_program_runs_if_it_is_granted() {
         let ended = version(&[granted], "apt-get");
         assert!(ended.exit_code == Some(0) && ended.stdout.starts_with("apt "), "{ended:?}");
     }
-    // The same file by its path, and no other of its name.
+    // The grant covers the same file by its path, but no other file of its name.
     assert_eq!(version(&["--allow-run=apt-get"], "/usr/bin/apt-get").exit_code, Some(0));
     is_refused(&version(&["--allow-run=apt-get"], "/tmp/apt-get"), "--allow-run=/tmp/apt-get");
     is_refused(&version(&["--allow-run=apt-get"], "./apt-get"), "--allow-run=./apt-get");

@@ -1,4 +1,4 @@
-//! What guests learn of their host, and tasks they call on hosts of their own.
+//! The host as guests see it, and tasks that guests call on hosts of their own.
 
 use std::{
     fs,
@@ -13,14 +13,15 @@ use wxec::{Call, CallError, CallErrorKind, Grants, GuestOutput, Host, Need};
 
 use crate::harness::{SOON, wait_until};
 
-/// Another host, as far as a machine has one: an agent of its own, behind a program. It marks what it starts.
+/// Another host, as far as one machine has one: an agent of its own, behind a program that marks
+/// all it starts.
 fn another_host() -> (String, String) {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let mark = format!("WXEC_TEST_MARK={}.{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     (format!(r#"exec:["env","{mark}"]"#), mark)
 }
 
-/// How many processes bear this mark.
+/// Counts the processes that bear this mark.
 fn marked(mark: &str) -> usize {
     let environments = fs::read_dir("/proc").unwrap().filter_map(|it| fs::read(it.ok()?.path().join("environ")).ok());
     environments.filter(|them| them.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())).count()
@@ -30,7 +31,7 @@ fn local() -> Host {
     Host::new("local:").unwrap()
 }
 
-/// What a call comes to that may use the host at `address`.
+/// Returns the outcome of a call that may use the host at `address`.
 fn granted<T: Send + 'static, E: Send + 'static>(call: Call<T, E>, address: &str) -> Result<T, CallError<E>> {
     call.grant(Grants::none().host(address)).wait()
 }
@@ -147,7 +148,7 @@ fn what_is_logged_there_bears_the_name_of_the_place() {
     assert_eq!(*seen.lock().unwrap(), [format!("[local:/{address}] WARN relay: as told")]);
 }
 
-/// The agent asks for what its guest was not granted, or what no guest asked for.
+/// The agent asks for a host that was not granted, and that no guest asked for.
 #[test]
 fn an_agent_that_lies_reaches_no_host() {
     let canary = tempfile::tempdir().unwrap();

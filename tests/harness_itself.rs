@@ -1,4 +1,5 @@
-//! The harness itself: its sshd is a host, its hosts behave as they are named, and nothing of it stays.
+//! The harness itself: its sshd is a host, its hosts behave as their names say, and nothing of it
+//! is left.
 
 use std::{
     fs,
@@ -60,7 +61,8 @@ fn files_left_on_a_host_are_seen() {
     wait_until(SOON, "nothing new is left", || sshd.host_files().is_subset(&before));
 }
 
-/// A session of `host` that runs a process, and the command line of that process. Each has another number.
+/// Starts a session of `host` that runs a process; returns the session and that process's command
+/// line, which `number` makes unique.
 fn session(sshd: &Sshd, number: u32) -> (Child, String) {
     let seconds = 10 * (1_000_000 + std::process::id()) + number;
     // The sum is made on the host, so the ssh client's own command line does not contain it.

@@ -1,7 +1,9 @@
-//! A hop that holds badly what it is told to hold: it says it has every blob, and puts in other bytes. Otherwise it does
-//! what an agent does for the next hop of a chain. It is started as any hop is, and plays the host's shell first.
+//! A hop that betrays its chain: it claims to have every blob, and puts in other bytes. Otherwise
+//! it does what an agent does for the next hop. It is started as any hop is, and plays the host's
+//! shell first.
 //!
-//! It also lies for guests that do not run: for each call it asks for the host that `WXEC_TEST_ASKS` names.
+//! It also lies for guests that do not run: for each call it asks for the host that
+//! `WXEC_TEST_ASKS` names.
 
 use std::{
     collections::HashMap,
@@ -103,7 +105,7 @@ impl Hop {
     }
 }
 
-/// Tells what `reader` brings. The end of stdin is the end of this program.
+/// Reports what `reader` yields. The end of stdin ends this program.
 fn watch(
     mut reader: impl Read + Send + 'static,
     sender: mpsc::Sender<Happened>,

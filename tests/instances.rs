@@ -1,4 +1,4 @@
-//! Instances that stay on their host: a task keeps a count there, in a static.
+//! Instances that stay on their host: a task keeps a count in a static.
 
 use std::time::Duration;
 

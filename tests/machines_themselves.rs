@@ -1,8 +1,9 @@
-//! The machines of the harness do with plain tools what they promise to the tests of wxec, and leave nothing behind.
+//! The machines of the harness, used with plain tools: they keep the promises that the tests of
+//! wxec rely on, and leave nothing behind.
 
 use std::process::{Command, Output};
 
-/// Who may become whom, with which shells, asked how.
+/// Accounts: sudo, su and doas, and login shells.
 mod accounts;
 
 /// Containers, and the engines that run them.
@@ -11,7 +12,7 @@ mod engines;
 /// Machines behind others, and far away.
 mod networks;
 
-/// Where files may be written and executed.
+/// Places where files may be written and executed.
 mod places;
 
 /// Exit code, stdout and stderr.
@@ -20,7 +21,7 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
-/// What a command prints that has nothing to complain about.
+/// Returns what a command prints; fails if it complains.
 #[track_caller]
 fn stdout(command: &mut Command) -> String {
     let (code, stdout, stderr) = output(command);
@@ -28,7 +29,7 @@ fn stdout(command: &mut Command) -> String {
     stdout
 }
 
-/// As [`output`], with something on its stdin.
+/// Like [`output`], with something on its stdin.
 fn output_of(command: &mut Command, input: &str) -> (Option<i32>, String, String) {
     use std::io::{Seek, Write};
 

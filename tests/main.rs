@@ -1,10 +1,10 @@
-//! Tests of wxec as people use it: its command, real ssh, real hosts. What a smaller test can show is tested in the
-//! crate it concerns. `tests/run` installs what these need, and runs them with all others.
+//! Tests of wxec as users run it: the command, real ssh, real hosts. Smaller tests live in the
+//! crates they concern. `tests/run` installs what these tests need, and runs them with all others.
 
 /// Starts the parts a test needs, and ends them: sshd, the command, processes.
 mod harness;
 
-/// The harness itself: its sshd is a host, its hosts behave as they are named.
+/// The harness itself: its sshd is a host, its hosts behave as their names say.
 mod harness_itself;
 
 /// The machines of the harness: accounts, shells, places, engines, networks.
@@ -16,12 +16,12 @@ mod calls;
 /// Instances that stay on their host between calls.
 mod instances;
 
-/// What calls are granted: by flags, by declarations, and what is refused before anything is sent.
+/// The grants of calls: by flags and by declarations, and refusals before anything is sent.
 mod grants;
 
-/// What hosts say of themselves, and the module that wxec ships for it.
+/// Facts of hosts, and the module that wxec ships to collect them.
 mod facts;
-/// What tasks send and receive while they run.
+/// Channels: the items that tasks send and receive while they run.
 mod streams;
 
 /// Values of every kind: between programs, and on the command line, both ways.
@@ -30,37 +30,38 @@ mod values;
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;
 
-/// Programs of a host: `wxec exec`, and what becomes of them.
+/// Programs of a host, run by `wxec exec`, and how they end.
 mod exec;
 
 /// Guests that mean harm.
 mod evil;
 
-/// What guests learn of their host, and tasks they call on hosts of their own.
+/// The host as guests see it, and tasks that guests call on hosts of their own.
 mod guests_hosts;
 
-/// The guest ABI, by guests written by hand.
+/// The guest ABI, used by guests written by hand.
 mod abi;
 
-/// The command: what it prints, where, and what it exits with.
+/// The command: its output on stdout and stderr, and its exit codes.
 mod cli;
 
-/// The command when its output cannot be written, or is read no more.
+/// The command when its output cannot be written, or is no longer read.
 mod unwritable;
 
 /// Agents on older CPUs, on aarch64, where code cannot be mapped, and where address space is short.
 mod architectures;
 
-/// What goes wrong between two machines: killed agents, killed controllers, time-outs, results that are too long.
+/// Faults between two machines: killed agents, killed controllers, timeouts, results that are too
+/// long.
 mod faults;
 
-/// The way in by ssh: what it leaves behind, and what is said when there is none.
+/// The way in by ssh: its leftovers, and the messages when it fails.
 mod ssh;
 
 /// Other accounts: sudo, su, doas, with and without passwords.
 mod accounts;
 
-/// What a host may be like: login shells, noise, places where nothing can be written or executed.
+/// Difficult hosts: login shells, noise, places where nothing can be written or executed.
 mod bootstrap;
 
 /// `wxec rsh`: rsync, scp, sftp and git over other ways than ssh.
@@ -81,8 +82,8 @@ mod outside;
 /// README.md and docs: their commands, run as they stand there.
 mod docs;
 
-/// What is in what we ship: trees of crates, and the agent.
+/// The contents of what we ship: the dependency trees of crates, and the agent.
 mod trees;
 
-/// What `tests/run` says at the end.
+/// The summary that `tests/run` prints at the end.
 mod summary;

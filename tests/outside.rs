@@ -1,4 +1,5 @@
-//! Packages outside of this workspace, as users have them: built by their own cargo, from a file or two.
+//! Packages outside of this workspace, as users have them: built by their own cargo, from a file or
+//! two.
 
 use std::{
     env, fs,
@@ -6,7 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
-/// A package that stays where it is between runs of its test, because its first build takes a while.
+/// A package that stays where it is between runs of its test, because its first build takes a
+/// while.
 struct Package {
     name: &'static str,
     directory: PathBuf,
@@ -21,7 +23,7 @@ impl Package {
             top = top().display(),
         );
         package.write("Cargo.toml", &manifest.replace("{top}", &top().display().to_string()));
-        // With the versions that this test was compiled with, nothing is missing.
+        // With the versions that this test was compiled with, no dependency is missing.
         fs::copy(top().join("Cargo.lock"), package.directory.join("Cargo.lock")).unwrap();
         files.iter().for_each(|(name, text)| package.write(name, text));
         package
@@ -102,7 +104,7 @@ mod names {
 
     use super::{fs, top};
 
-    /// Those of the root, and those of its modules as paths.
+    /// The names of the root, and those of its modules as paths.
     pub(super) fn all() -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for file in ["lib.rs", "native.rs"] {
@@ -130,7 +132,7 @@ mod names {
         }
         for item in items {
             let syn::Item::Mod(item) = item else { continue };
-            // What the macros' output needs is nobody else's.
+            // `__private` is for the macros' output only.
             if is_public(&item.vis) && item.ident != "__private" {
                 names.insert(format!("{module}{}", item.ident));
                 let items = &item.content.as_ref().expect("modules of these files stand in them").1;
@@ -145,7 +147,7 @@ mod names {
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| of_tree(tree, add)),
             syn::UseTree::Name(name) => add(&name.ident),
             syn::UseTree::Rename(name) => add(&name.rename),
-            // Of the side that is compiled, which is read itself.
+            // The side that is compiled, whose file is read by itself.
             syn::UseTree::Glob(_) => {}
         }
     }
@@ -167,7 +169,7 @@ fn tasks_stand_beside_main_in_one_file() {
     let said = |program| printed(&Command::new(program).output().unwrap());
     let expected = "here: 2\nthere: 2\nhost: true, guest: false\n";
     assert_eq!(said(single.build()), expected);
-    // A module that is built when its task is called has the features of a package that is asked for none.
+    // A module that is built when its task is called has the package's default features only.
     let line = SINGLE.lines().position(|line| line == "fn extra() {}").unwrap() + 1;
     let hint = format!(
         "`extra` (src/main.rs:{line}) is compiled only with feature `extra`; a module has the program's features if \
@@ -222,7 +224,7 @@ fn a_program_that_carries_its_module_needs_neither_cargo_nor_its_source() {
     let elsewhere = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
     command.env_clear().env("PATH", elsewhere.path()).current_dir(elsewhere.path());
-    // What was built before, agent and compiler, is found there.
+    // The agent and the compiler were built before, and are found there.
     command
         .envs(["HOME", "XDG_CACHE_HOME", "WXEC_CACHE"].into_iter().filter_map(|name| Some((name, env::var_os(name)?))));
     let output = command.output();

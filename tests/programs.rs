@@ -17,7 +17,8 @@ use wxec_protocol::abi::{ProcessStart, StdioKind};
 
 use crate::harness::{Cli, Ended, Engine, Machine, Sshd, WITHOUT_SHELL, descendants, needs, wait_until};
 
-/// Long enough for a busy machine, and less than what an end waits that hears nothing of the other.
+/// Long enough for a busy machine, and less than the time after which an end gives up on a silent
+/// peer.
 const SOON: Duration = Duration::from_secs(45);
 
 fn module() -> Module {
@@ -63,7 +64,7 @@ fn its_exit_code_is_the_programs() {
         let ended = local(&[], &["exit", &code.to_string()]);
         assert_eq!((ended.exit_code, &*ended.stderr), (Some(code), ""), "{ended:?}");
     }
-    // As `wasmtime run` has it.
+    // The same as with `wasmtime run`.
     let ended = local(&[], &["abort"]);
     assert_eq!(ended.exit_code, Some(134), "{ended:?}");
     let ended = local(&[], &["panic"]);
@@ -171,15 +172,15 @@ fn a_stdin_that_is_cut_has_not_ended() {
     stdin.write_all(b"first\n").unwrap();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "first\n");
-    // With its stdout goes the stream that is its stdin as well.
+    // Closing stdout closes the stream that carries stdin as well.
     drop(stdout);
     wait_until(SOON, "the command ends", || {
-        // One byte each time: however often that is, a pipe that is not read holds all of them.
+        // One byte each time: a pipe that is not read holds all of them, however many.
         let _ = stdin.write_all(b"\n");
         wxec.try_wait().unwrap().is_some()
     });
     let ended = wxec.wait_with_output().unwrap();
-    // Whatever the program makes of it, nobody reads this command any more.
+    // Nothing reads this command's output any more, whatever the program makes of it.
     assert_eq!(ended.status.code(), Some(141));
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(said.starts_with("Error: "), "it did not take that for the end of a file: {said}");

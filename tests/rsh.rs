@@ -1,8 +1,9 @@
-//! `wxec rsh`: real rsync, scp, sftp and git with it in place of ssh, to accounts over ssh and behind sudo.
+//! `wxec rsh`: real rsync, scp, sftp and git that use it in place of ssh, to accounts over ssh and
+//! behind sudo.
 
 /// git: clones, fetches and pushes.
 mod git;
-/// The look-alike by itself: exit codes, input, options, accounts, shells.
+/// `wxec rsh` by itself: exit codes, input, options, accounts, shells.
 mod itself;
 /// The tools, as their users run them.
 mod tools;
@@ -50,7 +51,7 @@ fn rsync_takes_away_and_takes_several() {
         assert_eq!(out.lines().next(), Some("*deleting   not ours"), "{out}");
         assert_same(&place.path("tree"), &place.there(home, "t"));
 
-        // The second names the host anew, the third does not.
+        // The second source names the host again, the third does not.
         let sources = [&*format!("{there}/a"), &format!("{there}/sub/b"), ":t/sub/c d"];
         fs::create_dir_all(place.path("flat")).unwrap();
         works(place.tool("rsync", ["-a"].iter().chain(&sources).chain(&["flat/"])));
@@ -76,7 +77,7 @@ fn rsync_hears_what_is_wrong_there() {
     assert!(stderr.contains("write an address in brackets: `[ssh:…]`"), "{stderr}");
 }
 
-/// The user loses patience, or the machine of the user is gone.
+/// The user interrupts the tool, or the user's machine is gone.
 #[test]
 fn an_interrupted_rsync_leaves_no_process() {
     let Some(place) = Place::with("rsync") else { return };
@@ -100,7 +101,7 @@ fn an_interrupted_rsync_leaves_no_process() {
 fn scp_in_both_of_its_modes() {
     let Some(place) = Place::with("scp") else { return };
     write_tree(&place.path("tree"));
-    // Its old protocol has no way to say such a name.
+    // scp's old protocol has no way to express such a name.
     for directory in ["", "deep/er", "a dir's [name]"] {
         fs::remove_file(place.path("tree").join(directory).join("a\nb")).unwrap();
     }

@@ -1,4 +1,5 @@
-//! Calls over real ssh: the way in, what it leaves behind, and what is said when there is no way in.
+//! Calls over real ssh: the way in, its leftovers on the host, and the messages when there is no
+//! way in.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -6,8 +7,8 @@ use rustix::process::{Signal, kill_process};
 
 use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, own_seconds, processes, wait_until, write_script};
 
-/// Long enough for a busy machine, and for an ssh master that nobody uses any more; less than what an end waits that hears
-/// nothing of the other.
+/// Long enough for a busy machine, and for an unused ssh master to end; less than the time after
+/// which an end gives up on a silent peer.
 const SOON: Duration = Duration::from_secs(45);
 
 #[test]
@@ -29,7 +30,8 @@ fn nothing_is_left_on_the_host_nor_here() {
     let ended = Cli::new(["call", "host", "words::count", "to be"]).hosts(&sshd).run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     wait_until(SOON, "the host has no file more", || sshd.host_files().is_subset(&before));
-    // Nor is a master left here: its connection would be one of them.
+    // A master that is left here would show as well: its connection would be one of these
+    // processes.
     wait_until(SOON, "the host has no process more", || descendants(sshd.pid()).is_empty());
     assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
 }
@@ -61,7 +63,7 @@ fn what_a_killed_controller_left_is_swept_by_the_next() {
     let Some(sshd) = Sshd::start() else { return };
     let directory = tempfile::tempdir().unwrap();
     let (config, proxy) = (directory.path().join("config"), directory.path().join("proxy"));
-    // It says its number, which has to be whole when it is read, and then nothing.
+    // The proxy writes its process number, complete once it can be read, and then prints nothing.
     let script = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep 600", proxy.display());
     let path = directory.path().join("script");
     fs::write(&path, script).unwrap();
@@ -85,7 +87,7 @@ fn a_connection_that_is_interrupted_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (config, proxy) = (directory.path().join("config"), directory.path().join("proxy"));
     let seconds = own_seconds();
-    // As any proxy does, it ends with its input.
+    // Like any proxy, this one ends with its input.
     let script = format!("touch {}; exec sed -n s/{seconds}//", proxy.display());
     let path = directory.path().join("script");
     fs::write(&path, script).unwrap();
@@ -123,7 +125,8 @@ fn a_proxy_that_is_not_installed_is_named() {
             "exec /no/such/proxy %h",
             "`/no/such/proxy`, which ProxyCommand of path starts, is not installed here",
         ),
-        // Of one that is there, or that the shell knows by itself, ssh says no more than how the connection ended.
+        // If the command exists, or is built into the shell, ssh reports only how the connection
+        // ended.
         ("silent", "false %h", "UNKNOWN port"),
         ("own", "test a = b", "UNKNOWN port"),
     ];
@@ -147,7 +150,7 @@ fn a_long_path_for_temporary_files_does_no_harm() {
     call.env("TMPDIR", &long).env("XDG_RUNTIME_DIR", &long).run().is("2");
 }
 
-/// What the clients of `sshd` have put into their directory for temporary files.
+/// Lists what the clients of `sshd` have put into their directory for temporary files.
 fn entries(sshd: &Sshd) -> BTreeSet<std::ffi::OsString> {
     fs::read_dir(sshd.scratch()).unwrap().flatten().map(|entry| entry.file_name()).collect()
 }

@@ -1,4 +1,4 @@
-//! What tasks send and receive while they run: order, back-pressure, ends and their reasons.
+//! Channels of tasks while they run: order, back-pressure, ends and their reasons.
 
 use std::{
     fs,
@@ -17,17 +17,18 @@ use wxec::{
 
 use crate::harness::{Cli, Pid, Sshd, kill, wait_until};
 
-/// Only a hang takes so long, on the busiest machine.
+/// A generous limit: only a hang takes so long, even on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What may be under way when nobody receives: a window, a pipe, what waits in the channel, an item at each end.
+/// The most bytes under way while the receiver takes nothing: a window, a pipe, items that wait in
+/// the channel, an item at each end.
 const MOST_UNDER_WAY: u64 = 4 << 20;
 
 fn local() -> Host {
     Host::new("local:").unwrap()
 }
 
-/// A second place, which is no other machine.
+/// A second host, which is this machine as well.
 fn other() -> Host {
     Host::new(r#"exec:["env"]"#).unwrap()
 }
@@ -74,7 +75,7 @@ fn what_a_task_receives_is_what_was_sent() {
     (0..10_000).try_for_each(|n| numbers.send(n)).unwrap();
     numbers.close();
     assert_eq!(call.wait().unwrap(), 49_995_000);
-    // Any iterator will do where a task receives.
+    // A task can receive from any iterator.
     assert_eq!(streams::sum::on(&local(), Receiver::from_iter([1, 2])).wait().unwrap(), 3);
 }
 
@@ -123,7 +124,7 @@ fn a_task_that_receives_nothing_stops_who_sends() {
     let host = local();
     let call = streams::take::on(&host, 2, received, closed).start();
     [1, 2].into_iter().try_for_each(|n| numbers.send(n)).unwrap();
-    // The task closed its end: whoever sends on hears that.
+    // The task closed its end: a sender that goes on hears of that.
     let error = (3..).find_map(|n| numbers.send(n).err()).unwrap();
     assert!(matches!(error.end, ChannelEnd::Closed), "{error:?}");
     assert!(numbers.is_closed());
@@ -182,7 +183,7 @@ fn dropping_the_call_ends_its_channels() {
 fn a_returned_receiver_brings_items_after_the_call_has_resolved() {
     let host = local();
     let pairs = streams::pairs::on(&host, 5).wait().unwrap();
-    // The host is not closed while they come.
+    // The host is not closed while items arrive.
     drop(host);
     let expected = |n: u64| Pair { n, text: n.to_string() };
     assert!(pairs.iter().take(3000).eq((5..3005).map(expected)));
@@ -218,7 +219,7 @@ fn a_returned_receiver_may_be_fed_by_another() {
 #[test]
 fn receivers_that_are_dropped_leave_no_guest_behind() {
     let host = local();
-    // More than may be there at once.
+    // More guests than the host runs at once.
     for n in 0..700 {
         let pairs = streams::pairs::on(&host, n).timeout(PATIENCE).wait().unwrap();
         assert_eq!(pairs.recv().unwrap().n, n);
@@ -238,7 +239,8 @@ fn guests_that_wait_for_their_callers_do_not_hold_up_others() {
     for _ in 0..20 {
         answers(&host);
     }
-    // Some of them wait for a place until others have ended, and nobody says which: all must be able to.
+    // Some calls wait for a place until others have ended, and it is unknown which: all must be
+    // able to end.
     let close = |(number, (call, numbers)): (u64, (_, Sender<u64>))| {
         numbers.send(number).unwrap();
         numbers.close();
@@ -478,13 +480,13 @@ fn bytes_arrive_as_they_were_sent() {
     call.wait().unwrap();
 }
 
-/// The example, which is a program of its own.
+/// Runs the example, which is a program of its own.
 #[test]
 fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log");
     fs::write(&path, "old\n").unwrap();
-    // Built before anything waits for it, which may take long.
+    // Built before anything waits for the example: building may take long.
     let example = ["--quiet", "-p", "wxec-examples", "--example", "tail"];
     assert!(Command::new(env!("CARGO")).arg("build").args(example).status().unwrap().success());
     let mut tail = Command::new(env!("CARGO"))
@@ -499,7 +501,7 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     let stdout = BufReader::new(tail.stdout.take().unwrap());
     thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
 
-    // It is known to follow once it has told of something.
+    // The example follows the file once it has printed something of it.
     let add = |text: &str| fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
     let mut seen = Vec::new();
     let mut wait_for = |text: &str, again: bool| {
@@ -527,7 +529,7 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     tail.wait().unwrap();
 }
 
-/// Sends what is no row of items, in three ways, and fills its stream behind it.
+/// Sends bytes that are no sequence of items, in three ways, and then fills its stream.
 const NONSENSE: &str = r#"(module
     (import "wxec_v1" "call_stream" (func $call_stream (param i32) (result i32)))
     (import "wxec_v1" "stream_write" (func $stream_write (param i32 i32 i32) (result i32)))

@@ -3,7 +3,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What `tests/summary` makes of the output of `cargo test`, where tests have told that they were skipped.
+/// Runs `tests/summary` on the output of `cargo test` and the reports of skipped tests.
 fn summary(output: &str, skips: &str) -> String {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(skips.as_bytes()).unwrap();

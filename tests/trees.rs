@@ -1,11 +1,11 @@
-//! What is in what we ship: the crates of each program, and the agent that travels.
+//! The contents of what we ship: the crates of each program, and the agent that travels.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
 use wxec::Quiet;
 use wxec_protocol::Platform;
 
-/// All crates that cargo builds for `arguments`.
+/// Lists all crates that cargo builds for `arguments`.
 fn tree(arguments: &[&str]) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p}"]).args(arguments);
@@ -51,7 +51,7 @@ const MAX_COMPRESSED_BYTES: u64 = 1_480_000;
 fn the_agent_is_small_static_and_stripped() {
     let image = wxec_build::agent(&Platform::here(), &Quiet).unwrap();
     assert!(image.bytes <= MAX_IMAGE_BYTES, "{} bytes", image.bytes);
-    // The bootstrap looks for a place with so much room, before it says how much it will send.
+    // The bootstrap looks for a place with this much room, before the size is announced.
     assert!(image.bytes <= 52 * 65536, "{} bytes", image.bytes);
     assert!(image.compressed_bytes <= MAX_COMPRESSED_BYTES, "{} bytes compressed", image.compressed_bytes);
 
@@ -78,7 +78,7 @@ impl Elf {
         self.table(self.number(40, 8), self.number(58, 2), self.number(60, 2), 4)
     }
 
-    /// The types in a table of headers, which each has at `offset`.
+    /// The types in a table of headers; each header has its type at `offset`.
     fn table(&self, start: u64, length: u64, count: u64, offset: u64) -> Vec<u64> {
         (0..count).map(|index| self.number(start + index * length + offset, 4)).collect()
     }

@@ -1,4 +1,5 @@
-//! Output that cannot be written is no success, for any command; and once nobody can learn of it, nothing goes on anywhere.
+//! Output that cannot be written is a failure of any command; and once no reader can learn of it,
+//! nothing goes on anywhere.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::harness::{Cli, own_seconds, processes, wait_until};
 /// Long enough for a loaded machine.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Three hosts that are this machine.
+/// Three hosts, all of them this machine.
 const THREE: &str = r#"local:,exec:["env"],exec:["nice"]"#;
 
 /// Commands that print something on stdout.
@@ -57,7 +58,7 @@ fn what_prints_nothing_needs_no_stdout() {
             let ended = Cli::in_shell(&format!(r#"exec "$@" {redirection}"#), &["exec", target, "--", "true"]).run();
             assert_eq!((ended.exit_code, &*ended.stderr), (Some(0), ""), "{target} {redirection}");
         }
-        // What was said is lost, of which nobody can be told.
+        // The program's words are lost, and there is no way left to report that.
         let said = ["exec", target, "--sh", "echo lost >&2"];
         assert_eq!(Cli::in_shell(r#"exec "$@" 2>/dev/full"#, &said).run().exit_code, Some(2), "{target}");
     }
@@ -65,12 +66,13 @@ fn what_prints_nothing_needs_no_stdout() {
 
 #[test]
 fn a_reader_that_goes_away_is_told_nothing() {
-    // The reader is gone before there is anything to write, so that no command gets away with writing little.
+    // The reader is gone before there is anything to write, so that even short output cannot be
+    // written.
     let script =
         r#"mkfifo "$WXEC_TEST_PIPE"; exec 3<>"$WXEC_TEST_PIPE"; exec 4>"$WXEC_TEST_PIPE" 3<&-; exec "$@" >&4 4>&-"#;
     for command in COMMANDS {
         let directory = tempfile::tempdir().unwrap();
-        // Quiet, or it says what it builds and waits for.
+        // Quiet: otherwise the command reports what it builds and waits for.
         let command: Vec<_> = ["-q"].iter().chain(command).copied().collect();
         let cli = Cli::in_shell(script, &command).env("WXEC_TEST_PIPE", directory.path().join("pipe"));
         let ended = cli.run();
@@ -82,7 +84,7 @@ fn a_reader_that_goes_away_is_told_nothing() {
 fn nothing_goes_on_anywhere_once_nobody_reads() {
     let marker = own_seconds();
     for target in ["local:", THREE] {
-        // On several hosts some have nothing to say, and would go on for ever.
+        // Of several hosts some have nothing to print, and would go on for ever.
         let script = format!("if mkdir \"$1\" 2>/dev/null; then yes; else sleep {marker}; fi");
         let directory = tempfile::tempdir().unwrap();
         let first = directory.path().join("first");

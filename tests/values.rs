@@ -25,7 +25,7 @@ fn call(function: &str, arguments: &[&str]) -> Ended {
     Cli::new(command.iter().chain(arguments)).run()
 }
 
-/// What a call prints that succeeds.
+/// Returns what a successful call prints.
 #[track_caller]
 fn printed(function: &str, arguments: &[&str]) -> String {
     let ended = call(function, arguments);
@@ -33,7 +33,8 @@ fn printed(function: &str, arguments: &[&str]) -> String {
     ended.stdout.trim_end().to_owned()
 }
 
-/// What `function`, which gives back its argument, prints of one, and of what it printed.
+/// Returns what `function`, which gives back its argument, prints; and checks that this, as an
+/// argument, is printed again.
 #[track_caller]
 fn printed_twice(function: &str, argument: &str) -> String {
     let first = printed(function, &[argument]);
@@ -116,7 +117,7 @@ fn what_is_printed_is_taken_back() {
         r#"{"Other":{"bytes":"/wA="}}],"#,
         r#""digits":[340282366920938463463374607431768211455,-1,"Infinity",0.1],"name":"17"}"#,
     );
-    // Texts of one length stand beside each other in no order of their own.
+    // Keys of the same length have no order among each other.
     let sorted = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
     let first = printed_twice("values::everything", json);
     assert_eq!(sorted(&first), sorted(json));
@@ -124,7 +125,7 @@ fn what_is_printed_is_taken_back() {
 
 const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
 
-/// As the crates `uuid` and `time` have it: their types are texts in formats for people only.
+/// The types of the crates `uuid` and `time` are texts only in formats for people.
 #[test]
 fn numbers_and_dates_of_real_crates_are_text_on_the_command_line() {
     let id = format!("{ID:?}");
@@ -164,7 +165,7 @@ fn numbers_and_dates_of_real_crates_are_compact_between_programs() {
     assert_eq!(values::diary::on(&local(), diary.clone()).wait().unwrap(), diary);
     assert_eq!(values::uuid::on(&local(), id).wait().unwrap(), id);
 
-    // A head of one byte and the 16 of the number; a list of the year and the day in it.
+    // A head of one byte, and the 16 bytes of the number; a list of the year and the day in it.
     assert_eq!(cbor::encode(&id).unwrap(), [&[0x50], id.as_bytes().as_slice()].concat());
     assert_eq!(cbor::encode(&day).unwrap(), [0x82, 0x19, 0x07, 0xea, 0x18, 59]);
 }

@@ -1,4 +1,4 @@
-//! The other programs that figures are compared with: ssh itself, and a bare pipe.
+//! The other programs that wxec is compared with: ssh itself, and a bare pipe.
 
 use std::{
     env,
@@ -9,10 +9,11 @@ use std::{
 
 use rustix::pipe::fcntl_setpipe_size;
 
-/// The largest that Linux allows everybody.
+/// The largest size that Linux allows every user.
 const PIPE_BYTES: usize = 1 << 20;
 
-/// The system's ssh, about to run `command` on `host`, with the configuration that wxec has, too.
+/// A command that runs `command` on `host` by the system's ssh, with the configuration that wxec
+/// has.
 pub(crate) fn ssh(host: &str, command: &str) -> Command {
     let mut ssh = Command::new("ssh");
     ssh.arg("-F").arg(env::var_os(wxec::SSH_CONFIG_VARIABLE).expect("jobs have one")).args([host, command]);
@@ -36,7 +37,7 @@ impl Piped {
         Self { child, to, from }
     }
 
-    /// As [`start`](Self::start), and waits until the program says `go` and a newline.
+    /// Like [`start`](Self::start), but waits until the program says `go` and a newline.
     fn start_and_wait(command: &mut Command) -> Self {
         let mut piped = Self::start(command);
         let mut line = [0; 3];
@@ -45,7 +46,7 @@ impl Piped {
         piped
     }
 
-    /// The time of 16 bytes there and back, through something that is `cat`.
+    /// Returns the time that 16 bytes take there and back, through a program that acts as `cat`.
     pub(crate) fn echo(&mut self) -> Duration {
         let mut bytes = [7; 16];
         let start = Instant::now();
@@ -66,7 +67,8 @@ impl Drop for Piped {
     }
 }
 
-/// The time it takes to send `payload` to a host, and to be told that it is there. Connecting does not count.
+/// Returns the time it takes to send `payload` to a host, and to hear that it arrived. Connecting
+/// does not count.
 pub(crate) fn send(payload: &[u8]) -> Duration {
     let command =
         format!("echo go; dd of=/dev/null bs=256k iflag=fullblock count={} 2>/dev/null; echo ok", blocks(payload));
@@ -78,7 +80,8 @@ pub(crate) fn send(payload: &[u8]) -> Duration {
     start.elapsed()
 }
 
-/// The time it takes to ask a host for as much as `buffer` holds, and to have it there.
+/// Returns the time it takes to ask a host for as many bytes as `buffer` holds, and to receive
+/// them.
 pub(crate) fn receive(buffer: &mut [u8]) -> Duration {
     let command = format!("echo go; read line; dd if=/dev/zero bs=256k count={} 2>/dev/null", blocks(buffer));
     let mut session = Piped::start_and_wait(&mut ssh("host", &command));

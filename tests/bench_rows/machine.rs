@@ -1,4 +1,4 @@
-//! The machine the figures belong to.
+//! The machine that the figures belong to.
 
 use std::{fmt, fs, process::Command, thread};
 
@@ -41,7 +41,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The first line a program says, to whichever output.
+/// Returns the first line that a program prints, on stdout or else on stderr.
 fn said(command: &mut Command) -> String {
     let Ok(output) = command.output() else { return "unknown".into() };
     let words = [output.stdout, output.stderr].concat();

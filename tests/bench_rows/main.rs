@@ -1,31 +1,33 @@
-//! Measures wxec beside its floors, interleaved: floor, wxec, floor, wxec. `tests/bench` builds and runs it.
+//! Measures wxec beside its floors, interleaved: floor, wxec, floor, wxec. `tests/bench` builds and
+//! runs this program.
 //!
-//! It starts an sshd of its own. Each job runs in a process of its own, this program again: the variable that names the
-//! ssh configuration has to be set from outside, and a process has one memory peak only.
+//! The program starts an sshd of its own. Each job runs in a process of its own, this program
+//! again: the variable that names the ssh configuration has to be set from outside, and a process
+//! has only one memory peak.
 
 #![allow(clippy::print_stdout, reason = "the report goes to stdout")]
 
-/// Starts the sshd. Tests use more of it than this does.
+/// Starts the sshd. Tests use more of the harness than this program does.
 #[path = "../harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "tests use the rest")]
 mod harness;
 
-/// What is measured: one function for each job.
+/// The jobs: one function for each.
 mod jobs;
 
-/// The other programs that figures are compared with.
+/// The other programs that wxec is compared with.
 mod floors;
 
-/// Memory and CPU time of processes, as `/proc` tells of them.
+/// Memory and CPU time of processes, as `/proc` shows them.
 mod proc;
 
-/// The machine the figures belong to.
+/// The machine that the figures belong to.
 mod machine;
 
-/// What was asked for on the command line.
+/// The options of the command line.
 mod options;
 
-/// Rounds, and what they sum up to.
+/// Rounds, and their summaries.
 mod row;
 
 /// The table, and the JSON document.
@@ -41,7 +43,7 @@ use harness::Sshd;
 use options::Options;
 use row::Row;
 
-/// Names the job that a child of this program runs.
+/// The variable that names the job for a child of this program.
 const JOB_VARIABLE: &str = "WXEC_BENCH_JOB";
 
 /// Hosts of the fleet are called `fleet1`, `fleet2` and so on.
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if !options.measure {
-        // `cargo test --all-targets` starts it without `--bench`.
+        // `cargo test --all-targets` starts this program without `--bench`.
         eprintln!("nothing is measured unless cargo bench asks for it: tests/bench");
         return ExitCode::SUCCESS;
     }
@@ -91,7 +93,7 @@ fn measure(options: &Options) -> ExitCode {
     ExitCode::from(u8::from(!failed.is_empty()))
 }
 
-/// Runs one job in a child. Nothing if it fails, which it has said itself.
+/// Runs one job in a child. Returns `None` if the job fails; the child has said why.
 fn run(job: &jobs::Job, sshd: &Sshd, options: &Options) -> Option<Vec<Row>> {
     let child = Command::new(env::current_exe().expect("the path of this program"))
         .args(options.arguments())
@@ -106,7 +108,8 @@ fn run(job: &jobs::Job, sshd: &Sshd, options: &Options) -> Option<Vec<Row>> {
     child.status.success().then(|| serde_json::from_slice(&child.stdout).expect("a job prints its rows"))
 }
 
-/// The harness's configuration, with hosts for a fleet, and ssh's own choice of a key exchange if that is wanted.
+/// Writes the harness's configuration, with hosts for a fleet, and with ssh's default key exchange
+/// if the job wants that.
 fn ssh_config(sshd: &Sshd, key_exchange: jobs::KeyExchange) -> PathBuf {
     let config = fs::read_to_string(sshd.config()).expect("sshd has started");
     let config = config.replacen("Host host ", &format!("Host host {FLEET} "), 1);

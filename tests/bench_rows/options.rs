@@ -1,4 +1,4 @@
-//! What was asked for on the command line.
+//! The options of the command line.
 
 use crate::jobs::JOBS;
 
@@ -6,12 +6,12 @@ const USAGE: &str = "usage: tests/bench [--rounds N] [--rows JOB,JOB] [--quick] 
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    /// Cargo asks for measurements, rather than for a test.
+    /// True if cargo asks for measurements, rather than for a test.
     pub(crate) measure: bool,
     pub(crate) json: bool,
     quick: bool,
     rounds: Option<usize>,
-    /// Jobs; all if empty.
+    /// The jobs to run; all if empty.
     rows: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ impl Options {
         }
     }
 
-    /// What a child of this program has to know.
+    /// The arguments for a child of this program.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         if self.quick {
@@ -57,12 +57,12 @@ impl Options {
         self.rows.is_empty() || self.rows.iter().any(|name| name == job)
     }
 
-    /// How often a job goes round: `usual` times, unless the command line says otherwise.
+    /// The number of rounds of a job: `usual`, unless the command line says otherwise.
     pub(crate) fn rounds(&self, usual: usize) -> usize {
         self.rounds.unwrap_or_else(|| if self.quick { usual.min(3) } else { usual })
     }
 
-    /// How much to do in a round: a tenth of the `usual` if it has to be quick.
+    /// The amount of work in a round: a tenth of `usual` with `--quick`.
     pub(crate) fn amount(&self, usual: usize) -> usize {
         if self.quick { usual / 10 } else { usual }
     }

@@ -1,8 +1,8 @@
-//! Memory and CPU time of processes, as `/proc` tells of them.
+//! Memory and CPU time of processes, as `/proc` shows them.
 
 use std::{env, fs, os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
-/// The agent that this job's sshd runs. There is one at most.
+/// Returns the agent that this job's sshd runs, which must be the only one.
 pub(crate) fn agent() -> u32 {
     let agents: Vec<_> = fs::read_dir("/proc")
         .expect("/proc is there")
@@ -13,7 +13,7 @@ pub(crate) fn agent() -> u32 {
     agents[0]
 }
 
-/// Its program has the name that the bootstrap gave it, and its home is our sshd's.
+/// Returns true if the program has the name that the bootstrap gives, and its home is our sshd's.
 fn is_agent_of_ours(pid: u32) -> bool {
     let config = env::var_os(wxec::SSH_CONFIG_VARIABLE).expect("jobs have one");
     let home = Path::new(&config).with_file_name("home");
@@ -23,12 +23,12 @@ fn is_agent_of_ours(pid: u32) -> bool {
     program.to_string_lossy().contains("/.wxec-") && environment.split(|byte| *byte == 0).any(|entry| entry == home)
 }
 
-/// The most memory a process ever had, in MiB.
+/// The peak memory of a process, in MiB.
 pub(crate) fn peak_mib(process: impl ToString) -> f64 {
     kib(&format!("/proc/{}/status", process.to_string()), "VmHWM:") / 1024.0
 }
 
-/// A process's memory, in MiB, with its fair part of what it shares.
+/// A process's memory, in MiB, with its proportional share of shared pages.
 pub(crate) fn pss_mib(process: impl ToString) -> f64 {
     kib(&format!("/proc/{}/smaps_rollup", process.to_string()), "Pss:") / 1024.0
 }
@@ -39,20 +39,20 @@ fn kib(path: &str, name: &str) -> f64 {
     line.unwrap_or_else(|| panic!("{path} has no {name}"))
 }
 
-/// The time a process has been on a processor, its threads that are gone included.
+/// The processor time that a process has used, including its threads that have ended.
 pub(crate) fn cpu_time(process: impl ToString) -> Duration {
-    /// What `/proc` counts in, on every Linux.
+    /// The unit of `/proc`'s counts, on every Linux.
     const TICK: Duration = Duration::from_millis(10);
 
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.to_string())).expect("it lives");
-    // The name is in parentheses and may contain any character. After it, user time is the twelfth field, and the
-    // system's follows.
+    // The name is in parentheses and may contain any character. After it, user time is the twelfth
+    // field, followed by system time.
     let (_, fields) = stat.rsplit_once(')').expect("there is a name");
     let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u32>().expect("a number"));
     TICK * ticks.sum()
 }
 
-/// The size of the program a process runs, which may have no name any more.
+/// The size of the program that a process runs, which may be unlinked by now.
 pub(crate) fn program_bytes(process: u32) -> u64 {
     fs::metadata(format!("/proc/{process}/exe")).expect("it lives").len()
 }

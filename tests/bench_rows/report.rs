@@ -57,7 +57,7 @@ fn spread(summary: &Summary) -> String {
     }
 }
 
-/// Three digits that count, all of whole numbers.
+/// Three significant digits, or all digits of a larger whole part.
 fn figure(figure: f64) -> String {
     match figure.abs() {
         100.0.. => format!("{figure:.0}"),

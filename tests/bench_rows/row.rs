@@ -1,4 +1,4 @@
-//! Rounds, and what they sum up to.
+//! Rounds, and their summaries.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,25 +11,25 @@ pub(crate) struct Row {
     pub(crate) rounds: Vec<Round>,
 }
 
-/// What was measured right after each other. A row without a floor has rounds without one.
+/// Figures measured right after each other. `floor` is empty in a row without a floor.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Round {
     pub(crate) floor: Vec<f64>,
     pub(crate) wxec: Vec<f64>,
 }
 
-/// What a row may come to.
+/// The bound on the figures of a row.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Budget {
-    /// It is there to explain other rows.
+    /// No bound: the row explains other rows.
     None,
-    /// So many times the floor, or less.
+    /// At most this many times the floor.
     Ratio(f64),
     AtMost(f64),
     AtLeast(f64),
 }
 
-/// Some figures in short.
+/// A summary of some figures.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     pub(crate) n: usize,
@@ -48,7 +48,7 @@ impl Row {
         self
     }
 
-    /// A row of one figure.
+    /// A row with one figure.
     pub(crate) fn of(name: &str, unit: &str, budget: Budget, figure: f64) -> Self {
         Self::new(name, unit, budget).with(vec![Round { floor: vec![], wxec: vec![figure] }])
     }
@@ -61,7 +61,7 @@ impl Row {
         Summary::of(self.rounds.iter().flat_map(|round| round.wxec.iter().copied()))
     }
 
-    /// wxec in terms of the floor of the same round.
+    /// wxec's figures, relative to the floor of the same round.
     pub(crate) fn ratio(&self) -> Option<Summary> {
         Summary::of(self.rounds.iter().filter_map(|round| {
             let median = |figures: &[f64]| Some(Summary::of(figures.iter().copied())?.median);
@@ -69,7 +69,7 @@ impl Row {
         }))
     }
 
-    /// Whether it is within its budget, if it has one.
+    /// Returns true if the row is within its budget; `None` without a budget or without figures.
     pub(crate) fn is_ok(&self) -> Option<bool> {
         match self.budget {
             Budget::None => None,
@@ -81,7 +81,7 @@ impl Row {
 }
 
 impl Summary {
-    /// Nothing, of no figures.
+    /// Returns `None` if there are no figures.
     fn of(figures: impl Iterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<_> = figures.collect();
         figures.sort_by(f64::total_cmp);

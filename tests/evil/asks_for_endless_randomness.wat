@@ -1,5 +1,5 @@
 ;; expect: timeout
-;; As many random numbers as it has memory, again and again, all of which the host has to make.
+;; Asks again and again for as many random bytes as it has memory; the host has to make them all.
 (module
     (import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))
     (memory (export "memory") 1024)

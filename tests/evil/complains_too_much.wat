@@ -1,5 +1,5 @@
 ;; expect: limit output
-;; Its error never ends.
+;; Writes an error without end.
 (module
     (import "wxec_v1" "error_write" (func $error_write (param i32 i32)))
     (memory (export "memory") 1)

@@ -1,5 +1,5 @@
 ;; expect: timeout
-;; Bulk operations look at the clock only between each other.
+;; Fills its memory for ever; a bulk operation does not look at the clock before it ends.
 (module
     (memory (export "memory") 1024)
     (func (export "wx1_evil") (result i32)

@@ -1,5 +1,5 @@
 ;; expect: decode
-;; Says that it failed, and not how.
+;; Reports a failure, but no error.
 (module
     (memory (export "memory") 1)
     (func (export "wx1_evil") (result i32)

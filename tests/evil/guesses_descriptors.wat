@@ -1,5 +1,5 @@
 ;; expect: value
-;; Reads and closes the first thousand numbers: none of the agent's own files is among them.
+;; Reads and closes the first thousand descriptors: the agent's own files are not among them.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))

@@ -1,5 +1,5 @@
 ;; expect: bad module
-;; No status has this number.
+;; Returns a status that does not exist.
 (module
     (memory (export "memory") 1)
     (func (export "wx1_evil") (result i32)

@@ -1,3 +1,3 @@
 ;; expect: bad module
-;; A task that takes something and returns something else.
+;; A task with other types of parameters and results.
 (module (func (export "wx1_evil") (param i64) (result f32) (f32.const 0)))

@@ -1,5 +1,5 @@
 ;; expect: trap
-;; Host calls have nothing to read from.
+;; Has no memory that host calls could read from.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (func (export "wx1_evil") (result i32)

@@ -1,5 +1,6 @@
 ;; expect: denied --allow-read=/etc/shadow
-;; The same, with as long an error as there may be: with what was refused it does not fit into a frame.
+;; Is refused a file, and writes the longest error allowed: with what was refused it does not fit
+;; into a frame.
 (module
     (import "wxec_v1" "error_write" (func $error_write (param i32 i32)))
     (import "wasi_snapshot_preview1" "fd_prestat_get" (func (param i32 i32) (result i32)))

@@ -1,5 +1,5 @@
 ;; expect: value
-;; Writes all over its memory, and returns whether it found something there: the next call must not.
+;; Traps if its memory is not empty, and then writes all over it: the next call must not see that.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (memory (export "memory") 32)

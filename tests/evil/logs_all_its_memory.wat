@@ -1,5 +1,5 @@
 ;; expect: value
-;; Logs more than anyone reads, none of which is text.
+;; Logs more than is ever read, none of it text.
 (module
     (import "wxec_v1" "log_record" (func $log_record (param i32 i32 i32 i32 i32)))
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))

@@ -1,5 +1,5 @@
 ;; expect: timeout
-;; Logs nothing, at no level, again and again.
+;; Logs an empty text at a level that does not exist, again and again.
 (module
     (import "wxec_v1" "log" (func $log (param i32 i32 i32)))
     (memory (export "memory") 1)

@@ -1,5 +1,5 @@
 ;; expect: denied --allow-read=/etc/shadow
-;; Looks for a directory that leads to the passwords, and gives up.
+;; Tries to open the file of passwords, and gives up.
 (module
     (import "wasi_snapshot_preview1" "fd_prestat_get" (func (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "path_open"

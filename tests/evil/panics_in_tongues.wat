@@ -1,5 +1,5 @@
 ;; expect: panic
-;; A panic whose record is none.
+;; Panics with bytes that are no panic record.
 (module
     (import "wxec_v1" "panic" (func $panic (param i32 i32)))
     (memory (export "memory") 1)

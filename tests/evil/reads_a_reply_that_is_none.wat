@@ -1,5 +1,5 @@
 ;; expect: trap
-;; Wants an answer it has not asked for, and somewhere else.
+;; Reads a reply without having asked, and to an address that it does not have.
 (module
     (import "wxec_v1" "reply_len" (func $reply_len (result i32)))
     (import "wxec_v1" "reply_read" (func $reply_read (param i32 i32 i32) (result i32)))

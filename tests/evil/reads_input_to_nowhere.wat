@@ -1,5 +1,5 @@
 ;; expect: trap
-;; Wants its input beyond the end of its memory.
+;; Reads its input to beyond the end of its memory.
 (module
     (import "wxec_v1" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
     (memory (export "memory") 1)

@@ -1,5 +1,5 @@
 ;; expect: timeout
-;; Nothing is there to read, and it asks again each time.
+;; Reads an empty stdin again and again.
 (module
     (import "wasi_snapshot_preview1" "fd_read" (func $fd_read (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)

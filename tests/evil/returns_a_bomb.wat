@@ -1,5 +1,5 @@
 ;; expect: decode
-;; A text that says it has four billion letters, and a list that says it has more.
+;; A list that claims a trillion items, and in it a text that claims four billion letters.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (memory (export "memory") 1)

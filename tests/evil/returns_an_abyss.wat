@@ -1,5 +1,5 @@
 ;; expect: decode
-;; A million lists, each in another.
+;; A million lists, each nested in another.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (memory (export "memory") 16)

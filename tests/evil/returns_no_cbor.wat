@@ -1,5 +1,5 @@
 ;; expect: decode
-;; Returns a byte that begins nothing.
+;; Returns a byte that begins no CBOR item.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (memory (export "memory") 1)

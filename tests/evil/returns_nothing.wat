@@ -1,5 +1,5 @@
 ;; expect: decode
-;; Says that all went well, and returns no value.
+;; Reports success, but returns no value.
 (module
     (memory (export "memory") 1)
     (func (export "wx1_evil") (result i32)

@@ -1,5 +1,5 @@
 ;; expect: limit output
-;; Its result never ends.
+;; Writes a result without end.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (memory (export "memory") 16)

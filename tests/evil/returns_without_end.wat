@@ -1,5 +1,5 @@
 ;; expect: decode
-;; A list without a length that never ends.
+;; Nested lists of indefinite length that never end.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (memory (export "memory") 1)

@@ -1,5 +1,5 @@
 ;; expect: limit memory
-;; Wants 4 GiB before it begins.
+;; Asks for 4 GiB before it begins.
 (module
     (memory (export "memory") 65536)
     (func (export "wx1_evil") (result i32)

@@ -1,5 +1,5 @@
 ;; expect: limit memory
-;; Grows until it may not, and gives up.
+;; Grows its memory until that is refused, and gives up.
 (module
     (memory (export "memory") 1)
     (func (export "wx1_evil") (result i32)

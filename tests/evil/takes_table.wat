@@ -1,5 +1,5 @@
 ;; expect: limit table
-;; Grows a table until it may not.
+;; Grows a table until that is refused.
 (module
     (memory (export "memory") 1)
     (table 1 funcref)

@@ -1,5 +1,5 @@
 ;; expect: timeout
-;; Twenty thousand clocks at once, again and again.
+;; Waits for twenty thousand clocks at once, again and again.
 (module
     (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 32)

@@ -1,5 +1,5 @@
 ;; expect: bad module
-;; The name of an import, with another type.
+;; Imports a known name with another type.
 (module
     (import "wxec_v1" "input_len" (func (param f64) (result f64)))
     (memory (export "memory") 1)

@@ -1,5 +1,5 @@
 ;; expect: bad module
-;; Imports that no host has.
+;; Imports a function that no host has.
 (module
     (import "wxec_v1" "become_root" (func $root))
     (memory (export "memory") 1)

@@ -1,5 +1,5 @@
 ;; expect: trap
-;; A result of 4 GiB that it does not have.
+;; A result of 4 GiB, more than its memory has.
 (module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
     (memory (export "memory") 1)

@@ -1,14 +1,14 @@
-//! The accounts of a machine, and what decides who may become whom.
+//! The accounts of a machine, and the rules by which one account may become another.
 
 use std::{fs, os::unix::fs::chown, path::Path};
 
 use super::keys::write;
 
-/// The password of `asked`, `stranger` and `login`, and that of `app` and `root`.
+/// The password of `asked`, `stranger` and `login`; the other one is that of `app` and `root`.
 pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const OTHER_PASSWORD: &str = "battery staple";
 
-/// What PAM wants instead of a password: nothing.
+/// A PAM configuration that asks for no password.
 pub(crate) const PERMIT: &str =
     "auth sufficient pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
 
@@ -29,17 +29,17 @@ const DOAS: &str = "permit nopass login\npermit asked\n";
 
 pub(super) struct User {
     pub(super) name: &'static str,
-    /// Of the account, and of its group. They are nobody's elsewhere.
+    /// The id of the account and of its group; unused elsewhere on the machine.
     pub(super) id: u32,
     hash: &'static str,
 }
 
 /// | account | is |
 /// |---|---|
-/// | `login` | becomes anybody by sudo or doas, without a password |
-/// | `asked` | becomes anybody, too, with its password |
-/// | `stranger` | is in no file of sudo's or doas's |
-/// | `app` | is what others want to become |
+/// | `login` | may become any user by sudo or doas, without a password |
+/// | `asked` | may become any user, too, with its own password |
+/// | `stranger` | is in no configuration of sudo or doas |
+/// | `app` | is the account that others become |
 pub(super) const USERS: [User; 4] = [
     User { name: "login", id: 61001, hash: HASH },
     User { name: "asked", id: 61002, hash: HASH },
@@ -47,7 +47,7 @@ pub(super) const USERS: [User; 4] = [
     User { name: "app", id: 61004, hash: OTHER_HASH },
 ];
 
-/// A shell that accounts have.
+/// A login shell of accounts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Shell {
     Bash,
@@ -60,7 +60,7 @@ pub(crate) enum Shell {
 impl Shell {
     pub(crate) const ALL: [Self; 5] = [Self::Bash, Self::Dash, Self::Busybox, Self::Tcsh, Self::Fish];
 
-    /// The program it is.
+    /// The name of its program.
     pub(crate) fn program(self) -> &'static str {
         match self {
             Self::Bash => "bash",
@@ -72,7 +72,7 @@ impl Shell {
     }
 }
 
-/// Writes the accounts into the private `/etc` and `/home` of the machine whose root is seen at `root`.
+/// Writes the accounts into the private `/etc` and `/home` of the machine whose root is at `root`.
 pub(super) fn write_accounts(root: &Path, shell: &str, is_noisy: bool, sudoers: &str) {
     let etc = root.join("etc");
     let names: Vec<_> = USERS.iter().map(|user| user.name).collect();
@@ -105,7 +105,7 @@ fn write_home(home: &Path, id: u32, is_noisy: bool) {
         let line = "this host has been up for 1234 days, and has a lot to say to those who log in";
         let line = format!("{line:-<99}\n");
         write(&home.join(".noise"), line.repeat(NOISE / line.len()), 0o644);
-        // bash reads the first two, dash and busybox the first, and only when they are login shells.
+        // bash reads the first two, dash and busybox only the first, and only as login shells.
         for file in [".profile", ".bashrc", ".tcshrc", ".config/fish/config.fish"] {
             write(&home.join(file), "cat ~/.noise\n", 0o644);
         }
@@ -115,7 +115,7 @@ fn write_home(home: &Path, id: u32, is_noisy: bool) {
     }
 }
 
-/// How many bytes a noisy profile prints.
+/// The number of bytes that a noisy profile prints.
 pub(crate) const NOISE: usize = 100_000;
 
 fn walk(path: &Path) -> Vec<std::path::PathBuf> {

@@ -13,10 +13,10 @@ use std::{
 
 use super::{Pid, Sshd, wait_until};
 
-/// No command of a test takes longer, on the slowest machine.
+/// A generous limit: no command of a test takes longer, even on the slowest machine.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// One run of the command, to be started.
+/// A run of the command, to be started.
 pub(crate) struct Cli {
     command: Command,
     input: Vec<u8>,
@@ -30,10 +30,10 @@ pub(crate) struct Running {
     stderr: File,
 }
 
-/// What a run did.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Nothing if it was killed.
+    /// `None` if the run was killed.
     pub(crate) exit_code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -54,19 +54,19 @@ impl Cli {
         Self { command, input: Vec::new(), output: None }
     }
 
-    /// With the hosts of `sshd`, and with a directory for temporary files that is not one of theirs.
+    /// Adds the hosts of `sshd`, and a directory for temporary files outside of these hosts.
     pub(crate) fn hosts(mut self, sshd: &Sshd) -> Self {
         self.command.envs(sshd.client_environment());
         self
     }
 
-    /// With an environment variable.
+    /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// With several of them.
+    /// Sets several environment variables.
     pub(crate) fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (N, V)>,
@@ -75,33 +75,34 @@ impl Cli {
         self
     }
 
-    /// In a directory other than that of this package.
+    /// Sets the working directory, which is otherwise that of this package.
     pub(crate) fn directory(mut self, directory: impl AsRef<Path>) -> Self {
         self.command.current_dir(directory);
         self
     }
 
-    /// With something on its standard input, which is empty otherwise.
+    /// Sets the standard input, which is otherwise empty.
     pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self
     }
 
-    /// With a standard output of its own, which is not kept.
+    /// Sends the standard output elsewhere, so that it is not kept.
     pub(crate) fn output(mut self, output: impl Into<Stdio>) -> Self {
         self.output = Some(output.into());
         self
     }
 
-    /// Runs it to its end.
+    /// Runs the command to its end.
     #[track_caller]
     pub(crate) fn run(self) -> Ended {
         self.start().wait()
     }
 
-    /// Starts it.
+    /// Starts the command.
     pub(crate) fn start(mut self) -> Running {
-        // Files rather than pipes: they take any amount without being read, and do not wait for whatever is left behind.
+        // Files rather than pipes: a file takes any amount without a reader, and does not wait for
+        // processes that are left behind.
         let file = || tempfile::tempfile().expect("a temporary file");
         let (stdout, stderr) = (file(), file());
         let writer = |file: &File| Stdio::from(file.try_clone().expect("a second handle"));
@@ -109,27 +110,27 @@ impl Cli {
         self.command.stdin(Stdio::piped()).stdout(output).stderr(writer(&stderr));
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
         let mut stdin = child.stdin.take().expect("it is piped");
-        // It need not be read to its end.
+        // The command need not read its input to the end.
         thread::spawn(move || _ = stdin.write_all(&self.input));
         Running { child, stdout, stderr }
     }
 }
 
 impl Ended {
-    /// What `--stats` printed.
+    /// Returns the statistics that `--stats` printed.
     #[track_caller]
     pub(crate) fn stats(&self) -> serde_json::Value {
         let line = self.stderr.lines().find(|line| line.starts_with('{'));
         line.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("no stats: {self:?}"))
     }
 
-    /// It printed this value, and nothing went wrong.
+    /// Asserts that the run succeeded and printed this value.
     #[track_caller]
     pub(crate) fn is(&self, value: &str) {
         assert_eq!((self.exit_code, self.stdout.trim()), (Some(0), value), "{self:?}");
     }
 
-    /// The one line that says what went wrong on the way to a host.
+    /// Returns the one line that says what went wrong on the way to a host.
     #[track_caller]
     pub(crate) fn unreachable(&self) -> &str {
         let lines: Vec<_> = self.stderr.lines().filter(|line| !line.starts_with('{')).collect();
@@ -144,7 +145,7 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
-    /// Waits for its end.
+    /// Waits for the run to end.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Ended {
         let mut status = None;
@@ -170,14 +171,15 @@ impl Drop for Running {
     }
 }
 
-/// All that was written to a file, by whomever.
+/// Reads all that this or another process wrote to a file.
 fn text(file: &mut File) -> String {
     let mut bytes = Vec::new();
     file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("the file can be read");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Cargo tells a package the paths of its own programs only; but it puts all of them next to where it puts tests.
+/// Returns the path of `wxec`. Cargo tells a package only the paths of its own programs, but puts
+/// all programs next to the directory of the tests.
 pub(crate) fn program() -> PathBuf {
     let test = env::current_exe().expect("the path of this program");
     let path = test.ancestors().nth(2).expect("a test is in target/PROFILE/deps").join("wxec");

@@ -1,4 +1,4 @@
-//! Runs the scripted controller of `controller.rs`, a process of its own.
+//! Runs the scripted controller of `controller.rs` as a process of its own.
 
 use std::{
     ffi::OsStr,
@@ -14,7 +14,7 @@ use super::{
     process::{Pid, kill},
 };
 
-/// No answer takes longer, on the slowest machine.
+/// A generous limit: no answer takes longer, even on the slowest machine.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// A process that makes calls on one host. Dropping it kills it.
@@ -25,12 +25,12 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    /// A controller of the host at `address`, which may be one of `sshd`.
+    /// Starts a controller of the host at `address`, which may be one of `sshd`.
     pub(crate) fn start(address: &str, sshd: Option<&Sshd>) -> Self {
         Self::start_with(address, sshd.into_iter().flat_map(Sshd::client_environment))
     }
 
-    /// The same, with these variables.
+    /// Starts a controller with these environment variables.
     pub(crate) fn start_with<V: AsRef<OsStr>>(
         address: &str,
         variables: impl IntoIterator<Item = (&'static str, V)>,
@@ -51,7 +51,7 @@ impl Controller {
         writeln!(self.stdin, "{line}").expect("it is alive");
     }
 
-    /// What it says to the next line it was told.
+    /// Waits for the answer to the oldest line that has none yet.
     #[track_caller]
     pub(crate) fn answer(&mut self) -> String {
         self.answers.recv_timeout(TIMEOUT).expect("it answers")

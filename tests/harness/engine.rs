@@ -1,4 +1,5 @@
-//! Containers: private engines that run them, from the system's own packages, and namespaces without an engine.
+//! Containers: private engines that run them, from the system's own packages, and namespaces
+//! without an engine.
 
 use std::{
     env,
@@ -15,10 +16,11 @@ use super::{Pid, keys::write, process::write_script, room::Room, skip::find};
 
 /// An image with a shell and the usual tools.
 pub(crate) const WITH_SHELL: &str = "busybox:test";
-/// An image with one file, a program that sleeps. It is busybox, which is a shell only under other names.
+/// An image with one file, a program that sleeps: busybox, which is a shell only under other names.
 pub(crate) const WITHOUT_SHELL: &str = "scratch:test";
 
-/// An engine. The tests of a process that run at the same time share it; the last one that drops it ends it.
+/// A container engine. Tests of a process that run at the same time share it; dropping the last
+/// handle ends it.
 pub(crate) struct Engine {
     room: Room,
     kind: Kind,
@@ -39,9 +41,11 @@ pub(crate) struct Container {
 
 const FLAGS: &str = "--mount --net --pid --fork --mount-proc";
 
-/// Whoever is without a parent becomes a child of the room's first process, which waits for all.
+/// A script that prepares the room. An orphaned process becomes a child of the room's first
+/// process, which waits for all.
 ///
-/// Engines make control groups, which are the machine's: below one of the room's own, which they take for the root.
+/// Engines make control groups, and those belong to the machine. Here they are made below a group
+/// of the room's own, which the engines take for the root.
 const PRIVATE: &str = "if [ ! \"$1\" ]; then
     for group in /sys/fs/cgroup/*; do
         own=$group/$(basename @directory@)
@@ -77,7 +81,7 @@ mount -t tmpfs containers /var/lib/containers
 const READY: &str = "touch @directory@/ready
 sleep 1000000 & wait";
 
-/// The machine's control groups are of the first version, and its limits are low.
+/// The machine's control groups are of version 1, and its limits are low.
 const PODMAN_CONFIG: &str = r#"[containers]
 default_ulimits=["nofile=1024:4096", "nproc=1024:4096"]
 [engine]
@@ -87,7 +91,8 @@ runtime="runc"
 "#;
 
 impl Engine {
-    /// A docker daemon. Without its packages there is none, and the test is skipped; the same holds for the others.
+    /// A docker daemon. Returns `None`, and skips the test, without docker's packages; the same
+    /// holds for the other engines.
     pub(crate) fn docker() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
         Self::shared(&SHARED, Self::own_docker)
@@ -98,7 +103,7 @@ impl Engine {
         let room = Room::start(&["dockerd", "docker", "runc"], FLAGS, &format!("{PRIVATE}{DOCKER}{READY}"))?;
         let docker = find("docker").expect("it was looked for");
         let socket = room.path("docker.sock");
-        // Its client is like any other: it needs nothing but the socket.
+        // Its client is an ordinary one: it needs only the socket.
         let script = format!("#!/bin/sh\nexec {} -H unix://{} \"$@\"\n", docker.display(), socket.display());
         write_script(&room.path("bin/docker"), &script);
         Some(Self { room, kind: Kind::Docker }.with_images())
@@ -163,7 +168,7 @@ impl Engine {
         self
     }
 
-    /// What tells clients of this engine: its tools come first in `PATH`.
+    /// The environment that leads clients to this engine: its tools come first in `PATH`.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([self.room.path("bin")].into_iter().chain(env::split_paths(&path)));
@@ -174,7 +179,7 @@ impl Engine {
         environment
     }
 
-    /// One of its tools, by its name, about to be run.
+    /// A command for one of its tools, given by name.
     pub(crate) fn tool(&self, name: &str) -> Command {
         Command::new(self.room.path("bin").join(name))
     }
@@ -217,7 +222,7 @@ lxc.init.cmd = /bin/sleep 1000000
         run(self.tool("lxc-start").args(["-n", name]));
     }
 
-    /// The names of all its containers, also of those that ended.
+    /// The names of all its containers, including those that ended.
     pub(crate) fn containers(&self) -> Vec<String> {
         let names = match self.kind {
             Kind::Lxc => run(self.tool("lxc-ls").arg("-1")),
@@ -240,7 +245,7 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         let engine = &self.engine;
-        // What cannot be removed ends with the engine.
+        // A container that cannot be removed ends with the engine.
         let _ = match engine.kind {
             Kind::Docker => engine.tool("docker").args(["rm", "-f", &self.name]).output(),
             Kind::Podman => engine.tool("podman").args(["rm", "-f", "-t", "0", &self.name]).output(),
@@ -259,7 +264,7 @@ pub(crate) struct Namespaces {
 }
 
 impl Namespaces {
-    /// Starts it, or skips the test.
+    /// Starts the process, or skips the test.
     pub(crate) fn start() -> Option<Self> {
         let inside = "mount --rbind @directory@/root @directory@/root
 mount -t proc proc @directory@/root/proc
@@ -274,7 +279,7 @@ exec /bin/sleep 1000000";
         Some(Self { room: Room::start(&["unshare", "nsenter"], flags, inside)? })
     }
 
-    /// Its process.
+    /// The process in the namespaces.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_raw(self.room.init).expect("it is not zero")
     }

@@ -1,5 +1,5 @@
-//! Parts that last as long as one process: a shell that makes them, waits for its standard input to end, and ends them.
-//! So they also end when the process of the tests is killed.
+//! Things that live as long as one process: a shell makes them, waits for its standard input to
+//! end, and removes them. So they also end when the test process is killed.
 
 use std::{
     fs::File,
@@ -10,15 +10,15 @@ use std::{
 
 use super::process::Pid;
 
-/// A running shell. Dropping it ends it, and what it made.
+/// A running shell. Dropping the holder ends the shell and all that it made.
 pub(crate) struct Holder {
     process: Child,
     said: Vec<String>,
 }
 
 impl Holder {
-    /// Runs `make` in the shell that `command` starts, and later `end`, even if `make` fails half-way. Fails with what
-    /// was written to stderr.
+    /// Runs `make` in the shell that `command` starts, and later `end`, even if `make` fails
+    /// half-way. If `make` fails, the error is the shell's stderr.
     pub(crate) fn start(mut command: Command, make: &str, end: &str) -> Result<Self, String> {
         let script = format!("end() {{\nset +e\n{end}\n}}\ntrap end EXIT\nset -e\n{make}\necho ready\nread -r _ || :");
         let mut errors = tempfile::tempfile().expect("a temporary file");
@@ -27,7 +27,7 @@ impl Holder {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors.try_clone().expect("a second handle"))
-            // Ctrl-C is for the tests; this shell is to clean up after them.
+            // Ctrl-C ends the tests; this shell must survive it to clean up after them.
             .process_group(0)
             .spawn();
         let mut process = process.map_err(|error| format!("{:?}: {error}", command.get_program()))?;
@@ -46,7 +46,7 @@ impl Holder {
         Pid::from_child(&self.process)
     }
 
-    /// What `make` printed.
+    /// The lines that `make` printed.
     pub(crate) fn said(&self) -> &[String] {
         &self.said
     }

@@ -1,4 +1,4 @@
-//! Keys for ssh, and the files they are in.
+//! Keys for ssh, and the files that hold them.
 
 use std::{
     fs,
@@ -37,12 +37,12 @@ pub(super) fn keys() -> &'static Keys {
     })
 }
 
-/// A file for its owner alone, as ssh wants keys to be.
+/// Writes a file that only its owner may read, as ssh requires of keys.
 pub(super) fn write_private(directory: &Path, name: &str, text: &str) {
     write(&directory.join(name), text, 0o600);
 }
 
-/// A file that was not there before, or is replaced.
+/// Writes a new file, or replaces one.
 pub(super) fn write(path: &Path, text: impl AsRef<[u8]>, mode: u32) {
     let file = fs::File::options().create(true).truncate(true).write(true).mode(mode).open(path);
     let written = file.and_then(|mut file| {

@@ -1,5 +1,5 @@
-//! Cables between machines. This kernel, like many, cannot delay packets by itself (`netem`), so a long cable is a thread
-//! that carries each packet from one end to the other a while later.
+//! Cables between machines. This kernel, like many, cannot delay packets by itself (`netem`), so a
+//! long cable is a thread that carries each packet to the other end after a delay.
 
 use std::{
     collections::VecDeque,
@@ -26,13 +26,13 @@ pub(super) struct End<'a> {
     pub(super) address: &'a str,
 }
 
-/// A cable. It is there until both machines are gone; a long one until it is dropped.
+/// A cable. A short one lasts as long as its machines; a long one until it is dropped.
 pub(super) struct Link {
     carrier: Option<(OwnedFd, JoinHandle<()>)>,
 }
 
 impl Link {
-    /// Connects two machines; `name` is that of both interfaces. Packets take `delay` each way.
+    /// Connects two machines by an interface `name` on each. Packets take `delay` each way.
     pub(super) fn between(a: &End<'_>, b: &End<'_>, name: &str, delay: Duration) -> Self {
         let carrier = if delay.is_zero() {
             let peer = b.machine.pid().as_raw_nonzero().to_string();
@@ -70,19 +70,19 @@ fn ip(end: &End<'_>, arguments: &[&str]) {
 const SET_INTERFACE: u32 = 0x4004_54ca;
 const BARE_PACKETS: u16 = 0x1001;
 
-/// The near end of an interface in a network namespace: what is sent there is read here.
+/// Returns the near end of an interface in a network namespace: what is sent there is read here.
 fn tunnel(namespace: String, name: &str) -> File {
     let mut request = [0; 40];
     request[..name.len()].copy_from_slice(name.as_bytes());
     request[16..18].copy_from_slice(&BARE_PACKETS.to_ne_bytes());
-    // Only the thread that enters a namespace is in it, and it stays there.
+    // Only the thread that enters a namespace is in it, and stays there; so this is one of its own.
     let made = thread::spawn(move || {
         let namespace = File::open(namespace)?;
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
         let tunnel =
             rustix::fs::open("/dev/net/tun", OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
-        // SAFETY: the kernel reads a `struct ifreq` for this operation, which has 40 bytes: the name, the flags, and
-        // what it does not look at; all bytes are set.
+        // SAFETY: the kernel reads a `struct ifreq` for this operation, which has 40 bytes: the
+        // name, the flags, and bytes that it ignores; all bytes are set.
         unsafe { ioctl(&tunnel, Setter::<SET_INTERFACE, [u8; 40]>::new(request))? };
         std::io::Result::Ok(File::from(tunnel))
     });
@@ -97,7 +97,7 @@ fn carry(ends: [File; 2], stopped: &OwnedFd, delay: Duration) {
         let now = Instant::now();
         while under_way.front().is_some_and(|(due, ..)| *due <= now) {
             let (_, end, packet) = under_way.pop_front().expect("it was looked at");
-            // Lost, if there is no room, or the machine is gone.
+            // The packet is lost if there is no room, or the machine is gone.
             let _ = (&ends[end]).write(&packet);
         }
         let rest = under_way.front().map(|(due, ..)| Timespec::try_from(*due - now).expect("it is short"));

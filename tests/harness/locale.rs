@@ -1,4 +1,4 @@
-//! A locale whose programs do not speak English.
+//! A locale in which programs do not speak English.
 
 use std::{
     fs,
@@ -9,8 +9,9 @@ use std::{
 
 use super::skip::{find, skip};
 
-/// A directory with the locale `zh_CN.UTF-8`, to be mounted where glibc looks for locales: programs that run as somebody
-/// else do not look elsewhere. Making it takes two seconds, so it stays with what cargo builds.
+/// Returns a directory with the locale `zh_CN.UTF-8`, to be mounted where glibc looks for locales:
+/// a program that runs as another user does not look elsewhere. Making the directory takes two
+/// seconds, so it is kept with cargo's build output.
 pub(super) fn chinese_locale() -> Option<PathBuf> {
     static LOCALE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match LOCALE.get_or_init(make) {
@@ -31,7 +32,7 @@ fn make() -> Result<PathBuf, String> {
     if find("localedef").is_none() || !Path::new("/usr/share/i18n/locales/zh_CN").exists() {
         return Err("there are no sources of locales here; install locales".into());
     }
-    // Other processes may do the same at the same time.
+    // Other processes may make the locale at the same time.
     let made = tempfile::Builder::new().prefix("locales-").tempdir_in(directory).expect("it is cargo's");
     let locale = made.path().join("zh_CN.utf8");
     let output = Command::new("localedef").args(["--no-archive", "-i", "zh_CN", "-f", "UTF-8"]).arg(&locale).output();

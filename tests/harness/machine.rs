@@ -1,5 +1,6 @@
-//! Machines of their own, as far as a mount namespace makes one: this machine's programs, but private accounts, private
-//! directories for files, and if need be a private network. Nothing that happens in one is seen outside of it.
+//! Private machines, as far as a mount namespace makes one: this machine's programs, but private
+//! accounts, private directories for files, and if need be a private network. Nothing that happens
+//! in one is visible outside of it.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +21,7 @@ use super::{
 };
 pub(crate) use options::{Access, MachineOptions, PLACES};
 
-/// What a machine is to be like.
+/// The options of a machine.
 mod options;
 
 /// A machine. Dropping it ends its processes.
@@ -28,11 +29,11 @@ pub(crate) struct Machine {
     holder: Holder,
     environment: Vec<String>,
     is_isolated: bool,
-    /// The places where its users may leave files, as seen from there.
+    /// The places where its users may leave files, as seen from inside.
     places: Vec<PathBuf>,
 }
 
-/// Kills all that share the mounts of this shell, but not itself.
+/// Kills all processes that share the mounts of this shell, except the shell itself.
 const END: &str = r#"
 mounts=$(readlink /proc/$$/ns/mnt | tr '[]' '??')
 for round in 1 2 3 4 5 6 7 8 9; do
@@ -45,17 +46,18 @@ for round in 1 2 3 4 5 6 7 8 9; do
 done"#;
 
 impl Machine {
-    /// A machine to be started.
+    /// Options for a machine to be started.
     pub(crate) fn options() -> MachineOptions {
         MachineOptions::default()
     }
 
-    /// A machine where nothing is special. Where machines cannot be made there is none, and the test is skipped.
+    /// Starts a machine with default options. Returns `None`, and skips the test, where machines
+    /// cannot be made.
     pub(crate) fn start() -> Option<Self> {
         Self::options().start()
     }
 
-    /// What a command starts with to run as `user` on this machine, in the user's home.
+    /// The words that start a command as `user` on this machine, in the user's home.
     pub(crate) fn enter(&self, user: &str) -> Vec<String> {
         let home = if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
         let mut command = self.enter_as_root();
@@ -66,7 +68,8 @@ impl Machine {
         command
     }
 
-    /// Without being anywhere, and with the environment of the caller.
+    /// The words that start a command as root, in no particular directory and with the caller's
+    /// environment.
     pub(super) fn enter_as_root(&self) -> Vec<String> {
         let mut command = vec!["nsenter".to_owned(), format!("--mount={}", self.namespace("mnt"))];
         if self.is_isolated {
@@ -92,7 +95,7 @@ impl Machine {
         command
     }
 
-    /// The process that keeps it.
+    /// The process that keeps the machine alive.
     pub(crate) fn pid(&self) -> Pid {
         self.holder.pid()
     }
@@ -103,7 +106,7 @@ impl Machine {
         root.join(path.as_ref().strip_prefix("/").expect("it is absolute"))
     }
 
-    /// The files in the places where its users may leave some, as seen from there.
+    /// Lists the files in the places where its users may leave some, as seen from inside.
     pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         self.places.iter().for_each(|place| list(&self.path(place), &mut files, |_| true));
@@ -116,9 +119,9 @@ impl Machine {
         sharing_mounts(self.pid())
     }
 
-    /// Starts its sshd, where each account is a host of the same name, with the account's own shell. It listens on this
-    /// machine's loopback interface; an isolated machine's only on its own interfaces, where a
-    /// [`Network`](super::Network) finds it.
+    /// Starts the machine's sshd, where each account is a host of the same name, with the account's
+    /// own shell. This sshd listens on the loopback interface here; that of an isolated machine
+    /// listens only on its own interfaces, where a [`Network`](super::Network) finds it.
     pub(crate) fn sshd(&self) -> Option<Sshd> {
         Sshd::start_where(|directory| {
             let (address, port) = if self.is_isolated { ("0.0.0.0", 22) } else { ("127.0.0.1", free_port()) };
@@ -126,14 +129,15 @@ impl Machine {
         })
     }
 
-    /// An sshd that listens on `address`, and hosts that are reached as `way` tells.
+    /// Describes an sshd that listens on `address`, and hosts that clients reach by the settings in
+    /// `way`.
     pub(super) fn describe_sshd(
         &self,
         directory: &TempDir,
         address: &str,
         way: &str,
     ) -> (Place, Vec<String>, String, String) {
-        // Anew for each attempt; `/run` can be written to on machines that can not.
+        // Made anew for each attempt; `/run` is writable even on read-only machines.
         let files = Path::new("/run").join(directory.path().file_name().expect("it has one"));
         fs::create_dir(self.path(&files)).expect("it is new");
         let place = Place { enter: self.enter_as_root(), root: self.path("/"), files, home: self.path("/home") };
@@ -145,7 +149,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // The shell that keeps it does the same, but takes a hundred times as long.
+        // The holder's shell does the same, but takes a hundred times as long.
         self.processes().into_iter().for_each(kill);
     }
 }

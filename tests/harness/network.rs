@@ -1,4 +1,4 @@
-//! A network of machines, where one is reached by way of another only, or late.
+//! A network of machines, some of which are reached only through another one, or with a delay.
 
 use std::{fs, os::unix::fs::chown, time::Duration};
 
@@ -12,17 +12,18 @@ use super::{
     sshd::client_config,
 };
 
-/// Three machines in a row: here, the bastion, and the inner one. The interfaces of this machine are not involved: its ssh
-/// enters the first one's network. `login` of the bastion has a key for the inner one, and an ssh_config.
+/// Three machines in a row: here, the bastion, and the inner one. The network interfaces of this
+/// machine are not involved: its ssh enters the network namespace of the first one. `login` of the
+/// bastion has a key for the inner machine, and an ssh_config.
 ///
 /// | host | is |
 /// |---|---|
 /// | `login`, `asked`, `stranger`, `app` | the accounts of the bastion |
 /// | `bastion`, `web1`, `web2` | the same as `login` |
-/// | `inner` | `login` of the inner machine; here unreachable, from the bastion it is not |
+/// | `inner` | `login` of the inner machine; reachable from the bastion, but not from here |
 /// | `jumped` | the same, by way of the bastion |
 pub(crate) struct Network {
-    /// Their threads end before the machines do.
+    /// The first field, so that the threads of the links end before the machines do.
     _links: [Link; 2],
     sshd: Sshd,
     inner_sshd: Sshd,
@@ -31,19 +32,19 @@ pub(crate) struct Network {
     _here: Machine,
 }
 
-/// For documentation; nobody is ever reached by them.
+/// Addresses reserved for documentation; no real host has them.
 const BASTION: [&str; 2] = ["198.51.100.2", "203.0.113.1"];
 const HERE: &str = "198.51.100.1";
 const INNER: &str = "203.0.113.2";
 
 impl Network {
-    /// Starts it, or skips the test. A packet takes the first delay from here to the bastion, and as long back; and the
-    /// second one from there to the inner machine.
+    /// Starts the network, or skips the test. `delays` are the times that a packet takes one way:
+    /// from here to the bastion, and from there to the inner machine.
     pub(crate) fn start(delays: [Duration; 2]) -> Option<Self> {
         Self::of([Machine::options(), Machine::options()], delays)
     }
 
-    /// With a bastion and an inner machine that are special.
+    /// Starts a network whose bastion and inner machine have these options.
     pub(crate) fn of([bastion, inner]: [MachineOptions; 2], delays: [Duration; 2]) -> Option<Self> {
         if !needs(&["busybox", "ip", "nsenter"]) {
             return None;
@@ -78,7 +79,7 @@ impl Network {
         &self.sshd
     }
 
-    /// What the inner sshd has to say.
+    /// The log of the inner sshd.
     pub(crate) fn inner_log(&self) -> String {
         self.inner_sshd.log()
     }
@@ -88,7 +89,7 @@ fn inner_host() -> String {
     format!("Host inner\n    User login\n    HostName {INNER}\n")
 }
 
-/// What `login` of the bastion has for the inner machine.
+/// Writes the key and the ssh_config that `login` of the bastion has for the inner machine.
 fn write_ssh_config(bastion: &Machine) {
     let inside = "/home/login/.ssh";
     let path = bastion.path(inside);

@@ -1,4 +1,4 @@
-//! Processes of this machine, as `/proc` tells of them.
+//! Processes of this machine, as `/proc` shows them.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use std::{
 pub(crate) use rustix::process::Pid;
 use rustix::process::{Signal, kill_process};
 
-/// Generous: only a hang takes so long, on the busiest machine.
+/// A generous limit: only a hang takes so long, even on the busiest machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-/// Conditions are looked at this often.
+/// The interval at which conditions are checked.
 const POLL_EVERY: Duration = Duration::from_millis(2);
 
 /// Waits until `condition` holds; fails the test if it does not `within` that time.
@@ -23,7 +23,8 @@ const POLL_EVERY: Duration = Duration::from_millis(2);
 pub(crate) fn wait_until(within: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + within;
     loop {
-        // It is looked at once more behind the deadline: this thread may have been kept from that for as long.
+        // Check once more after the deadline: this thread may have been kept from running for as
+        // long.
         let is_late = Instant::now() >= deadline;
         if condition() {
             return;
@@ -33,15 +34,15 @@ pub(crate) fn wait_until(within: Duration, what: &str, mut condition: impl FnMut
     }
 }
 
-/// How long `sleep` is to take that must be found again, or be seen to be gone. No other process of this machine takes as long:
-/// tests run at once, in this program and in others.
+/// Returns a duration for a `sleep` that a test must find again, or see gone. No other process of
+/// this machine uses the same one, since tests run at once, in this program and in others.
 pub(crate) fn own_seconds() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("8{}.{:05}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Writes a script to be run. A shell writes it: while this program has a file open for writing, so has each process that
-/// another test is just starting, and what is open for writing cannot be run.
+/// Writes a script to be run. A shell writes it: a file that this program has open for writing is
+/// also open in each process that another test is just starting, and such a file cannot be run.
 pub(crate) fn write_script(path: &Path, script: &str) {
     let write = r#"printf '%s' "$1" >"$0" && chmod 755 "$0""#;
     let written = Command::new("sh").args(["-c", write]).arg(path).arg(script).status();
@@ -53,11 +54,11 @@ pub(crate) fn write_script(path: &Path, script: &str) {
 pub(crate) struct Process {
     pub(crate) pid: Pid,
     parent: Option<Pid>,
-    /// The name of its program's file, or what the kernel calls it, and its arguments.
+    /// The kernel's name for the process, the path of its program, and its arguments.
     command: String,
 }
 
-/// The processes whose program's name or command line contains `marker`, this one excepted.
+/// Returns the processes whose name, program or command line contains `marker`, except this one.
 pub(crate) fn processes(marker: &str) -> Vec<Process> {
     let own = rustix::process::getpid();
     all().filter(|process| process.pid != own && process.command.contains(marker)).collect()
@@ -87,7 +88,7 @@ pub(crate) fn kill(pid: Pid) {
     let _ = kill_process(pid, Signal::KILL);
 }
 
-/// How much processor time a process has used, in ticks of 10 ms. Nothing if it has ended.
+/// Returns the processor time that a process has used, in ticks of 10 ms; `None` if it has ended.
 pub(crate) fn ticks(pid: Pid) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
@@ -96,7 +97,7 @@ pub(crate) fn ticks(pid: Pid) -> Option<u64> {
     (!is_dead(fields[0])).then_some(user + system)
 }
 
-/// Whether only the exit status of a process is left.
+/// Returns true if only the exit status of a process is left.
 fn is_dead(state: &str) -> bool {
     matches!(state, "Z" | "X")
 }
@@ -114,7 +115,7 @@ fn all() -> impl Iterator<Item = Process> {
     entries.filter_map(|entry| read(entry.file_name().to_str()?.parse().ok()?))
 }
 
-/// Nothing if there is no such process any more, or only its exit status is left.
+/// Returns `None` if the process is gone, or only its exit status is left.
 fn read(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name is in parentheses and may contain any character.

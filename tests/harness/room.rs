@@ -1,5 +1,5 @@
-//! Rooms for engines that run containers: mounts, processes and a network of their own. What daemons leave running, mounted
-//! or lying about ends with the room.
+//! Rooms for engines that run containers: mounts, processes and a network of their own. The
+//! processes, mounts and files that daemons leave behind end with the room.
 
 use std::{
     fs,
@@ -20,14 +20,15 @@ use super::{
 
 /// A room. Dropping it ends all that runs in it.
 pub(super) struct Room {
-    /// Ends before its directory is removed.
+    /// The first field, so that the room ends before its directory is removed.
     _holder: Holder,
     /// The first process in it.
     pub(super) init: i32,
     directory: TempDir,
 }
 
-/// Processes of containers are in control groups below one that has the directory's name. These outlive them.
+/// Processes of containers are in control groups below one that has the directory's name. The
+/// groups outlive the processes, so `END` removes them.
 const MAKE: &str = r#"
 directory=@directory@
 unshare @flags@ sh -e "$directory/inside" </dev/null >"$directory/log" 2>&1 &
@@ -52,8 +53,9 @@ rm -r "$directory"
 "#;
 
 impl Room {
-    /// Makes a room of these namespaces, and runs a script in it that makes the file `ready`. Each `@directory@` in it is
-    /// replaced. Fails if the programs are missing or the script fails; the test is then skipped.
+    /// Makes a room of these namespaces, and runs the script `inside` in it, which makes the file
+    /// `ready`. Each `@directory@` in the script is replaced. Skips the test if a program is
+    /// missing or the script fails.
     pub(super) fn start(programs: &[&str], flags: &str, inside: &str) -> Option<Self> {
         if !geteuid().is_root() {
             skip("only root makes rooms for containers");
@@ -71,7 +73,7 @@ impl Room {
         let name = path.to_str().expect("it is plain");
         write(&path.join("inside"), inside.replace("@directory@", name), 0o644);
         let make = MAKE.replace("@flags@", flags).replace("@directory@", name);
-        // Never waits for more than its own child.
+        // The shell itself needs no namespaces, and waits only for its own child.
         match Holder::start(Command::new("env"), &make, END) {
             Ok(holder) => {
                 let init = holder.said().iter().find_map(|line| line.trim().parse().ok());
@@ -88,14 +90,16 @@ impl Room {
         self.directory.path().join(name)
     }
 
-    /// Makes a program of the same name that runs in the room; what it starts with may be longer than its name.
+    /// Makes a program `name` that runs `start` in the room: the program itself, with arguments if
+    /// need be.
     pub(super) fn tool(&self, name: &str, start: &str) {
         let namespaces = [("mount", "mnt"), ("net", "net"), ("cgroup", "cgroup"), ("pid", "pid")]
             .map(|(option, kind)| format!(" --{option}=/proc/{}/ns/{kind}", self.init))
             .concat();
-        // `nsenter` waits for a child here; both end together.
+        // `nsenter` waits here for its child in the room; both end together.
         let path = std::env::var("PATH").unwrap_or_default();
-        // Whoever finds the tool by its name has this directory in front, and would find it again and again.
+        // Callers have this directory first in their PATH: the tool would find itself again and
+        // again.
         let script =
             format!("#!/bin/sh\nPATH='{path}' exec nsenter{namespaces} setpriv --pdeathsig KILL {start} \"$@\"\n");
         write_script(&self.path("bin").join(name), &script);
@@ -109,8 +113,8 @@ fn make_root(root: &Path) {
     }
     fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("it is ours");
     let busybox = find("busybox").expect("it was looked for");
-    // Another process writes it: what this one has open for writing, each that another test is just starting has, too, and then
-    // it cannot be run.
+    // `cp` writes it: a file that this process has open for writing is also open in each process
+    // that another test is just starting, and such a file cannot be run.
     let copied = Command::new("cp").arg("-p").arg(&busybox).arg(root.join("bin/busybox")).status();
     assert!(copied.expect("it is everywhere").success(), "there is no space");
     let names = Command::new(busybox).arg("--list").output().expect("it is a program").stdout;

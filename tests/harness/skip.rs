@@ -1,4 +1,4 @@
-//! Tests that cannot run here say so.
+//! Reports tests that cannot run on this machine.
 
 use std::{
     env,
@@ -8,10 +8,10 @@ use std::{
     thread,
 };
 
-/// Names a file that collects the reasons; `tests/run` prints it at the end.
+/// The variable that names a file for the reasons; `tests/run` prints that file at the end.
 const SKIPS_VARIABLE: &str = "WXEC_TEST_SKIPS";
 
-/// Tells that the test that calls this cannot run on this machine. The test returns right after.
+/// Reports that the calling test cannot run on this machine. The test returns right after.
 pub(crate) fn skip(reason: &str) {
     let line = format!("skipped: {}: {reason}\n", thread::current().name().unwrap_or("a test"));
     eprint!("{line}");
@@ -21,7 +21,7 @@ pub(crate) fn skip(reason: &str) {
     }
 }
 
-/// Whether all these programs are here; if not, the test is skipped.
+/// Returns true if all these programs are installed; otherwise skips the test.
 pub(crate) fn needs(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().copied().filter(|program| find(program).is_none()).collect();
     if !missing.is_empty() {
@@ -30,7 +30,8 @@ pub(crate) fn needs(programs: &[&str]) -> bool {
     missing.is_empty()
 }
 
-/// Daemons are often outside of a user's PATH. sshd insists on being started by its whole path.
+/// Finds a program, also among daemons, whose directories are often missing from a user's PATH.
+/// Returns the whole path, because sshd insists on being started by it.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(Into::into));

@@ -1,4 +1,4 @@
-//! A private sshd, the system's own: real hosts for tests. Each test starts one for itself.
+//! The system's sshd, started privately: real hosts for tests. Each test starts one for itself.
 
 use std::{
     collections::BTreeSet,
@@ -18,8 +18,8 @@ use super::{
     skip::{find, skip},
 };
 
-/// A running sshd, and the configuration of a client that knows its hosts. The sshd of a [`Machine`](super::Machine)
-/// has a host for each of its accounts; this machine's own has these:
+/// A running sshd, and the configuration of a client that knows its hosts. The sshd of a
+/// [`Machine`](super::Machine) has a host for each of its accounts; this machine's own has these:
 ///
 /// | host | is |
 /// |---|---|
@@ -30,31 +30,33 @@ use super::{
 /// | `nokey` | `host`, which does not accept the client's key |
 pub(crate) struct Sshd {
     process: Child,
-    /// The client's files. Its name does not contain `wxec`, which is what tests look for.
+    /// The client's files. Their directory has no `wxec` in its name, because tests search for that
+    /// word.
     directory: TempDir,
     place: Place,
 }
 
-/// Where an sshd runs.
+/// A place where an sshd runs.
 pub(super) struct Place {
-    /// What a command there starts with.
+    /// The words that each command there starts with.
     pub(super) enter: Vec<String>,
     /// Its root, as seen from here.
     pub(super) root: PathBuf,
-    /// An empty directory for the files of sshd, as seen from there.
+    /// An empty directory for the files of sshd, as seen from inside.
     pub(super) files: PathBuf,
-    /// The home of those who log in, as seen from here.
+    /// The home of the users who log in, as seen from here.
     pub(super) home: PathBuf,
 }
 
 impl Place {
-    /// A path of theirs, as seen from here.
+    /// Translates a path inside the place to one that is valid here.
     fn seen(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 }
 
-/// What every session runs: its command, in the private home rather than in the real one.
+/// The script that every session runs: it enters the private home rather than the real one, and
+/// runs the session's command.
 const SESSION: &str = r#"
 cd "$HOME" || exit
 if [ -n "$NOISE" ]; then
@@ -66,7 +68,8 @@ exec "$SHELL" ${SSH_ORIGINAL_COMMAND:+-c "$SSH_ORIGINAL_COMMAND"}
 "#;
 
 impl Sshd {
-    /// Starts this machine's own. Without an sshd on this machine there is none, and the test is skipped.
+    /// Starts an sshd on this machine. Returns `None`, and skips the test, if sshd is not
+    /// installed.
     pub(crate) fn start() -> Option<Self> {
         Self::start_where(|directory| {
             let (port, noisy_port, path) = (free_port(), free_port(), directory.path());
@@ -79,14 +82,14 @@ impl Sshd {
         })
     }
 
-    /// Starts one in the place that `describe` tells of; the other parts are the addresses where it listens, and what
-    /// more to say in its configuration and in its clients'.
+    /// Starts an sshd in the place that `describe` returns. The other parts of its result are the
+    /// addresses to listen on, and lines for the configurations of the server and of its clients.
     pub(super) fn start_where(describe: impl Fn(&TempDir) -> (Place, Vec<String>, String, String)) -> Option<Self> {
         let Some(program) = find("sshd") else {
             skip("there is no sshd here; install openssh-server");
             return None;
         };
-        // Another process may take a port between the moment it was seen to be free and its use here.
+        // Another process may take a port between the check that it is free and its use here.
         let started = (0..5).find_map(|_| {
             let directory = tempfile::Builder::new().prefix("sshd-").tempdir().expect("a temporary directory");
             let (place, listen, server, client) = describe(&directory);
@@ -112,11 +115,12 @@ impl Sshd {
         write_private(path, "no_hosts", "");
         write_private(path, "ssh_config", &client_config(path, client));
         write_private(&files, "host_key", &keys.host.private);
-        // Those who log in read it as themselves.
+        // sshd reads this file as the user who logs in.
         write(&files.join("authorized_keys"), &keys.client.public, 0o644);
         write_private(&files, "sshd_config", &server_config(&place.files, listen, server));
 
-        // An sshd started by root wants a directory that the system's own would have made.
+        // An sshd started by root needs a directory that the system's own sshd service would have
+        // made.
         if geteuid().is_root() {
             fs::create_dir_all(place.seen(Path::new("/run/sshd"))).expect("root may");
         }
@@ -150,41 +154,42 @@ impl Sshd {
         self.directory.path().join("ssh_config")
     }
 
-    /// What tells wxec of these hosts, and gives it a directory for temporary files that is not one of theirs.
+    /// The variables that lead wxec to these hosts, and its temporary files to a directory outside
+    /// of them.
     pub(crate) fn client_environment(&self) -> [(&'static str, PathBuf); 3] {
         [("WXEC_SSH_CONFIG", self.config()), ("XDG_RUNTIME_DIR", self.scratch()), ("TMPDIR", self.scratch())]
     }
 
-    /// Its process.
+    /// The process of this sshd.
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.process)
     }
 
-    /// The home of those who log in.
+    /// The home of the users who log in.
     pub(crate) fn home(&self) -> PathBuf {
         self.place.home.clone()
     }
 
-    /// Where clients may put temporary files. It is no part of the host.
+    /// The directory for the temporary files of clients. It is not part of the host.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.directory.path().join("scratch")
     }
 
-    /// What sshd has to say.
+    /// The log of sshd.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.place.seen(&self.place.files.join("log"))).unwrap_or_default()
     }
 
-    /// The system's ssh, about to run `command` on `host`.
+    /// A command that runs `command` on `host` by the system's ssh.
     pub(crate) fn ssh(&self, host: &str, command: &str) -> Command {
         let mut ssh = Command::new("ssh");
         ssh.arg("-F").arg(self.config()).args([host, command]).stdin(Stdio::null());
         ssh
     }
 
-    /// The files somebody left on the host: all in the home, and those that name wxec in directories everybody may
-    /// write to. The latter are shared with other tests and sessions: to show that nothing is left, wait until these
-    /// are a subset of those before.
+    /// Lists the files left on the host: all in the home, and those that name wxec in directories
+    /// that every user may write to. Other tests and sessions share the latter: to show that
+    /// nothing is left, wait until this set is a subset of an earlier one.
     pub(crate) fn host_files(&self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
         list(&self.home(), &mut files, |_| true);
@@ -200,7 +205,8 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         let listener = self.pid();
-        // While it is stopped nobody new logs in; the sessions are its descendants until it is gone.
+        // A stopped listener accepts no new logins; the sessions are its descendants until it is
+        // gone.
         let _ = kill_process(listener, Signal::STOP);
         descendants(listener).into_iter().for_each(kill);
         let _ = self.process.kill();
@@ -210,7 +216,7 @@ impl Drop for Sshd {
 
 fn server_config(path: &Path, listen: &[String], more: &str) -> String {
     let listen: String = listen.iter().map(|address| format!("ListenAddress {address}\n")).collect();
-    // All paths are absolute: sshd starts itself anew for each connection, in `/`.
+    // All paths are absolute: sshd executes itself anew for each connection, in `/`.
     let path = path.display();
     format!(
         "{listen}HostKey {path}/host_key
@@ -230,7 +236,7 @@ MaxSessions 1000
     )
 }
 
-/// How sessions of this machine's own sshd begin.
+/// The configuration for sessions of this machine's own sshd.
 fn sessions(path: &Path, noisy_port: u16) -> String {
     let path = path.display();
     let home = format!("HOME={path}/home");
@@ -246,7 +252,7 @@ Match LocalPort {noisy_port}
 /// The hosts of this machine's own sshd.
 fn hosts(path: &Path, port: u16, noisy_port: u16) -> String {
     let path = path.display();
-    // Privileged, and of a service nobody runs.
+    // A privileged port, of a service that machines no longer run.
     let dead_port = 1;
     format!(
         "Host host unknownkey nokey many*
@@ -289,9 +295,9 @@ pub(super) fn free_port() -> u16 {
     listener.local_addr().expect("it has one").port()
 }
 
-/// Adds what `directory` contains whose name `is_it`, with all that is below.
+/// Adds the entries of `directory` whose names satisfy `is_it`, and all that is below them.
 pub(super) fn list(directory: &Path, files: &mut BTreeSet<PathBuf>, is_it: fn(&str) -> bool) {
-    // Directories may be missing, closed to us, or gone by now.
+    // Directories may be missing, unreadable to us, or removed by now.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if is_it(&entry.file_name().to_string_lossy()) {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -1,7 +1,7 @@
 use super::{output, output_of, stdout};
 use crate::harness::{Machine, NOISE, OTHER_PASSWORD, PASSWORD, PERMIT, Shell, needs};
 
-/// The password, then what the program itself reads.
+/// The password, then the input of the program itself.
 fn typed(password: &str) -> String {
     format!("{password}\nthe rest")
 }
@@ -21,7 +21,7 @@ fn sudo_asks_some_and_refuses_others() {
     let (code, stdout, stderr) = output_of(&mut machine.command("asked", sudo), &typed(PASSWORD));
     assert_eq!((code, &*stdout), (Some(0), "root\nthe rest"), "{stderr}");
     assert!(stderr.ends_with("TOKEN"), "{stderr}");
-    // It remembers for a while that somebody knew the password.
+    // sudo remembers for a while that the user knew the password.
     assert_eq!(machine.command("asked", ["sudo", "-k"]).status().unwrap().code(), Some(0));
     let (code, _, stderr) = output_of(&mut machine.command("asked", sudo), &typed("wrong"));
     assert_eq!(code, Some(1), "{stderr}");
@@ -97,7 +97,7 @@ fn people_log_in_with_their_shells() {
         let Some(machine) = Machine::options().shell(shell).start() else { return };
         let Some(sshd) = machine.sshd() else { return };
         assert_eq!(stdout(&mut sshd.ssh("login", "echo one 'two  three'; pwd")), "one two  three\n/home/login\n");
-        // A command follows, so the shell does not become the first one.
+        // Another command follows, so the shell does not replace itself with the first one.
         let process = if shell == Shell::Fish { "$fish_pid" } else { "$$" };
         let program = stdout(&mut sshd.ssh("app", &format!("readlink /proc/{process}/exe; true")));
         assert!(program.contains(shell.program()), "{shell:?}: {program}");
@@ -114,7 +114,7 @@ fn noisy_shells_say_much_before_they_obey() {
         let Some(machine) = Machine::options().shell(shell).noisy().start() else { return };
         let Some(sshd) = machine.sshd() else { return };
         let said = stdout(&mut sshd.ssh("login", "echo here"));
-        // The others read a profile only when they are login shells.
+        // dash and busybox read a profile only when they are login shells.
         let is_read = !matches!(shell, Shell::Dash | Shell::Busybox);
         assert_eq!(said.len(), "here\n".len() + if is_read { NOISE } else { 0 }, "{shell:?}");
         assert!(said.ends_with("here\n"), "{shell:?}");

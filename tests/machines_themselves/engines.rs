@@ -5,7 +5,7 @@ use crate::harness::{
     Container, Engine, Machine, Namespaces, SOON, WITH_SHELL, WITHOUT_SHELL, needs, processes, wait_until,
 };
 
-/// What both `docker` and `podman` do.
+/// Asserts what both `docker` and `podman` do.
 fn containers_run(engine: &Arc<Engine>, tool: &str) {
     let container = engine.container(WITH_SHELL, &["-u", "app", "--tmpfs", "/noexec:noexec"]);
     let execute = |container: &Container, arguments: &[&str]| {
@@ -35,7 +35,7 @@ fn containers_run(engine: &Arc<Engine>, tool: &str) {
 fn docker_runs_containers() {
     let Some(engine) = Engine::docker() else { return };
     containers_run(&engine, "docker");
-    // The plain client, as told by the environment.
+    // The plain client, led by the environment.
     let images = stdout(std::process::Command::new("docker").args(["images", "-q"]).envs(engine.environment()));
     assert_eq!(images.lines().count(), 2, "{images}");
 }
@@ -97,7 +97,7 @@ fn a_machine_uses_a_shared_engine() {
 #[test]
 fn nothing_is_left_of_an_engine() {
     let Some(engine) = Engine::own_podman() else { return };
-    // Nothing removes it but the end of its engine.
+    // Only the end of its engine removes this container.
     stdout(engine.tool("podman").args(["run", "-d", "--network", "none", WITH_SHELL]));
     let directory = engine.directory();
     let name = directory.file_name().unwrap().to_str().unwrap().to_owned();

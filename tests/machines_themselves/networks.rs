@@ -24,7 +24,7 @@ fn the_bastion_reaches_the_inner_machine_and_this_one_does_not() {
 
 #[test]
 fn a_long_cable_delays_each_way() {
-    // Long beside what a turn takes by itself on a busy machine.
+    // Long compared with the time of a turn by itself on a busy machine.
     let delay = Duration::from_millis(100);
     let options = [Machine::options().shell(Shell::Dash), Machine::options()];
     let Some(network) = Network::of(options, [delay, Duration::ZERO]) else { return };

@@ -64,7 +64,7 @@ fn nothing_is_left_of_a_machine() {
     let (mounts_before, etc_before) = (mounts(), etc());
     let Some(machine) = Machine::options().isolated().start() else { return };
     let Some(sshd) = machine.sshd() else { return };
-    // Away from its session, and from whoever started it.
+    // The sleepers have left their session, and the process that started them.
     let seconds = 2_000_000 + std::process::id();
     let script = format!("for i in 1 2; do setsid sleep {seconds} >/dev/null 2>&1 & done; echo");
     assert_eq!(stdout(&mut machine.command("login", ["sh", "-c", &script])), "\n");

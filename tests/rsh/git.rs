@@ -2,7 +2,7 @@ use std::{fs, process::Command};
 
 use super::tools::{Place, WAYS, ends, noise, works};
 
-/// git here, with nobody's configuration.
+/// git, without the configuration of the user or of this machine.
 fn git(place: &Place, arguments: &[&str]) -> Command {
     let mut git = place.tool("git", arguments);
     git.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")]);
@@ -19,7 +19,7 @@ fn commit(place: &Place, directory: &str, file: &str) {
     works(git(place, &["-C", directory, "commit", "-qm", file]));
 }
 
-/// What is checked out in the clone at `directory`, or at the tip of a repository.
+/// The commit that is checked out in the clone at `directory`, or the tip of a repository.
 fn tip(place: &Place, directory: &str) -> String {
     works(git(place, &["-C", directory, "rev-parse", "HEAD"]))
 }
@@ -63,11 +63,11 @@ fn the_second_version_of_its_protocol_is_spoken() {
     let mut list = git(&place, &["ls-remote", "ssh:login:repo.git"]);
     list.env("GIT_TRACE_PACKET", "1");
     let (_, trace) = ends(list, 0);
-    // It is asked for by a variable that ssh has to take along.
+    // git asks for it by a variable that ssh has to pass on.
     assert!(trace.contains("version 2"), "{trace}");
 }
 
-/// Whoever clones a repository with its submodules lets that repository name hosts.
+/// A clone with submodules lets the repository name hosts.
 #[test]
 fn a_submodule_runs_nothing_here() {
     let Some(place) = Place::with("git") else { return };

@@ -11,7 +11,7 @@ use rustix::process::{Signal, kill_process};
 use super::tools::{Place, WAYS, ends, works};
 use crate::harness::{Engine, Machine, PASSWORD, Pid, SOON, Shell, WITH_SHELL, needs, wait_until};
 
-/// What it prints that is told `input`.
+/// Runs a command with `input`, and returns its exit code and its output.
 #[track_caller]
 fn told(mut command: Command, input: &[u8]) -> (Option<i32>, Vec<u8>) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -73,7 +73,7 @@ fn input_and_output_are_whatever_bytes_they_are() {
         assert!(code == Some(3) && output == input, "{code:?}, {} bytes", output.len());
         let (code, output) = told(place.rsh(["-n", plain, "cat"]), &input);
         assert_eq!((code, output.len()), (Some(0), 0));
-        // A shell by itself reads what it is to do.
+        // A shell without a command reads its commands from stdin.
         let (code, output) = told(place.rsh(["-q", plain]), b"echo $PWD | tr a-z A-Z\nexit 4\n");
         assert_eq!(code, Some(4));
         assert!(String::from_utf8_lossy(&output).contains("/HOME/"), "{output:?}");
@@ -88,7 +88,7 @@ fn who_wants_a_terminal_gets_one() {
         let mut forced = place.rsh(["-tt", plain, line]);
         forced.env("TERM", "vt100");
         assert_eq!(ends(forced, 6), ("vt100\r\n".into(), String::new()));
-        // There is none here.
+        // This side has no terminal.
         assert_eq!(ends(place.rsh(["-t", plain, line]), 6).0, "");
     }
 }

@@ -1,4 +1,5 @@
-//! Other people's tools, run as their users run them, with `wxec rsh` in place of ssh; and trees of files for them.
+//! Third-party tools, run as their users run them, with `wxec rsh` in place of ssh; and trees of
+//! files for them.
 
 use std::{
     collections::BTreeMap,
@@ -14,18 +15,19 @@ use crate::harness::{Machine, Sshd, needs, program};
 
 /// A machine with an sshd, and a directory here where tools work.
 pub(super) struct Place {
-    // Its processes end before those of the machine.
+    // The first field, so that its processes end before those of the machine.
     pub(super) sshd: Sshd,
     pub(super) machine: Machine,
     pub(super) here: TempDir,
 }
 
-/// Ways to accounts of the machine: how an address is written as it is, in brackets, and the account's home.
+/// Ways to accounts of the machine: an address as it is, the same in brackets, and the account's
+/// home.
 pub(super) const WAYS: [(&str, &str, &str); 2] =
     [("ssh:login", "[ssh:login]", "/home/login"), ("ssh:login/sudo:app", "[ssh:login,sudo:app]", "/home/app")];
 
 impl Place {
-    /// Where `tool` can be tried; if it cannot, the test is skipped.
+    /// A place where `tool` can be tried; skips the test if it cannot.
     pub(super) fn with(tool: &str) -> Option<Self> {
         if !needs(&[tool, "ssh", "sudo"]) {
             return None;
@@ -40,7 +42,7 @@ impl Place {
         Some(Self { sshd: machine.sshd()?, machine, here })
     }
 
-    /// A tool, about to run in the directory here. Words and names are its own affair.
+    /// A command that runs a tool in the directory here, with its arguments as they are.
     pub(super) fn tool<A: AsRef<std::ffi::OsStr>>(
         &self,
         name: &str,
@@ -59,28 +61,28 @@ impl Place {
         self.tool(self.link().to_str().expect("it is plain"), arguments)
     }
 
-    /// The link by which `wxec` is `wxec rsh`.
+    /// The link whose name makes `wxec` act as `wxec rsh`.
     pub(super) fn link(&self) -> PathBuf {
         self.here.path().join("wxec-rsh")
     }
 
-    /// A path here.
+    /// A path in the directory here.
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.here.path().join(path)
     }
 
-    /// What an account has at `path`.
+    /// A path in the home of an account.
     pub(super) fn there(&self, home: &str, path: &str) -> PathBuf {
         self.machine.path(home).join(path)
     }
 
-    /// All but the machine's sshd is gone.
+    /// Returns true if all processes but the machine's sshd are gone.
     pub(super) fn is_quiet(&self) -> bool {
         self.machine.processes().iter().all(|pid| *pid == self.machine.pid() || *pid == self.sshd.pid())
     }
 }
 
-/// What a tool printed, and how it ended.
+/// Runs a tool that ends with `code`, and returns its stdout and stderr.
 #[track_caller]
 pub(super) fn ends(mut tool: Command, code: i32) -> (String, String) {
     let Output { status, stdout, stderr } = tool.output().unwrap_or_else(|error| panic!("{tool:?}: {error}"));
@@ -90,7 +92,8 @@ pub(super) fn ends(mut tool: Command, code: i32) -> (String, String) {
     (stdout, stderr)
 }
 
-/// What a tool said that failed. Which of its processes finds out first, and so its exit code, is a matter of luck.
+/// Runs a tool that fails, and returns its stderr. Its exit code depends on which of its processes
+/// notices first.
 #[track_caller]
 pub(super) fn fails(mut tool: Command) -> String {
     let output = tool.output().unwrap_or_else(|error| panic!("{tool:?}: {error}"));
@@ -98,7 +101,7 @@ pub(super) fn fails(mut tool: Command) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What a tool printed that succeeded, and had nothing to say on stderr.
+/// Runs a tool that succeeds and leaves stderr empty, and returns its stdout.
 #[track_caller]
 pub(super) fn works(tool: Command) -> String {
     let (stdout, stderr) = ends(tool, 0);
@@ -106,7 +109,7 @@ pub(super) fn works(tool: Command) -> String {
     stdout
 }
 
-/// Files of all sorts, and with names of all sorts.
+/// Writes files of all sorts, and with names of all sorts.
 pub(super) fn write_tree(root: &Path) {
     let names =
         ["plain", "with  spaces", "it's \"quoted\"", "$HOME `id` \\ *", "ünïcode 日本", "co:lon:s", "-dash", "a\nb"];
@@ -122,7 +125,7 @@ pub(super) fn write_tree(root: &Path) {
     fs::write(root.join("large"), noise(20 << 20, 7)).expect("it is new");
 }
 
-/// Bytes that nobody can compress, the same for the same `seed`.
+/// Returns bytes that cannot be compressed, the same for the same `seed`.
 pub(super) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut next = || {
@@ -154,7 +157,7 @@ pub(super) fn tree(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     found
 }
 
-/// Both trees are the same. They are too large to be printed.
+/// Asserts that both trees are the same. They are too large to be printed.
 #[track_caller]
 pub(super) fn assert_same(one: &Path, other: &Path) {
     let (one, other) = (tree(one), tree(other));

@@ -15,7 +15,7 @@ use crate::{
 const MIB: usize = 1 << 20;
 const PAYLOAD_BYTES: usize = 64 * MIB;
 
-/// Twice the payload, and 32 MiB, for each end.
+/// Twice the payload plus 32 MiB, for each end.
 const PEAK_MIB: f64 = 2.0 * 64.0 + 32.0;
 
 pub(super) fn times(options: &Options) -> Vec<Row> {
@@ -53,7 +53,7 @@ pub(super) fn result_memory(options: &Options) -> Vec<Row> {
     peaks("64 MiB result")
 }
 
-/// The most memory both ends ever had, this process being one of them.
+/// The peak memory of both ends; this process is the controller.
 fn peaks(what: &str) -> Vec<Row> {
     let row = |end, peak| Row::of(&format!("{what}, peak memory of the {end}"), "MiB", Budget::AtMost(PEAK_MIB), peak);
     vec![row("controller", proc::peak_mib("self")), row("agent", proc::peak_mib(proc::agent()))]

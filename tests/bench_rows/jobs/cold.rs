@@ -17,7 +17,7 @@ pub(super) fn fast_key_exchange(options: &Options) -> Vec<Row> {
     measure("the same with curve25519 alone", options)
 }
 
-/// Modules and artifacts are built and cached before; of the host, nothing is known.
+/// Modules and artifacts are built and cached before; nothing is known of the host.
 fn measure(name: &str, options: &Options) -> Vec<Row> {
     warm_caches();
     let mut connected = Vec::new();

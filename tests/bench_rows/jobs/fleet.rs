@@ -1,4 +1,4 @@
-//! A hundred hosts at once. They are all this machine, which has to encrypt for both ends.
+//! A hundred hosts at once. All of them are this machine, which has to encrypt for both ends.
 
 use std::{process::Stdio, time::Instant};
 
@@ -14,7 +14,7 @@ use crate::{
 
 const HOSTS: usize = 100;
 
-/// Warm calls in each round.
+/// The number of warm calls in each round.
 const WARM_CALLS: usize = 20;
 
 pub(super) fn hundred_hosts(options: &Options) -> Vec<Row> {

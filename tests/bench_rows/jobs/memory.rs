@@ -1,4 +1,4 @@
-//! What an idle agent keeps, and what it takes to get it there.
+//! The memory of an idle agent, and the bytes it takes to get it there.
 
 use std::{process::Command, thread, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     row::{Budget, Round, Row},
 };
 
-/// Long enough for threads that only served the beginning to be gone.
+/// Long enough for those threads to end that only serve the beginning.
 const IDLE_SECONDS: usize = 10;
 
 pub(super) fn idle(options: &Options) -> Vec<Row> {

@@ -1,4 +1,4 @@
-//! What is measured. Budgets are those of the design.
+//! The jobs. Budgets are those of the design.
 
 mod bulk;
 mod cold;
@@ -12,14 +12,14 @@ use wxec::Host;
 
 use crate::{options::Options, row::Row};
 
-/// Some rows that are measured together, in a process of their own.
+/// Rows that are measured together, in a process of their own.
 pub(crate) struct Job {
     pub(crate) name: &'static str,
     pub(crate) key_exchange: KeyExchange,
     pub(crate) run: fn(&Options) -> Vec<Row>,
 }
 
-/// OpenSSH's default takes 90 ms more here.
+/// The key exchange of ssh; OpenSSH's default takes 90 ms more here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum KeyExchange {
     /// curve25519 alone.
@@ -50,7 +50,7 @@ fn host() -> Host {
     Host::new("host").expect("it is a name")
 }
 
-/// A call with next to nothing to do.
+/// Makes a call with next to nothing to do.
 fn tiny_call(host: &Host) -> usize {
     words::count::on(host, "to be".into()).wait().expect("it counts words")
 }

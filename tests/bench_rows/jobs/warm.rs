@@ -1,4 +1,4 @@
-//! Calls on a connection that is there, each in a fresh sandbox.
+//! Calls on an existing connection, each in a fresh sandbox.
 
 use std::{
     process::Command,
@@ -16,10 +16,10 @@ use crate::{
     row::{Budget, Round, Row},
 };
 
-/// Echoes, then calls, in one round.
+/// The number of echoes, then of calls, in one round.
 const BLOCK: usize = 100;
 
-/// Calls under way at once.
+/// The number of calls under way at once.
 const WINDOW: usize = 512;
 
 pub(super) fn over_ssh(options: &Options) -> Vec<Row> {

@@ -18,7 +18,7 @@ use super::{
     END, Machine,
 };
 
-/// What a machine is to be like.
+/// The options of a machine.
 #[derive(Default)]
 pub(crate) struct MachineOptions {
     shell: Option<Shell>,
@@ -32,7 +32,7 @@ pub(crate) struct MachineOptions {
     shared: Vec<PathBuf>,
 }
 
-/// What users may do in a place where they could leave files.
+/// The access that users have to a place where they could leave files.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Access {
     Any,
@@ -42,72 +42,72 @@ pub(crate) enum Access {
     Tiny,
 }
 
-/// The places where users may leave files; `/run/user` stands for the directory there of each.
+/// The places where users may leave files; `/run/user` stands for each user's directory there.
 pub(crate) const PLACES: [&str; 5] = ["/home", "/run/user", "/dev/shm", "/var/tmp", "/tmp"];
 
 impl MachineOptions {
-    /// All users have this login shell, rather than the system's `sh`.
+    /// Gives all users this login shell, rather than the system's `sh`.
     pub(crate) fn shell(mut self, shell: Shell) -> Self {
         self.shell = Some(shell);
         self
     }
 
-    /// What their shells read when they start prints 100 KB.
+    /// Makes the start files of the users' shells print 100 KB.
     pub(crate) fn noisy(mut self) -> Self {
         self.is_noisy = true;
         self
     }
 
-    /// Its root is read-only. The places where users may leave files are as they are told to be.
+    /// Makes the root read-only. The places where users may leave files keep their own access.
     pub(crate) fn read_only(mut self) -> Self {
         self.is_read_only = true;
         self
     }
 
-    /// It has a network of its own, with nothing but a loopback interface.
+    /// Gives it a network of its own, with only a loopback interface.
     pub(crate) fn isolated(mut self) -> Self {
         self.is_isolated = true;
         self
     }
 
-    /// Its language is Chinese.
+    /// Sets its language to Chinese.
     pub(crate) fn chinese(mut self) -> Self {
         self.speaks_chinese = true;
         self
     }
 
-    /// One more line for sudoers.
+    /// Adds a line to sudoers.
     pub(crate) fn sudoers(mut self, line: &str) -> Self {
         self.sudoers += line;
         self.sudoers.push('\n');
         self
     }
 
-    /// A file in `/etc`, of its own or replaced.
+    /// Adds or replaces a file in `/etc`.
     pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
         self.files.push((path.to_owned(), text.to_owned()));
         self
     }
 
-    /// What users may do in one of the [`PLACES`].
+    /// Sets the access that users have to one of the [`PLACES`].
     pub(crate) fn place(mut self, path: &str, access: Access) -> Self {
         assert!(PLACES.contains(&path), "{path} is not among {PLACES:?}");
         self.places.push((path.to_owned(), access));
         self
     }
 
-    /// What users may do in all of them.
+    /// Sets the access that users have to all of the [`PLACES`].
     pub(crate) fn places(self, access: Access) -> Self {
         PLACES.iter().fold(self, |options, place| options.place(place, access))
     }
 
-    /// A directory that is the same inside as outside.
+    /// Shares a directory: it is the same inside as outside.
     pub(crate) fn shared(mut self, path: impl Into<PathBuf>) -> Self {
         self.shared.push(path.into());
         self
     }
 
-    /// Starts it. Where machines cannot be made there is none, and the test is skipped.
+    /// Starts the machine. Returns `None`, and skips the test, where machines cannot be made.
     pub(crate) fn start(self) -> Option<Machine> {
         if !geteuid().is_root() {
             skip("only root makes machines");
@@ -138,7 +138,7 @@ impl MachineOptions {
         self.places.iter().rfind(|(path, _)| path == place).map_or(Access::Any, |(_, access)| *access)
     }
 
-    /// The script that mounts what is private, and the places.
+    /// Returns a script that mounts the private directories and the places, and the places' paths.
     fn mounts(&self, locales: Option<&Path>) -> (String, Vec<PathBuf>) {
         let mut script = String::from(
             "mount -t tmpfs machine /mnt
@@ -147,7 +147,7 @@ mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work etc /etc
 mkdir /mnt/shared
 ",
         );
-        // Later mounts may hide where these are.
+        // Later mounts may hide the sources of these.
         if let Some(locales) = locales {
             script += &format!("mount --bind '{}' /usr/lib/locale\n", locales.display());
         }
@@ -167,7 +167,7 @@ mkdir /mnt/shared
                 }
             } else {
                 let mode = if place == "/home" { "755" } else { "1777" };
-                // A noisy home is not tiny before its profile is written.
+                // The home gets its limit later, after a noisy profile has been written.
                 let size = if place == "/home" { "" } else { size };
                 script += &format!("mount -t tmpfs -o mode={mode}{size} place {place}\n");
                 places.push(place.into());
@@ -182,12 +182,12 @@ mkdir /mnt/shared
         (script, places)
     }
 
-    /// Writes what is in it, and then takes away what must not be done there.
+    /// Writes the files of the machine, and then takes away the access that users must not have.
     fn furnish(&self, machine: &Machine) {
         let shell = match self.shell {
             None => "/bin/sh".to_owned(),
             Some(Shell::Busybox) => {
-                // It is the shell by its name only.
+                // busybox is a shell only by the name `sh`.
                 let path = "/etc/busybox/sh";
                 fs::create_dir(machine.path("/etc/busybox")).expect("it is new");
                 let busybox = find("busybox").expect("the test needs it");
