@@ -175,7 +175,7 @@ impl<T> Receiver<T> {
     /// Returns the next item, if it comes in time. A receiver [made of an
     /// iterator](Self::from_iter) waits for the iterator, however long that takes.
     pub fn recv_timeout(&self, within: Duration) -> Result<T, RecvError> {
-        // A time beyond the end of the clock never comes.
+        // An instant beyond the range of the clock is never reached: waits without a deadline.
         self.next_by(Instant::now().checked_add(within)).map(|item| item.value)
     }
 

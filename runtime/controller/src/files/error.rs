@@ -44,7 +44,7 @@ pub enum TransferErrorKind {
         /// to go on with.
         part: Option<String>,
     },
-    /// No conversation with the host could be started.
+    /// No session with the host could be started.
     Unreachable(Unreachable),
     /// It took longer than its timeout.
     Timeout {
