@@ -1,4 +1,5 @@
-//! Accounts and groups, by name or number. Only what stands in files is found: no directory service is asked.
+//! Accounts and groups, by name or number. Only those in files are found: no directory service is
+//! asked.
 
 use std::{fs::File, io::Read};
 
@@ -9,23 +10,23 @@ use crate::FailureKind;
 /// `/etc/passwd` and `/etc/group` may have many lines.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// The number of an account.
+/// Returns the number of an account.
 pub(crate) fn user(name: &str) -> Result<u32, FailureKind> {
     number("/etc/passwd", name)
 }
 
-/// The number of a group.
+/// Returns the number of a group.
 pub(crate) fn group(name: &str) -> Result<u32, FailureKind> {
     number("/etc/group", name)
 }
 
-/// The home directory of this process' account.
+/// Returns the home directory of this process' account.
 pub(crate) fn home() -> Option<Vec<u8>> {
     let uid = getuid().as_raw().to_string();
     home_where(|fields| fields.get(2) == Some(&uid.as_bytes()))
 }
 
-/// The home directory of the account `name`.
+/// Returns the home directory of the account `name`.
 pub(crate) fn home_of(name: &[u8]) -> Option<Vec<u8>> {
     home_where(|fields| fields.first() == Some(&name))
 }
@@ -38,7 +39,7 @@ fn home_where(is_it: impl Fn(&[&[u8]]) -> bool) -> Option<Vec<u8>> {
     entry.get(5).map(|home| home.to_vec()).filter(|home| !home.is_empty())
 }
 
-/// Both files have the name first and its number third.
+/// Looks up a number. Both files have the name first and its number third.
 fn number(file: &str, name: &str) -> Result<u32, FailureKind> {
     if let Ok(number) = name.parse() {
         return Ok(number);

@@ -1,4 +1,5 @@
-//! Content as it is read: from a file whose holes are skipped, from memory, or from a reader that is read once.
+//! Content as it is read: from a file whose holes are skipped, from memory, or from a reader that
+//! is read once.
 
 use std::{
     fs::File,
@@ -19,28 +20,29 @@ use crate::{
     place::Found,
 };
 
-/// Parts that are read ahead of a sender that is busy.
+/// Parts that are read ahead while the sender is busy.
 const READ_AHEAD: usize = 2;
 
-/// A reader that has nothing to say for so long is asked again, once the sender has looked whether anybody still listens.
+/// A reader that gives nothing for this long is asked again, after the sender has checked that the
+/// receiver is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A reading thread has little to do, and what it reads from is the caller's.
+/// The reading thread itself needs little stack; the rest is for the caller's reader.
 const READER_STACK_BYTES: usize = 512 << 10;
 
-/// What comes next of content.
+/// The next piece of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// So many bytes were read.
+    /// This many bytes were read.
     Data(usize),
-    /// So many zeros are next, and were not read.
+    /// This many zeros come next, and were not read.
     Hole(u64),
-    /// There is nothing yet.
+    /// No bytes are there yet.
     Nothing,
     End,
 }
 
-/// What tells whether content changes.
+/// Size and time, which tell if content has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) size: u64,
@@ -74,7 +76,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Reads the next piece, which is at most so long.
+    /// Reads the next piece, of `most` bytes at most.
     pub(crate) fn next(&mut self, bytes: &mut [u8], most: u64) -> io::Result<Piece> {
         match self {
             Self::File(extents) => extents.next(bytes, most),
@@ -93,13 +95,13 @@ fn piece(length: usize) -> Piece {
     if length == 0 { Piece::End } else { Piece::Data(length) }
 }
 
-/// A file, read from its beginning but for its holes.
+/// A file, read from its beginning without its holes.
 pub(crate) struct Extents {
     file: File,
     position: u64,
-    /// It takes less of its disk than it is long.
+    /// True if the file takes less space on disk than its length.
     is_sparse: bool,
-    /// There are no holes before.
+    /// There are no holes between `position` and here.
     data_until: u64,
 }
 
@@ -128,11 +130,11 @@ impl Extents {
         Ok(piece(read))
     }
 
-    /// Goes to where there is data. Returns how far that is, but at most so far.
+    /// Seeks to the next data. Returns the length of the hole that was skipped, `most` at most.
     fn skip(&mut self, most: u64) -> io::Result<u64> {
         let data = match seek(&self.file, SeekFrom::Data(self.position)) {
             Ok(data) => data,
-            // There is no more.
+            // No more data follows.
             Err(Errno::NXIO) => Found(fstat(&self.file)?).size().max(self.position),
             Err(_) => {
                 self.is_sparse = false;
@@ -154,7 +156,7 @@ impl Extents {
     }
 }
 
-/// Adds all there is in a file to `hasher`.
+/// Adds the whole content of a file to `hasher`.
 pub(crate) fn hash_file(file: File, hasher: &mut ContentHasher) -> io::Result<()> {
     let (mut content, mut bytes) = (Content::File(Extents::new(file)?), vec![0; PART_BYTES]);
     loop {
@@ -169,19 +171,20 @@ pub(crate) fn hash_file(file: File, hasher: &mut ContentHasher) -> io::Result<()
     }
 }
 
-/// The fingerprint of a file, if it can be read.
+/// Returns the fingerprint of a file, if the file can be read.
 pub(crate) fn fingerprint_of(file: File) -> Option<Fingerprint> {
     let mut hasher = ContentHasher::default();
     hash_file(file, &mut hasher).ok().map(|()| hasher.fingerprint())
 }
 
-/// Content that comes when it does.
+/// Content that arrives in its own time.
 pub(crate) trait Ahead {
-    /// The next piece.
+    /// Reads the next piece.
     fn next(&mut self, bytes: &mut [u8]) -> io::Result<Piece>;
 }
 
-/// A reader on a thread of its own, so that one that has nothing to say keeps nobody from listening to the other end.
+/// A reader on a thread of its own, so that a reader that blocks does not keep the sender from
+/// listening to the receiver.
 pub(crate) struct ReadAhead {
     parts: mpsc::Receiver<io::Result<Vec<u8>>>,
     part: Cursor<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! Why transfers fail: which path, what was being done to it, and what was in the way.
+//! Failures of transfers: the path, the step that failed, and the reason.
 
 use std::{fmt, io};
 
@@ -7,31 +7,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Summary, message::MAX_PATH_BYTES};
 
-/// Things of a tree that each end names when they could not be transferred. More are counted: nobody reads a longer list, and
-/// all files of a tree may be of the same kind.
+/// Entries of a tree that each end names when they could not be transferred. Further ones are
+/// counted: no user reads a longer list, and all files of a tree may fail in the same way.
 pub(crate) const MAX_LEFT_OUT: usize = 100;
 
-/// Longer paths lose their middle in messages: one with the longest name that file systems take is whole in any directory
-/// that people make.
+/// Longer paths lose their middle in messages. A path with the longest name that file systems take
+/// is shown whole, in any directory that people make.
 const MAX_SHOWN_CHARS: usize = 400;
 
-/// What systems say of an error is much shorter; what the other end says may not be.
+/// Bounds the reasons that the other end gives; a system's own error texts are much shorter.
 const MAX_REASON_BYTES: usize = 1 << 10;
 
-/// Something about a path is in the way.
+/// A failure at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
     /// The path, as it was named or found.
     #[serde(with = "serde_bytes")]
     pub path: Vec<u8>,
-    /// What was being done.
+    /// The step that failed.
     pub doing: Doing,
-    /// What was in the way.
+    /// The reason.
     pub kind: FailureKind,
 }
 
-/// What was being done to a path.
+/// Steps of a transfer that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "their texts are below")]
@@ -48,17 +48,17 @@ pub enum Doing {
     Deleting,
 }
 
-/// What was in the way.
+/// Reasons of failures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// It is not there, or a directory above it is not.
+    /// The path or a directory above it does not exist.
     NotFound,
     /// A directory is where a file should be.
     IsADirectory,
-    /// Something else is where a directory should be.
+    /// Something that is not a directory is where a directory should be.
     NotADirectory,
-    /// A symbolic link is where a directory should be; transfers go through none.
+    /// A symbolic link is where a directory should be; transfers go through no links.
     IsALink,
     /// Symbolic links lead around in a circle.
     LinkLoop,
@@ -68,7 +68,7 @@ pub enum FailureKind {
     DanglingLink,
     /// Its name, or the path to it, is longer than file systems take.
     NameTooLong,
-    /// The account may not do that.
+    /// The account lacks the permission.
     PermissionDenied,
     /// The file system is full, or a quota is reached.
     NoSpace,
@@ -76,15 +76,15 @@ pub enum FailureKind {
     ReadOnly,
     /// It changed while it was read, twice.
     Changed,
-    /// What was written is not what was sent.
+    /// The bytes written are not the bytes sent.
     WrongDigest,
     /// There is no account or group of this name.
     UnknownAccount(String),
-    /// It is longer than it may be, in bytes.
+    /// The file is longer than the limit, in bytes.
     TooLong(u64),
-    /// The other end named something that is no name of a file.
+    /// The other end sent a name that is not a valid file name.
     BadName,
-    /// It has no name to be put under.
+    /// The source has no name to be put under.
     NoName,
     /// The transfer was given up.
     Cancelled,
@@ -101,7 +101,8 @@ impl Failure {
         Self::new(doing, path, FailureKind::of(&error.into()))
     }
 
-    /// The same of a path whose links were to be followed: the only link in the way is one too many.
+    /// Makes a failure for a path whose links are followed. A single link is then allowed, so the
+    /// error for a link means a loop of links.
     pub(crate) fn following(doing: Doing, path: impl Into<Vec<u8>>, error: impl Into<io::Error>) -> Self {
         let failure = Self::io(doing, path, error);
         match failure.kind {
@@ -110,7 +111,8 @@ impl Failure {
         }
     }
 
-    /// Whether it is about this one path, so that others of its tree may do better.
+    /// Returns true if the failure concerns this path alone, so that others of its tree may
+    /// succeed.
     pub(crate) fn is_of_one(&self) -> bool {
         let is_of_all = matches!(
             self.kind,
@@ -119,9 +121,9 @@ impl Failure {
         !is_of_all && self.doing != Doing::SettingOwner
     }
 
-    /// The same, if it is no larger than one of this end can be.
+    /// Bounds the failure to the size that this end could produce.
     pub(crate) fn bounded(mut self) -> Self {
-        // That of a tree, and that in it.
+        // The path of a tree, and a path in it.
         self.path.truncate(2 * MAX_PATH_BYTES);
         if let FailureKind::Other(reason) | FailureKind::UnknownAccount(reason) = &mut self.kind {
             reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
@@ -129,7 +131,7 @@ impl Failure {
         self
     }
 
-    /// What may help, if wxec knows.
+    /// Returns advice, if wxec has any.
     pub fn hint(&self) -> Option<&'static str> {
         match (&self.kind, self.doing) {
             (FailureKind::PermissionDenied, Doing::SettingOwner) => {
@@ -151,7 +153,7 @@ impl Failure {
         }
     }
 
-    /// The same, of something inside a tree.
+    /// Returns advice for a failure inside a tree.
     fn hint_inside(&self) -> Option<&'static str> {
         use FailureKind as Kind;
         match (&self.kind, self.doing) {
@@ -177,7 +179,7 @@ impl FailureKind {
             Some(Errno::FBIG) => Self::Other("no file may be as large there".into()),
             Some(Errno::ROFS) => Self::ReadOnly,
             Some(Errno::CANCELED) => Self::Cancelled,
-            // Without the number that Rust adds.
+            // Omits the number that Rust adds.
             Some(errno) => {
                 let text = errno.to_string();
                 Self::Other(text.split(" (os error").next().unwrap_or_default().to_lowercase())
@@ -195,7 +197,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// A path for messages.
+/// Shortens a path for messages.
 pub(crate) fn short(path: &[u8]) -> String {
     let text = String::from_utf8_lossy(path);
     let count = text.chars().count();
@@ -249,7 +251,7 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// How a transfer ended, if not well.
+/// The end of a transfer that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferEnd {
@@ -265,10 +267,10 @@ pub enum TransferEnd {
     /// The link was cut.
     #[error("the link was cut")]
     Cut,
-    /// The other end gave up without a word.
+    /// The other end gave up without giving a reason.
     #[error("the other end gave up")]
     Closed,
-    /// The other end broke the rules.
+    /// The other end violated the protocol.
     #[error("the other end broke the protocol: {0}")]
     Malformed(&'static str),
 }
@@ -283,15 +285,15 @@ impl From<Failure> for TransferEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incomplete {
-    /// What came of the rest.
+    /// The result for the rest.
     pub summary: Summary,
-    /// What was left out, and why: the first 100 things of either end.
+    /// The entries that were left out, with reasons: the first 100 of either end.
     pub left_out: Vec<LeftOut>,
-    /// How many more there are.
+    /// The number of further entries left out.
     pub more: u64,
 }
 
-/// Something of a tree that could not be transferred.
+/// An entry of a tree that could not be transferred.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftOut {
     /// Something at this end was in the way.
@@ -301,7 +303,7 @@ pub enum LeftOut {
 }
 
 impl Incomplete {
-    /// What may help, if wxec knows.
+    /// Returns advice, if wxec has any.
     pub fn hint(&self) -> Option<&'static str> {
         self.left_out.iter().find_map(|one| match one {
             LeftOut::Here(failure) if failure.kind == FailureKind::PermissionDenied => None,
@@ -331,7 +333,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What one end had to leave out of a tree, so far.
+/// The entries of a tree that one end has left out so far.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     pub(crate) named: Vec<Failure>,
@@ -347,7 +349,7 @@ impl Failures {
     }
 }
 
-/// What a transfer comes to at which nothing stopped all of it.
+/// Returns the result of a transfer that ran to its end.
 pub(crate) fn outcome(summary: Summary, here: Failures, there: Failures) -> Result<Summary, TransferEnd> {
     let more = here.more.saturating_add(there.more);
     let left_out = here.named.into_iter().map(LeftOut::Here).chain(there.named.into_iter().map(LeftOut::There));

@@ -1,23 +1,25 @@
-//! What tells content from other content. It depends on nothing but the content, and blocks of zeros cost nothing: in a sparse
-//! file they are not even read.
+//! Fingerprints of content. A fingerprint depends on nothing but the content. Blocks of zeros cost
+//! nothing: in a sparse file they are not even read.
 
 use serde::{Deserialize, Serialize};
 use wxec_protocol::{Digest, Hasher};
 
-/// Blocks of this size that hold only zeros are counted, where others are hashed.
+/// Blocks of this size that hold only zeros are counted; other blocks are hashed.
 pub(crate) const BLOCK_BYTES: u64 = 64 << 10;
 
-/// The SHA-256 of the content itself is computed beside the fingerprint up to so many zeros: a quarter of a second.
+/// Up to this many zeros, the SHA-256 of the content itself is computed beside the fingerprint: a
+/// quarter of a second.
 const MAX_ZEROS_HASHED: u64 = 256 << 20;
 
 const ZEROS: [u8; 4096] = [0; 4096];
 
-/// Of content.
+/// The fingerprint of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fingerprint {
-    /// It has no block of zeros, and this SHA-256.
+    /// The content has no block of zeros, and this SHA-256.
     Whole(Digest),
-    /// It has some. This is the SHA-256 of that of the others, of where those are, and of the length.
+    /// The content has blocks of zeros. This is the SHA-256 of three things: the SHA-256 of the
+    /// other blocks, that of the positions of the zeros, and the length.
     Sparse(Digest),
 }
 
@@ -25,13 +27,13 @@ pub(crate) enum Fingerprint {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContentHasher {
     length: u64,
-    /// Zeros at the end, from the beginning of a block on, which are counted if they fill one.
+    /// Zeros at the end, from the beginning of a block on. They are counted if they fill a block.
     zeros: u64,
-    /// All but blocks of zeros.
+    /// Everything except blocks of zeros.
     rest: Hasher,
     /// Offsets and lengths of blocks of zeros, once there are any.
     holes: Option<Hasher>,
-    /// The content itself, once that is not the rest as well. Nothing if it is not asked for.
+    /// The content itself, once it differs from `rest`. `None` if its SHA-256 is not asked for.
     sha256: Option<Whole>,
 }
 
@@ -42,12 +44,12 @@ struct Whole {
 }
 
 impl ContentHasher {
-    /// One that knows the SHA-256 of the content as well.
+    /// Makes a hasher that also computes the SHA-256 of the content.
     pub(crate) fn with_sha256() -> Self {
         Self { sha256: Some(Whole::default()), ..Self::default() }
     }
 
-    /// Begins anew.
+    /// Starts again from nothing.
     pub(crate) fn restart(&mut self) {
         *self = Self { sha256: self.sha256.take().map(|_| Whole::default()), ..Self::default() };
     }
@@ -72,7 +74,7 @@ impl ContentHasher {
         }
     }
 
-    /// Adds so many zeros.
+    /// Adds `count` zeros.
     pub(crate) fn update_zeros(&mut self, mut count: u64) {
         if !self.is_blank() {
             let now = count.min(BLOCK_BYTES - self.length % BLOCK_BYTES);
@@ -84,12 +86,12 @@ impl ContentHasher {
         self.length += count;
     }
 
-    /// The fingerprint of all that was added.
+    /// Returns the fingerprint of everything added.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.clone().finish().0
     }
 
-    /// The same, and the SHA-256 of the content if it is known.
+    /// Returns the fingerprint, and the SHA-256 of the content if it is known.
     pub(crate) fn finish(mut self) -> (Fingerprint, Option<Digest>) {
         self.count_zeros();
         let rest = self.rest.finish();
@@ -103,12 +105,13 @@ impl ContentHasher {
         }
     }
 
-    /// Whether the block that is growing has nothing but zeros so far.
+    /// Returns true if the current block has only zeros so far.
     fn is_blank(&self) -> bool {
         self.zeros > 0 || self.length.is_multiple_of(BLOCK_BYTES)
     }
 
-    /// Zeros that were held back are blocks, and a beginning of one that is as any other.
+    /// Adds the zeros that were held back: full blocks are counted, the beginning of a block is
+    /// hashed like other bytes.
     fn count_zeros(&mut self) {
         let zeros = std::mem::take(&mut self.zeros);
         let (rest, blocks) = (zeros % BLOCK_BYTES, zeros - zeros % BLOCK_BYTES);
@@ -151,7 +154,7 @@ fn zeros_into(hasher: &mut Hasher, mut count: u64) {
     }
 }
 
-/// Whether there are only zeros.
+/// Returns true if all bytes are zero.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<64>();
     chunks.iter().all(|chunk| *chunk == [0; 64]) && rest.iter().all(|byte| *byte == 0)
@@ -211,7 +214,7 @@ mod tests {
         let prints: Vec<_> = contents.iter().map(|parts| whole(&parts.concat()).0).collect();
         for (index, print) in prints.iter().enumerate() {
             let same = prints.iter().filter(|other| *other == print).count();
-            // The last two have the same zeros.
+            // The last two are equal: the same number of zeros.
             assert_eq!(same, if index < prints.len() - 2 { 1 } else { 2 }, "{index}");
         }
     }
@@ -219,7 +222,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-        /// However content is cut, and whether its zeros come as bytes or as a number.
+        /// Content has the same fingerprint however it is cut, and with zeros as bytes or as a
+        /// number.
         #[test]
         fn only_the_content_counts(runs in vec((any::<u8>(), 0..3 * BLOCK, any::<bool>()), 0..6)) {
             let mut content = Vec::new();

@@ -1,4 +1,5 @@
-//! Ends that do not keep to the rules: nothing outside the target is touched, and nothing is left of what was wrong.
+//! Peers that violate the protocol: nothing outside the target is touched, and nothing wrong is
+//! left behind.
 
 use std::{
     collections::BTreeSet,
@@ -29,7 +30,7 @@ fn nobody() -> Listener {
     Arc::new(|_| {})
 }
 
-/// What a receiver comes to that hears these messages, and then the end of the stream.
+/// Returns the end of a receiver that gets these messages, and then the end of the stream.
 fn hear(target: &Path, options: &Options, messages: &[ToReceiver<'_>]) -> Result<Summary, TransferEnd> {
     let mut wire = Vec::new();
     let mut writer = FrameWriter::new(&mut wire);
@@ -44,7 +45,7 @@ fn hear(target: &Path, options: &Options, messages: &[ToReceiver<'_>]) -> Result
         .map(|(summary, _)| summary)
 }
 
-/// What a sender comes to that hears these messages, and then the end of the stream.
+/// Returns the end of a sender that gets these messages, and then the end of the stream.
 fn tell(source: &Path, messages: &[ToSender]) -> Result<Summary, TransferEnd> {
     let mut wire = Vec::new();
     let mut writer = FrameWriter::new(&mut wire);
@@ -80,7 +81,7 @@ fn content(number: u64) -> [ToReceiver<'static>; 3] {
     [ToReceiver::File { number, offset: 0 }, ToReceiver::Data(b"hello"), ToReceiver::End { fingerprint: hello() }]
 }
 
-/// Everything below a directory.
+/// Returns everything below a directory.
 fn list(directory: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(directory).unwrap().flatten() {
@@ -120,7 +121,7 @@ fn names_lead_nowhere_but_into_the_target() {
         let ended = hear(&place.path().join("tree"), &Options::default(), &[announce(vec![root(), enter(path)])]);
         assert!(matches!(ended, Err(TransferEnd::Malformed(_))), "{ended:?}");
     }
-    // The name of what was asked for is the sender's, where a directory was named to put it into.
+    // If the target is a directory to put it into, the sender chooses the name.
     fs::create_dir(place.path().join("into")).unwrap();
     for name in [&b".."[..], b".", b"a/../../b", b""] {
         let into = place.path().join("into/");
@@ -129,7 +130,7 @@ fn names_lead_nowhere_but_into_the_target() {
     }
 }
 
-/// What a get comes to whose host says these messages.
+/// Returns the end of a get from a host that sends these messages.
 fn get_from(
     target: &Path,
     asked: &[u8],
@@ -168,7 +169,7 @@ fn a_host_does_not_choose_the_name_of_what_was_asked_for() {
     assert!(place.path().join("www").is_dir());
     assert_eq!(fs::read(place.path().join("Documents/letter")).unwrap(), b"untouched");
     assert_eq!(fs::read(place.path().join(".bashrc")).unwrap(), b"untouched");
-    // What has no name of its own needs one from the user.
+    // A source that has no name of its own needs one from the user.
     for asked in ["~", "~/", "~/.", "~root", "~root/", ".", "..", "/", "a/..", ""] {
         let ended = get_from(&here, asked.as_bytes(), &options, &messages);
         assert!(
@@ -200,7 +201,7 @@ fn links_that_were_to_be_followed_are_refused() {
     }
 }
 
-/// Whether one thing was left out, at the end that is tested, for this reason.
+/// Returns true if one entry was left out, at the end that is tested, for this reason.
 fn is_left_out(ended: &Result<Summary, TransferEnd>, why: &FailureKind) -> bool {
     let Err(TransferEnd::Incomplete(end)) = ended else { return false };
     matches!(&*end.left_out, [LeftOut::Here(failure)] if failure.kind == *why)
@@ -297,7 +298,7 @@ fn holes_are_bounded() {
         let ended = hear(&place.path().join("x"), &Options::default(), &messages);
         assert_eq!(ended, Err(TransferEnd::Malformed("it sent too long a hole")));
     }
-    // In memory they take as much as anything.
+    // In memory, holes take as much space as other bytes.
     let mut wire = Vec::new();
     let mut writer = FrameWriter::new(&mut wire);
     begin().iter().chain([&hole(MAX_HOLE_BYTES)]).for_each(|message| writer.say(message));
@@ -382,7 +383,7 @@ fn a_receiver_gets_only_what_was_announced() {
         let ended = tell(&place.path().join("a"), &messages);
         assert!(matches!(ended, Err(TransferEnd::Malformed(_) | TransferEnd::Closed)), "{messages:?}: {ended:?}");
     }
-    // It may say that it has a part that it cannot have.
+    // The receiver may claim a part that it cannot have.
     let part = Some(Part { length: u64::MAX, fingerprint: Fingerprint::Whole(Digest::of(b"")) });
     let lie = ToSender::Wants { wants: vec![Want { number: 0, part }] };
     assert_eq!(tell(&place.path().join("a"), &[lie, finished()]), Ok(Summary::default()));
@@ -405,7 +406,7 @@ fn what_is_left_out_is_named_within_reason() {
     let LeftOut::There(failure) = &end.left_out[0] else { panic!() };
     assert!(failure.path.len() < 10_000 && failure.to_string().len() < 3000);
     assert_eq!(named(MAX_LEFT_OUT + 1), Err(TransferEnd::Malformed("it named too much that it left out")));
-    // The other way there is no limit to how many a tree may have, and one to how many are kept.
+    // In the other direction, a tree may have any number of them, but only some are kept.
     let items = vec![Item::Root(entry(b"x", Kind::Directory)), enter(b""), Item::Leave { complete: true }];
     let mut messages = vec![ToReceiver::Announce { items, last: false }];
     messages.extend((0..500).map(|_| ToReceiver::LeftOut { number: None, failure: long.clone() }));
@@ -442,7 +443,7 @@ fn answers_to_nothing_are_not_kept() {
         writer.say(&ToSender::Wants { wants: vec![want(0); BATCH_ENTRIES] });
     }
     drop(writer);
-    // It would go on for ever.
+    // Without the check, this source would go on for ever.
     let source = Source::Reader { reader: Reader::new(std::io::repeat(1)), mode: 0o644 };
     let mut sink = FrameWriter::new(std::io::sink());
     let reader = FrameReader::new(Cursor::new(wire));
@@ -536,7 +537,7 @@ proptest! {
     }
 }
 
-/// Everything that is said is read as it was written.
+/// Every message is read as it was written.
 #[test]
 fn messages_survive_the_wire() {
     let failure =

@@ -1,12 +1,14 @@
-//! Sending and receiving files and trees, at both ends of a conversation.
+//! Sending and receiving files and trees, at both ends of a session.
 //!
-//! There are two roles. The *sender* announces what there is and sends what is wanted; the *receiver* compares it with what is
-//! there, and writes. For `put` the controller sends and the agent receives, for `get` it is the other way round: the
-//! controller calls [`put`] or [`get`] and the agent [`serve`], each with one end of the same stream. All of it blocks; memory is
+//! There are two roles. The *sender* announces its entries and sends those that are wanted; the
+//! *receiver* compares them with the target, and writes. For `put` the controller sends and the
+//! agent receives, for `get` it is the other way round: the controller calls [`put`] or [`get`] and
+//! the agent [`serve`], each with one end of the same stream. All of these block; their memory is
 //! the same for any file and any number of files.
 //!
-//! A file is written under another name in its directory, hashed at both ends while it travels, given its mode, owner and
-//! time, flushed to disk, and renamed; so there is the old one or the new one, whole, at any time.
+//! A file is written under a temporary name in its directory, hashed at both ends while it travels,
+//! given its mode, owner and time, flushed to disk, and renamed. So at any time there is either the
+//! whole old file or the whole new one.
 //!
 //! ```
 //! use std::{io::pipe, sync::Arc, thread};
@@ -54,8 +56,8 @@ pub use unfinished::{MIN_PART_BYTES, Unfinished};
 use link::{FrameReader, FrameWriter};
 use message::Request;
 
-/// Sends `source` to `path` at the other end of a stream, where somebody [`serve`]s. `resuming` says that this was tried
-/// a moment ago and cut.
+/// Sends `source` to `path` at the other end of a stream, which runs [`serve`]. `resuming` is true
+/// if this was tried a moment ago and the link was cut.
 pub fn put<R: Read + Send + 'static, W: Write>(
     source: &Source,
     path: &[u8],
@@ -70,9 +72,10 @@ pub fn put<R: Read + Send + 'static, W: Write>(
     sender::send(source, options, FrameReader::new(reader), &mut writer, listener)
 }
 
-/// Receives `path` of the other end of a stream, where somebody [`serve`]s, into `target`. Returns the content too, if that is
-/// memory. In a `target` that [names a directory](names_directory) it has the name that `path` ends with: the other end has no
-/// say in that.
+/// Receives `path` from the other end of a stream, which runs [`serve`], into `target`. Also
+/// returns the content, if the target is memory. In a `target` that [names a
+/// directory](names_directory) the entry gets the last name of `path`; the other end cannot choose
+/// it.
 #[allow(clippy::too_many_arguments, reason = "each is another thing, and there are two callers")]
 pub fn get<R: Read, W: Write>(
     path: &[u8],
@@ -91,7 +94,7 @@ pub fn get<R: Read, W: Write>(
     receiver::receive(target, options, resuming, &mut FrameReader::new(reader), &mut writer, unfinished, listener)
 }
 
-/// Finds out whether `source`, which is here, can be put: before a host is asked to take it.
+/// Checks that `source`, which is here, can be sent, before a host is asked to take it.
 pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
     match source {
         Source::Path(path) => walk::Walk::new(path, options.links).map(drop),
@@ -99,7 +102,8 @@ pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// Finds out whether `path` of the other end may be put at `target`, which is here: before a host is asked for it.
+/// Checks that `path` of the other end may be put at `target`, which is here, before a host is
+/// asked for it.
 pub fn check_target(path: &[u8], target: &Target) -> Result<(), Failure> {
     match named(target, path)? {
         Target::Path(path) => receiver::check_target(&path),
@@ -107,14 +111,14 @@ pub fn check_target(path: &[u8], target: &Target) -> Result<(), Failure> {
     }
 }
 
-/// The target with the name that is asked for, where it only says into which directory.
+/// Returns the target with the name that was asked for, if the target only names a directory.
 fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
     let Target::Path(path) = target else { return Ok(target.clone()) };
     if !names_directory(path) {
         return Ok(target.clone());
     }
     let name = match asked {
-        // A home, which may be called anything.
+        // A home directory, which may have any name.
         [b'~', rest @ ..] if matches!(rest.splitn(2, |byte| *byte == b'/').nth(1), None | Some(b"" | b".")) => None,
         _ => path::split(asked).map(|(_, name)| name),
     };
@@ -124,10 +128,11 @@ fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
     }
 }
 
-/// Does what the other end of a stream asks for. What it writes and is not whole yet is in `unfinished`.
+/// Serves the request of the other end of a stream. Keeps files that are not whole yet in
+/// `unfinished`.
 ///
-/// `reader` ends when the other end gives up, and fails when the link is cut: what there is of a large file then stays for the
-/// next transfer.
+/// `reader` ends when the other end gives up, and fails when the link is cut: the part of a large
+/// file then stays for the next transfer.
 pub fn serve<R: Read + Send + 'static, W: Write>(
     reader: R,
     writer: W,

@@ -1,4 +1,4 @@
-//! Frames between the two roles, as they are between the ends of a conversation, on a stream of bytes.
+//! Frames between the two roles, like those of a session, on a stream of bytes.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
 
@@ -7,10 +7,10 @@ use wxec_protocol::{read_frame, write_frame};
 
 use crate::TransferEnd;
 
-/// No frame is longer: an announcement with the longest names and links, or content and its head.
+/// The longest frame: an announcement with the longest names and links, or content and its header.
 pub(crate) const MAX_FRAME_BYTES: usize = 256 << 10;
 
-/// What is read or written at once: most frames are much shorter.
+/// Bytes that are read or written at once: most frames are much shorter.
 const BUFFER_BYTES: usize = 128 << 10;
 
 /// Reads messages.
@@ -38,7 +38,8 @@ impl<R: Read> FrameReader<R> {
     }
 }
 
-/// The end of a stream is one of two: somebody gave up, which ends it, or there is no link any more, which is an error.
+/// A stream ends in one of two ways: the other end gave up, which closes the stream, or the link
+/// was cut, which is an error.
 fn ended(error: &io::Error) -> TransferEnd {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => TransferEnd::Closed,
@@ -46,7 +47,8 @@ fn ended(error: &io::Error) -> TransferEnd {
     }
 }
 
-/// Writes messages. After the first error it writes nothing more: who reads will learn why.
+/// Writes messages. After the first error it writes nothing more: the reading side will learn the
+/// reason.
 pub(crate) struct FrameWriter<W: Write> {
     writer: BufWriter<W>,
     frame: Vec<u8>,
@@ -58,7 +60,7 @@ impl<W: Write> FrameWriter<W> {
         Self { writer: BufWriter::with_capacity(BUFFER_BYTES, writer), frame: Vec::new(), broken: false }
     }
 
-    /// Says something, when the buffer is full or flushed.
+    /// Adds a message, which is sent when the buffer is full or flushed.
     pub(crate) fn say<M: Serialize>(&mut self, message: &M) {
         self.frame.clear();
         write_frame(message, &mut self.frame);
@@ -66,13 +68,13 @@ impl<W: Write> FrameWriter<W> {
         self.broken = self.broken || self.writer.write_all(&self.frame).is_err();
     }
 
-    /// Sends what was said. Returns whether anybody takes it.
+    /// Sends the messages. Returns true if the other end still takes them.
     pub(crate) fn flush(&mut self) -> bool {
         self.broken = self.broken || self.writer.flush().is_err();
         !self.broken
     }
 
-    /// Whether nobody takes anything any more.
+    /// Returns true if the other end takes no more messages.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }

@@ -1,41 +1,43 @@
-//! What the two roles say to each other. Paths and names are bytes, as they are on Linux.
+//! Messages between the two roles. Paths and names are bytes, as they are on Linux.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Failure, Options, Summary, fingerprint::Fingerprint, link::MAX_FRAME_BYTES};
 
-/// Announcements are sent once they have this many entries, or about this many bytes, so that memory does not depend on the
-/// number of files.
+/// Announcements are sent once they have this many entries, or about this many bytes, so that
+/// memory does not depend on the number of files.
 pub(crate) const BATCH_ENTRIES: usize = 512;
 pub(crate) const BATCH_BYTES: usize = 64 << 10;
 
-/// Announcements that may be unanswered. While the files of one are sent, the answers to the others travel, so that
-/// latency costs a tree of small files a few round trips however large it is.
+/// Announcements that may be unanswered. The answers to later ones travel while the files of one
+/// are sent, so that latency costs a tree of small files only a few round trips, however large it
+/// is.
 pub(crate) const MAX_AHEAD: usize = 4;
 
 /// The longest path Linux takes in one piece.
 pub(crate) const MAX_PATH_BYTES: usize = 4096;
 
-/// Content travels in parts of this size.
+/// Size of the parts in which content travels.
 pub(crate) const PART_BYTES: usize = 64 << 10;
 
-/// Longer holes travel in parts of this length, so that who writes them out can be stopped in between.
+/// Longer holes travel in pieces of this length, so that a receiver that writes them out can be
+/// stopped in between.
 pub(crate) const MAX_HOLE_BYTES: u64 = 1 << 30;
 
 const _: () = assert!(BATCH_BYTES + 4 * MAX_PATH_BYTES + PART_BYTES < MAX_FRAME_BYTES);
 
-/// The first message of a transfer, from the controller to the agent: which role that has.
+/// The first message of a transfer, from the controller to the agent: it gives the agent its role.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Be the receiver: `put`.
+    /// The agent is the receiver: `put`.
     Receive {
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
         options: Options,
-        /// A transfer to this path was cut a moment ago: what it left may still be held by who received it.
+        /// A transfer to this path was cut a moment ago: its receiver may still hold the part.
         resuming: bool,
     },
-    /// Be the sender: `get`.
+    /// The agent is the sender: `get`.
     Send {
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
@@ -43,22 +45,22 @@ pub(crate) enum Request {
     },
 }
 
-/// Sender to receiver.
+/// Messages from the sender to the receiver.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum ToReceiver<'a> {
-    /// What there is, in order. Each is answered by [`ToSender::Wants`].
+    /// The next items, in order. Each announcement is answered by [`ToSender::Wants`].
     Announce { items: Vec<Item>, last: bool },
-    /// The content of a wanted file follows, from `offset` on. Said again of the same file, what came before is void: it
-    /// had changed while it was read.
+    /// The content of a wanted file follows, from `offset` on. A second `File` for the same number
+    /// restarts it: the file changed while it was read.
     File { number: u64, offset: u64 },
-    /// The next part of it.
+    /// The next part of the content.
     Data(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
-    /// Its next part is so many zeros.
+    /// A number of zeros, as the next part of the content.
     Hole { length: u64 },
-    /// That was all of the file, and this is the fingerprint of the whole.
+    /// The end of the file, with the fingerprint of the whole.
     End { fingerprint: Fingerprint },
-    /// Something of a tree cannot be sent: if it has a number, a wanted file, of which what came is void. The others are put
-    /// into their places all the same.
+    /// Something of a tree cannot be sent. With a number, it is a wanted file, and its content so
+    /// far is void. All other entries are still put into their places.
     LeftOut { number: Option<u64>, failure: Failure },
     /// Something was left out.
     Warning { text: String },
@@ -66,48 +68,51 @@ pub(crate) enum ToReceiver<'a> {
     Failed(Failure),
 }
 
-/// Receiver to sender.
+/// Messages from the receiver to the sender.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToSender {
-    /// The files to send, of one announcement, in its order.
+    /// The files to send of one announcement, in its order.
     Wants { wants: Vec<Want> },
-    /// What is done, or would be, for who asked to be told.
+    /// A change that is made, or would be, if reports were asked for.
     Change {
         kind: Change,
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
     },
-    /// Something could not be done, and the transfer goes on.
+    /// Something could not be done, but the transfer goes on.
     Warning { text: String },
-    /// Something of a tree could not be put into its place: the first of them, once all is done.
+    /// Something of a tree could not be put into its place. Sent at the end, for the first such
+    /// entries.
     LeftOut(Failure),
-    /// Everything is in its place, but for what was left out: that, and so many more.
+    /// Everything is in its place, except the entries in `LeftOut` and `more` others.
     Finished { summary: Summary, more: u64 },
     /// The transfer is over.
     Failed(Failure),
 }
 
-/// One thing that is announced. Entries count from 0 throughout the transfer.
+/// An item of an announcement. Entries are numbered from 0 throughout the transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Item {
-    /// What was asked for itself. It comes first, and once.
+    /// The entry that was asked for itself. It comes first, and once.
     Root(Entry),
-    /// What follows is in this directory, which was announced itself: names joined by `/`, nothing for the root.
+    /// The items that follow are in this directory, which was announced itself. The path is names
+    /// joined by `/`, empty for the root.
     Enter {
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
         modified: Time,
     },
-    /// Something in the directory entered last.
+    /// An entry of the directory entered last.
     Entry(Entry),
-    /// That was all in the directory entered last. There may be more in it, which could not be found, if it is not complete.
+    /// The end of the directory entered last. If it is not complete, more may be in it that could
+    /// not be found.
     Leave { complete: bool },
 }
 
 impl Item {
-    /// About what it takes in a frame.
+    /// Returns about the number of bytes that it takes in a frame.
     pub(crate) fn bytes(&self) -> usize {
-        // Numbers, times and a digest.
+        // 64 bytes for numbers, times and a digest.
         64 + match self {
             Self::Root(entry) | Self::Entry(entry) => match &entry.kind {
                 Kind::Link { target } => entry.name.len() + target.len(),
@@ -164,15 +169,15 @@ pub(crate) struct Part {
     pub(crate) fingerprint: Fingerprint,
 }
 
-/// What happens to a path of the target.
+/// The kind of a change to a path of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Change {
-    /// There was nothing.
+    /// The path did not exist before.
     Create,
-    /// It has another content.
+    /// The path gets another content.
     Update,
-    /// It is not in the source, and removed.
+    /// The path is not in the source, and is removed.
     Delete,
 }
 

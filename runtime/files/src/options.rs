@@ -1,4 +1,4 @@
-//! What is to be transferred, and how.
+//! The source, the target and the options of a transfer.
 
 use std::{
     fmt,
@@ -14,29 +14,29 @@ use crate::{
     message::PART_BYTES,
 };
 
-/// How a transfer is done. The same for both directions.
+/// Options of a transfer, the same for both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Permission bits of files, in place of the source's; directories get execution where there is reading, and those that were
-    /// there keep theirs unless this is given.
+    /// Permission bits of files, in place of the source's. Directories get execution where there is
+    /// reading. Directories that exist keep their mode, unless this is given.
     pub mode: Option<u32>,
-    /// Owner of all that is written: a name or a number.
+    /// Owner of everything that is written: a name or a number.
     pub owner: Option<String>,
-    /// Its group.
+    /// Group of everything that is written.
     pub group: Option<String>,
-    /// Times of modification are those of the source.
+    /// True if times of modification are those of the source.
     pub times: bool,
-    /// What symbolic links stand for.
+    /// The meaning of symbolic links.
     pub links: Links,
-    /// Files count as equal if their digests are, and only then.
+    /// True if files count as equal only by their digests.
     pub checksum: bool,
-    /// What is in the target's tree and not in the source is removed.
+    /// True if entries that are in the target's tree and not in the source are removed.
     pub delete: bool,
-    /// Nothing is changed.
+    /// True if nothing is to be changed.
     pub dry_run: bool,
-    /// Directories above the target are made where they are missing.
+    /// True if missing directories above the target are to be made.
     pub parents: bool,
-    /// Each change is reported.
+    /// True if each change is to be reported.
     pub report: bool,
 }
 
@@ -57,24 +57,24 @@ impl Default for Options {
     }
 }
 
-/// What symbolic links in the source stand for.
+/// The meaning of symbolic links in the source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Links {
-    /// The one that is named itself, if it is one, for what it leads to; those in trees for themselves.
+    /// A link that is named itself stands for its target; links in trees stand for themselves.
     #[default]
     FollowFirst,
-    /// All of them for themselves.
+    /// All links stand for themselves.
     Keep,
-    /// All of them for what they lead to.
+    /// All links stand for their targets.
     Follow,
 }
 
-/// Where content comes from.
+/// The source of the content.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A file or a tree.
     Path(Vec<u8>),
-    /// A file that is nowhere yet, with these permission bits.
+    /// A file that exists only in memory, with these permission bits.
     Memory {
         /// Its content.
         bytes: Vec<u8>,
@@ -94,17 +94,17 @@ pub enum Source {
 #[derive(Clone)]
 pub struct Reader(Arc<Mutex<Option<Start>>>);
 
-/// Begins to read. An agent, which has no readers, has nothing of the code behind it.
+/// Begins to read. Boxed, so that an agent, which has no readers, contains no code for them.
 type Start = Box<dyn FnOnce() -> io::Result<Box<dyn Ahead>> + Send>;
 
 impl Reader {
-    /// From what it is read.
+    /// Makes content of `reader`.
     pub fn new(reader: impl Read + Send + 'static) -> Self {
         let start: Start = Box::new(|| Ok(Box::new(ReadAhead::start(Box::new(reader))?)));
         Self(Arc::new(Mutex::new(Some(start))))
     }
 
-    /// Begins to read it, which can be done once.
+    /// Begins to read, which can be done once.
     pub(crate) fn start(&self) -> io::Result<Box<dyn Ahead>> {
         let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         start.ok_or_else(|| io::Error::other("it was read already"))?()
@@ -117,7 +117,8 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// What content is written to as it arrives. It stays that of its transfer when the link is cut, which goes on from there.
+/// A writer that gets the content as it arrives. If the link is cut, the transfer goes on with the
+/// same writer.
 #[derive(Clone)]
 pub struct Writer(Arc<Mutex<Written>>);
 
@@ -127,7 +128,7 @@ pub(crate) struct Written {
 }
 
 impl Writer {
-    /// To what it is written.
+    /// Makes a target of `writer`.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Written { writer: Box::new(writer), hasher: ContentHasher::with_sha256() })))
     }
@@ -165,22 +166,23 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// Where content goes to.
+/// The target of the content.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// A path. One that [names a directory](crate::names_directory) stands for the source's own name in there.
+    /// A path. A path that [names a directory](crate::names_directory) stands for the source's own
+    /// name in there.
     Path(Vec<u8>),
-    /// Into memory, at most so many bytes; only a file can go there.
+    /// Memory, with a limit; only a file can go there.
     Memory {
-        /// More than these bytes are an error.
+        /// The number of bytes allowed; more are an error.
         limit: u64,
     },
-    /// As it arrives, to a writer; only a file can go there.
+    /// A writer that gets the content as it arrives; only a file can go there.
     Writer(Writer),
 }
 
 impl Target {
-    /// How much may go there if it is no path.
+    /// Returns the number of bytes that may go there, if it is no path.
     pub(crate) fn limit(&self) -> u64 {
         match self {
             Self::Path(_) => 0,
@@ -190,25 +192,25 @@ impl Target {
     }
 }
 
-/// What came of a transfer.
+/// The result of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Files and links written.
     pub files: u64,
-    /// Bytes in them.
+    /// Bytes in these files.
     pub bytes: u64,
-    /// Of these, bytes that were there from a transfer that was cut.
+    /// Of these, bytes that were there already, from a transfer that was cut.
     pub resumed_bytes: u64,
     /// Files and links that were equal already.
     pub skipped: u64,
     /// Files, links and directories removed.
     pub deleted: u64,
-    /// The SHA-256 of the content, if it was a single file and was sent. There is none of one in which more than 256 MiB are
-    /// blocks of zeros, which are counted where others are hashed.
+    /// The SHA-256 of the content, if it was a single file and was sent. A file with more than 256
+    /// MiB in blocks of zeros has none: such blocks are counted, others hashed.
     pub digest: Option<wxec_protocol::Digest>,
 }
 
-/// What a transfer tells while it lasts.
+/// An event of a transfer, told while the transfer lasts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -219,27 +221,27 @@ pub enum Event<'a> {
         /// Its length in bytes.
         size: u64,
     },
-    /// So many bytes more of it were sent or received.
+    /// This many more bytes of the file were sent or received.
     Bytes(u64),
-    /// So many bytes of it are there from a transfer that was cut.
+    /// This many bytes of the file were there already, from a transfer that was cut.
     Resumed(u64),
-    /// A file was begun anew: so many bytes do not count.
+    /// A file was begun anew: this many bytes do not count.
     Void(u64),
-    /// Something is changed, or would be.
+    /// An entry of the target is changed, or would be.
     Change {
-        /// What happens.
+        /// The kind of change.
         kind: crate::Change,
-        /// To which path of the target.
+        /// The path in the target.
         path: &'a str,
     },
     /// Something was left out, or could not be done; the transfer goes on.
     Warning(&'a str),
 }
 
-/// Who hears of [`Event`]s.
+/// Receives [`Event`]s.
 pub type Listener = Arc<dyn Fn(Event<'_>) + Send + Sync>;
 
-/// Bytes of a path, for people.
+/// Bytes of a path, for messages.
 pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Shown<'_> {

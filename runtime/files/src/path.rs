@@ -1,4 +1,5 @@
-//! Paths and names: what people write, what may come from the other end, and what files are called until they are whole.
+//! Paths and names: those that users write, those that the other end sends, and those of temporary
+//! files.
 
 use std::{
     ffi::OsStr,
@@ -11,17 +12,18 @@ use wxec_protocol::Digest;
 
 use crate::{Doing, Failure, FailureKind, message::MAX_PATH_BYTES};
 
-/// The longest name Linux' file systems take.
+/// The longest name that Linux' file systems take.
 const MAX_NAME_BYTES: usize = 255;
 
-/// So much of a file's name is in that of its temporary file, and leaves room for the rest.
+/// Bytes of a file's name that go into the name of its temporary file; this leaves room for the
+/// rest.
 const MAX_STEM_BYTES: usize = 160;
 
 const PART: &[u8] = b".wxec-part";
 const TEMPORARY: &[u8] = b".wxec-tmp-";
 
-/// Whether a path names a directory to put something into, under its own name: it ends with `/`, or is `.` or `..` or ends with
-/// them, or is somebody's home.
+/// Returns true if a path names a directory to put something into, under its own name: the path
+/// ends with `/`, or its last name is `.` or `..`, or it is a home directory.
 ///
 /// ```
 /// use wxec_files::names_directory;
@@ -35,8 +37,8 @@ pub fn names_directory(path: &[u8]) -> bool {
         || (!path.is_empty() && matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"" | b"." | b"..")))
 }
 
-/// The name that the unfinished content of a large file `name` has, in the same directory. It stays there when the link is
-/// cut, for the next transfer to go on with.
+/// Returns the name of the unfinished content of a large file `name`, in the same directory. The
+/// part stays there when the link is cut, for the next transfer to go on with.
 ///
 /// ```
 /// assert_eq!(wxec_files::part_name(b"disk.img"), b".disk.img.wxec-part");
@@ -47,16 +49,16 @@ pub fn part_name(name: &[u8]) -> Vec<u8> {
     part
 }
 
-/// A name for content that nobody goes on with.
+/// Returns a name for content that no transfer resumes.
 pub(crate) fn temporary_name(name: &[u8]) -> Vec<u8> {
     let mut temporary = hidden(name);
     temporary.extend(TEMPORARY);
-    // Keys of hash tables are random.
+    // The keys of hash tables are random.
     temporary.extend(format!("{:016x}", RandomState::new().build_hasher().finish()).bytes());
     temporary
 }
 
-/// Whether it may be a temporary file that another transfer is writing.
+/// Returns true if it may be a temporary file that another transfer is writing.
 pub(crate) fn is_temporary(name: &[u8]) -> bool {
     name.starts_with(b".") && name.windows(TEMPORARY.len()).any(|window| window == TEMPORARY)
 }
@@ -73,19 +75,19 @@ fn hidden(name: &[u8]) -> Vec<u8> {
     hidden
 }
 
-/// Whether it is the name of something in a directory.
+/// Returns true if it is a valid name of an entry in a directory.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..")
         && name.len() <= MAX_NAME_BYTES
         && !name.iter().any(|byte| b"/\0".contains(byte))
 }
 
-/// Whether these are names joined by `/`.
+/// Returns true if these are names joined by `/`.
 pub(crate) fn is_inner_path(path: &[u8]) -> bool {
     path.len() < MAX_PATH_BYTES && path.split(|byte| *byte == b'/').all(is_name)
 }
 
-/// `name` in the directory `path`.
+/// Returns `name` in the directory `path`.
 pub(crate) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     match path {
         b"" => name.to_vec(),
@@ -95,7 +97,8 @@ pub(crate) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Cuts a path into the directory and the name in it. There is no name in `/`, and none in `a/..`.
+/// Splits a path into the directory and the name in it. There is no name in `/`, and none in
+/// `a/..`.
 pub(crate) fn split(path: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let path = os(path);
     let name = path.file_name()?.as_bytes().to_vec();
@@ -103,12 +106,13 @@ pub(crate) fn split(path: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((directory.as_os_str().as_bytes().to_vec(), name))
 }
 
-/// The bytes of a path as one.
+/// Makes a `Path` of bytes.
 pub(crate) fn os(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-/// Puts a home directory in place of a `~` at the beginning, or of `~NAME`: that of this account, or of another one.
+/// Replaces a `~` at the beginning by the home directory of this account, and `~NAME` by that of
+/// the account NAME.
 pub(crate) fn expand_home(path: Vec<u8>) -> Result<Vec<u8>, Failure> {
     let Some(named) = path.strip_prefix(b"~") else { return Ok(path) };
     let (name, rest) = named.split_at(named.iter().position(|byte| *byte == b'/').unwrap_or(named.len()));
@@ -120,7 +124,7 @@ pub(crate) fn expand_home(path: Vec<u8>) -> Result<Vec<u8>, Failure> {
         crate::account::home_of(name).ok_or_else(|| Failure::new(Doing::Finding, &*path, unknown()))?
     };
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
-    // What it leads into is a directory, whatever it is called.
+    // Keeps a final `/`, and adds one to a bare home: both name a directory.
     let end: &[u8] = if path.ends_with(b"/") || rest.is_empty() { b"/" } else { b"" };
     let mut joined = join(&home, rest.strip_suffix(b"/").unwrap_or(rest));
     if !joined.ends_with(b"/") {
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     fn homes_have_names() {
         let expand = |path: &str| expand_home(path.into()).map(|path| String::from_utf8(path).unwrap());
-        // It is there on every system.
+        // The account root exists on every system.
         for (path, expanded) in
             [("~root", "/root/"), ("~root/a/b", "/root/a/b"), ("~root/a/", "/root/a/"), ("a~", "a~")]
         {

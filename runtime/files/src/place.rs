@@ -1,5 +1,5 @@
-//! Directories by what they are, not by what their names lead to at the moment: a link that somebody puts in a directory's
-//! place leads no transfer anywhere else.
+//! Directories as open file descriptors, not as names: a link that is put in a directory's place
+//! cannot lead a transfer elsewhere.
 
 use std::{os::fd::OwnedFd, sync::Arc};
 
@@ -13,13 +13,14 @@ use rustix::{
 
 use crate::{message::Time, path::split};
 
-/// Bits of a file's mode that travel, and those of a directory's: sticky, and that what is made in it has its group.
+/// Mode bits of files and of directories that travel. Directories also have the sticky bit, and the
+/// setgid bit, which hands down their group.
 pub(crate) const FILE_BITS: u32 = 0o777;
 pub(crate) const DIRECTORY_BITS: u32 = 0o3777;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Opens a directory that the user named, links and all.
+/// Opens a directory that the user named, following links.
 pub(crate) fn open_named(path: impl rustix::path::Arg) -> Result<OwnedFd> {
     openat(CWD, path, DIRECTORY, Mode::empty())
 }
@@ -27,7 +28,7 @@ pub(crate) fn open_named(path: impl rustix::path::Arg) -> Result<OwnedFd> {
 /// Opens a directory in another one, unless it is a link.
 pub(crate) fn open_inner(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd> {
     openat(directory, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| match error {
-        // Linux says both of a link.
+        // Linux may report either error for a link.
         Errno::NOTDIR if is_link(directory, name) => Errno::LOOP,
         error => error,
     })
@@ -41,7 +42,8 @@ fn is_link(directory: &OwnedFd, name: &[u8]) -> bool {
 pub(crate) struct Tree {
     root: Arc<OwnedFd>,
     last: Option<(Vec<u8>, Arc<OwnedFd>)>,
-    /// Links between directories are followed: it is the user's own tree, and they asked for it.
+    /// True if links between directories are followed: the tree is the user's own, and the user
+    /// asked for it.
     follow: bool,
 }
 
@@ -50,7 +52,7 @@ impl Tree {
         Self { root: Arc::new(root), last: None, follow }
     }
 
-    /// The directory at `path`: names joined by `/`, nothing for the root.
+    /// Opens the directory at `path`: names joined by `/`, empty for the root.
     pub(crate) fn open(&mut self, path: &[u8]) -> Result<Arc<OwnedFd>> {
         if path.is_empty() {
             return Ok(self.root.clone());
@@ -72,7 +74,7 @@ impl Tree {
     }
 }
 
-/// What is known of a file, directory or link.
+/// The status of a file, directory or link.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found(pub(crate) Stat);
 
@@ -86,12 +88,13 @@ impl Found {
         u64::try_from(self.0.st_size).unwrap_or(0)
     }
 
-    /// Permission bits, but for those that give a program another account. On a directory they mean something else.
+    /// Returns the permission bits, without those that run a program as another account. On
+    /// directories these bits mean something else.
     pub(crate) fn mode(&self) -> u32 {
         self.mode_with(if self.kind() == FileType::Directory { DIRECTORY_BITS } else { FILE_BITS })
     }
 
-    /// These of its permission bits.
+    /// Returns the permission bits that are in `bits`.
     pub(crate) fn mode_with(&self, bits: u32) -> u32 {
         self.0.st_mode as u32 & bits
     }
@@ -100,13 +103,14 @@ impl Found {
         Time { seconds: self.0.st_mtime.into(), nanoseconds: u32::try_from(self.0.st_mtime_nsec).unwrap_or(0) }
     }
 
-    /// What no other file has at the same time.
+    /// Returns device and inode, which no other file has at the same time.
     pub(crate) fn identity(&self) -> (u64, u64) {
         (self.0.st_dev.into(), self.0.st_ino.into())
     }
 }
 
-/// What is there under a name, if anything. Links stand for themselves.
+/// Returns the status of a name in a directory, or `None` if the name does not exist. Does not
+/// follow links.
 pub(crate) fn look(directory: &OwnedFd, name: &[u8]) -> Result<Option<Found>> {
     match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(Found(stat))),
@@ -115,18 +119,19 @@ pub(crate) fn look(directory: &OwnedFd, name: &[u8]) -> Result<Option<Found>> {
     }
 }
 
-/// What a link leads to.
+/// The kind of file that a link leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkEnd {
     FileOrDirectory,
-    /// A device, a pipe or a socket; or what a process has open, as behind `/dev/stdout`, whatever that is at the moment.
+    /// A device, a pipe or a socket; or a file that a process has open, as behind `/dev/stdout`,
+    /// whatever its kind at the moment.
     Special,
     Nowhere,
-    /// That is not for this account to know.
+    /// This account may not find out.
     Unknown,
 }
 
-/// As many links one after the other as Linux follows.
+/// The number of links in a row that Linux follows.
 const MAX_LINKS: usize = 40;
 
 /// Finds what the link `name` in `directory` leads to.
@@ -142,7 +147,7 @@ pub(crate) fn link_end(directory: &OwnedFd, name: &[u8]) -> LinkEnd {
     }
 }
 
-/// Whether one of the links from there on is one that the kernel makes up.
+/// Returns true if one of the links on the way is made up by the kernel.
 fn leads_through_proc(directory: &OwnedFd, name: &[u8]) -> Result<bool> {
     let in_proc = |directory: &OwnedFd| Ok(fstatfs(directory)?.f_type == PROC_SUPER_MAGIC);
     if in_proc(directory)? {
@@ -164,8 +169,9 @@ fn leads_through_proc(directory: &OwnedFd, name: &[u8]) -> Result<bool> {
     Ok(false)
 }
 
-/// Makes a directory with this mode, in which its owner may do everything for now. Returns the mode to give it later, if that
-/// does not allow as much. It keeps the group of the one it is in where that one says so.
+/// Makes a directory with this mode, but gives its owner all permissions for now. Returns the mode
+/// to set later, if that mode gives the owner fewer. The directory keeps a setgid bit that it
+/// inherits.
 pub(crate) fn make(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<Option<u32>> {
     mkdirat(directory, name, Mode::RWXU)?;
     let made = open_inner(directory, name)?;
@@ -174,17 +180,18 @@ pub(crate) fn make(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<Option
     Ok((mode & 0o700 != 0o700).then_some(mode))
 }
 
-/// The names in a directory.
+/// Returns the names in a directory.
 pub(crate) fn names(directory: &OwnedFd) -> Result<impl Iterator<Item = Result<Vec<u8>>> + use<>> {
     let entries = Dir::read_from(directory)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
     Ok(entries.filter(|name| !matches!(name.as_deref(), Ok(b"." | b".."))))
 }
 
-/// Removes a file, a link, or a directory and all that is in it. Returns how many of them there were.
+/// Removes a file, a link, or a directory with everything in it. Returns the number of entries
+/// removed.
 pub(crate) fn remove(directory: &OwnedFd, name: &[u8]) -> Result<u64> {
     let refused = match unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) => return Ok(1),
-        // POSIX has systems say PERM of a directory. Others mean it.
+        // POSIX lets systems report PERM for a directory. For other files, PERM is the real reason.
         Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
         Err(error) => return Err(error),
     };
@@ -193,7 +200,8 @@ pub(crate) fn remove(directory: &OwnedFd, name: &[u8]) -> Result<u64> {
         error => error,
     })?;
     let mut removed = 1;
-    // Names are taken before anything is removed, which would upset the reading of them.
+    // Collects the names first, because removing entries would disturb the reading of the
+    // directory.
     for name in names(&inner)?.collect::<Result<Vec<_>>>()? {
         removed += remove(&inner, &name)?;
     }
@@ -221,7 +229,7 @@ mod tests {
             ("absent/file", LinkEnd::Nowhere),
             ("link", LinkEnd::Nowhere),
             ("/dev/null", LinkEnd::Special),
-            // Of this process, stdin may be anything; and there is no such file open.
+            // The stdin of this process may be anything, and file descriptor 987 is not open.
             ("/dev/stdin", LinkEnd::Special),
             ("fd/0", LinkEnd::Special),
             ("/proc/self/fd/987", LinkEnd::Special),
@@ -234,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_removed_is_not_said_to_be_no_directory() {
-        // Nobody may remove anything there; root is told so by PERM.
+        // No account may remove anything there; root gets PERM.
         let process = open_named("/proc/self").unwrap();
         let error = remove(&process, b"status").unwrap_err();
         assert!(matches!(error, Errno::PERM | Errno::ACCESS), "{error}");

@@ -1,7 +1,8 @@
-//! The sender: announces what there is, and sends what the receiver asks for.
+//! The sender: announces its entries, and sends those that the receiver asks for.
 //!
-//! A thread of its own listens to the receiver, so that the receiver can always speak: otherwise each could wait for the other
-//! to read. What it may have to keep is bounded, because few announcements are unanswered at any time.
+//! A separate thread listens to the receiver, so that the receiver can always write: otherwise each
+//! end could wait for the other to read. The messages that it may have to keep are bounded, because
+//! few announcements are unanswered at any time.
 
 use std::{
     collections::VecDeque,
@@ -32,12 +33,12 @@ use crate::{
     walk::{Walk, Walked},
 };
 
-/// A listener needs little more than what decoding a frame takes.
+/// The listening thread needs little more than the decoding of a frame takes.
 const LISTENER_STACK_BYTES: usize = 256 << 10;
 
 const TOO_MANY_ANSWERS: TransferEnd = TransferEnd::Malformed("it answered more than it was asked");
 
-/// Who takes nothing any more has said why by then, or never will.
+/// A receiver that takes no more has sent its reason within this time, or never will.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends `source`, and waits until everything is in its place.
@@ -68,7 +69,7 @@ where
     ended
 }
 
-/// What the receiver says that the sender has to do something about.
+/// Messages of the receiver that the sender must act on.
 enum Heard {
     Wants(Vec<Want>),
     Finished(Summary, Failures),
@@ -106,7 +107,8 @@ fn listen<R: Read>(mut reader: FrameReader<R>, said: &SyncSender<Heard>, listene
             Err(end) => Heard::Ended(end),
         };
         let is_last = !matches!(heard, Heard::Wants(_));
-        // More answers than questions are not listened to. If nobody is there any more, nobody minds.
+        // Stops if there are more answers than questions. The sender may have ended already; ignore
+        // that.
         if said.try_send(heard).is_err() || is_last {
             return;
         }
@@ -117,21 +119,21 @@ struct Sender<'a, W: Write> {
     options: &'a Options,
     writer: &'a mut FrameWriter<W>,
     heard: Receiver<Heard>,
-    /// What was heard while something else was to be done first.
+    /// Messages that came while something else had to be done first.
     kept: VecDeque<Heard>,
     listener: &'a Listener,
     contents: Contents<'a>,
     walk: Option<Walk>,
     /// The next entry's number.
     number: u64,
-    /// In which directory the next entry is.
+    /// The directory of the next entry.
     directory: Vec<u8>,
     /// The files of announcements that are not answered yet.
     unanswered: VecDeque<Vec<Announced>>,
     bytes: Vec<u8>,
-    /// So much of the file on its way was told.
+    /// The number of bytes of the current file that the listener was told of.
     told: u64,
-    /// What could not be sent of a tree.
+    /// Entries of a tree that could not be sent.
     left_out: Failures,
 }
 
@@ -143,7 +145,7 @@ struct Announced {
     size: u64,
 }
 
-/// Where the content of files is.
+/// The place of the content of files.
 enum Contents<'a> {
     Memory(&'a [u8]),
     Reader(&'a Reader),
@@ -225,7 +227,7 @@ impl<'a, W: Write> Sender<'a, W> {
             match heard {
                 Heard::Wants(wants) => {
                     let files = self.unanswered.pop_front().ok_or(TransferEnd::Malformed("nothing was asked"))?;
-                    // So that the next answers travel while these files do.
+                    // Announces more first, so that the next answers travel while these files do.
                     self.announce_ahead()?;
                     self.send_wanted(&files, &wants)?;
                 }
@@ -238,7 +240,7 @@ impl<'a, W: Write> Sender<'a, W> {
         }
     }
 
-    /// Announces what is no file here.
+    /// Announces content that is not a file here: memory or a reader.
     fn announce_made(&mut self, size: u64, fingerprint: Option<Fingerprint>, mode: u32) {
         let root = Entry { name: Vec::new(), kind: Kind::File { size, fingerprint }, mode, modified: now() };
         let file = Announced { number: 0, directory: Vec::new(), name: Vec::new(), size };
@@ -254,9 +256,9 @@ impl<'a, W: Write> Sender<'a, W> {
         self.heard.recv().map_err(|_| TOO_MANY_ANSWERS)
     }
 
-    /// Whether the receiver has given up. What else it says waits for its turn.
+    /// Fails if the receiver has given up. Its other messages wait for their turn.
     fn check(&mut self) -> Result<(), TransferEnd> {
-        // Nobody takes anything any more: the last word says why.
+        // The receiver takes no more; its last message tells why.
         if self.writer.is_broken() {
             let until = Instant::now() + LAST_WORD_WITHIN;
             loop {
@@ -285,7 +287,7 @@ impl<'a, W: Write> Sender<'a, W> {
         Ok(())
     }
 
-    /// The next announcement, the files in it, and whether nothing follows it.
+    /// Returns the next announcement, the files in it, and true if it is the last.
     fn next_items(&mut self) -> (Vec<Item>, Vec<Announced>, bool) {
         let (mut items, mut files, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(walk) = &mut self.walk {
@@ -313,7 +315,7 @@ impl<'a, W: Write> Sender<'a, W> {
                         match self.options.checksum.then(|| self.hash(&file)) {
                             None => {}
                             Some(Ok(hash)) => *fingerprint = Some(hash),
-                            // A single file fails where it is to be sent.
+                            // A single file fails later, when it is sent.
                             Some(Err(failure)) if self.contents.is_tree() => {
                                 self.walk.iter_mut().for_each(Walk::lack);
                                 self.leave_out(None, failure);
@@ -335,7 +337,7 @@ impl<'a, W: Write> Sender<'a, W> {
         (items, files, true)
     }
 
-    /// Something of a tree cannot be sent.
+    /// Leaves out something of a tree that cannot be sent.
     fn leave_out(&mut self, number: Option<u64>, failure: Failure) {
         self.writer.say(&ToReceiver::LeftOut { number, failure: failure.clone() });
         self.left_out.add(failure);
@@ -376,18 +378,21 @@ impl<'a, W: Write> Sender<'a, W> {
         let path = self.contents.shown(&file.directory, &file.name);
         self.told = 0;
         (self.listener)(Event::File { path: &Shown(&path).to_string(), size: file.size });
-        // What changes at just that moment may hold still the next time.
+        // Tries twice: a file that changed during the first attempt may not change during the
+        // second.
         for is_last in [false, true] {
             let opened = self.contents.open(&file.directory, &file.name);
             let (mut content, before) = opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
             let (fingerprint, length) = self.send_content(file.number, &mut content, before, part.take(), &path)?;
             let after = content.state().map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
-            // Those of the kernel say what they like of their size: what was read is what there is.
+            // Does not compare the length with the size: files of the kernel report any size, and
+            // the bytes that were read are their content.
             if before == after {
                 self.writer.say(&ToReceiver::End { fingerprint });
                 return Ok(());
             }
-            // A log that is written all the time never holds still, and what it had stays as it was.
+            // A log that is appended to all the time never stops changing, but its earlier content
+            // stays: that content was sent.
             if is_last
                 && length == before.size
                 && after.size > length
@@ -402,7 +407,7 @@ impl<'a, W: Write> Sender<'a, W> {
         Err(Failure::new(Doing::Reading, &*path, FailureKind::Changed).into())
     }
 
-    /// Whether the first `length` bytes have this fingerprint, even now.
+    /// Returns true if the first `length` bytes still have this fingerprint.
     fn begins_with(
         &mut self,
         content: &mut Content<'_>,
@@ -416,7 +421,7 @@ impl<'a, W: Write> Sender<'a, W> {
         Ok(hasher.is_ok_and(|hasher| hasher.length() == length && hasher.fingerprint() == fingerprint))
     }
 
-    /// Reads so much, or all if that is less.
+    /// Hashes the first `length` bytes, or all if there are fewer.
     fn hash_beginning(
         &mut self,
         content: &mut Content<'_>,
@@ -436,14 +441,15 @@ impl<'a, W: Write> Sender<'a, W> {
         Ok(Ok(hasher))
     }
 
-    /// To be said before the last thing that the receiver waits for.
+    /// Reports a warning. Must come before the last message that the receiver waits for.
     fn warn(&mut self, text: String) {
         (self.listener)(Event::Warning(&text));
         self.writer.say(&ToReceiver::Warning { text });
     }
 
-    /// Sends all of it as far as it was found to be `before`, or what is behind the part that the receiver has, if that is how
-    /// it begins. Returns the fingerprint and the length of the whole.
+    /// Sends the content, up to the size that it has in `before`. If the content begins with the
+    /// part that the receiver has, sends only the rest. Returns the fingerprint and the length of
+    /// the whole.
     fn send_content(
         &mut self,
         number: u64,
@@ -468,8 +474,9 @@ impl<'a, W: Write> Sender<'a, W> {
             let left = before.size.saturating_sub(hasher.length());
             let most = if left == 0 { MAX_HOLE_BYTES } else { left.min(MAX_HOLE_BYTES) };
             let piece = content.next(&mut self.bytes, most).map_err(failed)?;
-            // What grows as fast as it is read has an end all the same; what says little of its size, as files of the kernel do,
-            // has more and says the same.
+            // Behind the size in `before`: a file that has changed is growing, and ends here,
+            // because it might grow as fast as it is read. A file that has not changed reports too
+            // small a size, as files of the kernel do, and is read to its end.
             if piece == Piece::End || (left == 0 && content.state().map_err(failed)? != before) {
                 return Ok((hasher.fingerprint(), hasher.length()));
             }
@@ -534,7 +541,7 @@ impl<'a> Contents<'a> {
         Ok((content, state))
     }
 
-    /// A path for people.
+    /// Returns a path for messages.
     fn shown(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
         match self {
             Self::Memory(_) => b"the given bytes".to_vec(),

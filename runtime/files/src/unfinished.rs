@@ -1,5 +1,5 @@
-//! Content that is not whole yet: files under names of their own, hashed as they are written, which take their place once they
-//! are known to be right, or vanish.
+//! Files that are not whole yet. They have temporary names and are hashed as they are written; once
+//! they are known to be right they are renamed, otherwise removed.
 
 use std::{
     collections::HashMap,
@@ -29,15 +29,16 @@ use crate::{
     place::{Found, look},
 };
 
-/// Files of this size are worth going on with after a cut: smaller ones are sent again as soon as it is known.
+/// Files of at least this size are resumed after a cut. To send a smaller one again takes no longer
+/// than to find out how much of it is there.
 pub const MIN_PART_BYTES: u64 = 1 << 20;
 
-/// Whoever received what was cut may not have noticed yet.
+/// Time that an earlier receiver has to notice its cut and release the part.
 const RELEASED_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The files of a transfer that are not whole yet. Whoever starts a transfer keeps a clone, to be rid of them at once
-/// even while the transfer waits for something.
+/// The files of a transfer that are not whole yet. The code that starts a transfer keeps a clone,
+/// to remove them at once even while the transfer waits for something.
 #[derive(Debug, Clone, Default)]
 pub struct Unfinished(Arc<Mutex<State>>);
 
@@ -46,12 +47,13 @@ struct State {
     given_up: bool,
     next: u64,
     files: HashMap<u64, (Arc<OwnedFd>, Vec<u8>)>,
-    /// Left for the next transfer.
+    /// Parts that are left for the next transfer.
     left: Vec<(Arc<OwnedFd>, Vec<u8>)>,
 }
 
 impl Unfinished {
-    /// Removes them all, and what was left after a cut as well. From now on the transfer puts nothing into its place.
+    /// Removes all of them, including parts that were left after a cut. From now on the transfer
+    /// puts nothing into its place.
     pub fn give_up(&self) {
         let mut state = self.lock();
         state.given_up = true;
@@ -61,7 +63,8 @@ impl Unfinished {
         }
     }
 
-    /// Keeps what was left after a cut, for another transfer to go on with. Says whether there is anything.
+    /// Keeps parts that were left after a cut, for another transfer to resume. Returns true if
+    /// there are any.
     pub fn keep(&self) -> bool {
         !std::mem::take(&mut self.lock().left).is_empty()
     }
@@ -72,7 +75,7 @@ impl Unfinished {
             let _ = unlinkat(directory, name, AtFlags::empty());
             return Err(Errno::CANCELED.into());
         }
-        // What was left is this transfer's again. What it has not come to yet stays.
+        // A left part with this name belongs to this transfer again. Other parts stay left.
         state.left.retain(|(other, left)| left != name || !is_same(other, directory));
         let number = state.next;
         state.next += 1;
@@ -85,7 +88,7 @@ impl Unfinished {
     }
 }
 
-/// Removes its file when it is dropped, unless that has another name by then.
+/// Removes its file when it is dropped, unless the file has been renamed or left by then.
 #[derive(Debug)]
 struct Registered {
     unfinished: Unfinished,
@@ -117,7 +120,7 @@ impl Drop for Registered {
     }
 }
 
-/// Registers a link that was made under a temporary name, and puts it into its place.
+/// Registers a link that was made under a temporary name, and renames it to its place.
 pub(crate) fn place_link(unfinished: &Unfinished, directory: &Arc<OwnedFd>, name: &[u8], to: &[u8]) -> io::Result<()> {
     unfinished.add(directory, name)?.rename(to)
 }
@@ -127,13 +130,13 @@ pub(crate) fn place_link(unfinished: &Unfinished, directory: &Arc<OwnedFd>, name
 pub(crate) struct Growing {
     file: File,
     hasher: Box<ContentHasher>,
-    /// The next transfer may go on with it.
+    /// True if the next transfer may resume it.
     is_part: bool,
     registered: Registered,
 }
 
 impl Growing {
-    /// A new file in `directory`, which is to become `target` and has about `size` bytes.
+    /// Creates a file in `directory` that is to become `target` and has about `size` bytes.
     pub(crate) fn create(
         unfinished: &Unfinished,
         directory: &Arc<OwnedFd>,
@@ -143,7 +146,7 @@ impl Growing {
     ) -> io::Result<Self> {
         if size >= MIN_PART_BYTES {
             match Self::open(unfinished, directory, &part_name(target), OFlags::CREATE | OFlags::EXCL, true, hasher) {
-                // Somebody else's, or another transfer is at it.
+                // The part belongs to another account, or another transfer uses it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 opened => return opened,
             }
@@ -151,7 +154,8 @@ impl Growing {
         Self::open(unfinished, directory, &temporary_name(target), OFlags::CREATE | OFlags::EXCL, false, hasher)
     }
 
-    /// What a transfer that was cut has left of `target`, hashed; nothing if there is none, or somebody still writes it.
+    /// Opens and hashes the part that a cut transfer has left of `target`. Returns `None` if there
+    /// is no part, or another transfer still writes it.
     pub(crate) fn resume(
         unfinished: &Unfinished,
         directory: &Arc<OwnedFd>,
@@ -169,7 +173,7 @@ impl Growing {
                 return Ok(None);
             }
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                // It may have come to its end, one way or the other, before it was ours.
+                // The part may have been renamed or removed before this transfer locked it.
                 Ok(()) if is_at(&file, directory, &name) => break file,
                 Ok(()) => {}
                 Err(_) if Instant::now() >= give_up => return Ok(None),
@@ -204,23 +208,23 @@ impl Growing {
         Ok(Self { file, hasher: Box::new(hasher.clone()), is_part, registered })
     }
 
-    /// How much there is of it.
+    /// Returns the number of bytes so far.
     pub(crate) fn length(&self) -> u64 {
         self.hasher.length()
     }
 
-    /// What there is of it, hashed.
+    /// Returns the hasher of the bytes so far.
     pub(crate) fn hasher(&self) -> &ContentHasher {
         &self.hasher
     }
 
-    /// Begins anew.
+    /// Starts again with an empty file.
     pub(crate) fn restart(&mut self) -> io::Result<()> {
         self.hasher.restart();
         self.file.set_len(0)
     }
 
-    /// Adds `bytes`. Where there are only zeros it leaves a hole.
+    /// Appends `bytes`. Leaves a hole if all of them are zeros.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !is_zero(bytes) {
             self.file.write_all_at(bytes, self.length())?;
@@ -229,16 +233,18 @@ impl Growing {
         Ok(())
     }
 
-    /// Adds so many zeros, as a hole.
+    /// Appends `count` zeros, as a hole.
     pub(crate) fn write_zeros(&mut self, count: u64) {
         self.hasher.update_zeros(count);
     }
 
-    /// Gives it its length, mode, owner and time, and waits until all of it would survive a loss of power.
+    /// Sets its length, mode, owner and time, and waits until all of it would survive a loss of
+    /// power.
     pub(crate) fn settle(&self, look: &Look) -> Result<(), (Doing, io::Error)> {
         let sync = || self.file.sync_all().map_err(|error| (Doing::Syncing, error));
         self.file.set_len(self.length()).map_err(|error| (Doing::Writing, error))?;
-        // To wait for much of it takes long. Whoever is killed meanwhile leaves what the next transfer can go on with.
+        // Syncs a large file before its mode and owner change, because that takes long: if this
+        // process is killed meanwhile, the next transfer can resume the part.
         if self.is_part {
             sync()?;
         }
@@ -246,12 +252,13 @@ impl Growing {
         sync()
     }
 
-    /// Puts it into its place.
+    /// Renames the file to `target`.
     pub(crate) fn place(&self, target: &[u8]) -> io::Result<()> {
         self.registered.rename(target)
     }
 
-    /// The link was cut: leaves it for the next transfer, if it is worth it. Says whether it did.
+    /// Leaves the file for the next transfer after a cut, if it is large enough. Returns true if it
+    /// was left.
     pub(crate) fn leave(self) -> bool {
         let worth = self.is_part && self.length() >= MIN_PART_BYTES && self.file.set_len(self.length()).is_ok();
         if worth {
@@ -261,17 +268,19 @@ impl Growing {
     }
 }
 
-/// Takes a part that was made just now, unless another transfer was faster: it would go on with it, or be rid of it.
+/// Locks a part that was just made. Returns false if another transfer was faster: that one would
+/// resume the part, or remove it.
 fn claim(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => false,
         Ok(()) => is_at(file, directory, name),
-        // Where files cannot be locked, nothing is gone on with.
+        // Where files cannot be locked, no transfer resumes a part.
         Err(_) => true,
     }
 }
 
-/// Only what this account wrote and nobody else can have changed or may read is gone on with.
+/// Returns true if this account wrote the file, and no other account can have changed or may read
+/// it. Only such a part is resumed.
 fn is_ours(file: &File) -> bool {
     fstat(file).is_ok_and(|stat| {
         let found = Found(stat);
@@ -291,12 +300,13 @@ fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
     Found(file).identity() == found.identity()
 }
 
-/// Mode, owner and time of what is written.
+/// Mode, owner and time to give to a file or directory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look {
-    /// Nothing if it is to stay.
+    /// `None` if the mode is to stay.
     pub(crate) mode: Option<u32>,
-    /// Those of its bits that count. Others are the target's own, unless a mode was asked for.
+    /// The bits of the mode that count. Other bits are the target's own, unless a mode was asked
+    /// for.
     pub(crate) mode_bits: u32,
     pub(crate) user: Option<u32>,
     pub(crate) group: Option<u32>,
@@ -304,14 +314,14 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Gives it to an open file or directory.
+    /// Sets them on an open file or directory.
     pub(crate) fn give(&self, file: impl rustix::fd::AsFd) -> Result<(), (Doing, io::Error)> {
         use rustix::fs::{Gid, Uid};
         if self.user.is_some() || self.group.is_some() {
             let (user, group) = (self.user.map(Uid::from_raw), self.group.map(Gid::from_raw));
             fchown(&file, user, group).map_err(|error| (Doing::SettingOwner, error.into()))?;
         }
-        // Last of the two, because a change of owner takes bits away.
+        // Sets the mode after the owner, because a change of owner clears bits.
         if let Some(mode) = self.mode {
             fchmod(&file, Mode::from_raw_mode(mode)).map_err(|error| (Doing::SettingMode, error.into()))?;
         }
@@ -324,7 +334,7 @@ impl Look {
         Ok(())
     }
 
-    /// Whether `found` has all of it, so far as it is for this to say.
+    /// Returns true if `found` has this mode and owner already, as far as they are given.
     pub(crate) fn is_of(&self, found: &Found) -> bool {
         self.mode.is_none_or(|mode| found.mode_with(self.mode_bits) == mode & self.mode_bits)
             && self.user.is_none_or(|user| user == found.0.st_uid)
@@ -351,7 +361,7 @@ mod tests {
         assert!(!claim(&made, &directory, b"part"));
         drop(taken);
         assert!(claim(&made, &directory, b"part"));
-        // Or been rid of.
+        // The other transfer may also have removed the part.
         std::fs::remove_file(&path).unwrap();
         assert!(!claim(&made, &directory, b"part"));
     }

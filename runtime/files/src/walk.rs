@@ -1,4 +1,4 @@
-//! What there is to send: one file, or a tree, directory by directory.
+//! The walk over the source: one file, or a tree, directory by directory.
 
 use std::{collections::HashSet, os::fd::OwnedFd, sync::Arc};
 
@@ -14,46 +14,47 @@ use crate::{
     place::{Found, Tree, look, names, open_named},
 };
 
-/// So many things that are left out are named, and the rest is counted: nobody reads more, and all may be in one directory.
+/// Entries left out that are named; further ones are counted, because no user reads more, and all
+/// may be in one directory.
 const MAX_WARNINGS: u64 = 1000;
 
-/// A file or a tree, found.
+/// The walk over a file or a tree that was found.
 pub(crate) struct Walk {
-    /// As it was named.
+    /// The path, as the user named it.
     path: Vec<u8>,
     root: Option<Entry>,
-    /// Nothing if it is a single file.
+    /// `None` for a single file.
     tree: Option<Tree>,
     follow: bool,
     /// Directories found and not yet entered.
     pending: Vec<(Vec<u8>, Found)>,
     entered: Option<Entered>,
-    /// Directories entered, where links could lead around in circles.
+    /// Directories found, where links could lead around in circles.
     seen: HashSet<(u64, u64)>,
-    /// What was left out, until somebody asks.
+    /// Warnings about entries left out, until they are taken.
     warnings: Vec<String>,
-    /// How much that was, named or not.
+    /// The number of entries left out, named or not.
     left_out: u64,
 }
 
 struct Entered {
     path: Vec<u8>,
     directory: Arc<OwnedFd>,
-    /// All that is in it was found.
+    /// True if everything in it was found.
     complete: bool,
     names: Box<dyn Iterator<Item = rustix::io::Result<Vec<u8>>> + Send>,
 }
 
-/// What comes next.
+/// The next step of a walk.
 pub(crate) enum Walked {
-    /// To be announced.
+    /// An item to announce.
     Item(Item),
-    /// To be done without.
+    /// An entry that cannot be sent.
     LeftOut(Failure),
 }
 
 impl Walk {
-    /// Finds what `path` names.
+    /// Finds the file or tree that `path` names.
     pub(crate) fn new(path: &[u8], links: Links) -> Result<Self, Failure> {
         let failed = |error: Errno| Failure::following(Doing::Finding, path, error);
         let flags = if links == Links::Keep { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
@@ -84,12 +85,12 @@ impl Walk {
         Ok(walk)
     }
 
-    /// Whether it is more than a single file or link.
+    /// Returns true for a tree, and false for a single file or link.
     pub(crate) fn is_tree(&self) -> bool {
         self.tree.is_some()
     }
 
-    /// The next thing to announce.
+    /// Returns the next item to announce.
     pub(crate) fn next(&mut self) -> Option<Walked> {
         if let Some(root) = self.root.take() {
             return Some(Walked::Item(Item::Root(root)));
@@ -99,7 +100,7 @@ impl Walk {
             let name = match entered.names.next() {
                 Some(Ok(name)) => name,
                 Some(Err(error)) => {
-                    // There is nothing behind it.
+                    // Nothing follows an error.
                     (entered.complete, entered.names) = (false, Box::new(std::iter::empty()));
                     let path = join(&self.path, &entered.path);
                     return Some(Walked::LeftOut(Failure::io(Doing::Reading, path, error)));
@@ -122,14 +123,14 @@ impl Walk {
         }
     }
 
-    /// Something in the directory entered last is not announced though it is there.
+    /// Marks the directory entered last as incomplete: something in it is not announced.
     pub(crate) fn lack(&mut self) {
         if let Some(entered) = &mut self.entered {
             entered.complete = false;
         }
     }
 
-    /// What was left out since this was asked last.
+    /// Returns the warnings since the last call.
     pub(crate) fn warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
@@ -147,12 +148,12 @@ impl Walk {
                 self.entered = Some(Entered { path: path.clone(), directory, complete: true, names: Box::new(names) });
                 Walked::Item(Item::Enter { path, modified: found.modified() })
             }
-            // It was announced, and what the other end has of it stays.
+            // The directory was announced; its content at the other end stays.
             Err(error) => Walked::LeftOut(Failure::io(Doing::Reading, join(&self.path, &path), error)),
         })
     }
 
-    /// Nothing if it is left out.
+    /// Makes an entry, or `None` if it is left out with a warning.
     fn entry(&mut self, directory: &OwnedFd, name: Vec<u8>, path: Vec<u8>) -> Result<Option<Entry>, Failure> {
         let shown = || join(&self.path, &path);
         let failed = |error: Errno| Failure::io(Doing::Finding, shown(), error);
@@ -206,7 +207,8 @@ impl Walk {
     }
 }
 
-/// The name something has in its directory, even if it was named otherwise, as `.` is. Nothing if it has none.
+/// Returns the name that a file has in its directory, even if its path ends without a name, like
+/// `.`. Empty if there is none.
 fn own_name(path: &[u8]) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
@@ -235,7 +237,7 @@ mod tests {
             warnings.extend(walk.warnings());
         }
         warnings.extend(walk.warnings());
-        // The root, and the entering of it, the file and the leaving.
+        // The items are the root, the entering of the directory, the file, and the leaving.
         assert_eq!((items, warnings.len()), (4, 1001));
         assert_eq!(warnings[1000], "left out 9000 more");
     }

@@ -1,4 +1,4 @@
-//! Makes a call: what it needs is got ready, it is sent, and its answer waited for.
+//! Makes a call: prepares what it needs, sends it, and waits for its answer.
 
 use std::{
     borrow::Cow,
@@ -25,19 +25,20 @@ use crate::{
     streaming::{self, Conversation},
 };
 
-/// The agent enforces a call's deadline; this end waits so much longer for its answer to arrive.
+/// The agent enforces a call's deadline; this end waits this much longer for the answer to arrive.
 const ANSWER_GRACE: Duration = Duration::from_millis(400);
 
 pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     host: Host,
     mut call: TaskCall<T, E>,
 ) -> Result<T, CallError<E>> {
-    // Taken from it, so that a channel ends when the task closes it, however long the call goes on.
+    // Takes the ports out of the call, so that a channel ends when the task closes it, however long
+    // the call goes on.
     let bridges =
         std::mem::take(&mut call.ports).bridges(&host).map_err(|kind| CallError::new(host.shared_name(), kind))?;
     let mut bridges = Some(bridges);
     let result = make(host, call, &mut bridges).await;
-    // If they were taken, the call goes on.
+    // If `make` took the bridges, the call goes on behind a returned stream.
     if let Some(bridges) = bridges {
         bridges.end(match &result {
             Ok(_) => ChannelEnd::Returned,
@@ -65,14 +66,14 @@ async fn make<T: Send + 'static, E: Send + 'static>(
     if let Some(instance) = &call.instance {
         instance.check(&call.source, &call.function).await.map_err(failed)?;
     }
-    // What an instance kept is lost with its host, so trying again would not be the same.
     check_size(&call.options.grants, call.function.len()).map_err(failed)?;
     let streams = bridges.as_ref().map_or(0, Bridges::count) + usize::from(matches!(call.value, Value::Streamed(_)));
     if streams > MAX_CALL_STREAMS {
         let [limit, asked] = [MAX_CALL_STREAMS, streams].map(|count| count as u64);
         return Err(failed(CallErrorKind::Limit { which: LimitKind::Streams, limit, asked }));
     }
-    // What was sent once is not there for a second time.
+    // No retry for an instance, whose state is lost with its host, or for a call with streams,
+    // whose items were sent already.
     let again = call.options.idempotent && call.instance.is_none() && streams == 0;
     let attempts = if again { 2 } else { 1 };
     let function = call.function.into_owned();
@@ -84,7 +85,7 @@ async fn make<T: Send + 'static, E: Send + 'static>(
                 (session, artifact, Entry::Resident { instance: id, function: function.clone() })
             }
             (None, Some((session, artifact))) => (session, artifact, Entry::Function(function.clone())),
-            // Whoever polls us may have no runtime; connecting and building need ours.
+            // The caller's executor may not be tokio's; connecting and building need our runtime.
             (None, None) => {
                 let prepared = prepare(host.clone(), call.source.clone(), call.options.is_metered());
                 let (session, artifact) = Background::new(prepared).await.map_err(failed)?;
@@ -140,12 +141,12 @@ async fn make<T: Send + 'static, E: Send + 'static>(
     Err(failed(last))
 }
 
-/// Why the module that was called does not have the function, if the sources of its package tell.
+/// Returns why the called module does not have the function, if the sources of its package tell.
 async fn absence(source: &Source, function: String) -> Option<String> {
     let module = source.known()?;
     let absent = runtime::blocking(move || module.why_absent(&function)).await?;
     let advice = match (source, &absent.reason) {
-        // The program may have features that a module built for it now has not.
+        // The program may have features that a module built for it now does not have.
         (Source::Task(_), AbsenceReason::Features(_)) => {
             "; a module has the program's features if build.rs calls `wxec_build::embed()`"
         }
@@ -154,7 +155,7 @@ async fn absence(source: &Source, function: String) -> Option<String> {
     Some(format!("{absent}{advice}"))
 }
 
-/// Who makes the calls that the guest asks for, if it was granted any host.
+/// Returns what makes the calls that the guest asks for, if it was granted any host.
 fn asker(host: &Host, source: &Source, options: &CallOptions) -> Option<Asker> {
     if options.grants.host.is_empty() {
         return None;
@@ -163,10 +164,10 @@ fn asker(host: &Host, source: &Source, options: &CallOptions) -> Option<Asker> {
     Some(Asker { host: host.clone(), module: source.known()?, deadline })
 }
 
-/// What is said of a call beside its input must fit into one frame with the first part of that.
+/// The parts of a call beside its input must fit into one frame with the first part of the input.
 const MAX_TERMS_BYTES: usize = 512 << 10;
 
-/// Refuses a call whose `grants`, and texts of so many `bytes`, are too long to be sent.
+/// Refuses a call whose `grants`, with `bytes` of other texts, are too long to be sent.
 pub(crate) fn check_size<E>(grants: &Grants, bytes: usize) -> Result<(), CallErrorKind<E>> {
     let paths = grants.paths.iter().map(|grant| grant.path.len() + grant.guest_path.len());
     let lists = [&grants.run, &grants.env, &grants.net, &grants.host];
@@ -180,7 +181,7 @@ pub(crate) fn check_size<E>(grants: &Grants, bytes: usize) -> Result<(), CallErr
     }
 }
 
-/// The warm path: connected, built, compiled.
+/// Returns session and artifact at once if the host is connected and the module built and compiled.
 fn ready(host: &Host, source: &Source, options: &CallOptions) -> Option<(Session, Artifact)> {
     let session = host.live_session()?;
     let target = match options.is_metered() {
@@ -191,7 +192,7 @@ fn ready(host: &Host, source: &Source, options: &CallOptions) -> Option<(Session
     Some((session, artifact))
 }
 
-/// Connects while the module is being built; whichever fails first ends both.
+/// Connects while the module is being built; the first failure ends both.
 pub(crate) async fn prepare<E: Send + 'static>(
     host: Host,
     source: Source,
@@ -205,7 +206,7 @@ pub(crate) async fn prepare<E: Send + 'static>(
     Ok((session, artifact))
 }
 
-/// The call's reply, or its deadline if no reply came in time.
+/// Returns the call's reply, or its deadline if no reply came in time.
 pub(crate) async fn answer(open: OpenCall, limits: &Limits) -> Result<Reply, Duration> {
     let Some(deadline) = limits.deadline() else {
         return open.returned(None).await.map_err(|_| unreachable!("nothing ends it early"));
@@ -214,7 +215,7 @@ pub(crate) async fn answer(open: OpenCall, limits: &Limits) -> Result<Reply, Dur
     Background::new(async move { open.returned(Some(limit)).await }).await.map_err(|_| deadline)
 }
 
-/// What a fault means to a caller that may know the type of the task's error.
+/// Turns a fault into an error, for a caller that may know the type of the task's error.
 pub(crate) fn fault_error<E>(
     host: Arc<str>,
     fault: Fault,
@@ -222,7 +223,8 @@ pub(crate) fn fault_error<E>(
 ) -> CallError<E> {
     match fault {
         Fault::Task(failure) => task_error(host, &failure, decode),
-        // A task that was refused something may return an error of its own; who knows its type gets it.
+        // A task that was refused something may return its own error; a caller that knows its type
+        // gets it.
         Fault::Denied { needs, message, failure: Some(failure) } => {
             let error = task_error(host.clone(), &failure, decode);
             let denied = CallErrorKind::Denied { needs, message };

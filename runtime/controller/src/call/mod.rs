@@ -1,4 +1,4 @@
-//! One invocation of a task: typed where a `#[remote]` function stands behind it, by name where it does not.
+//! One call of a task: typed where a `#[remote]` function exists, by name where it does not.
 
 mod make;
 mod task;
@@ -27,7 +27,8 @@ pub(crate) use self::{
     task::{CallOptions, Source, Value},
 };
 
-/// Where a task runs: a [`Host`] gives a [`Call`], a [`Fleet`](crate::Fleet) a [`FleetCall`](crate::FleetCall).
+/// A target of calls: a [`Host`] gives a [`Call`], a [`Fleet`](crate::Fleet) a
+/// [`FleetCall`](crate::FleetCall).
 pub trait CallTarget {
     /// A call on this kind of target.
     type Call<T: Send + 'static, E: Send + 'static>;
@@ -44,8 +45,8 @@ impl CallTarget for Host {
     }
 }
 
-/// A call on one host. Nothing happens until it is awaited, in any executor, or [waited](Self::wait) for in blocking
-/// code. Dropping it under way cancels it on the host.
+/// A call on one host. It starts when it is awaited, in any executor, or [waited](Self::wait) for
+/// in blocking code. Dropping it while it runs cancels it on the host.
 #[derive(Debug)]
 #[must_use = "a call does nothing until it is awaited or waited for"]
 pub struct Call<T, E = Infallible> {
@@ -54,39 +55,45 @@ pub struct Call<T, E = Infallible> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
-    /// Ends the call if it has not returned `after` it was sent. Connecting and building do not count.
+    /// Ends the call if it has not returned `after` it was sent. Connecting and building do not
+    /// count.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.call.options.set_timeout(after);
         self
     }
 
-    /// What the call may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits` has a deadline itself.
+    /// Limits what the call may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits`
+    /// has a deadline itself.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.call.options.set_limits(limits);
         self
     }
 
-    /// Grants the call more than its task declares. What is taken away from it, such as its clock, stays away.
+    /// Grants the call more than its task declares. Something that was taken away, such as its
+    /// clock, stays away.
     pub fn grant(mut self, grants: Grants) -> Self {
         self.call.options.add_grants(grants);
         self
     }
 
-    /// Makes the call do the same each time, and use the same [fuel](Limits::fuel): its random numbers follow from `seed`,
-    /// which keeps nothing secret, and its clock begins with the year 2020 and goes on by a millisecond whenever it is
-    /// read, and as far as the task sleeps, without waiting. The rest of what it is granted may still differ from time to time.
+    /// Makes the call do the same each time, and use the same [fuel](Limits::fuel). Its random
+    /// numbers follow from `seed` (so they keep no secret). Its clock begins with the year 2020; it
+    /// advances by a millisecond at each reading, and by the length of each sleep of the task,
+    /// without waiting. Other things that are granted to the call may still differ.
     pub fn deterministic(mut self, seed: u64) -> Self {
         self.call.options.seed = Some(seed);
         self
     }
 
-    /// Says that running the task twice does no harm: if the host is lost on the way, the call is tried once more.
+    /// Declares that running the task twice does no harm: if the host is lost on the way, the call
+    /// is tried once more.
     pub fn idempotent(mut self) -> Self {
         self.call.options.idempotent = true;
         self
     }
 
-    /// Starts the call, for a task that sends and receives meanwhile. Dropping what it returns cancels it.
+    /// Starts the call, so that the caller can send and receive while it runs. Dropping the
+    /// operation cancels the call.
     ///
     /// ```no_run
     /// # use wxec_controller::{Call, Receiver};
@@ -135,7 +142,7 @@ impl<T, E> fmt::Debug for CallFuture<T, E> {
     }
 }
 
-/// A module on a host: calls by name, for callers that do not have the task's types.
+/// A module on a host: makes calls by name, for callers that do not have the task's types.
 ///
 /// ```no_run
 /// use wxec_controller::{Host, Module};
@@ -155,12 +162,13 @@ impl Bound {
         Self { host, module }
     }
 
-    /// Calls `function`, given by its whole path or its path inside the crate, with a tuple, list or map of arguments.
+    /// Calls `function`, named by its whole path or its path inside the crate, with a tuple, list
+    /// or map of arguments.
     ///
-    /// What the function declares to need is not granted by that, unless the module is wxec's
-    /// [own](Module::shipped): a call that lacks some of it is
-    /// [`Denied`](crate::CallErrorKind::Denied) before anything is sent. To grant all of it, look it up:
-    /// `module.function(name).map(|function| function.wants.grants())`.
+    /// The needs that the function declares are not granted automatically, unless the module is
+    /// wxec's [own](Module::shipped): a call that lacks one of them is
+    /// [`Denied`](crate::CallErrorKind::Denied) before anything is sent. To grant all of them, look
+    /// them up: `module.function(name).map(|function| function.wants.grants())`.
     pub fn call<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
     where
         T: DeserializeOwned + Send + 'static,
@@ -168,7 +176,7 @@ impl Bound {
         self.host.call(TaskCall::by_name(&self.module, function, arguments))
     }
 
-    /// The same for a function that returns a [`Receiver`](crate::Receiver).
+    /// Calls a function that returns a [`Receiver`](crate::Receiver), like [`call`](Self::call).
     pub fn stream<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
     where
         T: ReturnedStream + Send + 'static,
@@ -188,7 +196,8 @@ mod tests {
     use super::*;
     use crate::{channel::Ports, error::CallErrorKind};
 
-    /// A module with the task `hand::upgrade`, which declares `wants`, on a host that is not there.
+    /// A module with the task `hand::upgrade`, which declares `wants`, on a host that does not
+    /// exist.
     fn declaring(wants: Wants) -> Bound {
         let function = Function {
             path: String::new(),

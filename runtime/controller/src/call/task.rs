@@ -1,4 +1,4 @@
-//! What is to be called, with what, and on which terms: a call before it has a host.
+//! A call before it has a host: the function, its arguments and its options.
 
 use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc, time::Duration};
 
@@ -17,41 +17,42 @@ use crate::{
     module::{Module, ModuleError},
 };
 
-/// A longer name is no function's, and would not fit into a frame.
+/// No function has a longer name, and a longer one would not fit into a frame.
 pub(super) const MAX_FUNCTION_BYTES: usize = 16 << 10;
 
-/// Names a task: where it was compiled, and its path there.
+/// Names a task: the place where it was compiled, and its path there.
 #[derive(Debug, Clone, Copy)]
 pub struct Task {
-    /// Where the function stands.
+    /// The package and the source file of the function.
     pub origin: Origin,
-    /// Its path, such as `words::stats::lengths`.
+    /// The function's path, such as `words::stats::lengths`.
     pub function: &'static str,
-    /// Makes what it declares to need: for a program's own tasks the declaration is the grant.
+    /// Makes grants of the needs that the task declares: for a program's own tasks the declaration
+    /// is the grant.
     pub grants: fn() -> Grants,
 }
 
-/// What to call and with what, but not yet where.
+/// A function to call and its arguments, but no host yet.
 pub struct TaskCall<T, E> {
     pub(super) source: Source,
     pub(super) function: Cow<'static, str>,
     pub(super) input: Result<Bytes, EncodeError>,
-    /// What the function declares, where that is not granted by itself.
+    /// The needs that the function declares, where the declaration is not the grant.
     pub(super) wants: Wants,
     pub(super) options: CallOptions,
-    /// The instance it is for, if that stays.
+    /// The instance to call, if it stays on its host.
     pub(crate) instance: Option<Instance>,
-    /// What goes with the arguments and stays in use.
+    /// The channel ends among the arguments, which stay in use during the call.
     pub(super) ports: Ports,
     pub(super) decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     pub(super) value: Value<T>,
 }
 
-/// How to make a task's value.
+/// The way to make a task's value.
 pub(crate) enum Value<T> {
-    /// It is what the call returns.
+    /// Decodes the value from the result of the call.
     Returned(fn(Bytes) -> Result<T, DecodeError>),
-    /// It stands for a stream, and the call goes on.
+    /// Makes the value at once: it stands for a stream, and the call goes on.
     Streamed(fn(&Arc<str>) -> (T, Incoming)),
 }
 
@@ -63,12 +64,12 @@ impl<T> Clone for Value<T> {
     }
 }
 
-/// A task's arguments: a CBOR array, and what goes with it and stays in use.
+/// A task's arguments: a CBOR array, and the channel ends that stay in use during the call.
 #[derive(Debug, Clone)]
 pub struct Arguments {
     /// The CBOR.
     pub input: Vec<u8>,
-    /// The ends of channels in it.
+    /// The channel ends among the arguments.
     pub ports: Ports,
 }
 
@@ -91,7 +92,7 @@ impl CallOptions {
         self.limits.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Keeps the timeout, unless `limits` has one itself.
+    /// Sets the limits. Keeps the timeout, unless `limits` has one itself.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
         self.limits = Limits { deadline_ms, ..limits };
@@ -102,14 +103,16 @@ impl CallOptions {
         self.grants = granted.and(grants);
     }
 
-    /// Whether its code must count its instructions, so that it can be stopped after a number of them.
+    /// Returns true if the code must count its instructions, so that it does the same each time or
+    /// stops after a number of them.
     pub(crate) fn is_metered(&self) -> bool {
         self.limits.are_metered(self.seed)
     }
 }
 
 impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
-    /// A call of `task`. `decode_error` gives the failure back if the task's error type does not travel.
+    /// Makes a call of `task`. `decode_error` gives the failure back if the task's error type does
+    /// not travel.
     pub fn new(
         task: Task,
         arguments: Result<Arguments, EncodeError>,
@@ -120,7 +123,7 @@ impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
 }
 
 impl<T: ReturnedStream, E> TaskCall<T, E> {
-    /// A call of a `task` that returns a stream.
+    /// Makes a call of a `task` that returns a stream.
     pub fn streaming(
         task: Task,
         arguments: Result<Arguments, EncodeError>,
@@ -156,7 +159,7 @@ impl<T, E> TaskCall<T, E> {
 }
 
 impl TaskCall<Bytes, TaskFailure> {
-    /// A call for somebody else, who knows the types.
+    /// Makes an untyped call on behalf of a guest, which knows the types.
     pub(crate) fn undecoded(module: Module, function: String, input: Bytes, limits: Limits) -> Self {
         let wants = module.function(&function).map(|function| function.wants.clone()).unwrap_or_default();
         Self {
@@ -174,7 +177,8 @@ impl TaskCall<Bytes, TaskFailure> {
 }
 
 impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
-    /// A call of a function of `module`, given by its whole path or its path inside the crate.
+    /// Makes a call of a function of `module`, named by its whole path or its path inside the
+    /// crate.
     pub(crate) fn by_name(module: &Module, function: &str, arguments: &(impl Serialize + ?Sized)) -> Self {
         Self::named(module, function, arguments, Value::Returned(cbor::decode_shared))
     }
@@ -212,22 +216,23 @@ impl<T, E> TaskCall<T, E> {
         &mut self.options
     }
 
-    /// What the function declares and nobody granted.
+    /// Returns the needs that the function declares and that are not granted.
     pub(super) fn missing(&self) -> Vec<Need> {
         self.wants.needs().filter(|need| !self.options.grants.covers(need)).collect()
     }
 
-    /// Whether its task sends or receives while it runs.
+    /// Returns true if its task sends or receives while it runs.
     pub(crate) fn streams(&self) -> bool {
         !self.ports.is_empty() || matches!(self.value, Value::Streamed(_))
     }
 
-    /// Whether each host of a fleet can be called like this.
+    /// Returns true if each host of a fleet can be called with these arguments.
     pub(crate) fn is_shared(&self) -> bool {
         self.ports.are_shared()
     }
 
-    /// Builds the module this call needs, so that a fleet does it once and says once if it cannot.
+    /// Builds the module that this call needs, so that a fleet builds it once and reports a failure
+    /// once.
     pub(crate) async fn module(&self) -> Result<Module, ModuleError> {
         self.source.module().await
     }

@@ -1,8 +1,8 @@
-//! What joins an end of a channel to a stream of a call.
+//! Joins an end of a channel to a stream of a call.
 //!
-//! The ends that go with a call are found as its arguments are encoded: each becomes the index of its stream. When the
-//! call is made, one task for each carries items, until either side ends; how the call ends is then told to whoever has
-//! the other end.
+//! The ends that go with a call are found while its arguments are encoded: each becomes the index
+//! of its stream. When the call is made, one task per end carries items, until either side ends.
+//! The other end then learns how the call ended.
 
 use std::{
     cell::RefCell,
@@ -33,7 +33,7 @@ use crate::{
     stream::{StreamReader, StreamWriter},
 };
 
-/// What is read of a stream at once.
+/// Bytes to read from a stream at once.
 const PART_BYTES: usize = 64 << 10;
 
 /// The controller's end of a stream of a call.
@@ -41,7 +41,7 @@ pub(crate) struct TaskStream {
     pub(crate) reader: StreamReader,
     pub(crate) writer: StreamWriter,
     pub(crate) ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
-    /// What has been read and belongs to no item yet.
+    /// Bytes that were read and do not make an item yet.
     items: Items,
 }
 
@@ -54,7 +54,7 @@ impl TaskStream {
         Self { reader, writer, ended, items: Items::default() }
     }
 
-    /// The next item, as CBOR; nothing at the end.
+    /// Returns the next item, as CBOR, or `None` at the end.
     pub(crate) async fn next_item(&mut self) -> Result<Option<Bytes>, Broken> {
         let mut part = Vec::new();
         loop {
@@ -73,15 +73,16 @@ impl TaskStream {
     }
 }
 
-/// Why a stream does not come to its end.
+/// The reason why a stream breaks off.
 pub(crate) enum Broken {
-    /// What it brings is no item.
+    /// Its bytes are not an item.
     Item(String),
-    /// Nobody is there to bring more.
+    /// The session is lost, so nothing more arrives.
     Lost(String),
 }
 
-/// How the call of some bridges ended, once it has; nothing follows if it was dropped.
+/// The end of the call that some bridges belong to. Its sender is dropped without a value if the
+/// call was dropped.
 type Outcome = watch::Receiver<Option<ChannelEnd>>;
 
 async fn ended(mut outcome: Outcome) -> ChannelEnd {
@@ -89,7 +90,7 @@ async fn ended(mut outcome: Outcome) -> ChannelEnd {
     ended.ok().and_then(|end| end.clone()).unwrap_or(ChannelEnd::Cancelled)
 }
 
-/// Waits until the call is dropped before it ended.
+/// Waits until the call is dropped before its end.
 async fn dropped(mut outcome: Outcome) {
     if outcome.wait_for(Option::is_some).await.is_ok() {
         std::future::pending::<()>().await;
@@ -98,31 +99,31 @@ async fn dropped(mut outcome: Outcome) {
 
 /// One end of a channel that goes to a task.
 trait Port: Send + Sync {
-    /// Whether each host of a fleet can have it.
+    /// Returns true if each host of a fleet can have it.
     fn is_shared(&self) -> bool;
-    /// What is to be done for one call; nothing if another call has it.
+    /// Takes it for one call; `None` if another call has it.
     fn bridge(&self, host: &Arc<str>) -> Option<Box<dyn Bridge>>;
 }
 
 /// Carries the items of one stream.
 pub(crate) trait Bridge: Send {
-    /// Goes on until either side ends.
+    /// Carries items until either side ends.
     fn run(self: Box<Self>, stream: TaskStream, outcome: Outcome) -> Pin<Box<dyn Future<Output = ()> + Send>>;
-    /// There will be no stream.
+    /// Ends the channel; there will be no stream.
     fn give_up(self: Box<Self>, end: ChannelEnd);
 }
 
-/// The ends of channels among the arguments of a call.
+/// The channel ends among the arguments of a call.
 #[derive(Clone, Default)]
 pub struct Ports(Vec<Arc<dyn Port>>);
 
 thread_local! {
-    /// Where ends of channels are noted while arguments are encoded, and only then.
+    /// Collects channel ends while arguments are encoded, and only then.
     static FOUND: RefCell<Option<Ports>> = const { RefCell::new(None) };
 }
 
 impl Ports {
-    /// Runs `encode`, and adds the ends of channels that it encodes.
+    /// Runs `encode`, and adds the channel ends that it encodes.
     pub fn during<R>(&mut self, encode: impl FnOnce() -> R) -> R {
         FOUND.set(Some(std::mem::take(self)));
         let encoded = encode();
@@ -130,7 +131,7 @@ impl Ports {
         encoded
     }
 
-    /// Puts the arguments together.
+    /// Joins them with the encoded arguments.
     pub fn beside(self, input: Vec<u8>) -> Arguments {
         Arguments { input, ports: self }
     }
@@ -139,7 +140,7 @@ impl Ports {
         self.0.is_empty()
     }
 
-    /// Whether each host of a fleet can have them.
+    /// Returns true if each host of a fleet can have them.
     pub(crate) fn are_shared(&self) -> bool {
         self.0.iter().all(|port| port.is_shared())
     }
@@ -151,7 +152,7 @@ impl Ports {
         Ok(Bridges { waiting: waiting.ok_or_else(given)?, host: host.clone(), outcome: watch::channel(None).0 })
     }
 
-    /// Adds one; returns its index.
+    /// Adds a port; returns its index.
     fn add(port: impl Port + 'static) -> Option<u32> {
         FOUND.with_borrow_mut(|found| {
             let Self(ports) = found.as_mut()?;
@@ -167,16 +168,16 @@ impl fmt::Debug for Ports {
     }
 }
 
-/// The bridges of one call. Dropping it before the call has ended says that the call was dropped.
+/// The bridges of one call. Dropping them before the call has ended marks the call as dropped.
 pub(crate) struct Bridges {
     waiting: Vec<Box<dyn Bridge>>,
-    /// It stays connected until all that was sent has been received.
+    /// Kept, so that the host stays connected until all that was sent has been received.
     host: Host,
     outcome: watch::Sender<Option<ChannelEnd>>,
 }
 
 impl Bridges {
-    /// How many streams they need.
+    /// The number of streams that they need.
     pub(crate) fn count(&self) -> usize {
         self.waiting.len()
     }
@@ -192,7 +193,7 @@ impl Bridges {
         }
     }
 
-    /// The same for one more, which is over when the future is.
+    /// Starts one more bridge, which is over when the future is.
     pub(crate) fn carry(&self, bridge: Box<dyn Bridge>, stream: TaskStream) -> impl Future<Output = ()> + Send + use<> {
         bridge.run(stream, self.outcome.subscribe())
     }
@@ -210,18 +211,18 @@ impl Drop for Bridges {
     }
 }
 
-/// What a task returns that sends on when it has returned: a [`Receiver`].
+/// A returned value that goes on sending after its task has returned: a [`Receiver`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no stream that a function returns",
     note = "it is a `wxec::Receiver<T>`, and what it brings implements `serde::Serialize` and `serde::Deserialize`"
 )]
 pub trait ReturnedStream: Sized {
-    /// The receiver, and what will feed it.
+    /// Makes the receiver, and the part that will feed it.
     #[doc(hidden)]
     fn open(host: &Arc<str>) -> (Self, Incoming);
 }
 
-/// Feeds what a task returned.
+/// Feeds the receiver that a task returned.
 #[doc(hidden)]
 pub struct Incoming(pub(crate) Box<dyn Bridge>);
 
@@ -243,7 +244,7 @@ impl<T> Sender<T> {
 }
 
 impl<T: Send + 'static> Receiver<T> {
-    /// The same, out of a queue: an iterator may take its time, on a thread where that harms no one.
+    /// Moves an iterator behind a queue: it may block, on a thread where that harms no other code.
     fn queued(self) -> Self {
         if matches!(*self.source, Source::Queue(_)) {
             return self;
@@ -275,7 +276,7 @@ impl<T: Serialize + Send + 'static> Port for Mutex<Option<Receiver<T>>> {
     }
 }
 
-/// What a task sends goes into a channel.
+/// Delivers what a task sends into a channel.
 struct Delivery<T>(Sender<T>);
 
 impl<T: DeserializeOwned + Send + 'static> Bridge for Delivery<T> {
@@ -311,7 +312,7 @@ impl<T: DeserializeOwned + Send + 'static> Delivery<T> {
                     let length = item.len();
                     match cbor::decode_shared(item) {
                         Ok(item) => {
-                            // If nobody wants it any more, the next round says so.
+                            // If the receiver is gone, the next round finds out.
                             let _ = self.0.send_sized(item, length).await;
                             continue;
                         }
@@ -321,7 +322,7 @@ impl<T: DeserializeOwned + Send + 'static> Delivery<T> {
                 Ok(None) => return how(stream.ended, ended(outcome)).await,
                 Err(Broken::Item(reason)) => CallErrorKind::Decode(DecodeError::Type(reason)),
                 Err(Broken::Lost(reason)) => match ended(outcome).await {
-                    // The task has done what it should, and what it sent has not arrived.
+                    // The task finished, but not all that it sent has arrived.
                     end if end.is_regular() => {
                         return failed(CallErrorKind::Lost { reason, stderr_tail: String::new() });
                     }
@@ -334,7 +335,7 @@ impl<T: DeserializeOwned + Send + 'static> Delivery<T> {
     }
 }
 
-/// Why a stream ended that did: the guest closed it, or the call ended.
+/// Returns why a stream ended: the guest closed it, or the call ended.
 async fn how(
     stream_ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
     call_ended: impl Future<Output = ChannelEnd>,
@@ -345,10 +346,10 @@ async fn how(
     }
 }
 
-/// An item is announced, and does not come: who receives it learns that something is missing.
+/// Announces an item that never comes: the receiver learns that something is missing.
 const UNFINISHED_ITEM: [u8; 4] = 1_u32.to_le_bytes();
 
-/// What is in a channel goes to a task.
+/// Supplies a task with what is in a channel.
 struct Supply<T> {
     receiver: Receiver<T>,
     host: Arc<str>,
@@ -364,7 +365,7 @@ impl<T: Serialize + Send + 'static> Bridge for Supply<T> {
                 while let Ok(item) = receiver.recv_async().await {
                     let item = encode_item(&item).map_err(CallErrorKind::Encode)?;
                     if writer.write_all(&item).await.is_err() {
-                        // The stream is over; who reads it says why.
+                        // The stream is over; the branch that reads it tells why.
                         std::future::pending::<()>().await;
                     }
                 }
@@ -378,14 +379,14 @@ impl<T: Serialize + Send + 'static> Bridge for Supply<T> {
             };
             let end = tokio::select! {
                 supplied = supply => match supplied {
-                    // What was sent is on its way, and behind it that nothing follows.
+                    // All items were sent; the end of the stream follows them.
                     Ok(()) => {
                         let _ = writer.shutdown().await;
                         return;
                     }
                     Err(kind) => {
                         receiver.end_with(ChannelEnd::Failed(Box::new(CallError::new(host, kind))));
-                        // The task must not take what it got for all of it.
+                        // The task must not mistake the items it got for all of them.
                         let _ = writer.write_all(&UNFINISHED_ITEM).await;
                         let _ = writer.shutdown().await;
                         return;
@@ -404,7 +405,7 @@ impl<T: Serialize + Send + 'static> Bridge for Supply<T> {
     }
 }
 
-/// What is said where an end of a channel is encoded that goes nowhere.
+/// Error for a channel end that is serialised outside of a call's arguments.
 const NO_ARGUMENT: &str = "an end of a channel travels only as an argument of a task";
 
 impl<T: DeserializeOwned + Send + 'static> Serialize for Sender<T> {
@@ -424,7 +425,7 @@ impl<T: Serialize + Send + 'static> Serialize for Receiver<T> {
     }
 }
 
-/// What is said where one is decoded: only a task in its module gets any.
+/// Error for a channel end that is deserialised here: only a task in its module gets any.
 const NO_TASK: &str = "an end of a channel arrives only in a task";
 
 impl<'de, T> Deserialize<'de> for Sender<T> {

@@ -1,10 +1,10 @@
-//! Why channels end, and what is said to who goes on using them.
+//! Reasons why channels end, and the errors of further use.
 
 use std::fmt;
 
 use crate::error::CallError;
 
-/// Why a channel is over.
+/// The reason why a channel is over.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ChannelEnd {
@@ -12,14 +12,15 @@ pub enum ChannelEnd {
     Closed,
     /// The call that had the other end returned.
     Returned,
-    /// The call that had the other end failed: the task panicked, its host was lost, its deadline passed.
+    /// The call that had the other end failed: the task panicked, its host was lost, its deadline
+    /// passed.
     Failed(Box<CallError>),
     /// The call that had the other end was dropped.
     Cancelled,
 }
 
 impl ChannelEnd {
-    /// Whether it is no failure.
+    /// Returns true if it is no failure.
     pub fn is_regular(&self) -> bool {
         matches!(self, Self::Closed | Self::Returned)
     }
@@ -38,7 +39,7 @@ impl fmt::Display for ChannelEnd {
 
 impl std::error::Error for ChannelEnd {}
 
-/// An item could not be sent, as nobody receives it.
+/// An item could not be sent, because the receiver is gone.
 pub type SendError<T> = wxec_protocol::SendError<T, ChannelEnd>;
 
 /// No item was received.

@@ -1,4 +1,4 @@
-//! Channels: what tasks send and receive while they run, and what other code of this program does.
+//! Channels: they carry items between tasks that run and other code of this program.
 //!
 //! A channel is a queue in this process. [`bridge`] joins its ends to streams of calls.
 
@@ -27,11 +27,11 @@ pub use self::{
     end::{ChannelEnd, RecvError, SendError},
 };
 
-/// Makes a channel. What is sent into one end comes out of the other, in order, and a sender waits while 1024 items or a
-/// megabyte wait for the receiver.
+/// Makes a channel. Items come out in the order in which they were sent. A sender waits while 1024
+/// items or a mebibyte wait for the receiver.
 ///
-/// Given to a task as an argument, an end is on the task's host; the other one stays here. A task that is called plainly
-/// uses the channel as it is.
+/// An end that is an argument of a task moves to the task's host; the other end stays here. A task
+/// that is called as a plain function uses the channel as it is.
 ///
 /// ```
 /// let (numbers, received) = wxec_controller::channel();
@@ -44,26 +44,27 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (sender, Receiver { source: Arc::new(Source::Queue(queue)), given: AtomicBool::new(false) })
 }
 
-/// The name of the host that this program itself is.
+/// The name that stands for this program as a host.
 const HERE: &str = "local";
 
-/// The end of a [`channel`] that items go into. Clones send into the same one, which ends with the last of them.
+/// The sending end of a [`channel`]. Clones send into the same channel, which ends when the last of
+/// them is dropped.
 pub struct Sender<T> {
     queue: Arc<Queue<T>>,
-    /// Where items come from.
+    /// The host that items come from.
     host: Arc<str>,
     closed: bool,
 }
 
 impl<T> Sender<T> {
-    /// Sends an item, and blocks while too much waits for the receiver. Fails once nobody receives any more, and gives
-    /// the item back with the reason.
+    /// Sends an item, and blocks while too much waits for the receiver. Fails once the receiver is
+    /// gone, and returns the item with the reason.
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         let mut item = Some(self.item(item, size_of::<T>()));
         block_on(None, |context| self.queue.poll_send(context, &mut item)).expect("it waits without a deadline")
     }
 
-    /// The same for async code.
+    /// Sends an item like [`send`](Self::send), for async code.
     pub async fn send_async(&self, item: T) -> Result<(), SendError<T>> {
         self.send_sized(item, size_of::<T>()).await
     }
@@ -77,12 +78,14 @@ impl<T> Sender<T> {
         Item { value, host: self.host.clone(), bytes }
     }
 
-    /// Whether nobody receives any more. A task that has nothing to send for a while may ask, and give up.
+    /// Returns true if the receiver is gone. A task that has nothing to send for a while may check,
+    /// and give up.
     pub fn is_closed(&self) -> bool {
         self.queue.receiver_gone()
     }
 
-    /// Sends nothing more, as dropping it does: the receiver's iteration ends when all its senders are closed.
+    /// Closes this sender, as dropping it does: the receiver's iteration ends when all its senders
+    /// are closed.
     pub fn close(self) {}
 }
 
@@ -132,12 +135,13 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-/// The end of a [`channel`] that items come out of: `for item in receiver`, or a `Stream` in async code. It ends when all
-/// senders are closed, or the calls they were given to have ended; [`end`](Self::end) says why. Dropping it ends the
-/// other side: sending fails from then on, and a call that [returned](Self::from_iter) it is cancelled.
+/// The receiving end of a [`channel`]: `for item in receiver`, or a `Stream` in async code. It ends
+/// when all senders are closed, or the calls they were given to have ended; [`end`](Self::end)
+/// tells the reason. Dropping it ends the other side: sending fails from then on, and a call that
+/// [returned](Self::from_iter) it is cancelled.
 pub struct Receiver<T> {
     source: Arc<Source<T>>,
-    /// Somebody else has the source now.
+    /// The source has moved to a port, which belongs to a call.
     given: AtomicBool,
 }
 
@@ -147,8 +151,8 @@ enum Source<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Makes a receiver of any iterator, which is asked for an item when one is wanted. It is what a task returns that
-    /// sends as long as its caller takes.
+    /// Makes a receiver of any iterator, which is asked for an item when one is wanted. A task
+    /// returns it to send for as long as its caller receives.
     ///
     /// ```
     /// let received = wxec_controller::Receiver::from_iter(1..4);
@@ -163,28 +167,29 @@ impl<T> Receiver<T> {
         Self { source: Arc::new(source), given: AtomicBool::new(false) }
     }
 
-    /// The next item. Blocks until there is one.
+    /// Returns the next item. Blocks until there is one.
     pub fn recv(&self) -> Result<T, RecvError> {
         self.next_by(None).map(|item| item.value)
     }
 
-    /// The next item, if it comes in time. One that is made [from an iterator](Self::from_iter) takes the time it takes.
+    /// Returns the next item, if it comes in time. A receiver [made of an
+    /// iterator](Self::from_iter) waits for the iterator, however long that takes.
     pub fn recv_timeout(&self, within: Duration) -> Result<T, RecvError> {
-        // A time beyond the end of the clock never comes.
+        // An instant beyond the range of the clock is never reached: waits without a deadline.
         self.next_by(Instant::now().checked_add(within)).map(|item| item.value)
     }
 
-    /// The next item, if it is here already.
+    /// Returns the next item, if it is here already.
     pub fn try_recv(&self) -> Result<T, RecvError> {
         self.recv_timeout(Duration::ZERO)
     }
 
-    /// The next item, for async code.
+    /// Returns the next item, for async code.
     pub async fn recv_async(&self) -> Result<T, RecvError> {
         std::future::poll_fn(|context| self.poll_item(context)).await.map(|item| item.value).map_err(RecvError::Ended)
     }
 
-    /// Items with the names of the hosts they came from; `local` is this program.
+    /// Returns items with the names of the hosts they came from; `local` is this program.
     ///
     /// ```
     /// let (sender, received) = wxec_controller::channel();
@@ -198,13 +203,13 @@ impl<T> Receiver<T> {
         Tagged(self)
     }
 
-    /// Items as they come, until the end.
+    /// Iterates over the items as they come, until the end.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(self)
     }
 
-    /// Why it is over, if it is and the last item was taken. If several calls sent here, it is how the first of them
-    /// failed that did.
+    /// Returns why the channel is over, if it is over and the last item was taken. If several calls
+    /// sent into it, the first failure counts.
     pub fn end(&self) -> Option<ChannelEnd> {
         match &*self.source {
             Source::Queue(queue) => queue.end_if_over(),
@@ -212,7 +217,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Takes nothing more, as dropping it does.
+    /// Closes this receiver, as dropping it does.
     pub fn close(self) {}
 
     fn next_by(&self, deadline: Option<Instant>) -> Result<Item<T>, RecvError> {
@@ -233,7 +238,7 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Says why nothing more is taken.
+    /// Records why nothing more is received.
     fn end_with(&self, end: ChannelEnd) {
         if let Source::Queue(queue) = &*self.source {
             queue.end(end);
@@ -305,7 +310,8 @@ impl<T> Iterator for Iter<'_, T> {
     }
 }
 
-/// Items beside the names of the hosts they came from, from [`Receiver::tagged`]: to iterate over, or a `Stream`.
+/// Items with the names of the hosts they came from, made by [`Receiver::tagged`]: an iterator, or
+/// a `Stream`.
 #[derive(Debug)]
 pub struct Tagged<'a, T>(&'a Receiver<T>);
 

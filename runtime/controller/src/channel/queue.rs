@@ -1,4 +1,5 @@
-//! The queue in the middle of a channel: bounded, for any number of threads and tasks at either end.
+//! The queue in the middle of a channel: bounded, for any number of threads and tasks at either
+//! end.
 
 use std::{
     collections::VecDeque,
@@ -10,18 +11,18 @@ use std::{
 
 use super::end::{ChannelEnd, SendError};
 
-/// Items that wait for the receiver: enough to keep both ends busy.
+/// Items that may wait for the receiver: enough to keep both ends busy.
 const MAX_ITEMS: usize = 1024;
 
-/// Bytes they may have together; one alone may have more. What a receiver that stops costs, beside the window of its
-/// stream.
+/// Bytes that these items may have together; a single item may have more. A receiver that stops
+/// costs this much, beside the window of its stream.
 const MAX_BYTES: usize = 1 << 20;
 
 pub(super) struct Item<T> {
     pub(super) value: T,
-    /// Where it comes from.
+    /// The name of the host that the item comes from.
     pub(super) host: Arc<str>,
-    /// As it was encoded, or in memory if it never was.
+    /// The length of its encoding, or its size in memory if it never was encoded.
     pub(super) bytes: usize,
 }
 
@@ -33,13 +34,13 @@ struct State<T> {
     senders: usize,
     receiver_gone: bool,
     end: Option<ChannelEnd>,
-    /// Who waits for an item.
+    /// Receivers that wait for an item.
     receiving: Vec<Waker>,
-    /// Who waits for room, or for the receiver's end.
+    /// Senders that wait for room, or for the receiver's end.
     sending: Vec<Waker>,
 }
 
-/// With one sender and a receiver.
+/// Starts with one sender and a receiver.
 impl<T> Default for Queue<T> {
     fn default() -> Self {
         Self(Mutex::new(State {
@@ -85,7 +86,7 @@ impl<T> Queue<T> {
         Poll::Ready(item.take().map_or(Ok(()), |item| self.push(item)))
     }
 
-    /// Waits for room for one item of usual size.
+    /// Waits for room for one item of ordinary size.
     pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<Result<(), ChannelEnd>> {
         let mut state = self.lock();
         if state.receiver_gone {
@@ -98,7 +99,7 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
-    /// Adds an item, whatever else waits.
+    /// Adds an item, even if there is no room.
     pub(super) fn push(&self, item: Item<T>) -> Result<(), SendError<T>> {
         let mut state = self.lock();
         if state.receiver_gone {
@@ -110,12 +111,13 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Takes the next item, or says why there will be none.
+    /// Takes the next item, or returns why there will be none.
     pub(super) fn poll_receive(&self, context: &mut Context<'_>) -> Poll<Result<Item<T>, ChannelEnd>> {
         let mut state = self.lock();
         if let Some(item) = state.items.pop_front() {
             state.bytes -= item.bytes;
-            // Not for each item: those who wait are many where a fleet sends.
+            // Wakes the senders when half is free, not for each item: where a fleet sends, many
+            // wait.
             if state.items.len() <= MAX_ITEMS / 2 && state.bytes <= MAX_BYTES / 2 {
                 wake_after(state, |state| &mut state.sending);
             }
@@ -128,7 +130,7 @@ impl<T> Queue<T> {
         Poll::Pending
     }
 
-    /// Waits until nobody receives any more.
+    /// Waits until the receiver is gone.
     pub(super) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.receiver_gone {
@@ -142,13 +144,14 @@ impl<T> Queue<T> {
         self.lock().receiver_gone
     }
 
-    /// Why it is over, once there is nothing left to receive.
+    /// Returns why the channel is over, once there is nothing left to receive.
     pub(super) fn end_if_over(&self) -> Option<ChannelEnd> {
         let state = self.lock();
         (state.senders == 0 && state.items.is_empty()).then(|| state.why())
     }
 
-    /// Notes why it will be over. A failure counts more than what is none, and the first one most.
+    /// Records why the channel ends. A regular end gives way to any later end but `Closed`; the
+    /// first failure stays.
     pub(super) fn end(&self, end: ChannelEnd) {
         let mut state = self.lock();
         if state.end.as_ref().is_none_or(|earlier| earlier.is_regular() && !matches!(end, ChannelEnd::Closed)) {
@@ -172,7 +175,8 @@ impl<T> Queue<T> {
         let mut state = self.lock();
         state.receiver_gone = true;
         state.bytes = 0;
-        // Items may have code of their own to run, such as a sender of this very channel.
+        // Drops the items after unlocking: they may run code of their own, such as a sender of this
+        // channel.
         let items = std::mem::take(&mut state.items);
         wake_after(state, |state| &mut state.sending);
         drop(items);
@@ -185,7 +189,7 @@ fn wait(waiting: &mut Vec<Waker>, context: &Context<'_>) {
     }
 }
 
-/// Wakes them when the queue is free for them.
+/// Wakes the waiting tasks after unlocking the queue.
 fn wake_after<T>(mut state: MutexGuard<'_, State<T>>, which: impl FnOnce(&mut State<T>) -> &mut Vec<Waker>) {
     let waiting = std::mem::take(which(&mut state));
     drop(state);
@@ -202,7 +206,8 @@ pub(super) fn block_on<R>(deadline: Option<Instant>, mut poll: impl FnMut(&mut C
         }
     }
 
-    // The same each time, so that who gives up waiting and comes again is known.
+    // One waker per thread, so that `will_wake` recognises a thread that gives up waiting and comes
+    // again.
     thread_local! {
         static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
     }

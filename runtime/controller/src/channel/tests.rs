@@ -6,7 +6,7 @@ use wxec_protocol::cbor;
 use super::*;
 use crate::error::{CallError, CallErrorKind};
 
-/// Only a hang takes so long.
+/// Longer than anything takes but a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn failed() -> ChannelEnd {
@@ -18,7 +18,7 @@ fn poll<R>(poll: impl FnOnce(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
     poll(&mut Context::from_waker(std::task::Waker::noop()))
 }
 
-/// Sends until that would have to wait; returns how often that was.
+/// Sends until sending would have to wait; returns the number of items sent.
 fn fill(sender: &Sender<u32>, bytes: usize) -> usize {
     let mut sent = 0;
     while poll(|context| sender.queue.poll_send(context, &mut Some(sender.item(7, bytes)))).is_ready() {

@@ -1,4 +1,4 @@
-//! A process that somebody talks to while it runs.
+//! A process that the caller talks to while it runs.
 
 use std::{
     fmt,
@@ -46,11 +46,12 @@ const KILL: i32 = 9;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Child {
-    /// What it reads. Dropping it is the end of that.
+    /// Its stdin. Dropping this closes it.
     pub stdin: Option<ChildStdin>,
-    /// What it writes to stdout. It stops when nobody reads that; dropping this before its end ends the process.
+    /// Its stdout. The process blocks while the caller does not read; dropping this before the end
+    /// of the output ends the process.
     pub stdout: Option<ChildStdout>,
-    /// What it writes to stderr, if that is no terminal.
+    /// Its stderr, unless it has a terminal.
     pub stderr: Option<ChildStdout>,
     running: Running,
     handler: OutputHandler,
@@ -69,7 +70,8 @@ impl Child {
         }
     }
 
-    /// Waits for its end. Its stdin ends, and what it writes is read to nowhere, unless somebody has taken them.
+    /// Waits for its end. Closes its stdin, and discards its stdout and stderr, unless the caller
+    /// has taken them.
     pub fn wait(mut self) -> Operation<Result<ExitStatus, CallError>> {
         drop(self.stdin.take());
         let unread = [self.stdout.take(), self.stderr.take()];
@@ -83,7 +85,7 @@ impl Child {
         })
     }
 
-    /// Runs it to its end, with what it has of its streams still attached.
+    /// Runs it to its end, with `attach` joined to those streams that the caller has not taken.
     pub fn run(mut self, attach: Attach) -> Operation<Result<ExitStatus, CallError>> {
         let (stdin, stdout, stderr) = attach.ends(&self.running.host(), &self.handler);
         let streams = Streams {
@@ -96,38 +98,39 @@ impl Child {
         )
     }
 
-    /// Sends a signal of this number to it and its group.
+    /// Sends the signal `number` to the process and its group.
     pub fn signal(&self, number: i32) {
         self.running.signals.signal(number);
     }
 
-    /// Kills it and its group.
+    /// Kills the process and its group.
     pub fn kill(&self) {
         self.signal(KILL);
     }
 
-    /// Tells it that its terminal has another size.
+    /// Tells the process that its terminal has another size.
     pub fn resize(&self, size: WindowSize) {
         self.running.signals.resize(size);
     }
 
-    /// What can tell it things while somebody waits for its end.
+    /// Returns a handle that signals and resizes while another part of the program waits for the
+    /// end.
     pub fn remote(&self) -> ChildRemote {
         ChildRemote(self.running.signals.clone())
     }
 }
 
-/// Tells a [`Child`] things from elsewhere. It does not keep the process running.
+/// Signals and resizes a [`Child`] from elsewhere. It does not keep the process running.
 #[derive(Clone)]
 pub struct ChildRemote(Signals);
 
 impl ChildRemote {
-    /// As [`Child::signal`].
+    /// Does the same as [`Child::signal`].
     pub fn signal(&self, number: i32) {
         self.0.signal(number);
     }
 
-    /// As [`Child::resize`].
+    /// Does the same as [`Child::resize`].
     pub fn resize(&self, size: WindowSize) {
         self.0.resize(size);
     }
@@ -139,14 +142,14 @@ impl fmt::Debug for ChildRemote {
     }
 }
 
-/// A process that is told to end if nobody waits for that any more.
+/// A process that is told to end if its caller stops waiting for it.
 pub(super) struct Running {
     /// Kept, so that its session goes on while the process does.
     host: Host,
     handle: ProcessHandle,
     pub(super) signals: Signals,
     timeout: Option<Duration>,
-    /// Whether its stdout was closed here, which is the end of it.
+    /// True if the caller closed its stdout, which ends the process.
     cut: Arc<AtomicBool>,
 }
 
@@ -160,7 +163,8 @@ impl Running {
         self.host.shared_name()
     }
 
-    /// Waits for its end. The agent knows when it has run for too long; if it does not say so in time, its host has failed.
+    /// Waits for its end. The agent ends it at its deadline; if no report of that comes in time,
+    /// the host has failed.
     pub(super) async fn ended(mut self) -> Result<ExitStatus, CallError> {
         let ended = match self.timeout {
             None => self.handle.ended().await,
@@ -184,7 +188,7 @@ impl Running {
     }
 }
 
-/// Before its streams are closed, which gives it time to end by itself that nobody wants to wait for.
+/// Sends SIGTERM before the streams are closed, so that the process has time to end by itself.
 impl Drop for Running {
     fn drop(&mut self) {
         self.signals.signal(TERM);
@@ -197,8 +201,9 @@ impl fmt::Debug for Child {
     }
 }
 
-/// What a process reads. It implements std's [`Write`] for blocking code and tokio's [`AsyncWrite`] for other; either needs no
-/// runtime of the caller's. Writing waits while the process does not read.
+/// The stdin of a process. It implements std's [`Write`] for blocking code and tokio's
+/// [`AsyncWrite`] for async code; neither needs a runtime of the caller's. Writing waits while the
+/// process does not read.
 pub struct ChildStdin(StreamWriter);
 
 impl AsyncWrite for ChildStdin {
@@ -231,13 +236,13 @@ impl fmt::Debug for ChildStdin {
     }
 }
 
-/// What a process writes to stdout, or to stderr. It implements std's [`Read`] for blocking code and tokio's [`AsyncRead`] for
-/// other; either needs no runtime of the caller's. Dropping it before its end is as if a pipe was closed: of stdout, it ends
-/// the process.
+/// The stdout or stderr of a process. It implements std's [`Read`] for blocking code and tokio's
+/// [`AsyncRead`] for async code; neither needs a runtime of the caller's. Dropping it before its
+/// end closes the pipe; for stdout, this ends the process.
 pub struct ChildStdout {
     reader: Option<StreamReader>,
     at_end: bool,
-    /// To be noted if this is closed.
+    /// Set to true if this is closed before its end.
     cut: Option<Arc<AtomicBool>>,
 }
 

@@ -1,30 +1,31 @@
-//! How a process ended.
+//! The way a process ended.
 
 use std::fmt;
 
-/// How a process ended.
+/// The way a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitStatus {
-    /// By itself, with this exit code.
+    /// The process exited with this exit code.
     Code(i32),
-    /// By a signal of this number.
+    /// A signal of this number ended the process.
     Signal(i32),
 }
 
 impl ExitStatus {
-    /// As a process ends that writes where nobody reads.
+    /// The end of a process that writes to a pipe without a reader.
     pub(crate) const BROKEN_PIPE: Self = Self::Signal(13);
 
-    /// Whether it ended by itself, with exit code 0.
+    /// Returns true if the process exited with exit code 0.
     pub fn success(self) -> bool {
         self == Self::Code(0)
     }
 
-    /// The exit code a shell shows: 128 and the number of the signal, if one ended it.
+    /// Returns the exit code that a shell shows: 128 plus the number of the signal, if one ended
+    /// the process.
     pub fn shell_code(self) -> u8 {
         match self {
-            // As the operating system does with codes that are too large.
+            // The operating system truncates codes that are too large in the same way.
             Self::Code(code) => code.to_le_bytes()[0],
             Self::Signal(signal) => signal.wrapping_add(128).to_le_bytes()[0],
         }
@@ -43,7 +44,7 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// What people call a signal, if it is one of those that end processes.
+/// Returns the usual name of a signal, if it is one of those that end processes.
 fn name(signal: i32) -> Option<&'static str> {
     Some(match signal {
         1 => "HUP",

@@ -1,4 +1,4 @@
-//! A transfer, and what is done when its link is cut: the host is connected anew, and the transfer goes on.
+//! Runs a transfer. If its link is cut, connects the host anew and goes on.
 
 use std::{
     io::{self, Read, Write},
@@ -24,14 +24,15 @@ use crate::{
     stream::{StreamReader, StreamWriter},
 };
 
-/// An attempt that moves less than this is as good as none.
+/// An attempt that moves less than this counts as idle.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
-/// The first wait between two attempts. It doubles, up to the second one.
+/// The first wait between two attempts. It doubles, up to `MAX_PAUSE`.
 const PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// Warnings of a host that are kept and told, and their length: most of them are what it says. More than these are counted.
+/// The number and length of a host's warnings that are kept and passed on: the host chooses most of
+/// their text. Further ones are counted.
 const MAX_WARNINGS: usize = 1000;
 const MAX_WARNING_BYTES: usize = 2 << 10;
 
@@ -42,12 +43,12 @@ pub(super) struct Attempts {
     tally: Arc<Tally>,
 }
 
-/// What attempts tell, added up.
+/// Adds up the events of all attempts.
 struct Tally {
     listener: Option<Listener>,
     /// Bytes that crossed the link in this attempt.
     moved: AtomicU64,
-    /// Bytes that the listener counts for it.
+    /// Bytes that the listener has counted for this attempt.
     counted: AtomicU64,
     state: Mutex<State>,
 }
@@ -55,14 +56,14 @@ struct Tally {
 #[derive(Default)]
 struct State {
     warnings: Vec<String>,
-    /// Warnings beyond those.
+    /// The number of warnings beyond these.
     more_warnings: u64,
     /// The file on its way, and its size.
     file: Option<(String, u64)>,
 }
 
 impl State {
-    /// Keeps a warning. Returns as much of it as may be told.
+    /// Keeps a warning. Returns the part of it that may be passed on.
     fn warn<'a>(&mut self, text: &'a str) -> Option<&'a str> {
         if self.warnings.len() >= MAX_WARNINGS {
             self.more_warnings += 1;
@@ -82,8 +83,8 @@ impl State {
     }
 }
 
-/// A transfer that nobody waits for any more gives up what is unfinished here before its stream is closed, or it would
-/// take that for a cut.
+/// Gives up what is unfinished here when the caller stops waiting for the transfer. This must come
+/// before the stream is closed, because the receiver would take that for a cut link.
 struct Running {
     unfinished: Option<Unfinished>,
     _stream: StreamHandle,
@@ -118,7 +119,7 @@ impl Attempts {
 
     async fn attempts(self) -> Result<(Transferred, Vec<u8>), TransferErrorKind> {
         self.check().map_err(TransferErrorKind::Here)?;
-        // What is left here after a cut is nobody's but this transfer's.
+        // Parts left here after a cut belong to this transfer alone.
         let left = GiveUp(Unfinished::default());
         let (mut idle_since, mut pause, mut lost) = (None, PAUSE, None);
         loop {
@@ -154,12 +155,12 @@ impl Attempts {
         }
     }
 
-    /// What was read cannot be read again.
+    /// Returns true if the source cannot be read again.
     fn is_read_once(&self) -> bool {
         matches!(self.way, Way::Put { source: Source::Reader { .. }, .. })
     }
 
-    /// What is wrong here is found out before a host is connected.
+    /// Finds faults on this machine before the host is connected.
     fn check(&self) -> Result<(), wxec_files::Failure> {
         match &self.way {
             Way::Put { source, .. } => check_source(source, &self.options.options),
@@ -189,7 +190,8 @@ impl Attempts {
         ended.map_err(Attempt::Ended)
     }
 
-    /// What was left on the host of the file that was on its way, as far as it can be told from here.
+    /// Returns the name of the part of the unfinished file on the host, as far as this end can
+    /// tell.
     fn part_there(&self) -> Option<String> {
         let Way::Put { source, path } = &self.way else { return None };
         let state = self.tally.state();
@@ -212,7 +214,7 @@ impl Attempts {
         Some(part_of(&target))
     }
 
-    /// What was left here of it.
+    /// Returns the name of the part of the unfinished file here.
     fn part_here(&self) -> Option<String> {
         self.tally.state().file.as_ref().map(|(file, _)| part_of(file))
     }
@@ -224,13 +226,13 @@ fn part_of(target: &str) -> String {
     if target.contains('/') { format!("{directory}/{part}") } else { part }
 }
 
-/// Why an attempt failed.
+/// The reason why an attempt failed.
 enum Attempt {
     Ended(TransferEnd),
     Unreachable(crate::error::Unreachable),
 }
 
-/// In the end nothing is left here that was not kept.
+/// Removes at the end what is left here and was not kept.
 struct GiveUp(Unfinished);
 
 impl Drop for GiveUp {
@@ -267,7 +269,7 @@ impl Tally {
         }
     }
 
-    /// The next attempt counts anew.
+    /// Tells the listener to subtract this attempt's bytes: the next attempt counts anew.
     fn void(&self) {
         self.tell(Event::Void(self.counted.swap(0, Relaxed)));
     }
@@ -277,7 +279,7 @@ impl Tally {
     }
 }
 
-/// A stream, for a thread that may wait.
+/// A stream, for a thread that may block.
 struct BlockingReader(StreamReader);
 
 impl Read for BlockingReader {

@@ -1,4 +1,4 @@
-//! Why files were not transferred.
+//! Errors of transfers.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,17 +10,18 @@ use crate::{
     transport::Limit,
 };
 
-/// Files were not transferred, or not all. What had been at the target is as it was, but for files of a tree that were done.
+/// Files were not transferred, or not all. The target is as it was before, except for files of a
+/// tree that were done.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TransferError {
     /// Name of the host.
     pub host: Arc<str>,
-    /// What happened.
+    /// The reason.
     pub kind: TransferErrorKind,
 }
 
-/// What happened to a transfer.
+/// Reasons why a transfer failed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum TransferErrorKind {
@@ -30,23 +31,24 @@ pub enum TransferErrorKind {
     There(Failure),
     /// Some of a tree could not be transferred. The rest of it was.
     Incomplete {
-        /// What was transferred.
+        /// The part that was transferred.
         done: Transferred,
-        /// What was not.
+        /// The entries that were not transferred.
         rest: Box<Incomplete>,
     },
     /// The host was lost, and did not come back in time.
     Lost {
-        /// How that was noticed.
+        /// The sign of the loss.
         reason: String,
-        /// What is left of the file that was on its way, at the end it was to arrive at, for the next transfer to go on with.
+        /// The part of the unfinished file that is left at the receiving end, for the next transfer
+        /// to go on with.
         part: Option<String>,
     },
-    /// No conversation with the host could be started.
+    /// No session with the host could be started.
     Unreachable(Unreachable),
-    /// It took longer than it might.
+    /// It took longer than its timeout.
     Timeout {
-        /// How long that was.
+        /// The timeout.
         after: Duration,
     },
     /// Two hosts would have had the same target.
@@ -56,7 +58,7 @@ pub enum TransferErrorKind {
         /// The target of both.
         path: String,
     },
-    /// The agent failed: a bug in wxec, or a host that means harm.
+    /// The agent failed: a bug in wxec, or a malicious host.
     Agent(String),
 }
 
@@ -65,7 +67,7 @@ impl TransferError {
         Self { host, kind }
     }
 
-    /// What may help, if wxec knows.
+    /// Returns advice, if wxec has any.
     pub fn hint(&self) -> Option<String> {
         match &self.kind {
             TransferErrorKind::Here(failure) if failure.kind == crate::FileErrorKind::PermissionDenied => None,
@@ -84,7 +86,7 @@ impl TransferError {
 }
 
 impl TransferErrorKind {
-    /// What an end means that cannot be helped by another attempt.
+    /// Turns the end of a transfer that another attempt cannot help into an error.
     pub(super) fn of(end: TransferEnd, warnings: impl FnOnce() -> Vec<String>) -> Self {
         match end {
             TransferEnd::Incomplete(end) => {

@@ -14,10 +14,10 @@ use crate::{
     host::{Host, Operation},
 };
 
-/// What stands for the name of a host in a path.
+/// The placeholder for the name of a host in a path.
 const HOST: &str = "{host}";
 
-/// A transfer on each host of a fleet, in parallel. Nothing happens until it is [run](Self::run).
+/// A transfer on each host of a fleet, in parallel. It starts when it is [run](Self::run).
 #[derive(Debug, Clone)]
 #[must_use = "a transfer does nothing until it is run"]
 pub struct FleetTransfer {
@@ -32,23 +32,25 @@ enum Way {
     Get { remote: PathBuf, local: PathBuf },
 }
 
-/// How a transfer went on one host.
+/// The outcome of a transfer on one host.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TransferOutcome {
     /// Name of the host.
     pub host: Arc<str>,
-    /// What was transferred, or why not.
+    /// The result of the transfer, or its error.
     pub result: Result<Transferred, TransferError>,
 }
 
 impl Fleet {
-    /// Pairs something here with a place on each host. `{host}` in either path stands for the host's name.
+    /// Pairs a file or tree here with a place on each host. `{host}` in either path stands for the
+    /// host's name.
     pub fn put(&self, local: impl Into<PathBuf>, remote: impl Into<PathBuf>) -> FleetTransfer {
         self.transfer(Way::Put { local: local.into(), remote: remote.into() })
     }
 
-    /// Pairs something on each host with a place of its own here: `{host}` in the path stands for the host's name.
+    /// Pairs a file or tree on each host with a place of its own here: `{host}` in either path
+    /// stands for the host's name.
     ///
     /// ```no_run
     /// use wxec_controller::Fleet;
@@ -69,13 +71,13 @@ impl Fleet {
 }
 
 impl FleetTransfer {
-    /// How to do it.
+    /// Sets the options.
     pub fn options(mut self, options: TransferOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// The transfer for each host. Fails if two hosts would write the same file here.
+    /// Returns the transfer for each host. Fails if two hosts would write the same file here.
     pub fn each(&self) -> Result<Vec<Transfer>, TransferError> {
         if let Way::Get { local, .. } = &self.way {
             check_unique(self.fleet.hosts(), local)?;
@@ -90,7 +92,8 @@ impl FleetTransfer {
         Ok(transfers.map(|transfer| transfer.options(self.options.clone())).collect())
     }
 
-    /// Does it everywhere. Fails as a whole, before anything is transferred, if two hosts would write the same file here.
+    /// Runs all transfers. Fails as a whole, before anything is transferred, if two hosts would
+    /// write the same file here.
     pub fn run(self) -> Operation<Result<Vec<TransferOutcome>, TransferError>> {
         Operation::new(async move {
             let places = Arc::new(Semaphore::new(self.fleet.parallel()));
@@ -110,7 +113,8 @@ impl FleetTransfer {
     }
 }
 
-/// A path with a host's name in place of `{host}`. What cannot be in a file's name, or is awkward there, becomes `_`.
+/// Returns a path with a host's name in place of `{host}`. Characters of the name that are
+/// impossible or awkward in a file's name become `_`.
 ///
 /// ```
 /// use wxec_controller::name_for_host;
@@ -159,7 +163,7 @@ mod tests {
         let error = fleet.get("/etc/hosts", "hosts").each().unwrap_err();
         assert_eq!(error.to_string(), "web2: web1 would have the same target, hosts");
         assert_eq!(fleet.get("/etc/hosts", "{host}/hosts").each().unwrap().len(), 2);
-        // Names that differ only in what cannot be in a file's name.
+        // Names that differ only in a character that cannot be in a file's name.
         let fleet = Fleet::new(["web1/sudo:", "web1/su:root"]).unwrap();
         assert!(fleet.get("/etc/hosts", "{host}").each().is_ok());
     }

@@ -1,4 +1,4 @@
-//! Files and trees, to hosts and from them.
+//! Transfers of files and trees, to hosts and from them.
 
 mod attempts;
 mod error;
@@ -29,13 +29,13 @@ pub use wxec_files::{
     FailureKind as FileErrorKind, Incomplete as IncompleteTransfer, LeftOut, Links,
 };
 
-/// A file whose bytes are asked for may have this many, unless more is said to be fine.
+/// Largest file that `get_bytes` takes into memory.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// What files are made with that come from bytes.
+/// Mode of files that are made of bytes.
 const FILE_MODE: u32 = 0o644;
 
-/// Files or a tree to transfer. Nothing happens until it is [run](Self::run).
+/// A transfer of files or a tree. It starts when it is [run](Self::run).
 ///
 /// ```no_run
 /// use wxec_controller::{Host, TransferOptions};
@@ -57,54 +57,58 @@ pub struct Transfer {
     listener: Option<Listener>,
 }
 
-/// Which way, from what, to what. Paths are bytes.
+/// The direction, the source and the target. Paths are bytes.
 #[derive(Debug, Clone)]
 enum Way {
     Put { source: Source, path: Vec<u8> },
     Get { path: Vec<u8>, target: Target },
 }
 
-/// What was transferred.
+/// The result of a transfer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transferred {
     /// Files and links written.
     pub files: u64,
-    /// Bytes in them.
+    /// Bytes in these files.
     pub bytes: u64,
-    /// Of these, bytes that were there already because the link had been cut.
+    /// Of these, bytes that had arrived already before a link was cut.
     pub resumed_bytes: u64,
     /// Files and links that were equal already.
     pub skipped: u64,
     /// Files, links and directories deleted.
     pub deleted: u64,
-    /// The SHA-256 of the content, as 64 hexadecimal digits, if it was a single file and was sent. A file of which more than
-    /// 256 MiB are blocks of zeros has none: they are counted, not hashed. What both ends compared is a digest of both.
+    /// The SHA-256 of the content, as 64 hexadecimal digits, if it was a single file and was sent.
+    /// A file with more than 256 MiB in blocks of zeros has none: such blocks are counted, not
+    /// hashed. Both ends compare a digest of the counts and the other bytes.
     pub sha256: Option<String>,
-    /// What was left out, and why.
+    /// Things that were left out, each with its reason.
     pub warnings: Vec<String>,
 }
 
 impl Host {
-    /// Pairs something here with a place on this host. Does no I/O.
+    /// Pairs a file or tree here with a place on this host. Does no I/O.
     ///
-    /// A path that ends with `/` (or is `.` or `..`) names a directory to put it into, under its own name; any other is the
-    /// name that it will have. A `~` at the beginning is the home directory there, `~app` that of the account `app` as `/etc/passwd`
-    /// there has it, and a path that does not begin with `/` starts
-    /// where the agent was started: over ssh that is the home directory.
+    /// A path that ends with `/` (or is `.` or `..`) names a directory to put the source into,
+    /// under its own name; any other path is the name that it will have. A `~` at the beginning is
+    /// the home directory on the host, and `~app` that of the account `app` in the host's
+    /// `/etc/passwd`. A path that does not begin with `/` starts in the directory in which the
+    /// agent was started: over ssh, the home directory.
     pub fn put(&self, local: impl AsRef<Path>, remote: impl AsRef<Path>) -> Transfer {
         Transfer::new(self, Way::Put { source: Source::Path(bytes(local)), path: bytes(remote) })
     }
 
-    /// Pairs the content of a file with its place on this host. Its mode is 644 unless another one is asked for.
+    /// Pairs the content of a file with its place on this host. Its mode is 644, unless the options
+    /// set another one.
     pub fn put_bytes(&self, content: impl Into<Vec<u8>>, remote: impl AsRef<Path>) -> Transfer {
         let source = Source::Memory { bytes: content.into(), mode: FILE_MODE };
         Transfer::new(self, Way::Put { source, path: bytes(remote) })
     }
 
-    /// Pairs what `reader` has to say with its place on this host, of which it is the content when there is no more. Its mode is
-    /// 644 unless another one is asked for. It is read on a thread of its own, and once: a transfer that is run a second time,
-    /// or whose link is cut, fails.
+    /// Pairs the content that `reader` gives with its place on this host. The file appears there
+    /// when `reader` has come to its end. Its mode is 644, unless the options set another one. The
+    /// reader runs on a thread of its own, and is read once: a transfer fails if it is run a second
+    /// time or its link is cut.
     ///
     /// ```no_run
     /// use wxec_controller::Host;
@@ -119,19 +123,20 @@ impl Host {
         Transfer::new(self, Way::Put { source, path: bytes(remote) })
     }
 
-    /// Pairs a file on this host with what its content is written to as it arrives. If the link is cut it goes on from there. What
-    /// was written before a transfer failed cannot be taken back.
+    /// Pairs a file on this host with a writer that gets its content as it arrives. If the link is
+    /// cut, the transfer goes on from there. Bytes that were written before a transfer failed
+    /// cannot be taken back.
     pub fn get_writer(&self, remote: impl AsRef<Path>, writer: impl Write + Send + 'static) -> Transfer {
         Transfer::new(self, Way::Get { path: bytes(remote), target: Target::Writer(Writer::new(writer)) })
     }
 
-    /// Pairs something on this host with a place here. Paths are as for [`put`](Self::put); what has no name of its own, such as
-    /// `.`, has to be given one here.
+    /// Pairs a file or tree on this host with a place here. Paths are as for [`put`](Self::put); a
+    /// source without a name of its own, such as `.`, must be given a name here.
     pub fn get(&self, remote: impl AsRef<Path>, local: impl AsRef<Path>) -> Transfer {
         Transfer::new(self, Way::Get { path: bytes(remote), target: Target::Path(bytes(local)) })
     }
 
-    /// The content of a file on this host, which may have 64 MiB.
+    /// Returns the content of a file on this host, of 64 MiB at most.
     pub fn get_bytes(&self, remote: impl AsRef<Path>) -> Operation<Result<Vec<u8>, TransferError>> {
         let target = Target::Memory { limit: MAX_BYTES };
         let transfer = Transfer::new(self, Way::Get { path: bytes(remote), target });
@@ -144,23 +149,24 @@ impl Transfer {
         Self { host: host.clone(), way, options: TransferOptions::default(), listener: None }
     }
 
-    /// How to do it.
+    /// Sets the options.
     pub fn options(mut self, options: TransferOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Tells `listener` how far it is, from whatever thread that happens on.
+    /// Reports the progress to `listener`, on any thread.
     pub fn on_event(mut self, listener: impl Fn(TransferEvent<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }
 
-    /// Does it. What had been there is replaced when everything about the new file is known to be right, and not before; a
-    /// transfer that fails or is dropped leaves nothing of itself, but for the part of a large file if the host is lost.
+    /// Runs the transfer. It replaces a target only after the whole new file has been verified. A
+    /// transfer that fails or is dropped leaves nothing behind, except the part of a large file if
+    /// the host is lost.
     ///
-    /// If the link is cut, the host is connected anew and the transfer goes on from there, unless it
-    /// [stays away](TransferOptions::reconnect_within).
+    /// If the link is cut, the host is connected anew and the transfer goes on from there, unless
+    /// the host [stays away](TransferOptions::reconnect_within).
     pub fn run(self) -> Operation<Result<Transferred, TransferError>> {
         Operation::new(async move { self.attempts().run().await.map(|(done, _)| done) })
     }

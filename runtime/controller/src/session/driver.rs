@@ -1,4 +1,4 @@
-//! The task that owns a conversation's state and its pipe.
+//! The task that owns the state and the transport of a session.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,25 +31,26 @@ use crate::{
     transport::{Transport, Writer},
 };
 
-/// An idle link is tried this often.
+/// Interval of pings on an idle link.
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// A link silent for this long is dead: four pings unanswered.
+/// A link that is silent for this long is dead: four pings went unanswered.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Open calls may take this long to return once the session is being closed.
+/// Time that open calls have to return once the session is being closed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) struct Driver {
     connection: ControllerConnection,
     transport: Transport,
     shared: Arc<Shared>,
-    /// For those who answer later.
+    /// For parts that answer later, such as streams. Weak, so that it does not keep the session
+    /// open.
     commands: mpsc::WeakUnboundedSender<Command>,
     calls: HashMap<CallId, PendingCall>,
     keys: HashMap<u64, CallId>,
     printer: Printer,
     streams: HashMap<StreamId, OpenStream>,
     blob_answers: HashMap<Digest, oneshot::Sender<bool>>,
-    /// Who waits for a description, in the order they asked.
+    /// Requests that wait for a description, in the order in which they were made.
     describing: VecDeque<oneshot::Sender<Description>>,
 }
 
@@ -60,7 +61,7 @@ struct OpenStream {
     ended: Option<oneshot::Sender<Result<StreamEnd, Loss>>>,
 }
 
-/// No reader waits for a stream that nobody serves, and no writer.
+/// Wakes the reader and the writer of the stream: without the driver, nothing would serve them.
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.window.close();
@@ -72,14 +73,14 @@ struct PendingCall {
     key: u64,
     module: Digest,
     artifact: Bytes,
-    /// Until it prints something.
+    /// `None` from its first output on: the printer has them then.
     lines: Option<Lines>,
-    /// The end of the call is the end of what its guest asked for: dropping this takes it back.
+    /// Carries the asks of the guest. Dropping it with the call takes back those still open.
     asks: Option<Asks>,
     reply: oneshot::Sender<Returned>,
 }
 
-/// Why the driver stops.
+/// The reason why the driver stops.
 enum End {
     Closed,
     Lost(String),
@@ -112,11 +113,12 @@ impl Driver {
         }
     }
 
-    /// Drives the conversation to its end.
+    /// Drives the session to its end.
     pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut waiting_for_close = Vec::new();
         let end = self.drive(&mut commands, &mut waiting_for_close).await;
-        // From here on the session counts as dead, before anyone learns of it.
+        // Closes the queue first: the session must count as dead before any caller learns of its
+        // end.
         commands.close();
         if let End::Lost(reason) = end {
             let loss = Loss { reason, stderr_tail: self.transport.stderr.settled().await };
@@ -134,7 +136,8 @@ impl Driver {
                 }
             }
         }
-        // Streams first: who reads them must not wait for the end of a process.
+        // Drops the streams first: their readers must not wait for the end of the transport's
+        // process.
         let Self { transport, streams, .. } = self;
         drop(streams);
         transport.end().await;
@@ -176,7 +179,8 @@ impl Driver {
                         if let Err(error) = self.connection.handle_input(&input[..length]) {
                             return error.into();
                         }
-                        // Before the calls that returned learn of it: they may ask.
+                        // Publishes before the events are handled: a caller whose call returned may
+                        // ask for the traffic.
                         self.publish_traffic();
                     }
                     Err(error) => return End::Lost(error.to_string()),
@@ -214,7 +218,8 @@ impl Driver {
         *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner) = self.connection.traffic();
     }
 
-    /// Breaks when nothing more will be asked: every handle is gone, or one said to close.
+    /// Breaks when no more commands will come: all handles are gone, or one of them closed the
+    /// session.
     fn handle_command(&mut self, command: Option<Command>, waiting: &mut Vec<oneshot::Sender<()>>) -> ControlFlow<()> {
         match command {
             Some(Command::Call(call)) => {
@@ -252,7 +257,8 @@ impl Driver {
                 ControlFlow::Continue(())
             }
             Some(Command::Provide { module, from }) => {
-                // The call may have been cancelled meanwhile; the agent's question is open all the same.
+                // The call may have been cancelled meanwhile; the agent's question is open all the
+                // same.
                 match from {
                     Source::Here(artifact) => self.connection.provide(module, artifact),
                     Source::Hop(length) => self.connection.provide_from_hop(module, length),
@@ -268,7 +274,7 @@ impl Driver {
                 let id = self.connection.open(service);
                 let (reader, writer) = self.open(id, None);
                 let handle = StreamHandle { id, commands: StreamCommands(self.commands.clone()) };
-                // Whoever is gone closes it.
+                // If the requester has gone, dropping the handle closes the stream.
                 let _ = opened.send((reader, writer, handle));
                 ControlFlow::Continue(())
             }
@@ -319,14 +325,14 @@ impl Driver {
         self.calls.insert(id, PendingCall { key, module, artifact, lines: Some(output), asks, reply });
     }
 
-    /// From here on the printer has to do with a call.
+    /// Registers the call with the printer on its first output.
     fn begin_printing(&mut self, id: CallId) {
         if let Some(lines) = self.calls.get_mut(&id).and_then(|call| call.lines.take()) {
             self.printer.print(Printed::Begun { id, lines });
         }
     }
 
-    /// Tells how a call ended, and when all that it printed was heard.
+    /// Tells the caller how the call ended, and when the listener has heard all that it printed.
     fn end_call(&mut self, id: CallId, call: PendingCall, dropped_bytes: u64, outcome: Reply) {
         let PendingCall { reply, lines, .. } = call;
         match lines {
@@ -339,7 +345,7 @@ impl Driver {
         }
     }
 
-    /// Whether the agent has said goodbye.
+    /// Returns true if the agent has said goodbye.
     fn handle_events(&mut self) -> Result<bool, ProtocolError> {
         while let Some(event) = self.connection.poll_event() {
             match event {
@@ -418,9 +424,9 @@ impl Driver {
 }
 
 impl Driver {
-    /// Sends an artifact. If this agent is reached through another one, that one gets it first and passes it on: a slow
-    /// link before it carries it once, for all hosts behind it. If what came that way was of no use, the next comes from
-    /// here.
+    /// Sends an artifact. If this agent is reached through a hop, the artifact goes to the hop's
+    /// agent first, which passes it on: a slow link before the hop carries it once for all hosts
+    /// behind. If that copy was of no use (`again`), this end sends the next one.
     fn provide(&mut self, module: Digest, artifact: Bytes, again: bool) {
         let (Some(hop), false) = (self.transport.hop.clone(), again) else {
             return self.connection.provide(module, artifact);
@@ -436,7 +442,7 @@ impl Driver {
         });
     }
 
-    /// The ends of a new process' streams for whoever started it.
+    /// Opens the streams of a new process, for the part that started it.
     fn process(&mut self, streams: ProcessStreams) -> Process {
         let commands = StreamCommands(self.commands.clone());
         let (ended, end) = oneshot::channel();
@@ -481,7 +487,8 @@ enum Wrote {
     Splice,
 }
 
-/// Writes some of `bytes`; if there are none left, what the hop is to put in behind them.
+/// Writes some of `bytes`. If none are left, writes the bytes that the hop is to splice in behind
+/// them.
 async fn write(writer: &mut Writer, bytes: &[u8], splice: Option<Splice>) -> std::io::Result<Wrote> {
     match splice {
         Some(splice) if bytes.is_empty() => writer.splice(splice).await.map(|()| Wrote::Splice),
@@ -492,7 +499,7 @@ async fn write(writer: &mut Writer, bytes: &[u8], splice: Option<Splice>) -> std
     }
 }
 
-/// Never, if there is no instant to wait for.
+/// Sleeps forever if `instant` is `None`.
 async fn sleep_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,

@@ -1,4 +1,5 @@
-//! The live conversation with one agent: one task owns its state and its pipe, everybody else sends that task messages.
+//! A session: one task owns its state and its transport; all other code sends messages to that
+//! task.
 
 mod driver;
 mod printer;
@@ -36,7 +37,7 @@ use crate::{
     transport::Transport,
 };
 
-/// A handle on a conversation. The conversation is closed when the last one is dropped.
+/// A handle on a session. Dropping the last handle closes the session.
 #[derive(Clone)]
 pub(crate) struct Session {
     pub(crate) target: Target,
@@ -49,7 +50,7 @@ struct Shared {
     next_key: AtomicU64,
     next_instance: AtomicU64,
     traffic: Mutex<Traffic>,
-    /// What calls used of it, where it was counted.
+    /// Fuel that calls used, where it was counted.
     fuel: AtomicU64,
     /// Blobs that the agent holds for its next hops.
     blobs: Mutex<HashMap<Digest, Arc<OnceCell<bool>>>>,
@@ -106,14 +107,14 @@ enum Command {
     },
 }
 
-/// Who sends an artifact to the agent.
+/// The end that sends an artifact to the agent.
 enum Source {
     Here(Bytes),
-    /// The agent before it, which holds these many bytes of it.
+    /// The agent of the hop before it, which holds this many bytes of the artifact.
     Hop(u64),
 }
 
-/// What the two ends of a stream here ask of the driver.
+/// Commands of a stream's reader and writer to the driver.
 pub(crate) enum StreamCommand {
     Data { id: StreamId, bytes: Bytes },
     Splice { id: StreamId, splice: Splice },
@@ -124,7 +125,7 @@ pub(crate) enum StreamCommand {
     Close { id: StreamId },
 }
 
-/// The way of [`StreamCommand`]s to the driver. It does not keep the conversation open.
+/// Sends [`StreamCommand`]s to the driver, without keeping the session open.
 #[derive(Clone)]
 pub(crate) struct StreamCommands(mpsc::WeakUnboundedSender<Command>);
 
@@ -137,7 +138,7 @@ impl StreamCommands {
     }
 }
 
-/// A process on the other machine, as far as its pipes go. Dropping the handle in it ends it.
+/// A process on the host, as far as its streams go. Dropping its handle ends the process.
 pub(crate) struct Process {
     pub(crate) reader: StreamReader,
     pub(crate) writer: StreamWriter,
@@ -146,22 +147,23 @@ pub(crate) struct Process {
     pub(crate) handle: ProcessHandle,
 }
 
-/// Ends a process when it is dropped, and knows how it ended.
+/// Ends a process when it is dropped, and reports how the process ended.
 pub(crate) struct ProcessHandle {
     streams: ProcessStreams,
     commands: StreamCommands,
     ended: Option<oneshot::Receiver<Result<StreamEnd, Loss>>>,
-    /// How its stderr ended, which is told before.
+    /// The end of its stderr, which the agent reports before the end of the process.
     stderr_ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
 }
 
 impl ProcessHandle {
-    /// Whether others hold its output, which was not read to its end. Known once it has ended.
+    /// Returns true if the rest of its output was not read, because other processes hold it open.
+    /// Known once the process has ended.
     pub(crate) fn is_output_held(&mut self) -> bool {
         matches!(self.stderr_ended.try_recv(), Ok(Ok(StreamEnd::Held)))
     }
 
-    /// How it ended; waits for that.
+    /// Waits until the process ends, and returns how.
     pub(crate) async fn ended(&mut self) -> Result<StreamEnd, Loss> {
         match self.ended.take() {
             Some(ended) => ended.await.unwrap_or_else(|_| Err(Loss::after_the_end())),
@@ -174,7 +176,7 @@ impl ProcessHandle {
     }
 }
 
-/// What a process can be told beside its streams. It does not keep the process running.
+/// Sends signals and terminal sizes to a process, without keeping the process running.
 #[derive(Clone)]
 pub(crate) struct Signals {
     id: StreamId,
@@ -200,7 +202,7 @@ impl Drop for ProcessHandle {
     }
 }
 
-/// Closes a stream when it is dropped, if that has not ended.
+/// Closes a stream when it is dropped, unless the stream has ended.
 pub(crate) struct StreamHandle {
     id: StreamId,
     commands: StreamCommands,
@@ -218,18 +220,18 @@ struct NewCall {
     artifact: Bytes,
     output: Lines,
     asks: Option<Asks>,
-    /// How many streams it has, and who wants them.
+    /// The number of its streams, and the sender that delivers them to the caller.
     streams: Option<(usize, oneshot::Sender<Vec<TaskStream>>)>,
     reply: oneshot::Sender<Returned>,
 }
 
-/// What a program finds when it starts, beside its streams.
+/// A program's arguments and environment.
 pub(crate) struct ProgramCommand {
     pub(crate) arguments: Vec<ByteBuf>,
     pub(crate) environment: Vec<(ByteBuf, ByteBuf)>,
 }
 
-/// A program under way. Dropping its call ends it.
+/// A program under way. Dropping its `call` ends it.
 pub(crate) struct RunningProgram {
     pub(crate) call: OpenCall,
     pub(crate) reader: StreamReader,
@@ -237,7 +239,7 @@ pub(crate) struct RunningProgram {
     pub(crate) stderr: StreamReader,
 }
 
-/// A task that the guest of a call calls on another host, and the way back for what becomes of it.
+/// A call that a guest asks for on another host, and the way back for its outcome.
 pub(crate) struct Asked {
     ask: AskId,
     pub(crate) question: Ask,
@@ -252,16 +254,16 @@ impl Asked {
     }
 }
 
-/// Who makes the calls that the guest of a call asks for.
+/// Sends a guest's asks to the part that makes the calls.
 pub(crate) type Asks = mpsc::UnboundedSender<Asked>;
 
-/// How a call ended.
+/// The outcome of a call.
 pub(crate) type Reply = Result<(Result<Bytes, Fault>, Usage), Loss>;
 
-/// That, and what says that its listener has heard all that the call printed.
+/// The reply, and a receiver that resolves once the listener has heard all that the call printed.
 type Returned = (Reply, Option<oneshot::Receiver<()>>);
 
-/// The conversation ended while calls were open.
+/// The session ended while calls were open.
 #[derive(Debug, Clone)]
 pub(crate) struct Loss {
     pub(crate) reason: String,
@@ -269,7 +271,7 @@ pub(crate) struct Loss {
 }
 
 impl Loss {
-    /// Somebody asked when there was nobody to answer any more.
+    /// The loss to report for a question that came after the session's end.
     pub(crate) fn after_the_end() -> Self {
         Self { reason: SessionEnded.to_string(), stderr_tail: String::new() }
     }
@@ -282,7 +284,8 @@ pub(crate) struct OpenCall {
 }
 
 impl Session {
-    /// Greets the agent behind `transport`, which has already said `received`, and starts driving the conversation.
+    /// Greets the agent behind `transport`, which has already sent `received`, and starts the
+    /// driver.
     pub(crate) async fn start(mut transport: Transport, received: &[u8]) -> Result<Self, Unreachable> {
         let mut connection = ControllerConnection::new();
         let target = match greet(&mut transport, &mut connection, received).await {
@@ -300,7 +303,7 @@ impl Session {
         Ok(Self { target, commands: sender, shared })
     }
 
-    /// Whether the conversation is still going on.
+    /// Returns true while the session goes on.
     pub(crate) fn is_alive(&self) -> bool {
         !self.commands.is_closed()
     }
@@ -309,15 +312,16 @@ impl Session {
         *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fuel that calls used, where it was counted.
+    /// Returns the fuel that calls used, where it was counted.
     pub(crate) fn fuel(&self) -> u64 {
         self.shared.fuel.load(Ordering::Relaxed)
     }
 
-    /// Makes a call; what its guest asks for goes to `asks`.
+    /// Makes a call. `asks` receives what its guest asks.
     pub(crate) fn call(&self, artifact: &Artifact, call: CallRequest, output: Lines, asks: Option<Asks>) -> OpenCall {
         let (call, open) = self.new_call(artifact, call, output, asks);
-        // A driver that is gone drops the message, and with it the sender of the reply: the call is lost.
+        // If the driver is gone, the message is dropped with the sender of the reply: the call
+        // counts as lost.
         let _ = self.commands.send(Command::Call(call));
         open
     }
@@ -366,17 +370,17 @@ impl Session {
         Ok(RunningProgram { call: open, reader, writer, stderr })
     }
 
-    /// A number for an instance that will stay on the other machine.
+    /// Returns a new number for an instance that stays on the host.
     pub(crate) fn next_instance(&self) -> InstanceId {
         InstanceId(self.shared.next_instance.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Ends an instance. One of a session that has ended has ended, too.
+    /// Ends an instance. If the session has ended, its instances have ended too.
     pub(crate) fn drop_instance(&self, instance: InstanceId) {
         let _ = self.commands.send(Command::DropInstance { instance });
     }
 
-    /// Starts a process on the other machine.
+    /// Starts a process on the host.
     pub(crate) async fn start_process(&self, command: ProcessCommand, terminal: bool) -> Result<Process, SessionEnded> {
         let (started, process) = oneshot::channel();
         let _ = self.commands.send(Command::Start { command, terminal, started });
@@ -393,17 +397,19 @@ impl Session {
         stream.await.map_err(|_| SessionEnded)
     }
 
-    /// Whether the agent holds a blob it can put into streams, or is it: its own image.
+    /// Returns true if the agent can put this blob into streams: it holds the blob, or the blob is
+    /// the agent's own image.
     pub(crate) async fn holds(&self, digest: Digest) -> bool {
         self.blob(digest, |answer| Command::AskBlob { digest, answer }).await
     }
 
-    /// Has the agent hold a blob, unless it does already. Says whether it does then.
+    /// Makes the agent hold a blob, unless it holds it already. Returns true if it holds the blob
+    /// then.
     pub(crate) async fn hold(&self, digest: Digest, blob: Bytes) -> bool {
         self.blob(digest, |answer| Command::SendBlob { digest, blob, answer }).await
     }
 
-    /// Asked or sent once, however many hops want it.
+    /// Asks for or sends a blob once, however many hops want it.
     async fn blob(&self, digest: Digest, command: impl FnOnce(oneshot::Sender<bool>) -> Command) -> bool {
         let known = {
             let mut blobs = self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -417,14 +423,15 @@ impl Session {
         held.await.is_ok_and(|held| *held)
     }
 
-    /// What sort of place the agent is in.
+    /// Asks the agent to describe its host.
     pub(crate) async fn describe(&self) -> Result<Description, SessionEnded> {
         let (answer, description) = oneshot::channel();
         let _ = self.commands.send(Command::Describe { answer });
         description.await.map_err(|_| SessionEnded)
     }
 
-    /// Lets open calls return, says goodbye, and waits until the agent is gone; all within two seconds.
+    /// Lets open calls return and says goodbye, for two seconds at most; then waits until the
+    /// transport has ended.
     pub(crate) async fn close(self) {
         let (done, closed) = oneshot::channel();
         if self.commands.send(Command::Close { done }).is_ok() {
@@ -433,14 +440,14 @@ impl Session {
     }
 }
 
-/// The conversation ended before it could answer.
+/// The session ended before it could answer.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the session had ended")]
 pub(crate) struct SessionEnded;
 
 impl OpenCall {
-    /// Waits for the end of the call, and until all that it printed was heard. It may end no later than `within` from now;
-    /// listeners may take their time.
+    /// Waits until the call has ended and the listener has heard all that it printed. The call must
+    /// end `within` this time; the listener may take longer.
     pub(crate) async fn returned(mut self, within: Option<Duration>) -> Result<Reply, Elapsed> {
         let reply = match within {
             None => (&mut self.reply).await,
@@ -463,7 +470,8 @@ impl Drop for OpenCall {
     }
 }
 
-/// Exchanges greetings. The agent speaks first, so nothing is sent before it is known to be up.
+/// Exchanges greetings. The agent speaks first: this end sends nothing before it knows that the
+/// agent is up.
 async fn greet(
     transport: &mut Transport,
     connection: &mut ControllerConnection,
@@ -475,7 +483,7 @@ async fn greet(
     loop {
         match connection.poll_event() {
             Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => return Ok(target),
-            // Not repeated: it is the host's own word, and of any length.
+            // Does not repeat the name: the host chose it, of any length.
             Some(ControllerEvent::Ready { .. }) => {
                 return Err(broken("the agent says it runs on an unknown architecture".into()));
             }
@@ -495,10 +503,11 @@ async fn greet(
     }
 }
 
-/// What a host says of itself names files here and arguments of the compiler, so only known words will do.
+/// Returns true for known platforms. A host's own words name files here and arguments of the
+/// compiler, so only known words are accepted.
 pub(crate) fn is_known(platform: &Platform) -> bool {
     AGENT_ARCHITECTURES.contains(&&*platform.arch) && platform.os == "linux"
 }
 
-/// What agents exist for.
+/// Architectures that agents exist for.
 pub(crate) const AGENT_ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];

@@ -1,5 +1,6 @@
-//! Hands what guests print and log to the host's listener. That may take its time: the conversation does not wait for it,
-//! and tells the agent only then that more may come. A call returns when its listener has heard all of it.
+//! Hands the output and the log of guests to the host's listener. The listener may take its time:
+//! the session does not wait for it, and gives the agent credit for more only afterwards. A call
+//! returns when its listener has heard all of its output.
 
 use std::{
     collections::HashMap,
@@ -14,14 +15,14 @@ use super::Command;
 use crate::{output::Lines, runtime};
 
 pub(super) struct Printer {
-    /// What is in it is bounded by what the agent may have under way.
+    /// Unbounded, but the agent's credit for output bounds what is in it.
     queue: Option<mpsc::UnboundedSender<Printed>>,
     commands: mpsc::WeakUnboundedSender<Command>,
 }
 
-/// What a call printed, or that it ended.
+/// Output of a call, or its begin or end.
 pub(super) enum Printed {
-    /// It begins to print.
+    /// The call begins to print.
     Begun {
         id: CallId,
         lines: Lines,
@@ -37,13 +38,13 @@ pub(super) enum Printed {
         target: String,
         message: String,
     },
-    /// It has returned; whoever waits for that learns when all of it was heard.
+    /// The call has returned; `printed` is sent once the listener has heard all of its output.
     Returned {
         id: CallId,
         dropped_bytes: u64,
         printed: oneshot::Sender<()>,
     },
-    /// Nobody wants to know its end.
+    /// The caller does not wait for the call any more.
     Forgotten {
         id: CallId,
     },
@@ -64,7 +65,7 @@ impl Printer {
     }
 }
 
-/// Prints until the conversation is over and all is printed.
+/// Prints until the session has ended and everything is printed.
 async fn run(mut queue: mpsc::UnboundedReceiver<Printed>, commands: mpsc::WeakUnboundedSender<Command>) {
     let mut calls = HashMap::new();
     while let Some(first) = queue.recv().await {
@@ -78,7 +79,8 @@ async fn run(mut queue: mpsc::UnboundedReceiver<Printed>, commands: mpsc::WeakUn
             for printed in batch {
                 let call = printed.call();
                 cost += printed.cost();
-                // A listener that panics is no reason for others to hear nothing; its call it may keep from being heard.
+                // A listener that panics must not keep others from being heard; only its own call's
+                // output is dropped.
                 if catch_unwind(AssertUnwindSafe(|| print(&mut calls, printed))).is_err() {
                     calls.remove(&call);
                 }
@@ -105,7 +107,7 @@ impl Printed {
         }
     }
 
-    /// What it takes of the room for output.
+    /// The credit for output that it takes.
     fn cost(&self) -> u64 {
         match self {
             Self::Output { bytes, .. } => output_cost(bytes.len() as u64),
@@ -130,7 +132,7 @@ fn print(calls: &mut HashMap<CallId, Lines>, printed: Printed) {
         }
         Printed::Returned { id, dropped_bytes, printed } => {
             if let Some(mut lines) = calls.remove(&id) {
-                // What the guest printed last comes before its result.
+                // Dropping the lines flushes the last one, so that it comes before the result.
                 lines.note_dropped(dropped_bytes);
             }
             let _ = printed.send(());

@@ -1,4 +1,4 @@
-//! What is announced: compared with what is there, and wanted or not.
+//! Announcements: compares each entry with the target, and asks for those that are needed.
 
 use std::{
     collections::HashSet,
@@ -34,15 +34,16 @@ pub(super) struct Announcing {
     path: Vec<u8>,
     directory: Option<Arc<OwnedFd>>,
     look: Option<Look>,
-    /// Something in it changes.
+    /// True if something in it changes.
     changes: bool,
-    /// It cannot be written into, nor what is in it.
+    /// True if it cannot be written into, nor anything in it.
     closed: bool,
-    /// Hashes of the names in it, if others are to be deleted.
+    /// The names in it, if other entries are to be deleted.
     names: Option<Names>,
 }
 
-/// Names, as hashes with a random key: two that are the same keep a file that should be deleted, and nothing worse.
+/// Names, as hashes with a random key. If two names have the same hash, a file that should be
+/// deleted stays; nothing worse can happen.
 #[derive(Default)]
 pub(super) struct Names {
     key: RandomState,
@@ -80,7 +81,8 @@ impl<W: Write> Receiver<'_, W> {
                 (Item::Leave { complete }, Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
                     let Announcing { path, directory, look, changes, names, .. } = std::mem::take(&mut self.announcing);
                     let look = look.filter(|_| directory.is_some());
-                    // What could not be found there stays here.
+                    // If the sender could not find everything in a directory, nothing in it is
+                    // deleted.
                     let names = names.filter(|_| complete);
                     self.plan.push_back(Step::Leave(Leave { path, look, changes, names }));
                 }
@@ -125,7 +127,8 @@ impl<W: Write> Receiver<'_, W> {
         let Some(destination) = &mut self.destination else { return Ok(()) };
         let mut closed = false;
         let directory = match destination.announced_directory(&path) {
-            // What would have been made is not there, and what would have been removed is.
+            // In a dry run, a directory that would be made does not exist, and an entry that would
+            // be removed is still there.
             Err(failure) if self.options.dry_run && self.would_be_made(&failure.kind) => None,
             Err(failure) => {
                 closed = true;
@@ -143,14 +146,15 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// Remembers that a directory cannot be written into. Beyond some, what is in them is counted too.
+    /// Remembers that a directory cannot be written into. Beyond a limit, failures inside are
+    /// counted too.
     fn close(&mut self, path: Vec<u8>) {
         if self.closed_to_us.len() < MAX_LEFT_OUT {
             self.closed_to_us.push(path);
         }
     }
 
-    /// Whether that is known of a directory or one above it.
+    /// Returns true if this is known of a directory or one above it.
     fn is_closed(&self, path: &[u8]) -> bool {
         self.closed_to_us
             .iter()
@@ -203,7 +207,8 @@ impl<W: Write> Receiver<'_, W> {
                 let mode = new_directory_mode(self.options, entry.mode);
                 let path = join(&self.announcing.path, &entry.name);
                 if let Some(found) = found.filter(|found| found.kind() == FileType::Directory) {
-                    // As it was made before the link was cut.
+                    // The directory was made before the link was cut, and still grants its owner
+                    // everything.
                     if self.resuming && mode & 0o700 != 0o700 && found.mode_with(0o1777) == mode & 0o1777 | 0o700 {
                         self.destination.iter_mut().for_each(|it| it.close_later(&path, mode));
                     }
@@ -275,7 +280,7 @@ impl<W: Write> Receiver<'_, W> {
         }
     }
 
-    /// What is there may be in the way.
+    /// Fails if an existing entry is in the way.
     fn check_kind(
         &self,
         entry: &Entry,
@@ -291,7 +296,7 @@ impl<W: Write> Receiver<'_, W> {
             (Kind::Directory, _) => FailureKind::NotADirectory,
             (_, FileType::Directory) => FailureKind::IsADirectory,
             (_, FileType::RegularFile) => return Ok(()),
-            // Links in trees are what they say, wherever that leads.
+            // A link in a tree is content of its own, wherever it leads.
             (Kind::Link { .. }, FileType::Symlink) if in_a_tree => return Ok(()),
             (kind, FileType::Symlink) => match leads_to() {
                 LinkEnd::Special => FailureKind::Special,
@@ -303,7 +308,7 @@ impl<W: Write> Receiver<'_, W> {
         if self.options.delete && in_a_tree { Ok(()) } else { Err(Failure::new(Doing::Replacing, shown, in_the_way)) }
     }
 
-    /// Removes what is in the way, which was allowed.
+    /// Removes an entry that is in the way, which the options allow.
     fn clear(&mut self, directory: &OwnedFd, name: &[u8], found: Option<&Found>, shown: &[u8]) -> Result<(), Failure> {
         if found.is_some() {
             let removed = remove(directory, name).map_err(|error| Failure::io(Doing::Deleting, shown, error))?;
@@ -325,7 +330,7 @@ impl<W: Write> Receiver<'_, W> {
         place_link(self.unfinished, directory, &temporary, name)
     }
 
-    /// Whether a file need not be sent. Its mode, owner and time may be put right here.
+    /// Returns true if a file need not be sent. Corrects its mode, owner and time if necessary.
     fn is_equal(
         &self,
         found: &Found,
@@ -352,7 +357,7 @@ impl<W: Write> Receiver<'_, W> {
         same_look || self.options.dry_run || open().is_ok_and(|file| new_look.give(&file).is_ok())
     }
 
-    /// What a cut transfer has left of a file.
+    /// Opens the part that a cut transfer has left of a file.
     fn part(&self, directory: &Arc<OwnedFd>, name: &[u8], size: u64, shown: &[u8]) -> Result<Option<Growing>, Failure> {
         let held = self.plan.iter().filter(|step| matches!(step, Step::File(wanted) if wanted.part.is_some())).count();
         if held >= MAX_PARTS {
@@ -360,21 +365,23 @@ impl<W: Write> Receiver<'_, W> {
         }
         let part = Growing::resume(self.unfinished, directory, name, size, self.resuming, &self.new_hasher())
             .map_err(|error| Failure::io(Doing::Reading, shown, error))?;
-        // One that is of no use any more goes away here.
+        // A part that is of no use any more is dropped here, which removes it.
         Ok(part.filter(|_| size >= MIN_PART_BYTES))
     }
 
-    /// What a file will look like.
+    /// Returns the mode, owner and time that a file will have.
     fn file_look(&self, mode: u32, modified: Time) -> Look {
         let (user, group) = self.accounts;
-        // Never a bit that gives a program another account because another machine says so.
+        // Never takes over a bit that runs a program as another account: another machine must not
+        // decide that.
         let mode = Some(self.options.mode.map_or(mode & FILE_BITS, |mode| mode & 0o7777));
         let mode_bits = if self.options.mode.is_some() { 0o7777 } else { FILE_BITS };
         Look { mode, mode_bits, user, group, modified: self.options.times.then_some(modified) }
     }
 
-    /// What a directory will look like once it is done. Its mode it has since it was made: it is not for a transfer to close
-    /// `/tmp`, unless a mode is asked for.
+    /// Returns the mode, owner and time that a directory will have once it is done. Without a mode
+    /// in the options it keeps the mode that it was made with, or had before: a transfer must not
+    /// close `/tmp`.
     fn directory_look(&self, modified: Time) -> Look {
         let mode = self.options.mode.map(|mode| (mode | (mode & 0o444) >> 2) & 0o7777);
         let (user, group) = self.accounts;
@@ -382,7 +389,8 @@ impl<W: Write> Receiver<'_, W> {
     }
 }
 
-/// The mode a directory is made with. It has the one that is asked for once it is done.
+/// Returns the mode to make a directory with. A mode from the options is set once the directory is
+/// done.
 pub(super) fn new_directory_mode(options: &Options, mode: u32) -> u32 {
     if options.mode.is_some() { 0o700 } else { mode & DIRECTORY_BITS }
 }

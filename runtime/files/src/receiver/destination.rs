@@ -1,4 +1,4 @@
-//! Where things go: a path, a tree, or memory.
+//! The place where things go: a path, a tree, or memory.
 
 use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
 
@@ -28,17 +28,18 @@ pub(super) enum Destination {
 
 pub(super) struct TreeDestination {
     path: Vec<u8>,
-    /// Above the tree.
+    /// The directory above the tree.
     parent: Option<Arc<OwnedFd>>,
-    /// For what is announced, and for what arrives, which is elsewhere by then. There is none in a dry run, where it does
-    /// not exist yet.
+    /// One tree for announcements and one for arriving files, which are in other directories at
+    /// that time. `None` in a dry run if the tree does not exist yet.
     trees: Option<(Tree, Tree)>,
-    /// Directories that nobody may go into, once they are done.
+    /// Directories whose final mode denies their owner something, with the look that they get at
+    /// the end.
     closed: BTreeMap<Vec<u8>, Look>,
 }
 
 impl Destination {
-    /// Finds the place for what the sender calls `root`. Says what happens to a tree's root.
+    /// Finds the place for the sender's `root`. Also returns the change to the root of a tree.
     pub(super) fn new(target: &Target, options: &Options, root: &Entry) -> Result<(Self, Option<Change>), Failure> {
         let Target::Path(path) = target else {
             return match &root.kind {
@@ -80,7 +81,7 @@ impl Destination {
         let mut change = None;
         if let Some(parent) = &parent {
             match look(parent, name).map_err(failed)?.map(|found| found.kind()) {
-                // The user named it, so a link may lead to it.
+                // The user named this path, so a link may lead to the tree.
                 Some(FileType::Directory | FileType::Symlink) => {}
                 Some(_) => return Err(Failure::new(Doing::Creating, path, FailureKind::NotADirectory)),
                 None => {
@@ -103,12 +104,13 @@ impl Destination {
         !matches!(self, Self::Tree(_))
     }
 
-    /// The directory for what arrives at `path` of the tree; none if it is memory, or in a dry run not there.
+    /// Returns the directory for what arrives at `path` of the tree. `None` for memory, or if it
+    /// does not exist in a dry run.
     pub(super) fn directory(&mut self, path: &[u8]) -> Result<Option<Arc<OwnedFd>>, Failure> {
         self.open(path, |(_, arriving)| arriving)
     }
 
-    /// The same for what is announced.
+    /// Returns the directory for what is announced at `path` of the tree, like `directory`.
     pub(super) fn announced_directory(&mut self, path: &[u8]) -> Result<Option<Arc<OwnedFd>>, Failure> {
         self.open(path, |(announced, _)| announced)
     }
@@ -131,7 +133,7 @@ impl Destination {
         }
     }
 
-    /// The name in its directory that the root has, or something in a tree.
+    /// Returns the name that the root gets in its directory, or an entry's own name.
     pub(super) fn name<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
         match self {
             Self::Single { name, .. } => name,
@@ -139,7 +141,7 @@ impl Destination {
         }
     }
 
-    /// A path for people.
+    /// Returns a path for messages.
     pub(super) fn path(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
         match self {
             Self::Memory => name.to_vec(),
@@ -152,35 +154,38 @@ impl Destination {
         self.path(&wanted.directory, &wanted.name)
     }
 
-    /// Gives a directory that is done its look. One that nobody may go into has to wait. Says whether anything changed.
+    /// Gives a finished directory its mode, owner and time. A mode that denies its owner something
+    /// has to wait. Returns true if anything changed.
     pub(super) fn settle(&mut self, path: &[u8], directory: &Arc<OwnedFd>, look: Look) -> Result<bool, Failure> {
         let Self::Tree(tree) = self else { return Ok(false) };
         if let Some(mode) = look.mode.filter(|mode| mode & 0o700 != 0o700) {
             let others = Look { mode: None, modified: None, ..look };
             let changed = give(directory, &others, || join(&tree.path, path))?;
-            // One that is entered again is there already, so that there are no more than the disk has.
+            // A directory that is entered again replaces its own entry, so there are no more
+            // entries than directories on the disk.
             tree.closed.insert(path.to_vec(), Look { modified: look.modified, ..closing(mode) });
             return Ok(changed);
         }
-        // Its time is given once more with its mode, which is what is left to do.
+        // Its mode is still to be set at the end; its time is set again together with the mode.
         if let Some(closing) = tree.closed.get_mut(path) {
             closing.modified = look.modified;
         }
         give(directory, &look, || join(&tree.path, path))
     }
 
-    /// A directory was made that is to have this mode when all that is to be in it is, because nobody may go into it then.
+    /// Notes the mode of a new directory that denies its owner something: it is set when everything
+    /// in the directory is done.
     pub(super) fn close_later(&mut self, path: &[u8], mode: u32) {
         if let Self::Tree(tree) = self {
             tree.closed.insert(path.to_vec(), closing(mode));
         }
     }
 
-    /// What is to be done when all the rest is. Returns what could not be done.
+    /// Sets the modes that had to wait, and syncs. Returns the failures.
     pub(super) fn finish(&mut self, group: &mut Group) -> Result<Vec<Failure>, Failure> {
         let Self::Tree(tree) = self else { return Ok(Vec::new()) };
         let mut failures = Vec::new();
-        // What is inside comes before what it is in.
+        // Inner directories come before outer ones.
         for (path, look) in std::mem::take(&mut tree.closed).into_iter().rev() {
             if let Some((_, arriving)) = &mut tree.trees {
                 let shown = || join(&tree.path, &path);
@@ -200,7 +205,8 @@ impl Destination {
     }
 }
 
-/// Whether a path names something that is never replaced, as far as it can be told before anything is announced.
+/// Fails if a path names something that is never replaced, as far as this is known before the first
+/// announcement.
 pub(crate) fn check_target(path: &[u8]) -> Result<(), Failure> {
     let path = expand_home(path.to_vec())?;
     let Some((above, name)) = split(&path).filter(|_| !names_directory(&path)) else { return Ok(()) };
@@ -212,7 +218,7 @@ pub(crate) fn check_target(path: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// The last that is done to a directory.
+/// The look that a directory gets last.
 fn closing(mode: u32) -> Look {
     Look { mode: Some(mode), mode_bits: 0o7777, user: None, group: None, modified: None }
 }
@@ -224,13 +230,15 @@ fn give(directory: &Arc<OwnedFd>, look: &Look, shown: impl Fn() -> Vec<u8>) -> R
         return Ok(false);
     }
     match look.give(directory) {
-        // One that was there and is another account's: what is put into it changes its time anyway.
+        // The directory existed before and belongs to another account. Its time changes anyway when
+        // something is put into it.
         Err((Doing::SettingTimes, error)) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => Ok(false),
         given => given.map(|()| true).map_err(|(doing, error)| Failure::io(doing, shown(), error)),
     }
 }
 
-/// Opens the directory above the target, and makes it if that is wanted. There is none only in a dry run.
+/// Opens the directory above the target, and makes it if the options say so. `None` only in a dry
+/// run.
 fn open_above(path: &[u8], options: &Options) -> Result<Option<Arc<OwnedFd>>, Failure> {
     let failed = |error: std::io::Error| Failure::following(Doing::Creating, path, error);
     match open_named(path) {

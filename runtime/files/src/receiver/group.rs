@@ -1,5 +1,5 @@
-//! Files that go into their places together: waiting for the disk is most of the work of a small file, and the disk serves
-//! many at once as fast as one.
+//! Groups of files that go into their places together. Waiting for the disk is most of the work of
+//! a small file, and the disk serves many files at once as fast as one.
 
 use std::{
     io,
@@ -21,7 +21,8 @@ use crate::{
     unfinished::{Growing, Look},
 };
 
-/// Files in a group, each of which is open, and their bytes: what is lost if the transfer breaks.
+/// Files in a group, each of which is open, and their bytes. A transfer that breaks off loses at
+/// most this much.
 const MAX_FILES: usize = 256;
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -31,7 +32,7 @@ const MAX_LEAVES: usize = 256;
 /// Threads that wait for the disk.
 const THREADS: usize = 16;
 
-/// They do nothing else.
+/// Enough, because these threads do nothing else.
 const STACK_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
@@ -42,7 +43,7 @@ pub(super) struct Group {
     leaves: usize,
     /// The directory of the file that is arriving.
     directory: Option<Arc<OwnedFd>>,
-    /// Directories in which names changed, each to be synced once they are known to be done.
+    /// Directories whose names changed, to be synced once their files are in place.
     changed: Vec<(Arc<OwnedFd>, Vec<u8>)>,
 }
 
@@ -51,28 +52,28 @@ enum Step {
     Leave(Leave),
 }
 
-/// A directory, once all that is to be in it is.
+/// A directory in which everything has arrived.
 pub(super) struct Leave {
     pub(super) path: Vec<u8>,
-    /// Nothing if it is not there, in a dry run.
+    /// `None` if the directory does not exist, in a dry run.
     pub(super) look: Option<Look>,
     pub(super) changes: bool,
     pub(super) names: Option<Names>,
 }
 
-/// What was deleted, with all that was in it.
+/// An entry that was deleted, with everything in it.
 pub(super) struct Removed {
     pub(super) path: Vec<u8>,
     pub(super) count: u64,
 }
 
-/// What came of a group.
+/// The result of a group.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) removed: Vec<Removed>,
-    /// What could not be done.
+    /// Failures of single steps.
     pub(super) failures: Vec<Failure>,
-    /// Files that are not in their places because of that, and their bytes.
+    /// Files that are not in their places because of these failures, and their bytes.
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
@@ -89,12 +90,12 @@ impl Outcome {
 }
 
 impl Group {
-    /// The next file arrives in this directory.
+    /// Sets the directory in which the next file arrives.
     pub(super) fn begin_in(&mut self, directory: Arc<OwnedFd>) {
         self.directory = Some(directory);
     }
 
-    /// A file has arrived. What is in its way may be removed if `clear`.
+    /// Adds a file that has arrived. With `clear`, a directory in its way may be removed.
     pub(super) fn place(&mut self, growing: Growing, name: Vec<u8>, look: Look, path: Vec<u8>, clear: bool) {
         if let Some(directory) = self.directory.clone() {
             self.files += 1;
@@ -103,7 +104,7 @@ impl Group {
         }
     }
 
-    /// All files of a directory have arrived.
+    /// Adds a directory whose files have all arrived.
     pub(super) fn leave(&mut self, leave: Leave) {
         self.leaves += 1;
         self.steps.push(Step::Leave(leave));
@@ -113,7 +114,7 @@ impl Group {
         self.files >= MAX_FILES || self.bytes >= MAX_BYTES || self.leaves >= MAX_LEAVES
     }
 
-    /// Puts everything into its place that can be put there.
+    /// Puts everything into its place that can be put there, and returns the failures.
     pub(super) fn finish(&mut self, destination: &mut Destination, options: &Options) -> Result<Outcome, Failure> {
         let steps = std::mem::take(&mut self.steps);
         (self.files, self.bytes, self.leaves) = (0, 0, 0);
@@ -173,16 +174,16 @@ impl Group {
         }
     }
 
-    /// A directory is to be synced with the others.
+    /// Adds a directory to be synced with the others.
     pub(super) fn sync_later(&mut self, directory: Arc<OwnedFd>, path: Vec<u8>) {
         self.changed.push((directory, path));
     }
 
-    /// Waits until names would survive a loss of power.
+    /// Waits until the changed names would survive a loss of power.
     pub(super) fn sync_directories(&mut self) -> Result<(), Failure> {
         let failed =
             at_once(&std::mem::take(&mut self.changed), |(directory, path)| match rustix::fs::fsync(directory) {
-                // Some file systems know nothing of it.
+                // Some file systems cannot sync directories.
                 Ok(()) | Err(Errno::INVAL) => Ok(()),
                 Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
             });
@@ -190,7 +191,7 @@ impl Group {
     }
 }
 
-/// Removes a directory in the place of a file, if that was allowed.
+/// Removes a directory in the place of a file, if `clear` allows it.
 fn make_room(directory: &OwnedFd, name: &[u8], clear: bool) -> io::Result<()> {
     if clear && look(directory, name)?.is_some_and(|found| found.kind() == rustix::fs::FileType::Directory) {
         remove(directory, name)?;
@@ -207,7 +208,7 @@ fn delete_others(
 ) {
     let failed = |name: &[u8], error: Errno| Failure::io(Doing::Deleting, shown(name), error);
     let others = names(directory).and_then(|names| {
-        // Another transfer may be at a temporary file.
+        // A temporary file may belong to another transfer.
         let is_other = |name: &Vec<u8>| !keep.contains(name) && !is_temporary(name);
         names.filter(|name| name.as_ref().map_or(true, is_other)).collect::<Result<Vec<_>, _>>()
     });
@@ -223,7 +224,7 @@ fn delete_others(
     }
 }
 
-/// Does `each` for all of them, some at once, and returns which failed and why.
+/// Does `each` for all of them, some in parallel, and returns the failures with their indices.
 fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> Vec<(usize, Failure)> {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
@@ -238,7 +239,7 @@ fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) 
     };
     thread::scope(|scope| {
         for _ in 1..all.len().min(THREADS) {
-            // Where there can be no more threads, this one does it all.
+            // If no more threads can be started, this thread does all the work.
             let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
         }
         work();

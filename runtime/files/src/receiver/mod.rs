@@ -1,7 +1,9 @@
-//! The receiver: says what it wants of what is announced, and puts what arrives into its place.
+//! The receiver: asks for those announced entries that it wants, and puts what arrives into its
+//! place.
 //!
-//! Whatever the sender says is checked: names lead nowhere but into the target, announcements are no longer than they may be,
-//! content is what its digest says. What is put into a place is whole, and would survive a loss of power there.
+//! Everything that the sender sends is checked: names lead only into the target, announcements are
+//! no longer than allowed, content matches its fingerprint. A file that is put into its place is
+//! whole, and would survive a loss of power there.
 
 mod announced;
 mod destination;
@@ -28,15 +30,16 @@ use crate::{
     unfinished::{Growing, Look, Unfinished},
 };
 
-/// What may be announced and not have arrived: an honest sender is never further ahead.
+/// Announced steps that may be outstanding: an honest sender is never further ahead.
 const MAX_PLANNED: usize = (MAX_AHEAD + 2) * BATCH_ENTRIES;
 
-/// What content is written to that has no path, for people.
+/// Stands in messages for a target that has no path.
 const OUTPUT: &str = "the output";
 
 const LEFT_OUT_ALL: TransferEnd = TransferEnd::Malformed("it left out what was asked for");
 
-/// Receives into `target`, until everything is in its place. Returns the content too, if that is memory.
+/// Receives into `target`, until everything is in its place. Also returns the content, if the
+/// target is memory.
 pub(crate) fn receive<R: Read, W: Write>(
     target: &Target,
     options: &Options,
@@ -96,32 +99,34 @@ struct Receiver<'a, W: Write> {
     writer: &'a mut FrameWriter<W>,
     unfinished: &'a Unfinished,
     listener: &'a Listener,
-    /// Known as soon as the first entry is.
+    /// `None` until the first entry is announced.
     destination: Option<Destination>,
     announcing: Announcing,
     all_announced: bool,
     /// The next entry's number.
     number: u64,
-    /// What is to come, in order.
+    /// Outstanding steps, in order.
     plan: VecDeque<Step>,
     arriving: Option<Arriving>,
     group: Group,
     content: Vec<u8>,
     summary: Summary,
-    /// What of a tree could not be put into its place, and what could not be sent.
+    /// Entries of a tree that could not be put into their places (`left_out`), or could not be sent
+    /// (`left_out_there`).
     left_out: Failures,
     left_out_there: Failures,
-    /// The first directories that cannot be written into: what is in them is not named as well.
+    /// The first directories that cannot be written into. Failures inside them are not named as
+    /// well.
     closed_to_us: Vec<Vec<u8>>,
 }
 
-/// What is to be done when everything before it is.
+/// A step to take when all steps before it are done.
 enum Step {
     File(Box<Wanted>),
     Leave(Leave),
 }
 
-/// A file that is to come.
+/// A file that is wanted and has not begun to arrive.
 struct Wanted {
     number: u64,
     directory: Vec<u8>,
@@ -131,13 +136,13 @@ struct Wanted {
     part: Option<Growing>,
 }
 
-/// A file that is coming.
+/// A file that is arriving.
 struct Arriving {
     wanted: Wanted,
     into: Into,
     /// Bytes of it that were there already.
     resumed: u64,
-    /// Bytes of it that were told, and would be void.
+    /// Bytes of it that the listener was told of, to take back if the file is void.
     told: u64,
 }
 
@@ -145,11 +150,11 @@ enum Into {
     File(Growing),
     Memory(Box<ContentHasher>),
     Writer(Writer),
-    /// It cannot be written, and is on its way all the same.
+    /// The file cannot be written, but its content still arrives.
     Nowhere,
 }
 
-/// What comes of a file's content.
+/// A piece of a file's content.
 enum Chunk<'a> {
     Data(&'a [u8]),
     Zeros(u64),
@@ -201,9 +206,11 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// Something of a tree does not come; of a file that was to come, what came is void.
+    /// Records that something of a tree does not come. If it is a wanted file, its content so far
+    /// is void.
     fn left_out_there(&mut self, number: Option<u64>, failure: Failure) -> Result<(), TransferEnd> {
-        // Found as early as the first announcement is made, which comes behind it.
+        // The sender finds such failures while it makes the first announcement, and sends them
+        // before it.
         let is_early = self.destination.is_none() && number.is_none();
         if self.is_single() && !is_early {
             return Err(LEFT_OUT_ALL);
@@ -218,7 +225,8 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// Goes on without something of a tree; what is wrong with a single file, or would be with all, is the end.
+    /// Leaves out something of a tree. Fails for a single file, and for a failure that would affect
+    /// all files.
     fn leave_out(&mut self, failure: Failure) -> Result<(), TransferEnd> {
         if self.is_single() || !failure.is_of_one() {
             return Err(failure.into());
@@ -227,7 +235,7 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// A file does not count.
+    /// Takes back the bytes of a file that does not count.
     fn void(&mut self, arriving: &Arriving) {
         self.summary.resumed_bytes -= arriving.resumed;
         (self.listener)(Event::Void(arriving.told));
@@ -265,7 +273,7 @@ impl<W: Write> Receiver<'_, W> {
         let hasher = if destination.is_single() { ContentHasher::with_sha256() } else { ContentHasher::default() };
         let into = match destination.directory(&wanted.directory) {
             Ok(None) => match self.target {
-                // What was written is gone.
+                // Bytes that went to a writer cannot be taken back.
                 Target::Writer(_) if have > offset => Err(Failure::new(Doing::Reading, path, FailureKind::Changed)),
                 Target::Writer(writer) => Ok(Into::Writer(writer.clone())),
                 _ => Ok(Into::Memory(Box::new(ContentHasher::with_sha256()))),
@@ -294,7 +302,7 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// A file that is arriving had changed, and comes once more.
+    /// Starts an arriving file again, because it changed while it was read.
     fn begin_anew(&mut self, offset: u64) -> Result<(), TransferEnd> {
         let Some(mut arriving) = self.arriving.take() else { return Ok(()) };
         self.void(&arriving);
@@ -411,12 +419,12 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// A hasher for the next file.
+    /// Makes a hasher for the next file.
     fn new_hasher(&self) -> ContentHasher {
         if self.is_single() { ContentHasher::with_sha256() } else { ContentHasher::default() }
     }
 
-    /// Does what waits for nothing any more.
+    /// Takes steps that no longer wait for a file.
     fn go_on(&mut self) -> Result<(), TransferEnd> {
         while self.arriving.is_none()
             && let Some(Step::Leave(_)) = self.plan.front()
@@ -443,7 +451,7 @@ impl<W: Write> Receiver<'_, W> {
         Ok(())
     }
 
-    /// Tells of a change, if anybody asked for it.
+    /// Reports a change, if reports were asked for.
     fn tell(&mut self, kind: crate::Change, path: Vec<u8>) {
         if self.options.report {
             (self.listener)(Event::Change { kind, path: &Shown(&path).to_string() });
@@ -451,7 +459,8 @@ impl<W: Write> Receiver<'_, W> {
         }
     }
 
-    /// The link was cut: what is whole is put into its place, and the beginning of a large file is left for the next transfer.
+    /// Handles a cut link: puts whole files into their places, and leaves the beginning of a large
+    /// file for the next transfer.
     fn leave_parts(&mut self) {
         let _ = self.finish_group();
         if let Some(Arriving { into: Into::File(growing), .. }) = self.arriving.take() {

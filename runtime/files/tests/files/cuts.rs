@@ -22,7 +22,8 @@ use crate::pair::{Cut, End, Place, bytes, link, nobody, noise, put_path};
 
 const SIZE: usize = 8 << 20;
 
-/// What a put comes to whose link is cut after so many bytes, and how many there were.
+/// Returns the result of a put whose link is cut after this many bytes, and the number of bytes
+/// read.
 fn put_cut(place: &Place, after: u64, resuming: bool) -> (Result<Summary, TransferEnd>, u64) {
     let (here, there) = link();
     let read = Arc::<AtomicU64>::default();
@@ -92,7 +93,7 @@ fn what_was_written_to_a_writer_is_gone_on_from() {
     assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
     assert!(before > 4 << 20 && *kept.lock().unwrap() == content);
 
-    // What was written cannot be taken back.
+    // Bytes that went to a writer cannot be taken back.
     let target = Target::Writer(Writer::new(Kept(Arc::default())));
     assert_eq!(get_cut(&target, 4 << 20), Err(TransferEnd::Cut));
     place.write("source", noise(SIZE - 1));
@@ -104,7 +105,7 @@ fn what_was_written_to_a_writer_is_gone_on_from() {
 fn a_sparse_part_is_gone_on_with() {
     let place = Place::new();
     let file = fs::File::create(place.path("source")).unwrap();
-    // Its holes are worth more than the time of this test.
+    // Without its holes, it would be too large for this test.
     file.set_len(1 << 40).unwrap();
     file.write_all_at(&noise(SIZE), 1 << 39).unwrap();
     assert!(put_cut(&place, 5 << 20, false).0.is_err());
@@ -192,7 +193,7 @@ fn a_transfer_that_is_given_up_leaves_nothing() {
     place.write("source", noise(SIZE));
     place.write("target", "old");
     let (here, there) = link();
-    // The stream ends as if that was all.
+    // The stream ends regularly, not as a cut link.
     let reader = there.reader.take(5 << 20);
     let agent = thread::spawn(move || serve(reader, there.writer, &Unfinished::default()));
     let source = Source::Path(bytes(place.path("source")));
@@ -232,7 +233,7 @@ fn what_is_unfinished_can_be_removed_at_any_time() {
     assert_eq!(place.list("."), ["source"]);
 }
 
-/// Puts or gets `source`, of which `change` is told whenever something of it has travelled.
+/// Puts or gets `source`, and calls `change` whenever some of it has travelled.
 fn transfer_while(
     place: &Place,
     is_get: bool,
@@ -261,7 +262,7 @@ fn transfer_while(
     (ended, warnings)
 }
 
-/// Writes something else at the beginning each time.
+/// Writes other bytes at the beginning at each call.
 fn scribble(path: PathBuf) -> impl Fn() + Send + Sync + 'static {
     let count = AtomicU64::new(0);
     let file = fs::File::options().write(true).open(path).unwrap();
@@ -367,7 +368,7 @@ fn a_directory_in_the_targets_place_stays() {
     let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
     let target = place.path("target");
     let made = target.clone();
-    // While the file travels.
+    // Makes a directory in the target's place while the file travels.
     let listener = Arc::new(move |event: Event<'_>| {
         if let Event::Bytes(_) = event {
             let _ = fs::create_dir(&made);
@@ -404,7 +405,7 @@ fn a_transfer_that_goes_on_waits_for_who_has_not_noticed_the_cut() {
     let (slow, there) = link();
     let agent = thread::spawn(move || {
         let cut = Cut { reader: there.reader, left: 5 << 20, read: Arc::default() };
-        // Its link is cut, which it learns later.
+        // The link is cut, but this end notices later.
         let late = Late { reader: cut, after: Duration::from_millis(400) };
         serve(late, there.writer, &Unfinished::default())
     });
@@ -424,7 +425,7 @@ fn a_transfer_that_goes_on_waits_for_who_has_not_noticed_the_cut() {
     assert_eq!(place.list("."), ["source", "target"]);
 }
 
-/// Hears of errors only after a while.
+/// A reader that reports errors only after a while.
 struct Late<R> {
     reader: R,
     after: Duration,

@@ -37,7 +37,7 @@ impl Place {
         fs::read(self.path(name)).unwrap()
     }
 
-    /// Everything below a directory, sorted.
+    /// Returns everything below a directory, sorted.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         let mut found = Vec::new();
         let mut pending = vec![self.path(name)];
@@ -57,7 +57,7 @@ impl Place {
 
 const NOBODY: u32 = 65534;
 
-/// Does something as an account that may not do everything, which is given all of the place.
+/// Does something as an account without privileges, which gets everything in the place first.
 pub(crate) fn as_nobody<T: Send>(place: &Place, what: impl FnOnce() -> T + Send) -> T {
     let mut pending = vec![place.path("")];
     while let Some(path) = pending.pop().filter(|_| rustix::process::geteuid().is_root()) {
@@ -69,7 +69,8 @@ pub(crate) fn as_nobody<T: Send>(place: &Place, what: impl FnOnce() -> T + Send)
     as_nobody_already(what)
 }
 
-/// The same in what is another account's. Threads have accounts of their own.
+/// Does something as that account, without giving it anything. On Linux, each thread has its own
+/// account.
 pub(crate) fn as_nobody_already<T: Send>(what: impl FnOnce() -> T + Send) -> T {
     let run = || {
         if rustix::process::geteuid().is_root() {
@@ -89,7 +90,7 @@ pub(crate) fn nobody() -> Listener {
     Arc::new(|_| {})
 }
 
-/// A listener, and what it heard: warnings, and changes as `create a`.
+/// A listener, and the events it heard: warnings, and changes as `create a`.
 pub(crate) fn listener() -> (Listener, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::<Mutex<Vec<String>>>::default();
     let to = heard.clone();
@@ -101,7 +102,7 @@ pub(crate) fn listener() -> (Listener, Arc<Mutex<Vec<String>>>) {
     (Arc::new(listener), heard)
 }
 
-/// A link, as one end has it.
+/// One end of a link.
 pub(crate) struct End {
     pub(crate) reader: PipeReader,
     pub(crate) writer: PipeWriter,
@@ -112,7 +113,7 @@ pub(crate) fn link() -> (End, End) {
     (End { reader: from_there, writer: to_there }, End { reader: from_here, writer: to_here })
 }
 
-/// Sends something to a path.
+/// Sends a source to a path.
 pub(crate) fn put_source(source: &Source, to: impl AsRef<Path>, options: &Options) -> Result<Summary, TransferEnd> {
     put_told(source, to, options, &nobody())
 }
@@ -161,7 +162,7 @@ pub(crate) fn get_to(
     ended
 }
 
-/// A reader that fails after some bytes, as if the link was cut, and counts.
+/// A reader that fails after some bytes, as if the link was cut, and counts bytes.
 pub(crate) struct Cut<R> {
     pub(crate) reader: R,
     pub(crate) left: u64,
@@ -181,7 +182,7 @@ impl<R: Read> Read for Cut<R> {
     }
 }
 
-/// Bytes that no program makes smaller, the same each time.
+/// Bytes that cannot be compressed, the same each time.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut noise = Vec::with_capacity(length + 8);
@@ -195,10 +196,10 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
     noise
 }
 
-/// Either direction, between two paths.
+/// A transfer in either direction, between two paths.
 pub(crate) type Transfer = fn(&Path, &Path, &Options) -> Result<Summary, TransferEnd>;
 
-/// Both of them.
+/// Both directions.
 pub(crate) const BOTH: [(&str, Transfer); 2] = [
     ("put", |from, to, options| put_path(from, to, options)),
     ("get", |from, to, options| get_path(from, to, options)),

@@ -81,7 +81,7 @@ fn what_is_neither_file_nor_directory_is_never_replaced() {
         .unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(place.path("socket")).unwrap();
     symlink("fifo", place.path("link")).unwrap();
-    // As /dev/stdout is.
+    // A link like /dev/stdout.
     symlink("/proc/self/fd/1", place.path("stdout")).unwrap();
     symlink("stdout", place.path("further")).unwrap();
     symlink("absent", place.path("dangling")).unwrap();
@@ -100,7 +100,7 @@ fn what_is_neither_file_nor_directory_is_never_replaced() {
         }
     }
     assert_eq!(place.list("."), before);
-    // It is known before a host is asked.
+    // `check_target` finds this before a host is asked.
     for name in ["fifo", "socket", "link", "stdout", "further"] {
         let target = Target::Path(bytes(place.path(name)));
         assert_eq!(wxec_files::check_target(b"/etc/hostname", &target).unwrap_err().kind, FailureKind::Special);
@@ -162,7 +162,7 @@ fn mode_owner_and_time_are_as_asked_for() {
     let options = Options { mode: Some(0o4751), times: false, ..Options::default() };
     put_path(&source, place.path("x"), &options).unwrap();
     assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4751);
-    // Another machine's word makes no program run as another account.
+    // A source on another machine cannot make a program run as another account.
     fs::set_permissions(&source, Permissions::from_mode(0o6755)).unwrap();
     get_path(&source, place.path("y"), &Options::default()).unwrap();
     assert_eq!(fs::metadata(place.path("y")).unwrap().mode() & 0o7777, 0o755);
@@ -172,7 +172,7 @@ fn mode_owner_and_time_are_as_asked_for() {
             let metadata = fs::metadata(place.path("z")).unwrap();
             assert_eq!((metadata.uid(), metadata.gid()), (4321, 8765));
         }
-        // Only root may.
+        // Only root may change owners.
         Err(TransferEnd::There(failure)) => {
             assert_eq!((failure.doing, failure.kind), (Doing::SettingOwner, FailureKind::PermissionDenied));
             assert!(!place.path("z").exists());
@@ -190,7 +190,7 @@ fn a_mode_that_is_asked_for_is_given_to_equal_files_whole() {
     let options = Options { mode: Some(0o4755), checksum: true, ..Options::default() };
     assert_eq!(put_path(&source, place.path("x"), &options).unwrap().skipped, 1);
     assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4755);
-    // Otherwise such bits are for the target to have.
+    // Without a mode in the options, such bits are the target's own.
     let options = Options { checksum: true, ..Options::default() };
     assert_eq!(put_path(&source, place.path("x"), &options).unwrap().skipped, 1);
     assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4755);
@@ -205,9 +205,9 @@ fn equal_content_is_not_sent_again_if_digests_count() {
     fs::set_permissions(place.path("x"), Permissions::from_mode(0o600)).unwrap();
     let summary = put_path(&source, place.path("x"), &options).unwrap();
     assert_eq!((summary.files, summary.skipped, summary.bytes), (0, 1, 0));
-    // It looks as it should, all the same.
+    // Its mode is set all the same.
     assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o777, 0o644);
-    // Otherwise a file that is named is sent.
+    // Without `checksum`, a file that is named is sent.
     assert_eq!(put_path(&source, place.path("x"), &Options::default()).unwrap().files, 1);
 }
 
@@ -242,7 +242,7 @@ fn holes_stay_holes_and_cost_nothing() {
     for (name, transfer) in BOTH {
         let place = Place::new();
         let file = fs::File::create(place.path("source")).unwrap();
-        // More than anybody would send or hash in the time of a test.
+        // Larger than a test could send or hash.
         file.set_len(4 << 40).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, b"middle", (1 << 40) + 12345).unwrap();
         let summary = transfer(&place.path("source"), &place.path(name), &Options::default()).unwrap();
@@ -254,7 +254,7 @@ fn holes_stay_holes_and_cost_nothing() {
         let copy = fs::File::open(place.path(name)).unwrap();
         std::os::unix::fs::FileExt::read_exact_at(&copy, &mut middle, (1 << 40) + 12344).unwrap();
         assert_eq!(&middle, b"\0middle\0");
-        // It is known for the same, without being read.
+        // `checksum` finds it equal without reading the holes.
         let again = Options { checksum: true, ..Options::default() };
         assert_eq!(transfer(&place.path("source"), &place.path(name), &again).unwrap().skipped, 1);
     }
@@ -268,7 +268,7 @@ fn zeros_are_the_same_as_holes() {
     content.extend(noise(100_000));
     let source = place.write("source", &content);
     let summary = put_path(&source, place.path("target"), &Options::default()).unwrap();
-    // The digest that people know is that of the content.
+    // The digest is the usual one of the content.
     assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
     assert!(place.read("target") == content);
     assert!(fs::metadata(place.path("target")).unwrap().blocks() * 512 < 1 << 20);
@@ -278,7 +278,7 @@ fn zeros_are_the_same_as_holes() {
     assert!(read == content);
 }
 
-/// A writer whose bytes are kept, or which fails.
+/// A writer that keeps its bytes, or fails.
 #[derive(Clone, Default)]
 struct Kept {
     bytes: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
@@ -312,7 +312,7 @@ fn what_is_read_once_is_put() {
     }
     put_source(&source(Vec::new()), place.path("empty"), &Options::default()).unwrap();
     assert_eq!(place.read("empty"), b"");
-    // It has no name, and is there only once.
+    // A reader has no name, and can be read only once.
     let (kind, _) = failure(put_source(&source(content.clone()), place.path(""), &Options::default()));
     assert_eq!(kind, FailureKind::NoName);
     let once = source(content);

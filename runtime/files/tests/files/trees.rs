@@ -1,4 +1,4 @@
-//! Trees: what is skipped, deleted, left out.
+//! Trees: entries that are skipped, deleted, left out.
 
 use std::{
     ffi::OsStr,
@@ -103,13 +103,13 @@ fn only_what_differs_is_sent() {
     let place = Place::new();
     sample(&place);
     put_path(place.path("source"), place.path("target"), &options()).unwrap();
-    // Of the same size, at another time: those of the kernel are milliseconds apart.
+    // Same size, another time: the kernel's times are milliseconds apart.
     let written = fs::metadata(place.path("source/b/e")).unwrap().modified().unwrap();
     let file = place.write("source/b/e", "33");
     fs::File::options().write(true).open(file).unwrap().set_modified(written + Duration::from_secs(1)).unwrap();
     let summary = put_path(place.path("source"), place.path("target"), &options()).unwrap();
     assert_eq!((summary.files, summary.bytes, summary.skipped), (1, 2, 6));
-    // Of the same size, at the same time: only its digest tells.
+    // Same size, same time: only the digest differs.
     let time = fs::metadata(place.path("source/b/e")).unwrap().modified().unwrap();
     let file = place.write("source/b/e", "44");
     fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
@@ -118,7 +118,7 @@ fn only_what_differs_is_sent() {
     let summary = put_path(place.path("source"), place.path("target"), &checksum).unwrap();
     assert_eq!((summary.files, summary.skipped), (1, 6));
     assert_eq!(state(&place.path("target")), state(&place.path("source")));
-    // And whoever wrote the same at another time is not sent it again.
+    // The same content with another time is not sent again.
     place.write("target/b/e", "44");
     assert_eq!(put_path(place.path("source"), place.path("target"), &checksum).unwrap().files, 0);
     assert_eq!(state(&place.path("target")), state(&place.path("source")));
@@ -195,13 +195,14 @@ fn what_is_of_another_kind_is_in_the_way() {
     assert_eq!(in_the_way(ended), (FailureKind::IsALink, target("b")));
     fs::remove_file(place.path("target/a")).unwrap();
     place.write("target/a/inside", "again");
-    // All of it goes with what else is not in the source; what a link leads to does not.
+    // An entry in the way is deleted with all of its content; the target of a link is not.
     put_path(place.path("source"), place.path("target"), &Options { delete: true, ..options() }).unwrap();
     assert_eq!(state(&place.path("target")), state(&place.path("source")));
     assert_eq!(place.list("elsewhere"), ["b"]);
 }
 
-/// What was left out at which end, as a sorted list of paths below the place.
+/// Returns the number of files transferred, and a sorted list of the paths below the place that
+/// were left out.
 fn left_out(place: &Place, ended: Result<wxec_files::Summary, TransferEnd>) -> (u64, Vec<(String, FailureKind)>) {
     let Err(TransferEnd::Incomplete(end)) = ended else { panic!("{ended:?}") };
     assert_eq!(end.more, 0);
@@ -226,7 +227,7 @@ fn what_is_in_the_way_of_some_does_not_stop_the_rest() {
         place.write("target/a/inside", "a directory where a file should be");
         place.write("target/b", "a file where a directory should be");
         let (files, failed) = left_out(&place, transfer(&place.path("source"), &place.path("target"), &options()));
-        // What would have been in `b` is not named as well.
+        // Entries of `b` are not named as well.
         let expected = [("target/a", FailureKind::IsADirectory), ("target/b", FailureKind::NotADirectory)];
         assert_eq!(failed, expected.map(|(path, kind)| (path.to_owned(), kind)));
         assert_eq!(
@@ -334,7 +335,7 @@ fn what_cannot_be_read_does_not_stop_the_rest() {
             fs::set_permissions(place.path(path), Permissions::from_mode(mode)).unwrap();
         }
         for checksum in [false, true] {
-            // What cannot be read is not known to be gone.
+            // Entries that cannot be read do not count as deleted.
             let options = Options { delete: true, checksum, ..options() };
             let ended = as_nobody(&place, || transfer(&place.path("source"), &place.path("target"), &options));
             let expected = ["source/b/secret", "source/closed", "source/listed"];
@@ -375,7 +376,7 @@ fn what_vanishes_meanwhile_does_not_stop_the_rest() {
         place.write(&format!("source/{name}"), noise(500_000));
     }
     let (source, begun) = (place.path("source"), AtomicBool::new(false));
-    // All of them are announced by then.
+    // All files are announced by then.
     let listener = std::sync::Arc::new(move |event: wxec_files::Event<'_>| {
         if let wxec_files::Event::File { path, .. } = event
             && !begun.swap(true, Ordering::Relaxed)
@@ -399,7 +400,7 @@ fn what_vanishes_meanwhile_does_not_stop_the_rest() {
 fn a_path_that_is_too_long_does_not_stop_the_rest() {
     let place = Place::new();
     place.write("source/short", "1");
-    // Deeper than a path can be: step by step.
+    // Deeper than a path can be: made step by step.
     let mut directory = rustix::fs::openat(CWD, place.path("source"), OFlags::PATH, Mode::empty()).unwrap();
     for _ in 0..20 {
         let name = "d".repeat(250);
