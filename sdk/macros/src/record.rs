@@ -176,8 +176,8 @@ fn written(write: impl FnOnce(&mut Cbor)) -> Vec<u8> {
     cbor.0
 }
 
-/// Spells a type as people write it. If it is an `end` of a channel, its text begins with the name
-/// of that end; if a type is none but has such a name, its text has parentheses. `named` is the
+/// Spells a type as people write it. If it is an `end` of a channel, the text calls it by the name
+/// of that end. If it only has the name of an end, the text stands in parentheses. `named` is the
 /// type itself, without a borrow of it.
 fn spelled_as(ty: &Type, named: &Type, end: Option<&str>) -> String {
     let text = spelled(ty);

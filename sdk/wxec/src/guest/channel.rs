@@ -208,7 +208,8 @@ impl<T> Receiver<T> {
 }
 
 impl<T: DeserializeOwned + 'static> Receiver<T> {
-    /// Returns the next item. Blocks until there is one.
+    /// Returns the next item. Blocks until there is one; fails if an empty channel within the task
+    /// would block for ever.
     pub fn recv(&self) -> Result<T, RecvError> {
         self.next(None)
     }

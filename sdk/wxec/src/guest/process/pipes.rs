@@ -105,7 +105,7 @@ impl Write for ChildStdin {
         loop {
             let mut outputs = lock(&self.outputs);
             let (places, handles) = unread(&outputs);
-            // Index 0 is the input, and index 1 the first output.
+            // Index 0 is the input; the outputs in `places` follow.
             match select(vec![self.stream.handle()], handles)?.checked_sub(1) {
                 None => return self.stream.write(bytes),
                 Some(place) => take(&mut outputs, places[place])?,
