@@ -1,10 +1,11 @@
-//! What system hosts run, from a file that the task declares to read: `examples/run release [ADDRESS…]`.
+//! Prints the system that each host runs, from a file that the task declares to read:
+//! `examples/run release [ADDRESS…]`.
 
 use std::{fs, io};
 
 use wxec::{Fleet, remote};
 
-/// The name that a system gives itself.
+/// Returns the name that a system gives itself.
 #[remote(read = "/etc/os-release")]
 fn system() -> io::Result<String> {
     let release = fs::read_to_string("/etc/os-release")?;

@@ -1,4 +1,5 @@
-//! Follows a file on many hosts until Ctrl-C, each line behind its host's name: `examples/run tail ADDRESS,ADDRESS FILE`.
+//! Follows a file on many hosts until Ctrl-C, and prints each line after its host's name:
+//! `examples/run tail ADDRESS,ADDRESS FILE`.
 
 use std::{
     fs::{self, File},
@@ -9,11 +10,11 @@ use std::{
 
 use wxec::{Fleet, Grants, Sender, remote};
 
-/// Soon enough for people who watch, and no load.
+/// The time between two looks at the file: short for people who watch, and no load for the host.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Sends the lines that are added to a file, until nobody receives them. A file that takes its place, or begins anew,
-/// is followed from its beginning.
+/// Sends the lines that are added to a file, until the receiver is gone. If another file takes its
+/// place, or the file begins anew, follows it from its beginning.
 #[remote]
 fn tail(path: &str, lines: Sender<String>) -> io::Result<()> {
     let mut file = File::open(path)?;
@@ -37,9 +38,10 @@ fn tail(path: &str, lines: Sender<String>) -> io::Result<()> {
             continue;
         }
         thread::sleep(LOOK_EVERY);
-        // While a file is being replaced there may be none.
+        // While another file takes its place, there may be no file for a moment.
         let Ok(there) = fs::metadata(path).map(|there| there.len()) else { continue };
-        // What has grown and yet brings nothing more is another file.
+        // If the file at the path is longer, but the open file has no more bytes, they are two
+        // files.
         let grown = there > at && file.read(&mut part[..1])? == 0;
         if there < at || grown {
             (file, at) = (File::open(path)?, 0);
@@ -63,7 +65,7 @@ fn main() -> wxec::Result<()> {
     for (host, line) in received.tagged() {
         println!("[{host}] {line}");
     }
-    // Only when no host sends any more: each has failed.
+    // Reached only when no host sends any more: each has failed.
     call.wait()?.into_result()?;
     Ok(())
 }

@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
             io::stdin().read_to_end(&mut text)?;
             fs::write(path, text)?;
         }
-        // Goes on when nobody reads its stdout any more.
+        // Goes on after the reader of its stdout is gone.
         ("tee", [path]) => {
             let (mut file, mut part) = (fs::File::create(path)?, [0; 4096]);
             loop {
@@ -50,7 +50,7 @@ fn main() -> io::Result<()> {
         ("complain", [text]) => eprintln!("{text}"),
         ("panic", []) => panic!("as it was told"),
         ("abort", []) => process::abort(),
-        // In parts as yes(1) writes them: each line by itself would be a host call.
+        // Writes many lines at once, as yes(1) does: each line by itself would be a host call.
         ("yes", []) => loop {
             io::stdout().write_all(&b"y\n".repeat(4096))?;
         },

@@ -1,4 +1,5 @@
-//! What a host says of itself. This module is shipped with wxec: `wxec facts` and `Host::facts` call it.
+//! Reports the facts of a host. This module is shipped with wxec: `wxec facts` and `Host::facts`
+//! call it.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +10,7 @@ use wxec::{
     remote,
 };
 
-/// The host's names, system, processors, memory, addresses and account.
+/// Returns the host's names, system, processors, memory, addresses and account.
 #[remote(facts)]
 pub fn facts() -> io::Result<Facts> {
     host::facts()

@@ -1,4 +1,4 @@
-//! Tasks that go wrong, each in its own way, and some that show what passes through.
+//! Tasks that go wrong, each in its own way, and some that print, log or give back data.
 
 #![allow(clippy::print_stdout, reason = "that output arrives is what the tests look at")]
 
@@ -19,14 +19,14 @@ pub fn boom(message: String) {
     panic!("{message}");
 }
 
-/// Is there with a feature only.
+/// Exists only with the feature `rare`.
 #[cfg(feature = "rare")]
 #[remote]
 pub fn rare() -> u8 {
     1
 }
 
-/// How often it was called in this instance.
+/// Returns the number of its calls in this instance.
 #[remote]
 pub fn tally() -> u32 {
     static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -59,7 +59,7 @@ pub fn deep() -> u64 {
     descend(0)
 }
 
-/// Fails for a reason that has reasons.
+/// Fails with an error that has sources.
 #[remote]
 pub fn fail() -> anyhow::Result<()> {
     Err(io::Error::new(io::ErrorKind::NotFound, "no such file"))
@@ -67,7 +67,7 @@ pub fn fail() -> anyhow::Result<()> {
         .context("cannot count the words")
 }
 
-/// Why [`refuse()`] refuses.
+/// The reason why [`refuse()`] refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// For no reason.
@@ -76,7 +76,7 @@ pub enum Refusal {
     TooBig {
         /// The number.
         n: u32,
-        /// What it may be.
+        /// The largest number that is allowed.
         max: u32,
     },
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Gives back a number from 1 to 10, and fails with an error that its caller can match on.
+/// Gives back a number from 1 to 10; for others, fails with an error that its caller can match on.
 #[remote]
 pub fn refuse(n: u32) -> Result<u32, Refusal> {
     match n {
@@ -128,14 +128,14 @@ pub fn log_all(text: &str) {
     log::info!(target: "elsewhere", "always the same");
 }
 
-/// Sleeps, and gives back how long it meant to.
+/// Sleeps, and gives back the number of milliseconds.
 #[remote]
 pub fn sleep(ms: u64) -> u64 {
     thread::sleep(Duration::from_millis(ms));
     ms
 }
 
-/// As [`sleep()`], from an async function.
+/// Does the same as [`sleep()`], from an async function.
 #[remote]
 pub async fn doze(ms: u64) -> u64 {
     async { sleep(ms) }.await
@@ -165,7 +165,7 @@ pub fn exit(code: i32) {
     process::exit(code);
 }
 
-/// Declares more than it uses, which is nothing, and gives back its argument.
+/// Declares needs but uses nothing, and gives back its argument.
 #[remote(read = "/etc/os-release", run = ["apt-get", "dpkg"], env = "HOME", facts)]
 pub fn demand(n: u32) -> u32 {
     n
@@ -177,7 +177,7 @@ pub fn read_text(path: String) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-/// The time, and a number that nobody can foresee.
+/// Returns the time and a random number.
 #[remote]
 pub fn moment() -> (u128, u64) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());

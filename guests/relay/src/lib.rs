@@ -1,4 +1,4 @@
-//! Tasks that call tasks elsewhere, and tell of where they are.
+//! Tasks that call tasks on other hosts, and report where they run.
 
 #![forbid(unsafe_code)]
 
@@ -24,18 +24,18 @@ pub fn count_at(address: &str, text: String) -> wxec::Result<usize> {
     Ok(count::on(&host, text.clone()).wait()? + count::on(&host, text).wait()?)
 }
 
-/// As [`count_at()`], from an async function.
+/// Has another host count the words of a text, once, from an async function.
 #[remote]
 pub async fn count_later_at(address: &str, text: String) -> wxec::Result<usize> {
     let host = Host::new(address)?;
     Ok(count::on(&host, text).await?)
 }
 
-/// What went wrong, as its caller sees it.
+/// An error that its caller can match on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Odd(pub u32);
 
-/// Fails as it is told.
+/// Fails in the way that `how` names.
 #[remote]
 pub fn fail(how: &str) -> Result<Bytes, Odd> {
     match how {
@@ -50,7 +50,7 @@ pub fn fail(how: &str) -> Result<Bytes, Odd> {
     Ok(Bytes::new())
 }
 
-/// Has another host fail, and tells what it hears of that.
+/// Has a task on another host fail, and returns the error that it gets.
 #[remote]
 pub fn fail_at(address: &str, how: &str, timeout_ms: Option<u64>) -> String {
     let host = Host::new(address).expect("a text that is not empty");
@@ -84,13 +84,13 @@ pub fn length(bytes: Bytes) -> usize {
     bytes.len()
 }
 
-/// Has another host count so many bytes.
+/// Has another host count this many bytes.
 #[remote]
 pub fn length_at(address: &str, bytes: usize) -> wxec::Result<usize> {
     Ok(length::on(&Host::new(address)?, vec![0; bytes].into()).wait()?)
 }
 
-/// Tells of where it runs.
+/// Returns the facts of its host.
 #[remote]
 pub fn facts() -> io::Result<Facts> {
     host::facts()

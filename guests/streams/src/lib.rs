@@ -11,7 +11,7 @@ pub fn count(to: u32, numbers: Sender<u32>) {
     (0..to).try_for_each(|n| numbers.send(n)).expect("somebody receives");
 }
 
-/// Sends parts of this many bytes until nobody receives any more, and returns how many it sent.
+/// Sends parts of this many bytes until the receiver is gone, and returns the number of parts.
 #[remote]
 pub fn flood(bytes: usize, parts: Sender<Bytes>) -> u64 {
     let part = Bytes::from(vec![7; bytes]);
@@ -28,7 +28,7 @@ pub fn sum(numbers: Receiver<u64>) -> u64 {
     numbers.into_iter().sum()
 }
 
-/// Adds up how long all that it receives is, unless some of it is missing.
+/// Adds up the lengths of all parts that it receives; fails if some of them are missing.
 #[remote]
 pub fn lengths(parts: Receiver<Bytes>) -> Result<usize, String> {
     let sum = parts.iter().map(|part| part.len()).sum();
@@ -49,7 +49,7 @@ pub fn shout(texts: Receiver<String>, shouted: Sender<String>) -> Result<u32, St
     Ok(count)
 }
 
-/// Takes some items, and closes the channel while it goes on; returns when the other one is closed.
+/// Takes `count` items, closes their channel, and returns when the other channel is closed.
 #[remote]
 pub fn take(count: usize, numbers: Receiver<u64>, until: Receiver<()>) -> Vec<u64> {
     let taken = numbers.iter().take(count).collect();
@@ -85,7 +85,8 @@ pub fn spread(numbers: Receiver<u32>, to: Vec<Sender<u32>>) {
     }
 }
 
-/// How often nothing came within some milliseconds, before something did.
+/// Returns the first number, and true if there was none at the start. Sends a count each time that
+/// no number came within `ms` milliseconds.
 #[remote]
 pub fn impatient(ms: u64, numbers: Receiver<u32>, waits: Sender<u32>) -> (bool, u32) {
     let nothing = matches!(numbers.try_recv(), Err(RecvError::Timeout));
@@ -102,7 +103,7 @@ pub fn impatient(ms: u64, numbers: Receiver<u32>, waits: Sender<u32>) -> (bool, 
     }
 }
 
-/// Waits until nobody receives, without sending anything.
+/// Waits until the receiver is gone, without sending anything; returns true if sending fails then.
 #[remote]
 pub fn listened_to(unused: Sender<u32>) -> bool {
     while !unused.is_closed() {
@@ -120,13 +121,13 @@ pub struct Pair {
     pub text: String,
 }
 
-/// Numbers and their texts, from `from` on without end.
+/// Returns numbers and their texts, from `from` on without end.
 #[remote]
 pub fn pairs(from: u64) -> Receiver<Pair> {
     Receiver::from_iter((from..).map(|n| Pair { n, text: n.to_string() }))
 }
 
-/// Numbers below `to`, if that is not too many.
+/// Returns the numbers below `to`; fails if `to` is above 1000.
 #[remote]
 pub fn below(to: u32) -> Result<Receiver<u32>, String> {
     match to {
@@ -135,13 +136,13 @@ pub fn below(to: u32) -> Result<Receiver<u32>, String> {
     }
 }
 
-/// Numbers that end in a panic.
+/// Returns numbers that end in a panic.
 #[remote]
 pub fn until_it_breaks(to: u32) -> Receiver<u32> {
     Receiver::from_iter((0..=to).inspect(move |n| assert!(*n < to, "{n} is too many")))
 }
 
-/// Sends back what it receives, as what it returns.
+/// Returns a stream of the numbers that it receives.
 #[remote]
 pub fn pass(numbers: Receiver<u32>) -> Receiver<u32> {
     Receiver::from_iter(numbers)

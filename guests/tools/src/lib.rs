@@ -14,10 +14,10 @@ use wxec::{
     remote,
 };
 
-/// An answer may not be longer.
+/// The limit of an answer's length.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
 
-/// The first line of what a program says to `--version`.
+/// Returns the first line that a program prints for `--version`.
 #[remote]
 pub fn version(program: &str) -> io::Result<String> {
     let output = Command::new(program).arg("--version").output()?;
@@ -27,21 +27,22 @@ pub fn version(program: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
 }
 
-/// Runs a program that prints where the task does. Gives back its exit code, or its signal as a negative number.
+/// Runs a program that prints where the task does. Gives back its exit code, or its signal as a
+/// negative number.
 #[remote]
 pub fn run(program: &str, args: Vec<String>) -> io::Result<i32> {
     let status = Command::new(program).args(args).status()?;
     Ok(status.code().unwrap_or_else(|| -status.signal().unwrap_or_default()))
 }
 
-/// What a shell's script prints, with one variable more than it has by itself.
+/// Returns the output of a shell's script, which sees one additional variable.
 #[remote]
 pub fn script(script: &str, name: &str, value: &str) -> io::Result<String> {
     let output = Command::new("sh").args(["-c", script]).env(name, value).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What a program makes of an input, however long both are.
+/// Runs a program with an input of any length, and returns its output.
 #[remote]
 pub fn filter(program: &str, args: Vec<String>, input: Bytes) -> io::Result<Bytes> {
     let mut child = Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -49,7 +50,7 @@ pub fn filter(program: &str, args: Vec<String>, input: Bytes) -> io::Result<Byte
     Ok(child.wait_with_output()?.stdout.into())
 }
 
-/// What a shell's script prints to stdout and to stderr.
+/// Returns the stdout and the stderr of a shell's script.
 #[remote]
 pub fn outputs(script: &str) -> io::Result<(Bytes, Bytes)> {
     let output = Command::new("sh").args(["-c", script]).output()?;
@@ -78,7 +79,7 @@ pub fn fetch(host: &str, port: u16, request: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-/// The addresses of a name, as the host has them.
+/// Returns the addresses of a name, as the host resolves it.
 #[remote]
 pub fn addresses(name: &str) -> io::Result<Vec<String>> {
     Ok(lookup(name)?.iter().map(ToString::to_string).collect())

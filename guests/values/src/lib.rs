@@ -55,7 +55,7 @@ pub struct Everything {
     pub numbers: BTreeMap<u32, String>,
     /// Variants as keys.
     pub levels: BTreeMap<Level, bool>,
-    /// Keys that may be absent, and that may be called so.
+    /// Optional keys: `None`, or a text, which may be `null` as well.
     pub maybe: BTreeMap<Option<String>, u8>,
     /// Keys of several parts.
     pub pairs: BTreeMap<(i8, Option<char>), Nothing>,
@@ -91,18 +91,18 @@ pub fn address(it: IpAddr) -> IpAddr {
     it
 }
 
-/// Gives it back. It has the name of the crate it uses.
+/// Gives it back. This task has the name of the crate that it uses.
 #[remote]
 pub fn uuid(it: uuid::Uuid) -> uuid::Uuid {
     it
 }
 
-/// What others have said when.
+/// Dates and times, with ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diary {
-    /// By day.
+    /// Ids by day.
     pub days: BTreeMap<Date, Vec<Uuid>>,
-    /// By whom.
+    /// Times by id.
     pub seen: BTreeMap<Uuid, Option<OffsetDateTime>>,
 }
 
@@ -158,7 +158,7 @@ pub fn pass(items: Receiver<Option<IpAddr>>, passed: Sender<Option<Option<IpAddr
     }
 }
 
-/// A list of itself.
+/// A list of values of this type, or a number at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Nest {
@@ -193,7 +193,7 @@ pub type Outcome<T> = Result<T, Nothing>;
 /// A stream by another name.
 pub type Lines = Receiver<String>;
 
-/// Where lines go, by another name.
+/// A sender of lines, by another name.
 pub type Out = Sender<String>;
 
 /// Fails if it is told to.
@@ -202,7 +202,7 @@ pub fn alias(fails: bool) -> Outcome<u8> {
     if fails { Err(Nothing) } else { Ok(1) }
 }
 
-/// Returns a stream, if it is not to fail.
+/// Returns a stream, or fails if it is told to.
 #[remote]
 pub fn lines(fails: bool) -> Outcome<Lines> {
     if fails { Err(Nothing) } else { Ok(Receiver::from_iter(["a".to_owned(), "b".to_owned()])) }

@@ -14,7 +14,8 @@ pub fn count(text: String) -> usize {
     text.split_whitespace().count()
 }
 
-/// The `n` most frequent words of a text, the most frequent first, equally frequent ones in alphabetical order.
+/// Returns the `n` most frequent words of a text, the most frequent first, equally frequent ones in
+/// alphabetical order.
 #[remote]
 pub fn top(text: String, n: usize) -> Vec<(String, usize)> {
     let mut counts = BTreeMap::<&str, usize>::new();

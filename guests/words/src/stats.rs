@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wxec::remote;
 
-/// How many words there are of each length, in letters.
+/// Counts the words of each length, in letters.
 #[remote]
 pub fn lengths(text: &str) -> BTreeMap<usize, usize> {
     let mut lengths = BTreeMap::new();

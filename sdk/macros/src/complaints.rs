@@ -1,4 +1,4 @@
-//! Collects what is wrong with an item, so that its author hears of everything at once.
+//! Collects all complaints about an item, so that its author sees them at once.
 
 use quote::ToTokens;
 
@@ -20,7 +20,7 @@ impl Complaints {
         }
     }
 
-    /// Complains about everything that `#[attribute(…)]` was given, as it takes nothing.
+    /// Complains about each argument of `#[attribute(…)]`, which takes none.
     pub(crate) fn no_arguments(&mut self, attribute: &str, arguments: proc_macro2::TokenStream) {
         use syn::{Meta, Token, parse::Parser, punctuated::Punctuated};
 
@@ -33,7 +33,7 @@ impl Complaints {
         }
     }
 
-    /// `value`, if nobody complained.
+    /// Returns `value`, or the complaints if there are any.
     pub(crate) fn into_result<T>(self, value: T) -> syn::Result<T> {
         self.0.map_or(Ok(value), Err)
     }

@@ -1,7 +1,7 @@
-//! Writes what `#[remote]` adds to a function, one item per method.
+//! Writes the items that `#[remote]` adds to a function, one item per method.
 //!
-//! Local variables have `mixed_site` spans, so that they never meet a parameter or a function of the same name. Items
-//! and generics have no such hygiene; their names say `wxec`.
+//! Local variables have `mixed_site` spans, so that they never clash with a parameter or a function
+//! of the same name. Items and generics have no such hygiene; their names say `wxec`.
 
 use std::env;
 
@@ -14,9 +14,10 @@ use crate::{
     signature::{Parameter, Passing, Returns, Task},
 };
 
-/// Names the file that a crate's `build.rs` compiled its module to; `wxec_build::embed()` sets it.
+/// The variable that names the file of the module that a crate's `build.rs` compiled;
+/// `wxec_build::embed()` sets it.
 const EMBEDDED_MODULE: &str = "WXEC_EMBEDDED_MODULE";
-/// Names the target it was compiled from: `lib:` or `bin:`, and the crate's name.
+/// The variable that names the target of that module: `lib:` or `bin:`, and the crate's name.
 const EMBEDDED_TARGET: &str = "WXEC_EMBEDDED_TARGET";
 
 impl Task {
@@ -37,7 +38,8 @@ impl Task {
         }
     }
 
-    /// The type that carries `on`. With braces it has no name among values, where the function's is.
+    /// The type that has `on`. It is a struct with braces, so its name does not clash with that of
+    /// the function, which is a value.
     fn companion(&self) -> TokenStream {
         let (cfgs, visibility, ident) = (self.cfgs(), &self.function.vis, &self.function.sig.ident);
         let summary = format!("The task [`{ident}`](fn@{ident}), to be called on other hosts.");
@@ -52,7 +54,7 @@ impl Task {
         }
     }
 
-    /// The typed call.
+    /// The function `on`, which returns the typed call.
     fn stub(&self) -> TokenStream {
         let (cfgs, krate) = (self.cfgs(), &self.krate);
         let (visibility, ident, name) = (&self.function.vis, &self.function.sig.ident, self.name());
@@ -95,7 +97,7 @@ impl Task {
         }
     }
 
-    /// In the stub: a function that makes what the call is granted, which is what the task declares.
+    /// In the stub: a function that returns the grants of the call, as the task declares them.
     fn grants(&self) -> TokenStream {
         let krate = &self.krate;
         let named = self.wants.named().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
@@ -109,8 +111,8 @@ impl Task {
         }
     }
 
-    /// The export and its record. They share one block, so that they share a codegen unit: a record in another one
-    /// would be dropped by the linker, as nothing refers to it.
+    /// The export and its record. They share one block, so that they share a codegen unit: the
+    /// linker would drop a record in another unit, because nothing refers to it.
     fn guest(&self) -> TokenStream {
         let (cfgs, name, krate) = (self.cfgs(), self.name(), &self.krate);
         let body = self.body();
@@ -135,7 +137,7 @@ impl Task {
         }
     }
 
-    /// Takes the arguments, calls the function, and encodes what it returns.
+    /// A closure that takes the arguments, calls the function, and encodes its return value.
     fn body(&self) -> TokenStream {
         let (ident, krate) = (&self.function.sig.ident, &self.krate);
         let (input, arguments) = (local("input"), local("arguments"));
@@ -190,13 +192,13 @@ impl Task {
         }
     }
 
-    /// What takes apart what the function returns.
+    /// The trait that splits the function's return value, as a path.
     fn returned(&self) -> TokenStream {
         let (ty, is_result, krate) = (self.returns.ty(), self.is_result(), &self.krate);
         quote_spanned!(at(ty)=> <#ty as #krate::__private::Returned<{ #is_result }>>)
     }
 
-    /// Whether it returns a value or an error.
+    /// An expression that is true if the function returns a `Result`.
     pub(crate) fn is_result(&self) -> TokenStream {
         let krate = &self.krate;
         match &self.returns {
@@ -205,7 +207,7 @@ impl Task {
         }
     }
 
-    /// Whether the value is a stream.
+    /// An expression that is true if the value is a stream.
     pub(crate) fn is_stream(&self) -> TokenStream {
         let krate = &self.krate;
         match &self.returns {
@@ -217,7 +219,8 @@ impl Task {
         }
     }
 
-    /// Where the function is not compiled, nothing about it is.
+    /// The `cfg` attributes of the function: all items have them, so that they are compiled only
+    /// with the function.
     fn cfgs(&self) -> Vec<&Attribute> {
         self.function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
     }
@@ -245,7 +248,7 @@ impl Parameter {
         }
     }
 
-    /// In the guest: the argument as the function wants it.
+    /// In the guest: the argument in the form that the function takes.
     fn give(&self) -> TokenStream {
         let variable = self.variable();
         match self.passing {
@@ -259,18 +262,20 @@ impl Parameter {
     }
 }
 
-/// Our own code, at the place of a type: errors point there, while lints know that nobody wrote it.
+/// The span of generated code at the place of a type: errors point there, while lints know that the
+/// code is generated.
 pub(crate) fn at(ty: &Type) -> Span {
     Span::mixed_site().located_at(ty.span())
 }
 
-/// A variable of ours.
+/// A variable of the generated code.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-/// The module in the program, if its `build.rs` compiled one from the very target that is being compiled. A package's
-/// library, programs and tests are all compiled with the same `build.rs`, and only one of them is in the module.
+/// Includes the module in the program, if `build.rs` compiled one from the very target that is
+/// being compiled. A package's library, programs and tests are all compiled with the same
+/// `build.rs`, and the module holds only one of them.
 fn embedded_module() -> TokenStream {
     let kind = if env::var_os("CARGO_BIN_NAME").is_some() { "bin" } else { "lib" };
     let target = env::var("CARGO_CRATE_NAME").map(|name| format!("{kind}:{name}"));

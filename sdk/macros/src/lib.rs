@@ -1,8 +1,9 @@
-//! The attributes `#[remote]` and `#[main]` of wxec. Use them as `wxec::remote` and `wxec::main`, where their
-//! documentation is.
+//! The attributes `#[remote]` and `#[main]` of wxec. Use them as `wxec::remote` and `wxec::main`,
+//! where their documentation is.
 //!
-//! A function is read into a `signature::Task`, which either complains about everything that cannot travel or
-//! writes each generated item. What those items do is ordinary code in `wxec::__private`.
+//! `signature::Task` reads a function, and complains about everything that cannot travel. If there
+//! is nothing to complain about, it writes each generated item. These items call ordinary code in
+//! `wxec::__private`.
 
 use proc_macro::TokenStream;
 
@@ -27,7 +28,7 @@ pub fn remote(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-/// Makes a program's `main` vanish from its module.
+/// Leaves a program's `main` empty in its module.
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let kept = item.clone();
@@ -37,7 +38,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-/// The item stays beside the complaints, or everything that uses it would complain as well.
+/// Keeps the item beside the complaints; without it, all code that uses the item would fail as
+/// well.
 fn beside(item: TokenStream, complaint: syn::Error) -> TokenStream {
     let mut tokens = item;
     tokens.extend(TokenStream::from(complaint.into_compile_error()));

@@ -1,4 +1,5 @@
-//! `#[wxec::main]`: in a module nobody calls `main`, and what it needs does not compile there.
+//! `#[wxec::main]` empties `main` in a module: nothing calls `main` there, and the code that it
+//! needs does not compile there.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -40,7 +41,8 @@ fn check(main: &ItemFn, arguments: TokenStream) -> syn::Result<()> {
     complaints.into_result(())
 }
 
-/// Whether an attribute makes an ordinary function of an async one, as `#[tokio::main]` does.
+/// Returns true if an attribute makes an ordinary function of an async one, as `#[tokio::main]`
+/// does.
 fn runs_async(attribute: &Attribute) -> bool {
     attribute.path().segments.last().is_some_and(|segment| segment.ident == "main")
 }

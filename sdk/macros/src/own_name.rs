@@ -1,11 +1,12 @@
-//! A crate that has the name of a task that uses it: `fn uuid() -> uuid::Uuid`. Beside the function stands a type of its name,
-//! which has nothing but `on`, so other paths that begin with the name are meant for the crate, and are made to say so.
+//! Handles a task that has the name of a crate it uses: `fn uuid() -> uuid::Uuid`. The type beside
+//! the function has the same name and only the function `on`. So any other path that begins with
+//! the name means the crate; this puts `::` before it.
 
 use proc_macro2::{Ident, Punct, Spacing, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Item, ItemFn, UseTree, ext::IdentExt, visit::Visit};
 
-/// The function, in which `NAME::…` is `::NAME::…`.
+/// Returns the function with `NAME::…` replaced by `::NAME::…`.
 pub(crate) fn with_crates_named(function: ItemFn) -> ItemFn {
     let name = function.sig.ident.clone();
     let (tokens, changed) = rooted(function.to_token_stream(), &name);
@@ -20,14 +21,15 @@ pub(crate) fn with_crates_named(function: ItemFn) -> ItemFn {
     })
 }
 
-/// Whether `item` has an item of a name inside, which paths in it may mean.
+/// Returns true if `item` declares an item of this name inside: paths in it may mean that item.
 pub(crate) fn declares(item: &Item, name: &Ident) -> bool {
     let mut declared = Declared { name, found: false };
     declared.visit_item(item);
     declared.found
 }
 
-/// The tokens with `::` before each path that begins with `name`, and how many these are.
+/// Returns the tokens with `::` before each path that begins with `name`, and the number of these
+/// paths.
 fn rooted(tokens: TokenStream, name: &Ident) -> (TokenStream, usize) {
     let is_colon = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();

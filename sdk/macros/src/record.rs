@@ -1,4 +1,5 @@
-//! Writes a task's record: the CBOR of `wxec_protocol::abi::Function`, which a test below compares with.
+//! Writes a task's record: the CBOR of `wxec_protocol::abi::Function`. A test below compares the
+//! two.
 
 use std::mem;
 
@@ -12,8 +13,9 @@ use crate::{
     wants::Wants,
 };
 
-/// The record of `task`, in parts that follow each other. It does not say in which module the task stands, and leaves to
-/// rustc what aliases hide.
+/// Returns the record of `task`, in parts that follow each other. The record does not name the
+/// module of the task. Only rustc knows the types behind aliases, and chooses the parts that depend
+/// on them.
 pub(crate) fn function(task: &Task) -> Vec<Part> {
     let has_doc = task.made_doc.is_some() || !task.doc.is_empty();
     let fields = 4 + usize::from(has_doc) + usize::from(!task.wants.is_none());
@@ -53,14 +55,14 @@ pub(crate) enum Part {
     Known(Vec<u8>),
     /// An expression of type `&[u8]`.
     Made(TokenStream),
-    /// It is for rustc to choose: the first case whose condition holds.
+    /// A choice for rustc: the first case whose condition holds.
     Choice {
         cases: Vec<(Fact, TokenStream, Vec<u8>)>,
         otherwise: Vec<u8>,
     },
 }
 
-/// What a condition asks of a type.
+/// The property of a type that a condition asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fact {
     Result,
@@ -92,11 +94,11 @@ impl ToTokens for Part {
     }
 }
 
-/// A record as it is written.
+/// A record that is being written.
 #[derive(Default)]
 struct Parts {
     finished: Vec<Part>,
-    /// The part at its end.
+    /// The part that is being written.
     cbor: Cbor,
 }
 
@@ -106,7 +108,7 @@ impl Parts {
         self.finished.push(Part::Choice { cases: cases.into(), otherwise });
     }
 
-    /// An entry whose text only rustc knows.
+    /// Writes an entry whose text only rustc knows.
     fn made_text(&mut self, key: &str, text: &TokenStream, krate: &Path) {
         self.cbor.text(key);
         self.end_part();
@@ -121,7 +123,7 @@ impl Parts {
         }
     }
 
-    /// The type of a parameter, which tells callers whether it is an end of a channel.
+    /// Writes the type of a parameter, which tells callers if it is an end of a channel.
     fn parameter(&mut self, parameter: &Parameter, krate: &Path) {
         let (ty, sent) = (&parameter.ty, &parameter.sent);
         if !may_be_alias(sent) {
@@ -136,7 +138,7 @@ impl Parts {
         self.choose(cases, text(None));
     }
 
-    /// The types of a task's value and of its error.
+    /// Writes the types of a task's value and of its error.
     fn returns(&mut self, task: &Task) {
         let ty = task.returns.ty();
         if let Returns::Value(ty) = &task.returns {
@@ -174,8 +176,9 @@ fn written(write: impl FnOnce(&mut Cbor)) -> Vec<u8> {
     cbor.0
 }
 
-/// A type as people write it, so that it is called as the `end` of a channel if it is one, and not so if it is none. `named` is
-/// the type itself, without a borrow of it.
+/// Spells a type as people write it. If it is an `end` of a channel, the text calls it by the name
+/// of that end. If it only has the name of an end, the text stands in parentheses. `named` is the
+/// type itself, without a borrow of it.
 fn spelled_as(ty: &Type, named: &Type, end: Option<&str>) -> String {
     let text = spelled(ty);
     match end {
@@ -189,7 +192,8 @@ fn spelled_as(ty: &Type, named: &Type, end: Option<&str>) -> String {
     }
 }
 
-/// The types of the value and of the error in a `Result`. Where an alias hides them, they are named after it.
+/// Returns the types of the value and of the error in a `Result`. If an alias hides them, their
+/// names are made from the alias.
 fn value_and_error(ty: &Type) -> (Result<Type, String>, String) {
     let Type::Path(path) = bare(ty) else {
         return (Err(format!("{}::Ok", spelled(ty))), format!("{}::Err", spelled(ty)));
@@ -203,14 +207,14 @@ fn value_and_error(ty: &Type) -> (Result<Type, String>, String) {
     }
 }
 
-/// An alias such as `io::Result<T>` has its error beside it.
+/// Returns the name of the error beside an alias, such as `io::Error` for `io::Result<T>`.
 fn neighbour(path: &TypePath) -> String {
     let result = spelled(path);
     let module = result.split('<').next().unwrap_or_default().trim_end_matches("Result");
     format!("{module}Error")
 }
 
-/// Spells tokens as rustfmt would: `Vec<(String, u8)>`, where `TokenStream`'s own text is full of spaces.
+/// Spells tokens as rustfmt would: `Vec<(String, u8)>`. `TokenStream`'s own text is full of spaces.
 pub(crate) fn spelled(tokens: impl ToTokens) -> String {
     let mut text = String::new();
     spell(tokens.into_token_stream(), &mut text);
@@ -233,7 +237,7 @@ fn spell(tokens: TokenStream, text: &mut String) {
                 text.push_str(close);
             }
             TokenTree::Punct(punct) => match (punct.as_char(), punct.spacing()) {
-                // `::uuid::Uuid` is known as `uuid::Uuid`.
+                // Writes `uuid::Uuid` for `::uuid::Uuid`.
                 (':', _) if !text.ends_with(|last: char| last.is_alphanumeric() || "_>:".contains(last)) => {}
                 (mark @ (',' | ';'), _) => text.extend([mark, ' ']),
                 (mark @ ('+' | '='), _) => text.extend([' ', mark, ' ']),
@@ -260,7 +264,7 @@ const ARRAY: u8 = 4 << 5;
 const MAP: u8 = 5 << 5;
 const TRUE: u8 = 7 << 5 | 21;
 
-/// As much CBOR as a record needs.
+/// The part of CBOR that a record needs.
 #[derive(Default)]
 struct Cbor(Vec<u8>);
 
@@ -313,7 +317,7 @@ mod tests {
     use super::*;
     use crate::surroundings::Surroundings;
 
-    /// The record of `task` if rustc finds these facts.
+    /// Returns the record of `task` if rustc finds these facts.
     fn chosen(task: &Task, facts: &[Fact]) -> Vec<u8> {
         let parts = function(task).into_iter().map(|part| match part {
             Part::Known(bytes) => bytes,
@@ -463,7 +467,7 @@ mod tests {
         );
     }
 
-    /// The types in the record of `source`, the last one that of its error.
+    /// Returns the types in the record of `source`; the last one is the type of its error.
     fn types(source: TokenStream, facts: &[Fact]) -> Vec<String> {
         let task = Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap();
         let function: Function = cbor::decode(&chosen(&task, facts)).unwrap();

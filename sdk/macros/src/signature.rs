@@ -18,14 +18,15 @@ use crate::{
 /// A function that can run on another host.
 pub(crate) struct Task {
     pub(crate) function: ItemFn,
-    /// Text of its doc comment, as far as it is written there.
+    /// Text of its doc comment, without parts that a macro makes.
     pub(crate) doc: String,
-    /// All of it as an expression, where a part is made by a macro such as `#[doc = stringify!(…)]`: only rustc knows its text.
+    /// The whole doc comment as an expression, if a macro makes a part of it, such as
+    /// `#[doc = stringify!(…)]`: only rustc knows the text.
     pub(crate) made_doc: Option<TokenStream>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) returns: Returns,
     pub(crate) wants: Wants,
-    /// The crate `wxec`, by the name the caller has for it.
+    /// The crate `wxec`, by its name in the user's crate.
     pub(crate) krate: Path,
 }
 
@@ -33,24 +34,24 @@ pub(crate) struct Parameter {
     pub(crate) ident: Ident,
     /// Its type, as written.
     pub(crate) ty: Type,
-    /// The type of what is sent: the parameter's, without its `&`.
+    /// The type of the value that is sent: the parameter's type, without its `&`.
     pub(crate) sent: Type,
     pub(crate) passing: Passing,
 }
 
-/// How the function gets what was sent.
+/// The form in which the function gets a value that was sent.
 pub(crate) enum Passing {
-    /// It is given away.
+    /// By value.
     Owned,
-    /// It is decoded to the owned form of its type, and lent.
+    /// As a reference to the owned form of its type, which is decoded.
     Lent,
-    /// It is a `[u8]`, sent as one byte string, and lent.
+    /// As a reference to a `[u8]`, which is sent as one byte string.
     LentBytes,
 }
 
-/// What a task returns.
+/// The return type of a task.
 pub(crate) enum Returns {
-    /// A value, of a type that has no other name.
+    /// A value: the name of its type is no alias.
     Value(Type),
     /// A value, a `Result` or a stream: only rustc can tell, because the name may be an alias.
     Named(Type),
@@ -65,7 +66,7 @@ impl Returns {
 }
 
 impl Task {
-    /// Reads what `#[remote(arguments)]` stands on.
+    /// Reads the item that `#[remote(arguments)]` stands on.
     pub(crate) fn parse(arguments: TokenStream, item: TokenStream, surroundings: &Surroundings) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
         let (wants, krate) = Wants::parse(arguments, &mut complaints);
@@ -90,13 +91,13 @@ impl Task {
         complaints.into_result(Self { function, doc, made_doc, parameters, returns, wants, krate })
     }
 
-    /// The function's name as callers on other hosts use it.
+    /// Returns the function's name as callers on other hosts use it.
     pub(crate) fn name(&self) -> String {
         self.function.sig.ident.unraw().to_string()
     }
 }
 
-/// The first `#[remote]` of two sees the other one.
+/// Complains about a second `#[remote]`: the first one sees it among the attributes.
 fn check_doubled(attributes: &[Attribute], complaints: &mut Complaints) {
     let is_remote =
         |attribute: &&Attribute| attribute.path().segments.last().is_some_and(|last| last.ident == "remote");
@@ -106,7 +107,8 @@ fn check_doubled(attributes: &[Attribute], complaints: &mut Complaints) {
     }
 }
 
-/// What has `self` is told so. `Self` tells of an `impl` wherever the file is.
+/// Complains about a function of a type. If it has `self`, `parameter` complains instead. `Self`
+/// proves an `impl` even if the file cannot be read.
 fn check_place(function: &ItemFn, surroundings: &Surroundings, complaints: &mut Complaints) {
     let signature = &function.sig;
     if signature.receiver().is_some() {
@@ -121,7 +123,7 @@ fn check_place(function: &ItemFn, surroundings: &Surroundings, complaints: &mut 
     }
 }
 
-/// Whether a signature has `Self`.
+/// True if a signature has `Self`.
 struct OfType(bool);
 
 impl Visit<'_> for OfType {
@@ -184,7 +186,8 @@ fn parameter(input: &FnArg, complaints: &mut Complaints) -> Option<Parameter> {
     }
 }
 
-/// What travels for a parameter of type `ty`, and how the function gets it.
+/// Returns the type that travels for a parameter of type `ty`, and the form in which the function
+/// gets the value.
 fn sent<'a>(ty: &'a Type, complaints: &mut Complaints) -> (&'a Type, Passing) {
     let Type::Reference(reference) = bare(ty) else {
         Travels::check(ty, complaints, Statics::Refused, PARAMETER);
@@ -204,7 +207,8 @@ fn sent<'a>(ty: &'a Type, complaints: &mut Complaints) -> (&'a Type, Passing) {
     }
 }
 
-/// An error crosses threads on its way to who waits for it.
+/// Complains about a boxed error that is not `Send`: an error crosses threads on its way to the
+/// caller that waits for it.
 fn check_sendable(error: &Type, complaints: &mut Complaints) {
     let Type::Path(path) = bare(error) else { return };
     let Some(last) = path.path.segments.last().filter(|last| last.ident == "Box") else { return };
@@ -248,8 +252,8 @@ fn returns(output: &ReturnType, complaints: &mut Complaints) -> Returns {
     if may_be_alias(ty) { Returns::Named(ty.clone()) } else { Returns::Value(ty.clone()) }
 }
 
-/// Whether the type may be another one than its spelling tells. The most common names are taken at their word, so that
-/// a stub's signature is read easily.
+/// Returns true if the type may be another one than its name says. The most common names are
+/// trusted, so that a stub's signature is easy to read.
 pub(crate) fn may_be_alias(ty: &Type) -> bool {
     const PLAIN: [&str; 21] = [
         "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
@@ -267,12 +271,12 @@ pub(crate) fn may_be_alias(ty: &Type) -> bool {
     }
 }
 
-/// Whether the last word of a type, without its generics, is `name`.
+/// Returns true if the last word of a type, without its generics, is `name`.
 pub(crate) fn is_called(ty: &Type, name: &str) -> bool {
     matches!(bare(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
-/// The types in `…::Result<…>`.
+/// Returns the types in `…::Result<…>`.
 pub(crate) fn arguments_of_result(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
     let Type::Path(path) = bare(ty) else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
@@ -283,7 +287,8 @@ pub(crate) fn arguments_of_result(ty: &Type) -> Option<impl Iterator<Item = &Typ
     }))
 }
 
-/// The type without the invisible group that `macro_rules!` puts around `$t:ty`, and without parentheses.
+/// Returns the type without the invisible group that `macro_rules!` puts around `$t:ty`, and
+/// without parentheses.
 pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
@@ -304,7 +309,7 @@ fn doc(attributes: &[Attribute]) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// The lines of the documentation as one constant, if a macro makes any of them.
+/// Returns the lines of the documentation as one constant, if a macro makes any of them.
 fn made_doc(attributes: &[Attribute]) -> Option<TokenStream> {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => Some(&pair.value),
@@ -316,7 +321,7 @@ fn made_doc(attributes: &[Attribute]) -> Option<TokenStream> {
         [
             (index > 0).then(|| "\n".to_token_stream()),
             Some(match line {
-                // As in comments, where a space follows the slashes.
+                // Removes the space that follows the slashes of a comment.
                 Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => {
                     let line = line.value();
                     line.strip_prefix(' ').unwrap_or(&line).to_token_stream()
@@ -336,14 +341,14 @@ struct Travels<'a> {
     place: Place,
 }
 
-/// Whether `&'static` may stand in the type: an error such as `&'static str` travels as its text.
+/// Says if `&'static` may stand in the type: an error such as `&'static str` travels as its text.
 #[derive(PartialEq)]
 enum Statics {
     Allowed,
     Refused,
 }
 
-/// How to complain about a borrow, and what to do instead, where the type stands.
+/// The complaint about a borrow, and the help, by the place of the type.
 type Place = (&'static str, &'static str);
 const PARAMETER: Place = ("only a whole argument can be lent", "own what is inside, such as `Vec<String>`");
 const VALUE: Place = ("a task cannot return a borrow", "return an owned value, such as `String` or `Vec<T>`");

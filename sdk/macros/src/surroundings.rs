@@ -1,8 +1,10 @@
-//! What stands around a task in its file. An attribute sees its own function only; where rustc would complain in words that
-//! say nothing of tasks, because of an `impl` around it or of another item of its name, the file is looked at for better ones.
+//! Looks at the items around a task in its file. An attribute sees only its own function. If the
+//! task stands in an `impl`, or beside another item of its name, rustc's error does not mention
+//! tasks; so this reads the file, and complains in better words.
 //!
-//! It is parsed only if the task is indented, or its name found behind a telling keyword or before `::`. Where it cannot be read, or tells
-//! nothing for certain, as inside of macros, rustc has the word.
+//! The file is parsed only if the task is indented, or if its name stands after a keyword such as
+//! `mod` or before `::`. If the file cannot be read, or leaves doubt, as inside macros, rustc's
+//! error stands.
 
 use std::fs;
 
@@ -16,19 +18,19 @@ use crate::{complaints::Complaints, own_name::declares};
 #[derive(Default)]
 pub(crate) struct Surroundings {
     text: String,
-    /// Whether the task does not begin a line.
+    /// True if the task does not begin a line.
     is_indented: bool,
 }
 
 impl Surroundings {
-    /// Those of the attribute that is being expanded.
+    /// Returns the surroundings of the attribute that is being expanded.
     pub(crate) fn of_call() -> Self {
         let here = proc_macro::Span::call_site();
         let text = here.local_file().and_then(|path| fs::read_to_string(path).ok());
         Self { text: text.unwrap_or_default(), is_indented: here.column() > 1 }
     }
 
-    /// Complains about what keeps `function` from being a task where it stands.
+    /// Complains about items around `function` that keep it from being a task.
     pub(crate) fn check(&self, function: &ItemFn, complaints: &mut Complaints) {
         let name = &function.sig.ident;
         let is_taken = KEYWORDS.iter().any(|keyword| self.text.contains(&format!("{keyword} {name}")));
@@ -45,12 +47,13 @@ impl Surroundings {
         if places.free.is_empty() && places.is_associated {
             associated(&function.sig, complaints);
         }
-        // Under a condition they may never stand there together.
+        // Under a condition, the task and the other items may never be compiled together.
         if has_cfg(&function.attrs) {
             return;
         }
         let mut rivals = places.free.iter().map(|items| items.iter().find_map(|item| rival(item, name)));
-        // Where tasks of one name stand in several modules, this may be any of them.
+        // If several modules have a task of this name, this may be any of them: complain only if
+        // all have a rival.
         if let Some(Some(rival)) = rivals.next()
             && rivals.all(|other| other.is_some())
         {
@@ -59,21 +62,21 @@ impl Surroundings {
     }
 }
 
-/// Before a name that a task cannot have as well.
+/// The keywords before names that a task cannot share.
 const KEYWORDS: [&str; 7] = ["mod", "use", "struct", "enum", "union", "trait", "type"];
 
-/// A task is no part of a type.
+/// Complains about a task that belongs to a type.
 pub(crate) fn associated(signature: &Signature, complaints: &mut Complaints) {
     let help = "make it a free function, beside the `impl`; the associated one may call it";
     complaints.add(&signature.ident, "a task cannot belong to a type", help);
 }
 
-/// Where tasks of a name stand in a file.
+/// The places of the tasks of one name in a file.
 struct Places<'a> {
     name: &'a Ident,
-    /// Modules that have one, as lists of their items.
+    /// Modules that have such a task, as lists of their items.
     free: Vec<&'a [Item]>,
-    /// Whether an `impl` or a trait has one.
+    /// True if an `impl` or a trait has such a task.
     is_associated: bool,
 }
 
@@ -105,11 +108,11 @@ impl Visit<'_> for Places<'_> {
         self.is_associated |= function.sig.ident == *self.name && is_task(&function.attrs);
     }
 
-    /// In a function is a place that is not listed as free.
+    /// Skips the insides of functions: `free` does not list the tasks there.
     fn visit_item_fn(&mut self, _: &ItemFn) {}
 }
 
-/// An item that leaves a task's name no place.
+/// An item that keeps a task from having its name.
 enum Rival {
     Module,
     Type,
@@ -119,7 +122,7 @@ enum Rival {
     Path,
 }
 
-/// Whether `item` is in the way of a task `name` beside it.
+/// Returns the kind of `item` if it keeps a task `name` beside it from having that name.
 fn rival(item: &Item, name: &Ident) -> Option<Rival> {
     let (attributes, ident, rival) = match item {
         Item::Mod(item) => (&item.attrs, Some(&item.ident), Rival::Module),
@@ -150,7 +153,8 @@ fn rival(item: &Item, name: &Ident) -> Option<Rival> {
     }
 }
 
-/// Whether an item has a path that begins with the name of a task beside it, and is none of the task.
+/// Returns true if an item has a path that begins with the name of a task beside it, but means a
+/// crate.
 fn means_crate(item: &Item, name: &Ident) -> bool {
     let mut paths = Paths { name, found: false };
     paths.visit_item(item);
@@ -209,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of the task `stats` in a file.
+    /// Returns the complaint about the task `stats` in a file.
     fn said(text: &str, is_indented: bool) -> String {
         let mut complaints = Complaints::default();
         Surroundings { text: text.into(), is_indented }.check(
@@ -233,7 +237,7 @@ mod tests {
         ] {
             assert!(said(&format!("{item}\n{TASK}"), false).starts_with(expected), "{item}");
             assert!(said(&format!("mod inner {{ {TASK} {item} }}"), true).starts_with(expected), "{item}");
-            // Somewhere else, or not for certain.
+            // The item is in another place, or not there for certain.
             for text in [
                 format!("mod inner {{ {item} }} {TASK}"),
                 format!("#[cfg(unix)] {item}\n{TASK}"),

@@ -1,4 +1,5 @@
-//! Reads the keys of `#[remote(…)]`: what a task declares to need, and where the crate `wxec` is.
+//! Reads the keys of `#[remote(…)]`: the needs that a task declares, and the path of the crate
+//! `wxec`.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -6,16 +7,17 @@ use syn::{Expr, ExprLit, Lit, LitStr, Meta, Path, Token, parse::Parser, parse_qu
 
 use crate::complaints::Complaints;
 
-/// Keys that name things, in the order of `wxec_protocol::abi::Wants`. `Grants` has a method for each.
+/// Keys that name things, in the order of `wxec_protocol::abi::Wants`. `Grants` has a method for
+/// each.
 const KEYS: [&str; 6] = ["read", "write", "run", "env", "net", "host"];
 
-/// The key that stands alone.
+/// The key that takes no value.
 const FACTS: &str = "facts";
 
-/// The key that says by which name the caller has the crate `wxec`.
+/// The key for the name that the crate `wxec` has in the user's crate.
 const CRATE: &str = "crate";
 
-/// What a task declares to need.
+/// The needs that a task declares.
 #[derive(Default)]
 pub(crate) struct Wants {
     named: [Vec<LitStr>; KEYS.len()],
@@ -36,7 +38,7 @@ impl Wants {
         (wants, krate.unwrap_or_else(|| parse_quote!(::wxec)))
     }
 
-    /// The keys that name something, each with what it names.
+    /// Returns the keys that name something, each with the names.
     pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &[LitStr])> {
         KEYS.into_iter().zip(self.named.iter().map(Vec::as_slice)).filter(|(_, names)| !names.is_empty())
     }
@@ -68,7 +70,7 @@ impl Wants {
     }
 }
 
-/// The path in `crate = path`, which may be a text, as serde has it.
+/// Returns the path in `crate = path`. As in serde, the path may be a text.
 fn krate_path(key: &Meta, complaints: &mut Complaints) -> Option<Path> {
     let value = match key {
         Meta::NameValue(pair) => Some(bare(&pair.value)),
@@ -88,7 +90,7 @@ fn krate_path(key: &Meta, complaints: &mut Complaints) -> Option<Path> {
     None
 }
 
-/// A text, or each of a list of them.
+/// Returns one text, or each of a list of texts.
 fn texts(value: &Expr, key: &str, complaints: &mut Complaints) -> Vec<LitStr> {
     match bare(value) {
         Expr::Array(list) if list.elems.is_empty() => {
@@ -118,7 +120,7 @@ fn how_to_write(key: &str) -> String {
     format!("write `{key} = \"…\"`, or `{key} = [\"…\", \"…\"]`")
 }
 
-/// The value without the invisible group that `macro_rules!` puts around `$name:literal`.
+/// Returns the value without the invisible group that `macro_rules!` puts around `$name:literal`.
 fn bare(value: &Expr) -> &Expr {
     match value {
         Expr::Group(group) => bare(&group.expr),

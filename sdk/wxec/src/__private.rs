@@ -1,4 +1,5 @@
-//! What the output of the macros names. Nobody else should: it changes without notice.
+//! Items that the output of the macros names. Other code must not use them: they change without
+//! notice.
 
 pub use crate::{
     abi::{

@@ -1,8 +1,10 @@
-//! Call Rust functions on other machines. Nothing is installed there, and each call runs in a sandbox of its own.
+//! Call Rust functions on other machines. Nothing is installed there, and each call runs in a
+//! sandbox of its own.
 //!
-//! A function marked [`#[remote]`](macro@remote) stays an ordinary function, and gets a companion: `count(text)` runs
-//! here, `count::on(&host, text)` on another machine. For that its crate is compiled a second time, to a WebAssembly
-//! module, and an agent is started on the host over ssh, or any other pipe, for as long as the host is in use.
+//! A function marked [`#[remote]`](macro@remote) stays an ordinary function, and gets a companion:
+//! `count(text)` runs here, `count::on(&host, text)` on another machine. For this, wxec compiles
+//! the crate a second time, to a WebAssembly module, and starts an agent on the host, over ssh or
+//! any other pipe. The agent runs as long as the host is in use.
 //!
 //! ```no_run
 //! use wxec::{Fleet, Host, remote};
@@ -25,10 +27,10 @@
 //! }
 //! ```
 
-// The output of the macros says `::wxec`, also in this crate's own tests and examples.
+// The macros expand to paths that begin with `::wxec`, also in this crate's own tests and examples.
 extern crate self as wxec;
 
-/// The Rust blocks of README.md and docs, so that they compile.
+/// Runs the Rust blocks of README.md and docs/ as doctests.
 #[cfg(doctest)]
 mod docs {
     #[doc = include_str!("../../../README.md")]
@@ -61,12 +63,13 @@ mod side;
 
 pub use bytes::Bytes;
 pub use side::*;
-/// Makes `fn main` vanish from the module that is compiled from a program.
+/// Leaves `fn main` empty in the module that is compiled from a program.
 ///
-/// Where tasks stand beside `main`, the file is compiled twice: to the program, and to the module that holds its tasks.
-/// Nobody calls `main` in the module, and much of what it needs does not compile there, so it is left empty.
-/// Other functions for the program alone are marked `#[cfg(not(target_family = "wasm"))]`; a program with many of
-/// them is easier to read with its tasks in a library crate.
+/// A file that has tasks beside `main` is compiled twice: to the program, and to the module that
+/// holds its tasks. Nothing calls `main` in the module, and much of the code that `main` needs does
+/// not compile there, so the attribute empties it. Mark other functions that only the program needs
+/// with `#[cfg(not(target_family = "wasm"))]`; a program with many of them is easier to read with
+/// its tasks in a library crate.
 ///
 /// ```no_run
 /// use wxec::{Host, remote};
@@ -84,13 +87,14 @@ pub use side::*;
 /// }
 /// ```
 ///
-/// An async `main` needs the attribute of its runtime as well, below this one: `#[wxec::main] #[tokio::main]`.
+/// An async `main` needs the attribute of its runtime as well, below this one:
+/// `#[wxec::main] #[tokio::main]`.
 pub use wxec_macros::main;
 /// Makes a function callable on other hosts.
 ///
-/// The function itself stays as it is. Beside it stands a type of the same name, which one `use` brings into scope
-/// together with it, with one function `on`: it takes a target, [`Host`] or [`Fleet`], before the function's own
-/// parameters, and returns a call.
+/// The function itself stays as it is. The attribute adds a type of the same name, which has one
+/// function, `on`: it takes a target, a [`Host`] or a [`Fleet`], before the function's own
+/// parameters, and returns a call. One `use` brings both the function and the type into scope.
 ///
 /// ```
 /// use wxec::remote;
@@ -106,30 +110,33 @@ pub use wxec_macros::main;
 ///
 /// # Parameters
 ///
-/// A parameter is any type that implements serde's `Serialize` and `Deserialize`, or a reference to one, such as
-/// `&str`, `&[T]`, `&Path` or `&T`: the caller keeps the value, and the task is lent a copy of it. A `Vec<u8>` travels
-/// number by number; use [`Bytes`] or `&[u8]`, which travel as they are. A module has 32 bits: a `usize` that is larger on the
-/// caller's machine is refused there, so take a `u64` where that may be. A module's other callers may leave a trailing
-/// `Option` away, or pass arguments by name.
+/// A parameter has any type that implements serde's `Serialize` and `Deserialize`, or is a
+/// reference to one, such as `&str`, `&[T]`, `&Path` or `&T`: the caller keeps the value, and the
+/// task borrows a copy of it. A `Vec<u8>` travels number by number; use [`Bytes`] or `&[u8]`, which
+/// travel as they are. A module has 32 bits: it refuses a larger `usize` of its caller, so take a
+/// `u64` where that may happen. Other callers of a module may omit a trailing `Option`, or pass
+/// arguments by name.
 ///
 /// # Values and errors
 ///
-/// What the task returns must implement `Serialize`, `Deserialize` and `Send`. A `Result` is a value or an error, by whatever name:
-/// `anyhow::Result<T>`, `io::Result<T>`, or an alias of your own.
+/// The return value must implement `Serialize`, `Deserialize` and `Send`. A `Result` is a value or
+/// an error, under any name: `anyhow::Result<T>`, `io::Result<T>`, or an alias of your own.
 ///
-/// The error arrives as itself if it implements serde's traits. Otherwise its type's name, its message and those of its
-/// sources arrive, so that any `std::error::Error`, `anyhow::Error` and even `String` will do. It must be `Send`.
+/// An error arrives as itself if it implements serde's traits. Otherwise the name of its type, its
+/// message and the messages of its sources arrive, so that any `std::error::Error`, `anyhow::Error`
+/// and even `String` will do. The error must be `Send`.
 ///
 /// A panic ends the call, and its message and place arrive with the call's error.
 ///
 /// # Declarations
 ///
-/// A task may touch nothing of its host but a clock and random numbers. What else it needs it declares:
+/// A task may use only a clock and random numbers of its host. It declares everything else that it
+/// needs:
 ///
 /// ```
 /// use wxec::remote;
 ///
-/// /// How many packages could be upgraded.
+/// /// Counts the packages that could be upgraded.
 /// #[remote(read = ["/etc/apt", "/var/lib/apt"], run = "apt-get")]
 /// fn upgradable() -> std::io::Result<usize> {
 /// #   Ok(0)
@@ -147,25 +154,28 @@ pub use wxec_macros::main;
 /// | `host = "ssh:db1"` | calling tasks on a host, given by its address as seen from the task's own |
 /// | `facts` | asking the host for its names, kernel, processors and addresses |
 ///
-/// Beside these, `crate = far` says by which name the crate `wxec` is known, where `Cargo.toml` gives it another one.
+/// The key `crate = far` gives the name of the crate `wxec`, for a `Cargo.toml` that renames it.
 ///
-/// Each but `facts` takes a text or a list of them, and may be repeated; `"*"` is all programs, variables, places or hosts.
-/// For a program's own tasks the declaration is the grant, and [`Call::grant`] adds to it. Whoever has only the module
-/// decides himself: `wxec inspect` and [`Function::wants`] show what is declared, and a call that was not granted all of
-/// it ([`Bound::call`], `wxec call`) is refused before anything is sent.
+/// Each key except `facts` takes a text or a list of texts, and may be repeated; `"*"` means all
+/// programs, variables, places or hosts. For a program's own tasks the declaration is the grant,
+/// and [`Call::grant`] adds to it. A caller who has only the module decides what to grant:
+/// `wxec inspect` and [`Function::wants`] show the declaration, and a call without all of these
+/// grants ([`Bound::call`], `wxec call`) is refused before anything is sent.
 ///
-/// To a task, a path that was not granted is an error of WASI's number 76 (`ENOTCAPABLE`), for which Rust has no
-/// [`ErrorKind`](std::io::ErrorKind): one that can do without asks for `error.raw_os_error() == Some(76)`. One that gives
-/// up ends its call in [`CallErrorKind::Denied`], whose `needs` name what to grant.
+/// A task that uses a path without a grant gets WASI's error number 76 (`ENOTCAPABLE`), for which
+/// Rust has no [`ErrorKind`](std::io::ErrorKind). A task that can do without the path checks for
+/// `error.raw_os_error() == Some(76)`. A task that gives up ends its call with
+/// [`CallErrorKind::Denied`], whose `needs` name the missing grants.
 ///
 /// # Async functions
 ///
-/// A task may be an `async fn`. In its module it is polled until it is ready, with nothing else to do meanwhile and no
-/// runtime around it: async code that needs tokio's timers or sockets does not work there.
+/// A task may be an `async fn`. The module polls it until it is ready, does nothing else meanwhile,
+/// and has no runtime: async code that needs tokio's timers or sockets does not work there.
 ///
 /// # Hosts of its own
 ///
-/// A task may call tasks of its module on other hosts, if it was granted their addresses, as it would be called itself:
+/// A task may call tasks of its module on other hosts, if it was granted their addresses. Such a
+/// call looks like any other:
 ///
 /// ```no_run
 /// use wxec::{Host, remote};
@@ -187,20 +197,22 @@ pub use wxec_macros::main;
 /// # Ok::<(), wxec::Error>(())
 /// ```
 ///
-/// The controller makes that call, over the connection it has: `ssh:db1` is seen from `web1`, and `local:` is `web1`
-/// itself. The task called there is granted nothing and ends with the one that called it; its arguments and its value
-/// may have a megabyte each. Nobody's password is typed for it.
+/// The controller makes this call, over its connection to `web1`: `ssh:db1` is the address as seen
+/// from `web1`, and `local:` is `web1` itself. The called task is granted nothing and ends with the
+/// task that called it; its arguments and its value may have a megabyte each. For such hosts, wxec
+/// enters no passwords and asks the user for none.
 ///
 /// # Channels
 ///
-/// A task may send and receive while it runs: a parameter of type [`Sender<T>`](Sender) or [`Receiver<T>`](Receiver) is one
-/// end of a [`channel()`], whose other end stays with the caller. Both are bounded, so that whoever sends too fast waits; and
-/// when either end is closed or dropped, or the call ends, the other one is told.
+/// A task may send and receive while it runs: a parameter of type [`Sender<T>`](Sender) or
+/// [`Receiver<T>`](Receiver) is one end of a [`channel()`], whose other end stays with the caller.
+/// Channels are bounded: a sender that is too fast waits. When one end is closed or dropped, or the
+/// call ends, the other end learns of it.
 ///
 /// ```no_run
 /// use wxec::{Fleet, Receiver, Sender, remote};
 ///
-/// /// Sends what it reads, until nobody receives it.
+/// /// Sends the lines of a file, until the receiver is gone.
 /// #[remote(read = "/var/log/syslog")]
 /// fn lines(sent: Sender<String>) -> std::io::Result<()> {
 ///     let text = std::fs::read_to_string("/var/log/syslog")?;
@@ -221,18 +233,21 @@ pub use wxec_macros::main;
 /// # Ok::<(), wxec::Error>(())
 /// ```
 ///
-/// [`Call::start`] begins the call while its caller goes on to receive. What the hosts of a fleet send comes out of one
-/// receiver; a receiver that is an argument goes to one host only. Such calls have no deadline but one that is asked for, and
-/// in async code a receiver is a `Stream` and a sender a `Sink`. Ends of channels may stand inside of other arguments, such as
-/// `Vec<Sender<T>>`, up to 16 in one call. They do not travel from a task to another host.
+/// [`Call::start`] begins the call and lets its caller go on to receive. The items of all hosts of
+/// a fleet come out of one receiver; a receiver that is an argument goes to one host only. Calls
+/// with channels have a deadline only if the caller sets one. In async code a receiver is a
+/// `Stream` and a sender a `Sink`. Other arguments may contain ends of channels, such as
+/// `Vec<Sender<T>>`, up to 16 in one call. Ends of channels do not travel from a task to another
+/// host.
 ///
-/// A task may also return a `Receiver<T>`, by itself or in its `Result`, made of any iterator. The call is done when the
-/// function has returned, and its items come then, as fast as they are taken; dropping the receiver ends the task.
+/// A task may also return a `Receiver<T>`, made of any iterator, by itself or in its `Result`. The
+/// call is done when the function has returned. The items come after that, as fast as the caller
+/// takes them; dropping the receiver ends the task.
 ///
 /// ```
 /// use wxec::{Receiver, remote};
 ///
-/// /// Counts for as long as somebody listens.
+/// /// Counts until the receiver is gone.
 /// #[remote]
 /// fn count(from: u64) -> Receiver<u64> {
 ///     Receiver::from_iter(from..)
@@ -243,18 +258,20 @@ pub use wxec_macros::main;
 ///
 /// # How values travel
 ///
-/// What serde tells apart arrives apart, `Some(None)` and `None` among it, and values may nest [128 levels](cbor::MAX_DEPTH) deep.
-/// Between programs that know a type, its form is a compact one; for `wxec call` serde's traits are told that the format
-/// [is human-readable](serde::Serializer::is_human_readable), so that addresses and dates are texts there. [`cbor`] describes both
-/// for tasks in other languages.
+/// Values that serde distinguishes stay distinct, such as `Some(None)` and `None`, and values may
+/// nest [128 levels](cbor::MAX_DEPTH) deep. Programs that know a type use a compact form. For
+/// `wxec call`, serde's traits are told that the format
+/// [is human-readable](serde::Serializer::is_human_readable), so that addresses and dates are texts
+/// there. [`cbor`] describes both forms for tasks in other languages.
 ///
 /// # What cannot be a task
 ///
-/// Methods and other functions of a type, functions with generics or `impl Trait`, and functions that take `&mut` or return a
-/// borrow are refused by the compiler, because nothing of the kind can travel. As the companion is a type, no other type or
-/// module of the task's name may stand beside it: give the task another name, or put it into a module of its own. A task may have
-/// the name of a crate and use that, as in `fn uuid() -> uuid::Uuid`; elsewhere in the module the crate is `::uuid` then.
-/// Documentation links to the function as ``[`count()`]``.
+/// The compiler refuses methods and other functions of a type, functions with generics or
+/// `impl Trait`, and functions that take `&mut` or return a borrow, because none of these can
+/// travel. The companion is a type, so the task's module may have no other type or module of the
+/// task's name: give the task another name, or put it into a module of its own. A task may have the
+/// name of a crate that it uses, as in `fn uuid() -> uuid::Uuid`; elsewhere in the same module, the
+/// crate is then `::uuid`. In documentation, ``[`count()`]`` links to the function.
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
     Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need, PathGrant,

@@ -1,6 +1,6 @@
-//! The names that only the controlling side has, once for both sides: there they are re-exported, in a module they stand for
-//! nothing. A program whose tasks stand beside its `main` imports such names, and its imports must resolve in its module as
-//! well, where nothing is left that uses them.
+//! Lists the names that only the controlling side has, once for both sides. The controlling side
+//! re-exports them; a module has stand-ins for them. A program with tasks beside its `main` imports
+//! such names, and these imports must resolve in its module as well, where no code uses them.
 
 /// Hands the names to another macro.
 macro_rules! controlling_side {

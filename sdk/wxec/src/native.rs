@@ -1,5 +1,6 @@
-//! The controlling side: the public items of `wxec-controller` and `wxec-build`, and what the output of the macros needs. What
-//! tasks cannot use in their modules has its names in [`names`](crate::names) alone.
+//! The controlling side: the public items of `wxec-controller` and `wxec-build`, and the items that
+//! the output of the macros needs. Names of items that tasks cannot use in their modules are listed
+//! only in [`names`](crate::names).
 
 mod task;
 
@@ -22,13 +23,14 @@ controlling_side!(re_export);
 
 /// The host that the task runs on.
 ///
-/// In a module it is the one the task was called on; here it is this machine. A task may also call tasks on hosts of its
-/// own, by the very text that calls them from here: see [`remote`](crate::remote#hosts-of-its-own).
+/// In a module this is the host that the task was called on; in a program it is this machine. A
+/// task may also call tasks on other hosts, with the same code as a program: see
+/// [`remote`](crate::remote#hosts-of-its-own).
 ///
 /// ```
 /// use wxec::remote;
 ///
-/// /// Which kernel runs there.
+/// /// Returns the version of the kernel.
 /// #[remote(facts)]
 /// fn kernel() -> std::io::Result<String> {
 ///     Ok(wxec::host::facts()?.kernel)
@@ -40,8 +42,9 @@ controlling_side!(re_export);
 pub mod host {
     pub use wxec_protocol::{Distro, Facts};
 
-    /// What the host says of itself. In a module that takes a grant, and without it is an error of the kind
-    /// [`PermissionDenied`](std::io::ErrorKind::PermissionDenied), around a [`HostError`](crate::HostError).
+    /// Returns the facts of the host. A module needs a grant for them; without it, the error is of
+    /// the kind [`PermissionDenied`](std::io::ErrorKind::PermissionDenied) and wraps a
+    /// [`HostError`](crate::HostError).
     pub fn facts() -> std::io::Result<Facts> {
         Ok(wxec_facts::here())
     }
@@ -54,10 +57,11 @@ pub(crate) mod for_macros {
     pub use super::task::{Brought, CallArguments, call, origin};
 }
 
-/// Programs, run where the task runs.
+/// Programs that run where the task runs.
 ///
-/// Here these are the types of [`std::process`]. In a module, where those do nothing, they are the same as far as they
-/// go, and run programs on the host that the task was called on: those it was granted, by their name or path.
+/// In a program, these are the types of [`std::process`]. In a module, those types do nothing, so
+/// these are types of the same shape, without some of the methods. They run programs on the host
+/// that the task was called on, if the task was granted their name or path.
 ///
 /// ```
 /// use wxec::{process::Command, remote};
@@ -72,9 +76,10 @@ pub(crate) mod for_macros {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// What differs on a host: a program has no terminal and no input but what it is sent, prints where the task prints, and
-/// has little of the agent's environment. When the call ends, so do its processes, with all they started. Errors are
-/// [`io::Error`](std::io::Error)s around a [`HostError`](crate::HostError), which says what would have to be granted.
+/// Differences on a host: a program has no terminal, no input except what the task sends, and
+/// little of the agent's environment, and it prints where the task prints. When the call ends, its
+/// processes end, with all that they started. Errors are [`io::Error`](std::io::Error)s that wrap a
+/// [`HostError`](crate::HostError), which names the missing grant.
 pub mod process {
     pub use std::{
         os::unix::process::ExitStatusExt,
@@ -82,16 +87,17 @@ pub mod process {
     };
 }
 
-/// Connections, made where the task runs.
+/// Connections that start where the task runs.
 ///
-/// Here these are the types of [`std::net`]. In a module they are the same as far as they go, and connect from the host
-/// that the task was called on, to the places it was granted.
+/// In a program, these are the types of [`std::net`]. In a module, these are types of the same
+/// shape, without some of the methods. They connect from the host that the task was called on, to
+/// the places that the task was granted.
 ///
 /// ```
 /// use std::io::{Read, Write};
 /// use wxec::{net::TcpStream, remote};
 ///
-/// /// Says something, and gives back what it is answered.
+/// /// Sends a text, and gives back the answer.
 /// #[remote]
 /// fn talk(host: &str, port: u16, text: &str) -> std::io::Result<String> {
 ///     let mut stream = TcpStream::connect((host, port))?;
@@ -112,7 +118,8 @@ pub mod net {
     pub use std::net::{Shutdown, TcpStream, ToSocketAddrs};
     use std::{io, net::IpAddr};
 
-    /// The addresses of a host, by its name. In a module that takes a grant of the name, on any port.
+    /// Returns the addresses of a host, by its name. A module needs a grant of the name, on any
+    /// port.
     ///
     /// ```
     /// assert!(wxec::net::lookup("localhost")?.iter().any(|address| address.is_loopback()));

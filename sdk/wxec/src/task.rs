@@ -1,4 +1,4 @@
-//! The stub that `#[remote]` gives a task: what `count::on(&host, …)` does before a call exists.
+//! The stub that `#[remote]` gives a task: the part of `count::on(&host, …)` before a call exists.
 
 pub use wxec_controller::Arguments as CallArguments;
 use wxec_controller::{CallTarget, ReturnedStream, Task, TaskCall};
@@ -6,14 +6,14 @@ use wxec_protocol::{abi::TaskFailure, cbor::EncodeError};
 
 use crate::abi::types::ReturnValue;
 
-/// What a call brings, by whether that is a stream.
+/// The value of a call: a stream if `IS_STREAM`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the value of a task",
     label = "cannot travel back from another host",
     note = "a value must implement `serde::Serialize` and `serde::Deserialize`, and own what is inside"
 )]
 pub trait Brought<const IS_STREAM: bool>: Sized {
-    /// The call of `task`.
+    /// Builds the call of `task`.
     fn task_call<E: Send + 'static>(
         task: Task,
         arguments: Result<CallArguments, EncodeError>,
@@ -53,7 +53,8 @@ pub fn call<W: CallTarget, T: Brought<IS_STREAM> + Send + 'static, E: Send + 'st
     target.call(T::task_call(task, arguments, decode_error))
 }
 
-/// Where a task is compiled. What it asks of cargo and rustc is answered in the task's crate, as it expands there.
+/// Describes where a task is compiled. This is a macro because cargo and rustc must answer for the
+/// task's crate, where it expands.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __wxec_origin {

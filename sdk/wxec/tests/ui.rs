@@ -1,6 +1,8 @@
-//! What the compiler says about functions that cannot be tasks, compared whole, and that it accepts those that can.
+//! Compares the compiler's whole output for functions that cannot be tasks, and checks that it
+//! accepts functions that can.
 //!
-//! After an intended change, `TRYBUILD=overwrite cargo test -p wxec --test ui` writes the `.stderr` files anew.
+//! After an intended change, `TRYBUILD=overwrite cargo test -p wxec --test ui` writes the `.stderr`
+//! files anew.
 
 #[test]
 fn complaints() {

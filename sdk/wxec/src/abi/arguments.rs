@@ -1,20 +1,21 @@
-//! What a stub sends: the arguments of a call.
+//! Encodes the arguments of a call, which a stub sends.
 
 use wxec_protocol::cbor::{self, EncodeError};
 
 use super::types::Argument;
 use crate::side::for_macros::{CallArguments, Ports};
 
-/// The arguments of a call as they are encoded, one after the other. The first error is kept for the call to report.
+/// The arguments of a call, encoded one after the other. Keeps the first error, for the call to
+/// report.
 #[derive(Debug)]
 pub struct Arguments {
     bytes: Result<Vec<u8>, EncodeError>,
-    /// The ends of channels among them.
+    /// Ends of channels among the arguments.
     ports: Ports,
 }
 
 impl Arguments {
-    /// Begins with the arguments of a task that has `count` parameters.
+    /// Begins the arguments of a task that has `count` parameters.
     pub fn new(count: usize) -> Self {
         let mut bytes = Vec::new();
         cbor::array_head(count, &mut bytes);
@@ -35,7 +36,7 @@ impl Arguments {
         });
     }
 
-    /// The arguments, if all could be encoded.
+    /// Returns the arguments, if all could be encoded.
     pub fn finish(self) -> Result<CallArguments, EncodeError> {
         self.bytes.map(|bytes| self.ports.beside(bytes))
     }

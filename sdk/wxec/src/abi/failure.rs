@@ -1,8 +1,9 @@
-//! Turns a task's error into a [`TaskFailure`] and back, by whatever its type happens to implement.
+//! Turns a task's error into a [`TaskFailure`] and back, by the traits that its type implements.
 //!
-//! The macros ask that of a type they know, without naming a trait it may not have: `(&&probe).method()` takes the
-//! implementation for `&Probe<E>` if its bounds hold, else the one for `Probe<E>` ("autoref specialisation"). Each
-//! further `&` is one more choice, the longest chain the first.
+//! The macros know the type, but must not name a trait that it may lack. So they use "autoref
+//! specialisation": `(&&probe).method()` takes the implementation for `&Probe<E>` if its bounds
+//! hold, else the one for `Probe<E>`. Each further `&` is one more choice; rustc tries the longest
+//! chain first.
 
 use std::{
     any::type_name,
@@ -15,7 +16,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_protocol::{abi::TaskFailure, cbor};
 
-/// A [`Describer`].
+/// Makes a [`Describer`] for an error type.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __wxec_describe_error {
@@ -27,21 +28,22 @@ macro_rules! __wxec_describe_error {
 }
 pub use __wxec_describe_error as describe_error;
 
-/// A `fn(TaskFailure) -> Result<E, TaskFailure>`.
+/// Makes a `fn(TaskFailure) -> Result<E, TaskFailure>` for an error type.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __wxec_decode_error {
     ($error:ty) => {{
         use $crate::__private::failure::{Decode as _, Encode as _, Probe, Tell as _, describer};
         let probe = Probe::<$error>::NEW;
-        // Only the module describes errors, but a type that cannot be described is to be refused before it is built.
+        // Only the module describes errors, but this refuses a type that cannot be described before
+        // the module is built.
         let _ = describer((&&probe).encoder(), (&&&&&&probe).teller());
         (&&&probe).decoder()
     }};
 }
 pub use __wxec_decode_error as decode_error;
 
-/// A type to ask for what it implements.
+/// Stands for a type, to find out which traits it implements.
 #[derive(Debug)]
 pub struct Probe<E>(PhantomData<E>);
 
@@ -50,11 +52,11 @@ impl<E> Probe<E> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-/// Chooses how to encode the error itself, if it can be.
+/// Chooses how to encode the error itself, if its type can be encoded.
 pub trait Encode {
     /// The error's type.
     type Error;
-    /// The choice.
+    /// Returns the chosen encoder.
     fn encoder(&self) -> fn(&Self::Error) -> Option<Vec<u8>>;
 }
 
@@ -72,15 +74,17 @@ impl<E> Encode for Probe<E> {
     }
 }
 
-/// Chooses how to decode what [`Encode`] encoded; without it the failure is given back.
+/// Chooses how to decode the output of [`Encode`]. A decoder that cannot decode it gives the
+/// failure back.
 pub trait Decode {
     /// The error's type.
     type Error;
-    /// The choice.
+    /// Returns the chosen decoder.
     fn decoder(&self) -> fn(TaskFailure) -> Result<Self::Error, TaskFailure>;
 }
 
-/// Nothing can be decoded to a borrow. The choice below is made without regard to lifetimes, and would seem to fit.
+/// A borrow cannot be decoded. Without this implementation, rustc would take the one below, because
+/// it ignores lifetimes in this choice.
 impl<E: ?Sized> Decode for &&Probe<&'static E> {
     type Error = &'static E;
     fn decoder(&self) -> fn(TaskFailure) -> Result<&'static E, TaskFailure> {
@@ -106,7 +110,7 @@ impl<E> Decode for Probe<E> {
 pub trait Tell {
     /// A `fn(E) -> Words`, or [`Speechless`].
     type Teller;
-    /// The choice.
+    /// Returns the chosen teller.
     fn teller(&self) -> Self::Teller;
 }
 
@@ -159,7 +163,8 @@ pub struct Words {
     chain: Vec<String>,
 }
 
-/// What cannot put an error in words.
+/// The choice for an error that cannot be put in words: it is no [`Teller`], so rustc refuses the
+/// error.
 #[derive(Debug)]
 pub struct Speechless;
 
@@ -176,7 +181,7 @@ impl From<String> for Words {
     }
 }
 
-/// What an error must have of [`Tell`]'s choices.
+/// A choice of [`Tell`] that puts an error in words.
 #[diagnostic::on_unimplemented(
     message = "`{E}` cannot be the error of a task",
     label = "says nothing about itself to another host",
@@ -195,7 +200,7 @@ impl<E> Teller<E> for fn(E) -> Words {
     }
 }
 
-/// Describes errors by what was chosen for their type.
+/// Describes errors with the encoder and the teller that were chosen for their type.
 #[derive(Debug)]
 pub struct Describer<E, T> {
     encoder: fn(&E) -> Option<Vec<u8>>,
@@ -216,7 +221,7 @@ pub fn describer<E, T: Teller<E>>(encoder: fn(&E) -> Option<Vec<u8>>, teller: T)
     Describer { encoder, teller }
 }
 
-/// Encodes a failure, shortened if an agent would not take it.
+/// Encodes a failure, and shortens it to what an agent takes.
 pub fn encode(mut failure: TaskFailure) -> Vec<u8> {
     if failure.data.as_ref().is_some_and(|data| data.len() > MAX_DATA_BYTES) {
         failure.data = None;
@@ -227,7 +232,7 @@ pub fn encode(mut failure: TaskFailure) -> Vec<u8> {
     cbor::encode(&failure).expect("texts and bytes always encode")
 }
 
-/// Cuts `text` to at most `max` bytes and a sign of the cut.
+/// Cuts `text` to at most `max` bytes, and adds `…` to show the cut.
 pub fn shorten(text: &mut String, max: usize) {
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max));
@@ -235,13 +240,15 @@ pub fn shorten(text: &mut String, max: usize) {
     }
 }
 
-/// A text for people: more than anyone reads, and far below the 1 MiB that an agent takes of an error.
+/// Limit of a message: more text than people read, and far below the 1 MiB that an agent takes of
+/// an error.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 10;
-/// A chain of sources may be endless; this is deeper than any that was meant.
+/// Limit of a chain of sources, which may be endless: no real chain is as deep.
 const MAX_CHAIN: usize = 32;
-/// With [`MAX_CHAIN`] and the message, the texts stay below 200 KiB.
+/// Limit of the text of a source: with [`MAX_CHAIN`] and the message, the texts stay below 200 KiB.
 const MAX_SOURCE_BYTES: usize = 4 << 10;
-/// Leaves room for the texts in the 1 MiB that an agent takes of an error.
+/// Limit of the encoded error: it leaves room for the texts in the 1 MiB that an agent takes of an
+/// error.
 const MAX_DATA_BYTES: usize = 700 << 10;
 
 #[cfg(test)]

@@ -1,20 +1,21 @@
-//! The form of what a guest's call takes and gives: it is the form that the call's arguments came in.
+//! Keeps the form of the guest's call: the call's values are encoded in the form that its arguments
+//! came in.
 
 use std::cell::Cell;
 
 use wxec_protocol::cbor::Form;
 
 thread_local! {
-    // A guest has one thread, and one call at a time; tests have several.
+    // A guest has one thread, and one call at a time; tests have several threads.
     static FORM: Cell<Form> = const { Cell::new(Form::Compact) };
 }
 
-/// Begins a call whose arguments are in this form.
+/// Sets the form of the call that begins: the form of its arguments.
 pub(crate) fn set(form: Form) {
     FORM.set(form);
 }
 
-/// The form of the call that is under way.
+/// Returns the form of the call that is under way.
 pub(crate) fn current() -> Form {
     FORM.get()
 }

@@ -1,4 +1,5 @@
-//! A guest's arguments: found in the input first, then decoded one by one, so that an error can name the argument.
+//! Reads a guest's arguments: finds them in the input first, then decodes them one by one, so that
+//! an error can name the argument.
 
 use std::{ops::Range, slice};
 
@@ -34,7 +35,8 @@ impl Input {
         Ok(Self { bytes, items, parameters: parameters.iter() })
     }
 
-    /// Takes the next parameter's argument. One that is missing is as good as a null, which is `None` to an `Option`.
+    /// Takes the next parameter's argument. A missing argument counts as null, which an `Option`
+    /// decodes to `None`.
     pub fn take<T: Argument + ?Sized>(&mut self) -> Result<T::Owned, Stop> {
         let (name, type_name) = self.parameters.next().expect("the macro takes each parameter once");
         let complaint = match self.items.pop().flatten() {
@@ -53,7 +55,7 @@ impl Input {
     }
 }
 
-/// What people do not expect of a number that is too large for a `usize`: in a module it has 32 bits.
+/// Returns a hint if a number is too large for a `usize`, which has 32 bits in a module.
 fn width(complaint: &str) -> &'static str {
     let is_number = complaint.contains("invalid value: integer");
     let is_size = ["expected usize", "expected isize"].iter().any(|end| complaint.ends_with(end));
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_too_large_for_a_module_says_why() {
-        // What serde says where a `usize` has 32 bits; here it has 64.
+        // The message of serde for a `usize` of 32 bits; here a `usize` has 64.
         let complaint = cbor::decode::<u32>(b"\x1b\0\0\0\x01\0\0\0\0");
         let complaint = complaint.unwrap_err().to_string().replace("u32", "usize");
         assert_eq!(complaint, "invalid value: integer `4294967296`, expected usize");

@@ -1,5 +1,6 @@
-//! What a module and its callers must do in the same way: which types travel, how errors are described, what a record
-//! looks like. The guest's half is here too, as far as it needs no import, so that native tests can run it.
+//! Code that a module and its callers must share: the types that travel, the description of errors,
+//! the layout of a record. The guest's half is here too, as far as it needs no import, so that
+//! native tests can run it.
 
 pub(crate) mod arguments;
 pub mod failure;

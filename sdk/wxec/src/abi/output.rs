@@ -1,4 +1,4 @@
-//! What a guest's task leaves behind: an encoded value, or the reason why there is none.
+//! Output of a guest's task: an encoded value, or the reason why there is none.
 
 use std::any::Any;
 
@@ -10,13 +10,13 @@ use super::{form, types::ReturnValue};
 /// A task's value, encoded.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The CBOR, or its beginning.
+    /// The CBOR of the value, or its beginning.
     pub head: Vec<u8>,
-    /// The rest of it: the content of [`Bytes`], which are not copied.
+    /// The rest of the CBOR: the content of [`Bytes`], without a copy.
     pub body: Bytes,
 }
 
-/// Why there is no [`Output`].
+/// The reason why there is no [`Output`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The task returned an error.

@@ -1,11 +1,14 @@
-//! Puts a task's record together at compile time: the macro knows the function, only rustc knows the module path.
+//! Puts a task's record together at compile time: the macro knows the function, and only rustc
+//! knows the module path.
 
-/// Length of the record of a task in `module`, of which `function` is the CBOR, in parts.
+/// Returns the length of the record of a task in `module`. `function` is the CBOR of the function,
+/// in parts.
 pub const fn record_length(module: &str, function: &[&[u8]]) -> usize {
     LENGTH_BYTES + body_length(module, function)
 }
 
-/// What `wxec_protocol::abi::record` makes of the same task. `N` is its [`record_length`].
+/// Returns the same bytes as `wxec_protocol::abi::record` for the task. `N` is its
+/// [`record_length`].
 pub const fn record<const N: usize>(module: &str, function: &[&[u8]]) -> [u8; N] {
     let record = [0; N];
     let [length @ .., _, _, _, _] = (body_length(module, function) as u64).to_le_bytes();
@@ -40,7 +43,7 @@ const fn body_length(module: &str, function: &[&[u8]]) -> usize {
     length
 }
 
-/// Head of a text of any length.
+/// Returns the head of a text of any length.
 pub const fn long_text_head(text: &str) -> [u8; 5] {
     // Source code is below 4 GiB.
     let [.., a, b, c, d] = (text.len() as u64).to_be_bytes();
@@ -82,11 +85,12 @@ mod tests {
 
     use super::*;
 
-    /// What the macro writes for `fn f()`.
+    /// The macro's output for `fn f()`.
     const FUNCTION: &[&[u8]] = &[b"\xa3\x64name\x61f\x66params", b"", b"\x80\x63ret\x62()"];
     const LETTERS: [u8; 256] = [b'm'; 256];
 
-    /// As the macro's output does it, in a module whose path has `$length` letters.
+    /// Makes a record as the macro's output does, in a module whose path has `$length` letters, and
+    /// compares it.
     macro_rules! assert_record {
         ($length:expr) => {{
             const MODULE: &str = match str::from_utf8(LETTERS.split_at($length).0) {

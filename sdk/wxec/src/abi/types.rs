@@ -1,4 +1,4 @@
-//! The types that travel, as traits that explain themselves when a type is not one of them.
+//! Traits of the types that travel, with an explanation for types that do not.
 
 use std::{
     convert::Infallible,
@@ -10,14 +10,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::side::{Receiver, Sender};
 
-/// What a task may take: an owned value, or the borrowed form of one.
+/// A type that a task may take: an owned value, or the borrowed form of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a task",
     label = "cannot travel to another host",
     note = "an argument must implement `serde::Serialize` and `serde::Deserialize`, and own what is inside"
 )]
 pub trait Argument: Serialize {
-    /// What the guest decodes, and lends to the task if that takes a borrow.
+    /// The type that the guest decodes. A task that takes a borrow gets a reference to this value.
     type Owned: DeserializeOwned + 'static;
 }
 
@@ -41,44 +41,44 @@ impl Argument for Path {
     type Owned = PathBuf;
 }
 
-/// What a task may return, or have in the `Ok` of its `Result`, if that is no stream.
+/// A type that a task may return, by itself or in the `Ok` of its `Result`, if it is no stream.
 pub trait ReturnValue: Serialize + DeserializeOwned + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + 'static> ReturnValue for T {}
 
-/// Asks a type what it is: rustc looks through aliases, which a macro cannot.
+/// Tells the kind of a type: rustc looks through aliases, which a macro cannot do.
 #[derive(Debug)]
 pub struct Kind<T: ?Sized>(PhantomData<T>);
 
 impl<T, E> Kind<Result<T, E>> {
-    /// Whether it is a value or an error.
+    /// True if the type is a `Result`.
     pub const IS_RESULT: bool = true;
 }
 
 impl<T> Kind<Sender<T>> {
-    /// Whether it is the end of a channel that items go into.
+    /// True if the type is the sending end of a channel.
     pub const IS_SENDER: bool = true;
 }
 
 impl<T> Kind<Receiver<T>> {
-    /// Whether it is the end of a channel that items come out of.
+    /// True if the type is the receiving end of a channel.
     pub const IS_RECEIVER: bool = true;
 }
 
-/// Answers for all other types: a type's own constants come before those of its traits.
+/// Says `false` for all other types: rustc prefers the constants of a type to those of its traits.
 pub trait OfNoKind {
-    /// It is not.
+    /// The type is no `Result`.
     const IS_RESULT: bool = false;
-    /// It is not.
+    /// The type is no sender.
     const IS_SENDER: bool = false;
-    /// It is not.
+    /// The type is no receiver.
     const IS_RECEIVER: bool = false;
 }
 
 impl<T: ?Sized> OfNoKind for Kind<T> {}
 
-/// One of the constants of [`Kind`].
+/// Reads one of the constants of [`Kind`] for a type.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __wxec_is {
@@ -90,14 +90,14 @@ macro_rules! __wxec_is {
 }
 pub use __wxec_is as is;
 
-/// Takes apart what a task returns, by whether that is a [`Result`](Kind).
+/// Splits the return value of a task. `IS_RESULT` says if the type is a [`Result`](Kind).
 pub trait Returned<const IS_RESULT: bool> {
     /// Type of its value.
     type Value;
     /// Type of its error.
     type Error;
 
-    /// Its value or its error.
+    /// Returns its value or its error.
     fn into_result(self) -> Result<Self::Value, Self::Error>;
 }
 
@@ -127,7 +127,7 @@ mod tests {
     type Turned<E, T> = Result<T, E>;
     type Lines = Receiver<String>;
 
-    /// Somebody's own, of the same names.
+    /// A user's own types, with the same names.
     mod own {
         pub(super) struct Result<T>(pub T);
         pub(super) struct Receiver;

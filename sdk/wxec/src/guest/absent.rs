@@ -1,4 +1,4 @@
-//! Names of the controlling side, which stand for nothing here: there are no values of these types.
+//! Stand-ins for names of the controlling side. There are no values of these types.
 
 macro_rules! stand_in {
     ($($from:ident {

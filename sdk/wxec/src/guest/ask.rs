@@ -1,4 +1,5 @@
-//! How a guest asks its host for something: a question as CBOR, a number back, and a reply if it wants one.
+//! Asks the host for something: the guest sends a question as CBOR, gets a number back, and reads a
+//! reply if it wants one.
 
 use std::io::{self, ErrorKind};
 
@@ -12,13 +13,13 @@ pub(super) fn ask<R: DeserializeOwned>(call: fn(&[u8]) -> i32, question: &impl S
     reply(call(&cbor::encode(question).map_err(io::Error::other)?))
 }
 
-/// The reply to a capability call that returned `number`.
+/// Reads the reply to a capability call that returned `number`.
 pub(super) fn reply<R: DeserializeOwned>(number: i32) -> io::Result<(i32, R)> {
     let number = done(number)?;
     Ok((number, cbor::decode(&imports::reply()).map_err(io::Error::other)?))
 }
 
-/// What a capability call returned, of which the reply does not matter.
+/// Checks the number that a capability call returned, if its reply does not matter.
 pub(super) fn done(number: i32) -> io::Result<i32> {
     if number >= 0 {
         return Ok(number);
@@ -27,12 +28,12 @@ pub(super) fn done(number: i32) -> io::Result<i32> {
     Err(io::Error::new(kind(&error.kind), error))
 }
 
-/// The same for a call that counts something.
+/// Does the same as `done` for a call that counts something.
 pub(super) fn count(number: i32) -> io::Result<usize> {
     Ok(usize::try_from(done(number)?).expect("it is not negative"))
 }
 
-/// The kind of this name.
+/// Returns the error kind of this name.
 fn kind(name: &str) -> ErrorKind {
     const KINDS: [ErrorKind; 30] = [
         ErrorKind::AddrInUse,

@@ -1,6 +1,8 @@
-//! Channels, as the controlling side has them: the ends that a task was given lead to its caller.
+//! Channels with the interface of the controlling side. The ends that a task was given lead to its
+//! caller.
 //!
-//! A task has one thread, which waits in `send` and `recv`. A channel of its own is a queue in its memory.
+//! A task has one thread, which waits in `send` and `recv`. A channel that a task makes itself is a
+//! queue in its memory.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +21,7 @@ use wxec_protocol::{Items, abi, cbor, encode_item_as};
 use super::{ask, imports, stream::Stream};
 use crate::abi::form;
 
-/// What is read at once.
+/// Bytes that are read at once.
 const PART_BYTES: usize = 64 << 10;
 
 /// Makes a channel within this task.
@@ -29,7 +31,8 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender(Out::Here(local.clone())), Receiver(In::Here(local)))
 }
 
-/// The end of a [`channel`] that items go into. Clones send into the same one, which ends with the last of them.
+/// The sending end of a [`channel`]. Clones send into the same channel, which ends when the last of
+/// them is dropped.
 pub struct Sender<T>(Out<T>);
 
 enum Out<T> {
@@ -40,7 +43,7 @@ enum Out<T> {
 struct Local<T> {
     items: Mutex<VecDeque<T>>,
     senders: AtomicUsize,
-    /// Nobody receives any more.
+    /// True once the receiver is gone.
     closed: AtomicBool,
 }
 
@@ -51,7 +54,8 @@ impl<T> Local<T> {
 }
 
 impl<T: Serialize> Sender<T> {
-    /// Sends an item, and waits while too much waits for the receiver. Fails once nobody receives any more.
+    /// Sends an item, and blocks while too many bytes wait for the receiver. Fails once the
+    /// receiver is gone.
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         let sent = match &self.0 {
             Out::Caller(stream) => write(stream, &item),
@@ -64,17 +68,18 @@ impl<T: Serialize> Sender<T> {
         sent.map_err(|end| SendError { item, end })
     }
 
-    /// The same for async code.
+    /// Does the same as [`send`](Self::send) for async code.
     pub async fn send_async(&self, item: T) -> Result<(), SendError<T>> {
         self.send(item)
     }
 }
 
 impl<T> Sender<T> {
-    /// Whether nobody receives any more. A task that has nothing to send for a while may ask, and give up.
+    /// Returns true if the receiver is gone. A task that has nothing to send for a while may check
+    /// this, and give up.
     pub fn is_closed(&self) -> bool {
         match &self.0 {
-            // The caller sends nothing here: there is an end to read, or nothing yet.
+            // The caller sends nothing on this stream: a read finds its end, or nothing yet.
             Out::Caller(stream) => {
                 stream.set_read_timeout(Some(Duration::ZERO));
                 matches!(stream.read(&mut [0]), Ok(0))
@@ -83,7 +88,7 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends nothing more, as dropping it does.
+    /// Closes this end, as dropping it does.
     pub fn close(self) {}
 }
 
@@ -130,7 +135,7 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-/// The end of a [`channel`] that items come out of: `for item in receiver`.
+/// The receiving end of a [`channel`]: `for item in receiver`.
 pub struct Receiver<T>(In<T>);
 
 enum In<T> {
@@ -139,12 +144,12 @@ enum In<T> {
     Lazy(Mutex<Box<dyn Iterator<Item = T> + Send>>),
 }
 
-/// What the caller sends.
+/// Items that the caller sends.
 struct Incoming {
     stream: Stream,
     items: Items,
     part: Vec<u8>,
-    /// Why nothing more comes, once that was noticed.
+    /// The reason why no more items come, once a read has found it.
     end: Option<ChannelEnd>,
 }
 
@@ -179,8 +184,8 @@ impl Incoming {
 }
 
 impl<T> Receiver<T> {
-    /// Makes a receiver of any iterator, which is asked for an item when one is wanted. It is what a task returns that
-    /// sends as long as its caller takes.
+    /// Makes a receiver of any iterator, which is asked for an item when the receiver's user wants
+    /// one. A task returns such a receiver to send items for as long as its caller takes them.
     #[expect(
         clippy::should_implement_trait,
         reason = "the trait would not ask for `Send`, which takes no more than this"
@@ -189,7 +194,8 @@ impl<T> Receiver<T> {
         Self(In::Lazy(Mutex::new(Box::new(items.into_iter()))))
     }
 
-    /// Why it is over, if it is and the last item was taken: a loop over its items does not tell whether all of them came.
+    /// Returns why the channel is over, once it is over and the last item was taken: a loop over
+    /// its items does not tell if all of them came.
     pub fn end(&self) -> Option<ChannelEnd> {
         match &self.0 {
             In::Caller(incoming) => incoming.lock().unwrap_or_else(PoisonError::into_inner).end.clone(),
@@ -197,32 +203,33 @@ impl<T> Receiver<T> {
         }
     }
 
-    /// Takes nothing more, as dropping it does.
+    /// Closes this end, as dropping it does.
     pub fn close(self) {}
 }
 
 impl<T: DeserializeOwned + 'static> Receiver<T> {
-    /// The next item. Waits until there is one.
+    /// Returns the next item. Blocks until there is one; fails if an empty channel within the task
+    /// would block for ever.
     pub fn recv(&self) -> Result<T, RecvError> {
         self.next(None)
     }
 
-    /// The next item, if it comes in time.
+    /// Returns the next item, if it comes in time.
     pub fn recv_timeout(&self, within: Duration) -> Result<T, RecvError> {
         self.next(Some(within))
     }
 
-    /// The next item, if it is here already.
+    /// Returns the next item, if it is here already.
     pub fn try_recv(&self) -> Result<T, RecvError> {
         self.next(Some(Duration::ZERO))
     }
 
-    /// The next item, for async code.
+    /// Returns the next item, for async code.
     pub async fn recv_async(&self) -> Result<T, RecvError> {
         self.recv()
     }
 
-    /// Items as they come, until the end.
+    /// Iterates over the items as they come, until the end.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter(self)
     }
@@ -301,18 +308,18 @@ impl<T: DeserializeOwned + 'static> Iterator for Iter<'_, T> {
     }
 }
 
-/// Why a channel is over.
+/// The reason why a channel is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelEnd {
     /// The other end was closed or dropped.
     Closed,
-    /// It cannot be used any more, for this reason.
+    /// The channel cannot be used any more, for this reason.
     Broken(String),
 }
 
 impl ChannelEnd {
-    /// Whether it is no failure.
+    /// Returns true if the end is no failure.
     pub fn is_regular(&self) -> bool {
         *self == Self::Closed
     }
@@ -329,13 +336,13 @@ impl fmt::Display for ChannelEnd {
 
 impl std::error::Error for ChannelEnd {}
 
-/// An item could not be sent, as nobody receives it.
+/// An item could not be sent, because the receiver is gone or the channel is broken.
 pub type SendError<T> = wxec_protocol::SendError<T, ChannelEnd>;
 
 /// No item was received.
 pub type RecvError = wxec_protocol::RecvError<ChannelEnd>;
 
-/// Takes the stream of the call that stands in an argument.
+/// Takes the stream of the call whose index stands in an argument.
 fn taken<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stream, D::Error> {
     let index = i32::try_from(u32::deserialize(deserializer)?).map_err(de::Error::custom)?;
     ask::done(imports::call_stream(index)).map(Stream::of).map_err(de::Error::custom)
@@ -354,7 +361,7 @@ impl<'de, T> Deserialize<'de> for Receiver<T> {
     }
 }
 
-/// What is said where an end is encoded.
+/// Error for an end of a channel that a task tries to send to another host.
 const STAYS: &str = "an end of a channel does not travel from a task to another host";
 
 impl<T> Serialize for Sender<T> {
@@ -369,18 +376,19 @@ impl<T> Serialize for Receiver<T> {
     }
 }
 
-/// What a task returns that sends on when it has returned: a [`Receiver`].
+/// A stream that a task returns, which sends after the function has returned: a [`Receiver`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no stream that a function returns",
     note = "it is a `wxec::Receiver<T>`, and what it brings implements `serde::Serialize` and `serde::Deserialize`"
 )]
 pub trait ReturnedStream {
-    /// Sends all it brings to the task's caller, behind a first item that says that the task has returned.
+    /// Sends all its items to the task's caller, after a first item that says that the function has
+    /// returned.
     #[doc(hidden)]
     fn send_to_caller(self) -> Result<(), Unsent>;
 }
 
-/// Why not everything was sent.
+/// The reason why not everything was sent.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Unsent {
@@ -401,11 +409,12 @@ impl<T: Serialize + DeserializeOwned + 'static> ReturnedStream for Receiver<T> {
                 }
             }
         });
-        // How the call ends is what its caller is to hear, not that the stream was closed.
+        // Leaves the stream open, so that its end tells the caller how the call ended, not that the
+        // task closed the stream.
         std::mem::forget(stream);
         match sent {
             Err(ChannelEnd::Broken(reason)) => Err(Unsent::Broken(reason)),
-            // That nobody wants more is no failure.
+            // A receiver that is gone is no failure.
             Ok(()) | Err(ChannelEnd::Closed) => Ok(()),
         }
     }

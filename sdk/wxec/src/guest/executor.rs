@@ -1,4 +1,5 @@
-//! Runs an async task. A guest has one thread and nothing that could wake it, so that a pending future is asked again.
+//! Runs an async task. A guest has one thread and nothing that could wake it, so this polls a
+//! pending future again.
 
 use std::{
     pin::pin,
@@ -6,7 +7,8 @@ use std::{
     thread,
 };
 
-/// Polls `future` until it is ready. One that never is keeps the guest busy until its deadline.
+/// Polls `future` until it is ready. A future that never is keeps the guest busy until its
+/// deadline.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());

@@ -1,11 +1,12 @@
 //! The imports of module `wxec_v1`, as safe functions.
 
-/// The input of the call: its encoded arguments.
+/// Reads the input of the call: its encoded arguments.
 pub(super) fn input() -> Vec<u8> {
     let length = wxec_v1::input_len();
     let mut input = Vec::with_capacity(length as usize);
-    // SAFETY: the pointer is valid for writes of `length` bytes, the vector's capacity. The host writes at most that
-    // many, and says how many it wrote, so that all of `input[..read]` is initialised.
+    // SAFETY: the pointer is valid for writes of `length` bytes, the vector's capacity. The host
+    // writes at most that many, and says how many it wrote, so that all of `input[..read]` is
+    // initialised.
     unsafe {
         let read = wxec_v1::input_read(0, input.as_mut_ptr(), length as usize);
         assert_eq!(read, length, "the host holds the whole input");
@@ -26,18 +27,19 @@ pub(super) fn write_error(bytes: &[u8]) {
     unsafe { wxec_v1::error_write(bytes.as_ptr(), bytes.len()) }
 }
 
-/// Tells the host of a panic, of which `report` is the encoded `abi::Panic`.
+/// Tells the host of a panic; `report` is the encoded `abi::Panic`.
 pub(super) fn report_panic(report: &[u8]) {
     // SAFETY: the host only reads, and only from this slice.
     unsafe { wxec_v1::panic(report.as_ptr(), report.len()) }
 }
 
-/// The reply to the last capability call.
+/// Reads the reply to the last capability call.
 pub(super) fn reply() -> Vec<u8> {
     let length = wxec_v1::reply_len();
     let mut reply = Vec::with_capacity(length as usize);
-    // SAFETY: the pointer is valid for writes of `length` bytes, the vector's capacity. The host writes at most that
-    // many, and says how many it wrote, so that all of `reply[..read]` is initialised.
+    // SAFETY: the pointer is valid for writes of `length` bytes, the vector's capacity. The host
+    // writes at most that many, and says how many it wrote, so that all of `reply[..read]` is
+    // initialised.
     unsafe {
         let read = wxec_v1::reply_read(0, reply.as_mut_ptr(), length as usize);
         assert_eq!(read, length, "the host holds the whole reply");
@@ -89,7 +91,7 @@ pub(super) fn host_call(question: &[u8], input: &[u8]) -> i32 {
 
 pub(super) use self::wxec_v1::host_facts;
 
-/// As `wxec_protocol::abi` and the host define them.
+/// The imports, as `wxec_protocol::abi` and the host define them.
 mod wxec_v1 {
     #[link(wasm_import_module = "wxec_v1")]
     unsafe extern "C" {

@@ -1,4 +1,4 @@
-//! Hands what a task logs to the host, which knows who listens.
+//! Hands the log records of a task to the host, which passes them on to the caller.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use super::imports;
 
 struct ToHost;
 
-/// Makes the host the logger. Whoever calls the task decides what of it is shown, so that everything is handed on; the
-/// host stops taking records at the call's limit.
+/// Makes the host the logger. The caller of the task decides which records are shown, so this hands
+/// on all of them; the host stops taking records at the call's limit.
 pub(super) fn install() {
-    // A second time in one instance it is the logger already.
+    // In a later call of an instance, the host is the logger already.
     if log::set_logger(&ToHost).is_ok() {
         log::set_max_level(LevelFilter::Trace);
     }

@@ -1,4 +1,4 @@
-//! Runs a task: what stands between its export and the function.
+//! Runs a task: the code between its export and the function.
 
 use std::{
     io::{self, Write},
@@ -38,14 +38,15 @@ pub fn run(task: fn(Bytes) -> Result<Output, Stop>) -> i32 {
         Err(Stop::BadArguments(text)) => explain(text, Status::BadArguments),
         Err(Stop::Internal(text)) => explain(text, Status::Internal),
     };
-    // As `main` never ran, nothing else writes what stands after the last line's end. If it fails, nobody reads it.
+    // Flushes a last line without an end: `main` never ran, so std does not flush at exit. If this
+    // fails, the output has no reader.
     let _ = io::stdout().flush();
     status as i32
 }
 
-/// What a task leaves for its caller, by whether that is a stream.
+/// The value that a task leaves for its caller: a stream if `IS_STREAM`.
 pub trait Answer<const IS_STREAM: bool>: Sized {
-    /// Encodes it, or sends all it brings.
+    /// Encodes the value, or sends all items of the stream.
     fn into_output(self) -> Result<Output, Stop>;
 }
 
@@ -58,7 +59,7 @@ impl<T: ReturnValue> Answer<false> for T {
 
 #[diagnostic::do_not_recommend]
 impl<T: ReturnedStream> Answer<true> for T {
-    /// The value of the call itself says nothing.
+    /// Sends all items. The value of the call itself is `()`.
     fn into_output(self) -> Result<Output, Stop> {
         match self.send_to_caller() {
             Ok(()) => output::value(()),
@@ -70,7 +71,7 @@ impl<T: ReturnedStream> Answer<true> for T {
     }
 }
 
-/// Leaves what a task returned.
+/// Makes the output of a call from the return value of its task.
 pub fn answer<T: Answer<IS_STREAM>, E, const IS_STREAM: bool>(
     result: Result<T, E>,
     describer: Describer<E, impl Teller<E>>,
@@ -84,7 +85,8 @@ fn explain(mut text: String, status: Status) -> Status {
     status
 }
 
-/// The host tells the caller, so nothing is printed here. The abort that follows ends the guest.
+/// Reports a panic to the host. The host tells the caller, so this prints nothing. The abort that
+/// follows ends the guest.
 fn report_panic(info: &PanicHookInfo<'_>) {
     let mut message = info.payload_as_str().unwrap_or("a value that is no text").to_owned();
     shorten(&mut message, MAX_MESSAGE_BYTES);

@@ -6,12 +6,12 @@ use wxec_protocol::abi::StreamSelect;
 
 use super::{ask, imports};
 
-/// The handle of a stream, which is closed with it.
+/// The handle of a stream. Dropping it closes the stream.
 #[derive(Debug)]
 pub(super) struct Stream(i32);
 
 impl Stream {
-    /// Takes over what the host has opened.
+    /// Takes over a stream that the host has opened.
     pub(super) fn of(handle: i32) -> Self {
         Self(handle)
     }
@@ -41,7 +41,8 @@ impl Drop for Stream {
     }
 }
 
-/// Waits until one of some streams is ready. Returns its place in both lists, one after the other.
+/// Waits until one of some streams is ready. Returns its index in both lists, counted through
+/// `write` and then `read`.
 pub(super) fn select(write: Vec<i32>, read: Vec<i32>) -> io::Result<usize> {
     let (place, ()) = ask::ask(imports::stream_select, &StreamSelect { write, read })?;
     Ok(usize::try_from(place).expect("it is not negative"))

@@ -1,4 +1,4 @@
-//! Why calls of a task on other hosts fail, under the names that the controlling side has for it.
+//! Errors of calls that a task makes on other hosts, with the names of the controlling side.
 
 use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
@@ -8,14 +8,14 @@ use wxec_protocol::{
     cbor::{self, DecodeError, EncodeError},
 };
 
-/// What a task may return that calls others.
+/// Return type of a task that calls others.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// Anything that can go wrong with a call, for tasks that pass it on with `?`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A text is no address.
+    /// A text is not a valid address.
     Address(AddressError),
     /// A call failed.
     Call(Box<CallError>),
@@ -44,12 +44,12 @@ impl<E> From<CallError<E>> for Error {
     }
 }
 
-/// A text is no address.
+/// A text is not a valid address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressError {
     /// The text.
     pub address: String,
-    /// Why not.
+    /// The reason why it is not valid.
     pub reason: String,
 }
 
@@ -67,13 +67,13 @@ impl std::error::Error for AddressError {}
 pub struct CallError<E = Infallible> {
     /// Name of the host.
     pub host: Arc<str>,
-    /// What happened there.
+    /// The kind of failure.
     pub kind: CallErrorKind<E>,
     /// The task's error as text, kept for callers that cannot print `E`.
     failure: Option<Box<TaskFailure>>,
 }
 
-/// What happened to a call.
+/// The kinds of failure of a call.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CallErrorKind<E = Infallible> {
@@ -94,7 +94,7 @@ pub enum CallErrorKind<E = Infallible> {
     /// The task's code trapped.
     #[non_exhaustive]
     Trap {
-        /// What kind of trap.
+        /// The kind of trap.
         reason: String,
         /// Guest functions, innermost first.
         frames: Vec<Frame>,
@@ -102,19 +102,20 @@ pub enum CallErrorKind<E = Infallible> {
     /// The task, or the call itself, asked for more than it may have.
     #[non_exhaustive]
     Limit {
-        /// Which limit.
+        /// The limit that was hit.
         which: LimitKind,
-        /// How much is allowed.
+        /// The amount that is allowed.
         limit: u64,
-        /// How much was asked for.
+        /// The amount that was asked for.
         asked: u64,
     },
-    /// This task was not granted the host, or the one called something it needs.
+    /// This task was not granted the host, or the task it called was not granted something it
+    /// needs.
     #[non_exhaustive]
     Denied {
-        /// What would have to be granted.
+        /// The missing grants.
         needs: Vec<Need>,
-        /// How the task that was called gave up, if it was.
+        /// The text with which the called task gave up; empty if it was not called.
         message: String,
     },
     /// The deadline passed.
@@ -125,18 +126,18 @@ pub enum CallErrorKind<E = Infallible> {
     },
     /// The call was cancelled.
     Cancelled,
-    /// The host was lost while the call was open. Whether the task ran to its end is unknown.
+    /// The host was lost while the call was open. The task may or may not have run to its end.
     #[non_exhaustive]
     Lost {
-        /// How the loss was noticed.
+        /// The sign by which the loss was noticed.
         reason: String,
     },
-    /// No conversation with the host could be started.
+    /// No session with the host could be started.
     Unreachable(Unreachable),
     /// The module has no such function.
     #[non_exhaustive]
     NoSuchFunction {
-        /// What was called.
+        /// The function that was called.
         function: String,
     },
     /// The arguments do not fit the function.
@@ -151,17 +152,17 @@ pub enum CallErrorKind<E = Infallible> {
     Agent(String),
 }
 
-/// Why no conversation with a host could be started.
+/// The reason why no session with a host could be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreachable {
     /// The hop that failed, if it is not the last one.
     pub hop: Option<Box<str>>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// What may help.
+    /// A hint that may help.
     pub hint: Option<String>,
-    /// What was under way, in a few words.
+    /// The step that was under way, in a few words.
     phase: String,
 }
 
@@ -178,7 +179,7 @@ impl<E> CallError<E> {
         Self { host: host.into(), kind, failure: None }
     }
 
-    /// What the controller answered in place of a value.
+    /// Makes an error of the controller's answer, if that is no value.
     pub(super) fn from_answer(host: &str, error: AskError, decode: fn(TaskFailure) -> Result<E, TaskFailure>) -> Self {
         let AskError::Fault(Fault::Task(failure)) = &error else {
             return Self::new(host, CallErrorKind::from_ask_error(error));
@@ -192,7 +193,8 @@ impl<E> CallError<E> {
         }
     }
 
-    /// The same error for callers that do not know the task's error type: a `Task` becomes `Failed`.
+    /// Returns the same error for callers that do not know the task's error type: a `Task` becomes
+    /// `Failed`.
     pub fn erase(self) -> CallError {
         let kind = match self.kind {
             CallErrorKind::Task(_) => match self.failure {
@@ -220,7 +222,8 @@ impl<E> CallError<E> {
 }
 
 impl<E> CallErrorKind<E> {
-    /// The agent itself did not do it. `input_bytes` is how long the arguments are.
+    /// Makes an error of the agent's refusal to pass on the call. `input_bytes` is the length of
+    /// the arguments.
     pub(super) fn from_refusal(error: HostError, input_bytes: usize) -> Self {
         let (limit, asked) = (MAX_ASK_BYTES as u64, input_bytes as u64);
         match error.need {

@@ -1,4 +1,5 @@
-//! Calls of a task on other hosts, as the controlling side has them; it makes them for the guest.
+//! Calls of a task on other hosts, with the interface of the controlling side. The controller makes
+//! them for the guest.
 
 mod error;
 
@@ -29,7 +30,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// The host at an address. Whether it is one is known when it is first called.
+    /// Makes the host at an address. This checks only the length of the address; the first call
+    /// shows if it is valid.
     pub fn new(address: impl AsRef<str>) -> Result<Self, AddressError> {
         let address = address.as_ref();
         match address.len() {
@@ -38,7 +40,7 @@ impl Host {
         }
     }
 
-    /// Its name in messages.
+    /// Returns its name for messages.
     pub fn name(&self) -> &str {
         match &*self.address {
             "local:" => "local",
@@ -53,7 +55,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Where a task runs.
+/// A target of calls.
 pub trait CallTarget {
     /// A call on this kind of target.
     type Call<T: Send + 'static, E: Send + 'static>;
@@ -73,15 +75,16 @@ impl CallTarget for Host {
 /// Names a task.
 #[derive(Debug)]
 pub struct Task {
-    /// Where it was compiled: with this one.
+    /// The origin of the task: it was compiled with this one.
     pub origin: (),
     /// Its path, such as `words::stats::lengths`.
     pub function: &'static str,
-    /// What it declares to need; a task that another one calls gets none of it.
+    /// Returns the grants that the task declares to need; a task that another one calls gets none
+    /// of them.
     pub grants: fn() -> Grants,
 }
 
-/// In a module it is known where a task was compiled.
+/// Expands to `()`: a task that a module calls was compiled with the module.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __wxec_origin {
@@ -91,7 +94,7 @@ macro_rules! __wxec_origin {
 }
 pub use __wxec_origin as origin;
 
-/// What to call and with what, but not yet where.
+/// The task to call and its arguments, without the host.
 #[derive(Debug)]
 pub struct TaskCall<T, E> {
     function: &'static str,
@@ -100,14 +103,14 @@ pub struct TaskCall<T, E> {
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 }
 
-/// What a call brings, by whether that is a stream.
+/// The value of a call: a stream if `IS_STREAM`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the value of a task",
     label = "cannot travel back from another host",
     note = "a value must implement `serde::Serialize` and `serde::Deserialize`, and own what is inside"
 )]
 pub trait Brought<const IS_STREAM: bool>: Sized {
-    /// The call of `task`.
+    /// Builds the call of `task`.
     fn task_call<E>(
         task: Task,
         arguments: Result<CallArguments, EncodeError>,
@@ -126,7 +129,7 @@ impl<T: ReturnValue> Brought<false> for T {
     }
 }
 
-/// It fails: no stream leads from one host to another.
+/// Makes a call that fails: no stream leads from one host to another.
 #[diagnostic::do_not_recommend]
 impl<T: ReturnedStream> Brought<true> for T {
     fn task_call<E>(
@@ -150,10 +153,10 @@ pub fn call<W: CallTarget, T: Brought<IS_STREAM> + Send + 'static, E: Send + 'st
     target.call(T::task_call(task, arguments, decode_error))
 }
 
-/// A task's arguments, as they are encoded.
+/// The encoded arguments of a task.
 pub type CallArguments = Vec<u8>;
 
-/// The ends of channels among arguments, of which there are none where they do not travel.
+/// Ends of channels among the arguments. There are none, as they do not travel from a task.
 #[derive(Debug, Default)]
 pub struct Ports(());
 
@@ -163,7 +166,7 @@ impl Ports {
         encode()
     }
 
-    /// Puts the arguments together.
+    /// Returns the arguments, as there are no ends of channels to add.
     pub fn beside(self, input: Vec<u8>) -> CallArguments {
         input
     }
@@ -183,7 +186,8 @@ pub struct Call<T, E = Infallible> {
 }
 
 impl<T, E> Call<T, E> {
-    /// Ends the call if it has not returned `after` it was sent. Connecting does not count.
+    /// Ends the call if it has not returned `after` it was sent. The time to connect does not
+    /// count.
     pub fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
         self
@@ -225,7 +229,8 @@ impl<T, E> IntoFuture for Call<T, E> {
     }
 }
 
-/// A call about to be made. A guest has one thread, which waits for it.
+/// The future of a call. The first poll makes the call and blocks until it returns, as a guest has
+/// one thread.
 #[derive(Debug)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct CallFuture<T, E = Infallible>(Option<Call<T, E>>);

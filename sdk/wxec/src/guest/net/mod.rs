@@ -14,7 +14,7 @@ use wxec_protocol::abi::{NetAddresses, NetConnect, NetConnected, NetLookup};
 pub use self::place::ToSocketAddrs;
 use super::{ask, imports, stream::Stream};
 
-/// A connection, as `std::net::TcpStream` is one.
+/// A connection, like `std::net::TcpStream`.
 #[derive(Debug)]
 pub struct TcpStream {
     stream: Stream,
@@ -22,12 +22,12 @@ pub struct TcpStream {
     local: SocketAddr,
 }
 
-/// As `stream_timeout` has them.
+/// The directions, as `stream_timeout` numbers them.
 const READING: i32 = 0;
 const WRITING: i32 = 1;
 
 impl TcpStream {
-    /// Connects to a place, or to the first of some that answers.
+    /// Connects to a place, or to the first of several that answers.
     pub fn connect(places: impl ToSocketAddrs) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "there is no place to connect to");
         for (host, port) in places.places()? {
@@ -39,7 +39,7 @@ impl TcpStream {
         Err(last)
     }
 
-    /// Connects to an address, within some time.
+    /// Connects to an address, within `timeout`.
     pub fn connect_timeout(address: &SocketAddr, timeout: Duration) -> io::Result<Self> {
         let timeout_ms = u64::try_from(milliseconds(timeout)?).ok();
         Self::reach(NetConnect { host: address.ip().to_string(), port: address.port(), timeout_ms })
@@ -50,12 +50,12 @@ impl TcpStream {
         Ok(Self { stream: Stream::of(handle), peer, local })
     }
 
-    /// Where it leads.
+    /// Returns the address of the other end.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer)
     }
 
-    /// Where it begins, on the host.
+    /// Returns the address of this end, on the host.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.local)
     }
@@ -70,12 +70,12 @@ impl TcpStream {
         ask::done(imports::net_shutdown(self.stream.handle(), how)).map(drop)
     }
 
-    /// Has reading fail that takes longer, with `TimedOut`.
+    /// Limits the time of a read, which then fails with `TimedOut`.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_timeout(READING, timeout)
     }
 
-    /// Has writing fail that takes longer, with `TimedOut`.
+    /// Limits the time of a write, which then fails with `TimedOut`.
     pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_timeout(WRITING, timeout)
     }
@@ -86,7 +86,7 @@ impl TcpStream {
     }
 }
 
-/// A part of a millisecond is one. No time at all is refused, as std does.
+/// Converts to milliseconds, rounded up. Refuses zero, as std does.
 fn milliseconds(timeout: Duration) -> io::Result<i64> {
     if timeout.is_zero() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a time-out cannot be zero"));
@@ -126,7 +126,7 @@ impl Write for TcpStream {
     }
 }
 
-/// The addresses of a host, by its name. That takes a grant of the name, on any port.
+/// Returns the addresses of a host, by its name. This needs a grant of the name, on any port.
 pub fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
     let (_, NetAddresses(addresses)) = ask::ask(imports::net_lookup, &NetLookup { host: host.into() })?;
     Ok(addresses)

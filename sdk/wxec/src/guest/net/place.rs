@@ -1,13 +1,14 @@
-//! What can be connected to.
+//! Places that a task can connect to.
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
 };
 
-/// Stands in for `std::net::ToSocketAddrs`, which does not look up names here. It is the host that does.
+/// Stands in for `std::net::ToSocketAddrs`, which does not look up names in a module. The host
+/// looks them up instead.
 pub trait ToSocketAddrs {
-    /// Hosts and ports, to be tried in turn.
+    /// Returns hosts and ports, to be tried in turn.
     fn places(&self) -> io::Result<Vec<(String, u16)>>;
 }
 
@@ -34,7 +35,7 @@ impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
     }
 }
 
-/// Types that are one place.
+/// Implements the trait for types that are one place.
 macro_rules! one_place {
     ($($ty:ty: |$it:ident| $place:expr;)*) => {$(
         impl ToSocketAddrs for $ty {

@@ -9,31 +9,31 @@ use super::{
     ChildStderr, ChildStdin, ChildStdout, ExitStatus, pipes,
 };
 
-/// What kills without asking.
+/// The signal that a process cannot catch.
 const SIGKILL: i32 = 9;
 
-/// A program that was started. Dropping it lets it run, until the call ends.
+/// A program that was started. If this is dropped, the program runs on until the call ends.
 #[derive(Debug)]
 pub struct Child {
     handle: i32,
     id: u32,
     status: Option<ExitStatus>,
-    /// Its input, if that is piped.
+    /// Its standard input, if that is piped.
     pub stdin: Option<ChildStdin>,
-    /// Its output, if that is piped.
+    /// Its standard output, if that is piped.
     pub stdout: Option<ChildStdout>,
-    /// Its output for people, if that is piped.
+    /// Its standard error, if that is piped.
     pub stderr: Option<ChildStderr>,
 }
 
-/// How a program ended, and what it had printed.
+/// The exit status of a program, and its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// What it printed, if that was piped.
+    /// Its standard output, if that was piped.
     pub stdout: Vec<u8>,
-    /// What it printed for people, if that was piped.
+    /// Its standard error, if that was piped.
     pub stderr: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ impl Child {
         Self { handle, id: started.id, status: None, stdin, stdout, stderr }
     }
 
-    /// Its number on the host.
+    /// Returns its process id on the host.
     pub fn id(&self) -> u32 {
         self.id
     }
@@ -66,7 +66,7 @@ impl Child {
         Ok(*self.status.insert(ExitStatus::new(end)))
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.status.is_none() {
             let (_, end) = ask::reply::<Option<ProcessEnd>>(imports::process_try_wait(self.handle))?;
@@ -75,7 +75,7 @@ impl Child {
         Ok(self.status)
     }
 
-    /// Closes its input, reads what it prints to the end, and waits until it has ended.
+    /// Closes its input, reads its output to the end, and waits until it has ended.
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
         let (stdout, stderr) = pipes::read_to_end(self.stdout.take(), self.stderr.take())?;

@@ -1,4 +1,4 @@
-//! What to run, and how.
+//! The command to run, and its environment.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -20,33 +20,33 @@ pub struct Command {
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
     stderr: Option<Stdio>,
-    /// What cannot be asked for, because it is not Unicode.
+    /// The first text that is not Unicode, which cannot be sent to the host.
     not_unicode: Option<OsString>,
 }
 
-/// What a standard stream of a program is.
+/// The kind of a program's standard stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Stdio(StdioKind);
 
 impl Stdio {
-    /// A pipe to or from the task.
+    /// Connects the stream to the task by a pipe.
     pub fn piped() -> Self {
         Self(StdioKind::Piped)
     }
 
-    /// The task's own. Its input is empty.
+    /// Gives the program the stream of the task. The input of a task is empty.
     pub fn inherit() -> Self {
         Self(StdioKind::Inherit)
     }
 
-    /// Nothing.
+    /// Connects the stream to nothing: an input is empty, and an output is discarded.
     pub fn null() -> Self {
         Self(StdioKind::Null)
     }
 }
 
 impl Command {
-    /// A program by its name or by its path, as it was granted.
+    /// Names the program, by its name or by its path, as it was granted.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command =
             Self { question: ProcessStart::default(), stdin: None, stdout: None, stderr: None, not_unicode: None };
@@ -89,14 +89,14 @@ impl Command {
         self
     }
 
-    /// Leaves a variable away that the host gives.
+    /// Removes a variable, also one that the host gives.
     pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
         let variable = (self.text(name.as_ref()), None);
         self.question.env.push(variable);
         self
     }
 
-    /// Leaves all variables away that were set, and that the host gives.
+    /// Removes all variables: those that were set, and those that the host gives.
     pub fn env_clear(&mut self) -> &mut Self {
         self.question.env.clear();
         self.question.clear_env = true;
@@ -109,35 +109,35 @@ impl Command {
         self
     }
 
-    /// What its input is.
+    /// Sets its standard input.
     pub fn stdin(&mut self, stdin: impl Into<Stdio>) -> &mut Self {
         self.stdin = Some(stdin.into());
         self
     }
 
-    /// What its output is.
+    /// Sets its standard output.
     pub fn stdout(&mut self, stdout: impl Into<Stdio>) -> &mut Self {
         self.stdout = Some(stdout.into());
         self
     }
 
-    /// What its output for people is.
+    /// Sets its standard error.
     pub fn stderr(&mut self, stderr: impl Into<Stdio>) -> &mut Self {
         self.stderr = Some(stderr.into());
         self
     }
 
-    /// Starts it. It prints where the task does, unless something else was said.
+    /// Starts it. Its output goes where the task's output goes, unless it was set.
     pub fn spawn(&mut self) -> io::Result<Child> {
         self.start(Stdio::inherit())
     }
 
-    /// Runs it to its end. It prints where the task does, unless something else was said.
+    /// Runs it to its end. Its output goes where the task's output goes, unless it was set.
     pub fn status(&mut self) -> io::Result<ExitStatus> {
         self.start(Stdio::inherit())?.wait()
     }
 
-    /// Runs it to its end, and collects what it prints, unless something else was said.
+    /// Runs it to its end, and collects its output, unless that was set.
     pub fn output(&mut self) -> io::Result<Output> {
         self.start(Stdio::piped())?.wait_with_output()
     }

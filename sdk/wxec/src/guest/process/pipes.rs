@@ -1,8 +1,8 @@
 //! Pipes to and from a program.
 //!
-//! A task has one thread. While it writes to a program, that may print, and would wait for a reader as the task waits
-//! for it. So whoever writes takes what is printed meanwhile, and keeps it for whoever reads: the task's memory is the
-//! only bound.
+//! A task has one thread. While it writes to a program, the program may print, and wait for a
+//! reader while the task waits for the program: a deadlock. So a write to the program also reads
+//! its output, and keeps it for later reads: the task's memory is the only bound.
 
 use std::{
     collections::VecDeque,
@@ -15,25 +15,25 @@ use wxec_protocol::abi::ProcessStarted;
 
 use super::super::stream::{Stream, select};
 
-/// What is taken at once: what a pipe holds.
+/// Bytes that are read at once: the capacity of a pipe.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The input of a program. Dropping it closes it.
+/// The standard input of a program. Dropping this closes it.
 #[derive(Debug)]
 pub struct ChildStdin {
     stream: Stream,
     outputs: Outputs,
 }
 
-/// The output of a program.
+/// The standard output of a program.
 #[derive(Debug)]
 pub struct ChildStdout(End);
 
-/// The output for people of a program.
+/// The standard error of a program.
 #[derive(Debug)]
 pub struct ChildStderr(End);
 
-/// The outputs of one program, as far as they are open.
+/// The outputs of one program that are open.
 type Outputs = Arc<Mutex<[Option<Output>; 2]>>;
 
 #[derive(Debug)]
@@ -43,14 +43,14 @@ struct Output {
     ended: bool,
 }
 
-/// One of the outputs, by its place.
+/// The reading end of one of the outputs; `place` is its index.
 #[derive(Debug)]
 struct End {
     outputs: Outputs,
     place: usize,
 }
 
-/// The pipes that the host has opened.
+/// Takes over the pipes that the host has opened.
 pub(super) fn connect(started: &ProcessStarted) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
     let output = |handle| Output { stream: Stream::of(handle), held: VecDeque::new(), ended: false };
     let outputs: Outputs = Arc::new(Mutex::new([started.stdout.map(output), started.stderr.map(output)]));
@@ -62,7 +62,7 @@ pub(super) fn connect(started: &ProcessStarted) -> (Option<ChildStdin>, Option<C
     )
 }
 
-/// Reads both to their ends, whichever has something.
+/// Reads both outputs to their ends, each whenever it is ready.
 pub(super) fn read_to_end(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let ends = [stdout.as_ref().map(|stdout| &stdout.0), stderr.as_ref().map(|stderr| &stderr.0)];
     let Some(end) = ends.into_iter().flatten().next() else { return Ok((Vec::new(), Vec::new())) };
@@ -83,14 +83,14 @@ fn lock(outputs: &Outputs) -> MutexGuard<'_, [Option<Output>; 2]> {
     outputs.lock().expect("a panic ends the task")
 }
 
-/// Outputs that may bring more: their places and their handles.
+/// Returns the places and the handles of the outputs that have not ended.
 fn unread(outputs: &[Option<Output>; 2]) -> (Vec<usize>, Vec<i32>) {
     let places = outputs.iter().enumerate();
     let open = places.filter_map(|(place, output)| Some((place, output.as_ref().filter(|output| !output.ended)?)));
     open.map(|(place, output)| (place, output.stream.handle())).unzip()
 }
 
-/// Takes what one of them brings, which is ready.
+/// Reads from the output at `place`, which is ready, and keeps the bytes.
 fn take(outputs: &mut [Option<Output>; 2], place: usize) -> io::Result<()> {
     let output = outputs[place].as_mut().expect("it was among those that are open");
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -105,7 +105,7 @@ impl Write for ChildStdin {
         loop {
             let mut outputs = lock(&self.outputs);
             let (places, handles) = unread(&outputs);
-            // The place after that of the input is that of the first output.
+            // Index 0 is the input; the outputs in `places` follow.
             match select(vec![self.stream.handle()], handles)?.checked_sub(1) {
                 None => return self.stream.write(bytes),
                 Some(place) => take(&mut outputs, places[place])?,

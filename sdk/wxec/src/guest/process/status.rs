@@ -1,16 +1,16 @@
-//! How a program ended.
+//! The exit status of a program.
 
 use std::fmt;
 
 use wxec_protocol::abi::ProcessEnd;
 
-/// How a program ended.
+/// The exit status of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitStatus(ProcessEnd);
 
-/// What there is to say of a status where there are signals, as `std::os::unix::process::ExitStatusExt` has it.
+/// The part of a status that concerns signals, like `std::os::unix::process::ExitStatusExt`.
 pub trait ExitStatusExt {
-    /// The signal that ended the program, if one did.
+    /// Returns the signal that ended the program, if one did.
     fn signal(&self) -> Option<i32>;
 }
 
@@ -19,12 +19,12 @@ impl ExitStatus {
         Self(end)
     }
 
-    /// Whether its exit code is 0.
+    /// Returns true if the exit code is 0.
     pub fn success(&self) -> bool {
         self.0.code == Some(0)
     }
 
-    /// Its exit code, if it exited.
+    /// Returns the exit code, if the program exited.
     pub fn code(&self) -> Option<i32> {
         self.0.code
     }
