@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(split(b"web1:/a\xff:b"), Ok(("web1".into(), path(b"/a\xff:b"))));
         assert_eq!(split(b"local:\xff"), Ok(("local:".into(), path(b"\xff"))));
         assert_eq!(split("wéb:/a".as_bytes()), Ok(("wéb".into(), path(b"/a"))));
-        assert!(split(b"w\xffb:/a").unwrap_err().contains("no UTF-8"));
+        assert!(split(b"w\xffb:/a").unwrap_err().contains("not UTF-8"));
         assert!(split(b"\xff").unwrap_err().contains("no path behind a colon"));
     }
 }

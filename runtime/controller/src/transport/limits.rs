@@ -128,7 +128,7 @@ mod tests {
             limited(Unreachable::new(Phase::Exec, "the agent ended").hint("no").stderr(panic.into()).at("h1"));
         assert_eq!(
             failure.to_string(),
-            "unreachable at h1 (starting the agent): the host allows too few processes (its last words: OS can't spawn \
+            "unreachable at h1 (starting the agent): the host allows too few processes (its last line: OS can't spawn \
              worker thread: Resource temporarily unavailable (os error 11))"
         );
         assert_eq!(failure.hint.as_deref(), Some(Limit::Processes.hint()));
