@@ -38,7 +38,7 @@ struct Loudness {
     verbose: u8,
 }
 
-/// How much to say on stderr.
+/// The amount of output on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
     Quiet,
