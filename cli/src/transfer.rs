@@ -43,7 +43,7 @@ pub(crate) struct TransferArgs {
     /// Set the group of everything
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// Do not copy modification times, but leave them at now
+    /// Leave modification times at now, instead of copying the source's
     #[arg(long)]
     no_times: bool,
     /// Skip only files with the same SHA-256 [default: in trees, files with the same size and time]

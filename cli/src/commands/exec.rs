@@ -249,8 +249,7 @@ fn show(host: &Host, output: CommandOutput, form: Form) {
 fn report_one(host: &Host, command: &[OsString], ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
     match ended {
         Ok(status) => {
-            // SIGPIPE is not worth an error: the reader of our output has read enough, as in `wxec
-            // exec … | head -1`.
+            // SIGPIPE is no error: our reader has read enough, as in `wxec exec … | head -1`.
             let nobody_reads = ExitStatus::Signal(SIGPIPE);
             if matches!(status, ExitStatus::Signal(_)) && status != nobody_reads {
                 say(&format!("error: {host}: {status}"));

@@ -33,10 +33,10 @@ use crate::{
 /// for the next time.
 ///
 /// In a tree, files of the same size and time are skipped, and symbolic links stay links. Devices,
-/// sockets and pipes are left out, and never replaced. Files that cannot be read or written are
-/// left out and named at the end, and the exit code is 1; all others are transferred. Existing
-/// directories keep their modes. Holes of files stay holes. Owners, ACLs and extended attributes
-/// are not copied.
+/// sockets and pipes are left out, and never replaced. Files and directories that cannot be read or
+/// written are left out and named at the end, and the exit code is 1; all others are transferred.
+/// Existing directories keep their modes. Holes of files stay holes. Owners, ACLs and extended
+/// attributes are not copied.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

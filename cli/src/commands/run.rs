@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// Set NAME=VALUE; a bare NAME copies it from this environment
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(environment::variable))]
     environment: Vec<OsString>,
-    /// Set the program's own name, argv[0] [default: the file's name]
+    /// Set the program's own name, `argv[0]` [default: the file's name]
     #[arg(long, value_name = "NAME")]
     argv0: Option<OsString>,
     #[command(flatten)]

@@ -50,7 +50,7 @@ const FAILED: u8 = 255;
 struct Own {
     #[command(flatten)]
     access: Access,
-    /// Accept addresses that start something of their own: `exec:`, `docker-run:`, `podman-run:`
+    /// Accept addresses that run a program or a container: `exec:`, `docker-run:`, `podman-run:`
     #[arg(long)]
     trust_address: bool,
     #[arg(long)]

@@ -7,7 +7,7 @@ set -- x ${entry%%
 *}
 set +f && unset IFS
 USER=${USER:-$2} LOGNAME=${LOGNAME:-$2} HOME=${HOME:-${7:-/}} SHELL=$8
-# Accounts without logins have no usable shell; the user has become one by other means.
+# Accounts without logins have no usable shell; the user has reached this one by other means.
 case $SHELL in */nologin | */false | '') SHELL=/bin/sh ;; esac
 [ -x "$SHELL" ] || SHELL=/bin/sh
 export USER LOGNAME HOME SHELL

@@ -12,7 +12,7 @@ use wxec::{Value, cbor};
 /// Reason why a text cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is not JSON, for serde_json's reason.
+    /// It is not JSON, for this reason of the parser.
     NotJson(String),
     /// It is JSON, but refused for this reason.
     Refused(String),
