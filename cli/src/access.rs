@@ -1,4 +1,5 @@
-//! How hosts are reached, beyond their addresses: the options that all commands which connect have in common.
+//! Options shared by all commands that connect: everything about reaching hosts beyond their
+//! addresses.
 
 use std::{
     fs, io,
@@ -13,35 +14,37 @@ use crate::{command_error::CommandError, quantity};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Connecting")]
 pub(crate) struct Access {
-    /// Ask once, before connecting, for the password that sudo, su and doas want
+    /// Ask for the password for sudo, su and doas once, before connecting
     #[arg(short = 'K', long, group = "password", display_order = 50)]
     ask_become_pass: bool,
-    /// Take that password from this environment variable
+    /// Read the password for sudo, su and doas from this environment variable
     #[arg(long, value_name = "NAME", group = "password", display_order = 51)]
     become_pass_env: Option<String>,
-    /// Take that password from the first line of this file
+    /// Read the password for sudo, su and doas from the first line of this file
     #[arg(long, value_name = "FILE", group = "password", display_order = 52)]
     become_pass_file: Option<PathBuf>,
-    /// Keep the agent's image on each host, under its digest, and use it next time
+    /// Keep the agent's executable on each host, named by its digest, and reuse it next time
     #[arg(long, display_order = 53)]
     cache_agent: bool,
-    /// Show agents in lists of processes as `wxec`, without user, machine and process
+    /// Show the agent in process lists as just `wxec`, without user, machine and process id
     #[arg(long, display_order = 54)]
     mask_name: bool,
-    /// How long reaching each hop may take [default: 30s]
+    /// Give up when a hop is not reached within this time [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = quantity::duration, display_order = 55)]
     connect_timeout: Option<Duration>,
-    /// Run PATH in place of NAME: ssh, sudo, su, doas, docker, podman, kubectl, nsenter, lxc-attach or systemd-run
+    /// Run PATH in place of NAME: ssh, sudo, su, doas, docker, podman, kubectl, nsenter, lxc-attach
+    /// or systemd-run
     #[arg(long = "tool", value_name = "NAME=PATH", value_parser = parse_tool, display_order = 56)]
     tools: Vec<(String, String)>,
 }
 
-/// Programs that may be replaced.
+/// Programs that `--tool` may replace.
 const TOOLS: [&str; 10] =
     ["ssh", "sudo", "su", "doas", "docker", "podman", "kubectl", "nsenter", "lxc-attach", "systemd-run"];
 
 impl Access {
-    /// `hosts` is how many will be connected to: only one may ask its questions on the terminal.
+    /// Returns the options for connecting to `hosts` hosts. Prompts may appear on the terminal only
+    /// if there is one host.
     pub(crate) fn options(&self, hosts: usize) -> Result<ConnectOptions, CommandError> {
         let mut options = ConnectOptions::new()
             .cache_agent(self.cache_agent)
@@ -59,7 +62,7 @@ impl Access {
         })
     }
 
-    /// The same for who only looks: nobody is asked for anything.
+    /// Returns the options for `explain`, which connects to nothing and asks for no password.
     pub(crate) fn options_to_explain(&self) -> ConnectOptions {
         let may_ask = self.ask_become_pass || self.become_pass_env.is_some() || self.become_pass_file.is_some();
         let options = self.tools.iter().fold(ConnectOptions::new(), |options, (name, path)| options.tool(name, path));
@@ -92,7 +95,8 @@ impl Access {
     }
 }
 
-/// Whether a password can be read there, later. A pipe may be read once only, so it is not opened.
+/// Checks that a password can be read from `path` later. Does not open a pipe, because a pipe can
+/// be read only once.
 fn check_file(path: &Path) -> io::Result<()> {
     let found = fs::metadata(path)?;
     if found.is_dir() {

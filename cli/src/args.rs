@@ -1,4 +1,4 @@
-//! What was typed: the command line as a whole. What it means is for each command to say.
+//! The command line as a whole, as clap parses it. Each command interprets its own arguments.
 
 use clap::{ArgAction, Parser, Subcommand};
 use wxec::LogLevel;
@@ -16,7 +16,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// How much to say.
+    /// Returns how much to print on stderr.
     pub(crate) fn verbosity(&self) -> Verbosity {
         match self.loudness {
             Loudness { quiet: true, .. } => Verbosity::Quiet,
@@ -29,15 +29,16 @@ impl Args {
 
 #[derive(Debug, clap::Args)]
 struct Loudness {
-    /// Say nothing of builds, and log only warnings and errors
+    /// Print less: nothing about builds, and only warnings and errors of guests' logs
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 90)]
     quiet: bool,
-    /// Say more: the stack of a guest that failed, all that ssh said; with `-vv` also each crate compiled
+    /// Print more: the stack of a failed guest, the output of ssh; with `-vv` also each compiled
+    /// crate
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = 91)]
     verbose: u8,
 }
 
-/// How much to say on stderr.
+/// The amount of output on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
     Quiet,
@@ -47,7 +48,7 @@ pub(crate) enum Verbosity {
 }
 
 impl Verbosity {
-    /// What guests log is shown up to this level.
+    /// Returns the level up to which log records of guests are shown.
     pub(crate) fn log_level(self) -> LogLevel {
         match self {
             Self::Quiet => LogLevel::Warn,
@@ -115,7 +116,7 @@ mod tests {
         Args::command().debug_assert();
     }
 
-    /// All of `--help`, compared with a file; `WXEC_BLESS=1` writes that anew.
+    /// Compares all of `--help` with a file; `WXEC_BLESS=1` writes the file anew.
     #[test]
     fn help_reads_well() {
         const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/help.txt");

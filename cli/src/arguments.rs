@@ -1,4 +1,4 @@
-//! The arguments of a call: checked against what the function declares, before anything travels.
+//! The arguments of a call, checked against the function's declaration before anything is sent.
 
 use std::{convert::Infallible, ffi::OsString, fs, io};
 
@@ -9,24 +9,25 @@ use crate::{
     value::{self, Mismatch, Reader, Type, Unreadable, to_json},
 };
 
-/// Arguments as they stand on the command line.
+/// Arguments as they were given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Given {
-    /// One by one.
+    /// One word for each argument.
     Words(Vec<String>),
-    /// All at once: a list by position, or an object by name.
+    /// The text of `--args`: a JSON list by position, or a JSON object by name.
     Json(String),
 }
 
-/// Marks negative numbers that clap would take for options, such as `-1e-3`, `-.5` or `-inf`; no argument of a process
-/// can hold the mark itself.
+/// Marks negative numbers that clap would take for options, such as `-1e-3`, `-.5` or `-inf`. The
+/// mark is NUL, which no argument of a process can contain.
 const MARK: char = '\0';
 
-/// The words of a command line, in which negative numbers of all kinds may be arguments of a call.
+/// Returns the words of a command line with the negative numbers among the arguments of `call`
+/// marked, so that clap does not take them for options.
 pub(crate) fn with_negative_numbers(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<_> = words.collect();
     let command = words.iter().skip(1).position(|word| !word.as_encoded_bytes().starts_with(b"-"));
-    // The options before it take no values.
+    // The command is the first word without a dash, because the options before it take no values.
     let arguments = command.filter(|command| words[command + 1] == "call").map(|command| command + 2);
     for word in arguments.and_then(|first| words.get_mut(first..)).unwrap_or_default() {
         if let Some(text) = word.to_str().filter(|text| text.starts_with('-') && text.parse::<f64>().is_ok()) {
@@ -36,16 +37,17 @@ pub(crate) fn with_negative_numbers(words: impl Iterator<Item = OsString>) -> Ve
     words
 }
 
-/// An argument as it was typed.
+/// Returns an argument as the user typed it, without the mark.
 pub(crate) fn without_mark(word: &str) -> Result<String, Infallible> {
     Ok(word.strip_prefix(MARK).unwrap_or(word).to_owned())
 }
 
-/// A complaint shows no more of an argument than this.
+/// An error message shows at most this much of an argument.
 const SHOWN_CHARS: usize = 60;
 
 impl Given {
-    /// Reads what `--args` names: `-` is stdin, `@file` a file, anything else JSON.
+    /// Reads the value of `--args`: `-` means stdin, `@file` a file, anything else is the JSON
+    /// itself.
     pub(crate) fn from_option(option: &str) -> Result<Self, CommandError> {
         let text = match option.strip_prefix('@') {
             Some(path) => fs::read_to_string(path).map_err(|error| (path, error)),
@@ -56,7 +58,8 @@ impl Given {
         Ok(Self::Json(text))
     }
 
-    /// The value to call `function` with; nothing is checked if the module does not describe it.
+    /// Returns the value to call `function` with. Checks nothing if `function` is `None`, because
+    /// the module does not describe it.
     pub(crate) fn into_value(self, function: Option<&Function>) -> Result<Value, CommandError> {
         let arguments = self.read(function)?;
         Ok(match function {
@@ -118,7 +121,7 @@ fn by_name(entries: Vec<(Value, Value)>, function: &Function) -> Result<Value, C
     }
 }
 
-/// Trailing options may be left away.
+/// Checks the number of arguments. Trailing arguments of type `Option` may be omitted.
 fn check_count(given: usize, function: &Function) -> Result<(), CommandError> {
     let most = function.parameters.len();
     let optional = function.parameters.iter().rev().take_while(|parameter| is_optional(parameter)).count();
@@ -179,7 +182,8 @@ fn complaint(
     }
 }
 
-/// Adds how to write a text, if `given` reads like one. What begins as JSON does has another fault.
+/// Adds a hint on how to quote a text, if `given` looks like one. Text that begins like JSON has
+/// another fault, so it gets no hint.
 fn with_quoting(error: CommandError, given: &str) -> CommandError {
     match given.trim_start().starts_with(['{', '[', '"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
         true => error,
@@ -187,7 +191,7 @@ fn with_quoting(error: CommandError, given: &str) -> CommandError {
     }
 }
 
-/// Whether JSON for `wanted` may be a text.
+/// Returns true if JSON for `wanted` may be a text.
 fn may_be_text(wanted: &Type) -> bool {
     match wanted {
         Type::Option(wanted) => may_be_text(wanted),
@@ -195,7 +199,7 @@ fn may_be_text(wanted: &Type) -> bool {
     }
 }
 
-/// Reads an argument whose type nobody declared.
+/// Reads an argument whose type the module does not declare.
 fn any(word: &str) -> Result<Value, CommandError> {
     Reader { readable: false }.word(word, &Type::Any).map_err(|mismatch| match mismatch {
         Mismatch::Refused(reason) => CommandError::usage(format!("the argument {} is refused: {reason}", shown(word))),
@@ -218,7 +222,8 @@ fn signature(function: &Function) -> String {
     format!("it is {function}")
 }
 
-/// An argument in a complaint: JSON as it is, anything else in quotes, and not all of a long one.
+/// Formats an argument for an error message: JSON as it is, anything else in quotes, cut after
+/// [`SHOWN_CHARS`].
 fn shown(given: &str) -> String {
     let text = if value::parse(given).is_ok() { given.trim().to_owned() } else { format!("{given:?}") };
     match text.char_indices().nth(SHOWN_CHARS) {

@@ -1,15 +1,16 @@
-//! What a module can ask of its host, as far as its imports show. Whether it gets it is for its grants to say.
+//! The capabilities that a module can request of its host, judged by its imports. The grants of a
+//! call decide which of them it gets.
 
 use std::collections::BTreeSet;
 
-/// Something that calls may ask for.
+/// A kind of access that a guest may request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Capability {
-    /// Its name for programs.
+    /// Name in JSON output.
     pub(crate) name: &'static str,
-    /// What a module that has it can do.
+    /// Verb phrase for people, as in "can ask to open files".
     pub(crate) can: &'static str,
-    /// Which options grant it, or take it away.
+    /// Options that grant it or take it away.
     pub(crate) options: &'static str,
 }
 
@@ -22,7 +23,7 @@ const FACTS: Capability = Capability { name: "facts", can: "know its host", opti
 const CLOCK: Capability = Capability { name: "clock", can: "know the time", options: "unless --no-clock" };
 const RANDOM: Capability = Capability { name: "random", can: "draw random numbers", options: "unless --no-random" };
 
-/// How the imports that ask for something begin.
+/// Beginnings of imports, with the capability that such imports request.
 const IMPORTS: [(&str, Capability); 8] = [
     ("wasi_snapshot_preview1.path_", FILES),
     ("wasi_snapshot_preview1.environ_", ENV),
@@ -34,7 +35,7 @@ const IMPORTS: [(&str, Capability); 8] = [
     ("wxec_v1.host_facts", FACTS),
 ];
 
-/// What a module with these `imports` can ask for, in alphabetical order.
+/// Returns the capabilities that a module with these `imports` can request, in alphabetical order.
 pub(crate) fn of_imports(imports: &[String]) -> BTreeSet<Capability> {
     let found = IMPORTS.into_iter().filter(|(start, _)| imports.iter().any(|import| import.starts_with(start)));
     found.map(|(_, capability)| capability).collect()

@@ -1,4 +1,4 @@
-//! A command did not work out: one line that says what and, apart, what may help; then an exit code.
+//! The error of a command: a message of one line, a separate hint, and an exit code.
 
 use wxec::{
     AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, TransferError, TransferErrorKind, Unreachable,
@@ -6,16 +6,16 @@ use wxec::{
 
 use crate::{args::Verbosity, exit_code, interrupt::Interrupted, output::say};
 
-/// Why a command ends early.
+/// Error that ends a command early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommandError {
-    /// What `wxec` exits with.
+    /// Exit code of `wxec`.
     pub(crate) code: u8,
-    /// What is wrong, in one line.
+    /// The fault, in one line.
     message: String,
-    /// What may help.
+    /// Advice on how to fix it.
     hint: Option<String>,
-    /// What others have to say: compilers, ssh, the guest's stack. May have many lines.
+    /// Output of compilers or ssh, or the guest's stack. May have many lines.
     details: String,
 }
 
@@ -24,7 +24,7 @@ impl CommandError {
         Self { code, message: one_line(message.as_ref()), hint: None, details: String::new() }
     }
 
-    /// The command line is wrong, or something on this machine is.
+    /// Returns the error for a fault in the command line or on this machine.
     pub(crate) fn usage(message: impl AsRef<str>) -> Self {
         Self::new(exit_code::USAGE, message)
     }
@@ -41,7 +41,7 @@ impl CommandError {
         Self { details: rest.trim_end().into(), ..Self::new(code, first) }
     }
 
-    /// What went wrong with a call; which host it was is for the caller to say.
+    /// Converts the error of a call. The message does not name the host; the caller has to.
     pub(crate) fn of_call(error: &CallError, verbosity: Verbosity) -> Self {
         let code = exit_code::of_call(&error.kind);
         let text = error.kind.to_string();
@@ -67,7 +67,7 @@ impl CommandError {
         this
     }
 
-    /// What went wrong with a transfer; which host it was is for the caller to say.
+    /// Converts the error of a transfer. The message does not name the host; the caller has to.
     pub(crate) fn of_transfer(error: &TransferError, verbosity: Verbosity) -> Self {
         let mut this = Self::new(exit_code::of_transfer(&error.kind), error.kind.to_string());
         this.hint = match error.kind {
@@ -90,12 +90,12 @@ impl CommandError {
         this
     }
 
-    /// The same, with the place it is about before it.
+    /// Puts `place` before the message.
     pub(crate) fn about(self, place: &Host) -> Self {
         Self { message: format!("{place}: {}", self.message), ..self }
     }
 
-    /// Says it on stderr. `prefix` may name a host.
+    /// Prints the error on stderr. `prefix` may name a host.
     pub(crate) fn print(&self, prefix: &str) {
         say(&format!("{prefix}{self}"));
         self.details.lines().for_each(say);
@@ -127,9 +127,9 @@ impl From<Interrupted> for CommandError {
     }
 }
 
-/// What `-v` adds.
+/// Returns the lines that `-v` adds.
 fn details(kind: &CallErrorKind, text: &str) -> String {
-    // The line above says it all, unless there are more.
+    // A text of a single line is in the message already.
     let whole = if text.trim().contains('\n') { text } else { "" };
     let parts: &[&str] = match kind {
         CallErrorKind::Panic { frames, .. } | CallErrorKind::Trap { frames, .. } => {
@@ -148,7 +148,7 @@ fn details(kind: &CallErrorKind, text: &str) -> String {
     parts.iter().flat_map(|part| part.lines()).map(|line| format!("    {line}\n")).collect()
 }
 
-/// `text` and what caused it, unless `text` says so already.
+/// Returns the message of `error` followed by those of its sources, without repetitions.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -162,7 +162,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Guests and compilers like to use many lines.
+/// Joins the lines of `text`: messages of guests and compilers often have several.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

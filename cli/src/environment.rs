@@ -1,11 +1,11 @@
-//! Variables as `--env` takes them.
+//! Environment variables as given by `--env`.
 
 use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
 };
 
-/// Reads `NAME=VALUE`, or `NAME` for what it is here.
+/// Checks `NAME=VALUE`, or `NAME` for the variable's value in this environment.
 pub(crate) fn variable<T: AsRef<OsStr>>(text: T) -> Result<T, String> {
     match split(text.as_ref()).0.is_empty() {
         true => Err("a variable has a name: write NAME=VALUE, or NAME for its value here".into()),
@@ -13,7 +13,8 @@ pub(crate) fn variable<T: AsRef<OsStr>>(text: T) -> Result<T, String> {
     }
 }
 
-/// The variables to set. One that is taken from here and does not exist is left out.
+/// Returns the variables to set. A bare `NAME` copies the variable from this environment, and is
+/// left out if the variable is not set here.
 pub(crate) fn variables(texts: &[impl AsRef<OsStr>]) -> Vec<(OsString, OsString)> {
     let variable = |text: &OsStr| match split(text) {
         (name, Some(value)) => Some((name.to_owned(), value.to_owned())),

@@ -1,4 +1,4 @@
-//! One thing done on many hosts: what comes of it is told, or printed, as it comes, and each host closed.
+//! Runs one job on many hosts: reports or prints results as they arrive, and closes each host.
 
 use std::{
     sync::{
@@ -21,13 +21,13 @@ use crate::{
     streaming::{self, Streaming},
 };
 
-/// Hosts worked on at once: each may need a process and a few files here.
+/// Hosts served in parallel: each may need a process and a few file descriptors here.
 const MAX_PARALLEL: usize = 128;
 
-/// Items that wait to be printed. Beyond them, whoever sends waits.
+/// Items that may wait to be printed. Beyond that, senders wait.
 const MAX_ITEMS: usize = 64;
 
-/// What to call, and with what.
+/// A call to make: the function, its input and its terms.
 pub(crate) struct Job {
     pub(crate) module: Module,
     pub(crate) function: String,
@@ -35,27 +35,28 @@ pub(crate) struct Job {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) seed: Option<u64>,
-    /// If it sends or receives meanwhile.
+    /// The function's channels, if it sends or receives while it runs.
     pub(crate) streaming: Option<Streaming>,
 }
 
-/// What comes of it.
+/// A report from one host.
 enum Told<'a> {
-    /// Something was sent on a host.
+    /// The function on this host sent an item.
     Item(&'a str, Value),
-    /// The call has ended there.
+    /// The call on a host has ended.
     Answer(Answer<'a>),
 }
 
-/// How it went on one host.
+/// The outcome of the call on one host.
 struct Answer<'a> {
     host: &'a str,
-    /// There may be no value to print.
+    /// `Ok(Ok(None))` is a success without a value to print.
     result: Result<Result<Option<Value>, CallError>, Interrupted>,
     costs: HostCosts,
 }
 
-/// Does `job` on all `hosts`, prints what comes of it, and if `stats` is set what it has cost. Returns the exit code.
+/// Runs `job` on all `hosts`, prints the results and, with `stats`, the costs. Returns the exit
+/// code.
 pub(crate) fn print_everywhere(
     hosts: &[Host],
     job: &Job,
@@ -104,18 +105,20 @@ pub(crate) fn print_everywhere(
     if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
 }
 
-/// Whether the call lacked only what its function declares.
+/// Returns true if the call lacked only what its function declares to need.
 fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
     let CallErrorKind::Denied { needs, .. } = kind else { return false };
     needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
 }
 
-/// Does `job` on all `hosts`, and tells what comes of it until `each` wants no more. When it returns, all hosts are closed.
+/// Runs `job` on all `hosts` and passes each report to `each`, until `each` returns false. All
+/// hosts are closed on return.
 fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>) -> bool) {
     work_through(hosts, |host, told| _ = told.send(Told::Answer(call(host, job, told))), each);
 }
 
-/// Does `work` on all `hosts`, many at once, and tells `each` result as it comes. When it returns, all hosts are closed.
+/// Runs `work` on all `hosts`, many at once, and passes each result to `each` as it arrives. All
+/// hosts are closed on return.
 pub(crate) fn on_each<'a, T: Send>(
     hosts: &'a [Host],
     work: impl Fn(&'a Host) -> T + Sync,
@@ -128,7 +131,8 @@ pub(crate) fn on_each<'a, T: Send>(
     work_through(hosts, |host, results| _ = results.send((host, work(host))), all);
 }
 
-/// Does `work` on all `hosts`, many at once, and tells `each` of what it sends, until that wants no more.
+/// Runs `work` on all `hosts`, many at once, and passes everything it sends to `each`, until `each`
+/// returns false.
 fn work_through<'a, T: Send>(
     hosts: &'a [Host],
     work: impl Fn(&'a Host, &mpsc::SyncSender<T>) + Sync,
@@ -152,7 +156,7 @@ fn work_through<'a, T: Send>(
         }
         drop(results);
         if !arrived.into_iter().all(each) {
-            // Nobody listens any more, also to hosts that have nothing to say for now.
+            // Nothing reads the results any more: also interrupt calls that send nothing for now.
             interrupt::give_up();
         }
     });
@@ -182,7 +186,7 @@ fn on_terms<T: Send + 'static>(job: &Job, call: Call<T>) -> Call<T> {
     }
 }
 
-/// Calls a function that sends or receives, and tells what it sends while somebody listens.
+/// Calls a function that sends or receives. Passes its items to `tell`, until `tell` returns false.
 async fn stream(
     host: &Host,
     job: &Job,
@@ -201,7 +205,7 @@ async fn stream(
         };
     }
     let call = bound.call::<Value>(&job.function, &arguments);
-    // The channel ends with those that the call has.
+    // The channel ends when the call drops its ends, so drop ours now.
     drop((sender, arguments));
     let call = on_terms(job, call).start();
     match forward(&received, tell).await {
@@ -210,7 +214,7 @@ async fn stream(
     }
 }
 
-/// Whether all of it was told.
+/// Passes all items to `tell`. Returns false if `tell` did.
 async fn forward(received: &Receiver<Value>, tell: impl Fn(Value) -> bool) -> bool {
     while let Ok(item) = received.recv_async().await {
         if !tell(item) {

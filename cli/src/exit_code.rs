@@ -1,23 +1,23 @@
-//! What the exit code of `wxec` says. Scripts rely on these.
+//! Exit codes of `wxec`. Scripts rely on them.
 
 use std::io::ErrorKind;
 
 use wxec::{CallErrorKind, Phase, TransferErrorKind, Unreachable};
 
-/// Everything that was asked for was done.
+/// Everything that was requested is done.
 pub(crate) const OK: u8 = 0;
 
 /// A task returned an error, panicked, trapped or hit a limit; or a transfer failed.
 pub(crate) const TASK_FAILED: u8 = 1;
 
-/// The command line, a configuration or a module is wrong, or something on this machine is: the host cannot help it.
-/// Also arguments that do not fit the function, and a function that the module does not have.
+/// A fault on this side: the command line, a configuration, a module or this machine. Also
+/// arguments that do not fit the function, and a function that the module does not have.
 pub(crate) const USAGE: u8 = 2;
 
 /// A host was unreachable, or was lost while a call was open.
 pub(crate) const HOST: u8 = 3;
 
-/// Refused by a policy, or for want of a grant.
+/// Refused by a policy, or because a grant is missing.
 pub(crate) const REFUSED: u8 = 4;
 
 /// A bug in wxec.
@@ -26,21 +26,22 @@ pub(crate) const BUG: u8 = 70;
 /// A call was not done at its deadline.
 pub(crate) const DEADLINE: u8 = 124;
 
-/// Stdout is a pipe that nobody reads any more: what a shell says of a process that SIGPIPE ended.
+/// Stdout is a pipe whose reader has gone. The number is a shell's code for a process that SIGPIPE
+/// ended.
 pub(crate) const BROKEN_PIPE: u8 = 141;
 
 /// Interrupted by Ctrl-C, SIGTERM or SIGQUIT. Calls were cancelled.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// On many hosts the first of these that occurred counts.
+/// On several hosts, the exit code is the first of these that occurred.
 const PRECEDENCE: [u8; 8] = [BUG, INTERRUPTED, REFUSED, DEADLINE, HOST, TASK_FAILED, USAGE, BROKEN_PIPE];
 
-/// The one code that stands for `codes`.
+/// Returns the one code that stands for `codes`.
 pub(crate) fn of_all(codes: &[u8]) -> u8 {
     PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(OK)
 }
 
-/// The code for a call that failed.
+/// Returns the code for a call that failed.
 pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
     match kind {
         CallErrorKind::Unreachable(failure) => of_unreachable(failure),
@@ -54,10 +55,11 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
         | CallErrorKind::Module(_)
         | CallErrorKind::Encode(_) => USAGE,
         CallErrorKind::CannotWrite { kind: ErrorKind::BrokenPipe, .. } => BROKEN_PIPE,
-        // Something on this machine.
+        // A fault on this machine.
         CallErrorKind::CannotWrite { .. } => USAGE,
         CallErrorKind::Agent(_) => BUG,
-        // Among them `Decode`: we take any CBOR, so a result that is none is the guest's fault.
+        // Includes `Decode`: the CLI accepts any CBOR, so a result that is not CBOR is the guest's
+        // fault.
         _ => TASK_FAILED,
     }
 }
@@ -70,7 +72,7 @@ fn of_unreachable(failure: &Unreachable) -> u8 {
     }
 }
 
-/// The code for a transfer that failed.
+/// Returns the code for a transfer that failed.
 pub(crate) fn of_transfer(kind: &TransferErrorKind) -> u8 {
     match kind {
         TransferErrorKind::Unreachable(failure) => of_unreachable(failure),
@@ -82,7 +84,7 @@ pub(crate) fn of_transfer(kind: &TransferErrorKind) -> u8 {
     }
 }
 
-/// From now on a panic of ours says that it is a bug, and ends the program with [`BUG`].
+/// From now on, makes a panic print that it is a bug in wxec, and exit with [`BUG`].
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();

@@ -1,17 +1,17 @@
-//! Which features of a package its module has: the options that all commands which build packages have in common.
+//! Cargo features of a package to build: options shared by all commands that build packages.
 
 use wxec::Features;
 
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Building")]
 pub(crate) struct FeatureArgs {
-    /// Build the package with these features as well, as in cargo; may be given again
+    /// Enable these features of the package as well, as in cargo; may be repeated
     #[arg(long, value_name = "NAME,…", display_order = 70)]
     features: Vec<String>,
-    /// Build it with all its features
+    /// Enable all features of the package
     #[arg(long, display_order = 71)]
     all_features: bool,
-    /// Build it without those that are on by default
+    /// Disable the package's default features
     #[arg(long, display_order = 72)]
     no_default_features: bool,
 }

@@ -1,4 +1,4 @@
-//! What calls may touch: the options that all commands which run guests have in common.
+//! Grants, which say what a guest may touch: options shared by all commands that run guests.
 
 use std::net::Ipv6Addr;
 
@@ -9,56 +9,60 @@ use crate::target;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Grants")]
 pub(crate) struct GrantArgs {
-    /// Let it read these files, and directories with all that is in them; a relative path begins in the agent's directory
+    /// Let the guest read these files, and directories with everything below them; a relative path
+    /// begins in the agent's directory
     #[arg(long, value_name = "PATH,…", num_args = 0..=1, require_equals = true, default_missing_value = "/",
         value_parser = paths, display_order = 30)]
     allow_read: Vec<List>,
-    /// Let it read and change these
+    /// Let the guest read and change these files and directories
     #[arg(long, value_name = "PATH,…", num_args = 0..=1, require_equals = true, default_missing_value = "/",
         value_parser = paths, display_order = 31)]
     allow_write: Vec<List>,
-    /// Let it run these programs, given by name or by path
+    /// Let the guest run these programs, given by name or by path
     #[arg(long, value_name = "PROGRAM,…", num_args = 0..=1, require_equals = true, default_missing_value = ANY,
         value_parser = programs, display_order = 32)]
     allow_run: Vec<List>,
-    /// Let it see these variables of the agent's environment
+    /// Let the guest see these variables of the agent's environment
     #[arg(long, value_name = "NAME,…", num_args = 0..=1, require_equals = true, default_missing_value = ANY,
         value_parser = variables, display_order = 33)]
     allow_env: Vec<List>,
-    /// Let it connect to these places, such as `example.org:443`, `10.0.0.1`, `[::1]:80` or `*:443`
+    /// Let the guest connect to these places, such as `example.org:443`, `10.0.0.1`, `[::1]:80` or
+    /// `*:443`
     #[arg(long, value_name = "PLACE,…", num_args = 0..=1, require_equals = true, default_missing_value = ANY,
         value_parser = places, display_order = 34)]
     allow_net: Vec<List>,
-    /// Let it call tasks on these hosts, given by their addresses as seen from where it runs
+    /// Let the guest call tasks on these hosts, given by their addresses as seen from the guest's
+    /// host
     #[arg(long, value_name = "ADDRESS,…", num_args = 0..=1, require_equals = true, default_missing_value = ANY,
         value_parser = hosts, display_order = 35)]
     allow_host: Vec<List>,
-    /// Let it ask its host for names, kernel, processors and addresses
+    /// Let the guest ask its host for names, kernel, processors and addresses
     #[arg(long, display_order = 36)]
     allow_facts: bool,
-    /// Let it do all that the account there may do
+    /// Let the guest do everything that the account on the host may do
     #[arg(short = 'A', long, display_order = 37)]
     allow_all: bool,
-    /// Let it do what it declares to need, which `wxec inspect` shows
+    /// Let the function do what it declares to need, which `wxec inspect` shows
     #[arg(long, display_order = 38)]
     allow_declared: bool,
-    /// Refuse it the time
+    /// Deny the guest the time
     #[arg(long, display_order = 39)]
     no_clock: bool,
-    /// Refuse it random numbers
+    /// Deny the guest random numbers
     #[arg(long, display_order = 40)]
     no_random: bool,
-    /// Begin its clock at a fixed date, and let its random numbers follow from SEED [default: 0]
+    /// Make the call do the same each time: its clock begins at a fixed date, its random numbers
+    /// follow from SEED [default: 0]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0",
         display_order = 41)]
     deterministic: Option<u64>,
 }
 
-/// Stands for everything of a kind; an option without a value means it.
+/// Stands for everything of a kind. It is the value of most options that are given without one.
 const ANY: &str = "*";
 
 impl GrantArgs {
-    /// What is granted to a function that declares to need `declared`.
+    /// Returns the grants for a function that declares to need `declared`.
     pub(crate) fn grants(&self, declared: Option<&Wants>) -> Grants {
         let mut grants = if self.allow_all { Grants::all() } else { Grants::none() };
         if let Some(declared) = declared.filter(|_| self.allow_declared) {
@@ -76,18 +80,18 @@ impl GrantArgs {
         grants
     }
 
-    /// What random numbers follow from, if the call is to be deterministic.
+    /// Returns the seed of the guest's random numbers, if the call is to be deterministic.
     pub(crate) fn seed(&self) -> Option<u64> {
         self.deterministic
     }
 }
 
-/// What one option names.
+/// The names in the value of one option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct List(Vec<String>);
 
 impl List {
-    /// `text`, cut at its commas, if `check` has nothing against any part.
+    /// Splits `text` at its commas. Fails if `check` rejects a part.
     fn parse(text: &str, check: fn(&str) -> Result<(), String>) -> Result<Self, String> {
         Self::of(text.split(',').map(str::trim), check)
     }
@@ -109,7 +113,7 @@ fn each(lists: &[List]) -> impl Iterator<Item = &String> {
 fn paths(text: &str) -> Result<List, String> {
     List::parse(text, |path| match path {
         ANY => Err("`*` is no path; leave the value away to grant every path".into()),
-        // Shells expand it at the start of a word only.
+        // Shells expand `~` only at the start of a word, so not behind the `=` of an option.
         path if path.starts_with('~') => Err(format!("nobody expands the `~` in `{path}`; write the whole path")),
         _ => Ok(()),
     })

@@ -1,4 +1,5 @@
-//! Ctrl-C: what is under way is dropped, which cancels it on the host; what takes too long to end is left behind.
+//! Ctrl-C: drops the futures in progress, which cancels their calls on the hosts, and exits after
+//! [`CLOSE_WITHIN`] even if hosts are still closing.
 
 use std::{
     io,
@@ -19,7 +20,8 @@ use signal_hook::{
 
 use crate::{exit_code, output::say, progress, terminal};
 
-/// Hosts that take longer to close are left to notice by themselves that nobody is there any more.
+/// Longest wait for hosts to close after an interrupt. Slower agents notice by themselves that the
+/// controller is gone.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -30,11 +32,12 @@ static WAITING: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interrupted;
 
-/// Listens for Ctrl-C, SIGTERM, SIGQUIT and the end of the terminal from now on. The second one ends the program at once.
+/// Listens for Ctrl-C, SIGTERM, SIGQUIT and the end of the terminal from now on. The second signal
+/// ends the program at once.
 pub(crate) fn watch() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT])?;
     wxec::supervise_builds();
-    // Who starts it with `nohup` means it.
+    // A user who starts wxec with `nohup` wants it to survive SIGHUP.
     if !hangup_is_ignored() {
         signals.add_signal(SIGHUP)?;
     }
@@ -54,25 +57,26 @@ pub(crate) fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the first of signals, SIGHUP, is ignored, as the kernel's list says.
+/// Returns true if SIGHUP, the first signal, is ignored according to the kernel's list.
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
     ignored.and_then(|ignored| u64::from_str_radix(ignored, 16).ok()).is_some_and(|ignored| ignored & 1 == 1)
 }
 
-/// Nobody wants what is still under way: it is dropped as if the program had been interrupted.
+/// Drops everything in progress, as if the program had been interrupted, because the results are
+/// not wanted any more.
 pub(crate) fn give_up() {
     GIVEN_UP.store(true, Ordering::SeqCst);
     waiting().iter().for_each(Thread::unpark);
 }
 
-/// Whether nobody wants what is still under way.
+/// Returns true after [`give_up`].
 pub(crate) fn given_up() -> bool {
     GIVEN_UP.load(Ordering::SeqCst)
 }
 
-/// Whether the program was interrupted.
+/// Returns true if the program was interrupted.
 pub(crate) fn happened() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
@@ -83,7 +87,8 @@ pub(crate) fn block_on<F: IntoFuture>(future: F) -> Result<F::Output, Interrupte
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let _waiting = Waiting::register();
     loop {
-        // Looking after polling, too: what Ctrl-C did to our children may look like an answer.
+        // Checks for an interrupt after polling, too: Ctrl-C also hits our child processes, and the
+        // consequence may look like an answer.
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         match polled {
             _ if happened() || given_up() => return Err(Interrupted),
@@ -105,7 +110,7 @@ fn waiting() -> std::sync::MutexGuard<'static, Vec<Thread>> {
     WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A thread's place among those an interrupt wakes up.
+/// Registers a thread, until it is dropped, as one that an interrupt wakes up.
 struct Waiting;
 
 impl Waiting {

@@ -1,5 +1,6 @@
-//! The `wxec` command: calls functions on other machines from a shell. It is a thin layer over the library of the same
-//! name: what is typed becomes calls, what comes back becomes lines and an exit code.
+//! The `wxec` command: calls functions on other machines from a shell. It is a thin layer over the
+//! library of the same name: it turns a command line into calls, and their results into lines and
+//! an exit code.
 
 mod access;
 mod args;
@@ -55,11 +56,11 @@ fn main() -> ExitCode {
     output::check(result, fail).into()
 }
 
-/// Prints help or a version, or what is wrong with the command line.
+/// Prints the help, the version, or the error in the command line. Returns the exit code.
 fn answer(said: &clap::Error) -> u8 {
     let code = u8::try_from(said.exit_code()).unwrap_or(exit_code::USAGE);
     if said.use_stderr() || io::stdout().is_terminal() {
-        // In colors.
+        // `print` uses colors, `render` does not.
         let _ = said.print();
     } else {
         output::print_bytes(said.render().to_string().as_bytes());

@@ -1,5 +1,5 @@
-//! A word that stands where another belongs: a function or a module in the place of a target that was forgotten, and the
-//! like. What hosts may be called is not taken for anything else.
+//! Detects misplaced words, such as a function or a module in place of a target that the user
+//! forgot. A word that may be the name of a host is never taken for anything else.
 
 use std::net::Ipv6Addr;
 
@@ -7,12 +7,12 @@ use wxec::Address;
 
 use crate::{command_error::CommandError, commands::explain::quote, module::split_function};
 
-/// What to say if a function stands where the target belongs, before `next`.
+/// Returns the error if a function stands in place of the target, before `next`.
 pub(crate) fn function_for_target(target: &str, next: &str) -> Option<CommandError> {
     is_function(target).then(|| first_is_no_target("call", target, next))
 }
 
-/// What to say if a module stands where the target belongs, before `next`.
+/// Returns the error if a module stands in place of the target, before `next`.
 pub(crate) fn module_for_target(target: &str, next: &str) -> Option<CommandError> {
     if is_function(target) {
         let error = CommandError::usage(format!("there is no target before `{}`", target.escape_debug()));
@@ -31,8 +31,8 @@ fn first_is_no_target(command: &str, first: &str, next: &str) -> CommandError {
     })
 }
 
-/// What to add if an argument of `function` stands where the target belongs: a number may be the name of a host, and
-/// other JSON or text with spaces is none.
+/// Returns a hint if `target` looks like an argument of `function`: JSON, a number, or text with
+/// spaces. Only a hint, because a number may also be the name of a host.
 pub(crate) fn argument_for_target(target: &str, function: &str, arguments: &[String]) -> Option<String> {
     let is_argument = target.contains(char::is_whitespace)
         || serde_json::from_str::<serde_json::Value>(target).is_ok()
@@ -48,7 +48,7 @@ pub(crate) fn argument_for_target(target: &str, function: &str, arguments: &[Str
     })
 }
 
-/// What to say if a function stands where a module belongs.
+/// Returns the error if a function stands in place of a module.
 pub(crate) fn function_for_module(module: &str) -> Option<CommandError> {
     let (own, function) = module.rsplit_once(".wasm::").map_or_else(
         || module.split_once("::").map(|(own, function)| (own.to_owned(), function)),
@@ -61,7 +61,8 @@ pub(crate) fn function_for_module(module: &str) -> Option<CommandError> {
     })
 }
 
-/// A tip for a command that ends before its second word, which may be so because the target was forgotten.
+/// Returns a tip for a command that ends before its second word, perhaps because the user forgot
+/// the target.
 pub(crate) fn only_word(command: &str, word: &str) -> Option<String> {
     match command {
         "call" if is_function(word) => Some(format!("the target comes first: `wxec call TARGET {}`", quote(word))),
@@ -70,7 +71,8 @@ pub(crate) fn only_word(command: &str, word: &str) -> Option<String> {
     }
 }
 
-/// Whether this is `MODULE::FUNC`. An address of IPv6 has such colons as well, but in brackets, or with digits on one side.
+/// Returns true for `MODULE::FUNC`. IPv6 addresses have such colons as well, but in brackets, or
+/// with digits on one side.
 fn is_function(text: &str) -> bool {
     let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || "_./~".contains(c));
     let names = text.rsplit_once("::").is_some_and(|(module, function)| is_name(module) && is_name(function));
@@ -81,7 +83,7 @@ fn is_module_file(text: &str) -> bool {
     text.ends_with(".wasm") || ["./", "../", "/", "~/"].iter().any(|start| text.starts_with(start))
 }
 
-/// Whether this can be nothing but an address: a module's name has no colon.
+/// Returns true if `text` can only be an address: the name of a module has no colon.
 fn is_address(text: &str) -> bool {
     text.contains(':') && !is_function(text) && text.split(',').all(|one| one.parse::<Address>().is_ok())
 }

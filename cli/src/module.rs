@@ -1,4 +1,4 @@
-//! MODULE and MODULE::FUNC: which module a command means, and which of its functions.
+//! Resolves MODULE and MODULE::FUNC to a module and a function in it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use wxec::{AbsenceReason, AbsentTask, BuildError, Features, Function, Module, Mo
 
 use crate::{args::Verbosity, command_error::CommandError, misplaced, output::say};
 
-/// A function's name counts as misspelled, rather than as another one, from this likeness on.
+/// Least similarity at which an unknown name counts as a misspelling of a known one.
 const ALIKE: f64 = 0.8;
 
-/// An error lists no more functions than fit a line or two.
+/// Most functions that an error lists: as many as fit a line or two.
 const MAX_LISTED: usize = 8;
 
-/// Where a module comes from.
+/// The source of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A `.wasm` file.
@@ -24,7 +24,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// A path, if it looks like one; else a package.
+    /// Takes `module` as a path if it looks like one, else as a package.
     pub(crate) fn parse(module: &str) -> Self {
         let is_path = module.contains('/') || [".", ".."].contains(&module);
         if is_path && Path::new(module).is_dir() {
@@ -36,8 +36,8 @@ impl Source {
         }
     }
 
-    /// Reads the file, or builds the package. A package here comes before a module of that name that wxec ships; which of
-    /// them it is, is said if it is the latter.
+    /// Reads the file, or builds the package. A package of the workspace here takes precedence over
+    /// a shipped module of that name; prints a line if it uses the shipped one.
     pub(crate) fn load(&self, features: &Features, verbosity: Verbosity) -> Result<Module, CommandError> {
         let function = match self {
             Self::File(path) if !path.exists() => path.to_str().and_then(misplaced::function_for_module),
@@ -69,7 +69,8 @@ impl Source {
     }
 }
 
-/// Whether there is no package of that name: no such package, no workspace, or no cargo to ask.
+/// Returns true if there is no package of that name: no such package, no workspace, or no cargo to
+/// ask.
 fn is_absence(error: &BuildError) -> bool {
     matches!(error, BuildError::PackageNotFound { .. } | BuildError::NoManifest { .. } | BuildError::CannotRun { .. })
 }
@@ -95,7 +96,8 @@ pub(crate) fn split_function(text: &str) -> Result<(Source, &str), CommandError>
     }
 }
 
-/// The function that `name` means, if the module describes it; an error if it has none of this name.
+/// Returns the function `name`, or `None` if the module exports it without a description. Fails if
+/// the module has no such function.
 pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option<&'a Function>, CommandError> {
     match module.function(name) {
         Some(function) => Ok(Some(function)),
@@ -103,7 +105,7 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
         None if is_plain_library(module) => Err(plain_library(module)),
         None => {
             let message = format!("{} has no function `{}`", module.name(), name.escape_debug());
-            // A program is run by its `main`, which is no function that was forgotten.
+            // The `main` of a program is its entry point, not a task that lacks `#[remote]`.
             if let Some(absent) = module.why_absent(name).filter(|absent| absent.path != "main") {
                 return Err(CommandError::usage(message).hint(absence(&absent)));
             }
@@ -117,7 +119,7 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
     }
 }
 
-/// Why a function is not in the module, and what to do about it.
+/// Explains why a function is not in the module, and how to include it.
 fn absence(absent: &AbsentTask) -> String {
     match &absent.reason {
         AbsenceReason::Features(features) => format!("{absent}: add `--features {}`", features.join(",")),
@@ -125,12 +127,12 @@ fn absence(absent: &AbsentTask) -> String {
     }
 }
 
-/// Whether all that a module offers are functions in another form than wxec calls.
+/// Returns true if the module offers only functions in a form that wxec cannot call.
 pub(crate) fn is_plain_library(module: &Module) -> bool {
     !module.is_program() && module.exports().next().is_none() && module.plain_exports().next().is_some()
 }
 
-/// The error for one that is to be run, or called.
+/// Returns the error for running or calling such a module.
 pub(crate) fn plain_library(module: &Module) -> CommandError {
     let names: Vec<_> =
         module.plain_exports().take(MAX_LISTED + 1).map(|name| name.escape_debug().to_string()).collect();
@@ -142,13 +144,14 @@ pub(crate) fn plain_library(module: &Module) -> CommandError {
         .hint("wxec runs programs, which export `_start`, and calls functions marked with #[remote]")
 }
 
-/// The shortest name that `module` knows the function at `path` by: as a rule its path inside the crate.
+/// Returns the shortest name by which `module` knows the function at `path`: usually its path
+/// inside the crate.
 pub(crate) fn inside_crate<'a>(module: &Module, path: &'a str) -> &'a str {
     let inside = path.split_once("::").map_or(path, |(_, inside)| inside);
     if module.function(inside).is_some_and(|function| function.path == path) { inside } else { path }
 }
 
-/// What `name` was meant to be, or what there is.
+/// Suggests the function that `name` is probably a misspelling of, else lists the functions.
 fn suggestion(name: &str, names: &[&str]) -> String {
     let likeness = |candidate: &&str| strsim::jaro_winkler(name, candidate).max(last_segments_alike(name, candidate));
     let best = names.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -163,7 +166,7 @@ fn suggestion(name: &str, names: &[&str]) -> String {
     }
 }
 
-/// `lengths` is a good guess at `stats::lengths`.
+/// Returns 1 if the last segments are equal, so that `lengths` suggests `stats::lengths`.
 fn last_segments_alike(a: &str, b: &str) -> f64 {
     let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
     if last(a) == last(b) { 1.0 } else { 0.0 }

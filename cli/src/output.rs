@@ -1,9 +1,10 @@
-//! What `wxec` prints: results on stdout, everything else on stderr.
+//! Output of `wxec`: results on stdout, everything else on stderr.
 //!
-//! Everything that is printed on stdout goes through [`print_bytes`], which remembers that it could not be written and ends
-//! all that is under way; [`check`] makes an exit code of that.
+//! All output on stdout goes through [`print_bytes`]. If a write fails, it remembers the error and
+//! ends everything in progress; [`check`] turns the error into an exit code.
 //!
-//! Hosts and guests are not to be trusted with a terminal: there, and only there, control characters are replaced.
+//! Hosts and guests are not trusted with a terminal: there, and only there, control characters are
+//! replaced.
 
 use std::{
     borrow::Cow,
@@ -22,25 +23,26 @@ use wxec::{GuestOutput, OutputHandler, Value};
 
 use crate::{args::Verbosity, command_error::CommandError, exit_code, interrupt, progress, value::to_json};
 
-/// How results are printed.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// One JSON document; for several hosts an object of their values
+    /// One JSON document; for several hosts an object from host to value
     Json,
-    /// One JSON object for each host, as they answer: {"host": …, "value": …} or {"host": …, "error": …}
+    /// One JSON object for each host, as they answer: {"host": …, "value": …} or {"host": …,
+    /// "error": …}
     Ndjson,
     /// The value in CBOR; for several hosts one map each, as in ndjson
     Cbor,
 }
 
-/// How the results of one command look.
+/// The look of one command's results.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Style {
-    /// For people: the value as JSON, behind its host if there are several.
+    /// For people: the value as JSON, after its host's name if there are several hosts.
     Lines,
-    /// The same, but texts and bytes as they are.
+    /// Like `Lines`, but with texts and bytes as they are.
     Raw,
-    /// The same, as lines that somebody makes of it.
+    /// Like `Lines`, but in the text that this function makes of the value.
     Text(fn(&Value) -> String),
     /// For programs.
     Format(Format),
@@ -51,7 +53,7 @@ pub(crate) enum Style {
 pub(crate) struct Results {
     style: Style,
     several: bool,
-    /// Entries of the one document that [`Format::Json`] is for several hosts.
+    /// Entries of the one document that [`Format::Json`] prints for several hosts.
     document: Vec<(Value, Value)>,
 }
 
@@ -76,7 +78,7 @@ impl Results {
         }
     }
 
-    /// Takes something that was sent on `host`, and prints it at once.
+    /// Prints an item that the function on `host` sent, at once.
     pub(crate) fn item(&mut self, host: &str, item: Value) {
         match (self.style, self.several) {
             (Style::Format(Format::Json), true) => print_line(&to_json(&record(host, "item", item))),
@@ -86,7 +88,7 @@ impl Results {
         }
     }
 
-    /// Takes note that `host` returned none. The error itself goes to stderr in any case.
+    /// Records that `host` returned no value. The caller prints the error itself on stderr.
     pub(crate) fn failure(&mut self, host: &str, error: &CommandError) {
         let record = || record(host, "error", error.to_string().into());
         match (self.style, self.several) {
@@ -96,7 +98,7 @@ impl Results {
         }
     }
 
-    /// Prints what had to wait for the last host.
+    /// Prints the document that had to wait for the last host.
     pub(crate) fn finish(self) {
         if let (Style::Format(Format::Json), true) = (self.style, self.several) {
             print_line(&to_json(&Value::Map(self.document)));
@@ -108,17 +110,18 @@ fn record(host: &str, key: &str, value: Value) -> Value {
     Value::Map(vec![("host".into(), host.into()), (key.into(), value)])
 }
 
-/// Prints a line on stdout, behind its host's name.
+/// Prints a line on stdout, after its host's name.
 pub(crate) fn print_tagged(host: &str, line: &[u8]) {
     print_bytes(&tagged(host, line, io::stdout().is_terminal()));
 }
 
-/// Prints a line on stderr, behind its host's name.
+/// Prints a line on stderr, after its host's name.
 pub(crate) fn say_tagged(host: &str, line: &[u8]) {
     write_stderr(&tagged(host, line, io::stderr().is_terminal()));
 }
 
-/// On a terminal the name has a color, unless somebody wants none. Elsewhere the line's bytes stay what they are.
+/// Puts the host's name before a line. On a terminal the name has a color, unless `NO_COLOR` is
+/// set. Elsewhere the line's bytes stay unchanged.
 fn tagged(host: &str, line: &[u8], terminal: bool) -> Vec<u8> {
     let tag = match (terminal, std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())) {
         (false, _) | (true, false) => format!("[{host}] "),
@@ -127,7 +130,7 @@ fn tagged(host: &str, line: &[u8], terminal: bool) -> Vec<u8> {
     [tag.as_bytes(), &shown(line, terminal), b"\n"].concat()
 }
 
-/// A line as it is to be printed, without its end.
+/// Returns a line as it is to be printed: on a terminal, with control characters replaced.
 fn shown(line: &[u8], terminal: bool) -> Cow<'_, [u8]> {
     match terminal {
         true => printable(&String::from_utf8_lossy(line)).into_bytes().into(),
@@ -135,12 +138,12 @@ fn shown(line: &[u8], terminal: bool) -> Cow<'_, [u8]> {
     }
 }
 
-/// Prints each line of `text` so.
+/// Prints each line of `text` on stdout, after its host's name.
 pub(crate) fn print_lines_tagged(host: &str, text: &[u8]) {
     lines(text).for_each(|line| print_tagged(host, line));
 }
 
-/// The lines of `text`, without their ends: an empty one if there is nothing.
+/// Returns the lines of `text` without their line ends; a single empty line if `text` is empty.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n')
 }
@@ -176,7 +179,7 @@ fn print_cbor(value: &Value) {
     }
 }
 
-/// What a program printed, for JSON: a text, or an object that says that it is none.
+/// Converts a program's output for JSON: to a text or, if it is not UTF-8, to `{"base64": …}`.
 pub(crate) fn text_or_base64(bytes: Vec<u8>) -> Value {
     match String::from_utf8(bytes) {
         Ok(text) => text.into(),
@@ -184,24 +187,25 @@ pub(crate) fn text_or_base64(bytes: Vec<u8>) -> Value {
     }
 }
 
-/// Why stdout takes no more.
+/// Reason why stdout takes no more output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Failure {
-    /// It was closed at its other end, as in `wxec … | head -1`.
+    /// Its reader closed it, as in `wxec … | head -1`.
     Closed,
-    /// It could not be written, for this reason.
+    /// Writing failed for this reason.
     Failed(String),
 }
 
 static FAILURE: Mutex<Option<Failure>> = Mutex::new(None);
 
-/// Stderr could not be written, though it was not closed at its other end.
+/// Set if writing to stderr failed for another reason than a closed pipe.
 static STDERR_FAILED: AtomicBool = AtomicBool::new(false);
 
-/// Stdout and stderr, and not [`io::stdout`]: that takes writing to a closed file for success.
+/// Stdout and stderr, instead of [`io::stdout`], which reports success for writes to a closed file
+/// descriptor.
 static FILES: [Mutex<Option<File>>; 2] = [const { Mutex::new(None) }; 2];
 
-/// Whether more output is for nobody.
+/// Returns true if stdout takes no more output.
 pub(crate) fn is_over() -> bool {
     failure().is_some()
 }
@@ -210,7 +214,7 @@ fn failure() -> Option<Failure> {
     FAILURE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Writes to stdout. If that cannot be done, everything under way is given up.
+/// Writes to stdout. If the write fails, ends everything in progress.
 pub(crate) fn print_bytes(bytes: &[u8]) {
     if is_over() {
         return;
@@ -223,7 +227,7 @@ pub(crate) fn print_bytes(bytes: &[u8]) {
 fn write_all(stream: impl AsFd, file: &Mutex<Option<File>>, bytes: &[u8]) -> io::Result<()> {
     let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
     if file.is_none() {
-        // Whoever started this process may have left it a file that does not wait, as rsync does.
+        // The parent process may have left the stream non-blocking, as rsync does.
         let flags = fcntl_getfl(&stream)?;
         if flags.contains(OFlags::NONBLOCK) {
             fcntl_setfl(&stream, flags - OFlags::NONBLOCK)?;
@@ -239,15 +243,16 @@ fn fail(error: &io::Error) {
         _ => Failure::Failed(error.to_string()),
     };
     FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
-    // On all hosts, also on those that have nothing to print for now.
+    // Ends the work on all hosts, also on those that print nothing at the moment.
     interrupt::give_up();
 }
 
-/// The exit code of a command that ended with `result`, and says why if it is an error. Output that was lost is one, whatever
-/// became of the rest; a pipe that nobody reads any more needs no word.
+/// Returns the exit code of a command that ended with `result`, and reports its error by
+/// `say_error`. Lost output is an error even if the command succeeded; a pipe closed by its reader
+/// is not reported.
 pub(crate) fn check(result: Result<u8, CommandError>, say_error: impl FnOnce(&CommandError) -> u8) -> u8 {
     if interrupt::happened() {
-        // Whatever failed, failed because of that.
+        // After an interrupt, every failure is a consequence of it.
         return result.unwrap_or_else(|_| say_error(&interrupt::Interrupted.into()));
     }
     match (failure(), result) {
@@ -261,8 +266,8 @@ pub(crate) fn check(result: Result<u8, CommandError>, say_error: impl FnOnce(&Co
     }
 }
 
-/// Makes a stdout that was closed when this program started fail as one that is closed. Rust opens `/dev/null` in its place,
-/// which would swallow all that is printed.
+/// Makes writes to stdout fail if it was closed when this program started. Rust opens `/dev/null`
+/// in its place, which would swallow all output.
 pub(crate) fn keep_closed() {
     if CLOSED.load(Ordering::Relaxed)
         && let Ok(unwritable) = File::open("/dev/null")
@@ -271,18 +276,18 @@ pub(crate) fn keep_closed() {
     }
 }
 
-/// Stdout was closed when this program started.
+/// Set if stdout was closed when this program started.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
 ctor::declarative::ctor! {
-    // Sound: it asks the kernel one question and sets a flag; Rust's own start has yet to happen.
+    // Sound before Rust's runtime has started: it makes one system call and sets a flag.
     #[ctor(unsafe)]
     fn before_main() {
         CLOSED.store(rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err(), Ordering::Relaxed);
     }
 }
 
-/// Prints a line on stderr, if anybody is there.
+/// Prints a line on stderr. A closed pipe is ignored.
 pub(crate) fn say(line: &str) {
     say_bytes(line.as_bytes());
 }
@@ -292,7 +297,7 @@ fn say_bytes(line: &[u8]) {
 }
 
 fn write_stderr(line: &[u8]) {
-    // In one piece: other threads and processes write there as well.
+    // Writes the line in one piece, because other threads and processes write to stderr as well.
     if let Err(error) = progress::suspend(|| write_all(io::stderr(), &FILES[1], line))
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -300,7 +305,8 @@ fn write_stderr(line: &[u8]) {
     }
 }
 
-/// Shows on stderr what guests print and log, behind the host's name if there are several.
+/// Returns a handler that shows guests' output and logs on stderr, after the host's name if there
+/// are several hosts.
 pub(crate) fn guest_output(several: bool, verbosity: Verbosity) -> OutputHandler {
     Arc::new(move |host, output| {
         let say = |line: &[u8]| if several { say_tagged(host, line) } else { say_bytes(line) };
@@ -315,7 +321,8 @@ pub(crate) fn guest_output(several: bool, verbosity: Verbosity) -> OutputHandler
     })
 }
 
-/// Prints what programs print, each of their streams on its own; behind the host's name if there are several.
+/// Returns a handler that prints programs' stdout on stdout and everything else on stderr, after
+/// the host's name if there are several hosts.
 pub(crate) fn program_output(several: bool, verbosity: Verbosity) -> OutputHandler {
     let others = guest_output(several, verbosity);
     Arc::new(move |host, output| match output {
@@ -325,14 +332,14 @@ pub(crate) fn program_output(several: bool, verbosity: Verbosity) -> OutputHandl
     })
 }
 
-/// Said where output may be missing.
+/// Warning that output may be missing.
 const HELD: &[u8] = b"warning: what the program left running holds its output, and the rest of that is missing here; \
     add --wait-output to wait for it";
 
-/// What is put behind the part of a line that is too long to be kept until its end.
+/// Mark behind a part of a line that is too long to be kept until its end.
 const CUT: &[u8] = b" (wxec: the line goes on)";
 
-/// A line, or a marked part of one.
+/// Returns a line without its end, or a part of a line with the mark.
 fn without_end(output: GuestOutput<'_>) -> Cow<'_, [u8]> {
     let (GuestOutput::Stdout(line) | GuestOutput::Stderr(line)) = output else { return Cow::default() };
     match output.is_cut() {
@@ -341,7 +348,7 @@ fn without_end(output: GuestOutput<'_>) -> Cow<'_, [u8]> {
     }
 }
 
-/// Replaces what could make a terminal do things, but for tabs and line ends.
+/// Replaces control characters, which a terminal could obey, except tabs and line ends.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c }).collect()
 }

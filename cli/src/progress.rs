@@ -1,4 +1,4 @@
-//! Long work, while it lasts: a spinner on a terminal, plain lines elsewhere.
+//! Progress of long work: a spinner on a terminal, plain lines elsewhere.
 
 use std::{
     io::{self, IsTerminal},
@@ -14,15 +14,15 @@ use crate::{args::Verbosity, output::say, quantity::show_duration};
 /// The one spinner. Builds wait for each other, so a second is never needed.
 static SPINNER: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Often enough to look alive.
+/// Interval of the animation, short enough to look alive.
 const TICK: Duration = Duration::from_millis(120);
 
-/// Tells about long work from now on, as loudly as asked for.
+/// Reports long work from now on, in as much detail as `verbosity` asks for.
 pub(crate) fn install(verbosity: Verbosity) {
     match verbosity {
         Verbosity::Quiet => wxec::set_progress(Silent),
         Verbosity::Normal if io::stderr().is_terminal() => wxec::set_progress(Spinner),
-        // Lines last; a spinner would wipe out what was asked for.
+        // Lines stay on the screen; a spinner would erase the details that the user asked for.
         _ => wxec::set_progress(Lines { crates: verbosity >= Verbosity::Debug }),
     }
 }
@@ -43,7 +43,7 @@ pub(crate) fn clear() {
     }
 }
 
-/// A bar for files on their way, if anybody would see it.
+/// Shows a bar for transfers, if stderr is a terminal and `verbosity` is normal.
 pub(crate) fn bytes(verbosity: Verbosity) -> Option<ProgressBar> {
     if verbosity != Verbosity::Normal || !io::stderr().is_terminal() {
         return None;
@@ -95,7 +95,7 @@ impl Progress for Spinner {
 }
 
 struct Lines {
-    /// Whether each crate gets one.
+    /// True if each compiled crate gets a line.
     crates: bool,
 }
 

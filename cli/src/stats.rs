@@ -1,19 +1,20 @@
-//! `--stats`: what calls have cost, as one JSON object.
+//! `--stats`: the costs of calls, as one JSON object.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 use wxec::Module;
 
-/// What was spent on each host.
+/// The costs on each host.
 #[derive(Debug, Default)]
 pub(crate) struct Costs(Vec<(String, HostCosts)>);
 
-/// What was spent on one host.
+/// The costs on one host.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HostCosts {
     pub(crate) connection: wxec::Stats,
-    /// From the connected agent to the result, compiling and sending the module included.
+    /// Time from the connection of the agent to the result, compiling and sending the module
+    /// included.
     pub(crate) call: Duration,
 }
 
@@ -22,8 +23,8 @@ impl Costs {
         self.0.push((host.into(), costs));
     }
 
-    /// The sums, and for several hosts each one's share under `hosts`. Hosts work in parallel, so the sum of their times
-    /// is not what a clock on the wall shows.
+    /// Returns the sums and, for several hosts, each host's share under `hosts`. Hosts work in
+    /// parallel, so the sum of their times is more than the elapsed time.
     pub(crate) fn to_json(&self, module: &Module) -> String {
         let mut json = self.0.iter().fold(HostCosts::default(), |sum, (_, costs)| sum.plus(costs)).to_json();
         json.insert("crates_compiled".into(), json!(module.crates_compiled()));
@@ -46,7 +47,7 @@ impl HostCosts {
         self.connection.bytes_sent += other.connection.bytes_sent;
         self.connection.bytes_received += other.connection.bytes_received;
         self.connection.round_trips += other.connection.round_trips;
-        // Hosts say how much it was.
+        // Saturates, because the numbers come from hosts.
         self.connection.fuel = self.connection.fuel.saturating_add(other.connection.fuel);
         self
     }

@@ -1,7 +1,8 @@
-//! Functions that send and receive while they run: what stands for a channel on a command line.
+//! Functions that send and receive while they run, and what replaces their channels on a command
+//! line.
 //!
-//! What a function sends is printed as it comes, and so is what it returns as a `Receiver`. What it receives are the lines
-//! of stdin, as its arguments would be given.
+//! Items that a function sends, or returns through a `Receiver`, are printed as they arrive. Items
+//! that it receives are the lines of stdin, written like arguments.
 
 use std::{
     collections::BTreeMap,
@@ -18,18 +19,18 @@ use crate::{
     value::{Mismatch, Reader, Type},
 };
 
-/// A line of stdin was not what the function receives.
+/// Set if a line of stdin was not what the function receives.
 static BAD_LINE: AtomicBool = AtomicBool::new(false);
 
-/// How a function streams.
+/// The channels of a function.
 #[derive(Debug, Clone)]
 pub(crate) struct Streaming {
     reader: Reader,
     parameters: Vec<Kind>,
     names: Vec<String>,
-    /// It returns a `Receiver`.
+    /// True if the function returns a `Receiver`.
     pub(crate) returns_stream: bool,
-    /// What it returns says something.
+    /// True if the function returns a value worth printing: neither a `Receiver` nor `()`.
     pub(crate) has_value: bool,
 }
 
@@ -41,7 +42,7 @@ enum Kind {
 }
 
 impl Streaming {
-    /// Nothing if `function` does not stream.
+    /// Returns `None` without channels, and an error for more than a command line can serve.
     pub(crate) fn of(function: &Function, hosts: usize) -> Result<Option<Self>, CommandError> {
         let parameters: Vec<_> = function.parameters.iter().map(kind).collect();
         let returns_stream = channel(&function.returns, "Receiver").is_some();
@@ -69,7 +70,7 @@ impl Streaming {
         Ok(Some(Self { reader, parameters, names, returns_stream, has_value }))
     }
 
-    /// The arguments of one call: `given`, and the channels among them.
+    /// Returns the arguments of one call: `given`, with the channels in their places.
     pub(crate) fn arguments(&self, given: &Value, sender: &Sender<Value>) -> Arguments {
         let channel = |kind: &Kind| match kind {
             Kind::Plain => None,
@@ -89,7 +90,7 @@ impl Streaming {
             }
             given => {
                 let mut given = given.as_array().cloned().unwrap_or_default().into_iter();
-                // An option that is left away before a channel is a null.
+                // An omitted `Option` before a channel becomes a null.
                 let plain =
                     |given: &mut std::vec::IntoIter<Value>| Argument::Plain(given.next().unwrap_or(Value::Null));
                 let all = self.parameters.iter().map(|kind| channel(kind).unwrap_or_else(|| plain(&mut given)));
@@ -99,19 +100,19 @@ impl Streaming {
     }
 }
 
-/// The function as far as its arguments are given: without channels.
+/// Returns the function with only those parameters that are given as arguments: without channels.
 pub(crate) fn without_channels(function: &Function) -> Function {
     let mut function = function.clone();
     function.parameters.retain(|parameter| kind(parameter) == Kind::Plain);
     function
 }
 
-/// Whether all that was fed to a function was what it receives.
+/// Returns true if every line of stdin so far was what the function receives.
 pub(crate) fn fed_well() -> bool {
     !BAD_LINE.load(Ordering::Relaxed)
 }
 
-/// What a call of a function that streams is made with.
+/// The arguments of a call of a function with channels.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Arguments {
@@ -135,15 +136,15 @@ fn kind(parameter: &Parameter) -> Kind {
     channel(&parameter.type_name, "Receiver").map_or(Kind::Plain, |item| Kind::Receiver(Type::parse(item)))
 }
 
-/// The type of the items, if `text` is `…::name<…>` or lent.
+/// Returns the type of the items, if `text` is `…::name<…>` or a reference to that.
 fn channel<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (path, item) = text.trim().trim_start_matches('&').strip_suffix('>')?.split_once('<')?;
     (path.rsplit("::").next()?.trim() == name).then_some(item)
 }
 
-/// The lines of stdin, up to the first that is no item.
+/// Returns a receiver of the lines of stdin, up to the first that is no item.
 fn lines(reader: Reader, wanted: Type) -> Receiver<Value> {
-    // Its lock cannot go to another thread, so each line takes it.
+    // The lock of stdin cannot move to another thread, so each line takes it.
     let lines = std::iter::from_fn(|| {
         let mut line = String::new();
         match io::stdin().lock().read_line(&mut line) {

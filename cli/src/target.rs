@@ -1,11 +1,12 @@
-//! TARGET: which hosts a command means.
+//! TARGET: the hosts that a command is for.
 
 use wxec::{Address, Fleet, Host, OutputHandler};
 
 use crate::{access::Access, command_error::CommandError};
 
-/// The hosts that `target` names, each once, to be reached as `access` says. What their guests print goes to the
-/// listener that `output` makes, once it is known whether they are several.
+/// Returns the hosts that `target` names, each once, with the options of `access`. The output of
+/// their guests goes to the handler that `output` makes; its argument says whether there are
+/// several hosts.
 pub(crate) fn hosts(
     target: &str,
     access: &Access,
@@ -21,7 +22,7 @@ fn named(target: &str) -> Result<Fleet, CommandError> {
     split(target).map(|address| parse(address).map(Host::from)).collect()
 }
 
-/// One address.
+/// Parses one address.
 pub(crate) fn parse(address: &str) -> Result<Address, CommandError> {
     if address.is_empty() {
         return Err(
@@ -35,7 +36,7 @@ pub(crate) fn parse(address: &str) -> Result<Address, CommandError> {
     Ok(address.parse()?)
 }
 
-/// Cuts a list at its commas, but for those in brackets; brackets in JSON's strings do not count.
+/// Splits a list at its commas, except those in brackets. Brackets in JSON strings do not count.
 pub(crate) fn split(target: &str) -> impl Iterator<Item = &str> {
     let (mut depth, mut in_string, mut escaped) = (0_i32, false, false);
     let parts = target.split(move |c| {

@@ -1,4 +1,5 @@
-//! This terminal while a program on a host works at it: every key goes there, and back it is as it was before.
+//! This terminal while a program on a host uses it: every key goes to the program, and afterwards
+//! the terminal gets its settings back.
 
 use std::{
     io::{self, IsTerminal},
@@ -10,13 +11,13 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use signal_hook::{consts::SIGWINCH, iterator::Signals};
 use wxec::{ChildRemote, WindowSize};
 
-/// Of a terminal that does not say, and of none.
+/// Size used if the terminal reports none, or there is no terminal.
 const USUAL: WindowSize = WindowSize { rows: 24, columns: 80 };
 
-/// How the terminal was, while it is not.
+/// The terminal's own settings, while others are in force.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// The size of this terminal.
+/// Returns the size of this terminal.
 pub(crate) fn size() -> WindowSize {
     match tcgetwinsize(io::stdin()) {
         Ok(size) if size.ws_row > 0 && size.ws_col > 0 => WindowSize { rows: size.ws_row, columns: size.ws_col },
@@ -24,11 +25,11 @@ pub(crate) fn size() -> WindowSize {
     }
 }
 
-/// The terminal passes on every key until this is dropped.
+/// Makes the terminal pass on every key until this is dropped.
 pub(crate) struct Raw;
 
 impl Raw {
-    /// Nothing if there is no terminal.
+    /// Returns `None` if stdin is no terminal, or its settings cannot be changed.
     pub(crate) fn enter() -> Option<Self> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
@@ -49,14 +50,15 @@ impl Drop for Raw {
     }
 }
 
-/// Makes the terminal what it was. For those who end the program from elsewhere, too.
+/// Gives the terminal its settings back. Also for code that ends the program without dropping
+/// [`Raw`].
 pub(crate) fn restore() {
     if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
     }
 }
 
-/// Tells a program whenever this terminal has another size, for as long as this process runs.
+/// Tells `program` each new size of this terminal, for as long as this process runs.
 pub(crate) fn follow_size(program: ChildRemote) -> io::Result<()> {
     let mut signals = Signals::new([SIGWINCH])?;
     thread::Builder::new().name("size".into()).spawn(move || {

@@ -1,4 +1,4 @@
-//! Tips for what people type who come from other tools of this kind.
+//! Tips for users of similar tools, who type those tools' commands and options.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::misplaced;
 
-/// Adds a tip to a complaint about the command line, which has these words, if there is one that helps more than clap's own.
+/// Adds a tip to clap's error about the command line `words`, if there is one that helps more than
+/// clap's own.
 pub(crate) fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     let word = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
@@ -25,7 +26,7 @@ pub(crate) fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Erro
     error
 }
 
-/// For a command line that ends too early.
+/// Returns a tip for a command line that ends too early.
 fn for_end(words: &[OsString]) -> Option<String> {
     let mut words = words.iter().skip(1).filter_map(|word| word.to_str()).skip_while(|word| word.starts_with('-'));
     let command = words.next()?;

@@ -1,4 +1,4 @@
-//! What `put` and `get` have in common: how it is typed, done, and told.
+//! The common part of `put` and `get`: options, execution and reports.
 
 use std::{
     collections::BTreeMap,
@@ -33,44 +33,44 @@ const MAX_AT_ONCE: usize = 8;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TransferArgs {
-    /// Permission bits of files, such as 640; directories get `x` where these have `r` [default: the source's, but for
-    /// directories that are there]
+    /// Set the permission bits of files, such as 640; directories get `x` where these have `r`
+    /// [default: the source's; existing directories keep theirs]
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
-    /// Give everything this owner, a name or a number; takes root, as in `web1/sudo:`
+    /// Set the owner of everything, a name or a number; needs root, as in `web1/sudo:`
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
-    /// Give everything this group
+    /// Set the group of everything
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// Leave times of modification at now, rather than the source's
+    /// Leave modification times at now, instead of copying the source's
     #[arg(long)]
     no_times: bool,
-    /// Skip what has the same SHA-256, and only that [default: in trees, what has the same size and time]
+    /// Skip only files with the same SHA-256 [default: in trees, files with the same size and time]
     #[arg(short, long)]
     checksum: bool,
-    /// Delete what is in the target's tree and not in the source's
+    /// Delete everything in the target's tree that is not in the source's
     #[arg(long)]
     delete: bool,
-    /// Change nothing, and print what would be changed
+    /// Change nothing, only print what would be changed
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Make the directories above the target where they are missing
+    /// Create missing directories above the target
     #[arg(short, long)]
     parents: bool,
-    /// Transfer what symbolic links lead to [default: only if SRC itself is one]
+    /// Follow symbolic links, and transfer what they point to [default: only if SRC itself is one]
     #[arg(short = 'L', long, conflicts_with = "keep_links")]
     follow: bool,
-    /// Transfer SRC as a symbolic link if it is one
+    /// Transfer SRC itself as a symbolic link if it is one
     #[arg(long)]
     keep_links: bool,
-    /// Do not connect again and go on when the link is cut
+    /// Do not reconnect and resume when the link is cut
     #[arg(long)]
     no_resume: bool,
-    /// Give up when it takes longer [default: never]
+    /// Give up when the transfer takes longer than this [default: never]
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     timeout: Option<Duration>,
-    /// Print what was done on stdout
+    /// Print a record of the transfer on stdout, in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
@@ -119,7 +119,8 @@ impl TransferArgs {
         self.run_unless("received", transfers, verbosity, &|| closed.load(Ordering::SeqCst))
     }
 
-    /// Does all of them, some for each host, and tells how they went. `verb` is what was done to files.
+    /// Runs all transfers, some for each host, and reports their outcome. `verb` says what happened
+    /// to the files, such as `sent`.
     pub(crate) fn run(
         &self,
         verb: &str,
@@ -129,7 +130,8 @@ impl TransferArgs {
         self.run_unless(verb, transfers, verbosity, &|| false)
     }
 
-    /// The same. If what it writes to is closed, it ends as other programs do then.
+    /// Like [`run`](Self::run). If `closed` returns true, the exit code is that of a broken pipe,
+    /// as in other programs.
     fn run_unless(
         &self,
         verb: &str,
@@ -184,10 +186,10 @@ impl TransferArgs {
     }
 }
 
-/// What came of the transfers of one host.
+/// The outcome of the transfers of one host.
 #[derive(Default)]
 struct Done {
-    /// All that was transferred together, if anything was.
+    /// The sum of all that was transferred, if anything was.
     done: Option<Transferred>,
     errors: Vec<TransferError>,
 }
@@ -197,7 +199,7 @@ impl Done {
         let done = match result {
             Ok(done) => done,
             Err(error) => {
-                // What was done of a tree is told even if some of it was not.
+                // Reports the part of a tree that was transferred, even if another part was not.
                 let done = match &error.kind {
                     TransferErrorKind::Incomplete { done, .. } => Some(done.clone()),
                     _ => None,
@@ -217,13 +219,13 @@ impl Done {
         all.skipped += done.skipped;
         all.deleted += done.deleted;
         all.warnings.extend(done.warnings);
-        // It is of one file.
+        // A digest is of one file, so a sum has none.
         all.sha256 = None;
     }
 }
 
-/// Runs the transfers of one host, some at once. What they came to is in their order. None of it counts once the program is
-/// interrupted.
+/// Runs the transfers of one host, some at once, and sums up their results in order. Transfers that
+/// an interrupt cut off have no result.
 fn all_of(transfers: Vec<Transfer>) -> Done {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(BTreeMap::new());
@@ -247,13 +249,14 @@ fn all_of(transfers: Vec<Transfer>) -> Done {
     done
 }
 
-/// Standard output, for content. On a terminal it is shown as all that hosts print, without what terminals obey.
+/// Standard output, for the content of a file. On a terminal, control characters are replaced, as
+/// in all output of hosts.
 struct Stdout {
     file: File,
     is_terminal: bool,
-    /// The beginning of a character.
+    /// The first bytes of a character whose rest has yet to come.
     rest: Vec<u8>,
-    /// Nobody reads it any more.
+    /// Set when the reader of stdout has gone.
     closed: Arc<AtomicBool>,
 }
 
@@ -286,7 +289,7 @@ impl Write for Stdout {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // What is no character by now will never be one.
+        // A character that is incomplete at the end stays incomplete.
         match std::mem::take(&mut self.rest).is_empty() {
             true => Ok(()),
             false => self.show("\u{fffd}".as_bytes()),
@@ -294,14 +297,14 @@ impl Write for Stdout {
     }
 }
 
-/// Tells how far it is: one bar for all hosts, and lines for what cannot wait.
+/// Reports progress: one bar for all hosts, and lines for warnings and changes.
 struct Teller {
     bar: Option<indicatif::ProgressBar>,
     hosts: usize,
     hosts_done: AtomicUsize,
-    /// Changes go to stdout, as nothing else does.
+    /// True for a dry run: changes go to stdout, because they are its result.
     changes_are_results: bool,
-    /// Stdout belongs to a program.
+    /// True if stdout has a format for programs, so that changes must not go there.
     formatted: bool,
 }
 
@@ -375,7 +378,7 @@ fn record(done: &Transferred, errors: &[TransferError]) -> Value {
     Value::Map(record)
 }
 
-/// What an error says, or each thing that was left out.
+/// Returns the error's message, or one message for each path that was left out.
 fn texts(error: &TransferError) -> Vec<String> {
     match &error.kind {
         TransferErrorKind::Incomplete { rest, .. } => {
@@ -386,20 +389,20 @@ fn texts(error: &TransferError) -> Vec<String> {
     }
 }
 
-/// Whether a path here stands for standard input or output.
+/// Returns true if a path here stands for standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Whether a path on a host is that of a directory to put things into.
+/// Returns true if a path on a host names a directory to put things into.
 pub(crate) fn names_directory(path: &Path) -> bool {
     let path = path.as_os_str().as_bytes();
     let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     matches!(last, b"" | b"." | b"..") || (path.starts_with(b"~") && !path.contains(&b'/'))
 }
 
-/// Cuts `TARGET:PATH`: the path begins behind the first colon that `/`, `.` or `~` follows, else behind the last one.
-/// Colons in brackets are of the address.
+/// Splits `TARGET:PATH`: the path begins after the first colon that is followed by `/`, `.` or `~`,
+/// else after the last colon. Colons in brackets belong to the address.
 pub(crate) fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
     let (mut depth, mut in_string, mut escaped) = (0_i32, false, false);
     let (mut first, mut last) = (None, None);
@@ -423,14 +426,15 @@ pub(crate) fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
         return Err(without_colon(text));
     };
     let (target, path) = (&text[..at], &text[at + 1..]);
-    // Ways in that need nothing behind their colon may share that of the path.
+    // Ways in that need no value after their colon may share it with the path.
     let bare = target.rsplit(['/', ',']).next().unwrap_or_default();
     let colon = if ["local", "sudo", "su", "doas"].contains(&bare) { ":" } else { "" };
     let path = if path.is_empty() { "." } else { path };
     Ok((format!("{target}{colon}"), path.into()))
 }
 
-/// A word is a host whose path is missing, most likely; a path has no host.
+/// Returns the error for text without a colon: a word is most likely a host without its path, and a
+/// path lacks its host.
 fn without_colon(text: &str) -> CommandError {
     let shown = text.escape_debug();
     if text.is_empty() || text.starts_with(['/', '.', '~']) {
@@ -441,8 +445,8 @@ fn without_colon(text: &str) -> CommandError {
     CommandError::usage(message).hint(format!("write `{shown}:PATH` if it is a host; `{shown}:` is its home"))
 }
 
-/// What `put` or `get` says of its operand on a host, `remote`, given the one that is to be here: the two may be the wrong
-/// way round.
+/// Splits `remote`, the operand of `put` or `get` on a host. The error points to `other`, the
+/// opposite command, if the user seems to have swapped `remote` and `here`.
 pub(crate) fn split_beside(remote: &str, here: &Path, other: &str) -> Result<(String, PathBuf), CommandError> {
     let here_text = here.to_string_lossy();
     split(remote).map_err(|error| match is_remote(here) {
@@ -452,7 +456,8 @@ pub(crate) fn split_beside(remote: &str, here: &Path, other: &str) -> Result<(St
     })
 }
 
-/// Whether a path that is to be here reads as a host's: there is no such file, and something stands before a colon.
+/// Returns true if a local path looks like one on a host: there is no such file here, and a target
+/// stands before a colon.
 pub(crate) fn is_remote(here: &Path) -> bool {
     let text = here.to_string_lossy();
     let is_plain = text.starts_with(['/', '.', '~']);

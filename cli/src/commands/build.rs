@@ -29,7 +29,7 @@ Examples:
   wxec build words
   wxec build words --no-default-features --features extra";
 
-/// What hosts offer to modules.
+/// Beginnings of the imports that hosts offer to modules.
 const OFFERED: [&str; 2] = ["wxec_v1.", "wasi_snapshot_preview1."];
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     Ok(exit_code::OK)
 }
 
-/// Refuses a module that no host can run; warns of one that is of no use.
+/// Refuses a module that no host can run. Warns about a module without a function to call.
 fn check(module: &Module) -> Result<(), CommandError> {
     let strange = module.imports().iter().find(|import| !OFFERED.iter().any(|offered| import.starts_with(offered)));
     if let Some(import) = strange {

@@ -21,48 +21,55 @@ use crate::{
 
 /// Call a function, and print its value as JSON
 ///
-/// MODULE::FUNC is a package of the cargo workspace here, or a .wasm file (with a `/` or a `.wasm` in it), or a module that
-/// wxec ships (`facts`), then the path of a function inside the crate. Packages are built as needed.
+/// MODULE::FUNC is a module and the path of a function inside its crate. MODULE is a package of the
+/// cargo workspace here, a .wasm file (with a `/` or a `.wasm` in its name), or a module that wxec
+/// ships (`facts`). Packages are built as needed.
 ///
-/// Each ARG is JSON, as values are printed; where the function takes a string, or what is a string to people (addresses, dates,
-/// variants without content), a bare word will do. For bytes a bare word is taken as it is, and `@FILE` is what the file holds; in
-/// JSON they are a string in base64, or a list of numbers. JSON may nest 128 levels deep. `wxec inspect MODULE` shows what a
-/// function takes.
+/// Each ARG is JSON, as values are printed. A bare word will do where the function takes a string,
+/// or a type that is written as one (addresses, dates, variants without content). For bytes, a bare
+/// word is taken as it is, and `@FILE` stands for the content of the file; in JSON, bytes are a
+/// string in base64, or a list of numbers. JSON may nest 128 levels deep. `wxec inspect MODULE`
+/// shows what a function takes.
 ///
-/// The function may touch nothing of its host but a clock and random numbers, unless that is granted: an `--allow-…`
-/// grants everything of a kind, or what follows its `=`, with commas between: `--allow-read=/etc/hosts,/etc/ssl`.
+/// Without grants, the function has access to a clock and random numbers, and to nothing else of
+/// its host. An `--allow-…` grants everything of a kind, or only the values after its `=`,
+/// separated by commas: `--allow-read=/etc/hosts,/etc/ssl`.
 ///
-/// What it sends on a `Sender`, or returns as a `Receiver`, is printed as it comes, one item in a line. What it receives from
-/// a `Receiver` are the lines of stdin. Neither is given as an ARG.
+/// Items that the function sends on a `Sender`, or returns as a `Receiver`, are printed as they
+/// arrive, one in a line. Items that it takes from a `Receiver` are the lines of stdin. Neither
+/// channel is given as an ARG.
 ///
-/// Values are printed in one line on stdout: bytes as a string in base64, map keys that are no strings as their JSON, NaN
-/// and infinities as strings, and `Some` of what is null itself as `{"Some":null}`. What the function prints goes to stderr. On
-/// several hosts each line begins with `[host]`.
+/// Values are printed in one line on stdout: bytes as a string in base64, map keys that are not
+/// strings as their JSON, NaN and infinities as strings, and `Some` of a value that is itself null
+/// as `{"Some":null}`. Output of the function goes to stderr. On several hosts each line begins
+/// with `[host]`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
+    /// between them
     #[arg(value_parser = arguments::without_mark)]
     target: String,
-    /// What to call, such as `words::stats::lengths` or `./words.wasm::count`
+    /// The function to call, such as `words::stats::lengths` or `./words.wasm::count`
     #[arg(value_name = "MODULE::FUNC", value_parser = arguments::without_mark)]
     function: String,
-    /// Its arguments, in order
+    /// The function's arguments, in order
     #[arg(value_name = "ARG", allow_negative_numbers = true, value_parser = arguments::without_mark)]
     arguments: Vec<String>,
-    /// All arguments at once: a JSON list, or an object by name; `@FILE` and `-` (stdin) hold the same
+    /// Pass all arguments at once: a JSON list, or an object by name; `@FILE` and `-` (stdin) hold
+    /// the same
     #[arg(long, value_name = "JSON", conflicts_with = "arguments", allow_hyphen_values = true, value_parser = arguments::without_mark)]
     args: Option<String>,
-    /// Print strings and bytes as they are
+    /// Print strings and bytes as they are, not as JSON
     #[arg(short, long, conflicts_with = "format")]
     raw: bool,
-    /// How to print values
+    /// Print values in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// How long its encoded value may be [default: 128MiB]
+    /// Limit the encoded size of the returned value [default: 128MiB]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     output: Option<u64>,
-    /// At the end, print on stderr what it cost, as one JSON object
+    /// Print the costs of the call on stderr at the end, as one JSON object
     #[arg(long)]
     stats: bool,
     #[command(flatten)]
@@ -107,7 +114,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let input = given.into_value(function.map(streaming::without_channels).as_ref()).map_err(with_target)?;
     let declared = function.map(|function| function.wants.clone()).unwrap_or_default();
     let function = function.map_or(name, |function| &function.path).to_owned();
-    // What streams goes on for as long as it likes.
+    // A function with channels goes on for as long as it likes, also on several hosts.
     let (limits, grants, seed) =
         (args.limits(several && streaming.is_none()), args.grants.grants(Some(&declared)), args.grants.seed());
     let job = Job { module, function, input, limits, grants, seed, streaming };

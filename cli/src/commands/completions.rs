@@ -9,7 +9,7 @@ use crate::{command_error::CommandError, exit_code, output::print_line};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Which shell it is for
+    /// The shell that the script is for
     shell: Shell,
 }
 

@@ -1,4 +1,5 @@
-//! `wxec doctor`: finds what is missing, here or on the way to a host, and says what to do about it.
+//! `wxec doctor`: finds what is missing, here or on the way to a host, and says what to do about
+//! it.
 
 use std::process::Command;
 
@@ -17,12 +18,12 @@ use crate::{
 
 /// Check that this machine has what wxec needs, and that hosts can be reached
 ///
-/// Each line says `ok` or `missing`, and what to do about what is missing. Nothing is built or changed, unless a
+/// Each line says `ok`, or `missing` and how to fix it. Nothing is built or changed, unless a
 /// TARGET is given: then wxec connects to it, and builds the agent if there is none yet.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Hosts to connect to as well: an address, or several with commas between them
+    /// Hosts to connect to as well: an address, or several separated by commas
     target: Option<String>,
     #[command(flatten)]
     access: Access,
@@ -33,7 +34,7 @@ Examples:
   wxec doctor
   wxec doctor web1,bastion/ssh:inner/sudo:app";
 
-/// What a check found.
+/// The result of a check.
 enum Finding {
     Ok(String),
     Missing { detail: String, fix: String },
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     Ok(exit_code::of_all(&codes))
 }
 
-/// Returns whether something is missing.
+/// Prints a line. Returns true if something is missing.
 fn print(name: &str, finding: Finding) -> bool {
     let (line, is_missing) = match finding {
         Finding::Ok(detail) => (format!("ok       {name}: {detail}"), false),
@@ -72,7 +73,7 @@ fn print(name: &str, finding: Finding) -> bool {
 }
 
 fn ssh_client() -> Finding {
-    // It says its version on stderr.
+    // ssh prints its version on stderr.
     match Command::new("ssh").arg("-V").output() {
         Ok(output) if output.status.success() => Finding::Ok(String::from_utf8_lossy(&output.stderr).trim().into()),
         Ok(output) => missing_ssh(format!("`ssh -V` ends with {}", output.status)),
@@ -84,7 +85,7 @@ fn missing_ssh(detail: String) -> Finding {
     Finding::Missing { detail, fix: "install OpenSSH's client (on Debian: `apt install openssh-client`)".into() }
 }
 
-/// What the way to a host costs, and what sort of place it is.
+/// Connects to a host, and prints the costs of that and what sort of place the host is.
 fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
     let report = block_on(host.report())?;
     let stats = host.stats();
@@ -107,7 +108,7 @@ fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
     }
 }
 
-/// What a report says, line by line.
+/// Returns the lines for a report.
 fn findings(report: &Report) -> Vec<(&'static str, String)> {
     let Report { target, directory, tried, description, round_trip, .. } = report;
     let size = |bytes: Option<u64>| bytes.map_or_else(|| "no limit".into(), show_size);

@@ -1,4 +1,5 @@
-//! `wxec exec`: runs a program that is installed on the host, attached to this terminal, or on several hosts at once.
+//! `wxec exec`: runs a program that is installed on the host, attached to this terminal, or on
+//! several hosts at once.
 
 use std::{
     ffi::OsString,
@@ -25,48 +26,51 @@ use crate::{
     value::to_json,
 };
 
-/// What a shell makes of a program that it cannot start.
+/// A shell's exit code for a program that it cannot start.
 const NOT_STARTED: u8 = 127;
 
 const SIGPIPE: i32 = 13;
 
 /// Run a program that is installed on the host; no shell, no sandbox
 ///
-/// Its stdin, stdout and stderr are this command's, and its exit code is the program's: 128 and the signal's number if one ended
-/// it, 127 if it could not be started. Ctrl-C ends it there, with all it started in its process group.
+/// The program's stdin, stdout and stderr are those of this command. The exit code is the
+/// program's: 128 and the signal's number if a signal ended it, 127 if it could not be started.
+/// Ctrl-C ends the program on the host, with everything it started in its process group.
 ///
-/// It ends when the program does. What others that it started still print on its output is read for half a second after that,
-/// and a warning says that something may be missing; --wait-output waits until they close it.
+/// The command ends when the program does. Output of processes that the program left running is
+/// read for half a second after that, and a warning says that something may be missing;
+/// --wait-output waits until they close it.
 ///
-/// On several hosts, and where its output is collected, the program has nothing to read, each line it prints begins with
-/// `[host]`, and the exit code is 1 if it failed anywhere.
+/// On several hosts, and where output is collected, the program's stdin is empty, each line it
+/// prints begins with `[host]` (except with JSON), and the exit code is 1 if it failed on any host.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
+    /// between them
     target: String,
     /// The program and its arguments
     #[arg(value_name = "CMD", trailing_var_arg = true, required_unless_present = "sh")]
     command: Vec<OsString>,
-    /// Run this text by the host's sh; what follows are its $1, $2, …
+    /// Run this text with the host's sh; the words of CMD are its $1, $2, …
     #[arg(long, value_name = "TEXT")]
     sh: Option<OsString>,
-    /// Set a variable; without a value, to what it is here
+    /// Set NAME=VALUE; a bare NAME copies it from this environment
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(environment::variable))]
     environment: Vec<OsString>,
-    /// Run it in this directory; `~` is the account's home
+    /// Run the program in this directory; `~` is the account's home
     #[arg(short = 'C', long = "cwd", value_name = "DIR")]
     directory: Option<OsString>,
-    /// End it, with its process group, when it has run for this long
+    /// End the program, with its process group, when it has run for this long
     #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     timeout: Option<Duration>,
-    /// Give it a terminal, as programs want that draw on one; on one host
+    /// Allocate a terminal (for editors, `top`, shells); one host only
     #[arg(short = 't', long)]
     pty: bool,
-    /// Wait until what it left running closes its output, as ssh does
+    /// Wait until processes that the program left running close its output, as ssh does
     #[arg(long)]
     wait_output: bool,
-    /// How its output is shown
+    /// Show output in this form
     #[arg(long, value_name = "FORM", default_value = "stream")]
     output: Form,
     #[command(flatten)]
@@ -77,10 +81,10 @@ pub(crate) struct Args {
 enum Form {
     /// As it comes, line by line
     Stream,
-    /// Host by host, when it has ended there
+    /// Host by host, when the program has ended there
     Grouped,
-    /// One JSON object for each host, when it has ended there: {"host": …, "code": …, "stdout": …, "stderr": …}; output
-    /// that is no UTF-8 is {"base64": …}
+    /// One JSON object for each host, when the program has ended there: {"host": …, "code": …,
+    /// "stdout": …, "stderr": …}; output that is not UTF-8 is {"base64": …}
     Json,
 }
 
@@ -140,7 +144,7 @@ impl Args {
     }
 }
 
-/// Gives it a terminal like this one.
+/// Gives `command` a terminal of the kind and size of this one.
 pub(crate) fn on_terminal(command: Command) -> Command {
     let command = match std::env::var_os("TERM") {
         Some(kind) => command.env("TERM", kind),
@@ -149,7 +153,7 @@ pub(crate) fn on_terminal(command: Command) -> Command {
     command.pty(terminal::size())
 }
 
-/// Runs a program that has a terminal, which this one stands for if it is one.
+/// Runs a program that has a terminal. If stdin is a terminal, its keys and sizes are passed on.
 pub(crate) fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallError>, Interrupted> {
     let child = match interrupt::block_on(command.spawn())? {
         Ok(child) => child,
@@ -164,7 +168,7 @@ pub(crate) fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallErr
     interrupt::block_on(child.run(Attach::Here))
 }
 
-/// Runs it everywhere, its lines as they come.
+/// Runs the command on all hosts, and prints its lines as they arrive.
 fn on_all(
     args: &Args,
     hosts: &[Host],
@@ -183,7 +187,7 @@ fn on_all(
     finish(&codes)
 }
 
-/// Runs it everywhere, and shows what it printed when it has ended.
+/// Runs the command on all hosts, and prints each host's output when the command has ended there.
 fn collect(
     args: &Args,
     hosts: &[Host],
@@ -241,11 +245,11 @@ fn show(host: &Host, output: CommandOutput, form: Form) {
     }
 }
 
-/// On one host the exit code is the program's.
+/// Reports the end of a program on one host. Returns the program's exit code.
 fn report_one(host: &Host, command: &[OsString], ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
     match ended {
         Ok(status) => {
-            // Whoever reads our output has heard enough, as in `wxec exec … | head -1`.
+            // SIGPIPE is no error: our reader has read enough, as in `wxec exec … | head -1`.
             let nobody_reads = ExitStatus::Signal(SIGPIPE);
             if matches!(status, ExitStatus::Signal(_)) && status != nobody_reads {
                 say(&format!("error: {host}: {status}"));
@@ -260,7 +264,8 @@ fn report_one(host: &Host, command: &[OsString], ended: Result<ExitStatus, CallE
     }
 }
 
-/// A line for a shell is no name of a program. With `--sh` there is always a program, the shell.
+/// Adds a hint if the user gave a shell's line as the name of a program. With `--sh` the program is
+/// the shell, which always exists.
 fn with_shell_hint(error: &CallError, command: &[OsString], said: CommandError) -> CommandError {
     match (&error.kind, command) {
         (CallErrorKind::NotStarted { .. }, [line])
@@ -272,7 +277,8 @@ fn with_shell_hint(error: &CallError, command: &[OsString], said: CommandError) 
     }
 }
 
-/// On several hosts its own code may mean anything, so it is said.
+/// Reports the end of a program on one of several hosts. Prints the program's own exit code, which
+/// may mean anything, and returns one of ours.
 fn report_status(host: &Host, status: ExitStatus) -> u8 {
     if status.success() {
         return exit_code::OK;

@@ -1,14 +1,16 @@
-//! `wxec explain`: what connecting to an address would run. Connects to nothing.
+//! `wxec explain`: prints the commands that connecting to an address would run. Connects to
+//! nothing.
 
 use crate::{access::Access, args::Verbosity, command_error::CommandError, exit_code, output::print_line, target};
 
-/// What the script that starts the agent is shown as.
+/// Placeholder for the script that starts the agent.
 const SCRIPT: &str = "SCRIPT";
 
 /// Show the command line of each step that reaches an address, without connecting
 ///
-/// Each line begins with the place where it runs. SCRIPT stands for the text that starts the agent, which `-v` shows;
-/// SOCKET and TOKEN stand for a path and a random number that are made when they are needed.
+/// Each line begins with the place where it runs. SCRIPT stands for the text that starts the agent,
+/// which `-v` shows; SOCKET and TOKEN stand for a path and a random number that are made when they
+/// are needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     Ok(exit_code::OK)
 }
 
-/// A word as a POSIX shell takes it.
+/// Quotes a word for a POSIX shell, if it needs that.
 pub(crate) fn quote(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

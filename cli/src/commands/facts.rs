@@ -1,4 +1,4 @@
-//! `wxec facts`: what hosts say of themselves.
+//! `wxec facts`: prints facts that hosts report about themselves.
 
 use std::time::Duration;
 
@@ -14,20 +14,23 @@ use crate::{
     target,
 };
 
-/// A host reads some files for it; one that does not get that far hangs.
+/// A host only reads some files to answer; one that takes longer hangs.
 const ANSWER_WITHIN_MS: u64 = 60_000;
 
-/// Show what hosts say of themselves: names, system, processors, memory, addresses
+/// Show facts about hosts: names, system, processors, memory, addresses
 ///
-/// They find it out without asking the network or running a program. What a host does not know is left away.
+/// A host finds them out without asking the network or running a program. Facts that it does not
+/// know are omitted.
 ///
-/// On several hosts each line begins with `[host]`. Programs read `--format json`: memory is in bytes, uptime in seconds.
+/// On several hosts each line begins with `[host]`. Programs read `--format json`: memory is in
+/// bytes, uptime in seconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
+    /// between them
     target: String,
-    /// How to print them
+    /// Print the facts in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
     #[command(flatten)]
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     print_everywhere(&hosts, &job, style, false, verbosity)
 }
 
-/// For people; a host's answer that is something else is shown as it came.
+/// Formats facts for people. An answer of another form is shown as JSON.
 fn text(value: &Value) -> String {
     value.deserialized::<Facts>().map_or_else(|_| crate::value::to_json(value), |facts| table(&facts))
 }
@@ -80,7 +83,7 @@ fn table(facts: &Facts) -> String {
         ("uptime", Some(show_uptime(Duration::from_secs(facts.uptime_s)))),
     ];
     let known = rows.iter().filter_map(|(key, value)| Some((key, value.as_deref()?.trim())));
-    // A value is one line, whatever the host says.
+    // Keeps each value on one line, whatever the host sends.
     let lines = known.filter(|(_, value)| !value.is_empty()).map(|(key, value)| {
         let key = format!("{key}:");
         format!("{key:<11}{}", value.replace(char::is_control, " "))
@@ -88,7 +91,7 @@ fn table(facts: &Facts) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Days count more than minutes, and hours more than seconds.
+/// Formats an uptime: in days and hours, or in hours and minutes if it is less than a day.
 fn show_uptime(uptime: Duration) -> String {
     let minutes = uptime.as_secs() / 60;
     match (minutes / (24 * 60), minutes / 60 % 24, minutes % 60) {

@@ -19,22 +19,25 @@ use crate::{
 
 /// Copy a file or a tree from hosts
 ///
-/// The path on the host begins behind the first colon that `/`, `.` or `~` follows, else behind the last one. If DST ends with
-/// `/`, or is `.`, it names a directory to put SRC into, under the name that SRC ends with; otherwise it is the name that SRC
-/// will have here. What has no name of its own, such as `host:.`, needs that. `{host}` stands for the name of each host, in
-/// both paths. From several hosts DST needs one: nothing is transferred if two of them would have the same. `~` is the home
-/// directory there, and `~app` that of the account `app`.
+/// The path on the host begins after the first colon that is followed by `/`, `.` or `~`, else
+/// after the last colon. If DST ends with `/`, or is `.`, it names a directory to put SRC into,
+/// under the name that SRC ends with; otherwise DST is the name that SRC gets here. A SRC without a
+/// name of its own, such as `host:.`, needs the latter. `{host}` stands for the name of each host,
+/// in both paths. For several hosts DST needs a `{host}`: nothing is transferred if two of them
+/// would have the same DST. `~` is the home directory on the host, and `~app` that of the account
+/// `app`.
 ///
-/// `-` is standard output, to which one file of one host is written as it arrives, and nothing else.
+/// `-` as DST is standard output: one file of one host is written to it as it arrives, and nothing
+/// else.
 ///
-/// What is said of `wxec put --help` about how files travel is true of this direction as well.
+/// Files travel as `wxec put --help` says, in the other direction.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// A host and a path there, such as `web1:/etc/motd`; or several hosts with commas between them
     #[arg(value_name = "TARGET:SRC")]
     target: OsString,
-    /// Where to put it here, or `-`
+    /// Path to write to here, or `-`
     #[arg(value_name = "DST")]
     destination: PathBuf,
     #[command(flatten)]
@@ -71,13 +74,13 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     args.transfer.run("received", transfers.collect(), verbosity)
 }
 
-/// As [`split_beside`], for a path of any bytes.
+/// Like [`split_beside`], for a path of any bytes.
 fn split_bytes(text: &OsStr, destination: &Path) -> Result<(String, PathBuf), CommandError> {
     let split = |text: &str| split_beside(text, destination, "put SRC TARGET:DST");
     if let Some(text) = text.to_str() {
         return split(text);
     }
-    // Cut where a text with a letter in place of each byte that may be none would be.
+    // Finds the place to split in a copy that has an `x` in place of each byte that is not ASCII.
     let plain: String =
         text.as_bytes().iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { 'x' }).collect();
     let (_, path) = split(&plain)?;

@@ -1,4 +1,4 @@
-//! `wxec inspect`: what a module says of itself. Runs nothing.
+//! `wxec inspect`: prints what a module says of itself. Runs nothing.
 
 use std::collections::BTreeMap;
 
@@ -17,26 +17,26 @@ use crate::{
     quantity::show_size,
 };
 
-/// Show a module's functions, what it wants from its host, its size and digest; run nothing
+/// Show a module's functions, the grants they want, its size and digest; run nothing
 ///
-/// A function wants what it declares, which `wxec call --allow-declared` grants. What the module can ask for beyond that
-/// is refused to it unless it is granted.
+/// A function wants what it declares, and `wxec call --allow-declared` grants that. Anything else
+/// that the module can ask for is refused unless it is granted.
 ///
-/// MODULE is a package of the cargo workspace here, which is built as needed, a .wasm file, or a module that wxec ships
-/// (`facts`).
+/// MODULE is a package of the cargo workspace here, which is built as needed, a .wasm file, or a
+/// module that wxec ships (`facts`).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// A package, its folder such as `./words`, or a path to a .wasm file
     module: String,
-    /// How to print it
+    /// Print in this format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
     features: FeatureArgs,
 }
 
-/// How to print what a module says.
+/// The format to print in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people
@@ -99,18 +99,19 @@ fn text(module: &Module) -> String {
     lines.join("\n")
 }
 
-/// The function as its source has it, named as `wxec call` takes it.
+/// Returns the function as its source has it, with the name that `wxec call` takes.
 fn signature(module: &Module, function: &Function) -> String {
     let whole = function.to_string();
     format!("{}{}", name(module, function), whole.strip_prefix(&function.path).unwrap_or_default())
 }
 
-/// Modules that are named like keywords lose their `r#`, as functions do.
+/// Returns the name that `wxec call` takes. Modules that are named like keywords lose their `r#`,
+/// as functions do.
 fn name(module: &Module, function: &Function) -> String {
     inside_crate(module, &function.path).replace("r#", "")
 }
 
-/// What grants the function all it declares.
+/// Returns the options that grant everything the function declares.
 fn flags(function: &Function) -> Vec<String> {
     function.wants.needs().map(|need| need.to_string()).collect()
 }
@@ -119,7 +120,7 @@ fn undescribed(module: &Module) -> impl Iterator<Item = &str> {
     module.exports().filter(|export| module.functions().iter().all(|function| function.path != *export))
 }
 
-/// Names by where they come from.
+/// Groups the names of imports by the module that they come from.
 fn imports(module: &Module) -> BTreeMap<&str, Vec<&str>> {
     let mut imports = BTreeMap::<_, Vec<_>>::new();
     for import in module.imports() {

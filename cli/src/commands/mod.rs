@@ -18,7 +18,7 @@ use crate::{
     command_error::CommandError,
 };
 
-/// Does what was typed. Returns the exit code.
+/// Runs the command that the user typed. Returns the exit code.
 pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
     let verbosity = args.verbosity();
     match args.command {
@@ -28,7 +28,7 @@ pub(crate) fn run(args: Args) -> Result<u8, CommandError> {
         Command::Put(args) => put::run(&args, verbosity),
         Command::Get(args) => get::run(&args, verbosity),
         Command::Facts(args) => facts::run(&args, verbosity),
-        // Only behind an option of `wxec` itself: see `main`.
+        // Reached only if an option of `wxec` itself stands before `rsh`: see `main`.
         Command::Rsh(args) => Ok(crate::rsh::main(args.words)),
         Command::Inspect(args) => inspect::run(&args, verbosity),
         Command::Build(args) => build::run(&args),

@@ -18,21 +18,25 @@ use crate::{
 
 /// Copy files or trees to hosts
 ///
-/// The path on the host begins behind the first colon that `/`, `.` or `~` follows, else behind the last one. If it ends with
-/// `/` it names a directory to put SRC into, under its own name; otherwise it is the name that SRC will have there. `{host}`
-/// stands for the name of each host, in both paths. `~` is the home directory there, and `~app` that of the account `app`.
+/// The path on the host begins after the first colon that is followed by `/`, `.` or `~`, else
+/// after the last colon. If it ends with `/` it names a directory to put SRC into, under its own
+/// name; otherwise it is the name that SRC gets there. `{host}` stands for the name of each host,
+/// in both paths. `~` is the home directory on the host, and `~app` that of the account `app`.
 ///
-/// Several SRC go into one directory, which has to end with `/`. `-` is standard input, and goes to one host, into the file that
-/// is named; a file of that name is `./-`.
+/// Several SRC go into one directory, whose name has to end with `/`. `-` is standard input, and
+/// goes to one host, into the file that DST names; a file called `-` is written `./-`.
 ///
-/// Files are hashed at both ends while they travel, written beside their place, flushed to disk, and put into it when they are
-/// known to be whole. A transfer that fails or is interrupted leaves the old file as it was, and nothing of itself. When the
-/// link is cut it goes on by itself; if the host stays away for 30 s, the part of a large file stays for the next time.
+/// Files are hashed at both ends while they travel, written to temporary files beside their
+/// destination, flushed to disk, and renamed when they are known to be whole. A transfer that fails
+/// or is interrupted leaves the old file as it was, and no temporary file. When the link is cut,
+/// wxec reconnects and resumes; if the host stays away for 30 s, the part of a large file is kept
+/// for the next time.
 ///
-/// In a tree, files of the same size and time are skipped, and symbolic links stay links. Devices, sockets and pipes are left
-/// out, and never replaced. What cannot be read or written is left out and named at the end, and the exit code is 1; the rest
-/// is there. Directories that are there keep their modes. Holes of files stay holes. Owners, ACLs and extended attributes do
-/// not travel.
+/// In a tree, files of the same size and time are skipped, and symbolic links stay links. Devices,
+/// sockets and pipes are left out, and never replaced. Files and directories that cannot be read or
+/// written are left out and named at the end, and the exit code is 1; all others are transferred.
+/// Existing directories keep their modes. Holes of files stay holes. Owners, ACLs and extended
+/// attributes are not copied.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -60,7 +64,7 @@ Examples:
   wxec put disk.img bastion/ssh:inner:/var/lib/images/";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    // `put` has its target last; what stands before it may have been meant as that.
+    // The target of `put` comes last; the first word may have been meant as the target.
     let first = args.sources.first().expect("clap asks for one");
     let (target, path) = split_beside(&args.target, first, "get TARGET:SRC DST")?;
     if let Some(source) = args.sources.iter().find(|source| is_remote(source)) {
@@ -90,7 +94,8 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     args.transfer.run("sent", transfers, verbosity)
 }
 
-/// Several sources need a directory and names of their own to be put under; standard input has none.
+/// Checks that several sources go into a directory, under different names. Standard input has no
+/// name.
 fn check_names(sources: &[PathBuf], path: &Path) -> Result<(), CommandError> {
     let directory = names_directory(path);
     if sources.iter().any(|source| is_standard(source)) && (directory || sources.len() > 1) {

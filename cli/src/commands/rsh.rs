@@ -1,27 +1,31 @@
-//! `wxec rsh`, as far as its help and its completions go; what it does is in [`crate::rsh`].
+//! Help and completions of `wxec rsh`. [`crate::rsh`] does the work.
 
 use std::ffi::OsString;
 
-/// Do as ssh does, for rsync, scp, sftp, git and others, over any address
+/// Act as ssh for rsync, scp, sftp, git and others, over any address
 ///
-/// COMMAND, its words joined with spaces, is given to the login shell of the account there, in its home; without one, the shell
-/// runs by itself. The exit code is the command's own, or 255 if wxec failed.
+/// COMMAND, its words joined with spaces, is run by the login shell of the account on the host, in
+/// its home; without COMMAND, the shell runs by itself. The exit code is the command's own, or 255
+/// if wxec failed.
 ///
-/// HOST is an address. Tools allow no `/` there, and cut at the first `:`: rsync, scp -O and git take an address as it is, and
-/// wxec puts it together again from what they give; all take it in brackets, with `,` for `/`. Where `:` and a path follow an
-/// address as it is, the path begins behind the first `:` before a `/`, a `.` or a `~`, else behind the last `:`.
+/// HOST is an address. Tools allow no `/` in a host, and split at the first `:`. rsync, scp -O and
+/// git take an address as it is, and wxec reassembles it from what they pass on; all tools take it
+/// in brackets, with `,` for `/`. Where `:` and a path follow an address as it is, the path begins
+/// after the first `:` that is followed by `/`, `.` or `~`, else after the last `:`.
 ///
-/// Of ssh's options, -l and -p are for the last `ssh:` of the address; -F, -i, -J, -o and those that say how to connect are for
-/// the ssh that runs here, so for its first hop. -t, -T, -n, -s, -G, -o SendEnv and -o SetEnv do what they do for ssh. Agents
-/// and X11 are not forwarded. What asks for other forwarding or for the background is refused.
+/// Of ssh's options, -l and -p apply to the last `ssh:` of the address. -F, -i, -J, -o and others
+/// about connecting apply to the ssh that runs here, so to its first hop. -t, -T, -n, -s, -G, -o
+/// SendEnv and -o SetEnv do what they do for ssh. Agents and X11 are not forwarded. Options that
+/// ask for other forwarding or for the background are refused.
 ///
-/// Options of wxec's own, such as --become-pass-file, may stand among them, or in WXEC_RSH_OPTIONS. A link to `wxec` with the name
-/// wxec-rsh is `wxec rsh`, for tools that take a program and no arguments. As tools take addresses from submodules and the like,
-/// `exec:`, `docker-run:` and `podman-run:` need --trust-address.
+/// wxec's own options, such as --become-pass-file, may stand among ssh's, or in WXEC_RSH_OPTIONS. A
+/// link to `wxec` with the name wxec-rsh is `wxec rsh`, for tools that take a program without
+/// arguments. As tools take addresses from submodules and the like, `exec:`, `docker-run:` and
+/// `podman-run:` need --trust-address.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, disable_help_flag = true, override_usage = "wxec rsh [OPTION…] HOST [COMMAND…]")]
 pub(crate) struct Args {
-    /// ssh's options, an address, and what to run there
+    /// ssh's options, an address, and the command to run there
     #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) words: Vec<OsString>,
 }

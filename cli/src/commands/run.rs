@@ -25,38 +25,40 @@ use crate::{
     target,
 };
 
-/// What a shell makes of a program that aborts, as a trap does. `wasmtime run` says the same.
+/// A shell's exit code for a program that aborts, as a trap does. `wasmtime run` uses it as well.
 const TRAPPED: u8 = 134;
 
 /// Run a WASI program, with stdin, stdout and stderr attached
 ///
-/// MODULE is a .wasm file that has a `main`. It runs on the host, in a sandbox: it finds the directories, variables and
-/// arguments given here, and a clock and random numbers; an `--allow-…` grants more. The exit code is the program's own,
-/// and 134 if it trapped.
+/// MODULE is a .wasm file that has a `main`. The program runs on the host, in a sandbox: it has the
+/// directories, variables and arguments given here, a clock and random numbers; an `--allow-…`
+/// grants more. The exit code is the program's own, or 134 if it trapped.
 ///
-/// A program is a core module of WASI preview 1 (wasm32-wasip1) and WebAssembly 2.0. Components (WASI 0.2) do not run,
-/// nor does what came after 2.0: threads, 64-bit memory, exceptions, garbage collection, tail calls and others. Paths
-/// that are not granted fail with ENOTCAPABLE: a program that goes on ends as it likes, and one that traps then with 4.
+/// A program is a core module of WASI preview 1 (wasm32-wasip1) and WebAssembly 2.0. Components
+/// (WASI 0.2) do not run, nor do programs with later features: threads, 64-bit memory, exceptions,
+/// garbage collection, tail calls and others. Paths that are not granted fail with ENOTCAPABLE: if
+/// the program goes on, the exit code is its own; if it then traps, 4.
 ///
-/// On several hosts the program has nothing to read, and each line it prints begins with `[host]`.
+/// On several hosts the program's stdin is empty, and each line it prints begins with `[host]`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
+    /// between them
     target: String,
     /// A WASI program, or a package of the cargo workspace here
     module: String,
-    /// Its arguments; write `--` before those that begin with a dash
+    /// The program's arguments; write `--` before those that begin with a dash
     #[arg(value_name = "ARG", trailing_var_arg = true)]
     arguments: Vec<OsString>,
-    /// Let it read and change a directory of the host, which it finds at GUEST [default: at the same path]; where there
-    /// is none, it finds nothing
+    /// Let the program read and change a directory of the host, which it finds at GUEST [default:
+    /// at the same path]; a directory that does not exist is left out
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = directory)]
     directories: Vec<(String, String)>,
-    /// Set a variable; without a value, to what it is here
+    /// Set NAME=VALUE; a bare NAME copies it from this environment
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = OsStringValueParser::new().try_map(environment::variable))]
     environment: Vec<OsString>,
-    /// What it finds as its own name [default: the file's name]
+    /// Set the program's own name, `argv[0]` [default: the file's name]
     #[arg(long, value_name = "NAME")]
     argv0: Option<OsString>,
     #[command(flatten)]
@@ -149,17 +151,17 @@ fn directory(text: &str) -> Result<(String, String), String> {
     Ok((host.into(), guest.into()))
 }
 
-/// Says how a program ended, if that is worth a word. Returns its exit code.
+/// Prints why a program failed, or a hint if it was refused something. Returns its exit code.
 fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) -> u8 {
     match ended {
         Ok(exit) => {
             if let Some(need) = exit.needs.first() {
                 say(&format!("hint: {prefix}it was refused something that {need} would allow"));
             }
-            // As the operating system does with codes that are too large.
+            // Keeps the low 8 bits, as the operating system does with codes that are too large.
             exit.code.to_le_bytes()[0]
         }
-        // As in `wxec run … | head -1`.
+        // The reader of our output has read enough, as in `wxec run … | head -1`.
         Err(CallError { kind: CallErrorKind::CannotWrite { kind: ErrorKind::BrokenPipe, .. }, .. }) => {
             exit_code::BROKEN_PIPE
         }

@@ -1,11 +1,12 @@
-//! What ssh's options mean here. Those of a connection that wxec makes another way are taken and left alone; those that ask
-//! for something it does not do are refused.
+//! The meaning of ssh's options for `wxec rsh`. Options about a connection that wxec makes in
+//! another way are accepted and ignored; options that ask for something wxec does not do are
+//! refused.
 
 use std::time::Duration;
 
 use crate::rsh::typed::Typed;
 
-/// What ssh's options ask for.
+/// Everything that the options of a command line ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Meaning {
     /// Login name on the last ssh hop.
@@ -17,45 +18,45 @@ pub(crate) struct Meaning {
     /// Options of the ssh that runs here, as `NAME=VALUE`.
     pub(crate) ssh_options: Vec<String>,
     pub(crate) connect_timeout: Option<Duration>,
-    /// Nobody is to be asked for anything.
+    /// The user must not be asked for anything.
     pub(crate) is_batch: bool,
     pub(crate) terminal: Terminal,
-    /// What runs there reads nothing.
+    /// The command's stdin is empty.
     pub(crate) has_no_input: bool,
     /// The command is the name of a subsystem.
     pub(crate) is_subsystem: bool,
-    /// A command that stands in an option.
+    /// A command given by an option.
     pub(crate) command: Option<String>,
-    /// Patterns of variables to take along.
+    /// Patterns for the names of variables to send.
     pub(crate) send_env: Vec<String>,
     /// Variables to set.
     pub(crate) set_env: Vec<(String, String)>,
     pub(crate) verbose: u8,
     pub(crate) is_quiet: bool,
-    /// Something else than to run a command.
+    /// A question to answer instead of running a command.
     pub(crate) question: Option<Question>,
 }
 
-/// Whether a command gets a terminal.
+/// The condition on which a command gets a terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Terminal {
-    /// A shell does, if there is one here.
+    /// A shell gets one if stdin here is a terminal; a command gets none.
     #[default]
     Usual,
     Never,
-    /// If there is one here.
+    /// The command gets one if stdin here is a terminal.
     Wanted,
     Forced,
 }
 
-/// What ssh answers without running anything.
+/// A question that ssh answers without running anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Question {
     /// `-V`
     Version,
-    /// `-G`: what its options come to. git asks this to learn whether it speaks to OpenSSH.
+    /// `-G`: the resulting configuration. git asks this to learn if it talks to OpenSSH.
     Configuration,
-    /// `-Q`: what the ssh here is capable of.
+    /// `-Q`: the capabilities of the local ssh.
     Capabilities(String),
 }
 
@@ -100,8 +101,9 @@ impl Meaning {
             'L' | 'R' | 'D' | 'W' | 'w' | 'N' => return Err(format!("`-{letter}` asks to forward, which {NOT_DONE}")),
             'M' | 'O' => return Err(format!("`-{letter}` asks for a shared connection, which {NOT_DONE}")),
             'f' => return Err(format!("`-f` asks to go to the background, which {NOT_DONE}")),
-            // Forwarding of agents and of X11 is not offered, as by many a server; the others say how a connection that
-            // wxec makes for itself would be made, or where the ssh in it would complain.
+            // Ignored. Forwarding of agents and of X11 is not offered, as by many servers. The
+            // other options are about details of a connection that wxec makes in its own way, or
+            // about the log of the ssh in it.
             _ => {}
         }
         Ok(())
@@ -166,12 +168,12 @@ impl Meaning {
     }
 }
 
-/// Reaching a host takes more than ssh's connection: an agent that is sent and started there.
+/// Added to ssh's timeout: reaching a host also takes sending and starting an agent.
 const AGENT_WITHIN: Duration = Duration::from_secs(20);
 
 const NOT_DONE: &str = "wxec rsh does not do: use ssh itself for it";
 
-/// What the connection of wxec's own has another way, or has no use for.
+/// Options that wxec's own connection handles in another way, or has no use for.
 const IGNORED: [&str; 24] = [
     "clearallforwardings",
     "controlmaster",
@@ -199,7 +201,8 @@ const IGNORED: [&str; 24] = [
     "visualhostkey",
 ];
 
-/// A line of ssh's configuration: a name and a value, with spaces or one `=` between them; the value may be in quotes.
+/// Splits a line of ssh's configuration: a name and a value, with spaces or one `=` between them;
+/// the value may be in quotes.
 fn named(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     let end = line.find(|c: char| c == '=' || c.is_whitespace())?;
@@ -209,7 +212,8 @@ fn named(line: &str) -> Option<(&str, &str)> {
     (end > 0 && !unquoted.is_empty()).then_some((&line[..end], unquoted))
 }
 
-/// Whether `name` matches a list of patterns as `SendEnv` takes them; those behind a `-` take away.
+/// Returns true if `name` matches a list of patterns in the syntax of `SendEnv`. Patterns after a
+/// `-` exclude names.
 pub(crate) fn is_sent(name: &[u8], patterns: &[String]) -> bool {
     patterns.iter().fold(false, |sent, pattern| match pattern.strip_prefix('-') {
         Some(pattern) => sent && !matches(name, pattern.as_bytes()),
@@ -217,7 +221,7 @@ pub(crate) fn is_sent(name: &[u8], patterns: &[String]) -> bool {
     })
 }
 
-/// `*` is any text, `?` any character.
+/// Matches a pattern: `*` is any text, `?` any character.
 fn matches(name: &[u8], pattern: &[u8]) -> bool {
     match (name, pattern) {
         ([], []) => true,

@@ -1,6 +1,7 @@
-//! `wxec rsh`: a look-alike of ssh for tools that run one, over any address.
+//! `wxec rsh`: stands in for ssh, for tools that run it, over any address.
 //!
-//! Its command line is read here rather than by clap, because it is ssh's: see [`typed`], [`meaning`] and [`place`].
+//! This module reads its command line itself, instead of clap, because the syntax is ssh's: see
+//! [`typed`], [`meaning`] and [`place`].
 
 mod meaning;
 mod place;
@@ -33,13 +34,14 @@ use place::Place;
 use remote::Remote;
 use typed::Typed;
 
-/// The name by which `wxec` is `wxec rsh`, for tools that run a program without arguments.
+/// The name of a link to `wxec` that acts as `wxec rsh`, for tools that run a program without
+/// arguments.
 const NAME: &str = "wxec-rsh";
 
-/// Options to be taken before those on the command line, for the same tools.
+/// The variable with options to put before those on the command line, for the same tools.
 const OPTIONS_VARIABLE: &str = "WXEC_RSH_OPTIONS";
 
-/// What ssh exits with when it is at fault itself, or the connection is. Tools rely on it.
+/// ssh's exit code for a fault of its own or of the connection. Tools rely on it.
 const FAILED: u8 = 255;
 
 /// Options of wxec's own among those of ssh.
@@ -48,14 +50,14 @@ const FAILED: u8 = 255;
 struct Own {
     #[command(flatten)]
     access: Access,
-    /// Take addresses that begin something of their own: `exec:`, `docker-run:`, `podman-run:`
+    /// Accept addresses that run a program or a container: `exec:`, `docker-run:`, `podman-run:`
     #[arg(long)]
     trust_address: bool,
     #[arg(long)]
     help: bool,
 }
 
-/// The words behind `wxec rsh`, if that is what was typed.
+/// Returns the words after `wxec rsh`, or `None` for another command.
 pub(crate) fn words() -> Option<Vec<OsString>> {
     let mut words = env::args_os();
     let name = words.next()?;
@@ -63,7 +65,7 @@ pub(crate) fn words() -> Option<Vec<OsString>> {
     (is_named || words.next()? == "rsh").then(|| words.collect())
 }
 
-/// Does as ssh would, and returns what to exit with.
+/// Acts as ssh, and returns the exit code.
 pub(crate) fn main(words: Vec<OsString>) -> u8 {
     let result = run(words);
     progress::clear();
@@ -95,7 +97,7 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
         1 => Verbosity::Verbose,
         _ => Verbosity::Debug,
     };
-    // Whoever reads stderr expects a few lines at most, and no spinner.
+    // Tools that read stderr expect a few lines at most, and no spinner.
     progress::install(if meaning.is_quiet { Verbosity::Quiet } else { verbosity.max(Verbosity::Verbose) });
     match &meaning.question {
         Some(Question::Version) => {
@@ -157,14 +159,15 @@ fn help() {
     print_line(&rsh.render_long_help().to_string());
 }
 
-/// Nobody asks for the ciphers of anything but an ssh.
+/// Passes `-Q` on to the local ssh, because the question is about an ssh.
 fn ask_ssh(what: &str) -> Result<u8, CommandError> {
     let status = Command::new("ssh").args(["-Q", what]).status();
     let status = status.map_err(|error| CommandError::usage(format!("cannot run the ssh client: {error}")))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
 }
 
-/// `address` with `user` and `port` at its last ssh hop, which is the machine that tools mean by their host.
+/// Returns `address` with `user` and `port` at its last ssh hop, which is the machine that tools
+/// mean by their host.
 fn logged_in(address: &Address, user: Option<&String>, port: Option<u16>) -> Result<Address, CommandError> {
     if user.is_none() && port.is_none() {
         return Ok(address.clone());
@@ -184,8 +187,8 @@ fn logged_in(address: &Address, user: Option<&String>, port: Option<u16>) -> Res
     Ok(hops.join("/").parse()?)
 }
 
-/// Tools take addresses from places that strangers write to, such as the submodules of a repository: these must not name
-/// programs to run here.
+/// Refuses addresses that name programs to run. Tools take addresses from places that strangers
+/// write to, such as the submodules of a repository.
 fn check_address(address: &Address) -> Result<(), CommandError> {
     let begins_something = |hop: &&Hop| matches!(hop, Hop::Exec(_) | Hop::ContainerRun(..));
     match address.hops().iter().find(begins_something) {
@@ -196,7 +199,7 @@ fn check_address(address: &Address) -> Result<(), CommandError> {
 }
 
 fn options(access: &Access, meaning: &Meaning) -> Result<ConnectOptions, CommandError> {
-    // stdin is the tool's; ssh asks on the terminal itself.
+    // stdin belongs to the tool, so prompts use the terminal, as those of ssh do.
     let has_terminal = !meaning.is_batch && File::open("/dev/tty").is_ok();
     let mut options = access.options(1)?.ask_on_terminal(has_terminal);
     if let Some(timeout) = meaning.connect_timeout {

@@ -1,7 +1,8 @@
-//! Where to go. Tools cut what people type at the first `:`, and allow no `/` before it: of
-//! `ssh:bastion/sudo:app:dst/` they give `ssh` as the host and the rest as a path. So where the host is a bare scheme, the
-//! address is put together again from the paths in the command, and taken away there. Where there is no such path, the
-//! address stands in brackets, with `,` for `/`.
+//! Finds the address. Tools split `HOST:PATH` at the first `:`, and allow no `/` before it: of
+//! `ssh:bastion/sudo:app:dst/` they give `ssh` as the host and the rest as a path. So if the host
+//! is a bare scheme, this module reassembles the address from the paths in the command, and removes
+//! it from them. If the command has no such path, the user has to write the address in brackets,
+//! with `,` for `/`.
 
 use std::{net::Ipv6Addr, ops::Range};
 
@@ -10,20 +11,20 @@ use crate::{
     target,
 };
 
-/// What a host word and a command come to.
+/// The result of a host word and a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) address: String,
-    /// Who logs in, if that stood before the address.
+    /// The login name, if it stood before the address.
     pub(crate) user: Option<String>,
     pub(crate) command: Vec<u8>,
 }
 
-/// Schemes that mean something without anything behind them.
+/// Schemes that are complete without a value.
 const COMPLETE: [&str; 3] = ["local", "sudo", "doas"];
 
 impl Place {
-    /// Where `host` and `command` lead. `schemes` are those that addresses have.
+    /// Finds where `host` and `command` lead. `schemes` are those that addresses have.
     pub(crate) fn of(host: &str, command: &[u8], is_subsystem: bool, schemes: &[&str]) -> Result<Self, String> {
         let (user, host) = split_user(host, schemes);
         let place = |address: String, command: Vec<u8>| Self { address, user: user.map(str::to_owned), command };
@@ -43,7 +44,8 @@ impl Place {
     }
 }
 
-/// A name before an address: `joe@[ssh:bastion]`, `joe@docker`. One inside of an address stays there.
+/// Splits off a name before an address: `joe@[ssh:bastion]`, `joe@docker`. A name inside of an
+/// address stays there.
 fn split_user<'a>(host: &'a str, schemes: &[&str]) -> (Option<&'a str>, &'a str) {
     let is_scheme = |rest: &str| rest.starts_with('[') || schemes.contains(&rest.split(':').next().unwrap_or_default());
     match host.split_once('@') {
@@ -59,13 +61,13 @@ fn in_brackets(host: &str) -> Option<&str> {
     inside.parse::<Ipv6Addr>().is_err().then_some(inside)
 }
 
-/// Commas stand for slashes, but not in JSON.
+/// Replaces commas by slashes, but not in JSON.
 fn with_slashes(host: &str) -> String {
     target::split(host).collect::<Vec<_>>().join("/")
 }
 
-/// The address that begins with `scheme` and goes on in the paths of `command`, and the command without it. Where the paths
-/// have no such thing, the scheme was the name of a host.
+/// Returns the address that begins with `scheme` and goes on in the paths of `command`, and the
+/// command without it. If the paths contain no address, `scheme` is the name of a host.
 fn rejoined(scheme: &str, command: &[u8]) -> Result<(String, Vec<u8>), String> {
     let words = words(command);
     let mut address: Option<String> = None;
@@ -94,7 +96,7 @@ fn rejoined(scheme: &str, command: &[u8]) -> Result<(String, Vec<u8>), String> {
     Ok((address.unwrap_or_else(|| format!("ssh:{scheme}")), rewritten))
 }
 
-/// Which words of a tool's command are paths that the user has typed.
+/// Returns the words of a tool's command that are paths typed by the user.
 fn paths(scheme: &str, words: &[Word]) -> Result<Range<usize>, String> {
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word.text == text.as_bytes());
     let name = words.first().map_or(&b""[..], |word| word.text.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
@@ -108,7 +110,7 @@ fn paths(scheme: &str, words: &[Word]) -> Result<Range<usize>, String> {
     }
     if name == b"scp" {
         let direction = (1..words.len()).find(|at| is(*at, "-t") || is(*at, "-f"));
-        // An unquoted path with spaces is several words, as it will be there.
+        // An unquoted path with spaces is several words here, as for the shell on the host.
         return Ok(direction.map_or(0..0, |at| {
             let path = at + 1 + usize::from(is(at + 1, "--"));
             path.min(words.len())..(path + 1).min(words.len())
@@ -120,8 +122,8 @@ fn paths(scheme: &str, words: &[Word]) -> Result<Range<usize>, String> {
     Ok(0..0)
 }
 
-/// The address in `scheme:text`, and where in `text` the path begins: behind the first `:` before a `/`, a `.` or a `~`, else
-/// behind the last one.
+/// Returns the address in `scheme:text`, and where in `text` the path begins: after the first `:`
+/// that is followed by `/`, `.` or `~`, else after the last `:`.
 fn split(scheme: &str, text: &str) -> (String, usize) {
     let whole = format!("{scheme}:{text}");
     let begins_path = |at: &usize| whole[at + 1..].starts_with(['/', '.', '~']);

@@ -1,4 +1,4 @@
-//! What runs there, as sshd would run it: by the login shell of the account, in its home.
+//! Runs a command on the host as sshd would: by the login shell of the account, in its home.
 
 use std::{
     ffi::OsString,
@@ -28,11 +28,12 @@ pub(crate) struct Remote {
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
 
-/// Finds the account's home and shell, and goes on as that.
+/// Script that finds the account's home and shell, and executes the shell.
 const SCRIPT: &str = include_str!("remote.sh");
 
 impl Remote {
-    /// Runs it to its end, attached to this process' stdin, stdout and stderr, and returns what to exit with.
+    /// Runs the command to its end, attached to this process's stdin, stdout and stderr. Returns
+    /// the exit code.
     pub(crate) fn run(&self, host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
         let (what, argument) = self.words()?;
         if self.has_no_input {
@@ -43,13 +44,13 @@ impl Remote {
         let command = self.environment.iter().fold(command, |command, (name, value)| command.env(name, value));
         let ended = match self.has_terminal() {
             true => at_terminal(on_terminal(command)),
-            // Its end is that of its output, as ssh's is.
+            // The call ends when the command's output does, as with ssh.
             false => interrupt::block_on(command.wait_output().run(Attach::Here)),
         };
         host.close().wait();
         match ended?.map_err(|error| CommandError::of_call(&error, verbosity).about(host))? {
             ExitStatus::Code(code) => Ok(code.to_le_bytes()[0]),
-            // ssh has no exit code for it either.
+            // ssh has no exit code for a signal either.
             signal => {
                 if verbosity >= Verbosity::Verbose {
                     say(&format!("wxec rsh: {host}: {signal}"));
@@ -59,7 +60,7 @@ impl Remote {
         }
     }
 
-    /// What the script is to do, and with what.
+    /// Returns the script's arguments: an action, and the text that it is for.
     fn words(&self) -> Result<(&'static str, String), CommandError> {
         match &*self.command {
             b"sftp" if self.is_subsystem => Ok(("sftp", String::new())),
@@ -86,7 +87,7 @@ impl Remote {
     }
 }
 
-/// A command that is no UTF-8, as `printf %b` takes it: names of files may be any bytes.
+/// Encodes a command that is not UTF-8 for `printf %b`: names of files may be any bytes.
 fn encoded(command: &[u8]) -> String {
     let each = command.iter().map(|byte| match byte {
         b' '..=b'[' | b']'..=b'~' => char::from(*byte).to_string(),
@@ -106,7 +107,7 @@ mod tests {
         Remote { command: command.into(), is_subsystem, terminal, has_no_input: false, environment }
     }
 
-    /// What the script does on this machine.
+    /// Runs the script on this machine.
     fn here(command: &[u8], variables: &[(&str, &str)]) -> (Option<i32>, Vec<u8>) {
         let (what, argument) = remote(command, false).words().unwrap();
         let mut sh = Command::new("sh");

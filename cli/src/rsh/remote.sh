@@ -1,4 +1,4 @@
-# Does as sshd does behind a login: $1 says what, $2 is a command. Any POSIX shell runs it.
+# Does what sshd does after a login: $1 is the action, $2 a command. Any POSIX shell runs it.
 what=$1 command=$2
 uid=$(id -u 2>/dev/null)
 entry=$(getent passwd "$uid" 2>/dev/null) || entry=$(grep "^[^:]*:[^:]*:$uid:" /etc/passwd 2>/dev/null)
@@ -7,13 +7,13 @@ set -- x ${entry%%
 *}
 set +f && unset IFS
 USER=${USER:-$2} LOGNAME=${LOGNAME:-$2} HOME=${HOME:-${7:-/}} SHELL=$8
-# Accounts that nobody logs in to have no shell of their own; whoever is here has become one by other means.
+# Accounts without logins have no usable shell; the user has reached this one by other means.
 case $SHELL in */nologin | */false | '') SHELL=/bin/sh ;; esac
 [ -x "$SHELL" ] || SHELL=/bin/sh
 export USER LOGNAME HOME SHELL
 cd "$HOME" 2>/dev/null || cd /
 if [ "$what" = encoded ]; then
-    # What ends it keeps the shell from taking line ends away.
+    # The dot keeps the shell from removing line ends at the end of the command.
     command=$(printf %b. "$command")
     command=${command%.} what=command
 fi

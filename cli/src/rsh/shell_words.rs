@@ -1,21 +1,21 @@
-//! Words of a shell's line: what they mean, and how they were written. The line is for the remote shell, which alone takes it
-//! at its word; this is for finding a path in it.
+//! Words of a shell's line: their meaning, and how they were written. Used to find a path in the
+//! line; only the remote shell interprets the line in full.
 
 use std::ops::Range;
 
 /// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
-    /// Where it stands in the line.
+    /// The word's place in the line.
     pub(crate) at: Range<usize>,
-    /// What it means, as far as quotes and backslashes go.
+    /// The word's meaning, with quotes and backslashes resolved.
     pub(crate) text: Vec<u8>,
-    /// For each byte of `text`, where in the line it ends and between which quotes.
+    /// For each byte of `text`, the place in the line where it ends, and the quotes around it.
     ends: Vec<(usize, Option<u8>)>,
 }
 
 impl Word {
-    /// How what follows the first `bytes` of its meaning is written.
+    /// Returns the rest of the word as it was written, after the first `bytes` of its meaning.
     pub(crate) fn written_after(&self, line: &[u8], bytes: usize) -> Vec<u8> {
         let (from, quote) = match bytes {
             0 => (self.at.start, None),
@@ -25,7 +25,7 @@ impl Word {
     }
 }
 
-/// The words of `line`, as a POSIX shell reads it that expands nothing.
+/// Splits `line` into words, like a POSIX shell that expands nothing.
 pub(crate) fn words(line: &[u8]) -> Vec<Word> {
     let mut words = Vec::new();
     let mut word: Option<Word> = None;
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(texts(" \n"), [""; 0]);
     }
 
-    /// Lines come from tools, and from those who name files for them.
+    /// Lines come from tools, and contain names of files that strangers may have chosen.
     #[test]
     fn whatever_stands_in_a_line_can_be_written_again() {
         const BYTES: &[u8] = b"a:'\"\\ $\n\xff";

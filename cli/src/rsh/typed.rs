@@ -1,4 +1,4 @@
-//! What was typed: ssh's command line, taken apart as ssh does it, and the options of wxec's own among it.
+//! The command line as typed: parsed as ssh does it, with wxec's own options among ssh's.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -6,7 +6,7 @@ use std::{
     vec::IntoIter,
 };
 
-/// Options of ssh that stand alone. Some of them only newer or only older clients know.
+/// Options of ssh without a value. Some exist only in newer or only in older clients.
 const FLAGS: &str = "1246AaCfGgKkMNnqsTtVvXxYy";
 
 /// Options of ssh that take a value, in the same word or in the next one.
@@ -21,12 +21,13 @@ pub(crate) struct Typed {
     pub(crate) own: Vec<OsString>,
     /// The host, as it was written.
     pub(crate) host: Option<String>,
-    /// What to run there: words that ssh joins with spaces. Empty if nothing was said.
+    /// The command to run: words that ssh joins with spaces. Empty if there was none.
     pub(crate) command: Vec<u8>,
 }
 
 impl Typed {
-    /// Takes `words` apart; `takes_value` knows which of wxec's own options take the next word.
+    /// Parses `words`. `takes_value` returns true for those of wxec's own options that take the
+    /// next word.
     pub(crate) fn parse(words: Vec<OsString>, takes_value: impl Fn(&str) -> bool) -> Result<Self, String> {
         let mut typed = Self::default();
         let mut words = words.into_iter();
@@ -41,7 +42,7 @@ impl Typed {
         Ok(typed)
     }
 
-    /// Takes the options that come next. Says whether a `--` ended them.
+    /// Takes the options that come next. Returns true if a `--` ended them.
     fn take_options(
         &mut self,
         words: &mut IntoIter<OsString>,
@@ -88,7 +89,7 @@ fn is_option(word: &OsStr) -> bool {
     word.len() > 1 && word.as_bytes()[0] == b'-'
 }
 
-/// Only what is run there may be anything but text.
+/// Converts a word to text. Only the command may be anything else.
 fn text(word: OsString) -> Result<String, String> {
     word.into_string().map_err(|word| format!("{word:?} is no UTF-8"))
 }

@@ -1,14 +1,14 @@
-//! Results as JSON: CBOR can say more, so some of it is spelled in another way.
+//! Results as JSON. CBOR can express more than JSON, so some values are spelled in another way.
 //!
-//! Bytes are a string in base64. Map keys that are no texts are a string of their JSON. What is no finite number is one of
-//! the strings `NaN`, `Infinity` and `-Infinity`. Entries keep their order, and numbers all their digits. An argument of
-//! the same type is read from what was printed.
+//! Bytes are a string in base64. Map keys that are not texts are a string of their JSON. Numbers
+//! that are not finite are the strings `NaN`, `Infinity` and `-Infinity`. Entries keep their order,
+//! and numbers all their digits. The output can be read back as an argument of the same type.
 
 use std::collections::HashSet;
 
 use wxec::{Value, cbor};
 
-/// `value` as JSON, in one line.
+/// Returns `value` as JSON, in one line.
 pub(crate) fn to_json(value: &Value) -> String {
     let mut json = String::new();
     write(value, &mut json);
@@ -43,7 +43,7 @@ fn write(value: &Value, json: &mut String) {
             }
             json.push('}');
         }
-        // Told from a null, or from one that is told so already.
+        // Distinguishes `Some` of a null from the null, and nested ones from each other.
         Value::Tag(cbor::SOME_TAG, inner) => {
             json.push_str(r#"{"Some":"#);
             write(inner, json);
@@ -53,18 +53,18 @@ fn write(value: &Value, json: &mut String) {
             Some(number) => json.push_str(&number),
             None => write(inner, json),
         },
-        // Null, undefined, and what CBOR may learn one day.
+        // Null, undefined, and future kinds of CBOR values.
         _ => json.push_str("null"),
     }
 }
 
-/// What JSON has no digits for.
+/// Spellings of the numbers that JSON has no digits for.
 pub(super) const NAN: &str = "NaN";
 pub(super) const INFINITY: &str = "Infinity";
 pub(super) const NEGATIVE_INFINITY: &str = "-Infinity";
 
-/// The keys of a map as texts, each of them another one: a text that looks like the JSON of another key is told from that by
-/// its quotes.
+/// Returns the keys of a map as distinct texts: a text that looks like the JSON of another key
+/// keeps its quotes.
 fn keys(entries: &[(Value, Value)]) -> impl Iterator<Item = String> {
     let in_json: HashSet<_> = entries.iter().filter(|(key, _)| !key.is_text()).map(|(key, _)| key_text(key)).collect();
     entries.iter().map(move |(key, _)| match key {
@@ -92,7 +92,7 @@ fn write_text(text: &str, json: &mut String) {
     json.push_str(&serde_json::Value::from(text).to_string());
 }
 
-/// Numbers beyond 64 bits, up to Rust's 128.
+/// Returns a number beyond 64 bits, up to Rust's 128.
 fn large_integer(tag: u64, value: &Value) -> Option<String> {
     let magnitude = magnitude(value.as_bytes()?)?;
     match tag {
@@ -102,7 +102,7 @@ fn large_integer(tag: u64, value: &Value) -> Option<String> {
     }
 }
 
-/// The number that big-endian bytes mean, if it takes no more than 128 bits.
+/// Returns the number that big-endian bytes mean, if it takes no more than 128 bits.
 pub(super) fn magnitude(bytes: &[u8]) -> Option<u128> {
     let significant = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
     (significant.len() <= 16).then(|| significant.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))

@@ -1,7 +1,8 @@
-//! Arguments as people type them, on their way to the CBOR a function takes.
+//! Converts arguments that people type to the CBOR that a function takes.
 //!
-//! A word becomes what its parameter's type wants, as far as that type's spelling tells. Where it does not, and the
-//! function takes the readable form, the function's own reader has the choice between the word and what that is as JSON.
+//! The spelling of a parameter's type decides how a word is read. If the spelling does not tell,
+//! and the function takes the readable form, the function's own decoder chooses between the word
+//! and its meaning as JSON.
 
 use wxec::{Value, cbor};
 
@@ -15,16 +16,16 @@ pub(crate) use json::to_json;
 pub(crate) use parse::{Unreadable, parse, parse_arguments};
 pub(crate) use type_text::Type;
 
-/// Why an argument is not of its parameter's type.
+/// Reason why an argument is not of its parameter's type.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// It is to be JSON, and is not.
+    /// It must be JSON, and is not.
     NotJson(String),
     /// It is JSON that is refused for this reason.
     Refused(String),
-    /// The same of something inside.
+    /// A value inside of it is refused.
     RefusedWithin {
-        /// Where it stands, such as `[2].a`.
+        /// The place of that value, such as `[2].a`.
         path: String,
         /// The reason.
         reason: String,
@@ -33,9 +34,9 @@ pub(crate) enum Mismatch {
     OtherType,
     /// Something inside is of another type.
     Within {
-        /// Where it stands, such as `[2].a`.
+        /// The place of that value, such as `[2].a`.
         path: String,
-        /// What it is.
+        /// The value found there.
         found: String,
     },
     /// It names a file that cannot be read.
@@ -52,7 +53,7 @@ impl From<Unreadable> for Mismatch {
 }
 
 impl Mismatch {
-    /// The same, seen from a step further out.
+    /// Returns the mismatch as seen from the enclosing value, one step further out.
     fn at(self, step: &str, found: impl FnOnce() -> String) -> Self {
         match self {
             Self::OtherType => Self::Within { path: step.to_owned(), found: found() },
@@ -67,7 +68,7 @@ impl Mismatch {
 /// Reads arguments for a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reader {
-    /// Whether the function takes the readable form, in which it has the last word.
+    /// True if the function takes the readable form, in which its own decoder has the last word.
     pub(crate) readable: bool,
 }
 
@@ -77,7 +78,7 @@ impl Reader {
         let bare = !word.starts_with(['"', '[', '{']);
         let value = match wanted {
             Type::Option(_) if word == "null" => Value::Null,
-            // The marked `Some` of an option that is no text, or a text that happens to look like it.
+            // Either a marked `Some`, or a text that happens to look like one.
             Type::Option(_) if word.starts_with("{\"Some\"") => parse(word)?,
             Type::Option(wanted) => return self.word(word, wanted),
             Type::Text if !word.starts_with('"') => Value::Text(word.into()),
@@ -105,7 +106,7 @@ impl Reader {
         })
     }
 
-    /// Makes what JSON can say into what CBOR should say for `wanted`.
+    /// Converts a value from JSON to the CBOR for a parameter of the type `wanted`.
     pub(crate) fn json(self, value: Value, wanted: &Type) -> Result<Value, Mismatch> {
         match (wanted, value) {
             (Type::Any, value) => Ok(if self.readable { with_keys(value) } else { value }),
@@ -161,12 +162,12 @@ impl Reader {
     }
 
     fn inside(self, value: Value, wanted: &Type, step: &str) -> Result<Value, Mismatch> {
-        // Only the place of a mismatch needs what was there.
+        // The message of a mismatch shows the value.
         let found = value.clone();
         self.json(value, wanted).map_err(|mismatch| mismatch.at(step, || to_json(&found)))
     }
 
-    /// JSON has only texts as keys; a number is one in quotes.
+    /// Converts the key of a map. JSON has only texts as keys, so a number is a text.
     fn key(self, name: Value, wanted: &Type) -> Result<Value, Mismatch> {
         match (name, wanted) {
             (name @ Value::Text(_), Type::Text) => Ok(name),
@@ -177,7 +178,7 @@ impl Reader {
         }
     }
 
-    /// `Some` of a value, marked where it would be mistaken otherwise.
+    /// Returns `Some` of a value, marked where it would be mistaken for the value itself.
     fn some(self, inner: Value) -> Result<Value, Mismatch> {
         Ok(match inner {
             inner if self.readable => Value::Map(vec![("Some".into(), inner)]),
@@ -187,23 +188,23 @@ impl Reader {
     }
 }
 
-/// Whether a map is what a marked `Some` is printed as.
+/// Returns true if a map has the form in which a marked `Some` is printed.
 fn is_some(entries: &[(Value, Value)]) -> bool {
     matches!(entries, [(Value::Text(name), _)] if name == "Some")
 }
 
-/// A text, and what it is as JSON.
+/// Returns a text together with its meaning as JSON, if it has one.
 fn written(tag: u64, text: &str) -> Value {
     let parts = [Some(text.into()), parse(text).ok().map(with_keys)];
     Value::Tag(tag, Value::Array(parts.into_iter().flatten().collect()).into())
 }
 
-/// A key whose type nobody knows here.
+/// Returns a key whose type is unknown here.
 fn key(name: String) -> Value {
     if parse(&name).is_ok() { written(cbor::KEY_TAG, &name) } else { Value::Text(name) }
 }
 
-/// The same, with all keys inside of it so.
+/// Converts all text keys inside of `value` by [`key`].
 fn with_keys(value: Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(with_keys).collect()),
@@ -218,7 +219,7 @@ fn with_keys(value: Value) -> Value {
     }
 }
 
-/// From a map to the value of a key.
+/// Returns the step in a path from a map to the value of `key`.
 fn step(key: &Value) -> String {
     let is_word = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
     match key {
@@ -227,14 +228,14 @@ fn step(key: &Value) -> String {
     }
 }
 
-/// A number as people write it, which need not be JSON: `.5`, `inf`.
+/// Reads a number as people write it, which need not be JSON: `.5`, `inf`.
 fn float(word: &str) -> Option<Value> {
     let number = word.parse::<f64>().ok()?;
-    // A number that is too large is no infinity.
+    // A number that is too large must not become an infinity.
     (number.is_finite() || !word.contains(|c: char| c.is_ascii_digit())).then(|| number.into())
 }
 
-/// Whether `value` is a number from `min` to `max`.
+/// Returns true if `value` is a number from `min` to `max`.
 fn is_within(value: &Value, min: i128, max: u128) -> bool {
     // Beyond 64 bits, CBOR has numbers as tagged bytes.
     let large = |tag| match value {
@@ -252,7 +253,8 @@ fn is_within(value: &Value, min: i128, max: u128) -> bool {
     }
 }
 
-/// The bytes that a list has, or a text in base64, as they are printed.
+/// Returns the bytes in a list of numbers, or in a text in base64, the form in which bytes are
+/// printed.
 fn bytes(value: Value) -> Result<Vec<u8>, Mismatch> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),
@@ -275,7 +277,7 @@ mod tests {
         Reader { readable: false }.word(word, wanted)
     }
 
-    /// The JSON of what `word` becomes where a `wanted` is wanted.
+    /// Returns the JSON of what `word` becomes for a parameter of the type `wanted`.
     fn read(word: &str, wanted: &str) -> Result<String, Mismatch> {
         from_word(word, &Type::parse(wanted)).map(|value| to_json(&value))
     }

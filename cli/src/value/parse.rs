@@ -1,4 +1,4 @@
-//! Reads JSON: numbers keep all their digits, and what is doubtful is refused.
+//! Reads JSON: numbers keep all their digits, and ambiguous input is refused.
 
 use std::{collections::HashSet, fmt};
 
@@ -9,21 +9,21 @@ use serde::{
 use serde_json::value::RawValue;
 use wxec::{Value, cbor};
 
-/// Why a text cannot be read.
+/// Reason why a text cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is no JSON, in the words of the reader.
+    /// It is not JSON, for this reason of the parser.
     NotJson(String),
-    /// It is JSON, but this is wrong with it.
+    /// It is JSON, but refused for this reason.
     Refused(String),
 }
 
-/// Reads a value that nests as deep as any value may.
+/// Reads a value that nests no deeper than [`cbor::MAX_DEPTH`].
 pub(crate) fn parse(text: &str) -> Result<Value, Unreadable> {
     read(json(text)?, cbor::MAX_DEPTH)
 }
 
-/// Reads values in a list, or by name.
+/// Reads arguments in a list or an object, which adds one level.
 pub(crate) fn parse_arguments(text: &str) -> Result<Value, Unreadable> {
     read(json(text)?, cbor::MAX_DEPTH + 1)
 }
@@ -99,7 +99,7 @@ fn number(text: &str) -> Result<Value, Unreadable> {
     }
 }
 
-/// A whole number of up to 128 bits.
+/// Reads a whole number of up to 128 bits.
 pub(super) fn whole(text: &str) -> Option<Value> {
     text.parse().map(i128::into).or_else(|_| text.parse().map(u128::into)).ok()
 }

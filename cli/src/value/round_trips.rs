@@ -1,5 +1,6 @@
-//! What is printed is taken back: values of every kind go as a function in a module writes them, are printed as JSON, are read
-//! as an argument of a type that only the function knows, and are decoded by it.
+//! Printed values can be read back: values of every kind are written as a function in a module
+//! writes them, printed as JSON, read as an argument of a type that only the function knows, and
+//! decoded by the function.
 
 use std::{
     collections::BTreeMap,
@@ -126,12 +127,12 @@ fn written(form: Form, value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// What a call prints that returns `value`.
+/// Returns the output of a call that returns `value`.
 fn printed(value: &impl Serialize) -> String {
     to_json(&cbor::decode::<Value>(&written(Form::Readable, value)).unwrap())
 }
 
-/// What a function takes that is called with `word`.
+/// Returns the argument that a function gets if it is called with `word`.
 fn taken<T: DeserializeOwned>(word: &str, wanted: &str) -> T {
     let argument = Reader { readable: true }.word(word, &Type::parse(wanted)).unwrap();
     cbor::decode_as(Form::Readable, &written(Form::Compact, &argument))
@@ -182,7 +183,8 @@ proptest! {
     }
 }
 
-/// The same for a function that knows the compact form alone, as in other languages.
+/// Like `assert_taken_back`, for a function that knows only the compact form, as in other
+/// languages.
 #[track_caller]
 fn assert_taken_back_compact<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, type_name: &str) {
     let word = to_json(&cbor::decode::<Value>(&written(Form::Compact, value)).unwrap());

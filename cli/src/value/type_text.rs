@@ -1,7 +1,7 @@
-//! Reads the types of parameters as their source spells them, as far as that helps to check an argument early. The
-//! guest has the last word.
+//! Reads the types of parameters as the source spells them, to check arguments early. The guest has
+//! the last word.
 
-/// What an argument should be.
+/// The type that an argument should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Type {
     Unit,
@@ -25,14 +25,14 @@ pub(crate) enum Type {
         key: Box<Self>,
         value: Box<Self>,
     },
-    /// Somebody's own type: any JSON may be right.
+    /// A user's own type: any JSON may be right.
     Any,
 }
 
 const BYTE: Type = Type::Integer { min: 0, max: u8::MAX as u128 };
 
 impl Type {
-    /// Reads a type such as `Vec<(String, usize)>`. What it does not understand is [`Any`](Self::Any).
+    /// Reads a type such as `Vec<(String, usize)>`. Unknown types become [`Any`](Self::Any).
     pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim();
         if let Some(referent) = text.strip_prefix('&') {
@@ -104,7 +104,7 @@ impl Type {
         Self::List { item: Box::new(Self::parse(item)), length }
     }
 
-    /// Whether nothing of it is somebody's own.
+    /// Returns true if no part of the type is [`Any`](Self::Any).
     pub(crate) fn is_known(&self) -> bool {
         match self {
             Self::Any => false,
@@ -115,7 +115,7 @@ impl Type {
         }
     }
 
-    /// Whether it is bytes, however they travel.
+    /// Returns true for both forms of bytes: one string of bytes, and a list of numbers.
     pub(crate) fn is_bytes(&self) -> bool {
         match self {
             Self::Bytes => true,
@@ -125,12 +125,12 @@ impl Type {
     }
 }
 
-/// `HashMap` of `std::collections::HashMap`.
+/// Returns `HashMap` for `std::collections::HashMap`.
 fn last_segment(path: &str) -> &str {
     path.trim().rsplit("::").next().unwrap_or_default()
 }
 
-/// Splits at the commas that stand in no bracket, and leaves lifetimes out.
+/// Splits at the commas outside of brackets, and leaves lifetimes out.
 fn split(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut depth, mut start) = (0_i32, 0);

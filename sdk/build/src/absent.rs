@@ -1,6 +1,8 @@
-//! Why a task is not in the module of its package: read from the package's sources, once a call of it has failed.
+//! Explains why a task is not in the module of its package: reads the package's sources once a call
+//! of the task has failed.
 //!
-//! Tasks that macros write are not found, nor are modules that macros name: then there is no answer.
+//! Tasks that macros write are not found, nor are modules that macros name; then there is no
+//! answer.
 
 use std::{
     collections::BTreeSet,
@@ -18,16 +20,16 @@ use crate::{
     unit::{Unit, UnitKind},
 };
 
-/// A package with more files than this is generated, and its author has other means.
+/// Most files read. A package with more is generated, and its author has other means.
 const MAX_FILES: usize = 2_000;
 
-/// Longer files are tables, not tasks.
+/// Longest file read: longer files are tables, not tasks.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Modules in modules, beyond which files probably name each other.
+/// Deepest nesting of modules: beyond it, files probably name each other.
 const MAX_DEPTH: usize = 64;
 
-/// Where a module comes from: a package, and what of it was built.
+/// Source of a module: a package, and the target of it that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSource {
     folder: PathBuf,
@@ -35,14 +37,14 @@ pub struct PackageSource {
     built: Root,
     /// The first files of the package's other targets.
     others: Vec<PathBuf>,
-    /// Features that are on.
+    /// Enabled features.
     features: BTreeSet<String>,
 }
 
-/// A target.
+/// A target of the package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Root {
-    /// As in "not part of …".
+    /// Name for messages, as in "not part of the library".
     what: String,
     /// Its first file.
     file: PathBuf,
@@ -58,15 +60,15 @@ pub struct AbsentTask {
     pub file: PathBuf,
     /// Its line in that file.
     pub line: usize,
-    /// Why it is no task of the module.
+    /// The reason why it is not a task of the module.
     pub reason: AbsenceReason,
 }
 
-/// Why a function is no task of a module.
+/// The reason why a function is not a task of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AbsenceReason {
-    /// It is a part of other targets only; what was built is this one.
+    /// It is a part of other targets only, not of the target that was built, which is named here.
     OtherTarget(String),
     /// No `mod` leads to its file.
     NoMod,
@@ -76,7 +78,7 @@ pub enum AbsenceReason {
     Features(Vec<String>),
     /// It is compiled under another condition only.
     Cfg(String),
-    /// It is there, without `#[remote]`.
+    /// It is compiled, but not marked with `#[remote]`.
     NotMarked,
 }
 
@@ -119,8 +121,8 @@ impl PackageSource {
         }
     }
 
-    /// Why the module has no task `function`, which is named by its path inside the crate or with the crate's name before
-    /// it. None if the sources do not tell.
+    /// Explains why the module has no task `function`, which is named by its path inside the crate
+    /// or with the crate's name before it. Returns `None` if the sources do not tell.
     pub fn why_absent(&self, function: &str) -> Option<AbsentTask> {
         let plain = function.replace("r#", "");
         let wanted = plain.strip_prefix(&format!("{}::", self.crate_name)).unwrap_or(&plain);
@@ -144,7 +146,8 @@ impl PackageSource {
             .map(|found| (is_exact(&found), AbsenceReason::OtherTarget(self.built.what.clone()), found));
         let unnamed = unnamed.into_iter().filter(|found| found.is_marked);
         let unnamed = unnamed.map(|found| (is_exact(&found), AbsenceReason::NoMod, found));
-        // The path is as in the file alone, which a `mod` would put somewhere else.
+        // A path found for these two reasons is only that inside of the file, so it need not be
+        // exact.
         let candidates = own.chain(elsewhere).chain(unnamed).filter(|(is_exact, reason, found)| {
             *is_exact || (found.is_marked && matches!(reason, AbsenceReason::NoMod | AbsenceReason::OtherTarget(_)))
         });
@@ -154,7 +157,8 @@ impl PackageSource {
         Some(AbsentTask { path: found.path, file, line: found.line, reason })
     }
 
-    /// Why a function of the very target that was built is no task of the module, if it is none.
+    /// Returns the reason why a function of the built target is not a task of the module, or `None`
+    /// if it is one.
     fn excluded(&self, found: &Found) -> Option<AbsenceReason> {
         let off: Vec<&Meta> = found.conditions.iter().filter(|it| self.holds(it) == Some(false)).collect();
         let Some(first) = off.first() else { return (!found.is_marked).then_some(AbsenceReason::NotMarked) };
@@ -170,7 +174,8 @@ impl PackageSource {
         })
     }
 
-    /// Whether a condition holds in the module, where that is certain.
+    /// Returns true or false if it is certain that a condition holds, or does not hold, in the
+    /// module.
     fn holds(&self, condition: &Meta) -> Option<bool> {
         match condition {
             Meta::Path(path) if path.is_ident("wxec") => Some(true),
@@ -210,7 +215,8 @@ impl PackageSource {
         }
     }
 
-    /// The features that would make a condition true, if features would.
+    /// Returns the features that would make a condition true, or `None` if features alone would
+    /// not.
     fn missing_features(&self, condition: &Meta) -> Option<Vec<String>> {
         if self.holds(condition) == Some(true) {
             return Some(Vec::new());
@@ -230,7 +236,7 @@ impl PackageSource {
     }
 }
 
-/// Whether a condition that does not hold would need `test`.
+/// Returns true if a condition that does not hold needs `test`.
 fn wants_test(condition: &Meta) -> bool {
     match condition {
         Meta::Path(path) => path.is_ident("test"),
@@ -254,7 +260,7 @@ fn text(value: &syn::Expr) -> Option<String> {
     }
 }
 
-/// A condition as people write it.
+/// Formats a condition as people write it.
 fn spelled(condition: &Meta) -> String {
     let name = |path: &syn::Path| path.get_ident().map(ToString::to_string).unwrap_or_default();
     match condition {
@@ -269,12 +275,12 @@ fn spelled(condition: &Meta) -> String {
 
 /// A function of the name that is looked for.
 struct Found {
-    /// Its path inside the crate, or inside the file where no `mod` leads to that.
+    /// Its path inside the crate, or inside its file if no `mod` leads to the file.
     path: String,
     file: PathBuf,
     line: usize,
     is_marked: bool,
-    /// All that must hold for it to be compiled.
+    /// The conditions under which it is compiled, which must all hold.
     conditions: Vec<Meta>,
 }
 
@@ -285,24 +291,24 @@ struct Search<'a> {
     found: Vec<Found>,
 }
 
-/// Where a search is.
+/// The position of a search.
 #[derive(Clone)]
 struct Place {
     file: PathBuf,
-    /// Where the files of child modules are.
+    /// The directory with the files of child modules.
     children: PathBuf,
     modules: Vec<String>,
     conditions: Vec<Meta>,
 }
 
 impl Search<'_> {
-    /// The crate whose first file this is.
+    /// Searches the crate that begins with `file`.
     fn root(&mut self, file: &Path) {
         let children = file.parent().map_or_else(PathBuf::new, Into::into);
         self.file(Place { file: file.into(), children, modules: Vec::new(), conditions: Vec::new() });
     }
 
-    /// All files in a folder that were not read so far.
+    /// Searches all files in a folder that were not read so far.
     fn folder(&mut self, folder: &Path, depth: usize) {
         let Ok(entries) = fs::read_dir(folder) else { return };
         let mut entries: Vec<_> =
@@ -312,7 +318,7 @@ impl Search<'_> {
             if kind.is_dir() && depth < MAX_DEPTH {
                 self.folder(&path, depth + 1);
             } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
-                // Modules in it that are files are found as such.
+                // Child modules in files of their own are found as files.
                 self.file(Place { children: PathBuf::new(), file: path, modules: Vec::new(), conditions: Vec::new() });
             }
         }
@@ -384,7 +390,8 @@ fn conditions(attributes: &[Attribute]) -> Vec<Meta> {
     cfgs.filter_map(|attribute| attribute.parse_args().ok()).collect()
 }
 
-/// Whether `#[remote]` stands there, and under which further condition.
+/// Returns `Some` if the function is marked with `#[remote]`, and the further condition for the
+/// mark.
 fn mark(attributes: &[Attribute]) -> Option<Option<Meta>> {
     let is_remote = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "remote");
     attributes.iter().find_map(|attribute| {
@@ -396,7 +403,8 @@ fn mark(attributes: &[Attribute]) -> Option<Option<Meta>> {
     })
 }
 
-/// The lines on which functions of a name begin, in order. It visits those that are no tasks, to leave their lines behind.
+/// The lines on which functions of a name begin, in order. Visits functions that cannot be tasks,
+/// to skip their lines.
 struct Lines {
     name: String,
     left: std::vec::IntoIter<usize>,

@@ -1,4 +1,4 @@
-//! Where wxec keeps what it built, and taking turns there.
+//! The directory where wxec keeps its builds, and locks for taking turns there.
 
 use std::{
     env,
@@ -9,10 +9,11 @@ use std::{
 
 use crate::{BuildError, environment::given};
 
-/// The directory wxec keeps programs and artifacts in: `$WXEC_CACHE`, else `$XDG_CACHE_HOME/wxec`, else `~/.cache/wxec`.
+/// Returns the directory where wxec keeps programs and artifacts: `$WXEC_CACHE`, else
+/// `$XDG_CACHE_HOME/wxec`, else `~/.cache/wxec`.
 ///
-/// It is created for its owner alone, and refused if it belongs to another user or others may write to it: what lies
-/// there is run, here and on hosts.
+/// Creates the directory for its owner alone. Refuses a directory that belongs to another user or
+/// that others may write to, because programs in it are run, here and on hosts.
 pub fn cache_directory() -> Result<PathBuf, BuildError> {
     let directory =
         choose(given("WXEC_CACHE").map(Into::into), given("XDG_CACHE_HOME").map(Into::into), env::home_dir());
@@ -24,7 +25,7 @@ pub fn cache_directory() -> Result<PathBuf, BuildError> {
 }
 
 fn choose(own: Option<PathBuf>, caches: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
-    // The XDG specification has relative paths ignored.
+    // The XDG specification requires relative paths to be ignored.
     let absolute = |path: &PathBuf| path.is_absolute();
     own.or_else(|| caches.filter(absolute).map(|caches| caches.join("wxec")))
         .or_else(|| home.filter(absolute).map(|home| home.join(".cache/wxec")))
@@ -47,8 +48,8 @@ fn check_private(directory: &Path) -> Result<(), BuildError> {
     Err(BuildError::UnsafeCache { path: directory.into(), problem })
 }
 
-/// Takes the turn that the file `path` stands for, until the returned file is dropped. Calls `wait` first if another
-/// process has it.
+/// Locks the file `path` until the returned file is dropped. Calls `wait` first if another process
+/// holds the lock.
 pub(crate) fn take_turn(path: &Path, wait: impl FnOnce()) -> Result<File, BuildError> {
     let file = File::options().create(true).append(true).open(path).map_err(BuildError::io("open", path))?;
     let outcome = match file.try_lock() {
@@ -115,7 +116,7 @@ mod tests {
         let waited = AtomicBool::new(false);
 
         thread::scope(|scope| {
-            // The first goes only once the second has said that it waits.
+            // The first holder drops the lock only once the second has said that it waits.
             let (say, hear) = std::sync::mpsc::channel();
             let second = scope.spawn(|| take_turn(&path, move || say.send(()).expect("somebody listens")));
             hear.recv().expect("the second waits");

@@ -1,4 +1,4 @@
-//! One cargo: how to start it, and the questions it answers at once.
+//! Starts cargo and rustc, and asks them questions that they answer at once.
 
 use std::{
     env,
@@ -15,12 +15,12 @@ use crate::{
     environment::{clean, given},
 };
 
-/// Which toolchain runs.
+/// The toolchain that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toolchain {
-    /// That of the cargo around us, if there is one.
+    /// The toolchain of the surrounding cargo, if there is one.
     Surrounding,
-    /// What the directory asks for, by its `rust-toolchain.toml`.
+    /// The toolchain that the directory's `rust-toolchain.toml` asks for.
     OfDirectory,
 }
 
@@ -36,9 +36,10 @@ impl Cargo {
         Self { directory: directory.into(), toolchain }
     }
 
-    /// Cargo itself, with nothing to do yet.
+    /// Returns a command that runs cargo, without arguments yet.
     pub(crate) fn cargo(&self) -> Command {
-        // rustup's cargo leads to the toolchain the directory asks for; an outer cargo names itself instead.
+        // A surrounding cargo is named in `CARGO`; rustup's cargo in PATH leads to the toolchain
+        // that the directory asks for.
         let surrounding = given("CARGO").filter(|cargo| Path::new(cargo).is_file());
         self.command(surrounding, "cargo")
     }
@@ -58,7 +59,7 @@ impl Cargo {
         command
     }
 
-    /// `cargo metadata` about the workspace around the directory.
+    /// Runs `cargo metadata` for the workspace around the directory.
     pub(crate) fn metadata(&self, options: &[&str]) -> Result<Metadata, BuildError> {
         let mut command = self.cargo();
         command.args(["metadata", "--format-version", "1"]).args(options);
@@ -67,7 +68,8 @@ impl Cargo {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             if said.contains("could not find `Cargo.toml`") {
-                // It is looked for from there upwards, wherever `.` is.
+                // Cargo looks for it from the directory upwards; the error must name that
+                // directory, not `.`.
                 let directory = std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
                 return Err(BuildError::NoManifest { directory });
             }
@@ -76,7 +78,7 @@ impl Cargo {
         MetadataCommand::parse(String::from_utf8_lossy(&output.stdout)).map_err(|error| complain(error.to_string()))
     }
 
-    /// Where this toolchain has the standard library for `triple`.
+    /// Returns the directory of this toolchain's standard library for `triple`.
     pub(crate) fn std_directory(&self, triple: &str) -> Result<PathBuf, BuildError> {
         let output = output(self.rustc().args(["--print", "target-libdir", "--target", triple]))?;
         let directory = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
@@ -89,14 +91,14 @@ impl Cargo {
         Err(BuildError::MissingStd { triple: triple.into(), looked_in: directory })
     }
 
-    /// What `program --version` says, in its first line.
+    /// Returns the first line of `program --version`.
     pub(crate) fn version(mut program: Command) -> Result<String, BuildError> {
         let output = output(program.arg("--version"))?;
         Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().into())
     }
 }
 
-/// Whether `program` can be found the way the system finds it.
+/// Returns true if `program` can be found the way the system finds it.
 pub(crate) fn in_path(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
     Path::new(program).is_file() || env::split_paths(&paths).any(|directory| directory.join(program).is_file())
@@ -108,7 +110,7 @@ pub(crate) fn cannot_run(command: &Command) -> impl FnOnce(io::Error) -> BuildEr
 }
 
 fn output(command: &mut Command) -> Result<Output, BuildError> {
-    // A directory that is gone would otherwise look like a program that is.
+    // A missing directory would otherwise look like a missing program.
     if let Some(directory) = command.get_current_dir().filter(|directory| !directory.is_dir()) {
         return Err(BuildError::NoManifest { directory: directory.into() });
     }

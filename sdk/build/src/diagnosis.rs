@@ -11,10 +11,10 @@ use crate::{
     unit::{Unit, UnitKind},
 };
 
-/// More ways to the same dependency than a person follows.
+/// Most routes shown: there may be more ways to a dependency than a person follows.
 const MAX_ROUTES: usize = 4;
 
-/// The error that explains why `unit` of `package` was not built.
+/// Returns the error that explains why `unit` of `package` was not built.
 pub(crate) fn explain(cargo: &Cargo, package: &Package, unit: &Unit, outcome: &Outcome) -> BuildError {
     if outcome.errors.iter().any(|error| error.code.as_deref() == Some("E0463"))
         && let Err(error @ BuildError::MissingStd { .. }) = cargo.std_directory(MODULE_TARGET)
@@ -49,7 +49,8 @@ fn compile(package: &Package, diagnostics: &str) -> BuildError {
     BuildError::Compile { package: package.name.to_string(), triple: MODULE_TARGET.into(), diagnostics }
 }
 
-/// Name and version of the package whose build script failed: rustc has nothing to say about that, only cargo.
+/// Returns name and version of the package whose build script failed, which only cargo reports, not
+/// rustc.
 fn failed_script(complaint: &str) -> Option<(&str, &str)> {
     let (_, rest) = complaint.split_once("failed to run custom build command for `")?;
     let (package, _) = rest.split_once('`')?;
@@ -57,10 +58,10 @@ fn failed_script(complaint: &str) -> Option<(&str, &str)> {
     Some((name, version.split(' ').next().unwrap_or(version)))
 }
 
-/// Who depends on whom when the module is built.
+/// Dependencies between packages in the build of the module.
 struct Graph<'a> {
     root: &'a Package,
-    /// None when cargo could not tell, as in a workspace whose lock file it would have to change.
+    /// `None` if cargo could not tell, as in a workspace whose lock file it would have to change.
     metadata: Option<Metadata>,
     depends_on: HashMap<PackageId, Vec<PackageId>>,
 }
@@ -68,7 +69,7 @@ struct Graph<'a> {
 impl<'a> Graph<'a> {
     fn of(cargo: &Cargo, root: &'a Package, unit: &Unit) -> Self {
         let manifest = root.manifest_path.as_str();
-        // The build before this has fetched what there is to fetch.
+        // The failed build has already fetched everything there is to fetch.
         let options = ["--offline", "--filter-platform", MODULE_TARGET, "--manifest-path", manifest];
         let metadata = cargo.metadata(&options).ok();
         let nodes = metadata.as_ref().and_then(|metadata| metadata.resolve.as_ref()).map(|resolve| &resolve.nodes);
@@ -106,7 +107,7 @@ impl<'a> Graph<'a> {
         }))
     }
 
-    /// The shortest way to `culprit` through each direct dependency that leads there.
+    /// Returns the shortest way to `culprit` through each direct dependency that leads there.
     fn routes<'s>(&'s self, culprit: &'s PackageId) -> Vec<Vec<&'s PackageId>> {
         let direct = self.depends_on.get(&self.root.id).into_iter().flatten();
         let routes = direct.filter_map(|first| {
@@ -137,7 +138,8 @@ impl<'a> Graph<'a> {
         None
     }
 
-    /// The last manifest on the way that belongs to the user, and which of its dependencies lead to the culprit.
+    /// Returns the last manifest on the way that belongs to the user, and those of its dependencies
+    /// that lead to the culprit.
     fn remedy(&self, routes: &[Vec<&PackageId>]) -> Option<(std::path::PathBuf, Vec<String>)> {
         let metadata = self.metadata.as_ref()?;
         let last_edge = |route: &Vec<&PackageId>| {
@@ -166,7 +168,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Name and version as a package id spells them: `registry+https://…#mio@1.0.2`, `path+file:///…/words#0.1.0`.
+/// Name and version as a package id spells them: `registry+https://…#mio@1.0.2`,
+/// `path+file:///…/words#0.1.0`.
 fn name_in(id: &PackageId) -> (String, String) {
     let (place, fragment) = id.repr.rsplit_once('#').unwrap_or(("", &id.repr));
     match fragment.split_once('@') {

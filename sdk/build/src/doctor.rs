@@ -1,4 +1,4 @@
-//! What this machine has of what building needs.
+//! Checks that this machine has everything that building needs.
 
 use std::{env, path::Path};
 
@@ -16,13 +16,13 @@ use crate::{
 /// One thing that building needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked for.
+    /// The name of the thing looked for.
     pub name: &'static str,
-    /// What was found.
+    /// The result.
     pub status: CheckStatus,
 }
 
-/// What a [`Check`] found.
+/// The result of a [`Check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckStatus {
@@ -30,14 +30,15 @@ pub enum CheckStatus {
     Ok(String),
     /// It is not there, or of no use.
     Missing {
-        /// What was found instead.
+        /// The fault that was found.
         detail: String,
-        /// What to do about it.
+        /// Advice on how to fix it.
         fix: String,
     },
 }
 
-/// Looks for all that building needs, for the workspace around the current directory, without building anything.
+/// Looks for all that building needs, for the workspace around the current directory, without
+/// building anything.
 pub fn checks() -> Vec<Check> {
     let here = Cargo::new(env::current_dir().unwrap_or_else(|_| "/".into()), Toolchain::Surrounding);
     let agent = agents_here().triple();
@@ -100,7 +101,7 @@ fn ready_made(path: &Path) -> CheckStatus {
     }
 }
 
-/// Nothing anyone has to mend.
+/// Status of a program that is not built yet, which is no fault.
 fn not_built() -> CheckStatus {
     CheckStatus::Ok(format!("not built yet for build {BUILD}: the first call does that, once, in some minutes"))
 }

@@ -13,29 +13,32 @@ use crate::{
     unit::{Unit, UnitKind, package_in},
 };
 
-/// Builds the module of the package whose `build.rs` calls this, and has `#[remote]` put it into the program, which
-/// then needs neither cargo nor its source where it runs.
+/// Builds the module of the package whose `build.rs` calls this, and makes `#[remote]` put it into
+/// the program, which then needs neither cargo nor its source where it runs.
 ///
 /// ```no_run
 /// // all that build.rs has to do
 /// wxec_build::embed();
 /// ```
 ///
-/// The module is that of the library, or of the only program of a package without one, with the features the package is
-/// being built with. Tasks in other targets of the package are still built when they are first called. A module that
-/// does not compile fails the build with rustc's errors and a hint.
+/// The module is that of the library, or of the only program of a package without one, with the
+/// features the package is being built with. Tasks in other targets of the package are still built
+/// when they are first called. A module that does not compile fails the build with rustc's errors
+/// and a hint.
 ///
-/// What `#[remote]` finds in its environment is `WXEC_EMBEDDED_MODULE`, the path of the module, and
-/// `WXEC_EMBEDDED_TARGET`, the target it was built from: `lib:` or `bin:` and the crate's name.
+/// `#[remote]` finds the module by its environment: `WXEC_EMBEDDED_MODULE` is the path of the
+/// module, and `WXEC_EMBEDDED_TARGET` the target it was built from: `lib:` or `bin:` and the
+/// crate's name.
 ///
-/// Nothing happens when the package is itself being compiled for WebAssembly, on docs.rs, or with `WXEC_EMBED=0` in the
-/// environment, for builds that must be quick.
+/// Does nothing if the package is itself being compiled for WebAssembly, on docs.rs, or with
+/// `WXEC_EMBED=0` in the environment, for builds that must be quick.
 pub fn embed() {
     let features = env::var("CARGO_CFG_FEATURE").unwrap_or_default();
     embed_with(&Features::default().without_default().with(&features));
 }
 
-/// As [`embed`], but the module has these features, whatever the package is being built with.
+/// Like [`embed`], but the module has these features, independent of those the package is being
+/// built with.
 ///
 /// ```no_run
 /// // The tasks need less than the program around them.
@@ -60,7 +63,7 @@ pub fn embed_with(features: &Features) {
     }
 }
 
-/// Builds the module and returns what to tell cargo.
+/// Builds the module and returns the directives for cargo.
 fn build(features: &Features) -> Result<Vec<String>, BuildError> {
     let variable = |name: &'static str| env::var_os(name).map(PathBuf::from).unwrap_or_default();
     let (directory, out) = (variable("CARGO_MANIFEST_DIR"), variable("OUT_DIR"));
@@ -89,14 +92,15 @@ fn build(features: &Features) -> Result<Vec<String>, BuildError> {
     Ok(directives)
 }
 
-/// The target directory that `out`, an `OUT_DIR`, is in: cargo marks it as a cache. Below it, folders are ours to share
-/// with builds at run time; where there is no mark, `out` is.
+/// Returns the target directory that `out`, an `OUT_DIR`, is in: cargo marks it as a cache. Folders
+/// below it may be shared with builds at run time. Without a mark, returns `out`.
 fn target_root(out: &Path) -> &Path {
     out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap_or(out)
 }
 
-/// What to build again for: the sources cargo's dependency file names, which are those of the package and of the local
-/// packages it depends on; their manifests; and the lock file, which stands for all others.
+/// Returns the files whose change requires a new build: the sources in cargo's dependency file,
+/// which are those of the package and of the local packages it depends on; their manifests; and the
+/// lock file, which stands for all others.
 fn watched(dependency_file: &str, root: &Path, target: &Path) -> BTreeSet<PathBuf> {
     let mut watched = BTreeSet::from([root.join("Cargo.toml"), root.join("Cargo.lock")]);
     for source in sources(dependency_file).into_iter().filter(|source| !source.starts_with(target)) {
@@ -104,12 +108,12 @@ fn watched(dependency_file: &str, root: &Path, target: &Path) -> BTreeSet<PathBu
         watched.extend(manifests.skip(1).find(|manifest| manifest.is_file()));
         watched.insert(source);
     }
-    // Cargo would run the script each time for a file that is not there.
+    // A missing file would make cargo run the script each time.
     watched.retain(|path| path.exists());
     watched
 }
 
-/// The prerequisites in a file as make reads it, where spaces within a name are escaped.
+/// Returns the prerequisites in a file in make's syntax, where spaces within a name are escaped.
 fn sources(dependency_file: &str) -> Vec<PathBuf> {
     const ESCAPED: char = '\0';
     let rules = dependency_file.lines().filter_map(|line| line.split_once(": "));

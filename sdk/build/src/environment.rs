@@ -1,33 +1,36 @@
-//! What a cargo we start may see of the environment around us, which may be another cargo's.
+//! Filters the environment of a cargo that we start: ours may be that of another cargo.
 
 use std::{env, ffi::OsString, path, process::Command};
 
-/// Makes `command` forget what an outer cargo, or a shell set up for one, would make it do differently.
+/// Removes from `command` the variables by which an outer cargo, or a shell set up for one, would
+/// change its work.
 pub(crate) fn clean(command: &mut Command) {
     for (name, _) in env::vars_os() {
         if !passes(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
-    // Relative to the directory of the outer cargo, while ours runs elsewhere.
+    // The paths may be relative to the directory of the outer cargo, while ours runs elsewhere.
     for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
         if let Some(directory) = env::var_os(name).and_then(|directory| path::absolute(directory).ok()) {
             command.env(name, directory);
         }
     }
-    // Its status lines tell what takes time.
+    // Cargo's status lines tell what takes time, so keep them, and keep them plain.
     command.env("CARGO_TERM_QUIET", "false").env("CARGO_TERM_VERBOSE", "false");
     command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never");
 }
 
-/// A variable's value, unless it is empty.
+/// Returns a variable's value, unless it is empty.
 pub(crate) fn given(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Whether the variable `name` says where things are or how to reach the network, rather than what to build.
+/// Returns true if the variable `name` says where things are or how to reach the network, rather
+/// than what to build.
 ///
-/// Where builds go is kept because `cargo metadata` answers by it; every build is given its `--target-dir` besides.
+/// The target directory is kept because `cargo metadata` answers by it; every build gets its own
+/// `--target-dir` besides.
 fn passes(name: &str) -> bool {
     const BUILD_SCRIPT: [&str; 10] = [
         "DEBUG",
@@ -54,7 +57,8 @@ fn passes(name: &str) -> bool {
         ["CARGO_CACHE_", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_UNSTABLE_"];
 
     if name.starts_with("CARGO_TARGET_") && name != "CARGO_TARGET_DIR" {
-        // CARGO_TARGET_<TRIPLE>_LINKER and friends name a machine's tools; flags and runners belong to the outer build.
+        // CARGO_TARGET_<TRIPLE>_LINKER and friends name a machine's tools; flags and runners belong
+        // to the outer build.
         return name.ends_with("_LINKER") || name.ends_with("_AR");
     }
     if name.starts_with("CARGO") {

@@ -1,4 +1,4 @@
-//! Why something could not be built, and what would help.
+//! Errors of builds, and hints on what would help.
 
 use std::{
     fmt, io,
@@ -7,40 +7,41 @@ use std::{
 
 use crate::{shipped::SHIPPED, unit::looks_like};
 
-/// Why something could not be built. [`hint`](Self::hint) says what would help.
+/// The reason why something could not be built. [`hint`](Self::hint) says what would help.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Cargo or rustc is not there, or does not start.
     #[error("cannot run `{program}`")]
     CannotRun {
-        /// What was to be run.
+        /// The program that was to be run.
         program: String,
-        /// Why it does not start.
+        /// The reason why it does not start.
         source: io::Error,
     },
     /// There is no package or workspace in or around a directory.
     #[error("no Cargo.toml in {}", directory.display())]
     NoManifest {
-        /// Where one was expected.
+        /// The directory where one was expected.
         directory: PathBuf,
     },
-    /// The source of a task is not where the program was compiled from it, and the program has no module inside. Whoever moved
-    /// the program away sees no hint, only what it prints: so the message says what to do.
+    /// The source of a task is no longer where the program was compiled from it, and the program
+    /// has no module inside. A user who moved the program away sees only the message, not the hint,
+    /// so the message says what to do.
     #[error("the source of `{package}`, from which the module of its tasks is built, is not at {}; a program that leaves its source carries \
              its module: call `wxec_build::embed()` in its build.rs", directory.display())]
     SourceGone {
         /// The package of the task.
         package: String,
-        /// Where its source was.
+        /// The directory where its source was.
         directory: PathBuf,
     },
     /// Cargo refuses the workspace.
     #[error("cargo cannot read the workspace around {}: {detail}", directory.display())]
     Workspace {
-        /// Where cargo was asked.
+        /// The directory where cargo was asked.
         directory: PathBuf,
-        /// What cargo says.
+        /// Cargo's message.
         detail: String,
     },
     /// A directory is in a workspace, but in none of its packages.
@@ -52,11 +53,11 @@ pub enum BuildError {
     /// The workspace has no such package.
     #[error("no package `{package}` in the workspace {}", workspace.display())]
     PackageNotFound {
-        /// What was looked for.
+        /// The name that was looked for.
         package: String,
         /// The root of the workspace.
         workspace: PathBuf,
-        /// Packages it has whose names look alike.
+        /// Packages of the workspace with similar names.
         near: Vec<String>,
     },
     /// The package has no such feature.
@@ -64,9 +65,9 @@ pub enum BuildError {
     NoFeature {
         /// The package.
         package: String,
-        /// What was asked for.
+        /// The feature that was asked for.
         feature: String,
-        /// Those there are.
+        /// The features of the package.
         features: Vec<String>,
     },
     /// The package no longer has the program or example a task was compiled in.
@@ -74,7 +75,7 @@ pub enum BuildError {
     BinaryNotFound {
         /// The package.
         package: String,
-        /// What was looked for.
+        /// The name that was looked for.
         binary: String,
     },
     /// A task stands in a test or benchmark, which cannot become a module.
@@ -106,7 +107,7 @@ pub enum BuildError {
     MissingStd {
         /// The target.
         triple: String,
-        /// Where this toolchain would have it.
+        /// The directory where this toolchain would have it.
         looked_in: PathBuf,
     },
     /// The package's own code does not compile.
@@ -116,7 +117,7 @@ pub enum BuildError {
         package: String,
         /// The target.
         triple: String,
-        /// What rustc says, the first 64 KiB of errors.
+        /// The errors of rustc, the first 64 KiB.
         diagnostics: String,
     },
     /// A dependency does not compile for the target.
@@ -125,39 +126,39 @@ pub enum BuildError {
     /// Cargo failed for a reason of its own.
     #[error("cargo cannot build {what}: {detail}")]
     Cargo {
-        /// What was to be built.
+        /// The thing that was to be built.
         what: String,
-        /// What cargo says.
+        /// Cargo's message.
         detail: String,
     },
-    /// Cargo succeeded and left nothing of use.
+    /// Cargo succeeded, but left no usable file.
     #[error("cargo built {what} without leaving its file")]
     NoArtifact {
-        /// What was to be built.
+        /// The thing that was to be built.
         what: String,
     },
     /// wxec ships no such module.
     #[error("no module `{name}` is shipped with wxec")]
     NotShipped {
-        /// What was looked for.
+        /// The name that was looked for.
         name: String,
     },
-    /// wxec's own source is not where this program was compiled from.
+    /// wxec's own source is not at the place that this program was compiled from.
     #[error("wxec's source, which {what} is built from, is not at {}", looked_at.display())]
     NoSource {
-        /// What was to be built.
+        /// The thing that was to be built.
         what: String,
-        /// Where the source should be.
+        /// The directory where the source should be.
         looked_at: PathBuf,
     },
-    /// wxec's own source is no longer what this program was compiled from.
+    /// wxec's own source has changed since this program was compiled.
     #[error("wxec's source at {} has changed since this program was compiled (build {ours} then, {theirs} now)", source_directory.display())]
     OtherBuild {
         /// The build of this program.
         ours: &'static str,
         /// The build of the source.
         theirs: String,
-        /// Where the source is.
+        /// The directory of the source.
         source_directory: PathBuf,
     },
     /// There is no C compiler for the few lines of C in the agent.
@@ -165,34 +166,34 @@ pub enum BuildError {
     NoCCompiler {
         /// The target.
         triple: String,
-        /// What was looked for.
+        /// The program that was looked for.
         program: String,
     },
     /// There is no place for a cache.
     #[error("no cache directory: none of WXEC_CACHE, XDG_CACHE_HOME and HOME is set")]
     NoCacheDirectory,
-    /// Others could change what the cache holds, and it holds programs.
+    /// Other users could change the cache, which holds programs.
     #[error("the cache directory {} {problem}", path.display())]
     UnsafeCache {
         /// The directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of it.
         problem: &'static str,
     },
     /// A file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// With which file.
+        /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The reason why it failed.
         source: io::Error,
     },
 }
 
 impl BuildError {
-    /// What would help, where that is known.
+    /// Returns a hint on what would help, if that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::CannotRun { program, .. } if program.contains("rustc") => "install Rust: https://rustup.rs".into(),
@@ -241,13 +242,14 @@ impl BuildError {
 }
 
 fn install_std(triple: &str, looked_in: &Path) -> String {
-    // rustup keeps toolchains in folders of their names; the one in use here need not be its default.
+    // rustup keeps toolchains in folders of their names; the one in use here need not be its
+    // default.
     let mut parts = looked_in.iter().skip_while(|part| *part != "toolchains").skip(1);
     let toolchain = parts.next().map_or_else(String::new, |name| format!(" --toolchain {}", name.to_string_lossy()));
     format!("run `rustup target add{toolchain} {triple}`, or `sdk/provision {triple}` in wxec's source")
 }
 
-/// A dependency that does not compile for the target, and who pulls it in.
+/// A dependency that does not compile for the target, and the packages that pull it in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DependencyFailure {
@@ -259,11 +261,12 @@ pub struct DependencyFailure {
     pub dependency: String,
     /// Its version.
     pub version: String,
-    /// Ways from `package` to `dependency`, both included: one for each direct dependency that leads there.
+    /// Ways from `package` to `dependency`, both included: one for each direct dependency that
+    /// leads there.
     pub routes: Vec<Vec<String>>,
     /// The manifest to change, and which of its dependencies to move.
     pub remedy: Option<(PathBuf, Vec<String>)>,
-    /// What rustc or the dependency's build script says, the first 64 KiB.
+    /// The errors of rustc or of the dependency's build script, the first 64 KiB.
     pub diagnostics: String,
 }
 
@@ -292,9 +295,9 @@ impl fmt::Display for DependencyFailure {
     }
 }
 
-/// Some of many names: those that look like the one that was typed, else the first.
+/// Returns some of many names: those that look like the one that was typed, else the first.
 fn listed(names: &[String], typed: &str) -> Vec<String> {
-    /// As many as fit some lines.
+    /// As many as fit on a few lines.
     const MOST: usize = 16;
     if names.len() <= MOST {
         return names.to_vec();

@@ -1,4 +1,4 @@
-//! Which features of a package its module has.
+//! Features of a package that its module is built with.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,8 @@ use cargo_metadata::Package;
 
 use crate::BuildError;
 
-/// Which features of a package its module has, as cargo has them: those that are on by default, unless told otherwise.
+/// Features of a package that its module is built with, as in cargo: the default features, unless
+/// told otherwise.
 ///
 /// ```
 /// use wxec_build::Features;
@@ -22,30 +23,30 @@ pub struct Features {
 }
 
 impl Features {
-    /// With these as well: a name, or several with commas or spaces between. As in cargo, `dependency/name` is a feature of
-    /// a dependency.
+    /// Adds features: a name, or several with commas or spaces between. As in cargo,
+    /// `dependency/name` is a feature of a dependency.
     pub fn with(mut self, names: &str) -> Self {
         let names = names.split(|c: char| c == ',' || c.is_whitespace()).filter(|name| !name.is_empty());
         self.named.extend(names.map(str::to_owned));
         self
     }
 
-    /// Without those that are on by default.
+    /// Leaves out the default features.
     pub fn without_default(self) -> Self {
         Self { without_default: true, ..self }
     }
 
-    /// With all there are.
+    /// Adds all features of the package.
     pub fn with_all(self) -> Self {
         Self { all: true, ..self }
     }
 
-    /// Whether they are what every package has that is asked for nothing.
+    /// Returns true if nothing was added or left out.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Complains about a feature that `package` does not have.
+    /// Fails if a named feature does not exist in `package`.
     pub(crate) fn check(&self, package: &Package) -> Result<(), BuildError> {
         let has = |name: &str| name == DEFAULT || package.features.contains_key(name);
         let is_dependency = |name: &str| {
@@ -68,7 +69,7 @@ impl Features {
         }
     }
 
-    /// How cargo is told. What is `required` is on in any case.
+    /// Returns the arguments for cargo. The features in `required` are on in any case.
     pub(crate) fn arguments(&self, required: &[String]) -> Vec<String> {
         let mut arguments = Vec::new();
         if self.all {
@@ -84,7 +85,7 @@ impl Features {
         arguments
     }
 
-    /// Those of `package` that are on, with what they turn on in it.
+    /// Returns the features of `package` that are on, and those that they turn on in it.
     pub(crate) fn enabled(&self, package: &Package, required: &[String]) -> BTreeSet<String> {
         let prefix = format!("{}/", package.name);
         let mut next: Vec<&str> = required.iter().chain(&self.named).map(String::as_str).collect();
@@ -107,5 +108,5 @@ impl Features {
     }
 }
 
-/// The feature that names those which are on by default.
+/// The feature that lists the default features.
 const DEFAULT: &str = "default";

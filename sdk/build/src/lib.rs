@@ -1,13 +1,14 @@
 //! Builds what wxec sends to hosts: modules from crates, the agent, the compiler.
 //!
-//! A *module* is a crate compiled for `wasm32-wasip1`: [`module`] finds the one that holds a task, either embedded in the
-//! program or built by cargo from the crate's source, and [`embed`] is what a `build.rs` calls so that a shipped program
-//! needs no cargo. [`agent`] and [`compiler`] are wxec's own programs, and [`shipped_module`] its own modules; they are
-//! built once per machine and kept in [`cache_directory`].
+//! A *module* is a crate compiled for `wasm32-wasip1`: [`module`] finds the one that holds a task,
+//! either embedded in the program or built by cargo from the crate's source, and [`embed`] is what
+//! a `build.rs` calls so that a shipped program needs no cargo. [`agent`] and [`compiler`] are
+//! wxec's own programs, and [`shipped_module`] its own modules; they are built once per machine and
+//! kept in [`cache_directory`].
 //!
-//! Everything here blocks, runs cargo as a child process and tells a [`Progress`] what takes time. The cargo it runs
-//! never inherits flags or target directories of a cargo around it, so it may be used from `build.rs`, from a program
-//! under `cargo run`, and from a test.
+//! All functions here block, run cargo as a child process and report long work to a [`Progress`].
+//! The child never inherits flags or target directories of a surrounding cargo, so the functions
+//! may be called from `build.rs`, from a program under `cargo run`, and from a test.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -51,5 +52,5 @@ pub use running::{end_builds, supervise_builds};
 pub use shipped::{is_shipped, shipped_module};
 pub use tools::{AgentImage, agent, agent_if_built, compiler};
 
-/// What modules are compiled for.
+/// The target that modules are compiled for.
 pub const MODULE_TARGET: &str = "wasm32-wasip1";

@@ -15,23 +15,24 @@ use cargo_metadata::{
 
 use crate::{BuildError, Progress, ProgressEvent, Work, cargo::cannot_run, running};
 
-/// What is kept of a failure: more than a person reads, and no more than a terminal or a log bears.
+/// Most bytes of diagnostics kept: more than a person reads, and no more than a terminal or a log
+/// bears.
 const DIAGNOSTICS_BYTES: usize = 64 * 1024;
 
-/// What a build left behind, successful or not.
+/// The result of a build, successful or not.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) success: bool,
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) scripts: Vec<BuildScript>,
-    /// Crates that were really compiled.
+    /// Number of crates that cargo compiled and did not find fresh.
     pub(crate) compiled: usize,
     pub(crate) errors: Vec<CompilerError>,
     /// Cargo's own complaint, from its first line with `error` on.
     pub(crate) complaint: String,
 }
 
-/// An error of rustc, and whose.
+/// An error of rustc, and the package it is in.
 #[derive(Debug)]
 pub(crate) struct CompilerError {
     pub(crate) package: PackageId,
@@ -39,7 +40,8 @@ pub(crate) struct CompilerError {
     pub(crate) rendered: String,
 }
 
-/// Runs `command`, a cargo that builds with `--message-format json`, and tells `progress` what it does.
+/// Runs `command`, a cargo that builds with `--message-format json`, and reports its work to
+/// `progress`.
 pub(crate) fn listen(command: &mut Command, work: Work<'_>, progress: &dyn Progress) -> Result<Outcome, BuildError> {
     let began = Instant::now();
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
@@ -52,7 +54,7 @@ pub(crate) fn listen(command: &mut Command, work: Work<'_>, progress: &dyn Progr
     let mut listener = Listener { outcome: Outcome::default(), started: false, work, progress };
     hear.iter().for_each(|said| listener.hear(said));
     for reader in [messages, status_lines].into_iter().flatten() {
-        // A reader that panicked has been heard to its end all the same.
+        // Ignores a reader's panic: all that it sent before has been handled.
         let _ = reader.join();
     }
 
@@ -161,7 +163,7 @@ impl Listener<'_> {
 
 fn is_error(message: &Diagnostic) -> bool {
     matches!(message.level, DiagnosticLevel::Error | DiagnosticLevel::Ice)
-        // What rustc says at the end of its errors.
+        // The summary that rustc prints after its errors is not one itself.
         && !message.message.starts_with("aborting due to")
 }
 

@@ -1,4 +1,4 @@
-//! From a crate to its module.
+//! Builds the module of a crate.
 
 use std::{
     env, fs,
@@ -19,11 +19,11 @@ use crate::{
     unit::{Unit, package_around, package_in, package_named},
 };
 
-/// A profile of wxec's own, so that a user's release profile may be whatever it likes.
+/// wxec's own profile, so that a user's release profile may have any settings.
 ///
-/// Measured on a guest with serde and the CBOR codec (165 KB): fat LTO makes it 9% smaller and each rebuild 1.6 s instead
-/// of 0.7 s, opt-level "s" makes it larger without LTO, and more codegen units make it larger and no faster. Function
-/// names stay, because a trap's backtrace shows them.
+/// Measured on a guest with serde and the CBOR codec (165 KB): fat LTO makes it 9% smaller and each
+/// rebuild 1.6 s instead of 0.7 s, opt-level "s" makes it larger without LTO, and more codegen
+/// units make it larger and no faster. Function names stay, because a trap's backtrace shows them.
 pub(crate) const PROFILE: [&str; 6] = [
     "profile.wxec.inherits=\"release\"",
     "profile.wxec.opt-level=2",
@@ -33,21 +33,23 @@ pub(crate) const PROFILE: [&str; 6] = [
     "profile.wxec.strip=\"debuginfo\"",
 ];
 
-/// Names [`MODULE_TARGET`] in cargo's spelling; what a user sets it to is meant for modules.
+/// The variable with rustc's flags for [`MODULE_TARGET`], in cargo's spelling. Flags that a user
+/// sets there are meant for modules.
 const FLAGS: &str = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
 
 /// A crate, compiled for [`MODULE_TARGET`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct BuiltModule {
-    /// The file cargo left; none when the module was embedded in this program. The next build replaces it.
+    /// The file that cargo left, which the next build replaces; `None` if the module was embedded
+    /// in this program.
     pub path: Option<PathBuf>,
     /// The module.
     pub bytes: Vec<u8>,
     /// Its digest.
     pub digest: Digest,
-    /// How many crates cargo compiled for it: 0 when nothing had changed.
+    /// Number of crates that cargo compiled for it: 0 if nothing had changed.
     pub compiled: usize,
-    /// The package it was built from just now, which tells why a task is not in it.
+    /// The package it was just built from, which tells why a task is not in it.
     pub source: Option<PackageSource>,
 }
 
@@ -62,7 +64,7 @@ impl std::fmt::Debug for BuiltModule {
     }
 }
 
-/// The module that holds a task: the embedded one, else the task's crate, built now.
+/// Returns the module that holds a task: the embedded one, else the task's crate, built now.
 pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, BuildError> {
     if let Some(bytes) = origin.embedded {
         return Ok(BuiltModule {
@@ -84,7 +86,8 @@ pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, B
     project.build(package, &unit, &Features::default(), &project.target_directory()?, progress)
 }
 
-/// The module of `package`, a member of the cargo workspace around `directory`: of its library, or of its only program.
+/// Builds the module of `package`, a member of the cargo workspace around `directory`, from its
+/// library or its only program.
 pub fn module_of_package(
     directory: &Path,
     package: &str,
@@ -97,7 +100,8 @@ pub fn module_of_package(
     project.build(package, &unit, features, &project.target_directory()?, progress)
 }
 
-/// The module of the package whose folder `directory` is, or is in. Also returns the package's name.
+/// Builds the module of the package whose folder `directory` is, or is in. Also returns the
+/// package's name.
 pub fn module_of_folder(
     directory: &Path,
     features: &Features,
@@ -124,8 +128,8 @@ impl Project {
         Ok(Self { cargo, metadata })
     }
 
-    /// Builds `unit` of `package` below `target`, which no other cargo may use: an outer one would hold its lock while it
-    /// waits for us.
+    /// Builds `unit` of `package` below `target`. No other cargo may use that directory: an outer
+    /// cargo would hold its lock while it waits for us.
     pub(crate) fn build(
         &self,
         package: &Package,
@@ -137,7 +141,8 @@ impl Project {
         features.check(package)?;
         let work = Work::Module(package.name.as_ref());
         fs::create_dir_all(target).map_err(BuildError::io("create", target))?;
-        // A library and a program of one name share their file's name, so the turn lasts until the file is read.
+        // A library and a program of one name share their file's name, so the turn lasts until the
+        // file is read.
         let _turn = take_turn(&target.join(".wxec-lock"), || progress.report(ProgressEvent::Waiting { work }))?;
         if !target.join(MODULE_TARGET).is_dir() {
             self.cargo.std_directory(MODULE_TARGET)?;
@@ -162,11 +167,13 @@ impl Project {
         command.arg("rustc").arg("--manifest-path").arg(&package.manifest_path).args(unit.arguments());
         command.args(["--target", MODULE_TARGET, "--message-format", "json"]);
         command.arg("--target-dir").arg(target);
-        // Where a user's configuration keeps intermediate files apart, there is the lock an outer cargo holds.
+        // A user's configuration may keep intermediate files in another directory, where an outer
+        // cargo holds the lock.
         command.env("CARGO_BUILD_BUILD_DIR", target);
 
-        // Flags for this very target keep cargo from using those a configuration has for all targets, which are meant for
-        // the host: `target-cpu=native`, another linker. The flag itself does nothing.
+        // With flags for this very target, cargo ignores those that a configuration sets for all
+        // targets, which are meant for the host: `target-cpu=native`, another linker. The flag
+        // itself does nothing.
         let flags = given(FLAGS).map(|flags| flags.to_string_lossy().into_owned()).unwrap_or_default();
         command.env(FLAGS, format!("{flags} --cfg wxec"));
 
@@ -178,14 +185,14 @@ impl Project {
         command
     }
 
-    /// Whether the workspace has a profile `wxec` of its own, which then is the one to use.
+    /// Returns true if the workspace has a profile `wxec` of its own, which then is the one to use.
     fn has_profile(&self) -> bool {
         let manifest = fs::read_to_string(self.metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
         manifest.lines().any(|line| line.trim() == "[profile.wxec]")
     }
 
-    /// `wxec` below the workspace's own target directory; in the cache for a package cargo downloaded, whose folder is
-    /// not to be changed.
+    /// Returns `wxec` below the workspace's own target directory, or a directory in the cache for a
+    /// package that cargo downloaded, whose folder must not be changed.
     fn target_directory(&self) -> Result<PathBuf, BuildError> {
         let cargo_home =
             given("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")));

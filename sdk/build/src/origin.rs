@@ -1,8 +1,9 @@
-//! Where a task was compiled.
+//! The place where a task was compiled.
 
 use std::fmt;
 
-/// Where a task was compiled: enough to build the module that holds it. `#[remote]` fills it in the user's crate.
+/// The place where a task was compiled: enough to build the module that holds it. `#[remote]` fills
+/// it in, in the user's crate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
     /// The package, `CARGO_PKG_NAME`.
@@ -17,7 +18,7 @@ pub struct Origin {
     pub crate_name: &'static str,
     /// The source file, `file!()`.
     pub file: &'static str,
-    /// The module [`embed`](crate::embed) put into the program, if it did.
+    /// The module that [`embed`](crate::embed) put into the program, if any.
     pub embedded: Option<&'static [u8]>,
 }
 

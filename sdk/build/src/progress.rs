@@ -1,4 +1,4 @@
-//! What takes time, told while it does.
+//! Reports of long builds while they run.
 
 use std::{fmt, time::Duration};
 
@@ -28,43 +28,43 @@ impl fmt::Display for Work<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProgressEvent<'a> {
-    /// Cargo has really something to do. At most once per build.
+    /// Cargo has work to do. Reported at most once per build.
     Started {
-        /// What is built.
+        /// The thing being built.
         work: Work<'a>,
     },
     /// Another crate is compiled.
     Compiled {
-        /// What is built.
+        /// The thing being built.
         work: Work<'a>,
         /// The crate just compiled.
         crate_name: &'a str,
-        /// How many crates are compiled so far, this one included.
+        /// Number of crates compiled so far, this one included.
         count: usize,
     },
     /// Another process is building; this one waits for it.
     Waiting {
-        /// What is waited for.
+        /// The thing to be built.
         work: Work<'a>,
     },
-    /// What was started is built. A build that fails returns its error instead.
+    /// A build that was started succeeded. A build that fails returns its error instead.
     Finished {
-        /// What was built.
+        /// The thing that was built.
         work: Work<'a>,
-        /// How many crates were compiled.
+        /// Number of crates that were compiled.
         compiled: usize,
-        /// How long it took, waiting included.
+        /// Time it took, waiting included.
         elapsed: Duration,
     },
 }
 
-/// Is told what takes time.
+/// Receives reports of long builds.
 pub trait Progress {
     /// Takes note of `event`. Called on the thread that asked for the build.
     fn report(&self, event: ProgressEvent<'_>);
 }
 
-/// Says in plain lines on standard error what is built, and nothing when nothing is.
+/// Prints plain lines on standard error about what is built, and nothing if nothing is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StderrProgress;
 
@@ -76,7 +76,7 @@ impl Progress for StderrProgress {
     }
 }
 
-/// Says nothing.
+/// Prints nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 

@@ -1,8 +1,9 @@
-//! Builds under way, and their end: a cargo that is killed leaves its compilers running.
+//! Running builds, and how to end them: a killed cargo leaves its compilers running.
 //!
-//! Beside each build of a supervised program a shell waits as its *watcher*. It reads from a pipe of which this process has the
-//! other end, so that it learns of the end of this process, even by SIGKILL, and ends the build then. A signal that follows the
-//! death of a parent would reach cargo alone, not its compilers, and takes unsafe code.
+//! Each build of a supervised program has a *watcher*, a shell that waits beside it. The watcher
+//! reads from a pipe whose other end this process holds, so it learns of the end of this process,
+//! even by SIGKILL, and then ends the build. A signal on the death of a parent would reach cargo
+//! alone, not its compilers, and takes unsafe code.
 
 use std::{
     collections::HashSet,
@@ -17,15 +18,15 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// All builds of this process.
 static BUILDS: Builds = Builds::new();
 
-/// Has each cargo run in a process group of its own from now on, so that [`end_builds`] reaches its compilers, too, and has builds
-/// end with this process if that is killed. For programs that handle Ctrl-C and SIGTERM: that of a terminal does not reach such
-/// a group.
+/// Runs each cargo in a process group of its own from now on, so that [`end_builds`] also reaches
+/// its compilers, and ends builds when this process is killed. For programs that handle Ctrl-C and
+/// SIGTERM: the Ctrl-C of a terminal does not reach such a group.
 pub fn supervise_builds() {
     BUILDS.lock().supervised = true;
 }
 
-/// Ends the builds that [`supervise_builds`] made possible to end, with all they started. There will be no more. Those that
-/// are told so a second time are killed.
+/// Ends the builds that [`supervise_builds`] put into groups of their own, with everything they
+/// started, and refuses new builds. A second call kills those that are left.
 pub fn end_builds() {
     BUILDS.end();
 }
@@ -35,22 +36,23 @@ struct Builds(Mutex<Running>);
 struct Running {
     supervised: bool,
     ended: bool,
-    /// None of them was waited for, so that its number is nobody else's.
+    /// Groups of builds that have not been waited for, so that no other process can have their
+    /// numbers.
     groups: Option<HashSet<Pid>>,
 }
 
-/// A build that ends itself if nobody waits for it.
+/// A running build. Its watcher ends it when this process is gone; dropping it waits for its end.
 pub(crate) struct Build<'a> {
     pub(crate) child: Child,
     watcher: Option<Watcher>,
     builds: &'a Builds,
 }
 
-/// What ends a build's group when this process is gone.
+/// The shell that ends a build's group when this process is gone.
 struct Watcher(Child);
 
-/// `$0` is the group. The second signal is for what does not end by the first one. Signals to this shell are not meant for
-/// it: whoever ends wxec by them ends its pipe as well.
+/// Script of the watcher; `$0` is the group. The second signal is for processes that do not end by
+/// the first. The shell ignores signals to itself: if they end wxec, its pipe ends as well.
 const WATCH: &str = "trap '' HUP INT QUIT TERM; read -r word && exit; \
     kill -s TERM -- \"-$0\" && sleep 1 && kill -s KILL -- \"-$0\"";
 
@@ -69,7 +71,7 @@ impl Builds {
     }
 
     fn start(&self, command: &mut Command) -> io::Result<Build<'_>> {
-        // Held while it starts, so that none begins unseen.
+        // Holds the lock while the build starts, so that `end` sees every build.
         let mut running = self.lock();
         if running.ended {
             return Err(io::ErrorKind::Interrupted.into());
@@ -81,7 +83,7 @@ impl Builds {
         let mut watcher = None;
         if running.supervised {
             running.groups.get_or_insert_default().insert(Pid::from_child(&child));
-            // A build without a watcher is a build all the same.
+            // If the watcher does not start, the build goes on without one.
             watcher = Watcher::start(&child).ok();
         }
         Ok(Build { child, watcher, builds: self })
@@ -101,13 +103,13 @@ impl Watcher {
     fn start(build: &Child) -> io::Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", WATCH, &build.id().to_string()]).process_group(0);
-        // It holds none of this process's pipes, nor a directory.
+        // The shell must not hold this process's pipes or directory.
         shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         shell.spawn().map(Self)
     }
 }
 
-/// The build is over: its number may soon be another group's.
+/// Stops the watcher: the build is over, and its number may soon be another group's.
 impl Drop for Watcher {
     fn drop(&mut self) {
         let Self(shell) = self;
@@ -124,7 +126,7 @@ impl Drop for Build<'_> {
         if let Some(groups) = &mut self.builds.lock().groups {
             groups.remove(&Pid::from_child(&self.child));
         }
-        // One that was waited for has ended.
+        // Returns at once if the build has been waited for.
         let _ = self.child.wait();
         drop(self.watcher.take());
     }
@@ -150,7 +152,7 @@ mod tests {
 
         builds.end();
 
-        // Its end is that of everybody who holds it.
+        // The pipe ends when every process that holds it has ended.
         assert_eq!(output.read(&mut [0]).unwrap(), 0);
         drop(build);
         assert_eq!(builds.start(&mut sh).err().map(|error| error.kind()), Some(io::ErrorKind::Interrupted));
@@ -162,13 +164,13 @@ mod tests {
         let builds = Builds::new();
         builds.lock().supervised = true;
         let mut sh = Command::new("sh");
-        // What it started does not end when it is asked to.
+        // `sleep` ignores the first signal, too.
         let script = "trap '' TERM; sleep 1000 & echo began; wait";
         let mut build = builds.start(sh.args(["-c", script]).stdout(Stdio::piped())).unwrap();
         let mut output = BufReader::new(build.child.stdout.take().unwrap());
         output.read_line(&mut String::new()).unwrap();
 
-        // The end of the pipe is what the end of this process would be to the watcher.
+        // The watcher cannot tell the end of the pipe from the end of this process.
         drop(build.watcher.as_mut().unwrap().0.stdin.take());
 
         assert_eq!(output.read(&mut [0]).unwrap(), 0);
@@ -179,7 +181,7 @@ mod tests {
         let builds = Builds::new();
         builds.lock().supervised = true;
         let mut sh = Command::new("sh");
-        // Its group goes on after it, as a compiler's server does that a build has started.
+        // The group goes on after `sh`, like a compiler's server that a build has started.
         sh.args(["-c", "exec 3<&0; cat <&3 & exit"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut build = builds.start(&mut sh).unwrap();
         let (stdin, stdout) = (build.child.stdin.take().unwrap(), build.child.stdout.take().unwrap());

@@ -1,4 +1,5 @@
-//! A directory of built programs with their digests beside them: what is taken from it is what was put there.
+//! A directory of built programs with their digests beside them. The digests guarantee that a
+//! program taken from it is the one that was put there.
 
 use std::{
     fs::{self, File, Permissions},
@@ -34,7 +35,8 @@ impl Shelf {
         Self { directory: directory.into() }
     }
 
-    /// The files `names`, if each of them is there and has the digest it was put there with.
+    /// Returns the files `names`, if each of them is there and has the digest it was put there
+    /// with.
     pub(crate) fn take<const N: usize>(&self, names: [&str; N]) -> Option<[Shelved; N]> {
         let sums = fs::read_to_string(self.directory.join(SUMS)).ok()?;
         let shelved: Option<Vec<Shelved>> = names
@@ -50,7 +52,8 @@ impl Shelf {
         shelved?.try_into().ok()
     }
 
-    /// Puts files here, executable for their owner. A reader finds all of them or, by their digests, none.
+    /// Puts files here, executable for their owner. A reader finds all of them or, by their
+    /// digests, none.
     pub(crate) fn put<const N: usize>(&self, files: [(&str, &[u8]); N]) -> Result<[Shelved; N], BuildError> {
         create_private(&self.directory)?;
         let mut sums = String::new();
@@ -73,7 +76,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
         let mut file = File::create(&temporary)?;
         file.set_permissions(Permissions::from_mode(0o700))?;
         file.write_all(bytes)?;
-        // An empty file after a power cut would be found out by its digest, yet cost minutes to build again.
+        // The digest would reveal a file that a power cut left empty, but to build it again costs
+        // minutes.
         file.sync_all()?;
         fs::rename(&temporary, path)
     };
@@ -89,7 +93,7 @@ pub(crate) fn prune(directory: &Path, current: &str, keep: usize) {
         .collect();
     others.sort_unstable_by(|one, other| other.cmp(one));
     for (_, path) in others.iter().skip(keep.saturating_sub(1)) {
-        // What cannot be removed today is tried again after the next build.
+        // If it cannot be removed now, the next build tries again.
         let _ = fs::remove_dir_all(path);
     }
 }

@@ -11,16 +11,17 @@ use crate::{
     BuildError, BuiltModule, Progress, Work, cache::cache_directory, environment::given, source::Source, tools::Tools,
 };
 
-/// The packages among `guests` whose modules are wxec's own. What they declare to need, they are granted.
+/// The packages among `guests` whose modules are wxec's own. They are granted what they declare to
+/// need.
 pub(crate) const SHIPPED: [&str; 1] = ["facts"];
 
-/// Whether wxec ships a module of this name.
+/// Returns true if wxec ships a module of this name.
 pub fn is_shipped(name: &str) -> bool {
     SHIPPED.contains(&name)
 }
 
-/// The module `name` of wxec's own, which is built if this machine has none of this build. `WXEC_MODULES` names a
-/// directory with ready-made ones: `facts.wasm`.
+/// Returns wxec's own module `name`. Builds it if this machine has none of this build.
+/// `WXEC_MODULES` names a directory with ready-made modules: `facts.wasm`.
 pub fn shipped_module(name: &str, progress: &dyn Progress) -> Result<BuiltModule, BuildError> {
     if !is_shipped(name) {
         return Err(BuildError::NotShipped { name: name.into() });

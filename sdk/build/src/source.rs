@@ -1,4 +1,4 @@
-//! wxec's own workspace, which its programs are built from.
+//! wxec's own workspace, from which its programs are built.
 
 use std::{
     env, fs,
@@ -23,7 +23,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Finds it where this crate was compiled: a checkout of one's own, or the one cargo made for a git dependency.
+    /// Finds the workspace where this crate was compiled: a user's checkout, or the one that cargo
+    /// made for a git dependency.
     pub(crate) fn of(work: Work<'_>) -> Result<Self, BuildError> {
         let looked_at = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let directory = fs::canonicalize(&looked_at).unwrap_or(looked_at);
@@ -33,19 +34,20 @@ impl Source {
         Ok(Self { directory })
     }
 
-    /// How the agent is built for `triple`.
+    /// Returns the command that builds the agent for `triple`.
     pub(crate) fn agent(&self, package: &str, triple: &str, cache: &Path) -> Result<Command, BuildError> {
         let mut command = self.command(&self.cargo_for(triple)?, "build", package, "agent", cache);
         command.args(["--target", triple]).envs(linking(triple)?);
         Ok(command)
     }
 
-    /// How the compiler is built for this machine.
+    /// Returns the command that builds the compiler for this machine.
     pub(crate) fn compiler(&self, package: &str, cache: &Path) -> Command {
         self.command(&Cargo::new(&self.directory, Toolchain::Surrounding), "build", package, "compiler", cache)
     }
 
-    /// The toolchain that can compile for `triple`.
+    /// Returns a toolchain that can compile for `triple`: the surrounding one, else the
+    /// workspace's.
     pub(crate) fn cargo_for(&self, triple: &str) -> Result<Cargo, BuildError> {
         let surrounding = Cargo::new(&self.directory, Toolchain::Surrounding);
         let own = Cargo::new(&self.directory, Toolchain::OfDirectory);
@@ -55,7 +57,7 @@ impl Source {
         }
     }
 
-    /// How the module of the library `package` is built.
+    /// Returns the command that builds the module of the library `package`.
     pub(crate) fn module(&self, package: &str, cache: &Path) -> Result<Command, BuildError> {
         let cargo = self.cargo_for(MODULE_TARGET)?;
         let mut command = self.command(&cargo, "rustc", package, "wxec", cache);
@@ -64,13 +66,15 @@ impl Source {
         Ok(command)
     }
 
-    /// Builds `package` alone: with any other, cargo would unify features, and the agent would carry a compiler.
+    /// Returns a command that builds `package` alone: with any other, cargo would unify features,
+    /// and the agent would carry a compiler.
     fn command(&self, cargo: &Cargo, verb: &str, package: &str, profile: &str, cache: &Path) -> Command {
         let target = cache.join("target");
         let mut command = cargo.cargo();
         command.args([verb, "--locked", "--message-format", "json", "--package", package, "--profile", profile]);
         command.arg("--target-dir").arg(&target).env("CARGO_BUILD_BUILD_DIR", target);
-        // Set, if to nothing, it outranks every configuration: `target-cpu=native` must not travel to other machines.
+        // Even if empty, this variable outranks every configuration: `target-cpu=native` must not
+        // travel to other machines.
         command.env("CARGO_ENCODED_RUSTFLAGS", "");
         for flags in ["CFLAGS", "HOST_CFLAGS", "TARGET_CFLAGS"] {
             command.env_remove(flags);
@@ -78,7 +82,8 @@ impl Source {
         command
     }
 
-    /// Runs `command` and returns the program or module it leaves, and how many crates were compiled for it.
+    /// Runs `command` and returns the program or module it leaves, and how many crates were
+    /// compiled for it.
     pub(crate) fn build(
         &self,
         mut command: Command,
@@ -102,8 +107,8 @@ impl Source {
         Ok((bytes, outcome.compiled))
     }
 
-    /// Refuses programs of another build, as found when the source was edited and this program not compiled again: the
-    /// two ends would not speak to each other.
+    /// Refuses programs of another build, which result when the source was edited and this program
+    /// not compiled again: the two ends would not talk to each other.
     fn check_build(&self, outcome: &Outcome) -> Result<(), BuildError> {
         let variables = outcome.scripts.iter().flat_map(|script| &script.env);
         let mut builds = variables.filter(|(name, _)| name == "WXEC_BUILD").map(|(_, build)| build);
@@ -118,7 +123,7 @@ impl Source {
     }
 }
 
-/// The C compiler for `triple`, as the `cc` crate will choose it.
+/// Returns the C compiler for `triple` that the `cc` crate will choose.
 pub(crate) fn c_compiler(triple: &str) -> Result<String, BuildError> {
     let chosen = given(&format!("CC_{}", triple.replace('-', "_")));
     let candidates = match chosen {
@@ -126,19 +131,20 @@ pub(crate) fn c_compiler(triple: &str) -> Result<String, BuildError> {
         None if is_native(triple) => vec!["cc".into()],
         None => vec![cross_gcc(triple), "clang".into()],
     };
-    // What follows the program are its first arguments.
+    // Words after the program are its first arguments.
     let found = candidates.iter().find(|program| program.split(' ').next().is_some_and(in_path));
     let missing = || BuildError::NoCCompiler { triple: triple.into(), program: candidates[0].clone() };
     found.cloned().ok_or_else(missing)
 }
 
-/// What makes rustc link, and the `cc` crate compile wasmtime's few lines of C, with what machines usually have.
+/// Returns variables that make rustc link, and the `cc` crate compile wasmtime's few lines of C,
+/// with tools that machines usually have.
 fn linking(triple: &str) -> Result<Vec<(String, String)>, BuildError> {
     let name = triple.replace('-', "_");
     let mut variables = vec![(format!("CC_{name}"), c_compiler(triple)?)];
     let flags = format!("CFLAGS_{name}");
     if given(&flags).is_none() {
-        // Distributions that fortify by default would have it call functions musl has not.
+        // Distributions that fortify by default would make the code call functions that musl lacks.
         variables.push((flags, "-U_FORTIFY_SOURCE".into()));
     }
     let linker = format!("CARGO_TARGET_{}_LINKER", name.to_uppercase());
@@ -148,13 +154,15 @@ fn linking(triple: &str) -> Result<Vec<(String, String)>, BuildError> {
     Ok(variables)
 }
 
-/// The cross compiler as Linux distributions name it. Theirs is for another C library, which matters to none of
-/// wasmtime's few lines. Clang would do as well, but finds no headers where a distribution keeps them by architecture.
+/// Returns the name that Linux distributions give the cross compiler. Theirs is for another C
+/// library, which matters to none of wasmtime's few lines. Clang would do as well, but finds no
+/// headers where a distribution keeps them by architecture.
 fn cross_gcc(triple: &str) -> String {
     format!("{}-linux-gnu-gcc", triple.split('-').next().unwrap_or_default())
 }
 
-/// Whether programs for `triple` run here, and this machine's own linker and C compiler can make them.
+/// Returns true if programs for `triple` run here, and this machine's own linker and C compiler can
+/// make them.
 fn is_native(triple: &str) -> bool {
     cfg!(target_os = "linux") && triple.split('-').next() == Some(env::consts::ARCH)
 }

@@ -20,7 +20,8 @@ const AGENT: &str = "wxec-agent";
 const COMPRESSED: &str = "wxec-agent.gz";
 const COMPILER: &str = "wxec-compiler";
 
-/// Builds of wxec whose programs are kept: some days of a developer's work, some projects of a user's, a few megabytes each.
+/// Number of builds of wxec whose programs are kept: some days of a developer's work, some projects
+/// of a user's, a few megabytes each.
 const KEPT_BUILDS: usize = 3;
 
 /// An agent, ready to be sent.
@@ -32,17 +33,17 @@ pub struct AgentImage {
     pub digest: Digest,
     /// Its length.
     pub bytes: u64,
-    /// The same, compressed by gzip.
+    /// The program, compressed by gzip.
     pub compressed: PathBuf,
-    /// The length of that.
+    /// The length of the compressed program.
     pub compressed_bytes: u64,
 }
 
-/// The agent for `platform`, which is built if this machine has none of this build. `WXEC_AGENT` names a ready-made one
-/// for this machine's architecture; it is copied into the cache.
+/// Returns the agent for `platform`. Builds it if this machine has none of this build. `WXEC_AGENT`
+/// names a ready-made one for this machine's architecture; it is copied into the cache.
 ///
-/// The toolchain is that of the cargo around this program, if it has the standard library for it, else the one
-/// that wxec's source asks for.
+/// The toolchain is that of the surrounding cargo if it has the standard library for `platform`,
+/// else the one that wxec's source asks for.
 pub fn agent(platform: &Platform, progress: &dyn Progress) -> Result<AgentImage, BuildError> {
     let cache = cache_directory()?;
     if let Some(path) = given("WXEC_AGENT").filter(|_| *platform == agents_here()) {
@@ -61,7 +62,8 @@ pub fn agent(platform: &Platform, progress: &dyn Progress) -> Result<AgentImage,
     image.map(Into::into)
 }
 
-/// The compiler for this machine, which is built if there is none of this build. `WXEC_COMPILER` names a ready-made one.
+/// Returns the compiler for this machine. Builds it if there is none of this build. `WXEC_COMPILER`
+/// names a ready-made one.
 pub fn compiler(progress: &dyn Progress) -> Result<PathBuf, BuildError> {
     if let Some(path) = given("WXEC_COMPILER").map(PathBuf::from) {
         return fs::canonicalize(&path).map_err(BuildError::io("find the compiler", path));
@@ -79,22 +81,22 @@ pub fn compiler(progress: &dyn Progress) -> Result<PathBuf, BuildError> {
     Ok(compiler.path)
 }
 
-/// The agent for `platform`, if this machine has it already.
+/// Returns the agent for `platform`, if this machine has it already.
 pub fn agent_if_built(platform: &Platform) -> Option<AgentImage> {
     built_agent(&cache_directory().ok()?, &platform.triple())
 }
 
-/// The agent for `triple`, if it is built.
+/// Returns the agent for `triple`, if it is built.
 pub(crate) fn built_agent(cache: &Path, triple: &str) -> Option<AgentImage> {
     agent_shelf(cache, triple).take([AGENT, COMPRESSED]).map(Into::into)
 }
 
-/// The compiler, if it is built.
+/// Returns the compiler, if it is built.
 pub(crate) fn built_compiler(cache: &Path) -> Option<PathBuf> {
     compiler_shelf(cache).take([COMPILER]).map(|[compiler]| compiler.path)
 }
 
-/// What an agent on this machine runs on, whichever system starts it.
+/// Returns the platform of an agent on this machine: Linux, whichever system starts it.
 pub(crate) fn agents_here() -> Platform {
     Platform::new(env::consts::ARCH, "linux")
 }
@@ -124,7 +126,8 @@ fn shelve_agent(shelf: &Shelf, program: &[u8]) -> Result<[Shelved; 2], BuildErro
     shelf.put([(AGENT, program), (COMPRESSED, &compressed)])
 }
 
-/// An agent is compressed once and sent to every host: 2.5 % less for some seconds of each build.
+/// An agent is compressed once and sent to every host, so 2.5 % less is worth some seconds of each
+/// build.
 const ZOPFLI: zopfli::Options = zopfli::Options {
     iteration_count: NonZeroU64::new(3).expect("it is not 0"),
     iterations_without_improvement: NonZeroU64::MAX,
@@ -139,17 +142,17 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// Those that are built from wxec's source.
+    /// Returns the directory of programs that are built from wxec's source.
     pub(crate) fn of_this_build(cache: &Path) -> Self {
         Self { directory: cache.join("tools"), current: BUILD.into() }
     }
 
-    /// A shelf in the folder in use: one for each kind of machine, one for each module.
+    /// Returns a shelf in the folder in use: one for each kind of machine, one for each module.
     pub(crate) fn shelf(&self, name: &str) -> Shelf {
         Shelf::new(self.directory.join(&self.current).join(name))
     }
 
-    /// What `take` finds, else what `build` makes while no other process builds.
+    /// Returns what `take` finds, else what `build` makes while no other process builds.
     pub(crate) fn once<T>(
         &self,
         work: Work<'_>,
@@ -162,7 +165,7 @@ impl Tools {
         }
         create_private(&self.directory)?;
         let _turn = take_turn(&self.directory.join(".lock"), || progress.report(ProgressEvent::Waiting { work }))?;
-        // Whoever had the turn before may have built it.
+        // The process that had the lock before may have built it.
         if let Some(found) = take() {
             return Ok(found);
         }

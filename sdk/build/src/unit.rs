@@ -1,4 +1,4 @@
-//! Which target of which package holds the tasks.
+//! Finds the package and the target that hold the tasks.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{BuildError, Origin};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unit {
     pub(crate) kind: UnitKind,
-    /// The target's name, the crate's but for dashes.
+    /// The target's name: that of the crate, but for dashes.
     pub(crate) name: String,
     /// Features without which cargo would not build it.
     pub(crate) required_features: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) enum UnitKind {
 }
 
 impl Unit {
-    /// The target a task was compiled in.
+    /// Returns the target that a task was compiled in.
     pub(crate) fn of_origin(origin: &Origin, package: &Package, root: &Path) -> Result<Self, BuildError> {
         let Some(binary) = origin.binary else {
             let not_in_library = || BuildError::NotInLibrary {
@@ -35,7 +35,8 @@ impl Unit {
             let is_ours = |target: &&Target| target.name.replace('-', "_") == origin.crate_name;
             return library(package).filter(is_ours).map(Self::from).ok_or_else(not_in_library);
         };
-        // A program and an example may share their name; then the task's file stands below the folder of one of them.
+        // A program and an example may share their name; then the task's file stands below the
+        // folder of one of them.
         let file = root.join(origin.file);
         let folder_depth = |target: &&Target| match target.src_path.parent() {
             _ if target.src_path == file => usize::MAX,
@@ -50,7 +51,7 @@ impl Unit {
             .ok_or_else(|| BuildError::BinaryNotFound { package: package.name.to_string(), binary: binary.into() })
     }
 
-    /// The target others would call tasks of: the library, or the only program.
+    /// Returns the target whose tasks others would call: the library, or the only program.
     pub(crate) fn of_package(package: &Package) -> Result<Self, BuildError> {
         if let Some(library) = library(package) {
             return Ok(library.into());
@@ -67,7 +68,7 @@ impl Unit {
         }
     }
 
-    /// How cargo is told to build this and nothing else.
+    /// Returns the arguments that make cargo build this target and nothing else.
     pub(crate) fn arguments(&self) -> Vec<&str> {
         match self.kind {
             UnitKind::Library => vec!["--lib", "--crate-type", "cdylib"],
@@ -76,7 +77,7 @@ impl Unit {
         }
     }
 
-    /// Whether `target`, as cargo reports it while building, is this.
+    /// Returns true if `target`, as cargo reports it while building, is this one.
     pub(crate) fn is(&self, target: &Target) -> bool {
         self.name == target.name && self.kind == kind(target)
     }
@@ -88,13 +89,13 @@ impl From<&Target> for Unit {
     }
 }
 
-/// The package in `directory`, whatever its name is now.
+/// Returns the package in `directory`, whatever its name is now; else the package `name`.
 pub(crate) fn package_in<'a>(metadata: &'a Metadata, directory: &Path, name: &str) -> Result<&'a Package, BuildError> {
     let is_there = |package: &&Package| package.manifest_path.parent().is_some_and(|folder| folder == directory);
     metadata.packages.iter().find(is_there).map_or_else(|| package_named(metadata, name), Ok)
 }
 
-/// The innermost package of the workspace whose folder `directory` is in.
+/// Returns the innermost package of the workspace whose folder `directory` is in.
 pub(crate) fn package_around<'a>(metadata: &'a Metadata, directory: &Path) -> Result<&'a Package, BuildError> {
     let depth = |package: &&Package| {
         let folder = package.manifest_path.parent().filter(|folder| directory.starts_with(folder));
@@ -104,7 +105,7 @@ pub(crate) fn package_around<'a>(metadata: &'a Metadata, directory: &Path) -> Re
     around.ok_or_else(|| BuildError::NotInPackage { directory: directory.into() })
 }
 
-/// The package `name` of the workspace.
+/// Returns the package `name` of the workspace.
 pub(crate) fn package_named<'a>(metadata: &'a Metadata, name: &str) -> Result<&'a Package, BuildError> {
     let packages = metadata.workspace_packages();
     if let Some(package) = packages.iter().find(|package| package.name.as_ref() == name) {
@@ -133,12 +134,14 @@ fn is_host_only(target: &Target) -> bool {
     })
 }
 
-/// Whether one name was probably meant by the other: one in the other, or at most a third of it to be retyped.
+/// Returns true if one name is probably a misspelling of the other: it contains the other, or at
+/// most a third of it differs.
 pub(crate) fn looks_like(one: &str, other: &str) -> bool {
     one.contains(other) || other.contains(one) || distance(one, other) <= one.len().max(other.len()).div_ceil(3)
 }
 
-/// How many letters to insert, remove or replace to come from one name to the other (Levenshtein).
+/// Returns the number of letters to insert, remove or replace to turn one name into the other
+/// (Levenshtein).
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

@@ -1,4 +1,4 @@
-//! Why a task is not in the module of its package.
+//! Tasks that are not in the module of their package, and the reasons given for that.
 
 use wxec_build::{AbsenceReason, Features, Quiet, module_of_package};
 
@@ -7,7 +7,7 @@ use crate::fixture::{Fixture, PROGRAM, TASK, manifest};
 const FEATURES: &str =
     "[features]\ndefault = [\"on\"]\non = [\"implied\"]\nimplied = []\nrare = []\nodd = []\n[workspace]";
 
-/// What is compiled for modules of it has no `#[remote]`, as the fixture depends on nothing.
+/// The code that is compiled for modules has no `#[remote]`, as the fixture depends on nothing.
 const LIBRARY: &str = r#"
 mod stats;
 #[cfg(feature = "rare")]

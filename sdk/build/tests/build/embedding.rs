@@ -8,7 +8,8 @@ use std::{
 
 use crate::fixture::{TASK, manifest, write};
 
-/// The package stays where it is between runs of this test, because its first build takes half a minute.
+/// The package stays where it is between runs of this test, because its first build takes half a
+/// minute.
 struct Package {
     directory: PathBuf,
 }
@@ -22,7 +23,7 @@ impl Package {
             env!("CARGO_MANIFEST_DIR")
         );
         write(&package.directory.join("Cargo.toml"), &manifest("shipped", &rest));
-        // With the versions that this test was compiled with, nothing is missing.
+        // The versions that this test was compiled with are available offline.
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
         fs::copy(lock, package.directory.join("Cargo.lock")).expect("the workspace has a lock file");
         package.write("build.rs", "fn main() { wxec_build::embed(); }");
@@ -69,7 +70,8 @@ fn a_program_carries_the_module_of_its_library() {
         Package::new("shipped", &[("src/lib.rs", "mod stats;"), ("src/stats.rs", TASK), ("src/main.rs", MAIN)]);
     assert_eq!(package.output(&[]), "lib:shipped true [true, false]\n");
 
-    // A file cargo watches only because embed() said so, and a feature only the outer build knows.
+    // Cargo watches this file only because `embed` said so, and only the outer build knows the
+    // feature.
     let total = "#[cfg(feature = \"counting\")] #[unsafe(no_mangle)] pub extern \"C\" fn wx1_total() -> i32 { 0 }";
     package.write("src/stats.rs", &format!("{TASK}{total}"));
     assert_eq!(package.output(&[]), "lib:shipped true [true, true]\n");

@@ -1,4 +1,4 @@
-//! What is said when there is no module, and what would help.
+//! Errors when there is no module, and their hints.
 
 use wxec_build::{BuildError, Features, Origin, Quiet, module, module_of_package};
 
@@ -32,7 +32,7 @@ fn a_source_that_is_gone() {
 
     let error = module(&origin, &Quiet).expect_err("there is nothing");
 
-    // All that is seen of it may be what `println!("{e}")` shows.
+    // The user may see nothing but what `println!("{e}")` shows.
     let text = error.to_string();
     assert!(text.starts_with("the source of `words`, ") && text.contains("is not at /gone/words; "), "{text}");
     assert!(text.ends_with("call `wxec_build::embed()` in its build.rs"), "{text}");
@@ -45,7 +45,7 @@ fn a_folder_without_a_workspace() {
     let error = module_of_package(place.path(), "words", &Features::default(), &Quiet).expect_err("there is nothing");
 
     assert_eq!(error.to_string(), format!("no Cargo.toml in {}", place.path().display()));
-    // Whoever typed a name wants no advice about a program's build.
+    // A user who typed a name wants no advice about a program's build.
     assert!(hint(&error).contains("`./words.wasm`") && !hint(&error).contains("embed"), "{error:?}");
 }
 

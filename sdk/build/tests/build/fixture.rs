@@ -37,7 +37,7 @@ impl Fixture {
         self.place.path()
     }
 
-    /// Where a task of the library `words` would say it stands.
+    /// Returns the place where a task of the library `words` would say it stands.
     pub(crate) fn origin(&self) -> Origin {
         let manifest_dir = self.path().to_str().expect("a temporary directory is UTF-8").to_owned();
         Origin {
@@ -61,7 +61,7 @@ pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("the file can be written");
 }
 
-/// Notes what is told.
+/// Records the reports.
 #[derive(Default)]
 pub(crate) struct Notes(RefCell<Vec<String>>);
 

@@ -1,8 +1,9 @@
 //! Builds real crates, in temporary directories and without network.
 //!
-//! - `fixture`   writes the crates and notes what is told while they are built
-//! - `modules`   which target of which package becomes the module, and when it is built again
-//! - `failures`  what is said when there is none, and what would help
+//! - `fixture`   writes the crates and records the reports of their builds
+//! - `modules`   the choice of the target that becomes the module, and new builds of it
+//! - `failures`  errors when there is no module, and their hints
+//! - `absences`  reasons why a task is not in the module
 //! - `embedding` a package with `build.rs`, built by a real `cargo build`
 
 mod absences;

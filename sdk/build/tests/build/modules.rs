@@ -1,4 +1,4 @@
-//! Which target of which package becomes the module, and when it is built again.
+//! Tests of which target of which package becomes the module, and when it is built again.
 
 use wxec_build::{BuildError, BuiltModule, Features, Origin, Quiet, module, module_of_folder, module_of_package};
 
