@@ -18,7 +18,10 @@ fn main() -> wxec::Result<()> {
     println!("here: {}", count("runs here".into()));
 
     let host = Host::new(&addresses[0])?;
-    println!("[{host}] {}", count::on(&host, "runs over there".into()).wait()?);
+    println!(
+        "[{host}] {}",
+        count::on(&host, "runs over there".into()).wait()?
+    );
 
     let outcomes = count::on(&Fleet::new(&addresses)?, "runs on all of them".into()).wait()?;
     for (host, words) in outcomes.successes() {

@@ -11,9 +11,15 @@ const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 fn levels(log: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for line in log.lines() {
-        let words = || line.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-        let level = words().find_map(|word| LEVELS.iter().find(|level| word.eq_ignore_ascii_case(level)));
-        *counts.entry(level.map_or("other", |level| level).to_owned()).or_default() += 1;
+        let words = || {
+            line.split(|c: char| !c.is_ascii_alphabetic())
+                .filter(|word| !word.is_empty())
+        };
+        let level =
+            words().find_map(|word| LEVELS.iter().find(|level| word.eq_ignore_ascii_case(level)));
+        *counts
+            .entry(level.map_or("other", |level| level).to_owned())
+            .or_default() += 1;
     }
     counts
 }
@@ -22,8 +28,11 @@ fn levels(log: &str) -> BTreeMap<String, usize> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let file = arguments.pop().filter(|_| !arguments.is_empty());
-    let Some(file) = file else { return Err("usage: logstats ADDRESS… FILE".into()) };
-    let log = std::fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?;
+    let Some(file) = file else {
+        return Err("usage: logstats ADDRESS… FILE".into());
+    };
+    let log =
+        std::fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?;
 
     let outcomes = levels::on(&Fleet::new(&arguments)?, &log).wait()?;
     for (host, counts) in outcomes.successes() {

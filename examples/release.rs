@@ -9,8 +9,13 @@ use wxec::{Fleet, remote};
 #[remote(read = "/etc/os-release")]
 fn system() -> io::Result<String> {
     let release = fs::read_to_string("/etc/os-release")?;
-    let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    Ok(name.unwrap_or("a system without a name").trim_matches('"').to_owned())
+    let name = release
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    Ok(name
+        .unwrap_or("a system without a name")
+        .trim_matches('"')
+        .to_owned())
 }
 
 #[wxec::main]

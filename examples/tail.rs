@@ -39,7 +39,9 @@ fn tail(path: &str, lines: Sender<String>) -> io::Result<()> {
         }
         thread::sleep(LOOK_EVERY);
         // While another file takes its place, there may be no file for a moment.
-        let Ok(there) = fs::metadata(path).map(|there| there.len()) else { continue };
+        let Ok(there) = fs::metadata(path).map(|there| there.len()) else {
+            continue;
+        };
         // If the file at the path is longer, but the open file has no more bytes, they are two
         // files.
         let grown = there > at && file.read(&mut part[..1])? == 0;
@@ -61,7 +63,9 @@ fn main() -> wxec::Result<()> {
     };
     let (lines, received) = wxec::channel();
     let fleet = Fleet::new(addresses.split(','))?;
-    let call = tail::on(&fleet, path, lines).grant(Grants::none().read(path)).start();
+    let call = tail::on(&fleet, path, lines)
+        .grant(Grants::none().read(path))
+        .start();
     for (host, line) in received.tagged() {
         println!("[{host}] {line}");
     }

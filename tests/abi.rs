@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use wxec::{Bound, CallErrorKind, Function, GuestOutput, Host, Module, Parameter, TaskFailure, Wants};
+use wxec::{
+    Bound, CallErrorKind, Function, GuestOutput, Host, Module, Parameter, TaskFailure, Wants,
+};
 use wxec_protocol::{abi, cbor};
 
 /// The imports and the memory of every guest here.
@@ -56,19 +58,39 @@ fn a_task_needs_no_description() {
     assert_eq!(hand.functions(), []);
     assert_eq!(hand.exports().collect::<Vec<_>>(), ["hand::same"]);
     let hand = Host::new("local:").unwrap().bind(&hand);
-    assert_eq!(hand.call::<String>("hand::same", &("as it is",)).wait().unwrap(), "as it is");
-    assert_eq!(hand.call::<Vec<u64>>("hand::same", &([1_u64, 1 << 40],)).wait().unwrap(), [1, 1 << 40]);
+    assert_eq!(
+        hand.call::<String>("hand::same", &("as it is",))
+            .wait()
+            .unwrap(),
+        "as it is"
+    );
+    assert_eq!(
+        hand.call::<Vec<u64>>("hand::same", &([1_u64, 1 << 40],))
+            .wait()
+            .unwrap(),
+        [1, 1 << 40]
+    );
 }
 
 #[test]
 fn what_a_guest_need_not_understand_passes_through() {
     let hand = bind(SAME);
     for nested in [None, Some(None), Some(Some(5_u32))] {
-        assert_eq!(hand.call::<Option<Option<u32>>>("hand::same", &(nested,)).wait().unwrap(), nested);
+        assert_eq!(
+            hand.call::<Option<Option<u32>>>("hand::same", &(nested,))
+                .wait()
+                .unwrap(),
+            nested
+        );
     }
     // `Some(None)`, as another language would write it.
     let marked = wxec::Value::Tag(cbor::SOME_TAG, wxec::Value::Null.into());
-    assert_eq!(hand.call::<Option<Option<u32>>>("hand::same", &(marked,)).wait().unwrap(), Some(None));
+    assert_eq!(
+        hand.call::<Option<Option<u32>>>("hand::same", &(marked,))
+            .wait()
+            .unwrap(),
+        Some(None)
+    );
 }
 
 #[test]
@@ -77,7 +99,10 @@ fn a_description_is_a_record_in_a_section() {
         path: String::new(),
         name: "same".into(),
         doc: "Gives back its argument.".into(),
-        parameters: vec![Parameter { name: "it".into(), type_name: "String".into() }],
+        parameters: vec![Parameter {
+            name: "it".into(),
+            type_name: "String".into(),
+        }],
         returns: "String".into(),
         error: None,
         wants: Wants::default(),
@@ -85,16 +110,28 @@ fn a_description_is_a_record_in_a_section() {
     };
     let record = quoted(&abi::record("hand", &same));
     let hand = module(&format!(r#"{SAME} (@custom "{}" {record})"#, abi::SECTION));
-    assert_eq!(hand.functions(), [Function { path: "hand::same".into(), ..same }]);
+    assert_eq!(
+        hand.functions(),
+        [Function {
+            path: "hand::same".into(),
+            ..same
+        }]
+    );
     let hand = Host::new("local:").unwrap().bind(&hand);
-    assert_eq!(hand.call::<String>("same", &("as it is",)).wait().unwrap(), "as it is");
+    assert_eq!(
+        hand.call::<String>("same", &("as it is",)).wait().unwrap(),
+        "as it is"
+    );
 }
 
 #[test]
 fn a_description_that_makes_no_sense_is_refused() {
     let wasm = wat::parse_str(r#"(module (@custom "wxec.fn.v1" "\ff\ff\ff\ff"))"#).unwrap();
     let error = Module::from_bytes("hand", wasm).unwrap_err();
-    assert_eq!(error.to_string(), "what hand says of its functions cannot be read");
+    assert_eq!(
+        error.to_string(),
+        "what hand says of its functions cannot be read"
+    );
 }
 
 #[test]
@@ -105,13 +142,22 @@ fn a_failure_is_a_status_and_a_record() {
         chain: vec!["because".into()],
         data: None,
     };
-    let hand = bind(&ending(abi::Status::Failed, &cbor::encode(&failure).unwrap()));
+    let hand = bind(&ending(
+        abi::Status::Failed,
+        &cbor::encode(&failure).unwrap(),
+    ));
     let error = hand.call::<()>("hand::end", &()).wait().unwrap_err();
-    assert!(matches!(&error.kind, CallErrorKind::Failed(arrived) if *arrived == failure), "{error:?}");
+    assert!(
+        matches!(&error.kind, CallErrorKind::Failed(arrived) if *arrived == failure),
+        "{error:?}"
+    );
 
     let hand = bind(&ending(abi::Status::BadArguments, b"too few"));
     let error = hand.call::<()>("hand::end", &()).wait().unwrap_err();
-    assert!(matches!(&error.kind, CallErrorKind::BadArguments(reason) if reason == "too few"), "{error:?}");
+    assert!(
+        matches!(&error.kind, CallErrorKind::BadArguments(reason) if reason == "too few"),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -130,7 +176,10 @@ fn a_pointer_that_lies_ends_the_call_and_not_the_session() {
         (call $output_write (i32.const 65535) (i32.const -1)) (i32.const 0))"#;
     let hand = bind(&format!("{SAME} {lie}"));
     let error = hand.call::<()>("hand::lie", &()).wait().unwrap_err();
-    assert!(matches!(error.kind, CallErrorKind::Trap { .. }), "{error:?}");
+    assert!(
+        matches!(error.kind, CallErrorKind::Trap { .. }),
+        "{error:?}"
+    );
     assert_eq!(hand.call::<u8>("hand::same", &(7,)).wait().unwrap(), 7);
 }
 
@@ -139,7 +188,9 @@ fn an_import_that_no_host_offers_is_named() {
     let wasm = wat::parse_str(
         r#"(module (import "env" "system" (func)) (func (export "wx1_hand::f") (result i32) (i32.const 0)))"#,
     );
-    let hand = Host::new("local:").unwrap().bind(&Module::from_bytes("hand", wasm.unwrap()).unwrap());
+    let hand = Host::new("local:")
+        .unwrap()
+        .bind(&Module::from_bytes("hand", wasm.unwrap()).unwrap());
     let error = hand.call::<()>("hand::f", &()).wait().unwrap_err();
     assert!(
         matches!(&error.kind, CallErrorKind::BadModule(reason) if reason.contains("env") && reason.contains("system")),
@@ -179,7 +230,8 @@ fn a_guest_finds_no_files_no_environment_and_nothing_to_read() {
     // The placeholder for `/`, in which nothing is found.
     const PLACEHOLDER: u8 = 0;
     const DENIED: u8 = 1;
-    let hand = Module::from_bytes("hand", wat::parse_str(format!("(module {look})")).unwrap()).unwrap();
+    let hand =
+        Module::from_bytes("hand", wat::parse_str(format!("(module {look})")).unwrap()).unwrap();
     let hand = Host::new("local:").unwrap().bind(&hand);
     let found: [u8; 5] = hand.call("hand::look", &()).wait().unwrap();
     assert_eq!(found, [PLACEHOLDER, DENIED, 0, 0, 0]);
@@ -201,7 +253,9 @@ fn what_is_written_to_descriptor_1_never_reaches_the_conversation() {
     let keep = seen.clone();
     let host = Host::new("local:").unwrap();
     let host = host.with_output(Arc::new(move |_, output| {
-        let GuestOutput::Stdout(bytes) = output else { panic!("{output:?}") };
+        let GuestOutput::Stdout(bytes) = output else {
+            panic!("{output:?}")
+        };
         keep.lock().unwrap().extend_from_slice(bytes);
     }));
     let hand = host.bind(&module(&format!("{SAME} {print}")));

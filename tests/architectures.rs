@@ -11,7 +11,8 @@ use std::{
 use wxec::{BuildError, Quiet};
 use wxec_build::AgentImage;
 use wxec_protocol::{
-    CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Fault, Limits, Memory, Platform, Target,
+    CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Fault, Limits, Memory,
+    Platform, Target,
 };
 
 use crate::harness::skip;
@@ -52,11 +53,26 @@ impl Agent {
     /// Starts `wrapper`, which becomes `agent`, and waits for its greeting.
     fn start(wrapper: &[&str], agent: &Path) -> Self {
         let mut command = Command::new("timeout");
-        command.args(["--signal=KILL", PATIENCE_SECONDS]).args(wrapper).arg(agent);
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
-        let mut agent =
-            Self { process, stdin, stdout, connection: ControllerConnection::new(), target: Target::here() };
+        command
+            .args(["--signal=KILL", PATIENCE_SECONDS])
+            .args(wrapper)
+            .arg(agent);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (
+            process.stdin.take().unwrap(),
+            process.stdout.take().unwrap(),
+        );
+        let mut agent = Self {
+            process,
+            stdin,
+            stdout,
+            connection: ControllerConnection::new(),
+            target: Target::here(),
+        };
         match agent.event() {
             ControllerEvent::Ready { target } => agent.target = target,
             event => panic!("{event:?}"),
@@ -71,7 +87,11 @@ impl Agent {
                 return event;
             }
             let mut output = Vec::new();
-            assert_eq!(self.connection.poll_transmit(&mut output), None, "no hop is here");
+            assert_eq!(
+                self.connection.poll_transmit(&mut output),
+                None,
+                "no hop is here"
+            );
             self.stdin.write_all(&output).unwrap();
             if output.is_empty() {
                 let length = self.stdout.read(&mut input).unwrap();
@@ -82,15 +102,30 @@ impl Agent {
     }
 
     /// Calls a function of [`GUEST`], compiled for `target`.
-    fn call_compiled(&mut self, target: &Target, function: &str, input: &[u8]) -> Result<Vec<u8>, Fault> {
+    fn call_compiled(
+        &mut self,
+        target: &Target,
+        function: &str,
+        input: &[u8],
+    ) -> Result<Vec<u8>, Fault> {
         let artifact = compile(target);
-        let limits = Limits { deadline_ms: (function == "spin").then_some(50), ..Limits::default() };
+        let limits = Limits {
+            deadline_ms: (function == "spin").then_some(50),
+            ..Limits::default()
+        };
         let module = Digest::of(&artifact);
-        self.connection.call(CallRequest { limits, ..CallRequest::new(module, function, input.to_vec()) });
+        self.connection.call(CallRequest {
+            limits,
+            ..CallRequest::new(module, function, input.to_vec())
+        });
         loop {
             match self.event() {
-                ControllerEvent::Need { module, .. } => self.connection.provide(module, artifact.clone().into()),
-                ControllerEvent::Returned { outcome, .. } => return outcome.map(|bytes| bytes.to_vec()),
+                ControllerEvent::Need { module, .. } => {
+                    self.connection.provide(module, artifact.clone().into())
+                }
+                ControllerEvent::Returned { outcome, .. } => {
+                    return outcome.map(|bytes| bytes.to_vec());
+                }
                 event => panic!("{event:?}"),
             }
         }
@@ -109,7 +144,10 @@ impl Agent {
         assert_eq!(self.call("grow", b""), Ok(vec![]));
         let stack = self.call("dig", b"");
         assert!(matches!(stack, Err(Fault::Limit { .. })), "{stack:?}");
-        assert_eq!(self.call("spin", b""), Err(Fault::Deadline { after_ms: 50 }));
+        assert_eq!(
+            self.call("spin", b""),
+            Err(Fault::Deadline { after_ms: 50 })
+        );
         assert_eq!(self.call("divide", &[9, 3]), Ok(vec![3]));
     }
 
@@ -141,7 +179,12 @@ fn compile(target: &Target) -> Vec<u8> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    compiler.stdin.take().unwrap().write_all(&wat::parse_str(GUEST).unwrap()).unwrap();
+    compiler
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&wat::parse_str(GUEST).unwrap())
+        .unwrap();
     let output = compiler.wait_with_output().unwrap();
     assert!(output.status.success(), "{target}");
     output.stdout
@@ -149,7 +192,9 @@ fn compile(target: &Target) -> Vec<u8> {
 
 fn agent_here() -> &'static Path {
     static IMAGE: OnceLock<AgentImage> = OnceLock::new();
-    &IMAGE.get_or_init(|| wxec_build::agent(&Platform::here(), &Quiet).unwrap()).path
+    &IMAGE
+        .get_or_init(|| wxec_build::agent(&Platform::here(), &Quiet).unwrap())
+        .path
 }
 
 /// Returns true if `arguments` can be run here; otherwise skips the calling test.
@@ -165,7 +210,12 @@ fn can_run(arguments: &[&str]) -> bool {
 }
 
 fn target(code: Code, memory: Memory) -> Target {
-    Target { platform: Platform::here(), code, memory, metered: false }
+    Target {
+        platform: Platform::here(),
+        code,
+        memory,
+        metered: false,
+    }
 }
 
 #[test]
@@ -183,7 +233,10 @@ fn an_aarch64_agent_runs_native_code() {
         Err(error) => panic!("{error}"),
     };
     let agent = Agent::start(&[QEMU], &image.path);
-    assert_eq!((&agent.target.platform, agent.target.code), (&platform, Code::Baseline));
+    assert_eq!(
+        (&agent.target.platform, agent.target.code),
+        (&platform, Code::Baseline)
+    );
     agent.works();
 }
 
@@ -193,13 +246,23 @@ fn an_agent_says_which_level_its_cpu_has() {
     if cfg!(not(target_arch = "x86_64")) || !can_run(&[QEMU, "--version"]) {
         return;
     }
-    for (cpu, code) in [("qemu64", Code::Baseline), ("Nehalem", Code::V2), ("max", Code::V3)] {
+    for (cpu, code) in [
+        ("qemu64", Code::Baseline),
+        ("Nehalem", Code::V2),
+        ("max", Code::V3),
+    ] {
         let mut agent = Agent::start(&[QEMU, "-cpu", cpu], agent_here());
         assert_eq!(agent.target.code, code, "{cpu}");
-        let better = Target { code: Code::V3, ..agent.target.clone() };
+        let better = Target {
+            code: Code::V3,
+            ..agent.target.clone()
+        };
         match agent.call_compiled(&better, "divide", &[8, 2]) {
             Ok(output) => assert!(code == Code::V3 && output == [4], "{cpu}"),
-            Err(Fault::BadModule(reason)) => assert!(code != Code::V3 && reason.contains("not available"), "{reason}"),
+            Err(Fault::BadModule(reason)) => assert!(
+                code != Code::V3 && reason.contains("not available"),
+                "{reason}"
+            ),
             Err(fault) => panic!("{fault:?}"),
         }
         // No traps: qemu before version 8 misaligns the stacks of x86-64's signal handlers.
@@ -208,7 +271,8 @@ fn an_agent_says_which_level_its_cpu_has() {
 }
 
 /// Makes the kernel refuse to make memory executable, as hardened systems do.
-const NO_NEW_CODE: &str = "syscall($^O eq 'linux' && `uname -m` =~ /x86_64/ ? 157 : 167, 65, 1, 0, 0, 0) == 0
+const NO_NEW_CODE: &str =
+    "syscall($^O eq 'linux' && `uname -m` =~ /x86_64/ ? 157 : 167, 65, 1, 0, 0, 0) == 0
     or die \"no PR_SET_MDWE: $!\\n\"; exec @ARGV or die;";
 
 #[test]
@@ -225,7 +289,10 @@ fn bytecode_runs_where_code_cannot_be_mapped() {
 #[test]
 fn memories_are_checked_where_address_space_is_limited() {
     for kib in [200_000, 1_000_000, 20_000_000] {
-        let agent = Agent::start(&["sh", "-c", &format!("ulimit -v {kib}; exec \"$0\"")], agent_here());
+        let agent = Agent::start(
+            &["sh", "-c", &format!("ulimit -v {kib}; exec \"$0\"")],
+            agent_here(),
+        );
         assert_eq!(agent.target.memory, Memory::Checked, "{kib} KiB");
         assert_ne!(agent.target.code, Code::Pulley, "{kib} KiB");
         agent.works();
@@ -236,18 +303,35 @@ fn memories_are_checked_where_address_space_is_limited() {
 fn nothing_runs_without_address_space_and_one_line_says_so() {
     for kib in [4_000, 8_000, 16_000, 24_000, 32_000] {
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -v {kib}; exec \"$0\"")]).arg(agent_here());
-        let agent = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command
+            .args(["-c", &format!("ulimit -v {kib}; exec \"$0\"")])
+            .arg(agent_here());
+        let agent = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let output = agent.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), text.lines().count()), (Some(1), 1), "{kib} KiB: {text}");
+        assert_eq!(
+            (output.status.code(), text.lines().count()),
+            (Some(1), 1),
+            "{kib} KiB: {text}"
+        );
         assert!(text.contains("no room for guests"), "{kib} KiB: {text}");
     }
 }
 
 #[test]
 fn an_agent_needs_no_proc() {
-    let wrapper = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs none /proc && exec \"$0\""];
+    let wrapper = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        "mount -t tmpfs none /proc && exec \"$0\"",
+    ];
     if !can_run(&[&wrapper[..], &["true"]].concat()) {
         return;
     }

@@ -7,10 +7,15 @@ use std::{
     path::Path,
 };
 
-use crate::harness::{Access, Cli, Machine, PLACES, SOON, Shell, kill, needs, own_seconds, processes, wait_until};
+use crate::harness::{
+    Access, Cli, Machine, PLACES, SOON, Shell, kill, needs, own_seconds, processes, wait_until,
+};
 
 fn address(machine: &Machine) -> String {
-    format!("exec:{}", serde_json::to_string(&machine.enter("login")).unwrap())
+    format!(
+        "exec:{}",
+        serde_json::to_string(&machine.enter("login")).unwrap()
+    )
 }
 
 fn count(address: &str) -> Cli {
@@ -23,15 +28,25 @@ fn any_login_shell_will_do() {
         if !needs(&[shell.program()]) {
             continue;
         }
-        let Some(machine) = Machine::options().shell(shell).noisy().start() else { return };
+        let Some(machine) = Machine::options().shell(shell).noisy().start() else {
+            return;
+        };
         let Some(sshd) = machine.sshd() else { return };
         let before = machine.files();
         let ended = count("ssh:login").hosts(&sshd).run();
         ended.is("3");
-        assert!(ended.stats()["agent_bytes"].as_u64() > Some(100_000), "{shell:?}: {ended:?}");
+        assert!(
+            ended.stats()["agent_bytes"].as_u64() > Some(100_000),
+            "{shell:?}: {ended:?}"
+        );
         // tcsh and fish write files of their own at login.
         let ours = |file: &std::path::PathBuf| file.to_string_lossy().contains("wxec");
-        let left: Vec<_> = machine.files().difference(&before).filter(|file| ours(file)).cloned().collect();
+        let left: Vec<_> = machine
+            .files()
+            .difference(&before)
+            .filter(|file| ours(file))
+            .cloned()
+            .collect();
         assert!(left.is_empty(), "{shell:?} {left:?}");
     }
 }
@@ -40,16 +55,27 @@ fn any_login_shell_will_do() {
 fn one_good_place_is_enough() {
     for good in PLACES {
         let mut options = Machine::options().read_only();
-        for (place, access) in
-            PLACES.into_iter().zip([Access::NoExec, Access::ReadOnly, Access::Tiny].into_iter().cycle())
-        {
+        for (place, access) in PLACES.into_iter().zip(
+            [Access::NoExec, Access::ReadOnly, Access::Tiny]
+                .into_iter()
+                .cycle(),
+        ) {
             options = options.place(place, if place == good { Access::Any } else { access });
         }
-        let Some(machine) = options.start() else { return };
+        let Some(machine) = options.start() else {
+            return;
+        };
         let before = machine.files();
         let ended = Cli::new(["doctor", &address(&machine)]).run();
-        let place = ended.stdout.lines().find(|line| line.contains("agent's place: ")).unwrap_or_default();
-        assert!(place.contains(&format!("agent's place: {good}")), "{good}: {ended:?}");
+        let place = ended
+            .stdout
+            .lines()
+            .find(|line| line.contains("agent's place: "))
+            .unwrap_or_default();
+        assert!(
+            place.contains(&format!("agent's place: {good}")),
+            "{good}: {ended:?}"
+        );
         assert_eq!(machine.files(), before);
     }
 }
@@ -57,7 +83,9 @@ fn one_good_place_is_enough() {
 #[test]
 fn memory_is_the_last_place() {
     for access in [Access::NoExec, Access::ReadOnly, Access::Tiny] {
-        let Some(machine) = Machine::options().read_only().places(access).start() else { return };
+        let Some(machine) = Machine::options().read_only().places(access).start() else {
+            return;
+        };
         let address = address(&machine);
         count(&address).run().is("3");
         let ended = Cli::new(["doctor", &address]).run();
@@ -68,11 +96,22 @@ fn memory_is_the_last_place() {
 
 #[test]
 fn the_agent_is_kept_if_that_is_wanted() {
-    let Some(machine) = Machine::start() else { return };
+    let Some(machine) = Machine::start() else {
+        return;
+    };
     let Some(sshd) = machine.sshd() else { return };
     let keep = || {
-        let ended =
-            Cli::new(["-q", "call", "ssh:login", "words::count", "a", "--stats", "--cache-agent"]).hosts(&sshd).run();
+        let ended = Cli::new([
+            "-q",
+            "call",
+            "ssh:login",
+            "words::count",
+            "a",
+            "--stats",
+            "--cache-agent",
+        ])
+        .hosts(&sshd)
+        .run();
         ended.is("1");
         ended.stats()
     };
@@ -81,7 +120,11 @@ fn the_agent_is_kept_if_that_is_wanted() {
     assert_eq!(again["agent_bytes"], 0, "{again}");
     // A damaged agent is sent again.
     let directory = machine.path("/home/login/.cache/wxec/agents");
-    let kept: Vec<_> = fs::read_dir(&directory).unwrap().flatten().map(|entry| entry.path()).collect();
+    let kept: Vec<_> = fs::read_dir(&directory)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     let [kept] = &*kept else { panic!("{kept:?}") };
     let mut image = fs::read(kept).unwrap();
     image[5000] ^= 1;
@@ -95,10 +138,19 @@ fn the_agent_is_kept_if_that_is_wanted() {
 
 #[test]
 fn the_doctor_tells_of_a_place() {
-    let Some(machine) = Machine::start() else { return };
+    let Some(machine) = Machine::start() else {
+        return;
+    };
     let ended = Cli::new(["doctor", &address(&machine)]).run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
-    for line in ["architecture: ", "account 61001", "memory: ", "address space: ", "open files: ", "round trip: "] {
+    for line in [
+        "architecture: ",
+        "account 61001",
+        "memory: ",
+        "address space: ",
+        "open files: ",
+        "round trip: ",
+    ] {
         assert!(ended.stdout.contains(line), "{line}: {ended:?}");
     }
 }
@@ -108,10 +160,19 @@ fn little_address_space_is_enough_and_is_told() {
     let address = r#"exec:["prlimit","--as=1000000000"]"#;
     count(address).run().is("3");
     let ended = Cli::new(["doctor", address]).run();
-    assert!(ended.stdout.contains("address space: 953.7 MiB"), "{ended:?}");
-    assert!(ended.stdout.contains("note: address space is limited to "), "{ended:?}");
     assert!(
-        ended.stdout.lines().any(|line| line.contains("architecture: ") && line.ends_with("-checked")),
+        ended.stdout.contains("address space: 953.7 MiB"),
+        "{ended:?}"
+    );
+    assert!(
+        ended.stdout.contains("note: address space is limited to "),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stdout
+            .lines()
+            .any(|line| line.contains("architecture: ") && line.ends_with("-checked")),
         "{ended:?}"
     );
 }
@@ -122,11 +183,21 @@ fn with_processes(processes: u32, shell: &Path, programs: &Path) -> String {
     let sh = programs.join("sh");
     let _ = fs::remove_file(&sh);
     symlink(shell, &sh).unwrap();
-    let path = format!("PATH={}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let path = format!(
+        "PATH={}:{}",
+        programs.display(),
+        std::env::var("PATH").unwrap()
+    );
     let limit = format!("--nproc={processes}:{processes}");
     let account = ["--reuid=61005", "--regid=61005", "--clear-groups"];
-    let words = ["env", "--chdir=/", &path, "setpriv"].into_iter().chain(account).chain(["prlimit", &limit]);
-    format!("exec:{}", serde_json::to_string(&words.collect::<Vec<_>>()).unwrap())
+    let words = ["env", "--chdir=/", &path, "setpriv"]
+        .into_iter()
+        .chain(account)
+        .chain(["prlimit", &limit]);
+    format!(
+        "exec:{}",
+        serde_json::to_string(&words.collect::<Vec<_>>()).unwrap()
+    )
 }
 
 #[test]
@@ -139,14 +210,31 @@ fn too_few_processes_are_said_to_be_that() {
     let (dash, bash) = (Path::new("/bin/dash"), Path::new("/bin/bash"));
     // The limit hits whatever cannot begin first: a program of the script, a thread of the agent,
     // the command.
-    for (shell, processes) in (1..=32).map(|processes| (dash, processes)).chain([(bash, 1), (bash, 4), (bash, 8)]) {
-        let ended = Cli::new(["-q", "exec", &with_processes(processes, shell, programs.path()), "--", "true"]).run();
+    for (shell, processes) in
+        (1..=32)
+            .map(|processes| (dash, processes))
+            .chain([(bash, 1), (bash, 4), (bash, 8)])
+    {
+        let ended = Cli::new([
+            "-q",
+            "exec",
+            &with_processes(processes, shell, programs.path()),
+            "--",
+            "true",
+        ])
+        .run();
         let is_enough = ended.exit_code == Some(0) && processes > 4;
         assert!(
-            is_enough || ended.unreachable().contains("the host allows too few processes"),
+            is_enough
+                || ended
+                    .unreachable()
+                    .contains("the host allows too few processes"),
             "{processes}: {ended:?}"
         );
-        assert!(is_enough || ended.stderr.contains("`ulimit -u`"), "{processes}: {ended:?}");
+        assert!(
+            is_enough || ended.stderr.contains("`ulimit -u`"),
+            "{processes}: {ended:?}"
+        );
     }
 }
 
@@ -159,8 +247,17 @@ fn too_few_open_files_are_said_to_be_that() {
         let address = format!(r#"exec:["prlimit","--nofile={files}:{files}"]"#);
         let ended = Cli::new(["-q", "exec", &address, "--", "true"]).run();
         let is_enough = ended.exit_code == Some(0) && files >= 64;
-        assert!(is_enough || ended.unreachable().contains("the host allows too few open files"), "{files}: {ended:?}");
-        assert!(is_enough || ended.stderr.contains("`ulimit -n`"), "{files}: {ended:?}");
+        assert!(
+            is_enough
+                || ended
+                    .unreachable()
+                    .contains("the host allows too few open files"),
+            "{files}: {ended:?}"
+        );
+        assert!(
+            is_enough || ended.stderr.contains("`ulimit -n`"),
+            "{files}: {ended:?}"
+        );
     }
 }
 
@@ -171,12 +268,23 @@ fn where_native_code_is_forbidden_bytecode_runs_and_is_told() {
     let address = r#"exec:["perl","-e","syscall(157,65,1,0,0,0)==0 or die; exec @ARGV"]"#;
     let ended = count(address).run();
     if ended.stderr.contains("Died at -e") {
-        return crate::harness::skip("this kernel cannot forbid memory that is written and executed (Linux 6.3 can)");
+        return crate::harness::skip(
+            "this kernel cannot forbid memory that is written and executed (Linux 6.3 can)",
+        );
     }
     ended.is("3");
     let ended = Cli::new(["doctor", address]).run();
-    assert!(ended.stdout.lines().any(|line| line.contains("architecture: ") && line.contains("-pulley")), "{ended:?}");
-    assert!(ended.stdout.contains("note: native code cannot be mapped"), "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .lines()
+            .any(|line| line.contains("architecture: ") && line.contains("-pulley")),
+        "{ended:?}"
+    );
+    assert!(
+        ended.stdout.contains("note: native code cannot be mapped"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -186,37 +294,81 @@ fn a_host_that_says_nothing_is_given_up_in_time() {
     let ended = Cli::new(["-q", "call", &address, "words::count", "a"]).run();
     // `sleep` rejects our arguments; a program that takes them and stays silent does not end by
     // itself.
-    assert!(ended.unreachable().contains("talking to its shell"), "{ended:?}");
+    assert!(
+        ended.unreachable().contains("talking to its shell"),
+        "{ended:?}"
+    );
     let address = format!(r#"exec:["sh","-c","exec sleep {seconds}","{{}}"]"#);
-    let ended = Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", "2s"]).run();
+    let ended = Cli::new([
+        "-q",
+        "call",
+        &address,
+        "words::count",
+        "a",
+        "--connect-timeout",
+        "2s",
+    ])
+    .run();
     let line = ended.unreachable();
-    assert!(line.contains("unreachable (talking to its shell): no answer within 2s"), "{line}");
-    wait_until(SOON, "nothing is left running", || processes(&format!("sleep {seconds}")).is_empty());
+    assert!(
+        line.contains("unreachable (talking to its shell): no answer within 2s"),
+        "{line}"
+    );
+    wait_until(SOON, "nothing is left running", || {
+        processes(&format!("sleep {seconds}")).is_empty()
+    });
 }
 
 /// Returns an address where only the first part of what is sent to `rest` arrives.
 fn stalled(rest: &[String], seconds: &str) -> String {
     let script = format!(r#"{{ head -c 100000; sleep {seconds}; }} | "$@""#);
     let words = ["sh", "-c", &script, "sh"].map(String::from);
-    format!("exec:{}", serde_json::to_string(&[&words, rest].concat()).unwrap())
+    format!(
+        "exec:{}",
+        serde_json::to_string(&[&words, rest].concat()).unwrap()
+    )
 }
 
 #[test]
 fn a_link_that_breaks_while_the_agent_is_sent_leaves_nothing() {
-    let Some(machine) = Machine::start() else { return };
+    let Some(machine) = Machine::start() else {
+        return;
+    };
     let seconds = own_seconds();
     let (files, address) = (machine.files(), stalled(&machine.enter("login"), &seconds));
-    let call = |limit| Cli::new(["-q", "call", &address, "words::count", "a", "--connect-timeout", limit]);
+    let call = |limit| {
+        Cli::new([
+            "-q",
+            "call",
+            &address,
+            "words::count",
+            "a",
+            "--connect-timeout",
+            limit,
+        ])
+    };
     // Its shell has to answer first: a machine that is too busy for that gets more time.
     let ended = ["5s", "60s"].into_iter().find_map(|limit| {
         let ended = call(limit).run();
-        let is_early = limit == "5s" && ended.unreachable().contains("unreachable (talking to its shell)");
+        let is_early = limit == "5s"
+            && ended
+                .unreachable()
+                .contains("unreachable (talking to its shell)");
         (!is_early).then_some(ended)
     });
     let ended = ended.expect("the last one counts");
-    assert!(ended.unreachable().contains("unreachable (starting the agent): no answer within "), "{ended:?}");
+    assert!(
+        ended
+            .unreachable()
+            .contains("unreachable (starting the agent): no answer within "),
+        "{ended:?}"
+    );
     let is_clean = || machine.files() == files && machine.processes().is_empty();
-    wait_until(SOON, "nothing is left of a connection that took too long", is_clean);
+    wait_until(
+        SOON,
+        "nothing is left of a connection that took too long",
+        is_clean,
+    );
 
     let running = call("10m").start();
     // The process that stalls the link: it begins to sleep when the first part has passed.
@@ -248,10 +400,25 @@ fn those_who_wait_for_a_hop_share_its_failure() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().display();
     let hop = format!(r#"exec:["sh","-c","echo tried >>{path}; sleep 7654","{{}}"]"#);
-    let target = ["a", "b", "c", "d"].map(|name| format!("{hop}/su:{name}")).join(",");
-    let ended = Cli::new(["-q", "call", &target, "words::count", "a", "--connect-timeout", "5s"]).run();
+    let target = ["a", "b", "c", "d"]
+        .map(|name| format!("{hop}/su:{name}"))
+        .join(",");
+    let ended = Cli::new([
+        "-q",
+        "call",
+        &target,
+        "words::count",
+        "a",
+        "--connect-timeout",
+        "5s",
+    ])
+    .run();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
-    assert_eq!(ended.stderr.matches("no answer within 5s").count(), 4, "{ended:?}");
+    assert_eq!(
+        ended.stderr.matches("no answer within 5s").count(),
+        4,
+        "{ended:?}"
+    );
     assert_eq!(fs::read_to_string(file.path()).unwrap(), "tried\n");
 }
 
@@ -262,17 +429,29 @@ fn an_agent_that_may_not_run_is_told_apart_from_one_that_breaks() {
     let cache = tempfile::tempdir().unwrap();
     let compiler = wxec_build::compiler(&wxec::Quiet).unwrap();
     let call = |address| {
-        let call = Cli::new(["-q", "call", address, "words::count", "a"]).env("WXEC_AGENT", agent.path());
-        call.env("WXEC_CACHE", cache.path()).env("WXEC_COMPILER", &compiler).run()
+        let call =
+            Cli::new(["-q", "call", address, "words::count", "a"]).env("WXEC_AGENT", agent.path());
+        call.env("WXEC_CACHE", cache.path())
+            .env("WXEC_COMPILER", &compiler)
+            .run()
     };
     let ended = call(r#"exec:["env"]"#);
     let line = ended.unreachable();
-    assert!(line.contains("unreachable (starting the agent): the agent ended before it said a word"), "{line}");
-    assert!(line.contains("something there may forbid programs it does not know"), "{line}");
+    assert!(
+        line.contains("unreachable (starting the agent): the agent ended before it said a word"),
+        "{line}"
+    );
+    assert!(
+        line.contains("something there may forbid programs it does not know"),
+        "{line}"
+    );
     assert!(line.contains("(its last line: "), "{line}");
     let ended = call("local:");
     assert_eq!(ended.exit_code, Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("cannot run `") && ended.stderr.contains("by WXEC_CACHE"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("cannot run `") && ended.stderr.contains("by WXEC_CACHE"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -280,15 +459,44 @@ fn what_a_host_prints_is_shown_beside_the_reason() {
     let address = r#"exec:["sh","-c","echo Welcome; echo to the machine; exit 3","{}"]"#;
     let ended = count(address).run();
     let line = ended.unreachable();
-    assert!(line.contains("the host closed the connection before the agent was up (exit code 3)"), "{line}");
-    assert!(line.contains("its stdout said: Welcome | to the machine"), "{line}");
+    assert!(
+        line.contains("the host closed the connection before the agent was up (exit code 3)"),
+        "{line}"
+    );
+    assert!(
+        line.contains("its stdout said: Welcome | to the machine"),
+        "{line}"
+    );
     let address = r#"exec:["sh","-c","echo You must change your password; sleep 8765","{}"]"#;
-    let ended = Cli::new(["-q", "call", address, "words::count", "a", "--connect-timeout", "3s"]).run();
+    let ended = Cli::new([
+        "-q",
+        "call",
+        address,
+        "words::count",
+        "a",
+        "--connect-timeout",
+        "3s",
+    ])
+    .run();
     let line = ended.unreachable();
-    assert!(line.contains("no answer within 3s; its stdout said: You must change your password"), "{line}");
-    let arguments = ["-q", "call", "exec:[\"env\"]/docker:x", "words::count", "a", "--tool", "docker=/no/docker"];
+    assert!(
+        line.contains("no answer within 3s; its stdout said: You must change your password"),
+        "{line}"
+    );
+    let arguments = [
+        "-q",
+        "call",
+        "exec:[\"env\"]/docker:x",
+        "words::count",
+        "a",
+        "--tool",
+        "docker=/no/docker",
+    ];
     let ended = Cli::new(arguments).run();
-    assert!(ended.unreachable().contains("cannot run `/no/docker`"), "{ended:?}");
+    assert!(
+        ended.unreachable().contains("cannot run `/no/docker`"),
+        "{ended:?}"
+    );
     assert!(ended.stderr.contains("--tool NAME=PATH"), "{ended:?}");
 }
 
@@ -303,9 +511,15 @@ fn hostile_words_reach_no_shell() {
         "ssh:a/su:'touch evil'",
     ] {
         let directory = tempfile::tempdir().unwrap();
-        let ended = Cli::new(["call", "--", address, "words::count", "a"]).directory(directory.path()).run();
+        let ended = Cli::new(["call", "--", address, "words::count", "a"])
+            .directory(directory.path())
+            .run();
         assert_eq!(ended.exit_code, Some(2), "{ended:?}");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{address:?}");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            0,
+            "{address:?}"
+        );
     }
     // The words of `exec:` are arguments, whatever they contain.
     let directory = tempfile::tempdir().unwrap();

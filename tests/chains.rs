@@ -6,42 +6,83 @@ use crate::harness::{Cli, Controller, Network, SOON, ticks, wait_until};
 
 #[test]
 fn only_the_bastion_reaches_the_inner_host() {
-    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
-    let call =
-        |address| Cli::new(["-q", "call", address, "words::count", "to be or", "--stats"]).hosts(network.sshd()).run();
+    let Some(network) = Network::start([Duration::ZERO; 2]) else {
+        return;
+    };
+    let call = |address| {
+        Cli::new(["-q", "call", address, "words::count", "to be or", "--stats"])
+            .hosts(network.sshd())
+            .run()
+    };
     let ended = call("ssh:inner");
-    assert!(ended.unreachable().starts_with("error: inner: unreachable (connecting)"), "{ended:?}");
+    assert!(
+        ended
+            .unreachable()
+            .starts_with("error: inner: unreachable (connecting)"),
+        "{ended:?}"
+    );
     let ended = call("ssh:bastion/ssh:inner");
     ended.is("3");
-    assert_eq!(ended.stats()["agent_bytes"], 0, "the bastion's agent puts in its own image: {ended:?}");
-    wait_until(SOON, "no process is left", || network.bastion.processes().len() + network.inner.processes().len() <= 4);
+    assert_eq!(
+        ended.stats()["agent_bytes"],
+        0,
+        "the bastion's agent puts in its own image: {ended:?}"
+    );
+    wait_until(SOON, "no process is left", || {
+        network.bastion.processes().len() + network.inner.processes().len() <= 4
+    });
 }
 
 #[test]
 fn the_hop_that_fails_is_named() {
-    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
-    let call = |address| Cli::new(["-q", "call", address, "words::count", "a"]).hosts(network.sshd()).run();
+    let Some(network) = Network::start([Duration::ZERO; 2]) else {
+        return;
+    };
+    let call = |address| {
+        Cli::new(["-q", "call", address, "words::count", "a"])
+            .hosts(network.sshd())
+            .run()
+    };
     let ended = call("ssh:bastion/ssh:inner:1");
     let line = ended.unreachable();
-    assert!(line.starts_with("error: bastion/ssh:inner:1: unreachable (connecting): "), "{line}");
+    assert!(
+        line.starts_with("error: bastion/ssh:inner:1: unreachable (connecting): "),
+        "{line}"
+    );
     assert!(line.contains("port 1: Connection refused"), "{line}");
     let ended = call("ssh:inner/sudo:app/su:app");
-    assert!(ended.unreachable().contains("unreachable at inner (connecting)"), "{ended:?}");
+    assert!(
+        ended
+            .unreachable()
+            .contains("unreachable at inner (connecting)"),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn hosts_behind_one_bastion_share_the_way_there() {
-    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let Some(network) = Network::start([Duration::ZERO; 2]) else {
+        return;
+    };
     let target = "ssh:bastion/ssh:inner/sudo:,ssh:bastion/ssh:inner/sudo:app,ssh:bastion/sudo:app";
-    let ended = Cli::new(["-q", "call", target, "words::count", "a b", "--stats"]).hosts(network.sshd()).run();
+    let ended = Cli::new(["-q", "call", target, "words::count", "a b", "--stats"])
+        .hosts(network.sshd())
+        .run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 3, "{ended:?}");
-    assert_eq!(network.inner_log().matches("Accepted publickey").count(), 1, "{}", network.inner_log());
+    assert_eq!(
+        network.inner_log().matches("Accepted publickey").count(),
+        1,
+        "{}",
+        network.inner_log()
+    );
 }
 
 #[test]
 fn latency_is_paid_once_for_a_warm_call() {
-    let Some(network) = Network::start([Duration::from_millis(250), Duration::ZERO]) else { return };
+    let Some(network) = Network::start([Duration::from_millis(250), Duration::ZERO]) else {
+        return;
+    };
     for address in ["ssh:bastion", "ssh:bastion/ssh:inner"] {
         let mut controller = Controller::start(address, Some(network.sshd()));
         assert_eq!(controller.tell("count to be"), "2");
@@ -54,7 +95,9 @@ fn latency_is_paid_once_for_a_warm_call() {
 
 #[test]
 fn a_killed_controller_leaves_nothing_on_any_hop() {
-    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let Some(network) = Network::start([Duration::ZERO; 2]) else {
+        return;
+    };
     let processes = || network.bastion.processes().len() + network.inner.processes().len();
     let before = processes();
     let mut controller = Controller::start("ssh:bastion/ssh:inner/sudo:app", Some(network.sshd()));
@@ -66,13 +109,22 @@ fn a_killed_controller_leaves_nothing_on_any_hop() {
 
 #[test]
 fn a_killed_hop_is_a_lost_host() {
-    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let Some(network) = Network::start([Duration::ZERO; 2]) else {
+        return;
+    };
     let mut controller = Controller::start("ssh:bastion/ssh:inner", Some(network.sshd()));
     assert_eq!(controller.tell("count to be"), "2");
     // Builds the module if need be. A call made after the hop was killed would connect anew, and
     // spin there.
     assert!(controller.tell("spin-for 1").starts_with("Timeout "));
-    let computed = || network.inner.processes().into_iter().filter_map(ticks).sum::<u64>();
+    let computed = || {
+        network
+            .inner
+            .processes()
+            .into_iter()
+            .filter_map(ticks)
+            .sum::<u64>()
+    };
     let idle = computed();
     controller.begin("spin");
     wait_until(SOON, "the task computes", || computed() > idle + 20);
@@ -80,9 +132,16 @@ fn a_killed_hop_is_a_lost_host() {
         let title = |pid: &crate::harness::Pid| {
             std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default()
         };
-        network.bastion.processes().into_iter().filter(|pid| title(pid).starts_with(b"wxec:")).collect::<Vec<_>>()
+        network
+            .bastion
+            .processes()
+            .into_iter()
+            .filter(|pid| title(pid).starts_with(b"wxec:"))
+            .collect::<Vec<_>>()
     };
-    let [agent] = *agents() else { panic!("{:?}", agents()) };
+    let [agent] = *agents() else {
+        panic!("{:?}", agents())
+    };
     crate::harness::kill(agent);
     let answer = controller.answer();
     assert!(answer.starts_with("Lost "), "{answer}");
@@ -92,24 +151,45 @@ fn a_killed_hop_is_a_lost_host() {
 
 #[test]
 fn a_chain_closes_all_its_hops() {
-    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let Some(network) = Network::start([Duration::ZERO; 2]) else {
+        return;
+    };
     let processes = || network.bastion.processes().len() + network.inner.processes().len();
     let before = processes();
     let mut controller = Controller::start("ssh:bastion/ssh:inner/sudo:app", Some(network.sshd()));
     assert_eq!(controller.tell("count to be"), "2");
     assert_eq!(controller.tell("close"), "closed");
-    wait_until(SOON, "no process is left, though the controller lives", || processes() == before);
+    wait_until(
+        SOON,
+        "no process is left, though the controller lives",
+        || processes() == before,
+    );
     assert_eq!(controller.tell("count to be or"), "3");
 }
 
 #[test]
 fn what_a_hop_puts_in_is_checked_and_sent_again() {
-    let address = format!(r#"exec:["{}"]/exec:["env"]"#, env!("CARGO_BIN_EXE_wxec-test-hop"));
-    let ended = Cli::new(["-q", "call", &address, "words::count", "to be or", "--stats"]).run();
+    let address = format!(
+        r#"exec:["{}"]/exec:["env"]"#,
+        env!("CARGO_BIN_EXE_wxec-test-hop")
+    );
+    let ended = Cli::new([
+        "-q",
+        "call",
+        &address,
+        "words::count",
+        "to be or",
+        "--stats",
+    ])
+    .run();
     ended.is("3");
     let stats = ended.stats();
     // The hop put in the image and the artifact; both were refused, and then sent from here.
-    for (what, least) in [("hop_bytes", 1_000_000), ("agent_bytes", 1_000_000), ("module_bytes", 10_000)] {
+    for (what, least) in [
+        ("hop_bytes", 1_000_000),
+        ("agent_bytes", 1_000_000),
+        ("module_bytes", 10_000),
+    ] {
         assert!(stats[what].as_u64() > Some(least), "{what}: {stats}");
     }
 }
@@ -118,10 +198,25 @@ fn what_a_hop_puts_in_is_checked_and_sent_again() {
 /// through it.
 #[test]
 fn many_hosts_behind_one_hop_are_all_reached() {
-    let targets: Vec<_> = (0..70).map(|n| format!(r#"local:/exec:["env","N={n}"]"#)).collect();
+    let targets: Vec<_> = (0..70)
+        .map(|n| format!(r#"local:/exec:["env","N={n}"]"#))
+        .collect();
     // Seventy agents that start at once may take longer than one.
     let patient = ["--connect-timeout", "10m", "--timeout", "10m"];
-    let ended = Cli::new(["-q", "call", &targets.join(","), "words::count", "to be"].into_iter().chain(patient)).run();
+    let ended = Cli::new(
+        ["-q", "call", &targets.join(","), "words::count", "to be"]
+            .into_iter()
+            .chain(patient),
+    )
+    .run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
-    assert_eq!(ended.stdout.lines().filter(|line| line.ends_with("] 2")).count(), 70, "{ended:?}");
+    assert_eq!(
+        ended
+            .stdout
+            .lines()
+            .filter(|line| line.ends_with("] 2"))
+            .count(),
+        70,
+        "{ended:?}"
+    );
 }

@@ -40,12 +40,18 @@ fn told<T: std::fmt::Debug + Send + 'static>(call: Call<T>) -> String {
 
 /// The name of the error's variant.
 fn kind(error: &CallError) -> String {
-    format!("{:?}", error.kind).chars().take_while(|c| c.is_alphanumeric()).collect()
+    format!("{:?}", error.kind)
+        .chars()
+        .take_while(|c| c.is_alphanumeric())
+        .collect()
 }
 
 /// Drops the call while it is in flight.
 fn abandon(call: Call<()>, after: Duration) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime can be made");
     match runtime.block_on(async { tokio::time::timeout(after, call).await }) {
         Ok(ended) => format!("it ended: {ended:?}"),
         Err(_) => "abandoned".into(),

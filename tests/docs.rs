@@ -16,8 +16,14 @@ use crate::harness::{Network, program};
 
 /// Commands that only have to exist: running them here would run these tests, or build for many
 /// minutes.
-const NOT_RUN: [&str; 6] =
-    ["tests/run", "tests/bench", "fuzz/run", ".ci/run", "cargo install --path cli", "cargo test -p wxec-protocol"];
+const NOT_RUN: [&str; 6] = [
+    "tests/run",
+    "tests/bench",
+    "fuzz/run",
+    ".ci/run",
+    "cargo install --path cli",
+    "cargo test -p wxec-protocol",
+];
 
 /// Pages must not grow for ever, or be read only in part: README is to stay a page and a half.
 const README_LINES: usize = 150;
@@ -56,8 +62,21 @@ fn each_page_has_its_test() {
         .map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()))
         .collect();
     pages.sort();
-    assert_eq!(pages, PAGES.iter().filter(|page| page.starts_with("docs/")).copied().collect::<Vec<_>>());
-    assert!(fs::read_to_string(top().join("README.md")).unwrap().lines().count() <= README_LINES);
+    assert_eq!(
+        pages,
+        PAGES
+            .iter()
+            .filter(|page| page.starts_with("docs/"))
+            .copied()
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        fs::read_to_string(top().join("README.md"))
+            .unwrap()
+            .lines()
+            .count()
+            <= README_LINES
+    );
 }
 
 /// Links between the pages lead somewhere.
@@ -67,7 +86,11 @@ fn links_between_pages_lead_somewhere() {
     for page in PAGES.iter().chain(&more) {
         let path = top().join(page);
         let text = fs::read_to_string(&path).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let target = link.split('#').next().unwrap();
             let found = link.contains("://") || path.parent().unwrap().join(target).exists();
             assert!(found, "{page}: no {link}");
@@ -84,21 +107,34 @@ struct Step {
 #[track_caller]
 fn run(page: &str) {
     let steps = steps(&fs::read_to_string(top().join(page)).unwrap());
-    let is_not_run = |step: &Step| NOT_RUN.iter().any(|command| step.command.starts_with(command));
+    let is_not_run = |step: &Step| {
+        NOT_RUN
+            .iter()
+            .any(|command| step.command.starts_with(command))
+    };
     let (not_run, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_not_run);
     for step in not_run {
         let program = step.command.split(' ').next().unwrap();
-        assert!(program == "cargo" || top().join(program).is_file(), "{page}:{}: no {program}", step.line);
+        assert!(
+            program == "cargo" || top().join(program).is_file(),
+            "{page}:{}: no {program}",
+            step.line
+        );
     }
     if steps.is_empty() {
         return;
     }
-    let Some(network) = Network::start([Duration::ZERO; 2]) else { return };
+    let Some(network) = Network::start([Duration::ZERO; 2]) else {
+        return;
+    };
     let directory = directory(page);
     for step in steps {
         // Scripts of the repository are run from its top, as readers do.
-        let is_script = top().join(step.command.split(' ').next().unwrap()).is_file();
-        let (printed, succeeded) = printed(&step, if is_script { top() } else { &directory }, &network);
+        let is_script = top()
+            .join(step.command.split(' ').next().unwrap())
+            .is_file();
+        let (printed, succeeded) =
+            printed(&step, if is_script { top() } else { &directory }, &network);
         let expected = in_order(step.output.iter().map(String::as_str));
         let lines = in_order(printed.lines().map(str::trim_end));
         let is_failure = expected.iter().any(|line| line.starts_with("error: "));
@@ -118,9 +154,17 @@ fn steps(text: &str) -> Vec<Step> {
         if line.starts_with("```") {
             is_inside = line == "```console";
         } else if let (true, Some(command)) = (is_inside, line.strip_prefix("$ ")) {
-            steps.push(Step { line: number, command: command.to_owned(), output: Vec::new() });
+            steps.push(Step {
+                line: number,
+                command: command.to_owned(),
+                output: Vec::new(),
+            });
         } else if is_inside {
-            steps.last_mut().expect("a block begins with a command").output.push(line.trim_end().to_owned());
+            steps
+                .last_mut()
+                .expect("a block begins with a command")
+                .output
+                .push(line.trim_end().to_owned());
         }
     }
     steps
@@ -128,7 +172,9 @@ fn steps(text: &str) -> Vec<Step> {
 
 /// Makes a directory of this workspace, because packages are looked for from there, with the files that the pages use.
 fn directory(page: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs").join(page.replace('/', "-"));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("docs")
+        .join(page.replace('/', "-"));
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(directory.join("site")).unwrap();
     fs::write(directory.join("site/index.html"), "<h1>a site</h1>\n").unwrap();
@@ -153,18 +199,32 @@ fn printed(step: &Step, directory: &Path, network: &Network) -> (String, bool) {
         .args(["-c", &format!("exec 2>&1\n{}", step.command)])
         .current_dir(directory)
         .envs(network.sshd().client_environment())
-        .env("PATH", format!("{}:{path}", wxec.parent().unwrap().display()))
+        .env(
+            "PATH",
+            format!("{}:{path}", wxec.parent().unwrap().display()),
+        )
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    (String::from_utf8(output.stdout).unwrap(), output.status.success())
+    (
+        String::from_utf8(output.stdout).unwrap(),
+        output.status.success(),
+    )
 }
 
 /// Drops the lines about builds, which depend on earlier runs. Sorts the lines of hosts, because
 /// hosts that answer at once do so in any order.
 fn in_order<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    const OF_BUILDS: [&str; 5] = ["building ", "built ", "compiling ", "compiled ", "waiting for another "];
-    let mut lines: Vec<_> = lines.filter(|line| !OF_BUILDS.iter().any(|start| line.starts_with(start))).collect();
+    const OF_BUILDS: [&str; 5] = [
+        "building ",
+        "built ",
+        "compiling ",
+        "compiled ",
+        "waiting for another ",
+    ];
+    let mut lines: Vec<_> = lines
+        .filter(|line| !OF_BUILDS.iter().any(|start| line.starts_with(start)))
+        .collect();
     if lines.iter().all(|line| line.starts_with(['[', '{', '…'])) {
         lines.sort_by_key(|line| (line.starts_with('…'), *line));
     }
@@ -176,9 +236,9 @@ fn is_like(expected: &[&str], lines: &[&str]) -> bool {
     match expected.split_first() {
         None => lines.is_empty(),
         Some((&"…", rest)) => (0..=lines.len()).any(|skipped| is_like(rest, &lines[skipped..])),
-        Some((first, rest)) => {
-            lines.split_first().is_some_and(|(line, lines)| line_is_like(first, line) && is_like(rest, lines))
-        }
+        Some((first, rest)) => lines
+            .split_first()
+            .is_some_and(|(line, lines)| line_is_like(first, line) && is_like(rest, lines)),
     }
 }
 
@@ -186,7 +246,9 @@ fn line_is_like(expected: &str, line: &str) -> bool {
     match expected.split_once('…') {
         None => expected == line,
         Some((start, rest)) => line.strip_prefix(start).is_some_and(|line| {
-            (0..=line.len()).filter(|at| line.is_char_boundary(*at)).any(|at| line_is_like(rest, &line[at..]))
+            (0..=line.len())
+                .filter(|at| line.is_char_boundary(*at))
+                .any(|at| line_is_like(rest, &line[at..]))
         }),
     }
 }

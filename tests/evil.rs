@@ -34,7 +34,10 @@ struct Guest {
 
 fn corpus() -> Vec<Guest> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("evil");
-    let mut files: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
     files.sort();
     files.iter().map(|file| guest(file)).collect()
 }
@@ -42,16 +45,32 @@ fn corpus() -> Vec<Guest> {
 fn guest(file: &Path) -> Guest {
     let name = file.file_stem().unwrap().to_string_lossy().into_owned();
     let text = fs::read_to_string(file).unwrap();
-    let expected = text.lines().next().unwrap().strip_prefix(";; expect: ").unwrap_or_else(|| panic!("{name}"));
+    let expected = text
+        .lines()
+        .next()
+        .unwrap()
+        .strip_prefix(";; expect: ")
+        .unwrap_or_else(|| panic!("{name}"));
     let wasm = wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let module = Module::from_bytes(&name, wasm).map_err(|error| error.to_string());
-    Guest { expected: expected.to_owned(), module, name }
+    Guest {
+        expected: expected.to_owned(),
+        module,
+        name,
+    }
 }
 
 /// Makes a call, and returns its outcome in the words of the corpus.
 fn call(bound: &Bound, expected: &str) -> String {
-    let deadline = if expected == "timeout" { DEADLINE } else { SOON };
-    let call = bound.call::<Value>("evil", &()).limits(Limits::default()).timeout(deadline);
+    let deadline = if expected == "timeout" {
+        DEADLINE
+    } else {
+        SOON
+    };
+    let call = bound
+        .call::<Value>("evil", &())
+        .limits(Limits::default())
+        .timeout(deadline);
     kind(call.wait())
 }
 
@@ -78,7 +97,13 @@ fn local() -> Host {
 /// all tests.
 fn behind(sshd: &Sshd) -> Host {
     let ssh = sshd.scratch().join("ssh");
-    write_script(&ssh, &format!("#!/bin/sh\nexec ssh -F '{}' \"$@\"\n", sshd.config().display()));
+    write_script(
+        &ssh,
+        &format!(
+            "#!/bin/sh\nexec ssh -F '{}' \"$@\"\n",
+            sshd.config().display()
+        ),
+    );
     let options = ConnectOptions::new().tool("ssh", ssh.to_str().unwrap());
     Host::new("ssh:host").unwrap().with_options(&options)
 }
@@ -87,10 +112,22 @@ fn behind(sshd: &Sshd) -> Host {
 fn each_gets_what_it_deserves(host: &Host) {
     words::count::on(host, "to be".into()).wait().unwrap();
     let agent = agent(host);
-    for Guest { name, expected, module } in corpus() {
-        let came = module.map_or_else(|_| "module".into(), |module| call(&host.bind(&module), &expected));
+    for Guest {
+        name,
+        expected,
+        module,
+    } in corpus()
+    {
+        let came = module.map_or_else(
+            |_| "module".into(),
+            |module| call(&host.bind(&module), &expected),
+        );
         assert_eq!(came, expected, "{name}");
-        assert_eq!(words::count::on(host, "to be".into()).wait().unwrap(), 2, "after {name}");
+        assert_eq!(
+            words::count::on(host, "to be".into()).wait().unwrap(),
+            2,
+            "after {name}"
+        );
     }
     assert_eq!(self::agent(host), agent, "it is another agent");
 }
@@ -104,33 +141,73 @@ fn each_task_gets_what_it_deserves(host: &Host) {
     let sleepers = || processes(&format!("sleep {seconds}"));
     let sleep = || Grants::none().run("sleep").run("sh");
     let came = [
-        ("boom", "panic", kind(faulty::boom::on(host, "evil".into()).wait())),
-        ("spin", "timeout", kind(faulty::spin::on(host).timeout(DEADLINE).wait())),
-        ("eat", "limit memory", kind(faulty::eat::on(host).timeout(SOON).wait())),
-        ("doze", "timeout", kind(faulty::doze::on(host, 60_000).timeout(DEADLINE).wait())),
+        (
+            "boom",
+            "panic",
+            kind(faulty::boom::on(host, "evil".into()).wait()),
+        ),
+        (
+            "spin",
+            "timeout",
+            kind(faulty::spin::on(host).timeout(DEADLINE).wait()),
+        ),
+        (
+            "eat",
+            "limit memory",
+            kind(faulty::eat::on(host).timeout(SOON).wait()),
+        ),
+        (
+            "doze",
+            "timeout",
+            kind(faulty::doze::on(host, 60_000).timeout(DEADLINE).wait()),
+        ),
         (
             "waits",
             "timeout",
-            kind(tools::run::on(host, "sleep", vec![seconds.clone()]).grant(sleep()).timeout(DEADLINE).wait()),
-        ),
-        ("runs", "denied --allow-run=sleep", kind(tools::run::on(host, "sleep", vec![seconds.clone()]).wait())),
-        (
-            "leaves a daemon",
-            "timeout",
             kind(
-                tools::script::on(host, &format!("setsid sleep {seconds} & sleep {seconds}"), "A", "b")
+                tools::run::on(host, "sleep", vec![seconds.clone()])
                     .grant(sleep())
                     .timeout(DEADLINE)
                     .wait(),
             ),
         ),
-        ("connects", "denied --allow-net=127.0.0.1:1", kind(tools::fetch::on(host, "127.0.0.1", 1, "evil").wait())),
-        ("reads", "denied --allow-read=/etc/shadow", kind(faulty::read_text::on(host, "/etc/shadow".into()).wait())),
+        (
+            "runs",
+            "denied --allow-run=sleep",
+            kind(tools::run::on(host, "sleep", vec![seconds.clone()]).wait()),
+        ),
+        (
+            "leaves a daemon",
+            "timeout",
+            kind(
+                tools::script::on(
+                    host,
+                    &format!("setsid sleep {seconds} & sleep {seconds}"),
+                    "A",
+                    "b",
+                )
+                .grant(sleep())
+                .timeout(DEADLINE)
+                .wait(),
+            ),
+        ),
+        (
+            "connects",
+            "denied --allow-net=127.0.0.1:1",
+            kind(tools::fetch::on(host, "127.0.0.1", 1, "evil").wait()),
+        ),
+        (
+            "reads",
+            "denied --allow-read=/etc/shadow",
+            kind(faulty::read_text::on(host, "/etc/shadow".into()).wait()),
+        ),
     ];
     for (name, expected, came) in came {
         assert_eq!(came, expected, "{name}");
     }
-    wait_until(SOON, "nothing that was started is left", || sleepers().is_empty());
+    wait_until(SOON, "nothing that was started is left", || {
+        sleepers().is_empty()
+    });
     assert_eq!(words::count::on(host, "to be".into()).wait().unwrap(), 2);
     assert_eq!(self::agent(host), agent, "it is another agent");
 }
@@ -164,14 +241,23 @@ fn agent(host: &Host) -> u32 {
 }
 
 fn holdings(agent: u32) -> Holdings {
-    let list = |what: &str| fs::read_dir(format!("/proc/{agent}/{what}")).unwrap().count();
+    let list = |what: &str| {
+        fs::read_dir(format!("/proc/{agent}/{what}"))
+            .unwrap()
+            .count()
+    };
     let status = fs::read_to_string(format!("/proc/{agent}/status")).unwrap();
-    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let memory = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
     Holdings {
         memory_kib: memory.unwrap().trim().parse().unwrap(),
         threads: list("task"),
         files: list("fd"),
-        mappings: fs::read_to_string(format!("/proc/{agent}/maps")).unwrap().lines().count(),
+        mappings: fs::read_to_string(format!("/proc/{agent}/maps"))
+            .unwrap()
+            .lines()
+            .count(),
     }
 }
 
@@ -180,10 +266,12 @@ fn holdings(agent: u32) -> Holdings {
 #[test]
 fn nothing_piles_up_in_ten_thousand_calls() {
     let host = local();
-    let quick = |guest: &Guest| guest.expected != "timeout" && !guest.name.starts_with("returns_too");
+    let quick =
+        |guest: &Guest| guest.expected != "timeout" && !guest.name.starts_with("returns_too");
     let guests = corpus().into_iter().filter(quick);
-    let evil: Vec<_> =
-        guests.filter_map(|guest| Some((host.bind(&guest.module.ok()?), guest.expected, guest.name))).collect();
+    let evil: Vec<_> = guests
+        .filter_map(|guest| Some((host.bind(&guest.module.ok()?), guest.expected, guest.name)))
+        .collect();
     let grants = || Grants::none().read("/etc/passwd").run("true");
     let round = |calls: usize| {
         for index in 0..calls {
@@ -192,8 +280,19 @@ fn nothing_piles_up_in_ten_thousand_calls() {
                 assert_eq!(call(guest, expected), *expected, "{name}");
             }
             match index % 100 {
-                1 => assert!(faulty::read_text::on(&host, "/etc/passwd".into()).grant(grants()).wait().is_ok()),
-                2 => assert_eq!(tools::run::on(&host, "true", Vec::new()).grant(grants()).wait().unwrap(), 0),
+                1 => assert!(
+                    faulty::read_text::on(&host, "/etc/passwd".into())
+                        .grant(grants())
+                        .wait()
+                        .is_ok()
+                ),
+                2 => assert_eq!(
+                    tools::run::on(&host, "true", Vec::new())
+                        .grant(grants())
+                        .wait()
+                        .unwrap(),
+                    0
+                ),
                 _ => assert_eq!(words::count::on(&host, "to be".into()).wait().unwrap(), 2),
             }
         }
@@ -204,11 +303,21 @@ fn nothing_piles_up_in_ten_thousand_calls() {
     round(MANY);
     // The agent gives back a call's resources after the call has returned.
     let mut last = holdings(agent);
-    wait_until(SOON, "threads that waited for files have ended, and files are closed", || {
-        last = holdings(agent);
-        last.threads <= first.threads && last.files <= first.files
-    });
-    assert!(last.memory_kib <= first.memory_kib + SPARE_KIB, "{first:?} became {last:?}");
+    wait_until(
+        SOON,
+        "threads that waited for files have ended, and files are closed",
+        || {
+            last = holdings(agent);
+            last.threads <= first.threads && last.files <= first.files
+        },
+    );
+    assert!(
+        last.memory_kib <= first.memory_kib + SPARE_KIB,
+        "{first:?} became {last:?}"
+    );
     // Each pool slot that is used for the first time is a mapping of its own.
-    assert!(last.mappings <= first.mappings + 64, "{first:?} became {last:?}");
+    assert!(
+        last.mappings <= first.mappings + 64,
+        "{first:?} became {last:?}"
+    );
 }

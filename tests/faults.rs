@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, peak_memory, processes, skip, ticks, wait_until};
+use crate::harness::{
+    Cli, Controller, Pid, Sshd, descendants, kill, peak_memory, processes, skip, ticks, wait_until,
+};
 
 /// Long enough for a busy machine, and half of the time after which an end gives up on a silent
 /// peer: an end that comes sooner was noticed.
@@ -32,15 +34,23 @@ impl Connected {
         // Builds the module if need be, so that nothing later waits for that.
         assert!(controller.tell("spin-for 1").starts_with("Timeout "));
         let agents = agents(&controller, sshd.as_ref());
-        let [agent] = *agents else { panic!("{agents:?} should be one agent") };
-        Self { controller, agent, sshd }
+        let [agent] = *agents else {
+            panic!("{agents:?} should be one agent")
+        };
+        Self {
+            controller,
+            agent,
+            sshd,
+        }
     }
 
     /// Starts a call that never returns, and waits until its task is computing.
     fn make_busy(&mut self) {
         let idle = ticks(self.agent);
         self.controller.begin("spin");
-        wait_until(SOON, "the task computes", || ticks(self.agent) > idle.map(|ticks| ticks + 5));
+        wait_until(SOON, "the task computes", || {
+            ticks(self.agent) > idle.map(|ticks| ticks + 5)
+        });
     }
 
     fn agents(&self) -> Vec<Pid> {
@@ -99,11 +109,18 @@ fn an_agent_killed_between_calls_is_not_missed() {
 fn a_call_that_timed_out_holds_up_no_one() {
     here_and_there(|mut connected| {
         let answer = connected.controller.tell("spin-for 2000");
-        assert!(answer.starts_with("Timeout ") && answer.contains("no answer after 2s"), "{answer}");
+        assert!(
+            answer.starts_with("Timeout ") && answer.contains("no answer after 2s"),
+            "{answer}"
+        );
         let timed_out = Instant::now();
         assert_eq!(connected.controller.tell("count to be or"), "3");
         assert!(timed_out.elapsed() < SOON, "{:?}", timed_out.elapsed());
-        assert_eq!(connected.agents(), [connected.agent], "it is the same session");
+        assert_eq!(
+            connected.agents(),
+            [connected.agent],
+            "it is the same session"
+        );
         rests(connected.agent);
     });
 }
@@ -114,7 +131,11 @@ fn a_call_that_was_dropped_no_longer_computes() {
         assert_eq!(connected.controller.tell("abandon-after 200"), "abandoned");
         rests(connected.agent);
         assert_eq!(connected.controller.tell("count to be or"), "3");
-        assert_eq!(connected.agents(), [connected.agent], "it is the same session");
+        assert_eq!(
+            connected.agents(),
+            [connected.agent],
+            "it is the same session"
+        );
     });
 }
 
@@ -138,7 +159,9 @@ fn an_agent_does_not_outlive_its_controller_while_it_is_busy() {
     here_and_there(|mut connected| {
         connected.make_busy();
         connected.controller.kill();
-        wait_until(SOON, "the agent is gone", || ticks(connected.agent).is_none());
+        wait_until(SOON, "the agent is gone", || {
+            ticks(connected.agent).is_none()
+        });
     });
 }
 
@@ -146,7 +169,9 @@ fn an_agent_does_not_outlive_its_controller_while_it_is_busy() {
 fn an_agent_does_not_outlive_its_controller_while_it_is_idle() {
     here_and_there(|mut connected| {
         connected.controller.kill();
-        wait_until(SOON, "the agent is gone", || ticks(connected.agent).is_none());
+        wait_until(SOON, "the agent is gone", || {
+            ticks(connected.agent).is_none()
+        });
     });
 }
 
@@ -156,15 +181,27 @@ fn a_result_of_a_gibibyte_is_refused_in_time_and_in_little_memory() {
         let start = Instant::now();
         let answer = connected.controller.tell(&format!("blob {}", 1 << 30));
         assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-        assert!(answer.starts_with("Limit ") && answer.contains("memory limit of 268435456 bytes hit"), "{answer}");
+        assert!(
+            answer.starts_with("Limit ") && answer.contains("memory limit of 268435456 bytes hit"),
+            "{answer}"
+        );
         let agent = peak_memory(connected.agent);
         assert!(agent < 64 << 20, "the agent took {agent} bytes");
         // This result fits into the guest's memory, but not into a message.
         let answer = connected.controller.tell(&format!("blob {}", 200 << 20));
-        assert!(answer.starts_with("Limit ") && answer.contains("output limit of 134217728 bytes hit"), "{answer}");
-        let (agent, controller) = (peak_memory(connected.agent), peak_memory(connected.controller.pid()));
+        assert!(
+            answer.starts_with("Limit ") && answer.contains("output limit of 134217728 bytes hit"),
+            "{answer}"
+        );
+        let (agent, controller) = (
+            peak_memory(connected.agent),
+            peak_memory(connected.controller.pid()),
+        );
         assert!(agent < (200 + 64) << 20, "the agent took {agent} bytes");
-        assert!(controller < 64 << 20, "the controller took {controller} bytes");
+        assert!(
+            controller < 64 << 20,
+            "the controller took {controller} bytes"
+        );
         assert_eq!(connected.controller.tell("count to be or"), "3");
     });
 }
@@ -172,21 +209,35 @@ fn a_result_of_a_gibibyte_is_refused_in_time_and_in_little_memory() {
 #[test]
 fn a_refused_host_does_not_keep_the_others_from_answering() {
     let Some(sshd) = Sshd::start() else { return };
-    let ended = Cli::new(["call", "host,refused,local:", "words::count", "to be"]).hosts(&sshd).run();
+    let ended = Cli::new(["call", "host,refused,local:", "words::count", "to be"])
+        .hosts(&sshd)
+        .run();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
     let mut values: Vec<_> = ended.stdout.lines().collect();
     values.sort_unstable();
     assert_eq!(values, ["[host] 2", "[local] 2"], "{ended:?}");
-    let error = ended.stderr.lines().find(|line| line.starts_with("[refused] error: unreachable (connecting): "));
+    let error = ended
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("[refused] error: unreachable (connecting): "));
     let error = error.unwrap_or_else(|| panic!("{ended:?}"));
-    assert!(error.contains("Connection refused"), "ssh's own words: {error}");
+    assert!(
+        error.contains("Connection refused"),
+        "ssh's own words: {error}"
+    );
 }
 
 #[test]
 fn a_login_that_prints_to_stdout_is_no_obstacle() {
     let Some(sshd) = Sshd::start() else { return };
-    let ended = Cli::new(["call", "noisy", "words::count", "to be"]).hosts(&sshd).run();
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "2\n"), "{ended:?}");
+    let ended = Cli::new(["call", "noisy", "words::count", "to be"])
+        .hosts(&sshd)
+        .run();
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(0), "2\n"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -199,9 +250,20 @@ fn a_task_that_prints_does_not_disturb_the_conversation() {
     }
     for target in targets {
         let cli = Cli::new(["call", target, "faulty::say", "WXEC1:\u{1}\u{7f}"]);
-        let cli = if let Some(sshd) = &sshd { cli.hosts(sshd) } else { cli };
+        let cli = if let Some(sshd) = &sshd {
+            cli.hosts(sshd)
+        } else {
+            cli
+        };
         let ended = cli.run();
-        assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "null\n"), "{target}: {ended:?}");
-        assert!(ended.stderr.contains("out: WXEC1:") && ended.stderr.contains("err: WXEC1:"), "{target}: {ended:?}");
+        assert_eq!(
+            (ended.exit_code, &*ended.stdout),
+            (Some(0), "null\n"),
+            "{target}: {ended:?}"
+        );
+        assert!(
+            ended.stderr.contains("out: WXEC1:") && ended.stderr.contains("err: WXEC1:"),
+            "{target}: {ended:?}"
+        );
     }
 }

@@ -11,8 +11,13 @@ use crate::harness::{Cli, Ended, SOON, needs, own_seconds, processes, wait_until
 const REFUSED: &str = "127.0.0.1:1";
 
 /// The grants that `faulty::demand` declares.
-const DECLARED: [&str; 5] =
-    ["--allow-read=/etc/os-release", "--allow-run=apt-get", "--allow-run=dpkg", "--allow-env=HOME", "--allow-facts"];
+const DECLARED: [&str; 5] = [
+    "--allow-read=/etc/os-release",
+    "--allow-run=apt-get",
+    "--allow-run=dpkg",
+    "--allow-env=HOME",
+    "--allow-facts",
+];
 
 /// Calls a function that declares many grants.
 fn demand(target: &str, options: &[&str]) -> Ended {
@@ -22,7 +27,11 @@ fn demand(target: &str, options: &[&str]) -> Ended {
 #[test]
 fn what_is_declared_and_not_granted_is_named_before_anything_is_connected() {
     let ended = demand(REFUSED, &[]);
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(4), ""),
+        "{ended:?}"
+    );
     let flags = DECLARED.join(" ");
     assert_eq!(
         ended.stderr.trim_end(),
@@ -32,19 +41,41 @@ fn what_is_declared_and_not_granted_is_named_before_anything_is_connected() {
         )
     );
 
-    let ended = demand(REFUSED, &["--allow-run=apt-get,dpkg", "--allow-facts", "--stats"]);
+    let ended = demand(
+        REFUSED,
+        &["--allow-run=apt-get,dpkg", "--allow-facts", "--stats"],
+    );
     assert_eq!(ended.exit_code, Some(4), "{ended:?}");
-    assert!(ended.stderr.contains("needs --allow-read=/etc/os-release --allow-env=HOME; "), "{ended:?}");
-    assert_eq!((&ended.stats()["round_trips"], &ended.stats()["bytes_sent"]), (&json!(0), &json!(0)), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("needs --allow-read=/etc/os-release --allow-env=HOME; "),
+        "{ended:?}"
+    );
+    assert_eq!(
+        (&ended.stats()["round_trips"], &ended.stats()["bytes_sent"]),
+        (&json!(0), &json!(0)),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn programs_read_what_is_missing_from_every_host() {
     let ended = demand(&format!("{REFUSED},127.0.0.1:2"), &["--format", "ndjson"]);
     assert_eq!(ended.exit_code, Some(4), "{ended:?}");
-    let records: Vec<Json> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records: Vec<Json> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(records.len(), 2, "{ended:?}");
-    assert!(records.iter().all(|record| record["error"].as_str().unwrap().contains(&DECLARED.join(" "))), "{ended:?}");
+    assert!(
+        records.iter().all(|record| record["error"]
+            .as_str()
+            .unwrap()
+            .contains(&DECLARED.join(" "))),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -52,7 +83,16 @@ fn what_is_declared_is_granted_in_one_word_or_one_by_one() {
     demand("local:", &["--allow-declared"]).is("7");
     demand("local:", &DECLARED).is("7");
     demand("local:", &["-A"]).is("7");
-    demand("local:", &["--allow-read=/etc", "--allow-run", "--allow-env", "--allow-facts"]).is("7");
+    demand(
+        "local:",
+        &[
+            "--allow-read=/etc",
+            "--allow-run",
+            "--allow-env",
+            "--allow-facts",
+        ],
+    )
+    .is("7");
 }
 
 #[test]
@@ -67,14 +107,26 @@ fn flags_that_grant_nothing_are_usage_errors() {
         ("--allow-everything", "unexpected argument"),
     ] {
         let ended = demand(REFUSED, &[flag]);
-        assert_eq!((ended.exit_code, &*ended.stdout), (Some(2), ""), "{ended:?}");
+        assert_eq!(
+            (ended.exit_code, &*ended.stdout),
+            (Some(2), ""),
+            "{ended:?}"
+        );
         assert!(ended.stderr.contains(complaint), "{flag}: {ended:?}");
     }
 }
 
 #[test]
 fn a_flag_without_a_value_does_not_take_the_target() {
-    let ended = Cli::new(["-q", "call", "--allow-read", "local:", "words::count", "to be"]).run();
+    let ended = Cli::new([
+        "-q",
+        "call",
+        "--allow-read",
+        "local:",
+        "words::count",
+        "to be",
+    ])
+    .run();
     ended.is("2");
 }
 
@@ -83,7 +135,10 @@ fn for_a_program_its_own_declaration_is_the_grant() {
     let host = Host::new("local:").unwrap();
     assert_eq!(faulty::demand::on(&host, 7).wait().unwrap(), 7);
     let fleet = Fleet::new(["local:"]).unwrap();
-    let outcomes = faulty::demand::on(&fleet, 7).grant(Grants::none().env("PATH")).wait().unwrap();
+    let outcomes = faulty::demand::on(&fleet, 7)
+        .grant(Grants::none().env("PATH"))
+        .wait()
+        .unwrap();
     assert_eq!(outcomes.into_result().unwrap()[0].1, 7);
 }
 
@@ -93,9 +148,15 @@ fn for_a_module_the_declaration_is_a_request() {
     let host = Host::new("local:").unwrap();
     let call = || host.bind(&module).call::<u32>("demand", &(7,));
 
-    let error = call().grant(Grants::none().read("/etc").run("*").facts()).wait().unwrap_err();
+    let error = call()
+        .grant(Grants::none().read("/etc").run("*").facts())
+        .wait()
+        .unwrap_err();
     let needs = [Need::Env("HOME".into())];
-    assert!(matches!(&error.kind, CallErrorKind::Denied { needs: missing, .. } if *missing == needs), "{error:?}");
+    assert!(
+        matches!(&error.kind, CallErrorKind::Denied { needs: missing, .. } if *missing == needs),
+        "{error:?}"
+    );
     assert!(!host.is_connected(), "it was refused here");
 
     let declared = &module.function("demand").unwrap().wants;
@@ -108,7 +169,10 @@ fn a_module_shows_what_it_wants_without_running() {
     let wants = format!("\n      wants {}\n", DECLARED.join(" "));
     assert!(ended.stdout.contains(&wants), "{ended:?}");
     let asks = ended.stdout.split("\ncan ask to\n").nth(1).unwrap();
-    assert!(asks.contains("\n  open files           with --allow-read, --allow-write\n"), "{ended:?}");
+    assert!(
+        asks.contains("\n  open files           with --allow-read, --allow-write\n"),
+        "{ended:?}"
+    );
 
     let ended = Cli::new(["-q", "inspect", "faulty", "--format", "json"]).run();
     let json: Json = serde_json::from_str(&ended.stdout).unwrap();
@@ -117,13 +181,22 @@ fn a_module_shows_what_it_wants_without_running() {
         let ended = Cli::new(["-q", "inspect", module, "--format", "json"]).run();
         let json: Json = serde_json::from_str(&ended.stdout).unwrap();
         let can_ask = json["can_ask"].as_array().unwrap();
-        assert!(asked.iter().all(|name| can_ask.contains(&json!(name))), "{module}: {can_ask:?}");
+        assert!(
+            asked.iter().all(|name| can_ask.contains(&json!(name))),
+            "{module}: {can_ask:?}"
+        );
     }
     let functions = json["functions"].as_array().unwrap();
-    let demand = functions.iter().find(|function| function["name"] == "demand").unwrap();
+    let demand = functions
+        .iter()
+        .find(|function| function["name"] == "demand")
+        .unwrap();
     let wanted = json!({"read": ["/etc/os-release"], "run": ["apt-get", "dpkg"], "env": ["HOME"], "facts": true});
     assert_eq!(demand["wants"], wanted);
-    let boom = functions.iter().find(|function| function["name"] == "boom").unwrap();
+    let boom = functions
+        .iter()
+        .find(|function| function["name"] == "boom")
+        .unwrap();
     assert_eq!(boom["wants"], json!({}));
 }
 
@@ -133,13 +206,29 @@ fn what_nobody_declared_is_refused_when_it_is_used() {
     std::fs::write(&file, "secret").unwrap();
     let path = file.path().to_str().unwrap();
     let read = |options: &[&str]| {
-        Cli::new([&["-q", "call", "-r"], options, &["local:", "faulty::read_text", path]].concat()).run()
+        Cli::new(
+            [
+                &["-q", "call", "-r"],
+                options,
+                &["local:", "faulty::read_text", path],
+            ]
+            .concat(),
+        )
+        .run()
     };
 
     let ended = read(&[]);
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
-    let refused = format!("error: local: not granted: needs --allow-read={path} (the task gave up: ");
-    assert!(ended.stderr.starts_with(&refused) && !ended.stderr.contains("--allow-declared"), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(4), ""),
+        "{ended:?}"
+    );
+    let refused =
+        format!("error: local: not granted: needs --allow-read={path} (the task gave up: ");
+    assert!(
+        ended.stderr.starts_with(&refused) && !ended.stderr.contains("--allow-declared"),
+        "{ended:?}"
+    );
 
     read(&[&format!("--allow-read={path}")]).is("secret");
     read(&["--allow-read"]).is("secret");
@@ -151,8 +240,17 @@ fn tools(options: &[&str], arguments: &[&str]) -> Ended {
 
 #[track_caller]
 fn is_refused(ended: &Ended, flag: &str) {
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(4), ""), "{ended:?}");
-    assert!(ended.stderr.contains(&format!("not granted: needs {flag} ")), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(4), ""),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("not granted: needs {flag} ")),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -162,15 +260,38 @@ fn a_program_runs_if_it_is_granted() {
     }
     let version = |options: &[&str], program: &str| tools(options, &["tools::version", program]);
     is_refused(&version(&[], "apt-get"), "--allow-run=apt-get");
-    is_refused(&version(&["--allow-run=dpkg", "--allow-read", "--allow-env"], "apt-get"), "--allow-run=apt-get");
-    for granted in ["--allow-run=apt-get", "--allow-run=dpkg,apt-get", "--allow-run", "-A"] {
+    is_refused(
+        &version(
+            &["--allow-run=dpkg", "--allow-read", "--allow-env"],
+            "apt-get",
+        ),
+        "--allow-run=apt-get",
+    );
+    for granted in [
+        "--allow-run=apt-get",
+        "--allow-run=dpkg,apt-get",
+        "--allow-run",
+        "-A",
+    ] {
         let ended = version(&[granted], "apt-get");
-        assert!(ended.exit_code == Some(0) && ended.stdout.starts_with("apt "), "{ended:?}");
+        assert!(
+            ended.exit_code == Some(0) && ended.stdout.starts_with("apt "),
+            "{ended:?}"
+        );
     }
     // The grant covers the same file by its path, but no other file of its name.
-    assert_eq!(version(&["--allow-run=apt-get"], "/usr/bin/apt-get").exit_code, Some(0));
-    is_refused(&version(&["--allow-run=apt-get"], "/tmp/apt-get"), "--allow-run=/tmp/apt-get");
-    is_refused(&version(&["--allow-run=apt-get"], "./apt-get"), "--allow-run=./apt-get");
+    assert_eq!(
+        version(&["--allow-run=apt-get"], "/usr/bin/apt-get").exit_code,
+        Some(0)
+    );
+    is_refused(
+        &version(&["--allow-run=apt-get"], "/tmp/apt-get"),
+        "--allow-run=/tmp/apt-get",
+    );
+    is_refused(
+        &version(&["--allow-run=apt-get"], "./apt-get"),
+        "--allow-run=./apt-get",
+    );
 }
 
 #[test]
@@ -186,8 +307,16 @@ fn a_connection_is_made_if_it_is_granted() {
     });
     let fetch = |options: &[&str]| tools(options, &["tools::fetch", "127.0.0.1", &port, "hello"]);
     is_refused(&fetch(&[]), &format!("--allow-net=127.0.0.1:{port}"));
-    is_refused(&fetch(&["--allow-net=127.0.0.1:1,example.org"]), &format!("--allow-net=127.0.0.1:{port}"));
-    for granted in [&*format!("--allow-net=127.0.0.1:{port}"), "--allow-net=127.0.0.1", "--allow-net", "-A"] {
+    is_refused(
+        &fetch(&["--allow-net=127.0.0.1:1,example.org"]),
+        &format!("--allow-net=127.0.0.1:{port}"),
+    );
+    for granted in [
+        &*format!("--allow-net=127.0.0.1:{port}"),
+        "--allow-net=127.0.0.1",
+        "--allow-net",
+        "-A",
+    ] {
         fetch(&[granted]).is("hello yourself");
     }
 }
@@ -199,25 +328,49 @@ fn a_deadline_ends_what_a_task_waits_for_and_what_it_started() {
     let waits = ["tools::run", "sleep", &arguments];
     let ended = tools(&["--allow-run=sleep", "--timeout", "500ms"], &waits);
     assert_eq!(ended.exit_code, Some(124), "{ended:?}");
-    wait_until(SOON, "the child is gone", || processes(&format!("sleep {seconds}")).is_empty());
+    wait_until(SOON, "the child is gone", || {
+        processes(&format!("sleep {seconds}")).is_empty()
+    });
 }
 
 #[test]
 fn the_same_seed_gives_the_same_result_for_the_same_fuel() {
     let moment = |options: &[&str]| {
-        let ended = Cli::new([&["-q", "call", "--stats"], options, &["local:", "faulty::moment"]].concat()).run();
+        let ended = Cli::new(
+            [
+                &["-q", "call", "--stats"],
+                options,
+                &["local:", "faulty::moment"],
+            ]
+            .concat(),
+        )
+        .run();
         assert_eq!(ended.exit_code, Some(0), "{ended:?}");
         (ended.stdout.clone(), ended.stats()["fuel"].as_u64())
     };
     let (value, fuel) = moment(&["--deterministic"]);
     assert!(fuel.is_some_and(|fuel| fuel > 100), "{fuel:?}");
     assert_eq!(moment(&["--deterministic"]), (value.clone(), fuel));
-    assert_eq!(moment(&["--deterministic=0"]), (value.clone(), fuel), "no seed is this one");
+    assert_eq!(
+        moment(&["--deterministic=0"]),
+        (value.clone(), fuel),
+        "no seed is this one"
+    );
     assert_ne!(moment(&["--deterministic=1"]).0, value);
-    assert_eq!(moment(&[]).1, None, "fuel is counted only if that is wanted");
+    assert_eq!(
+        moment(&[]).1,
+        None,
+        "fuel is counted only if that is wanted"
+    );
 
     let ended = Cli::new(["-q", "call", "--fuel", "1000", "local:", "faulty::spin"]).run();
-    assert!(ended.exit_code == Some(1) && ended.stderr.contains("fuel limit of 1000"), "{ended:?}");
+    assert!(
+        ended.exit_code == Some(1) && ended.stderr.contains("fuel limit of 1000"),
+        "{ended:?}"
+    );
     let ended = Cli::new(["-q", "call", "--no-clock", "local:", "faulty::moment"]).run();
-    assert!(ended.exit_code == Some(4) && ended.stderr.contains("--no-clock took away"), "{ended:?}");
+    assert!(
+        ended.exit_code == Some(4) && ended.stderr.contains("--no-clock took away"),
+        "{ended:?}"
+    );
 }

@@ -10,8 +10,16 @@ use std::{
 use crate::harness::{Cli, SOON, Sshd, kill, processes, wait_until};
 
 fn output(command: &mut Command) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    (
+        status.code(),
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    )
 }
 
 #[test]
@@ -27,7 +35,10 @@ fn a_noisy_host_prints_before_it_obeys() {
     let Some(sshd) = Sshd::start() else { return };
     let (code, stdout, stderr) = output(&mut sshd.ssh("noisy", "echo here"));
     assert_eq!(code, Some(0), "{}", sshd.log());
-    assert_eq!(stdout, "*** Welcome to this noisy host ***\nWXEC1: no newline at the endhere\n");
+    assert_eq!(
+        stdout,
+        "*** Welcome to this noisy host ***\nWXEC1: no newline at the endhere\n"
+    );
     assert_eq!(stderr, "it has been up for 1234 days\n");
 }
 
@@ -51,14 +62,28 @@ fn files_left_on_a_host_are_seen() {
     let marker = PathBuf::from(format!("/tmp/.wxec-test-{}", std::process::id()));
     let before = sshd.host_files();
     let command = format!("mkdir sub && touch sub/file {}", marker.display());
-    assert!(sshd.ssh("host", &command).status().unwrap().success(), "{}", sshd.log());
+    assert!(
+        sshd.ssh("host", &command).status().unwrap().success(),
+        "{}",
+        sshd.log()
+    );
     let files = sshd.host_files();
-    for path in [sshd.home().join("sub"), sshd.home().join("sub/file"), marker.clone()] {
-        assert!(files.contains(&path), "{} is not among {files:?}", path.display());
+    for path in [
+        sshd.home().join("sub"),
+        sshd.home().join("sub/file"),
+        marker.clone(),
+    ] {
+        assert!(
+            files.contains(&path),
+            "{} is not among {files:?}",
+            path.display()
+        );
     }
     fs::remove_file(marker).unwrap();
     fs::remove_dir_all(sshd.home().join("sub")).unwrap();
-    wait_until(SOON, "nothing new is left", || sshd.host_files().is_subset(&before));
+    wait_until(SOON, "nothing new is left", || {
+        sshd.host_files().is_subset(&before)
+    });
 }
 
 /// Starts a session of `host` that runs a process; returns the session and that process's command
@@ -67,7 +92,11 @@ fn session(sshd: &Sshd, number: u32) -> (Child, String) {
     let seconds = 10 * (1_000_000 + std::process::id()) + number;
     // The sum is made on the host, so the ssh client's own command line does not contain it.
     let mut ssh = sshd.ssh("host", &format!("exec sleep $(({seconds} - 1 + 1))"));
-    let ssh = ssh.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ssh = ssh
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let command = format!("sleep {seconds}");
     wait_until(SOON, "the session runs", || processes(&command).len() == 1);
     (ssh, command)
@@ -77,8 +106,14 @@ fn session(sshd: &Sshd, number: u32) -> (Child, String) {
 fn a_process_on_a_host_is_found_and_killed() {
     let Some(sshd) = Sshd::start() else { return };
     let (mut ssh, command) = session(&sshd, 1);
-    processes(&command).iter().for_each(|process| kill(process.pid));
-    assert_eq!(ssh.wait().unwrap().code(), Some(255), "ssh tells that the session was ended by a signal");
+    processes(&command)
+        .iter()
+        .for_each(|process| kill(process.pid));
+    assert_eq!(
+        ssh.wait().unwrap().code(),
+        Some(255),
+        "ssh tells that the session was ended by a signal"
+    );
     wait_until(SOON, "it is gone", || processes(&command).is_empty());
 }
 
@@ -88,15 +123,26 @@ fn nothing_is_left_of_an_sshd() {
     let (home, (mut ssh, command)) = (sshd.home(), session(&sshd, 2));
     let config = sshd.config().with_file_name("sshd_config");
     drop(sshd);
-    assert_eq!(ssh.wait().unwrap().code(), Some(255), "ssh tells that the connection was closed");
-    wait_until(SOON, "its sessions are gone", || processes(&command).is_empty());
-    wait_until(SOON, "it is gone", || processes(config.to_str().unwrap()).is_empty());
+    assert_eq!(
+        ssh.wait().unwrap().code(),
+        Some(255),
+        "ssh tells that the connection was closed"
+    );
+    wait_until(SOON, "its sessions are gone", || {
+        processes(&command).is_empty()
+    });
+    wait_until(SOON, "it is gone", || {
+        processes(config.to_str().unwrap()).is_empty()
+    });
     assert!(!home.exists());
 }
 
 #[test]
 fn a_command_is_run_to_its_end() {
-    let ended = Cli::new(["--version"]).env("LC_ALL", "C").input("unread").run();
+    let ended = Cli::new(["--version"])
+        .env("LC_ALL", "C")
+        .input("unread")
+        .run();
     assert_eq!((ended.exit_code, &*ended.stderr), (Some(0), ""));
     assert!(ended.stdout.starts_with("wxec "), "{ended:?}");
     assert_eq!(Cli::new(["no-such-verb"]).run().exit_code, Some(2));
@@ -107,5 +153,8 @@ fn a_command_knows_the_hosts() {
     let Some(sshd) = Sshd::start() else { return };
     let ended = Cli::new(["explain", "ssh:host"]).hosts(&sshd).run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
-    assert!(ended.stdout.contains(sshd.config().to_str().unwrap()), "{ended:?}");
+    assert!(
+        ended.stdout.contains(sshd.config().to_str().unwrap()),
+        "{ended:?}"
+    );
 }

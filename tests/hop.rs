@@ -28,22 +28,37 @@ fn main() -> io::Result<()> {
     // sh -c SCRIPT TOKEN …
     let token = env::args().nth(4).expect("the words of the bootstrap");
     let mut stdin = BufReader::new(io::stdin());
-    say(format!("\nWXEC1:{token}:host|Linux {}|raw||nowhere|\n", env::consts::ARCH).as_bytes())?;
+    say(format!(
+        "\nWXEC1:{token}:host|Linux {}|raw||nowhere|\n",
+        env::consts::ARCH
+    )
+    .as_bytes())?;
     let mut head = String::new();
     stdin.read_line(&mut head)?;
-    let length = head.split(' ').next().and_then(|length| length.parse().ok()).expect("a length");
+    let length = head
+        .split(' ')
+        .next()
+        .and_then(|length| length.parse().ok())
+        .expect("a length");
     io::copy(&mut (&mut stdin).take(length), &mut io::sink())?;
     say(format!("WXEC1:{token}:start\n").as_bytes())?;
 
     let (sender, happenings) = mpsc::channel();
     watch(stdin, sender.clone(), Happened::Said);
-    let mut hop = Hop { connection: AgentConnection::new(Target::here()), children: HashMap::new(), sender };
+    let mut hop = Hop {
+        connection: AgentConnection::new(Target::here()),
+        children: HashMap::new(),
+        sender,
+    };
     loop {
         let mut output = Vec::new();
         hop.connection.poll_transmit(&mut output);
         say(&output)?;
         match happenings.recv().expect("this end sends, too") {
-            Happened::Said(bytes) => hop.connection.handle_input(&bytes).expect("the controller keeps the rules"),
+            Happened::Said(bytes) => hop
+                .connection
+                .handle_input(&bytes)
+                .expect("the controller keeps the rules"),
             Happened::Printed(id, bytes) => hop.connection.send(id, bytes.into()),
             Happened::Gone => return Ok(()),
         }
@@ -63,17 +78,31 @@ impl Hop {
     fn handle(&mut self, event: AgentEvent) -> io::Result<()> {
         match event {
             AgentEvent::Start { streams, command } => {
-                let words: Vec<_> = command.words.iter().map(|word| OsStr::from_bytes(word)).collect();
-                let mut child =
-                    Command::new(words[0]).args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+                let words: Vec<_> = command
+                    .words
+                    .iter()
+                    .map(|word| OsStr::from_bytes(word))
+                    .collect();
+                let mut child = Command::new(words[0])
+                    .args(&words[1..])
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .spawn()?;
                 let stdout = child.stdout.take().expect("it is piped");
-                watch(stdout, self.sender.clone(), move |bytes| Happened::Printed(streams.stdio, bytes));
+                watch(stdout, self.sender.clone(), move |bytes| {
+                    Happened::Printed(streams.stdio, bytes)
+                });
                 self.children.insert(streams.stdio, child);
             }
             AgentEvent::Call { id, .. } => {
                 let asks = env::var("WXEC_TEST_ASKS").expect("it is called only if this is set");
                 let (address, function) = (asks.replace('\'', "\""), "relay::count".into());
-                let question = Ask { address, function, input: "\u{1}".into(), deadline_ms: None };
+                let question = Ask {
+                    address,
+                    function,
+                    input: "\u{1}".into(),
+                    deadline_ms: None,
+                };
                 self.connection.ask(id, &question).expect("it is the first");
             }
             AgentEvent::Data { id, bytes } => self.write(id, &bytes),
@@ -81,7 +110,11 @@ impl Hop {
                 let length = usize::try_from(splice.length).expect("a part is short");
                 self.write(id, &vec![0x55; length]);
             }
-            AgentEvent::Finished { id } => drop(self.children.get_mut(&id).and_then(|child| child.stdin.take())),
+            AgentEvent::Finished { id } => drop(
+                self.children
+                    .get_mut(&id)
+                    .and_then(|child| child.stdin.take()),
+            ),
             AgentEvent::StreamClosed { id } => drop(self.children.remove(&id)),
             AgentEvent::AskBlob { digest } | AgentEvent::Blob { digest, .. } => {
                 self.connection.answer_blob(digest, true);
@@ -98,7 +131,11 @@ impl Hop {
     }
 
     fn write(&mut self, id: StreamId, bytes: &[u8]) {
-        if let Some(stdin) = self.children.get_mut(&id).and_then(|child| child.stdin.as_mut()) {
+        if let Some(stdin) = self
+            .children
+            .get_mut(&id)
+            .and_then(|child| child.stdin.as_mut())
+        {
             let _ = stdin.write_all(bytes);
         }
         self.connection.taken(id, bytes.len() as u64);

@@ -16,16 +16,28 @@ struct Package {
 
 impl Package {
     fn new(name: &'static str, dependencies: &str, files: &[(&str, &str)]) -> Self {
-        let package = Self { name, directory: place().join(name) };
+        let package = Self {
+            name,
+            directory: place().join(name),
+        };
         let manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
              [dependencies]\nwxec = {{ path = \"{top}/sdk/wxec\" }}\n{dependencies}\n\n[workspace]\n",
             top = top().display(),
         );
-        package.write("Cargo.toml", &manifest.replace("{top}", &top().display().to_string()));
+        package.write(
+            "Cargo.toml",
+            &manifest.replace("{top}", &top().display().to_string()),
+        );
         // With the versions that this test was compiled with, no dependency is missing.
-        fs::copy(top().join("Cargo.lock"), package.directory.join("Cargo.lock")).unwrap();
-        files.iter().for_each(|(name, text)| package.write(name, text));
+        fs::copy(
+            top().join("Cargo.lock"),
+            package.directory.join("Cargo.lock"),
+        )
+        .unwrap();
+        files
+            .iter()
+            .for_each(|(name, text)| package.write(name, text));
         package
     }
 
@@ -48,9 +60,16 @@ impl Package {
     fn build_with(&self, options: &[&str]) -> PathBuf {
         let target = place().join("target");
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--offline", "--quiet"]).args(options).arg("--target-dir").arg(&target);
+        cargo
+            .args(["build", "--offline", "--quiet"])
+            .args(options)
+            .arg("--target-dir")
+            .arg(&target);
         cargo.current_dir(&self.directory);
-        cargo.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        cargo
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
         printed(&cargo.output().unwrap());
         target.join("debug").join(self.name)
     }
@@ -66,7 +85,10 @@ fn top() -> &'static Path {
 
 #[track_caller]
 fn printed(output: &Output) -> String {
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{stdout}{stderr}");
     stdout.into_owned()
 }
@@ -74,9 +96,14 @@ fn printed(output: &Output) -> String {
 #[test]
 fn every_public_name_can_be_imported_beside_a_task() {
     let names = names::all();
-    assert!(names.len() > 80 && names.contains("TransferOptions") && names.contains("host::Facts"), "{names:?}");
-    let imports: String =
-        names.iter().map(|name| format!("use wxec::{name} as _{};\n", name.replace("::", "_"))).collect();
+    assert!(
+        names.len() > 80 && names.contains("TransferOptions") && names.contains("host::Facts"),
+        "{names:?}"
+    );
+    let imports: String = names
+        .iter()
+        .map(|name| format!("use wxec::{name} as _{};\n", name.replace("::", "_")))
+        .collect();
     let main = NAMES.replace("// imports", &imports);
     let program = Package::new("names", "", &[("src/main.rs", &main)]).build();
     assert_eq!(printed(&Command::new(program).output().unwrap()), "3\n");
@@ -135,7 +162,11 @@ mod names {
             // `__private` is for the macros' output only.
             if is_public(&item.vis) && item.ident != "__private" {
                 names.insert(format!("{module}{}", item.ident));
-                let items = &item.content.as_ref().expect("modules of these files stand in them").1;
+                let items = &item
+                    .content
+                    .as_ref()
+                    .expect("modules of these files stand in them")
+                    .1;
                 of_items(items, &format!("{module}{}::", item.ident), names);
             }
         }
@@ -154,8 +185,16 @@ mod names {
 
     /// The words behind `types:`, `functions:` and `constants:`.
     fn of_list(text: &str) -> impl Iterator<Item = String> {
-        let lists = ["types:", "functions:", "constants:"].into_iter().flat_map(|kind| text.split(kind).skip(1));
-        lists.flat_map(|rest| rest.split(';').next().unwrap_or_default().split_whitespace().map(String::from))
+        let lists = ["types:", "functions:", "constants:"]
+            .into_iter()
+            .flat_map(|kind| text.split(kind).skip(1));
+        lists.flat_map(|rest| {
+            rest.split(';')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(String::from)
+        })
     }
 
     fn is_public(visibility: &syn::Visibility) -> bool {
@@ -165,17 +204,28 @@ mod names {
 
 #[test]
 fn tasks_stand_beside_main_in_one_file() {
-    let single = Package::new("single", "\n[features]\nextra = []", &[("src/main.rs", SINGLE)]);
+    let single = Package::new(
+        "single",
+        "\n[features]\nextra = []",
+        &[("src/main.rs", SINGLE)],
+    );
     let said = |program| printed(&Command::new(program).output().unwrap());
     let expected = "here: 2\nthere: 2\nhost: true, guest: false\n";
     assert_eq!(said(single.build()), expected);
     // A module that is built when its task is called has the package's default features only.
-    let line = SINGLE.lines().position(|line| line == "fn extra() {}").unwrap() + 1;
+    let line = SINGLE
+        .lines()
+        .position(|line| line == "fn extra() {}")
+        .unwrap()
+        + 1;
     let hint = format!(
         "`extra` (src/main.rs:{line}) is compiled only with feature `extra`; a module has the program's features if \
          build.rs calls `wxec_build::embed()`\n"
     );
-    assert_eq!(said(single.build_with(&["--features", "extra"])), format!("{expected}{hint}"));
+    assert_eq!(
+        said(single.build_with(&["--features", "extra"])),
+        format!("{expected}{hint}")
+    );
 }
 
 const SINGLE: &str = r#"
@@ -215,7 +265,11 @@ fn a_program_that_carries_its_module_needs_neither_cargo_nor_its_source() {
     let shipped = Package::new(
         "shipped",
         build,
-        &[("build.rs", "fn main() { wxec_build::embed(); }"), ("src/lib.rs", LIBRARY), ("src/main.rs", SHIPPED)],
+        &[
+            ("build.rs", "fn main() { wxec_build::embed(); }"),
+            ("src/lib.rs", LIBRARY),
+            ("src/main.rs", SHIPPED),
+        ],
     );
     let program = shipped.build();
     let manifest = shipped.directory.join("Cargo.toml");
@@ -223,10 +277,16 @@ fn a_program_that_carries_its_module_needs_neither_cargo_nor_its_source() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
-    command.env_clear().env("PATH", elsewhere.path()).current_dir(elsewhere.path());
-    // The agent and the compiler were built before, and are found there.
     command
-        .envs(["HOME", "XDG_CACHE_HOME", "WXEC_CACHE"].into_iter().filter_map(|name| Some((name, env::var_os(name)?))));
+        .env_clear()
+        .env("PATH", elsewhere.path())
+        .current_dir(elsewhere.path());
+    // The agent and the compiler were built before, and are found there.
+    command.envs(
+        ["HOME", "XDG_CACHE_HOME", "WXEC_CACHE"]
+            .into_iter()
+            .filter_map(|name| Some((name, env::var_os(name)?))),
+    );
     let output = command.output();
 
     fs::rename(manifest.with_extension("away"), manifest).unwrap();

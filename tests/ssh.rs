@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::harness::{Cli, Controller, Pid, Sshd, descendants, kill, own_seconds, processes, wait_until, write_script};
+use crate::harness::{
+    Cli, Controller, Pid, Sshd, descendants, kill, own_seconds, processes, wait_until, write_script,
+};
 
 /// Long enough for a busy machine, and for an unused ssh master to end; less than the time after
 /// which an end gives up on a silent peer.
@@ -14,10 +16,17 @@ const SOON: Duration = Duration::from_secs(45);
 #[test]
 fn a_task_runs_on_a_host_that_has_nothing_of_ours() {
     let Some(sshd) = Sshd::start() else { return };
-    let ended = Cli::new(["call", "ssh:host", "words::top", "a b a", "1", "--stats"]).hosts(&sshd).run();
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "[[\"a\",2]]\n"), "{ended:?}");
+    let ended = Cli::new(["call", "ssh:host", "words::top", "a b a", "1", "--stats"])
+        .hosts(&sshd)
+        .run();
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(0), "[[\"a\",2]]\n"),
+        "{ended:?}"
+    );
     let stats = ended.stderr.lines().last().unwrap();
-    let stats: serde_json::Value = serde_json::from_str(stats).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    let stats: serde_json::Value =
+        serde_json::from_str(stats).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
     assert!(stats["agent_bytes"].as_u64() > Some(100_000), "{stats}");
     // Two for the bootstrap, one for the call, one for its module.
     assert_eq!(stats["round_trips"], 4, "{stats}");
@@ -27,13 +36,23 @@ fn a_task_runs_on_a_host_that_has_nothing_of_ours() {
 fn nothing_is_left_on_the_host_nor_here() {
     let Some(sshd) = Sshd::start() else { return };
     let before = sshd.host_files();
-    let ended = Cli::new(["call", "host", "words::count", "to be"]).hosts(&sshd).run();
+    let ended = Cli::new(["call", "host", "words::count", "to be"])
+        .hosts(&sshd)
+        .run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
-    wait_until(SOON, "the host has no file more", || sshd.host_files().is_subset(&before));
+    wait_until(SOON, "the host has no file more", || {
+        sshd.host_files().is_subset(&before)
+    });
     // A master that is left here would show as well: its connection would be one of these
     // processes.
-    wait_until(SOON, "the host has no process more", || descendants(sshd.pid()).is_empty());
-    assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+    wait_until(SOON, "the host has no process more", || {
+        descendants(sshd.pid()).is_empty()
+    });
+    assert_eq!(
+        entries(&sshd),
+        BTreeSet::new(),
+        "temporary files are left here"
+    );
 }
 
 #[test]
@@ -42,56 +61,106 @@ fn nothing_is_left_on_the_host_when_the_controller_is_killed() {
     let before = sshd.host_files();
     let mut controller = Controller::start("host", Some(&sshd));
     assert_eq!(controller.tell("count to be"), "2");
-    assert_eq!(entries(&sshd), BTreeSet::new(), "an open connection needs no file here");
-    wait_until(SOON, "the file of the running agent has no name", || sshd.host_files().is_subset(&before));
+    assert_eq!(
+        entries(&sshd),
+        BTreeSet::new(),
+        "an open connection needs no file here"
+    );
+    wait_until(SOON, "the file of the running agent has no name", || {
+        sshd.host_files().is_subset(&before)
+    });
     controller.kill();
-    wait_until(SOON, "the host has no process more", || descendants(sshd.pid()).is_empty());
-    wait_until(SOON, "the host has no file more", || sshd.host_files().is_subset(&before));
+    wait_until(SOON, "the host has no process more", || {
+        descendants(sshd.pid()).is_empty()
+    });
+    wait_until(SOON, "the host has no file more", || {
+        sshd.host_files().is_subset(&before)
+    });
 }
 
 #[test]
 fn a_further_hop_that_fails_leaves_nothing_here() {
     let Some(sshd) = Sshd::start() else { return };
-    let ended = Cli::new(["-q", "call", r#"host/exec:["false"]"#, "words::count", "a"]).hosts(&sshd).run();
+    let ended = Cli::new(["-q", "call", r#"host/exec:["false"]"#, "words::count", "a"])
+        .hosts(&sshd)
+        .run();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
-    assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
-    wait_until(SOON, "no connection is left", || descendants(sshd.pid()).is_empty());
+    assert_eq!(
+        entries(&sshd),
+        BTreeSet::new(),
+        "temporary files are left here"
+    );
+    wait_until(SOON, "no connection is left", || {
+        descendants(sshd.pid()).is_empty()
+    });
 }
 
 #[test]
 fn what_a_killed_controller_left_is_swept_by_the_next() {
     let Some(sshd) = Sshd::start() else { return };
     let directory = tempfile::tempdir().unwrap();
-    let (config, proxy) = (directory.path().join("config"), directory.path().join("proxy"));
+    let (config, proxy) = (
+        directory.path().join("config"),
+        directory.path().join("proxy"),
+    );
     // The proxy writes its process number, complete once it can be read, and then prints nothing.
-    let script = format!("echo $$ >{0}.new; mv {0}.new {0}; exec sleep 600", proxy.display());
+    let script = format!(
+        "echo $$ >{0}.new; mv {0}.new {0}; exec sleep 600",
+        proxy.display()
+    );
     let path = directory.path().join("script");
     fs::write(&path, script).unwrap();
-    fs::write(&config, format!("Host silent\n    ProxyCommand sh {}\n", path.display())).unwrap();
-    let variables = [("WXEC_SSH_CONFIG", config), ("XDG_RUNTIME_DIR", sshd.scratch()), ("TMPDIR", sshd.scratch())];
+    fs::write(
+        &config,
+        format!("Host silent\n    ProxyCommand sh {}\n", path.display()),
+    )
+    .unwrap();
+    let variables = [
+        ("WXEC_SSH_CONFIG", config),
+        ("XDG_RUNTIME_DIR", sshd.scratch()),
+        ("TMPDIR", sshd.scratch()),
+    ];
     let mut controller = Controller::start_with("silent", variables);
     controller.begin("count a");
     wait_until(SOON, "it connects", || proxy.exists());
     controller.kill();
     let pid = fs::read_to_string(&proxy).unwrap().trim().parse().unwrap();
     kill(Pid::from_raw(pid).unwrap());
-    assert_eq!(entries(&sshd).len(), 1, "it had no time to remove its directory");
+    assert_eq!(
+        entries(&sshd).len(),
+        1,
+        "it had no time to remove its directory"
+    );
 
-    Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd).run().is("2");
-    assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+    Cli::new(["-q", "call", "host", "words::count", "a b"])
+        .hosts(&sshd)
+        .run()
+        .is("2");
+    assert_eq!(
+        entries(&sshd),
+        BTreeSet::new(),
+        "temporary files are left here"
+    );
 }
 
 #[test]
 fn a_connection_that_is_interrupted_leaves_nothing() {
     let Some(sshd) = Sshd::start() else { return };
     let directory = tempfile::tempdir().unwrap();
-    let (config, proxy) = (directory.path().join("config"), directory.path().join("proxy"));
+    let (config, proxy) = (
+        directory.path().join("config"),
+        directory.path().join("proxy"),
+    );
     let seconds = own_seconds();
     // Like any proxy, this one ends with its input.
     let script = format!("touch {}; exec sed -n s/{seconds}//", proxy.display());
     let path = directory.path().join("script");
     fs::write(&path, script).unwrap();
-    fs::write(&config, format!("Host silent\n    ProxyCommand sh {}\n", path.display())).unwrap();
+    fs::write(
+        &config,
+        format!("Host silent\n    ProxyCommand sh {}\n", path.display()),
+    )
+    .unwrap();
     let begins: &dyn Fn() -> bool = &|| !entries(&sshd).is_empty();
     let connects: &dyn Fn() -> bool = &|| proxy.exists();
     for signal in [Signal::TERM, Signal::QUIT, Signal::INT, Signal::HUP] {
@@ -103,9 +172,15 @@ fn a_connection_that_is_interrupted_leaves_nothing() {
             kill_process(running.pid(), signal).unwrap();
             let ended = running.wait();
             assert_eq!(ended.exit_code, Some(130), "{signal:?} {ended:?}");
-            assert_eq!(entries(&sshd), BTreeSet::new(), "{signal:?}: temporary files are left here");
+            assert_eq!(
+                entries(&sshd),
+                BTreeSet::new(),
+                "{signal:?}: temporary files are left here"
+            );
             let reads = format!("s/{seconds}//");
-            wait_until(SOON, "ssh and its proxy are gone", || processes(&reads).is_empty());
+            wait_until(SOON, "ssh and its proxy are gone", || {
+                processes(&reads).is_empty()
+            });
         }
     }
 }
@@ -130,14 +205,23 @@ fn a_proxy_that_is_not_installed_is_named() {
         ("silent", "false %h", "UNKNOWN port"),
         ("own", "test a = b", "UNKNOWN port"),
     ];
-    let lines = hosts.map(|(host, proxy, _)| format!("Host {host}\n    ProxyCommand {proxy}\n")).concat();
+    let lines = hosts
+        .map(|(host, proxy, _)| format!("Host {host}\n    ProxyCommand {proxy}\n"))
+        .concat();
     fs::write(config.path(), lines).unwrap();
     for (host, _, expected) in hosts {
         let call = Cli::new(["-q", "call", host, "words::count", "a"]).hosts(&sshd);
         let ended = call.env("WXEC_SSH_CONFIG", config.path()).run();
         let line = ended.unreachable();
-        assert!(line.contains("unreachable (connecting): ") && line.contains(expected), "{line}");
-        assert_eq!(line.contains("ProxyCommand"), expected.contains("ProxyCommand"), "{line}");
+        assert!(
+            line.contains("unreachable (connecting): ") && line.contains(expected),
+            "{line}"
+        );
+        assert_eq!(
+            line.contains("ProxyCommand"),
+            expected.contains("ProxyCommand"),
+            "{line}"
+        );
     }
 }
 
@@ -147,19 +231,31 @@ fn a_long_path_for_temporary_files_does_no_harm() {
     let long = sshd.scratch().join("x".repeat(80));
     fs::create_dir(&long).unwrap();
     let call = Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd);
-    call.env("TMPDIR", &long).env("XDG_RUNTIME_DIR", &long).run().is("2");
+    call.env("TMPDIR", &long)
+        .env("XDG_RUNTIME_DIR", &long)
+        .run()
+        .is("2");
 }
 
 /// Lists what the clients of `sshd` have put into their directory for temporary files.
 fn entries(sshd: &Sshd) -> BTreeSet<std::ffi::OsString> {
-    fs::read_dir(sshd.scratch()).unwrap().flatten().map(|entry| entry.file_name()).collect()
+    fs::read_dir(sshd.scratch())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect()
 }
 
 #[test]
 fn a_host_that_cannot_be_reached_says_why_and_what_may_help() {
     let Some(sshd) = Sshd::start() else { return };
     for (host, phase, cause, hint) in [
-        ("refused", "connecting", "Connection refused", "check that sshd runs there, and its port"),
+        (
+            "refused",
+            "connecting",
+            "Connection refused",
+            "check that sshd runs there, and its port",
+        ),
         (
             "unknownkey",
             "checking its host key",
@@ -173,14 +269,27 @@ fn a_host_that_cannot_be_reached_says_why_and_what_may_help() {
             "try `ssh` by hand: a key must be accepted without a question",
         ),
     ] {
-        let ended = Cli::new(["-q", "call", host, "words::count", "a"]).hosts(&sshd).run();
-        assert_eq!((ended.exit_code, &*ended.stdout), (Some(3), ""), "{ended:?}");
+        let ended = Cli::new(["-q", "call", host, "words::count", "a"])
+            .hosts(&sshd)
+            .run();
+        assert_eq!(
+            (ended.exit_code, &*ended.stdout),
+            (Some(3), ""),
+            "{ended:?}"
+        );
         let line = ended.stderr.strip_suffix('\n').unwrap_or_default();
         assert!(!line.contains('\n'), "one line: {ended:?}");
-        assert!(line.starts_with(&format!("error: {host}: unreachable ({phase}): ")), "{line}");
+        assert!(
+            line.starts_with(&format!("error: {host}: unreachable ({phase}): ")),
+            "{line}"
+        );
         assert!(line.contains(cause), "{line}");
         assert!(line.ends_with(&format!("; {hint}")), "{line}");
-        assert_eq!(entries(&sshd), BTreeSet::new(), "temporary files are left here");
+        assert_eq!(
+            entries(&sshd),
+            BTreeSet::new(),
+            "temporary files are left here"
+        );
     }
 }
 
@@ -189,8 +298,16 @@ fn the_doctor_tries_the_way_to_a_host() {
     let Some(sshd) = Sshd::start() else { return };
     let ended = Cli::new(["doctor", "host,refused"]).hosts(&sshd).run();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
-    assert!(ended.stdout.contains("ok       host: connected in "), "{ended:?}");
-    assert!(ended.stdout.contains("missing  refused: unreachable (connecting): "), "{ended:?}");
+    assert!(
+        ended.stdout.contains("ok       host: connected in "),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stdout
+            .contains("missing  refused: unreachable (connecting): "),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -207,12 +324,16 @@ fn questions_of_ssh_go_to_the_users_askpass() {
     assert!(locked.unwrap().success());
     write_script(&path("askpass"), "#!/bin/sh\necho open sesame\n");
     let config = fs::read_to_string(sshd.config()).unwrap();
-    let config = format!("Host host\n    IdentityFile {}\n{config}", path("key").display());
+    let config = format!(
+        "Host host\n    IdentityFile {}\n{config}",
+        path("key").display()
+    );
     fs::write(path("config"), config.replace("client_key", "no_such_key")).unwrap();
 
     let call = || {
         let call = Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd);
-        call.env("WXEC_SSH_CONFIG", path("config")).env("SSH_ASKPASS_REQUIRE", "force")
+        call.env("WXEC_SSH_CONFIG", path("config"))
+            .env("SSH_ASKPASS_REQUIRE", "force")
     };
     call().env("SSH_ASKPASS", path("askpass")).run().is("2");
     let line = call().run().unreachable().to_owned();

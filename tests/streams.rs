@@ -11,8 +11,8 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use streams::Pair;
 use wxec::{
-    Bytes, CallError, CallErrorKind, ChannelEnd, Error, Fleet, Host, LimitKind, Module, Receiver, RecvError, Sender,
-    Value, channel,
+    Bytes, CallError, CallErrorKind, ChannelEnd, Error, Fleet, Host, LimitKind, Module, Receiver,
+    RecvError, Sender, Value, channel,
 };
 
 use crate::harness::{Cli, Pid, Sshd, kill, wait_until};
@@ -42,7 +42,13 @@ fn failure(end: Option<ChannelEnd>) -> CallErrorKind {
 
 #[track_caller]
 fn answers(host: &Host) {
-    assert_eq!(words::count::on(host, "to be".into()).timeout(PATIENCE).wait().unwrap(), 2);
+    assert_eq!(
+        words::count::on(host, "to be".into())
+            .timeout(PATIENCE)
+            .wait()
+            .unwrap(),
+        2
+    );
 }
 
 #[test]
@@ -53,7 +59,14 @@ fn called_plainly_a_task_uses_the_channel_as_it_is() {
         assert!(received.iter().eq(0..5000));
     });
     assert!(matches!(received.end(), Some(ChannelEnd::Closed)));
-    assert_eq!(streams::pairs(7).into_iter().take(2).map(|pair| pair.n).collect::<Vec<_>>(), [7, 8]);
+    assert_eq!(
+        streams::pairs(7)
+            .into_iter()
+            .take(2)
+            .map(|pair| pair.n)
+            .collect::<Vec<_>>(),
+        [7, 8]
+    );
     assert_eq!(streams::within(), [1, 2]);
 }
 
@@ -64,7 +77,10 @@ fn what_a_task_sends_arrives_in_order() {
     let call = streams::count::on(&host, 10_000, numbers).start();
     assert!(received.iter().eq(0..10_000));
     call.wait().unwrap();
-    assert!(matches!(received.end(), Some(ChannelEnd::Closed | ChannelEnd::Returned)));
+    assert!(matches!(
+        received.end(),
+        Some(ChannelEnd::Closed | ChannelEnd::Returned)
+    ));
     assert_eq!(streams::within::on(&host).wait().unwrap(), [1, 2]);
 }
 
@@ -76,7 +92,12 @@ fn what_a_task_receives_is_what_was_sent() {
     numbers.close();
     assert_eq!(call.wait().unwrap(), 49_995_000);
     // A task can receive from any iterator.
-    assert_eq!(streams::sum::on(&local(), Receiver::from_iter([1, 2])).wait().unwrap(), 3);
+    assert_eq!(
+        streams::sum::on(&local(), Receiver::from_iter([1, 2]))
+            .wait()
+            .unwrap(),
+        3
+    );
 }
 
 #[test]
@@ -86,13 +107,23 @@ fn items_go_both_ways_at_once() {
     let call = streams::shout::on(&local(), received, shouted).start();
     for text in ["a", "bc", "déf"] {
         texts.send(text.to_owned()).unwrap();
-        assert_eq!(answers.recv().unwrap(), text.to_uppercase(), "before the next one is sent");
+        assert_eq!(
+            answers.recv().unwrap(),
+            text.to_uppercase(),
+            "before the next one is sent"
+        );
     }
     assert!(matches!(answers.try_recv(), Err(RecvError::Timeout)));
-    assert!(matches!(answers.recv_timeout(Duration::from_millis(20)), Err(RecvError::Timeout)));
+    assert!(matches!(
+        answers.recv_timeout(Duration::from_millis(20)),
+        Err(RecvError::Timeout)
+    ));
     texts.close();
     assert_eq!(call.wait().unwrap(), 3);
-    assert!(matches!(answers.recv(), Err(RecvError::Ended(ChannelEnd::Closed | ChannelEnd::Returned))));
+    assert!(matches!(
+        answers.recv(),
+        Err(RecvError::Ended(ChannelEnd::Closed | ChannelEnd::Returned))
+    ));
 }
 
 #[test]
@@ -123,7 +154,10 @@ fn a_task_that_receives_nothing_stops_who_sends() {
     let (until, closed) = channel::<()>();
     let host = local();
     let call = streams::take::on(&host, 2, received, closed).start();
-    [1, 2].into_iter().try_for_each(|n| numbers.send(n)).unwrap();
+    [1, 2]
+        .into_iter()
+        .try_for_each(|n| numbers.send(n))
+        .unwrap();
     // The task closed its end: a sender that goes on hears of that.
     let error = (3..).find_map(|n| numbers.send(n).err()).unwrap();
     assert!(matches!(error.end, ChannelEnd::Closed), "{error:?}");
@@ -146,10 +180,22 @@ fn a_task_can_ask_whether_anybody_receives() {
 fn a_panic_in_the_middle_is_why_the_channel_ends() {
     let (numbers, received) = channel();
     let call = streams::panic_in_the_middle::on(&local(), numbers).start();
-    assert_eq!(received.iter().collect::<Vec<_>>(), [1], "what was sent before arrives");
-    let CallErrorKind::Panic { message, .. } = failure(received.end()) else { panic!("{:?}", received.end()) };
+    assert_eq!(
+        received.iter().collect::<Vec<_>>(),
+        [1],
+        "what was sent before arrives"
+    );
+    let CallErrorKind::Panic { message, .. } = failure(received.end()) else {
+        panic!("{:?}", received.end())
+    };
     assert_eq!(message, "in the middle");
-    assert!(matches!(call.wait(), Err(CallError { kind: CallErrorKind::Panic { .. }, .. })));
+    assert!(matches!(
+        call.wait(),
+        Err(CallError {
+            kind: CallErrorKind::Panic { .. },
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -168,14 +214,21 @@ fn dropping_the_call_ends_its_channels() {
     let host = local();
     let (numbers, received) = channel::<u64>();
     let (parts, arrived) = channel();
-    let calls = (streams::sum::on(&host, received).start(), streams::flood::on(&host, 1, parts).start());
+    let calls = (
+        streams::sum::on(&host, received).start(),
+        streams::flood::on(&host, 1, parts).start(),
+    );
     numbers.send(1).unwrap();
     arrived.recv().unwrap();
     drop(calls);
     let error = (0..).find_map(|n| numbers.send(n).err()).unwrap();
     assert!(matches!(error.end, ChannelEnd::Cancelled), "{error:?}");
     arrived.iter().for_each(drop);
-    assert!(matches!(arrived.end(), Some(ChannelEnd::Cancelled)), "{:?}", arrived.end());
+    assert!(
+        matches!(arrived.end(), Some(ChannelEnd::Cancelled)),
+        "{:?}",
+        arrived.end()
+    );
     answers(&host);
 }
 
@@ -185,7 +238,10 @@ fn a_returned_receiver_brings_items_after_the_call_has_resolved() {
     let pairs = streams::pairs::on(&host, 5).wait().unwrap();
     // The host is not closed while items arrive.
     drop(host);
-    let expected = |n: u64| Pair { n, text: n.to_string() };
+    let expected = |n: u64| Pair {
+        n,
+        text: n.to_string(),
+    };
     assert!(pairs.iter().take(3000).eq((5..3005).map(expected)));
 }
 
@@ -194,14 +250,24 @@ fn a_returned_receiver_ends_as_the_call_does() {
     let host = local();
     let below = streams::below::on(&host, 3).wait().unwrap();
     assert_eq!(below.iter().collect::<Vec<_>>(), [0, 1, 2]);
-    assert!(matches!(below.end(), Some(ChannelEnd::Returned)), "{:?}", below.end());
+    assert!(
+        matches!(below.end(), Some(ChannelEnd::Returned)),
+        "{:?}",
+        below.end()
+    );
 
     let error = streams::below::on(&host, 2000).wait().unwrap_err();
-    assert!(matches!(&error.kind, CallErrorKind::Task(text) if text == "2000 are too many"), "{error:?}");
+    assert!(
+        matches!(&error.kind, CallErrorKind::Task(text) if text == "2000 are too many"),
+        "{error:?}"
+    );
 
     let numbers = streams::until_it_breaks::on(&host, 2).wait().unwrap();
     assert_eq!(numbers.iter().collect::<Vec<_>>(), [0, 1]);
-    assert!(matches!(failure(numbers.end()), CallErrorKind::Panic { .. }));
+    assert!(matches!(
+        failure(numbers.end()),
+        CallErrorKind::Panic { .. }
+    ));
 }
 
 #[test]
@@ -213,7 +279,10 @@ fn a_returned_receiver_may_be_fed_by_another() {
         assert_eq!(passed.recv().unwrap(), n);
     }
     numbers.close();
-    assert!(matches!(passed.recv(), Err(RecvError::Ended(ChannelEnd::Returned))));
+    assert!(matches!(
+        passed.recv(),
+        Err(RecvError::Ended(ChannelEnd::Returned))
+    ));
 }
 
 #[test]
@@ -221,7 +290,10 @@ fn receivers_that_are_dropped_leave_no_guest_behind() {
     let host = local();
     // More guests than the host runs at once.
     for n in 0..700 {
-        let pairs = streams::pairs::on(&host, n).timeout(PATIENCE).wait().unwrap();
+        let pairs = streams::pairs::on(&host, n)
+            .timeout(PATIENCE)
+            .wait()
+            .unwrap();
         assert_eq!(pairs.recv().unwrap().n, n);
     }
     answers(&host);
@@ -258,12 +330,21 @@ fn an_item_may_be_longer_than_what_may_be_under_way_and_not_longer_than_an_item(
     let (parts, received) = channel();
     let length = 5 << 20;
     let call = streams::flood::on(&host, length, parts).start();
-    assert!(received.iter().take(4).all(|part| part.len() == length && part.iter().all(|byte| *byte == 7)));
+    assert!(
+        received
+            .iter()
+            .take(4)
+            .all(|part| part.len() == length && part.iter().all(|byte| *byte == 7))
+    );
     drop(received);
     call.wait().unwrap();
 
     let (parts, received) = channel();
-    assert_eq!(streams::flood::on(&host, 17 << 20, parts).wait().unwrap(), 0, "the task is told");
+    assert_eq!(
+        streams::flood::on(&host, 17 << 20, parts).wait().unwrap(),
+        0,
+        "the task is told"
+    );
     assert!(received.recv().is_err());
 }
 
@@ -298,20 +379,35 @@ fn a_killed_agent_is_why_channels_end() {
     numbers.send(1).unwrap();
     kill(agent);
     let error = (0..).find_map(|n| numbers.send(n).err()).unwrap();
-    assert!(matches!(failure(Some(error.end)), CallErrorKind::Lost { .. }));
+    assert!(matches!(
+        failure(Some(error.end)),
+        CallErrorKind::Lost { .. }
+    ));
     arrived.iter().for_each(drop);
     assert!(matches!(failure(arrived.end()), CallErrorKind::Lost { .. }));
     pairs.iter().for_each(drop);
     assert!(matches!(failure(pairs.end()), CallErrorKind::Lost { .. }));
-    assert!(matches!(sum.wait(), Err(CallError { kind: CallErrorKind::Lost { .. }, .. })));
+    assert!(matches!(
+        sum.wait(),
+        Err(CallError {
+            kind: CallErrorKind::Lost { .. },
+            ..
+        })
+    ));
 }
 
 #[test]
 fn a_host_that_cannot_be_reached_is_why_a_channel_ends() {
     let (numbers, received) = channel();
     let call = streams::count::on(&Host::new("ssh:127.0.0.1:1").unwrap(), 1, numbers).start();
-    assert!(matches!(received.recv(), Err(RecvError::Ended(ChannelEnd::Failed(_)))));
-    assert!(matches!(failure(received.end()), CallErrorKind::Unreachable(_)));
+    assert!(matches!(
+        received.recv(),
+        Err(RecvError::Ended(ChannelEnd::Failed(_)))
+    ));
+    assert!(matches!(
+        failure(received.end()),
+        CallErrorKind::Unreachable(_)
+    ));
     assert!(call.wait().is_err());
 }
 
@@ -319,10 +415,21 @@ fn a_host_that_cannot_be_reached_is_why_a_channel_ends() {
 fn a_deadline_ends_a_task_that_waits_for_items() {
     let (numbers, received) = channel::<u64>();
     let begin = Instant::now();
-    let call = streams::sum::on(&local(), received).timeout(Duration::from_millis(100)).start();
-    assert!(matches!(call.wait(), Err(CallError { kind: CallErrorKind::Timeout { .. }, .. })));
+    let call = streams::sum::on(&local(), received)
+        .timeout(Duration::from_millis(100))
+        .start();
+    assert!(matches!(
+        call.wait(),
+        Err(CallError {
+            kind: CallErrorKind::Timeout { .. },
+            ..
+        })
+    ));
     let error = (0..).find_map(|n| numbers.send(n).err()).unwrap();
-    assert!(matches!(failure(Some(error.end)), CallErrorKind::Timeout { .. }));
+    assert!(matches!(
+        failure(Some(error.end)),
+        CallErrorKind::Timeout { .. }
+    ));
     assert!(begin.elapsed() < PATIENCE);
 }
 
@@ -351,8 +458,16 @@ fn what_hosts_of_a_fleet_send_is_one_stream_whose_items_know_their_host() {
     }
     assert_eq!(call.wait().unwrap().successes().count(), 2);
 
-    let streams: Vec<_> = streams::below::on(&fleet, 5).wait().unwrap().into_result().unwrap();
-    assert!(streams.into_iter().all(|(_, numbers)| numbers.into_iter().eq(0..5)));
+    let streams: Vec<_> = streams::below::on(&fleet, 5)
+        .wait()
+        .unwrap()
+        .into_result()
+        .unwrap();
+    assert!(
+        streams
+            .into_iter()
+            .all(|(_, numbers)| numbers.into_iter().eq(0..5))
+    );
 }
 
 #[test]
@@ -360,7 +475,10 @@ fn a_receiver_is_not_for_a_fleet() {
     let fleet: Fleet = [local(), other()].into_iter().collect();
     let (_numbers, received) = channel::<u64>();
     let error = streams::sum::on(&fleet, received).wait().unwrap_err();
-    assert!(matches!(error, Error::SharedReceiver { hosts: 2 }), "{error:?}");
+    assert!(
+        matches!(error, Error::SharedReceiver { hosts: 2 }),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -368,17 +486,30 @@ fn a_call_has_sixteen_streams_and_not_more() {
     let host = local();
     let spread = |count: usize| {
         let (numbers, received) = channel();
-        let (to, of): (Vec<Sender<u32>>, Vec<Receiver<u32>>) = (0..count).map(|_| channel()).unzip();
-        (streams::spread::on(&host, received, to).start(), numbers, of)
+        let (to, of): (Vec<Sender<u32>>, Vec<Receiver<u32>>) =
+            (0..count).map(|_| channel()).unzip();
+        (
+            streams::spread::on(&host, received, to).start(),
+            numbers,
+            of,
+        )
     };
     let (call, numbers, of) = spread(15);
-    [1, 2].into_iter().try_for_each(|n| numbers.send(n)).unwrap();
+    [1, 2]
+        .into_iter()
+        .try_for_each(|n| numbers.send(n))
+        .unwrap();
     numbers.close();
     assert!(of.into_iter().all(|numbers| numbers.into_iter().eq([1, 2])));
     call.wait().unwrap();
 
     let error = spread(16).0.wait().unwrap_err();
-    let CallErrorKind::Limit { which: LimitKind::Streams, limit: 16, asked: 17 } = error.kind else {
+    let CallErrorKind::Limit {
+        which: LimitKind::Streams,
+        limit: 16,
+        asked: 17,
+    } = error.kind
+    else {
         panic!("{error:?}")
     };
 }
@@ -403,25 +534,46 @@ fn channels_are_streams_and_sinks_of_async_code() {
 fn functions_that_stream_can_be_called_by_name() {
     let host = local();
     let streams = host.bind(&Module::from_package(env!("CARGO_MANIFEST_DIR"), "streams").unwrap());
-    let numbers = streams.stream::<Receiver<Value>>("below", &(2,)).wait().unwrap();
-    assert_eq!(numbers.into_iter().collect::<Vec<_>>(), [Value::from(0), 1.into()]);
+    let numbers = streams
+        .stream::<Receiver<Value>>("below", &(2,))
+        .wait()
+        .unwrap();
+    assert_eq!(
+        numbers.into_iter().collect::<Vec<_>>(),
+        [Value::from(0), 1.into()]
+    );
 
     let (numbers, received) = channel::<Value>();
     let call = streams.call::<()>("count", &(2, numbers)).start();
-    assert_eq!(received.into_iter().collect::<Vec<_>>(), [Value::from(0), 1.into()]);
+    assert_eq!(
+        received.into_iter().collect::<Vec<_>>(),
+        [Value::from(0), 1.into()]
+    );
     call.wait().unwrap();
 
     let error = streams.call::<Value>("below", &(2,)).wait().unwrap_err();
-    assert!(matches!(&error.kind, CallErrorKind::BadArguments(text) if text.contains("returns a stream")), "{error}");
-    let error = streams.stream::<Receiver<u8>>("within", &Vec::<u8>::new()).wait().unwrap_err();
-    assert!(matches!(&error.kind, CallErrorKind::BadModule(text) if text.contains("no stream")), "{error}");
+    assert!(
+        matches!(&error.kind, CallErrorKind::BadArguments(text) if text.contains("returns a stream")),
+        "{error}"
+    );
+    let error = streams
+        .stream::<Receiver<u8>>("within", &Vec::<u8>::new())
+        .wait()
+        .unwrap_err();
+    assert!(
+        matches!(&error.kind, CallErrorKind::BadModule(text) if text.contains("no stream")),
+        "{error}"
+    );
 }
 
 #[test]
 fn items_of_another_type_end_the_channel() {
     let host = local();
     let streams = host.bind(&Module::from_package(env!("CARGO_MANIFEST_DIR"), "streams").unwrap());
-    let texts = streams.stream::<Receiver<String>>("below", &(2,)).wait().unwrap();
+    let texts = streams
+        .stream::<Receiver<String>>("below", &(2,))
+        .wait()
+        .unwrap();
     assert!(texts.recv().is_err());
     assert!(matches!(failure(texts.end()), CallErrorKind::Decode(_)));
     answers(&host);
@@ -430,9 +582,17 @@ fn items_of_another_type_end_the_channel() {
 #[test]
 fn streams_come_over_ssh() {
     let Some(sshd) = Sshd::start() else { return };
-    let ended = Cli::new(["call", "host", "streams::below", "3"]).hosts(&sshd).run();
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "0\n1\n2\n"), "{ended:?}");
-    let ended = Cli::new(["call", "host,local:", "streams::count", "2"]).hosts(&sshd).run();
+    let ended = Cli::new(["call", "host", "streams::below", "3"])
+        .hosts(&sshd)
+        .run();
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(0), "0\n1\n2\n"),
+        "{ended:?}"
+    );
+    let ended = Cli::new(["call", "host,local:", "streams::count", "2"])
+        .hosts(&sshd)
+        .run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     let mut lines: Vec<_> = ended.stdout.lines().collect();
     lines.sort_unstable();
@@ -441,22 +601,51 @@ fn streams_come_over_ssh() {
 
 #[test]
 fn the_command_feeds_stdin_to_a_function_that_receives() {
-    let call = |function: &str, stdin: &str| Cli::new(["-q", "call", "local:", function]).input(stdin).run();
+    let call = |function: &str, stdin: &str| {
+        Cli::new(["-q", "call", "local:", function])
+            .input(stdin)
+            .run()
+    };
     let ended = call("streams::shout", "a b\n\"c\"\n");
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "\"A B\"\n\"C\"\n2\n"), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(0), "\"A B\"\n\"C\"\n2\n"),
+        "{ended:?}"
+    );
     let ended = call("streams::sum", "1\n2");
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(0), "3\n"), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(0), "3\n"),
+        "{ended:?}"
+    );
     let ended = call("streams::sum", "1\ntwo\n3");
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(2), "1\n"), "{ended:?}");
-    assert!(ended.stderr.contains("error: line 2 of stdin: \"two\" is not what the function receives"), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(2), "1\n"),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("error: line 2 of stdin: \"two\" is not what the function receives"),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn the_command_refuses_what_it_cannot_feed_or_print() {
     for (target, call, reason) in [
         ("local:", vec!["streams::spread"], "takes 1 argument, not 0"),
-        ("local:", vec!["streams::take", "2"], "it receives from several channels"),
-        ("local:,exec:[\"env\"]", vec!["streams::sum"], "stdin can be sent to one host only"),
+        (
+            "local:",
+            vec!["streams::take", "2"],
+            "it receives from several channels",
+        ),
+        (
+            "local:,exec:[\"env\"]",
+            vec!["streams::sum"],
+            "stdin can be sent to one host only",
+        ),
     ] {
         let ended = Cli::new([vec!["-q", "call", target], call].concat()).run();
         assert_eq!(ended.exit_code, Some(2), "{ended:?}");
@@ -467,7 +656,11 @@ fn the_command_refuses_what_it_cannot_feed_or_print() {
 #[test]
 fn the_command_says_why_a_stream_ended() {
     let ended = Cli::new(["-q", "call", "local:", "streams::until_it_breaks", "1"]).run();
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(1), "0\n"), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(1), "0\n"),
+        "{ended:?}"
+    );
     assert!(ended.stderr.contains("1 is too many"), "{ended:?}");
 }
 
@@ -488,7 +681,14 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
     fs::write(&path, "old\n").unwrap();
     // Built before anything waits for the example: building may take long.
     let example = ["--quiet", "-p", "wxec-examples", "--example", "tail"];
-    assert!(Command::new(env!("CARGO")).arg("build").args(example).status().unwrap().success());
+    assert!(
+        Command::new(env!("CARGO"))
+            .arg("build")
+            .args(example)
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut tail = Command::new(env!("CARGO"))
         .arg("run")
         .args(example)
@@ -499,13 +699,28 @@ fn tail_follows_a_file_on_many_hosts_also_when_another_takes_its_place() {
         .unwrap();
     let (lines, received) = channel();
     let stdout = BufReader::new(tail.stdout.take().unwrap());
-    thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+    thread::spawn(move || {
+        stdout
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| lines.send(line))
+    });
 
     // The example follows the file once it has printed something of it.
-    let add = |text: &str| fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
+    let add = |text: &str| {
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap()
+    };
     let mut seen = Vec::new();
     let mut wait_for = |text: &str, again: bool| {
-        let wanted = [format!("[exec:[\"env\"]] {text}"), format!("[local] {text}")];
+        let wanted = [
+            format!("[exec:[\"env\"]] {text}"),
+            format!("[local] {text}"),
+        ];
         let deadline = Instant::now() + Duration::from_secs(600);
         while !wanted.iter().all(|line| seen.contains(line)) {
             assert!(Instant::now() < deadline, "{wanted:?} is not in {seen:?}");
@@ -562,11 +777,26 @@ fn guests_that_send_nonsense_harm_their_channel_only() {
     let module = Module::from_bytes("nonsense", wat::parse_str(NONSENSE).unwrap()).unwrap();
     let bound = host.bind(&module);
     for function in ["too_long", "no_cbor", "other_type"] {
-        let received = bound.stream::<Receiver<String>>(function, &Vec::<u8>::new()).timeout(PATIENCE).wait().unwrap();
+        let received = bound
+            .stream::<Receiver<String>>(function, &Vec::<u8>::new())
+            .timeout(PATIENCE)
+            .wait()
+            .unwrap();
         assert_eq!(received.iter().count(), 0, "{function}");
-        assert!(matches!(failure(received.end()), CallErrorKind::Decode(_)), "{function}: {:?}", received.end());
+        assert!(
+            matches!(failure(received.end()), CallErrorKind::Decode(_)),
+            "{function}: {:?}",
+            received.end()
+        );
     }
-    let error = bound.stream::<Receiver<String>>("forges", &Vec::<u8>::new()).timeout(PATIENCE).wait().unwrap_err();
-    assert!(matches!(error.kind, CallErrorKind::BadModule(_)), "{error:?}");
+    let error = bound
+        .stream::<Receiver<String>>("forges", &Vec::<u8>::new())
+        .timeout(PATIENCE)
+        .wait()
+        .unwrap_err();
+    assert!(
+        matches!(error.kind, CallErrorKind::BadModule(_)),
+        "{error:?}"
+    );
     answers(&host);
 }

@@ -8,8 +8,18 @@ fn summary(output: &str, skips: &str) -> String {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(skips.as_bytes()).unwrap();
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/summary"));
-    let mut summary = command.arg(file.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    summary.stdin.take().unwrap().write_all(output.as_bytes()).unwrap();
+    let mut summary = command
+        .arg(file.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    summary
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(output.as_bytes())
+        .unwrap();
     let output = summary.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()

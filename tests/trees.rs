@@ -8,16 +8,39 @@ use wxec_protocol::Platform;
 /// Lists all crates that cargo builds for `arguments`.
 fn tree(arguments: &[&str]) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p}"]).args(arguments);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    cargo
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
+        .args(arguments);
+    let output = cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let names = String::from_utf8(output.stdout).unwrap();
-    names.lines().filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+    names
+        .lines()
+        .filter_map(|line| Some(line.split_whitespace().next()?.to_owned()))
+        .collect()
 }
 
 #[track_caller]
 fn has_none(tree: &BTreeSet<String>, unwanted: &[&str]) {
-    let found: Vec<_> = tree.iter().filter(|name| unwanted.iter().any(|unwanted| name.starts_with(unwanted))).collect();
+    let found: Vec<_> = tree
+        .iter()
+        .filter(|name| unwanted.iter().any(|unwanted| name.starts_with(unwanted)))
+        .collect();
     assert!(found.is_empty(), "{found:?}");
 }
 
@@ -25,7 +48,18 @@ fn has_none(tree: &BTreeSet<String>, unwanted: &[&str]) {
 fn the_agent_has_no_compiler_no_command_line_and_no_tls() {
     let agent = tree(&["-p", "wxec-agent", "-e", "normal"]);
     assert!(agent.contains("wasmtime"), "{agent:?}");
-    has_none(&agent, &["cranelift-codegen", "winch", "clap", "rustls", "openssl", "native-tls", "tracing-subscriber"]);
+    has_none(
+        &agent,
+        &[
+            "cranelift-codegen",
+            "winch",
+            "clap",
+            "rustls",
+            "openssl",
+            "native-tls",
+            "tracing-subscriber",
+        ],
+    );
     assert!(!agent.contains("wxec"), "the facade is for users");
 }
 
@@ -33,14 +67,27 @@ fn the_agent_has_no_compiler_no_command_line_and_no_tls() {
 fn a_users_program_has_no_wasmtime() {
     let example = tree(&["-p", "wxec-examples", "-e", "normal,build"]);
     assert!(example.contains("wxec-controller"), "{example:?}");
-    has_none(&example, &["wasmtime", "cranelift", "clap", "rustls", "native-tls"]);
+    has_none(
+        &example,
+        &["wasmtime", "cranelift", "clap", "rustls", "native-tls"],
+    );
 }
 
 #[test]
 fn a_guest_has_nothing_of_the_controller() {
     let guest = tree(&["-p", "words", "-e", "normal", "--target", "wasm32-wasip1"]);
     assert!(guest.contains("wxec"), "{guest:?}");
-    has_none(&guest, &["tokio", "wasmtime", "cranelift", "openssh", "wxec-controller", "wxec-build"]);
+    has_none(
+        &guest,
+        &[
+            "tokio",
+            "wasmtime",
+            "cranelift",
+            "openssh",
+            "wxec-controller",
+            "wxec-build",
+        ],
+    );
 }
 
 /// The budget of the first release; docs/performance.md has today's figure.
@@ -53,11 +100,21 @@ fn the_agent_is_small_static_and_stripped() {
     assert!(image.bytes <= MAX_IMAGE_BYTES, "{} bytes", image.bytes);
     // The bootstrap looks for a place with this much room, before the size is announced.
     assert!(image.bytes <= 52 * 65536, "{} bytes", image.bytes);
-    assert!(image.compressed_bytes <= MAX_COMPRESSED_BYTES, "{} bytes compressed", image.compressed_bytes);
+    assert!(
+        image.compressed_bytes <= MAX_COMPRESSED_BYTES,
+        "{} bytes compressed",
+        image.compressed_bytes
+    );
 
     let elf = Elf(fs::read(&image.path).unwrap());
-    assert!(!elf.segment_types().contains(&Elf::INTERPRETER), "it asks for a dynamic linker");
-    assert!(!elf.section_types().contains(&Elf::SYMBOL_TABLE), "it has a symbol table");
+    assert!(
+        !elf.segment_types().contains(&Elf::INTERPRETER),
+        "it asks for a dynamic linker"
+    );
+    assert!(
+        !elf.section_types().contains(&Elf::SYMBOL_TABLE),
+        "it has a symbol table"
+    );
 }
 
 /// A 64-bit little-endian ELF file, as far as these tests read one.
@@ -71,20 +128,35 @@ impl Elf {
 
     fn segment_types(&self) -> Vec<u64> {
         assert_eq!(self.0[..6], *b"\x7fELF\x02\x01", "64 bits, little-endian");
-        self.table(self.number(32, 8), self.number(54, 2), self.number(56, 2), 0)
+        self.table(
+            self.number(32, 8),
+            self.number(54, 2),
+            self.number(56, 2),
+            0,
+        )
     }
 
     fn section_types(&self) -> Vec<u64> {
-        self.table(self.number(40, 8), self.number(58, 2), self.number(60, 2), 4)
+        self.table(
+            self.number(40, 8),
+            self.number(58, 2),
+            self.number(60, 2),
+            4,
+        )
     }
 
     /// The types in a table of headers; each header has its type at `offset`.
     fn table(&self, start: u64, length: u64, count: u64, offset: u64) -> Vec<u64> {
-        (0..count).map(|index| self.number(start + index * length + offset, 4)).collect()
+        (0..count)
+            .map(|index| self.number(start + index * length + offset, 4))
+            .collect()
     }
 
     fn number(&self, at: u64, length: usize) -> u64 {
         let at = usize::try_from(at).unwrap();
-        self.0[at..at + length].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+        self.0[at..at + length]
+            .iter()
+            .rev()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 }

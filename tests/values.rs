@@ -43,7 +43,10 @@ fn printed_twice(function: &str, argument: &str) -> String {
 }
 
 fn everything() -> Everything {
-    let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    let addresses = [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::from(Ipv6Addr::LOCALHOST),
+    ];
     Everything {
         numbers: BTreeMap::from([(1, "a".into()), (20, "b".into())]),
         levels: BTreeMap::from([(Level::Low, false), (Level::High, true)]),
@@ -53,14 +56,19 @@ fn everything() -> Everything {
             .zip(1..)
             .collect(),
         pairs: BTreeMap::from([((-1, None), Nothing), ((2, Some('"')), Nothing)]),
-        hosts: addresses.into_iter().map(|address| (address, SocketAddr::from((address, 80)))).collect(),
+        hosts: addresses
+            .into_iter()
+            .map(|address| (address, SocketAddr::from((address, 80))))
+            .collect(),
         nested: vec![None, Some(None), Some(Some(3))],
         unit: Some(()),
         shapes: vec![
             Shape::Point,
             Shape::Circle(0.1),
             Shape::Line(i128::MIN, 'é'),
-            Shape::Other { bytes: Bytes::from_static(b"\xff\0") },
+            Shape::Other {
+                bytes: Bytes::from_static(b"\xff\0"),
+            },
         ],
         digits: (u128::MAX, -1, f32::INFINITY, 0.1),
         name: Name("17".into()),
@@ -70,8 +78,18 @@ fn everything() -> Everything {
 #[test]
 fn every_kind_of_value_arrives_between_programs() {
     let host = local();
-    for value in [everything(), Everything { unit: None, maybe: BTreeMap::new(), ..everything() }] {
-        assert_eq!(values::everything::on(&host, value.clone()).wait().unwrap(), value);
+    for value in [
+        everything(),
+        Everything {
+            unit: None,
+            maybe: BTreeMap::new(),
+            ..everything()
+        },
+    ] {
+        assert_eq!(
+            values::everything::on(&host, value.clone()).wait().unwrap(),
+            value
+        );
     }
     for nested in [None, Some(None), Some(Some(1))] {
         assert_eq!(values::nested::on(&host, nested).wait().unwrap(), nested);
@@ -102,10 +120,17 @@ fn what_is_printed_is_taken_back() {
     };
     let module = wxec::Module::from_package(env!("CARGO_MANIFEST_DIR"), "values").unwrap();
     let arguments = cbor::Readable(readable);
-    let value: Value = local().bind(&module).call("everything", &arguments).wait().unwrap();
+    let value: Value = local()
+        .bind(&module)
+        .call("everything", &arguments)
+        .wait()
+        .unwrap();
     let mut bytes = Vec::new();
     cbor::encode_as(cbor::Form::Readable, &value, &mut bytes).unwrap();
-    assert_eq!(cbor::decode_as::<Everything>(cbor::Form::Readable, &bytes).unwrap(), everything());
+    assert_eq!(
+        cbor::decode_as::<Everything>(cbor::Form::Readable, &bytes).unwrap(),
+        everything()
+    );
 
     let json = concat!(
         r#"{"numbers":{"1":"a","20":"b"},"levels":{"Low":false,"High":true},"#,
@@ -129,7 +154,12 @@ const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
 #[test]
 fn numbers_and_dates_of_real_crates_are_text_on_the_command_line() {
     let id = format!("{ID:?}");
-    for argument in [ID, &id, "67E5504410B1426F9247BB680E5FE0C8", &format!("urn:uuid:{ID}")] {
+    for argument in [
+        ID,
+        &id,
+        "67E5504410B1426F9247BB680E5FE0C8",
+        &format!("urn:uuid:{ID}"),
+    ] {
         assert_eq!(printed("values::uuid", &[argument]), id, "{argument}");
     }
     for argument in ["2026-02-28", r#""2026-02-28""#] {
@@ -141,9 +171,17 @@ fn numbers_and_dates_of_real_crates_are_text_on_the_command_line() {
     assert_eq!(printed_twice("values::diary", &json), json);
 
     for (function, argument, place) in [
-        ("values::uuid", "67e55044", "argument `it` (uuid::Uuid): UUID parsing failed"),
+        (
+            "values::uuid",
+            "67e55044",
+            "argument `it` (uuid::Uuid): UUID parsing failed",
+        ),
         ("values::day", "2026-02-30", "argument `it` (Date): "),
-        ("values::diary", r#"{"days":{"today":[]},"seen":{}}"#, "argument `it` (Diary), at `it.days.today`: "),
+        (
+            "values::diary",
+            r#"{"days":{"today":[]},"seen":{}}"#,
+            "argument `it` (Diary), at `it.days.today`: ",
+        ),
     ] {
         let ended = call(function, &[argument]);
         assert_eq!(ended.exit_code, Some(2), "{ended:?}");
@@ -158,16 +196,28 @@ fn numbers_and_dates_of_real_crates_are_compact_between_programs() {
     let diary = Diary {
         days: BTreeMap::from([(day, vec![id])]),
         seen: BTreeMap::from([
-            (id, Some(OffsetDateTime::from_unix_timestamp(1_772_000_000).unwrap())),
+            (
+                id,
+                Some(OffsetDateTime::from_unix_timestamp(1_772_000_000).unwrap()),
+            ),
             (Uuid::nil(), None),
         ]),
     };
-    assert_eq!(values::diary::on(&local(), diary.clone()).wait().unwrap(), diary);
+    assert_eq!(
+        values::diary::on(&local(), diary.clone()).wait().unwrap(),
+        diary
+    );
     assert_eq!(values::uuid::on(&local(), id).wait().unwrap(), id);
 
     // A head of one byte, and the 16 bytes of the number; a list of the year and the day in it.
-    assert_eq!(cbor::encode(&id).unwrap(), [&[0x50], id.as_bytes().as_slice()].concat());
-    assert_eq!(cbor::encode(&day).unwrap(), [0x82, 0x19, 0x07, 0xea, 0x18, 59]);
+    assert_eq!(
+        cbor::encode(&id).unwrap(),
+        [&[0x50], id.as_bytes().as_slice()].concat()
+    );
+    assert_eq!(
+        cbor::encode(&day).unwrap(),
+        [0x82, 0x19, 0x07, 0xea, 0x18, 59]
+    );
 }
 
 #[test]
@@ -180,11 +230,14 @@ fn a_refusal_names_the_field() {
     };
     let ended = call("values::everything", &[&json(r#"{"1":"a","x":"b"}"#)]);
     assert_eq!(ended.exit_code, Some(2), "{ended:?}");
-    let place = "argument `it` (Everything), at `it.numbers.x`: invalid type: string \"x\", expected u32";
+    let place =
+        "argument `it` (Everything), at `it.numbers.x`: invalid type: string \"x\", expected u32";
     assert!(ended.stderr.contains(place), "{ended:?}");
     let ended = call("values::everything", &[&json(r#"{"1":true}"#)]);
     assert!(
-        ended.stderr.contains("at `it.numbers[\"1\"]`: invalid type: boolean `true`, expected a string"),
+        ended
+            .stderr
+            .contains("at `it.numbers[\"1\"]`: invalid type: boolean `true`, expected a string"),
         "{ended:?}"
     );
 }
@@ -205,16 +258,31 @@ fn what_is_text_to_people_is_text_on_the_command_line() {
         ("values::double", "1", "1.0"),
         ("values::nested", r#"{"Some":null}"#, r#"{"Some":null}"#),
         ("values::nested", "null", "null"),
-        ("values::by_name", r#"{"null":0.1,"{\"Some\":\"null\"}":1}"#, r#"{"null":0.1,"{\"Some\":\"null\"}":1.0}"#),
+        (
+            "values::by_name",
+            r#"{"null":0.1,"{\"Some\":\"null\"}":1}"#,
+            r#"{"null":0.1,"{\"Some\":\"null\"}":1.0}"#,
+        ),
         ("faulty::echo", "@/dev/null", r#""""#),
         ("faulty::echo", "as it is", r#""YXMgaXQgaXM=""#),
     ] {
-        assert_eq!(printed_twice(function, argument), expected, "{function} {argument}");
+        assert_eq!(
+            printed_twice(function, argument),
+            expected,
+            "{function} {argument}"
+        );
     }
     let ended = call("values::level", &["Middle"]);
     assert_eq!(ended.exit_code, Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("unknown variant `Middle`, expected `Low` or `High`"), "{ended:?}");
-    let ended = Cli::new(["-q", "call", "local:", "values::pass"]).input("null\n::1\n").run();
+    assert!(
+        ended
+            .stderr
+            .contains("unknown variant `Middle`, expected `Low` or `High`"),
+        "{ended:?}"
+    );
+    let ended = Cli::new(["-q", "call", "local:", "values::pass"])
+        .input("null\n::1\n")
+        .run();
     assert_eq!(ended.stdout, "{\"Some\":null}\n\"::1\"\n", "{ended:?}");
 }
 
@@ -222,22 +290,46 @@ fn what_is_text_to_people_is_text_on_the_command_line() {
 fn values_nest_as_deep_as_the_limit_says_and_take_no_stack_beyond_it() {
     let host = local();
     let deepest = Nest::new(cbor::MAX_DEPTH);
-    assert_eq!(values::nest::on(&host, deepest.clone()).wait().unwrap(), deepest);
-    assert_eq!(values::nest_of::on(&host, cbor::MAX_DEPTH).wait().unwrap(), deepest);
+    assert_eq!(
+        values::nest::on(&host, deepest.clone()).wait().unwrap(),
+        deepest
+    );
+    assert_eq!(
+        values::nest_of::on(&host, cbor::MAX_DEPTH).wait().unwrap(),
+        deepest
+    );
 
-    let error = values::nest::on(&host, Nest::new(cbor::MAX_DEPTH + 1)).wait().unwrap_err();
-    assert!(error.to_string().contains("it nests deeper than 128 levels"), "{error}");
+    let error = values::nest::on(&host, Nest::new(cbor::MAX_DEPTH + 1))
+        .wait()
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("it nests deeper than 128 levels"),
+        "{error}"
+    );
     for depth in [cbor::MAX_DEPTH + 1, 5_000] {
         let error = values::nest_of::on(&host, depth).wait().unwrap_err();
-        assert!(error.to_string().contains("it nests deeper than 128 levels"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("it nests deeper than 128 levels"),
+            "{error}"
+        );
     }
 
     let json = |depth| "[".repeat(depth) + "1" + &"]".repeat(depth);
-    assert_eq!(printed("values::nest", &[&json(cbor::MAX_DEPTH)]), json(cbor::MAX_DEPTH));
+    assert_eq!(
+        printed("values::nest", &[&json(cbor::MAX_DEPTH)]),
+        json(cbor::MAX_DEPTH)
+    );
     for depth in [cbor::MAX_DEPTH + 1, 50_000] {
         let ended = call("values::nest", &[&json(depth)]);
         assert_eq!(ended.exit_code, Some(2), "{ended:?}");
-        assert!(ended.stderr.contains("it nests deeper than 128 levels"), "{ended:?}");
+        assert!(
+            ended.stderr.contains("it nests deeper than 128 levels"),
+            "{ended:?}"
+        );
     }
 }
 
@@ -246,22 +338,35 @@ fn an_alias_of_a_result_is_one() {
     let host = local();
     assert_eq!(values::alias::on(&host, false).wait().unwrap(), 1);
     let error = values::alias::on(&host, true).wait().unwrap_err();
-    assert!(matches!(error.kind, CallErrorKind::Task(Nothing)), "{error:?}");
+    assert!(
+        matches!(error.kind, CallErrorKind::Task(Nothing)),
+        "{error:?}"
+    );
     let lines = values::lines::on(&host, false).wait().unwrap();
     assert_eq!(lines.into_iter().collect::<Vec<_>>(), ["a", "b"]);
     let error = values::lines::on(&host, true).wait().unwrap_err();
-    assert!(matches!(error.kind, CallErrorKind::Task(Nothing)), "{error:?}");
+    assert!(
+        matches!(error.kind, CallErrorKind::Task(Nothing)),
+        "{error:?}"
+    );
 
     assert_eq!(printed("values::alias", &["false"]), "1");
     let ended = call("values::alias", &["true"]);
-    assert_eq!((ended.exit_code, &*ended.stdout), (Some(1), ""), "{ended:?}");
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(1), ""),
+        "{ended:?}"
+    );
     assert_eq!(printed("values::lines", &["false"]), "\"a\"\n\"b\"");
     assert_eq!(printed("values::send", &[]), "\"sent\"");
 
     let module = wxec::Module::from_package(env!("CARGO_MANIFEST_DIR"), "values").unwrap();
     let shown = |name: &str| module.function(name).unwrap().to_string();
     assert_eq!(shown("alias"), "values::alias(fails: bool) -> Outcome<u8>");
-    assert_eq!(module.function("alias").unwrap().error.as_deref(), Some("Outcome<u8>::Err"));
+    assert_eq!(
+        module.function("alias").unwrap().error.as_deref(),
+        Some("Outcome<u8>::Err")
+    );
 }
 
 #[test]

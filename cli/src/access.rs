@@ -39,8 +39,18 @@ pub(crate) struct Access {
 }
 
 /// Programs that `--tool` may replace.
-const TOOLS: [&str; 10] =
-    ["ssh", "sudo", "su", "doas", "docker", "podman", "kubectl", "nsenter", "lxc-attach", "systemd-run"];
+const TOOLS: [&str; 10] = [
+    "ssh",
+    "sudo",
+    "su",
+    "doas",
+    "docker",
+    "podman",
+    "kubectl",
+    "nsenter",
+    "lxc-attach",
+    "systemd-run",
+];
 
 impl Access {
     /// Returns the options for connecting to `hosts` hosts. Prompts may appear on the terminal only
@@ -64,10 +74,21 @@ impl Access {
 
     /// Returns the options for `explain`, which connects to nothing and asks for no password.
     pub(crate) fn options_to_explain(&self) -> ConnectOptions {
-        let may_ask = self.ask_become_pass || self.become_pass_env.is_some() || self.become_pass_file.is_some();
-        let options = self.tools.iter().fold(ConnectOptions::new(), |options, (name, path)| options.tool(name, path));
+        let may_ask = self.ask_become_pass
+            || self.become_pass_env.is_some()
+            || self.become_pass_file.is_some();
+        let options = self
+            .tools
+            .iter()
+            .fold(ConnectOptions::new(), |options, (name, path)| {
+                options.tool(name, path)
+            });
         let options = options.mask_name(self.mask_name);
-        if may_ask { options.become_password(Password::new("")) } else { options }
+        if may_ask {
+            options.become_password(Password::new(""))
+        } else {
+            options
+        }
     }
 
     fn password(&self) -> Result<Option<Password>, CommandError> {
@@ -81,13 +102,18 @@ impl Access {
         }
         if let Some(name) = &self.become_pass_env {
             if std::env::var_os(name).is_none() {
-                return Err(CommandError::usage(format!("the environment variable `{name}` is not set")));
+                return Err(CommandError::usage(format!(
+                    "the environment variable `{name}` is not set"
+                )));
             }
             return Ok(Some(Password::from_env(name)));
         }
         if let Some(path) = &self.become_pass_file {
             check_file(path).map_err(|error| {
-                CommandError::usage(format!("cannot read the password in {}: {error}", path.display()))
+                CommandError::usage(format!(
+                    "cannot read the password in {}: {error}",
+                    path.display()
+                ))
             })?;
             return Ok(Some(Password::from_file(path)));
         }
@@ -102,13 +128,21 @@ fn check_file(path: &Path) -> io::Result<()> {
     if found.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    if found.is_file() { fs::File::open(path).map(drop) } else { Ok(()) }
+    if found.is_file() {
+        fs::File::open(path).map(drop)
+    } else {
+        Ok(())
+    }
 }
 
 fn parse_tool(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, path)) if TOOLS.contains(&name) && !path.is_empty() => Ok((name.into(), path.into())),
-        Some((name, _)) if !TOOLS.contains(&name) => Err(format!("`{name}` is none of {}", TOOLS.join(", "))),
+        Some((name, path)) if TOOLS.contains(&name) && !path.is_empty() => {
+            Ok((name.into(), path.into()))
+        }
+        Some((name, _)) if !TOOLS.contains(&name) => {
+            Err(format!("`{name}` is none of {}", TOOLS.join(", ")))
+        }
         _ => Err("write NAME=PATH".into()),
     }
 }
@@ -121,8 +155,14 @@ mod tests {
     fn a_password_is_in_a_file_that_can_be_read() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("password");
-        assert_eq!(check_file(&file).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(check_file(directory.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(
+            check_file(&file).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        assert_eq!(
+            check_file(directory.path()).unwrap_err().kind(),
+            io::ErrorKind::IsADirectory
+        );
         fs::write(&file, "secret\n").unwrap();
         check_file(&file).unwrap();
         check_file(Path::new("/dev/stdin")).unwrap();

@@ -3,7 +3,9 @@
 use clap::{ArgAction, Parser, Subcommand};
 use wxec::LogLevel;
 
-use crate::commands::{build, call, completions, doctor, exec, explain, facts, get, inspect, put, rsh, run};
+use crate::commands::{
+    build, call, completions, doctor, exec, explain, facts, get, inspect, put, rsh, run,
+};
 
 /// Calls Rust functions on other machines, each in a sandbox; nothing is installed there
 #[derive(Debug, Parser)]
@@ -30,7 +32,13 @@ impl Args {
 #[derive(Debug, clap::Args)]
 struct Loudness {
     /// Print less: nothing about builds, and only warnings and errors of guests' logs
-    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 90)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        display_order = 90
+    )]
     quiet: bool,
     /// Print more: the stack of a failed guest, the output of ssh; with `-vv` also each compiled
     /// crate
@@ -123,12 +131,20 @@ mod tests {
         let mut wxec = Args::command().term_width(100);
         wxec.build();
         let mut help = wxec.render_long_help().to_string();
-        for command in wxec.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+        for command in wxec
+            .get_subcommands_mut()
+            .filter(|command| command.get_name() != "help")
+        {
             help += &format!("\n\n# {}\n\n", command.get_name());
             help += &command.render_long_help().to_string();
         }
         // Clap leaves spaces on empty lines.
-        let help = help.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
+        let help = help
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+            + "\n";
         if std::env::var_os("WXEC_BLESS").is_some() {
             std::fs::write(KEPT, &help).unwrap();
         }

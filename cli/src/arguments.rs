@@ -26,11 +26,22 @@ const MARK: char = '\0';
 /// marked, so that clap does not take them for options.
 pub(crate) fn with_negative_numbers(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words: Vec<_> = words.collect();
-    let command = words.iter().skip(1).position(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let command = words
+        .iter()
+        .skip(1)
+        .position(|word| !word.as_encoded_bytes().starts_with(b"-"));
     // The command is the first word without a dash, because the options before it take no values.
-    let arguments = command.filter(|command| words[command + 1] == "call").map(|command| command + 2);
-    for word in arguments.and_then(|first| words.get_mut(first..)).unwrap_or_default() {
-        if let Some(text) = word.to_str().filter(|text| text.starts_with('-') && text.parse::<f64>().is_ok()) {
+    let arguments = command
+        .filter(|command| words[command + 1] == "call")
+        .map(|command| command + 2);
+    for word in arguments
+        .and_then(|first| words.get_mut(first..))
+        .unwrap_or_default()
+    {
+        if let Some(text) = word
+            .to_str()
+            .filter(|text| text.starts_with('-') && text.parse::<f64>().is_ok())
+        {
             *word = format!("{MARK}{text}").into();
         }
     }
@@ -51,10 +62,14 @@ impl Given {
     pub(crate) fn from_option(option: &str) -> Result<Self, CommandError> {
         let text = match option.strip_prefix('@') {
             Some(path) => fs::read_to_string(path).map_err(|error| (path, error)),
-            None if option == "-" => io::read_to_string(io::stdin()).map_err(|error| ("stdin", error)),
+            None if option == "-" => {
+                io::read_to_string(io::stdin()).map_err(|error| ("stdin", error))
+            }
             None => Ok(option.to_owned()),
         };
-        let text = text.map_err(|(place, error)| CommandError::usage(format!("cannot read {place}: {error}")))?;
+        let text = text.map_err(|(place, error)| {
+            CommandError::usage(format!("cannot read {place}: {error}"))
+        })?;
         Ok(Self::Json(text))
     }
 
@@ -63,7 +78,9 @@ impl Given {
     pub(crate) fn into_value(self, function: Option<&Function>) -> Result<Value, CommandError> {
         let arguments = self.read(function)?;
         Ok(match function {
-            Some(Function { readable: true, .. }) => Value::Tag(cbor::READABLE_TAG, arguments.into()),
+            Some(Function { readable: true, .. }) => {
+                Value::Tag(cbor::READABLE_TAG, arguments.into())
+            }
             _ => arguments,
         })
     }
@@ -71,14 +88,18 @@ impl Given {
     fn read(self, function: Option<&Function>) -> Result<Value, CommandError> {
         match (self, function) {
             (Self::Words(words), Some(function)) => by_word(&words, function),
-            (Self::Words(words), None) => {
-                words.iter().map(|word| any(word)).collect::<Result<_, _>>().map(Value::Array)
-            }
+            (Self::Words(words), None) => words
+                .iter()
+                .map(|word| any(word))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
             (Self::Json(text), function) => match (all(&text)?, function) {
                 (value @ (Value::Array(_) | Value::Map(_)), None) => Ok(value),
                 (Value::Array(values), Some(function)) => by_position(values, function),
                 (Value::Map(entries), Some(function)) => by_name(entries, function),
-                _ => Err(CommandError::usage("--args takes a JSON list, or a JSON object by name")),
+                _ => Err(CommandError::usage(
+                    "--args takes a JSON list, or a JSON object by name",
+                )),
             },
         }
     }
@@ -86,36 +107,55 @@ impl Given {
 
 fn by_word(words: &[String], function: &Function) -> Result<Value, CommandError> {
     check_count(words.len(), function)?;
-    let values = words.iter().zip(&function.parameters).map(|(word, parameter)| {
-        let wanted = Type::parse(&parameter.type_name);
-        let read = reader(function).word(word, &wanted);
-        read.map_err(|mismatch| complaint(mismatch, &wanted, word, parameter, function))
-    });
+    let values = words
+        .iter()
+        .zip(&function.parameters)
+        .map(|(word, parameter)| {
+            let wanted = Type::parse(&parameter.type_name);
+            let read = reader(function).word(word, &wanted);
+            read.map_err(|mismatch| complaint(mismatch, &wanted, word, parameter, function))
+        });
     values.collect::<Result<_, _>>().map(Value::Array)
 }
 
 fn by_position(values: Vec<Value>, function: &Function) -> Result<Value, CommandError> {
     check_count(values.len(), function)?;
-    let values =
-        values.into_iter().zip(&function.parameters).map(|(value, parameter)| check(value, parameter, function));
+    let values = values
+        .into_iter()
+        .zip(&function.parameters)
+        .map(|(value, parameter)| check(value, parameter, function));
     values.collect::<Result<_, _>>().map(Value::Array)
 }
 
 fn by_name(entries: Vec<(Value, Value)>, function: &Function) -> Result<Value, CommandError> {
     let mut values = Vec::new();
     for (name, value) in entries {
-        let parameter = function.parameters.iter().find(|parameter| name.as_text() == Some(&parameter.name));
+        let parameter = function
+            .parameters
+            .iter()
+            .find(|parameter| name.as_text() == Some(&parameter.name));
         let Some(parameter) = parameter else {
             let message = format!("{} has no parameter {}", function.path, to_json(&name));
             return Err(CommandError::usage(message).hint(signature(function)));
         };
         values.push((name, check(value, parameter, function)?));
     }
-    let is_given = |parameter: &&Parameter| values.iter().any(|(name, _)| name.as_text() == Some(&parameter.name));
-    match function.parameters.iter().find(|parameter| !is_given(parameter) && !is_optional(parameter)) {
+    let is_given = |parameter: &&Parameter| {
+        values
+            .iter()
+            .any(|(name, _)| name.as_text() == Some(&parameter.name))
+    };
+    match function
+        .parameters
+        .iter()
+        .find(|parameter| !is_given(parameter) && !is_optional(parameter))
+    {
         None => Ok(Value::Map(values)),
         Some(missing) => {
-            let message = format!("argument `{}` of {} is missing", missing.name, function.path);
+            let message = format!(
+                "argument `{}` of {} is missing",
+                missing.name, function.path
+            );
             Err(CommandError::usage(message).hint(signature(function)))
         }
     }
@@ -124,7 +164,12 @@ fn by_name(entries: Vec<(Value, Value)>, function: &Function) -> Result<Value, C
 /// Checks the number of arguments. Trailing arguments of type `Option` may be omitted.
 fn check_count(given: usize, function: &Function) -> Result<(), CommandError> {
     let most = function.parameters.len();
-    let optional = function.parameters.iter().rev().take_while(|parameter| is_optional(parameter)).count();
+    let optional = function
+        .parameters
+        .iter()
+        .rev()
+        .take_while(|parameter| is_optional(parameter))
+        .count();
     if (most - optional..=most).contains(&given) {
         return Ok(());
     }
@@ -134,7 +179,10 @@ fn check_count(given: usize, function: &Function) -> Result<(), CommandError> {
         (most, 0) => format!("{most} arguments"),
         (most, optional) => format!("{} to {most} arguments", most - optional),
     };
-    Err(CommandError::usage(format!("{} takes {takes}, not {given}", function.path)).hint(signature(function)))
+    Err(
+        CommandError::usage(format!("{} takes {takes}, not {given}", function.path))
+            .hint(signature(function)),
+    )
 }
 
 fn check(value: Value, parameter: &Parameter, function: &Function) -> Result<Value, CommandError> {
@@ -145,7 +193,9 @@ fn check(value: Value, parameter: &Parameter, function: &Function) -> Result<Val
 }
 
 fn reader(function: &Function) -> Reader {
-    Reader { readable: function.readable }
+    Reader {
+        readable: function.readable,
+    }
 }
 
 fn complaint(
@@ -156,28 +206,50 @@ fn complaint(
     function: &Function,
 ) -> CommandError {
     let (name, path, type_name) = (&parameter.name, &function.path, &parameter.type_name);
-    let article = if type_name.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'f', 'i', 'o']) { "an" } else { "a" };
+    let article = if type_name.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'f', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    };
     let subject = format!("argument `{name}` of {path} wants {article} {type_name}");
     match mismatch {
         Mismatch::OtherType => CommandError::usage(format!("{subject}, not {}", shown(given))),
-        Mismatch::Within { path, found } => {
-            CommandError::usage(format!("{subject}, but `{name}{path}` is {}", shown(&found)))
-        }
+        Mismatch::Within { path, found } => CommandError::usage(format!(
+            "{subject}, but `{name}{path}` is {}",
+            shown(&found)
+        )),
         // The number is too large.
         Mismatch::Refused(_) if matches!(wanted, Type::Integer { .. }) => {
             CommandError::usage(format!("{subject}, not {}", shown(given)))
         }
-        Mismatch::Refused(reason) => CommandError::usage(format!("argument `{name}` of {path} is refused: {reason}")),
-        Mismatch::RefusedWithin { path: place, reason } => {
-            CommandError::usage(format!("argument `{name}` of {path} is refused, at `{name}{place}`: {reason}"))
+        Mismatch::Refused(reason) => {
+            CommandError::usage(format!("argument `{name}` of {path} is refused: {reason}"))
         }
-        Mismatch::File(reason) => CommandError::usage(format!("argument `{name}` of {path}: {reason}")),
-        Mismatch::NotJson(_) if matches!(wanted, Type::Integer { .. } | Type::Float | Type::Bool | Type::Unit) => {
+        Mismatch::RefusedWithin {
+            path: place,
+            reason,
+        } => CommandError::usage(format!(
+            "argument `{name}` of {path} is refused, at `{name}{place}`: {reason}"
+        )),
+        Mismatch::File(reason) => {
+            CommandError::usage(format!("argument `{name}` of {path}: {reason}"))
+        }
+        Mismatch::NotJson(_)
+            if matches!(
+                wanted,
+                Type::Integer { .. } | Type::Float | Type::Bool | Type::Unit
+            ) =>
+        {
             CommandError::usage(format!("{subject}, not {}", shown(given)))
         }
         Mismatch::NotJson(reason) => {
-            let error = CommandError::usage(format!("{subject} as JSON, not {}: {reason}", shown(given)));
-            if may_be_text(wanted) { with_quoting(error, given) } else { error }
+            let error =
+                CommandError::usage(format!("{subject} as JSON, not {}: {reason}", shown(given)));
+            if may_be_text(wanted) {
+                with_quoting(error, given)
+            } else {
+                error
+            }
         }
     }
 }
@@ -185,7 +257,9 @@ fn complaint(
 /// Adds a hint on how to quote a text, if `given` looks like one. Text that begins like JSON has
 /// another fault, so it gets no hint.
 fn with_quoting(error: CommandError, given: &str) -> CommandError {
-    match given.trim_start().starts_with(['{', '[', '"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
+    match given.trim_start().starts_with([
+        '{', '[', '"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+    ]) {
         true => error,
         false => error.hint(r#"quote a text for JSON and for the shell, as in '"text"'"#),
     }
@@ -201,16 +275,27 @@ fn may_be_text(wanted: &Type) -> bool {
 
 /// Reads an argument whose type the module does not declare.
 fn any(word: &str) -> Result<Value, CommandError> {
-    Reader { readable: false }.word(word, &Type::Any).map_err(|mismatch| match mismatch {
-        Mismatch::Refused(reason) => CommandError::usage(format!("the argument {} is refused: {reason}", shown(word))),
-        _ => with_quoting(CommandError::usage(format!("the argument {} is no JSON", shown(word))), word),
-    })
+    Reader { readable: false }
+        .word(word, &Type::Any)
+        .map_err(|mismatch| match mismatch {
+            Mismatch::Refused(reason) => {
+                CommandError::usage(format!("the argument {} is refused: {reason}", shown(word)))
+            }
+            _ => with_quoting(
+                CommandError::usage(format!("the argument {} is no JSON", shown(word))),
+                word,
+            ),
+        })
 }
 
 fn all(text: &str) -> Result<Value, CommandError> {
     value::parse_arguments(text).map_err(|unreadable| match unreadable {
-        Unreadable::NotJson(reason) => CommandError::usage(format!("what --args gives is no JSON: {reason}")),
-        Unreadable::Refused(reason) => CommandError::usage(format!("what --args gives is refused: {reason}")),
+        Unreadable::NotJson(reason) => {
+            CommandError::usage(format!("what --args gives is no JSON: {reason}"))
+        }
+        Unreadable::Refused(reason) => {
+            CommandError::usage(format!("what --args gives is refused: {reason}"))
+        }
     })
 }
 
@@ -225,7 +310,11 @@ fn signature(function: &Function) -> String {
 /// Formats an argument for an error message: JSON as it is, anything else in quotes, cut after
 /// [`SHOWN_CHARS`].
 fn shown(given: &str) -> String {
-    let text = if value::parse(given).is_ok() { given.trim().to_owned() } else { format!("{given:?}") };
+    let text = if value::parse(given).is_ok() {
+        given.trim().to_owned()
+    } else {
+        format!("{given:?}")
+    };
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -239,8 +328,10 @@ mod tests {
     use super::*;
 
     fn function(parameters: &[(&str, &str)]) -> Function {
-        let parameter =
-            |(name, type_name): &(&str, &str)| Parameter { name: (*name).into(), type_name: (*type_name).into() };
+        let parameter = |(name, type_name): &(&str, &str)| Parameter {
+            name: (*name).into(),
+            type_name: (*type_name).into(),
+        };
         Function {
             path: "words::top".into(),
             name: "top".into(),
@@ -259,12 +350,17 @@ mod tests {
 
     fn words(words: &[&str], function: &Function) -> Result<String, String> {
         let given = Given::Words(words.iter().map(|word| (*word).into()).collect());
-        given.into_value(Some(function)).map(|value| to_json(&value)).map_err(|error| error.to_string())
+        given
+            .into_value(Some(function))
+            .map(|value| to_json(&value))
+            .map_err(|error| error.to_string())
     }
 
     fn json(text: &str, function: Option<&Function>) -> Result<String, String> {
         let value = Given::Json(text.into()).into_value(function);
-        value.map(|value| to_json(&value)).map_err(|error| error.to_string())
+        value
+            .map(|value| to_json(&value))
+            .map_err(|error| error.to_string())
     }
 
     const SIGNATURE: &str = "it is words::top(text: String, n: usize) -> Vec<(String, usize)>";
@@ -272,15 +368,27 @@ mod tests {
     #[test]
     fn words_go_by_position() {
         assert_eq!(words(&["a b a", "1"], &top()).unwrap(), r#"["a b a",1]"#);
-        assert_eq!(words(&[r#""a b a""#, "1"], &top()).unwrap(), r#"["a b a",1]"#);
+        assert_eq!(
+            words(&[r#""a b a""#, "1"], &top()).unwrap(),
+            r#"["a b a",1]"#
+        );
     }
 
     #[test]
     fn a_complaint_names_parameter_type_and_argument() {
         for (arguments, complaint) in [
-            (["a", "x"], r#"argument `n` of words::top wants a usize, not "x""#),
-            (["a", "-1"], "argument `n` of words::top wants a usize, not -1"),
-            (["a", "[1]"], "argument `n` of words::top wants a usize, not [1]"),
+            (
+                ["a", "x"],
+                r#"argument `n` of words::top wants a usize, not "x""#,
+            ),
+            (
+                ["a", "-1"],
+                "argument `n` of words::top wants a usize, not -1",
+            ),
+            (
+                ["a", "[1]"],
+                "argument `n` of words::top wants a usize, not [1]",
+            ),
         ] {
             assert_eq!(words(&arguments, &top()).unwrap_err(), complaint);
         }
@@ -290,7 +398,10 @@ mod tests {
             "argument `who` of words::top wants a Person as JSON, not \"joe\": expected value at line 1 column 1; \
              quote a text for JSON and for the shell, as in '\"text\"'"
         );
-        assert_eq!(words(&["{}", "300"], &own).unwrap_err(), "argument `age` of words::top wants an i8, not 300");
+        assert_eq!(
+            words(&["{}", "300"], &own).unwrap_err(),
+            "argument `age` of words::top wants an i8, not 300"
+        );
     }
 
     #[test]
@@ -309,54 +420,118 @@ mod tests {
             assert_eq!(error.contains("quote a text"), advised, "{error}");
         }
         let given = Given::Words(vec!["{name: 1}".into()]);
-        assert!(!given.into_value(None).unwrap_err().to_string().contains("quote"));
+        assert!(
+            !given
+                .into_value(None)
+                .unwrap_err()
+                .to_string()
+                .contains("quote")
+        );
     }
 
     #[test]
     fn a_wrong_count_shows_the_signature() {
-        assert_eq!(words(&["a"], &top()).unwrap_err(), format!("words::top takes 2 arguments, not 1; {SIGNATURE}"));
+        assert_eq!(
+            words(&["a"], &top()).unwrap_err(),
+            format!("words::top takes 2 arguments, not 1; {SIGNATURE}")
+        );
         let optional = function(&[("text", "String"), ("n", "Option<usize>")]);
         assert_eq!(words(&["a"], &optional).unwrap(), r#"["a"]"#);
-        assert!(words(&[], &optional).unwrap_err().starts_with("words::top takes 1 to 2 arguments, not 0; "));
-        assert!(words(&["a"], &function(&[])).unwrap_err().starts_with("words::top takes no arguments, not 1; "));
+        assert!(
+            words(&[], &optional)
+                .unwrap_err()
+                .starts_with("words::top takes 1 to 2 arguments, not 0; ")
+        );
+        assert!(
+            words(&["a"], &function(&[]))
+                .unwrap_err()
+                .starts_with("words::top takes no arguments, not 1; ")
+        );
     }
 
     #[test]
     fn json_goes_by_position_or_by_name() {
         assert_eq!(json(r#"["a", 1]"#, Some(&top())).unwrap(), r#"["a",1]"#);
-        assert_eq!(json(r#"{"n": 1, "text": "a"}"#, Some(&top())).unwrap(), r#"{"n":1,"text":"a"}"#);
+        assert_eq!(
+            json(r#"{"n": 1, "text": "a"}"#, Some(&top())).unwrap(),
+            r#"{"n":1,"text":"a"}"#
+        );
         for (text, complaint) in [
-            (r#"["a", "b"]"#, r#"argument `n` of words::top wants a usize, not "b""#.to_owned()),
-            (r#"{"n": 1}"#, format!("argument `text` of words::top is missing; {SIGNATURE}")),
-            (r#"{"m": 1}"#, format!("words::top has no parameter \"m\"; {SIGNATURE}")),
-            ("7", "--args takes a JSON list, or a JSON object by name".into()),
+            (
+                r#"["a", "b"]"#,
+                r#"argument `n` of words::top wants a usize, not "b""#.to_owned(),
+            ),
+            (
+                r#"{"n": 1}"#,
+                format!("argument `text` of words::top is missing; {SIGNATURE}"),
+            ),
+            (
+                r#"{"m": 1}"#,
+                format!("words::top has no parameter \"m\"; {SIGNATURE}"),
+            ),
+            (
+                "7",
+                "--args takes a JSON list, or a JSON object by name".into(),
+            ),
         ] {
             assert_eq!(json(text, Some(&top())).unwrap_err(), complaint);
         }
-        assert!(json("{", Some(&top())).unwrap_err().starts_with("what --args gives is no JSON: EOF"));
+        assert!(
+            json("{", Some(&top()))
+                .unwrap_err()
+                .starts_with("what --args gives is no JSON: EOF")
+        );
     }
 
     #[test]
     fn nothing_is_checked_where_nothing_is_described() {
         assert_eq!(json(r#"{"x": [1]}"#, None).unwrap(), r#"{"x":[1]}"#);
         let given = Given::Words(vec!["1".into(), "\"a\"".into()]);
-        assert_eq!(given.into_value(None).map(|value| to_json(&value)).unwrap(), r#"[1,"a"]"#);
-        let error = Given::Words(vec!["word".into()]).into_value(None).unwrap_err();
-        assert!(error.to_string().starts_with(r#"the argument "word" is no JSON; quote"#), "{error}");
+        assert_eq!(
+            given.into_value(None).map(|value| to_json(&value)).unwrap(),
+            r#"[1,"a"]"#
+        );
+        let error = Given::Words(vec!["word".into()])
+            .into_value(None)
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with(r#"the argument "word" is no JSON; quote"#),
+            "{error}"
+        );
     }
 
     #[test]
     fn negative_numbers_are_no_options() {
-        let words = ["wxec", "-1", "call", "h", "m::f", "-1", "-1e-3", "-.5", "-inf", "-q", "--", "-2.5E+7", "-x1"];
+        let words = [
+            "wxec", "-1", "call", "h", "m::f", "-1", "-1e-3", "-.5", "-inf", "-q", "--", "-2.5E+7",
+            "-x1",
+        ];
         let marked = with_negative_numbers(words.iter().map(OsString::from));
-        let kept: Vec<_> =
-            words.iter().zip(&marked).filter(|(word, marked)| *word == marked).map(|pair| *pair.0).collect();
+        let kept: Vec<_> = words
+            .iter()
+            .zip(&marked)
+            .filter(|(word, marked)| *word == marked)
+            .map(|pair| *pair.0)
+            .collect();
         assert_eq!(kept, ["wxec", "-1", "call", "h", "m::f", "-q", "--", "-x1"]);
-        let unmarked = marked.iter().map(|word| without_mark(word.to_str().unwrap()).unwrap());
+        let unmarked = marked
+            .iter()
+            .map(|word| without_mark(word.to_str().unwrap()).unwrap());
         assert_eq!(unmarked.collect::<Vec<_>>(), words);
 
-        for words in [&["wxec", "exec", "h", "--", "call", "-1.5"][..], &["wxec", "-q"], &["wxec"], &[]] {
-            assert_eq!(with_negative_numbers(words.iter().map(OsString::from)), words, "no call");
+        for words in [
+            &["wxec", "exec", "h", "--", "call", "-1.5"][..],
+            &["wxec", "-q"],
+            &["wxec"],
+            &[],
+        ] {
+            assert_eq!(
+                with_negative_numbers(words.iter().map(OsString::from)),
+                words,
+                "no call"
+            );
         }
     }
 

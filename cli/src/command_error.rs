@@ -1,7 +1,8 @@
 //! The error of a command: a message of one line, a separate hint, and an exit code.
 
 use wxec::{
-    AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, TransferError, TransferErrorKind, Unreachable,
+    AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, TransferError,
+    TransferErrorKind, Unreachable,
 };
 
 use crate::{args::Verbosity, exit_code, interrupt::Interrupted, output::say};
@@ -21,7 +22,12 @@ pub(crate) struct CommandError {
 
 impl CommandError {
     pub(crate) fn new(code: u8, message: impl AsRef<str>) -> Self {
-        Self { code, message: one_line(message.as_ref()), hint: None, details: String::new() }
+        Self {
+            code,
+            message: one_line(message.as_ref()),
+            hint: None,
+            details: String::new(),
+        }
     }
 
     /// Returns the error for a fault in the command line or on this machine.
@@ -38,7 +44,10 @@ impl CommandError {
     /// Keeps the first line of `text` as the message, and the rest as details.
     fn from_text(code: u8, text: &str) -> Self {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-        Self { details: rest.trim_end().into(), ..Self::new(code, first) }
+        Self {
+            details: rest.trim_end().into(),
+            ..Self::new(code, first)
+        }
     }
 
     /// Converts the error of a call. The message does not name the host; the caller has to.
@@ -50,15 +59,34 @@ impl CommandError {
             _ => Self::new(code, &text),
         };
         this.hint = match error.kind {
-            CallErrorKind::Limit { which: LimitKind::Memory, .. } => Some("raise it with --memory".into()),
-            CallErrorKind::Limit { which: LimitKind::Output, .. } => Some("raise it with --output".into()),
-            CallErrorKind::Limit { which: LimitKind::Fuel, .. } => Some("raise it with --fuel".into()),
-            CallErrorKind::Limit { which: LimitKind::OpenFiles, .. } => Some("raise it with --open-files".into()),
-            CallErrorKind::Limit { which: LimitKind::Children, .. } => Some("raise it with --children".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Memory,
+                ..
+            } => Some("raise it with --memory".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Output,
+                ..
+            } => Some("raise it with --output".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Fuel,
+                ..
+            } => Some("raise it with --fuel".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::OpenFiles,
+                ..
+            } => Some("raise it with --open-files".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Children,
+                ..
+            } => Some("raise it with --children".into()),
             // Denied calls name the options themselves.
-            CallErrorKind::Limit { .. } | CallErrorKind::Decode(_) | CallErrorKind::Denied { .. } => None,
+            CallErrorKind::Limit { .. }
+            | CallErrorKind::Decode(_)
+            | CallErrorKind::Denied { .. } => None,
             CallErrorKind::Timeout { .. } => Some("allow it more with --timeout".into()),
-            CallErrorKind::NoSuchFunction { .. } => Some("`wxec inspect` lists a module's functions".into()),
+            CallErrorKind::NoSuchFunction { .. } => {
+                Some("`wxec inspect` lists a module's functions".into())
+            }
             _ => error.hint(),
         };
         if verbosity >= Verbosity::Verbose {
@@ -77,9 +105,14 @@ impl CommandError {
         if let TransferErrorKind::Incomplete { rest, .. } = &error.kind
             && (rest.left_out.len() > 1 || rest.more > 0)
         {
-            this.details = rest.left_out.iter().map(|one| format!("    {}\n", one_line(&one.to_string()))).collect();
+            this.details = rest
+                .left_out
+                .iter()
+                .map(|one| format!("    {}\n", one_line(&one.to_string())))
+                .collect();
             if rest.more > 0 {
-                this.details.push_str(&format!("    and {} more\n", rest.more));
+                this.details
+                    .push_str(&format!("    and {} more\n", rest.more));
             }
         }
         if let TransferErrorKind::Unreachable(failure) = &error.kind
@@ -92,7 +125,10 @@ impl CommandError {
 
     /// Puts `place` before the message.
     pub(crate) fn about(self, place: &Host) -> Self {
-        Self { message: format!("{place}: {}", self.message), ..self }
+        Self {
+            message: format!("{place}: {}", self.message),
+            ..self
+        }
     }
 
     /// Prints the error on stderr. `prefix` may name a host.
@@ -105,7 +141,9 @@ impl CommandError {
 impl std::fmt::Display for CommandError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {}", one_line(hint)))
+        self.hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, "; {}", one_line(hint)))
     }
 }
 
@@ -117,7 +155,10 @@ impl From<AddressError> for CommandError {
 
 impl From<ModuleError> for CommandError {
     fn from(error: ModuleError) -> Self {
-        Self { hint: error.hint(), ..Self::from_text(exit_code::USAGE, &with_sources(&error)) }
+        Self {
+            hint: error.hint(),
+            ..Self::from_text(exit_code::USAGE, &with_sources(&error))
+        }
     }
 }
 
@@ -133,19 +174,25 @@ fn details(kind: &CallErrorKind, text: &str) -> String {
     let whole = if text.trim().contains('\n') { text } else { "" };
     let parts: &[&str] = match kind {
         CallErrorKind::Panic { frames, .. } | CallErrorKind::Trap { frames, .. } => {
-            let frames: Vec<_> = frames.iter().map(|frame| format!("in {}", frame.function)).collect();
+            let frames: Vec<_> = frames
+                .iter()
+                .map(|frame| format!("in {}", frame.function))
+                .collect();
             &[whole, &frames.join("\n")]
         }
         CallErrorKind::Unreachable(failure) if failure.reason.trim().contains('\n') => {
             &[&failure.reason, &failure.stderr_tail]
         }
-        CallErrorKind::Unreachable(Unreachable { stderr_tail, .. }) | CallErrorKind::Lost { stderr_tail, .. } => {
-            &[stderr_tail]
-        }
+        CallErrorKind::Unreachable(Unreachable { stderr_tail, .. })
+        | CallErrorKind::Lost { stderr_tail, .. } => &[stderr_tail],
         CallErrorKind::Module(_) => &[],
         _ => &[whole],
     };
-    parts.iter().flat_map(|part| part.lines()).map(|line| format!("    {line}\n")).collect()
+    parts
+        .iter()
+        .flat_map(|part| part.lines())
+        .map(|line| format!("    {line}\n"))
+        .collect()
 }
 
 /// Returns the message of `error` followed by those of its sources, without repetitions.
@@ -164,7 +211,11 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 
 /// Joins the lines of `text`: messages of guests and compilers often have several.
 fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -173,13 +224,18 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_with_its_hint() {
-        let error = CommandError::usage("assertion failed\n  left: 1\n right: 2\n").hint("do\nthis");
-        assert_eq!(error.to_string(), "assertion failed left: 1 right: 2; do this");
+        let error =
+            CommandError::usage("assertion failed\n  left: 1\n right: 2\n").hint("do\nthis");
+        assert_eq!(
+            error.to_string(),
+            "assertion failed left: 1 right: 2; do this"
+        );
     }
 
     #[test]
     fn what_a_compiler_said_follows() {
-        let error = CommandError::from_text(2, "words does not build\nerror[E0425]\n --> src/lib.rs\n");
+        let error =
+            CommandError::from_text(2, "words does not build\nerror[E0425]\n --> src/lib.rs\n");
         assert_eq!(error.to_string(), "words does not build");
         assert_eq!(error.details, "error[E0425]\n --> src/lib.rs");
     }

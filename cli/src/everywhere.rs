@@ -9,7 +9,10 @@ use std::{
     time::Instant,
 };
 
-use wxec::{Call, CallError, CallErrorKind, ChannelEnd, Grants, Host, Limits, Module, Receiver, Value, Wants, channel};
+use wxec::{
+    Call, CallError, CallErrorKind, ChannelEnd, Grants, Host, Limits, Module, Receiver, Value,
+    Wants, channel,
+};
 
 use crate::{
     args::Verbosity,
@@ -64,13 +67,20 @@ pub(crate) fn print_everywhere(
     stats: bool,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
-    let declared = job.module.function(&job.function).map(|function| &function.wants);
+    let declared = job
+        .module
+        .function(&job.function)
+        .map(|function| &function.wants);
     let several = hosts.len() > 1;
     let mut results = Results::new(style, several);
     let mut costs = Costs::default();
     let mut codes = Vec::new();
     call_everywhere(hosts, job, |told| {
-        let Answer { host, result, costs: spent } = match told {
+        let Answer {
+            host,
+            result,
+            costs: spent,
+        } = match told {
             Told::Answer(answer) => answer,
             Told::Item(host, item) => {
                 results.item(host, item);
@@ -82,13 +92,20 @@ pub(crate) fn print_everywhere(
             Ok(Ok(Some(value))) => results.value(host, value),
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
-                let is_declared = declared.is_some_and(|declared| is_declared(&error.kind, declared));
+                let is_declared =
+                    declared.is_some_and(|declared| is_declared(&error.kind, declared));
                 let mut error = CommandError::of_call(&error, verbosity);
                 if is_declared {
-                    error = error.hint("add that, or --allow-declared to grant all that the function declares");
+                    error = error.hint(
+                        "add that, or --allow-declared to grant all that the function declares",
+                    );
                 }
                 codes.push(error.code);
-                error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
+                error.print(&if several {
+                    format!("[{host}] error: ")
+                } else {
+                    format!("error: {host}: ")
+                });
                 results.failure(host, &error);
             }
             Err(Interrupted) => {}
@@ -102,19 +119,31 @@ pub(crate) fn print_everywhere(
     if !streaming::fed_well() {
         codes.push(exit_code::USAGE);
     }
-    if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
+    if interrupt::happened() {
+        Err(Interrupted.into())
+    } else {
+        Ok(exit_code::of_all(&codes))
+    }
 }
 
 /// Returns true if the call lacked only what its function declares to need.
 fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
-    let CallErrorKind::Denied { needs, .. } = kind else { return false };
-    needs.iter().all(|need| declared.needs().any(|declared| declared == *need))
+    let CallErrorKind::Denied { needs, .. } = kind else {
+        return false;
+    };
+    needs
+        .iter()
+        .all(|need| declared.needs().any(|declared| declared == *need))
 }
 
 /// Runs `job` on all `hosts` and passes each report to `each`, until `each` returns false. All
 /// hosts are closed on return.
 fn call_everywhere<'a>(hosts: &'a [Host], job: &Job, each: impl FnMut(Told<'a>) -> bool) {
-    work_through(hosts, |host, told| _ = told.send(Told::Answer(call(host, job, told))), each);
+    work_through(
+        hosts,
+        |host, told| _ = told.send(Told::Answer(call(host, job, told))),
+        each,
+    );
 }
 
 /// Runs `work` on all `hosts`, many at once, and passes each result to `each` as it arrives. All
@@ -128,7 +157,11 @@ pub(crate) fn on_each<'a, T: Send>(
         each(host, result);
         true
     };
-    work_through(hosts, |host, results| _ = results.send((host, work(host))), all);
+    work_through(
+        hosts,
+        |host, results| _ = results.send((host, work(host))),
+        all,
+    );
 }
 
 /// Runs `work` on all `hosts`, many at once, and passes everything it sends to `each`, until `each`
@@ -174,8 +207,15 @@ fn call<'a>(host: &'a Host, job: &Job, told: &mpsc::SyncSender<Told<'a>>) -> Ans
         }
     };
     let connection = host.stats();
-    let costs = HostCosts { connection, call: start.elapsed().saturating_sub(connection.connect) };
-    Answer { host: host.name(), result, costs }
+    let costs = HostCosts {
+        connection,
+        call: start.elapsed().saturating_sub(connection.connect),
+    };
+    Answer {
+        host: host.name(),
+        result,
+        costs,
+    }
 }
 
 fn on_terms<T: Send + 'static>(job: &Job, call: Call<T>) -> Call<T> {
@@ -199,7 +239,11 @@ async fn stream(
     if streaming.returns_stream {
         let call = bound.stream::<Receiver<Value>>(&job.function, &arguments);
         let received = on_terms(job, call).await?;
-        return match forward(&received, tell).await.then(|| received.end()).flatten() {
+        return match forward(&received, tell)
+            .await
+            .then(|| received.end())
+            .flatten()
+        {
             Some(ChannelEnd::Failed(error)) => Err(*error),
             _ => Ok(None),
         };

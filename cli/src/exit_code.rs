@@ -34,11 +34,23 @@ pub(crate) const BROKEN_PIPE: u8 = 141;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// On several hosts, the exit code is the first of these that occurred.
-const PRECEDENCE: [u8; 8] = [BUG, INTERRUPTED, REFUSED, DEADLINE, HOST, TASK_FAILED, USAGE, BROKEN_PIPE];
+const PRECEDENCE: [u8; 8] = [
+    BUG,
+    INTERRUPTED,
+    REFUSED,
+    DEADLINE,
+    HOST,
+    TASK_FAILED,
+    USAGE,
+    BROKEN_PIPE,
+];
 
 /// Returns the one code that stands for `codes`.
 pub(crate) fn of_all(codes: &[u8]) -> u8 {
-    PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(OK)
+    PRECEDENCE
+        .into_iter()
+        .find(|code| codes.contains(code))
+        .unwrap_or(OK)
 }
 
 /// Returns the code for a call that failed.
@@ -54,7 +66,10 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
         | CallErrorKind::BadModule(_)
         | CallErrorKind::Module(_)
         | CallErrorKind::Encode(_) => USAGE,
-        CallErrorKind::CannotWrite { kind: ErrorKind::BrokenPipe, .. } => BROKEN_PIPE,
+        CallErrorKind::CannotWrite {
+            kind: ErrorKind::BrokenPipe,
+            ..
+        } => BROKEN_PIPE,
         // A fault on this machine.
         CallErrorKind::CannotWrite { .. } => USAGE,
         CallErrorKind::Agent(_) => BUG,
@@ -89,7 +104,9 @@ pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
-        crate::output::say(&format!("error: this is a bug in wxec, please report it: {panic} (thread {thread})"));
+        crate::output::say(&format!(
+            "error: this is a bug in wxec, please report it: {panic} (thread {thread})"
+        ));
         std::process::exit(BUG.into());
     }));
 }

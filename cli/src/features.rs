@@ -18,7 +18,10 @@ pub(crate) struct FeatureArgs {
 
 impl FeatureArgs {
     pub(crate) fn features(&self) -> Features {
-        let mut features = self.features.iter().fold(Features::default(), |features, names| features.with(names));
+        let mut features = self
+            .features
+            .iter()
+            .fold(Features::default(), |features, names| features.with(names));
         if self.all_features {
             features = features.with_all();
         }
@@ -43,11 +46,21 @@ mod tests {
 
     #[test]
     fn features_are_typed_as_for_cargo() {
-        let typed = |words: &str| Typed::parse_from(format!("wxec {words}").split_whitespace()).features.features();
+        let typed = |words: &str| {
+            Typed::parse_from(format!("wxec {words}").split_whitespace())
+                .features
+                .features()
+        };
         let default = Features::default;
         assert_eq!(typed(""), default());
-        assert_eq!(typed("--features a,b --features c"), default().with("a b c"));
+        assert_eq!(
+            typed("--features a,b --features c"),
+            default().with("a b c")
+        );
         assert_eq!(typed("--all-features"), default().with_all());
-        assert_eq!(typed("--features=a --no-default-features"), default().with("a").without_default());
+        assert_eq!(
+            typed("--features=a --no-default-features"),
+            default().with("a").without_default()
+        );
     }
 }

@@ -64,7 +64,11 @@ const ANY: &str = "*";
 impl GrantArgs {
     /// Returns the grants for a function that declares to need `declared`.
     pub(crate) fn grants(&self, declared: Option<&Wants>) -> Grants {
-        let mut grants = if self.allow_all { Grants::all() } else { Grants::none() };
+        let mut grants = if self.allow_all {
+            Grants::all()
+        } else {
+            Grants::none()
+        };
         if let Some(declared) = declared.filter(|_| self.allow_declared) {
             grants = grants.and(declared.grants());
         }
@@ -96,9 +100,15 @@ impl List {
         Self::of(text.split(',').map(str::trim), check)
     }
 
-    fn of<'a>(parts: impl Iterator<Item = &'a str>, check: fn(&str) -> Result<(), String>) -> Result<Self, String> {
+    fn of<'a>(
+        parts: impl Iterator<Item = &'a str>,
+        check: fn(&str) -> Result<(), String>,
+    ) -> Result<Self, String> {
         let parts = parts.map(|part| match part {
-            "" => Err("it names nothing; leave the `=` away as well to grant everything of this kind".into()),
+            "" => Err(
+                "it names nothing; leave the `=` away as well to grant everything of this kind"
+                    .into(),
+            ),
             part if part.contains(char::is_control) => Err("it has control characters".into()),
             part => check(part).map(|()| part.to_owned()),
         });
@@ -114,7 +124,9 @@ fn paths(text: &str) -> Result<List, String> {
     List::parse(text, |path| match path {
         ANY => Err("`*` is no path; leave the value away to grant every path".into()),
         // Shells expand `~` only at the start of a word, so not behind the `=` of an option.
-        path if path.starts_with('~') => Err(format!("nobody expands the `~` in `{path}`; write the whole path")),
+        path if path.starts_with('~') => Err(format!(
+            "nobody expands the `~` in `{path}`; write the whole path"
+        )),
         _ => Ok(()),
     })
 }
@@ -133,7 +145,10 @@ fn variables(text: &str) -> Result<List, String> {
 fn hosts(text: &str) -> Result<List, String> {
     List::of(target::split(text), |address| match address {
         ANY => Ok(()),
-        address => address.parse::<Address>().map(drop).map_err(|error| error.to_string()),
+        address => address
+            .parse::<Address>()
+            .map(drop)
+            .map_err(|error| error.to_string()),
     })
 }
 
@@ -144,17 +159,25 @@ fn places(text: &str) -> Result<List, String> {
 /// Checks `NAME`, `NAME:PORT` and `[ADDRESS]:PORT`; `*` may stand for either part.
 fn place(text: &str) -> Result<(), String> {
     if text.contains('/') {
-        return Err(format!("`{text}` is no place; write a name or an address, and perhaps a port: `example.org:443`"));
+        return Err(format!(
+            "`{text}` is no place; write a name or an address, and perhaps a port: `example.org:443`"
+        ));
     }
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
         _ => (text, None),
     };
-    if let Some(port) = port.filter(|port| *port != ANY && !port.parse().is_ok_and(|port: u16| port > 0)) {
-        return Err(format!("`{port}` is not a port; ports are numbers from 1 to 65535"));
+    if let Some(port) =
+        port.filter(|port| *port != ANY && !port.parse().is_ok_and(|port: u16| port > 0))
+    {
+        return Err(format!(
+            "`{port}` is not a port; ports are numbers from 1 to 65535"
+        ));
     }
     let is_address = |text: &str| text.parse::<Ipv6Addr>().is_ok();
-    let in_brackets = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let in_brackets = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     match in_brackets {
         Some(address) if is_address(address) => Ok(()),
         None if is_address(name) || is_name(name) => Ok(()),
@@ -201,14 +224,35 @@ mod tests {
             r#"--allow-host=web1,exec:["a","b"]"#,
             "--allow-facts",
         ]);
-        let wanted = Grants::none().read("/a").read("/b").read("c").write("/w").run("apt-get").run("dpkg").env("HOME");
-        assert_eq!(given, wanted.net("example.org:443").host("web1").host(r#"exec:["a","b"]"#).facts());
+        let wanted = Grants::none()
+            .read("/a")
+            .read("/b")
+            .read("c")
+            .write("/w")
+            .run("apt-get")
+            .run("dpkg")
+            .env("HOME");
+        assert_eq!(
+            given,
+            wanted
+                .net("example.org:443")
+                .host("web1")
+                .host(r#"exec:["a","b"]"#)
+                .facts()
+        );
     }
 
     #[test]
     fn without_a_value_everything_is_granted_and_no_argument_is_taken() {
-        let options =
-            ["--allow-write", "--allow-run", "--allow-env", "--allow-net", "--allow-host", "--allow-facts", "local:"];
+        let options = [
+            "--allow-write",
+            "--allow-run",
+            "--allow-env",
+            "--allow-net",
+            "--allow-host",
+            "--allow-facts",
+            "local:",
+        ];
         let command = parse(&options).unwrap();
         assert_eq!(command.rest, ["local:"]);
         assert_eq!(command.grants.grants(None), Grants::all());
@@ -217,8 +261,14 @@ mod tests {
         assert_eq!(grants(&[]), Grants::none());
 
         let command = parse(&["--deterministic", "7"]).unwrap();
-        assert_eq!((command.grants.seed(), command.rest), (Some(0), vec!["7".to_owned()]));
-        assert_eq!(parse(&["--deterministic=7"]).unwrap().grants.seed(), Some(7));
+        assert_eq!(
+            (command.grants.seed(), command.rest),
+            (Some(0), vec!["7".to_owned()])
+        );
+        assert_eq!(
+            parse(&["--deterministic=7"]).unwrap().grants.seed(),
+            Some(7)
+        );
         assert_eq!(parse(&[]).unwrap().grants.seed(), None);
     }
 
@@ -230,27 +280,55 @@ mod tests {
 
     #[test]
     fn declarations_are_granted_on_request() {
-        let declared = Wants { run: vec!["apt-get".into()], ..Wants::default() };
+        let declared = Wants {
+            run: vec!["apt-get".into()],
+            ..Wants::default()
+        };
         let granted = |arguments: &[&str]| parse(arguments).unwrap().grants.grants(Some(&declared));
         assert_eq!(granted(&[]), Grants::none());
-        assert_eq!(granted(&["--allow-declared", "--allow-env=A"]), Grants::none().run("apt-get").env("A"));
+        assert_eq!(
+            granted(&["--allow-declared", "--allow-env=A"]),
+            Grants::none().run("apt-get").env("A")
+        );
     }
 
     #[test]
     fn what_is_no_grant_is_said_to_be_none() {
-        const NOTHING: &str = "it names nothing; leave the `=` away as well to grant everything of this kind";
+        const NOTHING: &str =
+            "it names nothing; leave the `=` away as well to grant everything of this kind";
         for (argument, complaint) in [
             ("--allow-read=", NOTHING),
             ("--allow-run=a,,b", NOTHING),
             ("--allow-host=", NOTHING),
-            ("--allow-read=*", "`*` is no path; leave the value away to grant every path"),
-            ("--allow-write=~/x", "nobody expands the `~` in `~/x`; write the whole path"),
+            (
+                "--allow-read=*",
+                "`*` is no path; leave the value away to grant every path",
+            ),
+            (
+                "--allow-write=~/x",
+                "nobody expands the `~` in `~/x`; write the whole path",
+            ),
             ("--allow-run=a\nb", "it has control characters"),
-            ("--allow-env=HOME=/root", "a variable is granted by its name alone: `HOME`"),
-            ("--allow-net=example.org:http", "`http` is not a port; ports are numbers from 1 to 65535"),
-            ("--allow-net=example.org:0", "`0` is not a port; ports are numbers from 1 to 65535"),
-            ("--allow-net=[::1]:65536", "`65536` is not a port; ports are numbers from 1 to 65535"),
-            ("--allow-net=[example.org]:1", "`[example.org]` is neither a name nor an address"),
+            (
+                "--allow-env=HOME=/root",
+                "a variable is granted by its name alone: `HOME`",
+            ),
+            (
+                "--allow-net=example.org:http",
+                "`http` is not a port; ports are numbers from 1 to 65535",
+            ),
+            (
+                "--allow-net=example.org:0",
+                "`0` is not a port; ports are numbers from 1 to 65535",
+            ),
+            (
+                "--allow-net=[::1]:65536",
+                "`65536` is not a port; ports are numbers from 1 to 65535",
+            ),
+            (
+                "--allow-net=[example.org]:1",
+                "`[example.org]` is neither a name nor an address",
+            ),
             ("--allow-net=a b", "`a b` is neither a name nor an address"),
             (
                 "--allow-net=https://example.org",
@@ -262,7 +340,16 @@ mod tests {
             let error = parse(&[argument]).unwrap_err();
             assert!(error.contains(complaint), "{argument}: {error}");
         }
-        for place in ["*", "*:443", "example.org", "example.org:*", "10.0.0.1:80", "::1", "[::1]", "[::1]:80"] {
+        for place in [
+            "*",
+            "*:443",
+            "example.org",
+            "example.org:*",
+            "10.0.0.1:80",
+            "::1",
+            "[::1]",
+            "[::1]:80",
+        ] {
             assert_eq!(places(place).unwrap(), List(vec![place.into()]));
         }
     }

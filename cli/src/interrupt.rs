@@ -41,27 +41,34 @@ pub(crate) fn watch() -> io::Result<()> {
     if !hangup_is_ignored() {
         signals.add_signal(SIGHUP)?;
     }
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut signals = signals.forever();
-        signals.next();
-        INTERRUPTED.store(true, Ordering::SeqCst);
-        wxec::end_builds();
-        waiting().iter().for_each(Thread::unpark);
-        let _ = thread::Builder::new().spawn(|| {
-            thread::sleep(CLOSE_WITHIN);
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut signals = signals.forever();
+            signals.next();
+            INTERRUPTED.store(true, Ordering::SeqCst);
+            wxec::end_builds();
+            waiting().iter().for_each(Thread::unpark);
+            let _ = thread::Builder::new().spawn(|| {
+                thread::sleep(CLOSE_WITHIN);
+                exit();
+            });
+            signals.next();
             exit();
-        });
-        signals.next();
-        exit();
-    })?;
+        })?;
     Ok(())
 }
 
 /// Returns true if SIGHUP, the first signal, is ignored according to the kernel's list.
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
-    ignored.and_then(|ignored| u64::from_str_radix(ignored, 16).ok()).is_some_and(|ignored| ignored & 1 == 1)
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .map(str::trim);
+    ignored
+        .and_then(|ignored| u64::from_str_radix(ignored, 16).ok())
+        .is_some_and(|ignored| ignored & 1 == 1)
 }
 
 /// Drops everything in progress, as if the program had been interrupted, because the results are
@@ -146,7 +153,11 @@ mod tests {
             polls += 1;
             let waker = context.waker().clone();
             thread::spawn(move || waker.wake());
-            if polls < 3 { Poll::Pending } else { Poll::Ready(polls) }
+            if polls < 3 {
+                Poll::Pending
+            } else {
+                Poll::Ready(polls)
+            }
         }));
         assert_eq!(answer, Ok(3));
     }

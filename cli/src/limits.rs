@@ -38,7 +38,8 @@ impl LimitArgs {
         let deadline = self.timeout.or_else(|| several.then_some(FLEET_TIMEOUT));
         Limits {
             memory_bytes: self.memory.unwrap_or(default.memory_bytes),
-            deadline_ms: deadline.map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+            deadline_ms: deadline
+                .map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
             fuel: self.fuel,
             open_files: self.open_files.unwrap_or(default.open_files),
             children: self.children.unwrap_or(default.children),

@@ -48,7 +48,9 @@ fn main() -> ExitCode {
         Err(said) => return answer(&tips::with_tip(said, &words)).into(),
     };
     if let Err(error) = interrupt::watch() {
-        output::say(&format!("warning: Ctrl-C will leave things behind: {error}"));
+        output::say(&format!(
+            "warning: Ctrl-C will leave things behind: {error}"
+        ));
     }
     progress::install(args.verbosity());
     let result = commands::run(args);

@@ -15,8 +15,14 @@ pub(crate) fn function_for_target(target: &str, next: &str) -> Option<CommandErr
 /// Returns the error if a module stands in place of the target, before `next`.
 pub(crate) fn module_for_target(target: &str, next: &str) -> Option<CommandError> {
     if is_function(target) {
-        let error = CommandError::usage(format!("there is no target before `{}`", target.escape_debug()));
-        return Some(error.hint(format!("`wxec call TARGET {}` calls a function", quote(target))));
+        let error = CommandError::usage(format!(
+            "there is no target before `{}`",
+            target.escape_debug()
+        ));
+        return Some(error.hint(format!(
+            "`wxec call TARGET {}` calls a function",
+            quote(target)
+        )));
     }
     let is_swapped = is_address(next) && !is_address(target);
     (is_module_file(target) || is_swapped).then(|| first_is_no_target("run", target, next))
@@ -24,7 +30,10 @@ pub(crate) fn module_for_target(target: &str, next: &str) -> Option<CommandError
 
 fn first_is_no_target(command: &str, first: &str, next: &str) -> CommandError {
     let shown = quote(first);
-    let error = CommandError::usage(format!("there is no target before `{}`", first.escape_debug()));
+    let error = CommandError::usage(format!(
+        "there is no target before `{}`",
+        first.escape_debug()
+    ));
     error.hint(match is_address(next) {
         true => format!("write `wxec {command} {} {shown} …`", quote(next)),
         false => format!("write `wxec {command} local: {shown} …`, or a host in place of `local:`"),
@@ -33,12 +42,18 @@ fn first_is_no_target(command: &str, first: &str, next: &str) -> CommandError {
 
 /// Returns a hint if `target` looks like an argument of `function`: JSON, a number, or text with
 /// spaces. Only a hint, because a number may also be the name of a host.
-pub(crate) fn argument_for_target(target: &str, function: &str, arguments: &[String]) -> Option<String> {
+pub(crate) fn argument_for_target(
+    target: &str,
+    function: &str,
+    arguments: &[String],
+) -> Option<String> {
     let is_argument = target.contains(char::is_whitespace)
         || serde_json::from_str::<serde_json::Value>(target).is_ok()
         || target.parse::<f64>().is_ok_and(f64::is_finite);
     is_argument.then(|| {
-        let words = [function, target].into_iter().chain(arguments.iter().map(String::as_str));
+        let words = [function, target]
+            .into_iter()
+            .chain(arguments.iter().map(String::as_str));
         let words: Vec<_> = words.map(quote).collect();
         format!(
             "if `{}` is an argument, the target is missing: `wxec call TARGET {}`",
@@ -51,13 +66,22 @@ pub(crate) fn argument_for_target(target: &str, function: &str, arguments: &[Str
 /// Returns the error if a function stands in place of a module.
 pub(crate) fn function_for_module(module: &str) -> Option<CommandError> {
     let (own, function) = module.rsplit_once(".wasm::").map_or_else(
-        || module.split_once("::").map(|(own, function)| (own.to_owned(), function)),
+        || {
+            module
+                .split_once("::")
+                .map(|(own, function)| (own.to_owned(), function))
+        },
         |(own, function)| Some((format!("{own}.wasm"), function)),
     )?;
     (is_function(module) && !function.is_empty()).then(|| {
-        let error = CommandError::usage(format!("`{}` is a function, not a module", module.escape_debug()));
+        let error = CommandError::usage(format!(
+            "`{}` is a function, not a module",
+            module.escape_debug()
+        ));
         let (own, whole) = (quote(&own), quote(module));
-        error.hint(format!("its module is {own}; `wxec call TARGET {whole}` calls it"))
+        error.hint(format!(
+            "its module is {own}; `wxec call TARGET {whole}` calls it"
+        ))
     })
 }
 
@@ -65,8 +89,14 @@ pub(crate) fn function_for_module(module: &str) -> Option<CommandError> {
 /// the target.
 pub(crate) fn only_word(command: &str, word: &str) -> Option<String> {
     match command {
-        "call" if is_function(word) => Some(format!("the target comes first: `wxec call TARGET {}`", quote(word))),
-        "run" if is_module_file(word) => Some(format!("the target comes first: `wxec run TARGET {}`", quote(word))),
+        "call" if is_function(word) => Some(format!(
+            "the target comes first: `wxec call TARGET {}`",
+            quote(word)
+        )),
+        "run" if is_module_file(word) => Some(format!(
+            "the target comes first: `wxec run TARGET {}`",
+            quote(word)
+        )),
         _ => None,
     }
 }
@@ -74,18 +104,26 @@ pub(crate) fn only_word(command: &str, word: &str) -> Option<String> {
 /// Returns true for `MODULE::FUNC`. IPv6 addresses have such colons as well, but in brackets, or
 /// with digits on one side.
 fn is_function(text: &str) -> bool {
-    let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || "_./~".contains(c));
-    let names = text.rsplit_once("::").is_some_and(|(module, function)| is_name(module) && is_name(function));
+    let is_name =
+        |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || "_./~".contains(c));
+    let names = text
+        .rsplit_once("::")
+        .is_some_and(|(module, function)| is_name(module) && is_name(function));
     names && split_function(text).is_ok() && text.parse::<Ipv6Addr>().is_err()
 }
 
 fn is_module_file(text: &str) -> bool {
-    text.ends_with(".wasm") || ["./", "../", "/", "~/"].iter().any(|start| text.starts_with(start))
+    text.ends_with(".wasm")
+        || ["./", "../", "/", "~/"]
+            .iter()
+            .any(|start| text.starts_with(start))
 }
 
 /// Returns true if `text` can only be an address: the name of a module has no colon.
 fn is_address(text: &str) -> bool {
-    text.contains(':') && !is_function(text) && text.split(',').all(|one| one.parse::<Address>().is_ok())
+    text.contains(':')
+        && !is_function(text)
+        && text.split(',').all(|one| one.parse::<Address>().is_ok())
 }
 
 #[cfg(test)]
@@ -103,11 +141,21 @@ mod tests {
         for next in ["local:", "ssh:web1", "web1:22,docker:web"] {
             assert_eq!(
                 said("words::count", next).unwrap(),
-                format!("there is no target before `words::count`; write `wxec call {next} words::count …`")
+                format!(
+                    "there is no target before `words::count`; write `wxec call {next} words::count …`"
+                )
             );
         }
         assert!(said("./m.wasm::stats::top", "").is_some());
-        for target in ["web1", "local:", "ssh:[fe80::1]:22", "::1", "fe80::1", "fe80::a", "web1/sudo:app"] {
+        for target in [
+            "web1",
+            "local:",
+            "ssh:[fe80::1]:22",
+            "::1",
+            "fe80::1",
+            "fe80::a",
+            "web1/sudo:app",
+        ] {
             assert_eq!(said(target, "words::count"), None, "{target}");
         }
     }
@@ -140,7 +188,10 @@ mod tests {
     #[test]
     fn an_argument_in_the_place_of_the_target_is_told() {
         let said = |target, arguments: &[&str]| {
-            let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+            let arguments: Vec<_> = arguments
+                .iter()
+                .map(|&argument| argument.to_owned())
+                .collect();
             argument_for_target(target, "words::top", &arguments)
         };
         assert_eq!(
@@ -163,7 +214,11 @@ mod tests {
             "`words::stats::top` is a function, not a module; its module is words; \
              `wxec call TARGET words::stats::top` calls it"
         );
-        assert!(said("./m.wasm::top").unwrap().contains("; its module is ./m.wasm; "));
+        assert!(
+            said("./m.wasm::top")
+                .unwrap()
+                .contains("; its module is ./m.wasm; ")
+        );
         for module in ["words", "./m.wasm", "a::", "::b", "local:"] {
             assert_eq!(said(module), None, "{module}");
         }

@@ -38,9 +38,15 @@ impl Source {
 
     /// Reads the file, or builds the package. A package of the workspace here takes precedence over
     /// a shipped module of that name; prints a line if it uses the shipped one.
-    pub(crate) fn load(&self, features: &Features, verbosity: Verbosity) -> Result<Module, CommandError> {
+    pub(crate) fn load(
+        &self,
+        features: &Features,
+        verbosity: Verbosity,
+    ) -> Result<Module, CommandError> {
         let function = match self {
-            Self::File(path) if !path.exists() => path.to_str().and_then(misplaced::function_for_module),
+            Self::File(path) if !path.exists() => {
+                path.to_str().and_then(misplaced::function_for_module)
+            }
             Self::Package(package) => misplaced::function_for_module(package),
             _ => None,
         };
@@ -49,7 +55,10 @@ impl Source {
         }
         match self {
             Self::File(path) if !features.is_default() => {
-                let message = format!("{} is a module already, whose features cannot be chosen", path.display());
+                let message = format!(
+                    "{} is a module already, whose features cannot be chosen",
+                    path.display()
+                );
                 Err(CommandError::usage(message).hint("name the package it is built from"))
             }
             Self::File(path) => Ok(Module::from_file(path)?),
@@ -59,7 +68,9 @@ impl Source {
                     if wxec::is_shipped(package) && is_absence(&error) && features.is_default() =>
                 {
                     if verbosity > Verbosity::Quiet {
-                        say(&format!("wxec: `{package}` is the module that wxec ships; there is no such package here"));
+                        say(&format!(
+                            "wxec: `{package}` is the module that wxec ships; there is no such package here"
+                        ));
                     }
                     Ok(Module::shipped(package)?)
                 }
@@ -72,7 +83,12 @@ impl Source {
 /// Returns true if there is no package of that name: no such package, no workspace, or no cargo to
 /// ask.
 fn is_absence(error: &BuildError) -> bool {
-    matches!(error, BuildError::PackageNotFound { .. } | BuildError::NoManifest { .. } | BuildError::CannotRun { .. })
+    matches!(
+        error,
+        BuildError::PackageNotFound { .. }
+            | BuildError::NoManifest { .. }
+            | BuildError::CannotRun { .. }
+    )
 }
 
 /// Splits `MODULE::FUNC`.
@@ -82,12 +98,17 @@ pub(crate) fn split_function(text: &str) -> Result<(Source, &str), CommandError>
         None => text.split_once("::"),
     };
     match split {
-        Some((module, function)) if !module.is_empty() && !function.is_empty() => Ok((Source::parse(module), function)),
+        Some((module, function)) if !module.is_empty() && !function.is_empty() => {
+            Ok((Source::parse(module), function))
+        }
         _ => {
             let message = format!("`{}` names no function", text.escape_debug());
             let module = text.trim_matches(':');
-            let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            let guess = module.split_once([':', '.', '/']).filter(|(module, name)| is_name(module) && is_name(name));
+            let is_name =
+                |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            let guess = module
+                .split_once([':', '.', '/'])
+                .filter(|(module, name)| is_name(module) && is_name(name));
             Err(CommandError::usage(message).hint(match guess {
                 Some((module, function)) => format!("did you mean `{module}::{function}`?"),
                 None => format!("write MODULE::FUNC; `wxec inspect {module}` lists the functions"),
@@ -98,22 +119,35 @@ pub(crate) fn split_function(text: &str) -> Result<(Source, &str), CommandError>
 
 /// Returns the function `name`, or `None` if the module exports it without a description. Fails if
 /// the module has no such function.
-pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option<&'a Function>, CommandError> {
+pub(crate) fn find_function<'a>(
+    module: &'a Module,
+    name: &str,
+) -> Result<Option<&'a Function>, CommandError> {
     match module.function(name) {
         Some(function) => Ok(Some(function)),
         None if module.exports().any(|export| export == name) => Ok(None),
         None if is_plain_library(module) => Err(plain_library(module)),
         None => {
-            let message = format!("{} has no function `{}`", module.name(), name.escape_debug());
+            let message = format!(
+                "{} has no function `{}`",
+                module.name(),
+                name.escape_debug()
+            );
             // The `main` of a program is its entry point, not a task that lacks `#[remote]`.
-            if let Some(absent) = module.why_absent(name).filter(|absent| absent.path != "main") {
+            if let Some(absent) = module
+                .why_absent(name)
+                .filter(|absent| absent.path != "main")
+            {
                 return Err(CommandError::usage(message).hint(absence(&absent)));
             }
             if module.is_program() && module.exports().next().is_none() {
                 let hint = "it is a program: `wxec run TARGET MODULE` runs it";
                 return Err(CommandError::usage(message).hint(hint));
             }
-            let names: Vec<_> = module.exports().map(|export| inside_crate(module, export)).collect();
+            let names: Vec<_> = module
+                .exports()
+                .map(|export| inside_crate(module, export))
+                .collect();
             Err(CommandError::usage(message).hint(suggestion(name, &names)))
         }
     }
@@ -122,44 +156,74 @@ pub(crate) fn find_function<'a>(module: &'a Module, name: &str) -> Result<Option
 /// Explains why a function is not in the module, and how to include it.
 fn absence(absent: &AbsentTask) -> String {
     match &absent.reason {
-        AbsenceReason::Features(features) => format!("{absent}: add `--features {}`", features.join(",")),
+        AbsenceReason::Features(features) => {
+            format!("{absent}: add `--features {}`", features.join(","))
+        }
         _ => absent.to_string(),
     }
 }
 
 /// Returns true if the module offers only functions in a form that wxec cannot call.
 pub(crate) fn is_plain_library(module: &Module) -> bool {
-    !module.is_program() && module.exports().next().is_none() && module.plain_exports().next().is_some()
+    !module.is_program()
+        && module.exports().next().is_none()
+        && module.plain_exports().next().is_some()
 }
 
 /// Returns the error for running or calling such a module.
 pub(crate) fn plain_library(module: &Module) -> CommandError {
-    let names: Vec<_> =
-        module.plain_exports().take(MAX_LISTED + 1).map(|name| name.escape_debug().to_string()).collect();
-    let more = if names.len() > MAX_LISTED { ", …" } else { "" };
+    let names: Vec<_> = module
+        .plain_exports()
+        .take(MAX_LISTED + 1)
+        .map(|name| name.escape_debug().to_string())
+        .collect();
+    let more = if names.len() > MAX_LISTED {
+        ", …"
+    } else {
+        ""
+    };
     let names = names[..names.len().min(MAX_LISTED)].join(", ");
-    let message =
-        format!("{} is a library of functions that wxec cannot call ({names}{more}), and no program", module.name());
-    CommandError::usage(message)
-        .hint("wxec runs programs, which export `_start`, and calls functions marked with #[remote]")
+    let message = format!(
+        "{} is a library of functions that wxec cannot call ({names}{more}), and no program",
+        module.name()
+    );
+    CommandError::usage(message).hint(
+        "wxec runs programs, which export `_start`, and calls functions marked with #[remote]",
+    )
 }
 
 /// Returns the shortest name by which `module` knows the function at `path`: usually its path
 /// inside the crate.
 pub(crate) fn inside_crate<'a>(module: &Module, path: &'a str) -> &'a str {
     let inside = path.split_once("::").map_or(path, |(_, inside)| inside);
-    if module.function(inside).is_some_and(|function| function.path == path) { inside } else { path }
+    if module
+        .function(inside)
+        .is_some_and(|function| function.path == path)
+    {
+        inside
+    } else {
+        path
+    }
 }
 
 /// Suggests the function that `name` is probably a misspelling of, else lists the functions.
 fn suggestion(name: &str, names: &[&str]) -> String {
-    let likeness = |candidate: &&str| strsim::jaro_winkler(name, candidate).max(last_segments_alike(name, candidate));
-    let best = names.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let likeness = |candidate: &&str| {
+        strsim::jaro_winkler(name, candidate).max(last_segments_alike(name, candidate))
+    };
+    let best = names
+        .iter()
+        .copied()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match best {
         None => "mark a function with #[remote], and see that its crate is a cdylib".into(),
         Some(best) if likeness(&best) >= ALIKE => format!("did you mean `{best}`?"),
         Some(_) => {
-            let more = if names.len() > MAX_LISTED { ", …" } else { "" };
+            let more = if names.len() > MAX_LISTED {
+                ", …"
+            } else {
+                ""
+            };
             let names = names[..names.len().min(MAX_LISTED)].join(", ");
             format!("it has {names}{more}")
         }
@@ -204,7 +268,10 @@ mod tests {
         );
         for text in ["words:count", "words.count", "words/count"] {
             let error = split_function(text).unwrap_err();
-            assert_eq!(error.to_string(), format!("`{text}` names no function; did you mean `words::count`?"));
+            assert_eq!(
+                error.to_string(),
+                format!("`{text}` names no function; did you mean `words::count`?")
+            );
         }
         for text in ["", "::", "words::", "::count", "m.wasm::"] {
             assert!(split_function(text).is_err(), "{text}");
@@ -215,8 +282,17 @@ mod tests {
     fn misspelled_functions_are_guessed() {
         let names = ["count", "stats::lengths", "top"];
         assert_eq!(suggestion("cuont", &names), "did you mean `count`?");
-        assert_eq!(suggestion("lengths", &names), "did you mean `stats::lengths`?");
-        assert_eq!(suggestion("reboot", &names), "it has count, stats::lengths, top");
-        assert_eq!(suggestion("reboot", &["a"; 20]), "it has a, a, a, a, a, a, a, a, …");
+        assert_eq!(
+            suggestion("lengths", &names),
+            "did you mean `stats::lengths`?"
+        );
+        assert_eq!(
+            suggestion("reboot", &names),
+            "it has count, stats::lengths, top"
+        );
+        assert_eq!(
+            suggestion("reboot", &["a"; 20]),
+            "it has a, a, a, a, a, a, a, a, …"
+        );
     }
 }

@@ -21,7 +21,9 @@ use clap::ValueEnum;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use wxec::{GuestOutput, OutputHandler, Value};
 
-use crate::{args::Verbosity, command_error::CommandError, exit_code, interrupt, progress, value::to_json};
+use crate::{
+    args::Verbosity, command_error::CommandError, exit_code, interrupt, progress, value::to_json,
+};
 
 /// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,7 +61,11 @@ pub(crate) struct Results {
 
 impl Results {
     pub(crate) fn new(style: Style, several: bool) -> Self {
-        Self { style, several, document: Vec::new() }
+        Self {
+            style,
+            several,
+            document: Vec::new(),
+        }
     }
 
     /// Takes the value that `host` returned.
@@ -72,7 +78,9 @@ impl Results {
             (Style::Text(show), false) => print_line(&show(&value)),
             (Style::Text(show), true) => print_lines_tagged(host, show(&value).as_bytes()),
             (Style::Format(Format::Json), true) => self.document.push((host.into(), value)),
-            (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record(host, "value", value))),
+            (Style::Format(Format::Ndjson), _) => {
+                print_line(&to_json(&record(host, "value", value)))
+            }
             (Style::Format(Format::Cbor), false) => print_cbor(&value),
             (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "value", value)),
         }
@@ -81,7 +89,9 @@ impl Results {
     /// Prints an item that the function on `host` sent, at once.
     pub(crate) fn item(&mut self, host: &str, item: Value) {
         match (self.style, self.several) {
-            (Style::Format(Format::Json), true) => print_line(&to_json(&record(host, "item", item))),
+            (Style::Format(Format::Json), true) => {
+                print_line(&to_json(&record(host, "item", item)))
+            }
             (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record(host, "item", item))),
             (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "item", item)),
             _ => self.value(host, item),
@@ -123,7 +133,10 @@ pub(crate) fn say_tagged(host: &str, line: &[u8]) {
 /// Puts the host's name before a line. On a terminal the name has a color, unless `NO_COLOR` is
 /// set. Elsewhere the line's bytes stay unchanged.
 fn tagged(host: &str, line: &[u8], terminal: bool) -> Vec<u8> {
-    let tag = match (terminal, std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())) {
+    let tag = match (
+        terminal,
+        std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    ) {
         (false, _) | (true, false) => format!("[{host}] "),
         (true, true) => format!("\u{1b}[36m[{host}]\u{1b}[0m "),
     };
@@ -133,7 +146,9 @@ fn tagged(host: &str, line: &[u8], terminal: bool) -> Vec<u8> {
 /// Returns a line as it is to be printed: on a terminal, with control characters replaced.
 fn shown(line: &[u8], terminal: bool) -> Cow<'_, [u8]> {
     match terminal {
-        true => printable(&String::from_utf8_lossy(line)).into_bytes().into(),
+        true => printable(&String::from_utf8_lossy(line))
+            .into_bytes()
+            .into(),
         false => line.into(),
     }
 }
@@ -145,7 +160,9 @@ pub(crate) fn print_lines_tagged(host: &str, text: &[u8]) {
 
 /// Returns the lines of `text` without their line ends; a single empty line if `text` is empty.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n')
+    text.strip_suffix(b"\n")
+        .unwrap_or(text)
+        .split(|byte| *byte == b'\n')
 }
 
 /// Prints a line on stdout.
@@ -211,7 +228,10 @@ pub(crate) fn is_over() -> bool {
 }
 
 fn failure() -> Option<Failure> {
-    FAILURE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    FAILURE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 /// Writes to stdout. If the write fails, ends everything in progress.
@@ -242,7 +262,10 @@ fn fail(error: &io::Error) {
         io::ErrorKind::BrokenPipe => Failure::Closed,
         _ => Failure::Failed(error.to_string()),
     };
-    FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    FAILURE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert(failure);
     // Ends the work on all hosts, also on those that print nothing at the moment.
     interrupt::give_up();
 }
@@ -250,16 +273,19 @@ fn fail(error: &io::Error) {
 /// Returns the exit code of a command that ended with `result`, and reports its error by
 /// `say_error`. Lost output is an error even if the command succeeded; a pipe closed by its reader
 /// is not reported.
-pub(crate) fn check(result: Result<u8, CommandError>, say_error: impl FnOnce(&CommandError) -> u8) -> u8 {
+pub(crate) fn check(
+    result: Result<u8, CommandError>,
+    say_error: impl FnOnce(&CommandError) -> u8,
+) -> u8 {
     if interrupt::happened() {
         // After an interrupt, every failure is a consequence of it.
         return result.unwrap_or_else(|_| say_error(&interrupt::Interrupted.into()));
     }
     match (failure(), result) {
         (Some(Failure::Closed), _) => exit_code::BROKEN_PIPE,
-        (Some(Failure::Failed(reason)), _) => {
-            say_error(&CommandError::usage(format!("cannot write to stdout: {reason}")))
-        }
+        (Some(Failure::Failed(reason)), _) => say_error(&CommandError::usage(format!(
+            "cannot write to stdout: {reason}"
+        ))),
         (None, Ok(exit_code::OK)) if STDERR_FAILED.load(Ordering::Relaxed) => exit_code::USAGE,
         (None, Ok(code)) => code,
         (None, Err(error)) => say_error(&error),
@@ -309,11 +335,20 @@ fn write_stderr(line: &[u8]) {
 /// are several hosts.
 pub(crate) fn guest_output(several: bool, verbosity: Verbosity) -> OutputHandler {
     Arc::new(move |host, output| {
-        let say = |line: &[u8]| if several { say_tagged(host, line) } else { say_bytes(line) };
+        let say = |line: &[u8]| {
+            if several {
+                say_tagged(host, line)
+            } else {
+                say_bytes(line)
+            }
+        };
         match output {
             GuestOutput::Stdout(_) | GuestOutput::Stderr(_) => say(&without_end(output)),
             GuestOutput::Log(record) if record.level <= verbosity.log_level() => {
-                record.to_string().lines().for_each(|line| say(line.as_bytes()));
+                record
+                    .to_string()
+                    .lines()
+                    .for_each(|line| say(line.as_bytes()));
             }
             GuestOutput::Held => say(HELD),
             _ => {}
@@ -341,7 +376,9 @@ const CUT: &[u8] = b" (wxec: the line goes on)";
 
 /// Returns a line without its end, or a part of a line with the mark.
 fn without_end(output: GuestOutput<'_>) -> Cow<'_, [u8]> {
-    let (GuestOutput::Stdout(line) | GuestOutput::Stderr(line)) = output else { return Cow::default() };
+    let (GuestOutput::Stdout(line) | GuestOutput::Stderr(line)) = output else {
+        return Cow::default();
+    };
     match output.is_cut() {
         true => [line, CUT].concat().into(),
         false => line.strip_suffix(b"\n").unwrap_or(line).into(),
@@ -350,7 +387,15 @@ fn without_end(output: GuestOutput<'_>) -> Cow<'_, [u8]> {
 
 /// Replaces control characters, which a terminal could obey, except tabs and line ends.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() && !"\n\t".contains(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -359,14 +404,20 @@ mod tests {
 
     #[test]
     fn terminals_are_not_at_the_mercy_of_guests() {
-        assert_eq!(printable("a\tb\u{1b}[31m\u{9b}2J\r\u{7}\né"), "a\tb\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\né");
+        assert_eq!(
+            printable("a\tb\u{1b}[31m\u{9b}2J\r\u{7}\né"),
+            "a\tb\u{fffd}[31m\u{fffd}2J\u{fffd}\u{fffd}\né"
+        );
     }
 
     #[test]
     fn names_of_hosts_have_a_color_on_terminals_only() {
         assert_eq!(tagged("web1", b"a\x1bb\xff", false), b"[web1] a\x1bb\xff\n");
         let shown = String::from_utf8(tagged("web1", b"a\x1bb\xff", true)).unwrap();
-        assert!(shown.ends_with("a\u{fffd}b\u{fffd}\n") && shown.contains("[web1]"), "{shown}");
+        assert!(
+            shown.ends_with("a\u{fffd}b\u{fffd}\n") && shown.contains("[web1]"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -379,13 +430,19 @@ mod tests {
     #[test]
     fn what_is_no_text_is_marked_in_json() {
         assert_eq!(to_json(&text_or_base64("é\n".into())), r#""é\n""#);
-        assert_eq!(to_json(&text_or_base64(b"a\xff".into())), r#"{"base64":"Yf8="}"#);
+        assert_eq!(
+            to_json(&text_or_base64(b"a\xff".into())),
+            r#"{"base64":"Yf8="}"#
+        );
     }
 
     #[test]
     fn a_text_is_cut_at_its_line_ends_only() {
-        let cut =
-            |text: &'static str| lines(text.as_bytes()).map(|line| str::from_utf8(line).unwrap()).collect::<Vec<_>>();
+        let cut = |text: &'static str| {
+            lines(text.as_bytes())
+                .map(|line| str::from_utf8(line).unwrap())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(cut("a\r\nb\n\n"), ["a\r", "b", ""]);
         assert_eq!((cut(""), cut("a")), (vec![""], vec!["a"]));
     }

@@ -23,7 +23,9 @@ pub(crate) fn install(verbosity: Verbosity) {
         Verbosity::Quiet => wxec::set_progress(Silent),
         Verbosity::Normal if io::stderr().is_terminal() => wxec::set_progress(Spinner),
         // Lines stay on the screen; a spinner would erase the details that the user asked for.
-        _ => wxec::set_progress(Lines { crates: verbosity >= Verbosity::Debug }),
+        _ => wxec::set_progress(Lines {
+            crates: verbosity >= Verbosity::Debug,
+        }),
     }
 }
 
@@ -74,14 +76,20 @@ impl Progress for Spinner {
         match event {
             ProgressEvent::Started { work } | ProgressEvent::Waiting { work } => {
                 let message = sentence(event).unwrap_or_else(|| work.to_string());
-                let style =
-                    ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").expect("the template is a constant");
-                let bar = ProgressBar::new_spinner().with_style(style).with_message(message);
+                let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
+                    .expect("the template is a constant");
+                let bar = ProgressBar::new_spinner()
+                    .with_style(style)
+                    .with_message(message);
                 bar.enable_steady_tick(TICK);
                 clear();
                 *spinner() = Some(bar);
             }
-            ProgressEvent::Compiled { work, crate_name, count } => {
+            ProgressEvent::Compiled {
+                work,
+                crate_name,
+                count,
+            } => {
                 if let Some(bar) = &*spinner() {
                     bar.set_message(format!("building {work}: {crate_name} ({count} compiled)"));
                 }
@@ -102,7 +110,9 @@ struct Lines {
 impl Progress for Lines {
     fn report(&self, event: ProgressEvent<'_>) {
         match event {
-            ProgressEvent::Compiled { crate_name, .. } if self.crates => say(&format!("compiled {crate_name}")),
+            ProgressEvent::Compiled { crate_name, .. } if self.crates => {
+                say(&format!("compiled {crate_name}"))
+            }
             event => sentence(event).iter().for_each(|line| say(line)),
         }
     }
@@ -110,10 +120,18 @@ impl Progress for Lines {
 
 fn sentence(event: ProgressEvent<'_>) -> Option<String> {
     Some(match event {
-        ProgressEvent::Started { work: work @ Work::Module(_) } => format!("building {work}"),
-        ProgressEvent::Started { work } => format!("building {work} (once per machine; takes some minutes)"),
-        ProgressEvent::Waiting { work } => format!("waiting for another cargo before building {work}"),
-        ProgressEvent::Finished { work, elapsed, .. } => format!("built {work} in {}", show_duration(elapsed)),
+        ProgressEvent::Started {
+            work: work @ Work::Module(_),
+        } => format!("building {work}"),
+        ProgressEvent::Started { work } => {
+            format!("building {work} (once per machine; takes some minutes)")
+        }
+        ProgressEvent::Waiting { work } => {
+            format!("waiting for another cargo before building {work}")
+        }
+        ProgressEvent::Finished { work, elapsed, .. } => {
+            format!("built {work} in {}", show_duration(elapsed))
+        }
         _ => return None,
     })
 }

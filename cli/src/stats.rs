@@ -26,11 +26,22 @@ impl Costs {
     /// Returns the sums and, for several hosts, each host's share under `hosts`. Hosts work in
     /// parallel, so the sum of their times is more than the elapsed time.
     pub(crate) fn to_json(&self, module: &Module) -> String {
-        let mut json = self.0.iter().fold(HostCosts::default(), |sum, (_, costs)| sum.plus(costs)).to_json();
+        let mut json = self
+            .0
+            .iter()
+            .fold(HostCosts::default(), |sum, (_, costs)| sum.plus(costs))
+            .to_json();
         json.insert("crates_compiled".into(), json!(module.crates_compiled()));
-        json.insert("artifacts_compiled".into(), json!(module.artifacts_compiled()));
+        json.insert(
+            "artifacts_compiled".into(),
+            json!(module.artifacts_compiled()),
+        );
         if self.0.len() > 1 {
-            let hosts: Map<_, _> = self.0.iter().map(|(host, costs)| (host.clone(), costs.to_json().into())).collect();
+            let hosts: Map<_, _> = self
+                .0
+                .iter()
+                .map(|(host, costs)| (host.clone(), costs.to_json().into()))
+                .collect();
             json.insert("hosts".into(), hosts.into());
         }
         Json::Object(json).to_string()
@@ -65,7 +76,11 @@ impl HostCosts {
             ("round_trips", json!(connection.round_trips)),
         ];
         let counted = (connection.fuel > 0).then(|| ("fuel", json!(connection.fuel)));
-        fields.into_iter().chain(counted).map(|(name, value)| (name.into(), value)).collect()
+        fields
+            .into_iter()
+            .chain(counted)
+            .map(|(name, value)| (name.into(), value))
+            .collect()
     }
 }
 

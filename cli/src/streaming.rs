@@ -60,14 +60,28 @@ impl Streaming {
         };
         if let Some(reason) = refused {
             let hint = "call it from a program, where each channel has two ends";
-            return Err(
-                CommandError::usage(format!("{} cannot be called like this: {reason}", function.path)).hint(hint)
-            );
+            return Err(CommandError::usage(format!(
+                "{} cannot be called like this: {reason}",
+                function.path
+            ))
+            .hint(hint));
         }
-        let names = function.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+        let names = function
+            .parameters
+            .iter()
+            .map(|parameter| parameter.name.clone())
+            .collect();
         let has_value = !returns_stream && !matches!(&*function.returns, "" | "()");
-        let reader = Reader { readable: function.readable };
-        Ok(Some(Self { reader, parameters, names, returns_stream, has_value }))
+        let reader = Reader {
+            readable: function.readable,
+        };
+        Ok(Some(Self {
+            reader,
+            parameters,
+            names,
+            returns_stream,
+            has_value,
+        }))
     }
 
     /// Returns the arguments of one call: `given`, with the channels in their places.
@@ -82,18 +96,26 @@ impl Streaming {
                 Arguments::Readable(cbor::Readable(Box::new(self.arguments(given, sender))))
             }
             Value::Map(entries) => {
-                let given = entries.iter().filter_map(|(name, value)| Some((name.as_text()?, value)));
-                let given = given.map(|(name, value)| (name.to_owned(), Argument::Plain(value.clone())));
+                let given = entries
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.as_text()?, value)));
+                let given =
+                    given.map(|(name, value)| (name.to_owned(), Argument::Plain(value.clone())));
                 let channels = self.names.iter().zip(&self.parameters);
-                let channels = channels.filter_map(|(name, kind)| Some((name.clone(), channel(kind)?)));
+                let channels =
+                    channels.filter_map(|(name, kind)| Some((name.clone(), channel(kind)?)));
                 Arguments::Named(given.chain(channels).collect())
             }
             given => {
                 let mut given = given.as_array().cloned().unwrap_or_default().into_iter();
                 // An omitted `Option` before a channel becomes a null.
-                let plain =
-                    |given: &mut std::vec::IntoIter<Value>| Argument::Plain(given.next().unwrap_or(Value::Null));
-                let all = self.parameters.iter().map(|kind| channel(kind).unwrap_or_else(|| plain(&mut given)));
+                let plain = |given: &mut std::vec::IntoIter<Value>| {
+                    Argument::Plain(given.next().unwrap_or(Value::Null))
+                };
+                let all = self
+                    .parameters
+                    .iter()
+                    .map(|kind| channel(kind).unwrap_or_else(|| plain(&mut given)));
                 Arguments::InOrder(all.collect())
             }
         }
@@ -103,7 +125,9 @@ impl Streaming {
 /// Returns the function with only those parameters that are given as arguments: without channels.
 pub(crate) fn without_channels(function: &Function) -> Function {
     let mut function = function.clone();
-    function.parameters.retain(|parameter| kind(parameter) == Kind::Plain);
+    function
+        .parameters
+        .retain(|parameter| kind(parameter) == Kind::Plain);
     function
 }
 
@@ -133,12 +157,17 @@ fn kind(parameter: &Parameter) -> Kind {
     if channel(&parameter.type_name, "Sender").is_some() {
         return Kind::Sender;
     }
-    channel(&parameter.type_name, "Receiver").map_or(Kind::Plain, |item| Kind::Receiver(Type::parse(item)))
+    channel(&parameter.type_name, "Receiver")
+        .map_or(Kind::Plain, |item| Kind::Receiver(Type::parse(item)))
 }
 
 /// Returns the type of the items, if `text` is `…::name<…>` or a reference to that.
 fn channel<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let (path, item) = text.trim().trim_start_matches('&').strip_suffix('>')?.split_once('<')?;
+    let (path, item) = text
+        .trim()
+        .trim_start_matches('&')
+        .strip_suffix('>')?
+        .split_once('<')?;
     (path.rsplit("::").next()?.trim() == name).then_some(item)
 }
 
@@ -155,10 +184,14 @@ fn lines(reader: Reader, wanted: Type) -> Receiver<Value> {
     Receiver::from_iter(lines.enumerate().map_while(move |(number, line)| {
         let item = line.map_err(|error| error.to_string()).and_then(|line| {
             let line = line.trim_end_matches(['\n', '\r']);
-            reader.word(line, &wanted).map_err(|mismatch| match mismatch {
-                Mismatch::Refused(reason) => format!("{line:?} is not what the function receives: {reason}"),
-                _ => format!("{line:?} is not what the function receives"),
-            })
+            reader
+                .word(line, &wanted)
+                .map_err(|mismatch| match mismatch {
+                    Mismatch::Refused(reason) => {
+                        format!("{line:?} is not what the function receives: {reason}")
+                    }
+                    _ => format!("{line:?} is not what the function receives"),
+                })
         });
         let complain = |reason| {
             BAD_LINE.store(true, Ordering::Relaxed);
@@ -175,8 +208,10 @@ mod tests {
     use super::*;
 
     fn function(parameters: &[(&str, &str)], returns: &str) -> Function {
-        let parameter =
-            |(name, type_name): &(&str, &str)| Parameter { name: (*name).into(), type_name: (*type_name).into() };
+        let parameter = |(name, type_name): &(&str, &str)| Parameter {
+            name: (*name).into(),
+            type_name: (*type_name).into(),
+        };
         Function {
             path: "logs::tail".into(),
             name: "tail".into(),
@@ -191,36 +226,66 @@ mod tests {
 
     #[test]
     fn channels_are_known_by_their_types() {
-        let of = |parameters, returns| Streaming::of(&function(parameters, returns), 1).unwrap().is_some();
+        let of = |parameters, returns| {
+            Streaming::of(&function(parameters, returns), 1)
+                .unwrap()
+                .is_some()
+        };
         assert!(of(&[("lines", "Sender<String>")], "()"));
         assert!(of(&[("lines", "&wxec::Receiver<(u8, String)>")], "()"));
         assert!(of(&[], "Receiver<String>"));
-        assert!(!of(&[("lines", "Vec<Sender>"), ("mail", "MySender<String>")], "Vec<u8>"));
+        assert!(!of(
+            &[("lines", "Vec<Sender>"), ("mail", "MySender<String>")],
+            "Vec<u8>"
+        ));
     }
 
     #[test]
     fn what_cannot_be_printed_or_fed_is_refused() {
-        let refused =
-            |parameters, returns, hosts| Streaming::of(&function(parameters, returns), hosts).unwrap_err().to_string();
+        let refused = |parameters, returns, hosts| {
+            Streaming::of(&function(parameters, returns), hosts)
+                .unwrap_err()
+                .to_string()
+        };
         let two = [("a", "Sender<u8>"), ("b", "Sender<u8>")];
         assert!(refused(&two, "()", 1).contains("can print one"));
         assert!(refused(&two[..1], "Receiver<u8>", 1).contains("can print one"));
-        assert!(refused(&[("a", "Receiver<u8>"), ("b", "Receiver<u8>")], "()", 1).contains("one stdin"));
+        assert!(
+            refused(&[("a", "Receiver<u8>"), ("b", "Receiver<u8>")], "()", 1).contains("one stdin")
+        );
         assert!(refused(&[("a", "Receiver<u8>")], "()", 2).contains("one host only"));
     }
 
     #[test]
     fn channels_keep_their_places_among_the_arguments() {
-        let function = function(&[("path", "String"), ("lines", "Sender<String>"), ("n", "Option<u8>")], "()");
+        let function = function(
+            &[
+                ("path", "String"),
+                ("lines", "Sender<String>"),
+                ("n", "Option<u8>"),
+            ],
+            "()",
+        );
         assert_eq!(without_channels(&function).parameters.len(), 2);
         let streaming = Streaming::of(&function, 3).unwrap().unwrap();
         let (sender, _received) = wxec::channel();
-        let Arguments::InOrder(all) = streaming.arguments(&Value::Array(vec!["/a".into()]), &sender) else {
+        let Arguments::InOrder(all) =
+            streaming.arguments(&Value::Array(vec!["/a".into()]), &sender)
+        else {
             panic!("a list")
         };
-        assert!(matches!(&*all, [Argument::Plain(_), Argument::Sender(_), Argument::Plain(Value::Null)]));
+        assert!(matches!(
+            &*all,
+            [
+                Argument::Plain(_),
+                Argument::Sender(_),
+                Argument::Plain(Value::Null)
+            ]
+        ));
         let named = Value::Map(vec![("path".into(), "/a".into())]);
-        let Arguments::Named(all) = streaming.arguments(&named, &sender) else { panic!("a map") };
+        let Arguments::Named(all) = streaming.arguments(&named, &sender) else {
+            panic!("a map")
+        };
         assert_eq!(all.keys().collect::<Vec<_>>(), ["lines", "path"]);
     }
 }

@@ -15,22 +15,30 @@ pub(crate) fn hosts(
     let hosts = named(target)?;
     let options = access.options(hosts.hosts().len())?;
     let output = output(hosts.hosts().len() > 1);
-    Ok(hosts.hosts().iter().map(|host| host.with_options(&options).with_output(output.clone())).collect())
+    Ok(hosts
+        .hosts()
+        .iter()
+        .map(|host| host.with_options(&options).with_output(output.clone()))
+        .collect())
 }
 
 fn named(target: &str) -> Result<Fleet, CommandError> {
-    split(target).map(|address| parse(address).map(Host::from)).collect()
+    split(target)
+        .map(|address| parse(address).map(Host::from))
+        .collect()
 }
 
 /// Parses one address.
 pub(crate) fn parse(address: &str) -> Result<Address, CommandError> {
     if address.is_empty() {
-        return Err(
-            CommandError::usage("an address is missing").hint("write `local:`, or `web1,web2` for several hosts")
-        );
+        return Err(CommandError::usage("an address is missing")
+            .hint("write `local:`, or `web1,web2` for several hosts"));
     }
     if address.starts_with(['@', '!', '&']) || address.contains('*') {
-        let message = format!("`{}` needs an inventory, and there is none yet", address.escape_debug());
+        let message = format!(
+            "`{}` needs an inventory, and there is none yet",
+            address.escape_debug()
+        );
         return Err(CommandError::usage(message).hint("name the hosts, as in `web1,web2`"));
     }
     Ok(address.parse()?)
@@ -58,7 +66,11 @@ mod tests {
     use super::*;
 
     fn addresses(target: &str) -> Result<Vec<String>, CommandError> {
-        Ok(named(target)?.hosts().iter().map(|host| host.address().to_string()).collect())
+        Ok(named(target)?
+            .hosts()
+            .iter()
+            .map(|host| host.address().to_string())
+            .collect())
     }
 
     #[test]
@@ -70,17 +82,33 @@ mod tests {
         );
         assert_eq!(
             addresses(r#"web1/sudo:app, exec:["a,]b\"","c"]/su:x,docker:c"#).unwrap(),
-            ["ssh:web1/sudo:app", r#"exec:["a,]b\"","c"]/su:x"#, "docker:c"]
+            [
+                "ssh:web1/sudo:app",
+                r#"exec:["a,]b\"","c"]/su:x"#,
+                "docker:c"
+            ]
         );
     }
 
     #[test]
     fn what_is_no_target_is_said_to_be_none() {
         for (target, message) in [
-            ("", "an address is missing; write `local:`, or `web1,web2` for several hosts"),
-            ("web1,,web2", "an address is missing; write `local:`, or `web1,web2` for several hosts"),
-            ("@web", "`@web` needs an inventory, and there is none yet; name the hosts, as in `web1,web2`"),
-            ("web1,web*", "`web*` needs an inventory, and there is none yet; name the hosts, as in `web1,web2`"),
+            (
+                "",
+                "an address is missing; write `local:`, or `web1,web2` for several hosts",
+            ),
+            (
+                "web1,,web2",
+                "an address is missing; write `local:`, or `web1,web2` for several hosts",
+            ),
+            (
+                "@web",
+                "`@web` needs an inventory, and there is none yet; name the hosts, as in `web1,web2`",
+            ),
+            (
+                "web1,web*",
+                "`web*` needs an inventory, and there is none yet; name the hosts, as in `web1,web2`",
+            ),
         ] {
             assert_eq!(addresses(target).unwrap_err().to_string(), message);
         }

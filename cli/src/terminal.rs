@@ -12,7 +12,10 @@ use signal_hook::{consts::SIGWINCH, iterator::Signals};
 use wxec::{ChildRemote, WindowSize};
 
 /// Size used if the terminal reports none, or there is no terminal.
-const USUAL: WindowSize = WindowSize { rows: 24, columns: 80 };
+const USUAL: WindowSize = WindowSize {
+    rows: 24,
+    columns: 80,
+};
 
 /// The terminal's own settings, while others are in force.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -20,7 +23,10 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// Returns the size of this terminal.
 pub(crate) fn size() -> WindowSize {
     match tcgetwinsize(io::stdin()) {
-        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => WindowSize { rows: size.ws_row, columns: size.ws_col },
+        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => WindowSize {
+            rows: size.ws_row,
+            columns: size.ws_col,
+        },
         _ => USUAL,
     }
 }

@@ -14,24 +14,37 @@ pub(crate) fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Erro
         _ => None,
     };
     let tip = match error.kind() {
-        ErrorKind::InvalidSubcommand => word(ContextKind::InvalidSubcommand).and_then(for_command).map(str::to_owned),
-        ErrorKind::UnknownArgument => word(ContextKind::InvalidArg).and_then(for_option).map(str::to_owned),
+        ErrorKind::InvalidSubcommand => word(ContextKind::InvalidSubcommand)
+            .and_then(for_command)
+            .map(str::to_owned),
+        ErrorKind::UnknownArgument => word(ContextKind::InvalidArg)
+            .and_then(for_option)
+            .map(str::to_owned),
         ErrorKind::MissingRequiredArgument => for_end(words),
         _ => None,
     };
     if let Some(tip) = tip {
         error.remove(ContextKind::SuggestedSubcommand);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
     }
     error
 }
 
 /// Returns a tip for a command line that ends too early.
 fn for_end(words: &[OsString]) -> Option<String> {
-    let mut words = words.iter().skip(1).filter_map(|word| word.to_str()).skip_while(|word| word.starts_with('-'));
+    let mut words = words
+        .iter()
+        .skip(1)
+        .filter_map(|word| word.to_str())
+        .skip_while(|word| word.starts_with('-'));
     let command = words.next()?;
     match words.next()? {
-        "--" if command == "exec" => Some("the target comes first: `wxec exec TARGET -- CMD`".into()),
+        "--" if command == "exec" => {
+            Some("the target comes first: `wxec exec TARGET -- CMD`".into())
+        }
         word => misplaced::only_word(command, word),
     }
 }
@@ -50,7 +63,9 @@ fn for_command(command: &str) -> Option<&'static str> {
 
 fn for_option(option: &str) -> Option<&'static str> {
     Some(match option {
-        "-r" | "-R" | "--recursive" => "`put` and `get` copy a directory with all that is in it; leave this away",
+        "-r" | "-R" | "--recursive" => {
+            "`put` and `get` copy a directory with all that is in it; leave this away"
+        }
         _ => return None,
     })
 }
@@ -71,14 +86,29 @@ mod tests {
     #[test]
     fn a_target_that_was_forgotten_is_told() {
         for (words, tip) in [
-            (&["call", "words::count"][..], "the target comes first: `wxec call TARGET words::count`"),
-            (&["-q", "run", "prog.wasm"], "the target comes first: `wxec run TARGET prog.wasm`"),
-            (&["exec", "--", "uptime"], "the target comes first: `wxec exec TARGET -- CMD`"),
+            (
+                &["call", "words::count"][..],
+                "the target comes first: `wxec call TARGET words::count`",
+            ),
+            (
+                &["-q", "run", "prog.wasm"],
+                "the target comes first: `wxec run TARGET prog.wasm`",
+            ),
+            (
+                &["exec", "--", "uptime"],
+                "the target comes first: `wxec exec TARGET -- CMD`",
+            ),
         ] {
             let text = said(words);
             assert!(text.contains(tip), "{text}");
         }
-        for words in [&["call", "h1"][..], &["run", "h1"], &["run", "local:"], &["exec", "h1"], &["call"]] {
+        for words in [
+            &["call", "h1"][..],
+            &["run", "h1"],
+            &["run", "local:"],
+            &["exec", "h1"],
+            &["call"],
+        ] {
             let text = said(words);
             assert!(!text.contains("tip: "), "{text}");
         }
@@ -87,9 +117,18 @@ mod tests {
     #[test]
     fn words_of_other_tools_are_understood() {
         for (words, tip) in [
-            (&["put", "-r", "a", "h:b"][..], "copy a directory with all that is in it"),
-            (&["get", "--recursive", "h:b", "a"], "copy a directory with all that is in it"),
-            (&["cp", "a", "h:b"], "`wxec put SRC TARGET:DST` copies to hosts"),
+            (
+                &["put", "-r", "a", "h:b"][..],
+                "copy a directory with all that is in it",
+            ),
+            (
+                &["get", "--recursive", "h:b", "a"],
+                "copy a directory with all that is in it",
+            ),
+            (
+                &["cp", "a", "h:b"],
+                "`wxec put SRC TARGET:DST` copies to hosts",
+            ),
             (&["ssh", "h"], "`wxec exec -t TARGET -- sh` is a shell"),
         ] {
             let text = said(words);

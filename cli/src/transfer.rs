@@ -15,7 +15,8 @@ use std::{
 };
 
 use wxec::{
-    Host, Links, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions, Transferred, Value,
+    Host, Links, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions,
+    Transferred, Value,
 };
 
 use crate::{
@@ -107,16 +108,32 @@ impl TransferArgs {
     }
 
     /// Writes a file of a host to stdout, and nothing else.
-    pub(crate) fn run_to_stdout(&self, host: &Host, path: &Path, verbosity: Verbosity) -> Result<u8, CommandError> {
+    pub(crate) fn run_to_stdout(
+        &self,
+        host: &Host,
+        path: &Path,
+        verbosity: Verbosity,
+    ) -> Result<u8, CommandError> {
         if self.format.is_some() || self.dry_run {
-            let option = if self.dry_run { "--dry-run" } else { "--format" };
-            return Err(CommandError::usage(format!("{option} prints on standard output, which is for the file")));
+            let option = if self.dry_run {
+                "--dry-run"
+            } else {
+                "--format"
+            };
+            return Err(CommandError::usage(format!(
+                "{option} prints on standard output, which is for the file"
+            )));
         }
-        let stdout = Stdout::open().map_err(|error| CommandError::usage(format!("cannot write to stdout: {error}")))?;
+        let stdout = Stdout::open()
+            .map_err(|error| CommandError::usage(format!("cannot write to stdout: {error}")))?;
         let closed = stdout.closed.clone();
-        let transfer = host.get_writer(path, stdout).options(self.options(verbosity));
+        let transfer = host
+            .get_writer(path, stdout)
+            .options(self.options(verbosity));
         let transfers = vec![(host.clone(), vec![transfer])];
-        self.run_unless("received", transfers, verbosity, &|| closed.load(Ordering::SeqCst))
+        self.run_unless("received", transfers, verbosity, &|| {
+            closed.load(Ordering::SeqCst)
+        })
     }
 
     /// Runs all transfers, some for each host, and reports their outcome. `verb` says what happened
@@ -143,12 +160,24 @@ impl TransferArgs {
         let style = self.format.map_or(Style::Lines, Style::Format);
         let mut results = Results::new(style, several);
         let mut codes = Vec::new();
-        let teller = Arc::new(Teller::new(transfers.len(), self.dry_run, self.format.is_some(), verbosity));
+        let teller = Arc::new(Teller::new(
+            transfers.len(),
+            self.dry_run,
+            self.format.is_some(),
+            verbosity,
+        ));
         let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
         let work = |host: &Host| {
             let start = Instant::now();
-            let name = if several { format!("[{host}] ") } else { String::new() };
-            let index = hosts.iter().position(|other| other == host).expect("it is one of them");
+            let name = if several {
+                format!("[{host}] ")
+            } else {
+                String::new()
+            };
+            let index = hosts
+                .iter()
+                .position(|other| other == host)
+                .expect("it is one of them");
             let tell = |transfer: Transfer| {
                 let (name, teller) = (name.clone(), teller.clone());
                 transfer.on_event(move |event| teller.tell(&name, &event))
@@ -164,25 +193,42 @@ impl TransferArgs {
                 return;
             }
             if let Some(done) = done.as_ref().filter(|_| verbosity > Verbosity::Quiet) {
-                let prefix = if several { format!("[{host}] ") } else { format!("{host}: ") };
-                say(&format!("{prefix}{}", summary(if self.dry_run { "to be" } else { "" }, verb, done, took)));
+                let prefix = if several {
+                    format!("[{host}] ")
+                } else {
+                    format!("{host}: ")
+                };
+                say(&format!(
+                    "{prefix}{}",
+                    summary(if self.dry_run { "to be" } else { "" }, verb, done, took)
+                ));
             }
             let mut failed = None;
             for error in &errors {
                 let error = CommandError::of_transfer(error, verbosity);
                 codes.push(error.code);
-                error.print(&if several { format!("[{host}] error: ") } else { format!("error: {host}: ") });
+                error.print(&if several {
+                    format!("[{host}] error: ")
+                } else {
+                    format!("error: {host}: ")
+                });
                 failed.get_or_insert(error);
             }
             match (done, failed) {
-                (Some(done), _) if self.format.is_some() => results.value(host, record(&done, &errors)),
+                (Some(done), _) if self.format.is_some() => {
+                    results.value(host, record(&done, &errors))
+                }
                 (None, Some(error)) => results.failure(host, &error),
                 _ => {}
             }
         });
         progress::clear();
         results.finish();
-        if interrupt::happened() { Err(Interrupted.into()) } else { Ok(exit_code::of_all(&codes)) }
+        if interrupt::happened() {
+            Err(Interrupted.into())
+        } else {
+            Ok(exit_code::of_all(&codes))
+        }
     }
 }
 
@@ -232,9 +278,14 @@ fn all_of(transfers: Vec<Transfer>) -> Done {
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(transfer) = transfers.get(index).filter(|_| !interrupt::happened()) else { return };
+            let Some(transfer) = transfers.get(index).filter(|_| !interrupt::happened()) else {
+                return;
+            };
             if let Ok(result) = interrupt::block_on(transfer.clone().run()) {
-                results.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
+                results
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(index, result);
             }
         }
     };
@@ -245,7 +296,11 @@ fn all_of(transfers: Vec<Transfer>) -> Done {
         work();
     });
     let mut done = Done::default();
-    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().for_each(|result| done.add(result));
+    results
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_values()
+        .for_each(|result| done.add(result));
     done
 }
 
@@ -264,7 +319,12 @@ impl Stdout {
     fn open() -> io::Result<Self> {
         let stdout = io::stdout();
         let file = stdout.as_fd().try_clone_to_owned()?.into();
-        Ok(Self { file, is_terminal: stdout.is_terminal(), rest: Vec::new(), closed: Arc::default() })
+        Ok(Self {
+            file,
+            is_terminal: stdout.is_terminal(),
+            rest: Vec::new(),
+            closed: Arc::default(),
+        })
     }
 
     fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -281,8 +341,15 @@ impl Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = if self.is_terminal { self.show(bytes).map(|()| bytes.len()) } else { self.file.write(bytes) };
-        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        let written = if self.is_terminal {
+            self.show(bytes).map(|()| bytes.len())
+        } else {
+            self.file.write(bytes)
+        };
+        if written
+            .as_ref()
+            .is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        {
             self.closed.store(true, Ordering::SeqCst);
         }
         written
@@ -311,7 +378,13 @@ struct Teller {
 impl Teller {
     fn new(hosts: usize, dry_run: bool, formatted: bool, verbosity: Verbosity) -> Self {
         let bar = progress::bytes(verbosity);
-        Self { bar, hosts, hosts_done: AtomicUsize::new(0), changes_are_results: dry_run, formatted }
+        Self {
+            bar,
+            hosts,
+            hosts_done: AtomicUsize::new(0),
+            changes_are_results: dry_run,
+            formatted,
+        }
     }
 
     fn tell(&self, host: &str, event: &TransferEvent<'_>) {
@@ -346,8 +419,16 @@ impl Teller {
 }
 
 fn summary(to_be: &str, verb: &str, done: &Transferred, took: Duration) -> String {
-    let files = if done.files == 1 { "1 file".to_owned() } else { format!("{} files", done.files) };
-    let mut text = [&*files, to_be, verb].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let files = if done.files == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{} files", done.files)
+    };
+    let mut text = [&*files, to_be, verb]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
     text += &format!(" ({})", quantity::show_size(done.bytes));
     for (count, what) in [(done.skipped, "unchanged"), (done.deleted, "deleted")] {
         if count > 0 {
@@ -355,7 +436,10 @@ fn summary(to_be: &str, verb: &str, done: &Transferred, took: Duration) -> Strin
         }
     }
     if done.resumed_bytes > 0 {
-        text += &format!(", {} of it before the link was cut", quantity::show_size(done.resumed_bytes));
+        text += &format!(
+            ", {} of it before the link was cut",
+            quantity::show_size(done.resumed_bytes)
+        );
     }
     text + &format!(" in {}", quantity::show_duration(took))
 }
@@ -370,10 +454,21 @@ fn record(done: &Transferred, errors: &[TransferError]) -> Value {
         entry("skipped", done.skipped.into()),
         entry("deleted", done.deleted.into()),
         entry("sha256", sha256),
-        entry("warnings", Value::Array(done.warnings.iter().map(|text| text.as_str().into()).collect())),
+        entry(
+            "warnings",
+            Value::Array(
+                done.warnings
+                    .iter()
+                    .map(|text| text.as_str().into())
+                    .collect(),
+            ),
+        ),
     ];
     if !errors.is_empty() {
-        record.push(entry("errors", Value::Array(errors.iter().flat_map(texts).map(Value::from).collect())));
+        record.push(entry(
+            "errors",
+            Value::Array(errors.iter().flat_map(texts).map(Value::from).collect()),
+        ));
     }
     Value::Map(record)
 }
@@ -383,7 +478,11 @@ fn texts(error: &TransferError) -> Vec<String> {
     match &error.kind {
         TransferErrorKind::Incomplete { rest, .. } => {
             let more = (rest.more > 0).then(|| format!("{} more", rest.more));
-            rest.left_out.iter().map(ToString::to_string).chain(more).collect()
+            rest.left_out
+                .iter()
+                .map(ToString::to_string)
+                .chain(more)
+                .collect()
         }
         kind => vec![kind.to_string()],
     }
@@ -428,7 +527,11 @@ pub(crate) fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
     let (target, path) = (&text[..at], &text[at + 1..]);
     // Ways in that need no value after their colon may share it with the path.
     let bare = target.rsplit(['/', ',']).next().unwrap_or_default();
-    let colon = if ["local", "sudo", "su", "doas"].contains(&bare) { ":" } else { "" };
+    let colon = if ["local", "sudo", "su", "doas"].contains(&bare) {
+        ":"
+    } else {
+        ""
+    };
     let path = if path.is_empty() { "." } else { path };
     Ok((format!("{target}{colon}"), path.into()))
 }
@@ -442,16 +545,25 @@ fn without_colon(text: &str) -> CommandError {
         return CommandError::usage(message).hint("write TARGET:PATH, as in `web1:/etc/motd`");
     }
     let message = format!("`{shown}` has no path behind a colon");
-    CommandError::usage(message).hint(format!("write `{shown}:PATH` if it is a host; `{shown}:` is its home"))
+    CommandError::usage(message).hint(format!(
+        "write `{shown}:PATH` if it is a host; `{shown}:` is its home"
+    ))
 }
 
 /// Splits `remote`, the operand of `put` or `get` on a host. The error points to `other`, the
 /// opposite command, if the user seems to have swapped `remote` and `here`.
-pub(crate) fn split_beside(remote: &str, here: &Path, other: &str) -> Result<(String, PathBuf), CommandError> {
+pub(crate) fn split_beside(
+    remote: &str,
+    here: &Path,
+    other: &str,
+) -> Result<(String, PathBuf), CommandError> {
     let here_text = here.to_string_lossy();
     split(remote).map_err(|error| match is_remote(here) {
-        true => CommandError::usage(format!("`{}` names no host, and `{here_text}` may", remote.escape_debug()))
-            .hint(format!("the other direction is `wxec {other}`")),
+        true => CommandError::usage(format!(
+            "`{}` names no host, and `{here_text}` may",
+            remote.escape_debug()
+        ))
+        .hint(format!("the other direction is `wxec {other}`")),
         false => error,
     })
 }
@@ -461,11 +573,15 @@ pub(crate) fn split_beside(remote: &str, here: &Path, other: &str) -> Result<(St
 pub(crate) fn is_remote(here: &Path) -> bool {
     let text = here.to_string_lossy();
     let is_plain = text.starts_with(['/', '.', '~']);
-    !is_plain && fs::symlink_metadata(here).is_err() && split(&text).is_ok_and(|(target, _)| !target.is_empty())
+    !is_plain
+        && fs::symlink_metadata(here).is_err()
+        && split(&text).is_ok_and(|(target, _)| !target.is_empty())
 }
 
 fn mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777 && !text.starts_with('+'));
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777 && !text.starts_with('+'));
     mode.ok_or_else(|| "write an octal number such as 640 or 0755".into())
 }
 
@@ -492,9 +608,17 @@ mod tests {
             ("web1/sudo:app:/etc/motd", "web1/sudo:app", "/etc/motd"),
             ("web1,web2:/x", "web1,web2", "/x"),
             ("docker:web:/x", "docker:web", "/x"),
-            (r#"exec:["sh","-c","a:/b]"]:/x"#, r#"exec:["sh","-c","a:/b]"]"#, "/x"),
+            (
+                r#"exec:["sh","-c","a:/b]"]:/x"#,
+                r#"exec:["sh","-c","a:/b]"]"#,
+                "/x",
+            ),
         ] {
-            assert_eq!(split(text).unwrap(), (target.to_owned(), PathBuf::from(path)), "{text}");
+            assert_eq!(
+                split(text).unwrap(),
+                (target.to_owned(), PathBuf::from(path)),
+                "{text}"
+            );
         }
         assert_eq!(
             split("/etc/motd").unwrap_err().to_string(),
@@ -504,13 +628,26 @@ mod tests {
 
     #[test]
     fn content_is_shown_on_terminals_and_written_elsewhere_as_it_is() {
-        let content = "a\u{1b}[2J\u{9b}é\n".bytes().chain([0xc3]).collect::<Vec<_>>();
-        for (is_terminal, expected) in [(true, "a\u{fffd}[2J\u{fffd}é\n\u{fffd}".as_bytes()), (false, &content)] {
+        let content = "a\u{1b}[2J\u{9b}é\n"
+            .bytes()
+            .chain([0xc3])
+            .collect::<Vec<_>>();
+        for (is_terminal, expected) in [
+            (true, "a\u{fffd}[2J\u{fffd}é\n\u{fffd}".as_bytes()),
+            (false, &content),
+        ] {
             let (mut reader, writer) = io::pipe().unwrap();
             let file = std::os::fd::OwnedFd::from(writer).into();
-            let mut stdout = Stdout { file, is_terminal, rest: Vec::new(), closed: Arc::default() };
+            let mut stdout = Stdout {
+                file,
+                is_terminal,
+                rest: Vec::new(),
+                closed: Arc::default(),
+            };
             // Characters may be cut anywhere.
-            content.iter().for_each(|byte| stdout.write_all(&[*byte]).unwrap());
+            content
+                .iter()
+                .for_each(|byte| stdout.write_all(&[*byte]).unwrap());
             stdout.flush().unwrap();
             drop(stdout);
             let mut written = Vec::new();
@@ -535,21 +672,39 @@ mod tests {
             split("web1").unwrap_err().to_string(),
             "`web1` has no path behind a colon; write `web1:PATH` if it is a host; `web1:` is its home"
         );
-        let wrong = split_beside("notes.txt", Path::new("web1:/etc/motd"), "get SRC DST").unwrap_err();
+        let wrong =
+            split_beside("notes.txt", Path::new("web1:/etc/motd"), "get SRC DST").unwrap_err();
         assert_eq!(
             wrong.to_string(),
             "`notes.txt` names no host, and `web1:/etc/motd` may; the other direction is `wxec get SRC DST`"
         );
-        assert!(split_beside("web1", Path::new("notes.txt"), "get").unwrap_err().to_string().starts_with("`web1` has"));
-        assert_eq!(split_beside("web1:x", Path::new("a:b"), "get").unwrap().0, "web1");
-        for (path, expected) in [("web1:x", true), ("./web1:x", false), ("/a:b", false), (":x", false), ("x", false)] {
+        assert!(
+            split_beside("web1", Path::new("notes.txt"), "get")
+                .unwrap_err()
+                .to_string()
+                .starts_with("`web1` has")
+        );
+        assert_eq!(
+            split_beside("web1:x", Path::new("a:b"), "get").unwrap().0,
+            "web1"
+        );
+        for (path, expected) in [
+            ("web1:x", true),
+            ("./web1:x", false),
+            ("/a:b", false),
+            (":x", false),
+            ("x", false),
+        ] {
             assert_eq!(is_remote(Path::new(path)), expected, "{path}");
         }
     }
 
     #[test]
     fn modes_are_octal() {
-        assert_eq!((mode("640"), mode("0755"), mode("4755")), (Ok(0o640), Ok(0o755), Ok(0o4755)));
+        assert_eq!(
+            (mode("640"), mode("0755"), mode("4755")),
+            (Ok(0o640), Ok(0o755), Ok(0o4755))
+        );
         for text in ["", "8", "77777", "u+x", "-1", "+5"] {
             assert!(mode(text).is_err(), "{text}");
         }

@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CHUNK_BYTES, CallId, Description, Digest, Fault, MAX_CALLS, OutputStream,
-    ProtocolError, StreamEnd, StreamId, Target, Usage,
+    AgentConnection, AgentEvent, CHUNK_BYTES, CallId, Description, Digest, Fault, MAX_CALLS,
+    OutputStream, ProtocolError, StreamEnd, StreamId, Target, Usage,
 };
 
 use crate::{
@@ -74,7 +74,8 @@ impl Agent {
             }
             Said::Describe if self.describing > 0 => {
                 self.describing -= 1;
-                self.connection.description(Description::new(which.into(), amount.into()));
+                self.connection
+                    .description(Description::new(which.into(), amount.into()));
             }
             Said::Send | Said::Finish | Said::Take | Said::Close => {
                 if let Some(id) = nth(&self.streams, which) {
@@ -96,7 +97,10 @@ impl Agent {
             }
             Said::Output => {
                 if self.connection.has_output_room() {
-                    let bytes = payload(call.printed, length(amount).min(limit(STDIO_BYTES - call.printed)));
+                    let bytes = payload(
+                        call.printed,
+                        length(amount).min(limit(STDIO_BYTES - call.printed)),
+                    );
                     call.printed += bytes.len() as u64;
                     self.connection.output(id, OutputStream::Stdout, &bytes);
                 }
@@ -105,7 +109,9 @@ impl Agent {
                 let outcome = match said {
                     Said::Return => Ok(payload(0, length(amount).min(limit(OUTPUT_BYTES)))),
                     _ if call.cancelled => Err(Fault::Cancelled),
-                    _ => Err(Fault::NoSuchFunction { function: "f".repeat(amount.into()) }),
+                    _ => Err(Fault::NoSuchFunction {
+                        function: "f".repeat(amount.into()),
+                    }),
                 };
                 self.finish(id, outcome);
             }
@@ -128,7 +134,8 @@ impl Agent {
             }
             _ => {
                 self.streams.remove(&id);
-                self.connection.end_stream(id, StreamEnd::Exited(amount.into()));
+                self.connection
+                    .end_stream(id, StreamEnd::Exited(amount.into()));
             }
         }
     }
@@ -146,32 +153,71 @@ impl Agent {
     fn check(&mut self, event: AgentEvent) {
         let honest = self.peer == Peer::Honest;
         match event {
-            AgentEvent::Call { id, module, limits, input, .. } => {
-                assert!(input.len() as u64 <= limits.input_bytes, "more input than is allowed");
-                assert!(!honest || input == payload(0, input.len()), "other input than was sent");
-                let call = OpenCall { module, may_need: true, cancelled: false, printed: 0 };
-                assert!(self.open.insert(id, call).is_none(), "call {id} was told twice");
-                assert!(self.open.len() <= MAX_CALLS, "more calls than there are places");
+            AgentEvent::Call {
+                id,
+                module,
+                limits,
+                input,
+                ..
+            } => {
+                assert!(
+                    input.len() as u64 <= limits.input_bytes,
+                    "more input than is allowed"
+                );
+                assert!(
+                    !honest || input == payload(0, input.len()),
+                    "other input than was sent"
+                );
+                let call = OpenCall {
+                    module,
+                    may_need: true,
+                    cancelled: false,
+                    printed: 0,
+                };
+                assert!(
+                    self.open.insert(id, call).is_none(),
+                    "call {id} was told twice"
+                );
+                assert!(
+                    self.open.len() <= MAX_CALLS,
+                    "more calls than there are places"
+                );
             }
             AgentEvent::Module { digest, bytes } => {
-                assert_eq!(digest, Digest::of(&bytes), "other bytes than were asked for");
+                assert_eq!(
+                    digest,
+                    Digest::of(&bytes),
+                    "other bytes than were asked for"
+                );
                 assert!(self.wanted.remove(&digest), "{digest} was not asked for");
             }
-            AgentEvent::NoModule { digest, .. } => assert!(self.wanted.remove(&digest), "{digest} was not asked for"),
+            AgentEvent::NoModule { digest, .. } => {
+                assert!(self.wanted.remove(&digest), "{digest} was not asked for")
+            }
             AgentEvent::DamagedModule { digest } => {
                 assert!(self.wanted.remove(&digest), "{digest} was not asked for");
-                if self.open.values().any(|call| call.module == digest && !call.cancelled) {
+                if self
+                    .open
+                    .values()
+                    .any(|call| call.module == digest && !call.cancelled)
+                {
                     self.wanted.insert(digest);
                     self.connection.need(digest);
                 }
             }
             AgentEvent::Cancel { id } => {
-                let call = self.open.get_mut(&id).expect("the end of a call that is open");
+                let call = self
+                    .open
+                    .get_mut(&id)
+                    .expect("the end of a call that is open");
                 assert!(!honest || !call.cancelled, "call {id} was cancelled twice");
                 call.cancelled = true;
             }
             AgentEvent::Start { streams, .. } => {
-                for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal].into_iter().flatten() {
+                for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal]
+                    .into_iter()
+                    .flatten()
+                {
                     assert!(
                         self.streams.insert(id, Flow::new(self.peer, id)).is_none(),
                         "stream {id} was opened twice"
@@ -179,21 +225,33 @@ impl Agent {
                 }
             }
             AgentEvent::Open { id, .. } => {
-                assert!(self.streams.insert(id, Flow::new(self.peer, id)).is_none(), "stream {id} was opened twice");
+                assert!(
+                    self.streams.insert(id, Flow::new(self.peer, id)).is_none(),
+                    "stream {id} was opened twice"
+                );
             }
             AgentEvent::Data { id, bytes } => self.flow(id).hear_data(&bytes),
             AgentEvent::Splice { id, splice } => {
-                assert!(splice.length <= CHUNK_BYTES as u64, "a splice longer than a part");
+                assert!(
+                    splice.length <= CHUNK_BYTES as u64,
+                    "a splice longer than a part"
+                );
                 self.flow(id).hear_length(splice.length);
             }
             AgentEvent::Credit { id, bytes } => self.flow(id).hear_credit(bytes),
             AgentEvent::Finished { id } => self.flow(id).hear_finish(),
             AgentEvent::StreamClosed { id } => {
-                self.streams.remove(&id).expect("the end of a stream that is open");
+                self.streams
+                    .remove(&id)
+                    .expect("the end of a stream that is open");
             }
             AgentEvent::AskBlob { digest } => self.blobs.push(digest),
             AgentEvent::Blob { digest, bytes } => {
-                assert_eq!(digest, Digest::of(&bytes), "other bytes than were announced");
+                assert_eq!(
+                    digest,
+                    Digest::of(&bytes),
+                    "other bytes than were announced"
+                );
                 self.blobs.push(digest);
             }
             AgentEvent::Describe => self.describing += 1,
@@ -203,7 +261,9 @@ impl Agent {
     }
 
     fn flow(&mut self, id: StreamId) -> &mut Flow {
-        self.streams.get_mut(&id).expect("something on a stream that is open")
+        self.streams
+            .get_mut(&id)
+            .expect("something on a stream that is open")
     }
 
     /// Answers everything that waits for an answer, and says goodbye if that is due.
@@ -217,7 +277,10 @@ impl Agent {
         for _ in 0..std::mem::take(&mut self.describing) {
             self.connection.description(Description::new(1, 0));
         }
-        if self.heard_bye && self.connection.is_idle() && !std::mem::replace(&mut self.said_bye, true) {
+        if self.heard_bye
+            && self.connection.is_idle()
+            && !std::mem::replace(&mut self.said_bye, true)
+        {
             self.connection.close();
         }
     }

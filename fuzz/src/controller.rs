@@ -6,8 +6,8 @@ use std::{
 };
 
 use wxec_protocol::{
-    CHUNK_BYTES, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest, Fault, Limits, LogRecord,
-    OutputStream, ProtocolError, Splice, StreamId, output_cost,
+    CHUNK_BYTES, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest,
+    Fault, Limits, LogRecord, OutputStream, ProtocolError, Splice, StreamId, output_cost,
 };
 
 use crate::{
@@ -51,7 +51,10 @@ fn request(module: Digest, input: usize) -> CallRequest {
         stdio_bytes: STDIO_BYTES,
         ..Limits::default()
     };
-    CallRequest { limits, ..CallRequest::new(module, "crate::task", payload(0, input)) }
+    CallRequest {
+        limits,
+        ..CallRequest::new(module, "crate::task", payload(0, input))
+    }
 }
 
 impl Controller {
@@ -79,7 +82,13 @@ impl Controller {
             Said::Call if may_ask => {
                 let module = blob(which).digest;
                 let id = connection.call(request(module, length(amount)));
-                self.open.insert(id, OpenCall { module, printed: BTreeMap::new() });
+                self.open.insert(
+                    id,
+                    OpenCall {
+                        module,
+                        printed: BTreeMap::new(),
+                    },
+                );
             }
             Said::Cancel => {
                 if let Some(id) = nth(&self.open, which) {
@@ -95,14 +104,29 @@ impl Controller {
             Said::Start | Said::StartWithTerminal if may_ask => {
                 let command = Command::new(["cat"]);
                 let started = connection.start(command, said == Said::StartWithTerminal);
-                for id in [Some(started.stdio), Some(started.stderr), started.terminal].into_iter().flatten() {
+                for id in [Some(started.stdio), Some(started.stderr), started.terminal]
+                    .into_iter()
+                    .flatten()
+                {
                     self.streams.insert(id, Flow::new(self.peer, id));
                 }
             }
             Said::Splice => {
                 if let Some(id) = nth(&self.streams, which) {
-                    let length = self.streams.get_mut(&id).expect("it is open").send(usize::from(amount)).len() as u64;
-                    connection.splice(id, Splice { blob: blob(amount).digest, offset: u64::from(which), length });
+                    let length = self
+                        .streams
+                        .get_mut(&id)
+                        .expect("it is open")
+                        .send(usize::from(amount))
+                        .len() as u64;
+                    connection.splice(
+                        id,
+                        Splice {
+                            blob: blob(amount).digest,
+                            offset: u64::from(which),
+                            length,
+                        },
+                    );
                 }
             }
             Said::AskBlob if may_ask => {
@@ -166,8 +190,14 @@ impl Controller {
 
     /// Appends the bytes to send, with those that the hop puts in.
     pub(crate) fn transmit(&mut self, wire: &mut Vec<u8>) {
-        if let Some(Splice { blob, offset, length }) = self.connection.poll_transmit(wire) {
-            let [start, end] = [offset, offset + length].map(|at| usize::try_from(at).expect("blobs are short"));
+        if let Some(Splice {
+            blob,
+            offset,
+            length,
+        }) = self.connection.poll_transmit(wire)
+        {
+            let [start, end] =
+                [offset, offset + length].map(|at| usize::try_from(at).expect("blobs are short"));
             wire.extend_from_slice(&blob_of(blob).bytes[start..end]);
             if self.damaged.contains(&blob)
                 && let Some(last) = wire.last_mut()
@@ -196,19 +226,34 @@ impl Controller {
                 assert!(!(honest && twice), "{module} was asked for twice at once");
             }
             ControllerEvent::Output { id, stream, bytes } => {
-                let call = self.open.get_mut(&id).expect("output of a call that is open");
+                let call = self
+                    .open
+                    .get_mut(&id)
+                    .expect("output of a call that is open");
                 let stream = match stream {
                     OutputStream::Stdout => "stdout",
                     OutputStream::Stderr => "stderr",
                 };
                 let printed = call.printed.entry(stream).or_default();
-                assert!(!honest || bytes == payload(*printed, bytes.len()), "other output than was written");
+                assert!(
+                    !honest || bytes == payload(*printed, bytes.len()),
+                    "other output than was written"
+                );
                 *printed += bytes.len() as u64;
                 assert!(*printed <= STDIO_BYTES, "more output than is allowed");
-                self.connection.output_taken(output_cost(bytes.len() as u64));
+                self.connection
+                    .output_taken(output_cost(bytes.len() as u64));
             }
-            ControllerEvent::Log { id, level, target, message } => {
-                let call = self.open.get_mut(&id).expect("a record of a call that is open");
+            ControllerEvent::Log {
+                id,
+                level,
+                target,
+                message,
+            } => {
+                let call = self
+                    .open
+                    .get_mut(&id)
+                    .expect("a record of a call that is open");
                 let logged = call.printed.entry("log").or_default();
                 let record = LogRecord::new(level, &target, &message);
                 *logged += record.cost();
@@ -217,23 +262,44 @@ impl Controller {
             }
             ControllerEvent::Ask { call, .. } => panic!("call {call} was granted no host"),
             ControllerEvent::Returned { id, outcome, .. } => {
-                let call = self.open.remove(&id).expect("the end of a call that is open");
+                let call = self
+                    .open
+                    .remove(&id)
+                    .expect("the end of a call that is open");
                 if let Ok(value) = outcome {
-                    assert!(value.len() as u64 <= OUTPUT_BYTES, "more than a call may return");
-                    assert!(!honest || value == payload(0, value.len()), "another value than was returned");
+                    assert!(
+                        value.len() as u64 <= OUTPUT_BYTES,
+                        "more than a call may return"
+                    );
+                    assert!(
+                        !honest || value == payload(0, value.len()),
+                        "another value than was returned"
+                    );
                 } else if honest {
-                    assert_ne!(outcome, Err(Fault::Cancelled), "{} was not cancelled", call.module);
+                    assert_ne!(
+                        outcome,
+                        Err(Fault::Cancelled),
+                        "{} was not cancelled",
+                        call.module
+                    );
                 }
             }
             ControllerEvent::Data { id, bytes } => self.flow(id).hear_data(&bytes),
             ControllerEvent::Credit { id, bytes } => self.flow(id).hear_credit(bytes),
             ControllerEvent::Finished { id } => self.flow(id).hear_finish(),
             ControllerEvent::StreamClosed { id, .. } => {
-                self.streams.remove(&id).expect("the end of a stream that is open");
+                self.streams
+                    .remove(&id)
+                    .expect("the end of a stream that is open");
             }
-            ControllerEvent::Blob { digest, .. } => assert!(self.blobs.remove(&digest), "nobody asked about {digest}"),
+            ControllerEvent::Blob { digest, .. } => {
+                assert!(self.blobs.remove(&digest), "nobody asked about {digest}")
+            }
             ControllerEvent::Description(_) => {
-                self.describing = self.describing.checked_sub(1).expect("a description that was asked for");
+                self.describing = self
+                    .describing
+                    .checked_sub(1)
+                    .expect("a description that was asked for");
             }
             ControllerEvent::Closed => self.heard_bye = true,
             _ => {}
@@ -241,7 +307,9 @@ impl Controller {
     }
 
     fn flow(&mut self, id: StreamId) -> &mut Flow {
-        self.streams.get_mut(&id).expect("something on a stream that is open")
+        self.streams
+            .get_mut(&id)
+            .expect("something on a stream that is open")
     }
 
     /// Answers everything that waits for an answer.
@@ -262,5 +330,7 @@ impl Controller {
 
 /// Returns the key that a number selects, if there is any.
 pub(crate) fn nth<K: Copy + Ord, V>(map: &BTreeMap<K, V>, which: u8) -> Option<K> {
-    map.keys().nth(usize::from(which) % map.len().max(1)).copied()
+    map.keys()
+        .nth(usize::from(which) % map.len().max(1))
+        .copied()
 }

@@ -34,7 +34,11 @@ struct Wire {
 /// Runs a conversation until it breaks off. The messages of one end may be tampered with on their
 /// way.
 pub fn talk(steps: &[Step], tampered: Option<End>) -> Result<Conversation, ProtocolError> {
-    let peer = if tampered.is_none() { Peer::Honest } else { Peer::Any };
+    let peer = if tampered.is_none() {
+        Peer::Honest
+    } else {
+        Peer::Any
+    };
     let mut conversation = Conversation {
         controller: Controller::new(peer),
         agent: Agent::new(peer),
@@ -50,7 +54,12 @@ pub fn talk(steps: &[Step], tampered: Option<End>) -> Result<Conversation, Proto
 impl Conversation {
     fn step(&mut self, step: Step) -> Result<(), ProtocolError> {
         match step {
-            Step::Say { said, which, amount, by } => {
+            Step::Say {
+                said,
+                which,
+                amount,
+                by,
+            } => {
                 let left = MAX_SENT_BYTES.saturating_sub(self.sent_bytes);
                 let amount = if length(amount) > left { 0 } else { amount };
                 self.sent_bytes += length(amount);
@@ -59,14 +68,26 @@ impl Conversation {
                     End::Agent => self.agent.say(said, which, amount),
                 }
             }
-            Step::Carry { from, frames, cut, part } => {
+            Step::Carry {
+                from,
+                frames,
+                cut,
+                part,
+            } => {
                 self.transmit(from);
                 let arriving = self.wire(from).take(frames.into(), cut.into());
                 self.arrive(from, &arriving, part.into())?;
             }
-            Step::Tamper { from, damage, frame, at, byte } => {
+            Step::Tamper {
+                from,
+                damage,
+                frame,
+                at,
+                byte,
+            } => {
                 if self.tampered == Some(from) {
-                    self.wire(from).tamper(damage, frame.into(), at.into(), byte);
+                    self.wire(from)
+                        .tamper(damage, frame.into(), at.into(), byte);
                 }
             }
         }
@@ -104,7 +125,11 @@ impl Conversation {
 
     /// Returns the last short frames of an end, as they were sent.
     pub fn sent(&self, by: End) -> impl Iterator<Item = &[u8]> {
-        let wire = if by == End::Controller { &self.to_agent } else { &self.to_controller };
+        let wire = if by == End::Controller {
+            &self.to_agent
+        } else {
+            &self.to_controller
+        };
         wire.kept.iter().map(Vec::as_slice)
     }
 
@@ -128,7 +153,10 @@ impl Conversation {
             rounds += 1;
             assert!(rounds < 10_000, "both ends go on and on");
         }
-        assert!(self.controller.is_done() && self.agent.connection.is_idle(), "something was never answered");
+        assert!(
+            self.controller.is_done() && self.agent.connection.is_idle(),
+            "something was never answered"
+        );
         Ok(())
     }
 }
@@ -149,7 +177,11 @@ impl Wire {
 
     /// Removes some frames, and the first bytes of the next one.
     fn take(&mut self, frames: usize, cut: usize) -> Vec<u8> {
-        let mut taken = self.frames.drain(..frames.min(self.frames.len())).collect::<Vec<_>>().concat();
+        let mut taken = self
+            .frames
+            .drain(..frames.min(self.frames.len()))
+            .collect::<Vec<_>>()
+            .concat();
         if let Some(next) = self.frames.front_mut() {
             taken.extend(next.drain(..cut.min(next.len() - 1)));
         }

@@ -19,7 +19,15 @@ pub(crate) struct Flow {
 impl Flow {
     pub(crate) fn new(peer: Peer, id: StreamId) -> Self {
         let [sent, received, taken] = [0; 3];
-        Self { peer, credit: id.window_bytes(), sent, received, taken, finished_here: false, finished_there: false }
+        Self {
+            peer,
+            credit: id.window_bytes(),
+            sent,
+            received,
+            taken,
+            finished_here: false,
+            finished_there: false,
+        }
     }
 
     /// Returns the next bytes to send: up to `length`, within the credit, and none after the end.
@@ -43,19 +51,28 @@ impl Flow {
 
     pub(crate) fn hear_data(&mut self, bytes: &[u8]) {
         assert!(!bytes.is_empty(), "data that is none");
-        assert!(self.peer == Peer::Any || bytes == payload(self.received, bytes.len()), "other data than was sent");
+        assert!(
+            self.peer == Peer::Any || bytes == payload(self.received, bytes.len()),
+            "other data than was sent"
+        );
         self.hear_length(bytes.len() as u64);
     }
 
     pub(crate) fn hear_length(&mut self, length: u64) {
         assert!(!self.finished_there, "data after the end");
         self.received += length;
-        assert!(self.received - self.taken <= STREAM_WINDOW_BYTES, "more than was asked for");
+        assert!(
+            self.received - self.taken <= STREAM_WINDOW_BYTES,
+            "more than was asked for"
+        );
     }
 
     pub(crate) fn hear_credit(&mut self, bytes: u64) {
         self.credit += bytes;
-        assert!(self.credit <= STREAM_WINDOW_BYTES, "credit for what was never sent");
+        assert!(
+            self.credit <= STREAM_WINDOW_BYTES,
+            "credit for what was never sent"
+        );
     }
 
     pub(crate) fn hear_finish(&mut self) {

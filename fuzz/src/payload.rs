@@ -8,7 +8,8 @@ use wxec_protocol::{CHUNK_BYTES, Digest, STREAM_WINDOW_BYTES, TRANSMIT_BYTES};
 /// A prime, so that no two parts of a payload are alike at the borders of chunks.
 const PERIOD: usize = 251;
 
-static ENDLESS: LazyLock<Bytes> = LazyLock::new(|| (0..=250).cycle().take(LONGEST + PERIOD).collect());
+static ENDLESS: LazyLock<Bytes> =
+    LazyLock::new(|| (0..=250).cycle().take(LONGEST + PERIOD).collect());
 
 #[expect(clippy::cast_possible_truncation, reason = "1 MiB")]
 const LONGEST: usize = STREAM_WINDOW_BYTES as usize;
@@ -31,7 +32,9 @@ pub(crate) fn length(byte: u8) -> usize {
         LONGEST / 2 + 1,
         LONGEST,
     ];
-    LONG.get(usize::from(byte).wrapping_sub(248)).copied().unwrap_or(byte.into())
+    LONG.get(usize::from(byte).wrapping_sub(248))
+        .copied()
+        .unwrap_or(byte.into())
 }
 
 /// An artifact that calls may name, or a blob.
@@ -45,7 +48,10 @@ pub(crate) struct Blob {
 static BLOBS: LazyLock<[Blob; 3]> = LazyLock::new(|| {
     [11, CHUNK_BYTES + 1, 0].map(|length| {
         let bytes = payload(length as u64, length);
-        Blob { digest: Digest::of(&bytes), bytes }
+        Blob {
+            digest: Digest::of(&bytes),
+            bytes,
+        }
     })
 });
 
@@ -56,5 +62,8 @@ pub(crate) fn blob(which: u8) -> &'static Blob {
 
 /// Returns the blob with this digest.
 pub(crate) fn blob_of(digest: Digest) -> &'static Blob {
-    BLOBS.iter().find(|blob| blob.digest == digest).expect("drivers know no others")
+    BLOBS
+        .iter()
+        .find(|blob| blob.digest == digest)
+        .expect("drivers know no others")
 }

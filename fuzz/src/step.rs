@@ -116,8 +116,22 @@ const CONTROLLER: [Said; 14] = [
     Said::Ping,
     Said::Bye,
 ];
-const AGENT: [Said; 6] = [Said::Need, Said::Output, Said::Return, Said::Fail, Said::AnswerBlob, Said::Describe];
-const DAMAGE: [Damage; 6] = [Damage::Change, Damage::Grow, Damage::Shrink, Damage::Repeat, Damage::Lose, Damage::Swap];
+const AGENT: [Said; 6] = [
+    Said::Need,
+    Said::Output,
+    Said::Return,
+    Said::Fail,
+    Said::AnswerBlob,
+    Said::Describe,
+];
+const DAMAGE: [Damage; 6] = [
+    Damage::Change,
+    Damage::Grow,
+    Damage::Shrink,
+    Damage::Repeat,
+    Damage::Lose,
+    Damage::Swap,
+];
 
 /// Parts of a step's first byte: its end, its kind, and its number. Numbers without a meaning leave
 /// room for new steps, so that kept inputs keep their meaning.
@@ -132,16 +146,43 @@ const NUMBER: u8 = 0x0f;
 impl Step {
     /// Reads the step from four bytes, if they mean one.
     pub fn read([head, a, b, c]: [u8; 4]) -> Option<Self> {
-        let by = if head & AGENTS == 0 { End::Controller } else { End::Agent };
-        let own = if by == End::Controller { &CONTROLLER[..] } else { &AGENT };
+        let by = if head & AGENTS == 0 {
+            End::Controller
+        } else {
+            End::Agent
+        };
+        let own = if by == End::Controller {
+            &CONTROLLER[..]
+        } else {
+            &AGENT
+        };
         let number = usize::from(head & NUMBER);
         match head & KIND {
-            CARRY => Some(Self::Carry { from: by, frames: a, cut: b, part: c }),
-            TAMPER => {
-                DAMAGE.get(number).map(|damage| Self::Tamper { from: by, damage: *damage, frame: a, at: b, byte: c })
-            }
-            SAY_EITHER => BOTH.get(number).map(|said| Self::Say { said: *said, which: a, amount: b, by }),
-            _ => own.get(number).map(|said| Self::Say { said: *said, which: a, amount: b, by }),
+            CARRY => Some(Self::Carry {
+                from: by,
+                frames: a,
+                cut: b,
+                part: c,
+            }),
+            TAMPER => DAMAGE.get(number).map(|damage| Self::Tamper {
+                from: by,
+                damage: *damage,
+                frame: a,
+                at: b,
+                byte: c,
+            }),
+            SAY_EITHER => BOTH.get(number).map(|said| Self::Say {
+                said: *said,
+                which: a,
+                amount: b,
+                by,
+            }),
+            _ => own.get(number).map(|said| Self::Say {
+                said: *said,
+                which: a,
+                amount: b,
+                by,
+            }),
         }
     }
 
@@ -149,12 +190,35 @@ impl Step {
     pub fn bytes(self) -> [u8; 4] {
         let whose = |end| if end == End::Controller { 0 } else { AGENTS };
         match self {
-            Self::Carry { from, frames, cut, part } => [whose(from) | CARRY, frames, cut, part],
-            Self::Tamper { from, damage, frame, at, byte } => {
-                [whose(from) | TAMPER | number(&DAMAGE, &damage).expect("all are listed"), frame, at, byte]
-            }
-            Self::Say { said, which, amount, by } => {
-                let own = if by == End::Controller { &CONTROLLER[..] } else { &AGENT };
+            Self::Carry {
+                from,
+                frames,
+                cut,
+                part,
+            } => [whose(from) | CARRY, frames, cut, part],
+            Self::Tamper {
+                from,
+                damage,
+                frame,
+                at,
+                byte,
+            } => [
+                whose(from) | TAMPER | number(&DAMAGE, &damage).expect("all are listed"),
+                frame,
+                at,
+                byte,
+            ],
+            Self::Say {
+                said,
+                which,
+                amount,
+                by,
+            } => {
+                let own = if by == End::Controller {
+                    &CONTROLLER[..]
+                } else {
+                    &AGENT
+                };
                 let head = match number(own, &said) {
                     Some(number) => SAY | number,
                     None => SAY_EITHER | number(&BOTH, &said).expect("the other end says that"),
@@ -168,14 +232,22 @@ impl Step {
 impl Said {
     /// Returns the action with this name and the end that performs it: `either` if both can.
     pub fn named(name: &str, either: End) -> Option<(Self, End)> {
-        let whose = [(&CONTROLLER[..], End::Controller), (&AGENT, End::Agent), (&BOTH, either)];
-        let mut all = whose.into_iter().flat_map(|(all, by)| all.iter().map(move |said| (*said, by)));
+        let whose = [
+            (&CONTROLLER[..], End::Controller),
+            (&AGENT, End::Agent),
+            (&BOTH, either),
+        ];
+        let mut all = whose
+            .into_iter()
+            .flat_map(|(all, by)| all.iter().map(move |said| (*said, by)));
         all.find(|(said, _)| format!("{said:?}") == name)
     }
 }
 
 fn number<T: PartialEq>(all: &[T], one: &T) -> Option<u8> {
-    (0..).zip(all).find_map(|(number, other)| (other == one).then_some(number))
+    (0..)
+        .zip(all)
+        .find_map(|(number, other)| (other == one).then_some(number))
 }
 
 /// A whole conversation.
@@ -192,6 +264,12 @@ impl Arbitrary<'_> for Steps {
 
     fn arbitrary_take_rest(bytes: Unstructured<'_>) -> Result<Self> {
         let (steps, _) = bytes.take_rest().as_chunks();
-        Ok(Self(steps.iter().take(MAX_STEPS).filter_map(|step| Step::read(*step)).collect()))
+        Ok(Self(
+            steps
+                .iter()
+                .take(MAX_STEPS)
+                .filter_map(|step| Step::read(*step))
+                .collect(),
+        ))
     }
 }

@@ -14,15 +14,23 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(artifact) = Artifact::from_entry(Bytes::copy_from_slice(bytes)) {
         assert_eq!(artifact.entry().concat(), bytes);
     }
-    let [high, low, change, stored @ ..] = bytes else { return };
+    let [high, low, change, stored @ ..] = bytes else {
+        return;
+    };
     let artifact = Artifact::new(Bytes::copy_from_slice(stored));
     let entry = artifact.entry().concat();
     let found = Artifact::from_entry(entry.clone().into()).expect("what was stored");
     assert!(found.digest == artifact.digest && found.bytes == stored);
 
     let at = usize::from(u16::from_be_bytes([*high, *low])) % entry.len();
-    assert!(Artifact::from_entry(entry[..at].to_vec().into()).is_none(), "an entry that was cut");
+    assert!(
+        Artifact::from_entry(entry[..at].to_vec().into()).is_none(),
+        "an entry that was cut"
+    );
     let mut damaged = entry;
     damaged[at] ^= change.max(&1);
-    assert!(Artifact::from_entry(damaged.into()).is_none(), "an entry that was changed");
+    assert!(
+        Artifact::from_entry(damaged.into()).is_none(),
+        "an entry that was changed"
+    );
 });

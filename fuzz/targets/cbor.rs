@@ -15,9 +15,16 @@ use wxec_protocol::{
 
 fuzz_target!(|bytes: &[u8]| {
     takes_bounded_memory(bytes.len(), || {
-        let _ = (cbor::items(bytes), cbor::decode::<Vec<(u64, String)>>(bytes));
-        let _ = (cbor::decode::<Panic>(bytes), cbor::decode::<TaskFailure>(bytes));
-        let _ = cbor::decode_as::<BTreeMap<Option<u8>, Option<Option<Bytes>>>>(Form::Readable, bytes);
+        let _ = (
+            cbor::items(bytes),
+            cbor::decode::<Vec<(u64, String)>>(bytes),
+        );
+        let _ = (
+            cbor::decode::<Panic>(bytes),
+            cbor::decode::<TaskFailure>(bytes),
+        );
+        let _ =
+            cbor::decode_as::<BTreeMap<Option<u8>, Option<Option<Bytes>>>>(Form::Readable, bytes);
     });
     let mut value = None;
     takes_bounded_memory(bytes.len(), || value = cbor::decode::<Value>(bytes).ok());
@@ -31,8 +38,13 @@ fuzz_target!(|bytes: &[u8]| {
     let again = recoded(&encoded(&value));
     assert_eq!(recoded(&again), again, "{value:?}");
     if let (Value::Array(values), Ok(Items::Positional(items))) = (&value, cbor::items(bytes)) {
-        let items = items.into_iter().map(|item| cbor::decode(&bytes[item]).expect("an item of what decodes"));
-        assert_eq!(encoded(&Value::Array(items.collect())), encoded(&Value::Array(values.clone())));
+        let items = items
+            .into_iter()
+            .map(|item| cbor::decode(&bytes[item]).expect("an item of what decodes"));
+        assert_eq!(
+            encoded(&Value::Array(items.collect())),
+            encoded(&Value::Array(values.clone()))
+        );
     }
 });
 

@@ -9,7 +9,9 @@ use wxec_fuzz::{greeted_agent, greeted_controller, takes_bounded_memory};
 use wxec_protocol::{AgentEvent, ControllerEvent, ProtocolError};
 
 fuzz_target!(|bytes: &[u8]| {
-    let [end, part, wire @ ..] = bytes else { return };
+    let [end, part, wire @ ..] = bytes else {
+        return;
+    };
     let part = usize::from(*part) + 1;
     match end % 2 {
         0 => is_heard_alike(wire, part, told),
@@ -25,16 +27,23 @@ fn is_heard_alike<T: Debug + PartialEq>(wire: &[u8], part: usize, hear: fn(&[u8]
 
 fn told(wire: &[u8], part: usize) -> (Vec<ControllerEvent>, Option<ProtocolError>) {
     let mut controller = greeted_controller();
-    let error = wire.chunks(part).find_map(|part| controller.handle_input(part).err());
+    let error = wire
+        .chunks(part)
+        .find_map(|part| controller.handle_input(part).err());
     let events = from_fn(|| controller.poll_event()).collect();
     // No caller continues after an error, but doing so must be harmless.
-    let _ = (controller.handle_input(wire), controller.poll_transmit(&mut Vec::new()));
+    let _ = (
+        controller.handle_input(wire),
+        controller.poll_transmit(&mut Vec::new()),
+    );
     (events, error)
 }
 
 fn heard(wire: &[u8], part: usize) -> (Vec<AgentEvent>, Option<ProtocolError>) {
     let mut agent = greeted_agent();
-    let error = wire.chunks(part).find_map(|part| agent.handle_input(part).err());
+    let error = wire
+        .chunks(part)
+        .find_map(|part| agent.handle_input(part).err());
     let events = from_fn(|| agent.poll_event()).collect();
     let _ = agent.handle_input(wire);
     agent.poll_transmit(&mut Vec::new());

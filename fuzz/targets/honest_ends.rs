@@ -6,5 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use wxec_fuzz::{Conversation, Steps, talk};
 
 fuzz_target!(|steps: Steps| {
-    talk(&steps.0, None).and_then(Conversation::close).expect("both ends keep the rules");
+    talk(&steps.0, None)
+        .and_then(Conversation::close)
+        .expect("both ends keep the rules");
 });

@@ -11,9 +11,20 @@ fuzz_target!(|input: (u8, &[u8])| {
     let mut whole = None;
     takes_bounded_memory(bytes.len(), || whole = Some(received(bytes, usize::MAX)));
     let (items, error) = whole.expect("it was just received");
-    assert_eq!((&items, &error), (&received(bytes, usize::from(part) + 1).0, &received(bytes, 1).1), "cut otherwise");
+    assert_eq!(
+        (&items, &error),
+        (
+            &received(bytes, usize::from(part) + 1).0,
+            &received(bytes, 1).1
+        ),
+        "cut otherwise"
+    );
     let taken: usize = items.iter().map(|item| item.len() + size_of::<u32>()).sum();
-    assert!(taken <= bytes.len(), "{taken} bytes of items in {}", bytes.len());
+    assert!(
+        taken <= bytes.len(),
+        "{taken} bytes of items in {}",
+        bytes.len()
+    );
 });
 
 /// Receives the bytes in parts of this size; returns the items, and the error at the end.

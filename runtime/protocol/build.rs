@@ -29,7 +29,9 @@ const DEPENDENCIES: [&str; 3] = ["wasmtime", "cranelift", "postcard"];
 
 fn main() -> io::Result<()> {
     let mut hasher = DefaultHasher::new();
-    env::var("CARGO_PKG_VERSION").expect("cargo sets it").hash(&mut hasher);
+    env::var("CARGO_PKG_VERSION")
+        .expect("cargo sets it")
+        .hash(&mut hasher);
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
         hash(Path::new(source), &mut hasher)?;
@@ -37,8 +39,14 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=../../Cargo.lock");
     if let Ok(lock) = fs::read_to_string("../../Cargo.lock") {
         let packages = lock.split("[[package]]").map(str::trim);
-        let decides = |package: &&str| DEPENDENCIES.iter().any(|name| package.starts_with(&format!("name = \"{name}")));
-        packages.filter(decides).for_each(|package| package.hash(&mut hasher));
+        let decides = |package: &&str| {
+            DEPENDENCIES
+                .iter()
+                .any(|name| package.starts_with(&format!("name = \"{name}")))
+        };
+        packages
+            .filter(decides)
+            .for_each(|package| package.hash(&mut hasher));
     }
     println!("cargo::rustc-env=WXEC_BUILD={:016x}", hasher.finish());
     Ok(())
@@ -48,7 +56,9 @@ fn hash(path: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
     if path.is_dir() {
         let mut entries: Vec<_> = fs::read_dir(path)?.collect::<Result<_, _>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
-        return entries.iter().try_for_each(|entry| hash(&entry.path(), hasher));
+        return entries
+            .iter()
+            .try_for_each(|entry| hash(&entry.path(), hasher));
     }
     if path.is_file() {
         path.file_name().hash(hasher);

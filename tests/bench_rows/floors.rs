@@ -16,7 +16,9 @@ const PIPE_BYTES: usize = 1 << 20;
 /// has.
 pub(crate) fn ssh(host: &str, command: &str) -> Command {
     let mut ssh = Command::new("ssh");
-    ssh.arg("-F").arg(env::var_os(wxec::SSH_CONFIG_VARIABLE).expect("jobs have one")).args([host, command]);
+    ssh.arg("-F")
+        .arg(env::var_os(wxec::SSH_CONFIG_VARIABLE).expect("jobs have one"))
+        .args([host, command]);
     ssh
 }
 
@@ -29,9 +31,15 @@ pub(crate) struct Piped {
 
 impl Piped {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the floor's program starts");
-        let (to, from) = (child.stdin.take().expect("it is piped"), child.stdout.take().expect("it is piped"));
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the floor's program starts");
+        let (to, from) = (
+            child.stdin.take().expect("it is piped"),
+            child.stdout.take().expect("it is piped"),
+        );
         fcntl_setpipe_size(&to, PIPE_BYTES).expect("it is a pipe");
         fcntl_setpipe_size(&from, PIPE_BYTES).expect("it is a pipe");
         Self { child, to, from }
@@ -70,8 +78,10 @@ impl Drop for Piped {
 /// Returns the time it takes to send `payload` to a host, and to hear that it arrived. Connecting
 /// does not count.
 pub(crate) fn send(payload: &[u8]) -> Duration {
-    let command =
-        format!("echo go; dd of=/dev/null bs=256k iflag=fullblock count={} 2>/dev/null; echo ok", blocks(payload));
+    let command = format!(
+        "echo go; dd of=/dev/null bs=256k iflag=fullblock count={} 2>/dev/null; echo ok",
+        blocks(payload)
+    );
     let mut session = Piped::start_and_wait(&mut ssh("host", &command));
     let mut answer = [0; 3];
     let start = Instant::now();
@@ -83,7 +93,10 @@ pub(crate) fn send(payload: &[u8]) -> Duration {
 /// Returns the time it takes to ask a host for as many bytes as `buffer` holds, and to receive
 /// them.
 pub(crate) fn receive(buffer: &mut [u8]) -> Duration {
-    let command = format!("echo go; read line; dd if=/dev/zero bs=256k count={} 2>/dev/null", blocks(buffer));
+    let command = format!(
+        "echo go; read line; dd if=/dev/zero bs=256k count={} 2>/dev/null",
+        blocks(buffer)
+    );
     let mut session = Piped::start_and_wait(&mut ssh("host", &command));
     let start = Instant::now();
     session.to.write_all(b"\n").expect("read reads");

@@ -18,7 +18,9 @@ pub(crate) struct Machine {
 
 pub(crate) fn describe() -> Machine {
     let cpuinfo = read("/proc/cpuinfo");
-    let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let processor = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     Machine {
         date: said(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"])),
         processors: thread::available_parallelism().map_or(1, usize::from),
@@ -26,14 +28,29 @@ pub(crate) fn describe() -> Machine {
         kernel: read("/proc/sys/kernel/osrelease").trim().into(),
         ssh: said(Command::new("ssh").arg("-V")),
         rustc: said(Command::new("rustc").arg("--version")),
-        load: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN),
+        load: read("/proc/loadavg")
+            .split(' ')
+            .next()
+            .and_then(|load| load.parse().ok())
+            .unwrap_or(f64::NAN),
     }
 }
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { date, processors, processor, kernel, ssh, rustc, load } = self;
-        write!(f, "{date}; {processors} × {processor}; Linux {kernel}; {ssh}; {rustc}; load average {load}")
+        let Self {
+            date,
+            processors,
+            processor,
+            kernel,
+            ssh,
+            rustc,
+            load,
+        } = self;
+        write!(
+            f,
+            "{date}; {processors} × {processor}; Linux {kernel}; {ssh}; {rustc}; load average {load}"
+        )
     }
 }
 
@@ -43,7 +60,13 @@ fn read(path: &str) -> String {
 
 /// Returns the first line that a program prints, on stdout or else on stderr.
 fn said(command: &mut Command) -> String {
-    let Ok(output) = command.output() else { return "unknown".into() };
+    let Ok(output) = command.output() else {
+        return "unknown".into();
+    };
     let words = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&words).lines().next().unwrap_or("unknown").into()
+    String::from_utf8_lossy(&words)
+        .lines()
+        .next()
+        .unwrap_or("unknown")
+        .into()
 }

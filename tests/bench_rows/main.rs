@@ -59,7 +59,10 @@ fn main() -> ExitCode {
     };
     if let Ok(name) = env::var(JOB_VARIABLE) {
         let job = jobs::named(&name).expect("the parent knows its jobs");
-        println!("{}", serde_json::to_string(&(job.run)(&options)).expect("rows are plain data"));
+        println!(
+            "{}",
+            serde_json::to_string(&(job.run)(&options)).expect("rows are plain data")
+        );
         return ExitCode::SUCCESS;
     }
     if !options.measure {
@@ -71,10 +74,15 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> ExitCode {
-    let Some(sshd) = Sshd::start() else { return ExitCode::FAILURE };
+    let Some(sshd) = Sshd::start() else {
+        return ExitCode::FAILURE;
+    };
     let machine = machine::describe();
     if machine.load > 1.0 {
-        eprintln!("warning: the load average is {}; floors and wxec suffer differently", machine.load);
+        eprintln!(
+            "warning: the load average is {}; floors and wxec suffer differently",
+            machine.load
+        );
     }
     let mut rows = Vec::new();
     let mut failed = Vec::new();
@@ -98,14 +106,20 @@ fn run(job: &jobs::Job, sshd: &Sshd, options: &Options) -> Option<Vec<Row>> {
     let child = Command::new(env::current_exe().expect("the path of this program"))
         .args(options.arguments())
         .env(JOB_VARIABLE, job.name)
-        .env(wxec::SSH_CONFIG_VARIABLE, ssh_config(sshd, job.key_exchange))
+        .env(
+            wxec::SSH_CONFIG_VARIABLE,
+            ssh_config(sshd, job.key_exchange),
+        )
         .env("TMPDIR", sshd.scratch())
         .env_remove("XDG_RUNTIME_DIR")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .expect("this program can be started again");
-    child.status.success().then(|| serde_json::from_slice(&child.stdout).expect("a job prints its rows"))
+    child
+        .status
+        .success()
+        .then(|| serde_json::from_slice(&child.stdout).expect("a job prints its rows"))
 }
 
 /// Writes the harness's configuration, with hosts for a fleet, and with ssh's default key exchange
@@ -123,5 +137,9 @@ fn ssh_config(sshd: &Sshd, key_exchange: jobs::KeyExchange) -> PathBuf {
 }
 
 fn without(config: &str, option: &str) -> String {
-    config.lines().filter(|line| !line.trim_start().starts_with(option)).map(|line| format!("{line}\n")).collect()
+    config
+        .lines()
+        .filter(|line| !line.trim_start().starts_with(option))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }

@@ -25,7 +25,10 @@ impl Options {
                 "--json" => options.json = true,
                 "--quick" => options.quick = true,
                 "--rounds" => {
-                    let rounds = arguments.next().and_then(|number| number.parse().ok()).filter(|rounds| *rounds > 0);
+                    let rounds = arguments
+                        .next()
+                        .and_then(|number| number.parse().ok())
+                        .filter(|rounds| *rounds > 0);
                     options.rounds = Some(rounds.ok_or_else(usage)?);
                 }
                 "--rows" => {
@@ -35,7 +38,11 @@ impl Options {
                 _ => return Err(usage()),
             }
         }
-        match options.rows.iter().find(|name| crate::jobs::named(name).is_none()) {
+        match options
+            .rows
+            .iter()
+            .find(|name| crate::jobs::named(name).is_none())
+        {
             Some(unknown) => Err(format!("there is no job `{unknown}`\n{}", usage())),
             None => Ok(options),
         }
@@ -59,7 +66,8 @@ impl Options {
 
     /// The number of rounds of a job: `usual`, unless the command line says otherwise.
     pub(crate) fn rounds(&self, usual: usize) -> usize {
-        self.rounds.unwrap_or_else(|| if self.quick { usual.min(3) } else { usual })
+        self.rounds
+            .unwrap_or_else(|| if self.quick { usual.min(3) } else { usual })
     }
 
     /// The amount of work in a round: a tenth of `usual` with `--quick`.

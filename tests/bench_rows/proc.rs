@@ -20,7 +20,10 @@ fn is_agent_of_ours(pid: u32) -> bool {
     let home = [b"HOME=", home.as_os_str().as_bytes()].concat();
     let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    program.to_string_lossy().contains("/.wxec-") && environment.split(|byte| *byte == 0).any(|entry| entry == home)
+    program.to_string_lossy().contains("/.wxec-")
+        && environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == home)
 }
 
 /// The peak memory of a process, in MiB.
@@ -30,12 +33,21 @@ pub(crate) fn peak_mib(process: impl ToString) -> f64 {
 
 /// A process's memory, in MiB, with its proportional share of shared pages.
 pub(crate) fn pss_mib(process: impl ToString) -> f64 {
-    kib(&format!("/proc/{}/smaps_rollup", process.to_string()), "Pss:") / 1024.0
+    kib(
+        &format!("/proc/{}/smaps_rollup", process.to_string()),
+        "Pss:",
+    ) / 1024.0
 }
 
 fn kib(path: &str, name: &str) -> f64 {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok());
+    let line = text.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .trim()
+            .strip_suffix(" kB")?
+            .parse()
+            .ok()
+    });
     line.unwrap_or_else(|| panic!("{path} has no {name}"))
 }
 
@@ -48,11 +60,17 @@ pub(crate) fn cpu_time(process: impl ToString) -> Duration {
     // The name is in parentheses and may contain any character. After it, user time is the twelfth
     // field, followed by system time.
     let (_, fields) = stat.rsplit_once(')').expect("there is a name");
-    let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u32>().expect("a number"));
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u32>().expect("a number"));
     TICK * ticks.sum()
 }
 
 /// The size of the program that a process runs, which may be unlinked by now.
 pub(crate) fn program_bytes(process: u32) -> u64 {
-    fs::metadata(format!("/proc/{process}/exe")).expect("it lives").len()
+    fs::metadata(format!("/proc/{process}/exe"))
+        .expect("it lives")
+        .len()
 }

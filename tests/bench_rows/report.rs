@@ -11,13 +11,32 @@ use crate::{
 
 /// A table that is also Markdown.
 pub(crate) fn text(machine: &Machine, rows: &[Row], failed: &[&str]) -> String {
-    let head = ["row", "unit", "floor (min–max)", "wxec (min–max)", "ratio", "budget", ""].map(String::from);
+    let head = [
+        "row",
+        "unit",
+        "floor (min–max)",
+        "wxec (min–max)",
+        "ratio",
+        "budget",
+        "",
+    ]
+    .map(String::from);
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(line)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
     let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = format!("{machine}\n\n");
     for (index, line) in lines.iter().enumerate() {
-        let cells: Vec<_> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<_> = line
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
         if index == 0 {
             let rules: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
@@ -31,7 +50,8 @@ pub(crate) fn text(machine: &Machine, rows: &[Row], failed: &[&str]) -> String {
 }
 
 fn line(row: &Row) -> [String; 7] {
-    let spread = |summary: Option<Summary>| summary.map_or_else(|| "–".into(), |summary| spread(&summary));
+    let spread =
+        |summary: Option<Summary>| summary.map_or_else(|| "–".into(), |summary| spread(&summary));
     let budget = match row.budget {
         Budget::None => "–".into(),
         Budget::Ratio(most) => format!("≤ {most} ×"),
@@ -44,7 +64,8 @@ fn line(row: &Row) -> [String; 7] {
         row.unit.clone(),
         spread(row.floor()),
         spread(row.wxec()),
-        row.ratio().map_or_else(|| "–".into(), |ratio| format!("{:.2}", ratio.median)),
+        row.ratio()
+            .map_or_else(|| "–".into(), |ratio| format!("{:.2}", ratio.median)),
         budget,
         verdict.into(),
     ]
@@ -53,7 +74,12 @@ fn line(row: &Row) -> [String; 7] {
 fn spread(summary: &Summary) -> String {
     match summary.n {
         1 => figure(summary.median),
-        _ => format!("{} ({}–{})", figure(summary.median), figure(summary.min), figure(summary.max)),
+        _ => format!(
+            "{} ({}–{})",
+            figure(summary.median),
+            figure(summary.min),
+            figure(summary.max)
+        ),
     }
 }
 

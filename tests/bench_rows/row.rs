@@ -40,7 +40,12 @@ pub(crate) struct Summary {
 
 impl Row {
     pub(crate) fn new(name: impl Into<String>, unit: &str, budget: Budget) -> Self {
-        Self { name: name.into(), unit: unit.into(), budget, rounds: Vec::new() }
+        Self {
+            name: name.into(),
+            unit: unit.into(),
+            budget,
+            rounds: Vec::new(),
+        }
     }
 
     pub(crate) fn with(mut self, rounds: Vec<Round>) -> Self {
@@ -50,15 +55,26 @@ impl Row {
 
     /// A row with one figure.
     pub(crate) fn of(name: &str, unit: &str, budget: Budget, figure: f64) -> Self {
-        Self::new(name, unit, budget).with(vec![Round { floor: vec![], wxec: vec![figure] }])
+        Self::new(name, unit, budget).with(vec![Round {
+            floor: vec![],
+            wxec: vec![figure],
+        }])
     }
 
     pub(crate) fn floor(&self) -> Option<Summary> {
-        Summary::of(self.rounds.iter().flat_map(|round| round.floor.iter().copied()))
+        Summary::of(
+            self.rounds
+                .iter()
+                .flat_map(|round| round.floor.iter().copied()),
+        )
     }
 
     pub(crate) fn wxec(&self) -> Option<Summary> {
-        Summary::of(self.rounds.iter().flat_map(|round| round.wxec.iter().copied()))
+        Summary::of(
+            self.rounds
+                .iter()
+                .flat_map(|round| round.wxec.iter().copied()),
+        )
     }
 
     /// wxec's figures, relative to the floor of the same round.
@@ -87,8 +103,16 @@ impl Summary {
         figures.sort_by(f64::total_cmp);
         let (min, max) = (*figures.first()?, *figures.last()?);
         let middle = figures.len() / 2;
-        let median =
-            if figures.len() % 2 == 0 { f64::midpoint(figures[middle - 1], figures[middle]) } else { figures[middle] };
-        Some(Self { n: figures.len(), min, median, max })
+        let median = if figures.len() % 2 == 0 {
+            f64::midpoint(figures[middle - 1], figures[middle])
+        } else {
+            figures[middle]
+        };
+        Some(Self {
+            n: figures.len(),
+            min,
+            median,
+            max,
+        })
     }
 }

@@ -9,12 +9,10 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const OTHER_PASSWORD: &str = "battery staple";
 
 /// A PAM configuration that asks for no password.
-pub(crate) const PERMIT: &str =
-    "auth sufficient pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
+pub(crate) const PERMIT: &str = "auth sufficient pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
 
 const HASH: &str = "$6$machine$7gPWY0erhNWhFpqf0Pdj48zP8LGBk7wf3LJJSd6jOpSF5beXyC/bvlOxIdfyL1lMwLZ6DOa4XT/XJ4Za3.POr/";
-const OTHER_HASH: &str =
-    "$6$machine$.aqjJptdqYBbhF7T47h0FQGhMtYoKuJARS3dBUX8NppvPTeb/9h4W47FJsSr3Adr6atYAwGxS.lNKDpnBKadP.";
+const OTHER_HASH: &str = "$6$machine$.aqjJptdqYBbhF7T47h0FQGhMtYoKuJARS3dBUX8NppvPTeb/9h4W47FJsSr3Adr6atYAwGxS.lNKDpnBKadP.";
 
 /// Without `nodelay` a wrong password takes two seconds.
 const PAM: &str = "auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_permit.so\n";
@@ -41,10 +39,26 @@ pub(super) struct User {
 /// | `stranger` | is in no configuration of sudo or doas |
 /// | `app` | is the account that others become |
 pub(super) const USERS: [User; 4] = [
-    User { name: "login", id: 61001, hash: HASH },
-    User { name: "asked", id: 61002, hash: HASH },
-    User { name: "stranger", id: 61003, hash: HASH },
-    User { name: "app", id: 61004, hash: OTHER_HASH },
+    User {
+        name: "login",
+        id: 61001,
+        hash: HASH,
+    },
+    User {
+        name: "asked",
+        id: 61002,
+        hash: HASH,
+    },
+    User {
+        name: "stranger",
+        id: 61003,
+        hash: HASH,
+    },
+    User {
+        name: "app",
+        id: 61004,
+        hash: OTHER_HASH,
+    },
 ];
 
 /// A login shell of accounts.
@@ -58,7 +72,13 @@ pub(crate) enum Shell {
 }
 
 impl Shell {
-    pub(crate) const ALL: [Self; 5] = [Self::Bash, Self::Dash, Self::Busybox, Self::Tcsh, Self::Fish];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Bash,
+        Self::Dash,
+        Self::Busybox,
+        Self::Tcsh,
+        Self::Fish,
+    ];
 
     /// The name of its program.
     pub(crate) fn program(self) -> &'static str {
@@ -78,21 +98,53 @@ pub(super) fn write_accounts(root: &Path, shell: &str, is_noisy: bool, sudoers: 
     let names: Vec<_> = USERS.iter().map(|user| user.name).collect();
     let add = |file: &str, hidden: &[&str], mode, line: &dyn Fn(&User) -> String| {
         let text = fs::read_to_string(etc.join(file)).expect("root may");
-        let is_kept = |line: &&str| !hidden.iter().any(|name| line.split(':').next() == Some(name));
-        let kept = text.lines().filter(is_kept).map(str::to_owned).chain(USERS.iter().map(line));
-        write(&etc.join(file), kept.collect::<Vec<_>>().join("\n") + "\n", mode);
+        let is_kept = |line: &&str| {
+            !hidden
+                .iter()
+                .any(|name| line.split(':').next() == Some(name))
+        };
+        let kept = text
+            .lines()
+            .filter(is_kept)
+            .map(str::to_owned)
+            .chain(USERS.iter().map(line));
+        write(
+            &etc.join(file),
+            kept.collect::<Vec<_>>().join("\n") + "\n",
+            mode,
+        );
     };
-    add("passwd", &names, 0o644, &|User { name, id, .. }| format!("{name}:x:{id}:{id}::/home/{name}:{shell}"));
-    add("group", &names, 0o644, &|User { name, id, .. }| format!("{name}:x:{id}:"));
+    add("passwd", &names, 0o644, &|User { name, id, .. }| {
+        format!("{name}:x:{id}:{id}::/home/{name}:{shell}")
+    });
+    add("group", &names, 0o644, &|User { name, id, .. }| {
+        format!("{name}:x:{id}:")
+    });
     let hidden: Vec<_> = names.iter().copied().chain(["root"]).collect();
-    add("shadow", &hidden, 0o600, &|User { name, hash, .. }| format!("{name}:{hash}:19000::::::"));
+    add("shadow", &hidden, 0o600, &|User { name, hash, .. }| {
+        format!("{name}:{hash}:19000::::::")
+    });
     let shadow = fs::read_to_string(etc.join("shadow")).expect("it was written");
-    write(&etc.join("shadow"), format!("root:{OTHER_HASH}:19000::::::\n{shadow}"), 0o600);
+    write(
+        &etc.join("shadow"),
+        format!("root:{OTHER_HASH}:19000::::::\n{shadow}"),
+        0o600,
+    );
 
     write(&etc.join("sudoers"), format!("{SUDOERS}{sudoers}"), 0o440);
     write(&etc.join("doas.conf"), DOAS, 0o400);
-    for (service, first) in [("sudo", ""), ("sudo-i", ""), ("su", PAM_SU), ("su-l", PAM_SU), ("doas", "")] {
-        write(&etc.join("pam.d").join(service), format!("{first}{PAM}"), 0o644);
+    for (service, first) in [
+        ("sudo", ""),
+        ("sudo-i", ""),
+        ("su", PAM_SU),
+        ("su-l", PAM_SU),
+        ("doas", ""),
+    ] {
+        write(
+            &etc.join("pam.d").join(service),
+            format!("{first}{PAM}"),
+            0o644,
+        );
     }
     for user in &USERS {
         write_home(&root.join("home").join(user.name), user.id, is_noisy);

@@ -44,14 +44,25 @@ impl Cli {
     pub(crate) fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(program());
         command.args(arguments);
-        Self { command, input: Vec::new(), output: None }
+        Self {
+            command,
+            input: Vec::new(),
+            output: None,
+        }
     }
 
     /// `wxec` as a shell starts it: `"$@"` in `script` is the command.
     pub(crate) fn in_shell(script: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", script, "sh"]).arg(program()).args(arguments);
-        Self { command, input: Vec::new(), output: None }
+        command
+            .args(["-c", script, "sh"])
+            .arg(program())
+            .args(arguments);
+        Self {
+            command,
+            input: Vec::new(),
+            output: None,
+        }
     }
 
     /// Adds the hosts of `sshd`, and a directory for temporary files outside of these hosts.
@@ -107,12 +118,22 @@ impl Cli {
         let (stdout, stderr) = (file(), file());
         let writer = |file: &File| Stdio::from(file.try_clone().expect("a second handle"));
         let output = self.output.take().unwrap_or_else(|| writer(&stdout));
-        self.command.stdin(Stdio::piped()).stdout(output).stderr(writer(&stderr));
-        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        self.command
+            .stdin(Stdio::piped())
+            .stdout(output)
+            .stderr(writer(&stderr));
+        let mut child = self
+            .command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
         let mut stdin = child.stdin.take().expect("it is piped");
         // The command need not read its input to the end.
         thread::spawn(move || _ = stdin.write_all(&self.input));
-        Running { child, stdout, stderr }
+        Running {
+            child,
+            stdout,
+            stderr,
+        }
     }
 }
 
@@ -121,21 +142,35 @@ impl Ended {
     #[track_caller]
     pub(crate) fn stats(&self) -> serde_json::Value {
         let line = self.stderr.lines().find(|line| line.starts_with('{'));
-        line.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("no stats: {self:?}"))
+        line.and_then(|line| serde_json::from_str(line).ok())
+            .unwrap_or_else(|| panic!("no stats: {self:?}"))
     }
 
     /// Asserts that the run succeeded and printed this value.
     #[track_caller]
     pub(crate) fn is(&self, value: &str) {
-        assert_eq!((self.exit_code, self.stdout.trim()), (Some(0), value), "{self:?}");
+        assert_eq!(
+            (self.exit_code, self.stdout.trim()),
+            (Some(0), value),
+            "{self:?}"
+        );
     }
 
     /// Returns the one line that says what went wrong on the way to a host.
     #[track_caller]
     pub(crate) fn unreachable(&self) -> &str {
-        let lines: Vec<_> = self.stderr.lines().filter(|line| !line.starts_with('{')).collect();
-        let [line] = *lines else { panic!("one line: {self:?}") };
-        assert!(self.exit_code == Some(3) && self.stdout.is_empty(), "{self:?}");
+        let lines: Vec<_> = self
+            .stderr
+            .lines()
+            .filter(|line| !line.starts_with('{'))
+            .collect();
+        let [line] = *lines else {
+            panic!("one line: {self:?}")
+        };
+        assert!(
+            self.exit_code == Some(3) && self.stdout.is_empty(),
+            "{self:?}"
+        );
         line
     }
 }
@@ -166,7 +201,11 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("wxec said: {}{}", text(&mut self.stdout), text(&mut self.stderr));
+            eprintln!(
+                "wxec said: {}{}",
+                text(&mut self.stdout),
+                text(&mut self.stderr)
+            );
         }
     }
 }
@@ -174,7 +213,9 @@ impl Drop for Running {
 /// Reads all that this or another process wrote to a file.
 fn text(file: &mut File) -> String {
     let mut bytes = Vec::new();
-    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("the file can be read");
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut bytes))
+        .expect("the file can be read");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -182,7 +223,15 @@ fn text(file: &mut File) -> String {
 /// all programs next to the directory of the tests.
 pub(crate) fn program() -> PathBuf {
     let test = env::current_exe().expect("the path of this program");
-    let path = test.ancestors().nth(2).expect("a test is in target/PROFILE/deps").join("wxec");
-    assert!(path.exists(), "{} is not there; build it: cargo build -p wxec-cli", path.display());
+    let path = test
+        .ancestors()
+        .nth(2)
+        .expect("a test is in target/PROFILE/deps")
+        .join("wxec");
+    assert!(
+        path.exists(),
+        "{} is not there; build it: cargo build -p wxec-cli",
+        path.display()
+    );
     path
 }

@@ -36,13 +36,26 @@ impl Controller {
         variables: impl IntoIterator<Item = (&'static str, V)>,
     ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wxec-test-controller"));
-        command.arg(address).stdin(Stdio::piped()).stdout(Stdio::piped()).envs(variables);
+        command
+            .arg(address)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .envs(variables);
         let mut process = command.spawn().expect("it is built with the tests");
         let stdin = process.stdin.take().expect("it is piped");
         let stdout = BufReader::new(process.stdout.take().expect("it is piped"));
         let (sender, answers) = mpsc::channel();
-        thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { process, stdin, answers }
+        thread::spawn(move || {
+            stdout
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
+        Self {
+            process,
+            stdin,
+            answers,
+        }
     }
 
     /// Tells it what to do next.

@@ -100,13 +100,27 @@ impl Engine {
 
     /// A docker daemon that no other test uses.
     pub(crate) fn own_docker() -> Option<Self> {
-        let room = Room::start(&["dockerd", "docker", "runc"], FLAGS, &format!("{PRIVATE}{DOCKER}{READY}"))?;
+        let room = Room::start(
+            &["dockerd", "docker", "runc"],
+            FLAGS,
+            &format!("{PRIVATE}{DOCKER}{READY}"),
+        )?;
         let docker = find("docker").expect("it was looked for");
         let socket = room.path("docker.sock");
         // Its client is an ordinary one: it needs only the socket.
-        let script = format!("#!/bin/sh\nexec {} -H unix://{} \"$@\"\n", docker.display(), socket.display());
+        let script = format!(
+            "#!/bin/sh\nexec {} -H unix://{} \"$@\"\n",
+            docker.display(),
+            socket.display()
+        );
         write_script(&room.path("bin/docker"), &script);
-        Some(Self { room, kind: Kind::Docker }.with_images())
+        Some(
+            Self {
+                room,
+                kind: Kind::Docker,
+            }
+            .with_images(),
+        )
     }
 
     /// Podman.
@@ -117,7 +131,11 @@ impl Engine {
 
     /// Podman that no other test uses.
     pub(crate) fn own_podman() -> Option<Self> {
-        let room = Room::start(&["podman", "runc"], FLAGS, &format!("{PRIVATE}{PODMAN}{READY}"))?;
+        let room = Room::start(
+            &["podman", "runc"],
+            FLAGS,
+            &format!("{PRIVATE}{PODMAN}{READY}"),
+        )?;
         let (config, data) = (room.path("containers.conf"), room.path("data"));
         write(&config, PODMAN_CONFIG, 0o644);
         let (config, data) = (config.display(), data.display());
@@ -126,23 +144,39 @@ impl Engine {
              --storage-driver vfs --network-config-dir {data}/networks"
         );
         room.tool("podman", &start);
-        Some(Self { room, kind: Kind::Podman }.with_images())
+        Some(
+            Self {
+                room,
+                kind: Kind::Podman,
+            }
+            .with_images(),
+        )
     }
 
     /// LXC. Its containers are all like [`WITH_SHELL`].
     pub(crate) fn lxc() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
         Self::shared(&SHARED, || {
-            let room = Room::start(&["lxc-start", "lxc-attach"], FLAGS, &format!("{PRIVATE}{READY}"))?;
+            let room = Room::start(
+                &["lxc-start", "lxc-attach"],
+                FLAGS,
+                &format!("{PRIVATE}{READY}"),
+            )?;
             fs::create_dir(room.path("lxc")).expect("it is new");
             for tool in ["lxc-start", "lxc-stop", "lxc-attach", "lxc-ls", "lxc-info"] {
                 room.tool(tool, &format!("{tool} -P {}", room.path("lxc").display()));
             }
-            Some(Self { room, kind: Kind::Lxc })
+            Some(Self {
+                room,
+                kind: Kind::Lxc,
+            })
         })
     }
 
-    fn shared(place: &Mutex<Weak<Self>>, start: impl FnOnce() -> Option<Self>) -> Option<Arc<Self>> {
+    fn shared(
+        place: &Mutex<Weak<Self>>,
+        start: impl FnOnce() -> Option<Self>,
+    ) -> Option<Arc<Self>> {
         let mut shared = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = shared.upgrade() {
             return Some(engine);
@@ -157,9 +191,18 @@ impl Engine {
         let scratch = self.room.path("scratch");
         fs::create_dir(&scratch).expect("it is new");
         fs::copy(root.join("bin/busybox"), scratch.join("sleep")).expect("there is space");
-        for (directory, command, image) in [(root, "/bin/sleep", WITH_SHELL), (scratch, "/sleep", WITHOUT_SHELL)] {
+        for (directory, command, image) in [
+            (root, "/bin/sleep", WITH_SHELL),
+            (scratch, "/sleep", WITHOUT_SHELL),
+        ] {
             let archive = self.room.path("image.tar");
-            let tar = Command::new("tar").arg("-C").arg(directory).arg("-cf").arg(&archive).arg(".").status();
+            let tar = Command::new("tar")
+                .arg("-C")
+                .arg(directory)
+                .arg("-cf")
+                .arg(&archive)
+                .arg(".")
+                .status();
             assert!(tar.expect("it is everywhere").success());
             let change = format!("CMD [\"{command}\", \"1000000\"]");
             let archive = archive.to_str().expect("it is plain");
@@ -171,10 +214,17 @@ impl Engine {
     /// The environment that leads clients to this engine: its tools come first in `PATH`.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths([self.room.path("bin")].into_iter().chain(env::split_paths(&path)));
+        let path = env::join_paths(
+            [self.room.path("bin")]
+                .into_iter()
+                .chain(env::split_paths(&path)),
+        );
         let mut environment = vec![("PATH", path.expect("they were joined before"))];
         if self.kind == Kind::Docker {
-            environment.push(("DOCKER_HOST", format!("unix://{}", self.room.path("docker.sock").display()).into()));
+            environment.push((
+                "DOCKER_HOST",
+                format!("unix://{}", self.room.path("docker.sock").display()).into(),
+            ));
         }
         environment
     }
@@ -194,19 +244,29 @@ impl Engine {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("container{}", COUNT.fetch_add(1, Ordering::Relaxed));
         if self.kind == Kind::Lxc {
-            assert!(image == WITH_SHELL && arguments.is_empty(), "there are no others");
+            assert!(
+                image == WITH_SHELL && arguments.is_empty(),
+                "there are no others"
+            );
             self.start_lxc(&name);
         } else {
             let run = ["run", "-d", "--name", &name, "--network", "none"];
             self.run(&[&run, arguments, &[image]].concat());
         }
-        Container { engine: self.clone(), name }
+        Container {
+            engine: self.clone(),
+            name,
+        }
     }
 
     fn start_lxc(&self, name: &str) {
         let directory = self.room.path("lxc").join(name);
         fs::create_dir(&directory).expect("it is new");
-        let copied = Command::new("cp").arg("-a").arg(self.room.path("root")).arg(directory.join("rootfs")).status();
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(self.room.path("root"))
+            .arg(directory.join("rootfs"))
+            .status();
         assert!(copied.expect("it is everywhere").success());
         let root = directory.join("rootfs");
         let config = format!(
@@ -228,11 +288,21 @@ lxc.init.cmd = /bin/sleep 1000000
             Kind::Lxc => run(self.tool("lxc-ls").arg("-1")),
             _ => self.run(&["ps", "-a", "--format", "{{.Names}}"]),
         };
-        names.lines().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+        names
+            .lines()
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect()
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        run(self.tool(if self.kind == Kind::Docker { "docker" } else { "podman" }).args(arguments))
+        run(self
+            .tool(if self.kind == Kind::Docker {
+                "docker"
+            } else {
+                "podman"
+            })
+            .args(arguments))
     }
 }
 
@@ -247,10 +317,19 @@ impl Drop for Container {
         let engine = &self.engine;
         // A container that cannot be removed ends with the engine.
         let _ = match engine.kind {
-            Kind::Docker => engine.tool("docker").args(["rm", "-f", &self.name]).output(),
-            Kind::Podman => engine.tool("podman").args(["rm", "-f", "-t", "0", &self.name]).output(),
+            Kind::Docker => engine
+                .tool("docker")
+                .args(["rm", "-f", &self.name])
+                .output(),
+            Kind::Podman => engine
+                .tool("podman")
+                .args(["rm", "-f", "-t", "0", &self.name])
+                .output(),
             Kind::Lxc => {
-                let stopped = engine.tool("lxc-stop").args(["-k", "-n", &self.name]).output();
+                let stopped = engine
+                    .tool("lxc-stop")
+                    .args(["-k", "-n", &self.name])
+                    .output();
                 let _ = fs::remove_dir_all(engine.room.path("lxc").join(&self.name));
                 stopped
             }
@@ -276,7 +355,9 @@ pivot_root . tmp
 umount -l /tmp
 exec /bin/sleep 1000000";
         let flags = "--mount --uts --ipc --net --pid --fork";
-        Some(Self { room: Room::start(&["unshare", "nsenter"], flags, inside)? })
+        Some(Self {
+            room: Room::start(&["unshare", "nsenter"], flags, inside)?,
+        })
     }
 
     /// The process in the namespaces.
@@ -287,7 +368,13 @@ exec /bin/sleep 1000000";
 
 #[track_caller]
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -20,7 +20,9 @@ impl Holder {
     /// Runs `make` in the shell that `command` starts, and later `end`, even if `make` fails
     /// half-way. If `make` fails, the error is the shell's stderr.
     pub(crate) fn start(mut command: Command, make: &str, end: &str) -> Result<Self, String> {
-        let script = format!("end() {{\nset +e\n{end}\n}}\ntrap end EXIT\nset -e\n{make}\necho ready\nread -r _ || :");
+        let script = format!(
+            "end() {{\nset +e\n{end}\n}}\ntrap end EXIT\nset -e\n{make}\necho ready\nread -r _ || :"
+        );
         let mut errors = tempfile::tempfile().expect("a temporary file");
         let process = command
             .args(["sh", "-c", &script])
@@ -30,9 +32,13 @@ impl Holder {
             // Ctrl-C ends the tests; this shell must survive it to clean up after them.
             .process_group(0)
             .spawn();
-        let mut process = process.map_err(|error| format!("{:?}: {error}", command.get_program()))?;
+        let mut process =
+            process.map_err(|error| format!("{:?}: {error}", command.get_program()))?;
         let mut said = Vec::new();
-        for line in BufReader::new(process.stdout.take().expect("it is piped")).lines().map_while(Result::ok) {
+        for line in BufReader::new(process.stdout.take().expect("it is piped"))
+            .lines()
+            .map_while(Result::ok)
+        {
             if line == "ready" {
                 return Ok(Self { process, said });
             }
@@ -61,6 +67,8 @@ impl Drop for Holder {
 
 fn text(file: &mut File) -> String {
     let mut text = Vec::new();
-    file.rewind().and_then(|()| file.read_to_end(&mut text)).expect("it is ours");
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut text))
+        .expect("it is ours");
     String::from_utf8_lossy(&text).into_owned()
 }

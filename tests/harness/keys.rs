@@ -28,12 +28,23 @@ pub(super) fn keys() -> &'static Keys {
         let make = |name| {
             let path = directory.path().join(name);
             let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"];
-            let status = Command::new("ssh-keygen").args(arguments).arg(&path).status().expect("it comes with sshd");
+            let status = Command::new("ssh-keygen")
+                .args(arguments)
+                .arg(&path)
+                .status()
+                .expect("it comes with sshd");
             assert!(status.success(), "ssh-keygen: {status}");
             let read = |path| fs::read_to_string(path).expect("it was made");
-            KeyPair { public: read(path.with_extension("pub")), private: read(path) }
+            KeyPair {
+                public: read(path.with_extension("pub")),
+                private: read(path),
+            }
         };
-        Keys { host: make("host"), client: make("client"), stranger: make("stranger") }
+        Keys {
+            host: make("host"),
+            client: make("client"),
+            stranger: make("stranger"),
+        }
     })
 }
 
@@ -44,7 +55,12 @@ pub(super) fn write_private(directory: &Path, name: &str, text: &str) {
 
 /// Writes a new file, or replaces one.
 pub(super) fn write(path: &Path, text: impl AsRef<[u8]>, mode: u32) {
-    let file = fs::File::options().create(true).truncate(true).write(true).mode(mode).open(path);
+    let file = fs::File::options()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(mode)
+        .open(path);
     let written = file.and_then(|mut file| {
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(text.as_ref())

@@ -36,15 +36,33 @@ impl Link {
     pub(super) fn between(a: &End<'_>, b: &End<'_>, name: &str, delay: Duration) -> Self {
         let carrier = if delay.is_zero() {
             let peer = b.machine.pid().as_raw_nonzero().to_string();
-            ip(a, &["link", "add", name, "type", "veth", "peer", "name", name, "netns", &peer]);
+            ip(
+                a,
+                &[
+                    "link", "add", name, "type", "veth", "peer", "name", name, "netns", &peer,
+                ],
+            );
             None
         } else {
             let ends = [a, b].map(|end| tunnel(end.machine.namespace("net"), name));
-            let (stop, stopped) = rustix::pipe::pipe().map(|(read, write)| (write, read)).expect("a pipe");
+            let (stop, stopped) = rustix::pipe::pipe()
+                .map(|(read, write)| (write, read))
+                .expect("a pipe");
             Some((stop, thread::spawn(move || carry(ends, &stopped, delay))))
         };
         for (end, peer) in [(a, b), (b, a)] {
-            ip(end, &["address", "add", end.address, "peer", peer.address, "dev", name]);
+            ip(
+                end,
+                &[
+                    "address",
+                    "add",
+                    end.address,
+                    "peer",
+                    peer.address,
+                    "dev",
+                    name,
+                ],
+            );
             ip(end, &["link", "set", name, "up"]);
         }
         Self { carrier }
@@ -62,8 +80,16 @@ impl Drop for Link {
 
 fn ip(end: &End<'_>, arguments: &[&str]) {
     let namespace = format!("--net={}", end.machine.namespace("net"));
-    let output = Command::new("nsenter").args([&namespace, "ip"]).args(arguments).output().expect("it is everywhere");
-    assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("nsenter")
+        .args([&namespace, "ip"])
+        .args(arguments)
+        .output()
+        .expect("it is everywhere");
+    assert!(
+        output.status.success(),
+        "ip {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// `TUNSETIFF`, and the flags for bare IP packets.
@@ -79,14 +105,19 @@ fn tunnel(namespace: String, name: &str) -> File {
     let made = thread::spawn(move || {
         let namespace = File::open(namespace)?;
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-        let tunnel =
-            rustix::fs::open("/dev/net/tun", OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+        let tunnel = rustix::fs::open(
+            "/dev/net/tun",
+            OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         // SAFETY: the kernel reads a `struct ifreq` for this operation, which has 40 bytes: the
         // name, the flags, and bytes that it ignores; all bytes are set.
         unsafe { ioctl(&tunnel, Setter::<SET_INTERFACE, [u8; 40]>::new(request))? };
         std::io::Result::Ok(File::from(tunnel))
     });
-    made.join().expect("it does not panic").expect("root may make interfaces in its own namespaces")
+    made.join()
+        .expect("it does not panic")
+        .expect("root may make interfaces in its own namespaces")
 }
 
 /// Carries packets both ways until the other end of `stopped` is closed.
@@ -100,20 +131,28 @@ fn carry(ends: [File; 2], stopped: &OwnedFd, delay: Duration) {
             // The packet is lost if there is no room, or the machine is gone.
             let _ = (&ends[end]).write(&packet);
         }
-        let rest = under_way.front().map(|(due, ..)| Timespec::try_from(*due - now).expect("it is short"));
+        let rest = under_way
+            .front()
+            .map(|(due, ..)| Timespec::try_from(*due - now).expect("it is short"));
         let mut waiting = [
             PollFd::new(stopped, PollFlags::IN),
             PollFd::new(&ends[0], PollFlags::IN),
             PollFd::new(&ends[1], PollFlags::IN),
         ];
         let polled = poll(&mut waiting, rest.as_ref());
-        if polled.is_err_and(|error| error != rustix::io::Errno::INTR) || !waiting[0].revents().is_empty() {
+        if polled.is_err_and(|error| error != rustix::io::Errno::INTR)
+            || !waiting[0].revents().is_empty()
+        {
             return;
         }
         for (end, mut from) in ends.iter().enumerate() {
             loop {
                 match from.read(&mut packet) {
-                    Ok(size) => under_way.push_back((Instant::now() + delay, 1 - end, packet[..size].to_vec())),
+                    Ok(size) => under_way.push_back((
+                        Instant::now() + delay,
+                        1 - end,
+                        packet[..size].to_vec(),
+                    )),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     // The machine is gone, and its end of the cable with it.
                     Err(_) => return,

@@ -33,14 +33,27 @@ fn make() -> Result<PathBuf, String> {
         return Err("there are no sources of locales here; install locales".into());
     }
     // Other processes may make the locale at the same time.
-    let made = tempfile::Builder::new().prefix("locales-").tempdir_in(directory).expect("it is cargo's");
+    let made = tempfile::Builder::new()
+        .prefix("locales-")
+        .tempdir_in(directory)
+        .expect("it is cargo's");
     let locale = made.path().join("zh_CN.utf8");
-    let output = Command::new("localedef").args(["--no-archive", "-i", "zh_CN", "-f", "UTF-8"]).arg(&locale).output();
+    let output = Command::new("localedef")
+        .args(["--no-archive", "-i", "zh_CN", "-f", "UTF-8"])
+        .arg(&locale)
+        .output();
     let output = output.map_err(|error| error.to_string())?;
     if !locale.join("LC_MESSAGES").exists() {
-        return Err(format!("localedef: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!(
+            "localedef: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
     }
-    fs::set_permissions(made.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    fs::set_permissions(
+        made.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .expect("it is ours");
     match fs::rename(made.path(), &path) {
         Err(_) if !path.is_dir() => Err("the locale cannot be kept".into()),
         _ => Ok(path),

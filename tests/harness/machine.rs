@@ -59,9 +59,21 @@ impl Machine {
 
     /// The words that start a command as `user` on this machine, in the user's home.
     pub(crate) fn enter(&self, user: &str) -> Vec<String> {
-        let home = if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
+        let home = if user == "root" {
+            "/root".to_owned()
+        } else {
+            format!("/home/{user}")
+        };
         let mut command = self.enter_as_root();
-        let become_user = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--reset-env"];
+        let become_user = [
+            "setpriv",
+            "--reuid",
+            user,
+            "--regid",
+            user,
+            "--init-groups",
+            "--reset-env",
+        ];
         command.extend(become_user.map(str::to_owned));
         command.extend(["env".into(), "-C".into(), home]);
         command.extend_from_slice(&self.environment);
@@ -71,7 +83,10 @@ impl Machine {
     /// The words that start a command as root, in no particular directory and with the caller's
     /// environment.
     pub(super) fn enter_as_root(&self) -> Vec<String> {
-        let mut command = vec!["nsenter".to_owned(), format!("--mount={}", self.namespace("mnt"))];
+        let mut command = vec![
+            "nsenter".to_owned(),
+            format!("--mount={}", self.namespace("mnt")),
+        ];
         if self.is_isolated {
             command.push(format!("--net={}", self.namespace("net")));
         }
@@ -109,9 +124,14 @@ impl Machine {
     /// Lists the files in the places where its users may leave some, as seen from inside.
     pub(crate) fn files(&self) -> BTreeSet<PathBuf> {
         let mut files = BTreeSet::new();
-        self.places.iter().for_each(|place| list(&self.path(place), &mut files, |_| true));
+        self.places
+            .iter()
+            .for_each(|place| list(&self.path(place), &mut files, |_| true));
         let root = self.path("/");
-        files.iter().map(|file| Path::new("/").join(file.strip_prefix(&root).expect("it is there"))).collect()
+        files
+            .iter()
+            .map(|file| Path::new("/").join(file.strip_prefix(&root).expect("it is there")))
+            .collect()
     }
 
     /// The processes that run there.
@@ -124,8 +144,16 @@ impl Machine {
     /// listens only on its own interfaces, where a [`Network`](super::Network) finds it.
     pub(crate) fn sshd(&self) -> Option<Sshd> {
         Sshd::start_where(|directory| {
-            let (address, port) = if self.is_isolated { ("0.0.0.0", 22) } else { ("127.0.0.1", free_port()) };
-            self.describe_sshd(directory, &format!("{address}:{port}"), &format!("    Port {port}\n"))
+            let (address, port) = if self.is_isolated {
+                ("0.0.0.0", 22)
+            } else {
+                ("127.0.0.1", free_port())
+            };
+            self.describe_sshd(
+                directory,
+                &format!("{address}:{port}"),
+                &format!("    Port {port}\n"),
+            )
         })
     }
 
@@ -140,9 +168,21 @@ impl Machine {
         // Made anew for each attempt; `/run` is writable even on read-only machines.
         let files = Path::new("/run").join(directory.path().file_name().expect("it has one"));
         fs::create_dir(self.path(&files)).expect("it is new");
-        let place = Place { enter: self.enter_as_root(), root: self.path("/"), files, home: self.path("/home") };
-        let environment: String = self.environment.iter().map(|variable| format!("SetEnv {variable}\n")).collect();
-        let hosts = USERS.iter().map(|user| format!("Host {0}\n    User {0}\n{way}", user.name)).collect();
+        let place = Place {
+            enter: self.enter_as_root(),
+            root: self.path("/"),
+            files,
+            home: self.path("/home"),
+        };
+        let environment: String = self
+            .environment
+            .iter()
+            .map(|variable| format!("SetEnv {variable}\n"))
+            .collect();
+        let hosts = USERS
+            .iter()
+            .map(|user| format!("Host {0}\n    User {0}\n{way}", user.name))
+            .collect();
         (place, vec![address.to_owned()], environment, hosts)
     }
 }

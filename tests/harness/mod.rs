@@ -22,7 +22,8 @@ pub(crate) use engine::{Container, Engine, Namespaces, WITH_SHELL, WITHOUT_SHELL
 pub(crate) use machine::{Access, Machine, PLACES};
 pub(crate) use network::Network;
 pub(crate) use process::{
-    Pid, SOON, descendants, kill, own_seconds, peak_memory, processes, ticks, wait_until, write_script,
+    Pid, SOON, descendants, kill, own_seconds, peak_memory, processes, ticks, wait_until,
+    write_script,
 };
 pub(crate) use skip::{needs, skip};
 pub(crate) use sshd::Sshd;

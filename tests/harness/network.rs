@@ -53,14 +53,28 @@ impl Network {
         let (bastion, inner) = (bastion.isolated().start()?, inner.isolated().start()?);
         let end = |machine, address| End { machine, address };
         let links = [
-            Link::between(&end(&here, HERE), &end(&bastion, BASTION[0]), "link1", delays[0]),
-            Link::between(&end(&bastion, BASTION[1]), &end(&inner, INNER), "link2", delays[1]),
+            Link::between(
+                &end(&here, HERE),
+                &end(&bastion, BASTION[0]),
+                "link1",
+                delays[0],
+            ),
+            Link::between(
+                &end(&bastion, BASTION[1]),
+                &end(&inner, INNER),
+                "link2",
+                delays[1],
+            ),
         ];
         let inner_sshd = inner.sshd()?;
         let net = here.namespace("net");
-        let way = format!("    ProxyCommand nsenter --net={net} busybox nc {} 22\n", BASTION[0]);
+        let way = format!(
+            "    ProxyCommand nsenter --net={net} busybox nc {} 22\n",
+            BASTION[0]
+        );
         let sshd = Sshd::start_where(|directory| {
-            let (place, listen, server, hosts) = bastion.describe_sshd(directory, "0.0.0.0:22", &way);
+            let (place, listen, server, hosts) =
+                bastion.describe_sshd(directory, "0.0.0.0:22", &way);
             let hosts = format!(
                 "{hosts}Host bastion web1 web2\n    User login\n{way}Host jumped\n    User login\n    HostName {INNER}\n    \
                  ProxyCommand ssh -F {}/ssh_config -W %h:22 bastion\n{}    # No packet leaves this machine.\n    \
@@ -71,7 +85,14 @@ impl Network {
             (place, listen, server, hosts)
         })?;
         write_ssh_config(&bastion);
-        Some(Self { _links: links, sshd, inner_sshd, bastion, inner, _here: here })
+        Some(Self {
+            _links: links,
+            sshd,
+            inner_sshd,
+            bastion,
+            inner,
+            _here: here,
+        })
     }
 
     /// The sshd of the bastion, and the client's configuration for all hosts.
@@ -95,9 +116,20 @@ fn write_ssh_config(bastion: &Machine) {
     let path = bastion.path(inside);
     fs::create_dir(&path).expect("it is new");
     write_private(&path, "client_key", &keys().client.private);
-    write(&path.join("known_hosts"), format!("tests {}", keys().host.public), 0o644);
-    write(&path.join("config"), client_config(inside.as_ref(), &inner_host()), 0o644);
-    let id = USERS.iter().find(|user| user.name == "login").map(|user| user.id);
+    write(
+        &path.join("known_hosts"),
+        format!("tests {}", keys().host.public),
+        0o644,
+    );
+    write(
+        &path.join("config"),
+        client_config(inside.as_ref(), &inner_host()),
+        0o644,
+    );
+    let id = USERS
+        .iter()
+        .find(|user| user.name == "login")
+        .map(|user| user.id);
     for file in ["", "client_key", "known_hosts", "config"] {
         chown(path.join(file), id, id).expect("root may");
     }

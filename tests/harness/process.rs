@@ -38,15 +38,27 @@ pub(crate) fn wait_until(within: Duration, what: &str, mut condition: impl FnMut
 /// this machine uses the same one, since tests run at once, in this program and in others.
 pub(crate) fn own_seconds() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("8{}.{:05}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "8{}.{:05}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// Writes a script to be run. A shell writes it: a file that this program has open for writing is
 /// also open in each process that another test is just starting, and such a file cannot be run.
 pub(crate) fn write_script(path: &Path, script: &str) {
     let write = r#"printf '%s' "$1" >"$0" && chmod 755 "$0""#;
-    let written = Command::new("sh").args(["-c", write]).arg(path).arg(script).status();
-    assert!(written.expect("sh is everywhere").success(), "{}", path.display());
+    let written = Command::new("sh")
+        .args(["-c", write])
+        .arg(path)
+        .arg(script)
+        .status();
+    assert!(
+        written.expect("sh is everywhere").success(),
+        "{}",
+        path.display()
+    );
 }
 
 /// A living process.
@@ -61,7 +73,9 @@ pub(crate) struct Process {
 /// Returns the processes whose name, program or command line contains `marker`, except this one.
 pub(crate) fn processes(marker: &str) -> Vec<Process> {
     let own = rustix::process::getpid();
-    all().filter(|process| process.pid != own && process.command.contains(marker)).collect()
+    all()
+        .filter(|process| process.pid != own && process.command.contains(marker))
+        .collect()
 }
 
 /// The children of `ancestor`, their children, and so on.
@@ -70,7 +84,11 @@ pub(crate) fn descendants(ancestor: Pid) -> Vec<Pid> {
     let mut found = vec![ancestor];
     let mut next = 0;
     while let Some(&parent) = found.get(next) {
-        found.extend(all.iter().filter(|process| process.parent == Some(parent)).map(|process| process.pid));
+        found.extend(
+            all.iter()
+                .filter(|process| process.parent == Some(parent))
+                .map(|process| process.pid),
+        );
         next += 1;
     }
     found.split_off(1)
@@ -79,8 +97,13 @@ pub(crate) fn descendants(ancestor: Pid) -> Vec<Pid> {
 /// The processes that see the same mounts as `holder`, which is not among them.
 pub(crate) fn sharing_mounts(holder: Pid) -> Vec<Pid> {
     let mounts = |pid: Pid| fs::read_link(format!("/proc/{}/ns/mnt", pid.as_raw_nonzero())).ok();
-    let Some(theirs) = mounts(holder) else { return Vec::new() };
-    all().map(|process| process.pid).filter(|&pid| pid != holder && mounts(pid).as_ref() == Some(&theirs)).collect()
+    let Some(theirs) = mounts(holder) else {
+        return Vec::new();
+    };
+    all()
+        .map(|process| process.pid)
+        .filter(|&pid| pid != holder && mounts(pid).as_ref() == Some(&theirs))
+        .collect()
 }
 
 /// Kills exactly one process. It may have ended already.
@@ -105,9 +128,14 @@ fn is_dead(state: &str) -> bool {
 /// The most memory a process has had, in bytes.
 #[track_caller]
 pub(crate) fn peak_memory(pid: Pid) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("it is alive");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-    peak.and_then(|kib| kib.parse::<u64>().ok()).expect("the kernel keeps it") * 1024
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("it is alive");
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|kib| kib.parse::<u64>().ok())
+        .expect("the kernel keeps it")
+        * 1024
 }
 
 fn all() -> impl Iterator<Item = Process> {
@@ -130,5 +158,9 @@ fn read(pid: i32) -> Option<Process> {
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
     let command = format!("{name} {} {arguments}", program.display());
-    Some(Process { pid: Pid::from_raw(pid)?, parent, command })
+    Some(Process {
+        pid: Pid::from_raw(pid)?,
+        parent,
+        command,
+    })
 }

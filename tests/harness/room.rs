@@ -64,20 +64,34 @@ impl Room {
         if !needs(programs) || !needs(&["busybox"]) {
             return None;
         }
-        let directory = tempfile::Builder::new().prefix("machines-").tempdir().expect("a temporary directory");
+        let directory = tempfile::Builder::new()
+            .prefix("machines-")
+            .tempdir()
+            .expect("a temporary directory");
         let path = directory.path();
         make_root(&path.join("root"));
         for name in ["bin", "data"] {
             fs::create_dir(path.join(name)).expect("it is new");
         }
         let name = path.to_str().expect("it is plain");
-        write(&path.join("inside"), inside.replace("@directory@", name), 0o644);
+        write(
+            &path.join("inside"),
+            inside.replace("@directory@", name),
+            0o644,
+        );
         let make = MAKE.replace("@flags@", flags).replace("@directory@", name);
         // The shell itself needs no namespaces, and waits only for its own child.
         match Holder::start(Command::new("env"), &make, END) {
             Ok(holder) => {
-                let init = holder.said().iter().find_map(|line| line.trim().parse().ok());
-                Some(Self { init: init.expect("its first process"), _holder: holder, directory })
+                let init = holder
+                    .said()
+                    .iter()
+                    .find_map(|line| line.trim().parse().ok());
+                Some(Self {
+                    init: init.expect("its first process"),
+                    _holder: holder,
+                    directory,
+                })
             }
             Err(error) => {
                 skip(&format!("no {} here: {error}", programs.join(", no ")));
@@ -93,15 +107,21 @@ impl Room {
     /// Makes a program `name` that runs `start` in the room: the program itself, with arguments if
     /// need be.
     pub(super) fn tool(&self, name: &str, start: &str) {
-        let namespaces = [("mount", "mnt"), ("net", "net"), ("cgroup", "cgroup"), ("pid", "pid")]
-            .map(|(option, kind)| format!(" --{option}=/proc/{}/ns/{kind}", self.init))
-            .concat();
+        let namespaces = [
+            ("mount", "mnt"),
+            ("net", "net"),
+            ("cgroup", "cgroup"),
+            ("pid", "pid"),
+        ]
+        .map(|(option, kind)| format!(" --{option}=/proc/{}/ns/{kind}", self.init))
+        .concat();
         // `nsenter` waits here for its child in the room; both end together.
         let path = std::env::var("PATH").unwrap_or_default();
         // Callers have this directory first in their PATH: the tool would find itself again and
         // again.
-        let script =
-            format!("#!/bin/sh\nPATH='{path}' exec nsenter{namespaces} setpriv --pdeathsig KILL {start} \"$@\"\n");
+        let script = format!(
+            "#!/bin/sh\nPATH='{path}' exec nsenter{namespaces} setpriv --pdeathsig KILL {start} \"$@\"\n"
+        );
         write_script(&self.path("bin").join(name), &script);
     }
 }
@@ -115,12 +135,30 @@ fn make_root(root: &Path) {
     let busybox = find("busybox").expect("it was looked for");
     // `cp` writes it: a file that this process has open for writing is also open in each process
     // that another test is just starting, and such a file cannot be run.
-    let copied = Command::new("cp").arg("-p").arg(&busybox).arg(root.join("bin/busybox")).status();
-    assert!(copied.expect("it is everywhere").success(), "there is no space");
-    let names = Command::new(busybox).arg("--list").output().expect("it is a program").stdout;
-    for name in String::from_utf8_lossy(&names).lines().filter(|&name| name != "busybox") {
+    let copied = Command::new("cp")
+        .arg("-p")
+        .arg(&busybox)
+        .arg(root.join("bin/busybox"))
+        .status();
+    assert!(
+        copied.expect("it is everywhere").success(),
+        "there is no space"
+    );
+    let names = Command::new(busybox)
+        .arg("--list")
+        .output()
+        .expect("it is a program")
+        .stdout;
+    for name in String::from_utf8_lossy(&names)
+        .lines()
+        .filter(|&name| name != "busybox")
+    {
         symlink("busybox", root.join("bin").join(name)).expect("it is new");
     }
-    write(&root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/tmp:/bin/sh\n", 0o644);
+    write(
+        &root.join("etc/passwd"),
+        "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/tmp:/bin/sh\n",
+        0o644,
+    );
     write(&root.join("etc/group"), "root:x:0:\napp:x:1000:\n", 0o644);
 }

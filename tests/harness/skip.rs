@@ -13,19 +13,30 @@ const SKIPS_VARIABLE: &str = "WXEC_TEST_SKIPS";
 
 /// Reports that the calling test cannot run on this machine. The test returns right after.
 pub(crate) fn skip(reason: &str) {
-    let line = format!("skipped: {}: {reason}\n", thread::current().name().unwrap_or("a test"));
+    let line = format!(
+        "skipped: {}: {reason}\n",
+        thread::current().name().unwrap_or("a test")
+    );
     eprint!("{line}");
     if let Some(path) = env::var_os(SKIPS_VARIABLE) {
         let file = File::options().create(true).append(true).open(path);
-        file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the file of skips can be written");
+        file.and_then(|mut file| file.write_all(line.as_bytes()))
+            .expect("the file of skips can be written");
     }
 }
 
 /// Returns true if all these programs are installed; otherwise skips the test.
 pub(crate) fn needs(programs: &[&str]) -> bool {
-    let missing: Vec<_> = programs.iter().copied().filter(|program| find(program).is_none()).collect();
+    let missing: Vec<_> = programs
+        .iter()
+        .copied()
+        .filter(|program| find(program).is_none())
+        .collect();
     if !missing.is_empty() {
-        skip(&format!("there is no {} here; tests/run knows the packages", missing.join(", no ")));
+        skip(&format!(
+            "there is no {} here; tests/run knows the packages",
+            missing.join(", no ")
+        ));
     }
     missing.is_empty()
 }
@@ -34,6 +45,9 @@ pub(crate) fn needs(programs: &[&str]) -> bool {
 /// Returns the whole path, because sshd insists on being started by it.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let directories = env::split_paths(&path).chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(Into::into));
-    directories.map(|directory| directory.join(Path::new(program))).find(|path| path.is_file())
+    let directories =
+        env::split_paths(&path).chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(Into::into));
+    directories
+        .map(|directory| directory.join(Path::new(program)))
+        .find(|path| path.is_file())
 }

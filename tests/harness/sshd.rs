@@ -74,24 +74,44 @@ impl Sshd {
         Self::start_where(|directory| {
             let (port, noisy_port, path) = (free_port(), free_port(), directory.path());
             let home = path.join("home");
-            fs::DirBuilder::new().mode(0o700).create(&home).expect("it is new");
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&home)
+                .expect("it is new");
             write_private(path, "session.sh", SESSION);
-            let place = Place { enter: Vec::new(), root: "/".into(), files: path.into(), home };
-            let listen = [port, noisy_port].map(|port| format!("127.0.0.1:{port}")).to_vec();
-            (place, listen, sessions(path, noisy_port), hosts(path, port, noisy_port))
+            let place = Place {
+                enter: Vec::new(),
+                root: "/".into(),
+                files: path.into(),
+                home,
+            };
+            let listen = [port, noisy_port]
+                .map(|port| format!("127.0.0.1:{port}"))
+                .to_vec();
+            (
+                place,
+                listen,
+                sessions(path, noisy_port),
+                hosts(path, port, noisy_port),
+            )
         })
     }
 
     /// Starts an sshd in the place that `describe` returns. The other parts of its result are the
     /// addresses to listen on, and lines for the configurations of the server and of its clients.
-    pub(super) fn start_where(describe: impl Fn(&TempDir) -> (Place, Vec<String>, String, String)) -> Option<Self> {
+    pub(super) fn start_where(
+        describe: impl Fn(&TempDir) -> (Place, Vec<String>, String, String),
+    ) -> Option<Self> {
         let Some(program) = find("sshd") else {
             skip("there is no sshd here; install openssh-server");
             return None;
         };
         // Another process may take a port between the check that it is free and its use here.
         let started = (0..5).find_map(|_| {
-            let directory = tempfile::Builder::new().prefix("sshd-").tempdir().expect("a temporary directory");
+            let directory = tempfile::Builder::new()
+                .prefix("sshd-")
+                .tempdir()
+                .expect("a temporary directory");
             let (place, listen, server, client) = describe(&directory);
             Self::start_in(&program, directory, place, &listen, &server, &client)
         });
@@ -107,7 +127,10 @@ impl Sshd {
         client: &str,
     ) -> Option<Self> {
         let (path, files) = (directory.path(), place.seen(&place.files));
-        fs::DirBuilder::new().mode(0o700).create(path.join("scratch")).expect("it is new");
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(path.join("scratch"))
+            .expect("it is new");
         let keys = keys();
         write_private(path, "client_key", &keys.client.private);
         write_private(path, "stranger_key", &keys.stranger.private);
@@ -117,7 +140,11 @@ impl Sshd {
         write_private(&files, "host_key", &keys.host.private);
         // sshd reads this file as the user who logs in.
         write(&files.join("authorized_keys"), &keys.client.public, 0o644);
-        write_private(&files, "sshd_config", &server_config(&place.files, listen, server));
+        write_private(
+            &files,
+            "sshd_config",
+            &server_config(&place.files, listen, server),
+        );
 
         // An sshd started by root needs a directory that the system's own sshd service would have
         // made.
@@ -125,7 +152,11 @@ impl Sshd {
             fs::create_dir_all(place.seen(Path::new("/run/sshd"))).expect("root may");
         }
         let mut command = place.enter.clone();
-        command.extend([program.to_str().expect("its path is plain").to_owned(), "-D".into(), "-f".into()]);
+        command.extend([
+            program.to_str().expect("its path is plain").to_owned(),
+            "-D".into(),
+            "-f".into(),
+        ]);
         let process = Command::new(&command[0])
             .args(&command[1..])
             .arg(place.files.join("sshd_config"))
@@ -136,14 +167,21 @@ impl Sshd {
             .stderr(Stdio::null())
             .spawn()
             .expect("sshd is a program");
-        let mut sshd = Self { process, directory, place };
+        let mut sshd = Self {
+            process,
+            directory,
+            place,
+        };
         let (mut listens, mut is_late) = (false, false);
         wait_until(SOON, "sshd listens", || {
             let log = sshd.log();
             listens = log.matches("Server listening on ").count() == listen.len();
             is_late = log.contains("Address already in use");
             let ended = sshd.process.try_wait().expect("it is our child");
-            assert!(listens || is_late || ended.is_none(), "sshd ended at once: {log}");
+            assert!(
+                listens || is_late || ended.is_none(),
+                "sshd ended at once: {log}"
+            );
             listens || is_late
         });
         listens.then_some(sshd)
@@ -157,7 +195,11 @@ impl Sshd {
     /// The variables that lead wxec to these hosts, and its temporary files to a directory outside
     /// of them.
     pub(crate) fn client_environment(&self) -> [(&'static str, PathBuf); 3] {
-        [("WXEC_SSH_CONFIG", self.config()), ("XDG_RUNTIME_DIR", self.scratch()), ("TMPDIR", self.scratch())]
+        [
+            ("WXEC_SSH_CONFIG", self.config()),
+            ("XDG_RUNTIME_DIR", self.scratch()),
+            ("TMPDIR", self.scratch()),
+        ]
     }
 
     /// The process of this sshd.
@@ -183,7 +225,10 @@ impl Sshd {
     /// A command that runs `command` on `host` by the system's ssh.
     pub(crate) fn ssh(&self, host: &str, command: &str) -> Command {
         let mut ssh = Command::new("ssh");
-        ssh.arg("-F").arg(self.config()).args([host, command]).stdin(Stdio::null());
+        ssh.arg("-F")
+            .arg(self.config())
+            .args([host, command])
+            .stdin(Stdio::null());
         ssh
     }
 
@@ -195,8 +240,13 @@ impl Sshd {
         list(&self.home(), &mut files, |_| true);
         let user = format!("/run/user/{}", geteuid().as_raw());
         let shared = ["/tmp", "/var/tmp", "/dev/shm", &user].map(PathBuf::from);
-        for directory in shared.into_iter().chain(env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)) {
-            list(&self.place.seen(&directory), &mut files, |name| name.contains("wxec"));
+        for directory in shared
+            .into_iter()
+            .chain(env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from))
+        {
+            list(&self.place.seen(&directory), &mut files, |name| {
+                name.contains("wxec")
+            });
         }
         files
     }
@@ -215,7 +265,10 @@ impl Drop for Sshd {
 }
 
 fn server_config(path: &Path, listen: &[String], more: &str) -> String {
-    let listen: String = listen.iter().map(|address| format!("ListenAddress {address}\n")).collect();
+    let listen: String = listen
+        .iter()
+        .map(|address| format!("ListenAddress {address}\n"))
+        .collect();
     // All paths are absolute: sshd executes itself anew for each connection, in `/`.
     let path = path.display();
     format!(

@@ -23,8 +23,10 @@ pub(super) struct Place {
 
 /// Ways to accounts of the machine: an address as it is, the same in brackets, and the account's
 /// home.
-pub(super) const WAYS: [(&str, &str, &str); 2] =
-    [("ssh:login", "[ssh:login]", "/home/login"), ("ssh:login/sudo:app", "[ssh:login,sudo:app]", "/home/app")];
+pub(super) const WAYS: [(&str, &str, &str); 2] = [
+    ("ssh:login", "[ssh:login]", "/home/login"),
+    ("ssh:login/sudo:app", "[ssh:login,sudo:app]", "/home/app"),
+];
 
 impl Place {
     /// A place where `tool` can be tried; skips the test if it cannot.
@@ -37,9 +39,16 @@ impl Place {
     }
 
     pub(super) fn of(machine: Machine) -> Option<Self> {
-        let here = tempfile::Builder::new().prefix("rsh-").tempdir().expect("a temporary directory");
+        let here = tempfile::Builder::new()
+            .prefix("rsh-")
+            .tempdir()
+            .expect("a temporary directory");
         symlink(program(), here.path().join("wxec-rsh")).expect("it is new");
-        Some(Self { sshd: machine.sshd()?, machine, here })
+        Some(Self {
+            sshd: machine.sshd()?,
+            machine,
+            here,
+        })
     }
 
     /// A command that runs a tool in the directory here, with its arguments as they are.
@@ -49,15 +58,23 @@ impl Place {
         arguments: impl IntoIterator<Item = A>,
     ) -> Command {
         let mut command = Command::new(name);
-        command.args(arguments).current_dir(self.here.path()).stdin(Stdio::null());
-        command.envs(self.sshd.client_environment()).env("LC_ALL", "C.UTF-8");
+        command
+            .args(arguments)
+            .current_dir(self.here.path())
+            .stdin(Stdio::null());
+        command
+            .envs(self.sshd.client_environment())
+            .env("LC_ALL", "C.UTF-8");
         command.env("RSYNC_RSH", format!("{} rsh", program().display()));
         command.env("GIT_SSH_COMMAND", format!("{} rsh", program().display()));
         command
     }
 
     /// `wxec rsh` itself.
-    pub(super) fn rsh<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+    pub(super) fn rsh<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
         self.tool(self.link().to_str().expect("it is plain"), arguments)
     }
 
@@ -78,17 +95,30 @@ impl Place {
 
     /// Returns true if all processes but the machine's sshd are gone.
     pub(super) fn is_quiet(&self) -> bool {
-        self.machine.processes().iter().all(|pid| *pid == self.machine.pid() || *pid == self.sshd.pid())
+        self.machine
+            .processes()
+            .iter()
+            .all(|pid| *pid == self.machine.pid() || *pid == self.sshd.pid())
     }
 }
 
 /// Runs a tool that ends with `code`, and returns its stdout and stderr.
 #[track_caller]
 pub(super) fn ends(mut tool: Command, code: i32) -> (String, String) {
-    let Output { status, stdout, stderr } = tool.output().unwrap_or_else(|error| panic!("{tool:?}: {error}"));
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = tool
+        .output()
+        .unwrap_or_else(|error| panic!("{tool:?}: {error}"));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let (stdout, stderr) = (text(stdout), text(stderr));
-    assert_eq!(status.code(), Some(code), "{tool:?}\nstdout: {stdout}\nstderr: {stderr}");
+    assert_eq!(
+        status.code(),
+        Some(code),
+        "{tool:?}\nstdout: {stdout}\nstderr: {stderr}"
+    );
     (stdout, stderr)
 }
 
@@ -96,7 +126,9 @@ pub(super) fn ends(mut tool: Command, code: i32) -> (String, String) {
 /// notices first.
 #[track_caller]
 pub(super) fn fails(mut tool: Command) -> String {
-    let output = tool.output().unwrap_or_else(|error| panic!("{tool:?}: {error}"));
+    let output = tool
+        .output()
+        .unwrap_or_else(|error| panic!("{tool:?}: {error}"));
     assert!(!output.status.success(), "{tool:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -111,13 +143,22 @@ pub(super) fn works(tool: Command) -> String {
 
 /// Writes files of all sorts, and with names of all sorts.
 pub(super) fn write_tree(root: &Path) {
-    let names =
-        ["plain", "with  spaces", "it's \"quoted\"", "$HOME `id` \\ *", "ünïcode 日本", "co:lon:s", "-dash", "a\nb"];
+    let names = [
+        "plain",
+        "with  spaces",
+        "it's \"quoted\"",
+        "$HOME `id` \\ *",
+        "ünïcode 日本",
+        "co:lon:s",
+        "-dash",
+        "a\nb",
+    ];
     for directory in ["", "deep/er", "a dir's [name]"] {
         let directory = root.join(directory);
         fs::create_dir_all(&directory).expect("it is new");
         for (number, name) in names.iter().enumerate() {
-            fs::write(directory.join(name), noise(number * 1000, number as u64)).expect("it is new");
+            fs::write(directory.join(name), noise(number * 1000, number as u64))
+                .expect("it is new");
         }
     }
     fs::set_permissions(root.join("plain"), fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -134,7 +175,9 @@ pub(super) fn noise(bytes: usize, seed: u64) -> Vec<u8> {
         state ^= state << 17;
         state
     };
-    let mut noise: Vec<u8> = (0..bytes.div_ceil(8)).flat_map(|_| next().to_le_bytes()).collect();
+    let mut noise: Vec<u8> = (0..bytes.div_ceil(8))
+        .flat_map(|_| next().to_le_bytes())
+        .collect();
     noise.truncate(bytes);
     noise
 }
@@ -144,11 +187,20 @@ pub(super) fn tree(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+        for entry in fs::read_dir(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        {
             let path = entry.expect("it can be read").path();
             let metadata = fs::symlink_metadata(&path).expect("it is there");
-            let bytes = if metadata.is_file() { fs::read(&path).expect("it can be read") } else { Vec::new() };
-            found.insert(path.strip_prefix(root).expect("it is below").to_owned(), (metadata.mode(), bytes));
+            let bytes = if metadata.is_file() {
+                fs::read(&path).expect("it can be read")
+            } else {
+                Vec::new()
+            };
+            found.insert(
+                path.strip_prefix(root).expect("it is below").to_owned(),
+                (metadata.mode(), bytes),
+            );
             if metadata.is_dir() {
                 directories.push(path);
             }
@@ -164,7 +216,11 @@ pub(super) fn assert_same(one: &Path, other: &Path) {
     let names = |tree: &BTreeMap<PathBuf, (u32, Vec<u8>)>| tree.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&one), names(&other));
     for (path, (mode, bytes)) in &one {
-        assert!(other[path].1 == *bytes, "{} has other bytes", path.display());
+        assert!(
+            other[path].1 == *bytes,
+            "{} has other bytes",
+            path.display()
+        );
         assert_eq!(other[path].0, *mode, "mode of {}", path.display());
     }
 }

@@ -41,21 +41,34 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         source => source.load(&features, Verbosity::Quiet)?,
     };
     check(&module)?;
-    let path = module.path().map_or_else(|| "(in memory)".into(), |path| path.display().to_string());
-    let text = format!("path    {path}\nsize    {}\ndigest  {}", module.size(), module.digest());
+    let path = module
+        .path()
+        .map_or_else(|| "(in memory)".into(), |path| path.display().to_string());
+    let text = format!(
+        "path    {path}\nsize    {}\ndigest  {}",
+        module.size(),
+        module.digest()
+    );
     print_line(&text);
     Ok(exit_code::OK)
 }
 
 /// Refuses a module that no host can run. Warns about a module without a function to call.
 fn check(module: &Module) -> Result<(), CommandError> {
-    let strange = module.imports().iter().find(|import| !OFFERED.iter().any(|offered| import.starts_with(offered)));
+    let strange = module
+        .imports()
+        .iter()
+        .find(|import| !OFFERED.iter().any(|offered| import.starts_with(offered)));
     if let Some(import) = strange {
         let message = format!("{} imports `{import}`, which no host offers", module.name());
-        return Err(CommandError::usage(message).hint("see which dependency is not meant for wasm32-wasip1"));
+        return Err(CommandError::usage(message)
+            .hint("see which dependency is not meant for wasm32-wasip1"));
     }
     if module.exports().next().is_none() {
-        say(&format!("warning: {} has no function to call; mark one with #[remote]", module.name()));
+        say(&format!(
+            "warning: {} has no function to call; mark one with #[remote]",
+            module.name()
+        ));
     }
     Ok(())
 }

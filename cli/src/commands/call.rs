@@ -98,26 +98,47 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         return Err(error);
     }
     let (source, name) = split_function(&args.function)?;
-    let without_target = || misplaced::argument_for_target(&args.target, &args.function, &args.arguments);
+    let without_target =
+        || misplaced::argument_for_target(&args.target, &args.function, &args.arguments);
     let with_target = |error: CommandError| match without_target() {
         Some(hint) => error.hint(hint),
         None => error,
     };
-    let hosts = target::hosts(&args.target, &args.access, |several| guest_output(several, verbosity));
+    let hosts = target::hosts(&args.target, &args.access, |several| {
+        guest_output(several, verbosity)
+    });
     let hosts = hosts.map_err(with_target)?;
     let several = hosts.len() > 1;
     let given = args.given()?;
 
     let module = source.load(&args.features.features(), verbosity)?;
     let function = find_function(&module, name)?;
-    let streaming = function.map(|function| Streaming::of(function, hosts.len())).transpose()?.flatten();
-    let input = given.into_value(function.map(streaming::without_channels).as_ref()).map_err(with_target)?;
-    let declared = function.map(|function| function.wants.clone()).unwrap_or_default();
+    let streaming = function
+        .map(|function| Streaming::of(function, hosts.len()))
+        .transpose()?
+        .flatten();
+    let input = given
+        .into_value(function.map(streaming::without_channels).as_ref())
+        .map_err(with_target)?;
+    let declared = function
+        .map(|function| function.wants.clone())
+        .unwrap_or_default();
     let function = function.map_or(name, |function| &function.path).to_owned();
     // A function with channels goes on for as long as it likes, also on several hosts.
-    let (limits, grants, seed) =
-        (args.limits(several && streaming.is_none()), args.grants.grants(Some(&declared)), args.grants.seed());
-    let job = Job { module, function, input, limits, grants, seed, streaming };
+    let (limits, grants, seed) = (
+        args.limits(several && streaming.is_none()),
+        args.grants.grants(Some(&declared)),
+        args.grants.seed(),
+    );
+    let job = Job {
+        module,
+        function,
+        input,
+        limits,
+        grants,
+        seed,
+        streaming,
+    };
 
     print_everywhere(&hosts, &job, args.style(), args.stats, verbosity)
 }
@@ -132,7 +153,10 @@ impl Args {
 
     fn limits(&self, several: bool) -> Limits {
         let limits = self.limits.limits(several);
-        Limits { output_bytes: self.output.unwrap_or(limits.output_bytes), ..limits }
+        Limits {
+            output_bytes: self.output.unwrap_or(limits.output_bytes),
+            ..limits
+        }
     }
 
     fn style(&self) -> Style {

@@ -20,7 +20,12 @@ Examples:
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::args::Args::command(), "wxec", &mut script);
+    clap_complete::generate(
+        args.shell,
+        &mut crate::args::Args::command(),
+        "wxec",
+        &mut script,
+    );
     let script = String::from_utf8_lossy(&script);
     print_line(script.trim_end());
     Ok(exit_code::OK)

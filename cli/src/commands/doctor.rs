@@ -42,11 +42,15 @@ enum Finding {
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = match &args.target {
-        Some(target) => target::hosts(target, &args.access, |several| guest_output(several, verbosity))?,
+        Some(target) => target::hosts(target, &args.access, |several| {
+            guest_output(several, verbosity)
+        })?,
         None => Vec::new(),
     };
     let mut codes = Vec::new();
-    let here = checks().into_iter().map(|check| (check.name, check.status.into()));
+    let here = checks()
+        .into_iter()
+        .map(|check| (check.name, check.status.into()));
     for (name, finding) in here.chain([("ssh client", ssh_client())]) {
         if print(name, finding) {
             codes.push(exit_code::USAGE);
@@ -75,14 +79,19 @@ fn print(name: &str, finding: Finding) -> bool {
 fn ssh_client() -> Finding {
     // ssh prints its version on stderr.
     match Command::new("ssh").arg("-V").output() {
-        Ok(output) if output.status.success() => Finding::Ok(String::from_utf8_lossy(&output.stderr).trim().into()),
+        Ok(output) if output.status.success() => {
+            Finding::Ok(String::from_utf8_lossy(&output.stderr).trim().into())
+        }
         Ok(output) => missing_ssh(format!("`ssh -V` ends with {}", output.status)),
         Err(error) => missing_ssh(format!("cannot run `ssh`: {error}")),
     }
 }
 
 fn missing_ssh(detail: String) -> Finding {
-    Finding::Missing { detail, fix: "install OpenSSH's client (on Debian: `apt install openssh-client`)".into() }
+    Finding::Missing {
+        detail,
+        fix: "install OpenSSH's client (on Debian: `apt install openssh-client`)".into(),
+    }
 }
 
 /// Connects to a host, and prints the costs of that and what sort of place the host is.
@@ -92,7 +101,11 @@ fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
     host.close().wait();
     match report {
         Ok(report) => {
-            let detail = format!("connected in {}, {} round trips", show_duration(stats.connect), stats.round_trips);
+            let detail = format!(
+                "connected in {}, {} round trips",
+                show_duration(stats.connect),
+                stats.round_trips
+            );
             print(host.name(), Finding::Ok(detail));
             for (name, detail) in findings(&report) {
                 print(&format!("{} {name}", host.name()), Finding::Ok(detail));
@@ -102,7 +115,13 @@ fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
         Err(error) => {
             let error = CommandError::of_call(&error, verbosity);
             let code = error.code;
-            print(host.name(), Finding::Missing { detail: error.to_string(), fix: String::new() });
+            print(
+                host.name(),
+                Finding::Missing {
+                    detail: error.to_string(),
+                    fix: String::new(),
+                },
+            );
             Ok(code)
         }
     }
@@ -110,13 +129,28 @@ fn connect(host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
 
 /// Returns the lines for a report.
 fn findings(report: &Report) -> Vec<(&'static str, String)> {
-    let Report { target, directory, tried, description, round_trip, .. } = report;
+    let Report {
+        target,
+        directory,
+        tried,
+        description,
+        round_trip,
+        ..
+    } = report;
     let size = |bytes: Option<u64>| bytes.map_or_else(|| "no limit".into(), show_size);
-    let count = |count: Option<u64>| count.map_or_else(|| "no limit".into(), |count| count.to_string());
+    let count =
+        |count: Option<u64>| count.map_or_else(|| "no limit".into(), |count| count.to_string());
     let mut lines = vec![("architecture", target.clone())];
-    lines.extend(directory.as_ref().map(|directory| ("agent's place", directory.clone())));
+    lines.extend(
+        directory
+            .as_ref()
+            .map(|directory| ("agent's place", directory.clone())),
+    );
     lines.extend(tried.iter().map(|tried| ("place tried", tried.clone())));
-    lines.push(("agent", format!("process {}, account {}", description.pid, description.uid)));
+    lines.push((
+        "agent",
+        format!("process {}, account {}", description.pid, description.uid),
+    ));
     lines.push(("processors", description.cpus.to_string()));
     lines.push(("memory", size(description.memory_bytes)));
     lines.push(("address space", size(description.address_space_bytes)));
@@ -132,7 +166,10 @@ impl From<CheckStatus> for Finding {
         match status {
             CheckStatus::Ok(detail) => Self::Ok(detail),
             CheckStatus::Missing { detail, fix } => Self::Missing { detail, fix },
-            other => Self::Missing { detail: format!("{other:?}"), fix: String::new() },
+            other => Self::Missing {
+                detail: format!("{other:?}"),
+                fix: String::new(),
+            },
         }
     }
 }

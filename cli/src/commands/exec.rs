@@ -11,7 +11,9 @@ use clap::{
     ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
 };
-use wxec::{Attach, CallError, CallErrorKind, Command, CommandOutput, ExitStatus, Host, LimitKind, Value};
+use wxec::{
+    Attach, CallError, CallErrorKind, Command, CommandOutput, ExitStatus, Host, LimitKind, Value,
+};
 
 use crate::{
     access::Access,
@@ -21,7 +23,9 @@ use crate::{
     everywhere::on_each,
     exit_code,
     interrupt::{self, Interrupted},
-    output::{lines, print_line, print_lines_tagged, program_output, say, say_tagged, text_or_base64},
+    output::{
+        lines, print_line, print_lines_tagged, program_output, say, say_tagged, text_or_base64,
+    },
     quantity, target, terminal,
     value::to_json,
 };
@@ -50,7 +54,11 @@ pub(crate) struct Args {
     /// between them
     target: String,
     /// The program and its arguments
-    #[arg(value_name = "CMD", trailing_var_arg = true, required_unless_present = "sh")]
+    #[arg(
+        value_name = "CMD",
+        trailing_var_arg = true,
+        required_unless_present = "sh"
+    )]
     command: Vec<OsString>,
     /// Run this text with the host's sh; the words of CMD are its $1, $2, …
     #[arg(long, value_name = "TEXT")]
@@ -97,7 +105,9 @@ Examples:
   wxec exec -t docker:web -- bash";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
+    let hosts = target::hosts(&args.target, &args.access, |several| {
+        program_output(several, verbosity)
+    })?;
     let environment = environment::variables(&args.environment);
     let command = |host: &Host| args.command(host, &environment);
     if args.output != Form::Stream {
@@ -162,7 +172,9 @@ pub(crate) fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallErr
     if io::stdin().is_terminal()
         && let Err(error) = terminal::follow_size(child.remote())
     {
-        say(&format!("warning: the program will not learn of another size of this terminal: {error}"));
+        say(&format!(
+            "warning: the program will not learn of another size of this terminal: {error}"
+        ));
     }
     let _raw = terminal::Raw::enter();
     interrupt::block_on(child.run(Attach::Here))
@@ -235,7 +247,9 @@ fn show(host: &Host, output: CommandOutput, form: Form) {
             ("stdout", text_or_base64(output.stdout)),
             ("stderr", text_or_base64(output.stderr)),
         ];
-        return print_line(&to_json(&Value::Map(entries.map(|(key, value)| (key.into(), value)).into())));
+        return print_line(&to_json(&Value::Map(
+            entries.map(|(key, value)| (key.into(), value)).into(),
+        )));
     }
     if !output.stderr.is_empty() {
         lines(&output.stderr).for_each(|line| say_tagged(host.name(), line));
@@ -246,7 +260,12 @@ fn show(host: &Host, output: CommandOutput, form: Form) {
 }
 
 /// Reports the end of a program on one host. Returns the program's exit code.
-fn report_one(host: &Host, command: &[OsString], ended: Result<ExitStatus, CallError>, verbosity: Verbosity) -> u8 {
+fn report_one(
+    host: &Host,
+    command: &[OsString],
+    ended: Result<ExitStatus, CallError>,
+    verbosity: Verbosity,
+) -> u8 {
     match ended {
         Ok(status) => {
             // SIGPIPE is no error: our reader has read enough, as in `wxec exec … | head -1`.
@@ -259,7 +278,11 @@ fn report_one(host: &Host, command: &[OsString], ended: Result<ExitStatus, CallE
         Err(error) => {
             let said = with_shell_hint(&error, command, CommandError::of_call(&error, verbosity));
             said.print(&format!("error: {host}: "));
-            if matches!(error.kind, CallErrorKind::NotStarted { .. }) { NOT_STARTED } else { said.code }
+            if matches!(error.kind, CallErrorKind::NotStarted { .. }) {
+                NOT_STARTED
+            } else {
+                said.code
+            }
         }
     }
 }
@@ -269,9 +292,13 @@ fn report_one(host: &Host, command: &[OsString], ended: Result<ExitStatus, CallE
 fn with_shell_hint(error: &CallError, command: &[OsString], said: CommandError) -> CommandError {
     match (&error.kind, command) {
         (CallErrorKind::NotStarted { .. }, [line])
-            if line.to_string_lossy().contains([' ', '|', ';', '&', '<', '>', '$', '*']) =>
+            if line
+                .to_string_lossy()
+                .contains([' ', '|', ';', '&', '<', '>', '$', '*']) =>
         {
-            said.hint("no shell reads this; write `--sh TEXT` for a shell's line, or its words apart")
+            said.hint(
+                "no shell reads this; write `--sh TEXT` for a shell's line, or its words apart",
+            )
         }
         _ => said,
     }
@@ -289,7 +316,13 @@ fn report_status(host: &Host, status: ExitStatus) -> u8 {
 
 fn report_error(host: &Host, command: &[OsString], error: &CallError, verbosity: Verbosity) -> u8 {
     let mut said = with_shell_hint(error, command, CommandError::of_call(error, verbosity));
-    if matches!(error.kind, CallErrorKind::Limit { which: LimitKind::Output, .. }) {
+    if matches!(
+        error.kind,
+        CallErrorKind::Limit {
+            which: LimitKind::Output,
+            ..
+        }
+    ) {
         said = said.hint("so much is not kept: leave `--output` away to see it as it comes");
     }
     said.print(&format!("[{host}] error: "));

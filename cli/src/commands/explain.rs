@@ -1,7 +1,10 @@
 //! `wxec explain`: prints the commands that connecting to an address would run. Connects to
 //! nothing.
 
-use crate::{access::Access, args::Verbosity, command_error::CommandError, exit_code, output::print_line, target};
+use crate::{
+    access::Access, args::Verbosity, command_error::CommandError, exit_code, output::print_line,
+    target,
+};
 
 /// Placeholder for the script that starts the agent.
 const SCRIPT: &str = "SCRIPT";
@@ -30,7 +33,11 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let options = args.access.options_to_explain();
     for step in wxec::explain(&target::parse(&args.address)?, &options, script) {
         let words: Vec<_> = step.argv.iter().map(|word| quote(word)).collect();
-        let line = format!("{}: {}", step.hop.as_deref().unwrap_or("here"), words.join(" "));
+        let line = format!(
+            "{}: {}",
+            step.hop.as_deref().unwrap_or("here"),
+            words.join(" ")
+        );
         print_line(&line);
     }
     Ok(exit_code::OK)

@@ -44,12 +44,17 @@ Examples:
   wxec facts local: --format json | jq -r .kernel";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let hosts = target::hosts(&args.target, &args.access, |several| guest_output(several, verbosity))?;
+    let hosts = target::hosts(&args.target, &args.access, |several| {
+        guest_output(several, verbosity)
+    })?;
     let job = Job {
         module: Module::shipped("facts")?,
         function: "facts".into(),
         input: Value::Array(Vec::new()),
-        limits: Limits { deadline_ms: Some(ANSWER_WITHIN_MS), ..Limits::default() },
+        limits: Limits {
+            deadline_ms: Some(ANSWER_WITHIN_MS),
+            ..Limits::default()
+        },
         grants: Grants::none(),
         seed: None,
         streaming: None,
@@ -60,15 +65,28 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 
 /// Formats facts for people. An answer of another form is shown as JSON.
 fn text(value: &Value) -> String {
-    value.deserialized::<Facts>().map_or_else(|_| crate::value::to_json(value), |facts| table(&facts))
+    value
+        .deserialized::<Facts>()
+        .map_or_else(|_| crate::value::to_json(value), |facts| table(&facts))
 }
 
 fn table(facts: &Facts) -> String {
-    let Facts { hostname, kernel, os, arch, cpus, uid, .. } = facts;
-    let distro = facts.distro.as_ref().map(|distro| match (&*distro.name, &*distro.version) {
-        ("", version) => format!("{} {version}", distro.id),
-        (name, version) => format!("{name} {version}"),
-    });
+    let Facts {
+        hostname,
+        kernel,
+        os,
+        arch,
+        cpus,
+        uid,
+        ..
+    } = facts;
+    let distro = facts
+        .distro
+        .as_ref()
+        .map(|distro| match (&*distro.name, &*distro.version) {
+            ("", version) => format!("{} {version}", distro.id),
+            (name, version) => format!("{name} {version}"),
+        });
     let addresses: Vec<_> = facts.addresses.iter().map(ToString::to_string).collect();
     let rows = [
         ("hostname", Some(hostname.clone())),
@@ -79,15 +97,30 @@ fn table(facts: &Facts) -> String {
         ("cpus", Some(cpus.to_string())),
         ("memory", Some(show_size(facts.memory_bytes))),
         ("addresses", Some(addresses.join(", "))),
-        ("user", Some(facts.user.as_ref().map_or_else(|| uid.to_string(), |user| format!("{user} ({uid})")))),
-        ("uptime", Some(show_uptime(Duration::from_secs(facts.uptime_s)))),
+        (
+            "user",
+            Some(
+                facts
+                    .user
+                    .as_ref()
+                    .map_or_else(|| uid.to_string(), |user| format!("{user} ({uid})")),
+            ),
+        ),
+        (
+            "uptime",
+            Some(show_uptime(Duration::from_secs(facts.uptime_s))),
+        ),
     ];
-    let known = rows.iter().filter_map(|(key, value)| Some((key, value.as_deref()?.trim())));
+    let known = rows
+        .iter()
+        .filter_map(|(key, value)| Some((key, value.as_deref()?.trim())));
     // Keeps each value on one line, whatever the host sends.
-    let lines = known.filter(|(_, value)| !value.is_empty()).map(|(key, value)| {
-        let key = format!("{key}:");
-        format!("{key:<11}{}", value.replace(char::is_control, " "))
-    });
+    let lines = known
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| {
+            let key = format!("{key}:");
+            format!("{key:<11}{}", value.replace(char::is_control, " "))
+        });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -134,7 +167,9 @@ uptime:    4 days 3 h";
 
     #[test]
     fn what_a_host_says_stays_in_its_line() {
-        let Value::Map(mut entries) = web1() else { panic!() };
+        let Value::Map(mut entries) = web1() else {
+            panic!()
+        };
         entries.retain(|(key, _)| key.as_text() != Some("arch"));
         entries.push(("arch".into(), "x86\ncpus:      9".into()));
         let text = text(&Value::Map(entries));
@@ -143,7 +178,12 @@ uptime:    4 days 3 h";
 
     #[test]
     fn uptimes_are_rounded() {
-        for (seconds, shown) in [(59, "0 min"), (3_700, "1 h 1 min"), (90_000, "1 day 1 h"), (864_000, "10 days 0 h")] {
+        for (seconds, shown) in [
+            (59, "0 min"),
+            (3_700, "1 h 1 min"),
+            (90_000, "1 day 1 h"),
+            (864_000, "10 days 0 h"),
+        ] {
             assert_eq!(show_uptime(Duration::from_secs(seconds)), shown);
         }
     }

@@ -57,11 +57,14 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let (target, path) = split_bytes(&args.target, &args.destination)?;
-    let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
+    let hosts = target::hosts(&target, &args.access, |several| {
+        guest_output(several, verbosity)
+    })?;
     if is_standard(&args.destination) {
         let [host] = &*hosts else {
             let message = format!("standard output is for one host, not for {}", hosts.len());
-            return Err(CommandError::usage(message).hint("get each file under a name of its own, as in `x.{host}`"));
+            return Err(CommandError::usage(message)
+                .hint("get each file under a name of its own, as in `x.{host}`"));
         };
         return args.transfer.run_to_stdout(host, &path, verbosity);
     }
@@ -70,8 +73,11 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         .options(args.transfer.options(verbosity))
         .each()
         .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
-    let transfers = hosts.into_iter().zip(transfers.into_iter().map(|transfer| vec![transfer]));
-    args.transfer.run("received", transfers.collect(), verbosity)
+    let transfers = hosts
+        .into_iter()
+        .zip(transfers.into_iter().map(|transfer| vec![transfer]));
+    args.transfer
+        .run("received", transfers.collect(), verbosity)
 }
 
 /// Like [`split_beside`], for a path of any bytes.
@@ -81,11 +87,23 @@ fn split_bytes(text: &OsStr, destination: &Path) -> Result<(String, PathBuf), Co
         return split(text);
     }
     // Finds the place to split in a copy that has an `x` in place of each byte that is not ASCII.
-    let plain: String =
-        text.as_bytes().iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { 'x' }).collect();
+    let plain: String = text
+        .as_bytes()
+        .iter()
+        .map(|byte| {
+            if byte.is_ascii() {
+                char::from(*byte)
+            } else {
+                'x'
+            }
+        })
+        .collect();
     let (_, path) = split(&plain)?;
     let at = text.len() - path.as_os_str().len();
-    let (address, path) = (&text.as_bytes()[..at], OsStr::from_bytes(&text.as_bytes()[at..]));
+    let (address, path) = (
+        &text.as_bytes()[..at],
+        OsStr::from_bytes(&text.as_bytes()[at..]),
+    );
     let Ok(address) = str::from_utf8(address) else {
         return Err(CommandError::usage(format!(
             "`{}` is not a valid address: it is not UTF-8",
@@ -101,13 +119,22 @@ mod tests {
 
     #[test]
     fn a_path_may_be_any_bytes() {
-        let split =
-            |text: &[u8]| split_bytes(OsStr::from_bytes(text), Path::new("here")).map_err(|error| error.to_string());
+        let split = |text: &[u8]| {
+            split_bytes(OsStr::from_bytes(text), Path::new("here"))
+                .map_err(|error| error.to_string())
+        };
         let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-        assert_eq!(split(b"web1:/a\xff:b"), Ok(("web1".into(), path(b"/a\xff:b"))));
+        assert_eq!(
+            split(b"web1:/a\xff:b"),
+            Ok(("web1".into(), path(b"/a\xff:b")))
+        );
         assert_eq!(split(b"local:\xff"), Ok(("local:".into(), path(b"\xff"))));
         assert_eq!(split("wéb:/a".as_bytes()), Ok(("wéb".into(), path(b"/a"))));
         assert!(split(b"w\xffb:/a").unwrap_err().contains("not UTF-8"));
-        assert!(split(b"\xff").unwrap_err().contains("no path behind a colon"));
+        assert!(
+            split(b"\xff")
+                .unwrap_err()
+                .contains("no path behind a colon")
+        );
     }
 }

@@ -63,15 +63,28 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 fn text(module: &Module) -> String {
     let mut lines = vec![
         format!("module  {}", module.name()),
-        format!("size    {} ({})", module.size(), show_size(module.size() as u64)),
+        format!(
+            "size    {} ({})",
+            module.size(),
+            show_size(module.size() as u64)
+        ),
         format!("digest  {}", module.digest()),
     ];
-    lines.extend(module.path().map(|path| format!("path    {}", path.display())));
+    lines.extend(
+        module
+            .path()
+            .map(|path| format!("path    {}", path.display())),
+    );
 
     lines.extend(["".into(), "functions".into()]);
     for function in module.functions() {
         lines.push(format!("  {}", signature(module, function)));
-        lines.extend(function.doc.lines().map(|line| format!("      {line}").trim_end().to_owned()));
+        lines.extend(
+            function
+                .doc
+                .lines()
+                .map(|line| format!("      {line}").trim_end().to_owned()),
+        );
         if !function.wants.is_none() {
             lines.push(format!("      wants {}", flags(function).join(" ")));
         }
@@ -84,15 +97,27 @@ fn text(module: &Module) -> String {
     let capabilities = capabilities::of_imports(module.imports());
     if !capabilities.is_empty() {
         lines.extend(["".into(), "can ask to".into()]);
-        let width = capabilities.iter().map(|capability| capability.can.len()).max().unwrap_or_default();
+        let width = capabilities
+            .iter()
+            .map(|capability| capability.can.len())
+            .max()
+            .unwrap_or_default();
         let line = |it: &Capability| format!("  {:width$}  {}", it.can, it.options);
         lines.extend(capabilities.iter().map(line));
     }
 
     lines.extend(["".into(), "imports".into()]);
     let imports = imports(module);
-    let width = imports.keys().map(|from| from.len()).max().unwrap_or_default();
-    lines.extend(imports.iter().map(|(from, names)| format!("  {from:width$}  {}", names.join(" "))));
+    let width = imports
+        .keys()
+        .map(|from| from.len())
+        .max()
+        .unwrap_or_default();
+    lines.extend(
+        imports
+            .iter()
+            .map(|(from, names)| format!("  {from:width$}  {}", names.join(" "))),
+    );
     if imports.is_empty() {
         lines.push("  none".into());
     }
@@ -102,7 +127,11 @@ fn text(module: &Module) -> String {
 /// Returns the function as its source has it, with the name that `wxec call` takes.
 fn signature(module: &Module, function: &Function) -> String {
     let whole = function.to_string();
-    format!("{}{}", name(module, function), whole.strip_prefix(&function.path).unwrap_or_default())
+    format!(
+        "{}{}",
+        name(module, function),
+        whole.strip_prefix(&function.path).unwrap_or_default()
+    )
 }
 
 /// Returns the name that `wxec call` takes. Modules that are named like keywords lose their `r#`,
@@ -113,11 +142,20 @@ fn name(module: &Module, function: &Function) -> String {
 
 /// Returns the options that grant everything the function declares.
 fn flags(function: &Function) -> Vec<String> {
-    function.wants.needs().map(|need| need.to_string()).collect()
+    function
+        .wants
+        .needs()
+        .map(|need| need.to_string())
+        .collect()
 }
 
 fn undescribed(module: &Module) -> impl Iterator<Item = &str> {
-    module.exports().filter(|export| module.functions().iter().all(|function| function.path != *export))
+    module.exports().filter(|export| {
+        module
+            .functions()
+            .iter()
+            .all(|function| function.path != *export)
+    })
 }
 
 /// Groups the names of imports by the module that they come from.
@@ -133,8 +171,10 @@ fn imports(module: &Module) -> BTreeMap<&str, Vec<&str>> {
 
 fn json(module: &Module) -> Json {
     let function = |function: &Function| {
-        let parameters =
-            function.parameters.iter().map(|parameter| json!({"name": parameter.name, "type": parameter.type_name}));
+        let parameters = function
+            .parameters
+            .iter()
+            .map(|parameter| json!({"name": parameter.name, "type": parameter.type_name}));
         json!({
             "name": name(module, function),
             "path": function.path,

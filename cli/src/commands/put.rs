@@ -68,20 +68,32 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let first = args.sources.first().expect("clap asks for one");
     let (target, path) = split_beside(&args.target, first, "get TARGET:SRC DST")?;
     if let Some(source) = args.sources.iter().find(|source| is_remote(source)) {
-        let message = format!("there is no {} here, and files do not travel between hosts", source.display());
+        let message = format!(
+            "there is no {} here, and files do not travel between hosts",
+            source.display()
+        );
         return Err(CommandError::usage(message).hint("`wxec get` it first, then `wxec put` it"));
     }
     check_names(&args.sources, &path)?;
-    let hosts = target::hosts(&target, &args.access, |several| guest_output(several, verbosity))?;
+    let hosts = target::hosts(&target, &args.access, |several| {
+        guest_output(several, verbosity)
+    })?;
     let options = args.transfer.options(verbosity);
-    let mut transfers: Vec<_> = hosts.iter().map(|host| (host.clone(), Vec::new())).collect();
+    let mut transfers: Vec<_> = hosts
+        .iter()
+        .map(|host| (host.clone(), Vec::new()))
+        .collect();
     for source in &args.sources {
         if is_standard(source) {
             let [(host, own)] = &mut *transfers else {
                 let message = format!("standard input goes to one host, not to {}", hosts.len());
-                return Err(CommandError::usage(message).hint("put it into a file here, and that to all of them"));
+                return Err(CommandError::usage(message)
+                    .hint("put it into a file here, and that to all of them"));
             };
-            own.push(host.put_reader(std::io::stdin(), &path).options(options.clone()));
+            own.push(
+                host.put_reader(std::io::stdin(), &path)
+                    .options(options.clone()),
+            );
             continue;
         }
         let each = Fleet::from_iter(hosts.iter().cloned())
@@ -89,7 +101,10 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
             .options(options.clone())
             .each()
             .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
-        transfers.iter_mut().zip(each).for_each(|((_, own), transfer)| own.push(transfer));
+        transfers
+            .iter_mut()
+            .zip(each)
+            .for_each(|((_, own), transfer)| own.push(transfer));
     }
     args.transfer.run("sent", transfers, verbosity)
 }
@@ -100,22 +115,32 @@ fn check_names(sources: &[PathBuf], path: &Path) -> Result<(), CommandError> {
     let directory = names_directory(path);
     if sources.iter().any(|source| is_standard(source)) && (directory || sources.len() > 1) {
         let message = "standard input has no name to be put under";
-        return Err(CommandError::usage(message).hint("write `-` alone, and name the file, as in `web1:/srv/dump.sql`"));
+        return Err(CommandError::usage(message)
+            .hint("write `-` alone, and name the file, as in `web1:/srv/dump.sql`"));
     }
     if sources.len() < 2 {
         return Ok(());
     }
     if !directory {
         let message = format!("{} sources go into a directory", sources.len());
-        return Err(CommandError::usage(message).hint(format!("write `{}/` if that is one", path.display())));
+        return Err(CommandError::usage(message)
+            .hint(format!("write `{}/` if that is one", path.display())));
     }
     let mut taken = HashMap::new();
     for source in sources {
-        let name = source.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_owned()));
+        let name = source
+            .canonicalize()
+            .ok()
+            .and_then(|path| Some(path.file_name()?.to_owned()));
         let name = source.file_name().map(ToOwned::to_owned).or(name);
         if let Some(other) = taken.insert(name, source) {
-            let message = format!("{} and {} have the same name", other.display(), source.display());
-            return Err(CommandError::usage(message).hint("put them one by one, each under a name of its own"));
+            let message = format!(
+                "{} and {} have the same name",
+                other.display(),
+                source.display()
+            );
+            return Err(CommandError::usage(message)
+                .hint("put them one by one, each under a name of its own"));
         }
     }
     Ok(())
@@ -131,18 +156,32 @@ mod tests {
             let sources: Vec<_> = sources.iter().map(PathBuf::from).collect();
             check_names(&sources, Path::new(path)).map_err(|error| error.to_string())
         };
-        for (sources, path) in
-            [(&["a", "b/c"][..], "d/"), (&["a", "b"], "."), (&["a"], "d"), (&["-"], "d"), (&["a", "b"], "~")]
-        {
+        for (sources, path) in [
+            (&["a", "b/c"][..], "d/"),
+            (&["a", "b"], "."),
+            (&["a"], "d"),
+            (&["-"], "d"),
+            (&["a", "b"], "~"),
+        ] {
             assert_eq!(check(sources, path), Ok(()));
         }
-        assert_eq!(check(&["a", "b"], "/d"), Err("2 sources go into a directory; write `/d/` if that is one".into()));
+        assert_eq!(
+            check(&["a", "b"], "/d"),
+            Err("2 sources go into a directory; write `/d/` if that is one".into())
+        );
         assert_eq!(
             check(&["a/x", "x", "b/x/"], "d/"),
-            Err("a/x and x have the same name; put them one by one, each under a name of its own".into())
+            Err(
+                "a/x and x have the same name; put them one by one, each under a name of its own"
+                    .into()
+            )
         );
         for (sources, path) in [(&["-"][..], "d/"), (&["-", "a"], "d/"), (&["-", "-"], "d")] {
-            assert!(check(sources, path).unwrap_err().starts_with("standard input has no name"));
+            assert!(
+                check(sources, path)
+                    .unwrap_err()
+                    .starts_with("standard input has no name")
+            );
         }
     }
 }

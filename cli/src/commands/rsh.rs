@@ -26,7 +26,11 @@ use std::ffi::OsString;
 #[command(after_help = EXAMPLES, disable_help_flag = true, override_usage = "wxec rsh [OPTION…] HOST [COMMAND…]")]
 pub(crate) struct Args {
     /// ssh's options, an address, and the command to run there
-    #[arg(value_name = "WORD", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "WORD",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) words: Vec<OsString>,
 }
 

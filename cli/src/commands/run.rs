@@ -83,17 +83,23 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     if let Some(error) = misplaced::module_for_target(&args.target, &args.module) {
         return Err(error);
     }
-    let hosts = target::hosts(&args.target, &args.access, |several| program_output(several, verbosity))?;
+    let hosts = target::hosts(&args.target, &args.access, |several| {
+        program_output(several, verbosity)
+    })?;
     let environment = environment::variables(&args.environment);
     let module = Source::parse(&args.module).load(&args.features.features(), verbosity)?;
     if is_plain_library(&module) {
         return Err(plain_library(&module));
     }
     if !module.is_program() {
-        let error = CommandError::usage(format!("{} is no program: it exports no `_start`", module.name()));
+        let error = CommandError::usage(format!(
+            "{} is no program: it exports no `_start`",
+            module.name()
+        ));
         return Err(match module.exports().next() {
             Some(_) => error.hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"),
-            None => error.hint("it exports no function at all; a program has a `main`, and is no cdylib"),
+            None => error
+                .hint("it exports no function at all; a program has a `main`, and is no cdylib"),
         });
     }
     let program = |host: &Host| args.program(host, &module, &environment, hosts.len() > 1);
@@ -109,12 +115,14 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         Err(interrupt) => interrupted = Some(interrupt),
         Ok(ended) => {
             let by_itself = ended.is_ok();
-            codes.push(match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
-                (true, exit_code::OK) => exit_code::OK,
-                // Programs' own codes have other meanings than ours.
-                (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
-                (false, code) => code,
-            });
+            codes.push(
+                match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
+                    (true, exit_code::OK) => exit_code::OK,
+                    // Programs' own codes have other meanings than ours.
+                    (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
+                    (false, code) => code,
+                },
+            );
         }
     });
     if let Some(interrupted) = interrupted {
@@ -124,15 +132,29 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 impl Args {
-    fn program(&self, host: &Host, module: &Module, environment: &[(OsString, OsString)], several: bool) -> Program {
+    fn program(
+        &self,
+        host: &Host,
+        module: &Module,
+        environment: &[(OsString, OsString)],
+        several: bool,
+    ) -> Program {
         let mut grants = self.grants.grants(None);
         for (directory, guest_path) in &self.directories {
             grants = grants.dir(directory, guest_path, true);
         }
         let file = || module.path()?.file_name();
-        let name = self.argv0.as_deref().or_else(file).unwrap_or_else(|| OsStr::new(module.name()));
-        let mut program =
-            host.program(module).name(name).args(&self.arguments).grant(grants).limits(self.limits.limits(several));
+        let name = self
+            .argv0
+            .as_deref()
+            .or_else(file)
+            .unwrap_or_else(|| OsStr::new(module.name()));
+        let mut program = host
+            .program(module)
+            .name(name)
+            .args(&self.arguments)
+            .grant(grants)
+            .limits(self.limits.limits(several));
         for (name, value) in environment {
             program = program.env(name, value);
         }
@@ -156,15 +178,22 @@ fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) ->
     match ended {
         Ok(exit) => {
             if let Some(need) = exit.needs.first() {
-                say(&format!("hint: {prefix}it was refused something that {need} would allow"));
+                say(&format!(
+                    "hint: {prefix}it was refused something that {need} would allow"
+                ));
             }
             // Keeps the low 8 bits, as the operating system does with codes that are too large.
             exit.code.to_le_bytes()[0]
         }
         // The reader of our output has read enough, as in `wxec run … | head -1`.
-        Err(CallError { kind: CallErrorKind::CannotWrite { kind: ErrorKind::BrokenPipe, .. }, .. }) => {
-            exit_code::BROKEN_PIPE
-        }
+        Err(CallError {
+            kind:
+                CallErrorKind::CannotWrite {
+                    kind: ErrorKind::BrokenPipe,
+                    ..
+                },
+            ..
+        }) => exit_code::BROKEN_PIPE,
         Err(error) => {
             let trapped = matches!(error.kind, CallErrorKind::Trap { .. });
             let error = CommandError::of_call(&error, verbosity);
@@ -182,7 +211,10 @@ mod tests {
     fn a_directory_may_have_another_name_inside() {
         assert_eq!(directory("/srv"), Ok(("/srv".into(), "/srv".into())));
         assert_eq!(directory("."), Ok((".".into(), ".".into())));
-        assert_eq!(directory("/srv/a::/data"), Ok(("/srv/a".into(), "/data".into())));
+        assert_eq!(
+            directory("/srv/a::/data"),
+            Ok(("/srv/a".into(), "/data".into()))
+        );
         for text in ["", "::", "/srv::", "::/data"] {
             assert!(directory(text).is_err(), "{text}");
         }

@@ -91,16 +91,28 @@ impl Meaning {
             'n' => self.has_no_input = true,
             's' => self.is_subsystem = true,
             'T' => self.terminal = Terminal::Never,
-            't' if matches!(self.terminal, Terminal::Wanted | Terminal::Forced) => self.terminal = Terminal::Forced,
+            't' if matches!(self.terminal, Terminal::Wanted | Terminal::Forced) => {
+                self.terminal = Terminal::Forced
+            }
             't' => self.terminal = Terminal::Wanted,
             'v' => self.verbose = self.verbose.saturating_add(1),
             'q' => self.is_quiet = true,
             'G' => self.question = Some(Question::Configuration),
             'V' => self.question = Some(Question::Version),
             'Q' => self.question = Some(Question::Capabilities(value.into())),
-            'L' | 'R' | 'D' | 'W' | 'w' | 'N' => return Err(format!("`-{letter}` asks to forward, which {NOT_DONE}")),
-            'M' | 'O' => return Err(format!("`-{letter}` asks for a shared connection, which {NOT_DONE}")),
-            'f' => return Err(format!("`-f` asks to go to the background, which {NOT_DONE}")),
+            'L' | 'R' | 'D' | 'W' | 'w' | 'N' => {
+                return Err(format!("`-{letter}` asks to forward, which {NOT_DONE}"));
+            }
+            'M' | 'O' => {
+                return Err(format!(
+                    "`-{letter}` asks for a shared connection, which {NOT_DONE}"
+                ));
+            }
+            'f' => {
+                return Err(format!(
+                    "`-f` asks to go to the background, which {NOT_DONE}"
+                ));
+            }
             // Ignored. Forwarding of agents and of X11 is not offered, as by many servers. The
             // other options are about details of a connection that wxec makes in its own way, or
             // about the log of the ssh in it.
@@ -111,15 +123,19 @@ impl Meaning {
 
     /// Takes `NAME=VALUE` or `NAME VALUE`, as a line of a configuration file.
     fn take_named(&mut self, line: &str) -> Result<(), String> {
-        let (name, value) = named(line).ok_or_else(|| format!("`-o {}` has no value", line.escape_debug()))?;
+        let (name, value) =
+            named(line).ok_or_else(|| format!("`-o {}` has no value", line.escape_debug()))?;
         let is_off = ["no", "none", "false", "clear"].contains(&&*value.to_ascii_lowercase());
         match &*name.to_ascii_lowercase() {
             "user" => self.take('l', value)?,
             "port" => self.take_port(value)?,
             "batchmode" => self.is_batch = !is_off,
             "connecttimeout" => {
-                let seconds = value.parse().map_err(|_| format!("`{}` is no time in seconds", value.escape_debug()))?;
-                self.connect_timeout = Some(Duration::from_secs(seconds).saturating_add(AGENT_WITHIN));
+                let seconds = value
+                    .parse()
+                    .map_err(|_| format!("`{}` is no time in seconds", value.escape_debug()))?;
+                self.connect_timeout =
+                    Some(Duration::from_secs(seconds).saturating_add(AGENT_WITHIN));
                 self.ssh_options.push(format!("ConnectTimeout={seconds}"));
             }
             "requesttty" => {
@@ -130,18 +146,27 @@ impl Meaning {
                     _ => Terminal::Never,
                 }
             }
-            "sendenv" => self.send_env.extend(value.split_whitespace().map(str::to_owned)),
+            "sendenv" => self
+                .send_env
+                .extend(value.split_whitespace().map(str::to_owned)),
             "setenv" => {
-                let (name, value) =
-                    value.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("`-o SetEnv` takes NAME=VALUE")?;
-                self.set_env.push((name.into(), value.trim_matches('"').into()));
+                let (name, value) = value
+                    .split_once('=')
+                    .filter(|(name, _)| !name.is_empty())
+                    .ok_or("`-o SetEnv` takes NAME=VALUE")?;
+                self.set_env
+                    .push((name.into(), value.trim_matches('"').into()));
             }
             "stdinnull" => self.has_no_input = !is_off,
             "remotecommand" if !is_off => self.command = Some(value.into()),
             "sessiontype" => match &*value.to_ascii_lowercase() {
                 "default" => {}
                 "subsystem" => self.is_subsystem = true,
-                _ => return Err(format!("`-o SessionType=none` asks to forward, which {NOT_DONE}")),
+                _ => {
+                    return Err(format!(
+                        "`-o SessionType=none` asks to forward, which {NOT_DONE}"
+                    ));
+                }
             },
             "localforward"
             | "remoteforward"
@@ -208,17 +233,22 @@ fn named(line: &str) -> Option<(&str, &str)> {
     let end = line.find(|c: char| c == '=' || c.is_whitespace())?;
     let rest = line[end..].trim_start();
     let value = rest.strip_prefix('=').unwrap_or(rest).trim();
-    let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+    let unquoted = value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'))
+        .unwrap_or(value);
     (end > 0 && !unquoted.is_empty()).then_some((&line[..end], unquoted))
 }
 
 /// Returns true if `name` matches a list of patterns in the syntax of `SendEnv`. Patterns after a
 /// `-` exclude names.
 pub(crate) fn is_sent(name: &[u8], patterns: &[String]) -> bool {
-    patterns.iter().fold(false, |sent, pattern| match pattern.strip_prefix('-') {
-        Some(pattern) => sent && !matches(name, pattern.as_bytes()),
-        None => sent || matches(name, pattern.as_bytes()),
-    })
+    patterns
+        .iter()
+        .fold(false, |sent, pattern| match pattern.strip_prefix('-') {
+            Some(pattern) => sent && !matches(name, pattern.as_bytes()),
+            None => sent || matches(name, pattern.as_bytes()),
+        })
 }
 
 /// Matches a pattern: `*` is any text, `?` any character.
@@ -243,28 +273,64 @@ mod tests {
 
     #[test]
     fn what_tools_add_by_themselves_is_nothing_special() {
-        let scp = ["-x", "-oPermitLocalCommand=no", "-oClearAllForwardings=yes", "-oRemoteCommand=none"];
+        let scp = [
+            "-x",
+            "-oPermitLocalCommand=no",
+            "-oClearAllForwardings=yes",
+            "-oRemoteCommand=none",
+        ];
         let more = ["-oRequestTTY=no", "-oForwardAgent=no"];
-        let expected = Meaning { terminal: Terminal::Never, ..Meaning::default() };
+        let expected = Meaning {
+            terminal: Terminal::Never,
+            ..Meaning::default()
+        };
         assert_eq!(meaning(&[&scp[..], &more].concat()).unwrap(), expected);
-        let sftp =
-            ["-oForwardX11 no", "-oPermitLocalCommand no", "-oClearAllForwardings yes", "-oForwardAgent no", "-s"];
-        assert_eq!(meaning(&sftp).unwrap(), Meaning { is_subsystem: true, ..Meaning::default() });
+        let sftp = [
+            "-oForwardX11 no",
+            "-oPermitLocalCommand no",
+            "-oClearAllForwardings yes",
+            "-oForwardAgent no",
+            "-s",
+        ];
+        assert_eq!(
+            meaning(&sftp).unwrap(),
+            Meaning {
+                is_subsystem: true,
+                ..Meaning::default()
+            }
+        );
         let git = meaning(&["-G", "-o", "SendEnv=GIT_PROTOCOL", "-p", "22"]).unwrap();
-        assert_eq!((git.question, git.port), (Some(Question::Configuration), Some(22)));
+        assert_eq!(
+            (git.question, git.port),
+            (Some(Question::Configuration), Some(22))
+        );
         assert_eq!(git.send_env, ["GIT_PROTOCOL"]);
     }
 
     #[test]
     fn of_user_and_port_the_first_counts() {
         let meaning = meaning(&["-l", "joe", "-oUser=jim", "-oPort 2222", "-p", "22"]).unwrap();
-        assert_eq!((meaning.user.as_deref(), meaning.port), (Some("joe"), Some(2222)));
+        assert_eq!(
+            (meaning.user.as_deref(), meaning.port),
+            (Some("joe"), Some(2222))
+        );
     }
 
     #[test]
     fn what_concerns_ssh_here_is_for_that() {
-        let line =
-            ["-4", "-C", "-i", "k", "-J", "b", "-F", "c", "-o", "StrictHostKeyChecking = no", "-oConnectTimeout=5"];
+        let line = [
+            "-4",
+            "-C",
+            "-i",
+            "k",
+            "-J",
+            "b",
+            "-F",
+            "c",
+            "-o",
+            "StrictHostKeyChecking = no",
+            "-oConnectTimeout=5",
+        ];
         let meaning = meaning(&line).unwrap();
         let expected = [
             "AddressFamily=inet",
@@ -302,7 +368,10 @@ mod tests {
             assert!(error.ends_with(NOT_DONE), "{error}");
         }
         assert_eq!(meaning(&["-p", "ssh"]).unwrap_err(), "`ssh` is not a port");
-        assert_eq!(meaning(&["-o", "User"]).unwrap_err(), "`-o User` has no value");
+        assert_eq!(
+            meaning(&["-o", "User"]).unwrap_err(),
+            "`-o User` has no value"
+        );
     }
 
     #[test]
@@ -318,7 +387,10 @@ mod tests {
     #[test]
     fn a_variable_has_a_name() {
         let set = |option| meaning(&[option]).map(|meaning| meaning.set_env);
-        assert_eq!(set("-oSetEnv==x"), Err("`-o SetEnv` takes NAME=VALUE".into()));
+        assert_eq!(
+            set("-oSetEnv==x"),
+            Err("`-o SetEnv` takes NAME=VALUE".into())
+        );
         assert_eq!(set("-oSetEnv=A="), Ok(vec![("A".into(), String::new())]));
     }
 
@@ -326,13 +398,22 @@ mod tests {
     fn variables_are_sent_by_patterns() {
         let patterns = ["LC_*", "GIT_PROTOCOL", "-LC_ALL", "T?"].map(str::to_owned);
         assert!(is_sent(b"LC_\xff", &patterns), "also what is no UTF-8");
-        for (name, sent) in [("LC_TIME", true), ("LC_ALL", false), ("GIT_PROTOCOL", true), ("TZ", true), ("T", false)] {
+        for (name, sent) in [
+            ("LC_TIME", true),
+            ("LC_ALL", false),
+            ("GIT_PROTOCOL", true),
+            ("TZ", true),
+            ("T", false),
+        ] {
             assert_eq!(is_sent(name.as_bytes(), &patterns), sent, "{name}");
         }
         let meaning = meaning(&["-oSetEnv=A=b c", "-oSendEnv LANG LC_*"]).unwrap();
         assert_eq!(
             (meaning.set_env, meaning.send_env),
-            (vec![("A".into(), "b c".into())], vec!["LANG".into(), "LC_*".into()])
+            (
+                vec![("A".into(), "b c".into())],
+                vec!["LANG".into(), "LC_*".into()]
+            )
         );
     }
 }

@@ -61,7 +61,9 @@ struct Own {
 pub(crate) fn words() -> Option<Vec<OsString>> {
     let mut words = env::args_os();
     let name = words.next()?;
-    let is_named = Path::new(&name).file_name().is_some_and(|name| name == NAME);
+    let is_named = Path::new(&name)
+        .file_name()
+        .is_some_and(|name| name == NAME);
     (is_named || words.next()? == "rsh").then(|| words.collect())
 }
 
@@ -80,12 +82,18 @@ pub(crate) fn main(words: Vec<OsString>) -> u8 {
 
 fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
     if let Err(error) = interrupt::watch() {
-        say(&format!("warning: Ctrl-C will leave things behind: {error}"));
+        say(&format!(
+            "warning: Ctrl-C will leave things behind: {error}"
+        ));
     }
     let more = env::var_os(OPTIONS_VARIABLE).unwrap_or_default();
-    let more = shell_words::words(more.as_bytes()).into_iter().map(|word| OsString::from_vec(word.text));
-    let typed = Typed::parse(more.chain(words).collect(), takes_value).map_err(CommandError::usage)?;
-    let own = Own::try_parse_from(&typed.own).map_err(|error| CommandError::usage(first_line(&error)))?;
+    let more = shell_words::words(more.as_bytes())
+        .into_iter()
+        .map(|word| OsString::from_vec(word.text));
+    let typed =
+        Typed::parse(more.chain(words).collect(), takes_value).map_err(CommandError::usage)?;
+    let own =
+        Own::try_parse_from(&typed.own).map_err(|error| CommandError::usage(first_line(&error)))?;
     let meaning = Meaning::of(&typed).map_err(CommandError::usage)?;
     if own.help {
         help();
@@ -98,22 +106,39 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
         _ => Verbosity::Debug,
     };
     // Tools that read stderr expect a few lines at most, and no spinner.
-    progress::install(if meaning.is_quiet { Verbosity::Quiet } else { verbosity.max(Verbosity::Verbose) });
+    progress::install(if meaning.is_quiet {
+        Verbosity::Quiet
+    } else {
+        verbosity.max(Verbosity::Verbose)
+    });
     match &meaning.question {
         Some(Question::Version) => {
-            say(&format!("wxec rsh {}, a look-alike of OpenSSH", env!("CARGO_PKG_VERSION")));
+            say(&format!(
+                "wxec rsh {}, a look-alike of OpenSSH",
+                env!("CARGO_PKG_VERSION")
+            ));
             return Ok(0);
         }
         Some(Question::Capabilities(what)) => return ask_ssh(what),
         Some(Question::Configuration) | None => {}
     }
 
-    let host = typed.host.as_deref().ok_or_else(|| CommandError::usage("a host is missing").hint(USAGE))?;
-    let command = meaning.command.as_deref().map_or(&*typed.command, str::as_bytes);
+    let host = typed
+        .host
+        .as_deref()
+        .ok_or_else(|| CommandError::usage("a host is missing").hint(USAGE))?;
+    let command = meaning
+        .command
+        .as_deref()
+        .map_or(&*typed.command, str::as_bytes);
     let schemes: Vec<_> = Hop::schemes().collect();
-    let place = Place::of(host, command, meaning.is_subsystem, &schemes).map_err(CommandError::usage)?;
-    let address =
-        logged_in(&target::parse(&place.address)?, place.user.as_ref().or(meaning.user.as_ref()), meaning.port)?;
+    let place =
+        Place::of(host, command, meaning.is_subsystem, &schemes).map_err(CommandError::usage)?;
+    let address = logged_in(
+        &target::parse(&place.address)?,
+        place.user.as_ref().or(meaning.user.as_ref()),
+        meaning.port,
+    )?;
     if !own.trust_address {
         check_address(&address)?;
     }
@@ -123,12 +148,18 @@ fn run(words: Vec<OsString>) -> Result<u8, CommandError> {
     }
 
     if verbosity >= Verbosity::Verbose {
-        say(&format!("wxec rsh: {address}: {}", String::from_utf8_lossy(&place.command)));
+        say(&format!(
+            "wxec rsh: {address}: {}",
+            String::from_utf8_lossy(&place.command)
+        ));
     }
     let host = Host::from(address).with_options(&options(&own.access, &meaning)?);
     let host = host.with_output(guest_output(false, verbosity));
     let sent = env::vars_os().filter(|(name, _)| is_sent(name.as_bytes(), &meaning.send_env));
-    let set = meaning.set_env.iter().map(|(name, value)| (name.into(), value.into()));
+    let set = meaning
+        .set_env
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
     let remote = Remote {
         command: place.command,
         is_subsystem: meaning.is_subsystem,
@@ -143,13 +174,19 @@ const USAGE: &str = "write `wxec rsh [OPTION…] HOST [COMMAND…]`; `wxec rsh -
 
 fn takes_value(name: &str) -> bool {
     let own = Own::command();
-    let found = own.get_arguments().find(|argument| argument.get_long() == Some(name));
+    let found = own
+        .get_arguments()
+        .find(|argument| argument.get_long() == Some(name));
     found.is_some_and(|argument| argument.get_action().takes_values())
 }
 
 fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned()
 }
 
 fn help() {
@@ -162,13 +199,21 @@ fn help() {
 /// Passes `-Q` on to the local ssh, because the question is about an ssh.
 fn ask_ssh(what: &str) -> Result<u8, CommandError> {
     let status = Command::new("ssh").args(["-Q", what]).status();
-    let status = status.map_err(|error| CommandError::usage(format!("cannot run the ssh client: {error}")))?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
+    let status = status
+        .map_err(|error| CommandError::usage(format!("cannot run the ssh client: {error}")))?;
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(FAILED))
 }
 
 /// Returns `address` with `user` and `port` at its last ssh hop, which is the machine that tools
 /// mean by their host.
-fn logged_in(address: &Address, user: Option<&String>, port: Option<u16>) -> Result<Address, CommandError> {
+fn logged_in(
+    address: &Address,
+    user: Option<&String>,
+    port: Option<u16>,
+) -> Result<Address, CommandError> {
     if user.is_none() && port.is_none() {
         return Ok(address.clone());
     }
@@ -178,8 +223,10 @@ fn logged_in(address: &Address, user: Option<&String>, port: Option<u16>) -> Res
         _ => None,
     });
     let ssh = last.ok_or_else(|| {
-        CommandError::usage(format!("a user and a port are for an `ssh:` hop, and {address} has none"))
-            .hint("`sudo:USER` becomes another user")
+        CommandError::usage(format!(
+            "a user and a port are for an `ssh:` hop, and {address} has none"
+        ))
+        .hint("`sudo:USER` becomes another user")
     })?;
     ssh.user = user.cloned().or_else(|| ssh.user.take());
     ssh.port = port.or(ssh.port);
@@ -193,8 +240,10 @@ fn check_address(address: &Address) -> Result<(), CommandError> {
     let begins_something = |hop: &&Hop| matches!(hop, Hop::Exec(_) | Hop::ContainerRun(..));
     match address.hops().iter().find(begins_something) {
         None => Ok(()),
-        Some(hop) => Err(CommandError::usage(format!("`{hop}` would run what the address says"))
-            .hint("if nobody but you wrote it, add --trust-address")),
+        Some(hop) => Err(
+            CommandError::usage(format!("`{hop}` would run what the address says"))
+                .hint("if nobody but you wrote it, add --trust-address"),
+        ),
     }
 }
 
@@ -208,7 +257,10 @@ fn options(access: &Access, meaning: &Meaning) -> Result<ConnectOptions, Command
     if let Some(config) = &meaning.ssh_config {
         options = options.ssh_config(config);
     }
-    Ok(meaning.ssh_options.iter().fold(options, |options, option| options.ssh_option(option)))
+    Ok(meaning
+        .ssh_options
+        .iter()
+        .fold(options, |options, option| options.ssh_option(option)))
 }
 
 #[cfg(test)]
@@ -221,26 +273,44 @@ mod tests {
         let logged_in = |address: &str, user, port| {
             logged_in(&address.parse().unwrap(), user, port).map(|address| address.to_string())
         };
-        assert_eq!(logged_in("a/ssh:b:22/sudo:app", Some(&joe), None).unwrap(), "ssh:a/ssh:joe@b:22/sudo:app");
-        assert_eq!(logged_in("jim@a", Some(&joe), Some(23)).unwrap(), "ssh:joe@a:23");
+        assert_eq!(
+            logged_in("a/ssh:b:22/sudo:app", Some(&joe), None).unwrap(),
+            "ssh:a/ssh:joe@b:22/sudo:app"
+        );
+        assert_eq!(
+            logged_in("jim@a", Some(&joe), Some(23)).unwrap(),
+            "ssh:joe@a:23"
+        );
         assert_eq!(logged_in("docker:web", None, None).unwrap(), "docker:web");
         let error = logged_in("docker:web", Some(&joe), None).unwrap_err();
-        assert!(error.to_string().contains("are for an `ssh:` hop, and docker:web has none"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("are for an `ssh:` hop, and docker:web has none"),
+            "{error}"
+        );
         assert!(logged_in("a", Some(&"-x".to_owned()), None).is_err());
     }
 
     #[test]
     fn addresses_of_strangers_run_nothing_of_their_own() {
-        let check = |address: &str| check_address(&address.parse().unwrap()).map_err(|error| error.to_string());
+        let check = |address: &str| {
+            check_address(&address.parse().unwrap()).map_err(|error| error.to_string())
+        };
         assert_eq!(check("ssh:a/sudo:app/docker:web"), Ok(()));
         for address in [r#"exec:["touch","pwned"]"#, "ssh:a/docker-run:evil"] {
-            assert!(check(address).unwrap_err().ends_with("add --trust-address"), "{address}");
+            assert!(
+                check(address).unwrap_err().ends_with("add --trust-address"),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn own_options_know_whether_they_take_a_value() {
         assert!(takes_value("tool") && takes_value("become-pass-file"));
-        assert!(!takes_value("cache-agent") && !takes_value("no-such-option") && !takes_value("help"));
+        assert!(
+            !takes_value("cache-agent") && !takes_value("no-such-option") && !takes_value("help")
+        );
     }
 }

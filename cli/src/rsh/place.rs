@@ -25,19 +25,34 @@ const COMPLETE: [&str; 3] = ["local", "sudo", "doas"];
 
 impl Place {
     /// Finds where `host` and `command` lead. `schemes` are those that addresses have.
-    pub(crate) fn of(host: &str, command: &[u8], is_subsystem: bool, schemes: &[&str]) -> Result<Self, String> {
+    pub(crate) fn of(
+        host: &str,
+        command: &[u8],
+        is_subsystem: bool,
+        schemes: &[&str],
+    ) -> Result<Self, String> {
         let (user, host) = split_user(host, schemes);
-        let place = |address: String, command: Vec<u8>| Self { address, user: user.map(str::to_owned), command };
+        let place = |address: String, command: Vec<u8>| Self {
+            address,
+            user: user.map(str::to_owned),
+            command,
+        };
         if let Some(inside) = in_brackets(host) {
             return Ok(place(with_slashes(inside), command.into()));
         }
         if !schemes.contains(&host) {
-            return Ok(place(with_slashes(host.strip_prefix("ssh://").unwrap_or(host)), command.into()));
+            return Ok(place(
+                with_slashes(host.strip_prefix("ssh://").unwrap_or(host)),
+                command.into(),
+            ));
         }
         if is_subsystem {
-            let hint =
-                format!("write an address in brackets, with `,` for `/`: `[{host}:…,sudo:app]`, or `[ssh:{host}]`");
-            return Err(format!("the tool did not say what follows `{host}:`; {hint}"));
+            let hint = format!(
+                "write an address in brackets, with `,` for `/`: `[{host}:…,sudo:app]`, or `[ssh:{host}]`"
+            );
+            return Err(format!(
+                "the tool did not say what follows `{host}:`; {hint}"
+            ));
         }
         let (address, command) = rejoined(host, command)?;
         Ok(place(address, command))
@@ -47,9 +62,13 @@ impl Place {
 /// Splits off a name before an address: `joe@[ssh:bastion]`, `joe@docker`. A name inside of an
 /// address stays there.
 fn split_user<'a>(host: &'a str, schemes: &[&str]) -> (Option<&'a str>, &'a str) {
-    let is_scheme = |rest: &str| rest.starts_with('[') || schemes.contains(&rest.split(':').next().unwrap_or_default());
+    let is_scheme = |rest: &str| {
+        rest.starts_with('[') || schemes.contains(&rest.split(':').next().unwrap_or_default())
+    };
     match host.split_once('@') {
-        Some((user, rest)) if !user.is_empty() && !user.contains([':', '/', '[', ',']) && is_scheme(rest) => {
+        Some((user, rest))
+            if !user.is_empty() && !user.contains([':', '/', '[', ',']) && is_scheme(rest) =>
+        {
             (Some(user), rest)
         }
         _ => (None, host),
@@ -81,31 +100,54 @@ fn rejoined(scheme: &str, command: &[u8]) -> Result<(String, Vec<u8>), String> {
             Some(first) if *first != found && !text.contains(':') => (first.clone(), 0),
             _ => (found, path_at),
         };
-        if let Some(first) = address.replace(found.clone()).filter(|first| *first != found) {
-            return Err(format!("`{first}` and `{found}` are two hosts; one connection leads to one"));
+        if let Some(first) = address
+            .replace(found.clone())
+            .filter(|first| *first != found)
+        {
+            return Err(format!(
+                "`{first}` and `{found}` are two hosts; one connection leads to one"
+            ));
         }
         if !word.text.starts_with(text[..path_at].as_bytes()) {
             return Err(format!("`{found}` is not a valid address: it is not UTF-8"));
         }
-        let path = if path_at == text.len() { b".".to_vec() } else { word.written_after(command, path_at) };
+        let path = if path_at == text.len() {
+            b".".to_vec()
+        } else {
+            word.written_after(command, path_at)
+        };
         rewritten.extend_from_slice(&command[copied..word.at.start]);
         rewritten.extend(path);
         copied = word.at.end;
     }
     rewritten.extend_from_slice(&command[copied..]);
-    Ok((address.unwrap_or_else(|| format!("ssh:{scheme}")), rewritten))
+    Ok((
+        address.unwrap_or_else(|| format!("ssh:{scheme}")),
+        rewritten,
+    ))
 }
 
 /// Returns the words of a tool's command that are paths typed by the user.
 fn paths(scheme: &str, words: &[Word]) -> Result<Range<usize>, String> {
-    let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word.text == text.as_bytes());
-    let name = words.first().map_or(&b""[..], |word| word.text.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+    let is = |at: usize, text: &str| {
+        words
+            .get(at)
+            .is_some_and(|word| word.text == text.as_bytes())
+    };
+    let name = words.first().map_or(&b""[..], |word| {
+        word.text
+            .rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default()
+    });
     if words.iter().any(|word| word.text == b"--server") {
         let dot = (0..words.len()).find(|at| is(*at, "."));
         let hint = format!("write an address in brackets: `[{scheme}:…]`");
         return match dot {
             Some(dot) => Ok(dot + 1..words.len()),
-            None => Err(format!("rsync does not say what follows `{scheme}:`, as its paths are sent later; {hint}")),
+            None => Err(format!(
+                "rsync does not say what follows `{scheme}:`, as its paths are sent later; {hint}"
+            )),
         };
     }
     if name == b"scp" {
@@ -128,8 +170,15 @@ fn split(scheme: &str, text: &str) -> (String, usize) {
     let whole = format!("{scheme}:{text}");
     let begins_path = |at: &usize| whole[at + 1..].starts_with(['/', '.', '~']);
     let mut colons = whole.match_indices(':').map(|(at, _)| at);
-    let colon = colons.find(begins_path).or_else(|| whole.rfind(':')).expect("one was put there");
-    let colon = if scheme == "local" { scheme.len() } else { colon };
+    let colon = colons
+        .find(begins_path)
+        .or_else(|| whole.rfind(':'))
+        .expect("one was put there");
+    let colon = if scheme == "local" {
+        scheme.len()
+    } else {
+        colon
+    };
     let address = &whole[..colon];
     let last = address.rsplit('/').next().unwrap_or_default();
     let address = match COMPLETE.contains(&last) {
@@ -149,13 +198,23 @@ mod tests {
 
     fn place(host: &str, command: &str) -> Result<(String, String), String> {
         let place = Place::of(host, command.as_bytes(), false, &SCHEMES)?;
-        let user = place.user.map(|user| format!("{user} at ")).unwrap_or_default();
-        Ok((format!("{user}{}", place.address), String::from_utf8(place.command).unwrap()))
+        let user = place
+            .user
+            .map(|user| format!("{user} at "))
+            .unwrap_or_default();
+        Ok((
+            format!("{user}{}", place.address),
+            String::from_utf8(place.command).unwrap(),
+        ))
     }
 
     #[track_caller]
     fn goes(host: &str, command: &str, address: &str, rest: &str) {
-        assert_eq!(place(host, command), Ok((address.into(), rest.into())), "{host} {command}");
+        assert_eq!(
+            place(host, command),
+            Ok((address.into(), rest.into())),
+            "{host} {command}"
+        );
     }
 
     #[test]
@@ -184,8 +243,18 @@ mod tests {
     fn rsync_gives_the_address_in_its_paths() {
         let server = "rsync --server -logDtpre.iLsfxCIvu . ";
         for (host, paths, address, rest) in [
-            ("ssh", "bastion/sudo:app:dst/", "ssh:bastion/sudo:app", "dst/"),
-            ("ssh", r"bastion/sudo:app:my\ dst/", "ssh:bastion/sudo:app", r"my\ dst/"),
+            (
+                "ssh",
+                "bastion/sudo:app:dst/",
+                "ssh:bastion/sudo:app",
+                "dst/",
+            ),
+            (
+                "ssh",
+                r"bastion/sudo:app:my\ dst/",
+                "ssh:bastion/sudo:app",
+                r"my\ dst/",
+            ),
             ("ssh", "bastion:/srv/a:b", "ssh:bastion", "/srv/a:b"),
             ("ssh", "bastion:2222:~/x", "ssh:bastion:2222", "~/x"),
             ("ssh", "bastion:", "ssh:bastion", "."),
@@ -198,24 +267,70 @@ mod tests {
             ("docker", "dst", "ssh:docker", "dst"),
             ("docker", "/a:b", "ssh:docker", "/a:b"),
         ] {
-            goes(host, &format!("{server}{paths}"), address, &format!("{server}{rest}"));
+            goes(
+                host,
+                &format!("{server}{paths}"),
+                address,
+                &format!("{server}{rest}"),
+            );
         }
-        goes("joe@ssh", &format!("sudo {server}b:x"), "joe at ssh:b", &format!("sudo {server}x"));
-        goes("ssh", &format!("{server}b:x y"), "ssh:b", &format!("{server}x y"));
+        goes(
+            "joe@ssh",
+            &format!("sudo {server}b:x"),
+            "joe at ssh:b",
+            &format!("sudo {server}x"),
+        );
+        goes(
+            "ssh",
+            &format!("{server}b:x y"),
+            "ssh:b",
+            &format!("{server}x y"),
+        );
         let error = place("ssh", &format!("{server}a:x b:y")).unwrap_err();
-        assert_eq!(error, "`ssh:a` and `ssh:b` are two hosts; one connection leads to one");
+        assert_eq!(
+            error,
+            "`ssh:a` and `ssh:b` are two hosts; one connection leads to one"
+        );
         let error = place("ssh", "rsync --server -slogDtpr").unwrap_err();
-        assert!(error.ends_with("write an address in brackets: `[ssh:…]`"), "{error}");
+        assert!(
+            error.ends_with("write an address in brackets: `[ssh:…]`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn scp_and_git_do_so_too() {
-        goes("ssh", "scp -r -t bastion/sudo:app:my dst", "ssh:bastion/sudo:app", "scp -r -t my dst");
+        goes(
+            "ssh",
+            "scp -r -t bastion/sudo:app:my dst",
+            "ssh:bastion/sudo:app",
+            "scp -r -t my dst",
+        );
         goes("ssh", "scp -f -- bastion:-x", "ssh:bastion", "scp -f -- -x");
-        goes("ssh", "git-upload-pack 'b/sudo:app:repo.git'", "ssh:b/sudo:app", "git-upload-pack 'repo.git'");
-        goes("docker", r"git-upload-pack 'web:/it'\''s'\!'.git'", "docker:web", r"git-upload-pack '/it'\''s'\!'.git'");
-        goes("local", "git-upload-pack '/tmp/a:b'", "local:", "git-upload-pack '/tmp/a:b'");
-        goes("docker", "git-receive-pack '/srv/x.git'", "ssh:docker", "git-receive-pack '/srv/x.git'");
+        goes(
+            "ssh",
+            "git-upload-pack 'b/sudo:app:repo.git'",
+            "ssh:b/sudo:app",
+            "git-upload-pack 'repo.git'",
+        );
+        goes(
+            "docker",
+            r"git-upload-pack 'web:/it'\''s'\!'.git'",
+            "docker:web",
+            r"git-upload-pack '/it'\''s'\!'.git'",
+        );
+        goes(
+            "local",
+            "git-upload-pack '/tmp/a:b'",
+            "local:",
+            "git-upload-pack '/tmp/a:b'",
+        );
+        goes(
+            "docker",
+            "git-receive-pack '/srv/x.git'",
+            "ssh:docker",
+            "git-receive-pack '/srv/x.git'",
+        );
     }
 
     #[test]
@@ -223,6 +338,8 @@ mod tests {
         goes("docker", "echo web:x", "ssh:docker", "echo web:x");
         goes("docker", "", "ssh:docker", "");
         let error = Place::of("ssh", b"sftp", true, &SCHEMES).unwrap_err();
-        assert!(error.ends_with("write an address in brackets, with `,` for `/`: `[ssh:…,sudo:app]`, or `[ssh:ssh]`"));
+        assert!(error.ends_with(
+            "write an address in brackets, with `,` for `/`: `[ssh:…,sudo:app]`, or `[ssh:ssh]`"
+        ));
     }
 }

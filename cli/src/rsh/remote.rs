@@ -37,11 +37,19 @@ impl Remote {
     pub(crate) fn run(&self, host: &Host, verbosity: Verbosity) -> Result<u8, CommandError> {
         let (what, argument) = self.words()?;
         if self.has_no_input {
-            let replaced = File::open("/dev/null").and_then(|nothing| Ok(rustix::stdio::dup2_stdin(nothing)?));
-            replaced.map_err(|error| CommandError::usage(format!("cannot read from nowhere: {error}")))?;
+            let replaced =
+                File::open("/dev/null").and_then(|nothing| Ok(rustix::stdio::dup2_stdin(nothing)?));
+            replaced.map_err(|error| {
+                CommandError::usage(format!("cannot read from nowhere: {error}"))
+            })?;
         }
-        let command = host.command("sh").args(["-c", SCRIPT, "wxec-rsh", what, &*argument]);
-        let command = self.environment.iter().fold(command, |command, (name, value)| command.env(name, value));
+        let command = host
+            .command("sh")
+            .args(["-c", SCRIPT, "wxec-rsh", what, &*argument]);
+        let command = self
+            .environment
+            .iter()
+            .fold(command, |command, (name, value)| command.env(name, value));
         let ended = match self.has_terminal() {
             true => at_terminal(on_terminal(command)),
             // The call ends when the command's output does, as with ssh.
@@ -66,7 +74,10 @@ impl Remote {
             b"sftp" if self.is_subsystem => Ok(("sftp", String::new())),
             name if self.is_subsystem => {
                 let name = String::from_utf8_lossy(name);
-                Err(CommandError::usage(format!("there is no subsystem `{name}`")).hint("wxec knows `sftp`"))
+                Err(
+                    CommandError::usage(format!("there is no subsystem `{name}`"))
+                        .hint("wxec knows `sftp`"),
+                )
             }
             b"" => Ok(("shell", String::new())),
             command => Ok(match std::str::from_utf8(command) {
@@ -104,14 +115,22 @@ mod tests {
 
     fn remote(command: &[u8], is_subsystem: bool) -> Remote {
         let (terminal, environment) = (Terminal::Never, Vec::new());
-        Remote { command: command.into(), is_subsystem, terminal, has_no_input: false, environment }
+        Remote {
+            command: command.into(),
+            is_subsystem,
+            terminal,
+            has_no_input: false,
+            environment,
+        }
     }
 
     /// Runs the script on this machine.
     fn here(command: &[u8], variables: &[(&str, &str)]) -> (Option<i32>, Vec<u8>) {
         let (what, argument) = remote(command, false).words().unwrap();
         let mut sh = Command::new("sh");
-        sh.args(["-c", SCRIPT, "wxec-rsh", what, &argument]).envs(variables.iter().copied()).stdin(Stdio::null());
+        sh.args(["-c", SCRIPT, "wxec-rsh", what, &argument])
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null());
         let output = sh.output().unwrap();
         (output.status.code(), output.stdout)
     }
@@ -119,9 +138,16 @@ mod tests {
     #[test]
     fn commands_run_as_they_are_in_the_home_there_is() {
         let home = [("HOME", "/usr"), ("USER", "joe")];
-        assert_eq!(here(b"echo \"$PWD\" $USER '  '; exit 3", &home), (Some(3), b"/usr joe   \n".into()));
+        assert_eq!(
+            here(b"echo \"$PWD\" $USER '  '; exit 3", &home),
+            (Some(3), b"/usr joe   \n".into())
+        );
         assert_eq!(here(b"echo $PWD", &[("HOME", "/no/such/home")]).1, b"/\n");
-        assert_eq!(here(b"printf %s '\xff\\ \"$'", &home).1, b"\xff\\ \"$", "also what is no UTF-8");
+        assert_eq!(
+            here(b"printf %s '\xff\\ \"$'", &home).1,
+            b"\xff\\ \"$",
+            "also what is no UTF-8"
+        );
         assert_eq!(here(b"echo '\xff\n'", &home).1, b"\xff\n\n");
     }
 
@@ -133,9 +159,15 @@ mod tests {
     #[test]
     fn there_is_one_subsystem() {
         assert_eq!(remote(b"sftp", true).words().unwrap().0, "sftp");
-        assert_eq!(remote(b"sftp", false).words().unwrap(), ("command", "sftp".into()));
+        assert_eq!(
+            remote(b"sftp", false).words().unwrap(),
+            ("command", "sftp".into())
+        );
         let error = remote(b"netconf", true).words().unwrap_err();
-        assert_eq!(error.to_string(), "there is no subsystem `netconf`; wxec knows `sftp`");
+        assert_eq!(
+            error.to_string(),
+            "there is no subsystem `netconf`; wxec knows `sftp`"
+        );
         assert_eq!(remote(b"", false).words().unwrap().0, "shell");
     }
 }

@@ -21,7 +21,10 @@ impl Word {
             0 => (self.at.start, None),
             bytes => self.ends[bytes - 1],
         };
-        quote.into_iter().chain(line[from..self.at.end].iter().copied()).collect()
+        quote
+            .into_iter()
+            .chain(line[from..self.at.end].iter().copied())
+            .collect()
     }
 }
 
@@ -36,7 +39,11 @@ pub(crate) fn words(line: &[u8]) -> Vec<Word> {
             words.extend(word.take());
             continue;
         }
-        let word = word.get_or_insert_with(|| Word { at: at..at, text: Vec::new(), ends: Vec::new() });
+        let word = word.get_or_insert_with(|| Word {
+            at: at..at,
+            text: Vec::new(),
+            ends: Vec::new(),
+        });
         let meant = match (byte, quote) {
             (b'\'' | b'"', None) => {
                 quote = Some(byte);
@@ -47,7 +54,11 @@ pub(crate) fn words(line: &[u8]) -> Vec<Word> {
                 None
             }
             (b'\\', None) => bytes.next(),
-            (b'\\', Some(b'"')) => Some(bytes.next_if(|(_, next)| b"\"\\$`".contains(next)).unwrap_or((at, byte))),
+            (b'\\', Some(b'"')) => Some(
+                bytes
+                    .next_if(|(_, next)| b"\"\\$`".contains(next))
+                    .unwrap_or((at, byte)),
+            ),
             _ => Some((at, byte)),
         };
         word.at.end = meant.map_or(at, |(at, _)| at) + 1;
@@ -65,13 +76,19 @@ mod tests {
     use super::*;
 
     fn texts(line: &str) -> Vec<String> {
-        words(line.as_bytes()).into_iter().map(|word| String::from_utf8(word.text).unwrap()).collect()
+        words(line.as_bytes())
+            .into_iter()
+            .map(|word| String::from_utf8(word.text).unwrap())
+            .collect()
     }
 
     #[test]
     fn quotes_and_backslashes_are_as_in_a_shell() {
         assert_eq!(texts("scp -t  my\\ dir/x"), ["scp", "-t", "my dir/x"]);
-        assert_eq!(texts(r"git-upload-pack 'it'\''s'\!' here'"), ["git-upload-pack", "it's! here"]);
+        assert_eq!(
+            texts(r"git-upload-pack 'it'\''s'\!' here'"),
+            ["git-upload-pack", "it's! here"]
+        );
         assert_eq!(texts(r#"a"b \"c\" \d"e '' "#), ["ab \"c\" \\de", ""]);
         assert_eq!(texts("'open"), ["open"]);
         assert_eq!(texts("end\\"), ["end"]);
@@ -83,10 +100,16 @@ mod tests {
     fn whatever_stands_in_a_line_can_be_written_again() {
         const BYTES: &[u8] = b"a:'\"\\ $\n\xff";
         for number in 0..BYTES.len().pow(5) {
-            let line: Vec<u8> = (0..5).map(|place| BYTES[number / BYTES.len().pow(place) % BYTES.len()]).collect();
+            let line: Vec<u8> = (0..5)
+                .map(|place| BYTES[number / BYTES.len().pow(place) % BYTES.len()])
+                .collect();
             for word in words(&line) {
                 let again = word.written_after(&line, 0);
-                assert_eq!(words(&again).first().map(|again| &again.text), Some(&word.text), "{line:?}");
+                assert_eq!(
+                    words(&again).first().map(|again| &again.text),
+                    Some(&word.text),
+                    "{line:?}"
+                );
                 for bytes in 1..=word.text.len() {
                     let rest = words(&word.written_after(&line, bytes));
                     let rest = rest.first().map_or(&b""[..], |rest| &rest.text);
@@ -109,7 +132,11 @@ mod tests {
             ("'ab'", 0, "'ab'"),
         ] {
             let word = words(line.as_bytes()).remove(0);
-            assert_eq!(String::from_utf8(word.written_after(line.as_bytes(), bytes)).unwrap(), rest, "{line}");
+            assert_eq!(
+                String::from_utf8(word.written_after(line.as_bytes(), bytes)).unwrap(),
+                rest,
+                "{line}"
+            );
         }
     }
 }

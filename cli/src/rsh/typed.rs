@@ -28,7 +28,10 @@ pub(crate) struct Typed {
 impl Typed {
     /// Parses `words`. `takes_value` returns true for those of wxec's own options that take the
     /// next word.
-    pub(crate) fn parse(words: Vec<OsString>, takes_value: impl Fn(&str) -> bool) -> Result<Self, String> {
+    pub(crate) fn parse(
+        words: Vec<OsString>,
+        takes_value: impl Fn(&str) -> bool,
+    ) -> Result<Self, String> {
         let mut typed = Self::default();
         let mut words = words.into_iter();
         let is_over = typed.take_options(&mut words, &takes_value)?;
@@ -48,7 +51,12 @@ impl Typed {
         words: &mut IntoIter<OsString>,
         takes_value: &impl Fn(&str) -> bool,
     ) -> Result<bool, String> {
-        while let Some(word) = words.as_slice().first().filter(|word| is_option(word)).cloned() {
+        while let Some(word) = words
+            .as_slice()
+            .first()
+            .filter(|word| is_option(word))
+            .cloned()
+        {
             words.next();
             match word.as_bytes() {
                 b"--" => return Ok(true),
@@ -56,7 +64,11 @@ impl Typed {
                     let name = text(word.clone())?;
                     self.own.push(word);
                     if !name.contains('=') && takes_value(&name[2..]) {
-                        self.own.push(words.next().ok_or_else(|| format!("`{name}` needs a value"))?);
+                        self.own.push(
+                            words
+                                .next()
+                                .ok_or_else(|| format!("`{name}` needs a value"))?,
+                        );
                     }
                 }
                 _ => self.take_letters(&text(word)?[1..], words)?,
@@ -66,13 +78,21 @@ impl Typed {
     }
 
     /// Takes the letters of one word: flags, and perhaps an option with its value at the end.
-    fn take_letters(&mut self, letters: &str, words: &mut IntoIter<OsString>) -> Result<(), String> {
+    fn take_letters(
+        &mut self,
+        letters: &str,
+        words: &mut IntoIter<OsString>,
+    ) -> Result<(), String> {
         for (at, letter) in letters.char_indices() {
             if FLAGS.contains(letter) {
                 self.options.push((letter, String::new()));
             } else if VALUED.contains(letter) {
                 let value = match &letters[at + letter.len_utf8()..] {
-                    "" => words.next().map(text).transpose()?.ok_or_else(|| format!("`-{letter}` needs a value"))?,
+                    "" => words
+                        .next()
+                        .map(text)
+                        .transpose()?
+                        .ok_or_else(|| format!("`-{letter}` needs a value"))?,
                     rest => rest.to_owned(),
                 };
                 self.options.push((letter, value));
@@ -91,7 +111,8 @@ fn is_option(word: &OsStr) -> bool {
 
 /// Converts a word to text. Only the command may be anything else.
 fn text(word: OsString) -> Result<String, String> {
-    word.into_string().map_err(|word| format!("{word:?} is no UTF-8"))
+    word.into_string()
+        .map_err(|word| format!("{word:?} is no UTF-8"))
 }
 
 #[cfg(test)]
@@ -103,21 +124,34 @@ mod tests {
     }
 
     fn options(typed: &Typed) -> String {
-        let shown: Vec<_> = typed.options.iter().map(|(letter, value)| format!("{letter}{value}")).collect();
+        let shown: Vec<_> = typed
+            .options
+            .iter()
+            .map(|(letter, value)| format!("{letter}{value}"))
+            .collect();
         shown.join(" ")
     }
 
     #[test]
     fn options_may_be_bundled_and_attached() {
-        let typed = parse(&["-xaT", "-p2222", "-o", "User=joe", "-vvl", "joe", "web1", "uptime"]).unwrap();
+        let typed = parse(&[
+            "-xaT", "-p2222", "-o", "User=joe", "-vvl", "joe", "web1", "uptime",
+        ])
+        .unwrap();
         assert_eq!(options(&typed), "x a T p2222 oUser=joe v v ljoe");
-        assert_eq!((typed.host.as_deref(), &*typed.command), (Some("web1"), &b"uptime"[..]));
+        assert_eq!(
+            (typed.host.as_deref(), &*typed.command),
+            (Some("web1"), &b"uptime"[..])
+        );
     }
 
     #[test]
     fn options_may_follow_the_host_but_not_the_command() {
         let typed = parse(&["web1", "-l", "joe", "ls", "-l"]).unwrap();
-        assert_eq!((&*options(&typed), &*typed.command), ("ljoe", &b"ls -l"[..]));
+        assert_eq!(
+            (&*options(&typed), &*typed.command),
+            ("ljoe", &b"ls -l"[..])
+        );
         let typed = parse(&["-n", "--", "web1", "-l", "joe"]).unwrap();
         assert_eq!((&*options(&typed), &*typed.command), ("n", &b"-l joe"[..]));
         let typed = parse(&["web1", "--", "-l", "joe"]).unwrap();
@@ -136,20 +170,52 @@ mod tests {
     #[test]
     fn every_letter_of_ssh_is_known() {
         for letter in FLAGS.chars() {
-            assert_eq!(parse(&[&format!("-{letter}"), "web1"]).unwrap().host.as_deref(), Some("web1"), "{letter}");
+            assert_eq!(
+                parse(&[&format!("-{letter}"), "web1"])
+                    .unwrap()
+                    .host
+                    .as_deref(),
+                Some("web1"),
+                "{letter}"
+            );
         }
         for letter in VALUED.chars() {
-            assert_eq!(parse(&[&format!("-{letter}"), "x", "web1"]).unwrap().host.as_deref(), Some("web1"), "{letter}");
+            assert_eq!(
+                parse(&[&format!("-{letter}"), "x", "web1"])
+                    .unwrap()
+                    .host
+                    .as_deref(),
+                Some("web1"),
+                "{letter}"
+            );
         }
-        assert_eq!(parse(&["-xZ", "web1"]).unwrap_err(), "`-Z` is no option of ssh");
+        assert_eq!(
+            parse(&["-xZ", "web1"]).unwrap_err(),
+            "`-Z` is no option of ssh"
+        );
         assert_eq!(parse(&["-l"]).unwrap_err(), "`-l` needs a value");
     }
 
     #[test]
     fn wxecs_own_options_are_kept_apart() {
-        let typed = parse(&["--cache-agent", "--tool", "ssh=/opt/ssh", "-v", "--tool=su=/su", "web1", "id"]).unwrap();
-        assert_eq!(typed.own, ["--cache-agent", "--tool", "ssh=/opt/ssh", "--tool=su=/su"]);
-        assert_eq!((&*options(&typed), typed.host.as_deref()), ("v", Some("web1")));
+        let typed = parse(&[
+            "--cache-agent",
+            "--tool",
+            "ssh=/opt/ssh",
+            "-v",
+            "--tool=su=/su",
+            "web1",
+            "id",
+        ])
+        .unwrap();
+        assert_eq!(
+            typed.own,
+            ["--cache-agent", "--tool", "ssh=/opt/ssh", "--tool=su=/su"]
+        );
+        assert_eq!(
+            (&*options(&typed), typed.host.as_deref()),
+            ("v", Some("web1"))
+        );
         assert_eq!(parse(&["--tool"]).unwrap_err(), "`--tool` needs a value");
     }
 }

@@ -66,7 +66,11 @@ pub(super) const NEGATIVE_INFINITY: &str = "-Infinity";
 /// Returns the keys of a map as distinct texts: a text that looks like the JSON of another key
 /// keeps its quotes.
 fn keys(entries: &[(Value, Value)]) -> impl Iterator<Item = String> {
-    let in_json: HashSet<_> = entries.iter().filter(|(key, _)| !key.is_text()).map(|(key, _)| key_text(key)).collect();
+    let in_json: HashSet<_> = entries
+        .iter()
+        .filter(|(key, _)| !key.is_text())
+        .map(|(key, _)| key_text(key))
+        .collect();
     entries.iter().map(move |(key, _)| match key {
         Value::Text(text) if in_json.contains(text) => to_json(key),
         key => key_text(key),
@@ -105,17 +109,27 @@ fn large_integer(tag: u64, value: &Value) -> Option<String> {
 /// Returns the number that big-endian bytes mean, if it takes no more than 128 bits.
 pub(super) fn magnitude(bytes: &[u8]) -> Option<u128> {
     let significant = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
-    (significant.len() <= 16).then(|| significant.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
+    (significant.len() <= 16).then(|| {
+        significant
+            .iter()
+            .fold(0, |number, byte| number << 8 | u128::from(*byte))
+    })
 }
 
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().enumerate().fold(0_u32, |bits, (i, byte)| bits | u32::from(*byte) << (16 - 8 * i));
+        let bits = group.iter().enumerate().fold(0_u32, |bits, (i, byte)| {
+            bits | u32::from(*byte) << (16 - 8 * i)
+        });
         for digit in 0..4 {
             let index = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit <= group.len() { char::from(DIGITS[index as usize]) } else { '=' });
+            text.push(if digit <= group.len() {
+                char::from(DIGITS[index as usize])
+            } else {
+                '='
+            });
         }
     }
     text
@@ -127,7 +141,9 @@ mod tests {
 
     #[test]
     fn bytes_are_base64() {
-        let expected = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
+        let expected = [
+            "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy",
+        ];
         for (length, expected) in expected.into_iter().enumerate() {
             assert_eq!(base64(&b"foobar"[..length]), expected);
         }
@@ -153,16 +169,44 @@ mod tests {
             (Value::Bytes(vec![1]), r#""AQ==""#),
             (Value::Array(vec![]), "[]"),
             (Value::Array(vec![1.into(), Value::Null]), "[1,null]"),
-            (map(vec![("b".into(), 1.into()), ("a".into(), 2.into())]), r#"{"b":1,"a":2}"#),
-            (map(vec![(1.into(), "x".into()), (Value::Array(vec!["k".into()]), 2.into())]), r#"{"1":"x","[\"k\"]":2}"#),
-            (map(vec![(Value::Bytes(vec![1]), 1.into()), (f64::NAN.into(), 2.into())]), r#"{"AQ==":1,"NaN":2}"#),
-            (map(vec![(Value::Null, 1.into()), ("null".into(), 2.into())]), r#"{"null":1,"\"null\"":2}"#),
             (
-                map(vec![(1.into(), 1.into()), ("1".into(), 2.into()), ("2".into(), 3.into())]),
+                map(vec![("b".into(), 1.into()), ("a".into(), 2.into())]),
+                r#"{"b":1,"a":2}"#,
+            ),
+            (
+                map(vec![
+                    (1.into(), "x".into()),
+                    (Value::Array(vec!["k".into()]), 2.into()),
+                ]),
+                r#"{"1":"x","[\"k\"]":2}"#,
+            ),
+            (
+                map(vec![
+                    (Value::Bytes(vec![1]), 1.into()),
+                    (f64::NAN.into(), 2.into()),
+                ]),
+                r#"{"AQ==":1,"NaN":2}"#,
+            ),
+            (
+                map(vec![(Value::Null, 1.into()), ("null".into(), 2.into())]),
+                r#"{"null":1,"\"null\"":2}"#,
+            ),
+            (
+                map(vec![
+                    (1.into(), 1.into()),
+                    ("1".into(), 2.into()),
+                    ("2".into(), 3.into()),
+                ]),
                 r#"{"1":1,"\"1\"":2,"2":3}"#,
             ),
-            (Value::Tag(0, Box::new("2026-01-01".into())), r#""2026-01-01""#),
-            (Value::Tag(122, Box::new(Value::Tag(122, Box::new(Value::Null)))), r#"{"Some":{"Some":null}}"#),
+            (
+                Value::Tag(0, Box::new("2026-01-01".into())),
+                r#""2026-01-01""#,
+            ),
+            (
+                Value::Tag(122, Box::new(Value::Tag(122, Box::new(Value::Null)))),
+                r#"{"Some":{"Some":null}}"#,
+            ),
         ] {
             assert_eq!(to_json(&value), expected);
         }

@@ -56,10 +56,22 @@ impl Mismatch {
     /// Returns the mismatch as seen from the enclosing value, one step further out.
     fn at(self, step: &str, found: impl FnOnce() -> String) -> Self {
         match self {
-            Self::OtherType => Self::Within { path: step.to_owned(), found: found() },
-            Self::Within { path, found } => Self::Within { path: format!("{step}{path}"), found },
-            Self::Refused(reason) => Self::RefusedWithin { path: step.to_owned(), reason },
-            Self::RefusedWithin { path, reason } => Self::RefusedWithin { path: format!("{step}{path}"), reason },
+            Self::OtherType => Self::Within {
+                path: step.to_owned(),
+                found: found(),
+            },
+            Self::Within { path, found } => Self::Within {
+                path: format!("{step}{path}"),
+                found,
+            },
+            Self::Refused(reason) => Self::RefusedWithin {
+                path: step.to_owned(),
+                reason,
+            },
+            Self::RefusedWithin { path, reason } => Self::RefusedWithin {
+                path: format!("{step}{path}"),
+                reason,
+            },
             other => other,
         }
     }
@@ -99,9 +111,9 @@ impl Reader {
             _ => parse(word)?,
         };
         self.json(value, wanted).map_err(|mismatch| match mismatch {
-            Mismatch::Refused(reason) if wanted.is_bytes() => {
-                Mismatch::Refused(format!("{reason}; a bare word, without quotes, is taken as it is"))
-            }
+            Mismatch::Refused(reason) if wanted.is_bytes() => Mismatch::Refused(format!(
+                "{reason}; a bare word, without quotes, is taken as it is"
+            )),
             other => other,
         })
     }
@@ -109,7 +121,11 @@ impl Reader {
     /// Converts a value from JSON to the CBOR for a parameter of the type `wanted`.
     pub(crate) fn json(self, value: Value, wanted: &Type) -> Result<Value, Mismatch> {
         match (wanted, value) {
-            (Type::Any, value) => Ok(if self.readable { with_keys(value) } else { value }),
+            (Type::Any, value) => Ok(if self.readable {
+                with_keys(value)
+            } else {
+                value
+            }),
             (Type::Option(_) | Type::Unit, Value::Null) => Ok(Value::Null),
             (Type::Option(wanted), Value::Map(entries)) if is_some(&entries) => {
                 let inner = entries.into_iter().next().expect("it has one entry").1;
@@ -132,7 +148,9 @@ impl Reader {
             (Type::List { item, length }, value) => {
                 let items = match value {
                     Value::Array(items) => items,
-                    value if wanted.is_bytes() => bytes(value)?.into_iter().map(Value::from).collect(),
+                    value if wanted.is_bytes() => {
+                        bytes(value)?.into_iter().map(Value::from).collect()
+                    }
                     _ => return Err(Mismatch::OtherType),
                 };
                 if length.is_some_and(|length| length != items.len()) {
@@ -147,10 +165,16 @@ impl Reader {
                 let entry = |(name, value): (Value, Value)| {
                     let step = step(&name);
                     let shown = to_json(&name);
-                    let name = self.key(name, key).map_err(|mismatch| mismatch.at(&step, || shown))?;
+                    let name = self
+                        .key(name, key)
+                        .map_err(|mismatch| mismatch.at(&step, || shown))?;
                     Ok((name, self.inside(value, wanted, &step)?))
                 };
-                entries.into_iter().map(entry).collect::<Result<_, _>>().map(Value::Map)
+                entries
+                    .into_iter()
+                    .map(entry)
+                    .collect::<Result<_, _>>()
+                    .map(Value::Map)
             }
             _ => Err(Mismatch::OtherType),
         }
@@ -158,13 +182,18 @@ impl Reader {
 
     fn items<'a>(self, items: impl Iterator<Item = (Value, &'a Type)>) -> Result<Value, Mismatch> {
         let item = |(index, (value, wanted))| self.inside(value, wanted, &format!("[{index}]"));
-        items.enumerate().map(item).collect::<Result<_, _>>().map(Value::Array)
+        items
+            .enumerate()
+            .map(item)
+            .collect::<Result<_, _>>()
+            .map(Value::Array)
     }
 
     fn inside(self, value: Value, wanted: &Type, step: &str) -> Result<Value, Mismatch> {
         // The message of a mismatch shows the value.
         let found = value.clone();
-        self.json(value, wanted).map_err(|mismatch| mismatch.at(step, || to_json(&found)))
+        self.json(value, wanted)
+            .map_err(|mismatch| mismatch.at(step, || to_json(&found)))
     }
 
     /// Converts the key of a map. JSON has only texts as keys, so a number is a text.
@@ -173,7 +202,9 @@ impl Reader {
             (name @ Value::Text(_), Type::Text) => Ok(name),
             (name @ Value::Text(_), Type::Bytes) => bytes(name).map(Value::Bytes),
             (Value::Text(name), wanted) if self.readable && !wanted.is_known() => Ok(key(name)),
-            (Value::Text(name), wanted) => self.word(&name, wanted).map_err(|_| Mismatch::OtherType),
+            (Value::Text(name), wanted) => {
+                self.word(&name, wanted).map_err(|_| Mismatch::OtherType)
+            }
             _ => Err(Mismatch::OtherType),
         }
     }
@@ -182,7 +213,9 @@ impl Reader {
     fn some(self, inner: Value) -> Result<Value, Mismatch> {
         Ok(match inner {
             inner if self.readable => Value::Map(vec![("Some".into(), inner)]),
-            inner @ (Value::Null | Value::Tag(cbor::SOME_TAG, _)) => Value::Tag(cbor::SOME_TAG, inner.into()),
+            inner @ (Value::Null | Value::Tag(cbor::SOME_TAG, _)) => {
+                Value::Tag(cbor::SOME_TAG, inner.into())
+            }
             inner => inner,
         })
     }
@@ -196,12 +229,19 @@ fn is_some(entries: &[(Value, Value)]) -> bool {
 /// Returns a text together with its meaning as JSON, if it has one.
 fn written(tag: u64, text: &str) -> Value {
     let parts = [Some(text.into()), parse(text).ok().map(with_keys)];
-    Value::Tag(tag, Value::Array(parts.into_iter().flatten().collect()).into())
+    Value::Tag(
+        tag,
+        Value::Array(parts.into_iter().flatten().collect()).into(),
+    )
 }
 
 /// Returns a key whose type is unknown here.
 fn key(name: String) -> Value {
-    if parse(&name).is_ok() { written(cbor::KEY_TAG, &name) } else { Value::Text(name) }
+    if parse(&name).is_ok() {
+        written(cbor::KEY_TAG, &name)
+    } else {
+        Value::Text(name)
+    }
 }
 
 /// Converts all text keys inside of `value` by [`key`].
@@ -223,7 +263,9 @@ fn with_keys(value: Value) -> Value {
 fn step(key: &Value) -> String {
     let is_word = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
     match key {
-        Value::Text(text) if is_word(text) && text.starts_with(|c: char| !c.is_numeric()) => format!(".{text}"),
+        Value::Text(text) if is_word(text) && text.starts_with(|c: char| !c.is_numeric()) => {
+            format!(".{text}")
+        }
         key => format!("[{}]", to_json(key)),
     }
 }
@@ -258,11 +300,12 @@ fn is_within(value: &Value, min: i128, max: u128) -> bool {
 fn bytes(value: Value) -> Result<Vec<u8>, Mismatch> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),
-        Value::Text(text) => {
-            cbor::from_base64(&text).map_err(|error| Mismatch::Refused(format!("{error}, as bytes are in JSON")))
-        }
+        Value::Text(text) => cbor::from_base64(&text)
+            .map_err(|error| Mismatch::Refused(format!("{error}, as bytes are in JSON"))),
         Value::Array(items) => {
-            let bytes = items.into_iter().map(|item| u8::try_from(item.as_integer()?).ok());
+            let bytes = items
+                .into_iter()
+                .map(|item| u8::try_from(item.as_integer()?).ok());
             bytes.collect::<Option<_>>().ok_or(Mismatch::OtherType)
         }
         _ => Err(Mismatch::OtherType),
@@ -284,11 +327,24 @@ mod tests {
 
     #[test]
     fn bare_words_are_texts_where_texts_are_wanted() {
-        for wanted in ["String", "&str", "Cow<'_, str>", "&std::path::Path", "Option<String>"] {
+        for wanted in [
+            "String",
+            "&str",
+            "Cow<'_, str>",
+            "&std::path::Path",
+            "Option<String>",
+        ] {
             assert_eq!(read("to be", wanted).unwrap(), r#""to be""#, "{wanted}");
-            assert_eq!(read(r#""to\nbe""#, wanted).unwrap(), r#""to\nbe""#, "{wanted}");
+            assert_eq!(
+                read(r#""to\nbe""#, wanted).unwrap(),
+                r#""to\nbe""#,
+                "{wanted}"
+            );
             assert_eq!(read("17", wanted).unwrap(), r#""17""#, "{wanted}");
-            assert!(matches!(read(r#""open"#, wanted), Err(Mismatch::NotJson(_))), "{wanted}");
+            assert!(
+                matches!(read(r#""open"#, wanted), Err(Mismatch::NotJson(_))),
+                "{wanted}"
+            );
         }
         assert_eq!(read("", "String").unwrap(), r#""""#);
         assert_eq!(read("null", "String").unwrap(), r#""null""#);
@@ -322,7 +378,11 @@ mod tests {
             ("-9223372036854775809", "i64"),
             ("170141183460469231731687303715884105728", "i128"),
         ] {
-            assert_eq!(read(word, wanted), Err(Mismatch::OtherType), "{word} as {wanted}");
+            assert_eq!(
+                read(word, wanted),
+                Err(Mismatch::OtherType),
+                "{word} as {wanted}"
+            );
         }
         assert!(matches!(read("x", "usize"), Err(Mismatch::NotJson(_))));
     }
@@ -330,7 +390,10 @@ mod tests {
     #[test]
     fn whole_numbers_become_floats() {
         assert_eq!(from_word("1", &Type::Float), Ok(Value::Float(1.0)));
-        assert_eq!(from_word("[1, 2.5]", &Type::parse("Vec<f32>")), Ok(Value::Array(vec![1.0.into(), 2.5.into()])));
+        assert_eq!(
+            from_word("[1, 2.5]", &Type::parse("Vec<f32>")),
+            Ok(Value::Array(vec![1.0.into(), 2.5.into()]))
+        );
     }
 
     #[test]
@@ -357,10 +420,20 @@ mod tests {
         let bytes = Ok(Value::Bytes(vec![104, 105]));
         for wanted in ["Bytes", "wxec::Bytes", "&[u8]"] {
             for word in ["hi", r#""aGk=""#, "[104, 105]"] {
-                assert_eq!(from_word(word, &Type::parse(wanted)), bytes, "{word} as {wanted}");
+                assert_eq!(
+                    from_word(word, &Type::parse(wanted)),
+                    bytes,
+                    "{word} as {wanted}"
+                );
             }
-            assert!(matches!(from_word("@/nonexistent", &Type::parse(wanted)), Err(Mismatch::File(_))));
-            assert_eq!(from_word("[256]", &Type::parse(wanted)), Err(Mismatch::OtherType));
+            assert!(matches!(
+                from_word("@/nonexistent", &Type::parse(wanted)),
+                Err(Mismatch::File(_))
+            ));
+            assert_eq!(
+                from_word("[256]", &Type::parse(wanted)),
+                Err(Mismatch::OtherType)
+            );
             let text = from_word(r#""hi""#, &Type::parse(wanted)).unwrap_err();
             let reason = "\"hi\" is no base64, as bytes are in JSON; a bare word, without quotes, is taken as it is";
             assert_eq!(text, Mismatch::Refused(reason.into()));
@@ -382,24 +455,46 @@ mod tests {
         ] {
             assert_eq!(read(word, wanted).unwrap(), word, "{wanted}");
         }
-        for (word, wanted) in [("{}", "Vec<u16>"), ("[1]", "HashMap<String, u8>"), ("0", "()")] {
-            assert_eq!(read(word, wanted), Err(Mismatch::OtherType), "{word} as {wanted}");
+        for (word, wanted) in [
+            ("{}", "Vec<u16>"),
+            ("[1]", "HashMap<String, u8>"),
+            ("0", "()"),
+        ] {
+            assert_eq!(
+                read(word, wanted),
+                Err(Mismatch::OtherType),
+                "{word} as {wanted}"
+            );
         }
         for (word, wanted, path, found) in [
             (r#"[["a",256]]"#, "Vec<(String, u8)>", "[0][1]", "256"),
             (r#"[["a"]]"#, "Vec<(String, u8)>", "[0]", r#"["a"]"#),
             (r#"{"x":1}"#, "BTreeMap<u16, u8>", ".x", "\"x\""),
-            (r#"{"a b":[true,null]}"#, "BTreeMap<String, Vec<bool>>", "[\"a b\"][1]", "null"),
+            (
+                r#"{"a b":[true,null]}"#,
+                "BTreeMap<String, Vec<bool>>",
+                "[\"a b\"][1]",
+                "null",
+            ),
         ] {
-            let mismatch = Mismatch::Within { path: path.into(), found: found.into() };
+            let mismatch = Mismatch::Within {
+                path: path.into(),
+                found: found.into(),
+            };
             assert_eq!(read(word, wanted), Err(mismatch), "{word} as {wanted}");
         }
     }
 
     #[test]
     fn a_refusal_says_where() {
-        let mismatch = from_word(r#"{"a":["aGk=","hi"]}"#, &Type::parse("BTreeMap<String, Vec<Bytes>>")).unwrap_err();
-        let Mismatch::RefusedWithin { path, reason } = mismatch else { panic!("{mismatch:?}") };
+        let mismatch = from_word(
+            r#"{"a":["aGk=","hi"]}"#,
+            &Type::parse("BTreeMap<String, Vec<Bytes>>"),
+        )
+        .unwrap_err();
+        let Mismatch::RefusedWithin { path, reason } = mismatch else {
+            panic!("{mismatch:?}")
+        };
         assert_eq!(path, ".a[1]");
         assert_eq!(reason, "\"hi\" is no base64, as bytes are in JSON");
     }
@@ -409,14 +504,23 @@ mod tests {
         let nested = "Option<Option<u32>>";
         for (word, cbor) in [
             ("null", Value::Null),
-            (r#"{"Some":null}"#, Value::Tag(cbor::SOME_TAG, Value::Null.into())),
+            (
+                r#"{"Some":null}"#,
+                Value::Tag(cbor::SOME_TAG, Value::Null.into()),
+            ),
             (r#"{"Some":5}"#, 5.into()),
             ("5", 5.into()),
         ] {
             assert_eq!(from_word(word, &Type::parse(nested)), Ok(cbor), "{word}");
         }
-        let readable = Reader { readable: true }.word(r#"{"Some":null}"#, &Type::parse(nested)).unwrap();
-        assert_eq!(to_json(&readable), r#"{"Some":null}"#, "as the function reads it");
+        let readable = Reader { readable: true }
+            .word(r#"{"Some":null}"#, &Type::parse(nested))
+            .unwrap();
+        assert_eq!(
+            to_json(&readable),
+            r#"{"Some":null}"#,
+            "as the function reads it"
+        );
     }
 
     #[test]
@@ -424,17 +528,26 @@ mod tests {
         let read = |word: &str| Reader { readable: true }.word(word, &Type::Any);
         let written = |tag, parts: Vec<Value>| Value::Tag(tag, Value::Array(parts).into());
         assert_eq!(read("::1"), Ok(written(cbor::WORD_TAG, vec!["::1".into()])));
-        assert_eq!(read("17"), Ok(written(cbor::WORD_TAG, vec!["17".into(), 17.into()])));
+        assert_eq!(
+            read("17"),
+            Ok(written(cbor::WORD_TAG, vec!["17".into(), 17.into()]))
+        );
         assert_eq!(read("\"17\""), Ok("17".into()));
         assert!(matches!(read("{\"a\":"), Err(Mismatch::NotJson(_))));
         let key = written(cbor::KEY_TAG, vec!["1".into(), 1.into()]);
         let inner = Value::Map(vec![(key, true.into())]);
-        assert_eq!(read(r#"[{"m":{"1":true}}]"#), Ok(Value::Array(vec![Value::Map(vec![("m".into(), inner)])])));
+        assert_eq!(
+            read(r#"[{"m":{"1":true}}]"#),
+            Ok(Value::Array(vec![Value::Map(vec![("m".into(), inner)])]))
+        );
     }
 
     #[test]
     fn types_we_do_not_know_take_any_json() {
-        assert_eq!(read(r#"{"b":[1,2.0],"a":"x"}"#, "Person").unwrap(), r#"{"b":[1,2.0],"a":"x"}"#);
+        assert_eq!(
+            read(r#"{"b":[1,2.0],"a":"x"}"#, "Person").unwrap(),
+            r#"{"b":[1,2.0],"a":"x"}"#
+        );
         assert!(matches!(read("word", "Person"), Err(Mismatch::NotJson(_))));
     }
 }

@@ -35,7 +35,8 @@ fn json<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
 fn read(raw: &RawValue, levels: usize) -> Result<Value, Unreadable> {
     let text = raw.get();
     let inside = || {
-        let refused = || Unreadable::Refused(format!("it nests deeper than {} levels", cbor::MAX_DEPTH));
+        let refused =
+            || Unreadable::Refused(format!("it nests deeper than {} levels", cbor::MAX_DEPTH));
         levels.checked_sub(1).ok_or_else(refused)
     };
     match text.as_bytes() {
@@ -46,15 +47,25 @@ fn read(raw: &RawValue, levels: usize) -> Result<Value, Unreadable> {
                 let value = read(raw, levels)?;
                 match names.insert(name.clone()) {
                     true => Ok((Value::Text(name), value)),
-                    false => Err(Unreadable::Refused(format!("the key {name:?} stands twice in one object"))),
+                    false => Err(Unreadable::Refused(format!(
+                        "the key {name:?} stands twice in one object"
+                    ))),
                 }
             };
-            entries(text)?.into_iter().map(entry).collect::<Result<_, _>>().map(Value::Map)
+            entries(text)?
+                .into_iter()
+                .map(entry)
+                .collect::<Result<_, _>>()
+                .map(Value::Map)
         }
         [b'[', ..] => {
             let levels = inside()?;
             let items: Vec<&RawValue> = json(text)?;
-            items.into_iter().map(|raw| read(raw, levels)).collect::<Result<_, _>>().map(Value::Array)
+            items
+                .into_iter()
+                .map(|raw| read(raw, levels))
+                .collect::<Result<_, _>>()
+                .map(Value::Array)
         }
         [b'"', ..] => json(text).map(Value::Text),
         [b't' | b'f', ..] => json(text).map(Value::Bool),
@@ -84,7 +95,9 @@ fn entries(text: &str) -> Result<Vec<(String, &RawValue)>, Unreadable> {
     }
 
     let mut reader = serde_json::Deserializer::from_str(text);
-    reader.deserialize_map(Entries).map_err(|error| Unreadable::NotJson(error.to_string()))
+    reader
+        .deserialize_map(Entries)
+        .map_err(|error| Unreadable::NotJson(error.to_string()))
 }
 
 fn number(text: &str) -> Result<Value, Unreadable> {
@@ -94,14 +107,21 @@ fn number(text: &str) -> Result<Value, Unreadable> {
     }
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && !is_whole => Ok(number.into()),
-        Ok(_) => Err(Unreadable::Refused(format!("the number {text} is too large"))),
-        Err(_) => Err(Unreadable::NotJson(serde_json::Error::custom("invalid number").to_string())),
+        Ok(_) => Err(Unreadable::Refused(format!(
+            "the number {text} is too large"
+        ))),
+        Err(_) => Err(Unreadable::NotJson(
+            serde_json::Error::custom("invalid number").to_string(),
+        )),
     }
 }
 
 /// Reads a whole number of up to 128 bits.
 pub(super) fn whole(text: &str) -> Option<Value> {
-    text.parse().map(i128::into).or_else(|_| text.parse().map(u128::into)).ok()
+    text.parse()
+        .map(i128::into)
+        .or_else(|_| text.parse().map(u128::into))
+        .ok()
 }
 
 #[cfg(test)]
@@ -122,7 +142,12 @@ mod tests {
         ] {
             assert_eq!(parse(text).map(|value| to_json(&value)).unwrap(), text);
         }
-        assert_eq!(parse(" [ 1 , { \"a\" : -0 } ] ").map(|value| to_json(&value)).unwrap(), r#"[1,{"a":-0.0}]"#);
+        assert_eq!(
+            parse(" [ 1 , { \"a\" : -0 } ] ")
+                .map(|value| to_json(&value))
+                .unwrap(),
+            r#"[1,{"a":-0.0}]"#
+        );
     }
 
     #[test]
@@ -131,10 +156,23 @@ mod tests {
             Err(Unreadable::Refused(reason)) => reason,
             other => panic!("{other:?}"),
         };
-        assert_eq!(refused(r#"[{"a":1,"b":2,"a":3}]"#), r#"the key "a" stands twice in one object"#);
+        assert_eq!(
+            refused(r#"[{"a":1,"b":2,"a":3}]"#),
+            r#"the key "a" stands twice in one object"#
+        );
         assert_eq!(refused("1e999"), "the number 1e999 is too large");
         assert!(refused(&"9".repeat(40)).ends_with("is too large"));
-        for text in ["", "nul", "[1,]", "{\"a\"}", "1 2", "01", "NaN", "\"\\ud800\"", "{1:2}"] {
+        for text in [
+            "",
+            "nul",
+            "[1,]",
+            "{\"a\"}",
+            "1 2",
+            "01",
+            "NaN",
+            "\"\\ud800\"",
+            "{1:2}",
+        ] {
             assert!(matches!(parse(text), Err(Unreadable::NotJson(_))), "{text}");
         }
     }
@@ -144,8 +182,17 @@ mod tests {
         let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
         assert!(parse(&nested(cbor::MAX_DEPTH)).is_ok());
         assert!(parse_arguments(&nested(cbor::MAX_DEPTH + 1)).is_ok());
-        for text in [nested(cbor::MAX_DEPTH + 1), nested(100_000), "{\"a\":".repeat(200) + "1" + &"}".repeat(200)] {
-            assert_eq!(parse(&text), Err(Unreadable::Refused("it nests deeper than 128 levels".into())));
+        for text in [
+            nested(cbor::MAX_DEPTH + 1),
+            nested(100_000),
+            "{\"a\":".repeat(200) + "1" + &"}".repeat(200),
+        ] {
+            assert_eq!(
+                parse(&text),
+                Err(Unreadable::Refused(
+                    "it nests deeper than 128 levels".into()
+                ))
+            );
         }
     }
 }

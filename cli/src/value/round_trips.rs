@@ -39,7 +39,10 @@ enum Shape {
     Point,
     Circle(f32),
     Line(Option<Option<i128>>, char),
-    Other { bytes: Bytes, inner: Option<Box<Self>> },
+    Other {
+        bytes: Bytes,
+        inner: Option<Box<Self>>,
+    },
     Some(Option<()>),
 }
 
@@ -82,21 +85,33 @@ fn shapes() -> impl Strategy<Value = Shape> {
     let leaf = prop_oneof![
         Just(Shape::Point),
         any::<f32>().prop_map(Shape::Circle),
-        (option::of(option::of(any::<i128>())), any::<char>()).prop_map(|(number, letter)| Shape::Line(number, letter)),
+        (option::of(option::of(any::<i128>())), any::<char>())
+            .prop_map(|(number, letter)| Shape::Line(number, letter)),
         option::of(Just(())).prop_map(Shape::Some),
     ];
     leaf.prop_recursive(3, 8, 1, |inner| {
-        (vec(any::<u8>(), 0..9), option::of(inner.prop_map(Box::new)))
-            .prop_map(|(bytes, inner)| Shape::Other { bytes: bytes.into(), inner })
+        (vec(any::<u8>(), 0..9), option::of(inner.prop_map(Box::new))).prop_map(|(bytes, inner)| {
+            Shape::Other {
+                bytes: bytes.into(),
+                inner,
+            }
+        })
     })
 }
 
 fn keys() -> impl Strategy<Value = Key> {
-    prop_oneof![Just(Key::Unit), any::<u8>().prop_map(Key::Number), texts().prop_map(Key::Text)]
+    prop_oneof![
+        Just(Key::Unit),
+        any::<u8>().prop_map(Key::Number),
+        texts().prop_map(Key::Text)
+    ]
 }
 
 fn addresses() -> impl Strategy<Value = IpAddr> {
-    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u16; 8]>().prop_map(IpAddr::from)]
+    prop_oneof![
+        any::<[u8; 4]>().prop_map(IpAddr::from),
+        any::<[u16; 8]>().prop_map(IpAddr::from)
+    ]
 }
 
 prop_compose! {
@@ -134,13 +149,18 @@ fn printed(value: &impl Serialize) -> String {
 
 /// Returns the argument that a function gets if it is called with `word`.
 fn taken<T: DeserializeOwned>(word: &str, wanted: &str) -> T {
-    let argument = Reader { readable: true }.word(word, &Type::parse(wanted)).unwrap();
+    let argument = Reader { readable: true }
+        .word(word, &Type::parse(wanted))
+        .unwrap();
     cbor::decode_as(Form::Readable, &written(Form::Compact, &argument))
         .unwrap_or_else(|error| panic!("{error}: {word} as {wanted}: {argument:?}"))
 }
 
 #[track_caller]
-fn assert_taken_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, type_name: &str) {
+fn assert_taken_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(
+    value: &T,
+    type_name: &str,
+) {
     let word = printed(value);
     // As a type that is known by its name, and as one that is not.
     for wanted in [type_name, "Own"] {
@@ -186,10 +206,19 @@ proptest! {
 /// Like `assert_taken_back`, for a function that knows only the compact form, as in other
 /// languages.
 #[track_caller]
-fn assert_taken_back_compact<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, type_name: &str) {
+fn assert_taken_back_compact<T: Serialize + DeserializeOwned + PartialEq + Debug>(
+    value: &T,
+    type_name: &str,
+) {
     let word = to_json(&cbor::decode::<Value>(&written(Form::Compact, value)).unwrap());
-    let argument = Reader { readable: false }.word(&word, &Type::parse(type_name)).unwrap();
-    assert_eq!(&cbor::decode::<T>(&written(Form::Compact, &argument)).unwrap(), value, "{word} as {type_name}");
+    let argument = Reader { readable: false }
+        .word(&word, &Type::parse(type_name))
+        .unwrap();
+    assert_eq!(
+        &cbor::decode::<T>(&written(Form::Compact, &argument)).unwrap(),
+        value,
+        "{word} as {type_name}"
+    );
 }
 
 proptest! {
@@ -206,9 +235,21 @@ proptest! {
 
 #[test]
 fn numbers_that_are_none_are_taken_back() {
-    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.1, 1e300, f64::MIN_POSITIVE] {
+    for number in [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        -0.0,
+        0.1,
+        1e300,
+        f64::MIN_POSITIVE,
+    ] {
         for wanted in ["f64", "Own"] {
-            assert_eq!(taken::<f64>(&printed(&number), wanted).to_bits(), number.to_bits(), "{number} as {wanted}");
+            assert_eq!(
+                taken::<f64>(&printed(&number), wanted).to_bits(),
+                number.to_bits(),
+                "{number} as {wanted}"
+            );
         }
     }
 }

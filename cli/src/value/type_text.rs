@@ -29,7 +29,10 @@ pub(crate) enum Type {
     Any,
 }
 
-const BYTE: Type = Type::Integer { min: 0, max: u8::MAX as u128 };
+const BYTE: Type = Type::Integer {
+    min: 0,
+    max: u8::MAX as u128,
+};
 
 impl Type {
     /// Reads a type such as `Vec<(String, usize)>`. Unknown types become [`Any`](Self::Any).
@@ -38,7 +41,10 @@ impl Type {
         if let Some(referent) = text.strip_prefix('&') {
             return Self::parse_referent(referent);
         }
-        if let Some(inside) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) {
+        if let Some(inside) = text
+            .strip_prefix('(')
+            .and_then(|text| text.strip_suffix(')'))
+        {
             return match &*split(inside) {
                 [] => Self::Unit,
                 // Parentheses without a comma are only parentheses.
@@ -46,7 +52,10 @@ impl Type {
                 items => Self::Tuple(items.iter().map(|item| Self::parse(item)).collect()),
             };
         }
-        if let Some(inside) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        if let Some(inside) = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+        {
             return match inside.rsplit_once(';') {
                 Some((item, length)) => Self::list(item, length.trim().parse().ok()),
                 None => Self::list(inside, None),
@@ -61,12 +70,18 @@ impl Type {
     fn parse_referent(text: &str) -> Self {
         let text = text.trim_start();
         let text = match text.strip_prefix('\'') {
-            Some(lifetime) => lifetime.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'),
+            Some(lifetime) => {
+                lifetime.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_')
+            }
             None => text,
         };
         match Self::parse(text.trim_start().strip_prefix("mut ").unwrap_or(text)) {
             // A borrowed slice of bytes travels as one string, unlike a list of them.
-            Self::List { item, length: None } if *item == BYTE && text.trim_start().starts_with('[') => Self::Bytes,
+            Self::List { item, length: None }
+                if *item == BYTE && text.trim_start().starts_with('[') =>
+            {
+                Self::Bytes
+            }
             referent => referent,
         }
     }
@@ -92,16 +107,22 @@ impl Type {
         match (name, generics) {
             ("Option", [item]) => Self::Option(Box::new(Self::parse(item))),
             ("Box" | "Rc" | "Arc" | "Cow", [item]) => Self::parse(item),
-            ("Vec" | "VecDeque" | "LinkedList" | "HashSet" | "BTreeSet" | "IndexSet", [item]) => Self::list(item, None),
-            ("HashMap" | "BTreeMap" | "IndexMap", [key, value]) => {
-                Self::Map { key: Box::new(Self::parse(key)), value: Box::new(Self::parse(value)) }
+            ("Vec" | "VecDeque" | "LinkedList" | "HashSet" | "BTreeSet" | "IndexSet", [item]) => {
+                Self::list(item, None)
             }
+            ("HashMap" | "BTreeMap" | "IndexMap", [key, value]) => Self::Map {
+                key: Box::new(Self::parse(key)),
+                value: Box::new(Self::parse(value)),
+            },
             _ => Self::Any,
         }
     }
 
     fn list(item: &str, length: Option<usize>) -> Self {
-        Self::List { item: Box::new(Self::parse(item)), length }
+        Self::List {
+            item: Box::new(Self::parse(item)),
+            length,
+        }
     }
 
     /// Returns true if no part of the type is [`Any`](Self::Any).
@@ -147,7 +168,11 @@ fn split(text: &str) -> Vec<&str> {
         }
     }
     parts.push(&text[start..]);
-    parts.into_iter().map(str::trim).filter(|part| !part.is_empty() && !part.starts_with('\'')).collect()
+    parts
+        .into_iter()
+        .map(str::trim)
+        .filter(|part| !part.is_empty() && !part.starts_with('\''))
+        .collect()
 }
 
 #[cfg(test)]
@@ -159,12 +184,18 @@ mod tests {
     }
 
     fn list(item: Type) -> Type {
-        Type::List { item: Box::new(item), length: None }
+        Type::List {
+            item: Box::new(item),
+            length: None,
+        }
     }
 
     #[test]
     fn types_are_read() {
-        let signed = Type::Integer { min: i64::MIN.into(), max: i64::MAX as u128 };
+        let signed = Type::Integer {
+            min: i64::MIN.into(),
+            max: i64::MAX as u128,
+        };
         for (text, expected) in [
             ("String", Type::Text),
             ("&'static str", Type::Text),
@@ -179,12 +210,24 @@ mod tests {
             ("&'a [u8]", Type::Bytes),
             ("Vec<u8>", list(BYTE)),
             ("&Vec<u8>", list(BYTE)),
-            ("[bool; 3]", Type::List { item: Box::new(Type::Bool), length: Some(3) }),
+            (
+                "[bool; 3]",
+                Type::List {
+                    item: Box::new(Type::Bool),
+                    length: Some(3),
+                },
+            ),
             ("[bool; N]", list(Type::Bool)),
-            ("Option<Vec<(String, i64)>>", option(list(Type::Tuple(vec![Type::Text, signed])))),
+            (
+                "Option<Vec<(String, i64)>>",
+                option(list(Type::Tuple(vec![Type::Text, signed]))),
+            ),
             (
                 "std::collections::BTreeMap<String, Vec<Option<f64>>>",
-                Type::Map { key: Box::new(Type::Text), value: Box::new(list(option(Type::Float))) },
+                Type::Map {
+                    key: Box::new(Type::Text),
+                    value: Box::new(list(option(Type::Float))),
+                },
             ),
             ("Box<dyn Fn(u8, u8) -> bool + Send>", Type::Any),
             ("HashMap<String, u8, MyHasher>", Type::Any),
@@ -199,7 +242,21 @@ mod tests {
 
     #[test]
     fn nonsense_is_any() {
-        for text in ["<", ">", "><", "Vec<", "Vec<>", "Vec>", "((", "[;]", "&", "&'", "Option<,>", "Vec<u8", ","] {
+        for text in [
+            "<",
+            ">",
+            "><",
+            "Vec<",
+            "Vec<>",
+            "Vec>",
+            "((",
+            "[;]",
+            "&",
+            "&'",
+            "Option<,>",
+            "Vec<u8",
+            ",",
+        ] {
             let _ = Type::parse(text);
         }
         assert_eq!(Type::parse("Vec<>"), Type::Any);

@@ -10,7 +10,10 @@ use std::{
 };
 
 fn main() -> io::Result<()> {
-    if env::args_os().nth(1).is_some_and(|command| command == "bytes") {
+    if env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == "bytes")
+    {
         return print_bytes();
     }
     let mut arguments = env::args().skip(1);
@@ -19,7 +22,9 @@ fn main() -> io::Result<()> {
     let rest: Vec<_> = rest.iter().map(String::as_str).collect();
     match (&*command, &*rest) {
         ("cat", []) => _ = io::copy(&mut io::stdin(), &mut io::stdout())?,
-        ("cat", paths) => paths.iter().try_for_each(|path| io::stdout().write_all(&fs::read(path)?))?,
+        ("cat", paths) => paths
+            .iter()
+            .try_for_each(|path| io::stdout().write_all(&fs::read(path)?))?,
         ("write", [path]) => {
             let mut text = Vec::new();
             io::stdin().read_to_end(&mut text)?;
@@ -54,7 +59,9 @@ fn main() -> io::Result<()> {
         ("yes", []) => loop {
             io::stdout().write_all(&b"y\n".repeat(4096))?;
         },
-        ("sleep", [ms]) => thread::sleep(Duration::from_millis(ms.parse().map_err(io::Error::other)?)),
+        ("sleep", [ms]) => {
+            thread::sleep(Duration::from_millis(ms.parse().map_err(io::Error::other)?))
+        }
         ("two", []) => {
             println!("first");
             eprintln!("second");
@@ -67,8 +74,11 @@ fn main() -> io::Result<()> {
 /// Prints its other arguments and its variables, all of which may be any bytes.
 fn print_bytes() -> io::Result<()> {
     let variables = env::vars_os().flat_map(|(name, value)| [name, value]);
-    env::args_os().skip(2).chain(variables).try_for_each(|text| {
-        io::stdout().write_all(text.as_encoded_bytes())?;
-        io::stdout().write_all(b"\n")
-    })
+    env::args_os()
+        .skip(2)
+        .chain(variables)
+        .try_for_each(|text| {
+            io::stdout().write_all(text.as_encoded_bytes())?;
+            io::stdout().write_all(b"\n")
+        })
 }

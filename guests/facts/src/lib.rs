@@ -23,6 +23,9 @@ mod tests {
     #[test]
     fn tells_of_this_machine_as_well() {
         let facts = facts().unwrap();
-        assert!(facts.cpus > 0 && facts.memory_bytes > 0 && !facts.hostname.is_empty(), "{facts:?}");
+        assert!(
+            facts.cpus > 0 && facts.memory_bytes > 0 && !facts.hostname.is_empty(),
+            "{facts:?}"
+        );
     }
 }

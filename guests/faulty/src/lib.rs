@@ -1,6 +1,9 @@
 //! Tasks that go wrong, each in its own way, and some that print, log or give back data.
 
-#![allow(clippy::print_stdout, reason = "that output arrives is what the tests look at")]
+#![allow(
+    clippy::print_stdout,
+    reason = "that output arrives is what the tests look at"
+)]
 
 use std::{
     fmt, hint, io, process,
@@ -54,7 +57,11 @@ pub fn eat() {
 #[remote]
 pub fn deep() -> u64 {
     fn descend(level: u64) -> u64 {
-        if hint::black_box(level) == u64::MAX { 0 } else { 1 + descend(level + 1) }
+        if hint::black_box(level) == u64::MAX {
+            0
+        } else {
+            1 + descend(level + 1)
+        }
     }
     descend(0)
 }
@@ -180,6 +187,11 @@ pub fn read_text(path: String) -> io::Result<String> {
 /// Returns the time and a random number.
 #[remote]
 pub fn moment() -> (u128, u64) {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    (now, std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()))
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    (
+        now,
+        std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ()),
+    )
 }

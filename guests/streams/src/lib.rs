@@ -8,7 +8,9 @@ use wxec::{Bytes, ChannelEnd, Receiver, RecvError, Sender, remote};
 /// Sends numbers from 0 on, as many as are asked for.
 #[remote]
 pub fn count(to: u32, numbers: Sender<u32>) {
-    (0..to).try_for_each(|n| numbers.send(n)).expect("somebody receives");
+    (0..to)
+        .try_for_each(|n| numbers.send(n))
+        .expect("somebody receives");
 }
 
 /// Sends parts of this many bytes until the receiver is gone, and returns the number of parts.
@@ -43,7 +45,9 @@ pub fn lengths(parts: Receiver<Bytes>) -> Result<usize, String> {
 pub fn shout(texts: Receiver<String>, shouted: Sender<String>) -> Result<u32, String> {
     let mut count = 0;
     for text in &texts {
-        shouted.send(text.to_uppercase()).map_err(|error| error.to_string())?;
+        shouted
+            .send(text.to_uppercase())
+            .map_err(|error| error.to_string())?;
         count += 1;
     }
     Ok(count)
@@ -54,7 +58,10 @@ pub fn shout(texts: Receiver<String>, shouted: Sender<String>) -> Result<u32, St
 pub fn take(count: usize, numbers: Receiver<u64>, until: Receiver<()>) -> Vec<u64> {
     let taken = numbers.iter().take(count).collect();
     numbers.close();
-    assert!(matches!(until.recv(), Err(RecvError::Ended(ChannelEnd::Closed))));
+    assert!(matches!(
+        until.recv(),
+        Err(RecvError::Ended(ChannelEnd::Closed))
+    ));
     taken
 }
 
@@ -124,7 +131,10 @@ pub struct Pair {
 /// Returns numbers and their texts, from `from` on without end.
 #[remote]
 pub fn pairs(from: u64) -> Receiver<Pair> {
-    Receiver::from_iter((from..).map(|n| Pair { n, text: n.to_string() }))
+    Receiver::from_iter((from..).map(|n| Pair {
+        n,
+        text: n.to_string(),
+    }))
 }
 
 /// Returns the numbers below `to`; fails if `to` is above 1000.

@@ -24,7 +24,11 @@ pub fn version(program: &str) -> io::Result<String> {
     if !output.status.success() {
         return Err(io::Error::other(format!("{program}: {}", output.status)));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 /// Runs a program that prints where the task does. Gives back its exit code, or its signal as a
@@ -32,20 +36,29 @@ pub fn version(program: &str) -> io::Result<String> {
 #[remote]
 pub fn run(program: &str, args: Vec<String>) -> io::Result<i32> {
     let status = Command::new(program).args(args).status()?;
-    Ok(status.code().unwrap_or_else(|| -status.signal().unwrap_or_default()))
+    Ok(status
+        .code()
+        .unwrap_or_else(|| -status.signal().unwrap_or_default()))
 }
 
 /// Returns the output of a shell's script, which sees one additional variable.
 #[remote]
 pub fn script(script: &str, name: &str, value: &str) -> io::Result<String> {
-    let output = Command::new("sh").args(["-c", script]).env(name, value).output()?;
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .env(name, value)
+        .output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Runs a program with an input of any length, and returns its output.
 #[remote]
 pub fn filter(program: &str, args: Vec<String>, input: Bytes) -> io::Result<Bytes> {
-    let mut child = Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
     child.stdin.take().expect("it is piped").write_all(&input)?;
     Ok(child.wait_with_output()?.stdout.into())
 }
@@ -60,9 +73,14 @@ pub fn outputs(script: &str) -> io::Result<(Bytes, Bytes)> {
 /// Starts a program, sees that it runs, and kills it. Gives back the signal that ended it.
 #[remote]
 pub fn start_and_kill(program: &str, args: Vec<String>) -> io::Result<Option<i32>> {
-    let mut child = Command::new(program).args(args).stdout(Stdio::null()).spawn()?;
+    let mut child = Command::new(program)
+        .args(args)
+        .stdout(Stdio::null())
+        .spawn()?;
     if let Some(status) = child.try_wait()? {
-        return Err(io::Error::other(format!("{program} has ended already: {status}")));
+        return Err(io::Error::other(format!(
+            "{program} has ended already: {status}"
+        )));
     }
     child.kill()?;
     Ok(child.wait()?.signal())
@@ -93,8 +111,14 @@ mod tests {
     fn runs_programs_here_as_well() {
         assert_eq!(script("echo $NEW", "NEW", "1").unwrap(), "1\n");
         assert_eq!(run("sh", vec!["-c".into(), "exit 3".into()]).unwrap(), 3);
-        assert_eq!(filter("cat", Vec::new(), b"abc"[..].into()).unwrap(), b"abc"[..]);
+        assert_eq!(
+            filter("cat", Vec::new(), b"abc"[..].into()).unwrap(),
+            b"abc"[..]
+        );
         assert_eq!(start_and_kill("sleep", vec!["60".into()]).unwrap(), Some(9));
-        assert_eq!(version("no-such-program").unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            version("no-such-program").unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

@@ -205,7 +205,11 @@ pub fn alias(fails: bool) -> Outcome<u8> {
 /// Returns a stream, or fails if it is told to.
 #[remote]
 pub fn lines(fails: bool) -> Outcome<Lines> {
-    if fails { Err(Nothing) } else { Ok(Receiver::from_iter(["a".to_owned(), "b".to_owned()])) }
+    if fails {
+        Err(Nothing)
+    } else {
+        Ok(Receiver::from_iter(["a".to_owned(), "b".to_owned()]))
+    }
 }
 
 /// Sends a line.

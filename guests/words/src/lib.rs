@@ -24,7 +24,11 @@ pub fn top(text: String, n: usize) -> Vec<(String, usize)> {
     }
     let mut words: Vec<_> = counts.into_iter().collect();
     words.sort_by_key(|(_, count)| Reverse(*count));
-    words.into_iter().take(n).map(|(word, count)| (word.to_owned(), count)).collect()
+    words
+        .into_iter()
+        .take(n)
+        .map(|(word, count)| (word.to_owned(), count))
+        .collect()
 }
 
 #[cfg(test)]

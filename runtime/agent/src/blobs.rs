@@ -24,8 +24,9 @@ impl Blobs {
     /// asked for.
     pub(crate) fn holds(&mut self, digest: Digest) -> bool {
         self.held.contains_key(&digest)
-            || std::fs::read(ITSELF)
-                .is_ok_and(|image| Digest::of(&image) == digest && self.insert(digest, image.into()))
+            || std::fs::read(ITSELF).is_ok_and(|image| {
+                Digest::of(&image) == digest && self.insert(digest, image.into())
+            })
     }
 
     /// Holds a blob whose bytes match its digest. Returns false if there is no room.
@@ -42,7 +43,14 @@ impl Blobs {
     }
 
     /// Returns a part of a held blob.
-    pub(crate) fn part(&self, Splice { blob, offset, length }: Splice) -> Option<Bytes> {
+    pub(crate) fn part(
+        &self,
+        Splice {
+            blob,
+            offset,
+            length,
+        }: Splice,
+    ) -> Option<Bytes> {
         let blob = self.held.get(&blob)?;
         let start = usize::try_from(offset).ok()?;
         let end = start.checked_add(usize::try_from(length).ok()?)?;

@@ -9,9 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
-use wxec_engine::{Completion, Output, Program, Request, Resident, Room, Sandbox, Surroundings, VerifiedArtifact};
+use wxec_engine::{
+    Completion, Output, Program, Request, Resident, Room, Sandbox, Surroundings, VerifiedArtifact,
+};
 use wxec_protocol::{
-    AgentConnection, Ask, CallId, Digest, Fault, Grants, InstanceId, LogLevel, LogRecord, OutputStream, Usage,
+    AgentConnection, Ask, CallId, Digest, Fault, Grants, InstanceId, LogLevel, LogRecord,
+    OutputStream, Usage,
 };
 
 use crate::{
@@ -23,17 +26,36 @@ use crate::{
 
 /// Events of calls, in order for each call.
 pub(crate) enum CallEvent {
-    Output { id: CallId, stream: OutputStream, bytes: Vec<u8> },
-    Log { id: CallId, level: LogLevel, target: String, message: String },
-    Ask { id: CallId, question: Ask, answer: Answer },
-    Done { id: CallId, completion: Completion },
+    Output {
+        id: CallId,
+        stream: OutputStream,
+        bytes: Vec<u8>,
+    },
+    Log {
+        id: CallId,
+        level: LogLevel,
+        target: String,
+        message: String,
+    },
+    Ask {
+        id: CallId,
+        question: Ask,
+        answer: Answer,
+    },
+    Done {
+        id: CallId,
+        completion: Completion,
+    },
 }
 
 impl CallEvent {
     /// Returns the call that the event belongs to.
     pub(crate) fn call(&self) -> CallId {
         match self {
-            Self::Output { id, .. } | Self::Log { id, .. } | Self::Ask { id, .. } | Self::Done { id, .. } => *id,
+            Self::Output { id, .. }
+            | Self::Log { id, .. }
+            | Self::Ask { id, .. }
+            | Self::Done { id, .. } => *id,
         }
     }
 }
@@ -81,13 +103,31 @@ impl Calls {
     }
 
     /// Returns the host access that a call was granted.
-    pub(crate) fn surroundings(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn Surroundings>> {
+    pub(crate) fn surroundings(
+        &self,
+        id: CallId,
+        grants: &Grants,
+    ) -> Option<Arc<dyn Surroundings>> {
         surroundings::of_call(id, grants, &self.events)
     }
 
     /// Runs a call, now or when its program has arrived.
-    pub(crate) fn start(&mut self, connection: &mut AgentConnection, id: CallId, module: Digest, request: Request) {
-        self.start_or_park(connection, module, Parked { id, instance: None, request });
+    pub(crate) fn start(
+        &mut self,
+        connection: &mut AgentConnection,
+        id: CallId,
+        module: Digest,
+        request: Request,
+    ) {
+        self.start_or_park(
+            connection,
+            module,
+            Parked {
+                id,
+                instance: None,
+                request,
+            },
+        );
     }
 
     /// Runs a call of a resident instance, which the first call creates.
@@ -108,9 +148,21 @@ impl Calls {
             }
             Some(_) => {
                 drop(request);
-                self.refuse(connection, id, Fault::BadModule("it is not what the instance was made of".into()));
+                self.refuse(
+                    connection,
+                    id,
+                    Fault::BadModule("it is not what the instance was made of".into()),
+                );
             }
-            None => self.start_or_park(connection, module, Parked { id, instance: Some(instance), request }),
+            None => self.start_or_park(
+                connection,
+                module,
+                Parked {
+                    id,
+                    instance: Some(instance),
+                    request,
+                },
+            ),
         }
     }
 
@@ -130,9 +182,21 @@ impl Calls {
     }
 
     /// Runs a call whose program has arrived.
-    fn begin(&mut self, connection: &mut AgentConnection, module: Digest, program: &Program, call: Parked) {
-        let Parked { id, instance, request } = call;
-        let Some(instance) = instance else { return self.run(id, program, request) };
+    fn begin(
+        &mut self,
+        connection: &mut AgentConnection,
+        module: Digest,
+        program: &Program,
+        call: Parked,
+    ) {
+        let Parked {
+            id,
+            instance,
+            request,
+        } = call;
+        let Some(instance) = instance else {
+            return self.run(id, program, request);
+        };
         // If several calls waited together, the first one has made the instance.
         if !self.residents.contains_key(&instance) {
             match self.sandbox.resident(program) {
@@ -173,13 +237,22 @@ impl Calls {
 
     /// Asks again for an artifact that arrived damaged, if a call still waits for it.
     pub(crate) fn ask_again(&mut self, connection: &mut AgentConnection, digest: Digest) {
-        if self.parked.get(&digest).is_some_and(|calls| !calls.is_empty()) {
+        if self
+            .parked
+            .get(&digest)
+            .is_some_and(|calls| !calls.is_empty())
+        {
             connection.need(digest);
         }
     }
 
     /// Ends the calls that wait for a program which will not come.
-    pub(crate) fn fail_parked(&mut self, connection: &mut AgentConnection, digest: Digest, fault: &Fault) {
+    pub(crate) fn fail_parked(
+        &mut self,
+        connection: &mut AgentConnection,
+        digest: Digest,
+        fault: &Fault,
+    ) {
         for Parked { id, request, .. } in self.parked.remove(&digest).unwrap_or_default() {
             // Drops the guest's ends of its streams.
             drop(request);
@@ -189,7 +262,10 @@ impl Calls {
 
     /// Ends a call that did not begin. The caller has dropped its request.
     fn refuse(&mut self, connection: &mut AgentConnection, id: CallId, fault: Fault) {
-        let completion = Completion { outcome: Err(fault), usage: Usage::default() };
+        let completion = Completion {
+            outcome: Err(fault),
+            usage: Usage::default(),
+        };
         match self.drains.remove(&id) {
             Some(drains) => _ = tokio::spawn(drains.finish(completion)),
             None => connection.finish(id, completion.outcome, completion.usage),
@@ -230,13 +306,19 @@ impl Calls {
 
     /// Runs a call to its end, which is reported after everything that it sent on its streams.
     fn conduct(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
-        let Some(drains) = self.drains.remove(&id) else { return self.poll(id, call) };
+        let Some(drains) = self.drains.remove(&id) else {
+            return self.poll(id, call);
+        };
         let task = tokio::spawn(async move { drains.finish(call.await).await });
         self.running.insert(id, task.abort_handle());
     }
 
     fn output(&self, id: CallId) -> Arc<CallOutput> {
-        Arc::new(CallOutput { id, events: self.events.clone(), backlog: self.backlog.clone() })
+        Arc::new(CallOutput {
+            id,
+            events: self.events.clone(),
+            backlog: self.backlog.clone(),
+        })
     }
 
     /// Runs a call. Most calls finish within microseconds, on this thread. The others stop at the
@@ -269,13 +351,30 @@ struct CallOutput {
 impl Output for CallOutput {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
         self.backlog.add(bytes);
-        let _ = self.events.send(CallEvent::Output { id: self.id, stream, bytes: bytes.to_vec() });
+        let _ = self.events.send(CallEvent::Output {
+            id: self.id,
+            stream,
+            bytes: bytes.to_vec(),
+        });
     }
 
-    fn log(&self, LogRecord { level, target, message, .. }: LogRecord<'_>) {
+    fn log(
+        &self,
+        LogRecord {
+            level,
+            target,
+            message,
+            ..
+        }: LogRecord<'_>,
+    ) {
         self.backlog.add(message.as_bytes());
         let (target, message) = (target.into(), message.into());
-        let _ = self.events.send(CallEvent::Log { id: self.id, level, target, message });
+        let _ = self.events.send(CallEvent::Log {
+            id: self.id,
+            level,
+            target,
+            message,
+        });
     }
 
     fn room(&self) -> Option<Room> {

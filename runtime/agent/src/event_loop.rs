@@ -13,7 +13,8 @@ use wxec_engine::{
     Request, Sandbox,
 };
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, Service, StreamEnd, TRANSMIT_BYTES, Usage,
+    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, Service, StreamEnd,
+    TRANSMIT_BYTES, Usage,
 };
 
 use crate::{
@@ -55,7 +56,8 @@ pub async fn serve(
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
     let (stream_sender, mut stream_events) = mpsc::unbounded_channel();
     let mut agent = Agent {
-        connection: AgentConnection::new(sandbox.target().clone()).with_inputs_limit(sandbox.memory_budget() / 2),
+        connection: AgentConnection::new(sandbox.target().clone())
+            .with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
         calls: Calls::new(sandbox, call_sender),
         asks: Asks::default(),
@@ -67,7 +69,9 @@ pub async fn serve(
         blobs: Blobs::default(),
         closing: false,
     };
-    let served = agent.run(reader, writer, &mut call_events, &mut stream_events).await;
+    let served = agent
+        .run(reader, writer, &mut call_events, &mut stream_events)
+        .await;
     // The program exits without waiting for open calls, which ends them. Their processes must be
     // ended here.
     ending.end_processes();
@@ -152,25 +156,75 @@ impl Agent {
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
-        let Self { connection, calls, asks, streams, guests, processes, files, blobs, notes, .. } = self;
+        let Self {
+            connection,
+            calls,
+            asks,
+            streams,
+            guests,
+            processes,
+            files,
+            blobs,
+            notes,
+            ..
+        } = self;
         match event {
-            AgentEvent::Call { id, module, entry, limits, grants, seed, streams: task_streams, input } => {
+            AgentEvent::Call {
+                id,
+                module,
+                entry,
+                limits,
+                grants,
+                seed,
+                streams: task_streams,
+                input,
+            } => {
                 let surroundings = calls.surroundings(id, &grants);
                 let (task_streams, drains) = guests.join_task(id, task_streams, streams).unzip();
                 let task_streams = task_streams.unwrap_or_default();
                 if let Some(drains) = drains {
                     calls.will_drain(id, drains);
                 }
-                let request =
-                    |entry| Request { entry, limits, grants, seed, input, streams: task_streams, surroundings };
+                let request = |entry| Request {
+                    entry,
+                    limits,
+                    grants,
+                    seed,
+                    input,
+                    streams: task_streams,
+                    surroundings,
+                };
                 match entry {
-                    Entry::Function(name) => calls.start(connection, id, module, request(Task(name))),
-                    Entry::Resident { instance, function } => {
-                        calls.start_resident(connection, id, module, instance, request(Task(function)));
+                    Entry::Function(name) => {
+                        calls.start(connection, id, module, request(Task(name)))
                     }
-                    Entry::Command { arguments, environment, streams: ids } => {
-                        let GuestPipes { stdin, stdout, stderr, drains } = guests.join_program(id, ids, streams);
-                        let command = GuestCommand { arguments, environment, stdin, stdout, stderr };
+                    Entry::Resident { instance, function } => {
+                        calls.start_resident(
+                            connection,
+                            id,
+                            module,
+                            instance,
+                            request(Task(function)),
+                        );
+                    }
+                    Entry::Command {
+                        arguments,
+                        environment,
+                        streams: ids,
+                    } => {
+                        let GuestPipes {
+                            stdin,
+                            stdout,
+                            stderr,
+                            drains,
+                        } = guests.join_program(id, ids, streams);
+                        let command = GuestCommand {
+                            arguments,
+                            environment,
+                            stdin,
+                            stdout,
+                            stderr,
+                        };
                         calls.will_drain(id, drains);
                         calls.start(connection, id, module, request(Program(command)));
                     }
@@ -182,19 +236,33 @@ impl Agent {
             }
             AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
             AgentEvent::DamagedModule { digest } => calls.ask_again(connection, digest),
-            AgentEvent::NoModule { digest, reason } => calls.fail_parked(connection, digest, &Fault::BadModule(reason)),
+            AgentEvent::NoModule { digest, reason } => {
+                calls.fail_parked(connection, digest, &Fault::BadModule(reason))
+            }
             AgentEvent::Cancel { id } => {
                 calls.cancel(connection, id);
                 guests.gone(id, streams);
                 // The connection drops the held output of this call; handling it frees the backlog.
-                self.held.forget(id).into_iter().for_each(|event| self.handle_call_event(event));
+                self.held
+                    .forget(id)
+                    .into_iter()
+                    .for_each(|event| self.handle_call_event(event));
             }
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
-            AgentEvent::Start { streams: ids, command } => processes.start(ids, &command, streams),
-            AgentEvent::Open { id, service: Service::Files } => files.open(id, streams),
+            AgentEvent::Start {
+                streams: ids,
+                command,
+            } => processes.start(ids, &command, streams),
+            AgentEvent::Open {
+                id,
+                service: Service::Files,
+            } => files.open(id, streams),
             AgentEvent::Open { id, service } => {
-                connection.end_stream(id, StreamEnd::Failed(format!("there is no service {service:?}")));
+                connection.end_stream(
+                    id,
+                    StreamEnd::Failed(format!("there is no service {service:?}")),
+                );
             }
             AgentEvent::Signal { id, signal } => processes.signal(id, signal),
             AgentEvent::Resize { id, size } => processes.resize(id, size),
@@ -202,7 +270,10 @@ impl Agent {
             AgentEvent::Splice { id, splice } => match blobs.part(splice) {
                 Some(bytes) => streams.data(id, bytes),
                 None => {
-                    connection.end_stream(id, StreamEnd::Failed(format!("blob {} is not held here", splice.blob)));
+                    connection.end_stream(
+                        id,
+                        StreamEnd::Failed(format!("blob {} is not held here", splice.blob)),
+                    );
                     streams.close(id);
                     processes.close(id);
                 }
@@ -215,7 +286,9 @@ impl Agent {
                 files.close(id);
             }
             AgentEvent::AskBlob { digest } => connection.answer_blob(digest, blobs.holds(digest)),
-            AgentEvent::Blob { digest, bytes } => connection.answer_blob(digest, blobs.insert(digest, bytes)),
+            AgentEvent::Blob { digest, bytes } => {
+                connection.answer_blob(digest, blobs.insert(digest, bytes))
+            }
             AgentEvent::Describe => connection.description(describe(notes)),
             AgentEvent::Closing => self.closing = true,
             _ => {}
@@ -241,14 +314,25 @@ impl Agent {
                 self.calls.taken(&bytes);
                 self.connection.output(id, stream, &bytes);
             }
-            CallEvent::Log { id, level, target, message } => {
+            CallEvent::Log {
+                id,
+                level,
+                target,
+                message,
+            } => {
                 self.calls.taken(message.as_bytes());
-                self.connection.log(id, LogRecord::new(level, &target, &message));
+                self.connection
+                    .log(id, LogRecord::new(level, &target, &message));
             }
-            CallEvent::Ask { id, question, answer } => self.asks.ask(&mut self.connection, id, &question, answer),
+            CallEvent::Ask {
+                id,
+                question,
+                answer,
+            } => self.asks.ask(&mut self.connection, id, &question, answer),
             CallEvent::Done { id, completion } => {
                 self.calls.done(id);
-                self.connection.finish(id, completion.outcome, completion.usage);
+                self.connection
+                    .finish(id, completion.outcome, completion.usage);
             }
         }
     }

@@ -54,23 +54,42 @@ impl Files {
         let drained = streams.drain(id, output, exit);
         let (unfinished, lost) = (Unfinished::default(), Arc::<AtomicBool>::default());
         let runtime = Handle::current();
-        let reader = Reader { reader, runtime: runtime.clone(), lost: lost.clone() };
+        let reader = Reader {
+            reader,
+            runtime: runtime.clone(),
+            lost: lost.clone(),
+        };
         let (writer, files) = (Writer { writer, runtime }, unfinished.clone());
         let events = streams.events().clone();
         let task = tokio::spawn(async move {
-            let served = tokio::task::spawn_blocking(move || _ = wxec_files::serve(reader, writer, &files)).await;
+            let served =
+                tokio::task::spawn_blocking(move || _ = wxec_files::serve(reader, writer, &files))
+                    .await;
             // Sends the last output before the stream ends.
             let _ = drained.await;
             drop(runs);
-            let end = served.map_or_else(|error| StreamEnd::Failed(error.to_string()), |()| StreamEnd::Closed);
+            let end = served.map_or_else(
+                |error| StreamEnd::Failed(error.to_string()),
+                |()| StreamEnd::Closed,
+            );
             let _ = events.send(StreamEvent::End { id, end });
         });
-        self.transfers.insert(id, Transfer { unfinished, lost, task });
+        self.transfers.insert(
+            id,
+            Transfer {
+                unfinished,
+                lost,
+                task,
+            },
+        );
     }
 
     /// Ends a transfer that the controller gave up, and removes its partial results.
     pub(crate) fn close(&mut self, id: StreamId) {
-        if let Some(Transfer { unfinished, task, .. }) = self.transfers.remove(&id) {
+        if let Some(Transfer {
+            unfinished, task, ..
+        }) = self.transfers.remove(&id)
+        {
             self.ending.spawn(async move {
                 let _ = tokio::task::spawn_blocking(move || unfinished.give_up()).await;
                 let _ = task.await;
@@ -87,12 +106,18 @@ impl Files {
     /// Marks the transfers that are left as lost: the conversation ended without a goodbye. Call
     /// this before the streams end.
     pub(crate) fn lose(&self) {
-        self.transfers.values().for_each(|transfer| transfer.lost.store(true, SeqCst));
+        self.transfers
+            .values()
+            .for_each(|transfer| transfer.lost.store(true, SeqCst));
     }
 
     /// Waits until all transfers have tidied up. Their streams have ended already.
     pub(crate) async fn shut_down(&mut self) {
-        let rest: Vec<_> = self.transfers.drain().map(|(_, transfer)| transfer.task).collect();
+        let rest: Vec<_> = self
+            .transfers
+            .drain()
+            .map(|(_, transfer)| transfer.task)
+            .collect();
         let all = async {
             for task in rest {
                 let _ = task.await;

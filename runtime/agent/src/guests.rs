@@ -51,19 +51,39 @@ pub(crate) struct Drains {
 
 impl Guests {
     /// Connects a program to the streams of its call.
-    pub(crate) fn join_program(&mut self, call: CallId, ids: ProcessStreams, streams: &mut Streams) -> GuestPipes {
+    pub(crate) fn join_program(
+        &mut self,
+        call: CallId,
+        ids: ProcessStreams,
+        streams: &mut Streams,
+    ) -> GuestPipes {
         // Each pair is used in one direction: dropping one end ends the other.
         let (stdin, writer) = duplex(PIPE_BYTES);
-        let stdin = Stdin { reader: stdin, cut: streams.cut(ids.stdio) };
+        let stdin = Stdin {
+            reader: stdin,
+            cut: streams.cut(ids.stdio),
+        };
         let (out_reader, stdout) = duplex(PIPE_BYTES);
         let (err_reader, stderr) = duplex(PIPE_BYTES);
         let (runs, exit) = watch::channel(None);
         streams.feed(ids.stdio, writer);
-        let tasks =
-            vec![streams.drain(ids.stdio, out_reader, exit.clone()), streams.drain(ids.stderr, err_reader, exit)];
+        let tasks = vec![
+            streams.drain(ids.stdio, out_reader, exit.clone()),
+            streams.drain(ids.stderr, err_reader, exit),
+        ];
         self.0.insert(call, ids.ids().collect());
-        let drains = Drains { call, tasks, events: streams.events().clone(), _runs: runs };
-        GuestPipes { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), drains }
+        let drains = Drains {
+            call,
+            tasks,
+            events: streams.events().clone(),
+            _runs: runs,
+        };
+        GuestPipes {
+            stdin: Box::new(stdin),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            drains,
+        }
     }
 
     /// Connects a task to the streams of its call, if it has any.
@@ -77,11 +97,24 @@ impl Guests {
             return None;
         }
         let (runs, exit) = watch::channel(None);
-        let (ends, tasks) =
-            ids.iter().map(|id| task_streams::join(*id, streams, exit.clone())).unzip::<_, _, Vec<_>, _>();
-        let ends = ends.into_iter().map(|end| Box::new(end) as Duplex).collect();
+        let (ends, tasks) = ids
+            .iter()
+            .map(|id| task_streams::join(*id, streams, exit.clone()))
+            .unzip::<_, _, Vec<_>, _>();
+        let ends = ends
+            .into_iter()
+            .map(|end| Box::new(end) as Duplex)
+            .collect();
         self.0.insert(call, ids);
-        Some((ends, Drains { call, tasks, events: streams.events().clone(), _runs: runs }))
+        Some((
+            ends,
+            Drains {
+                call,
+                tasks,
+                events: streams.events().clone(),
+                _runs: runs,
+            },
+        ))
     }
 
     /// Forgets a guest that is gone, with its pipes.
@@ -99,7 +132,10 @@ impl Drains {
         for task in self.tasks {
             let _ = task.await;
         }
-        let _ = self.events.send(StreamEvent::Returned { call: self.call, completion });
+        let _ = self.events.send(StreamEvent::Returned {
+            call: self.call,
+            completion,
+        });
     }
 }
 
@@ -119,6 +155,10 @@ impl AsyncRead for Stdin {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.reader).poll_read(context, buffer));
         let at_end = buffer.filled().len() == before && buffer.remaining() > 0;
-        Poll::Ready(if at_end && self.cut.load(SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { read })
+        Poll::Ready(if at_end && self.cut.load(SeqCst) {
+            Err(io::ErrorKind::ConnectionReset.into())
+        } else {
+            read
+        })
     }
 }

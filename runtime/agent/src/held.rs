@@ -51,7 +51,9 @@ impl Held {
         if self.by_call.remove(&call).is_none() {
             return Vec::new();
         }
-        let (its, others) = std::mem::take(&mut self.events).into_iter().partition(|event| event.call() == call);
+        let (its, others) = std::mem::take(&mut self.events)
+            .into_iter()
+            .partition(|event| event.call() == call);
         self.events = others;
         Vec::from(its)
     }

@@ -72,18 +72,27 @@ fn run() -> Result<(), Box<dyn Error>> {
     let _ = rustix::thread::set_name(THREAD_NAME);
 
     raise_open_files();
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_WORKERS);
     // First, because they say what they lack; the runtime panics where it cannot start its threads, or waits for ever.
     let sandbox = Sandbox::new()?;
     try_threads(workers + SPARE_THREADS)?;
     let budget = memory::for_calls(sandbox.target().memory);
-    let sandbox = sandbox.with_memory_budget(budget).with_process_watch(watcher::tell);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let sandbox = sandbox
+        .with_memory_budget(budget)
+        .with_process_watch(watcher::tell);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()?;
     // Runs on a worker's thread, which waits for the pipe itself; the main thread would have to be
     // woken for each message.
     let served = runtime.block_on(async {
         let (reader, writer) = stdio::take()?;
-        tokio::spawn(serve(sandbox, reader, writer)).await.map_err(io::Error::other)?
+        tokio::spawn(serve(sandbox, reader, writer))
+            .await
+            .map_err(io::Error::other)?
     });
     runtime.shutdown_background();
     Ok(served?)
@@ -96,10 +105,18 @@ fn try_threads(count: usize) -> io::Result<()> {
         let closed = gate.lock();
         let started = (0..count).try_for_each(|_| {
             let wait = || drop(gate.lock());
-            thread::Builder::new().stack_size(TRIED_STACK_BYTES).spawn_scoped(scope, wait).map(drop)
+            thread::Builder::new()
+                .stack_size(TRIED_STACK_BYTES)
+                .spawn_scoped(scope, wait)
+                .map(drop)
         });
         drop(closed);
-        started.map_err(|error| io::Error::new(error.kind(), format!("cannot start {count} threads: {error}")))
+        started.map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot start {count} threads: {error}"),
+            )
+        })
     })
 }
 
@@ -107,8 +124,16 @@ fn try_threads(count: usize) -> io::Result<()> {
 /// raise its limit from a thousand.
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    let wanted = limit
+        .maximum
+        .map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
     if limit.current.is_some_and(|current| current < wanted) {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted),
+                ..limit
+            },
+        );
     }
 }

@@ -21,7 +21,11 @@ const LEAST_BYTES: u64 = 8 << 20;
 /// Returns the memory that this process may use: the smaller of the machine's memory and the
 /// container's limit.
 pub(crate) fn total() -> Option<u64> {
-    groups().into_iter().map(|group| group.limit).chain(stated(MEMINFO, "MemTotal:")).min()
+    groups()
+        .into_iter()
+        .map(|group| group.limit)
+        .chain(stated(MEMINFO, "MemTotal:"))
+        .min()
 }
 
 /// Returns the memory that all calls together may hold, guests and results. `memory` is the kind of
@@ -30,8 +34,13 @@ pub(crate) fn total() -> Option<u64> {
 /// The result is half of the memory that is left now. The other half is for arguments, modules, the
 /// agent itself, and other programs that are about to need it.
 pub fn for_calls(memory: Memory) -> u64 {
-    let groups = groups().into_iter().map(|group| group.limit.saturating_sub(group.used));
-    let left = groups.chain(stated(MEMINFO, "MemAvailable:")).chain(address_space(memory)).min();
+    let groups = groups()
+        .into_iter()
+        .map(|group| group.limit.saturating_sub(group.used));
+    let left = groups
+        .chain(stated(MEMINFO, "MemAvailable:"))
+        .chain(address_space(memory))
+        .min();
     left.map_or(u64::MAX, |left| (left / 2).max(LEAST_BYTES))
 }
 
@@ -40,7 +49,11 @@ pub fn for_calls(memory: Memory) -> u64 {
 /// is set aside for them first.
 fn address_space(memory: Memory) -> Option<u64> {
     let limit = getrlimit(Resource::As).current?;
-    let limit = if memory == Memory::Checked { limit / 2 } else { limit };
+    let limit = if memory == Memory::Checked {
+        limit / 2
+    } else {
+        limit
+    };
     Some(limit.saturating_sub(stated("/proc/self/status", "VmSize:").unwrap_or(0)))
 }
 
@@ -59,15 +72,29 @@ fn groups() -> Vec<Group> {
         let mut fields = membership.splitn(3, ':').skip(1);
         let (root, files) = match fields.next() {
             Some("") => (CGROUPS, ["memory.max", "memory.current", "inactive_file"]),
-            Some(controllers) if controllers.split(',').any(|controller| controller == "memory") => {
-                (MEMORY_CGROUPS, ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"])
+            Some(controllers)
+                if controllers
+                    .split(',')
+                    .any(|controller| controller == "memory") =>
+            {
+                (
+                    MEMORY_CGROUPS,
+                    [
+                        "memory.limit_in_bytes",
+                        "memory.usage_in_bytes",
+                        "total_inactive_file",
+                    ],
+                )
             }
             _ => continue,
         };
         let root = Path::new(root);
         let own = root.join(fields.next().unwrap_or_default().trim_start_matches('/'));
-        groups
-            .extend(own.ancestors().take_while(|group| group.starts_with(root)).filter_map(|group| read(group, files)));
+        groups.extend(
+            own.ancestors()
+                .take_while(|group| group.starts_with(root))
+                .filter_map(|group| read(group, files)),
+        );
     }
     groups
 }
@@ -75,18 +102,26 @@ fn groups() -> Vec<Group> {
 /// Reads a control group that limits memory. Inactive file pages count as used there, but the
 /// kernel can reclaim them, so they are subtracted.
 fn read(group: &Path, [limit, used, cache]: [&str; 3]) -> Option<Group> {
-    let file = |name: &str| -> Option<String> { fs::read_to_string(PathBuf::from(group).join(name)).ok() };
+    let file =
+        |name: &str| -> Option<String> { fs::read_to_string(PathBuf::from(group).join(name)).ok() };
     let limit = number(&file(limit)?)?;
     let used = file(used).as_deref().and_then(number).unwrap_or(0);
-    let cache = file("memory.stat")
-        .and_then(|stat| stat.lines().find_map(|line| number(line.strip_prefix(cache)?.strip_prefix(' ')?)));
-    Some(Group { limit, used: used.saturating_sub(cache.unwrap_or(0)) })
+    let cache = file("memory.stat").and_then(|stat| {
+        stat.lines()
+            .find_map(|line| number(line.strip_prefix(cache)?.strip_prefix(' ')?))
+    });
+    Some(Group {
+        limit,
+        used: used.saturating_sub(cache.unwrap_or(0)),
+    })
 }
 
 /// Returns the value of `name` in a file below `/proc`.
 fn stated(file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
-    let kib = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))?;
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))?;
     number(kib)?.checked_mul(1024)
 }
 
@@ -111,9 +146,11 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("wxec-group-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let files = ["memory.max", "memory.current", "inactive_file"];
-        for (name, text) in
-            [("memory.max", "max\n"), ("memory.current", "900\n"), ("memory.stat", "anon 1\ninactive_file 200\n")]
-        {
+        for (name, text) in [
+            ("memory.max", "max\n"),
+            ("memory.current", "900\n"),
+            ("memory.stat", "anon 1\ninactive_file 200\n"),
+        ] {
             fs::write(directory.join(name), text).unwrap();
         }
         assert!(read(&directory, files).is_none(), "no limit");

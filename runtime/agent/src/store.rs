@@ -35,13 +35,21 @@ impl Store {
     /// even if the store drops them.
     pub(crate) fn insert(&mut self, digest: Digest, program: Program, bytes: usize) {
         self.uses += 1;
-        let entry = Entry { program, bytes, last_use: self.uses };
+        let entry = Entry {
+            program,
+            bytes,
+            last_use: self.uses,
+        };
         self.bytes += bytes;
         if let Some(old) = self.programs.insert(digest, entry) {
             self.bytes -= old.bytes;
         }
         while self.bytes > MAX_BYTES && self.programs.len() > 1 {
-            let oldest = self.programs.iter().min_by_key(|(_, entry)| entry.last_use).map(|(digest, _)| *digest);
+            let oldest = self
+                .programs
+                .iter()
+                .min_by_key(|(_, entry)| entry.last_use)
+                .map(|(digest, _)| *digest);
             if let Some(entry) = oldest.and_then(|digest| self.programs.remove(&digest)) {
                 self.bytes -= entry.bytes;
             }

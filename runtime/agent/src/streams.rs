@@ -45,7 +45,10 @@ pub(crate) enum StreamEvent {
     /// The stream has ended.
     End { id: StreamId, end: StreamEnd },
     /// A guest with streams has ended, and the events for everything it sent came before.
-    Returned { call: CallId, completion: Completion },
+    Returned {
+        call: CallId,
+        completion: Completion,
+    },
 }
 
 pub(crate) type Events = mpsc::UnboundedSender<StreamEvent>;
@@ -90,7 +93,10 @@ pub(crate) type Exit = watch::Receiver<Option<Instant>>;
 
 impl Streams {
     pub(crate) fn new(events: Events) -> Self {
-        Self { events, joined: HashMap::new() }
+        Self {
+            events,
+            joined: HashMap::new(),
+        }
     }
 
     /// Returns the sender for events.
@@ -126,7 +132,11 @@ impl Streams {
 
     /// Passes on data from the controller.
     pub(crate) fn data(&self, id: StreamId, bytes: Bytes) {
-        if let Some(input) = self.joined.get(&id).and_then(|joined| joined.input.as_ref()) {
+        if let Some(input) = self
+            .joined
+            .get(&id)
+            .and_then(|joined| joined.input.as_ref())
+        {
             let _ = input.send(bytes);
         }
     }
@@ -140,7 +150,11 @@ impl Streams {
 
     /// Adds credit: the controller takes `bytes` more.
     pub(crate) fn credit(&self, id: StreamId, bytes: u64) {
-        if let Some(credit) = self.joined.get(&id).and_then(|joined| joined.credit.as_ref()) {
+        if let Some(credit) = self
+            .joined
+            .get(&id)
+            .and_then(|joined| joined.credit.as_ref())
+        {
             credit.add_permits(usize::try_from(bytes).unwrap_or(0));
         }
     }
@@ -175,7 +189,10 @@ async fn feed(
         // A process may stop reading and continue all the same: data that it does not want counts
         // as taken.
         broken = broken || writer.write_all(&bytes).await.is_err();
-        let _ = events.send(StreamEvent::Taken { id, bytes: bytes.len() as u64 });
+        let _ = events.send(StreamEvent::Taken {
+            id,
+            bytes: bytes.len() as u64,
+        });
     }
     if !broken {
         let _ = writer.shutdown().await;
@@ -211,7 +228,10 @@ async fn drain(
         match read {
             Ok(length @ 1..) => {
                 credit.add_permits(more + 1 - length);
-                let _ = events.send(StreamEvent::Output { id, bytes: Bytes::copy_from_slice(&buffer[..length]) });
+                let _ = events.send(StreamEvent::Output {
+                    id,
+                    bytes: Bytes::copy_from_slice(&buffer[..length]),
+                });
                 if length == buffer.len() && length < CHUNK_BYTES {
                     buffer.resize(CHUNK_BYTES.min(4 * length), 0);
                 }
@@ -231,6 +251,10 @@ async fn drain(
 
 /// Waits until the process has been gone for [`DRAIN_WITHIN`].
 async fn drained(exit: &mut Exit) {
-    let exited = exit.wait_for(Option::is_some).await.ok().and_then(|exited| *exited);
+    let exited = exit
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|exited| *exited);
     tokio::time::sleep_until(exited.unwrap_or_else(Instant::now) + DRAIN_WITHIN).await;
 }

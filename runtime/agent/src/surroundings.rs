@@ -35,8 +35,16 @@ impl Surroundings for OfCall {
 
     fn ask(&self, question: Ask) -> Asking {
         let (answer, answered) = oneshot::channel();
-        let _ = self.events.send(CallEvent::Ask { id: self.id, question, answer });
-        Box::pin(async { answered.await.unwrap_or_else(|_| Err(AskError::Lost("nobody answered".into()))) })
+        let _ = self.events.send(CallEvent::Ask {
+            id: self.id,
+            question,
+            answer,
+        });
+        Box::pin(async {
+            answered
+                .await
+                .unwrap_or_else(|_| Err(AskError::Lost("nobody answered".into())))
+        })
     }
 }
 
@@ -47,7 +55,13 @@ pub(crate) struct Asks(HashMap<AskId, Answer>);
 impl Asks {
     /// Asks the controller. If the call has ended or has too many asks open, `answer` is dropped,
     /// and the guest gets [`AskError::Lost`].
-    pub(crate) fn ask(&mut self, connection: &mut AgentConnection, call: CallId, question: &Ask, answer: Answer) {
+    pub(crate) fn ask(
+        &mut self,
+        connection: &mut AgentConnection,
+        call: CallId,
+        question: &Ask,
+        answer: Answer,
+    ) {
         // Drops the asks of calls that have ended.
         self.0.retain(|_, answer| !answer.is_closed());
         if let Some(ask) = connection.ask(call, question) {

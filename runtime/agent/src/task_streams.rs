@@ -34,19 +34,31 @@ pub(crate) struct GuestEnd {
 
 /// Connects a guest to one stream of its call. The returned task carries the guest's data and ends
 /// when the guest's end does.
-pub(crate) fn join(id: StreamId, streams: &mut Streams, runs: Exit) -> (GuestEnd, JoinHandle<Drained>) {
+pub(crate) fn join(
+    id: StreamId,
+    streams: &mut Streams,
+    runs: Exit,
+) -> (GuestEnd, JoinHandle<Drained>) {
     // Each pair is used in one direction: dropping one end ends the other.
     let (received, writer) = duplex(PIPE_BYTES);
     let (sent, reader) = duplex(PIPE_BYTES);
     let closed_here = Arc::<AtomicBool>::default();
-    let end = GuestEnd { received, sent, closed_here: closed_here.clone(), closed_there: streams.cut(id) };
+    let end = GuestEnd {
+        received,
+        sent,
+        closed_here: closed_here.clone(),
+        closed_there: streams.cut(id),
+    };
     streams.feed(id, writer);
     let drained = streams.drain(id, reader, runs);
     let events = streams.events().clone();
     let carried = tokio::spawn(async move {
         let drained = drained.await.unwrap_or(Drained::Ended);
         if closed_here.load(SeqCst) {
-            let _ = events.send(StreamEvent::End { id, end: StreamEnd::Closed });
+            let _ = events.send(StreamEvent::End {
+                id,
+                end: StreamEnd::Closed,
+            });
         }
         drained
     });
@@ -64,7 +76,11 @@ impl AsyncRead for GuestEnd {
 }
 
 impl AsyncWrite for GuestEnd {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if self.closed_there.load(SeqCst) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }

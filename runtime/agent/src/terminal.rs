@@ -46,7 +46,12 @@ pub(crate) fn open(size: Option<Winsize>) -> io::Result<Terminal> {
     grantpt(&keyboard)?;
     unlockpt(&keyboard)?;
     let path = OsString::from_vec(ptsname(&keyboard, Vec::new())?.into_bytes());
-    let held_open = rustix::fs::open(&*path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?.into();
+    let held_open = rustix::fs::open(
+        &*path,
+        OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?
+    .into();
     if let Some(size) = size {
         tcsetwinsize(&keyboard, size)?;
     } else {
@@ -57,7 +62,11 @@ pub(crate) fn open(size: Option<Winsize>) -> io::Result<Terminal> {
     }
     // Both halves are polled.
     fcntl_setfl(&keyboard, fcntl_getfl(&keyboard)? | OFlags::NONBLOCK)?;
-    Ok(Terminal { keyboard, path, held_open })
+    Ok(Terminal {
+        keyboard,
+        path,
+        held_open,
+    })
 }
 
 impl Terminal {
@@ -71,13 +80,21 @@ impl Terminal {
 
     /// Returns the program's side three times, for stdin, stdout and stderr.
     pub(crate) fn files(&self) -> io::Result<[File; 3]> {
-        Ok([self.held_open.try_clone()?, self.held_open.try_clone()?, self.held_open.try_clone()?])
+        Ok([
+            self.held_open.try_clone()?,
+            self.held_open.try_clone()?,
+            self.held_open.try_clone()?,
+        ])
     }
 
     /// Splits the terminal into its output, its input, a descriptor for settings and signals, and
     /// the file that holds it open.
     pub(crate) fn split(self) -> io::Result<(pipe::Receiver, pipe::Sender, OwnedFd, File)> {
-        let Self { keyboard, held_open, .. } = self;
+        let Self {
+            keyboard,
+            held_open,
+            ..
+        } = self;
         let [screen, side] = [keyboard.try_clone()?, keyboard.try_clone()?];
         // Unchecked, because it is not a pipe; but it can be polled like one.
         Ok((
@@ -106,7 +123,11 @@ impl Keyboard {
 }
 
 impl AsyncWrite for Keyboard {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.side).poll_write(context, bytes)
     }
 

@@ -54,7 +54,10 @@ pub fn tell(group: Pid, runs: bool) {
     if let State::Running(pipe) = &mut *state {
         let sign = if runs { '+' } else { '-' };
         // One short write, which the watcher reads at once.
-        if pipe.write_all(format!("{sign}{}\n", group.as_raw_nonzero()).as_bytes()).is_err() {
+        if pipe
+            .write_all(format!("{sign}{}\n", group.as_raw_nonzero()).as_bytes())
+            .is_err()
+        {
             *state = State::Failed;
         }
     }
@@ -74,7 +77,13 @@ pub(crate) fn gone(group: Pid) {
 fn start() -> Option<ChildStdin> {
     let mut command = Command::new(ITSELF);
     // The watcher inherits none of the agent's files, and keeps no directory in use.
-    command.arg0(HELPER).env_clear().current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg0(HELPER)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.spawn().ok()?.stdin.take()
 }
 

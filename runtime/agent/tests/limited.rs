@@ -11,8 +11,8 @@ use std::{
 
 use wxec_engine::compile;
 use wxec_protocol::{
-    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, LimitKind, Limits, LogRecord, Memory,
-    Target, output_cost,
+    CallId, CallRequest, ControllerConnection, ControllerEvent, Digest, Fault, LimitKind, Limits,
+    LogRecord, Memory, Target, output_cost,
 };
 
 /// A guest with three tasks: one takes as many pages as its input says and sleeps briefly, one
@@ -66,14 +66,38 @@ struct Agent {
 impl Agent {
     fn start(kib: u64) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -v {kib}; exec \"$0\"")]).arg(env!("CARGO_BIN_EXE_wxec-agent"));
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        command
+            .args(["-c", &format!("ulimit -v {kib}; exec \"$0\"")])
+            .arg(env!("CARGO_BIN_EXE_wxec-agent"));
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (
+            process.stdin.take().unwrap(),
+            process.stdout.take().unwrap(),
+        );
         let connection = ControllerConnection::new();
-        let mut agent = Self { process, stdin, stdout, connection, artifact: Vec::new(), printed: 0 };
-        let ControllerEvent::Ready { target } = agent.event() else { panic!("the agent greets") };
+        let mut agent = Self {
+            process,
+            stdin,
+            stdout,
+            connection,
+            artifact: Vec::new(),
+            printed: 0,
+        };
+        let ControllerEvent::Ready { target } = agent.event() else {
+            panic!("the agent greets")
+        };
         assert_eq!(target.memory, Memory::Checked);
-        let target = Target { platform: target.platform, ..Target { memory: Memory::Checked, ..Target::here() } };
+        let target = Target {
+            platform: target.platform,
+            ..Target {
+                memory: Memory::Checked,
+                ..Target::here()
+            }
+        };
         agent.artifact = compile(&wat::parse_str(GUEST).unwrap(), &target).unwrap();
         agent
     }
@@ -81,16 +105,26 @@ impl Agent {
     /// Makes a call. Its deadline is long, because it may wait behind thousands of others.
     fn call(&mut self, function: &str, pages: u32) -> CallId {
         let input = pages.to_le_bytes().to_vec();
-        let limits = Limits { deadline_ms: Some(600_000), ..Limits::default() };
+        let limits = Limits {
+            deadline_ms: Some(600_000),
+            ..Limits::default()
+        };
         let module = Digest::of(&self.artifact);
-        self.connection.call(CallRequest { limits, ..CallRequest::new(module, function, input) })
+        self.connection.call(CallRequest {
+            limits,
+            ..CallRequest::new(module, function, input)
+        })
     }
 
     fn send(&mut self) {
         let mut wire = Vec::new();
         loop {
             wire.clear();
-            assert_eq!(self.connection.poll_transmit(&mut wire), None, "no hop is here");
+            assert_eq!(
+                self.connection.poll_transmit(&mut wire),
+                None,
+                "no hop is here"
+            );
             if wire.is_empty() {
                 return;
             }
@@ -117,13 +151,20 @@ impl Agent {
         while outcomes.len() < calls {
             match self.event() {
                 ControllerEvent::Need { module, .. } => {
-                    self.connection.provide(module, self.artifact.clone().into());
+                    self.connection
+                        .provide(module, self.artifact.clone().into());
                 }
                 ControllerEvent::Output { bytes, .. } => {
                     self.printed += bytes.len() as u64;
-                    self.connection.output_taken(output_cost(bytes.len() as u64));
+                    self.connection
+                        .output_taken(output_cost(bytes.len() as u64));
                 }
-                ControllerEvent::Log { level, target, message, .. } => {
+                ControllerEvent::Log {
+                    level,
+                    target,
+                    message,
+                    ..
+                } => {
                     self.printed += message.len() as u64;
                     let record = LogRecord::new(level, &target, &message);
                     self.connection.output_taken(output_cost(record.cost()));
@@ -139,12 +180,21 @@ impl Agent {
 
     /// Waits until the agent is idle, and returns its memory use then.
     fn resident_kib_once_idle(&self) -> u64 {
-        let proc = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).unwrap();
-        let ticks = || proc("stat").split(' ').skip(13).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>();
+        let proc =
+            |file: &str| fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).unwrap();
+        let ticks = || {
+            proc("stat")
+                .split(' ')
+                .skip(13)
+                .take(2)
+                .map(|ticks| ticks.parse::<u64>().unwrap())
+                .sum::<u64>()
+        };
         // A thread that waits for a CPU is busy, too.
         let is_busy = || {
             let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
-            let mut states = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+            let mut states = threads
+                .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
             states.any(|stat| !stat.contains(") S "))
         };
         let started = Instant::now();
@@ -154,11 +204,17 @@ impl Agent {
             assert!(started.elapsed() < PATIENCE, "the agent goes on and on");
             thread::sleep(Duration::from_millis(10));
             let now = ticks();
-            idle = if now == before && !is_busy() { idle + 1 } else { 0 };
+            idle = if now == before && !is_busy() {
+                idle + 1
+            } else {
+                0
+            };
             before = now;
         }
         let status = proc("status");
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
         resident.unwrap().parse().unwrap()
     }
 }
@@ -177,7 +233,11 @@ fn ten_thousand_calls_wait_for_their_turn() {
         agent.call("hold", 16);
     }
     let outcomes = agent.returned(10_000);
-    assert!(outcomes.values().all(|outcome| *outcome == Ok(0)), "{:?}", outcomes.values().find(|it| it.is_err()));
+    assert!(
+        outcomes.values().all(|outcome| *outcome == Ok(0)),
+        "{:?}",
+        outcomes.values().find(|it| it.is_err())
+    );
 }
 
 #[test]
@@ -194,7 +254,11 @@ fn calls_that_want_too_much_together_are_refused_one_by_one() {
     for outcome in outcomes.values() {
         match outcome {
             Ok(_) => {}
-            Err(Fault::Limit { which: LimitKind::TotalMemory, limit, asked }) => {
+            Err(Fault::Limit {
+                which: LimitKind::TotalMemory,
+                limit,
+                asked,
+            }) => {
                 assert!(asked > limit, "{outcome:?}");
                 refused += 1;
             }
@@ -203,7 +267,11 @@ fn calls_that_want_too_much_together_are_refused_one_by_one() {
     }
     assert!((1..600).contains(&refused), "{refused} were refused");
     let id = agent.call("hold", 64 << 4);
-    assert_eq!(agent.returned(1)[&id], Ok(0), "and then there is room again");
+    assert_eq!(
+        agent.returned(1)[&id],
+        Ok(0),
+        "and then there is room again"
+    );
 }
 
 #[test]
@@ -220,7 +288,14 @@ fn guests_that_print_wait_for_a_controller_that_does_not_read() {
     assert!(held < 100, "{held} MiB are held, of six hundred");
 
     let outcomes = agent.returned(300);
-    assert!(outcomes.values().all(|outcome| *outcome == Ok(0)), "{outcomes:?}");
+    assert!(
+        outcomes.values().all(|outcome| *outcome == Ok(0)),
+        "{outcomes:?}"
+    );
     // Output beyond a stream's limit, and the overhead of records, was dropped.
-    assert!(agent.printed > 300 * 2 * 1_000_000, "{} bytes arrived", agent.printed);
+    assert!(
+        agent.printed > 300 * 2 * 1_000_000,
+        "{} bytes arrived",
+        agent.printed
+    );
 }

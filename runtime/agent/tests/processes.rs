@@ -20,8 +20,8 @@ use std::{
 use bytes::Bytes;
 use wxec_agent::ServeError;
 use wxec_protocol::{
-    CHUNK_BYTES, Command, ControllerEvent, Description, Digest, NARROW_WINDOW_BYTES, ProcessStreams, Splice, StreamEnd,
-    StreamId,
+    CHUNK_BYTES, Command, ControllerEvent, Description, Digest, NARROW_WINDOW_BYTES,
+    ProcessStreams, Splice, StreamEnd, StreamId,
 };
 
 use crate::pipe::{Agent, DEADLINE, Peer, ended};
@@ -62,7 +62,14 @@ fn start() -> (Controller, Agent) {
     MANY_FILES.call_once(|| {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let maximum = getrlimit(Resource::Nofile).maximum;
-        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: maximum,
+                maximum,
+            },
+        )
+        .unwrap();
     });
     let (peer, agent) = pipe::start();
     let controller = Controller {
@@ -98,7 +105,10 @@ const DEAF: &str = "trap '' TERM; echo $$; exec sleep 60";
 
 /// Returns `length` bytes in which no two parts are alike.
 fn long(length: usize) -> Bytes {
-    let bytes: Vec<u8> = (0..length.div_ceil(8)).flat_map(usize::to_le_bytes).take(length).collect();
+    let bytes: Vec<u8> = (0..length.div_ceil(8))
+        .flat_map(usize::to_le_bytes)
+        .take(length)
+        .collect();
     bytes.into()
 }
 
@@ -106,7 +116,13 @@ impl Controller {
     fn run(&mut self, command: Command) -> ProcessStreams {
         let streams = self.peer.connection.start(command, false);
         for id in [streams.stdio, streams.stderr] {
-            self.streams.insert(id, Stream { credit: id.window_bytes(), ..Stream::default() });
+            self.streams.insert(
+                id,
+                Stream {
+                    credit: id.window_bytes(),
+                    ..Stream::default()
+                },
+            );
         }
         streams
     }
@@ -121,10 +137,15 @@ impl Controller {
 
     fn send_unsent(&mut self, id: StreamId) {
         let stream = self.streams.get_mut(&id).unwrap();
-        let length = stream.unsent.len().min(usize::try_from(stream.credit).unwrap());
+        let length = stream
+            .unsent
+            .len()
+            .min(usize::try_from(stream.credit).unwrap());
         stream.credit -= length as u64;
         stream.sent += length;
-        self.peer.connection.send(id, stream.unsent.split_to(length));
+        self.peer
+            .connection
+            .send(id, stream.unsent.split_to(length));
     }
 
     /// Makes the agent put a whole blob into a stream, which has credit for it.
@@ -133,13 +154,21 @@ impl Controller {
         for offset in (0..blob.len()).step_by(CHUNK_BYTES) {
             let length = CHUNK_BYTES.min(blob.len() - offset) as u64;
             self.streams.get_mut(&id).unwrap().credit -= length;
-            self.peer.connection.splice(id, Splice { blob: digest, offset: offset as u64, length });
+            self.peer.connection.splice(
+                id,
+                Splice {
+                    blob: digest,
+                    offset: offset as u64,
+                    length,
+                },
+            );
         }
     }
 
     /// Ends a stream's input, once everything is sent.
     async fn finish(&mut self, id: StreamId) {
-        self.until(|controller| controller.streams[&id].unsent.is_empty()).await;
+        self.until(|controller| controller.streams[&id].unsent.is_empty())
+            .await;
         self.peer.connection.finish_stream(id);
     }
 
@@ -147,7 +176,10 @@ impl Controller {
         match event {
             ControllerEvent::Data { id, bytes } => {
                 let stream = self.streams.get_mut(&id).unwrap();
-                assert!(!stream.finished && stream.end.is_none(), "nothing follows the end");
+                assert!(
+                    !stream.finished && stream.end.is_none(),
+                    "nothing follows the end"
+                );
                 stream.data.extend_from_slice(&bytes);
                 stream.untaken += bytes.len() as u64;
                 if self.takes {
@@ -202,12 +234,21 @@ impl Controller {
     }
 
     /// Does the same, and also returns whether other processes hold its output.
-    async fn ended_and_held(&mut self, process: ProcessStreams) -> ((String, String, StreamEnd), bool) {
+    async fn ended_and_held(
+        &mut self,
+        process: ProcessStreams,
+    ) -> ((String, String, StreamEnd), bool) {
         let ids = [process.stdio, process.stderr];
-        self.until(|controller| ids.iter().all(|id| controller.streams[id].end.is_some())).await;
+        self.until(|controller| ids.iter().all(|id| controller.streams[id].end.is_some()))
+            .await;
         let [stdout, stderr] = ids.map(|id| self.streams.remove(&id).unwrap());
         let is_held = stderr.end == Some(StreamEnd::Held);
-        assert!(is_held || stdout.end == stderr.end, "both tell the same: {:?}, {:?}", stdout.end, stderr.end);
+        assert!(
+            is_held || stdout.end == stderr.end,
+            "both tell the same: {:?}, {:?}",
+            stdout.end,
+            stderr.end
+        );
         let [out, err] = [stdout.data, stderr.data].map(|data| String::from_utf8(data).unwrap());
         ((out, err, stdout.end.unwrap()), is_held)
     }
@@ -216,10 +257,20 @@ impl Controller {
     /// ids.
     async fn run_and_number(&mut self, command: Command) -> (ProcessStreams, Vec<String>) {
         let process = self.run(command);
-        self.until(|controller| controller.streams[&process.stdio].data.contains(&b'\n')).await;
+        self.until(|controller| controller.streams[&process.stdio].data.contains(&b'\n'))
+            .await;
         let said = str::from_utf8(&self.streams[&process.stdio].data).unwrap();
-        let numbers: Vec<_> = said.lines().next().unwrap_or_default().split(' ').map(String::from).collect();
-        assert!(numbers.iter().all(|number| is_running(number)), "{numbers:?}");
+        let numbers: Vec<_> = said
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .split(' ')
+            .map(String::from)
+            .collect();
+        assert!(
+            numbers.iter().all(|number| is_running(number)),
+            "{numbers:?}"
+        );
         (process, numbers)
     }
 
@@ -227,23 +278,29 @@ impl Controller {
     async fn hold(&mut self, blob: &Bytes) -> bool {
         let digest = Digest::of(blob);
         self.peer.connection.send_blob(digest, blob.clone());
-        self.until(|controller| controller.blobs.contains_key(&digest)).await;
+        self.until(|controller| controller.blobs.contains_key(&digest))
+            .await;
         self.blobs.remove(&digest).unwrap()
     }
 
     /// Asks whether the agent holds a blob.
     async fn holds(&mut self, digest: Digest) -> bool {
         self.peer.connection.ask_blob(digest);
-        self.until(|controller| controller.blobs.contains_key(&digest)).await;
+        self.until(|controller| controller.blobs.contains_key(&digest))
+            .await;
         self.blobs.remove(&digest).unwrap()
     }
 }
 
 /// Returns true if a process with this id exists and is not a zombie.
 fn is_running(number: &str) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{number}/stat")) else { return false };
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{number}/stat")) else {
+        return false;
+    };
     // The process name comes before the state, in parentheses, and may contain parentheses.
-    let state = stat.rsplit_once(") ").and_then(|(_, state)| state.chars().next());
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, state)| state.chars().next());
     !matches!(state, Some('Z' | 'X') | None)
 }
 
@@ -265,7 +322,10 @@ async fn gone(numbers: &[String]) {
 async fn leave(controller: Controller, agent: Agent) {
     drop(controller);
     let ended = ended(agent).await;
-    assert!(matches!(ended, Ok(()) | Err(ServeError::Pipe(_))), "{ended:?}");
+    assert!(
+        matches!(ended, Ok(()) | Err(ServeError::Pipe(_))),
+        "{ended:?}"
+    );
 }
 
 /// Ends a process that a test has left behind on purpose.
@@ -281,7 +341,9 @@ async fn cat_echoes_megabytes_in_order() {
     let bytes = long(16 * MIB + 3);
     controller.write(cat, bytes.clone());
     controller.finish(cat).await;
-    controller.until(|controller| controller.streams[&cat].end.is_some()).await;
+    controller
+        .until(|controller| controller.streams[&cat].end.is_some())
+        .await;
     let stream = &controller.streams[&cat];
     assert_eq!(stream.end, Some(StreamEnd::Exited(0)));
     assert!(stream.finished && stream.data == bytes);
@@ -293,15 +355,31 @@ async fn pieces_of_any_length_are_echoed_in_order() {
     let cat = controller.run(command(&["cat"])).stdio;
     let bytes = long(MIB);
     let mut rest = bytes.clone();
-    for length in [1, 2, 4095, 4096, 4097, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1].into_iter().cycle() {
+    for length in [
+        1,
+        2,
+        4095,
+        4096,
+        4097,
+        CHUNK_BYTES - 1,
+        CHUNK_BYTES,
+        CHUNK_BYTES + 1,
+    ]
+    .into_iter()
+    .cycle()
+    {
         if rest.is_empty() {
             break;
         }
         let piece = rest.split_to(length.min(rest.len()));
-        controller.until(|controller| controller.streams[&cat].unsent.is_empty()).await;
+        controller
+            .until(|controller| controller.streams[&cat].unsent.is_empty())
+            .await;
         controller.write(cat, piece);
     }
-    controller.until(|controller| controller.streams[&cat].data.len() == bytes.len()).await;
+    controller
+        .until(|controller| controller.streams[&cat].data.len() == bytes.len())
+        .await;
     assert!(controller.streams[&cat].data == bytes);
 }
 
@@ -312,25 +390,40 @@ async fn what_nobody_takes_is_not_read() {
     let cat = controller.run(command(&["cat"])).stdio;
     let bytes = long(8 * MIB);
     controller.write(cat, bytes.clone());
-    controller.until(|controller| controller.streams[&cat].data.len() >= MIB).await;
+    controller
+        .until(|controller| controller.streams[&cat].data.len() >= MIB)
+        .await;
     controller.until_quiet().await;
     // A window out and one in, and the contents of cat and the pipes around it.
     let (most, stream) = (2 * MIB + MIB / 2, &controller.streams[&cat]);
     assert_eq!(stream.data.len(), MIB, "a window");
-    assert!((MIB..most).contains(&stream.sent), "{} bytes went in, and nobody took any", stream.sent);
+    assert!(
+        (MIB..most).contains(&stream.sent),
+        "{} bytes went in, and nobody took any",
+        stream.sent
+    );
 
     controller.takes = true;
     controller.take(cat);
     controller.finish(cat).await;
-    controller.until(|controller| controller.streams[&cat].end.is_some()).await;
-    assert!(controller.streams[&cat].data == bytes, "nothing is lost for it");
+    controller
+        .until(|controller| controller.streams[&cat].end.is_some())
+        .await;
+    assert!(
+        controller.streams[&cat].data == bytes,
+        "nothing is lost for it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stderr_comes_apart_from_stdout() {
     let (mut controller, _agent) = start();
     let process = controller.run(shell("echo out; echo err >&2; echo more; echo worse >&2"));
-    let expected = ("out\nmore\n".into(), "err\nworse\n".into(), StreamEnd::Exited(0));
+    let expected = (
+        "out\nmore\n".into(),
+        "err\nworse\n".into(),
+        StreamEnd::Exited(0),
+    );
     assert_eq!(controller.ended(process).await, expected);
 }
 
@@ -339,9 +432,13 @@ async fn a_flood_on_stderr_holds_up_nothing() {
     let (mut controller, _agent) = start();
     controller.takes = false;
     let process = controller.run(shell("while :; do echo noise; done >&2 & exec cat"));
-    controller.until(|controller| controller.streams[&process.stderr].data.len() == NARROW).await;
+    controller
+        .until(|controller| controller.streams[&process.stderr].data.len() == NARROW)
+        .await;
     controller.write(process.stdio, "hello".into());
-    controller.until(|controller| controller.streams[&process.stdio].data == b"hello").await;
+    controller
+        .until(|controller| controller.streams[&process.stdio].data == b"hello")
+        .await;
     controller.peer.connection.ping();
     controller.until(|controller| controller.pongs == 1).await;
 }
@@ -350,7 +447,9 @@ async fn a_flood_on_stderr_holds_up_nothing() {
 /// itself ends at once.
 fn leaves_a_printer(file: &std::path::Path) -> Command {
     let (file, directory) = (file.display(), file.parent().unwrap().display());
-    shell(&format!("(while [ -d {directory} ] && [ ! -e {file} ]; do sleep 0.01; done; echo late) & echo early"))
+    shell(&format!(
+        "(while [ -d {directory} ] && [ ! -e {file} ]; do sleep 0.01; done; echo late) & echo early"
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -358,7 +457,10 @@ async fn what_others_print_later_is_waited_for_if_that_is_asked_for() {
     let room = tempfile::tempdir().unwrap();
     let file = room.path().join("go");
     let (mut controller, _agent) = start();
-    let process = controller.run(Command { wait_output: true, ..leaves_a_printer(&file) });
+    let process = controller.run(Command {
+        wait_output: true,
+        ..leaves_a_printer(&file)
+    });
     // Meanwhile another process, whose output is not awaited, has ended.
     let other = controller.run(leaves_a_printer(&room.path().join("never")));
     assert_eq!(controller.ended(other).await.0, "early\n");
@@ -377,7 +479,11 @@ async fn that_others_hold_an_output_is_said() {
     let ended = ("early\n".into(), String::new(), StreamEnd::Exited(0));
     assert_eq!(controller.ended_and_held(process).await, (ended, true));
     std::fs::write(&file, "").unwrap();
-    let waits = Command { wait_output: true, deadline_ms: Some(1000), ..shell("sleep 60 & echo $!") };
+    let waits = Command {
+        wait_output: true,
+        deadline_ms: Some(1000),
+        ..shell("sleep 60 & echo $!")
+    };
     let process = controller.run(waits);
     let ((said, _, end), is_held) = controller.ended_and_held(process).await;
     assert_eq!((end, is_held), (StreamEnd::TimedOut, false));
@@ -401,10 +507,16 @@ async fn words_variables_and_directories_are_bytes() {
     let inside = room.path().join(OsStr::from_bytes(b"\xff"));
     std::fs::create_dir(&inside).unwrap();
     let directory = Some(bytes(inside.as_os_str().as_bytes()));
-    let process = controller.run(Command { directory, ..shell("pwd | tail -c 2 | od -An -tx1") });
+    let process = controller.run(Command {
+        directory,
+        ..shell("pwd | tail -c 2 | od -An -tx1")
+    });
     assert_eq!(controller.ended(process).await.0, " ff 0a\n");
 
-    let process = controller.run(Command { words: vec![bytes(b"/no/\xff")], ..Command::default() });
+    let process = controller.run(Command {
+        words: vec![bytes(b"/no/\xff")],
+        ..Command::default()
+    });
     let (.., end) = controller.ended(process).await;
     assert!(
         matches!(&end, StreamEnd::NotStarted(reason) if reason.starts_with("cannot run `/no/\u{fffd}`: ")),
@@ -426,7 +538,11 @@ async fn a_process_ends_by_a_signal() {
     let (mut controller, _agent) = start();
     for signal in [9, 15] {
         let process = controller.run(shell(&format!("echo last words; kill -{signal} $$")));
-        let expected = ("last words\n".into(), String::new(), StreamEnd::Signalled(signal));
+        let expected = (
+            "last words\n".into(),
+            String::new(),
+            StreamEnd::Signalled(signal),
+        );
         assert_eq!(controller.ended(process).await, expected);
     }
 }
@@ -435,16 +551,29 @@ async fn a_process_ends_by_a_signal() {
 async fn a_program_that_is_not_there_is_named() {
     let (mut controller, _agent) = start();
     let process = controller.run(command(&["no-such-program", "argument"]));
-    let (.., StreamEnd::NotStarted(reason)) = controller.ended(process).await else { panic!("it runs") };
-    assert!(reason.starts_with("cannot run `no-such-program`: No such file"), "{reason}");
+    let (.., StreamEnd::NotStarted(reason)) = controller.ended(process).await else {
+        panic!("it runs")
+    };
+    assert!(
+        reason.starts_with("cannot run `no-such-program`: No such file"),
+        "{reason}"
+    );
 
     let process = controller.run(command(&["/etc/passwd"]));
-    let (.., StreamEnd::NotStarted(reason)) = controller.ended(process).await else { panic!("it runs") };
-    assert!(reason.starts_with("cannot run `/etc/passwd`: Permission denied"), "{reason}");
+    let (.., StreamEnd::NotStarted(reason)) = controller.ended(process).await else {
+        panic!("it runs")
+    };
+    assert!(
+        reason.starts_with("cannot run `/etc/passwd`: Permission denied"),
+        "{reason}"
+    );
 
     for argv in [&[][..], &[""], &["a\0b"]] {
         let process = controller.run(command(argv));
-        assert!(matches!(controller.ended(process).await.2, StreamEnd::NotStarted(_)), "{argv:?}");
+        assert!(
+            matches!(controller.ended(process).await.2, StreamEnd::NotStarted(_)),
+            "{argv:?}"
+        );
     }
 }
 
@@ -454,7 +583,10 @@ async fn what_is_sent_to_a_program_that_is_not_there_harms_no_one() {
     let process = controller.run(command(&["no-such-program"]));
     controller.write(process.stdio, long(MIB));
     controller.peer.connection.finish_stream(process.stdio);
-    assert!(matches!(controller.ended(process).await.2, StreamEnd::NotStarted(_)));
+    assert!(matches!(
+        controller.ended(process).await.2,
+        StreamEnd::NotStarted(_)
+    ));
     let process = controller.run(command(&["echo", "fine"]));
     assert_eq!(controller.ended(process).await.0, "fine\n");
 }
@@ -462,18 +594,29 @@ async fn what_is_sent_to_a_program_that_is_not_there_harms_no_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn variables_are_set_beside_the_agents_own() {
     let (mut controller, _agent) = start();
-    let env = [("WXEC_TEST", "a b"), ("EMPTY", "")].map(|(name, value)| (bytes(name), bytes(value))).into();
+    let env = [("WXEC_TEST", "a b"), ("EMPTY", "")]
+        .map(|(name, value)| (bytes(name), bytes(value)))
+        .into();
     let script = "echo \"$WXEC_TEST|${EMPTY-unset}|${PATH:+some}\"";
-    let process = controller.run(Command { env, ..shell(script) });
+    let process = controller.run(Command {
+        env,
+        ..shell(script)
+    });
     assert_eq!(controller.ended(process).await.0, "a b||some\n");
     let process = controller.run(shell("echo \"${WXEC_TEST-unset}\""));
-    assert_eq!(controller.ended(process).await.0, "unset\n", "nor for the next");
+    assert_eq!(
+        controller.ended(process).await.0,
+        "unset\n",
+        "nor for the next"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_shell_reads_the_arguments() {
     let (mut controller, _agent) = start();
-    let process = controller.run(command(&["printf", "%s|", "$HOME", "a  b", "*", "", "'\"", "ü"]));
+    let process = controller.run(command(&[
+        "printf", "%s|", "$HOME", "a  b", "*", "", "'\"", "ü",
+    ]));
     assert_eq!(controller.ended(process).await.0, "$HOME|a  b|*||'\"|ü|");
 }
 
@@ -482,21 +625,33 @@ async fn the_end_of_its_stdin_ends_cat() {
     let (mut controller, _agent) = start();
     let cat = controller.run(command(&["cat"]));
     controller.write(cat.stdio, "last".into());
-    controller.until(|controller| controller.streams[&cat.stdio].data == b"last").await;
+    controller
+        .until(|controller| controller.streams[&cat.stdio].data == b"last")
+        .await;
     assert_eq!(controller.streams[&cat.stdio].end, None);
     controller.peer.connection.finish_stream(cat.stdio);
-    assert_eq!(controller.ended(cat).await, ("last".into(), String::new(), StreamEnd::Exited(0)));
+    assert_eq!(
+        controller.ended(cat).await,
+        ("last".into(), String::new(), StreamEnd::Exited(0))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_may_close_its_output_and_go_on() {
     let (mut controller, _agent) = start();
     let process = controller.run(shell("exec 1>&-; cat >&2; exit 3"));
-    controller.until(|controller| controller.streams[&process.stdio].finished).await;
+    controller
+        .until(|controller| controller.streams[&process.stdio].finished)
+        .await;
     controller.write(process.stdio, long(2 * MIB));
     controller.finish(process.stdio).await;
-    controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
-    assert_eq!(controller.streams[&process.stderr].end, Some(StreamEnd::Exited(3)));
+    controller
+        .until(|controller| controller.streams[&process.stderr].end.is_some())
+        .await;
+    assert_eq!(
+        controller.streams[&process.stderr].end,
+        Some(StreamEnd::Exited(3))
+    );
     assert!(controller.streams[&process.stderr].data == long(2 * MIB));
 }
 
@@ -516,7 +671,9 @@ async fn what_a_process_wrote_waits_for_a_slow_reader_beyond_its_end() {
     controller.takes = false;
     let length = 1_100_000;
     let head = controller.run(command(&["head", "-c", &length.to_string(), "/dev/zero"]));
-    controller.until(|controller| controller.streams[&head.stdio].data.len() == MIB).await;
+    controller
+        .until(|controller| controller.streams[&head.stdio].data.len() == MIB)
+        .await;
     // Longer than any timeout in the agent.
     tokio::time::sleep(Duration::from_secs(2)).await;
     controller.until_quiet().await;
@@ -532,15 +689,23 @@ async fn what_a_process_wrote_waits_for_a_slow_reader_beyond_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_does_not_read_holds_up_no_one() {
     let (mut controller, _agent) = start();
-    let (deaf, numbers) = controller.run_and_number(shell("echo $$; exec sleep 60")).await;
+    let (deaf, numbers) = controller
+        .run_and_number(shell("echo $$; exec sleep 60"))
+        .await;
     controller.write(deaf.stdio, long(4 * MIB));
     let cat = controller.run(command(&["cat"]));
     controller.write(cat.stdio, long(2 * MIB));
     controller.finish(cat.stdio).await;
-    controller.until(|controller| controller.streams[&cat.stdio].end.is_some()).await;
+    controller
+        .until(|controller| controller.streams[&cat.stdio].end.is_some())
+        .await;
     assert!(controller.streams[&cat.stdio].data == long(2 * MIB));
     // One window, and the capacity of its pipe.
-    assert!(controller.streams[&deaf.stdio].sent <= 2 * MIB, "{} bytes", controller.streams[&deaf.stdio].sent);
+    assert!(
+        controller.streams[&deaf.stdio].sent <= 2 * MIB,
+        "{} bytes",
+        controller.streams[&deaf.stdio].sent
+    );
 
     controller.peer.connection.close_stream(deaf.stdio);
     controller.peer.send().await;
@@ -550,10 +715,17 @@ async fn a_process_that_does_not_read_holds_up_no_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_process_refuses_to_read_is_as_good_as_taken() {
     let (mut controller, agent) = start();
-    let (process, _) = controller.run_and_number(shell("exec 0<&-; echo $$; exec sleep 60")).await;
+    let (process, _) = controller
+        .run_and_number(shell("exec 0<&-; echo $$; exec sleep 60"))
+        .await;
     controller.write(process.stdio, long(4 * MIB));
-    controller.until(|controller| controller.streams[&process.stdio].unsent.is_empty()).await;
-    assert_eq!(controller.streams[&process.stdio].end, None, "and it goes on");
+    controller
+        .until(|controller| controller.streams[&process.stdio].unsent.is_empty())
+        .await;
+    assert_eq!(
+        controller.streams[&process.stdio].end, None,
+        "and it goes on"
+    );
     leave(controller, agent).await;
 }
 
@@ -562,7 +734,10 @@ async fn a_process_may_end_with_its_stdin_unread() {
     let (mut controller, _agent) = start();
     let process = controller.run(shell("echo done"));
     controller.write(process.stdio, long(4 * MIB));
-    assert_eq!(controller.ended(process).await, ("done\n".into(), String::new(), StreamEnd::Exited(0)));
+    assert_eq!(
+        controller.ended(process).await,
+        ("done\n".into(), String::new(), StreamEnd::Exited(0))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -580,8 +755,13 @@ async fn closing_a_stream_ends_the_process_and_its_group() {
         controller.peer.connection.close_stream(process.stdio);
         controller.peer.send().await;
         gone(&numbers).await;
-        controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
-        assert_eq!(controller.streams[&process.stdio].end, None, "nobody wants to know");
+        controller
+            .until(|controller| controller.streams[&process.stderr].end.is_some())
+            .await;
+        assert_eq!(
+            controller.streams[&process.stdio].end, None,
+            "nobody wants to know"
+        );
     }
     leave(controller, agent).await;
 }
@@ -592,10 +772,17 @@ async fn closing_stderr_leaves_the_process_alone() {
     let cat = controller.run(shell("cat; exit 5"));
     controller.peer.connection.close_stream(cat.stderr);
     controller.write(cat.stdio, "hello".into());
-    controller.until(|controller| controller.streams[&cat.stdio].data == b"hello").await;
+    controller
+        .until(|controller| controller.streams[&cat.stdio].data == b"hello")
+        .await;
     controller.finish(cat.stdio).await;
-    controller.until(|controller| controller.streams[&cat.stdio].end.is_some()).await;
-    assert_eq!(controller.streams[&cat.stdio].end, Some(StreamEnd::Exited(5)));
+    controller
+        .until(|controller| controller.streams[&cat.stdio].end.is_some())
+        .await;
+    assert_eq!(
+        controller.streams[&cat.stdio].end,
+        Some(StreamEnd::Exited(5))
+    );
     assert_eq!(controller.streams[&cat.stderr].end, None);
 }
 
@@ -622,15 +809,21 @@ async fn a_grandchild_that_floods_stdout_does_not_hold_up_the_end() {
 async fn stderr_nobody_takes_does_not_hold_up_the_end_of_a_closed_process() {
     let (mut controller, _agent) = start();
     controller.takes = false;
-    let (process, numbers) = controller.run_and_number(shell("echo $$; exec yes >&2")).await;
-    controller.until(|controller| controller.streams[&process.stderr].data.len() == NARROW).await;
+    let (process, numbers) = controller
+        .run_and_number(shell("echo $$; exec yes >&2"))
+        .await;
+    controller
+        .until(|controller| controller.streams[&process.stderr].data.len() == NARROW)
+        .await;
     controller.peer.connection.close_stream(process.stdio);
     controller.peer.send().await;
     gone(&numbers).await;
     // Longer than any timeout in the agent.
     tokio::time::sleep(Duration::from_secs(2)).await;
     controller.take(process.stderr);
-    controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
+    controller
+        .until(|controller| controller.streams[&process.stderr].end.is_some())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -658,7 +851,12 @@ async fn no_process_outlives_a_controller_that_is_gone() {
 async fn no_process_outlives_a_goodbye() {
     let (mut controller, agent) = start();
     let mut numbers = Vec::new();
-    for script in ["echo $$; cat", "sleep 60 & echo $$ $!; wait", "trap '' TERM; echo $$; sleep 60", LEADER_ENDS] {
+    for script in [
+        "echo $$; cat",
+        "sleep 60 & echo $$ $!; wait",
+        "trap '' TERM; echo $$; sleep 60",
+        LEADER_ENDS,
+    ] {
         numbers.extend(controller.run_and_number(shell(script)).await.1);
     }
     controller.peer.connection.close();
@@ -693,7 +891,9 @@ async fn no_process_outlives_a_controller_that_talks_nonsense() {
     use tokio::io::AsyncWriteExt;
 
     let (mut controller, agent) = start();
-    let (_, numbers) = controller.run_and_number(shell("sleep 60 & echo $$ $!; wait")).await;
+    let (_, numbers) = controller
+        .run_and_number(shell("sleep 60 & echo $$ $!; wait"))
+        .await;
     controller.peer.pipe.write_all(&[255; 100]).await.unwrap();
     gone(&numbers).await;
     assert!(ended(agent).await.is_err());
@@ -703,20 +903,29 @@ async fn no_process_outlives_a_controller_that_talks_nonsense() {
 async fn a_hundred_processes_at_once() {
     let (mut controller, agent) = start();
     let bytes = |at: usize| long(CHUNK_BYTES + at).slice(at..);
-    let processes: Vec<_> = (0..100).map(|at| controller.run(shell(&format!("cat; exit {at}")))).collect();
+    let processes: Vec<_> = (0..100)
+        .map(|at| controller.run(shell(&format!("cat; exit {at}"))))
+        .collect();
     for (at, process) in processes.iter().enumerate() {
         controller.write(process.stdio, bytes(at));
     }
     for (at, process) in processes.iter().enumerate() {
         let id = process.stdio;
-        controller.until(|controller| controller.streams[&id].data.len() == CHUNK_BYTES).await;
+        controller
+            .until(|controller| controller.streams[&id].data.len() == CHUNK_BYTES)
+            .await;
         assert!(controller.streams[&id].data == bytes(at), "{at}");
         controller.finish(id).await;
     }
     for (code, process) in (0..).zip(processes) {
         let ids = [process.stdio, process.stderr];
-        controller.until(|controller| ids.iter().all(|id| controller.streams[id].end.is_some())).await;
-        assert_eq!(controller.streams[&process.stdio].end, Some(StreamEnd::Exited(code)));
+        controller
+            .until(|controller| ids.iter().all(|id| controller.streams[id].end.is_some()))
+            .await;
+        assert_eq!(
+            controller.streams[&process.stdio].end,
+            Some(StreamEnd::Exited(code))
+        );
     }
     leave(controller, agent).await;
 }
@@ -728,8 +937,17 @@ async fn hundreds_of_processes_do_not_hold_up_the_end_of_another() {
         controller.run(command(&["cat"]));
     }
     let process = controller.run(shell("echo fine; exit 6"));
-    assert_eq!(controller.ended(process).await, ("fine\n".into(), String::new(), StreamEnd::Exited(6)));
-    assert!(controller.streams.values().all(|stream| stream.end.is_none()), "the others go on");
+    assert_eq!(
+        controller.ended(process).await,
+        ("fine\n".into(), String::new(), StreamEnd::Exited(6))
+    );
+    assert!(
+        controller
+            .streams
+            .values()
+            .all(|stream| stream.end.is_none()),
+        "the others go on"
+    );
     leave(controller, agent).await;
 }
 
@@ -737,7 +955,9 @@ async fn hundreds_of_processes_do_not_hold_up_the_end_of_another() {
 async fn a_process_after_another_leaves_room_for_the_next() {
     let (mut controller, _agent) = start();
     for _ in 0..20 {
-        let processes: Vec<_> = (0..30).map(|_| controller.run(command(&["true"]))).collect();
+        let processes: Vec<_> = (0..30)
+            .map(|_| controller.run(command(&["true"])))
+            .collect();
         for process in processes {
             assert_eq!(controller.ended(process).await.2, StreamEnd::Exited(0));
         }
@@ -770,8 +990,14 @@ async fn a_blob_that_is_held_needs_no_more_room() {
     for _ in 0..2 {
         assert!(controller.hold(&blob).await);
     }
-    assert!(!controller.hold(&blob.slice(8..)).await, "there is room for one");
-    assert!(controller.hold(&long(30 << 20)).await, "and it is counted once");
+    assert!(
+        !controller.hold(&blob.slice(8..)).await,
+        "there is room for one"
+    );
+    assert!(
+        controller.hold(&long(30 << 20)).await,
+        "and it is counted once"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -788,10 +1014,15 @@ async fn blobs_arrive_in_a_process_exact_and_in_order() {
     controller.splice(cat.stdio, &second);
     controller.write(cat.stdio, " behind".into());
     controller.finish(cat.stdio).await;
-    controller.until(|controller| controller.streams[&cat.stdio].end.is_some()).await;
+    controller
+        .until(|controller| controller.streams[&cat.stdio].end.is_some())
+        .await;
     let expected = [b"before ", &*first, b" between ", &*second, b" behind"].concat();
     assert!(controller.streams[&cat.stdio].data == expected);
-    assert!(controller.peer.connection.traffic().bytes_sent - before < 2000, "they travelled before");
+    assert!(
+        controller.peer.connection.traffic().bytes_sent - before < 2000,
+        "they travelled before"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -805,7 +1036,9 @@ async fn a_blob_may_go_to_many_processes() {
         controller.splice(cat, &blob);
     }
     for cat in cats {
-        controller.until(|controller| controller.streams[&cat].data.len() == MIB).await;
+        controller
+            .until(|controller| controller.streams[&cat].data.len() == MIB)
+            .await;
         assert!(controller.streams[&cat].data == [&*blob, &*blob].concat());
     }
 }
@@ -817,36 +1050,75 @@ async fn a_part_of_what_is_not_held_ends_the_stream() {
     assert!(controller.hold(&blob).await);
     let (held, unknown) = (Digest::of(&blob), Digest::of(b"unknown"));
     for splice in [
-        Splice { blob: unknown, offset: 0, length: 1 },
-        Splice { blob: held, offset: 100, length: 1 },
-        Splice { blob: held, offset: 0, length: 101 },
-        Splice { blob: held, offset: u64::MAX, length: 2 },
+        Splice {
+            blob: unknown,
+            offset: 0,
+            length: 1,
+        },
+        Splice {
+            blob: held,
+            offset: 100,
+            length: 1,
+        },
+        Splice {
+            blob: held,
+            offset: 0,
+            length: 101,
+        },
+        Splice {
+            blob: held,
+            offset: u64::MAX,
+            length: 2,
+        },
     ] {
-        let (process, numbers) = controller.run_and_number(shell("sleep 60 & echo $$ $!; wait")).await;
+        let (process, numbers) = controller
+            .run_and_number(shell("sleep 60 & echo $$ $!; wait"))
+            .await;
         controller.peer.connection.splice(process.stdio, splice);
-        controller.until(|controller| controller.streams[&process.stdio].end.is_some()).await;
+        controller
+            .until(|controller| controller.streams[&process.stdio].end.is_some())
+            .await;
         let reason = format!("blob {} is not held here", splice.blob);
-        assert_eq!(controller.streams[&process.stdio].end, Some(StreamEnd::Failed(reason)), "{splice:?}");
+        assert_eq!(
+            controller.streams[&process.stdio].end,
+            Some(StreamEnd::Failed(reason)),
+            "{splice:?}"
+        );
         gone(&numbers).await;
-        controller.until(|controller| controller.streams[&process.stderr].end.is_some()).await;
+        controller
+            .until(|controller| controller.streams[&process.stderr].end.is_some())
+            .await;
     }
     let cat = controller.run(command(&["cat"]));
     controller.splice(cat.stdio, &blob);
     controller.finish(cat.stdio).await;
-    controller.until(|controller| controller.streams[&cat.stdio].end.is_some()).await;
-    assert!(controller.streams[&cat.stdio].data == blob, "others are none the wiser");
+    controller
+        .until(|controller| controller.streams[&cat.stdio].end.is_some())
+        .await;
+    assert!(
+        controller.streams[&cat.stdio].data == blob,
+        "others are none the wiser"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_agent_describes_its_place() {
     let (mut controller, _agent) = start();
     controller.peer.connection.describe();
-    controller.until(|controller| controller.description.is_some()).await;
+    controller
+        .until(|controller| controller.description.is_some())
+        .await;
     let told = controller.description.take().unwrap();
     assert_eq!(told.pid, std::process::id());
     assert_eq!(told.uid, rustix::process::getuid().as_raw());
-    assert_eq!(told.cpus as usize, std::thread::available_parallelism().unwrap().get());
-    assert!(told.memory_bytes.is_some_and(|bytes| bytes > 1 << 20), "{told:?}");
+    assert_eq!(
+        told.cpus as usize,
+        std::thread::available_parallelism().unwrap().get()
+    );
+    assert!(
+        told.memory_bytes.is_some_and(|bytes| bytes > 1 << 20),
+        "{told:?}"
+    );
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     assert_eq!(told.open_files, files);
 }
@@ -854,17 +1126,31 @@ async fn the_agent_describes_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_runs_where_it_is_told_to() {
     let (mut controller, _agent) = start();
-    let within = |directory: &str| Command { directory: Some(bytes(directory)), ..shell("pwd") };
+    let within = |directory: &str| Command {
+        directory: Some(bytes(directory)),
+        ..shell("pwd")
+    };
     let process = controller.run(within("/usr/bin"));
     assert_eq!(controller.ended(process).await.0, "/usr/bin\n");
     let home = std::fs::canonicalize(std::env::var("HOME").unwrap()).unwrap();
     let process = controller.run(within("~"));
-    assert_eq!(controller.ended(process).await.0, format!("{}\n", home.display()));
+    assert_eq!(
+        controller.ended(process).await.0,
+        format!("{}\n", home.display())
+    );
 
-    for (directory, reason) in [("/no/such", "No such file"), ("/etc/passwd", "not a directory")] {
+    for (directory, reason) in [
+        ("/no/such", "No such file"),
+        ("/etc/passwd", "not a directory"),
+    ] {
         let process = controller.run(within(directory));
-        let (.., StreamEnd::NotStarted(said)) = controller.ended(process).await else { panic!("it runs") };
-        assert!(said.starts_with(&format!("cannot run `sh` in `{directory}`: {reason}")), "{said}");
+        let (.., StreamEnd::NotStarted(said)) = controller.ended(process).await else {
+            panic!("it runs")
+        };
+        assert!(
+            said.starts_with(&format!("cannot run `sh` in `{directory}`: {reason}")),
+            "{said}"
+        );
     }
 }
 
@@ -872,7 +1158,11 @@ async fn a_process_runs_where_it_is_told_to() {
 async fn the_agents_own_variables_can_be_left_out() {
     let (mut controller, _agent) = start();
     let env = vec![(bytes("ONLY"), bytes("this"))];
-    let process = controller.run(Command { env, clear_env: true, ..command(&["/usr/bin/env"]) });
+    let process = controller.run(Command {
+        env,
+        clear_env: true,
+        ..command(&["/usr/bin/env"])
+    });
     assert_eq!(controller.ended(process).await.0, "ONLY=this\n");
 }
 
@@ -891,7 +1181,10 @@ async fn a_process_and_its_group_are_ended_at_their_deadline() {
         // Each script must print, and ignore signals, before its deadline: on a busy machine it
         // gets more time.
         for deadline_ms in [1_000, 5_000, 20_000] {
-            let process = controller.run(Command { deadline_ms: Some(deadline_ms), ..shell(script) });
+            let process = controller.run(Command {
+                deadline_ms: Some(deadline_ms),
+                ..shell(script)
+            });
             let (stdout, _, end) = controller.ended(process).await;
             assert_eq!(end, StreamEnd::TimedOut, "{script}");
             said = stdout;
@@ -900,11 +1193,21 @@ async fn a_process_and_its_group_are_ended_at_their_deadline() {
             }
         }
         let numbers: Vec<_> = said.trim_end().split(' ').map(String::from).collect();
-        assert!(numbers.iter().all(|number| number.parse::<u32>().is_ok()), "{script}: {said:?}");
+        assert!(
+            numbers.iter().all(|number| number.parse::<u32>().is_ok()),
+            "{script}: {said:?}"
+        );
         gone(&numbers).await;
     }
-    let process = controller.run(Command { deadline_ms: Some(60_000), ..shell("exit 3") });
-    assert_eq!(controller.ended(process).await.2, StreamEnd::Exited(3), "it was in time");
+    let process = controller.run(Command {
+        deadline_ms: Some(60_000),
+        ..shell("exit 3")
+    });
+    assert_eq!(
+        controller.ended(process).await.2,
+        StreamEnd::Exited(3),
+        "it was in time"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -918,7 +1221,11 @@ async fn signals_reach_a_process_and_its_group() {
         controller.peer.connection.signal(process.stdio, signal);
     }
     controller.peer.connection.signal(process.stdio, 10);
-    assert_eq!(controller.ended(process).await.2, StreamEnd::Exited(9), "its trap ran, and nothing else reached it");
+    assert_eq!(
+        controller.ended(process).await.2,
+        StreamEnd::Exited(9),
+        "its trap ran, and nothing else reached it"
+    );
     gone(&numbers).await;
     controller.peer.connection.signal(process.stdio, 15);
 

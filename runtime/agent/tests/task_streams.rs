@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use wxec_engine::compile;
 use wxec_protocol::{
-    CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, LogRecord, OUTPUT_WINDOW_BYTES, STREAM_WINDOW_BYTES,
-    StreamEnd, StreamId, Target, output_cost,
+    CallId, CallRequest, ControllerEvent, Digest, Fault, Limits, LogRecord, OUTPUT_WINDOW_BYTES,
+    STREAM_WINDOW_BYTES, StreamEnd, StreamId, Target, output_cost,
 };
 
 use crate::pipe::{Agent, Peer, ended};
@@ -94,7 +94,18 @@ fn start() -> (Controller, Agent) {
     let (peer, agent) = pipe::start();
     let artifact = compile(&wat::parse_str(GUEST).unwrap(), &Target::here()).unwrap();
     let (received, ends, outcomes) = (HashMap::new(), HashMap::new(), HashMap::new());
-    (Controller { peer, artifact, received, ends, outcomes, logged: 0, takes: true }, agent)
+    (
+        Controller {
+            peer,
+            artifact,
+            received,
+            ends,
+            outcomes,
+            logged: 0,
+            takes: true,
+        },
+        agent,
+    )
 }
 
 impl Controller {
@@ -102,10 +113,22 @@ impl Controller {
         self.call_within(function, streams, Limits::default())
     }
 
-    fn call_within(&mut self, function: &str, streams: usize, limits: Limits) -> (CallId, Vec<StreamId>) {
+    fn call_within(
+        &mut self,
+        function: &str,
+        streams: usize,
+        limits: Limits,
+    ) -> (CallId, Vec<StreamId>) {
         let streams = self.peer.connection.open_call_streams(streams);
         let request = CallRequest::new(Digest::of(&self.artifact), function, "");
-        (self.peer.connection.call(CallRequest { streams: streams.clone(), limits, ..request }), streams)
+        (
+            self.peer.connection.call(CallRequest {
+                streams: streams.clone(),
+                limits,
+                ..request
+            }),
+            streams,
+        )
     }
 
     /// Handles events until `is_done` returns true.
@@ -119,7 +142,9 @@ impl Controller {
     fn hear(&mut self, event: ControllerEvent) {
         match event {
             ControllerEvent::Need { module, .. } => {
-                self.peer.connection.provide(module, self.artifact.clone().into());
+                self.peer
+                    .connection
+                    .provide(module, self.artifact.clone().into());
             }
             ControllerEvent::Data { id, bytes } => {
                 self.received.entry(id).or_default().extend(&bytes);
@@ -127,7 +152,12 @@ impl Controller {
                     self.peer.connection.taken(id, bytes.len() as u64);
                 }
             }
-            ControllerEvent::Log { level, target, message, .. } => {
+            ControllerEvent::Log {
+                level,
+                target,
+                message,
+                ..
+            } => {
                 self.logged += 1;
                 let cost = output_cost(LogRecord::new(level, &target, &message).cost());
                 if self.takes {
@@ -136,19 +166,22 @@ impl Controller {
             }
             ControllerEvent::StreamClosed { id, end } => _ = self.ends.insert(id, end),
             ControllerEvent::Returned { id, outcome, .. } => {
-                self.outcomes.insert(id, outcome.map(|bytes| bytes.to_vec()));
+                self.outcomes
+                    .insert(id, outcome.map(|bytes| bytes.to_vec()));
             }
             _ => {}
         }
     }
 
     async fn outcome(&mut self, call: CallId) -> Result<Vec<u8>, Fault> {
-        self.until(|controller| controller.outcomes.contains_key(&call)).await;
+        self.until(|controller| controller.outcomes.contains_key(&call))
+            .await;
         self.outcomes[&call].clone()
     }
 
     async fn end(&mut self, stream: StreamId) -> StreamEnd {
-        self.until(|controller| controller.ends.contains_key(&stream)).await;
+        self.until(|controller| controller.ends.contains_key(&stream))
+            .await;
         self.ends[&stream].clone()
     }
 
@@ -171,14 +204,19 @@ async fn a_task_with_streams_returns_behind_what_it_logged() {
     controller.takes = false;
     let (call, _) = controller.call("say", 1);
     let (record, mut taken) = (output_cost(100 + 16), 0);
-    controller.until(|controller| controller.logged as u64 * record >= OUTPUT_WINDOW_BYTES).await;
+    controller
+        .until(|controller| controller.logged as u64 * record >= OUTPUT_WINDOW_BYTES)
+        .await;
     while !controller.outcomes.contains_key(&call) {
         controller.answers().await;
         let logged = controller.logged as u64 * record;
         controller.peer.connection.output_taken(logged - taken);
         taken = logged;
     }
-    assert_eq!((controller.logged, &controller.outcomes[&call]), (4000, &Ok(Vec::new())));
+    assert_eq!(
+        (controller.logged, &controller.outcomes[&call]),
+        (4000, &Ok(Vec::new()))
+    );
     controller.farewell(agent).await;
 }
 
@@ -186,7 +224,9 @@ async fn a_task_with_streams_returns_behind_what_it_logged() {
 async fn what_a_task_receives_and_sends_keeps_its_order_however_long_it_is() {
     let (mut controller, agent) = start();
     let (call, streams) = controller.call("echo", 2);
-    let sent: Vec<u8> = (0..3 * STREAM_WINDOW_BYTES / 8).flat_map(u64::to_le_bytes).collect();
+    let sent: Vec<u8> = (0..3 * STREAM_WINDOW_BYTES / 8)
+        .flat_map(u64::to_le_bytes)
+        .collect();
     let mut parts = sent.chunks(8 << 10).map(Bytes::copy_from_slice);
     // One window at first, then as much as the task takes.
     let mut room = streams[0].window_bytes();
@@ -207,7 +247,11 @@ async fn what_a_task_receives_and_sends_keeps_its_order_however_long_it_is() {
     }
     controller.peer.connection.finish_stream(streams[0]);
     assert_eq!(controller.outcome(call).await, Ok(Vec::new()));
-    assert_eq!(controller.end(streams[1]).await, StreamEnd::Closed, "the task closed it");
+    assert_eq!(
+        controller.end(streams[1]).await,
+        StreamEnd::Closed,
+        "the task closed it"
+    );
     assert_eq!(controller.end(streams[0]).await, StreamEnd::CallEnded);
     assert!(controller.received[&streams[1]] == sent);
     controller.farewell(agent).await;
@@ -219,11 +263,22 @@ async fn who_takes_nothing_stops_the_task_that_sends_and_no_one_else() {
     controller.takes = false;
     let (call, streams) = controller.call("flood", 1);
     let window = usize::try_from(streams[0].window_bytes()).unwrap();
-    controller.until(|controller| controller.received.get(&streams[0]).is_some_and(|all| all.len() == window)).await;
+    controller
+        .until(|controller| {
+            controller
+                .received
+                .get(&streams[0])
+                .is_some_and(|all| all.len() == window)
+        })
+        .await;
     for _ in 0..100 {
         controller.answers().await;
     }
-    assert_eq!(controller.received[&streams[0]].len(), window, "not a byte more");
+    assert_eq!(
+        controller.received[&streams[0]].len(),
+        window,
+        "not a byte more"
+    );
 
     controller.peer.connection.close_stream(streams[0]);
     let wrote = controller.outcome(call).await.unwrap();
@@ -238,7 +293,10 @@ async fn who_takes_nothing_stops_the_task_that_sends_and_no_one_else() {
 async fn a_task_that_traps_leaves_what_it_sent_and_its_fault() {
     let (mut controller, agent) = start();
     let (call, streams) = controller.call("trap", 2);
-    assert!(matches!(controller.outcome(call).await, Err(Fault::Trap { .. })));
+    assert!(matches!(
+        controller.outcome(call).await,
+        Err(Fault::Trap { .. })
+    ));
     for stream in &streams {
         assert_eq!(controller.end(*stream).await, StreamEnd::CallEnded);
     }
@@ -253,7 +311,11 @@ async fn a_stream_that_a_task_closes_is_over_while_the_task_goes_on() {
     assert_eq!(controller.end(streams[0]).await, StreamEnd::Closed);
     assert_eq!(controller.outcomes.get(&call), None);
     controller.peer.connection.close_stream(streams[1]);
-    assert_eq!(controller.outcome(call).await, Ok(Vec::new()), "what is closed has ended");
+    assert_eq!(
+        controller.outcome(call).await,
+        Ok(Vec::new()),
+        "what is closed has ended"
+    );
     controller.farewell(agent).await;
 }
 
@@ -265,7 +327,11 @@ async fn a_cancelled_call_closes_its_streams() {
         controller.answers().await;
         controller.peer.connection.cancel(call);
         for stream in &streams {
-            assert_eq!(controller.end(*stream).await, StreamEnd::CallEnded, "{function}");
+            assert_eq!(
+                controller.end(*stream).await,
+                StreamEnd::CallEnded,
+                "{function}"
+            );
         }
     }
     controller.farewell(agent).await;
@@ -274,9 +340,15 @@ async fn a_cancelled_call_closes_its_streams() {
 #[tokio::test]
 async fn a_deadline_ends_a_task_that_waits_for_its_caller() {
     let (mut controller, agent) = start();
-    let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
+    let limits = Limits {
+        deadline_ms: Some(50),
+        ..Limits::default()
+    };
     let (call, streams) = controller.call_within("echo", 2, limits);
-    assert_eq!(controller.outcome(call).await, Err(Fault::Deadline { after_ms: 50 }));
+    assert_eq!(
+        controller.outcome(call).await,
+        Err(Fault::Deadline { after_ms: 50 })
+    );
     assert_eq!(controller.end(streams[0]).await, StreamEnd::CallEnded);
     controller.farewell(agent).await;
 }
@@ -285,16 +357,27 @@ async fn a_deadline_ends_a_task_that_waits_for_its_caller() {
 async fn calls_that_do_not_begin_close_their_streams() {
     let (mut controller, agent) = start();
     let (call, streams) = controller.call("absent", 1);
-    assert!(matches!(controller.outcome(call).await, Err(Fault::NoSuchFunction { .. })));
+    assert!(matches!(
+        controller.outcome(call).await,
+        Err(Fault::NoSuchFunction { .. })
+    ));
     assert_eq!(controller.end(streams[0]).await, StreamEnd::CallEnded);
 
     let streams = controller.peer.connection.open_call_streams(1);
     let nowhere = Digest::of(b"nowhere");
-    let request = CallRequest { streams: streams.clone(), ..CallRequest::new(nowhere, "f", "") };
+    let request = CallRequest {
+        streams: streams.clone(),
+        ..CallRequest::new(nowhere, "f", "")
+    };
     let call = controller.peer.connection.call(request);
-    while !matches!(controller.peer.event().await, ControllerEvent::Need { module, .. } if module == nowhere) {}
+    while !matches!(controller.peer.event().await, ControllerEvent::Need { module, .. } if module == nowhere)
+    {
+    }
     controller.peer.connection.refuse(nowhere, "lost");
-    assert_eq!(controller.outcome(call).await, Err(Fault::BadModule("lost".into())));
+    assert_eq!(
+        controller.outcome(call).await,
+        Err(Fault::BadModule("lost".into()))
+    );
     assert_eq!(controller.end(streams[0]).await, StreamEnd::CallEnded);
     controller.farewell(agent).await;
 }
@@ -304,13 +387,19 @@ async fn many_streams_at_once_do_not_mix() {
     let (mut controller, agent) = start();
     let calls: Vec<_> = (0..100).map(|_| controller.call("echo", 2)).collect();
     for (number, (_, streams)) in calls.iter().enumerate() {
-        controller.peer.connection.send(streams[0], format!("to {number}").into());
+        controller
+            .peer
+            .connection
+            .send(streams[0], format!("to {number}").into());
         controller.peer.connection.finish_stream(streams[0]);
     }
     for (number, (call, streams)) in calls.iter().enumerate() {
         assert_eq!(controller.outcome(*call).await, Ok(Vec::new()));
         assert_eq!(controller.end(streams[1]).await, StreamEnd::Closed);
-        assert_eq!(controller.received[&streams[1]], format!("to {number}").as_bytes());
+        assert_eq!(
+            controller.received[&streams[1]],
+            format!("to {number}").as_bytes()
+        );
     }
     controller.farewell(agent).await;
 }

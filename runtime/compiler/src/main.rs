@@ -73,7 +73,9 @@ fn run(target: &Target, limits: &Limits) -> Result<(), Box<dyn Error>> {
 
     // One byte too many is enough for `compile` to see that there are too many.
     let mut wasm = Vec::new();
-    io::stdin().take(MAX_WASM_BYTES as u64 + 1).read_to_end(&mut wasm)?;
+    io::stdin()
+        .take(MAX_WASM_BYTES as u64 + 1)
+        .read_to_end(&mut wasm)?;
     let artifact = compile(&wasm, target)?;
     io::stdout().write_all(&artifact)?;
     Ok(())
@@ -81,7 +83,11 @@ fn run(target: &Target, limits: &Limits) -> Result<(), Box<dyn Error>> {
 
 impl Limits {
     fn parse(memory: &str, cpu: &str, wall: &str) -> Result<Self, ParseIntError> {
-        Ok(Self { memory_bytes: memory.parse()?, cpu_seconds: cpu.parse()?, wall_seconds: wall.parse()? })
+        Ok(Self {
+            memory_bytes: memory.parse()?,
+            cpu_seconds: cpu.parse()?,
+            wall_seconds: wall.parse()?,
+        })
     }
 
     /// Holds this process to the limits.
@@ -100,7 +106,9 @@ impl Limits {
             fail(&complaint)
         })?;
         let threads = thread::available_parallelism()?.get().min(MAX_THREADS);
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()?;
         Ok(())
     }
 }
@@ -108,7 +116,13 @@ impl Limits {
 fn lower(resource: Resource, current: u64, maximum: u64) -> Result<(), Box<dyn Error>> {
     // The parent process may have set a lower limit, which cannot be raised again.
     let cap = getrlimit(resource).maximum.unwrap_or(u64::MAX);
-    setrlimit(resource, Rlimit { current: Some(current.min(cap)), maximum: Some(maximum.min(cap)) })?;
+    setrlimit(
+        resource,
+        Rlimit {
+            current: Some(current.min(cap)),
+            maximum: Some(maximum.min(cap)),
+        },
+    )?;
     Ok(())
 }
 

@@ -16,7 +16,10 @@ const HEAD: usize = 32;
 impl Artifact {
     /// Creates an artifact from a compiler's output.
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { digest: Digest::of(&bytes), bytes }
+        Self {
+            digest: Digest::of(&bytes),
+            bytes,
+        }
     }
 
     /// Returns the artifact in an entry, or `None` if the entry is damaged.
@@ -40,7 +43,10 @@ mod tests {
     fn a_flipped_bit_anywhere_makes_an_entry_worthless() {
         let artifact = Artifact::new(Bytes::from_static(b"native code"));
         let entry = artifact.entry().concat();
-        assert!(Artifact::from_entry(entry.clone().into()).is_some_and(|found| found.bytes == artifact.bytes));
+        assert!(
+            Artifact::from_entry(entry.clone().into())
+                .is_some_and(|found| found.bytes == artifact.bytes)
+        );
         for bit in 0..entry.len() * 8 {
             let mut damaged = entry.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);

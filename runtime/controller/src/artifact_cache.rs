@@ -9,7 +9,13 @@ use crate::artifact::Artifact;
 
 fn path(module: Digest, target: &Target) -> Option<PathBuf> {
     let cache = wxec_build::cache_directory().ok()?;
-    Some(cache.join("artifacts").join(BUILD).join(target.to_string()).join(module.to_string()))
+    Some(
+        cache
+            .join("artifacts")
+            .join(BUILD)
+            .join(target.to_string())
+            .join(module.to_string()),
+    )
 }
 
 /// Loads the artifact of `module`, if it is there and intact. A damaged entry is removed: it counts
@@ -25,8 +31,11 @@ pub(crate) fn load(module: Digest, target: &Target) -> Option<Artifact> {
 
 /// Stores an artifact for the next run. A reader sees all of it or nothing.
 pub(crate) fn store(module: Digest, target: &Target, artifact: &Artifact) -> io::Result<()> {
-    let path = path(module, target).ok_or_else(|| io::Error::other("there is no cache directory"))?;
-    let directory = path.parent().ok_or_else(|| io::Error::other("an entry has a directory"))?;
+    let path =
+        path(module, target).ok_or_else(|| io::Error::other("there is no cache directory"))?;
+    let directory = path
+        .parent()
+        .ok_or_else(|| io::Error::other("an entry has a directory"))?;
     fs::create_dir_all(directory)?;
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     for piece in artifact.entry() {

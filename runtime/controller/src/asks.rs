@@ -48,14 +48,21 @@ impl Asker {
     }
 
     async fn answer_all(self, mut asked: mpsc::UnboundedReceiver<Asked>) {
-        let mut hosts = Hosts { here: self.host.clone(), others: HashMap::new() };
+        let mut hosts = Hosts {
+            here: self.host.clone(),
+            others: HashMap::new(),
+        };
         let mut calls = JoinSet::new();
         while let Some(asked) = asked.recv().await {
             while calls.try_join_next().is_some() {}
-            let call = hosts.at(&asked.question.address).map(|host| (host, self.call(&asked.question)));
+            let call = hosts
+                .at(&asked.question.address)
+                .map(|host| (host, self.call(&asked.question)));
             calls.spawn(async move {
                 let outcome = match call {
-                    Ok((host, call)) => run(host, call).await.map_err(|error| ask_error(error.kind)),
+                    Ok((host, call)) => {
+                        run(host, call).await.map_err(|error| ask_error(error.kind))
+                    }
                     Err(error) => Err(error),
                 };
                 asked.answer(outcome);
@@ -66,14 +73,21 @@ impl Asker {
     }
 
     fn call(&self, question: &Ask) -> TaskCall<Bytes, TaskFailure> {
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         let limits = Limits {
             deadline_ms: [left_ms, question.deadline_ms].into_iter().flatten().min(),
             output_bytes: MAX_ASK_BYTES as u64,
             ..Limits::default()
         };
-        TaskCall::undecoded(self.module.clone(), question.function.clone(), question.input.clone(), limits)
+        TaskCall::undecoded(
+            self.module.clone(),
+            question.function.clone(),
+            question.input.clone(),
+            limits,
+        )
     }
 }
 
@@ -88,7 +102,9 @@ struct Hosts {
 impl Hosts {
     /// Returns the host at `address`, as seen from the guest's host. `local:` is that host itself.
     fn at(&mut self, address: &str) -> Result<Host, AskError> {
-        let address: Address = address.parse().map_err(|error| AskError::Address(format!("{error}")))?;
+        let address: Address = address
+            .parse()
+            .map_err(|error| AskError::Address(format!("{error}")))?;
         let hops = match address.hops() {
             [Hop::Local, hops @ ..] => hops,
             hops => hops,
@@ -101,16 +117,26 @@ impl Hosts {
         }
         if self.others.len() >= MAX_HOSTS {
             let reason = format!("a call may use no more than {MAX_HOSTS} hosts");
-            return Err(AskError::Unreachable { hop: None, phase: "on this machine".into(), reason, hint: None });
+            return Err(AskError::Unreachable {
+                hop: None,
+                phase: "on this machine".into(),
+                reason,
+                hint: None,
+            });
         }
-        let host = hops.iter().try_fold(self.here.clone(), |via, hop| via.beyond(hop.clone()));
+        let host = hops
+            .iter()
+            .try_fold(self.here.clone(), |via, hop| via.beyond(hop.clone()));
         let host = host.map_err(|error| AskError::Address(error.to_string()))?;
         self.others.insert(address, host.clone());
         Ok(host)
     }
 
     async fn close(self) {
-        let closing = self.others.into_values().map(|host| async move { host.close().await });
+        let closing = self
+            .others
+            .into_values()
+            .map(|host| async move { host.close().await });
         closing.collect::<JoinSet<_>>().join_all().await;
     }
 }
@@ -121,19 +147,43 @@ fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
         CallErrorKind::Task(failure) | CallErrorKind::Failed(failure) => {
             Fault::Task(cbor::encode(&failure).expect("texts and bytes always encode"))
         }
-        CallErrorKind::Panic { message, location, frames } => Fault::Panic { panic: panic(message, location), frames },
+        CallErrorKind::Panic {
+            message,
+            location,
+            frames,
+        } => Fault::Panic {
+            panic: panic(message, location),
+            frames,
+        },
         CallErrorKind::Trap { reason, frames } => Fault::Trap { reason, frames },
-        CallErrorKind::Limit { which, limit, asked } => Fault::Limit { which, limit, asked },
-        CallErrorKind::Denied { needs, message } => Fault::Denied { needs, message, failure: None },
-        CallErrorKind::Timeout { after, .. } => {
-            Fault::Deadline { after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX) }
-        }
+        CallErrorKind::Limit {
+            which,
+            limit,
+            asked,
+        } => Fault::Limit {
+            which,
+            limit,
+            asked,
+        },
+        CallErrorKind::Denied { needs, message } => Fault::Denied {
+            needs,
+            message,
+            failure: None,
+        },
+        CallErrorKind::Timeout { after, .. } => Fault::Deadline {
+            after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+        },
         CallErrorKind::Cancelled => Fault::Cancelled,
         CallErrorKind::Lost { reason, .. } => return AskError::Lost(reason),
         CallErrorKind::Unreachable(failure) => {
             let hop = failure.hop.map(String::from);
             let phase = failure.phase.to_string();
-            return AskError::Unreachable { hop, phase, reason: failure.reason, hint: failure.hint };
+            return AskError::Unreachable {
+                hop,
+                phase,
+                reason: failure.reason,
+                hint: failure.hint,
+            };
         }
         CallErrorKind::NoSuchFunction { function } => Fault::NoSuchFunction { function },
         CallErrorKind::BadArguments(reason) => Fault::BadArguments(reason),
@@ -154,9 +204,19 @@ fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
 /// Splits a location into its parts again: `file:line:column`.
 fn panic(message: String, location: Option<String>) -> Panic {
     let mut parts = location.as_deref().unwrap_or_default().rsplitn(3, ':');
-    let mut number = || parts.next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    let mut number = || {
+        parts
+            .next()
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(0)
+    };
     let (column, line) = (number(), number());
-    Panic { message, file: parts.next().map(Into::into), line, column }
+    Panic {
+        message,
+        file: parts.next().map(Into::into),
+        line,
+        column,
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +224,10 @@ mod tests {
     use super::*;
 
     fn hosts(here: &str) -> Hosts {
-        Hosts { here: Host::new(here).unwrap(), others: HashMap::new() }
+        Hosts {
+            here: Host::new(here).unwrap(),
+            others: HashMap::new(),
+        }
     }
 
     #[test]
@@ -172,12 +235,20 @@ mod tests {
         for (here, asked, there) in [
             ("ssh:web1", "ssh:db1", "ssh:web1/ssh:db1"),
             ("ssh:web1", "db1", "ssh:web1/ssh:db1"),
-            ("bastion/ssh:web1", "sudo:app/docker:db", "ssh:bastion/ssh:web1/sudo:app/docker:db"),
+            (
+                "bastion/ssh:web1",
+                "sudo:app/docker:db",
+                "ssh:bastion/ssh:web1/sudo:app/docker:db",
+            ),
             ("ssh:web1", "local:", "ssh:web1"),
             ("ssh:web1", "local:/sudo:", "ssh:web1/sudo:"),
             ("local:", "exec:[\"sh\"]", "local:/exec:[\"sh\"]"),
         ] {
-            assert_eq!(hosts(here).at(asked).unwrap().address().to_string(), there, "{asked} from {here}");
+            assert_eq!(
+                hosts(here).at(asked).unwrap().address().to_string(),
+                there,
+                "{asked} from {here}"
+            );
         }
     }
 
@@ -185,14 +256,22 @@ mod tests {
     fn there_are_no_more_hops_than_a_chain_may_have() {
         let mut hosts = hosts("a/ssh:b/ssh:c/ssh:d/ssh:e/ssh:f/ssh:g");
         assert!(hosts.at("ssh:h").is_ok());
-        let AskError::Address(reason) = hosts.at("ssh:h/ssh:i").unwrap_err() else { panic!("an address") };
-        assert!(reason.contains("9 hops are more than the 8 allowed"), "{reason}");
+        let AskError::Address(reason) = hosts.at("ssh:h/ssh:i").unwrap_err() else {
+            panic!("an address")
+        };
+        assert!(
+            reason.contains("9 hops are more than the 8 allowed"),
+            "{reason}"
+        );
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
         for text in ["", "ssh:-oProxyCommand=x", "sudo:root/local:", "nothing:"] {
-            assert!(matches!(hosts("ssh:web1").at(text), Err(AskError::Address(_))), "{text}");
+            assert!(
+                matches!(hosts("ssh:web1").at(text), Err(AskError::Address(_))),
+                "{text}"
+            );
         }
     }
 
@@ -206,7 +285,10 @@ mod tests {
             let at = hosts.at(&format!("ssh:db{number}"));
             assert!(at.is_ok() || number == MAX_HOSTS - 1, "{number}");
         }
-        assert!(matches!(hosts.at("ssh:other"), Err(AskError::Unreachable { .. })));
+        assert!(matches!(
+            hosts.at("ssh:other"),
+            Err(AskError::Unreachable { .. })
+        ));
     }
 
     #[test]
@@ -214,7 +296,12 @@ mod tests {
         let located = |text: &str| panic("m".into(), Some(text.into()));
         assert_eq!(
             located("a:b.rs:3:7"),
-            Panic { message: "m".into(), file: Some("a:b.rs".into()), line: 3, column: 7 }
+            Panic {
+                message: "m".into(),
+                file: Some("a:b.rs".into()),
+                line: 3,
+                column: 7
+            }
         );
         assert_eq!(panic("m".into(), None).file, None);
     }

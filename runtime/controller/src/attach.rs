@@ -63,7 +63,11 @@ impl Attach {
             ),
             Self::Listener => {
                 let sink = |stream| Sink::Lines(Lines::new(host.clone(), handler.clone()), stream);
-                (Input::bytes(""), sink(OutputStream::Stdout), sink(OutputStream::Stderr))
+                (
+                    Input::bytes(""),
+                    sink(OutputStream::Stdout),
+                    sink(OutputStream::Stderr),
+                )
             }
         }
     }
@@ -129,8 +133,14 @@ impl Sink {
     }
 
     pub(crate) fn overflow<E>(&self) -> Option<CallErrorKind<E>> {
-        let Self::Overflown(asked) = *self else { return None };
-        Some(CallErrorKind::Limit { which: LimitKind::Output, limit: MAX_COLLECTED_BYTES, asked })
+        let Self::Overflown(asked) = *self else {
+            return None;
+        };
+        Some(CallErrorKind::Limit {
+            which: LimitKind::Output,
+            limit: MAX_COLLECTED_BYTES,
+            asked,
+        })
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -139,8 +149,14 @@ impl Sink {
 
     /// Returns the error if writing failed. A reader that has gone is not a failure.
     pub(crate) fn failure<E>(&self, stream: &'static str) -> Option<CallErrorKind<E>> {
-        let Self::Failed(error) = self else { return None };
-        Some(CallErrorKind::CannotWrite { stream, kind: error.kind(), reason: error.to_string() })
+        let Self::Failed(error) = self else {
+            return None;
+        };
+        Some(CallErrorKind::CannotWrite {
+            stream,
+            kind: error.kind(),
+            reason: error.to_string(),
+        })
     }
 
     pub(crate) fn into_kept(self) -> Vec<u8> {

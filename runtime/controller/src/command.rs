@@ -71,7 +71,11 @@ impl Host {
     /// Creates a command that runs `program` on this host. The host looks in its `PATH`, unless
     /// `program` has a `/`.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        Command { host: self.clone(), process: ProcessCommand::default() }.arg(program)
+        Command {
+            host: self.clone(),
+            process: ProcessCommand::default(),
+        }
+        .arg(program)
     }
 
     /// Creates a command that runs `text` with the host's `sh`.
@@ -139,7 +143,9 @@ impl Command {
         let (name, handler) = (self.host.shared_name(), self.host.output());
         Operation::new(async move {
             let (stdin, stdout, stderr) = attach.ends(&name, &handler);
-            self.drive(stdin, stdout, stderr).await.map(|(status, ..)| status)
+            self.drive(stdin, stdout, stderr)
+                .await
+                .map(|(status, ..)| status)
         })
     }
 
@@ -150,7 +156,11 @@ impl Command {
         Operation::new(async move {
             let kept = || Sink::Kept(Vec::new());
             let (status, stdout, stderr) = self.drive(input, kept(), kept()).await?;
-            Ok(CommandOutput { status, stdout: stdout.into_kept(), stderr: stderr.into_kept() })
+            Ok(CommandOutput {
+                status,
+                stdout: stdout.into_kept(),
+                stderr: stderr.into_kept(),
+            })
         })
     }
 
@@ -162,24 +172,57 @@ impl Command {
         })
     }
 
-    async fn drive(self, stdin: Input, stdout: Sink, stderr: Sink) -> Result<(ExitStatus, Sink, Sink), CallError> {
-        let Process { reader, writer, stderr: errors, handle, .. } = self.start().await?;
+    async fn drive(
+        self,
+        stdin: Input,
+        stdout: Sink,
+        stderr: Sink,
+    ) -> Result<(ExitStatus, Sink, Sink), CallError> {
+        let Process {
+            reader,
+            writer,
+            stderr: errors,
+            handle,
+            ..
+        } = self.start().await?;
         let running = Running::new(self.host.clone(), handle, self.timeout_of());
-        let streams = Streams { writer: Some(writer), reader: Some(reader), errors: Some(errors) };
+        let streams = Streams {
+            writer: Some(writer),
+            reader: Some(reader),
+            errors: Some(errors),
+        };
         carry(running, streams, stdin, stdout, stderr).await
     }
 
     async fn start(&self) -> Result<Process, CallError> {
         let failed = |kind| CallError::new(self.host.shared_name(), kind);
-        let ProcessCommand { words, env, directory, pty, .. } = &self.process;
-        let words = words.iter().chain(env.iter().flat_map(|(name, value)| [name, value])).map(|word| word.len());
-        let bytes = words.sum::<usize>() + directory.as_ref().map_or(0, |directory| directory.len());
+        let ProcessCommand {
+            words,
+            env,
+            directory,
+            pty,
+            ..
+        } = &self.process;
+        let words = words
+            .iter()
+            .chain(env.iter().flat_map(|(name, value)| [name, value]))
+            .map(|word| word.len());
+        let bytes =
+            words.sum::<usize>() + directory.as_ref().map_or(0, |directory| directory.len());
         if bytes > MAX_WORDS_BYTES {
-            let reason = format!("a command of {bytes} bytes, more than the {MAX_WORDS_BYTES} allowed");
+            let reason =
+                format!("a command of {bytes} bytes, more than the {MAX_WORDS_BYTES} allowed");
             return Err(failed(CallErrorKind::BadArguments(reason)));
         }
-        debug_assert!(pty.is_none_or(|size| size.rows > 0), "a terminal that shows nothing");
-        let session = self.host.session().await.map_err(|error| failed(CallErrorKind::Unreachable(error)))?;
+        debug_assert!(
+            pty.is_none_or(|size| size.rows > 0),
+            "a terminal that shows nothing"
+        );
+        let session = self
+            .host
+            .session()
+            .await
+            .map_err(|error| failed(CallErrorKind::Unreachable(error)))?;
         let started = session.start_process(self.process.clone(), false).await;
         started.map_err(|_| failed(lost(Loss::after_the_end())))
     }
@@ -204,7 +247,11 @@ struct Streams {
 /// Carries input and output of a process until it ends.
 async fn carry(
     running: Running,
-    Streams { writer, reader, errors }: Streams,
+    Streams {
+        writer,
+        reader,
+        errors,
+    }: Streams,
     stdin: Input,
     stdout: Sink,
     stderr: Sink,
@@ -215,8 +262,9 @@ async fn carry(
     let drained = async { tokio::join!(drain_some(reader, stdout), drain_some(errors, stderr)) };
     let mut drained = AbortOnDrop(runtime::spawn(drained));
     let ended = running.ended().await;
-    let (stdout, stderr) =
-        (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+    let (stdout, stderr) = (&mut drained.0)
+        .await
+        .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
     if let Some(limit) = [&stdout, &stderr].into_iter().find_map(Sink::overflow) {
         return Err(CallError::new(host, limit));
     }
@@ -227,7 +275,11 @@ async fn carry(
     }
     // If the reader of our stdout has gone, the pipe closes and ends the process: report that,
     // whatever else is known.
-    let status = if stdout.is_closed() { ExitStatus::BROKEN_PIPE } else { ended? };
+    let status = if stdout.is_closed() {
+        ExitStatus::BROKEN_PIPE
+    } else {
+        ended?
+    };
     Ok((status, stdout, stderr))
 }
 
@@ -239,7 +291,10 @@ async fn drain_some(reader: Option<StreamReader>, sink: Sink) -> Sink {
 }
 
 fn lost<E>(loss: Loss) -> CallErrorKind<E> {
-    CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }
+    CallErrorKind::Lost {
+        reason: loss.reason,
+        stderr_tail: loss.stderr_tail,
+    }
 }
 
 /// Converts the end of a process to its exit status, or to the reason why there is none.
@@ -249,7 +304,9 @@ fn status(end: StreamEnd, timeout: Option<Duration>) -> Result<ExitStatus, CallE
         StreamEnd::Signalled(signal) => Ok(ExitStatus::Signal(signal)),
         StreamEnd::TimedOut => Err(timed_out(timeout)),
         StreamEnd::NotStarted(reason) => Err(match Limit::find(&reason) {
-            Some((limit, _)) => CallErrorKind::Unreachable(limit.failure(&reason).during(Phase::Run)),
+            Some((limit, _)) => {
+                CallErrorKind::Unreachable(limit.failure(&reason).during(Phase::Run))
+            }
             None => CallErrorKind::NotStarted { reason },
         }),
         other => Err(CallErrorKind::of_agent(other.to_string())),
@@ -257,7 +314,10 @@ fn status(end: StreamEnd, timeout: Option<Duration>) -> Result<ExitStatus, CallE
 }
 
 fn timed_out(timeout: Option<Duration>) -> CallErrorKind {
-    CallErrorKind::Timeout { after: timeout.unwrap_or_default(), phase: Phase::Run }
+    CallErrorKind::Timeout {
+        after: timeout.unwrap_or_default(),
+        phase: Phase::Run,
+    }
 }
 
 impl CommandOutput {
@@ -270,7 +330,11 @@ impl CommandOutput {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn checked(self) -> Result<Self, CommandFailed> {
-        if self.status.success() { Ok(self) } else { Err(CommandFailed(self)) }
+        if self.status.success() {
+            Ok(self)
+        } else {
+            Err(CommandFailed(self))
+        }
     }
 }
 
@@ -279,7 +343,11 @@ pub(crate) const SHOWN_BYTES: usize = 100;
 
 impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, stdout, stderr } = self;
+        let Self {
+            status,
+            stdout,
+            stderr,
+        } = self;
         f.debug_struct("CommandOutput")
             .field("status", status)
             .field("stdout", &tail(stdout))
@@ -290,7 +358,10 @@ impl fmt::Debug for CommandOutput {
 
 fn tail(bytes: &[u8]) -> String {
     match bytes.len().checked_sub(SHOWN_BYTES) {
-        Some(skipped @ 1..) => format!("({skipped} bytes before) {}", String::from_utf8_lossy(&bytes[skipped..])),
+        Some(skipped @ 1..) => format!(
+            "({skipped} bytes before) {}",
+            String::from_utf8_lossy(&bytes[skipped..])
+        ),
         _ => String::from_utf8_lossy(bytes).into_owned(),
     }
 }

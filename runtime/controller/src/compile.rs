@@ -38,11 +38,17 @@ const MAX_STDERR_BYTES: u64 = 4 << 10;
 /// Compiles `module` for `target`.
 pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, ModuleError> {
     let compiler = runtime::blocking(|| wxec_build::compiler(&*progress::current())).await?;
-    let failed = |reason: String| ModuleError::Compile { target: target.to_string(), reason };
+    let failed = |reason: String| ModuleError::Compile {
+        target: target.to_string(),
+        reason,
+    };
     let run = async {
         let mut child = Command::new(&compiler)
             .arg(target.to_string())
-            .args([MAX_MEMORY_BYTES, MAX_CPU_SECONDS, MAX_WALL_SECONDS].map(|limit| limit.to_string()))
+            .args(
+                [MAX_MEMORY_BYTES, MAX_CPU_SECONDS, MAX_WALL_SECONDS]
+                    .map(|limit| limit.to_string()),
+            )
             // The author of the module reads the errors, and needs no backtrace of the compiler.
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::piped())
@@ -56,7 +62,10 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
             return Err(std::io::Error::other("a pipe of the compiler is missing"));
         };
         let (mut artifact, mut errors) = (Vec::new(), Vec::new());
-        let (mut stdout, mut stderr) = (stdout.take(MAX_MODULE_BYTES + 1), stderr.take(MAX_STDERR_BYTES));
+        let (mut stdout, mut stderr) = (
+            stdout.take(MAX_MODULE_BYTES + 1),
+            stderr.take(MAX_STDERR_BYTES),
+        );
         let feed = async {
             // Ignore write errors: a compiler that refuses the module stops reading, and its exit
             // status says so.
@@ -64,21 +73,37 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
             drop(stdin);
             Ok(0)
         };
-        tokio::try_join!(feed, stdout.read_to_end(&mut artifact), stderr.read_to_end(&mut errors))?;
+        tokio::try_join!(
+            feed,
+            stdout.read_to_end(&mut artifact),
+            stderr.read_to_end(&mut errors)
+        )?;
         Ok((child.wait().await?, artifact, errors))
     };
     let (status, artifact, errors) = match tokio::time::timeout(COMPILE_WITHIN, run).await {
         Ok(Ok(result)) => result,
-        Ok(Err(error)) => return Err(failed(format!("cannot run {}: {error}", compiler.display()))),
+        Ok(Err(error)) => {
+            return Err(failed(format!(
+                "cannot run {}: {error}",
+                compiler.display()
+            )));
+        }
         Err(_) => return Err(failed(format!("no end after {COMPILE_WITHIN:?}"))),
     };
     if !status.success() {
-        return Err(failed(why_it_failed(status, &String::from_utf8_lossy(&errors))));
+        return Err(failed(why_it_failed(
+            status,
+            &String::from_utf8_lossy(&errors),
+        )));
     }
     if artifact.len() as u64 > MAX_MODULE_BYTES {
         // The number of bytes read; the artifact may be larger.
         let (name, size) = (format!("the artifact for {target}"), artifact.len() as u64);
-        return Err(ModuleError::TooLarge { name, size, limit: MAX_MODULE_BYTES });
+        return Err(ModuleError::TooLarge {
+            name,
+            size,
+            limit: MAX_MODULE_BYTES,
+        });
     }
     Ok(Artifact::new(artifact.into()))
 }
@@ -113,16 +138,30 @@ mod tests {
     fn a_compiler_that_was_killed_has_a_reason() {
         let reason = |script: &str| {
             let script = format!("ulimit -c 0; {script}");
-            let Output { status, stderr, .. } = Command::new("sh").args(["-c", &script]).output().unwrap();
+            let Output { status, stderr, .. } =
+                Command::new("sh").args(["-c", &script]).output().unwrap();
             why_it_failed(status, &String::from_utf8_lossy(&stderr))
         };
-        assert_eq!(reason("kill -XCPU $$"), "it took more than 120 s of processor time");
+        assert_eq!(
+            reason("kill -XCPU $$"),
+            "it took more than 120 s of processor time"
+        );
         // Two threads may run out of memory at once, which mixes their messages.
-        let out_of_memory = "echo 'memory allocation of memory allocation of 24 bytes failed' >&2; kill -ABRT $$";
+        let out_of_memory =
+            "echo 'memory allocation of memory allocation of 24 bytes failed' >&2; kill -ABRT $$";
         assert_eq!(reason(out_of_memory), "it took more than 4 GiB of memory");
-        assert_eq!(reason("kill -KILL $$"), "the compiler was killed, perhaps because this machine has no memory left");
-        assert_eq!(reason("echo 'overflowed its stack' >&2; kill -ABRT $$"), "overflowed its stack");
+        assert_eq!(
+            reason("kill -KILL $$"),
+            "the compiler was killed, perhaps because this machine has no memory left"
+        );
+        assert_eq!(
+            reason("echo 'overflowed its stack' >&2; kill -ABRT $$"),
+            "overflowed its stack"
+        );
         assert_eq!(reason("exit 7"), "the compiler ended with exit status: 7");
-        assert_eq!(reason("echo 'not a WebAssembly module' >&2; exit 1"), "not a WebAssembly module");
+        assert_eq!(
+            reason("echo 'not a WebAssembly module' >&2; exit 1"),
+            "not a WebAssembly module"
+        );
     }
 }

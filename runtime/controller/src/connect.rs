@@ -14,8 +14,8 @@ use crate::{
     session::Session,
     title::title,
     transport::{
-        Limit, NoShell, Place, SHELL_COMPLAINTS, ShellLess, Transport, Way, classify, limited, limited_by_container,
-        local, ssh, way,
+        Limit, NoShell, Place, SHELL_COMPLAINTS, ShellLess, Transport, Way, classify, limited,
+        limited_by_container, local, ssh, way,
     },
 };
 
@@ -61,7 +61,9 @@ impl Clock {
     fn up(&self, phase: Phase) -> Unreachable {
         let hint = match phase {
             Phase::Exec => "the way there may be slow: give it more time (`--connect-timeout`)",
-            _ => "check that the host is up and answers, or give it more time (`--connect-timeout`)",
+            _ => {
+                "check that the host is up and answers, or give it more time (`--connect-timeout`)"
+            }
         };
         Unreachable::new(phase, format!("no answer within {:?}", self.limit)).hint(hint)
     }
@@ -77,14 +79,20 @@ pub(crate) async fn connect(
         _ if via.is_some() => via.cloned(),
         Some(parent) => Some(hops::shared(&parent, options)),
         // doas asks on a terminal of its own, which only an agent can give it: start one here.
-        None if matches!(address.last(), Hop::Doas(_)) && options.get().become_password.is_some() => {
+        None if matches!(address.last(), Hop::Doas(_))
+            && options.get().become_password.is_some() =>
+        {
             Some(hops::shared(&Address::from(Hop::Local), options))
         }
         None => None,
     };
     let place = match &via {
         // Boxed, because the future of a chain would contain itself.
-        Some(via) => Place::Agent(Box::pin(via.session()).await.map_err(|error| error.at(via.name()))?),
+        Some(via) => Place::Agent(
+            Box::pin(via.session())
+                .await
+                .map_err(|error| error.at(via.name()))?,
+        ),
         None => Place::Here,
     };
     let start = Instant::now();
@@ -94,11 +102,18 @@ pub(crate) async fn connect(
         options,
         token: token(),
         title: title(options),
-        clock: Clock { limit: options.timeout, left: options.timeout },
+        clock: Clock {
+            limit: options.timeout,
+            left: options.timeout,
+        },
     };
     let mut connection = attempt.run(&place).await.map_err(|failure| match &via {
         // The hop before was lost, which is the cause of any other failure.
-        Some(via) if !via.is_connected() => Unreachable { phase: Phase::Connect, ..failure }.at(via.name()),
+        Some(via) if !via.is_connected() => Unreachable {
+            phase: Phase::Connect,
+            ..failure
+        }
+        .at(via.name()),
         _ => failure,
     })?;
     connection.via = via;
@@ -126,19 +141,34 @@ impl Attempt<'_> {
             true => bootstrap::known_images().await?,
             false => "-".into(),
         };
-        let terms = Terms { token: &self.token, title: &self.title, images: &images };
+        let terms = Terms {
+            token: &self.token,
+            title: &self.title,
+            images: &images,
+        };
         let shell = bootstrap::shell(&terms);
         let (transport, way) = match (hop, place) {
             (Hop::Ssh(address), Place::Here) => {
                 let connecting = ssh::connect(address, &shell, self.options);
-                (self.clock.step(Phase::Connect, connecting).await?, Way::default())
+                (
+                    self.clock.step(Phase::Connect, connecting).await?,
+                    Way::default(),
+                )
             }
             _ => {
                 let Some(way) = way(hop, &shell, self.options, &self.token) else {
-                    return Err(Unreachable::new(Phase::Local, format!("`{hop}` has to be the first hop")));
+                    return Err(Unreachable::new(
+                        Phase::Local,
+                        format!("`{hop}` has to be the first hop"),
+                    ));
                 };
                 let terminal = way.prompt.as_ref().is_some_and(|prompt| prompt.on_terminal);
-                (self.clock.step(Phase::Connect, place.start(&way.command, terminal)).await?, way)
+                (
+                    self.clock
+                        .step(Phase::Connect, place.start(&way.command, terminal))
+                        .await?,
+                    way,
+                )
             }
         };
         let failure = match self.bootstrap(transport, &way).await {
@@ -154,12 +184,20 @@ impl Attempt<'_> {
     async fn local(mut self) -> Result<Connection, Unreachable> {
         let image = bootstrap::image(&Platform::here()).await?;
         let transport = local::connect(&image, &self.title).await?;
-        let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await.map_err(limited)?;
+        let session = self
+            .clock
+            .step(Phase::Protocol, Session::start(transport, &[]))
+            .await
+            .map_err(limited)?;
         Ok(connection(session, 0, Traffic::default()))
     }
 
     /// Bootstraps an agent over a pipe to a shell, in the same manner for every such way in.
-    async fn bootstrap(&mut self, mut transport: Transport, way: &Way) -> Result<Connection, Unreachable> {
+    async fn bootstrap(
+        &mut self,
+        mut transport: Transport,
+        way: &Way,
+    ) -> Result<Connection, Unreachable> {
         let stderr = transport.stderr.clone();
         let started = tokio::select! {
             started = self.start(&mut transport, way) => started,
@@ -173,7 +211,11 @@ impl Attempt<'_> {
                 let greeting = Session::start(transport, &started.agent_said);
                 let session = self.clock.step(Phase::Protocol, greeting).await?;
                 let connection = connection(session, started.image_bytes, started.traffic);
-                Ok(Connection { directory: Some(probe.directory), tried: probe.tried, ..connection })
+                Ok(Connection {
+                    directory: Some(probe.directory),
+                    tried: probe.tried,
+                    ..connection
+                })
             }
             Err(failure) => {
                 transport.end().await;
@@ -189,10 +231,18 @@ impl Attempt<'_> {
     ) -> Result<(bootstrap::Started, Probe), Unreachable> {
         let address = self.address.to_string();
         let password = self.options.become_password.as_ref();
-        let asked = way.prompt.as_ref().map(|prompt| Asked { prompt, password, address: &address });
+        let asked = way.prompt.as_ref().map(|prompt| Asked {
+            prompt,
+            password,
+            address: &address,
+        });
         // A program may ask with a text that is not recognised. The wait for its answer then times
         // out, so blame the step that asks.
-        let phase = if way.prompt.is_some() { Phase::Privilege } else { Phase::Shell };
+        let phase = if way.prompt.is_some() {
+            Phase::Privilege
+        } else {
+            Phase::Shell
+        };
         let stderr = transport.stderr.clone();
         let logs_in = matches!(self.address.last(), Hop::Ssh(_));
         let mut bootstrap = Bootstrap::new(transport, &self.token).by_login_shell(logs_in);
@@ -202,28 +252,58 @@ impl Attempt<'_> {
             None => return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text()))),
         };
         let image = bootstrap::image(&probe.platform).await?;
-        let starting = bootstrap.start(&probe, &image, is_far(self.address.last()), self.options.cache_agent);
+        let starting = bootstrap.start(
+            &probe,
+            &image,
+            is_far(self.address.last()),
+            self.options.cache_agent,
+        );
         let started = self.clock.step(Phase::Exec, starting).await?;
         Ok((started, probe))
     }
 
-    async fn without_shell(mut self, place: &Place, container: &NoShell<'_>) -> Result<Connection, Unreachable> {
-        let platform = self.clock.step(Phase::Architecture, container.platform(place)).await?;
+    async fn without_shell(
+        mut self,
+        place: &Place,
+        container: &NoShell<'_>,
+    ) -> Result<Connection, Unreachable> {
+        let platform = self
+            .clock
+            .step(Phase::Architecture, container.platform(place))
+            .await?;
         let image = bootstrap::image(&platform).await?;
         let connecting = container.connect(place, &image, &self.token, &self.title);
-        let ShellLess { transport, sent_bytes, created } = self.clock.step(Phase::Exec, connecting).await?;
-        let session = self.clock.step(Phase::Protocol, Session::start(transport, &[])).await?;
+        let ShellLess {
+            transport,
+            sent_bytes,
+            created,
+        } = self.clock.step(Phase::Exec, connecting).await?;
+        let session = self
+            .clock
+            .step(Phase::Protocol, Session::start(transport, &[]))
+            .await?;
         if let Some(created) = created {
             created.keep();
         }
-        let traffic = Traffic { bytes_sent: sent_bytes, ..Traffic::default() };
+        let traffic = Traffic {
+            bytes_sent: sent_bytes,
+            ..Traffic::default()
+        };
         Ok(connection(session, sent_bytes, traffic))
     }
 }
 
 fn connection(session: Session, agent_bytes: u64, bootstrap: Traffic) -> Connection {
     let took = Duration::ZERO;
-    Connection { session, via: None, took, agent_bytes, bootstrap, directory: None, tried: Vec::new() }
+    Connection {
+        session,
+        via: None,
+        took,
+        agent_bytes,
+        bootstrap,
+        directory: None,
+        tried: Vec::new(),
+    }
 }
 
 impl Connection {

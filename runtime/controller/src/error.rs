@@ -10,8 +10,8 @@ use wxec_protocol::{
 };
 
 use crate::{
-    address::AddressError, command::CommandFailed, files::TransferError, fleet::FleetError, module::ModuleError,
-    transport::Limit, unreachable::last_line,
+    address::AddressError, command::CommandFailed, files::TransferError, fleet::FleetError,
+    module::ModuleError, transport::Limit, unreachable::last_line,
 };
 
 pub use crate::unreachable::{Phase, Unreachable};
@@ -45,7 +45,9 @@ pub enum Error {
     Fleet(#[from] FleetError),
     /// A [`Receiver`](crate::Receiver) was given to a call on a fleet, but its items can go to one
     /// host only.
-    #[error("a `Receiver` was given to a fleet of {hosts} hosts, and each host needs a channel of its own")]
+    #[error(
+        "a `Receiver` was given to a fleet of {hosts} hosts, and each host needs a channel of its own"
+    )]
     SharedReceiver {
         /// Number of hosts in the fleet.
         hosts: usize,
@@ -220,7 +222,11 @@ pub enum CallErrorKind<E = Infallible> {
 
 impl<E> CallError<E> {
     pub(crate) fn new(host: Arc<str>, kind: CallErrorKind<E>) -> Self {
-        Self { host, kind, more: None }
+        Self {
+            host,
+            kind,
+            more: None,
+        }
     }
 
     pub(crate) fn task(
@@ -229,7 +235,11 @@ impl<E> CallError<E> {
         decode: fn(TaskFailure) -> Result<E, TaskFailure>,
     ) -> Self {
         match decode(failure.clone()) {
-            Ok(error) => Self { host, kind: CallErrorKind::Task(error), more: Some(Box::new(More::Failure(failure))) },
+            Ok(error) => Self {
+                host,
+                kind: CallErrorKind::Task(error),
+                more: Some(Box::new(More::Failure(failure))),
+            },
             Err(failure) => Self::new(host, CallErrorKind::Failed(failure)),
         }
     }
@@ -259,27 +269,67 @@ impl<E> CallError<E> {
                 data: None,
             })),
             Kind::Failed(failure) => Kind::Failed(failure.clone()),
-            Kind::Panic { message, location, frames } => {
-                Kind::Panic { message: message.clone(), location: location.clone(), frames: frames.clone() }
-            }
-            Kind::Trap { reason, frames } => Kind::Trap { reason: reason.clone(), frames: frames.clone() },
-            Kind::Limit { which, limit, asked } => Kind::Limit { which: *which, limit: *limit, asked: *asked },
-            Kind::Denied { needs, message } => Kind::Denied { needs: needs.clone(), message: message.clone() },
-            Kind::Timeout { after, phase } => Kind::Timeout { after: *after, phase: *phase },
+            Kind::Panic {
+                message,
+                location,
+                frames,
+            } => Kind::Panic {
+                message: message.clone(),
+                location: location.clone(),
+                frames: frames.clone(),
+            },
+            Kind::Trap { reason, frames } => Kind::Trap {
+                reason: reason.clone(),
+                frames: frames.clone(),
+            },
+            Kind::Limit {
+                which,
+                limit,
+                asked,
+            } => Kind::Limit {
+                which: *which,
+                limit: *limit,
+                asked: *asked,
+            },
+            Kind::Denied { needs, message } => Kind::Denied {
+                needs: needs.clone(),
+                message: message.clone(),
+            },
+            Kind::Timeout { after, phase } => Kind::Timeout {
+                after: *after,
+                phase: *phase,
+            },
             Kind::Cancelled => Kind::Cancelled,
-            Kind::Lost { reason, stderr_tail } => {
-                Kind::Lost { reason: reason.clone(), stderr_tail: stderr_tail.clone() }
-            }
+            Kind::Lost {
+                reason,
+                stderr_tail,
+            } => Kind::Lost {
+                reason: reason.clone(),
+                stderr_tail: stderr_tail.clone(),
+            },
             Kind::Unreachable(failure) => Kind::Unreachable(failure.clone()),
-            Kind::InstanceGone { reason } => Kind::InstanceGone { reason: reason.clone() },
-            Kind::OtherModule { function, module } => {
-                Kind::OtherModule { function: function.clone(), module: module.clone() }
-            }
-            Kind::NotStarted { reason } => Kind::NotStarted { reason: reason.clone() },
-            Kind::CannotWrite { stream, kind, reason } => {
-                Kind::CannotWrite { stream, kind: *kind, reason: reason.clone() }
-            }
-            Kind::NoSuchFunction { function } => Kind::NoSuchFunction { function: function.clone() },
+            Kind::InstanceGone { reason } => Kind::InstanceGone {
+                reason: reason.clone(),
+            },
+            Kind::OtherModule { function, module } => Kind::OtherModule {
+                function: function.clone(),
+                module: module.clone(),
+            },
+            Kind::NotStarted { reason } => Kind::NotStarted {
+                reason: reason.clone(),
+            },
+            Kind::CannotWrite {
+                stream,
+                kind,
+                reason,
+            } => Kind::CannotWrite {
+                stream,
+                kind: *kind,
+                reason: reason.clone(),
+            },
+            Kind::NoSuchFunction { function } => Kind::NoSuchFunction {
+                function: function.clone(),
+            },
             Kind::BadArguments(reason) => Kind::BadArguments(reason.clone()),
             Kind::BadModule(reason) => Kind::BadModule(reason.clone()),
             Kind::Module(error) => Kind::Module(error.clone()),
@@ -288,13 +338,23 @@ impl<E> CallError<E> {
             Kind::Agent(reason) => Kind::Agent(reason.clone()),
         };
         // The kind now contains a failure; only an absence is still needed.
-        let more = self.more.as_ref().filter(|more| matches!(***more, More::Absence(_))).cloned();
-        CallError { more, ..CallError::new(self.host.clone(), kind) }
+        let more = self
+            .more
+            .as_ref()
+            .filter(|more| matches!(***more, More::Absence(_)))
+            .cloned();
+        CallError {
+            more,
+            ..CallError::new(self.host.clone(), kind)
+        }
     }
 
     /// Adds the reason why the module does not have the function, if it is known.
     pub(crate) fn because(self, absence: Option<String>) -> Self {
-        Self { more: absence.map(|absence| Box::new(More::Absence(absence))), ..self }
+        Self {
+            more: absence.map(|absence| Box::new(More::Absence(absence))),
+            ..self
+        }
     }
 
     /// Returns advice on the error, if wxec has any.
@@ -305,25 +365,37 @@ impl<E> CallError<E> {
         match &self.kind {
             CallErrorKind::Unreachable(failure) => failure.hint.clone(),
             CallErrorKind::Module(error) => error.hint(),
-            CallErrorKind::InstanceGone { .. } => Some("make another one with `Host::instance`".into()),
-            CallErrorKind::Limit { which: LimitKind::Memory, .. } => {
-                Some("raise it with `Limits::memory_bytes` or `--memory`".into())
+            CallErrorKind::InstanceGone { .. } => {
+                Some("make another one with `Host::instance`".into())
             }
-            CallErrorKind::Limit { which: LimitKind::Output, .. } => {
-                Some("raise it with `Limits::output_bytes` or `--output`".into())
-            }
-            CallErrorKind::Limit { which: LimitKind::Input, .. } => Some("raise it with `Limits::input_bytes`".into()),
-            CallErrorKind::Limit { which: LimitKind::Fuel, .. } => {
-                Some("raise it with `Limits::fuel` or `--fuel`".into())
-            }
-            CallErrorKind::Limit { which: LimitKind::OpenFiles, .. } => {
-                Some("raise it with `Limits::open_files` or `--open-files`".into())
-            }
-            CallErrorKind::Limit { which: LimitKind::Children, .. } => {
-                Some("raise it with `Limits::children` or `--children`".into())
-            }
+            CallErrorKind::Limit {
+                which: LimitKind::Memory,
+                ..
+            } => Some("raise it with `Limits::memory_bytes` or `--memory`".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Output,
+                ..
+            } => Some("raise it with `Limits::output_bytes` or `--output`".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Input,
+                ..
+            } => Some("raise it with `Limits::input_bytes`".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Fuel,
+                ..
+            } => Some("raise it with `Limits::fuel` or `--fuel`".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::OpenFiles,
+                ..
+            } => Some("raise it with `Limits::open_files` or `--open-files`".into()),
+            CallErrorKind::Limit {
+                which: LimitKind::Children,
+                ..
+            } => Some("raise it with `Limits::children` or `--children`".into()),
             CallErrorKind::Denied { needs, .. }
-                if needs.iter().any(|need| !matches!(need, Need::Clock | Need::Random)) =>
+                if needs
+                    .iter()
+                    .any(|need| !matches!(need, Need::Clock | Need::Random)) =>
             {
                 Some("declare it in `#[remote(…)]`, or grant it with `Call::grant`".into())
             }
@@ -340,7 +412,11 @@ impl<E> CallErrorKind<E> {
     /// anything else that is too large.
     pub(crate) fn from_module(error: ModuleError) -> Self {
         match error {
-            ModuleError::TooLarge { size, limit, .. } => Self::Limit { which: LimitKind::Module, limit, asked: size },
+            ModuleError::TooLarge { size, limit, .. } => Self::Limit {
+                which: LimitKind::Module,
+                limit,
+                asked: size,
+            },
             error => Self::Module(error),
         }
     }
@@ -358,13 +434,30 @@ impl<E> CallErrorKind<E> {
         match fault {
             Fault::Task(_) => Self::Agent("a task's error arrived where none belongs".into()),
             Fault::Panic { panic, frames } => {
-                let location = panic.file.map(|file| format!("{file}:{}:{}", panic.line, panic.column));
-                Self::Panic { message: panic.message, location, frames }
+                let location = panic
+                    .file
+                    .map(|file| format!("{file}:{}:{}", panic.line, panic.column));
+                Self::Panic {
+                    message: panic.message,
+                    location,
+                    frames,
+                }
             }
             Fault::Trap { reason, frames } => Self::Trap { reason, frames },
-            Fault::Limit { which, limit, asked } => Self::Limit { which, limit, asked },
+            Fault::Limit {
+                which,
+                limit,
+                asked,
+            } => Self::Limit {
+                which,
+                limit,
+                asked,
+            },
             Fault::Denied { needs, message, .. } => Self::Denied { needs, message },
-            Fault::Deadline { after_ms } => Self::Timeout { after: Duration::from_millis(after_ms), phase: Phase::Run },
+            Fault::Deadline { after_ms } => Self::Timeout {
+                after: Duration::from_millis(after_ms),
+                phase: Phase::Run,
+            },
             Fault::Cancelled => Self::Cancelled,
             Fault::InstanceGone { reason } => Self::InstanceGone { reason },
             Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
@@ -391,31 +484,64 @@ impl<E> fmt::Display for CallErrorKind<E> {
         match self {
             Self::Task(_) => f.write_str("the task failed"),
             Self::Failed(failure) => write!(f, "the task failed: {failure}"),
-            Self::Panic { message, location: Some(location), .. } => {
+            Self::Panic {
+                message,
+                location: Some(location),
+                ..
+            } => {
                 write!(f, "the task panicked at {location}: {message}")
             }
-            Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
+            Self::Panic {
+                message,
+                location: None,
+                ..
+            } => write!(f, "the task panicked: {message}"),
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
-            Self::Limit { which, limit, asked } => f.write_str(&which.describe_hit(*limit, *asked)),
+            Self::Limit {
+                which,
+                limit,
+                asked,
+            } => f.write_str(&which.describe_hit(*limit, *asked)),
             Self::Timeout { after, phase } => write!(f, "no answer after {after:?} ({phase})"),
             Self::Denied { needs, message } => {
-                let flags = needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                let flags = needs
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ");
                 write!(f, "not granted: needs {flags}")?;
-                if message.is_empty() { Ok(()) } else { write!(f, " (the task gave up: {message})") }
+                if message.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " (the task gave up: {message})")
+                }
             }
             Self::Cancelled => f.write_str("the call was cancelled"),
-            Self::Lost { reason, stderr_tail } => {
-                write!(f, "lost while the call was open, its outcome is unknown: {reason}")?;
+            Self::Lost {
+                reason,
+                stderr_tail,
+            } => {
+                write!(
+                    f,
+                    "lost while the call was open, its outcome is unknown: {reason}"
+                )?;
                 last_line(stderr_tail).map_or(Ok(()), |line| write!(f, " (its last line: {line})"))
             }
             Self::Unreachable(failure) => failure.fmt(f),
             Self::InstanceGone { reason } => write!(f, "the instance is gone: {reason}"),
             Self::OtherModule { function, module } => {
-                write!(f, "`{function}` is not in {module}, of which the instance is one")
+                write!(
+                    f,
+                    "`{function}` is not in {module}, of which the instance is one"
+                )
             }
             Self::NotStarted { reason } => f.write_str(reason),
-            Self::CannotWrite { stream, reason, .. } => write!(f, "cannot write to {stream}: {reason}"),
-            Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
+            Self::CannotWrite { stream, reason, .. } => {
+                write!(f, "cannot write to {stream}: {reason}")
+            }
+            Self::NoSuchFunction { function } => {
+                write!(f, "the module has no function `{function}`")
+            }
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),
             Self::Module(error) => f.write_str(&with_sources(error)),
@@ -436,7 +562,10 @@ impl From<BuildError> for ModuleError {
 
 /// Joins an error and its sources to one text.
 pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 #[cfg(test)]
@@ -445,25 +574,50 @@ mod tests {
 
     #[test]
     fn what_main_returns_is_printed_for_people() {
-        let unreachable = Unreachable::new(Phase::Resolve, "ssh: no such name\n").hint("check the name");
-        let error = Error::from(CallError::<Infallible>::new("web1".into(), CallErrorKind::Unreachable(unreachable)));
-        assert_eq!(format!("{error:?}"), "web1: unreachable (resolving its name): ssh: no such name; check the name");
+        let unreachable =
+            Unreachable::new(Phase::Resolve, "ssh: no such name\n").hint("check the name");
+        let error = Error::from(CallError::<Infallible>::new(
+            "web1".into(),
+            CallErrorKind::Unreachable(unreachable),
+        ));
+        assert_eq!(
+            format!("{error:?}"),
+            "web1: unreachable (resolving its name): ssh: no such name; check the name"
+        );
     }
 
     #[test]
     fn an_instance_that_is_gone_says_why_and_what_may_help() {
-        let kind = CallErrorKind::<Infallible>::from_fault(Fault::InstanceGone { reason: "it trapped".into() });
+        let kind = CallErrorKind::<Infallible>::from_fault(Fault::InstanceGone {
+            reason: "it trapped".into(),
+        });
         let error = CallError::new("web1".into(), kind);
         assert_eq!(error.to_string(), "web1: the instance is gone: it trapped");
-        assert_eq!(error.hint().as_deref(), Some("make another one with `Host::instance`"));
-        assert!(matches!(error.erase().kind, CallErrorKind::InstanceGone { .. }));
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("make another one with `Host::instance`")
+        );
+        assert!(matches!(
+            error.erase().kind,
+            CallErrorKind::InstanceGone { .. }
+        ));
     }
 
     #[test]
     fn only_what_was_measured_is_said() {
-        let limit = |which| CallErrorKind::<Infallible>::Limit { which, limit: 10, asked: 11 }.to_string();
+        let limit = |which| {
+            CallErrorKind::<Infallible>::Limit {
+                which,
+                limit: 10,
+                asked: 11,
+            }
+            .to_string()
+        };
         assert_eq!(limit(LimitKind::Stack), "stack limit of 10 bytes hit");
         assert_eq!(limit(LimitKind::Fuel), "fuel limit of 10 units hit");
-        assert_eq!(limit(LimitKind::Memory), "memory limit of 10 bytes hit: 11 bytes were asked for");
+        assert_eq!(
+            limit(LimitKind::Memory),
+            "memory limit of 10 bytes hit: 11 bytes were asked for"
+        );
     }
 }

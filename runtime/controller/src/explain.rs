@@ -37,8 +37,13 @@ pub struct Step {
 /// ```
 pub fn explain(address: &Address, options: &ConnectOptions, script: Option<&str>) -> Vec<Step> {
     let parents = std::iter::successors(Some(address.clone()), Address::parent);
-    let mut steps: Vec<_> =
-        parents.flat_map(|address| explain_hop(&address, options.get(), script).into_iter().rev()).collect();
+    let mut steps: Vec<_> = parents
+        .flat_map(|address| {
+            explain_hop(&address, options.get(), script)
+                .into_iter()
+                .rev()
+        })
+        .collect();
     steps.reverse();
     steps
 }
@@ -46,25 +51,37 @@ pub fn explain(address: &Address, options: &ConnectOptions, script: Option<&str>
 fn explain_hop(address: &Address, options: &Options, script: Option<&str>) -> Vec<Step> {
     let place = address.parent().map(|parent| parent.name());
     let shell = match script {
-        Some(script) => {
-            Shell { argv: ["sh", "-c", script].map(Into::into).into(), line: format!("exec sh -c {script}") }
-        }
-        None => bootstrap::shell(&Terms { token: TOKEN, title: &title(options), images: "-" }),
+        Some(script) => Shell {
+            argv: ["sh", "-c", script].map(Into::into).into(),
+            line: format!("exec sh -c {script}"),
+        },
+        None => bootstrap::shell(&Terms {
+            token: TOKEN,
+            title: &title(options),
+            images: "-",
+        }),
     };
-    let step = |argv: Vec<String>| Step { hop: place.clone(), argv };
+    let step = |argv: Vec<String>| Step {
+        hop: place.clone(),
+        argv,
+    };
     match (address.last(), &place) {
         (Hop::Local, _) => vec![step(vec!["wxec-agent".into()])],
         (Hop::Ssh(ssh), None) => {
             let tool = options.tool_path("ssh");
             let master = [&tool, "-S", SOCKET].map(Into::into).into_iter();
             let session = [&tool, "-S", SOCKET, "--", &ssh.host, &shell.line].map(Into::into);
-            vec![step(master.chain(ssh::master_arguments(ssh, options)).collect()), step(session.into())]
+            vec![
+                step(master.chain(ssh::master_arguments(ssh, options)).collect()),
+                step(session.into()),
+            ]
         }
         (hop, _) => {
             // Lossless: the words were made from strings.
             let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
             let way = way(hop, &shell, options, TOKEN).into_iter();
-            way.map(|way| step(way.command.words.iter().map(|word| text(word)).collect())).collect()
+            way.map(|way| step(way.command.words.iter().map(|word| text(word)).collect()))
+                .collect()
         }
     }
 }

@@ -34,7 +34,8 @@ impl Host {
     pub fn facts(&self) -> Operation<Result<Facts, CallError>> {
         let host = self.clone();
         Operation::new(async move {
-            let failed = |error| CallError::new(host.shared_name(), CallErrorKind::from_module(error));
+            let failed =
+                |error| CallError::new(host.shared_name(), CallErrorKind::from_module(error));
             let module = module().await.map_err(failed)?;
             host.call(call(&module)).timeout(ANSWER_WITHIN).await
         })
@@ -60,5 +61,8 @@ fn call(module: &Module) -> TaskCall<Facts, std::convert::Infallible> {
 /// Returns the module, which is found or built once for this program.
 async fn module() -> Result<Module, ModuleError> {
     static MODULE: OnceCell<Module> = OnceCell::const_new();
-    MODULE.get_or_try_init(|| runtime::blocking(|| Module::shipped(NAME))).await.cloned()
+    MODULE
+        .get_or_try_init(|| runtime::blocking(|| Module::shipped(NAME)))
+        .await
+        .cloned()
 }

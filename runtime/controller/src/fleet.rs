@@ -36,7 +36,9 @@ pub struct Fleet {
 
 impl Fleet {
     /// Creates a fleet of the hosts at `addresses`.
-    pub fn new<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>) -> Result<Self, AddressError> {
+    pub fn new<A: AsRef<str>>(
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Result<Self, AddressError> {
         addresses.into_iter().map(Host::new).collect()
     }
 
@@ -104,19 +106,28 @@ impl FromIterator<Host> for Fleet {
                 members.push(host);
             }
         }
-        Self { hosts: members, max_parallel: MAX_PARALLEL }
+        Self {
+            hosts: members,
+            max_parallel: MAX_PARALLEL,
+        }
     }
 }
 
 impl CallTarget for Fleet {
     type Call<T: Send + 'static, E: Send + 'static> = FleetCall<T, E>;
 
-    fn call<T: Send + 'static, E: Send + 'static>(&self, mut call: TaskCall<T, E>) -> FleetCall<T, E> {
+    fn call<T: Send + 'static, E: Send + 'static>(
+        &self,
+        mut call: TaskCall<T, E>,
+    ) -> FleetCall<T, E> {
         // A call that streams gets no default timeout: it may go on for as long as it likes.
         if !call.streams() {
             call.options_mut().set_timeout(FLEET_TIMEOUT);
         }
-        FleetCall { fleet: self.clone(), call }
+        FleetCall {
+            fleet: self.clone(),
+            call,
+        }
     }
 }
 
@@ -183,14 +194,22 @@ impl<T: Send + 'static, E: Send + 'static> IntoFuture for FleetCall<T, E> {
         let Self { fleet, call } = self;
         Operation::new(async move {
             if !call.is_shared() {
-                return Err(Error::SharedReceiver { hosts: fleet.hosts.len() });
+                return Err(Error::SharedReceiver {
+                    hosts: fleet.hosts.len(),
+                });
             }
             // A module that fails, fails for all hosts alike: report it once.
             call.module().await?;
             // Calls that stream last as long as their reader listens, so all must run at once: none
             // may wait for the end of another.
-            let fleet = if call.streams() { fleet.clone().max_parallel(fleet.hosts.len()) } else { fleet };
-            Ok(Outcomes(on_all(fleet, move |host| run(host, call.clone())).await))
+            let fleet = if call.streams() {
+                fleet.clone().max_parallel(fleet.hosts.len())
+            } else {
+                fleet
+            };
+            Ok(Outcomes(
+                on_all(fleet, move |host| run(host, call.clone())).await,
+            ))
         })
     }
 }
@@ -208,7 +227,13 @@ where
         let (name, places, work) = (host.shared_name(), places.clone(), work(host));
         running.spawn(async move {
             let _place = places.acquire().await;
-            (index, Outcome { host: name, result: work.await })
+            (
+                index,
+                Outcome {
+                    host: name,
+                    result: work.await,
+                },
+            )
         });
     }
     // Drops the call in `work` with its ends of channels, so that a channel is over when the ends
@@ -236,12 +261,16 @@ pub struct Outcomes<T, E = Infallible>(Vec<Outcome<T, E>>);
 impl<T, E> Outcomes<T, E> {
     /// Returns the hosts that answered, with their values.
     pub fn successes(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.0.iter().filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().ok()?)))
+        self.0
+            .iter()
+            .filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().ok()?)))
     }
 
     /// Returns the hosts that failed, with their errors.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &CallError<E>)> {
-        self.0.iter().filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().err()?)))
+        self.0
+            .iter()
+            .filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().err()?)))
     }
 
     /// Returns all outcomes.
@@ -259,7 +288,11 @@ impl<T, E> Outcomes<T, E> {
                 Err(error) => failures.push(error.erase()),
             }
         }
-        if failures.is_empty() { Ok(values) } else { Err(FleetError { hosts, failures }) }
+        if failures.is_empty() {
+            Ok(values)
+        } else {
+            Err(FleetError { hosts, failures })
+        }
     }
 }
 
@@ -294,7 +327,9 @@ pub struct FleetError {
 impl fmt::Display for FleetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} hosts failed", self.failures.len(), self.hosts)?;
-        self.failures.iter().try_for_each(|failure| write!(f, "\n  {failure}"))
+        self.failures
+            .iter()
+            .try_for_each(|failure| write!(f, "\n  {failure}"))
     }
 }
 

@@ -129,17 +129,32 @@ impl Host {
     /// this handle's connection.
     #[must_use]
     pub fn with_output(&self, output: OutputHandler) -> Self {
-        Self::build(self.0.address.clone(), self.0.options.clone(), output, self.0.via.clone())
+        Self::build(
+            self.0.address.clone(),
+            self.0.options.clone(),
+            output,
+            self.0.via.clone(),
+        )
     }
 
     /// Returns the same host, reached with other options. It does not share this handle's
     /// connection.
     #[must_use]
     pub fn with_options(&self, options: &ConnectOptions) -> Self {
-        Self::build(self.0.address.clone(), options.clone(), self.0.output.clone(), self.0.via.clone())
+        Self::build(
+            self.0.address.clone(),
+            options.clone(),
+            self.0.output.clone(),
+            self.0.via.clone(),
+        )
     }
 
-    fn build(address: Address, options: ConnectOptions, output: OutputHandler, via: Option<Self>) -> Self {
+    fn build(
+        address: Address,
+        options: ConnectOptions,
+        output: OutputHandler,
+        via: Option<Self>,
+    ) -> Self {
         let name = address.name().into();
         Self(Arc::new(Inner {
             name,
@@ -157,7 +172,12 @@ impl Host {
     /// without the user's password.
     pub(crate) fn beyond(&self, hop: Hop) -> Result<Self, AddressError> {
         let address = self.0.address.beyond(hop)?;
-        Ok(Self::build(address, self.0.options.for_guests(), self.0.output.clone(), Some(self.clone())))
+        Ok(Self::build(
+            address,
+            self.0.options.for_guests(),
+            self.0.output.clone(),
+            Some(self.clone()),
+        ))
     }
 
     /// Returns its name in messages: the short form of its address.
@@ -184,10 +204,9 @@ impl Host {
     pub fn connect(&self) -> Operation<Result<(), CallError>> {
         let host = self.clone();
         Operation::new(async move {
-            host.session()
-                .await
-                .map(drop)
-                .map_err(|error| CallError::new(host.shared_name(), CallErrorKind::Unreachable(error)))
+            host.session().await.map(drop).map_err(|error| {
+                CallError::new(host.shared_name(), CallErrorKind::Unreachable(error))
+            })
         })
     }
 
@@ -217,7 +236,9 @@ impl Host {
 
     /// Returns the costs of the current connection so far, or zeros if there is none.
     pub fn stats(&self) -> Stats {
-        let Some(connection) = self.lock_connection().clone() else { return Stats::default() };
+        let Some(connection) = self.lock_connection().clone() else {
+            return Stats::default();
+        };
         let traffic = connection.session.traffic();
         Stats {
             connect: connection.took,
@@ -236,26 +257,44 @@ impl Host {
         let host = self.clone();
         Operation::new(async move {
             let failed = |kind| CallError::new(host.shared_name(), kind);
-            let session = host.session().await.map_err(|error| failed(CallErrorKind::Unreachable(error)))?;
+            let session = host
+                .session()
+                .await
+                .map_err(|error| failed(CallErrorKind::Unreachable(error)))?;
             let mut round_trip = Duration::MAX;
             let mut description = Description::new(0, 0);
             for _ in 0..ROUND_TRIPS {
                 let start = Instant::now();
                 description = session.describe().await.map_err(|error| {
-                    failed(CallErrorKind::Lost { reason: error.to_string(), stderr_tail: String::new() })
+                    failed(CallErrorKind::Lost {
+                        reason: error.to_string(),
+                        stderr_tail: String::new(),
+                    })
                 })?;
                 round_trip = round_trip.min(start.elapsed());
             }
             let connection = host.lock_connection().clone();
-            let (directory, tried) = connection.map_or_else(Default::default, |it| (it.directory, it.tried));
-            Ok(Report { target: session.target.to_string(), directory, tried, description, round_trip })
+            let (directory, tried) =
+                connection.map_or_else(Default::default, |it| (it.directory, it.tried));
+            Ok(Report {
+                target: session.target.to_string(),
+                directory,
+                tried,
+                description,
+                round_trip,
+            })
         })
     }
 
     /// Closes the connection, if this is the last handle.
     pub(crate) async fn release(self) {
-        let connection = Arc::into_inner(self.0)
-            .and_then(|mut inner| inner.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        let connection = Arc::into_inner(self.0).and_then(|mut inner| {
+            inner
+                .connection
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        });
         if let Some(connection) = connection {
             // Boxed, because closing a chain closes its hops in turn.
             Box::pin(connection.close()).await;
@@ -276,7 +315,10 @@ impl Host {
 
     /// Returns the live session, if there is one.
     pub(crate) fn live_session(&self) -> Option<Session> {
-        self.lock_connection().as_ref().map(|connection| connection.session.clone()).filter(Session::is_alive)
+        self.lock_connection()
+            .as_ref()
+            .map(|connection| connection.session.clone())
+            .filter(Session::is_alive)
     }
 
     /// Returns the live session, or starts a new one.
@@ -291,7 +333,8 @@ impl Host {
         {
             return Err(failure.clone());
         }
-        let connection = match connect(&self.0.address, &self.0.options, self.0.via.as_ref()).await {
+        let connection = match connect(&self.0.address, &self.0.options, self.0.via.as_ref()).await
+        {
             Ok(connection) => connection,
             Err(failure) => {
                 self.0.failed_attempts.fetch_add(1, Ordering::Release);
@@ -305,7 +348,10 @@ impl Host {
     }
 
     fn lock_connection(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        self.0.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_connection(&self) -> Option<Connection> {
@@ -318,7 +364,11 @@ impl Host {
 /// only drops the connection.
 impl Drop for Inner {
     fn drop(&mut self) {
-        let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let connection = self
+            .connection
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(connection) = connection
             && tokio::runtime::Handle::try_current().is_err()
         {

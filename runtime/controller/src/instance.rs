@@ -64,7 +64,12 @@ impl Instance {
     }
 
     fn build(host: Host, module: Module, options: CallOptions) -> Self {
-        Self(Arc::new(Inner { host, module, options, place: Mutex::default() }))
+        Self(Arc::new(Inner {
+            host,
+            module,
+            options,
+            place: Mutex::default(),
+        }))
     }
 
     /// Returns another instance, whose calls have these limits. Each call can set its own, but the
@@ -105,7 +110,11 @@ impl Instance {
     }
 
     /// Calls `function`, like [`Bound::call`](crate::Bound::call).
-    pub fn call<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
+    pub fn call<T>(
+        &self,
+        function: &str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Call<T, Infallible>
     where
         T: DeserializeOwned + Send + 'static,
     {
@@ -116,15 +125,37 @@ impl Instance {
     pub(crate) async fn place<E: Send + 'static>(&self) -> Result<Place, CallErrorKind<E>> {
         let known = self.lock().clone();
         if let Some(place) = known {
-            let ended = || CallErrorKind::InstanceGone { reason: "the connection to its host has ended".into() };
-            return if place.session.is_alive() { Ok(place) } else { Err(ended()) };
+            let ended = || CallErrorKind::InstanceGone {
+                reason: "the connection to its host has ended".into(),
+            };
+            return if place.session.is_alive() {
+                Ok(place)
+            } else {
+                Err(ended())
+            };
         }
-        let Inner { host, module, options, .. } = &*self.0;
-        let prepared = prepare(host.clone(), Source::Module(module.clone()), options.is_metered());
+        let Inner {
+            host,
+            module,
+            options,
+            ..
+        } = &*self.0;
+        let prepared = prepare(
+            host.clone(),
+            Source::Module(module.clone()),
+            options.is_metered(),
+        );
         let (session, artifact) = Background::new(prepared).await?;
         // Another call may have set the location first.
         let id = session.next_instance();
-        Ok(self.lock().get_or_insert(Place { session, artifact, id }).clone())
+        Ok(self
+            .lock()
+            .get_or_insert(Place {
+                session,
+                artifact,
+                id,
+            })
+            .clone())
     }
 
     /// Fails if the task that `source` names is in another module.
@@ -133,17 +164,22 @@ impl Instance {
         source: &Source,
         function: &str,
     ) -> Result<(), CallErrorKind<E>> {
-        let Source::Task(origin) = *source else { return Ok(()) };
+        let Source::Task(origin) = *source else {
+            return Ok(());
+        };
         let task = match Module::known_task(&origin) {
             Some(module) => module,
-            None => {
-                Background::new(async move { Module::of_task(&origin).await }).await.map_err(CallErrorKind::Module)?
-            }
+            None => Background::new(async move { Module::of_task(&origin).await })
+                .await
+                .map_err(CallErrorKind::Module)?,
         };
         if task.digest() == self.0.module.digest() {
             return Ok(());
         }
-        Err(CallErrorKind::OtherModule { function: function.into(), module: self.0.module.name().into() })
+        Err(CallErrorKind::OtherModule {
+            function: function.into(),
+            module: self.0.module.name().into(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Place>> {
@@ -166,7 +202,11 @@ impl CallTarget for Instance {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let place = self.place.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let place = self
+            .place
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(Place { session, id, .. }) = place {
             session.drop_instance(id);
         }
@@ -191,19 +231,35 @@ mod tests {
     #[test]
     fn what_is_set_on_an_instance_makes_another_one() {
         let plain = instance();
-        let fuel = plain.limits(Limits { fuel: Some(7), ..Limits::default() });
+        let fuel = plain.limits(Limits {
+            fuel: Some(7),
+            ..Limits::default()
+        });
         assert!(!plain.0.options.is_metered() && fuel.0.options.is_metered());
         assert!(plain.deterministic(1).0.options.is_metered());
-        let granted = fuel.grant(Grants::none().run("ls")).grant(Grants::none().read("/etc"));
-        assert_eq!(granted.0.options.grants, Grants::none().run("ls").and(Grants::none().read("/etc")));
+        let granted = fuel
+            .grant(Grants::none().run("ls"))
+            .grant(Grants::none().read("/etc"));
+        assert_eq!(
+            granted.0.options.grants,
+            Grants::none().run("ls").and(Grants::none().read("/etc"))
+        );
         assert_eq!(granted.0.options.limits.fuel, Some(7));
         assert!(!Arc::ptr_eq(&plain.0, &granted.0));
     }
 
     #[test]
     fn a_call_has_what_its_instance_has() {
-        let instance = instance().limits(Limits { output_bytes: 5, ..Limits::default() }).deterministic(9);
+        let instance = instance()
+            .limits(Limits {
+                output_bytes: 5,
+                ..Limits::default()
+            })
+            .deterministic(9);
         let call = format!("{:?}", instance.call::<()>("f", &()));
-        assert!(call.contains("output_bytes: 5") && call.contains("seed: Some(9)"), "{call}");
+        assert!(
+            call.contains("output_bytes: 5") && call.contains("seed: Some(9)"),
+            "{call}"
+        );
     }
 }

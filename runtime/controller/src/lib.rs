@@ -50,16 +50,19 @@ pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
 pub use attach::Attach;
 pub use call::{Arguments, Bound, Call, CallFuture, CallTarget, Task, TaskCall};
 pub use channel::{
-    ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender, Tagged, TaggedIter,
-    channel,
+    ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender,
+    Tagged, TaggedIter, channel,
 };
 pub use ciborium::Value;
-pub use command::{Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ExitStatus};
+pub use command::{
+    Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ExitStatus,
+};
 pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
 pub use explain::{Step, explain};
 pub use files::{
-    FileChange, FileError, FileErrorKind, FileStep, FleetTransfer, IncompleteTransfer, LeftOut, Links, Transfer,
-    TransferError, TransferErrorKind, TransferEvent, TransferOptions, TransferOutcome, Transferred, name_for_host,
+    FileChange, FileError, FileErrorKind, FileStep, FleetTransfer, IncompleteTransfer, LeftOut,
+    Links, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions,
+    TransferOutcome, Transferred, name_for_host,
 };
 pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
 pub use host::{Host, Operation, Report, Stats};

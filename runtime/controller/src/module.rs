@@ -63,7 +63,8 @@ struct Inner {
 
 type TaskKey = (&'static str, &'static str, Option<&'static str>);
 
-static TASK_MODULES: LazyLock<Mutex<HashMap<TaskKey, Arc<OnceCell<Module>>>>> = LazyLock::new(Mutex::default);
+static TASK_MODULES: LazyLock<Mutex<HashMap<TaskKey, Arc<OnceCell<Module>>>>> =
+    LazyLock::new(Mutex::default);
 
 fn task_key(origin: &Origin) -> TaskKey {
     (origin.manifest_dir, origin.crate_name, origin.binary)
@@ -161,13 +162,20 @@ impl Module {
     /// Reads a `.wasm` file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ModuleError> {
         let path = path.as_ref();
-        let failed = |reason: String| ModuleError::Read { path: path.into(), reason };
-        let length = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
+        let failed = |reason: String| ModuleError::Read {
+            path: path.into(),
+            reason,
+        };
+        let length = std::fs::metadata(path)
+            .map_err(|error| failed(error.to_string()))?
+            .len();
         if length > MAX_WASM_BYTES {
             return Err(too_large(path.display().to_string(), length));
         }
         let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let name = path
+            .file_stem()
+            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Self::parse(name, Some(path.into()), bytes.into(), 0)
     }
 
@@ -177,13 +185,20 @@ impl Module {
     }
 
     /// Builds the package whose folder is `directory` or one above it, with `features`.
-    pub fn from_folder_with(directory: impl AsRef<Path>, features: &Features) -> Result<Self, ModuleError> {
-        let (package, built) = wxec_build::module_of_folder(directory.as_ref(), features, &*progress::current())?;
+    pub fn from_folder_with(
+        directory: impl AsRef<Path>,
+        features: &Features,
+    ) -> Result<Self, ModuleError> {
+        let (package, built) =
+            wxec_build::module_of_folder(directory.as_ref(), features, &*progress::current())?;
         Self::built(package, built)
     }
 
     /// Creates a module from its bytes; `name` is for messages.
-    pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Result<Self, ModuleError> {
+    pub fn from_bytes(
+        name: impl Into<String>,
+        bytes: impl Into<Bytes>,
+    ) -> Result<Self, ModuleError> {
         Self::parse(name.into(), None, bytes.into(), 0)
     }
 
@@ -207,7 +222,12 @@ impl Module {
         package: &str,
         features: &Features,
     ) -> Result<Self, ModuleError> {
-        let built = wxec_build::module_of_package(directory.as_ref(), package, features, &*progress::current())?;
+        let built = wxec_build::module_of_package(
+            directory.as_ref(),
+            package,
+            features,
+            &*progress::current(),
+        )?;
         Self::built(package.into(), built)
     }
 
@@ -216,13 +236,18 @@ impl Module {
     pub fn shipped(name: &str) -> Result<Self, ModuleError> {
         let built = wxec_build::shipped_module(name, &*progress::current())?;
         let mut module = Self::built(name.into(), built)?;
-        Arc::get_mut(&mut module.0).expect("nobody else has it yet").is_shipped = true;
+        Arc::get_mut(&mut module.0)
+            .expect("nobody else has it yet")
+            .is_shipped = true;
         Ok(module)
     }
 
     /// Returns the module that holds the task compiled at `origin`, built once for this program.
     pub(crate) async fn of_task(origin: &Origin) -> Result<Self, ModuleError> {
-        let cell = lock(&TASK_MODULES).entry(task_key(origin)).or_default().clone();
+        let cell = lock(&TASK_MODULES)
+            .entry(task_key(origin))
+            .or_default()
+            .clone();
         let origin = *origin;
         let module = cell.get_or_try_init(|| {
             runtime::blocking(move || {
@@ -241,11 +266,18 @@ impl Module {
 
     fn built(name: String, built: BuiltModule) -> Result<Self, ModuleError> {
         let mut module = Self::parse(name, built.path, built.bytes.into(), built.compiled)?;
-        Arc::get_mut(&mut module.0).expect("nobody else has it yet").source = built.source;
+        Arc::get_mut(&mut module.0)
+            .expect("nobody else has it yet")
+            .source = built.source;
         Ok(module)
     }
 
-    fn parse(name: String, path: Option<PathBuf>, bytes: Bytes, crates_compiled: usize) -> Result<Self, ModuleError> {
+    fn parse(
+        name: String,
+        path: Option<PathBuf>,
+        bytes: Bytes,
+        crates_compiled: usize,
+    ) -> Result<Self, ModuleError> {
         if bytes.len() as u64 > MAX_WASM_BYTES {
             return Err(too_large(name, bytes.len() as u64));
         }
@@ -256,11 +288,17 @@ impl Module {
             return Err(ModuleError::Text { name });
         }
         if bytes.is_empty() {
-            return Err(ModuleError::Malformed { name, reason: "it is empty".into() });
+            return Err(ModuleError::Malformed {
+                name,
+                reason: "it is empty".into(),
+            });
         }
         // The parser's own message for this has a dozen lines.
         if !bytes.starts_with(b"\0asm") {
-            return Err(ModuleError::Malformed { name, reason: r"it does not begin with `\0asm`".into() });
+            return Err(ModuleError::Malformed {
+                name,
+                reason: r"it does not begin with `\0asm`".into(),
+            });
         }
         // Bytes 4 and 5 are the version, 6 and 7 the layer.
         if bytes.get(6..8) == Some(&[1, 0]) {
@@ -299,9 +337,14 @@ impl Module {
                 _ => {}
             }
         }
-        let mut functions =
-            abi::functions(&records).map_err(|source| ModuleError::Records { name: name.clone(), source })?;
-        let names: HashSet<_> = exports.iter().filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX)).collect();
+        let mut functions = abi::functions(&records).map_err(|source| ModuleError::Records {
+            name: name.clone(),
+            source,
+        })?;
+        let names: HashSet<_> = exports
+            .iter()
+            .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
+            .collect();
         functions.retain(|function| names.contains(&*function.path));
         functions.sort_by(|a, b| a.path.cmp(&b.path));
         let digest = Digest::of(&bytes);
@@ -353,14 +396,19 @@ impl Module {
     /// without the `r#` of Rust modules that are named like keywords.
     pub fn function(&self, name: &str) -> Option<&Function> {
         let functions = &self.0.functions;
-        let inside = |path: &str| path.split_once("::").is_some_and(|(_, inside)| inside == name);
+        let inside = |path: &str| {
+            path.split_once("::")
+                .is_some_and(|(_, inside)| inside == name)
+        };
         functions
             .iter()
             .find(|function| function.path == name)
             .or_else(|| functions.iter().find(|function| inside(&function.path)))
             .or_else(|| {
                 let plain = |function: &&Function| function.path.replace("r#", "");
-                functions.iter().find(|function| plain(function) == name || inside(&plain(function)))
+                functions
+                    .iter()
+                    .find(|function| plain(function) == name || inside(&plain(function)))
             })
     }
 
@@ -421,14 +469,19 @@ impl Module {
     /// Returns its artifact for `target` from memory or from disk, or compiles it now; once, even
     /// for many concurrent callers.
     pub(crate) async fn artifact(&self, target: &Target) -> Result<Artifact, ModuleError> {
-        let cell = lock(&self.0.artifacts).entry(target.clone()).or_default().clone();
+        let cell = lock(&self.0.artifacts)
+            .entry(target.clone())
+            .or_default()
+            .clone();
         let artifact = cell.get_or_try_init(|| self.load_or_compile(target));
         artifact.await.cloned()
     }
 
     async fn load_or_compile(&self, target: &Target) -> Result<Artifact, ModuleError> {
         let (digest, wanted) = (self.0.digest, target.clone());
-        if let Some(artifact) = runtime::blocking(move || artifact_cache::load(digest, &wanted)).await {
+        if let Some(artifact) =
+            runtime::blocking(move || artifact_cache::load(digest, &wanted)).await
+        {
             return Ok(artifact);
         }
         let artifact = compile(self.0.bytes.clone(), target).await?;
@@ -445,18 +498,28 @@ fn other_program(bytes: &[u8]) -> Option<&'static str> {
     let kinds: [(&[u8], _); 5] = [
         (b"\x7fELF", "a native program or library (ELF)"),
         (b"\xcf\xfa\xed\xfe", "a native program or library (Mach-O)"),
-        (b"\xca\xfe\xba\xbe", "a native program (Mach-O) or a class of Java"),
+        (
+            b"\xca\xfe\xba\xbe",
+            "a native program (Mach-O) or a class of Java",
+        ),
         (b"MZ", "a native program or library (PE)"),
         (b"#!", "a script"),
     ];
-    kinds.iter().find(|(head, _)| bytes.starts_with(head)).map(|(_, kind)| *kind)
+    kinds
+        .iter()
+        .find(|(head, _)| bytes.starts_with(head))
+        .map(|(_, kind)| *kind)
 }
 
 /// Returns true if the first line that is not a comment opens a module or a component.
 fn is_wasm_text(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b";;")).unwrap_or_default();
-    [&b"(module"[..], b"(component"].iter().any(|head| first.starts_with(head))
+    let first = lines
+        .find(|line| !line.is_empty() && !line.starts_with(b";;"))
+        .unwrap_or_default();
+    [&b"(module"[..], b"(component"]
+        .iter()
+        .any(|head| first.starts_with(head))
 }
 
 /// Returns true if an export's name comes from a library, not from wxec, WASI or a toolchain.
@@ -465,7 +528,11 @@ fn is_plain(export: &str) -> bool {
 }
 
 fn too_large(name: String, size: u64) -> ModuleError {
-    ModuleError::TooLarge { name, size, limit: MAX_WASM_BYTES }
+    ModuleError::TooLarge {
+        name,
+        size,
+        limit: MAX_WASM_BYTES,
+    }
 }
 
 impl fmt::Debug for Module {
@@ -484,15 +551,37 @@ mod tests {
 
     #[test]
     fn what_is_no_module_is_named_for_what_it_is() {
-        let said = |bytes: &[u8]| Module::from_bytes("it", bytes.to_vec()).unwrap_err().to_string();
+        let said = |bytes: &[u8]| {
+            Module::from_bytes("it", bytes.to_vec())
+                .unwrap_err()
+                .to_string()
+        };
         let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(said(&this), "it is no wasm module but a native program or library (ELF)");
-        assert_eq!(said(b"#!/bin/sh\necho hi\n"), "it is no wasm module but a script");
-        assert_eq!(said(b"\n;; A comment.\n  (module)"), "it is the text of a wasm module, not the module");
+        assert_eq!(
+            said(&this),
+            "it is no wasm module but a native program or library (ELF)"
+        );
+        assert_eq!(
+            said(b"#!/bin/sh\necho hi\n"),
+            "it is no wasm module but a script"
+        );
+        assert_eq!(
+            said(b"\n;; A comment.\n  (module)"),
+            "it is the text of a wasm module, not the module"
+        );
         assert_eq!(said(b""), "it is no wasm module: it is empty");
-        assert_eq!(said(b"[package]"), r"it is no wasm module: it does not begin with `\0asm`");
-        for component in [wat::parse_str("(component)").unwrap(), b"\0asm\x0e\0\x01\0and more".to_vec()] {
-            assert_eq!(said(&component), "it is a component (WASI 0.2), and wxec runs core modules of WASI preview 1");
+        assert_eq!(
+            said(b"[package]"),
+            r"it is no wasm module: it does not begin with `\0asm`"
+        );
+        for component in [
+            wat::parse_str("(component)").unwrap(),
+            b"\0asm\x0e\0\x01\0and more".to_vec(),
+        ] {
+            assert_eq!(
+                said(&component),
+                "it is a component (WASI 0.2), and wxec runs core modules of WASI preview 1"
+            );
         }
     }
 
@@ -523,13 +612,21 @@ mod tests {
             wants: abi::Wants::default(),
             readable: false,
         };
-        let record: String =
-            abi::record("words::r#type", &described).iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let record: String = abi::record("words::r#type", &described)
+            .iter()
+            .map(|byte| format!("\\{byte:02x}"))
+            .collect();
         let section = abi::SECTION;
-        let text = format!(r#"(module (func (export "wx1_words::r#type::f")) (@custom "{section}" "{record}"))"#);
+        let text = format!(
+            r#"(module (func (export "wx1_words::r#type::f")) (@custom "{section}" "{record}"))"#
+        );
         let module = Module::from_bytes("words", wat::parse_str(text).unwrap()).unwrap();
         for name in ["words::r#type::f", "r#type::f", "words::type::f", "type::f"] {
-            assert_eq!(module.function(name).unwrap().path, "words::r#type::f", "{name}");
+            assert_eq!(
+                module.function(name).unwrap().path,
+                "words::r#type::f",
+                "{name}"
+            );
         }
         assert_eq!(module.function("f"), None);
     }
@@ -539,11 +636,16 @@ mod tests {
         let size = MAX_WASM_BYTES + 1;
         let bytes = vec![0; usize::try_from(size).unwrap()];
         let error = Module::from_bytes("large", bytes).unwrap_err();
-        assert!(matches!(error, ModuleError::TooLarge { size: found, limit: MAX_WASM_BYTES, .. } if found == size));
+        assert!(
+            matches!(error, ModuleError::TooLarge { size: found, limit: MAX_WASM_BYTES, .. } if found == size)
+        );
 
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(1 << 40).unwrap();
         let error = Module::from_file(file.path()).unwrap_err();
-        assert!(matches!(error, ModuleError::TooLarge { size, .. } if size == 1 << 40), "{error}");
+        assert!(
+            matches!(error, ModuleError::TooLarge { size, .. } if size == 1 << 40),
+            "{error}"
+        );
     }
 }

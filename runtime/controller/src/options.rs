@@ -68,7 +68,12 @@ static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Calls `each` with the name of each variable to keep from programs.
 pub(crate) fn secret_variables(each: impl FnMut(&str)) {
-    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).iter().map(String::as_str).for_each(each);
+    SECRETS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .iter()
+        .map(String::as_str)
+        .for_each(each);
 }
 
 static USUAL: LazyLock<ConnectOptions> = LazyLock::new(ConnectOptions::default);
@@ -196,10 +201,15 @@ impl Password {
     /// here do not get that variable.
     pub fn from_env(name: impl Into<String>) -> Self {
         let name = name.into();
-        SECRETS.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        SECRETS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.clone());
         Self(Arc::new(move |_| match std::env::var(&name) {
             Ok(password) => Ok(Zeroizing::new(password)),
-            Err(error) => Err(io::Error::other(format!("the environment variable {name}: {error}"))),
+            Err(error) => Err(io::Error::other(format!(
+                "the environment variable {name}: {error}"
+            ))),
         }))
     }
 
@@ -208,8 +218,11 @@ impl Password {
         let path = path.into();
         Self(Arc::new(move |_| {
             let text = std::fs::read_to_string(&path).map(Zeroizing::new);
-            let text = text.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-            Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+            let text =
+                text.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+            Ok(Zeroizing::new(
+                text.lines().next().unwrap_or_default().to_owned(),
+            ))
         }))
     }
 
@@ -222,7 +235,9 @@ impl Password {
     pub(crate) fn line(&self, address: &str) -> io::Result<Zeroizing<String>> {
         let mut line = (self.0)(address)?;
         if line.len() > MAX_PASSWORD_BYTES || line.contains(['\n', '\r', '\0']) {
-            return Err(io::Error::other("it is no password: too long, or more than one line"));
+            return Err(io::Error::other(
+                "it is no password: too long, or more than one line",
+            ));
         }
         // Reserve the whole line: a string that grows leaves an unwiped copy behind.
         let mut typed = Zeroizing::new(String::with_capacity(line.len() + 1));
@@ -248,17 +263,28 @@ mod tests {
         let password = Password::new("correct horse");
         assert_eq!(&*password.line("sudo:").unwrap().clone(), "correct horse\n");
         assert!(
-            !format!("{password:?} {:?}", ConnectOptions::new().become_password(password.clone())).contains("horse")
+            !format!(
+                "{password:?} {:?}",
+                ConnectOptions::new().become_password(password.clone())
+            )
+            .contains("horse")
         );
         assert!(Password::new("two\nlines").line("sudo:").is_err());
-        assert!(Password::from_env("WXEC_NO_SUCH_VARIABLE").line("sudo:").is_err());
+        assert!(
+            Password::from_env("WXEC_NO_SUCH_VARIABLE")
+                .line("sudo:")
+                .is_err()
+        );
         let asked = Password::ask(|address| Ok(format!("for {address}")));
         assert_eq!(&*asked.line("a/su:b").unwrap().clone(), "for a/su:b\n");
     }
 
     #[test]
     fn guests_have_no_passwords_typed() {
-        let options = ConnectOptions::new().become_password(Password::new("x")).ask_on_terminal(true).mask_name(true);
+        let options = ConnectOptions::new()
+            .become_password(Password::new("x"))
+            .ask_on_terminal(true)
+            .mask_name(true);
         let for_guests = options.for_guests();
         assert!(for_guests.get().become_password.is_none() && !for_guests.get().ask_on_terminal);
         assert!(for_guests.get().mask_name && options.get().become_password.is_some());
@@ -268,7 +294,13 @@ mod tests {
     fn only_clones_are_the_same() {
         let options = ConnectOptions::new();
         assert_eq!(options.identity(), options.clone().identity());
-        assert_ne!(options.identity(), options.clone().mask_name(true).identity());
-        assert_eq!(ConnectOptions::usual().identity(), ConnectOptions::usual().identity());
+        assert_ne!(
+            options.identity(),
+            options.clone().mask_name(true).identity()
+        );
+        assert_eq!(
+            ConnectOptions::usual().identity(),
+            ConnectOptions::usual().identity()
+        );
     }
 }

@@ -27,13 +27,16 @@ pub enum GuestOutput<'a> {
 }
 
 /// Text for output that is [held](GuestOutput::Held).
-const HELD: &str = "what the command left running holds its output, of which the rest was not waited for";
+const HELD: &str =
+    "what the command left running holds its output, of which the rest was not waited for";
 
 impl<'a> GuestOutput<'a> {
     /// Returns true if this is part of a line longer than [`MAX_LINE_BYTES`], which continues in
     /// the next output of the same stream.
     pub fn is_cut(&self) -> bool {
-        let (Self::Stdout(line) | Self::Stderr(line)) = self else { return false };
+        let (Self::Stdout(line) | Self::Stderr(line)) = self else {
+            return false;
+        };
         line.len() == MAX_LINE_BYTES && !line.ends_with(b"\n")
     }
 
@@ -60,7 +63,11 @@ pub const MAX_LINE_BYTES: usize = 256 << 10;
 
 impl Lines {
     pub(crate) fn new(host: Arc<str>, handler: OutputHandler) -> Self {
-        Self { host, handler, unfinished: Default::default() }
+        Self {
+            host,
+            handler,
+            unfinished: Default::default(),
+        }
     }
 
     /// Reports the number of missing bytes, so that a reader does not take a part for the whole.
@@ -69,7 +76,8 @@ impl Lines {
             let note = format!("\n(wxec: {bytes} bytes of output beyond the limit were dropped)\n");
             self.write(
                 OutputStream::Stderr,
-                note.trim_start_matches(|c| c == '\n' && self.unfinished[1].is_empty()).as_bytes(),
+                note.trim_start_matches(|c| c == '\n' && self.unfinished[1].is_empty())
+                    .as_bytes(),
             );
         }
     }
@@ -108,7 +116,10 @@ impl Drop for Lines {
         if std::thread::panicking() {
             return;
         }
-        for (stream, rest) in [OutputStream::Stdout, OutputStream::Stderr].into_iter().zip(&self.unfinished) {
+        for (stream, rest) in [OutputStream::Stdout, OutputStream::Stderr]
+            .into_iter()
+            .zip(&self.unfinished)
+        {
             if !rest.is_empty() {
                 (self.handler)(&self.host, GuestOutput::printed(stream, rest));
             }
@@ -123,8 +134,12 @@ pub(crate) fn default_handler() -> OutputHandler {
         if !tracing::dispatcher::has_been_set() {
             match output {
                 GuestOutput::Log(record) if record.level > LogLevel::Info => {}
-                GuestOutput::Log(record) => eprintln!("[{host}] {}", printable(&record.to_string())),
-                GuestOutput::Stdout(line) | GuestOutput::Stderr(line) => eprintln!("[{host}] {}", text(line)),
+                GuestOutput::Log(record) => {
+                    eprintln!("[{host}] {}", printable(&record.to_string()))
+                }
+                GuestOutput::Stdout(line) | GuestOutput::Stderr(line) => {
+                    eprintln!("[{host}] {}", text(line))
+                }
                 GuestOutput::Held => eprintln!("[{host}] {HELD}"),
             }
             return;
@@ -137,14 +152,29 @@ pub(crate) fn default_handler() -> OutputHandler {
                 tracing::info!(target: "wxec::guest", host, stream = "stderr", "{}", text(line));
             }
             GuestOutput::Held => tracing::warn!(target: "wxec::guest", host, "{HELD}"),
-            GuestOutput::Log(LogRecord { level, target: about, message, .. }) => {
+            GuestOutput::Log(LogRecord {
+                level,
+                target: about,
+                message,
+                ..
+            }) => {
                 let (about, message) = (printable(about), printable(message));
                 match level {
-                    LogLevel::Error => tracing::error!(target: "wxec::guest", host, about, "{message}"),
-                    LogLevel::Warn => tracing::warn!(target: "wxec::guest", host, about, "{message}"),
-                    LogLevel::Info => tracing::info!(target: "wxec::guest", host, about, "{message}"),
-                    LogLevel::Debug => tracing::debug!(target: "wxec::guest", host, about, "{message}"),
-                    LogLevel::Trace => tracing::trace!(target: "wxec::guest", host, about, "{message}"),
+                    LogLevel::Error => {
+                        tracing::error!(target: "wxec::guest", host, about, "{message}")
+                    }
+                    LogLevel::Warn => {
+                        tracing::warn!(target: "wxec::guest", host, about, "{message}")
+                    }
+                    LogLevel::Info => {
+                        tracing::info!(target: "wxec::guest", host, about, "{message}")
+                    }
+                    LogLevel::Debug => {
+                        tracing::debug!(target: "wxec::guest", host, about, "{message}")
+                    }
+                    LogLevel::Trace => {
+                        tracing::trace!(target: "wxec::guest", host, about, "{message}")
+                    }
                 }
             }
         }
@@ -165,7 +195,8 @@ mod tests {
     fn lines_arrive_whole_and_the_last_one_at_the_end() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let keep = seen.clone();
-        let handler: OutputHandler = Arc::new(move |_, output| keep.lock().unwrap().push(format!("{output:?}")));
+        let handler: OutputHandler =
+            Arc::new(move |_, output| keep.lock().unwrap().push(format!("{output:?}")));
         let mut lines = Lines::new("h".into(), handler);
         lines.write(OutputStream::Stdout, b"on");
         lines.write(OutputStream::Stderr, b"warning\n");
@@ -179,15 +210,22 @@ mod tests {
             GuestOutput::Stdout(b"two\n"),
             GuestOutput::Stdout(b"thr"),
         ];
-        assert_eq!(*seen.lock().unwrap(), expected.map(|output| format!("{output:?}")));
+        assert_eq!(
+            *seen.lock().unwrap(),
+            expected.map(|output| format!("{output:?}"))
+        );
     }
     #[test]
     fn a_line_that_is_too_long_comes_in_parts_that_say_so() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let keep = seen.clone();
         let handler: OutputHandler = Arc::new(move |_, output| {
-            let GuestOutput::Stdout(line) = output else { panic!("{output:?}") };
-            keep.lock().unwrap().push((line.len(), line.ends_with(b"\n"), output.is_cut()));
+            let GuestOutput::Stdout(line) = output else {
+                panic!("{output:?}")
+            };
+            keep.lock()
+                .unwrap()
+                .push((line.len(), line.ends_with(b"\n"), output.is_cut()));
         });
         let mut lines = Lines::new("h".into(), handler);
         let whole = vec![b'x'; MAX_LINE_BYTES - 1];
@@ -200,7 +238,12 @@ mod tests {
         let most = MAX_LINE_BYTES;
         assert_eq!(
             *seen.lock().unwrap(),
-            [(most, true, false), (most, false, true), (3, true, false), (1, false, false)]
+            [
+                (most, true, false),
+                (most, false, true),
+                (3, true, false),
+                (1, false, false)
+            ]
         );
     }
 }

@@ -105,7 +105,10 @@ impl Program {
     /// deadline itself.
     pub fn limits(mut self, limits: Limits) -> Self {
         let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
-        self.limits = Limits { deadline_ms, ..limits };
+        self.limits = Limits {
+            deadline_ms,
+            ..limits
+        };
         self
     }
 
@@ -127,7 +130,9 @@ impl Program {
         let (name, handler) = (self.host.shared_name(), self.host.output());
         Operation::new(async move {
             let (stdin, stdout, stderr) = attach.ends(&name, &handler);
-            self.drive(stdin, stdout, stderr).await.map(|(exit, ..)| exit)
+            self.drive(stdin, stdout, stderr)
+                .await
+                .map(|(exit, ..)| exit)
         })
     }
 
@@ -142,29 +147,79 @@ impl Program {
             if let Some(limit) = [&stdout, &stderr].into_iter().find_map(Sink::overflow) {
                 return Err(CallError::new(host, limit));
             }
-            Ok(ProgramOutput { exit, stdout: stdout.into_kept(), stderr: stderr.into_kept() })
+            Ok(ProgramOutput {
+                exit,
+                stdout: stdout.into_kept(),
+                stderr: stderr.into_kept(),
+            })
         })
     }
 
-    async fn drive(self, stdin: Input, stdout: Sink, stderr: Sink) -> Result<(Exit, Sink, Sink), CallError> {
-        let Self { host, module, arguments, environment, grants, limits, seed } = self;
+    async fn drive(
+        self,
+        stdin: Input,
+        stdout: Sink,
+        stderr: Sink,
+    ) -> Result<(Exit, Sink, Sink), CallError> {
+        let Self {
+            host,
+            module,
+            arguments,
+            environment,
+            grants,
+            limits,
+            seed,
+        } = self;
         let (name, output) = (host.shared_name(), host.output());
         let failed = |kind| CallError::new(name.clone(), kind);
-        let texts = environment.iter().flat_map(|(name, value)| [name, value]).chain(&arguments);
+        let texts = environment
+            .iter()
+            .flat_map(|(name, value)| [name, value])
+            .chain(&arguments);
         if let Some(text) = texts.clone().find(|text| text.contains(&0)) {
             // A program would read the text only up to the NUL.
             let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]);
-            let reason = format!("{shown:?} has a NUL, which neither arguments nor variables may have");
+            let reason =
+                format!("{shown:?} has a NUL, which neither arguments nor variables may have");
             return Err(failed(CallErrorKind::BadArguments(reason)));
         }
         check_size(&grants, texts.map(|text| text.len()).sum()).map_err(failed)?;
-        let (session, artifact) =
-            prepare(host, Source::Module(module), seed.is_some() || limits.fuel.is_some()).await.map_err(failed)?;
-        let request = CallRequest { limits: limits.clone(), grants, seed, ..CallRequest::new(artifact.digest, "", "") };
-        let command = ProgramCommand { arguments, environment };
-        let running = session.run(&artifact, request, command, Lines::new(name.clone(), output)).await;
-        let RunningProgram { call, reader, writer, stderr: errors } = running
-            .map_err(|ended| failed(CallErrorKind::Lost { reason: ended.to_string(), stderr_tail: String::new() }))?;
+        let (session, artifact) = prepare(
+            host,
+            Source::Module(module),
+            seed.is_some() || limits.fuel.is_some(),
+        )
+        .await
+        .map_err(failed)?;
+        let request = CallRequest {
+            limits: limits.clone(),
+            grants,
+            seed,
+            ..CallRequest::new(artifact.digest, "", "")
+        };
+        let command = ProgramCommand {
+            arguments,
+            environment,
+        };
+        let running = session
+            .run(
+                &artifact,
+                request,
+                command,
+                Lines::new(name.clone(), output),
+            )
+            .await;
+        let RunningProgram {
+            call,
+            reader,
+            writer,
+            stderr: errors,
+        } = running.map_err(|ended| {
+            failed(CallErrorKind::Lost {
+                reason: ended.to_string(),
+                stderr_tail: String::new(),
+            })
+        })?;
         // Reading stdin may never end, so its end is not waited for.
         let _feeding = AbortOnDrop(runtime::spawn(feed(stdin, writer)));
         let drained = async { tokio::join!(drain(reader, stdout), drain(errors, stderr)) };
@@ -173,23 +228,41 @@ impl Program {
         let outcome = match reply {
             Ok(Ok((outcome, _))) => outcome,
             Ok(Err(loss)) => {
-                return Err(failed(CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }));
+                return Err(failed(CallErrorKind::Lost {
+                    reason: loss.reason,
+                    stderr_tail: loss.stderr_tail,
+                }));
             }
-            Err(after) => return Err(failed(CallErrorKind::Timeout { after, phase: Phase::Run })),
+            Err(after) => {
+                return Err(failed(CallErrorKind::Timeout {
+                    after,
+                    phase: Phase::Run,
+                }));
+            }
         };
         // The rest of the output is still on its way, however the program ended.
-        let (stdout, stderr) =
-            (&mut drained.0).await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+        let (stdout, stderr) = (&mut drained.0)
+            .await
+            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
         let lost = [(&stdout, "stdout"), (&stderr, "stderr")];
-        if let Some(failure) = lost.into_iter().find_map(|(sink, stream)| sink.failure(stream)) {
+        if let Some(failure) = lost
+            .into_iter()
+            .find_map(|(sink, stream)| sink.failure(stream))
+        {
             return Err(failed(failure));
         }
         if stdout.is_closed() {
             let kind = io::ErrorKind::BrokenPipe;
-            return Err(failed(CallErrorKind::CannotWrite { stream: "stdout", kind, reason: kind.to_string() }));
+            return Err(failed(CallErrorKind::CannotWrite {
+                stream: "stdout",
+                kind,
+                reason: kind.to_string(),
+            }));
         }
         let exit = match outcome {
-            Ok(exit) => cbor::decode(&exit).map_err(|error| failed(CallErrorKind::Decode(error)))?,
+            Ok(exit) => {
+                cbor::decode(&exit).map_err(|error| failed(CallErrorKind::Decode(error)))?
+            }
             Err(Fault::NoSuchFunction { .. }) => {
                 let reason = "it is no program: it exports no `_start`".into();
                 return Err(failed(CallErrorKind::BadModule(reason)));

@@ -12,6 +12,9 @@ pub fn set_progress(listener: impl Progress + Send + Sync + 'static) {
 }
 
 pub(crate) fn current() -> Arc<dyn Progress + Send + Sync> {
-    let listener = LISTENER.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let listener = LISTENER
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     listener.unwrap_or_else(|| Arc::new(StderrProgress))
 }

@@ -55,7 +55,11 @@ impl Inbox {
     }
 
     /// Moves unread bytes to `buffer`; returns how many, which is 0 at the end.
-    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
         let mut state = self.lock();
         match state.end {
             _ if !state.unread.is_empty() => {
@@ -106,7 +110,11 @@ pub(crate) struct StreamWriter {
 
 impl StreamReader {
     pub(crate) fn new(id: StreamId, commands: StreamCommands, inbox: Arc<Inbox>) -> Self {
-        Self { id, commands, inbox }
+        Self {
+            id,
+            commands,
+            inbox,
+        }
     }
 
     /// Stops reading, which the writer at the other end is told.
@@ -116,10 +124,17 @@ impl StreamReader {
 }
 
 impl AsyncRead for StreamReader {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let length = ready!(self.inbox.poll_read(context, buffer))?;
         if length > 0 {
-            self.commands.send(StreamCommand::Taken { id: self.id, bytes: length as u64 });
+            self.commands.send(StreamCommand::Taken {
+                id: self.id,
+                bytes: length as u64,
+            });
         }
         Poll::Ready(Ok(()))
     }
@@ -165,15 +180,25 @@ impl Window {
 
 impl StreamWriter {
     pub(crate) fn new(id: StreamId, commands: StreamCommands, window: Arc<Window>) -> Self {
-        Self { id, commands, window, finished: false }
+        Self {
+            id,
+            commands,
+            window,
+            finished: false,
+        }
     }
 
     /// Has the agent at the other end insert a part of a blob that it holds, piece by piece as
     /// there is credit: a narrow stream may never have credit for all of it at once.
     pub(crate) async fn splice(&mut self, mut splice: Splice) -> io::Result<()> {
         while splice.length > 0 {
-            let length = std::future::poll_fn(|context| self.window.poll_take(context, splice.length)).await?;
-            self.commands.send(StreamCommand::Splice { id: self.id, splice: Splice { length, ..splice } });
+            let length =
+                std::future::poll_fn(|context| self.window.poll_take(context, splice.length))
+                    .await?;
+            self.commands.send(StreamCommand::Splice {
+                id: self.id,
+                splice: Splice { length, ..splice },
+            });
             splice.offset += length;
             splice.length -= length;
         }
@@ -182,7 +207,11 @@ impl StreamWriter {
 }
 
 impl AsyncWrite for StreamWriter {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -190,7 +219,8 @@ impl AsyncWrite for StreamWriter {
         let most = bytes.len().min(4 * CHUNK_BYTES) as u64;
         let length = usize::try_from(ready!(self.window.poll_take(context, most))?).unwrap_or(0);
         let bytes = Bytes::copy_from_slice(&bytes[..length]);
-        self.commands.send(StreamCommand::Data { id: self.id, bytes });
+        self.commands
+            .send(StreamCommand::Data { id: self.id, bytes });
         Poll::Ready(Ok(length))
     }
 

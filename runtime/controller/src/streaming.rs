@@ -31,7 +31,13 @@ pub(crate) struct Conversation<E> {
 impl<E> Conversation<E> {
     /// Waits for the end of the call. Dropping this cancels it.
     async fn end(self) -> Result<(), CallError<E>> {
-        let Self { open, limits, serving, host, decode_error } = self;
+        let Self {
+            open,
+            limits,
+            serving,
+            host,
+            decode_error,
+        } = self;
         let failed = |kind| Err(CallError::new(host.shared_name(), kind));
         let reply = answer(open, &limits).await;
         if let Some(serving) = serving {
@@ -40,8 +46,14 @@ impl<E> Conversation<E> {
         match reply {
             Ok(Ok((Ok(_), _))) => Ok(()),
             Ok(Ok((Err(fault), _))) => Err(fault_error(host.shared_name(), fault, decode_error)),
-            Ok(Err(loss)) => failed(CallErrorKind::Lost { reason: loss.reason, stderr_tail: loss.stderr_tail }),
-            Err(after) => failed(CallErrorKind::Timeout { after, phase: Phase::Run }),
+            Ok(Err(loss)) => failed(CallErrorKind::Lost {
+                reason: loss.reason,
+                stderr_tail: loss.stderr_tail,
+            }),
+            Err(after) => failed(CallErrorKind::Timeout {
+                after,
+                phase: Phase::Run,
+            }),
         }
     }
 }
@@ -79,20 +91,33 @@ pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
         Ok(Some(_)) => {}
         Ok(None) if ended.is_none() => {
             end.await?;
-            return Err(failed(CallErrorKind::BadModule("the function returned no stream".into())));
+            return Err(failed(CallErrorKind::BadModule(
+                "the function returned no stream".into(),
+            )));
         }
-        Ok(None) => return Err(failed(CallErrorKind::BadModule("the function returned no stream".into()))),
-        Err(Broken::Item(reason)) => return Err(failed(CallErrorKind::Decode(DecodeError::Type(reason)))),
+        Ok(None) => {
+            return Err(failed(CallErrorKind::BadModule(
+                "the function returned no stream".into(),
+            )));
+        }
+        Err(Broken::Item(reason)) => {
+            return Err(failed(CallErrorKind::Decode(DecodeError::Type(reason))));
+        }
         Err(Broken::Lost(reason)) => {
             if ended.is_none() {
                 end.await?;
             }
-            return Err(failed(CallErrorKind::Lost { reason, stderr_tail: String::new() }));
+            return Err(failed(CallErrorKind::Lost {
+                reason,
+                stderr_tail: String::new(),
+            }));
         }
     }
     let (value, Incoming(bridge)) = make(&name);
     let Some(bridges) = bridges.take() else {
-        return Err(failed(CallErrorKind::Agent("a stream without its bridges".into())));
+        return Err(failed(CallErrorKind::Agent(
+            "a stream without its bridges".into(),
+        )));
     };
     let carrying = bridges.carry(bridge, stream);
     runtime::spawn(async move {

@@ -14,15 +14,29 @@ pub(crate) fn title(options: &Options) -> String {
     if options.mask_name {
         return "wxec".into();
     }
-    let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).filter(|user| !user.is_empty());
+    let user = ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|user| !user.is_empty());
     let user = user.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
     let machine = uname().nodename().to_string_lossy().into_owned();
-    format!("wxec:{}@{}:{}", plain(&user), plain(&machine), std::process::id())
+    format!(
+        "wxec:{}@{}:{}",
+        plain(&user),
+        plain(&machine),
+        std::process::id()
+    )
 }
 
 /// Replaces characters that could mean something to a shell, and cuts long names.
 fn plain(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || "._-".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
     name.chars().map(plain).take(MAX_NAME_BYTES).collect()
 }
 
@@ -36,7 +50,10 @@ mod tests {
         let title_of = |options: &ConnectOptions| title(options.get());
         let options = ConnectOptions::new();
         let open = title_of(&options);
-        assert!(open.starts_with("wxec:") && open.ends_with(&format!(":{}", std::process::id())), "{open}");
+        assert!(
+            open.starts_with("wxec:") && open.ends_with(&format!(":{}", std::process::id())),
+            "{open}"
+        );
         assert_eq!(title_of(&options.mask_name(true)), "wxec");
     }
 

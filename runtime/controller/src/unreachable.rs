@@ -50,7 +50,13 @@ pub struct Unreachable {
 
 impl Unreachable {
     pub(crate) fn new(phase: Phase, reason: impl Into<String>) -> Self {
-        Self { hop: None, phase, reason: reason.into(), hint: None, stderr_tail: String::new() }
+        Self {
+            hop: None,
+            phase,
+            reason: reason.into(),
+            hint: None,
+            stderr_tail: String::new(),
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -77,10 +83,19 @@ impl Unreachable {
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("unreachable ")?;
-        self.hop.as_ref().map_or(Ok(()), |hop| write!(f, "at {hop} "))?;
-        write!(f, "({}): {}", self.phase, last_line(&self.reason).unwrap_or(&self.reason))?;
+        self.hop
+            .as_ref()
+            .map_or(Ok(()), |hop| write!(f, "at {hop} "))?;
+        write!(
+            f,
+            "({}): {}",
+            self.phase,
+            last_line(&self.reason).unwrap_or(&self.reason)
+        )?;
         match last_line(&self.stderr_tail) {
-            Some(line) if !self.stderr_tail.contains(&self.reason) && !self.reason.contains(line) => {
+            Some(line)
+                if !self.stderr_tail.contains(&self.reason) && !self.reason.contains(line) =>
+            {
                 write!(f, " (its last line: {line})")
             }
             _ => Ok(()),
@@ -111,5 +126,8 @@ impl fmt::Display for Phase {
 
 /// Returns the last line that is not blank.
 pub(crate) fn last_line(text: &str) -> Option<&str> {
-    text.lines().rev().map(str::trim).find(|line| !line.is_empty())
+    text.lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
 }

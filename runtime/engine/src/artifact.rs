@@ -22,7 +22,10 @@ impl VerifiedArtifact {
     pub fn verify(bytes: Bytes, digest: Digest) -> Result<Self, WrongDigest> {
         match Digest::of(&bytes) {
             actual if actual == digest => Ok(Self { bytes, digest }),
-            actual => Err(WrongDigest { wanted: digest, actual }),
+            actual => Err(WrongDigest {
+                wanted: digest,
+                actual,
+            }),
         }
     }
 
@@ -38,7 +41,12 @@ impl VerifiedArtifact {
 
 impl fmt::Debug for VerifiedArtifact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifiedArtifact({}, {} bytes)", self.digest.short(), self.bytes.len())
+        write!(
+            f,
+            "VerifiedArtifact({}, {} bytes)",
+            self.digest.short(),
+            self.bytes.len()
+        )
     }
 }
 

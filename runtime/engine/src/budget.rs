@@ -21,7 +21,10 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, held: AtomicU64::new(0) }
+        Self {
+            limit,
+            held: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn limit(&self) -> u64 {
@@ -58,9 +61,17 @@ impl Portion {
         // held.
         self.budget
             .held
-            .fetch_update(Relaxed, Relaxed, |held| (sum(held) <= limit).then(|| sum(held)))
-            .map_err(|held| LimitHit { which: LimitKind::TotalMemory, limit, asked: sum(held) })?;
-        self.budget.held.fetch_sub(self.held.saturating_sub(bytes), Relaxed);
+            .fetch_update(Relaxed, Relaxed, |held| {
+                (sum(held) <= limit).then(|| sum(held))
+            })
+            .map_err(|held| LimitHit {
+                which: LimitKind::TotalMemory,
+                limit,
+                asked: sum(held),
+            })?;
+        self.budget
+            .held
+            .fetch_sub(self.held.saturating_sub(bytes), Relaxed);
         self.held = bytes;
         Ok(())
     }
@@ -81,14 +92,21 @@ pub(crate) struct Body {
 
 impl Body {
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
-        Self { bytes: Vec::new(), portion: Portion::new(budget) }
+        Self {
+            bytes: Vec::new(),
+            portion: Portion::new(budget),
+        }
     }
 
     /// Adds `bytes`, unless there would be more than `limit` of them in all.
     pub(crate) fn append(&mut self, bytes: &[u8], limit: u64) -> Result<(), LimitHit> {
         let asked = self.bytes.len() as u64 + bytes.len() as u64;
         if asked > limit {
-            return Err(LimitHit { which: LimitKind::Output, limit, asked });
+            return Err(LimitHit {
+                which: LimitKind::Output,
+                limit,
+                asked,
+            });
         }
         self.make_room(asked)?;
         self.bytes.extend_from_slice(bytes);
@@ -108,7 +126,8 @@ impl Body {
             Err(_) => self.portion.hold(bytes).map(|()| bytes)?,
         };
         let more = capacity - self.bytes.len() as u64;
-        self.bytes.reserve_exact(usize::try_from(more).expect("it is within the budget"));
+        self.bytes
+            .reserve_exact(usize::try_from(more).expect("it is within the budget"));
         Ok(())
     }
 
@@ -147,7 +166,11 @@ mod tests {
         let budget = Arc::new(Budget::new(100));
         let (mut one, mut other) = (Portion::new(budget.clone()), Portion::new(budget.clone()));
         one.hold(60).unwrap();
-        let hit = LimitHit { which: LimitKind::TotalMemory, limit: 100, asked: 101 };
+        let hit = LimitHit {
+            which: LimitKind::TotalMemory,
+            limit: 100,
+            asked: 101,
+        };
         assert_eq!(other.hold(41), Err(hit));
         other.hold(40).unwrap();
         one.hold(10).unwrap();

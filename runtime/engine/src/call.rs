@@ -8,7 +8,9 @@ use std::{
 use bytes::Bytes;
 use serde_bytes::ByteBuf;
 use tokio::task::yield_now;
-use wasmtime::{Extern, Instance, ModuleExport, Store, TypedFunc, UpdateDeadline, WasmResults, bail};
+use wasmtime::{
+    Extern, Instance, ModuleExport, Store, TypedFunc, UpdateDeadline, WasmResults, bail,
+};
 use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
 
 use crate::{
@@ -76,7 +78,15 @@ impl Request {
     pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
         let (limits, grants) = (Limits::default(), Grants::none());
         let entry = Entry::Task(function.into());
-        Self { entry, limits, grants, seed: None, input: input.into(), streams: Vec::new(), surroundings: None }
+        Self {
+            entry,
+            limits,
+            grants,
+            seed: None,
+            input: input.into(),
+            streams: Vec::new(),
+            surroundings: None,
+        }
     }
 
     /// Returns true if the call needs a program that was loaded as metered.
@@ -95,7 +105,12 @@ pub struct Completion {
 }
 
 /// Runs one call from beginning to end.
-pub(crate) async fn run(sandbox: Sandbox, program: Program, request: Request, output: Arc<dyn Output>) -> Completion {
+pub(crate) async fn run(
+    sandbox: Sandbox,
+    program: Program,
+    request: Request,
+    output: Arc<dyn Output>,
+) -> Completion {
     let fuel = OnceLock::new();
     let run = |request, stdio| run_guest(&sandbox, &program, request, stdio, &fuel);
     complete(&sandbox, request, output, &fuel, run).await
@@ -124,9 +139,22 @@ async fn complete<F: Future<Output = Result<Bytes, Fault>>>(
     let started = Instant::now();
     let stdio = Arc::new(Stdio::new(output, request.limits.stdio_bytes));
     let deadline_ms = request.limits.deadline_ms;
-    let outcome = supervise(run(request, stdio.clone()), sandbox.ticker(), started, deadline_ms).await;
+    let outcome = supervise(
+        run(request, stdio.clone()),
+        sandbox.ticker(),
+        started,
+        deadline_ms,
+    )
+    .await;
     let wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Completion { outcome, usage: Usage { wall_us, dropped_bytes: stdio.dropped_bytes(), fuel: fuel.get().copied() } }
+    Completion {
+        outcome,
+        usage: Usage {
+            wall_us,
+            dropped_bytes: stdio.dropped_bytes(),
+            fuel: fuel.get().copied(),
+        },
+    }
 }
 
 /// Runs a guest in a fresh instance. Notes the fuel used, if it was counted and the guest came to
@@ -150,8 +178,16 @@ async fn run_guest(
     refuel(&mut store, program, fuel);
     let inherited = store.data().resources.inherited.clone();
     let called = match is_program {
-        true => inherited.forward(&stdio, start(&mut store, program, function)).await,
-        false => inherited.forward(&stdio, call(&mut store, program, function)).await,
+        true => {
+            inherited
+                .forward(&stdio, start(&mut store, program, function))
+                .await
+        }
+        false => {
+            inherited
+                .forward(&stdio, call(&mut store, program, function))
+                .await
+        }
     };
     note_fuel(&store, program, fuel, fuel_used);
     match called {
@@ -162,18 +198,26 @@ async fn run_guest(
 }
 
 /// Finds the export that `request` wants to run, or says why `program` cannot be called like that.
-pub(crate) fn check<'a>(program: &'a Program, request: &Request) -> Result<&'a ModuleExport, Fault> {
+pub(crate) fn check<'a>(
+    program: &'a Program,
+    request: &Request,
+) -> Result<&'a ModuleExport, Fault> {
     if request.is_metered() && !program.is_metered() {
-        return Err(Fault::BadModule("it was compiled without what a seed or a limit on fuel takes".into()));
+        return Err(Fault::BadModule(
+            "it was compiled without what a seed or a limit on fuel takes".into(),
+        ));
     }
     let function = match &request.entry {
         Entry::Task(name) => program.function(name)?,
         Entry::Program(_) => program.start()?,
     };
     match request.input.len() as u64 {
-        asked if asked > MAX_INPUT_BYTES => {
-            Err(LimitHit { which: LimitKind::Input, limit: MAX_INPUT_BYTES, asked }.into())
+        asked if asked > MAX_INPUT_BYTES => Err(LimitHit {
+            which: LimitKind::Input,
+            limit: MAX_INPUT_BYTES,
+            asked,
         }
+        .into()),
         _ => Ok(function),
     }
 }
@@ -199,12 +243,19 @@ pub(crate) async fn new_store(
 pub(crate) fn refuel(store: &mut Store<Guest>, program: &Program, fuel: Option<u64>) {
     store.set_epoch_deadline(1);
     if program.is_metered() {
-        store.set_fuel(fuel.unwrap_or(u64::MAX)).expect("a metered engine counts fuel");
+        store
+            .set_fuel(fuel.unwrap_or(u64::MAX))
+            .expect("a metered engine counts fuel");
     }
 }
 
 /// Notes how much of its fuel the last call used.
-pub(crate) fn note_fuel(store: &Store<Guest>, program: &Program, fuel: Option<u64>, used: &OnceLock<u64>) {
+pub(crate) fn note_fuel(
+    store: &Store<Guest>,
+    program: &Program,
+    fuel: Option<u64>,
+    used: &OnceLock<u64>,
+) {
     if program.is_metered() {
         let left = store.get_fuel().expect("a metered engine counts fuel");
         let _ = used.set(fuel.unwrap_or(u64::MAX).saturating_sub(left));
@@ -212,24 +263,43 @@ pub(crate) fn note_fuel(store: &Store<Guest>, program: &Program, fuel: Option<u6
 }
 
 /// Creates an instance, and runs its `_initialize` if any.
-pub(crate) async fn instantiate(store: &mut Store<Guest>, program: &Program) -> wasmtime::Result<Instance> {
+pub(crate) async fn instantiate(
+    store: &mut Store<Guest>,
+    program: &Program,
+) -> wasmtime::Result<Instance> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
     if let Some(initialize) = program.initialize() {
-        export::<()>(store, &instance, initialize)?.call_async(&mut *store, ()).await?;
+        export::<()>(store, &instance, initialize)?
+            .call_async(&mut *store, ())
+            .await?;
     }
     Ok(instance)
 }
 
-async fn call(store: &mut Store<Guest>, program: &Program, function: &ModuleExport) -> wasmtime::Result<i32> {
+async fn call(
+    store: &mut Store<Guest>,
+    program: &Program,
+    function: &ModuleExport,
+) -> wasmtime::Result<i32> {
     let instance = instantiate(store, program).await?;
-    export(store, &instance, function)?.call_async(store, ()).await
+    export(store, &instance, function)?
+        .call_async(store, ())
+        .await
 }
 
 /// Runs a program to its exit code.
-async fn start(store: &mut Store<Guest>, program: &Program, start: &ModuleExport) -> wasmtime::Result<i32> {
+async fn start(
+    store: &mut Store<Guest>,
+    program: &Program,
+    start: &ModuleExport,
+) -> wasmtime::Result<i32> {
     let instance = program.pre.instantiate_async(&mut *store).await?;
-    let ended = export::<()>(store, &instance, start)?.call_async(store, ()).await;
-    ended.map(|()| 0).or_else(|error| wasi::exit_code(&error).ok_or(error))
+    let ended = export::<()>(store, &instance, start)?
+        .call_async(store, ())
+        .await;
+    ended
+        .map(|()| 0)
+        .or_else(|error| wasi::exit_code(&error).ok_or(error))
 }
 
 pub(crate) fn export<R: WasmResults>(

@@ -32,7 +32,8 @@ impl Capacity {
     /// Makes room for `slots` guests, or for fewer if the budget does not give each the usual
     /// amount.
     pub(crate) fn new(slots: usize, budget: Budget) -> Self {
-        let fit = usize::try_from((budget.limit() / USUAL_GUEST_BYTES).max(1)).unwrap_or(usize::MAX);
+        let fit =
+            usize::try_from((budget.limit() / USUAL_GUEST_BYTES).max(1)).unwrap_or(usize::MAX);
         let slots = slots.min(fit);
         // At least half of the slots are for calls that come and go.
         let max_residents = MAX_RESIDENTS.min(slots / 2);
@@ -53,25 +54,40 @@ impl Capacity {
         // poll would use it up.
         match self.slots.try_acquire() {
             Ok(slot) => slot,
-            Err(_) => self.slots.acquire().await.expect("the semaphore is never closed"),
+            Err(_) => self
+                .slots
+                .acquire()
+                .await
+                .expect("the semaphore is never closed"),
         }
     }
 
     /// Waits until one more call may have streams.
     pub(crate) async fn streaming_place(&self) -> SemaphorePermit<'_> {
-        self.streaming.acquire().await.expect("the semaphore is never closed")
+        self.streaming
+            .acquire()
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// Waits like `slot`, for a resident guest.
     pub(crate) async fn owned_slot(&self) -> OwnedSemaphorePermit {
-        self.slots.clone().acquire_owned().await.expect("the semaphore is never closed")
+        self.slots
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed")
     }
 
     /// Takes the place of a resident instance.
     pub(crate) fn resident(&self) -> Result<OwnedSemaphorePermit, LimitHit> {
         self.residents.clone().try_acquire_owned().map_err(|_| {
             let limit = self.max_residents as u64;
-            LimitHit { which: LimitKind::Instances, limit, asked: limit + 1 }
+            LimitHit {
+                which: LimitKind::Instances,
+                limit,
+                asked: limit + 1,
+            }
         })
     }
 }

@@ -76,8 +76,10 @@ pub fn compile(wasm: &[u8], target: &Target) -> Result<Vec<u8>, CompileError> {
         return Err(CompileError::NotWasm);
     }
     precheck(wasm).map_err(|error| name_proposals(error, wasm))?;
-    let engine = config::compile_engine(target)
-        .map_err(|error| CompileError::Target { target: target.clone(), reason: format!("{error:#}") })?;
+    let engine = config::compile_engine(target).map_err(|error| CompileError::Target {
+        target: target.clone(),
+        reason: format!("{error:#}"),
+    })?;
     let artifact = engine
         .precompile_module(wasm)
         .map_err(|error| name_proposals(CompileError::Invalid(format!("{error:#}")), wasm))?;

@@ -6,7 +6,8 @@
 use std::num::NonZeroUsize;
 
 use wasmtime::{
-    Config, Enabled, Engine, ModuleVersionStrategy, PoolingAllocationConfig, Result, WasmBacktraceDetails, WasmFeatures,
+    Config, Enabled, Engine, ModuleVersionStrategy, PoolingAllocationConfig, Result,
+    WasmBacktraceDetails, WasmFeatures,
 };
 use wxec_protocol::{BUILD, Code, Memory};
 
@@ -173,7 +174,8 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
     // Since Linux 6.7 the kernel reports which pages were written to. Without that, wasmtime would
     // clear the lowest pages in any case, but a guest's stack and heap are elsewhere.
     if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEPT_BYTES);
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(KEPT_BYTES);
     }
     pool
 }

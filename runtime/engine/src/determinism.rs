@@ -45,7 +45,8 @@ impl Clock {
         let now = self.nanoseconds.load(Relaxed);
         // A load and a store suffice, because a guest runs on one thread at a time. A sleep may be
         // longer than a clock can show.
-        self.nanoseconds.store(now.saturating_add(nanoseconds), Relaxed);
+        self.nanoseconds
+            .store(now.saturating_add(nanoseconds), Relaxed);
     }
 
     fn read(&self) -> u64 {
@@ -121,7 +122,14 @@ mod tests {
     fn the_generator_is_the_published_one() {
         let mut generator = SplitMix64(1_234_567);
         let numbers = [0; 3].map(|_: u64| generator.next());
-        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(
+            numbers,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
     }
 
     #[test]

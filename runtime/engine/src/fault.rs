@@ -40,7 +40,9 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
         return refusal.into_fault(String::new(), None);
     }
     if let (Some(refusal), true) = (guest.refused, gave_up) {
-        let last_words = guest.panic.map_or_else(|| error.root_cause().to_string(), |panic| panic.message);
+        let last_words = guest
+            .panic
+            .map_or_else(|| error.root_cause().to_string(), |panic| panic.message);
         return refusal.into_fault(last_words, None);
     }
     if let Some(panic) = guest.panic {
@@ -48,11 +50,20 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
     }
     match (trap, exit) {
         (Some(Trap::StackOverflow), _) => stack_overflow(),
-        (Some(trap), _) => Fault::Trap { reason: reason(trap, &frames), frames },
-        (None, Some(code)) => Fault::Trap { reason: format!("the guest exited with code {code}"), frames },
+        (Some(trap), _) => Fault::Trap {
+            reason: reason(trap, &frames),
+            frames,
+        },
+        (None, Some(code)) => Fault::Trap {
+            reason: format!("the guest exited with code {code}"),
+            frames,
+        },
         // No guest function is on the stack: wasmtime failed before the guest ran.
         (None, None) if frames.is_empty() => Fault::Agent(bounded(format!("{error:#}"))),
-        (None, None) => Fault::Trap { reason: bounded(error.root_cause().to_string()), frames },
+        (None, None) => Fault::Trap {
+            reason: bounded(error.root_cause().to_string()),
+            frames,
+        },
     }
 }
 
@@ -76,32 +87,54 @@ fn is_about_memory(panic: &Panic) -> bool {
 /// Reports one byte more than the limit: the trap does not say how much stack was wanted.
 fn stack_overflow() -> Fault {
     let limit = MAX_STACK_BYTES as u64;
-    LimitHit { which: LimitKind::Stack, limit, asked: limit + 1 }.into()
+    LimitHit {
+        which: LimitKind::Stack,
+        limit,
+        asked: limit + 1,
+    }
+    .into()
 }
 
 /// Reports one unit too many: the trap comes with the first missing one.
 fn out_of_fuel(given: Option<u64>) -> Fault {
     let limit = given.unwrap_or(u64::MAX);
-    LimitHit { which: LimitKind::Fuel, limit, asked: limit.saturating_add(1) }.into()
+    LimitHit {
+        which: LimitKind::Fuel,
+        limit,
+        asked: limit.saturating_add(1),
+    }
+    .into()
 }
 
 fn reason(trap: &Trap, frames: &[Frame]) -> String {
     // A Rust or C guest keeps a part of its stack in memory. That part reaches address 0 before
     // wasmtime's own limit is hit.
     let deep = *trap == Trap::MemoryOutOfBounds && frames.len() == MAX_FRAMES.get();
-    let hint = if deep { ", probably a stack overflow: many functions are active" } else { "" };
+    let hint = if deep {
+        ", probably a stack overflow: many functions are active"
+    } else {
+        ""
+    };
     let text = trap.to_string();
-    format!("{}{hint}", text.strip_prefix("wasm trap: ").unwrap_or(&text))
+    format!(
+        "{}{hint}",
+        text.strip_prefix("wasm trap: ").unwrap_or(&text)
+    )
 }
 
 fn frames(error: &Error) -> Vec<Frame> {
-    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    let frames = error
+        .downcast_ref::<WasmBacktrace>()
+        .map_or(&[][..], WasmBacktrace::frames);
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
         Some(name) => name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned(),
         None => format!("function {}", frame.func_index()),
     };
     frames
         .iter()
-        .map(|frame| Frame { function: name(frame), offset: frame.module_offset().map(|offset| offset as u64) })
+        .map(|frame| Frame {
+            function: name(frame),
+            offset: frame.module_offset().map(|offset| offset as u64),
+        })
         .collect()
 }

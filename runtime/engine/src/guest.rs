@@ -73,7 +73,15 @@ impl Guest {
         supply: &Arc<Supply>,
     ) -> Self {
         let budget = &capacity.budget;
-        let Request { entry, limits, grants, input, streams, surroundings, .. } = request;
+        let Request {
+            entry,
+            limits,
+            grants,
+            input,
+            streams,
+            surroundings,
+            ..
+        } = request;
         let clock = world.clock.take();
         let (wasi, places, given) = match entry {
             Entry::Task(_) => world.task(&stdio),
@@ -107,7 +115,14 @@ impl Guest {
 
     /// Takes the next call of a resident instance. Limits and grants of the instance itself remain.
     pub(crate) fn refill(&mut self, request: Request) {
-        let Request { limits, grants, input, streams, surroundings, .. } = request;
+        let Request {
+            limits,
+            grants,
+            input,
+            streams,
+            surroundings,
+            ..
+        } = request;
         self.input = input;
         self.resources.give_call_streams(streams);
         // Grants that lead beyond the instance are those of each call: its caller answers for them.
@@ -137,7 +152,9 @@ impl Guest {
             Some(Refusal::Denied(need)) if code != 0 => vec![need],
             _ => Vec::new(),
         };
-        cbor::encode(&Exit { code, needs }).expect("numbers and texts always encode").into()
+        cbor::encode(&Exit { code, needs })
+            .expect("numbers and texts always encode")
+            .into()
     }
 
     /// Returns the result of a call whose function returned `code`.
@@ -149,17 +166,25 @@ impl Guest {
         match Status::from_code(code) {
             Some(Status::Ok) => Ok(output.into_bytes()),
             Some(Status::Failed) => Err(match self.refused.take() {
-                Some(refusal) => refusal.into_fault(failure_text(error.as_ref()), Some(error.into_vec())),
+                Some(refusal) => {
+                    refusal.into_fault(failure_text(error.as_ref()), Some(error.into_vec()))
+                }
                 None => Fault::Task(error.into_vec()),
             }),
             Some(Status::BadArguments) => Err(Fault::BadArguments(text(error.as_ref()))),
-            Some(Status::Internal) => Err(Fault::Trap { reason: text(error.as_ref()), frames: Vec::new() }),
-            None => Err(Fault::BadModule(format!("the function returned {code}, which is no status"))),
+            Some(Status::Internal) => Err(Fault::Trap {
+                reason: text(error.as_ref()),
+                frames: Vec::new(),
+            }),
+            None => Err(Fault::BadModule(format!(
+                "the function returned {code}, which is no status"
+            ))),
         }
     }
 }
 
 /// Returns the text of a task's error, for people.
 fn failure_text(error: &[u8]) -> String {
-    cbor::decode::<TaskFailure>(error).map_or_else(|error| error.to_string(), |failure| failure.to_string())
+    cbor::decode::<TaskFailure>(error)
+        .map_or_else(|error| error.to_string(), |failure| failure.to_string())
 }

@@ -21,8 +21,18 @@ pub(crate) struct LimitHit {
 }
 
 impl From<LimitHit> for Fault {
-    fn from(LimitHit { which, limit, asked }: LimitHit) -> Self {
-        Self::Limit { which, limit, asked }
+    fn from(
+        LimitHit {
+            which,
+            limit,
+            asked,
+        }: LimitHit,
+    ) -> Self {
+        Self::Limit {
+            which,
+            limit,
+            asked,
+        }
     }
 }
 
@@ -43,7 +53,13 @@ pub(crate) struct Growth {
 
 impl Growth {
     pub(crate) fn new(limits: &Limits, memory: Portion) -> Self {
-        Self { memory_limit: limits.memory_bytes, memory, table_elements: 0, memory_granted: false, refused: None }
+        Self {
+            memory_limit: limits.memory_bytes,
+            memory,
+            table_elements: 0,
+            memory_granted: false,
+            refused: None,
+        }
     }
 
     /// Returns the last refusal, unless the guest was granted something since.
@@ -57,7 +73,11 @@ impl Growth {
     }
 
     fn decide(&mut self, which: LimitKind, limit: u64, asked: u64) -> bool {
-        let hit = (asked > limit).then_some(LimitHit { which, limit, asked });
+        let hit = (asked > limit).then_some(LimitHit {
+            which,
+            limit,
+            asked,
+        });
         self.refused = hit.map(Refusal::Limit);
         hit.is_none()
     }
@@ -65,7 +85,12 @@ impl Growth {
 
 impl ResourceLimiter for Growth {
     /// Also called for the memory a module starts with. `maximum` is the module's own.
-    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let possible = maximum.is_none_or(|maximum| desired <= maximum);
         let mut granted = self.decide(LimitKind::Memory, self.memory_limit, desired as u64);
         if granted
@@ -86,7 +111,12 @@ impl ResourceLimiter for Growth {
         Ok(())
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let asked = self.table_elements + desired.saturating_sub(current);
         let granted = self.decide(LimitKind::Table, MAX_TABLE_ELEMENTS as u64, asked as u64);
         if granted {

@@ -47,7 +47,13 @@ impl Stdio {
     /// Lets each stream pass on `limit` bytes.
     pub(crate) fn new(output: Arc<dyn Output>, limit: u64) -> Self {
         let left = || AtomicU64::new(limit);
-        Self { output, stdout_left: left(), stderr_left: left(), log_left: left(), dropped: AtomicU64::new(0) }
+        Self {
+            output,
+            stdout_left: left(),
+            stderr_left: left(),
+            log_left: left(),
+            dropped: AtomicU64::new(0),
+        }
     }
 
     /// Returns a future to wait for before printing more.
@@ -76,7 +82,10 @@ impl Stdio {
         if self.log_left.load(Relaxed) == 0 {
             return self.count_dropped(kept);
         }
-        let (target, message) = (String::from_utf8_lossy(target), String::from_utf8_lossy(kept));
+        let (target, message) = (
+            String::from_utf8_lossy(target),
+            String::from_utf8_lossy(kept),
+        );
         let record = LogRecord::new(level, &target, &message);
         let left = self.log_left.load(Relaxed).checked_sub(record.cost());
         self.log_left.store(left.unwrap_or(0), Relaxed);
@@ -93,7 +102,8 @@ impl Stdio {
 
     fn print(&self, stream: OutputStream, counter: &AtomicU64, text: &[u8]) {
         let left = counter.load(Relaxed);
-        let (kept, rest) = text.split_at(text.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+        let (kept, rest) =
+            text.split_at(text.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
         counter.store(left - kept.len() as u64, Relaxed);
         if !kept.is_empty() {
             self.output.write(stream, kept);
@@ -102,6 +112,7 @@ impl Stdio {
     }
 
     fn count_dropped(&self, bytes: &[u8]) {
-        self.dropped.store(self.dropped_bytes() + bytes.len() as u64, Relaxed);
+        self.dropped
+            .store(self.dropped_bytes() + bytes.len() as u64, Relaxed);
     }
 }

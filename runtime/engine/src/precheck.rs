@@ -9,7 +9,9 @@
 
 use std::fmt;
 
-use wasmparser::{BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef, WasmFeatures};
+use wasmparser::{
+    BinaryReaderError, FunctionBody, Operator, Parser, Payload, TypeRef, WasmFeatures,
+};
 
 use crate::CompileError;
 
@@ -136,7 +138,9 @@ pub(crate) fn precheck(wasm: &[u8]) -> Result<(), CompileError> {
             Payload::FunctionSection(functions) => whole(Countable::Functions, functions.count())?,
             Payload::GlobalSection(globals) => whole(Countable::Globals, globals.count())?,
             Payload::ExportSection(exports) => whole(Countable::Exports, exports.count())?,
-            Payload::ElementSection(segments) => whole(Countable::ElementSegments, segments.count())?,
+            Payload::ElementSection(segments) => {
+                whole(Countable::ElementSegments, segments.count())?
+            }
             Payload::DataSection(segments) => whole(Countable::DataSegments, segments.count())?,
             Payload::CodeSectionEntry(body) => {
                 check_body(Place::Function(index), &body)?;
@@ -180,7 +184,11 @@ fn check_body(function: Place, body: &FunctionBody<'_>) -> Result<(), CompileErr
 impl Place {
     fn limit(self, which: Countable, found: u64) -> Result<(), CompileError> {
         if found > which.allowed() {
-            return Err(CompileError::TooMuch { place: self, which, found });
+            return Err(CompileError::TooMuch {
+                place: self,
+                which,
+                found,
+            });
         }
         Ok(())
     }

@@ -42,18 +42,26 @@ pub(crate) struct Found {
 pub(crate) fn find() -> Result<Found> {
     let mut notes = Vec::new();
     let code = map_code().map(|()| cpu_level()).unwrap_or_else(|error| {
-        notes.push(format!("native code cannot be mapped ({error}): guests run as Pulley bytecode"));
+        notes.push(format!(
+            "native code cannot be mapped ({error}): guests run as Pulley bytecode"
+        ));
         Code::Pulley
     });
     let found = match try_pool(code) {
         Ok(found) if found.slots == MAX_RUNNING => found,
         Ok(found) => {
-            notes.push(format!("address space is short: at most {} guests run at once", found.slots));
+            notes.push(format!(
+                "address space is short: at most {} guests run at once",
+                found.slots
+            ));
             found
         }
         Err(why) => {
             let found = take(code, Memory::Checked)?;
-            notes.push(format!("{why}: memories are checked, and at most {} guests run at once", found.slots));
+            notes.push(format!(
+                "{why}: memories are checked, and at most {} guests run at once",
+                found.slots
+            ));
             found
         }
     };
@@ -76,8 +84,18 @@ pub(crate) fn take(code: Code, memory: Memory) -> Result<Found> {
         Memory::Reserved => pooled(code)?,
         Memory::Checked => checked(code)?,
     };
-    let target = Target { platform: Platform::here(), code, memory, metered: false };
-    Ok(Found { engine, target, slots, notes: Vec::new() })
+    let target = Target {
+        platform: Platform::here(),
+        code,
+        memory,
+        metered: false,
+    };
+    Ok(Found {
+        engine,
+        target,
+        slots,
+        notes: Vec::new(),
+    })
 }
 
 fn pooled(code: Code) -> Result<(Engine, u32)> {
@@ -89,7 +107,9 @@ fn checked(code: Code) -> Result<(Engine, u32)> {
     // Half of the limit is for guests. The agent, artifacts and memories that grow have the other
     // half.
     let slots = address_space().map_or(FEW_RUNNING, |limit| {
-        u32::try_from(limit / 2 / CHECKED_GUEST_BYTES).unwrap_or(u32::MAX).clamp(1, MAX_RUNNING)
+        u32::try_from(limit / 2 / CHECKED_GUEST_BYTES)
+            .unwrap_or(u32::MAX)
+            .clamp(1, MAX_RUNNING)
     });
     let engine = run_engine(code, Memory::Checked, slots)?;
     // No fallback is left, so report now if there is no room.
@@ -107,7 +127,12 @@ fn reserving_is_free() -> bool {
     (0..TRIES).any(|_| {
         let start = Instant::now();
         // Ignore a failure: setting up the pool will fail too.
-        drop(MmapOptions::new().len(TRIED_BYTES).no_reserve_swap().map_anon());
+        drop(
+            MmapOptions::new()
+                .len(TRIED_BYTES)
+                .no_reserve_swap()
+                .map_anon(),
+        );
         start.elapsed() < TRY_WITHIN
     })
 }

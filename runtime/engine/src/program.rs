@@ -43,14 +43,27 @@ struct Exports {
 
 impl Program {
     /// Links `module`, or names the imports that this agent does not offer.
-    pub(crate) fn link(module: &Module, linker: &Linker<Guest>, metered: bool) -> Result<Self, Fault> {
+    pub(crate) fn link(
+        module: &Module,
+        linker: &Linker<Guest>,
+        metered: bool,
+    ) -> Result<Self, Fault> {
         let unknown = unknown_imports(module, linker);
         if !unknown.is_empty() {
-            let reason = format!("it imports what this agent does not offer: {}", unknown.join(", "));
+            let reason = format!(
+                "it imports what this agent does not offer: {}",
+                unknown.join(", ")
+            );
             return Err(Fault::BadModule(fault::bounded(reason)));
         }
-        let pre = linker.instantiate_pre(module).map_err(|error| fault::bad_module(&error))?;
-        Ok(Self { pre, exports: Arc::new(Exports::of(module)?), metered })
+        let pre = linker
+            .instantiate_pre(module)
+            .map_err(|error| fault::bad_module(&error))?;
+        Ok(Self {
+            pre,
+            exports: Arc::new(Exports::of(module)?),
+            metered,
+        })
     }
 
     /// Returns true if its code counts fuel. Each call gets the fuel of
@@ -61,7 +74,12 @@ impl Program {
 
     /// Returns the task of this name.
     pub(crate) fn function(&self, name: &str) -> Result<&ModuleExport, Fault> {
-        self.exports.functions.get(name).ok_or_else(|| Fault::NoSuchFunction { function: name.to_owned() })
+        self.exports
+            .functions
+            .get(name)
+            .ok_or_else(|| Fault::NoSuchFunction {
+                function: name.to_owned(),
+            })
     }
 
     /// Returns the export where a program begins.
@@ -87,20 +105,34 @@ impl Program {
 impl Exports {
     fn of(module: &Module) -> Result<Self, Fault> {
         let uses_files = module.imports().any(|import| import.name() == PREOPENS);
-        let start = Err(Fault::NoSuchFunction { function: START.to_owned() });
-        let mut exports = Self { functions: HashMap::new(), initialize: None, start, uses_files };
+        let start = Err(Fault::NoSuchFunction {
+            function: START.to_owned(),
+        });
+        let mut exports = Self {
+            functions: HashMap::new(),
+            initialize: None,
+            start,
+            uses_files,
+        };
         for export in module.exports() {
             let name = export.name();
-            let index = || module.get_export_index(name).expect("the module just named it");
+            let index = || {
+                module
+                    .get_export_index(name)
+                    .expect("the module just named it")
+            };
             if let Some(function) = name.strip_prefix(abi::EXPORT_PREFIX) {
-                check(name, &export.ty(), "an i32", |results| matches!(results, [ValType::I32]))?;
+                check(name, &export.ty(), "an i32", |results| {
+                    matches!(results, [ValType::I32])
+                })?;
                 exports.functions.insert(function.to_owned(), index());
             } else if name == "_initialize" {
                 check(name, &export.ty(), "nothing", <[_]>::is_empty)?;
                 exports.initialize = Some(index());
             } else if name == START {
                 // A wrong type fails only `start`: tasks can be called.
-                exports.start = check(name, &export.ty(), "nothing", <[_]>::is_empty).map(|()| index());
+                exports.start =
+                    check(name, &export.ty(), "nothing", <[_]>::is_empty).map(|()| index());
             }
         }
         Ok(exports)
@@ -108,7 +140,12 @@ impl Exports {
 }
 
 /// Checks that an export is a function without parameters that returns what it must.
-fn check(name: &str, ty: &ExternType, wanted: &str, returns: fn(&[ValType]) -> bool) -> Result<(), Fault> {
+fn check(
+    name: &str,
+    ty: &ExternType,
+    wanted: &str,
+    returns: fn(&[ValType]) -> bool,
+) -> Result<(), Fault> {
     match ty.func() {
         Some(ty) if ty.params().len() == 0 && returns(&ty.results().collect::<Vec<_>>()) => Ok(()),
         _ => Err(Fault::BadModule(format!(
@@ -121,7 +158,13 @@ fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     // The linker answers only with a store.
     let stdio = Arc::new(Stdio::new(Arc::new(Nowhere), 0));
     let capacity = Capacity::new(0, Budget::default());
-    let nobody = Guest::new(Request::new("", ""), World::empty(), stdio, &capacity, &Arc::default());
+    let nobody = Guest::new(
+        Request::new("", ""),
+        World::empty(),
+        stdio,
+        &capacity,
+        &Arc::default(),
+    );
     let mut store = Store::new(module.engine(), nobody);
     module
         .imports()

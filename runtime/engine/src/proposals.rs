@@ -82,12 +82,24 @@ impl Proposal {
             Self::Exceptions | Self::LegacyExceptions => {
                 "clang without `-fwasm-exceptions` and `-mllvm -wasm-enable-sjlj`, Rust with `-C panic=abort`"
             }
-            Self::TailCalls => "clang with `-mno-tail-call`, Rust with `-C target-feature=-tail-call`",
-            Self::RelaxedSimd => "clang with `-mno-relaxed-simd`, Rust with `-C target-feature=-relaxed-simd`",
-            Self::ExtendedConst => "clang with `-mno-extended-const`, Rust with `-C target-feature=-extended-const`",
-            Self::WideArithmetic => "clang with `-mno-wide-arithmetic`, Rust with `-C target-feature=-wide-arithmetic`",
-            Self::MultiMemory => "clang with `-mno-multimemory`, Rust with `-C target-feature=-multimemory`",
-            Self::CustomPageSizes | Self::Gc | Self::FunctionReferences | Self::StackSwitching => return None,
+            Self::TailCalls => {
+                "clang with `-mno-tail-call`, Rust with `-C target-feature=-tail-call`"
+            }
+            Self::RelaxedSimd => {
+                "clang with `-mno-relaxed-simd`, Rust with `-C target-feature=-relaxed-simd`"
+            }
+            Self::ExtendedConst => {
+                "clang with `-mno-extended-const`, Rust with `-C target-feature=-extended-const`"
+            }
+            Self::WideArithmetic => {
+                "clang with `-mno-wide-arithmetic`, Rust with `-C target-feature=-wide-arithmetic`"
+            }
+            Self::MultiMemory => {
+                "clang with `-mno-multimemory`, Rust with `-C target-feature=-multimemory`"
+            }
+            Self::CustomPageSizes | Self::Gc | Self::FunctionReferences | Self::StackSwitching => {
+                return None;
+            }
         })
     }
 }
@@ -116,7 +128,11 @@ impl fmt::Display for Proposal {
 /// them either. Validates the module once for each proposal, so call this only for a module that
 /// was refused.
 pub(crate) fn beyond_wasm2(wasm: &[u8]) -> Vec<Proposal> {
-    let all = Proposal::ALL.iter().fold(WasmFeatures::WASM2, |all, proposal| all.union(proposal.features()));
+    let all = Proposal::ALL
+        .iter()
+        .fold(WasmFeatures::WASM2, |all, proposal| {
+            all.union(proposal.features())
+        });
     if !is_valid(wasm, all) {
         return Vec::new();
     }
@@ -134,15 +150,24 @@ pub(crate) fn beyond_wasm2(wasm: &[u8]) -> Vec<Proposal> {
 }
 
 fn is_valid(wasm: &[u8], features: WasmFeatures) -> bool {
-    Validator::new_with_features(features).validate_all(wasm).is_ok()
+    Validator::new_with_features(features)
+        .validate_all(wasm)
+        .is_ok()
 }
 
 /// Returns the sentence that refuses a module with these proposals.
 pub(crate) fn describe(proposals: &[Proposal]) -> String {
     let names: Vec<_> = proposals.iter().map(Proposal::to_string).collect();
-    let mut ways: Vec<_> = proposals.iter().filter_map(|proposal| proposal.avoided_by()).collect();
+    let mut ways: Vec<_> = proposals
+        .iter()
+        .filter_map(|proposal| proposal.avoided_by())
+        .collect();
     ways.dedup();
-    let ways = if ways.is_empty() { String::new() } else { format!(" ({})", ways.join("; ")) };
+    let ways = if ways.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", ways.join("; "))
+    };
     format!(
         "the module uses {}, and wxec runs WebAssembly 2.0 on any host: build it without{ways}",
         names.join(" and ")

@@ -26,23 +26,46 @@ pub(crate) struct Share {
 impl Quota {
     /// Lets a call have `limit` at once, as long as `common` lasts.
     pub(crate) fn new(which: LimitKind, limit: u32, common: Arc<Semaphore>) -> Self {
-        Self { which, limit, own: Arc::new(Semaphore::new(limit as usize)), common }
+        Self {
+            which,
+            limit,
+            own: Arc::new(Semaphore::new(limit as usize)),
+            common,
+        }
     }
 
     /// Takes one.
     pub(crate) fn take(&self) -> Result<Share, Refusal> {
-        let own = self.own.clone().try_acquire_owned().map_err(|_| self.limit_hit())?;
-        let common = self.common.clone().try_acquire_owned().map_err(|_| self.shortage())?;
-        Ok(Share { _own: own, _common: common })
+        let own = self
+            .own
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| self.limit_hit())?;
+        let common = self
+            .common
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| self.shortage())?;
+        Ok(Share {
+            _own: own,
+            _common: common,
+        })
     }
 
     fn limit_hit(&self) -> Refusal {
         let limit = u64::from(self.limit);
-        Refusal::Limit(LimitHit { which: self.which, limit, asked: limit + 1 })
+        Refusal::Limit(LimitHit {
+            which: self.which,
+            limit,
+            asked: limit + 1,
+        })
     }
 
     fn shortage(&self) -> Refusal {
-        Refusal::Busy(format!("all {} this host has for guests are in use", self.which.unit()))
+        Refusal::Busy(format!(
+            "all {} this host has for guests are in use",
+            self.which.unit()
+        ))
     }
 }
 
@@ -57,11 +80,17 @@ mod tests {
         let (first, second) = (quota(), quota());
 
         let taken = [first.take().unwrap(), first.take().unwrap()];
-        let hit = LimitHit { which: LimitKind::OpenFiles, limit: 2, asked: 3 };
+        let hit = LimitHit {
+            which: LimitKind::OpenFiles,
+            limit: 2,
+            asked: 3,
+        };
         assert!(matches!(first.take(), Err(Refusal::Limit(it)) if it == hit));
 
         let _third = second.take().unwrap();
-        assert!(matches!(second.take(), Err(Refusal::Busy(reason)) if reason.starts_with("all files")));
+        assert!(
+            matches!(second.take(), Err(Refusal::Busy(reason)) if reason.starts_with("all files"))
+        );
         drop(taken);
         assert!(first.take().is_ok() && second.take().is_ok());
     }

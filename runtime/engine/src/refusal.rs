@@ -26,14 +26,26 @@ impl Refusal {
     /// Describes the refusal to the guest.
     pub(crate) fn describe(&self) -> HostError {
         match self {
-            Self::Limit(hit) => HostError { kind: "QuotaExceeded".into(), message: hit.to_string(), need: None },
+            Self::Limit(hit) => HostError {
+                kind: "QuotaExceeded".into(),
+                message: hit.to_string(),
+                need: None,
+            },
             Self::Denied(need) => HostError {
                 kind: "PermissionDenied".into(),
                 message: format!("not granted: needs {need}"),
                 need: Some(need.clone()),
             },
-            Self::Host(reason) => HostError { kind: "OutOfMemory".into(), message: reason.clone(), need: None },
-            Self::Busy(reason) => HostError { kind: "ResourceBusy".into(), message: reason.clone(), need: None },
+            Self::Host(reason) => HostError {
+                kind: "OutOfMemory".into(),
+                message: reason.clone(),
+                need: None,
+            },
+            Self::Busy(reason) => HostError {
+                kind: "ResourceBusy".into(),
+                message: reason.clone(),
+                need: None,
+            },
         }
     }
 
@@ -44,9 +56,15 @@ impl Refusal {
             Self::Limit(hit) => hit.into(),
             Self::Denied(need) => {
                 let failure = failure.filter(|failure| failure.len() <= MAX_FAILURE_BYTES);
-                Fault::Denied { needs: vec![need], message: bounded(message), failure }
+                Fault::Denied {
+                    needs: vec![need],
+                    message: bounded(message),
+                    failure,
+                }
             }
-            Self::Host(reason) => Fault::Agent(format!("the host has no memory for the guest: {reason}")),
+            Self::Host(reason) => {
+                Fault::Agent(format!("the host has no memory for the guest: {reason}"))
+            }
             Self::Busy(reason) => Fault::Agent(reason),
         }
     }

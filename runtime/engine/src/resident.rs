@@ -54,7 +54,11 @@ impl Resident {
     pub(crate) fn new(sandbox: &Sandbox, program: &Program) -> Result<Self, LimitHit> {
         let place = sandbox.capacity().resident()?;
         let state = tokio::sync::Mutex::new(State::New);
-        Ok(Self { program: program.clone(), state: Arc::new(state), _place: Arc::new(place) })
+        Ok(Self {
+            program: program.clone(),
+            state: Arc::new(state),
+            _place: Arc::new(place),
+        })
     }
 
     /// Runs one call after the calls before it have ended. Notes the fuel it used.
@@ -71,24 +75,39 @@ impl Resident {
         // Wait before taking the instance out of `state`: dropping a call that waits then does not
         // harm the instance.
         let slot = match &*state {
-            State::Gone(reason) => return Err(Fault::InstanceGone { reason: reason.clone() }),
+            State::Gone(reason) => {
+                return Err(Fault::InstanceGone {
+                    reason: reason.clone(),
+                });
+            }
             State::New => Some(sandbox.capacity().owned_slot().await),
             State::Living(_) => None,
         };
 
         // If this future is dropped from here on, the instance is dropped too.
-        let before = mem::replace(&mut *state, State::Gone("an earlier call was ended before it returned".into()));
+        let before = mem::replace(
+            &mut *state,
+            State::Gone("an earlier call was ended before it returned".into()),
+        );
         let mut living = match (before, slot) {
             (State::Living(mut living), _) => {
                 living.listener.listen(stdio.clone());
                 living.store.data_mut().refill(request);
                 living
             }
-            (_, Some(slot)) => Living::new(sandbox, &self.program, request, stdio.clone(), slot).await,
+            (_, Some(slot)) => {
+                Living::new(sandbox, &self.program, request, stdio.clone(), slot).await
+            }
             (_, None) => return Err(Fault::Agent("an instance without a place".into())),
         };
         let inherited = living.store.data().resources.inherited.clone();
-        match inherited.forward(&stdio, living.call(&self.program, function, fuel, fuel_used)).await {
+        match inherited
+            .forward(
+                &stdio,
+                living.call(&self.program, function, fuel, fuel_used),
+            )
+            .await
+        {
             Ok(code) => {
                 let outcome = living.store.data_mut().finish(code);
                 *state = State::Living(living);
@@ -115,7 +134,12 @@ impl Living {
         // No limit here: the limit of each call's output applies behind the listener.
         let stdio = Arc::new(Stdio::new(listener.clone(), u64::MAX));
         let store = call::new_store(sandbox, program, request, stdio).await;
-        Self { store, instance: None, listener, _slot: slot }
+        Self {
+            store,
+            instance: None,
+            listener,
+            _slot: slot,
+        }
     }
 
     async fn call(
@@ -129,9 +153,13 @@ impl Living {
         call::refuel(store, program, fuel);
         let instance = match self.instance {
             Some(instance) => instance,
-            None => *self.instance.insert(call::instantiate(store, program).await?),
+            None => *self
+                .instance
+                .insert(call::instantiate(store, program).await?),
         };
-        let code = call::export(store, &instance, function)?.call_async(&mut *store, ()).await;
+        let code = call::export(store, &instance, function)?
+            .call_async(&mut *store, ())
+            .await;
         call::note_fuel(store, program, fuel, fuel_used);
         code
     }
@@ -146,7 +174,10 @@ impl Listener {
     }
 
     fn current(&self) -> Arc<Stdio> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -159,7 +190,11 @@ impl Output for Listener {
     }
 
     fn log(&self, record: LogRecord<'_>) {
-        self.current().log(record.level, record.target.as_bytes(), record.message.as_bytes());
+        self.current().log(
+            record.level,
+            record.target.as_bytes(),
+            record.message.as_bytes(),
+        );
     }
 
     fn room(&self) -> Option<Room> {
@@ -172,7 +207,10 @@ fn why(fault: &Fault) -> String {
         Fault::Panic { panic, .. } => format!("an earlier call panicked: {}", panic.message),
         Fault::Trap { reason, .. } => format!("an earlier call trapped: {reason}"),
         Fault::Limit { which, limit, .. } => {
-            format!("an earlier call hit its {which} limit of {limit} {}", which.unit())
+            format!(
+                "an earlier call hit its {which} limit of {limit} {}",
+                which.unit()
+            )
         }
         _ => "an earlier call failed".into(),
     })

@@ -85,11 +85,24 @@ impl Sandbox {
     }
 
     fn start(found: Found) -> Result<Self, EngineError> {
-        let Found { engine, target, slots, notes } = found;
+        let Found {
+            engine,
+            target,
+            slots,
+            notes,
+        } = found;
         let ticker = Ticker::start(engine.clone())?;
         let (plain, metered) = (Loader::new(engine)?, OnceLock::new());
         let capacity = Arc::new(Capacity::new(slots as usize, Budget::default()));
-        let shared = Arc::new(Shared { plain, metered, ticker, slots, supply: Arc::default(), target, notes });
+        let shared = Arc::new(Shared {
+            plain,
+            metered,
+            ticker,
+            slots,
+            supply: Arc::default(),
+            target,
+            notes,
+        });
         Ok(Self { shared, capacity })
     }
 
@@ -102,7 +115,10 @@ impl Sandbox {
     /// once than could each have the usual amount; other calls wait.
     #[must_use]
     pub fn with_memory_budget(self, bytes: u64) -> Self {
-        let capacity = Arc::new(Capacity::new(self.shared.slots as usize, Budget::new(bytes)));
+        let capacity = Arc::new(Capacity::new(
+            self.shared.slots as usize,
+            Budget::new(bytes),
+        ));
         Self { capacity, ..self }
     }
 
@@ -126,7 +142,10 @@ impl Sandbox {
 
     /// Returns the target of artifacts for calls that have a seed, or a limit on fuel.
     pub fn metered_target(&self) -> Target {
-        Target { metered: true, ..self.shared.target.clone() }
+        Target {
+            metered: true,
+            ..self.shared.target.clone()
+        }
     }
 
     /// Returns what this host does not allow, and the consequence, a sentence each.
@@ -137,19 +156,31 @@ impl Sandbox {
     /// Loads an artifact. Takes time in proportion to its size, and no lock that running calls
     /// need.
     pub fn load(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
-        Program::link(&self.shared.plain.load(artifact)?, &self.shared.plain.linker, false)
+        Program::link(
+            &self.shared.plain.load(artifact)?,
+            &self.shared.plain.linker,
+            false,
+        )
     }
 
     /// Loads an artifact that was compiled for [`metered_target`](Self::metered_target). The first
     /// such artifact takes some milliseconds more.
     pub fn load_metered(&self, artifact: &VerifiedArtifact) -> Result<Program, Fault> {
-        let loader = self.shared.metered.get_or_init(|| self.start_metered().map_err(|error| format!("{error:#}")));
-        let loader = loader.as_ref().map_err(|error| Fault::Agent(format!("cannot count fuel here: {error}")))?;
+        let loader = self
+            .shared
+            .metered
+            .get_or_init(|| self.start_metered().map_err(|error| format!("{error:#}")));
+        let loader = loader
+            .as_ref()
+            .map_err(|error| Fault::Agent(format!("cannot count fuel here: {error}")))?;
         Program::link(&loader.load(artifact)?, &loader.linker, true)
     }
 
     fn start_metered(&self) -> wasmtime::Result<Loader> {
-        let loader = Loader::new(metered_engine(self.shared.target.code, self.shared.target.memory)?)?;
+        let loader = Loader::new(metered_engine(
+            self.shared.target.code,
+            self.shared.target.memory,
+        )?)?;
         self.shared.ticker.tick_too(loader.engine.clone());
         Ok(loader)
     }
@@ -220,6 +251,7 @@ impl Loader {
         // hash to its digest, in memory that does not change. The digest was named by this
         // session's controller, which compiled the module; a controller that lies gains nothing,
         // since it may run any command here anyway.
-        unsafe { Module::deserialize(&self.engine, artifact.bytes()) }.map_err(|error| fault::bad_module(&error))
+        unsafe { Module::deserialize(&self.engine, artifact.bytes()) }
+            .map_err(|error| fault::bad_module(&error))
     }
 }

@@ -28,8 +28,11 @@ pub(crate) async fn supervise(
         if let Poll::Ready(outcome) = poll_guest(guest.as_mut(), ticker, context) {
             return Poll::Ready(outcome);
         }
-        let Some(after_ms) = deadline_ms else { return Poll::Pending };
-        poll_alarm(alarm.as_mut(), started, after_ms, context).map(|()| Err(Fault::Deadline { after_ms }))
+        let Some(after_ms) = deadline_ms else {
+            return Poll::Pending;
+        };
+        poll_alarm(alarm.as_mut(), started, after_ms, context)
+            .map(|()| Err(Fault::Deadline { after_ms }))
     })
     .await
 }
@@ -57,10 +60,14 @@ fn poll_alarm(
 ) -> Poll<()> {
     if alarm.is_none() {
         // A deadline beyond the end of the clock never comes.
-        let Some(at) = started.checked_add(Duration::from_millis(after_ms)) else { return Poll::Pending };
+        let Some(at) = started.checked_add(Duration::from_millis(after_ms)) else {
+            return Poll::Pending;
+        };
         alarm.set(Some(sleep_until(at.into())));
     }
-    alarm.as_pin_mut().map_or(Poll::Pending, |alarm| alarm.poll(context))
+    alarm
+        .as_pin_mut()
+        .map_or(Poll::Pending, |alarm| alarm.poll(context))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

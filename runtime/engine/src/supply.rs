@@ -54,7 +54,9 @@ impl Default for Supply {
 }
 
 fn semaphore(permits: u64) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(usize::try_from(permits).expect("some thousand fit")))
+    Arc::new(Semaphore::new(
+        usize::try_from(permits).expect("some thousand fit"),
+    ))
 }
 
 /// Threads for work that cannot be stopped. A caller that waits for the work can be dropped; the
@@ -63,8 +65,16 @@ pub(crate) struct Threads(Arc<Semaphore>);
 
 impl Threads {
     /// Runs `work` on one of the threads. Drops its result if the caller waits no longer.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let place = self.0.clone().acquire_owned().await.expect("the semaphore is never closed");
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let place = self
+            .0
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
         let done = spawn_blocking(move || {
             let _place = place;
             work()

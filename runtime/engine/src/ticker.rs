@@ -48,7 +48,10 @@ impl Ticker {
             .name("wxec-ticker".into())
             .stack_size(THREAD_STACK_BYTES)
             .spawn(move || theirs.beat(&engine))?;
-        Ok(Self { pulse, thread: handle.thread().clone() })
+        Ok(Self {
+            pulse,
+            thread: handle.thread().clone(),
+        })
     }
 
     /// Ticks for a second engine as well.

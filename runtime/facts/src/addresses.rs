@@ -43,7 +43,12 @@ const ATTRIBUTE_HEAD: usize = 4;
 /// Returns addresses by which others may reach this machine: neither loopback nor link-local ones.
 pub(crate) fn local() -> Result<Vec<IpAddr>, Errno> {
     // `None` is protocol 0, which is NETLINK_ROUTE.
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_WITHIN))?;
     connect(&socket, &SocketAddrNetlink::new(0, 0))?;
     send(&socket, &question(), SendFlags::empty())?;
@@ -85,7 +90,9 @@ fn read(mut part: &[u8], addresses: &mut Vec<IpAddr>) -> bool {
 fn head(part: &[u8]) -> Option<(usize, u16)> {
     let length = u32::from_ne_bytes(*part.first_chunk()?) as usize;
     let kind = u16::from_ne_bytes(*part.get(4..)?.first_chunk()?);
-    (MESSAGE_HEAD..=part.len()).contains(&length).then_some((length, kind))
+    (MESSAGE_HEAD..=part.len())
+        .contains(&length)
+        .then_some((length, kind))
 }
 
 /// Returns the address in a message, if others may reach this machine by it.
@@ -93,7 +100,10 @@ fn address(message: &[u8]) -> Option<IpAddr> {
     let scope = *message.get(3)?;
     let mut rest = message.get(ADDRESS_HEAD..)?;
     let mut found = None;
-    while let Some(length) = rest.first_chunk().map(|length| usize::from(u16::from_ne_bytes(*length))) {
+    while let Some(length) = rest
+        .first_chunk()
+        .map(|length| usize::from(u16::from_ne_bytes(*length)))
+    {
         let attribute = rest.get(..length).filter(|_| length >= ATTRIBUTE_HEAD)?;
         let kind = u16::from_ne_bytes([attribute[2], attribute[3]]);
         // On a point-to-point link, `IFA_ADDRESS` is the other end's.
@@ -102,7 +112,9 @@ fn address(message: &[u8]) -> Option<IpAddr> {
         }
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    found.filter(|address| matches!(scope, RT_SCOPE_UNIVERSE | RT_SCOPE_SITE) && !address.is_loopback())
+    found.filter(|address| {
+        matches!(scope, RT_SCOPE_UNIVERSE | RT_SCOPE_SITE) && !address.is_loopback()
+    })
 }
 
 fn parse(bytes: &[u8]) -> Option<IpAddr> {
@@ -121,12 +133,19 @@ mod tests {
     fn message(kind: u16, scope: u8, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut body = vec![2, 24, 0, scope, 1, 0, 0, 0];
         for (kind, value) in attributes {
-            body.extend(u16::try_from(ATTRIBUTE_HEAD + value.len()).unwrap().to_ne_bytes());
+            body.extend(
+                u16::try_from(ATTRIBUTE_HEAD + value.len())
+                    .unwrap()
+                    .to_ne_bytes(),
+            );
             body.extend(kind.to_ne_bytes());
             body.extend(*value);
             body.resize(body.len().next_multiple_of(4), 0);
         }
-        let mut message = u32::try_from(MESSAGE_HEAD + body.len()).unwrap().to_ne_bytes().to_vec();
+        let mut message = u32::try_from(MESSAGE_HEAD + body.len())
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
         message.extend(kind.to_ne_bytes());
         message.resize(MESSAGE_HEAD, 0);
         [message, body].concat()
@@ -143,11 +162,22 @@ mod tests {
         let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets();
         let part = [
             message(RTM_NEWADDR, 254, &[(IFA_LOCAL, &[127, 0, 0, 1])]),
-            message(RTM_NEWADDR, 0, &[(IFA_ADDRESS, &[10, 0, 0, 1]), (IFA_LOCAL, &[10, 0, 0, 5]), (3, b"eth0\0")]),
+            message(
+                RTM_NEWADDR,
+                0,
+                &[
+                    (IFA_ADDRESS, &[10, 0, 0, 1]),
+                    (IFA_LOCAL, &[10, 0, 0, 5]),
+                    (3, b"eth0\0"),
+                ],
+            ),
             message(RTM_NEWADDR, 0, &[(IFA_ADDRESS, &v6)]),
             message(RTM_NEWADDR, 253, &[(IFA_ADDRESS, &[0xfe; 16])]),
         ];
-        assert_eq!(read_all(&part.concat()), (vec!["10.0.0.5".into(), "2001:db8::1".into()], true));
+        assert_eq!(
+            read_all(&part.concat()),
+            (vec!["10.0.0.5".into(), "2001:db8::1".into()], true)
+        );
         assert_eq!(read_all(&message(NLMSG_DONE, 0, &[])), (Vec::new(), false));
     }
 
@@ -155,7 +185,11 @@ mod tests {
     fn an_answer_that_is_cut_or_lies_ends_early() {
         let whole = message(RTM_NEWADDR, 0, &[(IFA_LOCAL, &[10, 0, 0, 5])]);
         for length in 0..whole.len() {
-            assert_eq!(read_all(&whole[..length]).0, Vec::<String>::new(), "{length}");
+            assert_eq!(
+                read_all(&whole[..length]).0,
+                Vec::<String>::new(),
+                "{length}"
+            );
         }
         let mut lies = whole;
         lies[MESSAGE_HEAD + ADDRESS_HEAD] = 1;
@@ -166,7 +200,11 @@ mod tests {
     fn what_the_kernel_says_here_is_understood() {
         // A machine may have no address but its loopback; a sandbox may have no netlink.
         if let Ok(addresses) = local() {
-            assert!(addresses.iter().all(|address| !address.is_loopback() && !address.is_unspecified()));
+            assert!(
+                addresses
+                    .iter()
+                    .all(|address| !address.is_loopback() && !address.is_unspecified())
+            );
         }
     }
 }

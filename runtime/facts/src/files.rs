@@ -12,7 +12,10 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
 pub(crate) fn distro() -> Option<Distro> {
-    OS_RELEASE.into_iter().find_map(read).map(|text| parse_os_release(&text))
+    OS_RELEASE
+        .into_iter()
+        .find_map(read)
+        .map(|text| parse_os_release(&text))
 }
 
 /// Returns the whole name of a host, as far as it is known without asking the network.
@@ -29,29 +32,45 @@ pub(crate) fn user(uid: u32) -> Option<String> {
 
 fn read(path: &str) -> Option<String> {
     let mut text = Vec::new();
-    File::open(path).ok()?.take(MAX_FILE_BYTES).read_to_end(&mut text).ok()?;
+    File::open(path)
+        .ok()?
+        .take(MAX_FILE_BYTES)
+        .read_to_end(&mut text)
+        .ok()?;
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn parse_os_release(text: &str) -> Distro {
     let value = |key: &str| {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        let value = lines.rfind(|(name, _)| name.trim() == key).map(|(_, value)| unquoted(value.trim()));
+        let value = lines
+            .rfind(|(name, _)| name.trim() == key)
+            .map(|(_, value)| unquoted(value.trim()));
         value.unwrap_or_default()
     };
     let (id, name) = (value("ID"), value("NAME"));
-    Distro::new(if id.is_empty() { "linux".into() } else { id }, name, value("VERSION_ID"))
+    Distro::new(
+        if id.is_empty() { "linux".into() } else { id },
+        name,
+        value("VERSION_ID"),
+    )
 }
 
 /// Returns the value of a shell's assignment: in quotes or not, with backslashes before characters
 /// that would end it.
 fn unquoted(value: &str) -> String {
     let quote = value.chars().next().filter(|first| "\"'".contains(*first));
-    let inner = quote.and_then(|quote| value.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(value);
+    let inner = quote
+        .and_then(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(value);
     let mut text = String::new();
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
-        text.extend(if c == '\\' && quote != Some('\'') { chars.next() } else { Some(c) });
+        text.extend(if c == '\\' && quote != Some('\'') {
+            chars.next()
+        } else {
+            Some(c)
+        });
     }
     text
 }
@@ -59,10 +78,15 @@ fn unquoted(value: &str) -> String {
 /// Finds the whole name as `hostname -f` does without a name server: the first name of the line
 /// that has `hostname`.
 fn find_fqdn(hosts: &str, hostname: &str) -> Option<String> {
-    let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let lines = hosts
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
     let mut lines = lines.map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>());
     let names = lines.find(|names| names.contains(&hostname))?;
-    names.first().filter(|name| name.contains('.')).map(ToString::to_string)
+    names
+        .first()
+        .filter(|name| name.contains('.'))
+        .map(ToString::to_string)
 }
 
 fn find_user(passwd: &str, uid: u32) -> Option<String> {
@@ -79,11 +103,17 @@ mod tests {
 
     #[test]
     fn os_release_is_what_a_shell_would_read() {
-        let debian =
-            "PRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"13\"\nID=debian\n";
-        assert_eq!(parse_os_release(debian), Distro::new("debian", "Debian GNU/Linux", "13"));
-        let odd = "# a comment\nID='odd'\nNAME=\"The \\\"Odd\\\" One\"\nVERSION_ID=1\nVERSION_ID=2\n";
-        assert_eq!(parse_os_release(odd), Distro::new("odd", r#"The "Odd" One"#, "2"));
+        let debian = "PRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"13\"\nID=debian\n";
+        assert_eq!(
+            parse_os_release(debian),
+            Distro::new("debian", "Debian GNU/Linux", "13")
+        );
+        let odd =
+            "# a comment\nID='odd'\nNAME=\"The \\\"Odd\\\" One\"\nVERSION_ID=1\nVERSION_ID=2\n";
+        assert_eq!(
+            parse_os_release(odd),
+            Distro::new("odd", r#"The "Odd" One"#, "2")
+        );
         assert_eq!(parse_os_release("nonsense"), Distro::new("linux", "", ""));
     }
 
@@ -98,7 +128,8 @@ mod tests {
 
     #[test]
     fn accounts_are_found_by_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\n\nbroken\napp:x:1000:1000::/srv/app:/bin/false\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\n\nbroken\napp:x:1000:1000::/srv/app:/bin/false\n";
         assert_eq!(find_user(passwd, 1000).as_deref(), Some("app"));
         assert_eq!(find_user(passwd, 1), None);
     }

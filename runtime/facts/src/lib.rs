@@ -29,7 +29,8 @@ pub fn here() -> Facts {
     facts.os = text(name.sysname());
     facts.arch = text(name.machine());
     facts.distro = files::distro();
-    facts.cpus = std::thread::available_parallelism().map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX));
+    facts.cpus = std::thread::available_parallelism()
+        .map_or(1, |cpus| u32::try_from(cpus.get()).unwrap_or(u32::MAX));
     facts.memory_bytes = u64::from(info.mem_unit).saturating_mul(info.totalram);
     facts.addresses = addresses::local().unwrap_or_default();
     facts.user = files::user(uid);

@@ -33,10 +33,14 @@ pub(crate) fn home_of(name: &[u8]) -> Option<Vec<u8>> {
 
 fn home_where(is_it: impl Fn(&[&[u8]]) -> bool) -> Option<Vec<u8>> {
     let lines = read("/etc/passwd");
-    let mut entries =
-        lines.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b':').collect::<Vec<_>>());
+    let mut entries = lines
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.split(|byte| *byte == b':').collect::<Vec<_>>());
     let entry = entries.find(|fields| is_it(fields))?;
-    entry.get(5).map(|home| home.to_vec()).filter(|home| !home.is_empty())
+    entry
+        .get(5)
+        .map(|home| home.to_vec())
+        .filter(|home| !home.is_empty())
 }
 
 /// Looks up a number. Both files have the name first and its number third.
@@ -45,8 +49,11 @@ fn number(file: &str, name: &str) -> Result<u32, FailureKind> {
         return Ok(number);
     }
     let lines = read(file);
-    let mut entries = lines.split(|byte| *byte == b'\n').map(|line| line.split(|byte| *byte == b':'));
-    let entry = entries.find_map(|mut fields| (fields.next()? == name.as_bytes()).then(|| fields.nth(1))?);
+    let mut entries = lines
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.split(|byte| *byte == b':'));
+    let entry = entries
+        .find_map(|mut fields| (fields.next()? == name.as_bytes()).then(|| fields.nth(1))?);
     let number = entry.and_then(|number| std::str::from_utf8(number).ok()?.parse().ok());
     number.ok_or_else(|| FailureKind::UnknownAccount(name.into()))
 }
@@ -65,7 +72,10 @@ mod tests {
 
     #[test]
     fn accounts_have_names_and_numbers() {
-        assert_eq!((user("root"), group("root"), user("1234")), (Ok(0), Ok(0), Ok(1234)));
+        assert_eq!(
+            (user("root"), group("root"), user("1234")),
+            (Ok(0), Ok(0), Ok(1234))
+        );
         for name in ["nobody-of-that-name", "", "-1", "4294967296"] {
             assert_eq!(user(name), Err(FailureKind::UnknownAccount(name.into())));
         }

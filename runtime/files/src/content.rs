@@ -57,14 +57,26 @@ pub(crate) enum Content<'a> {
 
 impl<'a> Content<'a> {
     pub(crate) fn state(&self) -> io::Result<State> {
-        let never = Time { seconds: 0, nanoseconds: 0 };
+        let never = Time {
+            seconds: 0,
+            nanoseconds: 0,
+        };
         Ok(match self {
             Self::File(extents) => {
                 let found = Found(fstat(&extents.file)?);
-                State { size: found.size(), modified: found.modified() }
+                State {
+                    size: found.size(),
+                    modified: found.modified(),
+                }
             }
-            Self::Memory(bytes) => State { size: bytes.get_ref().len() as u64, modified: never },
-            Self::Reader(_) => State { size: 0, modified: never },
+            Self::Memory(bytes) => State {
+                size: bytes.get_ref().len() as u64,
+                modified: never,
+            },
+            Self::Reader(_) => State {
+                size: 0,
+                modified: never,
+            },
         })
     }
 
@@ -92,7 +104,11 @@ fn up_to(bytes: &mut [u8], most: u64) -> &mut [u8] {
 }
 
 fn piece(length: usize) -> Piece {
-    if length == 0 { Piece::End } else { Piece::Data(length) }
+    if length == 0 {
+        Piece::End
+    } else {
+        Piece::Data(length)
+    }
 }
 
 /// A file, read from its beginning without its holes.
@@ -108,8 +124,18 @@ pub(crate) struct Extents {
 impl Extents {
     pub(crate) fn new(file: File) -> io::Result<Self> {
         let stat = fstat(&file)?;
-        let (size, on_disk) = (Found(stat).size(), u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512));
-        Ok(Self { file, position: 0, is_sparse: size >= BLOCK_BYTES && on_disk < size, data_until: 0 })
+        let (size, on_disk) = (
+            Found(stat).size(),
+            u64::try_from(stat.st_blocks)
+                .unwrap_or(0)
+                .saturating_mul(512),
+        );
+        Ok(Self {
+            file,
+            position: 0,
+            is_sparse: size >= BLOCK_BYTES && on_disk < size,
+            data_until: 0,
+        })
     }
 
     fn rewind(&mut self) -> io::Result<()> {
@@ -124,7 +150,11 @@ impl Extents {
                 return Ok(Piece::Hole(hole));
             }
         }
-        let most = if self.is_sparse { most.min(self.data_until - self.position) } else { most };
+        let most = if self.is_sparse {
+            most.min(self.data_until - self.position)
+        } else {
+            most
+        };
         let read = self.file.read(up_to(bytes, most))?;
         self.position += read as u64;
         Ok(piece(read))
@@ -174,7 +204,9 @@ pub(crate) fn hash_file(file: File, hasher: &mut ContentHasher) -> io::Result<()
 /// Returns the fingerprint of a file, if the file can be read.
 pub(crate) fn fingerprint_of(file: File) -> Option<Fingerprint> {
     let mut hasher = ContentHasher::default();
-    hash_file(file, &mut hasher).ok().map(|()| hasher.fingerprint())
+    hash_file(file, &mut hasher)
+        .ok()
+        .map(|()| hasher.fingerprint())
 }
 
 /// Content that arrives in its own time.
@@ -212,8 +244,15 @@ impl ReadAhead {
                 }
             }
         };
-        thread::Builder::new().name("wxec-reader".into()).stack_size(READER_STACK_BYTES).spawn(work)?;
-        Ok(Self { parts, part: Cursor::default(), ended: false })
+        thread::Builder::new()
+            .name("wxec-reader".into())
+            .stack_size(READER_STACK_BYTES)
+            .spawn(work)?;
+        Ok(Self {
+            parts,
+            part: Cursor::default(),
+            ended: false,
+        })
     }
 }
 
@@ -231,7 +270,9 @@ impl Ahead for ReadAhead {
                     self.part = Cursor::new(part);
                 }
                 Err(RecvTimeoutError::Timeout) => return Ok(Piece::Nothing),
-                Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("its reader panicked")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("its reader panicked"));
+                }
             }
         }
     }

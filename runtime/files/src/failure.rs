@@ -94,7 +94,11 @@ pub enum FailureKind {
 
 impl Failure {
     pub(crate) fn new(doing: Doing, path: impl Into<Vec<u8>>, kind: FailureKind) -> Self {
-        Self { path: path.into(), doing, kind }
+        Self {
+            path: path.into(),
+            doing,
+            kind,
+        }
     }
 
     pub(crate) fn io(doing: Doing, path: impl Into<Vec<u8>>, error: impl Into<io::Error>) -> Self {
@@ -103,10 +107,17 @@ impl Failure {
 
     /// Makes a failure for a path whose links are followed. A single link is then allowed, so the
     /// error for a link means a loop of links.
-    pub(crate) fn following(doing: Doing, path: impl Into<Vec<u8>>, error: impl Into<io::Error>) -> Self {
+    pub(crate) fn following(
+        doing: Doing,
+        path: impl Into<Vec<u8>>,
+        error: impl Into<io::Error>,
+    ) -> Self {
         let failure = Self::io(doing, path, error);
         match failure.kind {
-            FailureKind::IsALink => Self { kind: FailureKind::LinkLoop, ..failure },
+            FailureKind::IsALink => Self {
+                kind: FailureKind::LinkLoop,
+                ..failure
+            },
             _ => failure,
         }
     }
@@ -116,7 +127,10 @@ impl Failure {
     pub(crate) fn is_of_one(&self) -> bool {
         let is_of_all = matches!(
             self.kind,
-            FailureKind::NoSpace | FailureKind::ReadOnly | FailureKind::Cancelled | FailureKind::UnknownAccount(_)
+            FailureKind::NoSpace
+                | FailureKind::ReadOnly
+                | FailureKind::Cancelled
+                | FailureKind::UnknownAccount(_)
         );
         !is_of_all && self.doing != Doing::SettingOwner
     }
@@ -137,18 +151,28 @@ impl Failure {
             (FailureKind::PermissionDenied, Doing::SettingOwner) => {
                 Some("only root may do that: go there by way of `sudo:`, as in `web1/sudo:`")
             }
-            (FailureKind::PermissionDenied, _) => {
-                Some("another account may be allowed to: `web1/sudo:` is root, `web1/sudo:app` is app")
-            }
+            (FailureKind::PermissionDenied, _) => Some(
+                "another account may be allowed to: `web1/sudo:` is root, `web1/sudo:app` is app",
+            ),
             (FailureKind::IsADirectory, Doing::Replacing) => {
                 Some("to put it into a directory, end the directory's name with `/`")
             }
-            (FailureKind::NoName, Doing::Reading) => Some("name the target itself, without a `/` at its end"),
-            (FailureKind::NotFound, Doing::Creating) => Some("`--parents` makes missing directories"),
-            (FailureKind::UnknownAccount(_), Doing::Finding) => Some("a file whose name begins like that is `./~name`"),
-            (FailureKind::NoName, Doing::Creating) => Some("name the file itself, not only its directory"),
+            (FailureKind::NoName, Doing::Reading) => {
+                Some("name the target itself, without a `/` at its end")
+            }
+            (FailureKind::NotFound, Doing::Creating) => {
+                Some("`--parents` makes missing directories")
+            }
+            (FailureKind::UnknownAccount(_), Doing::Finding) => {
+                Some("a file whose name begins like that is `./~name`")
+            }
+            (FailureKind::NoName, Doing::Creating) => {
+                Some("name the file itself, not only its directory")
+            }
             (FailureKind::Special, _) => Some("`-` is for standard input and output"),
-            (FailureKind::DanglingLink, Doing::Replacing) => Some("remove the link, or name what it leads to"),
+            (FailureKind::DanglingLink, Doing::Replacing) => {
+                Some("remove the link, or name what it leads to")
+            }
             _ => None,
         }
     }
@@ -157,9 +181,10 @@ impl Failure {
     fn hint_inside(&self) -> Option<&'static str> {
         use FailureKind as Kind;
         match (&self.kind, self.doing) {
-            (Kind::IsADirectory | Kind::NotADirectory | Kind::IsALink | Kind::Special, Doing::Replacing) => {
-                Some("`--delete` removes what is in the way, with all that is not in the source")
-            }
+            (
+                Kind::IsADirectory | Kind::NotADirectory | Kind::IsALink | Kind::Special,
+                Doing::Replacing,
+            ) => Some("`--delete` removes what is in the way, with all that is not in the source"),
             (Kind::PermissionDenied, _) => self.hint(),
             _ => None,
         }
@@ -182,7 +207,12 @@ impl FailureKind {
             // Omits the number that Rust adds.
             Some(errno) => {
                 let text = errno.to_string();
-                Self::Other(text.split(" (os error").next().unwrap_or_default().to_lowercase())
+                Self::Other(
+                    text.split(" (os error")
+                        .next()
+                        .unwrap_or_default()
+                        .to_lowercase(),
+                )
             }
             None => Self::Other(error.to_string()),
         }
@@ -191,7 +221,13 @@ impl FailureKind {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}: {}", self.doing, short(&self.path), self.kind)
+        write!(
+            f,
+            "cannot {} {}: {}",
+            self.doing,
+            short(&self.path),
+            self.kind
+        )
     }
 }
 
@@ -204,8 +240,15 @@ pub(crate) fn short(path: &[u8]) -> String {
     if count <= MAX_SHOWN_CHARS {
         return text.into_owned();
     }
-    let (half, mark) = (MAX_SHOWN_CHARS / 2, format!("…({} characters)…", count - 2 * (MAX_SHOWN_CHARS / 2)));
-    text.chars().take(half).chain(mark.chars()).chain(text.chars().skip(count - half)).collect()
+    let (half, mark) = (
+        MAX_SHOWN_CHARS / 2,
+        format!("…({} characters)…", count - 2 * (MAX_SHOWN_CHARS / 2)),
+    );
+    text.chars()
+        .take(half)
+        .chain(mark.chars())
+        .chain(text.chars().skip(count - half))
+        .collect()
 }
 
 impl fmt::Display for Doing {
@@ -350,13 +393,25 @@ impl Failures {
 }
 
 /// Returns the result of a transfer that ran to its end.
-pub(crate) fn outcome(summary: Summary, here: Failures, there: Failures) -> Result<Summary, TransferEnd> {
+pub(crate) fn outcome(
+    summary: Summary,
+    here: Failures,
+    there: Failures,
+) -> Result<Summary, TransferEnd> {
     let more = here.more.saturating_add(there.more);
-    let left_out = here.named.into_iter().map(LeftOut::Here).chain(there.named.into_iter().map(LeftOut::There));
+    let left_out = here
+        .named
+        .into_iter()
+        .map(LeftOut::Here)
+        .chain(there.named.into_iter().map(LeftOut::There));
     let left_out: Vec<_> = left_out.collect();
     match left_out.is_empty() && more == 0 {
         true => Ok(summary),
-        false => Err(TransferEnd::Incomplete(Box::new(Incomplete { summary, left_out, more }))),
+        false => Err(TransferEnd::Incomplete(Box::new(Incomplete {
+            summary,
+            left_out,
+            more,
+        }))),
     }
 }
 
@@ -367,39 +422,75 @@ mod tests {
     #[test]
     fn a_path_of_any_length_is_a_short_message() {
         let long = format!("/begin/{}/end", "é".repeat(4000));
-        let shown = Failure::new(Doing::Reading, long.as_bytes(), FailureKind::NotFound).to_string();
+        let shown =
+            Failure::new(Doing::Reading, long.as_bytes(), FailureKind::NotFound).to_string();
         assert!(shown.starts_with("cannot read /begin/é"), "{shown}");
-        assert!(shown.ends_with("é/end: no such file or directory"), "{shown}");
-        assert!(shown.contains("…(3611 characters)…") && shown.chars().count() < MAX_SHOWN_CHARS + 100, "{shown}");
+        assert!(
+            shown.ends_with("é/end: no such file or directory"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("…(3611 characters)…") && shown.chars().count() < MAX_SHOWN_CHARS + 100,
+            "{shown}"
+        );
         let whole = format!("/begin/{}", "n".repeat(255));
         assert!(
-            Failure::new(Doing::Reading, &*whole.clone().into_bytes(), FailureKind::NotFound)
-                .to_string()
-                .contains(&whole)
+            Failure::new(
+                Doing::Reading,
+                &*whole.clone().into_bytes(),
+                FailureKind::NotFound
+            )
+            .to_string()
+            .contains(&whole)
         );
     }
 
     #[test]
     fn hints_fit_where_it_happened() {
         let clash = |kind| Failure::new(Doing::Replacing, "a", kind);
-        assert!(clash(FailureKind::IsADirectory).hint().unwrap().contains("end the directory's name with `/`"));
+        assert!(
+            clash(FailureKind::IsADirectory)
+                .hint()
+                .unwrap()
+                .contains("end the directory's name with `/`")
+        );
         let left_out = vec![LeftOut::There(clash(FailureKind::IsADirectory))];
-        let incomplete = Incomplete { summary: Summary::default(), left_out, more: 0 };
+        let incomplete = Incomplete {
+            summary: Summary::default(),
+            left_out,
+            more: 0,
+        };
         assert!(incomplete.hint().unwrap().contains("`--delete`"));
-        assert_eq!(Failure::new(Doing::Reading, "a", FailureKind::IsADirectory).hint(), None);
+        assert_eq!(
+            Failure::new(Doing::Reading, "a", FailureKind::IsADirectory).hint(),
+            None
+        );
     }
 
     #[test]
     fn what_is_left_out_is_named_up_to_a_limit_and_then_counted() {
         let mut here = Failures::default();
         for index in 0..1000 {
-            here.add(Failure::new(Doing::Reading, index.to_string(), FailureKind::Other("x".repeat(10_000))));
+            here.add(Failure::new(
+                Doing::Reading,
+                index.to_string(),
+                FailureKind::Other("x".repeat(10_000)),
+            ));
         }
-        let Err(TransferEnd::Incomplete(end)) = outcome(Summary::default(), here, Failures::default()) else {
+        let Err(TransferEnd::Incomplete(end)) =
+            outcome(Summary::default(), here, Failures::default())
+        else {
             panic!()
         };
         assert_eq!((end.left_out.len(), end.more), (MAX_LEFT_OUT, 900));
-        assert!(end.left_out.iter().all(|one| one.to_string().len() < 2 * MAX_REASON_BYTES));
-        assert_eq!(end.to_string(), "left out 1000 of the tree; the rest is there");
+        assert!(
+            end.left_out
+                .iter()
+                .all(|one| one.to_string().len() < 2 * MAX_REASON_BYTES)
+        );
+        assert_eq!(
+            end.to_string(),
+            "left out 1000 of the tree; the rest is there"
+        );
     }
 }

@@ -46,12 +46,18 @@ struct Whole {
 impl ContentHasher {
     /// Makes a hasher that also computes the SHA-256 of the content.
     pub(crate) fn with_sha256() -> Self {
-        Self { sha256: Some(Whole::default()), ..Self::default() }
+        Self {
+            sha256: Some(Whole::default()),
+            ..Self::default()
+        }
     }
 
     /// Starts again from nothing.
     pub(crate) fn restart(&mut self) {
-        *self = Self { sha256: self.sha256.take().map(|_| Whole::default()), ..Self::default() };
+        *self = Self {
+            sha256: self.sha256.take().map(|_| Whole::default()),
+            ..Self::default()
+        };
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -61,7 +67,8 @@ impl ContentHasher {
     /// Adds `bytes`.
     pub(crate) fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let room = usize::try_from(BLOCK_BYTES - self.length % BLOCK_BYTES).unwrap_or(usize::MAX);
+            let room =
+                usize::try_from(BLOCK_BYTES - self.length % BLOCK_BYTES).unwrap_or(usize::MAX);
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             if self.is_blank() && is_zero(now) {
                 self.zeros += now.len() as u64;
@@ -98,8 +105,16 @@ impl ContentHasher {
         match self.holes {
             None => (Fingerprint::Whole(rest), Some(rest)),
             Some(holes) => {
-                let parts = [rest.as_bytes(), holes.finish().as_bytes(), &self.length.to_le_bytes()[..]].concat();
-                let sha256 = self.sha256.and_then(|whole| whole.hasher).map(Hasher::finish);
+                let parts = [
+                    rest.as_bytes(),
+                    holes.finish().as_bytes(),
+                    &self.length.to_le_bytes()[..],
+                ]
+                .concat();
+                let sha256 = self
+                    .sha256
+                    .and_then(|whole| whole.hasher)
+                    .map(Hasher::finish);
                 (Fingerprint::Sparse(Digest::of(&parts)), sha256)
             }
         }
@@ -121,8 +136,14 @@ impl ContentHasher {
                     whole.hasher = Some(self.rest.clone());
                 }
                 whole.zeros = whole.zeros.saturating_add(blocks);
-                whole.hasher = whole.hasher.take().filter(|_| whole.zeros <= MAX_ZEROS_HASHED);
-                whole.hasher.iter_mut().for_each(|hasher| zeros_into(hasher, blocks));
+                whole.hasher = whole
+                    .hasher
+                    .take()
+                    .filter(|_| whole.zeros <= MAX_ZEROS_HASHED);
+                whole
+                    .hasher
+                    .iter_mut()
+                    .for_each(|hasher| zeros_into(hasher, blocks));
             }
             let holes = self.holes.get_or_insert_default();
             holes.update(&(self.length - zeros).to_le_bytes());
@@ -133,12 +154,16 @@ impl ContentHasher {
 
     fn hash(&mut self, bytes: &[u8]) {
         self.rest.update(bytes);
-        self.whole().iter_mut().for_each(|hasher| hasher.update(bytes));
+        self.whole()
+            .iter_mut()
+            .for_each(|hasher| hasher.update(bytes));
     }
 
     fn hash_zeros(&mut self, count: u64) {
         zeros_into(&mut self.rest, count);
-        self.whole().iter_mut().for_each(|hasher| zeros_into(hasher, count));
+        self.whole()
+            .iter_mut()
+            .for_each(|hasher| zeros_into(hasher, count));
     }
 
     fn whole(&mut self) -> Option<&mut Hasher> {
@@ -181,7 +206,13 @@ mod tests {
         zeros[1000] = 1;
         zeros[2 * BLOCK - 1] = 1;
         for content in [&b""[..], b"hello", &[0; 1000], &zeros] {
-            assert_eq!(whole(content), (Fingerprint::Whole(Digest::of(content)), Some(Digest::of(content))));
+            assert_eq!(
+                whole(content),
+                (
+                    Fingerprint::Whole(Digest::of(content)),
+                    Some(Digest::of(content))
+                )
+            );
         }
     }
 
@@ -211,11 +242,18 @@ mod tests {
             vec![zeros, &zeros[1..]],
             vec![&zeros[1..], zeros],
         ];
-        let prints: Vec<_> = contents.iter().map(|parts| whole(&parts.concat()).0).collect();
+        let prints: Vec<_> = contents
+            .iter()
+            .map(|parts| whole(&parts.concat()).0)
+            .collect();
         for (index, print) in prints.iter().enumerate() {
             let same = prints.iter().filter(|other| *other == print).count();
             // The last two are equal: the same number of zeros.
-            assert_eq!(same, if index < prints.len() - 2 { 1 } else { 2 }, "{index}");
+            assert_eq!(
+                same,
+                if index < prints.len() - 2 { 1 } else { 2 },
+                "{index}"
+            );
         }
     }
 

@@ -68,15 +68,28 @@ pub fn put<R: Read + Send + 'static, W: Write>(
     listener: &Listener,
 ) -> Result<Summary, TransferEnd> {
     let mut writer = FrameWriter::new(writer);
-    writer.say(&Request::Receive { path: path.to_vec(), options: options.clone(), resuming });
-    sender::send(source, options, FrameReader::new(reader), &mut writer, listener)
+    writer.say(&Request::Receive {
+        path: path.to_vec(),
+        options: options.clone(),
+        resuming,
+    });
+    sender::send(
+        source,
+        options,
+        FrameReader::new(reader),
+        &mut writer,
+        listener,
+    )
 }
 
 /// Receives `path` from the other end of a stream, which runs [`serve`], into `target`. Also
 /// returns the content, if the target is memory. In a `target` that [names a
 /// directory](names_directory) the entry gets the last name of `path`; the other end cannot choose
 /// it.
-#[allow(clippy::too_many_arguments, reason = "each is another thing, and there are two callers")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is another thing, and there are two callers"
+)]
 pub fn get<R: Read, W: Write>(
     path: &[u8],
     target: &Target,
@@ -89,9 +102,20 @@ pub fn get<R: Read, W: Write>(
 ) -> Result<(Summary, Vec<u8>), TransferEnd> {
     let target = &named(target, path)?;
     let mut writer = FrameWriter::new(writer);
-    writer.say(&Request::Send { path: path.to_vec(), options: options.clone() });
+    writer.say(&Request::Send {
+        path: path.to_vec(),
+        options: options.clone(),
+    });
     writer.flush();
-    receiver::receive(target, options, resuming, &mut FrameReader::new(reader), &mut writer, unfinished, listener)
+    receiver::receive(
+        target,
+        options,
+        resuming,
+        &mut FrameReader::new(reader),
+        &mut writer,
+        unfinished,
+        listener,
+    )
 }
 
 /// Checks that `source`, which is here, can be sent, before a host is asked to take it.
@@ -113,13 +137,22 @@ pub fn check_target(path: &[u8], target: &Target) -> Result<(), Failure> {
 
 /// Returns the target with the name that was asked for, if the target only names a directory.
 fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
-    let Target::Path(path) = target else { return Ok(target.clone()) };
+    let Target::Path(path) = target else {
+        return Ok(target.clone());
+    };
     if !names_directory(path) {
         return Ok(target.clone());
     }
     let name = match asked {
         // A home directory, which may have any name.
-        [b'~', rest @ ..] if matches!(rest.splitn(2, |byte| *byte == b'/').nth(1), None | Some(b"" | b".")) => None,
+        [b'~', rest @ ..]
+            if matches!(
+                rest.splitn(2, |byte| *byte == b'/').nth(1),
+                None | Some(b"" | b".")
+            ) =>
+        {
+            None
+        }
         _ => path::split(asked).map(|(_, name)| name),
     };
     match name {
@@ -141,10 +174,22 @@ pub fn serve<R: Read + Send + 'static, W: Write>(
     let (mut reader, mut writer) = (FrameReader::new(reader), FrameWriter::new(writer));
     let nobody: Listener = Arc::new(|_| {});
     match reader.receive()? {
-        Request::Receive { path, options, resuming } => {
+        Request::Receive {
+            path,
+            options,
+            resuming,
+        } => {
             let target = Target::Path(path);
-            receiver::receive(&target, &options, resuming, &mut reader, &mut writer, unfinished, &nobody)
-                .map(|(summary, _)| summary)
+            receiver::receive(
+                &target,
+                &options,
+                resuming,
+                &mut reader,
+                &mut writer,
+                unfinished,
+                &nobody,
+            )
+            .map(|(summary, _)| summary)
         }
         Request::Send { path, options } => {
             let path = path::expand_home(path).inspect_err(|failure| {

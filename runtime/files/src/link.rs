@@ -21,19 +21,26 @@ pub(crate) struct FrameReader<R> {
 
 impl<R: Read> FrameReader<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader: BufReader::with_capacity(BUFFER_BYTES, reader), frame: Vec::new() }
+        Self {
+            reader: BufReader::with_capacity(BUFFER_BYTES, reader),
+            frame: Vec::new(),
+        }
     }
 
     /// Waits for the next message.
     pub(crate) fn receive<'a, M: Deserialize<'a>>(&'a mut self) -> Result<M, TransferEnd> {
         let mut head = [0; 4];
-        self.reader.read_exact(&mut head).map_err(|error| ended(&error))?;
+        self.reader
+            .read_exact(&mut head)
+            .map_err(|error| ended(&error))?;
         let length = u32::from_le_bytes(head) as usize;
         if length > MAX_FRAME_BYTES {
             return Err(TransferEnd::Malformed("a frame is too long"));
         }
         self.frame.resize(length, 0);
-        self.reader.read_exact(&mut self.frame).map_err(|error| ended(&error))?;
+        self.reader
+            .read_exact(&mut self.frame)
+            .map_err(|error| ended(&error))?;
         read_frame(&self.frame).map_err(|_| TransferEnd::Malformed("a frame is no message"))
     }
 }
@@ -57,7 +64,11 @@ pub(crate) struct FrameWriter<W: Write> {
 
 impl<W: Write> FrameWriter<W> {
     pub(crate) fn new(writer: W) -> Self {
-        Self { writer: BufWriter::with_capacity(BUFFER_BYTES, writer), frame: Vec::new(), broken: false }
+        Self {
+            writer: BufWriter::with_capacity(BUFFER_BYTES, writer),
+            frame: Vec::new(),
+            broken: false,
+        }
     }
 
     /// Adds a message, which is sent when the buffer is full or flushed.

@@ -61,7 +61,10 @@ pub(crate) enum ToReceiver<'a> {
     End { fingerprint: Fingerprint },
     /// Something of a tree cannot be sent. With a number, it is a wanted file, and its content so
     /// far is void. All other entries are still put into their places.
-    LeftOut { number: Option<u64>, failure: Failure },
+    LeftOut {
+        number: Option<u64>,
+        failure: Failure,
+    },
     /// Something was left out.
     Warning { text: String },
     /// The transfer is over.

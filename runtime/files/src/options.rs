@@ -130,7 +130,10 @@ pub(crate) struct Written {
 impl Writer {
     /// Makes a target of `writer`.
     pub fn new(writer: impl Write + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Written { writer: Box::new(writer), hasher: ContentHasher::with_sha256() })))
+        Self(Arc::new(Mutex::new(Written {
+            writer: Box::new(writer),
+            hasher: ContentHasher::with_sha256(),
+        })))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Written> {

@@ -34,7 +34,11 @@ const TEMPORARY: &[u8] = b".wxec-tmp-";
 /// ```
 pub fn names_directory(path: &[u8]) -> bool {
     (path.starts_with(b"~") && !path.contains(&b'/'))
-        || (!path.is_empty() && matches!(path.rsplit(|byte| *byte == b'/').next(), Some(b"" | b"." | b"..")))
+        || (!path.is_empty()
+            && matches!(
+                path.rsplit(|byte| *byte == b'/').next(),
+                Some(b"" | b"." | b"..")
+            ))
 }
 
 /// Returns the name of the unfinished content of a large file `name`, in the same directory. The
@@ -60,7 +64,10 @@ pub(crate) fn temporary_name(name: &[u8]) -> Vec<u8> {
 
 /// Returns true if it may be a temporary file that another transfer is writing.
 pub(crate) fn is_temporary(name: &[u8]) -> bool {
-    name.starts_with(b".") && name.windows(TEMPORARY.len()).any(|window| window == TEMPORARY)
+    name.starts_with(b".")
+        && name
+            .windows(TEMPORARY.len())
+            .any(|window| window == TEMPORARY)
 }
 
 fn hidden(name: &[u8]) -> Vec<u8> {
@@ -102,7 +109,10 @@ pub(crate) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
 pub(crate) fn split(path: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let path = os(path);
     let name = path.file_name()?.as_bytes().to_vec();
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
     Some((directory.as_os_str().as_bytes().to_vec(), name))
 }
 
@@ -114,18 +124,33 @@ pub(crate) fn os(path: &[u8]) -> &Path {
 /// Replaces a `~` at the beginning by the home directory of this account, and `~NAME` by that of
 /// the account NAME.
 pub(crate) fn expand_home(path: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let Some(named) = path.strip_prefix(b"~") else { return Ok(path) };
-    let (name, rest) = named.split_at(named.iter().position(|byte| *byte == b'/').unwrap_or(named.len()));
+    let Some(named) = path.strip_prefix(b"~") else {
+        return Ok(path);
+    };
+    let (name, rest) = named.split_at(
+        named
+            .iter()
+            .position(|byte| *byte == b'/')
+            .unwrap_or(named.len()),
+    );
     let home = if name.is_empty() {
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| home.as_bytes().to_vec());
-        home.or_else(crate::account::home).unwrap_or_else(|| b"/".to_vec())
+        let home = std::env::var_os("HOME")
+            .filter(|home| !home.is_empty())
+            .map(|home| home.as_bytes().to_vec());
+        home.or_else(crate::account::home)
+            .unwrap_or_else(|| b"/".to_vec())
     } else {
         let unknown = || FailureKind::UnknownAccount(String::from_utf8_lossy(name).into_owned());
-        crate::account::home_of(name).ok_or_else(|| Failure::new(Doing::Finding, &*path, unknown()))?
+        crate::account::home_of(name)
+            .ok_or_else(|| Failure::new(Doing::Finding, &*path, unknown()))?
     };
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     // Keeps a final `/`, and adds one to a bare home: both name a directory.
-    let end: &[u8] = if path.ends_with(b"/") || rest.is_empty() { b"/" } else { b"" };
+    let end: &[u8] = if path.ends_with(b"/") || rest.is_empty() {
+        b"/"
+    } else {
+        b""
+    };
     let mut joined = join(&home, rest.strip_suffix(b"/").unwrap_or(rest));
     if !joined.ends_with(b"/") {
         joined.extend(end);
@@ -140,7 +165,10 @@ mod tests {
     #[test]
     fn names_from_the_other_end_lead_nowhere_else() {
         assert!(
-            is_inner_path(b"a") && is_inner_path(b"a/b c/\xff") && is_inner_path(b"...") && is_inner_path(b"..a/b..")
+            is_inner_path(b"a")
+                && is_inner_path(b"a/b c/\xff")
+                && is_inner_path(b"...")
+                && is_inner_path(b"..a/b..")
         );
         for path in [
             &b""[..],
@@ -173,17 +201,24 @@ mod tests {
 
     #[test]
     fn homes_have_names() {
-        let expand = |path: &str| expand_home(path.into()).map(|path| String::from_utf8(path).unwrap());
+        let expand =
+            |path: &str| expand_home(path.into()).map(|path| String::from_utf8(path).unwrap());
         // The account root exists on every system.
-        for (path, expanded) in
-            [("~root", "/root/"), ("~root/a/b", "/root/a/b"), ("~root/a/", "/root/a/"), ("a~", "a~")]
-        {
+        for (path, expanded) in [
+            ("~root", "/root/"),
+            ("~root/a/b", "/root/a/b"),
+            ("~root/a/", "/root/a/"),
+            ("a~", "a~"),
+        ] {
             assert_eq!(expand(path), Ok(expanded.into()));
         }
         assert_eq!(expand("~/a"), expand("~").map(|home| format!("{home}a")));
         for path in ["~nobody-of-that-name", "~nobody-of-that-name/a"] {
             let failure = expand(path).unwrap_err();
-            assert_eq!(failure.kind, FailureKind::UnknownAccount("nobody-of-that-name".into()));
+            assert_eq!(
+                failure.kind,
+                FailureKind::UnknownAccount("nobody-of-that-name".into())
+            );
             assert!(failure.hint().unwrap().contains("`./~name`"));
         }
     }

@@ -5,8 +5,8 @@ use std::{os::fd::OwnedFd, sync::Arc};
 
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fchmod, fstat, fstatfs, mkdirat, openat,
-        readlinkat, statat, unlinkat,
+        AtFlags, CWD, Dir, FileType, Mode, OFlags, PROC_SUPER_MAGIC, Stat, fchmod, fstat, fstatfs,
+        mkdirat, openat, readlinkat, statat, unlinkat,
     },
     io::{Errno, Result},
 };
@@ -18,7 +18,9 @@ use crate::{message::Time, path::split};
 pub(crate) const FILE_BITS: u32 = 0o777;
 pub(crate) const DIRECTORY_BITS: u32 = 0o3777;
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 
 /// Opens a directory that the user named, following links.
 pub(crate) fn open_named(path: impl rustix::path::Arg) -> Result<OwnedFd> {
@@ -27,15 +29,18 @@ pub(crate) fn open_named(path: impl rustix::path::Arg) -> Result<OwnedFd> {
 
 /// Opens a directory in another one, unless it is a link.
 pub(crate) fn open_inner(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd> {
-    openat(directory, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| match error {
-        // Linux may report either error for a link.
-        Errno::NOTDIR if is_link(directory, name) => Errno::LOOP,
-        error => error,
-    })
+    openat(directory, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(
+        |error| match error {
+            // Linux may report either error for a link.
+            Errno::NOTDIR if is_link(directory, name) => Errno::LOOP,
+            error => error,
+        },
+    )
 }
 
 fn is_link(directory: &OwnedFd, name: &[u8]) -> bool {
-    look(directory, name).is_ok_and(|found| found.is_some_and(|found| found.kind() == FileType::Symlink))
+    look(directory, name)
+        .is_ok_and(|found| found.is_some_and(|found| found.kind() == FileType::Symlink))
 }
 
 /// A tree, and the directory in it that was used last.
@@ -49,7 +54,11 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new(root: OwnedFd, follow: bool) -> Self {
-        Self { root: Arc::new(root), last: None, follow }
+        Self {
+            root: Arc::new(root),
+            last: None,
+            follow,
+        }
     }
 
     /// Opens the directory at `path`: names joined by `/`, empty for the root.
@@ -78,7 +87,11 @@ impl Tree {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found(pub(crate) Stat);
 
-#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "types differ between architectures")]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::useless_conversion,
+    reason = "types differ between architectures"
+)]
 impl Found {
     pub(crate) fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.0.st_mode)
@@ -91,7 +104,11 @@ impl Found {
     /// Returns the permission bits, without those that run a program as another account. On
     /// directories these bits mean something else.
     pub(crate) fn mode(&self) -> u32 {
-        self.mode_with(if self.kind() == FileType::Directory { DIRECTORY_BITS } else { FILE_BITS })
+        self.mode_with(if self.kind() == FileType::Directory {
+            DIRECTORY_BITS
+        } else {
+            FILE_BITS
+        })
     }
 
     /// Returns the permission bits that are in `bits`.
@@ -100,7 +117,10 @@ impl Found {
     }
 
     pub(crate) fn modified(&self) -> Time {
-        Time { seconds: self.0.st_mtime.into(), nanoseconds: u32::try_from(self.0.st_mtime_nsec).unwrap_or(0) }
+        Time {
+            seconds: self.0.st_mtime.into(),
+            nanoseconds: u32::try_from(self.0.st_mtime_nsec).unwrap_or(0),
+        }
     }
 
     /// Returns device and inode, which no other file has at the same time.
@@ -156,7 +176,9 @@ fn leads_through_proc(directory: &OwnedFd, name: &[u8]) -> Result<bool> {
     let mut target = readlinkat(directory, name, Vec::new())?.into_bytes();
     let mut at = openat(directory, ".", OFlags::PATH | DIRECTORY, Mode::empty())?;
     for _ in 0..MAX_LINKS {
-        let Some((above, name)) = split(&target) else { return Ok(false) };
+        let Some((above, name)) = split(&target) else {
+            return Ok(false);
+        };
         at = openat(&at, &*above, OFlags::PATH | DIRECTORY, Mode::empty())?;
         if in_proc(&at)? {
             return Ok(true);
@@ -182,7 +204,8 @@ pub(crate) fn make(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<Option
 
 /// Returns the names in a directory.
 pub(crate) fn names(directory: &OwnedFd) -> Result<impl Iterator<Item = Result<Vec<u8>>> + use<>> {
-    let entries = Dir::read_from(directory)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
+    let entries =
+        Dir::read_from(directory)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
     Ok(entries.filter(|name| !matches!(name.as_deref(), Ok(b"." | b".."))))
 }
 

@@ -24,8 +24,8 @@ use crate::{
     fingerprint::{ContentHasher, Fingerprint, is_zero},
     link::{FrameReader, FrameWriter},
     message::{
-        BATCH_BYTES, BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, MAX_HOLE_BYTES, PART_BYTES, Part, Time, ToReceiver,
-        ToSender, Want,
+        BATCH_BYTES, BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, MAX_HOLE_BYTES, PART_BYTES, Part,
+        Time, ToReceiver, ToSender, Want,
     },
     options::{Shown, Source},
     path::join,
@@ -81,7 +81,10 @@ fn listen<R: Read>(mut reader: FrameReader<R>, said: &SyncSender<Heard>, listene
     loop {
         let heard = match reader.receive() {
             Ok(ToSender::Change { kind, path }) => {
-                listener(Event::Change { kind, path: &Shown(&path).to_string() });
+                listener(Event::Change {
+                    kind,
+                    path: &Shown(&path).to_string(),
+                });
                 continue;
             }
             Ok(ToSender::Warning { text }) => {
@@ -150,7 +153,11 @@ enum Contents<'a> {
     Memory(&'a [u8]),
     Reader(&'a Reader),
     File(&'a [u8]),
-    Tree { tree: Tree, path: &'a [u8], follow: bool },
+    Tree {
+        tree: Tree,
+        path: &'a [u8],
+        follow: bool,
+    },
 }
 
 impl<'a, W: Write> Sender<'a, W> {
@@ -204,10 +211,14 @@ impl<'a, W: Write> Sender<'a, W> {
                 self.contents = match walk.is_tree() {
                     false => Contents::File(path),
                     true => {
-                        let root =
-                            open_named(path).map_err(|error| Failure::following(Doing::Reading, &**path, error))?;
+                        let root = open_named(path)
+                            .map_err(|error| Failure::following(Doing::Reading, &**path, error))?;
                         let follow = self.options.links == Links::Follow;
-                        Contents::Tree { tree: Tree::new(root, follow), path, follow }
+                        Contents::Tree {
+                            tree: Tree::new(root, follow),
+                            path,
+                            follow,
+                        }
                     }
                 };
                 self.walk = Some(walk);
@@ -226,7 +237,10 @@ impl<'a, W: Write> Sender<'a, W> {
             };
             match heard {
                 Heard::Wants(wants) => {
-                    let files = self.unanswered.pop_front().ok_or(TransferEnd::Malformed("nothing was asked"))?;
+                    let files = self
+                        .unanswered
+                        .pop_front()
+                        .ok_or(TransferEnd::Malformed("nothing was asked"))?;
                     // Announces more first, so that the next answers travel while these files do.
                     self.announce_ahead()?;
                     self.send_wanted(&files, &wants)?;
@@ -242,8 +256,18 @@ impl<'a, W: Write> Sender<'a, W> {
 
     /// Announces content that is not a file here: memory or a reader.
     fn announce_made(&mut self, size: u64, fingerprint: Option<Fingerprint>, mode: u32) {
-        let root = Entry { name: Vec::new(), kind: Kind::File { size, fingerprint }, mode, modified: now() };
-        let file = Announced { number: 0, directory: Vec::new(), name: Vec::new(), size };
+        let root = Entry {
+            name: Vec::new(),
+            kind: Kind::File { size, fingerprint },
+            mode,
+            modified: now(),
+        };
+        let file = Announced {
+            number: 0,
+            directory: Vec::new(),
+            name: Vec::new(),
+            size,
+        };
         self.announce(vec![Item::Root(root)], vec![file], true);
     }
 
@@ -262,7 +286,10 @@ impl<'a, W: Write> Sender<'a, W> {
         if self.writer.is_broken() {
             let until = Instant::now() + LAST_WORD_WITHIN;
             loop {
-                match self.heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                match self
+                    .heard
+                    .recv_timeout(until.saturating_duration_since(Instant::now()))
+                {
                     Ok(Heard::Ended(end)) => return Err(end),
                     Ok(_) => {}
                     Err(_) => return Err(TransferEnd::Cut),
@@ -272,7 +299,9 @@ impl<'a, W: Write> Sender<'a, W> {
         while let Ok(heard) = self.heard.try_recv() {
             match heard {
                 Heard::Ended(end) => return Err(end),
-                Heard::Wants(_) if self.kept.len() >= self.unanswered.len() => return Err(TOO_MANY_ANSWERS),
+                Heard::Wants(_) if self.kept.len() >= self.unanswered.len() => {
+                    return Err(TOO_MANY_ANSWERS);
+                }
                 heard => self.kept.push_back(heard),
             }
         }
@@ -311,7 +340,12 @@ impl<'a, W: Write> Sender<'a, W> {
                 Item::Root(entry) | Item::Entry(entry) => {
                     if let Kind::File { size, fingerprint } = &mut entry.kind {
                         let (directory, name) = (self.directory.clone(), entry.name.clone());
-                        let file = Announced { number: self.number, directory, name, size: *size };
+                        let file = Announced {
+                            number: self.number,
+                            directory,
+                            name,
+                            size: *size,
+                        };
                         match self.options.checksum.then(|| self.hash(&file)) {
                             None => {}
                             Some(Ok(hash)) => *fingerprint = Some(hash),
@@ -339,14 +373,20 @@ impl<'a, W: Write> Sender<'a, W> {
 
     /// Leaves out something of a tree that cannot be sent.
     fn leave_out(&mut self, number: Option<u64>, failure: Failure) {
-        self.writer.say(&ToReceiver::LeftOut { number, failure: failure.clone() });
+        self.writer.say(&ToReceiver::LeftOut {
+            number,
+            failure: failure.clone(),
+        });
         self.left_out.add(failure);
     }
 
     fn hash(&mut self, file: &Announced) -> Result<Fingerprint, Failure> {
         let path = self.contents.shown(&file.directory, &file.name);
         let failed = |error: io::Error| Failure::io(Doing::Reading, &*path, error);
-        let (mut content, _) = self.contents.open(&file.directory, &file.name).map_err(failed)?;
+        let (mut content, _) = self
+            .contents
+            .open(&file.directory, &file.name)
+            .map_err(failed)?;
         let mut hasher = ContentHasher::default();
         loop {
             match content.next(&mut self.bytes, u64::MAX).map_err(failed)? {
@@ -377,14 +417,21 @@ impl<'a, W: Write> Sender<'a, W> {
     fn send_file(&mut self, file: &Announced, mut part: Option<Part>) -> Result<(), TransferEnd> {
         let path = self.contents.shown(&file.directory, &file.name);
         self.told = 0;
-        (self.listener)(Event::File { path: &Shown(&path).to_string(), size: file.size });
+        (self.listener)(Event::File {
+            path: &Shown(&path).to_string(),
+            size: file.size,
+        });
         // Tries twice: a file that changed during the first attempt may not change during the
         // second.
         for is_last in [false, true] {
             let opened = self.contents.open(&file.directory, &file.name);
-            let (mut content, before) = opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
-            let (fingerprint, length) = self.send_content(file.number, &mut content, before, part.take(), &path)?;
-            let after = content.state().map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
+            let (mut content, before) =
+                opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
+            let (fingerprint, length) =
+                self.send_content(file.number, &mut content, before, part.take(), &path)?;
+            let after = content
+                .state()
+                .map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
             // Does not compare the length with the size: files of the kernel report any size, and
             // the bytes that were read are their content.
             if before == after {
@@ -398,7 +445,10 @@ impl<'a, W: Write> Sender<'a, W> {
                 && after.size > length
                 && self.begins_with(&mut content, length, fingerprint)?
             {
-                self.warn(format!("{} grew meanwhile: what it had is there", short(&path)));
+                self.warn(format!(
+                    "{} grew meanwhile: what it had is there",
+                    short(&path)
+                ));
                 self.writer.say(&ToReceiver::End { fingerprint });
                 return Ok(());
             }
@@ -418,7 +468,8 @@ impl<'a, W: Write> Sender<'a, W> {
             return Ok(false);
         }
         let hasher = self.hash_beginning(content, length)?;
-        Ok(hasher.is_ok_and(|hasher| hasher.length() == length && hasher.fingerprint() == fingerprint))
+        Ok(hasher
+            .is_ok_and(|hasher| hasher.length() == length && hasher.fingerprint() == fingerprint))
     }
 
     /// Hashes the first `length` bytes, or all if there are fewer.
@@ -467,12 +518,19 @@ impl<'a, W: Write> Sender<'a, W> {
                 hasher = ContentHasher::default();
             }
         }
-        self.writer.say(&ToReceiver::File { number, offset: hasher.length() });
+        self.writer.say(&ToReceiver::File {
+            number,
+            offset: hasher.length(),
+        });
         (self.listener)(Event::Resumed(hasher.length()));
         self.told = hasher.length();
         loop {
             let left = before.size.saturating_sub(hasher.length());
-            let most = if left == 0 { MAX_HOLE_BYTES } else { left.min(MAX_HOLE_BYTES) };
+            let most = if left == 0 {
+                MAX_HOLE_BYTES
+            } else {
+                left.min(MAX_HOLE_BYTES)
+            };
             let piece = content.next(&mut self.bytes, most).map_err(failed)?;
             // Behind the size in `before`: a file that has changed is growing, and ends here,
             // because it might grow as fast as it is read. A file that has not changed reports too
@@ -526,7 +584,11 @@ impl<'a> Contents<'a> {
             }
             Self::File(path) => openat(CWD, *path, flags, Mode::empty())?,
             Self::Tree { tree, follow, .. } => {
-                let flags = if *follow { flags } else { flags | OFlags::NOFOLLOW };
+                let flags = if *follow {
+                    flags
+                } else {
+                    flags | OFlags::NOFOLLOW
+                };
                 openat(tree.open(directory)?, name, flags, Mode::empty())?
             }
         };
@@ -553,6 +615,11 @@ impl<'a> Contents<'a> {
 }
 
 fn now() -> Time {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Time { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanoseconds: since.subsec_nanos() }
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Time {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(0),
+        nanoseconds: since.subsec_nanos(),
+    }
 }

@@ -13,8 +13,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod, fchown, flock,
-        fstat, futimens, openat, renameat, unlinkat,
+        AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod,
+        fchown, flock, fstat, futimens, openat, renameat, unlinkat,
     },
     io::Errno,
     process::geteuid,
@@ -76,11 +76,18 @@ impl Unfinished {
             return Err(Errno::CANCELED.into());
         }
         // A left part with this name belongs to this transfer again. Other parts stay left.
-        state.left.retain(|(other, left)| left != name || !is_same(other, directory));
+        state
+            .left
+            .retain(|(other, left)| left != name || !is_same(other, directory));
         let number = state.next;
         state.next += 1;
-        state.files.insert(number, (directory.clone(), name.to_vec()));
-        Ok(Registered { unfinished: self.clone(), number })
+        state
+            .files
+            .insert(number, (directory.clone(), name.to_vec()));
+        Ok(Registered {
+            unfinished: self.clone(),
+            number,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -121,7 +128,12 @@ impl Drop for Registered {
 }
 
 /// Registers a link that was made under a temporary name, and renames it to its place.
-pub(crate) fn place_link(unfinished: &Unfinished, directory: &Arc<OwnedFd>, name: &[u8], to: &[u8]) -> io::Result<()> {
+pub(crate) fn place_link(
+    unfinished: &Unfinished,
+    directory: &Arc<OwnedFd>,
+    name: &[u8],
+    to: &[u8],
+) -> io::Result<()> {
     unfinished.add(directory, name)?.rename(to)
 }
 
@@ -145,13 +157,27 @@ impl Growing {
         hasher: &ContentHasher,
     ) -> io::Result<Self> {
         if size >= MIN_PART_BYTES {
-            match Self::open(unfinished, directory, &part_name(target), OFlags::CREATE | OFlags::EXCL, true, hasher) {
+            match Self::open(
+                unfinished,
+                directory,
+                &part_name(target),
+                OFlags::CREATE | OFlags::EXCL,
+                true,
+                hasher,
+            ) {
                 // The part belongs to another account, or another transfer uses it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 opened => return opened,
             }
         }
-        Self::open(unfinished, directory, &temporary_name(target), OFlags::CREATE | OFlags::EXCL, false, hasher)
+        Self::open(
+            unfinished,
+            directory,
+            &temporary_name(target),
+            OFlags::CREATE | OFlags::EXCL,
+            false,
+            hasher,
+        )
     }
 
     /// Opens and hashes the part that a cut transfer has left of `target`. Returns `None` if there
@@ -165,10 +191,17 @@ impl Growing {
         hasher: &ContentHasher,
     ) -> io::Result<Option<Self>> {
         let name = part_name(target);
-        let give_up = Instant::now() + if wait { RELEASED_WITHIN } else { Duration::ZERO };
+        let give_up = Instant::now()
+            + if wait {
+                RELEASED_WITHIN
+            } else {
+                Duration::ZERO
+            };
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = loop {
-            let Ok(file) = openat(directory, &name, flags, Mode::empty()).map(File::from) else { return Ok(None) };
+            let Ok(file) = openat(directory, &name, flags, Mode::empty()).map(File::from) else {
+                return Ok(None);
+            };
             if !is_ours(&file) {
                 return Ok(None);
             }
@@ -181,7 +214,12 @@ impl Growing {
             }
         };
         let registered = unfinished.add(directory, &name)?;
-        let mut part = Self { file, hasher: Box::new(hasher.clone()), is_part: true, registered };
+        let mut part = Self {
+            file,
+            hasher: Box::new(hasher.clone()),
+            is_part: true,
+            registered,
+        };
         if fstat(&part.file).is_ok_and(|stat| Found(stat).size() <= size) {
             hash_file(part.file.try_clone()?, &mut part.hasher)?;
         }
@@ -205,7 +243,12 @@ impl Growing {
             return Err(Errno::EXIST.into());
         }
         let registered = unfinished.add(directory, name)?;
-        Ok(Self { file, hasher: Box::new(hasher.clone()), is_part, registered })
+        Ok(Self {
+            file,
+            hasher: Box::new(hasher.clone()),
+            is_part,
+            registered,
+        })
     }
 
     /// Returns the number of bytes so far.
@@ -241,8 +284,14 @@ impl Growing {
     /// Sets its length, mode, owner and time, and waits until all of it would survive a loss of
     /// power.
     pub(crate) fn settle(&self, look: &Look) -> Result<(), (Doing, io::Error)> {
-        let sync = || self.file.sync_all().map_err(|error| (Doing::Syncing, error));
-        self.file.set_len(self.length()).map_err(|error| (Doing::Writing, error))?;
+        let sync = || {
+            self.file
+                .sync_all()
+                .map_err(|error| (Doing::Syncing, error))
+        };
+        self.file
+            .set_len(self.length())
+            .map_err(|error| (Doing::Writing, error))?;
         // Syncs a large file before its mode and owner change, because that takes long: if this
         // process is killed meanwhile, the next transfer can resume the part.
         if self.is_part {
@@ -260,7 +309,9 @@ impl Growing {
     /// Leaves the file for the next transfer after a cut, if it is large enough. Returns true if it
     /// was left.
     pub(crate) fn leave(self) -> bool {
-        let worth = self.is_part && self.length() >= MIN_PART_BYTES && self.file.set_len(self.length()).is_ok();
+        let worth = self.is_part
+            && self.length() >= MIN_PART_BYTES
+            && self.file.set_len(self.length()).is_ok();
         if worth {
             self.registered.leave();
         }
@@ -296,7 +347,9 @@ fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
 }
 
 fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
-    let (Ok(file), Ok(Some(found))) = (fstat(file), look(directory, name)) else { return false };
+    let (Ok(file), Ok(Some(found))) = (fstat(file), look(directory, name)) else {
+        return false;
+    };
     Found(file).identity() == found.identity()
 }
 
@@ -323,20 +376,38 @@ impl Look {
         }
         // Sets the mode after the owner, because a change of owner clears bits.
         if let Some(mode) = self.mode {
-            fchmod(&file, Mode::from_raw_mode(mode)).map_err(|error| (Doing::SettingMode, error.into()))?;
+            fchmod(&file, Mode::from_raw_mode(mode))
+                .map_err(|error| (Doing::SettingMode, error.into()))?;
         }
-        if let Some(Time { seconds, nanoseconds }) = self.modified {
-            let last_modification = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
-            let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-            futimens(&file, &Timestamps { last_access, last_modification })
-                .map_err(|error| (Doing::SettingTimes, error.into()))?;
+        if let Some(Time {
+            seconds,
+            nanoseconds,
+        }) = self.modified
+        {
+            let last_modification = Timespec {
+                tv_sec: seconds,
+                tv_nsec: nanoseconds.into(),
+            };
+            let last_access = Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            };
+            futimens(
+                &file,
+                &Timestamps {
+                    last_access,
+                    last_modification,
+                },
+            )
+            .map_err(|error| (Doing::SettingTimes, error.into()))?;
         }
         Ok(())
     }
 
     /// Returns true if `found` has this mode and owner already, as far as they are given.
     pub(crate) fn is_of(&self, found: &Found) -> bool {
-        self.mode.is_none_or(|mode| found.mode_with(self.mode_bits) == mode & self.mode_bits)
+        self.mode
+            .is_none_or(|mode| found.mode_with(self.mode_bits) == mode & self.mode_bits)
             && self.user.is_none_or(|user| user == found.0.st_uid)
             && self.group.is_none_or(|group| group == found.0.st_gid)
     }
@@ -371,14 +442,27 @@ mod tests {
         let (place, directory) = place();
         let unfinished = Unfinished::default();
         for name in [b"a", b"b"] {
-            let mut growing =
-                Growing::create(&unfinished, &directory, name, MIN_PART_BYTES, &ContentHasher::default()).unwrap();
+            let mut growing = Growing::create(
+                &unfinished,
+                &directory,
+                name,
+                MIN_PART_BYTES,
+                &ContentHasher::default(),
+            )
+            .unwrap();
             growing.write(&[1; 1 << 20]).unwrap();
             assert!(growing.leave());
         }
         let again = Arc::new(crate::place::open_named(place.path()).unwrap());
-        let part =
-            Growing::resume(&unfinished, &again, b"a", MIN_PART_BYTES, false, &ContentHasher::default()).unwrap();
+        let part = Growing::resume(
+            &unfinished,
+            &again,
+            b"a",
+            MIN_PART_BYTES,
+            false,
+            &ContentHasher::default(),
+        )
+        .unwrap();
         assert_eq!(unfinished.lock().left.len(), 1);
         drop(part);
         unfinished.give_up();
@@ -389,12 +473,29 @@ mod tests {
     fn a_part_is_ours_until_its_content_is_safe() {
         let (_place, directory) = place();
         let unfinished = Unfinished::default();
-        let mut growing =
-            Growing::create(&unfinished, &directory, b"a", MIN_PART_BYTES, &ContentHasher::default()).unwrap();
+        let mut growing = Growing::create(
+            &unfinished,
+            &directory,
+            b"a",
+            MIN_PART_BYTES,
+            &ContentHasher::default(),
+        )
+        .unwrap();
         growing.write(b"content").unwrap();
         assert!(is_ours(&growing.file));
-        let modified = Some(Time { seconds: 1, nanoseconds: 0 });
-        growing.settle(&Look { mode: Some(0o4755), mode_bits: 0o7777, user: None, group: None, modified }).unwrap();
+        let modified = Some(Time {
+            seconds: 1,
+            nanoseconds: 0,
+        });
+        growing
+            .settle(&Look {
+                mode: Some(0o4755),
+                mode_bits: 0o7777,
+                user: None,
+                group: None,
+                modified,
+            })
+            .unwrap();
         assert_eq!(fstat(&growing.file).unwrap().st_mode & 0o7777, 0o4755);
     }
 }

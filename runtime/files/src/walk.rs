@@ -57,7 +57,11 @@ impl Walk {
     /// Finds the file or tree that `path` names.
     pub(crate) fn new(path: &[u8], links: Links) -> Result<Self, Failure> {
         let failed = |error: Errno| Failure::following(Doing::Finding, path, error);
-        let flags = if links == Links::Keep { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+        let flags = if links == Links::Keep {
+            AtFlags::SYMLINK_NOFOLLOW
+        } else {
+            AtFlags::empty()
+        };
         let found = Found(statat(CWD, path, flags).map_err(failed)?);
         let mut walk = Self {
             path: path.to_vec(),
@@ -71,17 +75,30 @@ impl Walk {
             left_out: 0,
         };
         let kind = match found.kind() {
-            FileType::RegularFile => Kind::File { size: found.size(), fingerprint: None },
-            FileType::Symlink => Kind::Link { target: readlinkat(CWD, path, Vec::new()).map_err(failed)?.into_bytes() },
+            FileType::RegularFile => Kind::File {
+                size: found.size(),
+                fingerprint: None,
+            },
+            FileType::Symlink => Kind::Link {
+                target: readlinkat(CWD, path, Vec::new())
+                    .map_err(failed)?
+                    .into_bytes(),
+            },
             FileType::Directory => {
-                let root = open_named(path).map_err(|error| Failure::following(Doing::Reading, path, error))?;
+                let root = open_named(path)
+                    .map_err(|error| Failure::following(Doing::Reading, path, error))?;
                 walk.tree = Some(Tree::new(root, walk.follow));
                 walk.pending.push((Vec::new(), found));
                 Kind::Directory
             }
             _ => return Err(Failure::new(Doing::Reading, path, FailureKind::Special)),
         };
-        walk.root = Some(Entry { name: own_name(path), kind, mode: found.mode(), modified: found.modified() });
+        walk.root = Some(Entry {
+            name: own_name(path),
+            kind,
+            mode: found.mode(),
+            modified: found.modified(),
+        });
         Ok(walk)
     }
 
@@ -96,7 +113,9 @@ impl Walk {
             return Some(Walked::Item(Item::Root(root)));
         }
         loop {
-            let Some(entered) = &mut self.entered else { return self.enter() };
+            let Some(entered) = &mut self.entered else {
+                return self.enter();
+            };
             let name = match entered.names.next() {
                 Some(Ok(name)) => name,
                 Some(Err(error)) => {
@@ -142,19 +161,36 @@ impl Walk {
             }
             return None;
         };
-        let entered = tree.open(&path).and_then(|directory| Ok((names(&directory)?, directory)));
+        let entered = tree
+            .open(&path)
+            .and_then(|directory| Ok((names(&directory)?, directory)));
         Some(match entered {
             Ok((names, directory)) => {
-                self.entered = Some(Entered { path: path.clone(), directory, complete: true, names: Box::new(names) });
-                Walked::Item(Item::Enter { path, modified: found.modified() })
+                self.entered = Some(Entered {
+                    path: path.clone(),
+                    directory,
+                    complete: true,
+                    names: Box::new(names),
+                });
+                Walked::Item(Item::Enter {
+                    path,
+                    modified: found.modified(),
+                })
             }
             // The directory was announced; its content at the other end stays.
-            Err(error) => Walked::LeftOut(Failure::io(Doing::Reading, join(&self.path, &path), error)),
+            Err(error) => {
+                Walked::LeftOut(Failure::io(Doing::Reading, join(&self.path, &path), error))
+            }
         })
     }
 
     /// Makes an entry, or `None` if it is left out with a warning.
-    fn entry(&mut self, directory: &OwnedFd, name: Vec<u8>, path: Vec<u8>) -> Result<Option<Entry>, Failure> {
+    fn entry(
+        &mut self,
+        directory: &OwnedFd,
+        name: Vec<u8>,
+        path: Vec<u8>,
+    ) -> Result<Option<Entry>, Failure> {
         let shown = || join(&self.path, &path);
         let failed = |error: Errno| Failure::io(Doing::Finding, shown(), error);
         let found = match self.follow {
@@ -176,13 +212,22 @@ impl Walk {
             return Ok(None);
         };
         if !is_name(&name) || !is_inner_path(&path) {
-            return Err(Failure::new(Doing::Reading, shown(), FailureKind::NameTooLong));
+            return Err(Failure::new(
+                Doing::Reading,
+                shown(),
+                FailureKind::NameTooLong,
+            ));
         }
         let kind = match found.kind() {
-            FileType::RegularFile => Kind::File { size: found.size(), fingerprint: None },
-            FileType::Symlink => {
-                Kind::Link { target: readlinkat(directory, &*name, Vec::new()).map_err(failed)?.into_bytes() }
-            }
+            FileType::RegularFile => Kind::File {
+                size: found.size(),
+                fingerprint: None,
+            },
+            FileType::Symlink => Kind::Link {
+                target: readlinkat(directory, &*name, Vec::new())
+                    .map_err(failed)?
+                    .into_bytes(),
+            },
             FileType::Directory if self.follow && !self.seen.insert(found.identity()) => {
                 self.warn(&shown(), "links lead to it in a circle, or twice");
                 return Ok(None);
@@ -196,13 +241,19 @@ impl Walk {
                 return Ok(None);
             }
         };
-        Ok(Some(Entry { name, kind, mode: found.mode(), modified: found.modified() }))
+        Ok(Some(Entry {
+            name,
+            kind,
+            mode: found.mode(),
+            modified: found.modified(),
+        }))
     }
 
     fn warn(&mut self, path: &[u8], why: &str) {
         self.left_out += 1;
         if self.left_out <= MAX_WARNINGS {
-            self.warnings.push(format!("left out {}: {why}", crate::failure::short(path)));
+            self.warnings
+                .push(format!("left out {}: {why}", crate::failure::short(path)));
         }
     }
 }
@@ -213,7 +264,9 @@ fn own_name(path: &[u8]) -> Vec<u8> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
     let name = |path: &std::path::Path| path.file_name().map(|name| name.as_bytes().to_vec());
-    name(path).or_else(|| name(&path.canonicalize().ok()?)).unwrap_or_default()
+    name(path)
+        .or_else(|| name(&path.canonicalize().ok()?))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

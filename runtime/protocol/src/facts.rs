@@ -50,7 +50,11 @@ pub struct Distro {
 impl Distro {
     /// Makes a distribution from its names and version.
     pub fn new(id: impl Into<String>, name: impl Into<String>, version: impl Into<String>) -> Self {
-        Self { id: id.into(), name: name.into(), version: version.into() }
+        Self {
+            id: id.into(),
+            name: name.into(),
+            version: version.into(),
+        }
     }
 }
 
@@ -60,13 +64,21 @@ mod texts {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(addresses: &[IpAddr], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        addresses: &[IpAddr],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(addresses.iter().map(ToString::to_string))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<IpAddr>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
-        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().map_err(D::Error::custom))
+            .collect()
     }
 }
 
@@ -77,7 +89,10 @@ mod tests {
 
     #[test]
     fn addresses_are_texts_in_cbor() {
-        let facts = Facts { addresses: vec!["10.0.0.5".parse().unwrap(), "::1".parse().unwrap()], ..Facts::default() };
+        let facts = Facts {
+            addresses: vec!["10.0.0.5".parse().unwrap(), "::1".parse().unwrap()],
+            ..Facts::default()
+        };
         let encoded = cbor::encode(&facts).unwrap();
         assert!(encoded.windows(8).any(|window| window == b"10.0.0.5"));
         assert_eq!(cbor::decode::<Facts>(&encoded), Ok(facts));

@@ -45,15 +45,16 @@ pub use terms::grants::{ANY, Grants, Need, PathGrant};
 pub use terms::limits::{LimitKind, Limits};
 pub use wire::ask::{Ask, AskError, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
 pub use wire::bounds::{
-    CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES,
-    STREAM_WINDOW_BYTES,
+    CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS,
+    NARROW_WINDOW_BYTES, STREAM_WINDOW_BYTES,
 };
 pub use wire::error::ProtocolError;
 pub use wire::frame::{read as read_frame, write as write_frame};
 pub use wire::message::{Description, Entry, MAX_MODULE_BYTES, Usage};
 pub use wire::outbox::TRANSMIT_BYTES;
 pub use wire::output::{
-    LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OUTPUT_WINDOW_BYTES, OutputStream, output_cost,
+    LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OUTPUT_WINDOW_BYTES, OutputStream,
+    output_cost,
 };
 pub use wire::stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize};
 

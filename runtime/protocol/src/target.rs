@@ -16,7 +16,10 @@ pub struct Platform {
 impl Platform {
     /// Makes a platform from its two names.
     pub fn new(arch: impl Into<String>, os: impl Into<String>) -> Self {
-        Self { arch: arch.into(), os: os.into() }
+        Self {
+            arch: arch.into(),
+            os: os.into(),
+        }
     }
 
     /// Returns the platform that this program runs on.
@@ -81,7 +84,12 @@ impl Target {
     /// Returns the target whose code every CPU of `platform` runs, provided the agent can run
     /// machine code and has address space.
     pub fn baseline(platform: Platform) -> Self {
-        Self { platform, code: Code::Baseline, memory: Memory::Reserved, metered: false }
+        Self {
+            platform,
+            code: Code::Baseline,
+            memory: Memory::Reserved,
+            metered: false,
+        }
     }
 
     /// Returns [`baseline`](Self::baseline) for the platform that this program runs on.
@@ -120,7 +128,9 @@ impl FromStr for Target {
             None => (text, Memory::Reserved),
         };
         let mut words = text.split('-');
-        let (Some(arch), Some(os), code, None) = (words.next(), words.next(), words.next(), words.next()) else {
+        let (Some(arch), Some(os), code, None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
             return Err(ParseTargetError);
         };
         let code = match code {
@@ -130,7 +140,12 @@ impl FromStr for Target {
             Some("pulley") => Code::Pulley,
             Some(_) => return Err(ParseTargetError),
         };
-        Ok(Self { platform: Platform::new(arch, os), code, memory, metered })
+        Ok(Self {
+            platform: Platform::new(arch, os),
+            code,
+            memory,
+            metered,
+        })
     }
 }
 

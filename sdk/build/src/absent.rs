@@ -12,7 +12,8 @@ use std::{
 
 use cargo_metadata::{Package, TargetKind};
 use syn::{
-    Attribute, Item, ItemFn, ItemMod, Meta, Signature, Token, ext::IdentExt, punctuated::Punctuated, visit::Visit,
+    Attribute, Item, ItemFn, ItemMod, Meta, Signature, Token, ext::IdentExt,
+    punctuated::Punctuated, visit::Visit,
 };
 
 use crate::{
@@ -84,19 +85,42 @@ pub enum AbsenceReason {
 
 impl fmt::Display for AbsentTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, file, line, reason } = self;
+        let Self {
+            path,
+            file,
+            line,
+            reason,
+        } = self;
         let place = format!("{}:{line}", file.display());
         match reason {
-            AbsenceReason::OtherTarget(built) => write!(f, "`{path}` is in {place}, which is not part of {built}"),
+            AbsenceReason::OtherTarget(built) => {
+                write!(f, "`{path}` is in {place}, which is not part of {built}")
+            }
             AbsenceReason::NoMod => write!(f, "`{path}` is in {place}, which no `mod` names"),
             AbsenceReason::Test => write!(f, "`{path}` ({place}) is under `cfg(test)`"),
             AbsenceReason::Features(features) => {
-                let names: Vec<_> = features.iter().map(|feature| format!("`{feature}`")).collect();
-                let noun = if names.len() == 1 { "feature" } else { "features" };
-                write!(f, "`{path}` ({place}) is compiled only with {noun} {}", names.join(", "))
+                let names: Vec<_> = features
+                    .iter()
+                    .map(|feature| format!("`{feature}`"))
+                    .collect();
+                let noun = if names.len() == 1 {
+                    "feature"
+                } else {
+                    "features"
+                };
+                write!(
+                    f,
+                    "`{path}` ({place}) is compiled only with {noun} {}",
+                    names.join(", ")
+                )
             }
-            AbsenceReason::Cfg(condition) => write!(f, "`{path}` ({place}) is compiled only under `cfg({condition})`"),
-            AbsenceReason::NotMarked => write!(f, "`{path}` ({place}) is not marked with #[remote]"),
+            AbsenceReason::Cfg(condition) => write!(
+                f,
+                "`{path}` ({place}) is compiled only under `cfg({condition})`"
+            ),
+            AbsenceReason::NotMarked => {
+                write!(f, "`{path}` ({place}) is not marked with #[remote]")
+            }
         }
     }
 }
@@ -110,13 +134,28 @@ impl PackageSource {
         };
         let built = package.targets.iter().find(|target| unit.is(target));
         let is_other = |target: &&cargo_metadata::Target| {
-            !unit.is(target) && !target.kind.iter().any(|kind| matches!(kind, TargetKind::CustomBuild))
+            !unit.is(target)
+                && !target
+                    .kind
+                    .iter()
+                    .any(|kind| matches!(kind, TargetKind::CustomBuild))
         };
         Self {
-            folder: package.manifest_path.parent().map_or_else(PathBuf::new, Into::into),
+            folder: package
+                .manifest_path
+                .parent()
+                .map_or_else(PathBuf::new, Into::into),
             crate_name: unit.name.replace('-', "_"),
-            built: Root { what, file: built.map_or_else(PathBuf::new, |target| target.src_path.clone().into()) },
-            others: package.targets.iter().filter(is_other).map(|target| target.src_path.clone().into()).collect(),
+            built: Root {
+                what,
+                file: built.map_or_else(PathBuf::new, |target| target.src_path.clone().into()),
+            },
+            others: package
+                .targets
+                .iter()
+                .filter(is_other)
+                .map(|target| target.src_path.clone().into())
+                .collect(),
             features: features.enabled(package, &unit.required_features),
         }
     }
@@ -125,9 +164,15 @@ impl PackageSource {
     /// or with the crate's name before it. Returns `None` if the sources do not tell.
     pub fn why_absent(&self, function: &str) -> Option<AbsentTask> {
         let plain = function.replace("r#", "");
-        let wanted = plain.strip_prefix(&format!("{}::", self.crate_name)).unwrap_or(&plain);
+        let wanted = plain
+            .strip_prefix(&format!("{}::", self.crate_name))
+            .unwrap_or(&plain);
         let name = wanted.rsplit("::").next().filter(|name| !name.is_empty())?;
-        let mut search = Search { name, read: BTreeSet::new(), found: Vec::new() };
+        let mut search = Search {
+            name,
+            read: BTreeSet::new(),
+            found: Vec::new(),
+        };
 
         search.root(&self.built.file);
         let own = std::mem::take(&mut search.found);
@@ -139,37 +184,74 @@ impl PackageSource {
         let unnamed = std::mem::take(&mut search.found);
 
         let is_exact = |found: &Found| found.path == wanted || (wanted == name && found.is_marked);
-        let own = own.into_iter().filter_map(|found| Some((is_exact(&found), self.excluded(&found)?, found)));
+        let own = own
+            .into_iter()
+            .filter_map(|found| Some((is_exact(&found), self.excluded(&found)?, found)));
         let elsewhere = elsewhere
             .into_iter()
             .filter(|found| found.is_marked)
-            .map(|found| (is_exact(&found), AbsenceReason::OtherTarget(self.built.what.clone()), found));
+            .map(|found| {
+                (
+                    is_exact(&found),
+                    AbsenceReason::OtherTarget(self.built.what.clone()),
+                    found,
+                )
+            });
         let unnamed = unnamed.into_iter().filter(|found| found.is_marked);
         let unnamed = unnamed.map(|found| (is_exact(&found), AbsenceReason::NoMod, found));
         // A path found for these two reasons is only that inside of the file, so it need not be
         // exact.
-        let candidates = own.chain(elsewhere).chain(unnamed).filter(|(is_exact, reason, found)| {
-            *is_exact || (found.is_marked && matches!(reason, AbsenceReason::NoMod | AbsenceReason::OtherTarget(_)))
-        });
+        let candidates = own
+            .chain(elsewhere)
+            .chain(unnamed)
+            .filter(|(is_exact, reason, found)| {
+                *is_exact
+                    || (found.is_marked
+                        && matches!(reason, AbsenceReason::NoMod | AbsenceReason::OtherTarget(_)))
+            });
         // The first of those that fit equally well.
-        let (_, reason, found) = candidates.min_by_key(|(is_exact, _, found)| (!found.is_marked, !is_exact))?;
-        let file = found.file.strip_prefix(&self.folder).unwrap_or(&found.file).into();
-        Some(AbsentTask { path: found.path, file, line: found.line, reason })
+        let (_, reason, found) =
+            candidates.min_by_key(|(is_exact, _, found)| (!found.is_marked, !is_exact))?;
+        let file = found
+            .file
+            .strip_prefix(&self.folder)
+            .unwrap_or(&found.file)
+            .into();
+        Some(AbsentTask {
+            path: found.path,
+            file,
+            line: found.line,
+            reason,
+        })
     }
 
     /// Returns the reason why a function of the built target is not a task of the module, or `None`
     /// if it is one.
     fn excluded(&self, found: &Found) -> Option<AbsenceReason> {
-        let off: Vec<&Meta> = found.conditions.iter().filter(|it| self.holds(it) == Some(false)).collect();
-        let Some(first) = off.first() else { return (!found.is_marked).then_some(AbsenceReason::NotMarked) };
+        let off: Vec<&Meta> = found
+            .conditions
+            .iter()
+            .filter(|it| self.holds(it) == Some(false))
+            .collect();
+        let Some(first) = off.first() else {
+            return (!found.is_marked).then_some(AbsenceReason::NotMarked);
+        };
         if off.iter().any(|condition| wants_test(condition)) {
             return Some(AbsenceReason::Test);
         }
-        let missing: Option<Vec<_>> = off.iter().map(|condition| self.missing_features(condition)).collect();
+        let missing: Option<Vec<_>> = off
+            .iter()
+            .map(|condition| self.missing_features(condition))
+            .collect();
         Some(match missing {
-            Some(missing) => {
-                AbsenceReason::Features(missing.concat().into_iter().collect::<BTreeSet<_>>().into_iter().collect())
-            }
+            Some(missing) => AbsenceReason::Features(
+                missing
+                    .concat()
+                    .into_iter()
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect(),
+            ),
             None => AbsenceReason::Cfg(spelled(first)),
         })
     }
@@ -179,7 +261,10 @@ impl PackageSource {
     fn holds(&self, condition: &Meta) -> Option<bool> {
         match condition {
             Meta::Path(path) if path.is_ident("wxec") => Some(true),
-            Meta::Path(path) => ["test", "unix", "windows"].iter().any(|name| path.is_ident(name)).then_some(false),
+            Meta::Path(path) => ["test", "unix", "windows"]
+                .iter()
+                .any(|name| path.is_ident(name))
+                .then_some(false),
             Meta::NameValue(pair) => {
                 let value = text(&pair.value)?;
                 match &*pair.path.get_ident()?.to_string() {
@@ -222,15 +307,20 @@ impl PackageSource {
             return Some(Vec::new());
         }
         match condition {
-            Meta::NameValue(pair) if pair.path.is_ident("feature") => Some(vec![text(&pair.value)?]),
+            Meta::NameValue(pair) if pair.path.is_ident("feature") => {
+                Some(vec![text(&pair.value)?])
+            }
             Meta::List(list) if list.path.is_ident("all") => {
                 let parts = parts(condition)?;
-                let missing: Option<Vec<_>> = parts.iter().map(|part| self.missing_features(part)).collect();
+                let missing: Option<Vec<_>> = parts
+                    .iter()
+                    .map(|part| self.missing_features(part))
+                    .collect();
                 Some(missing?.concat())
             }
-            Meta::List(list) if list.path.is_ident("any") => {
-                parts(condition)?.iter().find_map(|part| self.missing_features(part))
-            }
+            Meta::List(list) if list.path.is_ident("any") => parts(condition)?
+                .iter()
+                .find_map(|part| self.missing_features(part)),
             _ => None,
         }
     }
@@ -249,25 +339,44 @@ fn wants_test(condition: &Meta) -> bool {
 
 /// The conditions in `all(…)`, `any(…)` or `not(…)`.
 fn parts(condition: &Meta) -> Option<Punctuated<Meta, Token![,]>> {
-    condition.require_list().ok()?.parse_args_with(Punctuated::parse_terminated).ok()
+    condition
+        .require_list()
+        .ok()?
+        .parse_args_with(Punctuated::parse_terminated)
+        .ok()
 }
 
 /// The text of a literal.
 fn text(value: &syn::Expr) -> Option<String> {
     match value {
-        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+        syn::Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(text),
+            ..
+        }) => Some(text.value()),
         _ => None,
     }
 }
 
 /// Formats a condition as people write it.
 fn spelled(condition: &Meta) -> String {
-    let name = |path: &syn::Path| path.get_ident().map(ToString::to_string).unwrap_or_default();
+    let name = |path: &syn::Path| {
+        path.get_ident()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
     match condition {
         Meta::Path(path) => name(path),
-        Meta::NameValue(pair) => format!("{} = {:?}", name(&pair.path), text(&pair.value).unwrap_or_default()),
+        Meta::NameValue(pair) => format!(
+            "{} = {:?}",
+            name(&pair.path),
+            text(&pair.value).unwrap_or_default()
+        ),
         Meta::List(list) => {
-            let parts: Vec<_> = parts(condition).into_iter().flatten().map(|part| spelled(&part)).collect();
+            let parts: Vec<_> = parts(condition)
+                .into_iter()
+                .flatten()
+                .map(|part| spelled(&part))
+                .collect();
             format!("{}({})", name(&list.path), parts.join(", "))
         }
     }
@@ -305,32 +414,51 @@ impl Search<'_> {
     /// Searches the crate that begins with `file`.
     fn root(&mut self, file: &Path) {
         let children = file.parent().map_or_else(PathBuf::new, Into::into);
-        self.file(Place { file: file.into(), children, modules: Vec::new(), conditions: Vec::new() });
+        self.file(Place {
+            file: file.into(),
+            children,
+            modules: Vec::new(),
+            conditions: Vec::new(),
+        });
     }
 
     /// Searches all files in a folder that were not read so far.
     fn folder(&mut self, folder: &Path, depth: usize) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
-        let mut entries: Vec<_> =
-            entries.filter_map(|entry| Some((entry.as_ref().ok()?.file_type().ok()?, entry.ok()?.path()))).collect();
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        let mut entries: Vec<_> = entries
+            .filter_map(|entry| Some((entry.as_ref().ok()?.file_type().ok()?, entry.ok()?.path())))
+            .collect();
         entries.sort_by(|(_, a), (_, b)| a.cmp(b));
         for (kind, path) in entries {
             if kind.is_dir() && depth < MAX_DEPTH {
                 self.folder(&path, depth + 1);
-            } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
+            } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs")
+            {
                 // Child modules in files of their own are found as files.
-                self.file(Place { children: PathBuf::new(), file: path, modules: Vec::new(), conditions: Vec::new() });
+                self.file(Place {
+                    children: PathBuf::new(),
+                    file: path,
+                    modules: Vec::new(),
+                    conditions: Vec::new(),
+                });
             }
         }
     }
 
     fn file(&mut self, mut place: Place) {
-        let is_readable = fs::metadata(&place.file).is_ok_and(|it| it.is_file() && it.len() <= MAX_FILE_BYTES);
+        let is_readable =
+            fs::metadata(&place.file).is_ok_and(|it| it.is_file() && it.len() <= MAX_FILE_BYTES);
         if !is_readable || self.read.len() == MAX_FILES || !self.read.insert(place.file.clone()) {
             return;
         }
-        let Ok(source) = fs::read_to_string(&place.file) else { return };
-        let Ok(file) = syn::parse_file(&source) else { return };
+        let Ok(source) = fs::read_to_string(&place.file) else {
+            return;
+        };
+        let Ok(file) = syn::parse_file(&source) else {
+            return;
+        };
         place.conditions.extend(conditions(&file.attrs));
         self.items(&file.items, &place, &mut Lines::of(&source, self.name));
     }
@@ -338,8 +466,12 @@ impl Search<'_> {
     fn items(&mut self, items: &[Item], place: &Place, lines: &mut Lines) {
         for item in items {
             match item {
-                Item::Fn(function) if function.sig.ident.unraw() == self.name => self.function(function, place, lines),
-                Item::Mod(module) if place.modules.len() < MAX_DEPTH => self.module(module, place, lines),
+                Item::Fn(function) if function.sig.ident.unraw() == self.name => {
+                    self.function(function, place, lines)
+                }
+                Item::Mod(module) if place.modules.len() < MAX_DEPTH => {
+                    self.module(module, place, lines)
+                }
                 other => lines.visit_item(other),
             }
         }
@@ -354,8 +486,20 @@ impl Search<'_> {
             }
             None => false,
         };
-        let path = place.modules.iter().map(String::as_str).chain([self.name]).collect::<Vec<_>>().join("::");
-        self.found.push(Found { path, file: place.file.clone(), line: lines.next(), is_marked, conditions });
+        let path = place
+            .modules
+            .iter()
+            .map(String::as_str)
+            .chain([self.name])
+            .collect::<Vec<_>>()
+            .join("::");
+        self.found.push(Found {
+            path,
+            file: place.file.clone(),
+            line: lines.next(),
+            is_marked,
+            conditions,
+        });
         lines.visit_block(&function.block);
     }
 
@@ -364,21 +508,32 @@ impl Search<'_> {
         let mut inner = place.clone();
         inner.modules.push(name.clone());
         inner.conditions.extend(conditions(&module.attrs));
-        let named = module.attrs.iter().find_map(|attribute| match &attribute.meta {
-            Meta::NameValue(pair) if pair.path.is_ident("path") => text(&pair.value),
-            _ => None,
-        });
+        let named = module
+            .attrs
+            .iter()
+            .find_map(|attribute| match &attribute.meta {
+                Meta::NameValue(pair) if pair.path.is_ident("path") => text(&pair.value),
+                _ => None,
+            });
         if let Some((_, items)) = &module.content {
             inner.children = place.children.join(named.as_deref().unwrap_or(&name));
             return self.items(items, &inner, lines);
         }
         if let Some(named) = named {
-            inner.file = place.file.parent().map_or_else(PathBuf::new, Into::into).join(named);
+            inner.file = place
+                .file
+                .parent()
+                .map_or_else(PathBuf::new, Into::into)
+                .join(named);
             inner.children = inner.file.parent().map_or_else(PathBuf::new, Into::into);
         } else {
             let file = place.children.join(format!("{name}.rs"));
             inner.children = place.children.join(&name);
-            inner.file = if file.is_file() { file } else { inner.children.join("mod.rs") };
+            inner.file = if file.is_file() {
+                file
+            } else {
+                inner.children.join("mod.rs")
+            };
         }
         self.file(inner);
     }
@@ -386,20 +541,34 @@ impl Search<'_> {
 
 /// The conditions of all `cfg` attributes.
 fn conditions(attributes: &[Attribute]) -> Vec<Meta> {
-    let cfgs = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
-    cfgs.filter_map(|attribute| attribute.parse_args().ok()).collect()
+    let cfgs = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"));
+    cfgs.filter_map(|attribute| attribute.parse_args().ok())
+        .collect()
 }
 
 /// Returns `Some` if the function is marked with `#[remote]`, and the further condition for the
 /// mark.
 fn mark(attributes: &[Attribute]) -> Option<Option<Meta>> {
-    let is_remote = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "remote");
+    let is_remote = |path: &syn::Path| {
+        path.segments
+            .last()
+            .is_some_and(|last| last.ident == "remote")
+    };
     attributes.iter().find_map(|attribute| {
         if is_remote(attribute.path()) {
             return Some(None);
         }
-        let list = attribute.path().is_ident("cfg_attr").then(|| parts(&attribute.meta)).flatten()?;
-        list.iter().skip(1).any(|attribute| is_remote(attribute.path())).then(|| list.first().cloned())
+        let list = attribute
+            .path()
+            .is_ident("cfg_attr")
+            .then(|| parts(&attribute.meta))
+            .flatten()?;
+        list.iter()
+            .skip(1)
+            .any(|attribute| is_remote(attribute.path()))
+            .then(|| list.first().cloned())
     })
 }
 
@@ -417,12 +586,22 @@ impl Lines {
             line.match_indices("fn ").any(|(at, word)| {
                 let rest = line[at + word.len()..].trim_start();
                 let rest = rest.strip_prefix("r#").unwrap_or(rest).strip_prefix(name);
-                !line[..at].ends_with(is_word) && rest.is_some_and(|rest| !rest.starts_with(is_word))
+                !line[..at].ends_with(is_word)
+                    && rest.is_some_and(|rest| !rest.starts_with(is_word))
             })
         };
-        let lines = source.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//") && begins(line));
-        let left = lines.map(|(index, _)| index + 1).collect::<Vec<_>>().into_iter();
-        Self { name: name.into(), left }
+        let lines = source
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with("//") && begins(line));
+        let left = lines
+            .map(|(index, _)| index + 1)
+            .collect::<Vec<_>>()
+            .into_iter();
+        Self {
+            name: name.into(),
+            left,
+        }
     }
 
     fn next(&mut self) -> usize {

@@ -15,8 +15,11 @@ use crate::{BuildError, environment::given};
 /// Creates the directory for its owner alone. Refuses a directory that belongs to another user or
 /// that others may write to, because programs in it are run, here and on hosts.
 pub fn cache_directory() -> Result<PathBuf, BuildError> {
-    let directory =
-        choose(given("WXEC_CACHE").map(Into::into), given("XDG_CACHE_HOME").map(Into::into), env::home_dir());
+    let directory = choose(
+        given("WXEC_CACHE").map(Into::into),
+        given("XDG_CACHE_HOME").map(Into::into),
+        env::home_dir(),
+    );
     let directory = directory.ok_or(BuildError::NoCacheDirectory)?;
     let directory = std::path::absolute(&directory).map_err(BuildError::io("find", &directory))?;
     create_private(&directory)?;
@@ -33,7 +36,11 @@ fn choose(own: Option<PathBuf>, caches: Option<PathBuf>, home: Option<PathBuf>) 
 
 /// Creates a directory, and what is missing above it, for its owner alone.
 pub(crate) fn create_private(directory: &Path) -> Result<(), BuildError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(BuildError::io("create", directory))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(BuildError::io("create", directory))
 }
 
 fn check_private(directory: &Path) -> Result<(), BuildError> {
@@ -45,13 +52,20 @@ fn check_private(directory: &Path) -> Result<(), BuildError> {
     } else {
         return Ok(());
     };
-    Err(BuildError::UnsafeCache { path: directory.into(), problem })
+    Err(BuildError::UnsafeCache {
+        path: directory.into(),
+        problem,
+    })
 }
 
 /// Locks the file `path` until the returned file is dropped. Calls `wait` first if another process
 /// holds the lock.
 pub(crate) fn take_turn(path: &Path, wait: impl FnOnce()) -> Result<File, BuildError> {
-    let file = File::options().create(true).append(true).open(path).map_err(BuildError::io("open", path))?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(BuildError::io("open", path))?;
     let outcome = match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::Error(error)) => Err(error),
@@ -79,9 +93,18 @@ mod tests {
     fn own_variable_then_xdg_then_home() {
         let path = |text: &str| Some(PathBuf::from(text));
 
-        assert_eq!(choose(path("mine"), path("/xdg"), path("/home/me")), path("mine"));
-        assert_eq!(choose(None, path("/xdg"), path("/home/me")), path("/xdg/wxec"));
-        assert_eq!(choose(None, path("relative"), path("/home/me")), path("/home/me/.cache/wxec"));
+        assert_eq!(
+            choose(path("mine"), path("/xdg"), path("/home/me")),
+            path("mine")
+        );
+        assert_eq!(
+            choose(None, path("/xdg"), path("/home/me")),
+            path("/xdg/wxec")
+        );
+        assert_eq!(
+            choose(None, path("relative"), path("/home/me")),
+            path("/home/me/.cache/wxec")
+        );
         assert_eq!(choose(None, None, None), None);
     }
 
@@ -104,7 +127,13 @@ mod tests {
 
         let error = check_private(place.path()).expect_err("the group may write");
 
-        assert!(matches!(error, BuildError::UnsafeCache { problem: "can be changed by other users", .. }));
+        assert!(matches!(
+            error,
+            BuildError::UnsafeCache {
+                problem: "can be changed by other users",
+                ..
+            }
+        ));
         assert!(error.hint().is_some());
     }
 
@@ -112,17 +141,22 @@ mod tests {
     fn the_second_waits_for_the_first() {
         let place = tempfile::tempdir().expect("a temporary directory");
         let path = place.path().join("lock");
-        let first = take_turn(&path, || panic!("nobody else is there")).expect("the file can be locked");
+        let first =
+            take_turn(&path, || panic!("nobody else is there")).expect("the file can be locked");
         let waited = AtomicBool::new(false);
 
         thread::scope(|scope| {
             // The first holder drops the lock only once the second has said that it waits.
             let (say, hear) = std::sync::mpsc::channel();
-            let second = scope.spawn(|| take_turn(&path, move || say.send(()).expect("somebody listens")));
+            let second =
+                scope.spawn(|| take_turn(&path, move || say.send(()).expect("somebody listens")));
             hear.recv().expect("the second waits");
             waited.store(true, Ordering::Relaxed);
             drop(first);
-            second.join().expect("no panic").expect("the file can be locked");
+            second
+                .join()
+                .expect("no panic")
+                .expect("the file can be locked");
         });
 
         assert!(waited.into_inner());

@@ -33,7 +33,10 @@ pub(crate) struct Cargo {
 
 impl Cargo {
     pub(crate) fn new(directory: impl Into<PathBuf>, toolchain: Toolchain) -> Self {
-        Self { directory: directory.into(), toolchain }
+        Self {
+            directory: directory.into(),
+            toolchain,
+        }
     }
 
     /// Returns a command that runs cargo, without arguments yet.
@@ -62,46 +65,66 @@ impl Cargo {
     /// Runs `cargo metadata` for the workspace around the directory.
     pub(crate) fn metadata(&self, options: &[&str]) -> Result<Metadata, BuildError> {
         let mut command = self.cargo();
-        command.args(["metadata", "--format-version", "1"]).args(options);
+        command
+            .args(["metadata", "--format-version", "1"])
+            .args(options);
         let output = output(&mut command)?;
-        let complain = |detail: String| BuildError::Workspace { directory: self.directory.clone(), detail };
+        let complain = |detail: String| BuildError::Workspace {
+            directory: self.directory.clone(),
+            detail,
+        };
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             if said.contains("could not find `Cargo.toml`") {
                 // Cargo looks for it from the directory upwards; the error must name that
                 // directory, not `.`.
-                let directory = std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
+                let directory =
+                    std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
                 return Err(BuildError::NoManifest { directory });
             }
             return Err(complain(said.trim().trim_start_matches("error: ").into()));
         }
-        MetadataCommand::parse(String::from_utf8_lossy(&output.stdout)).map_err(|error| complain(error.to_string()))
+        MetadataCommand::parse(String::from_utf8_lossy(&output.stdout))
+            .map_err(|error| complain(error.to_string()))
     }
 
     /// Returns the directory of this toolchain's standard library for `triple`.
     pub(crate) fn std_directory(&self, triple: &str) -> Result<PathBuf, BuildError> {
-        let output = output(self.rustc().args(["--print", "target-libdir", "--target", triple]))?;
+        let output = output(
+            self.rustc()
+                .args(["--print", "target-libdir", "--target", triple]),
+        )?;
         let directory = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         let is_std = |entry: io::Result<fs::DirEntry>| {
             entry.is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
         };
-        if output.status.success() && fs::read_dir(&directory).is_ok_and(|mut entries| entries.any(is_std)) {
+        if output.status.success()
+            && fs::read_dir(&directory).is_ok_and(|mut entries| entries.any(is_std))
+        {
             return Ok(directory);
         }
-        Err(BuildError::MissingStd { triple: triple.into(), looked_in: directory })
+        Err(BuildError::MissingStd {
+            triple: triple.into(),
+            looked_in: directory,
+        })
     }
 
     /// Returns the first line of `program --version`.
     pub(crate) fn version(mut program: Command) -> Result<String, BuildError> {
         let output = output(program.arg("--version"))?;
-        Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().into())
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .into())
     }
 }
 
 /// Returns true if `program` can be found the way the system finds it.
 pub(crate) fn in_path(program: &str) -> bool {
     let paths = env::var_os("PATH").unwrap_or_default();
-    Path::new(program).is_file() || env::split_paths(&paths).any(|directory| directory.join(program).is_file())
+    Path::new(program).is_file()
+        || env::split_paths(&paths).any(|directory| directory.join(program).is_file())
 }
 
 pub(crate) fn cannot_run(command: &Command) -> impl FnOnce(io::Error) -> BuildError {
@@ -111,8 +134,13 @@ pub(crate) fn cannot_run(command: &Command) -> impl FnOnce(io::Error) -> BuildEr
 
 fn output(command: &mut Command) -> Result<Output, BuildError> {
     // A missing directory would otherwise look like a missing program.
-    if let Some(directory) = command.get_current_dir().filter(|directory| !directory.is_dir()) {
-        return Err(BuildError::NoManifest { directory: directory.into() });
+    if let Some(directory) = command
+        .get_current_dir()
+        .filter(|directory| !directory.is_dir())
+    {
+        return Err(BuildError::NoManifest {
+            directory: directory.into(),
+        });
     }
     command.output().map_err(cannot_run(command))
 }
@@ -125,16 +153,24 @@ mod tests {
     fn std_of_an_unknown_target_is_missing() {
         let cargo = Cargo::new(env!("CARGO_MANIFEST_DIR"), Toolchain::Surrounding);
 
-        let error = cargo.std_directory("pdp11-dec-unix").expect_err("there is none");
+        let error = cargo
+            .std_directory("pdp11-dec-unix")
+            .expect_err("there is none");
 
-        assert!(matches!(&error, BuildError::MissingStd { triple, .. } if triple == "pdp11-dec-unix"), "{error}");
+        assert!(
+            matches!(&error, BuildError::MissingStd { triple, .. } if triple == "pdp11-dec-unix"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_directory_that_is_gone_is_not_a_missing_cargo() {
         let cargo = Cargo::new("/gone/for/good", Toolchain::Surrounding);
 
-        assert!(matches!(cargo.metadata(&[]), Err(BuildError::NoManifest { .. })));
+        assert!(matches!(
+            cargo.metadata(&[]),
+            Err(BuildError::NoManifest { .. })
+        ));
     }
 
     #[test]

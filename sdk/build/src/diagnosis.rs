@@ -15,15 +15,28 @@ use crate::{
 const MAX_ROUTES: usize = 4;
 
 /// Returns the error that explains why `unit` of `package` was not built.
-pub(crate) fn explain(cargo: &Cargo, package: &Package, unit: &Unit, outcome: &Outcome) -> BuildError {
-    if outcome.errors.iter().any(|error| error.code.as_deref() == Some("E0463"))
+pub(crate) fn explain(
+    cargo: &Cargo,
+    package: &Package,
+    unit: &Unit,
+    outcome: &Outcome,
+) -> BuildError {
+    if outcome
+        .errors
+        .iter()
+        .any(|error| error.code.as_deref() == Some("E0463"))
         && let Err(error @ BuildError::MissingStd { .. }) = cargo.std_directory(MODULE_TARGET)
     {
         return error;
     }
     let culprit = outcome.errors.first().map(|error| &error.package);
     let rendered = |culprit: &PackageId| -> String {
-        outcome.errors.iter().filter(|error| error.package == *culprit).map(|error| error.rendered.as_str()).collect()
+        outcome
+            .errors
+            .iter()
+            .filter(|error| error.package == *culprit)
+            .map(|error| error.rendered.as_str())
+            .collect()
     };
     match (culprit, failed_script(&outcome.complaint)) {
         (Some(culprit), _) if *culprit == package.id => compile(package, &rendered(culprit)),
@@ -31,22 +44,34 @@ pub(crate) fn explain(cargo: &Cargo, package: &Package, unit: &Unit, outcome: &O
             let graph = Graph::of(cargo, package, unit);
             graph.failure(culprit, rendered(culprit))
         }
-        (None, Some((name, _))) if name == package.name.as_ref() => compile(package, &outcome.complaint),
+        (None, Some((name, _))) if name == package.name.as_ref() => {
+            compile(package, &outcome.complaint)
+        }
         (None, Some((name, version))) => {
             let graph = Graph::of(cargo, package, unit);
-            let culprit = graph.named(name, version).unwrap_or_else(|| PackageId { repr: format!("{name}@{version}") });
+            let culprit = graph.named(name, version).unwrap_or_else(|| PackageId {
+                repr: format!("{name}@{version}"),
+            });
             graph.failure(&culprit, outcome.complaint.clone())
         }
         (None, None) => BuildError::Cargo {
             what: format!("the module of {}", package.name),
-            detail: outcome.complaint.trim().trim_start_matches("error: ").into(),
+            detail: outcome
+                .complaint
+                .trim()
+                .trim_start_matches("error: ")
+                .into(),
         },
     }
 }
 
 fn compile(package: &Package, diagnostics: &str) -> BuildError {
     let diagnostics = diagnostics.trim_end().into();
-    BuildError::Compile { package: package.name.to_string(), triple: MODULE_TARGET.into(), diagnostics }
+    BuildError::Compile {
+        package: package.name.to_string(),
+        triple: MODULE_TARGET.into(),
+        diagnostics,
+    }
 }
 
 /// Returns name and version of the package whose build script failed, which only cargo reports, not
@@ -70,22 +95,46 @@ impl<'a> Graph<'a> {
     fn of(cargo: &Cargo, root: &'a Package, unit: &Unit) -> Self {
         let manifest = root.manifest_path.as_str();
         // The failed build has already fetched everything there is to fetch.
-        let options = ["--offline", "--filter-platform", MODULE_TARGET, "--manifest-path", manifest];
+        let options = [
+            "--offline",
+            "--filter-platform",
+            MODULE_TARGET,
+            "--manifest-path",
+            manifest,
+        ];
         let metadata = cargo.metadata(&options).ok();
-        let nodes = metadata.as_ref().and_then(|metadata| metadata.resolve.as_ref()).map(|resolve| &resolve.nodes);
+        let nodes = metadata
+            .as_ref()
+            .and_then(|metadata| metadata.resolve.as_ref())
+            .map(|resolve| &resolve.nodes);
         let depends_on = nodes.into_iter().flatten().map(|node| {
             let is_built = |kind: DependencyKind| {
-                kind != DependencyKind::Development || (node.id == root.id && unit.kind == UnitKind::Example)
+                kind != DependencyKind::Development
+                    || (node.id == root.id && unit.kind == UnitKind::Example)
             };
-            let dependencies = node.deps.iter().filter(|dep| dep.dep_kinds.iter().any(|info| is_built(info.kind)));
-            (node.id.clone(), dependencies.map(|dependency| dependency.pkg.clone()).collect())
+            let dependencies = node
+                .deps
+                .iter()
+                .filter(|dep| dep.dep_kinds.iter().any(|info| is_built(info.kind)));
+            (
+                node.id.clone(),
+                dependencies
+                    .map(|dependency| dependency.pkg.clone())
+                    .collect(),
+            )
         });
-        Self { root, depends_on: depends_on.collect(), metadata }
+        Self {
+            root,
+            depends_on: depends_on.collect(),
+            metadata,
+        }
     }
 
     fn named(&self, name: &str, version: &str) -> Option<PackageId> {
         let mut packages = self.metadata.iter().flat_map(|metadata| &metadata.packages);
-        let found = packages.find(|package| package.name.as_ref() == name && package.version.to_string() == version);
+        let found = packages.find(|package| {
+            package.name.as_ref() == name && package.version.to_string() == version
+        });
         found.map(|package| package.id.clone())
     }
 
@@ -144,7 +193,9 @@ impl<'a> Graph<'a> {
         let metadata = self.metadata.as_ref()?;
         let last_edge = |route: &Vec<&PackageId>| {
             let (_, dependents) = route.split_last()?;
-            let last = dependents.iter().rposition(|id| metadata.workspace_members.contains(id))?;
+            let last = dependents
+                .iter()
+                .rposition(|id| metadata.workspace_members.contains(id))?;
             Some((route[last].clone(), self.name(route[last + 1])))
         };
         let edges: Vec<_> = routes.iter().filter_map(last_edge).collect();
@@ -160,11 +211,15 @@ impl<'a> Graph<'a> {
     }
 
     fn package(&self, id: &PackageId) -> Option<&Package> {
-        self.metadata.iter().flat_map(|metadata| &metadata.packages).find(|package| package.id == *id)
+        self.metadata
+            .iter()
+            .flat_map(|metadata| &metadata.packages)
+            .find(|package| package.id == *id)
     }
 
     fn name(&self, id: &PackageId) -> String {
-        self.package(id).map_or_else(|| name_in(id).0, |package| package.name.to_string())
+        self.package(id)
+            .map_or_else(|| name_in(id).0, |package| package.name.to_string())
     }
 }
 
@@ -174,7 +229,10 @@ fn name_in(id: &PackageId) -> (String, String) {
     let (place, fragment) = id.repr.rsplit_once('#').unwrap_or(("", &id.repr));
     match fragment.split_once('@') {
         Some((name, version)) => (name.into(), version.into()),
-        None => (place.rsplit('/').next().unwrap_or(place).into(), fragment.into()),
+        None => (
+            place.rsplit('/').next().unwrap_or(place).into(),
+            fragment.into(),
+        ),
     }
 }
 
@@ -187,7 +245,10 @@ mod tests {
         let complaint = "error: failed to run custom build command for `ring v0.17.8 (/src/ring)`\n\nCaused by:\n  …";
 
         assert_eq!(failed_script(complaint), Some(("ring", "0.17.8")));
-        assert_eq!(failed_script("error: no matching package named `nope` found"), None);
+        assert_eq!(
+            failed_script("error: no matching package named `nope` found"),
+            None
+        );
     }
 
     #[test]
@@ -198,6 +259,9 @@ mod tests {
             name("registry+https://github.com/rust-lang/crates.io-index#mio@1.0.2"),
             ("mio".into(), "1.0.2".into())
         );
-        assert_eq!(name("path+file:///src/words#0.1.0"), ("words".into(), "0.1.0".into()));
+        assert_eq!(
+            name("path+file:///src/words#0.1.0"),
+            ("words".into(), "0.1.0".into())
+        );
     }
 }

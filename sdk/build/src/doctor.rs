@@ -40,17 +40,33 @@ pub enum CheckStatus {
 /// Looks for all that building needs, for the workspace around the current directory, without
 /// building anything.
 pub fn checks() -> Vec<Check> {
-    let here = Cargo::new(env::current_dir().unwrap_or_else(|_| "/".into()), Toolchain::Surrounding);
+    let here = Cargo::new(
+        env::current_dir().unwrap_or_else(|_| "/".into()),
+        Toolchain::Surrounding,
+    );
     let agent = agents_here().triple();
     vec![
         Check::of("cargo", Cargo::version(here.cargo())),
         Check::of("rustc", Cargo::version(here.rustc())),
-        Check::of("module target", here.std_directory(MODULE_TARGET).map(|_| MODULE_TARGET.into())),
+        Check::of(
+            "module target",
+            here.std_directory(MODULE_TARGET)
+                .map(|_| MODULE_TARGET.into()),
+        ),
         Check::of("agent target", agent_target(&agent)),
         Check::of("C compiler", c_compiler(&agent)),
-        Check::of("cache", cache_directory().map(|directory| directory.display().to_string())),
-        Check { name: "agent", status: agent_status(&agent) },
-        Check { name: "compiler", status: compiler_status() },
+        Check::of(
+            "cache",
+            cache_directory().map(|directory| directory.display().to_string()),
+        ),
+        Check {
+            name: "agent",
+            status: agent_status(&agent),
+        },
+        Check {
+            name: "compiler",
+            status: compiler_status(),
+        },
     ]
 }
 
@@ -63,7 +79,10 @@ impl Check {
 
 impl From<BuildError> for CheckStatus {
     fn from(error: BuildError) -> Self {
-        Self::Missing { detail: error.to_string(), fix: error.hint().unwrap_or_default() }
+        Self::Missing {
+            detail: error.to_string(),
+            fix: error.hint().unwrap_or_default(),
+        }
     }
 }
 
@@ -76,7 +95,9 @@ fn agent_status(triple: &str) -> CheckStatus {
     if let Some(path) = given("WXEC_AGENT") {
         return ready_made(Path::new(&path));
     }
-    let image = cache_directory().ok().and_then(|cache| built_agent(&cache, triple));
+    let image = cache_directory()
+        .ok()
+        .and_then(|cache| built_agent(&cache, triple));
     image.map_or_else(not_built, |image| {
         let (size, sent) = (image.bytes / 1024, image.compressed_bytes / 1024);
         CheckStatus::Ok(format!("{triple}, {size} KiB, {sent} KiB when sent"))
@@ -87,8 +108,12 @@ fn compiler_status() -> CheckStatus {
     if let Some(path) = given("WXEC_COMPILER") {
         return ready_made(Path::new(&path));
     }
-    let compiler = cache_directory().ok().and_then(|cache| built_compiler(&cache));
-    compiler.map_or_else(not_built, |path| CheckStatus::Ok(path.display().to_string()))
+    let compiler = cache_directory()
+        .ok()
+        .and_then(|cache| built_compiler(&cache));
+    compiler.map_or_else(not_built, |path| {
+        CheckStatus::Ok(path.display().to_string())
+    })
 }
 
 fn ready_made(path: &Path) -> CheckStatus {
@@ -103,7 +128,9 @@ fn ready_made(path: &Path) -> CheckStatus {
 
 /// Status of a program that is not built yet, which is no fault.
 fn not_built() -> CheckStatus {
-    CheckStatus::Ok(format!("not built yet for build {BUILD}: the first call does that, once, in some minutes"))
+    CheckStatus::Ok(format!(
+        "not built yet for build {BUILD}: the first call does that, once, in some minutes"
+    ))
 }
 
 #[cfg(test)]
@@ -117,8 +144,20 @@ mod tests {
         let names: Vec<_> = checks.iter().map(|check| check.name).collect();
         assert_eq!(
             names,
-            ["cargo", "rustc", "module target", "agent target", "C compiler", "cache", "agent", "compiler"]
+            [
+                "cargo",
+                "rustc",
+                "module target",
+                "agent target",
+                "C compiler",
+                "cache",
+                "agent",
+                "compiler"
+            ]
         );
-        assert!(matches!(&checks[0].status, CheckStatus::Ok(version) if version.starts_with("cargo ")), "{checks:?}");
+        assert!(
+            matches!(&checks[0].status, CheckStatus::Ok(version) if version.starts_with("cargo ")),
+            "{checks:?}"
+        );
     }
 }

@@ -44,21 +44,32 @@ pub fn embed() {
 /// // The tasks need less than the program around them.
 /// wxec_build::embed_with(&wxec_build::Features::default().without_default().with("tasks"));
 /// ```
-#[expect(clippy::print_stdout, reason = "a build script speaks to cargo on its standard output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a build script speaks to cargo on its standard output"
+)]
 pub fn embed_with(features: &Features) {
     println!("cargo::rerun-if-env-changed=WXEC_EMBED");
     println!("cargo::rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
-    if target.starts_with("wasm") || given("DOCS_RS").is_some() || given("WXEC_EMBED").is_some_and(|value| value == "0")
+    if target.starts_with("wasm")
+        || given("DOCS_RS").is_some()
+        || given("WXEC_EMBED").is_some_and(|value| value == "0")
     {
         return;
     }
     match build(features) {
-        Ok(directives) => directives.iter().for_each(|directive| println!("cargo::{directive}")),
+        Ok(directives) => directives
+            .iter()
+            .for_each(|directive| println!("cargo::{directive}")),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("hint: {hint}"));
-            let text = format!("cannot embed the module: {error}\n{}", hint.unwrap_or_default());
-            text.lines().for_each(|line| println!("cargo::error={line}"));
+            let text = format!(
+                "cannot embed the module: {error}\n{}",
+                hint.unwrap_or_default()
+            );
+            text.lines()
+                .for_each(|line| println!("cargo::error={line}"));
         }
     }
 }
@@ -70,7 +81,11 @@ fn build(features: &Features) -> Result<Vec<String>, BuildError> {
     let directory = fs::canonicalize(&directory).map_err(BuildError::io("find", &directory))?;
 
     let project = Project::around(&directory)?;
-    let package = package_in(&project.metadata, &directory, &env::var("CARGO_PKG_NAME").unwrap_or_default())?;
+    let package = package_in(
+        &project.metadata,
+        &directory,
+        &env::var("CARGO_PKG_NAME").unwrap_or_default(),
+    )?;
     let unit = Unit::of_package(package)?;
     let target = target_root(&out).join("wxec");
     let module = project.build(package, &unit, features, &target, &StderrProgress)?;
@@ -78,24 +93,36 @@ fn build(features: &Features) -> Result<Vec<String>, BuildError> {
     let crate_name = unit.name.replace('-', "_");
     let path = out.join(format!("{crate_name}.wasm"));
     fs::write(&path, &module.bytes).map_err(BuildError::io("write", &path))?;
-    let kind = if unit.kind == UnitKind::Library { "lib" } else { "bin" };
+    let kind = if unit.kind == UnitKind::Library {
+        "lib"
+    } else {
+        "bin"
+    };
 
     let mut directives = vec![
         format!("rustc-env=WXEC_EMBEDDED_MODULE={}", path.display()),
         format!("rustc-env=WXEC_EMBEDDED_TARGET={kind}:{crate_name}"),
     ];
     let dependencies = module.path.map(|path| path.with_extension("d"));
-    let dependencies = dependencies.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let dependencies = dependencies
+        .and_then(|path| fs::read_to_string(path).ok())
+        .unwrap_or_default();
     let root = project.metadata.workspace_root.as_std_path();
     let watched = watched(&dependencies, root, &target);
-    directives.extend(watched.iter().map(|path| format!("rerun-if-changed={}", path.display())));
+    directives.extend(
+        watched
+            .iter()
+            .map(|path| format!("rerun-if-changed={}", path.display())),
+    );
     Ok(directives)
 }
 
 /// Returns the target directory that `out`, an `OUT_DIR`, is in: cargo marks it as a cache. Folders
 /// below it may be shared with builds at run time. Without a mark, returns `out`.
 fn target_root(out: &Path) -> &Path {
-    out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file()).unwrap_or(out)
+    out.ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+        .unwrap_or(out)
 }
 
 /// Returns the files whose change requires a new build: the sources in cargo's dependency file,
@@ -103,7 +130,10 @@ fn target_root(out: &Path) -> &Path {
 /// lock file, which stands for all others.
 fn watched(dependency_file: &str, root: &Path, target: &Path) -> BTreeSet<PathBuf> {
     let mut watched = BTreeSet::from([root.join("Cargo.toml"), root.join("Cargo.lock")]);
-    for source in sources(dependency_file).into_iter().filter(|source| !source.starts_with(target)) {
+    for source in sources(dependency_file)
+        .into_iter()
+        .filter(|source| !source.starts_with(target))
+    {
         let manifests = source.ancestors().map(|folder| folder.join("Cargo.toml"));
         watched.extend(manifests.skip(1).find(|manifest| manifest.is_file()));
         watched.insert(source);
@@ -116,10 +146,15 @@ fn watched(dependency_file: &str, root: &Path, target: &Path) -> BTreeSet<PathBu
 /// Returns the prerequisites in a file in make's syntax, where spaces within a name are escaped.
 fn sources(dependency_file: &str) -> Vec<PathBuf> {
     const ESCAPED: char = '\0';
-    let rules = dependency_file.lines().filter_map(|line| line.split_once(": "));
+    let rules = dependency_file
+        .lines()
+        .filter_map(|line| line.split_once(": "));
     let names = rules.flat_map(|(_, names)| {
         let names = names.replace("\\ ", &ESCAPED.to_string());
-        names.split_whitespace().map(|name| name.replace(ESCAPED, " ").into()).collect::<Vec<_>>()
+        names
+            .split_whitespace()
+            .map(|name| name.replace(ESCAPED, " ").into())
+            .collect::<Vec<_>>()
     });
     names.collect()
 }
@@ -132,7 +167,13 @@ mod tests {
     fn dependency_files_are_read_with_spaces_in_names() {
         let file = "/t/words.wasm: /my\\ code/src/lib.rs /my\\ code/src/stats.rs\n";
 
-        assert_eq!(sources(file), [Path::new("/my code/src/lib.rs"), Path::new("/my code/src/stats.rs")]);
+        assert_eq!(
+            sources(file),
+            [
+                Path::new("/my code/src/lib.rs"),
+                Path::new("/my code/src/stats.rs")
+            ]
+        );
         assert!(sources("").is_empty());
     }
 
@@ -140,16 +181,33 @@ mod tests {
     fn sources_are_watched_with_their_manifests_and_generated_ones_are_not() {
         let place = tempfile::tempdir().expect("a temporary directory");
         let root = place.path();
-        for file in ["Cargo.toml", "Cargo.lock", "core/Cargo.toml", "core/src/lib.rs", "target/wxec/out/generated.rs"] {
+        for file in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "core/Cargo.toml",
+            "core/src/lib.rs",
+            "target/wxec/out/generated.rs",
+        ] {
             let path = root.join(file);
             fs::create_dir_all(path.parent().expect("it has one")).expect("it can be created");
             fs::write(path, "").expect("it can be written");
         }
-        let file = format!("x.wasm: {0}/core/src/lib.rs {0}/target/wxec/out/generated.rs {0}/gone.rs", root.display());
+        let file = format!(
+            "x.wasm: {0}/core/src/lib.rs {0}/target/wxec/out/generated.rs {0}/gone.rs",
+            root.display()
+        );
 
         let watched = watched(&file, root, &root.join("target"));
 
-        let expected = ["Cargo.lock", "Cargo.toml", "core/Cargo.toml", "core/src/lib.rs"];
-        assert_eq!(watched, expected.iter().map(|name| root.join(name)).collect());
+        let expected = [
+            "Cargo.lock",
+            "Cargo.toml",
+            "core/Cargo.toml",
+            "core/src/lib.rs",
+        ];
+        assert_eq!(
+            watched,
+            expected.iter().map(|name| root.join(name)).collect()
+        );
     }
 }

@@ -12,13 +12,19 @@ pub(crate) fn clean(command: &mut Command) {
     }
     // The paths may be relative to the directory of the outer cargo, while ours runs elsewhere.
     for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
-        if let Some(directory) = env::var_os(name).and_then(|directory| path::absolute(directory).ok()) {
+        if let Some(directory) =
+            env::var_os(name).and_then(|directory| path::absolute(directory).ok())
+        {
             command.env(name, directory);
         }
     }
     // Cargo's status lines tell what takes time, so keep them, and keep them plain.
-    command.env("CARGO_TERM_QUIET", "false").env("CARGO_TERM_VERBOSE", "false");
-    command.env("CARGO_TERM_COLOR", "never").env("CARGO_TERM_PROGRESS_WHEN", "never");
+    command
+        .env("CARGO_TERM_QUIET", "false")
+        .env("CARGO_TERM_VERBOSE", "false");
+    command
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_PROGRESS_WHEN", "never");
 }
 
 /// Returns a variable's value, unless it is empty.
@@ -53,8 +59,14 @@ fn passes(name: &str) -> bool {
         "CARGO_BUILD_RUSTC_WRAPPER",
         "CARGO_MAKEFLAGS",
     ];
-    const CARGO_PREFIXES: [&str; 6] =
-        ["CARGO_CACHE_", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_UNSTABLE_"];
+    const CARGO_PREFIXES: [&str; 6] = [
+        "CARGO_CACHE_",
+        "CARGO_HTTP_",
+        "CARGO_NET_",
+        "CARGO_REGISTR",
+        "CARGO_SOURCE_",
+        "CARGO_UNSTABLE_",
+    ];
 
     if name.starts_with("CARGO_TARGET_") && name != "CARGO_TARGET_DIR" {
         // CARGO_TARGET_<TRIPLE>_LINKER and friends name a machine's tools; flags and runners belong
@@ -62,7 +74,8 @@ fn passes(name: &str) -> bool {
         return name.ends_with("_LINKER") || name.ends_with("_AR");
     }
     if name.starts_with("CARGO") {
-        return CARGO.contains(&name) || CARGO_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        return CARGO.contains(&name)
+            || CARGO_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     }
     !(BUILD_SCRIPT.contains(&name) || FLAGS.contains(&name) || name.starts_with("DEP_"))
 }

@@ -79,7 +79,9 @@ pub enum BuildError {
         binary: String,
     },
     /// A task stands in a test or benchmark, which cannot become a module.
-    #[error("tasks of `{crate_name}` ({file}) cannot be built: it is a test or benchmark of package `{package}`")]
+    #[error(
+        "tasks of `{crate_name}` ({file}) cannot be built: it is a test or benchmark of package `{package}`"
+    )]
     NotInLibrary {
         /// The package.
         package: String,
@@ -235,18 +237,32 @@ impl BuildError {
         })
     }
 
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 }
 
 fn install_std(triple: &str, looked_in: &Path) -> String {
     // rustup keeps toolchains in folders of their names; the one in use here need not be its
     // default.
-    let mut parts = looked_in.iter().skip_while(|part| *part != "toolchains").skip(1);
-    let toolchain = parts.next().map_or_else(String::new, |name| format!(" --toolchain {}", name.to_string_lossy()));
-    format!("run `rustup target add{toolchain} {triple}`, or `sdk/provision {triple}` in wxec's source")
+    let mut parts = looked_in
+        .iter()
+        .skip_while(|part| *part != "toolchains")
+        .skip(1);
+    let toolchain = parts.next().map_or_else(String::new, |name| {
+        format!(" --toolchain {}", name.to_string_lossy())
+    });
+    format!(
+        "run `rustup target add{toolchain} {triple}`, or `sdk/provision {triple}` in wxec's source"
+    )
 }
 
 /// A dependency that does not compile for the target, and the packages that pull it in.
@@ -275,8 +291,13 @@ impl DependencyFailure {
         const TABLE: &str = "[target.'cfg(not(target_family = \"wasm\"))'.dependencies]";
         const CODE: &str = "#[cfg(not(target_family = \"wasm\"))]";
         let (manifest, dependencies) = match &self.remedy {
-            Some((manifest, dependencies)) => (manifest.display().to_string(), quoted(dependencies)),
-            None => (format!("the Cargo.toml of `{}`", self.package), "what pulls it in".into()),
+            Some((manifest, dependencies)) => {
+                (manifest.display().to_string(), quoted(dependencies))
+            }
+            None => (
+                format!("the Cargo.toml of `{}`", self.package),
+                "what pulls it in".into(),
+            ),
         };
         format!(
             "if no task needs it, move {dependencies} under `{TABLE}` in {manifest}, and the code that uses it behind `{CODE}`"
@@ -286,8 +307,19 @@ impl DependencyFailure {
 
 impl fmt::Display for DependencyFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { triple, package, dependency, version, routes, diagnostics, .. } = self;
-        write!(f, "`{dependency}` {version}, which `{package}` depends on, does not compile for {triple}")?;
+        let Self {
+            triple,
+            package,
+            dependency,
+            version,
+            routes,
+            diagnostics,
+            ..
+        } = self;
+        write!(
+            f,
+            "`{dependency}` {version}, which `{package}` depends on, does not compile for {triple}"
+        )?;
         for route in routes {
             write!(f, "\n  {}", route.join(" -> "))?;
         }
@@ -302,7 +334,12 @@ fn listed(names: &[String], typed: &str) -> Vec<String> {
     if names.len() <= MOST {
         return names.to_vec();
     }
-    let mut near: Vec<String> = names.iter().filter(|name| looks_like(name, typed)).take(MOST).cloned().collect();
+    let mut near: Vec<String> = names
+        .iter()
+        .filter(|name| looks_like(name, typed))
+        .take(MOST)
+        .cloned()
+        .collect();
     if near.is_empty() {
         near.extend_from_slice(&names[..MOST]);
     }
@@ -310,7 +347,11 @@ fn listed(names: &[String], typed: &str) -> Vec<String> {
 }
 
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -320,7 +361,10 @@ mod tests {
     #[test]
     fn a_missing_target_is_installed_for_the_toolchain_in_use() {
         let looked_in = "/root/.rustup/toolchains/1.95.0-x86_64-unknown-linux-gnu/lib/rustlib/wasm32-wasip1/lib".into();
-        let rustup = BuildError::MissingStd { triple: "wasm32-wasip1".into(), looked_in };
+        let rustup = BuildError::MissingStd {
+            triple: "wasm32-wasip1".into(),
+            looked_in,
+        };
         let distribution = BuildError::MissingStd {
             triple: "wasm32-wasip1".into(),
             looked_in: "/usr/lib/rustlib/wasm32-wasip1/lib".into(),
@@ -333,6 +377,10 @@ mod tests {
                  or `sdk/provision wasm32-wasip1` in wxec's source"
             )
         );
-        assert!(distribution.hint().is_some_and(|hint| hint.contains("`rustup target add wasm32-wasip1`")));
+        assert!(
+            distribution
+                .hint()
+                .is_some_and(|hint| hint.contains("`rustup target add wasm32-wasip1`"))
+        );
     }
 }

@@ -26,14 +26,19 @@ impl Features {
     /// Adds features: a name, or several with commas or spaces between. As in cargo,
     /// `dependency/name` is a feature of a dependency.
     pub fn with(mut self, names: &str) -> Self {
-        let names = names.split(|c: char| c == ',' || c.is_whitespace()).filter(|name| !name.is_empty());
+        let names = names
+            .split(|c: char| c == ',' || c.is_whitespace())
+            .filter(|name| !name.is_empty());
         self.named.extend(names.map(str::to_owned));
         self
     }
 
     /// Leaves out the default features.
     pub fn without_default(self) -> Self {
-        Self { without_default: true, ..self }
+        Self {
+            without_default: true,
+            ..self
+        }
     }
 
     /// Adds all features of the package.
@@ -51,7 +56,9 @@ impl Features {
         let has = |name: &str| name == DEFAULT || package.features.contains_key(name);
         let is_dependency = |name: &str| {
             let mut dependencies = package.dependencies.iter();
-            dependencies.any(|it| it.rename.as_ref().is_some_and(|rename| rename == name) || it.name == name)
+            dependencies.any(|it| {
+                it.rename.as_ref().is_some_and(|rename| rename == name) || it.name == name
+            })
         };
         let is_there = |name: &&String| match name.split_once('/') {
             Some((this, name)) if package.name.as_ref() == this => has(name),
@@ -64,7 +71,12 @@ impl Features {
             Some(missing) => Err(BuildError::NoFeature {
                 package: package.name.to_string(),
                 feature: missing.clone(),
-                features: package.features.keys().filter(|name| *name != DEFAULT).cloned().collect(),
+                features: package
+                    .features
+                    .keys()
+                    .filter(|name| *name != DEFAULT)
+                    .cloned()
+                    .collect(),
             }),
         }
     }
@@ -78,7 +90,11 @@ impl Features {
         if self.without_default {
             arguments.push("--no-default-features".into());
         }
-        let named: Vec<&str> = required.iter().chain(&self.named).map(String::as_str).collect();
+        let named: Vec<&str> = required
+            .iter()
+            .chain(&self.named)
+            .map(String::as_str)
+            .collect();
         if !named.is_empty() {
             arguments.extend(["--features".into(), named.join(",")]);
         }
@@ -88,7 +104,11 @@ impl Features {
     /// Returns the features of `package` that are on, and those that they turn on in it.
     pub(crate) fn enabled(&self, package: &Package, required: &[String]) -> BTreeSet<String> {
         let prefix = format!("{}/", package.name);
-        let mut next: Vec<&str> = required.iter().chain(&self.named).map(String::as_str).collect();
+        let mut next: Vec<&str> = required
+            .iter()
+            .chain(&self.named)
+            .map(String::as_str)
+            .collect();
         if self.all {
             next.extend(package.features.keys().map(String::as_str));
         }

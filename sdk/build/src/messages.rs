@@ -42,26 +42,48 @@ pub(crate) struct CompilerError {
 
 /// Runs `command`, a cargo that builds with `--message-format json`, and reports its work to
 /// `progress`.
-pub(crate) fn listen(command: &mut Command, work: Work<'_>, progress: &dyn Progress) -> Result<Outcome, BuildError> {
+pub(crate) fn listen(
+    command: &mut Command,
+    work: Work<'_>,
+    progress: &dyn Progress,
+) -> Result<Outcome, BuildError> {
     let began = Instant::now();
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
     let mut build = running::start(command).map_err(cannot_run(command))?;
     let child = &mut build.child;
 
     let (said, hear) = channel();
-    let messages = child.stdout.take().map(|stdout| read_messages(stdout, said.clone()));
+    let messages = child
+        .stdout
+        .take()
+        .map(|stdout| read_messages(stdout, said.clone()));
     let status_lines = child.stderr.take().map(|stderr| read_lines(stderr, said));
-    let mut listener = Listener { outcome: Outcome::default(), started: false, work, progress };
+    let mut listener = Listener {
+        outcome: Outcome::default(),
+        started: false,
+        work,
+        progress,
+    };
     hear.iter().for_each(|said| listener.hear(said));
     for reader in [messages, status_lines].into_iter().flatten() {
         // Ignores a reader's panic: all that it sent before has been handled.
         let _ = reader.join();
     }
 
-    let Listener { mut outcome, started, .. } = listener;
+    let Listener {
+        mut outcome,
+        started,
+        ..
+    } = listener;
     outcome.success = child.wait().map_err(cannot_run(command))?.success();
     if outcome.success && started {
-        progress.report(ProgressEvent::Finished { work, compiled: outcome.compiled, elapsed: began.elapsed() });
+        progress.report(ProgressEvent::Finished {
+            work,
+            compiled: outcome.compiled,
+            elapsed: began.elapsed(),
+        });
     }
     Ok(outcome)
 }
@@ -108,7 +130,13 @@ impl Listener<'_> {
     }
 
     fn hear_line(&mut self, line: &str) {
-        const DOES_SOMETHING: [&str; 5] = ["Compiling", "Downloaded", "Downloading", "Locking", "Updating"];
+        const DOES_SOMETHING: [&str; 5] = [
+            "Compiling",
+            "Downloaded",
+            "Downloading",
+            "Locking",
+            "Updating",
+        ];
         let complaint = &mut self.outcome.complaint;
         if !complaint.is_empty() || line.starts_with("error") {
             if complaint.len() + line.len() < DIAGNOSTICS_BYTES {
@@ -119,7 +147,8 @@ impl Listener<'_> {
         }
         let status = line.trim_start();
         if status.starts_with("Blocking waiting for file lock") {
-            self.progress.report(ProgressEvent::Waiting { work: self.work });
+            self.progress
+                .report(ProgressEvent::Waiting { work: self.work });
         } else if DOES_SOMETHING.iter().any(|verb| status.starts_with(verb)) {
             self.start();
         }
@@ -138,25 +167,46 @@ impl Listener<'_> {
         self.outcome.artifacts.push(artifact);
     }
 
-    fn hear_compiler(&mut self, CompilerMessage { package_id, message, .. }: CompilerMessage) {
+    fn hear_compiler(
+        &mut self,
+        CompilerMessage {
+            package_id,
+            message,
+            ..
+        }: CompilerMessage,
+    ) {
         if !is_error(&message) {
             return;
         }
         let rendered = message.rendered.unwrap_or(message.message);
-        let kept: usize = self.outcome.errors.iter().map(|error| error.rendered.len()).sum();
+        let kept: usize = self
+            .outcome
+            .errors
+            .iter()
+            .map(|error| error.rendered.len())
+            .sum();
         if kept + rendered.len() <= DIAGNOSTICS_BYTES {
             let code = message.code.map(|code| code.code);
-            self.outcome.errors.push(CompilerError { package: package_id, code, rendered });
+            self.outcome.errors.push(CompilerError {
+                package: package_id,
+                code,
+                rendered,
+            });
         } else if self.outcome.errors.is_empty() {
             let rendered = rendered[..rendered.floor_char_boundary(DIAGNOSTICS_BYTES)].into();
-            self.outcome.errors.push(CompilerError { package: package_id, code: None, rendered });
+            self.outcome.errors.push(CompilerError {
+                package: package_id,
+                code: None,
+                rendered,
+            });
         }
     }
 
     fn start(&mut self) {
         if !self.started {
             self.started = true;
-            self.progress.report(ProgressEvent::Started { work: self.work });
+            self.progress
+                .report(ProgressEvent::Started { work: self.work });
         }
     }
 }
@@ -190,8 +240,12 @@ mod tests {
 
     fn listen_to(script: &str) -> (Outcome, Vec<String>) {
         let progress = Script::default();
-        let outcome =
-            listen(Command::new("sh").args(["-c", script]), Work::Module("words"), &progress).expect("sh runs");
+        let outcome = listen(
+            Command::new("sh").args(["-c", script]),
+            Work::Module("words"),
+            &progress,
+        )
+        .expect("sh runs");
         (outcome, progress.0.into_inner())
     }
 
@@ -227,7 +281,11 @@ mod tests {
         );
 
         assert!(!outcome.success);
-        assert!(outcome.complaint.starts_with("error: no matching package named `nope` found\n"));
+        assert!(
+            outcome
+                .complaint
+                .starts_with("error: no matching package named `nope` found\n")
+        );
         assert!(outcome.complaint.len() <= DIAGNOSTICS_BYTES);
         assert_eq!(events, ["started"]);
     }

@@ -77,13 +77,26 @@ pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, B
     }
     let directory = Path::new(origin.manifest_dir);
     if !directory.join("Cargo.toml").is_file() {
-        return Err(BuildError::SourceGone { package: origin.package.into(), directory: directory.into() });
+        return Err(BuildError::SourceGone {
+            package: origin.package.into(),
+            directory: directory.into(),
+        });
     }
     let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
     let project = Project::around(&directory)?;
     let package = package_in(&project.metadata, &directory, origin.package)?;
-    let unit = Unit::of_origin(origin, package, project.metadata.workspace_root.as_std_path())?;
-    project.build(package, &unit, &Features::default(), &project.target_directory()?, progress)
+    let unit = Unit::of_origin(
+        origin,
+        package,
+        project.metadata.workspace_root.as_std_path(),
+    )?;
+    project.build(
+        package,
+        &unit,
+        &Features::default(),
+        &project.target_directory()?,
+        progress,
+    )
 }
 
 /// Builds the module of `package`, a member of the cargo workspace around `directory`, from its
@@ -97,7 +110,13 @@ pub fn module_of_package(
     let project = Project::around(directory)?;
     let package = package_named(&project.metadata, package)?;
     let unit = Unit::of_package(package)?;
-    project.build(package, &unit, features, &project.target_directory()?, progress)
+    project.build(
+        package,
+        &unit,
+        features,
+        &project.target_directory()?,
+        progress,
+    )
 }
 
 /// Builds the module of the package whose folder `directory` is, or is in. Also returns the
@@ -111,7 +130,13 @@ pub fn module_of_folder(
     let project = Project::around(&directory)?;
     let package = package_around(&project.metadata, &directory)?;
     let unit = Unit::of_package(package)?;
-    let built = project.build(package, &unit, features, &project.target_directory()?, progress)?;
+    let built = project.build(
+        package,
+        &unit,
+        features,
+        &project.target_directory()?,
+        progress,
+    )?;
     Ok((package.name.to_string(), built))
 }
 
@@ -143,28 +168,56 @@ impl Project {
         fs::create_dir_all(target).map_err(BuildError::io("create", target))?;
         // A library and a program of one name share their file's name, so the turn lasts until the
         // file is read.
-        let _turn = take_turn(&target.join(".wxec-lock"), || progress.report(ProgressEvent::Waiting { work }))?;
+        let _turn = take_turn(&target.join(".wxec-lock"), || {
+            progress.report(ProgressEvent::Waiting { work })
+        })?;
         if !target.join(MODULE_TARGET).is_dir() {
             self.cargo.std_directory(MODULE_TARGET)?;
         }
 
-        let outcome = listen(&mut self.command(package, unit, features, target), work, progress)?;
+        let outcome = listen(
+            &mut self.command(package, unit, features, target),
+            work,
+            progress,
+        )?;
         if !outcome.success {
             return Err(diagnosis::explain(&self.cargo, package, unit, &outcome));
         }
-        let ours =
-            outcome.artifacts.iter().filter(|artifact| artifact.package_id == package.id && unit.is(&artifact.target));
+        let ours = outcome
+            .artifacts
+            .iter()
+            .filter(|artifact| artifact.package_id == package.id && unit.is(&artifact.target));
         let mut files = ours.flat_map(|artifact| &artifact.filenames);
         let path = files.find(|file| file.extension() == Some("wasm"));
-        let path: PathBuf = path.ok_or_else(|| BuildError::NoArtifact { what: work.to_string() })?.into();
+        let path: PathBuf = path
+            .ok_or_else(|| BuildError::NoArtifact {
+                what: work.to_string(),
+            })?
+            .into();
         let bytes = fs::read(&path).map_err(BuildError::io("read", &path))?;
         let source = Some(PackageSource::of(package, unit, features));
-        Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path), bytes, compiled: outcome.compiled, source })
+        Ok(BuiltModule {
+            digest: Digest::of(&bytes),
+            path: Some(path),
+            bytes,
+            compiled: outcome.compiled,
+            source,
+        })
     }
 
-    fn command(&self, package: &Package, unit: &Unit, features: &Features, target: &Path) -> Command {
+    fn command(
+        &self,
+        package: &Package,
+        unit: &Unit,
+        features: &Features,
+        target: &Path,
+    ) -> Command {
         let mut command = self.cargo.cargo();
-        command.arg("rustc").arg("--manifest-path").arg(&package.manifest_path).args(unit.arguments());
+        command
+            .arg("rustc")
+            .arg("--manifest-path")
+            .arg(&package.manifest_path)
+            .args(unit.arguments());
         command.args(["--target", MODULE_TARGET, "--message-format", "json"]);
         command.arg("--target-dir").arg(target);
         // A user's configuration may keep intermediate files in another directory, where an outer
@@ -174,7 +227,9 @@ impl Project {
         // With flags for this very target, cargo ignores those that a configuration sets for all
         // targets, which are meant for the host: `target-cpu=native`, another linker. The flag
         // itself does nothing.
-        let flags = given(FLAGS).map(|flags| flags.to_string_lossy().into_owned()).unwrap_or_default();
+        let flags = given(FLAGS)
+            .map(|flags| flags.to_string_lossy().into_owned())
+            .unwrap_or_default();
         command.env(FLAGS, format!("{flags} --cfg wxec"));
 
         command.args(features.arguments(&unit.required_features));
@@ -187,15 +242,17 @@ impl Project {
 
     /// Returns true if the workspace has a profile `wxec` of its own, which then is the one to use.
     fn has_profile(&self) -> bool {
-        let manifest = fs::read_to_string(self.metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
+        let manifest =
+            fs::read_to_string(self.metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
         manifest.lines().any(|line| line.trim() == "[profile.wxec]")
     }
 
     /// Returns `wxec` below the workspace's own target directory, or a directory in the cache for a
     /// package that cargo downloaded, whose folder must not be changed.
     fn target_directory(&self) -> Result<PathBuf, BuildError> {
-        let cargo_home =
-            given("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+        let cargo_home = given("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
         if cargo_home.is_some_and(|home| self.metadata.workspace_root.starts_with(home)) {
             let directory = cache_directory()?.join("modules");
             create_private(&directory)?;

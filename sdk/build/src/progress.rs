@@ -86,10 +86,18 @@ impl Progress for Quiet {
 
 fn line(event: ProgressEvent<'_>) -> Option<String> {
     Some(match event {
-        ProgressEvent::Started { work: work @ Work::Module(_) } => format!("building {work}"),
-        ProgressEvent::Started { work } => format!("building {work} (once per machine; takes some minutes)"),
-        ProgressEvent::Waiting { work } => format!("waiting for another cargo before building {work}"),
-        ProgressEvent::Finished { work, elapsed, .. } => format!("built {work} in {:.1} s", elapsed.as_secs_f64()),
+        ProgressEvent::Started {
+            work: work @ Work::Module(_),
+        } => format!("building {work}"),
+        ProgressEvent::Started { work } => {
+            format!("building {work} (once per machine; takes some minutes)")
+        }
+        ProgressEvent::Waiting { work } => {
+            format!("waiting for another cargo before building {work}")
+        }
+        ProgressEvent::Finished { work, elapsed, .. } => {
+            format!("built {work} in {:.1} s", elapsed.as_secs_f64())
+        }
         ProgressEvent::Compiled { .. } => return None,
     })
 }
@@ -103,14 +111,33 @@ mod tests {
         let work = Work::Agent("x86_64-unknown-linux-musl");
         let started = line(ProgressEvent::Started { work });
         let words = Work::Module("words");
-        let finished = ProgressEvent::Finished { work: words, compiled: 3, elapsed: Duration::from_millis(1520) };
+        let finished = ProgressEvent::Finished {
+            work: words,
+            compiled: 3,
+            elapsed: Duration::from_millis(1520),
+        };
 
         assert_eq!(
             started.as_deref(),
-            Some("building the agent for x86_64-unknown-linux-musl (once per machine; takes some minutes)")
+            Some(
+                "building the agent for x86_64-unknown-linux-musl (once per machine; takes some minutes)"
+            )
         );
-        assert_eq!(line(ProgressEvent::Started { work: words }).as_deref(), Some("building the module of words"));
-        assert_eq!(line(finished).as_deref(), Some("built the module of words in 1.5 s"));
-        assert_eq!(line(ProgressEvent::Compiled { work, crate_name: "bytes", count: 1 }), None);
+        assert_eq!(
+            line(ProgressEvent::Started { work: words }).as_deref(),
+            Some("building the module of words")
+        );
+        assert_eq!(
+            line(finished).as_deref(),
+            Some("built the module of words in 1.5 s")
+        );
+        assert_eq!(
+            line(ProgressEvent::Compiled {
+                work,
+                crate_name: "bytes",
+                count: 1
+            }),
+            None
+        );
     }
 }

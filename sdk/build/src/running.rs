@@ -63,7 +63,11 @@ pub(crate) fn start(command: &mut Command) -> io::Result<Build<'static>> {
 
 impl Builds {
     const fn new() -> Self {
-        Self(Mutex::new(Running { supervised: false, ended: false, groups: None }))
+        Self(Mutex::new(Running {
+            supervised: false,
+            ended: false,
+            groups: None,
+        }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
@@ -82,16 +86,27 @@ impl Builds {
         let child = command.spawn()?;
         let mut watcher = None;
         if running.supervised {
-            running.groups.get_or_insert_default().insert(Pid::from_child(&child));
+            running
+                .groups
+                .get_or_insert_default()
+                .insert(Pid::from_child(&child));
             // If the watcher does not start, the build goes on without one.
             watcher = Watcher::start(&child).ok();
         }
-        Ok(Build { child, watcher, builds: self })
+        Ok(Build {
+            child,
+            watcher,
+            builds: self,
+        })
     }
 
     fn end(&self) {
         let mut running = self.lock();
-        let signal = if running.ended { Signal::KILL } else { Signal::TERM };
+        let signal = if running.ended {
+            Signal::KILL
+        } else {
+            Signal::TERM
+        };
         running.ended = true;
         for group in running.groups.iter().flatten() {
             let _ = kill_process_group(*group, signal);
@@ -102,9 +117,15 @@ impl Builds {
 impl Watcher {
     fn start(build: &Child) -> io::Result<Self> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", WATCH, &build.id().to_string()]).process_group(0);
+        shell
+            .args(["-c", WATCH, &build.id().to_string()])
+            .process_group(0);
         // The shell must not hold this process's pipes or directory.
-        shell.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         shell.spawn().map(Self)
     }
 }
@@ -113,7 +134,10 @@ impl Watcher {
 impl Drop for Watcher {
     fn drop(&mut self) {
         let Self(shell) = self;
-        let told = shell.stdin.take().is_some_and(|mut pipe| pipe.write_all(b"over\n").is_ok());
+        let told = shell
+            .stdin
+            .take()
+            .is_some_and(|mut pipe| pipe.write_all(b"over\n").is_ok());
         if !told {
             let _ = shell.kill();
         }
@@ -146,7 +170,12 @@ mod tests {
         let builds = Builds::new();
         builds.lock().supervised = true;
         let mut sh = Command::new("sh");
-        let mut build = builds.start(sh.args(["-c", "sleep 1000 & echo began; wait"]).stdout(Stdio::piped())).unwrap();
+        let mut build = builds
+            .start(
+                sh.args(["-c", "sleep 1000 & echo began; wait"])
+                    .stdout(Stdio::piped()),
+            )
+            .unwrap();
         let mut output = BufReader::new(build.child.stdout.take().unwrap());
         output.read_line(&mut String::new()).unwrap();
 
@@ -155,7 +184,10 @@ mod tests {
         // The pipe ends when every process that holds it has ended.
         assert_eq!(output.read(&mut [0]).unwrap(), 0);
         drop(build);
-        assert_eq!(builds.start(&mut sh).err().map(|error| error.kind()), Some(io::ErrorKind::Interrupted));
+        assert_eq!(
+            builds.start(&mut sh).err().map(|error| error.kind()),
+            Some(io::ErrorKind::Interrupted)
+        );
         assert!(builds.lock().groups.as_ref().unwrap().is_empty());
     }
 
@@ -166,7 +198,9 @@ mod tests {
         let mut sh = Command::new("sh");
         // `sleep` ignores the first signal, too.
         let script = "trap '' TERM; sleep 1000 & echo began; wait";
-        let mut build = builds.start(sh.args(["-c", script]).stdout(Stdio::piped())).unwrap();
+        let mut build = builds
+            .start(sh.args(["-c", script]).stdout(Stdio::piped()))
+            .unwrap();
         let mut output = BufReader::new(build.child.stdout.take().unwrap());
         output.read_line(&mut String::new()).unwrap();
 
@@ -182,13 +216,21 @@ mod tests {
         builds.lock().supervised = true;
         let mut sh = Command::new("sh");
         // The group goes on after `sh`, like a compiler's server that a build has started.
-        sh.args(["-c", "exec 3<&0; cat <&3 & exit"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        sh.args(["-c", "exec 3<&0; cat <&3 & exit"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut build = builds.start(&mut sh).unwrap();
-        let (stdin, stdout) = (build.child.stdin.take().unwrap(), build.child.stdout.take().unwrap());
+        let (stdin, stdout) = (
+            build.child.stdin.take().unwrap(),
+            build.child.stdout.take().unwrap(),
+        );
         let watcher = Pid::from_child(&build.watcher.as_ref().unwrap().0);
         drop(build);
 
-        assert!(rustix::process::test_kill_process(watcher).is_err(), "the watcher was waited for");
+        assert!(
+            rustix::process::test_kill_process(watcher).is_err(),
+            "the watcher was waited for"
+        );
         let mut stdin = stdin;
         stdin.write_all(b"still here\n").unwrap();
         let mut line = String::new();

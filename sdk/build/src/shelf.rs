@@ -32,7 +32,9 @@ pub(crate) struct Shelved {
 
 impl Shelf {
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        Self {
+            directory: directory.into(),
+        }
     }
 
     /// Returns the files `names`, if each of them is there and has the digest it was put there
@@ -46,7 +48,11 @@ impl Shelf {
                 let bytes = fs::read(&path).ok()?;
                 let digest = Digest::of(&bytes);
                 let line = format!("{digest}  {name}");
-                sums.lines().any(|known| known == line).then_some(Shelved { path, digest, bytes: bytes.len() as u64 })
+                sums.lines().any(|known| known == line).then_some(Shelved {
+                    path,
+                    digest,
+                    bytes: bytes.len() as u64,
+                })
             })
             .collect();
         shelved?.try_into().ok()
@@ -54,7 +60,10 @@ impl Shelf {
 
     /// Puts files here, executable for their owner. A reader finds all of them or, by their
     /// digests, none.
-    pub(crate) fn put<const N: usize>(&self, files: [(&str, &[u8]); N]) -> Result<[Shelved; N], BuildError> {
+    pub(crate) fn put<const N: usize>(
+        &self,
+        files: [(&str, &[u8]); N],
+    ) -> Result<[Shelved; N], BuildError> {
         create_private(&self.directory)?;
         let mut sums = String::new();
         let mut shelved = Vec::with_capacity(N);
@@ -62,7 +71,11 @@ impl Shelf {
             let (path, digest) = (self.directory.join(name), Digest::of(bytes));
             replace(&path, bytes)?;
             sums.push_str(&format!("{digest}  {name}\n"));
-            shelved.push(Shelved { path, digest, bytes: bytes.len() as u64 });
+            shelved.push(Shelved {
+                path,
+                digest,
+                bytes: bytes.len() as u64,
+            });
         }
         replace(&self.directory.join(SUMS), sums.as_bytes())?;
         Ok(shelved.try_into().expect("as many as there were files"))
@@ -88,7 +101,9 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
 pub(crate) fn prune(directory: &Path, current: &str, keep: usize) {
     let others = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut others: Vec<(SystemTime, PathBuf)> = others
-        .filter(|entry| entry.file_name() != current && entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| {
+            entry.file_name() != current && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        })
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     others.sort_unstable_by(|one, other| other.cmp(one));
@@ -115,12 +130,17 @@ mod tests {
         let (_place, shelf) = shelf();
         assert_eq!(shelf.take(["agent"]), None);
 
-        let put = shelf.put([("agent", b"ELF"), ("agent.gz", b"gz")]).expect("the shelf can be written");
+        let put = shelf
+            .put([("agent", b"ELF"), ("agent.gz", b"gz")])
+            .expect("the shelf can be written");
 
         assert_eq!(shelf.take(["agent", "agent.gz"]).as_ref(), Some(&put));
         assert_eq!(put[0].digest, Digest::of(b"ELF"));
         assert_eq!(put[0].bytes, 3);
-        let mode = fs::metadata(&put[0].path).expect("it exists").permissions().mode();
+        let mode = fs::metadata(&put[0].path)
+            .expect("it exists")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o700);
         let names = fs::read_dir(&shelf.directory).expect("it exists").count();
         assert_eq!(names, 3, "nothing temporary is left");
@@ -129,8 +149,9 @@ mod tests {
     #[test]
     fn a_changed_or_missing_file_is_not_taken() {
         let (_place, shelf) = shelf();
-        let [agent, compressed] =
-            shelf.put([("agent", b"ELF"), ("agent.gz", b"gz")]).expect("the shelf can be written");
+        let [agent, compressed] = shelf
+            .put([("agent", b"ELF"), ("agent.gz", b"gz")])
+            .expect("the shelf can be written");
 
         fs::write(&agent.path, b"FLE").expect("it can be written");
         assert_eq!(shelf.take(["agent", "agent.gz"]), None);
@@ -143,7 +164,9 @@ mod tests {
     #[test]
     fn digests_without_their_sums_are_worth_nothing() {
         let (_place, shelf) = shelf();
-        shelf.put([("agent", b"ELF")]).expect("the shelf can be written");
+        shelf
+            .put([("agent", b"ELF")])
+            .expect("the shelf can be written");
 
         fs::write(shelf.directory.join(SUMS), "").expect("it can be written");
 
@@ -153,18 +176,23 @@ mod tests {
     #[test]
     fn the_newest_and_the_current_are_kept() {
         let place = tempfile::tempdir().expect("a temporary directory");
-        for (age, name) in ["newest", "newer", "older", "oldest", "current"].iter().enumerate() {
+        for (age, name) in ["newest", "newer", "older", "oldest", "current"]
+            .iter()
+            .enumerate()
+        {
             let folder = place.path().join(name);
             fs::create_dir(&folder).expect("it can be created");
             let modified = SystemTime::now() - Duration::from_secs(60 * age as u64);
-            File::open(&folder).and_then(|file| file.set_modified(modified)).expect("it is ours");
+            File::open(&folder)
+                .and_then(|file| file.set_modified(modified))
+                .expect("it is ours");
         }
         fs::write(place.path().join("lock"), "").expect("it can be written");
 
         prune(place.path(), "current", 3);
 
-        let kept =
-            ["newest", "newer", "older", "oldest", "current", "lock"].map(|name| place.path().join(name).exists());
+        let kept = ["newest", "newer", "older", "oldest", "current", "lock"]
+            .map(|name| place.path().join(name).exists());
         assert_eq!(kept, [true, true, false, false, true, true]);
     }
 }

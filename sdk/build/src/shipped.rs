@@ -8,7 +8,8 @@ use std::{
 use wxec_protocol::Digest;
 
 use crate::{
-    BuildError, BuiltModule, Progress, Work, cache::cache_directory, environment::given, source::Source, tools::Tools,
+    BuildError, BuiltModule, Progress, Work, cache::cache_directory, environment::given,
+    source::Source, tools::Tools,
 };
 
 /// The packages among `guests` whose modules are wxec's own. They are granted what they declare to
@@ -40,7 +41,8 @@ pub fn shipped_module(name: &str, progress: &dyn Progress) -> Result<BuiltModule
         || shelf.take([&*file]),
         || {
             let source = Source::of(work)?;
-            let (bytes, crates) = source.build(source.module(name, &cache)?, name, work, progress)?;
+            let (bytes, crates) =
+                source.build(source.module(name, &cache)?, name, work, progress)?;
             compiled = crates;
             shelf.put([(&*file, &*bytes)])
         },
@@ -50,7 +52,13 @@ pub fn shipped_module(name: &str, progress: &dyn Progress) -> Result<BuiltModule
 
 fn read(path: &Path, compiled: usize) -> Result<BuiltModule, BuildError> {
     let bytes = fs::read(path).map_err(BuildError::io("read", path))?;
-    Ok(BuiltModule { digest: Digest::of(&bytes), path: Some(path.into()), bytes, compiled, source: None })
+    Ok(BuiltModule {
+        digest: Digest::of(&bytes),
+        path: Some(path.into()),
+        bytes,
+        compiled,
+        source: None,
+    })
 }
 
 #[cfg(test)]

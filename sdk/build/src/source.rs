@@ -29,13 +29,21 @@ impl Source {
         let looked_at = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let directory = fs::canonicalize(&looked_at).unwrap_or(looked_at);
         if !directory.join("runtime/agent/Cargo.toml").is_file() {
-            return Err(BuildError::NoSource { what: work.to_string(), looked_at: directory });
+            return Err(BuildError::NoSource {
+                what: work.to_string(),
+                looked_at: directory,
+            });
         }
         Ok(Self { directory })
     }
 
     /// Returns the command that builds the agent for `triple`.
-    pub(crate) fn agent(&self, package: &str, triple: &str, cache: &Path) -> Result<Command, BuildError> {
+    pub(crate) fn agent(
+        &self,
+        package: &str,
+        triple: &str,
+        cache: &Path,
+    ) -> Result<Command, BuildError> {
         let mut command = self.command(&self.cargo_for(triple)?, "build", package, "agent", cache);
         command.args(["--target", triple]).envs(linking(triple)?);
         Ok(command)
@@ -43,7 +51,13 @@ impl Source {
 
     /// Returns the command that builds the compiler for this machine.
     pub(crate) fn compiler(&self, package: &str, cache: &Path) -> Command {
-        self.command(&Cargo::new(&self.directory, Toolchain::Surrounding), "build", package, "compiler", cache)
+        self.command(
+            &Cargo::new(&self.directory, Toolchain::Surrounding),
+            "build",
+            package,
+            "compiler",
+            cache,
+        )
     }
 
     /// Returns a toolchain that can compile for `triple`: the surrounding one, else the
@@ -68,11 +82,30 @@ impl Source {
 
     /// Returns a command that builds `package` alone: with any other, cargo would unify features,
     /// and the agent would carry a compiler.
-    fn command(&self, cargo: &Cargo, verb: &str, package: &str, profile: &str, cache: &Path) -> Command {
+    fn command(
+        &self,
+        cargo: &Cargo,
+        verb: &str,
+        package: &str,
+        profile: &str,
+        cache: &Path,
+    ) -> Command {
         let target = cache.join("target");
         let mut command = cargo.cargo();
-        command.args([verb, "--locked", "--message-format", "json", "--package", package, "--profile", profile]);
-        command.arg("--target-dir").arg(&target).env("CARGO_BUILD_BUILD_DIR", target);
+        command.args([
+            verb,
+            "--locked",
+            "--message-format",
+            "json",
+            "--package",
+            package,
+            "--profile",
+            profile,
+        ]);
+        command
+            .arg("--target-dir")
+            .arg(&target)
+            .env("CARGO_BUILD_BUILD_DIR", target);
         // Even if empty, this variable outranks every configuration: `target-cpu=native` must not
         // travel to other machines.
         command.env("CARGO_ENCODED_RUSTFLAGS", "");
@@ -93,16 +126,37 @@ impl Source {
     ) -> Result<(Vec<u8>, usize), BuildError> {
         let outcome = listen(&mut command, work, progress)?;
         if !outcome.success {
-            let rendered: String = outcome.errors.iter().map(|error| error.rendered.as_str()).collect();
-            let detail = format!("{}{rendered}", outcome.complaint.trim_start_matches("error: "));
-            return Err(BuildError::Cargo { what: work.to_string(), detail: detail.trim_end().into() });
+            let rendered: String = outcome
+                .errors
+                .iter()
+                .map(|error| error.rendered.as_str())
+                .collect();
+            let detail = format!(
+                "{}{rendered}",
+                outcome.complaint.trim_start_matches("error: ")
+            );
+            return Err(BuildError::Cargo {
+                what: work.to_string(),
+                detail: detail.trim_end().into(),
+            });
         }
         self.check_build(&outcome)?;
-        let ours = outcome.artifacts.iter().filter(|artifact| artifact.target.name == package);
-        let modules =
-            |artifact: &Artifact| artifact.filenames.iter().find(|file| file.extension() == Some("wasm")).cloned();
-        let mut files = ours.filter_map(|artifact| artifact.executable.clone().or_else(|| modules(artifact)));
-        let file = files.next().ok_or_else(|| BuildError::NoArtifact { what: work.to_string() })?;
+        let ours = outcome
+            .artifacts
+            .iter()
+            .filter(|artifact| artifact.target.name == package);
+        let modules = |artifact: &Artifact| {
+            artifact
+                .filenames
+                .iter()
+                .find(|file| file.extension() == Some("wasm"))
+                .cloned()
+        };
+        let mut files =
+            ours.filter_map(|artifact| artifact.executable.clone().or_else(|| modules(artifact)));
+        let file = files.next().ok_or_else(|| BuildError::NoArtifact {
+            what: work.to_string(),
+        })?;
         let bytes = fs::read(&file).map_err(BuildError::io("read", file))?;
         Ok((bytes, outcome.compiled))
     }
@@ -111,7 +165,9 @@ impl Source {
     /// not compiled again: the two ends would not talk to each other.
     fn check_build(&self, outcome: &Outcome) -> Result<(), BuildError> {
         let variables = outcome.scripts.iter().flat_map(|script| &script.env);
-        let mut builds = variables.filter(|(name, _)| name == "WXEC_BUILD").map(|(_, build)| build);
+        let mut builds = variables
+            .filter(|(name, _)| name == "WXEC_BUILD")
+            .map(|(_, build)| build);
         match builds.find(|build| *build != BUILD) {
             None => Ok(()),
             Some(theirs) => Err(BuildError::OtherBuild {
@@ -132,8 +188,13 @@ pub(crate) fn c_compiler(triple: &str) -> Result<String, BuildError> {
         None => vec![cross_gcc(triple), "clang".into()],
     };
     // Words after the program are its first arguments.
-    let found = candidates.iter().find(|program| program.split(' ').next().is_some_and(in_path));
-    let missing = || BuildError::NoCCompiler { triple: triple.into(), program: candidates[0].clone() };
+    let found = candidates
+        .iter()
+        .find(|program| program.split(' ').next().is_some_and(in_path));
+    let missing = || BuildError::NoCCompiler {
+        triple: triple.into(),
+        program: candidates[0].clone(),
+    };
     found.cloned().ok_or_else(missing)
 }
 
@@ -158,7 +219,10 @@ fn linking(triple: &str) -> Result<Vec<(String, String)>, BuildError> {
 /// library, which matters to none of wasmtime's few lines. Clang would do as well, but finds no
 /// headers where a distribution keeps them by architecture.
 fn cross_gcc(triple: &str) -> String {
-    format!("{}-linux-gnu-gcc", triple.split('-').next().unwrap_or_default())
+    format!(
+        "{}-linux-gnu-gcc",
+        triple.split('-').next().unwrap_or_default()
+    )
 }
 
 /// Returns true if programs for `triple` run here, and this machine's own linker and C compiler can
@@ -193,50 +257,85 @@ mod tests {
             "build --locked --message-format json --package wxec-compiler --profile compiler --target-dir /cache/target"
         );
         assert_eq!(command.get_current_dir(), Some(source.directory.as_path()));
-        let flags = command.get_envs().find(|(name, _)| *name == "CARGO_ENCODED_RUSTFLAGS");
+        let flags = command
+            .get_envs()
+            .find(|(name, _)| *name == "CARGO_ENCODED_RUSTFLAGS");
         assert_eq!(flags.and_then(|(_, flags)| flags), Some(OsStr::new("")));
     }
 
     #[test]
     fn foreign_architectures_are_linked_by_what_rust_brings() {
-        let other = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
+        let other = if cfg!(target_arch = "aarch64") {
+            "x86_64"
+        } else {
+            "aarch64"
+        };
         let variables = match linking(&format!("{other}-unknown-linux-musl")) {
             Ok(variables) => variables,
             Err(error) => {
-                assert!(error.hint().is_some_and(|hint| hint.contains("-cross`")), "{error}");
+                assert!(
+                    error.hint().is_some_and(|hint| hint.contains("-cross`")),
+                    "{error}"
+                );
                 return;
             }
         };
 
-        let linker = (format!("CARGO_TARGET_{}_UNKNOWN_LINUX_MUSL_LINKER", other.to_uppercase()), "rust-lld".into());
+        let linker = (
+            format!(
+                "CARGO_TARGET_{}_UNKNOWN_LINUX_MUSL_LINKER",
+                other.to_uppercase()
+            ),
+            "rust-lld".into(),
+        );
         assert!(variables.contains(&linker), "{variables:?}");
     }
 
     #[test]
     fn a_missing_c_compiler_is_named() {
-        let error = BuildError::NoCCompiler { triple: "x86_64-unknown-linux-musl".into(), program: "cc".into() };
+        let error = BuildError::NoCCompiler {
+            triple: "x86_64-unknown-linux-musl".into(),
+            program: "cc".into(),
+        };
 
-        assert_eq!(error.to_string(), "no C compiler for x86_64-unknown-linux-musl: `cc` is not in PATH");
-        assert_eq!(error.hint().as_deref(), Some("install a C compiler (on Debian: `apt install gcc`)"));
+        assert_eq!(
+            error.to_string(),
+            "no C compiler for x86_64-unknown-linux-musl: `cc` is not in PATH"
+        );
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("install a C compiler (on Debian: `apt install gcc`)")
+        );
 
         let triple = "aarch64-unknown-linux-musl";
-        let error = BuildError::NoCCompiler { triple: triple.into(), program: cross_gcc(triple) };
+        let error = BuildError::NoCCompiler {
+            triple: triple.into(),
+            program: cross_gcc(triple),
+        };
         let hint = "install a C compiler (on Debian: `apt install gcc-aarch64-linux-gnu libc6-dev-arm64-cross`)";
         assert_eq!(error.hint().as_deref(), Some(hint));
     }
 
     #[test]
     fn other_builds_of_the_source_are_refused() {
-        let source = Source { directory: "/src/wxec".into() };
+        let source = Source {
+            directory: "/src/wxec".into(),
+        };
         let script = |build: &str| {
             let text = format!(
                 r#"{{"package_id":"p","linked_libs":[],"linked_paths":[],"cfgs":[],"env":[["WXEC_BUILD","{build}"]],"out_dir":""}}"#
             );
             serde_json::from_str(&text).expect("it is what cargo prints")
         };
-        let outcome = |build| Outcome { scripts: vec![script(build)], ..Outcome::default() };
+        let outcome = |build| Outcome {
+            scripts: vec![script(build)],
+            ..Outcome::default()
+        };
 
         assert!(source.check_build(&outcome(BUILD)).is_ok());
-        assert!(matches!(source.check_build(&outcome("other")), Err(BuildError::OtherBuild { .. })));
+        assert!(matches!(
+            source.check_build(&outcome("other")),
+            Err(BuildError::OtherBuild { .. })
+        ));
     }
 }

@@ -56,7 +56,8 @@ pub fn agent(platform: &Platform, progress: &dyn Progress) -> Result<AgentImage,
     let take = || shelf.take([AGENT, COMPRESSED]);
     let image = tools.once(work, progress, take, || {
         let source = Source::of(work)?;
-        let (program, _) = source.build(source.agent(AGENT, &triple, &cache)?, AGENT, work, progress)?;
+        let (program, _) =
+            source.build(source.agent(AGENT, &triple, &cache)?, AGENT, work, progress)?;
         shelve_agent(&shelf, &program)
     });
     image.map(Into::into)
@@ -75,7 +76,8 @@ pub fn compiler(progress: &dyn Progress) -> Result<PathBuf, BuildError> {
     let take = || shelf.take([COMPILER]);
     let [compiler] = tools.once(work, progress, take, || {
         let source = Source::of(work)?;
-        let (program, _) = source.build(source.compiler(COMPILER, &cache), COMPILER, work, progress)?;
+        let (program, _) =
+            source.build(source.compiler(COMPILER, &cache), COMPILER, work, progress)?;
         shelf.put([(COMPILER, &program)])
     })?;
     Ok(compiler.path)
@@ -88,12 +90,16 @@ pub fn agent_if_built(platform: &Platform) -> Option<AgentImage> {
 
 /// Returns the agent for `triple`, if it is built.
 pub(crate) fn built_agent(cache: &Path, triple: &str) -> Option<AgentImage> {
-    agent_shelf(cache, triple).take([AGENT, COMPRESSED]).map(Into::into)
+    agent_shelf(cache, triple)
+        .take([AGENT, COMPRESSED])
+        .map(Into::into)
 }
 
 /// Returns the compiler, if it is built.
 pub(crate) fn built_compiler(cache: &Path) -> Option<PathBuf> {
-    compiler_shelf(cache).take([COMPILER]).map(|[compiler]| compiler.path)
+    compiler_shelf(cache)
+        .take([COMPILER])
+        .map(|[compiler]| compiler.path)
 }
 
 /// Returns the platform of an agent on this machine: Linux, whichever system starts it.
@@ -110,19 +116,35 @@ fn compiler_shelf(cache: &Path) -> Shelf {
     Tools::of_this_build(cache).shelf(&Platform::here().to_string())
 }
 
-fn ready_made_agent(cache: &Path, path: &Path, progress: &dyn Progress) -> Result<AgentImage, BuildError> {
+fn ready_made_agent(
+    cache: &Path,
+    path: &Path,
+    progress: &dyn Progress,
+) -> Result<AgentImage, BuildError> {
     let program = fs::read(path).map_err(BuildError::io("read the agent", path))?;
     let digest = Digest::of(&program);
-    let tools = Tools { directory: cache.join("given"), current: digest.short() };
+    let tools = Tools {
+        directory: cache.join("given"),
+        current: digest.short(),
+    };
     let shelf = Shelf::new(tools.directory.join(&tools.current));
-    let take = || shelf.take([AGENT, COMPRESSED]).filter(|[agent, _]| agent.digest == digest);
+    let take = || {
+        shelf
+            .take([AGENT, COMPRESSED])
+            .filter(|[agent, _]| agent.digest == digest)
+    };
     let triple = agents_here().triple();
-    tools.once(Work::Agent(&triple), progress, take, || shelve_agent(&shelf, &program)).map(Into::into)
+    tools
+        .once(Work::Agent(&triple), progress, take, || {
+            shelve_agent(&shelf, &program)
+        })
+        .map(Into::into)
 }
 
 fn shelve_agent(shelf: &Shelf, program: &[u8]) -> Result<[Shelved; 2], BuildError> {
     let mut compressed = Vec::new();
-    zopfli::compress(ZOPFLI, zopfli::Format::Gzip, program, &mut compressed).expect("memory can be written to");
+    zopfli::compress(ZOPFLI, zopfli::Format::Gzip, program, &mut compressed)
+        .expect("memory can be written to");
     shelf.put([(AGENT, program), (COMPRESSED, &compressed)])
 }
 
@@ -144,7 +166,10 @@ pub(crate) struct Tools {
 impl Tools {
     /// Returns the directory of programs that are built from wxec's source.
     pub(crate) fn of_this_build(cache: &Path) -> Self {
-        Self { directory: cache.join("tools"), current: BUILD.into() }
+        Self {
+            directory: cache.join("tools"),
+            current: BUILD.into(),
+        }
     }
 
     /// Returns a shelf in the folder in use: one for each kind of machine, one for each module.
@@ -164,7 +189,9 @@ impl Tools {
             return Ok(found);
         }
         create_private(&self.directory)?;
-        let _turn = take_turn(&self.directory.join(".lock"), || progress.report(ProgressEvent::Waiting { work }))?;
+        let _turn = take_turn(&self.directory.join(".lock"), || {
+            progress.report(ProgressEvent::Waiting { work })
+        })?;
         // The process that had the lock before may have built it.
         if let Some(found) = take() {
             return Ok(found);
@@ -236,8 +263,14 @@ mod tests {
                 waiting = Some(scope.spawn(other));
                 shelf.put([(AGENT, b"an agent")])
             });
-            let found = waiting.expect("it was started").join().expect("it builds nothing");
-            assert_eq!(found.expect("the cache can be read"), built.expect("the cache can be written"));
+            let found = waiting
+                .expect("it was started")
+                .join()
+                .expect("it builds nothing");
+            assert_eq!(
+                found.expect("the cache can be read"),
+                built.expect("the cache can be written")
+            );
         });
     }
 
@@ -248,7 +281,11 @@ mod tests {
         let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
         let take = || shelf.take([AGENT]);
 
-        let outcome = tools.once(WORK, &Quiet, take, || Err(BuildError::NoArtifact { what: WORK.to_string() }));
+        let outcome = tools.once(WORK, &Quiet, take, || {
+            Err(BuildError::NoArtifact {
+                what: WORK.to_string(),
+            })
+        });
 
         assert!(matches!(outcome, Err(BuildError::NoArtifact { .. })));
         assert_eq!(take(), None);
@@ -260,13 +297,16 @@ mod tests {
         let path = cache.path().join("my-agent");
         fs::write(&path, b"mine").expect("it can be written");
 
-        let image = ready_made_agent(cache.path(), &path, &Quiet).expect("the cache can be written");
+        let image =
+            ready_made_agent(cache.path(), &path, &Quiet).expect("the cache can be written");
 
         assert_eq!((image.digest, image.bytes), (Digest::of(b"mine"), 4));
         assert_eq!(fs::read(&image.path).expect("it is there"), b"mine");
         let mut bytes = Vec::new();
         let compressed = File::open(&image.compressed).expect("it is there");
-        GzDecoder::new(compressed).read_to_end(&mut bytes).expect("it is gzip");
+        GzDecoder::new(compressed)
+            .read_to_end(&mut bytes)
+            .expect("it is gzip");
         assert_eq!(bytes, b"mine");
     }
 }

@@ -25,7 +25,11 @@ pub(crate) enum UnitKind {
 
 impl Unit {
     /// Returns the target that a task was compiled in.
-    pub(crate) fn of_origin(origin: &Origin, package: &Package, root: &Path) -> Result<Self, BuildError> {
+    pub(crate) fn of_origin(
+        origin: &Origin,
+        package: &Package,
+        root: &Path,
+    ) -> Result<Self, BuildError> {
         let Some(binary) = origin.binary else {
             let not_in_library = || BuildError::NotInLibrary {
                 package: package.name.to_string(),
@@ -33,7 +37,10 @@ impl Unit {
                 file: origin.file.into(),
             };
             let is_ours = |target: &&Target| target.name.replace('-', "_") == origin.crate_name;
-            return library(package).filter(is_ours).map(Self::from).ok_or_else(not_in_library);
+            return library(package)
+                .filter(is_ours)
+                .map(Self::from)
+                .ok_or_else(not_in_library);
         };
         // A program and an example may share their name; then the task's file stands below the
         // folder of one of them.
@@ -43,12 +50,18 @@ impl Unit {
             Some(folder) if file.starts_with(folder) => folder.components().count(),
             _ => 0,
         };
-        let named = package.targets.iter().filter(|target| target.name == binary);
+        let named = package
+            .targets
+            .iter()
+            .filter(|target| target.name == binary);
         let programs = named.filter(|target| target.is_bin() || target.is_example());
         programs
             .max_by_key(folder_depth)
             .map(Self::from)
-            .ok_or_else(|| BuildError::BinaryNotFound { package: package.name.to_string(), binary: binary.into() })
+            .ok_or_else(|| BuildError::BinaryNotFound {
+                package: package.name.to_string(),
+                binary: binary.into(),
+            })
     }
 
     /// Returns the target whose tasks others would call: the library, or the only program.
@@ -56,10 +69,16 @@ impl Unit {
         if let Some(library) = library(package) {
             return Ok(library.into());
         }
-        let programs: Vec<&Target> = package.targets.iter().filter(|target| target.is_bin()).collect();
+        let programs: Vec<&Target> = package
+            .targets
+            .iter()
+            .filter(|target| target.is_bin())
+            .collect();
         let default = |target: &&&Target| package.default_run.as_ref() == Some(&target.name);
         match (programs.as_slice(), programs.iter().find(default)) {
-            ([], _) => Err(BuildError::NothingToBuild { package: package.name.to_string() }),
+            ([], _) => Err(BuildError::NothingToBuild {
+                package: package.name.to_string(),
+            }),
             (&[only], _) | (_, Some(&only)) => Ok(only.into()),
             _ => Err(BuildError::SeveralBinaries {
                 package: package.name.to_string(),
@@ -85,39 +104,84 @@ impl Unit {
 
 impl From<&Target> for Unit {
     fn from(target: &Target) -> Self {
-        Self { kind: kind(target), name: target.name.clone(), required_features: target.required_features.clone() }
+        Self {
+            kind: kind(target),
+            name: target.name.clone(),
+            required_features: target.required_features.clone(),
+        }
     }
 }
 
 /// Returns the package in `directory`, whatever its name is now; else the package `name`.
-pub(crate) fn package_in<'a>(metadata: &'a Metadata, directory: &Path, name: &str) -> Result<&'a Package, BuildError> {
-    let is_there = |package: &&Package| package.manifest_path.parent().is_some_and(|folder| folder == directory);
-    metadata.packages.iter().find(is_there).map_or_else(|| package_named(metadata, name), Ok)
+pub(crate) fn package_in<'a>(
+    metadata: &'a Metadata,
+    directory: &Path,
+    name: &str,
+) -> Result<&'a Package, BuildError> {
+    let is_there = |package: &&Package| {
+        package
+            .manifest_path
+            .parent()
+            .is_some_and(|folder| folder == directory)
+    };
+    metadata
+        .packages
+        .iter()
+        .find(is_there)
+        .map_or_else(|| package_named(metadata, name), Ok)
 }
 
 /// Returns the innermost package of the workspace whose folder `directory` is in.
-pub(crate) fn package_around<'a>(metadata: &'a Metadata, directory: &Path) -> Result<&'a Package, BuildError> {
+pub(crate) fn package_around<'a>(
+    metadata: &'a Metadata,
+    directory: &Path,
+) -> Result<&'a Package, BuildError> {
     let depth = |package: &&Package| {
-        let folder = package.manifest_path.parent().filter(|folder| directory.starts_with(folder));
+        let folder = package
+            .manifest_path
+            .parent()
+            .filter(|folder| directory.starts_with(folder));
         folder.map(|folder| folder.components().count())
     };
-    let around = metadata.packages.iter().filter(|package| depth(package).is_some()).max_by_key(depth);
-    around.ok_or_else(|| BuildError::NotInPackage { directory: directory.into() })
+    let around = metadata
+        .packages
+        .iter()
+        .filter(|package| depth(package).is_some())
+        .max_by_key(depth);
+    around.ok_or_else(|| BuildError::NotInPackage {
+        directory: directory.into(),
+    })
 }
 
 /// Returns the package `name` of the workspace.
-pub(crate) fn package_named<'a>(metadata: &'a Metadata, name: &str) -> Result<&'a Package, BuildError> {
+pub(crate) fn package_named<'a>(
+    metadata: &'a Metadata,
+    name: &str,
+) -> Result<&'a Package, BuildError> {
     let packages = metadata.workspace_packages();
-    if let Some(package) = packages.iter().find(|package| package.name.as_ref() == name) {
+    if let Some(package) = packages
+        .iter()
+        .find(|package| package.name.as_ref() == name)
+    {
         return Ok(package);
     }
-    let mut near: Vec<String> = packages.iter().map(|package| package.name.to_string()).collect();
+    let mut near: Vec<String> = packages
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
     near.retain(|other| looks_like(other, name));
-    Err(BuildError::PackageNotFound { package: name.into(), workspace: metadata.workspace_root.clone().into(), near })
+    Err(BuildError::PackageNotFound {
+        package: name.into(),
+        workspace: metadata.workspace_root.clone().into(),
+        near,
+    })
 }
 
 fn library(package: &Package) -> Option<&Target> {
-    package.targets.iter().find(|target| kind(target) == UnitKind::Library && !is_host_only(target))
+    package
+        .targets
+        .iter()
+        .find(|target| kind(target) == UnitKind::Library && !is_host_only(target))
 }
 
 fn kind(target: &Target) -> UnitKind {
@@ -130,14 +194,19 @@ fn kind(target: &Target) -> UnitKind {
 
 fn is_host_only(target: &Target) -> bool {
     target.kind.iter().any(|kind| {
-        matches!(kind, TargetKind::ProcMacro | TargetKind::CustomBuild | TargetKind::Test | TargetKind::Bench)
+        matches!(
+            kind,
+            TargetKind::ProcMacro | TargetKind::CustomBuild | TargetKind::Test | TargetKind::Bench
+        )
     })
 }
 
 /// Returns true if one name is probably a misspelling of the other: it contains the other, or at
 /// most a third of it differs.
 pub(crate) fn looks_like(one: &str, other: &str) -> bool {
-    one.contains(other) || other.contains(one) || distance(one, other) <= one.len().max(other.len()).div_ceil(3)
+    one.contains(other)
+        || other.contains(one)
+        || distance(one, other) <= one.len().max(other.len()).div_ceil(3)
 }
 
 /// Returns the number of letters to insert, remove or replace to turn one name into the other

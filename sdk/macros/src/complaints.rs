@@ -9,7 +9,10 @@ pub(crate) struct Complaints(Option<syn::Error>);
 impl Complaints {
     /// Complains about `tokens`: what is wrong, and what to do instead.
     pub(crate) fn add(&mut self, tokens: impl ToTokens, wrong: &str, help: &str) {
-        self.merge(syn::Error::new_spanned(tokens, format!("{wrong}\n= help: {help}")));
+        self.merge(syn::Error::new_spanned(
+            tokens,
+            format!("{wrong}\n= help: {help}"),
+        ));
     }
 
     /// Takes over complaints made elsewhere.
@@ -27,7 +30,11 @@ impl Complaints {
         match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments) {
             Ok(keys) => keys.iter().for_each(|key| {
                 let name = key.path().to_token_stream();
-                self.add(key, &format!("`#[{attribute}]` has no key `{name}`"), "it takes none: leave it away");
+                self.add(
+                    key,
+                    &format!("`#[{attribute}]` has no key `{name}`"),
+                    "it takes none: leave it away",
+                );
             }),
             Err(error) => self.merge(error),
         }

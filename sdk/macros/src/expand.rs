@@ -59,7 +59,10 @@ impl Task {
         let (cfgs, krate) = (self.cfgs(), &self.krate);
         let (visibility, ident, name) = (&self.function.vis, &self.function.sig.ident, self.name());
         let (value, error, here) = (self.value(), self.error(), at(self.returns.ty()));
-        let parameters = self.parameters.iter().map(|Parameter { ident, ty, .. }| quote!(#ident: #ty));
+        let parameters = self
+            .parameters
+            .iter()
+            .map(|Parameter { ident, ty, .. }| quote!(#ident: #ty));
         let pushes = self.parameters.iter().map(Parameter::push);
         let count = self.parameters.len();
         let (target, arguments, task) = (local("target"), local("arguments"), local("task"));
@@ -100,7 +103,10 @@ impl Task {
     /// In the stub: a function that returns the grants of the call, as the task declares them.
     fn grants(&self) -> TokenStream {
         let krate = &self.krate;
-        let named = self.wants.named().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
+        let named = self
+            .wants
+            .named()
+            .flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
         let methods = named.map(|(key, name)| (Ident::new(key, Span::call_site()), name));
         let adds = methods.map(|(method, name)| quote!(.#method(#name)));
         let facts = self.wants.facts.then(|| quote!(.facts()));
@@ -145,7 +151,10 @@ impl Task {
             let (name, type_name) = (ident.unraw().to_string(), record::spelled(ty));
             quote!((#name, #type_name))
         });
-        let takes = self.parameters.iter().map(|parameter| parameter.take(krate));
+        let takes = self
+            .parameters
+            .iter()
+            .map(|parameter| parameter.take(krate));
         let gives = self.parameters.iter().map(Parameter::give);
 
         let mut result = quote!(#ident(#(#gives),*));
@@ -222,7 +231,11 @@ impl Task {
     /// The `cfg` attributes of the function: all items have them, so that they are compiled only
     /// with the function.
     fn cfgs(&self) -> Vec<&Attribute> {
-        self.function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
+        self.function
+            .attrs
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("cfg"))
+            .collect()
     }
 }
 
@@ -277,10 +290,16 @@ fn local(name: &str) -> Ident {
 /// being compiled. A package's library, programs and tests are all compiled with the same
 /// `build.rs`, and the module holds only one of them.
 fn embedded_module() -> TokenStream {
-    let kind = if env::var_os("CARGO_BIN_NAME").is_some() { "bin" } else { "lib" };
+    let kind = if env::var_os("CARGO_BIN_NAME").is_some() {
+        "bin"
+    } else {
+        "lib"
+    };
     let target = env::var("CARGO_CRATE_NAME").map(|name| format!("{kind}:{name}"));
     if env::var_os(EMBEDDED_MODULE).is_some() && env::var(EMBEDDED_TARGET) == target {
-        quote!(::core::option::Option::Some(::core::include_bytes!(::core::env!(#EMBEDDED_MODULE))))
+        quote!(::core::option::Option::Some(::core::include_bytes!(
+            ::core::env!(#EMBEDDED_MODULE)
+        )))
     } else {
         quote!(::core::option::Option::None)
     }
@@ -297,8 +316,14 @@ mod tests {
             /// Does it.
             async fn task(bytes: &[u8], sender: Sender<u8>) -> Outcome<u8> {}
         };
-        for (arguments, is_far) in [(quote!(crate = far, read = "/x"), true), (quote!(read = "/x"), false)] {
-            let expanded = Task::parse(arguments, task.clone(), &Surroundings::default()).unwrap().expand().to_string();
+        for (arguments, is_far) in [
+            (quote!(crate = far, read = "/x"), true),
+            (quote!(read = "/x"), false),
+        ] {
+            let expanded = Task::parse(arguments, task.clone(), &Surroundings::default())
+                .unwrap()
+                .expand()
+                .to_string();
             assert_eq!(expanded.contains(":: wxec ::"), !is_far, "{expanded}");
             assert_eq!(expanded.contains("far :: __private"), is_far, "{expanded}");
         }

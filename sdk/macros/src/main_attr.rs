@@ -31,7 +31,10 @@ fn check(main: &ItemFn, arguments: TokenStream) -> syn::Result<()> {
             "put `#[cfg(not(target_family = \"wasm\"))]` on other functions that cannot be part of a module",
         );
     }
-    if let Some(asyncness) = signature.asyncness.filter(|_| !main.attrs.iter().any(runs_async)) {
+    if let Some(asyncness) = signature
+        .asyncness
+        .filter(|_| !main.attrs.iter().any(runs_async))
+    {
         complaints.add(
             asyncness,
             "`#[wxec::main]` brings no async runtime",
@@ -44,5 +47,9 @@ fn check(main: &ItemFn, arguments: TokenStream) -> syn::Result<()> {
 /// Returns true if an attribute makes an ordinary function of an async one, as `#[tokio::main]`
 /// does.
 fn runs_async(attribute: &Attribute) -> bool {
-    attribute.path().segments.last().is_some_and(|segment| segment.ident == "main")
+    attribute
+        .path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "main")
 }

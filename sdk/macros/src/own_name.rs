@@ -14,7 +14,9 @@ pub(crate) fn with_crates_named(function: ItemFn) -> ItemFn {
         return function;
     }
     let function = Item::Fn(function);
-    let rooted = (!declares(&function, &name)).then(|| syn::parse2(tokens).ok()).flatten();
+    let rooted = (!declares(&function, &name))
+        .then(|| syn::parse2(tokens).ok())
+        .flatten();
     rooted.unwrap_or_else(|| match function {
         Item::Fn(function) => function,
         _ => unreachable!("it is one"),
@@ -42,13 +44,19 @@ fn rooted(tokens: TokenStream, name: &Ident) -> (TokenStream, usize) {
                 changed += more;
                 let mut other = proc_macro2::Group::new(group.delimiter(), inner);
                 other.set_span(group.span());
-                written.extend([if more == 0 { token.clone() } else { other.into() }]);
+                written.extend([if more == 0 {
+                    token.clone()
+                } else {
+                    other.into()
+                }]);
                 continue;
             }
             TokenTree::Ident(ident) if ident == name => {
                 let follows = [1, 2, 3].map(|ahead| tokens.get(index + ahead));
                 let is_path = is_colon(follows[0]) && is_colon(follows[1]);
-                let is_inside = index >= 2 && is_colon(tokens.get(index - 1)) && is_colon(tokens.get(index - 2));
+                let is_inside = index >= 2
+                    && is_colon(tokens.get(index - 1))
+                    && is_colon(tokens.get(index - 2));
                 let is_item = match follows[2] {
                     Some(TokenTree::Ident(item)) => item != "on",
                     // As in `use NAME::{…}` and `use NAME::*`.
@@ -86,7 +94,10 @@ impl Visit<'_> for Declared<'_> {
             Item::Union(item) => &item.ident,
             Item::Trait(item) => &item.ident,
             Item::Type(item) => &item.ident,
-            Item::ExternCrate(item) => item.rename.as_ref().map_or(&item.ident, |(_, rename)| rename),
+            Item::ExternCrate(item) => item
+                .rename
+                .as_ref()
+                .map_or(&item.ident, |(_, rename)| rename),
             _ => return syn::visit::visit_item(self, item),
         };
         self.found |= ident.unraw() == self.name.unraw();

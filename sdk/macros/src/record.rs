@@ -23,7 +23,10 @@ pub(crate) fn function(task: &Task) -> Vec<Part> {
     let mut parts = Parts::default();
     match &task.returns {
         Returns::Value(_) => parts.cbor.head(MAP, fields),
-        Returns::Named(_) => parts.choose([(Fact::Result, task.is_result(), head(fields + 1))], head(fields)),
+        Returns::Named(_) => parts.choose(
+            [(Fact::Result, task.is_result(), head(fields + 1))],
+            head(fields),
+        ),
     }
     parts.cbor.entry("name", &task.name());
     match &task.made_doc {
@@ -35,7 +38,9 @@ pub(crate) fn function(task: &Task) -> Vec<Part> {
     parts.cbor.head(ARRAY, task.parameters.len());
     for parameter in &task.parameters {
         parts.cbor.head(MAP, 2);
-        parts.cbor.entry("name", &parameter.ident.unraw().to_string());
+        parts
+            .cbor
+            .entry("name", &parameter.ident.unraw().to_string());
         parts.cbor.text("ty");
         parts.parameter(parameter, &task.krate);
     }
@@ -103,16 +108,25 @@ struct Parts {
 }
 
 impl Parts {
-    fn choose<const N: usize>(&mut self, cases: [(Fact, TokenStream, Vec<u8>); N], otherwise: Vec<u8>) {
+    fn choose<const N: usize>(
+        &mut self,
+        cases: [(Fact, TokenStream, Vec<u8>); N],
+        otherwise: Vec<u8>,
+    ) {
         self.end_part();
-        self.finished.push(Part::Choice { cases: cases.into(), otherwise });
+        self.finished.push(Part::Choice {
+            cases: cases.into(),
+            otherwise,
+        });
     }
 
     /// Writes an entry whose text only rustc knows.
     fn made_text(&mut self, key: &str, text: &TokenStream, krate: &Path) {
         self.cbor.text(key);
         self.end_part();
-        self.finished.push(Part::Made(quote!(&#krate::__private::long_text_head(#text))));
+        self.finished.push(Part::Made(
+            quote!(&#krate::__private::long_text_head(#text)),
+        ));
         self.finished.push(Part::Made(quote!(#text.as_bytes())));
     }
 
@@ -133,8 +147,10 @@ impl Parts {
         let here = at(sent);
         let is_sender = quote_spanned!(here=> #krate::__private::is!(IS_SENDER #sent));
         let is_receiver = quote_spanned!(here=> #krate::__private::is!(IS_RECEIVER #sent));
-        let cases =
-            [(Fact::Sender, is_sender, text(Some("Sender"))), (Fact::Receiver, is_receiver, text(Some("Receiver")))];
+        let cases = [
+            (Fact::Sender, is_sender, text(Some("Sender"))),
+            (Fact::Receiver, is_receiver, text(Some("Receiver"))),
+        ];
         self.choose(cases, text(None));
     }
 
@@ -184,10 +200,19 @@ fn spelled_as(ty: &Type, named: &Type, end: Option<&str>) -> String {
     match end {
         Some(end) if is_called(named, end) && text.ends_with('>') => text,
         Some(end) => {
-            let borrow = if matches!(bare(ty), Type::Reference(_)) { "&" } else { "" };
+            let borrow = if matches!(bare(ty), Type::Reference(_)) {
+                "&"
+            } else {
+                ""
+            };
             format!("{borrow}{end}<{}::Item>", spelled(named))
         }
-        None if ["Sender", "Receiver"].iter().any(|end| is_called(named, end)) => format!("({text})"),
+        None if ["Sender", "Receiver"]
+            .iter()
+            .any(|end| is_called(named, end)) =>
+        {
+            format!("({text})")
+        }
         None => text,
     }
 }
@@ -196,21 +221,31 @@ fn spelled_as(ty: &Type, named: &Type, end: Option<&str>) -> String {
 /// names are made from the alias.
 fn value_and_error(ty: &Type) -> (Result<Type, String>, String) {
     let Type::Path(path) = bare(ty) else {
-        return (Err(format!("{}::Ok", spelled(ty))), format!("{}::Err", spelled(ty)));
+        return (
+            Err(format!("{}::Ok", spelled(ty))),
+            format!("{}::Err", spelled(ty)),
+        );
     };
     match arguments_of_result(ty).map(|mut types| (types.next().cloned(), types.next().cloned())) {
         Some((value, error)) => {
             let error = error.map_or_else(|| neighbour(path), spelled);
             (Ok(value.unwrap_or_else(|| parse_quote!(()))), error)
         }
-        None => (Err(format!("{}::Ok", spelled(ty))), format!("{}::Err", spelled(ty))),
+        None => (
+            Err(format!("{}::Ok", spelled(ty))),
+            format!("{}::Err", spelled(ty)),
+        ),
     }
 }
 
 /// Returns the name of the error beside an alias, such as `io::Error` for `io::Result<T>`.
 fn neighbour(path: &TypePath) -> String {
     let result = spelled(path);
-    let module = result.split('<').next().unwrap_or_default().trim_end_matches("Result");
+    let module = result
+        .split('<')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches("Result");
     format!("{module}Error")
 }
 
@@ -238,7 +273,10 @@ fn spell(tokens: TokenStream, text: &mut String) {
             }
             TokenTree::Punct(punct) => match (punct.as_char(), punct.spacing()) {
                 // Writes `uuid::Uuid` for `::uuid::Uuid`.
-                (':', _) if !text.ends_with(|last: char| last.is_alphanumeric() || "_>:".contains(last)) => {}
+                (':', _)
+                    if !text
+                        .ends_with(|last: char| last.is_alphanumeric() || "_>:".contains(last)) => {
+                }
                 (mark @ (',' | ';'), _) => text.extend([mark, ' ']),
                 (mark @ ('+' | '='), _) => text.extend([' ', mark, ' ']),
                 ('-', Spacing::Joint) => text.push_str(" -"),
@@ -293,7 +331,9 @@ impl Cbor {
     }
 
     fn head(&mut self, major: u8, value: usize) {
-        let bytes = u32::try_from(value).expect("source code is below 4 GiB").to_be_bytes();
+        let bytes = u32::try_from(value)
+            .expect("source code is below 4 GiB")
+            .to_be_bytes();
         match bytes {
             [0, 0, 0, value @ 0..24] => self.0.push(major | value),
             [0, 0, 0, value] => self.0.extend([major | 24, value]),
@@ -331,7 +371,10 @@ mod tests {
     }
 
     fn parameter(name: &str, type_name: &str) -> Parameter {
-        Parameter { name: name.into(), type_name: type_name.into() }
+        Parameter {
+            name: name.into(),
+            type_name: type_name.into(),
+        }
     }
 
     fn assert_record(source: TokenStream, expected: Function) {
@@ -341,7 +384,11 @@ mod tests {
     fn assert_record_with(arguments: TokenStream, source: TokenStream, expected: Function) {
         let task = Task::parse(arguments, source, &Surroundings::default()).unwrap();
         let facts = expected.error.as_ref().map(|_| Fact::Result);
-        assert_eq!(chosen(&task, facts.as_slice()), cbor::encode(&expected).unwrap(), "{expected:?}");
+        assert_eq!(
+            chosen(&task, facts.as_slice()),
+            cbor::encode(&expected).unwrap(),
+            "{expected:?}"
+        );
     }
 
     #[test]
@@ -351,14 +398,18 @@ mod tests {
             #[doc = stringify!(it)]
             fn it() {}
         };
-        let parts = function(&Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap());
+        let parts =
+            function(&Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap());
         let made = parts.iter().filter_map(|part| match part {
             Part::Made(made) => Some(made.to_string()),
             _ => None,
         });
         let text = r#":: core :: concat ! ("Does" , "\n" , stringify ! (it))"#;
         let head = format!("& :: wxec :: __private :: long_text_head ({text})");
-        assert_eq!(made.collect::<Vec<_>>(), [head, format!("{text} . as_bytes ()")]);
+        assert_eq!(
+            made.collect::<Vec<_>>(),
+            [head, format!("{text} . as_bytes ()")]
+        );
     }
 
     #[test]
@@ -404,7 +455,12 @@ mod tests {
 
     #[test]
     fn what_a_task_declares_follows_in_one_order() {
-        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let texts = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| (*text).to_owned())
+                .collect::<Vec<_>>()
+        };
         let declaring = |arguments: TokenStream, wants: Wants| {
             let source = quote!(
                 fn f() -> Result<u8, String> {}
@@ -442,8 +498,20 @@ mod tests {
                 facts: true,
             },
         );
-        declaring(quote!(facts), Wants { facts: true, ..Wants::default() });
-        declaring(quote!(env = "A"), Wants { env: texts(&["A"]), ..Wants::default() });
+        declaring(
+            quote!(facts),
+            Wants {
+                facts: true,
+                ..Wants::default()
+            },
+        );
+        declaring(
+            quote!(env = "A"),
+            Wants {
+                env: texts(&["A"]),
+                ..Wants::default()
+            },
+        );
     }
 
     #[test]
@@ -471,8 +539,14 @@ mod tests {
     fn types(source: TokenStream, facts: &[Fact]) -> Vec<String> {
         let task = Task::parse(TokenStream::new(), source, &Surroundings::default()).unwrap();
         let function: Function = cbor::decode(&chosen(&task, facts)).unwrap();
-        let parameters = function.parameters.into_iter().map(|parameter| parameter.type_name);
-        parameters.chain([function.returns]).chain(function.error).collect()
+        let parameters = function
+            .parameters
+            .into_iter()
+            .map(|parameter| parameter.type_name);
+        parameters
+            .chain([function.returns])
+            .chain(function.error)
+            .collect()
     }
 
     #[test]
@@ -488,14 +562,27 @@ mod tests {
         let task = quote!(
             fn f(out: Out, lines: &crate::Lines) -> Outcome<u8> {}
         );
-        assert_eq!(types(task.clone(), &[]), ["Out", "&crate::Lines", "Outcome<u8>"]);
+        assert_eq!(
+            types(task.clone(), &[]),
+            ["Out", "&crate::Lines", "Outcome<u8>"]
+        );
         assert_eq!(
             types(task.clone(), &[Fact::Sender, Fact::Result]),
-            ["Sender<Out::Item>", "&Sender<crate::Lines::Item>", "Outcome<u8>::Ok", "Outcome<u8>::Err"]
+            [
+                "Sender<Out::Item>",
+                "&Sender<crate::Lines::Item>",
+                "Outcome<u8>::Ok",
+                "Outcome<u8>::Err"
+            ]
         );
         assert_eq!(
             types(task, &[Fact::Result, Fact::ResultOfStream]),
-            ["Out", "&crate::Lines", "Receiver<Outcome<u8>::Ok::Item>", "Outcome<u8>::Err"]
+            [
+                "Out",
+                "&crate::Lines",
+                "Receiver<Outcome<u8>::Ok::Item>",
+                "Outcome<u8>::Err"
+            ]
         );
     }
 
@@ -504,18 +591,36 @@ mod tests {
         let task = quote!(
             fn f(out: own::Sender<u8>, r: Receiver<u8>) -> Result<own::Receiver<u8>> {}
         );
-        assert_eq!(types(task.clone(), &[]), ["(own::Sender<u8>)", "(Receiver<u8>)", "Result<own::Receiver<u8>>"]);
+        assert_eq!(
+            types(task.clone(), &[]),
+            [
+                "(own::Sender<u8>)",
+                "(Receiver<u8>)",
+                "Result<own::Receiver<u8>>"
+            ]
+        );
         assert_eq!(
             types(task, &[Fact::Receiver, Fact::Result]),
-            ["Receiver<own::Sender<u8>::Item>", "Receiver<u8>", "(own::Receiver<u8>)", "Error"]
+            [
+                "Receiver<own::Sender<u8>::Item>",
+                "Receiver<u8>",
+                "(own::Receiver<u8>)",
+                "Error"
+            ]
         );
     }
 
     #[test]
     fn types_are_spelled_as_people_write_them() {
-        assert_eq!(spelled(syn::parse_str::<Type>("HashMap<u8,(u8,),>").unwrap()), "HashMap<u8, (u8,)>");
+        assert_eq!(
+            spelled(syn::parse_str::<Type>("HashMap<u8,(u8,),>").unwrap()),
+            "HashMap<u8, (u8,)>"
+        );
         let rooted = "&::a::B<::a::C, (::a::D, [::a::E; 4])>";
-        assert_eq!(spelled(syn::parse_str::<Type>(rooted).unwrap()), "&a::B<a::C, (a::D, [a::E; 4])>");
+        assert_eq!(
+            spelled(syn::parse_str::<Type>(rooted).unwrap()),
+            "&a::B<a::C, (a::D, [a::E; 4])>"
+        );
         for ty in [
             "HashMap<String, Vec<Option<u8>>>",
             "&std::path::Path",

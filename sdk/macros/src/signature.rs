@@ -3,9 +3,9 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{
-    Attribute, Expr, ExprLit, FnArg, GenericArgument, Item, ItemFn, Lifetime, Lit, Meta, Pat, PatType, Path,
-    PathArguments, ReturnType, Signature, Type, TypeImplTrait, TypeParamBound, TypeReference, ext::IdentExt,
-    parse_quote, visit::Visit,
+    Attribute, Expr, ExprLit, FnArg, GenericArgument, Item, ItemFn, Lifetime, Lit, Meta, Pat,
+    PatType, Path, PathArguments, ReturnType, Signature, Type, TypeImplTrait, TypeParamBound,
+    TypeReference, ext::IdentExt, parse_quote, visit::Visit,
 };
 
 use crate::{
@@ -67,7 +67,11 @@ impl Returns {
 
 impl Task {
     /// Reads the item that `#[remote(arguments)]` stands on.
-    pub(crate) fn parse(arguments: TokenStream, item: TokenStream, surroundings: &Surroundings) -> syn::Result<Self> {
+    pub(crate) fn parse(
+        arguments: TokenStream,
+        item: TokenStream,
+        surroundings: &Surroundings,
+    ) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
         let (wants, krate) = Wants::parse(arguments, &mut complaints);
 
@@ -79,16 +83,31 @@ impl Task {
                     "`#[remote]` stands on functions that have a body",
                     "mark a free function, which may use this",
                 );
-                return complaints.into_result(()).map(|()| unreachable!("there is a complaint"));
+                return complaints
+                    .into_result(())
+                    .map(|()| unreachable!("there is a complaint"));
             }
         };
         check_doubled(&function.attrs, &mut complaints);
         check_qualifiers(&function.sig, &mut complaints);
         check_place(&function, surroundings, &mut complaints);
-        let parameters = function.sig.inputs.iter().filter_map(|input| parameter(input, &mut complaints)).collect();
+        let parameters = function
+            .sig
+            .inputs
+            .iter()
+            .filter_map(|input| parameter(input, &mut complaints))
+            .collect();
         let returns = returns(&function.sig.output, &mut complaints);
         let (doc, made_doc) = (doc(&function.attrs), made_doc(&function.attrs));
-        complaints.into_result(Self { function, doc, made_doc, parameters, returns, wants, krate })
+        complaints.into_result(Self {
+            function,
+            doc,
+            made_doc,
+            parameters,
+            returns,
+            wants,
+            krate,
+        })
     }
 
     /// Returns the function's name as callers on other hosts use it.
@@ -99,8 +118,13 @@ impl Task {
 
 /// Complains about a second `#[remote]`: the first one sees it among the attributes.
 fn check_doubled(attributes: &[Attribute], complaints: &mut Complaints) {
-    let is_remote =
-        |attribute: &&Attribute| attribute.path().segments.last().is_some_and(|last| last.ident == "remote");
+    let is_remote = |attribute: &&Attribute| {
+        attribute
+            .path()
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "remote")
+    };
     for attribute in attributes.iter().filter(is_remote) {
         let help = "leave one away, with its keys in the other";
         complaints.add(attribute, "`#[remote]` stands twice on this function", help);
@@ -134,16 +158,32 @@ impl Visit<'_> for OfType {
 
 fn check_qualifiers(signature: &Signature, complaints: &mut Complaints) {
     if signature.ident == "main" {
-        complaints.add(&signature.ident, "`fn main` cannot be a task", "give the work a function of its own");
+        complaints.add(
+            &signature.ident,
+            "`fn main` cannot be a task",
+            "give the work a function of its own",
+        );
     }
     if let Some(constness) = signature.constness {
-        complaints.add(constness, "a task cannot be `const`", "let a task call the `const fn`");
+        complaints.add(
+            constness,
+            "a task cannot be `const`",
+            "let a task call the `const fn`",
+        );
     }
     if let Some(unsafety) = signature.unsafety {
-        complaints.add(unsafety, "a task cannot be `unsafe`", "nobody on another host could keep its contract");
+        complaints.add(
+            unsafety,
+            "a task cannot be `unsafe`",
+            "nobody on another host could keep its contract",
+        );
     }
     if let Some(abi) = &signature.abi {
-        complaints.add(abi, "a task cannot have an ABI of its own", "leave `extern` away");
+        complaints.add(
+            abi,
+            "a task cannot have an ABI of its own",
+            "leave `extern` away",
+        );
     }
     if let Some(variadic) = &signature.variadic {
         complaints.add(variadic, "a task cannot be variadic", "take a `Vec`");
@@ -156,7 +196,11 @@ fn check_qualifiers(signature: &Signature, complaints: &mut Complaints) {
         );
     }
     if let Some(clause) = &signature.generics.where_clause {
-        complaints.add(clause, "a task cannot have a `where` clause", "name the types instead");
+        complaints.add(
+            clause,
+            "a task cannot have a `where` clause",
+            "name the types instead",
+        );
     }
 }
 
@@ -164,23 +208,38 @@ fn parameter(input: &FnArg, complaints: &mut Complaints) -> Option<Parameter> {
     let PatType { pat, ty, attrs, .. } = match input {
         FnArg::Typed(typed) => typed,
         FnArg::Receiver(receiver) => {
-            let help = "make it a free function, and pass what it needs of the value as a parameter";
+            let help =
+                "make it a free function, and pass what it needs of the value as a parameter";
             complaints.add(receiver, "a task cannot take `self`", help);
             return None;
         }
     };
-    for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
+    for attribute in attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"))
+    {
         let help = "mark whole functions, one for each case: caller and module may be compiled differently";
-        complaints.add(attribute, "a parameter of a task cannot depend on `cfg`", help);
+        complaints.add(
+            attribute,
+            "a parameter of a task cannot depend on `cfg`",
+            help,
+        );
     }
     let (sent, passing) = sent(ty, complaints);
     match &**pat {
-        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
-            Some(Parameter { ident: name.ident.clone(), ty: (**ty).clone(), sent: sent.clone(), passing })
-        }
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => Some(Parameter {
+            ident: name.ident.clone(),
+            ty: (**ty).clone(),
+            sent: sent.clone(),
+            passing,
+        }),
         other => {
             let help = "take the whole value by a name, and match on it in the body";
-            complaints.add(other, "a parameter of a task needs a name, as callers may use it", help);
+            complaints.add(
+                other,
+                "a parameter of a task needs a name, as callers may use it",
+                help,
+            );
             None
         }
     }
@@ -195,10 +254,18 @@ fn sent<'a>(ty: &'a Type, complaints: &mut Complaints) -> (&'a Type, Passing) {
     };
     if reference.mutability.is_some() {
         let help = "take the value itself, and return the changed one";
-        complaints.add(ty, "a task cannot change a value of its caller, who is on another host", help);
+        complaints.add(
+            ty,
+            "a task cannot change a value of its caller, who is on another host",
+            help,
+        );
     }
     if let Some(lifetime) = &reference.lifetime {
-        complaints.add(lifetime, "an argument is lent for the time of the call only", "leave the lifetime away");
+        complaints.add(
+            lifetime,
+            "an argument is lent for the time of the call only",
+            "leave the lifetime away",
+        );
     }
     Travels::check(&reference.elem, complaints, Statics::Refused, PARAMETER);
     match bare(&reference.elem) {
@@ -210,18 +277,36 @@ fn sent<'a>(ty: &'a Type, complaints: &mut Complaints) -> (&'a Type, Passing) {
 /// Complains about a boxed error that is not `Send`: an error crosses threads on its way to the
 /// caller that waits for it.
 fn check_sendable(error: &Type, complaints: &mut Complaints) {
-    let Type::Path(path) = bare(error) else { return };
-    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Box") else { return };
-    let PathArguments::AngleBracketed(generics) = &last.arguments else { return };
-    let Some(GenericArgument::Type(inner)) = generics.args.first() else { return };
-    let Type::TraitObject(object) = bare(inner) else { return };
+    let Type::Path(path) = bare(error) else {
+        return;
+    };
+    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Box") else {
+        return;
+    };
+    let PathArguments::AngleBracketed(generics) = &last.arguments else {
+        return;
+    };
+    let Some(GenericArgument::Type(inner)) = generics.args.first() else {
+        return;
+    };
+    let Type::TraitObject(object) = bare(inner) else {
+        return;
+    };
     let is_send = object.bounds.iter().any(|bound| match bound {
-        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Send"),
+        TypeParamBound::Trait(bound) => bound
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Send"),
         _ => false,
     });
     if !is_send {
         let help = "add `+ Send + Sync`: `Box<dyn std::error::Error + Send + Sync>`";
-        complaints.add(inner, "a task's error has to be `Send`, as it goes to who waits for it", help);
+        complaints.add(
+            inner,
+            "a task's error has to be `Send`, as it goes to who waits for it",
+            help,
+        );
     }
 }
 
@@ -235,7 +320,11 @@ fn returns(output: &ReturnType, complaints: &mut Complaints) -> Returns {
         ReturnType::Type(_, ty) => &**ty,
     };
     if let Type::Never(never) = bare(ty) {
-        complaints.add(never, "a task cannot have the type `!`", "leave the return type away");
+        complaints.add(
+            never,
+            "a task cannot have the type `!`",
+            "leave the return type away",
+        );
     }
     match arguments_of_result(ty) {
         Some(mut arguments) => {
@@ -249,15 +338,19 @@ fn returns(output: &ReturnType, complaints: &mut Complaints) -> Returns {
         }
         None => Travels::check(ty, complaints, Statics::Refused, VALUE),
     }
-    if may_be_alias(ty) { Returns::Named(ty.clone()) } else { Returns::Value(ty.clone()) }
+    if may_be_alias(ty) {
+        Returns::Named(ty.clone())
+    } else {
+        Returns::Value(ty.clone())
+    }
 }
 
 /// Returns true if the type may be another one than its name says. The most common names are
 /// trusted, so that a stub's signature is easy to read.
 pub(crate) fn may_be_alias(ty: &Type) -> bool {
     const PLAIN: [&str; 21] = [
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
-        "usize", "str", "String", "Vec", "Option", "Box",
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
+        "u32", "u64", "u128", "usize", "str", "String", "Vec", "Option", "Box",
     ];
     match bare(ty) {
         Type::Path(path) => match path.path.segments.first() {
@@ -278,9 +371,17 @@ pub(crate) fn is_called(ty: &Type, name: &str) -> bool {
 
 /// Returns the types in `…::Result<…>`.
 pub(crate) fn arguments_of_result(ty: &Type) -> Option<impl Iterator<Item = &Type>> {
-    let Type::Path(path) = bare(ty) else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
-    let PathArguments::AngleBracketed(generics) = &last.arguments else { return None };
+    let Type::Path(path) = bare(ty) else {
+        return None;
+    };
+    let last = path
+        .path
+        .segments
+        .last()
+        .filter(|last| last.ident == "Result")?;
+    let PathArguments::AngleBracketed(generics) = &last.arguments else {
+        return None;
+    };
     Some(generics.args.iter().filter_map(|argument| match argument {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
@@ -298,23 +399,37 @@ pub(crate) fn bare(ty: &Type) -> &Type {
 }
 
 fn doc(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => Some(line.value()),
+    let lines = attributes
+        .iter()
+        .filter_map(|attribute| match &attribute.meta {
+            Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(line),
+                    ..
+                }) => Some(line.value()),
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
-    });
-    let lines: Vec<_> = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
+        });
+    let lines: Vec<_> = lines
+        .map(|line| {
+            line.strip_prefix(' ')
+                .unwrap_or(&line)
+                .trim_end()
+                .to_owned()
+        })
+        .collect();
     lines.join("\n").trim().to_owned()
 }
 
 /// Returns the lines of the documentation as one constant, if a macro makes any of them.
 fn made_doc(attributes: &[Attribute]) -> Option<TokenStream> {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => Some(&pair.value),
-        _ => None,
-    });
+    let lines = attributes
+        .iter()
+        .filter_map(|attribute| match &attribute.meta {
+            Meta::NameValue(pair) if pair.path.is_ident("doc") => Some(&pair.value),
+            _ => None,
+        });
     let lines: Vec<_> = lines.collect();
     let is_made = lines.iter().any(|line| matches!(line, Expr::Macro(_)));
     let lines = lines.iter().enumerate().flat_map(|(index, line)| {
@@ -322,7 +437,10 @@ fn made_doc(attributes: &[Attribute]) -> Option<TokenStream> {
             (index > 0).then(|| "\n".to_token_stream()),
             Some(match line {
                 // Removes the space that follows the slashes of a comment.
-                Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => {
+                Expr::Lit(ExprLit {
+                    lit: Lit::Str(line),
+                    ..
+                }) => {
                     let line = line.value();
                     line.strip_prefix(' ').unwrap_or(&line).to_token_stream()
                 }
@@ -350,18 +468,32 @@ enum Statics {
 
 /// The complaint about a borrow, and the help, by the place of the type.
 type Place = (&'static str, &'static str);
-const PARAMETER: Place = ("only a whole argument can be lent", "own what is inside, such as `Vec<String>`");
-const VALUE: Place = ("a task cannot return a borrow", "return an owned value, such as `String` or `Vec<T>`");
+const PARAMETER: Place = (
+    "only a whole argument can be lent",
+    "own what is inside, such as `Vec<String>`",
+);
+const VALUE: Place = (
+    "a task cannot return a borrow",
+    "return an owned value, such as `String` or `Vec<T>`",
+);
 
 impl<'a> Travels<'a> {
     fn check(ty: &Type, complaints: &'a mut Complaints, statics: Statics, place: Place) {
-        Travels { complaints, statics, place }.visit_type(ty);
+        Travels {
+            complaints,
+            statics,
+            place,
+        }
+        .visit_type(ty);
     }
 }
 
 impl Visit<'_> for Travels<'_> {
     fn visit_type_reference(&mut self, reference: &TypeReference) {
-        let is_static = reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static");
+        let is_static = reference
+            .lifetime
+            .as_ref()
+            .is_some_and(|lifetime| lifetime.ident == "static");
         if is_static && self.statics == Statics::Allowed {
             return self.visit_type(&reference.elem);
         }
@@ -371,7 +503,8 @@ impl Visit<'_> for Travels<'_> {
 
     fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
         let help = "name a type: both sides must know how to encode it";
-        self.complaints.add(ty, "`impl Trait` cannot travel to another host", help);
+        self.complaints
+            .add(ty, "`impl Trait` cannot travel to another host", help);
     }
 
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {

@@ -9,7 +9,8 @@
 use std::fs;
 
 use syn::{
-    Attribute, Ident, ImplItemFn, Item, ItemFn, Path, Signature, TraitItemFn, UseTree, ext::IdentExt, visit::Visit,
+    Attribute, Ident, ImplItemFn, Item, ItemFn, Path, Signature, TraitItemFn, UseTree,
+    ext::IdentExt, visit::Visit,
 };
 
 use crate::{complaints::Complaints, own_name::declares};
@@ -26,21 +27,38 @@ impl Surroundings {
     /// Returns the surroundings of the attribute that is being expanded.
     pub(crate) fn of_call() -> Self {
         let here = proc_macro::Span::call_site();
-        let text = here.local_file().and_then(|path| fs::read_to_string(path).ok());
-        Self { text: text.unwrap_or_default(), is_indented: here.column() > 1 }
+        let text = here
+            .local_file()
+            .and_then(|path| fs::read_to_string(path).ok());
+        Self {
+            text: text.unwrap_or_default(),
+            is_indented: here.column() > 1,
+        }
     }
 
     /// Complains about items around `function` that keep it from being a task.
     pub(crate) fn check(&self, function: &ItemFn, complaints: &mut Complaints) {
         let name = &function.sig.ident;
-        let is_taken = KEYWORDS.iter().any(|keyword| self.text.contains(&format!("{keyword} {name}")));
+        let is_taken = KEYWORDS
+            .iter()
+            .any(|keyword| self.text.contains(&format!("{keyword} {name}")));
         let own = format!("{name}::");
-        let is_path = self.text.split(&own).skip(1).any(|rest| !rest.starts_with("on"));
+        let is_path = self
+            .text
+            .split(&own)
+            .skip(1)
+            .any(|rest| !rest.starts_with("on"));
         if !self.is_indented && !is_taken && !is_path {
             return;
         }
-        let Ok(file) = syn::parse_file(&self.text) else { return };
-        let mut places = Places { name, free: Vec::new(), is_associated: false };
+        let Ok(file) = syn::parse_file(&self.text) else {
+            return;
+        };
+        let mut places = Places {
+            name,
+            free: Vec::new(),
+            is_associated: false,
+        };
         places.list(&file.items);
         places.visit_file(&file);
 
@@ -51,7 +69,10 @@ impl Surroundings {
         if has_cfg(&function.attrs) {
             return;
         }
-        let mut rivals = places.free.iter().map(|items| items.iter().find_map(|item| rival(item, name)));
+        let mut rivals = places
+            .free
+            .iter()
+            .map(|items| items.iter().find_map(|item| rival(item, name)));
         // If several modules have a task of this name, this may be any of them: complain only if
         // all have a rival.
         if let Some(Some(rival)) = rivals.next()
@@ -132,7 +153,9 @@ fn rival(item: &Item, name: &Ident) -> Option<Rival> {
         Item::Trait(item) => (&item.attrs, Some(&item.ident), Rival::Type),
         Item::Type(item) => (&item.attrs, Some(&item.ident), Rival::Type),
         Item::Use(item) => match &item.tree {
-            UseTree::Path(path) if item.leading_colon.is_none() => (&item.attrs, Some(&path.ident), Rival::Import),
+            UseTree::Path(path) if item.leading_colon.is_none() => {
+                (&item.attrs, Some(&path.ident), Rival::Import)
+            }
             _ => return None,
         },
         // The task itself.
@@ -182,16 +205,24 @@ impl Rival {
             Self::Module | Self::Type => (
                 format!(
                     "a {} `{own}` stands beside this task, which has a type of its name for `{own}::on`",
-                    if matches!(self, Self::Module) { "module" } else { "type" }
+                    if matches!(self, Self::Module) {
+                        "module"
+                    } else {
+                        "type"
+                    }
                 ),
                 "give the task another name, or put it into a module of its own".into(),
             ),
             Self::Path => (
-                format!("`{own}::…` beside this task means the task, which has a type of its name for `{own}::on`"),
+                format!(
+                    "`{own}::…` beside this task means the task, which has a type of its name for `{own}::on`"
+                ),
                 format!("write `::{own}::…` there for the crate, or give the task another name"),
             ),
             Self::Import => (
-                format!("`use {own}::…` beside this task means the task, which has a type of its name for `{own}::on`"),
+                format!(
+                    "`use {own}::…` beside this task means the task, which has a type of its name for `{own}::on`"
+                ),
                 format!("write `use ::{own}::…` for the crate, or give the task another name"),
             ),
         };
@@ -200,11 +231,19 @@ impl Rival {
 }
 
 fn is_task(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| attribute.path().segments.last().is_some_and(|last| last.ident == "remote"))
+    attributes.iter().any(|attribute| {
+        attribute
+            .path()
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "remote")
+    })
 }
 
 fn has_cfg(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr"))
+    attributes
+        .iter()
+        .any(|attribute| attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr"))
 }
 
 #[cfg(test)]
@@ -216,13 +255,20 @@ mod tests {
     /// Returns the complaint about the task `stats` in a file.
     fn said(text: &str, is_indented: bool) -> String {
         let mut complaints = Complaints::default();
-        Surroundings { text: text.into(), is_indented }.check(
+        Surroundings {
+            text: text.into(),
+            is_indented,
+        }
+        .check(
             &parse_quote!(
                 fn stats() {}
             ),
             &mut complaints,
         );
-        complaints.into_result(()).err().map_or_else(String::new, |error| error.to_string())
+        complaints
+            .into_result(())
+            .err()
+            .map_or_else(String::new, |error| error.to_string())
     }
 
     #[test]
@@ -232,11 +278,23 @@ mod tests {
             ("mod stats;", "a module `stats` stands beside this task"),
             ("mod stats {}", "a module `stats` stands beside this task"),
             ("enum stats {}", "a type `stats` stands beside this task"),
-            ("pub type stats = u8;", "a type `stats` stands beside this task"),
-            ("use stats::{A, b::C};", "`use stats::…` beside this task means the task"),
+            (
+                "pub type stats = u8;",
+                "a type `stats` stands beside this task",
+            ),
+            (
+                "use stats::{A, b::C};",
+                "`use stats::…` beside this task means the task",
+            ),
         ] {
-            assert!(said(&format!("{item}\n{TASK}"), false).starts_with(expected), "{item}");
-            assert!(said(&format!("mod inner {{ {TASK} {item} }}"), true).starts_with(expected), "{item}");
+            assert!(
+                said(&format!("{item}\n{TASK}"), false).starts_with(expected),
+                "{item}"
+            );
+            assert!(
+                said(&format!("mod inner {{ {TASK} {item} }}"), true).starts_with(expected),
+                "{item}"
+            );
             // The item is in another place, or not there for certain.
             for text in [
                 format!("mod inner {{ {item} }} {TASK}"),
@@ -248,7 +306,12 @@ mod tests {
                 assert_eq!(said(&text, false), "", "{text}");
             }
         }
-        for item in ["use ::stats::A;", "mod statsx;", "use a::stats::B;", "fn other() { use stats::A; }"] {
+        for item in [
+            "use ::stats::A;",
+            "mod statsx;",
+            "use a::stats::B;",
+            "fn other() { use stats::A; }",
+        ] {
             assert_eq!(said(&format!("{item}\n{TASK}"), false), "", "{item}");
         }
     }
@@ -257,8 +320,15 @@ mod tests {
     fn a_path_of_a_crate_beside_it_is_told() {
         const TASK: &str = "#[remote] fn stats(a: stats::A) {}";
         let expected = "`stats::…` beside this task means the task";
-        for item in ["fn other() { stats::f(); }", "struct Other(Vec<stats::A>);", "impl stats::A for Other {}"] {
-            assert!(said(&format!("{item}\n{TASK}"), false).starts_with(expected), "{item}");
+        for item in [
+            "fn other() { stats::f(); }",
+            "struct Other(Vec<stats::A>);",
+            "impl stats::A for Other {}",
+        ] {
+            assert!(
+                said(&format!("{item}\n{TASK}"), false).starts_with(expected),
+                "{item}"
+            );
         }
         for item in [
             "fn other() { stats::on(&host); }",
@@ -276,7 +346,9 @@ mod tests {
         const TASK: &str = "#[wxec::remote] fn stats() {}";
         let own_words = |text: &str| said(text, true).starts_with("a task cannot belong to a type");
         assert!(own_words(&format!("impl Counter {{ {TASK} }}")));
-        assert!(own_words(&format!("mod inner {{ trait Count {{ {TASK} }} }}")));
+        assert!(own_words(&format!(
+            "mod inner {{ trait Count {{ {TASK} }} }}"
+        )));
         for text in [
             format!("mod inner {{ {TASK} }} impl Counter {{ {TASK} }}"),
             format!("mod inner {{ {TASK} }} impl Counter {{ fn stats() {{}} }}"),

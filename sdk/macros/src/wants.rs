@@ -3,7 +3,10 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Expr, ExprLit, Lit, LitStr, Meta, Path, Token, parse::Parser, parse_quote, punctuated::Punctuated};
+use syn::{
+    Expr, ExprLit, Lit, LitStr, Meta, Path, Token, parse::Parser, parse_quote,
+    punctuated::Punctuated,
+};
 
 use crate::complaints::Complaints;
 
@@ -29,10 +32,12 @@ impl Wants {
     pub(crate) fn parse(arguments: TokenStream, complaints: &mut Complaints) -> (Self, Path) {
         let (mut wants, mut krate) = (Self::default(), None);
         match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments) {
-            Ok(keys) => keys.iter().for_each(|key| match key.path().is_ident(CRATE) {
-                true => krate = krate_path(key, complaints),
-                false => wants.add(key, complaints),
-            }),
+            Ok(keys) => keys
+                .iter()
+                .for_each(|key| match key.path().is_ident(CRATE) {
+                    true => krate = krate_path(key, complaints),
+                    false => wants.add(key, complaints),
+                }),
             Err(error) => complaints.merge(error),
         }
         (wants, krate.unwrap_or_else(|| parse_quote!(::wxec)))
@@ -40,7 +45,9 @@ impl Wants {
 
     /// Returns the keys that name something, each with the names.
     pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &[LitStr])> {
-        KEYS.into_iter().zip(self.named.iter().map(Vec::as_slice)).filter(|(_, names)| !names.is_empty())
+        KEYS.into_iter()
+            .zip(self.named.iter().map(Vec::as_slice))
+            .filter(|(_, names)| !names.is_empty())
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -64,8 +71,14 @@ impl Wants {
             return complaints.add(key, &format!("`#[remote]` has no key `{name}`"), &help);
         };
         match key {
-            Meta::NameValue(pair) => self.named[index].extend(texts(&pair.value, &name, complaints)),
-            _ => complaints.add(key, &format!("`{name}` has to name something"), &how_to_write(&name)),
+            Meta::NameValue(pair) => {
+                self.named[index].extend(texts(&pair.value, &name, complaints))
+            }
+            _ => complaints.add(
+                key,
+                &format!("`{name}` has to name something"),
+                &how_to_write(&name),
+            ),
         }
     }
 }
@@ -78,7 +91,10 @@ fn krate_path(key: &Meta, complaints: &mut Complaints) -> Option<Path> {
     };
     match value {
         Some(Expr::Path(path)) if path.qself.is_none() => return Some(path.path.clone()),
-        Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => match text.parse_with(Path::parse_mod_style) {
+        Some(Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        })) => match text.parse_with(Path::parse_mod_style) {
             Ok(path) => return Some(path),
             Err(error) => complaints.merge(error),
         },
@@ -94,23 +110,41 @@ fn krate_path(key: &Meta, complaints: &mut Complaints) -> Option<Path> {
 fn texts(value: &Expr, key: &str, complaints: &mut Complaints) -> Vec<LitStr> {
     match bare(value) {
         Expr::Array(list) if list.elems.is_empty() => {
-            complaints.add(list, "an empty list names nothing", &format!("leave `{key}` away"));
+            complaints.add(
+                list,
+                "an empty list names nothing",
+                &format!("leave `{key}` away"),
+            );
             Vec::new()
         }
-        Expr::Array(list) => list.elems.iter().filter_map(|value| text(value, key, complaints)).collect(),
+        Expr::Array(list) => list
+            .elems
+            .iter()
+            .filter_map(|value| text(value, key, complaints))
+            .collect(),
         value => text(value, key, complaints).into_iter().collect(),
     }
 }
 
 fn text(value: &Expr, key: &str, complaints: &mut Complaints) -> Option<LitStr> {
     match bare(value) {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value().is_empty() => {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) if text.value().is_empty() => {
             complaints.add(text, "an empty text names nothing", "leave it away");
             None
         }
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.clone()),
         other => {
-            complaints.add(other, &format!("`{key}` takes texts in quotes"), &how_to_write(key));
+            complaints.add(
+                other,
+                &format!("`{key}` takes texts in quotes"),
+                &how_to_write(key),
+            );
             None
         }
     }

@@ -5,8 +5,8 @@
 mod task;
 
 pub use wxec_controller::{
-    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Error, Host, Receiver, RecvError,
-    Result, SendError, Sender, Unreachable, channel,
+    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Error, Host,
+    Receiver, RecvError, Result, SendError, Sender, Unreachable, channel,
 };
 
 macro_rules! re_export {
@@ -83,7 +83,9 @@ pub(crate) mod for_macros {
 pub mod process {
     pub use std::{
         os::unix::process::ExitStatusExt,
-        process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio},
+        process::{
+            Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio,
+        },
     };
 }
 
@@ -126,7 +128,10 @@ pub mod net {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
-        let mut addresses: Vec<_> = (host, 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+        let mut addresses: Vec<_> = (host, 0)
+            .to_socket_addrs()?
+            .map(|address| address.ip())
+            .collect();
         addresses.dedup();
         Ok(addresses)
     }

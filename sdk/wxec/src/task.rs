@@ -44,7 +44,12 @@ impl<T: ReturnedStream> Brought<true> for T {
 }
 
 /// Builds the call of `task` on `target`.
-pub fn call<W: CallTarget, T: Brought<IS_STREAM> + Send + 'static, E: Send + 'static, const IS_STREAM: bool>(
+pub fn call<
+    W: CallTarget,
+    T: Brought<IS_STREAM> + Send + 'static,
+    E: Send + 'static,
+    const IS_STREAM: bool,
+>(
     target: &W,
     task: Task,
     arguments: Result<CallArguments, EncodeError>,

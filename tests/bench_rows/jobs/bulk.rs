@@ -27,12 +27,18 @@ pub(super) fn times(options: &Options) -> Vec<Row> {
         let floor = ms(floors::send(&payload));
         let start = Instant::now();
         send(&host, &payload);
-        arguments.push(Round { floor: vec![floor], wxec: vec![ms(start.elapsed())] });
+        arguments.push(Round {
+            floor: vec![floor],
+            wxec: vec![ms(start.elapsed())],
+        });
 
         let floor = ms(floors::receive(&mut buffer));
         let start = Instant::now();
         receive(&host);
-        results.push(Round { floor: vec![floor], wxec: vec![ms(start.elapsed())] });
+        results.push(Round {
+            floor: vec![floor],
+            wxec: vec![ms(start.elapsed())],
+        });
     }
     vec![
         Row::new("64 MiB argument", "ms", Budget::Ratio(1.25)).with(arguments),
@@ -55,8 +61,18 @@ pub(super) fn result_memory(options: &Options) -> Vec<Row> {
 
 /// The peak memory of both ends; this process is the controller.
 fn peaks(what: &str) -> Vec<Row> {
-    let row = |end, peak| Row::of(&format!("{what}, peak memory of the {end}"), "MiB", Budget::AtMost(PEAK_MIB), peak);
-    vec![row("controller", proc::peak_mib("self")), row("agent", proc::peak_mib(proc::agent()))]
+    let row = |end, peak| {
+        Row::of(
+            &format!("{what}, peak memory of the {end}"),
+            "MiB",
+            Budget::AtMost(PEAK_MIB),
+            peak,
+        )
+    };
+    vec![
+        row("controller", proc::peak_mib("self")),
+        row("agent", proc::peak_mib(proc::agent())),
+    ]
 }
 
 /// A host that has the module.
@@ -67,7 +83,9 @@ fn connected() -> Host {
 }
 
 fn send(host: &Host, payload: &Bytes) {
-    let length = faulty::length::on(host, payload.clone()).wait().expect("it counts bytes");
+    let length = faulty::length::on(host, payload.clone())
+        .wait()
+        .expect("it counts bytes");
     assert_eq!(length, PAYLOAD_BYTES);
 }
 
@@ -76,6 +94,8 @@ fn receive(host: &Host) {
 }
 
 fn receive_length(host: &Host, length: usize) {
-    let blob = faulty::blob::on(host, length).wait().expect("it makes bytes");
+    let blob = faulty::blob::on(host, length)
+        .wait()
+        .expect("it makes bytes");
     assert_eq!(blob.len(), length);
 }

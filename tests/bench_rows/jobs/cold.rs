@@ -33,9 +33,15 @@ fn measure(name: &str, options: &Options) -> Vec<Row> {
         let host = host();
         tiny_call(&host);
         let wxec = ms(start.elapsed());
-        connected.push(Round { floor: vec![floor], wxec: vec![ms(host.stats().connect)] });
+        connected.push(Round {
+            floor: vec![floor],
+            wxec: vec![ms(host.stats().connect)],
+        });
         host.close().wait();
-        rounds.push(Round { floor: vec![floor], wxec: vec![wxec] });
+        rounds.push(Round {
+            floor: vec![floor],
+            wxec: vec![wxec],
+        });
     }
     vec![
         Row::new(name, "ms", Budget::Ratio(1.15)).with(rounds),

@@ -19,34 +19,57 @@ const WARM_CALLS: usize = 20;
 
 pub(super) fn hundred_hosts(options: &Options) -> Vec<Row> {
     warm_caches();
-    let names: Vec<_> = (1..=options.amount(HOSTS)).map(|number| format!("fleet{number}")).collect();
+    let names: Vec<_> = (1..=options.amount(HOSTS))
+        .map(|number| format!("fleet{number}"))
+        .collect();
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds(3) {
         let floor = login_everywhere(&names);
         let fleet = Fleet::new(&names).expect("they are names");
         let start = Instant::now();
         call_everywhere(&fleet);
-        cold.push(Round { floor: vec![floor], wxec: vec![ms(start.elapsed())] });
+        cold.push(Round {
+            floor: vec![floor],
+            wxec: vec![ms(start.elapsed())],
+        });
         let calls = (0..WARM_CALLS).map(|_| {
             let start = Instant::now();
             call_everywhere(&fleet);
             ms(start.elapsed())
         });
-        warm.push(Round { floor: vec![], wxec: calls.collect() });
+        warm.push(Round {
+            floor: vec![],
+            wxec: calls.collect(),
+        });
         fleet.close().wait();
     }
     let memory = proc::peak_mib("self");
     let n = names.len();
     vec![
-        Row::new(format!("{n} hosts, cold connect + first call"), "ms", Budget::Ratio(1.15)).with(cold),
+        Row::new(
+            format!("{n} hosts, cold connect + first call"),
+            "ms",
+            Budget::Ratio(1.15),
+        )
+        .with(cold),
         Row::new(format!("{n} hosts, warm call"), "ms", Budget::AtMost(8.0)).with(warm),
-        Row::of(&format!("{n} hosts, peak memory of the controller"), "MiB", Budget::None, memory),
+        Row::of(
+            &format!("{n} hosts, peak memory of the controller"),
+            "MiB",
+            Budget::None,
+            memory,
+        ),
     ]
 }
 
 fn login_everywhere(names: &[String]) -> f64 {
     let start = Instant::now();
-    let login = |name: &String| ssh(name, "true").stdin(Stdio::null()).spawn().expect("ssh starts");
+    let login = |name: &String| {
+        ssh(name, "true")
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("ssh starts")
+    };
     let logins: Vec<_> = names.iter().map(login).collect();
     for mut login in logins {
         assert!(login.wait().expect("it is our child").success());
@@ -55,6 +78,8 @@ fn login_everywhere(names: &[String]) -> f64 {
 }
 
 fn call_everywhere(fleet: &Fleet) {
-    let outcomes = words::count::on(fleet, "to be".into()).wait().expect("the module is built");
+    let outcomes = words::count::on(fleet, "to be".into())
+        .wait()
+        .expect("the module is built");
     outcomes.into_result().expect("every host answers");
 }

@@ -22,7 +22,10 @@ pub(super) fn idle(options: &Options) -> Vec<Row> {
         let host = host();
         tiny_call(&host);
         thread::sleep(Duration::from_secs(options.amount(IDLE_SECONDS) as u64));
-        rounds.push(Round { floor: vec![proc::pss_mib(cat.pid())], wxec: vec![proc::pss_mib(proc::agent())] });
+        rounds.push(Round {
+            floor: vec![proc::pss_mib(cat.pid())],
+            wxec: vec![proc::pss_mib(proc::agent())],
+        });
         host.close().wait();
     }
     vec![Row::new("idle agent, PSS; floor cat", "MiB", Budget::AtMost(3.0)).with(rounds)]
@@ -40,14 +43,31 @@ pub(super) fn bytes(_: &Options) -> Vec<Row> {
     let row = |name, budget, bytes| Row::of(name, "kB", budget, kb(bytes));
     vec![
         row("agent image", Budget::AtMost(2200.0), image),
-        row("agent image on the wire", Budget::AtMost(750.0), connected.agent_bytes),
-        row("other bytes sent to connect", Budget::None, connected.bytes_sent - connected.agent_bytes),
-        row("bytes sent by the first call, artifact", Budget::None, called.module_bytes),
+        row(
+            "agent image on the wire",
+            Budget::AtMost(750.0),
+            connected.agent_bytes,
+        ),
+        row(
+            "other bytes sent to connect",
+            Budget::None,
+            connected.bytes_sent - connected.agent_bytes,
+        ),
+        row(
+            "bytes sent by the first call, artifact",
+            Budget::None,
+            called.module_bytes,
+        ),
         row(
             "bytes sent by the first call, others",
             Budget::None,
             called.bytes_sent - called.module_bytes - connected.bytes_sent,
         ),
-        Row::of("round trips until the first result", "", Budget::None, kb(called.round_trips * 1000)),
+        Row::of(
+            "round trips until the first result",
+            "",
+            Budget::None,
+            kb(called.round_trips * 1000),
+        ),
     ]
 }

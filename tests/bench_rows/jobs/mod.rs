@@ -28,17 +28,61 @@ pub(crate) enum KeyExchange {
 }
 
 pub(crate) const JOBS: &[Job] = &[
-    Job { name: "cold", key_exchange: KeyExchange::Default, run: cold::default_key_exchange },
-    Job { name: "cold-fast", key_exchange: KeyExchange::Fast, run: cold::fast_key_exchange },
-    Job { name: "warm", key_exchange: KeyExchange::Fast, run: warm::over_ssh },
-    Job { name: "local", key_exchange: KeyExchange::Fast, run: warm::local },
-    Job { name: "pipelined", key_exchange: KeyExchange::Fast, run: warm::pipelined },
-    Job { name: "bulk", key_exchange: KeyExchange::Fast, run: bulk::times },
-    Job { name: "argument-memory", key_exchange: KeyExchange::Fast, run: bulk::argument_memory },
-    Job { name: "result-memory", key_exchange: KeyExchange::Fast, run: bulk::result_memory },
-    Job { name: "idle", key_exchange: KeyExchange::Fast, run: memory::idle },
-    Job { name: "bytes", key_exchange: KeyExchange::Fast, run: memory::bytes },
-    Job { name: "fleet", key_exchange: KeyExchange::Default, run: fleet::hundred_hosts },
+    Job {
+        name: "cold",
+        key_exchange: KeyExchange::Default,
+        run: cold::default_key_exchange,
+    },
+    Job {
+        name: "cold-fast",
+        key_exchange: KeyExchange::Fast,
+        run: cold::fast_key_exchange,
+    },
+    Job {
+        name: "warm",
+        key_exchange: KeyExchange::Fast,
+        run: warm::over_ssh,
+    },
+    Job {
+        name: "local",
+        key_exchange: KeyExchange::Fast,
+        run: warm::local,
+    },
+    Job {
+        name: "pipelined",
+        key_exchange: KeyExchange::Fast,
+        run: warm::pipelined,
+    },
+    Job {
+        name: "bulk",
+        key_exchange: KeyExchange::Fast,
+        run: bulk::times,
+    },
+    Job {
+        name: "argument-memory",
+        key_exchange: KeyExchange::Fast,
+        run: bulk::argument_memory,
+    },
+    Job {
+        name: "result-memory",
+        key_exchange: KeyExchange::Fast,
+        run: bulk::result_memory,
+    },
+    Job {
+        name: "idle",
+        key_exchange: KeyExchange::Fast,
+        run: memory::idle,
+    },
+    Job {
+        name: "bytes",
+        key_exchange: KeyExchange::Fast,
+        run: memory::bytes,
+    },
+    Job {
+        name: "fleet",
+        key_exchange: KeyExchange::Default,
+        run: fleet::hundred_hosts,
+    },
 ];
 
 pub(crate) fn named(name: &str) -> Option<&'static Job> {
@@ -52,7 +96,9 @@ fn host() -> Host {
 
 /// Makes a call with next to nothing to do.
 fn tiny_call(host: &Host) -> usize {
-    words::count::on(host, "to be".into()).wait().expect("it counts words")
+    words::count::on(host, "to be".into())
+        .wait()
+        .expect("it counts words")
 }
 
 /// Builds what the first call of a process has to build.

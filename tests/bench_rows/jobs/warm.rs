@@ -31,13 +31,31 @@ pub(super) fn over_ssh(options: &Options) -> Vec<Row> {
     let calls = options.amount(10_000);
     (0..calls).for_each(|_| _ = tiny_call(&host));
     let wall = before.elapsed();
-    let cpu = [proc::cpu_time(agent) - cpu[0], proc::cpu_time("self") - cpu[1]];
+    let cpu = [
+        proc::cpu_time(agent) - cpu[0],
+        proc::cpu_time("self") - cpu[1],
+    ];
     let each = |time: Duration| us(time) / count(calls);
     vec![
         Row::new("warm call, one at a time, ssh", "µs", Budget::Ratio(1.7)).with(rounds),
-        Row::of("– mean wall time of some more", "µs", Budget::None, each(wall)),
-        Row::of("– CPU time of the agent, a call", "µs", Budget::None, each(cpu[0])),
-        Row::of("– CPU time of the controller, a call", "µs", Budget::None, each(cpu[1])),
+        Row::of(
+            "– mean wall time of some more",
+            "µs",
+            Budget::None,
+            each(wall),
+        ),
+        Row::of(
+            "– CPU time of the agent, a call",
+            "µs",
+            Budget::None,
+            each(cpu[0]),
+        ),
+        Row::of(
+            "– CPU time of the controller, a call",
+            "µs",
+            Budget::None,
+            each(cpu[1]),
+        ),
     ]
 }
 
@@ -71,7 +89,8 @@ pub(super) fn pipelined(options: &Options) -> Vec<Row> {
     let host = host();
     let calls = options.amount(20_000);
     let run = |calls: usize| {
-        let futures = stream::iter(0..calls).map(|_| words::count::on(&host, "to be".into()).into_future());
+        let futures =
+            stream::iter(0..calls).map(|_| words::count::on(&host, "to be".into()).into_future());
         let all = futures.buffer_unordered(WINDOW).for_each(|counted| {
             assert_eq!(counted.expect("it counts words"), 2);
             std::future::ready(())
@@ -92,12 +111,30 @@ pub(super) fn pipelined(options: &Options) -> Vec<Row> {
         agent_us.push(us(after[0] - before[0]) / count(calls));
         controller_us.push(us(after[1] - before[1]) / count(calls));
     }
-    let rounds =
-        |figures: Vec<f64>| figures.into_iter().map(|figure| Round { floor: vec![], wxec: vec![figure] }).collect();
+    let rounds = |figures: Vec<f64>| {
+        figures
+            .into_iter()
+            .map(|figure| Round {
+                floor: vec![],
+                wxec: vec![figure],
+            })
+            .collect()
+    };
     vec![
-        Row::new("pipelined calls, one connection, ssh", "calls/s", Budget::AtLeast(100_000.0)).with(rounds(rates)),
-        Row::new("– CPU time of the agent, a call", "µs", Budget::AtMost(15.0)).with(rounds(agent_us)),
-        Row::new("– CPU time of the controller, a call", "µs", Budget::None).with(rounds(controller_us)),
+        Row::new(
+            "pipelined calls, one connection, ssh",
+            "calls/s",
+            Budget::AtLeast(100_000.0),
+        )
+        .with(rounds(rates)),
+        Row::new(
+            "– CPU time of the agent, a call",
+            "µs",
+            Budget::AtMost(15.0),
+        )
+        .with(rounds(agent_us)),
+        Row::new("– CPU time of the controller, a call", "µs", Budget::None)
+            .with(rounds(controller_us)),
     ]
 }
 

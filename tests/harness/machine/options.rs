@@ -98,7 +98,9 @@ impl MachineOptions {
 
     /// Sets the access that users have to all of the [`PLACES`].
     pub(crate) fn places(self, access: Access) -> Self {
-        PLACES.iter().fold(self, |options, place| options.place(place, access))
+        PLACES
+            .iter()
+            .fold(self, |options, place| options.place(place, access))
     }
 
     /// Shares a directory: it is the same inside as outside.
@@ -120,7 +122,10 @@ impl MachineOptions {
             environment.push("LC_ALL=zh_CN.UTF-8".to_owned());
         }
         let mut unshare = Command::new("unshare");
-        unshare.arg("--mount").args(self.is_isolated.then_some("--net")).arg("--");
+        unshare
+            .arg("--mount")
+            .args(self.is_isolated.then_some("--net"))
+            .arg("--");
         let (mounts, places) = self.mounts(locales.as_deref());
         let holder = match Holder::start(unshare, &mounts, END) {
             Ok(holder) => holder,
@@ -129,13 +134,21 @@ impl MachineOptions {
                 return None;
             }
         };
-        let machine = Machine { holder, environment, is_isolated: self.is_isolated, places };
+        let machine = Machine {
+            holder,
+            environment,
+            is_isolated: self.is_isolated,
+            places,
+        };
         self.furnish(&machine);
         Some(machine)
     }
 
     fn access(&self, place: &str) -> Access {
-        self.places.iter().rfind(|(path, _)| path == place).map_or(Access::Any, |(_, access)| *access)
+        self.places
+            .iter()
+            .rfind(|(path, _)| path == place)
+            .map_or(Access::Any, |(_, access)| *access)
     }
 
     /// Returns a script that mounts the private directories and the places, and the places' paths.
@@ -152,17 +165,25 @@ mkdir /mnt/shared
             script += &format!("mount --bind '{}' /usr/lib/locale\n", locales.display());
         }
         for (number, path) in self.shared.iter().enumerate() {
-            script += &format!("mkdir /mnt/shared/{number}; mount --bind '{}' /mnt/shared/{number}\n", path.display());
+            script += &format!(
+                "mkdir /mnt/shared/{number}; mount --bind '{}' /mnt/shared/{number}\n",
+                path.display()
+            );
         }
         script += "mount -t tmpfs -o mode=755 run /run\n";
         let mut places = Vec::new();
         for place in PLACES {
-            let size = if self.access(place) == Access::Tiny { ",size=64k" } else { "" };
+            let size = if self.access(place) == Access::Tiny {
+                ",size=64k"
+            } else {
+                ""
+            };
             if place == "/run/user" {
                 for user in &USERS {
                     let path = format!("{place}/{}", user.id);
                     let options = format!("mode=700,uid={0},gid={0}{size}", user.id);
-                    script += &format!("mkdir -p {path}; mount -t tmpfs -o {options} user {path}\n");
+                    script +=
+                        &format!("mkdir -p {path}; mount -t tmpfs -o {options} user {path}\n");
                     places.push(path.into());
                 }
             } else {
@@ -174,7 +195,10 @@ mkdir /mnt/shared
             }
         }
         for (number, path) in self.shared.iter().enumerate() {
-            script += &format!("mkdir -p '{0}'; mount --bind /mnt/shared/{number} '{0}'\n", path.display());
+            script += &format!(
+                "mkdir -p '{0}'; mount --bind /mnt/shared/{number} '{0}'\n",
+                path.display()
+            );
         }
         if self.is_isolated {
             script += "ip link set lo up\n";
@@ -194,7 +218,10 @@ mkdir /mnt/shared
                 symlink(busybox, machine.path(path)).expect("it is new");
                 path.to_owned()
             }
-            Some(shell) => find(shell.program()).expect("the test needs it").display().to_string(),
+            Some(shell) => find(shell.program())
+                .expect("the test needs it")
+                .display()
+                .to_string(),
         };
         write_accounts(&machine.path("/"), &shell, self.is_noisy, &self.sudoers);
         for (path, text) in &self.files {
@@ -203,7 +230,11 @@ mkdir /mnt/shared
         let mut script = String::from("set -e\n");
         for place in &machine.places {
             let place = place.display().to_string();
-            let kind = if place.starts_with("/run/user") { "/run/user" } else { &place };
+            let kind = if place.starts_with("/run/user") {
+                "/run/user"
+            } else {
+                &place
+            };
             match self.access(kind) {
                 Access::Any => {}
                 Access::NoExec => script += &format!("mount -o remount,bind,noexec {place}\n"),
@@ -216,7 +247,15 @@ mkdir /mnt/shared
             script += "mount -o remount,bind,ro /etc\nmount -o remount,bind,ro /\n";
         }
         let enter = machine.enter_as_root();
-        let output = Command::new(&enter[0]).args(&enter[1..]).args(["sh", "-c", &script]).output().expect("it runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(&enter[0])
+            .args(&enter[1..])
+            .args(["sh", "-c", &script])
+            .output()
+            .expect("it runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }

@@ -30,14 +30,24 @@ pub(super) struct Launched {
 }
 
 /// Starts a process, or returns an error text that names the program and the reason.
-pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Streams) -> Result<Launched, String> {
-    let program = command.words.first().map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word));
+pub(super) fn launch(
+    ids: ProcessStreams,
+    command: &Command,
+    streams: &mut Streams,
+) -> Result<Launched, String> {
+    let program = command
+        .words
+        .first()
+        .map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word));
     let cannot = |error: io::Error| format!("cannot run `{program}`: {error}");
     let directory = match &command.directory {
         Some(directory) => Some(existing(directory).map_err(|error| {
             // Checked here, because the error of `spawn` would look as if the program did not
             // exist.
-            format!("cannot run `{program}` in `{}`: {error}", String::from_utf8_lossy(directory))
+            format!(
+                "cannot run `{program}` in `{}`: {error}",
+                String::from_utf8_lossy(directory)
+            )
         })?),
         None => None,
     };
@@ -46,7 +56,12 @@ pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Strea
     if command.clear_env {
         os_command.env_clear();
     }
-    os_command.envs(command.env.iter().map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))));
+    os_command.envs(
+        command
+            .env
+            .iter()
+            .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))),
+    );
     if let Some(directory) = directory {
         os_command.current_dir(directory);
     }
@@ -54,7 +69,11 @@ pub(super) fn launch(ids: ProcessStreams, command: &Command, streams: &mut Strea
     // Closes the command's copies of the terminal's own side.
     drop(os_command);
     match files.connect(&mut child, ids, streams, command) {
-        Ok((supervision, pty)) => Ok(Launched { child, supervision, pty }),
+        Ok((supervision, pty)) => Ok(Launched {
+            child,
+            supervision,
+            pty,
+        }),
         Err(error) => {
             let _ = child.kill();
             let _ = child.wait();
@@ -87,7 +106,8 @@ impl Files {
         let mut os_command = match self {
             Self::Controlled(_, terminal) | Self::Terminal(terminal) => terminal.command(words),
             Self::Pipes => {
-                let mut os_command = OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
+                let mut os_command =
+                    OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
                 // Gives the process a group of its own, so that it can be ended with everything
                 // that it starts.
                 os_command.args(words).process_group(0);
@@ -100,7 +120,10 @@ impl Files {
                 os_command.stdin(stdin).stdout(stdout).stderr(stderr);
             }
             Self::Pipes | Self::Controlled(..) => {
-                os_command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                os_command
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped());
             }
         }
         Ok(os_command)
@@ -124,8 +147,15 @@ impl Files {
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         {
             streams.feed(ids.stdio, pipe::Sender::from_owned_fd(stdin.into())?);
-            for (id, output) in [(ids.stdio, OwnedFd::from(stdout)), (ids.stderr, stderr.into())] {
-                outputs.push(streams.drain(id, pipe::Receiver::from_owned_fd(output)?, until.clone()));
+            for (id, output) in [
+                (ids.stdio, OwnedFd::from(stdout)),
+                (ids.stderr, stderr.into()),
+            ] {
+                outputs.push(streams.drain(
+                    id,
+                    pipe::Receiver::from_owned_fd(output)?,
+                    until.clone(),
+                ));
             }
         }
         let (mut held_open, mut pty): (Option<File>, _) = (None, None);
@@ -146,7 +176,16 @@ impl Files {
                 pty = Some(other_side);
             }
         }
-        Ok((Supervision { exited, outputs, deadline, _untold: untold, _held_open: held_open }, pty))
+        Ok((
+            Supervision {
+                exited,
+                outputs,
+                deadline,
+                _untold: untold,
+                _held_open: held_open,
+            },
+            pty,
+        ))
     }
 }
 
@@ -155,7 +194,8 @@ fn existing(directory: &[u8]) -> io::Result<PathBuf> {
     let path = Path::new(OsStr::from_bytes(directory));
     let path = match path.strip_prefix("~") {
         Ok(rest) => {
-            let home = std::env::var_os("HOME").ok_or_else(|| io::Error::other("the account has no HOME"))?;
+            let home = std::env::var_os("HOME")
+                .ok_or_else(|| io::Error::other("the account has no HOME"))?;
             Path::new(&home).join(rest)
         }
         Err(_) => path.into(),
@@ -164,7 +204,12 @@ fn existing(directory: &[u8]) -> io::Result<PathBuf> {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     // Checked here, because the error of `spawn` would look as if the program were not executable.
-    rustix::fs::accessat(rustix::fs::CWD, &path, rustix::fs::Access::EXEC_OK, rustix::fs::AtFlags::EACCESS)?;
+    rustix::fs::accessat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::Access::EXEC_OK,
+        rustix::fs::AtFlags::EACCESS,
+    )?;
     Ok(path)
 }
 
@@ -187,7 +232,10 @@ mod tests {
             }
             existing(path).unwrap_err().kind()
         };
-        assert_eq!(thread::scope(|scope| scope.spawn(ask).join().unwrap()), io::ErrorKind::PermissionDenied);
+        assert_eq!(
+            thread::scope(|scope| scope.spawn(ask).join().unwrap()),
+            io::ErrorKind::PermissionDenied
+        );
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
         assert_eq!(existing(path).unwrap(), place.path());
     }

@@ -40,12 +40,26 @@ struct Running {
 impl Processes {
     pub(crate) fn start(&mut self, ids: ProcessStreams, command: &Command, streams: &mut Streams) {
         match launch(ids, command, streams) {
-            Ok(Launched { child, supervision, pty }) => {
+            Ok(Launched {
+                child,
+                supervision,
+                pty,
+            }) => {
                 let pid = Pid::from_raw(child.id().cast_signed());
                 let exit = supervision.exit();
                 let events = streams.events().clone();
                 let supervisor = tokio::spawn(supervise(child, supervision, ids, events.clone()));
-                self.running.insert(ids.stdio, Running { streams: ids, pid, exit, supervisor, events, pty });
+                self.running.insert(
+                    ids.stdio,
+                    Running {
+                        streams: ids,
+                        pid,
+                        exit,
+                        supervisor,
+                        events,
+                        pty,
+                    },
+                );
             }
             Err(reason) => {
                 for id in ids.ids() {
@@ -59,12 +73,18 @@ impl Processes {
     /// Sends a signal to a process and its process group, and to the foreground group of its
     /// terminal.
     pub(crate) fn signal(&self, id: StreamId, signal: i32) {
-        let (Some(running), Some(signal)) = (self.running.get(&id), Signal::from_named_raw(signal)) else { return };
+        let (Some(running), Some(signal)) = (self.running.get(&id), Signal::from_named_raw(signal))
+        else {
+            return;
+        };
         if running.exit.borrow().is_some() {
             return;
         }
-        let foreground =
-            running.pty.as_ref().and_then(|pty| tcgetpgrp(pty).ok()).filter(|pid| Some(*pid) != running.pid);
+        let foreground = running
+            .pty
+            .as_ref()
+            .and_then(|pty| tcgetpgrp(pty).ok())
+            .filter(|pid| Some(*pid) != running.pid);
         for group in running.pid.into_iter().chain(foreground) {
             // Fails if the process belongs to another account, behind sudo.
             let _ = kill_process_group(group, signal);
@@ -73,7 +93,11 @@ impl Processes {
 
     /// Sets the size of a process' terminal. The kernel tells the programs that use it.
     pub(crate) fn resize(&self, id: StreamId, size: WindowSize) {
-        if let Some(pty) = self.running.get(&id).and_then(|running| running.pty.as_ref()) {
+        if let Some(pty) = self
+            .running
+            .get(&id)
+            .and_then(|running| running.pty.as_ref())
+        {
             let _ = tcsetwinsize(pty, winsize(size));
         }
     }
@@ -102,5 +126,10 @@ impl Processes {
 }
 
 fn winsize(WindowSize { rows, columns }: WindowSize) -> Winsize {
-    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
 }

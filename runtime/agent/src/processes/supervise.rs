@@ -47,9 +47,16 @@ impl Supervision {
 }
 
 /// Waits until a process and its output have ended, and then ends its streams.
-pub(super) async fn supervise(child: Child, supervision: Supervision, streams: ProcessStreams, events: Events) {
+pub(super) async fn supervise(
+    child: Child,
+    supervision: Supervision,
+    streams: ProcessStreams,
+    events: Events,
+) {
     let group = Pid::from_raw(child.id().cast_signed());
-    let deadline = supervision.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+    let deadline = supervision
+        .deadline
+        .and_then(|deadline| Instant::now().checked_add(deadline));
     group.iter().for_each(|group| watcher::begun(*group));
     let mut end = wait_until(child, supervision.deadline).await;
     group.iter().for_each(|group| watcher::gone(*group));
@@ -65,13 +72,20 @@ pub(super) async fn supervise(child: Child, supervision: Supervision, streams: P
         Some(deadline) => {
             // Output that was written before the deadline is still read; only a process that would
             // write more times out.
-            if timeout_at(deadline.max(Instant::now() + DRAIN_WITHIN), outputs).await.is_err() {
+            if timeout_at(deadline.max(Instant::now() + DRAIN_WITHIN), outputs)
+                .await
+                .is_err()
+            {
                 end = StreamEnd::TimedOut;
             }
         }
     }
     for id in streams.ids() {
-        let end = if held && id == streams.stderr { StreamEnd::Held } else { end.clone() };
+        let end = if held && id == streams.stderr {
+            StreamEnd::Held
+        } else {
+            end.clone()
+        };
         let _ = events.send(StreamEvent::End { id, end });
     }
 }
@@ -114,13 +128,18 @@ async fn wait(mut child: Child) -> io::Result<std::process::ExitStatus> {
             let _ = sender.send(child.wait());
         }
     };
-    if let Err(error) = std::thread::Builder::new().stack_size(WAITER_STACK_BYTES).spawn(waiter) {
+    if let Err(error) = std::thread::Builder::new()
+        .stack_size(WAITER_STACK_BYTES)
+        .spawn(waiter)
+    {
         let _ = child.kill();
         let _ = child.wait();
         return Err(error);
     }
     let _ = give.send(child);
-    status.await.unwrap_or_else(|_| Err(io::Error::other("nobody waits for it")))
+    status
+        .await
+        .unwrap_or_else(|_| Err(io::Error::other("nobody waits for it")))
 }
 
 fn end_of(status: std::process::ExitStatus) -> StreamEnd {
@@ -136,7 +155,14 @@ fn end_of(status: std::process::ExitStatus) -> StreamEnd {
 /// Ends a process whose stdin has ended, and its process group, some members of which may outlive
 /// it.
 pub(super) async fn end(running: Running) {
-    let Running { streams, pid, exit, mut supervisor, events, pty } = running;
+    let Running {
+        streams,
+        pid,
+        exit,
+        mut supervisor,
+        events,
+        pty,
+    } = running;
     if let (Some(pty), Some(pid)) = (pty, pid) {
         // Acts like a lost terminal: shells pass the signal on to their jobs, which have process
         // groups of their own.
@@ -154,7 +180,14 @@ pub(super) async fn end(running: Running) {
         {
             // Fails if the process belongs to another account, behind sudo; then only the end of
             // its stdin reaches it.
-            let _ = kill_process_group(pid, if exited.is_some() { Signal::KILL } else { signal });
+            let _ = kill_process_group(
+                pid,
+                if exited.is_some() {
+                    Signal::KILL
+                } else {
+                    signal
+                },
+            );
         }
         if is_over {
             return;
@@ -164,7 +197,10 @@ pub(super) async fn end(running: Running) {
         // Its output waits for a reader that does not come.
         supervisor.abort();
         for id in streams.ids() {
-            let _ = events.send(StreamEvent::End { id, end: StreamEnd::Closed });
+            let _ = events.send(StreamEvent::End {
+                id,
+                end: StreamEnd::Closed,
+            });
         }
     }
 }

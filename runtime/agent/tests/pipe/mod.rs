@@ -27,7 +27,13 @@ pub(crate) fn start() -> (Peer, Agent) {
     let (reader, writer) = tokio::io::split(theirs);
     let sandbox = Sandbox::new().expect("this machine can run guests");
     let agent = tokio::spawn(serve(sandbox, reader, writer));
-    (Peer { connection: ControllerConnection::new(), pipe: ours }, agent)
+    (
+        Peer {
+            connection: ControllerConnection::new(),
+            pipe: ours,
+        },
+        agent,
+    )
 }
 
 impl Peer {
@@ -44,7 +50,10 @@ impl Peer {
                 return Some(event);
             }
             self.send().await;
-            let length = timeout(limit, self.pipe.read(&mut input)).await.ok()?.unwrap();
+            let length = timeout(limit, self.pipe.read(&mut input))
+                .await
+                .ok()?
+                .unwrap();
             assert_ne!(length, 0, "the agent is gone");
             self.connection.handle_input(&input[..length]).unwrap();
         }
@@ -55,16 +64,26 @@ impl Peer {
         let mut wire = Vec::new();
         loop {
             wire.clear();
-            assert_eq!(self.connection.poll_transmit(&mut wire), None, "no hop is here");
+            assert_eq!(
+                self.connection.poll_transmit(&mut wire),
+                None,
+                "no hop is here"
+            );
             if wire.is_empty() {
                 return;
             }
-            timeout(DEADLINE, self.pipe.write_all(&wire)).await.expect("the agent does not listen").unwrap();
+            timeout(DEADLINE, self.pipe.write_all(&wire))
+                .await
+                .expect("the agent does not listen")
+                .unwrap();
         }
     }
 }
 
 /// Waits until the agent has ended.
 pub(crate) async fn ended(agent: Agent) -> Result<(), ServeError> {
-    timeout(DEADLINE, agent).await.expect("the agent goes on").unwrap()
+    timeout(DEADLINE, agent)
+        .await
+        .expect("the agent goes on")
+        .unwrap()
 }

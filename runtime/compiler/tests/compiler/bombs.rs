@@ -8,8 +8,9 @@ use std::{
 
 use rustix::process::Signal;
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, ImportSection, InstructionSink, Module, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, GlobalSection, GlobalType, ImportSection, InstructionSink, Module,
+    TypeSection, ValType,
 };
 
 use crate::{HERE, PLENTY, compile, compile_within, complaint};
@@ -65,13 +66,19 @@ fn nested_loops(depth: u32) -> Vec<u8> {
 #[test]
 fn a_million_functions() {
     let module = functions(1_000_000, &function(0, |_| ()));
-    assert_refused(&module, "the module has 1000000 functions, more than the 100000 allowed");
+    assert_refused(
+        &module,
+        "the module has 1000000 functions, more than the 100000 allowed",
+    );
 }
 
 #[test]
 fn a_function_with_fifty_thousand_locals() {
     let module = functions(1, &function(50_000, |_| ()));
-    assert_refused(&module, "function 0 has 50000 locals, more than the 20000 allowed");
+    assert_refused(
+        &module,
+        "function 0 has 50000 locals, more than the 20000 allowed",
+    );
 }
 
 #[test]
@@ -81,19 +88,27 @@ fn a_function_of_several_megabytes() {
             code.nop();
         }
     });
-    assert_refused(&functions(1, &body), "function 0 has 5000004 bytes, more than the 1048576 allowed");
+    assert_refused(
+        &functions(1, &body),
+        "function 0 has 5000004 bytes, more than the 1048576 allowed",
+    );
 }
 
 #[test]
 fn many_targets_in_one_branch_and_in_many() {
-    let too_many = |targets| format!("function 0 has {targets} targets of br_table, more than the 100000 allowed");
+    let too_many = |targets| {
+        format!("function 0 has {targets} targets of br_table, more than the 100000 allowed")
+    };
     let one = function(0, |code| {
         code.i32_const(0).br_table(vec![0; 1_000_000], 0);
     });
     assert_refused(&functions(1, &one), &too_many(1_000_000));
     let many = function(0, |code| {
         for _ in 0..100_001 {
-            code.block(BlockType::Empty).i32_const(0).br_table([0], 0).end();
+            code.block(BlockType::Empty)
+                .i32_const(0)
+                .br_table([0], 0)
+                .end();
         }
     });
     assert_refused(&functions(1, &many), &too_many(100_001));
@@ -109,7 +124,10 @@ fn blocks_within_each_other() {
             code.end();
         }
     });
-    assert_refused(&functions(1, &body), "function 0 has 5001 blocks within each other, more than the 5000 allowed");
+    assert_refused(
+        &functions(1, &body),
+        "function 0 has 5001 blocks within each other, more than the 5000 allowed",
+    );
 }
 
 #[test]
@@ -119,29 +137,45 @@ fn more_types_imports_globals_and_exports_than_anyone_has() {
         types.ty().function([], []);
     }
     let module = Module::new().section(&types).clone().finish();
-    assert_refused(&module, "the module has 10001 types, more than the 10000 allowed");
+    assert_refused(
+        &module,
+        "the module has 10001 types, more than the 10000 allowed",
+    );
 
-    let global = GlobalType { val_type: ValType::I32, mutable: false, shared: false };
+    let global = GlobalType {
+        val_type: ValType::I32,
+        mutable: false,
+        shared: false,
+    };
     let mut imports = ImportSection::new();
     for _ in 0..10_001 {
         imports.import("", "", EntityType::Global(global));
     }
     let module = Module::new().section(&imports).clone().finish();
-    assert_refused(&module, "the module has 10001 imports, more than the 10000 allowed");
+    assert_refused(
+        &module,
+        "the module has 10001 imports, more than the 10000 allowed",
+    );
 
     let mut globals = GlobalSection::new();
     for _ in 0..100_001 {
         globals.global(global, &ConstExpr::i32_const(0));
     }
     let module = Module::new().section(&globals).clone().finish();
-    assert_refused(&module, "the module has 100001 globals, more than the 100000 allowed");
+    assert_refused(
+        &module,
+        "the module has 100001 globals, more than the 100000 allowed",
+    );
 
     let mut exports = ExportSection::new();
     for _ in 0..50_001 {
         exports.export("", ExportKind::Func, 0);
     }
     let module = Module::new().section(&exports).clone().finish();
-    assert_refused(&module, "the module has 50001 exports, more than the 50000 allowed");
+    assert_refused(
+        &module,
+        "the module has 50001 exports, more than the 50000 allowed",
+    );
 }
 
 #[test]
@@ -149,20 +183,36 @@ fn a_function_is_named_as_tools_name_it() {
     let mut types = TypeSection::new();
     types.ty().function([], []);
     let mut imports = ImportSection::new();
-    imports.import("env", "f", EntityType::Function(0)).import("env", "g", EntityType::Function(0));
+    imports
+        .import("env", "f", EntityType::Function(0))
+        .import("env", "g", EntityType::Function(0));
     let mut declared = FunctionSection::new();
     declared.function(0).function(0);
     let mut code = CodeSection::new();
-    code.function(&function(0, |_| ())).function(&function(20_001, |_| ()));
-    let module = Module::new().section(&types).section(&imports).section(&declared).section(&code).clone().finish();
-    assert_refused(&module, "function 3 has 20001 locals, more than the 20000 allowed");
+    code.function(&function(0, |_| ()))
+        .function(&function(20_001, |_| ()));
+    let module = Module::new()
+        .section(&types)
+        .section(&imports)
+        .section(&declared)
+        .section(&code)
+        .clone()
+        .finish();
+    assert_refused(
+        &module,
+        "function 3 has 20001 locals, more than the 20000 allowed",
+    );
 }
 
 #[test]
 fn what_takes_more_processor_time_than_it_may_is_killed() {
     let [memory, _, wall] = PLENTY;
     let output = compile_within(HERE, [memory, "1", wall], &nested_loops(5_000));
-    assert_eq!(output.status.signal(), Some(Signal::XCPU.as_raw()), "{output:?}");
+    assert_eq!(
+        output.status.signal(),
+        Some(Signal::XCPU.as_raw()),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -181,8 +231,15 @@ fn what_takes_more_memory_than_it_may_aborts() {
     });
     let [_, cpu, wall] = PLENTY;
     let output = compile_within(HERE, ["268435456", cpu, wall], &functions(1, &body));
-    assert_eq!(output.status.signal(), Some(Signal::ABORT.as_raw()), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("memory allocation of "), "{output:?}");
+    assert_eq!(
+        output.status.signal(),
+        Some(Signal::ABORT.as_raw()),
+        "{output:?}"
+    );
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("memory allocation of "),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -193,7 +250,8 @@ fn what_an_interpreter_needs_is_allowed() {
         for _ in 0..=operations {
             code.block(BlockType::Empty);
         }
-        code.local_get(0).br_table((0..operations).collect::<Vec<_>>(), operations);
+        code.local_get(0)
+            .br_table((0..operations).collect::<Vec<_>>(), operations);
         for operation in 0..=operations {
             code.end().local_get(operation).local_set(0);
         }

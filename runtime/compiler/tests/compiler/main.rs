@@ -40,5 +40,8 @@ fn run(arguments: &[&str], module: &[u8]) -> Output {
 
 fn complaint(output: &Output) -> (i32, &str) {
     assert!(output.stdout.is_empty());
-    (output.status.code().unwrap(), std::str::from_utf8(&output.stderr).unwrap())
+    (
+        output.status.code().unwrap(),
+        std::str::from_utf8(&output.stderr).unwrap(),
+    )
 }

@@ -108,7 +108,10 @@ pub(super) fn parse(text: &str) -> Result<(Hop, Option<&str>), String> {
     }
     let (hop, rest) = split(text);
     let known = hop.split_once(':').and_then(|(scheme, rest)| {
-        SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, form)| (scheme, rest, *form))
+        SCHEMES
+            .iter()
+            .find(|(known, _)| *known == scheme)
+            .map(|(_, form)| (scheme, rest, *form))
     });
     let hop = match known {
         Some((scheme, rest, form)) => {
@@ -123,10 +126,18 @@ pub(super) fn parse(text: &str) -> Result<(Hop, Option<&str>), String> {
 fn no_host(hop: &str, problem: &str) -> String {
     match hop.split_once(':') {
         Some((scheme, rest))
-            if !rest.starts_with(|c: char| c.is_ascii_digit()) && !scheme.contains(['@', '[', '.']) =>
+            if !rest.starts_with(|c: char| c.is_ascii_digit())
+                && !scheme.contains(['@', '[', '.']) =>
         {
-            let schemes = SCHEMES.iter().map(|(scheme, _)| format!("{scheme}:")).collect::<Vec<_>>().join(" ");
-            format!("`{}:` is not a scheme; there are {schemes}", scheme.escape_debug())
+            let schemes = SCHEMES
+                .iter()
+                .map(|(scheme, _)| format!("{scheme}:"))
+                .collect::<Vec<_>>()
+                .join(" ");
+            format!(
+                "`{}:` is not a scheme; there are {schemes}",
+                scheme.escape_debug()
+            )
         }
         _ => match hop.split_once('/') {
             Some((first, further)) if !first.is_empty() && !further.is_empty() => {
@@ -140,9 +151,14 @@ fn no_host(hop: &str, problem: &str) -> String {
 
 /// Splits `text` after its first hop. A `/` starts a new hop only before a known scheme.
 fn split(text: &str) -> (&str, Option<&str>) {
-    let starts_hop =
-        |rest: &str| rest.split_once(':').is_some_and(|(scheme, _)| SCHEMES.iter().any(|(known, _)| *known == scheme));
-    match text.match_indices('/').find(|(slash, _)| starts_hop(&text[slash + 1..])) {
+    let starts_hop = |rest: &str| {
+        rest.split_once(':')
+            .is_some_and(|(scheme, _)| SCHEMES.iter().any(|(known, _)| *known == scheme))
+    };
+    match text
+        .match_indices('/')
+        .find(|(slash, _)| starts_hop(&text[slash + 1..]))
+    {
         Some((slash, _)) => (&text[..slash], Some(&text[slash + 1..])),
         None => (text, None),
     }
@@ -150,7 +166,13 @@ fn split(text: &str) -> (&str, Option<&str>) {
 
 fn parse_known(scheme: &str, rest: &str) -> Result<Hop, String> {
     let word = |what: &str| check_word(what, rest, "").map(|()| rest.to_owned());
-    let optional_user = || if rest.is_empty() { Ok(None) } else { word("user name").map(Some) };
+    let optional_user = || {
+        if rest.is_empty() {
+            Ok(None)
+        } else {
+            word("user name").map(Some)
+        }
+    };
     Ok(match scheme {
         "local" if rest.is_empty() => Hop::Local,
         "local" => return Err("nothing follows `local:`".into()),
@@ -164,7 +186,12 @@ fn parse_known(scheme: &str, rest: &str) -> Result<Hop, String> {
         "kubectl" => parse_kubectl(rest)?,
         "nsenter" => match rest.parse() {
             Ok(pid @ 1..) => Hop::Nsenter(pid),
-            _ => return Err(format!("`{}` is no number of a process", rest.escape_debug())),
+            _ => {
+                return Err(format!(
+                    "`{}` is no number of a process",
+                    rest.escape_debug()
+                ));
+            }
         },
         "lxc" => Hop::Lxc(word("container name")?),
         "machinectl" => Hop::Machinectl(word("machine name")?),
@@ -184,9 +211,12 @@ fn parse_kubectl(rest: &str) -> Result<Hop, String> {
         [namespace, pod] => (None, *namespace, *pod, None),
         [namespace, pod, container] => (None, *namespace, *pod, Some(*container)),
         // The name of a context may be a long path itself.
-        [context @ .., namespace, pod, container] if !context.is_empty() => {
-            (Some(context.join("/")), *namespace, *pod, Some(*container).filter(|container| !container.is_empty()))
-        }
+        [context @ .., namespace, pod, container] if !context.is_empty() => (
+            Some(context.join("/")),
+            *namespace,
+            *pod,
+            Some(*container).filter(|container| !container.is_empty()),
+        ),
         _ => return Err("a namespace and a pod are needed".into()),
     };
     for (what, word) in [
@@ -198,7 +228,12 @@ fn parse_kubectl(rest: &str) -> Result<Hop, String> {
         word.map_or(Ok(()), |word| check_word(what, word, "/"))?;
     }
     let [namespace, pod] = [namespace, pod].map(Into::into);
-    Ok(Hop::Kubectl { context, namespace, pod, container: container.map(Into::into) })
+    Ok(Hop::Kubectl {
+        context,
+        namespace,
+        pod,
+        container: container.map(Into::into),
+    })
 }
 
 /// Reads the JSON after `exec:`. It may contain any character, so it is read before the text is cut
@@ -208,11 +243,19 @@ fn parse_exec(text: &str) -> Result<(Hop, Option<&str>), String> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Vec<String>>();
     let argv = match values.next() {
         Some(Ok(argv)) => argv,
-        Some(Err(error)) => return Err(format!("what follows `exec:` is no list of strings ({error}); {form}")),
+        Some(Err(error)) => {
+            return Err(format!(
+                "what follows `exec:` is no list of strings ({error}); {form}"
+            ));
+        }
         None => return Err(format!("a program is missing; {form}")),
     };
-    if argv.first().is_none_or(String::is_empty) || argv.iter().any(|argument| argument.contains('\0')) {
-        return Err(format!("a program is missing, or an argument contains a zero byte; {form}"));
+    if argv.first().is_none_or(String::is_empty)
+        || argv.iter().any(|argument| argument.contains('\0'))
+    {
+        return Err(format!(
+            "a program is missing, or an argument contains a zero byte; {form}"
+        ));
     }
     match &text[values.byte_offset()..] {
         "" => Ok((Hop::Exec(argv), None)),
@@ -247,7 +290,11 @@ fn parse_ssh(text: &str) -> Result<SshAddress, String> {
     if let Some(user) = user {
         check_word("user name", user, "")?;
     }
-    Ok(SshAddress { user: user.map(Into::into), host: host.into(), port })
+    Ok(SshAddress {
+        user: user.map(Into::into),
+        host: host.into(),
+        port,
+    })
 }
 
 /// Refuses words that a program could take for an option, or a shell for more than a word.
@@ -272,9 +319,16 @@ impl fmt::Display for Hop {
             Self::Doas(user) => write!(f, "doas:{}", user.as_deref().unwrap_or_default()),
             Self::Container(engine, name) => write!(f, "{}:{name}", engine.name()),
             Self::ContainerRun(engine, image) => write!(f, "{}-run:{image}", engine.name()),
-            Self::Kubectl { context, namespace, pod, container } => {
+            Self::Kubectl {
+                context,
+                namespace,
+                pod,
+                container,
+            } => {
                 f.write_str("kubectl:")?;
-                context.as_ref().map_or(Ok(()), |context| write!(f, "{context}/"))?;
+                context
+                    .as_ref()
+                    .map_or(Ok(()), |context| write!(f, "{context}/"))?;
                 write!(f, "{namespace}/{pod}")?;
                 match (container, context) {
                     (Some(container), _) => write!(f, "/{container}"),

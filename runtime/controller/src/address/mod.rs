@@ -47,7 +47,9 @@ impl Address {
     pub fn name(&self) -> String {
         match &*self.hops {
             [Hop::Local] => "local".into(),
-            [Hop::Ssh(ssh), rest @ ..] => join(std::iter::once(ssh.to_string()).chain(rest.iter().map(Hop::to_string))),
+            [Hop::Ssh(ssh), rest @ ..] => {
+                join(std::iter::once(ssh.to_string()).chain(rest.iter().map(Hop::to_string)))
+            }
             hops => join(hops.iter().map(Hop::to_string)),
         }
     }
@@ -55,13 +57,18 @@ impl Address {
     /// Returns the address from which its last hop is reached; `None` if that is this machine.
     pub(crate) fn parent(&self) -> Option<Self> {
         let (_, parents) = self.hops.split_last()?;
-        (!parents.is_empty()).then(|| Self { hops: parents.into() })
+        (!parents.is_empty()).then(|| Self {
+            hops: parents.into(),
+        })
     }
 
     /// Returns the address to which `hop` leads from there.
     pub(crate) fn beyond(&self, hop: Hop) -> Result<Self, AddressError> {
         let hops = self.hops.iter().cloned().chain([hop]).collect();
-        checked(hops).map_err(|reason| AddressError { address: self.to_string(), reason })
+        checked(hops).map_err(|reason| AddressError {
+            address: self.to_string(),
+            reason,
+        })
     }
 
     /// Returns its last hop.
@@ -74,7 +81,10 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        parse(text).map_err(|reason| AddressError { address: text.into(), reason })
+        parse(text).map_err(|reason| AddressError {
+            address: text.into(),
+            reason,
+        })
     }
 }
 
@@ -103,7 +113,10 @@ fn checked(hops: Vec<Hop>) -> Result<Address, String> {
         0..=MAX_HOPS => Ok(Address { hops }),
         length => Err(format!(
             "{length} hops are more than the {MAX_HOPS} allowed: {}",
-            hops.iter().map(Hop::to_string).collect::<Vec<_>>().join(" → ")
+            hops.iter()
+                .map(Hop::to_string)
+                .collect::<Vec<_>>()
+                .join(" → ")
         )),
     }
 }

@@ -1,7 +1,11 @@
 use super::*;
 
 fn ssh(user: Option<&str>, host: &str, port: Option<u16>) -> Hop {
-    Hop::Ssh(SshAddress { user: user.map(Into::into), host: host.into(), port })
+    Hop::Ssh(SshAddress {
+        user: user.map(Into::into),
+        host: host.into(),
+        port,
+    })
 }
 
 fn kubectl(context: Option<&str>, namespace: &str, pod: &str, container: Option<&str>) -> Hop {
@@ -37,8 +41,14 @@ fn hops_are_read() {
             Hop::ContainerRun(Engine::Podman, "localhost:5000/team/web:1.2".into()),
         ),
         ("kubectl:prod/web-0", kubectl(None, "prod", "web-0", None)),
-        ("kubectl:prod/web-0/nginx", kubectl(None, "prod", "web-0", Some("nginx"))),
-        ("kubectl:eu/prod/web-0/nginx", kubectl(Some("eu"), "prod", "web-0", Some("nginx"))),
+        (
+            "kubectl:prod/web-0/nginx",
+            kubectl(None, "prod", "web-0", Some("nginx")),
+        ),
+        (
+            "kubectl:eu/prod/web-0/nginx",
+            kubectl(Some("eu"), "prod", "web-0", Some("nginx")),
+        ),
         (
             "kubectl:arn:aws:eks:x:1:cluster/eu/prod/web-0/",
             kubectl(Some("arn:aws:eks:x:1:cluster/eu"), "prod", "web-0", None),
@@ -46,7 +56,10 @@ fn hops_are_read() {
         ("nsenter:4711", Hop::Nsenter(4711)),
         ("lxc:web", Hop::Lxc("web".into())),
         ("machinectl:web", Hop::Machinectl("web".into())),
-        (r#"exec:["chroot","/srv/a b/sudo:"]"#, exec(&["chroot", "/srv/a b/sudo:"])),
+        (
+            r#"exec:["chroot","/srv/a b/sudo:"]"#,
+            exec(&["chroot", "/srv/a b/sudo:"]),
+        ),
     ] {
         let address = Address::from(hop);
         assert_eq!(text.parse(), Ok(address.clone()), "{text}");
@@ -58,7 +71,10 @@ fn hops_are_read() {
 fn chains_are_cut_before_known_schemes() {
     for (text, hops) in [
         ("bastion/inner", None),
-        ("bastion/ssh:inner", Some(vec![ssh(None, "bastion", None), ssh(None, "inner", None)])),
+        (
+            "bastion/ssh:inner",
+            Some(vec![ssh(None, "bastion", None), ssh(None, "inner", None)]),
+        ),
         (
             "ssh:a/sudo:/docker-run:team/web:1/su:app",
             Some(vec![
@@ -68,17 +84,27 @@ fn chains_are_cut_before_known_schemes() {
                 Hop::Su("app".into()),
             ]),
         ),
-        (r#"exec:["a/local:","]/sudo:"]/doas:"#, Some(vec![exec(&["a/local:", "]/sudo:"]), Hop::Doas(None)])),
+        (
+            r#"exec:["a/local:","]/sudo:"]/doas:"#,
+            Some(vec![exec(&["a/local:", "]/sudo:"]), Hop::Doas(None)]),
+        ),
     ] {
-        assert_eq!(text.parse().ok(), hops.map(|hops| Address { hops }), "{text}");
+        assert_eq!(
+            text.parse().ok(),
+            hops.map(|hops| Address { hops }),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn names_are_short_and_addresses_whole() {
-    for (text, name) in
-        [("local:", "local"), ("ssh:web1", "web1"), ("web1/sudo:", "web1/sudo:"), ("docker:a", "docker:a")]
-    {
+    for (text, name) in [
+        ("local:", "local"),
+        ("ssh:web1", "web1"),
+        ("web1/sudo:", "web1/sudo:"),
+        ("docker:a", "docker:a"),
+    ] {
         assert_eq!(text.parse::<Address>().unwrap().name(), name);
     }
 }
@@ -88,7 +114,12 @@ fn chains_have_an_end() {
     let chain = |length: usize| vec!["sudo:app"; length].join("/");
     assert!(chain(MAX_HOPS).parse::<Address>().is_ok());
     let error = chain(MAX_HOPS + 1).parse::<Address>().unwrap_err();
-    assert!(error.reason.starts_with("9 hops are more than the 8 allowed: sudo:app → sudo:app → "), "{error}");
+    assert!(
+        error
+            .reason
+            .starts_with("9 hops are more than the 8 allowed: sudo:app → sudo:app → "),
+        "{error}"
+    );
     assert!("ssh:a/local:".parse::<Address>().is_err());
 }
 
@@ -149,7 +180,10 @@ fn errors_say_what_would_be_right() {
             "docker:a/b",
             "`docker:a/b` is not a valid address: a container name cannot contain `/`; write `docker:container`",
         ),
-        ("su:", "`su:` is not a valid address: the user name is missing; write `su:user`"),
+        (
+            "su:",
+            "`su:` is not a valid address: the user name is missing; write `su:user`",
+        ),
         (
             "web1:x",
             "`web1:x` is not a valid address: `web1:` is not a scheme; there are local: ssh: sudo: su: doas: docker: podman: docker-run: podman-run: kubectl: nsenter: lxc: machinectl: exec:",
@@ -158,7 +192,10 @@ fn errors_say_what_would_be_right() {
             "web1/web2",
             "`web1/web2` is not a valid address: a host name cannot contain `/`; a host behind another is written `web1/ssh:web2`",
         ),
-        ("web1:0", "`web1:0` is not a valid address: `0` is not a port; write `ssh:[user@]host[:port]`"),
+        (
+            "web1:0",
+            "`web1:0` is not a valid address: `0` is not a port; write `ssh:[user@]host[:port]`",
+        ),
     ] {
         assert_eq!(text.parse::<Address>().unwrap_err().to_string(), error);
     }

@@ -31,14 +31,20 @@ pub(crate) async fn image(platform: &Platform) -> Result<Arc<AgentImage>, Unreac
         images.retain(|_, image| image.get().is_none_or(|image| image.path.exists()));
         images.entry(platform.clone()).or_default().clone()
     };
-    cell.get_or_try_init(|| find_or_build(platform.clone())).await.cloned()
+    cell.get_or_try_init(|| find_or_build(platform.clone()))
+        .await
+        .cloned()
 }
 
 async fn find_or_build(platform: Platform) -> Result<Arc<AgentImage>, Unreachable> {
-    let found = runtime::blocking(move || wxec_build::agent(&platform, &*progress::current())).await;
+    let found =
+        runtime::blocking(move || wxec_build::agent(&platform, &*progress::current())).await;
     found.map(Arc::new).map_err(|error| {
         let unreachable = Unreachable::new(Phase::Local, with_sources(&error));
-        error.hint().into_iter().fold(unreachable, Unreachable::hint)
+        error
+            .hint()
+            .into_iter()
+            .fold(unreachable, Unreachable::hint)
     })
 }
 
@@ -48,7 +54,10 @@ pub(crate) async fn known_images() -> Result<String, Unreachable> {
     // The host's platform is not known yet; most hosts are like this machine.
     let here = Platform::here();
     let mut known = vec![format!("{}={}", here.arch, image(&here).await?.digest)];
-    for arch in AGENT_ARCHITECTURES.into_iter().filter(|arch| *arch != here.arch) {
+    for arch in AGENT_ARCHITECTURES
+        .into_iter()
+        .filter(|arch| *arch != here.arch)
+    {
         let platform = Platform::new(arch, "linux");
         let built = runtime::blocking(move || wxec_build::agent_if_built(&platform)).await;
         known.extend(built.map(|image| format!("{arch}={}", image.digest)));
@@ -58,11 +67,17 @@ pub(crate) async fn known_images() -> Result<String, Unreachable> {
 
 /// Sends an image uncompressed; or, if `hop` holds it, has that agent insert it. Returns the number
 /// of bytes sent from here.
-pub(crate) async fn send_image(writer: &mut Writer, image: &AgentImage, hop: Option<&Session>) -> io::Result<u64> {
+pub(crate) async fn send_image(
+    writer: &mut Writer,
+    image: &AgentImage,
+    hop: Option<&Session>,
+) -> io::Result<u64> {
     match hop {
         Some(hop) if hop.holds(image.digest).await => splice_image(writer, image).await.map(|()| 0),
         _ => {
-            writer.write_all(&tokio::fs::read(&image.path).await?).await?;
+            writer
+                .write_all(&tokio::fs::read(&image.path).await?)
+                .await?;
             Ok(image.bytes)
         }
     }
@@ -72,7 +87,13 @@ pub(crate) async fn send_image(writer: &mut Writer, image: &AgentImage, hop: Opt
 pub(crate) async fn splice_image(writer: &mut Writer, image: &AgentImage) -> io::Result<()> {
     for offset in (0..image.bytes).step_by(CHUNK_BYTES) {
         let length = (image.bytes - offset).min(CHUNK_BYTES as u64);
-        writer.splice(Splice { blob: image.digest, offset, length }).await?;
+        writer
+            .splice(Splice {
+                blob: image.digest,
+                offset,
+                length,
+            })
+            .await?;
     }
     Ok(())
 }

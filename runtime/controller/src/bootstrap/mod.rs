@@ -17,7 +17,9 @@ use crate::{
     error::{Phase, Unreachable},
     options::Password,
     runtime,
-    transport::{Limit, NO_LOGIN_HINT, Prompt, StderrTail, Terminal, Transport, not_run, printable},
+    transport::{
+        Limit, NO_LOGIN_HINT, Prompt, StderrTail, Terminal, Transport, not_run, printable,
+    },
 };
 
 use probe::{Accepted, parse_probe};
@@ -74,9 +76,15 @@ enum Body {
 impl Body {
     async fn read(image: &AgentImage, gzip: bool) -> Result<Self, Unreachable> {
         let path = if gzip { &image.compressed } else { &image.path };
-        tokio::fs::read(path).await.map(Self::Here).map_err(|error| {
-            Unreachable::new(Phase::Local, format!("cannot read the agent's image {}: {error}", path.display()))
-        })
+        tokio::fs::read(path)
+            .await
+            .map(Self::Here)
+            .map_err(|error| {
+                Unreachable::new(
+                    Phase::Local,
+                    format!("cannot read the agent's image {}: {error}", path.display()),
+                )
+            })
     }
 
     fn length(&self, image: &AgentImage) -> u64 {
@@ -89,7 +97,13 @@ impl Body {
 
 impl<'a> Bootstrap<'a> {
     pub(crate) fn new(transport: &'a mut Transport, token: &'a str) -> Self {
-        Self { transport, token, logs_in: false, received: Vec::new(), received_bytes: 0 }
+        Self {
+            transport,
+            token,
+            logs_in: false,
+            received: Vec::new(),
+            received_bytes: 0,
+        }
     }
 
     /// Whether the login shell of an account runs the script: one that ends at once may be there to let nobody in.
@@ -105,22 +119,41 @@ impl<'a> Bootstrap<'a> {
         }
         parse_probe(&answer).ok_or_else(|| {
             let answer = printable(&answer);
-            Unreachable::new(Phase::Shell, format!("the host described itself as `{answer}`, which makes no sense"))
+            Unreachable::new(
+                Phase::Shell,
+                format!("the host described itself as `{answer}`, which makes no sense"),
+            )
         })?
     }
 
     async fn first_answer(&mut self, asked: Option<Asked<'_>>) -> Result<String, Unreachable> {
-        let Some(asked) = asked else { return self.answer().await };
+        let Some(asked) = asked else {
+            return self.answer().await;
+        };
         let marker = marker(self.token);
-        let Transport { reader, writer, stderr, terminal, .. } = &mut *self.transport;
-        let answer = answer(reader, &mut self.received, &mut self.received_bytes, &marker);
+        let Transport {
+            reader,
+            writer,
+            stderr,
+            terminal,
+            ..
+        } = &mut *self.transport;
+        let answer = answer(
+            reader,
+            &mut self.received,
+            &mut self.received_bytes,
+            &marker,
+        );
         let answering = async {
-            let (words, keyboard): (_, &mut (dyn tokio::io::AsyncWrite + Send + Unpin)) = match terminal {
-                Some(Terminal { screen, keyboard }) => (&*screen, keyboard),
-                None => (&*stderr, writer),
-            };
+            let (words, keyboard): (_, &mut (dyn tokio::io::AsyncWrite + Send + Unpin)) =
+                match terminal {
+                    Some(Terminal { screen, keyboard }) => (&*screen, keyboard),
+                    None => (&*stderr, writer),
+                };
             words.wait_for(&asked.prompt.text).await;
-            let Some(password) = asked.password.cloned() else { return Err(refused("a password is required".into())) };
+            let Some(password) = asked.password.cloned() else {
+                return Err(refused("a password is required".into()));
+            };
             let address = asked.address.to_owned();
             let line = runtime::blocking(move || password.line(&address)).await;
             let line = line.map_err(|error| refused(format!("there is no password: {error}")))?;
@@ -167,12 +200,20 @@ impl<'a> Bootstrap<'a> {
                 // gzip's checksum or the length verifies an image from here; hashing costs a slow
                 // host some time.
                 let checked = probe.verifies && (keep || from_hop.is_some());
-                let digest = if checked { image.digest.to_string() } else { "-".into() };
+                let digest = if checked {
+                    image.digest.to_string()
+                } else {
+                    "-".into()
+                };
                 let body = match from_hop {
                     Some(_) => Body::Hop,
                     None => Body::read(image, gzip).await?,
                 };
-                let head = format!("{} {} {digest}\n", body.length(image), if gzip { "gzip" } else { "raw" });
+                let head = format!(
+                    "{} {} {digest}\n",
+                    body.length(image),
+                    if gzip { "gzip" } else { "raw" }
+                );
                 head_bytes += head.len() as u64;
                 round_trips += 1;
                 match &body {
@@ -186,9 +227,14 @@ impl<'a> Bootstrap<'a> {
                 // The hop did not insert the right image: perhaps its memory is bad. Send it from
                 // here, once.
                 ("again", _) if from_hop.take().is_some() => kept = false,
-                (answer, sent) => match (refused_there(&self.transport.stderr.clone(), answer).await, sent) {
+                (answer, sent) => match (
+                    refused_there(&self.transport.stderr.clone(), answer).await,
+                    sent,
+                ) {
                     (Some(failure), _) => return Err(failure),
-                    (None, Err(error)) => return Err(self.broken(Phase::Exec, &error.to_string()).await),
+                    (None, Err(error)) => {
+                        return Err(self.broken(Phase::Exec, &error.to_string()).await);
+                    }
                     (None, Ok(())) => {
                         let reason = format!("unexpected answer `{}`", printable(answer));
                         return Err(self.broken(Phase::Exec, &reason).await);
@@ -226,7 +272,14 @@ impl<'a> Bootstrap<'a> {
     async fn answer(&mut self) -> Result<String, Unreachable> {
         let marker = marker(self.token);
         let reader = &mut self.transport.reader;
-        match answer(reader, &mut self.received, &mut self.received_bytes, &marker).await {
+        match answer(
+            reader,
+            &mut self.received,
+            &mut self.received_bytes,
+            &marker,
+        )
+        .await
+        {
             Ok(answer) => Ok(answer),
             Err(reason) => Err(self.broken(Phase::Shell, &reason).await),
         }
@@ -239,7 +292,8 @@ impl<'a> Bootstrap<'a> {
         let failure = match exit {
             Some(StreamEnd::NotStarted(reason)) => not_run(&reason),
             Some(exit @ StreamEnd::Exited(_)) if self.logs_in && is_silent => {
-                let reason = format!("the account's login shell ended at once, without a word ({exit})");
+                let reason =
+                    format!("the account's login shell ended at once, without a word ({exit})");
                 Unreachable::new(Phase::Policy, reason).hint(NO_LOGIN_HINT)
             }
             Some(exit) => Unreachable::new(phase, format!("{reason} ({exit})")),
@@ -251,7 +305,11 @@ impl<'a> Bootstrap<'a> {
     /// Adds the host's output that was not understood: often it says what is wrong.
     pub(crate) fn with_noise(&self, failure: Unreachable) -> Unreachable {
         let noise = String::from_utf8_lossy(&self.received);
-        let lines: Vec<_> = noise.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let lines: Vec<_> = noise
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect();
         if lines.is_empty() {
             return failure;
         }
@@ -263,7 +321,8 @@ impl<'a> Bootstrap<'a> {
     }
 }
 
-const PLACE_HINT: &str = "free some space, mount one of these places with exec, or install python3 or perl there";
+const PLACE_HINT: &str =
+    "free some space, mount one of these places with exec, or install python3 or perl there";
 
 /// Why the script gave up, if `answer` says that it did. A limit of the host may be behind it.
 async fn refused_there(stderr: &StderrTail, answer: &str) -> Option<Unreachable> {
@@ -279,7 +338,8 @@ async fn refused_there(stderr: &StderrTail, answer: &str) -> Option<Unreachable>
 }
 
 fn refused(reason: String) -> Unreachable {
-    Unreachable::new(Phase::Privilege, reason).hint("give the right password: `--ask-become-pass` asks for it")
+    Unreachable::new(Phase::Privilege, reason)
+        .hint("give the right password: `--ask-become-pass` asks for it")
 }
 
 fn marker(token: &str) -> Vec<u8> {
@@ -297,7 +357,8 @@ async fn answer(
         if let Some(start) = find(received, marker)
             && let Some(end) = received[start..].iter().position(|byte| *byte == b'\n')
         {
-            let answer = String::from_utf8_lossy(&received[start + marker.len()..start + end]).into_owned();
+            let answer =
+                String::from_utf8_lossy(&received[start + marker.len()..start + end]).into_owned();
             received.drain(..=start + end);
             return Ok(answer.trim_end_matches('\r').into());
         }
@@ -313,5 +374,7 @@ async fn answer(
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

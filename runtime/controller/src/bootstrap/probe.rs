@@ -48,8 +48,18 @@ pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
         Ok(platform) => platform,
         Err(error) => return Some(Err(error)),
     };
-    let tried = tried.split(';').map(|tried| printable(tried.trim())).filter(|tried| !tried.is_empty()).collect();
-    Some(Ok(Probe { platform, image, verifies: verifies == "sum", directory: printable(directory), tried }))
+    let tried = tried
+        .split(';')
+        .map(|tried| printable(tried.trim()))
+        .filter(|tried| !tried.is_empty())
+        .collect();
+    Some(Ok(Probe {
+        platform,
+        image,
+        verifies: verifies == "sum",
+        directory: printable(directory),
+        tried,
+    }))
 }
 
 /// Converts the name that `uname` or a container engine gives a machine to a platform.
@@ -63,6 +73,11 @@ pub(crate) fn architecture(os: &str, machine: &str) -> Result<Platform, Unreacha
     if is_known(&platform) {
         return Ok(platform);
     }
-    let reason = format!("there is no agent for {} {}", printable(os), printable(machine));
-    Err(Unreachable::new(Phase::Architecture, reason).hint("agents exist for Linux on x86_64 and aarch64"))
+    let reason = format!(
+        "there is no agent for {} {}",
+        printable(os),
+        printable(machine)
+    );
+    Err(Unreachable::new(Phase::Architecture, reason)
+        .hint("agents exist for Linux on x86_64 and aarch64"))
 }

@@ -20,11 +20,26 @@ pub(crate) struct Terms<'a> {
 /// Returns the script as a command to run, and as a line that a login shell of any kind turns into
 /// the same command.
 pub(crate) fn shell(terms: &Terms<'_>) -> Shell {
-    let Terms { token, title, images } = *terms;
-    let script = SCRIPT.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let Terms {
+        token,
+        title,
+        images,
+    } = *terms;
+    let script = SCRIPT
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let script = script.collect::<Vec<_>>().join(" ");
-    let [python, perl] = [PYTHON, PERL].map(|program| program.lines().collect::<Vec<_>>().join(";").replace(";;", ";"));
+    let [python, perl] = [PYTHON, PERL].map(|program| {
+        program
+            .lines()
+            .collect::<Vec<_>>()
+            .join(";")
+            .replace(";;", ";")
+    });
     let line = format!("exec sh -c '{script}' {token} {title} {images} '{python}' '{perl}'");
-    let argv = ["sh", "-c", &script, token, title, images, &python, &perl].map(Into::into).into();
+    let argv = ["sh", "-c", &script, token, title, images, &python, &perl]
+        .map(Into::into)
+        .into();
     Shell { argv, line }
 }

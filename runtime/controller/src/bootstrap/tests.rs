@@ -26,8 +26,22 @@ const TOKEN: &str = "0123456789abcdef";
 const AGENT: &str = "#!/bin/sh\necho hello\nexec cat\n";
 
 /// Programs the script may use.
-const PROGRAMS: [&str; 14] =
-    ["sh", "uname", "id", "chmod", "rm", "dd", "wc", "cat", "gzip", "sha256sum", "mkdir", "mv", "sleep", "readlink"];
+const PROGRAMS: [&str; 14] = [
+    "sh",
+    "uname",
+    "id",
+    "chmod",
+    "rm",
+    "dd",
+    "wc",
+    "cat",
+    "gzip",
+    "sha256sum",
+    "mkdir",
+    "mv",
+    "sleep",
+    "readlink",
+];
 
 /// The places in the script that belong to the machine.
 const PLACES: &str = "/dev/shm /run/user /tmp /var/tmp";
@@ -39,13 +53,21 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let place = Self { directory: tempfile::tempdir().unwrap() };
+        let place = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
         fs::create_dir(place.home()).unwrap();
         fs::create_dir(place.programs()).unwrap();
         let paths = std::env::var_os("PATH").unwrap();
         for program in PROGRAMS {
-            let found = std::env::split_paths(&paths).map(|path| path.join(program)).find(|path| path.is_file());
-            symlink(found.unwrap_or_else(|| panic!("{program} is in PATH")), place.programs().join(program)).unwrap();
+            let found = std::env::split_paths(&paths)
+                .map(|path| path.join(program))
+                .find(|path| path.is_file());
+            symlink(
+                found.unwrap_or_else(|| panic!("{program} is in PATH")),
+                place.programs().join(program),
+            )
+            .unwrap();
         }
         place
     }
@@ -66,7 +88,11 @@ impl Place {
             // A shell writes it. A file that this process has open for writing cannot be run while
             // a process that another test is just starting has inherited it.
             let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#;
-            let written = std::process::Command::new("sh").args(["-c", write]).arg(path).arg(script).status();
+            let written = std::process::Command::new("sh")
+                .args(["-c", write])
+                .arg(path)
+                .arg(script)
+                .status();
             assert!(written.unwrap().success());
         }
         self
@@ -93,19 +119,35 @@ impl Place {
 
     /// Returns the same for a host that may keep `images`.
     fn shell_keeping(&self, images: &str, login: &str) -> Command {
-        let line = shell(&Terms { token: TOKEN, title: "wxec:test", images }).line;
+        let line = shell(&Terms {
+            token: TOKEN,
+            title: "wxec:test",
+            images,
+        })
+        .line;
         let command = line.replace(PLACES, "/proc /nonexistent");
         assert_ne!(command, line, "the script's places are known here");
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(format!("{login} {command}"));
-        shell.env_clear().env("PATH", self.programs()).env("HOME", self.home());
-        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        shell
+            .env_clear()
+            .env("PATH", self.programs())
+            .env("HOME", self.home());
+        shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         shell
     }
 
     #[track_caller]
     fn is_clean(&self) {
-        let left: BTreeSet<_> = fs::read_dir(self.home()).unwrap().flatten().map(|entry| entry.path()).collect();
+        let left: BTreeSet<_> = fs::read_dir(self.home())
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
         assert_eq!(left, BTreeSet::new());
     }
 }
@@ -117,7 +159,11 @@ fn image(directory: &Path, program: &[u8], packed: Option<&[u8]>) -> AgentImage 
     match packed {
         Some(packed) => fs::write(&compressed, packed).unwrap(),
         None => {
-            let output = std::process::Command::new("gzip").arg("-c").arg(&path).output().unwrap();
+            let output = std::process::Command::new("gzip")
+                .arg("-c")
+                .arg(&path)
+                .output()
+                .unwrap();
             fs::write(&compressed, output.stdout).unwrap();
         }
     }
@@ -152,20 +198,33 @@ async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachabl
             return Err(error);
         }
     };
-    let Started { image_bytes, agent_said: mut said, traffic } = started;
-    assert_eq!((traffic.round_trips, traffic.module_bytes), (if image_bytes == 0 { 1 } else { 2 }, 0));
+    let Started {
+        image_bytes,
+        agent_said: mut said,
+        traffic,
+    } = started;
+    assert_eq!(
+        (traffic.round_trips, traffic.module_bytes),
+        (if image_bytes == 0 { 1 } else { 2 }, 0)
+    );
     // Binary data the moment the agent is up: the shell must not take a byte of it.
     let words = b"\0\xff'$(reboot)\n";
     transport.writer.write_all(words).await.unwrap();
     let expected = [b"hello\n", &words[..]].concat();
     while said.len() < expected.len() {
-        assert!(transport.reader.read_buf(&mut said).await.unwrap() > 0, "{said:?}");
+        assert!(
+            transport.reader.read_buf(&mut said).await.unwrap() > 0,
+            "{said:?}"
+        );
     }
     assert_eq!(said, expected);
     Ok(image_bytes)
 }
 
-async fn bootstrapped(transport: &mut Transport, image: &AgentImage) -> Result<Started, Unreachable> {
+async fn bootstrapped(
+    transport: &mut Transport,
+    image: &AgentImage,
+) -> Result<Started, Unreachable> {
     let mut bootstrap = Bootstrap::new(transport, TOKEN);
     let probe = bootstrap.probe(None).await?;
     assert_eq!(probe.platform.os, "linux");
@@ -187,7 +246,12 @@ fn bootstrap_with(place: &Place, login: &str, image: AgentImage) -> Result<u64, 
 fn an_agent_starts_and_leaves_nothing() {
     let place = Place::new();
     let sent = bootstrap(&place, "").unwrap();
-    assert_eq!(sent, fs::metadata(place.directory.path().join("agent.gz")).unwrap().len());
+    assert_eq!(
+        sent,
+        fs::metadata(place.directory.path().join("agent.gz"))
+            .unwrap()
+            .len()
+    );
     place.is_clean();
 }
 
@@ -200,7 +264,9 @@ fn without_gzip_the_image_travels_as_it_is() {
 
 /// The shells of this machine that may be somebody's `sh`.
 fn shells() -> impl Iterator<Item = &'static str> {
-    ["/bin/dash", "/bin/bash", "/bin/busybox"].into_iter().filter(|shell| Path::new(shell).exists())
+    ["/bin/dash", "/bin/bash", "/bin/busybox"]
+        .into_iter()
+        .filter(|shell| Path::new(shell).exists())
 }
 
 /// Those of them that run the programs of a place: busybox has its own.
@@ -218,11 +284,19 @@ fn any_shell_starts_an_agent_and_leaves_nothing() {
     for shell in plain_shells() {
         let place = Place::new().with_shell(shell).without_execution();
         let error = bootstrap(&place, "").unwrap_err();
-        assert!(error.reason.contains("/home (cannot execute);"), "{shell}: {error}");
+        assert!(
+            error.reason.contains("/home (cannot execute);"),
+            "{shell}: {error}"
+        );
         place.is_clean();
-        let place = Place::new().with_shell(shell).with_program("dd", Some("exit 1"));
+        let place = Place::new()
+            .with_shell(shell)
+            .with_program("dd", Some("exit 1"));
         let error = bootstrap(&place, "").unwrap_err();
-        assert!(error.reason.contains("/home (no room);"), "{shell}: {error}");
+        assert!(
+            error.reason.contains("/home (no room);"),
+            "{shell}: {error}"
+        );
         place.is_clean();
     }
 }
@@ -235,11 +309,19 @@ fn a_shell_that_is_killed_leaves_no_file() {
         shell.process_group(0);
         pollster::block_on(Background::new(async move {
             let mut transport = transport(shell.spawn().unwrap());
-            Bootstrap::new(&mut transport, TOKEN).probe(None).await.unwrap();
+            Bootstrap::new(&mut transport, TOKEN)
+                .probe(None)
+                .await
+                .unwrap();
             // It waits for the image by now.
-            let Ending::Child(group) = &transport.process else { panic!("it is a child") };
+            let Ending::Child(group) = &transport.process else {
+                panic!("it is a child")
+            };
             group.signal(rustix::process::Signal::KILL);
-            assert_eq!(transport.exit(Duration::from_secs(60)).await, Some(StreamEnd::Signalled(9)));
+            assert_eq!(
+                transport.exit(Duration::from_secs(60)).await,
+                Some(StreamEnd::Signalled(9))
+            );
         }));
         place.is_clean();
     }
@@ -249,7 +331,9 @@ fn a_shell_that_is_killed_leaves_no_file() {
 fn a_shell_that_is_told_to_end_while_it_tries_a_place_leaves_no_file() {
     for shell in plain_shells() {
         for signal in ["HUP", "INT", "QUIT", "PIPE", "TERM"] {
-            let place = Place::new().with_shell(shell).with_program("chmod", Some(&format!("kill -s {signal} $PPID")));
+            let place = Place::new()
+                .with_shell(shell)
+                .with_program("chmod", Some(&format!("kill -s {signal} $PPID")));
             let error = bootstrap(&place, "").unwrap_err();
             assert_eq!(error.phase, Phase::Shell, "{shell} {signal}: {error}");
             place.is_clean();
@@ -266,7 +350,9 @@ fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
     for shell in shells() {
         let place = Place::new().with_shell(shell);
         let left = |boot: &str, namespace: &str, pid: u32| {
-            let path = place.home().join(format!(".wxec-{boot}-{namespace}-{TOKEN}-{pid}"));
+            let path = place
+                .home()
+                .join(format!(".wxec-{boot}-{namespace}-{TOKEN}-{pid}"));
             fs::write(&path, "").unwrap();
             path
         };
@@ -281,7 +367,8 @@ fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
         fs::write(&kept[3], "").unwrap();
         bootstrap(&place, "").unwrap_or_else(|error| panic!("{shell}: {error}"));
         assert!(!swept.exists(), "{shell}: its shell is gone");
-        kept.iter().for_each(|path| assert!(path.exists(), "{shell}: {path:?}"));
+        kept.iter()
+            .for_each(|path| assert!(path.exists(), "{shell}: {path:?}"));
     }
 }
 
@@ -307,8 +394,12 @@ fn too_few_open_files_are_said_to_be_that() {
 
 #[test]
 fn too_few_processes_are_said_to_be_that() {
-    for said in ["sh: 1: Cannot fork", "sh: can't fork: Resource temporarily unavailable"] {
-        let place = Place::new().with_program("gzip", Some(&format!("echo \"{said}\" >&2; exit 2")));
+    for said in [
+        "sh: 1: Cannot fork",
+        "sh: can't fork: Resource temporarily unavailable",
+    ] {
+        let place =
+            Place::new().with_program("gzip", Some(&format!("echo \"{said}\" >&2; exit 2")));
         let error = bootstrap(&place, "").unwrap_err();
         assert_eq!(error.reason, "the host allows too few processes");
         assert_eq!(error.stderr_tail, said);
@@ -324,16 +415,30 @@ fn a_login_shell_that_lets_nobody_in_is_said_to_be_that() {
         pollster::block_on(Background::new(async move {
             let mut transport = transport(shell.spawn().unwrap());
             let mut bootstrap = Bootstrap::new(&mut transport, TOKEN).by_login_shell(logs_in);
-            classify(bootstrap.probe(None).await.unwrap_err(), &[SHELL_COMPLAINTS])
+            classify(
+                bootstrap.probe(None).await.unwrap_err(),
+                &[SHELL_COMPLAINTS],
+            )
         }))
     };
-    let nologin = refused("echo This account is currently not available.; exit 1;", true);
+    let nologin = refused(
+        "echo This account is currently not available.; exit 1;",
+        true,
+    );
     let silent = refused("exit 1;", true);
     for refused in [nologin, silent] {
-        assert_eq!((refused.phase, refused.hint.as_deref()), (Phase::Policy, Some(NO_LOGIN_HINT)), "{refused}");
+        assert_eq!(
+            (refused.phase, refused.hint.as_deref()),
+            (Phase::Policy, Some(NO_LOGIN_HINT)),
+            "{refused}"
+        );
     }
     // A program between may have other reasons, and so has one that says something.
-    for refused in [refused("exit 1;", false), refused("echo closed; exit 1;", true), refused("kill -9 $$;", true)] {
+    for refused in [
+        refused("exit 1;", false),
+        refused("echo closed; exit 1;", true),
+        refused("kill -9 $$;", true),
+    ] {
         assert_eq!(refused.phase, Phase::Shell, "{refused}");
     }
 }
@@ -356,9 +461,18 @@ fn what_login_scripts_print_is_ignored() {
 
 #[test]
 fn a_login_that_ends_at_once_is_quoted() {
-    let error = bootstrap(&Place::new(), "echo this account is closed; echo really >&2; exit 1;").unwrap_err();
+    let error = bootstrap(
+        &Place::new(),
+        "echo this account is closed; echo really >&2; exit 1;",
+    )
+    .unwrap_err();
     assert_eq!(error.phase, Phase::Shell);
-    assert!(error.reason.contains("closed the connection before the agent was up"), "{error}");
+    assert!(
+        error
+            .reason
+            .contains("closed the connection before the agent was up"),
+        "{error}"
+    );
     assert!(error.reason.contains("this account is closed"), "{error}");
 }
 
@@ -409,11 +523,22 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
         let echoed = pollster::block_on(Background::new(async move {
             let mut transport = transport(shell.spawn().unwrap());
             let started = bootstrapped(&mut transport, &image).await.unwrap();
-            assert_eq!(started.image_bytes, cat.len() as u64, "there is no unpacking");
-            transport.writer.write_all(b"straight to the agent").await.unwrap();
+            assert_eq!(
+                started.image_bytes,
+                cat.len() as u64,
+                "there is no unpacking"
+            );
+            transport
+                .writer
+                .write_all(b"straight to the agent")
+                .await
+                .unwrap();
             let mut said = started.agent_said;
             while said.len() < 21 {
-                assert!(transport.reader.read_buf(&mut said).await.unwrap() > 0, "{said:?}");
+                assert!(
+                    transport.reader.read_buf(&mut said).await.unwrap() > 0,
+                    "{said:?}"
+                );
             }
             said
         }));
@@ -433,13 +558,23 @@ fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
         pollster::block_on(Background::new(async move { start(shell, &image).await })).unwrap()
     };
     assert!(bootstrap() > 0);
-    let kept = place.home().join(".cache/wxec/agents").join(agent().digest.to_string());
-    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o700);
+    let kept = place
+        .home()
+        .join(".cache/wxec/agents")
+        .join(agent().digest.to_string());
+    assert_eq!(
+        fs::metadata(&kept).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     assert_eq!(bootstrap(), 0, "it was kept");
     fs::write(&kept, "#!/bin/sh\necho evil\n").unwrap();
     assert!(bootstrap() > 0, "it was changed");
     assert_eq!(bootstrap(), 0, "it is sound again");
-    let names: Vec<_> = fs::read_dir(kept.parent().unwrap()).unwrap().flatten().map(|entry| entry.path()).collect();
+    let names: Vec<_> = fs::read_dir(kept.parent().unwrap())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     assert_eq!(names, [kept]);
 }
 
@@ -451,18 +586,37 @@ fn many_controllers_may_start_agents_at_once() {
         .map(|number| {
             let mut shell = place.login_shell("");
             // Each has a token of its own.
-            let line =
-                shell.as_std().get_args().nth(1).unwrap().to_str().unwrap().replace(TOKEN, &format!("{number:016}"));
+            let line = shell
+                .as_std()
+                .get_args()
+                .nth(1)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .replace(TOKEN, &format!("{number:016}"));
             shell = Command::new("/bin/sh");
-            shell.arg("-c").arg(line).env_clear().env("PATH", place.programs()).env("HOME", place.home());
-            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+            shell
+                .arg("-c")
+                .arg(line)
+                .env_clear()
+                .env("PATH", place.programs())
+                .env("HOME", place.home());
+            shell
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true);
             let image = image.clone();
             Background::new(async move {
                 let mut transport = transport(shell.spawn().unwrap());
                 let token = format!("{number:016}");
                 let mut bootstrap = Bootstrap::new(&mut transport, &token);
                 let probe = bootstrap.probe(None).await.unwrap();
-                bootstrap.start(&probe, &image, true, false).await.unwrap().image_bytes
+                bootstrap
+                    .start(&probe, &image, true, false)
+                    .await
+                    .unwrap()
+                    .image_bytes
             })
         })
         .collect();
@@ -475,7 +629,11 @@ fn many_controllers_may_start_agents_at_once() {
 #[test]
 fn an_image_that_arrives_damaged_does_not_run() {
     let place = Place::new();
-    let damaged = image(place.directory.path(), AGENT.as_bytes(), Some(b"this is not gzip"));
+    let damaged = image(
+        place.directory.path(),
+        AGENT.as_bytes(),
+        Some(b"this is not gzip"),
+    );
     let error = bootstrap_with(&place, "", damaged).unwrap_err();
     assert_eq!(error.phase, Phase::Exec);
     assert!(error.reason.ends_with("or arrived damaged"), "{error}");
@@ -487,15 +645,27 @@ fn a_system_without_an_agent_is_named() {
     let place = Place::new().with_program("uname", Some("echo Plan9 mips"));
     let error = bootstrap(&place, "").unwrap_err();
     assert_eq!(error.phase, Phase::Architecture);
-    assert!(error.to_string().contains("no agent for Plan9 mips"), "{error}");
+    assert!(
+        error.to_string().contains("no agent for Plan9 mips"),
+        "{error}"
+    );
     place.is_clean();
 }
 
 #[test]
 fn what_is_sent_survives_any_login_shell() {
-    let line = shell(&Terms { token: TOKEN, title: "wxec:me@here:1", images: "-" }).line;
+    let line = shell(&Terms {
+        token: TOKEN,
+        title: "wxec:me@here:1",
+        images: "-",
+    })
+    .line;
     let quoted: Vec<_> = line.split('\'').skip(1).step_by(2).collect();
-    assert_eq!(quoted.len(), 3, "the script, and two ways to start from memory");
+    assert_eq!(
+        quoted.len(),
+        3,
+        "the script, and two ways to start from memory"
+    );
     for text in quoted {
         assert_eq!(text.find(['\\', '!', '\n', '\r']), None, "{text}");
     }
@@ -511,7 +681,9 @@ fn the_agent_fits_into_what_is_tried() {
 
 #[test]
 fn probes_are_read() {
-    let probe = parse_probe("host|Linux x86_64|gzip|sum|/tmp| /proc (cannot write); /a;b").unwrap().unwrap();
+    let probe = parse_probe("host|Linux x86_64|gzip|sum|/tmp| /proc (cannot write); /a;b")
+        .unwrap()
+        .unwrap();
     assert_eq!(
         probe,
         Probe {
@@ -523,7 +695,16 @@ fn probes_are_read() {
         }
     );
     assert!(parse_probe("host|Linux x86_64|lzma|sum|/tmp|").is_none());
-    let error = parse_probe("host|Darwin arm64|gzip||/tmp|").unwrap().unwrap_err();
-    assert!(error.to_string().contains("no agent for Darwin arm64"), "{error}");
-    assert!(parse_probe("host|Linux ../../etc|gzip||/tmp|").unwrap().is_err());
+    let error = parse_probe("host|Darwin arm64|gzip||/tmp|")
+        .unwrap()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("no agent for Darwin arm64"),
+        "{error}"
+    );
+    assert!(
+        parse_probe("host|Linux ../../etc|gzip||/tmp|")
+            .unwrap()
+            .is_err()
+    );
 }

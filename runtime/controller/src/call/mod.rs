@@ -41,7 +41,10 @@ impl CallTarget for Host {
     type Call<T: Send + 'static, E: Send + 'static> = Call<T, E>;
 
     fn call<T: Send + 'static, E: Send + 'static>(&self, call: TaskCall<T, E>) -> Call<T, E> {
-        Call { host: self.clone(), call }
+        Call {
+            host: self.clone(),
+            call,
+        }
     }
 }
 
@@ -126,7 +129,9 @@ impl<T: Send + 'static, E: Send + 'static> IntoFuture for Call<T, E> {
 
 /// A call under way. Dropping it cancels the call on the host.
 #[must_use = "dropping it cancels the call"]
-pub struct CallFuture<T, E = Infallible>(Pin<Box<dyn Future<Output = Result<T, CallError<E>>> + Send>>);
+pub struct CallFuture<T, E = Infallible>(
+    Pin<Box<dyn Future<Output = Result<T, CallError<E>>> + Send>>,
+);
 
 impl<T, E> Future for CallFuture<T, E> {
     type Output = Result<T, CallError<E>>;
@@ -169,19 +174,33 @@ impl Bound {
     /// wxec's [own](Module::shipped): a call that lacks one of them is
     /// [`Denied`](crate::CallErrorKind::Denied) before anything is sent. To grant all of them, look
     /// them up: `module.function(name).map(|function| function.wants.grants())`.
-    pub fn call<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
+    pub fn call<T>(
+        &self,
+        function: &str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Call<T, Infallible>
     where
         T: DeserializeOwned + Send + 'static,
     {
-        self.host.call(TaskCall::by_name(&self.module, function, arguments))
+        self.host
+            .call(TaskCall::by_name(&self.module, function, arguments))
     }
 
     /// Calls a function that returns a [`Receiver`](crate::Receiver), like [`call`](Self::call).
-    pub fn stream<T>(&self, function: &str, arguments: &(impl Serialize + ?Sized)) -> Call<T, Infallible>
+    pub fn stream<T>(
+        &self,
+        function: &str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Call<T, Infallible>
     where
         T: ReturnedStream + Send + 'static,
     {
-        self.host.call(TaskCall::named(&self.module, function, arguments, Value::Streamed(T::open)))
+        self.host.call(TaskCall::named(
+            &self.module,
+            function,
+            arguments,
+            Value::Streamed(T::open),
+        ))
     }
 }
 
@@ -209,14 +228,27 @@ mod tests {
             wants,
             readable: false,
         };
-        let record: String = abi::record("hand", &function).iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let record: String = abi::record("hand", &function)
+            .iter()
+            .map(|byte| format!("\\{byte:02x}"))
+            .collect();
         let task = r#"(func (export "wx1_hand::upgrade") (result i32) (i32.const 0))"#;
-        let wasm = wat::parse_str(format!(r#"(module {task} (@custom "{}" "{record}"))"#, abi::SECTION)).unwrap();
-        Host::new("ssh:nowhere.invalid").unwrap().bind(&Module::from_bytes("hand", wasm).unwrap())
+        let wasm = wat::parse_str(format!(
+            r#"(module {task} (@custom "{}" "{record}"))"#,
+            abi::SECTION
+        ))
+        .unwrap();
+        Host::new("ssh:nowhere.invalid")
+            .unwrap()
+            .bind(&Module::from_bytes("hand", wasm).unwrap())
     }
 
     fn upgrade() -> Bound {
-        declaring(Wants { read: vec!["/etc/apt".into()], run: vec!["apt-get".into()], ..Wants::default() })
+        declaring(Wants {
+            read: vec!["/etc/apt".into()],
+            run: vec!["apt-get".into()],
+            ..Wants::default()
+        })
     }
 
     #[test]
@@ -227,16 +259,34 @@ mod tests {
             matches!(&error.kind, CallErrorKind::Denied { needs: missing, message } if *missing == needs && message.is_empty()),
             "nothing was connected: {error:?}"
         );
-        assert_eq!(error.to_string(), "nowhere.invalid: not granted: needs --allow-read=/etc/apt --allow-run=apt-get");
+        assert_eq!(
+            error.to_string(),
+            "nowhere.invalid: not granted: needs --allow-read=/etc/apt --allow-run=apt-get"
+        );
     }
 
     #[test]
     fn only_what_is_missing_is_named() {
-        let missing = |grants| upgrade().call::<()>("hand::upgrade", &()).grant(grants).call.missing();
-        assert_eq!(missing(Grants::none().read("/etc")), [Need::Run("apt-get".into())]);
+        let missing = |grants| {
+            upgrade()
+                .call::<()>("hand::upgrade", &())
+                .grant(grants)
+                .call
+                .missing()
+        };
+        assert_eq!(
+            missing(Grants::none().read("/etc")),
+            [Need::Run("apt-get".into())]
+        );
         assert_eq!(missing(Grants::none().run("apt-get").read("/etc/apt")), []);
         assert_eq!(missing(Grants::all()), []);
-        assert_eq!(declaring(Wants::default()).call::<()>("upgrade", &()).call.missing(), []);
+        assert_eq!(
+            declaring(Wants::default())
+                .call::<()>("upgrade", &())
+                .call
+                .missing(),
+            []
+        );
     }
 
     #[test]
@@ -250,19 +300,50 @@ mod tests {
             file: "src/lib.rs",
             embedded: None,
         };
-        let task = Task { origin, function: "own::upgrade", grants: || Grants::none().run("apt-get") };
-        let call =
-            TaskCall::<(), Infallible>::new(task, Ok(Arguments { input: Vec::new(), ports: Ports::default() }), Err);
+        let task = Task {
+            origin,
+            function: "own::upgrade",
+            grants: || Grants::none().run("apt-get"),
+        };
+        let call = TaskCall::<(), Infallible>::new(
+            task,
+            Ok(Arguments {
+                input: Vec::new(),
+                ports: Ports::default(),
+            }),
+            Err,
+        );
         assert_eq!(call.missing(), []);
-        let call = Host::new("ssh:nowhere.invalid").unwrap().call(call).grant(Grants::none().env("HOME"));
-        assert_eq!(call.call.options.grants, Grants::none().run("apt-get").env("HOME"));
+        let call = Host::new("ssh:nowhere.invalid")
+            .unwrap()
+            .call(call)
+            .grant(Grants::none().env("HOME"));
+        assert_eq!(
+            call.call.options.grants,
+            Grants::none().run("apt-get").env("HOME")
+        );
     }
 
     #[test]
     fn only_calls_that_count_instructions_need_code_that_does() {
-        let limits = Limits { fuel: Some(1_000_000), ..Limits::default() };
+        let limits = Limits {
+            fuel: Some(1_000_000),
+            ..Limits::default()
+        };
         assert!(!CallOptions::default().is_metered());
-        assert!(CallOptions { limits, ..CallOptions::default() }.is_metered());
-        assert!(CallOptions { seed: Some(0), ..CallOptions::default() }.is_metered());
+        assert!(
+            CallOptions {
+                limits,
+                ..CallOptions::default()
+            }
+            .is_metered()
+        );
+        assert!(
+            CallOptions {
+                seed: Some(0),
+                ..CallOptions::default()
+            }
+            .is_metered()
+        );
     }
 }

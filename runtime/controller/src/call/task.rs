@@ -95,7 +95,10 @@ impl CallOptions {
     /// Sets the limits. Keeps the timeout, unless `limits` has one itself.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
-        self.limits = Limits { deadline_ms, ..limits };
+        self.limits = Limits {
+            deadline_ms,
+            ..limits
+        };
     }
 
     pub(crate) fn add_grants(&mut self, grants: Grants) {
@@ -118,7 +121,12 @@ impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
         arguments: Result<Arguments, EncodeError>,
         decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     ) -> Self {
-        Self::of_task(task, arguments, decode_error, Value::Returned(cbor::decode_shared))
+        Self::of_task(
+            task,
+            arguments,
+            decode_error,
+            Value::Returned(cbor::decode_shared),
+        )
     }
 }
 
@@ -149,7 +157,10 @@ impl<T, E> TaskCall<T, E> {
             function: task.function.into(),
             input,
             wants: Wants::default(),
-            options: CallOptions { grants: (task.grants)(), ..CallOptions::default() },
+            options: CallOptions {
+                grants: (task.grants)(),
+                ..CallOptions::default()
+            },
             instance: None,
             ports,
             decode_error,
@@ -160,14 +171,25 @@ impl<T, E> TaskCall<T, E> {
 
 impl TaskCall<Bytes, TaskFailure> {
     /// Makes an untyped call on behalf of a guest, which knows the types.
-    pub(crate) fn undecoded(module: Module, function: String, input: Bytes, limits: Limits) -> Self {
-        let wants = module.function(&function).map(|function| function.wants.clone()).unwrap_or_default();
+    pub(crate) fn undecoded(
+        module: Module,
+        function: String,
+        input: Bytes,
+        limits: Limits,
+    ) -> Self {
+        let wants = module
+            .function(&function)
+            .map(|function| function.wants.clone())
+            .unwrap_or_default();
         Self {
             source: Source::Module(module),
             function: function.into(),
             input: Ok(input),
             wants,
-            options: CallOptions { limits, ..CallOptions::default() },
+            options: CallOptions {
+                limits,
+                ..CallOptions::default()
+            },
             instance: None,
             ports: Ports::default(),
             decode_error: Ok,
@@ -179,8 +201,17 @@ impl TaskCall<Bytes, TaskFailure> {
 impl<T: DeserializeOwned + 'static> TaskCall<T, Infallible> {
     /// Makes a call of a function of `module`, named by its whole path or its path inside the
     /// crate.
-    pub(crate) fn by_name(module: &Module, function: &str, arguments: &(impl Serialize + ?Sized)) -> Self {
-        Self::named(module, function, arguments, Value::Returned(cbor::decode_shared))
+    pub(crate) fn by_name(
+        module: &Module,
+        function: &str,
+        arguments: &(impl Serialize + ?Sized),
+    ) -> Self {
+        Self::named(
+            module,
+            function,
+            arguments,
+            Value::Returned(cbor::decode_shared),
+        )
     }
 }
 
@@ -192,17 +223,28 @@ impl<T> TaskCall<T, Infallible> {
         value: Value<T>,
     ) -> Self {
         let mut ports = Ports::default();
-        let input = ports.during(|| cbor::encode_arguments(arguments)).map(Bytes::from);
+        let input = ports
+            .during(|| cbor::encode_arguments(arguments))
+            .map(Bytes::from);
         let described = module.function(function);
         let path = described.map_or(function, |function| &function.path);
-        let wants = described.map(|function| function.wants.clone()).unwrap_or_default();
-        let grants = if module.is_shipped() { wants.grants() } else { Grants::none() };
+        let wants = described
+            .map(|function| function.wants.clone())
+            .unwrap_or_default();
+        let grants = if module.is_shipped() {
+            wants.grants()
+        } else {
+            Grants::none()
+        };
         Self {
             source: Source::Module(module.clone()),
             function: path.to_owned().into(),
             input,
             wants,
-            options: CallOptions { grants, ..CallOptions::default() },
+            options: CallOptions {
+                grants,
+                ..CallOptions::default()
+            },
             instance: None,
             ports,
             decode_error: Err,
@@ -218,7 +260,10 @@ impl<T, E> TaskCall<T, E> {
 
     /// Returns the needs that the function declares and that are not granted.
     pub(super) fn missing(&self) -> Vec<Need> {
-        self.wants.needs().filter(|need| !self.options.grants.covers(need)).collect()
+        self.wants
+            .needs()
+            .filter(|need| !self.options.grants.covers(need))
+            .collect()
     }
 
     /// Returns true if its task sends or receives while it runs.

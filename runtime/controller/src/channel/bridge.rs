@@ -51,7 +51,12 @@ impl TaskStream {
         writer: StreamWriter,
         ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
     ) -> Self {
-        Self { reader, writer, ended, items: Items::default() }
+        Self {
+            reader,
+            writer,
+            ended,
+            items: Items::default(),
+        }
     }
 
     /// Returns the next item, as CBOR, or `None` at the end.
@@ -87,7 +92,10 @@ type Outcome = watch::Receiver<Option<ChannelEnd>>;
 
 async fn ended(mut outcome: Outcome) -> ChannelEnd {
     let ended = outcome.wait_for(Option::is_some).await;
-    ended.ok().and_then(|end| end.clone()).unwrap_or(ChannelEnd::Cancelled)
+    ended
+        .ok()
+        .and_then(|end| end.clone())
+        .unwrap_or(ChannelEnd::Cancelled)
 }
 
 /// Waits until the call is dropped before its end.
@@ -108,7 +116,11 @@ trait Port: Send + Sync {
 /// Carries the items of one stream.
 pub(crate) trait Bridge: Send {
     /// Carries items until either side ends.
-    fn run(self: Box<Self>, stream: TaskStream, outcome: Outcome) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    fn run(
+        self: Box<Self>,
+        stream: TaskStream,
+        outcome: Outcome,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     /// Ends the channel; there will be no stream.
     fn give_up(self: Box<Self>, end: ChannelEnd);
 }
@@ -147,9 +159,18 @@ impl Ports {
 
     /// Takes them for a call on `host`.
     pub(crate) fn bridges<E>(&self, host: &Host) -> Result<Bridges, CallErrorKind<E>> {
-        let waiting = self.0.iter().map(|port| port.bridge(&host.shared_name())).collect::<Option<_>>();
-        let given = || CallErrorKind::Encode(EncodeError::new("a `Receiver` that another call has"));
-        Ok(Bridges { waiting: waiting.ok_or_else(given)?, host: host.clone(), outcome: watch::channel(None).0 })
+        let waiting = self
+            .0
+            .iter()
+            .map(|port| port.bridge(&host.shared_name()))
+            .collect::<Option<_>>();
+        let given =
+            || CallErrorKind::Encode(EncodeError::new("a `Receiver` that another call has"));
+        Ok(Bridges {
+            waiting: waiting.ok_or_else(given)?,
+            host: host.clone(),
+            outcome: watch::channel(None).0,
+        })
     }
 
     /// Adds a port; returns its index.
@@ -185,7 +206,10 @@ impl Bridges {
     /// Begins to carry items.
     pub(crate) fn start(&mut self, streams: Vec<TaskStream>) {
         for (bridge, stream) in self.waiting.drain(..).zip(streams) {
-            let (running, host) = (bridge.run(stream, self.outcome.subscribe()), self.host.clone());
+            let (running, host) = (
+                bridge.run(stream, self.outcome.subscribe()),
+                self.host.clone(),
+            );
             runtime::spawn(async move {
                 running.await;
                 drop(host);
@@ -194,20 +218,28 @@ impl Bridges {
     }
 
     /// Starts one more bridge, which is over when the future is.
-    pub(crate) fn carry(&self, bridge: Box<dyn Bridge>, stream: TaskStream) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn carry(
+        &self,
+        bridge: Box<dyn Bridge>,
+        stream: TaskStream,
+    ) -> impl Future<Output = ()> + Send + use<> {
         bridge.run(stream, self.outcome.subscribe())
     }
 
     /// Tells how the call ended.
     pub(crate) fn end(mut self, end: ChannelEnd) {
-        self.waiting.drain(..).for_each(|bridge| bridge.give_up(end.clone()));
+        self.waiting
+            .drain(..)
+            .for_each(|bridge| bridge.give_up(end.clone()));
         self.outcome.send_replace(Some(end));
     }
 }
 
 impl Drop for Bridges {
     fn drop(&mut self) {
-        self.waiting.drain(..).for_each(|bridge| bridge.give_up(ChannelEnd::Cancelled));
+        self.waiting
+            .drain(..)
+            .for_each(|bridge| bridge.give_up(ChannelEnd::Cancelled));
     }
 }
 
@@ -250,7 +282,9 @@ impl<T: Send + 'static> Receiver<T> {
             return self;
         }
         let (sender, receiver) = channel();
-        runtime::spawn(runtime::blocking(move || _ = self.into_iter().try_for_each(|item| sender.send(item))));
+        runtime::spawn(runtime::blocking(move || {
+            _ = self.into_iter().try_for_each(|item| sender.send(item))
+        }));
         receiver
     }
 }
@@ -272,7 +306,10 @@ impl<T: Serialize + Send + 'static> Port for Mutex<Option<Receiver<T>>> {
 
     fn bridge(&self, host: &Arc<str>) -> Option<Box<dyn Bridge>> {
         let receiver = self.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Box::new(Supply { receiver, host: host.clone() }))
+        Some(Box::new(Supply {
+            receiver,
+            host: host.clone(),
+        }))
     }
 }
 
@@ -280,7 +317,11 @@ impl<T: Serialize + Send + 'static> Port for Mutex<Option<Receiver<T>>> {
 struct Delivery<T>(Sender<T>);
 
 impl<T: DeserializeOwned + Send + 'static> Bridge for Delivery<T> {
-    fn run(self: Box<Self>, stream: TaskStream, outcome: Outcome) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn run(
+        self: Box<Self>,
+        stream: TaskStream,
+        outcome: Outcome,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let end = tokio::select! {
                 end = self.deliver(stream, outcome.clone()) => end,
@@ -324,7 +365,10 @@ impl<T: DeserializeOwned + Send + 'static> Delivery<T> {
                 Err(Broken::Lost(reason)) => match ended(outcome).await {
                     // The task finished, but not all that it sent has arrived.
                     end if end.is_regular() => {
-                        return failed(CallErrorKind::Lost { reason, stderr_tail: String::new() });
+                        return failed(CallErrorKind::Lost {
+                            reason,
+                            stderr_tail: String::new(),
+                        });
                     }
                     end => return end,
                 },
@@ -356,11 +400,20 @@ struct Supply<T> {
 }
 
 impl<T: Serialize + Send + 'static> Bridge for Supply<T> {
-    fn run(self: Box<Self>, stream: TaskStream, outcome: Outcome) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn run(
+        self: Box<Self>,
+        stream: TaskStream,
+        outcome: Outcome,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let Self { receiver, host } = *self;
             let receiver = receiver.queued();
-            let TaskStream { mut reader, mut writer, ended: stream_ended, .. } = stream;
+            let TaskStream {
+                mut reader,
+                mut writer,
+                ended: stream_ended,
+                ..
+            } = stream;
             let supply = async {
                 while let Ok(item) = receiver.recv_async().await {
                     let item = encode_item(&item).map_err(CallErrorKind::Encode)?;
@@ -417,7 +470,10 @@ impl<T: DeserializeOwned + Send + 'static> Serialize for Sender<T> {
 
 impl<T: Serialize + Send + 'static> Serialize for Receiver<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let taken = Self { source: self.source.clone(), given: false.into() };
+        let taken = Self {
+            source: self.source.clone(),
+            given: false.into(),
+        };
         let already = self.given.swap(true, SeqCst);
         let port = Mutex::new((!already).then_some(taken));
         let index = Ports::add(port).ok_or_else(|| ser::Error::custom(NO_ARGUMENT))?;

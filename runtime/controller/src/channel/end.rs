@@ -31,7 +31,10 @@ impl fmt::Display for ChannelEnd {
         match self {
             Self::Closed => f.write_str("the other end of the channel was closed"),
             Self::Returned => f.write_str("the task at the other end of the channel returned"),
-            Self::Failed(error) => write!(f, "the call at the other end of the channel failed: {error}"),
+            Self::Failed(error) => write!(
+                f,
+                "the call at the other end of the channel failed: {error}"
+            ),
             Self::Cancelled => f.write_str("the call at the other end of the channel was dropped"),
         }
     }

@@ -40,8 +40,18 @@ pub use self::{
 /// ```
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let queue = Arc::<Queue<T>>::default();
-    let sender = Sender { queue: queue.clone(), host: HERE.into(), closed: false };
-    (sender, Receiver { source: Arc::new(Source::Queue(queue)), given: AtomicBool::new(false) })
+    let sender = Sender {
+        queue: queue.clone(),
+        host: HERE.into(),
+        closed: false,
+    };
+    (
+        sender,
+        Receiver {
+            source: Arc::new(Source::Queue(queue)),
+            given: AtomicBool::new(false),
+        },
+    )
 }
 
 /// The name that stands for this program as a host.
@@ -61,7 +71,8 @@ impl<T> Sender<T> {
     /// gone, and returns the item with the reason.
     pub fn send(&self, item: T) -> Result<(), SendError<T>> {
         let mut item = Some(self.item(item, size_of::<T>()));
-        block_on(None, |context| self.queue.poll_send(context, &mut item)).expect("it waits without a deadline")
+        block_on(None, |context| self.queue.poll_send(context, &mut item))
+            .expect("it waits without a deadline")
     }
 
     /// Sends an item like [`send`](Self::send), for async code.
@@ -75,7 +86,11 @@ impl<T> Sender<T> {
     }
 
     fn item(&self, value: T, bytes: usize) -> Item<T> {
-        Item { value, host: self.host.clone(), bytes }
+        Item {
+            value,
+            host: self.host.clone(),
+            bytes,
+        }
     }
 
     /// Returns true if the receiver is gone. A task that has nothing to send for a while may check,
@@ -92,7 +107,11 @@ impl<T> Sender<T> {
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         self.queue.add_sender();
-        Self { queue: self.queue.clone(), host: self.host.clone(), closed: false }
+        Self {
+            queue: self.queue.clone(),
+            host: self.host.clone(),
+            closed: false,
+        }
     }
 }
 
@@ -114,7 +133,9 @@ impl<T> Sink<T> for Sender<T> {
     }
 
     fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), ChannelEnd> {
-        self.queue.push(self.item(item, size_of::<T>())).map_err(|error| error.end)
+        self.queue
+            .push(self.item(item, size_of::<T>()))
+            .map_err(|error| error.end)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ChannelEnd>> {
@@ -164,7 +185,10 @@ impl<T> Receiver<T> {
     )]
     pub fn from_iter<I: IntoIterator<Item = T, IntoIter: Send + 'static>>(items: I) -> Self {
         let source = Source::Lazy(Mutex::new(Box::new(items.into_iter())));
-        Self { source: Arc::new(source), given: AtomicBool::new(false) }
+        Self {
+            source: Arc::new(source),
+            given: AtomicBool::new(false),
+        }
     }
 
     /// Returns the next item. Blocks until there is one.
@@ -176,7 +200,8 @@ impl<T> Receiver<T> {
     /// iterator](Self::from_iter) waits for the iterator, however long that takes.
     pub fn recv_timeout(&self, within: Duration) -> Result<T, RecvError> {
         // An instant beyond the range of the clock is never reached: waits without a deadline.
-        self.next_by(Instant::now().checked_add(within)).map(|item| item.value)
+        self.next_by(Instant::now().checked_add(within))
+            .map(|item| item.value)
     }
 
     /// Returns the next item, if it is here already.
@@ -186,7 +211,10 @@ impl<T> Receiver<T> {
 
     /// Returns the next item, for async code.
     pub async fn recv_async(&self) -> Result<T, RecvError> {
-        std::future::poll_fn(|context| self.poll_item(context)).await.map(|item| item.value).map_err(RecvError::Ended)
+        std::future::poll_fn(|context| self.poll_item(context))
+            .await
+            .map(|item| item.value)
+            .map_err(RecvError::Ended)
     }
 
     /// Returns items with the names of the hosts they came from; `local` is this program.
@@ -232,7 +260,11 @@ impl<T> Receiver<T> {
             Source::Queue(queue) => queue.poll_receive(context),
             Source::Lazy(items) => {
                 let value = items.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let item = |value| Item { value, host: HERE.into(), bytes: size_of::<T>() };
+                let item = |value| Item {
+                    value,
+                    host: HERE.into(),
+                    bytes: size_of::<T>(),
+                };
                 Poll::Ready(value.map(item).ok_or(ChannelEnd::Closed))
             }
         }
@@ -328,7 +360,11 @@ impl<T> Stream for Tagged<'_, T> {
     type Item = (Arc<str>, T);
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(ready!(self.0.poll_item(context)).ok().map(|item| (item.host, item.value)))
+        Poll::Ready(
+            ready!(self.0.poll_item(context))
+                .ok()
+                .map(|item| (item.host, item.value)),
+        )
     }
 }
 
@@ -340,7 +376,10 @@ impl<T> Iterator for TaggedIter<'_, T> {
     type Item = (Arc<str>, T);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_by(None).ok().map(|item| (item.host, item.value))
+        self.0
+            .next_by(None)
+            .ok()
+            .map(|item| (item.host, item.value))
     }
 }
 

@@ -76,7 +76,9 @@ impl<T> Queue<T> {
         context: &mut Context<'_>,
         item: &mut Option<Item<T>>,
     ) -> Poll<Result<(), SendError<T>>> {
-        let Some(wanted) = item else { return Poll::Ready(Ok(())) };
+        let Some(wanted) = item else {
+            return Poll::Ready(Ok(()));
+        };
         let mut state = self.lock();
         if !state.receiver_gone && !state.has_room(wanted.bytes) {
             wait(&mut state.sending, context);
@@ -103,7 +105,10 @@ impl<T> Queue<T> {
     pub(super) fn push(&self, item: Item<T>) -> Result<(), SendError<T>> {
         let mut state = self.lock();
         if state.receiver_gone {
-            return Err(SendError { item: item.value, end: state.why() });
+            return Err(SendError {
+                item: item.value,
+                end: state.why(),
+            });
         }
         state.bytes += item.bytes;
         state.items.push_back(item);
@@ -112,7 +117,10 @@ impl<T> Queue<T> {
     }
 
     /// Takes the next item, or returns why there will be none.
-    pub(super) fn poll_receive(&self, context: &mut Context<'_>) -> Poll<Result<Item<T>, ChannelEnd>> {
+    pub(super) fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Item<T>, ChannelEnd>> {
         let mut state = self.lock();
         if let Some(item) = state.items.pop_front() {
             state.bytes -= item.bytes;
@@ -154,7 +162,11 @@ impl<T> Queue<T> {
     /// first failure stays.
     pub(super) fn end(&self, end: ChannelEnd) {
         let mut state = self.lock();
-        if state.end.as_ref().is_none_or(|earlier| earlier.is_regular() && !matches!(end, ChannelEnd::Closed)) {
+        if state
+            .end
+            .as_ref()
+            .is_none_or(|earlier| earlier.is_regular() && !matches!(end, ChannelEnd::Closed))
+        {
             state.end = Some(end);
         }
     }
@@ -190,14 +202,20 @@ fn wait(waiting: &mut Vec<Waker>, context: &Context<'_>) {
 }
 
 /// Wakes the waiting tasks after unlocking the queue.
-fn wake_after<T>(mut state: MutexGuard<'_, State<T>>, which: impl FnOnce(&mut State<T>) -> &mut Vec<Waker>) {
+fn wake_after<T>(
+    mut state: MutexGuard<'_, State<T>>,
+    which: impl FnOnce(&mut State<T>) -> &mut Vec<Waker>,
+) {
     let waiting = std::mem::take(which(&mut state));
     drop(state);
     waiting.into_iter().for_each(Waker::wake);
 }
 
 /// Blocks this thread until `poll` is ready, or `deadline` has passed.
-pub(super) fn block_on<R>(deadline: Option<Instant>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Option<R> {
+pub(super) fn block_on<R>(
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
+) -> Option<R> {
     struct Unpark(Thread);
 
     impl Wake for Unpark {

@@ -10,7 +10,10 @@ use crate::error::{CallError, CallErrorKind};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn failed() -> ChannelEnd {
-    ChannelEnd::Failed(Box::new(CallError::new("web1".into(), CallErrorKind::Cancelled)))
+    ChannelEnd::Failed(Box::new(CallError::new(
+        "web1".into(),
+        CallErrorKind::Cancelled,
+    )))
 }
 
 /// Polls once.
@@ -21,7 +24,13 @@ fn poll<R>(poll: impl FnOnce(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
 /// Sends until sending would have to wait; returns the number of items sent.
 fn fill(sender: &Sender<u32>, bytes: usize) -> usize {
     let mut sent = 0;
-    while poll(|context| sender.queue.poll_send(context, &mut Some(sender.item(7, bytes)))).is_ready() {
+    while poll(|context| {
+        sender
+            .queue
+            .poll_send(context, &mut Some(sender.item(7, bytes)))
+    })
+    .is_ready()
+    {
         sent += 1;
     }
     sent
@@ -33,7 +42,10 @@ fn a_sender_waits_while_too_much_waits_for_the_receiver() {
         let (sender, receiver) = channel();
         assert_eq!(fill(&sender, bytes), fits, "items of {bytes} bytes");
         let waiting = thread::spawn(move || sender.send(8));
-        assert_eq!(receiver.iter().take(fits).collect::<Vec<_>>(), vec![7; fits]);
+        assert_eq!(
+            receiver.iter().take(fits).collect::<Vec<_>>(),
+            vec![7; fits]
+        );
         assert_eq!(receiver.recv_timeout(PATIENCE).unwrap(), 8);
         waiting.join().unwrap().unwrap();
     }
@@ -51,8 +63,14 @@ fn a_receiver_ends_with_its_last_sender_and_what_that_had_sent() {
     assert!(receiver.end().is_none(), "something is left");
     assert_eq!(receiver.iter().collect::<Vec<_>>(), [1, 2]);
     assert!(matches!(receiver.end(), Some(ChannelEnd::Closed)));
-    assert!(matches!(receiver.recv(), Err(RecvError::Ended(ChannelEnd::Closed))));
-    assert!(matches!(receiver.try_recv(), Err(RecvError::Ended(ChannelEnd::Closed))));
+    assert!(matches!(
+        receiver.recv(),
+        Err(RecvError::Ended(ChannelEnd::Closed))
+    ));
+    assert!(matches!(
+        receiver.try_recv(),
+        Err(RecvError::Ended(ChannelEnd::Closed))
+    ));
 }
 
 #[test]
@@ -60,7 +78,10 @@ fn who_waits_learns_of_the_end_of_the_other_side() {
     let (sender, receiver) = channel::<u32>();
     let waiting = thread::spawn(move || receiver.recv());
     drop(sender);
-    assert!(matches!(waiting.join().unwrap(), Err(RecvError::Ended(ChannelEnd::Closed))));
+    assert!(matches!(
+        waiting.join().unwrap(),
+        Err(RecvError::Ended(ChannelEnd::Closed))
+    ));
 
     let (sender, receiver) = channel();
     fill(&sender, 1);
@@ -68,14 +89,20 @@ fn who_waits_learns_of_the_end_of_the_other_side() {
     let waiting = thread::spawn(move || sender.send(8));
     drop(receiver);
     let error = waiting.join().unwrap().unwrap_err();
-    assert_eq!((error.item, error.to_string()), (8, "the other end of the channel was closed".into()));
+    assert_eq!(
+        (error.item, error.to_string()),
+        (8, "the other end of the channel was closed".into())
+    );
 }
 
 #[test]
 fn waiting_in_vain_takes_no_memory() {
     let (sender, receiver) = channel::<u32>();
     for _ in 0..100 {
-        assert!(matches!(receiver.recv_timeout(Duration::from_micros(10)), Err(RecvError::Timeout)));
+        assert!(matches!(
+            receiver.recv_timeout(Duration::from_micros(10)),
+            Err(RecvError::Timeout)
+        ));
     }
     sender.send(1).unwrap();
     assert_eq!(receiver.try_recv().unwrap(), 1);
@@ -93,8 +120,14 @@ fn the_first_failure_is_why_a_channel_ends() {
     use ChannelEnd::{Cancelled, Closed, Returned};
     assert_eq!(end_of(&[]), Closed.to_string());
     assert_eq!(end_of(&[Closed, Returned, Closed]), Returned.to_string());
-    assert_eq!(end_of(&[Returned, failed(), Cancelled, Returned]), failed().to_string());
-    assert_eq!(failed().to_string(), "the call at the other end of the channel failed: web1: the call was cancelled");
+    assert_eq!(
+        end_of(&[Returned, failed(), Cancelled, Returned]),
+        failed().to_string()
+    );
+    assert_eq!(
+        failed().to_string(),
+        "the call at the other end of the channel failed: web1: the call was cancelled"
+    );
 }
 
 #[test]
@@ -111,13 +144,22 @@ fn an_iterator_is_asked_when_an_item_is_wanted() {
 fn async_code_waits_for_room_and_for_items() {
     let (mut sender, mut receiver) = channel();
     assert!(poll(|context| Pin::new(&mut receiver).poll_next(context)).is_pending());
-    assert!(matches!(poll(|context| Pin::new(&mut sender).poll_ready(context)), Poll::Ready(Ok(()))));
+    assert!(matches!(
+        poll(|context| Pin::new(&mut sender).poll_ready(context)),
+        Poll::Ready(Ok(()))
+    ));
     Pin::new(&mut sender).start_send(1).unwrap();
-    assert_eq!(poll(|context| Pin::new(&mut receiver).poll_next(context)), Poll::Ready(Some(1)));
+    assert_eq!(
+        poll(|context| Pin::new(&mut receiver).poll_next(context)),
+        Poll::Ready(Some(1))
+    );
     fill(&sender, 1);
     assert!(poll(|context| Pin::new(&mut sender).poll_ready(context)).is_pending());
     for _ in 0..2 {
-        assert!(matches!(poll(|context| Pin::new(&mut sender).poll_close(context)), Poll::Ready(Ok(()))));
+        assert!(matches!(
+            poll(|context| Pin::new(&mut sender).poll_close(context)),
+            Poll::Ready(Ok(()))
+        ));
     }
     assert_eq!(receiver.iter().count(), 1024, "it was closed, once");
 }
@@ -125,15 +167,29 @@ fn async_code_waits_for_room_and_for_items() {
 #[test]
 fn ends_travel_as_arguments_only() {
     let (sender, receiver) = channel::<u32>();
-    for error in [cbor::encode(&sender).unwrap_err(), cbor::encode(&receiver).unwrap_err()] {
-        assert!(error.to_string().contains("only as an argument of a task"), "{error}");
+    for error in [
+        cbor::encode(&sender).unwrap_err(),
+        cbor::encode(&receiver).unwrap_err(),
+    ] {
+        assert!(
+            error.to_string().contains("only as an argument of a task"),
+            "{error}"
+        );
     }
-    assert!(cbor::decode::<Sender<u32>>(&[0]).unwrap_err().to_string().contains("only in a task"));
+    assert!(
+        cbor::decode::<Sender<u32>>(&[0])
+            .unwrap_err()
+            .to_string()
+            .contains("only in a task")
+    );
 
     let ((sender, receiver), mut ports) = (channel::<u32>(), Ports::default());
     let first = ports.during(|| cbor::encode(&("path", &sender)));
     let second = ports.during(|| cbor::encode(&[&receiver]));
-    assert_eq!((&*first.unwrap(), &*second.unwrap()), (&b"\x82\x64path\x00"[..], &b"\x81\x01"[..]));
+    assert_eq!(
+        (&*first.unwrap(), &*second.unwrap()),
+        (&b"\x82\x64path\x00"[..], &b"\x81\x01"[..])
+    );
     assert!(!ports.is_empty() && !ports.are_shared());
     assert!(cbor::encode(&sender).is_err(), "that was all");
 }
@@ -147,9 +203,15 @@ fn a_receiver_goes_to_one_call() {
     assert!(!sender.is_closed(), "the call has it");
     let host = crate::Host::new("local:").unwrap();
     let bridges = ports.bridges::<()>(&host).ok().unwrap();
-    assert!(matches!(ports.bridges::<()>(&host), Err(CallErrorKind::Encode(_))));
+    assert!(matches!(
+        ports.bridges::<()>(&host),
+        Err(CallErrorKind::Encode(_))
+    ));
     bridges.end(failed());
-    assert!(matches!(sender.send(1).unwrap_err().end, ChannelEnd::Failed(_)));
+    assert!(matches!(
+        sender.send(1).unwrap_err().end,
+        ChannelEnd::Failed(_)
+    ));
 }
 
 #[test]
@@ -158,8 +220,14 @@ fn a_call_that_is_dropped_before_it_began_is_why_a_channel_ends() {
     let mut ports = Ports::default();
     ports.during(|| cbor::encode(&sender)).unwrap();
     drop(sender);
-    let bridges = std::mem::take(&mut ports).bridges::<()>(&crate::Host::new("local:").unwrap()).ok().unwrap();
+    let bridges = std::mem::take(&mut ports)
+        .bridges::<()>(&crate::Host::new("local:").unwrap())
+        .ok()
+        .unwrap();
     assert!(receiver.end().is_none());
     drop(bridges);
-    assert!(matches!(receiver.recv(), Err(RecvError::Ended(ChannelEnd::Cancelled))));
+    assert!(matches!(
+        receiver.recv(),
+        Err(RecvError::Ended(ChannelEnd::Cancelled))
+    ));
 }

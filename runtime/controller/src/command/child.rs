@@ -59,12 +59,26 @@ pub struct Child {
 
 impl Child {
     pub(super) fn new(host: &Host, process: Process, timeout: Option<Duration>) -> Self {
-        let Process { reader, writer, stderr, handle, .. } = process;
+        let Process {
+            reader,
+            writer,
+            stderr,
+            handle,
+            ..
+        } = process;
         let running = Running::new(host.clone(), handle, timeout);
         Self {
             stdin: Some(ChildStdin(writer)),
-            stdout: Some(ChildStdout { reader: Some(reader), at_end: false, cut: Some(running.cut.clone()) }),
-            stderr: Some(ChildStdout { reader: Some(stderr), at_end: false, cut: None }),
+            stdout: Some(ChildStdout {
+                reader: Some(reader),
+                at_end: false,
+                cut: Some(running.cut.clone()),
+            }),
+            stderr: Some(ChildStdout {
+                reader: Some(stderr),
+                at_end: false,
+                cut: None,
+            }),
             running,
             handler: host.output(),
         }
@@ -90,12 +104,20 @@ impl Child {
         let (stdin, stdout, stderr) = attach.ends(&self.running.host(), &self.handler);
         let streams = Streams {
             writer: self.stdin.take().map(|stdin| stdin.0),
-            reader: self.stdout.take().and_then(|mut stdout| stdout.reader.take()),
-            errors: self.stderr.take().and_then(|mut stderr| stderr.reader.take()),
+            reader: self
+                .stdout
+                .take()
+                .and_then(|mut stdout| stdout.reader.take()),
+            errors: self
+                .stderr
+                .take()
+                .and_then(|mut stderr| stderr.reader.take()),
         };
-        Operation::new(
-            async move { carry(self.running, streams, stdin, stdout, stderr).await.map(|(status, ..)| status) },
-        )
+        Operation::new(async move {
+            carry(self.running, streams, stdin, stdout, stderr)
+                .await
+                .map(|(status, ..)| status)
+        })
     }
 
     /// Sends the signal `number` to the process and its group.
@@ -156,7 +178,13 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn new(host: Host, handle: ProcessHandle, timeout: Option<Duration>) -> Self {
         let signals = handle.signals();
-        Self { host, handle, signals, timeout, cut: Arc::default() }
+        Self {
+            host,
+            handle,
+            signals,
+            timeout,
+            cut: Arc::default(),
+        }
     }
 
     pub(super) fn host(&self) -> Arc<str> {
@@ -207,7 +235,11 @@ impl fmt::Debug for Child {
 pub struct ChildStdin(StreamWriter);
 
 impl AsyncWrite for ChildStdin {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(context, bytes)
     }
 
@@ -222,7 +254,9 @@ impl AsyncWrite for ChildStdin {
 
 impl Write for ChildStdin {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        pollster::block_on(poll_fn(|context| Pin::new(&mut self.0).poll_write(context, bytes)))
+        pollster::block_on(poll_fn(|context| {
+            Pin::new(&mut self.0).poll_write(context, bytes)
+        }))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -252,7 +286,9 @@ impl AsyncRead for ChildStdout {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Some(reader) = &mut self.reader else { return Poll::Ready(Ok(())) };
+        let Some(reader) = &mut self.reader else {
+            return Poll::Ready(Ok(()));
+        };
         let (before, room) = (buffer.filled().len(), buffer.remaining() > 0);
         ready!(Pin::new(reader).poll_read(context, buffer))?;
         self.at_end |= room && buffer.filled().len() == before;
@@ -263,7 +299,9 @@ impl AsyncRead for ChildStdout {
 impl Read for ChildStdout {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(bytes);
-        pollster::block_on(poll_fn(|context| Pin::new(&mut *self).poll_read(context, &mut buffer)))?;
+        pollster::block_on(poll_fn(|context| {
+            Pin::new(&mut *self).poll_read(context, &mut buffer)
+        }))?;
         Ok(buffer.filled().len())
     }
 }

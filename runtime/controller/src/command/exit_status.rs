@@ -73,7 +73,12 @@ mod tests {
         assert_eq!(ExitStatus::Signal(9).to_string(), "ended by SIGKILL");
         assert_eq!(ExitStatus::Signal(40).to_string(), "ended by signal 40");
         assert_eq!(
-            [ExitStatus::Code(3), ExitStatus::Signal(15), ExitStatus::Code(256)].map(ExitStatus::shell_code),
+            [
+                ExitStatus::Code(3),
+                ExitStatus::Signal(15),
+                ExitStatus::Code(256)
+            ]
+            .map(ExitStatus::shell_code),
             [3, 143, 0]
         );
         assert!(ExitStatus::Code(0).success() && !ExitStatus::Signal(0).success());

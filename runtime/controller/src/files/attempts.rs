@@ -11,8 +11,8 @@ use std::{
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxec_files::{
-    Event, Listener, MIN_PART_BYTES, Source, Summary, TransferEnd, Unfinished, check_source, check_target, get,
-    names_directory, part_name, put,
+    Event, Listener, MIN_PART_BYTES, Source, Summary, TransferEnd, Unfinished, check_source,
+    check_target, get, names_directory, part_name, put,
 };
 use wxec_protocol::Service;
 
@@ -99,9 +99,24 @@ impl Drop for Running {
 }
 
 impl Attempts {
-    pub(super) fn new(host: Host, way: Way, options: TransferOptions, listener: Option<Listener>) -> Self {
-        let tally = Tally { listener, moved: 0.into(), counted: 0.into(), state: Mutex::default() };
-        Self { host, way, options, tally: Arc::new(tally) }
+    pub(super) fn new(
+        host: Host,
+        way: Way,
+        options: TransferOptions,
+        listener: Option<Listener>,
+    ) -> Self {
+        let tally = Tally {
+            listener,
+            moved: 0.into(),
+            counted: 0.into(),
+            state: Mutex::default(),
+        };
+        Self {
+            host,
+            way,
+            options,
+            tally: Arc::new(tally),
+        }
     }
 
     pub(super) async fn run(self) -> Result<(Transferred, Vec<u8>), TransferError> {
@@ -125,11 +140,16 @@ impl Attempts {
         loop {
             match self.attempt(lost.is_some(), &left.0).await {
                 Ok((summary, content)) => {
-                    return Ok((Transferred::new(summary, self.tally.state().all_warnings()), content));
+                    return Ok((
+                        Transferred::new(summary, self.tally.state().all_warnings()),
+                        content,
+                    ));
                 }
                 Err(Attempt::Ended(TransferEnd::Cut)) => lost = Some(TransferEnd::Cut.to_string()),
                 Err(Attempt::Ended(end)) => {
-                    return Err(TransferErrorKind::of(end, || self.tally.state().all_warnings()));
+                    return Err(TransferErrorKind::of(end, || {
+                        self.tally.state().all_warnings()
+                    }));
                 }
                 Err(Attempt::Unreachable(failure)) => match &mut lost {
                     None => return Err(TransferErrorKind::Unreachable(failure)),
@@ -141,15 +161,20 @@ impl Attempts {
             }
             let idle = idle_since.get_or_insert_with(Instant::now).elapsed();
             self.tally.void();
-            if idle >= self.options.reconnect_within || !self.options.resume || self.is_read_once() {
+            if idle >= self.options.reconnect_within || !self.options.resume || self.is_read_once()
+            {
                 let part = match self.way {
                     Way::Put { .. } => self.part_there(),
                     Way::Get { .. } if left.0.keep() => self.part_here(),
                     Way::Get { .. } => None,
                 };
-                return Err(TransferErrorKind::Lost { reason: lost.unwrap_or_default(), part });
+                return Err(TransferErrorKind::Lost {
+                    reason: lost.unwrap_or_default(),
+                    part,
+                });
             }
-            self.tally.tell(Event::Warning("the link was cut; going on"));
+            self.tally
+                .tell(Event::Warning("the link was cut; going on"));
             tokio::time::sleep(pause.min(self.options.reconnect_within - idle)).await;
             pause = (2 * pause).min(MAX_PAUSE);
         }
@@ -157,7 +182,13 @@ impl Attempts {
 
     /// Returns true if the source cannot be read again.
     fn is_read_once(&self) -> bool {
-        matches!(self.way, Way::Put { source: Source::Reader { .. }, .. })
+        matches!(
+            self.way,
+            Way::Put {
+                source: Source::Reader { .. },
+                ..
+            }
+        )
     }
 
     /// Finds faults on this machine before the host is connected.
@@ -168,22 +199,40 @@ impl Attempts {
         }
     }
 
-    async fn attempt(&self, resuming: bool, left: &Unfinished) -> Result<(Summary, Vec<u8>), Attempt> {
+    async fn attempt(
+        &self,
+        resuming: bool,
+        left: &Unfinished,
+    ) -> Result<(Summary, Vec<u8>), Attempt> {
         let session = self.host.session().await.map_err(Attempt::Unreachable)?;
-        let (reader, writer, stream) =
-            session.open(Service::Files).await.map_err(|_| Attempt::Ended(TransferEnd::Cut))?;
+        let (reader, writer, stream) = session
+            .open(Service::Files)
+            .await
+            .map_err(|_| Attempt::Ended(TransferEnd::Cut))?;
         let (reader, writer) = (BlockingReader(reader), BlockingWriter(writer));
-        let mut running = Running { unfinished: Some(left.clone()), _stream: stream };
-        let (way, options, unfinished) = (self.way.clone(), self.options.options.clone(), left.clone());
+        let mut running = Running {
+            unfinished: Some(left.clone()),
+            _stream: stream,
+        };
+        let (way, options, unfinished) =
+            (self.way.clone(), self.options.options.clone(), left.clone());
         let tally = self.tally.clone();
         let listener: Listener = Arc::new(move |event: Event<'_>| tally.hear(event));
         let ended = runtime::blocking(move || match way {
-            Way::Put { source, path } => {
-                put(&source, &path, &options, resuming, reader, writer, &listener).map(|summary| (summary, Vec::new()))
-            }
-            Way::Get { path, target } => {
-                get(&path, &target, &options, resuming, reader, writer, &unfinished, &listener)
-            }
+            Way::Put { source, path } => put(
+                &source, &path, &options, resuming, reader, writer, &listener,
+            )
+            .map(|summary| (summary, Vec::new())),
+            Way::Get { path, target } => get(
+                &path,
+                &target,
+                &options,
+                resuming,
+                reader,
+                writer,
+                &unfinished,
+                &listener,
+            ),
         })
         .await;
         running.unfinished = None;
@@ -193,7 +242,9 @@ impl Attempts {
     /// Returns the name of the part of the unfinished file on the host, as far as this end can
     /// tell.
     fn part_there(&self) -> Option<String> {
-        let Way::Put { source, path } = &self.way else { return None };
+        let Way::Put { source, path } = &self.way else {
+            return None;
+        };
         let state = self.tally.state();
         let (file, size) = state.file.as_ref()?;
         if *size < MIN_PART_BYTES {
@@ -203,7 +254,12 @@ impl Attempts {
         if let Source::Path(source) = source {
             let source = String::from_utf8_lossy(source);
             if names_directory(path) {
-                let own = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+                let own = source
+                    .trim_end_matches('/')
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 target = format!("{}/{own}", target.trim_end_matches('/'));
             }
             let inner = file.strip_prefix(&*source)?.trim_start_matches('/');
@@ -216,14 +272,24 @@ impl Attempts {
 
     /// Returns the name of the part of the unfinished file here.
     fn part_here(&self) -> Option<String> {
-        self.tally.state().file.as_ref().map(|(file, _)| part_of(file))
+        self.tally
+            .state()
+            .file
+            .as_ref()
+            .map(|(file, _)| part_of(file))
     }
 }
 
 fn part_of(target: &str) -> String {
-    let (directory, name) = target.rsplit_once('/').map_or(("", target), |(directory, name)| (directory, name));
+    let (directory, name) = target
+        .rsplit_once('/')
+        .map_or(("", target), |(directory, name)| (directory, name));
     let part = String::from_utf8_lossy(&part_name(name.as_bytes())).into_owned();
-    if target.contains('/') { format!("{directory}/{part}") } else { part }
+    if target.contains('/') {
+        format!("{directory}/{part}")
+    } else {
+        part
+    }
 }
 
 /// The reason why an attempt failed.
@@ -308,10 +374,19 @@ mod tests {
     fn the_warnings_of_a_host_are_few_and_short() {
         let mut state = State::default();
         let long = "é".repeat(100_000);
-        let told = (0..5000).filter_map(|_| state.warn(&long)).map(str::len).collect::<Vec<_>>();
-        assert_eq!((told.len(), told.iter().max()), (MAX_WARNINGS, Some(&MAX_WARNING_BYTES)));
+        let told = (0..5000)
+            .filter_map(|_| state.warn(&long))
+            .map(str::len)
+            .collect::<Vec<_>>();
+        assert_eq!(
+            (told.len(), told.iter().max()),
+            (MAX_WARNINGS, Some(&MAX_WARNING_BYTES))
+        );
         let all = state.all_warnings();
-        assert_eq!((all.len(), all.last().map(String::as_str)), (MAX_WARNINGS + 1, Some("4000 more warnings")));
+        assert_eq!(
+            (all.len(), all.last().map(String::as_str)),
+            (MAX_WARNINGS + 1, Some("4000 more warnings"))
+        );
     }
 
     #[test]

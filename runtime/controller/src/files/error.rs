@@ -70,16 +70,24 @@ impl TransferError {
     /// Returns advice, if wxec has any.
     pub fn hint(&self) -> Option<String> {
         match &self.kind {
-            TransferErrorKind::Here(failure) if failure.kind == crate::FileErrorKind::PermissionDenied => None,
+            TransferErrorKind::Here(failure)
+                if failure.kind == crate::FileErrorKind::PermissionDenied =>
+            {
+                None
+            }
             TransferErrorKind::Here(failure) | TransferErrorKind::There(failure) => {
                 failure.hint().map(ToOwned::to_owned)
             }
             TransferErrorKind::Incomplete { rest, .. } => rest.hint().map(ToOwned::to_owned),
             TransferErrorKind::Unreachable(failure) => failure.hint.clone(),
-            TransferErrorKind::SameTarget { .. } => Some("write `{host}` where their names should stand".into()),
-            TransferErrorKind::Lost { part: Some(part), .. } => {
-                Some(format!("a part was left as {part}; the next transfer goes on with it"))
+            TransferErrorKind::SameTarget { .. } => {
+                Some("write `{host}` where their names should stand".into())
             }
+            TransferErrorKind::Lost {
+                part: Some(part), ..
+            } => Some(format!(
+                "a part was left as {part}; the next transfer goes on with it"
+            )),
             _ => None,
         }
     }
@@ -89,12 +97,16 @@ impl TransferErrorKind {
     /// Turns the end of a transfer that another attempt cannot help into an error.
     pub(super) fn of(end: TransferEnd, warnings: impl FnOnce() -> Vec<String>) -> Self {
         match end {
-            TransferEnd::Incomplete(end) => {
-                Self::Incomplete { done: Transferred::new(end.summary, warnings()), rest: end }
-            }
+            TransferEnd::Incomplete(end) => Self::Incomplete {
+                done: Transferred::new(end.summary, warnings()),
+                rest: end,
+            },
             TransferEnd::Here(failure) => Self::Here(failure),
             TransferEnd::There(failure) => Self::There(failure),
-            TransferEnd::Cut => Self::Lost { reason: end.to_string(), part: None },
+            TransferEnd::Cut => Self::Lost {
+                reason: end.to_string(),
+                part: None,
+            },
             end => {
                 let reason = end.to_string();
                 match Limit::of_agent(&reason) {
@@ -121,7 +133,9 @@ impl fmt::Display for TransferErrorKind {
             Self::Lost { reason, .. } => write!(f, "lost during the transfer: {reason}"),
             Self::Unreachable(failure) => failure.fmt(f),
             Self::Timeout { after } => write!(f, "the transfer was not done after {after:?}"),
-            Self::SameTarget { other, path } => write!(f, "{other} would have the same target, {path}"),
+            Self::SameTarget { other, path } => {
+                write!(f, "{other} would have the same target, {path}")
+            }
             Self::Agent(reason) => write!(f, "the agent failed: {reason}"),
         }
     }

@@ -46,7 +46,10 @@ impl Fleet {
     /// Pairs a file or tree here with a place on each host. `{host}` in either path stands for the
     /// host's name.
     pub fn put(&self, local: impl Into<PathBuf>, remote: impl Into<PathBuf>) -> FleetTransfer {
-        self.transfer(Way::Put { local: local.into(), remote: remote.into() })
+        self.transfer(Way::Put {
+            local: local.into(),
+            remote: remote.into(),
+        })
     }
 
     /// Pairs a file or tree on each host with a place of its own here: `{host}` in either path
@@ -62,11 +65,18 @@ impl Fleet {
     /// # Ok::<(), wxec_controller::Error>(())
     /// ```
     pub fn get(&self, remote: impl Into<PathBuf>, local: impl Into<PathBuf>) -> FleetTransfer {
-        self.transfer(Way::Get { remote: remote.into(), local: local.into() })
+        self.transfer(Way::Get {
+            remote: remote.into(),
+            local: local.into(),
+        })
     }
 
     fn transfer(&self, way: Way) -> FleetTransfer {
-        FleetTransfer { fleet: self.clone(), way, options: TransferOptions::default() }
+        FleetTransfer {
+            fleet: self.clone(),
+            way,
+            options: TransferOptions::default(),
+        }
     }
 }
 
@@ -89,7 +99,9 @@ impl FleetTransfer {
                 Way::Get { remote, local } => host.get(name(remote), name(local)),
             }
         });
-        Ok(transfers.map(|transfer| transfer.options(self.options.clone())).collect())
+        Ok(transfers
+            .map(|transfer| transfer.options(self.options.clone()))
+            .collect())
     }
 
     /// Runs all transfers. Fails as a whole, before anything is transferred, if two hosts would
@@ -103,7 +115,13 @@ impl FleetTransfer {
                 running.spawn(async move {
                     let _place = places.acquire().await;
                     let host = transfer.host.shared_name();
-                    (index, TransferOutcome { host, result: transfer.attempts().run().await.map(|(done, _)| done) })
+                    (
+                        index,
+                        TransferOutcome {
+                            host,
+                            result: transfer.attempts().run().await.map(|(done, _)| done),
+                        },
+                    )
                 });
             }
             let mut outcomes = running.join_all().await;
@@ -125,14 +143,23 @@ impl FleetTransfer {
 pub fn name_for_host(template: impl AsRef<Path>, host: &str) -> PathBuf {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let template = template.as_ref().as_os_str().as_bytes();
-    let usual = |c: char| if c.is_alphanumeric() || "._-@+".contains(c) { c } else { '_' };
+    let usual = |c: char| {
+        if c.is_alphanumeric() || "._-@+".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
     let mut name: String = host.chars().map(usual).collect();
     if name.starts_with('.') {
         name.replace_range(..1, "_");
     }
     let mut path = Vec::new();
     let mut rest = template;
-    while let Some(at) = rest.windows(HOST.len()).position(|window| window == HOST.as_bytes()) {
+    while let Some(at) = rest
+        .windows(HOST.len())
+        .position(|window| window == HOST.as_bytes())
+    {
         path.extend(&rest[..at]);
         path.extend(name.bytes());
         rest = &rest[at + HOST.len()..];
@@ -146,7 +173,10 @@ fn check_unique(hosts: &[Host], template: &Path) -> Result<(), TransferError> {
     for host in hosts {
         let path = name_for_host(template, host.name());
         if let Some(other) = taken.insert(path.clone(), host.shared_name()) {
-            let kind = TransferErrorKind::SameTarget { other, path: path.display().to_string() };
+            let kind = TransferErrorKind::SameTarget {
+                other,
+                path: path.display().to_string(),
+            };
             return Err(TransferError::new(host.shared_name(), kind));
         }
     }
@@ -161,8 +191,18 @@ mod tests {
     fn two_hosts_never_write_the_same_file() {
         let fleet = Fleet::new(["web1", "web2"]).unwrap();
         let error = fleet.get("/etc/hosts", "hosts").each().unwrap_err();
-        assert_eq!(error.to_string(), "web2: web1 would have the same target, hosts");
-        assert_eq!(fleet.get("/etc/hosts", "{host}/hosts").each().unwrap().len(), 2);
+        assert_eq!(
+            error.to_string(),
+            "web2: web1 would have the same target, hosts"
+        );
+        assert_eq!(
+            fleet
+                .get("/etc/hosts", "{host}/hosts")
+                .each()
+                .unwrap()
+                .len(),
+            2
+        );
         // Names that differ only in a character that cannot be in a file's name.
         let fleet = Fleet::new(["web1/sudo:", "web1/su:root"]).unwrap();
         assert!(fleet.get("/etc/hosts", "{host}").each().is_ok());
@@ -170,9 +210,17 @@ mod tests {
 
     #[test]
     fn a_hosts_name_leads_nowhere_else() {
-        for (host, name) in [("../x", "_._x"), ("..", "_."), ("a/b", "a_b"), ("[::1]:22", "___1__22")] {
+        for (host, name) in [
+            ("../x", "_._x"),
+            ("..", "_."),
+            ("a/b", "a_b"),
+            ("[::1]:22", "___1__22"),
+        ] {
             assert_eq!(name_for_host("{host}", host).to_str(), Some(name));
         }
-        assert_eq!(name_for_host("a/{host}/{host}{", "h").to_str(), Some("a/h/h{"));
+        assert_eq!(
+            name_for_host("a/{host}/{host}{", "h").to_str(),
+            Some("a/h/h{")
+        );
     }
 }

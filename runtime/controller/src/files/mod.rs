@@ -95,14 +95,29 @@ impl Host {
     /// `/etc/passwd`. A path that does not begin with `/` starts in the directory in which the
     /// agent was started: over ssh, the home directory.
     pub fn put(&self, local: impl AsRef<Path>, remote: impl AsRef<Path>) -> Transfer {
-        Transfer::new(self, Way::Put { source: Source::Path(bytes(local)), path: bytes(remote) })
+        Transfer::new(
+            self,
+            Way::Put {
+                source: Source::Path(bytes(local)),
+                path: bytes(remote),
+            },
+        )
     }
 
     /// Pairs the content of a file with its place on this host. Its mode is 644, unless the options
     /// set another one.
     pub fn put_bytes(&self, content: impl Into<Vec<u8>>, remote: impl AsRef<Path>) -> Transfer {
-        let source = Source::Memory { bytes: content.into(), mode: FILE_MODE };
-        Transfer::new(self, Way::Put { source, path: bytes(remote) })
+        let source = Source::Memory {
+            bytes: content.into(),
+            mode: FILE_MODE,
+        };
+        Transfer::new(
+            self,
+            Way::Put {
+                source,
+                path: bytes(remote),
+            },
+        )
     }
 
     /// Pairs the content that `reader` gives with its place on this host. The file appears there
@@ -118,35 +133,75 @@ impl Host {
     /// web1.get_writer("/srv/dump.sql", std::io::stdout()).run().wait()?;
     /// # Ok::<(), wxec_controller::Error>(())
     /// ```
-    pub fn put_reader(&self, reader: impl Read + Send + 'static, remote: impl AsRef<Path>) -> Transfer {
-        let source = Source::Reader { reader: Reader::new(reader), mode: FILE_MODE };
-        Transfer::new(self, Way::Put { source, path: bytes(remote) })
+    pub fn put_reader(
+        &self,
+        reader: impl Read + Send + 'static,
+        remote: impl AsRef<Path>,
+    ) -> Transfer {
+        let source = Source::Reader {
+            reader: Reader::new(reader),
+            mode: FILE_MODE,
+        };
+        Transfer::new(
+            self,
+            Way::Put {
+                source,
+                path: bytes(remote),
+            },
+        )
     }
 
     /// Pairs a file on this host with a writer that gets its content as it arrives. If the link is
     /// cut, the transfer goes on from there. Bytes that were written before a transfer failed
     /// cannot be taken back.
-    pub fn get_writer(&self, remote: impl AsRef<Path>, writer: impl Write + Send + 'static) -> Transfer {
-        Transfer::new(self, Way::Get { path: bytes(remote), target: Target::Writer(Writer::new(writer)) })
+    pub fn get_writer(
+        &self,
+        remote: impl AsRef<Path>,
+        writer: impl Write + Send + 'static,
+    ) -> Transfer {
+        Transfer::new(
+            self,
+            Way::Get {
+                path: bytes(remote),
+                target: Target::Writer(Writer::new(writer)),
+            },
+        )
     }
 
     /// Pairs a file or tree on this host with a place here. Paths are as for [`put`](Self::put); a
     /// source without a name of its own, such as `.`, must be given a name here.
     pub fn get(&self, remote: impl AsRef<Path>, local: impl AsRef<Path>) -> Transfer {
-        Transfer::new(self, Way::Get { path: bytes(remote), target: Target::Path(bytes(local)) })
+        Transfer::new(
+            self,
+            Way::Get {
+                path: bytes(remote),
+                target: Target::Path(bytes(local)),
+            },
+        )
     }
 
     /// Returns the content of a file on this host, of 64 MiB at most.
     pub fn get_bytes(&self, remote: impl AsRef<Path>) -> Operation<Result<Vec<u8>, TransferError>> {
         let target = Target::Memory { limit: MAX_BYTES };
-        let transfer = Transfer::new(self, Way::Get { path: bytes(remote), target });
+        let transfer = Transfer::new(
+            self,
+            Way::Get {
+                path: bytes(remote),
+                target,
+            },
+        );
         Operation::new(async move { transfer.attempts().run().await.map(|(_, content)| content) })
     }
 }
 
 impl Transfer {
     fn new(host: &Host, way: Way) -> Self {
-        Self { host: host.clone(), way, options: TransferOptions::default(), listener: None }
+        Self {
+            host: host.clone(),
+            way,
+            options: TransferOptions::default(),
+            listener: None,
+        }
     }
 
     /// Sets the options.
@@ -156,7 +211,10 @@ impl Transfer {
     }
 
     /// Reports the progress to `listener`, on any thread.
-    pub fn on_event(mut self, listener: impl Fn(TransferEvent<'_>) + Send + Sync + 'static) -> Self {
+    pub fn on_event(
+        mut self,
+        listener: impl Fn(TransferEvent<'_>) + Send + Sync + 'static,
+    ) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }
@@ -172,14 +230,22 @@ impl Transfer {
     }
 
     fn attempts(self) -> Attempts {
-        let Self { host, way, options, listener } = self;
+        let Self {
+            host,
+            way,
+            options,
+            listener,
+        } = self;
         Attempts::new(host, way, options, listener)
     }
 }
 
 impl fmt::Debug for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transfer").field("host", &self.host).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Transfer")
+            .field("host", &self.host)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -189,8 +255,24 @@ fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
 
 impl Transferred {
     fn new(summary: wxec_files::Summary, warnings: Vec<String>) -> Self {
-        let wxec_files::Summary { files, bytes, resumed_bytes, skipped, deleted, digest, .. } = summary;
+        let wxec_files::Summary {
+            files,
+            bytes,
+            resumed_bytes,
+            skipped,
+            deleted,
+            digest,
+            ..
+        } = summary;
         let sha256 = digest.as_ref().map(Digest::to_string);
-        Self { files, bytes, resumed_bytes, skipped, deleted, sha256, warnings }
+        Self {
+            files,
+            bytes,
+            resumed_bytes,
+            skipped,
+            deleted,
+            sha256,
+            warnings,
+        }
     }
 }

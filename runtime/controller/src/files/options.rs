@@ -25,7 +25,12 @@ pub struct TransferOptions {
 
 impl Default for TransferOptions {
     fn default() -> Self {
-        Self { options: Options::default(), resume: true, reconnect_within: RECONNECT_WITHIN, timeout: None }
+        Self {
+            options: Options::default(),
+            resume: true,
+            reconnect_within: RECONNECT_WITHIN,
+            timeout: None,
+        }
     }
 }
 

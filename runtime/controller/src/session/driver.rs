@@ -14,13 +14,13 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    AskError, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, Fault, ProcessStreams,
-    ProtocolError, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
+    AskError, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, Fault,
+    ProcessStreams, ProtocolError, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
 };
 
 use super::{
-    Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Returned, Shared, Source,
-    StreamCommand, StreamCommands, StreamHandle,
+    Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Returned,
+    Shared, Source, StreamCommand, StreamCommands, StreamHandle,
     printer::{Printed, Printer},
 };
 use crate::{
@@ -121,7 +121,10 @@ impl Driver {
         // end.
         commands.close();
         if let End::Lost(reason) = end {
-            let loss = Loss { reason, stderr_tail: self.transport.stderr.settled().await };
+            let loss = Loss {
+                reason,
+                stderr_tail: self.transport.stderr.settled().await,
+            };
             for stream in self.streams.values_mut() {
                 if let Some(ended) = stream.ended.take() {
                     let _ = ended.send(Err(loss.clone()));
@@ -138,7 +141,9 @@ impl Driver {
         }
         // Drops the streams first: their readers must not wait for the end of the transport's
         // process.
-        let Self { transport, streams, .. } = self;
+        let Self {
+            transport, streams, ..
+        } = self;
         drop(streams);
         transport.end().await;
         drop(waiting_for_close);
@@ -215,20 +220,40 @@ impl Driver {
     }
 
     fn publish_traffic(&self) {
-        *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner) = self.connection.traffic();
+        *self
+            .shared
+            .traffic
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = self.connection.traffic();
     }
 
     /// Breaks when no more commands will come: all handles are gone, or one of them closed the
     /// session.
-    fn handle_command(&mut self, command: Option<Command>, waiting: &mut Vec<oneshot::Sender<()>>) -> ControlFlow<()> {
+    fn handle_command(
+        &mut self,
+        command: Option<Command>,
+        waiting: &mut Vec<oneshot::Sender<()>>,
+    ) -> ControlFlow<()> {
         match command {
             Some(Command::Call(call)) => {
                 self.make_call(*call);
                 ControlFlow::Continue(())
             }
-            Some(Command::Run { mut call, command: ProgramCommand { arguments, environment }, started }) => {
+            Some(Command::Run {
+                mut call,
+                command:
+                    ProgramCommand {
+                        arguments,
+                        environment,
+                    },
+                started,
+            }) => {
                 let streams = self.connection.open_streams();
-                call.request.entry = Entry::Command { arguments, environment, streams };
+                call.request.entry = Entry::Command {
+                    arguments,
+                    environment,
+                    streams,
+                };
                 let (reader, writer) = self.open(streams.stdio, None);
                 let (stderr, _) = self.open(streams.stderr, None);
                 let _ = started.send((reader, writer, stderr));
@@ -265,7 +290,11 @@ impl Driver {
                 }
                 ControlFlow::Continue(())
             }
-            Some(Command::Start { command, terminal, started }) => {
+            Some(Command::Start {
+                command,
+                terminal,
+                started,
+            }) => {
                 let streams = self.connection.start(command, terminal);
                 let _ = started.send(self.process(streams));
                 ControlFlow::Continue(())
@@ -273,7 +302,10 @@ impl Driver {
             Some(Command::Open { service, opened }) => {
                 let id = self.connection.open(service);
                 let (reader, writer) = self.open(id, None);
-                let handle = StreamHandle { id, commands: StreamCommands(self.commands.clone()) };
+                let handle = StreamHandle {
+                    id,
+                    commands: StreamCommands(self.commands.clone()),
+                };
                 // If the requester has gone, dropping the handle closes the stream.
                 let _ = opened.send((reader, writer, handle));
                 ControlFlow::Continue(())
@@ -287,7 +319,11 @@ impl Driver {
                 self.blob_answers.insert(digest, answer);
                 ControlFlow::Continue(())
             }
-            Some(Command::SendBlob { digest, blob, answer }) => {
+            Some(Command::SendBlob {
+                digest,
+                blob,
+                answer,
+            }) => {
                 self.connection.send_blob(digest, blob);
                 self.blob_answers.insert(digest, answer);
                 ControlFlow::Continue(())
@@ -309,7 +345,18 @@ impl Driver {
         }
     }
 
-    fn make_call(&mut self, NewCall { key, mut request, artifact, output, asks, streams, reply }: NewCall) {
+    fn make_call(
+        &mut self,
+        NewCall {
+            key,
+            mut request,
+            artifact,
+            output,
+            asks,
+            streams,
+            reply,
+        }: NewCall,
+    ) {
         if let Some((count, opened)) = streams {
             request.streams = self.connection.open_call_streams(count);
             let streams = request.streams.iter().map(|id| {
@@ -322,7 +369,17 @@ impl Driver {
         let module = request.module;
         let id = self.connection.call(request);
         self.keys.insert(key, id);
-        self.calls.insert(id, PendingCall { key, module, artifact, lines: Some(output), asks, reply });
+        self.calls.insert(
+            id,
+            PendingCall {
+                key,
+                module,
+                artifact,
+                lines: Some(output),
+                asks,
+                reply,
+            },
+        );
     }
 
     /// Registers the call with the printer on its first output.
@@ -340,7 +397,11 @@ impl Driver {
             None => {
                 let (done, printed) = oneshot::channel();
                 let _ = reply.send((outcome, Some(printed)));
-                self.printer.print(Printed::Returned { id, dropped_bytes, printed: done });
+                self.printer.print(Printed::Returned {
+                    id,
+                    dropped_bytes,
+                    printed: done,
+                });
             }
         }
     }
@@ -350,7 +411,12 @@ impl Driver {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 ControllerEvent::Need { module, again } => {
-                    match self.calls.values().find(|call| call.module == module).map(|call| call.artifact.clone()) {
+                    match self
+                        .calls
+                        .values()
+                        .find(|call| call.module == module)
+                        .map(|call| call.artifact.clone())
+                    {
                         Some(artifact) => self.provide(module, artifact, again),
                         // The only call that needs it was cancelled a moment ago.
                         None => self.connection.refuse(module, "no longer needed"),
@@ -393,15 +459,34 @@ impl Driver {
                     self.begin_printing(id);
                     self.printer.print(Printed::Output { id, stream, bytes });
                 }
-                ControllerEvent::Log { id, level, target, message } => {
+                ControllerEvent::Log {
+                    id,
+                    level,
+                    target,
+                    message,
+                } => {
                     self.begin_printing(id);
-                    self.printer.print(Printed::Log { id, level, target, message });
+                    self.printer.print(Printed::Log {
+                        id,
+                        level,
+                        target,
+                        message,
+                    });
                 }
-                ControllerEvent::Ask { call, ask, question } => {
+                ControllerEvent::Ask {
+                    call,
+                    ask,
+                    question,
+                } => {
                     let asks = self.calls.get(&call).and_then(|call| call.asks.as_ref());
-                    let asked = Asked { ask, question, commands: self.commands.clone() };
+                    let asked = Asked {
+                        ask,
+                        question,
+                        commands: self.commands.clone(),
+                    };
                     if asks.is_none_or(|asks| asks.send(asked).is_err()) {
-                        let nobody = Fault::Agent("only tasks may call tasks on other hosts".into());
+                        let nobody =
+                            Fault::Agent("only tasks may call tasks on other hosts".into());
                         self.connection.answer(ask, Err(AskError::Fault(nobody)));
                     }
                 }
@@ -411,7 +496,9 @@ impl Driver {
                     }
                     if let Some(call) = self.calls.remove(&id) {
                         self.keys.remove(&call.key);
-                        self.shared.fuel.fetch_add(usage.fuel.unwrap_or_default(), Ordering::Relaxed);
+                        self.shared
+                            .fuel
+                            .fetch_add(usage.fuel.unwrap_or_default(), Ordering::Relaxed);
                         self.end_call(id, call, usage.dropped_bytes, Ok((outcome, usage)));
                     }
                 }
@@ -434,8 +521,11 @@ impl Driver {
         let commands = self.commands.clone();
         runtime::spawn(async move {
             let length = artifact.len() as u64;
-            let from =
-                if hop.hold(module, artifact.clone()).await { Source::Hop(length) } else { Source::Here(artifact) };
+            let from = if hop.hold(module, artifact.clone()).await {
+                Source::Hop(length)
+            } else {
+                Source::Here(artifact)
+            };
             if let Some(commands) = commands.upgrade() {
                 let _ = commands.send(Command::Provide { module, from });
             }
@@ -450,8 +540,19 @@ impl Driver {
         let (stderr_ended, end_of_stderr) = oneshot::channel();
         let (stderr, _) = self.open(streams.stderr, Some(stderr_ended));
         let terminal = streams.terminal.map(|id| self.open(id, None));
-        let handle = ProcessHandle { streams, commands, ended: Some(end), stderr_ended: end_of_stderr };
-        Process { reader, writer, stderr, terminal, handle }
+        let handle = ProcessHandle {
+            streams,
+            commands,
+            ended: Some(end),
+            stderr_ended: end_of_stderr,
+        };
+        Process {
+            reader,
+            writer,
+            stderr,
+            terminal,
+            handle,
+        }
     }
 
     fn open(
@@ -461,9 +562,19 @@ impl Driver {
     ) -> (StreamReader, StreamWriter) {
         let (inbox, window) = (Arc::<Inbox>::default(), Arc::<Window>::default());
         window.add(id.window_bytes());
-        self.streams.insert(id, OpenStream { inbox: inbox.clone(), window: window.clone(), ended });
+        self.streams.insert(
+            id,
+            OpenStream {
+                inbox: inbox.clone(),
+                window: window.clone(),
+                ended,
+            },
+        );
         let commands = StreamCommands(self.commands.clone());
-        (StreamReader::new(id, commands.clone(), inbox), StreamWriter::new(id, commands, window))
+        (
+            StreamReader::new(id, commands.clone(), inbox),
+            StreamWriter::new(id, commands, window),
+        )
     }
 
     fn handle_stream_command(&mut self, command: StreamCommand) {
@@ -489,7 +600,11 @@ enum Wrote {
 
 /// Writes some of `bytes`. If none are left, writes the bytes that the hop is to splice in behind
 /// them.
-async fn write(writer: &mut Writer, bytes: &[u8], splice: Option<Splice>) -> std::io::Result<Wrote> {
+async fn write(
+    writer: &mut Writer,
+    bytes: &[u8],
+    splice: Option<Splice>,
+) -> std::io::Result<Wrote> {
     match splice {
         Some(splice) if bytes.is_empty() => writer.splice(splice).await.map(|()| Wrote::Splice),
         _ => match writer.write(bytes).await? {

@@ -21,9 +21,9 @@ use tokio::{
     time::error::Elapsed,
 };
 use wxec_protocol::{
-    Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection, ControllerEvent, Description,
-    Digest, Fault, InstanceId, Platform, ProcessStreams, Service, Splice, StreamEnd, StreamId, Target, Traffic, Usage,
-    WindowSize,
+    Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection,
+    ControllerEvent, Description, Digest, Fault, InstanceId, Platform, ProcessStreams, Service,
+    Splice, StreamEnd, StreamId, Target, Traffic, Usage, WindowSize,
 };
 
 use self::driver::Driver;
@@ -172,7 +172,10 @@ impl ProcessHandle {
     }
 
     pub(crate) fn signals(&self) -> Signals {
-        Signals { id: self.streams.stdio, commands: self.commands.clone() }
+        Signals {
+            id: self.streams.stdio,
+            commands: self.commands.clone(),
+        }
     }
 }
 
@@ -185,17 +188,25 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn signal(&self, signal: i32) {
-        self.commands.send(StreamCommand::Signal { id: self.id, signal });
+        self.commands.send(StreamCommand::Signal {
+            id: self.id,
+            signal,
+        });
     }
 
     pub(crate) fn resize(&self, size: WindowSize) {
-        self.commands.send(StreamCommand::Resize { id: self.id, size });
+        self.commands
+            .send(StreamCommand::Resize { id: self.id, size });
     }
 }
 
 impl Drop for ProcessHandle {
     fn drop(&mut self) {
-        let ProcessStreams { stdio, stderr, terminal } = self.streams;
+        let ProcessStreams {
+            stdio,
+            stderr,
+            terminal,
+        } = self.streams;
         for id in [Some(stdio), Some(stderr), terminal].into_iter().flatten() {
             self.commands.send(StreamCommand::Close { id });
         }
@@ -249,7 +260,10 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn answer(self, outcome: Result<Bytes, AskError>) {
         if let Some(commands) = self.commands.upgrade() {
-            let _ = commands.send(Command::Answer { ask: self.ask, outcome });
+            let _ = commands.send(Command::Answer {
+                ask: self.ask,
+                outcome,
+            });
         }
     }
 }
@@ -273,7 +287,10 @@ pub(crate) struct Loss {
 impl Loss {
     /// The loss to report for a question that came after the session's end.
     pub(crate) fn after_the_end() -> Self {
-        Self { reason: SessionEnded.to_string(), stderr_tail: String::new() }
+        Self {
+            reason: SessionEnded.to_string(),
+            stderr_tail: String::new(),
+        }
     }
 }
 
@@ -286,7 +303,10 @@ pub(crate) struct OpenCall {
 impl Session {
     /// Greets the agent behind `transport`, which has already sent `received`, and starts the
     /// driver.
-    pub(crate) async fn start(mut transport: Transport, received: &[u8]) -> Result<Self, Unreachable> {
+    pub(crate) async fn start(
+        mut transport: Transport,
+        received: &[u8],
+    ) -> Result<Self, Unreachable> {
         let mut connection = ControllerConnection::new();
         let target = match greet(&mut transport, &mut connection, received).await {
             Ok(target) => target,
@@ -300,7 +320,11 @@ impl Session {
         let shared = Arc::<Shared>::default();
         let driver = Driver::new(connection, transport, shared.clone(), sender.downgrade());
         runtime::spawn(driver.run(commands));
-        Ok(Self { target, commands: sender, shared })
+        Ok(Self {
+            target,
+            commands: sender,
+            shared,
+        })
     }
 
     /// Returns true while the session goes on.
@@ -309,7 +333,11 @@ impl Session {
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
-        *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .shared
+            .traffic
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the fuel that calls used, where it was counted.
@@ -318,7 +346,13 @@ impl Session {
     }
 
     /// Makes a call. `asks` receives what its guest asks.
-    pub(crate) fn call(&self, artifact: &Artifact, call: CallRequest, output: Lines, asks: Option<Asks>) -> OpenCall {
+    pub(crate) fn call(
+        &self,
+        artifact: &Artifact,
+        call: CallRequest,
+        output: Lines,
+        asks: Option<Asks>,
+    ) -> OpenCall {
         let (call, open) = self.new_call(artifact, call, output, asks);
         // If the driver is gone, the message is dropped with the sender of the reply: the call
         // counts as lost.
@@ -351,8 +385,22 @@ impl Session {
     ) -> (Box<NewCall>, OpenCall) {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         let (reply, receiver) = oneshot::channel();
-        let call = NewCall { key, request: call, artifact: artifact.bytes.clone(), output, asks, streams: None, reply };
-        (Box::new(call), OpenCall { reply: receiver, cancel: Some((key, self.commands.clone())) })
+        let call = NewCall {
+            key,
+            request: call,
+            artifact: artifact.bytes.clone(),
+            output,
+            asks,
+            streams: None,
+            reply,
+        };
+        (
+            Box::new(call),
+            OpenCall {
+                reply: receiver,
+                cancel: Some((key, self.commands.clone())),
+            },
+        )
     }
 
     /// Runs a program on the terms of `call`.
@@ -365,9 +413,18 @@ impl Session {
     ) -> Result<RunningProgram, SessionEnded> {
         let (call, open) = self.new_call(artifact, call, output, None);
         let (started, streams) = oneshot::channel();
-        let _ = self.commands.send(Command::Run { call, command, started });
+        let _ = self.commands.send(Command::Run {
+            call,
+            command,
+            started,
+        });
         let (reader, writer, stderr) = streams.await.map_err(|_| SessionEnded)?;
-        Ok(RunningProgram { call: open, reader, writer, stderr })
+        Ok(RunningProgram {
+            call: open,
+            reader,
+            writer,
+            stderr,
+        })
     }
 
     /// Returns a new number for an instance that stays on the host.
@@ -381,9 +438,17 @@ impl Session {
     }
 
     /// Starts a process on the host.
-    pub(crate) async fn start_process(&self, command: ProcessCommand, terminal: bool) -> Result<Process, SessionEnded> {
+    pub(crate) async fn start_process(
+        &self,
+        command: ProcessCommand,
+        terminal: bool,
+    ) -> Result<Process, SessionEnded> {
         let (started, process) = oneshot::channel();
-        let _ = self.commands.send(Command::Start { command, terminal, started });
+        let _ = self.commands.send(Command::Start {
+            command,
+            terminal,
+            started,
+        });
         process.await.map_err(|_| SessionEnded)
     }
 
@@ -400,19 +465,33 @@ impl Session {
     /// Returns true if the agent can put this blob into streams: it holds the blob, or the blob is
     /// the agent's own image.
     pub(crate) async fn holds(&self, digest: Digest) -> bool {
-        self.blob(digest, |answer| Command::AskBlob { digest, answer }).await
+        self.blob(digest, |answer| Command::AskBlob { digest, answer })
+            .await
     }
 
     /// Makes the agent hold a blob, unless it holds it already. Returns true if it holds the blob
     /// then.
     pub(crate) async fn hold(&self, digest: Digest, blob: Bytes) -> bool {
-        self.blob(digest, |answer| Command::SendBlob { digest, blob, answer }).await
+        self.blob(digest, |answer| Command::SendBlob {
+            digest,
+            blob,
+            answer,
+        })
+        .await
     }
 
     /// Asks for or sends a blob once, however many hops want it.
-    async fn blob(&self, digest: Digest, command: impl FnOnce(oneshot::Sender<bool>) -> Command) -> bool {
+    async fn blob(
+        &self,
+        digest: Digest,
+        command: impl FnOnce(oneshot::Sender<bool>) -> Command,
+    ) -> bool {
         let known = {
-            let mut blobs = self.shared.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut blobs = self
+                .shared
+                .blobs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             blobs.entry(digest).or_default().clone()
         };
         let held = known.get_or_try_init(|| async {
@@ -478,14 +557,20 @@ async fn greet(
     received: &[u8],
 ) -> Result<Target, Unreachable> {
     let broken = |reason: String| Unreachable::new(Phase::Protocol, reason);
-    connection.handle_input(received).map_err(|error| broken(error.to_string()))?;
+    connection
+        .handle_input(received)
+        .map_err(|error| broken(error.to_string()))?;
     let mut part = [0; 4096];
     loop {
         match connection.poll_event() {
-            Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => return Ok(target),
+            Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => {
+                return Ok(target);
+            }
             // Does not repeat the name: the host chose it, of any length.
             Some(ControllerEvent::Ready { .. }) => {
-                return Err(broken("the agent says it runs on an unknown architecture".into()));
+                return Err(broken(
+                    "the agent says it runs on an unknown architecture".into(),
+                ));
             }
             Some(_) => return Err(broken("the agent did not greet first".into())),
             None => {}
@@ -497,7 +582,9 @@ async fn greet(
                      space",
                 ));
             }
-            Ok(length) => connection.handle_input(&part[..length]).map_err(|error| broken(error.to_string()))?,
+            Ok(length) => connection
+                .handle_input(&part[..length])
+                .map_err(|error| broken(error.to_string()))?,
             Err(error) => return Err(broken(error.to_string())),
         }
     }

@@ -23,10 +23,7 @@ pub(super) struct Printer {
 /// Output of a call, or its begin or end.
 pub(super) enum Printed {
     /// The call begins to print.
-    Begun {
-        id: CallId,
-        lines: Lines,
-    },
+    Begun { id: CallId, lines: Lines },
     Output {
         id: CallId,
         stream: OutputStream,
@@ -45,14 +42,15 @@ pub(super) enum Printed {
         printed: oneshot::Sender<()>,
     },
     /// The caller does not wait for the call any more.
-    Forgotten {
-        id: CallId,
-    },
+    Forgotten { id: CallId },
 }
 
 impl Printer {
     pub(super) fn new(commands: mpsc::WeakUnboundedSender<Command>) -> Self {
-        Self { queue: None, commands }
+        Self {
+            queue: None,
+            commands,
+        }
     }
 
     pub(super) fn print(&mut self, printed: Printed) {
@@ -66,7 +64,10 @@ impl Printer {
 }
 
 /// Prints until the session has ended and everything is printed.
-async fn run(mut queue: mpsc::UnboundedReceiver<Printed>, commands: mpsc::WeakUnboundedSender<Command>) {
+async fn run(
+    mut queue: mpsc::UnboundedReceiver<Printed>,
+    commands: mpsc::WeakUnboundedSender<Command>,
+) {
     let mut calls = HashMap::new();
     while let Some(first) = queue.recv().await {
         let mut batch = vec![first];
@@ -111,7 +112,12 @@ impl Printed {
     fn cost(&self) -> u64 {
         match self {
             Self::Output { bytes, .. } => output_cost(bytes.len() as u64),
-            Self::Log { level, target, message, .. } => output_cost(LogRecord::new(*level, target, message).cost()),
+            Self::Log {
+                level,
+                target,
+                message,
+                ..
+            } => output_cost(LogRecord::new(*level, target, message).cost()),
             Self::Begun { .. } | Self::Returned { .. } | Self::Forgotten { .. } => 0,
         }
     }
@@ -125,12 +131,21 @@ fn print(calls: &mut HashMap<CallId, Lines>, printed: Printed) {
                 lines.write(stream, &bytes);
             }
         }
-        Printed::Log { id, level, target, message } => {
+        Printed::Log {
+            id,
+            level,
+            target,
+            message,
+        } => {
             if let Some(lines) = calls.get_mut(&id) {
                 lines.log(LogRecord::new(level, &target, &message));
             }
         }
-        Printed::Returned { id, dropped_bytes, printed } => {
+        Printed::Returned {
+            id,
+            dropped_bytes,
+            printed,
+        } => {
             if let Some(mut lines) = calls.remove(&id) {
                 // Dropping the lines flushes the last one, so that it comes before the result.
                 lines.note_dropped(dropped_bytes);

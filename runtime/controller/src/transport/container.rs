@@ -29,9 +29,20 @@ pub(crate) fn way(engine: Engine, name: &str, shell: &Shell, options: &Options) 
 /// Returns the way into a fresh container. The agent becomes its first process: the container ends
 /// with the agent, and the engine removes it.
 pub(crate) fn way_to_fresh(engine: Engine, image: &str, shell: &Shell, options: &Options) -> Way {
-    let [sh, rest @ ..] = &*shell.argv else { return Way::default() };
+    let [sh, rest @ ..] = &*shell.argv else {
+        return Way::default();
+    };
     let entrypoint = format!("--entrypoint={sh}");
-    let argv = [&options.tool_path(engine.name()), "run", "-i", "--rm", LABEL, &entrypoint, image].map(Into::into);
+    let argv = [
+        &options.tool_path(engine.name()),
+        "run",
+        "-i",
+        "--rm",
+        LABEL,
+        &entrypoint,
+        image,
+    ]
+    .map(Into::into);
     Way::new(argv.into_iter().chain(rest.iter().cloned())).complaints(COMPLAINTS)
 }
 
@@ -89,16 +100,31 @@ pub(crate) async fn limited_by_container(
     place: &Place,
     options: &Options,
 ) -> Unreachable {
-    let Hop::Container(engine, name) = hop else { return failure };
+    let Hop::Container(engine, name) = hop else {
+        return failure;
+    };
     if !matches!(failure.phase, Phase::Shell | Phase::Exec | Phase::Protocol) {
         return failure;
     }
     let tool = options.tool_path(engine.name());
-    let inspect = [&tool, "inspect", "--format", "{{.HostConfig.PidsLimit}}", name].map(Into::into);
+    let inspect = [
+        &tool,
+        "inspect",
+        "--format",
+        "{{.HostConfig.PidsLimit}}",
+        name,
+    ]
+    .map(Into::into);
     let inspect = Way::new(inspect).command;
     let asked = tokio::time::timeout(ASKED_WITHIN, place.run(&inspect, async |_| Ok(()))).await;
-    match asked.ok().and_then(Result::ok).and_then(|limit| limit.parse().ok()) {
-        Some(limit @ 1..=FEW_PROCESSES) => Limit::Processes.failure(&format!("the container allows {limit}")),
+    match asked
+        .ok()
+        .and_then(Result::ok)
+        .and_then(|limit| limit.parse().ok())
+    {
+        Some(limit @ 1..=FEW_PROCESSES) => {
+            Limit::Processes.failure(&format!("the container allows {limit}"))
+        }
         _ => failure,
     }
 }
@@ -113,8 +139,15 @@ impl<'a> NoShell<'a> {
         };
         // Docker complains on stdout, which is part of the reason.
         let said = [&failure.reason, &failure.stderr_tail];
-        let no_such_program = NO_SUCH_PROGRAM.iter().any(|words| said.iter().any(|said| said.contains(words)));
-        no_such_program.then(|| Self { engine, name, is_image, tool: options.tool_path(engine.name()) })
+        let no_such_program = NO_SUCH_PROGRAM
+            .iter()
+            .any(|words| said.iter().any(|said| said.contains(words)));
+        no_such_program.then(|| Self {
+            engine,
+            name,
+            is_image,
+            tool: options.tool_path(engine.name()),
+        })
     }
 
     /// Returns the platform that containers of this engine run on.
@@ -123,7 +156,11 @@ impl<'a> NoShell<'a> {
             Engine::Docker => "{{.Server.Arch}}",
             Engine::Podman => "{{.Client.OsArch}}",
         };
-        let answer = place.run(&self.command(["version", "--format", format]), async |_| Ok(())).await?;
+        let answer = place
+            .run(&self.command(["version", "--format", format]), async |_| {
+                Ok(())
+            })
+            .await?;
         architecture("Linux", answer.strip_prefix("linux/").unwrap_or(&answer))
     }
 
@@ -141,10 +178,25 @@ impl<'a> NoShell<'a> {
             false => (self.name.to_owned(), None),
             true => {
                 let entrypoint = format!("--entrypoint={path}");
-                let create = self.command(["create", "-i", "--rm", LABEL, &entrypoint, self.name, title, &path]);
+                let create = self.command([
+                    "create",
+                    "-i",
+                    "--rm",
+                    LABEL,
+                    &entrypoint,
+                    self.name,
+                    title,
+                    &path,
+                ]);
                 let container = place.run(&create, async |_| Ok(())).await?;
                 let remove = Some(self.command(["rm", "-f", &container]));
-                (container, Some(Created { place: place.clone(), remove }))
+                (
+                    container,
+                    Some(Created {
+                        place: place.clone(),
+                        remove,
+                    }),
+                )
             }
         };
         let sent_bytes = self.copy(place, image, &file, &container).await?;
@@ -153,15 +205,27 @@ impl<'a> NoShell<'a> {
             false => self.command(["exec", "-i", &container, &path, title, &path]),
             true => self.command(["start", "-a", "-i", &container]),
         };
-        Ok(ShellLess { transport: place.start(&start, false).await?, sent_bytes, created })
+        Ok(ShellLess {
+            transport: place.start(&start, false).await?,
+            sent_bytes,
+            created,
+        })
     }
 
     /// Copies the agent to the container's root, as the one file of an archive. Returns the number
     /// of bytes sent.
-    async fn copy(&self, place: &Place, image: &AgentImage, file: &str, container: &str) -> Result<u64, Unreachable> {
+    async fn copy(
+        &self,
+        place: &Place,
+        image: &AgentImage,
+        file: &str,
+        container: &str,
+    ) -> Result<u64, Unreachable> {
         const BLOCK: u64 = 512;
         let mut header = tar::Header::new_gnu();
-        header.set_path(file).map_err(|error| Unreachable::new(Phase::Local, error.to_string()))?;
+        header
+            .set_path(file)
+            .map_err(|error| Unreachable::new(Phase::Local, error.to_string()))?;
         header.set_size(image.bytes);
         header.set_mode(0o755);
         header.set_cksum();
@@ -174,15 +238,24 @@ impl<'a> NoShell<'a> {
 
             writer.write_all(header.as_bytes()).await?;
             sent_bytes = send_image(writer, image, place.agent()).await?;
-            writer.write_all(&vec![0; usize::try_from(rest).unwrap_or(0)]).await
+            writer
+                .write_all(&vec![0; usize::try_from(rest).unwrap_or(0)])
+                .await
         };
-        let copied = place.run(&self.command(["cp", "-", &destination]), feed).await;
+        let copied = place
+            .run(&self.command(["cp", "-", &destination]), feed)
+            .await;
         copied.map_err(|error| super::classify(error, &[COMPLAINTS]))?;
         Ok(sent_bytes)
     }
 
     fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
-        Way::new(std::iter::once(&*self.tool).chain(arguments).map(Into::into)).command
+        Way::new(
+            std::iter::once(&*self.tool)
+                .chain(arguments)
+                .map(Into::into),
+        )
+        .command
     }
 }
 
@@ -196,20 +269,36 @@ const NO_SUCH_PROGRAM: &[&str] = &[
 ];
 
 const COMPLAINTS: &[Complaint] = &[
-    Complaint { words: "No such container", phase: Phase::Resolve, hint: "check the container's name (`docker ps`)" },
-    Complaint { words: "no such container", phase: Phase::Resolve, hint: "check the container's name (`podman ps`)" },
+    Complaint {
+        words: "No such container",
+        phase: Phase::Resolve,
+        hint: "check the container's name (`docker ps`)",
+    },
+    Complaint {
+        words: "no such container",
+        phase: Phase::Resolve,
+        hint: "check the container's name (`podman ps`)",
+    },
     Complaint {
         words: "no container with name or ID",
         phase: Phase::Resolve,
         hint: "check the container's name (`podman ps`)",
     },
-    Complaint { words: "is not running", phase: Phase::Connect, hint: "start the container" },
+    Complaint {
+        words: "is not running",
+        phase: Phase::Connect,
+        hint: "start the container",
+    },
     Complaint {
         words: "can only create exec sessions on running containers",
         phase: Phase::Connect,
         hint: "start the container",
     },
-    Complaint { words: "is paused", phase: Phase::Connect, hint: "unpause the container" },
+    Complaint {
+        words: "is paused",
+        phase: Phase::Connect,
+        hint: "unpause the container",
+    },
     Complaint {
         words: "permission denied while trying to connect",
         phase: Phase::Privilege,
@@ -235,7 +324,11 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Resolve,
         hint: "check the image's name, and that its registry can be reached from there",
     },
-    Complaint { words: "authorization denied", phase: Phase::Policy, hint: "a plugin of the engine does not allow it" },
+    Complaint {
+        words: "authorization denied",
+        phase: Phase::Policy,
+        hint: "a plugin of the engine does not allow it",
+    },
     Complaint {
         words: "read-only",
         phase: Phase::Exec,

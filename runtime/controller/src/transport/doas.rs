@@ -16,8 +16,14 @@ pub(crate) fn way(user: Option<&str>, shell: &Shell, options: &Options) -> Way {
     }
     argv.push("--".into());
     argv.extend(shell.argv.iter().cloned());
-    let prompt = asks.then(|| Prompt { text: "assword: ".into(), on_terminal: true });
-    Way { prompt, ..Way::new(argv).complaints(COMPLAINTS) }
+    let prompt = asks.then(|| Prompt {
+        text: "assword: ".into(),
+        on_terminal: true,
+    });
+    Way {
+        prompt,
+        ..Way::new(argv).complaints(COMPLAINTS)
+    }
 }
 
 const COMPLAINTS: &[Complaint] = &[
@@ -36,6 +42,14 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Privilege,
         hint: "have an administrator allow it in doas.conf",
     },
-    Complaint { words: "Authentication failed", phase: Phase::Privilege, hint: "check the password" },
-    Complaint { words: "unknown user", phase: Phase::Privilege, hint: "check the account's name" },
+    Complaint {
+        words: "Authentication failed",
+        phase: Phase::Privilege,
+        hint: "check the password",
+    },
+    Complaint {
+        words: "unknown user",
+        phase: Phase::Privilege,
+        hint: "check the account's name",
+    },
 ];

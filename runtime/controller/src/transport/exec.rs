@@ -9,8 +9,14 @@ const LINE: &str = "{}";
 /// expect them. If the program takes a line for a shell instead, as ssh does, `{}` marks the place
 /// of that line.
 pub(crate) fn way(argv: &[String], shell: &Shell) -> Way {
-    let added = if argv.iter().any(|word| word == LINE) { &[][..] } else { &shell.argv };
-    let argv = argv.iter().map(|word| if word == LINE { &shell.line } else { word });
+    let added = if argv.iter().any(|word| word == LINE) {
+        &[][..]
+    } else {
+        &shell.argv
+    };
+    let argv = argv
+        .iter()
+        .map(|word| if word == LINE { &shell.line } else { word });
     let mut way = Way::new(argv.chain(added).cloned());
     // No `LC_ALL=C`: the meanings of its messages are not known anyway.
     way.command.env.clear();

@@ -15,7 +15,12 @@ pub(crate) fn way(
     if let Some(context) = context {
         argv.push(format!("--context={context}"));
     }
-    argv.extend([format!("--namespace={namespace}"), "exec".into(), "--stdin".into(), "--quiet".into()]);
+    argv.extend([
+        format!("--namespace={namespace}"),
+        "exec".into(),
+        "--stdin".into(),
+        "--quiet".into(),
+    ]);
     if let Some(container) = container {
         argv.push(format!("--container={container}"));
     }
@@ -25,8 +30,16 @@ pub(crate) fn way(
 }
 
 const COMPLAINTS: &[Complaint] = &[
-    Complaint { words: "executable file not found", phase: Phase::Shell, hint: "the container's image has no shell" },
-    Complaint { words: "no such file or directory", phase: Phase::Shell, hint: "the container's image has no shell" },
+    Complaint {
+        words: "executable file not found",
+        phase: Phase::Shell,
+        hint: "the container's image has no shell",
+    },
+    Complaint {
+        words: "no such file or directory",
+        phase: Phase::Shell,
+        hint: "the container's image has no shell",
+    },
     Complaint {
         words: "NotFound",
         phase: Phase::Resolve,
@@ -42,8 +55,16 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Resolve,
         hint: "check the context (`kubectl config get-contexts`)",
     },
-    Complaint { words: "is not valid for pod", phase: Phase::Resolve, hint: "check the container's name" },
-    Complaint { words: "Unauthorized", phase: Phase::Authentication, hint: "log in to the cluster again" },
+    Complaint {
+        words: "is not valid for pod",
+        phase: Phase::Resolve,
+        hint: "check the container's name",
+    },
+    Complaint {
+        words: "Unauthorized",
+        phase: Phase::Authentication,
+        hint: "log in to the cluster again",
+    },
     Complaint {
         words: "was refused",
         phase: Phase::Connect,

@@ -26,25 +26,42 @@ impl Limit {
             return None;
         }
         // `Error 24` is the dynamic linker's, the one before that dash's.
-        if says(&["too many open files", "(os error 24)", "pipe call failed", "object file: error 24"]) {
+        if says(&[
+            "too many open files",
+            "(os error 24)",
+            "pipe call failed",
+            "object file: error 24",
+        ]) {
             return Some(Self::OpenFiles);
         }
-        let forks =
-            ["cannot fork", "can't fork", "unable to fork", "fork failed", "newosproc", "pthread_create failed"];
+        let forks = [
+            "cannot fork",
+            "can't fork",
+            "unable to fork",
+            "fork failed",
+            "newosproc",
+            "pthread_create failed",
+        ];
         // Others wait for files and sockets with the same words.
-        let again = says(&["resource temporarily unavailable", "(os error 11)", "errno=11"])
-            && says(&["fork", "thread", "clone", "process", "cannot run"]);
+        let again = says(&[
+            "resource temporarily unavailable",
+            "(os error 11)",
+            "errno=11",
+        ]) && says(&["fork", "thread", "clone", "process", "cannot run"]);
         (again || says(&forks)).then_some(Self::Processes)
     }
 
     /// The first line of `words` that tells of a limit, and which that is.
     pub(crate) fn find(words: &str) -> Option<(Self, &str)> {
-        words.lines().find_map(|line| Some((Self::told_by(line)?, line.trim())))
+        words
+            .lines()
+            .find_map(|line| Some((Self::told_by(line)?, line.trim())))
     }
 
     /// The limit that the agent ran into, if that is why it failed: it waits for nothing else in these words.
     pub(crate) fn of_agent(failure: &str) -> Option<Self> {
-        Self::told_by(failure).or_else(|| failure.contains("(os error 11)").then_some(Self::Processes))
+        Self::told_by(failure)
+            .or_else(|| failure.contains("(os error 11)").then_some(Self::Processes))
     }
 
     /// The same, where a shell tries again and again.
@@ -76,16 +93,24 @@ impl Limit {
 
     /// The failure that it is.
     pub(crate) fn failure(self, said: &str) -> Unreachable {
-        Unreachable::new(Phase::Exec, self.reason()).hint(self.hint()).stderr(printable(said))
+        Unreachable::new(Phase::Exec, self.reason())
+            .hint(self.hint())
+            .stderr(printable(said))
     }
 }
 
 /// The limit behind a failure, if something told of one; else that failure.
 pub(crate) fn limited(failure: Unreachable) -> Unreachable {
     let words = [&failure.stderr_tail, &failure.reason];
-    let told = words.into_iter().find_map(|words| Limit::find(words)).map(|(limit, line)| limit.failure(line));
+    let told = words
+        .into_iter()
+        .find_map(|words| Limit::find(words))
+        .map(|(limit, line)| limit.failure(line));
     match told {
-        Some(told) => Unreachable { hop: failure.hop, ..told },
+        Some(told) => Unreachable {
+            hop: failure.hop,
+            ..told
+        },
         None => failure,
     }
 }
@@ -98,25 +123,59 @@ mod tests {
     fn limits_are_known_by_what_is_said_of_them() {
         for (said, expected) in [
             ("25ead19d: 1: Cannot fork", Some(Limit::Processes)),
-            ("sh: can't fork: Resource temporarily unavailable", Some(Limit::Processes)),
-            ("sh: fork: retry: Resource temporarily unavailable", Some(Limit::Processes)),
-            ("fish: An error occurred while redirecting: fork failed", Some(Limit::Processes)),
-            ("OS can't spawn worker thread: Resource temporarily unavailable (os error 11)", Some(Limit::Processes)),
-            ("wxec-agent: cannot start a thread: Resource temporarily unavailable", Some(Limit::Processes)),
-            ("runtime/cgo: pthread_create failed: Resource temporarily unavailable", Some(Limit::Processes)),
-            ("runtime: failed to create new OS thread (have 2 already; errno=11)", Some(Limit::Processes)),
+            (
+                "sh: can't fork: Resource temporarily unavailable",
+                Some(Limit::Processes),
+            ),
+            (
+                "sh: fork: retry: Resource temporarily unavailable",
+                Some(Limit::Processes),
+            ),
+            (
+                "fish: An error occurred while redirecting: fork failed",
+                Some(Limit::Processes),
+            ),
+            (
+                "OS can't spawn worker thread: Resource temporarily unavailable (os error 11)",
+                Some(Limit::Processes),
+            ),
+            (
+                "wxec-agent: cannot start a thread: Resource temporarily unavailable",
+                Some(Limit::Processes),
+            ),
+            (
+                "runtime/cgo: pthread_create failed: Resource temporarily unavailable",
+                Some(Limit::Processes),
+            ),
+            (
+                "runtime: failed to create new OS thread (have 2 already; errno=11)",
+                Some(Limit::Processes),
+            ),
             (
                 "sh: error while loading shared libraries: libc.so.6: cannot open shared object file: Error 24",
                 Some(Limit::OpenFiles),
             ),
-            ("0123456789abcdef: 1: Pipe call failed", Some(Limit::OpenFiles)),
-            ("wxec-agent: Too many open files (os error 24)", Some(Limit::OpenFiles)),
+            (
+                "0123456789abcdef: 1: Pipe call failed",
+                Some(Limit::OpenFiles),
+            ),
+            (
+                "wxec-agent: Too many open files (os error 24)",
+                Some(Limit::OpenFiles),
+            ),
             ("sh: can't fork: Cannot allocate memory", None),
-            ("ssh: connect to host a: Resource temporarily unavailable", None),
+            (
+                "ssh: connect to host a: Resource temporarily unavailable",
+                None,
+            ),
             ("forks and knives", None),
             ("", None),
         ] {
-            assert_eq!(Limit::find(&format!("welcome\n{said}\nbye")).map(|(limit, _)| limit), expected, "{said}");
+            assert_eq!(
+                Limit::find(&format!("welcome\n{said}\nbye")).map(|(limit, _)| limit),
+                expected,
+                "{said}"
+            );
         }
     }
 
@@ -124,15 +183,21 @@ mod tests {
     fn the_line_that_tells_of_a_limit_is_what_is_shown() {
         let panic = "thread 'main' panicked at a.rs:1:2:\nOS can't spawn worker thread: Resource temporarily unavailable \
                      (os error 11)\nnote: run with `RUST_BACKTRACE=1`";
-        let failure =
-            limited(Unreachable::new(Phase::Exec, "the agent ended").hint("no").stderr(panic.into()).at("h1"));
+        let failure = limited(
+            Unreachable::new(Phase::Exec, "the agent ended")
+                .hint("no")
+                .stderr(panic.into())
+                .at("h1"),
+        );
         assert_eq!(
             failure.to_string(),
             "unreachable at h1 (starting the agent): the host allows too few processes (its last line: OS can't spawn \
              worker thread: Resource temporarily unavailable (os error 11))"
         );
         assert_eq!(failure.hint.as_deref(), Some(Limit::Processes.hint()));
-        let other = Unreachable::new(Phase::Shell, "no").hint("x").stderr("y".into());
+        let other = Unreachable::new(Phase::Shell, "no")
+            .hint("x")
+            .stderr("y".into());
         assert_eq!(limited(other.clone()), other);
     }
 

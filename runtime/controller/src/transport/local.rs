@@ -13,6 +13,8 @@ pub(crate) async fn connect(image: &AgentImage, title: &str) -> Result<Transport
     let command = Command::new([image.path.as_os_str().as_bytes(), title.as_bytes()]);
     let started = Place::Here.start(&command, false).await;
     started.map_err(|error| {
-        error.hint("the agent lies in wxec's cache: name a directory that allows execution by WXEC_CACHE")
+        error.hint(
+            "the agent lies in wxec's cache: name a directory that allows execution by WXEC_CACHE",
+        )
     })
 }

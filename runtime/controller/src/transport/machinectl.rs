@@ -7,12 +7,29 @@ use crate::options::Options;
 /// same machines and gives pipes.
 pub(crate) fn way(name: &str, shell: &Shell, options: &Options) -> Way {
     let machine = format!("--machine={name}");
-    let argv = [&options.tool_path("systemd-run"), &machine, "--pipe", "--wait", "--quiet", "--collect", "--"];
-    Way::new(argv.map(Into::into).into_iter().chain(shell.argv.iter().cloned())).complaints(COMPLAINTS)
+    let argv = [
+        &options.tool_path("systemd-run"),
+        &machine,
+        "--pipe",
+        "--wait",
+        "--quiet",
+        "--collect",
+        "--",
+    ];
+    Way::new(
+        argv.map(Into::into)
+            .into_iter()
+            .chain(shell.argv.iter().cloned()),
+    )
+    .complaints(COMPLAINTS)
 }
 
 const COMPLAINTS: &[Complaint] = &[
-    Complaint { words: "No machine", phase: Phase::Resolve, hint: "check the machine's name (`machinectl list`)" },
+    Complaint {
+        words: "No machine",
+        phase: Phase::Resolve,
+        hint: "check the machine's name (`machinectl list`)",
+    },
     Complaint {
         words: "Failed to connect to bus",
         phase: Phase::Connect,
@@ -23,7 +40,11 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Connect,
         hint: "systemd has to run here and in the machine; `nsenter:` needs only a process there",
     },
-    Complaint { words: "Access denied", phase: Phase::Privilege, hint: "only root may: put `sudo:` before it" },
+    Complaint {
+        words: "Access denied",
+        phase: Phase::Privilege,
+        hint: "only root may: put `sudo:` before it",
+    },
     Complaint {
         words: "Interactive authentication required",
         phase: Phase::Privilege,

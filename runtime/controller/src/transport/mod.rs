@@ -21,7 +21,9 @@ mod stderr;
 mod su;
 mod sudo;
 
-use std::{fmt, io, os::unix::process::ExitStatusExt, pin::Pin, process::ExitStatus, time::Duration};
+use std::{
+    fmt, io, os::unix::process::ExitStatusExt, pin::Pin, process::ExitStatus, time::Duration,
+};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
@@ -96,7 +98,10 @@ impl ChildGroup {
     /// Waits for the child, no longer than `within`; returns its exit status if it ended. Other
     /// processes of its group may live on.
     async fn exit(&mut self, within: Duration) -> Option<ExitStatus> {
-        tokio::time::timeout(within, self.0.as_mut()?.wait()).await.ok()?.ok()
+        tokio::time::timeout(within, self.0.as_mut()?.wait())
+            .await
+            .ok()?
+            .ok()
     }
 
     /// Ends the group: first with SIGTERM, then with SIGKILL.
@@ -113,7 +118,12 @@ impl ChildGroup {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.cast_signed())) {
+        if let Some(pid) = self
+            .0
+            .as_ref()
+            .and_then(Child::id)
+            .and_then(|id| Pid::from_raw(id.cast_signed()))
+        {
             // This fails if the process runs as another account by now, as sudo does. Then the end
             // of its stdin has to do.
             let _ = kill_process_group(pid, signal);
@@ -178,9 +188,19 @@ pub(crate) fn way(hop: &Hop, shell: &Shell, options: &Options, token: &str) -> O
         Hop::Doas(user) => doas::way(user.as_deref(), shell, options),
         Hop::Container(engine, name) => container::way(*engine, name, shell, options),
         Hop::ContainerRun(engine, image) => container::way_to_fresh(*engine, image, shell, options),
-        Hop::Kubectl { context, namespace, pod, container } => {
-            kubectl::way(context.as_deref(), namespace, pod, container.as_deref(), shell, options)
-        }
+        Hop::Kubectl {
+            context,
+            namespace,
+            pod,
+            container,
+        } => kubectl::way(
+            context.as_deref(),
+            namespace,
+            pod,
+            container.as_deref(),
+            shell,
+            options,
+        ),
         Hop::Nsenter(pid) => nsenter::way(*pid, shell, options),
         Hop::Lxc(name) => lxc::way(name, shell, options),
         Hop::Machinectl(name) => machinectl::way(name, shell, options),
@@ -194,7 +214,10 @@ impl Way {
     pub(crate) fn new(argv: impl IntoIterator<Item = String>) -> Self {
         let mut command = Command::new(argv);
         command.env.push((bytes("LC_ALL"), bytes("C")));
-        Self { command, ..Self::default() }
+        Self {
+            command,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn complaints(self, complaints: &'static [Complaint]) -> Self {
@@ -206,13 +229,26 @@ impl Way {
 /// the reason.
 pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]) -> Unreachable {
     // Beyond the shell the way in is not at fault, whatever its program printed.
-    if matches!(failure.phase, Phase::Exec | Phase::Protocol | Phase::Architecture) {
+    if matches!(
+        failure.phase,
+        Phase::Exec | Phase::Protocol | Phase::Architecture
+    ) {
         return failure;
     }
     for Complaint { words, phase, hint } in complaints.iter().copied().flatten() {
-        let said = failure.stderr_tail.lines().rev().chain(failure.reason.lines()).find(|line| line.contains(words));
+        let said = failure
+            .stderr_tail
+            .lines()
+            .rev()
+            .chain(failure.reason.lines())
+            .find(|line| line.contains(words));
         if let Some(line) = said.map(|line| line.trim().to_owned()) {
-            return Unreachable { phase: *phase, reason: line, ..failure }.hint(*hint);
+            return Unreachable {
+                phase: *phase,
+                reason: line,
+                ..failure
+            }
+            .hint(*hint);
         }
     }
     failure
@@ -224,7 +260,11 @@ pub(crate) const NO_LOGIN_HINT: &str = "the account has no shell to log in with 
 
 /// Complaints of any shell, on any way.
 pub(crate) const SHELL_COMPLAINTS: &[Complaint] = &[
-    Complaint { words: "account is currently not available", phase: Phase::Policy, hint: NO_LOGIN_HINT },
+    Complaint {
+        words: "account is currently not available",
+        phase: Phase::Policy,
+        hint: NO_LOGIN_HINT,
+    },
     Complaint {
         words: "This service allows sftp connections only",
         phase: Phase::Policy,
@@ -240,7 +280,13 @@ pub(crate) const SHELL_COMPLAINTS: &[Complaint] = &[
 impl Transport {
     /// Ends the process at this end, gently at first; within two seconds.
     pub(crate) async fn end(self) {
-        let Self { writer, process, reader, hop, .. } = self;
+        let Self {
+            writer,
+            process,
+            reader,
+            hop,
+            ..
+        } = self;
         drop((writer, reader));
         match process {
             Ending::Child(group) => group.end().await,
@@ -264,12 +310,21 @@ impl Transport {
                     (None, signal) => Some(StreamEnd::Signalled(signal.unwrap_or_default())),
                 }
             }
-            Ending::Remote(process) => tokio::time::timeout(within, process.ended()).await.ok()?.ok(),
+            Ending::Remote(process) => tokio::time::timeout(within, process.ended())
+                .await
+                .ok()?
+                .ok(),
             Ending::Over(end) => end.clone(),
             Ending::Ssh(_) => {
                 // How it ended is told once, and takes the command away.
-                let Ending::Ssh(child) = std::mem::replace(&mut self.process, Ending::Over(None)) else { return None };
-                let status = tokio::time::timeout(within, child.wait()).await.ok()?.ok()?;
+                let Ending::Ssh(child) = std::mem::replace(&mut self.process, Ending::Over(None))
+                else {
+                    return None;
+                };
+                let status = tokio::time::timeout(within, child.wait())
+                    .await
+                    .ok()?
+                    .ok()?;
                 let code = status.code().map(StreamEnd::Exited);
                 let end = code.or_else(|| status.signal().map(StreamEnd::Signalled));
                 self.process = Ending::Over(end.clone());
@@ -311,7 +366,10 @@ impl AsyncWrite for Writer {
         self.inner().poll_write(context, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
         self.inner().poll_flush(context)
     }
 

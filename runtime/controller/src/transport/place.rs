@@ -36,16 +36,26 @@ pub(crate) enum Place {
 
 impl Place {
     /// Starts a program whose stdin and stdout are a pipe to the next place.
-    pub(crate) async fn start(&self, command: &Command, terminal: bool) -> Result<Transport, Unreachable> {
+    pub(crate) async fn start(
+        &self,
+        command: &Command,
+        terminal: bool,
+    ) -> Result<Transport, Unreachable> {
         let length: usize = command.words.iter().map(|word| word.len()).sum();
         if length > MAX_COMMAND_BYTES {
-            return Err(Unreachable::new(Phase::Local, format!("a command of {length} bytes is too long")));
+            return Err(Unreachable::new(
+                Phase::Local,
+                format!("a command of {length} bytes is too long"),
+            ));
         }
         match self {
-            Self::Here => start_here(command).map_err(|error| cannot_run(command, &error.to_string())),
+            Self::Here => {
+                start_here(command).map_err(|error| cannot_run(command, &error.to_string()))
+            }
             Self::Agent(session) => {
                 let process = session.start_process(command.clone(), terminal).await;
-                let process = process.map_err(|error| Unreachable::new(Phase::Connect, error.to_string()))?;
+                let process =
+                    process.map_err(|error| Unreachable::new(Phase::Connect, error.to_string()))?;
                 Ok(over_agent(process, session.clone()))
             }
         }
@@ -64,14 +74,18 @@ impl Place {
         let _ = transport.writer.shutdown().await;
         transport.writer = Writer::Pipe(Box::new(tokio::io::sink()));
         let mut answer = String::new();
-        let read = (&mut transport.reader).take(MAX_ANSWER_BYTES).read_to_string(&mut answer).await;
+        let read = (&mut transport.reader)
+            .take(MAX_ANSWER_BYTES)
+            .read_to_string(&mut answer)
+            .await;
         match (read, transport.exit(EXIT_WITHIN).await) {
             (Ok(_), Some(StreamEnd::Exited(0))) => Ok(answer.trim().into()),
             (_, Some(StreamEnd::NotStarted(reason))) => Err(not_run(&reason)),
             (_, exit) => {
                 let program = program(command);
                 let exit = exit.map_or_else(|| "no exit code".into(), |exit| exit.to_string());
-                let failure = Unreachable::new(Phase::Connect, format!("`{program}` failed ({exit})"));
+                let failure =
+                    Unreachable::new(Phase::Connect, format!("`{program}` failed ({exit})"));
                 Err(failure.stderr(transport.stderr.settled().await))
             }
         }
@@ -88,12 +102,18 @@ impl Place {
 
 fn cannot_run(command: &Command, reason: &str) -> Unreachable {
     let program = program(command);
-    Unreachable { phase: Phase::Local, ..not_run(&format!("cannot run `{program}`: {reason}")) }
+    Unreachable {
+        phase: Phase::Local,
+        ..not_run(&format!("cannot run `{program}`: {reason}"))
+    }
 }
 
 /// Returns the program of a command, for messages.
 fn program(command: &Command) -> Cow<'_, str> {
-    command.words.first().map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word))
+    command
+        .words
+        .first()
+        .map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word))
 }
 
 /// Makes the error for a program that could not be started; the reason names the program.
@@ -105,7 +125,10 @@ pub(crate) fn not_run(reason: &str) -> Unreachable {
 fn start_here(command: &Command) -> io::Result<Transport> {
     let mut words = command.words.iter().map(|word| OsStr::from_bytes(word));
     let mut os_command = OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
-    let variables = command.env.iter().map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value)));
+    let variables = command
+        .env
+        .iter()
+        .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value)));
     os_command.args(words).envs(variables);
     secret_variables(|name| _ = os_command.env_remove(name));
     let mut child = os_command
@@ -128,12 +151,21 @@ fn start_here(command: &Command) -> io::Result<Transport> {
 }
 
 fn over_agent(process: Process, session: Session) -> Transport {
-    let Process { reader, writer, stderr, terminal, handle } = process;
+    let Process {
+        reader,
+        writer,
+        stderr,
+        terminal,
+        handle,
+    } = process;
     Transport {
         reader: Box::new(reader),
         writer: Writer::Stream(writer),
         stderr: StderrTail::collect(stderr),
-        terminal: terminal.map(|(screen, keyboard)| Terminal { screen: StderrTail::collect(screen), keyboard }),
+        terminal: terminal.map(|(screen, keyboard)| Terminal {
+            screen: StderrTail::collect(screen),
+            keyboard,
+        }),
         process: Ending::Remote(handle),
         hop: Some(session),
     }

@@ -63,17 +63,27 @@ impl SocketDirectory {
                 Err(error) => tried.push(format!("{} ({error})", place.display())),
             }
         }
-        let reason = format!("no place for ssh's control socket: tried {}", tried.join(", "));
-        Err(Unreachable::new(Phase::Local, reason).hint("set XDG_RUNTIME_DIR or TMPDIR to a directory of your own"))
+        let reason = format!(
+            "no place for ssh's control socket: tried {}",
+            tried.join(", ")
+        );
+        Err(Unreachable::new(Phase::Local, reason)
+            .hint("set XDG_RUNTIME_DIR or TMPDIR to a directory of your own"))
     }
 
     fn make_in(place: &Path) -> io::Result<Self> {
         let private = Permissions::from_mode(0o700);
         for _ in 0..ATTEMPTS {
             let mut builder = tempfile::Builder::new();
-            let directory = builder.prefix(PREFIX).permissions(private.clone()).tempdir_in(place)?;
+            let directory = builder
+                .prefix(PREFIX)
+                .permissions(private.clone())
+                .tempdir_in(place)?;
             if let Some(lock) = lock(directory.path()) {
-                return Ok(Self { directory, _lock: lock });
+                return Ok(Self {
+                    directory,
+                    _lock: lock,
+                });
             }
         }
         Err(io::Error::other("what is made there goes away"))
@@ -100,10 +110,15 @@ fn lock(path: &Path) -> Option<File> {
 
 /// Returns the places for sockets, best first.
 fn places() -> Vec<PathBuf> {
-    let own = |path: &PathBuf| fs::metadata(path).is_ok_and(|place| place.uid() == geteuid().as_raw());
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(own);
-    let mut places: Vec<_> =
-        runtime.into_iter().chain([std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()]).collect();
+    let own =
+        |path: &PathBuf| fs::metadata(path).is_ok_and(|place| place.uid() == geteuid().as_raw());
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(own);
+    let mut places: Vec<_> = runtime
+        .into_iter()
+        .chain([std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()])
+        .collect();
     places.retain(|place| fits(place));
     places.dedup();
     places
@@ -126,7 +141,12 @@ pub(super) fn sweep_once() {
 
 /// Removes what processes that were killed left in `place`: our account's directories of our name that have no owner.
 fn sweep(place: &Path) {
-    for entry in fs::read_dir(place).into_iter().flatten().take(MAX_SWEPT_ENTRIES).flatten() {
+    for entry in fs::read_dir(place)
+        .into_iter()
+        .flatten()
+        .take(MAX_SWEPT_ENTRIES)
+        .flatten()
+    {
         if !entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) {
             continue;
         }
@@ -162,8 +182,10 @@ mod tests {
     use super::*;
 
     fn names(place: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(place).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(place)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -206,7 +228,15 @@ mod tests {
         symlink(elsewhere.path(), path("wxec-ssh-link")).unwrap();
 
         sweep(place.path());
-        assert_eq!(names(place.path()), ["wxec-other", "wxec-ssh-file", "wxec-ssh-full", "wxec-ssh-link"]);
+        assert_eq!(
+            names(place.path()),
+            [
+                "wxec-other",
+                "wxec-ssh-file",
+                "wxec-ssh-full",
+                "wxec-ssh-link"
+            ]
+        );
         assert_eq!(names(&path("wxec-ssh-full")), ["letter"]);
         assert_eq!(names(elsewhere.path()), [LOG]);
     }
@@ -225,14 +255,19 @@ mod tests {
     fn the_first_usable_place_is_taken() {
         let place = tempfile::tempdir().unwrap();
         let missing = place.path().join("missing");
-        let made =
-            SocketDirectory::make_in_one_of(&[missing.clone(), place.path().into()]).unwrap_or_else(|e| panic!("{e}"));
+        let made = SocketDirectory::make_in_one_of(&[missing.clone(), place.path().into()])
+            .unwrap_or_else(|e| panic!("{e}"));
         assert!(made.socket().starts_with(place.path()));
         let Err(error) = SocketDirectory::make_in_one_of(std::slice::from_ref(&missing)) else {
             panic!("it is missing")
         };
         assert_eq!(error.phase, Phase::Local);
-        assert!(error.reason.contains(&format!("tried {} (", missing.display())), "{error}");
+        assert!(
+            error
+                .reason
+                .contains(&format!("tried {} (", missing.display())),
+            "{error}"
+        );
     }
 
     #[test]

@@ -38,12 +38,21 @@ const MASTER_FLAGS: [&str; 3] = ["-M", "-N", "-f"];
 /// What connects to `address`: the arguments of the master connection, but for its socket.
 pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<String> {
     let mut arguments: Vec<String> = MASTER_FLAGS.map(Into::into).into();
-    let config = options.ssh_config.clone().map(Into::into).or_else(|| std::env::var_os(CONFIG_VARIABLE));
+    let config = options
+        .ssh_config
+        .clone()
+        .map(Into::into)
+        .or_else(|| std::env::var_os(CONFIG_VARIABLE));
     if let Some(config) = config {
         arguments.extend(["-F".into(), config.to_string_lossy().into_owned()]);
     }
     arguments.extend(["-o".into(), format!("ControlPersist={MASTER_IDLE_SECONDS}")]);
-    arguments.extend(options.ssh_options.iter().flat_map(|option| ["-o".into(), option.clone()]));
+    arguments.extend(
+        options
+            .ssh_options
+            .iter()
+            .flat_map(|option| ["-o".into(), option.clone()]),
+    );
     // ssh may ask questions only if an askpass program or a user at the terminal can answer them.
     let asks = options.ask_on_terminal || std::env::var_os("SSH_ASKPASS").is_some();
     arguments.extend(common_arguments(address, asks));
@@ -83,11 +92,20 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
 }
 
 /// Runs the bootstrap on the host, over an ssh client on this machine.
-pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Options) -> Result<Transport, Unreachable> {
+pub(crate) async fn connect(
+    address: &SshAddress,
+    shell: &Shell,
+    options: &Options,
+) -> Result<Transport, Unreachable> {
     let directory = start_master(address, options).await?;
     let master = || Session::resume_mux(directory.socket().into(), None);
     let session = Arc::new(master());
-    let failure = |error: openssh::Error| classify(Unreachable::new(Phase::Shell, with_sources(&error)), &[COMPLAINTS]);
+    let failure = |error: openssh::Error| {
+        classify(
+            Unreachable::new(Phase::Shell, with_sources(&error)),
+            &[COMPLAINTS],
+        )
+    };
     let mut child = session
         .arc_raw_command(&shell.line)
         .stdin(SshStdio::piped())
@@ -113,12 +131,16 @@ pub(crate) async fn connect(address: &SshAddress, shell: &Shell, options: &Optio
 }
 
 /// Connects and logs in. The master listens in the returned directory.
-async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketDirectory, Unreachable> {
+async fn start_master(
+    address: &SshAddress,
+    options: &Options,
+) -> Result<SocketDirectory, Unreachable> {
     runtime::blocking(sockets::sweep_once).await;
     let directory = SocketDirectory::make()?;
     // The master goes on writing after its first process has ended: a pipe would never close.
-    let log = File::create(directory.log())
-        .map_err(|error| Unreachable::new(Phase::Local, format!("cannot write what ssh says: {error}")))?;
+    let log = File::create(directory.log()).map_err(|error| {
+        Unreachable::new(Phase::Local, format!("cannot write what ssh says: {error}"))
+    })?;
     let mut master = Command::new(options.tool_path("ssh"));
     secret_variables(|name| _ = master.env_remove(name));
     let status = master
@@ -141,9 +163,20 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketD
     }
     let words = std::fs::read(directory.log()).unwrap_or_default();
     let words = printable(String::from_utf8_lossy(&words).trim());
-    let failure = Unreachable::new(Phase::Connect, if words.is_empty() { "ssh failed without a word" } else { &words });
-    let failure =
-        classify(failure.hint("try `ssh` by hand with the same address").stderr(words.clone()), &[COMPLAINTS]);
+    let failure = Unreachable::new(
+        Phase::Connect,
+        if words.is_empty() {
+            "ssh failed without a word"
+        } else {
+            &words
+        },
+    );
+    let failure = classify(
+        failure
+            .hint("try `ssh` by hand with the same address")
+            .stderr(words.clone()),
+        &[COMPLAINTS],
+    );
     let failure = match (failure.phase, &*address.host) {
         (Phase::Resolve, "local") => failure.hint("this machine is `local:`, with a colon"),
         _ => failure,
@@ -155,8 +188,12 @@ async fn start_master(address: &SshAddress, options: &Options) -> Result<SocketD
         && (words.is_empty() || CLOSED.iter().any(|closed| words.contains(closed)))
         && let Some(program) = missing_proxy(address, options).await
     {
-        let reason = format!("`{program}`, which ProxyCommand of {} starts, is not installed here", address.host);
-        return Err(Unreachable { reason, ..failure }.hint("install it, or mend ProxyCommand in ssh's configuration"));
+        let reason = format!(
+            "`{program}`, which ProxyCommand of {} starts, is not installed here",
+            address.host
+        );
+        return Err(Unreachable { reason, ..failure }
+            .hint("install it, or mend ProxyCommand in ssh's configuration"));
     }
     Err(match told {
         Some(reason) => Unreachable { reason, ..failure },
@@ -173,21 +210,33 @@ const ASKED_WITHIN: Duration = Duration::from_secs(5);
 async fn missing_proxy(address: &SshAddress, options: &Options) -> Option<String> {
     let mut ssh = Command::new(options.tool_path("ssh"));
     secret_variables(|name| _ = ssh.env_remove(name));
-    ssh.arg("-G").args(master_arguments(address, options).split_off(MASTER_FLAGS.len()));
-    let asked = ssh.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).output();
+    ssh.arg("-G")
+        .args(master_arguments(address, options).split_off(MASTER_FLAGS.len()));
+    let asked = ssh
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
     let configuration = tokio::time::timeout(ASKED_WITHIN, asked).await.ok()?.ok()?;
     let program = proxy_program(&String::from_utf8_lossy(&configuration.stdout))?;
     let mut shell = Command::new("sh");
     // A shell also knows what it does by itself.
     shell.args(["-c", "command -v \"$0\" || exit 7", &program]);
-    let asked = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).status();
+    let asked = shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .status();
     let status = tokio::time::timeout(ASKED_WITHIN, asked).await.ok()?.ok()?;
     (status.code() == Some(7)).then_some(program)
 }
 
 /// The program that a ProxyCommand of `configuration`, as `ssh -G` prints it, begins with; nothing if only a shell could tell.
 fn proxy_program(configuration: &str) -> Option<String> {
-    let command = configuration.lines().find_map(|line| line.strip_prefix("proxycommand "))?;
+    let command = configuration
+        .lines()
+        .find_map(|line| line.strip_prefix("proxycommand "))?;
     let program = command.split_whitespace().find(|word| *word != "exec")?;
     let is_plain = |c: char| c.is_alphanumeric() || "._+/-".contains(c);
     (!program.starts_with('-') && program.chars().all(is_plain)).then(|| program.to_owned())
@@ -198,8 +247,12 @@ fn telling(words: &str) -> Option<String> {
     let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
     if let Some(line) = lines().find(|line| line.starts_with("Offending ")) {
         // ssh ends this line with a full stop.
-        let sent = lines().find_map(|line| line.strip_prefix("SHA256:")).map(|print| print.trim_end_matches('.'));
-        let sent = sent.map_or(String::new(), |print| format!("; the host sent SHA256:{print}"));
+        let sent = lines()
+            .find_map(|line| line.strip_prefix("SHA256:"))
+            .map(|print| print.trim_end_matches('.'));
+        let sent = sent.map_or(String::new(), |print| {
+            format!("; the host sent SHA256:{print}")
+        });
         return Some(format!("Host key verification failed. {line}{sent}"));
     }
     if let Some(line) = lines().find(|line| line.contains(" host key is known for ")) {
@@ -208,13 +261,20 @@ fn telling(words: &str) -> Option<String> {
     // The end of a ProxyCommand looks like that of a connection; its own messages came before.
     let is_end = |line: &str| CLOSED.iter().any(|words| line.contains(words));
     let end = lines().rfind(|line| is_end(line))?;
-    let before = lines().take_while(|line| !is_end(line)).filter(|line| !line.starts_with("Warning: ")).last()?;
+    let before = lines()
+        .take_while(|line| !is_end(line))
+        .filter(|line| !line.starts_with("Warning: "))
+        .last()?;
     Some(format!("{before} ({end})"))
 }
 
 /// Messages of ssh about a connection that ends before it is established.
-const CLOSED: [&str; 4] =
-    ["kex_exchange_identification", "ssh_exchange_identification", "banner exchange", "Connection closed by UNKNOWN"];
+const CLOSED: [&str; 4] = [
+    "kex_exchange_identification",
+    "ssh_exchange_identification",
+    "banner exchange",
+    "Connection closed by UNKNOWN",
+];
 
 const COMPLAINTS: &[Complaint] = &[
     Complaint {
@@ -232,7 +292,11 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::HostKey,
         hint: "connect once with `ssh` and check the key, or mend known_hosts",
     },
-    Complaint { words: "Connection refused", phase: Phase::Connect, hint: "check that sshd runs there, and its port" },
+    Complaint {
+        words: "Connection refused",
+        phase: Phase::Connect,
+        hint: "check that sshd runs there, and its port",
+    },
     Complaint {
         words: "timed out",
         phase: Phase::Connect,
@@ -302,7 +366,10 @@ Host key verification failed.";
                  Connection closed by UNKNOWN port 65535",
                 Some("sh: 1: exec: corkscrew: not found (Connection closed by UNKNOWN port 65535)"),
             ),
-            ("kex_exchange_identification: read: Connection reset by peer", None),
+            (
+                "kex_exchange_identification: read: Connection reset by peer",
+                None,
+            ),
             ("ssh: connect to host a port 22: Connection refused", None),
             ("", None),
         ] {
@@ -314,7 +381,10 @@ Host key verification failed.";
     fn the_program_of_a_proxy_is_known_if_it_is_plain() {
         for (configuration, expected) in [
             ("host a\nproxycommand nc %h %p\nport 22", Some("nc")),
-            ("proxycommand exec /opt/a-b/cork_screw.2 a", Some("/opt/a-b/cork_screw.2")),
+            (
+                "proxycommand exec /opt/a-b/cork_screw.2 a",
+                Some("/opt/a-b/cork_screw.2"),
+            ),
             ("proxycommand A=b nc %h", None),
             ("proxycommand \"my nc\" %h", None),
             ("proxycommand %d/nc", None),
@@ -323,22 +393,39 @@ Host key verification failed.";
             ("proxyjump a", None),
             ("", None),
         ] {
-            assert_eq!(proxy_program(configuration).as_deref(), expected, "{configuration}");
+            assert_eq!(
+                proxy_program(configuration).as_deref(),
+                expected,
+                "{configuration}"
+            );
         }
     }
 
     #[test]
     fn options_for_ssh_come_before_those_of_its_configuration_and_of_ours() {
-        let options = ConnectOptions::new().ssh_config("/c").ssh_option("ProxyJump=b").ssh_option("Compression=yes");
-        let address = SshAddress { user: None, host: "web1".into(), port: None };
+        let options = ConnectOptions::new()
+            .ssh_config("/c")
+            .ssh_option("ProxyJump=b")
+            .ssh_option("Compression=yes");
+        let address = SshAddress {
+            user: None,
+            host: "web1".into(),
+            port: None,
+        };
         let line = master_arguments(&address, options.get()).join(" ");
         let begins = "-M -N -f -F /c -o ControlPersist=5 -o ProxyJump=b -o Compression=yes -x -T ";
         assert!(line.starts_with(begins), "{line}");
         assert!(line.ends_with(" -- web1"), "{line}");
-        let shell = Shell { argv: Vec::new(), line: "sh".into() };
+        let shell = Shell {
+            argv: Vec::new(),
+            line: "sh".into(),
+        };
         let further = way(&address, &shell, options.get());
         let mut words = further.command.words.iter();
         let is_jump = |word: &[u8]| word.starts_with(b"ProxyJump");
-        assert!(!words.any(|word| is_jump(word)), "later hops have their own");
+        assert!(
+            !words.any(|word| is_jump(word)),
+            "later hops have their own"
+        );
     }
 }

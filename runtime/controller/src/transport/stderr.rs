@@ -60,7 +60,9 @@ impl StderrTail {
     /// Waits until `words` were written, and discards everything up to their end.
     pub(crate) async fn wait_for(&self, words: &str) {
         self.wait_while(|tail| {
-            let start = tail.windows(words.len()).position(|window| window == words.as_bytes());
+            let start = tail
+                .windows(words.len())
+                .position(|window| window == words.as_bytes());
             start.map(|start| drop(tail.drain(..start + words.len())))
         })
         .await;
@@ -68,7 +70,8 @@ impl StderrTail {
 
     /// Waits until what was written is as `is_it` says.
     pub(crate) async fn wait_until(&self, is_it: impl Fn(&str) -> bool) {
-        self.wait_while(|tail| is_it(&String::from_utf8_lossy(tail)).then_some(())).await;
+        self.wait_while(|tail| is_it(&String::from_utf8_lossy(tail)).then_some(()))
+            .await;
     }
 
     async fn wait_while(&self, mut look: impl FnMut(&mut Vec<u8>) -> Option<()>) {
@@ -101,7 +104,13 @@ impl StderrTail {
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| *c != '\r')
-        .map(|c| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() && !"\n\t".contains(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -118,7 +127,12 @@ mod tests {
         let (mut program, stderr) = tokio::io::duplex(64);
         let tail = StderrTail::collect(stderr);
         let mut settled = Box::pin(tail.settled());
-        assert!(settled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(
+            settled
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
         program.write_all(b"no such user\n").await.unwrap();
         drop(program);
         // On a busy machine `SETTLES_WITHIN` may pass before the reader has run.

@@ -7,10 +7,24 @@ use crate::options::Options;
 /// English. Run by root, su does not ask. A shell of our own serves accounts whose login shell
 /// refuses commands.
 pub(crate) fn way(user: &str, shell: &Shell, options: &Options) -> Way {
-    let argv = [&options.tool_path("su"), "-s", "/bin/sh", "-c", &shell.line, user].map(Into::into);
+    let argv = [
+        &options.tool_path("su"),
+        "-s",
+        "/bin/sh",
+        "-c",
+        &shell.line,
+        user,
+    ]
+    .map(Into::into);
     // su asks even if there is no password to give.
-    let prompt = Prompt { text: "Password: ".into(), on_terminal: false };
-    Way { prompt: Some(prompt), ..Way::new(argv).complaints(COMPLAINTS) }
+    let prompt = Prompt {
+        text: "Password: ".into(),
+        on_terminal: false,
+    };
+    Way {
+        prompt: Some(prompt),
+        ..Way::new(argv).complaints(COMPLAINTS)
+    }
 }
 
 const COMPLAINTS: &[Complaint] = &[
@@ -19,8 +33,16 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Privilege,
         hint: "give the account's password (`--ask-become-pass`)",
     },
-    Complaint { words: "does not exist", phase: Phase::Privilege, hint: "check the account's name" },
-    Complaint { words: "unknown user", phase: Phase::Privilege, hint: "check the account's name" },
+    Complaint {
+        words: "does not exist",
+        phase: Phase::Privilege,
+        hint: "check the account's name",
+    },
+    Complaint {
+        words: "unknown user",
+        phase: Phase::Privilege,
+        hint: "check the account's name",
+    },
     Complaint {
         words: "Permission denied",
         phase: Phase::Privilege,

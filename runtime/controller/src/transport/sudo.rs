@@ -20,7 +20,13 @@ pub(crate) fn way(user: Option<&str>, shell: &Shell, options: &Options, token: &
     }
     argv.extend(["-H".into(), "--".into()]);
     argv.extend(shell.argv.iter().cloned());
-    Way { prompt: asks.then_some(Prompt { text: prompt, on_terminal: false }), ..Way::new(argv).complaints(COMPLAINTS) }
+    Way {
+        prompt: asks.then_some(Prompt {
+            text: prompt,
+            on_terminal: false,
+        }),
+        ..Way::new(argv).complaints(COMPLAINTS)
+    }
 }
 
 const COMPLAINTS: &[Complaint] = &[
@@ -35,7 +41,11 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Privilege,
         hint: "give the password (`--ask-become-pass`), or allow sudo without one (NOPASSWD)",
     },
-    Complaint { words: "incorrect password", phase: Phase::Privilege, hint: "give the right password" },
+    Complaint {
+        words: "incorrect password",
+        phase: Phase::Privilege,
+        hint: "give the right password",
+    },
     Complaint {
         words: "not in the sudoers file",
         phase: Phase::Privilege,
@@ -46,13 +56,21 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Privilege,
         hint: "have an administrator allow `sh` for this account in sudoers",
     },
-    Complaint { words: "may not run sudo", phase: Phase::Privilege, hint: "have an administrator allow it in sudoers" },
+    Complaint {
+        words: "may not run sudo",
+        phase: Phase::Privilege,
+        hint: "have an administrator allow it in sudoers",
+    },
     Complaint {
         words: "you must have a tty",
         phase: Phase::Privilege,
         hint: "have an administrator take `requiretty` out of sudoers",
     },
-    Complaint { words: "unknown user", phase: Phase::Privilege, hint: "check the account's name" },
+    Complaint {
+        words: "unknown user",
+        phase: Phase::Privilege,
+        hint: "check the account's name",
+    },
     Complaint {
         words: "no new privileges",
         phase: Phase::Policy,

@@ -15,9 +15,13 @@ use crate::{guest::Guest, limits::LimitHit, refusal::Refusal};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "host_facts", host_facts)?;
-    linker.func_wrap_async(abi::IMPORTS, "host_call", |caller, (pointer, length, input, input_length)| {
-        Box::new(host_call(caller, pointer, length, input, input_length))
-    })?;
+    linker.func_wrap_async(
+        abi::IMPORTS,
+        "host_call",
+        |caller, (pointer, length, input, input_length)| {
+            Box::new(host_call(caller, pointer, length, input, input_length))
+        },
+    )?;
     Ok(())
 }
 
@@ -44,10 +48,14 @@ async fn host_call(
     let (memory, guest) = memory(&mut caller)?;
     let input = &memory[range(memory, input_pointer, input_length)?];
     let place = guest.askers.clone().try_acquire_owned();
-    let asking = match question.and_then(|question| granted(guest, question, input)).and_then(|asking| {
-        let place = place.map_err(|_| Refusal::Busy("too many guests of this host wait for other hosts".into()))?;
-        Ok((asking, place))
-    }) {
+    let asking = match question
+        .and_then(|question| granted(guest, question, input))
+        .and_then(|asking| {
+            let place = place.map_err(|_| {
+                Refusal::Busy("too many guests of this host wait for other hosts".into())
+            })?;
+            Ok((asking, place))
+        }) {
         Ok(asking) => asking,
         Err(denial) => return Ok(answer::<()>(guest, Err(denial))),
     };
@@ -65,8 +73,16 @@ async fn host_call(
 }
 
 /// Asks the question, if the guest may ask it.
-fn granted(guest: &Guest, question: HostCall, input: &[u8]) -> Result<crate::surroundings::Asking, Denial> {
-    let HostCall { address, function, timeout_ms } = question;
+fn granted(
+    guest: &Guest,
+    question: HostCall,
+    input: &[u8],
+) -> Result<crate::surroundings::Asking, Denial> {
+    let HostCall {
+        address,
+        function,
+        timeout_ms,
+    } = question;
     if address.len() > MAX_ADDRESS_BYTES || function.len() > MAX_FUNCTION_BYTES {
         return Err(Denial::Failed(HostError {
             kind: "InvalidInput".into(),
@@ -80,13 +96,27 @@ fn granted(guest: &Guest, question: HostCall, input: &[u8]) -> Result<crate::sur
     }
     let (limit, asked) = (MAX_ASK_BYTES as u64, input.len() as u64);
     if asked > limit {
-        return Err(Refusal::Limit(LimitHit { which: LimitKind::Input, limit, asked }).into());
+        return Err(Refusal::Limit(LimitHit {
+            which: LimitKind::Input,
+            limit,
+            asked,
+        })
+        .into());
     }
     let surroundings = guest.surroundings.as_ref().ok_or_else(nobody)?;
     let input = Bytes::copy_from_slice(input);
-    Ok(surroundings.ask(Ask { address, function, input, deadline_ms: timeout_ms }))
+    Ok(surroundings.ask(Ask {
+        address,
+        function,
+        input,
+        deadline_ms: timeout_ms,
+    }))
 }
 
 fn nobody() -> Denial {
-    Denial::Failed(HostError { kind: "Unsupported".into(), message: "nobody is here to ask".into(), need: None })
+    Denial::Failed(HostError {
+        kind: "Unsupported".into(),
+        message: "nobody is here to ask".into(),
+        need: None,
+    })
 }

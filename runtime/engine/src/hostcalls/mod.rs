@@ -42,9 +42,20 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap_async(abi::IMPORTS, "log", |caller, (level, pointer, length)| {
         Box::new(log_record(caller, level, 0, 0, pointer, length))
     })?;
-    linker.func_wrap_async(abi::IMPORTS, "log_record", |caller, (level, target, target_length, pointer, length)| {
-        Box::new(log_record(caller, level, target, target_length, pointer, length))
-    })?;
+    linker.func_wrap_async(
+        abi::IMPORTS,
+        "log_record",
+        |caller, (level, target, target_length, pointer, length)| {
+            Box::new(log_record(
+                caller,
+                level,
+                target,
+                target_length,
+                pointer,
+                length,
+            ))
+        },
+    )?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
     host::link(linker)?;
@@ -60,7 +71,12 @@ fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {
 
 /// Copies at most `length` bytes of the input, from `offset` on, to `pointer`. Returns the number
 /// of bytes copied.
-fn input_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32) -> Result<u32> {
+fn input_read(
+    mut caller: Caller<'_, Guest>,
+    offset: u32,
+    pointer: u32,
+    length: u32,
+) -> Result<u32> {
     let (memory, guest) = memory(&mut caller)?;
     let room = range(memory, pointer, length)?;
     let input = guest.input.get(offset as usize..).unwrap_or_default();
@@ -106,10 +122,16 @@ async fn log_record(
 fn panic(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()> {
     let (memory, guest) = memory(&mut caller)?;
     let record = &memory[range(memory, pointer, length)?];
-    let unreadable = |why| Panic { message: format!("a panic whose record {why}"), file: None, line: 0, column: 0 };
+    let unreadable = |why| Panic {
+        message: format!("a panic whose record {why}"),
+        file: None,
+        line: 0,
+        column: 0,
+    };
     guest.panic = Some(match record {
         long if long.len() > MAX_PANIC_BYTES => unreadable(format!("is {} bytes long", long.len())),
-        record => cbor::decode(record).unwrap_or_else(|error| unreadable(format!("cannot be decoded: {error}"))),
+        record => cbor::decode(record)
+            .unwrap_or_else(|error| unreadable(format!("cannot be decoded: {error}"))),
     });
     Ok(())
 }
@@ -120,7 +142,9 @@ fn cancelled() -> i32 {
 }
 
 /// Returns the guest's memory, and the host's side of the call.
-pub(crate) fn memory<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest)> {
+pub(crate) fn memory<'a>(
+    caller: &'a mut Caller<'_, Guest>,
+) -> Result<(&'a mut [u8], &'a mut Guest)> {
     match caller.get_export("memory") {
         Some(Extern::Memory(memory)) => Ok(memory.data_and_store_mut(caller)),
         _ => Err(format_err!("the module exports no memory named `memory`")),
@@ -131,6 +155,8 @@ fn range(memory: &[u8], pointer: u32, length: u32) -> Result<Range<usize>> {
     let start = pointer as usize;
     match start.checked_add(length as usize) {
         Some(end) if end <= memory.len() => Ok(start..end),
-        _ => Err(format_err!("a host call was given {length} bytes at {pointer:#x}, beyond the end of memory")),
+        _ => Err(format_err!(
+            "a host call was given {length} bytes at {pointer:#x}, beyond the end of memory"
+        )),
     }
 }

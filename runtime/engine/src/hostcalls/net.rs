@@ -60,7 +60,11 @@ async fn net_lookup(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) ->
 }
 
 async fn connect(guest: &mut Guest, question: NetConnect) -> Result<(i32, NetConnected), Denial> {
-    let NetConnect { host, port, timeout_ms } = question;
+    let NetConnect {
+        host,
+        port,
+        timeout_ms,
+    } = question;
     let host = Name::parse(host)?;
     let need = Need::Net(host.with_port(port));
     if !guest.grants.covers(&need) {
@@ -69,10 +73,20 @@ async fn connect(guest: &mut Guest, question: NetConnect) -> Result<(i32, NetCon
     let share = guest.resources.files.take()?;
     let limit = timeout_ms.map_or(CONNECT_WITHIN, Duration::from_millis);
     let until = deadline(limit);
-    let timed_out = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}"));
+    let timed_out = || {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no connection within {limit:?}"),
+        )
+    };
     let addresses = timeout_at(until, host.resolve(&guest.resources.supply, port)).await;
-    let socket = reach(&addresses.map_err(|_| timed_out())??, until).await?.ok_or_else(timed_out)?;
-    let connected = NetConnected { peer: socket.peer_addr()?, local: socket.local_addr()? };
+    let socket = reach(&addresses.map_err(|_| timed_out())??, until)
+        .await?
+        .ok_or_else(timed_out)?;
+    let connected = NetConnected {
+        peer: socket.peer_addr()?,
+        local: socket.local_addr()?,
+    };
     // Send small pieces at once: the delay is for programs that write in small pieces, and guests
     // have their own buffers.
     socket.set_nodelay(true)?;
@@ -80,21 +94,35 @@ async fn connect(guest: &mut Guest, question: NetConnect) -> Result<(i32, NetCon
     Ok((guest.resources.add_stream(stream), connected))
 }
 
-async fn lookup(guest: &mut Guest, NetLookup { host }: NetLookup) -> Result<(i32, NetAddresses), Denial> {
+async fn lookup(
+    guest: &mut Guest,
+    NetLookup { host }: NetLookup,
+) -> Result<(i32, NetAddresses), Denial> {
     let host = Name::parse(host)?;
     if !guest.grants.covers_lookup(host.text()) {
         return Err(Refusal::Denied(Need::Net(host.text().into())).into());
     }
-    let mut addresses: Vec<_> = host.resolve(&guest.resources.supply, 0).await?.iter().map(SocketAddr::ip).collect();
+    let mut addresses: Vec<_> = host
+        .resolve(&guest.resources.supply, 0)
+        .await?
+        .iter()
+        .map(SocketAddr::ip)
+        .collect();
     addresses.dedup();
-    Ok((i32::try_from(addresses.len()).unwrap_or(i32::MAX), NetAddresses(addresses)))
+    Ok((
+        i32::try_from(addresses.len()).unwrap_or(i32::MAX),
+        NetAddresses(addresses),
+    ))
 }
 
 /// Tries one address after the other; returns `None` if the last one did not answer. Each address
 /// has an equal part of the time that is left, so that a silent one does not take the time of the
 /// others.
 async fn reach(addresses: &[SocketAddr], until: Instant) -> io::Result<Option<TcpStream>> {
-    let mut outcome = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
+    let mut outcome = Err(io::Error::new(
+        io::ErrorKind::NotFound,
+        "the name has no addresses",
+    ));
     for (index, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         let part = until.saturating_duration_since(Instant::now()) / left;
@@ -109,7 +137,9 @@ async fn reach(addresses: &[SocketAddr], until: Instant) -> io::Result<Option<Tc
 
 /// Returns the time after `limit`, or a time in a year where the clock ends before that.
 fn deadline(limit: Duration) -> Instant {
-    Instant::now().checked_add(limit).unwrap_or_else(|| Instant::now() + Duration::from_secs(365 * 24 * 60 * 60))
+    Instant::now()
+        .checked_add(limit)
+        .unwrap_or_else(|| Instant::now() + Duration::from_secs(365 * 24 * 60 * 60))
 }
 
 /// A host as a guest names it.
@@ -169,7 +199,17 @@ mod tests {
         assert_eq!(place("example.org").as_deref(), Some("example.org:80"));
         assert_eq!(place("10.0.0.1").as_deref(), Some("10.0.0.1:80"));
         assert_eq!(place("0:0::1").as_deref(), Some("[::1]:80"));
-        for host in ["", "a:80", "[::1]", "a b", "a\0", "a/b", "fe80::1%eth0", "*", &"a".repeat(254)] {
+        for host in [
+            "",
+            "a:80",
+            "[::1]",
+            "a b",
+            "a\0",
+            "a/b",
+            "fe80::1%eth0",
+            "*",
+            &"a".repeat(254),
+        ] {
             assert_eq!(place(host), None, "{host:?}");
         }
     }

@@ -29,7 +29,12 @@ fn reply_len(caller: Caller<'_, Guest>) -> Result<u32> {
 
 /// Copies at most `length` bytes of the reply, from `offset` on, to `pointer`. Returns the number
 /// of bytes copied.
-fn reply_read(mut caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32) -> Result<u32> {
+fn reply_read(
+    mut caller: Caller<'_, Guest>,
+    offset: u32,
+    pointer: u32,
+    length: u32,
+) -> Result<u32> {
     let (memory, guest) = memory(&mut caller)?;
     let room = range(memory, pointer, length)?;
     let reply = guest.reply.get(offset as usize..).unwrap_or_default();
@@ -51,7 +56,11 @@ impl From<std::io::Error> for Denial {
     fn from(error: std::io::Error) -> Self {
         // The kind's name is what its `Debug` shows; kinds without a stable name are
         // `Uncategorized`.
-        Self::Failed(HostError { kind: format!("{:?}", error.kind()), message: error.to_string(), need: None })
+        Self::Failed(HostError {
+            kind: format!("{:?}", error.kind()),
+            message: error.to_string(),
+            need: None,
+        })
     }
 }
 
@@ -70,9 +79,17 @@ pub(super) fn question<T: DeserializeOwned>(
 ) -> Result<Result<T, Denial>> {
     let (memory, _) = memory(caller)?;
     let bytes = &memory[range(memory, pointer, length)?];
-    let invalid = |message: String| Denial::Failed(HostError { kind: "InvalidInput".into(), message, need: None });
+    let invalid = |message: String| {
+        Denial::Failed(HostError {
+            kind: "InvalidInput".into(),
+            message,
+            need: None,
+        })
+    };
     if bytes.len() > MAX_QUESTION_BYTES {
-        return Ok(Err(invalid(format!("more than the {MAX_QUESTION_BYTES} bytes a question may have"))));
+        return Ok(Err(invalid(format!(
+            "more than the {MAX_QUESTION_BYTES} bytes a question may have"
+        ))));
     }
     Ok(cbor::decode(bytes).map_err(|error| invalid(error.to_string())))
 }

@@ -39,8 +39,16 @@ pub(crate) struct Resources {
 impl Resources {
     pub(crate) fn new(limits: &Limits, supply: &Arc<Supply>, call_streams: Vec<Duplex>) -> Self {
         Self {
-            files: Quota::new(LimitKind::OpenFiles, limits.open_files, supply.files.clone()),
-            children: Quota::new(LimitKind::Children, limits.children, supply.children.clone()),
+            files: Quota::new(
+                LimitKind::OpenFiles,
+                limits.open_files,
+                supply.files.clone(),
+            ),
+            children: Quota::new(
+                LimitKind::Children,
+                limits.children,
+                supply.children.clone(),
+            ),
             inherited: Inherited::default(),
             streams: HashMap::new(),
             call_streams: call_streams.into_iter().map(Some).collect(),
@@ -66,11 +74,16 @@ impl Resources {
     }
 
     pub(super) fn stream(&mut self, handle: i32) -> Result<&mut Stream, Denial> {
-        self.streams.get_mut(&handle).ok_or_else(|| no_such("stream", handle))
+        self.streams
+            .get_mut(&handle)
+            .ok_or_else(|| no_such("stream", handle))
     }
 
     pub(super) fn close_stream(&mut self, handle: i32) -> Result<(), Denial> {
-        self.streams.remove(&handle).map(Stream::close).ok_or_else(|| no_such("stream", handle))
+        self.streams
+            .remove(&handle)
+            .map(Stream::close)
+            .ok_or_else(|| no_such("stream", handle))
     }
 
     /// Takes the streams of the next call of a resident instance.
@@ -94,8 +107,11 @@ impl Resources {
             index => usize::try_from(index).ok(),
         };
         let stream = place.and_then(|place| self.call_streams.get_mut(place)?.take());
-        let stream =
-            stream.ok_or_else(|| invalid(format!("the call has no stream {index}, or it was taken before")))?;
+        let stream = stream.ok_or_else(|| {
+            invalid(format!(
+                "the call has no stream {index}, or it was taken before"
+            ))
+        })?;
         let handle = self.add_stream(Stream::of_call(stream));
         self.taken.push(handle);
         Ok(handle)
@@ -103,13 +119,19 @@ impl Resources {
 
     /// Returns a process, and the family it belongs to.
     pub(super) fn process(&mut self, handle: i32) -> Result<(&mut Child, &mut Family), Denial> {
-        let process = self.processes.get_mut(&handle).ok_or_else(|| no_such("process", handle))?;
+        let process = self
+            .processes
+            .get_mut(&handle)
+            .ok_or_else(|| no_such("process", handle))?;
         Ok((process, &mut self.family))
     }
 
     /// Takes the handle of a process away. The process goes on.
     pub(super) fn forget_process(&mut self, handle: i32) -> Result<(), Denial> {
-        let process = self.processes.remove(&handle).ok_or_else(|| no_such("process", handle))?;
+        let process = self
+            .processes
+            .remove(&handle)
+            .ok_or_else(|| no_such("process", handle))?;
         self.forgotten.push(process);
         self.look_after_forgotten();
         Ok(())
@@ -117,7 +139,9 @@ impl Resources {
 
     /// Gives back the shares of forgotten processes that have ended.
     pub(super) fn look_after_forgotten(&mut self) {
-        let Self { forgotten, family, .. } = self;
+        let Self {
+            forgotten, family, ..
+        } = self;
         forgotten.retain_mut(|process| matches!(process.try_wait(family), Ok(None)));
     }
 
@@ -125,7 +149,10 @@ impl Resources {
     /// Opening one takes some microseconds, so that no call gets through two thousand million of
     /// them.
     fn next_handle(&mut self) -> i32 {
-        self.last_handle = self.last_handle.checked_add(1).expect("no call opens so much");
+        self.last_handle = self
+            .last_handle
+            .checked_add(1)
+            .expect("no call opens so much");
         self.last_handle
     }
 }
@@ -135,5 +162,9 @@ fn no_such(kind: &str, handle: i32) -> Denial {
 }
 
 pub(super) fn invalid(message: String) -> Denial {
-    Denial::Failed(HostError { kind: "InvalidInput".into(), message, need: None })
+    Denial::Failed(HostError {
+        kind: "InvalidInput".into(),
+        message,
+        need: None,
+    })
 }

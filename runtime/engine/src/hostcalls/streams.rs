@@ -30,15 +30,21 @@ use crate::{guest::Guest, quota::Share};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "call_stream", call_stream)?;
-    linker.func_wrap_async(abi::IMPORTS, "stream_read", |caller, (stream, pointer, length)| {
-        Box::new(stream_read(caller, stream, pointer, length))
-    })?;
-    linker.func_wrap_async(abi::IMPORTS, "stream_write", |caller, (stream, pointer, length)| {
-        Box::new(stream_write(caller, stream, pointer, length))
-    })?;
-    linker.func_wrap_async(abi::IMPORTS, "stream_select", |caller, (pointer, length)| {
-        Box::new(stream_select(caller, pointer, length))
-    })?;
+    linker.func_wrap_async(
+        abi::IMPORTS,
+        "stream_read",
+        |caller, (stream, pointer, length)| Box::new(stream_read(caller, stream, pointer, length)),
+    )?;
+    linker.func_wrap_async(
+        abi::IMPORTS,
+        "stream_write",
+        |caller, (stream, pointer, length)| Box::new(stream_write(caller, stream, pointer, length)),
+    )?;
+    linker.func_wrap_async(
+        abi::IMPORTS,
+        "stream_select",
+        |caller, (pointer, length)| Box::new(stream_select(caller, pointer, length)),
+    )?;
     linker.func_wrap(abi::IMPORTS, "stream_timeout", stream_timeout)?;
     linker.func_wrap(abi::IMPORTS, "stream_close", stream_close)?;
     linker.func_wrap(abi::IMPORTS, "net_shutdown", net_shutdown)?;
@@ -51,7 +57,12 @@ fn call_stream(mut caller: Caller<'_, Guest>, index: i32) -> i32 {
     answer(guest, taken.map(|handle| (handle, ())))
 }
 
-async fn stream_read(mut caller: Caller<'_, Guest>, handle: i32, pointer: u32, length: u32) -> Result<i32> {
+async fn stream_read(
+    mut caller: Caller<'_, Guest>,
+    handle: i32,
+    pointer: u32,
+    length: u32,
+) -> Result<i32> {
     let (memory, guest) = memory(&mut caller)?;
     let room = range(memory, pointer, length)?;
     let read = match guest.resources.stream(handle) {
@@ -61,7 +72,12 @@ async fn stream_read(mut caller: Caller<'_, Guest>, handle: i32, pointer: u32, l
     Ok(answer(guest, read.map(|length| (number(length), ()))))
 }
 
-async fn stream_write(mut caller: Caller<'_, Guest>, handle: i32, pointer: u32, length: u32) -> Result<i32> {
+async fn stream_write(
+    mut caller: Caller<'_, Guest>,
+    handle: i32,
+    pointer: u32,
+    length: u32,
+) -> Result<i32> {
     let (memory, guest) = memory(&mut caller)?;
     let bytes = &memory[range(memory, pointer, length)?];
     let written = match guest.resources.stream(handle) {
@@ -108,7 +124,11 @@ fn net_shutdown(mut caller: Caller<'_, Guest>, handle: i32, how: i32) -> i32 {
             0 => Shutdown::Read,
             1 => Shutdown::Write,
             2 => Shutdown::Both,
-            _ => return Err(invalid(format!("{how} is no way to shut a connection down"))),
+            _ => {
+                return Err(invalid(format!(
+                    "{how} is no way to shut a connection down"
+                )));
+            }
         };
         // The kernel returns an error for a pipe, which is no socket.
         rustix::net::shutdown(stream.file()?.get_ref(), how).map_err(io::Error::from)?;
@@ -119,10 +139,23 @@ fn net_shutdown(mut caller: Caller<'_, Guest>, handle: i32, how: i32) -> i32 {
 
 /// Waits until one of the streams asked for is ready. Returns its place.
 async fn select(resources: &mut Resources, asked: &StreamSelect) -> Result<usize, Denial> {
-    let streams = asked.write.iter().map(|handle| (*handle, Direction::Writing));
-    let streams: Vec<_> = streams.chain(asked.read.iter().map(|handle| (*handle, Direction::Reading))).collect();
+    let streams = asked
+        .write
+        .iter()
+        .map(|handle| (*handle, Direction::Writing));
+    let streams: Vec<_> = streams
+        .chain(
+            asked
+                .read
+                .iter()
+                .map(|handle| (*handle, Direction::Reading)),
+        )
+        .collect();
     if streams.is_empty() || streams.len() > MAX_SELECTED {
-        return Err(invalid(format!("{} streams cannot be waited for, but 1 to {MAX_SELECTED}", streams.len())));
+        return Err(invalid(format!(
+            "{} streams cannot be waited for, but 1 to {MAX_SELECTED}",
+            streams.len()
+        )));
     }
     for (handle, direction) in &streams {
         let stream = resources.stream(*handle)?;
@@ -131,7 +164,11 @@ async fn select(resources: &mut Resources, asked: &StreamSelect) -> Result<usize
     }
     poll_fn(|context| {
         for (place, (handle, direction)) in streams.iter().enumerate() {
-            if resources.stream(*handle)?.poll_ready(*direction, context)?.is_ready() {
+            if resources
+                .stream(*handle)?
+                .poll_ready(*direction, context)?
+                .is_ready()
+            {
                 return Poll::Ready(Ok(place));
             }
         }
@@ -182,13 +219,25 @@ impl Stream {
             Direction::Both => Interest::READABLE | Interest::WRITABLE,
         };
         let end = End::File(watched(fd, interest)?);
-        Ok(Self { end, direction, read_within: None, write_within: None, _share: Some(share) })
+        Ok(Self {
+            end,
+            direction,
+            read_within: None,
+            write_within: None,
+            _share: Some(share),
+        })
     }
 
     /// Takes a stream of the call.
     pub(super) fn of_call(stream: Duplex) -> Self {
         let end = End::OfCall(stream);
-        Self { end, direction: Direction::Both, read_within: None, write_within: None, _share: None }
+        Self {
+            end,
+            direction: Direction::Both,
+            read_within: None,
+            write_within: None,
+            _share: None,
+        }
     }
 
     /// Closes the stream for the guest.
@@ -203,7 +252,9 @@ impl Stream {
     fn file(&self) -> Result<&AsyncFd<OwnedFd>, Denial> {
         match &self.end {
             End::File(file) => Ok(file),
-            End::OfCall(_) => Err(invalid("streams of the call can only be read, written and closed".into())),
+            End::OfCall(_) => Err(invalid(
+                "streams of the call can only be read, written and closed".into(),
+            )),
         }
     }
 
@@ -213,7 +264,12 @@ impl Stream {
         let limit = self.read_within;
         let read = async {
             match &mut self.end {
-                End::File(fd) => fd.async_io(Interest::READABLE, |fd| Ok(rustix::io::read(fd, &mut *buffer)?)).await,
+                End::File(fd) => {
+                    fd.async_io(Interest::READABLE, |fd| {
+                        Ok(rustix::io::read(fd, &mut *buffer)?)
+                    })
+                    .await
+                }
                 End::OfCall(stream) => stream.read(buffer).await,
             }
         };
@@ -226,7 +282,10 @@ impl Stream {
         let limit = self.write_within;
         let written = async {
             match &mut self.end {
-                End::File(fd) => fd.async_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?)).await,
+                End::File(fd) => {
+                    fd.async_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?))
+                        .await
+                }
                 End::OfCall(stream) => stream.write(bytes).await,
             }
         };
@@ -237,19 +296,27 @@ impl Stream {
     fn check(&self, direction: Direction) -> Result<(), Denial> {
         match self.direction == Direction::Both || self.direction == direction {
             true => Ok(()),
-            false if direction == Direction::Reading => Err(invalid("the stream is for writing".into())),
+            false if direction == Direction::Reading => {
+                Err(invalid("the stream is for writing".into()))
+            }
             false => Err(invalid("the stream is for reading".into())),
         }
     }
 
-    fn poll_ready(&self, direction: Direction, context: &mut Context<'_>) -> Poll<Result<(), Denial>> {
+    fn poll_ready(
+        &self,
+        direction: Direction,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Denial>> {
         let fd = self.file()?;
         loop {
             let (ready, flags) = match direction {
                 Direction::Writing => (fd.poll_write_ready(context), PollFlags::OUT),
                 _ => (fd.poll_read_ready(context), PollFlags::IN),
             };
-            let Poll::Ready(ready) = ready else { return Poll::Pending };
+            let Poll::Ready(ready) = ready else {
+                return Poll::Pending;
+            };
             // Ask the kernel: data that was reported may have been used up since, and the guest
             // counts on not having to wait.
             if is_ready(fd.get_ref(), flags) {
@@ -261,20 +328,31 @@ impl Stream {
 }
 
 /// Registers a file with the runtime, which tells when it is ready.
-#[expect(deprecated, reason = "what its unsafe successor asks for is so of every `OwnedFd`: the same file, and open")]
+#[expect(
+    deprecated,
+    reason = "what its unsafe successor asks for is so of every `OwnedFd`: the same file, and open"
+)]
 pub(super) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, interest)
 }
 
 /// Asks the kernel if a file is ready. A file at its end, or with an error to tell, is ready.
 pub(super) fn is_ready(fd: &impl AsFd, flags: PollFlags) -> bool {
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     poll(&mut [PollFd::new(fd, flags)], Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
-async fn within<T>(limit: Option<Duration>, io: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn within<T>(
+    limit: Option<Duration>,
+    io: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     match limit {
-        Some(limit) => timeout(limit, io).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        Some(limit) => timeout(limit, io)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
         None => io.await,
     }
 }

@@ -82,7 +82,10 @@ impl Listing {
         let directory = openat(directory, c".", flags, Mode::empty()).map_err(failed)?;
         let about = fstat(&directory).map_err(failed)?;
         let mut listing = Self {
-            source: Some(Source { directory, _share: None }),
+            source: Some(Source {
+                directory,
+                _share: None,
+            }),
             device: about.st_dev,
             first: 0,
             entries: Vec::new(),
@@ -118,9 +121,16 @@ impl Listing {
     pub(crate) fn entry(&self, cookie: u64) -> Option<Listed<'_>> {
         let index = usize::try_from(cookie.checked_sub(self.first)?).ok()?;
         let entry = self.entries.get(index)?;
-        let start = index.checked_sub(1).map_or(0, |before| self.entries[before].end);
+        let start = index
+            .checked_sub(1)
+            .map_or(0, |before| self.entries[before].end);
         let name = &self.names[start..entry.end];
-        Some(Listed { next_cookie: cookie + 1, inode: entry.inode, kind: entry.kind, name })
+        Some(Listed {
+            next_cookie: cookie + 1,
+            inode: entry.inode,
+            kind: entry.kind,
+            name,
+        })
     }
 
     /// Returns true if there may be entries beyond those that are held, and `cookie` is beyond
@@ -138,15 +148,22 @@ impl Listing {
     }
 
     fn fill(&mut self) -> Result<(), ListError> {
-        let Some(source) = self.source.take() else { return Ok(()) };
+        let Some(source) = self.source.take() else {
+            return Ok(());
+        };
         // The last batch exceeds the window by less than its own size.
-        self.portion.hold((WINDOW_BYTES + BATCH_BYTES) as u64).map_err(ListError::Memory)?;
+        self.portion
+            .hold((WINDOW_BYTES + BATCH_BYTES) as u64)
+            .map_err(ListError::Memory)?;
         let mut batch = [const { MaybeUninit::uninit() }; BATCH_BYTES];
         while self.held_bytes() < WINDOW_BYTES {
             if !self.read_batch(&source.directory, &mut batch)? {
                 self.entries.shrink_to_fit();
                 self.names.shrink_to_fit();
-                return self.portion.hold(self.held_bytes() as u64).map_err(ListError::Memory);
+                return self
+                    .portion
+                    .hold(self.held_bytes() as u64)
+                    .map_err(ListError::Memory);
             }
         }
         self.source = Some(source);
@@ -154,7 +171,11 @@ impl Listing {
     }
 
     /// Adds the entries of one answer of the kernel. Returns true if there may be more.
-    fn read_batch(&mut self, directory: &OwnedFd, batch: &mut [MaybeUninit<u8>]) -> Result<bool, ListError> {
+    fn read_batch(
+        &mut self,
+        directory: &OwnedFd,
+        batch: &mut [MaybeUninit<u8>],
+    ) -> Result<bool, ListError> {
         let mut entries = RawDir::new(directory, batch);
         loop {
             let entry = match entries.next() {
@@ -167,7 +188,9 @@ impl Listing {
                 let kind = match entry.file_type() {
                     // Not every file system tells the type here.
                     FileType::Unknown => statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-                        .map_or(FileType::Unknown, |about| FileType::from_raw_mode(about.st_mode)),
+                        .map_or(FileType::Unknown, |about| {
+                            FileType::from_raw_mode(about.st_mode)
+                        }),
                     kind => kind,
                 };
                 self.push(entry.ino(), filetype(kind), name.to_bytes());
@@ -181,7 +204,11 @@ impl Listing {
     fn push(&mut self, inode: u64, kind: Filetype, name: &[u8]) {
         self.names.extend_from_slice(name);
         let inode = guests_inode(self.device, inode);
-        self.entries.push(Entry { inode, kind, end: self.names.len() });
+        self.entries.push(Entry {
+            inode,
+            kind,
+            end: self.names.len(),
+        });
     }
 
     fn held_bytes(&self) -> usize {

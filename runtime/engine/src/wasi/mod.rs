@@ -44,9 +44,11 @@ const RANDOM_PIECE_BYTES: u32 = 1 << 20;
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     wasi_snapshot_preview1::add_to_linker(linker, |guest| guest)?;
     linker.allow_shadowing(true);
-    linker.func_wrap_async("wasi_snapshot_preview1", "random_get", |caller, (pointer, length)| {
-        Box::new(random_get(caller, pointer, length))
-    })?;
+    linker.func_wrap_async(
+        "wasi_snapshot_preview1",
+        "random_get",
+        |caller, (pointer, length)| Box::new(random_get(caller, pointer, length)),
+    )?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -60,7 +62,11 @@ async fn random_get(mut caller: Caller<'_, Guest>, mut pointer: u32, mut left: u
     loop {
         let piece = left.min(RANDOM_PIECE_BYTES);
         let (memory, guest) = hostcalls::memory(&mut caller)?;
-        let filled = guest.random_get(&mut GuestMemory::Unshared(memory), GuestPtr::new(pointer), piece);
+        let filled = guest.random_get(
+            &mut GuestMemory::Unshared(memory),
+            GuestPtr::new(pointer),
+            piece,
+        );
         if let Err(error) = filled {
             return Ok(error.downcast()? as u32);
         }
@@ -88,29 +94,55 @@ impl World {
     pub(crate) fn empty() -> Self {
         let mut builder = WasiCtxBuilder::new();
         builder.max_random_size(RANDOM_PIECE_BYTES.into());
-        Self { builder, places: Places::default(), environment: Vec::new(), clock: None }
+        Self {
+            builder,
+            places: Places::default(),
+            environment: Vec::new(),
+            clock: None,
+        }
     }
 
     /// Creates a world with the granted part of this host's environment, and of its files if the
     /// guest can ask for any. With a seed, random numbers and time are made up.
     pub(crate) async fn new(grants: &Grants, seed: Option<u64>, uses_files: bool) -> Self {
-        let Self { mut builder, places, .. } = Self::empty();
+        let Self {
+            mut builder,
+            places,
+            ..
+        } = Self::empty();
         let clock = seed.map(|seed| determinism::configure(&mut builder, seed));
         let environment = granted_environment(&grants.env);
         if !uses_files {
-            return Self { builder, places, environment, clock };
+            return Self {
+                builder,
+                places,
+                environment,
+                clock,
+            };
         }
         if grants.paths.is_empty() {
             let places = Places::open(&mut builder, &[]);
-            return Self { builder, places, environment, clock };
+            return Self {
+                builder,
+                places,
+                environment,
+                clock,
+            };
         }
         // Open files on a thread that may block: disks may be slow or remote.
         let paths = grants.paths.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let places = Places::open(&mut builder, &paths);
-            Self { builder, places, environment, clock }
+            Self {
+                builder,
+                places,
+                environment,
+                clock,
+            }
         });
-        opened.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+        opened
+            .await
+            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
     /// Completes the world of a task.
@@ -118,21 +150,39 @@ impl World {
         let mut given = Given::default();
         given.add_variables(&self.environment);
         self.builder
-            .stdout(TaskOutput { stdio: stdio.clone(), print: Stdio::stdout })
-            .stderr(TaskOutput { stdio: stdio.clone(), print: Stdio::stderr });
+            .stdout(TaskOutput {
+                stdio: stdio.clone(),
+                print: Stdio::stdout,
+            })
+            .stderr(TaskOutput {
+                stdio: stdio.clone(),
+                print: Stdio::stderr,
+            });
         (self.builder.build_p1(), self.places, given)
     }
 
     /// Completes the world of a program.
     pub(crate) fn program(mut self, command: Command) -> (WasiP1Ctx, Places, Given) {
-        let Command { arguments, environment, stdin, stdout, stderr } = command;
+        let Command {
+            arguments,
+            environment,
+            stdin,
+            stdout,
+            stderr,
+        } = command;
         // Variables set by the caller go before granted ones; libraries take the first of a name.
-        self.environment.retain(|(name, _)| !environment.iter().any(|(given, _)| given == name));
+        self.environment
+            .retain(|(name, _)| !environment.iter().any(|(given, _)| given == name));
         let mut given = Given::default();
-        arguments.iter().for_each(|argument| given.arguments.push(&[argument]));
+        arguments
+            .iter()
+            .for_each(|argument| given.arguments.push(&[argument]));
         given.add_variables(&environment);
         given.add_variables(&self.environment);
-        self.builder.stdin(Pipe::new(stdin)).stdout(Pipe::new(stdout)).stderr(Pipe::new(stderr));
+        self.builder
+            .stdin(Pipe::new(stdin))
+            .stdout(Pipe::new(stdout))
+            .stderr(Pipe::new(stderr));
         (self.builder.build_p1(), self.places, given)
     }
 }
@@ -140,9 +190,14 @@ impl World {
 fn granted_environment(names: &[String]) -> Vec<(ByteBuf, ByteBuf)> {
     let bytes = |text: OsString| ByteBuf::from(text.into_vec());
     if names.iter().any(|name| name == ANY) {
-        return std::env::vars_os().map(|(name, value)| (bytes(name), bytes(value))).collect();
+        return std::env::vars_os()
+            .map(|(name, value)| (bytes(name), bytes(value)))
+            .collect();
     }
-    names.iter().filter_map(|name| Some((bytes(name.into()), bytes(std::env::var_os(name)?)))).collect()
+    names
+        .iter()
+        .filter_map(|name| Some((bytes(name.into()), bytes(std::env::var_os(name)?))))
+        .collect()
 }
 
 /// Returns the code the guest exited with, if an exit ended it.

@@ -80,10 +80,16 @@ impl Places {
     pub(crate) fn open(builder: &mut WasiCtxBuilder, grants: &[PathGrant]) -> Self {
         let mut next = FIRST_PREOPEN;
         let mut open = |path: &Path, name: &str, write: bool| -> Result<u32, Errno> {
-            let perms = if write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            builder.preopened_dir(path, name, perms).map_err(|error| match error.downcast_ref::<io::Error>() {
-                Some(error) => errno(error),
-                None => Errno::Io,
+            let perms = if write {
+                FsPerms::ReadWrite
+            } else {
+                FsPerms::ReadOnly
+            };
+            builder.preopened_dir(path, name, perms).map_err(|error| {
+                match error.downcast_ref::<io::Error>() {
+                    Some(error) => errno(error),
+                    None => Errno::Io,
+                }
             })?;
             next += 1;
             Ok(next - 1)
@@ -96,14 +102,21 @@ impl Places {
         let (directories, files): (Vec<_>, Vec<_>) = wanted.partition(is_directory);
         let place = |grant: &PathGrant, leads_to| {
             let guest_path = normalise(&grant.guest_path);
-            Place { guest_path, write: grant.write, leads_to }
+            Place {
+                guest_path,
+                write: grant.write,
+                leads_to,
+            }
         };
         let mut granted: Vec<_> = directories
             .into_iter()
             .map(|grant| {
                 let fd = stays_inside(grant, grants)
                     .and_then(|()| open(grant.path.as_ref(), &grant.guest_path, grant.write));
-                place(grant, fd.map_or_else(LeadsTo::Nothing, |fd| LeadsTo::Directory { fd }))
+                place(
+                    grant,
+                    fd.map_or_else(LeadsTo::Nothing, |fd| LeadsTo::Directory { fd }),
+                )
             })
             .collect();
         let all_is_granted = granted.iter().any(|place| place.guest_path.is_empty());
@@ -116,15 +129,28 @@ impl Places {
             let found = stays_inside(grant, grants).and_then(|()| {
                 let (directory, name, is_there) = directory_of(grant.path.as_ref())?;
                 let directory = open(&directory, "", grant.write)?;
-                hidden = if hidden.is_empty() { directory..directory + 1 } else { hidden.start..directory + 1 };
-                Ok(LeadsTo::File(FileIn { directory, name, is_there }))
+                hidden = if hidden.is_empty() {
+                    directory..directory + 1
+                } else {
+                    hidden.start..directory + 1
+                };
+                Ok(LeadsTo::File(FileIn {
+                    directory,
+                    name,
+                    is_there,
+                }))
             });
             granted.push(place(grant, found.unwrap_or_else(LeadsTo::Nothing)));
         }
         // Put the longest name first, because `find` takes the first match; of equal names the one
         // that may be written.
         granted.sort_by_key(|place| std::cmp::Reverse((place.guest_path.len(), place.write)));
-        Self { granted, root, root_closed: false, hidden }
+        Self {
+            granted,
+            root,
+            root_closed: false,
+            hidden,
+        }
     }
 
     /// Returns true if `fd` is the preopen named `/`.
@@ -148,20 +174,40 @@ impl Places {
         let normalised = normalise(path);
         let is_directory = path.ends_with(['/', '.']) && !normalised.ends_with('.');
         for place in &self.granted {
-            let Some(rest) = below(&place.guest_path, &normalised) else { continue };
+            let Some(rest) = below(&place.guest_path, &normalised) else {
+                continue;
+            };
             match &place.leads_to {
                 LeadsTo::Directory { fd } => {
                     let path = if rest.is_empty() { "." } else { rest };
-                    let slash = if is_directory && !rest.is_empty() { "/" } else { "" };
-                    return Ok(Spot { fd: *fd, path: format!("{path}{slash}"), is_named: false });
+                    let slash = if is_directory && !rest.is_empty() {
+                        "/"
+                    } else {
+                        ""
+                    };
+                    return Ok(Spot {
+                        fd: *fd,
+                        path: format!("{path}{slash}"),
+                        is_named: false,
+                    });
                 }
                 LeadsTo::Nothing(errno) => return Err(NoSpot::Failed(*errno)),
                 LeadsTo::File(file) if !rest.is_empty() || is_directory => {
                     // A missing file may have been meant to be a directory.
-                    return Err(NoSpot::Failed(if file.is_there { Errno::Notdir } else { Errno::Noent }));
+                    return Err(NoSpot::Failed(if file.is_there {
+                        Errno::Notdir
+                    } else {
+                        Errno::Noent
+                    }));
                 }
-                LeadsTo::File(FileIn { directory, name, .. }) => {
-                    return Ok(Spot { fd: *directory, path: name.clone(), is_named: true });
+                LeadsTo::File(FileIn {
+                    directory, name, ..
+                }) => {
+                    return Ok(Spot {
+                        fd: *directory,
+                        path: name.clone(),
+                        is_named: true,
+                    });
                 }
             }
         }
@@ -171,7 +217,10 @@ impl Places {
     /// Returns the full path, for people, of `path` in a granted directory or the preopen `/`;
     /// otherwise `path` itself.
     pub(crate) fn spell(&self, fd: u32, path: &str) -> String {
-        let granted = self.granted.iter().find(|place| place.leads_to == LeadsTo::Directory { fd });
+        let granted = self
+            .granted
+            .iter()
+            .find(|place| place.leads_to == LeadsTo::Directory { fd });
         match granted {
             Some(place) => format!("/{}", normalise(&format!("{}/{path}", place.guest_path))),
             None if self.is_root(fd) => format!("/{}", normalise(path)),
@@ -190,8 +239,13 @@ fn is_said_better(grant: &PathGrant, grants: &[PathGrant]) -> bool {
 /// symbolic link there.
 fn stays_inside(grant: &PathGrant, grants: &[PathGrant]) -> Result<(), Errno> {
     let path = Path::new(&grant.path);
-    let around = grants.iter().filter(|other| other.write && Path::new(&other.path) != path);
-    for root in around.map(|other| Path::new(&other.path)).filter(|root| path.starts_with(root)) {
+    let around = grants
+        .iter()
+        .filter(|other| other.write && Path::new(&other.path) != path);
+    for root in around
+        .map(|other| Path::new(&other.path))
+        .filter(|root| path.starts_with(root))
+    {
         // A path that cannot be resolved cannot be opened either.
         if let (Ok(root), Ok(path)) = (std::fs::canonicalize(root), std::fs::canonicalize(path))
             && !path.starts_with(root)
@@ -210,15 +264,27 @@ fn directory_of(path: &Path) -> Result<(std::path::PathBuf, String, bool), Errno
     let real = match found {
         Ok(real) => real,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
             let directory = parent.unwrap_or_else(|| Path::new("."));
             let name = path.file_name().ok_or(Errno::Noent)?;
-            std::fs::canonicalize(directory).map_err(|error| errno(&error))?.join(name)
+            std::fs::canonicalize(directory)
+                .map_err(|error| errno(&error))?
+                .join(name)
         }
         Err(error) => return Err(errno(&error)),
     };
-    let name = real.file_name().and_then(|name| name.to_str()).ok_or(Errno::Ilseq)?.to_owned();
-    Ok((real.parent().ok_or(Errno::Noent)?.to_owned(), name, is_there))
+    let name = real
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or(Errno::Ilseq)?
+        .to_owned();
+    Ok((
+        real.parent().ok_or(Errno::Noent)?.to_owned(),
+        name,
+        is_there,
+    ))
 }
 
 fn errno(error: &io::Error) -> Errno {
@@ -260,18 +326,35 @@ mod tests {
     fn places(granted: &[(&str, LeadsTo)]) -> Places {
         let mut granted: Vec<_> = granted
             .iter()
-            .map(|(path, leads_to)| Place { guest_path: normalise(path), write: false, leads_to: leads_to.clone() })
+            .map(|(path, leads_to)| Place {
+                guest_path: normalise(path),
+                write: false,
+                leads_to: leads_to.clone(),
+            })
             .collect();
         granted.sort_by_key(|place| std::cmp::Reverse(place.guest_path.len()));
-        Places { granted, root: Some(9), root_closed: false, hidden: 10..12 }
+        Places {
+            granted,
+            root: Some(9),
+            root_closed: false,
+            hidden: 10..12,
+        }
     }
 
     fn file(directory: u32, name: &str) -> LeadsTo {
-        LeadsTo::File(FileIn { directory, name: name.into(), is_there: true })
+        LeadsTo::File(FileIn {
+            directory,
+            name: name.into(),
+            is_there: true,
+        })
     }
 
     fn spot(fd: u32, path: &str, is_named: bool) -> Result<Spot, NoSpot> {
-        Ok(Spot { fd, path: path.into(), is_named })
+        Ok(Spot {
+            fd,
+            path: path.into(),
+            is_named,
+        })
     }
 
     #[test]
@@ -285,21 +368,38 @@ mod tests {
         assert_eq!(places.find("srv/"), spot(3, ".", false));
         assert_eq!(places.find("srv/a/b/"), spot(3, "a/b/", false));
         assert_eq!(places.find("srv/app/x"), spot(4, "x", false));
-        assert_eq!(places.find("srv/application"), spot(3, "application", false));
+        assert_eq!(
+            places.find("srv/application"),
+            spot(3, "application", false)
+        );
         assert_eq!(places.find("etc//./os-release"), spot(10, "real", true));
         assert_eq!(places.find("srv/../etc/os-release"), spot(10, "real", true));
     }
 
     #[test]
     fn everything_else_is_denied_by_its_normal_name() {
-        let places = places(&[("/etc/os-release", file(10, "real")), ("/gone", LeadsTo::Nothing(Errno::Noent))]);
-        for (path, named) in
-            [("etc/passwd", "/etc/passwd"), ("etc", "/etc"), ("", "/"), ("etc/os-release/../shadow", "/etc/shadow")]
-        {
-            assert_eq!(places.find(path), Err(NoSpot::Denied(named.into())), "{path}");
+        let places = places(&[
+            ("/etc/os-release", file(10, "real")),
+            ("/gone", LeadsTo::Nothing(Errno::Noent)),
+        ]);
+        for (path, named) in [
+            ("etc/passwd", "/etc/passwd"),
+            ("etc", "/etc"),
+            ("", "/"),
+            ("etc/os-release/../shadow", "/etc/shadow"),
+        ] {
+            assert_eq!(
+                places.find(path),
+                Err(NoSpot::Denied(named.into())),
+                "{path}"
+            );
         }
         for path in ["etc/os-release/", "etc/os-release/.", "etc/os-release/x"] {
-            assert_eq!(places.find(path), Err(NoSpot::Failed(Errno::Notdir)), "{path}");
+            assert_eq!(
+                places.find(path),
+                Err(NoSpot::Failed(Errno::Notdir)),
+                "{path}"
+            );
         }
         assert_eq!(places.find("gone/x"), Err(NoSpot::Failed(Errno::Noent)));
     }
@@ -307,7 +407,12 @@ mod tests {
     #[test]
     fn guests_name_neither_the_directories_of_files_nor_a_closed_root() {
         let mut places = places(&[]);
-        assert!(places.may_name(3) && places.may_name(9) && !places.may_name(10) && !places.may_name(11));
+        assert!(
+            places.may_name(3)
+                && places.may_name(9)
+                && !places.may_name(10)
+                && !places.may_name(11)
+        );
         places.close_root();
         assert!(!places.may_name(9) && places.is_root(9));
     }

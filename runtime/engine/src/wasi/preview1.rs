@@ -53,7 +53,10 @@ struct Paths {
 
 impl Paths {
     fn new() -> Self {
-        Self { bytes: Vec::new(), end: 0 }
+        Self {
+            bytes: Vec::new(),
+            end: 0,
+        }
     }
 
     fn add(&mut self, path: &str) -> GuestPtr<str> {
@@ -79,24 +82,42 @@ impl Paths {
 impl Guest {
     /// Refuses file descriptors that the guest may not use.
     fn check(&self, fd: Fd) -> Result<()> {
-        if self.places.may_name(fd.into()) { Ok(()) } else { Err(Errno::Badf.into()) }
+        if self.places.may_name(fd.into()) {
+            Ok(())
+        } else {
+            Err(Errno::Badf.into())
+        }
     }
 
     /// Like `check`, but refuses the placeholder for `/` as well: a program that was granted
     /// nothing has nothing open.
     fn check_opened(&self, fd: Fd) -> Result<()> {
-        if self.places.is_root(fd.into()) { Err(Errno::Badf.into()) } else { self.check(fd) }
+        if self.places.is_root(fd.into()) {
+            Err(Errno::Badf.into())
+        } else {
+            self.check(fd)
+        }
     }
 
     /// Returns the place where to look up a path that the guest wrote.
-    fn find(&mut self, memory: &GuestMemory<'_>, fd: Fd, path: GuestPtr<str>, access: Access) -> Result<Spot> {
+    fn find(
+        &mut self,
+        memory: &GuestMemory<'_>,
+        fd: Fd,
+        path: GuestPtr<str>,
+        access: Access,
+    ) -> Result<Spot> {
         self.check(fd)?;
         if path.len() > MAX_PATH_BYTES {
             return Err(Errno::Nametoolong.into());
         }
         let path = memory.as_cow_str(path)?;
         if !self.places.is_root(fd.into()) {
-            return Ok(Spot { fd: fd.into(), path: path.into_owned(), is_named: false });
+            return Ok(Spot {
+                fd: fd.into(),
+                path: path.into_owned(),
+                is_named: false,
+            });
         }
         self.places.find(&path).map_err(|why| match why {
             NoSpot::Failed(errno) => errno.into(),
@@ -136,9 +157,17 @@ impl Guest {
         let start = room.as_ptr().align_offset(8).min(8);
         let memory = &mut GuestMemory::Unshared(&mut room[start..]);
         let subscription = GuestPtr::new(0);
-        let stdin = types::SubscriptionFdReadwrite { file_descriptor: fd };
+        let stdin = types::SubscriptionFdReadwrite {
+            file_descriptor: fd,
+        };
         let stdin = types::SubscriptionU::FdRead(stdin);
-        memory.write(subscription, types::Subscription { userdata: 0, u: stdin })?;
+        memory.write(
+            subscription,
+            types::Subscription {
+                userdata: 0,
+                u: stdin,
+            },
+        )?;
         let event = GuestPtr::new(u32::try_from(SUBSCRIPTION_BYTES).expect("it is 48"));
         let mut poll = pin!(self.wasi.poll_oneoff(memory, subscription, event, 1));
         let asked = poll_fn(|context| Poll::Ready(poll.as_mut().poll(context))).await;
@@ -170,12 +199,19 @@ impl Guest {
     async fn check_kind(&mut self, spot: &Spot, flags: types::Lookupflags) -> Result<()> {
         let mut paths = Paths::new();
         let path = paths.add(&spot.path);
-        let found = self.wasi.path_filestat_get(&mut paths.memory(), spot.fd.into(), flags, path).await;
+        let found = self
+            .wasi
+            .path_filestat_get(&mut paths.memory(), spot.fd.into(), flags, path)
+            .await;
         // A missing file may be created, and other errors will come up again.
         let Ok(found) = found else { return Ok(()) };
         match found.filetype {
-            types::Filetype::RegularFile | types::Filetype::Directory | types::Filetype::SymbolicLink => Ok(()),
-            types::Filetype::CharacterDevice | types::Filetype::BlockDevice if spot.is_named => Ok(()),
+            types::Filetype::RegularFile
+            | types::Filetype::Directory
+            | types::Filetype::SymbolicLink => Ok(()),
+            types::Filetype::CharacterDevice | types::Filetype::BlockDevice if spot.is_named => {
+                Ok(())
+            }
             _ => Err(Errno::Notsup.into()),
         }
     }
@@ -202,23 +238,37 @@ impl Guest {
         let (mut paths, none) = (Paths::new(), types::Fdflags::empty());
         // The first call of all makes wasmtime-wasi open the preopens.
         let _ = self.wasi.fd_prestat_get(&mut paths.memory(), fd);
-        let known: Vec<_> = self.open_directories().map(Arc::as_ptr).map(|it| it.addr()).collect();
+        let known: Vec<_> = self
+            .open_directories()
+            .map(Arc::as_ptr)
+            .map(|it| it.addr())
+            .collect();
         let path = paths.add(".");
         let (flags, how) = (types::Lookupflags::empty(), types::Oflags::DIRECTORY);
         let (rights, inheriting) = (types::Rights::FD_READDIR, types::Rights::empty());
         let memory = &mut paths.memory();
-        let opened = self.wasi.path_open(memory, fd, flags, path, how, rights, inheriting, none).await?;
-        let directory = self.open_directories().find(|it| !known.contains(&Arc::as_ptr(it).addr())).cloned();
+        let opened = self
+            .wasi
+            .path_open(memory, fd, flags, path, how, rights, inheriting, none)
+            .await?;
+        let directory = self
+            .open_directories()
+            .find(|it| !known.contains(&Arc::as_ptr(it).addr()))
+            .cloned();
         self.wasi.fd_close(memory, opened).await?;
         directory.ok_or_else(|| Errno::Io.into())
     }
 
     /// Returns all directories that wasmtime-wasi has open.
     fn open_directories(&mut self) -> impl Iterator<Item = &Arc<File>> {
-        self.wasi.ctx().table.iter_mut().filter_map(|it| match it.downcast_ref() {
-            Some(Descriptor::Dir(directory)) => Some(&directory.dir),
-            _ => None,
-        })
+        self.wasi
+            .ctx()
+            .table
+            .iter_mut()
+            .filter_map(|it| match it.downcast_ref() {
+                Some(Descriptor::Dir(directory)) => Some(&directory.dir),
+                _ => None,
+            })
     }
 
     fn no_listing(&mut self, why: ListError) -> Error {
@@ -277,13 +327,21 @@ impl Page {
 /// Returns the lookup flags for `spot`. Links are followed only inside what was granted: a file
 /// granted by name was no link when the call began.
 fn follow(spot: &Spot, flags: types::Lookupflags) -> types::Lookupflags {
-    if spot.is_named { types::Lookupflags::empty() } else { flags }
+    if spot.is_named {
+        types::Lookupflags::empty()
+    } else {
+        flags
+    }
 }
 
 /// Keeps a file granted by name from becoming another one, above all a link: the next call would be
 /// granted what the link leads to.
 fn no_name_for_others(spot: &Spot) -> Result<()> {
-    if spot.is_named { Err(Errno::Notsup.into()) } else { Ok(()) }
+    if spot.is_named {
+        Err(Errno::Notsup.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Generates the functions that only pass their arguments on: those that take a descriptor check it
@@ -701,6 +759,14 @@ impl types::UserErrorConversion for Guest {}
 
 /// Returns the event for a guest that slept.
 fn slept(userdata: types::Userdata) -> types::Event {
-    let fd_readwrite = types::EventFdReadwrite { nbytes: 0, flags: types::Eventrwflags::empty() };
-    types::Event { userdata, error: Errno::Success, type_: types::Eventtype::Clock, fd_readwrite }
+    let fd_readwrite = types::EventFdReadwrite {
+        nbytes: 0,
+        flags: types::Eventrwflags::empty(),
+    };
+    types::Event {
+        userdata,
+        error: Errno::Success,
+        type_: types::Eventtype::Clock,
+        fd_readwrite,
+    }
 }

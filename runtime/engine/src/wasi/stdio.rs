@@ -45,7 +45,10 @@ pub(crate) struct Stdin {
 
 impl Default for Stdin {
     fn default() -> Self {
-        Self { number: Some(0), waits: true }
+        Self {
+            number: Some(0),
+            waits: true,
+        }
     }
 }
 
@@ -125,13 +128,17 @@ struct PipeEnd(AsyncWriteStream);
 fn broken_if_closed(error: StreamError) -> StreamError {
     let is_broken = match &error {
         StreamError::Closed => true,
-        StreamError::LastOperationFailed(error) => {
-            error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
-        }
+        StreamError::LastOperationFailed(error) => error
+            .downcast_ref()
+            .is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe),
         StreamError::Trap(_) => false,
     };
     // Preview 1 goes by the system's number of an error, and an error that tokio makes has none.
-    if is_broken { StreamError::LastOperationFailed(io::Error::from(rustix::io::Errno::PIPE).into()) } else { error }
+    if is_broken {
+        StreamError::LastOperationFailed(io::Error::from(rustix::io::Errno::PIPE).into())
+    } else {
+        error
+    }
 }
 
 #[async_trait]

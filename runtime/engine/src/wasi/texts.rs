@@ -24,7 +24,9 @@ pub(crate) struct Given {
 
 impl Given {
     pub(super) fn add_variables(&mut self, variables: &[(ByteBuf, ByteBuf)]) {
-        variables.iter().for_each(|(name, value)| self.environment.push(&[name, b"=", value]));
+        variables
+            .iter()
+            .for_each(|(name, value)| self.environment.push(&[name, b"=", value]));
     }
 }
 
@@ -32,7 +34,9 @@ impl Texts {
     /// Adds one item that consists of `parts`.
     pub(super) fn push(&mut self, parts: &[&[u8]]) {
         self.starts.push(self.bytes.len());
-        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        parts
+            .iter()
+            .for_each(|part| self.bytes.extend_from_slice(part));
         self.bytes.push(0);
     }
 

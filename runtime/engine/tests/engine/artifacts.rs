@@ -1,35 +1,55 @@
-use wxec_engine::{CompileError, Countable, MAX_WASM_BYTES, Place, Proposal, Sandbox, VerifiedArtifact, compile};
+use wxec_engine::{
+    CompileError, Countable, MAX_WASM_BYTES, Place, Proposal, Sandbox, VerifiedArtifact, compile,
+};
 use wxec_protocol::{Digest, Fault, Platform, Target};
 
 use crate::{compile_wat, load};
 
 #[test]
 fn a_flipped_bit_is_refused() {
-    let artifact = compile_wat(r#"(module (func (export "wx1_seven") (result i32) (i32.const 7)))"#, &Target::here());
+    let artifact = compile_wat(
+        r#"(module (func (export "wx1_seven") (result i32) (i32.const 7)))"#,
+        &Target::here(),
+    );
     let digest = Digest::of(&artifact);
     let mut damaged = artifact.to_vec();
     damaged[artifact.len() / 2] ^= 1;
 
     let error = VerifiedArtifact::verify(damaged.into(), digest).unwrap_err();
     assert_eq!(error.wanted, digest);
-    assert_eq!(VerifiedArtifact::verify(artifact, digest).unwrap().digest(), digest);
+    assert_eq!(
+        VerifiedArtifact::verify(artifact, digest).unwrap().digest(),
+        digest
+    );
 }
 
 #[test]
 fn other_bytes_are_no_artifact_even_with_a_digest() {
     let bytes = b"not an artifact".as_slice();
     let artifact = VerifiedArtifact::verify(bytes.into(), Digest::of(bytes)).unwrap();
-    assert!(matches!(Sandbox::new().unwrap().load(&artifact), Err(Fault::BadModule(_))));
+    assert!(matches!(
+        Sandbox::new().unwrap().load(&artifact),
+        Err(Fault::BadModule(_))
+    ));
 }
 
 #[test]
 fn an_artifact_of_another_architecture_is_refused() {
-    let other = if cfg!(target_arch = "x86_64") { "aarch64" } else { "x86_64" };
-    let artifact =
-        compile(&wat::parse_str("(module)").unwrap(), &Target::baseline(Platform::new(other, "linux"))).unwrap();
+    let other = if cfg!(target_arch = "x86_64") {
+        "aarch64"
+    } else {
+        "x86_64"
+    };
+    let artifact = compile(
+        &wat::parse_str("(module)").unwrap(),
+        &Target::baseline(Platform::new(other, "linux")),
+    )
+    .unwrap();
     let digest = Digest::of(&artifact);
     let artifact = VerifiedArtifact::verify(artifact.into(), digest).unwrap();
-    let Err(Fault::BadModule(reason)) = Sandbox::new().unwrap().load(&artifact) else { panic!("refused") };
+    let Err(Fault::BadModule(reason)) = Sandbox::new().unwrap().load(&artifact) else {
+        panic!("refused")
+    };
     assert!(reason.contains(other), "{reason}");
 }
 
@@ -39,7 +59,9 @@ fn unknown_imports_are_all_named() {
         (import "wxec_v1" "teleport" (func))
         (import "wxec_v1" "input_len" (func (result i32)))
         (import "env" "table" (table 1 funcref)))"#;
-    let Err(fault) = load(&Sandbox::new().unwrap(), wat) else { panic!("refused") };
+    let Err(fault) = load(&Sandbox::new().unwrap(), wat) else {
+        panic!("refused")
+    };
     let reason = "it imports what this agent does not offer: wxec_v1::teleport, env::table";
     assert_eq!(fault, Fault::BadModule(reason.into()));
 }
@@ -47,14 +69,18 @@ fn unknown_imports_are_all_named() {
 #[test]
 fn an_import_of_another_type_is_refused() {
     let wat = r#"(module (import "wxec_v1" "input_len" (func (result i64))))"#;
-    let Err(Fault::BadModule(reason)) = load(&Sandbox::new().unwrap(), wat) else { panic!("refused") };
+    let Err(Fault::BadModule(reason)) = load(&Sandbox::new().unwrap(), wat) else {
+        panic!("refused")
+    };
     assert!(reason.contains("input_len"), "{reason}");
 }
 
 #[test]
 fn a_task_of_another_type_is_refused() {
     let wat = r#"(module (func (export "wx1_add") (param i32 i32) (result i32) (i32.const 0)))"#;
-    let Err(fault) = load(&Sandbox::new().unwrap(), wat) else { panic!("refused") };
+    let Err(fault) = load(&Sandbox::new().unwrap(), wat) else {
+        panic!("refused")
+    };
     let reason = "its export `wx1_add` is not a function that takes nothing and returns an i32";
     assert_eq!(fault, Fault::BadModule(reason.into()));
 }
@@ -66,9 +92,19 @@ fn only_modules_of_wasm_2_compile() {
 
     assert_eq!(compile(b"hello"), Err(CompileError::NotWasm));
     assert_eq!(compile_wat("(component)"), Err(CompileError::Component));
-    assert!(matches!(compile(b"\0asm\x01\0\0\0\xff"), Err(CompileError::Invalid(_))));
-    assert_eq!(compile(b"\0asm\x0e\0\x01\0"), Err(CompileError::Component), "whatever its version");
-    assert!(compile_wat("(module (func (param v128) (result v128) (f64x2.floor (local.get 0))))").is_ok());
+    assert!(matches!(
+        compile(b"\0asm\x01\0\0\0\xff"),
+        Err(CompileError::Invalid(_))
+    ));
+    assert_eq!(
+        compile(b"\0asm\x0e\0\x01\0"),
+        Err(CompileError::Component),
+        "whatever its version"
+    );
+    assert!(
+        compile_wat("(module (func (param v128) (result v128) (f64x2.floor (local.get 0))))")
+            .is_ok()
+    );
 
     let long = vec![0; MAX_WASM_BYTES + 1];
     assert_eq!(compile(&long), Err(CompileError::TooLong(long.len())));
@@ -76,10 +112,19 @@ fn only_modules_of_wasm_2_compile() {
 
 #[test]
 fn a_module_with_too_much_of_something_is_refused_by_name() {
-    let with_locals = |count| wat::parse_str(format!("(module (func (local {})))", "i32 ".repeat(count))).unwrap();
+    let with_locals = |count| {
+        wat::parse_str(format!("(module (func (local {})))", "i32 ".repeat(count))).unwrap()
+    };
     assert!(compile(&with_locals(20_000), &Target::here()).is_ok());
-    let error = CompileError::TooMuch { place: Place::Function(0), which: Countable::Locals, found: 20_001 };
-    assert_eq!(error.to_string(), "function 0 has 20001 locals, more than the 20000 allowed");
+    let error = CompileError::TooMuch {
+        place: Place::Function(0),
+        which: Countable::Locals,
+        found: 20_001,
+    };
+    assert_eq!(
+        error.to_string(),
+        "function 0 has 20001 locals, more than the 20000 allowed"
+    );
     assert_eq!(compile(&with_locals(20_001), &Target::here()), Err(error));
 }
 
@@ -87,7 +132,12 @@ fn a_module_with_too_much_of_something_is_refused_by_name() {
 fn a_target_without_code_generator_is_named() {
     let module = wat::parse_str("(module)").unwrap();
     let error = compile(&module, &Target::baseline(Platform::new("sparc", "linux"))).unwrap_err();
-    assert!(error.to_string().starts_with("cannot compile for sparc-linux: "), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot compile for sparc-linux: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -99,14 +149,26 @@ fn what_came_after_webassembly_2_is_named() {
     use Proposal::*;
     for (body, proposals) in [
         ("(memory 1 2 shared)", vec![Threads]),
-        ("(memory 1) (func (drop (i32.atomic.load (i32.const 0))))", vec![Threads]),
+        (
+            "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))",
+            vec![Threads],
+        ),
         ("(memory i64 1)", vec![Memory64]),
-        ("(memory i64 1) (func (drop (i32.load (i64.const 0))))", vec![Memory64]),
+        (
+            "(memory i64 1) (func (drop (i32.load (i64.const 0))))",
+            vec![Memory64],
+        ),
         ("(memory 1) (memory 1)", vec![MultiMemory]),
-        ("(memory 1) (memory $two 1) (func (drop (i32.load $two (i32.const 0))))", vec![MultiMemory]),
+        (
+            "(memory 1) (memory $two 1) (func (drop (i32.load $two (i32.const 0))))",
+            vec![MultiMemory],
+        ),
         ("(memory 1 (pagesize 1))", vec![CustomPageSizes]),
         ("(type (struct))", vec![Gc]),
-        ("(type $f (func)) (func (param (ref null $f)))", vec![FunctionReferences]),
+        (
+            "(type $f (func)) (func (param (ref null $f)))",
+            vec![FunctionReferences],
+        ),
         ("(tag)", vec![Exceptions]),
         ("(func try catch_all end)", vec![LegacyExceptions]),
         ("(func $f return_call $f)", vec![TailCalls]),
@@ -114,7 +176,10 @@ fn what_came_after_webassembly_2_is_named() {
             "(func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1)))",
             vec![RelaxedSimd],
         ),
-        ("(global i32 (i32.add (i32.const 1) (i32.const 1)))", vec![ExtendedConst]),
+        (
+            "(global i32 (i32.add (i32.const 1) (i32.const 1)))",
+            vec![ExtendedConst],
+        ),
         (
             "(func (param i64 i64 i64 i64) (result i64 i64) \
              (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3)))",
@@ -122,12 +187,19 @@ fn what_came_after_webassembly_2_is_named() {
         ),
         ("(memory i64 1 2 shared)", vec![Threads, Memory64]),
     ] {
-        assert_eq!(refused(body), CompileError::Unsupported(proposals), "{body}");
+        assert_eq!(
+            refused(body),
+            CompileError::Unsupported(proposals),
+            "{body}"
+        );
     }
     assert_eq!(
         refused("(memory i64 1) (type (struct))").to_string(),
         "the module uses garbage collection and memory64, and wxec runs WebAssembly 2.0 on any host: build it without \
          (a target of wasm32)"
     );
-    assert!(matches!(refused("(func (result i32))"), CompileError::Invalid(_)), "no proposal makes this valid");
+    assert!(
+        matches!(refused("(func (result i32))"), CompileError::Invalid(_)),
+        "no proposal makes this valid"
+    );
 }

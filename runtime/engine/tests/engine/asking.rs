@@ -120,11 +120,20 @@ pub(crate) fn read(stream: i32, length: i32) -> Step {
 }
 
 pub(crate) fn write(stream: i32, bytes: &[u8]) -> Step {
-    Step { bytes: bytes.into(), ..numbers(6, stream, 0) }
+    Step {
+        bytes: bytes.into(),
+        ..numbers(6, stream, 0)
+    }
 }
 
 pub(crate) fn select(write: &[i32], read: &[i32]) -> Step {
-    ask(7, &StreamSelect { write: write.into(), read: read.into() })
+    ask(
+        7,
+        &StreamSelect {
+            write: write.into(),
+            read: read.into(),
+        },
+    )
 }
 
 /// Limits the time that reading may take.
@@ -137,7 +146,14 @@ pub(crate) fn close(stream: i32) -> Step {
 }
 
 pub(crate) fn connect(host: &str, port: u16, timeout_ms: Option<u64>) -> Step {
-    ask(10, &NetConnect { host: host.into(), port, timeout_ms })
+    ask(
+        10,
+        &NetConnect {
+            host: host.into(),
+            port,
+            timeout_ms,
+        },
+    )
 }
 
 pub(crate) fn lookup(host: &str) -> Step {
@@ -160,28 +176,48 @@ pub(crate) fn give_up() -> Step {
 
 /// Asks `process_start` with bytes that are no question.
 pub(crate) fn ask_nonsense(bytes: &[u8]) -> Step {
-    Step { bytes: bytes.into(), ..numbers(0, 0, 0) }
+    Step {
+        bytes: bytes.into(),
+        ..numbers(0, 0, 0)
+    }
 }
 
 fn ask(call: u32, question: &impl Serialize) -> Step {
-    Step { bytes: cbor::encode(question).unwrap(), ..numbers(call, 0, 0) }
+    Step {
+        bytes: cbor::encode(question).unwrap(),
+        ..numbers(call, 0, 0)
+    }
 }
 
 fn numbers(call: u32, a: i32, b: i32) -> Step {
-    Step { call, a, b, bytes: Vec::new() }
+    Step {
+        call,
+        a,
+        b,
+        bytes: Vec::new(),
+    }
 }
 
 /// A program with arguments; its output goes nowhere.
 pub(crate) fn program(program: &str, args: &[&str]) -> ProcessStart {
     let args = args.iter().map(ToString::to_string).collect();
-    ProcessStart { program: program.into(), args, ..ProcessStart::default() }
+    ProcessStart {
+        program: program.into(),
+        args,
+        ..ProcessStart::default()
+    }
 }
 
 /// A shell's script, with pipes for stdin (handle 1), stdout (2) and stderr (3). The process is
 /// handle 4.
 pub(crate) fn piped(script: &str) -> ProcessStart {
     let [stdin, stdout, stderr] = [StdioKind::Piped; 3];
-    ProcessStart { stdin, stdout, stderr, ..program("sh", &["-c", script]) }
+    ProcessStart {
+        stdin,
+        stdout,
+        stderr,
+        ..program("sh", &["-c", script])
+    }
 }
 
 /// Answer to one step.
@@ -221,7 +257,15 @@ impl Scripted {
     pub(crate) fn new(grants: Grants) -> Self {
         let sandbox = Sandbox::new().unwrap();
         let program = load(&sandbox, INTERPRETER).unwrap();
-        Self { sandbox, program, grants, limits: Limits { deadline_ms: Some(50_000), ..Limits::default() } }
+        Self {
+            sandbox,
+            program,
+            grants,
+            limits: Limits {
+                deadline_ms: Some(50_000),
+                ..Limits::default()
+            },
+        }
     }
 
     pub(crate) fn start(
@@ -236,11 +280,19 @@ impl Scripted {
         let mut input = Vec::new();
         for Step { call, a, b, bytes } in steps {
             let length = u32::try_from(bytes.len()).unwrap();
-            input.extend([*call, a.cast_unsigned(), b.cast_unsigned(), length].map(u32::to_le_bytes).concat());
+            input.extend(
+                [*call, a.cast_unsigned(), b.cast_unsigned(), length]
+                    .map(u32::to_le_bytes)
+                    .concat(),
+            );
             input.extend(bytes);
         }
         let request = Request::new("run", Bytes::from(input));
-        Request { grants: self.grants.clone(), limits: self.limits.clone(), ..request }
+        Request {
+            grants: self.grants.clone(),
+            limits: self.limits.clone(),
+            ..request
+        }
     }
 
     /// Runs one call.
@@ -261,7 +313,11 @@ pub(crate) fn answers(mut output: &[u8]) -> Vec<Answer> {
         let number = |at: usize| i32::from_le_bytes(*head[at..].first_chunk().unwrap());
         let (bytes, rest) = rest.split_at(usize::try_from(number(4)).unwrap());
         let (reply, rest) = rest.split_at(usize::try_from(number(8)).unwrap());
-        answers.push(Answer { number: number(0), bytes: bytes.into(), reply: reply.into() });
+        answers.push(Answer {
+            number: number(0),
+            bytes: bytes.into(),
+            reply: reply.into(),
+        });
         output = rest;
     }
     answers

@@ -27,7 +27,12 @@ async fn input_comes_back_as_output() {
 async fn a_missing_function_is_named() {
     for name in ["tests::ech", "tests::echo2", "", "wx1_tests::echo"] {
         let fault = Fixture::new(ECHO).call(name, b"").await.unwrap_err();
-        assert_eq!(fault, Fault::NoSuchFunction { function: name.into() });
+        assert_eq!(
+            fault,
+            Fault::NoSuchFunction {
+                function: name.into()
+            }
+        );
     }
 }
 
@@ -45,11 +50,26 @@ async fn a_status_decides_what_the_error_output_means() {
         (func (export "wx1_internal") (result i32) (call $fail (i32.const 3)))
         (func (export "wx1_other") (result i32) (call $fail (i32.const 99)))"#,
     );
-    assert_eq!(fixture.call("failed", b"").await, Err(Fault::Task(b"why".into())));
-    assert_eq!(fixture.call("arguments", b"").await, Err(Fault::BadArguments("why".into())));
-    assert_eq!(fixture.call("internal", b"").await, Err(Fault::Trap { reason: "why".into(), frames: vec![] }));
+    assert_eq!(
+        fixture.call("failed", b"").await,
+        Err(Fault::Task(b"why".into()))
+    );
+    assert_eq!(
+        fixture.call("arguments", b"").await,
+        Err(Fault::BadArguments("why".into()))
+    );
+    assert_eq!(
+        fixture.call("internal", b"").await,
+        Err(Fault::Trap {
+            reason: "why".into(),
+            frames: vec![]
+        })
+    );
     let reason = "the function returned 99, which is no status";
-    assert_eq!(fixture.call("other", b"").await, Err(Fault::BadModule(reason.into())));
+    assert_eq!(
+        fixture.call("other", b"").await,
+        Err(Fault::BadModule(reason.into()))
+    );
 }
 
 #[tokio::test]

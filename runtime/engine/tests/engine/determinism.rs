@@ -62,17 +62,34 @@ fn artifact(target: &Target) -> VerifiedArtifact {
 /// Returns a sandbox with the guest in it, ready to count fuel.
 fn metered() -> (Sandbox, Program) {
     let sandbox = Sandbox::new().unwrap();
-    let program = sandbox.load_metered(&artifact(&sandbox.metered_target())).unwrap();
+    let program = sandbox
+        .load_metered(&artifact(&sandbox.metered_target()))
+        .unwrap();
     (sandbox, program)
 }
 
-async fn call((sandbox, program): &(Sandbox, Program), function: &str, seed: u64, limits: Limits) -> Completion {
-    let request = Request { seed: Some(seed), limits, ..Request::new(function, "") };
-    sandbox.run(program, request, Arc::<Recorder>::default()).await
+async fn call(
+    (sandbox, program): &(Sandbox, Program),
+    function: &str,
+    seed: u64,
+    limits: Limits,
+) -> Completion {
+    let request = Request {
+        seed: Some(seed),
+        limits,
+        ..Request::new(function, "")
+    };
+    sandbox
+        .run(program, request, Arc::<Recorder>::default())
+        .await
 }
 
 async fn output(sandbox: &(Sandbox, Program), function: &str, seed: u64) -> Vec<u8> {
-    call(sandbox, function, seed, Limits::default()).await.outcome.unwrap().to_vec()
+    call(sandbox, function, seed, Limits::default())
+        .await
+        .outcome
+        .unwrap()
+        .to_vec()
 }
 
 #[tokio::test]
@@ -93,22 +110,34 @@ async fn another_seed_gives_other_numbers() {
     let seven = output(&sandbox, "random", 7).await;
     assert_ne!(seven, output(&sandbox, "random", 8).await);
     assert_ne!(seven[..13], [0; 13]);
-    assert_eq!(output(&sandbox, "time", 7).await, output(&sandbox, "time", 8).await);
+    assert_eq!(
+        output(&sandbox, "time", 7).await,
+        output(&sandbox, "time", 8).await
+    );
 }
 
 #[tokio::test]
 async fn clocks_begin_in_2020_and_go_on_when_they_are_read() {
     let times = output(&metered(), "time", 1).await;
     let (wall, monotonic) = times.split_at(8);
-    assert_eq!(wall, Duration::from_secs(1_577_836_800).as_nanos().to_le_bytes()[..8].to_vec());
+    assert_eq!(
+        wall,
+        Duration::from_secs(1_577_836_800).as_nanos().to_le_bytes()[..8].to_vec()
+    );
     assert_eq!(monotonic, 1_000_000_u64.to_le_bytes());
 }
 
 #[tokio::test]
 async fn sleeping_takes_no_time_but_that_of_the_clock() {
-    let limits = Limits { deadline_ms: Some(60_000), ..Limits::default() };
+    let limits = Limits {
+        deadline_ms: Some(60_000),
+        ..Limits::default()
+    };
     let slept = call(&metered(), "sleep", 1, limits).await.outcome.unwrap();
-    assert_eq!(*slept, Duration::from_secs(3600).as_nanos().to_le_bytes()[..8]);
+    assert_eq!(
+        *slept,
+        Duration::from_secs(3600).as_nanos().to_le_bytes()[..8]
+    );
 }
 
 #[tokio::test]
@@ -120,47 +149,100 @@ async fn every_nan_has_the_same_bits() {
 #[tokio::test]
 async fn fuel_is_counted_and_its_end_is_a_limit() {
     let sandbox = metered();
-    let used = call(&sandbox, "count", 1, Limits::default()).await.usage.fuel.unwrap();
-    assert!((5_000..10_000).contains(&used), "{used} units for a thousand rounds");
+    let used = call(&sandbox, "count", 1, Limits::default())
+        .await
+        .usage
+        .fuel
+        .unwrap();
+    assert!(
+        (5_000..10_000).contains(&used),
+        "{used} units for a thousand rounds"
+    );
 
-    let with = |fuel| Limits { fuel: Some(fuel), ..Limits::default() };
+    let with = |fuel| Limits {
+        fuel: Some(fuel),
+        ..Limits::default()
+    };
     let enough = call(&sandbox, "count", 1, with(used)).await;
     assert!(enough.outcome.is_ok(), "{enough:?}");
     for (function, fuel) in [("count", used / 2), ("spin", 1_000_000), ("count", 0)] {
         let exhausted = call(&sandbox, function, 1, with(fuel)).await;
-        let fault = Fault::Limit { which: LimitKind::Fuel, limit: fuel, asked: fuel + 1 };
-        assert_eq!((exhausted.outcome, exhausted.usage.fuel), (Err(fault), Some(fuel)), "{function}");
+        let fault = Fault::Limit {
+            which: LimitKind::Fuel,
+            limit: fuel,
+            asked: fuel + 1,
+        };
+        assert_eq!(
+            (exhausted.outcome, exhausted.usage.fuel),
+            (Err(fault), Some(fuel)),
+            "{function}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_deadline_ends_a_call_that_counts_fuel() {
-    let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
+    let limits = Limits {
+        deadline_ms: Some(50),
+        ..Limits::default()
+    };
     let ended = call(&metered(), "spin", 1, limits).await;
     assert_eq!(ended.outcome, Err(Fault::Deadline { after_ms: 50 }));
-    assert_eq!(ended.usage.fuel, None, "how much it had used by then is nowhere to be read");
+    assert_eq!(
+        ended.usage.fuel, None,
+        "how much it had used by then is nowhere to be read"
+    );
 }
 
 #[test]
 fn neither_kind_of_artifact_is_taken_for_the_other() {
     let sandbox = Sandbox::new().unwrap();
-    let (plain, metered) = (artifact(sandbox.target()), artifact(&sandbox.metered_target()));
+    let (plain, metered) = (
+        artifact(sandbox.target()),
+        artifact(&sandbox.metered_target()),
+    );
     assert!(matches!(sandbox.load(&metered), Err(Fault::BadModule(_))));
-    assert!(matches!(sandbox.load_metered(&plain), Err(Fault::BadModule(_))));
-    assert!(sandbox.load(&plain).is_ok_and(|program| !program.is_metered()));
-    assert!(sandbox.load_metered(&metered).is_ok_and(|program| program.is_metered()));
+    assert!(matches!(
+        sandbox.load_metered(&plain),
+        Err(Fault::BadModule(_))
+    ));
+    assert!(
+        sandbox
+            .load(&plain)
+            .is_ok_and(|program| !program.is_metered())
+    );
+    assert!(
+        sandbox
+            .load_metered(&metered)
+            .is_ok_and(|program| program.is_metered())
+    );
 }
 
 #[tokio::test]
 async fn a_program_that_does_not_count_cannot_be_called_with_a_seed_or_fuel() {
     let sandbox = Sandbox::new().unwrap();
     let program = sandbox.load(&artifact(sandbox.target())).unwrap();
-    let limits = Limits { fuel: Some(1), ..Limits::default() };
-    for request in
-        [Request { seed: Some(1), ..Request::new("count", "") }, Request { limits, ..Request::new("count", "") }]
-    {
-        let completion = sandbox.run(&program, request, Arc::<Recorder>::default()).await;
-        assert!(matches!(completion.outcome, Err(Fault::BadModule(_))), "{completion:?}");
+    let limits = Limits {
+        fuel: Some(1),
+        ..Limits::default()
+    };
+    for request in [
+        Request {
+            seed: Some(1),
+            ..Request::new("count", "")
+        },
+        Request {
+            limits,
+            ..Request::new("count", "")
+        },
+    ] {
+        let completion = sandbox
+            .run(&program, request, Arc::<Recorder>::default())
+            .await;
+        assert!(
+            matches!(completion.outcome, Err(Fault::BadModule(_))),
+            "{completion:?}"
+        );
         assert_eq!(completion.usage.fuel, None);
     }
 }
@@ -168,11 +250,27 @@ async fn a_program_that_does_not_count_cannot_be_called_with_a_seed_or_fuel() {
 #[tokio::test]
 async fn calls_of_both_kinds_run_side_by_side() {
     let sandbox = Sandbox::new().unwrap();
-    let metered = sandbox.load_metered(&artifact(&sandbox.metered_target())).unwrap();
+    let metered = sandbox
+        .load_metered(&artifact(&sandbox.metered_target()))
+        .unwrap();
     let plain = sandbox.load(&artifact(sandbox.target())).unwrap();
-    let counted = sandbox.run(&metered, Request::new("count", ""), Arc::<Recorder>::default());
-    let uncounted = sandbox.run(&plain, Request::new("count", ""), Arc::<Recorder>::default());
+    let counted = sandbox.run(
+        &metered,
+        Request::new("count", ""),
+        Arc::<Recorder>::default(),
+    );
+    let uncounted = sandbox.run(
+        &plain,
+        Request::new("count", ""),
+        Arc::<Recorder>::default(),
+    );
     let (counted, uncounted) = tokio::join!(counted, uncounted);
-    assert!(counted.outcome.is_ok() && counted.usage.fuel.is_some(), "{counted:?}");
-    assert!(uncounted.outcome.is_ok() && uncounted.usage.fuel.is_none(), "{uncounted:?}");
+    assert!(
+        counted.outcome.is_ok() && counted.usage.fuel.is_some(),
+        "{counted:?}"
+    );
+    assert!(
+        uncounted.outcome.is_ok() && uncounted.usage.fuel.is_none(),
+        "{uncounted:?}"
+    );
 }

@@ -24,17 +24,34 @@ async fn a_deadline_ends_a_guest_that_computes_and_one_that_sleeps() {
     let fixture = Fixture::new(ENDLESS).with_deadline_ms(100);
     for function in ["spin", "sleep"] {
         let started = Instant::now();
-        assert_eq!(fixture.call(function, b"").await, Err(Fault::Deadline { after_ms: 100 }), "{function}");
-        assert!((Duration::from_millis(100)..PATIENCE).contains(&started.elapsed()), "{function}");
-        assert!(fixture.call("done", b"").await.is_ok(), "the sandbox serves the next call");
+        assert_eq!(
+            fixture.call(function, b"").await,
+            Err(Fault::Deadline { after_ms: 100 }),
+            "{function}"
+        );
+        assert!(
+            (Duration::from_millis(100)..PATIENCE).contains(&started.elapsed()),
+            "{function}"
+        );
+        assert!(
+            fixture.call("done", b"").await.is_ok(),
+            "the sandbox serves the next call"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_deadline_ends_initialization_and_start_functions_too() {
-    for endless in [r#"(func (export "_initialize") (loop (br 0)))"#, "(func $start (loop (br 0))) (start $start)"] {
+    for endless in [
+        r#"(func (export "_initialize") (loop (br 0)))"#,
+        "(func $start (loop (br 0))) (start $start)",
+    ] {
         let fixture = Fixture::new(&format!("{ENDLESS} {endless}")).with_deadline_ms(50);
-        assert_eq!(fixture.call("done", b"").await, Err(Fault::Deadline { after_ms: 50 }), "{endless}");
+        assert_eq!(
+            fixture.call("done", b"").await,
+            Err(Fault::Deadline { after_ms: 50 }),
+            "{endless}"
+        );
     }
 }
 
@@ -52,7 +69,10 @@ async fn polled_by_hand_a_quick_call_is_done_and_a_long_one_yields() {
     for function in ["spin", "sleep"] {
         let mut endless = pin!(fixture.start(function, b"", Arc::<Recorder>::default()));
         for _ in 0..3 {
-            assert!(endless.as_mut().poll(&mut context).is_pending(), "{function}");
+            assert!(
+                endless.as_mut().poll(&mut context).is_pending(),
+                "{function}"
+            );
         }
     }
 }
@@ -62,7 +82,11 @@ async fn a_call_begun_here_is_ended_by_dropping_it_elsewhere() {
     let fixture = Fixture::new(ENDLESS);
     for function in ["spin", "sleep"] {
         let mut call = Box::pin(fixture.start(function, b"", Arc::<Recorder>::default()));
-        assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(
+            call.as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
         let task = tokio::spawn(call);
         tokio::task::yield_now().await;
         task.abort();
@@ -74,11 +98,16 @@ async fn a_call_begun_here_is_ended_by_dropping_it_elsewhere() {
 #[tokio::test]
 async fn computing_guests_share_one_thread() {
     let fixture = Fixture::new(ENDLESS).with_deadline_ms(200);
-    let calls: Vec<_> = (0..8).map(|_| fixture.start("spin", b"", Arc::<Recorder>::default())).collect();
+    let calls: Vec<_> = (0..8)
+        .map(|_| fixture.start("spin", b"", Arc::<Recorder>::default()))
+        .collect();
     let started = Instant::now();
     let tasks: Vec<_> = calls.into_iter().map(tokio::spawn).collect();
     for task in tasks {
-        assert_eq!(task.await.unwrap().outcome, Err(Fault::Deadline { after_ms: 200 }));
+        assert_eq!(
+            task.await.unwrap().outcome,
+            Err(Fault::Deadline { after_ms: 200 })
+        );
     }
     assert!(started.elapsed() < PATIENCE);
 }
@@ -104,7 +133,10 @@ async fn calls_beyond_what_fits_at_once_wait_for_their_turn() {
 async fn usage_tells_the_time_a_call_took() {
     let fixture = Fixture::new(ENDLESS).with_deadline_ms(20);
     let completion = fixture.start("spin", b"", Arc::<Recorder>::default()).await;
-    assert!((20_000..30_000_000).contains(&completion.usage.wall_us), "{completion:?}");
+    assert!(
+        (20_000..30_000_000).contains(&completion.usage.wall_us),
+        "{completion:?}"
+    );
 }
 
 #[tokio::test]
@@ -122,6 +154,9 @@ async fn a_panic_of_the_host_ends_one_call() {
         r#"(func (export "wx1_log") (result i32) (call $log (i32.const 1) (i32.const 0) (i32.const 1)) (i32.const 0))"#,
     );
     let completion = fixture.start("log", b"", Arc::new(Broken)).await;
-    assert_eq!(completion.outcome, Err(Fault::Agent("panicked: no paper".into())));
+    assert_eq!(
+        completion.outcome,
+        Err(Fault::Agent("panicked: no paper".into()))
+    );
     assert!(fixture.call("log", b"").await.is_ok());
 }

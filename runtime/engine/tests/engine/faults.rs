@@ -4,13 +4,20 @@ use crate::Fixture;
 
 /// Returns the names of a fault's frames, innermost first.
 fn frames(fault: &Fault) -> Vec<&str> {
-    let (Fault::Trap { frames, .. } | Fault::Panic { frames, .. }) = fault else { panic!("no frames in {fault:?}") };
-    assert!(frames.iter().all(|frame| frame.offset.is_some()), "{frames:?}");
+    let (Fault::Trap { frames, .. } | Fault::Panic { frames, .. }) = fault else {
+        panic!("no frames in {fault:?}")
+    };
+    assert!(
+        frames.iter().all(|frame| frame.offset.is_some()),
+        "{frames:?}"
+    );
     frames.iter().map(|frame| &*frame.function).collect()
 }
 
 fn trap_reason(fault: &Fault) -> &str {
-    let Fault::Trap { reason, .. } = fault else { panic!("no trap: {fault:?}") };
+    let Fault::Trap { reason, .. } = fault else {
+        panic!("no trap: {fault:?}")
+    };
     reason
 }
 
@@ -24,16 +31,30 @@ async fn a_trap_says_what_and_where() {
         (func (export "wx1_access") (result i32) (i32.load (i32.const -4)))"#,
     );
     let fault = fixture.call("divide", b"").await.unwrap_err();
-    assert_eq!((trap_reason(&fault), frames(&fault)), ("integer divide by zero", vec!["divide", "outer"]));
+    assert_eq!(
+        (trap_reason(&fault), frames(&fault)),
+        ("integer divide by zero", vec!["divide", "outer"])
+    );
 
     let fault = fixture.call("unreachable", b"").await.unwrap_err();
-    assert_eq!(trap_reason(&fault), "wasm `unreachable` instruction executed");
-    assert_eq!(trap_reason(&fixture.call("access", b"").await.unwrap_err()), "out of bounds memory access");
+    assert_eq!(
+        trap_reason(&fault),
+        "wasm `unreachable` instruction executed"
+    );
+    assert_eq!(
+        trap_reason(&fixture.call("access", b"").await.unwrap_err()),
+        "out of bounds memory access"
+    );
 }
 
 #[tokio::test]
 async fn a_panic_is_told_in_the_guests_words() {
-    let panic = Panic { message: "no such file".into(), file: Some("src/main.rs".into()), line: 7, column: 5 };
+    let panic = Panic {
+        message: "no such file".into(),
+        file: Some("src/main.rs".into()),
+        line: 7,
+        column: 5,
+    };
     let record = cbor::encode(&panic).unwrap();
     let fixture = Fixture::new(
         r#"
@@ -47,8 +68,15 @@ async fn a_panic_is_told_in_the_guests_words() {
     assert_eq!(frames(&fault), ["rust_panic", "task"]);
     assert!(matches!(fault, Fault::Panic { panic: told, .. } if told == panic));
 
-    let Err(Fault::Panic { panic, .. }) = fixture.call("panic", b"\xff").await else { panic!("still a panic") };
-    assert!(panic.message.starts_with("a panic whose record cannot be decoded: "), "{panic:?}");
+    let Err(Fault::Panic { panic, .. }) = fixture.call("panic", b"\xff").await else {
+        panic!("still a panic")
+    };
+    assert!(
+        panic
+            .message
+            .starts_with("a panic whose record cannot be decoded: "),
+        "{panic:?}"
+    );
 }
 
 #[tokio::test]
@@ -68,7 +96,10 @@ async fn an_exit_is_a_trap_whatever_its_code() {
     );
     for (function, code) in [("zero", 0), ("three", 3)] {
         let fault = fixture.call(function, b"").await.unwrap_err();
-        assert_eq!(trap_reason(&fault), format!("the guest exited with code {code}"));
+        assert_eq!(
+            trap_reason(&fault),
+            format!("the guest exited with code {code}")
+        );
     }
 }
 
@@ -85,13 +116,19 @@ async fn pointers_that_lie_end_the_call() {
         "(call $panic (i32.const -1) (i32.const -1))",
     ];
     for call in calls {
-        let fixture = Fixture::new(&format!(r#"(func (export "wx1_lie") (result i32) {call} (i32.const 0))"#));
+        let fixture = Fixture::new(&format!(
+            r#"(func (export "wx1_lie") (result i32) {call} (i32.const 0))"#
+        ));
         let fault = fixture.call("lie", b"input").await.unwrap_err();
-        assert!(trap_reason(&fault).starts_with("a host call was given "), "{call}: {fault:?}");
+        assert!(
+            trap_reason(&fault).starts_with("a host call was given "),
+            "{call}: {fault:?}"
+        );
     }
-    let honest =
-        "(call $output_write (i32.const 65536) (i32.const 0)) (call $output_write (i32.const 0) (i32.const 65536))";
-    let fixture = Fixture::new(&format!(r#"(func (export "wx1_all") (result i32) {honest} (i32.const 0))"#));
+    let honest = "(call $output_write (i32.const 65536) (i32.const 0)) (call $output_write (i32.const 0) (i32.const 65536))";
+    let fixture = Fixture::new(&format!(
+        r#"(func (export "wx1_all") (result i32) {honest} (i32.const 0))"#
+    ));
     assert_eq!(fixture.call("all", b"").await.unwrap().len(), 65536);
 }
 
@@ -102,7 +139,14 @@ async fn a_module_without_memory_cannot_be_read_from() {
         (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
         (func (export "wx1_write") (result i32) (call $output_write (i32.const 0) (i32.const 0)) (i32.const 0)))"#;
     let program = crate::load(&sandbox, wat).unwrap();
-    let fixture = Fixture { sandbox, program, limits: Default::default() };
+    let fixture = Fixture {
+        sandbox,
+        program,
+        limits: Default::default(),
+    };
     let fault = fixture.call("write", b"").await.unwrap_err();
-    assert_eq!(trap_reason(&fault), "the module exports no memory named `memory`");
+    assert_eq!(
+        trap_reason(&fault),
+        "the module exports no memory named `memory`"
+    );
 }

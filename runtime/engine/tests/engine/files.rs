@@ -8,7 +8,8 @@ use wxec_protocol::{Fault, Grants, LimitKind, Limits, Need};
 use crate::script::{
     FIRST, Fd, Open, Script,
     errno::{
-        ACCES, BADF, ISDIR, LOOP, MFILE, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR, NOTEMPTY, NOTSOCK, NOTSUP, OK, PERM,
+        ACCES, BADF, ISDIR, LOOP, MFILE, NAMETOOLONG, NOENT, NOTCAPABLE, NOTDIR, NOTEMPTY, NOTSOCK,
+        NOTSUP, OK, PERM,
     },
 };
 
@@ -36,7 +37,9 @@ fn from_root(path: &str) -> &str {
 }
 
 fn denied(fault: &Fault) -> &[Need] {
-    let Fault::Denied { needs, .. } = fault else { panic!("not denied: {fault:?}") };
+    let Fault::Denied { needs, .. } = fault else {
+        panic!("not denied: {fault:?}")
+    };
     needs
 }
 
@@ -68,7 +71,10 @@ async fn a_directory_that_may_be_read_cannot_be_changed() {
         .run(Grants::none().read(path(&world, "in")))
         .await;
     assert_eq!(answers, [PERM; 9]);
-    assert_eq!(fs::read_to_string(path(&world, "in/file")).unwrap(), "granted");
+    assert_eq!(
+        fs::read_to_string(path(&world, "in/file")).unwrap(),
+        "granted"
+    );
     assert!(!Path::new(&path(&world, "in/new")).exists());
 }
 
@@ -91,7 +97,10 @@ async fn a_directory_is_removed_with_slashes_behind_its_name() {
         .remove_directory(Fd::Number(4), &format!("{}/new/", from_root(&root)))
         .run(Grants::none().write(&root))
         .await;
-    assert_eq!(answers, [OK, OK, OK, OK, NOTDIR, NOTDIR, PERM, NOENT, OK, OK]);
+    assert_eq!(
+        answers,
+        [OK, OK, OK, OK, NOTDIR, NOTDIR, PERM, NOENT, OK, OK]
+    );
 }
 
 /// Libraries look a path up in the granted directory or below `/`; the system's own answers come
@@ -109,7 +118,11 @@ async fn slashes_and_dots_mean_what_they_do_natively() {
         let answers = Script::default()
             .create_directory(fd, &at("dir"))
             .create_directory(fd, &at("dir/nested/"))
-            .open(fd, &at("dir/.//nested/../../dir/nested/../nested///./../../file"), Open::Read)
+            .open(
+                fd,
+                &at("dir/.//nested/../../dir/nested/../nested///./../../file"),
+                Open::Read,
+            )
             .open(fd, &at("dir/nested///"), Open::Directory)
             .open(fd, &at("file/"), Open::Read)
             .open(fd, &at("missing/"), Open::Read)
@@ -125,7 +138,9 @@ async fn slashes_and_dots_mean_what_they_do_natively() {
             .remove_directory(fd, &at("dir//"))
             .run(Grants::none().write(&root))
             .await;
-        let expected = [OK, OK, OK, OK, NOTDIR, NOENT, OK, ISDIR, NOTDIR, NOENT, OK, LOOP, OK, NOTEMPTY, OK, OK];
+        let expected = [
+            OK, OK, OK, OK, NOTDIR, NOENT, OK, ISDIR, NOTDIR, NOENT, OK, LOOP, OK, NOTEMPTY, OK, OK,
+        ];
         assert_eq!(answers, expected, "below `/`: {from_root}");
     }
 }
@@ -134,9 +149,16 @@ async fn slashes_and_dots_mean_what_they_do_natively() {
 #[tokio::test]
 async fn a_guest_that_was_granted_nothing_has_nothing_open() {
     let world = world();
-    let answers = Script::default().shut_down(FIRST).shut_down(Fd::Number(1)).run(Grants::none()).await;
+    let answers = Script::default()
+        .shut_down(FIRST)
+        .shut_down(Fd::Number(1))
+        .run(Grants::none())
+        .await;
     assert_eq!(answers, [BADF, NOTSOCK]);
-    let answers = Script::default().shut_down(FIRST).run(Grants::none().read(path(&world, "in"))).await;
+    let answers = Script::default()
+        .shut_down(FIRST)
+        .run(Grants::none().read(path(&world, "in")))
+        .await;
     assert_eq!(answers, [NOTSOCK]);
 }
 
@@ -157,7 +179,10 @@ async fn a_directory_that_may_be_changed_can_be() {
         .await;
     assert_eq!(answers, [OK; 9]);
     assert!(!Path::new(&path(&world, "in/file")).exists());
-    assert_eq!(fs::read_to_string(path(&world, "in/directory/link")).unwrap(), "granted");
+    assert_eq!(
+        fs::read_to_string(path(&world, "in/directory/link")).unwrap(),
+        "granted"
+    );
 }
 
 #[tokio::test]
@@ -168,7 +193,11 @@ async fn a_file_is_granted_with_nothing_beside_it() {
     let answers = Script::default()
         .open(FIRST, from_root(&file), Open::Read)
         .stat(FIRST, from_root(&file))
-        .open(FIRST, from_root(&format!("{}/../file", path(&world, "in/sub"))), Open::Read)
+        .open(
+            FIRST,
+            from_root(&format!("{}/../file", path(&world, "in/sub"))),
+            Open::Read,
+        )
         .open(FIRST, from_root(&file), Open::Write)
         .open(FIRST, from_root(&beside), Open::Read)
         .open(FIRST, from_root(&format!("{file}/../sub/file")), Open::Read)
@@ -177,7 +206,12 @@ async fn a_file_is_granted_with_nothing_beside_it() {
         .list(FIRST)
         .run(Grants::none().read(&*file))
         .await;
-    assert_eq!(answers, [OK, OK, OK, PERM, NOTCAPABLE, NOTCAPABLE, NOTDIR, NOTCAPABLE, NOTCAPABLE]);
+    assert_eq!(
+        answers,
+        [
+            OK, OK, OK, PERM, NOTCAPABLE, NOTCAPABLE, NOTDIR, NOTCAPABLE, NOTCAPABLE
+        ]
+    );
 }
 
 #[tokio::test]
@@ -225,7 +259,11 @@ async fn a_file_may_be_a_link_when_it_is_granted_and_not_become_one() {
     let world = world();
     symlink(path(&world, "secret"), path(&world, "in/link")).unwrap();
     let link = path(&world, "in/link");
-    let open = |how| Script::default().open(FIRST, from_root(&link), how).run(Grants::none().write(&*link));
+    let open = |how| {
+        Script::default()
+            .open(FIRST, from_root(&link), how)
+            .run(Grants::none().write(&*link))
+    };
     assert_eq!(open(Open::Read).await, [OK], "what it leads to was granted");
 
     // A file that is missing may be created, but no link in its place: the next call would be
@@ -254,7 +292,10 @@ async fn what_was_granted_below_what_can_be_changed_stays_there() {
     let (around, app) = (path(&world, "in"), path(&world, "in/app"));
     symlink("../out", &app).unwrap();
     let open = |grants| {
-        Script::default().open(FIRST, "app/secret", Open::Read).open(Fd::Number(4), "secret", Open::Read).run(grants)
+        Script::default()
+            .open(FIRST, "app/secret", Open::Read)
+            .open(Fd::Number(4), "secret", Open::Read)
+            .run(grants)
     };
     let answers = open(Grants::none().write(&*around).read(&*app)).await;
     assert!(answers.iter().all(|answer| *answer != OK), "{answers:?}");
@@ -268,8 +309,18 @@ async fn grants_add_up() {
     let world = world();
     let directory = path(&world, "in");
     let write = || Script::default().open(FIRST, "file", Open::Write);
-    assert_eq!(write().run(Grants::none().read(&*directory).write(&*directory)).await, [OK]);
-    assert_eq!(write().run(Grants::none().write(&*directory).read(&*directory)).await, [OK]);
+    assert_eq!(
+        write()
+            .run(Grants::none().read(&*directory).write(&*directory))
+            .await,
+        [OK]
+    );
+    assert_eq!(
+        write()
+            .run(Grants::none().write(&*directory).read(&*directory))
+            .await,
+        [OK]
+    );
 }
 
 #[tokio::test]
@@ -282,10 +333,20 @@ async fn no_link_leads_out() {
     make("../out", "in/directory");
     make("sub/../../secret", "in/winding");
     make("/", "in/root");
-    for name in
-        ["up", "absolute", "chain", "directory/secret", "winding", "root/etc/passwd", "../secret", "/etc/passwd"]
-    {
-        for grants in [Grants::none().read(path(&world, "in")), Grants::none().write(path(&world, "in"))] {
+    for name in [
+        "up",
+        "absolute",
+        "chain",
+        "directory/secret",
+        "winding",
+        "root/etc/passwd",
+        "../secret",
+        "/etc/passwd",
+    ] {
+        for grants in [
+            Grants::none().read(path(&world, "in")),
+            Grants::none().write(path(&world, "in")),
+        ] {
             let answers = Script::default()
                 .open(FIRST, name, Open::Read)
                 .stat(FIRST, name)
@@ -294,10 +355,16 @@ async fn no_link_leads_out() {
                 .set_times(FIRST, name)
                 .run(grants)
                 .await;
-            assert!(answers.iter().all(|answer| *answer != OK), "{name}: {answers:?}");
+            assert!(
+                answers.iter().all(|answer| *answer != OK),
+                "{name}: {answers:?}"
+            );
         }
     }
-    assert_eq!(fs::read_to_string(path(&world, "secret")).unwrap(), "secret");
+    assert_eq!(
+        fs::read_to_string(path(&world, "secret")).unwrap(),
+        "secret"
+    );
 }
 
 #[tokio::test]
@@ -330,7 +397,14 @@ async fn ghsa_vqjp_4c8c_hfgg_a_slash_behind_a_link_leads_nowhere() {
     let world = world();
     symlink("../out", path(&world, "in/link")).unwrap();
     symlink("link/", path(&world, "in/chain")).unwrap();
-    for name in ["link/", "link//", "link/.", "link/./", "chain/", "sub/../link/"] {
+    for name in [
+        "link/",
+        "link//",
+        "link/.",
+        "link/./",
+        "chain/",
+        "sub/../link/",
+    ] {
         let answers = Script::default()
             .open(FIRST, name, Open::Directory)
             .stat(FIRST, name)
@@ -378,7 +452,11 @@ async fn ghsa_4ch3_9j33_3pmj_nothing_moves_to_where_nothing_may_change() {
         .rename(writable, "file", readable, "moved")
         .link(readable, "secret", writable, "linked")
         .rename(readable, "secret", writable, "moved")
-        .run(Grants::none().write(path(&world, "in")).read(path(&world, "out")))
+        .run(
+            Grants::none()
+                .write(path(&world, "in"))
+                .read(path(&world, "out")),
+        )
         .await;
     assert!(answers.iter().all(|answer| *answer != OK), "{answers:?}");
     assert_eq!(fs::read_dir(path(&world, "out")).unwrap().count(), 1);
@@ -391,7 +469,9 @@ async fn ghsa_3p27_qvp9_27qf_a_number_given_away_is_closed() {
     let world = world();
     let grants = Grants::none().read(path(&world, "in"));
     let open_now = || {
-        let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        let links = fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
         links.filter(|link| link.starts_with(world.path())).count()
     };
     let mut script = Script::default();
@@ -404,7 +484,10 @@ async fn ghsa_3p27_qvp9_27qf_a_number_given_away_is_closed() {
         }
     }
     // Two open files at a time are enough for the test.
-    let limits = Limits { open_files: 2, ..Limits::default() };
+    let limits = Limits {
+        open_files: 2,
+        ..Limits::default()
+    };
     let fault = script.give_up(grants, limits).await;
     assert!(matches!(fault, Fault::Task(_)), "{fault:?}");
     assert_eq!(open_now(), 0);
@@ -415,38 +498,71 @@ async fn what_was_not_granted_is_named_if_a_guest_gives_up() {
     let world = world();
     let secret = path(&world, "secret");
     let script = |how| Script::default().open(FIRST, from_root(&secret), how);
-    let fault = script(Open::Read).give_up(Grants::none(), Limits::default()).await;
+    let fault = script(Open::Read)
+        .give_up(Grants::none(), Limits::default())
+        .await;
     assert_eq!(denied(&fault), [Need::Read(secret.clone())]);
-    let fault = script(Open::Create).give_up(Grants::none(), Limits::default()).await;
+    let fault = script(Open::Create)
+        .give_up(Grants::none(), Limits::default())
+        .await;
     assert_eq!(denied(&fault), [Need::Write(secret.clone())]);
 
     let reading = Grants::none().read(path(&world, "in"));
-    let fault = Script::default().unlink(FIRST, "file").give_up(reading.clone(), Limits::default()).await;
+    let fault = Script::default()
+        .unlink(FIRST, "file")
+        .give_up(reading.clone(), Limits::default())
+        .await;
     assert_eq!(denied(&fault), [Need::Write(path(&world, "in/file"))]);
 
-    let went_on = Script::default().unlink(FIRST, "file").open(FIRST, "file", Open::Read);
+    let went_on = Script::default()
+        .unlink(FIRST, "file")
+        .open(FIRST, "file", Open::Read);
     let fault = went_on.give_up(reading, Limits::default()).await;
-    assert!(matches!(fault, Fault::Task(_)), "it got something since: {fault:?}");
+    assert!(
+        matches!(fault, Fault::Task(_)),
+        "it got something since: {fault:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_guest_may_be_refused_the_time_and_random_numbers() {
     let script = || Script::default().time().random();
     assert_eq!(script().run(Grants::none()).await, [OK, OK]);
-    assert_eq!(script().run(Grants::none().without_clock()).await, [ACCES, OK]);
-    assert_eq!(script().run(Grants::none().without_random()).await, [OK, ACCES]);
+    assert_eq!(
+        script().run(Grants::none().without_clock()).await,
+        [ACCES, OK]
+    );
+    assert_eq!(
+        script().run(Grants::none().without_random()).await,
+        [OK, ACCES]
+    );
     let without = Grants::none().without_clock().without_random();
-    assert_eq!(denied(&script().give_up(without, Limits::default()).await), [Need::Random]);
+    assert_eq!(
+        denied(&script().give_up(without, Limits::default()).await),
+        [Need::Random]
+    );
 }
 
 #[tokio::test]
 async fn open_files_are_counted() {
     let world = world();
-    let limits = Limits { open_files: 2, ..Limits::default() };
+    let limits = Limits {
+        open_files: 2,
+        ..Limits::default()
+    };
     let grants = Grants::none().read(path(&world, "in"));
     let open = |script: Script| script.open(FIRST, "file", Open::Read);
-    let fault = open(open(open(Script::default()))).give_up(grants.clone(), limits.clone()).await;
-    assert_eq!(fault, Fault::Limit { which: LimitKind::OpenFiles, limit: 2, asked: 3 });
+    let fault = open(open(open(Script::default())))
+        .give_up(grants.clone(), limits.clone())
+        .await;
+    assert_eq!(
+        fault,
+        Fault::Limit {
+            which: LimitKind::OpenFiles,
+            limit: 2,
+            asked: 3
+        }
+    );
 
     let closed = open(open(open(Script::default())).close(Fd::OpenedBy(0)));
     let fault = closed.give_up(grants.clone(), limits).await;
@@ -454,22 +570,40 @@ async fn open_files_are_counted() {
 
     let many = (0..257).fold(Script::default(), |script, _| open(script));
     let answers = many.run(grants).await;
-    assert_eq!((answers[255], answers[256]), (OK, MFILE), "256 are enough for most");
+    assert_eq!(
+        (answers[255], answers[256]),
+        (OK, MFILE),
+        "256 are enough for most"
+    );
 }
 
 #[tokio::test]
 async fn what_might_keep_a_thread_waiting_is_not_opened() {
     let world = world();
-    let made = std::process::Command::new("mkfifo").arg(path(&world, "in/fifo")).status().unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(path(&world, "in/fifo"))
+        .status()
+        .unwrap();
     assert!(made.success());
     let _listener = std::os::unix::net::UnixListener::bind(path(&world, "in/socket")).unwrap();
     symlink("fifo", path(&world, "in/link")).unwrap();
-    let open = |script: Script, name| script.open(FIRST, name, Open::Read).open(FIRST, name, Open::Write);
+    let open = |script: Script, name| {
+        script
+            .open(FIRST, name, Open::Read)
+            .open(FIRST, name, Open::Write)
+    };
     let script = open(open(open(Script::default(), "fifo"), "socket"), "link");
-    assert_eq!(script.run(Grants::none().write(path(&world, "in"))).await, [NOTSUP; 6]);
+    assert_eq!(
+        script.run(Grants::none().write(path(&world, "in"))).await,
+        [NOTSUP; 6]
+    );
 
     let devices = Script::default().open(FIRST, "null", Open::Read);
-    assert_eq!(devices.run(Grants::none().read("/dev")).await, [NOTSUP], "some devices wait as well");
+    assert_eq!(
+        devices.run(Grants::none().read("/dev")).await,
+        [NOTSUP],
+        "some devices wait as well"
+    );
     let by_name = Script::default().open(FIRST, "dev/null", Open::Read);
     assert_eq!(by_name.run(Grants::none().read("/dev/null")).await, [OK]);
 }
@@ -498,8 +632,17 @@ async fn nothing_is_found_below_a_granted_directory_that_is_missing() {
         .open(FIRST, from_root(&format!("{missing}/file")), Open::Create)
         .open(FIRST, "data/file", Open::Read)
         .stat(FIRST, "data")
-        .open(FIRST, from_root(&format!("{}/below", path(&world, "in/file"))), Open::Read)
-        .run(Grants::none().write(&*missing).dir(&*parent_is_missing, "/data", true).read(path(&world, "in/file")))
+        .open(
+            FIRST,
+            from_root(&format!("{}/below", path(&world, "in/file"))),
+            Open::Read,
+        )
+        .run(
+            Grants::none()
+                .write(&*missing)
+                .dir(&*parent_is_missing, "/data", true)
+                .read(path(&world, "in/file")),
+        )
         .await;
     assert_eq!(answers, [NOENT, NOENT, NOENT, NOENT, NOENT, NOENT, NOTDIR]);
 }
@@ -507,15 +650,22 @@ async fn nothing_is_found_below_a_granted_directory_that_is_missing() {
 #[tokio::test]
 async fn a_guest_finds_a_directory_where_it_was_put() {
     let world = world();
-    let grants =
-        Grants::none().dir(path(&world, "in"), "/data", false).dir(path(&world, "in/file"), "/etc/conf", false);
+    let grants = Grants::none().dir(path(&world, "in"), "/data", false).dir(
+        path(&world, "in/file"),
+        "/etc/conf",
+        false,
+    );
     let answers = Script::default()
         .prestat(Fd::Number(3))
         .prestat(Fd::Number(4))
         .prestat(Fd::Number(5))
         .open(Fd::Number(4), "data/sub/file", Open::Read)
         .open(Fd::Number(4), "etc/conf", Open::Read)
-        .open(Fd::Number(4), from_root(&path(&world, "in/file")), Open::Read)
+        .open(
+            Fd::Number(4),
+            from_root(&path(&world, "in/file")),
+            Open::Read,
+        )
         .run(grants)
         .await;
     assert_eq!(answers, [OK, OK, BADF, OK, OK, NOTCAPABLE]);
@@ -535,6 +685,9 @@ async fn strange_paths_are_no_trouble() {
         .run(Grants::none().read(path(&world, "in")))
         .await;
     assert_eq!(answers[0], NAMETOOLONG);
-    assert!(answers[1..4].iter().all(|answer| *answer != OK), "{answers:?}");
+    assert!(
+        answers[1..4].iter().all(|answer| *answer != OK),
+        "{answers:?}"
+    );
     assert_eq!(answers[4..], [OK, OK]);
 }

@@ -55,7 +55,10 @@ struct Around {
 
 impl Around {
     fn answering(answer: Option<Result<Bytes, AskError>>) -> Arc<Self> {
-        Arc::new(Self { asked: Mutex::default(), answer })
+        Arc::new(Self {
+            asked: Mutex::default(),
+            answer,
+        })
     }
 
     /// Waits for that number of asks.
@@ -97,12 +100,18 @@ impl Fixture {
     }
 
     async fn run(&self, request: Request) -> Completion {
-        self.sandbox.run(&self.program, request, Arc::<Recorder>::default()).await
+        self.sandbox
+            .run(&self.program, request, Arc::<Recorder>::default())
+            .await
     }
 
     /// Returns the number that a task got, and the reply.
     async fn told(&self, function: &str, around: &Arc<Around>) -> (i8, Bytes) {
-        let mut value = self.run(asking(function, "ssh:db", around)).await.outcome.unwrap();
+        let mut value = self
+            .run(asking(function, "ssh:db", around))
+            .await
+            .outcome
+            .unwrap();
         let number = value.split_to(1);
         (number[0].cast_signed(), value)
     }
@@ -110,7 +119,11 @@ impl Fixture {
 
 /// Builds a call that may use `ssh:db`, of a task that asks for `address`.
 fn asking(function: &str, address: &str, around: &Arc<Around>) -> Request {
-    let question = HostCall { address: address.into(), function: "words::count".into(), timeout_ms: Some(7) };
+    let question = HostCall {
+        address: address.into(),
+        function: "words::count".into(),
+        timeout_ms: Some(7),
+    };
     Request {
         grants: Grants::none().host("ssh:db").facts(),
         surroundings: Some(around.clone()),
@@ -123,12 +136,18 @@ async fn what_a_guest_may_ask_for_is_asked_and_answered() {
     let fixture = Fixture::new();
     let around = Around::answering(Some(Ok("value".into())));
     assert_eq!(fixture.told("ask", &around).await, (0, "value".into()));
-    let question =
-        Ask { address: "ssh:db".into(), function: "words::count".into(), input: "args".into(), deadline_ms: Some(7) };
+    let question = Ask {
+        address: "ssh:db".into(),
+        function: "words::count".into(),
+        input: "args".into(),
+        deadline_ms: Some(7),
+    };
     assert_eq!(*around.asked.lock().unwrap(), [question]);
 
     let error = AskError::Lost("gone".into());
-    let (number, reply) = fixture.told("ask", &Around::answering(Some(Err(error.clone())))).await;
+    let (number, reply) = fixture
+        .told("ask", &Around::answering(Some(Err(error.clone()))))
+        .await;
     assert_eq!((number, cbor::decode(&reply)), (1, Ok(error)));
 }
 
@@ -137,13 +156,26 @@ async fn what_it_may_not_is_not_asked() {
     let fixture = Fixture::new();
     let around = Around::answering(Some(Ok("value".into())));
     let need = Need::Host("ssh:other".into());
-    match fixture.run(asking("give_up", "ssh:other", &around)).await.outcome {
+    match fixture
+        .run(asking("give_up", "ssh:other", &around))
+        .await
+        .outcome
+    {
         Err(Fault::Denied { needs, .. }) => assert_eq!(needs, [need]),
         other => panic!("{other:?}"),
     }
-    assert_eq!(fixture.run(asking("go_on", "ssh:other", &around)).await.outcome, Ok(Bytes::new()));
+    assert_eq!(
+        fixture
+            .run(asking("go_on", "ssh:other", &around))
+            .await
+            .outcome,
+        Ok(Bytes::new())
+    );
     let too_long = "x".repeat(MAX_ADDRESS_BYTES + 1);
-    let all = Request { grants: Grants::all(), ..asking("ask", &too_long, &around) };
+    let all = Request {
+        grants: Grants::all(),
+        ..asking("ask", &too_long, &around)
+    };
     assert_eq!(fixture.run(all).await.outcome.unwrap()[0], 0xff);
     assert!(around.asked.lock().unwrap().is_empty());
 }
@@ -155,7 +187,10 @@ async fn arguments_that_do_not_fit_hit_a_limit() {
     let (number, reply) = fixture.told("much", &around).await;
     let error: HostError = cbor::decode(&reply).unwrap();
     assert_eq!((number, &*error.kind), (-1, "QuotaExceeded"));
-    assert_eq!(error.message, format!("the input limit of {MAX_ASK_BYTES} bytes does not allow 2097152"));
+    assert_eq!(
+        error.message,
+        format!("the input limit of {MAX_ASK_BYTES} bytes does not allow 2097152")
+    );
     let outcome = fixture.run(asking("lie", "ssh:db", &around)).await.outcome;
     assert!(
         matches!(&outcome, Err(Fault::Trap { reason, .. }) if reason.contains("beyond the end of memory")),
@@ -168,8 +203,16 @@ async fn arguments_that_do_not_fit_hit_a_limit() {
 async fn a_deadline_ends_a_guest_that_waits_for_an_answer() {
     let around = Around::answering(None);
     // Two seconds suffice for the ask, however busy the machine.
-    let limits = Limits { deadline_ms: Some(2000), ..Limits::default() };
-    let call = Fixture::new().run(Request { limits, ..asking("ask", "ssh:db", &around) }).await;
+    let limits = Limits {
+        deadline_ms: Some(2000),
+        ..Limits::default()
+    };
+    let call = Fixture::new()
+        .run(Request {
+            limits,
+            ..asking("ask", "ssh:db", &around)
+        })
+        .await;
     assert_eq!(call.outcome, Err(Fault::Deadline { after_ms: 2000 }));
     assert_eq!(around.asked.lock().unwrap().len(), 1);
 }
@@ -179,9 +222,16 @@ async fn dropping_a_call_takes_its_ask_back() {
     let fixture = Fixture::new();
     let around = Around::answering(None);
     let mut call = Box::pin(fixture.run(asking("ask", "ssh:db", &around)));
-    runs_until("it asks", &mut call, || !around.asked.lock().unwrap().is_empty()).await;
+    runs_until("it asks", &mut call, || {
+        !around.asked.lock().unwrap().is_empty()
+    })
+    .await;
     drop(call);
-    assert_eq!(Arc::strong_count(&around), 1, "nothing of the guest is left");
+    assert_eq!(
+        Arc::strong_count(&around),
+        1,
+        "nothing of the guest is left"
+    );
 }
 
 #[tokio::test]
@@ -191,11 +241,20 @@ async fn facts_take_a_grant() {
     let (number, reply) = fixture.told("facts", &around).await;
     assert_eq!((number, cbor::decode(&reply)), (0, Ok(around.facts())));
 
-    for (grants, surroundings, kind) in
-        [(Grants::none().host("*"), Some(around), "PermissionDenied"), (Grants::all(), None, "Unsupported")]
-    {
+    for (grants, surroundings, kind) in [
+        (Grants::none().host("*"), Some(around), "PermissionDenied"),
+        (Grants::all(), None, "Unsupported"),
+    ] {
         let surroundings = surroundings.map(|around| around as Arc<dyn Surroundings>);
-        let value = fixture.run(Request { grants, surroundings, ..Request::new("facts", "") }).await.outcome.unwrap();
+        let value = fixture
+            .run(Request {
+                grants,
+                surroundings,
+                ..Request::new("facts", "")
+            })
+            .await
+            .outcome
+            .unwrap();
         assert_eq!(cbor::decode::<HostError>(&value[1..]).unwrap().kind, kind);
     }
 }
@@ -206,9 +265,18 @@ async fn each_call_of_an_instance_that_stays_is_granted_hosts_and_facts_by_itsel
     let around = Around::answering(Some(Ok("value".into())));
     let resident = fixture.sandbox.resident(&fixture.program).unwrap();
     let mut numbers = Vec::new();
-    for grants in [Grants::none().host("ssh:db"), Grants::none().facts(), Grants::none().host("ssh:db")] {
-        let request = Request { grants, ..asking("ask", "ssh:db", &around) };
-        let call = fixture.sandbox.run_resident(&resident, request, Arc::<Recorder>::default());
+    for grants in [
+        Grants::none().host("ssh:db"),
+        Grants::none().facts(),
+        Grants::none().host("ssh:db"),
+    ] {
+        let request = Request {
+            grants,
+            ..asking("ask", "ssh:db", &around)
+        };
+        let call = fixture
+            .sandbox
+            .run_resident(&resident, request, Arc::<Recorder>::default());
         numbers.push(call.await.outcome.unwrap()[0]);
     }
     assert_eq!(numbers, [0, 0xff, 0]);
@@ -219,15 +287,27 @@ async fn each_call_of_an_instance_that_stays_is_granted_hosts_and_facts_by_itsel
 async fn guests_that_wait_for_other_hosts_leave_room_for_what_they_wait_for() {
     // Room for four guests.
     let sandbox = Sandbox::new().unwrap().with_memory_budget(4 * (2 << 20));
-    let program = load(&sandbox, &ASKING.replace(r#""memory") 50"#, r#""memory") 1"#)).unwrap();
+    let program = load(
+        &sandbox,
+        &ASKING.replace(r#""memory") 50"#, r#""memory") 1"#),
+    )
+    .unwrap();
     let fixture = Fixture { sandbox, program };
     let around = Around::answering(None);
-    let ask =
-        || fixture.sandbox.run(&fixture.program, asking("give_up", "ssh:db", &around), Arc::<Recorder>::default());
+    let ask = || {
+        fixture.sandbox.run(
+            &fixture.program,
+            asking("give_up", "ssh:db", &around),
+            Arc::<Recorder>::default(),
+        )
+    };
     let waiting = [tokio::spawn(ask()), tokio::spawn(ask())];
     around.is_asked(waiting.len()).await;
     let outcome = ask().await.outcome;
-    assert!(matches!(&outcome, Err(Fault::Agent(reason)) if reason.contains("wait for other hosts")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Err(Fault::Agent(reason)) if reason.contains("wait for other hosts")),
+        "{outcome:?}"
+    );
     let (number, _) = fixture.told("facts", &around).await;
     assert_eq!(number, 0, "others have room");
 

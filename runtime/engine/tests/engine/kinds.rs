@@ -10,7 +10,10 @@ const PAGE: u64 = 64 << 10;
 
 /// Returns every kind of artifact this machine can run.
 fn kinds() -> Vec<(Code, Memory)> {
-    let mut kinds = vec![(Code::Pulley, Memory::Reserved), (Code::Pulley, Memory::Checked)];
+    let mut kinds = vec![
+        (Code::Pulley, Memory::Reserved),
+        (Code::Pulley, Memory::Checked),
+    ];
     for &code in levels() {
         kinds.extend([(code, Memory::Reserved), (code, Memory::Checked)]);
     }
@@ -21,7 +24,10 @@ fn kinds() -> Vec<(Code, Memory)> {
 fn levels() -> &'static [Code] {
     let levels = &[Code::Baseline, Code::V2, Code::V3];
     let best = Sandbox::new().unwrap().target().code;
-    let known = levels.iter().position(|level| *level == best).expect("tests run where code can be mapped");
+    let known = levels
+        .iter()
+        .position(|level| *level == best)
+        .expect("tests run where code can be mapped");
     &levels[..=known]
 }
 
@@ -46,13 +52,19 @@ async fn every_kind_computes_the_same() {
             (i64.store (i32.const 88) (i64.shl (i64.clz (i64.load (i32.const 8))) (i64.load (i32.const 80))))
             (call $output_write (i32.const 64) (i32.const 32))
             (i32.const 0))"#;
-    let input: Vec<u8> = [1.5_f64, -2.25, 4.75, 1e9].iter().flat_map(|number| number.to_le_bytes()).collect();
+    let input: Vec<u8> = [1.5_f64, -2.25, 4.75, 1e9]
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
     let mut outputs = Vec::new();
     for (fixture, kind) in fixtures(body) {
         outputs.push((fixture.call("sum", &input).await.unwrap(), kind));
     }
     let (first, _) = outputs[0].clone();
-    assert_eq!(first[..16], [8.0_f64, -2_250_000_003.0].map(f64::to_le_bytes).concat());
+    assert_eq!(
+        first[..16],
+        [8.0_f64, -2_250_000_003.0].map(f64::to_le_bytes).concat()
+    );
     for (output, kind) in outputs {
         assert_eq!(output, first, "{kind}");
     }
@@ -80,15 +92,24 @@ async fn every_kind_traps() {
         ("farther", "out of bounds memory access"),
         ("vector", "out of bounds memory access"),
         ("fill", "out of bounds memory access"),
-        ("lie", "a host call was given 2 bytes at 0xffff, beyond the end of memory"),
+        (
+            "lie",
+            "a host call was given 2 bytes at 0xffff, beyond the end of memory",
+        ),
     ];
     for (fixture, kind) in fixtures(body) {
         for (function, expected) in traps {
             let fault = fixture.call(function, b"").await.unwrap_err();
-            let Fault::Trap { reason, frames } = fault else { panic!("{kind}: {fault:?}") };
+            let Fault::Trap { reason, frames } = fault else {
+                panic!("{kind}: {fault:?}")
+            };
             assert_eq!(reason, expected, "{kind}");
             let outermost = frames.last().unwrap();
-            assert_eq!((&*outermost.function, outermost.offset.is_some()), (function, true), "{kind}: {frames:?}");
+            assert_eq!(
+                (&*outermost.function, outermost.offset.is_some()),
+                (function, true),
+                "{kind}: {frames:?}"
+            );
         }
         assert!(fixture.call("last", b"").await.is_ok(), "{kind}");
     }
@@ -106,13 +127,28 @@ async fn every_kind_keeps_limits() {
                 (br $more))
             (i32.const 0))"#;
     for (fixture, kind) in fixtures(body) {
-        let fixture = fixture.with_limits(Limits { memory_bytes: 9 * PAGE, ..Limits::default() });
-        let fault = Fault::Limit { which: LimitKind::Memory, limit: 9 * PAGE, asked: 10 * PAGE };
+        let fixture = fixture.with_limits(Limits {
+            memory_bytes: 9 * PAGE,
+            ..Limits::default()
+        });
+        let fault = Fault::Limit {
+            which: LimitKind::Memory,
+            limit: 9 * PAGE,
+            asked: 10 * PAGE,
+        };
         assert_eq!(fixture.call("grow", b"").await, Err(fault), "{kind}");
-        let fault = Fault::Limit { which: LimitKind::Stack, limit: 1 << 20, asked: (1 << 20) + 1 };
+        let fault = Fault::Limit {
+            which: LimitKind::Stack,
+            limit: 1 << 20,
+            asked: (1 << 20) + 1,
+        };
         assert_eq!(fixture.call("dig", b"").await, Err(fault), "{kind}");
         let fixture = fixture.with_deadline_ms(50);
-        assert_eq!(fixture.call("spin", b"").await, Err(Fault::Deadline { after_ms: 50 }), "{kind}");
+        assert_eq!(
+            fixture.call("spin", b"").await,
+            Err(Fault::Deadline { after_ms: 50 }),
+            "{kind}"
+        );
     }
 }
 
@@ -156,12 +192,18 @@ async fn a_guest_sees_nothing_of_the_one_before_it() {
 
 #[test]
 fn an_artifact_of_another_kind_is_refused() {
-    let wasm = wat::parse_str(r#"(module (memory 1) (func (export "wx1_f") (result i32) (i32.load (i32.const 0))))"#);
+    let wasm = wat::parse_str(
+        r#"(module (memory 1) (func (export "wx1_f") (result i32) (i32.load (i32.const 0))))"#,
+    );
     let wasm = wasm.unwrap();
-    let sandboxes: Vec<_> = kinds().into_iter().map(|(code, memory)| Sandbox::with(code, memory).unwrap()).collect();
+    let sandboxes: Vec<_> = kinds()
+        .into_iter()
+        .map(|(code, memory)| Sandbox::with(code, memory).unwrap())
+        .collect();
     for compiled in &sandboxes {
         let artifact = compile(&wasm, compiled.target()).unwrap();
-        let artifact = VerifiedArtifact::verify(artifact.clone().into(), Digest::of(&artifact)).unwrap();
+        let artifact =
+            VerifiedArtifact::verify(artifact.clone().into(), Digest::of(&artifact)).unwrap();
         for sandbox in &sandboxes {
             let (theirs, ours) = (compiled.target(), sandbox.target());
             // Levels of machine code belong to the CPU, not to the sandbox.
@@ -184,18 +226,30 @@ fn levels_differ_in_their_code() {
     let codes = [Code::Baseline, Code::V2, Code::V3, Code::Pulley];
     let platform = Platform::new("x86_64", "linux");
     let artifact = |code| {
-        compile(&wasm, &Target { platform: platform.clone(), code, memory: Memory::Reserved, metered: false }).unwrap()
+        compile(
+            &wasm,
+            &Target {
+                platform: platform.clone(),
+                code,
+                memory: Memory::Reserved,
+                metered: false,
+            },
+        )
+        .unwrap()
     };
     let text = |code| contains_vex_add(&artifact(code));
     assert_eq!(codes.map(text), [false, false, true, false]);
-    let digests: std::collections::HashSet<_> = codes.map(|code| Digest::of(&artifact(code))).into();
+    let digests: std::collections::HashSet<_> =
+        codes.map(|code| Digest::of(&artifact(code))).into();
     assert_eq!(digests.len(), codes.len());
 }
 
 /// Returns true if there is a `vaddpd` of 128 bits, the first instruction of AVX that such a sum
 /// would use.
 fn contains_vex_add(artifact: &[u8]) -> bool {
-    artifact.windows(3).any(|bytes| bytes[0] == 0xc5 && bytes[1] & 0x07 == 0x01 && bytes[2] == 0x58)
+    artifact
+        .windows(3)
+        .any(|bytes| bytes[0] == 0xc5 && bytes[1] & 0x07 == 0x01 && bytes[2] == 0x58)
 }
 
 #[test]
@@ -203,7 +257,12 @@ fn a_level_that_the_architecture_has_not_is_refused() {
     let target: Target = "aarch64-linux-v3".parse().unwrap();
     let error = compile(&wat::parse_str("(module)").unwrap(), &target).unwrap_err();
     assert!(matches!(error, CompileError::Target { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("cannot compile for aarch64-linux-v3: "), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot compile for aarch64-linux-v3: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -236,8 +295,16 @@ fn passes_within(kib: u64, test: &str) {
 fn passes_below(limit: &str, test: &str) {
     let script = format!("ulimit -v {limit} && exec \"$0\" --include-ignored --exact \"$1\"");
     let this = std::env::current_exe().unwrap();
-    let output = Command::new("sh").args(["-c", &script]).arg(this).arg(test).output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .arg(this)
+        .arg(test)
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("1 passed"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -251,7 +318,10 @@ fn a_smaller_pool_is_taken_where_the_best_does_not_fit() {
 fn with_address_space_for_a_hundred() {
     let sandbox = Sandbox::new().unwrap();
     assert_eq!(sandbox.target().memory, Memory::Reserved);
-    assert_eq!(sandbox.notes(), ["address space is short: at most 100 guests run at once"]);
+    assert_eq!(
+        sandbox.notes(),
+        ["address space is short: at most 100 guests run at once"]
+    );
 }
 
 #[test]
@@ -272,10 +342,17 @@ async fn with_address_space_for_few() {
             (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))"#,
     );
     let note = "address space is limited to 1024 MiB: memories are checked, and at most 64 guests run at once";
-    assert_eq!((fixture.sandbox.target().memory, fixture.sandbox.notes()), (Memory::Checked, &[note.into()][..]));
-    let calls: Vec<_> =
-        (0..200).map(|_| tokio::spawn(fixture.start("sleep", b"", Arc::<Recorder>::default()))).collect();
+    assert_eq!(
+        (fixture.sandbox.target().memory, fixture.sandbox.notes()),
+        (Memory::Checked, &[note.into()][..])
+    );
+    let calls: Vec<_> = (0..200)
+        .map(|_| tokio::spawn(fixture.start("sleep", b"", Arc::<Recorder>::default())))
+        .collect();
     for call in calls {
-        assert!(call.await.unwrap().outcome.is_ok(), "calls wait for their turn");
+        assert!(
+            call.await.unwrap().outcome.is_ok(),
+            "calls wait for their turn"
+        );
     }
 }

@@ -29,15 +29,27 @@ const GROW: &str = r#"
         unreachable)"#;
 
 fn limited_to_pages(pages: u64) -> Fixture {
-    Fixture::new(GROW).with_limits(Limits { memory_bytes: pages * PAGE, ..Limits::default() })
+    Fixture::new(GROW).with_limits(Limits {
+        memory_bytes: pages * PAGE,
+        ..Limits::default()
+    })
 }
 
 fn memory_limit(limit_pages: u64, asked_pages: u64) -> Result<Bytes, Fault> {
-    Err(Fault::Limit { which: LimitKind::Memory, limit: limit_pages * PAGE, asked: asked_pages * PAGE })
+    Err(Fault::Limit {
+        which: LimitKind::Memory,
+        limit: limit_pages * PAGE,
+        asked: asked_pages * PAGE,
+    })
 }
 
 fn grow_by(pages: u32, panic_message: &str) -> Vec<u8> {
-    let panic = Panic { message: panic_message.into(), file: None, line: 0, column: 0 };
+    let panic = Panic {
+        message: panic_message.into(),
+        file: None,
+        line: 0,
+        column: 0,
+    };
     [&pages.to_le_bytes()[..], &cbor::encode(&panic).unwrap()].concat()
 }
 
@@ -45,8 +57,14 @@ fn grow_by(pages: u32, panic_message: &str) -> Vec<u8> {
 async fn a_guest_that_gives_up_for_want_of_memory_hit_the_limit() {
     let fixture = limited_to_pages(16);
     assert!(fixture.call("or_trap", &grow_by(15, "")).await.is_ok());
-    assert_eq!(fixture.call("or_trap", &grow_by(16, "")).await, memory_limit(16, 17));
-    assert_eq!(fixture.call("or_exit", &grow_by(40_000, "")).await, memory_limit(16, 40_001));
+    assert_eq!(
+        fixture.call("or_trap", &grow_by(16, "")).await,
+        memory_limit(16, 17)
+    );
+    assert_eq!(
+        fixture.call("or_exit", &grow_by(40_000, "")).await,
+        memory_limit(16, 40_001)
+    );
     let input = grow_by(16, "memory allocation of 1048576 bytes failed");
     assert_eq!(fixture.call("or_panic", &input).await, memory_limit(16, 17));
 }
@@ -55,14 +73,29 @@ async fn a_guest_that_gives_up_for_want_of_memory_hit_the_limit() {
 async fn a_guest_that_gives_up_for_another_reason_did_not() {
     let fixture = limited_to_pages(16);
     let input = grow_by(16, "index out of bounds");
-    assert!(matches!(fixture.call("or_panic", &input).await, Err(Fault::Panic { .. })));
-    assert!(matches!(fixture.call("or_take_less", &input).await, Err(Fault::Trap { .. })));
+    assert!(matches!(
+        fixture.call("or_panic", &input).await,
+        Err(Fault::Panic { .. })
+    ));
+    assert!(matches!(
+        fixture.call("or_take_less", &input).await,
+        Err(Fault::Trap { .. })
+    ));
 }
 
 #[tokio::test]
 async fn the_memory_a_module_starts_with_counts() {
-    let fixture = Fixture::new("").with_limits(Limits { memory_bytes: PAGE - 1, ..Limits::default() });
-    assert!(matches!(fixture.call("any", b"").await, Err(Fault::NoSuchFunction { .. })), "checked first");
+    let fixture = Fixture::new("").with_limits(Limits {
+        memory_bytes: PAGE - 1,
+        ..Limits::default()
+    });
+    assert!(
+        matches!(
+            fixture.call("any", b"").await,
+            Err(Fault::NoSuchFunction { .. })
+        ),
+        "checked first"
+    );
 
     let fixture = limited_to_pages(0);
     assert_eq!(fixture.call("or_trap", b"").await, memory_limit(0, 1));
@@ -79,7 +112,11 @@ async fn tables_are_limited_together() {
             (if (i32.eq (table.grow $b (ref.null func) (i32.const 60000)) (i32.const -1)) (then unreachable))
             (i32.const 0))"#,
     );
-    let fault = Fault::Limit { which: LimitKind::Table, limit: 100_000, asked: 120_020 };
+    let fault = Fault::Limit {
+        which: LimitKind::Table,
+        limit: 100_000,
+        asked: 120_020,
+    };
     assert_eq!(fixture.call("grow", b"").await, Err(fault));
 }
 
@@ -91,7 +128,11 @@ async fn deep_recursion_hits_the_stack_limit() {
         (func (export "wx1_dig") (result i32) (i32.wrap_i64 (call $dig (i64.const 0))))
         (func (export "wx1_done") (result i32) (i32.const 0))"#,
     );
-    let fault = Fault::Limit { which: LimitKind::Stack, limit: 1 << 20, asked: (1 << 20) + 1 };
+    let fault = Fault::Limit {
+        which: LimitKind::Stack,
+        limit: 1 << 20,
+        asked: (1 << 20) + 1,
+    };
     assert_eq!(fixture.call("dig", b"").await, Err(fault));
     assert!(fixture.call("done", b"").await.is_ok());
 }
@@ -105,8 +146,13 @@ async fn a_stack_in_memory_that_overflows_is_hinted_at() {
             (call $dig (i32.sub (local.get $stack) (i32.const 256))))
         (func (export "wx1_dig") (result i32) (call $dig (i32.const 65532)) (i32.const 0))"#,
     );
-    let Err(Fault::Trap { reason, frames }) = fixture.call("dig", b"").await else { panic!("a trap") };
-    assert_eq!(reason, "out of bounds memory access, probably a stack overflow: many functions are active");
+    let Err(Fault::Trap { reason, frames }) = fixture.call("dig", b"").await else {
+        panic!("a trap")
+    };
+    assert_eq!(
+        reason,
+        "out of bounds memory access, probably a stack overflow: many functions are active"
+    );
     assert_eq!(frames.len(), 32);
 }
 
@@ -123,12 +169,24 @@ async fn output_and_error_bodies_are_limited() {
             (loop $more (call $error_write (i32.const 0) (i32.const 65536)) (br $more))
             (i32.const 1))"#,
     )
-    .with_limits(Limits { output_bytes: 1000, ..Limits::default() });
+    .with_limits(Limits {
+        output_bytes: 1000,
+        ..Limits::default()
+    });
 
-    let hit = |limit, asked| Err(Fault::Limit { which: LimitKind::Output, limit, asked });
+    let hit = |limit, asked| {
+        Err(Fault::Limit {
+            which: LimitKind::Output,
+            limit,
+            asked,
+        })
+    };
     assert_eq!(fixture.call("output", b"").await.unwrap().len(), 1000);
     assert_eq!(fixture.call("output", b"1").await, hit(1000, 1001));
-    assert_eq!(fixture.call("error", b"").await, hit(1 << 20, (1 << 20) + (64 << 10)));
+    assert_eq!(
+        fixture.call("error", b"").await,
+        hit(1 << 20, (1 << 20) + (64 << 10))
+    );
 }
 
 /// Tasks that grow memory and sleep without end, or return as many pages as they are told.
@@ -159,15 +217,24 @@ fn budget_of_10_mib() -> Fixture {
 /// Starts a guest and waits until it sleeps with so many pages more than it began with.
 async fn sleeper(fixture: &Fixture, pages: u32) -> impl Future<Output = Completion> + use<> {
     let recorder = Arc::<Recorder>::default();
-    let mut call = Box::pin(fixture.start("grow_and_sleep", &pages.to_le_bytes(), recorder.clone()));
+    let mut call =
+        Box::pin(fixture.start("grow_and_sleep", &pages.to_le_bytes(), recorder.clone()));
     while recorder.0.lock().unwrap().is_empty() {
-        assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(
+            call.as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
     }
     call
 }
 
 fn total_memory(asked: u64) -> Result<Bytes, Fault> {
-    Err(Fault::Limit { which: LimitKind::TotalMemory, limit: 10 * MIB, asked })
+    Err(Fault::Limit {
+        which: LimitKind::TotalMemory,
+        limit: 10 * MIB,
+        asked,
+    })
 }
 
 #[tokio::test]
@@ -176,27 +243,45 @@ async fn guests_share_what_their_host_has() {
     let pages = |pages: u32| pages.to_le_bytes();
     let (one, other) = (sleeper(&fixture, 63).await, sleeper(&fixture, 63).await);
     // The guests have 8 MiB; the next one begins with a page.
-    assert_eq!(fixture.call("grow_and_sleep", &pages(32)).await, total_memory(10 * MIB + PAGE));
+    assert_eq!(
+        fixture.call("grow_and_sleep", &pages(32)).await,
+        total_memory(10 * MIB + PAGE)
+    );
     drop(one);
     let fits = sleeper(&fixture, 95).await;
     // Not even the page that a module begins with is left.
-    assert_eq!(fixture.call("return", &pages(1)).await, total_memory(10 * MIB + PAGE));
+    assert_eq!(
+        fixture.call("return", &pages(1)).await,
+        total_memory(10 * MIB + PAGE)
+    );
     drop((other, fits));
 }
 
 #[tokio::test]
 async fn memory_is_given_back_however_a_call_ends() {
-    let mut fixture = Fixture::on(Sandbox::new().unwrap().with_memory_budget(10 * MIB), &format!("{GROW} {HOLD}"));
+    let mut fixture = Fixture::on(
+        Sandbox::new().unwrap().with_memory_budget(10 * MIB),
+        &format!("{GROW} {HOLD}"),
+    );
     let nine = 9 * 16_u32;
     for _ in 0..3 {
         assert!(fixture.call("or_trap", &grow_by(nine, "")).await.is_ok());
-        assert!(matches!(fixture.call("or_take_less", &grow_by(nine, "")).await, Err(Fault::Trap { .. })));
+        assert!(matches!(
+            fixture.call("or_take_less", &grow_by(nine, "")).await,
+            Err(Fault::Trap { .. })
+        ));
         drop(sleeper(&fixture, nine).await);
         fixture.limits.deadline_ms = Some(20);
         let deadline = Err(Fault::Deadline { after_ms: 20 });
-        assert_eq!(fixture.call("grow_and_sleep", &nine.to_le_bytes()).await, deadline);
+        assert_eq!(
+            fixture.call("grow_and_sleep", &nine.to_le_bytes()).await,
+            deadline
+        );
         fixture.limits.deadline_ms = None;
-        assert_eq!(fixture.call("or_exit", &grow_by(160, "")).await, total_memory(10 * MIB + PAGE));
+        assert_eq!(
+            fixture.call("or_exit", &grow_by(160, "")).await,
+            total_memory(10 * MIB + PAGE)
+        );
     }
 }
 
@@ -206,7 +291,10 @@ async fn what_guests_return_counts_until_it_has_been_sent() {
     let pages = |pages: u32| pages.to_le_bytes();
     let kept = fixture.call("return", &pages(9 * 16)).await.unwrap();
     assert_eq!(kept.len() as u64, 9 * MIB);
-    assert_eq!(fixture.call("return", &pages(16)).await, total_memory(10 * MIB + PAGE));
+    assert_eq!(
+        fixture.call("return", &pages(16)).await,
+        total_memory(10 * MIB + PAGE)
+    );
     drop(kept);
     assert!(fixture.call("return", &pages(16)).await.is_ok());
 }
@@ -218,8 +306,14 @@ async fn guests_that_cannot_all_have_what_is_usual_wait_for_their_turn() {
     for _ in 0..5 {
         sleeping.push(sleeper(&fixture, 0).await);
     }
-    let mut waiting = Box::pin(fixture.start("return", &1_u32.to_le_bytes(), Arc::<Recorder>::default()));
-    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut waiting =
+        Box::pin(fixture.start("return", &1_u32.to_le_bytes(), Arc::<Recorder>::default()));
+    assert!(
+        waiting
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
     drop(sleeping);
     assert!(waiting.await.outcome.is_ok());
 }

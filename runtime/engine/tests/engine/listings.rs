@@ -116,17 +116,30 @@ struct Entry {
 async fn list(directory: &Path, then: Then, size: u32) -> Vec<Entry> {
     let sandbox = Sandbox::new().unwrap();
     let program = load(&sandbox, LISTER).unwrap();
-    let input: Vec<u8> = [then as u32, size].into_iter().flat_map(u32::to_le_bytes).collect();
+    let input: Vec<u8> = [then as u32, size]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
     let grants = Grants::none().write(directory.to_str().unwrap());
-    let request = Request { grants, ..Request::new("list", Bytes::from(input)) };
-    let completion = sandbox.run(&program, request, Arc::default() as Arc<Recorder>).await;
+    let request = Request {
+        grants,
+        ..Request::new("list", Bytes::from(input))
+    };
+    let completion = sandbox
+        .run(&program, request, Arc::default() as Arc<Recorder>)
+        .await;
     let mut bytes = &completion.outcome.unwrap()[..];
     let mut entries = Vec::new();
     while let Some((head, rest)) = bytes.split_at_checked(24) {
         let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap());
         let length = u32::from_le_bytes(head[16..20].try_into().unwrap()) as usize;
         let (name, rest) = rest.split_at(length);
-        entries.push(Entry { cookie: number(0), inode: number(8), kind: head[20], name: name.to_vec() });
+        entries.push(Entry {
+            cookie: number(0),
+            inode: number(8),
+            kind: head[20],
+            name: name.to_vec(),
+        });
         bytes = rest;
     }
     entries
@@ -134,8 +147,14 @@ async fn list(directory: &Path, then: Then, size: u32) -> Vec<Entry> {
 
 /// Returns their names, but for `.` and `..`, which come first.
 fn names(entries: &[Entry]) -> Vec<String> {
-    assert_eq!((&entries[0].name[..], &entries[1].name[..]), (&b"."[..], &b".."[..]));
-    entries[2..].iter().map(|entry| String::from_utf8(entry.name.clone()).unwrap()).collect()
+    assert_eq!(
+        (&entries[0].name[..], &entries[1].name[..]),
+        (&b"."[..], &b".."[..])
+    );
+    entries[2..]
+        .iter()
+        .map(|entry| String::from_utf8(entry.name.clone()).unwrap())
+        .collect()
 }
 
 fn filled(names: impl IntoIterator<Item = String>) -> (TempDir, BTreeSet<String>) {
@@ -162,8 +181,15 @@ fn each_once(listed: &[String], expected: &BTreeSet<String>) {
 async fn a_directory_that_is_emptied_as_it_is_listed_ends_empty() {
     for count in [0, 1, 300, 2_000] {
         let (directory, expected) = numbered(count);
-        each_once(&names(&list(directory.path(), Then::Unlink, 4096).await), &expected);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "of {count}");
+        each_once(
+            &names(&list(directory.path(), Then::Unlink, 4096).await),
+            &expected,
+        );
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            0,
+            "of {count}"
+        );
     }
 }
 
@@ -180,7 +206,10 @@ async fn buffers_may_have_any_size_and_names_any_length() {
     let (directory, expected) = filled((1..=255).map(|length| "n".repeat(length)));
     // The longest entry fits exactly.
     for size in [24 + 255, 24 + 256, 1000, 4096, 1 << 20] {
-        each_once(&names(&list(directory.path(), Then::Nothing, size).await), &expected);
+        each_once(
+            &names(&list(directory.path(), Then::Nothing, size).await),
+            &expected,
+        );
     }
 }
 
@@ -190,8 +219,18 @@ async fn a_page_is_full_unless_the_directory_ends_in_it() {
     // `.` and `..`, and ten entries of 13 letters.
     let all = 25 + 26 + 10 * (24 + 13);
     let script = |size| Script::default().list_into(FIRST, size);
-    for (size, read) in [(0, 0), (10, 10), (25, 25), (30, 30), (all, all), (all + 1, all), (9_000, all)] {
-        let (answers, bytes) = script(size).run_and_read(Grants::none().read(directory.path().to_str().unwrap())).await;
+    for (size, read) in [
+        (0, 0),
+        (10, 10),
+        (25, 25),
+        (30, 30),
+        (all, all),
+        (all + 1, all),
+        (9_000, all),
+    ] {
+        let (answers, bytes) = script(size)
+            .run_and_read(Grants::none().read(directory.path().to_str().unwrap()))
+            .await;
         assert_eq!((&answers[..], bytes), (&[errno::OK][..], read), "{size}");
     }
 }
@@ -200,7 +239,11 @@ async fn a_page_is_full_unless_the_directory_ends_in_it() {
 async fn rewinding_begins_anew() {
     let (directory, expected) = numbered(500);
     let listed = names(&list(directory.path(), Then::Rewind, 4096).await);
-    let again = listed.iter().position(|name| name == "..").expect("it began again") + 1;
+    let again = listed
+        .iter()
+        .position(|name| name == "..")
+        .expect("it began again")
+        + 1;
     each_once(&listed[again..], &expected);
 }
 
@@ -209,7 +252,10 @@ async fn descriptors_of_one_directory_keep_their_places() {
     let (directory, expected) = numbered(500);
     // Each descriptor goes on by the cookie where the other left off, though it read nothing before
     // that.
-    each_once(&names(&list(directory.path(), Then::Alternate, 4096).await), &expected);
+    each_once(
+        &names(&list(directory.path(), Then::Alternate, 4096).await),
+        &expected,
+    );
 }
 
 #[tokio::test]
@@ -217,9 +263,15 @@ async fn a_directory_beyond_what_is_held_at_once_is_listed_whole() {
     // 1.2 MB of names, where a listing holds one MiB.
     let (directory, expected) = filled((0..5_000).map(|at| format!("{at:04}{}", "x".repeat(240))));
     for size in [4096, 1 << 20] {
-        each_once(&names(&list(directory.path(), Then::Nothing, size).await), &expected);
+        each_once(
+            &names(&list(directory.path(), Then::Nothing, size).await),
+            &expected,
+        );
     }
-    each_once(&names(&list(directory.path(), Then::Unlink, 4096).await), &expected);
+    each_once(
+        &names(&list(directory.path(), Then::Unlink, 4096).await),
+        &expected,
+    );
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
@@ -230,12 +282,32 @@ async fn entries_say_what_they_are() {
     fs::create_dir(at("directory")).unwrap();
     std::os::unix::fs::symlink("file", at("link")).unwrap();
     let _socket = UnixListener::bind(at("socket")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("pipe"),
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
     fs::hard_link(at("file"), at("same")).unwrap();
     let entries = list(directory.path(), Then::Nothing, 4096).await;
-    let find = |name: &str| entries.iter().find(|entry| entry.name == name.as_bytes()).unwrap();
+    let find = |name: &str| {
+        entries
+            .iter()
+            .find(|entry| entry.name == name.as_bytes())
+            .unwrap()
+    };
     // Numbers of preview 1, which has none for a pipe, and none for a socket whose kind is unknown.
-    for (name, kind) in [(".", 3), ("..", 3), ("file", 4), ("directory", 3), ("link", 7), ("socket", 0), ("pipe", 0)] {
+    for (name, kind) in [
+        (".", 3),
+        ("..", 3),
+        ("file", 4),
+        ("directory", 3),
+        ("link", 7),
+        ("socket", 0),
+        ("pipe", 0),
+    ] {
         assert_eq!(find(name).kind, kind, "{name}");
     }
     assert_eq!(find("file").inode, find("same").inode);
@@ -258,9 +330,16 @@ async fn a_name_that_is_no_text_is_listed() {
 async fn a_listed_file_has_the_inode_it_has_when_looked_at() {
     let (directory, _) = filled(["file".into()]);
     let grants = Grants::none().read(directory.path().to_str().unwrap());
-    let (_, looked_at) = Script::default().inode(FIRST, "file").run_and_read(grants).await;
+    let (_, looked_at) = Script::default()
+        .inode(FIRST, "file")
+        .run_and_read(grants)
+        .await;
     let entries = list(directory.path(), Then::Nothing, 4096).await;
-    let listed = entries.iter().find(|entry| entry.name == b"file").unwrap().inode;
+    let listed = entries
+        .iter()
+        .find(|entry| entry.name == b"file")
+        .unwrap()
+        .inode;
     assert_eq!(listed & u64::from(u32::MAX), looked_at.into());
 }
 
@@ -300,7 +379,9 @@ async fn a_file_cannot_be_listed_and_a_directory_that_is_gone_has_no_entries() {
         .open(FIRST, "sub", Open::Directory)
         .remove_directory(FIRST, "sub")
         .list(Fd::OpenedBy(2));
-    let (answers, _) = script.run_and_read(Grants::none().write(directory.path().to_str().unwrap())).await;
+    let (answers, _) = script
+        .run_and_read(Grants::none().write(directory.path().to_str().unwrap()))
+        .await;
     assert_eq!(answers[0], errno::OK);
     assert_ne!(answers[1], errno::OK);
     assert_eq!(answers[2..], [errno::OK; 3]);

@@ -82,7 +82,11 @@ impl Fixture {
 
     fn on(sandbox: Sandbox, body: &str) -> Self {
         let program = load(&sandbox, &format!("(module {PRELUDE} {body})")).unwrap();
-        Self { sandbox, program, limits: Limits::default() }
+        Self {
+            sandbox,
+            program,
+            limits: Limits::default(),
+        }
     }
 
     fn with_limits(self, limits: Limits) -> Self {
@@ -90,7 +94,10 @@ impl Fixture {
     }
 
     fn with_deadline_ms(self, deadline_ms: u64) -> Self {
-        self.with_limits(Limits { deadline_ms: Some(deadline_ms), ..Limits::default() })
+        self.with_limits(Limits {
+            deadline_ms: Some(deadline_ms),
+            ..Limits::default()
+        })
     }
 
     fn start(
@@ -99,12 +106,17 @@ impl Fixture {
         input: &[u8],
         output: Arc<dyn Output>,
     ) -> impl Future<Output = Completion> + Send + use<> {
-        let request = Request { limits: self.limits.clone(), ..Request::new(function, Bytes::copy_from_slice(input)) };
+        let request = Request {
+            limits: self.limits.clone(),
+            ..Request::new(function, Bytes::copy_from_slice(input))
+        };
         self.sandbox.run(&self.program, request, output)
     }
 
     async fn call(&self, function: &str, input: &[u8]) -> Result<Bytes, Fault> {
-        self.start(function, input, Arc::default() as Arc<Recorder>).await.outcome
+        self.start(function, input, Arc::default() as Arc<Recorder>)
+            .await
+            .outcome
     }
 }
 
@@ -132,16 +144,27 @@ impl Recorder {
 
 impl Output for Recorder {
     fn write(&self, stream: OutputStream, bytes: &[u8]) {
-        self.0.lock().unwrap().push(Written::Printed(stream, bytes.to_vec()));
+        self.0
+            .lock()
+            .unwrap()
+            .push(Written::Printed(stream, bytes.to_vec()));
     }
 
     fn log(&self, record: LogRecord<'_>) {
-        self.0.lock().unwrap().push(Written::Logged(record.level, record.target.into(), record.message.into()));
+        self.0.lock().unwrap().push(Written::Logged(
+            record.level,
+            record.target.into(),
+            record.message.into(),
+        ));
     }
 }
 
 /// Polls a call until `is_so` is true, and no further.
-async fn runs_until(what: &str, call: &mut (impl Future<Output = Completion> + Unpin), is_so: impl Fn() -> bool) {
+async fn runs_until(
+    what: &str,
+    call: &mut (impl Future<Output = Completion> + Unpin),
+    is_so: impl Fn() -> bool,
+) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < PATIENCE, "{what}");
@@ -152,7 +175,9 @@ async fn runs_until(what: &str, call: &mut (impl Future<Output = Completion> + U
 }
 
 fn compile_wat(wat: &str, target: &Target) -> Bytes {
-    compile(&wat::parse_str(wat).unwrap(), target).unwrap().into()
+    compile(&wat::parse_str(wat).unwrap(), target)
+        .unwrap()
+        .into()
 }
 
 fn load(sandbox: &Sandbox, wat: &str) -> Result<Program, Fault> {

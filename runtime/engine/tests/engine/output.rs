@@ -40,7 +40,10 @@ async fn print(fixture: &Fixture, function: &str, input: &[u8]) -> (Vec<Written>
     let recorder = Arc::<Recorder>::default();
     let completion = fixture.start(function, input, recorder.clone()).await;
     assert!(completion.outcome.is_ok(), "{completion:?}");
-    (std::mem::take(&mut *recorder.0.lock().unwrap()), completion.usage)
+    (
+        std::mem::take(&mut *recorder.0.lock().unwrap()),
+        completion.usage,
+    )
 }
 
 #[tokio::test]
@@ -48,13 +51,23 @@ async fn prints_and_logs_are_forwarded_as_they_are() {
     let (written, usage) = print(&Fixture::new(PRINT), "print", b"hello\n\xff").await;
     let printed = |stream| Written::Printed(stream, b"hello\n\xff".to_vec());
     let logged = Written::Logged(LogLevel::Warn, String::new(), "hello\n\u{fffd}".into());
-    assert_eq!(written, [logged, printed(OutputStream::Stdout), printed(OutputStream::Stderr)]);
+    assert_eq!(
+        written,
+        [
+            logged,
+            printed(OutputStream::Stdout),
+            printed(OutputStream::Stderr)
+        ]
+    );
     assert_eq!(usage.dropped_bytes, 0);
 }
 
 #[tokio::test]
 async fn each_stream_keeps_its_limit_and_the_rest_is_counted() {
-    let fixture = Fixture::new(PRINT).with_limits(Limits { stdio_bytes: 10_000, ..Limits::default() });
+    let fixture = Fixture::new(PRINT).with_limits(Limits {
+        stdio_bytes: 10_000,
+        ..Limits::default()
+    });
     let text: Vec<_> = (0..=255).cycle().take(12_000).collect();
     let (written, usage) = print(&fixture, "print", &text).await;
 
@@ -75,26 +88,44 @@ async fn each_stream_keeps_its_limit_and_the_rest_is_counted() {
 async fn levels_are_those_there_are() {
     let (written, _) = print(&Fixture::new(PRINT), "levels", b"").await;
     let empty = |level| Written::Logged(level, String::new(), String::new());
-    assert_eq!(written, [LogLevel::Error, LogLevel::Info, LogLevel::Trace].map(empty));
+    assert_eq!(
+        written,
+        [LogLevel::Error, LogLevel::Info, LogLevel::Trace].map(empty)
+    );
 }
 
 #[tokio::test]
 async fn records_say_what_they_are_about() {
     let (written, _) = print(&Fixture::new(PRINT), "record", b"wordsfew of them").await;
-    assert_eq!(written, [Written::Logged(LogLevel::Debug, "words".into(), "few of them".into())]);
+    assert_eq!(
+        written,
+        [Written::Logged(
+            LogLevel::Debug,
+            "words".into(),
+            "few of them".into()
+        )]
+    );
 }
 
 #[tokio::test]
 async fn records_are_cut_to_what_people_read() {
     let (written, usage) = print(&Fixture::new(PRINT), "long_record", b"").await;
-    let [Written::Logged(_, target, message)] = &*written else { panic!("one record: {written:?}") };
-    assert_eq!((target.len(), message.len()), (MAX_TARGET_BYTES, MAX_MESSAGE_BYTES));
+    let [Written::Logged(_, target, message)] = &*written else {
+        panic!("one record: {written:?}")
+    };
+    assert_eq!(
+        (target.len(), message.len()),
+        (MAX_TARGET_BYTES, MAX_MESSAGE_BYTES)
+    );
     assert_eq!(usage.dropped_bytes, 100_000 - MAX_MESSAGE_BYTES as u64);
 }
 
 #[tokio::test]
 async fn empty_records_come_to_an_end() {
-    let fixture = Fixture::new(PRINT).with_limits(Limits { stdio_bytes: 1_600, ..Limits::default() });
+    let fixture = Fixture::new(PRINT).with_limits(Limits {
+        stdio_bytes: 1_600,
+        ..Limits::default()
+    });
     let (written, _) = print(&fixture, "flood", b"").await;
     assert_eq!(written.len(), 100);
 }

@@ -15,15 +15,21 @@ use wxec_protocol::{
 use crate::{
     Fixture, PATIENCE, Recorder,
     asking::{
-        Scripted, Step, answers, ask_nonsense, close, forget, give_up, kill, piped, program, read, select, start,
-        try_wait, wait, write,
+        Scripted, Step, answers, ask_nonsense, close, forget, give_up, kill, piped, program, read,
+        select, start, try_wait, wait, write,
     },
     kinds::passes_alone,
     load, runs_until,
 };
 
-const EXITED: fn(i32) -> ProcessEnd = |code| ProcessEnd { code: Some(code), signal: None };
-const KILLED: ProcessEnd = ProcessEnd { code: None, signal: Some(9) };
+const EXITED: fn(i32) -> ProcessEnd = |code| ProcessEnd {
+    code: Some(code),
+    signal: None,
+};
+const KILLED: ProcessEnd = ProcessEnd {
+    code: None,
+    signal: Some(9),
+};
 
 fn shell() -> Scripted {
     Scripted::new(Grants::none().run("sh"))
@@ -32,7 +38,11 @@ fn shell() -> Scripted {
 /// Starts a shell's script whose output goes to the call's own. The process is handle 1.
 fn printing(script: &str) -> Step {
     let [stdout, stderr] = [StdioKind::Inherit; 2];
-    start(&ProcessStart { stdout, stderr, ..program("sh", &["-c", script]) })
+    start(&ProcessStart {
+        stdout,
+        stderr,
+        ..program("sh", &["-c", script])
+    })
 }
 
 /// Starts a shell's script, with a pipe for stdin (handle 1) and one for stdout (2), and waits
@@ -43,15 +53,24 @@ async fn running(
     further: Step,
 ) -> Pin<Box<impl Future<Output = Completion> + use<>>> {
     let recorder = Arc::<Recorder>::default();
-    let question = ProcessStart { stderr: StdioKind::Inherit, ..piped(&format!("echo running >&2; {script}")) };
+    let question = ProcessStart {
+        stderr: StdioKind::Inherit,
+        ..piped(&format!("echo running >&2; {script}"))
+    };
     let mut call = Box::pin(scripted.start(&[start(&question), further], recorder.clone()));
-    runs_until("its process runs", &mut call, || !recorder.printed().is_empty()).await;
+    runs_until("its process runs", &mut call, || {
+        !recorder.printed().is_empty()
+    })
+    .await;
     call
 }
 
 /// Returns what a script prints to a pipe.
 async fn output_of(scripted: &Scripted, question: &ProcessStart) -> String {
-    let answers = scripted.run(&[start(question), wait(4), read(2, 65536)]).await.unwrap();
+    let answers = scripted
+        .run(&[start(question), wait(4), read(2, 65536)])
+        .await
+        .unwrap();
     assert_eq!(answers[1].reply::<ProcessEnd>(), EXITED(0));
     String::from_utf8(answers[2].bytes.clone()).unwrap()
 }
@@ -89,26 +108,62 @@ async fn what_was_not_granted_is_refused_and_the_flag_is_named() {
         }
     );
 
-    let fault = scripted.run(&[start(&piped("true")), give_up()]).await.unwrap_err();
+    let fault = scripted
+        .run(&[start(&piped("true")), give_up()])
+        .await
+        .unwrap_err();
     assert!(matches!(fault, Fault::Denied { needs, .. } if needs == [need]));
     // A guest that found another way and fails later fails for another reason.
-    let fault = scripted.run(&[start(&piped("true")), start(&program("cat", &[])), give_up()]).await.unwrap_err();
+    let fault = scripted
+        .run(&[
+            start(&piped("true")),
+            start(&program("cat", &[])),
+            give_up(),
+        ])
+        .await
+        .unwrap_err();
     assert!(matches!(fault, Fault::Trap { .. }), "{fault:?}");
 }
 
 #[tokio::test]
 async fn a_process_gets_its_arguments_its_name_and_its_input() {
-    let question =
-        ProcessStart { args: vec!["-c".into(), "cat; echo \"$0\" $#".into(), "x y".into(), "".into()], ..piped("") };
+    let question = ProcessStart {
+        args: vec![
+            "-c".into(),
+            "cat; echo \"$0\" $#".into(),
+            "x y".into(),
+            "".into(),
+        ],
+        ..piped("")
+    };
     let answers = shell()
-        .run(&[start(&question), write(1, b"in "), close(1), wait(4), read(2, 100), read(2, 100)])
+        .run(&[
+            start(&question),
+            write(1, b"in "),
+            close(1),
+            wait(4),
+            read(2, 100),
+            read(2, 100),
+        ])
         .await
         .unwrap();
     let started: ProcessStarted = answers[0].reply();
-    assert_eq!((answers[0].number, started.stdin, started.stdout, started.stderr), (4, Some(1), Some(2), Some(3)));
+    assert_eq!(
+        (
+            answers[0].number,
+            started.stdin,
+            started.stdout,
+            started.stderr
+        ),
+        (4, Some(1), Some(2), Some(3))
+    );
     assert_eq!(answers[3].reply::<ProcessEnd>(), EXITED(0));
     assert_eq!(answers[4].bytes, b"in x y 1\n");
-    assert_eq!((answers[5].number, &*answers[5].bytes), (0, &b""[..]), "the end");
+    assert_eq!(
+        (answers[5].number, &*answers[5].bytes),
+        (0, &b""[..]),
+        "the end"
+    );
 }
 
 #[tokio::test]
@@ -116,11 +171,26 @@ async fn how_a_process_ended_is_told_as_often_as_it_is_asked() {
     let steps = [start(&piped("exit 7")), wait(4), try_wait(4), kill(4, 15)];
     let answers = shell().run(&steps).await.unwrap();
     assert_eq!(answers[1].reply::<ProcessEnd>(), EXITED(7));
-    assert_eq!((answers[2].number, answers[2].reply::<ProcessEnd>()), (1, EXITED(7)));
+    assert_eq!(
+        (answers[2].number, answers[2].reply::<ProcessEnd>()),
+        (1, EXITED(7))
+    );
     assert_eq!(answers[3].error().kind, "InvalidInput");
 
-    let answers = shell().run(&[start(&piped("cat")), try_wait(4), kill(4, 1234), kill(4, 9), wait(4)]).await.unwrap();
-    assert_eq!((answers[1].number, answers[1].reply::<Option<ProcessEnd>>()), (0, None));
+    let answers = shell()
+        .run(&[
+            start(&piped("cat")),
+            try_wait(4),
+            kill(4, 1234),
+            kill(4, 9),
+            wait(4),
+        ])
+        .await
+        .unwrap();
+    assert_eq!(
+        (answers[1].number, answers[1].reply::<Option<ProcessEnd>>()),
+        (0, None)
+    );
     assert_eq!(answers[2].error().message, "1234 is no signal");
     assert_eq!(answers[4].reply::<ProcessEnd>(), KILLED);
 }
@@ -128,9 +198,21 @@ async fn how_a_process_ended_is_told_as_often_as_it_is_asked() {
 #[tokio::test]
 async fn a_program_that_is_not_there_is_not_found() {
     let scripted = Scripted::new(Grants::none().run(ANY));
-    let error = scripted.last(&[start(&program("no-such-program", &[]))]).await.error();
-    assert_eq!((&*error.kind, &*error.message), ("NotFound", "no program `no-such-program` is on the host's PATH"));
-    let error = scripted.last(&[start(&program("/etc/passwd", &[]))]).await.error();
+    let error = scripted
+        .last(&[start(&program("no-such-program", &[]))])
+        .await
+        .error();
+    assert_eq!(
+        (&*error.kind, &*error.message),
+        (
+            "NotFound",
+            "no program `no-such-program` is on the host's PATH"
+        )
+    );
+    let error = scripted
+        .last(&[start(&program("/etc/passwd", &[]))])
+        .await
+        .error();
     assert_eq!(error.kind, "PermissionDenied", "it cannot be run");
     assert_eq!(error.need, None, "and no grant would help");
 }
@@ -138,14 +220,24 @@ async fn a_program_that_is_not_there_is_not_found() {
 #[tokio::test]
 async fn the_environment_is_small_and_no_code_comes_with_it() {
     let scripted = Scripted::new(Grants::none().run("sh").env("CARGO_PKG_NAME"));
-    let mut question = piped("echo ${PATH:+path} ${CARGO_PKG_NAME-none} ${CARGO_MANIFEST_DIR-none} ${NEW-none}");
-    assert_eq!(output_of(&scripted, &question).await, "path wxec-engine none none\n");
-    question.env = vec![("NEW".into(), Some("1".into())), ("CARGO_PKG_NAME".into(), None)];
+    let mut question =
+        piped("echo ${PATH:+path} ${CARGO_PKG_NAME-none} ${CARGO_MANIFEST_DIR-none} ${NEW-none}");
+    assert_eq!(
+        output_of(&scripted, &question).await,
+        "path wxec-engine none none\n"
+    );
+    question.env = vec![
+        ("NEW".into(), Some("1".into())),
+        ("CARGO_PKG_NAME".into(), None),
+    ];
     assert_eq!(output_of(&scripted, &question).await, "path none none 1\n");
 
     question.env = vec![("LD_PRELOAD".into(), Some("/tmp/evil.so".into()))];
     let error = scripted.last(&[start(&question)]).await.error();
-    assert!(error.message.contains("`LD_PRELOAD`") && error.message.contains("--allow-run=*"), "{error}");
+    assert!(
+        error.message.contains("`LD_PRELOAD`") && error.message.contains("--allow-run=*"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -157,8 +249,15 @@ async fn no_file_of_the_agent_is_open_in_a_process() {
     // Files that this test was started with are open in every process, and so are those that `ls`
     // itself opens.
     let script = question.args.last().unwrap();
-    let usual = std::process::Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).output().unwrap();
-    assert_eq!(output_of(&scripted, &question).await, String::from_utf8(usual.stdout).unwrap());
+    let usual = std::process::Command::new("sh")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(
+        output_of(&scripted, &question).await,
+        String::from_utf8(usual.stdout).unwrap()
+    );
 }
 
 #[tokio::test]
@@ -166,34 +265,66 @@ async fn output_that_is_the_calls_own_arrives_before_the_end_is_told() {
     let recorder = Arc::<Recorder>::default();
     let steps = [printing("echo out; echo err >&2; seq 1 20000"), wait(1)];
     let completion = shell().start(&steps, recorder.clone()).await;
-    assert_eq!(answers(&completion.outcome.unwrap())[1].reply::<ProcessEnd>(), EXITED(0));
+    assert_eq!(
+        answers(&completion.outcome.unwrap())[1].reply::<ProcessEnd>(),
+        EXITED(0)
+    );
     let written = recorder.printed();
     let of = |wanted| -> Vec<u8> {
-        written.iter().filter(|(stream, _)| *stream == wanted).flat_map(|(_, bytes)| bytes.clone()).collect()
+        written
+            .iter()
+            .filter(|(stream, _)| *stream == wanted)
+            .flat_map(|(_, bytes)| bytes.clone())
+            .collect()
     };
     assert_eq!(of(OutputStream::Stderr), b"err\n");
     let numbers: String = (1..=20_000).map(|number| format!("{number}\n")).collect();
-    assert_eq!(String::from_utf8(of(OutputStream::Stdout)).unwrap(), format!("out\n{numbers}"));
+    assert_eq!(
+        String::from_utf8(of(OutputStream::Stdout)).unwrap(),
+        format!("out\n{numbers}")
+    );
 }
 
 #[tokio::test]
 async fn output_that_is_the_calls_own_has_the_calls_limit() {
-    let limits = |deadline_ms| Limits { stdio_bytes: 1000, deadline_ms: Some(deadline_ms), ..Limits::default() };
-    let scripted = Scripted { limits: limits(50_000), ..shell() };
+    let limits = |deadline_ms| Limits {
+        stdio_bytes: 1000,
+        deadline_ms: Some(deadline_ms),
+        ..Limits::default()
+    };
+    let scripted = Scripted {
+        limits: limits(50_000),
+        ..shell()
+    };
     let recorder = Arc::<Recorder>::default();
-    let completion = scripted.start(&[printing("head -c 1000000 /dev/zero"), wait(1)], recorder.clone()).await;
+    let completion = scripted
+        .start(
+            &[printing("head -c 1000000 /dev/zero"), wait(1)],
+            recorder.clone(),
+        )
+        .await;
     assert!(completion.outcome.is_ok(), "{completion:?}");
-    let written: usize = recorder.printed().iter().map(|(_, bytes)| bytes.len()).sum();
+    let written: usize = recorder
+        .printed()
+        .iter()
+        .map(|(_, bytes)| bytes.len())
+        .sum();
     assert_eq!((written, completion.usage.dropped_bytes), (1000, 999_000));
 
-    let scripted = Scripted { limits: limits(300), ..shell() };
+    let scripted = Scripted {
+        limits: limits(300),
+        ..shell()
+    };
     let endless = scripted.run(&[printing("yes"), wait(1)]).await;
     assert_eq!(endless, Err(Fault::Deadline { after_ms: 300 }));
 }
 
 #[tokio::test]
 async fn a_grandchild_that_holds_the_pipes_holds_up_no_wait() {
-    let answers = shell().run(&[start(&piped("sleep 60 & echo $!")), wait(4), read(2, 100)]).await.unwrap();
+    let answers = shell()
+        .run(&[start(&piped("sleep 60 & echo $!")), wait(4), read(2, 100)])
+        .await
+        .unwrap();
     assert_eq!(answers[1].reply::<ProcessEnd>(), EXITED(0));
     let grandchild = String::from_utf8(answers[2].bytes.clone()).unwrap();
     eventually("it ends with the call", || !is_alive(grandchild.trim()));
@@ -210,14 +341,32 @@ async fn a_deadline_ends_a_process_its_group_and_daemons_of_it() {
     let mut most = 0;
     // All processes have to start before the deadline: try longer ones, for a busy machine.
     for deadline_ms in [1000, 5000, 50_000] {
-        let list = directory.path().join(deadline_ms.to_string()).display().to_string();
+        let list = directory
+            .path()
+            .join(deadline_ms.to_string())
+            .display()
+            .to_string();
         let script = format!(
             "trap '' TERM; echo $$ >>{list}; sleep 60 & echo $! >>{list}; \
              setsid sh -c 'echo $$ >>{list}; exec sleep 60' & (setsid sh -c 'echo $$ >>{list}; exec sleep 60' &); wait"
         );
-        let scripted = Scripted { limits: Limits { deadline_ms: Some(deadline_ms), ..Limits::default() }, ..shell() };
-        let fault = scripted.run(&[start(&piped(&script)), read(2, 1)]).await.unwrap_err();
-        assert_eq!(fault, Fault::Deadline { after_ms: deadline_ms });
+        let scripted = Scripted {
+            limits: Limits {
+                deadline_ms: Some(deadline_ms),
+                ..Limits::default()
+            },
+            ..shell()
+        };
+        let fault = scripted
+            .run(&[start(&piped(&script)), read(2, 1)])
+            .await
+            .unwrap_err();
+        assert_eq!(
+            fault,
+            Fault::Deadline {
+                after_ms: deadline_ms
+            }
+        );
         let pids = fs::read_to_string(&list).unwrap_or_default();
         for pid in pids.lines() {
             eventually("all are gone", || !is_alive(pid));
@@ -237,7 +386,10 @@ async fn dropping_a_call_ends_its_processes_and_leaves_no_zombie() {
     let file = directory.path().join("pid");
     let question = piped(&format!("echo $$ >{}; exec sleep 60", file.display()));
     let mut call = Box::pin(scripted.start(&[start(&question), wait(4)], Arc::default()));
-    runs_until("its process runs", &mut call, || fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n'))).await;
+    runs_until("its process runs", &mut call, || {
+        fs::read_to_string(&file).is_ok_and(|pid| pid.ends_with('\n'))
+    })
+    .await;
     let pid = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
     assert!(is_listed(pid));
     drop(call);
@@ -246,7 +398,10 @@ async fn dropping_a_call_ends_its_processes_and_leaves_no_zombie() {
 
 #[tokio::test]
 async fn a_call_that_returns_leaves_nothing_running() {
-    let answers = shell().run(&[start(&piped("exec sleep 60")), forget(4)]).await.unwrap();
+    let answers = shell()
+        .run(&[start(&piped("exec sleep 60")), forget(4)])
+        .await
+        .unwrap();
     let started: ProcessStarted = answers[0].reply();
     eventually("it was waited for", || !is_listed(started.id));
 }
@@ -258,30 +413,98 @@ async fn when_a_session_ends_all_processes_do_and_no_more_start() {
     scripted.sandbox.end_processes();
     let ended = answers(&call.await.outcome.unwrap());
     assert_eq!(ended[1].reply::<ProcessEnd>(), KILLED);
-    assert_eq!(scripted.last(&[start(&piped("true"))]).await.error().message, "this session is over");
+    assert_eq!(
+        scripted
+            .last(&[start(&piped("true"))])
+            .await
+            .error()
+            .message,
+        "this session is over"
+    );
 }
 
 #[tokio::test]
 async fn processes_at_once_are_limited_and_those_that_ended_make_room() {
-    let limits = Limits { children: 2, deadline_ms: Some(50_000), ..Limits::default() };
-    let scripted = Scripted { limits, ..Scripted::new(Grants::none().run("sleep").run("true")) };
-    let (sleep, done) = (start(&program("sleep", &["60"])), || start(&program("true", &[])));
+    let limits = Limits {
+        children: 2,
+        deadline_ms: Some(50_000),
+        ..Limits::default()
+    };
+    let scripted = Scripted {
+        limits,
+        ..Scripted::new(Grants::none().run("sleep").run("true"))
+    };
+    let (sleep, done) = (start(&program("sleep", &["60"])), || {
+        start(&program("true", &[]))
+    });
     let steps = [sleep, done(), wait(2), done(), done(), give_up()];
     let fault = scripted.run(&steps).await.unwrap_err();
-    assert_eq!(fault, Fault::Limit { which: LimitKind::Children, limit: 2, asked: 3 });
-    let steps = [start(&program("sleep", &["60"])), done(), wait(2), done(), wait(3), done(), forget(3), wait(4)];
-    assert!(scripted.run(&steps).await.unwrap().iter().all(|answer| answer.number >= 0));
+    assert_eq!(
+        fault,
+        Fault::Limit {
+            which: LimitKind::Children,
+            limit: 2,
+            asked: 3
+        }
+    );
+    let steps = [
+        start(&program("sleep", &["60"])),
+        done(),
+        wait(2),
+        done(),
+        wait(3),
+        done(),
+        forget(3),
+        wait(4),
+    ];
+    assert!(
+        scripted
+            .run(&steps)
+            .await
+            .unwrap()
+            .iter()
+            .all(|answer| answer.number >= 0)
+    );
 }
 
 #[tokio::test]
 async fn pipes_and_processes_are_open_files() {
-    let limits = Limits { open_files: 4, deadline_ms: Some(50_000), ..Limits::default() };
+    let limits = Limits {
+        open_files: 4,
+        deadline_ms: Some(50_000),
+        ..Limits::default()
+    };
     let scripted = Scripted { limits, ..shell() };
     let quiet = || start(&program("sh", &["-c", "true"]));
-    let fault = scripted.run(&[start(&piped("cat")), quiet(), give_up()]).await.unwrap_err();
-    assert_eq!(fault, Fault::Limit { which: LimitKind::OpenFiles, limit: 4, asked: 5 });
-    let steps = [start(&piped("cat")), close(1), quiet(), wait(5), forget(5), quiet(), wait(6)];
-    assert!(scripted.run(&steps).await.unwrap().iter().all(|answer| answer.number >= 0));
+    let fault = scripted
+        .run(&[start(&piped("cat")), quiet(), give_up()])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        fault,
+        Fault::Limit {
+            which: LimitKind::OpenFiles,
+            limit: 4,
+            asked: 5
+        }
+    );
+    let steps = [
+        start(&piped("cat")),
+        close(1),
+        quiet(),
+        wait(5),
+        forget(5),
+        quiet(),
+        wait(6),
+    ];
+    assert!(
+        scripted
+            .run(&steps)
+            .await
+            .unwrap()
+            .iter()
+            .all(|answer| answer.number >= 0)
+    );
 }
 
 #[tokio::test]
@@ -321,20 +544,45 @@ async fn handles_that_are_closed_forged_or_of_another_kind_are_refused() {
 async fn handles_of_one_call_are_nothing_to_another() {
     let scripted = shell();
     let _one = running(&scripted, "cat", read(2, 1)).await;
-    assert_eq!(scripted.last(&[write(1, b"x")]).await.error().kind, "InvalidInput");
-    assert_eq!(scripted.last(&[kill(3, 9)]).await.error().kind, "InvalidInput");
+    assert_eq!(
+        scripted.last(&[write(1, b"x")]).await.error().kind,
+        "InvalidInput"
+    );
+    assert_eq!(
+        scripted.last(&[kill(3, 9)]).await.error().kind,
+        "InvalidInput"
+    );
 }
 
 #[tokio::test]
 async fn questions_that_make_no_sense_are_refused() {
     let scripted = shell();
-    let long = [&b"\xa1\x67program\x7a\x00\x10\x00\x00"[..], &vec![b'x'; 1 << 20]].concat();
-    for nonsense in [&b""[..], b"\xff", b"\xa0", b"\xa1\x67program\x01", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff", &long]
-    {
-        assert_eq!(scripted.last(&[ask_nonsense(nonsense)]).await.error().kind, "InvalidInput");
+    let long = [
+        &b"\xa1\x67program\x7a\x00\x10\x00\x00"[..],
+        &vec![b'x'; 1 << 20],
+    ]
+    .concat();
+    for nonsense in [
+        &b""[..],
+        b"\xff",
+        b"\xa0",
+        b"\xa1\x67program\x01",
+        b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
+        &long,
+    ] {
+        assert_eq!(
+            scripted.last(&[ask_nonsense(nonsense)]).await.error().kind,
+            "InvalidInput"
+        );
     }
-    let question = ProcessStart { args: vec!["-c".into(), "a\0b".into()], ..piped("") };
-    assert_eq!(scripted.last(&[start(&question)]).await.error().kind, "InvalidInput");
+    let question = ProcessStart {
+        args: vec!["-c".into(), "a\0b".into()],
+        ..piped("")
+    };
+    assert_eq!(
+        scripted.last(&[start(&question)]).await.error().kind,
+        "InvalidInput"
+    );
 }
 
 #[tokio::test]
@@ -358,7 +606,11 @@ async fn pointers_that_lie_end_the_call() {
                 (func (export "wx1_lie") (result i32) {call}))"#
         );
         let program = load(&sandbox, &wat).unwrap();
-        let fixture = Fixture { sandbox, program, limits: Limits::default() };
+        let fixture = Fixture {
+            sandbox,
+            program,
+            limits: Limits::default(),
+        };
         let fault = fixture.call("lie", b"").await.unwrap_err();
         assert!(
             matches!(&fault, Fault::Trap { reason, .. } if reason.starts_with("a host call was given ")),
@@ -381,9 +633,15 @@ async fn what_is_ready_is_told_without_waiting_for_the_rest() {
         close(1),
     ];
     let answers = shell().run(&steps).await.unwrap();
-    assert_eq!((answers[1].number, &*answers[2].bytes), (1, &b"first\n"[..]));
+    assert_eq!(
+        (answers[1].number, &*answers[2].bytes),
+        (1, &b"first\n"[..])
+    );
     assert_eq!(answers[3].number, 0, "there is room to write");
-    assert!((1..1 << 20).contains(&answers[4].number), "what there is room for");
+    assert!(
+        (1..1 << 20).contains(&answers[4].number),
+        "what there is room for"
+    );
     assert_eq!(answers[5].number, 0);
     assert!(answers[6].number > 0);
 }
@@ -396,7 +654,10 @@ async fn more_than_a_pipe_holds_goes_both_ways() {
     }
     steps.extend([close(1), read(2, 1), wait(4)]);
     let answers = shell().run(&steps).await.unwrap();
-    let came: Vec<u8> = answers.iter().flat_map(|answer| answer.bytes.clone()).collect();
+    let came: Vec<u8> = answers
+        .iter()
+        .flat_map(|answer| answer.bytes.clone())
+        .collect();
     let sent: Vec<u8> = (0..64).flat_map(|round| [round; 4096]).collect();
     assert!(came == sent, "{} bytes came", came.len());
 }
@@ -404,10 +665,21 @@ async fn more_than_a_pipe_holds_goes_both_ways() {
 #[tokio::test]
 async fn a_process_runs_where_the_guest_may_read() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().canonicalize().unwrap().display().to_string();
-    let question = |cwd: &str| ProcessStart { cwd: Some(cwd.into()), ..piped("pwd") };
+    let path = directory
+        .path()
+        .canonicalize()
+        .unwrap()
+        .display()
+        .to_string();
+    let question = |cwd: &str| ProcessStart {
+        cwd: Some(cwd.into()),
+        ..piped("pwd")
+    };
     let scripted = Scripted::new(Grants::none().run("sh").dir(&path, "/here", false));
-    assert_eq!(output_of(&scripted, &question("/here")).await, format!("{path}\n"));
+    assert_eq!(
+        output_of(&scripted, &question("/here")).await,
+        format!("{path}\n")
+    );
     let error = scripted.last(&[start(&question("/etc"))]).await.error();
     assert_eq!(error.need, Some(Need::Read("/etc".into())));
 }
@@ -423,7 +695,15 @@ async fn with_no_other_test_that_opens_files() {
     let open = || fs::read_dir("/proc/self/fd").unwrap().count();
     let scripted = Scripted::new(Grants::none().run("true"));
     let round = || {
-        (0..20).flat_map(|round| [start(&program("true", &[])), wait(round + 1), forget(round + 1)]).collect::<Vec<_>>()
+        (0..20)
+            .flat_map(|round| {
+                [
+                    start(&program("true", &[])),
+                    wait(round + 1),
+                    forget(round + 1),
+                ]
+            })
+            .collect::<Vec<_>>()
     };
     scripted.run(&round()).await.unwrap();
     let before = open();

@@ -66,7 +66,10 @@ struct Running {
 
 impl Running {
     async fn exit(self) -> Result<Exit, Fault> {
-        self.ended.await.unwrap().map(|exit| cbor::decode(&exit).unwrap())
+        self.ended
+            .await
+            .unwrap()
+            .map(|exit| cbor::decode(&exit).unwrap())
     }
 }
 
@@ -77,11 +80,16 @@ fn program(sandbox: &Sandbox, body: &str) -> Program {
 fn start(body: &str, request: Request) -> Running {
     let sandbox = Sandbox::new().unwrap();
     let program = program(&sandbox, body);
-    let [(stdin, their_stdin), (stdout, their_stdout), (stderr, their_stderr)] =
-        std::array::from_fn(|_| duplex(PIPE_BYTES));
+    let [
+        (stdin, their_stdin),
+        (stdout, their_stdout),
+        (stderr, their_stderr),
+    ] = std::array::from_fn(|_| duplex(PIPE_BYTES));
     let bytes = |text: &[u8]| ByteBuf::from(text);
     let command = Command {
-        arguments: [&b"cat"[..], b"-v", b"\xff\xc3", b""].map(ByteBuf::from).into(),
+        arguments: [&b"cat"[..], b"-v", b"\xff\xc3", b""]
+            .map(ByteBuf::from)
+            .into(),
         environment: [(&b"A"[..], &b"b"[..]), (b"\xfe", b"\xff=")]
             .map(|(name, value)| (bytes(name), bytes(value)))
             .into(),
@@ -89,10 +97,18 @@ fn start(body: &str, request: Request) -> Running {
         stdout: Box::new(their_stdout),
         stderr: Box::new(their_stderr),
     };
-    let request = Request { entry: Entry::Program(command), ..request };
+    let request = Request {
+        entry: Entry::Program(command),
+        ..request
+    };
     let run = sandbox.run(&program, request, Arc::default() as Arc<Recorder>);
     let ended = tokio::spawn(async move { run.await.outcome });
-    Running { stdin, stdout, stderr, ended }
+    Running {
+        stdin,
+        stdout,
+        stderr,
+        ended,
+    }
 }
 
 fn usual() -> Request {
@@ -113,7 +129,13 @@ async fn a_program_copies_more_than_its_pipes_hold() {
     cat.stdout.read_to_end(&mut copied).await.unwrap();
     assert!(copied == text, "{} bytes of {}", copied.len(), text.len());
     cat.stdin = write.await.unwrap();
-    assert_eq!(cat.exit().await, Ok(Exit { code: 0, needs: Vec::new() }));
+    assert_eq!(
+        cat.exit().await,
+        Ok(Exit {
+            code: 0,
+            needs: Vec::new()
+        })
+    );
 }
 
 #[tokio::test]
@@ -126,16 +148,29 @@ async fn a_program_that_nobody_reads_finds_its_pipe_broken_each_time() {
         (call $proc_exit (i32.add
             (call $write (i32.const 1) (i32.const 1024) (i32.const 4))
             (call $write (i32.const 1) (i32.const 1024) (i32.const 4)))))"#;
-    let Running { mut stdin, stdout, stderr, ended } = start(writes, usual());
+    let Running {
+        mut stdin,
+        stdout,
+        stderr,
+        ended,
+    } = start(writes, usual());
     drop(stdout);
     stdin.write_all(b"text").await.unwrap();
-    let running = Running { stdin, stdout: duplex(1).0, stderr, ended };
+    let running = Running {
+        stdin,
+        stdout: duplex(1).0,
+        stderr,
+        ended,
+    };
     assert_eq!(running.exit().await.unwrap().code, 64 + 64);
 }
 
 #[tokio::test]
 async fn a_program_that_waits_for_its_stdin_ends_at_its_deadline() {
-    let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
+    let limits = Limits {
+        deadline_ms: Some(50),
+        ..Limits::default()
+    };
     let cat = start(CAT, Request { limits, ..usual() });
     assert_eq!(cat.exit().await, Err(Fault::Deadline { after_ms: 50 }));
 }
@@ -149,7 +184,13 @@ async fn an_exit_code_is_a_value_and_a_trap_is_none() {
     let mut said = Vec::new();
     exits.stderr.read_to_end(&mut said).await.unwrap();
     assert_eq!(said, [0]);
-    assert_eq!(exits.exit().await, Ok(Exit { code: 42, needs: Vec::new() }));
+    assert_eq!(
+        exits.exit().await,
+        Ok(Exit {
+            code: 42,
+            needs: Vec::new()
+        })
+    );
 
     let traps = start(r#"(func (export "_start") unreachable)"#, usual());
     assert!(matches!(traps.exit().await, Err(Fault::Trap { .. })));
@@ -157,8 +198,16 @@ async fn an_exit_code_is_a_value_and_a_trap_is_none() {
 
 #[tokio::test]
 async fn a_module_without_a_start_is_no_program() {
-    let library = start(r#"(func (export "wx1_task") (result i32) (i32.const 0))"#, usual());
-    assert_eq!(library.exit().await, Err(Fault::NoSuchFunction { function: "_start".into() }));
+    let library = start(
+        r#"(func (export "wx1_task") (result i32) (i32.const 0))"#,
+        usual(),
+    );
+    assert_eq!(
+        library.exit().await,
+        Err(Fault::NoSuchFunction {
+            function: "_start".into()
+        })
+    );
 }
 
 #[tokio::test]
@@ -170,7 +219,11 @@ async fn a_start_of_another_type_is_named_as_such() {
     ] {
         let library = start(start_of_another_type, usual());
         let reason = "its export `_start` is not a function that takes nothing and returns nothing";
-        assert_eq!(library.exit().await, Err(Fault::BadModule(reason.into())), "{start_of_another_type}");
+        assert_eq!(
+            library.exit().await,
+            Err(Fault::BadModule(reason.into())),
+            "{start_of_another_type}"
+        );
     }
 }
 
@@ -193,7 +246,10 @@ async fn printed(body: &str, request: Request) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_program_has_its_arguments_and_variables_and_those_it_is_granted() {
-    assert_eq!(printed(&prints("args_sizes_get", "args_get"), usual()).await, b"cat\0-v\0\xff\xc3\0\0");
+    assert_eq!(
+        printed(&prints("args_sizes_get", "args_get"), usual()).await,
+        b"cat\0-v\0\xff\xc3\0\0"
+    );
 
     let environment = prints("environ_sizes_get", "environ_get");
     let given = b"A=b\0\xfe=\xff=\0";
@@ -201,7 +257,10 @@ async fn a_program_has_its_arguments_and_variables_and_those_it_is_granted() {
     let grants = Grants::none().env("PATH").env("CERTAINLY_NOT_SET");
     let path = std::env::var("PATH").unwrap();
     let granted = format!("PATH={path}\0");
-    assert_eq!(printed(&environment, Request { grants, ..usual() }).await, [given, granted.as_bytes()].concat());
+    assert_eq!(
+        printed(&environment, Request { grants, ..usual() }).await,
+        [given, granted.as_bytes()].concat()
+    );
 }
 
 #[tokio::test]
@@ -274,7 +333,11 @@ async fn a_timer_fires_while_stdin_is_idle_and_stdin_wakes_before_a_timer() {
 #[tokio::test]
 async fn the_first_of_several_timers_fires_by_whichever_clock() {
     for (clock, absolute) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        let from = if absolute == 1 { format!("(call $now (i32.const {clock}))") } else { "(i64.const 0)".into() };
+        let from = if absolute == 1 {
+            format!("(call $now (i32.const {clock}))")
+        } else {
+            "(i64.const 0)".into()
+        };
         let timer = |place, after_ns: u64| {
             format!(
                 "(call $timer (i32.const {place}) (i64.const {place}) (i32.const {clock}) \
@@ -283,10 +346,15 @@ async fn the_first_of_several_timers_fires_by_whichever_clock() {
         };
         let hour = 3_600_000_000_000;
         let timers = [timer(0, hour), timer(1, 1_000_000), timer(2, 2 * hour)].concat();
-        let body =
-            format!("(call $stdin (i32.const 3) (i64.const 3)) {timers} (call $proc_exit (call $wait (i32.const 4)))");
+        let body = format!(
+            "(call $stdin (i32.const 3) (i64.const 3)) {timers} (call $proc_exit (call $wait (i32.const 4)))"
+        );
         let waits = start(&polls(&body), usual());
-        assert_eq!(waits.exit().await.unwrap().code, 1, "clock {clock}, absolute {absolute}");
+        assert_eq!(
+            waits.exit().await.unwrap().code,
+            1,
+            "clock {clock}, absolute {absolute}"
+        );
     }
 }
 
@@ -296,7 +364,10 @@ async fn a_program_that_polls_an_idle_stdin_ends_at_its_deadline() {
         (call $stdin (i32.const 0) (i64.const 1))
         (call $timer (i32.const 1) (i64.const 2) (i32.const 1) (i64.const 3600000000000) (i32.const 0))
         (drop (call $wait (i32.const 2)))"#;
-    let limits = Limits { deadline_ms: Some(50), ..Limits::default() };
+    let limits = Limits {
+        deadline_ms: Some(50),
+        ..Limits::default()
+    };
     let waits = start(&polls(body), Request { limits, ..usual() });
     assert_eq!(waits.exit().await, Err(Fault::Deadline { after_ms: 50 }));
 }
@@ -346,16 +417,48 @@ async fn a_program_that_was_refused_a_path_ends_as_it_likes() {
                     (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 1024)))
                 (then (call $proc_exit (i32.const 99)))))"#;
     let end = async |how: &str| {
-        start(&format!("{refused} (func (export \"_start\") (call $refused) {how})"), usual()).exit().await
+        start(
+            &format!("{refused} (func (export \"_start\") (call $refused) {how})"),
+            usual(),
+        )
+        .exit()
+        .await
     };
     let needs = vec![Need::Read("/etc/passwd".into())];
-    assert_eq!(end("").await, Ok(Exit { code: 0, needs: Vec::new() }));
-    assert_eq!(end("(call $proc_exit (i32.const 0))").await, Ok(Exit { code: 0, needs: Vec::new() }));
-    assert_eq!(end("(call $proc_exit (i32.const 3))").await, Ok(Exit { code: 3, needs: needs.clone() }));
+    assert_eq!(
+        end("").await,
+        Ok(Exit {
+            code: 0,
+            needs: Vec::new()
+        })
+    );
+    assert_eq!(
+        end("(call $proc_exit (i32.const 0))").await,
+        Ok(Exit {
+            code: 0,
+            needs: Vec::new()
+        })
+    );
+    assert_eq!(
+        end("(call $proc_exit (i32.const 3))").await,
+        Ok(Exit {
+            code: 3,
+            needs: needs.clone()
+        })
+    );
     let writes = "(drop (call $write (i32.const 1) (i32.const 2000) (i32.const 10)))";
-    assert_eq!(end(writes).await, Ok(Exit { code: 0, needs: Vec::new() }));
+    assert_eq!(
+        end(writes).await,
+        Ok(Exit {
+            code: 0,
+            needs: Vec::new()
+        })
+    );
     let aborted = end("unreachable").await;
-    assert!(matches!(&aborted, Err(Fault::Denied { needs: found, .. }) if *found == needs), "{aborted:?}");
+    assert!(
+        matches!(&aborted, Err(Fault::Denied { needs: found, .. }) if *found == needs),
+        "{aborted:?}"
+    );
 }
 
 #[tokio::test]
@@ -384,7 +487,10 @@ async fn random_bytes_can_be_too_many_for_a_deadline() {
     let body = r#"(func (export "_start")
         (drop (memory.grow (i32.const 1600)))
         (drop (call $random (i32.const 0) (i32.const 104857600))))"#;
-    let limits = Limits { deadline_ms: Some(1), ..Limits::default() };
+    let limits = Limits {
+        deadline_ms: Some(1),
+        ..Limits::default()
+    };
     let asks = start(body, Request { limits, ..usual() });
     assert_eq!(asks.exit().await, Err(Fault::Deadline { after_ms: 1 }));
 }

@@ -97,26 +97,39 @@ impl Script {
 
     pub(crate) fn stat(self, fd: Fd, path: &str) -> Self {
         let (script, path) = self.text(path);
-        script.call("path_filestat_get", &format!("{fd} (i32.const 1) {path} (i32.const {SCRATCH})"))
+        script.call(
+            "path_filestat_get",
+            &format!("{fd} (i32.const 1) {path} (i32.const {SCRATCH})"),
+        )
     }
 
     pub(crate) fn read_link(self, fd: Fd, path: &str) -> Self {
         let (script, path) = self.text(path);
-        script.call("path_readlink", &format!("{fd} {path} (i32.const {SCRATCH}) (i32.const 64) (i32.const 8)"))
+        script.call(
+            "path_readlink",
+            &format!("{fd} {path} (i32.const {SCRATCH}) (i32.const 64) (i32.const 8)"),
+        )
     }
 
     pub(crate) fn list(self, fd: Fd) -> Self {
-        self.call("fd_readdir", &format!("{fd} (i32.const {SCRATCH}) (i32.const 4096) (i64.const 0) (i32.const 8)"))
+        self.call(
+            "fd_readdir",
+            &format!("{fd} (i32.const {SCRATCH}) (i32.const 4096) (i64.const 0) (i32.const 8)"),
+        )
     }
 
     /// Lists from the beginning, into a buffer of this size.
     pub(crate) fn list_into(self, fd: Fd, size: u32) -> Self {
-        self.call("fd_readdir", &format!("{fd} (i32.const {SCRATCH}) (i32.const {size}) (i64.const 0) (i32.const 8)"))
+        self.call(
+            "fd_readdir",
+            &format!("{fd} (i32.const {SCRATCH}) (i32.const {size}) (i64.const 0) (i32.const 8)"),
+        )
     }
 
     /// Lists from a cookie on.
     pub(crate) fn list_from(self, fd: Fd, cookie: u64) -> Self {
-        let rest = format!("(i32.const {SCRATCH}) (i32.const 4096) (i64.const {cookie}) (i32.const 8)");
+        let rest =
+            format!("(i32.const {SCRATCH}) (i32.const 4096) (i64.const {cookie}) (i32.const 8)");
         self.call("fd_readdir", &format!("{fd} {rest}"))
     }
 
@@ -124,7 +137,10 @@ impl Script {
     pub(crate) fn inode(self, fd: Fd, path: &str) -> Self {
         let (script, path) = self.text(path);
         // The inode number is the second field of a `filestat`.
-        script.call("path_filestat_get", &format!("{fd} (i32.const 0) {path} (i32.const 0)"))
+        script.call(
+            "path_filestat_get",
+            &format!("{fd} (i32.const 0) {path} (i32.const 0)"),
+        )
     }
 
     pub(crate) fn close(self, fd: Fd) -> Self {
@@ -171,7 +187,10 @@ impl Script {
     pub(crate) fn link(self, from: Fd, old: &str, to: Fd, new: &str) -> Self {
         let (script, old) = self.text(old);
         let (script, new) = script.text(new);
-        script.call("path_link", &format!("{from} (i32.const 0) {old} {to} {new}"))
+        script.call(
+            "path_link",
+            &format!("{from} (i32.const 0) {old} {to} {new}"),
+        )
     }
 
     pub(crate) fn rename(self, from: Fd, old: &str, to: Fd, new: &str) -> Self {
@@ -181,11 +200,17 @@ impl Script {
     }
 
     pub(crate) fn time(self) -> Self {
-        self.call("clock_time_get", &format!("(i32.const 0) (i64.const 1) (i32.const {SCRATCH})"))
+        self.call(
+            "clock_time_get",
+            &format!("(i32.const 0) (i64.const 1) (i32.const {SCRATCH})"),
+        )
     }
 
     pub(crate) fn random(self) -> Self {
-        self.call("random_get", &format!("(i32.const {SCRATCH}) (i32.const 8)"))
+        self.call(
+            "random_get",
+            &format!("(i32.const {SCRATCH}) (i32.const 8)"),
+        )
     }
 
     pub(crate) fn prestat(self, fd: Fd) -> Self {
@@ -193,13 +218,21 @@ impl Script {
     }
 
     fn text(mut self, text: &str) -> (Self, String) {
-        let argument = format!("(i32.const {}) (i32.const {})", TEXTS + self.texts.len(), text.len());
+        let argument = format!(
+            "(i32.const {}) (i32.const {})",
+            TEXTS + self.texts.len(),
+            text.len()
+        );
         self.texts.extend(text.bytes());
         (self, argument)
     }
 
     fn call(mut self, function: &str, arguments: &str) -> Self {
-        let _ = writeln!(self.code, "(i32.store8 (i32.const {}) (call ${function} {arguments}))", ANSWERS + self.calls);
+        let _ = writeln!(
+            self.code,
+            "(i32.store8 (i32.const {}) (call ${function} {arguments}))",
+            ANSWERS + self.calls
+        );
         self.calls += 1;
         self
     }
@@ -254,29 +287,47 @@ impl Script {
 
     /// Makes the calls. Returns the answer of each.
     pub(crate) async fn run(self, grants: Grants) -> Vec<u8> {
-        self.end(grants, Limits::default(), 0).await.expect("the guest itself does nothing wrong").to_vec()
+        self.end(grants, Limits::default(), 0)
+            .await
+            .expect("the guest itself does nothing wrong")
+            .to_vec()
     }
 
     /// Makes the calls. Also returns the number that the last one left at its place, such as the
     /// length of a listing.
     pub(crate) async fn run_and_read(mut self, grants: Grants) -> (Vec<u8>, u32) {
         let number = ANSWERS + self.calls;
-        let _ = writeln!(self.code, "(i32.store (i32.const {number}) (i32.load (i32.const 8)))");
+        let _ = writeln!(
+            self.code,
+            "(i32.store (i32.const {number}) (i32.load (i32.const 8)))"
+        );
         self.calls += 4;
         let mut answers = self.run(grants).await;
         let number = answers.split_off(answers.len() - 4);
-        (answers, u32::from_le_bytes(number.try_into().expect("four bytes")))
+        (
+            answers,
+            u32::from_le_bytes(number.try_into().expect("four bytes")),
+        )
     }
 
     /// Makes the calls, and then fails. Returns the fault of the call.
     pub(crate) async fn give_up(self, grants: Grants, limits: Limits) -> Fault {
-        self.end(grants, limits, 1).await.expect_err("the guest says that it failed")
+        self.end(grants, limits, 1)
+            .await
+            .expect_err("the guest says that it failed")
     }
 
     async fn end(self, grants: Grants, limits: Limits, status: u8) -> Result<bytes::Bytes, Fault> {
         let sandbox = Sandbox::new().unwrap();
         let program = load(&sandbox, &self.module(status)).unwrap();
-        let request = Request { grants, limits, ..Request::new("task", "") };
-        sandbox.run(&program, request, Arc::default() as Arc<Recorder>).await.outcome
+        let request = Request {
+            grants,
+            limits,
+            ..Request::new("task", "")
+        };
+        sandbox
+            .run(&program, request, Arc::default() as Arc<Recorder>)
+            .await
+            .outcome
     }
 }

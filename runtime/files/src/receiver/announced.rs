@@ -8,9 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, openat, readlinkat, symlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, openat, readlinkat, symlinkat,
+};
 
-use super::{LEFT_OUT_ALL, MAX_LEFT_OUT, MAX_PLANNED, Receiver, Step, Wanted, destination::Destination, group::Leave};
+use super::{
+    LEFT_OUT_ALL, MAX_LEFT_OUT, MAX_PLANNED, Receiver, Step, Wanted, destination::Destination,
+    group::Leave,
+};
 use crate::{
     Change, Doing, Failure, FailureKind, Links, Options, TransferEnd,
     content::fingerprint_of,
@@ -58,15 +63,22 @@ impl Names {
 
 impl<W: Write> Receiver<'_, W> {
     pub(super) fn announced(&mut self, items: Vec<Item>, last: bool) -> Result<(), TransferEnd> {
-        if self.all_announced || items.len() > BATCH_ENTRIES || self.plan.len() + items.len() > MAX_PLANNED {
+        if self.all_announced
+            || items.len() > BATCH_ENTRIES
+            || self.plan.len() + items.len() > MAX_PLANNED
+        {
             return Err(TransferEnd::Malformed("it announced too much"));
         }
         let mut wants = Vec::new();
         for item in items {
             match (item, &self.destination) {
                 (Item::Root(entry), None) => self.root(entry, &mut wants)?,
-                (Item::Enter { path, modified }, Some(Destination::Tree(_))) => self.enter(path, modified)?,
-                (Item::Entry(entry), Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
+                (Item::Enter { path, modified }, Some(Destination::Tree(_))) => {
+                    self.enter(path, modified)?
+                }
+                (Item::Entry(entry), Some(Destination::Tree(_)))
+                    if self.announcing.look.is_some() =>
+                {
                     let name = matches!(entry.kind, Kind::Directory).then(|| entry.name.clone());
                     match self.entry(entry, &mut wants) {
                         Err(TransferEnd::Here(failure)) => {
@@ -78,13 +90,27 @@ impl<W: Write> Receiver<'_, W> {
                         ended => ended?,
                     }
                 }
-                (Item::Leave { complete }, Some(Destination::Tree(_))) if self.announcing.look.is_some() => {
-                    let Announcing { path, directory, look, changes, names, .. } = std::mem::take(&mut self.announcing);
+                (Item::Leave { complete }, Some(Destination::Tree(_)))
+                    if self.announcing.look.is_some() =>
+                {
+                    let Announcing {
+                        path,
+                        directory,
+                        look,
+                        changes,
+                        names,
+                        ..
+                    } = std::mem::take(&mut self.announcing);
                     let look = look.filter(|_| directory.is_some());
                     // If the sender could not find everything in a directory, nothing in it is
                     // deleted.
                     let names = names.filter(|_| complete);
-                    self.plan.push_back(Step::Leave(Leave { path, look, changes, names }));
+                    self.plan.push_back(Step::Leave(Leave {
+                        path,
+                        look,
+                        changes,
+                        names,
+                    }));
                 }
                 _ => return Err(TransferEnd::Malformed("it announced things in disorder")),
             }
@@ -100,7 +126,9 @@ impl<W: Write> Receiver<'_, W> {
 
     fn root(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
         if matches!(entry.kind, Kind::Link { .. }) && self.options.links != Links::Keep {
-            return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
+            return Err(TransferEnd::Malformed(
+                "it announced a link that was to be followed",
+            ));
         }
         let (destination, change) = Destination::new(self.target, self.options, &entry)?;
         let destination = self.destination.insert(destination);
@@ -124,7 +152,9 @@ impl<W: Write> Receiver<'_, W> {
         if self.announcing.look.is_some() || !(path.is_empty() || is_inner_path(&path)) {
             return Err(TransferEnd::Malformed("it entered what is no directory"));
         }
-        let Some(destination) = &mut self.destination else { return Ok(()) };
+        let Some(destination) = &mut self.destination else {
+            return Ok(());
+        };
         let mut closed = false;
         let directory = match destination.announced_directory(&path) {
             // In a dry run, a directory that would be made does not exist, and an entry that would
@@ -142,7 +172,14 @@ impl<W: Write> Receiver<'_, W> {
         };
         let look = Some(self.directory_look(modified));
         let names = self.options.delete.then(Names::default);
-        self.announcing = Announcing { path, directory, look, changes: false, closed, names };
+        self.announcing = Announcing {
+            path,
+            directory,
+            look,
+            changes: false,
+            closed,
+            names,
+        };
         Ok(())
     }
 
@@ -156,9 +193,10 @@ impl<W: Write> Receiver<'_, W> {
 
     /// Returns true if this is known of a directory or one above it.
     fn is_closed(&self, path: &[u8]) -> bool {
-        self.closed_to_us
-            .iter()
-            .any(|closed| path.strip_prefix(&**closed).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")))
+        self.closed_to_us.iter().any(|closed| {
+            path.strip_prefix(&**closed)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
     }
 
     fn entry(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
@@ -166,16 +204,28 @@ impl<W: Write> Receiver<'_, W> {
             return Err(TransferEnd::Malformed("it announced what is no name"));
         }
         if matches!(entry.kind, Kind::Link { .. }) && self.options.links == Links::Follow {
-            return Err(TransferEnd::Malformed("it announced a link that was to be followed"));
+            return Err(TransferEnd::Malformed(
+                "it announced a link that was to be followed",
+            ));
         }
         if let Some(names) = &mut self.announcing.names {
             let hash = names.key.hash_one(&*entry.name);
             names.hashes.insert(hash);
             if names.hashes.len() > MAX_NAMES {
                 self.announcing.names = None;
-                let reason = format!("it has more than {MAX_NAMES} entries, too many to know which to delete");
-                let path = self.destination.as_ref().map(|it| it.path(&self.announcing.path, b"")).unwrap_or_default();
-                self.leave_out(Failure::new(Doing::Deleting, path, FailureKind::Other(reason)))?;
+                let reason = format!(
+                    "it has more than {MAX_NAMES} entries, too many to know which to delete"
+                );
+                let path = self
+                    .destination
+                    .as_ref()
+                    .map(|it| it.path(&self.announcing.path, b""))
+                    .unwrap_or_default();
+                self.leave_out(Failure::new(
+                    Doing::Deleting,
+                    path,
+                    FailureKind::Other(reason),
+                ))?;
             }
         }
         self.entry_named(entry, wants)
@@ -185,23 +235,28 @@ impl<W: Write> Receiver<'_, W> {
     fn entry_named(&mut self, entry: Entry, wants: &mut Vec<Want>) -> Result<(), TransferEnd> {
         let number = self.number;
         self.number += 1;
-        let Some(destination) = &self.destination else { return Ok(()) };
+        let Some(destination) = &self.destination else {
+            return Ok(());
+        };
         if self.announcing.closed {
             return Ok(());
         }
         let shown = destination.path(&self.announcing.path, &entry.name);
         let directory = self.announcing.directory.clone();
         let found = match &directory {
-            Some(directory) => {
-                look(directory, &entry.name).map_err(|error| Failure::io(Doing::Finding, &*shown, error))?
-            }
+            Some(directory) => look(directory, &entry.name)
+                .map_err(|error| Failure::io(Doing::Finding, &*shown, error))?,
             None => None,
         };
         if let Some(found) = &found {
             self.check_kind(&entry, found, directory.as_deref(), &shown)?;
         }
         let new_look = self.file_look(entry.mode, entry.modified);
-        let change = if found.is_some() { Change::Update } else { Change::Create };
+        let change = if found.is_some() {
+            Change::Update
+        } else {
+            Change::Create
+        };
         match entry.kind {
             Kind::Directory => {
                 let mode = new_directory_mode(self.options, entry.mode);
@@ -209,29 +264,42 @@ impl<W: Write> Receiver<'_, W> {
                 if let Some(found) = found.filter(|found| found.kind() == FileType::Directory) {
                     // The directory was made before the link was cut, and still grants its owner
                     // everything.
-                    if self.resuming && mode & 0o700 != 0o700 && found.mode_with(0o1777) == mode & 0o1777 | 0o700 {
-                        self.destination.iter_mut().for_each(|it| it.close_later(&path, mode));
+                    if self.resuming
+                        && mode & 0o700 != 0o700
+                        && found.mode_with(0o1777) == mode & 0o1777 | 0o700
+                    {
+                        self.destination
+                            .iter_mut()
+                            .for_each(|it| it.close_later(&path, mode));
                     }
                     return Ok(());
                 }
                 if let (Some(directory), false) = (&directory, self.options.dry_run) {
                     self.clear(directory, &entry.name, found.as_ref(), &shown)?;
                     let made = make(directory, &entry.name, mode);
-                    if let Some(mode) = made.map_err(|error| Failure::io(Doing::Creating, &*shown, error))? {
-                        self.destination.iter_mut().for_each(|it| it.close_later(&path, mode));
+                    if let Some(mode) =
+                        made.map_err(|error| Failure::io(Doing::Creating, &*shown, error))?
+                    {
+                        self.destination
+                            .iter_mut()
+                            .for_each(|it| it.close_later(&path, mode));
                     }
                 }
             }
             Kind::Link { target } => {
                 let same = |directory: &Arc<OwnedFd>| {
-                    readlinkat(&**directory, &*entry.name, Vec::new()).is_ok_and(|there| there.as_bytes() == target)
+                    readlinkat(&**directory, &*entry.name, Vec::new())
+                        .is_ok_and(|there| there.as_bytes() == target)
                 };
                 if directory.as_ref().is_some_and(same) {
                     self.summary.skipped += 1;
                     return Ok(());
                 }
                 if let (Some(directory), false) = (&directory, self.options.dry_run) {
-                    if found.as_ref().is_some_and(|found| found.kind() == FileType::Directory) {
+                    if found
+                        .as_ref()
+                        .is_some_and(|found| found.kind() == FileType::Directory)
+                    {
                         self.clear(directory, &entry.name, found.as_ref(), &shown)?;
                     }
                     self.link(directory, &entry.name, &target)
@@ -259,10 +327,20 @@ impl<W: Write> Receiver<'_, W> {
                         _ => part.as_ref().map(|part| part.hasher().clone()),
                     };
                     let have = written.filter(|part| part.length() > 0);
-                    let have = have.map(|part| Part { length: part.length(), fingerprint: part.fingerprint() });
+                    let have = have.map(|part| Part {
+                        length: part.length(),
+                        fingerprint: part.fingerprint(),
+                    });
                     wants.push(Want { number, part: have });
                     let directory = self.announcing.path.clone();
-                    let wanted = Wanted { number, directory, name: entry.name, size, look: new_look, part };
+                    let wanted = Wanted {
+                        number,
+                        directory,
+                        name: entry.name,
+                        size,
+                        look: new_look,
+                        part,
+                    };
                     self.plan.push_back(Step::File(Box::new(wanted)));
                 }
             }
@@ -289,7 +367,11 @@ impl<W: Write> Receiver<'_, W> {
         shown: &[u8],
     ) -> Result<(), Failure> {
         let in_a_tree = self.announcing.look.is_some();
-        let leads_to = || directory.map_or(LinkEnd::Unknown, |directory| link_end(directory, &entry.name));
+        let leads_to = || {
+            directory.map_or(LinkEnd::Unknown, |directory| {
+                link_end(directory, &entry.name)
+            })
+        };
         let in_the_way = match (&entry.kind, found.kind()) {
             (Kind::Directory, FileType::Directory) => return Ok(()),
             (Kind::Directory, FileType::Symlink) => FailureKind::IsALink,
@@ -300,18 +382,31 @@ impl<W: Write> Receiver<'_, W> {
             (Kind::Link { .. }, FileType::Symlink) if in_a_tree => return Ok(()),
             (kind, FileType::Symlink) => match leads_to() {
                 LinkEnd::Special => FailureKind::Special,
-                LinkEnd::Nowhere if !in_a_tree && matches!(kind, Kind::File { .. }) => FailureKind::DanglingLink,
+                LinkEnd::Nowhere if !in_a_tree && matches!(kind, Kind::File { .. }) => {
+                    FailureKind::DanglingLink
+                }
                 _ => return Ok(()),
             },
             _ => FailureKind::Special,
         };
-        if self.options.delete && in_a_tree { Ok(()) } else { Err(Failure::new(Doing::Replacing, shown, in_the_way)) }
+        if self.options.delete && in_a_tree {
+            Ok(())
+        } else {
+            Err(Failure::new(Doing::Replacing, shown, in_the_way))
+        }
     }
 
     /// Removes an entry that is in the way, which the options allow.
-    fn clear(&mut self, directory: &OwnedFd, name: &[u8], found: Option<&Found>, shown: &[u8]) -> Result<(), Failure> {
+    fn clear(
+        &mut self,
+        directory: &OwnedFd,
+        name: &[u8],
+        found: Option<&Found>,
+        shown: &[u8],
+    ) -> Result<(), Failure> {
         if found.is_some() {
-            let removed = remove(directory, name).map_err(|error| Failure::io(Doing::Deleting, shown, error))?;
+            let removed = remove(directory, name)
+                .map_err(|error| Failure::io(Doing::Deleting, shown, error))?;
             self.summary.deleted += removed;
         }
         Ok(())
@@ -321,8 +416,17 @@ impl<W: Write> Receiver<'_, W> {
         let temporary = temporary_name(name);
         symlinkat(target, directory, &*temporary)?;
         if self.accounts != (None, None) {
-            let (user, group) = (self.accounts.0.map(Uid::from_raw), self.accounts.1.map(Gid::from_raw));
-            if let Err(error) = chownat(directory, &*temporary, user, group, AtFlags::SYMLINK_NOFOLLOW) {
+            let (user, group) = (
+                self.accounts.0.map(Uid::from_raw),
+                self.accounts.1.map(Gid::from_raw),
+            );
+            if let Err(error) = chownat(
+                directory,
+                &*temporary,
+                user,
+                group,
+                AtFlags::SYMLINK_NOFOLLOW,
+            ) {
                 let _ = rustix::fs::unlinkat(directory, &*temporary, AtFlags::empty());
                 return Err(error.into());
             }
@@ -345,10 +449,18 @@ impl<W: Write> Receiver<'_, W> {
             return false;
         }
         let same_time = found.modified() == entry.modified;
-        let open =
-            || openat(directory, &*entry.name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let open = || {
+            openat(
+                directory,
+                &*entry.name,
+                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+        };
         match fingerprint {
-            Some(print) if !open().is_ok_and(|file| fingerprint_of(file.into()) == Some(print)) => return false,
+            Some(print) if !open().is_ok_and(|file| fingerprint_of(file.into()) == Some(print)) => {
+                return false;
+            }
             Some(_) => {}
             None if !in_a_tree || !same_time => return false,
             None => {}
@@ -358,13 +470,30 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     /// Opens the part that a cut transfer has left of a file.
-    fn part(&self, directory: &Arc<OwnedFd>, name: &[u8], size: u64, shown: &[u8]) -> Result<Option<Growing>, Failure> {
-        let held = self.plan.iter().filter(|step| matches!(step, Step::File(wanted) if wanted.part.is_some())).count();
+    fn part(
+        &self,
+        directory: &Arc<OwnedFd>,
+        name: &[u8],
+        size: u64,
+        shown: &[u8],
+    ) -> Result<Option<Growing>, Failure> {
+        let held = self
+            .plan
+            .iter()
+            .filter(|step| matches!(step, Step::File(wanted) if wanted.part.is_some()))
+            .count();
         if held >= MAX_PARTS {
             return Ok(None);
         }
-        let part = Growing::resume(self.unfinished, directory, name, size, self.resuming, &self.new_hasher())
-            .map_err(|error| Failure::io(Doing::Reading, shown, error))?;
+        let part = Growing::resume(
+            self.unfinished,
+            directory,
+            name,
+            size,
+            self.resuming,
+            &self.new_hasher(),
+        )
+        .map_err(|error| Failure::io(Doing::Reading, shown, error))?;
         // A part that is of no use any more is dropped here, which removes it.
         Ok(part.filter(|_| size >= MIN_PART_BYTES))
     }
@@ -374,23 +503,50 @@ impl<W: Write> Receiver<'_, W> {
         let (user, group) = self.accounts;
         // Never takes over a bit that runs a program as another account: another machine must not
         // decide that.
-        let mode = Some(self.options.mode.map_or(mode & FILE_BITS, |mode| mode & 0o7777));
-        let mode_bits = if self.options.mode.is_some() { 0o7777 } else { FILE_BITS };
-        Look { mode, mode_bits, user, group, modified: self.options.times.then_some(modified) }
+        let mode = Some(
+            self.options
+                .mode
+                .map_or(mode & FILE_BITS, |mode| mode & 0o7777),
+        );
+        let mode_bits = if self.options.mode.is_some() {
+            0o7777
+        } else {
+            FILE_BITS
+        };
+        Look {
+            mode,
+            mode_bits,
+            user,
+            group,
+            modified: self.options.times.then_some(modified),
+        }
     }
 
     /// Returns the mode, owner and time that a directory will have once it is done. Without a mode
     /// in the options it keeps the mode that it was made with, or had before: a transfer must not
     /// close `/tmp`.
     fn directory_look(&self, modified: Time) -> Look {
-        let mode = self.options.mode.map(|mode| (mode | (mode & 0o444) >> 2) & 0o7777);
+        let mode = self
+            .options
+            .mode
+            .map(|mode| (mode | (mode & 0o444) >> 2) & 0o7777);
         let (user, group) = self.accounts;
-        Look { mode, mode_bits: 0o7777, user, group, modified: self.options.times.then_some(modified) }
+        Look {
+            mode,
+            mode_bits: 0o7777,
+            user,
+            group,
+            modified: self.options.times.then_some(modified),
+        }
     }
 }
 
 /// Returns the mode to make a directory with. A mode from the options is set once the directory is
 /// done.
 pub(super) fn new_directory_mode(options: &Options, mode: u32) -> u32 {
-    if options.mode.is_some() { 0o700 } else { mode & DIRECTORY_BITS }
+    if options.mode.is_some() {
+        0o700
+    } else {
+        mode & DIRECTORY_BITS
+    }
 }

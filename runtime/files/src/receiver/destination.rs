@@ -40,22 +40,37 @@ pub(super) struct TreeDestination {
 
 impl Destination {
     /// Finds the place for the sender's `root`. Also returns the change to the root of a tree.
-    pub(super) fn new(target: &Target, options: &Options, root: &Entry) -> Result<(Self, Option<Change>), Failure> {
+    pub(super) fn new(
+        target: &Target,
+        options: &Options,
+        root: &Entry,
+    ) -> Result<(Self, Option<Change>), Failure> {
         let Target::Path(path) = target else {
             return match &root.kind {
                 Kind::File { size, .. } if *size <= target.limit() => Ok((Self::Memory, None)),
-                Kind::File { .. } => {
-                    Err(Failure::new(Doing::Reading, &*root.name, FailureKind::TooLong(target.limit())))
-                }
-                Kind::Directory => Err(Failure::new(Doing::Reading, &*root.name, FailureKind::IsADirectory)),
-                Kind::Link { .. } => Err(Failure::new(Doing::Reading, &*root.name, FailureKind::Special)),
+                Kind::File { .. } => Err(Failure::new(
+                    Doing::Reading,
+                    &*root.name,
+                    FailureKind::TooLong(target.limit()),
+                )),
+                Kind::Directory => Err(Failure::new(
+                    Doing::Reading,
+                    &*root.name,
+                    FailureKind::IsADirectory,
+                )),
+                Kind::Link { .. } => Err(Failure::new(
+                    Doing::Reading,
+                    &*root.name,
+                    FailureKind::Special,
+                )),
             };
         };
         let path = expand_home(path.clone())?;
         let (above, name) = match names_directory(&path) {
             true if is_name(&root.name) => (path.clone(), root.name.clone()),
             true => return Err(Failure::new(Doing::Creating, path, FailureKind::NoName)),
-            false => split(&path).ok_or_else(|| Failure::new(Doing::Creating, &*path, FailureKind::NoName))?,
+            false => split(&path)
+                .ok_or_else(|| Failure::new(Doing::Creating, &*path, FailureKind::NoName))?,
         };
         if !is_name(&name) {
             return Err(Failure::new(Doing::Creating, path, FailureKind::BadName));
@@ -64,7 +79,14 @@ impl Destination {
         let path = join(&above, &name);
         match root.kind {
             Kind::Directory => Self::tree(directory, &name, path, root, options),
-            Kind::File { .. } | Kind::Link { .. } => Ok((Self::Single { directory, name, path }, None)),
+            Kind::File { .. } | Kind::Link { .. } => Ok((
+                Self::Single {
+                    directory,
+                    name,
+                    path,
+                },
+                None,
+            )),
         }
     }
 
@@ -80,10 +102,19 @@ impl Destination {
         let failed = |error: Errno| Failure::io(Doing::Creating, &*path, error);
         let mut change = None;
         if let Some(parent) = &parent {
-            match look(parent, name).map_err(failed)?.map(|found| found.kind()) {
+            match look(parent, name)
+                .map_err(failed)?
+                .map(|found| found.kind())
+            {
                 // The user named this path, so a link may lead to the tree.
                 Some(FileType::Directory | FileType::Symlink) => {}
-                Some(_) => return Err(Failure::new(Doing::Creating, path, FailureKind::NotADirectory)),
+                Some(_) => {
+                    return Err(Failure::new(
+                        Doing::Creating,
+                        path,
+                        FailureKind::NotADirectory,
+                    ));
+                }
                 None => {
                     change = Some(Change::Create);
                     if !options.dry_run
@@ -95,9 +126,23 @@ impl Destination {
             }
         }
         let is_there = parent.is_some() && (change.is_none() || !options.dry_run);
-        let open = || open_named(&*path).map_err(|error| Failure::following(Doing::Creating, &*path, error));
-        let trees = if is_there { Some((Tree::new(open()?, false), Tree::new(open()?, false))) } else { None };
-        Ok((Self::Tree(Box::new(TreeDestination { path, parent, trees, closed })), change))
+        let open = || {
+            open_named(&*path).map_err(|error| Failure::following(Doing::Creating, &*path, error))
+        };
+        let trees = if is_there {
+            Some((Tree::new(open()?, false), Tree::new(open()?, false)))
+        } else {
+            None
+        };
+        Ok((
+            Self::Tree(Box::new(TreeDestination {
+                path,
+                parent,
+                trees,
+                closed,
+            })),
+            change,
+        ))
     }
 
     pub(super) fn is_single(&self) -> bool {
@@ -111,7 +156,10 @@ impl Destination {
     }
 
     /// Returns the directory for what is announced at `path` of the tree, like `directory`.
-    pub(super) fn announced_directory(&mut self, path: &[u8]) -> Result<Option<Arc<OwnedFd>>, Failure> {
+    pub(super) fn announced_directory(
+        &mut self,
+        path: &[u8],
+    ) -> Result<Option<Arc<OwnedFd>>, Failure> {
         self.open(path, |(announced, _)| announced)
     }
 
@@ -124,7 +172,9 @@ impl Destination {
             Self::Memory => Ok(None),
             Self::Single { directory, .. } => Ok(directory.clone()),
             Self::Tree(tree) => {
-                let Some(trees) = &mut tree.trees else { return Ok(None) };
+                let Some(trees) = &mut tree.trees else {
+                    return Ok(None);
+                };
                 match which(trees).open(path) {
                     Ok(directory) => Ok(Some(directory)),
                     Err(error) => Err(Failure::io(Doing::Writing, join(&tree.path, path), error)),
@@ -156,14 +206,31 @@ impl Destination {
 
     /// Gives a finished directory its mode, owner and time. A mode that denies its owner something
     /// has to wait. Returns true if anything changed.
-    pub(super) fn settle(&mut self, path: &[u8], directory: &Arc<OwnedFd>, look: Look) -> Result<bool, Failure> {
-        let Self::Tree(tree) = self else { return Ok(false) };
+    pub(super) fn settle(
+        &mut self,
+        path: &[u8],
+        directory: &Arc<OwnedFd>,
+        look: Look,
+    ) -> Result<bool, Failure> {
+        let Self::Tree(tree) = self else {
+            return Ok(false);
+        };
         if let Some(mode) = look.mode.filter(|mode| mode & 0o700 != 0o700) {
-            let others = Look { mode: None, modified: None, ..look };
+            let others = Look {
+                mode: None,
+                modified: None,
+                ..look
+            };
             let changed = give(directory, &others, || join(&tree.path, path))?;
             // A directory that is entered again replaces its own entry, so there are no more
             // entries than directories on the disk.
-            tree.closed.insert(path.to_vec(), Look { modified: look.modified, ..closing(mode) });
+            tree.closed.insert(
+                path.to_vec(),
+                Look {
+                    modified: look.modified,
+                    ..closing(mode)
+                },
+            );
             return Ok(changed);
         }
         // Its mode is still to be set at the end; its time is set again together with the mode.
@@ -183,14 +250,19 @@ impl Destination {
 
     /// Sets the modes that had to wait, and syncs. Returns the failures.
     pub(super) fn finish(&mut self, group: &mut Group) -> Result<Vec<Failure>, Failure> {
-        let Self::Tree(tree) = self else { return Ok(Vec::new()) };
+        let Self::Tree(tree) = self else {
+            return Ok(Vec::new());
+        };
         let mut failures = Vec::new();
         // Inner directories come before outer ones.
         for (path, look) in std::mem::take(&mut tree.closed).into_iter().rev() {
             if let Some((_, arriving)) = &mut tree.trees {
                 let shown = || join(&tree.path, &path);
-                let opened = arriving.open(&path).map_err(|error| Failure::io(Doing::SettingMode, shown(), error));
-                match opened.and_then(|directory| Ok((give(&directory, &look, shown)?, directory))) {
+                let opened = arriving
+                    .open(&path)
+                    .map_err(|error| Failure::io(Doing::SettingMode, shown(), error));
+                match opened.and_then(|directory| Ok((give(&directory, &look, shown)?, directory)))
+                {
                     Ok((true, directory)) => group.sync_later(directory, shown()),
                     Ok((false, _)) => {}
                     Err(failure) => failures.push(failure),
@@ -209,9 +281,17 @@ impl Destination {
 /// announcement.
 pub(crate) fn check_target(path: &[u8]) -> Result<(), Failure> {
     let path = expand_home(path.to_vec())?;
-    let Some((above, name)) = split(&path).filter(|_| !names_directory(&path)) else { return Ok(()) };
-    let Ok(directory) = open_named(&*above) else { return Ok(()) };
-    match look(&directory, &name).ok().flatten().map(|found| found.kind()) {
+    let Some((above, name)) = split(&path).filter(|_| !names_directory(&path)) else {
+        return Ok(());
+    };
+    let Ok(directory) = open_named(&*above) else {
+        return Ok(());
+    };
+    match look(&directory, &name)
+        .ok()
+        .flatten()
+        .map(|found| found.kind())
+    {
         None | Some(FileType::RegularFile | FileType::Directory) => Ok(()),
         Some(FileType::Symlink) if link_end(&directory, &name) != LinkEnd::Special => Ok(()),
         Some(_) => Err(Failure::new(Doing::Replacing, path, FailureKind::Special)),
@@ -220,20 +300,41 @@ pub(crate) fn check_target(path: &[u8]) -> Result<(), Failure> {
 
 /// The look that a directory gets last.
 fn closing(mode: u32) -> Look {
-    Look { mode: Some(mode), mode_bits: 0o7777, user: None, group: None, modified: None }
+    Look {
+        mode: Some(mode),
+        mode_bits: 0o7777,
+        user: None,
+        group: None,
+        modified: None,
+    }
 }
 
-fn give(directory: &Arc<OwnedFd>, look: &Look, shown: impl Fn() -> Vec<u8>) -> Result<bool, Failure> {
-    let found = rustix::fs::fstat(directory).map_err(|error| Failure::io(Doing::Finding, shown(), error))?;
+fn give(
+    directory: &Arc<OwnedFd>,
+    look: &Look,
+    shown: impl Fn() -> Vec<u8>,
+) -> Result<bool, Failure> {
+    let found = rustix::fs::fstat(directory)
+        .map_err(|error| Failure::io(Doing::Finding, shown(), error))?;
     let found = Found(found);
-    if look.is_of(&found) && look.modified.is_none_or(|modified| modified == found.modified()) {
+    if look.is_of(&found)
+        && look
+            .modified
+            .is_none_or(|modified| modified == found.modified())
+    {
         return Ok(false);
     }
     match look.give(directory) {
         // The directory existed before and belongs to another account. Its time changes anyway when
         // something is put into it.
-        Err((Doing::SettingTimes, error)) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => Ok(false),
-        given => given.map(|()| true).map_err(|(doing, error)| Failure::io(doing, shown(), error)),
+        Err((Doing::SettingTimes, error))
+            if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) =>
+        {
+            Ok(false)
+        }
+        given => given
+            .map(|()| true)
+            .map_err(|(doing, error)| Failure::io(doing, shown(), error)),
     }
 }
 
@@ -246,7 +347,9 @@ fn open_above(path: &[u8], options: &Options) -> Result<Option<Arc<OwnedFd>>, Fa
         Err(Errno::NOENT) if options.parents && options.dry_run => Ok(None),
         Err(Errno::NOENT) if options.parents => {
             std::fs::create_dir_all(os(path)).map_err(failed)?;
-            Ok(Some(Arc::new(open_named(path).map_err(|error| failed(error.into()))?)))
+            Ok(Some(Arc::new(
+                open_named(path).map_err(|error| failed(error.into()))?,
+            )))
         }
         Err(error) => Err(failed(error.into())),
     }

@@ -48,7 +48,14 @@ pub(super) struct Group {
 }
 
 enum Step {
-    Place { directory: Arc<OwnedFd>, growing: Growing, name: Vec<u8>, look: Look, path: Vec<u8>, clear: bool },
+    Place {
+        directory: Arc<OwnedFd>,
+        growing: Growing,
+        name: Vec<u8>,
+        look: Look,
+        path: Vec<u8>,
+        clear: bool,
+    },
     Leave(Leave),
 }
 
@@ -96,11 +103,25 @@ impl Group {
     }
 
     /// Adds a file that has arrived. With `clear`, a directory in its way may be removed.
-    pub(super) fn place(&mut self, growing: Growing, name: Vec<u8>, look: Look, path: Vec<u8>, clear: bool) {
+    pub(super) fn place(
+        &mut self,
+        growing: Growing,
+        name: Vec<u8>,
+        look: Look,
+        path: Vec<u8>,
+        clear: bool,
+    ) {
         if let Some(directory) = self.directory.clone() {
             self.files += 1;
             self.bytes += growing.length();
-            self.steps.push(Step::Place { directory, growing, name, look, path, clear });
+            self.steps.push(Step::Place {
+                directory,
+                growing,
+                name,
+                look,
+                path,
+                clear,
+            });
         }
     }
 
@@ -115,19 +136,35 @@ impl Group {
     }
 
     /// Puts everything into its place that can be put there, and returns the failures.
-    pub(super) fn finish(&mut self, destination: &mut Destination, options: &Options) -> Result<Outcome, Failure> {
+    pub(super) fn finish(
+        &mut self,
+        destination: &mut Destination,
+        options: &Options,
+    ) -> Result<Outcome, Failure> {
         let steps = std::mem::take(&mut self.steps);
         (self.files, self.bytes, self.leaves) = (0, 0, 0);
         let mut unsettled = at_once(&steps, |step| match step {
-            Step::Place { growing, look, path, .. } => {
-                growing.settle(look).map_err(|(doing, error)| Failure::io(doing, &**path, error))
-            }
+            Step::Place {
+                growing,
+                look,
+                path,
+                ..
+            } => growing
+                .settle(look)
+                .map_err(|(doing, error)| Failure::io(doing, &**path, error)),
             Step::Leave(_) => Ok(()),
         });
         let mut outcome = Outcome::default();
         for (index, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Place { directory, growing, name, path, clear, .. } => {
+                Step::Place {
+                    directory,
+                    growing,
+                    name,
+                    path,
+                    clear,
+                    ..
+                } => {
                     if let Some(at) = unsettled.iter().position(|(failed, _)| *failed == index) {
                         outcome.without(&growing, unsettled.swap_remove(at).1);
                         continue;
@@ -135,10 +172,14 @@ impl Group {
                     match make_room(&directory, &name, clear).and_then(|()| growing.place(&name)) {
                         Ok(()) if destination.is_single() => self.sync_later(directory, path),
                         Ok(()) => {}
-                        Err(error) => outcome.without(&growing, Failure::io(Doing::Replacing, path, error)),
+                        Err(error) => {
+                            outcome.without(&growing, Failure::io(Doing::Replacing, path, error))
+                        }
                     }
                 }
-                Step::Leave(leave) => self.finish_directory(leave, destination, options, &mut outcome),
+                Step::Leave(leave) => {
+                    self.finish_directory(leave, destination, options, &mut outcome)
+                }
             }
         }
         self.sync_directories()?;
@@ -147,7 +188,12 @@ impl Group {
 
     fn finish_directory(
         &mut self,
-        Leave { path, look, changes, names }: Leave,
+        Leave {
+            path,
+            look,
+            changes,
+            names,
+        }: Leave,
         destination: &mut Destination,
         options: &Options,
         outcome: &mut Outcome,
@@ -160,15 +206,23 @@ impl Group {
         };
         let before = outcome.removed.len();
         if let Some(names) = names {
-            delete_others(&directory, &names, options, |name| destination.path(&path, name), outcome);
+            delete_others(
+                &directory,
+                &names,
+                options,
+                |name| destination.path(&path, name),
+                outcome,
+            );
         }
         if options.dry_run {
             return;
         }
-        let settled = destination.settle(&path, &directory, look).unwrap_or_else(|failure| {
-            outcome.failed(failure);
-            false
-        });
+        let settled = destination
+            .settle(&path, &directory, look)
+            .unwrap_or_else(|failure| {
+                outcome.failed(failure);
+                false
+            });
         if changes || settled || outcome.removed.len() > before {
             self.sync_later(directory, destination.path(&path, b""));
         }
@@ -182,18 +236,27 @@ impl Group {
     /// Waits until the changed names would survive a loss of power.
     pub(super) fn sync_directories(&mut self) -> Result<(), Failure> {
         let failed =
-            at_once(&std::mem::take(&mut self.changed), |(directory, path)| match rustix::fs::fsync(directory) {
-                // Some file systems cannot sync directories.
-                Ok(()) | Err(Errno::INVAL) => Ok(()),
-                Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
-            });
-        failed.into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure))
+            at_once(
+                &std::mem::take(&mut self.changed),
+                |(directory, path)| match rustix::fs::fsync(directory) {
+                    // Some file systems cannot sync directories.
+                    Ok(()) | Err(Errno::INVAL) => Ok(()),
+                    Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
+                },
+            );
+        failed
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |(_, failure)| Err(failure))
     }
 }
 
 /// Removes a directory in the place of a file, if `clear` allows it.
 fn make_room(directory: &OwnedFd, name: &[u8], clear: bool) -> io::Result<()> {
-    if clear && look(directory, name)?.is_some_and(|found| found.kind() == rustix::fs::FileType::Directory) {
+    if clear
+        && look(directory, name)?
+            .is_some_and(|found| found.kind() == rustix::fs::FileType::Directory)
+    {
         remove(directory, name)?;
     }
     Ok(())
@@ -210,22 +273,34 @@ fn delete_others(
     let others = names(directory).and_then(|names| {
         // A temporary file may belong to another transfer.
         let is_other = |name: &Vec<u8>| !keep.contains(name) && !is_temporary(name);
-        names.filter(|name| name.as_ref().map_or(true, is_other)).collect::<Result<Vec<_>, _>>()
+        names
+            .filter(|name| name.as_ref().map_or(true, is_other))
+            .collect::<Result<Vec<_>, _>>()
     });
     let others = others.unwrap_or_else(|error| {
         outcome.failed(failed(b"", error));
         Vec::new()
     });
     for name in others {
-        match if options.dry_run { Ok(1) } else { remove(directory, &name) } {
-            Ok(count) => outcome.removed.push(Removed { path: shown(&name), count }),
+        match if options.dry_run {
+            Ok(1)
+        } else {
+            remove(directory, &name)
+        } {
+            Ok(count) => outcome.removed.push(Removed {
+                path: shown(&name),
+                count,
+            }),
             Err(error) => outcome.failed(failed(&name, error)),
         }
     }
 }
 
 /// Does `each` for all of them, some in parallel, and returns the failures with their indices.
-fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) -> Vec<(usize, Failure)> {
+fn at_once<T: Sync>(
+    all: &[T],
+    each: impl Fn(&T) -> Result<(), Failure> + Sync,
+) -> Vec<(usize, Failure)> {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     let work = || {
@@ -233,16 +308,23 @@ fn at_once<T: Sync>(all: &[T], each: impl Fn(&T) -> Result<(), Failure> + Sync) 
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(one) = all.get(index) else { return };
             if let Err(failure) = each(one) {
-                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, failure));
+                failed
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push((index, failure));
             }
         }
     };
     thread::scope(|scope| {
         for _ in 1..all.len().min(THREADS) {
             // If no more threads can be started, this thread does all the work.
-            let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+            let _ = thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, work);
         }
         work();
     });
-    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    failed
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -74,8 +74,13 @@ pub(crate) fn receive<R: Read, W: Write>(
     match &ended {
         Ok(()) => {
             let Failures { named, more } = &receiver.left_out;
-            named.iter().for_each(|failure| receiver.writer.say(&ToSender::LeftOut(failure.clone())));
-            receiver.writer.say(&ToSender::Finished { summary: receiver.summary, more: *more });
+            named
+                .iter()
+                .for_each(|failure| receiver.writer.say(&ToSender::LeftOut(failure.clone())));
+            receiver.writer.say(&ToSender::Finished {
+                summary: receiver.summary,
+                more: *more,
+            });
             receiver.writer.flush();
         }
         Err(TransferEnd::Here(failure)) => {
@@ -86,7 +91,13 @@ pub(crate) fn receive<R: Read, W: Write>(
         Err(_) => {}
     }
     ended?;
-    let Receiver { summary, content, left_out, left_out_there, .. } = receiver;
+    let Receiver {
+        summary,
+        content,
+        left_out,
+        left_out_there,
+        ..
+    } = receiver;
     outcome(summary, left_out, left_out_there).map(|summary| (summary, content))
 }
 
@@ -197,11 +208,21 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     fn find_accounts(&mut self) -> Result<(), Failure> {
-        let Target::Path(path) = self.target else { return Ok(()) };
+        let Target::Path(path) = self.target else {
+            return Ok(());
+        };
         let failed = |kind| Failure::new(Doing::SettingOwner, &**path, kind);
         let Options { owner, group, .. } = self.options;
-        let user = owner.as_deref().map(crate::account::user).transpose().map_err(failed)?;
-        let group = group.as_deref().map(crate::account::group).transpose().map_err(failed)?;
+        let user = owner
+            .as_deref()
+            .map(crate::account::user)
+            .transpose()
+            .map_err(failed)?;
+        let group = group
+            .as_deref()
+            .map(crate::account::group)
+            .transpose()
+            .map_err(failed)?;
         self.accounts = (user, group);
         Ok(())
     }
@@ -216,7 +237,10 @@ impl<W: Write> Receiver<'_, W> {
             return Err(LEFT_OUT_ALL);
         }
         if let Some(number) = number {
-            match self.arriving.take_if(|arriving| arriving.wanted.number == number) {
+            match self
+                .arriving
+                .take_if(|arriving| arriving.wanted.number == number)
+            {
                 Some(arriving) => self.void(&arriving),
                 None => drop(self.next_wanted(number)?),
             }
@@ -247,13 +271,19 @@ impl<W: Write> Receiver<'_, W> {
 
     fn next_wanted(&mut self, number: u64) -> Result<Wanted, TransferEnd> {
         match self.plan.pop_front() {
-            Some(Step::File(wanted)) if wanted.number == number && self.arriving.is_none() => Ok(*wanted),
+            Some(Step::File(wanted)) if wanted.number == number && self.arriving.is_none() => {
+                Ok(*wanted)
+            }
             _ => Err(TransferEnd::Malformed("it sent what nobody wanted")),
         }
     }
 
     fn begin(&mut self, number: u64, offset: u64) -> Result<(), TransferEnd> {
-        if self.arriving.as_ref().is_some_and(|arriving| arriving.wanted.number == number) {
+        if self
+            .arriving
+            .as_ref()
+            .is_some_and(|arriving| arriving.wanted.number == number)
+        {
             return self.begin_anew(offset);
         }
         let mut wanted = self.next_wanted(number)?;
@@ -261,7 +291,10 @@ impl<W: Write> Receiver<'_, W> {
             return Err(TransferEnd::Malformed("it announced nothing"));
         };
         let path = destination.shown(&wanted);
-        (self.listener)(Event::File { path: &Shown(&path).to_string(), size: wanted.size });
+        (self.listener)(Event::File {
+            path: &Shown(&path).to_string(),
+            size: wanted.size,
+        });
         let part = wanted.part.take();
         let have = match self.target {
             Target::Writer(writer) => writer.lock().hasher.length(),
@@ -270,22 +303,38 @@ impl<W: Write> Receiver<'_, W> {
         if offset > 0 && have != offset {
             return Err(TransferEnd::Malformed("it went on with nothing"));
         }
-        let hasher = if destination.is_single() { ContentHasher::with_sha256() } else { ContentHasher::default() };
+        let hasher = if destination.is_single() {
+            ContentHasher::with_sha256()
+        } else {
+            ContentHasher::default()
+        };
         let into = match destination.directory(&wanted.directory) {
             Ok(None) => match self.target {
                 // Bytes that went to a writer cannot be taken back.
-                Target::Writer(_) if have > offset => Err(Failure::new(Doing::Reading, path, FailureKind::Changed)),
+                Target::Writer(_) if have > offset => {
+                    Err(Failure::new(Doing::Reading, path, FailureKind::Changed))
+                }
                 Target::Writer(writer) => Ok(Into::Writer(writer.clone())),
                 _ => Ok(Into::Memory(Box::new(ContentHasher::with_sha256()))),
             },
             Ok(Some(directory)) => {
                 let growing = match part {
-                    Some(mut part) if offset == 0 && part.length() > 0 => part.restart().map(|()| part),
+                    Some(mut part) if offset == 0 && part.length() > 0 => {
+                        part.restart().map(|()| part)
+                    }
                     Some(part) => Ok(part),
-                    None => Growing::create(self.unfinished, &directory, &wanted.name, wanted.size, &hasher),
+                    None => Growing::create(
+                        self.unfinished,
+                        &directory,
+                        &wanted.name,
+                        wanted.size,
+                        &hasher,
+                    ),
                 };
                 self.group.begin_in(directory);
-                growing.map(Into::File).map_err(|error| Failure::io(Doing::Creating, &*path, error))
+                growing
+                    .map(Into::File)
+                    .map_err(|error| Failure::io(Doing::Creating, &*path, error))
             }
             Err(failure) => Err(failure),
         };
@@ -298,19 +347,32 @@ impl<W: Write> Receiver<'_, W> {
         };
         self.summary.resumed_bytes += offset;
         (self.listener)(Event::Resumed(offset));
-        self.arriving = Some(Arriving { wanted, into, resumed: offset, told: offset });
+        self.arriving = Some(Arriving {
+            wanted,
+            into,
+            resumed: offset,
+            told: offset,
+        });
         Ok(())
     }
 
     /// Starts an arriving file again, because it changed while it was read.
     fn begin_anew(&mut self, offset: u64) -> Result<(), TransferEnd> {
-        let Some(mut arriving) = self.arriving.take() else { return Ok(()) };
+        let Some(mut arriving) = self.arriving.take() else {
+            return Ok(());
+        };
         self.void(&arriving);
         (arriving.resumed, arriving.told) = (0, 0);
         match &mut arriving.into {
             Into::File(growing) => {
-                let path = self.destination.as_ref().map(|it| it.shown(&arriving.wanted)).unwrap_or_default();
-                growing.restart().map_err(|error| Failure::io(Doing::Writing, path, error))?;
+                let path = self
+                    .destination
+                    .as_ref()
+                    .map(|it| it.shown(&arriving.wanted))
+                    .unwrap_or_default();
+                growing
+                    .restart()
+                    .map_err(|error| Failure::io(Doing::Writing, path, error))?;
             }
             Into::Memory(hasher) => {
                 hasher.restart();
@@ -318,13 +380,22 @@ impl<W: Write> Receiver<'_, W> {
             }
             Into::Writer(writer) => {
                 if writer.lock().hasher.length() > 0 {
-                    return Err(Failure::new(Doing::Reading, &*arriving.wanted.name, FailureKind::Changed).into());
+                    return Err(Failure::new(
+                        Doing::Reading,
+                        &*arriving.wanted.name,
+                        FailureKind::Changed,
+                    )
+                    .into());
                 }
             }
             Into::Nowhere => {}
         }
         self.arriving = Some(arriving);
-        if offset == 0 { Ok(()) } else { Err(TransferEnd::Malformed("it went on with nothing")) }
+        if offset == 0 {
+            Ok(())
+        } else {
+            Err(TransferEnd::Malformed("it went on with nothing"))
+        }
     }
 
     fn content(&mut self, chunk: Chunk<'_>) -> Result<(), TransferEnd> {
@@ -345,7 +416,11 @@ impl<W: Write> Receiver<'_, W> {
                     }
                 };
                 if let Err(error) = written {
-                    let path = self.destination.as_ref().map(|it| it.shown(&arriving.wanted)).unwrap_or_default();
+                    let path = self
+                        .destination
+                        .as_ref()
+                        .map(|it| it.shown(&arriving.wanted))
+                        .unwrap_or_default();
                     arriving.into = Into::Nowhere;
                     self.leave_out(Failure::io(Doing::Writing, path, error))?;
                 }
@@ -353,9 +428,12 @@ impl<W: Write> Receiver<'_, W> {
             Into::Memory(hasher) => {
                 let limit = self.target.limit();
                 if (self.content.len() as u64).saturating_add(length) > limit {
-                    return Err(
-                        Failure::new(Doing::Reading, &*arriving.wanted.name, FailureKind::TooLong(limit)).into()
-                    );
+                    return Err(Failure::new(
+                        Doing::Reading,
+                        &*arriving.wanted.name,
+                        FailureKind::TooLong(limit),
+                    )
+                    .into());
                 }
                 match chunk {
                     Chunk::Data(bytes) => {
@@ -394,7 +472,9 @@ impl<W: Write> Receiver<'_, W> {
             Into::Memory(hasher) => ContentHasher::clone(hasher),
             Into::Writer(writer) => {
                 let mut written = writer.lock();
-                written.flush().map_err(|error| Failure::io(Doing::Writing, OUTPUT, error))?;
+                written
+                    .flush()
+                    .map_err(|error| Failure::io(Doing::Writing, OUTPUT, error))?;
                 written.hasher.clone()
             }
             Into::Nowhere => {
@@ -404,7 +484,10 @@ impl<W: Write> Receiver<'_, W> {
         };
         let length = hasher.length();
         let (arrived, sha256) = hasher.finish();
-        let destination = self.destination.as_ref().ok_or(TransferEnd::Malformed("it announced nothing"))?;
+        let destination = self
+            .destination
+            .as_ref()
+            .ok_or(TransferEnd::Malformed("it announced nothing"))?;
         let path = destination.shown(&arriving.wanted);
         if arrived != fingerprint {
             self.void(&arriving);
@@ -414,14 +497,24 @@ impl<W: Write> Receiver<'_, W> {
         self.summary.bytes += length;
         self.summary.digest = sha256.filter(|_| destination.is_single());
         if let Into::File(growing) = arriving.into {
-            self.group.place(growing, arriving.wanted.name, arriving.wanted.look, path, self.options.delete);
+            self.group.place(
+                growing,
+                arriving.wanted.name,
+                arriving.wanted.look,
+                path,
+                self.options.delete,
+            );
         }
         Ok(())
     }
 
     /// Makes a hasher for the next file.
     fn new_hasher(&self) -> ContentHasher {
-        if self.is_single() { ContentHasher::with_sha256() } else { ContentHasher::default() }
+        if self.is_single() {
+            ContentHasher::with_sha256()
+        } else {
+            ContentHasher::default()
+        }
     }
 
     /// Takes steps that no longer wait for a file.
@@ -433,12 +526,23 @@ impl<W: Write> Receiver<'_, W> {
                 self.group.leave(leave);
             }
         }
-        if self.group.is_full() { self.finish_group() } else { Ok(()) }
+        if self.group.is_full() {
+            self.finish_group()
+        } else {
+            Ok(())
+        }
     }
 
     fn finish_group(&mut self) -> Result<(), TransferEnd> {
-        let Some(destination) = &mut self.destination else { return Ok(()) };
-        let Outcome { removed, failures, files, bytes } = self.group.finish(destination, self.options)?;
+        let Some(destination) = &mut self.destination else {
+            return Ok(());
+        };
+        let Outcome {
+            removed,
+            failures,
+            files,
+            bytes,
+        } = self.group.finish(destination, self.options)?;
         self.summary.files -= files;
         self.summary.bytes -= bytes;
         for failure in failures {
@@ -454,7 +558,10 @@ impl<W: Write> Receiver<'_, W> {
     /// Reports a change, if reports were asked for.
     fn tell(&mut self, kind: crate::Change, path: Vec<u8>) {
         if self.options.report {
-            (self.listener)(Event::Change { kind, path: &Shown(&path).to_string() });
+            (self.listener)(Event::Change {
+                kind,
+                path: &Shown(&path).to_string(),
+            });
             self.writer.say(&ToSender::Change { kind, path });
         }
     }
@@ -463,7 +570,11 @@ impl<W: Write> Receiver<'_, W> {
     /// file for the next transfer.
     fn leave_parts(&mut self) {
         let _ = self.finish_group();
-        if let Some(Arriving { into: Into::File(growing), .. }) = self.arriving.take() {
+        if let Some(Arriving {
+            into: Into::File(growing),
+            ..
+        }) = self.arriving.take()
+        {
             growing.leave();
         }
         for step in self.plan.drain(..) {

@@ -14,8 +14,8 @@ use std::{
 };
 
 use wxec_files::{
-    Event, FailureKind, LeftOut, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished, Writer, get,
-    part_name, put, serve,
+    Event, FailureKind, LeftOut, Listener, Options, Source, Summary, Target, TransferEnd,
+    Unfinished, Writer, get, part_name, put, serve,
 };
 
 use crate::pair::{Cut, End, Place, bytes, link, nobody, noise, put_path};
@@ -27,11 +27,23 @@ const SIZE: usize = 8 << 20;
 fn put_cut(place: &Place, after: u64, resuming: bool) -> (Result<Summary, TransferEnd>, u64) {
     let (here, there) = link();
     let read = Arc::<AtomicU64>::default();
-    let cut = Cut { reader: there.reader, left: after, read: read.clone() };
+    let cut = Cut {
+        reader: there.reader,
+        left: after,
+        read: read.clone(),
+    };
     let agent = thread::spawn(move || serve(cut, there.writer, &Unfinished::default()));
     let source = Source::Path(bytes(place.path("source")));
     let target = bytes(place.path("target"));
-    let ended = put(&source, &target, &Options::default(), resuming, here.reader, here.writer, &nobody());
+    let ended = put(
+        &source,
+        &target,
+        &Options::default(),
+        resuming,
+        here.reader,
+        here.writer,
+        &nobody(),
+    );
     let _ = agent.join().unwrap();
     (ended, read.load(Ordering::Relaxed))
 }
@@ -49,12 +61,21 @@ fn a_cut_put_leaves_the_old_file_and_goes_on() {
     let (ended, first) = put_cut(&place, 5 << 20, false);
     assert!(ended.is_err(), "{ended:?}");
     assert_eq!(place.read("target"), b"old");
-    assert_eq!(fs::metadata(part(&place)).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(part(&place)).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let (ended, second) = put_cut(&place, u64::MAX, true);
     let summary = ended.unwrap();
     assert!(summary.resumed_bytes > 4 << 20, "{summary:?}");
-    assert_eq!((summary.bytes, summary.digest), (SIZE as u64, Some(wxec_protocol::Digest::of(&content))));
-    assert!(first + second < (SIZE + SIZE / 4) as u64, "{first} + {second}");
+    assert_eq!(
+        (summary.bytes, summary.digest),
+        (SIZE as u64, Some(wxec_protocol::Digest::of(&content)))
+    );
+    assert!(
+        first + second < (SIZE + SIZE / 4) as u64,
+        "{first} + {second}"
+    );
     assert!(place.read("target") == content);
     assert_eq!(place.list("."), ["source", "target"]);
 }
@@ -77,10 +98,24 @@ fn what_was_written_to_a_writer_is_gone_on_from() {
     place.write("source", &content);
     let get_cut = |target: &Target, after: u64| {
         let (here, there) = link();
-        let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
-        let cut = Cut { reader: here.reader, left: after, read: Arc::default() };
+        let agent =
+            thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
+        let cut = Cut {
+            reader: here.reader,
+            left: after,
+            read: Arc::default(),
+        };
         let (source, unfinished) = (bytes(place.path("source")), Unfinished::default());
-        let ended = get(&source, target, &Options::default(), false, cut, here.writer, &unfinished, &nobody());
+        let ended = get(
+            &source,
+            target,
+            &Options::default(),
+            false,
+            cut,
+            here.writer,
+            &unfinished,
+            &nobody(),
+        );
         let _ = agent.join().unwrap();
         ended.map(|(summary, _)| summary)
     };
@@ -89,7 +124,10 @@ fn what_was_written_to_a_writer_is_gone_on_from() {
     assert_eq!(get_cut(&target, 4 << 20), Err(TransferEnd::Cut));
     let before = kept.lock().unwrap().len();
     let summary = get_cut(&target, u64::MAX).unwrap();
-    assert_eq!((summary.bytes, summary.resumed_bytes), (SIZE as u64, before as u64));
+    assert_eq!(
+        (summary.bytes, summary.resumed_bytes),
+        (SIZE as u64, before as u64)
+    );
     assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
     assert!(before > 4 << 20 && *kept.lock().unwrap() == content);
 
@@ -97,7 +135,9 @@ fn what_was_written_to_a_writer_is_gone_on_from() {
     let target = Target::Writer(Writer::new(Kept(Arc::default())));
     assert_eq!(get_cut(&target, 4 << 20), Err(TransferEnd::Cut));
     place.write("source", noise(SIZE - 1));
-    let Err(TransferEnd::Here(failure)) = get_cut(&target, u64::MAX) else { panic!() };
+    let Err(TransferEnd::Here(failure)) = get_cut(&target, u64::MAX) else {
+        panic!()
+    };
     assert_eq!(failure.kind, FailureKind::Changed);
 }
 
@@ -110,9 +150,15 @@ fn a_sparse_part_is_gone_on_with() {
     file.write_all_at(&noise(SIZE), 1 << 39).unwrap();
     assert!(put_cut(&place, 5 << 20, false).0.is_err());
     let summary = put_cut(&place, u64::MAX, true).0.unwrap();
-    assert!(summary.resumed_bytes > 1 << 39 && summary.bytes == 1 << 40, "{summary:?}");
+    assert!(
+        summary.resumed_bytes > 1 << 39 && summary.bytes == 1 << 40,
+        "{summary:?}"
+    );
     let mut middle = vec![0; SIZE];
-    fs::File::open(place.path("target")).unwrap().read_exact_at(&mut middle, 1 << 39).unwrap();
+    fs::File::open(place.path("target"))
+        .unwrap()
+        .read_exact_at(&mut middle, 1 << 39)
+        .unwrap();
     assert!(middle == noise(SIZE));
 }
 
@@ -184,7 +230,12 @@ fn a_cut_tree_goes_on_where_it_was() {
     assert!(total < 2 * (SIZE + 50 * 50_000) as u64, "{total}");
     let (source, target) = (place.list("source"), place.list("target"));
     assert_eq!(source, target);
-    assert!(source.iter().all(|name| place.read(&format!("source/{name}")) == place.read(&format!("target/{name}"))));
+    assert!(
+        source
+            .iter()
+            .all(|name| place.read(&format!("source/{name}"))
+                == place.read(&format!("target/{name}")))
+    );
 }
 
 #[test]
@@ -198,9 +249,23 @@ fn a_transfer_that_is_given_up_leaves_nothing() {
     let agent = thread::spawn(move || serve(reader, there.writer, &Unfinished::default()));
     let source = Source::Path(bytes(place.path("source")));
     let target = bytes(place.path("target"));
-    assert!(put(&source, &target, &Options::default(), false, here.reader, here.writer, &nobody()).is_err());
+    assert!(
+        put(
+            &source,
+            &target,
+            &Options::default(),
+            false,
+            here.reader,
+            here.writer,
+            &nobody()
+        )
+        .is_err()
+    );
     assert_eq!(agent.join().unwrap(), Err(TransferEnd::Closed));
-    assert_eq!((place.read("target"), place.list(".")), (b"old".into(), vec!["source".into(), "target".into()]));
+    assert_eq!(
+        (place.read("target"), place.list(".")),
+        (b"old".into(), vec!["source".into(), "target".into()])
+    );
 }
 
 #[test]
@@ -227,7 +292,9 @@ fn what_is_unfinished_can_be_removed_at_any_time() {
         &unfinished,
         &(listener as _),
     );
-    let Err(TransferEnd::Here(failure)) = ended else { panic!("{ended:?}") };
+    let Err(TransferEnd::Here(failure)) = ended else {
+        panic!("{ended:?}")
+    };
     assert_eq!(failure.kind, FailureKind::Cancelled);
     let _ = agent.join().unwrap();
     assert_eq!(place.list("."), ["source"]);
@@ -252,10 +319,27 @@ fn transfer_while(
     let ended = if is_get {
         let target = Target::Path(target);
         let unfinished = Unfinished::default();
-        get(&source, &target, &Options::default(), false, here.reader, here.writer, &unfinished, &listener)
-            .map(|(summary, _)| summary)
+        get(
+            &source,
+            &target,
+            &Options::default(),
+            false,
+            here.reader,
+            here.writer,
+            &unfinished,
+            &listener,
+        )
+        .map(|(summary, _)| summary)
     } else {
-        put(&Source::Path(source), &target, &Options::default(), false, here.reader, here.writer, &listener)
+        put(
+            &Source::Path(source),
+            &target,
+            &Options::default(),
+            false,
+            here.reader,
+            here.writer,
+            &listener,
+        )
     };
     let _ = agent.join().unwrap();
     let warnings = std::mem::take(&mut *warnings.lock().unwrap());
@@ -266,7 +350,10 @@ fn transfer_while(
 fn scribble(path: PathBuf) -> impl Fn() + Send + Sync + 'static {
     let count = AtomicU64::new(0);
     let file = fs::File::options().write(true).open(path).unwrap();
-    move || file.write_all_at(&count.fetch_add(1, Ordering::Relaxed).to_le_bytes(), 0).unwrap()
+    move || {
+        file.write_all_at(&count.fetch_add(1, Ordering::Relaxed).to_le_bytes(), 0)
+            .unwrap()
+    }
 }
 
 #[test]
@@ -275,9 +362,14 @@ fn a_source_that_does_not_hold_still_is_not_transferred() {
     let path = place.write("source", noise(SIZE));
     place.write("target", "old");
     let (ended, _) = transfer_while(&place, false, scribble(path));
-    let Err(TransferEnd::Here(failure)) = ended else { panic!("{ended:?}") };
+    let Err(TransferEnd::Here(failure)) = ended else {
+        panic!("{ended:?}")
+    };
     assert_eq!(failure.kind, FailureKind::Changed);
-    assert_eq!((place.read("target"), place.list(".")), (b"old".into(), vec!["source".into(), "target".into()]));
+    assert_eq!(
+        (place.read("target"), place.list(".")),
+        (b"old".into(), vec!["source".into(), "target".into()])
+    );
 }
 
 #[test]
@@ -287,11 +379,18 @@ fn a_log_that_is_always_written_arrives_as_it_was() {
         let content = noise(SIZE);
         let path = place.write("source", &content);
         let log = fs::File::options().append(true).open(path).unwrap();
-        let (ended, warnings) = transfer_while(&place, is_get, move || (&log).write_all(b"more").unwrap());
+        let (ended, warnings) =
+            transfer_while(&place, is_get, move || (&log).write_all(b"more").unwrap());
         ended.unwrap();
         let target = place.read("target");
         assert!(target.starts_with(&content) && place.read("source").starts_with(&target));
-        assert_eq!(warnings, [format!("{} grew meanwhile: what it had is there", place.path("source").display())]);
+        assert_eq!(
+            warnings,
+            [format!(
+                "{} grew meanwhile: what it had is there",
+                place.path("source").display()
+            )]
+        );
         assert_eq!(place.list("."), ["source", "target"]);
     }
 }
@@ -306,12 +405,25 @@ fn a_file_of_a_tree_that_does_not_hold_still_is_left_out_alone_and_named() {
         let path = place.write("source/inner/busy", noise(SIZE));
         place.write("target/inner/busy", "old");
         let (ended, warnings) = transfer_while(&place, is_get, scribble(path.clone()));
-        let Err(TransferEnd::Incomplete(end)) = ended else { panic!("{ended:?}") };
-        let [LeftOut::Here(failure) | LeftOut::There(failure)] = &*end.left_out else { panic!("{end:?}") };
-        assert_eq!((&failure.kind, &failure.path), (&FailureKind::Changed, &bytes(&path)));
+        let Err(TransferEnd::Incomplete(end)) = ended else {
+            panic!("{ended:?}")
+        };
+        let [LeftOut::Here(failure) | LeftOut::There(failure)] = &*end.left_out else {
+            panic!("{end:?}")
+        };
+        assert_eq!(
+            (&failure.kind, &failure.path),
+            (&FailureKind::Changed, &bytes(&path))
+        );
         assert_eq!((end.summary.files, warnings.len()), (3, 0));
         assert_eq!(place.list("target"), place.list("source"));
-        assert_eq!((place.read("target/inner/busy"), place.read("target/inner/c")), (b"old".into(), b"inner/c".into()));
+        assert_eq!(
+            (
+                place.read("target/inner/busy"),
+                place.read("target/inner/c")
+            ),
+            (b"old".into(), b"inner/c".into())
+        );
     }
 }
 
@@ -329,7 +441,16 @@ fn a_source_that_changes_once_is_read_again() {
     });
     let source = Source::Path(bytes(place.path("source")));
     let target = bytes(place.path("target"));
-    put(&source, &target, &Options::default(), false, here.reader, here.writer, &(listener as _)).unwrap();
+    put(
+        &source,
+        &target,
+        &Options::default(),
+        false,
+        here.reader,
+        here.writer,
+        &(listener as _),
+    )
+    .unwrap();
     let _ = agent.join().unwrap();
     assert!(place.read("target") == b"less");
     assert_eq!(place.list("."), ["source", "target"]);
@@ -341,20 +462,35 @@ fn what_was_gone_on_with_counts_though_another_file_was_begun_anew() {
     place.write("source/a", noise(SIZE));
     place.write("source/b", noise(SIZE));
     assert!(put_cut(&place, 5 << 20, false).0.is_err());
-    let other = if place.path("target/.a.wxec-part").exists() { "b" } else { "a" };
+    let other = if place.path("target/.a.wxec-part").exists() {
+        "b"
+    } else {
+        "a"
+    };
     let (here, there) = link();
     let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
     let (source, target) = (place.path("source"), place.path("target"));
     let (busy, changed, begun) = (source.join(other), AtomicU64::new(0), AtomicU64::new(0));
     let listener: Listener = Arc::new(move |event: Event<'_>| match event {
         Event::File { path, .. } => begun.store(path.ends_with(other).into(), Ordering::Relaxed),
-        Event::Bytes(_) if begun.load(Ordering::Relaxed) == 1 && changed.fetch_add(1, Ordering::Relaxed) == 0 => {
+        Event::Bytes(_)
+            if begun.load(Ordering::Relaxed) == 1
+                && changed.fetch_add(1, Ordering::Relaxed) == 0 =>
+        {
             fs::write(&busy, "less").unwrap();
         }
         _ => {}
     });
     let source = Source::Path(bytes(source));
-    let summary = put(&source, &bytes(target), &Options::default(), true, here.reader, here.writer, &listener);
+    let summary = put(
+        &source,
+        &bytes(target),
+        &Options::default(),
+        true,
+        here.reader,
+        here.writer,
+        &listener,
+    );
     let _ = agent.join().unwrap();
     assert_eq!(place.read(&format!("target/{other}")), b"less");
     assert!(summary.unwrap().resumed_bytes > 4 << 20);
@@ -375,11 +511,24 @@ fn a_directory_in_the_targets_place_stays() {
         }
     });
     let source = Source::Path(bytes(place.path("source")));
-    let ended = put(&source, &bytes(&target), &Options::default(), false, here.reader, here.writer, &(listener as _));
-    let Err(TransferEnd::There(failure)) = ended else { panic!("{ended:?}") };
+    let ended = put(
+        &source,
+        &bytes(&target),
+        &Options::default(),
+        false,
+        here.reader,
+        here.writer,
+        &(listener as _),
+    );
+    let Err(TransferEnd::There(failure)) = ended else {
+        panic!("{ended:?}")
+    };
     assert_eq!(failure.kind, FailureKind::IsADirectory);
     let _ = agent.join().unwrap();
-    assert_eq!((target.is_dir(), place.list(".")), (true, vec!["source".into(), "target".into()]));
+    assert_eq!(
+        (target.is_dir(), place.list(".")),
+        (true, vec!["source".into(), "target".into()])
+    );
 }
 
 #[test]
@@ -390,7 +539,9 @@ fn two_transfers_to_one_place_do_not_meet() {
     thread::scope(|scope| {
         for name in ["a", "b", "a", "b"] {
             let place = &place;
-            scope.spawn(move || put_path(place.path(name), place.path("target"), &Options::default()).unwrap());
+            scope.spawn(move || {
+                put_path(place.path(name), place.path("target"), &Options::default()).unwrap()
+            });
         }
     });
     let target = place.read("target");
@@ -404,15 +555,31 @@ fn a_transfer_that_goes_on_waits_for_who_has_not_noticed_the_cut() {
     place.write("source", noise(SIZE));
     let (slow, there) = link();
     let agent = thread::spawn(move || {
-        let cut = Cut { reader: there.reader, left: 5 << 20, read: Arc::default() };
+        let cut = Cut {
+            reader: there.reader,
+            left: 5 << 20,
+            read: Arc::default(),
+        };
         // The link is cut, but this end notices later.
-        let late = Late { reader: cut, after: Duration::from_millis(400) };
+        let late = Late {
+            reader: cut,
+            after: Duration::from_millis(400),
+        };
         serve(late, there.writer, &Unfinished::default())
     });
     let source = Source::Path(bytes(place.path("source")));
     let target = bytes(place.path("target"));
-    let sender =
-        thread::spawn(move || put(&source, &target, &Options::default(), false, slow.reader, slow.writer, &nobody()));
+    let sender = thread::spawn(move || {
+        put(
+            &source,
+            &target,
+            &Options::default(),
+            false,
+            slow.reader,
+            slow.writer,
+            &nobody(),
+        )
+    });
     let since = Instant::now();
     while fs::metadata(part(&place)).map_or(0, |part| part.len()) < 4 << 20 {
         assert!(since.elapsed() < Duration::from_secs(60));

@@ -12,7 +12,9 @@ use std::{
     thread,
 };
 
-use wxec_files::{Event, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished, get, put, serve};
+use wxec_files::{
+    Event, Listener, Options, Source, Summary, Target, TransferEnd, Unfinished, get, put, serve,
+};
 
 /// A directory with a source and a target in it.
 pub(crate) struct Place(tempfile::TempDir);
@@ -44,7 +46,14 @@ impl Place {
         while let Some(directory) = pending.pop() {
             for entry in fs::read_dir(&directory).unwrap() {
                 let entry = entry.unwrap();
-                found.push(entry.path().strip_prefix(self.path(name)).unwrap().to_string_lossy().into_owned());
+                found.push(
+                    entry
+                        .path()
+                        .strip_prefix(self.path(name))
+                        .unwrap()
+                        .to_string_lossy()
+                        .into_owned(),
+                );
                 if entry.file_type().unwrap().is_dir() {
                     pending.push(entry.path());
                 }
@@ -60,10 +69,17 @@ const NOBODY: u32 = 65534;
 /// Does something as an account without privileges, which gets everything in the place first.
 pub(crate) fn as_nobody<T: Send>(place: &Place, what: impl FnOnce() -> T + Send) -> T {
     let mut pending = vec![place.path("")];
-    while let Some(path) = pending.pop().filter(|_| rustix::process::geteuid().is_root()) {
+    while let Some(path) = pending
+        .pop()
+        .filter(|_| rustix::process::geteuid().is_root())
+    {
         std::os::unix::fs::lchown(&path, Some(NOBODY), None).unwrap();
         if fs::symlink_metadata(&path).unwrap().is_dir() {
-            pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            pending.extend(
+                fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         }
     }
     as_nobody_already(what)
@@ -110,11 +126,24 @@ pub(crate) struct End {
 
 pub(crate) fn link() -> (End, End) {
     let ((from_there, to_here), (from_here, to_there)) = (io::pipe().unwrap(), io::pipe().unwrap());
-    (End { reader: from_there, writer: to_there }, End { reader: from_here, writer: to_here })
+    (
+        End {
+            reader: from_there,
+            writer: to_there,
+        },
+        End {
+            reader: from_here,
+            writer: to_here,
+        },
+    )
 }
 
 /// Sends a source to a path.
-pub(crate) fn put_source(source: &Source, to: impl AsRef<Path>, options: &Options) -> Result<Summary, TransferEnd> {
+pub(crate) fn put_source(
+    source: &Source,
+    to: impl AsRef<Path>,
+    options: &Options,
+) -> Result<Summary, TransferEnd> {
     put_told(source, to, options, &nobody())
 }
 
@@ -126,9 +155,20 @@ pub(crate) fn put_told(
 ) -> Result<Summary, TransferEnd> {
     let (here, there) = link();
     let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
-    let ended = put(source, &bytes(to), options, false, here.reader, here.writer, listener);
+    let ended = put(
+        source,
+        &bytes(to),
+        options,
+        false,
+        here.reader,
+        here.writer,
+        listener,
+    );
     let there = agent.join().unwrap();
-    assert!(!matches!(there, Err(TransferEnd::Malformed(_))), "{there:?}");
+    assert!(
+        !matches!(there, Err(TransferEnd::Malformed(_))),
+        "{there:?}"
+    );
     ended
 }
 
@@ -156,9 +196,21 @@ pub(crate) fn get_to(
     let (here, there) = link();
     let agent = thread::spawn(move || serve(there.reader, there.writer, &Unfinished::default()));
     let unfinished = Unfinished::default();
-    let ended = get(&bytes(from), to, options, false, here.reader, here.writer, &unfinished, &nobody());
+    let ended = get(
+        &bytes(from),
+        to,
+        options,
+        false,
+        here.reader,
+        here.writer,
+        &unfinished,
+        &nobody(),
+    );
     let there = agent.join().unwrap();
-    assert!(!matches!(there, Err(TransferEnd::Malformed(_))), "{there:?}");
+    assert!(
+        !matches!(there, Err(TransferEnd::Malformed(_))),
+        "{there:?}"
+    );
     ended
 }
 
@@ -171,7 +223,9 @@ pub(crate) struct Cut<R> {
 
 impl<R: Read> Read for Cut<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let most = buffer
+            .len()
+            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if most == 0 {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }

@@ -14,7 +14,9 @@ use crate::pair::{BOTH, Place, bytes, get_path, get_to, noise, put_path, put_sou
 #[track_caller]
 fn failure(ended: Result<impl std::fmt::Debug, TransferEnd>) -> (FailureKind, String) {
     match ended {
-        Err(TransferEnd::Here(failure) | TransferEnd::There(failure)) => (failure.kind.clone(), failure.to_string()),
+        Err(TransferEnd::Here(failure) | TransferEnd::There(failure)) => {
+            (failure.kind.clone(), failure.to_string())
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -27,7 +29,12 @@ fn a_file_arrives_as_it_was() {
         let source = place.write("source", &content);
         fs::set_permissions(&source, Permissions::from_mode(0o640)).unwrap();
         let then = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
-        fs::File::options().write(true).open(&source).unwrap().set_modified(then).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&source)
+            .unwrap()
+            .set_modified(then)
+            .unwrap();
         for (name, transfer) in BOTH {
             let target = place.path(name);
             let summary = transfer(&source, &target, &Options::default()).unwrap();
@@ -35,7 +42,10 @@ fn a_file_arrives_as_it_was() {
             assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
             assert_eq!(fs::read(&target).unwrap(), content);
             let metadata = fs::metadata(&target).unwrap();
-            assert_eq!((metadata.mode() & 0o7777, metadata.modified().unwrap()), (0o640, then));
+            assert_eq!(
+                (metadata.mode() & 0o7777, metadata.modified().unwrap()),
+                (0o640, then)
+            );
         }
     }
     assert_eq!(place.list("."), ["get", "put", "source"]);
@@ -44,19 +54,39 @@ fn a_file_arrives_as_it_was() {
 #[test]
 fn bytes_need_no_file() {
     let place = Place::new();
-    let source = Source::Memory { bytes: b"hello".into(), mode: 0o604 };
+    let source = Source::Memory {
+        bytes: b"hello".into(),
+        mode: 0o604,
+    };
     put_source(&source, place.path("motd"), &Options::default()).unwrap();
     assert_eq!(place.read("motd"), b"hello");
-    assert_eq!(fs::metadata(place.path("motd")).unwrap().mode() & 0o7777, 0o604);
-    let (_, content) = get_to(place.path("motd"), &Target::Memory { limit: 5 }, &Options::default()).unwrap();
+    assert_eq!(
+        fs::metadata(place.path("motd")).unwrap().mode() & 0o7777,
+        0o604
+    );
+    let (_, content) = get_to(
+        place.path("motd"),
+        &Target::Memory { limit: 5 },
+        &Options::default(),
+    )
+    .unwrap();
     assert_eq!(content, b"hello");
-    let (kind, _) = failure(get_to(place.path("motd"), &Target::Memory { limit: 4 }, &Options::default()));
+    let (kind, _) = failure(get_to(
+        place.path("motd"),
+        &Target::Memory { limit: 4 },
+        &Options::default(),
+    ));
     assert_eq!(kind, FailureKind::TooLong(4));
 }
 
 #[test]
 fn files_of_the_kernel_are_longer_than_they_say() {
-    let (_, content) = get_to("/proc/self/status", &Target::Memory { limit: 1 << 20 }, &Options::default()).unwrap();
+    let (_, content) = get_to(
+        "/proc/self/status",
+        &Target::Memory { limit: 1 << 20 },
+        &Options::default(),
+    )
+    .unwrap();
     assert!(content.starts_with(b"Name:"));
 }
 
@@ -64,12 +94,23 @@ fn files_of_the_kernel_are_longer_than_they_say() {
 fn files_of_the_kernel_are_shorter_than_they_say() {
     let place = Place::new();
     let source = std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
-    let source = if source.exists() { source } else { std::path::Path::new("/sys/kernel/notes") };
+    let source = if source.exists() {
+        source
+    } else {
+        std::path::Path::new("/sys/kernel/notes")
+    };
     let content = fs::read(source).unwrap();
-    assert_ne!(fs::metadata(source).unwrap().len(), content.len() as u64, "it says how long it is");
+    assert_ne!(
+        fs::metadata(source).unwrap().len(),
+        content.len() as u64,
+        "it says how long it is"
+    );
     for (name, transfer) in BOTH {
         let summary = transfer(source, &place.path(name), &Options::default()).unwrap();
-        assert_eq!((summary.bytes, place.read(name)), (content.len() as u64, content.clone()));
+        assert_eq!(
+            (summary.bytes, place.read(name)),
+            (content.len() as u64, content.clone())
+        );
     }
 }
 
@@ -77,8 +118,14 @@ fn files_of_the_kernel_are_shorter_than_they_say() {
 fn what_is_neither_file_nor_directory_is_never_replaced() {
     let place = Place::new();
     let source = place.write("source", "content");
-    rustix::fs::mknodat(rustix::fs::CWD, place.path("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
-        .unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        place.path("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(place.path("socket")).unwrap();
     symlink("fifo", place.path("link")).unwrap();
     // A link like /dev/stdout.
@@ -90,20 +137,40 @@ fn what_is_neither_file_nor_directory_is_never_replaced() {
         for name in ["fifo", "socket", "link", "stdout", "further", "dangling"] {
             let found = fs::symlink_metadata(place.path(name)).unwrap();
             for dry_run in [true, false] {
-                let options = Options { dry_run, checksum: true, ..Options::default() };
+                let options = Options {
+                    dry_run,
+                    checksum: true,
+                    ..Options::default()
+                };
                 let (kind, text) = failure(transfer(&source, &place.path(name), &options));
-                let why = if name == "dangling" { FailureKind::DanglingLink } else { FailureKind::Special };
+                let why = if name == "dangling" {
+                    FailureKind::DanglingLink
+                } else {
+                    FailureKind::Special
+                };
                 assert_eq!(kind, why, "{name}");
-                assert_eq!(text, format!("cannot replace {}: {why}", place.path(name).display()));
+                assert_eq!(
+                    text,
+                    format!("cannot replace {}: {why}", place.path(name).display())
+                );
             }
-            assert_eq!(fs::symlink_metadata(place.path(name)).unwrap().ino(), found.ino(), "{name}");
+            assert_eq!(
+                fs::symlink_metadata(place.path(name)).unwrap().ino(),
+                found.ino(),
+                "{name}"
+            );
         }
     }
     assert_eq!(place.list("."), before);
     // `check_target` finds this before a host is asked.
     for name in ["fifo", "socket", "link", "stdout", "further"] {
         let target = Target::Path(bytes(place.path(name)));
-        assert_eq!(wxec_files::check_target(b"/etc/hostname", &target).unwrap_err().kind, FailureKind::Special);
+        assert_eq!(
+            wxec_files::check_target(b"/etc/hostname", &target)
+                .unwrap_err()
+                .kind,
+            FailureKind::Special
+        );
     }
     for name in ["source", "", "absent", "absent/absent", "dangling"] {
         wxec_files::check_target(b"/etc/hostname", &Target::Path(bytes(place.path(name)))).unwrap();
@@ -115,9 +182,19 @@ fn a_slash_puts_a_file_into_a_directory() {
     let place = Place::new();
     let source = place.write("source", "content");
     fs::create_dir(place.path("directory")).unwrap();
-    let (kind, text) = failure(put_path(&source, place.path("directory"), &Options::default()));
+    let (kind, text) = failure(put_path(
+        &source,
+        place.path("directory"),
+        &Options::default(),
+    ));
     assert_eq!(kind, FailureKind::IsADirectory);
-    assert_eq!(text, format!("cannot replace {}: it is a directory", place.path("directory").display()));
+    assert_eq!(
+        text,
+        format!(
+            "cannot replace {}: it is a directory",
+            place.path("directory").display()
+        )
+    );
     put_path(&source, place.path("directory/"), &Options::default()).unwrap();
     assert_eq!(place.read("directory/source"), b"content");
     get_path(&source, place.path("directory/.."), &Options::default()).unwrap();
@@ -128,19 +205,44 @@ fn what_is_in_the_way_is_named() {
     let place = Place::new();
     let source = place.write("source", "content");
     let absent = place.path("absent");
-    assert_eq!(failure(put_path(&absent, place.path("x"), &Options::default())).0, FailureKind::NotFound);
-    assert_eq!(failure(get_path(&absent, place.path("x"), &Options::default())).0, FailureKind::NotFound);
+    assert_eq!(
+        failure(put_path(&absent, place.path("x"), &Options::default())).0,
+        FailureKind::NotFound
+    );
+    assert_eq!(
+        failure(get_path(&absent, place.path("x"), &Options::default())).0,
+        FailureKind::NotFound
+    );
     for (_, transfer) in BOTH {
-        let (kind, text) = failure(transfer(&source, &place.path("absent/x"), &Options::default()));
+        let (kind, text) = failure(transfer(
+            &source,
+            &place.path("absent/x"),
+            &Options::default(),
+        ));
         assert_eq!(
             (kind, text),
-            (FailureKind::NotFound, format!("cannot create {}: no such file or directory", absent.display()))
+            (
+                FailureKind::NotFound,
+                format!(
+                    "cannot create {}: no such file or directory",
+                    absent.display()
+                )
+            )
         );
     }
-    assert_eq!(failure(get_path("/dev/null", place.path("x"), &Options::default())).0, FailureKind::Special);
-    let options = Options { owner: Some("nobody-of-that-name".into()), ..Options::default() };
+    assert_eq!(
+        failure(get_path("/dev/null", place.path("x"), &Options::default())).0,
+        FailureKind::Special
+    );
+    let options = Options {
+        owner: Some("nobody-of-that-name".into()),
+        ..Options::default()
+    };
     let (kind, _) = failure(put_path(&source, place.path("x"), &options));
-    assert_eq!(kind, FailureKind::UnknownAccount("nobody-of-that-name".into()));
+    assert_eq!(
+        kind,
+        FailureKind::UnknownAccount("nobody-of-that-name".into())
+    );
     assert_eq!(place.list("."), ["source"]);
 }
 
@@ -148,8 +250,19 @@ fn what_is_in_the_way_is_named() {
 fn missing_directories_are_made_if_asked_for() {
     let place = Place::new();
     let source = place.write("source", "content");
-    let options = Options { parents: true, ..Options::default() };
-    put_path(&source, place.path("a/b/c"), &Options { dry_run: true, ..options.clone() }).unwrap();
+    let options = Options {
+        parents: true,
+        ..Options::default()
+    };
+    put_path(
+        &source,
+        place.path("a/b/c"),
+        &Options {
+            dry_run: true,
+            ..options.clone()
+        },
+    )
+    .unwrap();
     assert_eq!(place.list("."), ["source"]);
     put_path(&source, place.path("a/b/c"), &options).unwrap();
     assert_eq!(place.read("a/b/c"), b"content");
@@ -159,14 +272,28 @@ fn missing_directories_are_made_if_asked_for() {
 fn mode_owner_and_time_are_as_asked_for() {
     let place = Place::new();
     let source = place.write("source", "content");
-    let options = Options { mode: Some(0o4751), times: false, ..Options::default() };
+    let options = Options {
+        mode: Some(0o4751),
+        times: false,
+        ..Options::default()
+    };
     put_path(&source, place.path("x"), &options).unwrap();
-    assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4751);
+    assert_eq!(
+        fs::metadata(place.path("x")).unwrap().mode() & 0o7777,
+        0o4751
+    );
     // A source on another machine cannot make a program run as another account.
     fs::set_permissions(&source, Permissions::from_mode(0o6755)).unwrap();
     get_path(&source, place.path("y"), &Options::default()).unwrap();
-    assert_eq!(fs::metadata(place.path("y")).unwrap().mode() & 0o7777, 0o755);
-    let options = Options { owner: Some("4321".into()), group: Some("8765".into()), ..Options::default() };
+    assert_eq!(
+        fs::metadata(place.path("y")).unwrap().mode() & 0o7777,
+        0o755
+    );
+    let options = Options {
+        owner: Some("4321".into()),
+        group: Some("8765".into()),
+        ..Options::default()
+    };
     match put_path(&source, place.path("z"), &options) {
         Ok(_) => {
             let metadata = fs::metadata(place.path("z")).unwrap();
@@ -174,7 +301,10 @@ fn mode_owner_and_time_are_as_asked_for() {
         }
         // Only root may change owners.
         Err(TransferEnd::There(failure)) => {
-            assert_eq!((failure.doing, failure.kind), (Doing::SettingOwner, FailureKind::PermissionDenied));
+            assert_eq!(
+                (failure.doing, failure.kind),
+                (Doing::SettingOwner, FailureKind::PermissionDenied)
+            );
             assert!(!place.path("z").exists());
         }
         other => panic!("{other:?}"),
@@ -187,28 +317,62 @@ fn a_mode_that_is_asked_for_is_given_to_equal_files_whole() {
     let source = place.write("source", "content");
     fs::set_permissions(&source, Permissions::from_mode(0o755)).unwrap();
     put_path(&source, place.path("x"), &Options::default()).unwrap();
-    let options = Options { mode: Some(0o4755), checksum: true, ..Options::default() };
-    assert_eq!(put_path(&source, place.path("x"), &options).unwrap().skipped, 1);
-    assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4755);
+    let options = Options {
+        mode: Some(0o4755),
+        checksum: true,
+        ..Options::default()
+    };
+    assert_eq!(
+        put_path(&source, place.path("x"), &options)
+            .unwrap()
+            .skipped,
+        1
+    );
+    assert_eq!(
+        fs::metadata(place.path("x")).unwrap().mode() & 0o7777,
+        0o4755
+    );
     // Without a mode in the options, such bits are the target's own.
-    let options = Options { checksum: true, ..Options::default() };
-    assert_eq!(put_path(&source, place.path("x"), &options).unwrap().skipped, 1);
-    assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o7777, 0o4755);
+    let options = Options {
+        checksum: true,
+        ..Options::default()
+    };
+    assert_eq!(
+        put_path(&source, place.path("x"), &options)
+            .unwrap()
+            .skipped,
+        1
+    );
+    assert_eq!(
+        fs::metadata(place.path("x")).unwrap().mode() & 0o7777,
+        0o4755
+    );
 }
 
 #[test]
 fn equal_content_is_not_sent_again_if_digests_count() {
     let place = Place::new();
     let source = place.write("source", "content");
-    let options = Options { checksum: true, ..Options::default() };
-    assert_eq!(put_path(&source, place.path("x"), &options).unwrap().files, 1);
+    let options = Options {
+        checksum: true,
+        ..Options::default()
+    };
+    assert_eq!(
+        put_path(&source, place.path("x"), &options).unwrap().files,
+        1
+    );
     fs::set_permissions(place.path("x"), Permissions::from_mode(0o600)).unwrap();
     let summary = put_path(&source, place.path("x"), &options).unwrap();
     assert_eq!((summary.files, summary.skipped, summary.bytes), (0, 1, 0));
     // Its mode is set all the same.
     assert_eq!(fs::metadata(place.path("x")).unwrap().mode() & 0o777, 0o644);
     // Without `checksum`, a file that is named is sent.
-    assert_eq!(put_path(&source, place.path("x"), &Options::default()).unwrap().files, 1);
+    assert_eq!(
+        put_path(&source, place.path("x"), &Options::default())
+            .unwrap()
+            .files,
+        1
+    );
 }
 
 #[test]
@@ -216,11 +380,26 @@ fn a_link_stands_for_its_file_unless_it_is_kept() {
     let place = Place::new();
     place.write("source", "content");
     symlink("source", place.path("link")).unwrap();
-    put_path(place.path("link"), place.path("followed"), &Options::default()).unwrap();
-    assert!(fs::symlink_metadata(place.path("followed")).unwrap().is_file());
-    let options = Options { links: Links::Keep, ..Options::default() };
+    put_path(
+        place.path("link"),
+        place.path("followed"),
+        &Options::default(),
+    )
+    .unwrap();
+    assert!(
+        fs::symlink_metadata(place.path("followed"))
+            .unwrap()
+            .is_file()
+    );
+    let options = Options {
+        links: Links::Keep,
+        ..Options::default()
+    };
     put_path(place.path("link"), place.path("kept"), &options).unwrap();
-    assert_eq!(fs::read_link(place.path("kept")).unwrap().to_str(), Some("source"));
+    assert_eq!(
+        fs::read_link(place.path("kept")).unwrap().to_str(),
+        Some("source")
+    );
 }
 
 #[test]
@@ -230,11 +409,17 @@ fn a_link_in_the_targets_place_is_replaced() {
     fs::create_dir(place.path("directory")).unwrap();
     symlink("directory", place.path("to-directory")).unwrap();
     put_path(&source, place.path("to-directory"), &Options::default()).unwrap();
-    assert_eq!((place.read("to-directory"), place.list("directory").len()), (b"new".into(), 0));
+    assert_eq!(
+        (place.read("to-directory"), place.list("directory").len()),
+        (b"new".into(), 0)
+    );
     place.write("elsewhere", "old");
     symlink("elsewhere", place.path("link")).unwrap();
     put_path(&source, place.path("link"), &Options::default()).unwrap();
-    assert_eq!((place.read("link"), place.read("elsewhere")), (b"new".into(), b"old".into()));
+    assert_eq!(
+        (place.read("link"), place.read("elsewhere")),
+        (b"new".into(), b"old".into())
+    );
 }
 
 #[test]
@@ -245,7 +430,12 @@ fn holes_stay_holes_and_cost_nothing() {
         // Larger than a test could send or hash.
         file.set_len(4 << 40).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, b"middle", (1 << 40) + 12345).unwrap();
-        let summary = transfer(&place.path("source"), &place.path(name), &Options::default()).unwrap();
+        let summary = transfer(
+            &place.path("source"),
+            &place.path(name),
+            &Options::default(),
+        )
+        .unwrap();
         assert_eq!((summary.bytes, summary.digest), (4 << 40, None));
         let metadata = fs::metadata(place.path(name)).unwrap();
         assert_eq!(metadata.len(), 4 << 40);
@@ -255,8 +445,16 @@ fn holes_stay_holes_and_cost_nothing() {
         std::os::unix::fs::FileExt::read_exact_at(&copy, &mut middle, (1 << 40) + 12344).unwrap();
         assert_eq!(&middle, b"\0middle\0");
         // `checksum` finds it equal without reading the holes.
-        let again = Options { checksum: true, ..Options::default() };
-        assert_eq!(transfer(&place.path("source"), &place.path(name), &again).unwrap().skipped, 1);
+        let again = Options {
+            checksum: true,
+            ..Options::default()
+        };
+        assert_eq!(
+            transfer(&place.path("source"), &place.path(name), &again)
+                .unwrap()
+                .skipped,
+            1
+        );
     }
 }
 
@@ -272,9 +470,22 @@ fn zeros_are_the_same_as_holes() {
     assert_eq!(summary.digest, Some(wxec_protocol::Digest::of(&content)));
     assert!(place.read("target") == content);
     assert!(fs::metadata(place.path("target")).unwrap().blocks() * 512 < 1 << 20);
-    let again = Options { checksum: true, ..Options::default() };
-    assert_eq!(put_path(&source, place.path("target"), &again).unwrap().skipped, 1);
-    let (_, read) = get_to(place.path("target"), &Target::Memory { limit: 8 << 20 }, &Options::default()).unwrap();
+    let again = Options {
+        checksum: true,
+        ..Options::default()
+    };
+    assert_eq!(
+        put_path(&source, place.path("target"), &again)
+            .unwrap()
+            .skipped,
+        1
+    );
+    let (_, read) = get_to(
+        place.path("target"),
+        &Target::Memory { limit: 8 << 20 },
+        &Options::default(),
+    )
+    .unwrap();
     assert!(read == content);
 }
 
@@ -303,17 +514,41 @@ impl Write for Kept {
 fn what_is_read_once_is_put() {
     let place = Place::new();
     let content = noise(3_000_000);
-    let source = |content: Vec<u8>| Source::Reader { reader: Reader::new(io::Cursor::new(content)), mode: 0o640 };
-    for options in [Options::default(), Options { checksum: true, ..Options::default() }] {
+    let source = |content: Vec<u8>| Source::Reader {
+        reader: Reader::new(io::Cursor::new(content)),
+        mode: 0o640,
+    };
+    for options in [
+        Options::default(),
+        Options {
+            checksum: true,
+            ..Options::default()
+        },
+    ] {
         let summary = put_source(&source(content.clone()), place.path("target"), &options).unwrap();
-        assert_eq!((summary.bytes, summary.digest), (3_000_000, Some(wxec_protocol::Digest::of(&content))));
+        assert_eq!(
+            (summary.bytes, summary.digest),
+            (3_000_000, Some(wxec_protocol::Digest::of(&content)))
+        );
         assert!(place.read("target") == content);
-        assert_eq!(fs::metadata(place.path("target")).unwrap().mode() & 0o7777, 0o640);
+        assert_eq!(
+            fs::metadata(place.path("target")).unwrap().mode() & 0o7777,
+            0o640
+        );
     }
-    put_source(&source(Vec::new()), place.path("empty"), &Options::default()).unwrap();
+    put_source(
+        &source(Vec::new()),
+        place.path("empty"),
+        &Options::default(),
+    )
+    .unwrap();
     assert_eq!(place.read("empty"), b"");
     // A reader has no name, and can be read only once.
-    let (kind, _) = failure(put_source(&source(content.clone()), place.path(""), &Options::default()));
+    let (kind, _) = failure(put_source(
+        &source(content.clone()),
+        place.path(""),
+        &Options::default(),
+    ));
     assert_eq!(kind, FailureKind::NoName);
     let once = source(content);
     put_source(&once, place.path("target"), &Options::default()).unwrap();
@@ -344,11 +579,24 @@ fn what_cannot_be_read_once_leaves_the_old_file() {
     }
     let place = Place::new();
     place.write("target", "old");
-    for (reader, why) in [(Reader::new(Fails(10)), "broken"), (Reader::new(Panics), "its reader panicked")] {
-        let source = Source::Reader { reader, mode: 0o644 };
-        let (_, text) = failure(put_source(&source, place.path("target"), &Options::default()));
+    for (reader, why) in [
+        (Reader::new(Fails(10)), "broken"),
+        (Reader::new(Panics), "its reader panicked"),
+    ] {
+        let source = Source::Reader {
+            reader,
+            mode: 0o644,
+        };
+        let (_, text) = failure(put_source(
+            &source,
+            place.path("target"),
+            &Options::default(),
+        ));
         assert_eq!(text, format!("cannot read the input: {why}"));
-        assert_eq!((place.read("target"), place.list(".")), (b"old".into(), vec!["target".into()]));
+        assert_eq!(
+            (place.read("target"), place.list(".")),
+            (b"old".into(), vec!["target".into()])
+        );
     }
 }
 
@@ -361,9 +609,17 @@ fn content_goes_to_a_writer_as_it_arrives() {
     let kept = Kept::default();
     let target = Target::Writer(Writer::new(kept.clone()));
     let (summary, _) = get_to(place.path("source"), &target, &Options::default()).unwrap();
-    assert_eq!((summary.bytes, summary.digest), (2_000_000, Some(wxec_protocol::Digest::of(&content))));
+    assert_eq!(
+        (summary.bytes, summary.digest),
+        (2_000_000, Some(wxec_protocol::Digest::of(&content)))
+    );
     assert!(*kept.bytes.lock().unwrap() == content);
-    let full = || Target::Writer(Writer::new(Kept { fails: true, ..Kept::default() }));
+    let full = || {
+        Target::Writer(Writer::new(Kept {
+            fails: true,
+            ..Kept::default()
+        }))
+    };
     let (_, text) = failure(get_to(place.path("source"), &full(), &Options::default()));
     assert_eq!(text, "cannot write the output: no space left there");
     let (kind, _) = failure(get_to(place.path(""), &full(), &Options::default()));
@@ -378,7 +634,10 @@ fn names_are_any_bytes() {
     fs::write(&source, "content").unwrap();
     fs::create_dir(place.path("into")).unwrap();
     put_path(&source, place.path("into/"), &Options::default()).unwrap();
-    assert_eq!(fs::read(place.path("into").join(source.file_name().unwrap())).unwrap(), b"content");
+    assert_eq!(
+        fs::read(place.path("into").join(source.file_name().unwrap())).unwrap(),
+        b"content"
+    );
     let long = place.path("n".repeat(255));
     put_path(&source, &long, &Options::default()).unwrap();
     assert_eq!(bytes(long.file_name().unwrap()).len(), 255);

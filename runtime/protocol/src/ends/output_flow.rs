@@ -30,7 +30,10 @@ impl OutputFlow {
     /// Records that a message with `bytes` of output arrives.
     pub(crate) fn receive(&mut self, bytes: u64) -> Result<(), ProtocolError> {
         if !self.has_room() {
-            return Err(ProtocolError::TooLong { what: "guests' output under way", limit: OUTPUT_WINDOW_BYTES });
+            return Err(ProtocolError::TooLong {
+                what: "guests' output under way",
+                limit: OUTPUT_WINDOW_BYTES,
+            });
         }
         self.send(bytes);
         Ok(())
@@ -52,7 +55,10 @@ impl OutputFlow {
         self.under_way = self
             .under_way
             .checked_sub(cost)
-            .ok_or(ProtocolError::TooLong { what: "credit for output", limit: OUTPUT_WINDOW_BYTES })?;
+            .ok_or(ProtocolError::TooLong {
+                what: "credit for output",
+                limit: OUTPUT_WINDOW_BYTES,
+            })?;
         Ok(())
     }
 }

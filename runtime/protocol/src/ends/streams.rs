@@ -67,7 +67,8 @@ impl Streams {
     /// message about a closed stream differs from one about a stream that never existed.
     pub(crate) fn open(&mut self, id: StreamId) -> Result<(), ProtocolError> {
         // Counts stay below the bit that marks narrow streams.
-        let next = Some(id.count() + 1).filter(|next| id.count() >= self.next && *next < StreamId::NARROW);
+        let next =
+            Some(id.count() + 1).filter(|next| id.count() >= self.next && *next < StreamId::NARROW);
         self.next = next.ok_or(ProtocolError::UnknownStream(id))?;
         if id.is_wide() {
             self.wide += 1;
@@ -76,13 +77,25 @@ impl Streams {
             }
         }
         let [credit, window, width] = [id.window_bytes(); 3];
-        self.open.insert(id, State { credit, queued: 0, window, width, taken: 0, finished_there: false });
+        self.open.insert(
+            id,
+            State {
+                credit,
+                queued: 0,
+                window,
+                width,
+                taken: 0,
+                finished_there: false,
+            },
+        );
         Ok(())
     }
 
     /// Returns true if the stream was open.
     pub(crate) fn close(&mut self, id: StreamId) -> bool {
-        let Some(state) = self.open.remove(&id) else { return false };
+        let Some(state) = self.open.remove(&id) else {
+            return false;
+        };
         self.wide -= usize::from(id.is_wide());
         self.grown -= state.width - id.window_bytes();
         true
@@ -115,7 +128,9 @@ impl Streams {
     /// Records that the other end sends `bytes`. Returns false if the stream was closed here in the
     /// meantime, so that the bytes are unwanted.
     pub(crate) fn receive(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
-        let Some(state) = self.known(id)? else { return Ok(false) };
+        let Some(state) = self.known(id)? else {
+            return Ok(false);
+        };
         if state.finished_there {
             return Err(ProtocolError::StreamFinished(id));
         }
@@ -124,7 +139,10 @@ impl Streams {
             return Err(ProtocolError::Malformed);
         }
         if bytes > state.window {
-            return Err(ProtocolError::TooLong { what: "a stream's data", limit: STREAM_WINDOW_BYTES });
+            return Err(ProtocolError::TooLong {
+                what: "a stream's data",
+                limit: STREAM_WINDOW_BYTES,
+            });
         }
         state.window -= bytes;
         Ok(true)
@@ -133,16 +151,27 @@ impl Streams {
     /// Records that the other end sends nothing more. Returns false if that was known, or the
     /// stream was closed here.
     pub(crate) fn receive_finish(&mut self, id: StreamId) -> Result<bool, ProtocolError> {
-        let Some(state) = self.known(id)? else { return Ok(false) };
+        let Some(state) = self.known(id)? else {
+            return Ok(false);
+        };
         Ok(!std::mem::replace(&mut state.finished_there, true))
     }
 
     /// Records that the other end takes `bytes` more. Returns false if the stream was closed here.
-    pub(crate) fn receive_credit(&mut self, id: StreamId, bytes: u64) -> Result<bool, ProtocolError> {
-        let Some(state) = self.known(id)? else { return Ok(false) };
+    pub(crate) fn receive_credit(
+        &mut self,
+        id: StreamId,
+        bytes: u64,
+    ) -> Result<bool, ProtocolError> {
+        let Some(state) = self.known(id)? else {
+            return Ok(false);
+        };
         let under_way = STREAM_WINDOW_BYTES - state.credit - state.queued;
         if bytes > under_way {
-            return Err(ProtocolError::TooLong { what: "a stream's credit", limit: STREAM_WINDOW_BYTES });
+            return Err(ProtocolError::TooLong {
+                what: "a stream's credit",
+                limit: STREAM_WINDOW_BYTES,
+            });
         }
         state.credit += bytes;
         Ok(true)
@@ -162,7 +191,10 @@ impl Streams {
         if state.taken < state.width / ANNOUNCED_SHARE || state.finished_there {
             return None;
         }
-        let growth = state.width.min(STREAM_WINDOW_BYTES - state.width).min(GROWTH_BYTES - self.grown);
+        let growth = state
+            .width
+            .min(STREAM_WINDOW_BYTES - state.width)
+            .min(GROWTH_BYTES - self.grown);
         self.grown += growth;
         state.width += growth;
         let credit = std::mem::take(&mut state.taken) + growth;

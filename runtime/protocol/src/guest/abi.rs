@@ -90,7 +90,9 @@ pub enum Status {
 impl Status {
     /// Converts the number that an export returned.
     pub fn from_code(code: i32) -> Option<Self> {
-        [Self::Ok, Self::Failed, Self::BadArguments, Self::Internal].into_iter().find(|status| *status as i32 == code)
+        [Self::Ok, Self::Failed, Self::BadArguments, Self::Internal]
+            .into_iter()
+            .find(|status| *status as i32 == code)
     }
 }
 
@@ -115,7 +117,9 @@ pub struct TaskFailure {
 impl fmt::Display for TaskFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        self.chain.iter().try_for_each(|source| write!(f, ": {source}"))
+        self.chain
+            .iter()
+            .try_for_each(|source| write!(f, ": {source}"))
     }
 }
 
@@ -260,7 +264,9 @@ impl Wants {
 
     /// Returns each thing that it needs.
     pub fn needs(&self) -> impl Iterator<Item = Need> {
-        let each = |list: &[String], need: fn(String) -> Need| list.iter().cloned().map(need).collect::<Vec<_>>();
+        let each = |list: &[String], need: fn(String) -> Need| {
+            list.iter().cloned().map(need).collect::<Vec<_>>()
+        };
         [
             each(&self.read, Need::Read),
             each(&self.write, Need::Write),
@@ -276,15 +282,16 @@ impl Wants {
 
     /// Returns grants for exactly these needs.
     pub fn grants(&self) -> Grants {
-        self.needs().fold(Grants::none(), |grants, need| match need {
-            Need::Read(path) => grants.read(path),
-            Need::Write(path) => grants.write(path),
-            Need::Run(program) => grants.run(program),
-            Need::Env(name) => grants.env(name),
-            Need::Net(place) => grants.net(place),
-            Need::Host(address) => grants.host(address),
-            _ => grants.facts(),
-        })
+        self.needs()
+            .fold(Grants::none(), |grants, need| match need {
+                Need::Read(path) => grants.read(path),
+                Need::Write(path) => grants.write(path),
+                Need::Run(program) => grants.run(program),
+                Need::Env(name) => grants.env(name),
+                Need::Net(place) => grants.net(place),
+                Need::Host(address) => grants.host(address),
+                _ => grants.facts(),
+            })
     }
 }
 
@@ -311,7 +318,9 @@ impl fmt::Display for Function {
             (value, None) => write!(f, " -> {value}"),
             // Shows an alias of `Result` by its name; the alias covers both types.
             (value, Some(error))
-                if value.strip_suffix("::Ok").is_some_and(|alias| error.strip_suffix("::Err") == Some(alias)) =>
+                if value
+                    .strip_suffix("::Ok")
+                    .is_some_and(|alias| error.strip_suffix("::Err") == Some(alias)) =>
             {
                 write!(f, " -> {}", value.trim_end_matches("::Ok"))
             }
@@ -349,12 +358,20 @@ pub fn functions(mut records: &[u8]) -> Result<Vec<Function>, RecordError> {
     let mut functions = Vec::new();
     while !records.is_empty() {
         let index = functions.len();
-        let (length, rest) = records.split_first_chunk().ok_or(RecordError::CutShort(index))?;
+        let (length, rest) = records
+            .split_first_chunk()
+            .ok_or(RecordError::CutShort(index))?;
         let length = u32::from_le_bytes(*length) as usize;
-        let (record, rest) = rest.split_at_checked(length).ok_or(RecordError::CutShort(index))?;
+        let (record, rest) = rest
+            .split_at_checked(length)
+            .ok_or(RecordError::CutShort(index))?;
         let (module, mut function): (String, Function) =
             cbor::decode(record).map_err(|source| RecordError::Decode { index, source })?;
-        function.path = if module.is_empty() { function.name.clone() } else { format!("{module}::{}", function.name) };
+        function.path = if module.is_empty() {
+            function.name.clone()
+        } else {
+            format!("{module}::{}", function.name)
+        };
         functions.push(function);
         records = rest;
     }

@@ -13,7 +13,9 @@ pub struct SendError<T, E> {
 
 impl<T, E: fmt::Debug> fmt::Debug for SendError<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendError").field("end", &self.end).finish_non_exhaustive()
+        f.debug_struct("SendError")
+            .field("end", &self.end)
+            .finish_non_exhaustive()
     }
 }
 

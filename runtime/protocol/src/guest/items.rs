@@ -65,7 +65,9 @@ impl Items {
 
     /// Returns the CBOR of the next item, if the item is complete. After an error, stop calling.
     pub fn next_item(&mut self) -> Result<Option<Bytes>, ItemError> {
-        let Some(head) = self.0.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
+        let Some(head) = self.0.first_chunk::<HEAD_BYTES>() else {
+            return Ok(None);
+        };
         let length = u32::from_le_bytes(*head) as usize;
         if length > MAX_ITEM_BYTES {
             return Err(ItemError::TooLong(length));
@@ -79,7 +81,11 @@ impl Items {
 
     /// Returns an error if the stream may not end here, because part of an item is left.
     pub fn finish(&self) -> Result<(), ItemError> {
-        if self.0.is_empty() { Ok(()) } else { Err(ItemError::Cut) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ItemError::Cut)
+        }
     }
 }
 
@@ -89,8 +95,10 @@ mod tests {
 
     #[test]
     fn items_come_out_as_they_went_in_however_they_are_cut() {
-        let wire: Vec<u8> =
-            ["", "a", "two"].iter().flat_map(|item| encode_item(item).expect("a text encodes")).collect();
+        let wire: Vec<u8> = ["", "a", "two"]
+            .iter()
+            .flat_map(|item| encode_item(item).expect("a text encodes"))
+            .collect();
         for part in 1..=wire.len() {
             let mut items = Items::default();
             let mut found = Vec::new();
@@ -100,7 +108,11 @@ mod tests {
                     found.push(cbor::decode::<String>(&item).unwrap());
                 }
             }
-            assert_eq!((found, items.finish()), (vec!["".into(), "a".into(), "two".into()], Ok(())), "{part}");
+            assert_eq!(
+                (found, items.finish()),
+                (vec!["".into(), "a".into(), "two".into()], Ok(())),
+                "{part}"
+            );
         }
     }
 
@@ -108,7 +120,10 @@ mod tests {
     fn an_item_that_is_announced_too_long_is_refused_before_it_arrives() {
         let mut items = Items::default();
         items.push(&u32::MAX.to_le_bytes());
-        assert_eq!(items.next_item(), Err(ItemError::TooLong(u32::MAX as usize)));
+        assert_eq!(
+            items.next_item(),
+            Err(ItemError::TooLong(u32::MAX as usize))
+        );
 
         let largest = u32::try_from(MAX_ITEM_BYTES).unwrap();
         let mut items = Items::default();
@@ -119,7 +134,9 @@ mod tests {
 
     #[test]
     fn an_item_that_is_too_long_is_not_encoded() {
-        let error = encode_item(&vec![0_u8; MAX_ITEM_BYTES]).unwrap_err().to_string();
+        let error = encode_item(&vec![0_u8; MAX_ITEM_BYTES])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("more than the 16777216 allowed"), "{error}");
         assert!(encode_item(&Bytes::from(vec![0; MAX_ITEM_BYTES - 5])).is_ok());
     }

@@ -77,7 +77,13 @@ impl Grants {
 
     /// Grants everything that the agent's account may do.
     pub fn all() -> Self {
-        Self::none().write("/").run(ANY).env(ANY).net(ANY).host(ANY).facts()
+        Self::none()
+            .write("/")
+            .run(ANY)
+            .env(ANY)
+            .net(ANY)
+            .host(ANY)
+            .facts()
     }
 
     /// Returns true if these are the grants of [`none`](Self::none).
@@ -101,8 +107,17 @@ impl Grants {
 
     /// Grants a file or directory, which the guest finds at another path.
     #[must_use]
-    pub fn dir(mut self, path: impl Into<String>, guest_path: impl Into<String>, write: bool) -> Self {
-        self.paths.push(PathGrant { path: path.into(), guest_path: guest_path.into(), write });
+    pub fn dir(
+        mut self,
+        path: impl Into<String>,
+        guest_path: impl Into<String>,
+        write: bool,
+    ) -> Self {
+        self.paths.push(PathGrant {
+            path: path.into(),
+            guest_path: guest_path.into(),
+            write,
+        });
         self
     }
 
@@ -176,16 +191,26 @@ impl Grants {
     /// Returns true if the guest may look up the addresses of a name: connections to the name are
     /// granted on some port.
     pub fn covers_lookup(&self, name: &str) -> bool {
-        self.net.iter().any(|granted| same_name(split_port(name).0, split_port(granted).0))
+        self.net
+            .iter()
+            .any(|granted| same_name(split_port(name).0, split_port(granted).0))
     }
 
     /// Returns true if `need` is granted. Paths are compared as text; the host resolves symbolic
     /// links.
     pub fn covers(&self, need: &Need) -> bool {
-        let named = |list: &[String], name: &str| list.iter().any(|granted| granted == ANY || granted == name);
+        let named = |list: &[String], name: &str| {
+            list.iter().any(|granted| granted == ANY || granted == name)
+        };
         match need {
-            Need::Read(path) => self.paths.iter().any(|grant| contains(&grant.guest_path, path)),
-            Need::Write(path) => self.paths.iter().any(|grant| grant.write && contains(&grant.guest_path, path)),
+            Need::Read(path) => self
+                .paths
+                .iter()
+                .any(|grant| contains(&grant.guest_path, path)),
+            Need::Write(path) => self
+                .paths
+                .iter()
+                .any(|grant| grant.write && contains(&grant.guest_path, path)),
             Need::Run(program) => named(&self.run, program),
             Need::Env(name) => named(&self.env, name),
             Need::Net(place) => self.net.iter().any(|granted| is_in(place, granted)),
@@ -200,7 +225,8 @@ impl Grants {
 /// Returns true if `path` is `root`, or is below it.
 fn contains(root: &str, path: &str) -> bool {
     let root = root.trim_end_matches('/');
-    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(root)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns true if a grant covers a place: the same name, and the same port if the grant names one.
@@ -221,7 +247,8 @@ fn same_name(name: &str, granted: &str) -> bool {
 /// Splits a place into its name and its port, if it has one. Addresses with colons need brackets if
 /// a port follows.
 pub(crate) fn split_port(place: &str) -> (&str, Option<&str>) {
-    let bare = |name: &'_ str| -> usize { usize::from(name.starts_with('[') && name.ends_with(']')) };
+    let bare =
+        |name: &'_ str| -> usize { usize::from(name.starts_with('[') && name.ends_with(']')) };
     let (name, port) = match place.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || bare(name) == 1 => (name, Some(port)),
         _ => (place, None),
@@ -277,10 +304,16 @@ mod tests {
 
     #[test]
     fn what_is_taken_away_stays_away() {
-        let both = Grants::none().without_clock().read("/a").and(Grants::none().write("/b"));
+        let both = Grants::none()
+            .without_clock()
+            .read("/a")
+            .and(Grants::none().write("/b"));
         assert!(!both.clock && both.random);
         assert_eq!(
-            both.paths.iter().map(|grant| (&*grant.path, grant.write)).collect::<Vec<_>>(),
+            both.paths
+                .iter()
+                .map(|grant| (&*grant.path, grant.write))
+                .collect::<Vec<_>>(),
             [("/a", false), ("/b", true)]
         );
     }
@@ -298,7 +331,9 @@ mod tests {
 
     #[test]
     fn a_place_is_a_name_and_perhaps_a_port() {
-        let covers = |granted: &str, place: &str| Grants::none().net(granted).covers(&Need::Net(place.into()));
+        let covers = |granted: &str, place: &str| {
+            Grants::none().net(granted).covers(&Need::Net(place.into()))
+        };
         for (granted, place) in [
             ("example.org:443", "EXAMPLE.org:443"),
             ("example.org", "example.org:80"),
@@ -328,9 +363,15 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_if_any_of_its_ports_is_granted() {
         let covers = |granted: &str, name: &str| Grants::none().net(granted).covers_lookup(name);
-        assert!(covers("example.org:443", "Example.org") && covers("example.org", "example.org") && covers("*", "a"));
+        assert!(
+            covers("example.org:443", "Example.org")
+                && covers("example.org", "example.org")
+                && covers("*", "a")
+        );
         assert!(covers("*:443", "a") && covers("[::1]:80", "::1"));
-        assert!(!covers("example.org:443", "evil.example.org") && !covers("10.0.0.1:80", "10.0.0.11"));
+        assert!(
+            !covers("example.org:443", "evil.example.org") && !covers("10.0.0.1:80", "10.0.0.11")
+        );
         assert!(!Grants::none().covers_lookup("example.org"));
     }
 

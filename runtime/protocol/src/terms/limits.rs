@@ -100,7 +100,12 @@ impl LimitKind {
     /// Returns the unit that the limit counts in.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Memory | Self::Input | Self::Output | Self::Stack | Self::Module | Self::TotalMemory => "bytes",
+            Self::Memory
+            | Self::Input
+            | Self::Output
+            | Self::Stack
+            | Self::Module
+            | Self::TotalMemory => "bytes",
             Self::Table => "elements",
             Self::ConcurrentCalls => "calls",
             Self::Fuel => "units",

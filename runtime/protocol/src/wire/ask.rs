@@ -15,7 +15,8 @@ pub const MAX_ADDRESS_BYTES: usize = 4 << 10;
 /// Longest function name: real names are shorter, and a longer one would not fit into a frame.
 pub const MAX_FUNCTION_BYTES: usize = 16 << 10;
 
-const _: () = assert!(MAX_ASK_BYTES + MAX_ADDRESS_BYTES + MAX_FUNCTION_BYTES + 100 < MAX_FRAME_BYTES);
+const _: () =
+    assert!(MAX_ASK_BYTES + MAX_ADDRESS_BYTES + MAX_FUNCTION_BYTES + 100 < MAX_FRAME_BYTES);
 
 /// A task to call on another host. It belongs to the same module as the guest that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,8 @@ const HEAD: usize = 4;
 pub fn write<M: Serialize>(message: &M, wire: &mut Vec<u8>) {
     let start = wire.len();
     wire.extend([0; HEAD]);
-    *wire = postcard::serialize_with_flavor(message, Wire(std::mem::take(wire))).expect("our own messages encode");
+    *wire = postcard::serialize_with_flavor(message, Wire(std::mem::take(wire)))
+        .expect("our own messages encode");
     let length = u32::try_from(wire.len() - start - HEAD).expect("our own frames are short");
     debug_assert!(length as usize <= MAX_FRAME_BYTES);
     wire[start..start + HEAD].copy_from_slice(&length.to_le_bytes());
@@ -70,13 +71,17 @@ impl Splitter {
             if self.incomplete.len() < wanted {
                 return Ok(());
             }
-            if frame_length(&self.incomplete)?.is_some_and(|length| self.incomplete.len() == HEAD + length) {
+            if frame_length(&self.incomplete)?
+                .is_some_and(|length| self.incomplete.len() == HEAD + length)
+            {
                 let frame = std::mem::take(&mut self.incomplete);
                 each(&frame[HEAD..])?;
             }
         }
         while let Some(length) = frame_length(input)? {
-            let Some((frame, rest)) = input.split_at_checked(HEAD + length) else { break };
+            let Some((frame, rest)) = input.split_at_checked(HEAD + length) else {
+                break;
+            };
             each(&frame[HEAD..])?;
             input = rest;
         }
@@ -87,7 +92,9 @@ impl Splitter {
 
 /// Returns the length that the head of `bytes` announces, if the head is complete.
 fn frame_length(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
-    let Some(head) = bytes.first_chunk::<HEAD>() else { return Ok(None) };
+    let Some(head) = bytes.first_chunk::<HEAD>() else {
+        return Ok(None);
+    };
     match u32::from_le_bytes(*head) as usize {
         length if length > MAX_FRAME_BYTES => Err(ProtocolError::FrameTooLong(length)),
         length => Ok(Some(length)),

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::{
-    AskError, AskId, CallId, Digest, Fault, Grants, InstanceId, Limits, LogLevel, OutputStream, Target,
+    AskError, AskId, CallId, Digest, Fault, Grants, InstanceId, Limits, LogLevel, OutputStream,
+    Target,
     ids::StreamId,
     wire::stream::{Command, ProcessStreams, Service, StreamEnd, WindowSize},
 };
@@ -90,13 +91,20 @@ pub struct Description {
 impl Description {
     /// A description of the process alone.
     pub fn new(pid: u32, uid: u32) -> Self {
-        Self { pid, uid, ..Self::default() }
+        Self {
+            pid,
+            uid,
+            ..Self::default()
+        }
     }
 }
 
 /// Controller to agent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(clippy::large_enum_variant, reason = "they are written and read where they stand, and never kept")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "they are written and read where they stand, and never kept"
+)]
 pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },
@@ -140,7 +148,10 @@ pub(crate) enum ToAgent<'a> {
     /// The result of a task that a guest called on another host.
     Answer { ask: AskId, outcome: Answered<'a> },
     /// Start a process; these are its streams.
-    Start { streams: ProcessStreams, command: Command },
+    Start {
+        streams: ProcessStreams,
+        command: Command,
+    },
     /// Open a new stream and run this service at the agent's end of it.
     Open { id: StreamId, service: Service },
     /// Send a signal to the process whose stdin and stdout this stream carries, and to its process
@@ -155,7 +166,12 @@ pub(crate) enum ToAgent<'a> {
         bytes: &'a [u8],
     },
     /// The next bytes of a stream are a part of a blob that the agent holds.
-    Splice { id: StreamId, blob: Digest, offset: u64, length: u64 },
+    Splice {
+        id: StreamId,
+        blob: Digest,
+        offset: u64,
+        length: u64,
+    },
     /// The controller has taken `bytes` of a stream: the agent may send as many more.
     Credit { id: StreamId, bytes: u64 },
     /// The controller sends nothing more on a stream.
@@ -194,7 +210,12 @@ pub(crate) enum ToController<'a> {
         bytes: &'a [u8],
     },
     /// A guest logged something.
-    Log { id: CallId, level: LogLevel, target: &'a str, message: &'a str },
+    Log {
+        id: CallId,
+        level: LogLevel,
+        target: &'a str,
+        message: &'a str,
+    },
     /// A guest calls a task on another host: call it, and answer. The ask is void when the guest's
     /// own call ends.
     Ask {
@@ -214,7 +235,11 @@ pub(crate) enum ToController<'a> {
     },
     /// The last part of a call's result, or the reason why there is none. This is the last message
     /// about the call.
-    Return { id: CallId, outcome: Outcome<'a>, usage: Usage },
+    Return {
+        id: CallId,
+        outcome: Outcome<'a>,
+        usage: Usage,
+    },
     /// The next bytes of a stream.
     Data {
         id: StreamId,

@@ -62,7 +62,10 @@ impl Part {
 
 impl<T> Default for Outbox<T> {
     fn default() -> Self {
-        Self { messages: Vec::new(), payloads: VecDeque::new() }
+        Self {
+            messages: Vec::new(),
+            payloads: VecDeque::new(),
+        }
     }
 }
 
@@ -74,7 +77,10 @@ impl<T> Outbox<T> {
 
     /// Queues a payload that will leave in parts.
     pub(crate) fn send(&mut self, tag: T, bytes: Bytes) {
-        self.payloads.push_back(Payload { tag, pieces: [Piece::Bytes(bytes)].into() });
+        self.payloads.push_back(Payload {
+            tag,
+            pieces: [Piece::Bytes(bytes)].into(),
+        });
     }
 
     /// Drops the rest of the payloads that `unwanted` selects. Returns true if there were any.
@@ -122,7 +128,10 @@ impl<T: PartialEq> Outbox<T> {
     pub(crate) fn append(&mut self, tag: T, piece: Piece) {
         match self.payloads.iter_mut().find(|payload| payload.tag == tag) {
             Some(payload) => payload.pieces.push_back(piece),
-            None => self.payloads.push_back(Payload { tag, pieces: [piece].into() }),
+            None => self.payloads.push_back(Payload {
+                tag,
+                pieces: [piece].into(),
+            }),
         }
     }
 }
@@ -138,7 +147,10 @@ impl<T> Payload<T> {
                 if !bytes.is_empty() {
                     self.pieces.push_front(Piece::Bytes(bytes));
                 }
-                Some(Part::Bytes { bytes: part, last: self.pieces.is_empty() })
+                Some(Part::Bytes {
+                    bytes: part,
+                    last: self.pieces.is_empty(),
+                })
             }
         }
     }

@@ -95,7 +95,11 @@ impl<'a> LogRecord<'a> {
     /// Makes a record, cut to [`MAX_TARGET_BYTES`] and [`MAX_MESSAGE_BYTES`].
     pub fn new(level: LogLevel, target: &'a str, message: &'a str) -> Self {
         let cut = |text: &'a str, max| &text[..text.floor_char_boundary(max)];
-        Self { level, target: cut(target, MAX_TARGET_BYTES), message: cut(message, MAX_MESSAGE_BYTES) }
+        Self {
+            level,
+            target: cut(target, MAX_TARGET_BYTES),
+            message: cut(message, MAX_MESSAGE_BYTES),
+        }
     }
 
     /// Returns its share of [`Limits::stdio_bytes`](crate::Limits::stdio_bytes).

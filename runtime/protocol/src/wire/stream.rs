@@ -14,7 +14,11 @@ use crate::{
 impl StreamId {
     /// Number of bytes that may be sent, in each direction, before the reader has announced credit.
     pub fn window_bytes(self) -> u64 {
-        if self.is_wide() { STREAM_WINDOW_BYTES } else { NARROW_WINDOW_BYTES }
+        if self.is_wide() {
+            STREAM_WINDOW_BYTES
+        } else {
+            NARROW_WINDOW_BYTES
+        }
     }
 }
 
@@ -44,7 +48,10 @@ pub struct Command {
 impl Command {
     /// A process with this program and these arguments, in the agent's own environment.
     pub fn new(words: impl IntoIterator<Item: Into<Vec<u8>>>) -> Self {
-        Self { words: words.into_iter().map(ByteBuf::from).collect(), ..Self::default() }
+        Self {
+            words: words.into_iter().map(ByteBuf::from).collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -72,7 +79,9 @@ pub struct ProcessStreams {
 impl ProcessStreams {
     /// All of them. `stdio` comes last: its end is the end of the process.
     pub fn ids(&self) -> impl Iterator<Item = StreamId> + use<> {
-        [Some(self.stderr), self.terminal, Some(self.stdio)].into_iter().flatten()
+        [Some(self.stderr), self.terminal, Some(self.stdio)]
+            .into_iter()
+            .flatten()
     }
 }
 

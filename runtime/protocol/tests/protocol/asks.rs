@@ -2,19 +2,27 @@
 
 use bytes::Bytes;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Ask, AskError, CallId, CallRequest, ControllerEvent, Fault, Grants, LimitKind,
-    MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_ASKS, MAX_FUNCTION_BYTES,
+    AgentConnection, AgentEvent, Ask, AskError, CallId, CallRequest, ControllerEvent, Fault,
+    Grants, LimitKind, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_ASKS, MAX_FUNCTION_BYTES,
 };
 
 use crate::pair::{Pair, USAGE, long, request};
 
 /// A call that may call tasks on `ssh:db`.
 fn granted() -> CallRequest {
-    CallRequest { grants: Grants::none().host("ssh:db"), ..request("f", "1") }
+    CallRequest {
+        grants: Grants::none().host("ssh:db"),
+        ..request("f", "1")
+    }
 }
 
 fn question() -> Ask {
-    Ask { address: "ssh:db".into(), function: "words::count".into(), input: "text".into(), deadline_ms: Some(500) }
+    Ask {
+        address: "ssh:db".into(),
+        function: "words::count".into(),
+        input: "text".into(),
+        deadline_ms: Some(500),
+    }
 }
 
 /// A pair, and a call in it whose guest may ask.
@@ -33,11 +41,25 @@ fn an_ask_is_answered_with_a_value_or_an_error() {
         reason: "permission denied".into(),
         hint: None,
     };
-    let errors =
-        [unreachable, AskError::Fault(Fault::Cancelled), AskError::Address("none".into()), AskError::Lost("x".into())];
-    for outcome in [Ok(Bytes::from("value")), Ok(long(MAX_ASK_BYTES))].into_iter().chain(errors.map(Err)) {
+    let errors = [
+        unreachable,
+        AskError::Fault(Fault::Cancelled),
+        AskError::Address("none".into()),
+        AskError::Lost("x".into()),
+    ];
+    for outcome in [Ok(Bytes::from("value")), Ok(long(MAX_ASK_BYTES))]
+        .into_iter()
+        .chain(errors.map(Err))
+    {
         let ask = pair.agent.ask(call, &question()).unwrap();
-        assert_eq!(pair.controller_events(), [ControllerEvent::Ask { call, ask, question: question() }]);
+        assert_eq!(
+            pair.controller_events(),
+            [ControllerEvent::Ask {
+                call,
+                ask,
+                question: question()
+            }]
+        );
         pair.controller.answer(ask, outcome.clone());
         assert_eq!(pair.agent_events(), [AgentEvent::Answer { ask, outcome }]);
     }
@@ -51,7 +73,13 @@ fn asks_are_answered_in_any_order() {
     pair.controller.answer(second, Ok("2".into()));
     pair.controller.answer(first, Ok("1".into()));
     let answers = [(second, "2"), (first, "1")];
-    assert_eq!(pair.agent_events(), answers.map(|(ask, value)| AgentEvent::Answer { ask, outcome: Ok(value.into()) }));
+    assert_eq!(
+        pair.agent_events(),
+        answers.map(|(ask, value)| AgentEvent::Answer {
+            ask,
+            outcome: Ok(value.into())
+        })
+    );
 }
 
 #[test]
@@ -64,41 +92,74 @@ fn what_does_not_fit_into_a_frame_is_not_asked() {
         deadline_ms: Some(u64::MAX),
     };
     let too_long = [
-        Ask { input: long(MAX_ASK_BYTES + 1), ..question() },
-        Ask { function: "f".repeat(MAX_FUNCTION_BYTES + 1), ..question() },
-        Ask { address: "a".repeat(MAX_ADDRESS_BYTES + 1), ..question() },
+        Ask {
+            input: long(MAX_ASK_BYTES + 1),
+            ..question()
+        },
+        Ask {
+            function: "f".repeat(MAX_FUNCTION_BYTES + 1),
+            ..question()
+        },
+        Ask {
+            address: "a".repeat(MAX_ADDRESS_BYTES + 1),
+            ..question()
+        },
     ];
-    assert!(too_long.iter().all(|question| pair.agent.ask(call, question).is_none()));
+    assert!(
+        too_long
+            .iter()
+            .all(|question| pair.agent.ask(call, question).is_none())
+    );
     assert!(pair.agent.ask(call, &longest).is_some());
-    assert!(matches!(*pair.controller_events(), [ControllerEvent::Ask { .. }]));
+    assert!(matches!(
+        *pair.controller_events(),
+        [ControllerEvent::Ask { .. }]
+    ));
 }
 
 #[test]
 fn an_answer_that_does_not_fit_into_a_frame_says_so() {
     let (mut pair, call) = running();
     let endless = AskError::Fault(Fault::BadModule("x".repeat(2 << 20)));
-    for (outcome, asked) in [(Ok(long(MAX_ASK_BYTES + 1)), 1 << 20), (Err(endless), 2 << 20)] {
+    for (outcome, asked) in [
+        (Ok(long(MAX_ASK_BYTES + 1)), 1 << 20),
+        (Err(endless), 2 << 20),
+    ] {
         let ask = pair.agent.ask(call, &question()).unwrap();
         pair.controller_events();
         pair.controller.answer(ask, outcome);
-        let [AgentEvent::Answer { outcome: Err(AskError::Fault(fault)), .. }] = &*pair.agent_events() else {
+        let [
+            AgentEvent::Answer {
+                outcome: Err(AskError::Fault(fault)),
+                ..
+            },
+        ] = &*pair.agent_events()
+        else {
             panic!("one error")
         };
-        assert!(matches!(fault, Fault::Limit { which: LimitKind::Output, asked: it, .. } if *it > asked), "{fault:?}");
+        assert!(
+            matches!(fault, Fault::Limit { which: LimitKind::Output, asked: it, .. } if *it > asked),
+            "{fault:?}"
+        );
     }
 }
 
 #[test]
 fn a_call_has_no_more_asks_open_than_it_may() {
     let (mut pair, call) = running();
-    let asks: Vec<_> = (0..MAX_ASKS).map(|_| pair.agent.ask(call, &question()).unwrap()).collect();
+    let asks: Vec<_> = (0..MAX_ASKS)
+        .map(|_| pair.agent.ask(call, &question()).unwrap())
+        .collect();
     assert_eq!(pair.agent.ask(call, &question()), None);
     assert_eq!(pair.controller_events().len(), MAX_ASKS);
     pair.controller.answer(asks[7], Ok("1".into()));
     assert!(matches!(*pair.agent_events(), [AgentEvent::Answer { .. }]));
     assert!(pair.agent.ask(call, &question()).is_some());
     let other = pair.running(granted());
-    assert!(pair.agent.ask(other, &question()).is_some(), "each call has its own");
+    assert!(
+        pair.agent.ask(other, &question()).is_some(),
+        "each call has its own"
+    );
     pair.settle();
 }
 
@@ -108,12 +169,22 @@ fn what_a_call_asked_for_ends_with_it() {
     let ask = pair.agent.ask(call, &question()).unwrap();
     pair.settle();
     pair.agent.finish(call, Ok("2".into()), USAGE);
-    assert!(matches!(*pair.controller_events(), [ControllerEvent::Ask { .. }, ControllerEvent::Returned { .. }]));
+    assert!(matches!(
+        *pair.controller_events(),
+        [
+            ControllerEvent::Ask { .. },
+            ControllerEvent::Returned { .. }
+        ]
+    ));
     pair.controller_said();
     pair.controller.answer(ask, Ok("too late".into()));
     assert_eq!(pair.agent_events(), []);
     assert_eq!(pair.controller_said(), [], "nobody would read it");
-    assert_eq!(pair.agent.ask(call, &question()), None, "nor does it ask any more");
+    assert_eq!(
+        pair.agent.ask(call, &question()),
+        None,
+        "nor does it ask any more"
+    );
 }
 
 #[test]
@@ -136,7 +207,10 @@ fn a_cancelled_call_asks_in_vain() {
     let late = pair.agent.ask(call, &question());
     assert!(late.is_some(), "it has not heard yet");
     assert_eq!(pair.agent_events(), [AgentEvent::Cancel { id: call }]);
-    assert!(matches!(*pair.controller_events(), [ControllerEvent::Ask { .. }]), "only what was asked before");
+    assert!(
+        matches!(*pair.controller_events(), [ControllerEvent::Ask { .. }]),
+        "only what was asked before"
+    );
     pair.agent.finish(call, Err(Fault::Cancelled), USAGE);
     pair.settle();
     assert!(pair.agent.is_idle());

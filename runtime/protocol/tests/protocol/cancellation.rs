@@ -16,7 +16,10 @@ fn a_call_that_was_never_sent_leaves_no_payload() {
     pair.controller.cancel(id);
     assert_eq!(pair.controller_events(), []);
     assert_eq!(pair.agent_events(), []);
-    assert!(matches!(*pair.controller_said(), [ToAgent::Call { .. }, ToAgent::Cancel { .. }]));
+    assert!(matches!(
+        *pair.controller_said(),
+        [ToAgent::Call { .. }, ToAgent::Cancel { .. }]
+    ));
     assert!(pair.agent.is_idle());
 }
 
@@ -29,7 +32,10 @@ fn a_call_whose_input_is_arriving_never_runs() {
     pair.controller.cancel(id);
     assert_eq!(pair.controller_events(), []);
     assert_eq!(pair.agent_events(), []);
-    assert!(matches!(*pair.controller_said(), [ToAgent::Cancel { .. }]), "no more of the input");
+    assert!(
+        matches!(*pair.controller_said(), [ToAgent::Cancel { .. }]),
+        "no more of the input"
+    );
     assert!(pair.agent.is_idle());
 }
 
@@ -62,7 +68,10 @@ fn a_call_that_was_told_is_cancelled_without_a_word() {
     let mut pair = Pair::new();
     let id = pair.running(request("f", "1"));
     pair.agent.finish(id, Ok("2".into()), USAGE);
-    assert!(matches!(*pair.controller_events(), [ControllerEvent::Returned { .. }]));
+    assert!(matches!(
+        *pair.controller_events(),
+        [ControllerEvent::Returned { .. }]
+    ));
     pair.controller_said();
     pair.controller.cancel(id);
     pair.settle();
@@ -87,7 +96,10 @@ fn a_result_on_its_way_stops() {
     pair.controller.cancel(id);
     assert_eq!(pair.controller_events(), []);
     assert!(pair.controller.traffic().bytes_received < MIB as u64);
-    assert!(matches!(pair.agent_said().last(), Some(ToController::Return { .. })));
+    assert!(matches!(
+        pair.agent_said().last(),
+        Some(ToController::Return { .. })
+    ));
 }
 
 #[test]
@@ -98,7 +110,14 @@ fn a_cancelled_call_leaves_others_alone() {
     let other = pair.controller.call(request("g", other_input.clone()));
     pair.step();
     pair.controller.cancel(id);
-    let [AgentEvent::Call { id: arrived, input, .. }] = &*pair.agent_events() else { panic!("one call") };
+    let [
+        AgentEvent::Call {
+            id: arrived, input, ..
+        },
+    ] = &*pair.agent_events()
+    else {
+        panic!("one call")
+    };
     assert!(*arrived == other && *input == other_input);
 
     let third = pair.running(request("h", "1"));
@@ -106,7 +125,14 @@ fn a_cancelled_call_leaves_others_alone() {
     pair.agent.finish(other, Ok(long(MIB)), USAGE);
     pair.step();
     pair.controller.cancel(third);
-    let [ControllerEvent::Returned { id: returned, outcome: Ok(value), .. }] = &*pair.controller_events() else {
+    let [
+        ControllerEvent::Returned {
+            id: returned,
+            outcome: Ok(value),
+            ..
+        },
+    ] = &*pair.controller_events()
+    else {
         panic!("one value")
     };
     assert!(*returned == other && *value == long(MIB));
@@ -118,7 +144,13 @@ fn a_module_on_its_way_for_a_cancelled_call_is_of_use_to_the_next() {
     let module = Digest::of(ARTIFACT);
     let id = pair.running(request("f", "1"));
     pair.agent.need(module);
-    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
+    assert_eq!(
+        pair.controller_events(),
+        [ControllerEvent::Need {
+            module,
+            again: false
+        }]
+    );
     pair.controller.cancel(id);
     assert_eq!(pair.agent_events(), [AgentEvent::Cancel { id }]);
     pair.agent.finish(id, Err(Fault::Cancelled), USAGE);
@@ -128,7 +160,13 @@ fn a_module_on_its_way_for_a_cancelled_call_is_of_use_to_the_next() {
     pair.agent.need(module);
     assert_eq!(pair.controller_events(), [], "it was asked for already");
     pair.controller.provide(module, ARTIFACT.into());
-    assert_eq!(pair.agent_events(), [AgentEvent::Module { digest: module, bytes: ARTIFACT.into() }]);
+    assert_eq!(
+        pair.agent_events(),
+        [AgentEvent::Module {
+            digest: module,
+            bytes: ARTIFACT.into()
+        }]
+    );
 }
 
 #[test]
@@ -137,20 +175,38 @@ fn a_module_that_arrives_damaged_for_a_cancelled_call_is_not_asked_for() {
     let module = Digest::of(ARTIFACT);
     let id = pair.running(request("f", "1"));
     pair.agent.need(module);
-    assert_eq!(pair.controller_events(), [ControllerEvent::Need { module, again: false }]);
+    assert_eq!(
+        pair.controller_events(),
+        [ControllerEvent::Need {
+            module,
+            again: false
+        }]
+    );
     pair.controller.cancel(id);
     assert_eq!(pair.agent_events(), [AgentEvent::Cancel { id }]);
     pair.agent.finish(id, Err(Fault::Cancelled), USAGE);
     assert_eq!(pair.controller_events(), []);
     pair.controller.provide(module, "damaged".into());
-    assert_eq!(pair.agent_events(), [AgentEvent::DamagedModule { digest: module }]);
+    assert_eq!(
+        pair.agent_events(),
+        [AgentEvent::DamagedModule { digest: module }]
+    );
     assert_eq!(pair.controller_events(), [], "nobody wants it");
 
     pair.running(request("f", "1"));
     pair.agent.need(module);
-    assert!(matches!(*pair.controller_events(), [ControllerEvent::Need { .. }]));
+    assert!(matches!(
+        *pair.controller_events(),
+        [ControllerEvent::Need { .. }]
+    ));
     pair.controller.provide(module, ARTIFACT.into());
-    assert_eq!(pair.agent_events(), [AgentEvent::Module { digest: module, bytes: ARTIFACT.into() }]);
+    assert_eq!(
+        pair.agent_events(),
+        [AgentEvent::Module {
+            digest: module,
+            bytes: ARTIFACT.into()
+        }]
+    );
 }
 
 /// Runs one long call, and cancels it after `steps` transmissions. Returns how many outcomes

@@ -11,9 +11,9 @@ use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde::de::IgnoredAny;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, AskError, BUILD, CallRequest, Command, ControllerConnection, ControllerEvent,
-    Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProtocolError, STREAM_WINDOW_BYTES,
-    Service, StreamEnd, Target, Usage,
+    AgentConnection, AgentEvent, AskError, BUILD, CallRequest, Command, ControllerConnection,
+    ControllerEvent, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
+    ProtocolError, STREAM_WINDOW_BYTES, Service, StreamEnd, Target, Usage,
     abi::{self, Function, Parameter, RecordError, Wants},
     cbor::{self, DecodeError, Form, Items},
 };
@@ -30,13 +30,18 @@ const OPEN: u64 = 3;
 /// blobs and the place.
 fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<ProtocolError>) {
     let mut controller = ControllerConnection::new();
-    let request = || CallRequest { grants: Grants::none().host("db"), ..request("f", "1") };
+    let request = || CallRequest {
+        grants: Grants::none().host("db"),
+        ..request("f", "1")
+    };
     (0..OPEN).for_each(|_| _ = controller.call(request()));
     let streams = controller.start(command(&["cat"]), true);
     controller.send(streams.stdio, b"in".as_slice().into());
     controller.ask_blob(Digest::of(ARTIFACT));
     controller.describe();
-    let error = wire.chunks(part_bytes).find_map(|part| controller.handle_input(part).err());
+    let error = wire
+        .chunks(part_bytes)
+        .find_map(|part| controller.handle_input(part).err());
     let events = from_fn(|| controller.poll_event()).collect();
     assert_eq!(controller.poll_transmit(&mut Vec::new()), None);
     // No caller continues after an error, but doing so must be harmless.
@@ -48,7 +53,9 @@ fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<Protoco
 fn heard(wire: &[u8], part_bytes: usize) -> (Vec<AgentEvent>, Option<ProtocolError>) {
     let mut agent = AgentConnection::new(Target::here());
     agent.need(Digest::of(ARTIFACT));
-    let error = wire.chunks(part_bytes).find_map(|part| agent.handle_input(part).err());
+    let error = wire
+        .chunks(part_bytes)
+        .find_map(|part| agent.handle_input(part).err());
     let events = from_fn(|| agent.poll_event()).collect();
     agent.poll_transmit(&mut Vec::new());
     let _ = agent.handle_input(wire);
@@ -70,7 +77,10 @@ fn takes_bounded_memory(received: usize, decode: impl FnOnce()) {
 }
 
 fn digests() -> impl Strategy<Value = Digest> {
-    prop_oneof![Just(Digest::of(ARTIFACT)), Just(Digest::of(b"another artifact"))]
+    prop_oneof![
+        Just(Digest::of(ARTIFACT)),
+        Just(Digest::of(b"another artifact"))
+    ]
 }
 
 fn payloads() -> impl Strategy<Value = Vec<u8>> {
@@ -93,8 +103,14 @@ fn stretches() -> impl Strategy<Value = Vec<u8>> {
 fn commands() -> impl Strategy<Value = Command> {
     let bytes = || vec(any::<u8>(), 0..9);
     (vec(bytes(), 0..4), vec((bytes(), bytes()), 0..3)).prop_map(|(words, env)| {
-        let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Command { env, ..Command::new(words) }
+        let env = env
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Command {
+            env,
+            ..Command::new(words)
+        }
     })
 }
 
@@ -109,12 +125,14 @@ fn ends() -> impl Strategy<Value = StreamEnd> {
 }
 
 fn descriptions() -> impl Strategy<Value = Description> {
-    (any::<u32>(), any::<Option<u64>>(), vec(".{0,9}", 0..3)).prop_map(|(pid, memory_bytes, notes)| {
-        let mut description = Description::new(pid, 0);
-        description.memory_bytes = memory_bytes;
-        description.notes = notes;
-        description
-    })
+    (any::<u32>(), any::<Option<u64>>(), vec(".{0,9}", 0..3)).prop_map(
+        |(pid, memory_bytes, notes)| {
+            let mut description = Description::new(pid, 0);
+            description.memory_bytes = memory_bytes;
+            description.notes = notes;
+            description
+        },
+    )
 }
 
 fn ask_errors() -> impl Strategy<Value = AskError> {
@@ -132,7 +150,13 @@ fn ask_errors() -> impl Strategy<Value = AskError> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    prop_oneof![Just(Limits::default()), Just(Limits { input_bytes: 10, ..Limits::default() })]
+    prop_oneof![
+        Just(Limits::default()),
+        Just(Limits {
+            input_bytes: 10,
+            ..Limits::default()
+        })
+    ]
 }
 
 fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
@@ -178,7 +202,10 @@ fn messages_to_controller() -> impl Strategy<Value = ToController> {
     let id = || prop_oneof![9 => 0..OPEN, 1 => 0..2 * OPEN];
     let stream = prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr)];
     let level = any::<i32>().prop_map(LogLevel::nearest);
-    let outcome = prop_oneof![payloads().prop_map(Outcome::Done), Just(Outcome::Failed(Fault::Cancelled))];
+    let outcome = prop_oneof![
+        payloads().prop_map(Outcome::Done),
+        Just(Outcome::Failed(Fault::Cancelled))
+    ];
     prop_oneof![
         1 => Just(ToController::Hello { build: BUILD.into(), target: Target::here() }),
         4 => digests().prop_map(|module| ToController::Need { module }),
@@ -206,16 +233,27 @@ fn messages_to_controller() -> impl Strategy<Value = ToController> {
 
 /// A greeting and further messages, as they travel to a controller.
 fn wires_to_controller() -> impl Strategy<Value = Vec<u8>> {
-    let hello = frame(&ToController::Hello { build: BUILD.into(), target: Target::here() });
-    vec(messages_to_controller().prop_map(|message| frame(&message)), 0..20)
-        .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
+    let hello = frame(&ToController::Hello {
+        build: BUILD.into(),
+        target: Target::here(),
+    });
+    vec(
+        messages_to_controller().prop_map(|message| frame(&message)),
+        0..20,
+    )
+    .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
 }
 
 /// A greeting and further messages, as they travel to an agent.
 fn wires_to_agent() -> impl Strategy<Value = Vec<u8>> {
-    let hello = frame(&ToAgent::Hello { build: BUILD.into() });
-    vec(messages_to_agent().prop_map(|message| frame(&message)), 0..20)
-        .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
+    let hello = frame(&ToAgent::Hello {
+        build: BUILD.into(),
+    });
+    vec(
+        messages_to_agent().prop_map(|message| frame(&message)),
+        0..20,
+    )
+    .prop_map(move |frames| [&*hello, &*frames.concat()].concat())
 }
 
 /// The bytes of `whole` with some changed, added or removed.
@@ -335,7 +373,13 @@ fn values() -> impl Strategy<Value = Value> {
 
 /// Tags without a meaning here, and those with one.
 fn tags() -> impl Strategy<Value = u64> {
-    prop_oneof![32..40_u64, Just(cbor::SOME_TAG), Just(cbor::WORD_TAG), Just(cbor::KEY_TAG), Just(cbor::READABLE_TAG),]
+    prop_oneof![
+        32..40_u64,
+        Just(cbor::SOME_TAG),
+        Just(cbor::WORD_TAG),
+        Just(cbor::KEY_TAG),
+        Just(cbor::READABLE_TAG),
+    ]
 }
 
 /// Encodes `value`, to compare values: a NaN is not equal to itself.
@@ -346,8 +390,14 @@ fn encoded(value: &Value) -> Vec<u8> {
 /// Decodes each item in `bytes`.
 fn decoded(bytes: &[u8], items: &Items) -> Result<Vec<Value>, DecodeError> {
     match items {
-        Items::Positional(ranges) => ranges.iter().map(|range| cbor::decode(&bytes[range.clone()])).collect(),
-        Items::Named(entries) => entries.iter().map(|(_, range)| cbor::decode(&bytes[range.clone()])).collect(),
+        Items::Positional(ranges) => ranges
+            .iter()
+            .map(|range| cbor::decode(&bytes[range.clone()]))
+            .collect(),
+        Items::Named(entries) => entries
+            .iter()
+            .map(|(_, range)| cbor::decode(&bytes[range.clone()]))
+            .collect(),
     }
 }
 
@@ -404,16 +454,46 @@ proptest! {
 
 fn functions() -> impl Strategy<Value = (String, Function)> {
     let parameters = vec(("[a-z]{1,9}", ".{0,9}"), 0..4);
-    let texts = ("[a-z:]{0,9}", "[a-z]{1,9}", ".{0,20}", ".{0,9}", proptest::option::of(".{0,9}"));
-    (texts, parameters, any::<bool>()).prop_map(|((module, name, doc, returns, error), parameters, readable)| {
-        let path = if module.is_empty() { name.clone() } else { format!("{module}::{name}") };
-        let parameters = parameters.into_iter().map(|(name, type_name)| Parameter { name, type_name }).collect();
-        (module, Function { path, name, doc, parameters, returns, error, wants: Wants::default(), readable })
-    })
+    let texts = (
+        "[a-z:]{0,9}",
+        "[a-z]{1,9}",
+        ".{0,20}",
+        ".{0,9}",
+        proptest::option::of(".{0,9}"),
+    );
+    (texts, parameters, any::<bool>()).prop_map(
+        |((module, name, doc, returns, error), parameters, readable)| {
+            let path = if module.is_empty() {
+                name.clone()
+            } else {
+                format!("{module}::{name}")
+            };
+            let parameters = parameters
+                .into_iter()
+                .map(|(name, type_name)| Parameter { name, type_name })
+                .collect();
+            (
+                module,
+                Function {
+                    path,
+                    name,
+                    doc,
+                    parameters,
+                    returns,
+                    error,
+                    wants: Wants::default(),
+                    readable,
+                },
+            )
+        },
+    )
 }
 
 fn records(functions: &[(String, Function)]) -> Vec<u8> {
-    functions.iter().flat_map(|(module, function)| abi::record(module, function)).collect()
+    functions
+        .iter()
+        .flat_map(|(module, function)| abi::record(module, function))
+        .collect()
 }
 
 proptest! {
@@ -435,7 +515,10 @@ proptest! {
 #[test]
 fn records_that_are_too_long_are_not_read() {
     let records = vec![0; abi::MAX_SECTION_BYTES + 1];
-    assert_eq!(abi::functions(&records), Err(RecordError::TooLong(records.len())));
+    assert_eq!(
+        abi::functions(&records),
+        Err(RecordError::TooLong(records.len()))
+    );
 }
 
 #[test]
@@ -447,14 +530,22 @@ fn a_record_that_is_cut_short_is_named() {
         parameters: Vec::new(),
         returns: String::new(),
         error: None,
-        wants: Wants { run: vec!["ls".into()], facts: true, ..Wants::default() },
+        wants: Wants {
+            run: vec!["ls".into()],
+            facts: true,
+            ..Wants::default()
+        },
         readable: false,
     };
     let record = abi::record("", &function);
     assert_eq!(abi::functions(&record), Ok(vec![function]));
     for cut in [1, 3, 4, record.len() - 1] {
         let records = [&*record, &record[..cut]].concat();
-        assert_eq!(abi::functions(&records), Err(RecordError::CutShort(1)), "{cut}");
+        assert_eq!(
+            abi::functions(&records),
+            Err(RecordError::CutShort(1)),
+            "{cut}"
+        );
     }
 }
 
@@ -462,7 +553,16 @@ fn a_record_that_is_cut_short_is_named() {
 fn a_record_that_is_something_else_is_named() {
     let record = [&[1, 0, 0, 0][..], &[0xf6]].concat();
     let error = abi::functions(&record).unwrap_err();
-    assert!(matches!(error, RecordError::Decode { index: 0, source: DecodeError::Type(_) }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            RecordError::Decode {
+                index: 0,
+                source: DecodeError::Type(_)
+            }
+        ),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -476,23 +576,45 @@ fn values_nest_as_deep_as_the_limit_says() {
     let nested = |depth| [vec![0x81; depth], vec![0xf6]].concat();
     let value = cbor::decode::<Value>(&nested(cbor::MAX_DEPTH)).unwrap();
     assert_eq!(cbor::encode(&value).unwrap(), nested(cbor::MAX_DEPTH));
-    assert_eq!(cbor::decode::<Value>(&nested(cbor::MAX_DEPTH + 1)), Err(DecodeError::TooDeep));
-    assert_eq!(cbor::decode::<IgnoredAny>(&nested(cbor::MAX_DEPTH + 1)).unwrap_err(), DecodeError::TooDeep);
+    assert_eq!(
+        cbor::decode::<Value>(&nested(cbor::MAX_DEPTH + 1)),
+        Err(DecodeError::TooDeep)
+    );
+    assert_eq!(
+        cbor::decode::<IgnoredAny>(&nested(cbor::MAX_DEPTH + 1)).unwrap_err(),
+        DecodeError::TooDeep
+    );
     assert!(cbor::decode::<IgnoredAny>(&nested(cbor::MAX_DEPTH)).is_ok());
 
     let deeper = Value::Array(vec![value]);
     let error = cbor::encode(&deeper).unwrap_err().to_string();
-    assert_eq!(error, "cannot be encoded as CBOR: it nests deeper than 128 levels");
+    assert_eq!(
+        error,
+        "cannot be encoded as CBOR: it nests deeper than 128 levels"
+    );
 
     // Each argument of a call is a value of its own.
-    assert_eq!(cbor::encode_arguments(&deeper).unwrap(), nested(cbor::MAX_DEPTH + 1));
+    assert_eq!(
+        cbor::encode_arguments(&deeper).unwrap(),
+        nested(cbor::MAX_DEPTH + 1)
+    );
     assert!(cbor::items(&nested(cbor::MAX_DEPTH + 1)).is_ok());
-    assert_eq!(cbor::items(&nested(cbor::MAX_DEPTH + 2)), Err(DecodeError::TooDeep));
+    assert_eq!(
+        cbor::items(&nested(cbor::MAX_DEPTH + 2)),
+        Err(DecodeError::TooDeep)
+    );
 }
 
 #[test]
 fn whatever_values_nest_in_counts() {
-    let [array, open_array, map, open_map, key, tag] = [&[0x81][..], &[0x9f], &[0xa1, 0], &[0xbf, 0], &[0xa1], &[0xc6]];
+    let [array, open_array, map, open_map, key, tag] = [
+        &[0x81][..],
+        &[0x9f],
+        &[0xa1, 0],
+        &[0xbf, 0],
+        &[0xa1],
+        &[0xc6],
+    ];
     for nest in [array, open_array, map, open_map, key, tag] {
         let bytes = [&[0x81], &*nest.repeat(1000)].concat();
         assert_eq!(cbor::items(&bytes), Err(DecodeError::TooDeep), "{nest:x?}");
@@ -501,11 +623,26 @@ fn whatever_values_nest_in_counts() {
 
 #[test]
 fn items_of_unknown_length_are_found_whole() {
-    let bytes =
-        [&[0x84][..], b"\x5f\x41a\x41b\xff", b"\x7f\x61a\x61b\xff", b"\x9f\x01\x02\xff", b"\xbf\x01\x02\xff"].concat();
+    let bytes = [
+        &[0x84][..],
+        b"\x5f\x41a\x41b\xff",
+        b"\x7f\x61a\x61b\xff",
+        b"\x9f\x01\x02\xff",
+        b"\xbf\x01\x02\xff",
+    ]
+    .concat();
     let items = cbor::items(&bytes).unwrap();
     let map = Value::Map(vec![(1.into(), 2.into())]);
-    let expected = [Value::Bytes(b"ab".into()), "ab".into(), Value::Array(vec![1.into(), 2.into()]), map];
+    let expected = [
+        Value::Bytes(b"ab".into()),
+        "ab".into(),
+        Value::Array(vec![1.into(), 2.into()]),
+        map,
+    ];
     assert_eq!(decoded(&bytes, &items).unwrap(), expected);
-    assert_eq!(cbor::items(&[0x81, 0x9f, 0x01]), Err(DecodeError::Malformed(3)), "it has no end");
+    assert_eq!(
+        cbor::items(&[0x81, 0x9f, 0x01]),
+        Err(DecodeError::Malformed(3)),
+        "it has no end"
+    );
 }

@@ -1,9 +1,10 @@
 //! An agent that breaks the rules, one at a time, and the controller that notices.
 
 use wxec_protocol::{
-    BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest, Fault, Grants, Limits,
-    LogLevel, MAX_ASK_BYTES, MAX_ASKS, MAX_FRAME_BYTES, NARROW_WINDOW_BYTES, OUTPUT_WINDOW_BYTES, OutputStream,
-    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice, StreamEnd, Target, Usage, output_cost,
+    BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest,
+    Fault, Grants, Limits, LogLevel, MAX_ASK_BYTES, MAX_ASKS, MAX_FRAME_BYTES, NARROW_WINDOW_BYTES,
+    OUTPUT_WINDOW_BYTES, OutputStream, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice,
+    StreamEnd, Target, Usage, output_cost,
 };
 
 use crate::{
@@ -22,43 +23,78 @@ fn greeted() -> ControllerConnection {
 /// A greeted controller with call 0 open, which may return 8 bytes and print 4.
 fn waiting() -> ControllerConnection {
     let mut controller = greeted();
-    let limits = Limits { output_bytes: 8, stdio_bytes: 4, ..Limits::default() };
-    controller.call(CallRequest { limits, ..request("f", "1") });
+    let limits = Limits {
+        output_bytes: 8,
+        stdio_bytes: 4,
+        ..Limits::default()
+    };
+    controller.call(CallRequest {
+        limits,
+        ..request("f", "1")
+    });
     controller
 }
 
-fn hear(controller: &mut ControllerConnection, message: &ToController) -> Result<(), ProtocolError> {
+fn hear(
+    controller: &mut ControllerConnection,
+    message: &ToController,
+) -> Result<(), ProtocolError> {
     controller.handle_input(&frame(message))
 }
 
 fn hello() -> ToController {
-    ToController::Hello { build: BUILD.into(), target: Target::here() }
+    ToController::Hello {
+        build: BUILD.into(),
+        target: Target::here(),
+    }
 }
 
 fn need() -> ToController {
-    ToController::Need { module: Digest::of(ARTIFACT) }
+    ToController::Need {
+        module: Digest::of(ARTIFACT),
+    }
 }
 
 fn output(stream: OutputStream, length: usize) -> ToController {
-    ToController::Output { id: 0, stream, bytes: vec![b'x'; length] }
+    ToController::Output {
+        id: 0,
+        stream,
+        bytes: vec![b'x'; length],
+    }
 }
 
 fn log(level: LogLevel, target: &str, message: &str) -> ToController {
-    ToController::Log { id: 0, level, target: target.into(), message: message.into() }
+    ToController::Log {
+        id: 0,
+        level,
+        target: target.into(),
+        message: message.into(),
+    }
 }
 
 fn part(length: usize) -> ToController {
-    ToController::Result { id: 0, bytes: vec![b'x'; length] }
+    ToController::Result {
+        id: 0,
+        bytes: vec![b'x'; length],
+    }
 }
 
 fn done(length: usize) -> ToController {
     let outcome = Outcome::Done(vec![b'x'; length]);
-    ToController::Return { id: 0, outcome, usage: Usage::default() }
+    ToController::Return {
+        id: 0,
+        outcome,
+        usage: Usage::default(),
+    }
 }
 
 fn failed() -> ToController {
     let outcome = Outcome::Failed(Fault::Cancelled);
-    ToController::Return { id: 0, outcome, usage: Usage::default() }
+    ToController::Return {
+        id: 0,
+        outcome,
+        usage: Usage::default(),
+    }
 }
 
 /// A greeted controller that started a process with streams 0 and 1.
@@ -69,7 +105,10 @@ fn streaming() -> (ControllerConnection, ProcessStreams) {
 }
 
 fn data(id: u64, length: usize) -> ToController {
-    ToController::Data { id, bytes: vec![b'x'; length] }
+    ToController::Data {
+        id,
+        bytes: vec![b'x'; length],
+    }
 }
 
 fn credit(id: u64, bytes: u64) -> ToController {
@@ -77,7 +116,10 @@ fn credit(id: u64, bytes: u64) -> ToController {
 }
 
 fn close(id: u64) -> ToController {
-    ToController::Close { id, end: StreamEnd::Exited(0) }
+    ToController::Close {
+        id,
+        end: StreamEnd::Exited(0),
+    }
 }
 
 /// Sends the next transmission; returns its number of stream bytes.
@@ -94,7 +136,12 @@ fn leaves(controller: &mut ControllerConnection) -> u64 {
 
 /// All messages about a stream.
 fn words(id: u64) -> [ToController; 4] {
-    [data(id, 1), credit(id, 0), ToController::Finish { id }, close(id)]
+    [
+        data(id, 1),
+        credit(id, 0),
+        ToController::Finish { id },
+        close(id),
+    ]
 }
 
 /// The error text that a person reads when it ends the session.
@@ -104,10 +151,24 @@ fn complaint(result: Result<(), ProtocolError>) -> String {
 
 #[test]
 fn speaks_before_it_greets() {
-    let blob = ToController::Blob { digest: Digest::of(ARTIFACT), held: true };
-    for message in [ToController::Pong, ToController::Bye, need(), done(0), data(0, 1), blob] {
+    let blob = ToController::Blob {
+        digest: Digest::of(ARTIFACT),
+        held: true,
+    };
+    for message in [
+        ToController::Pong,
+        ToController::Bye,
+        need(),
+        done(0),
+        data(0, 1),
+        blob,
+    ] {
         let heard = hear(&mut ControllerConnection::new(), &message);
-        assert_eq!(complaint(heard), "no greeting where one belongs", "{message:?}");
+        assert_eq!(
+            complaint(heard),
+            "no greeting where one belongs",
+            "{message:?}"
+        );
     }
 }
 
@@ -118,10 +179,16 @@ fn greets_twice() {
 
 #[test]
 fn is_of_another_build() {
-    let hello = ToController::Hello { build: "0123".into(), target: Target::here() };
+    let hello = ToController::Hello {
+        build: "0123".into(),
+        target: Target::here(),
+    };
     let mut controller = ControllerConnection::new();
     let heard = hear(&mut controller, &hello);
-    assert_eq!(complaint(heard), format!("the other end is build 0123, this one is {BUILD}"));
+    assert_eq!(
+        complaint(heard),
+        format!("the other end is build 0123, this one is {BUILD}")
+    );
     assert_eq!(controller.poll_event(), None);
 }
 
@@ -133,7 +200,11 @@ fn announces_a_frame_too_long() {
 
     let mut controller = greeted();
     controller.handle_input(&head[..3]).unwrap();
-    assert_eq!(complaint(controller.handle_input(&head[3..])), complaint_is, "the head may be cut as well");
+    assert_eq!(
+        complaint(controller.handle_input(&head[3..])),
+        complaint_is,
+        "the head may be cut as well"
+    );
 }
 
 #[test]
@@ -146,7 +217,12 @@ fn a_frame_of_the_greatest_length_is_not_too_long() {
 fn sends_frames_that_are_no_message() {
     let pong = postcard::to_allocvec(&ToController::Pong).unwrap();
     let whole = postcard::to_allocvec(&output(OutputStream::Stdout, 4)).unwrap();
-    let bodies = [vec![], vec![200], [&*pong, b"!"].concat(), whole[..whole.len() - 1].to_vec()];
+    let bodies = [
+        vec![],
+        vec![200],
+        [&*pong, b"!"].concat(),
+        whole[..whole.len() - 1].to_vec(),
+    ];
     for body in bodies {
         let heard = waiting().handle_input(&raw_frame(&body));
         assert_eq!(complaint(heard), "a frame that is no message", "{body:?}");
@@ -157,14 +233,20 @@ fn sends_frames_that_are_no_message() {
 fn asks_for_a_module_no_call_names() {
     let module = Digest::of(b"the family photographs");
     let heard = hear(&mut waiting(), &ToController::Need { module });
-    assert_eq!(complaint(heard), format!("artifact {module} is not needed by any open call"));
+    assert_eq!(
+        complaint(heard),
+        format!("artifact {module} is not needed by any open call")
+    );
 }
 
 #[test]
 fn asks_for_a_module_when_its_call_has_returned() {
     let mut controller = waiting();
     hear(&mut controller, &done(0)).unwrap();
-    assert_eq!(hear(&mut controller, &need()), Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT))));
+    assert_eq!(
+        hear(&mut controller, &need()),
+        Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT)))
+    );
 }
 
 #[test]
@@ -173,16 +255,26 @@ fn asks_again_for_a_module_while_it_is_being_sent() {
     hear(&mut controller, &need()).unwrap();
     controller.provide(Digest::of(ARTIFACT), long(10 * CHUNK_BYTES));
     assert_eq!(controller.poll_transmit(&mut Vec::new()), None);
-    assert_eq!(hear(&mut controller, &need()), Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT))));
+    assert_eq!(
+        hear(&mut controller, &need()),
+        Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT)))
+    );
 }
 
 #[test]
 fn asks_for_another_module_while_one_is_being_sent() {
     let mut controller = waiting();
     let other = Digest::of(b"another artifact");
-    controller.call(CallRequest { module: other, ..request("g", "1") });
+    controller.call(CallRequest {
+        module: other,
+        ..request("g", "1")
+    });
     controller.provide(Digest::of(ARTIFACT), long(10 * CHUNK_BYTES));
-    assert_eq!(hear(&mut controller, &ToController::Need { module: other }), Ok(()), "which is its right");
+    assert_eq!(
+        hear(&mut controller, &ToController::Need { module: other }),
+        Ok(()),
+        "which is its right"
+    );
 }
 
 #[test]
@@ -194,23 +286,47 @@ fn asks_for_a_module_too_often() {
         assert_eq!(controller.poll_transmit(&mut Vec::new()), None);
     }
     let heard = hear(&mut controller, &need());
-    assert_eq!(complaint(heard), format!("artifact {} was asked for too often", Digest::of(ARTIFACT)));
+    assert_eq!(
+        complaint(heard),
+        format!("artifact {} was asked for too often", Digest::of(ARTIFACT))
+    );
 }
 
 #[test]
 fn speaks_of_a_call_that_was_never_made() {
     let mut controller = greeted();
-    for message in [output(OutputStream::Stdout, 1), log(LogLevel::Info, "", ""), part(1), done(1), failed()] {
-        assert_eq!(complaint(hear(&mut controller, &message)), "a message about call 0, which is not open");
+    for message in [
+        output(OutputStream::Stdout, 1),
+        log(LogLevel::Info, "", ""),
+        part(1),
+        done(1),
+        failed(),
+    ] {
+        assert_eq!(
+            complaint(hear(&mut controller, &message)),
+            "a message about call 0, which is not open"
+        );
     }
 }
 
 #[test]
 fn speaks_of_a_call_that_has_returned() {
-    for message in [output(OutputStream::Stdout, 1), log(LogLevel::Info, "", ""), part(1), done(1), failed()] {
+    for message in [
+        output(OutputStream::Stdout, 1),
+        log(LogLevel::Info, "", ""),
+        part(1),
+        done(1),
+        failed(),
+    ] {
         let mut controller = waiting();
         hear(&mut controller, &done(1)).unwrap();
-        assert!(matches!(hear(&mut controller, &message), Err(ProtocolError::UnknownCall(_))), "{message:?}");
+        assert!(
+            matches!(
+                hear(&mut controller, &message),
+                Err(ProtocolError::UnknownCall(_))
+            ),
+            "{message:?}"
+        );
     }
 }
 
@@ -220,14 +336,20 @@ fn returns_a_cancelled_call_twice() {
     let id = controller.call(request("f", "1"));
     controller.cancel(id);
     hear(&mut controller, &failed()).unwrap();
-    assert_eq!(hear(&mut controller, &failed()), Err(ProtocolError::UnknownCall(id)));
+    assert_eq!(
+        hear(&mut controller, &failed()),
+        Err(ProtocolError::UnknownCall(id))
+    );
 }
 
 #[test]
 fn returns_more_than_the_call_may() {
     assert_eq!(hear(&mut waiting(), &done(8)), Ok(()));
     let heard = hear(&mut waiting(), &done(9));
-    assert_eq!(complaint(heard), "a result is longer than the 8 bytes allowed");
+    assert_eq!(
+        complaint(heard),
+        "a result is longer than the 8 bytes allowed"
+    );
 }
 
 #[test]
@@ -239,11 +361,17 @@ fn returns_more_than_the_call_may_in_parts() {
 
     let mut controller = waiting();
     hear(&mut controller, &part(5)).unwrap();
-    assert!(matches!(hear(&mut controller, &part(4)), Err(ProtocolError::TooLong { limit: 8, .. })));
+    assert!(matches!(
+        hear(&mut controller, &part(4)),
+        Err(ProtocolError::TooLong { limit: 8, .. })
+    ));
 
     let mut controller = waiting();
     hear(&mut controller, &part(8)).unwrap();
-    assert!(matches!(hear(&mut controller, &done(1)), Err(ProtocolError::TooLong { limit: 8, .. })));
+    assert!(matches!(
+        hear(&mut controller, &done(1)),
+        Err(ProtocolError::TooLong { limit: 8, .. })
+    ));
     assert_eq!(controller.poll_event(), None);
 }
 
@@ -254,19 +382,37 @@ fn prints_more_than_the_call_may() {
         hear(&mut controller, &output(stream, 3)).unwrap();
         hear(&mut controller, &output(stream, 1)).unwrap();
         let heard = hear(&mut controller, &output(stream, 1));
-        assert_eq!(complaint(heard), "a guest's output is longer than the 4 bytes allowed", "{stream:?}");
+        assert_eq!(
+            complaint(heard),
+            "a guest's output is longer than the 4 bytes allowed",
+            "{stream:?}"
+        );
     }
 }
 
 #[test]
 fn logs_more_than_the_call_may() {
     let mut controller = greeted();
-    controller.call(CallRequest { limits: Limits { stdio_bytes: 100, ..Limits::default() }, ..request("f", "1") });
+    controller.call(CallRequest {
+        limits: Limits {
+            stdio_bytes: 100,
+            ..Limits::default()
+        },
+        ..request("f", "1")
+    });
     for level in [LogLevel::Error, LogLevel::Trace] {
-        hear(&mut controller, &log(level, "target", "28 more for all that it has.")).unwrap();
+        hear(
+            &mut controller,
+            &log(level, "target", "28 more for all that it has."),
+        )
+        .unwrap();
     }
     let heard = hear(&mut controller, &log(LogLevel::Info, "", ""));
-    assert_eq!(complaint(heard), "a guest's output is longer than the 100 bytes allowed", "an empty record costs, too");
+    assert_eq!(
+        complaint(heard),
+        "a guest's output is longer than the 100 bytes allowed",
+        "an empty record costs, too"
+    );
 }
 
 #[test]
@@ -280,14 +426,28 @@ fn prints_on_every_stream_what_the_call_may() {
 #[test]
 fn goes_on_after_a_cancellation() {
     let mut controller = greeted();
-    let limits = Limits { output_bytes: 8, stdio_bytes: 4, ..Limits::default() };
-    let id = controller.call(CallRequest { limits, ..request("f", "1") });
+    let limits = Limits {
+        output_bytes: 8,
+        stdio_bytes: 4,
+        ..Limits::default()
+    };
+    let id = controller.call(CallRequest {
+        limits,
+        ..request("f", "1")
+    });
     hear(&mut controller, &part(5)).unwrap();
     controller.cancel(id);
     for message in [output(OutputStream::Stdout, 4), part(8), part(8)] {
-        assert_eq!(hear(&mut controller, &message), Ok(()), "it has yet to hear of it");
+        assert_eq!(
+            hear(&mut controller, &message),
+            Ok(()),
+            "it has yet to hear of it"
+        );
     }
-    assert!(matches!(hear(&mut controller, &part(9)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut controller, &part(9)),
+        Err(ProtocolError::TooLong { .. })
+    ));
     let heard = hear(&mut controller, &output(OutputStream::Stdout, 1));
     assert!(matches!(heard, Err(ProtocolError::TooLong { .. })));
     assert_eq!(controller.poll_event(), None, "nothing of it is told");
@@ -299,7 +459,10 @@ fn asks_again_for_what_a_hop_is_putting_in() {
     hear(&mut controller, &need()).unwrap();
     controller.provide_from_hop(Digest::of(ARTIFACT), 2 * CHUNK_BYTES as u64);
     assert!(controller.poll_transmit(&mut Vec::new()).is_some());
-    assert_eq!(hear(&mut controller, &need()), Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT))));
+    assert_eq!(
+        hear(&mut controller, &need()),
+        Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT)))
+    );
 }
 
 #[test]
@@ -308,11 +471,17 @@ fn finds_every_artifact_damaged() {
     let module = Digest::of(ARTIFACT);
     for again in [false, true, true] {
         hear(&mut controller, &need()).unwrap();
-        assert_eq!(controller.poll_event(), Some(ControllerEvent::Need { module, again }));
+        assert_eq!(
+            controller.poll_event(),
+            Some(ControllerEvent::Need { module, again })
+        );
         controller.provide_from_hop(module, 1);
         assert!(controller.poll_transmit(&mut Vec::new()).is_some());
     }
-    assert_eq!(hear(&mut controller, &need()), Err(ProtocolError::ModuleAskedTooOften(module)));
+    assert_eq!(
+        hear(&mut controller, &need()),
+        Err(ProtocolError::ModuleAskedTooOften(module))
+    );
 }
 
 #[test]
@@ -320,10 +489,16 @@ fn speaks_of_a_stream_that_was_never_opened() {
     for id in [2, u64::MAX >> 1] {
         for message in words(id) {
             let heard = hear(&mut streaming().0, &message);
-            assert_eq!(complaint(heard), format!("a message about stream {id}, which was never opened"));
+            assert_eq!(
+                complaint(heard),
+                format!("a message about stream {id}, which was never opened")
+            );
         }
     }
-    assert!(matches!(hear(&mut greeted(), &data(0, 1)), Err(ProtocolError::UnknownStream(_))));
+    assert!(matches!(
+        hear(&mut greeted(), &data(0, 1)),
+        Err(ProtocolError::UnknownStream(_))
+    ));
 }
 
 #[test]
@@ -333,11 +508,18 @@ fn speaks_of_a_stream_that_was_closed() {
     hear(&mut controller, &close(narrow(1))).unwrap();
     controller.poll_event();
     for message in [0, narrow(1)].into_iter().flat_map(words) {
-        assert_eq!(hear(&mut controller, &message), Ok(()), "it has yet to hear of it, or repeats itself");
+        assert_eq!(
+            hear(&mut controller, &message),
+            Ok(()),
+            "it has yet to hear of it, or repeats itself"
+        );
         assert_eq!(controller.poll_event(), None, "{message:?}");
     }
     let flood = data(0, CHUNK_BYTES);
-    assert!((0..100).all(|_| hear(&mut controller, &flood).is_ok()), "nobody counts what nobody keeps");
+    assert!(
+        (0..100).all(|_| hear(&mut controller, &flood).is_ok()),
+        "nobody counts what nobody keeps"
+    );
     assert_eq!(controller.poll_event(), None);
 }
 
@@ -348,12 +530,18 @@ fn sends_more_on_a_stream_than_is_taken() {
         hear(&mut controller, &data(0, CHUNK_BYTES)).unwrap();
     }
     assert_eq!(
-        hear(&mut controller, &data(narrow(1), usize::try_from(NARROW_WINDOW_BYTES).unwrap())),
+        hear(
+            &mut controller,
+            &data(narrow(1), usize::try_from(NARROW_WINDOW_BYTES).unwrap())
+        ),
         Ok(()),
         "the other one has a window of its own"
     );
     let heard = hear(&mut controller, &data(0, 1));
-    assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
+    assert_eq!(
+        complaint(heard),
+        "a stream's data is longer than the 1048576 bytes allowed"
+    );
 
     // Bytes that were taken make room once the credit for them is announced.
     let (mut controller, _) = streaming();
@@ -361,12 +549,18 @@ fn sends_more_on_a_stream_than_is_taken() {
         hear(&mut controller, &data(0, CHUNK_BYTES)).unwrap();
     }
     controller.taken(streams.stdio, STREAM_WINDOW_BYTES / 4 - 1);
-    assert!(matches!(hear(&mut controller, &data(0, 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut controller, &data(0, 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
     controller.taken(streams.stdio, 1);
     for _ in 0..STREAM_WINDOW_BYTES / 4 / CHUNK_BYTES as u64 {
         hear(&mut controller, &data(0, CHUNK_BYTES)).unwrap();
     }
-    assert!(matches!(hear(&mut controller, &data(0, 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut controller, &data(0, 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
 }
 
 #[test]
@@ -374,7 +568,10 @@ fn sends_more_on_a_stream_than_is_taken_in_one_frame() {
     let window = usize::try_from(STREAM_WINDOW_BYTES).unwrap();
     assert_eq!(hear(&mut streaming().0, &data(0, window)), Ok(()));
     let (mut controller, _) = streaming();
-    assert!(matches!(hear(&mut controller, &data(0, window + 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut controller, &data(0, window + 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
     assert_eq!(controller.poll_event(), None);
 }
 
@@ -382,7 +579,10 @@ fn sends_more_on_a_stream_than_is_taken_in_one_frame() {
 fn takes_more_of_a_stream_than_there_was() {
     for bytes in [1, STREAM_WINDOW_BYTES, u64::MAX] {
         let heard = hear(&mut streaming().0, &credit(0, bytes));
-        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed");
+        assert_eq!(
+            complaint(heard),
+            "a stream's credit is longer than the 1048576 bytes allowed"
+        );
     }
 
     let (mut controller, streams) = streaming();
@@ -390,41 +590,81 @@ fn takes_more_of_a_stream_than_there_was() {
     assert_eq!(leaves(&mut controller), 100);
     assert_eq!(hear(&mut controller, &credit(0, 60)), Ok(()));
     assert_eq!(hear(&mut controller, &credit(0, 40)), Ok(()));
-    assert!(matches!(hear(&mut controller, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut controller, &credit(0, 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
 }
 
 #[test]
 fn takes_of_a_stream_what_has_not_left() {
     let (mut controller, streams) = streaming();
-    controller.splice(streams.stdio, Splice { blob: Digest::of(ARTIFACT), offset: 0, length: CHUNK_BYTES as u64 });
-    controller.send(streams.stdio, long(usize::try_from(STREAM_WINDOW_BYTES).unwrap() - CHUNK_BYTES));
+    controller.splice(
+        streams.stdio,
+        Splice {
+            blob: Digest::of(ARTIFACT),
+            offset: 0,
+            length: CHUNK_BYTES as u64,
+        },
+    );
+    controller.send(
+        streams.stdio,
+        long(usize::try_from(STREAM_WINDOW_BYTES).unwrap() - CHUNK_BYTES),
+    );
     let mut left = 0;
     while left < STREAM_WINDOW_BYTES {
         let heard = hear(&mut controller, &credit(0, 1));
-        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed", "{left} left");
+        assert_eq!(
+            complaint(heard),
+            "a stream's credit is longer than the 1048576 bytes allowed",
+            "{left} left"
+        );
         let leaves = leaves(&mut controller);
-        assert!(matches!(hear(&mut controller, &credit(0, leaves + 1)), Err(ProtocolError::TooLong { .. })));
+        assert!(matches!(
+            hear(&mut controller, &credit(0, leaves + 1)),
+            Err(ProtocolError::TooLong { .. })
+        ));
         assert_eq!(hear(&mut controller, &credit(0, leaves)), Ok(()));
         left += leaves;
     }
-    assert!(matches!(hear(&mut controller, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut controller, &credit(0, 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
 }
 
 #[test]
 fn sends_nothing_on_a_stream() {
-    assert_eq!(hear(&mut streaming().0, &data(0, 0)), Err(ProtocolError::Malformed));
+    assert_eq!(
+        hear(&mut streaming().0, &data(0, 0)),
+        Err(ProtocolError::Malformed)
+    );
     let (mut controller, streams) = streaming();
     controller.close_stream(streams.stdio);
-    assert_eq!(hear(&mut controller, &data(0, 0)), Ok(()), "where nobody listens");
-    assert!(matches!(hear(&mut controller, &data(2, 0)), Err(ProtocolError::UnknownStream(_))));
+    assert_eq!(
+        hear(&mut controller, &data(0, 0)),
+        Ok(()),
+        "where nobody listens"
+    );
+    assert!(matches!(
+        hear(&mut controller, &data(2, 0)),
+        Err(ProtocolError::UnknownStream(_))
+    ));
 }
 
 #[test]
 fn goes_on_with_a_stream_it_finished() {
     let (mut controller, streams) = streaming();
     hear(&mut controller, &ToController::Finish { id: 0 }).unwrap();
-    assert_eq!(hear(&mut controller, &ToController::Finish { id: 0 }), Ok(()), "saying it twice does no harm");
-    assert_eq!(controller.poll_event(), Some(ControllerEvent::Finished { id: streams.stdio }));
+    assert_eq!(
+        hear(&mut controller, &ToController::Finish { id: 0 }),
+        Ok(()),
+        "saying it twice does no harm"
+    );
+    assert_eq!(
+        controller.poll_event(),
+        Some(ControllerEvent::Finished { id: streams.stdio })
+    );
     assert_eq!(controller.poll_event(), None, "and is told once");
     for length in [0, 1] {
         let heard = hear(&mut controller, &data(0, length));
@@ -438,7 +678,11 @@ fn takes_of_a_stream_it_finished() {
     controller.send(streams.stdio, long(100));
     assert_eq!(leaves(&mut controller), 100);
     hear(&mut controller, &ToController::Finish { id: 0 }).unwrap();
-    assert_eq!(hear(&mut controller, &credit(0, 100)), Ok(()), "which is its right");
+    assert_eq!(
+        hear(&mut controller, &credit(0, 100)),
+        Ok(()),
+        "which is its right"
+    );
 }
 
 #[test]
@@ -446,22 +690,35 @@ fn answers_for_a_blob_nobody_asked_about() {
     let digest = Digest::of(b"a blob");
     let answer = |digest| ToController::Blob { digest, held: true };
     let heard = hear(&mut greeted(), &answer(digest));
-    assert_eq!(complaint(heard), format!("a message about blob {digest}, which was not asked about"));
+    assert_eq!(
+        complaint(heard),
+        format!("a message about blob {digest}, which was not asked about")
+    );
 
     let mut controller = greeted();
     controller.ask_blob(digest);
     controller.send_blob(Digest::of(ARTIFACT), ARTIFACT.into());
     for digest in [digest, Digest::of(ARTIFACT)] {
         hear(&mut controller, &answer(digest)).unwrap();
-        assert_eq!(controller.poll_event(), Some(ControllerEvent::Blob { digest, held: true }));
-        assert_eq!(hear(&mut controller, &answer(digest)), Err(ProtocolError::UnexpectedBlob(digest)), "twice");
+        assert_eq!(
+            controller.poll_event(),
+            Some(ControllerEvent::Blob { digest, held: true })
+        );
+        assert_eq!(
+            hear(&mut controller, &answer(digest)),
+            Err(ProtocolError::UnexpectedBlob(digest)),
+            "twice"
+        );
     }
 }
 
 #[test]
 fn describes_its_place_unasked() {
     let description = ToController::Description(Description::new(1, 2));
-    assert_eq!(hear(&mut greeted(), &description), Err(ProtocolError::Malformed));
+    assert_eq!(
+        hear(&mut greeted(), &description),
+        Err(ProtocolError::Malformed)
+    );
     let mut controller = greeted();
     for _ in 0..3 {
         controller.describe();
@@ -469,7 +726,11 @@ fn describes_its_place_unasked() {
     for _ in 0..3 {
         hear(&mut controller, &description).unwrap();
     }
-    assert_eq!(hear(&mut controller, &description), Err(ProtocolError::Malformed), "once too often");
+    assert_eq!(
+        hear(&mut controller, &description),
+        Err(ProtocolError::Malformed),
+        "once too often"
+    );
 }
 
 #[test]
@@ -477,7 +738,11 @@ fn gives_signs_of_life_unasked() {
     let mut controller = greeted();
     for _ in 0..3 {
         hear(&mut controller, &ToController::Pong).unwrap();
-        assert_eq!(controller.poll_event(), Some(ControllerEvent::Pong), "which does no harm");
+        assert_eq!(
+            controller.poll_event(),
+            Some(ControllerEvent::Pong),
+            "which does no harm"
+        );
     }
 }
 
@@ -485,14 +750,20 @@ fn gives_signs_of_life_unasked() {
 fn says_goodbye_unasked() {
     let mut controller = waiting();
     hear(&mut controller, &ToController::Bye).unwrap();
-    assert_eq!(controller.poll_event(), Some(ControllerEvent::Closed), "whoever drives it ends what is open");
+    assert_eq!(
+        controller.poll_event(),
+        Some(ControllerEvent::Closed),
+        "whoever drives it ends what is open"
+    );
 }
 
 #[test]
 fn stops_in_the_middle_of_a_frame() {
     let mut controller = waiting();
     let message = frame(&done(1));
-    controller.handle_input(&message[..message.len() - 1]).unwrap();
+    controller
+        .handle_input(&message[..message.len() - 1])
+        .unwrap();
     assert_eq!(controller.poll_event(), None);
 }
 
@@ -507,61 +778,110 @@ fn is_not_heard_beyond_its_first_offence() {
 /// A greeted controller with call 0 open, which may call tasks on `ssh:db`.
 fn granting() -> (ControllerConnection, wxec_protocol::CallId) {
     let mut controller = greeted();
-    let call = controller.call(CallRequest { grants: Grants::none().host("ssh:db"), ..request("f", "1") });
+    let call = controller.call(CallRequest {
+        grants: Grants::none().host("ssh:db"),
+        ..request("f", "1")
+    });
     (controller, call)
 }
 
 fn ask(call: u64, ask: u64, address: &str) -> ToController {
     let (address, function) = (address.into(), "words::count".into());
-    ToController::Ask { call, ask, address, function, deadline_ms: None, input: Vec::new() }
+    ToController::Ask {
+        call,
+        ask,
+        address,
+        function,
+        deadline_ms: None,
+        input: Vec::new(),
+    }
 }
 
 #[test]
 fn asks_for_a_host_that_was_not_granted() {
-    for address in ["ssh:other", "db", "ssh:db/sudo:", "ssh:DB", "exec:[\"sh\"]", "local:", "*", ""] {
+    for address in [
+        "ssh:other",
+        "db",
+        "ssh:db/sudo:",
+        "ssh:DB",
+        "exec:[\"sh\"]",
+        "local:",
+        "*",
+        "",
+    ] {
         let (mut controller, _) = granting();
         let heard = hear(&mut controller, &ask(0, 0, address));
-        assert_eq!(complaint(heard), "call 0 asks for a host it was not granted", "{address}");
+        assert_eq!(
+            complaint(heard),
+            "call 0 asks for a host it was not granted",
+            "{address}"
+        );
         assert_eq!(controller.poll_event(), None);
     }
     let mut controller = waiting();
     let heard = hear(&mut controller, &ask(0, 0, "ssh:db"));
-    assert_eq!(complaint(heard), "call 0 asks for a host it was not granted", "no host is granted to most calls");
+    assert_eq!(
+        complaint(heard),
+        "call 0 asks for a host it was not granted",
+        "no host is granted to most calls"
+    );
 }
 
 #[test]
 fn asks_for_a_host_that_another_call_was_granted() {
     let (mut controller, _) = granting();
     controller.call(request("f", "1"));
-    assert!(matches!(hear(&mut controller, &ask(1, 0, "ssh:db")), Err(ProtocolError::HostNotGranted(_))));
+    assert!(matches!(
+        hear(&mut controller, &ask(1, 0, "ssh:db")),
+        Err(ProtocolError::HostNotGranted(_))
+    ));
 }
 
 #[test]
 fn asks_for_a_call_that_is_not_open() {
     let (mut controller, _) = granting();
-    assert!(matches!(hear(&mut controller, &ask(1, 0, "ssh:db")), Err(ProtocolError::UnknownCall(_))));
+    assert!(matches!(
+        hear(&mut controller, &ask(1, 0, "ssh:db")),
+        Err(ProtocolError::UnknownCall(_))
+    ));
     let (mut controller, _) = granting();
     hear(&mut controller, &failed()).unwrap();
-    assert!(matches!(hear(&mut controller, &ask(0, 0, "ssh:db")), Err(ProtocolError::UnknownCall(_))));
+    assert!(matches!(
+        hear(&mut controller, &ask(0, 0, "ssh:db")),
+        Err(ProtocolError::UnknownCall(_))
+    ));
 }
 
 #[test]
 fn asks_for_a_call_that_was_cancelled() {
     let (mut controller, call) = granting();
     controller.cancel(call);
-    assert_eq!(hear(&mut controller, &ask(0, 0, "ssh:db")), Ok(()), "it has yet to hear of it");
+    assert_eq!(
+        hear(&mut controller, &ask(0, 0, "ssh:db")),
+        Ok(()),
+        "it has yet to hear of it"
+    );
     assert_eq!(controller.poll_event(), None);
     let heard = hear(&mut controller, &ask(0, 1, "ssh:other"));
-    assert!(matches!(heard, Err(ProtocolError::HostNotGranted(_))), "that it may not in any case");
+    assert!(
+        matches!(heard, Err(ProtocolError::HostNotGranted(_))),
+        "that it may not in any case"
+    );
 }
 
 #[test]
 fn asks_twice_with_one_number_or_skips_some() {
     let (mut controller, _) = granting();
     hear(&mut controller, &ask(0, 0, "ssh:db")).unwrap();
-    assert_eq!(complaint(hear(&mut controller, &ask(0, 0, "ssh:db"))), "ask 0 out of turn");
+    assert_eq!(
+        complaint(hear(&mut controller, &ask(0, 0, "ssh:db"))),
+        "ask 0 out of turn"
+    );
     let (mut controller, _) = granting();
-    assert_eq!(complaint(hear(&mut controller, &ask(0, 7, "ssh:db"))), "ask 7 out of turn");
+    assert_eq!(
+        complaint(hear(&mut controller, &ask(0, 7, "ssh:db"))),
+        "ask 7 out of turn"
+    );
 }
 
 #[test]
@@ -579,21 +899,45 @@ fn asks_with_arguments_too_long() {
     let (mut controller, _) = granting();
     let (address, function) = ("ssh:db".into(), "f".into());
     let input = vec![0; MAX_ASK_BYTES + 1];
-    let heard =
-        hear(&mut controller, &ToController::Ask { call: 0, ask: 0, address, function, deadline_ms: None, input });
-    assert_eq!(complaint(heard), "an ask is longer than the 1048576 bytes allowed");
+    let heard = hear(
+        &mut controller,
+        &ToController::Ask {
+            call: 0,
+            ask: 0,
+            address,
+            function,
+            deadline_ms: None,
+            input,
+        },
+    );
+    assert_eq!(
+        complaint(heard),
+        "an ask is longer than the 1048576 bytes allowed"
+    );
 }
 
 #[test]
 fn prints_more_than_is_taken() {
     let mut controller = greeted();
     for _ in 0..2 {
-        let limits = Limits { stdio_bytes: u64::MAX, ..Limits::default() };
-        controller.call(CallRequest { limits, ..request("f", "1") });
+        let limits = Limits {
+            stdio_bytes: u64::MAX,
+            ..Limits::default()
+        };
+        controller.call(CallRequest {
+            limits,
+            ..request("f", "1")
+        });
     }
     let message = output(OutputStream::Stdout, CHUNK_BYTES);
-    let heard = (0..100).map(|_| hear(&mut controller, &message)).take_while(Result::is_ok).count();
-    assert_eq!(heard as u64, OUTPUT_WINDOW_BYTES / output_cost(CHUNK_BYTES as u64) + 1);
+    let heard = (0..100)
+        .map(|_| hear(&mut controller, &message))
+        .take_while(Result::is_ok)
+        .count();
+    assert_eq!(
+        heard as u64,
+        OUTPUT_WINDOW_BYTES / output_cost(CHUNK_BYTES as u64) + 1
+    );
     assert_eq!(
         complaint(hear(&mut controller, &log(LogLevel::Info, "", ""))),
         "guests' output under way is longer than the 262144 bytes allowed"

@@ -1,9 +1,9 @@
 //! A controller that breaks the rules, one at a time, and the agent that notices.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits, MAX_CALL_STREAMS,
-    MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, ProcessStreams, ProtocolError,
-    STREAM_WINDOW_BYTES, Service, StreamEnd, Target,
+    AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits,
+    MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS,
+    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Service, StreamEnd, Target,
 };
 
 use crate::{
@@ -30,12 +30,17 @@ fn answers(agent: &mut AgentConnection) -> Vec<ToController> {
 }
 
 fn hello() -> ToAgent {
-    ToAgent::Hello { build: BUILD.into() }
+    ToAgent::Hello {
+        build: BUILD.into(),
+    }
 }
 
 /// Call 0, whose input begins with `input`.
 fn call(input_length: u64, input: &[u8]) -> ToAgent {
-    let limits = Limits { input_bytes: u64::MAX, ..Limits::default() };
+    let limits = Limits {
+        input_bytes: u64::MAX,
+        ..Limits::default()
+    };
     let module = Digest::of(ARTIFACT);
     let entry = Entry::Function("f".into());
     let input = input.into();
@@ -54,19 +59,47 @@ fn call(input_length: u64, input: &[u8]) -> ToAgent {
 
 /// A call with streams of these numbers.
 fn call_with(streams: impl IntoIterator<Item = u64>) -> ToAgent {
-    let ToAgent::Call { id, module, entry, limits, grants, seed, input_length, input, .. } = call(0, b"") else {
+    let ToAgent::Call {
+        id,
+        module,
+        entry,
+        limits,
+        grants,
+        seed,
+        input_length,
+        input,
+        ..
+    } = call(0, b"")
+    else {
         unreachable!()
     };
     let streams = streams.into_iter().collect();
-    ToAgent::Call { id, module, entry, limits, grants, seed, streams, input_length, input }
+    ToAgent::Call {
+        id,
+        module,
+        entry,
+        limits,
+        grants,
+        seed,
+        streams,
+        input_length,
+        input,
+    }
 }
 
 fn input(bytes: &[u8]) -> ToAgent {
-    ToAgent::Input { id: 0, bytes: bytes.into() }
+    ToAgent::Input {
+        id: 0,
+        bytes: bytes.into(),
+    }
 }
 
 fn module(length: u64, bytes: &[u8]) -> ToAgent {
-    ToAgent::Module { digest: Digest::of(ARTIFACT), length, bytes: bytes.into() }
+    ToAgent::Module {
+        digest: Digest::of(ARTIFACT),
+        length,
+        bytes: bytes.into(),
+    }
 }
 
 /// A greeted agent that asked for a module.
@@ -77,23 +110,40 @@ fn asking() -> AgentConnection {
 }
 
 fn start(stdio: u64, stderr: u64, terminal: Option<u64>) -> ToAgent {
-    ToAgent::Start { streams: Streams { stdio, stderr, terminal }, command: command(&["cat"]) }
+    ToAgent::Start {
+        streams: Streams {
+            stdio,
+            stderr,
+            terminal,
+        },
+        command: command(&["cat"]),
+    }
 }
 
 /// A greeted agent with a process on streams 0 and 1.
 fn streaming() -> (AgentConnection, ProcessStreams) {
     let mut agent = greeted();
     hear(&mut agent, &start(0, 1, None)).unwrap();
-    let Some(AgentEvent::Start { streams, .. }) = agent.poll_event() else { panic!("one process") };
+    let Some(AgentEvent::Start { streams, .. }) = agent.poll_event() else {
+        panic!("one process")
+    };
     (agent, streams)
 }
 
 fn data(id: u64, length: usize) -> ToAgent {
-    ToAgent::Data { id, bytes: vec![b'x'; length] }
+    ToAgent::Data {
+        id,
+        bytes: vec![b'x'; length],
+    }
 }
 
 fn splice(id: u64, length: u64) -> ToAgent {
-    ToAgent::Splice { id, blob: Digest::of(ARTIFACT), offset: 0, length }
+    ToAgent::Splice {
+        id,
+        blob: Digest::of(ARTIFACT),
+        offset: 0,
+        length,
+    }
 }
 
 fn credit(id: u64, bytes: u64) -> ToAgent {
@@ -111,11 +161,21 @@ fn leaves(agent: &mut AgentConnection) -> u64 {
 
 /// All messages about a stream.
 fn words(id: u64) -> [ToAgent; 5] {
-    [data(id, 1), splice(id, 1), credit(id, 0), ToAgent::Finish { id }, ToAgent::Close { id }]
+    [
+        data(id, 1),
+        splice(id, 1),
+        credit(id, 0),
+        ToAgent::Finish { id },
+        ToAgent::Close { id },
+    ]
 }
 
 fn blob(length: u64, bytes: &[u8]) -> ToAgent {
-    ToAgent::Blob { digest: Digest::of(ARTIFACT), length, bytes: bytes.into() }
+    ToAgent::Blob {
+        digest: Digest::of(ARTIFACT),
+        length,
+        bytes: bytes.into(),
+    }
 }
 
 /// The error text that a person reads when it ends the session.
@@ -125,9 +185,20 @@ fn complaint(result: Result<(), ProtocolError>) -> String {
 
 #[test]
 fn speaks_before_it_greets() {
-    for message in [ToAgent::Ping, ToAgent::Bye, ToAgent::Describe, call(0, b""), start(0, 1, None), blob(1, b"1")] {
+    for message in [
+        ToAgent::Ping,
+        ToAgent::Bye,
+        ToAgent::Describe,
+        call(0, b""),
+        start(0, 1, None),
+        blob(1, b"1"),
+    ] {
         let mut agent = AgentConnection::new(Target::here());
-        assert_eq!(complaint(hear(&mut agent, &message)), "no greeting where one belongs", "{message:?}");
+        assert_eq!(
+            complaint(hear(&mut agent, &message)),
+            "no greeting where one belongs",
+            "{message:?}"
+        );
     }
 }
 
@@ -139,21 +210,39 @@ fn greets_twice() {
 #[test]
 fn is_of_another_build() {
     let mut agent = AgentConnection::new(Target::here());
-    let heard = hear(&mut agent, &ToAgent::Hello { build: "0123".into() });
-    assert_eq!(heard, Err(ProtocolError::OtherBuild { ours: BUILD, theirs: "0123".into() }));
+    let heard = hear(
+        &mut agent,
+        &ToAgent::Hello {
+            build: "0123".into(),
+        },
+    );
+    assert_eq!(
+        heard,
+        Err(ProtocolError::OtherBuild {
+            ours: BUILD,
+            theirs: "0123".into()
+        })
+    );
 }
 
 #[test]
 fn announces_a_frame_too_long() {
     let head = u32::try_from(MAX_FRAME_BYTES + 1).unwrap().to_le_bytes();
-    assert_eq!(greeted().handle_input(&head), Err(ProtocolError::FrameTooLong(MAX_FRAME_BYTES + 1)));
+    assert_eq!(
+        greeted().handle_input(&head),
+        Err(ProtocolError::FrameTooLong(MAX_FRAME_BYTES + 1))
+    );
 }
 
 #[test]
 fn sends_frames_that_are_no_message() {
     let ping = postcard::to_allocvec(&ToAgent::Ping).unwrap();
     for body in [vec![], vec![200], [&*ping, b"!"].concat()] {
-        assert_eq!(greeted().handle_input(&raw_frame(&body)), Err(ProtocolError::Malformed), "{body:?}");
+        assert_eq!(
+            greeted().handle_input(&raw_frame(&body)),
+            Err(ProtocolError::Malformed),
+            "{body:?}"
+        );
     }
 }
 
@@ -161,31 +250,47 @@ fn sends_frames_that_are_no_message() {
 fn uses_the_number_of_a_running_call() {
     let mut agent = greeted();
     hear(&mut agent, &call(1, b"1")).unwrap();
-    assert_eq!(complaint(hear(&mut agent, &call(1, b"1"))), "call 0 was made twice");
+    assert_eq!(
+        complaint(hear(&mut agent, &call(1, b"1"))),
+        "call 0 was made twice"
+    );
 }
 
 #[test]
 fn uses_the_number_of_an_arriving_call() {
     let mut agent = greeted();
     hear(&mut agent, &call(2, b"1")).unwrap();
-    assert!(matches!(hear(&mut agent, &call(1, b"1")), Err(ProtocolError::DuplicateCall(_))));
+    assert!(matches!(
+        hear(&mut agent, &call(1, b"1")),
+        Err(ProtocolError::DuplicateCall(_))
+    ));
 }
 
 #[test]
 fn sends_more_input_than_it_announced() {
     let heard = hear(&mut greeted(), &call(1, b"12"));
-    assert_eq!(complaint(heard), "an input is longer than the 1 bytes allowed");
+    assert_eq!(
+        complaint(heard),
+        "an input is longer than the 1 bytes allowed"
+    );
 
     let mut agent = greeted();
     hear(&mut agent, &call(3, b"12")).unwrap();
-    assert!(matches!(hear(&mut agent, &input(b"34")), Err(ProtocolError::TooLong { limit: 3, .. })));
+    assert!(matches!(
+        hear(&mut agent, &input(b"34")),
+        Err(ProtocolError::TooLong { limit: 3, .. })
+    ));
     assert_eq!(agent.poll_event(), None);
 }
 
 #[test]
 fn sends_input_nobody_waits_for() {
     let mut agent = greeted();
-    assert_eq!(hear(&mut agent, &input(b"12")), Ok(()), "as after a refusal");
+    assert_eq!(
+        hear(&mut agent, &input(b"12")),
+        Ok(()),
+        "as after a refusal"
+    );
     hear(&mut agent, &call(1, b"1")).unwrap();
     assert_eq!(hear(&mut agent, &input(b"2")), Ok(()));
     assert!(matches!(agent.poll_event(), Some(AgentEvent::Call { input, .. }) if input == "1"));
@@ -196,15 +301,28 @@ fn sends_input_nobody_waits_for() {
 fn announces_more_than_there_is_memory() {
     let mut agent = greeted();
     assert_eq!(hear(&mut agent, &call(u64::MAX, b"1")), Ok(()));
-    assert_eq!(agent.poll_event(), None, "it waits, and has reserved nothing");
+    assert_eq!(
+        agent.poll_event(),
+        None,
+        "it waits, and has reserved nothing"
+    );
 }
 
 #[test]
 fn sends_a_module_nobody_asked_for() {
     let digest = Digest::of(ARTIFACT);
     let heard = hear(&mut greeted(), &module(ARTIFACT.len() as u64, ARTIFACT));
-    assert_eq!(complaint(heard), format!("artifact {digest} is not needed by any open call"));
-    let heard = hear(&mut greeted(), &ToAgent::NoModule { digest, reason: String::new() });
+    assert_eq!(
+        complaint(heard),
+        format!("artifact {digest} is not needed by any open call")
+    );
+    let heard = hear(
+        &mut greeted(),
+        &ToAgent::NoModule {
+            digest,
+            reason: String::new(),
+        },
+    );
     assert_eq!(heard, Err(ProtocolError::UnexpectedModule(digest)));
 }
 
@@ -213,7 +331,10 @@ fn sends_a_module_twice() {
     let mut agent = asking();
     let whole = module(ARTIFACT.len() as u64, ARTIFACT);
     hear(&mut agent, &whole).unwrap();
-    assert_eq!(hear(&mut agent, &whole), Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT))));
+    assert_eq!(
+        hear(&mut agent, &whole),
+        Err(ProtocolError::UnexpectedModule(Digest::of(ARTIFACT)))
+    );
 }
 
 #[test]
@@ -226,13 +347,20 @@ fn sends_a_module_with_other_bytes() {
     hear(&mut agent, &module(length, &bytes[..5])).unwrap();
     hear(&mut agent, &module(length, &bytes[5..])).unwrap();
     let digest = Digest::of(ARTIFACT);
-    assert_eq!(agent.poll_event(), Some(AgentEvent::DamagedModule { digest }), "once may be a hop's doing");
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::DamagedModule { digest }),
+        "once may be a hop's doing"
+    );
     assert_eq!(answers(&mut agent), [], "somebody has to want it");
     agent.need(digest);
     assert_eq!(answers(&mut agent), [ToController::Need { module: digest }]);
     hear(&mut agent, &module(length, &bytes[..5])).unwrap();
     let heard = hear(&mut agent, &module(length, &bytes[5..]));
-    assert_eq!(complaint(heard), format!("artifact {digest} arrived with other bytes"));
+    assert_eq!(
+        complaint(heard),
+        format!("artifact {digest} arrived with other bytes")
+    );
     assert_eq!(agent.poll_event(), None);
 }
 
@@ -242,9 +370,16 @@ fn sends_a_module_with_fewer_bytes() {
     let fewer = module(ARTIFACT.len() as u64 - 1, &ARTIFACT[1..]);
     let digest = Digest::of(ARTIFACT);
     hear(&mut agent, &fewer).unwrap();
-    assert_eq!(hear(&mut agent, &fewer), Err(ProtocolError::UnexpectedModule(digest)), "nobody asked again");
+    assert_eq!(
+        hear(&mut agent, &fewer),
+        Err(ProtocolError::UnexpectedModule(digest)),
+        "nobody asked again"
+    );
     agent.need(digest);
-    assert_eq!(hear(&mut agent, &fewer), Err(ProtocolError::WrongDigest(digest)));
+    assert_eq!(
+        hear(&mut agent, &fewer),
+        Err(ProtocolError::WrongDigest(digest))
+    );
 }
 
 #[test]
@@ -256,10 +391,22 @@ fn sends_a_module_that_is_damaged_once() {
     agent.need(digest);
     agent.need(digest);
     hear(&mut agent, &module(length, ARTIFACT)).unwrap();
-    assert_eq!(agent.poll_event(), Some(AgentEvent::DamagedModule { digest }));
-    let whole = AgentEvent::Module { digest, bytes: ARTIFACT.into() };
-    assert_eq!(agent.poll_event(), Some(whole), "and not what arrived before it");
-    let asked = answers(&mut agent).into_iter().filter(|message| matches!(message, ToController::Need { .. }));
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::DamagedModule { digest })
+    );
+    let whole = AgentEvent::Module {
+        digest,
+        bytes: ARTIFACT.into(),
+    };
+    assert_eq!(
+        agent.poll_event(),
+        Some(whole),
+        "and not what arrived before it"
+    );
+    let asked = answers(&mut agent)
+        .into_iter()
+        .filter(|message| matches!(message, ToController::Need { .. }));
     assert_eq!(asked.count(), 2, "each time once");
 }
 
@@ -268,34 +415,66 @@ fn has_nothing_better_than_a_damaged_module() {
     let mut agent = asking();
     hear(&mut agent, &module(3, b"bad")).unwrap();
     let digest = Digest::of(ARTIFACT);
-    assert_eq!(agent.poll_event(), Some(AgentEvent::DamagedModule { digest }));
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::DamagedModule { digest })
+    );
     agent.need(digest);
-    hear(&mut agent, &ToAgent::NoModule { digest, reason: "it is gone".into() }).unwrap();
-    assert_eq!(agent.poll_event(), Some(AgentEvent::NoModule { digest, reason: "it is gone".into() }));
-    assert_eq!(hear(&mut agent, &module(3, b"bad")), Err(ProtocolError::UnexpectedModule(digest)));
+    hear(
+        &mut agent,
+        &ToAgent::NoModule {
+            digest,
+            reason: "it is gone".into(),
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::NoModule {
+            digest,
+            reason: "it is gone".into()
+        })
+    );
+    assert_eq!(
+        hear(&mut agent, &module(3, b"bad")),
+        Err(ProtocolError::UnexpectedModule(digest))
+    );
 }
 
 #[test]
 fn sends_more_of_a_module_than_it_announced() {
     let heard = hear(&mut asking(), &module(3, ARTIFACT));
-    assert_eq!(complaint(heard), "an artifact is longer than the 3 bytes allowed");
+    assert_eq!(
+        complaint(heard),
+        "an artifact is longer than the 3 bytes allowed"
+    );
 
     let mut agent = asking();
     hear(&mut agent, &module(3, &ARTIFACT[..2])).unwrap();
-    assert!(matches!(hear(&mut agent, &module(3, &ARTIFACT[2..])), Err(ProtocolError::TooLong { limit: 3, .. })));
+    assert!(matches!(
+        hear(&mut agent, &module(3, &ARTIFACT[2..])),
+        Err(ProtocolError::TooLong { limit: 3, .. })
+    ));
 }
 
 #[test]
 fn announces_a_module_too_long() {
     assert_eq!(hear(&mut asking(), &module(MAX_MODULE_BYTES, b"")), Ok(()));
     let heard = hear(&mut asking(), &module(MAX_MODULE_BYTES + 1, b""));
-    assert_eq!(complaint(heard), "an artifact is longer than the 268435456 bytes allowed");
+    assert_eq!(
+        complaint(heard),
+        "an artifact is longer than the 268435456 bytes allowed"
+    );
 }
 
 #[test]
 fn cancels_what_it_never_called() {
     let mut agent = greeted();
-    assert_eq!(hear(&mut agent, &ToAgent::Cancel { id: 7 }), Ok(()), "as when a call has just returned");
+    assert_eq!(
+        hear(&mut agent, &ToAgent::Cancel { id: 7 }),
+        Ok(()),
+        "as when a call has just returned"
+    );
     assert_eq!(agent.poll_event(), None);
     assert_eq!(answers(&mut agent), []);
 }
@@ -305,10 +484,16 @@ fn speaks_of_a_stream_that_was_never_opened() {
     for id in [2, u64::MAX >> 1] {
         for message in words(id) {
             let heard = hear(&mut streaming().0, &message);
-            assert_eq!(complaint(heard), format!("a message about stream {id}, which was never opened"));
+            assert_eq!(
+                complaint(heard),
+                format!("a message about stream {id}, which was never opened")
+            );
         }
     }
-    assert!(matches!(hear(&mut greeted(), &data(0, 1)), Err(ProtocolError::UnknownStream(_))));
+    assert!(matches!(
+        hear(&mut greeted(), &data(0, 1)),
+        Err(ProtocolError::UnknownStream(_))
+    ));
 }
 
 #[test]
@@ -316,13 +501,23 @@ fn speaks_of_a_stream_that_was_closed() {
     let (mut agent, streams) = streaming();
     agent.end_stream(streams.stdio, StreamEnd::Exited(0));
     hear(&mut agent, &ToAgent::Close { id: 1 }).unwrap();
-    assert_eq!(agent.poll_event(), Some(AgentEvent::StreamClosed { id: streams.stderr }));
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::StreamClosed { id: streams.stderr })
+    );
     for message in [0, 1].into_iter().flat_map(words) {
-        assert_eq!(hear(&mut agent, &message), Ok(()), "it has yet to hear of it, or repeats itself");
+        assert_eq!(
+            hear(&mut agent, &message),
+            Ok(()),
+            "it has yet to hear of it, or repeats itself"
+        );
         assert_eq!(agent.poll_event(), None, "{message:?}");
     }
     let flood = data(0, CHUNK_BYTES);
-    assert!((0..100).all(|_| hear(&mut agent, &flood).is_ok()), "nobody counts what nobody keeps");
+    assert!(
+        (0..100).all(|_| hear(&mut agent, &flood).is_ok()),
+        "nobody counts what nobody keeps"
+    );
     assert_eq!(agent.poll_event(), None);
 }
 
@@ -338,7 +533,10 @@ fn uses_the_number_of_a_stream_again() {
         let (mut agent, streams) = streaming();
         agent.end_stream(streams.stdio, StreamEnd::Closed);
         let heard = hear(&mut agent, &message);
-        assert_eq!(complaint(heard), format!("a message about stream {complaint_of}, which was never opened"));
+        assert_eq!(
+            complaint(heard),
+            format!("a message about stream {complaint_of}, which was never opened")
+        );
         assert_eq!(agent.poll_event(), None);
     }
 }
@@ -347,31 +545,66 @@ fn uses_the_number_of_a_stream_again() {
 fn counts_streams_down() {
     let mut agent = greeted();
     hear(&mut agent, &start(5, 9, None)).unwrap();
-    assert!(matches!(agent.poll_event(), Some(AgentEvent::Start { .. })), "up may be by any step");
+    assert!(
+        matches!(agent.poll_event(), Some(AgentEvent::Start { .. })),
+        "up may be by any step"
+    );
     for message in [start(7, 8, None), start(10, 6, None), start(12, 11, None)] {
-        assert!(matches!(hear(&mut agent, &message), Err(ProtocolError::UnknownStream(_))), "{message:?}");
+        assert!(
+            matches!(
+                hear(&mut agent, &message),
+                Err(ProtocolError::UnknownStream(_))
+            ),
+            "{message:?}"
+        );
     }
 }
 
 #[test]
 fn opens_a_stream_twice() {
-    let open = |id| ToAgent::Open { id, service: Service::Files };
+    let open = |id| ToAgent::Open {
+        id,
+        service: Service::Files,
+    };
     let mut agent = greeted();
     hear(&mut agent, &open(3)).unwrap();
-    assert!(matches!(agent.poll_event(), Some(AgentEvent::Open { service: Service::Files, .. })));
+    assert!(matches!(
+        agent.poll_event(),
+        Some(AgentEvent::Open {
+            service: Service::Files,
+            ..
+        })
+    ));
     for message in [open(3), open(2), start(3, 4, None)] {
-        assert!(matches!(hear(&mut agent, &message), Err(ProtocolError::UnknownStream(_))), "{message:?}");
+        assert!(
+            matches!(
+                hear(&mut agent, &message),
+                Err(ProtocolError::UnknownStream(_))
+            ),
+            "{message:?}"
+        );
     }
 }
 
 #[test]
 fn counts_streams_to_the_last_number() {
     let last = u64::MAX >> 1;
-    for message in [start(last, last, None), start(0, last, None), start(0, 1, Some(last))] {
+    for message in [
+        start(last, last, None),
+        start(0, last, None),
+        start(0, 1, Some(last)),
+    ] {
         let heard = hear(&mut greeted(), &message);
-        assert_eq!(complaint(heard), format!("a message about stream {last}, which was never opened"));
+        assert_eq!(
+            complaint(heard),
+            format!("a message about stream {last}, which was never opened")
+        );
     }
-    assert_eq!(hear(&mut greeted(), &start(last - 2, last - 1, None)), Ok(()), "the one before is like any other");
+    assert_eq!(
+        hear(&mut greeted(), &start(last - 2, last - 1, None)),
+        Ok(()),
+        "the one before is like any other"
+    );
 }
 
 #[test]
@@ -379,15 +612,24 @@ fn gives_a_call_more_streams_than_it_may_have() {
     let most = MAX_CALL_STREAMS as u64;
     assert_eq!(hear(&mut greeted(), &call_with(0..most)), Ok(()));
     let heard = hear(&mut greeted(), &call_with(0..=most));
-    assert_eq!(complaint(heard), "a call with 17 streams, more than the 16 allowed");
+    assert_eq!(
+        complaint(heard),
+        "a call with 17 streams, more than the 16 allowed"
+    );
 }
 
 #[test]
 fn gives_a_call_a_stream_twice() {
     let heard = hear(&mut greeted(), &call_with([4, 4]));
-    assert_eq!(complaint(heard), "a message about stream 4, which was never opened");
+    assert_eq!(
+        complaint(heard),
+        "a message about stream 4, which was never opened"
+    );
     let (mut agent, _) = streaming();
-    assert_eq!(complaint(hear(&mut agent, &call_with([1]))), "a message about stream 1, which was never opened");
+    assert_eq!(
+        complaint(hear(&mut agent, &call_with([1]))),
+        "a message about stream 1, which was never opened"
+    );
 }
 
 #[test]
@@ -401,14 +643,23 @@ fn opens_more_streams_than_it_may() {
     let mut refused = Vec::new();
     for stdio in (processes..2 * processes).map(|process| narrow(2 * process)) {
         assert_eq!(hear(&mut agent, &start(stdio, stdio + 1, None)), Ok(()));
-        assert_eq!(hear(&mut agent, &data(stdio, 1)), Ok(()), "it has yet to hear of it");
+        assert_eq!(
+            hear(&mut agent, &data(stdio, 1)),
+            Ok(()),
+            "it has yet to hear of it"
+        );
         assert_eq!(agent.poll_event(), None);
         refused.extend([stdio + 1, stdio]);
     }
-    let ended = answers(&mut agent).into_iter().map(|message| match message {
-        ToController::Close { id, end: StreamEnd::Failed(_) } => id,
-        message => panic!("{message:?}"),
-    });
+    let ended = answers(&mut agent)
+        .into_iter()
+        .map(|message| match message {
+            ToController::Close {
+                id,
+                end: StreamEnd::Failed(_),
+            } => id,
+            message => panic!("{message:?}"),
+        });
     assert_eq!(ended.collect::<Vec<_>>(), refused);
 }
 
@@ -416,20 +667,35 @@ fn opens_more_streams_than_it_may() {
 fn sends_more_on_a_stream_than_is_taken() {
     let (mut agent, streams) = streaming();
     for at in 0..STREAM_WINDOW_BYTES / CHUNK_BYTES as u64 {
-        let part = if at % 2 == 0 { data(0, CHUNK_BYTES) } else { splice(0, CHUNK_BYTES as u64) };
+        let part = if at % 2 == 0 {
+            data(0, CHUNK_BYTES)
+        } else {
+            splice(0, CHUNK_BYTES as u64)
+        };
         hear(&mut agent, &part).unwrap();
     }
-    assert_eq!(hear(&mut agent, &data(1, CHUNK_BYTES)), Ok(()), "the other one has a window of its own");
+    assert_eq!(
+        hear(&mut agent, &data(1, CHUNK_BYTES)),
+        Ok(()),
+        "the other one has a window of its own"
+    );
     agent.taken(streams.stdio, STREAM_WINDOW_BYTES / 4 - 1);
-    let [heard, heard_splice] = [data(0, 1), splice(0, 1)].map(|message| hear(&mut agent, &message));
-    assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
+    let [heard, heard_splice] =
+        [data(0, 1), splice(0, 1)].map(|message| hear(&mut agent, &message));
+    assert_eq!(
+        complaint(heard),
+        "a stream's data is longer than the 1048576 bytes allowed"
+    );
     assert!(matches!(heard_splice, Err(ProtocolError::TooLong { .. })));
 
     agent.taken(streams.stdio, 1);
     for _ in 0..STREAM_WINDOW_BYTES / 4 / CHUNK_BYTES as u64 {
         assert_eq!(hear(&mut agent, &splice(0, CHUNK_BYTES as u64)), Ok(()));
     }
-    assert!(matches!(hear(&mut agent, &data(0, 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut agent, &data(0, 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
 }
 
 #[test]
@@ -439,16 +705,30 @@ fn puts_in_more_than_a_window() {
         assert_eq!(hear(&mut agent, &splice(0, CHUNK_BYTES as u64)), Ok(()));
     }
     let heard = hear(&mut agent, &splice(0, 1));
-    assert_eq!(complaint(heard), "a stream's data is longer than the 1048576 bytes allowed");
+    assert_eq!(
+        complaint(heard),
+        "a stream's data is longer than the 1048576 bytes allowed"
+    );
 }
 
 #[test]
 fn puts_in_more_than_a_part_at_once() {
-    assert_eq!(hear(&mut streaming().0, &splice(0, CHUNK_BYTES as u64)), Ok(()));
-    for length in [CHUNK_BYTES as u64 + 1, STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES + 1, u64::MAX] {
+    assert_eq!(
+        hear(&mut streaming().0, &splice(0, CHUNK_BYTES as u64)),
+        Ok(())
+    );
+    for length in [
+        CHUNK_BYTES as u64 + 1,
+        STREAM_WINDOW_BYTES,
+        STREAM_WINDOW_BYTES + 1,
+        u64::MAX,
+    ] {
         let (mut agent, _) = streaming();
         let heard = hear(&mut agent, &splice(0, length));
-        assert_eq!(complaint(heard), "a splice is longer than the 65536 bytes allowed");
+        assert_eq!(
+            complaint(heard),
+            "a splice is longer than the 65536 bytes allowed"
+        );
         assert_eq!(agent.poll_event(), None);
     }
 }
@@ -463,7 +743,10 @@ fn sends_nothing_on_a_stream() {
         assert_eq!(hear(&mut agent, &nothing), Ok(()), "where nobody listens");
     }
     for nothing in [data(2, 0), splice(2, 0)] {
-        assert!(matches!(hear(&mut streaming().0, &nothing), Err(ProtocolError::UnknownStream(_))));
+        assert!(matches!(
+            hear(&mut streaming().0, &nothing),
+            Err(ProtocolError::UnknownStream(_))
+        ));
     }
 }
 
@@ -471,7 +754,10 @@ fn sends_nothing_on_a_stream() {
 fn takes_more_of_a_stream_than_there_was() {
     for bytes in [1, STREAM_WINDOW_BYTES, u64::MAX] {
         let heard = hear(&mut streaming().0, &credit(0, bytes));
-        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed");
+        assert_eq!(
+            complaint(heard),
+            "a stream's credit is longer than the 1048576 bytes allowed"
+        );
     }
 
     let (mut agent, streams) = streaming();
@@ -479,35 +765,62 @@ fn takes_more_of_a_stream_than_there_was() {
     assert_eq!(leaves(&mut agent), 100);
     assert_eq!(hear(&mut agent, &credit(0, 60)), Ok(()));
     assert_eq!(hear(&mut agent, &credit(0, 40)), Ok(()));
-    assert!(matches!(hear(&mut agent, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut agent, &credit(0, 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
 }
 
 #[test]
 fn takes_of_a_stream_what_has_not_left() {
     let (mut agent, streams) = streaming();
-    agent.send(streams.stdio, long(usize::try_from(STREAM_WINDOW_BYTES).unwrap()));
+    agent.send(
+        streams.stdio,
+        long(usize::try_from(STREAM_WINDOW_BYTES).unwrap()),
+    );
     let mut left = 0;
     while left < STREAM_WINDOW_BYTES {
         let heard = hear(&mut agent, &credit(0, 1));
-        assert_eq!(complaint(heard), "a stream's credit is longer than the 1048576 bytes allowed", "{left} left");
+        assert_eq!(
+            complaint(heard),
+            "a stream's credit is longer than the 1048576 bytes allowed",
+            "{left} left"
+        );
         let leaves = leaves(&mut agent);
-        assert!(matches!(hear(&mut agent, &credit(0, leaves + 1)), Err(ProtocolError::TooLong { .. })));
+        assert!(matches!(
+            hear(&mut agent, &credit(0, leaves + 1)),
+            Err(ProtocolError::TooLong { .. })
+        ));
         assert_eq!(hear(&mut agent, &credit(0, leaves)), Ok(()));
         left += leaves;
     }
-    assert!(matches!(hear(&mut agent, &credit(0, 1)), Err(ProtocolError::TooLong { .. })));
+    assert!(matches!(
+        hear(&mut agent, &credit(0, 1)),
+        Err(ProtocolError::TooLong { .. })
+    ));
 }
 
 #[test]
 fn goes_on_with_a_stream_it_finished() {
     let (mut agent, streams) = streaming();
     hear(&mut agent, &ToAgent::Finish { id: 0 }).unwrap();
-    assert_eq!(hear(&mut agent, &ToAgent::Finish { id: 0 }), Ok(()), "saying it twice does no harm");
-    assert_eq!(agent.poll_event(), Some(AgentEvent::Finished { id: streams.stdio }));
+    assert_eq!(
+        hear(&mut agent, &ToAgent::Finish { id: 0 }),
+        Ok(()),
+        "saying it twice does no harm"
+    );
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::Finished { id: streams.stdio })
+    );
     assert_eq!(agent.poll_event(), None, "and is told once");
     for message in [data(0, 0), data(0, 1), splice(0, 0), splice(0, 1)] {
         let heard = hear(&mut agent, &message);
-        assert_eq!(complaint(heard), "something on stream 0 after its end", "{message:?}");
+        assert_eq!(
+            complaint(heard),
+            "something on stream 0 after its end",
+            "{message:?}"
+        );
     }
 }
 
@@ -517,7 +830,10 @@ fn sends_a_blob_with_other_bytes() {
     let length = ARTIFACT.len() as u64;
     hear(&mut agent, &blob(length, &ARTIFACT[..5])).unwrap();
     let heard = hear(&mut agent, &blob(length, &[0; ARTIFACT.len() - 5]));
-    assert_eq!(complaint(heard), format!("artifact {} arrived with other bytes", Digest::of(ARTIFACT)));
+    assert_eq!(
+        complaint(heard),
+        format!("artifact {} arrived with other bytes", Digest::of(ARTIFACT))
+    );
     assert_eq!(agent.poll_event(), None);
     let heard = hear(&mut greeted(), &blob(length - 1, &ARTIFACT[1..]));
     assert_eq!(heard, Err(ProtocolError::WrongDigest(Digest::of(ARTIFACT))));
@@ -528,15 +844,25 @@ fn sends_more_of_a_blob_than_it_announced() {
     let mut agent = greeted();
     hear(&mut agent, &blob(3, &ARTIFACT[..2])).unwrap();
     let heard = hear(&mut agent, &blob(3, &ARTIFACT[2..]));
-    assert_eq!(complaint(heard), "a blob is longer than the 3 bytes allowed");
+    assert_eq!(
+        complaint(heard),
+        "a blob is longer than the 3 bytes allowed"
+    );
 }
 
 #[test]
 fn announces_a_blob_too_long() {
-    assert_eq!(hear(&mut greeted(), &blob(MAX_MODULE_BYTES, b"")), Ok(()), "it waits, and has reserved nothing");
+    assert_eq!(
+        hear(&mut greeted(), &blob(MAX_MODULE_BYTES, b"")),
+        Ok(()),
+        "it waits, and has reserved nothing"
+    );
     for length in [MAX_MODULE_BYTES + 1, u64::MAX] {
         let heard = hear(&mut greeted(), &blob(length, b""));
-        assert_eq!(complaint(heard), "a blob is longer than the 268435456 bytes allowed");
+        assert_eq!(
+            complaint(heard),
+            "a blob is longer than the 268435456 bytes allowed"
+        );
     }
 }
 
@@ -548,7 +874,13 @@ fn sends_a_blob_twice() {
         hear(&mut agent, &blob(length, &ARTIFACT[..5])).unwrap();
         assert_eq!(agent.poll_event(), None);
         hear(&mut agent, &blob(length, &ARTIFACT[5..])).unwrap();
-        assert_eq!(agent.poll_event(), Some(AgentEvent::Blob { digest, bytes: ARTIFACT.into() }));
+        assert_eq!(
+            agent.poll_event(),
+            Some(AgentEvent::Blob {
+                digest,
+                bytes: ARTIFACT.into()
+            })
+        );
     }
 }
 
@@ -558,21 +890,44 @@ fn sends_a_blob_that_was_asked_for_as_a_module() {
     let (digest, length) = (Digest::of(ARTIFACT), ARTIFACT.len() as u64);
     hear(&mut agent, &module(length, &ARTIFACT[..5])).unwrap();
     hear(&mut agent, &blob(length, ARTIFACT)).unwrap();
-    assert_eq!(agent.poll_event(), Some(AgentEvent::Blob { digest, bytes: ARTIFACT.into() }));
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::Blob {
+            digest,
+            bytes: ARTIFACT.into()
+        })
+    );
     hear(&mut agent, &module(length, &ARTIFACT[5..])).unwrap();
-    assert_eq!(agent.poll_event(), Some(AgentEvent::Module { digest, bytes: ARTIFACT.into() }), "they are apart");
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::Module {
+            digest,
+            bytes: ARTIFACT.into()
+        }),
+        "they are apart"
+    );
 }
 
 fn answer(ask: u64) -> ToAgent {
-    ToAgent::Answer { ask, outcome: Answered::Done(b"2".to_vec()) }
+    ToAgent::Answer {
+        ask,
+        outcome: Answered::Done(b"2".to_vec()),
+    }
 }
 
 /// A greeted agent whose call 0 made ask 0.
 fn asked() -> AgentConnection {
     let mut agent = greeted();
     hear(&mut agent, &call(0, b"")).unwrap();
-    let Some(AgentEvent::Call { id, .. }) = agent.poll_event() else { panic!("one call") };
-    let question = Ask { address: "ssh:db".into(), function: "f".into(), input: "1".into(), deadline_ms: None };
+    let Some(AgentEvent::Call { id, .. }) = agent.poll_event() else {
+        panic!("one call")
+    };
+    let question = Ask {
+        address: "ssh:db".into(),
+        function: "f".into(),
+        input: "1".into(),
+        deadline_ms: None,
+    };
     assert!(agent.ask(id, &question).is_some());
     agent
 }
@@ -581,7 +936,10 @@ fn asked() -> AgentConnection {
 fn answers_what_was_never_asked() {
     for (mut agent, ask) in [(greeted(), 0), (asked(), 1), (asked(), u64::MAX)] {
         let heard = hear(&mut agent, &answer(ask));
-        assert_eq!(complaint(heard), format!("an answer to ask {ask}, which was never made"));
+        assert_eq!(
+            complaint(heard),
+            format!("an answer to ask {ask}, which was never made")
+        );
         assert_eq!(agent.poll_event(), None);
     }
 }
@@ -590,7 +948,10 @@ fn answers_what_was_never_asked() {
 fn answers_twice() {
     let mut agent = asked();
     hear(&mut agent, &answer(0)).unwrap();
-    assert!(matches!(agent.poll_event(), Some(AgentEvent::Answer { .. })));
+    assert!(matches!(
+        agent.poll_event(),
+        Some(AgentEvent::Answer { .. })
+    ));
     assert_eq!(hear(&mut agent, &answer(0)), Ok(()));
     assert_eq!(agent.poll_event(), None, "the first one stands");
 }
@@ -608,11 +969,23 @@ fn opens_more_wide_streams_than_it_may() {
 #[test]
 fn takes_output_that_was_never_sent() {
     let heard = hear(&mut greeted(), &ToAgent::OutputCredit { bytes: 1 });
-    assert!(matches!(heard, Err(ProtocolError::TooLong { what: "credit for output", .. })), "{heard:?}");
+    assert!(
+        matches!(
+            heard,
+            Err(ProtocolError::TooLong {
+                what: "credit for output",
+                ..
+            })
+        ),
+        "{heard:?}"
+    );
 }
 
 #[test]
 fn sends_signals_to_what_was_never_started() {
     let heard = hear(&mut greeted(), &ToAgent::Signal { id: 0, signal: 9 });
-    assert!(matches!(heard, Err(ProtocolError::UnknownStream(_))), "{heard:?}");
+    assert!(
+        matches!(heard, Err(ProtocolError::UnknownStream(_))),
+        "{heard:?}"
+    );
 }

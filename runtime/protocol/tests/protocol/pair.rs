@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CallId, CallRequest, Command, ControllerConnection, ControllerEvent, Digest,
-    ProcessStreams, Splice, Target, Usage,
+    AgentConnection, AgentEvent, CallId, CallRequest, Command, ControllerConnection,
+    ControllerEvent, Digest, ProcessStreams, Splice, Target, Usage,
 };
 
 use crate::wire::{ToAgent, ToController, messages};
@@ -14,7 +14,11 @@ use crate::wire::{ToAgent, ToController, messages};
 pub(crate) const ARTIFACT: &[u8] = b"an artifact";
 
 /// Usage that finished calls report.
-pub(crate) const USAGE: Usage = Usage { wall_us: 17, dropped_bytes: 4, fuel: Some(9) };
+pub(crate) const USAGE: Usage = Usage {
+    wall_us: 17,
+    dropped_bytes: 4,
+    fuel: Some(9),
+};
 
 /// A call of `function` of [`ARTIFACT`].
 pub(crate) fn request(function: &str, input: impl Into<Bytes>) -> CallRequest {
@@ -69,7 +73,10 @@ impl Pair {
             controller_said: Vec::new(),
             agent_said: Vec::new(),
         };
-        assert_eq!(pair.controller_events(), [ControllerEvent::Ready { target }]);
+        assert_eq!(
+            pair.controller_events(),
+            [ControllerEvent::Ready { target }]
+        );
         pair.controller_said();
         pair.agent_said();
         pair
@@ -118,14 +125,22 @@ impl Pair {
     /// Makes a call which the agent now runs.
     pub(crate) fn running(&mut self, request: CallRequest) -> CallId {
         let id = self.controller.call(request);
-        let [AgentEvent::Call { .. }] = *self.agent_events() else { panic!("one call") };
+        let [AgentEvent::Call { .. }] = *self.agent_events() else {
+            panic!("one call")
+        };
         id
     }
 
     /// Starts a process, and checks the agent's event.
     pub(crate) fn started(&mut self) -> ProcessStreams {
         let streams = self.controller.start(command(&["cat"]), false);
-        assert_eq!(self.agent_events(), [AgentEvent::Start { streams, command: command(&["cat"]) }]);
+        assert_eq!(
+            self.agent_events(),
+            [AgentEvent::Start {
+                streams,
+                command: command(&["cat"])
+            }]
+        );
         streams
     }
 
@@ -141,7 +156,11 @@ impl Pair {
         assert!(arrived, "the short call");
         self.agent.finish(id, Ok("2".into()), USAGE);
         self.step();
-        let answer = ControllerEvent::Returned { id, outcome: Ok("2".into()), usage: USAGE };
+        let answer = ControllerEvent::Returned {
+            id,
+            outcome: Ok("2".into()),
+            usage: USAGE,
+        };
         assert!(std::iter::from_fn(|| self.controller.poll_event()).any(|event| event == answer));
     }
 

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use serde_bytes::ByteBuf;
 use wxec_protocol::{
-    AgentEvent, CHUNK_BYTES, CallRequest, Command, ControllerEvent, Digest, MAX_STREAMS, MAX_WIDE_STREAMS,
-    NARROW_WINDOW_BYTES, ProtocolError, STREAM_WINDOW_BYTES, Service, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
-    WindowSize,
+    AgentEvent, CHUNK_BYTES, CallRequest, Command, ControllerEvent, Digest, MAX_STREAMS,
+    MAX_WIDE_STREAMS, NARROW_WINDOW_BYTES, ProtocolError, STREAM_WINDOW_BYTES, Service, Splice,
+    StreamEnd, StreamId, TRANSMIT_BYTES, WindowSize,
 };
 
 use crate::{
@@ -118,18 +118,34 @@ impl Pair {
     /// each part.
     fn turns(&mut self, from: End) -> Vec<u64> {
         match from {
-            Controller => self.controller_said().iter().filter_map(stream_to_agent).collect(),
-            Agent => self.agent_said().iter().filter_map(stream_to_controller).collect(),
+            Controller => self
+                .controller_said()
+                .iter()
+                .filter_map(stream_to_agent)
+                .collect(),
+            Agent => self
+                .agent_said()
+                .iter()
+                .filter_map(stream_to_controller)
+                .collect(),
         }
     }
 }
 
 fn stream_to_agent(message: &ToAgent) -> Option<u64> {
-    if let ToAgent::Data { id, .. } = message { Some(*id) } else { None }
+    if let ToAgent::Data { id, .. } = message {
+        Some(*id)
+    } else {
+        None
+    }
 }
 
 fn stream_to_controller(message: &ToController) -> Option<u64> {
-    if let ToController::Data { id, .. } = message { Some(*id) } else { None }
+    if let ToController::Data { id, .. } = message {
+        Some(*id)
+    } else {
+        None
+    }
 }
 
 /// Returns the data of one stream among these events.
@@ -164,7 +180,15 @@ impl Flow {
             (!piece.is_empty()).then_some(piece)
         });
         let left = pieces.collect();
-        Self { from, id, credit: id.window_bytes(), left, said_all: false, arrived: Vec::new(), finished: false }
+        Self {
+            from,
+            id,
+            credit: id.window_bytes(),
+            left,
+            said_all: false,
+            arrived: Vec::new(),
+            finished: false,
+        }
     }
 
     fn write(&mut self, pair: &mut Pair) {
@@ -198,7 +222,12 @@ fn carry(pair: &mut Pair, flows: &mut [Flow]) {
                 match told {
                     Told::Data(bytes) => {
                         assert!(bytes.len() <= CHUNK_BYTES);
-                        flows.iter_mut().find(there).unwrap().arrived.extend_from_slice(&bytes);
+                        flows
+                            .iter_mut()
+                            .find(there)
+                            .unwrap()
+                            .arrived
+                            .extend_from_slice(&bytes);
                         pair.taken(end, id, bytes.len() as u64);
                     }
                     Told::Credit(bytes) => flows.iter_mut().find(here).unwrap().credit += bytes,
@@ -212,28 +241,72 @@ fn carry(pair: &mut Pair, flows: &mut [Flow]) {
 
 /// Pieces of every kind of length: a part has at most [`CHUNK_BYTES`], a transmission about
 /// [`TRANSMIT_BYTES`].
-const LENGTHS: [usize; 9] =
-    [1, 2, 100, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 7, TRANSMIT_BYTES, 1021];
+const LENGTHS: [usize; 9] = [
+    1,
+    2,
+    100,
+    CHUNK_BYTES - 1,
+    CHUNK_BYTES,
+    CHUNK_BYTES + 1,
+    3 * CHUNK_BYTES + 7,
+    TRANSMIT_BYTES,
+    1021,
+];
 
 #[test]
 fn a_process_is_asked_for_by_its_command_and_its_streams() {
     let mut pair = Pair::new();
     let command = Command {
-        words: [&b"ssh"[..], b"", b"two words", "ünïcode".as_bytes(), b"\xff"].map(ByteBuf::from).into(),
-        env: vec![(ByteBuf::from(*b"LANG"), ByteBuf::from(*b"\xff")), (ByteBuf::from(*b"EMPTY"), ByteBuf::new())],
+        words: [
+            &b"ssh"[..],
+            b"",
+            b"two words",
+            "ünïcode".as_bytes(),
+            b"\xff",
+        ]
+        .map(ByteBuf::from)
+        .into(),
+        env: vec![
+            (ByteBuf::from(*b"LANG"), ByteBuf::from(*b"\xff")),
+            (ByteBuf::from(*b"EMPTY"), ByteBuf::new()),
+        ],
         clear_env: true,
         directory: Some(ByteBuf::from(*b"~/\xff")),
         deadline_ms: Some(1),
-        pty: Some(WindowSize { rows: 24, columns: 80 }),
+        pty: Some(WindowSize {
+            rows: 24,
+            columns: 80,
+        }),
         wait_output: true,
     };
     let first = pair.controller.start(command.clone(), false);
     let second = pair.controller.start(command.clone(), true);
-    assert_eq!(Streams::from(first), Streams { stdio: 0, stderr: narrow(1), terminal: None });
-    assert_eq!(Streams::from(second), Streams { stdio: 2, stderr: narrow(3), terminal: Some(narrow(4)) });
-    let started = [first, second].map(|streams| AgentEvent::Start { streams, command: command.clone() });
+    assert_eq!(
+        Streams::from(first),
+        Streams {
+            stdio: 0,
+            stderr: narrow(1),
+            terminal: None
+        }
+    );
+    assert_eq!(
+        Streams::from(second),
+        Streams {
+            stdio: 2,
+            stderr: narrow(3),
+            terminal: Some(narrow(4))
+        }
+    );
+    let started = [first, second].map(|streams| AgentEvent::Start {
+        streams,
+        command: command.clone(),
+    });
     assert_eq!(pair.agent_events(), started);
-    assert_eq!(pair.controller_events(), [], "nothing answers before it has something to say");
+    assert_eq!(
+        pair.controller_events(),
+        [],
+        "nothing answers before it has something to say"
+    );
 }
 
 #[test]
@@ -244,8 +317,14 @@ fn data_may_follow_a_start_at_once() {
     pair.controller.finish_stream(streams.stdio);
     let id = streams.stdio;
     let expected = [
-        AgentEvent::Start { streams, command: command(&["cat"]) },
-        AgentEvent::Data { id, bytes: "early".into() },
+        AgentEvent::Start {
+            streams,
+            command: command(&["cat"]),
+        },
+        AgentEvent::Data {
+            id,
+            bytes: "early".into(),
+        },
         AgentEvent::Finished { id },
     ];
     assert_eq!(pair.agent_events(), expected);
@@ -256,7 +335,10 @@ fn megabytes_go_both_ways_in_order() {
     let mut pair = Pair::new();
     let id = pair.started().stdio;
     let [up, down] = [long(5 * WINDOW + 3), long(7 * WINDOW + 1)];
-    let mut flows = [Flow::new(Controller, id, up.clone(), &LENGTHS), Flow::new(Agent, id, down.clone(), &LENGTHS)];
+    let mut flows = [
+        Flow::new(Controller, id, up.clone(), &LENGTHS),
+        Flow::new(Agent, id, down.clone(), &LENGTHS),
+    ];
     carry(&mut pair, &mut flows);
     assert!(flows[0].arrived == up && flows[1].arrived == down);
 }
@@ -268,13 +350,21 @@ fn streams_do_not_mix() {
     let mut flows = Vec::new();
     for (at, streams) in streams.iter().enumerate() {
         let bytes = |stream: usize| long(2 * WINDOW).slice(100 * at + stream..);
-        flows.push(Flow::new(Controller, streams.stdio, bytes(0), &LENGTHS[at..]));
+        flows.push(Flow::new(
+            Controller,
+            streams.stdio,
+            bytes(0),
+            &LENGTHS[at..],
+        ));
         flows.push(Flow::new(Agent, streams.stdio, bytes(1), &LENGTHS[at..]));
         flows.push(Flow::new(Agent, streams.stderr, bytes(2), &LENGTHS[at..]));
     }
     carry(&mut pair, &mut flows);
     for (at, flow) in flows.iter().enumerate() {
-        assert!(flow.arrived == long(2 * WINDOW).slice(100 * (at / 3) + at % 3..), "{at}");
+        assert!(
+            flow.arrived == long(2 * WINDOW).slice(100 * (at / 3) + at % 3..),
+            "{at}"
+        );
     }
 }
 
@@ -286,7 +376,10 @@ fn data_may_be_cut_anywhere() {
         let id = pair.started().stdio;
         let mut flows = ENDS.map(|from| Flow::new(from, id, bytes.clone(), &LENGTHS));
         carry(&mut pair, &mut flows);
-        assert!(flows.iter().all(|flow| flow.arrived == bytes), "parts of {part_bytes} bytes");
+        assert!(
+            flows.iter().all(|flow| flow.arrived == bytes),
+            "parts of {part_bytes} bytes"
+        );
     }
 }
 
@@ -342,11 +435,18 @@ fn credit_is_told_when_a_quarter_of_the_window_was_taken() {
         pair.taken(end.other(), id, QUARTER - 1);
         assert_eq!(pair.settled(end), []);
         pair.taken(end.other(), id, 2 * QUARTER + 1);
-        assert_eq!(pair.settled(end), [(id, Told::Credit(3 * QUARTER))], "all of it");
+        assert_eq!(
+            pair.settled(end),
+            [(id, Told::Credit(3 * QUARTER))],
+            "all of it"
+        );
 
         let more = long(WINDOW);
         pair.send(end, id, more.clone());
-        assert!(data(&pair.settled(end.other()), id) == more, "which can be used up again");
+        assert!(
+            data(&pair.settled(end.other()), id) == more,
+            "which can be used up again"
+        );
     }
 }
 
@@ -430,7 +530,11 @@ fn a_stream_the_controller_closes_is_over_at_once() {
     pair.settle();
     assert_eq!(pair.told(Controller), [], "whatever is still on its way");
     assert_eq!(pair.told(Agent), [(id, Told::Closed(StreamEnd::Closed))]);
-    assert_eq!(pair.controller_said(), [ToAgent::Close { id: number(id) }], "and none of what was left");
+    assert_eq!(
+        pair.controller_said(),
+        [ToAgent::Close { id: number(id) }],
+        "and none of what was left"
+    );
     assert_eq!(pair.agent_said(), []);
 }
 
@@ -442,14 +546,24 @@ fn of_a_closed_stream_nothing_more_is_said() {
         pair.send(end.other(), id, long(WINDOW));
         pair.settled(end);
         pair.close(end, id);
-        assert_eq!(pair.settled(end.other()), [(id, Told::Closed(StreamEnd::Closed))]);
+        assert_eq!(
+            pair.settled(end.other()),
+            [(id, Told::Closed(StreamEnd::Closed))]
+        );
         for end in ENDS {
             pair.send(end, id, "more".into());
             pair.taken(end, id, STREAM_WINDOW_BYTES);
             pair.finish(end, id);
             pair.close(end, id);
         }
-        pair.controller.splice(id, Splice { blob: Digest::of(ARTIFACT), offset: 0, length: 1 });
+        pair.controller.splice(
+            id,
+            Splice {
+                blob: Digest::of(ARTIFACT),
+                offset: 0,
+                length: 1,
+            },
+        );
         assert!(!pair.step(), "{end:?}");
     }
 }
@@ -467,7 +581,12 @@ fn words_that_cross_a_close_are_ignored() {
         pair.finish(end.other(), id);
         pair.close(end.other(), id);
         pair.close(end, id);
-        assert!(pair.settled(end).iter().all(|(_, told)| matches!(told, Told::Credit(_))), "{end:?}");
+        assert!(
+            pair.settled(end)
+                .iter()
+                .all(|(_, told)| matches!(told, Told::Credit(_))),
+            "{end:?}"
+        );
     }
 }
 
@@ -510,8 +629,17 @@ fn every_end_arrives_as_it_was_said() {
         StreamEnd::Signalled(9),
         StreamEnd::Failed("cannot run `dosa`: no such file".into()),
     ];
-    let texts = ["closed", "exit code 0", "exit code -2147483648", "ended by signal 9"];
-    assert!(ends.iter().zip(texts).all(|(end, text)| end.to_string() == text));
+    let texts = [
+        "closed",
+        "exit code 0",
+        "exit code -2147483648",
+        "ended by signal 9",
+    ];
+    assert!(
+        ends.iter()
+            .zip(texts)
+            .all(|(end, text)| end.to_string() == text)
+    );
 
     let mut pair = Pair::new();
     for end in ends {
@@ -532,7 +660,10 @@ fn streams_beyond_the_maximum_are_refused_until_one_is_over() {
     pair.controller.send(refused.stdio, "late".into());
     let end = StreamEnd::Failed(format!("more than {MAX_STREAMS} streams are open"));
     let ids = [refused.stderr, refused.terminal.unwrap(), refused.stdio];
-    assert_eq!(pair.settled(Controller), ids.map(|id| (id, Told::Closed(end.clone()))));
+    assert_eq!(
+        pair.settled(Controller),
+        ids.map(|id| (id, Told::Closed(end.clone())))
+    );
     assert_eq!(pair.told(Agent), []);
 
     pair.agent.end_stream(processes[0].stdio, StreamEnd::Closed);
@@ -574,7 +705,8 @@ fn streams_take_turns() {
     for end in ENDS {
         let mut pair = Pair::new();
         let ids = [(); 3].map(|()| pair.started().stdio);
-        ids.iter().for_each(|id| pair.send(end, *id, long(3 * CHUNK_BYTES)));
+        ids.iter()
+            .for_each(|id| pair.send(end, *id, long(3 * CHUNK_BYTES)));
         pair.settle();
         let [a, b, c] = ids.map(number);
         assert_eq!(pair.turns(end), [a, b, c, a, b, c, a, b, c]);
@@ -587,9 +719,15 @@ fn long_payloads_of_every_kind_take_turns() {
     let id = pair.started().stdio;
     let long = long(4 * CHUNK_BYTES);
     let module = Digest::of(&long);
-    pair.running(CallRequest { module, ..request("f", "1") });
+    pair.running(CallRequest {
+        module,
+        ..request("f", "1")
+    });
     pair.agent.need(module);
-    assert!(matches!(*pair.controller_events(), [ControllerEvent::Need { .. }]));
+    assert!(matches!(
+        *pair.controller_events(),
+        [ControllerEvent::Need { .. }]
+    ));
     pair.controller_said();
 
     pair.controller.provide(module, long.clone());
@@ -607,14 +745,22 @@ fn long_payloads_of_every_kind_take_turns() {
             message => panic!("{message:?}"),
         })
         .collect();
-    assert_eq!(turns.iter().collect::<String>(), "mdbimdbimdbimdb", "a call brings its first part itself");
+    assert_eq!(
+        turns.iter().collect::<String>(),
+        "mdbimdbimdbimdb",
+        "a call brings its first part itself"
+    );
 }
 
 #[test]
 fn splices_keep_their_place_among_the_data() {
     let mut pair = Pair::new();
     let id = pair.started().stdio;
-    let splice = |offset| Splice { blob: Digest::of(ARTIFACT), offset, length: 3 };
+    let splice = |offset| Splice {
+        blob: Digest::of(ARTIFACT),
+        offset,
+        length: 3,
+    };
     let long = long(CHUNK_BYTES + 1);
     pair.controller.splice(id, splice(0));
     pair.controller.send(id, long.clone());
@@ -640,15 +786,32 @@ fn a_splice_takes_turns_and_credit_as_its_bytes_would() {
     let [id, other] = [(); 2].map(|()| pair.started().stdio);
     let part = CHUNK_BYTES as u64;
     for at in 0..STREAM_WINDOW_BYTES / part {
-        pair.controller.splice(id, Splice { blob: Digest::of(ARTIFACT), offset: at * part, length: part });
+        pair.controller.splice(
+            id,
+            Splice {
+                blob: Digest::of(ARTIFACT),
+                offset: at * part,
+                length: part,
+            },
+        );
         pair.controller.send(other, "beside".into());
     }
     let told = pair.settled(Agent);
-    assert!(told.chunks(2).all(|turn| [turn[0].0, turn[1].0] == [id, other]), "{told:?}");
-    assert!(pair.controller.traffic().bytes_sent < part, "the bytes are there already");
+    assert!(
+        told.chunks(2)
+            .all(|turn| [turn[0].0, turn[1].0] == [id, other]),
+        "{told:?}"
+    );
+    assert!(
+        pair.controller.traffic().bytes_sent < part,
+        "the bytes are there already"
+    );
 
     pair.agent.taken(id, STREAM_WINDOW_BYTES);
-    assert_eq!(pair.settled(Controller), [(id, Told::Credit(STREAM_WINDOW_BYTES))]);
+    assert_eq!(
+        pair.settled(Controller),
+        [(id, Told::Credit(STREAM_WINDOW_BYTES))]
+    );
     pair.controller.send(id, long(WINDOW));
     assert!(data(&pair.settled(Agent), id) == long(WINDOW));
 }
@@ -664,11 +827,23 @@ fn what_crosses_the_wire_is_counted() {
     pair.controller.send_blob(Digest::of(&bytes), bytes);
     pair.settle();
     let after = pair.controller.traffic();
-    let said: usize = pair.controller_said().iter().map(|message| frame(message).len()).sum();
-    let heard: usize = pair.agent_said().iter().map(|message| frame(message).len()).sum();
+    let said: usize = pair
+        .controller_said()
+        .iter()
+        .map(|message| frame(message).len())
+        .sum();
+    let heard: usize = pair
+        .agent_said()
+        .iter()
+        .map(|message| frame(message).len())
+        .sum();
     assert_eq!(after.bytes_sent - before.bytes_sent, said as u64);
     assert_eq!(after.bytes_received - before.bytes_received, heard as u64);
-    assert_eq!((after.module_bytes, after.hop_bytes), (0, 0), "streams and blobs are neither");
+    assert_eq!(
+        (after.module_bytes, after.hop_bytes),
+        (0, 0),
+        "streams and blobs are neither"
+    );
 }
 
 /// Starts a process, and lets the other end send pieces of `length` on its stdio until that is an
@@ -693,7 +868,16 @@ fn allocated_by_a_flood(end: End, length: usize) -> u64 {
             heard.err().map(|error| (pieces, error))
         });
         let limit = STREAM_WINDOW_BYTES;
-        assert_eq!(offence, Some((WINDOW / length, ProtocolError::TooLong { what: "a stream's data", limit })));
+        assert_eq!(
+            offence,
+            Some((
+                WINDOW / length,
+                ProtocolError::TooLong {
+                    what: "a stream's data",
+                    limit
+                }
+            ))
+        );
     });
     flood.bytes_max
 }
@@ -703,7 +887,10 @@ fn a_flood_costs_about_a_window() {
     for end in ENDS {
         for length in [CHUNK_BYTES, 1 << 10] {
             let allocated = allocated_by_a_flood(end, length);
-            assert!(allocated < 2 * STREAM_WINDOW_BYTES, "{allocated} bytes for pieces of {length} at {end:?}");
+            assert!(
+                allocated < 2 * STREAM_WINDOW_BYTES,
+                "{allocated} bytes for pieces of {length} at {end:?}"
+            );
         }
     }
 }
@@ -729,7 +916,11 @@ fn a_flood_of_other_streams_costs_nothing() {
                 }
             }
         });
-        assert!(flood.bytes_max < 2 * CHUNK_BYTES as u64, "{} bytes", flood.bytes_max);
+        assert!(
+            flood.bytes_max < 2 * CHUNK_BYTES as u64,
+            "{} bytes",
+            flood.bytes_max
+        );
     }
 }
 
@@ -781,12 +972,18 @@ proptest! {
 fn of_many_streams_some_are_narrow() {
     let mut pair = Pair::new();
     let processes: Vec<_> = (0..=MAX_WIDE_STREAMS).map(|_| pair.started()).collect();
-    let narrow: Vec<_> =
-        processes.iter().filter(|streams| streams.stdio.window_bytes() < STREAM_WINDOW_BYTES).collect();
+    let narrow: Vec<_> = processes
+        .iter()
+        .filter(|streams| streams.stdio.window_bytes() < STREAM_WINDOW_BYTES)
+        .collect();
     assert_eq!(narrow, [&processes[MAX_WIDE_STREAMS]]);
     pair.close(Controller, processes[0].stdio);
     pair.settled(Agent);
-    assert_eq!(pair.started().stdio.window_bytes(), STREAM_WINDOW_BYTES, "one is closed, so there is room");
+    assert_eq!(
+        pair.started().stdio.window_bytes(),
+        STREAM_WINDOW_BYTES,
+        "one is closed, so there is room"
+    );
     assert_eq!(pair.started().stdio.window_bytes(), NARROW_WINDOW_BYTES);
 }
 
@@ -800,14 +997,20 @@ fn a_narrow_stream_whose_reader_takes_much_gets_wider() {
             pair.send(end, id, long(usize::try_from(credit).unwrap()));
             pair.settled(end.other());
             pair.taken(end.other(), id, credit);
-            let [(_, Told::Credit(told))] = pair.settled(end)[..] else { panic!("no credit") };
+            let [(_, Told::Credit(told))] = pair.settled(end)[..] else {
+                panic!("no credit")
+            };
             assert_eq!(told, 2 * credit, "what was taken, and as much beyond it");
             (credit, width) = (told, told);
         }
         pair.send(end, id, long(WINDOW));
         pair.settled(end.other());
         pair.taken(end.other(), id, STREAM_WINDOW_BYTES);
-        assert_eq!(pair.settled(end), [(id, Told::Credit(STREAM_WINDOW_BYTES))], "no wider than the others");
+        assert_eq!(
+            pair.settled(end),
+            [(id, Told::Credit(STREAM_WINDOW_BYTES))],
+            "no wider than the others"
+        );
     }
 }
 
@@ -821,7 +1024,9 @@ fn narrow_streams_grow_no_more_than_all_of_them_may() {
             pair.agent.send(id, long(usize::try_from(credit).unwrap()));
             pair.settled(Controller);
             pair.controller.taken(id, credit);
-            let [(_, Told::Credit(told))] = pair.settled(Agent)[..] else { panic!("no credit") };
+            let [(_, Told::Credit(told))] = pair.settled(Agent)[..] else {
+                panic!("no credit")
+            };
             grown += told - credit;
             credit = told;
         }
@@ -836,12 +1041,31 @@ fn signals_and_sizes_reach_a_process_that_has_not_ended() {
     pair.agent.end_stream(first, StreamEnd::Exited(0));
     for id in [first, second] {
         pair.controller.signal(id, 15);
-        pair.controller.resize(id, WindowSize { rows: 1, columns: 2 });
+        pair.controller.resize(
+            id,
+            WindowSize {
+                rows: 1,
+                columns: 2,
+            },
+        );
     }
     pair.settle();
-    let size = WindowSize { rows: 1, columns: 2 };
-    let told = [AgentEvent::Signal { id: second, signal: 15 }, AgentEvent::Resize { id: second, size }];
-    assert_eq!(pair.agent_events(), told, "the other one had ended when they arrived");
+    let size = WindowSize {
+        rows: 1,
+        columns: 2,
+    };
+    let told = [
+        AgentEvent::Signal {
+            id: second,
+            signal: 15,
+        },
+        AgentEvent::Resize { id: second, size },
+    ];
+    assert_eq!(
+        pair.agent_events(),
+        told,
+        "the other one had ended when they arrived"
+    );
     pair.controller_events();
     pair.controller.signal(first, 15);
     pair.settle();
@@ -852,9 +1076,27 @@ fn signals_and_sizes_reach_a_process_that_has_not_ended() {
 fn a_service_has_a_stream_of_its_own() {
     let mut pair = Pair::new();
     let id = pair.controller.open(Service::Files);
-    assert_eq!(pair.agent_events(), [AgentEvent::Open { id, service: Service::Files }]);
+    assert_eq!(
+        pair.agent_events(),
+        [AgentEvent::Open {
+            id,
+            service: Service::Files
+        }]
+    );
     pair.agent.send(id, "hello".into());
-    assert_eq!(pair.controller_events(), [ControllerEvent::Data { id, bytes: "hello".into() }]);
+    assert_eq!(
+        pair.controller_events(),
+        [ControllerEvent::Data {
+            id,
+            bytes: "hello".into()
+        }]
+    );
     pair.agent.end_stream(id, StreamEnd::Closed);
-    assert_eq!(pair.controller_events(), [ControllerEvent::StreamClosed { id, end: StreamEnd::Closed }]);
+    assert_eq!(
+        pair.controller_events(),
+        [ControllerEvent::StreamClosed {
+            id,
+            end: StreamEnd::Closed
+        }]
+    );
 }

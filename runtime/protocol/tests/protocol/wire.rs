@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
-    AskError, Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream, ProcessStreams,
-    Service, StreamEnd, Target, Usage, WindowSize,
+    AskError, Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
+    ProcessStreams, Service, StreamEnd, Target, Usage, WindowSize,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -190,7 +190,11 @@ pub(crate) struct Streams {
 
 impl From<ProcessStreams> for Streams {
     fn from(streams: ProcessStreams) -> Self {
-        Self { stdio: number(streams.stdio), stderr: number(streams.stderr), terminal: streams.terminal.map(number) }
+        Self {
+            stdio: number(streams.stdio),
+            stderr: number(streams.stderr),
+            terminal: streams.terminal.map(number),
+        }
     }
 }
 

@@ -16,18 +16,26 @@ struct Package {
 
 impl Package {
     fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let package = Self { directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name) };
+        let package = Self {
+            directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name),
+        };
         let rest = format!(
             "[features]\ndefault = [\"counting\"]\ncounting = []\n\n[build-dependencies]\n\
              wxec-build = {{ path = \"{}\" }}\n\n[workspace]",
             env!("CARGO_MANIFEST_DIR")
         );
-        write(&package.directory.join("Cargo.toml"), &manifest("shipped", &rest));
+        write(
+            &package.directory.join("Cargo.toml"),
+            &manifest("shipped", &rest),
+        );
         // The versions that this test was compiled with are available offline.
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
-        fs::copy(lock, package.directory.join("Cargo.lock")).expect("the workspace has a lock file");
+        fs::copy(lock, package.directory.join("Cargo.lock"))
+            .expect("the workspace has a lock file");
         package.write("build.rs", "fn main() { wxec_build::embed(); }");
-        files.iter().for_each(|(name, text)| package.write(name, text));
+        files
+            .iter()
+            .for_each(|(name, text)| package.write(name, text));
         package
     }
 
@@ -41,16 +49,27 @@ impl Package {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["run", "--offline", "--quiet"]).args(arguments).current_dir(&self.directory);
-        cargo.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("embedding"));
-        cargo.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        cargo
+            .args(["run", "--offline", "--quiet"])
+            .args(arguments)
+            .current_dir(&self.directory);
+        cargo
+            .arg("--target-dir")
+            .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("embedding"));
+        cargo
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
         cargo.output().expect("cargo runs")
     }
 
     #[track_caller]
     fn output(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (said, complained) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
         assert!(output.status.success(), "{complained}");
         said.into_owned()
     }
@@ -66,8 +85,14 @@ const MAIN: &str = r#"
 
 #[test]
 fn a_program_carries_the_module_of_its_library() {
-    let package =
-        Package::new("shipped", &[("src/lib.rs", "mod stats;"), ("src/stats.rs", TASK), ("src/main.rs", MAIN)]);
+    let package = Package::new(
+        "shipped",
+        &[
+            ("src/lib.rs", "mod stats;"),
+            ("src/stats.rs", TASK),
+            ("src/main.rs", MAIN),
+        ],
+    );
     assert_eq!(package.output(&[]), "lib:shipped true [true, false]\n");
 
     // Cargo watches this file only because `embed` said so, and only the outer build knows the
@@ -75,7 +100,10 @@ fn a_program_carries_the_module_of_its_library() {
     let total = "#[cfg(feature = \"counting\")] #[unsafe(no_mangle)] pub extern \"C\" fn wx1_total() -> i32 { 0 }";
     package.write("src/stats.rs", &format!("{TASK}{total}"));
     assert_eq!(package.output(&[]), "lib:shipped true [true, true]\n");
-    assert_eq!(package.output(&["--no-default-features"]), "lib:shipped true [true, false]\n");
+    assert_eq!(
+        package.output(&["--no-default-features"]),
+        "lib:shipped true [true, false]\n"
+    );
 
     // The module may have other features than the program around it.
     let script = "use wxec_build::Features;\n\
@@ -93,7 +121,13 @@ fn a_module_that_does_not_compile_fails_the_build() {
 
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    let lines =
-        ["package `shipped` does not compile for wasm32-wasip1", "error[E0308]: mismatched types", "src/lib.rs:1"];
-    assert!(lines.iter().all(|line| complained.contains(line)), "{complained}");
+    let lines = [
+        "package `shipped` does not compile for wasm32-wasip1",
+        "error[E0308]: mismatched types",
+        "src/lib.rs:1",
+    ];
+    assert!(
+        lines.iter().all(|line| complained.contains(line)),
+        "{complained}"
+    );
 }

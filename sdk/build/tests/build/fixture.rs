@@ -9,8 +9,7 @@ use wxec_build::{Origin, Progress, ProgressEvent};
 pub(crate) const TASK: &str = "#[unsafe(no_mangle)] pub extern \"C\" fn wx1_count() -> i32 { 0 }\n";
 
 /// A program with a task beside `main`.
-pub(crate) const PROGRAM: &str =
-    "#[unsafe(no_mangle)] pub extern \"C\" fn wx1_count() -> i32 { 0 }\nfn main() { println!(\"hello\"); }\n";
+pub(crate) const PROGRAM: &str = "#[unsafe(no_mangle)] pub extern \"C\" fn wx1_count() -> i32 { 0 }\nfn main() { println!(\"hello\"); }\n";
 
 pub(crate) struct Fixture {
     place: TempDir,
@@ -19,7 +18,9 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// A workspace of the one package `words`, with `files` besides its manifest.
     pub(crate) fn words(files: &[(&str, &str)]) -> Self {
-        let fixture = Self { place: tempfile::tempdir().expect("a temporary directory") };
+        let fixture = Self {
+            place: tempfile::tempdir().expect("a temporary directory"),
+        };
         fixture.write("Cargo.toml", &manifest("words", "[workspace]"));
         fixture.with(files)
     }
@@ -39,7 +40,11 @@ impl Fixture {
 
     /// Returns the place where a task of the library `words` would say it stands.
     pub(crate) fn origin(&self) -> Origin {
-        let manifest_dir = self.path().to_str().expect("a temporary directory is UTF-8").to_owned();
+        let manifest_dir = self
+            .path()
+            .to_str()
+            .expect("a temporary directory is UTF-8")
+            .to_owned();
         Origin {
             package: "words",
             version: "0.1.0",
@@ -57,7 +62,8 @@ pub(crate) fn manifest(name: &str, rest: &str) -> String {
 }
 
 pub(crate) fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("the folder can be created");
+    fs::create_dir_all(path.parent().expect("a file is in a folder"))
+        .expect("the folder can be created");
     fs::write(path, text).expect("the file can be written");
 }
 
@@ -75,9 +81,13 @@ impl Progress for Notes {
     fn report(&self, event: ProgressEvent<'_>) {
         self.0.borrow_mut().push(match event {
             ProgressEvent::Started { work } => format!("started {work}"),
-            ProgressEvent::Compiled { crate_name, count, .. } => format!("compiled {crate_name} ({count})"),
+            ProgressEvent::Compiled {
+                crate_name, count, ..
+            } => format!("compiled {crate_name} ({count})"),
             ProgressEvent::Waiting { work } => format!("waiting for {work}"),
-            ProgressEvent::Finished { work, compiled, .. } => format!("finished {work} ({compiled})"),
+            ProgressEvent::Finished { work, compiled, .. } => {
+                format!("finished {work} ({compiled})")
+            }
             other => format!("{other:?}"),
         });
     }

@@ -19,7 +19,10 @@ impl Arguments {
     pub fn new(count: usize) -> Self {
         let mut bytes = Vec::new();
         cbor::array_head(count, &mut bytes);
-        Self { bytes: Ok(bytes), ports: Ports::default() }
+        Self {
+            bytes: Ok(bytes),
+            ports: Ports::default(),
+        }
     }
 
     /// Adds an argument.
@@ -43,7 +46,10 @@ impl Arguments {
 
     fn add(&mut self, add: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>) {
         let Self { bytes, ports } = self;
-        let added = bytes.as_mut().map_err(|error| error.clone()).and_then(|bytes| ports.during(|| add(bytes)));
+        let added = bytes
+            .as_mut()
+            .map_err(|error| error.clone())
+            .and_then(|bytes| ports.during(|| add(bytes)));
         if let Err(error) = added {
             *bytes = Err(error);
         }
@@ -63,7 +69,10 @@ mod tests {
         arguments.push::<[u8]>(&[1, 2]);
         arguments.push_bytes(&[1, 2]);
         arguments.push::<Path>("/etc".as_ref());
-        assert_eq!(arguments.finish().unwrap().input, b"\x84\x64text\x82\x01\x02\x42\x01\x02\x64/etc");
+        assert_eq!(
+            arguments.finish().unwrap().input,
+            b"\x84\x64text\x82\x01\x02\x42\x01\x02\x64/etc"
+        );
     }
 
     #[test]
@@ -73,6 +82,9 @@ mod tests {
         arguments.push(&before_the_epoch);
         arguments.push(&1);
         let error = arguments.finish().unwrap_err().to_string();
-        assert!(error.contains("SystemTime must be later than UNIX_EPOCH"), "{error}");
+        assert!(
+            error.contains("SystemTime must be later than UNIX_EPOCH"),
+            "{error}"
+        );
     }
 }

@@ -95,7 +95,13 @@ impl<E: ?Sized> Decode for &&Probe<&'static E> {
 impl<E: DeserializeOwned> Decode for &Probe<E> {
     type Error = E;
     fn decoder(&self) -> fn(TaskFailure) -> Result<E, TaskFailure> {
-        |failure| failure.data.as_ref().and_then(|data| cbor::decode(data).ok()).ok_or(failure)
+        |failure| {
+            failure
+                .data
+                .as_ref()
+                .and_then(|data| cbor::decode(data).ok())
+                .ok_or(failure)
+        }
     }
 }
 
@@ -171,13 +177,19 @@ pub struct Speechless;
 impl Words {
     fn of(error: &dyn Error) -> Self {
         let sources = iter::successors(error.source(), |error| (*error).source());
-        Self { message: error.to_string(), chain: sources.take(MAX_CHAIN).map(ToString::to_string).collect() }
+        Self {
+            message: error.to_string(),
+            chain: sources.take(MAX_CHAIN).map(ToString::to_string).collect(),
+        }
     }
 }
 
 impl From<String> for Words {
     fn from(message: String) -> Self {
-        Self { message, chain: Vec::new() }
+        Self {
+            message,
+            chain: Vec::new(),
+        }
     }
 }
 
@@ -212,23 +224,38 @@ impl<E, T: Teller<E>> Describer<E, T> {
     pub fn describe(self, error: E) -> TaskFailure {
         let data = (self.encoder)(&error);
         let Words { message, chain } = self.teller.tell(error);
-        TaskFailure { type_name: type_name::<E>().to_owned(), message, chain, data }
+        TaskFailure {
+            type_name: type_name::<E>().to_owned(),
+            message,
+            chain,
+            data,
+        }
     }
 }
 
 /// Puts two choices together.
-pub fn describer<E, T: Teller<E>>(encoder: fn(&E) -> Option<Vec<u8>>, teller: T) -> Describer<E, T> {
+pub fn describer<E, T: Teller<E>>(
+    encoder: fn(&E) -> Option<Vec<u8>>,
+    teller: T,
+) -> Describer<E, T> {
     Describer { encoder, teller }
 }
 
 /// Encodes a failure, and shortens it to what an agent takes.
 pub fn encode(mut failure: TaskFailure) -> Vec<u8> {
-    if failure.data.as_ref().is_some_and(|data| data.len() > MAX_DATA_BYTES) {
+    if failure
+        .data
+        .as_ref()
+        .is_some_and(|data| data.len() > MAX_DATA_BYTES)
+    {
         failure.data = None;
     }
     shorten(&mut failure.message, MAX_MESSAGE_BYTES);
     failure.chain.truncate(MAX_CHAIN);
-    failure.chain.iter_mut().for_each(|text| shorten(text, MAX_SOURCE_BYTES));
+    failure
+        .chain
+        .iter_mut()
+        .for_each(|text| shorten(text, MAX_SOURCE_BYTES));
     cbor::encode(&failure).expect("texts and bytes always encode")
 }
 
@@ -291,7 +318,10 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_sources() {
-        let error = Err::<(), _>(no_such_file()).context("cannot read words.txt").context("cannot count").unwrap_err();
+        let error = Err::<(), _>(no_such_file())
+            .context("cannot read words.txt")
+            .context("cannot count")
+            .unwrap_err();
         let failure = described!(error => anyhow::Error);
         assert_eq!(failure.type_name, "anyhow::Error");
         assert_eq!(failure.message, "cannot count");
@@ -311,10 +341,18 @@ mod tests {
             described!("no such file".into() => String),
             described!("no such file" => &'static str),
         ];
-        assert!(failures.iter().all(|failure| failure.message == "no such file"), "{failures:?}");
+        assert!(
+            failures
+                .iter()
+                .all(|failure| failure.message == "no such file"),
+            "{failures:?}"
+        );
         assert_eq!(described!(Quoted => Quoted).message, "quoted");
         assert_eq!(described!(Shown => Shown).message, "Shown");
-        assert_eq!(described!(Mute(1) => Mute).message, "wxec::abi::failure::tests::Mute");
+        assert_eq!(
+            described!(Mute(1) => Mute).message,
+            "wxec::abi::failure::tests::Mute"
+        );
     }
 
     #[test]
@@ -324,7 +362,10 @@ mod tests {
 
         let decode = decode_error!(Refusal);
         assert_eq!(decode(failure.clone()), Ok(Refusal::TooLong { by: 3 }));
-        let other = TaskFailure { data: Some(b"\x01".to_vec()), ..failure };
+        let other = TaskFailure {
+            data: Some(b"\x01".to_vec()),
+            ..failure
+        };
         assert_eq!(decode(other.clone()), Err(other));
     }
 

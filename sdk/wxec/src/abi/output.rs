@@ -32,11 +32,17 @@ pub fn value<T: ReturnValue>(value: T) -> Result<Output, Stop> {
     if let Some(body) = (&value as &dyn Any).downcast_ref::<Bytes>() {
         let mut head = Vec::new();
         cbor::bytes_head(body.len(), &mut head);
-        return Ok(Output { head, body: body.clone() });
+        return Ok(Output {
+            head,
+            body: body.clone(),
+        });
     }
     let mut head = Vec::new();
     match cbor::encode_as(form::current(), &value, &mut head) {
-        Ok(()) => Ok(Output { head, body: Bytes::new() }),
+        Ok(()) => Ok(Output {
+            head,
+            body: Bytes::new(),
+        }),
         Err(error) => Err(Stop::Internal(format!("the task's value {error}"))),
     }
 }
@@ -50,7 +56,10 @@ mod tests {
         let bytes = Bytes::from(vec![7; 300]);
         let output = value(bytes.clone()).unwrap();
         assert_eq!(output.body.as_ptr(), bytes.as_ptr());
-        assert_eq!([&output.head[..], &output.body].concat(), cbor::encode(&bytes).unwrap());
+        assert_eq!(
+            [&output.head[..], &output.body].concat(),
+            cbor::encode(&bytes).unwrap()
+        );
     }
 
     #[test]

@@ -14,7 +14,11 @@ pub const fn record<const N: usize>(module: &str, function: &[&[u8]]) -> [u8; N]
     let [length @ .., _, _, _, _] = (body_length(module, function) as u64).to_le_bytes();
     let (record, at) = put(record, 0, &length);
     let (record, at) = put(record, at, &[PAIR]);
-    let (record, at) = put(record, at, text_head(module).split_at(text_head_length(module)).0);
+    let (record, at) = put(
+        record,
+        at,
+        text_head(module).split_at(text_head_length(module)).0,
+    );
     let (record, at) = put(record, at, module.as_bytes());
     let (mut record, mut at) = (record, at);
     let mut part = 0;
@@ -64,7 +68,10 @@ const fn text_head(text: &str) -> [u8; 3] {
         1 => [TEXT | low, 0, 0],
         2 => [TEXT | 24, low, 0],
         _ => {
-            assert!(text.len() <= 0xffff, "rustc's own limits keep module paths shorter");
+            assert!(
+                text.len() <= 0xffff,
+                "rustc's own limits keep module paths shorter"
+            );
             [TEXT | 25, high, low]
         }
     }
@@ -109,7 +116,12 @@ mod tests {
                 wants: Wants::default(),
                 readable: false,
             };
-            assert_eq!(RECORD[..], abi::record(MODULE, &function), "{} letters", $length);
+            assert_eq!(
+                RECORD[..],
+                abi::record(MODULE, &function),
+                "{} letters",
+                $length
+            );
             assert_eq!(abi::functions(&RECORD), Ok(vec![function]));
         }};
     }
@@ -119,7 +131,10 @@ mod tests {
         let long = "long".repeat(100_000);
         for text in ["", "Does it.", &long] {
             let written = [&long_text_head(text)[..], text.as_bytes()].concat();
-            assert_eq!(wxec_protocol::cbor::decode::<String>(&written).unwrap(), text);
+            assert_eq!(
+                wxec_protocol::cbor::decode::<String>(&written).unwrap(),
+                text
+            );
         }
     }
 

@@ -135,11 +135,28 @@ mod tests {
 
     #[test]
     fn types_are_known_by_any_name() {
-        let results = [is!(IS_RESULT Outcome<u8>), is!(IS_RESULT Turned<u8, ()>), is!(IS_RESULT std::io::Result<()>)];
+        let results = [
+            is!(IS_RESULT Outcome<u8>),
+            is!(IS_RESULT Turned<u8, ()>),
+            is!(IS_RESULT std::io::Result<()>),
+        ];
         assert_eq!(results, [true; 3]);
-        assert_eq!([is!(IS_RESULT own::Result<u8>), is!(IS_RESULT Lines), is!(IS_RESULT str)], [false; 3]);
-        assert_eq!([is!(IS_RECEIVER Lines), is!(IS_RECEIVER own::Receiver)], [true, false]);
-        assert_eq!([is!(IS_SENDER Sender<u8>), is!(IS_SENDER Lines)], [true, false]);
+        assert_eq!(
+            [
+                is!(IS_RESULT own::Result<u8>),
+                is!(IS_RESULT Lines),
+                is!(IS_RESULT str)
+            ],
+            [false; 3]
+        );
+        assert_eq!(
+            [is!(IS_RECEIVER Lines), is!(IS_RECEIVER own::Receiver)],
+            [true, false]
+        );
+        assert_eq!(
+            [is!(IS_SENDER Sender<u8>), is!(IS_SENDER Lines)],
+            [true, false]
+        );
     }
 
     #[test]
@@ -147,7 +164,13 @@ mod tests {
         fn error<R: Returned<IS_RESULT>, const IS_RESULT: bool>(returned: R) -> Option<R::Error> {
             returned.into_result().err()
         }
-        assert_eq!(error::<Outcome<u8>, { is!(IS_RESULT Outcome<u8>) }>(Err("no".into())), Some("no".to_owned()));
-        assert_eq!(error::<_, { is!(IS_RESULT own::Result<u8>) }>(own::Result(1_u8)), None);
+        assert_eq!(
+            error::<Outcome<u8>, { is!(IS_RESULT Outcome<u8>) }>(Err("no".into())),
+            Some("no".to_owned())
+        );
+        assert_eq!(
+            error::<_, { is!(IS_RESULT own::Result<u8>) }>(own::Result(1_u8)),
+            None
+        );
     }
 }

@@ -9,14 +9,20 @@ use wxec_protocol::{abi::HostError, cbor};
 use super::imports;
 
 /// Makes a capability call, and reads its reply.
-pub(super) fn ask<R: DeserializeOwned>(call: fn(&[u8]) -> i32, question: &impl Serialize) -> io::Result<(i32, R)> {
+pub(super) fn ask<R: DeserializeOwned>(
+    call: fn(&[u8]) -> i32,
+    question: &impl Serialize,
+) -> io::Result<(i32, R)> {
     reply(call(&cbor::encode(question).map_err(io::Error::other)?))
 }
 
 /// Reads the reply to a capability call that returned `number`.
 pub(super) fn reply<R: DeserializeOwned>(number: i32) -> io::Result<(i32, R)> {
     let number = done(number)?;
-    Ok((number, cbor::decode(&imports::reply()).map_err(io::Error::other)?))
+    Ok((
+        number,
+        cbor::decode(&imports::reply()).map_err(io::Error::other)?,
+    ))
 }
 
 /// Checks the number that a capability call returned, if its reply does not matter.
@@ -67,5 +73,8 @@ fn kind(name: &str) -> ErrorKind {
         ErrorKind::Unsupported,
         ErrorKind::WouldBlock,
     ];
-    KINDS.into_iter().find(|kind| format!("{kind:?}") == name).unwrap_or(ErrorKind::Other)
+    KINDS
+        .into_iter()
+        .find(|kind| format!("{kind:?}") == name)
+        .unwrap_or(ErrorKind::Other)
 }

@@ -26,8 +26,11 @@ const PART_BYTES: usize = 64 << 10;
 
 /// Makes a channel within this task.
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let local =
-        Arc::new(Local { items: Mutex::default(), senders: AtomicUsize::new(1), closed: AtomicBool::new(false) });
+    let local = Arc::new(Local {
+        items: Mutex::default(),
+        senders: AtomicUsize::new(1),
+        closed: AtomicBool::new(false),
+    });
     (Sender(Out::Here(local.clone())), Receiver(In::Here(local)))
 }
 
@@ -93,8 +96,8 @@ impl<T> Sender<T> {
 }
 
 fn write(stream: &Stream, item: &(impl Serialize + ?Sized)) -> Result<(), ChannelEnd> {
-    let bytes =
-        encode_item_as(form::current(), item).map_err(|error| ChannelEnd::Broken(format!("an item {error}")))?;
+    let bytes = encode_item_as(form::current(), item)
+        .map_err(|error| ChannelEnd::Broken(format!("an item {error}")))?;
     let mut rest = &bytes[..];
     while !rest.is_empty() {
         rest = &rest[stream.write(rest).map_err(|error| end(&error))?..];
@@ -154,7 +157,10 @@ struct Incoming {
 }
 
 impl Incoming {
-    fn next<T: DeserializeOwned + 'static>(&mut self, within: Option<Duration>) -> Result<T, RecvError> {
+    fn next<T: DeserializeOwned + 'static>(
+        &mut self,
+        within: Option<Duration>,
+    ) -> Result<T, RecvError> {
         let next = self.take(within);
         if let Err(RecvError::Ended(end)) = &next {
             self.end.get_or_insert_with(|| end.clone());
@@ -162,21 +168,33 @@ impl Incoming {
         next
     }
 
-    fn take<T: DeserializeOwned + 'static>(&mut self, within: Option<Duration>) -> Result<T, RecvError> {
+    fn take<T: DeserializeOwned + 'static>(
+        &mut self,
+        within: Option<Duration>,
+    ) -> Result<T, RecvError> {
         let broken = |reason: String| RecvError::Ended(ChannelEnd::Broken(reason));
         self.stream.set_read_timeout(within);
         loop {
-            if let Some(item) = self.items.next_item().map_err(|error| broken(error.to_string()))? {
-                return cbor::decode_shared_as(form::current(), item).map_err(|error| broken(error.to_string()));
+            if let Some(item) = self
+                .items
+                .next_item()
+                .map_err(|error| broken(error.to_string()))?
+            {
+                return cbor::decode_shared_as(form::current(), item)
+                    .map_err(|error| broken(error.to_string()));
             }
             self.part.resize(PART_BYTES, 0);
             match self.stream.read(&mut self.part) {
                 Ok(0) => {
-                    self.items.finish().map_err(|error| broken(error.to_string()))?;
+                    self.items
+                        .finish()
+                        .map_err(|error| broken(error.to_string()))?;
                     return Err(RecvError::Ended(ChannelEnd::Closed));
                 }
                 Ok(length) => self.items.push(&self.part[..length]),
-                Err(error) if error.kind() == ErrorKind::TimedOut => return Err(RecvError::Timeout),
+                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                    return Err(RecvError::Timeout);
+                }
                 Err(error) => return Err(broken(error.to_string())),
             }
         }
@@ -198,7 +216,11 @@ impl<T> Receiver<T> {
     /// its items does not tell if all of them came.
     pub fn end(&self) -> Option<ChannelEnd> {
         match &self.0 {
-            In::Caller(incoming) => incoming.lock().unwrap_or_else(PoisonError::into_inner).end.clone(),
+            In::Caller(incoming) => incoming
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .end
+                .clone(),
             In::Here(_) | In::Lazy(_) => None,
         }
     }
@@ -237,14 +259,22 @@ impl<T: DeserializeOwned + 'static> Receiver<T> {
     fn next(&self, within: Option<Duration>) -> Result<T, RecvError> {
         let over = || RecvError::Ended(ChannelEnd::Closed);
         match &self.0 {
-            In::Caller(incoming) => incoming.lock().unwrap_or_else(PoisonError::into_inner).next(within),
-            In::Lazy(items) => items.lock().unwrap_or_else(PoisonError::into_inner).next().ok_or_else(over),
+            In::Caller(incoming) => incoming
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next(within),
+            In::Lazy(items) => items
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next()
+                .ok_or_else(over),
             In::Here(local) => match (local.lock().pop_front(), within) {
                 (Some(item), _) => Ok(item),
                 (None, _) if local.senders.load(SeqCst) == 0 => Err(over()),
                 (None, Some(_)) => Err(RecvError::Timeout),
                 (None, None) => {
-                    let reason = "it is empty, and the one thread of this task would wait for itself";
+                    let reason =
+                        "it is empty, and the one thread of this task would wait for itself";
                     Err(RecvError::Ended(ChannelEnd::Broken(reason.into())))
                 }
             },
@@ -345,7 +375,9 @@ pub type RecvError = wxec_protocol::RecvError<ChannelEnd>;
 /// Takes the stream of the call whose index stands in an argument.
 fn taken<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stream, D::Error> {
     let index = i32::try_from(u32::deserialize(deserializer)?).map_err(de::Error::custom)?;
-    ask::done(imports::call_stream(index)).map(Stream::of).map_err(de::Error::custom)
+    ask::done(imports::call_stream(index))
+        .map(Stream::of)
+        .map_err(de::Error::custom)
 }
 
 impl<'de, T> Deserialize<'de> for Sender<T> {
@@ -356,7 +388,12 @@ impl<'de, T> Deserialize<'de> for Sender<T> {
 
 impl<'de, T> Deserialize<'de> for Receiver<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let incoming = Incoming { stream: taken(deserializer)?, items: Items::default(), part: Vec::new(), end: None };
+        let incoming = Incoming {
+            stream: taken(deserializer)?,
+            items: Items::default(),
+            part: Vec::new(),
+            end: None,
+        };
         Ok(Self(In::Caller(Mutex::new(incoming))))
     }
 }
@@ -398,13 +435,16 @@ pub enum Unsent {
 
 impl<T: Serialize + DeserializeOwned + 'static> ReturnedStream for Receiver<T> {
     fn send_to_caller(self) -> Result<(), Unsent> {
-        let stream = ask::done(imports::call_stream(abi::LAST_STREAM)).map_err(|_| Unsent::NoStream)?;
+        let stream =
+            ask::done(imports::call_stream(abi::LAST_STREAM)).map_err(|_| Unsent::NoStream)?;
         let stream = Stream::of(stream);
         let sent = write(&stream, &()).and_then(|()| {
             loop {
                 match self.recv() {
                     Ok(item) => write(&stream, &item)?,
-                    Err(RecvError::Ended(ChannelEnd::Broken(reason))) => break Err(ChannelEnd::Broken(reason)),
+                    Err(RecvError::Ended(ChannelEnd::Broken(reason))) => {
+                        break Err(ChannelEnd::Broken(reason));
+                    }
                     Err(_) => break Ok(()),
                 }
             }

@@ -61,8 +61,8 @@ macro_rules! questions {
 questions! { process_start stream_select net_connect net_lookup }
 
 pub(super) use self::wxec_v1::{
-    call_stream, net_shutdown, process_forget, process_kill, process_try_wait, process_wait, stream_close,
-    stream_timeout,
+    call_stream, net_shutdown, process_forget, process_kill, process_try_wait, process_wait,
+    stream_close, stream_timeout,
 };
 
 /// Reads to the beginning of `buffer`.
@@ -80,13 +80,28 @@ pub(super) fn stream_write(stream: i32, bytes: &[u8]) -> i32 {
 /// Logs `message`; 1 is an error, 5 a trace.
 pub(super) fn log_record(level: i32, target: &str, message: &str) {
     // SAFETY: the host only reads, and only from these texts.
-    unsafe { wxec_v1::log_record(level, target.as_ptr(), target.len(), message.as_ptr(), message.len()) }
+    unsafe {
+        wxec_v1::log_record(
+            level,
+            target.as_ptr(),
+            target.len(),
+            message.as_ptr(),
+            message.len(),
+        )
+    }
 }
 
 /// Calls a task on another host; `question` is an encoded `abi::HostCall`, `input` its arguments.
 pub(super) fn host_call(question: &[u8], input: &[u8]) -> i32 {
     // SAFETY: the host only reads, and only from these slices.
-    unsafe { wxec_v1::host_call(question.as_ptr(), question.len(), input.as_ptr(), input.len()) }
+    unsafe {
+        wxec_v1::host_call(
+            question.as_ptr(),
+            question.len(),
+            input.as_ptr(),
+            input.len(),
+        )
+    }
 }
 
 pub(super) use self::wxec_v1::host_facts;
@@ -125,6 +140,11 @@ mod wxec_v1 {
         pub(super) fn net_lookup(question: *const u8, length: usize) -> i32;
         pub(in super::super) safe fn net_shutdown(stream: i32, how: i32) -> i32;
         pub(in super::super) safe fn host_facts() -> i32;
-        pub(super) fn host_call(question: *const u8, length: usize, input: *const u8, input_length: usize) -> i32;
+        pub(super) fn host_call(
+            question: *const u8,
+            length: usize,
+            input: *const u8,
+            input_length: usize,
+        ) -> i32;
     }
 }

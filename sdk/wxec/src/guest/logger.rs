@@ -23,7 +23,10 @@ impl Log for ToHost {
     }
 
     fn log(&self, record: &Record<'_>) {
-        let message = record.args().as_str().map_or_else(|| Cow::Owned(record.args().to_string()), Cow::Borrowed);
+        let message = record
+            .args()
+            .as_str()
+            .map_or_else(|| Cow::Owned(record.args().to_string()), Cow::Borrowed);
         imports::log_record(record.level() as i32, record.target(), &message);
     }
 

@@ -15,7 +15,8 @@ mod stream;
 
 pub use absent::*;
 pub use calls::{
-    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, Error, Host, Result, Unreachable,
+    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, Error, Host, Result,
+    Unreachable,
 };
 pub use channel::{ChannelEnd, Receiver, RecvError, SendError, Sender, channel};
 

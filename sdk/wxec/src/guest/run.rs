@@ -63,10 +63,12 @@ impl<T: ReturnedStream> Answer<true> for T {
     fn into_output(self) -> Result<Output, Stop> {
         match self.send_to_caller() {
             Ok(()) => output::value(()),
-            Err(Unsent::NoStream) => Err(Stop::BadArguments("it returns a stream, and its caller takes none".into())),
-            Err(Unsent::Broken(reason)) => {
-                Err(Stop::Internal(format!("what the task returned cannot be sent: {reason}")))
-            }
+            Err(Unsent::NoStream) => Err(Stop::BadArguments(
+                "it returns a stream, and its caller takes none".into(),
+            )),
+            Err(Unsent::Broken(reason)) => Err(Stop::Internal(format!(
+                "what the task returned cannot be sent: {reason}"
+            ))),
         }
     }
 }
@@ -76,7 +78,9 @@ pub fn answer<T: Answer<IS_STREAM>, E, const IS_STREAM: bool>(
     result: Result<T, E>,
     describer: Describer<E, impl Teller<E>>,
 ) -> Result<Output, Stop> {
-    result.map_err(|error| Stop::Failed(describer.describe(error))).and_then(T::into_output)
+    result
+        .map_err(|error| Stop::Failed(describer.describe(error)))
+        .and_then(T::into_output)
 }
 
 fn explain(mut text: String, status: Status) -> Status {
@@ -88,7 +92,10 @@ fn explain(mut text: String, status: Status) -> Status {
 /// Reports a panic to the host. The host tells the caller, so this prints nothing. The abort that
 /// follows ends the guest.
 fn report_panic(info: &PanicHookInfo<'_>) {
-    let mut message = info.payload_as_str().unwrap_or("a value that is no text").to_owned();
+    let mut message = info
+        .payload_as_str()
+        .unwrap_or("a value that is no text")
+        .to_owned();
     shorten(&mut message, MAX_MESSAGE_BYTES);
     let location = info.location();
     let report = Panic {

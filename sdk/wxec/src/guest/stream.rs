@@ -22,7 +22,9 @@ impl Stream {
 
     /// Bounds how long reading may wait.
     pub(super) fn set_read_timeout(&self, within: Option<Duration>) {
-        let ms = within.map_or(-1, |within| i64::try_from(within.as_millis()).unwrap_or(i64::MAX));
+        let ms = within.map_or(-1, |within| {
+            i64::try_from(within.as_millis()).unwrap_or(i64::MAX)
+        });
         let _ = imports::stream_timeout(self.0, 0, ms);
     }
 

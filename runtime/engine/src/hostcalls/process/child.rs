@@ -44,7 +44,13 @@ impl Child {
         let pidfd = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         let pidfd = pidfd.and_then(|fd| watched(fd, Interest::READABLE).ok());
         let id = pid.map_or(0, |pid| pid.as_raw_nonzero().get().cast_unsigned());
-        Self { id, running, pidfd, end: None, _share: share }
+        Self {
+            id,
+            running,
+            pidfd,
+            end: None,
+            _share: share,
+        }
     }
 
     /// Returns its number. Another process may have that number once this one has ended.
@@ -53,13 +59,19 @@ impl Child {
     }
 
     /// Returns how it ended, if it has.
-    pub(in super::super) fn try_wait(&mut self, family: &mut Family) -> io::Result<Option<ProcessEnd>> {
+    pub(in super::super) fn try_wait(
+        &mut self,
+        family: &mut Family,
+    ) -> io::Result<Option<ProcessEnd>> {
         if self.end.is_none()
             && let Some((status, group)) = self.running.try_wait()?
         {
             group.into_iter().for_each(|group| family.add(group));
             self.pidfd = None;
-            self.end = Some(ProcessEnd { code: status.code(), signal: status.signal() });
+            self.end = Some(ProcessEnd {
+                code: status.code(),
+                signal: status.signal(),
+            });
         }
         Ok(self.end)
     }
@@ -101,11 +113,22 @@ mod tests {
     async fn a_kernel_that_does_not_tell_is_asked() {
         let quota = Quota::new(LimitKind::Children, 2, Arc::new(Semaphore::new(2)));
         let reaper = Reaper::default();
-        let running = reaper.spawn(Command::new("sleep").arg("60"), quota.take().unwrap()).unwrap();
-        let mut child = Child { pidfd: None, ..Child::new(running, quota.take().unwrap()) };
+        let running = reaper
+            .spawn(Command::new("sleep").arg("60"), quota.take().unwrap())
+            .unwrap();
+        let mut child = Child {
+            pidfd: None,
+            ..Child::new(running, quota.take().unwrap())
+        };
         assert_eq!(child.try_wait(&mut Family::default()).unwrap(), None);
         child.signal(Signal::KILL).unwrap();
         let end = child.wait(&mut Family::default()).await.unwrap();
-        assert_eq!(end, ProcessEnd { code: None, signal: Some(9) });
+        assert_eq!(
+            end,
+            ProcessEnd {
+                code: None,
+                signal: Some(9)
+            }
+        );
     }
 }

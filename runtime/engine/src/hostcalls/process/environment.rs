@@ -16,7 +16,9 @@ use super::super::reply::Denial;
 
 /// Variables of the agent's environment that every process has: user, place and language. Other
 /// variables may hold secrets.
-const BASE: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
+const BASE: [&str; 8] = [
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR",
+];
 
 /// Prefix of variables for the categories of `LANG`.
 const LOCALE: &str = "LC_";
@@ -64,17 +66,27 @@ const CODE: [&str; 34] = [
 const CODE_PREFIXES: [&str; 2] = ["LD_", "BASH_FUNC_"];
 
 /// Returns the variables of a process.
-pub(super) fn environment(question: &ProcessStart, grants: &Grants) -> Result<BTreeMap<OsString, OsString>, Denial> {
+pub(super) fn environment(
+    question: &ProcessStart,
+    grants: &Grants,
+) -> Result<BTreeMap<OsString, OsString>, Denial> {
     let mut environment = match question.clear_env {
         true => BTreeMap::new(),
-        false => env::vars_os().filter(|(name, _)| is_given(name, grants)).collect(),
+        false => env::vars_os()
+            .filter(|(name, _)| is_given(name, grants))
+            .collect(),
     };
     for (name, value) in &question.env {
         if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(refused("InvalidInput", format!("`{}` is no name of a variable", name.escape_debug())));
+            return Err(refused(
+                "InvalidInput",
+                format!("`{}` is no name of a variable", name.escape_debug()),
+            ));
         }
         match value {
-            Some(_) if brings_code(name) && !grants.covers(&Need::Run(ANY.into())) => return Err(may_not_set(name)),
+            Some(_) if brings_code(name) && !grants.covers(&Need::Run(ANY.into())) => {
+                return Err(may_not_set(name));
+            }
             Some(value) => drop(environment.insert(name.into(), value.into())),
             None => drop(environment.remove(OsStr::new(name))),
         }
@@ -84,7 +96,9 @@ pub(super) fn environment(question: &ProcessStart, grants: &Grants) -> Result<BT
 
 fn is_given(name: &OsStr, grants: &Grants) -> bool {
     // A grant names a variable as text, so one whose name is not UTF-8 cannot be granted.
-    let Some(name) = name.to_str() else { return false };
+    let Some(name) = name.to_str() else {
+        return false;
+    };
     BASE.contains(&name) || name.starts_with(LOCALE) || grants.covers(&Need::Env(name.into()))
 }
 
@@ -94,12 +108,22 @@ fn brings_code(name: &str) -> bool {
 
 fn may_not_set(name: &str) -> Denial {
     let need = Need::Run(ANY.into());
-    let message = format!("`{name}` would make a program run other code than was granted: setting it needs {need}");
-    Denial::Failed(HostError { kind: "PermissionDenied".into(), message, need: Some(need) })
+    let message = format!(
+        "`{name}` would make a program run other code than was granted: setting it needs {need}"
+    );
+    Denial::Failed(HostError {
+        kind: "PermissionDenied".into(),
+        message,
+        need: Some(need),
+    })
 }
 
 fn refused(kind: &str, message: String) -> Denial {
-    Denial::Failed(HostError { kind: kind.into(), message, need: None })
+    Denial::Failed(HostError {
+        kind: kind.into(),
+        message,
+        need: None,
+    })
 }
 
 #[cfg(test)]
@@ -108,13 +132,28 @@ mod tests {
 
     fn set(name: &str, grants: &Grants) -> bool {
         let env = vec![(name.to_owned(), Some("x".to_owned()))];
-        environment(&ProcessStart { env, ..ProcessStart::default() }, grants).is_ok()
+        environment(
+            &ProcessStart {
+                env,
+                ..ProcessStart::default()
+            },
+            grants,
+        )
+        .is_ok()
     }
 
     #[test]
     fn variables_that_bring_code_take_the_grant_to_run_everything() {
         let one = Grants::none().run("true").env(ANY);
-        for name in ["LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES", "PATH", "BASH_ENV", "BASH_FUNC_ls%%", "PERL5OPT"] {
+        for name in [
+            "LD_PRELOAD",
+            "LD_AUDIT",
+            "GLIBC_TUNABLES",
+            "PATH",
+            "BASH_ENV",
+            "BASH_FUNC_ls%%",
+            "PERL5OPT",
+        ] {
             assert!(!set(name, &one), "{name}");
             assert!(set(name, &Grants::none().run(ANY)), "{name}");
         }
@@ -133,13 +172,38 @@ mod tests {
         let has = |name: &str| variables.contains_key(OsStr::new(name));
         assert!(has("PATH") && has(granted) && !has(secret));
 
-        let env = vec![("HOME".into(), None), ("NEW".into(), Some("1".into())), ("NEW".into(), Some("2".into()))];
-        let changed = environment(&ProcessStart { env: env.clone(), ..ProcessStart::default() }, &grants).ok().unwrap();
+        let env = vec![
+            ("HOME".into(), None),
+            ("NEW".into(), Some("1".into())),
+            ("NEW".into(), Some("2".into())),
+        ];
+        let changed = environment(
+            &ProcessStart {
+                env: env.clone(),
+                ..ProcessStart::default()
+            },
+            &grants,
+        )
+        .ok()
+        .unwrap();
         assert_eq!(changed.get(OsStr::new("NEW")), Some(&"2".into()));
-        assert!(!changed.contains_key(OsStr::new("HOME")) && changed.contains_key(OsStr::new("PATH")));
+        assert!(
+            !changed.contains_key(OsStr::new("HOME")) && changed.contains_key(OsStr::new("PATH"))
+        );
 
-        let alone =
-            environment(&ProcessStart { env, clear_env: true, ..ProcessStart::default() }, &grants).ok().unwrap();
-        assert_eq!(alone.into_iter().collect::<Vec<_>>(), [("NEW".into(), "2".into())]);
+        let alone = environment(
+            &ProcessStart {
+                env,
+                clear_env: true,
+                ..ProcessStart::default()
+            },
+            &grants,
+        )
+        .ok()
+        .unwrap();
+        assert_eq!(
+            alone.into_iter().collect::<Vec<_>>(),
+            [("NEW".into(), "2".into())]
+        );
     }
 }

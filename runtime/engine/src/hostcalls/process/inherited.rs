@@ -42,10 +42,21 @@ pub(super) type Print = fn(&Stdio, &[u8]);
 
 impl Inherited {
     /// Forwards what `pipe` brings from now on, from the process of this number.
-    pub(super) fn add(&self, pipe: OwnedFd, print: Print, process: u32, share: Share) -> io::Result<()> {
+    pub(super) fn add(
+        &self,
+        pipe: OwnedFd,
+        print: Print,
+        process: u32,
+        share: Share,
+    ) -> io::Result<()> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let pipe = watched(pipe, Interest::READABLE)?;
-        self.outlets().push(Outlet { pipe, print, process, _share: share });
+        self.outlets().push(Outlet {
+            pipe,
+            print,
+            process,
+            _share: share,
+        });
         Ok(())
     }
 
@@ -61,7 +72,10 @@ impl Inherited {
                 // With too much output on its way already, leave it in the pipes: they fill, and
                 // processes wait as the guest does.
                 room = room.take().or_else(|| stdio.room());
-                if room.as_mut().is_some_and(|room| room.as_mut().poll(context).is_pending()) {
+                if room
+                    .as_mut()
+                    .is_some_and(|room| room.as_mut().poll(context).is_pending())
+                {
                     return polled;
                 }
                 room = None;
@@ -73,7 +87,8 @@ impl Inherited {
     }
 
     fn poll(&self, stdio: &Stdio, context: &mut Context<'_>) {
-        self.outlets().retain_mut(|outlet| !outlet.poll(stdio, context));
+        self.outlets()
+            .retain_mut(|outlet| !outlet.poll(stdio, context));
     }
 
     /// Forwards what an ended process has printed. Other processes may have its output open: do not
@@ -105,14 +120,16 @@ impl Outlet {
             match self.pipe.poll_read_ready(context) {
                 Poll::Pending => return false,
                 Poll::Ready(Err(_)) => return true,
-                Poll::Ready(Ok(mut ready)) => match copy(ready.get_inner(), self.print, stdio, LOOK_BYTES) {
-                    Copied::All => ready.clear_ready(),
-                    Copied::Enough => {
-                        context.waker().wake_by_ref();
-                        return false;
+                Poll::Ready(Ok(mut ready)) => {
+                    match copy(ready.get_inner(), self.print, stdio, LOOK_BYTES) {
+                        Copied::All => ready.clear_ready(),
+                        Copied::Enough => {
+                            context.waker().wake_by_ref();
+                            return false;
+                        }
+                        Copied::End => return true,
                     }
-                    Copied::End => return true,
-                },
+                }
             }
         }
     }

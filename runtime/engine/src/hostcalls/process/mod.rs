@@ -39,11 +39,14 @@ use super::{
 use crate::{guest::Guest, output::Stdio as CallStdio, quota::Share};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap_async(abi::IMPORTS, "process_start", |caller, (pointer, length)| {
-        Box::new(process_start(caller, pointer, length))
+    linker.func_wrap_async(
+        abi::IMPORTS,
+        "process_start",
+        |caller, (pointer, length)| Box::new(process_start(caller, pointer, length)),
+    )?;
+    linker.func_wrap_async(abi::IMPORTS, "process_wait", |caller, (process,)| {
+        Box::new(process_wait(caller, process))
     })?;
-    linker
-        .func_wrap_async(abi::IMPORTS, "process_wait", |caller, (process,)| Box::new(process_wait(caller, process)))?;
     linker.func_wrap(abi::IMPORTS, "process_try_wait", process_try_wait)?;
     linker.func_wrap(abi::IMPORTS, "process_kill", process_kill)?;
     linker.func_wrap(abi::IMPORTS, "process_forget", process_forget)?;
@@ -83,13 +86,18 @@ fn process_forget(mut caller: Caller<'_, Guest>, process: i32) -> i32 {
 }
 
 async fn start(guest: &mut Guest, question: ProcessStart) -> Result<(i32, ProcessStarted), Denial> {
-    let Guest { grants, resources, .. } = guest;
+    let Guest {
+        grants, resources, ..
+    } = guest;
     let program = Program::wanted(&question.program, grants)?;
     resources.look_after_forgotten();
     let (share, own_file) = (resources.children.take()?, resources.files.take()?);
     let kinds = [question.stdin, question.stdout, question.stderr];
-    let [stdin, stdout, stderr] =
-        kinds.map(|kind| (kind != StdioKind::Null).then(|| resources.files.take()).transpose());
+    let [stdin, stdout, stderr] = kinds.map(|kind| {
+        (kind != StdioKind::Null)
+            .then(|| resources.files.take())
+            .transpose()
+    });
     let (stdin, stdout, stderr) = (stdin?, stdout?, stderr?);
 
     let (supply, grants) = (resources.supply.clone(), grants.clone());
@@ -104,32 +112,80 @@ async fn start(guest: &mut Guest, question: ProcessStart) -> Result<(i32, Proces
     let [input, output, errors] = running.take_pipes();
     let child = Child::new(running, own_file);
     let id = child.id();
-    let mut connect = |pipe: Option<OwnedFd>, direction, print: Print, kind, share: Option<Share>| {
-        let (Some(pipe), Some(share)) = (pipe, share) else { return Ok(None) };
-        match kind {
-            StdioKind::Inherit => resources.inherited.add(pipe, print, id, share).map(|()| None),
-            _ => Stream::new(pipe, direction, share).map(|stream| Some(resources.add_stream(stream))),
-        }
-    };
-    let stdin = connect(input, Direction::Writing, CallStdio::stdout, kinds[0], stdin)?;
-    let stdout = connect(output, Direction::Reading, CallStdio::stdout, kinds[1], stdout)?;
-    let stderr = connect(errors, Direction::Reading, CallStdio::stderr, kinds[2], stderr)?;
-    Ok((resources.add_process(child), ProcessStarted { id, stdin, stdout, stderr }))
+    let mut connect =
+        |pipe: Option<OwnedFd>, direction, print: Print, kind, share: Option<Share>| {
+            let (Some(pipe), Some(share)) = (pipe, share) else {
+                return Ok(None);
+            };
+            match kind {
+                StdioKind::Inherit => resources
+                    .inherited
+                    .add(pipe, print, id, share)
+                    .map(|()| None),
+                _ => Stream::new(pipe, direction, share)
+                    .map(|stream| Some(resources.add_stream(stream))),
+            }
+        };
+    let stdin = connect(
+        input,
+        Direction::Writing,
+        CallStdio::stdout,
+        kinds[0],
+        stdin,
+    )?;
+    let stdout = connect(
+        output,
+        Direction::Reading,
+        CallStdio::stdout,
+        kinds[1],
+        stdout,
+    )?;
+    let stderr = connect(
+        errors,
+        Direction::Reading,
+        CallStdio::stderr,
+        kinds[2],
+        stderr,
+    )?;
+    Ok((
+        resources.add_process(child),
+        ProcessStarted {
+            id,
+            stdin,
+            stdout,
+            stderr,
+        },
+    ))
 }
 
 /// Builds the command that starts a program.
 fn command(program: &Program, question: &ProcessStart, grants: &Grants) -> Result<Command, Denial> {
     let mut command = Command::new(program.find()?);
     // A group of its own, so that it can be ended with all that it starts.
-    command.arg0(&question.program).args(&question.args).process_group(0);
+    command
+        .arg0(&question.program)
+        .args(&question.args)
+        .process_group(0);
     command.env_clear().envs(environment(question, grants)?);
     if let Some(cwd) = &question.cwd {
         command.current_dir(directory(cwd, grants)?);
     }
-    let output = |kind| if kind == StdioKind::Null { Stdio::null() } else { Stdio::piped() };
+    let output = |kind| {
+        if kind == StdioKind::Null {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        }
+    };
     // `Inherit` is empty too, because the call's own input is empty.
-    command.stdin(if question.stdin == StdioKind::Piped { Stdio::piped() } else { Stdio::null() });
-    command.stdout(output(question.stdout)).stderr(output(question.stderr));
+    command.stdin(if question.stdin == StdioKind::Piped {
+        Stdio::piped()
+    } else {
+        Stdio::null()
+    });
+    command
+        .stdout(output(question.stdout))
+        .stderr(output(question.stderr));
     Ok(command)
 }
 
@@ -152,8 +208,15 @@ fn try_wait(guest: &mut Guest, handle: i32) -> Result<Option<ProcessEnd>, Denial
 }
 
 fn kill(guest: &mut Guest, handle: i32, signal: i32) -> Result<(), Denial> {
-    let invalid = |message: String| Denial::Failed(HostError { kind: "InvalidInput".into(), message, need: None });
-    let signal = Signal::from_named_raw(signal).ok_or_else(|| invalid(format!("{signal} is no signal")))?;
+    let invalid = |message: String| {
+        Denial::Failed(HostError {
+            kind: "InvalidInput".into(),
+            message,
+            need: None,
+        })
+    };
+    let signal =
+        Signal::from_named_raw(signal).ok_or_else(|| invalid(format!("{signal} is no signal")))?;
     let (process, _) = guest.resources.process(handle)?;
     Ok(process.signal(signal)?)
 }

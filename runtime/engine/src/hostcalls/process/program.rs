@@ -41,13 +41,16 @@ impl Program {
     /// Returns what a guest means by `program`, if that may be granted. Nothing is looked up yet.
     pub(super) fn wanted(program: &str, grants: &Grants) -> Result<Self, Denial> {
         if program.is_empty() || program.contains('\0') || program.len() > MAX_PATH_BYTES {
-            let message = "a program has a name or a path, without zeros, and of no more than 4096 bytes";
+            let message =
+                "a program has a name or a path, without zeros, and of no more than 4096 bytes";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
         }
         let need = Need::Run(program.into());
         let name = Path::new(program).file_name().and_then(OsStr::to_str);
         match name.filter(|name| {
-            program.starts_with('/') && !grants.covers(&need) && grants.run.iter().any(|granted| granted == name)
+            program.starts_with('/')
+                && !grants.covers(&need)
+                && grants.run.iter().any(|granted| granted == name)
         }) {
             Some(name) => Ok(Self::Perhaps(program.into(), name.into())),
             None if !grants.covers(&need) => Err(Refusal::Denied(need).into()),
@@ -80,11 +83,18 @@ fn search(name: &str, path: &OsStr) -> io::Result<PathBuf> {
     directories
         .map(|directory| directory.join(name))
         .find(|program| program.is_file() && access(program, Access::EXEC_OK).is_ok())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no program `{name}` is on the host's PATH")))
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("no program `{name}` is on the host's PATH"),
+            )
+        })
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
-    let (Ok(one), Ok(other)) = (one.metadata(), other.metadata()) else { return false };
+    let (Ok(one), Ok(other)) = (one.metadata(), other.metadata()) else {
+        return false;
+    };
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
@@ -100,9 +110,13 @@ pub(super) fn directory(path: &str, grants: &Grants) -> Result<PathBuf, Denial> 
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
     }
     let below = |root: &str| Some(path.strip_prefix(root.trim_end_matches('/'))?.to_owned());
-    let granted = grants.paths.iter().filter_map(|grant| Some((grant, below(&grant.guest_path)?)));
-    let innermost =
-        granted.filter(|(_, rest)| rest.is_empty() || rest.starts_with('/')).min_by_key(|(_, rest)| rest.len());
+    let granted = grants
+        .paths
+        .iter()
+        .filter_map(|grant| Some((grant, below(&grant.guest_path)?)));
+    let innermost = granted
+        .filter(|(_, rest)| rest.is_empty() || rest.starts_with('/'))
+        .min_by_key(|(_, rest)| rest.len());
     let Some((grant, rest)) = innermost else {
         let all = grants.run.iter().any(|granted| granted == ANY);
         return if all { Ok(path.into()) } else { Err(denied()) };
@@ -110,7 +124,11 @@ pub(super) fn directory(path: &str, grants: &Grants) -> Result<PathBuf, Denial> 
     // Symbolic links and `..` may lead out of what is granted.
     let root = Path::new(&grant.path).canonicalize()?;
     let directory = root.join(rest.trim_start_matches('/')).canonicalize()?;
-    if directory.starts_with(&root) { Ok(directory) } else { Err(denied()) }
+    if directory.starts_with(&root) {
+        Ok(directory)
+    } else {
+        Err(denied())
+    }
 }
 
 #[cfg(test)]
@@ -122,15 +140,29 @@ mod tests {
     }
 
     fn found(program: &str, granted: &str) -> Option<PathBuf> {
-        wanted(program, granted)?.find_in(OsStr::new("relative:/nowhere:/usr/bin:/bin")).ok()
+        wanted(program, granted)?
+            .find_in(OsStr::new("relative:/nowhere:/usr/bin:/bin"))
+            .ok()
     }
 
     #[test]
     fn programs_are_granted_as_they_are_spelled() {
-        assert_eq!(wanted("apt-get", "apt-get"), Some(Program::Named("apt-get".into())));
-        assert_eq!(wanted("./tool", "./tool"), Some(Program::At("./tool".into())));
-        assert_eq!(wanted("/opt/tool", "/opt/tool"), Some(Program::At("/opt/tool".into())));
-        assert_eq!(wanted("anything", ANY), Some(Program::Named("anything".into())));
+        assert_eq!(
+            wanted("apt-get", "apt-get"),
+            Some(Program::Named("apt-get".into()))
+        );
+        assert_eq!(
+            wanted("./tool", "./tool"),
+            Some(Program::At("./tool".into()))
+        );
+        assert_eq!(
+            wanted("/opt/tool", "/opt/tool"),
+            Some(Program::At("/opt/tool".into()))
+        );
+        assert_eq!(
+            wanted("anything", ANY),
+            Some(Program::Named("anything".into()))
+        );
         for (program, granted) in [
             ("apt", "apt-get"),
             ("apt-get ", "apt-get"),
@@ -149,7 +181,11 @@ mod tests {
     fn a_path_is_granted_by_a_name_that_is_found_there() {
         let sh = found("sh", "sh").unwrap();
         assert!(sh.is_absolute());
-        assert_eq!(found("/bin/sh", "sh"), Some(sh.clone()), "what is run is what was found");
+        assert_eq!(
+            found("/bin/sh", "sh"),
+            Some(sh.clone()),
+            "what is run is what was found"
+        );
         assert_eq!(found("/usr/../bin/sh", "sh"), Some(sh.clone()));
         assert_eq!(found("/etc/sh", "sh"), None);
         // The same file under another name may do something else.
@@ -176,10 +212,23 @@ mod tests {
         let grants = Grants::none().dir(path.join("granted").display().to_string(), "/work", false);
 
         assert_eq!(directory("/work", &grants).ok(), Some(path.join("granted")));
-        assert_eq!(directory("/work/below", &grants).ok(), Some(path.join("granted/below")));
-        for outside in ["/work/out", "/work/below/../..", "/workshop", "/", "work", "/work/none"] {
+        assert_eq!(
+            directory("/work/below", &grants).ok(),
+            Some(path.join("granted/below"))
+        );
+        for outside in [
+            "/work/out",
+            "/work/below/../..",
+            "/workshop",
+            "/",
+            "work",
+            "/work/none",
+        ] {
             assert!(directory(outside, &grants).is_err(), "{outside}");
         }
-        assert_eq!(directory("/", &Grants::none().run(ANY)).ok(), Some("/".into()));
+        assert_eq!(
+            directory("/", &Grants::none().run(ANY)).ok(),
+            Some("/".into())
+        );
     }
 }

@@ -74,7 +74,12 @@ impl Default for Reaper {
         // Random, because other agents on this host have marks of their own, and in containers the
         // same process number.
         let id = format!("{:016x}.", RandomState::new().hash_one(()));
-        Self { id, calls: AtomicU64::new(0), living: Arc::default(), thread: Mutex::new(None) }
+        Self {
+            id,
+            calls: AtomicU64::new(0),
+            living: Arc::default(),
+            thread: Mutex::new(None),
+        }
     }
 }
 
@@ -87,7 +92,10 @@ impl Reaper {
 
     /// Tells `watch` of all groups from now on.
     pub(crate) fn watch(&self, watch: ProcessWatch) {
-        self.living.lock().expect("nothing panics while it is held").watch = Some(watch);
+        self.living
+            .lock()
+            .expect("nothing panics while it is held")
+            .watch = Some(watch);
     }
 
     /// Starts a process, in a group of its own.
@@ -95,14 +103,26 @@ impl Reaper {
         let orders = self.orders()?;
         let child = command.spawn()?;
         let pid = Pid::from_child(&child);
-        let process = Process { child, pid, living: self.living.clone(), _share: share };
+        let process = Process {
+            child,
+            pid,
+            living: self.living.clone(),
+            _share: share,
+        };
         let mut living = self.living.lock().expect("nothing panics while it is held");
         living.groups.insert(pid);
         living.tell(pid, true);
         let closed = living.closed;
         drop(living);
-        let running = Running { process: Some(process), orders };
-        if closed { Err(io::Error::other("this session is over")) } else { Ok(running) }
+        let running = Running {
+            process: Some(process),
+            orders,
+        };
+        if closed {
+            Err(io::Error::other("this session is over"))
+        } else {
+            Ok(running)
+        }
     }
 
     /// Has the thread kill what is left of the processes of a call: those with its mark, and the
@@ -121,8 +141,18 @@ impl Reaper {
             let _ = kill_process_group(*group, Signal::KILL);
         }
         drop(living);
-        self.look_for(Left { marks: vec![self.id.clone()], groups: Vec::new() });
-        let Some(orders) = self.thread.lock().expect("nothing panics while it is held").clone() else { return };
+        self.look_for(Left {
+            marks: vec![self.id.clone()],
+            groups: Vec::new(),
+        });
+        let Some(orders) = self
+            .thread
+            .lock()
+            .expect("nothing panics while it is held")
+            .clone()
+        else {
+            return;
+        };
         let (answer, answered) = channel();
         let _ = orders.send(Order::Answer(answer));
         let _ = answered.recv_timeout(GONE_WITHIN);
@@ -136,7 +166,10 @@ impl Reaper {
             return Ok(orders.clone());
         }
         let (sender, orders) = channel();
-        thread::Builder::new().name("wxec-reaper".into()).stack_size(STACK_BYTES).spawn(move || follow(&orders))?;
+        thread::Builder::new()
+            .name("wxec-reaper".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || follow(&orders))?;
         *thread = Some(sender.clone());
         Ok(sender)
     }
@@ -195,8 +228,14 @@ pub(super) struct Running {
 impl Running {
     /// Takes our ends of its pipes: stdin, stdout and stderr.
     pub(super) fn take_pipes(&mut self) -> [Option<OwnedFd>; 3] {
-        let Some(Process { child, .. }) = &mut self.process else { return [None, None, None] };
-        [child.stdin.take().map(Into::into), child.stdout.take().map(Into::into), child.stderr.take().map(Into::into)]
+        let Some(Process { child, .. }) = &mut self.process else {
+            return [None, None, None];
+        };
+        [
+            child.stdin.take().map(Into::into),
+            child.stdout.take().map(Into::into),
+            child.stderr.take().map(Into::into),
+        ]
     }
 
     /// Returns its number, until it was waited for.
@@ -208,7 +247,9 @@ impl Running {
     /// end once.
     pub(super) fn try_wait(&mut self) -> io::Result<Option<(ExitStatus, Option<Pid>)>> {
         let process = self.process.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
-        let Some(status) = process.try_wait()? else { return Ok(None) };
+        let Some(status) = process.try_wait()? else {
+            return Ok(None);
+        };
         // Ask as soon as the number is free. While others of the group live, the kernel does not
         // reuse it.
         let group = Some(process.pid).filter(|group| test_kill_process_group(*group).is_ok());
@@ -218,7 +259,10 @@ impl Running {
 
     /// Sends it a signal, if it was not waited for.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
-        Ok(kill_process(self.pid().ok_or(io::ErrorKind::InvalidInput)?, signal)?)
+        Ok(kill_process(
+            self.pid().ok_or(io::ErrorKind::InvalidInput)?,
+            signal,
+        )?)
     }
 }
 

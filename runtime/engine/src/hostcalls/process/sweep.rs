@@ -39,8 +39,11 @@ pub(super) fn kill_left(left: &Left) {
 
 /// Kills what is left. Returns true if there was any.
 fn kill_listed(left: &Left) -> bool {
-    let Ok(listed) = fs::read_dir("/proc") else { return false };
-    let pids = listed.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
+    let Ok(listed) = fs::read_dir("/proc") else {
+        return false;
+    };
+    let pids =
+        listed.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
     pids.filter(|pid| kill_if_wanted(left, *pid)).count() > 0
 }
 
@@ -65,17 +68,27 @@ impl Left {
     }
 
     fn is_marked(&self, pid: Pid) -> bool {
-        let Ok(environment) = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else { return false };
-        let mut variables = environment.split(|byte| *byte == 0).filter_map(|variable| str::from_utf8(variable).ok());
+        let Ok(environment) = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else {
+            return false;
+        };
+        let mut variables = environment
+            .split(|byte| *byte == 0)
+            .filter_map(|variable| str::from_utf8(variable).ok());
         let value = variables.find_map(|variable| variable.strip_prefix(MARK)?.strip_prefix('='));
-        value.is_some_and(|value| value.split(' ').any(|word| self.marks.iter().any(|mark| matches(mark, word))))
+        value.is_some_and(|value| {
+            value
+                .split(' ')
+                .any(|word| self.marks.iter().any(|mark| matches(mark, word)))
+        })
     }
 
     /// Returns true for processes in the groups. A number may be another group's by now, but not in
     /// this agent's session.
     fn is_of_a_group(&self, pid: Pid) -> bool {
-        let is_left = |(group, session)| self.groups.contains(&group) && Some(session) == own_session();
-        !self.groups.is_empty() && group_and_session(&pid.as_raw_nonzero().to_string()).is_some_and(is_left)
+        let is_left =
+            |(group, session)| self.groups.contains(&group) && Some(session) == own_session();
+        !self.groups.is_empty()
+            && group_and_session(&pid.as_raw_nonzero().to_string()).is_some_and(is_left)
     }
 }
 
@@ -87,7 +100,12 @@ fn own_session() -> Option<i32> {
 fn group_and_session(process: &str) -> Option<(Pid, i32)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name may hold anything. Behind it: state, parent, group, session.
-    let mut numbers = stat.rsplit_once(')')?.1.split_whitespace().skip(2).map(str::parse);
+    let mut numbers = stat
+        .rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .skip(2)
+        .map(str::parse);
     Some((Pid::from_raw(numbers.next()?.ok()?)?, numbers.next()?.ok()?))
 }
 

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, LogRecord, OutputStream, ProtocolError,
-    Target, Usage,
+    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, LogRecord,
+    OutputStream, ProtocolError, Target, Usage,
     digest::Hasher,
     ends::output_flow::OutputFlow,
     ends::streams::Streams,
@@ -101,7 +101,10 @@ struct ArrivingBlob {
 
 /// Messages from the controller, for the agent to act on.
 #[derive(Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "most are calls; where pointers are short it is none")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "most are calls; where pointers are short it is none"
+)]
 #[non_exhaustive]
 pub enum AgentEvent {
     /// A call to run. It stays open until [`AgentConnection::finish`].
@@ -247,7 +250,10 @@ impl AgentConnection {
     /// Starts a conversation with a greeting from an agent on `target`.
     pub fn new(target: Target) -> Self {
         let mut outbox = Outbox::default();
-        outbox.say(&ToController::Hello { build: BUILD, target });
+        outbox.say(&ToController::Hello {
+            build: BUILD,
+            target,
+        });
         Self {
             splitter: Splitter::default(),
             outbox,
@@ -272,7 +278,10 @@ impl AgentConnection {
     /// Refuses calls whose input would bring the inputs of all open calls above `bytes`.
     #[must_use]
     pub fn with_inputs_limit(self, bytes: u64) -> Self {
-        Self { inputs_limit: bytes, ..self }
+        Self {
+            inputs_limit: bytes,
+            ..self
+        }
     }
 
     /// Asks the controller for an artifact, unless it is on its way or its event was not polled
@@ -308,8 +317,17 @@ impl AgentConnection {
     pub fn log(&mut self, id: CallId, record: LogRecord<'_>) {
         if self.open.contains_key(&id) {
             self.output.send(record.cost());
-            let LogRecord { level, target, message } = record;
-            self.outbox.say(&ToController::Log { id, level, target, message });
+            let LogRecord {
+                level,
+                target,
+                message,
+            } = record;
+            self.outbox.say(&ToController::Log {
+                id,
+                level,
+                target,
+                message,
+            });
         }
     }
 
@@ -324,15 +342,29 @@ impl AgentConnection {
         let ask = AskId(self.next_ask);
         self.next_ask += 1;
         self.asks.insert(ask, call);
-        let Ask { address, function, input, deadline_ms } = question;
-        self.outbox.say(&ToController::Ask { call, ask, address, function, deadline_ms: *deadline_ms, input });
+        let Ask {
+            address,
+            function,
+            input,
+            deadline_ms,
+        } = question;
+        self.outbox.say(&ToController::Ask {
+            call,
+            ask,
+            address,
+            function,
+            deadline_ms: *deadline_ms,
+            input,
+        });
         Some(ask)
     }
 
     /// Ends an open call, and closes its streams once everything sent on them has left. Does
     /// nothing if the call has ended.
     pub fn finish(&mut self, id: CallId, outcome: Result<Bytes, Fault>, usage: Usage) {
-        let Some(call) = self.open.remove(&id) else { return };
+        let Some(call) = self.open.remove(&id) else {
+            return;
+        };
         self.inputs -= call.input_length;
         if !self.asks.is_empty() {
             self.asks.retain(|_, call| *call != id);
@@ -341,12 +373,19 @@ impl AgentConnection {
             self.end_stream(id, end);
         }
         match outcome {
-            Ok(value) if value.len() > CHUNK_BYTES => self.outbox.send(Download::Result { id, usage }, value),
+            Ok(value) if value.len() > CHUNK_BYTES => {
+                self.outbox.send(Download::Result { id, usage }, value)
+            }
             Ok(value) => {
                 let outcome = Outcome::Done(&value);
-                self.outbox.say(&ToController::Return { id, outcome, usage });
+                self.outbox
+                    .say(&ToController::Return { id, outcome, usage });
             }
-            Err(fault) => self.outbox.say(&ToController::Return { id, outcome: Outcome::Failed(fault), usage }),
+            Err(fault) => self.outbox.say(&ToController::Return {
+                id,
+                outcome: Outcome::Failed(fault),
+                usage,
+            }),
         }
     }
 
@@ -380,7 +419,9 @@ impl AgentConnection {
     /// Appends to `wire` the next bytes to send, about [`TRANSMIT_BYTES`](crate::TRANSMIT_BYTES) at
     /// most.
     pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) {
-        let Self { outbox, streams, .. } = self;
+        let Self {
+            outbox, streams, ..
+        } = self;
         outbox.fill(wire, |download, part, wire| {
             if let (Download::Stream(id), length @ 1..) = (&*download, part.len()) {
                 streams.leave(*id, length);
@@ -400,10 +441,23 @@ impl AgentConnection {
         }
         match message {
             ToAgent::Hello { build } if build != BUILD => {
-                return Err(ProtocolError::OtherBuild { ours: BUILD, theirs: build.into() });
+                return Err(ProtocolError::OtherBuild {
+                    ours: BUILD,
+                    theirs: build.into(),
+                });
             }
             ToAgent::Hello { .. } => self.greeted = true,
-            ToAgent::Call { id, module, entry, limits, grants, seed, streams, input_length, input } => {
+            ToAgent::Call {
+                id,
+                module,
+                entry,
+                limits,
+                grants,
+                seed,
+                streams,
+                input_length,
+                input,
+            } => {
                 let call = ArrivingCall {
                     module,
                     entry,
@@ -418,17 +472,30 @@ impl AgentConnection {
                 self.handle_call(id, call, input)?;
             }
             ToAgent::Input { id, bytes } => self.handle_input_part(id, bytes)?,
-            ToAgent::Module { digest, length, bytes } => self.handle_module_part(digest, length, bytes)?,
+            ToAgent::Module {
+                digest,
+                length,
+                bytes,
+            } => self.handle_module_part(digest, length, bytes)?,
             ToAgent::NoModule { digest, reason } => {
-                self.modules.remove(&digest).ok_or(ProtocolError::UnexpectedModule(digest))?;
-                self.events.push_back(AgentEvent::NoModule { digest, reason: reason.into() });
+                self.modules
+                    .remove(&digest)
+                    .ok_or(ProtocolError::UnexpectedModule(digest))?;
+                self.events.push_back(AgentEvent::NoModule {
+                    digest,
+                    reason: reason.into(),
+                });
             }
             ToAgent::Cancel { id } if self.arriving.remove(&id).is_some() => {
                 self.finish(id, Err(Fault::Cancelled), Usage::default());
             }
-            ToAgent::Cancel { id } if self.open.contains_key(&id) => self.events.push_back(AgentEvent::Cancel { id }),
+            ToAgent::Cancel { id } if self.open.contains_key(&id) => {
+                self.events.push_back(AgentEvent::Cancel { id })
+            }
             ToAgent::Cancel { id } => self.stop_returning(id),
-            ToAgent::DropInstance { instance } => self.events.push_back(AgentEvent::DropInstance { instance }),
+            ToAgent::DropInstance { instance } => {
+                self.events.push_back(AgentEvent::DropInstance { instance })
+            }
             ToAgent::Answer { ask, outcome } => self.handle_answer(ask, outcome)?,
             ToAgent::OutputCredit { bytes } => self.output.receive_credit(bytes)?,
             ToAgent::Start { streams, command } => self.handle_start(streams, command)?,
@@ -445,15 +512,33 @@ impl AgentConnection {
             }
             ToAgent::Data { id, bytes } => {
                 if self.streams.receive(id, bytes.len() as u64)? {
-                    self.tell_of_stream(id, AgentEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });
+                    self.tell_of_stream(
+                        id,
+                        AgentEvent::Data {
+                            id,
+                            bytes: Bytes::copy_from_slice(bytes),
+                        },
+                    );
                 }
             }
-            ToAgent::Splice { id, blob, offset, length } => {
+            ToAgent::Splice {
+                id,
+                blob,
+                offset,
+                length,
+            } => {
                 if length > CHUNK_BYTES as u64 {
-                    return Err(ProtocolError::TooLong { what: "a splice", limit: CHUNK_BYTES as u64 });
+                    return Err(ProtocolError::TooLong {
+                        what: "a splice",
+                        limit: CHUNK_BYTES as u64,
+                    });
                 }
                 if self.streams.receive(id, length)? {
-                    let splice = Splice { blob, offset, length };
+                    let splice = Splice {
+                        blob,
+                        offset,
+                        length,
+                    };
                     self.tell_of_stream(id, AgentEvent::Splice { id, splice });
                 }
             }
@@ -469,12 +554,17 @@ impl AgentConnection {
             }
             ToAgent::Close { id } => {
                 if self.streams.receive_close(id)? {
-                    self.outbox.drop_payloads(|download| *download == Download::Stream(id));
+                    self.outbox
+                        .drop_payloads(|download| *download == Download::Stream(id));
                     self.tell_of_stream(id, AgentEvent::StreamClosed { id });
                 }
             }
             ToAgent::AskBlob { digest } => self.events.push_back(AgentEvent::AskBlob { digest }),
-            ToAgent::Blob { digest, length, bytes } => self.handle_blob_part(digest, length, bytes)?,
+            ToAgent::Blob {
+                digest,
+                length,
+                bytes,
+            } => self.handle_blob_part(digest, length, bytes)?,
             ToAgent::Describe => self.events.push_back(AgentEvent::Describe),
             ToAgent::Ping => self.outbox.say(&ToController::Pong),
             ToAgent::Bye => self.events.push_back(AgentEvent::Closing),
@@ -499,33 +589,59 @@ impl AgentConnection {
     /// Cancels a call that has finished. If its result has not left completely, drops the rest and
     /// returns `Cancelled`.
     fn stop_returning(&mut self, id: CallId) {
-        if self
-            .outbox
-            .drop_payloads(|download| matches!(download, Download::Result { id: result, .. } if *result == id))
-        {
+        if self.outbox.drop_payloads(
+            |download| matches!(download, Download::Result { id: result, .. } if *result == id),
+        ) {
             let outcome = Outcome::Failed(Fault::Cancelled);
-            self.outbox.say(&ToController::Return { id, outcome, usage: Usage::default() });
+            self.outbox.say(&ToController::Return {
+                id,
+                outcome,
+                usage: Usage::default(),
+            });
         }
     }
 
-    fn handle_call(&mut self, id: CallId, call: ArrivingCall, first: &[u8]) -> Result<(), ProtocolError> {
+    fn handle_call(
+        &mut self,
+        id: CallId,
+        call: ArrivingCall,
+        first: &[u8],
+    ) -> Result<(), ProtocolError> {
         let streams = call.streams()?;
         if self.open.contains_key(&id) {
             return Err(ProtocolError::DuplicateCall(id));
         }
         // A refused call counts as open until it is finished, and its input is not kept.
         let inputs = self.inputs.saturating_add(call.input_length);
-        let kept = if inputs <= self.inputs_limit { call.input_length } else { 0 };
+        let kept = if inputs <= self.inputs_limit {
+            call.input_length
+        } else {
+            0
+        };
         self.inputs += kept;
         for stream in call.streams_as_opened() {
             self.streams.open(stream)?;
         }
         let has_streams = !streams.is_empty();
-        self.open.insert(id, OpenCall { streams, input_length: kept });
+        self.open.insert(
+            id,
+            OpenCall {
+                streams,
+                input_length: kept,
+            },
+        );
         let refusal = if self.open.len() > MAX_CALLS {
-            Some((LimitKind::ConcurrentCalls, MAX_CALLS as u64, self.open.len() as u64))
+            Some((
+                LimitKind::ConcurrentCalls,
+                MAX_CALLS as u64,
+                self.open.len() as u64,
+            ))
         } else if has_streams && self.streams.len() > MAX_STREAMS {
-            Some((LimitKind::Streams, MAX_STREAMS as u64, self.streams.len() as u64))
+            Some((
+                LimitKind::Streams,
+                MAX_STREAMS as u64,
+                self.streams.len() as u64,
+            ))
         } else if call.input_length > call.limits.input_bytes {
             Some((LimitKind::Input, call.limits.input_bytes, call.input_length))
         } else if inputs > self.inputs_limit {
@@ -534,7 +650,15 @@ impl AgentConnection {
             None
         };
         if let Some((which, limit, asked)) = refusal {
-            self.finish(id, Err(Fault::Limit { which, limit, asked }), Usage::default());
+            self.finish(
+                id,
+                Err(Fault::Limit {
+                    which,
+                    limit,
+                    asked,
+                }),
+                Usage::default(),
+            );
             return Ok(());
         }
         self.arriving.insert(id, call);
@@ -552,25 +676,57 @@ impl AgentConnection {
 
     fn handle_input_part(&mut self, id: CallId, part: &[u8]) -> Result<(), ProtocolError> {
         // Parts of a refused or cancelled call may still be on their way.
-        let Some(call) = self.arriving.get_mut(&id) else { return Ok(()) };
+        let Some(call) = self.arriving.get_mut(&id) else {
+            return Ok(());
+        };
         let received = (call.input.len() + part.len()) as u64;
         if received > call.input_length {
-            return Err(ProtocolError::TooLong { what: "an input", limit: call.input_length });
+            return Err(ProtocolError::TooLong {
+                what: "an input",
+                limit: call.input_length,
+            });
         }
         call.input.extend_from_slice(part);
         if received == call.input_length
             && let Some(call) = self.arriving.remove(&id)
         {
-            let ArrivingCall { module, entry, limits, grants, seed, streams, input, early, .. } = call;
+            let ArrivingCall {
+                module,
+                entry,
+                limits,
+                grants,
+                seed,
+                streams,
+                input,
+                early,
+                ..
+            } = call;
             let input = input.into();
-            self.events.push_back(AgentEvent::Call { id, module, entry, limits, grants, seed, streams, input });
+            self.events.push_back(AgentEvent::Call {
+                id,
+                module,
+                entry,
+                limits,
+                grants,
+                seed,
+                streams,
+                input,
+            });
             self.events.extend(early);
         }
         Ok(())
     }
 
-    fn handle_module_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
-        let module = self.modules.get_mut(&digest).ok_or(ProtocolError::UnexpectedModule(digest))?;
+    fn handle_module_part(
+        &mut self,
+        digest: Digest,
+        length: u64,
+        part: &[u8],
+    ) -> Result<(), ProtocolError> {
+        let module = self
+            .modules
+            .get_mut(&digest)
+            .ok_or(ProtocolError::UnexpectedModule(digest))?;
         if !module.receive("an artifact", length, part)? {
             return Ok(());
         }
@@ -578,7 +734,10 @@ impl AgentConnection {
         if hasher.finish() == digest {
             self.damaged.remove(&digest);
             self.arrived.insert(digest);
-            self.events.push_back(AgentEvent::Module { digest, bytes: bytes.into() });
+            self.events.push_back(AgentEvent::Module {
+                digest,
+                bytes: bytes.into(),
+            });
         } else if self.damaged.insert(digest) {
             self.events.push_back(AgentEvent::DamagedModule { digest });
         } else {
@@ -603,26 +762,45 @@ impl ArrivingCall {
             Entry::Command { streams, .. } => Some(streams),
             Entry::Function(_) | Entry::Resident { .. } => None,
         };
-        let of_program = of_program.iter().flat_map(ProcessStreams::ids).map(|id| (id, StreamEnd::Closed));
-        Ok(of_program.chain(self.streams.iter().map(|id| (*id, StreamEnd::CallEnded))).collect())
+        let of_program = of_program
+            .iter()
+            .flat_map(ProcessStreams::ids)
+            .map(|id| (id, StreamEnd::Closed));
+        Ok(of_program
+            .chain(self.streams.iter().map(|id| (*id, StreamEnd::CallEnded)))
+            .collect())
     }
 
     /// Returns the same streams in the order of their numbers.
     fn streams_as_opened(&self) -> impl Iterator<Item = StreamId> + use<'_> {
         let of_program = match self.entry {
-            Entry::Command { streams: ProcessStreams { stdio, stderr, .. }, .. } => Some([stdio, stderr]),
+            Entry::Command {
+                streams: ProcessStreams { stdio, stderr, .. },
+                ..
+            } => Some([stdio, stderr]),
             Entry::Function(_) | Entry::Resident { .. } => None,
         };
-        of_program.into_iter().flatten().chain(self.streams.iter().copied())
+        of_program
+            .into_iter()
+            .flatten()
+            .chain(self.streams.iter().copied())
     }
 }
 
 impl ArrivingBlob {
     /// Adds a part. Returns true if it was the last one.
-    fn receive(&mut self, what: &'static str, length: u64, part: &[u8]) -> Result<bool, ProtocolError> {
+    fn receive(
+        &mut self,
+        what: &'static str,
+        length: u64,
+        part: &[u8],
+    ) -> Result<bool, ProtocolError> {
         let received = (self.bytes.len() + part.len()) as u64;
         if length > MAX_MODULE_BYTES || received > length {
-            return Err(ProtocolError::TooLong { what, limit: length.min(MAX_MODULE_BYTES) });
+            return Err(ProtocolError::TooLong {
+                what,
+                limit: length.min(MAX_MODULE_BYTES),
+            });
         }
         self.hasher.update(part);
         self.bytes.extend_from_slice(part);
@@ -634,7 +812,14 @@ impl ArrivingBlob {
 fn write_part(download: &Download, part: Part, wire: &mut Vec<u8>) {
     match (download, part) {
         (&Download::Result { id, usage }, Part::Bytes { bytes, last: true }) => {
-            frame::write(&ToController::Return { id, outcome: Outcome::Done(&bytes), usage }, wire);
+            frame::write(
+                &ToController::Return {
+                    id,
+                    outcome: Outcome::Done(&bytes),
+                    usage,
+                },
+                wire,
+            );
         }
         (&Download::Result { id, .. }, Part::Bytes { bytes, .. }) => {
             frame::write(&ToController::Result { id, bytes: &bytes }, wire);
@@ -643,7 +828,11 @@ fn write_part(download: &Download, part: Part, wire: &mut Vec<u8>) {
             frame::write(&ToController::Data { id, bytes: &bytes }, wire);
         }
         (&Download::Stream(id), Part::Finish) => frame::write(&ToController::Finish { id }, wire),
-        (&Download::Stream(id), Part::End(end)) => frame::write(&ToController::Close { id, end }, wire),
-        (Download::Result { .. }, _) | (_, Part::Splice(_)) => debug_assert!(false, "{download:?} consists of bytes"),
+        (&Download::Stream(id), Part::End(end)) => {
+            frame::write(&ToController::Close { id, end }, wire)
+        }
+        (Download::Result { .. }, _) | (_, Part::Splice(_)) => {
+            debug_assert!(false, "{download:?} consists of bytes")
+        }
     }
 }

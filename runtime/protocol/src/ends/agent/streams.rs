@@ -18,7 +18,8 @@ impl AgentConnection {
     pub fn send(&mut self, id: StreamId, bytes: Bytes) {
         if self.streams.is_open(id) && !bytes.is_empty() {
             self.streams.spend(id, bytes.len() as u64);
-            self.outbox.append(Download::Stream(id), Piece::Bytes(bytes));
+            self.outbox
+                .append(Download::Stream(id), Piece::Bytes(bytes));
         }
     }
 
@@ -54,20 +55,40 @@ impl AgentConnection {
         self.outbox.say(&ToController::Description(description));
     }
 
-    pub(super) fn handle_blob_part(&mut self, digest: Digest, length: u64, part: &[u8]) -> Result<(), ProtocolError> {
-        if !self.blobs.entry(digest).or_default().receive("a blob", length, part)? {
+    pub(super) fn handle_blob_part(
+        &mut self,
+        digest: Digest,
+        length: u64,
+        part: &[u8],
+    ) -> Result<(), ProtocolError> {
+        if !self
+            .blobs
+            .entry(digest)
+            .or_default()
+            .receive("a blob", length, part)?
+        {
             return Ok(());
         }
         let ArrivingBlob { hasher, bytes } = self.blobs.remove(&digest).unwrap_or_default();
         if hasher.finish() != digest {
             return Err(ProtocolError::WrongDigest(digest));
         }
-        self.events.push_back(AgentEvent::Blob { digest, bytes: bytes.into() });
+        self.events.push_back(AgentEvent::Blob {
+            digest,
+            bytes: bytes.into(),
+        });
         Ok(())
     }
 
-    pub(super) fn handle_start(&mut self, streams: ProcessStreams, command: Command) -> Result<(), ProtocolError> {
-        for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal].into_iter().flatten() {
+    pub(super) fn handle_start(
+        &mut self,
+        streams: ProcessStreams,
+        command: Command,
+    ) -> Result<(), ProtocolError> {
+        for id in [Some(streams.stdio), Some(streams.stderr), streams.terminal]
+            .into_iter()
+            .flatten()
+        {
             self.streams.open(id)?;
         }
         if self.streams.len() > MAX_STREAMS {
@@ -77,14 +98,22 @@ impl AgentConnection {
             }
             return Ok(());
         }
-        self.events.push_back(AgentEvent::Start { streams, command });
+        self.events
+            .push_back(AgentEvent::Start { streams, command });
         Ok(())
     }
 
-    pub(super) fn handle_open(&mut self, id: StreamId, service: Service) -> Result<(), ProtocolError> {
+    pub(super) fn handle_open(
+        &mut self,
+        id: StreamId,
+        service: Service,
+    ) -> Result<(), ProtocolError> {
         self.streams.open(id)?;
         if self.streams.len() > MAX_STREAMS {
-            self.end_stream(id, StreamEnd::Failed(format!("more than {MAX_STREAMS} streams are open")));
+            self.end_stream(
+                id,
+                StreamEnd::Failed(format!("more than {MAX_STREAMS} streams are open")),
+            );
         } else {
             self.events.push_back(AgentEvent::Open { id, service });
         }

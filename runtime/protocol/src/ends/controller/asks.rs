@@ -29,13 +29,21 @@ impl ControllerConnection {
         self.outbox.say(&ToAgent::Answer { ask, outcome });
     }
 
-    pub(super) fn handle_ask(&mut self, call: CallId, ask: AskId, question: Ask) -> Result<(), ProtocolError> {
+    pub(super) fn handle_ask(
+        &mut self,
+        call: CallId,
+        ask: AskId,
+        question: Ask,
+    ) -> Result<(), ProtocolError> {
         if ask.0 != self.next_host_ask {
             return Err(ProtocolError::UnexpectedAsk(ask));
         }
         self.next_host_ask += 1;
         if !question.fits() {
-            return Err(ProtocolError::TooLong { what: "an ask", limit: MAX_ASK_BYTES as u64 });
+            return Err(ProtocolError::TooLong {
+                what: "an ask",
+                limit: MAX_ASK_BYTES as u64,
+            });
         }
         let asking = self.open_call(call)?;
         // The agent checks the grant before it asks, but the controller does not trust it.
@@ -45,11 +53,21 @@ impl ControllerConnection {
         if asking.cancelled {
             return Ok(());
         }
-        if self.host_asks.values().filter(|asking| **asking == call).count() >= MAX_ASKS {
+        if self
+            .host_asks
+            .values()
+            .filter(|asking| **asking == call)
+            .count()
+            >= MAX_ASKS
+        {
             return Err(ProtocolError::TooManyAsks(call));
         }
         self.host_asks.insert(ask, call);
-        self.events.push_back(ControllerEvent::Ask { call, ask, question });
+        self.events.push_back(ControllerEvent::Ask {
+            call,
+            ask,
+            question,
+        });
         Ok(())
     }
 }
@@ -58,10 +76,18 @@ impl ControllerConnection {
 /// into this one.
 fn bounded(error: AskError) -> AskError {
     let length = postcard::to_allocvec(&error).map_or(usize::MAX, |encoded| encoded.len());
-    if length > MAX_FRAME_BYTES - ANSWER_HEAD_BYTES { too_long(length) } else { error }
+    if length > MAX_FRAME_BYTES - ANSWER_HEAD_BYTES {
+        too_long(length)
+    } else {
+        error
+    }
 }
 
 fn too_long(length: usize) -> AskError {
     let (which, limit) = (LimitKind::Output, MAX_ASK_BYTES as u64);
-    AskError::Fault(Fault::Limit { which, limit, asked: length as u64 })
+    AskError::Fault(Fault::Limit {
+        which,
+        limit,
+        asked: length as u64,
+    })
 }

@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, LogLevel, LogRecord, OutputStream,
-    ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, LogLevel,
+    LogRecord, OutputStream, ProtocolError, Target, Usage,
     ends::output_flow::OutputFlow,
     ends::streams::Streams,
     ids::{AskId, StreamId},
@@ -311,7 +311,8 @@ impl ControllerConnection {
             call.cancelled = true;
             call.result = Vec::new();
             self.host_asks.retain(|_, call| *call != id);
-            self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
+            self.outbox
+                .drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
             self.outbox.say(&ToAgent::Cancel { id });
         }
     }
@@ -332,7 +333,13 @@ impl ControllerConnection {
     /// Answers [`ControllerEvent::Need`] with the artifact.
     pub fn provide(&mut self, module: Digest, artifact: Bytes) {
         let length = artifact.len() as u64;
-        self.outbox.send(Upload::Module { digest: module, length }, artifact);
+        self.outbox.send(
+            Upload::Module {
+                digest: module,
+                length,
+            },
+            artifact,
+        );
     }
 
     /// Answers [`ControllerEvent::Need`] with an artifact of `length` bytes that the hop before
@@ -344,14 +351,27 @@ impl ControllerConnection {
         }
         let part = CHUNK_BYTES as u64;
         for offset in (0..length).step_by(CHUNK_BYTES) {
-            let splice = Splice { blob: module, offset, length: part.min(length - offset) };
-            self.outbox.append(Upload::Module { digest: module, length }, Piece::Splice(splice));
+            let splice = Splice {
+                blob: module,
+                offset,
+                length: part.min(length - offset),
+            };
+            self.outbox.append(
+                Upload::Module {
+                    digest: module,
+                    length,
+                },
+                Piece::Splice(splice),
+            );
         }
     }
 
     /// Answers [`ControllerEvent::Need`] if the artifact cannot be supplied.
     pub fn refuse(&mut self, module: Digest, reason: &str) {
-        self.outbox.say(&ToAgent::NoModule { digest: module, reason });
+        self.outbox.say(&ToAgent::NoModule {
+            digest: module,
+            reason,
+        });
     }
 
     /// Asks for a sign of life.
@@ -393,7 +413,12 @@ impl ControllerConnection {
     #[must_use = "a splice is a part of what must be sent"]
     pub fn poll_transmit(&mut self, wire: &mut Vec<u8>) -> Option<Splice> {
         let start = wire.len();
-        let Self { outbox, traffic, streams, .. } = self;
+        let Self {
+            outbox,
+            traffic,
+            streams,
+            ..
+        } = self;
         let splice = outbox.fill(wire, |upload, part, wire| {
             if let (Upload::Stream(id), length @ 1..) = (&*upload, part.len()) {
                 streams.leave(*id, length);
@@ -413,7 +438,10 @@ impl ControllerConnection {
         }
         match message {
             ToController::Hello { build, .. } if build != BUILD => {
-                return Err(ProtocolError::OtherBuild { ours: BUILD, theirs: build.into() });
+                return Err(ProtocolError::OtherBuild {
+                    ours: BUILD,
+                    theirs: build.into(),
+                });
             }
             ToController::Hello { target, .. } => {
                 self.greeted = true;
@@ -421,19 +449,48 @@ impl ControllerConnection {
             }
             ToController::Need { module } => self.handle_need(module)?,
             ToController::Output { id, stream, bytes } => self.handle_output(id, stream, bytes)?,
-            ToController::Log { id, level, target, message } => {
-                self.handle_log(id, LogRecord { level, target, message })?;
+            ToController::Log {
+                id,
+                level,
+                target,
+                message,
+            } => {
+                self.handle_log(
+                    id,
+                    LogRecord {
+                        level,
+                        target,
+                        message,
+                    },
+                )?;
             }
-            ToController::Ask { call, ask, address, function, deadline_ms, input } => {
+            ToController::Ask {
+                call,
+                ask,
+                address,
+                function,
+                deadline_ms,
+                input,
+            } => {
                 let input = Bytes::copy_from_slice(input);
-                let question = Ask { address: address.into(), function: function.into(), input, deadline_ms };
+                let question = Ask {
+                    address: address.into(),
+                    function: function.into(),
+                    input,
+                    deadline_ms,
+                };
                 self.handle_ask(call, ask, question)?;
             }
             ToController::Result { id, bytes } => self.open_call(id)?.receive(bytes)?,
-            ToController::Return { id, outcome, usage } => self.handle_return(id, outcome, usage)?,
+            ToController::Return { id, outcome, usage } => {
+                self.handle_return(id, outcome, usage)?
+            }
             ToController::Data { id, bytes } => {
                 if self.streams.receive(id, bytes.len() as u64)? {
-                    self.events.push_back(ControllerEvent::Data { id, bytes: Bytes::copy_from_slice(bytes) });
+                    self.events.push_back(ControllerEvent::Data {
+                        id,
+                        bytes: Bytes::copy_from_slice(bytes),
+                    });
                 }
             }
             ToController::Credit { id, bytes } => {
@@ -448,19 +505,26 @@ impl ControllerConnection {
             }
             ToController::Close { id, end } => {
                 if self.streams.receive_close(id)? {
-                    self.outbox.drop_payloads(|upload| *upload == Upload::Stream(id));
-                    self.events.push_back(ControllerEvent::StreamClosed { id, end });
+                    self.outbox
+                        .drop_payloads(|upload| *upload == Upload::Stream(id));
+                    self.events
+                        .push_back(ControllerEvent::StreamClosed { id, end });
                 }
             }
             ToController::Blob { digest, held } => {
                 if !self.blobs.remove(&digest) {
                     return Err(ProtocolError::UnexpectedBlob(digest));
                 }
-                self.events.push_back(ControllerEvent::Blob { digest, held });
+                self.events
+                    .push_back(ControllerEvent::Blob { digest, held });
             }
             ToController::Description(description) => {
-                self.describing = self.describing.checked_sub(1).ok_or(ProtocolError::Malformed)?;
-                self.events.push_back(ControllerEvent::Description(description));
+                self.describing = self
+                    .describing
+                    .checked_sub(1)
+                    .ok_or(ProtocolError::Malformed)?;
+                self.events
+                    .push_back(ControllerEvent::Description(description));
             }
             ToController::Pong => self.events.push_back(ControllerEvent::Pong),
             ToController::Bye => self.events.push_back(ControllerEvent::Closed),
@@ -469,15 +533,22 @@ impl ControllerConnection {
     }
 
     fn open_call(&mut self, id: CallId) -> Result<&mut OpenCall, ProtocolError> {
-        self.calls.get_mut(&id).ok_or(ProtocolError::UnknownCall(id))
+        self.calls
+            .get_mut(&id)
+            .ok_or(ProtocolError::UnknownCall(id))
     }
 
     /// A host may ask only for artifacts that an open call names; otherwise it could read the whole
     /// cache.
     fn handle_need(&mut self, module: Digest) -> Result<(), ProtocolError> {
-        let being_sent =
-            self.outbox.is_sending(|upload| matches!(upload, Upload::Module { digest, .. } if *digest == module));
-        let open = self.calls.values().filter(|call| call.module == module).count();
+        let being_sent = self.outbox.is_sending(
+            |upload| matches!(upload, Upload::Module { digest, .. } if *digest == module),
+        );
+        let open = self
+            .calls
+            .values()
+            .filter(|call| call.module == module)
+            .count();
         if being_sent || open == 0 {
             return Err(ProtocolError::UnexpectedModule(module));
         }
@@ -487,11 +558,17 @@ impl ControllerConnection {
             return Err(ProtocolError::ModuleAskedTooOften(module));
         }
         let again = !self.asked.insert(module);
-        self.events.push_back(ControllerEvent::Need { module, again });
+        self.events
+            .push_back(ControllerEvent::Need { module, again });
         Ok(())
     }
 
-    fn handle_output(&mut self, id: CallId, stream: OutputStream, bytes: &[u8]) -> Result<(), ProtocolError> {
+    fn handle_output(
+        &mut self,
+        id: CallId,
+        stream: OutputStream,
+        bytes: &[u8],
+    ) -> Result<(), ProtocolError> {
         let call = self.open_call(id)?;
         let received = match stream {
             OutputStream::Stdout => Received::Stdout,
@@ -502,7 +579,8 @@ impl ControllerConnection {
         self.output.receive(bytes.len() as u64)?;
         if wanted {
             let bytes = Bytes::copy_from_slice(bytes);
-            self.events.push_back(ControllerEvent::Output { id, stream, bytes });
+            self.events
+                .push_back(ControllerEvent::Output { id, stream, bytes });
         } else {
             self.output_taken(output_cost(bytes.len() as u64));
         }
@@ -517,20 +595,38 @@ impl ControllerConnection {
         if !wanted {
             self.output_taken(output_cost(record.cost()));
         } else {
-            let LogRecord { level, target, message } = record;
+            let LogRecord {
+                level,
+                target,
+                message,
+            } = record;
             let (target, message) = (target.into(), message.into());
-            self.events.push_back(ControllerEvent::Log { id, level, target, message });
+            self.events.push_back(ControllerEvent::Log {
+                id,
+                level,
+                target,
+                message,
+            });
         }
         Ok(())
     }
 
-    fn handle_return(&mut self, id: CallId, outcome: Outcome<'_>, usage: Usage) -> Result<(), ProtocolError> {
-        let mut call = self.calls.remove(&id).ok_or(ProtocolError::UnknownCall(id))?;
+    fn handle_return(
+        &mut self,
+        id: CallId,
+        outcome: Outcome<'_>,
+        usage: Usage,
+    ) -> Result<(), ProtocolError> {
+        let mut call = self
+            .calls
+            .remove(&id)
+            .ok_or(ProtocolError::UnknownCall(id))?;
         self.asks.remove(&call.module);
         if !self.host_asks.is_empty() {
             self.host_asks.retain(|_, call| *call != id);
         }
-        self.outbox.drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
+        self.outbox
+            .drop_payloads(|upload| matches!(upload, Upload::Input(input) if *input == id));
         let outcome = match outcome {
             Outcome::Done(last) => {
                 call.receive(last)?;
@@ -539,7 +635,8 @@ impl ControllerConnection {
             Outcome::Failed(fault) => Err(fault),
         };
         if !call.cancelled {
-            self.events.push_back(ControllerEvent::Returned { id, outcome, usage });
+            self.events
+                .push_back(ControllerEvent::Returned { id, outcome, usage });
         }
         Ok(())
     }
@@ -547,33 +644,89 @@ impl ControllerConnection {
 
 /// Frames one part of a payload. For a part that the hop puts in, frames only the head and returns
 /// the splice.
-fn write_part(upload: &Upload, part: Part, wire: &mut Vec<u8>, traffic: &mut Traffic) -> Option<Splice> {
+fn write_part(
+    upload: &Upload,
+    part: Part,
+    wire: &mut Vec<u8>,
+    traffic: &mut Traffic,
+) -> Option<Splice> {
     match (upload, part) {
         (Upload::Input(id), Part::Bytes { bytes, .. }) => {
-            frame::write(&ToAgent::Input { id: *id, bytes: &bytes }, wire);
+            frame::write(
+                &ToAgent::Input {
+                    id: *id,
+                    bytes: &bytes,
+                },
+                wire,
+            );
         }
         (Upload::Module { digest, length }, Part::Bytes { bytes, .. }) => {
             traffic.module_bytes += bytes.len() as u64;
-            frame::write(&ToAgent::Module { digest: *digest, length: *length, bytes: &bytes }, wire);
+            frame::write(
+                &ToAgent::Module {
+                    digest: *digest,
+                    length: *length,
+                    bytes: &bytes,
+                },
+                wire,
+            );
         }
         (Upload::Module { digest, length }, Part::Splice(splice)) => {
-            let absent = &ABSENT[..usize::try_from(splice.length).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES)];
-            frame::write(&ToAgent::Module { digest: *digest, length: *length, bytes: absent }, wire);
+            let absent = &ABSENT[..usize::try_from(splice.length)
+                .unwrap_or(CHUNK_BYTES)
+                .min(CHUNK_BYTES)];
+            frame::write(
+                &ToAgent::Module {
+                    digest: *digest,
+                    length: *length,
+                    bytes: absent,
+                },
+                wire,
+            );
             wire.truncate(wire.len() - absent.len());
             traffic.hop_bytes += splice.length;
             return Some(splice);
         }
         (Upload::Blob { digest, length }, Part::Bytes { bytes, .. }) => {
-            frame::write(&ToAgent::Blob { digest: *digest, length: *length, bytes: &bytes }, wire);
+            frame::write(
+                &ToAgent::Blob {
+                    digest: *digest,
+                    length: *length,
+                    bytes: &bytes,
+                },
+                wire,
+            );
         }
         (Upload::Stream(id), Part::Bytes { bytes, .. }) => {
-            frame::write(&ToAgent::Data { id: *id, bytes: &bytes }, wire);
+            frame::write(
+                &ToAgent::Data {
+                    id: *id,
+                    bytes: &bytes,
+                },
+                wire,
+            );
         }
-        (Upload::Stream(id), Part::Splice(Splice { blob, offset, length })) => {
-            frame::write(&ToAgent::Splice { id: *id, blob, offset, length }, wire);
+        (
+            Upload::Stream(id),
+            Part::Splice(Splice {
+                blob,
+                offset,
+                length,
+            }),
+        ) => {
+            frame::write(
+                &ToAgent::Splice {
+                    id: *id,
+                    blob,
+                    offset,
+                    length,
+                },
+                wire,
+            );
         }
         (Upload::Stream(id), Part::Finish) => frame::write(&ToAgent::Finish { id: *id }, wire),
-        (Upload::Input(_) | Upload::Blob { .. }, Part::Splice(_)) | (_, Part::Finish | Part::End(_)) => {
+        (Upload::Input(_) | Upload::Blob { .. }, Part::Splice(_))
+        | (_, Part::Finish | Part::End(_)) => {
             debug_assert!(false, "{upload:?} does not consist of that");
         }
     }
@@ -594,7 +747,10 @@ impl OpenCall {
         let received = &mut self.received[what as usize];
         *received += bytes;
         if *received > self.stdio_bytes {
-            return Err(ProtocolError::TooLong { what: "a guest's output", limit: self.stdio_bytes });
+            return Err(ProtocolError::TooLong {
+                what: "a guest's output",
+                limit: self.stdio_bytes,
+            });
         }
         Ok(())
     }
@@ -602,7 +758,10 @@ impl OpenCall {
     /// Adds a part of the result. The result of a cancelled call is checked but not kept.
     fn receive(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
         if (self.result.len() + part.len()) as u64 > self.output_bytes {
-            return Err(ProtocolError::TooLong { what: "a result", limit: self.output_bytes });
+            return Err(ProtocolError::TooLong {
+                what: "a result",
+                limit: self.output_bytes,
+            });
         }
         if !self.cancelled {
             self.result.extend_from_slice(part);

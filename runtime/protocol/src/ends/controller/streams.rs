@@ -59,7 +59,9 @@ impl ControllerConnection {
     /// Opens `count` streams, at most [`MAX_CALL_STREAMS`](crate::MAX_CALL_STREAMS), for the items
     /// of a task that is about to be called.
     pub fn open_call_streams(&mut self, count: usize) -> Vec<StreamId> {
-        (0..count).map(|_| self.streams.open_next(Width::Narrow)).collect()
+        (0..count)
+            .map(|_| self.streams.open_next(Width::Narrow))
+            .collect()
     }
 
     /// Sends on a stream. The caller keeps within the credit: one window, plus each
@@ -77,7 +79,8 @@ impl ControllerConnection {
     pub fn splice(&mut self, id: StreamId, splice: Splice) {
         if self.streams.is_open(id) && splice.length > 0 {
             self.streams.spend(id, splice.length);
-            self.outbox.append(Upload::Stream(id), Piece::Splice(splice));
+            self.outbox
+                .append(Upload::Stream(id), Piece::Splice(splice));
         }
     }
 
@@ -99,7 +102,8 @@ impl ControllerConnection {
     /// Closes a stream; no more events about it follow. Does nothing if the stream is closed.
     pub fn close_stream(&mut self, id: StreamId) {
         if self.streams.close(id) {
-            self.outbox.drop_payloads(|upload| *upload == Upload::Stream(id));
+            self.outbox
+                .drop_payloads(|upload| *upload == Upload::Stream(id));
             self.outbox.say(&ToAgent::Close { id });
         }
     }

@@ -60,14 +60,19 @@ mod text {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
     pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
     }
 }
 
@@ -76,7 +81,10 @@ mod texts {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        values: &[T],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(values.iter().map(ToString::to_string))
     }
 
@@ -84,7 +92,10 @@ mod texts {
         deserializer: D,
     ) -> Result<Vec<T>, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
-        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().map_err(D::Error::custom))
+            .collect()
     }
 }
 
@@ -95,7 +106,10 @@ mod tests {
 
     #[test]
     fn addresses_are_texts() {
-        let connected = NetConnected { peer: "[::1]:80".parse().unwrap(), local: "[::1]:1024".parse().unwrap() };
+        let connected = NetConnected {
+            peer: "[::1]:80".parse().unwrap(),
+            local: "[::1]:1024".parse().unwrap(),
+        };
         let encoded = cbor::encode(&connected).unwrap();
         assert_eq!(encoded, b"\xa2\x64peer\x68[::1]:80\x65local\x6a[::1]:1024");
         assert_eq!(cbor::decode(&encoded), Ok(connected));

@@ -9,15 +9,15 @@ use std::{any::type_name, borrow::Cow};
 use serde::{
     Deserializer as _,
     de::{
-        self, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess,
-        Visitor,
+        self, DeserializeSeed, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
+        Unexpected, VariantAccess, Visitor,
         value::{BorrowedStrDeserializer, SeqDeserializer, U64Deserializer},
     },
 };
 
 use super::{
-    DecodeError, Form, KEY_TAG, MAX_DEPTH, MAX_WRAPS, Reader, SOME_TAG, TAG_TYPE, TAGGED, UNTAGGED, WORD_TAG,
-    from_base64, ser::SOME_MAP,
+    DecodeError, Form, KEY_TAG, MAX_DEPTH, MAX_WRAPS, Reader, SOME_TAG, TAG_TYPE, TAGGED, UNTAGGED,
+    WORD_TAG, from_base64, ser::SOME_MAP,
 };
 
 const UNSIGNED: u8 = 0;
@@ -54,7 +54,10 @@ type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     fn new(reason: DecodeError) -> Self {
-        Self(Box::new(Inner { reason, path: Vec::new() }))
+        Self(Box::new(Inner {
+            reason,
+            path: Vec::new(),
+        }))
     }
 
     fn of_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -76,9 +79,10 @@ impl Error {
     pub(super) fn into_public(self) -> DecodeError {
         let Inner { reason, path } = *self.0;
         match reason {
-            DecodeError::Type(reason) if !path.is_empty() => {
-                DecodeError::Within { path: path.into_iter().rev().collect(), reason }
-            }
+            DecodeError::Type(reason) if !path.is_empty() => DecodeError::Within {
+                path: path.into_iter().rev().collect(),
+                reason,
+            },
             reason => reason,
         }
     }
@@ -143,7 +147,12 @@ struct Written {
 
 impl<'de> Deserializer<'de> {
     pub(super) fn new(bytes: &'de [u8], form: Form) -> Self {
-        Self { reader: Reader { bytes, at: 0 }, form, levels: MAX_DEPTH, wraps: MAX_WRAPS }
+        Self {
+            reader: Reader { bytes, at: 0 },
+            form,
+            levels: MAX_DEPTH,
+            wraps: MAX_WRAPS,
+        }
     }
 
     /// Returns the number of bytes left.
@@ -163,7 +172,12 @@ impl<'de> Deserializer<'de> {
         let at = self.reader.at;
         let first = self.peek().unwrap_or_default();
         let (major, value) = self.reader.head()?;
-        Ok(Head { major, value, first, at })
+        Ok(Head {
+            major,
+            value,
+            first,
+            at,
+        })
     }
 
     /// Returns the head of the item inside all tags.
@@ -181,9 +195,10 @@ impl<'de> Deserializer<'de> {
         let text;
         let unexpected = match (head.major, head.value) {
             (UNSIGNED, Some(value)) => Unexpected::Unsigned(value),
-            (NEGATIVE, Some(value)) => {
-                i64::try_from(value).map_or(Unexpected::Other("a large number"), |value| Unexpected::Signed(!value))
-            }
+            (NEGATIVE, Some(value)) => i64::try_from(value)
+                .map_or(Unexpected::Other("a large number"), |value| {
+                    Unexpected::Signed(!value)
+                }),
             (BYTES, _) => Unexpected::Other("bytes"),
             (TEXT, _) => match self.text_of(head) {
                 Ok(found) => {
@@ -220,7 +235,12 @@ impl<'de> Deserializer<'de> {
                 return Ok(None);
             }
         };
-        let Head { major: ARRAY, value: Some(count @ 1..=2), .. } = self.head()? else {
+        let Head {
+            major: ARRAY,
+            value: Some(count @ 1..=2),
+            ..
+        } = self.head()?
+        else {
             return Err(DecodeError::Malformed(start).into());
         };
         let text = self.reader.at;
@@ -229,7 +249,13 @@ impl<'de> Deserializer<'de> {
         if json.is_some() {
             self.skip()?;
         }
-        Ok(Some(Written { is_key, start, text, json, end: self.reader.at }))
+        Ok(Some(Written {
+            is_key,
+            start,
+            text,
+            json,
+            end: self.reader.at,
+        }))
     }
 
     fn skip(&mut self) -> Result<()> {
@@ -247,8 +273,12 @@ impl<'de> Deserializer<'de> {
     /// Reads the text that begins with `head`; the text may come in parts.
     fn text_of(&mut self, head: Head) -> Result<Cow<'de, str>> {
         Ok(match self.string_of(head)? {
-            Cow::Borrowed(bytes) => Cow::Borrowed(str::from_utf8(bytes).map_err(|_| DecodeError::Malformed(head.at))?),
-            Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).map_err(|_| DecodeError::Malformed(head.at))?),
+            Cow::Borrowed(bytes) => {
+                Cow::Borrowed(str::from_utf8(bytes).map_err(|_| DecodeError::Malformed(head.at))?)
+            }
+            Cow::Owned(bytes) => {
+                Cow::Owned(String::from_utf8(bytes).map_err(|_| DecodeError::Malformed(head.at))?)
+            }
         })
     }
 
@@ -260,7 +290,11 @@ impl<'de> Deserializer<'de> {
         loop {
             match self.head()? {
                 Head { first: BREAK, .. } => return Ok(Cow::Owned(parts)),
-                Head { major, value: Some(length), .. } if major == head.major => parts.extend(self.take(length)?),
+                Head {
+                    major,
+                    value: Some(length),
+                    ..
+                } if major == head.major => parts.extend(self.take(length)?),
                 Head { at, .. } => return Err(DecodeError::Malformed(at).into()),
             }
         }
@@ -342,17 +376,28 @@ impl<'de> Deserializer<'de> {
     }
 
     /// Opens an array or map, and makes `visit` take everything in it.
-    fn open<T>(&mut self, length: Option<u64>, visit: impl FnOnce(&mut Access<'_, 'de>) -> Result<T>) -> Result<T> {
+    fn open<T>(
+        &mut self,
+        length: Option<u64>,
+        visit: impl FnOnce(&mut Access<'_, 'de>) -> Result<T>,
+    ) -> Result<T> {
         self.levels = self.levels.checked_sub(1).ok_or(DecodeError::TooDeep)?;
         let left = length.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        let mut access = Access { de: self, left, taken: 0, key: 0 };
+        let mut access = Access {
+            de: self,
+            left,
+            taken: 0,
+            key: 0,
+        };
         let value = visit(&mut access)?;
         let taken = access.taken;
         if access.is_over()? {
             self.levels += 1;
             return Ok(value);
         }
-        Err(de::Error::custom(format_args!("more items than the {taken} that are wanted")))
+        Err(de::Error::custom(format_args!(
+            "more items than the {taken} that are wanted"
+        )))
     }
 
     /// Goes one wrapper deeper.
@@ -368,7 +413,9 @@ impl<'de> Deserializer<'de> {
         let start = self.reader.at;
         if self.form == Form::Readable && self.rest().starts_with(SOME_MAP) {
             self.reader.at += SOME_MAP.len();
-        } else if self.peek().is_some_and(|byte| byte >> 5 == TAG) && self.head()?.value != Some(SOME_TAG) {
+        } else if self.peek().is_some_and(|byte| byte >> 5 == TAG)
+            && self.head()?.value != Some(SOME_TAG)
+        {
             self.reader.at = start;
         }
         Ok(())
@@ -391,7 +438,11 @@ fn shortened(text: &str) -> Cow<'_, str> {
 /// Returns the number in big-endian bytes, if it has at most 128 bits.
 fn magnitude(bytes: &[u8]) -> Option<u128> {
     let significant = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
-    (significant.len() <= 16).then(|| significant.iter().fold(0, |number, byte| number << 8 | u128::from(*byte)))
+    (significant.len() <= 16).then(|| {
+        significant
+            .iter()
+            .fold(0, |number, byte| number << 8 | u128::from(*byte))
+    })
 }
 
 /// Returns the number in a head of major type 7, if it is one.
@@ -479,7 +530,11 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             },
             (ARRAY, length) => self.open(length, |items| visitor.visit_seq(items)),
             (MAP, length) => self.open(length, |entries| visitor.visit_map(entries)),
-            (TAG, Some(2 | 3)) if self.peek().is_some_and(|byte| (0x40..=0x50).contains(&byte)) => {
+            (TAG, Some(2 | 3))
+                if self
+                    .peek()
+                    .is_some_and(|byte| (0x40..=0x50).contains(&byte)) =>
+            {
                 self.reader.at = head.at;
                 self.visit_integer(visitor)
             }
@@ -524,7 +579,9 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         match (head.major, head.value, float(head)) {
             (OTHER, _, Some(number)) => visitor.visit_f64(number),
             (UNSIGNED, Some(value), _) => visitor.visit_u64(value),
-            (NEGATIVE, Some(value), _) if i64::try_from(value).is_ok() => visitor.visit_i64(!value.cast_signed()),
+            (NEGATIVE, Some(value), _) if i64::try_from(value).is_ok() => {
+                visitor.visit_i64(!value.cast_signed())
+            }
             (TEXT, ..) if self.form == Form::Readable => {
                 let text = self.text_of(head)?;
                 match float_in_words(&text) {
@@ -552,7 +609,11 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         if let Some(written) = self.written()? {
             self.reader.at = written.start;
             let text = self.string(&visitor)?;
-            let bytes = if written.is_key { from_base64(&text)? } else { text.into_owned().into_bytes() };
+            let bytes = if written.is_key {
+                from_base64(&text)?
+            } else {
+                text.into_owned().into_bytes()
+            };
             return visitor.visit_byte_buf(bytes);
         }
         let head = self.head_within_tags()?;
@@ -607,11 +668,19 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value> {
         self.within(|de| visitor.visit_newtype_struct(de))
     }
 
@@ -632,7 +701,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, visitor: V) -> Result<V::Value> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value> {
         self.deserialize_seq(visitor)
     }
 
@@ -685,10 +759,15 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
                 Cow::Borrowed(text) => visitor.visit_enum(BorrowedStrDeserializer::new(text)),
                 Cow::Owned(text) => visitor.visit_enum(text.into_deserializer()),
             },
-            (MAP, None | Some(1)) => self.open(head.value, |entry| visitor.visit_enum(Variant(entry))),
+            (MAP, None | Some(1)) => {
+                self.open(head.value, |entry| visitor.visit_enum(Variant(entry)))
+            }
             (MAP, Some(count)) => {
                 let expected = "a variant, which is a map of one entry";
-                Err(Error::of_type(Unexpected::Other(&format!("map of {count} entries")), &expected))
+                Err(Error::of_type(
+                    Unexpected::Other(&format!("map of {count} entries")),
+                    &expected,
+                ))
             }
             _ => Err(self.unexpected(head, &visitor)),
         }
@@ -777,7 +856,9 @@ impl<'de> SeqAccess<'de> for Access<'_, 'de> {
             return Ok(None);
         }
         let item = self.taken - 1;
-        seed.deserialize(&mut *self.de).map(Some).map_err(|error| error.within(|| format!("[{item}]")))
+        seed.deserialize(&mut *self.de)
+            .map(Some)
+            .map_err(|error| error.within(|| format!("[{item}]")))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -813,7 +894,10 @@ impl<'de> EnumAccess<'de> for Variant<'_, '_, 'de> {
     type Variant = Self;
 
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
-        let variant = self.0.next_key_seed(seed)?.ok_or_else(|| Error::of_words("a variant has a name"))?;
+        let variant = self
+            .0
+            .next_key_seed(seed)?
+            .ok_or_else(|| Error::of_words("a variant has a name"))?;
         Ok((variant, self))
     }
 }
@@ -833,7 +917,11 @@ impl<'de> VariantAccess<'de> for Variant<'_, '_, 'de> {
         self.0.value(|de| de.deserialize_seq(visitor))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value> {
         self.0.value(|de| de.deserialize_map(visitor))
     }
 }
@@ -850,7 +938,10 @@ impl<'de> EnumAccess<'de> for Tagged<'_, 'de> {
 
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self)> {
         let name = if self.tag.is_some() { TAGGED } else { UNTAGGED };
-        Ok((seed.deserialize(BorrowedStrDeserializer::<Error>::new(name))?, self))
+        Ok((
+            seed.deserialize(BorrowedStrDeserializer::<Error>::new(name))?,
+            self,
+        ))
     }
 }
 
@@ -866,7 +957,10 @@ impl<'de> VariantAccess<'de> for Tagged<'_, 'de> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value> {
-        visitor.visit_seq(TagThenValue { tag: self.tag, de: Some(self.de) })
+        visitor.visit_seq(TagThenValue {
+            tag: self.tag,
+            de: Some(self.de),
+        })
     }
 
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value> {
@@ -884,7 +978,9 @@ impl<'de> SeqAccess<'de> for TagThenValue<'_, 'de> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         match (self.tag.take(), &mut self.de) {
-            (Some(tag), _) => seed.deserialize(U64Deserializer::<Error>::new(tag)).map(Some),
+            (Some(tag), _) => seed
+                .deserialize(U64Deserializer::<Error>::new(tag))
+                .map(Some),
             (None, de) => de.take().map(|de| seed.deserialize(de)).transpose(),
         }
     }

@@ -130,12 +130,19 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> 
 }
 
 /// Encodes `value` at the end of `bytes`.
-pub fn encode_into<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub fn encode_into<T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     encode_as(Form::Compact, value, bytes)
 }
 
 /// Encodes `value` at the end of `bytes`, in the given form.
-pub fn encode_as<T: Serialize + ?Sized>(form: Form, value: &T, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
+pub fn encode_as<T: Serialize + ?Sized>(
+    form: Form,
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
     value.serialize(&mut ser::Serializer::new(bytes, form, MAX_DEPTH))
 }
 
@@ -143,7 +150,11 @@ pub fn encode_as<T: Serialize + ?Sized>(form: Form, value: &T, bytes: &mut Vec<u
 /// deeply as any value.
 pub fn encode_arguments<T: Serialize + ?Sized>(arguments: &T) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::new();
-    arguments.serialize(&mut ser::Serializer::new(&mut bytes, Form::Compact, MAX_DEPTH + 1))?;
+    arguments.serialize(&mut ser::Serializer::new(
+        &mut bytes,
+        Form::Compact,
+        MAX_DEPTH + 1,
+    ))?;
     Ok(bytes)
 }
 
@@ -177,7 +188,10 @@ pub fn decode_as<T: DeserializeOwned>(form: Form, bytes: &[u8]) -> Result<T, Dec
 
 /// Returns the form of a call's arguments, and the position at which they begin.
 pub fn form(input: &[u8]) -> (Form, usize) {
-    let mut reader = Reader { bytes: input, at: 0 };
+    let mut reader = Reader {
+        bytes: input,
+        at: 0,
+    };
     match reader.head() {
         Ok((6, Some(READABLE_TAG))) => (Form::Readable, reader.at),
         _ => (Form::Compact, 0),
@@ -191,7 +205,10 @@ pub fn decode_shared<T: DeserializeOwned + 'static>(bytes: Bytes) -> Result<T, D
 }
 
 /// Decodes one value in the given form, and shares `bytes` as [`decode_shared`] does.
-pub fn decode_shared_as<T: DeserializeOwned + 'static>(form: Form, bytes: Bytes) -> Result<T, DecodeError> {
+pub fn decode_shared_as<T: DeserializeOwned + 'static>(
+    form: Form,
+    bytes: Bytes,
+) -> Result<T, DecodeError> {
     let mut value = None::<T>;
     let place = (&mut value as &mut dyn Any).downcast_mut::<Option<Bytes>>();
     if let (Some(place), Some(head)) = (place, whole_byte_string(&bytes)) {
@@ -256,11 +273,25 @@ const MAX_ITEMS: u64 = 256;
 pub fn items(bytes: &[u8]) -> Result<Items, DecodeError> {
     let mut reader = Reader { bytes, at: 0 };
     let (major, count) = reader.head()?;
-    let count = count.filter(|count| *count <= MAX_ITEMS).ok_or(DecodeError::Malformed(0))?;
+    let count = count
+        .filter(|count| *count <= MAX_ITEMS)
+        .ok_or(DecodeError::Malformed(0))?;
     let items = match major {
-        4 => Items::Positional((0..count).map(|_| reader.item()).collect::<Result<_, _>>()?),
-        5 => Items::Named((0..count).map(|_| reader.entry()).collect::<Result<_, _>>()?),
-        _ => return Err(DecodeError::Type("the input is neither an array nor a map".into())),
+        4 => Items::Positional(
+            (0..count)
+                .map(|_| reader.item())
+                .collect::<Result<_, _>>()?,
+        ),
+        5 => Items::Named(
+            (0..count)
+                .map(|_| reader.entry())
+                .collect::<Result<_, _>>()?,
+        ),
+        _ => {
+            return Err(DecodeError::Type(
+                "the input is neither an array nor a map".into(),
+            ));
+        }
     };
     match bytes.len() - reader.at {
         0 => Ok(items),
@@ -315,7 +346,8 @@ impl<'a> Reader<'a> {
             (2 | 3, None) => loop {
                 match self.head()? {
                     (found, Some(length)) if found == major => {
-                        let length = usize::try_from(length).map_err(|_| DecodeError::Malformed(start))?;
+                        let length =
+                            usize::try_from(length).map_err(|_| DecodeError::Malformed(start))?;
                         self.take(length)?;
                     }
                     (7, None) => break Ok(()),
@@ -359,7 +391,10 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|end| *end <= self.bytes.len());
         let end = end.ok_or(DecodeError::Malformed(self.at))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
@@ -369,7 +404,12 @@ impl<'a> Reader<'a> {
 
 /// Decodes base64. Each byte string has exactly one accepted spelling.
 pub fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
-    let complaint = || DecodeError::Type(format!("{:?} is no base64", text.chars().take(60).collect::<String>()));
+    let complaint = || {
+        DecodeError::Type(format!(
+            "{:?} is no base64",
+            text.chars().take(60).collect::<String>()
+        ))
+    };
     let digit = |byte| {
         Some(match byte {
             b'A'..=b'Z' => byte - b'A',
@@ -380,13 +420,18 @@ pub fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
             _ => return None,
         })
     };
-    let digits = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
+    let digits = text
+        .strip_suffix("==")
+        .or_else(|| text.strip_suffix('='))
+        .unwrap_or(text);
     if !text.len().is_multiple_of(4) {
         return Err(complaint());
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     for group in digits.as_bytes().chunks(4) {
-        let bits = group.iter().try_fold(0, |bits, byte| Some(bits << 6 | u32::from(digit(*byte)?)));
+        let bits = group
+            .iter()
+            .try_fold(0, |bits, byte| Some(bits << 6 | u32::from(digit(*byte)?)));
         let bits = bits.ok_or_else(complaint)? << (6 * (4 - group.len()));
         let [_, decoded @ ..] = bits.to_be_bytes();
         let (decoded, rest) = decoded.split_at(group.len() - 1);
@@ -405,16 +450,26 @@ mod tests {
     #[test]
     fn splits_an_array_into_items_that_decode() {
         let bytes = encode(&("a b a", 1, vec![Some(2.5), None])).unwrap();
-        let Items::Positional(items) = items(&bytes).unwrap() else { panic!("an array") };
+        let Items::Positional(items) = items(&bytes).unwrap() else {
+            panic!("an array")
+        };
         assert_eq!(decode::<String>(&bytes[items[0].clone()]).unwrap(), "a b a");
-        assert_eq!(decode::<Vec<Option<f64>>>(&bytes[items[2].clone()]).unwrap(), [Some(2.5), None]);
+        assert_eq!(
+            decode::<Vec<Option<f64>>>(&bytes[items[2].clone()]).unwrap(),
+            [Some(2.5), None]
+        );
     }
 
     #[test]
     fn splits_a_map_by_name() {
         let bytes = encode(&std::collections::BTreeMap::from([("n", 1), ("text", 2)])).unwrap();
-        let Items::Named(items) = items(&bytes).unwrap() else { panic!("a map") };
-        assert_eq!(items.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["n", "text"]);
+        let Items::Named(items) = items(&bytes).unwrap() else {
+            panic!("a map")
+        };
+        assert_eq!(
+            items.iter().map(|(name, _)| &**name).collect::<Vec<_>>(),
+            ["n", "text"]
+        );
     }
 
     #[test]
@@ -433,7 +488,9 @@ mod tests {
             items(&[0x81, 0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
             Err(DecodeError::Malformed(10))
         );
-        assert!(decode::<Vec<u8>>(&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
+        assert!(
+            decode::<Vec<u8>>(&[0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err()
+        );
     }
 
     #[test]
@@ -451,8 +508,14 @@ mod tests {
             );
         }
         assert!(decode_shared::<Bytes>(Bytes::from_static(b"\x42\x01")).is_err());
-        assert_eq!(decode_shared::<Bytes>(Bytes::from_static(b"\x41\x01\x02")), Err(DecodeError::Trailing(1)));
-        assert_eq!(decode_shared::<Bytes>(Bytes::from_static(b"\x5f\x41\x01\xff")).unwrap(), [1][..]);
+        assert_eq!(
+            decode_shared::<Bytes>(Bytes::from_static(b"\x41\x01\x02")),
+            Err(DecodeError::Trailing(1))
+        );
+        assert_eq!(
+            decode_shared::<Bytes>(Bytes::from_static(b"\x5f\x41\x01\xff")).unwrap(),
+            [1][..]
+        );
     }
 
     #[test]

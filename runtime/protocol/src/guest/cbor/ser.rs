@@ -4,7 +4,9 @@
 
 use serde::{Serialize, ser};
 
-use super::{EncodeError, Form, MAX_DEPTH, MAX_WRAPS, Reader, SOME_HEAD, TAG_TYPE, TAGGED, UNTAGGED, head};
+use super::{
+    EncodeError, Form, MAX_DEPTH, MAX_WRAPS, Reader, SOME_HEAD, TAG_TYPE, TAGGED, UNTAGGED, head,
+};
 
 /// Null and undefined.
 const NOTHING: [u8; 2] = [0xf6, 0xf7];
@@ -26,7 +28,13 @@ pub(super) struct Serializer<'a> {
 
 impl<'a> Serializer<'a> {
     pub(super) fn new(bytes: &'a mut Vec<u8>, form: Form, levels: usize) -> Self {
-        Self { bytes, form, levels, wraps: MAX_WRAPS, key: false }
+        Self {
+            bytes,
+            form,
+            levels,
+            wraps: MAX_WRAPS,
+            key: false,
+        }
     }
 
     fn within<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
@@ -43,7 +51,13 @@ impl<'a> Serializer<'a> {
             None => self.bytes.push(major << 5 | 31),
         }
         self.key = false;
-        Ok(Compound { serializer: self, levels: 1, wraps: 0, unknown_length: length.is_none(), tag: false })
+        Ok(Compound {
+            serializer: self,
+            levels: 1,
+            wraps: 0,
+            unknown_length: length.is_none(),
+            tag: false,
+        })
     }
 
     /// Opens the map of one entry that represents a variant with content.
@@ -61,7 +75,10 @@ impl<'a> Serializer<'a> {
     }
 
     fn float(&mut self, number: f64) {
-        #[expect(clippy::cast_possible_truncation, reason = "it is compared with what it was")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is compared with what it was"
+        )]
         let short = number as f32;
         if f64::from(short).to_bits() == number.to_bits() {
             self.bytes.push(0xfa);
@@ -85,7 +102,10 @@ impl<'a> Serializer<'a> {
 /// Returns true if a key is a text that would be read as the JSON of a null, of another text, or of
 /// a marked `Some`.
 fn looks_like_another_key(written: &[u8]) -> bool {
-    let mut reader = Reader { bytes: written, at: 0 };
+    let mut reader = Reader {
+        bytes: written,
+        at: 0,
+    };
     let is_text = matches!(reader.head(), Ok((3, Some(_))));
     is_text && matches!(&written[reader.at..], [b'"' | b'{', ..] | b"null")
 }
@@ -224,7 +244,10 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
             Form::Compact => (written.starts_with(SOME_HEAD), SOME_HEAD),
             Form::Readable => {
                 let is_marked = written.starts_with(SOME_MAP) || written.starts_with(SOME_OPEN_MAP);
-                (is_marked || self.key && looks_like_another_key(written), SOME_MAP)
+                (
+                    is_marked || self.key && looks_like_another_key(written),
+                    SOME_MAP,
+                )
             }
         };
         if is_nothing || is_marked {
@@ -241,11 +264,20 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         self.serialize_none()
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), EncodeError> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), EncodeError> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), EncodeError> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), EncodeError> {
         self.within(value)
     }
 
@@ -273,7 +305,11 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         self.open(4, Some(length))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<Self::SerializeTupleStruct, EncodeError> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeTupleStruct, EncodeError> {
         self.open(4, Some(length))
     }
 
@@ -286,17 +322,30 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     ) -> Result<Self::SerializeTupleVariant, EncodeError> {
         if (name, variant) == (TAG_TYPE, TAGGED) {
             self.wraps = self.wraps.checked_sub(1).ok_or_else(too_deep)?;
-            return Ok(Compound { serializer: self, levels: 0, wraps: 1, unknown_length: false, tag: true });
+            return Ok(Compound {
+                serializer: self,
+                levels: 0,
+                wraps: 1,
+                unknown_length: false,
+                tag: true,
+            });
         }
         self.variant(variant)?;
-        Ok(Compound { levels: 2, ..self.open(4, Some(length))? })
+        Ok(Compound {
+            levels: 2,
+            ..self.open(4, Some(length))?
+        })
     }
 
     fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, EncodeError> {
         self.open(5, length)
     }
 
-    fn serialize_struct(self, _: &'static str, length: usize) -> Result<Self::SerializeStruct, EncodeError> {
+    fn serialize_struct(
+        self,
+        _: &'static str,
+        length: usize,
+    ) -> Result<Self::SerializeStruct, EncodeError> {
         self.open(5, Some(length))
     }
 
@@ -308,7 +357,10 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         length: usize,
     ) -> Result<Self::SerializeStructVariant, EncodeError> {
         self.variant(variant)?;
-        Ok(Compound { levels: 2, ..self.open(5, Some(length))? })
+        Ok(Compound {
+            levels: 2,
+            ..self.open(5, Some(length))?
+        })
     }
 }
 

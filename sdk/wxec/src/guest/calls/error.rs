@@ -55,7 +55,12 @@ pub struct AddressError {
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a valid address: {}", self.address.escape_debug(), self.reason)
+        write!(
+            f,
+            "`{}` is not a valid address: {}",
+            self.address.escape_debug(),
+            self.reason
+        )
     }
 }
 
@@ -169,25 +174,37 @@ pub struct Unreachable {
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("unreachable ")?;
-        self.hop.as_ref().map_or(Ok(()), |hop| write!(f, "at {hop} "))?;
+        self.hop
+            .as_ref()
+            .map_or(Ok(()), |hop| write!(f, "at {hop} "))?;
         write!(f, "({}): {}", self.phase, self.reason)
     }
 }
 
 impl<E> CallError<E> {
     pub(super) fn new(host: &str, kind: CallErrorKind<E>) -> Self {
-        Self { host: host.into(), kind, failure: None }
+        Self {
+            host: host.into(),
+            kind,
+            failure: None,
+        }
     }
 
     /// Makes an error of the controller's answer, if that is no value.
-    pub(super) fn from_answer(host: &str, error: AskError, decode: fn(TaskFailure) -> Result<E, TaskFailure>) -> Self {
+    pub(super) fn from_answer(
+        host: &str,
+        error: AskError,
+        decode: fn(TaskFailure) -> Result<E, TaskFailure>,
+    ) -> Self {
         let AskError::Fault(Fault::Task(failure)) = &error else {
             return Self::new(host, CallErrorKind::from_ask_error(error));
         };
-        match cbor::decode::<TaskFailure>(failure).map(|failure| (decode(failure.clone()), failure)) {
-            Ok((Ok(error), failure)) => {
-                Self { failure: Some(Box::new(failure)), ..Self::new(host, CallErrorKind::Task(error)) }
-            }
+        match cbor::decode::<TaskFailure>(failure).map(|failure| (decode(failure.clone()), failure))
+        {
+            Ok((Ok(error), failure)) => Self {
+                failure: Some(Box::new(failure)),
+                ..Self::new(host, CallErrorKind::Task(error))
+            },
             Ok((Err(failure), _)) => Self::new(host, CallErrorKind::Failed(failure)),
             Err(error) => Self::new(host, CallErrorKind::Decode(error)),
         }
@@ -202,15 +219,33 @@ impl<E> CallError<E> {
                 None => CallErrorKind::Agent("the task failed".into()),
             },
             CallErrorKind::Failed(failure) => CallErrorKind::Failed(failure),
-            CallErrorKind::Panic { message, location, frames } => CallErrorKind::Panic { message, location, frames },
+            CallErrorKind::Panic {
+                message,
+                location,
+                frames,
+            } => CallErrorKind::Panic {
+                message,
+                location,
+                frames,
+            },
             CallErrorKind::Trap { reason, frames } => CallErrorKind::Trap { reason, frames },
-            CallErrorKind::Limit { which, limit, asked } => CallErrorKind::Limit { which, limit, asked },
+            CallErrorKind::Limit {
+                which,
+                limit,
+                asked,
+            } => CallErrorKind::Limit {
+                which,
+                limit,
+                asked,
+            },
             CallErrorKind::Denied { needs, message } => CallErrorKind::Denied { needs, message },
             CallErrorKind::Timeout { after } => CallErrorKind::Timeout { after },
             CallErrorKind::Cancelled => CallErrorKind::Cancelled,
             CallErrorKind::Lost { reason } => CallErrorKind::Lost { reason },
             CallErrorKind::Unreachable(failure) => CallErrorKind::Unreachable(failure),
-            CallErrorKind::NoSuchFunction { function } => CallErrorKind::NoSuchFunction { function },
+            CallErrorKind::NoSuchFunction { function } => {
+                CallErrorKind::NoSuchFunction { function }
+            }
             CallErrorKind::BadArguments(reason) => CallErrorKind::BadArguments(reason),
             CallErrorKind::BadModule(reason) => CallErrorKind::BadModule(reason),
             CallErrorKind::Encode(error) => CallErrorKind::Encode(error),
@@ -227,20 +262,39 @@ impl<E> CallErrorKind<E> {
     pub(super) fn from_refusal(error: HostError, input_bytes: usize) -> Self {
         let (limit, asked) = (MAX_ASK_BYTES as u64, input_bytes as u64);
         match error.need {
-            Some(need) => Self::Denied { needs: vec![need], message: String::new() },
-            None if asked > limit => Self::Limit { which: LimitKind::Input, limit, asked },
+            Some(need) => Self::Denied {
+                needs: vec![need],
+                message: String::new(),
+            },
+            None if asked > limit => Self::Limit {
+                which: LimitKind::Input,
+                limit,
+                asked,
+            },
             None => Self::Agent(error.message),
         }
     }
 
     fn from_ask_error(error: AskError) -> Self {
         let unreachable = |hop: Option<String>, phase: String, reason, hint| {
-            Self::Unreachable(Unreachable { hop: hop.map(Into::into), reason, hint, phase })
+            Self::Unreachable(Unreachable {
+                hop: hop.map(Into::into),
+                reason,
+                hint,
+                phase,
+            })
         };
         match error {
             AskError::Fault(fault) => Self::from_fault(fault),
-            AskError::Address(reason) => unreachable(None, "reading its address".into(), reason, None),
-            AskError::Unreachable { hop, phase, reason, hint } => unreachable(hop, phase, reason, hint),
+            AskError::Address(reason) => {
+                unreachable(None, "reading its address".into(), reason, None)
+            }
+            AskError::Unreachable {
+                hop,
+                phase,
+                reason,
+                hint,
+            } => unreachable(hop, phase, reason, hint),
             AskError::Lost(reason) => Self::Lost { reason },
             other => Self::Agent(format!("an unknown error: {other:?}")),
         }
@@ -249,13 +303,29 @@ impl<E> CallErrorKind<E> {
     fn from_fault(fault: Fault) -> Self {
         match fault {
             Fault::Panic { panic, frames } => {
-                let location = panic.file.map(|file| format!("{file}:{}:{}", panic.line, panic.column));
-                Self::Panic { message: panic.message, location, frames }
+                let location = panic
+                    .file
+                    .map(|file| format!("{file}:{}:{}", panic.line, panic.column));
+                Self::Panic {
+                    message: panic.message,
+                    location,
+                    frames,
+                }
             }
             Fault::Trap { reason, frames } => Self::Trap { reason, frames },
-            Fault::Limit { which, limit, asked } => Self::Limit { which, limit, asked },
+            Fault::Limit {
+                which,
+                limit,
+                asked,
+            } => Self::Limit {
+                which,
+                limit,
+                asked,
+            },
             Fault::Denied { needs, message, .. } => Self::Denied { needs, message },
-            Fault::Deadline { after_ms } => Self::Timeout { after: Duration::from_millis(after_ms) },
+            Fault::Deadline { after_ms } => Self::Timeout {
+                after: Duration::from_millis(after_ms),
+            },
             Fault::Cancelled => Self::Cancelled,
             Fault::NoSuchFunction { function } => Self::NoSuchFunction { function },
             Fault::BadArguments(reason) => Self::BadArguments(reason),
@@ -281,24 +351,45 @@ impl<E> fmt::Display for CallErrorKind<E> {
         match self {
             Self::Task(_) => f.write_str("the task failed"),
             Self::Failed(failure) => write!(f, "the task failed: {failure}"),
-            Self::Panic { message, location: Some(location), .. } => {
+            Self::Panic {
+                message,
+                location: Some(location),
+                ..
+            } => {
                 write!(f, "the task panicked at {location}: {message}")
             }
-            Self::Panic { message, location: None, .. } => write!(f, "the task panicked: {message}"),
+            Self::Panic {
+                message,
+                location: None,
+                ..
+            } => write!(f, "the task panicked: {message}"),
             Self::Trap { reason, .. } => write!(f, "the task trapped: {reason}"),
-            Self::Limit { which, limit, asked } => f.write_str(&which.describe_hit(*limit, *asked)),
+            Self::Limit {
+                which,
+                limit,
+                asked,
+            } => f.write_str(&which.describe_hit(*limit, *asked)),
             Self::Denied { needs, message } => {
                 f.write_str("not granted: needs")?;
                 needs.iter().try_for_each(|need| write!(f, " {need}"))?;
-                if message.is_empty() { Ok(()) } else { write!(f, " (the task gave up: {message})") }
+                if message.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " (the task gave up: {message})")
+                }
             }
             Self::Timeout { after } => write!(f, "no answer after {after:?}"),
             Self::Cancelled => f.write_str("the call was cancelled"),
             Self::Lost { reason } => {
-                write!(f, "lost while the call was open, its outcome is unknown: {reason}")
+                write!(
+                    f,
+                    "lost while the call was open, its outcome is unknown: {reason}"
+                )
             }
             Self::Unreachable(failure) => failure.fmt(f),
-            Self::NoSuchFunction { function } => write!(f, "the module has no function `{function}`"),
+            Self::NoSuchFunction { function } => {
+                write!(f, "the module has no function `{function}`")
+            }
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),
             Self::Encode(error) => write!(f, "an argument {error}"),

@@ -35,8 +35,13 @@ impl Host {
     pub fn new(address: impl AsRef<str>) -> Result<Self, AddressError> {
         let address = address.as_ref();
         match address.len() {
-            1..=MAX_ADDRESS_BYTES => Ok(Self { address: address.into() }),
-            length => Err(AddressError { address: String::new(), reason: format!("it has {length} bytes") }),
+            1..=MAX_ADDRESS_BYTES => Ok(Self {
+                address: address.into(),
+            }),
+            length => Err(AddressError {
+                address: String::new(),
+                reason: format!("it has {length} bytes"),
+            }),
         }
     }
 
@@ -68,7 +73,11 @@ impl CallTarget for Host {
     type Call<T: Send + 'static, E: Send + 'static> = Call<T, E>;
 
     fn call<T: Send + 'static, E: Send + 'static>(&self, call: TaskCall<T, E>) -> Call<T, E> {
-        Call { host: self.clone(), timeout: None, call }
+        Call {
+            host: self.clone(),
+            timeout: None,
+            call,
+        }
     }
 }
 
@@ -125,7 +134,12 @@ impl<T: ReturnValue> Brought<false> for T {
         arguments: Result<CallArguments, EncodeError>,
         decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     ) -> TaskCall<T, E> {
-        TaskCall { function: task.function, input: arguments, decode_value: decode::<T>, decode_error }
+        TaskCall {
+            function: task.function,
+            input: arguments,
+            decode_value: decode::<T>,
+            decode_error,
+        }
     }
 }
 
@@ -137,14 +151,26 @@ impl<T: ReturnedStream> Brought<true> for T {
         _: Result<CallArguments, EncodeError>,
         decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     ) -> TaskCall<T, E> {
-        let input = Err(EncodeError::new("what this task returns would be a stream from another host to a task"));
+        let input = Err(EncodeError::new(
+            "what this task returns would be a stream from another host to a task",
+        ));
         let decode_value = |_| unreachable!("it is never called");
-        TaskCall { function: task.function, input, decode_value, decode_error }
+        TaskCall {
+            function: task.function,
+            input,
+            decode_value,
+            decode_error,
+        }
     }
 }
 
 /// Builds the call of `task` on `target`.
-pub fn call<W: CallTarget, T: Brought<IS_STREAM> + Send + 'static, E: Send + 'static, const IS_STREAM: bool>(
+pub fn call<
+    W: CallTarget,
+    T: Brought<IS_STREAM> + Send + 'static,
+    E: Send + 'static,
+    const IS_STREAM: bool,
+>(
     target: &W,
     task: Task,
     arguments: Result<CallArguments, EncodeError>,
@@ -195,9 +221,15 @@ impl<T, E> Call<T, E> {
 
     /// Runs the call and blocks until it returns.
     pub fn wait(self) -> Result<T, CallError<E>> {
-        let Self { host, timeout, call } = self;
+        let Self {
+            host,
+            timeout,
+            call,
+        } = self;
         let failed = |kind| CallError::new(host.name(), kind);
-        let input = call.input.map_err(|error| failed(CallErrorKind::Encode(error)))?;
+        let input = call
+            .input
+            .map_err(|error| failed(CallErrorKind::Encode(error)))?;
         let question = HostCall {
             address: host.address.to_string(),
             function: call.function.to_owned(),
@@ -207,7 +239,9 @@ impl<T, E> Call<T, E> {
         let number = imports::host_call(&question, &input);
         let reply = imports::reply();
         match number {
-            abi::CALL_RETURNED => (call.decode_value)(reply).map_err(|error| failed(CallErrorKind::Decode(error))),
+            abi::CALL_RETURNED => {
+                (call.decode_value)(reply).map_err(|error| failed(CallErrorKind::Decode(error)))
+            }
             abi::CALL_FAILED => Err(match cbor::decode(&reply) {
                 Ok(error) => CallError::from_answer(host.name(), error, call.decode_error),
                 Err(error) => failed(CallErrorKind::Decode(error)),
@@ -239,7 +273,10 @@ impl<T, E> Future for CallFuture<T, E> {
     type Output = Result<T, CallError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let call = self.0.take().expect("a future that is ready is not polled again");
+        let call = self
+            .0
+            .take()
+            .expect("a future that is ready is not polled again");
         Poll::Ready(call.wait())
     }
 }

@@ -29,9 +29,16 @@ const WRITING: i32 = 1;
 impl TcpStream {
     /// Connects to a place, or to the first of several that answers.
     pub fn connect(places: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "there is no place to connect to");
+        let mut last = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "there is no place to connect to",
+        );
         for (host, port) in places.places()? {
-            match Self::reach(NetConnect { host, port, timeout_ms: None }) {
+            match Self::reach(NetConnect {
+                host,
+                port,
+                timeout_ms: None,
+            }) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
@@ -42,12 +49,20 @@ impl TcpStream {
     /// Connects to an address, within `timeout`.
     pub fn connect_timeout(address: &SocketAddr, timeout: Duration) -> io::Result<Self> {
         let timeout_ms = u64::try_from(milliseconds(timeout)?).ok();
-        Self::reach(NetConnect { host: address.ip().to_string(), port: address.port(), timeout_ms })
+        Self::reach(NetConnect {
+            host: address.ip().to_string(),
+            port: address.port(),
+            timeout_ms,
+        })
     }
 
     fn reach(question: NetConnect) -> io::Result<Self> {
         let (handle, NetConnected { peer, local }) = ask::ask(imports::net_connect, &question)?;
-        Ok(Self { stream: Stream::of(handle), peer, local })
+        Ok(Self {
+            stream: Stream::of(handle),
+            peer,
+            local,
+        })
     }
 
     /// Returns the address of the other end.
@@ -89,7 +104,10 @@ impl TcpStream {
 /// Converts to milliseconds, rounded up. Refuses zero, as std does.
 fn milliseconds(timeout: Duration) -> io::Result<i64> {
     if timeout.is_zero() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a time-out cannot be zero"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a time-out cannot be zero",
+        ));
     }
     Ok(i64::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i64::MAX))
 }
@@ -128,6 +146,7 @@ impl Write for TcpStream {
 
 /// Returns the addresses of a host, by its name. This needs a grant of the name, on any port.
 pub fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
-    let (_, NetAddresses(addresses)) = ask::ask(imports::net_lookup, &NetLookup { host: host.into() })?;
+    let (_, NetAddresses(addresses)) =
+        ask::ask(imports::net_lookup, &NetLookup { host: host.into() })?;
     Ok(addresses)
 }

@@ -17,15 +17,25 @@ impl ToSocketAddrs for str {
         if let Ok(address) = self.parse::<SocketAddr>() {
             return address.places();
         }
-        let place = self.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-        let none = || io::Error::new(io::ErrorKind::InvalidInput, format!("`{self}` is no host with a port"));
+        let place = self
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+        let none = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("`{self}` is no host with a port"),
+            )
+        };
         Ok(vec![place.ok_or_else(none)?])
     }
 }
 
 impl ToSocketAddrs for [SocketAddr] {
     fn places(&self) -> io::Result<Vec<(String, u16)>> {
-        Ok(self.iter().map(|address| (address.ip().to_string(), address.port())).collect())
+        Ok(self
+            .iter()
+            .map(|address| (address.ip().to_string(), address.port()))
+            .collect())
     }
 }
 

@@ -40,7 +40,14 @@ pub struct Output {
 impl Child {
     pub(super) fn new(handle: i32, started: &ProcessStarted) -> Self {
         let (stdin, stdout, stderr) = pipes::connect(started);
-        Self { handle, id: started.id, status: None, stdin, stdout, stderr }
+        Self {
+            handle,
+            id: started.id,
+            status: None,
+            stdin,
+            stdout,
+            stderr,
+        }
     }
 
     /// Returns its process id on the host.
@@ -69,7 +76,8 @@ impl Child {
     /// Returns its exit status, if it has ended.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         if self.status.is_none() {
-            let (_, end) = ask::reply::<Option<ProcessEnd>>(imports::process_try_wait(self.handle))?;
+            let (_, end) =
+                ask::reply::<Option<ProcessEnd>>(imports::process_try_wait(self.handle))?;
             self.status = end.map(ExitStatus::new);
         }
         Ok(self.status)
@@ -79,7 +87,11 @@ impl Child {
     pub fn wait_with_output(mut self) -> io::Result<Output> {
         drop(self.stdin.take());
         let (stdout, stderr) = pipes::read_to_end(self.stdout.take(), self.stderr.take())?;
-        Ok(Output { status: self.wait()?, stdout, stderr })
+        Ok(Output {
+            status: self.wait()?,
+            stdout,
+            stderr,
+        })
     }
 }
 

@@ -48,8 +48,13 @@ impl Stdio {
 impl Command {
     /// Names the program, by its name or by its path, as it was granted.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        let mut command =
-            Self { question: ProcessStart::default(), stdin: None, stdout: None, stderr: None, not_unicode: None };
+        let mut command = Self {
+            question: ProcessStart::default(),
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            not_unicode: None,
+        };
         command.question.program = command.text(program.as_ref());
         command
     }
@@ -144,7 +149,10 @@ impl Command {
 
     fn start(&mut self, usual: Stdio) -> io::Result<Child> {
         if let Some(text) = &self.not_unicode {
-            let message = format!("{} is not Unicode, and cannot be sent to the host", text.display());
+            let message = format!(
+                "{} is not Unicode, and cannot be sent to the host",
+                text.display()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let question = ProcessStart {

@@ -51,21 +51,44 @@ struct End {
 }
 
 /// Takes over the pipes that the host has opened.
-pub(super) fn connect(started: &ProcessStarted) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
-    let output = |handle| Output { stream: Stream::of(handle), held: VecDeque::new(), ended: false };
-    let outputs: Outputs = Arc::new(Mutex::new([started.stdout.map(output), started.stderr.map(output)]));
-    let end = |place| End { outputs: outputs.clone(), place };
+pub(super) fn connect(
+    started: &ProcessStarted,
+) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
+    let output = |handle| Output {
+        stream: Stream::of(handle),
+        held: VecDeque::new(),
+        ended: false,
+    };
+    let outputs: Outputs = Arc::new(Mutex::new([
+        started.stdout.map(output),
+        started.stderr.map(output),
+    ]));
+    let end = |place| End {
+        outputs: outputs.clone(),
+        place,
+    };
     (
-        started.stdin.map(|handle| ChildStdin { stream: Stream::of(handle), outputs: outputs.clone() }),
+        started.stdin.map(|handle| ChildStdin {
+            stream: Stream::of(handle),
+            outputs: outputs.clone(),
+        }),
         started.stdout.map(|_| ChildStdout(end(0))),
         started.stderr.map(|_| ChildStderr(end(1))),
     )
 }
 
 /// Reads both outputs to their ends, each whenever it is ready.
-pub(super) fn read_to_end(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> io::Result<(Vec<u8>, Vec<u8>)> {
-    let ends = [stdout.as_ref().map(|stdout| &stdout.0), stderr.as_ref().map(|stderr| &stderr.0)];
-    let Some(end) = ends.into_iter().flatten().next() else { return Ok((Vec::new(), Vec::new())) };
+pub(super) fn read_to_end(
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let ends = [
+        stdout.as_ref().map(|stdout| &stdout.0),
+        stderr.as_ref().map(|stderr| &stderr.0),
+    ];
+    let Some(end) = ends.into_iter().flatten().next() else {
+        return Ok((Vec::new(), Vec::new()));
+    };
     let mut outputs = lock(&end.outputs);
     loop {
         let (places, handles) = unread(&outputs);
@@ -75,7 +98,11 @@ pub(super) fn read_to_end(stdout: Option<ChildStdout>, stderr: Option<ChildStder
         let place = select(Vec::new(), handles)?;
         take(&mut outputs, places[place])?;
     }
-    let mut all = |place: usize| outputs[place].as_mut().map(|output| mem::take(&mut output.held).into());
+    let mut all = |place: usize| {
+        outputs[place]
+            .as_mut()
+            .map(|output| mem::take(&mut output.held).into())
+    };
     Ok((all(0).unwrap_or_default(), all(1).unwrap_or_default()))
 }
 
@@ -86,13 +113,18 @@ fn lock(outputs: &Outputs) -> MutexGuard<'_, [Option<Output>; 2]> {
 /// Returns the places and the handles of the outputs that have not ended.
 fn unread(outputs: &[Option<Output>; 2]) -> (Vec<usize>, Vec<i32>) {
     let places = outputs.iter().enumerate();
-    let open = places.filter_map(|(place, output)| Some((place, output.as_ref().filter(|output| !output.ended)?)));
-    open.map(|(place, output)| (place, output.stream.handle())).unzip()
+    let open = places.filter_map(|(place, output)| {
+        Some((place, output.as_ref().filter(|output| !output.ended)?))
+    });
+    open.map(|(place, output)| (place, output.stream.handle()))
+        .unzip()
 }
 
 /// Reads from the output at `place`, which is ready, and keeps the bytes.
 fn take(outputs: &mut [Option<Output>; 2], place: usize) -> io::Result<()> {
-    let output = outputs[place].as_mut().expect("it was among those that are open");
+    let output = outputs[place]
+        .as_mut()
+        .expect("it was among those that are open");
     let mut chunk = vec![0; CHUNK_BYTES];
     let length = output.stream.read(&mut chunk)?;
     output.ended = length == 0;
@@ -121,7 +153,9 @@ impl Write for ChildStdin {
 impl Read for End {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut outputs = lock(&self.outputs);
-        let output = outputs[self.place].as_mut().expect("it is open as long as this end");
+        let output = outputs[self.place]
+            .as_mut()
+            .expect("it is open as long as this end");
         match output.held.is_empty() && !output.ended {
             true => output.stream.read(buffer),
             false => output.held.read(buffer),
