@@ -6,14 +6,11 @@ use wxec_protocol::{Fault, Frame, LimitKind, abi::Panic};
 
 use crate::{
     config::{MAX_FRAMES, MAX_STACK_BYTES},
+    growth::LimitHit,
     guest::Guest,
-    limits::LimitHit,
+    text::bounded,
     wasi,
 };
-
-/// Longest text in a fault. Guests write some of these texts, people read them, and a fault must
-/// fit into a frame.
-const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// Longest name of a function in a backtrace. Real ones are shorter, and a fault holds up to 32.
 const MAX_NAME_BYTES: usize = 1 << 10;
@@ -70,12 +67,6 @@ pub(crate) fn from_error(error: &Error, guest: Guest) -> Fault {
 /// Returns the fault of a module that cannot be loaded.
 pub(crate) fn bad_module(error: &Error) -> Fault {
     Fault::BadModule(bounded(format!("{error:#}")))
-}
-
-/// Cuts a text that is longer than a fault may carry.
-pub(crate) fn bounded(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
-    text
 }
 
 /// Returns true for the panic of an allocation that failed and was not handled, with or without a

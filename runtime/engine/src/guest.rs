@@ -13,15 +13,14 @@ use wxec_protocol::{
 
 use crate::{
     budget::{Body, Budget, Portion},
-    call::{Entry, Request},
     capacity::Capacity,
     determinism::Clock,
-    fault,
+    growth::Growth,
     hostcalls::Resources,
-    limits::Growth,
     output::Stdio,
     quota::Share,
     refusal::Refusal,
+    run::{Entry, Request},
     supply::Supply,
     surroundings::Surroundings,
     wasi::{Given, Listing, Places, Stdin, World},
@@ -162,7 +161,7 @@ impl Guest {
         // A resident instance could keep them otherwise.
         self.resources.end_call_streams();
         let (output, error) = (self.output.take(), self.error.take());
-        let text = |error: &[u8]| fault::bounded(String::from_utf8_lossy(error).into_owned());
+        let text = |error: &[u8]| crate::text::bounded(String::from_utf8_lossy(error).into_owned());
         match Status::from_code(code) {
             Some(Status::Ok) => Ok(output.into_bytes()),
             Some(Status::Failed) => Err(match self.refused.take() {

@@ -47,7 +47,7 @@
 
 mod artifact;
 mod budget;
-mod call;
+mod run;
 mod capacity;
 #[cfg(feature = "compile")]
 mod compile;
@@ -56,7 +56,7 @@ mod determinism;
 mod fault;
 mod guest;
 mod hostcalls;
-mod limits;
+mod growth;
 mod output;
 #[cfg(feature = "compile")]
 mod precheck;
@@ -71,11 +71,11 @@ mod sandbox;
 mod supervisor;
 mod supply;
 mod surroundings;
+mod text;
 mod ticker;
 mod wasi;
 
 pub use artifact::{VerifiedArtifact, WrongDigest};
-pub use call::{Command, Completion, Entry, Request};
 #[cfg(feature = "compile")]
 pub use compile::{CompileError, MAX_WASM_BYTES, compile};
 pub use config::MAX_RUNNING;
@@ -88,6 +88,7 @@ pub use program::Program;
 #[cfg(feature = "compile")]
 pub use proposals::Proposal;
 pub use resident::Resident;
+pub use run::{Command, Completion, Entry, Request};
 pub use sandbox::{EngineError, Sandbox};
 pub use surroundings::{Asking, Surroundings};
 pub use wasi::{Reader, Writer};

@@ -7,11 +7,11 @@ use wxec_protocol::{Fault, LogRecord, OutputStream, abi};
 
 use crate::{
     budget::Budget,
-    call::Request,
     capacity::Capacity,
     fault,
     guest::Guest,
     output::{Output, Stdio},
+    run::Request,
     wasi::World,
 };
 
@@ -54,7 +54,7 @@ impl Program {
                 "it imports what this agent does not offer: {}",
                 unknown.join(", ")
             );
-            return Err(Fault::BadModule(fault::bounded(reason)));
+            return Err(Fault::BadModule(crate::text::bounded(reason)));
         }
         let pre = linker
             .instantiate_pre(module)

@@ -12,13 +12,13 @@ use wasmtime::{Instance, ModuleExport, Store};
 use wxec_protocol::{Fault, LogRecord, OutputStream};
 
 use crate::{
-    call::{self, Request},
-    fault::{self, bounded},
+    growth::LimitHit,
     guest::Guest,
-    limits::LimitHit,
     output::{Output, Room, Stdio},
     program::Program,
+    run::{self, Request},
     sandbox::Sandbox,
+    text::bounded,
 };
 
 /// An instance of a program that is called again and again. Its calls run one after another, in the
@@ -69,7 +69,7 @@ impl Resident {
         stdio: Arc<Stdio>,
         fuel_used: &OnceLock<u64>,
     ) -> Result<Bytes, Fault> {
-        let function = call::check(&self.program, &request)?;
+        let function = run::check(&self.program, &request)?;
         let fuel = request.limits.fuel;
         let mut state = self.state.lock().await;
         // Wait before taking the instance out of `state`: dropping a call that waits then does not
@@ -114,7 +114,7 @@ impl Resident {
                 outcome
             }
             Err(error) => {
-                let fault = fault::from_error(&error, living.store.into_data());
+                let fault = crate::fault::from_error(&error, living.store.into_data());
                 *state = State::Gone(why(&fault));
                 Err(fault)
             }
@@ -133,7 +133,7 @@ impl Living {
         let listener = Arc::new(Listener(Mutex::new(stdio)));
         // No limit here: the limit of each call's output applies behind the listener.
         let stdio = Arc::new(Stdio::new(listener.clone(), u64::MAX));
-        let store = call::new_store(sandbox, program, request, stdio).await;
+        let store = run::new_store(sandbox, program, request, stdio).await;
         Self {
             store,
             instance: None,
@@ -150,17 +150,17 @@ impl Living {
         fuel_used: &OnceLock<u64>,
     ) -> wasmtime::Result<i32> {
         let store = &mut self.store;
-        call::refuel(store, program, fuel);
+        run::refuel(store, program, fuel);
         let instance = match self.instance {
             Some(instance) => instance,
             None => *self
                 .instance
-                .insert(call::instantiate(store, program).await?),
+                .insert(run::instantiate(store, program).await?),
         };
-        let code = call::export(store, &instance, function)?
+        let code = run::export(store, &instance, function)?
             .call_async(&mut *store, ())
             .await;
-        call::note_fuel(store, program, fuel, fuel_used);
+        run::note_fuel(store, program, fuel, fuel_used);
         code
     }
 }

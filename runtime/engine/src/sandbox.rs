@@ -12,7 +12,6 @@ use wxec_protocol::{Code, Fault, Memory, Target};
 use crate::{
     artifact::VerifiedArtifact,
     budget::Budget,
-    call::{self, Completion, Request},
     capacity::Capacity,
     config::metered_engine,
     fault,
@@ -22,6 +21,7 @@ use crate::{
     probe::{self, Found},
     program::Program,
     resident::Resident,
+    run::{self, Completion, Request},
     supply::Supply,
     ticker::Ticker,
     wasi,
@@ -198,7 +198,7 @@ impl Sandbox {
         request: Request,
         output: Arc<dyn Output>,
     ) -> impl Future<Output = Completion> + Send + use<> {
-        call::run(self.clone(), program.clone(), request, output)
+        run::run(self.clone(), program.clone(), request, output)
     }
 
     /// Creates an instance of `program` that stays until it is dropped, and takes a place from
@@ -215,7 +215,7 @@ impl Sandbox {
         request: Request,
         output: Arc<dyn Output>,
     ) -> impl Future<Output = Completion> + Send + use<> {
-        call::run_resident(self.clone(), resident.clone(), request, output)
+        run::run_resident(self.clone(), resident.clone(), request, output)
     }
 
     /// Ends the processes of all calls, and refuses to start more: for the end of a session, when

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::time::{Sleep, sleep_until};
 use wxec_protocol::Fault;
 
-use crate::{fault::bounded, ticker::Ticker};
+use crate::{text::bounded, ticker::Ticker};
 
 /// Runs `guest` to its end, or to its deadline counted from `started`.
 pub(crate) async fn supervise(

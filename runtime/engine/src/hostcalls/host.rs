@@ -11,7 +11,7 @@ use super::{
     memory, range,
     reply::{Denial, answer, question},
 };
-use crate::{guest::Guest, limits::LimitHit, refusal::Refusal};
+use crate::{growth::LimitHit, guest::Guest, refusal::Refusal};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "host_facts", host_facts)?;

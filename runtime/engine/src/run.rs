@@ -15,9 +15,9 @@ use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
 
 use crate::{
     fault,
+    growth::LimitHit,
     guest::Guest,
     hostcalls::Duplex,
-    limits::LimitHit,
     output::{Output, Stdio},
     program::Program,
     resident::Resident,
