@@ -45,50 +45,30 @@
 //! # Ok(()) }
 //! ```
 
-mod artifact;
-mod budget;
-mod run;
-mod capacity;
-#[cfg(feature = "compile")]
-mod compile;
-mod config;
-mod determinism;
-mod fault;
-mod guest;
-mod hostcalls;
-mod growth;
-mod output;
-#[cfg(feature = "compile")]
-mod precheck;
-mod probe;
-mod program;
-#[cfg(feature = "compile")]
-mod proposals;
-mod quota;
-mod refusal;
-mod resident;
-mod sandbox;
-mod supervisor;
-mod supply;
-mod surroundings;
-mod text;
-mod ticker;
+// From the bottom up: a module uses only those above it in this list, but for the last
+// three.
+// wasmtime hands each host function the data of its store, which is `call::guest::Guest`; so the
+// functions of `wasi` and `hostcalls` take a `Guest`, and a `Guest` holds their state.
+mod limits;
+mod load;
 mod wasi;
+mod hostcalls;
+mod call;
 
-pub use artifact::{VerifiedArtifact, WrongDigest};
-#[cfg(feature = "compile")]
-pub use compile::{CompileError, MAX_WASM_BYTES, compile};
-pub use config::MAX_RUNNING;
+pub use call::output::{Output, Room};
+pub use call::program::Program;
+pub use call::resident::Resident;
+pub use call::run::{Command, Completion, Entry, Request};
+pub use call::sandbox::{EngineError, Sandbox};
+pub use call::surroundings::{Asking, Surroundings};
 pub use hostcalls::ProcessWatch;
 pub use hostcalls::{Duplex, ReadWrite};
-pub use output::{Output, Room};
+pub use load::artifact::{VerifiedArtifact, WrongDigest};
 #[cfg(feature = "compile")]
-pub use precheck::{Countable, Place};
-pub use program::Program;
+pub use load::compile::{CompileError, MAX_WASM_BYTES, compile};
+pub use load::config::MAX_RUNNING;
 #[cfg(feature = "compile")]
-pub use proposals::Proposal;
-pub use resident::Resident;
-pub use run::{Command, Completion, Entry, Request};
-pub use sandbox::{EngineError, Sandbox};
-pub use surroundings::{Asking, Surroundings};
+pub use load::precheck::{Countable, Place};
+#[cfg(feature = "compile")]
+pub use load::proposals::Proposal;
 pub use wasi::{Reader, Writer};

@@ -11,7 +11,7 @@ use super::{
     memory, range,
     reply::{Denial, answer, question},
 };
-use crate::{growth::LimitHit, guest::Guest, refusal::Refusal};
+use crate::{call::guest::Guest, limits::growth::LimitHit, limits::refusal::Refusal};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "host_facts", host_facts)?;
@@ -77,7 +77,7 @@ fn granted(
     guest: &Guest,
     question: HostCall,
     input: &[u8],
-) -> Result<crate::surroundings::Asking, Denial> {
+) -> Result<crate::call::surroundings::Asking, Denial> {
     let HostCall {
         address,
         function,

@@ -23,7 +23,7 @@ use wxec_protocol::{
 pub use self::process::ProcessWatch;
 pub use self::streams::{Duplex, ReadWrite};
 pub(crate) use self::{process::Reaper, resources::Resources};
-use crate::guest::Guest;
+use crate::call::guest::Guest;
 
 /// Length of the longest error body: it travels in one frame with the fault around it.
 const MAX_ERROR_BYTES: u64 = 1 << 20;

@@ -24,7 +24,7 @@ use super::{
     reply::{Denial, answer, question},
     streams::{Direction, Stream},
 };
-use crate::{guest::Guest, refusal::Refusal, supply::Supply};
+use crate::{call::guest::Guest, call::supply::Supply, limits::refusal::Refusal};
 
 /// Time that connecting may take, unless the guest sets another: seconds on a bad line, and Linux
 /// itself gives up after two minutes.

@@ -12,7 +12,7 @@ use wxec_protocol::{
 };
 
 use super::{memory, range};
-use crate::{guest::Guest, refusal::Refusal};
+use crate::{call::guest::Guest, limits::refusal::Refusal};
 
 /// Length of the longest question: a command with long arguments, or a whole environment.
 pub(super) const MAX_QUESTION_BYTES: usize = 256 << 10;

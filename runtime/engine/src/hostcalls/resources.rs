@@ -12,7 +12,7 @@ use super::{
     reply::Denial,
     streams::{Duplex, Stream},
 };
-use crate::{quota::Quota, supply::Supply};
+use crate::{call::supply::Supply, limits::quota::Quota};
 
 /// All resources of one call. Dropping them ends all of them.
 pub(crate) struct Resources {

@@ -26,7 +26,7 @@ use super::{
     reply::{Denial, answer, question},
     resources::{Resources, invalid},
 };
-use crate::{guest::Guest, quota::Share};
+use crate::{call::guest::Guest, limits::quota::Share};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "call_stream", call_stream)?;

@@ -18,7 +18,7 @@ use rustix::{
 };
 use wasmtime_wasi::p1::types::{Errno, Filetype};
 
-use crate::{budget::Portion, growth::LimitHit, quota::Share};
+use crate::{limits::budget::Portion, limits::growth::LimitHit, limits::quota::Share};
 
 /// Bytes that a listing holds of a directory at once: some 30,000 entries. Of a larger directory,
 /// the kernel is asked for more entries when these were read. The kernel also promises that an

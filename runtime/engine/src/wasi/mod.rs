@@ -28,11 +28,11 @@ use self::stdio::{Pipe, TaskOutput};
 pub use self::stdio::{Reader, Writer};
 pub(crate) use self::{listing::Listing, places::Places, stdio::Stdin, texts::Given};
 use crate::{
-    determinism::{self, Clock},
-    guest::Guest,
+    call::determinism::{self, Clock},
+    call::guest::Guest,
+    call::output::Stdio,
+    call::run::Command,
     hostcalls,
-    output::Stdio,
-    run::Command,
 };
 
 /// Random bytes made at once. wasmtime-wasi makes them before it copies them, which takes a

@@ -18,7 +18,9 @@ use super::{
     listing::{ListError, Listed, Listing},
     places::{NoSpot, Spot},
 };
-use crate::{budget::Portion, guest::Guest, quota::Share, refusal::Refusal};
+use crate::{
+    call::guest::Guest, limits::budget::Portion, limits::quota::Share, limits::refusal::Refusal,
+};
 
 /// Length of the longest path that Linux accepts.
 const MAX_PATH_BYTES: u32 = 4096;

@@ -16,7 +16,7 @@ use wasmtime_wasi::{
     },
 };
 
-use crate::output::Stdio;
+use crate::call::output::Stdio;
 
 /// Bytes that a stream takes at once. wasmtime-wasi writes 4 KiB at a time regardless of this.
 const MAX_WRITE_BYTES: usize = 64 << 10;

@@ -21,7 +21,7 @@ use super::{
     family::Family,
     reaper::Running,
 };
-use crate::quota::Share;
+use crate::limits::quota::Share;
 
 /// Interval of asking if a process has ended, on kernels before 5.3, which do not tell. A person
 /// notices no shorter delay.
@@ -107,7 +107,7 @@ mod tests {
     use wxec_protocol::LimitKind;
 
     use super::{super::Reaper, *};
-    use crate::quota::Quota;
+    use crate::limits::quota::Quota;
 
     #[tokio::test]
     async fn a_kernel_that_does_not_tell_is_asked() {

@@ -6,7 +6,7 @@ use std::{env, sync::Arc};
 use rustix::process::{Pid, test_kill_process_group};
 
 use super::sweep::{Left, MARK};
-use crate::supply::Supply;
+use crate::call::supply::Supply;
 
 /// Number of groups that outlived their first process, from which on ended groups are removed.
 const MANY_GROUPS: usize = 64;

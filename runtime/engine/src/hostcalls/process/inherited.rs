@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::super::streams::watched;
-use crate::{output::Stdio, quota::Share};
+use crate::{call::output::Stdio, limits::quota::Share};
 
 /// Most bytes that one look takes of one pipe: what a pipe holds. More could keep the guest from
 /// running, if a process prints without end.

@@ -36,7 +36,7 @@ use super::{
     reply::{Denial, answer, question},
     streams::{Direction, Stream},
 };
-use crate::{guest::Guest, output::Stdio as CallStdio, quota::Share};
+use crate::{call::guest::Guest, call::output::Stdio as CallStdio, limits::quota::Share};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap_async(

@@ -12,7 +12,7 @@ use rustix::fs::{Access, access};
 use wxec_protocol::{ANY, Grants, Need};
 
 use super::super::reply::Denial;
-use crate::refusal::Refusal;
+use crate::limits::refusal::Refusal;
 
 /// Directories to look for programs in, if the agent's environment does not say.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -22,7 +22,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
 use super::sweep::{Left, kill_left};
-use crate::quota::Share;
+use crate::limits::quota::Share;
 
 /// Small: the thread waits, and reads `/proc`.
 const STACK_BYTES: usize = 128 << 10;

@@ -10,20 +10,20 @@ use wasmtime::{Engine, Linker, Module};
 use wxec_protocol::{Code, Fault, Memory, Target};
 
 use crate::{
-    artifact::VerifiedArtifact,
-    budget::Budget,
-    capacity::Capacity,
-    config::metered_engine,
-    fault,
-    guest::Guest,
+    call::fault,
+    call::guest::Guest,
+    call::output::Output,
+    call::program::Program,
+    call::resident::Resident,
+    call::run::{self, Completion, Request},
+    call::supply::Supply,
+    call::ticker::Ticker,
     hostcalls::{self, ProcessWatch},
-    output::Output,
-    probe::{self, Found},
-    program::Program,
-    resident::Resident,
-    run::{self, Completion, Request},
-    supply::Supply,
-    ticker::Ticker,
+    limits::budget::Budget,
+    limits::capacity::Capacity,
+    load::artifact::VerifiedArtifact,
+    load::config::metered_engine,
+    load::probe::{self, Found},
     wasi,
 };
 

@@ -11,7 +11,7 @@ use wasmtime::{
 };
 use wxec_protocol::{BUILD, Code, Memory};
 
-use crate::growth::MAX_TABLE_ELEMENTS;
+use crate::limits::growth::MAX_TABLE_ELEMENTS;
 
 /// Maximum number of guests that exist at once; more calls wait. Each guest takes 4 GiB of address
 /// space (Linux gives a process thirty thousand times as much) and some mappings (Linux allows

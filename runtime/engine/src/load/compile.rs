@@ -3,9 +3,9 @@
 use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
 use crate::{
-    config,
-    precheck::{Countable, Place, precheck},
-    proposals::{Proposal, beyond_wasm2, describe},
+    load::config,
+    load::precheck::{Countable, Place, precheck},
+    load::proposals::{Proposal, beyond_wasm2, describe},
 };
 
 /// Length of the longest module that is compiled. The largest guest seen, Python, takes 18 MB.

@@ -5,10 +5,10 @@ use wasmtime::{Error, Trap, WasmBacktrace};
 use wxec_protocol::{Fault, Frame, LimitKind, abi::Panic};
 
 use crate::{
-    config::{MAX_FRAMES, MAX_STACK_BYTES},
-    growth::LimitHit,
-    guest::Guest,
-    text::bounded,
+    call::guest::Guest,
+    limits::growth::LimitHit,
+    limits::text::bounded,
+    load::config::{MAX_FRAMES, MAX_STACK_BYTES},
     wasi,
 };
 

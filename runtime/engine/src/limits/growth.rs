@@ -3,7 +3,7 @@
 use wasmtime::ResourceLimiter;
 use wxec_protocol::{Fault, LimitKind, Limits};
 
-use crate::{budget::Portion, refusal::Refusal};
+use crate::{limits::budget::Portion, limits::refusal::Refusal};
 
 /// Elements of all tables of a guest together, at 8 bytes each. A table holds the functions whose
 /// address is taken: some hundreds in a Rust guest, some ten thousand in an interpreter such as

@@ -9,7 +9,7 @@ use std::sync::{
 use bytes::Bytes;
 use wxec_protocol::LimitKind;
 
-use crate::growth::LimitHit;
+use crate::limits::growth::LimitHit;
 
 /// Bytes that calls share: the memories of their guests, and the results of guests until they have
 /// been sent.

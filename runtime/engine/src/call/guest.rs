@@ -12,17 +12,17 @@ use wxec_protocol::{
 };
 
 use crate::{
-    budget::{Body, Budget, Portion},
-    capacity::Capacity,
-    determinism::Clock,
-    growth::Growth,
+    call::determinism::Clock,
+    call::output::Stdio,
+    call::run::{Entry, Request},
+    call::supply::Supply,
+    call::surroundings::Surroundings,
     hostcalls::Resources,
-    output::Stdio,
-    quota::Share,
-    refusal::Refusal,
-    run::{Entry, Request},
-    supply::Supply,
-    surroundings::Surroundings,
+    limits::budget::{Body, Budget, Portion},
+    limits::capacity::Capacity,
+    limits::growth::Growth,
+    limits::quota::Share,
+    limits::refusal::Refusal,
     wasi::{Given, Listing, Places, Stdin, World},
 };
 
@@ -161,7 +161,9 @@ impl Guest {
         // A resident instance could keep them otherwise.
         self.resources.end_call_streams();
         let (output, error) = (self.output.take(), self.error.take());
-        let text = |error: &[u8]| crate::text::bounded(String::from_utf8_lossy(error).into_owned());
+        let text = |error: &[u8]| {
+            crate::limits::text::bounded(String::from_utf8_lossy(error).into_owned())
+        };
         match Status::from_code(code) {
             Some(Status::Ok) => Ok(output.into_bytes()),
             Some(Status::Failed) => Err(match self.refused.take() {

@@ -14,16 +14,16 @@ use wasmtime::{
 use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
 
 use crate::{
-    fault,
-    growth::LimitHit,
-    guest::Guest,
+    call::fault,
+    call::guest::Guest,
+    call::output::{Output, Stdio},
+    call::program::Program,
+    call::resident::Resident,
+    call::sandbox::Sandbox,
+    call::supervisor::supervise,
+    call::surroundings::Surroundings,
     hostcalls::Duplex,
-    output::{Output, Stdio},
-    program::Program,
-    resident::Resident,
-    sandbox::Sandbox,
-    supervisor::supervise,
-    surroundings::Surroundings,
+    limits::growth::LimitHit,
     wasi::{self, Reader, World, Writer},
 };
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wxec_protocol::LimitKind;
 
-use crate::{growth::LimitHit, refusal::Refusal};
+use crate::{limits::growth::LimitHit, limits::refusal::Refusal};
 
 /// Limits a thing that one call takes and gives back, such as open files or processes.
 #[derive(Clone)]

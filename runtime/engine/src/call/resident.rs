@@ -12,13 +12,13 @@ use wasmtime::{Instance, ModuleExport, Store};
 use wxec_protocol::{Fault, LogRecord, OutputStream};
 
 use crate::{
-    growth::LimitHit,
-    guest::Guest,
-    output::{Output, Room, Stdio},
-    program::Program,
-    run::{self, Request},
-    sandbox::Sandbox,
-    text::bounded,
+    call::guest::Guest,
+    call::output::{Output, Room, Stdio},
+    call::program::Program,
+    call::run::{self, Request},
+    call::sandbox::Sandbox,
+    limits::growth::LimitHit,
+    limits::text::bounded,
 };
 
 /// An instance of a program that is called again and again. Its calls run one after another, in the
@@ -114,7 +114,7 @@ impl Resident {
                 outcome
             }
             Err(error) => {
-                let fault = crate::fault::from_error(&error, living.store.into_data());
+                let fault = crate::call::fault::from_error(&error, living.store.into_data());
                 *state = State::Gone(why(&fault));
                 Err(fault)
             }

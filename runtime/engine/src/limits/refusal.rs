@@ -2,7 +2,7 @@
 
 use wxec_protocol::{Fault, Need, abi::HostError};
 
-use crate::{growth::LimitHit, text::bounded};
+use crate::{limits::growth::LimitHit, limits::text::bounded};
 
 /// Longest task error passed on in a fault: with its message and need it has to fit into a frame.
 /// Of a longer error only the text is passed on.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use wxec_protocol::LimitKind;
 
-use crate::{budget::Budget, growth::LimitHit};
+use crate::{limits::budget::Budget, limits::growth::LimitHit};
 
 /// Memory that a guest usually takes: a Rust program begins with 1.1 MiB, and most programs work
 /// with little more.

@@ -6,12 +6,12 @@ use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, St
 use wxec_protocol::{Fault, LogRecord, OutputStream, abi};
 
 use crate::{
-    budget::Budget,
-    capacity::Capacity,
-    fault,
-    guest::Guest,
-    output::{Output, Stdio},
-    run::Request,
+    call::fault,
+    call::guest::Guest,
+    call::output::{Output, Stdio},
+    call::run::Request,
+    limits::budget::Budget,
+    limits::capacity::Capacity,
     wasi::World,
 };
 
@@ -54,7 +54,7 @@ impl Program {
                 "it imports what this agent does not offer: {}",
                 unknown.join(", ")
             );
-            return Err(Fault::BadModule(crate::text::bounded(reason)));
+            return Err(Fault::BadModule(crate::limits::text::bounded(reason)));
         }
         let pre = linker
             .instantiate_pre(module)

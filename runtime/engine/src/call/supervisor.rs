@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::time::{Sleep, sleep_until};
 use wxec_protocol::Fault;
 
-use crate::{text::bounded, ticker::Ticker};
+use crate::{call::ticker::Ticker, limits::text::bounded};
 
 /// Runs `guest` to its end, or to its deadline counted from `started`.
 pub(crate) async fn supervise(
