@@ -87,3 +87,6 @@ mod trees;
 
 /// The summary that `tests/run` prints at the end.
 mod summary;
+
+/// The storeys of crates: no module uses one above it.
+mod storeys;

@@ -1,0 +1,167 @@
+//! Storeys: `lib.rs` of these crates lists its modules from the bottom up, and a module uses only
+//! those above it in that list.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use syn::visit::Visit;
+
+/// A crate, and the modules of it that may use each other.
+const CRATES: [(&str, &[&str]); 2] = [
+    ("runtime/protocol", &[]),
+    // wasmtime's store data holds the state of both other modules: see the crate's lib.rs.
+    ("runtime/engine", &["wasi", "hostcalls", "call"]),
+];
+
+#[test]
+fn a_module_uses_only_those_below_it() {
+    for (name, circle) in CRATES {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(name)
+            .join("src");
+        let lib = Lib::read(&source.join("lib.rs"));
+        let mut arrows = 0;
+        for (storey, module) in lib.modules.iter().enumerate() {
+            for (file, used) in uses_of(&source, module) {
+                let Some(below) = lib.storey_of(&used) else {
+                    panic!("{name}: {}: `crate::{used}` is unknown", file.display());
+                };
+                arrows += usize::from(below != storey);
+                let in_circle = [storey, below]
+                    .iter()
+                    .all(|storey| circle.contains(&&*lib.modules[*storey]));
+                assert!(
+                    below <= storey || in_circle,
+                    "{name}: {} uses `crate::{used}`, which is above it",
+                    file.display()
+                );
+            }
+        }
+        assert!(arrows > 10, "{name}: only {arrows} were found");
+    }
+}
+
+/// The modules of a crate in their order, and the names that its root exports from them.
+struct Lib {
+    modules: Vec<String>,
+    exported: HashMap<String, String>,
+}
+
+impl Lib {
+    fn read(path: &Path) -> Self {
+        let file = syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap();
+        let (mut modules, mut exported) = (Vec::new(), HashMap::new());
+        for item in &file.items {
+            match item {
+                syn::Item::Mod(item) if item.content.is_none() => {
+                    modules.push(item.ident.to_string())
+                }
+                syn::Item::Use(item) => {
+                    for path in paths(&item.tree) {
+                        exported.insert(path.last().unwrap().clone(), path[0].clone());
+                    }
+                }
+                // A constant of the root itself, such as the build's name, is below all.
+                syn::Item::Const(item) => {
+                    exported.insert(item.ident.to_string(), String::new());
+                }
+                _ => {}
+            }
+        }
+        Self { modules, exported }
+    }
+
+    fn storey_of(&self, name: &str) -> Option<usize> {
+        let module = self.exported.get(name).map_or(name, String::as_str);
+        if module.is_empty() {
+            return Some(0);
+        }
+        self.modules.iter().position(|known| known == module)
+    }
+}
+
+/// Returns the first words behind `crate::` in the files of a module, but for its tests.
+fn uses_of(source: &Path, module: &str) -> BTreeSet<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let (file, folder) = (source.join(format!("{module}.rs")), source.join(module));
+    if file.exists() {
+        files.push(file);
+    }
+    list(&folder, &mut files);
+    assert!(!files.is_empty(), "{} is nowhere", folder.display());
+    let mut uses = BTreeSet::new();
+    for file in files {
+        let mut found = Found::default();
+        found.visit_file(&syn::parse_file(&fs::read_to_string(&file).unwrap()).unwrap());
+        uses.extend(found.0.into_iter().map(|name| (file.clone(), name)));
+    }
+    uses
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            list(&path, files);
+        } else if path.file_name().is_some_and(|name| name != "tests.rs") {
+            files.push(path);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Found(BTreeSet<String>);
+
+impl<'a> Visit<'a> for Found {
+    fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
+        let is_test = |attribute: &syn::Attribute| {
+            matches!(&attribute.meta, syn::Meta::List(list)
+                if list.path.is_ident("cfg") && list.tokens.to_string() == "test")
+        };
+        if !item.attrs.iter().any(is_test) {
+            syn::visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
+        for path in paths(&item.tree) {
+            if path[0] == "crate" {
+                self.0.insert(path[1].clone());
+            }
+        }
+    }
+
+    fn visit_path(&mut self, path: &'a syn::Path) {
+        let mut segments = path.segments.iter();
+        if let (Some(first), Some(second)) = (segments.next(), segments.next())
+            && first.ident == "crate"
+        {
+            self.0.insert(second.ident.to_string());
+        }
+        syn::visit::visit_path(self, path);
+    }
+}
+
+/// Returns each path of a `use`, as its words.
+fn paths(tree: &syn::UseTree) -> Vec<Vec<String>> {
+    let below = |name: &syn::Ident, trees: Vec<Vec<String>>| {
+        trees
+            .into_iter()
+            .map(|mut path| {
+                path.insert(0, name.to_string());
+                path
+            })
+            .collect()
+    };
+    match tree {
+        syn::UseTree::Path(path) => below(&path.ident, paths(&path.tree)),
+        syn::UseTree::Name(name) => vec![vec![name.ident.to_string()]],
+        syn::UseTree::Rename(name) => vec![vec![name.ident.to_string()]],
+        syn::UseTree::Glob(_) => vec![vec!["*".into()]],
+        syn::UseTree::Group(group) => group.items.iter().flat_map(paths).collect(),
+    }
+}
