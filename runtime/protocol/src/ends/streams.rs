@@ -141,7 +141,7 @@ impl Streams {
         if bytes > state.window {
             return Err(ProtocolError::TooLong {
                 what: "a stream's data",
-                limit: STREAM_WINDOW_BYTES,
+                limit: state.width,
             });
         }
         state.window -= bytes;
