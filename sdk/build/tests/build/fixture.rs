@@ -67,7 +67,8 @@ pub(crate) fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("the file can be written");
 }
 
-/// Records the reports.
+/// Records the reports, but for those about waiting: the cargos of other tests may hold the lock of
+/// the package cache at any moment.
 #[derive(Default)]
 pub(crate) struct Notes(RefCell<Vec<String>>);
 
@@ -79,12 +80,14 @@ impl Notes {
 
 impl Progress for Notes {
     fn report(&self, event: ProgressEvent<'_>) {
+        if matches!(event, ProgressEvent::Waiting { .. }) {
+            return;
+        }
         self.0.borrow_mut().push(match event {
             ProgressEvent::Started { work } => format!("started {work}"),
             ProgressEvent::Compiled {
                 crate_name, count, ..
             } => format!("compiled {crate_name} ({count})"),
-            ProgressEvent::Waiting { work } => format!("waiting for {work}"),
             ProgressEvent::Finished { work, compiled, .. } => {
                 format!("finished {work} ({compiled})")
             }
