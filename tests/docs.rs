@@ -265,3 +265,38 @@ fn an_ellipsis_stands_for_anything_and_nothing_else_does() {
 fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
+
+/// Each test that SECURITY.md names exists.
+#[test]
+fn the_test_of_each_threat_exists() {
+    let mut sources = String::new();
+    for folder in ["runtime", "sdk", "cli", "tests"] {
+        read_sources(&top().join(folder), &mut sources);
+    }
+    let text = fs::read_to_string(top().join("SECURITY.md")).unwrap();
+    let names: Vec<_> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.contains("::") && !name.ends_with('*'))
+        .map(|name| name.rsplit("::").next().unwrap())
+        .collect();
+    assert!(names.len() > 150, "only {} were found", names.len());
+    for name in names {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "there is no test {name}"
+        );
+    }
+}
+
+fn read_sources(folder: &Path, sources: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Runs the scripted controller of `controller.rs` as a process of its own.
+//! Runs the scripted controller of `bin/controller.rs` as a process of its own.
 
 use std::{
     ffi::OsStr,
