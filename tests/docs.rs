@@ -1,9 +1,10 @@
 //! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines
 //! of the harness, and its output is compared. The Rust blocks are doctests of the crate `wxec`.
 //!
-//! In a block, a line that begins with `$ ` is a command, and the lines below it are what it prints on stdout and stderr. `…`
-//! stands for any text within a line, and a line of `…` alone for any number of lines. Commands succeed, unless a line
-//! begins with `error: `. Commands of a page share a directory.
+//! In a block, a line that begins with `$ ` is a command, and the lines below it are its output on
+//! stdout and stderr. `…` stands for any text within a line, and a line of `…` alone for any number
+//! of lines. Commands succeed, unless a line begins with `error: `. Commands of a page share a
+//! directory.
 
 use std::{
     env, fs,
@@ -170,7 +171,8 @@ fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
-/// Makes a directory of this workspace, because packages are looked for from there, with the files that the pages use.
+/// Makes a directory with the files that the pages use. It is inside of this workspace, so that
+/// packages of the workspace are found.
 fn directory(page: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("docs")

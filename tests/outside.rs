@@ -241,7 +241,7 @@ fn count(text: String) -> usize {
 #[remote]
 fn extra() {}
 
-/// Whether it runs in the program itself.
+/// Returns true if it runs in the program itself.
 #[remote]
 fn is_host() -> bool {
     !cfg!(target_family = "wasm")

@@ -75,7 +75,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let workers = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MAX_WORKERS);
-    // First, because they say what they lack; the runtime panics where it cannot start its threads, or waits for ever.
+    // Both come before the runtime, because they report what the host lacks. The runtime panics
+    // where it cannot start its threads, or waits for ever.
     let sandbox = Sandbox::new()?;
     try_threads(workers + SPARE_THREADS)?;
     let budget = memory::for_calls(sandbox.target().memory);
@@ -98,7 +99,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(served?)
 }
 
-/// Whether this process may have so many more threads at once.
+/// Fails if this process may not have `count` more threads at once.
 fn try_threads(count: usize) -> io::Result<()> {
     let gate = Mutex::new(());
     thread::scope(|scope| {
@@ -120,8 +121,8 @@ fn try_threads(count: usize) -> io::Result<()> {
     })
 }
 
-/// Guests have files, sockets and pipes, and every directory that a call is granted is one more. Most systems let a process
-/// raise its limit from a thousand.
+/// Raises the limit on open files, from the usual thousand. Guests have files, sockets and pipes, and
+/// each directory that a call is granted is one more.
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit

@@ -429,7 +429,7 @@ impl<E> CallErrorKind<E> {
         }
     }
 
-    /// What a fault on the wire means to the caller. The agent reports a task's own error apart.
+    /// Turns a fault from the wire into its kind for callers. A task's own error is not among them.
     pub(crate) fn from_fault(fault: Fault) -> Self {
         match fault {
             Fault::Task(_) => Self::Agent("a task's error arrived where none belongs".into()),

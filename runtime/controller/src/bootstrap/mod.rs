@@ -106,7 +106,8 @@ impl<'a> Bootstrap<'a> {
         }
     }
 
-    /// Whether the login shell of an account runs the script: one that ends at once may be there to let nobody in.
+    /// Sets whether the login shell of an account runs the script. A login shell that ends at once
+    /// may be there to refuse logins.
     pub(crate) fn by_login_shell(self, logs_in: bool) -> Self {
         Self { logs_in, ..self }
     }

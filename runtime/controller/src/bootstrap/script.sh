@@ -11,16 +11,16 @@ t=$0;
 title=$1;
 # The way in may have set LC_ALL so that its program speaks English.
 unset LC_ALL;
-# A shell that cannot start a program says so on stderr, unless that is elsewhere by then: hence what is to be silent is so in
-# a shell of its own, which becomes the program.
+# A shell that cannot start a program reports that on its stderr, which must not be redirected then.
+# So a program that is to be silent is redirected in a subshell, which becomes the program.
 o=$(umask);
 umask 077;
 u=$(uname -sm);
 m=${u#* };
 say() { echo "WXEC1:$t:$1"; };
 echo;
-# Shells keep what they redirect at 10 and above, and the agent needs some, too. A failure ends some shells: hence the first
-# try is in one of its own.
+# Shells keep redirected descriptors at 10 and above, and the agent needs some, too. A failure of
+# ulimit ends some shells, so a subshell tries first.
 case $(ulimit -n) in ?|[1-5]?) (ulimit -S -n 64) && ulimit -S -n 64 || { say limit:files; exit 1; };; esac;
 [ -c /dev/null ] || { say "error:there is no /dev/null"; exit 1; };
 
@@ -49,13 +49,14 @@ fi;
 else D="";
 fi;
 
-# Where may a file be written, be executed, and grow large enough? An empty file runs as an empty script unless its
-# filesystem is mounted noexec. Memory comes before disks.
+# Find a place where a file can be written, executed, and grow large enough. An empty file runs as an
+# empty script unless its filesystem is mounted noexec. Memory comes before disks.
 #
-# The file loses its name once that is known, where /proc has another for what is open: then nothing can stay behind. One
-# that is to be kept, or that is on a system without /proc, is removed by a trap. A shell that is killed in between leaves
-# it to the next, which knows by the last part of its name that the shell is gone: the number of a process, of the same
-# machine since it was started, and of the same namespace.
+# The file loses its name as soon as the place has proved good, if /proc names open files: then nothing
+# can stay behind. A file that is to be kept, or is on a system without /proc, is removed by a trap. A
+# shell that is killed in between leaves the file to the next bootstrap. That one knows from the name
+# whether the shell is gone: the name ends with the boot of the machine, the namespace of processes,
+# and the number of the process.
 tried="";
 f="";
 p=/proc/self/fd/3;
@@ -132,8 +133,8 @@ s=$(sha256sum <"$f");
 say again;
 done;
 
-# Once open the file needs no name: nothing is left behind, whatever happens next. Should the agent not start from a file
-# with a name, the trap is still there.
+# Once open the file needs no name: nothing is left behind, whatever happens next. For a file that
+# keeps its name, the trap is still set in case the agent does not start.
 [ "$f" = "$p" ] || exec 3<"$f";
 if [ -e "$p" ]; then
 if [ -n "$D" ] && [ "$d" = "$D" ] && [ "$h" = "$k" ]; then mv -f "$f" "$D/$k"; f="";

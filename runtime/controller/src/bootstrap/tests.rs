@@ -106,7 +106,7 @@ impl Place {
         self
     }
 
-    /// What cannot be made executable stands for a filesystem mounted noexec.
+    /// A file that cannot be made executable stands for a filesystem mounted noexec.
     fn without_execution(self) -> Self {
         self.with_program("chmod", Some("exit 0"))
     }

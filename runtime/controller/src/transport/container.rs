@@ -86,14 +86,15 @@ impl Drop for Created {
     }
 }
 
-/// A container that allows so many processes, or fewer, may be too small for the agent and what starts it.
+/// A container that allows this many processes, or fewer, may be too small for the agent and the
+/// shell that starts it.
 const FEW_PROCESSES: u32 = 16;
 
-/// What an engine is asked about a failure must not hold up the answer for long.
+/// Bound on a question to the engine about a failure, which must not delay the error for long.
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The limit on processes of a running container, if that may be behind a `failure` in it: what dies in an engine because of
-/// one says many things, and none of them is the limit.
+/// Adds the limit on processes of a running container to a `failure` in it, if the limit may be the
+/// reason: programs that die of that limit print many things, and none of them names it.
 pub(crate) async fn limited_by_container(
     failure: Unreachable,
     hop: &Hop,

@@ -1,31 +1,33 @@
-//! Hosts that allow too few processes or open files: found in what shells, container engines and our agent say of it.
+//! Hosts that allow too few processes or open files, recognised by the messages of shells,
+//! container engines and our agent.
 
 use super::printable;
 use crate::error::{Phase, Unreachable};
 
-/// What a host allows too little of.
+/// A resource of which a host allows too little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
     Processes,
     OpenFiles,
 }
 
-/// bash tries to fork five times in half a minute. The third time, after three seconds, it is not the moment that is bad.
+/// bash tries to fork five times in half a minute. At its third try, three seconds have passed: the
+/// shortage is then taken for lasting.
 const PATIENCE: usize = 3;
 
-/// Words of bash while it tries again.
+/// Message of bash before it tries again.
 const TRIES_AGAIN: &str = "fork: retry";
 
 impl Limit {
-    /// The limit that a line tells of.
+    /// Returns the limit that a line reports.
     fn told_by(line: &str) -> Option<Self> {
         let line = line.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| line.contains(words));
-        // Memory that is short does not let processes begin, either.
+        // Processes cannot start for want of memory either; that is another failure.
         if says(&["cannot allocate memory", "not enough space"]) {
             return None;
         }
-        // `Error 24` is the dynamic linker's, the one before that dash's.
+        // `Error 24` is printed by the dynamic linker, `Pipe call failed` by dash.
         if says(&[
             "too many open files",
             "(os error 24)",
@@ -42,7 +44,7 @@ impl Limit {
             "newosproc",
             "pthread_create failed",
         ];
-        // Others wait for files and sockets with the same words.
+        // The same words are used for files and sockets that are not ready.
         let again = says(&[
             "resource temporarily unavailable",
             "(os error 11)",
@@ -51,25 +53,26 @@ impl Limit {
         (again || says(&forks)).then_some(Self::Processes)
     }
 
-    /// The first line of `words` that tells of a limit, and which that is.
+    /// Returns the first line of `words` that reports a limit, with that limit.
     pub(crate) fn find(words: &str) -> Option<(Self, &str)> {
         words
             .lines()
             .find_map(|line| Some((Self::told_by(line)?, line.trim())))
     }
 
-    /// The limit that the agent ran into, if that is why it failed: it waits for nothing else in these words.
+    /// Returns the limit that made the agent fail, if one did. In the agent, error 11 has no other
+    /// cause.
     pub(crate) fn of_agent(failure: &str) -> Option<Self> {
         Self::told_by(failure)
             .or_else(|| failure.contains("(os error 11)").then_some(Self::Processes))
     }
 
-    /// The same, where a shell tries again and again.
+    /// Returns true if a shell has tried to fork again and again.
     pub(crate) fn keeps_trying(words: &str) -> bool {
         words.matches(TRIES_AGAIN).count() >= PATIENCE
     }
 
-    /// What is wrong, in few words.
+    /// Returns the reason for an error.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Processes => "the host allows too few processes",
@@ -77,7 +80,7 @@ impl Limit {
         }
     }
 
-    /// What may be done.
+    /// Returns the hint for an error.
     pub(crate) fn hint(self) -> &'static str {
         match self {
             Self::Processes => {
@@ -91,7 +94,7 @@ impl Limit {
         }
     }
 
-    /// The failure that it is.
+    /// Returns the failure to reach the host, with the line that reported it.
     pub(crate) fn failure(self, said: &str) -> Unreachable {
         Unreachable::new(Phase::Exec, self.reason())
             .hint(self.hint())
@@ -99,7 +102,7 @@ impl Limit {
     }
 }
 
-/// The limit behind a failure, if something told of one; else that failure.
+/// Returns the failure for a limit if a message in `failure` reports one, or else `failure` itself.
 pub(crate) fn limited(failure: Unreachable) -> Unreachable {
     let words = [&failure.stderr_tail, &failure.reason];
     let told = words

@@ -254,7 +254,8 @@ pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]
     failure
 }
 
-/// What may help where an account's shell lets nobody in, whether it says so, as nologin does, or not, as /bin/false.
+/// Hint for an account whose shell refuses logins, with a message (nologin) or without one
+/// (/bin/false).
 pub(crate) const NO_LOGIN_HINT: &str = "the account has no shell to log in with (/sbin/nologin, /bin/false): choose another \
                                         account, or give it a shell there (`usermod --shell`)";
 
@@ -316,7 +317,7 @@ impl Transport {
                 .ok(),
             Ending::Over(end) => end.clone(),
             Ending::Ssh(_) => {
-                // How it ended is told once, and takes the command away.
+                // The exit status can be had once, and takes the command away.
                 let Ending::Ssh(child) = std::mem::replace(&mut self.process, Ending::Over(None))
                 else {
                     return None;

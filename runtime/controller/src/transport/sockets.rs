@@ -49,8 +49,9 @@ pub(super) struct SocketDirectory {
 }
 
 impl SocketDirectory {
-    /// Makes one in the first place that is usable. That takes a moment, and not on another thread: a connection that is given
-    /// up waits for none, and the program may end before that has removed what it made.
+    /// Makes a socket directory in the first usable place. This takes a moment, and is not moved to
+    /// another thread: a connection that is given up waits for no thread, so the program could end
+    /// before that thread has removed the directory.
     pub(super) fn make() -> Result<Self, Unreachable> {
         Self::make_in_one_of(&places())
     }
@@ -139,7 +140,8 @@ pub(super) fn sweep_once() {
     SWEEP.call_once(|| places().iter().for_each(|place| sweep(place)));
 }
 
-/// Removes what processes that were killed left in `place`: our account's directories of our name that have no owner.
+/// Removes the directories that killed processes left in `place`: those of our account and our name
+/// that no process has locked.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place)
         .into_iter()

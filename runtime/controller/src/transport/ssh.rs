@@ -32,10 +32,10 @@ const MASTER_IDLE_SECONDS: u8 = 5;
 /// Interval of keepalives; ssh gives up a dead link after three without an answer.
 const KEEPALIVE_SECONDS: u8 = 15;
 
-/// What makes a client a master in the background.
+/// Flags that make a client a master in the background.
 const MASTER_FLAGS: [&str; 3] = ["-M", "-N", "-f"];
 
-/// What connects to `address`: the arguments of the master connection, but for its socket.
+/// Returns the arguments of the master connection to `address`, but for its socket.
 pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<String> {
     let mut arguments: Vec<String> = MASTER_FLAGS.map(Into::into).into();
     let config = options
@@ -203,10 +203,11 @@ async fn start_master(
     })
 }
 
-/// What is asked about a connection that failed must not hold up the answer for long.
+/// Bound on a question to ssh about a connection that failed, which must not delay the error for
+/// long.
 const ASKED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The program that the ProxyCommand for `address` starts, if it is not to be found here.
+/// Returns the program that the ProxyCommand for `address` starts, if this machine lacks it.
 async fn missing_proxy(address: &SshAddress, options: &Options) -> Option<String> {
     let mut ssh = Command::new(options.tool_path("ssh"));
     secret_variables(|name| _ = ssh.env_remove(name));
@@ -232,7 +233,8 @@ async fn missing_proxy(address: &SshAddress, options: &Options) -> Option<String
     (status.code() == Some(7)).then_some(program)
 }
 
-/// The program that a ProxyCommand of `configuration`, as `ssh -G` prints it, begins with; nothing if only a shell could tell.
+/// Returns the program that the ProxyCommand of `configuration` (the output of `ssh -G`) begins
+/// with, or `None` if only a shell could tell.
 fn proxy_program(configuration: &str) -> Option<String> {
     let command = configuration
         .lines()

@@ -1,4 +1,4 @@
-//! What a guest and its host agree on: the ABI, the encoding of values, the items of channels.
+//! Agreements of a guest and its host: the ABI, the encoding of values, the items of channels.
 
 pub mod abi;
 pub mod cbor;

@@ -1,4 +1,4 @@
-//! What travels: frames, messages, their bounds, and the errors of a peer that breaks the rules.
+//! The wire: frames, messages, their bounds, and the errors of a peer that breaks the rules.
 
 pub(crate) mod ask;
 pub(crate) mod bounds;
