@@ -883,9 +883,20 @@ fn peak_of(cli: Cli) -> (Ended, u64) {
             });
             peak = peak.max(kib.unwrap_or(0_u64) * 1024);
         }
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(10));
     }
     (running.wait(), peak)
+}
+
+/// Runs a command until its memory was seen: on a busy machine it may be over before a second look.
+fn peak_of_a_run<const N: usize>(arguments: [&str; N]) -> (Ended, u64) {
+    const TRIES: usize = 10;
+    // A program has more than this once it has begun, and less in the moment of its exec.
+    const LEAST_BYTES: u64 = 1 << 20;
+    (0..TRIES)
+        .map(|_| peak_of(wxec(arguments)))
+        .find(|(_, peak)| *peak > LEAST_BYTES)
+        .expect("one of the runs is seen")
 }
 
 #[test]
@@ -915,10 +926,10 @@ fn four_gibibytes_need_little_memory_at_either_end() {
             "json",
         ],
     ] {
-        let (ended, peak) = peak_of(wxec(arguments));
+        let (ended, peak) = peak_of_a_run(arguments);
         let done = done(&ended);
         assert_eq!(done["bytes"], 4_u64 << 30);
-        assert!(peak > 1 << 20 && peak <= MAX_PEAK_BYTES, "{peak}");
+        assert!(peak <= MAX_PEAK_BYTES, "{peak}");
         // So many zeros are counted, not hashed.
         assert_eq!(done["sha256"], Json::Null);
     }

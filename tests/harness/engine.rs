@@ -251,12 +251,31 @@ impl Engine {
             self.start_lxc(&name);
         } else {
             let run = ["run", "-d", "--name", &name, "--network", "none"];
-            self.run(&[&run, arguments, &[image]].concat());
+            let run = [&run, arguments, &[image]].concat();
+            if arguments.contains(&"--pids-limit") {
+                self.start_small(&name, &run);
+            } else {
+                self.run(&run);
+            }
         }
         Container {
             engine: self.clone(),
             name,
         }
+    }
+
+    /// Runs a container whose limit on processes is tiny. runc starts it from within that limit, and
+    /// sometimes has a thread too many.
+    fn start_small(&self, name: &str, run: &[&str]) {
+        const TRIES: usize = 10;
+        for _ in 1..TRIES {
+            let started = self.engine_tool().args(run).output();
+            if started.is_ok_and(|output| output.status.success()) {
+                return;
+            }
+            let _ = self.engine_tool().args(["rm", "-f", name]).output();
+        }
+        self.run(run);
     }
 
     fn start_lxc(&self, name: &str) {
@@ -296,13 +315,15 @@ lxc.init.cmd = /bin/sleep 1000000
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        run(self
-            .tool(if self.kind == Kind::Docker {
-                "docker"
-            } else {
-                "podman"
-            })
-            .args(arguments))
+        run(self.engine_tool().args(arguments))
+    }
+
+    fn engine_tool(&self) -> Command {
+        self.tool(if self.kind == Kind::Docker {
+            "docker"
+        } else {
+            "podman"
+        })
     }
 }
 
