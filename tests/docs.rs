@@ -174,9 +174,7 @@ fn steps(text: &str) -> Vec<Step> {
 /// Makes a directory with the files that the pages use. It is inside of this workspace, so that
 /// packages of the workspace are found.
 fn directory(page: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("docs")
-        .join(page.replace('/', "-"));
+    let directory = top().join("target/tmp/docs").join(page.replace('/', "-"));
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(directory.join("site")).unwrap();
     fs::write(directory.join("site/index.html"), "<h1>a site</h1>\n").unwrap();
