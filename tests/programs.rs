@@ -569,3 +569,19 @@ fn in_a_container_that_has_nothing() {
         Some(7)
     );
 }
+
+#[test]
+fn a_program_declares_nothing_that_could_be_granted() {
+    let ended = run("local:", &["--allow-declared"], &["two"]).run();
+    assert_eq!(
+        (ended.exit_code, &*ended.stdout),
+        (Some(2), ""),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stderr
+            .starts_with("error: `--allow-declared` is for functions"),
+        "{ended:?}"
+    );
+}

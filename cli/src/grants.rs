@@ -62,6 +62,11 @@ pub(crate) struct GrantArgs {
 const ANY: &str = "*";
 
 impl GrantArgs {
+    /// Returns true if the declared needs are to be granted, which only functions have.
+    pub(crate) fn wants_declared(&self) -> bool {
+        self.allow_declared
+    }
+
     /// Returns the grants for a function that declares to need `declared`.
     pub(crate) fn grants(&self, declared: Option<&Wants>) -> Grants {
         let mut grants = if self.allow_all {

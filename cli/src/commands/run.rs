@@ -83,6 +83,12 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     if let Some(error) = misplaced::module_for_target(&args.target, &args.module) {
         return Err(error);
     }
+    if args.grants.wants_declared() {
+        return Err(CommandError::usage(
+            "`--allow-declared` is for functions, and a program declares nothing",
+        )
+        .hint("grant what it needs by name, such as `--allow-read=/etc`; `-A` grants everything"));
+    }
     let hosts = target::hosts(&args.target, &args.access, |several| {
         program_output(several, verbosity)
     })?;
