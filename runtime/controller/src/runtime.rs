@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::error::Elapsed,
+};
 
 /// Two threads: I/O is light and CPU work moves to blocking threads; more would only wake each
 /// other.
@@ -38,6 +41,16 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
+}
+
+/// Waits for `future`, but no longer than `within`. Any executor can await it: the timer belongs to
+/// this runtime, and tokio's own function would panic outside of a runtime.
+pub(crate) async fn timeout<F: Future>(within: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let timed = {
+        let _inside = RUNTIME.enter();
+        tokio::time::timeout(within, future)
+    };
+    timed.await
 }
 
 /// A background task. Dropping it aborts the task; any executor can await its value.
@@ -77,5 +90,20 @@ impl<T> Drop for Background<T> {
                 std::thread::sleep(Duration::from_micros(200));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_limit_needs_no_runtime_around_it() {
+        let soon = Duration::from_millis(1);
+        assert!(pollster::block_on(timeout(soon, std::future::pending::<()>())).is_err());
+        assert_eq!(
+            pollster::block_on(timeout(Duration::from_secs(60), async { 1 })),
+            Ok(1)
+        );
     }
 }

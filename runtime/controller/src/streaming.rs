@@ -83,7 +83,7 @@ pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
                 // The value was sent before. If the agent has lost it, no message says so: hence
                 // the limit.
                 let late = |_| Err(Broken::Lost("the call returned, and what it returned did not arrive".into()));
-                tokio::time::timeout(FIRST_WITHIN, first).await.unwrap_or_else(late)
+                runtime::timeout(FIRST_WITHIN, first).await.unwrap_or_else(late)
             }
         }
     };
