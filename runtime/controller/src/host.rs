@@ -2,12 +2,7 @@
 
 use std::{
     fmt,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,23 +10,18 @@ use wxec_protocol::Description;
 
 use crate::{
     address::{Address, AddressError, Hop},
-    call::Bound,
-    connect::{Connection, connect},
+    base::operation::Operation,
+    connect::Link,
     error::{CallError, CallErrorKind, Unreachable},
-    instance::Instance,
-    module::Module,
     options::ConnectOptions,
-    output::{OutputHandler, default_handler},
-    runtime::{self, Background},
-    session::Session,
+    session::{
+        Session,
+        output::{OutputHandler, default_handler},
+    },
 };
 
 /// Number of round trips that a report measures; it names the fastest.
 const ROUND_TRIPS: usize = 5;
-
-/// Time limit for closing when the last handle is dropped, for programs that do not close their
-/// hosts themselves.
-const DROP_WITHIN: Duration = Duration::from_secs(1);
 
 /// A place to run calls. Cheap to clone; clones share one connection.
 ///
@@ -47,21 +37,10 @@ const DROP_WITHIN: Duration = Duration::from_secs(1);
 /// # Ok::<(), wxec_controller::AddressError>(())
 /// ```
 #[derive(Clone)]
-pub struct Host(Arc<Inner>);
-
-struct Inner {
-    name: Arc<str>,
-    address: Address,
-    options: ConnectOptions,
+pub struct Host {
+    link: Link,
+    /// The listener for the output of guests.
     output: OutputHandler,
-    /// The hop before this host, if it is a particular connection rather than the one shared by
-    /// address.
-    via: Option<Host>,
-    /// Lock held while connecting, so that many calls make one connection. Keeps the last failure,
-    /// for the callers that waited for that attempt; `failed_attempts` counts the failures.
-    connecting: tokio::sync::Mutex<Option<Unreachable>>,
-    failed_attempts: AtomicU64,
-    connection: Mutex<Option<Connection>>,
 }
 
 /// Costs of a connection so far.
@@ -106,98 +85,49 @@ pub struct Report {
     pub round_trip: Duration,
 }
 
-/// A host that other handles keep alive.
-pub(crate) struct WeakHost(Weak<Inner>);
-
-impl WeakHost {
-    pub(crate) fn is_alive(&self) -> bool {
-        self.0.strong_count() > 0
-    }
-
-    pub(crate) fn upgrade(&self) -> Option<Host> {
-        self.0.upgrade().map(Host)
-    }
-}
-
 impl Host {
     /// Reads an address such as `local:`, `web1` or `ssh:deploy@web1:2222`. Does not connect yet.
     pub fn new(address: impl AsRef<str>) -> Result<Self, AddressError> {
         Ok(Self::from(address.as_ref().parse::<Address>()?))
     }
 
-    /// Returns the same host with another listener for the output of its guests. It does not share
-    /// this handle's connection.
+    /// Returns the same host with another listener for the output of its guests. It shares this
+    /// handle's connection.
     #[must_use]
     pub fn with_output(&self, output: OutputHandler) -> Self {
-        Self::build(
-            self.0.address.clone(),
-            self.0.options.clone(),
+        Self {
+            link: self.link.clone(),
             output,
-            self.0.via.clone(),
-        )
+        }
     }
 
     /// Returns the same host, reached with other options. It does not share this handle's
     /// connection.
     #[must_use]
     pub fn with_options(&self, options: &ConnectOptions) -> Self {
-        Self::build(
-            self.0.address.clone(),
-            options.clone(),
-            self.0.output.clone(),
-            self.0.via.clone(),
-        )
-    }
-
-    fn build(
-        address: Address,
-        options: ConnectOptions,
-        output: OutputHandler,
-        via: Option<Self>,
-    ) -> Self {
-        let name = address.name().into();
-        Self(Arc::new(Inner {
-            name,
-            address,
-            options,
-            output,
-            via,
-            connecting: tokio::sync::Mutex::default(),
-            failed_attempts: AtomicU64::new(0),
-            connection: Mutex::default(),
-        }))
+        Self {
+            link: self.link.with_options(options),
+            output: self.output.clone(),
+        }
     }
 
     /// Returns the host that `hop` leads to from here, for a guest: over this connection, and
     /// without the user's password.
     pub(crate) fn beyond(&self, hop: Hop) -> Result<Self, AddressError> {
-        let address = self.0.address.beyond(hop)?;
-        Ok(Self::build(
-            address,
-            self.0.options.for_guests(),
-            self.0.output.clone(),
-            Some(self.clone()),
-        ))
+        Ok(Self {
+            link: self.link.beyond(hop)?,
+            output: self.output.clone(),
+        })
     }
 
     /// Returns its name in messages: the short form of its address.
     pub fn name(&self) -> &str {
-        &self.0.name
+        self.link.name()
     }
 
     /// Returns its address.
     pub fn address(&self) -> &Address {
-        &self.0.address
-    }
-
-    /// Pairs this host with a module, for calls by name. Does no I/O.
-    pub fn bind(&self, module: &Module) -> Bound {
-        Bound::new(self.clone(), module.clone())
-    }
-
-    /// Creates an instance of a module that stays on this host between calls. Does no I/O.
-    pub fn instance(&self, module: &Module) -> Instance {
-        Instance::new(self.clone(), module.clone())
+        self.link.address()
     }
 
     /// Connects, unless already connected.
@@ -212,7 +142,7 @@ impl Host {
 
     /// Lets open calls return, ends the agent, and disconnects; within a few seconds in any case.
     pub fn close(&self) -> Operation<()> {
-        let connection = self.take_connection();
+        let connection = self.link.take_connection();
         Operation::new(async move {
             if let Some(connection) = connection {
                 connection.close().await;
@@ -236,7 +166,7 @@ impl Host {
 
     /// Returns the costs of the current connection so far, or zeros if there is none.
     pub fn stats(&self) -> Stats {
-        let Some(connection) = self.lock_connection().clone() else {
+        let Some(connection) = self.link.connection() else {
             return Stats::default();
         };
         let traffic = connection.session.traffic();
@@ -273,7 +203,7 @@ impl Host {
                 })?;
                 round_trip = round_trip.min(start.elapsed());
             }
-            let connection = host.lock_connection().clone();
+            let connection = host.link.connection();
             let (directory, tried) =
                 connection.map_or_else(Default::default, |it| (it.directory, it.tried));
             Ok(Report {
@@ -286,112 +216,42 @@ impl Host {
         })
     }
 
-    /// Closes the connection, if this is the last handle.
-    pub(crate) async fn release(self) {
-        let connection = Arc::into_inner(self.0).and_then(|mut inner| {
-            inner
-                .connection
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
-        });
-        if let Some(connection) = connection {
-            // Boxed, because closing a chain closes its hops in turn.
-            Box::pin(connection.close()).await;
-        }
-    }
-
-    pub(crate) fn downgrade(&self) -> WeakHost {
-        WeakHost(Arc::downgrade(&self.0))
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     pub(crate) fn shared_name(&self) -> Arc<str> {
-        self.0.name.clone()
+        self.link.name().clone()
     }
 
     pub(crate) fn output(&self) -> OutputHandler {
-        self.0.output.clone()
+        self.output.clone()
     }
 
     /// Returns the live session, if there is one.
     pub(crate) fn live_session(&self) -> Option<Session> {
-        self.lock_connection()
-            .as_ref()
-            .map(|connection| connection.session.clone())
-            .filter(Session::is_alive)
+        self.link.live_session()
     }
 
     /// Returns the live session, or starts a new one.
     pub(crate) async fn session(&self) -> Result<Session, Unreachable> {
-        let failed_before = self.0.failed_attempts.load(Ordering::Acquire);
-        let mut last_failure = self.0.connecting.lock().await;
-        if let Some(session) = self.live_session() {
-            return Ok(session);
-        }
-        if self.0.failed_attempts.load(Ordering::Acquire) > failed_before
-            && let Some(failure) = &*last_failure
-        {
-            return Err(failure.clone());
-        }
-        let connection = match connect(&self.0.address, &self.0.options, self.0.via.as_ref()).await
-        {
-            Ok(connection) => connection,
-            Err(failure) => {
-                self.0.failed_attempts.fetch_add(1, Ordering::Release);
-                *last_failure = Some(failure.clone());
-                return Err(failure);
-            }
-        };
-        let session = connection.session.clone();
-        *self.lock_connection() = Some(connection);
-        Ok(session)
-    }
-
-    fn lock_connection(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        self.0
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_connection(&self) -> Option<Connection> {
-        self.lock_connection().take()
-    }
-}
-
-/// Closes the connection and waits a moment for the agent's end: a program that exits right after
-/// its last call would cut the agent off. Inside a tokio runtime, which waiting would block, it
-/// only drops the connection.
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let connection = self
-            .connection
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(connection) = connection
-            && tokio::runtime::Handle::try_current().is_err()
-        {
-            let (done, closed) = std::sync::mpsc::channel::<()>();
-            runtime::spawn(async move {
-                connection.close().await;
-                drop(done);
-            });
-            let _ = closed.recv_timeout(DROP_WITHIN);
-        }
+        self.link.session().await
     }
 }
 
 impl From<Address> for Host {
     fn from(address: Address) -> Self {
-        Self::build(address, ConnectOptions::usual(), default_handler(), None)
+        Self {
+            link: Link::new(address, ConnectOptions::usual(), None),
+            output: default_handler(),
+        }
     }
 }
 
 /// Hosts are equal if their addresses are.
 impl PartialEq for Host {
     fn eq(&self, other: &Self) -> bool {
-        self.0.address == other.0.address
+        self.address() == other.address()
     }
 }
 
@@ -399,42 +259,12 @@ impl Eq for Host {}
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Host({})", self.0.name)
+        write!(f, "Host({})", self.name())
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.name)
-    }
-}
-
-/// An operation under way. Await it in any executor, or [`wait`](Self::wait) for it in blocking
-/// code. Dropping it aborts the operation.
-#[must_use = "dropping it gives up"]
-pub struct Operation<T>(Background<T>);
-
-impl<T: Send + 'static> Operation<T> {
-    pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(Background::new(future))
-    }
-
-    /// Blocks until it is done.
-    pub fn wait(self) -> T {
-        pollster::block_on(self)
-    }
-}
-
-impl<T> Future for Operation<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.0).poll(context)
-    }
-}
-
-impl<T> fmt::Debug for Operation<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Operation")
+        f.write_str(self.name())
     }
 }

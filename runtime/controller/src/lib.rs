@@ -14,63 +14,64 @@
 //! # Ok::<(), wxec_controller::Error>(())
 //! ```
 
+// Storeys, from the bottom up: a module uses only those above it in this list.
+
+/// The runtime, operations, locks and texts.
+mod base;
+/// Addresses of hosts: chains of hops.
 mod address;
-mod artifact;
-mod artifact_cache;
-mod asks;
-mod attach;
-mod bootstrap;
-mod call;
-mod channel;
-mod command;
-mod compile;
-mod connect;
+/// Reasons why calls fail.
 mod error;
-mod explain;
-mod facts;
-mod files;
-mod fleet;
-mod hops;
-mod host;
-mod instance;
-mod module;
+/// Options for reaching hosts.
 mod options;
-mod output;
-mod program;
-mod progress;
-mod runtime;
+/// Modules, and their artifacts.
+mod module;
+/// A session with an agent: the task that owns its pipe, streams, and output.
 mod session;
-mod stream;
-mod streaming;
-mod title;
-mod transport;
-mod unreachable;
+/// The ways in: one file each.
+mod ways;
+/// Starting an agent over a pipe to a shell, or in a container without one.
+mod bootstrap;
+/// From an address to a session.
+mod connect;
+/// Hosts.
+mod host;
+/// Channels between this program and tasks.
+mod channel;
+/// Calls of tasks.
+mod call;
+/// Commands and programs on hosts.
+mod process;
+/// Files to hosts and from them.
+mod files;
+/// Many hosts at once.
+mod fleet;
 
 pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
-pub use attach::Attach;
-pub use call::{Arguments, Bound, Call, CallFuture, CallTarget, Task, TaskCall};
+pub use base::{operation::Operation, progress::set_progress};
+pub use call::{Arguments, Bound, Call, CallFuture, CallTarget, Instance, Task, TaskCall};
 pub use channel::{
     ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender,
     Tagged, TaggedIter, channel,
 };
 pub use ciborium::Value;
-pub use command::{
-    Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput, ExitStatus,
-};
-pub use error::{CallError, CallErrorKind, Error, Phase, Result, Unreachable};
-pub use explain::{Step, explain};
+pub use connect::{Step, explain};
+pub use error::{CallError, CallErrorKind, ModuleError, Phase, Unreachable};
 pub use files::{
-    FileChange, FileError, FileErrorKind, FileStep, FleetTransfer, IncompleteTransfer, LeftOut,
-    Links, Transfer, TransferError, TransferErrorKind, TransferEvent, TransferOptions,
-    TransferOutcome, Transferred, name_for_host,
+    FileChange, FileError, FileErrorKind, FileStep, IncompleteTransfer, LeftOut, Links, Transfer,
+    TransferError, TransferErrorKind, TransferEvent, TransferOptions, Transferred,
 };
-pub use fleet::{Fleet, FleetCall, FleetError, Outcome, Outcomes};
-pub use host::{Host, Operation, Report, Stats};
-pub use instance::Instance;
-pub use module::{Module, ModuleError};
+pub use fleet::{
+    Error, Fleet, FleetCall, FleetError, FleetTransfer, Outcome, Outcomes, Result, TransferOutcome,
+    name_for_host,
+};
+pub use host::{Host, Report, Stats};
+pub use module::Module;
 pub use options::{ConnectOptions, Password};
-pub use output::{GuestOutput, MAX_LINE_BYTES, OutputHandler};
-pub use program::{Program, ProgramOutput};
-pub use progress::set_progress;
-pub use transport::ssh::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;
+pub use process::{
+    Attach, Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput,
+    ExitStatus, Program, ProgramOutput,
+};
+pub use session::output::{GuestOutput, MAX_LINE_BYTES, OutputHandler};
+pub use ways::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;
 pub use wxec_protocol::{Description, Grants, WindowSize};

@@ -27,6 +27,15 @@ impl Platform {
         Self::new(std::env::consts::ARCH, std::env::consts::OS)
     }
 
+    /// Architectures that agents exist for.
+    pub const AGENT_ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
+
+    /// Returns true if there is an agent for it. A host's own words name files and arguments of the
+    /// compiler at the controller, so only known words are accepted.
+    pub fn has_agent(&self) -> bool {
+        Self::AGENT_ARCHITECTURES.contains(&&*self.arch) && self.os == "linux"
+    }
+
     /// Returns the target triple for which the agent and native code of this platform are built.
     pub fn triple(&self) -> String {
         format!("{}-unknown-{}-musl", self.arch, self.os)

@@ -11,10 +11,9 @@ use wxec_build::AgentImage;
 use wxec_protocol::{CHUNK_BYTES, Platform, Splice};
 
 use crate::{
-    error::{Phase, Unreachable, with_sources},
-    progress, runtime,
-    session::{AGENT_ARCHITECTURES, Session},
-    transport::Writer,
+    base::{progress, runtime, text::with_sources},
+    error::{Phase, Unreachable},
+    session::{Session, transport::Writer},
 };
 
 type Images = HashMap<Platform, Arc<OnceCell<Arc<AgentImage>>>>;
@@ -54,7 +53,7 @@ pub(crate) async fn known_images() -> Result<String, Unreachable> {
     // The host's platform is not known yet; most hosts are like this machine.
     let here = Platform::here();
     let mut known = vec![format!("{}={}", here.arch, image(&here).await?.digest)];
-    for arch in AGENT_ARCHITECTURES
+    for arch in Platform::AGENT_ARCHITECTURES
         .into_iter()
         .filter(|arch| *arch != here.arch)
     {

@@ -4,6 +4,7 @@
 mod image;
 mod probe;
 mod script;
+mod shell_less;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +15,14 @@ use wxec_build::AgentImage;
 use wxec_protocol::{StreamEnd, Traffic};
 
 use crate::{
-    error::{Phase, Unreachable},
+    base::{runtime, text::printable},
+    error::{Limit, Phase, Unreachable},
     options::Password,
-    runtime,
-    transport::{
-        Limit, NO_LOGIN_HINT, Prompt, StderrTail, Terminal, Transport, not_run, printable,
+    session::{
+        stderr::StderrTail,
+        transport::{Terminal, Transport},
     },
+    ways::{NO_LOGIN_HINT, Prompt, not_run},
 };
 
 use probe::{Accepted, parse_probe};
@@ -27,6 +30,7 @@ use probe::{Accepted, parse_probe};
 pub(crate) use image::{image, known_images, send_image, splice_image};
 pub(crate) use probe::{Probe, architecture};
 pub(crate) use script::{Terms, shell};
+pub(crate) use shell_less::{NoShell, ShellLess, limited_by_container};
 
 /// Limit for what login scripts print before the script answers. More is not a banner.
 const MAX_NOISE_BYTES: usize = 256 << 10;

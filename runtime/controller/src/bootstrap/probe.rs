@@ -3,9 +3,8 @@
 use wxec_protocol::Platform;
 
 use crate::{
+    base::text::printable,
     error::{Phase, Unreachable},
-    session::is_known,
-    transport::printable,
 };
 
 /// A host as the script found it.
@@ -70,7 +69,7 @@ pub(crate) fn architecture(os: &str, machine: &str) -> Result<Platform, Unreacha
         other => other,
     };
     let platform = Platform::new(arch, os.to_ascii_lowercase());
-    if is_known(&platform) {
+    if platform.has_agent() {
         return Ok(platform);
     }
     let reason = format!(

@@ -1,6 +1,6 @@
 //! The script that starts the agent, as words and as a line for any shell.
 
-use crate::transport::Shell;
+use crate::ways::Shell;
 
 pub(super) const SCRIPT: &str = include_str!("script.sh");
 /// Program that starts the agent from memory where no file can be executed.

@@ -16,8 +16,13 @@ use wxec_protocol::{Digest, Platform};
 
 use super::{script::SCRIPT, *};
 use crate::{
-    runtime::Background,
-    transport::{ChildGroup, Ending, SHELL_COMPLAINTS, StderrTail, Writer, classify, limited},
+    base::runtime::Background,
+    error::limited,
+    session::{
+        stderr::StderrTail,
+        transport::{ChildGroup, Ending, Writer},
+    },
+    ways::{SHELL_COMPLAINTS, classify},
 };
 
 const TOKEN: &str = "0123456789abcdef";

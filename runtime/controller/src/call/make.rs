@@ -14,16 +14,17 @@ use wxec_protocol::{
 
 use super::task::{CallOptions, MAX_FUNCTION_BYTES, Source, TaskCall, Value};
 use crate::{
-    artifact::Artifact,
-    asks::Asker,
+    base::runtime::{self, Background},
+    call::{
+        asks::Asker,
+        instance::Place,
+        streaming::{self, Conversation},
+    },
     channel::{Bridges, ChannelEnd},
     error::{CallError, CallErrorKind, Phase},
     host::Host,
-    instance::Place,
-    output::Lines,
-    runtime::{self, Background},
-    session::{OpenCall, Reply, Session},
-    streaming::{self, Conversation},
+    module::artifact::Artifact,
+    session::{OpenCall, Reply, Session, output::Lines},
 };
 
 /// The agent enforces a call's deadline; this end waits this much longer for the answer to arrive.
@@ -36,7 +37,7 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     // Takes the ports out of the call, so that a channel ends when the task closes it, however long
     // the call goes on.
     let bridges = std::mem::take(&mut call.ports)
-        .bridges(&host)
+        .bridges(host.link())
         .map_err(|kind| CallError::new(host.shared_name(), kind))?;
     let mut bridges = Some(bridges);
     let result = make(host, call, &mut bridges).await;

@@ -1,6 +1,10 @@
 //! One call of a task: typed where a `#[remote]` function exists, by name where it does not.
 
+mod asks;
+mod facts;
+mod instance;
 mod make;
+mod streaming;
 mod task;
 
 use std::{
@@ -15,17 +19,20 @@ use serde::{Serialize, de::DeserializeOwned};
 use wxec_protocol::{Grants, Limits};
 
 use crate::{
-    channel::ReturnedStream,
-    error::CallError,
-    host::{Host, Operation},
+    base::operation::Operation, channel::ReturnedStream, error::CallError, host::Host,
     module::Module,
 };
 
-pub use self::task::{Arguments, Task, TaskCall};
 pub(crate) use self::{
+    facts::{FACTS_WITHIN, facts_call, facts_module},
     make::{answer, check_size, fault_error, prepare, run},
     task::{CallOptions, Source, Value},
 };
+pub use self::{
+    instance::Instance,
+    task::{Task, TaskCall},
+};
+pub use crate::channel::Arguments;
 
 /// A target of calls: a [`Host`] gives a [`Call`], a [`Fleet`](crate::Fleet) a
 /// [`FleetCall`](crate::FleetCall).
@@ -162,11 +169,17 @@ pub struct Bound {
     module: Module,
 }
 
-impl Bound {
-    pub(crate) fn new(host: Host, module: Module) -> Self {
-        Self { host, module }
+impl Host {
+    /// Pairs this host with a module, for calls by name. Does no I/O.
+    pub fn bind(&self, module: &Module) -> Bound {
+        Bound {
+            host: self.clone(),
+            module: module.clone(),
+        }
     }
+}
 
+impl Bound {
     /// Calls `function`, named by its whole path or its path inside the crate, with a tuple, list
     /// or map of arguments.
     ///

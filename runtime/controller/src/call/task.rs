@@ -12,9 +12,10 @@ use wxec_protocol::{
 };
 
 use crate::{
-    channel::{Incoming, Ports, ReturnedStream},
-    instance::Instance,
-    module::{Module, ModuleError},
+    call::instance::Instance,
+    channel::{Arguments, Incoming, Ports, ReturnedStream},
+    error::ModuleError,
+    module::Module,
 };
 
 /// No function has a longer name, and a longer one would not fit into a frame.
@@ -62,15 +63,6 @@ impl<T> Clone for Value<T> {
     fn clone(&self) -> Self {
         *self
     }
-}
-
-/// A task's arguments: a CBOR array, and the channel ends that stay in use during the call.
-#[derive(Debug, Clone)]
-pub struct Arguments {
-    /// The CBOR.
-    pub input: Vec<u8>,
-    /// The channel ends among the arguments.
-    pub ports: Ports,
 }
 
 #[derive(Clone)]

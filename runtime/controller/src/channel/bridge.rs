@@ -8,83 +8,30 @@ use std::{
     cell::RefCell,
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::SeqCst},
+    sync::{Arc, Mutex, atomic::Ordering::SeqCst},
 };
 
-use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::DeserializeOwned, ser};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::{oneshot, watch},
 };
 use wxec_protocol::{
-    Items, StreamEnd,
+    StreamEnd,
     cbor::{self, DecodeError, EncodeError},
     encode_item,
 };
 
 use super::{ChannelEnd, Receiver, Sender, Source, channel};
 use crate::{
-    call::Arguments,
+    base::{runtime, sync::lock},
+    connect::Link,
     error::{CallError, CallErrorKind},
-    host::Host,
-    runtime,
-    session::Loss,
-    stream::{StreamReader, StreamWriter},
+    session::{
+        Loss,
+        task_stream::{Broken, TaskStream},
+    },
 };
-
-/// Bytes to read from a stream at once.
-const PART_BYTES: usize = 64 << 10;
-
-/// The controller's end of a stream of a call.
-pub(crate) struct TaskStream {
-    pub(crate) reader: StreamReader,
-    pub(crate) writer: StreamWriter,
-    pub(crate) ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
-    /// Bytes that were read and do not make an item yet.
-    items: Items,
-}
-
-impl TaskStream {
-    pub(crate) fn new(
-        reader: StreamReader,
-        writer: StreamWriter,
-        ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
-    ) -> Self {
-        Self {
-            reader,
-            writer,
-            ended,
-            items: Items::default(),
-        }
-    }
-
-    /// Returns the next item, as CBOR, or `None` at the end.
-    pub(crate) async fn next_item(&mut self) -> Result<Option<Bytes>, Broken> {
-        let mut part = Vec::new();
-        loop {
-            match self.items.next_item() {
-                Ok(Some(item)) => return Ok(Some(item)),
-                Ok(None) => {}
-                Err(error) => return Err(Broken::Item(error.to_string())),
-            }
-            part.resize(PART_BYTES, 0);
-            match self.reader.read(&mut part).await {
-                Ok(0) => return Ok(None),
-                Ok(length) => self.items.push(&part[..length]),
-                Err(error) => return Err(Broken::Lost(error.to_string())),
-            }
-        }
-    }
-}
-
-/// The reason why a stream breaks off.
-pub(crate) enum Broken {
-    /// Its bytes are not an item.
-    Item(String),
-    /// The session is lost, so nothing more arrives.
-    Lost(String),
-}
 
 /// The end of the call that some bridges belong to. Its sender is dropped without a value if the
 /// call was dropped.
@@ -129,6 +76,15 @@ pub(crate) trait Bridge: Send {
 #[derive(Clone, Default)]
 pub struct Ports(Vec<Arc<dyn Port>>);
 
+/// A task's arguments: a CBOR array, and the channel ends that stay in use during the call.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    /// The CBOR.
+    pub input: Vec<u8>,
+    /// The channel ends among the arguments.
+    pub ports: Ports,
+}
+
 thread_local! {
     /// Collects channel ends while arguments are encoded, and only then.
     static FOUND: RefCell<Option<Ports>> = const { RefCell::new(None) };
@@ -158,17 +114,17 @@ impl Ports {
     }
 
     /// Takes them for a call on `host`.
-    pub(crate) fn bridges<E>(&self, host: &Host) -> Result<Bridges, CallErrorKind<E>> {
+    pub(crate) fn bridges<E>(&self, link: &Link) -> Result<Bridges, CallErrorKind<E>> {
         let waiting = self
             .0
             .iter()
-            .map(|port| port.bridge(&host.shared_name()))
+            .map(|port| port.bridge(link.name()))
             .collect::<Option<_>>();
         let given =
             || CallErrorKind::Encode(EncodeError::new("a `Receiver` that another call has"));
         Ok(Bridges {
             waiting: waiting.ok_or_else(given)?,
-            host: host.clone(),
+            link: link.clone(),
             outcome: watch::channel(None).0,
         })
     }
@@ -193,7 +149,7 @@ impl fmt::Debug for Ports {
 pub(crate) struct Bridges {
     waiting: Vec<Box<dyn Bridge>>,
     /// Kept, so that the host stays connected until all that was sent has been received.
-    host: Host,
+    link: Link,
     outcome: watch::Sender<Option<ChannelEnd>>,
 }
 
@@ -206,13 +162,13 @@ impl Bridges {
     /// Begins to carry items.
     pub(crate) fn start(&mut self, streams: Vec<TaskStream>) {
         for (bridge, stream) in self.waiting.drain(..).zip(streams) {
-            let (running, host) = (
+            let (running, link) = (
                 bridge.run(stream, self.outcome.subscribe()),
-                self.host.clone(),
+                self.link.clone(),
             );
             runtime::spawn(async move {
                 running.await;
-                drop(host);
+                drop(link);
             });
         }
     }
@@ -305,7 +261,7 @@ impl<T: Serialize + Send + 'static> Port for Mutex<Option<Receiver<T>>> {
     }
 
     fn bridge(&self, host: &Arc<str>) -> Option<Box<dyn Bridge>> {
-        let receiver = self.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let receiver = lock(self).take()?;
         Some(Box::new(Supply {
             receiver,
             host: host.clone(),

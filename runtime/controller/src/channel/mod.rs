@@ -20,10 +20,10 @@ use std::{
 use futures_core::Stream;
 use futures_sink::Sink;
 
-pub(crate) use self::bridge::{Bridges, Broken, Incoming, TaskStream};
+pub(crate) use self::bridge::{Bridges, Incoming};
 use self::queue::{Item, Queue, block_on};
 pub use self::{
-    bridge::{Ports, ReturnedStream},
+    bridge::{Arguments, Ports, ReturnedStream},
     end::{ChannelEnd, RecvError, SendError},
 };
 

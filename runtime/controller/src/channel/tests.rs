@@ -202,9 +202,9 @@ fn a_receiver_goes_to_one_call() {
     drop(receiver);
     assert!(!sender.is_closed(), "the call has it");
     let host = crate::Host::new("local:").unwrap();
-    let bridges = ports.bridges::<()>(&host).ok().unwrap();
+    let bridges = ports.bridges::<()>(host.link()).ok().unwrap();
     assert!(matches!(
-        ports.bridges::<()>(&host),
+        ports.bridges::<()>(host.link()),
         Err(CallErrorKind::Encode(_))
     ));
     bridges.end(failed());
@@ -221,7 +221,7 @@ fn a_call_that_is_dropped_before_it_began_is_why_a_channel_ends() {
     ports.during(|| cbor::encode(&sender)).unwrap();
     drop(sender);
     let bridges = std::mem::take(&mut ports)
-        .bridges::<()>(&crate::Host::new("local:").unwrap())
+        .bridges::<()>(crate::Host::new("local:").unwrap().link())
         .ok()
         .unwrap();
     assert!(receiver.end().is_none());

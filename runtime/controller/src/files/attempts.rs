@@ -18,10 +18,12 @@ use wxec_protocol::Service;
 
 use super::{TransferError, TransferErrorKind, TransferOptions, Transferred, Way};
 use crate::{
+    base::runtime,
     host::Host,
-    runtime,
-    session::StreamHandle,
-    stream::{StreamReader, StreamWriter},
+    session::{
+        StreamHandle,
+        stream::{StreamReader, StreamWriter},
+    },
 };
 
 /// An attempt that moves less than this counts as idle.
@@ -36,7 +38,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 const MAX_WARNINGS: usize = 1000;
 const MAX_WARNING_BYTES: usize = 2 << 10;
 
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     host: Host,
     way: Way,
     options: TransferOptions,
@@ -119,7 +121,7 @@ impl Attempts {
         }
     }
 
-    pub(super) async fn run(self) -> Result<(Transferred, Vec<u8>), TransferError> {
+    pub(crate) async fn run(self) -> Result<(Transferred, Vec<u8>), TransferError> {
         let name = self.host.shared_name();
         let timeout = self.options.timeout;
         let ended = match timeout {

@@ -5,10 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use wxec_files::{Failure, Incomplete, TransferEnd};
 
 use super::Transferred;
-use crate::{
-    error::{Phase, Unreachable},
-    transport::Limit,
-};
+use crate::error::{Limit, Phase, Unreachable};
 
 /// Files were not transferred, or not all. The target is as it was before, except for files of a
 /// tree that were done.
@@ -63,7 +60,7 @@ pub enum TransferErrorKind {
 }
 
 impl TransferError {
-    pub(super) fn new(host: Arc<str>, kind: TransferErrorKind) -> Self {
+    pub(crate) fn new(host: Arc<str>, kind: TransferErrorKind) -> Self {
         Self { host, kind }
     }
 

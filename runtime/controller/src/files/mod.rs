@@ -2,7 +2,6 @@
 
 mod attempts;
 mod error;
-mod fleet;
 mod options;
 
 use std::{
@@ -17,11 +16,10 @@ use wxec_files::{Listener, Reader, Source, Target, Writer};
 use wxec_protocol::Digest;
 
 use self::attempts::Attempts;
-use crate::host::{Host, Operation};
+use crate::{base::operation::Operation, host::Host};
 
 pub use self::{
     error::{TransferError, TransferErrorKind},
-    fleet::{FleetTransfer, TransferOutcome, name_for_host},
     options::TransferOptions,
 };
 pub use wxec_files::{
@@ -51,7 +49,7 @@ const FILE_MODE: u32 = 0o644;
 #[derive(Clone)]
 #[must_use = "a transfer does nothing until it is run"]
 pub struct Transfer {
-    host: Host,
+    pub(crate) host: Host,
     way: Way,
     options: TransferOptions,
     listener: Option<Listener>,
@@ -229,7 +227,7 @@ impl Transfer {
         Operation::new(async move { self.attempts().run().await.map(|(done, _)| done) })
     }
 
-    fn attempts(self) -> Attempts {
+    pub(crate) fn attempts(self) -> Attempts {
         let Self {
             host,
             way,

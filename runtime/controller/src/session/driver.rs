@@ -24,11 +24,13 @@ use super::{
     printer::{Printed, Printer},
 };
 use crate::{
-    channel::TaskStream,
-    output::Lines,
-    runtime,
-    stream::{Inbox, StreamReader, StreamWriter, Window},
-    transport::{Transport, Writer},
+    base::runtime,
+    session::{
+        output::Lines,
+        stream::{Inbox, StreamReader, StreamWriter, Window},
+        task_stream::TaskStream,
+        transport::{Transport, Writer},
+    },
 };
 
 /// Interval of pings on an idle link.

@@ -2,7 +2,12 @@
 //! task.
 
 mod driver;
+pub(crate) mod output;
 mod printer;
+pub(crate) mod stderr;
+pub(crate) mod stream;
+pub(crate) mod task_stream;
+pub(crate) mod transport;
 
 use std::{
     collections::HashMap,
@@ -22,19 +27,21 @@ use tokio::{
 };
 use wxec_protocol::{
     Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection,
-    ControllerEvent, Description, Digest, Fault, InstanceId, Platform, ProcessStreams, Service,
-    Splice, StreamEnd, StreamId, Target, Traffic, Usage, WindowSize,
+    ControllerEvent, Description, Digest, Fault, InstanceId, ProcessStreams, Service, Splice,
+    StreamEnd, StreamId, Target, Traffic, Usage, WindowSize,
 };
 
 use self::driver::Driver;
 use crate::{
-    artifact::Artifact,
-    channel::TaskStream,
+    base::runtime,
     error::{Phase, Unreachable},
-    output::Lines,
-    runtime,
-    stream::{StreamReader, StreamWriter},
-    transport::Transport,
+    module::artifact::Artifact,
+    session::{
+        output::Lines,
+        stream::{StreamReader, StreamWriter},
+        task_stream::TaskStream,
+        transport::Transport,
+    },
 };
 
 /// A handle on a session. Dropping the last handle closes the session.
@@ -563,7 +570,7 @@ async fn greet(
     let mut part = [0; 4096];
     loop {
         match connection.poll_event() {
-            Some(ControllerEvent::Ready { target }) if is_known(&target.platform) => {
+            Some(ControllerEvent::Ready { target }) if target.platform.has_agent() => {
                 return Ok(target);
             }
             // Does not repeat the name: the host chose it, of any length.
@@ -589,12 +596,3 @@ async fn greet(
         }
     }
 }
-
-/// Returns true for known platforms. A host's own words name files here and arguments of the
-/// compiler, so only known words are accepted.
-pub(crate) fn is_known(platform: &Platform) -> bool {
-    AGENT_ARCHITECTURES.contains(&&*platform.arch) && platform.os == "linux"
-}
-
-/// Architectures that agents exist for.
-pub(crate) const AGENT_ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];

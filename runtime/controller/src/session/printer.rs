@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use wxec_protocol::{CallId, LogLevel, LogRecord, OutputStream, output_cost};
 
 use super::Command;
-use crate::{output::Lines, runtime};
+use crate::{base::runtime, session::output::Lines};
 
 pub(super) struct Printer {
     /// Unbounded, but the agent's credit for output bounds what is in it.

@@ -1,0 +1,127 @@
+//! Error for a session that could not be started: the step under way, the reason, and advice.
+
+use std::fmt;
+
+use crate::base::text::last_line;
+
+/// A step that wxec takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Preparing things on this machine.
+    Local,
+    /// Finding the host's address.
+    Resolve,
+    /// Reaching the host.
+    Connect,
+    /// Checking the host's key.
+    HostKey,
+    /// Logging in.
+    Authentication,
+    /// Becoming another account.
+    Privilege,
+    /// Being let in; a rule of the host forbids it.
+    Policy,
+    /// Talking to the host's shell.
+    Shell,
+    /// Finding an agent for the host.
+    Architecture,
+    /// Starting the agent.
+    Exec,
+    /// Greeting the agent.
+    Protocol,
+    /// Running the task.
+    Run,
+}
+
+/// A session with a host could not be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreachable {
+    /// The hop that failed, if it is not the last one.
+    pub hop: Option<Box<str>>,
+    /// The step that failed.
+    pub phase: Phase,
+    /// The reason: often the last message of ssh or of the host's shell.
+    pub reason: String,
+    /// Advice on the failure.
+    pub hint: Option<String>,
+    /// The last lines the host wrote to stderr.
+    pub stderr_tail: String,
+}
+
+impl Unreachable {
+    pub(crate) fn new(phase: Phase, reason: impl Into<String>) -> Self {
+        Self {
+            hop: None,
+            phase,
+            reason: reason.into(),
+            hint: None,
+            stderr_tail: String::new(),
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn during(self, phase: Phase) -> Self {
+        Self { phase, ..self }
+    }
+
+    /// It was on the way to `hop`, unless that is known better.
+    pub(crate) fn at(mut self, hop: &str) -> Self {
+        self.hop.get_or_insert_with(|| hop.into());
+        self
+    }
+
+    pub(crate) fn stderr(mut self, tail: String) -> Self {
+        self.stderr_tail = tail;
+        self
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unreachable ")?;
+        self.hop
+            .as_ref()
+            .map_or(Ok(()), |hop| write!(f, "at {hop} "))?;
+        write!(
+            f,
+            "({}): {}",
+            self.phase,
+            last_line(&self.reason).unwrap_or(&self.reason)
+        )?;
+        match last_line(&self.stderr_tail) {
+            Some(line)
+                if !self.stderr_tail.contains(&self.reason) && !self.reason.contains(line) =>
+            {
+                write!(f, " (its last line: {line})")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "on this machine",
+            Self::Resolve => "resolving its name",
+            Self::Connect => "connecting",
+            Self::HostKey => "checking its host key",
+            Self::Authentication => "logging in",
+            Self::Privilege => "changing the account",
+            Self::Policy => "being let in",
+            Self::Shell => "talking to its shell",
+            Self::Architecture => "choosing an agent",
+            Self::Exec => "starting the agent",
+            Self::Protocol => "greeting the agent",
+            Self::Run => "running the task",
+        })
+    }
+}

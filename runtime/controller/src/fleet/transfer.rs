@@ -1,0 +1,227 @@
+//! The same transfer, to many hosts or from them.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{
+    base::operation::Operation,
+    files::{Transfer, TransferError, TransferErrorKind, TransferOptions, Transferred},
+    fleet::Fleet,
+    host::Host,
+};
+
+/// The placeholder for the name of a host in a path.
+const HOST: &str = "{host}";
+
+/// A transfer on each host of a fleet, in parallel. It starts when it is [run](Self::run).
+#[derive(Debug, Clone)]
+#[must_use = "a transfer does nothing until it is run"]
+pub struct FleetTransfer {
+    fleet: Fleet,
+    way: Way,
+    options: TransferOptions,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Put { local: PathBuf, remote: PathBuf },
+    Get { remote: PathBuf, local: PathBuf },
+}
+
+/// The outcome of a transfer on one host.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TransferOutcome {
+    /// Name of the host.
+    pub host: Arc<str>,
+    /// The result of the transfer, or its error.
+    pub result: Result<Transferred, TransferError>,
+}
+
+impl Fleet {
+    /// Pairs a file or tree here with a place on each host. `{host}` in either path stands for the
+    /// host's name.
+    pub fn put(&self, local: impl Into<PathBuf>, remote: impl Into<PathBuf>) -> FleetTransfer {
+        self.transfer(Way::Put {
+            local: local.into(),
+            remote: remote.into(),
+        })
+    }
+
+    /// Pairs a file or tree on each host with a place of its own here: `{host}` in either path
+    /// stands for the host's name.
+    ///
+    /// ```no_run
+    /// use wxec_controller::Fleet;
+    ///
+    /// let fleet = Fleet::new(["web1", "web2"])?;
+    /// for outcome in fleet.get("/etc/hosts", "hosts.{host}").run().wait()? {
+    ///     println!("{}: {:?}", outcome.host, outcome.result);
+    /// }
+    /// # Ok::<(), wxec_controller::Error>(())
+    /// ```
+    pub fn get(&self, remote: impl Into<PathBuf>, local: impl Into<PathBuf>) -> FleetTransfer {
+        self.transfer(Way::Get {
+            remote: remote.into(),
+            local: local.into(),
+        })
+    }
+
+    fn transfer(&self, way: Way) -> FleetTransfer {
+        FleetTransfer {
+            fleet: self.clone(),
+            way,
+            options: TransferOptions::default(),
+        }
+    }
+}
+
+impl FleetTransfer {
+    /// Sets the options.
+    pub fn options(mut self, options: TransferOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Returns the transfer for each host. Fails if two hosts would write the same file here.
+    pub fn each(&self) -> Result<Vec<Transfer>, TransferError> {
+        if let Way::Get { local, .. } = &self.way {
+            check_unique(self.fleet.hosts(), local)?;
+        }
+        let transfers = self.fleet.hosts().iter().map(|host| {
+            let name = |path: &Path| name_for_host(path, host.name());
+            match &self.way {
+                Way::Put { local, remote } => host.put(name(local), name(remote)),
+                Way::Get { remote, local } => host.get(name(remote), name(local)),
+            }
+        });
+        Ok(transfers
+            .map(|transfer| transfer.options(self.options.clone()))
+            .collect())
+    }
+
+    /// Runs all transfers. Fails as a whole, before anything is transferred, if two hosts would
+    /// write the same file here.
+    pub fn run(self) -> Operation<Result<Vec<TransferOutcome>, TransferError>> {
+        Operation::new(async move {
+            let places = Arc::new(Semaphore::new(self.fleet.parallel()));
+            let mut running = JoinSet::new();
+            for (index, transfer) in self.each()?.into_iter().enumerate() {
+                let places = places.clone();
+                running.spawn(async move {
+                    let _place = places.acquire().await;
+                    let host = transfer.host.shared_name();
+                    (
+                        index,
+                        TransferOutcome {
+                            host,
+                            result: transfer.attempts().run().await.map(|(done, _)| done),
+                        },
+                    )
+                });
+            }
+            let mut outcomes = running.join_all().await;
+            outcomes.sort_by_key(|(index, _)| *index);
+            Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+        })
+    }
+}
+
+/// Returns a path with a host's name in place of `{host}`. Characters of the name that are
+/// impossible or awkward in a file's name become `_`.
+///
+/// ```
+/// use wxec_controller::name_for_host;
+///
+/// assert_eq!(name_for_host("logs/{host}.log", "web1").to_str(), Some("logs/web1.log"));
+/// assert_eq!(name_for_host("{host}", "bastion/ssh:inner").to_str(), Some("bastion_ssh_inner"));
+/// ```
+pub fn name_for_host(template: impl AsRef<Path>, host: &str) -> PathBuf {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let template = template.as_ref().as_os_str().as_bytes();
+    let usual = |c: char| {
+        if c.is_alphanumeric() || "._-@+".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let mut name: String = host.chars().map(usual).collect();
+    if name.starts_with('.') {
+        name.replace_range(..1, "_");
+    }
+    let mut path = Vec::new();
+    let mut rest = template;
+    while let Some(at) = rest
+        .windows(HOST.len())
+        .position(|window| window == HOST.as_bytes())
+    {
+        path.extend(&rest[..at]);
+        path.extend(name.bytes());
+        rest = &rest[at + HOST.len()..];
+    }
+    path.extend(rest);
+    std::ffi::OsString::from_vec(path).into()
+}
+
+fn check_unique(hosts: &[Host], template: &Path) -> Result<(), TransferError> {
+    let mut taken = HashMap::new();
+    for host in hosts {
+        let path = name_for_host(template, host.name());
+        if let Some(other) = taken.insert(path.clone(), host.shared_name()) {
+            let kind = TransferErrorKind::SameTarget {
+                other,
+                path: path.display().to_string(),
+            };
+            return Err(TransferError::new(host.shared_name(), kind));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_hosts_never_write_the_same_file() {
+        let fleet = Fleet::new(["web1", "web2"]).unwrap();
+        let error = fleet.get("/etc/hosts", "hosts").each().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "web2: web1 would have the same target, hosts"
+        );
+        assert_eq!(
+            fleet
+                .get("/etc/hosts", "{host}/hosts")
+                .each()
+                .unwrap()
+                .len(),
+            2
+        );
+        // Names that differ only in a character that cannot be in a file's name.
+        let fleet = Fleet::new(["web1/sudo:", "web1/su:root"]).unwrap();
+        assert!(fleet.get("/etc/hosts", "{host}").each().is_ok());
+    }
+
+    #[test]
+    fn a_hosts_name_leads_nowhere_else() {
+        for (host, name) in [
+            ("../x", "_._x"),
+            ("..", "_."),
+            ("a/b", "a_b"),
+            ("[::1]:22", "___1__22"),
+        ] {
+            assert_eq!(name_for_host("{host}", host).to_str(), Some(name));
+        }
+        assert_eq!(
+            name_for_host("a/{host}/{host}{", "h").to_str(),
+            Some("a/h/h{")
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! The pipe to an agent, and the process at this end of it.
+
+use std::{
+    fmt, io, os::unix::process::ExitStatusExt, pin::Pin, process::ExitStatus, sync::Arc,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    process::Child,
+};
+use wxec_protocol::{Splice, StreamEnd};
+
+use super::{ProcessHandle, Session, stderr::StderrTail, stream::StreamWriter};
+use crate::base::runtime;
+
+/// A command on a host.
+pub(crate) type RemoteChild = openssh::Child<Arc<openssh::Session>>;
+
+/// Time limit for a program to end once its pipe is closed or it was told to.
+const END_WITHIN: Duration = Duration::from_millis(500);
+
+/// One ordered byte pipe in each direction.
+pub(crate) struct Transport {
+    pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
+    pub(crate) writer: Writer,
+    pub(crate) stderr: StderrTail,
+    /// A terminal for a program that asks for passwords on no other channel.
+    pub(crate) terminal: Option<Terminal>,
+    pub(crate) process: Ending,
+    /// The agent that passes this pipe's bytes on, if there is one.
+    pub(crate) hop: Option<Session>,
+}
+
+/// Output and input of a terminal.
+pub(crate) struct Terminal {
+    pub(crate) screen: StderrTail,
+    pub(crate) keyboard: StreamWriter,
+}
+
+/// The writing half of a pipe.
+pub(crate) enum Writer {
+    Pipe(Box<dyn AsyncWrite + Send + Unpin>),
+    /// A stream of an agent, which can insert blobs that it holds.
+    Stream(StreamWriter),
+}
+
+/// The process at this end of a pipe. Dropping this ends the process.
+pub(crate) enum Ending {
+    /// A child of this program.
+    Child(ChildGroup),
+    /// A process on another machine.
+    Remote(ProcessHandle),
+    /// A command of an ssh connection.
+    Ssh(Box<RemoteChild>),
+    /// Nothing any more, and how it ended, if that was told.
+    Over(Option<StreamEnd>),
+}
+
+/// A child that leads a process group of its own. Dropping this ends the group.
+pub(crate) struct ChildGroup(Option<Child>);
+
+impl ChildGroup {
+    pub(crate) fn new(child: Child) -> Self {
+        Self(Some(child))
+    }
+
+    /// Waits for the child, no longer than `within`; returns its exit status if it ended. Other
+    /// processes of its group may live on.
+    async fn exit(&mut self, within: Duration) -> Option<ExitStatus> {
+        tokio::time::timeout(within, self.0.as_mut()?.wait())
+            .await
+            .ok()?
+            .ok()
+    }
+
+    /// Ends the group: first with SIGTERM, then with SIGKILL.
+    async fn end(mut self) {
+        for signal in [Signal::TERM, Signal::KILL] {
+            if self.exit(END_WITHIN).await.is_some() {
+                return;
+            }
+            self.signal(signal);
+        }
+        self.exit(END_WITHIN).await;
+        // Nothing more can be done; keep `drop` from trying again.
+        self.0 = None;
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pid) = self
+            .0
+            .as_ref()
+            .and_then(Child::id)
+            .and_then(|id| Pid::from_raw(id.cast_signed()))
+        {
+            // This fails if the process runs as another account by now, as sudo does. Then the end
+            // of its stdin has to do.
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Drop for ChildGroup {
+    fn drop(&mut self) {
+        if let Some(child) = self.0.take().filter(|child| child.id().is_some()) {
+            let group = Self::new(child);
+            group.signal(Signal::TERM);
+            runtime::spawn(group.end());
+        }
+    }
+}
+
+impl Transport {
+    /// Ends the process at this end, gently at first; within two seconds.
+    pub(crate) async fn end(self) {
+        let Self {
+            writer,
+            process,
+            reader,
+            hop,
+            ..
+        } = self;
+        drop((writer, reader));
+        match process {
+            Ending::Child(group) => group.end().await,
+            Ending::Remote(mut process) => {
+                let _ = tokio::time::timeout(END_WITHIN, process.ended()).await;
+            }
+            // The ssh master ends with its command.
+            Ending::Ssh(child) => drop(child),
+            Ending::Over(_) => {}
+        }
+        drop(hop);
+    }
+
+    /// Waits for the process at this end, no longer than `within`; returns how it ended, if it did.
+    pub(crate) async fn exit(&mut self, within: Duration) -> Option<StreamEnd> {
+        match &mut self.process {
+            Ending::Child(group) => {
+                let status = group.exit(within).await?;
+                match (status.code(), status.signal()) {
+                    (Some(code), _) => Some(StreamEnd::Exited(code)),
+                    (None, signal) => Some(StreamEnd::Signalled(signal.unwrap_or_default())),
+                }
+            }
+            Ending::Remote(process) => tokio::time::timeout(within, process.ended())
+                .await
+                .ok()?
+                .ok(),
+            Ending::Over(end) => end.clone(),
+            Ending::Ssh(_) => {
+                // The exit status can be had once, and takes the command away.
+                let Ending::Ssh(child) = std::mem::replace(&mut self.process, Ending::Over(None))
+                else {
+                    return None;
+                };
+                let status = tokio::time::timeout(within, child.wait())
+                    .await
+                    .ok()?
+                    .ok()?;
+                let code = status.code().map(StreamEnd::Exited);
+                let end = code.or_else(|| status.signal().map(StreamEnd::Signalled));
+                self.process = Ending::Over(end.clone());
+                end
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+impl Writer {
+    /// Has the agent at the start of the pipe insert a part of a blob that it holds.
+    pub(crate) async fn splice(&mut self, splice: Splice) -> io::Result<()> {
+        match self {
+            Self::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Stream(stream) => stream.splice(splice).await,
+        }
+    }
+
+    fn inner(&mut self) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
+        match self {
+            Self::Pipe(pipe) => Pin::new(&mut **pipe),
+            Self::Stream(stream) => Pin::new(stream),
+        }
+    }
+}
+
+impl AsyncWrite for Writer {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        self.inner().poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        self.inner().poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        self.inner().poll_shutdown(context)
+    }
+}

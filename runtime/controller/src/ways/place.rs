@@ -1,0 +1,176 @@
+//! Places that run programs to get one hop further: this machine, or the machine of an agent.
+
+use std::{borrow::Cow, ffi::OsStr, io, os::unix::ffi::OsStrExt, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command as OsCommand,
+};
+use wxec_protocol::{Command, StreamEnd};
+
+use crate::{
+    base::text::printable,
+    error::{Phase, Unreachable},
+    options::secret_variables,
+    session::{
+        Process, Session,
+        stderr::StderrTail,
+        transport::{ChildGroup, Ending, Terminal, Transport, Writer},
+    },
+};
+
+/// Size limit for the answer of a program that is only asked something.
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
+
+/// Time limit for the exit of a program that has closed its stdout.
+const EXIT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Size limit for commands. Linux allows an argument no more than 128 KiB, and all of them together
+/// some megabytes.
+const MAX_COMMAND_BYTES: usize = 128 << 10;
+
+/// A place that runs programs.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// On this machine, by this program.
+    Here,
+    /// Where an agent is, by that agent.
+    Agent(Session),
+}
+
+impl Place {
+    /// Starts a program whose stdin and stdout are a pipe to the next place.
+    pub(crate) async fn start(
+        &self,
+        command: &Command,
+        terminal: bool,
+    ) -> Result<Transport, Unreachable> {
+        let length: usize = command.words.iter().map(|word| word.len()).sum();
+        if length > MAX_COMMAND_BYTES {
+            return Err(Unreachable::new(
+                Phase::Local,
+                format!("a command of {length} bytes is too long"),
+            ));
+        }
+        match self {
+            Self::Here => {
+                start_here(command).map_err(|error| cannot_run(command, &error.to_string()))
+            }
+            Self::Agent(session) => {
+                let process = session.start_process(command.clone(), terminal).await;
+                let process =
+                    process.map_err(|error| Unreachable::new(Phase::Connect, error.to_string()))?;
+                Ok(over_agent(process, session.clone()))
+            }
+        }
+    }
+
+    /// Runs a program to its end, with input from `feed`. Returns what it printed, or its complaint
+    /// as an error.
+    pub(crate) async fn run(
+        &self,
+        command: &Command,
+        feed: impl AsyncFnOnce(&mut Writer) -> io::Result<()>,
+    ) -> Result<String, Unreachable> {
+        let mut transport = self.start(command, false).await?;
+        // Ignore write errors: a program that stops reading says why on stderr.
+        let _ = feed(&mut transport.writer).await;
+        let _ = transport.writer.shutdown().await;
+        transport.writer = Writer::Pipe(Box::new(tokio::io::sink()));
+        let mut answer = String::new();
+        let read = (&mut transport.reader)
+            .take(MAX_ANSWER_BYTES)
+            .read_to_string(&mut answer)
+            .await;
+        match (read, transport.exit(EXIT_WITHIN).await) {
+            (Ok(_), Some(StreamEnd::Exited(0))) => Ok(answer.trim().into()),
+            (_, Some(StreamEnd::NotStarted(reason))) => Err(not_run(&reason)),
+            (_, exit) => {
+                let program = program(command);
+                let exit = exit.map_or_else(|| "no exit code".into(), |exit| exit.to_string());
+                let failure =
+                    Unreachable::new(Phase::Connect, format!("`{program}` failed ({exit})"));
+                Err(failure.stderr(transport.stderr.settled().await))
+            }
+        }
+    }
+
+    /// Returns the session with the agent, if there is one.
+    pub(crate) fn agent(&self) -> Option<&Session> {
+        match self {
+            Self::Here => None,
+            Self::Agent(session) => Some(session),
+        }
+    }
+}
+
+fn cannot_run(command: &Command, reason: &str) -> Unreachable {
+    let program = program(command);
+    Unreachable {
+        phase: Phase::Local,
+        ..not_run(&format!("cannot run `{program}`: {reason}"))
+    }
+}
+
+/// Returns the program of a command, for messages.
+fn program(command: &Command) -> Cow<'_, str> {
+    command
+        .words
+        .first()
+        .map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word))
+}
+
+/// Makes the error for a program that could not be started; the reason names the program.
+pub(crate) fn not_run(reason: &str) -> Unreachable {
+    Unreachable::new(Phase::Exec, printable(reason))
+        .hint("install it there, or say where it is: `ConnectOptions::tool`, `--tool NAME=PATH`")
+}
+
+fn start_here(command: &Command) -> io::Result<Transport> {
+    let mut words = command.words.iter().map(|word| OsStr::from_bytes(word));
+    let mut os_command = OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
+    let variables = command
+        .env
+        .iter()
+        .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value)));
+    os_command.args(words).envs(variables);
+    secret_variables(|name| _ = os_command.env_remove(name));
+    let mut child = os_command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A Ctrl-C on the terminal is for the controller, which then ends everything properly.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    let missing = || io::Error::other("a pipe is missing");
+    Ok(Transport {
+        reader: Box::new(child.stdout.take().ok_or_else(missing)?),
+        writer: Writer::Pipe(Box::new(child.stdin.take().ok_or_else(missing)?)),
+        stderr: StderrTail::collect(child.stderr.take().ok_or_else(missing)?),
+        terminal: None,
+        process: Ending::Child(ChildGroup::new(child)),
+        hop: None,
+    })
+}
+
+fn over_agent(process: Process, session: Session) -> Transport {
+    let Process {
+        reader,
+        writer,
+        stderr,
+        terminal,
+        handle,
+    } = process;
+    Transport {
+        reader: Box::new(reader),
+        writer: Writer::Stream(writer),
+        stderr: StderrTail::collect(stderr),
+        terminal: terminal.map(|(screen, keyboard)| Terminal {
+            screen: StderrTail::collect(screen),
+            keyboard,
+        }),
+        process: Ending::Remote(handle),
+        hop: Some(session),
+    }
+}

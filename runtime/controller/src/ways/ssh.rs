@@ -1,0 +1,437 @@
+//! `ssh:`: a command on a host through the system's OpenSSH client, so that the user's
+//! configuration, keys, agent and jump hosts all apply.
+//!
+//! This module starts the master connection itself, because the `openssh` crate always sets a
+//! host-key policy of its own, and the user's has to win. The session on it is the crate's, in its
+//! native-mux form.
+
+use std::{fs::File, process::Stdio, sync::Arc, time::Duration};
+
+use openssh::{Session, Stdio as SshStdio};
+use tokio::process::Command;
+
+use super::{
+    Complaint, Shell, Way, classify,
+    sockets::{self, SocketDirectory},
+};
+use crate::{
+    address::SshAddress,
+    base::{
+        runtime,
+        text::{printable, with_sources},
+    },
+    error::{Phase, Unreachable},
+    options::{Options, secret_variables},
+    session::{
+        stderr::StderrTail,
+        transport::{Ending, Transport, Writer},
+    },
+};
+
+/// Names a configuration file to use in place of `~/.ssh/config`.
+pub const CONFIG_VARIABLE: &str = "WXEC_SSH_CONFIG";
+
+/// Idle time after which the master ends by itself, even if this program was killed.
+const MASTER_IDLE_SECONDS: u8 = 5;
+/// Interval of keepalives; ssh gives up a dead link after three without an answer.
+const KEEPALIVE_SECONDS: u8 = 15;
+
+/// Flags that make a client a master in the background.
+const MASTER_FLAGS: [&str; 3] = ["-M", "-N", "-f"];
+
+/// Returns the arguments of the master connection to `address`, but for its socket.
+pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<String> {
+    let mut arguments: Vec<String> = MASTER_FLAGS.map(Into::into).into();
+    let config = options
+        .ssh_config
+        .clone()
+        .map(Into::into)
+        .or_else(|| std::env::var_os(CONFIG_VARIABLE));
+    if let Some(config) = config {
+        arguments.extend(["-F".into(), config.to_string_lossy().into_owned()]);
+    }
+    arguments.extend(["-o".into(), format!("ControlPersist={MASTER_IDLE_SECONDS}")]);
+    arguments.extend(
+        options
+            .ssh_options
+            .iter()
+            .flat_map(|option| ["-o".into(), option.clone()]),
+    );
+    // ssh may ask questions only if an askpass program or a user at the terminal can answer them.
+    let asks = options.ask_on_terminal || std::env::var_os("SSH_ASKPASS").is_some();
+    arguments.extend(common_arguments(address, asks));
+    arguments
+}
+
+/// Returns the way in from another host: its ssh client as one process, with that host's
+/// configuration. No user is there to answer questions.
+pub(crate) fn way(address: &SshAddress, shell: &Shell, options: &Options) -> Way {
+    let mut argv = vec![options.tool_path("ssh")];
+    argv.extend(common_arguments(address, false));
+    argv.push(shell.line.clone());
+    Way::new(argv).complaints(COMPLAINTS)
+}
+
+fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
+    let mut arguments: Vec<String> = ["-x", "-T"].map(Into::into).into();
+    for option in [
+        format!("ServerAliveInterval={KEEPALIVE_SECONDS}"),
+        format!("BatchMode={}", if asks { "no" } else { "yes" }),
+        "ClearAllForwardings=yes".into(),
+        "PermitLocalCommand=no".into(),
+        // Clients before 7.6 do not know `RemoteCommand`.
+        "IgnoreUnknown=RemoteCommand".into(),
+        "RemoteCommand=none".into(),
+    ] {
+        arguments.extend(["-o".into(), option]);
+    }
+    if let Some(port) = address.port {
+        arguments.extend(["-p".into(), port.to_string()]);
+    }
+    if let Some(user) = &address.user {
+        arguments.extend(["-l".into(), user.clone()]);
+    }
+    arguments.extend(["--".into(), address.host.clone()]);
+    arguments
+}
+
+/// Runs the bootstrap on the host, over an ssh client on this machine.
+pub(crate) async fn connect(
+    address: &SshAddress,
+    shell: &Shell,
+    options: &Options,
+) -> Result<Transport, Unreachable> {
+    let directory = start_master(address, options).await?;
+    let master = || Session::resume_mux(directory.socket().into(), None);
+    let session = Arc::new(master());
+    let failure = |error: openssh::Error| {
+        classify(
+            Unreachable::new(Phase::Shell, with_sources(&error)),
+            &[COMPLAINTS],
+        )
+    };
+    let mut child = session
+        .arc_raw_command(&shell.line)
+        .stdin(SshStdio::piped())
+        .stdout(SshStdio::piped())
+        .stderr(SshStdio::piped())
+        .spawn()
+        .await
+        .map_err(failure)?;
+    // Tell the master to stop listening, since it serves only this command. It then ends with the
+    // command, however this program ends, and leaves nothing on the disk. A master that does not
+    // understand this ends by itself when it has been idle.
+    let _ = master().close().await;
+    drop(directory);
+    let missing = || Unreachable::new(Phase::Shell, "a pipe of the ssh session is missing");
+    Ok(Transport {
+        reader: Box::new(child.stdout().take().ok_or_else(missing)?),
+        writer: Writer::Pipe(Box::new(child.stdin().take().ok_or_else(missing)?)),
+        stderr: StderrTail::collect(child.stderr().take().ok_or_else(missing)?),
+        terminal: None,
+        process: Ending::Ssh(Box::new(child)),
+        hop: None,
+    })
+}
+
+/// Connects and logs in. The master listens in the returned directory.
+async fn start_master(
+    address: &SshAddress,
+    options: &Options,
+) -> Result<SocketDirectory, Unreachable> {
+    runtime::blocking(sockets::sweep_once).await;
+    let directory = SocketDirectory::make()?;
+    // The master goes on writing after its first process has ended: a pipe would never close.
+    let log = File::create(directory.log()).map_err(|error| {
+        Unreachable::new(Phase::Local, format!("cannot write what ssh says: {error}"))
+    })?;
+    let mut master = Command::new(options.tool_path("ssh"));
+    secret_variables(|name| _ = master.env_remove(name));
+    let status = master
+        .arg("-S")
+        .arg(directory.socket())
+        .args(master_arguments(address, options))
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true)
+        .status()
+        .await
+        .map_err(|error| {
+            Unreachable::new(Phase::Local, format!("cannot run the ssh client: {error}"))
+                .hint("install OpenSSH's client, or say where it is: `ConnectOptions::tool`, `--tool ssh=PATH`")
+        })?;
+    if status.success() {
+        return Ok(directory);
+    }
+    let words = std::fs::read(directory.log()).unwrap_or_default();
+    let words = printable(String::from_utf8_lossy(&words).trim());
+    let failure = Unreachable::new(
+        Phase::Connect,
+        if words.is_empty() {
+            "ssh failed without a word"
+        } else {
+            &words
+        },
+    );
+    let failure = classify(
+        failure
+            .hint("try `ssh` by hand with the same address")
+            .stderr(words.clone()),
+        &[COMPLAINTS],
+    );
+    let failure = match (failure.phase, &*address.host) {
+        (Phase::Resolve, "local") => failure.hint("this machine is `local:`, with a colon"),
+        _ => failure,
+    };
+    let told = telling(&words);
+    // ssh throws away what a ProxyCommand says, its shell included.
+    if told.is_none()
+        && failure.phase == Phase::Connect
+        && (words.is_empty() || CLOSED.iter().any(|closed| words.contains(closed)))
+        && let Some(program) = missing_proxy(address, options).await
+    {
+        let reason = format!(
+            "`{program}`, which ProxyCommand of {} starts, is not installed here",
+            address.host
+        );
+        return Err(Unreachable { reason, ..failure }
+            .hint("install it, or mend ProxyCommand in ssh's configuration"));
+    }
+    Err(match told {
+        Some(reason) => Unreachable { reason, ..failure },
+        // The reason contains all of stderr already.
+        None if failure.reason == words => failure.stderr(String::new()),
+        None => failure,
+    })
+}
+
+/// Bound on a question to ssh about a connection that failed, which must not delay the error for
+/// long.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Returns the program that the ProxyCommand for `address` starts, if this machine lacks it.
+async fn missing_proxy(address: &SshAddress, options: &Options) -> Option<String> {
+    let mut ssh = Command::new(options.tool_path("ssh"));
+    secret_variables(|name| _ = ssh.env_remove(name));
+    ssh.arg("-G")
+        .args(master_arguments(address, options).split_off(MASTER_FLAGS.len()));
+    let asked = ssh
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let configuration = tokio::time::timeout(ASKED_WITHIN, asked).await.ok()?.ok()?;
+    let program = proxy_program(&String::from_utf8_lossy(&configuration.stdout))?;
+    let mut shell = Command::new("sh");
+    // A shell also knows what it does by itself.
+    shell.args(["-c", "command -v \"$0\" || exit 7", &program]);
+    let asked = shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .status();
+    let status = tokio::time::timeout(ASKED_WITHIN, asked).await.ok()?.ok()?;
+    (status.code() == Some(7)).then_some(program)
+}
+
+/// Returns the program that the ProxyCommand of `configuration` (the output of `ssh -G`) begins
+/// with, or `None` if only a shell could tell.
+fn proxy_program(configuration: &str) -> Option<String> {
+    let command = configuration
+        .lines()
+        .find_map(|line| line.strip_prefix("proxycommand "))?;
+    let program = command.split_whitespace().find(|word| *word != "exec")?;
+    let is_plain = |c: char| c.is_alphanumeric() || "._+/-".contains(c);
+    (!program.starts_with('-') && program.chars().all(is_plain)).then(|| program.to_owned())
+}
+
+/// The lines of `words` that tell most, where the line that says what failed does not say why.
+fn telling(words: &str) -> Option<String> {
+    let lines = || words.lines().map(str::trim).filter(|line| !line.is_empty());
+    if let Some(line) = lines().find(|line| line.starts_with("Offending ")) {
+        // ssh ends this line with a full stop.
+        let sent = lines()
+            .find_map(|line| line.strip_prefix("SHA256:"))
+            .map(|print| print.trim_end_matches('.'));
+        let sent = sent.map_or(String::new(), |print| {
+            format!("; the host sent SHA256:{print}")
+        });
+        return Some(format!("Host key verification failed. {line}{sent}"));
+    }
+    if let Some(line) = lines().find(|line| line.contains(" host key is known for ")) {
+        return Some(format!("Host key verification failed. {line}"));
+    }
+    // The end of a ProxyCommand looks like that of a connection; its own messages came before.
+    let is_end = |line: &str| CLOSED.iter().any(|words| line.contains(words));
+    let end = lines().rfind(|line| is_end(line))?;
+    let before = lines()
+        .take_while(|line| !is_end(line))
+        .filter(|line| !line.starts_with("Warning: "))
+        .last()?;
+    Some(format!("{before} ({end})"))
+}
+
+/// Messages of ssh about a connection that ends before it is established.
+const CLOSED: [&str; 4] = [
+    "kex_exchange_identification",
+    "ssh_exchange_identification",
+    "banner exchange",
+    "Connection closed by UNKNOWN",
+];
+
+const COMPLAINTS: &[Complaint] = &[
+    Complaint {
+        words: "Could not resolve hostname",
+        phase: Phase::Resolve,
+        hint: "check the host's name, and ssh's configuration for an alias",
+    },
+    Complaint {
+        words: "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        phase: Phase::HostKey,
+        hint: "if the host was really rebuilt, remove its old key from known_hosts",
+    },
+    Complaint {
+        words: "Host key verification failed",
+        phase: Phase::HostKey,
+        hint: "connect once with `ssh` and check the key, or mend known_hosts",
+    },
+    Complaint {
+        words: "Connection refused",
+        phase: Phase::Connect,
+        hint: "check that sshd runs there, and its port",
+    },
+    Complaint {
+        words: "timed out",
+        phase: Phase::Connect,
+        hint: "check that the host is up and its port is reachable",
+    },
+    Complaint {
+        words: "No route to host",
+        phase: Phase::Connect,
+        hint: "check that the host is up and its network is reachable",
+    },
+    Complaint {
+        words: "Network is unreachable",
+        phase: Phase::Connect,
+        hint: "check the network of the machine it is reached from",
+    },
+    Complaint {
+        words: "Permission denied",
+        phase: Phase::Authentication,
+        hint: "try `ssh` by hand: a key must be accepted without a question",
+    },
+    Complaint {
+        words: "Too many authentication failures",
+        phase: Phase::Authentication,
+        hint: "set IdentityFile and IdentitiesOnly for this host",
+    },
+    Complaint {
+        words: "administratively prohibited",
+        phase: Phase::Policy,
+        hint: "sshd there does not allow commands for this account or key",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::ConnectOptions;
+
+    #[test]
+    fn the_telling_lines_are_shown() {
+        const CHANGED: &str = "@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:abc/d.
+Please contact your system administrator.
+Offending ED25519 key in /home/me/.ssh/known_hosts:3
+Host key for web1 has changed and you have requested strict checking.
+Host key verification failed.";
+        for (words, expected) in [
+            (
+                CHANGED,
+                Some(
+                    "Host key verification failed. Offending ED25519 key in /home/me/.ssh/known_hosts:3; the host sent \
+                     SHA256:abc/d",
+                ),
+            ),
+            (
+                "No ED25519 host key is known for web1 and you have requested strict checking.\nHost key verification \
+                 failed.",
+                Some(
+                    "Host key verification failed. No ED25519 host key is known for web1 and you have requested strict \
+                     checking.",
+                ),
+            ),
+            (
+                "sh: 1: exec: corkscrew: not found\nkex_exchange_identification: Connection closed by remote host\n\
+                 Connection closed by UNKNOWN port 65535",
+                Some("sh: 1: exec: corkscrew: not found (Connection closed by UNKNOWN port 65535)"),
+            ),
+            (
+                "kex_exchange_identification: read: Connection reset by peer",
+                None,
+            ),
+            ("ssh: connect to host a port 22: Connection refused", None),
+            ("", None),
+        ] {
+            assert_eq!(telling(words).as_deref(), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_program_of_a_proxy_is_known_if_it_is_plain() {
+        for (configuration, expected) in [
+            ("host a\nproxycommand nc %h %p\nport 22", Some("nc")),
+            (
+                "proxycommand exec /opt/a-b/cork_screw.2 a",
+                Some("/opt/a-b/cork_screw.2"),
+            ),
+            ("proxycommand A=b nc %h", None),
+            ("proxycommand \"my nc\" %h", None),
+            ("proxycommand %d/nc", None),
+            ("proxycommand $HOME/nc", None),
+            ("proxycommand exec", None),
+            ("proxyjump a", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                proxy_program(configuration).as_deref(),
+                expected,
+                "{configuration}"
+            );
+        }
+    }
+
+    #[test]
+    fn options_for_ssh_come_before_those_of_its_configuration_and_of_ours() {
+        let options = ConnectOptions::new()
+            .ssh_config("/c")
+            .ssh_option("ProxyJump=b")
+            .ssh_option("Compression=yes");
+        let address = SshAddress {
+            user: None,
+            host: "web1".into(),
+            port: None,
+        };
+        let line = master_arguments(&address, options.get()).join(" ");
+        let begins = "-M -N -f -F /c -o ControlPersist=5 -o ProxyJump=b -o Compression=yes -x -T ";
+        assert!(line.starts_with(begins), "{line}");
+        assert!(line.ends_with(" -- web1"), "{line}");
+        let shell = Shell {
+            argv: Vec::new(),
+            line: "sh".into(),
+        };
+        let further = way(&address, &shell, options.get());
+        let mut words = further.command.words.iter();
+        let is_jump = |word: &[u8]| word.starts_with(b"ProxyJump");
+        assert!(
+            !words.any(|word| is_jump(word)),
+            "later hops have their own"
+        );
+    }
+}
