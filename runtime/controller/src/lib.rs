@@ -49,7 +49,9 @@ mod fleet;
 
 pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
 pub use base::{operation::Operation, progress::set_progress};
-pub use call::{Arguments, Bound, Call, CallFuture, CallTarget, Instance, Task, TaskCall};
+pub use call::{
+    Arguments, Bound, Call, CallFuture, CallOptions, CallTarget, Instance, Task, TaskCall,
+};
 pub use channel::{
     ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender,
     Tagged, TaggedIter, channel,
@@ -74,4 +76,4 @@ pub use process::{
 };
 pub use session::output::{GuestOutput, MAX_LINE_BYTES, OutputHandler};
 pub use ways::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;
-pub use wxec_protocol::{Description, Grants, WindowSize};
+pub use wxec_protocol::{Description, Grants, Limits, WindowSize};

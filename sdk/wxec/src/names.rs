@@ -12,7 +12,7 @@ macro_rules! controlling_side {
                 constants: ;
             }
             wxec_controller {
-                types: Address Attach Bound Child ChildRemote ChildStdin ChildStdout Command CommandFailed CommandOutput
+                types: Address Attach Bound CallOptions Child ChildRemote ChildStdin ChildStdout Command CommandFailed CommandOutput
                     ConnectOptions Description Engine ExitStatus FileChange FileError FileErrorKind FileStep Fleet FleetCall
                     FleetError FleetTransfer GuestOutput Hop IncompleteTransfer Instance LeftOut Links Module ModuleError
                     Operation Outcome Outcomes OutputHandler Password Phase Program ProgramOutput Report SshAddress Stats

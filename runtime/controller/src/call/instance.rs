@@ -74,30 +74,36 @@ impl Instance {
         }))
     }
 
+    /// Returns another instance, whose calls have these options as well. Each call can set its own,
+    /// but the instance has the grants and the memory limit of its first call.
+    #[must_use]
+    pub fn options(&self, options: CallOptions) -> Self {
+        self.with_options(|own| own.and(options))
+    }
+
     /// Returns another instance, whose calls have these limits. Each call can set its own, but the
     /// memory of the instance is bounded by the limit of its first call.
     #[must_use]
     pub fn limits(&self, limits: Limits) -> Self {
-        self.with(|options| options.set_limits(limits))
+        self.with_options(|options| options.limits(limits))
     }
 
     /// Returns another instance, whose calls are granted more. The instance has the grants of its
     /// first call.
     #[must_use]
     pub fn grant(&self, grants: Grants) -> Self {
-        self.with(|options| options.add_grants(grants))
+        self.with_options(|options| options.grant(grants))
     }
 
     /// Returns another instance, on which the same sequence of calls does the same each time: see
-    /// [`Call::deterministic`](Call::deterministic).
+    /// [`CallOptions::deterministic`].
     #[must_use]
     pub fn deterministic(&self, seed: u64) -> Self {
-        self.with(|options| options.seed = Some(seed))
+        self.with_options(|options| options.deterministic(seed))
     }
 
-    fn with(&self, change: impl FnOnce(&mut CallOptions)) -> Self {
-        let mut options = self.0.options.clone();
-        change(&mut options);
+    fn with_options(&self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        let options = change(self.0.options.clone());
         Self::build(self.0.host.clone(), self.0.module.clone(), options)
     }
 
@@ -193,10 +199,7 @@ impl CallTarget for Instance {
     type Call<T: Send + 'static, E: Send + 'static> = Call<T, E>;
 
     fn call<T: Send + 'static, E: Send + 'static>(&self, mut call: TaskCall<T, E>) -> Call<T, E> {
-        let (options, own) = (call.options_mut(), &self.0.options);
-        options.limits = own.limits.clone();
-        options.seed = own.seed;
-        options.add_grants(own.grants.clone());
+        call = call.with_options(|options| options.and(self.0.options.clone()));
         call.instance = Some(self.clone());
         self.0.host.call(call)
     }
@@ -246,7 +249,7 @@ mod tests {
             granted.0.options.grants,
             Grants::none().run("ls").and(Grants::none().read("/etc"))
         );
-        assert_eq!(granted.0.options.limits.fuel, Some(7));
+        assert_eq!(granted.0.options.to_limits().fuel, Some(7));
         assert!(!Arc::ptr_eq(&plain.0, &granted.0));
     }
 

@@ -1,4 +1,4 @@
-//! Makes a call: prepares what it needs, sends it, and waits for its answer.
+//! Makes a call: checks it, prepares what it needs, sends it, and waits for its answer.
 
 use std::{
     borrow::Cow,
@@ -6,201 +6,261 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use wxec_build::AbsenceReason;
 use wxec_protocol::{
-    CallRequest, Entry, Fault, Grants, LimitKind, Limits, MAX_CALL_STREAMS, Target,
-    abi::TaskFailure, cbor,
+    CallRequest, Entry, Fault, Grants, LimitKind, MAX_CALL_STREAMS, Target, abi::TaskFailure, cbor,
+    cbor::DecodeError,
 };
 
-use super::task::{CallOptions, MAX_FUNCTION_BYTES, Source, TaskCall, Value};
+use super::{
+    CallOptions,
+    asks::Asker,
+    instance::{Instance, Place},
+    streaming,
+    task::{MAX_FUNCTION_BYTES, Source, TaskCall, Value},
+};
 use crate::{
     base::runtime::{self, Background},
-    call::{
-        asks::Asker,
-        instance::Place,
-        streaming::{self, Conversation},
-    },
     channel::{Bridges, ChannelEnd},
     error::{CallError, CallErrorKind, Phase},
     host::Host,
     module::artifact::Artifact,
-    session::{OpenCall, Reply, Session, output::Lines},
+    session::{OpenCall, Reply, Session, output::Lines, task_stream::TaskStream},
 };
 
 /// The agent enforces a call's deadline; this end waits this much longer for the answer to arrive.
 const ANSWER_GRACE: Duration = Duration::from_millis(400);
 
+/// Makes a call on `host`. A call that returns a stream goes on in the background.
 pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
     host: Host,
     mut call: TaskCall<T, E>,
 ) -> Result<T, CallError<E>> {
     // Takes the ports out of the call, so that a channel ends when the task closes it, however long
     // the call goes on.
-    let bridges = std::mem::take(&mut call.ports)
+    let mut bridges = std::mem::take(&mut call.ports)
         .bridges(host.link())
         .map_err(|kind| CallError::new(host.shared_name(), kind))?;
-    let mut bridges = Some(bridges);
-    let result = make(host, call, &mut bridges).await;
-    // If `make` took the bridges, the call goes on behind a returned stream.
-    if let Some(bridges) = bridges {
-        bridges.end(match &result {
-            Ok(_) => ChannelEnd::Returned,
-            Err(error) => ChannelEnd::Failed(Box::new(error.erased())),
-        });
+    match call.value {
+        Value::Streamed(open) => streaming::run(host, call, open, bridges).await,
+        Value::Returned(decode) => {
+            let result = returned(host, call, decode, &mut bridges).await;
+            bridges.end(match &result {
+                Ok(_) => ChannelEnd::Returned,
+                Err(error) => ChannelEnd::Failed(Box::new(error.erased())),
+            });
+            result
+        }
     }
-    result
 }
 
-async fn make<T: Send + 'static, E: Send + 'static>(
+/// Makes a call whose value is what its function returns.
+async fn returned<T: Send + 'static, E: Send + 'static>(
     host: Host,
     call: TaskCall<T, E>,
-    bridges: &mut Option<Bridges>,
+    decode: fn(Bytes) -> Result<T, DecodeError>,
+    bridges: &mut Bridges,
 ) -> Result<T, CallError<E>> {
-    let name = host.shared_name();
-    let failed = |kind| CallError::new(name.clone(), kind);
-    let missing = call.missing();
-    if !missing.is_empty() {
-        return Err(failed(CallErrorKind::Denied {
-            needs: missing,
-            message: String::new(),
-        }));
-    }
-    let input = call
-        .input
-        .map_err(|error| failed(CallErrorKind::Encode(error)))?;
-    if call.function.len() > MAX_FUNCTION_BYTES {
-        return Err(failed(CallErrorKind::NoSuchFunction {
-            function: call.function.into_owned(),
-        }));
-    }
-    if let Some(instance) = &call.instance {
-        instance
-            .check(&call.source, &call.function)
-            .await
-            .map_err(failed)?;
-    }
-    check_size(&call.options.grants, call.function.len()).map_err(failed)?;
-    let streams = bridges.as_ref().map_or(0, Bridges::count)
-        + usize::from(matches!(call.value, Value::Streamed(_)));
-    if streams > MAX_CALL_STREAMS {
-        let [limit, asked] = [MAX_CALL_STREAMS, streams].map(|count| count as u64);
-        return Err(failed(CallErrorKind::Limit {
-            which: LimitKind::Streams,
-            limit,
-            asked,
-        }));
-    }
+    let streams = bridges.count();
+    let call = CheckedCall::new(host, call, streams).await?;
     // No retry for an instance, whose state is lost with its host, or for a call with streams,
     // whose items were sent already.
-    let again = call.options.idempotent && call.instance.is_none() && streams == 0;
-    let attempts = if again { 2 } else { 1 };
-    let function = call.function.into_owned();
-    let mut last = CallErrorKind::Cancelled;
-    for _ in 0..attempts {
-        let (session, artifact, entry) =
-            match (&call.instance, ready(&host, &call.source, &call.options)) {
-                (Some(instance), _) => {
-                    let Place {
-                        session,
-                        artifact,
-                        id,
-                    } = instance.place().await.map_err(failed)?;
-                    (
-                        session,
-                        artifact,
-                        Entry::Resident {
-                            instance: id,
-                            function: function.clone(),
-                        },
-                    )
-                }
-                (None, Some((session, artifact))) => {
-                    (session, artifact, Entry::Function(function.clone()))
-                }
-                // The caller's executor may not be tokio's; connecting and building need our runtime.
-                (None, None) => {
-                    let prepared =
-                        prepare(host.clone(), call.source.clone(), call.options.is_metered());
-                    let (session, artifact) = Background::new(prepared).await.map_err(failed)?;
-                    (session, artifact, Entry::Function(function.clone()))
-                }
-            };
+    let mut again = call.options.is_idempotent() && call.instance.is_none() && streams == 0;
+    loop {
+        let (open, opened) = call.send(streams).await?;
+        bridges.start(opened);
+        match open.answer().await {
+            Ok(value) => {
+                return decode(value).map_err(|error| call.failed(CallErrorKind::Decode(error)));
+            }
+            Err(error) if again && matches!(error.kind, CallErrorKind::Lost { .. }) => {
+                again = false;
+            }
+            Err(error) => return Err(call.explain(error).await),
+        }
+    }
+}
+
+/// A call that has passed all checks that need no host.
+pub(super) struct CheckedCall<E> {
+    host: Host,
+    source: Source,
+    function: Cow<'static, str>,
+    input: Bytes,
+    options: CallOptions,
+    instance: Option<Instance>,
+    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+}
+
+impl<E: Send + 'static> CheckedCall<E> {
+    pub(super) async fn new<T>(
+        host: Host,
+        call: TaskCall<T, E>,
+        streams: usize,
+    ) -> Result<Self, CallError<E>> {
+        Self::check(&host, call, streams)
+            .await
+            .map_err(|kind| CallError::new(host.shared_name(), kind))
+    }
+
+    async fn check<T>(
+        host: &Host,
+        call: TaskCall<T, E>,
+        streams: usize,
+    ) -> Result<Self, CallErrorKind<E>> {
+        let missing = call.missing();
+        if !missing.is_empty() {
+            return Err(CallErrorKind::Denied {
+                needs: missing,
+                message: String::new(),
+            });
+        }
+        let input = call.input.map_err(CallErrorKind::Encode)?;
+        if call.function.len() > MAX_FUNCTION_BYTES {
+            return Err(CallErrorKind::NoSuchFunction {
+                function: call.function.into_owned(),
+            });
+        }
+        if let Some(instance) = &call.instance {
+            instance.check(&call.source, &call.function).await?;
+        }
+        check_size(call.options.grants(), call.function.len())?;
+        check_streams(streams)?;
+        Ok(Self {
+            host: host.clone(),
+            source: call.source,
+            function: call.function,
+            input,
+            options: call.options,
+            instance: call.instance,
+            decode_error: call.decode_error,
+        })
+    }
+
+    pub(super) fn failed(&self, kind: CallErrorKind<E>) -> CallError<E> {
+        CallError::new(self.host.shared_name(), kind)
+    }
+
+    /// Sends the call, with this number of streams.
+    pub(super) async fn send(
+        &self,
+        streams: usize,
+    ) -> Result<(SentCall<E>, Vec<TaskStream>), CallError<E>> {
+        let (session, artifact, entry) = self.place().await.map_err(|kind| self.failed(kind))?;
         let request = CallRequest {
-            limits: call.options.limits.clone(),
-            grants: call.options.grants.clone(),
-            seed: call.options.seed,
+            limits: self.options.to_limits(),
+            grants: self.options.grants().clone(),
+            seed: self.options.seed(),
             entry,
-            ..CallRequest::new(artifact.digest, "", input.clone())
+            ..CallRequest::new(artifact.digest, "", self.input.clone())
         };
-        let (asks, serving) = asker(&host, &call.source, &call.options)
-            .map(Asker::serve)
-            .unzip();
-        let lines = Lines::new(name.clone(), host.output());
-        let open = match streams {
-            0 => session.call(&artifact, request, lines, asks),
-            count => {
-                let opened = session
-                    .call_with_streams(&artifact, request, lines, asks, count)
-                    .await;
-                let (open, mut opened) = opened.map_err(|ended| {
-                    failed(CallErrorKind::Lost {
-                        reason: ended.to_string(),
-                        stderr_tail: String::new(),
-                    })
-                })?;
-                let returned = matches!(call.value, Value::Streamed(_))
-                    .then(|| opened.pop())
-                    .flatten();
-                bridges
-                    .iter_mut()
-                    .for_each(|bridges| bridges.start(std::mem::take(&mut opened)));
-                if let (Value::Streamed(make), Some(stream)) = (call.value, returned) {
-                    let limits = call.options.limits.clone();
-                    let call = Conversation {
-                        open,
-                        limits,
-                        serving,
-                        host,
-                        decode_error: call.decode_error,
-                    };
-                    return streaming::receive(call, stream, make, bridges).await;
-                }
-                open
+        let (asks, serving) = self.asker().map(Asker::serve).unzip();
+        let lines = Lines::new(self.host.shared_name(), self.host.output());
+        let (open, opened) = if streams == 0 {
+            (session.call(&artifact, request, lines, asks), Vec::new())
+        } else {
+            let opening = session.call_with_streams(&artifact, request, lines, asks, streams);
+            opening.await.map_err(|ended| {
+                self.failed(CallErrorKind::Lost {
+                    reason: ended.to_string(),
+                    stderr_tail: String::new(),
+                })
+            })?
+        };
+        let sent = SentCall {
+            open,
+            deadline: self.options.deadline(),
+            serving,
+            host: self.host.clone(),
+            decode_error: self.decode_error,
+        };
+        Ok((sent, opened))
+    }
+
+    /// Returns the session and the artifact to call, and the place to enter it.
+    async fn place(&self) -> Result<(Session, Artifact, Entry), CallErrorKind<E>> {
+        let function = self.function.clone().into_owned();
+        if let Some(instance) = &self.instance {
+            let Place {
+                session,
+                artifact,
+                id,
+            } = instance.place().await?;
+            let entry = Entry::Resident {
+                instance: id,
+                function,
+            };
+            return Ok((session, artifact, entry));
+        }
+        let (session, artifact) = match ready(&self.host, &self.source, &self.options) {
+            Some(ready) => ready,
+            // The caller's executor may not be tokio's; connecting and building need our runtime.
+            None => {
+                let metered = self.options.is_metered();
+                let prepared = prepare(self.host.clone(), self.source.clone(), metered);
+                Background::new(prepared).await?
             }
         };
-        let reply = answer(open, &call.options.limits).await;
-        if let Some(serving) = serving {
+        Ok((session, artifact, Entry::Function(function)))
+    }
+
+    /// Returns what makes the calls that the guest asks for, if it was granted any host.
+    fn asker(&self) -> Option<Asker> {
+        if self.options.grants().host.is_empty() {
+            return None;
+        }
+        let deadline = self.options.deadline();
+        Some(Asker {
+            host: self.host.clone(),
+            module: self.source.known()?,
+            deadline: deadline.and_then(|deadline| Instant::now().checked_add(deadline)),
+        })
+    }
+
+    /// Adds the reason to an error that says that the function is missing.
+    pub(super) async fn explain(&self, error: CallError<E>) -> CallError<E> {
+        match error.kind {
+            CallErrorKind::NoSuchFunction { .. } => {
+                error.because(absence(&self.source, self.function.clone().into_owned()).await)
+            }
+            _ => error,
+        }
+    }
+}
+
+/// A call under way. Dropping it cancels the call.
+pub(super) struct SentCall<E> {
+    open: OpenCall,
+    deadline: Option<Duration>,
+    /// Makes the calls that the guest asks for.
+    serving: Option<Background<()>>,
+    host: Host,
+    decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
+}
+
+impl<E> SentCall<E> {
+    /// Waits for the answer.
+    pub(super) async fn answer(self) -> Result<Bytes, CallError<E>> {
+        let name = self.host.shared_name();
+        let reply = answer(self.open, self.deadline).await;
+        if let Some(serving) = self.serving {
             serving.await;
         }
-        last = match reply {
-            Ok(Ok((Ok(value), _))) => {
-                let Value::Returned(decode) = call.value else {
-                    unreachable!("streams are received elsewhere")
-                };
-                return decode(value).map_err(|error| failed(CallErrorKind::Decode(error)));
-            }
-            Ok(Ok((Err(fault), _))) => {
-                let error = fault_error(name, fault, call.decode_error);
-                return Err(match error.kind {
-                    CallErrorKind::NoSuchFunction { .. } => {
-                        error.because(absence(&call.source, function).await)
-                    }
-                    _ => error,
-                });
-            }
+        let kind = match reply {
+            Ok(Ok((Ok(value), _))) => return Ok(value),
+            Ok(Ok((Err(fault), _))) => return Err(fault_error(name, fault, self.decode_error)),
             Ok(Err(loss)) => CallErrorKind::Lost {
                 reason: loss.reason,
                 stderr_tail: loss.stderr_tail,
             },
-            Err(after) => {
-                return Err(failed(CallErrorKind::Timeout {
-                    after,
-                    phase: Phase::Run,
-                }));
-            }
+            Err(after) => CallErrorKind::Timeout {
+                after,
+                phase: Phase::Run,
+            },
         };
+        Err(CallError::new(name, kind))
     }
-    Err(failed(last))
 }
 
 /// Returns why the called module does not have the function, if the sources of its package tell.
@@ -217,22 +277,6 @@ async fn absence(source: &Source, function: String) -> Option<String> {
     Some(format!("{absent}{advice}"))
 }
 
-/// Returns what makes the calls that the guest asks for, if it was granted any host.
-fn asker(host: &Host, source: &Source, options: &CallOptions) -> Option<Asker> {
-    if options.grants.host.is_empty() {
-        return None;
-    }
-    let deadline = options
-        .limits
-        .deadline()
-        .and_then(|deadline| Instant::now().checked_add(deadline));
-    Some(Asker {
-        host: host.clone(),
-        module: source.known()?,
-        deadline,
-    })
-}
-
 /// The parts of a call beside its input must fit into one frame with the first part of the input.
 const MAX_TERMS_BYTES: usize = 512 << 10;
 
@@ -245,23 +289,36 @@ pub(crate) fn check_size<E>(grants: &Grants, bytes: usize) -> Result<(), CallErr
     let lists = [&grants.run, &grants.env, &grants.net, &grants.host];
     let others = lists.into_iter().flatten().map(String::len);
     let all = bytes + paths.chain(others).sum::<usize>();
-    match all > MAX_TERMS_BYTES {
-        true => Err(CallErrorKind::BadArguments(format!(
-            "what the call is given beside its input takes {all} bytes, more than the {MAX_TERMS_BYTES} allowed"
-        ))),
-        false => Ok(()),
+    if all <= MAX_TERMS_BYTES {
+        return Ok(());
     }
+    Err(CallErrorKind::BadArguments(format!(
+        "what the call is given beside its input takes {all} bytes, more than the {MAX_TERMS_BYTES} allowed"
+    )))
+}
+
+fn check_streams<E>(streams: usize) -> Result<(), CallErrorKind<E>> {
+    if streams <= MAX_CALL_STREAMS {
+        return Ok(());
+    }
+    let [limit, asked] = [MAX_CALL_STREAMS, streams].map(|count| count as u64);
+    Err(CallErrorKind::Limit {
+        which: LimitKind::Streams,
+        limit,
+        asked,
+    })
 }
 
 /// Returns session and artifact at once if the host is connected and the module built and compiled.
 fn ready(host: &Host, source: &Source, options: &CallOptions) -> Option<(Session, Artifact)> {
     let session = host.live_session()?;
-    let target = match options.is_metered() {
-        true => Cow::Owned(Target {
+    let target = if options.is_metered() {
+        Cow::Owned(Target {
             metered: true,
             ..session.target.clone()
-        }),
-        false => Cow::Borrowed(&session.target),
+        })
+    } else {
+        Cow::Borrowed(&session.target)
     };
     let artifact = source.known()?.ready_artifact(&target)?;
     Some((session, artifact))
@@ -288,8 +345,8 @@ pub(crate) async fn prepare<E: Send + 'static>(
 }
 
 /// Returns the call's reply, or its deadline if no reply came in time.
-pub(crate) async fn answer(open: OpenCall, limits: &Limits) -> Result<Reply, Duration> {
-    let Some(deadline) = limits.deadline() else {
+pub(crate) async fn answer(open: OpenCall, deadline: Option<Duration>) -> Result<Reply, Duration> {
+    let Some(deadline) = deadline else {
         return open
             .returned(None)
             .await
@@ -302,7 +359,7 @@ pub(crate) async fn answer(open: OpenCall, limits: &Limits) -> Result<Reply, Dur
 }
 
 /// Turns a fault into an error, for a caller that may know the type of the task's error.
-pub(crate) fn fault_error<E>(
+fn fault_error<E>(
     host: Arc<str>,
     fault: Fault,
     decode: fn(TaskFailure) -> Result<E, TaskFailure>,

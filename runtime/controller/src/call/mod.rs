@@ -4,6 +4,7 @@ mod asks;
 mod facts;
 mod instance;
 mod make;
+mod options;
 mod streaming;
 mod task;
 
@@ -12,11 +13,9 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use wxec_protocol::{Grants, Limits};
 
 use crate::{
     base::operation::Operation, channel::ReturnedStream, error::CallError, host::Host,
@@ -25,11 +24,12 @@ use crate::{
 
 pub(crate) use self::{
     facts::{FACTS_WITHIN, facts_call, facts_module},
-    make::{answer, check_size, fault_error, prepare, run},
-    task::{CallOptions, Source, Value},
+    make::{answer, check_size, prepare, run},
+    task::{Source, Value},
 };
 pub use self::{
     instance::Instance,
+    options::CallOptions,
     task::{Task, TaskCall},
 };
 pub use crate::channel::Arguments;
@@ -65,40 +65,10 @@ pub struct Call<T, E = Infallible> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
-    /// Ends the call if it has not returned `after` it was sent. Connecting and building do not
-    /// count.
-    pub fn timeout(mut self, after: Duration) -> Self {
-        self.call.options.set_timeout(after);
-        self
-    }
+    crate::call_option_methods!(idempotent);
 
-    /// Limits what the call may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits`
-    /// has a deadline itself.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.call.options.set_limits(limits);
-        self
-    }
-
-    /// Grants the call more than its task declares. Something that was taken away, such as its
-    /// clock, stays away.
-    pub fn grant(mut self, grants: Grants) -> Self {
-        self.call.options.add_grants(grants);
-        self
-    }
-
-    /// Makes the call do the same each time, and use the same [fuel](Limits::fuel). Its random
-    /// numbers follow from `seed` (so they keep no secret). Its clock begins with the year 2020; it
-    /// advances by a millisecond at each reading, and by the length of each sleep of the task,
-    /// without waiting. Other things that are granted to the call may still differ.
-    pub fn deterministic(mut self, seed: u64) -> Self {
-        self.call.options.seed = Some(seed);
-        self
-    }
-
-    /// Declares that running the task twice does no harm: if the host is lost on the way, the call
-    /// is tried once more.
-    pub fn idempotent(mut self) -> Self {
-        self.call.options.idempotent = true;
+    fn with_options(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        self.call = self.call.with_options(change);
         self
     }
 
@@ -221,7 +191,7 @@ impl Bound {
 mod tests {
     use wxec_build::Origin;
     use wxec_protocol::{
-        Need,
+        Grants, Need,
         abi::{self, Function, Wants},
     };
 
@@ -332,31 +302,8 @@ mod tests {
             .call(call)
             .grant(Grants::none().env("HOME"));
         assert_eq!(
-            call.call.options.grants,
+            *call.call.options.grants(),
             Grants::none().run("apt-get").env("HOME")
-        );
-    }
-
-    #[test]
-    fn only_calls_that_count_instructions_need_code_that_does() {
-        let limits = Limits {
-            fuel: Some(1_000_000),
-            ..Limits::default()
-        };
-        assert!(!CallOptions::default().is_metered());
-        assert!(
-            CallOptions {
-                limits,
-                ..CallOptions::default()
-            }
-            .is_metered()
-        );
-        assert!(
-            CallOptions {
-                seed: Some(0),
-                ..CallOptions::default()
-            }
-            .is_metered()
         );
     }
 }

@@ -3,86 +3,85 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use wxec_protocol::{Limits, abi::TaskFailure, cbor::DecodeError};
+use wxec_protocol::cbor::DecodeError;
 
+use super::{
+    make::{CheckedCall, SentCall},
+    task::TaskCall,
+};
 use crate::{
-    base::runtime::{self, Background},
-    call::{answer, fault_error},
+    base::runtime,
     channel::{Bridges, ChannelEnd, Incoming},
-    error::{CallError, CallErrorKind, Phase},
+    error::{CallError, CallErrorKind},
     host::Host,
-    session::{
-        OpenCall,
-        task_stream::{Broken, TaskStream},
-    },
+    session::task_stream::{Broken, TaskStream},
 };
 
 /// Time limit for the returned value once its call has returned. The value was sent before, so this
 /// is generous.
 const FIRST_WITHIN: Duration = Duration::from_secs(60);
 
-/// A call under way.
-pub(crate) struct Conversation<E> {
-    pub(crate) open: OpenCall,
-    pub(crate) limits: Limits,
-    /// Makes the calls that the guest asks for.
-    pub(crate) serving: Option<Background<()>>,
-    pub(crate) host: Host,
-    pub(crate) decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
-}
-
-impl<E> Conversation<E> {
-    /// Waits for the end of the call. Dropping this cancels it.
-    async fn end(self) -> Result<(), CallError<E>> {
-        let Self {
-            open,
-            limits,
-            serving,
-            host,
-            decode_error,
-        } = self;
-        let failed = |kind| Err(CallError::new(host.shared_name(), kind));
-        let reply = answer(open, &limits).await;
-        if let Some(serving) = serving {
-            serving.await;
+/// Makes a call that returns a stream. The receiver of that stream, which `open` makes, owns the
+/// call from then on.
+pub(super) async fn run<T: Send + 'static, E: Send + 'static>(
+    host: Host,
+    call: TaskCall<T, E>,
+    open: fn(&Arc<str>) -> (T, Incoming),
+    mut bridges: Bridges,
+) -> Result<T, CallError<E>> {
+    match begin(&host, call, &mut bridges).await {
+        Ok(begun) => {
+            let (value, incoming) = open(&host.shared_name());
+            begun.go_on(incoming, bridges, host);
+            Ok(value)
         }
-        match reply {
-            Ok(Ok((Ok(_), _))) => Ok(()),
-            Ok(Ok((Err(fault), _))) => Err(fault_error(host.shared_name(), fault, decode_error)),
-            Ok(Err(loss)) => failed(CallErrorKind::Lost {
-                reason: loss.reason,
-                stderr_tail: loss.stderr_tail,
-            }),
-            Err(after) => failed(CallErrorKind::Timeout {
-                after,
-                phase: Phase::Run,
-            }),
+        Err(error) => {
+            bridges.end(ChannelEnd::Failed(Box::new(error.erased())));
+            Err(error)
         }
     }
 }
 
-/// Waits until the function has returned a stream. From then on the call belongs to the receiver of
-/// that stream.
-pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
-    call: Conversation<E>,
-    mut stream: TaskStream,
-    make: fn(&Arc<str>) -> (T, Incoming),
-    bridges: &mut Option<Bridges>,
-) -> Result<T, CallError<E>> {
-    let name = call.host.shared_name();
-    let failed = |kind| CallError::new(name.clone(), kind);
-    let host = call.host.clone();
-    let mut end = Box::pin(call.end());
+/// A call whose function has returned a stream.
+struct Begun<F> {
+    stream: TaskStream,
+    /// The rest of the call, unless the call has ended.
+    rest: Option<F>,
+}
+
+/// Makes the call, and waits until its function has returned a stream.
+async fn begin<T: Send + 'static, E: Send + 'static>(
+    host: &Host,
+    call: TaskCall<T, E>,
+    bridges: &mut Bridges,
+) -> Result<
+    Begun<impl Future<Output = Result<(), CallError<E>>> + Send + Unpin + use<T, E>>,
+    CallError<E>,
+> {
+    let streams = bridges.count() + 1;
+    let call = CheckedCall::new(host.clone(), call, streams).await?;
+    let (sent, mut opened) = call.send(streams).await?;
+    let stream = opened.pop();
+    bridges.start(opened);
+    let no_stream = || {
+        call.failed(CallErrorKind::BadModule(
+            "the function returned no stream".into(),
+        ))
+    };
+    let mut stream = stream.ok_or_else(no_stream)?;
+    let mut rest = Box::pin(end(sent));
     // Call messages may arrive before stream data that was sent earlier.
-    let mut ended = None;
+    let mut ended = false;
     let first = {
         let mut first = pin!(stream.next_item());
         tokio::select! {
             biased;
             first = &mut first => first,
-            end = &mut end => {
-                end?;
-                ended = Some(ChannelEnd::Returned);
+            end = &mut rest => {
+                if let Err(error) = end {
+                    return Err(call.explain(error).await);
+                }
+                ended = true;
                 // The value was sent before. If the agent has lost it, no message says so: hence
                 // the limit.
                 let late = |_| Err(Broken::Lost("the call returned, and what it returned did not arrive".into()));
@@ -90,54 +89,59 @@ pub(crate) async fn receive<T: Send + 'static, E: Send + 'static>(
             }
         }
     };
-    match first {
-        Ok(Some(_)) => {}
-        Ok(None) if ended.is_none() => {
-            end.await?;
-            return Err(failed(CallErrorKind::BadModule(
-                "the function returned no stream".into(),
-            )));
-        }
-        Ok(None) => {
-            return Err(failed(CallErrorKind::BadModule(
-                "the function returned no stream".into(),
-            )));
+    let failure = match first {
+        Ok(Some(_)) => {
+            return Ok(Begun {
+                stream,
+                rest: (!ended).then_some(rest),
+            });
         }
         Err(Broken::Item(reason)) => {
-            return Err(failed(CallErrorKind::Decode(DecodeError::Type(reason))));
+            return Err(call.failed(CallErrorKind::Decode(DecodeError::Type(reason))));
         }
-        Err(Broken::Lost(reason)) => {
-            if ended.is_none() {
-                end.await?;
-            }
-            return Err(failed(CallErrorKind::Lost {
-                reason,
-                stderr_tail: String::new(),
-            }));
-        }
-    }
-    let (value, Incoming(bridge)) = make(&name);
-    let Some(bridges) = bridges.take() else {
-        return Err(failed(CallErrorKind::Agent(
-            "a stream without its bridges".into(),
-        )));
+        Ok(None) => no_stream(),
+        Err(Broken::Lost(reason)) => call.failed(CallErrorKind::Lost {
+            reason,
+            stderr_tail: String::new(),
+        }),
     };
-    let carrying = bridges.carry(bridge, stream);
-    runtime::spawn(async move {
-        let mut carrying = pin!(carrying);
-        if ended.is_none() {
-            tokio::select! {
-                // The receiver has gone: dropping the rest of the call cancels it.
-                () = &mut carrying => return,
-                end = end => ended = Some(end.map_or_else(
-                    |error| ChannelEnd::Failed(Box::new(error.erase())),
-                    |()| ChannelEnd::Returned,
-                )),
-            }
-        }
-        bridges.end(ended.unwrap_or(ChannelEnd::Returned));
-        carrying.await;
-        drop(host);
-    });
-    Ok(value)
+    // If the call itself failed, that is the cause.
+    if !ended && let Err(error) = rest.await {
+        return Err(call.explain(error).await);
+    }
+    Err(failure)
+}
+
+/// Waits for the end of a call, of which no more than that counts.
+async fn end<E>(call: SentCall<E>) -> Result<(), CallError<E>> {
+    call.answer().await.map(drop)
+}
+
+impl<E, F> Begun<F>
+where
+    E: Send + 'static,
+    F: Future<Output = Result<(), CallError<E>>> + Send + Unpin + 'static,
+{
+    /// Carries the stream in the background. If its receiver goes first, the rest of the call is
+    /// cancelled.
+    fn go_on(self, Incoming(bridge): Incoming, bridges: Bridges, host: Host) {
+        let carrying = bridges.carry(bridge, self.stream);
+        runtime::spawn(async move {
+            let mut carrying = pin!(carrying);
+            let end = match self.rest {
+                None => ChannelEnd::Returned,
+                Some(rest) => tokio::select! {
+                    // The receiver has gone: dropping the rest of the call cancels it.
+                    () = &mut carrying => return,
+                    end = rest => end.map_or_else(
+                        |error| ChannelEnd::Failed(Box::new(error.erase())),
+                        |()| ChannelEnd::Returned,
+                    ),
+                },
+            };
+            bridges.end(end);
+            carrying.await;
+            drop(host);
+        });
+    }
 }

@@ -1,6 +1,6 @@
 //! A call before it has a host: the function, its arguments and its options.
 
-use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,6 +11,7 @@ use wxec_protocol::{
     cbor::{self, DecodeError, EncodeError},
 };
 
+use super::options::CallOptions;
 use crate::{
     call::instance::Instance,
     channel::{Arguments, Incoming, Ports, ReturnedStream},
@@ -71,40 +72,6 @@ pub(crate) enum Source {
     Module(Module),
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct CallOptions {
-    pub(crate) limits: Limits,
-    pub(crate) grants: Grants,
-    pub(crate) seed: Option<u64>,
-    pub(crate) idempotent: bool,
-}
-
-impl CallOptions {
-    pub(crate) fn set_timeout(&mut self, after: Duration) {
-        self.limits.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-    }
-
-    /// Sets the limits. Keeps the timeout, unless `limits` has one itself.
-    pub(crate) fn set_limits(&mut self, limits: Limits) {
-        let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
-        self.limits = Limits {
-            deadline_ms,
-            ..limits
-        };
-    }
-
-    pub(crate) fn add_grants(&mut self, grants: Grants) {
-        let granted = std::mem::take(&mut self.grants);
-        self.grants = granted.and(grants);
-    }
-
-    /// Returns true if the code must count its instructions, so that it does the same each time or
-    /// stops after a number of them.
-    pub(crate) fn is_metered(&self) -> bool {
-        self.limits.are_metered(self.seed)
-    }
-}
-
 impl<T: DeserializeOwned + 'static, E> TaskCall<T, E> {
     /// Makes a call of `task`. `decode_error` gives the failure back if the task's error type does
     /// not travel.
@@ -149,10 +116,7 @@ impl<T, E> TaskCall<T, E> {
             function: task.function.into(),
             input,
             wants: Wants::default(),
-            options: CallOptions {
-                grants: (task.grants)(),
-                ..CallOptions::default()
-            },
+            options: CallOptions::new().grant((task.grants)()),
             instance: None,
             ports,
             decode_error,
@@ -178,10 +142,7 @@ impl TaskCall<Bytes, TaskFailure> {
             function: function.into(),
             input: Ok(input),
             wants,
-            options: CallOptions {
-                limits,
-                ..CallOptions::default()
-            },
+            options: CallOptions::new().limits(limits),
             instance: None,
             ports: Ports::default(),
             decode_error: Ok,
@@ -233,10 +194,7 @@ impl<T> TaskCall<T, Infallible> {
             function: path.to_owned().into(),
             input,
             wants,
-            options: CallOptions {
-                grants,
-                ..CallOptions::default()
-            },
+            options: CallOptions::new().grant(grants),
             instance: None,
             ports,
             decode_error: Err,
@@ -246,15 +204,19 @@ impl<T> TaskCall<T, Infallible> {
 }
 
 impl<T, E> TaskCall<T, E> {
-    pub(crate) fn options_mut(&mut self) -> &mut CallOptions {
-        &mut self.options
+    /// Returns the same call with other options.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_options(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        self.options = change(self.options);
+        self
     }
 
     /// Returns the needs that the function declares and that are not granted.
     pub(super) fn missing(&self) -> Vec<Need> {
         self.wants
             .needs()
-            .filter(|need| !self.options.grants.covers(need))
+            .filter(|need| !self.options.grants().covers(need))
             .collect()
     }
 

@@ -11,12 +11,11 @@ pub use self::{
 use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
-use wxec_protocol::{Grants, Limits};
 
 use crate::{
     address::AddressError,
     base::operation::Operation,
-    call::{CallTarget, TaskCall, run},
+    call::{CallOptions, CallTarget, TaskCall, run},
     error::CallError,
     host::Host,
 };
@@ -131,7 +130,7 @@ impl CallTarget for Fleet {
     ) -> FleetCall<T, E> {
         // A call that streams gets no default timeout: it may go on for as long as it likes.
         if !call.streams() {
-            call.options_mut().set_timeout(FLEET_TIMEOUT);
+            call = call.with_options(|options| options.timeout(FLEET_TIMEOUT));
         }
         FleetCall {
             fleet: self.clone(),
@@ -149,37 +148,10 @@ pub struct FleetCall<T, E = Infallible> {
 }
 
 impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
-    /// Limits the time of the call on each host; 60 s by default, or without end if its task sends
-    /// or receives. Connecting and building do not count.
-    pub fn timeout(mut self, after: Duration) -> Self {
-        self.call.options_mut().set_timeout(after);
-        self
-    }
+    crate::call_option_methods!(idempotent);
 
-    /// Limits what the call may use on each host. Keeps the timeout, unless `limits` has a deadline
-    /// itself.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.call.options_mut().set_limits(limits);
-        self
-    }
-
-    /// Grants the call more than its task declares, on each host.
-    pub fn grant(mut self, grants: Grants) -> Self {
-        self.call.options_mut().add_grants(grants);
-        self
-    }
-
-    /// Makes the call do the same on each host, each time: its clock begins at a fixed date, and
-    /// its random numbers follow from `seed`.
-    pub fn deterministic(mut self, seed: u64) -> Self {
-        self.call.options_mut().seed = Some(seed);
-        self
-    }
-
-    /// Declares that running the task twice does no harm, so that the call is retried once on a
-    /// host that is lost on the way.
-    pub fn idempotent(mut self) -> Self {
-        self.call.options_mut().idempotent = true;
+    fn with_options(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        self.call = self.call.with_options(change);
         self
     }
 

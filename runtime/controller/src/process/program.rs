@@ -1,15 +1,15 @@
 //! Programs on a host: modules that have a `main` and talk through stdin, stdout and stderr, as
 //! processes do.
 
-use std::{ffi::OsStr, io, time::Duration};
+use std::{ffi::OsStr, io};
 
 use bytes::Bytes;
 use serde_bytes::ByteBuf;
-use wxec_protocol::{CallRequest, Fault, Grants, Limits, abi::Exit, cbor};
+use wxec_protocol::{CallRequest, Fault, abi::Exit, cbor};
 
 use crate::{
     base::{operation::Operation, runtime, text::bytes},
-    call::{Source, answer, check_size, prepare},
+    call::{CallOptions, Source, answer, check_size, prepare},
     error::{CallError, CallErrorKind, Phase},
     host::Host,
     module::Module,
@@ -39,9 +39,7 @@ pub struct Program {
     module: Module,
     arguments: Vec<ByteBuf>,
     environment: Vec<(ByteBuf, ByteBuf)>,
-    grants: Grants,
-    limits: Limits,
-    seed: Option<u64>,
+    options: CallOptions,
 }
 
 /// Exit and output of a program.
@@ -64,9 +62,7 @@ impl Host {
             module: module.clone(),
             arguments: vec![bytes(module.name())],
             environment: Vec::new(),
-            grants: Grants::none(),
-            limits: Limits::default(),
-            seed: None,
+            options: CallOptions::new(),
         }
     }
 }
@@ -96,33 +92,10 @@ impl Program {
         self
     }
 
-    /// Grants it more.
-    pub fn grant(mut self, grants: Grants) -> Self {
-        self.grants = self.grants.and(grants);
-        self
-    }
+    crate::call_option_methods!();
 
-    /// Sets its limits. Keeps a [`timeout`](Self::timeout) set before, unless `limits` has a
-    /// deadline itself.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        let deadline_ms = limits.deadline_ms.or(self.limits.deadline_ms);
-        self.limits = Limits {
-            deadline_ms,
-            ..limits
-        };
-        self
-    }
-
-    /// Ends the program if it still runs when `after` has passed since its start.
-    pub fn timeout(mut self, after: Duration) -> Self {
-        self.limits.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-        self
-    }
-
-    /// Makes it deterministic: random numbers follow from `seed`, and its clock begins at a fixed
-    /// date and advances only when the program reads it or sleeps.
-    pub fn deterministic(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
+    fn with_options(mut self, change: impl FnOnce(CallOptions) -> CallOptions) -> Self {
+        self.options = change(self.options);
         self
     }
 
@@ -167,9 +140,7 @@ impl Program {
             module,
             arguments,
             environment,
-            grants,
-            limits,
-            seed,
+            options,
         } = self;
         let (name, output) = (host.shared_name(), host.output());
         let failed = |kind| CallError::new(name.clone(), kind);
@@ -184,18 +155,14 @@ impl Program {
                 format!("{shown:?} has a NUL, which neither arguments nor variables may have");
             return Err(failed(CallErrorKind::BadArguments(reason)));
         }
-        check_size(&grants, texts.map(|text| text.len()).sum()).map_err(failed)?;
-        let (session, artifact) = prepare(
-            host,
-            Source::Module(module),
-            seed.is_some() || limits.fuel.is_some(),
-        )
-        .await
-        .map_err(failed)?;
+        check_size(options.grants(), texts.map(|text| text.len()).sum()).map_err(failed)?;
+        let (session, artifact) = prepare(host, Source::Module(module), options.is_metered())
+            .await
+            .map_err(failed)?;
         let request = CallRequest {
-            limits: limits.clone(),
-            grants,
-            seed,
+            limits: options.to_limits(),
+            grants: options.grants().clone(),
+            seed: options.seed(),
             ..CallRequest::new(artifact.digest, "", "")
         };
         let command = ProgramCommand {
@@ -225,7 +192,7 @@ impl Program {
         let _feeding = AbortOnDrop(runtime::spawn(feed(stdin, writer)));
         let drained = async { tokio::join!(drain(reader, stdout), drain(errors, stderr)) };
         let mut drained = AbortOnDrop(runtime::spawn(drained));
-        let reply = answer(call, &limits).await;
+        let reply = answer(call, options.deadline()).await;
         let outcome = match reply {
             Ok(Ok((outcome, _))) => outcome,
             Ok(Err(loss)) => {

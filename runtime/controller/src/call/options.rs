@@ -1,0 +1,205 @@
+//! Options of calls, the same for one host, a fleet, an instance and a program.
+
+use std::time::Duration;
+
+use wxec_protocol::{Grants, Limits};
+
+/// Options of a call: what it may use, what it is granted, and whether it may run twice.
+///
+/// One value can be given to many calls with `.options(…)`; each option has a short form on the
+/// call itself.
+///
+/// ```
+/// use std::time::Duration;
+/// use wxec_controller::{CallOptions, Grants};
+///
+/// let careful = CallOptions::new().timeout(Duration::from_secs(5)).grant(Grants::none().read("/etc"));
+/// # let _ = careful;
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    limits: Option<Limits>,
+    deadline_ms: Option<u64>,
+    pub(super) grants: Grants,
+    seed: Option<u64>,
+    idempotent: bool,
+}
+
+impl CallOptions {
+    /// Creates the default options: default limits, no timeout, no grants, and one attempt.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the call if it has not returned `after` it was sent. Connecting and building do not
+    /// count.
+    #[must_use]
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Limits what the call may use. Keeps a [`timeout`](Self::timeout) set before, unless `limits`
+    /// has a deadline itself.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.deadline_ms = limits.deadline_ms.or(self.deadline_ms);
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Grants the call more. Something that was taken away, such as its clock, stays away.
+    #[must_use]
+    pub fn grant(mut self, grants: Grants) -> Self {
+        self.grants = self.grants.and(grants);
+        self
+    }
+
+    /// Makes the call do the same each time, and use the same [fuel](Limits::fuel). Its random
+    /// numbers follow from `seed` (so they keep no secret). Its clock begins with the year 2020; it
+    /// advances by a millisecond at each reading, and by the length of each sleep of the task,
+    /// without waiting. Other things that are granted to the call may still differ.
+    #[must_use]
+    pub fn deterministic(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Declares that running the task twice does no harm: if the host is lost on the way, the call
+    /// is tried once more.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Adds `more`: its grants are added to these, and what else it sets takes precedence.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            limits: more.limits.or(self.limits),
+            deadline_ms: more.deadline_ms.or(self.deadline_ms),
+            grants: self.grants.and(more.grants),
+            seed: more.seed.or(self.seed),
+            idempotent: self.idempotent || more.idempotent,
+        }
+    }
+
+    /// Returns the limits, with the timeout as their deadline.
+    pub(crate) fn to_limits(&self) -> Limits {
+        Limits {
+            deadline_ms: self.deadline_ms,
+            ..self.limits.clone().unwrap_or_default()
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.deadline_ms.map(Duration::from_millis)
+    }
+
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.seed
+    }
+
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    /// Returns true if the code must count its instructions, so that it does the same each time or
+    /// stops after a number of them.
+    pub(crate) fn is_metered(&self) -> bool {
+        let fuel = self.limits.as_ref().and_then(|limits| limits.fuel);
+        fuel.is_some() || self.seed.is_some()
+    }
+}
+
+/// Writes the methods with which a builder takes [`CallOptions`] and their short forms. The
+/// builder's `with_options` applies a change of the options.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! call_option_methods {
+    () => {
+        /// Adds options: grants are added to those it has, and what else is set in `options` takes
+        /// precedence.
+        pub fn options(self, options: $crate::CallOptions) -> Self {
+            self.with_options(|own| own.and(options))
+        }
+
+        /// Ends it if it has not returned `after` it was sent. Connecting and building do not
+        /// count.
+        pub fn timeout(self, after: ::std::time::Duration) -> Self {
+            self.with_options(|options| options.timeout(after))
+        }
+
+        /// Limits what it may use on its host. Keeps a [`timeout`](Self::timeout) set before,
+        /// unless `limits` has a deadline itself.
+        pub fn limits(self, limits: $crate::Limits) -> Self {
+            self.with_options(|options| options.limits(limits))
+        }
+
+        /// Grants it more than its task declares. Something that was taken away, such as its clock,
+        /// stays away.
+        pub fn grant(self, grants: $crate::Grants) -> Self {
+            self.with_options(|options| options.grant(grants))
+        }
+
+        /// Makes it do the same each time: its random numbers follow from `seed`, and its clock
+        /// begins at a fixed date and advances as it is read. See
+        /// [`CallOptions::deterministic`]($crate::CallOptions::deterministic).
+        pub fn deterministic(self, seed: u64) -> Self {
+            self.with_options(|options| options.deterministic(seed))
+        }
+    };
+    (idempotent) => {
+        $crate::call_option_methods!();
+
+        /// Declares that running the task twice does no harm: if a host is lost on the way, the
+        /// call is tried once more there.
+        pub fn idempotent(self) -> Self {
+            self.with_options(|options| options.idempotent())
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_takes_precedence_and_grants_add_up() {
+        let fuel = Limits {
+            fuel: Some(1),
+            ..Limits::default()
+        };
+        let first = CallOptions::new()
+            .timeout(Duration::from_secs(9))
+            .limits(fuel)
+            .grant(Grants::none().env("A"));
+        let both = first.clone().and(
+            CallOptions::new()
+                .timeout(Duration::from_secs(1))
+                .grant(Grants::none().env("B")),
+        );
+        assert_eq!(both.deadline(), Some(Duration::from_secs(1)));
+        assert_eq!(both.to_limits().fuel, Some(1));
+        assert_eq!(*both.grants(), Grants::none().env("A").env("B"));
+        assert!(both.is_metered() && !both.is_idempotent());
+        let same = first.clone().and(CallOptions::new());
+        assert_eq!(same.to_limits(), first.to_limits());
+    }
+
+    #[test]
+    fn only_calls_that_count_instructions_need_code_that_does() {
+        let fuel = Limits {
+            fuel: Some(1_000_000),
+            ..Limits::default()
+        };
+        assert!(!CallOptions::new().is_metered());
+        assert!(CallOptions::new().limits(fuel).is_metered());
+        assert!(CallOptions::new().deterministic(0).is_metered());
+    }
+}
