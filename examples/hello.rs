@@ -23,7 +23,7 @@ fn main() -> wxec::Result<()> {
         count::on(&host, "runs over there".into()).wait()?
     );
 
-    let outcomes = count::on(&Fleet::new(&addresses)?, "runs on all of them".into()).wait()?;
+    let outcomes = count::on(&Fleet::new(&addresses)?, "runs on all of them".into()).wait();
     for (host, words) in outcomes.successes() {
         println!("[{host}] {words}");
     }

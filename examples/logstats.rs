@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log =
         std::fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?;
 
-    let outcomes = levels::on(&Fleet::new(&arguments)?, &log).wait()?;
+    let outcomes = levels::on(&Fleet::new(&arguments)?, &log).wait();
     for (host, counts) in outcomes.successes() {
         println!("{host}");
         for (level, lines) in counts {

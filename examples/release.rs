@@ -24,7 +24,7 @@ fn main() -> wxec::Result<()> {
     if addresses.is_empty() {
         addresses.push("local:".into());
     }
-    for (host, system) in system::on(&Fleet::new(&addresses)?).wait()?.into_result()? {
+    for (host, system) in system::on(&Fleet::new(&addresses)?).wait().into_result()? {
         println!("[{host}] {system}");
     }
     Ok(())

@@ -70,6 +70,6 @@ fn main() -> wxec::Result<()> {
         println!("[{host}] {line}");
     }
     // Reached only when no host sends any more: each has failed.
-    call.wait()?.into_result()?;
+    call.wait().into_result()?;
     Ok(())
 }

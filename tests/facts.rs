@@ -26,7 +26,7 @@ fn programs_get_them_typed() {
     );
 
     let fleet = Fleet::new(["local:", REFUSED]).unwrap();
-    let outcomes = fleet.facts().wait().unwrap();
+    let outcomes = fleet.facts().wait();
     let names: Vec<_> = outcomes
         .successes()
         .map(|(host, facts)| (host, facts.cpus))

@@ -959,9 +959,15 @@ fn a_fleet_transfers_to_all_of_its_hosts() {
     let outcomes = fleet
         .put(&source, place.path().join("to-{host}"))
         .run()
-        .wait()
-        .unwrap();
-    assert_eq!(outcomes.len(), 1);
-    assert_eq!(outcomes[0].result.as_ref().unwrap().files, 3);
+        .unwrap()
+        .wait();
+    let values = outcomes.into_result().unwrap();
+    assert_eq!(
+        values
+            .iter()
+            .map(|(_, done)| done.files)
+            .collect::<Vec<_>>(),
+        [3]
+    );
     assert_eq!(tree(&place.path().join("to-local")), tree(&source));
 }

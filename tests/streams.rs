@@ -11,7 +11,7 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use streams::Pair;
 use wxec::{
-    Bytes, CallError, CallErrorKind, ChannelEnd, Error, Fleet, Host, LimitKind, Module, Receiver,
+    Bytes, CallError, CallErrorKind, ChannelEnd, Fleet, Host, LimitKind, Module, Receiver,
     RecvError, Sender, Value, channel,
 };
 
@@ -456,13 +456,9 @@ fn what_hosts_of_a_fleet_send_is_one_stream_whose_items_know_their_host() {
     for numbers in of {
         assert!(numbers.into_iter().eq(0..100));
     }
-    assert_eq!(call.wait().unwrap().successes().count(), 2);
+    assert_eq!(call.wait().successes().count(), 2);
 
-    let streams: Vec<_> = streams::below::on(&fleet, 5)
-        .wait()
-        .unwrap()
-        .into_result()
-        .unwrap();
+    let streams: Vec<_> = streams::below::on(&fleet, 5).wait().into_result().unwrap();
     assert!(
         streams
             .into_iter()
@@ -474,11 +470,17 @@ fn what_hosts_of_a_fleet_send_is_one_stream_whose_items_know_their_host() {
 fn a_receiver_is_not_for_a_fleet() {
     let fleet: Fleet = [local(), other()].into_iter().collect();
     let (_numbers, received) = channel::<u64>();
-    let error = streams::sum::on(&fleet, received).wait().unwrap_err();
-    assert!(
-        matches!(error, Error::SharedReceiver { hosts: 2 }),
-        "{error:?}"
-    );
+    let outcomes = streams::sum::on(&fleet, received).wait();
+    assert_eq!(outcomes.failures().count(), 2);
+    for (_, error) in outcomes.failures() {
+        assert!(matches!(error.kind, CallErrorKind::Encode(_)), "{error:?}");
+        assert!(
+            error
+                .to_string()
+                .contains("each host needs a channel of its own"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

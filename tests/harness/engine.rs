@@ -12,7 +12,13 @@ use std::{
     },
 };
 
-use super::{Pid, keys::write, process::write_script, room::Room, skip::find};
+use super::{
+    Pid,
+    keys::write,
+    process::{SOON, wait_until, write_script},
+    room::Room,
+    skip::find,
+};
 
 /// An image with a shell and the usual tools.
 pub(crate) const WITH_SHELL: &str = "busybox:test";
@@ -376,9 +382,13 @@ pivot_root . tmp
 umount -l /tmp
 exec /bin/sleep 1000000";
         let flags = "--mount --uts --ipc --net --pid --fork";
-        Some(Self {
-            room: Room::start(&["unshare", "nsenter"], flags, inside)?,
-        })
+        let room = Room::start(&["unshare", "nsenter"], flags, inside)?;
+        // It is ready before it has changed its root, and is busybox afterwards.
+        let program = format!("/proc/{}/exe", room.init);
+        wait_until(SOON, "the process runs in its own root", || {
+            fs::read_link(&program).is_ok_and(|program| program.ends_with("busybox"))
+        });
+        Some(Self { room })
     }
 
     /// The process in the namespaces.

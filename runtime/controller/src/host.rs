@@ -30,11 +30,12 @@ const ROUND_TRIPS: usize = 5;
 /// use then connects anew.
 ///
 /// ```
-/// use wxec_controller::Host;
+/// # use wxec_controller as wxec;
+/// use wxec::Host;
 ///
 /// let host = Host::new("deploy@web1")?;
 /// assert_eq!(host.name(), "deploy@web1");
-/// # Ok::<(), wxec_controller::AddressError>(())
+/// # Ok::<(), wxec::AddressError>(())
 /// ```
 #[derive(Clone)]
 pub struct Host {

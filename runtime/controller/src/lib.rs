@@ -6,12 +6,13 @@
 //! knows nothing of macros, terminals or wasmtime.
 //!
 //! ```no_run
-//! use wxec_controller::{Host, Module};
+//! # use wxec_controller as wxec;
+//! use wxec::{Host, Module};
 //!
 //! let host = Host::new("ssh:web1")?;
 //! let module = Module::from_file("words.wasm")?;
 //! let n: usize = host.bind(&module).call("count", &("to be or not to be",)).wait()?;
-//! # Ok::<(), wxec_controller::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 // Storeys, from the bottom up: a module uses only those above it in this list.
@@ -44,8 +45,6 @@ mod call;
 mod process;
 /// Files to hosts and from them.
 mod files;
-/// Many hosts at once.
-mod fleet;
 
 pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
 pub use base::{operation::Operation, progress::set_progress};
@@ -62,10 +61,6 @@ pub use error::{CallError, CallErrorKind, ModuleError, Phase, Unreachable};
 pub use files::{
     FileChange, FileError, FileErrorKind, FileStep, IncompleteTransfer, LeftOut, Links, Transfer,
     TransferError, TransferErrorKind, TransferEvent, TransferOptions, Transferred,
-};
-pub use fleet::{
-    Error, Fleet, FleetCall, FleetError, FleetTransfer, Outcome, Outcomes, Result, TransferOutcome,
-    name_for_host,
 };
 pub use host::{Host, Report, Stats};
 pub use module::Module;

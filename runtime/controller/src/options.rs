@@ -20,11 +20,12 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 /// value) share the hops that their addresses have in common.
 ///
 /// ```
-/// use wxec_controller::{ConnectOptions, Host, Password};
+/// # use wxec_controller as wxec;
+/// use wxec::{ConnectOptions, Host, Password};
 ///
 /// let options = ConnectOptions::new().become_password(Password::from_env("APP_PASSWORD")).tool("docker", "/opt/docker");
 /// let host = Host::new("web1/sudo:app")?.with_options(&options);
-/// # Ok::<(), wxec_controller::AddressError>(())
+/// # Ok::<(), wxec::AddressError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct ConnectOptions(Arc<Options>);

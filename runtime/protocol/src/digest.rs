@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 /// The SHA-256 of some bytes, printed as 64 hexadecimal digits.
 ///
 /// ```
-/// use wxec_protocol::Digest;
+/// # use wxec_protocol as wxec;
+/// use wxec::Digest;
 ///
 /// let digest = Digest::of(b"hello");
 /// assert!(digest.to_string().starts_with("2cf24dba"));

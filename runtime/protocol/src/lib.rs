@@ -6,7 +6,8 @@
 //! [`Digest`], [`Limits`], [`Fault`], the guest ABI in [`abi`] and the bounded [`cbor`] codec.
 //!
 //! ```
-//! use wxec_protocol::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Target};
+//! # use wxec_protocol as wxec;
+//! use wxec::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Target};
 //!
 //! let mut controller = ControllerConnection::new();
 //! let mut agent = AgentConnection::new(Target::here());
@@ -17,7 +18,7 @@
 //! controller.poll_transmit(&mut wire);
 //! agent.handle_input(&wire)?;
 //! assert!(matches!(agent.poll_event(), Some(AgentEvent::Call { .. })));
-//! # Ok::<(), wxec_protocol::ProtocolError>(())
+//! # Ok::<(), wxec::ProtocolError>(())
 //! ```
 
 // From the bottom up: a module uses only those above it in this list.

@@ -22,7 +22,7 @@
 //!     println!("{}", count::on(&web1, "runs there".into()).wait().unwrap());
 //!
 //!     let fleet = Fleet::new(["web1", "web2"])?;
-//!     let outcomes = count::on(&fleet, "runs everywhere".into()).wait()?;
+//!     let outcomes = count::on(&fleet, "runs everywhere".into()).wait();
 //!     Ok(())
 //! }
 //! ```
@@ -229,7 +229,7 @@ pub use wxec_macros::main;
 /// for (host, line) in received.tagged() {
 ///     println!("[{host}] {line}");
 /// }
-/// call.wait()?.into_result()?;
+/// call.wait().into_result()?;
 /// # Ok::<(), wxec::Error>(())
 /// ```
 ///

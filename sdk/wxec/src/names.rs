@@ -13,13 +13,17 @@ macro_rules! controlling_side {
             }
             wxec_controller {
                 types: Address Attach Bound CallOptions Child ChildRemote ChildStdin ChildStdout Command CommandFailed CommandOutput
-                    ConnectOptions Description Engine ExitStatus FileChange FileError FileErrorKind FileStep Fleet FleetCall
-                    FleetError FleetTransfer GuestOutput Hop IncompleteTransfer Instance LeftOut Links Module ModuleError
-                    Operation Outcome Outcomes OutputHandler Password Phase Program ProgramOutput Report SshAddress Stats
-                    Step Tagged Transfer TransferError TransferErrorKind TransferEvent TransferOptions TransferOutcome
+                    ConnectOptions Description Engine ExitStatus FileChange FileError FileErrorKind FileStep GuestOutput Hop IncompleteTransfer Instance LeftOut Links Module ModuleError
+                    Operation OutputHandler Password Phase Program ProgramOutput Report SshAddress Stats
+                    Step Tagged Transfer TransferError TransferErrorKind TransferEvent TransferOptions
                     Transferred Value WindowSize;
-                functions: explain name_for_host set_progress;
+                functions: explain set_progress;
                 constants: MAX_HOPS MAX_LINE_BYTES SSH_CONFIG_VARIABLE;
+            }
+            wxec_fleet {
+                types: BlockingIter Fleet FleetCall FleetError FleetRun FleetTransfer Outcome Outcomes;
+                functions: name_for_host transfer_all;
+                constants: ;
             }
         }
     };

@@ -1,13 +1,14 @@
-//! The controlling side: the public items of `wxec-controller` and `wxec-build`, and the items that
+//! The controlling side: the public items of `wxec-controller`, `wxec-fleet` and `wxec-build`, and the items that
 //! the output of the macros needs. Names of items that tasks cannot use in their modules are listed
 //! only in [`names`](crate::names).
 
 mod task;
 
 pub use wxec_controller::{
-    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Error, Host,
-    Receiver, RecvError, Result, SendError, Sender, Unreachable, channel,
+    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Host,
+    Receiver, RecvError, SendError, Sender, Unreachable, channel,
 };
+pub use wxec_fleet::{Error, Result};
 
 macro_rules! re_export {
     ($($from:ident {

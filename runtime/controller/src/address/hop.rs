@@ -72,7 +72,8 @@ impl Hop {
     /// Returns the schemes: the words before the first `:` of a hop.
     ///
     /// ```
-    /// use wxec_controller::Hop;
+    /// # use wxec_controller as wxec;
+    /// use wxec::Hop;
     ///
     /// assert!(Hop::schemes().any(|scheme| scheme == "sudo"));
     /// ```

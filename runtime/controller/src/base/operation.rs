@@ -14,7 +14,8 @@ use crate::base::runtime::Background;
 pub struct Operation<T>(Background<T>);
 
 impl<T: Send + 'static> Operation<T> {
-    pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
+    /// Starts `future` on wxec's own runtime.
+    pub fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(Background::new(future))
     }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Timeout. A host only reads some files to answer; one that takes this long hangs.
-pub(crate) const FACTS_WITHIN: Duration = Duration::from_secs(60);
+const FACTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Name of the module, and of the function in it.
 const NAME: &str = "facts";
@@ -24,11 +24,12 @@ impl Host {
     /// if need be.
     ///
     /// ```no_run
-    /// use wxec_controller::Host;
+    /// # use wxec_controller as wxec;
+    /// use wxec::Host;
     ///
     /// let facts = Host::new("web1")?.facts().wait()?;
     /// println!("{} has {} processors", facts.hostname, facts.cpus);
-    /// # Ok::<(), wxec_controller::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn facts(&self) -> Operation<Result<Facts, CallError>> {
         let host = self.clone();
@@ -41,13 +42,13 @@ impl Host {
     }
 }
 
-pub(crate) fn facts_call(module: &Module) -> TaskCall<Facts, std::convert::Infallible> {
+fn facts_call(module: &Module) -> TaskCall<Facts, std::convert::Infallible> {
     let no_arguments: [(); 0] = [];
     TaskCall::by_name(module, NAME, &no_arguments)
 }
 
 /// Returns the module, which is found or built once for this program.
-pub(crate) async fn facts_module() -> Result<Module, ModuleError> {
+async fn facts_module() -> Result<Module, ModuleError> {
     static MODULE: OnceCell<Module> = OnceCell::const_new();
     MODULE
         .get_or_try_init(|| runtime::blocking(|| Module::shipped(NAME)))

@@ -31,12 +31,13 @@ use crate::{
 /// instances for each connection.
 ///
 /// ```no_run
-/// use wxec_controller::{Host, Module};
+/// # use wxec_controller as wxec;
+/// use wxec::{Host, Module};
 ///
 /// let words = Host::new("web1")?.instance(&Module::from_file("words.wasm")?);
 /// words.call::<()>("learn", &("to be or not to be",)).wait()?;
 /// let known: usize = words.call("known", &[(); 0]).wait()?;
-/// # Ok::<(), wxec_controller::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Instance(Arc<Inner>);

@@ -22,20 +22,19 @@ use crate::{
     module::Module,
 };
 
-pub(crate) use self::{
-    facts::{FACTS_WITHIN, facts_call, facts_module},
-    make::{answer, check_size, prepare, run},
-    task::{Source, Value},
-};
 pub use self::{
     instance::Instance,
     options::CallOptions,
     task::{Task, TaskCall},
 };
+pub(crate) use self::{
+    make::{answer, check_size, prepare, run},
+    task::{Source, Value},
+};
 pub use crate::channel::Arguments;
 
-/// A target of calls: a [`Host`] gives a [`Call`], a [`Fleet`](crate::Fleet) a
-/// [`FleetCall`](crate::FleetCall).
+/// A target of calls: a [`Host`] gives a [`Call`], a fleet a call on each of its
+/// hosts.
 pub trait CallTarget {
     /// A call on this kind of target.
     type Call<T: Send + 'static, E: Send + 'static>;
@@ -76,8 +75,9 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
     /// operation cancels the call.
     ///
     /// ```no_run
-    /// # use wxec_controller::{Call, Receiver};
-    /// # fn f(call: Call<()>, lines: Receiver<String>) -> wxec_controller::Result<()> {
+    /// # use wxec_controller as wxec;
+    /// # use wxec::{Call, Receiver};
+    /// # fn f(call: Call<()>, lines: Receiver<String>) -> Result<(), Box<dyn std::error::Error>> {
     /// let call = call.start();
     /// for line in &lines {
     ///     println!("{line}");
@@ -127,11 +127,12 @@ impl<T, E> fmt::Debug for CallFuture<T, E> {
 /// A module on a host: makes calls by name, for callers that do not have the task's types.
 ///
 /// ```no_run
-/// use wxec_controller::{Host, Module};
+/// # use wxec_controller as wxec;
+/// use wxec::{Host, Module};
 ///
 /// let words = Host::new("web1")?.bind(&Module::from_file("words.wasm")?);
 /// let n: usize = words.call("count", &("to be or not to be",)).wait()?;
-/// # Ok::<(), wxec_controller::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Bound {

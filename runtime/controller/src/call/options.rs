@@ -10,8 +10,9 @@ use wxec_protocol::{Grants, Limits};
 /// call itself.
 ///
 /// ```
+/// # use wxec_controller as wxec;
 /// use std::time::Duration;
-/// use wxec_controller::{CallOptions, Grants};
+/// use wxec::{CallOptions, Grants};
 ///
 /// let careful = CallOptions::new().timeout(Duration::from_secs(5)).grant(Grants::none().read("/etc"));
 /// # let _ = careful;

@@ -221,18 +221,21 @@ impl<T, E> TaskCall<T, E> {
     }
 
     /// Returns true if its task sends or receives while it runs.
-    pub(crate) fn streams(&self) -> bool {
+    #[doc(hidden)]
+    pub fn streams(&self) -> bool {
         !self.ports.is_empty() || matches!(self.value, Value::Streamed(_))
     }
 
     /// Returns true if each host of a fleet can be called with these arguments.
-    pub(crate) fn is_shared(&self) -> bool {
+    #[doc(hidden)]
+    pub fn is_shared(&self) -> bool {
         self.ports.are_shared()
     }
 
     /// Builds the module that this call needs, so that a fleet builds it once and reports a failure
     /// once.
-    pub(crate) async fn module(&self) -> Result<Module, ModuleError> {
+    #[doc(hidden)]
+    pub async fn module(&self) -> Result<Module, ModuleError> {
         self.source.module().await
     }
 }

@@ -34,7 +34,8 @@ pub use self::{
 /// that is called as a plain function uses the channel as it is.
 ///
 /// ```
-/// let (numbers, received) = wxec_controller::channel();
+/// # use wxec_controller as wxec;
+/// let (numbers, received) = wxec::channel();
 /// std::thread::spawn(move || (1..4).try_for_each(|n| numbers.send(n)));
 /// assert_eq!(received.into_iter().sum::<i32>(), 6);
 /// ```
@@ -176,7 +177,8 @@ impl<T> Receiver<T> {
     /// returns it to send for as long as its caller receives.
     ///
     /// ```
-    /// let received = wxec_controller::Receiver::from_iter(1..4);
+    /// # use wxec_controller as wxec;
+    /// let received = wxec::Receiver::from_iter(1..4);
     /// assert_eq!(received.into_iter().sum::<i32>(), 6);
     /// ```
     #[expect(
@@ -220,7 +222,8 @@ impl<T> Receiver<T> {
     /// Returns items with the names of the hosts they came from; `local` is this program.
     ///
     /// ```
-    /// let (sender, received) = wxec_controller::channel();
+    /// # use wxec_controller as wxec;
+    /// let (sender, received) = wxec::channel();
     /// sender.send("here").unwrap();
     /// drop(sender);
     /// for (host, item) in received.tagged() {

@@ -14,7 +14,8 @@ use crate::base::text::{last_line, with_sources};
 /// A call failed on a host. `E` is the task's own error type.
 ///
 /// ```
-/// # use wxec_controller::{CallError, CallErrorKind};
+/// # use wxec_controller as wxec;
+/// # use wxec::{CallError, CallErrorKind};
 /// fn is_worth_a_retry<E>(error: &CallError<E>) -> bool {
 ///     matches!(error.kind, CallErrorKind::Unreachable(_) | CallErrorKind::Lost { .. })
 /// }
@@ -146,7 +147,8 @@ pub enum CallErrorKind<E = Infallible> {
 }
 
 impl<E> CallError<E> {
-    pub(crate) fn new(host: Arc<str>, kind: CallErrorKind<E>) -> Self {
+    /// Creates an error of this kind on a host.
+    pub fn new(host: Arc<str>, kind: CallErrorKind<E>) -> Self {
         Self {
             host,
             kind,
@@ -335,7 +337,8 @@ impl<E> CallError<E> {
 impl<E> CallErrorKind<E> {
     /// Converts the error of an unavailable module. A module that is too large hits a limit, like
     /// anything else that is too large.
-    pub(crate) fn from_module(error: ModuleError) -> Self {
+    #[doc(hidden)]
+    pub fn from_module(error: ModuleError) -> Self {
         match error {
             ModuleError::TooLarge { size, limit, .. } => Self::Limit {
                 which: LimitKind::Module,

@@ -38,7 +38,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 const MAX_WARNINGS: usize = 1000;
 const MAX_WARNING_BYTES: usize = 2 << 10;
 
-pub(crate) struct Attempts {
+pub(super) struct Attempts {
     host: Host,
     way: Way,
     options: TransferOptions,
@@ -121,7 +121,7 @@ impl Attempts {
         }
     }
 
-    pub(crate) async fn run(self) -> Result<(Transferred, Vec<u8>), TransferError> {
+    pub(super) async fn run(self) -> Result<(Transferred, Vec<u8>), TransferError> {
         let name = self.host.shared_name();
         let timeout = self.options.timeout;
         let ended = match timeout {

@@ -60,7 +60,8 @@ pub enum TransferErrorKind {
 }
 
 impl TransferError {
-    pub(crate) fn new(host: Arc<str>, kind: TransferErrorKind) -> Self {
+    /// Creates an error of this kind on a host.
+    pub fn new(host: Arc<str>, kind: TransferErrorKind) -> Self {
         Self { host, kind }
     }
 

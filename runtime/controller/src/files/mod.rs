@@ -36,7 +36,8 @@ const FILE_MODE: u32 = 0o644;
 /// A transfer of files or a tree. It starts when it is [run](Self::run).
 ///
 /// ```no_run
-/// use wxec_controller::{Host, TransferOptions};
+/// # use wxec_controller as wxec;
+/// use wxec::{Host, TransferOptions};
 ///
 /// let host = Host::new("web1")?;
 /// host.put("site.conf", "/etc/nginx/conf.d/").run().wait()?;
@@ -44,12 +45,12 @@ const FILE_MODE: u32 = 0o644;
 /// let done = host.put("site", "/srv/www").options(site).run().wait()?;
 /// println!("{} files, {} were there already", done.files, done.skipped);
 /// host.get("/var/log/syslog", "syslog.web1").run().wait()?;
-/// # Ok::<(), wxec_controller::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 #[must_use = "a transfer does nothing until it is run"]
 pub struct Transfer {
-    pub(crate) host: Host,
+    host: Host,
     way: Way,
     options: TransferOptions,
     listener: Option<Listener>,
@@ -124,12 +125,13 @@ impl Host {
     /// time or its link is cut.
     ///
     /// ```no_run
-    /// use wxec_controller::Host;
+    /// # use wxec_controller as wxec;
+    /// use wxec::Host;
     ///
     /// let web1 = Host::new("web1")?;
     /// web1.put_reader(std::io::stdin(), "/srv/dump.sql").run().wait()?;
     /// web1.get_writer("/srv/dump.sql", std::io::stdout()).run().wait()?;
-    /// # Ok::<(), wxec_controller::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn put_reader(
         &self,
@@ -227,7 +229,7 @@ impl Transfer {
         Operation::new(async move { self.attempts().run().await.map(|(done, _)| done) })
     }
 
-    pub(crate) fn attempts(self) -> Attempts {
+    fn attempts(self) -> Attempts {
         let Self {
             host,
             way,

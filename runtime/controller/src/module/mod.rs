@@ -40,13 +40,14 @@ const MAX_WASM_BYTES: u64 = 64 << 20;
 /// collection and others.
 ///
 /// ```no_run
-/// use wxec_controller::Module;
+/// # use wxec_controller as wxec;
+/// use wxec::Module;
 ///
 /// let module = Module::from_file("words.wasm")?;
 /// for function in module.functions() {
 ///     println!("{function}");
 /// }
-/// # Ok::<(), wxec_controller::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Module(Arc<Inner>);
@@ -131,11 +132,12 @@ impl Module {
     /// Builds a package of the cargo workspace around `directory` with `features`.
     ///
     /// ```no_run
+    /// # use wxec_controller as wxec;
     /// use wxec_build::Features;
-    /// use wxec_controller::Module;
+    /// use wxec::Module;
     ///
     /// let module = Module::from_package_with(".", "words", &Features::default().with("extra"))?;
-    /// # Ok::<(), wxec_controller::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_package_with(
         directory: impl AsRef<Path>,

@@ -38,8 +38,9 @@ const KILL: i32 = 9;
 /// A process under way on a host. Dropping it ends the process and its group.
 ///
 /// ```no_run
+/// # use wxec_controller as wxec;
 /// use std::io::{BufRead, BufReader, Write};
-/// use wxec_controller::Host;
+/// use wxec::Host;
 ///
 /// let mut bc = Host::new("web1")?.command("bc").spawn().wait()?;
 /// let (mut stdin, stdout) = (bc.stdin.take().unwrap(), bc.stdout.take().unwrap());

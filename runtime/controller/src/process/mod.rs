@@ -49,12 +49,13 @@ const MAX_WORDS_BYTES: usize = 512 << 10;
 /// group. Processes that it leaves running when it exits live on, as after `ssh`.
 ///
 /// ```no_run
-/// use wxec_controller::Host;
+/// # use wxec_controller as wxec;
+/// use wxec::Host;
 ///
 /// let host = Host::new("web1")?;
 /// let uptime = host.command("uptime").arg("-p").output("").wait()?;
 /// println!("{}", String::from_utf8_lossy(&uptime.stdout));
-/// # Ok::<(), wxec_controller::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a command does nothing until it is run"]
@@ -328,7 +329,8 @@ impl CommandOutput {
     /// line of stderr.
     ///
     /// ```no_run
-    /// # use wxec_controller::Host;
+    /// # use wxec_controller as wxec;
+    /// # use wxec::Host;
     /// let disk = Host::new("web1")?.command("df").output("").wait()?.checked()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

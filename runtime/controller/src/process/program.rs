@@ -24,13 +24,14 @@ use crate::{
 /// happens until it is [run](Self::run).
 ///
 /// ```no_run
-/// use wxec_controller::{Grants, Host, Module};
+/// # use wxec_controller as wxec;
+/// use wxec::{Grants, Host, Module};
 ///
 /// let host = Host::new("web1")?;
 /// let grep = Module::from_file("grep.wasm")?;
 /// let found = host.program(&grep).args(["-r", "error", "/var/log"]).grant(Grants::none().read("/var/log")).output("").wait()?;
 /// println!("{}: {}", found.exit.code, String::from_utf8_lossy(&found.stdout));
-/// # Ok::<(), wxec_controller::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a program does nothing until it is run"]

@@ -31,9 +31,10 @@ pub enum ItemError {
 /// Encodes an item as it travels on a stream.
 ///
 /// ```
-/// # use wxec_protocol::encode_item;
+/// # use wxec_protocol as wxec;
+/// # use wxec::encode_item;
 /// assert_eq!(encode_item(&"ab")?, b"\x03\0\0\0\x62ab");
-/// # Ok::<(), wxec_protocol::cbor::EncodeError>(())
+/// # Ok::<(), wxec::cbor::EncodeError>(())
 /// ```
 pub fn encode_item<T: Serialize + ?Sized>(item: &T) -> Result<Vec<u8>, EncodeError> {
     encode_item_as(Form::Compact, item)

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// the names.
 ///
 /// ```
-/// use wxec_protocol::Limits;
+/// # use wxec_protocol as wxec;
+/// use wxec::Limits;
 ///
 /// let limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
 /// assert_eq!(limits.output_bytes, 128 << 20);

@@ -2,14 +2,9 @@
 
 use std::fmt;
 
-use super::FleetError;
-use crate::{
-    address::AddressError,
-    base::text::with_sources,
-    error::{CallError, ModuleError},
-    files::TransferError,
-    process::CommandFailed,
-};
+use wxec_controller::{AddressError, CallError, CommandFailed, ModuleError, TransferError};
+
+use crate::outcomes::FleetError;
 
 /// Result of this crate's functions that have no more specific error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -35,18 +30,9 @@ pub enum Error {
     /// A command ran on a host and did not succeed.
     #[error(transparent)]
     Command(#[from] CommandFailed),
-    /// Calls on some hosts of a fleet failed.
+    /// Some hosts of a fleet failed.
     #[error(transparent)]
-    Fleet(#[from] FleetError),
-    /// A [`Receiver`](crate::Receiver) was given to a call on a fleet, but its items can go to one
-    /// host only.
-    #[error(
-        "a `Receiver` was given to a fleet of {hosts} hosts, and each host needs a channel of its own"
-    )]
-    SharedReceiver {
-        /// Number of hosts in the fleet.
-        hosts: usize,
-    },
+    Fleet(Box<FleetError<Self>>),
 }
 
 impl Error {
@@ -54,7 +40,6 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Address(_) | Self::Fleet(_) | Self::Command(_) => None,
-            Self::SharedReceiver { .. } => Some("call each host by itself".into()),
             Self::Module(error) => error.hint(),
             Self::Call(error) => error.hint(),
             Self::Transfer(error) => error.hint(),
@@ -64,7 +49,12 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&with_sources(self))?;
+        write!(f, "{self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
         self.hint().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
@@ -81,23 +71,42 @@ impl From<TransferError> for Error {
     }
 }
 
+impl<E> From<FleetError<E>> for Error
+where
+    Self: From<E>,
+{
+    fn from(error: FleetError<E>) -> Self {
+        Self::Fleet(Box::new(FleetError {
+            hosts: error.hosts,
+            failures: error.failures.into_iter().map(Self::from).collect(),
+        }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use wxec_controller::Host;
+
     use super::*;
-    use crate::error::{CallErrorKind, Phase, Unreachable};
-    use std::convert::Infallible;
 
     #[test]
     fn what_main_returns_is_printed_for_people() {
-        let unreachable =
-            Unreachable::new(Phase::Resolve, "ssh: no such name\n").hint("check the name");
-        let error = Error::from(CallError::<Infallible>::new(
-            "web1".into(),
-            CallErrorKind::Unreachable(unreachable),
-        ));
+        let failure = Host::new("exec:[\"false\"]")
+            .unwrap()
+            .connect()
+            .wait()
+            .unwrap_err();
+        let hint = failure.hint();
+        let error = Error::from(failure.clone());
+        let text = hint.map_or_else(|| failure.to_string(), |hint| format!("{failure}; {hint}"));
+        assert_eq!(format!("{error:?}"), text);
+        let both = Error::from(FleetError {
+            hosts: 3,
+            failures: vec![failure.clone(), failure.clone()],
+        });
         assert_eq!(
-            format!("{error:?}"),
-            "web1: unreachable (resolving its name): ssh: no such name; check the name"
+            both.to_string(),
+            format!("2 of 3 hosts failed\n  {failure}\n  {failure}")
         );
     }
 }

@@ -7,13 +7,14 @@ use std::{
 };
 
 use tokio::{sync::Semaphore, task::JoinSet};
-
-use crate::{
-    base::operation::Operation,
-    files::{Transfer, TransferError, TransferErrorKind, TransferOptions, Transferred},
-    fleet::Fleet,
-    host::Host,
+use wxec_controller::{
+    Host, Operation, Transfer, TransferError, TransferErrorKind, TransferOptions, Transferred,
 };
+
+use crate::{fleet::Fleet, run::FleetRun};
+
+/// Transfers of one host at once: enough that a short one does not wait for the link.
+const MAX_AT_ONCE: usize = 8;
 
 /// The placeholder for the name of a host in a path.
 const HOST: &str = "{host}";
@@ -33,16 +34,6 @@ enum Way {
     Get { remote: PathBuf, local: PathBuf },
 }
 
-/// The outcome of a transfer on one host.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct TransferOutcome {
-    /// Name of the host.
-    pub host: Arc<str>,
-    /// The result of the transfer, or its error.
-    pub result: Result<Transferred, TransferError>,
-}
-
 impl Fleet {
     /// Pairs a file or tree here with a place on each host. `{host}` in either path stands for the
     /// host's name.
@@ -57,13 +48,14 @@ impl Fleet {
     /// stands for the host's name.
     ///
     /// ```no_run
-    /// use wxec_controller::Fleet;
+    /// # use wxec_fleet as wxec;
+    /// use wxec::Fleet;
     ///
     /// let fleet = Fleet::new(["web1", "web2"])?;
-    /// for outcome in fleet.get("/etc/hosts", "hosts.{host}").run().wait()? {
+    /// for outcome in fleet.get("/etc/hosts", "hosts.{host}").run()? {
     ///     println!("{}: {:?}", outcome.host, outcome.result);
     /// }
-    /// # Ok::<(), wxec_controller::Error>(())
+    /// # Ok::<(), wxec::Error>(())
     /// ```
     pub fn get(&self, remote: impl Into<PathBuf>, local: impl Into<PathBuf>) -> FleetTransfer {
         self.transfer(Way::Get {
@@ -105,38 +97,43 @@ impl FleetTransfer {
             .collect())
     }
 
-    /// Runs all transfers. Fails as a whole, before anything is transferred, if two hosts would
-    /// write the same file here.
-    pub fn run(self) -> Operation<Result<Vec<TransferOutcome>, TransferError>> {
-        Operation::new(async move {
-            let places = Arc::new(Semaphore::new(self.fleet.parallel()));
-            let mut running = JoinSet::new();
-            for (index, transfer) in self.each()?.into_iter().enumerate() {
-                let places = places.clone();
-                running.spawn(async move {
-                    let _place = places.acquire().await;
-                    let host = transfer.host.shared_name();
-                    (
-                        index,
-                        TransferOutcome {
-                            host,
-                            result: transfer.attempts().run().await.map(|(done, _)| done),
-                        },
-                    )
-                });
-            }
-            let mut outcomes = running.join_all().await;
-            outcomes.sort_by_key(|(index, _)| *index);
-            Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
-        })
+    /// Starts all transfers. Fails before anything is transferred if two hosts would write the same
+    /// file here.
+    pub fn run(self) -> Result<FleetRun<Transferred, TransferError>, TransferError> {
+        let mut transfers = self.each()?.into_iter();
+        Ok(self
+            .fleet
+            .each(|_| transfers.next().expect("one for each host").run()))
     }
+}
+
+/// Runs several transfers of one host, some of them at once. Returns their results in the order
+/// given.
+pub fn transfer_all(
+    transfers: Vec<Transfer>,
+) -> Operation<Vec<Result<Transferred, TransferError>>> {
+    Operation::new(async move {
+        let places = Arc::new(Semaphore::new(MAX_AT_ONCE));
+        let mut running = JoinSet::new();
+        for (index, transfer) in transfers.into_iter().enumerate() {
+            let places = places.clone();
+            running.spawn(async move {
+                let _place = places.acquire().await;
+                (index, transfer.run().await)
+            });
+        }
+        let mut results = running.join_all().await;
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    })
 }
 
 /// Returns a path with a host's name in place of `{host}`. Characters of the name that are
 /// impossible or awkward in a file's name become `_`.
 ///
 /// ```
-/// use wxec_controller::name_for_host;
+/// # use wxec_fleet as wxec;
+/// use wxec::name_for_host;
 ///
 /// assert_eq!(name_for_host("logs/{host}.log", "web1").to_str(), Some("logs/web1.log"));
 /// assert_eq!(name_for_host("{host}", "bastion/ssh:inner").to_str(), Some("bastion_ssh_inner"));
@@ -173,12 +170,12 @@ fn check_unique(hosts: &[Host], template: &Path) -> Result<(), TransferError> {
     let mut taken = HashMap::new();
     for host in hosts {
         let path = name_for_host(template, host.name());
-        if let Some(other) = taken.insert(path.clone(), host.shared_name()) {
+        if let Some(other) = taken.insert(path.clone(), host.name().into()) {
             let kind = TransferErrorKind::SameTarget {
                 other,
                 path: path.display().to_string(),
             };
-            return Err(TransferError::new(host.shared_name(), kind));
+            return Err(TransferError::new(host.name().into(), kind));
         }
     }
     Ok(())

@@ -1,0 +1,13 @@
+//! Facts about each host of a fleet.
+
+use wxec_controller::CallError;
+use wxec_protocol::Facts;
+
+use crate::{fleet::Fleet, run::FleetRun};
+
+impl Fleet {
+    /// Returns facts about each of these hosts.
+    pub fn facts(&self) -> FleetRun<Facts, CallError> {
+        self.each(wxec_controller::Host::facts)
+    }
+}
