@@ -10,8 +10,9 @@ use std::{
 use syn::visit::Visit;
 
 /// A crate, and the modules of it that may use each other.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 5] = [
     ("runtime/protocol", &[]),
+    ("runtime/agent", &[]),
     ("runtime/controller", &[]),
     ("runtime/fleet", &[]),
     // wasmtime's store data holds the state of both other modules: see the crate's lib.rs.

@@ -18,15 +18,13 @@ use wxec_protocol::{
 };
 
 use crate::{
-    blobs::Blobs,
-    calls::{CallEvent, Calls},
-    description::describe,
-    files::Files,
-    guests::{GuestPipes, Guests},
-    held::Held,
+    calls::{Calls, event::CallEvent, held::Held},
     processes::Processes,
-    streams::{StreamEvent, Streams},
-    surroundings::Asks,
+    services::{blobs::Blobs, description::describe, files::Files, host_services::Asks},
+    streams::{
+        StreamEvent, Streams,
+        guests::{GuestPipes, Guests},
+    },
 };
 
 /// A controller that is silent for this long is gone, even if the pipe is still open. It pings
@@ -59,8 +57,8 @@ pub async fn serve(
         connection: AgentConnection::new(sandbox.target().clone())
             .with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
+        asks: Asks::new(call_sender.clone()),
         calls: Calls::new(sandbox, call_sender),
-        asks: Asks::default(),
         held: Held::default(),
         streams: Streams::new(stream_sender),
         guests: Guests::default(),
@@ -179,7 +177,7 @@ impl Agent {
                 streams: task_streams,
                 input,
             } => {
-                let surroundings = calls.surroundings(id, &grants);
+                let surroundings = asks.services(id, &grants);
                 let (task_streams, drains) = guests.join_task(id, task_streams, streams).unzip();
                 let task_streams = task_streams.unwrap_or_default();
                 if let Some(drains) = drains {

@@ -4,22 +4,24 @@
 //! agent obeys its controller, who has this account anyway, and trusts no guest. For chains it
 //! starts the next hop as a process and passes bytes on without interpreting them.
 
-mod backlog;
-mod blobs;
-mod calls;
-mod description;
-mod event_loop;
-mod files;
-mod guests;
-mod held;
-pub mod memory;
-mod processes;
+// From the bottom up: a module uses only those above it in this list.
+/// stdin and stdout as the conversation's pipe.
 pub mod stdio;
-mod store;
+/// The memory of this host, and the share that calls get.
+pub mod memory;
+/// Streams beside calls, and the guests that hold one end of them.
 mod streams;
-mod surroundings;
-mod task_streams;
-pub mod terminal;
-pub mod watcher;
+/// Processes of the controller, their terminals, and the watcher of all process groups.
+mod processes;
+/// Calls of guests, from arrival to return, and the output of guests.
+mod calls;
+/// Answers to the controller and to guests: files, blobs, facts, other hosts.
+mod services;
+/// The task that reads from the controller, hands out the work, and writes.
+mod event_loop;
 
 pub use event_loop::{ServeError, serve};
+pub use processes::{terminal, watcher};
+
+/// This program, even if its file was removed.
+pub const ITSELF: &str = "/proc/self/exe";

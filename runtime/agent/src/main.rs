@@ -15,7 +15,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use wxec_agent::{memory, serve, stdio, terminal, watcher};
+use wxec_agent::{ITSELF, memory, serve, stdio, terminal, watcher};
 use wxec_engine::Sandbox;
 
 /// With musl's allocator a call would cost 38 µs instead of 10.
@@ -67,7 +67,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     if let Some(title) = title {
         // Most shells cannot set `argv[0]` of the programs they start. Without /proc the agent
         // keeps its name.
-        let _ = Command::new(terminal::ITSELF).arg0(title).exec();
+        let _ = Command::new(ITSELF).arg0(title).exec();
     }
     let _ = rustix::thread::set_name(THREAD_NAME);
 

@@ -16,11 +16,12 @@ use std::{
 use tokio::{net::unix::pipe, sync::watch};
 use wxec_protocol::{Command, ProcessStreams, StreamId};
 
-use super::{supervise::Supervision, winsize};
-use crate::{
-    streams::Streams,
+use super::{
+    supervise::Supervision,
     terminal::{self, Keyboard, Terminal},
+    winsize,
 };
+use crate::streams::Streams;
 
 /// A process that was started.
 pub(super) struct Launched {

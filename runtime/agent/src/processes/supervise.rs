@@ -14,11 +14,8 @@ use tokio::{
 };
 use wxec_protocol::{ProcessStreams, StreamEnd};
 
-use super::Running;
-use crate::{
-    streams::{DRAIN_WITHIN, Drained, Events, Exit, StreamEvent},
-    watcher,
-};
+use super::{Running, watcher};
+use crate::streams::{DRAIN_WITHIN, Drained, Events, Exit, StreamEvent};
 
 /// Stack size of a thread that only waits.
 const WAITER_STACK_BYTES: usize = 64 << 10;

@@ -2,6 +2,11 @@
 //! goes to the controller, each no faster than the other end takes it. This module does not know
 //! whether a process, a guest or a transfer is behind them.
 
+/// Guests that have streams, by call.
+pub(crate) mod guests;
+/// A task's ends of its call's streams.
+mod task_streams;
+
 use std::{
     collections::HashMap,
     sync::{

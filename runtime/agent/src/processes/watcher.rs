@@ -19,7 +19,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group, setsid};
 
-use crate::terminal::ITSELF;
+use crate::ITSELF;
 
 /// `argv[0]` of the watcher.
 pub const HELPER: &str = "wxec-watcher";

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use wxec_protocol::CallId;
 
-use crate::calls::CallEvent;
+use super::event::CallEvent;
 
 #[derive(Default)]
 pub(crate) struct Held {

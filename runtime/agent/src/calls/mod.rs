@@ -1,6 +1,15 @@
 //! Calls from their arrival to their return: waiting for their program, running, or being
 //! cancelled.
 
+/// Events of calls for the event loop.
+pub(crate) mod event;
+/// Output of guests on its way to the event loop.
+mod backlog;
+/// Output of guests that waits for credit.
+pub(crate) mod held;
+/// Loaded programs.
+mod store;
+
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -10,55 +19,14 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
 use wxec_engine::{
-    Completion, Output, Program, Request, Resident, Room, Sandbox, Surroundings, VerifiedArtifact,
+    Completion, Output, Program, Request, Resident, Room, Sandbox, VerifiedArtifact,
 };
 use wxec_protocol::{
-    AgentConnection, Ask, CallId, Digest, Fault, Grants, InstanceId, LogLevel, LogRecord,
-    OutputStream, Usage,
+    AgentConnection, CallId, Digest, Fault, InstanceId, LogRecord, OutputStream, Usage,
 };
 
-use crate::{
-    backlog::Backlog,
-    guests::Drains,
-    store::Store,
-    surroundings::{self, Answer},
-};
-
-/// Events of calls, in order for each call.
-pub(crate) enum CallEvent {
-    Output {
-        id: CallId,
-        stream: OutputStream,
-        bytes: Vec<u8>,
-    },
-    Log {
-        id: CallId,
-        level: LogLevel,
-        target: String,
-        message: String,
-    },
-    Ask {
-        id: CallId,
-        question: Ask,
-        answer: Answer,
-    },
-    Done {
-        id: CallId,
-        completion: Completion,
-    },
-}
-
-impl CallEvent {
-    /// Returns the call that the event belongs to.
-    pub(crate) fn call(&self) -> CallId {
-        match self {
-            Self::Output { id, .. }
-            | Self::Log { id, .. }
-            | Self::Ask { id, .. }
-            | Self::Done { id, .. } => *id,
-        }
-    }
-}
+use self::{backlog::Backlog, event::CallEvent, store::Store};
+use crate::streams::guests::Drains;
 
 pub(crate) struct Calls {
     sandbox: Sandbox,
@@ -100,15 +68,6 @@ impl Calls {
     /// Records that output was taken out of the channel of events.
     pub(crate) fn taken(&self, bytes: &[u8]) {
         self.backlog.remove(bytes);
-    }
-
-    /// Returns the host access that a call was granted.
-    pub(crate) fn surroundings(
-        &self,
-        id: CallId,
-        grants: &Grants,
-    ) -> Option<Arc<dyn Surroundings>> {
-        surroundings::of_call(id, grants, &self.events)
     }
 
     /// Runs a call, now or when its program has arrived.

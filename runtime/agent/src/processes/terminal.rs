@@ -24,12 +24,11 @@ use rustix::{
 };
 use tokio::{io::AsyncWrite, net::unix::pipe};
 
+use crate::ITSELF;
+
 /// `argv[0]` of the helper. Its arguments are the terminal's path, then a program with its
 /// arguments.
 pub const HELPER: &str = "wxec-terminal";
-
-/// This program, even if its file was removed.
-pub const ITSELF: &str = "/proc/self/exe";
 
 /// A terminal, seen from the keyboard's side.
 pub(crate) struct Terminal {

@@ -21,10 +21,7 @@ use tokio::{
 use wxec_engine::{Completion, Duplex, Reader, Writer};
 use wxec_protocol::{CallId, ProcessStreams, StreamId};
 
-use crate::{
-    streams::{Drained, Events, StreamEvent, Streams},
-    task_streams,
-};
+use super::{Drained, Events, StreamEvent, Streams, task_streams};
 
 /// Size of a guest's pipe, as in Linux.
 const PIPE_BYTES: usize = 64 << 10;

@@ -8,20 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use wxec_engine::{Asking, Surroundings};
 use wxec_protocol::{AgentConnection, Ask, AskError, AskId, CallId, Facts, Grants};
 
-use crate::calls::CallEvent;
-
-/// Delivers the outcome of an ask to the guest that waits for it.
-pub(crate) type Answer = oneshot::Sender<Result<Bytes, AskError>>;
-
-/// The surroundings of a call, if it was granted any.
-pub(crate) fn of_call(
-    id: CallId,
-    grants: &Grants,
-    events: &mpsc::UnboundedSender<CallEvent>,
-) -> Option<Arc<dyn Surroundings>> {
-    let events = events.clone();
-    (grants.facts || !grants.host.is_empty()).then(|| Arc::new(OfCall { id, events }) as _)
-}
+use crate::calls::event::{Answer, CallEvent};
 
 struct OfCall {
     id: CallId,
@@ -48,11 +35,26 @@ impl Surroundings for OfCall {
     }
 }
 
-/// Guests that wait for an answer, by ask.
-#[derive(Default)]
-pub(crate) struct Asks(HashMap<AskId, Answer>);
+/// Host access of guests: the services that their calls get, and the asks that wait for an answer.
+pub(crate) struct Asks {
+    open: HashMap<AskId, Answer>,
+    events: mpsc::UnboundedSender<CallEvent>,
+}
 
 impl Asks {
+    pub(crate) fn new(events: mpsc::UnboundedSender<CallEvent>) -> Self {
+        Self {
+            open: HashMap::new(),
+            events,
+        }
+    }
+
+    /// Returns the host access of a call, if it was granted any.
+    pub(crate) fn services(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn Surroundings>> {
+        let events = self.events.clone();
+        (grants.facts || !grants.host.is_empty()).then(|| Arc::new(OfCall { id, events }) as _)
+    }
+
     /// Asks the controller. If the call has ended or has too many asks open, `answer` is dropped,
     /// and the guest gets [`AskError::Lost`].
     pub(crate) fn ask(
@@ -63,14 +65,14 @@ impl Asks {
         answer: Answer,
     ) {
         // Drops the asks of calls that have ended.
-        self.0.retain(|_, answer| !answer.is_closed());
+        self.open.retain(|_, answer| !answer.is_closed());
         if let Some(ask) = connection.ask(call, question) {
-            self.0.insert(ask, answer);
+            self.open.insert(ask, answer);
         }
     }
 
     pub(crate) fn answer(&mut self, ask: AskId, outcome: Result<Bytes, AskError>) {
-        if let Some(answer) = self.0.remove(&ask) {
+        if let Some(answer) = self.open.remove(&ask) {
             let _ = answer.send(outcome);
         }
     }

@@ -16,7 +16,7 @@ use tokio::{
 };
 use wxec_protocol::{StreamEnd, StreamId};
 
-use crate::streams::{Drained, Exit, StreamEvent, Streams};
+use super::{Drained, Exit, StreamEvent, Streams};
 
 /// Size of the pipe between a guest and the stream's window, in each direction. A task that sends
 /// faster than its caller takes waits when both are full.

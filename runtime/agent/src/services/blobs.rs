@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use wxec_protocol::{Digest, Splice};
 
-use crate::terminal::ITSELF;
+use crate::ITSELF;
 
 /// Total size of held blobs: a few dozen ordinary artifacts. A blob that does not fit travels the
 /// whole chain, which also works.
