@@ -177,7 +177,7 @@ impl Agent {
                 streams: task_streams,
                 input,
             } => {
-                let surroundings = asks.services(id, &grants);
+                let host_services = asks.services(id, &grants);
                 let (task_streams, drains) = guests.join_task(id, task_streams, streams).unzip();
                 let task_streams = task_streams.unwrap_or_default();
                 if let Some(drains) = drains {
@@ -190,7 +190,7 @@ impl Agent {
                     seed,
                     input,
                     streams: task_streams,
-                    surroundings,
+                    host_services,
                 };
                 match entry {
                     Entry::Function(name) => {

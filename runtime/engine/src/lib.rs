@@ -55,12 +55,12 @@ mod wasi;
 mod hostcalls;
 mod call;
 
+pub use call::host_services::{Asking, HostServices};
 pub use call::output::{Output, Room};
 pub use call::program::Program;
 pub use call::resident::Resident;
 pub use call::run::{Command, Completion, Entry, Request};
 pub use call::sandbox::{EngineError, Sandbox};
-pub use call::surroundings::{Asking, Surroundings};
 pub use hostcalls::ProcessWatch;
 pub use hostcalls::{Duplex, ReadWrite};
 pub use load::artifact::{VerifiedArtifact, WrongDigest};

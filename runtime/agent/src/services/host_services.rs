@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use wxec_engine::{Asking, Surroundings};
+use wxec_engine::{Asking, HostServices};
 use wxec_protocol::{AgentConnection, Ask, AskError, AskId, CallId, Facts, Grants};
 
 use crate::calls::event::{Answer, CallEvent};
@@ -15,7 +15,7 @@ struct OfCall {
     events: mpsc::UnboundedSender<CallEvent>,
 }
 
-impl Surroundings for OfCall {
+impl HostServices for OfCall {
     fn facts(&self) -> Facts {
         wxec_facts::here()
     }
@@ -50,7 +50,7 @@ impl Asks {
     }
 
     /// Returns the host access of a call, if it was granted any.
-    pub(crate) fn services(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn Surroundings>> {
+    pub(crate) fn services(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn HostServices>> {
         let events = self.events.clone();
         (grants.facts || !grants.host.is_empty()).then(|| Arc::new(OfCall { id, events }) as _)
     }

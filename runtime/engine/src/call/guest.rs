@@ -13,10 +13,10 @@ use wxec_protocol::{
 
 use crate::{
     call::determinism::Clock,
+    call::host_services::HostServices,
     call::output::Stdio,
     call::run::{Entry, Request},
     call::supply::Supply,
-    call::surroundings::Surroundings,
     hostcalls::Resources,
     limits::budget::{Body, Budget, Portion},
     limits::capacity::Capacity,
@@ -45,7 +45,7 @@ pub(crate) struct Guest {
     pub(crate) askers: Arc<Semaphore>,
     /// Its streams and processes, but not its files.
     pub(crate) resources: Resources,
-    pub(crate) surroundings: Option<Arc<dyn Surroundings>>,
+    pub(crate) host_services: Option<Arc<dyn HostServices>>,
     pub(crate) stdio: Arc<Stdio>,
     pub(crate) wasi: WasiP1Ctx,
     /// The guest's arguments and environment.
@@ -78,7 +78,7 @@ impl Guest {
             grants,
             input,
             streams,
-            surroundings,
+            host_services,
             ..
         } = request;
         let clock = world.clock.take();
@@ -99,7 +99,7 @@ impl Guest {
             grants,
             refused: None,
             reply: Vec::new(),
-            surroundings,
+            host_services,
             wasi,
             given,
             places,
@@ -119,13 +119,13 @@ impl Guest {
             grants,
             input,
             streams,
-            surroundings,
+            host_services,
             ..
         } = request;
         self.input = input;
         self.resources.give_call_streams(streams);
         // Grants that lead beyond the instance are those of each call: its caller answers for them.
-        self.surroundings = surroundings;
+        self.host_services = host_services;
         self.grants.host = grants.host;
         self.grants.facts = grants.facts;
         self.output_limit = limits.output_bytes;

@@ -16,12 +16,12 @@ use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
 use crate::{
     call::fault,
     call::guest::Guest,
+    call::host_services::HostServices,
     call::output::{Output, Stdio},
     call::program::Program,
     call::resident::Resident,
     call::sandbox::Sandbox,
     call::supervisor::supervise,
-    call::surroundings::Surroundings,
     hostcalls::Duplex,
     limits::growth::LimitHit,
     wasi::{self, Reader, World, Writer},
@@ -70,7 +70,7 @@ pub struct Request {
     pub streams: Vec<Duplex>,
     /// Answers the guest's questions about its host and other hosts. Without it these fail,
     /// whatever is granted.
-    pub surroundings: Option<Arc<dyn Surroundings>>,
+    pub host_services: Option<Arc<dyn HostServices>>,
 }
 
 impl Request {
@@ -85,7 +85,7 @@ impl Request {
             seed: None,
             input: input.into(),
             streams: Vec::new(),
-            surroundings: None,
+            host_services: None,
         }
     }
 

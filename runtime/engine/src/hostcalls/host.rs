@@ -27,9 +27,9 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
 
 fn host_facts(mut caller: Caller<'_, Guest>) -> i32 {
     let guest = caller.data_mut();
-    let facts = match &guest.surroundings {
+    let facts = match &guest.host_services {
         _ if !guest.grants.facts => Err(Refusal::Denied(Need::Facts).into()),
-        Some(surroundings) => Ok((0, surroundings.facts())),
+        Some(host_services) => Ok((0, host_services.facts())),
         None => Err(nobody()),
     };
     answer(guest, facts)
@@ -77,7 +77,7 @@ fn granted(
     guest: &Guest,
     question: HostCall,
     input: &[u8],
-) -> Result<crate::call::surroundings::Asking, Denial> {
+) -> Result<crate::call::host_services::Asking, Denial> {
     let HostCall {
         address,
         function,
@@ -103,9 +103,9 @@ fn granted(
         })
         .into());
     }
-    let surroundings = guest.surroundings.as_ref().ok_or_else(nobody)?;
+    let host_services = guest.host_services.as_ref().ok_or_else(nobody)?;
     let input = Bytes::copy_from_slice(input);
-    Ok(surroundings.ask(Ask {
+    Ok(host_services.ask(Ask {
         address,
         function,
         input,

@@ -5,7 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use wxec_engine::{Asking, Completion, Program, Request, Sandbox, Surroundings};
+use wxec_engine::{Asking, Completion, HostServices, Program, Request, Sandbox};
 use wxec_protocol::{
     Ask, AskError, Facts, Fault, Grants, Limits, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, Need,
     abi::{HostCall, HostError},
@@ -47,7 +47,7 @@ const ASKING: &str = r#"(module
         (drop (call $call (i32.const 0) (i32.const 4)))
         (i32.const 0)))"#;
 
-/// Surroundings that give every ask the same answer, or none.
+/// Services that give every ask the same answer, or none.
 struct Around {
     asked: Mutex<Vec<Ask>>,
     answer: Option<Result<Bytes, AskError>>,
@@ -71,7 +71,7 @@ impl Around {
     }
 }
 
-impl Surroundings for Around {
+impl HostServices for Around {
     fn facts(&self) -> Facts {
         let mut facts = Facts::default();
         facts.hostname = "web1".into();
@@ -126,7 +126,7 @@ fn asking(function: &str, address: &str, around: &Arc<Around>) -> Request {
     };
     Request {
         grants: Grants::none().host("ssh:db").facts(),
-        surroundings: Some(around.clone()),
+        host_services: Some(around.clone()),
         ..Request::new(function, cbor::encode(&question).unwrap())
     }
 }
@@ -241,15 +241,15 @@ async fn facts_take_a_grant() {
     let (number, reply) = fixture.told("facts", &around).await;
     assert_eq!((number, cbor::decode(&reply)), (0, Ok(around.facts())));
 
-    for (grants, surroundings, kind) in [
+    for (grants, host_services, kind) in [
         (Grants::none().host("*"), Some(around), "PermissionDenied"),
         (Grants::all(), None, "Unsupported"),
     ] {
-        let surroundings = surroundings.map(|around| around as Arc<dyn Surroundings>);
+        let host_services = host_services.map(|around| around as Arc<dyn HostServices>);
         let value = fixture
             .run(Request {
                 grants,
-                surroundings,
+                host_services,
                 ..Request::new("facts", "")
             })
             .await

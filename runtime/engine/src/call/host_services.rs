@@ -1,4 +1,4 @@
-//! The place a sandbox runs in, and the way to other hosts: the sandbox itself knows neither.
+//! Services of a host for guests: its facts, and calls on other hosts. The sandbox itself has neither.
 
 use std::pin::Pin;
 
@@ -10,7 +10,7 @@ pub type Asking = Pin<Box<dyn Future<Output = Result<Bytes, AskError>> + Send>>;
 
 /// Answers guests' questions about their host and other hosts. The sandbox checks the grants before
 /// it calls this.
-pub trait Surroundings: Send + Sync + 'static {
+pub trait HostServices: Send + Sync + 'static {
     /// Returns the facts of this host.
     fn facts(&self) -> Facts;
 
