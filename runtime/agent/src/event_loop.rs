@@ -7,24 +7,17 @@ use tokio::{
     sync::mpsc,
     time::Instant,
 };
-use wxec_engine::{
-    Command as GuestCommand,
-    Entry::{Program, Task},
-    Request, Sandbox,
-};
+use wxec_engine::{Command as GuestCommand, Duplex, Entry as GuestEntry, Request, Sandbox};
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Entry, Fault, LogRecord, ProtocolError, Service, StreamEnd,
-    TRANSMIT_BYTES, Usage,
+    AgentConnection, AgentEvent, CallId, Entry, Fault, InstanceId, LogRecord, ProtocolError,
+    Service, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, Usage,
 };
 
 use crate::{
-    calls::{Calls, event::CallEvent, held::Held},
+    calls::{Calls, event::CallEvent, output::OutputQueue},
     processes::Processes,
     services::{blobs::Blobs, description::describe, files::Files, host_services::Asks},
-    streams::{
-        StreamEvent, Streams,
-        guests::{GuestPipes, Guests},
-    },
+    streams::{StreamEvent, Streams, guests::GuestStreams},
 };
 
 /// A controller that is silent for this long is gone, even if the pipe is still open. It pings
@@ -53,15 +46,17 @@ pub async fn serve(
     let ending = sandbox.clone();
     let (call_sender, mut call_events) = mpsc::unbounded_channel();
     let (stream_sender, mut stream_events) = mpsc::unbounded_channel();
+    let output = OutputQueue::default();
+    let output_sender = output.sender(call_sender.clone());
     let mut agent = Agent {
         connection: AgentConnection::new(sandbox.target().clone())
             .with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
         asks: Asks::new(call_sender.clone()),
-        calls: Calls::new(sandbox, call_sender),
-        held: Held::default(),
+        calls: Calls::new(sandbox, call_sender, output_sender),
+        output,
         streams: Streams::new(stream_sender),
-        guests: Guests::default(),
+        guests: GuestStreams::default(),
         processes: Processes::default(),
         files: Files::default(),
         blobs: Blobs::default(),
@@ -82,9 +77,9 @@ struct Agent {
     connection: AgentConnection,
     calls: Calls,
     asks: Asks,
-    held: Held,
+    output: OutputQueue,
     streams: Streams,
-    guests: Guests,
+    guests: GuestStreams,
     processes: Processes,
     files: Files,
     blobs: Blobs,
@@ -107,31 +102,14 @@ impl Agent {
         let mut written = 0;
         let mut silent_until = Instant::now() + SILENCE;
         loop {
-            while let Some(event) = self.connection.poll_event() {
-                self.handle_event(event);
-            }
-            while let Ok(event) = call_events.try_recv() {
-                self.take_call_event(event);
-            }
-            while self.connection.has_output_room()
-                && let Some(event) = self.held.release()
-            {
-                self.handle_call_event(event);
-            }
-            while let Ok(event) = stream_events.try_recv() {
-                self.handle_stream_event(event);
-            }
+            self.handle_pending(call_events, stream_events);
             if written == output.len() {
                 output.clear();
                 written = 0;
                 self.connection.poll_transmit(&mut output);
             }
             if self.closing && output.is_empty() && self.connection.is_idle() {
-                self.end_others().await;
-                self.connection.close();
-                self.connection.poll_transmit(&mut output);
-                writer.write_all(&output).await?;
-                return Ok(writer.flush().await?);
+                return Ok(self.close(writer, output).await?);
             }
             tokio::select! {
                 read = reader.read(&mut input) => match read? {
@@ -146,11 +124,43 @@ impl Agent {
                     0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
                     length => written += length,
                 },
-                Some(event) = call_events.recv() => self.take_call_event(event),
+                Some(event) = call_events.recv() => self.push_call_event(event),
                 Some(event) = stream_events.recv() => self.handle_stream_event(event),
                 () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
             }
         }
+    }
+
+    /// Handles everything that has happened, without waiting.
+    fn handle_pending(
+        &mut self,
+        call_events: &mut mpsc::UnboundedReceiver<CallEvent>,
+        stream_events: &mut mpsc::UnboundedReceiver<StreamEvent>,
+    ) {
+        while let Some(event) = self.connection.poll_event() {
+            self.handle_event(event);
+        }
+        while let Ok(event) = call_events.try_recv() {
+            self.push_call_event(event);
+        }
+        // The controller may have given credit.
+        self.handle_ready_call_events();
+        while let Ok(event) = stream_events.try_recv() {
+            self.handle_stream_event(event);
+        }
+    }
+
+    /// Ends the conversation with its last message.
+    async fn close(
+        &mut self,
+        mut writer: impl AsyncWrite + Unpin,
+        mut output: Vec<u8>,
+    ) -> io::Result<()> {
+        self.end_others().await;
+        self.connection.close();
+        self.connection.poll_transmit(&mut output);
+        writer.write_all(&output).await?;
+        writer.flush().await
     }
 
     fn handle_event(&mut self, event: AgentEvent) {
@@ -158,6 +168,7 @@ impl Agent {
             connection,
             calls,
             asks,
+            output,
             streams,
             guests,
             processes,
@@ -174,62 +185,25 @@ impl Agent {
                 limits,
                 grants,
                 seed,
-                streams: task_streams,
+                streams,
                 input,
             } => {
-                let host_services = asks.services(id, &grants);
-                let (task_streams, drains) = guests.join_task(id, task_streams, streams).unzip();
-                let task_streams = task_streams.unwrap_or_default();
-                if let Some(drains) = drains {
-                    calls.will_drain(id, drains);
-                }
-                let request = |entry| Request {
-                    entry,
-                    limits,
-                    grants,
-                    seed,
-                    input,
-                    streams: task_streams,
-                    host_services,
-                };
-                match entry {
-                    Entry::Function(name) => {
-                        calls.start(connection, id, module, request(Task(name)))
-                    }
-                    Entry::Resident { instance, function } => {
-                        calls.start_resident(
-                            connection,
-                            id,
-                            module,
-                            instance,
-                            request(Task(function)),
-                        );
-                    }
-                    Entry::Command {
-                        arguments,
-                        environment,
-                        streams: ids,
-                    } => {
-                        let GuestPipes {
-                            stdin,
-                            stdout,
-                            stderr,
-                            drains,
-                        } = guests.join_program(id, ids, streams);
-                        let command = GuestCommand {
-                            arguments,
-                            environment,
-                            stdin,
-                            stdout,
-                            stderr,
+                let streams = self.task_streams(id, streams);
+                match self.engine_entry(id, entry) {
+                    Ok((instance, entry)) => {
+                        let request = Request {
+                            entry,
+                            limits,
+                            host_services: self.asks.host_services(id, &grants),
+                            grants,
+                            seed,
+                            input,
+                            streams,
                         };
-                        calls.will_drain(id, drains);
-                        calls.start(connection, id, module, request(Program(command)));
+                        self.calls
+                            .start(&mut self.connection, id, module, instance, request);
                     }
-                    other => {
-                        let reason = format!("an unknown way to begin a call: {other}");
-                        connection.finish(id, Err(Fault::Agent(reason)), Usage::default());
-                    }
+                    Err(fault) => self.connection.finish(id, Err(fault), Usage::default()),
                 }
             }
             AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
@@ -239,12 +213,8 @@ impl Agent {
             }
             AgentEvent::Cancel { id } => {
                 calls.cancel(connection, id);
-                guests.gone(id, streams);
-                // The connection drops the held output of this call; handling it frees the backlog.
-                self.held
-                    .forget(id)
-                    .into_iter()
-                    .for_each(|event| self.handle_call_event(event));
+                guests.remove(id, streams);
+                output.remove(id);
             }
             AgentEvent::DropInstance { instance } => calls.drop_instance(instance),
             AgentEvent::Answer { ask, outcome } => asks.answer(ask, outcome),
@@ -265,17 +235,7 @@ impl Agent {
             AgentEvent::Signal { id, signal } => processes.signal(id, signal),
             AgentEvent::Resize { id, size } => processes.resize(id, size),
             AgentEvent::Data { id, bytes } => streams.data(id, bytes),
-            AgentEvent::Splice { id, splice } => match blobs.part(splice) {
-                Some(bytes) => streams.data(id, bytes),
-                None => {
-                    connection.end_stream(
-                        id,
-                        StreamEnd::Failed(format!("blob {} is not held here", splice.blob)),
-                    );
-                    streams.close(id);
-                    processes.close(id);
-                }
-            },
+            AgentEvent::Splice { id, splice } => self.splice(id, splice),
             AgentEvent::Credit { id, bytes } => streams.credit(id, bytes),
             AgentEvent::Finished { id } => streams.finish(id),
             AgentEvent::StreamClosed { id } => {
@@ -293,15 +253,76 @@ impl Agent {
         }
     }
 
+    /// Returns the guest's entry for the engine, connected to its streams, and the instance that it
+    /// is a call of.
+    fn engine_entry(
+        &mut self,
+        id: CallId,
+        entry: Entry,
+    ) -> Result<(Option<InstanceId>, GuestEntry), Fault> {
+        match entry {
+            Entry::Function(name) => Ok((None, GuestEntry::Task(name))),
+            Entry::Resident { instance, function } => {
+                Ok((Some(instance), GuestEntry::Task(function)))
+            }
+            Entry::Command {
+                arguments,
+                environment,
+                streams,
+            } => {
+                let pipes = self.guests.connect_program(id, streams, &mut self.streams);
+                self.calls.attach_drains(id, pipes.drains);
+                let command = GuestCommand {
+                    arguments,
+                    environment,
+                    stdin: pipes.stdin,
+                    stdout: pipes.stdout,
+                    stderr: pipes.stderr,
+                };
+                Ok((None, GuestEntry::Program(command)))
+            }
+            other => Err(Fault::Agent(format!(
+                "an unknown way to begin a call: {other}"
+            ))),
+        }
+    }
+
+    /// Connects a task to the streams of its call, and returns its ends.
+    fn task_streams(&mut self, id: CallId, streams: Vec<StreamId>) -> Vec<Duplex> {
+        match self.guests.connect_task(id, streams, &mut self.streams) {
+            Some((ends, drains)) => {
+                self.calls.attach_drains(id, drains);
+                ends
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Passes on a part of a blob as data of a stream.
+    fn splice(&mut self, id: StreamId, splice: Splice) {
+        if let Some(bytes) = self.blobs.part(splice) {
+            return self.streams.data(id, bytes);
+        }
+        let reason = format!("blob {} is not held here", splice.blob);
+        self.connection.end_stream(id, StreamEnd::Failed(reason));
+        self.streams.close(id);
+        self.processes.close(id);
+    }
+
     /// Ends processes that still run, beginning with their stdin, and file transfers.
     async fn end_others(&mut self) {
         self.streams.clear();
         tokio::join!(self.processes.shut_down(), self.files.shut_down());
     }
 
-    fn take_call_event(&mut self, event: CallEvent) {
-        let room = self.connection.has_output_room();
-        if let Some(event) = self.held.hold(event, room) {
+    fn push_call_event(&mut self, event: CallEvent) {
+        self.output.push(event);
+        self.handle_ready_call_events();
+    }
+
+    /// Handles the events of calls that may go now.
+    fn handle_ready_call_events(&mut self) {
+        while let Some(event) = self.output.pop_ready(self.connection.has_output_room()) {
             self.handle_call_event(event);
         }
     }
@@ -309,7 +330,6 @@ impl Agent {
     fn handle_call_event(&mut self, event: CallEvent) {
         match event {
             CallEvent::Output { id, stream, bytes } => {
-                self.calls.taken(&bytes);
                 self.connection.output(id, stream, &bytes);
             }
             CallEvent::Log {
@@ -318,7 +338,6 @@ impl Agent {
                 target,
                 message,
             } => {
-                self.calls.taken(message.as_bytes());
                 self.connection
                     .log(id, LogRecord::new(level, &target, &message));
             }
@@ -328,7 +347,7 @@ impl Agent {
                 answer,
             } => self.asks.ask(&mut self.connection, id, &question, answer),
             CallEvent::Done { id, completion } => {
-                self.calls.done(id);
+                self.calls.remove(id);
                 self.connection
                     .finish(id, completion.outcome, completion.usage);
             }
@@ -347,9 +366,9 @@ impl Agent {
                 self.connection.end_stream(id, end);
             }
             StreamEvent::Returned { call, completion } => {
-                self.guests.gone(call, &mut self.streams);
+                self.guests.remove(call, &mut self.streams);
                 // Comes after the guest's output, which may have to wait.
-                self.calls.tell_done(call, completion);
+                self.calls.queue_return(call, completion);
             }
         }
     }

@@ -3,29 +3,22 @@
 
 /// Events of calls for the event loop.
 pub(crate) mod event;
-/// Output of guests on its way to the event loop.
-mod backlog;
-/// Output of guests that waits for credit.
-pub(crate) mod held;
+/// Output of guests on its way to the controller.
+pub(crate) mod output;
 /// Loaded programs.
 mod store;
 
 use std::{
     collections::HashMap,
-    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::AbortHandle};
-use wxec_engine::{
-    Completion, Output, Program, Request, Resident, Room, Sandbox, VerifiedArtifact,
-};
-use wxec_protocol::{
-    AgentConnection, CallId, Digest, Fault, InstanceId, LogRecord, OutputStream, Usage,
-};
+use wxec_engine::{Completion, Program, Request, Resident, Sandbox, VerifiedArtifact};
+use wxec_protocol::{AgentConnection, CallId, Digest, Fault, InstanceId, Usage};
 
-use self::{backlog::Backlog, event::CallEvent, store::Store};
+use self::{event::CallEvent, output::OutputSender, store::Store};
 use crate::streams::guests::Drains;
 
 pub(crate) struct Calls {
@@ -41,7 +34,7 @@ pub(crate) struct Calls {
     /// Output carriers of guests with streams whose call has not begun.
     drains: HashMap<CallId, Drains>,
     events: mpsc::UnboundedSender<CallEvent>,
-    backlog: Arc<Backlog>,
+    output: OutputSender,
 }
 
 /// A call that waits for its program.
@@ -52,7 +45,11 @@ struct Parked {
 }
 
 impl Calls {
-    pub(crate) fn new(sandbox: Sandbox, events: mpsc::UnboundedSender<CallEvent>) -> Self {
+    pub(crate) fn new(
+        sandbox: Sandbox,
+        events: mpsc::UnboundedSender<CallEvent>,
+        output: OutputSender,
+    ) -> Self {
         Self {
             sandbox,
             store: Store::default(),
@@ -61,49 +58,27 @@ impl Calls {
             running: HashMap::new(),
             drains: HashMap::new(),
             events,
-            backlog: Arc::default(),
+            output,
         }
     }
 
-    /// Records that output was taken out of the channel of events.
-    pub(crate) fn taken(&self, bytes: &[u8]) {
-        self.backlog.remove(bytes);
-    }
-
-    /// Runs a call, now or when its program has arrived.
+    /// Runs a call, now or when its program has arrived: in an instance of its own, or in a resident
+    /// one, which the first call creates.
     pub(crate) fn start(
         &mut self,
         connection: &mut AgentConnection,
         id: CallId,
         module: Digest,
+        instance: Option<InstanceId>,
         request: Request,
     ) {
-        self.start_or_park(
-            connection,
-            module,
-            Parked {
-                id,
-                instance: None,
-                request,
-            },
-        );
-    }
-
-    /// Runs a call of a resident instance, which the first call creates.
-    pub(crate) fn start_resident(
-        &mut self,
-        connection: &mut AgentConnection,
-        id: CallId,
-        module: Digest,
-        instance: InstanceId,
-        request: Request,
-    ) {
-        match self.residents.get(&instance) {
+        let resident = instance.and_then(|instance| self.residents.get(&instance));
+        match resident {
             // An existing instance has its program, even if the store has dropped it.
             Some((artifact, resident)) if *artifact == module => {
-                let output = self.output(id);
+                let output = self.output.of_call(id);
                 let call = self.sandbox.run_resident(resident, request, output);
-                self.conduct(id, call);
+                self.run_to_end(id, call);
             }
             Some(_) => {
                 drop(request);
@@ -118,7 +93,7 @@ impl Calls {
                 module,
                 Parked {
                     id,
-                    instance: Some(instance),
+                    instance,
                     request,
                 },
             ),
@@ -154,7 +129,8 @@ impl Calls {
             request,
         } = call;
         let Some(instance) = instance else {
-            return self.run(id, program, request);
+            let call = self.sandbox.run(program, request, self.output.of_call(id));
+            return self.run_to_end(id, call);
         };
         // If several calls waited together, the first one has made the instance.
         if !self.residents.contains_key(&instance) {
@@ -166,7 +142,7 @@ impl Calls {
                 }
             }
         }
-        self.start_resident(connection, id, module, instance, request);
+        self.start(connection, id, module, Some(instance), request);
     }
 
     /// Loads a program and runs the calls that waited for it. `bytes` match the digest.
@@ -179,9 +155,12 @@ impl Calls {
         let metered = waiting.is_some_and(|call| call.request.is_metered());
         let loaded = VerifiedArtifact::verify(bytes, digest)
             .map_err(|error| Fault::BadModule(error.to_string()))
-            .and_then(|artifact| match metered {
-                true => self.sandbox.load_metered(&artifact),
-                false => self.sandbox.load(&artifact),
+            .and_then(|artifact| {
+                if metered {
+                    self.sandbox.load_metered(&artifact)
+                } else {
+                    self.sandbox.load(&artifact)
+                }
             });
         match loaded {
             Ok(program) => {
@@ -244,45 +223,36 @@ impl Calls {
     }
 
     /// Queues the end of a call behind all its other events.
-    pub(crate) fn tell_done(&self, id: CallId, completion: Completion) {
+    pub(crate) fn queue_return(&self, id: CallId, completion: Completion) {
         let _ = self.events.send(CallEvent::Done { id, completion });
     }
 
     /// Forgets a call that has returned by itself.
-    pub(crate) fn done(&mut self, id: CallId) {
+    pub(crate) fn remove(&mut self, id: CallId) {
         self.running.remove(&id);
     }
 
     /// Stores the output carriers of a call that has streams and is started next.
-    pub(crate) fn will_drain(&mut self, id: CallId, drains: Drains) {
+    pub(crate) fn attach_drains(&mut self, id: CallId, drains: Drains) {
         self.drains.insert(id, drains);
     }
 
-    fn run(&mut self, id: CallId, program: &Program, request: Request) {
-        let call = self.sandbox.run(program, request, self.output(id));
-        self.conduct(id, call);
-    }
-
     /// Runs a call to its end, which is reported after everything that it sent on its streams.
-    fn conduct(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
+    fn run_to_end(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
         let Some(drains) = self.drains.remove(&id) else {
-            return self.poll(id, call);
+            return self.poll_or_spawn(id, call);
         };
         let task = tokio::spawn(async move { drains.finish(call.await).await });
         self.running.insert(id, task.abort_handle());
     }
 
-    fn output(&self, id: CallId) -> Arc<CallOutput> {
-        Arc::new(CallOutput {
-            id,
-            events: self.events.clone(),
-            backlog: self.backlog.clone(),
-        })
-    }
-
     /// Runs a call. Most calls finish within microseconds, on this thread. The others stop at the
     /// sandbox's first tick, or where they first wait, and continue on another thread.
-    fn poll(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
+    fn poll_or_spawn(
+        &mut self,
+        id: CallId,
+        call: impl Future<Output = Completion> + Send + 'static,
+    ) {
         let mut call = Box::pin(call);
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(completion) => {
@@ -297,46 +267,5 @@ impl Calls {
                 self.running.insert(id, task.abort_handle());
             }
         }
-    }
-}
-
-/// Carries a guest's output to the event loop.
-struct CallOutput {
-    id: CallId,
-    events: mpsc::UnboundedSender<CallEvent>,
-    backlog: Arc<Backlog>,
-}
-
-impl Output for CallOutput {
-    fn write(&self, stream: OutputStream, bytes: &[u8]) {
-        self.backlog.add(bytes);
-        let _ = self.events.send(CallEvent::Output {
-            id: self.id,
-            stream,
-            bytes: bytes.to_vec(),
-        });
-    }
-
-    fn log(
-        &self,
-        LogRecord {
-            level,
-            target,
-            message,
-            ..
-        }: LogRecord<'_>,
-    ) {
-        self.backlog.add(message.as_bytes());
-        let (target, message) = (target.into(), message.into());
-        let _ = self.events.send(CallEvent::Log {
-            id: self.id,
-            level,
-            target,
-            message,
-        });
-    }
-
-    fn room(&self) -> Option<Room> {
-        self.backlog.room()
     }
 }

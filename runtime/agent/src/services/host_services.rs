@@ -10,12 +10,13 @@ use wxec_protocol::{AgentConnection, Ask, AskError, AskId, CallId, Facts, Grants
 
 use crate::calls::event::{Answer, CallEvent};
 
-struct OfCall {
+/// Services of one call, which reach the controller through the event loop.
+struct GrantedServices {
     id: CallId,
     events: mpsc::UnboundedSender<CallEvent>,
 }
 
-impl HostServices for OfCall {
+impl HostServices for GrantedServices {
     fn facts(&self) -> Facts {
         wxec_facts::here()
     }
@@ -35,7 +36,7 @@ impl HostServices for OfCall {
     }
 }
 
-/// Host access of guests: the services that their calls get, and the asks that wait for an answer.
+/// Makes the services of calls, and keeps the asks that wait for an answer.
 pub(crate) struct Asks {
     open: HashMap<AskId, Answer>,
     events: mpsc::UnboundedSender<CallEvent>,
@@ -49,10 +50,15 @@ impl Asks {
         }
     }
 
-    /// Returns the host access of a call, if it was granted any.
-    pub(crate) fn services(&self, id: CallId, grants: &Grants) -> Option<Arc<dyn HostServices>> {
+    /// Returns the services of a call, if it was granted any.
+    pub(crate) fn host_services(
+        &self,
+        id: CallId,
+        grants: &Grants,
+    ) -> Option<Arc<dyn HostServices>> {
         let events = self.events.clone();
-        (grants.facts || !grants.host.is_empty()).then(|| Arc::new(OfCall { id, events }) as _)
+        (grants.facts || !grants.host.is_empty())
+            .then(|| Arc::new(GrantedServices { id, events }) as _)
     }
 
     /// Asks the controller. If the call has ended or has too many asks open, `answer` is dropped,

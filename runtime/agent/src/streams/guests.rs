@@ -28,7 +28,7 @@ const PIPE_BYTES: usize = 64 << 10;
 
 /// The streams of guests that run, by call.
 #[derive(Default)]
-pub(crate) struct Guests(HashMap<CallId, Vec<StreamId>>);
+pub(crate) struct GuestStreams(HashMap<CallId, Vec<StreamId>>);
 
 /// A program's ends of its streams.
 pub(crate) struct GuestPipes {
@@ -46,9 +46,9 @@ pub(crate) struct Drains {
     _runs: watch::Sender<Option<Instant>>,
 }
 
-impl Guests {
+impl GuestStreams {
     /// Connects a program to the streams of its call.
-    pub(crate) fn join_program(
+    pub(crate) fn connect_program(
         &mut self,
         call: CallId,
         ids: ProcessStreams,
@@ -84,7 +84,7 @@ impl Guests {
     }
 
     /// Connects a task to the streams of its call, if it has any.
-    pub(crate) fn join_task(
+    pub(crate) fn connect_task(
         &mut self,
         call: CallId,
         ids: Vec<StreamId>,
@@ -96,7 +96,7 @@ impl Guests {
         let (runs, exit) = watch::channel(None);
         let (ends, tasks) = ids
             .iter()
-            .map(|id| task_streams::join(*id, streams, exit.clone()))
+            .map(|id| task_streams::connect(*id, streams, exit.clone()))
             .unzip::<_, _, Vec<_>, _>();
         let ends = ends
             .into_iter()
@@ -115,7 +115,7 @@ impl Guests {
     }
 
     /// Forgets a guest that is gone, with its pipes.
-    pub(crate) fn gone(&mut self, call: CallId, streams: &mut Streams) {
+    pub(crate) fn remove(&mut self, call: CallId, streams: &mut Streams) {
         if let Some(ids) = self.0.remove(&call) {
             ids.into_iter().for_each(|id| streams.ended(id));
         }

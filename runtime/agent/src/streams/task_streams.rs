@@ -34,7 +34,7 @@ pub(crate) struct GuestEnd {
 
 /// Connects a guest to one stream of its call. The returned task carries the guest's data and ends
 /// when the guest's end does.
-pub(crate) fn join(
+pub(crate) fn connect(
     id: StreamId,
     streams: &mut Streams,
     runs: Exit,
