@@ -1,8 +1,6 @@
 //! Items that tasks send and receive, through the agent's event loop: order, back-pressure, ends,
 //! and unsent rests.
 
-mod pipe;
-
 use std::collections::HashMap;
 
 use bytes::Bytes;
@@ -12,7 +10,7 @@ use wxec_protocol::{
     STREAM_WINDOW_BYTES, StreamEnd, StreamId, Target, output_cost,
 };
 
-use crate::pipe::{Agent, Peer, ended};
+use crate::{Agent, Peer, ended};
 
 const GUEST: &str = r#"(module
     (import "wxec_v1" "output_write" (func $output_write (param i32 i32)))
@@ -91,7 +89,7 @@ struct Controller {
 }
 
 fn start() -> (Controller, Agent) {
-    let (peer, agent) = pipe::start();
+    let (peer, agent) = crate::start();
     let artifact = compile(&wat::parse_str(GUEST).unwrap(), &Target::here()).unwrap();
     let (received, ends, outcomes) = (HashMap::new(), HashMap::new(), HashMap::new());
     (

@@ -1,7 +1,22 @@
-//! The agent's event loop over an in-memory pipe, with a scripted controller at the other end.
+//! The agent from outside: mostly its event loop over an in-memory pipe, with a scripted controller
+//! at the other end.
 
-use std::time::Duration;
+/// Calls of guests: artifacts, instances, output, and the ends of a conversation.
+mod calls;
+/// The description of the place that an agent runs in.
+mod description;
+/// Programs and connections that guests start, and how they end with the conversation.
+mod guest_processes;
+/// Agents with little memory, as processes of their own: they survive any request.
+mod memory;
+/// Processes of the controller: data, ends, blobs, and that none is left behind.
+mod processes;
+/// Items that tasks send and receive.
+mod task_streams;
 
+use std::{sync::Once, time::Duration};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
@@ -12,17 +27,28 @@ use wxec_engine::Sandbox;
 use wxec_protocol::{ControllerConnection, ControllerEvent};
 
 /// Generous: only a hang takes this long.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) type Agent = JoinHandle<Result<(), ServeError>>;
+type Agent = JoinHandle<Result<(), ServeError>>;
 
 /// A controller without a runtime of its own: the state machine and a pipe.
-pub(crate) struct Peer {
-    pub(crate) connection: ControllerConnection,
-    pub(crate) pipe: DuplexStream,
+struct Peer {
+    connection: ControllerConnection,
+    pipe: DuplexStream,
 }
 
-pub(crate) fn start() -> (Peer, Agent) {
+/// Starts an agent. It shares this process' limit on open files with those of other tests, so the
+/// first one raises the limit.
+fn start() -> (Peer, Agent) {
+    static MANY_FILES: Once = Once::new();
+    MANY_FILES.call_once(|| {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit {
+            current: maximum,
+            maximum,
+        };
+        setrlimit(Resource::Nofile, limit).unwrap();
+    });
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (reader, writer) = tokio::io::split(theirs);
     let sandbox = Sandbox::new().expect("this machine can run guests");
@@ -38,12 +64,12 @@ pub(crate) fn start() -> (Peer, Agent) {
 
 impl Peer {
     /// Sends everything queued, and returns the agent's next event.
-    pub(crate) async fn event(&mut self) -> ControllerEvent {
+    async fn event(&mut self) -> ControllerEvent {
         self.event_within(DEADLINE).await.expect("the agent hangs")
     }
 
     /// Does the same, but returns `None` if the agent sends nothing for this long.
-    pub(crate) async fn event_within(&mut self, limit: Duration) -> Option<ControllerEvent> {
+    async fn event_within(&mut self, limit: Duration) -> Option<ControllerEvent> {
         let mut input = vec![0; 64 << 10];
         loop {
             if let Some(event) = self.connection.poll_event() {
@@ -60,7 +86,7 @@ impl Peer {
     }
 
     /// Sends everything queued.
-    pub(crate) async fn send(&mut self) {
+    async fn send(&mut self) {
         let mut wire = Vec::new();
         loop {
             wire.clear();
@@ -81,7 +107,7 @@ impl Peer {
 }
 
 /// Waits until the agent has ended.
-pub(crate) async fn ended(agent: Agent) -> Result<(), ServeError> {
+async fn ended(agent: Agent) -> Result<(), ServeError> {
     timeout(DEADLINE, agent)
         .await
         .expect("the agent goes on")

@@ -1,8 +1,6 @@
 //! Programs and connections that guests start through the SDK, in the tasks of `guests/tools`, and
 //! how they end with the conversation.
 
-mod pipe;
-
 use std::{
     fs,
     io::{Read, Write},
@@ -22,7 +20,7 @@ use wxec_protocol::{
     abi::TaskFailure, cbor,
 };
 
-use crate::pipe::{Agent, DEADLINE, Peer, ended};
+use crate::{Agent, DEADLINE, Peer, ended};
 
 /// The tasks of `guests/tools`, compiled for the agent.
 static TOOLS: LazyLock<Bytes> = LazyLock::new(|| {
@@ -43,7 +41,7 @@ struct Controller {
 fn granted(grants: Grants) -> Controller {
     // Before the agent starts, because its timeout does not allow for a cargo build.
     LazyLock::force(&TOOLS);
-    let (peer, agent) = pipe::start();
+    let (peer, agent) = crate::start();
     Controller {
         peer,
         agent,

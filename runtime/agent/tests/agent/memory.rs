@@ -1,4 +1,5 @@
-//! Agents with little memory, as processes: they survive any request.
+//! Agents with little memory, as processes of their own: they survive any request. The limit on
+//! their memory is theirs alone.
 
 use std::{
     collections::HashMap,
