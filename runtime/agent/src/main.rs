@@ -72,6 +72,11 @@ fn run() -> Result<(), Box<dyn Error>> {
     let _ = rustix::thread::set_name(THREAD_NAME);
 
     raise_open_files();
+    serve_stdio()
+}
+
+/// Serves the controller at the other end of stdin and stdout.
+fn serve_stdio() -> Result<(), Box<dyn Error>> {
     let workers = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MAX_WORKERS);
@@ -79,10 +84,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     // where it cannot start its threads, or waits for ever.
     let sandbox = Sandbox::new()?;
     try_threads(workers + SPARE_THREADS)?;
-    let budget = memory::for_calls(sandbox.target().memory);
+    let budget = memory::call_budget(sandbox.target().memory);
     let sandbox = sandbox
         .with_memory_budget(budget)
-        .with_process_watch(watcher::tell);
+        .with_process_watch(watcher::notify);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .enable_all()

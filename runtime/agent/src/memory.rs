@@ -24,7 +24,7 @@ pub(crate) fn total() -> Option<u64> {
     groups()
         .into_iter()
         .map(|group| group.limit)
-        .chain(stated(MEMINFO, "MemTotal:"))
+        .chain(proc_field(MEMINFO, "MemTotal:"))
         .min()
 }
 
@@ -33,12 +33,12 @@ pub(crate) fn total() -> Option<u64> {
 ///
 /// The result is half of the memory that is left now. The other half is for arguments, modules, the
 /// agent itself, and other programs that are about to need it.
-pub fn for_calls(memory: Memory) -> u64 {
+pub fn call_budget(memory: Memory) -> u64 {
     let groups = groups()
         .into_iter()
         .map(|group| group.limit.saturating_sub(group.used));
     let left = groups
-        .chain(stated(MEMINFO, "MemAvailable:"))
+        .chain(proc_field(MEMINFO, "MemAvailable:"))
         .chain(address_space(memory))
         .min();
     left.map_or(u64::MAX, |left| (left / 2).max(LEAST_BYTES))
@@ -54,7 +54,7 @@ fn address_space(memory: Memory) -> Option<u64> {
     } else {
         limit
     };
-    Some(limit.saturating_sub(stated("/proc/self/status", "VmSize:").unwrap_or(0)))
+    Some(limit.saturating_sub(proc_field("/proc/self/status", "VmSize:").unwrap_or(0)))
 }
 
 /// A control group that limits memory.
@@ -93,7 +93,7 @@ fn groups() -> Vec<Group> {
         groups.extend(
             own.ancestors()
                 .take_while(|group| group.starts_with(root))
-                .filter_map(|group| read(group, files)),
+                .filter_map(|group| read_group(group, files)),
         );
     }
     groups
@@ -101,14 +101,14 @@ fn groups() -> Vec<Group> {
 
 /// Reads a control group that limits memory. Inactive file pages count as used there, but the
 /// kernel can reclaim them, so they are subtracted.
-fn read(group: &Path, [limit, used, cache]: [&str; 3]) -> Option<Group> {
+fn read_group(group: &Path, [limit, used, cache]: [&str; 3]) -> Option<Group> {
     let file =
         |name: &str| -> Option<String> { fs::read_to_string(PathBuf::from(group).join(name)).ok() };
-    let limit = number(&file(limit)?)?;
-    let used = file(used).as_deref().and_then(number).unwrap_or(0);
+    let limit = parse_number(&file(limit)?)?;
+    let used = file(used).as_deref().and_then(parse_number).unwrap_or(0);
     let cache = file("memory.stat").and_then(|stat| {
         stat.lines()
-            .find_map(|line| number(line.strip_prefix(cache)?.strip_prefix(' ')?))
+            .find_map(|line| parse_number(line.strip_prefix(cache)?.strip_prefix(' ')?))
     });
     Some(Group {
         limit,
@@ -117,15 +117,15 @@ fn read(group: &Path, [limit, used, cache]: [&str; 3]) -> Option<Group> {
 }
 
 /// Returns the value of `name` in a file below `/proc`.
-fn stated(file: &str, name: &str) -> Option<u64> {
+fn proc_field(file: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let kib = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))?;
-    number(kib)?.checked_mul(1024)
+    parse_number(kib)?.checked_mul(1024)
 }
 
-fn number(text: &str) -> Option<u64> {
+fn parse_number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
@@ -136,9 +136,9 @@ mod tests {
     #[test]
     fn calls_get_some_of_what_there_is() {
         let total = total().expect("Linux tells");
-        let calls = for_calls(Memory::Reserved);
+        let calls = call_budget(Memory::Reserved);
         assert!((LEAST_BYTES..total).contains(&calls), "{calls} of {total}");
-        assert!(for_calls(Memory::Checked) <= total);
+        assert!(call_budget(Memory::Checked) <= total);
     }
 
     #[test]
@@ -153,9 +153,9 @@ mod tests {
         ] {
             fs::write(directory.join(name), text).unwrap();
         }
-        assert!(read(&directory, files).is_none(), "no limit");
+        assert!(read_group(&directory, files).is_none(), "no limit");
         fs::write(directory.join("memory.max"), "1000\n").unwrap();
-        let group = read(&directory, files).unwrap();
+        let group = read_group(&directory, files).unwrap();
         fs::remove_dir_all(&directory).unwrap();
         assert_eq!((group.limit, group.used), (1000, 700));
     }

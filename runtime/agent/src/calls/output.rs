@@ -2,11 +2,11 @@
 //!
 //! A line that a guest prints passes four limits, in this order. The sandbox drops what exceeds the
 //! call's own limit, `Limits::stdio_bytes`. The rest counts in the *backlog* until the connection
-//! gets it: above [`MAX_BYTES`], all guests together, guests that print wait. The connection may
-//! get it while the session has credit for output, [`OUTPUT_WINDOW_BYTES`], which the controller
-//! renews once its listener has taken output; without credit it stays in the [`OutputQueue`], where
-//! only the return of its own call waits behind it. At last the controller cuts output into lines of
-//! at most `MAX_LINE_BYTES`.
+//! gets it: above [`MAX_BYTES`], all guests together, guests that print wait. The connection gets
+//! it while the session has credit for output, [`OUTPUT_WINDOW_BYTES`], which the controller renews
+//! once its listener has taken output. Without credit it stays in the [`OutputQueue`], where later
+//! output and the return of its own call wait behind it, and nothing else. At last the controller
+//! cuts output into lines of at most `MAX_LINE_BYTES`.
 //!
 //! [`OUTPUT_WINDOW_BYTES`]: wxec_protocol::OUTPUT_WINDOW_BYTES
 

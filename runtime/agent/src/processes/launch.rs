@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::unix::pipe, sync::watch};
+use tokio::{net::unix::pipe, sync::watch, task::JoinHandle};
 use wxec_protocol::{Command, ProcessStreams, StreamId};
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     terminal::{self, Keyboard, Terminal},
     winsize,
 };
-use crate::streams::Streams;
+use crate::streams::{Drained, Exit, Streams};
 
 /// A process that was started.
 pub(super) struct Launched {
@@ -41,35 +41,24 @@ pub(super) fn launch(
         .first()
         .map_or_else(|| "nothing".into(), |word| String::from_utf8_lossy(word));
     let cannot = |error: io::Error| format!("cannot run `{program}`: {error}");
-    let directory = match &command.directory {
-        Some(directory) => Some(existing(directory).map_err(|error| {
-            // Checked here, because the error of `spawn` would look as if the program did not
-            // exist.
-            format!(
-                "cannot run `{program}` in `{}`: {error}",
-                String::from_utf8_lossy(directory)
-            )
-        })?),
-        None => None,
-    };
-    let files = Files::of(ids, command).map_err(cannot)?;
-    let mut os_command = files.command(command).map_err(cannot)?;
-    if command.clear_env {
-        os_command.env_clear();
-    }
-    os_command.envs(
-        command
-            .env
-            .iter()
-            .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))),
-    );
+    let directory = command.directory.as_ref().map(|directory| {
+        // Checked here, because the error of `spawn` would look as if the program did not exist.
+        resolve_directory(directory).map_err(|error| {
+            let directory = String::from_utf8_lossy(directory);
+            format!("cannot run `{program}` in `{directory}`: {error}")
+        })
+    });
+    let directory = directory.transpose()?;
+    let launch = Launch::of(ids, command).map_err(cannot)?;
+    let mut os_command = launch.command(command).map_err(cannot)?;
+    set_environment(&mut os_command, command);
     if let Some(directory) = directory {
         os_command.current_dir(directory);
     }
     let mut child = os_command.spawn().map_err(cannot)?;
     // Closes the command's copies of the terminal's own side.
     drop(os_command);
-    match files.connect(&mut child, ids, streams, command) {
+    match launch.connect(&mut child, ids, streams, command) {
         Ok((supervision, pty)) => Ok(Launched {
             child,
             supervision,
@@ -83,21 +72,33 @@ pub(super) fn launch(
     }
 }
 
-/// The kind of a process' stdin, stdout and stderr.
-enum Files {
+fn set_environment(os_command: &mut OsCommand, command: &Command) {
+    if command.clear_env {
+        os_command.env_clear();
+    }
+    os_command.envs(
+        command
+            .env
+            .iter()
+            .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))),
+    );
+}
+
+/// A way to launch a process, by the kind of its stdin, stdout and stderr.
+enum Launch {
     /// Three pipes.
     Pipes,
     /// Three pipes, and a controlling terminal that is none of them.
-    Controlled(StreamId, Terminal),
+    PipesAndTerminal(StreamId, Terminal),
     /// A terminal for all three.
     Terminal(Terminal),
 }
 
-impl Files {
+impl Launch {
     fn of(ids: ProcessStreams, command: &Command) -> io::Result<Self> {
         Ok(match (command.pty, ids.terminal) {
             (Some(size), _) => Self::Terminal(terminal::open(Some(winsize(size)))?),
-            (None, Some(id)) => Self::Controlled(id, terminal::open(None)?),
+            (None, Some(id)) => Self::PipesAndTerminal(id, terminal::open(None)?),
             (None, None) => Self::Pipes,
         })
     }
@@ -105,7 +106,9 @@ impl Files {
     fn command(&self, command: &Command) -> io::Result<OsCommand> {
         let mut words = command.words.iter().map(|word| OsStr::from_bytes(word));
         let mut os_command = match self {
-            Self::Controlled(_, terminal) | Self::Terminal(terminal) => terminal.command(words),
+            Self::PipesAndTerminal(_, terminal) | Self::Terminal(terminal) => {
+                terminal.command(words)
+            }
             Self::Pipes => {
                 let mut os_command =
                     OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
@@ -120,7 +123,7 @@ impl Files {
                 let [stdin, stdout, stderr] = terminal.files()?;
                 os_command.stdin(stdin).stdout(stdout).stderr(stderr);
             }
-            Self::Pipes | Self::Controlled(..) => {
+            Self::Pipes | Self::PipesAndTerminal(..) => {
                 os_command
                     .stdin(Stdio::piped())
                     .stdout(Stdio::piped())
@@ -140,29 +143,14 @@ impl Files {
     ) -> io::Result<(Supervision, Option<OwnedFd>)> {
         let (exited, exit) = watch::channel(None);
         // `never` tells no exit, so an output that uses it is read to its end.
-        let (untold, never) = watch::channel(None);
+        let (never_exits, never) = watch::channel(None);
         let until = if command.wait_output { &never } else { &exit };
         let deadline = command.deadline_ms.map(Duration::from_millis);
-        let mut outputs = Vec::new();
-        if let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        {
-            streams.feed(ids.stdio, pipe::Sender::from_owned_fd(stdin.into())?);
-            for (id, output) in [
-                (ids.stdio, OwnedFd::from(stdout)),
-                (ids.stderr, stderr.into()),
-            ] {
-                outputs.push(streams.drain(
-                    id,
-                    pipe::Receiver::from_owned_fd(output)?,
-                    until.clone(),
-                ));
-            }
-        }
+        let mut outputs = connect_pipes(child, ids, streams, until)?;
         let (mut held_open, mut pty): (Option<File>, _) = (None, None);
         match self {
             Self::Pipes => {}
-            Self::Controlled(id, terminal) => {
+            Self::PipesAndTerminal(id, terminal) => {
                 let (screen, keyboard, _, open) = terminal.split()?;
                 streams.feed(id, keyboard);
                 streams.drain(id, screen, exit);
@@ -182,7 +170,7 @@ impl Files {
                 exited,
                 outputs,
                 deadline,
-                _untold: untold,
+                _never_exits: never_exits,
                 _held_open: held_open,
             },
             pty,
@@ -190,8 +178,28 @@ impl Files {
     }
 }
 
+/// Connects a process' pipes, if it has any, to its streams. Returns the tasks that carry its output.
+fn connect_pipes(
+    child: &mut Child,
+    ids: ProcessStreams,
+    streams: &mut Streams,
+    until: &Exit,
+) -> io::Result<Vec<JoinHandle<Drained>>> {
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Ok(Vec::new());
+    };
+    streams.feed(ids.stdio, pipe::Sender::from_owned_fd(stdin.into())?);
+    let stdout = pipe::Receiver::from_owned_fd(stdout.into())?;
+    let stdout = streams.drain(ids.stdio, stdout, until.clone());
+    let stderr = pipe::Receiver::from_owned_fd(stderr.into())?;
+    let stderr = streams.drain(ids.stderr, stderr, until.clone());
+    Ok(vec![stdout, stderr])
+}
+
 /// Returns the directory to run in, with `~` as the account's home.
-fn existing(directory: &[u8]) -> io::Result<PathBuf> {
+fn resolve_directory(directory: &[u8]) -> io::Result<PathBuf> {
     let path = Path::new(OsStr::from_bytes(directory));
     let path = match path.strip_prefix("~") {
         Ok(rest) => {
@@ -231,13 +239,13 @@ mod tests {
                 let nobody = rustix::process::Uid::from_raw(65534);
                 rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
             }
-            existing(path).unwrap_err().kind()
+            resolve_directory(path).unwrap_err().kind()
         };
         assert_eq!(
             thread::scope(|scope| scope.spawn(ask).join().unwrap()),
             io::ErrorKind::PermissionDenied
         );
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
-        assert_eq!(existing(path).unwrap(), place.path());
+        assert_eq!(resolve_directory(path).unwrap(), place.path());
     }
 }

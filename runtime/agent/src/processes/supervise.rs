@@ -1,7 +1,7 @@
 //! Supervises a process until it ends: by itself, at its deadline, or because the controller gave
 //! it up.
 
-use std::{fs::File, io, pin::pin, process::Child, time::Duration};
+use std::{fs::File, io, os::fd::OwnedFd, pin::pin, process::Child, time::Duration};
 
 use rustix::{
     process::{Pid, Signal, kill_process_group},
@@ -30,7 +30,7 @@ pub(super) struct Supervision {
     pub(super) deadline: Option<Duration>,
     /// Keeps outputs that are awaited from being cut: their exit signal never fires while this
     /// lives.
-    pub(super) _untold: watch::Sender<Option<Instant>>,
+    pub(super) _never_exits: watch::Sender<Option<Instant>>,
     /// Its controlling terminal, held open so that the terminal does not seem to be gone while the
     /// process lives.
     pub(super) _held_open: Option<File>,
@@ -54,14 +54,14 @@ pub(super) async fn supervise(
     let deadline = supervision
         .deadline
         .and_then(|deadline| Instant::now().checked_add(deadline));
-    group.iter().for_each(|group| watcher::begun(*group));
+    group.iter().for_each(|group| watcher::add(*group));
     let mut end = wait_until(child, supervision.deadline).await;
-    group.iter().for_each(|group| watcher::gone(*group));
+    group.iter().for_each(|group| watcher::remove(*group));
     let _ = supervision.exited.send(Some(Instant::now()));
     let mut held = false;
     let outputs = async {
         for output in supervision.outputs {
-            held |= output.await.is_ok_and(|drained| drained == Drained::Cut);
+            held |= output.await.is_ok_and(|drained| drained == Drained::Held);
         }
     };
     match deadline.filter(|_| end != StreamEnd::TimedOut) {
@@ -96,7 +96,7 @@ async fn wait_until(child: Child, deadline: Option<Duration>) -> StreamEnd {
         Some(deadline) => timeout(deadline, &mut waiting).await.ok(),
     };
     match waited {
-        Some(Ok(status)) => return end_of(status),
+        Some(Ok(status)) => return stream_end(status),
         Some(Err(error)) => return StreamEnd::Failed(error.to_string()),
         None => {}
     }
@@ -139,7 +139,7 @@ async fn wait(mut child: Child) -> io::Result<std::process::ExitStatus> {
         .unwrap_or_else(|_| Err(io::Error::other("nobody waits for it")))
 }
 
-fn end_of(status: std::process::ExitStatus) -> StreamEnd {
+fn stream_end(status: std::process::ExitStatus) -> StreamEnd {
     use std::os::unix::process::ExitStatusExt;
 
     match (status.code(), status.signal()) {
@@ -161,12 +161,7 @@ pub(super) async fn end(running: Running) {
         pty,
     } = running;
     if let (Some(pty), Some(pid)) = (pty, pid) {
-        // Acts like a lost terminal: shells pass the signal on to their jobs, which have process
-        // groups of their own.
-        let leader = exit.borrow().is_none().then_some(pid);
-        for group in leader.into_iter().chain(tcgetpgrp(&pty).ok()) {
-            let _ = kill_process_group(group, Signal::HUP);
-        }
+        hang_up(&pty, exit.borrow().is_none().then_some(pid));
     }
     for signal in [Signal::TERM, Signal::KILL] {
         let is_over = timeout(END_WITHIN, &mut supervisor).await.is_ok();
@@ -199,5 +194,13 @@ pub(super) async fn end(running: Running) {
                 end: StreamEnd::Closed,
             });
         }
+    }
+}
+
+/// Acts like a lost terminal: shells pass the signal on to their jobs, which have process groups of
+/// their own.
+fn hang_up(pty: &OwnedFd, leader: Option<Pid>) {
+    for group in leader.into_iter().chain(tcgetpgrp(pty).ok()) {
+        let _ = kill_process_group(group, Signal::HUP);
     }
 }

@@ -148,7 +148,7 @@ pub fn become_program(mut arguments: impl Iterator<Item = OsString>) -> io::Erro
     let (Some(terminal), Some(program)) = (arguments.next(), arguments.next()) else {
         return io::ErrorKind::InvalidInput.into();
     };
-    match take(&terminal) {
+    match acquire(&terminal) {
         Ok(_terminal) => Command::new(program).args(arguments).exec(),
         Err(error) => error,
     }
@@ -156,7 +156,7 @@ pub fn become_program(mut arguments: impl Iterator<Item = OsString>) -> io::Erro
 
 /// Opens a terminal as a session leader. The first one that it opens becomes the session's
 /// controlling terminal.
-fn take(terminal: &OsStr) -> io::Result<File> {
+fn acquire(terminal: &OsStr) -> io::Result<File> {
     rustix::process::setsid()?;
     OpenOptions::new().read(true).write(true).open(terminal)
 }

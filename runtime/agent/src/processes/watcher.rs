@@ -46,7 +46,7 @@ pub fn enable() {
 }
 
 /// Tells the watcher that a process group runs, or that it is gone.
-pub fn tell(group: Pid, runs: bool) {
+pub fn notify(group: Pid, runs: bool) {
     let mut state = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*state, State::Wanted) {
         *state = start().map_or(State::Failed, State::Running);
@@ -64,14 +64,14 @@ pub fn tell(group: Pid, runs: bool) {
 }
 
 /// Tells the watcher that a process group began.
-pub(crate) fn begun(group: Pid) {
-    tell(group, true);
+pub(super) fn add(group: Pid) {
+    notify(group, true);
 }
 
 /// Tells the watcher that the leader of a process group has ended. Processes that it left running
 /// live on.
-pub(crate) fn gone(group: Pid) {
-    tell(group, false);
+pub(super) fn remove(group: Pid) {
+    notify(group, false);
 }
 
 fn start() -> Option<ChildStdin> {

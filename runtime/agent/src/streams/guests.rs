@@ -58,7 +58,7 @@ impl GuestStreams {
         let (stdin, writer) = duplex(PIPE_BYTES);
         let stdin = Stdin {
             reader: stdin,
-            cut: streams.cut(ids.stdio),
+            closed: streams.closed_flag(ids.stdio),
         };
         let (out_reader, stdout) = duplex(PIPE_BYTES);
         let (err_reader, stderr) = duplex(PIPE_BYTES);
@@ -140,7 +140,7 @@ impl Drains {
 /// reporting the end.
 struct Stdin {
     reader: DuplexStream,
-    cut: Arc<AtomicBool>,
+    closed: Arc<AtomicBool>,
 }
 
 impl AsyncRead for Stdin {
@@ -152,7 +152,7 @@ impl AsyncRead for Stdin {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.reader).poll_read(context, buffer));
         let at_end = buffer.filled().len() == before && buffer.remaining() > 0;
-        Poll::Ready(if at_end && self.cut.load(SeqCst) {
+        Poll::Ready(if at_end && self.closed.load(SeqCst) {
             Err(io::ErrorKind::ConnectionReset.into())
         } else {
             read

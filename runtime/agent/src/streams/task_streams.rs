@@ -47,7 +47,7 @@ pub(crate) fn connect(
         received,
         sent,
         closed_here: closed_here.clone(),
-        closed_there: streams.cut(id),
+        closed_there: streams.closed_flag(id),
     };
     streams.feed(id, writer);
     let drained = streams.drain(id, reader, runs);
