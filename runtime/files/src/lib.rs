@@ -30,8 +30,6 @@ mod account;
 mod content;
 mod failure;
 mod fingerprint;
-#[cfg(test)]
-mod hostile;
 mod link;
 mod message;
 mod options;
@@ -40,6 +38,8 @@ mod place;
 mod receiver;
 mod sender;
 mod unfinished;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::{
