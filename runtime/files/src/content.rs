@@ -17,7 +17,7 @@ use rustix::{
 use crate::{
     fingerprint::{BLOCK_BYTES, ContentHasher, Fingerprint},
     message::{PART_BYTES, Time},
-    place::Found,
+    place::Metadata,
 };
 
 /// Parts that are read ahead while the sender is busy.
@@ -25,7 +25,7 @@ const READ_AHEAD: usize = 2;
 
 /// A reader that gives nothing for this long is asked again, after the sender has checked that the
 /// receiver is still there.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 
 /// The reading thread itself needs little stack; the rest is for the caller's reader.
 const READER_STACK_BYTES: usize = 512 << 10;
@@ -63,7 +63,7 @@ impl<'a> Content<'a> {
         };
         Ok(match self {
             Self::File(extents) => {
-                let found = Found(fstat(&extents.file)?);
+                let found = Metadata(fstat(&extents.file)?);
                 State {
                     size: found.size(),
                     modified: found.modified(),
@@ -125,7 +125,7 @@ impl Extents {
     pub(crate) fn new(file: File) -> io::Result<Self> {
         let stat = fstat(&file)?;
         let (size, on_disk) = (
-            Found(stat).size(),
+            Metadata(stat).size(),
             u64::try_from(stat.st_blocks)
                 .unwrap_or(0)
                 .saturating_mul(512),
@@ -165,7 +165,7 @@ impl Extents {
         let data = match seek(&self.file, SeekFrom::Data(self.position)) {
             Ok(data) => data,
             // No more data follows.
-            Err(Errno::NXIO) => Found(fstat(&self.file)?).size().max(self.position),
+            Err(Errno::NXIO) => Metadata(fstat(&self.file)?).size().max(self.position),
             Err(_) => {
                 self.is_sparse = false;
                 seek(&self.file, SeekFrom::Start(self.position))?;
@@ -263,7 +263,7 @@ impl Ahead for ReadAhead {
             if read > 0 || self.ended {
                 return Ok(piece(read));
             }
-            match self.parts.recv_timeout(LOOK_EVERY) {
+            match self.parts.recv_timeout(CHECK_EVERY) {
                 Ok(part) => {
                     let part = part?;
                     self.ended = part.is_empty();

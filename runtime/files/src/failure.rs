@@ -26,7 +26,7 @@ pub struct Failure {
     #[serde(with = "serde_bytes")]
     pub path: Vec<u8>,
     /// The step that failed.
-    pub doing: Doing,
+    pub step: Step,
     /// The reason.
     pub kind: FailureKind,
 }
@@ -35,7 +35,7 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "their texts are below")]
-pub enum Doing {
+pub enum Step {
     Finding,
     Reading,
     Creating,
@@ -93,26 +93,26 @@ pub enum FailureKind {
 }
 
 impl Failure {
-    pub(crate) fn new(doing: Doing, path: impl Into<Vec<u8>>, kind: FailureKind) -> Self {
+    pub(crate) fn new(step: Step, path: impl Into<Vec<u8>>, kind: FailureKind) -> Self {
         Self {
             path: path.into(),
-            doing,
+            step,
             kind,
         }
     }
 
-    pub(crate) fn io(doing: Doing, path: impl Into<Vec<u8>>, error: impl Into<io::Error>) -> Self {
-        Self::new(doing, path, FailureKind::of(&error.into()))
+    pub(crate) fn io(step: Step, path: impl Into<Vec<u8>>, error: impl Into<io::Error>) -> Self {
+        Self::new(step, path, FailureKind::of(&error.into()))
     }
 
     /// Makes a failure for a path whose links are followed. A single link is then allowed, so the
     /// error for a link means a loop of links.
     pub(crate) fn following(
-        doing: Doing,
+        step: Step,
         path: impl Into<Vec<u8>>,
         error: impl Into<io::Error>,
     ) -> Self {
-        let failure = Self::io(doing, path, error);
+        let failure = Self::io(step, path, error);
         match failure.kind {
             FailureKind::IsALink => Self {
                 kind: FailureKind::LinkLoop,
@@ -124,7 +124,7 @@ impl Failure {
 
     /// Returns true if the failure concerns this path alone, so that others of its tree may
     /// succeed.
-    pub(crate) fn is_of_one(&self) -> bool {
+    pub(crate) fn concerns_one_path(&self) -> bool {
         let is_of_all = matches!(
             self.kind,
             FailureKind::NoSpace
@@ -132,7 +132,7 @@ impl Failure {
                 | FailureKind::Cancelled
                 | FailureKind::UnknownAccount(_)
         );
-        !is_of_all && self.doing != Doing::SettingOwner
+        !is_of_all && self.step != Step::SettingOwner
     }
 
     /// Bounds the failure to the size that this end could produce.
@@ -147,30 +147,30 @@ impl Failure {
 
     /// Returns advice, if wxec has any.
     pub fn hint(&self) -> Option<&'static str> {
-        match (&self.kind, self.doing) {
-            (FailureKind::PermissionDenied, Doing::SettingOwner) => {
+        match (&self.kind, self.step) {
+            (FailureKind::PermissionDenied, Step::SettingOwner) => {
                 Some("only root may do that: go there by way of `sudo:`, as in `web1/sudo:`")
             }
             (FailureKind::PermissionDenied, _) => Some(
                 "another account may be allowed to: `web1/sudo:` is root, `web1/sudo:app` is app",
             ),
-            (FailureKind::IsADirectory, Doing::Replacing) => {
+            (FailureKind::IsADirectory, Step::Replacing) => {
                 Some("to put it into a directory, end the directory's name with `/`")
             }
-            (FailureKind::NoName, Doing::Reading) => {
+            (FailureKind::NoName, Step::Reading) => {
                 Some("name the target itself, without a `/` at its end")
             }
-            (FailureKind::NotFound, Doing::Creating) => {
+            (FailureKind::NotFound, Step::Creating) => {
                 Some("`--parents` makes missing directories")
             }
-            (FailureKind::UnknownAccount(_), Doing::Finding) => {
+            (FailureKind::UnknownAccount(_), Step::Finding) => {
                 Some("a file whose name begins like that is `./~name`")
             }
-            (FailureKind::NoName, Doing::Creating) => {
+            (FailureKind::NoName, Step::Creating) => {
                 Some("name the file itself, not only its directory")
             }
             (FailureKind::Special, _) => Some("`-` is for standard input and output"),
-            (FailureKind::DanglingLink, Doing::Replacing) => {
+            (FailureKind::DanglingLink, Step::Replacing) => {
                 Some("remove the link, or name what it leads to")
             }
             _ => None,
@@ -180,10 +180,10 @@ impl Failure {
     /// Returns advice for a failure inside a tree.
     fn hint_inside(&self) -> Option<&'static str> {
         use FailureKind as Kind;
-        match (&self.kind, self.doing) {
+        match (&self.kind, self.step) {
             (
                 Kind::IsADirectory | Kind::NotADirectory | Kind::IsALink | Kind::Special,
-                Doing::Replacing,
+                Step::Replacing,
             ) => Some("`--delete` removes what is in the way, with all that is not in the source"),
             (Kind::PermissionDenied, _) => self.hint(),
             _ => None,
@@ -224,7 +224,7 @@ impl fmt::Display for Failure {
         write!(
             f,
             "cannot {} {}: {}",
-            self.doing,
+            self.step,
             short(&self.path),
             self.kind
         )
@@ -251,7 +251,7 @@ pub(crate) fn short(path: &[u8]) -> String {
         .collect()
 }
 
-impl fmt::Display for Doing {
+impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Finding => "find",
@@ -422,8 +422,7 @@ mod tests {
     #[test]
     fn a_path_of_any_length_is_a_short_message() {
         let long = format!("/begin/{}/end", "é".repeat(4000));
-        let shown =
-            Failure::new(Doing::Reading, long.as_bytes(), FailureKind::NotFound).to_string();
+        let shown = Failure::new(Step::Reading, long.as_bytes(), FailureKind::NotFound).to_string();
         assert!(shown.starts_with("cannot read /begin/é"), "{shown}");
         assert!(
             shown.ends_with("é/end: no such file or directory"),
@@ -436,7 +435,7 @@ mod tests {
         let whole = format!("/begin/{}", "n".repeat(255));
         assert!(
             Failure::new(
-                Doing::Reading,
+                Step::Reading,
                 &*whole.clone().into_bytes(),
                 FailureKind::NotFound
             )
@@ -447,7 +446,7 @@ mod tests {
 
     #[test]
     fn hints_fit_where_it_happened() {
-        let clash = |kind| Failure::new(Doing::Replacing, "a", kind);
+        let clash = |kind| Failure::new(Step::Replacing, "a", kind);
         assert!(
             clash(FailureKind::IsADirectory)
                 .hint()
@@ -462,7 +461,7 @@ mod tests {
         };
         assert!(incomplete.hint().unwrap().contains("`--delete`"));
         assert_eq!(
-            Failure::new(Doing::Reading, "a", FailureKind::IsADirectory).hint(),
+            Failure::new(Step::Reading, "a", FailureKind::IsADirectory).hint(),
             None
         );
     }
@@ -472,7 +471,7 @@ mod tests {
         let mut here = Failures::default();
         for index in 0..1000 {
             here.add(Failure::new(
-                Doing::Reading,
+                Step::Reading,
                 index.to_string(),
                 FailureKind::Other("x".repeat(10_000)),
             ));

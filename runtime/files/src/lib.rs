@@ -47,7 +47,7 @@ use std::{
     sync::Arc,
 };
 
-pub use failure::{Doing, Failure, FailureKind, Incomplete, LeftOut, TransferEnd};
+pub use failure::{Failure, FailureKind, Incomplete, LeftOut, Step, TransferEnd};
 pub use message::Change;
 pub use options::{Event, Links, Listener, Options, Reader, Source, Summary, Target, Writer};
 pub use path::{names_directory, part_name};
@@ -68,7 +68,7 @@ pub fn put<R: Read + Send + 'static, W: Write>(
     listener: &Listener,
 ) -> Result<Summary, TransferEnd> {
     let mut writer = FrameWriter::new(writer);
-    writer.say(&Request::Receive {
+    writer.send(&Request::Receive {
         path: path.to_vec(),
         options: options.clone(),
         resuming,
@@ -102,7 +102,7 @@ pub fn get<R: Read, W: Write>(
 ) -> Result<(Summary, Vec<u8>), TransferEnd> {
     let target = &named(target, path)?;
     let mut writer = FrameWriter::new(writer);
-    writer.say(&Request::Send {
+    writer.send(&Request::Send {
         path: path.to_vec(),
         options: options.clone(),
     });
@@ -157,7 +157,7 @@ fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
     };
     match name {
         Some(name) => Ok(Target::Path(path::join(path, &name))),
-        None => Err(Failure::new(Doing::Reading, asked, FailureKind::NoName)),
+        None => Err(Failure::new(Step::Reading, asked, FailureKind::NoName)),
     }
 }
 
@@ -193,7 +193,7 @@ pub fn serve<R: Read + Send + 'static, W: Write>(
         }
         Request::Send { path, options } => {
             let path = path::expand_home(path).inspect_err(|failure| {
-                writer.say(&message::ToReceiver::Failed(failure.clone()));
+                writer.send(&message::ToReceiver::Failed(failure.clone()));
                 writer.flush();
             })?;
             let source = Source::Path(path);

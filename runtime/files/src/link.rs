@@ -72,7 +72,7 @@ impl<W: Write> FrameWriter<W> {
     }
 
     /// Adds a message, which is sent when the buffer is full or flushed.
-    pub(crate) fn say<M: Serialize>(&mut self, message: &M) {
+    pub(crate) fn send<M: Serialize>(&mut self, message: &M) {
         self.frame.clear();
         write_frame(message, &mut self.frame);
         debug_assert!(self.frame.len() <= MAX_FRAME_BYTES, "{}", self.frame.len());

@@ -100,7 +100,7 @@ pub(crate) enum Item {
     Root(Entry),
     /// The items that follow are in this directory, which was announced itself. The path is names
     /// joined by `/`, empty for the root.
-    Enter {
+    DirectoryStart {
         #[serde(with = "serde_bytes")]
         path: Vec<u8>,
         modified: Time,
@@ -109,7 +109,7 @@ pub(crate) enum Item {
     Entry(Entry),
     /// The end of the directory entered last. If it is not complete, more may be in it that could
     /// not be found.
-    Leave { complete: bool },
+    DirectoryEnd { complete: bool },
 }
 
 impl Item {
@@ -121,8 +121,8 @@ impl Item {
                 Kind::Link { target } => entry.name.len() + target.len(),
                 Kind::File { .. } | Kind::Directory => entry.name.len(),
             },
-            Self::Enter { path, .. } => path.len(),
-            Self::Leave { .. } => 0,
+            Self::DirectoryStart { path, .. } => path.len(),
+            Self::DirectoryEnd { .. } => 0,
         }
     }
 }

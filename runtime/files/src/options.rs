@@ -243,12 +243,3 @@ pub enum Event<'a> {
 
 /// Receives [`Event`]s.
 pub type Listener = Arc<dyn Fn(Event<'_>) + Send + Sync>;
-
-/// Bytes of a path, for messages.
-pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.0))
-    }
-}

@@ -10,7 +10,7 @@ use std::{
 
 use wxec_protocol::Digest;
 
-use crate::{Doing, Failure, FailureKind, message::MAX_PATH_BYTES};
+use crate::{Failure, FailureKind, Step, message::MAX_PATH_BYTES};
 
 /// The longest name that Linux' file systems take.
 const MAX_NAME_BYTES: usize = 255;
@@ -142,7 +142,7 @@ pub(crate) fn expand_home(path: Vec<u8>) -> Result<Vec<u8>, Failure> {
     } else {
         let unknown = || FailureKind::UnknownAccount(String::from_utf8_lossy(name).into_owned());
         crate::account::home_of(name)
-            .ok_or_else(|| Failure::new(Doing::Finding, &*path, unknown()))?
+            .ok_or_else(|| Failure::new(Step::Finding, &*path, unknown()))?
     };
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     // Keeps a final `/`, and adds one to a bare home: both name a directory.

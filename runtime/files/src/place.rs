@@ -39,7 +39,7 @@ pub(crate) fn open_inner(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd> {
 }
 
 fn is_link(directory: &OwnedFd, name: &[u8]) -> bool {
-    look(directory, name)
+    metadata(directory, name)
         .is_ok_and(|found| found.is_some_and(|found| found.kind() == FileType::Symlink))
 }
 
@@ -85,14 +85,14 @@ impl Tree {
 
 /// The status of a file, directory or link.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Found(pub(crate) Stat);
+pub(crate) struct Metadata(pub(crate) Stat);
 
 #[allow(
     clippy::unnecessary_cast,
     clippy::useless_conversion,
     reason = "types differ between architectures"
 )]
-impl Found {
+impl Metadata {
     pub(crate) fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.0.st_mode)
     }
@@ -131,9 +131,9 @@ impl Found {
 
 /// Returns the status of a name in a directory, or `None` if the name does not exist. Does not
 /// follow links.
-pub(crate) fn look(directory: &OwnedFd, name: &[u8]) -> Result<Option<Found>> {
+pub(crate) fn metadata(directory: &OwnedFd, name: &[u8]) -> Result<Option<Metadata>> {
     match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(Found(stat))),
+        Ok(stat) => Ok(Some(Metadata(stat))),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error),
     }
@@ -159,7 +159,7 @@ pub(crate) fn link_end(directory: &OwnedFd, name: &[u8]) -> LinkEnd {
     if leads_through_proc(directory, name).unwrap_or(false) {
         return LinkEnd::Special;
     }
-    match statat(directory, name, AtFlags::empty()).map(|stat| Found(stat).kind()) {
+    match statat(directory, name, AtFlags::empty()).map(|stat| Metadata(stat).kind()) {
         Ok(FileType::RegularFile | FileType::Directory) => LinkEnd::FileOrDirectory,
         Ok(_) => LinkEnd::Special,
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => LinkEnd::Nowhere,
@@ -197,7 +197,7 @@ fn leads_through_proc(directory: &OwnedFd, name: &[u8]) -> Result<bool> {
 pub(crate) fn make(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<Option<u32>> {
     mkdirat(directory, name, Mode::RWXU)?;
     let made = open_inner(directory, name)?;
-    let mode = mode | Found(fstat(&made)?).mode_with(0o2000);
+    let mode = mode | Metadata(fstat(&made)?).mode_with(0o2000);
     fchmod(&made, Mode::from_raw_mode(mode | 0o700))?;
     Ok((mode & 0o700 != 0o700).then_some(mode))
 }

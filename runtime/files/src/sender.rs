@@ -18,7 +18,7 @@ use rustix::{
 };
 
 use crate::{
-    Doing, Event, Failure, FailureKind, Links, Listener, Options, Reader, Summary, TransferEnd,
+    Event, Failure, FailureKind, Links, Listener, Options, Reader, Step, Summary, TransferEnd,
     content::{Content, Extents, Piece, State},
     failure::{Failures, MAX_LEFT_OUT, outcome, short},
     fingerprint::{ContentHasher, Fingerprint, is_zero},
@@ -27,9 +27,9 @@ use crate::{
         BATCH_BYTES, BATCH_ENTRIES, Entry, Item, Kind, MAX_AHEAD, MAX_HOLE_BYTES, PART_BYTES, Part,
         Time, ToReceiver, ToSender, Want,
     },
-    options::{Shown, Source},
+    options::Source,
     path::join,
-    place::{Found, Tree, open_named},
+    place::{Metadata, Tree, open_named},
     walk::{Walk, Walked},
 };
 
@@ -59,11 +59,11 @@ where
         .name("wxec-files".into())
         .stack_size(LISTENER_STACK_BYTES)
         .spawn(move || listen(reader, &said, &to_tell))
-        .map_err(|error| TransferEnd::Here(Failure::io(Doing::Reading, "a thread", error)))?;
+        .map_err(|error| TransferEnd::Here(Failure::io(Step::Reading, "a thread", error)))?;
     let sender = Sender::new(source, options, writer, heard, listener)?;
     let ended = sender.run();
     if let Err(TransferEnd::Here(failure)) = &ended {
-        writer.say(&ToReceiver::Failed(failure.clone()));
+        writer.send(&ToReceiver::Failed(failure.clone()));
         writer.flush();
     }
     ended
@@ -83,7 +83,7 @@ fn listen<R: Read>(mut reader: FrameReader<R>, said: &SyncSender<Heard>, listene
             Ok(ToSender::Change { kind, path }) => {
                 listener(Event::Change {
                     kind,
-                    path: &Shown(&path).to_string(),
+                    path: &String::from_utf8_lossy(&path),
                 });
                 continue;
             }
@@ -184,7 +184,7 @@ impl<'a, W: Write> Sender<'a, W> {
             left_out: Failures::default(),
         };
         if let Err(failure) = sender.find(source) {
-            sender.writer.say(&ToReceiver::Failed(failure.clone()));
+            sender.writer.send(&ToReceiver::Failed(failure.clone()));
             sender.writer.flush();
             return Err(failure.into());
         }
@@ -212,7 +212,7 @@ impl<'a, W: Write> Sender<'a, W> {
                     false => Contents::File(path),
                     true => {
                         let root = open_named(path)
-                            .map_err(|error| Failure::following(Doing::Reading, &**path, error))?;
+                            .map_err(|error| Failure::following(Step::Reading, &**path, error))?;
                         let follow = self.options.links == Links::Follow;
                         Contents::Tree {
                             tree: Tree::new(root, follow),
@@ -272,7 +272,7 @@ impl<'a, W: Write> Sender<'a, W> {
     }
 
     fn announce(&mut self, items: Vec<Item>, files: Vec<Announced>, last: bool) {
-        self.writer.say(&ToReceiver::Announce { items, last });
+        self.writer.send(&ToReceiver::Announce { items, last });
         self.unanswered.push_back(files);
     }
 
@@ -335,8 +335,8 @@ impl<'a, W: Write> Sender<'a, W> {
                 }
             };
             match &mut item {
-                Item::Enter { path, .. } => self.directory.clone_from(path),
-                Item::Leave { .. } => {}
+                Item::DirectoryStart { path, .. } => self.directory.clone_from(path),
+                Item::DirectoryEnd { .. } => {}
                 Item::Root(entry) | Item::Entry(entry) => {
                     if let Kind::File { size, fingerprint } = &mut entry.kind {
                         let (directory, name) = (self.directory.clone(), entry.name.clone());
@@ -351,7 +351,7 @@ impl<'a, W: Write> Sender<'a, W> {
                             Some(Ok(hash)) => *fingerprint = Some(hash),
                             // A single file fails later, when it is sent.
                             Some(Err(failure)) if self.contents.is_tree() => {
-                                self.walk.iter_mut().for_each(Walk::lack);
+                                self.walk.iter_mut().for_each(Walk::mark_incomplete);
                                 self.leave_out(None, failure);
                                 continue;
                             }
@@ -373,7 +373,7 @@ impl<'a, W: Write> Sender<'a, W> {
 
     /// Leaves out something of a tree that cannot be sent.
     fn leave_out(&mut self, number: Option<u64>, failure: Failure) {
-        self.writer.say(&ToReceiver::LeftOut {
+        self.writer.send(&ToReceiver::LeftOut {
             number,
             failure: failure.clone(),
         });
@@ -381,8 +381,8 @@ impl<'a, W: Write> Sender<'a, W> {
     }
 
     fn hash(&mut self, file: &Announced) -> Result<Fingerprint, Failure> {
-        let path = self.contents.shown(&file.directory, &file.name);
-        let failed = |error: io::Error| Failure::io(Doing::Reading, &*path, error);
+        let path = self.contents.full_path(&file.directory, &file.name);
+        let failed = |error: io::Error| Failure::io(Step::Reading, &*path, error);
         let (mut content, _) = self
             .contents
             .open(&file.directory, &file.name)
@@ -415,10 +415,10 @@ impl<'a, W: Write> Sender<'a, W> {
     }
 
     fn send_file(&mut self, file: &Announced, mut part: Option<Part>) -> Result<(), TransferEnd> {
-        let path = self.contents.shown(&file.directory, &file.name);
+        let path = self.contents.full_path(&file.directory, &file.name);
         self.told = 0;
         (self.listener)(Event::File {
-            path: &Shown(&path).to_string(),
+            path: &String::from_utf8_lossy(&path),
             size: file.size,
         });
         // Tries twice: a file that changed during the first attempt may not change during the
@@ -426,16 +426,16 @@ impl<'a, W: Write> Sender<'a, W> {
         for is_last in [false, true] {
             let opened = self.contents.open(&file.directory, &file.name);
             let (mut content, before) =
-                opened.map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
+                opened.map_err(|error| Failure::io(Step::Reading, &*path, error))?;
             let (fingerprint, length) =
                 self.send_content(file.number, &mut content, before, part.take(), &path)?;
             let after = content
                 .state()
-                .map_err(|error| Failure::io(Doing::Reading, &*path, error))?;
+                .map_err(|error| Failure::io(Step::Reading, &*path, error))?;
             // Does not compare the length with the size: files of the kernel report any size, and
             // the bytes that were read are their content.
             if before == after {
-                self.writer.say(&ToReceiver::End { fingerprint });
+                self.writer.send(&ToReceiver::End { fingerprint });
                 return Ok(());
             }
             // A log that is appended to all the time never stops changing, but its earlier content
@@ -449,12 +449,12 @@ impl<'a, W: Write> Sender<'a, W> {
                     "{} grew meanwhile: what it had is there",
                     short(&path)
                 ));
-                self.writer.say(&ToReceiver::End { fingerprint });
+                self.writer.send(&ToReceiver::End { fingerprint });
                 return Ok(());
             }
             (self.listener)(Event::Void(std::mem::take(&mut self.told)));
         }
-        Err(Failure::new(Doing::Reading, &*path, FailureKind::Changed).into())
+        Err(Failure::new(Step::Reading, &*path, FailureKind::Changed).into())
     }
 
     /// Returns true if the first `length` bytes still have this fingerprint.
@@ -495,7 +495,7 @@ impl<'a, W: Write> Sender<'a, W> {
     /// Reports a warning. Must come before the last message that the receiver waits for.
     fn warn(&mut self, text: String) {
         (self.listener)(Event::Warning(&text));
-        self.writer.say(&ToReceiver::Warning { text });
+        self.writer.send(&ToReceiver::Warning { text });
     }
 
     /// Sends the content, up to the size that it has in `before`. If the content begins with the
@@ -509,7 +509,7 @@ impl<'a, W: Write> Sender<'a, W> {
         part: Option<Part>,
         path: &[u8],
     ) -> Result<(Fingerprint, u64), TransferEnd> {
-        let failed = |error: io::Error| Failure::io(Doing::Reading, path, error);
+        let failed = |error: io::Error| Failure::io(Step::Reading, path, error);
         let mut hasher = ContentHasher::default();
         if let Some(part) = part {
             hasher = self.hash_beginning(content, part.length)?.map_err(failed)?;
@@ -518,7 +518,7 @@ impl<'a, W: Write> Sender<'a, W> {
                 hasher = ContentHasher::default();
             }
         }
-        self.writer.say(&ToReceiver::File {
+        self.writer.send(&ToReceiver::File {
             number,
             offset: hasher.length(),
         });
@@ -532,7 +532,7 @@ impl<'a, W: Write> Sender<'a, W> {
                 left.min(MAX_HOLE_BYTES)
             };
             let piece = content.next(&mut self.bytes, most).map_err(failed)?;
-            // Behind the size in `before`: a file that has changed is growing, and ends here,
+            // Behind the size in `before`: a file that has changed is partial, and ends here,
             // because it might grow as fast as it is read. A file that has not changed reports too
             // small a size, as files of the kernel do, and is read to its end.
             if piece == Piece::End || (left == 0 && content.state().map_err(failed)? != before) {
@@ -541,7 +541,7 @@ impl<'a, W: Write> Sender<'a, W> {
             let sent = match piece {
                 Piece::Data(length) if !is_zero(&self.bytes[..length]) => {
                     hasher.update(&self.bytes[..length]);
-                    self.writer.say(&ToReceiver::Data(&self.bytes[..length]));
+                    self.writer.send(&ToReceiver::Data(&self.bytes[..length]));
                     length as u64
                 }
                 Piece::Data(length) => self.send_hole(&mut hasher, length as u64),
@@ -559,7 +559,7 @@ impl<'a, W: Write> Sender<'a, W> {
 
     fn send_hole(&mut self, hasher: &mut ContentHasher, length: u64) -> u64 {
         hasher.update_zeros(length);
-        self.writer.say(&ToReceiver::Hole { length });
+        self.writer.send(&ToReceiver::Hole { length });
         length
     }
 }
@@ -592,7 +592,7 @@ impl<'a> Contents<'a> {
                 openat(tree.open(directory)?, name, flags, Mode::empty())?
             }
         };
-        let kind = Found(fstat(&file)?).kind();
+        let kind = Metadata(fstat(&file)?).kind();
         match kind {
             FileType::RegularFile => {}
             FileType::Directory => return Err(Errno::ISDIR.into()),
@@ -604,7 +604,7 @@ impl<'a> Contents<'a> {
     }
 
     /// Returns a path for messages.
-    fn shown(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
+    fn full_path(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
         match self {
             Self::Memory(_) => b"the given bytes".to_vec(),
             Self::Reader(_) => b"the input".to_vec(),

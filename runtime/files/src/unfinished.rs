@@ -21,12 +21,12 @@ use rustix::{
 };
 
 use crate::{
-    Doing,
+    Step,
     content::hash_file,
     fingerprint::{ContentHasher, is_zero},
     message::Time,
     path::{part_name, temporary_name},
-    place::{Found, look},
+    place::{Metadata, metadata},
 };
 
 /// Files of at least this size are resumed after a cut. To send a smaller one again takes no longer
@@ -35,7 +35,7 @@ pub const MIN_PART_BYTES: u64 = 1 << 20;
 
 /// Time that an earlier receiver has to notice its cut and release the part.
 const RELEASED_WITHIN: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const RETRY_EVERY: Duration = Duration::from_millis(20);
 
 /// The files of a transfer that are not whole yet. The code that starts a transfer keeps a clone,
 /// to remove them at once even while the transfer waits for something.
@@ -139,7 +139,7 @@ pub(crate) fn place_link(
 
 /// A file that is being written.
 #[derive(Debug)]
-pub(crate) struct Growing {
+pub(crate) struct PartialFile {
     file: File,
     hasher: Box<ContentHasher>,
     /// True if the next transfer may resume it.
@@ -147,7 +147,7 @@ pub(crate) struct Growing {
     registered: Registered,
 }
 
-impl Growing {
+impl PartialFile {
     /// Creates a file in `directory` that is to become `target` and has about `size` bytes.
     pub(crate) fn create(
         unfinished: &Unfinished,
@@ -210,7 +210,7 @@ impl Growing {
                 Ok(()) if is_at(&file, directory, &name) => break file,
                 Ok(()) => {}
                 Err(_) if Instant::now() >= give_up => return Ok(None),
-                Err(_) => thread::sleep(LOOK_EVERY),
+                Err(_) => thread::sleep(RETRY_EVERY),
             }
         };
         let registered = unfinished.add(directory, &name)?;
@@ -220,7 +220,7 @@ impl Growing {
             is_part: true,
             registered,
         };
-        if fstat(&part.file).is_ok_and(|stat| Found(stat).size() <= size) {
+        if fstat(&part.file).is_ok_and(|stat| Metadata(stat).size() <= size) {
             hash_file(part.file.try_clone()?, &mut part.hasher)?;
         }
         if part.length() == 0 {
@@ -283,21 +283,17 @@ impl Growing {
 
     /// Sets its length, mode, owner and time, and waits until all of it would survive a loss of
     /// power.
-    pub(crate) fn settle(&self, look: &Look) -> Result<(), (Doing, io::Error)> {
-        let sync = || {
-            self.file
-                .sync_all()
-                .map_err(|error| (Doing::Syncing, error))
-        };
+    pub(crate) fn settle(&self, attributes: &Attributes) -> Result<(), (Step, io::Error)> {
+        let sync = || self.file.sync_all().map_err(|error| (Step::Syncing, error));
         self.file
             .set_len(self.length())
-            .map_err(|error| (Doing::Writing, error))?;
+            .map_err(|error| (Step::Writing, error))?;
         // Syncs a large file before its mode and owner change, because that takes long: if this
         // process is killed meanwhile, the next transfer can resume the part.
         if self.is_part {
             sync()?;
         }
-        look.give(&self.file)?;
+        attributes.apply(&self.file)?;
         sync()
     }
 
@@ -334,7 +330,7 @@ fn claim(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
 /// it. Only such a part is resumed.
 fn is_ours(file: &File) -> bool {
     fstat(file).is_ok_and(|stat| {
-        let found = Found(stat);
+        let found = Metadata(stat);
         found.kind() == FileType::RegularFile
             && stat.st_uid == geteuid().as_raw()
             && found.mode() & 0o077 == 0
@@ -343,19 +339,19 @@ fn is_ours(file: &File) -> bool {
 }
 
 fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
-    matches!((fstat(one), fstat(other)), (Ok(one), Ok(other)) if Found(one).identity() == Found(other).identity())
+    matches!((fstat(one), fstat(other)), (Ok(one), Ok(other)) if Metadata(one).identity() == Metadata(other).identity())
 }
 
 fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
-    let (Ok(file), Ok(Some(found))) = (fstat(file), look(directory, name)) else {
+    let (Ok(file), Ok(Some(found))) = (fstat(file), metadata(directory, name)) else {
         return false;
     };
-    Found(file).identity() == found.identity()
+    Metadata(file).identity() == found.identity()
 }
 
 /// Mode, owner and time to give to a file or directory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct Attributes {
     /// `None` if the mode is to stay.
     pub(crate) mode: Option<u32>,
     /// The bits of the mode that count. Other bits are the target's own, unless a mode was asked
@@ -366,18 +362,18 @@ pub(crate) struct Look {
     pub(crate) modified: Option<Time>,
 }
 
-impl Look {
+impl Attributes {
     /// Sets them on an open file or directory.
-    pub(crate) fn give(&self, file: impl rustix::fd::AsFd) -> Result<(), (Doing, io::Error)> {
+    pub(crate) fn apply(&self, file: impl rustix::fd::AsFd) -> Result<(), (Step, io::Error)> {
         use rustix::fs::{Gid, Uid};
         if self.user.is_some() || self.group.is_some() {
             let (user, group) = (self.user.map(Uid::from_raw), self.group.map(Gid::from_raw));
-            fchown(&file, user, group).map_err(|error| (Doing::SettingOwner, error.into()))?;
+            fchown(&file, user, group).map_err(|error| (Step::SettingOwner, error.into()))?;
         }
         // Sets the mode after the owner, because a change of owner clears bits.
         if let Some(mode) = self.mode {
             fchmod(&file, Mode::from_raw_mode(mode))
-                .map_err(|error| (Doing::SettingMode, error.into()))?;
+                .map_err(|error| (Step::SettingMode, error.into()))?;
         }
         if let Some(Time {
             seconds,
@@ -399,13 +395,13 @@ impl Look {
                     last_modification,
                 },
             )
-            .map_err(|error| (Doing::SettingTimes, error.into()))?;
+            .map_err(|error| (Step::SettingTimes, error.into()))?;
         }
         Ok(())
     }
 
     /// Returns true if `found` has this mode and owner already, as far as they are given.
-    pub(crate) fn is_of(&self, found: &Found) -> bool {
+    pub(crate) fn matches(&self, found: &Metadata) -> bool {
         self.mode
             .is_none_or(|mode| found.mode_with(self.mode_bits) == mode & self.mode_bits)
             && self.user.is_none_or(|user| user == found.0.st_uid)
@@ -442,7 +438,7 @@ mod tests {
         let (place, directory) = place();
         let unfinished = Unfinished::default();
         for name in [b"a", b"b"] {
-            let mut growing = Growing::create(
+            let mut partial = PartialFile::create(
                 &unfinished,
                 &directory,
                 name,
@@ -450,11 +446,11 @@ mod tests {
                 &ContentHasher::default(),
             )
             .unwrap();
-            growing.write(&[1; 1 << 20]).unwrap();
-            assert!(growing.leave());
+            partial.write(&[1; 1 << 20]).unwrap();
+            assert!(partial.leave());
         }
         let again = Arc::new(crate::place::open_named(place.path()).unwrap());
-        let part = Growing::resume(
+        let part = PartialFile::resume(
             &unfinished,
             &again,
             b"a",
@@ -473,7 +469,7 @@ mod tests {
     fn a_part_is_ours_until_its_content_is_safe() {
         let (_place, directory) = place();
         let unfinished = Unfinished::default();
-        let mut growing = Growing::create(
+        let mut partial = PartialFile::create(
             &unfinished,
             &directory,
             b"a",
@@ -481,14 +477,14 @@ mod tests {
             &ContentHasher::default(),
         )
         .unwrap();
-        growing.write(b"content").unwrap();
-        assert!(is_ours(&growing.file));
+        partial.write(b"content").unwrap();
+        assert!(is_ours(&partial.file));
         let modified = Some(Time {
             seconds: 1,
             nanoseconds: 0,
         });
-        growing
-            .settle(&Look {
+        partial
+            .settle(&Attributes {
                 mode: Some(0o4755),
                 mode_bits: 0o7777,
                 user: None,
@@ -496,6 +492,6 @@ mod tests {
                 modified,
             })
             .unwrap();
-        assert_eq!(fstat(&growing.file).unwrap().st_mode & 0o7777, 0o4755);
+        assert_eq!(fstat(&partial.file).unwrap().st_mode & 0o7777, 0o4755);
     }
 }

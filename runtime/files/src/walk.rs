@@ -8,10 +8,10 @@ use rustix::{
 };
 
 use crate::{
-    Doing, Failure, FailureKind, Links,
+    Failure, FailureKind, Links, Step,
     message::{Entry, Item, Kind},
     path::{is_inner_path, is_name, join},
-    place::{Found, Tree, look, names, open_named},
+    place::{Metadata, Tree, metadata, names, open_named},
 };
 
 /// Entries left out that are named; further ones are counted, because no user reads more, and all
@@ -27,7 +27,7 @@ pub(crate) struct Walk {
     tree: Option<Tree>,
     follow: bool,
     /// Directories found and not yet entered.
-    pending: Vec<(Vec<u8>, Found)>,
+    pending: Vec<(Vec<u8>, Metadata)>,
     entered: Option<Entered>,
     /// Directories found, where links could lead around in circles.
     seen: HashSet<(u64, u64)>,
@@ -56,13 +56,13 @@ pub(crate) enum Walked {
 impl Walk {
     /// Finds the file or tree that `path` names.
     pub(crate) fn new(path: &[u8], links: Links) -> Result<Self, Failure> {
-        let failed = |error: Errno| Failure::following(Doing::Finding, path, error);
+        let failed = |error: Errno| Failure::following(Step::Finding, path, error);
         let flags = if links == Links::Keep {
             AtFlags::SYMLINK_NOFOLLOW
         } else {
             AtFlags::empty()
         };
-        let found = Found(statat(CWD, path, flags).map_err(failed)?);
+        let found = Metadata(statat(CWD, path, flags).map_err(failed)?);
         let mut walk = Self {
             path: path.to_vec(),
             root: None,
@@ -86,12 +86,12 @@ impl Walk {
             },
             FileType::Directory => {
                 let root = open_named(path)
-                    .map_err(|error| Failure::following(Doing::Reading, path, error))?;
+                    .map_err(|error| Failure::following(Step::Reading, path, error))?;
                 walk.tree = Some(Tree::new(root, walk.follow));
                 walk.pending.push((Vec::new(), found));
                 Kind::Directory
             }
-            _ => return Err(Failure::new(Doing::Reading, path, FailureKind::Special)),
+            _ => return Err(Failure::new(Step::Reading, path, FailureKind::Special)),
         };
         walk.root = Some(Entry {
             name: own_name(path),
@@ -122,12 +122,12 @@ impl Walk {
                     // Nothing follows an error.
                     (entered.complete, entered.names) = (false, Box::new(std::iter::empty()));
                     let path = join(&self.path, &entered.path);
-                    return Some(Walked::LeftOut(Failure::io(Doing::Reading, path, error)));
+                    return Some(Walked::LeftOut(Failure::io(Step::Reading, path, error)));
                 }
                 None => {
                     let complete = entered.complete;
                     self.entered = None;
-                    return Some(Walked::Item(Item::Leave { complete }));
+                    return Some(Walked::Item(Item::DirectoryEnd { complete }));
                 }
             };
             let (path, directory) = (join(&entered.path, &name), entered.directory.clone());
@@ -135,7 +135,7 @@ impl Walk {
                 Ok(Some(entry)) => return Some(Walked::Item(Item::Entry(entry))),
                 Ok(None) => {}
                 Err(failure) => {
-                    self.lack();
+                    self.mark_incomplete();
                     return Some(Walked::LeftOut(failure));
                 }
             }
@@ -143,7 +143,7 @@ impl Walk {
     }
 
     /// Marks the directory entered last as incomplete: something in it is not announced.
-    pub(crate) fn lack(&mut self) {
+    pub(crate) fn mark_incomplete(&mut self) {
         if let Some(entered) = &mut self.entered {
             entered.complete = false;
         }
@@ -172,14 +172,14 @@ impl Walk {
                     complete: true,
                     names: Box::new(names),
                 });
-                Walked::Item(Item::Enter {
+                Walked::Item(Item::DirectoryStart {
                     path,
                     modified: found.modified(),
                 })
             }
             // The directory was announced; its content at the other end stays.
             Err(error) => {
-                Walked::LeftOut(Failure::io(Doing::Reading, join(&self.path, &path), error))
+                Walked::LeftOut(Failure::io(Step::Reading, join(&self.path, &path), error))
             }
         })
     }
@@ -191,15 +191,15 @@ impl Walk {
         name: Vec<u8>,
         path: Vec<u8>,
     ) -> Result<Option<Entry>, Failure> {
-        let shown = || join(&self.path, &path);
-        let failed = |error: Errno| Failure::io(Doing::Finding, shown(), error);
+        let full_path = || join(&self.path, &path);
+        let failed = |error: Errno| Failure::io(Step::Finding, full_path(), error);
         let found = match self.follow {
-            false => look(directory, &name).map_err(failed)?,
+            false => metadata(directory, &name).map_err(failed)?,
             true => match statat(directory, &*name, AtFlags::empty()) {
-                Ok(stat) => Some(Found(stat)),
+                Ok(stat) => Some(Metadata(stat)),
                 Err(Errno::NOENT) => None,
                 Err(Errno::LOOP) => {
-                    self.warn(&shown(), "links lead around in a circle");
+                    self.warn(&full_path(), "links lead around in a circle");
                     return Ok(None);
                 }
                 Err(error) => return Err(failed(error)),
@@ -207,14 +207,14 @@ impl Walk {
         };
         let Some(found) = found else {
             if self.follow {
-                self.warn(&shown(), "it leads nowhere, or is gone");
+                self.warn(&full_path(), "it leads nowhere, or is gone");
             }
             return Ok(None);
         };
         if !is_name(&name) || !is_inner_path(&path) {
             return Err(Failure::new(
-                Doing::Reading,
-                shown(),
+                Step::Reading,
+                full_path(),
                 FailureKind::NameTooLong,
             ));
         }
@@ -229,7 +229,7 @@ impl Walk {
                     .into_bytes(),
             },
             FileType::Directory if self.follow && !self.seen.insert(found.identity()) => {
-                self.warn(&shown(), "links lead to it in a circle, or twice");
+                self.warn(&full_path(), "links lead to it in a circle, or twice");
                 return Ok(None);
             }
             FileType::Directory => {
@@ -237,7 +237,7 @@ impl Walk {
                 Kind::Directory
             }
             _ => {
-                self.warn(&shown(), "it is neither a file nor a directory");
+                self.warn(&full_path(), "it is neither a file nor a directory");
                 return Ok(None);
             }
         };
@@ -249,11 +249,13 @@ impl Walk {
         }))
     }
 
-    fn warn(&mut self, path: &[u8], why: &str) {
+    fn warn(&mut self, path: &[u8], reason: &str) {
         self.left_out += 1;
         if self.left_out <= MAX_WARNINGS {
-            self.warnings
-                .push(format!("left out {}: {why}", crate::failure::short(path)));
+            self.warnings.push(format!(
+                "left out {}: {reason}",
+                crate::failure::short(path)
+            ));
         }
     }
 }

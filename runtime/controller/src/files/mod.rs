@@ -23,8 +23,9 @@ pub use self::{
     options::TransferOptions,
 };
 pub use wxec_files::{
-    Change as FileChange, Doing as FileStep, Event as TransferEvent, Failure as FileError,
+    Change as FileChange, Event as TransferEvent, Failure as FileError,
     FailureKind as FileErrorKind, Incomplete as IncompleteTransfer, LeftOut, Links,
+    Step as FileStep,
 };
 
 /// Largest file that `get_bytes` takes into memory.

@@ -13,18 +13,18 @@ use rustix::fs::{
 };
 
 use super::{
-    LEFT_OUT_ALL, MAX_LEFT_OUT, MAX_PLANNED, Receiver, Step, Wanted, destination::Destination,
-    group::Leave,
+    LEFT_OUT_ALL, MAX_LEFT_OUT, MAX_PLANNED, Planned, Receiver, Wanted, destination::Destination,
+    group::DirectoryEnd,
 };
 use crate::{
-    Change, Doing, Failure, FailureKind, Links, Options, TransferEnd,
+    Change, Failure, FailureKind, Links, Options, Step, TransferEnd,
     content::fingerprint_of,
     fingerprint::Fingerprint,
     message::{BATCH_ENTRIES, Entry, Item, Kind, Part, Time, ToSender, Want},
     options::Target,
     path::{is_inner_path, is_name, join, temporary_name},
-    place::{DIRECTORY_BITS, FILE_BITS, Found, LinkEnd, link_end, look, make, remove},
-    unfinished::{Growing, Look, MIN_PART_BYTES, place_link},
+    place::{DIRECTORY_BITS, FILE_BITS, LinkEnd, Metadata, link_end, make, metadata, remove},
+    unfinished::{Attributes, MIN_PART_BYTES, PartialFile, place_link},
 };
 
 /// Parts of cut transfers that are held open for files still to come. A cut leaves one.
@@ -38,7 +38,7 @@ const MAX_NAMES: usize = 1 << 21;
 pub(super) struct Announcing {
     path: Vec<u8>,
     directory: Option<Arc<OwnedFd>>,
-    look: Option<Look>,
+    attributes: Option<Attributes>,
     /// True if something in it changes.
     changes: bool,
     /// True if it cannot be written into, nor anything in it.
@@ -73,11 +73,11 @@ impl<W: Write> Receiver<'_, W> {
         for item in items {
             match (item, &self.destination) {
                 (Item::Root(entry), None) => self.root(entry, &mut wants)?,
-                (Item::Enter { path, modified }, Some(Destination::Tree(_))) => {
+                (Item::DirectoryStart { path, modified }, Some(Destination::Tree(_))) => {
                     self.enter(path, modified)?
                 }
                 (Item::Entry(entry), Some(Destination::Tree(_)))
-                    if self.announcing.look.is_some() =>
+                    if self.announcing.attributes.is_some() =>
                 {
                     let name = matches!(entry.kind, Kind::Directory).then(|| entry.name.clone());
                     match self.entry(entry, &mut wants) {
@@ -90,24 +90,24 @@ impl<W: Write> Receiver<'_, W> {
                         ended => ended?,
                     }
                 }
-                (Item::Leave { complete }, Some(Destination::Tree(_)))
-                    if self.announcing.look.is_some() =>
+                (Item::DirectoryEnd { complete }, Some(Destination::Tree(_)))
+                    if self.announcing.attributes.is_some() =>
                 {
                     let Announcing {
                         path,
                         directory,
-                        look,
+                        attributes,
                         changes,
                         names,
                         ..
                     } = std::mem::take(&mut self.announcing);
-                    let look = look.filter(|_| directory.is_some());
+                    let attributes = attributes.filter(|_| directory.is_some());
                     // If the sender could not find everything in a directory, nothing in it is
                     // deleted.
                     let names = names.filter(|_| complete);
-                    self.plan.push_back(Step::Leave(Leave {
+                    self.plan.push_back(Planned::DirectoryEnd(DirectoryEnd {
                         path,
-                        look,
+                        attributes,
                         changes,
                         names,
                     }));
@@ -119,7 +119,7 @@ impl<W: Write> Receiver<'_, W> {
         if last && self.destination.is_none() {
             return Err(TransferEnd::Malformed("it announced nothing"));
         }
-        self.writer.say(&ToSender::Wants { wants });
+        self.writer.send(&ToSender::Wants { wants });
         self.writer.flush();
         Ok(())
     }
@@ -149,7 +149,7 @@ impl<W: Write> Receiver<'_, W> {
     }
 
     fn enter(&mut self, path: Vec<u8>, modified: Time) -> Result<(), TransferEnd> {
-        if self.announcing.look.is_some() || !(path.is_empty() || is_inner_path(&path)) {
+        if self.announcing.attributes.is_some() || !(path.is_empty() || is_inner_path(&path)) {
             return Err(TransferEnd::Malformed("it entered what is no directory"));
         }
         let Some(destination) = &mut self.destination else {
@@ -170,12 +170,12 @@ impl<W: Write> Receiver<'_, W> {
             }
             Ok(directory) => directory,
         };
-        let look = Some(self.directory_look(modified));
+        let attributes = Some(self.directory_attributes(modified));
         let names = self.options.delete.then(Names::default);
         self.announcing = Announcing {
             path,
             directory,
-            look,
+            attributes,
             changes: false,
             closed,
             names,
@@ -222,7 +222,7 @@ impl<W: Write> Receiver<'_, W> {
                     .map(|it| it.path(&self.announcing.path, b""))
                     .unwrap_or_default();
                 self.leave_out(Failure::new(
-                    Doing::Deleting,
+                    Step::Deleting,
                     path,
                     FailureKind::Other(reason),
                 ))?;
@@ -241,17 +241,17 @@ impl<W: Write> Receiver<'_, W> {
         if self.announcing.closed {
             return Ok(());
         }
-        let shown = destination.path(&self.announcing.path, &entry.name);
+        let full_path = destination.path(&self.announcing.path, &entry.name);
         let directory = self.announcing.directory.clone();
         let found = match &directory {
-            Some(directory) => look(directory, &entry.name)
-                .map_err(|error| Failure::io(Doing::Finding, &*shown, error))?,
+            Some(directory) => metadata(directory, &entry.name)
+                .map_err(|error| Failure::io(Step::Finding, &*full_path, error))?,
             None => None,
         };
         if let Some(found) = &found {
-            self.check_kind(&entry, found, directory.as_deref(), &shown)?;
+            self.check_kind(&entry, found, directory.as_deref(), &full_path)?;
         }
-        let new_look = self.file_look(entry.mode, entry.modified);
+        let attributes = self.file_attributes(entry.mode, entry.modified);
         let change = if found.is_some() {
             Change::Update
         } else {
@@ -275,10 +275,10 @@ impl<W: Write> Receiver<'_, W> {
                     return Ok(());
                 }
                 if let (Some(directory), false) = (&directory, self.options.dry_run) {
-                    self.clear(directory, &entry.name, found.as_ref(), &shown)?;
+                    self.clear(directory, &entry.name, found.as_ref(), &full_path)?;
                     let made = make(directory, &entry.name, mode);
                     if let Some(mode) =
-                        made.map_err(|error| Failure::io(Doing::Creating, &*shown, error))?
+                        made.map_err(|error| Failure::io(Step::Creating, &*full_path, error))?
                     {
                         self.destination
                             .iter_mut()
@@ -300,16 +300,16 @@ impl<W: Write> Receiver<'_, W> {
                         .as_ref()
                         .is_some_and(|found| found.kind() == FileType::Directory)
                     {
-                        self.clear(directory, &entry.name, found.as_ref(), &shown)?;
+                        self.clear(directory, &entry.name, found.as_ref(), &full_path)?;
                     }
                     self.link(directory, &entry.name, &target)
-                        .map_err(|error| Failure::io(Doing::Creating, &*shown, error))?;
+                        .map_err(|error| Failure::io(Step::Creating, &*full_path, error))?;
                 }
                 self.summary.files += 1;
             }
             Kind::File { size, fingerprint } => {
                 if let (Some(found), Some(directory)) = (&found, &directory)
-                    && self.is_equal(found, directory, &entry, size, fingerprint, &new_look)
+                    && self.is_equal(found, directory, &entry, size, fingerprint, &attributes)
                 {
                     self.summary.skipped += 1;
                     return Ok(());
@@ -319,7 +319,7 @@ impl<W: Write> Receiver<'_, W> {
                     self.summary.bytes += size;
                 } else {
                     let part = match &directory {
-                        Some(directory) => self.part(directory, &entry.name, size, &shown)?,
+                        Some(directory) => self.part(directory, &entry.name, size, &full_path)?,
                         None => None,
                     };
                     let written = match self.target {
@@ -338,15 +338,15 @@ impl<W: Write> Receiver<'_, W> {
                         directory,
                         name: entry.name,
                         size,
-                        look: new_look,
+                        attributes: attributes,
                         part,
                     };
-                    self.plan.push_back(Step::File(Box::new(wanted)));
+                    self.plan.push_back(Planned::File(Box::new(wanted)));
                 }
             }
         }
         self.announcing.changes = true;
-        self.tell(change, shown);
+        self.tell(change, full_path);
         Ok(())
     }
 
@@ -362,11 +362,11 @@ impl<W: Write> Receiver<'_, W> {
     fn check_kind(
         &self,
         entry: &Entry,
-        found: &Found,
+        found: &Metadata,
         directory: Option<&OwnedFd>,
-        shown: &[u8],
+        full_path: &[u8],
     ) -> Result<(), Failure> {
-        let in_a_tree = self.announcing.look.is_some();
+        let in_a_tree = self.announcing.attributes.is_some();
         let leads_to = || {
             directory.map_or(LinkEnd::Unknown, |directory| {
                 link_end(directory, &entry.name)
@@ -392,7 +392,7 @@ impl<W: Write> Receiver<'_, W> {
         if self.options.delete && in_a_tree {
             Ok(())
         } else {
-            Err(Failure::new(Doing::Replacing, shown, in_the_way))
+            Err(Failure::new(Step::Replacing, full_path, in_the_way))
         }
     }
 
@@ -401,12 +401,12 @@ impl<W: Write> Receiver<'_, W> {
         &mut self,
         directory: &OwnedFd,
         name: &[u8],
-        found: Option<&Found>,
-        shown: &[u8],
+        found: Option<&Metadata>,
+        full_path: &[u8],
     ) -> Result<(), Failure> {
         if found.is_some() {
             let removed = remove(directory, name)
-                .map_err(|error| Failure::io(Doing::Deleting, shown, error))?;
+                .map_err(|error| Failure::io(Step::Deleting, full_path, error))?;
             self.summary.deleted += removed;
         }
         Ok(())
@@ -437,14 +437,14 @@ impl<W: Write> Receiver<'_, W> {
     /// Returns true if a file need not be sent. Corrects its mode, owner and time if necessary.
     fn is_equal(
         &self,
-        found: &Found,
+        found: &Metadata,
         directory: &OwnedFd,
         entry: &Entry,
         size: u64,
         fingerprint: Option<Fingerprint>,
-        new_look: &Look,
+        attributes: &Attributes,
     ) -> bool {
-        let in_a_tree = self.announcing.look.is_some();
+        let in_a_tree = self.announcing.attributes.is_some();
         if found.kind() != FileType::RegularFile || found.size() != size {
             return false;
         }
@@ -465,8 +465,11 @@ impl<W: Write> Receiver<'_, W> {
             None if !in_a_tree || !same_time => return false,
             None => {}
         }
-        let same_look = new_look.is_of(found) && (same_time || new_look.modified.is_none());
-        same_look || self.options.dry_run || open().is_ok_and(|file| new_look.give(&file).is_ok())
+        let same_attributes =
+            attributes.matches(found) && (same_time || attributes.modified.is_none());
+        same_attributes
+            || self.options.dry_run
+            || open().is_ok_and(|file| attributes.apply(&file).is_ok())
     }
 
     /// Opens the part that a cut transfer has left of a file.
@@ -475,17 +478,17 @@ impl<W: Write> Receiver<'_, W> {
         directory: &Arc<OwnedFd>,
         name: &[u8],
         size: u64,
-        shown: &[u8],
-    ) -> Result<Option<Growing>, Failure> {
+        full_path: &[u8],
+    ) -> Result<Option<PartialFile>, Failure> {
         let held = self
             .plan
             .iter()
-            .filter(|step| matches!(step, Step::File(wanted) if wanted.part.is_some()))
+            .filter(|step| matches!(step, Planned::File(wanted) if wanted.part.is_some()))
             .count();
         if held >= MAX_PARTS {
             return Ok(None);
         }
-        let part = Growing::resume(
+        let part = PartialFile::resume(
             self.unfinished,
             directory,
             name,
@@ -493,13 +496,13 @@ impl<W: Write> Receiver<'_, W> {
             self.resuming,
             &self.new_hasher(),
         )
-        .map_err(|error| Failure::io(Doing::Reading, shown, error))?;
+        .map_err(|error| Failure::io(Step::Reading, full_path, error))?;
         // A part that is of no use any more is dropped here, which removes it.
         Ok(part.filter(|_| size >= MIN_PART_BYTES))
     }
 
     /// Returns the mode, owner and time that a file will have.
-    fn file_look(&self, mode: u32, modified: Time) -> Look {
+    fn file_attributes(&self, mode: u32, modified: Time) -> Attributes {
         let (user, group) = self.accounts;
         // Never takes over a bit that runs a program as another account: another machine must not
         // decide that.
@@ -513,7 +516,7 @@ impl<W: Write> Receiver<'_, W> {
         } else {
             FILE_BITS
         };
-        Look {
+        Attributes {
             mode,
             mode_bits,
             user,
@@ -525,13 +528,13 @@ impl<W: Write> Receiver<'_, W> {
     /// Returns the mode, owner and time that a directory will have once it is done. Without a mode
     /// in the options it keeps the mode that it was made with, or had before: a transfer must not
     /// close `/tmp`.
-    fn directory_look(&self, modified: Time) -> Look {
+    fn directory_attributes(&self, modified: Time) -> Attributes {
         let mode = self
             .options
             .mode
             .map(|mode| (mode | (mode & 0o444) >> 2) & 0o7777);
         let (user, group) = self.accounts;
-        Look {
+        Attributes {
             mode,
             mode_bits: 0o7777,
             user,

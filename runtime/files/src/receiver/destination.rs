@@ -6,12 +6,12 @@ use rustix::{fs::FileType, io::Errno};
 
 use super::{Wanted, announced::new_directory_mode, group::Group};
 use crate::{
-    Change, Doing, Failure, FailureKind, Options,
+    Change, Failure, FailureKind, Options, Step,
     message::{Entry, Kind},
     options::Target,
     path::{expand_home, is_name, join, names_directory, os, split},
-    place::{Found, LinkEnd, Tree, link_end, look, make, open_named},
-    unfinished::Look,
+    place::{LinkEnd, Metadata, Tree, link_end, make, metadata, open_named},
+    unfinished::Attributes,
 };
 
 pub(super) enum Destination {
@@ -33,9 +33,9 @@ pub(super) struct TreeDestination {
     /// One tree for announcements and one for arriving files, which are in other directories at
     /// that time. `None` in a dry run if the tree does not exist yet.
     trees: Option<(Tree, Tree)>,
-    /// Directories whose final mode denies their owner something, with the look that they get at
-    /// the end.
-    closed: BTreeMap<Vec<u8>, Look>,
+    /// Directories whose final mode denies their owner something, with the attributes that they get
+    /// at the end.
+    closed: BTreeMap<Vec<u8>, Attributes>,
 }
 
 impl Destination {
@@ -49,17 +49,17 @@ impl Destination {
             return match &root.kind {
                 Kind::File { size, .. } if *size <= target.limit() => Ok((Self::Memory, None)),
                 Kind::File { .. } => Err(Failure::new(
-                    Doing::Reading,
+                    Step::Reading,
                     &*root.name,
                     FailureKind::TooLong(target.limit()),
                 )),
                 Kind::Directory => Err(Failure::new(
-                    Doing::Reading,
+                    Step::Reading,
                     &*root.name,
                     FailureKind::IsADirectory,
                 )),
                 Kind::Link { .. } => Err(Failure::new(
-                    Doing::Reading,
+                    Step::Reading,
                     &*root.name,
                     FailureKind::Special,
                 )),
@@ -68,12 +68,12 @@ impl Destination {
         let path = expand_home(path.clone())?;
         let (above, name) = match names_directory(&path) {
             true if is_name(&root.name) => (path.clone(), root.name.clone()),
-            true => return Err(Failure::new(Doing::Creating, path, FailureKind::NoName)),
+            true => return Err(Failure::new(Step::Creating, path, FailureKind::NoName)),
             false => split(&path)
-                .ok_or_else(|| Failure::new(Doing::Creating, &*path, FailureKind::NoName))?,
+                .ok_or_else(|| Failure::new(Step::Creating, &*path, FailureKind::NoName))?,
         };
         if !is_name(&name) {
-            return Err(Failure::new(Doing::Creating, path, FailureKind::BadName));
+            return Err(Failure::new(Step::Creating, path, FailureKind::BadName));
         }
         let directory = open_above(&above, options)?;
         let path = join(&above, &name);
@@ -99,10 +99,10 @@ impl Destination {
     ) -> Result<(Self, Option<Change>), Failure> {
         let mode = new_directory_mode(options, root.mode);
         let mut closed = BTreeMap::new();
-        let failed = |error: Errno| Failure::io(Doing::Creating, &*path, error);
+        let failed = |error: Errno| Failure::io(Step::Creating, &*path, error);
         let mut change = None;
         if let Some(parent) = &parent {
-            match look(parent, name)
+            match metadata(parent, name)
                 .map_err(failed)?
                 .map(|found| found.kind())
             {
@@ -110,7 +110,7 @@ impl Destination {
                 Some(FileType::Directory | FileType::Symlink) => {}
                 Some(_) => {
                     return Err(Failure::new(
-                        Doing::Creating,
+                        Step::Creating,
                         path,
                         FailureKind::NotADirectory,
                     ));
@@ -127,7 +127,7 @@ impl Destination {
         }
         let is_there = parent.is_some() && (change.is_none() || !options.dry_run);
         let open = || {
-            open_named(&*path).map_err(|error| Failure::following(Doing::Creating, &*path, error))
+            open_named(&*path).map_err(|error| Failure::following(Step::Creating, &*path, error))
         };
         let trees = if is_there {
             Some((Tree::new(open()?, false), Tree::new(open()?, false)))
@@ -177,7 +177,7 @@ impl Destination {
                 };
                 match which(trees).open(path) {
                     Ok(directory) => Ok(Some(directory)),
-                    Err(error) => Err(Failure::io(Doing::Writing, join(&tree.path, path), error)),
+                    Err(error) => Err(Failure::io(Step::Writing, join(&tree.path, path), error)),
                 }
             }
         }
@@ -200,7 +200,7 @@ impl Destination {
         }
     }
 
-    pub(super) fn shown(&self, wanted: &Wanted) -> Vec<u8> {
+    pub(super) fn full_path(&self, wanted: &Wanted) -> Vec<u8> {
         self.path(&wanted.directory, &wanted.name)
     }
 
@@ -210,24 +210,24 @@ impl Destination {
         &mut self,
         path: &[u8],
         directory: &Arc<OwnedFd>,
-        look: Look,
+        attributes: Attributes,
     ) -> Result<bool, Failure> {
         let Self::Tree(tree) = self else {
             return Ok(false);
         };
-        if let Some(mode) = look.mode.filter(|mode| mode & 0o700 != 0o700) {
-            let others = Look {
+        if let Some(mode) = attributes.mode.filter(|mode| mode & 0o700 != 0o700) {
+            let others = Attributes {
                 mode: None,
                 modified: None,
-                ..look
+                ..attributes
             };
             let changed = give(directory, &others, || join(&tree.path, path))?;
             // A directory that is entered again replaces its own entry, so there are no more
             // entries than directories on the disk.
             tree.closed.insert(
                 path.to_vec(),
-                Look {
-                    modified: look.modified,
+                Attributes {
+                    modified: attributes.modified,
                     ..closing(mode)
                 },
             );
@@ -235,9 +235,9 @@ impl Destination {
         }
         // Its mode is still to be set at the end; its time is set again together with the mode.
         if let Some(closing) = tree.closed.get_mut(path) {
-            closing.modified = look.modified;
+            closing.modified = attributes.modified;
         }
-        give(directory, &look, || join(&tree.path, path))
+        give(directory, &attributes, || join(&tree.path, path))
     }
 
     /// Notes the mode of a new directory that denies its owner something: it is set when everything
@@ -255,15 +255,16 @@ impl Destination {
         };
         let mut failures = Vec::new();
         // Inner directories come before outer ones.
-        for (path, look) in std::mem::take(&mut tree.closed).into_iter().rev() {
+        for (path, attributes) in std::mem::take(&mut tree.closed).into_iter().rev() {
             if let Some((_, arriving)) = &mut tree.trees {
-                let shown = || join(&tree.path, &path);
+                let full_path = || join(&tree.path, &path);
                 let opened = arriving
                     .open(&path)
-                    .map_err(|error| Failure::io(Doing::SettingMode, shown(), error));
-                match opened.and_then(|directory| Ok((give(&directory, &look, shown)?, directory)))
-                {
-                    Ok((true, directory)) => group.sync_later(directory, shown()),
+                    .map_err(|error| Failure::io(Step::SettingMode, full_path(), error));
+                match opened.and_then(|directory| {
+                    Ok((give(&directory, &attributes, full_path)?, directory))
+                }) {
+                    Ok((true, directory)) => group.sync_later(directory, full_path()),
                     Ok((false, _)) => {}
                     Err(failure) => failures.push(failure),
                 }
@@ -287,20 +288,20 @@ pub(crate) fn check_target(path: &[u8]) -> Result<(), Failure> {
     let Ok(directory) = open_named(&*above) else {
         return Ok(());
     };
-    match look(&directory, &name)
+    match metadata(&directory, &name)
         .ok()
         .flatten()
         .map(|found| found.kind())
     {
         None | Some(FileType::RegularFile | FileType::Directory) => Ok(()),
         Some(FileType::Symlink) if link_end(&directory, &name) != LinkEnd::Special => Ok(()),
-        Some(_) => Err(Failure::new(Doing::Replacing, path, FailureKind::Special)),
+        Some(_) => Err(Failure::new(Step::Replacing, path, FailureKind::Special)),
     }
 }
 
-/// The look that a directory gets last.
-fn closing(mode: u32) -> Look {
-    Look {
+/// The attributes that a directory gets last.
+fn closing(mode: u32) -> Attributes {
+    Attributes {
         mode: Some(mode),
         mode_bits: 0o7777,
         user: None,
@@ -311,37 +312,37 @@ fn closing(mode: u32) -> Look {
 
 fn give(
     directory: &Arc<OwnedFd>,
-    look: &Look,
-    shown: impl Fn() -> Vec<u8>,
+    attributes: &Attributes,
+    full_path: impl Fn() -> Vec<u8>,
 ) -> Result<bool, Failure> {
     let found = rustix::fs::fstat(directory)
-        .map_err(|error| Failure::io(Doing::Finding, shown(), error))?;
-    let found = Found(found);
-    if look.is_of(&found)
-        && look
+        .map_err(|error| Failure::io(Step::Finding, full_path(), error))?;
+    let found = Metadata(found);
+    if attributes.matches(&found)
+        && attributes
             .modified
             .is_none_or(|modified| modified == found.modified())
     {
         return Ok(false);
     }
-    match look.give(directory) {
+    match attributes.apply(directory) {
         // The directory existed before and belongs to another account. Its time changes anyway when
         // something is put into it.
-        Err((Doing::SettingTimes, error))
+        Err((Step::SettingTimes, error))
             if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) =>
         {
             Ok(false)
         }
         given => given
             .map(|()| true)
-            .map_err(|(doing, error)| Failure::io(doing, shown(), error)),
+            .map_err(|(step, error)| Failure::io(step, full_path(), error)),
     }
 }
 
 /// Opens the directory above the target, and makes it if the options say so. `None` only in a dry
 /// run.
 fn open_above(path: &[u8], options: &Options) -> Result<Option<Arc<OwnedFd>>, Failure> {
-    let failed = |error: std::io::Error| Failure::following(Doing::Creating, path, error);
+    let failed = |error: std::io::Error| Failure::following(Step::Creating, path, error);
     match open_named(path) {
         Ok(directory) => Ok(Some(Arc::new(directory))),
         Err(Errno::NOENT) if options.parents && options.dry_run => Ok(None),

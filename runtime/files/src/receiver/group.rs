@@ -15,10 +15,10 @@ use rustix::io::Errno;
 
 use super::{announced::Names, destination::Destination};
 use crate::{
-    Doing, Failure, Options,
+    Failure, Options, Step,
     path::is_temporary,
-    place::{look, names, remove},
-    unfinished::{Growing, Look},
+    place::{metadata, names, remove},
+    unfinished::{Attributes, PartialFile},
 };
 
 /// Files in a group, each of which is open, and their bytes. A transfer that breaks off loses at
@@ -37,7 +37,7 @@ const STACK_BYTES: usize = 64 << 10;
 
 #[derive(Default)]
 pub(super) struct Group {
-    steps: Vec<Step>,
+    members: Vec<Member>,
     files: usize,
     bytes: u64,
     leaves: usize,
@@ -47,23 +47,23 @@ pub(super) struct Group {
     changed: Vec<(Arc<OwnedFd>, Vec<u8>)>,
 }
 
-enum Step {
+enum Member {
     Place {
         directory: Arc<OwnedFd>,
-        growing: Growing,
+        partial: PartialFile,
         name: Vec<u8>,
-        look: Look,
+        attributes: Attributes,
         path: Vec<u8>,
         clear: bool,
     },
-    Leave(Leave),
+    DirectoryEnd(DirectoryEnd),
 }
 
 /// A directory in which everything has arrived.
-pub(super) struct Leave {
+pub(super) struct DirectoryEnd {
     pub(super) path: Vec<u8>,
     /// `None` if the directory does not exist, in a dry run.
-    pub(super) look: Option<Look>,
+    pub(super) attributes: Option<Attributes>,
     pub(super) changes: bool,
     pub(super) names: Option<Names>,
 }
@@ -78,7 +78,7 @@ pub(super) struct Removed {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) removed: Vec<Removed>,
-    /// Failures of single steps.
+    /// Failures of single members.
     pub(super) failures: Vec<Failure>,
     /// Files that are not in their places because of these failures, and their bytes.
     pub(super) files: u64,
@@ -90,8 +90,8 @@ impl Outcome {
         self.failures.push(failure);
     }
 
-    fn without(&mut self, growing: &Growing, failure: Failure) {
-        (self.files, self.bytes) = (self.files + 1, self.bytes + growing.length());
+    fn without(&mut self, partial: &PartialFile, failure: Failure) {
+        (self.files, self.bytes) = (self.files + 1, self.bytes + partial.length());
         self.failed(failure);
     }
 }
@@ -105,20 +105,20 @@ impl Group {
     /// Adds a file that has arrived. With `clear`, a directory in its way may be removed.
     pub(super) fn place(
         &mut self,
-        growing: Growing,
+        partial: PartialFile,
         name: Vec<u8>,
-        look: Look,
+        attributes: Attributes,
         path: Vec<u8>,
         clear: bool,
     ) {
         if let Some(directory) = self.directory.clone() {
             self.files += 1;
-            self.bytes += growing.length();
-            self.steps.push(Step::Place {
+            self.bytes += partial.length();
+            self.members.push(Member::Place {
                 directory,
-                growing,
+                partial,
                 name,
-                look,
+                attributes,
                 path,
                 clear,
             });
@@ -126,9 +126,9 @@ impl Group {
     }
 
     /// Adds a directory whose files have all arrived.
-    pub(super) fn leave(&mut self, leave: Leave) {
+    pub(super) fn leave(&mut self, end: DirectoryEnd) {
         self.leaves += 1;
-        self.steps.push(Step::Leave(leave));
+        self.members.push(Member::DirectoryEnd(end));
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -141,44 +141,44 @@ impl Group {
         destination: &mut Destination,
         options: &Options,
     ) -> Result<Outcome, Failure> {
-        let steps = std::mem::take(&mut self.steps);
+        let members = std::mem::take(&mut self.members);
         (self.files, self.bytes, self.leaves) = (0, 0, 0);
-        let mut unsettled = at_once(&steps, |step| match step {
-            Step::Place {
-                growing,
-                look,
+        let mut unsettled = for_each_parallel(&members, |step| match step {
+            Member::Place {
+                partial,
+                attributes,
                 path,
                 ..
-            } => growing
-                .settle(look)
-                .map_err(|(doing, error)| Failure::io(doing, &**path, error)),
-            Step::Leave(_) => Ok(()),
+            } => partial
+                .settle(attributes)
+                .map_err(|(step, error)| Failure::io(step, &**path, error)),
+            Member::DirectoryEnd(_) => Ok(()),
         });
         let mut outcome = Outcome::default();
-        for (index, step) in steps.into_iter().enumerate() {
+        for (index, step) in members.into_iter().enumerate() {
             match step {
-                Step::Place {
+                Member::Place {
                     directory,
-                    growing,
+                    partial,
                     name,
                     path,
                     clear,
                     ..
                 } => {
                     if let Some(at) = unsettled.iter().position(|(failed, _)| *failed == index) {
-                        outcome.without(&growing, unsettled.swap_remove(at).1);
+                        outcome.without(&partial, unsettled.swap_remove(at).1);
                         continue;
                     }
-                    match make_room(&directory, &name, clear).and_then(|()| growing.place(&name)) {
+                    match make_room(&directory, &name, clear).and_then(|()| partial.place(&name)) {
                         Ok(()) if destination.is_single() => self.sync_later(directory, path),
                         Ok(()) => {}
                         Err(error) => {
-                            outcome.without(&growing, Failure::io(Doing::Replacing, path, error))
+                            outcome.without(&partial, Failure::io(Step::Replacing, path, error))
                         }
                     }
                 }
-                Step::Leave(leave) => {
-                    self.finish_directory(leave, destination, options, &mut outcome)
+                Member::DirectoryEnd(end) => {
+                    self.finish_directory(end, destination, options, &mut outcome)
                 }
             }
         }
@@ -188,17 +188,17 @@ impl Group {
 
     fn finish_directory(
         &mut self,
-        Leave {
+        DirectoryEnd {
             path,
-            look,
+            attributes,
             changes,
             names,
-        }: Leave,
+        }: DirectoryEnd,
         destination: &mut Destination,
         options: &Options,
         outcome: &mut Outcome,
     ) {
-        let Some(look) = look else { return };
+        let Some(attributes) = attributes else { return };
         let directory = match destination.directory(&path) {
             Ok(Some(directory)) => directory,
             Ok(None) => return,
@@ -218,7 +218,7 @@ impl Group {
             return;
         }
         let settled = destination
-            .settle(&path, &directory, look)
+            .settle(&path, &directory, attributes)
             .unwrap_or_else(|failure| {
                 outcome.failed(failure);
                 false
@@ -235,15 +235,13 @@ impl Group {
 
     /// Waits until the changed names would survive a loss of power.
     pub(super) fn sync_directories(&mut self) -> Result<(), Failure> {
-        let failed =
-            at_once(
-                &std::mem::take(&mut self.changed),
-                |(directory, path)| match rustix::fs::fsync(directory) {
-                    // Some file systems cannot sync directories.
-                    Ok(()) | Err(Errno::INVAL) => Ok(()),
-                    Err(error) => Err(Failure::io(Doing::Syncing, &**path, error)),
-                },
-            );
+        let failed = for_each_parallel(&std::mem::take(&mut self.changed), |(directory, path)| {
+            match rustix::fs::fsync(directory) {
+                // Some file systems cannot sync directories.
+                Ok(()) | Err(Errno::INVAL) => Ok(()),
+                Err(error) => Err(Failure::io(Step::Syncing, &**path, error)),
+            }
+        });
         failed
             .into_iter()
             .next()
@@ -254,7 +252,7 @@ impl Group {
 /// Removes a directory in the place of a file, if `clear` allows it.
 fn make_room(directory: &OwnedFd, name: &[u8], clear: bool) -> io::Result<()> {
     if clear
-        && look(directory, name)?
+        && metadata(directory, name)?
             .is_some_and(|found| found.kind() == rustix::fs::FileType::Directory)
     {
         remove(directory, name)?;
@@ -266,10 +264,10 @@ fn delete_others(
     directory: &OwnedFd,
     keep: &Names,
     options: &Options,
-    shown: impl Fn(&[u8]) -> Vec<u8>,
+    full_path: impl Fn(&[u8]) -> Vec<u8>,
     outcome: &mut Outcome,
 ) {
-    let failed = |name: &[u8], error: Errno| Failure::io(Doing::Deleting, shown(name), error);
+    let failed = |name: &[u8], error: Errno| Failure::io(Step::Deleting, full_path(name), error);
     let others = names(directory).and_then(|names| {
         // A temporary file may belong to another transfer.
         let is_other = |name: &Vec<u8>| !keep.contains(name) && !is_temporary(name);
@@ -288,7 +286,7 @@ fn delete_others(
             remove(directory, &name)
         } {
             Ok(count) => outcome.removed.push(Removed {
-                path: shown(&name),
+                path: full_path(&name),
                 count,
             }),
             Err(error) => outcome.failed(failed(&name, error)),
@@ -297,7 +295,7 @@ fn delete_others(
 }
 
 /// Does `each` for all of them, some in parallel, and returns the failures with their indices.
-fn at_once<T: Sync>(
+fn for_each_parallel<T: Sync>(
     all: &[T],
     each: impl Fn(&T) -> Result<(), Failure> + Sync,
 ) -> Vec<(usize, Failure)> {

@@ -18,16 +18,16 @@ pub(crate) use self::destination::check_target;
 use self::{
     announced::Announcing,
     destination::Destination,
-    group::{Group, Leave, Outcome},
+    group::{DirectoryEnd, Group, Outcome},
 };
 use crate::{
-    Doing, Event, Failure, FailureKind, Listener, Options, Summary, TransferEnd,
+    Event, Failure, FailureKind, Listener, Options, Step, Summary, TransferEnd,
     failure::{Failures, MAX_LEFT_OUT, outcome},
     fingerprint::{ContentHasher, Fingerprint},
     link::{FrameReader, FrameWriter},
     message::{BATCH_ENTRIES, MAX_AHEAD, MAX_HOLE_BYTES, ToReceiver, ToSender},
-    options::{Shown, Target, Writer},
-    unfinished::{Growing, Look, Unfinished},
+    options::{Target, Writer},
+    unfinished::{Attributes, PartialFile, Unfinished},
 };
 
 /// Announced steps that may be outstanding: an honest sender is never further ahead.
@@ -76,15 +76,15 @@ pub(crate) fn receive<R: Read, W: Write>(
             let Failures { named, more } = &receiver.left_out;
             named
                 .iter()
-                .for_each(|failure| receiver.writer.say(&ToSender::LeftOut(failure.clone())));
-            receiver.writer.say(&ToSender::Finished {
+                .for_each(|failure| receiver.writer.send(&ToSender::LeftOut(failure.clone())));
+            receiver.writer.send(&ToSender::Finished {
                 summary: receiver.summary,
                 more: *more,
             });
             receiver.writer.flush();
         }
         Err(TransferEnd::Here(failure)) => {
-            receiver.writer.say(&ToSender::Failed(failure.clone()));
+            receiver.writer.send(&ToSender::Failed(failure.clone()));
             receiver.writer.flush();
         }
         Err(TransferEnd::Cut) => receiver.leave_parts(),
@@ -117,7 +117,7 @@ struct Receiver<'a, W: Write> {
     /// The next entry's number.
     number: u64,
     /// Outstanding steps, in order.
-    plan: VecDeque<Step>,
+    plan: VecDeque<Planned>,
     arriving: Option<Arriving>,
     group: Group,
     content: Vec<u8>,
@@ -132,9 +132,9 @@ struct Receiver<'a, W: Write> {
 }
 
 /// A step to take when all steps before it are done.
-enum Step {
+enum Planned {
     File(Box<Wanted>),
-    Leave(Leave),
+    DirectoryEnd(DirectoryEnd),
 }
 
 /// A file that is wanted and has not begun to arrive.
@@ -143,8 +143,8 @@ struct Wanted {
     directory: Vec<u8>,
     name: Vec<u8>,
     size: u64,
-    look: Look,
-    part: Option<Growing>,
+    attributes: Attributes,
+    part: Option<PartialFile>,
 }
 
 /// A file that is arriving.
@@ -158,7 +158,7 @@ struct Arriving {
 }
 
 enum Into {
-    File(Growing),
+    File(PartialFile),
     Memory(Box<ContentHasher>),
     Writer(Writer),
     /// The file cannot be written, but its content still arrives.
@@ -211,7 +211,7 @@ impl<W: Write> Receiver<'_, W> {
         let Target::Path(path) = self.target else {
             return Ok(());
         };
-        let failed = |kind| Failure::new(Doing::SettingOwner, &**path, kind);
+        let failed = |kind| Failure::new(Step::SettingOwner, &**path, kind);
         let Options { owner, group, .. } = self.options;
         let user = owner
             .as_deref()
@@ -252,7 +252,7 @@ impl<W: Write> Receiver<'_, W> {
     /// Leaves out something of a tree. Fails for a single file, and for a failure that would affect
     /// all files.
     fn leave_out(&mut self, failure: Failure) -> Result<(), TransferEnd> {
-        if self.is_single() || !failure.is_of_one() {
+        if self.is_single() || !failure.concerns_one_path() {
             return Err(failure.into());
         }
         self.left_out.add(failure);
@@ -271,7 +271,7 @@ impl<W: Write> Receiver<'_, W> {
 
     fn next_wanted(&mut self, number: u64) -> Result<Wanted, TransferEnd> {
         match self.plan.pop_front() {
-            Some(Step::File(wanted)) if wanted.number == number && self.arriving.is_none() => {
+            Some(Planned::File(wanted)) if wanted.number == number && self.arriving.is_none() => {
                 Ok(*wanted)
             }
             _ => Err(TransferEnd::Malformed("it sent what nobody wanted")),
@@ -290,15 +290,15 @@ impl<W: Write> Receiver<'_, W> {
         let Some(destination) = &mut self.destination else {
             return Err(TransferEnd::Malformed("it announced nothing"));
         };
-        let path = destination.shown(&wanted);
+        let path = destination.full_path(&wanted);
         (self.listener)(Event::File {
-            path: &Shown(&path).to_string(),
+            path: &String::from_utf8_lossy(&path),
             size: wanted.size,
         });
         let part = wanted.part.take();
         let have = match self.target {
             Target::Writer(writer) => writer.lock().hasher.length(),
-            _ => part.as_ref().map_or(0, Growing::length),
+            _ => part.as_ref().map_or(0, PartialFile::length),
         };
         if offset > 0 && have != offset {
             return Err(TransferEnd::Malformed("it went on with nothing"));
@@ -312,18 +312,18 @@ impl<W: Write> Receiver<'_, W> {
             Ok(None) => match self.target {
                 // Bytes that went to a writer cannot be taken back.
                 Target::Writer(_) if have > offset => {
-                    Err(Failure::new(Doing::Reading, path, FailureKind::Changed))
+                    Err(Failure::new(Step::Reading, path, FailureKind::Changed))
                 }
                 Target::Writer(writer) => Ok(Into::Writer(writer.clone())),
                 _ => Ok(Into::Memory(Box::new(ContentHasher::with_sha256()))),
             },
             Ok(Some(directory)) => {
-                let growing = match part {
+                let partial = match part {
                     Some(mut part) if offset == 0 && part.length() > 0 => {
                         part.restart().map(|()| part)
                     }
                     Some(part) => Ok(part),
-                    None => Growing::create(
+                    None => PartialFile::create(
                         self.unfinished,
                         &directory,
                         &wanted.name,
@@ -332,9 +332,9 @@ impl<W: Write> Receiver<'_, W> {
                     ),
                 };
                 self.group.begin_in(directory);
-                growing
+                partial
                     .map(Into::File)
-                    .map_err(|error| Failure::io(Doing::Creating, &*path, error))
+                    .map_err(|error| Failure::io(Step::Creating, &*path, error))
             }
             Err(failure) => Err(failure),
         };
@@ -364,15 +364,15 @@ impl<W: Write> Receiver<'_, W> {
         self.void(&arriving);
         (arriving.resumed, arriving.told) = (0, 0);
         match &mut arriving.into {
-            Into::File(growing) => {
+            Into::File(partial) => {
                 let path = self
                     .destination
                     .as_ref()
-                    .map(|it| it.shown(&arriving.wanted))
+                    .map(|it| it.full_path(&arriving.wanted))
                     .unwrap_or_default();
-                growing
+                partial
                     .restart()
-                    .map_err(|error| Failure::io(Doing::Writing, path, error))?;
+                    .map_err(|error| Failure::io(Step::Writing, path, error))?;
             }
             Into::Memory(hasher) => {
                 hasher.restart();
@@ -381,7 +381,7 @@ impl<W: Write> Receiver<'_, W> {
             Into::Writer(writer) => {
                 if writer.lock().hasher.length() > 0 {
                     return Err(Failure::new(
-                        Doing::Reading,
+                        Step::Reading,
                         &*arriving.wanted.name,
                         FailureKind::Changed,
                     )
@@ -407,11 +407,11 @@ impl<W: Write> Receiver<'_, W> {
             return Err(TransferEnd::Malformed("it sent too long a hole"));
         }
         match &mut arriving.into {
-            Into::File(growing) => {
+            Into::File(partial) => {
                 let written = match chunk {
-                    Chunk::Data(bytes) => growing.write(bytes),
+                    Chunk::Data(bytes) => partial.write(bytes),
                     Chunk::Zeros(count) => {
-                        growing.write_zeros(count);
+                        partial.write_zeros(count);
                         Ok(())
                     }
                 };
@@ -419,17 +419,17 @@ impl<W: Write> Receiver<'_, W> {
                     let path = self
                         .destination
                         .as_ref()
-                        .map(|it| it.shown(&arriving.wanted))
+                        .map(|it| it.full_path(&arriving.wanted))
                         .unwrap_or_default();
                     arriving.into = Into::Nowhere;
-                    self.leave_out(Failure::io(Doing::Writing, path, error))?;
+                    self.leave_out(Failure::io(Step::Writing, path, error))?;
                 }
             }
             Into::Memory(hasher) => {
                 let limit = self.target.limit();
                 if (self.content.len() as u64).saturating_add(length) > limit {
                     return Err(Failure::new(
-                        Doing::Reading,
+                        Step::Reading,
                         &*arriving.wanted.name,
                         FailureKind::TooLong(limit),
                     )
@@ -453,7 +453,7 @@ impl<W: Write> Receiver<'_, W> {
                     Chunk::Data(bytes) => written.write(bytes),
                     Chunk::Zeros(count) => written.write_zeros(count),
                 }
-                .map_err(|error| Failure::io(Doing::Writing, OUTPUT, error))?;
+                .map_err(|error| Failure::io(Step::Writing, OUTPUT, error))?;
             }
             Into::Nowhere => {}
         }
@@ -468,13 +468,13 @@ impl<W: Write> Receiver<'_, W> {
             return Err(TransferEnd::Malformed("it ended what had not begun"));
         };
         let hasher = match &arriving.into {
-            Into::File(growing) => growing.hasher().clone(),
+            Into::File(partial) => partial.hasher().clone(),
             Into::Memory(hasher) => ContentHasher::clone(hasher),
             Into::Writer(writer) => {
                 let mut written = writer.lock();
                 written
                     .flush()
-                    .map_err(|error| Failure::io(Doing::Writing, OUTPUT, error))?;
+                    .map_err(|error| Failure::io(Step::Writing, OUTPUT, error))?;
                 written.hasher.clone()
             }
             Into::Nowhere => {
@@ -488,19 +488,19 @@ impl<W: Write> Receiver<'_, W> {
             .destination
             .as_ref()
             .ok_or(TransferEnd::Malformed("it announced nothing"))?;
-        let path = destination.shown(&arriving.wanted);
+        let path = destination.full_path(&arriving.wanted);
         if arrived != fingerprint {
             self.void(&arriving);
-            return self.leave_out(Failure::new(Doing::Writing, path, FailureKind::WrongDigest));
+            return self.leave_out(Failure::new(Step::Writing, path, FailureKind::WrongDigest));
         }
         self.summary.files += 1;
         self.summary.bytes += length;
         self.summary.digest = sha256.filter(|_| destination.is_single());
-        if let Into::File(growing) = arriving.into {
+        if let Into::File(partial) = arriving.into {
             self.group.place(
-                growing,
+                partial,
                 arriving.wanted.name,
-                arriving.wanted.look,
+                arriving.wanted.attributes,
                 path,
                 self.options.delete,
             );
@@ -520,10 +520,10 @@ impl<W: Write> Receiver<'_, W> {
     /// Takes steps that no longer wait for a file.
     fn go_on(&mut self) -> Result<(), TransferEnd> {
         while self.arriving.is_none()
-            && let Some(Step::Leave(_)) = self.plan.front()
+            && let Some(Planned::DirectoryEnd(_)) = self.plan.front()
         {
-            if let Some(Step::Leave(leave)) = self.plan.pop_front() {
-                self.group.leave(leave);
+            if let Some(Planned::DirectoryEnd(end)) = self.plan.pop_front() {
+                self.group.leave(end);
             }
         }
         if self.group.is_full() {
@@ -560,9 +560,9 @@ impl<W: Write> Receiver<'_, W> {
         if self.options.report {
             (self.listener)(Event::Change {
                 kind,
-                path: &Shown(&path).to_string(),
+                path: &String::from_utf8_lossy(&path),
             });
-            self.writer.say(&ToSender::Change { kind, path });
+            self.writer.send(&ToSender::Change { kind, path });
         }
     }
 
@@ -571,15 +571,15 @@ impl<W: Write> Receiver<'_, W> {
     fn leave_parts(&mut self) {
         let _ = self.finish_group();
         if let Some(Arriving {
-            into: Into::File(growing),
+            into: Into::File(partial),
             ..
         }) = self.arriving.take()
         {
-            growing.leave();
+            partial.leave();
         }
         for step in self.plan.drain(..) {
-            if let Step::File(wanted) = step {
-                wanted.part.map(Growing::leave);
+            if let Planned::File(wanted) = step {
+                wanted.part.map(PartialFile::leave);
             }
         }
     }

@@ -25,7 +25,7 @@ use serde::Serialize;
 use wxec_protocol::Digest;
 
 use crate::{
-    Doing, Failure, FailureKind, Listener, Options, Source, Summary, Target, TransferEnd,
+    Failure, FailureKind, Listener, Options, Source, Step, Summary, Target, TransferEnd,
     Unfinished,
     fingerprint::Fingerprint,
     link::{FrameReader, FrameWriter},
@@ -54,7 +54,7 @@ fn source(path: &Path) -> Source {
 fn wire<M: Serialize>(messages: &[M]) -> Cursor<Vec<u8>> {
     let mut wire = Vec::new();
     let mut writer = FrameWriter::new(&mut wire);
-    messages.iter().for_each(|message| writer.say(message));
+    messages.iter().for_each(|message| writer.send(message));
     assert!(writer.flush());
     drop(writer);
     Cursor::new(wire)
@@ -119,7 +119,7 @@ fn file(name: &[u8]) -> Entry {
 }
 
 fn enter(path: &[u8]) -> Item {
-    Item::Enter {
+    Item::DirectoryStart {
         path: path.to_vec(),
         modified: NOW,
     }
@@ -156,7 +156,7 @@ fn list(directory: &Path) -> BTreeSet<String> {
 }
 
 fn refused() -> Failure {
-    Failure::new(Doing::Reading, "x", FailureKind::PermissionDenied)
+    Failure::new(Step::Reading, "x", FailureKind::PermissionDenied)
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn the_messages_of_these_tests_are_right() {
         root,
         enter(b""),
         Item::Entry(file(b"a")),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
     ])];
     messages.extend(content(1));
     assert_eq!(

@@ -35,7 +35,7 @@ fn names_lead_nowhere_but_into_the_target() {
                 root(),
                 enter(b""),
                 Item::Entry(entry(name, kind)),
-                Item::Leave { complete: true },
+                Item::DirectoryEnd { complete: true },
             ];
             let ended = hear(
                 &place.path().join("tree"),
@@ -122,7 +122,7 @@ fn a_host_does_not_choose_the_name_of_what_was_asked_for() {
     let messages = [announce(vec![
         Item::Root(entry(b"Documents", Kind::Directory)),
         enter(b""),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
     ])];
     get_from(&here, b"/srv/www", &options, &messages).unwrap();
     assert!(place.path().join("www").is_dir());
@@ -168,7 +168,7 @@ fn links_that_were_to_be_followed_are_refused() {
         Item::Root(entry(b"x", Kind::Directory)),
         enter(b""),
         Item::Entry(link()),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
     ])];
     for (links, messages) in [
         (Links::FollowFirst, &root),
@@ -232,10 +232,10 @@ fn a_link_it_sent_itself_leads_nowhere() {
         Item::Root(entry(b"x", Kind::Directory)),
         enter(b""),
         Item::Entry(entry(b"link", Kind::Link { target })),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
         enter(b"link"),
         Item::Entry(file(b"a")),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
     ];
     let options = Options {
         delete: true,
@@ -274,9 +274,9 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
         enter(b""),
         Item::Entry(entry(b"a", Kind::Directory)),
         Item::Entry(entry(b"b", Kind::Directory)),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
     ];
-    writer.say(&ToReceiver::Announce { items, last: false });
+    writer.send(&ToReceiver::Announce { items, last: false });
     writer.flush();
     let since = Instant::now();
     while !tree.join("b").exists() {
@@ -285,10 +285,10 @@ fn a_directory_that_becomes_a_link_leads_nowhere() {
     }
     fs::remove_dir(tree.join("a")).unwrap();
     symlink("../elsewhere", tree.join("a")).unwrap();
-    writer.say(&announce(vec![
+    writer.send(&announce(vec![
         enter(b"a"),
         Item::Entry(file(b"c")),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
     ]));
     writer.flush();
     let ended = agent.join().unwrap();

@@ -15,7 +15,7 @@ fn disorder_is_refused() {
         number,
         failure: refused(),
     };
-    let too_much = || Item::Enter {
+    let too_much = || Item::DirectoryStart {
         path: Vec::new(),
         modified: NOW,
     };
@@ -23,7 +23,7 @@ fn disorder_is_refused() {
         vec![announce(vec![])],
         vec![announce(vec![enter(b"")])],
         vec![announce(vec![Item::Entry(file(b"x"))])],
-        vec![announce(vec![Item::Leave { complete: true }])],
+        vec![announce(vec![Item::DirectoryEnd { complete: true }])],
         vec![announce(vec![
             Item::Root(file(b"x")),
             Item::Root(file(b"x")),

@@ -43,8 +43,8 @@ fn some_message() -> impl Strategy<Value = ToReceiver<'static>> {
     let item = prop_oneof![
         1 => some_entry().prop_map(Item::Root),
         3 => some_entry().prop_map(Item::Entry),
-        2 => path.prop_map(|path| Item::Enter { path, modified: NOW }),
-        1 => any::<bool>().prop_map(|complete| Item::Leave { complete }),
+        2 => path.prop_map(|path| Item::DirectoryStart { path, modified: NOW }),
+        1 => any::<bool>().prop_map(|complete| Item::DirectoryEnd { complete }),
     ];
     prop_oneof![
         (vec(item, 0..6), any::<bool>())
@@ -102,7 +102,7 @@ proptest! {
 fn messages_survive_the_wire() {
     let failure = Failure {
         path: b"\xff".into(),
-        doing: Doing::Syncing,
+        step: Step::Syncing,
         kind: FailureKind::UnknownAccount("x".into()),
     };
     let said = [

@@ -53,7 +53,7 @@ fn what_is_left_out_is_named_within_reason() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("a"), "hello").unwrap();
     let long = Failure::new(
-        Doing::Writing,
+        Step::Writing,
         vec![b'x'; 100_000],
         FailureKind::Other("y".repeat(100_000)),
     );
@@ -83,7 +83,7 @@ fn what_is_left_out_is_named_within_reason() {
     let items = vec![
         Item::Root(entry(b"x", Kind::Directory)),
         enter(b""),
-        Item::Leave { complete: true },
+        Item::DirectoryEnd { complete: true },
     ];
     let mut messages = vec![ToReceiver::Announce { items, last: false }];
     messages.extend((0..500).map(|_| ToReceiver::LeftOut {
@@ -101,7 +101,7 @@ fn what_is_left_out_is_named_within_reason() {
 #[test]
 fn a_reader_that_has_nothing_to_say_hides_no_failure() {
     let (idle, _open) = pipe().unwrap();
-    let failure = Failure::new(Doing::Writing, "x", FailureKind::NoSpace);
+    let failure = Failure::new(Step::Writing, "x", FailureKind::NoSpace);
     let want = Want {
         number: 0,
         part: None,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use wxec_files::{Doing, FailureKind, Links, Options, Reader, Source, Target, TransferEnd, Writer};
+use wxec_files::{FailureKind, Links, Options, Reader, Source, Step, Target, TransferEnd, Writer};
 
 use crate::pair::{BOTH, Place, bytes, get_path, get_to, noise, put_path, put_source};
 
@@ -302,8 +302,8 @@ fn mode_owner_and_time_are_as_asked_for() {
         // Only root may change owners.
         Err(TransferEnd::There(failure)) => {
             assert_eq!(
-                (failure.doing, failure.kind),
-                (Doing::SettingOwner, FailureKind::PermissionDenied)
+                (failure.step, failure.kind),
+                (Step::SettingOwner, FailureKind::PermissionDenied)
             );
             assert!(!place.path("z").exists());
         }
