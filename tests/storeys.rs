@@ -10,8 +10,9 @@ use std::{
 use syn::visit::Visit;
 
 /// A crate, and the modules of it that may use each other.
-const CRATES: [(&str, &[&str]); 5] = [
+const CRATES: [(&str, &[&str]); 6] = [
     ("runtime/protocol", &[]),
+    ("runtime/files", &[]),
     ("runtime/agent", &[]),
     ("runtime/controller", &[]),
     ("runtime/fleet", &[]),
@@ -60,7 +61,7 @@ impl Lib {
         let (mut modules, mut exported) = (Vec::new(), HashMap::new());
         for item in &file.items {
             match item {
-                syn::Item::Mod(item) if item.content.is_none() => {
+                syn::Item::Mod(item) if item.content.is_none() && !is_for_tests(&item.attrs) => {
                     modules.push(item.ident.to_string())
                 }
                 syn::Item::Use(item) => {
@@ -123,11 +124,7 @@ struct Found(BTreeSet<String>);
 
 impl<'a> Visit<'a> for Found {
     fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
-        let is_test = |attribute: &syn::Attribute| {
-            matches!(&attribute.meta, syn::Meta::List(list)
-                if list.path.is_ident("cfg") && list.tokens.to_string() == "test")
-        };
-        if !item.attrs.iter().any(is_test) {
+        if !is_for_tests(&item.attrs) {
             syn::visit::visit_item_mod(self, item);
         }
     }
@@ -149,6 +146,13 @@ impl<'a> Visit<'a> for Found {
         }
         syn::visit::visit_path(self, path);
     }
+}
+
+fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        matches!(&attribute.meta, syn::Meta::List(list)
+            if list.path.is_ident("cfg") && list.tokens.to_string() == "test")
+    })
 }
 
 /// Returns each path of a `use`, as its words.

@@ -23,6 +23,14 @@ pub(crate) enum Fingerprint {
     Sparse(Digest),
 }
 
+impl Fingerprint {
+    pub(crate) fn of(content: &[u8]) -> Self {
+        let mut hasher = ContentHasher::default();
+        hasher.update(content);
+        hasher.fingerprint()
+    }
+}
+
 /// A fingerprint that grows with content.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContentHasher {

@@ -26,35 +26,39 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod account;
-mod content;
-mod failure;
-mod fingerprint;
-mod link;
-mod message;
-mod options;
+// From the bottom up: a module uses only those above it in this list.
+/// Paths and names, as bytes; no I/O.
 mod path;
-mod place;
-mod receiver;
+/// Fingerprints of content, in which holes cost nothing.
+mod fingerprint;
+/// The options of a transfer, its events and its result.
+mod options;
+/// Failures, and the ends of transfers.
+mod failure;
+/// Messages between the two roles, in frames.
+mod wire;
+/// Files and directories, as both roles find and write them.
+mod disk;
+/// The role that announces entries and sends those that are wanted.
 mod sender;
-mod unfinished;
+/// The role that compares entries with its target, and writes.
+mod receiver;
 #[cfg(test)]
 mod tests;
-mod walk;
 
 use std::{
     io::{Read, Write},
     sync::Arc,
 };
 
+pub use disk::{MIN_PART_BYTES, Unfinished};
 pub use failure::{Failure, FailureKind, Incomplete, LeftOut, Step, TransferEnd};
-pub use message::Change;
-pub use options::{Event, Links, Listener, Options, Reader, Source, Summary, Target, Writer};
+pub use options::{Change, Event, Links, Listener, Options, Summary};
 pub use path::{names_directory, part_name};
-pub use unfinished::{MIN_PART_BYTES, Unfinished};
+pub use receiver::{Target, Writer};
+pub use sender::{Reader, Source};
 
-use link::{FrameReader, FrameWriter};
-use message::Request;
+use wire::{FrameReader, FrameWriter, Request, ToReceiver};
 
 /// Sends `source` to `path` at the other end of a stream, which runs [`serve`]. `resuming` is true
 /// if this was tried a moment ago and the link was cut.
@@ -121,7 +125,7 @@ pub fn get<R: Read, W: Write>(
 /// Checks that `source`, which is here, can be sent, before a host is asked to take it.
 pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
     match source {
-        Source::Path(path) => walk::Walk::new(path, options.links).map(drop),
+        Source::Path(path) => sender::check_source(path, options.links),
         Source::Memory { .. } | Source::Reader { .. } => Ok(()),
     }
 }
@@ -192,8 +196,8 @@ pub fn serve<R: Read + Send + 'static, W: Write>(
             .map(|(summary, _)| summary)
         }
         Request::Send { path, options } => {
-            let path = path::expand_home(path).inspect_err(|failure| {
-                writer.send(&message::ToReceiver::Failed(failure.clone()));
+            let path = disk::expand_home(path).inspect_err(|failure| {
+                writer.send(&ToReceiver::Failed(failure.clone()));
                 writer.flush();
             })?;
             let source = Source::Path(path);

@@ -1,18 +1,9 @@
-//! The source, the target and the options of a transfer.
+//! The options of a transfer, its events and its result.
 
-use std::{
-    fmt,
-    io::{self, Read, Write},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    content::{Ahead, ReadAhead},
-    fingerprint::ContentHasher,
-    message::PART_BYTES,
-};
+use wxec_protocol::Digest;
 
 /// Options of a transfer, the same for both directions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,132 +60,6 @@ pub enum Links {
     Follow,
 }
 
-/// The source of the content.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// A file or a tree.
-    Path(Vec<u8>),
-    /// A file that exists only in memory, with these permission bits.
-    Memory {
-        /// Its content.
-        bytes: Vec<u8>,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A file that is read as it is sent, with these permission bits.
-    Reader {
-        /// Its content.
-        reader: Reader,
-        /// Its permission bits.
-        mode: u32,
-    },
-}
-
-/// Content that is read once, from its beginning to its end, on a thread of its own.
-#[derive(Clone)]
-pub struct Reader(Arc<Mutex<Option<Start>>>);
-
-/// Begins to read. Boxed, so that an agent, which has no readers, contains no code for them.
-type Start = Box<dyn FnOnce() -> io::Result<Box<dyn Ahead>> + Send>;
-
-impl Reader {
-    /// Makes content of `reader`.
-    pub fn new(reader: impl Read + Send + 'static) -> Self {
-        let start: Start = Box::new(|| Ok(Box::new(ReadAhead::start(Box::new(reader))?)));
-        Self(Arc::new(Mutex::new(Some(start))))
-    }
-
-    /// Begins to read, which can be done once.
-    pub(crate) fn start(&self) -> io::Result<Box<dyn Ahead>> {
-        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        start.ok_or_else(|| io::Error::other("it was read already"))?()
-    }
-}
-
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader")
-    }
-}
-
-/// A writer that gets the content as it arrives. If the link is cut, the transfer goes on with the
-/// same writer.
-#[derive(Clone)]
-pub struct Writer(Arc<Mutex<Written>>);
-
-pub(crate) struct Written {
-    writer: Box<dyn Write + Send>,
-    pub(crate) hasher: ContentHasher,
-}
-
-impl Writer {
-    /// Makes a target of `writer`.
-    pub fn new(writer: impl Write + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Written {
-            writer: Box::new(writer),
-            hasher: ContentHasher::with_sha256(),
-        })))
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Written> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Written {
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.writer.write_all(bytes)?;
-        self.hasher.update(bytes);
-        Ok(())
-    }
-
-    pub(crate) fn write_zeros(&mut self, mut count: u64) -> io::Result<()> {
-        let zeros = vec![0; PART_BYTES];
-        while count > 0 {
-            let now = count.min(zeros.len() as u64);
-            self.write(&zeros[..usize::try_from(now).unwrap_or(zeros.len())])?;
-            count -= now;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
-}
-
-impl fmt::Debug for Writer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Writer")
-    }
-}
-
-/// The target of the content.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// A path. A path that [names a directory](crate::names_directory) stands for the source's own
-    /// name in there.
-    Path(Vec<u8>),
-    /// Memory, with a limit; only a file can go there.
-    Memory {
-        /// The number of bytes allowed; more are an error.
-        limit: u64,
-    },
-    /// A writer that gets the content as it arrives; only a file can go there.
-    Writer(Writer),
-}
-
-impl Target {
-    /// Returns the number of bytes that may go there, if it is no path.
-    pub(crate) fn limit(&self) -> u64 {
-        match self {
-            Self::Path(_) => 0,
-            Self::Memory { limit } => *limit,
-            Self::Writer(_) => u64::MAX,
-        }
-    }
-}
-
 /// The result of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -210,7 +75,7 @@ pub struct Summary {
     pub deleted: u64,
     /// The SHA-256 of the content, if it was a single file and was sent. A file with more than 256
     /// MiB in blocks of zeros has none: such blocks are counted, others hashed.
-    pub digest: Option<wxec_protocol::Digest>,
+    pub digest: Option<Digest>,
 }
 
 /// An event of a transfer, told while the transfer lasts.
@@ -233,7 +98,7 @@ pub enum Event<'a> {
     /// An entry of the target is changed, or would be.
     Change {
         /// The kind of change.
-        kind: crate::Change,
+        kind: Change,
         /// The path in the target.
         path: &'a str,
     },
@@ -243,3 +108,25 @@ pub enum Event<'a> {
 
 /// Receives [`Event`]s.
 pub type Listener = Arc<dyn Fn(Event<'_>) + Send + Sync>;
+
+/// The kind of a change to a path of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Change {
+    /// The path did not exist before.
+    Create,
+    /// The path gets another content.
+    Update,
+    /// The path is not in the source, and is removed.
+    Delete,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        })
+    }
+}

@@ -1,5 +1,5 @@
 //! Paths and names: those that users write, those that the other end sends, and those of temporary
-//! files.
+//! files. Does no I/O.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +10,8 @@ use std::{
 
 use wxec_protocol::Digest;
 
-use crate::{Failure, FailureKind, Step, message::MAX_PATH_BYTES};
+/// The longest path Linux takes in one piece.
+pub(crate) const MAX_PATH_BYTES: usize = 4096;
 
 /// The longest name that Linux' file systems take.
 const MAX_NAME_BYTES: usize = 255;
@@ -121,43 +122,6 @@ pub(crate) fn os(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-/// Replaces a `~` at the beginning by the home directory of this account, and `~NAME` by that of
-/// the account NAME.
-pub(crate) fn expand_home(path: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let Some(named) = path.strip_prefix(b"~") else {
-        return Ok(path);
-    };
-    let (name, rest) = named.split_at(
-        named
-            .iter()
-            .position(|byte| *byte == b'/')
-            .unwrap_or(named.len()),
-    );
-    let home = if name.is_empty() {
-        let home = std::env::var_os("HOME")
-            .filter(|home| !home.is_empty())
-            .map(|home| home.as_bytes().to_vec());
-        home.or_else(crate::account::home)
-            .unwrap_or_else(|| b"/".to_vec())
-    } else {
-        let unknown = || FailureKind::UnknownAccount(String::from_utf8_lossy(name).into_owned());
-        crate::account::home_of(name)
-            .ok_or_else(|| Failure::new(Step::Finding, &*path, unknown()))?
-    };
-    let rest = rest.strip_prefix(b"/").unwrap_or(rest);
-    // Keeps a final `/`, and adds one to a bare home: both name a directory.
-    let end: &[u8] = if path.ends_with(b"/") || rest.is_empty() {
-        b"/"
-    } else {
-        b""
-    };
-    let mut joined = join(&home, rest.strip_suffix(b"/").unwrap_or(rest));
-    if !joined.ends_with(b"/") {
-        joined.extend(end);
-    }
-    Ok(joined)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,30 +161,6 @@ mod tests {
         assert_ne!(part_name(&[b'a'; 200]), part_name(&[b'a'; 201]));
         assert_ne!(temporary_name(b"a"), temporary_name(b"a"));
         assert!(is_temporary(&temporary_name(b"a")) && !is_temporary(&part_name(b"a")));
-    }
-
-    #[test]
-    fn homes_have_names() {
-        let expand =
-            |path: &str| expand_home(path.into()).map(|path| String::from_utf8(path).unwrap());
-        // The account root exists on every system.
-        for (path, expanded) in [
-            ("~root", "/root/"),
-            ("~root/a/b", "/root/a/b"),
-            ("~root/a/", "/root/a/"),
-            ("a~", "a~"),
-        ] {
-            assert_eq!(expand(path), Ok(expanded.into()));
-        }
-        assert_eq!(expand("~/a"), expand("~").map(|home| format!("{home}a")));
-        for path in ["~nobody-of-that-name", "~nobody-of-that-name/a"] {
-            let failure = expand(path).unwrap_err();
-            assert_eq!(
-                failure.kind,
-                FailureKind::UnknownAccount("nobody-of-that-name".into())
-            );
-            assert!(failure.hint().unwrap().contains("`./~name`"));
-        }
     }
 
     #[test]

@@ -17,14 +17,14 @@ use super::{
     group::DirectoryEnd,
 };
 use crate::{
-    Change, Failure, FailureKind, Links, Options, Step, TransferEnd,
-    content::fingerprint_of,
+    Change, Failure, FailureKind, Links, Options, Step, Target, TransferEnd,
+    disk::{
+        Attributes, DIRECTORY_BITS, FILE_BITS, LinkEnd, MIN_PART_BYTES, Metadata, PartialFile,
+        fingerprint_of, link_end, make, metadata, place_link, remove,
+    },
     fingerprint::Fingerprint,
-    message::{BATCH_ENTRIES, Entry, Item, Kind, Part, Time, ToSender, Want},
-    options::Target,
     path::{is_inner_path, is_name, join, temporary_name},
-    place::{DIRECTORY_BITS, FILE_BITS, LinkEnd, Metadata, link_end, make, metadata, remove},
-    unfinished::{Attributes, MIN_PART_BYTES, PartialFile, place_link},
+    wire::{BATCH_ENTRIES, Entry, Item, Kind, Part, Time, ToSender, Want},
 };
 
 /// Parts of cut transfers that are held open for files still to come. A cut leaves one.
@@ -338,7 +338,7 @@ impl<W: Write> Receiver<'_, W> {
                         directory,
                         name: entry.name,
                         size,
-                        attributes: attributes,
+                        attributes,
                         part,
                     };
                     self.plan.push_back(Planned::File(Box::new(wanted)));

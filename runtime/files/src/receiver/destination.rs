@@ -6,12 +6,12 @@ use rustix::{fs::FileType, io::Errno};
 
 use super::{Wanted, announced::new_directory_mode, group::Group};
 use crate::{
-    Change, Failure, FailureKind, Options, Step,
-    message::{Entry, Kind},
-    options::Target,
-    path::{expand_home, is_name, join, names_directory, os, split},
-    place::{LinkEnd, Metadata, Tree, link_end, make, metadata, open_named},
-    unfinished::Attributes,
+    Change, Failure, FailureKind, Options, Step, Target,
+    disk::{
+        Attributes, LinkEnd, Metadata, Tree, expand_home, link_end, make, metadata, open_named,
+    },
+    path::{is_name, join, names_directory, os, split},
+    wire::{Entry, Kind},
 };
 
 pub(super) enum Destination {

@@ -16,9 +16,8 @@ use rustix::io::Errno;
 use super::{announced::Names, destination::Destination};
 use crate::{
     Failure, Options, Step,
+    disk::{Attributes, PartialFile, metadata, names, remove},
     path::is_temporary,
-    place::{metadata, names, remove},
-    unfinished::{Attributes, PartialFile},
 };
 
 /// Files in a group, each of which is open, and their bytes. A transfer that breaks off loses at

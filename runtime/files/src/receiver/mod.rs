@@ -8,6 +8,7 @@
 mod announced;
 mod destination;
 mod group;
+mod target;
 
 use std::{
     collections::VecDeque,
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub(crate) use self::destination::check_target;
+pub use self::target::{Target, Writer};
 use self::{
     announced::Announcing,
     destination::Destination,
@@ -22,12 +24,11 @@ use self::{
 };
 use crate::{
     Event, Failure, FailureKind, Listener, Options, Step, Summary, TransferEnd,
+    disk::{Attributes, PartialFile, Unfinished},
     failure::{Failures, MAX_LEFT_OUT, outcome},
     fingerprint::{ContentHasher, Fingerprint},
-    link::{FrameReader, FrameWriter},
-    message::{BATCH_ENTRIES, MAX_AHEAD, MAX_HOLE_BYTES, ToReceiver, ToSender},
-    options::{Target, Writer},
-    unfinished::{Attributes, PartialFile, Unfinished},
+    wire::{BATCH_ENTRIES, MAX_AHEAD, MAX_HOLE_BYTES, ToReceiver, ToSender},
+    wire::{FrameReader, FrameWriter},
 };
 
 /// Announced steps that may be outstanding: an honest sender is never further ahead.
@@ -215,12 +216,12 @@ impl<W: Write> Receiver<'_, W> {
         let Options { owner, group, .. } = self.options;
         let user = owner
             .as_deref()
-            .map(crate::account::user)
+            .map(crate::disk::user)
             .transpose()
             .map_err(failed)?;
         let group = group
             .as_deref()
-            .map(crate::account::group)
+            .map(crate::disk::group)
             .transpose()
             .map_err(failed)?;
         self.accounts = (user, group);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::message::MAX_HOLE_BYTES;
+use crate::wire::MAX_HOLE_BYTES;
 
 #[test]
 fn content_is_what_its_digest_says_or_nothing() {

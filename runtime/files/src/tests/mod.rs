@@ -28,9 +28,9 @@ use crate::{
     Failure, FailureKind, Listener, Options, Source, Step, Summary, Target, TransferEnd,
     Unfinished,
     fingerprint::Fingerprint,
-    link::{FrameReader, FrameWriter},
-    message::{Entry, Item, Kind, Time, ToReceiver, ToSender},
     receiver, sender,
+    wire::{Entry, Item, Kind, Time, ToReceiver, ToSender},
+    wire::{FrameReader, FrameWriter},
 };
 
 const NOW: Time = Time {

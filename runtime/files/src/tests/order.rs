@@ -1,7 +1,7 @@
 //! Announcements and files in the wrong order, or without end.
 
 use super::*;
-use crate::message::{BATCH_ENTRIES, MAX_AHEAD};
+use crate::wire::{BATCH_ENTRIES, MAX_AHEAD};
 
 #[test]
 fn disorder_is_refused() {

@@ -5,7 +5,7 @@ use std::fs;
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
-use crate::{Change, Links, message::Want};
+use crate::{Change, Links, wire::Want};
 
 fn some_name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![

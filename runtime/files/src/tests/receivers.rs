@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     LeftOut, Reader,
     failure::MAX_LEFT_OUT,
-    message::{BATCH_ENTRIES, Part, Want},
+    wire::{BATCH_ENTRIES, Part, Want},
 };
 
 #[test]

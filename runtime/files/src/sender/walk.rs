@@ -9,9 +9,10 @@ use rustix::{
 
 use crate::{
     Failure, FailureKind, Links, Step,
-    message::{Entry, Item, Kind},
+    disk::{Metadata, Tree, metadata, names, open_named},
+    failure::short,
     path::{is_inner_path, is_name, join},
-    place::{Metadata, Tree, metadata, names, open_named},
+    wire::{Entry, Item, Kind},
 };
 
 /// Entries left out that are named; further ones are counted, because no user reads more, and all
@@ -43,14 +44,6 @@ struct Entered {
     /// True if everything in it was found.
     complete: bool,
     names: Box<dyn Iterator<Item = rustix::io::Result<Vec<u8>>> + Send>,
-}
-
-/// The next step of a walk.
-pub(crate) enum Walked {
-    /// An item to announce.
-    Item(Item),
-    /// An entry that cannot be sent.
-    LeftOut(Failure),
 }
 
 impl Walk {
@@ -107,41 +100,6 @@ impl Walk {
         self.tree.is_some()
     }
 
-    /// Returns the next item to announce.
-    pub(crate) fn next(&mut self) -> Option<Walked> {
-        if let Some(root) = self.root.take() {
-            return Some(Walked::Item(Item::Root(root)));
-        }
-        loop {
-            let Some(entered) = &mut self.entered else {
-                return self.enter();
-            };
-            let name = match entered.names.next() {
-                Some(Ok(name)) => name,
-                Some(Err(error)) => {
-                    // Nothing follows an error.
-                    (entered.complete, entered.names) = (false, Box::new(std::iter::empty()));
-                    let path = join(&self.path, &entered.path);
-                    return Some(Walked::LeftOut(Failure::io(Step::Reading, path, error)));
-                }
-                None => {
-                    let complete = entered.complete;
-                    self.entered = None;
-                    return Some(Walked::Item(Item::DirectoryEnd { complete }));
-                }
-            };
-            let (path, directory) = (join(&entered.path, &name), entered.directory.clone());
-            match self.entry(&directory, name, path) {
-                Ok(Some(entry)) => return Some(Walked::Item(Item::Entry(entry))),
-                Ok(None) => {}
-                Err(failure) => {
-                    self.mark_incomplete();
-                    return Some(Walked::LeftOut(failure));
-                }
-            }
-        }
-    }
-
     /// Marks the directory entered last as incomplete: something in it is not announced.
     pub(crate) fn mark_incomplete(&mut self) {
         if let Some(entered) = &mut self.entered {
@@ -150,11 +108,11 @@ impl Walk {
     }
 
     /// Returns the warnings since the last call.
-    pub(crate) fn warnings(&mut self) -> Vec<String> {
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
 
-    fn enter(&mut self) -> Option<Walked> {
+    fn enter(&mut self) -> Option<Result<Item, Failure>> {
         let (Some((path, found)), Some(tree)) = (self.pending.pop(), &mut self.tree) else {
             if let more @ 1.. = std::mem::take(&mut self.left_out).saturating_sub(MAX_WARNINGS) {
                 self.warnings.push(format!("left out {more} more"));
@@ -172,15 +130,13 @@ impl Walk {
                     complete: true,
                     names: Box::new(names),
                 });
-                Walked::Item(Item::DirectoryStart {
+                Ok(Item::DirectoryStart {
                     path,
                     modified: found.modified(),
                 })
             }
             // The directory was announced; its content at the other end stays.
-            Err(error) => {
-                Walked::LeftOut(Failure::io(Step::Reading, join(&self.path, &path), error))
-            }
+            Err(error) => Err(Failure::io(Step::Reading, join(&self.path, &path), error)),
         })
     }
 
@@ -252,10 +208,47 @@ impl Walk {
     fn warn(&mut self, path: &[u8], reason: &str) {
         self.left_out += 1;
         if self.left_out <= MAX_WARNINGS {
-            self.warnings.push(format!(
-                "left out {}: {reason}",
-                crate::failure::short(path)
-            ));
+            self.warnings
+                .push(format!("left out {}: {reason}", short(path)));
+        }
+    }
+}
+
+/// Gives the items to announce, and failures of entries that cannot be sent.
+impl Iterator for Walk {
+    type Item = Result<Item, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(root) = self.root.take() {
+            return Some(Ok(Item::Root(root)));
+        }
+        loop {
+            let Some(entered) = &mut self.entered else {
+                return self.enter();
+            };
+            let name = match entered.names.next() {
+                Some(Ok(name)) => name,
+                Some(Err(error)) => {
+                    // Nothing follows an error.
+                    (entered.complete, entered.names) = (false, Box::new(std::iter::empty()));
+                    let path = join(&self.path, &entered.path);
+                    return Some(Err(Failure::io(Step::Reading, path, error)));
+                }
+                None => {
+                    let complete = entered.complete;
+                    self.entered = None;
+                    return Some(Ok(Item::DirectoryEnd { complete }));
+                }
+            };
+            let (path, directory) = (join(&entered.path, &name), entered.directory.clone());
+            match self.entry(&directory, name, path) {
+                Ok(Some(entry)) => return Some(Ok(Item::Entry(entry))),
+                Ok(None) => {}
+                Err(failure) => {
+                    self.mark_incomplete();
+                    return Some(Err(failure));
+                }
+            }
         }
     }
 }
@@ -289,9 +282,9 @@ mod tests {
         let (mut items, mut warnings) = (0, Vec::new());
         while let Some(_item) = walk.next() {
             items += 1;
-            warnings.extend(walk.warnings());
+            warnings.extend(walk.take_warnings());
         }
-        warnings.extend(walk.warnings());
+        warnings.extend(walk.take_warnings());
         // The items are the root, the entering of the directory, the file, and the leaving.
         assert_eq!((items, warnings.len()), (4, 1001));
         assert_eq!(warnings[1000], "left out 9000 more");

@@ -2,31 +2,28 @@
 //! they are known to be right they are renamed, otherwise removed.
 
 use std::{
-    collections::HashMap,
     fs::File,
     io,
     os::{fd::OwnedFd, unix::fs::FileExt},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use rustix::{
-    fs::{
-        AtFlags, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, fchmod,
-        fchown, flock, fstat, futimens, openat, renameat, unlinkat,
-    },
+    fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, openat},
     io::Errno,
     process::geteuid,
 };
 
+use super::{
+    Attributes, Metadata, hash_file, metadata,
+    unfinished::{Registered, Unfinished},
+};
 use crate::{
     Step,
-    content::hash_file,
     fingerprint::{ContentHasher, is_zero},
-    message::Time,
     path::{part_name, temporary_name},
-    place::{Metadata, metadata},
 };
 
 /// Files of at least this size are resumed after a cut. To send a smaller one again takes no longer
@@ -36,106 +33,6 @@ pub const MIN_PART_BYTES: u64 = 1 << 20;
 /// Time that an earlier receiver has to notice its cut and release the part.
 const RELEASED_WITHIN: Duration = Duration::from_secs(2);
 const RETRY_EVERY: Duration = Duration::from_millis(20);
-
-/// The files of a transfer that are not whole yet. The code that starts a transfer keeps a clone,
-/// to remove them at once even while the transfer waits for something.
-#[derive(Debug, Clone, Default)]
-pub struct Unfinished(Arc<Mutex<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    given_up: bool,
-    next: u64,
-    files: HashMap<u64, (Arc<OwnedFd>, Vec<u8>)>,
-    /// Parts that are left for the next transfer.
-    left: Vec<(Arc<OwnedFd>, Vec<u8>)>,
-}
-
-impl Unfinished {
-    /// Removes all of them, including parts that were left after a cut. From now on the transfer
-    /// puts nothing into its place.
-    pub fn give_up(&self) {
-        let mut state = self.lock();
-        state.given_up = true;
-        let State { files, left, .. } = &mut *state;
-        for (directory, name) in files.drain().map(|(_, file)| file).chain(left.drain(..)) {
-            let _ = unlinkat(directory, name, AtFlags::empty());
-        }
-    }
-
-    /// Keeps parts that were left after a cut, for another transfer to resume. Returns true if
-    /// there are any.
-    pub fn keep(&self) -> bool {
-        !std::mem::take(&mut self.lock().left).is_empty()
-    }
-
-    fn add(&self, directory: &Arc<OwnedFd>, name: &[u8]) -> io::Result<Registered> {
-        let mut state = self.lock();
-        if state.given_up {
-            let _ = unlinkat(directory, name, AtFlags::empty());
-            return Err(Errno::CANCELED.into());
-        }
-        // A left part with this name belongs to this transfer again. Other parts stay left.
-        state
-            .left
-            .retain(|(other, left)| left != name || !is_same(other, directory));
-        let number = state.next;
-        state.next += 1;
-        state
-            .files
-            .insert(number, (directory.clone(), name.to_vec()));
-        Ok(Registered {
-            unfinished: self.clone(),
-            number,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Removes its file when it is dropped, unless the file has been renamed or left by then.
-#[derive(Debug)]
-struct Registered {
-    unfinished: Unfinished,
-    number: u64,
-}
-
-impl Registered {
-    fn rename(&self, target: &[u8]) -> io::Result<()> {
-        let mut state = self.unfinished.lock();
-        let (directory, name) = state.files.get(&self.number).ok_or(Errno::CANCELED)?;
-        renameat(directory, name, directory, target)?;
-        state.files.remove(&self.number);
-        Ok(())
-    }
-
-    fn leave(&self) {
-        let mut state = self.unfinished.lock();
-        if let Some(file) = state.files.remove(&self.number) {
-            state.left.push(file);
-        }
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        if let Some((directory, name)) = self.unfinished.lock().files.remove(&self.number) {
-            let _ = unlinkat(directory, name, AtFlags::empty());
-        }
-    }
-}
-
-/// Registers a link that was made under a temporary name, and renames it to its place.
-pub(crate) fn place_link(
-    unfinished: &Unfinished,
-    directory: &Arc<OwnedFd>,
-    name: &[u8],
-    to: &[u8],
-) -> io::Result<()> {
-    unfinished.add(directory, name)?.rename(to)
-}
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -338,10 +235,6 @@ fn is_ours(file: &File) -> bool {
     })
 }
 
-fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
-    matches!((fstat(one), fstat(other)), (Ok(one), Ok(other)) if Metadata(one).identity() == Metadata(other).identity())
-}
-
 fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
     let (Ok(file), Ok(Some(found))) = (fstat(file), metadata(directory, name)) else {
         return false;
@@ -349,73 +242,14 @@ fn is_at(file: &File, directory: &OwnedFd, name: &[u8]) -> bool {
     Metadata(file).identity() == found.identity()
 }
 
-/// Mode, owner and time to give to a file or directory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Attributes {
-    /// `None` if the mode is to stay.
-    pub(crate) mode: Option<u32>,
-    /// The bits of the mode that count. Other bits are the target's own, unless a mode was asked
-    /// for.
-    pub(crate) mode_bits: u32,
-    pub(crate) user: Option<u32>,
-    pub(crate) group: Option<u32>,
-    pub(crate) modified: Option<Time>,
-}
-
-impl Attributes {
-    /// Sets them on an open file or directory.
-    pub(crate) fn apply(&self, file: impl rustix::fd::AsFd) -> Result<(), (Step, io::Error)> {
-        use rustix::fs::{Gid, Uid};
-        if self.user.is_some() || self.group.is_some() {
-            let (user, group) = (self.user.map(Uid::from_raw), self.group.map(Gid::from_raw));
-            fchown(&file, user, group).map_err(|error| (Step::SettingOwner, error.into()))?;
-        }
-        // Sets the mode after the owner, because a change of owner clears bits.
-        if let Some(mode) = self.mode {
-            fchmod(&file, Mode::from_raw_mode(mode))
-                .map_err(|error| (Step::SettingMode, error.into()))?;
-        }
-        if let Some(Time {
-            seconds,
-            nanoseconds,
-        }) = self.modified
-        {
-            let last_modification = Timespec {
-                tv_sec: seconds,
-                tv_nsec: nanoseconds.into(),
-            };
-            let last_access = Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_OMIT,
-            };
-            futimens(
-                &file,
-                &Timestamps {
-                    last_access,
-                    last_modification,
-                },
-            )
-            .map_err(|error| (Step::SettingTimes, error.into()))?;
-        }
-        Ok(())
-    }
-
-    /// Returns true if `found` has this mode and owner already, as far as they are given.
-    pub(crate) fn matches(&self, found: &Metadata) -> bool {
-        self.mode
-            .is_none_or(|mode| found.mode_with(self.mode_bits) == mode & self.mode_bits)
-            && self.user.is_none_or(|user| user == found.0.st_uid)
-            && self.group.is_none_or(|group| group == found.0.st_gid)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Time;
 
     fn place() -> (tempfile::TempDir, Arc<OwnedFd>) {
         let place = tempfile::tempdir().unwrap();
-        let directory = Arc::new(crate::place::open_named(place.path()).unwrap());
+        let directory = Arc::new(crate::disk::open_named(place.path()).unwrap());
         (place, directory)
     }
 
@@ -431,38 +265,6 @@ mod tests {
         // The other transfer may also have removed the part.
         std::fs::remove_file(&path).unwrap();
         assert!(!claim(&made, &directory, b"part"));
-    }
-
-    #[test]
-    fn what_was_left_stays_known_until_it_is_gone_on_with() {
-        let (place, directory) = place();
-        let unfinished = Unfinished::default();
-        for name in [b"a", b"b"] {
-            let mut partial = PartialFile::create(
-                &unfinished,
-                &directory,
-                name,
-                MIN_PART_BYTES,
-                &ContentHasher::default(),
-            )
-            .unwrap();
-            partial.write(&[1; 1 << 20]).unwrap();
-            assert!(partial.leave());
-        }
-        let again = Arc::new(crate::place::open_named(place.path()).unwrap());
-        let part = PartialFile::resume(
-            &unfinished,
-            &again,
-            b"a",
-            MIN_PART_BYTES,
-            false,
-            &ContentHasher::default(),
-        )
-        .unwrap();
-        assert_eq!(unfinished.lock().left.len(), 1);
-        drop(part);
-        unfinished.give_up();
-        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Options, Summary, fingerprint::Fingerprint, link::MAX_FRAME_BYTES};
+use super::frames::MAX_FRAME_BYTES;
+use crate::{Change, Failure, Options, Summary, fingerprint::Fingerprint, path::MAX_PATH_BYTES};
 
 /// Announcements are sent once they have this many entries, or about this many bytes, so that
 /// memory does not depend on the number of files.
@@ -13,9 +14,6 @@ pub(crate) const BATCH_BYTES: usize = 64 << 10;
 /// are sent, so that latency costs a tree of small files only a few round trips, however large it
 /// is.
 pub(crate) const MAX_AHEAD: usize = 4;
-
-/// The longest path Linux takes in one piece.
-pub(crate) const MAX_PATH_BYTES: usize = 4096;
 
 /// Size of the parts in which content travels.
 pub(crate) const PART_BYTES: usize = 64 << 10;
@@ -170,26 +168,4 @@ pub(crate) struct Want {
 pub(crate) struct Part {
     pub(crate) length: u64,
     pub(crate) fingerprint: Fingerprint,
-}
-
-/// The kind of a change to a path of the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Change {
-    /// The path did not exist before.
-    Create,
-    /// The path gets another content.
-    Update,
-    /// The path is not in the source, and is removed.
-    Delete,
-}
-
-impl std::fmt::Display for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        })
-    }
 }
