@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
 
 use rustix::{fs::FileType, io::Errno};
 
-use super::{Wanted, announced::new_directory_mode, group::Group};
+use super::{group::Group, settings::Settings, target::Target};
 use crate::{
-    Change, Failure, FailureKind, Options, Step, Target,
+    Change, Failure, FailureKind, Options, Step,
     disk::{
         Attributes, LinkEnd, Metadata, Tree, expand_home, link_end, make, metadata, open_named,
     },
@@ -41,29 +41,12 @@ pub(super) struct TreeDestination {
 impl Destination {
     /// Finds the place for the sender's `root`. Also returns the change to the root of a tree.
     pub(super) fn new(
-        target: &Target,
-        options: &Options,
+        settings: &Settings<'_>,
         root: &Entry,
     ) -> Result<(Self, Option<Change>), Failure> {
+        let target = settings.target;
         let Target::Path(path) = target else {
-            return match &root.kind {
-                Kind::File { size, .. } if *size <= target.limit() => Ok((Self::Memory, None)),
-                Kind::File { .. } => Err(Failure::new(
-                    Step::Reading,
-                    &*root.name,
-                    FailureKind::TooLong(target.limit()),
-                )),
-                Kind::Directory => Err(Failure::new(
-                    Step::Reading,
-                    &*root.name,
-                    FailureKind::IsADirectory,
-                )),
-                Kind::Link { .. } => Err(Failure::new(
-                    Step::Reading,
-                    &*root.name,
-                    FailureKind::Special,
-                )),
-            };
+            return Ok((Self::memory(target.limit(), root)?, None));
         };
         let path = expand_home(path.clone())?;
         let (above, name) = match names_directory(&path) {
@@ -75,10 +58,10 @@ impl Destination {
         if !is_name(&name) {
             return Err(Failure::new(Step::Creating, path, FailureKind::BadName));
         }
-        let directory = open_above(&above, options)?;
+        let directory = open_above(&above, settings.options)?;
         let path = join(&above, &name);
         match root.kind {
-            Kind::Directory => Self::tree(directory, &name, path, root, options),
+            Kind::Directory => Self::tree(directory, &name, path, root, settings),
             Kind::File { .. } | Kind::Link { .. } => Ok((
                 Self::Single {
                     directory,
@@ -90,14 +73,25 @@ impl Destination {
         }
     }
 
+    fn memory(limit: u64, root: &Entry) -> Result<Self, Failure> {
+        let kind = match &root.kind {
+            Kind::File { size, .. } if *size <= limit => return Ok(Self::Memory),
+            Kind::File { .. } => FailureKind::TooLong(limit),
+            Kind::Directory => FailureKind::IsADirectory,
+            Kind::Link { .. } => FailureKind::Special,
+        };
+        Err(Failure::new(Step::Reading, &*root.name, kind))
+    }
+
     fn tree(
         parent: Option<Arc<OwnedFd>>,
         name: &[u8],
         path: Vec<u8>,
         root: &Entry,
-        options: &Options,
+        settings: &Settings<'_>,
     ) -> Result<(Self, Option<Change>), Failure> {
-        let mode = new_directory_mode(options, root.mode);
+        let mode = settings.new_directory_mode(root.mode);
+        let dry_run = settings.options.dry_run;
         let mut closed = BTreeMap::new();
         let failed = |error: Errno| Failure::io(Step::Creating, &*path, error);
         let mut change = None;
@@ -117,15 +111,13 @@ impl Destination {
                 }
                 None => {
                     change = Some(Change::Create);
-                    if !options.dry_run
-                        && let Some(mode) = make(parent, name, mode).map_err(failed)?
-                    {
+                    if !dry_run && let Some(mode) = make(parent, name, mode).map_err(failed)? {
                         closed.insert(Vec::new(), closing(mode));
                     }
                 }
             }
         }
-        let is_there = parent.is_some() && (change.is_none() || !options.dry_run);
+        let is_there = parent.is_some() && (change.is_none() || !dry_run);
         let open = || {
             open_named(&*path).map_err(|error| Failure::following(Step::Creating, &*path, error))
         };
@@ -192,16 +184,12 @@ impl Destination {
     }
 
     /// Returns a path for messages.
-    pub(super) fn path(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
+    pub(super) fn full_path(&self, directory: &[u8], name: &[u8]) -> Vec<u8> {
         match self {
             Self::Memory => name.to_vec(),
             Self::Single { path, .. } => path.clone(),
             Self::Tree(tree) => join(&tree.path, &join(directory, name)),
         }
-    }
-
-    pub(super) fn full_path(&self, wanted: &Wanted) -> Vec<u8> {
-        self.path(&wanted.directory, &wanted.name)
     }
 
     /// Gives a finished directory its mode, owner and time. A mode that denies its owner something
@@ -221,7 +209,7 @@ impl Destination {
                 modified: None,
                 ..attributes
             };
-            let changed = give(directory, &others, || join(&tree.path, path))?;
+            let changed = apply(directory, &others, || join(&tree.path, path))?;
             // A directory that is entered again replaces its own entry, so there are no more
             // entries than directories on the disk.
             tree.closed.insert(
@@ -237,7 +225,7 @@ impl Destination {
         if let Some(closing) = tree.closed.get_mut(path) {
             closing.modified = attributes.modified;
         }
-        give(directory, &attributes, || join(&tree.path, path))
+        apply(directory, &attributes, || join(&tree.path, path))
     }
 
     /// Notes the mode of a new directory that denies its owner something: it is set when everything
@@ -262,7 +250,7 @@ impl Destination {
                     .open(&path)
                     .map_err(|error| Failure::io(Step::SettingMode, full_path(), error));
                 match opened.and_then(|directory| {
-                    Ok((give(&directory, &attributes, full_path)?, directory))
+                    Ok((apply(&directory, &attributes, full_path)?, directory))
                 }) {
                     Ok((true, directory)) => group.sync_later(directory, full_path()),
                     Ok((false, _)) => {}
@@ -310,7 +298,7 @@ fn closing(mode: u32) -> Attributes {
     }
 }
 
-fn give(
+fn apply(
     directory: &Arc<OwnedFd>,
     attributes: &Attributes,
     full_path: impl Fn() -> Vec<u8>,
@@ -333,7 +321,7 @@ fn give(
         {
             Ok(false)
         }
-        given => given
+        applied => applied
             .map(|()| true)
             .map_err(|(step, error)| Failure::io(step, full_path(), error)),
     }

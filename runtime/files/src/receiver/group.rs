@@ -2,6 +2,7 @@
 //! a small file, and the disk serves many files at once as fast as one.
 
 use std::{
+    collections::HashMap,
     io,
     os::fd::OwnedFd,
     sync::{
@@ -13,7 +14,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::{announced::Names, destination::Destination};
+use super::{destination::Destination, names::Names};
 use crate::{
     Failure, Options, Step,
     disk::{Attributes, PartialFile, metadata, names, remove},
@@ -26,7 +27,7 @@ const MAX_FILES: usize = 256;
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Directories in a group.
-const MAX_LEAVES: usize = 256;
+const MAX_DIRECTORIES: usize = 256;
 
 /// Threads that wait for the disk.
 const THREADS: usize = 16;
@@ -39,23 +40,26 @@ pub(super) struct Group {
     members: Vec<Member>,
     files: usize,
     bytes: u64,
-    leaves: usize,
-    /// The directory of the file that is arriving.
-    directory: Option<Arc<OwnedFd>>,
+    directories: usize,
     /// Directories whose names changed, to be synced once their files are in place.
     changed: Vec<(Arc<OwnedFd>, Vec<u8>)>,
 }
 
 enum Member {
-    Place {
-        directory: Arc<OwnedFd>,
-        partial: PartialFile,
-        name: Vec<u8>,
-        attributes: Attributes,
-        path: Vec<u8>,
-        clear: bool,
-    },
+    File(NewFile),
     DirectoryEnd(DirectoryEnd),
+}
+
+/// A file that has arrived.
+pub(super) struct NewFile {
+    pub(super) directory: Arc<OwnedFd>,
+    pub(super) partial: PartialFile,
+    pub(super) name: Vec<u8>,
+    pub(super) attributes: Attributes,
+    /// Its path for messages.
+    pub(super) path: Vec<u8>,
+    /// True if a directory in its way may be removed.
+    pub(super) clear: bool,
 }
 
 /// A directory in which everything has arrived.
@@ -96,42 +100,19 @@ impl Outcome {
 }
 
 impl Group {
-    /// Sets the directory in which the next file arrives.
-    pub(super) fn begin_in(&mut self, directory: Arc<OwnedFd>) {
-        self.directory = Some(directory);
+    pub(super) fn add_file(&mut self, file: NewFile) {
+        self.files += 1;
+        self.bytes += file.partial.length();
+        self.members.push(Member::File(file));
     }
 
-    /// Adds a file that has arrived. With `clear`, a directory in its way may be removed.
-    pub(super) fn place(
-        &mut self,
-        partial: PartialFile,
-        name: Vec<u8>,
-        attributes: Attributes,
-        path: Vec<u8>,
-        clear: bool,
-    ) {
-        if let Some(directory) = self.directory.clone() {
-            self.files += 1;
-            self.bytes += partial.length();
-            self.members.push(Member::Place {
-                directory,
-                partial,
-                name,
-                attributes,
-                path,
-                clear,
-            });
-        }
-    }
-
-    /// Adds a directory whose files have all arrived.
-    pub(super) fn leave(&mut self, end: DirectoryEnd) {
-        self.leaves += 1;
+    pub(super) fn add_end(&mut self, end: DirectoryEnd) {
+        self.directories += 1;
         self.members.push(Member::DirectoryEnd(end));
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.files >= MAX_FILES || self.bytes >= MAX_BYTES || self.leaves >= MAX_LEAVES
+        self.files >= MAX_FILES || self.bytes >= MAX_BYTES || self.directories >= MAX_DIRECTORIES
     }
 
     /// Puts everything into its place that can be put there, and returns the failures.
@@ -141,43 +122,30 @@ impl Group {
         options: &Options,
     ) -> Result<Outcome, Failure> {
         let members = std::mem::take(&mut self.members);
-        (self.files, self.bytes, self.leaves) = (0, 0, 0);
-        let mut unsettled = for_each_parallel(&members, |step| match step {
-            Member::Place {
-                partial,
-                attributes,
-                path,
-                ..
-            } => partial
-                .settle(attributes)
-                .map_err(|(step, error)| Failure::io(step, &**path, error)),
+        (self.files, self.bytes, self.directories) = (0, 0, 0);
+        let unsettled = for_each_parallel(&members, |member| match member {
+            Member::File(file) => file.settle(),
             Member::DirectoryEnd(_) => Ok(()),
         });
+        let mut unsettled: HashMap<_, _> = unsettled.into_iter().collect();
         let mut outcome = Outcome::default();
-        for (index, step) in members.into_iter().enumerate() {
-            match step {
-                Member::Place {
-                    directory,
-                    partial,
-                    name,
-                    path,
-                    clear,
-                    ..
-                } => {
-                    if let Some(at) = unsettled.iter().position(|(failed, _)| *failed == index) {
-                        outcome.without(&partial, unsettled.swap_remove(at).1);
-                        continue;
-                    }
-                    match make_room(&directory, &name, clear).and_then(|()| partial.place(&name)) {
-                        Ok(()) if destination.is_single() => self.sync_later(directory, path),
-                        Ok(()) => {}
-                        Err(error) => {
-                            outcome.without(&partial, Failure::io(Step::Replacing, path, error))
+        for (index, member) in members.into_iter().enumerate() {
+            match member {
+                Member::File(file) => {
+                    let placed = match unsettled.remove(&index) {
+                        Some(failure) => Err(failure),
+                        None => file.place(),
+                    };
+                    match placed {
+                        Ok(()) if destination.is_single() => {
+                            self.sync_later(file.directory, file.path);
                         }
+                        Ok(()) => {}
+                        Err(failure) => outcome.without(&file.partial, failure),
                     }
                 }
                 Member::DirectoryEnd(end) => {
-                    self.finish_directory(end, destination, options, &mut outcome)
+                    self.finish_directory(end, destination, options, &mut outcome);
                 }
             }
         }
@@ -209,7 +177,7 @@ impl Group {
                 &directory,
                 &names,
                 options,
-                |name| destination.path(&path, name),
+                |name| destination.full_path(&path, name),
                 outcome,
             );
         }
@@ -223,7 +191,7 @@ impl Group {
                 false
             });
         if changes || settled || outcome.removed.len() > before {
-            self.sync_later(directory, destination.path(&path, b""));
+            self.sync_later(directory, destination.full_path(&path, b""));
         }
     }
 
@@ -245,6 +213,21 @@ impl Group {
             .into_iter()
             .next()
             .map_or(Ok(()), |(_, failure)| Err(failure))
+    }
+}
+
+impl NewFile {
+    /// Gives the file its attributes, and waits until it would survive a loss of power.
+    fn settle(&self) -> Result<(), Failure> {
+        self.partial
+            .settle(&self.attributes)
+            .map_err(|(step, error)| Failure::io(step, &*self.path, error))
+    }
+
+    fn place(&self) -> Result<(), Failure> {
+        make_room(&self.directory, &self.name, self.clear)
+            .and_then(|()| self.partial.place(&self.name))
+            .map_err(|error| Failure::io(Step::Replacing, &*self.path, error))
     }
 }
 
