@@ -24,12 +24,12 @@ const HOST: &str = "{host}";
 #[must_use = "a transfer does nothing until it is run"]
 pub struct FleetTransfer {
     fleet: Fleet,
-    way: Way,
+    direction: Direction,
     options: TransferOptions,
 }
 
 #[derive(Debug, Clone)]
-enum Way {
+enum Direction {
     Put { local: PathBuf, remote: PathBuf },
     Get { remote: PathBuf, local: PathBuf },
 }
@@ -38,7 +38,7 @@ impl Fleet {
     /// Pairs a file or tree here with a place on each host. `{host}` in either path stands for the
     /// host's name.
     pub fn put(&self, local: impl Into<PathBuf>, remote: impl Into<PathBuf>) -> FleetTransfer {
-        self.transfer(Way::Put {
+        self.transfer(Direction::Put {
             local: local.into(),
             remote: remote.into(),
         })
@@ -58,16 +58,16 @@ impl Fleet {
     /// # Ok::<(), wxec::Error>(())
     /// ```
     pub fn get(&self, remote: impl Into<PathBuf>, local: impl Into<PathBuf>) -> FleetTransfer {
-        self.transfer(Way::Get {
+        self.transfer(Direction::Get {
             remote: remote.into(),
             local: local.into(),
         })
     }
 
-    fn transfer(&self, way: Way) -> FleetTransfer {
+    fn transfer(&self, direction: Direction) -> FleetTransfer {
         FleetTransfer {
             fleet: self.clone(),
-            way,
+            direction,
             options: TransferOptions::default(),
         }
     }
@@ -82,14 +82,14 @@ impl FleetTransfer {
 
     /// Returns the transfer for each host. Fails if two hosts would write the same file here.
     pub fn each(&self) -> Result<Vec<Transfer>, TransferError> {
-        if let Way::Get { local, .. } = &self.way {
+        if let Direction::Get { local, .. } = &self.direction {
             check_unique(self.fleet.hosts(), local)?;
         }
         let transfers = self.fleet.hosts().iter().map(|host| {
             let name = |path: &Path| name_for_host(path, host.name());
-            match &self.way {
-                Way::Put { local, remote } => host.put(name(local), name(remote)),
-                Way::Get { remote, local } => host.get(name(remote), name(local)),
+            match &self.direction {
+                Direction::Put { local, remote } => host.put(name(local), name(remote)),
+                Direction::Get { remote, local } => host.get(name(remote), name(local)),
             }
         });
         Ok(transfers

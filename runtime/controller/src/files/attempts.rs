@@ -1,88 +1,32 @@
 //! Runs a transfer. If its link is cut, connects the host anew and goes on.
 
-use std::{
-    io::{self, Read, Write},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxec_files::{
-    Event, Listener, MIN_PART_BYTES, Source, Summary, TransferEnd, Unfinished, check_source,
-    check_target, get, names_directory, part_name, put,
+    Event, Listener, Source, Summary, TransferEnd, Unfinished, check_source, check_target, get, put,
 };
 use wxec_protocol::Service;
 
-use super::{TransferError, TransferErrorKind, TransferOptions, Transferred, Way};
-use crate::{
-    base::runtime,
-    host::Host,
-    session::{
-        StreamHandle,
-        stream::{StreamReader, StreamWriter},
-    },
+use super::{
+    Direction, TransferError, TransferErrorKind, TransferOptions, Transferred,
+    blocking::{BlockingReader, BlockingWriter},
+    part,
+    retry::Retry,
+    tally::Tally,
 };
-
-/// An attempt that moves less than this counts as idle.
-const PROGRESS_BYTES: u64 = 1 << 20;
-
-/// The first wait between two attempts. It doubles, up to `MAX_PAUSE`.
-const PAUSE: Duration = Duration::from_millis(100);
-const MAX_PAUSE: Duration = Duration::from_secs(5);
-
-/// The number and length of a host's warnings that are kept and passed on: the host chooses most of
-/// their text. Further ones are counted.
-const MAX_WARNINGS: usize = 1000;
-const MAX_WARNING_BYTES: usize = 2 << 10;
+use crate::{base::runtime, host::Host, session::StreamHandle};
 
 pub(super) struct Attempts {
     host: Host,
-    way: Way,
+    direction: Direction,
     options: TransferOptions,
     tally: Arc<Tally>,
 }
 
-/// Adds up the events of all attempts.
-struct Tally {
-    listener: Option<Listener>,
-    /// Bytes that crossed the link in this attempt.
-    moved: AtomicU64,
-    /// Bytes that the listener has counted for this attempt.
-    counted: AtomicU64,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    warnings: Vec<String>,
-    /// The number of warnings beyond these.
-    more_warnings: u64,
-    /// The file on its way, and its size.
-    file: Option<(String, u64)>,
-}
-
-impl State {
-    /// Keeps a warning. Returns the part of it that may be passed on.
-    fn warn<'a>(&mut self, text: &'a str) -> Option<&'a str> {
-        if self.warnings.len() >= MAX_WARNINGS {
-            self.more_warnings += 1;
-            return None;
-        }
-        let text = &text[..text.floor_char_boundary(MAX_WARNING_BYTES)];
-        self.warnings.push(text.to_owned());
-        Some(text)
-    }
-
-    fn all_warnings(&mut self) -> Vec<String> {
-        let mut all = std::mem::take(&mut self.warnings);
-        if self.more_warnings > 0 {
-            all.push(format!("{} more warnings", self.more_warnings));
-        }
-        all
-    }
+/// The reason why an attempt failed.
+enum Attempt {
+    Ended(TransferEnd),
+    Unreachable(crate::error::Unreachable),
 }
 
 /// Gives up what is unfinished here when the caller stops waiting for the transfer. This must come
@@ -100,24 +44,27 @@ impl Drop for Running {
     }
 }
 
+/// Removes at the end what is left here and was not kept.
+struct GiveUp(Unfinished);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
 impl Attempts {
     pub(super) fn new(
         host: Host,
-        way: Way,
+        direction: Direction,
         options: TransferOptions,
         listener: Option<Listener>,
     ) -> Self {
-        let tally = Tally {
-            listener,
-            moved: 0.into(),
-            counted: 0.into(),
-            state: Mutex::default(),
-        };
         Self {
             host,
-            way,
+            direction,
             options,
-            tally: Arc::new(tally),
+            tally: Arc::new(Tally::new(listener)),
         }
     }
 
@@ -138,66 +85,55 @@ impl Attempts {
         self.check().map_err(TransferErrorKind::Here)?;
         // Parts left here after a cut belong to this transfer alone.
         let left = GiveUp(Unfinished::default());
-        let (mut idle_since, mut pause, mut lost) = (None, PAUSE, None);
+        let mut retry = Retry::new(self.options.reconnect_within);
+        let mut resuming = false;
         loop {
-            match self.attempt(lost.is_some(), &left.0).await {
+            let reason = match self.attempt(resuming, &left.0).await {
                 Ok((summary, content)) => {
-                    return Ok((
-                        Transferred::new(summary, self.tally.state().all_warnings()),
-                        content,
-                    ));
+                    let warnings = self.tally.take_warnings();
+                    return Ok((Transferred::new(summary, warnings), content));
                 }
-                Err(Attempt::Ended(TransferEnd::Cut)) => lost = Some(TransferEnd::Cut.to_string()),
+                Err(Attempt::Ended(TransferEnd::Cut)) => TransferEnd::Cut.to_string(),
                 Err(Attempt::Ended(end)) => {
-                    return Err(TransferErrorKind::of(end, || {
-                        self.tally.state().all_warnings()
-                    }));
+                    return Err(TransferErrorKind::of(end, || self.tally.take_warnings()));
                 }
-                Err(Attempt::Unreachable(failure)) => match &mut lost {
-                    None => return Err(TransferErrorKind::Unreachable(failure)),
-                    Some(lost) => *lost = format!("the link was cut, and the host is {failure}"),
-                },
-            }
-            if self.tally.moved.swap(0, Relaxed) >= PROGRESS_BYTES {
-                (idle_since, pause) = (None, PAUSE);
-            }
-            let idle = idle_since.get_or_insert_with(Instant::now).elapsed();
+                Err(Attempt::Unreachable(failure)) if resuming => {
+                    format!("the link was cut, and the host is {failure}")
+                }
+                Err(Attempt::Unreachable(failure)) => {
+                    return Err(TransferErrorKind::Unreachable(failure));
+                }
+            };
+            let pause = retry.next_pause(self.tally.take_moved());
             self.tally.void();
-            if idle >= self.options.reconnect_within || !self.options.resume || self.is_read_once()
-            {
-                let part = match self.way {
-                    Way::Put { .. } => self.part_there(),
-                    Way::Get { .. } if left.0.keep() => self.part_here(),
-                    Way::Get { .. } => None,
-                };
-                return Err(TransferErrorKind::Lost {
-                    reason: lost.unwrap_or_default(),
-                    part,
-                });
-            }
+            let Some(pause) = pause.filter(|_| self.can_resume()) else {
+                let part = self.part(&left.0);
+                return Err(TransferErrorKind::Lost { reason, part });
+            };
+            resuming = true;
             self.tally
-                .tell(Event::Warning("the link was cut; going on"));
-            tokio::time::sleep(pause.min(self.options.reconnect_within - idle)).await;
-            pause = (2 * pause).min(MAX_PAUSE);
+                .report(Event::Warning("the link was cut; going on"));
+            tokio::time::sleep(pause).await;
         }
     }
 
-    /// Returns true if the source cannot be read again.
-    fn is_read_once(&self) -> bool {
-        matches!(
-            self.way,
-            Way::Put {
+    /// Returns false if the options forbid it, or the source cannot be read again.
+    fn can_resume(&self) -> bool {
+        let is_read_once = matches!(
+            self.direction,
+            Direction::Put {
                 source: Source::Reader { .. },
                 ..
             }
-        )
+        );
+        self.options.resume && !is_read_once
     }
 
     /// Finds faults on this machine before the host is connected.
     fn check(&self) -> Result<(), wxec_files::Failure> {
-        match &self.way {
-            Way::Put { source, .. } => check_source(source, &self.options.options),
-            Way::Get { path, target } => check_target(path, target),
+        match &self.direction {
+            Direction::Put { source, .. } => check_source(source, &self.options.options),
+            Direction::Get { path, target } => check_target(path, target),
         }
     }
 
@@ -216,16 +152,19 @@ impl Attempts {
             unfinished: Some(left.clone()),
             _stream: stream,
         };
-        let (way, options, unfinished) =
-            (self.way.clone(), self.options.options.clone(), left.clone());
+        let (direction, options, unfinished) = (
+            self.direction.clone(),
+            self.options.options.clone(),
+            left.clone(),
+        );
         let tally = self.tally.clone();
-        let listener: Listener = Arc::new(move |event: Event<'_>| tally.hear(event));
-        let ended = runtime::blocking(move || match way {
-            Way::Put { source, path } => put(
+        let listener: Listener = Arc::new(move |event: Event<'_>| tally.add(event));
+        let ended = runtime::blocking(move || match direction {
+            Direction::Put { source, path } => put(
                 &source, &path, &options, resuming, reader, writer, &listener,
             )
             .map(|summary| (summary, Vec::new())),
-            Way::Get { path, target } => get(
+            Direction::Get { path, target } => get(
                 &path,
                 &target,
                 &options,
@@ -241,159 +180,17 @@ impl Attempts {
         ended.map_err(Attempt::Ended)
     }
 
-    /// Returns the name of the part of the unfinished file on the host, as far as this end can
-    /// tell.
-    fn part_there(&self) -> Option<String> {
-        let Way::Put { source, path } = &self.way else {
-            return None;
-        };
-        let state = self.tally.state();
-        let (file, size) = state.file.as_ref()?;
-        if *size < MIN_PART_BYTES {
-            return None;
-        }
-        let mut target = String::from_utf8_lossy(path).into_owned();
-        if let Source::Path(source) = source {
-            let source = String::from_utf8_lossy(source);
-            if names_directory(path) {
-                let own = source
-                    .trim_end_matches('/')
-                    .rsplit('/')
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned();
-                target = format!("{}/{own}", target.trim_end_matches('/'));
+    /// Returns the name of the part that is left at the receiving end, if any. Keeps it, if that
+    /// end is here.
+    fn part(&self, left: &Unfinished) -> Option<String> {
+        let file = self.tally.file();
+        match &self.direction {
+            Direction::Put { source, path } => {
+                let (file, size) = file?;
+                part::name_there(source, path, &file, size)
             }
-            let inner = file.strip_prefix(&*source)?.trim_start_matches('/');
-            if !inner.is_empty() {
-                target = format!("{}/{inner}", target.trim_end_matches('/'));
-            }
+            Direction::Get { .. } if left.keep() => file.map(|(file, _)| part::name_of(&file)),
+            Direction::Get { .. } => None,
         }
-        Some(part_of(&target))
-    }
-
-    /// Returns the name of the part of the unfinished file here.
-    fn part_here(&self) -> Option<String> {
-        self.tally
-            .state()
-            .file
-            .as_ref()
-            .map(|(file, _)| part_of(file))
-    }
-}
-
-fn part_of(target: &str) -> String {
-    let (directory, name) = target
-        .rsplit_once('/')
-        .map_or(("", target), |(directory, name)| (directory, name));
-    let part = String::from_utf8_lossy(&part_name(name.as_bytes())).into_owned();
-    if target.contains('/') {
-        format!("{directory}/{part}")
-    } else {
-        part
-    }
-}
-
-/// The reason why an attempt failed.
-enum Attempt {
-    Ended(TransferEnd),
-    Unreachable(crate::error::Unreachable),
-}
-
-/// Removes at the end what is left here and was not kept.
-struct GiveUp(Unfinished);
-
-impl Drop for GiveUp {
-    fn drop(&mut self) {
-        self.0.give_up();
-    }
-}
-
-impl Tally {
-    fn hear(&self, event: Event<'_>) {
-        match &event {
-            Event::Bytes(bytes) => {
-                self.moved.fetch_add(*bytes, Relaxed);
-                self.counted.fetch_add(*bytes, Relaxed);
-            }
-            Event::Resumed(bytes) => _ = self.counted.fetch_add(*bytes, Relaxed),
-            Event::Void(bytes) => _ = self.counted.fetch_sub(*bytes, Relaxed),
-            Event::File { path, size } => self.state().file = Some(((*path).to_owned(), *size)),
-            Event::Warning(text) => {
-                let told = self.state().warn(text);
-                if let Some(text) = told {
-                    self.tell(Event::Warning(text));
-                }
-                return;
-            }
-            _ => {}
-        }
-        self.tell(event);
-    }
-
-    fn tell(&self, event: Event<'_>) {
-        if let Some(listener) = &self.listener {
-            listener(event);
-        }
-    }
-
-    /// Tells the listener to subtract this attempt's bytes: the next attempt counts anew.
-    fn void(&self) {
-        self.tell(Event::Void(self.counted.swap(0, Relaxed)));
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A stream, for a thread that may block.
-struct BlockingReader(StreamReader);
-
-impl Read for BlockingReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        pollster::block_on(self.0.read(buffer))
-    }
-}
-
-struct BlockingWriter(StreamWriter);
-
-impl Write for BlockingWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        pollster::block_on(self.0.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_warnings_of_a_host_are_few_and_short() {
-        let mut state = State::default();
-        let long = "é".repeat(100_000);
-        let told = (0..5000)
-            .filter_map(|_| state.warn(&long))
-            .map(str::len)
-            .collect::<Vec<_>>();
-        assert_eq!(
-            (told.len(), told.iter().max()),
-            (MAX_WARNINGS, Some(&MAX_WARNING_BYTES))
-        );
-        let all = state.all_warnings();
-        assert_eq!(
-            (all.len(), all.last().map(String::as_str)),
-            (MAX_WARNINGS + 1, Some("4000 more warnings"))
-        );
-    }
-
-    #[test]
-    fn a_part_lies_beside_its_file() {
-        assert_eq!(part_of("/srv/disk.img"), "/srv/.disk.img.wxec-part");
-        assert_eq!(part_of("disk.img"), ".disk.img.wxec-part");
     }
 }

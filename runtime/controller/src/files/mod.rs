@@ -1,8 +1,12 @@
 //! Transfers of files and trees, to hosts and from them.
 
 mod attempts;
+mod blocking;
 mod error;
 mod options;
+mod part;
+mod retry;
+mod tally;
 
 use std::{
     fmt,
@@ -52,14 +56,14 @@ const FILE_MODE: u32 = 0o644;
 #[must_use = "a transfer does nothing until it is run"]
 pub struct Transfer {
     host: Host,
-    way: Way,
+    direction: Direction,
     options: TransferOptions,
     listener: Option<Listener>,
 }
 
 /// The direction, the source and the target. Paths are bytes.
 #[derive(Debug, Clone)]
-enum Way {
+enum Direction {
     Put { source: Source, path: Vec<u8> },
     Get { path: Vec<u8>, target: Target },
 }
@@ -97,7 +101,7 @@ impl Host {
     pub fn put(&self, local: impl AsRef<Path>, remote: impl AsRef<Path>) -> Transfer {
         Transfer::new(
             self,
-            Way::Put {
+            Direction::Put {
                 source: Source::Path(bytes(local)),
                 path: bytes(remote),
             },
@@ -113,7 +117,7 @@ impl Host {
         };
         Transfer::new(
             self,
-            Way::Put {
+            Direction::Put {
                 source,
                 path: bytes(remote),
             },
@@ -145,7 +149,7 @@ impl Host {
         };
         Transfer::new(
             self,
-            Way::Put {
+            Direction::Put {
                 source,
                 path: bytes(remote),
             },
@@ -162,7 +166,7 @@ impl Host {
     ) -> Transfer {
         Transfer::new(
             self,
-            Way::Get {
+            Direction::Get {
                 path: bytes(remote),
                 target: Target::Writer(Writer::new(writer)),
             },
@@ -174,7 +178,7 @@ impl Host {
     pub fn get(&self, remote: impl AsRef<Path>, local: impl AsRef<Path>) -> Transfer {
         Transfer::new(
             self,
-            Way::Get {
+            Direction::Get {
                 path: bytes(remote),
                 target: Target::Path(bytes(local)),
             },
@@ -186,7 +190,7 @@ impl Host {
         let target = Target::Memory { limit: MAX_BYTES };
         let transfer = Transfer::new(
             self,
-            Way::Get {
+            Direction::Get {
                 path: bytes(remote),
                 target,
             },
@@ -196,10 +200,10 @@ impl Host {
 }
 
 impl Transfer {
-    fn new(host: &Host, way: Way) -> Self {
+    fn new(host: &Host, direction: Direction) -> Self {
         Self {
             host: host.clone(),
-            way,
+            direction,
             options: TransferOptions::default(),
             listener: None,
         }
@@ -233,11 +237,11 @@ impl Transfer {
     fn attempts(self) -> Attempts {
         let Self {
             host,
-            way,
+            direction,
             options,
             listener,
         } = self;
-        Attempts::new(host, way, options, listener)
+        Attempts::new(host, direction, options, listener)
     }
 }
 
