@@ -104,7 +104,7 @@ pub fn get<R: Read, W: Write>(
     unfinished: &Unfinished,
     listener: &Listener,
 ) -> Result<(Summary, Vec<u8>), TransferEnd> {
-    let target = &named(target, path)?;
+    let target = &target.named(path)?;
     let mut writer = FrameWriter::new(writer);
     writer.send(&Request::Send {
         path: path.to_vec(),
@@ -133,35 +133,9 @@ pub fn check_source(source: &Source, options: &Options) -> Result<(), Failure> {
 /// Checks that `path` of the other end may be put at `target`, which is here, before a host is
 /// asked for it.
 pub fn check_target(path: &[u8], target: &Target) -> Result<(), Failure> {
-    match named(target, path)? {
+    match target.named(path)? {
         Target::Path(path) => receiver::check_target(&path),
         Target::Memory { .. } | Target::Writer(_) => Ok(()),
-    }
-}
-
-/// Returns the target with the name that was asked for, if the target only names a directory.
-fn named(target: &Target, asked: &[u8]) -> Result<Target, Failure> {
-    let Target::Path(path) = target else {
-        return Ok(target.clone());
-    };
-    if !names_directory(path) {
-        return Ok(target.clone());
-    }
-    let name = match asked {
-        // A home directory, which may have any name.
-        [b'~', rest @ ..]
-            if matches!(
-                rest.splitn(2, |byte| *byte == b'/').nth(1),
-                None | Some(b"" | b".")
-            ) =>
-        {
-            None
-        }
-        _ => path::split(asked).map(|(_, name)| name),
-    };
-    match name {
-        Some(name) => Ok(Target::Path(path::join(path, &name))),
-        None => Err(Failure::new(Step::Reading, asked, FailureKind::NoName)),
     }
 }
 
@@ -176,7 +150,7 @@ pub fn serve<R: Read + Send + 'static, W: Write>(
     unfinished: &Unfinished,
 ) -> Result<Summary, TransferEnd> {
     let (mut reader, mut writer) = (FrameReader::new(reader), FrameWriter::new(writer));
-    let nobody: Listener = Arc::new(|_| {});
+    let silent: Listener = Arc::new(|_| {});
     match reader.receive()? {
         Request::Receive {
             path,
@@ -191,7 +165,7 @@ pub fn serve<R: Read + Send + 'static, W: Write>(
                 &mut reader,
                 &mut writer,
                 unfinished,
-                &nobody,
+                &silent,
             )
             .map(|(summary, _)| summary)
         }
@@ -201,7 +175,7 @@ pub fn serve<R: Read + Send + 'static, W: Write>(
                 writer.flush();
             })?;
             let source = Source::Path(path);
-            sender::send(&source, &options, reader, &mut writer, &nobody)
+            sender::send(&source, &options, reader, &mut writer, &silent)
         }
     }
 }

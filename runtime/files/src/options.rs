@@ -78,7 +78,7 @@ pub struct Summary {
     pub digest: Option<Digest>,
 }
 
-/// An event of a transfer, told while the transfer lasts.
+/// An event of a transfer, reported while the transfer lasts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

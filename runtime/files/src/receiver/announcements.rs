@@ -78,7 +78,7 @@ struct Entered {
 struct Unwritable(Vec<Vec<u8>>);
 
 impl Announcements {
-    /// Takes the first announcement, which tells the destination.
+    /// Takes the first announcement, whose root decides on the destination.
     pub(super) fn new<'a, 'r, W: Write>(
         FirstAnnouncement { root, rest, last }: FirstAnnouncement,
         settings: &'r Settings<'a>,

@@ -49,7 +49,7 @@ impl Plan {
     pub(super) fn next_file(&mut self, number: u64) -> Result<Wanted, TransferEnd> {
         match self.0.pop_front() {
             Some(Planned::File(wanted)) if wanted.number == number => Ok(*wanted),
-            _ => Err(TransferEnd::Malformed("it sent what nobody wanted")),
+            _ => Err(TransferEnd::Malformed("it sent what was not wanted")),
         }
     }
 

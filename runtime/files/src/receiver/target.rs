@@ -6,7 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{fingerprint::ContentHasher, wire::PART_BYTES};
+use crate::{
+    Failure, FailureKind, Step,
+    fingerprint::ContentHasher,
+    path::{join, names_directory, split},
+    wire::PART_BYTES,
+};
 
 /// The target of the content.
 #[derive(Debug, Clone)]
@@ -24,6 +29,32 @@ pub enum Target {
 }
 
 impl Target {
+    /// Returns the target with the name that was asked for, if the target only names a directory.
+    pub(crate) fn named(&self, asked: &[u8]) -> Result<Self, Failure> {
+        let Self::Path(directory) = self else {
+            return Ok(self.clone());
+        };
+        if !names_directory(directory) {
+            return Ok(self.clone());
+        }
+        let name = match asked {
+            // A home directory, which may have any name.
+            [b'~', rest @ ..]
+                if matches!(
+                    rest.splitn(2, |byte| *byte == b'/').nth(1),
+                    None | Some(b"" | b".")
+                ) =>
+            {
+                None
+            }
+            _ => split(asked).map(|(_, name)| name),
+        };
+        match name {
+            Some(name) => Ok(Self::Path(join(directory, &name))),
+            None => Err(Failure::new(Step::Reading, asked, FailureKind::NoName)),
+        }
+    }
+
     /// Returns the number of bytes that may go there, if it is no path.
     pub(crate) fn limit(&self) -> u64 {
         match self {

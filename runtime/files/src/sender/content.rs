@@ -11,7 +11,7 @@ use crate::{
     wire::Time,
 };
 
-/// Size and time, which tell if content has changed.
+/// Size and time: content that has changed differs in one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) size: u64,

@@ -38,7 +38,7 @@ const NOW: Time = Time {
     nanoseconds: 2,
 };
 
-fn nobody() -> Listener {
+fn no_listener() -> Listener {
     Arc::new(|_| {})
 }
 
@@ -69,7 +69,7 @@ fn receive(target: &Target, options: &Options, wire: impl Read) -> Result<Summar
         &mut FrameReader::new(wire),
         &mut FrameWriter::new(Vec::new()),
         &Unfinished::default(),
-        &nobody(),
+        &no_listener(),
     )
     .map(|(summary, _)| summary)
 }
@@ -81,7 +81,7 @@ fn send(source: &Source, wire: Cursor<Vec<u8>>) -> Result<Summary, TransferEnd> 
         &Options::default(),
         FrameReader::new(wire),
         &mut FrameWriter::new(std::io::sink()),
-        &nobody(),
+        &no_listener(),
     )
 }
 

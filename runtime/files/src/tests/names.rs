@@ -90,7 +90,7 @@ fn get_from(
         wire(messages),
         Vec::new(),
         &Unfinished::default(),
-        &nobody(),
+        &no_listener(),
     )
     .map(|(summary, _)| summary)
 }
@@ -252,7 +252,7 @@ fn a_link_it_sent_itself_leads_nowhere() {
     let ended = hear(&place.path().join("tree"), &options, &messages);
     assert_eq!(
         ended,
-        Err(TransferEnd::Malformed("it sent what nobody wanted"))
+        Err(TransferEnd::Malformed("it sent what was not wanted"))
     );
     assert!(list(&place.path().join("elsewhere")).is_empty());
 }

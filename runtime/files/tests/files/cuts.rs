@@ -18,7 +18,7 @@ use wxec_files::{
     Unfinished, Writer, get, part_name, put, serve,
 };
 
-use crate::pair::{Cut, End, Place, bytes, link, nobody, noise, put_path};
+use crate::pair::{Cut, End, Place, bytes, link, no_listener, noise, put_path};
 
 const SIZE: usize = 8 << 20;
 
@@ -42,7 +42,7 @@ fn put_cut(place: &Place, after: u64, resuming: bool) -> (Result<Summary, Transf
         resuming,
         here.reader,
         here.writer,
-        &nobody(),
+        &no_listener(),
     );
     let _ = agent.join().unwrap();
     (ended, read.load(Ordering::Relaxed))
@@ -114,7 +114,7 @@ fn what_was_written_to_a_writer_is_gone_on_from() {
             cut,
             here.writer,
             &unfinished,
-            &nobody(),
+            &no_listener(),
         );
         let _ = agent.join().unwrap();
         ended.map(|(summary, _)| summary)
@@ -257,7 +257,7 @@ fn a_transfer_that_is_given_up_leaves_nothing() {
             false,
             here.reader,
             here.writer,
-            &nobody()
+            &no_listener()
         )
         .is_err()
     );
@@ -577,7 +577,7 @@ fn a_transfer_that_goes_on_waits_for_who_has_not_noticed_the_cut() {
             false,
             slow.reader,
             slow.writer,
-            &nobody(),
+            &no_listener(),
         )
     });
     let since = Instant::now();

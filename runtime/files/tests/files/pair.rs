@@ -102,7 +102,7 @@ pub(crate) fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
     path.as_ref().as_os_str().as_bytes().to_vec()
 }
 
-pub(crate) fn nobody() -> Listener {
+pub(crate) fn no_listener() -> Listener {
     Arc::new(|_| {})
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn put_source(
     to: impl AsRef<Path>,
     options: &Options,
 ) -> Result<Summary, TransferEnd> {
-    put_told(source, to, options, &nobody())
+    put_told(source, to, options, &no_listener())
 }
 
 pub(crate) fn put_told(
@@ -204,7 +204,7 @@ pub(crate) fn get_to(
         here.reader,
         here.writer,
         &unfinished,
-        &nobody(),
+        &no_listener(),
     );
     let there = agent.join().unwrap();
     assert!(
