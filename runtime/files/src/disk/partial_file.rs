@@ -54,27 +54,36 @@ impl PartialFile {
         hasher: &ContentHasher,
     ) -> io::Result<Self> {
         if size >= MIN_PART_BYTES {
-            match Self::open(
-                unfinished,
-                directory,
-                &part_name(target),
-                OFlags::CREATE | OFlags::EXCL,
-                true,
-                hasher,
-            ) {
+            match Self::create_as(&part_name(target), true, unfinished, directory, hasher) {
                 // The part belongs to another account, or another transfer uses it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                opened => return opened,
+                created => return created,
             }
         }
-        Self::open(
-            unfinished,
-            directory,
-            &temporary_name(target),
-            OFlags::CREATE | OFlags::EXCL,
-            false,
-            hasher,
-        )
+        let name = temporary_name(target);
+        Self::create_as(&name, false, unfinished, directory, hasher)
+    }
+
+    fn create_as(
+        name: &[u8],
+        is_part: bool,
+        unfinished: &Unfinished,
+        directory: &Arc<OwnedFd>,
+        hasher: &ContentHasher,
+    ) -> io::Result<Self> {
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?);
+        if is_part && !claim(&file, directory, name) {
+            return Err(Errno::EXIST.into());
+        }
+        let registered = unfinished.add(directory, name)?;
+        Ok(Self {
+            file,
+            hasher: Box::new(hasher.clone()),
+            is_part,
+            registered,
+        })
     }
 
     /// Opens and hashes the part that a cut transfer has left of `target`. Returns `None` if there
@@ -88,27 +97,13 @@ impl PartialFile {
         hasher: &ContentHasher,
     ) -> io::Result<Option<Self>> {
         let name = part_name(target);
-        let give_up = Instant::now()
-            + if wait {
-                RELEASED_WITHIN
-            } else {
-                Duration::ZERO
-            };
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = loop {
-            let Ok(file) = openat(directory, &name, flags, Mode::empty()).map(File::from) else {
-                return Ok(None);
-            };
-            if !is_ours(&file) {
-                return Ok(None);
-            }
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                // The part may have been renamed or removed before this transfer locked it.
-                Ok(()) if is_at(&file, directory, &name) => break file,
-                Ok(()) => {}
-                Err(_) if Instant::now() >= give_up => return Ok(None),
-                Err(_) => thread::sleep(RETRY_EVERY),
-            }
+        let within = if wait {
+            RELEASED_WITHIN
+        } else {
+            Duration::ZERO
+        };
+        let Some(file) = lock_part(directory, &name, Instant::now() + within) else {
+            return Ok(None);
         };
         let registered = unfinished.add(directory, &name)?;
         let mut part = Self {
@@ -124,28 +119,6 @@ impl PartialFile {
             part.restart()?;
         }
         Ok(Some(part))
-    }
-
-    fn open(
-        unfinished: &Unfinished,
-        directory: &Arc<OwnedFd>,
-        name: &[u8],
-        flags: OFlags,
-        is_part: bool,
-        hasher: &ContentHasher,
-    ) -> io::Result<Self> {
-        let flags = flags | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?);
-        if is_part && !claim(&file, directory, name) {
-            return Err(Errno::EXIST.into());
-        }
-        let registered = unfinished.add(directory, name)?;
-        Ok(Self {
-            file,
-            hasher: Box::new(hasher.clone()),
-            is_part,
-            registered,
-        })
     }
 
     /// Returns the number of bytes so far.
@@ -209,6 +182,25 @@ impl PartialFile {
             self.registered.leave();
         }
         worth
+    }
+}
+
+/// Opens and locks a part. Returns `None` if there is none that is this account's own, or another
+/// transfer does not release it in time.
+fn lock_part(directory: &OwnedFd, name: &[u8], until: Instant) -> Option<File> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    loop {
+        let file = File::from(openat(directory, name, flags, Mode::empty()).ok()?);
+        if !is_ours(&file) {
+            return None;
+        }
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // The part may have been renamed or removed before this transfer locked it.
+            Ok(()) if is_at(&file, directory, name) => return Some(file),
+            Ok(()) => {}
+            Err(_) if Instant::now() >= until => return None,
+            Err(_) => thread::sleep(RETRY_EVERY),
+        }
     }
 }
 

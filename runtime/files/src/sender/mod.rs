@@ -144,8 +144,7 @@ impl<'a, W: Write> Sender<'a, W> {
             let file = file.ok_or(TransferEnd::Malformed("it wants what there is not"))?;
             match self.send_file(file, want.part) {
                 Err(TransferEnd::Here(failure)) if self.contents.is_tree() => {
-                    self.peer
-                        .report(Event::Void(std::mem::take(&mut self.reported)));
+                    self.void();
                     self.peer.leave_out(Some(file.number), failure);
                 }
                 ended => ended?,
@@ -161,41 +160,40 @@ impl<'a, W: Write> Sender<'a, W> {
             path: &String::from_utf8_lossy(&path),
             size: file.size,
         });
+        let failed = |error: io::Error| Failure::io(Step::Reading, &*path, error);
         // Tries twice: a file that changed during the first attempt may not change during the
         // second.
         for is_last in [false, true] {
-            let opened = self.contents.open(file);
-            let (mut content, before) =
-                opened.map_err(|error| Failure::io(Step::Reading, &*path, error))?;
+            let (mut content, before) = self.contents.open(file).map_err(failed)?;
             let (fingerprint, length) =
                 self.send_content(file.number, &mut content, before, part.take(), &path)?;
-            let after = content
-                .state()
-                .map_err(|error| Failure::io(Step::Reading, &*path, error))?;
-            // Does not compare the length with the size: files of the kernel report any size, and
-            // the bytes that were read are their content.
-            if before == after {
-                self.peer.send(&ToReceiver::End { fingerprint });
-                return Ok(());
-            }
+            let after = content.state().map_err(failed)?;
             // A log that is appended to all the time never stops changing, but its earlier content
             // stays: that content was sent.
-            if is_last
+            let has_grown = is_last
                 && length == before.size
                 && after.size > length
-                && self.begins_with(&mut content, length, fingerprint)?
-            {
-                self.peer.warn(format!(
-                    "{} grew meanwhile: what it had is there",
-                    short(&path)
-                ));
+                && self.begins_with(&mut content, length, fingerprint)?;
+            if has_grown {
+                let path = short(&path);
+                self.peer
+                    .warn(format!("{path} grew meanwhile: what it had is there"));
+            }
+            // Does not compare the length with the size: files of the kernel report any size, and
+            // the bytes that were read are their content.
+            if before == after || has_grown {
                 self.peer.send(&ToReceiver::End { fingerprint });
                 return Ok(());
             }
-            self.peer
-                .report(Event::Void(std::mem::take(&mut self.reported)));
+            self.void();
         }
         Err(Failure::new(Step::Reading, &*path, FailureKind::Changed).into())
+    }
+
+    /// Takes back the bytes of a file that does not count.
+    fn void(&mut self) {
+        let reported = std::mem::take(&mut self.reported);
+        self.peer.report(Event::Void(reported));
     }
 
     /// Returns true if the first `length` bytes still have this fingerprint.
