@@ -90,34 +90,29 @@ impl Destination {
         root: &Entry,
         settings: &Settings<'_>,
     ) -> Result<(Self, Option<Change>), Failure> {
-        let mode = settings.new_directory_mode(root.mode);
         let dry_run = settings.options.dry_run;
-        let mut closed = BTreeMap::new();
         let failed = |error: Errno| Failure::io(Step::Creating, &*path, error);
-        let mut change = None;
-        if let Some(parent) = &parent {
-            match metadata(parent, name)
-                .map_err(failed)?
-                .map(|found| found.kind())
-            {
-                // The user named this path, so a link may lead to the tree.
-                Some(FileType::Directory | FileType::Symlink) => {}
-                Some(_) => {
-                    return Err(Failure::new(
-                        Step::Creating,
-                        path,
-                        FailureKind::NotADirectory,
-                    ));
-                }
-                None => {
-                    change = Some(Change::Create);
-                    if !dry_run && let Some(mode) = make(parent, name, mode).map_err(failed)? {
-                        closed.insert(Vec::new(), closing(mode));
-                    }
-                }
+        let found = match &parent {
+            Some(parent) => metadata(parent, name).map_err(failed)?,
+            None => None,
+        };
+        match found.map(|found| found.kind()) {
+            // The user named this path, so a link may lead to the tree.
+            None | Some(FileType::Directory | FileType::Symlink) => {}
+            Some(_) => {
+                let kind = FailureKind::NotADirectory;
+                return Err(Failure::new(Step::Creating, path, kind));
             }
         }
-        let is_there = parent.is_some() && (change.is_none() || !dry_run);
+        let mut closed = BTreeMap::new();
+        let mode = settings.new_directory_mode(root.mode);
+        if let (Some(parent), None, false) = (&parent, &found, dry_run)
+            && let Some(mode) = make(parent, name, mode).map_err(failed)?
+        {
+            closed.insert(Vec::new(), closing(mode));
+        }
+        let change = (parent.is_some() && found.is_none()).then_some(Change::Create);
+        let is_there = parent.is_some() && (found.is_some() || !dry_run);
         let open = || {
             open_named(&*path).map_err(|error| Failure::following(Step::Creating, &*path, error))
         };

@@ -147,45 +147,27 @@ impl Walk {
         name: Vec<u8>,
         path: Vec<u8>,
     ) -> Result<Option<Entry>, Failure> {
-        let full_path = || join(&self.path, &path);
-        let failed = |error: Errno| Failure::io(Step::Finding, full_path(), error);
-        let found = match self.follow {
-            false => metadata(directory, &name).map_err(failed)?,
-            true => match statat(directory, &*name, AtFlags::empty()) {
-                Ok(stat) => Some(Metadata(stat)),
-                Err(Errno::NOENT) => None,
-                Err(Errno::LOOP) => {
-                    self.warn(&full_path(), "links lead around in a circle");
-                    return Ok(None);
-                }
-                Err(error) => return Err(failed(error)),
-            },
-        };
-        let Some(found) = found else {
-            if self.follow {
-                self.warn(&full_path(), "it leads nowhere, or is gone");
-            }
+        let full_path = join(&self.path, &path);
+        let Some(found) = self.entry_metadata(directory, &name, &full_path)? else {
             return Ok(None);
         };
         if !is_name(&name) || !is_inner_path(&path) {
-            return Err(Failure::new(
-                Step::Reading,
-                full_path(),
-                FailureKind::NameTooLong,
-            ));
+            let too_long = FailureKind::NameTooLong;
+            return Err(Failure::new(Step::Reading, full_path, too_long));
         }
         let kind = match found.kind() {
             FileType::RegularFile => Kind::File {
                 size: found.size(),
                 fingerprint: None,
             },
-            FileType::Symlink => Kind::Link {
-                target: readlinkat(directory, &*name, Vec::new())
-                    .map_err(failed)?
-                    .into_bytes(),
-            },
+            FileType::Symlink => {
+                let target = readlinkat(directory, &*name, Vec::new())
+                    .map_err(|error| Failure::io(Step::Finding, full_path, error))?
+                    .into_bytes();
+                Kind::Link { target }
+            }
             FileType::Directory if self.follow && !self.seen.insert(found.identity()) => {
-                self.warn(&full_path(), "links lead to it in a circle, or twice");
+                self.warn(&full_path, "links lead to it in a circle, or twice");
                 return Ok(None);
             }
             FileType::Directory => {
@@ -193,7 +175,7 @@ impl Walk {
                 Kind::Directory
             }
             _ => {
-                self.warn(&full_path(), "it is neither a file nor a directory");
+                self.warn(&full_path, "it is neither a file nor a directory");
                 return Ok(None);
             }
         };
@@ -203,6 +185,28 @@ impl Walk {
             mode: found.mode(),
             modified: found.modified(),
         }))
+    }
+
+    /// Returns the metadata of an entry, or of what it leads to if links are followed. Returns `None`
+    /// if it is left out.
+    fn entry_metadata(
+        &mut self,
+        directory: &OwnedFd,
+        name: &[u8],
+        full_path: &[u8],
+    ) -> Result<Option<Metadata>, Failure> {
+        let failed = |error: Errno| Failure::io(Step::Finding, full_path, error);
+        if !self.follow {
+            return metadata(directory, name).map_err(failed);
+        }
+        let reason = match statat(directory, name, AtFlags::empty()) {
+            Ok(stat) => return Ok(Some(Metadata(stat))),
+            Err(Errno::NOENT) => "it leads nowhere, or is gone",
+            Err(Errno::LOOP) => "links lead around in a circle",
+            Err(error) => return Err(failed(error)),
+        };
+        self.warn(full_path, reason);
+        Ok(None)
     }
 
     fn warn(&mut self, path: &[u8], reason: &str) {
