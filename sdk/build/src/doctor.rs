@@ -6,11 +6,15 @@ use wxec_protocol::BUILD;
 
 use crate::{
     BuildError, MODULE_TARGET, Work,
-    cache::cache_directory,
-    cargo::{Cargo, Toolchain},
-    environment::given,
-    source::{Source, c_compiler},
-    tools::{agents_here, built_agent, built_compiler},
+    base::variables::given,
+    cache::directory::cache_directory,
+    cargo::command::{Cargo, Toolchain},
+    tools::{
+        agent::{agents_here, built_agent},
+        compiler::built_compiler,
+        linking::c_compiler,
+        source::Source,
+    },
 };
 
 /// One thing that building needs.

@@ -19,38 +19,47 @@
 //! # Ok::<(), wxec_build::BuildError>(())
 //! ```
 
-mod absent;
+// From the bottom up: a module uses only those above it in this list.
+/// Errors with their hints, reports of progress, variables of the environment.
+mod base;
+/// The directory where builds are kept, and files in it with their digests.
 mod cache;
+/// Cargo as a child process.
 mod cargo;
-mod diagnosis;
-mod doctor;
-mod embed;
-mod environment;
-mod error;
-mod features;
-mod messages;
+/// The package that a module is built from: its target and its features.
+mod package;
+/// The reason why a task is not in a module, read from the package's sources.
+mod absent;
+/// Modules of users' crates.
 mod module;
-mod origin;
-mod progress;
-mod running;
-mod shelf;
-mod shipped;
-mod source;
+/// wxec's own programs and modules.
 mod tools;
-mod unit;
+/// Checks that this machine has all that building needs.
+mod doctor;
 
-pub use absent::{AbsenceReason, AbsentTask, PackageSource};
-pub use cache::cache_directory;
+pub use absent::{
+    source::PackageSource,
+    task::{AbsenceReason, AbsentTask},
+};
+pub use base::{
+    dependency::DependencyFailure,
+    error::BuildError,
+    progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work},
+};
+pub use cache::directory::cache_directory;
+pub use cargo::running::{end_builds, supervise_builds};
 pub use doctor::{Check, CheckStatus, checks};
-pub use embed::{embed, embed_with};
-pub use error::{BuildError, DependencyFailure};
-pub use features::Features;
-pub use module::{BuiltModule, module, module_of_folder, module_of_package};
-pub use origin::Origin;
-pub use progress::{Progress, ProgressEvent, Quiet, StderrProgress, Work};
-pub use running::{end_builds, supervise_builds};
-pub use shipped::{is_shipped, shipped_module};
-pub use tools::{AgentImage, agent, agent_if_built, compiler};
+pub use module::{
+    built::BuiltModule,
+    embed::{embed, embed_with},
+    find::{module, module_of_folder, module_of_package},
+};
+pub use package::{features::Features, origin::Origin};
+pub use tools::{
+    agent::{AgentImage, agent, agent_if_built},
+    compiler::compiler,
+    shipped::{is_shipped, shipped_module},
+};
 
 /// The target that modules are compiled for.
 pub const MODULE_TARGET: &str = "wasm32-wasip1";

@@ -11,7 +11,7 @@ use std::{
 
 use wxec_protocol::Digest;
 
-use crate::{BuildError, cache::create_private};
+use crate::{BuildError, cache::directory::create_private};
 
 /// The digests, as `sha256sum -c` reads them.
 const SUMS: &str = "SHA256SUMS";

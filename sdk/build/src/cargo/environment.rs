@@ -1,6 +1,6 @@
 //! Filters the environment of a cargo that we start: ours may be that of another cargo.
 
-use std::{env, ffi::OsString, path, process::Command};
+use std::{env, path, process::Command};
 
 /// Removes from `command` the variables by which an outer cargo, or a shell set up for one, would
 /// change its work.
@@ -25,11 +25,6 @@ pub(crate) fn clean(command: &mut Command) {
     command
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TERM_PROGRESS_WHEN", "never");
-}
-
-/// Returns a variable's value, unless it is empty.
-pub(crate) fn given(name: &str) -> Option<OsString> {
-    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Returns true if the variable `name` says where things are or how to reach the network, rather

@@ -8,13 +8,11 @@ use std::{
 use wxec_protocol::Digest;
 
 use crate::{
-    BuildError, BuiltModule, Progress, Work, cache::cache_directory, environment::given,
-    source::Source, tools::Tools,
+    BuildError, BuiltModule, Progress, Work,
+    base::{error::SHIPPED, variables::given},
+    cache::directory::cache_directory,
+    tools::{shelves::Shelves, source::Source},
 };
-
-/// The packages among `guests` whose modules are wxec's own. They are granted what they declare to
-/// need.
-pub(crate) const SHIPPED: [&str; 1] = ["facts"];
 
 /// Returns true if wxec ships a module of this name.
 pub fn is_shipped(name: &str) -> bool {
@@ -32,10 +30,10 @@ pub fn shipped_module(name: &str, progress: &dyn Progress) -> Result<BuiltModule
         return read(&directory.join(file), 0);
     }
     let cache = cache_directory()?;
-    let (tools, work) = (Tools::of_this_build(&cache), Work::Module(name));
-    let shelf = tools.shelf(&format!("modules/{name}"));
+    let (shelves, work) = (Shelves::of_this_build(&cache), Work::Module(name));
+    let shelf = shelves.shelf(&format!("modules/{name}"));
     let mut compiled = 0;
-    let [module] = tools.once(
+    let [module] = shelves.once(
         work,
         progress,
         || shelf.take([&*file]),

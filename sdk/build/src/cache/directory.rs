@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{BuildError, environment::given};
+use crate::{BuildError, base::variables::given};
 
 /// Returns the directory where wxec keeps programs and artifacts: `$WXEC_CACHE`, else
 /// `$XDG_CACHE_HOME/wxec`, else `~/.cache/wxec`.

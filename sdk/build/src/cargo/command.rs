@@ -10,10 +10,7 @@ use std::{
 
 use cargo_metadata::{Metadata, MetadataCommand};
 
-use crate::{
-    BuildError,
-    environment::{clean, given},
-};
+use crate::{BuildError, base::variables::given, cargo::environment::clean};
 
 /// The toolchain that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

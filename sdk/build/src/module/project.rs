@@ -1,4 +1,4 @@
-//! Builds the module of a crate.
+//! A workspace whose crates become modules, and the cargo that builds them.
 
 use std::{
     env, fs,
@@ -10,13 +10,15 @@ use cargo_metadata::{Metadata, Package};
 use wxec_protocol::Digest;
 
 use crate::{
-    BuildError, Features, MODULE_TARGET, Origin, PackageSource, Progress, ProgressEvent, Work,
-    cache::{cache_directory, create_private, take_turn},
-    cargo::{Cargo, Toolchain},
-    diagnosis,
-    environment::given,
-    messages::listen,
-    unit::{Unit, package_around, package_in, package_named},
+    BuildError, BuiltModule, Features, MODULE_TARGET, PackageSource, Progress, ProgressEvent, Work,
+    base::variables::given,
+    cache::directory::{cache_directory, create_private, take_turn},
+    cargo::{
+        command::{Cargo, Toolchain},
+        messages::listen,
+    },
+    module::diagnosis,
+    package::unit::Unit,
 };
 
 /// wxec's own profile, so that a user's release profile may have any settings.
@@ -36,109 +38,6 @@ pub(crate) const PROFILE: [&str; 6] = [
 /// The variable with rustc's flags for [`MODULE_TARGET`], in cargo's spelling. Flags that a user
 /// sets there are meant for modules.
 const FLAGS: &str = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
-
-/// A crate, compiled for [`MODULE_TARGET`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct BuiltModule {
-    /// The file that cargo left, which the next build replaces; `None` if the module was embedded
-    /// in this program.
-    pub path: Option<PathBuf>,
-    /// The module.
-    pub bytes: Vec<u8>,
-    /// Its digest.
-    pub digest: Digest,
-    /// Number of crates that cargo compiled for it: 0 if nothing had changed.
-    pub compiled: usize,
-    /// The package it was just built from, which tells why a task is not in it.
-    pub source: Option<PackageSource>,
-}
-
-impl std::fmt::Debug for BuiltModule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BuiltModule")
-            .field("path", &self.path)
-            .field("bytes", &self.bytes.len())
-            .field("digest", &self.digest)
-            .field("compiled", &self.compiled)
-            .finish()
-    }
-}
-
-/// Returns the module that holds a task: the embedded one, else the task's crate, built now.
-pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, BuildError> {
-    if let Some(bytes) = origin.embedded {
-        return Ok(BuiltModule {
-            path: None,
-            bytes: bytes.into(),
-            digest: Digest::of(bytes),
-            compiled: 0,
-            source: None,
-        });
-    }
-    let directory = Path::new(origin.manifest_dir);
-    if !directory.join("Cargo.toml").is_file() {
-        return Err(BuildError::SourceGone {
-            package: origin.package.into(),
-            directory: directory.into(),
-        });
-    }
-    let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
-    let project = Project::around(&directory)?;
-    let package = package_in(&project.metadata, &directory, origin.package)?;
-    let unit = Unit::of_origin(
-        origin,
-        package,
-        project.metadata.workspace_root.as_std_path(),
-    )?;
-    project.build(
-        package,
-        &unit,
-        &Features::default(),
-        &project.target_directory()?,
-        progress,
-    )
-}
-
-/// Builds the module of `package`, a member of the cargo workspace around `directory`, from its
-/// library or its only program.
-pub fn module_of_package(
-    directory: &Path,
-    package: &str,
-    features: &Features,
-    progress: &dyn Progress,
-) -> Result<BuiltModule, BuildError> {
-    let project = Project::around(directory)?;
-    let package = package_named(&project.metadata, package)?;
-    let unit = Unit::of_package(package)?;
-    project.build(
-        package,
-        &unit,
-        features,
-        &project.target_directory()?,
-        progress,
-    )
-}
-
-/// Builds the module of the package whose folder `directory` is, or is in. Also returns the
-/// package's name.
-pub fn module_of_folder(
-    directory: &Path,
-    features: &Features,
-    progress: &dyn Progress,
-) -> Result<(String, BuiltModule), BuildError> {
-    let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
-    let project = Project::around(&directory)?;
-    let package = package_around(&project.metadata, &directory)?;
-    let unit = Unit::of_package(package)?;
-    let built = project.build(
-        package,
-        &unit,
-        features,
-        &project.target_directory()?,
-        progress,
-    )?;
-    Ok((package.name.to_string(), built))
-}
 
 /// A workspace, and the cargo that works in it.
 pub(crate) struct Project {
@@ -249,7 +148,7 @@ impl Project {
 
     /// Returns `wxec` below the workspace's own target directory, or a directory in the cache for a
     /// package that cargo downloaded, whose folder must not be changed.
-    fn target_directory(&self) -> Result<PathBuf, BuildError> {
+    pub(crate) fn target_directory(&self) -> Result<PathBuf, BuildError> {
         let cargo_home = given("CARGO_HOME")
             .map(PathBuf::from)
             .or_else(|| env::home_dir().map(|home| home.join(".cargo")));

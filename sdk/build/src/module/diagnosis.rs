@@ -6,9 +6,8 @@ use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 
 use crate::{
     BuildError, DependencyFailure, MODULE_TARGET,
-    cargo::Cargo,
-    messages::Outcome,
-    unit::{Unit, UnitKind},
+    cargo::{command::Cargo, messages::Outcome},
+    package::unit::{Unit, UnitKind},
 };
 
 /// Most routes shown: there may be more ways to a dependency than a person follows.

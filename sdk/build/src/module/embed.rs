@@ -8,9 +8,9 @@ use std::{
 
 use crate::{
     BuildError, Features, StderrProgress,
-    environment::given,
-    module::Project,
-    unit::{Unit, UnitKind, package_in},
+    base::variables::given,
+    module::project::Project,
+    package::unit::{Unit, UnitKind, package_in},
 };
 
 /// Builds the module of the package whose `build.rs` calls this, and makes `#[remote]` put it into

@@ -1,11 +1,18 @@
 //! Errors of builds, and hints on what would help.
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
 };
 
-use crate::{shipped::SHIPPED, unit::looks_like};
+use crate::base::{
+    dependency::DependencyFailure,
+    names::{listed, quoted},
+};
+
+/// The packages among `guests` whose modules are wxec's own. They are granted what they declare to
+/// need.
+pub(crate) const SHIPPED: [&str; 1] = ["facts"];
 
 /// The reason why something could not be built. [`hint`](Self::hint) says what would help.
 #[derive(Debug, thiserror::Error)]
@@ -263,95 +270,6 @@ fn install_std(triple: &str, looked_in: &Path) -> String {
     format!(
         "run `rustup target add{toolchain} {triple}`, or `sdk/provision {triple}` in wxec's source"
     )
-}
-
-/// A dependency that does not compile for the target, and the packages that pull it in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DependencyFailure {
-    /// The target.
-    pub triple: String,
-    /// The package the dependency was compiled for.
-    pub package: String,
-    /// The dependency that does not compile, by name.
-    pub dependency: String,
-    /// Its version.
-    pub version: String,
-    /// Ways from `package` to `dependency`, both included: one for each direct dependency that
-    /// leads there.
-    pub routes: Vec<Vec<String>>,
-    /// The manifest to change, and which of its dependencies to move.
-    pub remedy: Option<(PathBuf, Vec<String>)>,
-    /// The errors of rustc or of the dependency's build script, the first 64 KiB.
-    pub diagnostics: String,
-}
-
-impl DependencyFailure {
-    fn hint(&self) -> String {
-        const TABLE: &str = "[target.'cfg(not(target_family = \"wasm\"))'.dependencies]";
-        const CODE: &str = "#[cfg(not(target_family = \"wasm\"))]";
-        let (manifest, dependencies) = match &self.remedy {
-            Some((manifest, dependencies)) => {
-                (manifest.display().to_string(), quoted(dependencies))
-            }
-            None => (
-                format!("the Cargo.toml of `{}`", self.package),
-                "what pulls it in".into(),
-            ),
-        };
-        format!(
-            "if no task needs it, move {dependencies} under `{TABLE}` in {manifest}, and the code that uses it behind `{CODE}`"
-        )
-    }
-}
-
-impl fmt::Display for DependencyFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            triple,
-            package,
-            dependency,
-            version,
-            routes,
-            diagnostics,
-            ..
-        } = self;
-        write!(
-            f,
-            "`{dependency}` {version}, which `{package}` depends on, does not compile for {triple}"
-        )?;
-        for route in routes {
-            write!(f, "\n  {}", route.join(" -> "))?;
-        }
-        write!(f, "\n{diagnostics}")
-    }
-}
-
-/// Returns some of many names: those that look like the one that was typed, else the first.
-fn listed(names: &[String], typed: &str) -> Vec<String> {
-    /// As many as fit on a few lines.
-    const MOST: usize = 16;
-    if names.len() <= MOST {
-        return names.to_vec();
-    }
-    let mut near: Vec<String> = names
-        .iter()
-        .filter(|name| looks_like(name, typed))
-        .take(MOST)
-        .cloned()
-        .collect();
-    if near.is_empty() {
-        near.extend_from_slice(&names[..MOST]);
-    }
-    near
-}
-
-fn quoted(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! wxec's own programs, built from wxec's own source once per machine.
+//! The agent, built from wxec's own source once per machine and platform.
 
 use std::{
     env, fs,
@@ -6,23 +6,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wxec_protocol::{BUILD, Digest, Platform};
+use wxec_protocol::{Digest, Platform};
 
 use crate::{
-    BuildError, Progress, ProgressEvent, Work,
-    cache::{cache_directory, create_private, take_turn},
-    environment::given,
-    shelf::{Shelf, Shelved, prune},
-    source::Source,
+    BuildError, Progress, Work,
+    base::variables::given,
+    cache::{
+        directory::cache_directory,
+        shelf::{Shelf, Shelved},
+    },
+    tools::{shelves::Shelves, source::Source},
 };
 
 const AGENT: &str = "wxec-agent";
 const COMPRESSED: &str = "wxec-agent.gz";
-const COMPILER: &str = "wxec-compiler";
-
-/// Number of builds of wxec whose programs are kept: some days of a developer's work, some projects
-/// of a user's, a few megabytes each.
-const KEPT_BUILDS: usize = 3;
 
 /// An agent, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,35 +49,15 @@ pub fn agent(platform: &Platform, progress: &dyn Progress) -> Result<AgentImage,
     let triple = platform.triple();
     let work = Work::Agent(&triple);
     let shelf = agent_shelf(&cache, &triple);
-    let tools = Tools::of_this_build(&cache);
+    let shelves = Shelves::of_this_build(&cache);
     let take = || shelf.take([AGENT, COMPRESSED]);
-    let image = tools.once(work, progress, take, || {
+    let image = shelves.once(work, progress, take, || {
         let source = Source::of(work)?;
         let (program, _) =
             source.build(source.agent(AGENT, &triple, &cache)?, AGENT, work, progress)?;
         shelve_agent(&shelf, &program)
     });
     image.map(Into::into)
-}
-
-/// Returns the compiler for this machine. Builds it if there is none of this build. `WXEC_COMPILER`
-/// names a ready-made one.
-pub fn compiler(progress: &dyn Progress) -> Result<PathBuf, BuildError> {
-    if let Some(path) = given("WXEC_COMPILER").map(PathBuf::from) {
-        return fs::canonicalize(&path).map_err(BuildError::io("find the compiler", path));
-    }
-    let cache = cache_directory()?;
-    let work = Work::Compiler;
-    let shelf = compiler_shelf(&cache);
-    let tools = Tools::of_this_build(&cache);
-    let take = || shelf.take([COMPILER]);
-    let [compiler] = tools.once(work, progress, take, || {
-        let source = Source::of(work)?;
-        let (program, _) =
-            source.build(source.compiler(COMPILER, &cache), COMPILER, work, progress)?;
-        shelf.put([(COMPILER, &program)])
-    })?;
-    Ok(compiler.path)
 }
 
 /// Returns the agent for `platform`, if this machine has it already.
@@ -95,25 +72,13 @@ pub(crate) fn built_agent(cache: &Path, triple: &str) -> Option<AgentImage> {
         .map(Into::into)
 }
 
-/// Returns the compiler, if it is built.
-pub(crate) fn built_compiler(cache: &Path) -> Option<PathBuf> {
-    compiler_shelf(cache)
-        .take([COMPILER])
-        .map(|[compiler]| compiler.path)
-}
-
 /// Returns the platform of an agent on this machine: Linux, whichever system starts it.
 pub(crate) fn agents_here() -> Platform {
     Platform::new(env::consts::ARCH, "linux")
 }
 
 fn agent_shelf(cache: &Path, triple: &str) -> Shelf {
-    Tools::of_this_build(cache).shelf(triple)
-}
-
-fn compiler_shelf(cache: &Path) -> Shelf {
-    // One cache may serve machines of several kinds over a network.
-    Tools::of_this_build(cache).shelf(&Platform::here().to_string())
+    Shelves::of_this_build(cache).shelf(triple)
 }
 
 fn ready_made_agent(
@@ -123,18 +88,15 @@ fn ready_made_agent(
 ) -> Result<AgentImage, BuildError> {
     let program = fs::read(path).map_err(BuildError::io("read the agent", path))?;
     let digest = Digest::of(&program);
-    let tools = Tools {
-        directory: cache.join("given"),
-        current: digest.short(),
-    };
-    let shelf = Shelf::new(tools.directory.join(&tools.current));
+    let shelves = Shelves::of_ready_made(cache, &digest);
+    let shelf = shelves.whole();
     let take = || {
         shelf
             .take([AGENT, COMPRESSED])
             .filter(|[agent, _]| agent.digest == digest)
     };
     let triple = agents_here().triple();
-    tools
+    shelves
         .once(Work::Agent(&triple), progress, take, || {
             shelve_agent(&shelf, &program)
         })
@@ -155,52 +117,6 @@ const ZOPFLI: zopfli::Options = zopfli::Options {
     iterations_without_improvement: NonZeroU64::MAX,
     maximum_block_splits: 15,
 };
-
-/// A directory with a folder of programs for each build.
-pub(crate) struct Tools {
-    directory: PathBuf,
-    /// The folder in use.
-    current: String,
-}
-
-impl Tools {
-    /// Returns the directory of programs that are built from wxec's source.
-    pub(crate) fn of_this_build(cache: &Path) -> Self {
-        Self {
-            directory: cache.join("tools"),
-            current: BUILD.into(),
-        }
-    }
-
-    /// Returns a shelf in the folder in use: one for each kind of machine, one for each module.
-    pub(crate) fn shelf(&self, name: &str) -> Shelf {
-        Shelf::new(self.directory.join(&self.current).join(name))
-    }
-
-    /// Returns what `take` finds, else what `build` makes while no other process builds.
-    pub(crate) fn once<T>(
-        &self,
-        work: Work<'_>,
-        progress: &dyn Progress,
-        take: impl Fn() -> Option<T>,
-        build: impl FnOnce() -> Result<T, BuildError>,
-    ) -> Result<T, BuildError> {
-        if let Some(found) = take() {
-            return Ok(found);
-        }
-        create_private(&self.directory)?;
-        let _turn = take_turn(&self.directory.join(".lock"), || {
-            progress.report(ProgressEvent::Waiting { work })
-        })?;
-        // The process that had the lock before may have built it.
-        if let Some(found) = take() {
-            return Ok(found);
-        }
-        let built = build()?;
-        prune(&self.directory, &self.current, KEPT_BUILDS);
-        Ok(built)
-    }
-}
 
 impl From<[Shelved; 2]> for AgentImage {
     fn from([agent, compressed]: [Shelved; 2]) -> Self {
@@ -228,12 +144,12 @@ mod tests {
     #[test]
     fn built_once_and_again_when_damaged() {
         let cache = tempfile::tempdir().expect("a temporary directory");
-        let tools = Tools::of_this_build(cache.path());
+        let shelves = Shelves::of_this_build(cache.path());
         let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
         let builds = Cell::new(0);
         let agent = || {
             let take = || shelf.take([AGENT, COMPRESSED]);
-            let image = tools.once(WORK, &Quiet, take, || {
+            let image = shelves.once(WORK, &Quiet, take, || {
                 builds.set(builds.get() + 1);
                 shelve_agent(&shelf, b"an agent")
             });
@@ -252,14 +168,14 @@ mod tests {
     #[test]
     fn whoever_waited_finds_what_the_other_built() {
         let cache = tempfile::tempdir().expect("a temporary directory");
-        let tools = Tools::of_this_build(cache.path());
+        let shelves = Shelves::of_this_build(cache.path());
         let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
         let take = || shelf.take([AGENT]);
-        let other = || tools.once(WORK, &Quiet, take, || panic!("it is built already"));
+        let other = || shelves.once(WORK, &Quiet, take, || panic!("it is built already"));
 
         std::thread::scope(|scope| {
             let mut waiting = None;
-            let built = tools.once(WORK, &Quiet, take, || {
+            let built = shelves.once(WORK, &Quiet, take, || {
                 waiting = Some(scope.spawn(other));
                 shelf.put([(AGENT, b"an agent")])
             });
@@ -277,11 +193,11 @@ mod tests {
     #[test]
     fn a_failed_build_leaves_nothing() {
         let cache = tempfile::tempdir().expect("a temporary directory");
-        let tools = Tools::of_this_build(cache.path());
+        let shelves = Shelves::of_this_build(cache.path());
         let shelf = agent_shelf(cache.path(), "x86_64-unknown-linux-musl");
         let take = || shelf.take([AGENT]);
 
-        let outcome = tools.once(WORK, &Quiet, take, || {
+        let outcome = shelves.once(WORK, &Quiet, take, || {
             Err(BuildError::NoArtifact {
                 what: WORK.to_string(),
             })

@@ -13,7 +13,10 @@ use cargo_metadata::{
     diagnostic::{Diagnostic, DiagnosticLevel},
 };
 
-use crate::{BuildError, Progress, ProgressEvent, Work, cargo::cannot_run, running};
+use crate::{
+    BuildError, Progress, ProgressEvent, Work,
+    cargo::{command::cannot_run, running},
+};
 
 /// Most bytes of diagnostics kept: more than a person reads, and no more than a terminal or a log
 /// bears.

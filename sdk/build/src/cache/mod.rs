@@ -1,0 +1,4 @@
+//! The directory where wxec keeps its builds, and how files there are proven whole.
+
+pub(crate) mod directory;
+pub(crate) mod shelf;

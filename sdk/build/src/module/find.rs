@@ -1,0 +1,87 @@
+//! Finds a crate by a task, a name or a folder, and builds its module.
+
+use std::{fs, path::Path};
+
+use wxec_protocol::Digest;
+
+use crate::{
+    BuildError, BuiltModule, Features, Origin, Progress,
+    module::project::Project,
+    package::unit::{Unit, package_around, package_in, package_named},
+};
+
+/// Returns the module that holds a task: the embedded one, else the task's crate, built now.
+pub fn module(origin: &Origin, progress: &dyn Progress) -> Result<BuiltModule, BuildError> {
+    if let Some(bytes) = origin.embedded {
+        return Ok(BuiltModule {
+            path: None,
+            bytes: bytes.into(),
+            digest: Digest::of(bytes),
+            compiled: 0,
+            source: None,
+        });
+    }
+    let directory = Path::new(origin.manifest_dir);
+    if !directory.join("Cargo.toml").is_file() {
+        return Err(BuildError::SourceGone {
+            package: origin.package.into(),
+            directory: directory.into(),
+        });
+    }
+    let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
+    let project = Project::around(&directory)?;
+    let package = package_in(&project.metadata, &directory, origin.package)?;
+    let unit = Unit::of_origin(
+        origin,
+        package,
+        project.metadata.workspace_root.as_std_path(),
+    )?;
+    project.build(
+        package,
+        &unit,
+        &Features::default(),
+        &project.target_directory()?,
+        progress,
+    )
+}
+
+/// Builds the module of `package`, a member of the cargo workspace around `directory`, from its
+/// library or its only program.
+pub fn module_of_package(
+    directory: &Path,
+    package: &str,
+    features: &Features,
+    progress: &dyn Progress,
+) -> Result<BuiltModule, BuildError> {
+    let project = Project::around(directory)?;
+    let package = package_named(&project.metadata, package)?;
+    let unit = Unit::of_package(package)?;
+    project.build(
+        package,
+        &unit,
+        features,
+        &project.target_directory()?,
+        progress,
+    )
+}
+
+/// Builds the module of the package whose folder `directory` is, or is in. Also returns the
+/// package's name.
+pub fn module_of_folder(
+    directory: &Path,
+    features: &Features,
+    progress: &dyn Progress,
+) -> Result<(String, BuiltModule), BuildError> {
+    let directory = fs::canonicalize(directory).map_err(BuildError::io("find", directory))?;
+    let project = Project::around(&directory)?;
+    let package = package_around(&project.metadata, &directory)?;
+    let unit = Unit::of_package(package)?;
+    let built = project.build(
+        package,
+        &unit,
+        features,
+        &project.target_directory()?,
+        progress,
+    )?;
+    Ok((package.name.to_string(), built))
+}
