@@ -14,7 +14,7 @@ use syn::visit::Visit;
 
 use super::is_test;
 
-const CRATES: [&str; 1] = ["sdk/build"];
+const CRATES: [&str; 2] = ["runtime/protocol", "sdk/build"];
 
 /// Longest chain of re-exports that is followed: an import may name itself.
 const MAX_IMPORTS: usize = 16;

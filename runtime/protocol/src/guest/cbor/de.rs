@@ -16,8 +16,13 @@ use serde::{
 };
 
 use super::{
-    DecodeError, Form, KEY_TAG, MAX_DEPTH, MAX_WRAPS, Reader, SOME_TAG, TAG_TYPE, TAGGED, UNTAGGED,
-    WORD_TAG, from_base64, ser::SOME_MAP,
+    base64::from_base64,
+    error::DecodeError,
+    form::{
+        Form, KEY_TAG, MAX_DEPTH, MAX_WRAPS, SOME_MAP, SOME_TAG, TAG_TYPE, TAGGED, UNTAGGED,
+        WORD_TAG,
+    },
+    reader::Reader,
 };
 
 const UNSIGNED: u8 = 0;

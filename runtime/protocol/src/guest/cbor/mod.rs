@@ -40,87 +40,26 @@
 //! record says [`readable`](crate::guest::abi::Function::readable). The value, and the items sent and
 //! received, are then in the same form.
 
-mod de;
+mod form;
+mod error;
+mod head;
+mod base64;
+mod reader;
 mod ser;
+mod de;
 
 use std::{any::Any, ops::Range};
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeTupleVariant};
 
-/// Largest number of nested arrays and maps: as many as serde_json accepts, far beyond honest data,
-/// and far below the limit of a guest's stack.
-pub const MAX_DEPTH: usize = 128;
+pub use base64::from_base64;
+pub use error::{DecodeError, EncodeError};
+pub use form::{Form, KEY_TAG, MAX_DEPTH, READABLE_TAG, SOME_TAG, WORD_TAG};
+pub use head::{array_head, bytes_head};
 
-/// Largest number of options and newtypes open at once, which leave no trace in CBOR: four for each
-/// level of [`MAX_DEPTH`]. Otherwise a type that holds only itself would recurse for ever.
-const MAX_WRAPS: usize = 4 * MAX_DEPTH;
-
-/// Marks an ambiguous `Some`. Its registered meaning is the second alternative of a sum type.
-pub const SOME_TAG: u64 = 122;
-const SOME_HEAD: &[u8] = &[0xd8, 122];
-
-/// Tag around a call's arguments in the readable form.
-pub const READABLE_TAG: u64 = 0x7778_6563;
-/// Tag around a word of a command line, in the readable form: an array of its text and, if that is
-/// JSON, of its JSON value.
-pub const WORD_TAG: u64 = READABLE_TAG + 1;
-/// Tag around a key of a map, in the readable form: an array of its text and, if that is JSON, of
-/// its JSON value.
-pub const KEY_TAG: u64 = READABLE_TAG + 2;
-
-/// Names by which ciborium's types ask for tags.
-const TAG_TYPE: &str = "@@TAG@@";
-const TAGGED: &str = "@@TAGGED@@";
-const UNTAGGED: &str = "@@UNTAGGED@@";
-
-/// Audience of encoded values.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Form {
-    /// For a program that knows the types.
-    #[default]
-    Compact,
-    /// For people: values that JSON can express.
-    Readable,
-}
-
-/// A value could not be encoded: its `Serialize` refused, or it nests too deeply.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot be encoded as CBOR: {0}")]
-pub struct EncodeError(String);
-
-impl EncodeError {
-    /// Makes an error with this reason.
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
-    }
-}
-
-/// Bytes are not the CBOR of the wanted type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// The bytes end in the middle of a value, or are not CBOR.
-    #[error("malformed CBOR at byte {0}")]
-    Malformed(usize),
-    /// Well-formed, but of another type; the text is serde's.
-    #[error("{0}")]
-    Type(String),
-    /// A [`Type`](Self::Type) error in a part of the value.
-    #[error("at `{path}`: {reason}")]
-    Within {
-        /// Place of the part, such as `.shapes[2].width`.
-        path: String,
-        /// Serde's text.
-        reason: String,
-    },
-    /// A value nests deeper than [`MAX_DEPTH`].
-    #[error("it nests deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-    /// Bytes follow the value.
-    #[error("{0} bytes after the value")]
-    Trailing(usize),
-}
+use form::{TAG_TYPE, TAGGED};
+use reader::Reader;
 
 /// Encodes `value`.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
@@ -226,36 +165,6 @@ fn whole_byte_string(bytes: &[u8]) -> Option<usize> {
     (major == 2 && bytes.len() - reader.at == length).then_some(reader.at)
 }
 
-/// Writes the head of an array of `length` items.
-pub fn array_head(length: usize, bytes: &mut Vec<u8>) {
-    head(4, length as u64, bytes);
-}
-
-/// Writes the head of a byte string of `length` bytes; the caller appends the bytes unchanged.
-pub fn bytes_head(length: usize, bytes: &mut Vec<u8>) {
-    head(2, length as u64, bytes);
-}
-
-fn head(major: u8, value: u64, bytes: &mut Vec<u8>) {
-    let major = major << 5;
-    match value {
-        0..24 => bytes.push(major | value.to_le_bytes()[0]),
-        24..=0xff => bytes.extend([major | 24, value.to_le_bytes()[0]]),
-        0x100..=0xffff => {
-            bytes.push(major | 25);
-            bytes.extend(&value.to_be_bytes()[6..]);
-        }
-        0x1_0000..=0xffff_ffff => {
-            bytes.push(major | 26);
-            bytes.extend(&value.to_be_bytes()[4..]);
-        }
-        _ => {
-            bytes.push(major | 27);
-            bytes.extend(value.to_be_bytes());
-        }
-    }
-}
-
 /// The arguments of a call, located in its input but not yet decoded: an array by position, or a
 /// map by name.
 #[derive(Debug, PartialEq, Eq)]
@@ -284,7 +193,7 @@ pub fn items(bytes: &[u8]) -> Result<Items, DecodeError> {
         ),
         5 => Items::Named(
             (0..count)
-                .map(|_| reader.entry())
+                .map(|_| entry(&mut reader))
                 .collect::<Result<_, _>>()?,
         ),
         _ => {
@@ -299,148 +208,9 @@ pub fn items(bytes: &[u8]) -> Result<Items, DecodeError> {
     }
 }
 
-/// Walks over well-formed CBOR without building anything.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn entry(&mut self) -> Result<(String, Range<usize>), DecodeError> {
-        let key = self.item()?;
-        Ok((decode(&self.bytes[key])?, self.item()?))
-    }
-
-    fn item(&mut self) -> Result<Range<usize>, DecodeError> {
-        let start = self.at;
-        self.skip(0)?;
-        Ok(start..self.at)
-    }
-
-    /// Skips an item that stands inside `depth` others.
-    fn skip(&mut self, depth: usize) -> Result<(), DecodeError> {
-        let (mut start, mut head) = (self.at, self.head()?);
-        let mut tags = 0;
-        while let (6, Some(_)) = head {
-            tags += 1;
-            if tags > MAX_WRAPS {
-                return Err(DecodeError::TooDeep);
-            }
-            (start, head) = (self.at, self.head()?);
-        }
-        let (major, value) = head;
-        if matches!(major, 4 | 5) && depth >= MAX_DEPTH {
-            return Err(DecodeError::TooDeep);
-        }
-        match (major, value) {
-            (0 | 1, Some(_)) | (7, Some(_)) => Ok(()),
-            (2 | 3, Some(length)) => {
-                let length = usize::try_from(length).map_err(|_| DecodeError::Malformed(start))?;
-                self.take(length).map(drop)
-            }
-            (4, Some(count)) => (0..count).try_for_each(|_| self.skip(depth + 1)),
-            (5, Some(count)) => (0..count).try_for_each(|_| {
-                self.skip(depth + 1)?;
-                self.skip(depth + 1)
-            }),
-            (2 | 3, None) => loop {
-                match self.head()? {
-                    (found, Some(length)) if found == major => {
-                        let length =
-                            usize::try_from(length).map_err(|_| DecodeError::Malformed(start))?;
-                        self.take(length)?;
-                    }
-                    (7, None) => break Ok(()),
-                    _ => break Err(DecodeError::Malformed(start)),
-                }
-            },
-            (4 | 5, None) => {
-                while self.bytes.get(self.at) != Some(&0xff) {
-                    self.skip(depth + 1)?;
-                }
-                self.take(1).map(drop)
-            }
-            _ => Err(DecodeError::Malformed(start)),
-        }
-    }
-
-    /// Returns the major type and the argument of the next item; `None` if its length is
-    /// indefinite.
-    #[inline]
-    fn head(&mut self) -> Result<(u8, Option<u64>), DecodeError> {
-        let start = self.at;
-        let [first] = self.take_array()?;
-        let value = match first & 0x1f {
-            value @ 0..24 => value.into(),
-            24 => u8::from_be_bytes(self.take_array()?).into(),
-            25 => u16::from_be_bytes(self.take_array()?).into(),
-            26 => u32::from_be_bytes(self.take_array()?).into(),
-            27 => u64::from_be_bytes(self.take_array()?),
-            31 => return Ok((first >> 5, None)),
-            _ => return Err(DecodeError::Malformed(start)),
-        };
-        Ok((first >> 5, Some(value)))
-    }
-
-    #[inline]
-    fn take_array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.first_chunk().ok_or(DecodeError::Malformed(self.at))?;
-        self.at += N;
-        Ok(*taken)
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self
-            .at
-            .checked_add(length)
-            .filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or(DecodeError::Malformed(self.at))?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(taken)
-    }
-}
-
-/// Decodes base64. Each byte string has exactly one accepted spelling.
-pub fn from_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
-    let complaint = || {
-        DecodeError::Type(format!(
-            "{:?} is no base64",
-            text.chars().take(60).collect::<String>()
-        ))
-    };
-    let digit = |byte| {
-        Some(match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        })
-    };
-    let digits = text
-        .strip_suffix("==")
-        .or_else(|| text.strip_suffix('='))
-        .unwrap_or(text);
-    if !text.len().is_multiple_of(4) {
-        return Err(complaint());
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for group in digits.as_bytes().chunks(4) {
-        let bits = group
-            .iter()
-            .try_fold(0, |bits, byte| Some(bits << 6 | u32::from(digit(*byte)?)));
-        let bits = bits.ok_or_else(complaint)? << (6 * (4 - group.len()));
-        let [_, decoded @ ..] = bits.to_be_bytes();
-        let (decoded, rest) = decoded.split_at(group.len() - 1);
-        if rest.iter().any(|byte| *byte != 0) {
-            return Err(complaint());
-        }
-        bytes.extend(decoded);
-    }
-    Ok(bytes)
+fn entry(reader: &mut Reader<'_>) -> Result<(String, Range<usize>), DecodeError> {
+    let key = reader.item()?;
+    Ok((decode(&reader.bytes[key])?, reader.item()?))
 }
 
 #[cfg(test)]

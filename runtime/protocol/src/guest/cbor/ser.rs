@@ -5,13 +5,14 @@
 use serde::{Serialize, ser};
 
 use super::{
-    EncodeError, Form, MAX_DEPTH, MAX_WRAPS, Reader, SOME_HEAD, TAG_TYPE, TAGGED, UNTAGGED, head,
+    error::EncodeError,
+    form::{Form, MAX_DEPTH, MAX_WRAPS, SOME_HEAD, SOME_MAP, TAG_TYPE, TAGGED, UNTAGGED},
+    head::head,
+    reader::Reader,
 };
 
 /// Null and undefined.
 const NOTHING: [u8; 2] = [0xf6, 0xf7];
-/// In the readable form, the start of a marked `Some`: a map of one entry whose key is `Some`.
-pub(super) const SOME_MAP: &[u8] = b"\xa1\x64Some";
 /// The same map with an indefinite length.
 const SOME_OPEN_MAP: &[u8] = b"\xbf\x64Some";
 
