@@ -2,60 +2,59 @@
 //! library of the same name: it turns a command line into calls, and their results into lines and
 //! an exit code.
 
-mod access;
-mod args;
-mod arguments;
-mod capabilities;
-mod command_error;
-mod commands;
-mod environment;
-mod everywhere;
-mod exit_code;
-mod features;
-mod grants;
-mod interrupt;
-mod limits;
-mod misplaced;
-mod module;
-mod output;
-mod progress;
-mod quantity;
-mod rsh;
-mod stats;
-mod streaming;
-mod target;
-mod terminal;
-mod tips;
-mod transfer;
+// From the bottom up: a module uses only those above it in this list.
+/// Exit codes, verbosity, times and sizes, the words of a shell.
+mod base;
+/// Values, from JSON or from words that people type, and to JSON.
 mod value;
+/// This process's terminal, its streams, and the signals that end it.
+mod terminal;
+/// Results, errors and guests' output, as they are printed.
+mod output;
+/// Operands and options that several commands have.
+mod args;
+/// Modules that a command names, and the functions in them.
+mod module;
+/// Work on hosts: on many at once, with channels, with a terminal.
+mod hosts;
+/// The transfers of `put` and `get`.
+mod transfer;
+/// ssh's command line, over any address.
+mod rsh;
+/// The verbs, one file each.
+mod commands;
+/// The command line as a whole.
+mod command_line;
 
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+
+use args::{negative_numbers, tips};
+use base::exit_code;
+use command_line::Args;
+use output::{command_error::CommandError, exit};
+use terminal::{interrupt, progress, spinner, stdout};
 
 fn main() -> ExitCode {
-    exit_code::install_panic_hook();
-    output::keep_closed();
-    if let Some(words) = rsh::words() {
-        return rsh::main(words).into();
+    exit::install_panic_hook();
+    stdout::keep_closed();
+    if let Some(words) = rsh::run::words() {
+        return rsh::run::main(words, Args::command).into();
     }
-    let words = arguments::with_negative_numbers(std::env::args_os());
-    let args = match args::Args::try_parse_from(&words) {
+    let words = negative_numbers::with_negative_numbers(std::env::args_os());
+    let args = match Args::try_parse_from(&words) {
         Ok(args) => args,
         Err(said) => return answer(&tips::with_tip(said, &words)).into(),
     };
-    if let Err(error) = interrupt::watch() {
-        output::say(&format!(
-            "warning: Ctrl-C will leave things behind: {error}"
-        ));
-    }
+    interrupt::watch();
     progress::install(args.verbosity());
-    let result = commands::run(args);
-    progress::clear();
-    output::check(result, fail).into()
+    let result = args.run();
+    spinner::clear();
+    exit::check(result, fail).into()
 }
 
 /// Prints the help, the version, or the error in the command line. Returns the exit code.
@@ -65,12 +64,12 @@ fn answer(said: &clap::Error) -> u8 {
         // `print` uses colors, `render` does not.
         let _ = said.print();
     } else {
-        output::print_bytes(said.render().to_string().as_bytes());
+        stdout::print_bytes(said.render().to_string().as_bytes());
     }
-    output::check(Ok(code), fail)
+    exit::check(Ok(code), fail)
 }
 
-fn fail(error: &command_error::CommandError) -> u8 {
+fn fail(error: &CommandError) -> u8 {
     error.print("error: ");
     error.code
 }

@@ -14,7 +14,7 @@ use syn::visit::Visit;
 
 use super::is_test;
 
-const CRATES: [&str; 2] = ["runtime/protocol", "sdk/build"];
+const CRATES: [&str; 3] = ["runtime/protocol", "sdk/build", "cli"];
 
 /// Longest chain of re-exports that is followed: an import may name itself.
 const MAX_IMPORTS: usize = 16;

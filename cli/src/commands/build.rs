@@ -3,13 +3,11 @@
 use wxec::Module;
 
 use crate::{
-    args::Verbosity,
-    command_error::CommandError,
-    exit_code,
-    features::FeatureArgs,
-    misplaced,
-    module::Source,
-    output::{print_line, say},
+    args::{feature_args::FeatureArgs, misplaced, module_name::ModuleSource},
+    base::{exit_code, verbosity::Verbosity},
+    module::load::load,
+    output::command_error::CommandError,
+    terminal::{stderr::say, stdout::print_line},
 };
 
 /// Build a package's module, check it, and print its path, size and digest
@@ -34,11 +32,11 @@ const OFFERED: [&str; 2] = ["wxec_v1.", "wasi_snapshot_preview1."];
 
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let features = args.features.features();
-    let module = match Source::parse(args.package.as_deref().unwrap_or(".")) {
-        Source::Package(package) if misplaced::function_for_module(&package).is_none() => {
+    let module = match ModuleSource::parse(args.package.as_deref().unwrap_or(".")) {
+        ModuleSource::Package(package) if misplaced::function_for_module(&package).is_none() => {
             Module::from_package_with(".", &package, &features)?
         }
-        source => source.load(&features, Verbosity::Quiet)?,
+        source => load(&source, &features, Verbosity::Quiet)?,
     };
     check(&module)?;
     let path = module

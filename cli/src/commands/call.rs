@@ -3,20 +3,22 @@
 use wxec::Limits;
 
 use crate::{
-    access::Access,
-    args::Verbosity,
-    arguments::{self, Given},
-    command_error::CommandError,
-    everywhere::{Job, print_everywhere},
-    features::FeatureArgs,
-    grants::GrantArgs,
-    limits::LimitArgs,
-    misplaced,
-    module::{find_function, split_function},
-    output::{Format, Style, guest_output},
-    quantity,
-    streaming::{self, Streaming},
-    target,
+    args::{
+        call_arguments::CallArguments, connect_args::ConnectArgs, feature_args::FeatureArgs,
+        grant_args::GrantArgs, limit_args::LimitArgs, misplaced, module_name::split_function,
+        negative_numbers::without_mark, target,
+    },
+    base::{quantity, verbosity::Verbosity},
+    hosts::{
+        fan_out::{Job, print_everywhere},
+        streaming::{self, Streaming},
+    },
+    module::{functions::find_function, load::load},
+    output::{
+        command_error::CommandError,
+        guest_output::guest_output,
+        results::{Format, Style},
+    },
 };
 
 /// Call a function, and print its value as JSON
@@ -48,17 +50,17 @@ use crate::{
 pub(crate) struct Args {
     /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
     /// between them
-    #[arg(value_parser = arguments::without_mark)]
+    #[arg(value_parser = without_mark)]
     target: String,
     /// The function to call, such as `words::stats::lengths` or `./words.wasm::count`
-    #[arg(value_name = "MODULE::FUNC", value_parser = arguments::without_mark)]
+    #[arg(value_name = "MODULE::FUNC", value_parser = without_mark)]
     function: String,
     /// The function's arguments, in order
-    #[arg(value_name = "ARG", allow_negative_numbers = true, value_parser = arguments::without_mark)]
+    #[arg(value_name = "ARG", allow_negative_numbers = true, value_parser = without_mark)]
     arguments: Vec<String>,
     /// Pass all arguments at once: a JSON list, or an object by name; `@FILE` and `-` (stdin) hold
     /// the same
-    #[arg(long, value_name = "JSON", conflicts_with = "arguments", allow_hyphen_values = true, value_parser = arguments::without_mark)]
+    #[arg(long, value_name = "JSON", conflicts_with = "arguments", allow_hyphen_values = true, value_parser = without_mark)]
     args: Option<String>,
     /// Print strings and bytes as they are, not as JSON
     #[arg(short, long, conflicts_with = "format")]
@@ -79,7 +81,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 const EXAMPLES: &str = r#"Examples:
@@ -104,14 +106,14 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         Some(hint) => error.hint(hint),
         None => error,
     };
-    let hosts = target::hosts(&args.target, &args.access, |several| {
+    let hosts = target::hosts(&args.target, &args.connect, |several| {
         guest_output(several, verbosity)
     });
     let hosts = hosts.map_err(with_target)?;
     let several = hosts.len() > 1;
     let given = args.given()?;
 
-    let module = source.load(&args.features.features(), verbosity)?;
+    let module = load(&source, &args.features.features(), verbosity)?;
     let function = find_function(&module, name)?;
     let streaming = function
         .map(|function| Streaming::of(function, hosts.len()))
@@ -144,10 +146,10 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
 }
 
 impl Args {
-    fn given(&self) -> Result<Given, CommandError> {
+    fn given(&self) -> Result<CallArguments, CommandError> {
         match &self.args {
-            Some(option) => Given::from_option(option),
-            None => Ok(Given::Words(self.arguments.clone())),
+            Some(option) => CallArguments::from_option(option),
+            None => Ok(CallArguments::Words(self.arguments.clone())),
         }
     }
 

@@ -1,9 +1,8 @@
 //! `wxec completions`: scripts that let shells complete what is typed after `wxec`.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::{command_error::CommandError, exit_code, output::print_line};
+use crate::{base::exit_code, output::command_error::CommandError, terminal::stdout::print_line};
 
 /// Print a script that lets a shell complete wxec's commands and options
 #[derive(Debug, clap::Args)]
@@ -18,14 +17,10 @@ Examples:
   wxec completions bash >~/.local/share/bash-completion/completions/wxec
   wxec completions fish >~/.config/fish/completions/wxec.fish";
 
-pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+/// Prints the script for `wxec`, the whole command line.
+pub(crate) fn run(args: &Args, mut wxec: clap::Command) -> Result<u8, CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut crate::args::Args::command(),
-        "wxec",
-        &mut script,
-    );
+    clap_complete::generate(args.shell, &mut wxec, "wxec", &mut script);
     let script = String::from_utf8_lossy(&script);
     print_line(script.trim_end());
     Ok(exit_code::OK)

@@ -6,14 +6,14 @@ use std::process::Command;
 use wxec::{CheckStatus, Host, Report, checks};
 
 use crate::{
-    access::Access,
-    args::Verbosity,
-    command_error::CommandError,
-    exit_code,
-    interrupt::block_on,
-    output::{guest_output, print_line},
-    quantity::{show_duration, show_size},
-    target,
+    args::{connect_args::ConnectArgs, target},
+    base::{
+        exit_code,
+        quantity::{show_duration, show_size},
+        verbosity::Verbosity,
+    },
+    output::{command_error::CommandError, guest_output::guest_output},
+    terminal::{interrupt::block_on, stdout::print_line},
 };
 
 /// Check that this machine has what wxec needs, and that hosts can be reached
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Hosts to connect to as well: an address, or several separated by commas
     target: Option<String>,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -42,7 +42,7 @@ enum Finding {
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let hosts = match &args.target {
-        Some(target) => target::hosts(target, &args.access, |several| {
+        Some(target) => target::hosts(target, &args.connect, |several| {
             guest_output(several, verbosity)
         })?,
         None => Vec::new(),

@@ -1,11 +1,7 @@
 //! `wxec exec`: runs a program that is installed on the host, attached to this terminal, or on
 //! several hosts at once.
 
-use std::{
-    ffi::OsString,
-    io::{self, IsTerminal},
-    time::Duration,
-};
+use std::{ffi::OsString, time::Duration};
 
 use clap::{
     ValueEnum,
@@ -16,18 +12,20 @@ use wxec::{
 };
 
 use crate::{
-    access::Access,
-    args::Verbosity,
-    command_error::CommandError,
-    environment,
-    everywhere::on_each,
-    exit_code,
-    interrupt::{self, Interrupted},
-    output::{
-        lines, print_line, print_lines_tagged, program_output, say, say_tagged, text_or_base64,
+    args::{connect_args::ConnectArgs, environment, target},
+    base::{exit_code, quantity, verbosity::Verbosity},
+    hosts::{
+        attached::{at_terminal, on_terminal},
+        fan_out::on_each,
     },
-    quantity, target, terminal,
-    value::to_json,
+    output::{command_error::CommandError, guest_output::program_output},
+    terminal::{
+        interrupt::{self, Interrupted},
+        stderr::{say, say_tagged},
+        stdout::{print_line, print_lines_tagged},
+        text::lines,
+    },
+    value::json::{text_or_base64, to_json},
 };
 
 /// A shell's exit code for a program that it cannot start.
@@ -82,7 +80,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORM", default_value = "stream")]
     output: Form,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -105,7 +103,7 @@ Examples:
   wxec exec -t docker:web -- bash";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let hosts = target::hosts(&args.target, &args.access, |several| {
+    let hosts = target::hosts(&args.target, &args.connect, |several| {
         program_output(several, verbosity)
     })?;
     let environment = environment::variables(&args.environment);
@@ -152,32 +150,6 @@ impl Args {
         }
         command
     }
-}
-
-/// Gives `command` a terminal of the kind and size of this one.
-pub(crate) fn on_terminal(command: Command) -> Command {
-    let command = match std::env::var_os("TERM") {
-        Some(kind) => command.env("TERM", kind),
-        None => command,
-    };
-    command.pty(terminal::size())
-}
-
-/// Runs a program that has a terminal. If stdin is a terminal, its keys and sizes are passed on.
-pub(crate) fn at_terminal(command: Command) -> Result<Result<ExitStatus, CallError>, Interrupted> {
-    let child = match interrupt::block_on(command.spawn())? {
-        Ok(child) => child,
-        Err(error) => return Ok(Err(error)),
-    };
-    if io::stdin().is_terminal()
-        && let Err(error) = terminal::follow_size(child.remote())
-    {
-        say(&format!(
-            "warning: the program will not learn of another size of this terminal: {error}"
-        ));
-    }
-    let _raw = terminal::Raw::enter();
-    interrupt::block_on(child.run(Attach::Here))
 }
 
 /// Runs the command on all hosts, and prints its lines as they arrive.

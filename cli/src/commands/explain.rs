@@ -2,8 +2,10 @@
 //! nothing.
 
 use crate::{
-    access::Access, args::Verbosity, command_error::CommandError, exit_code, output::print_line,
-    target,
+    args::{connect_args::ConnectArgs, target},
+    base::{exit_code, shell_words::quote, verbosity::Verbosity},
+    output::command_error::CommandError,
+    terminal::stdout::print_line,
 };
 
 /// Placeholder for the script that starts the agent.
@@ -20,7 +22,7 @@ pub(crate) struct Args {
     /// An address, such as `local:` or `ssh:bastion/ssh:inner/sudo:app`
     address: String,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -30,7 +32,7 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let script = (verbosity < Verbosity::Verbose).then_some(SCRIPT);
-    let options = args.access.options_to_explain();
+    let options = args.connect.options_to_explain();
     for step in wxec::explain(&target::parse(&args.address)?, &options, script) {
         let words: Vec<_> = step.argv.iter().map(|word| quote(word)).collect();
         let line = format!(
@@ -41,34 +43,4 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         print_line(&line);
     }
     Ok(exit_code::OK)
-}
-
-/// Quotes a word for a POSIX shell, if it needs that.
-pub(crate) fn quote(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.into()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        for (word, quoted) in [
-            ("-o", "-o"),
-            ("a=b", "a=b"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("$x", "'$x'"),
-            ("~", "'~'"),
-        ] {
-            assert_eq!(quote(word), quoted);
-        }
-    }
 }

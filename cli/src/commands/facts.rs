@@ -5,13 +5,15 @@ use std::time::Duration;
 use wxec::{Grants, Limits, Module, Value, host::Facts};
 
 use crate::{
-    access::Access,
-    args::Verbosity,
-    command_error::CommandError,
-    everywhere::{Job, print_everywhere},
-    output::{Format, Style, guest_output},
-    quantity::show_size,
-    target,
+    args::{connect_args::ConnectArgs, target},
+    base::{quantity::show_size, verbosity::Verbosity},
+    hosts::fan_out::{Job, print_everywhere},
+    output::{
+        command_error::CommandError,
+        guest_output::guest_output,
+        results::{Format, Style},
+    },
+    value::json::to_json,
 };
 
 /// A host only reads some files to answer; one that takes longer hangs.
@@ -34,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum)]
     format: Option<Format>,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -44,7 +46,7 @@ Examples:
   wxec facts local: --format json | jq -r .kernel";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let hosts = target::hosts(&args.target, &args.access, |several| {
+    let hosts = target::hosts(&args.target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
     let job = Job {
@@ -67,7 +69,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 fn text(value: &Value) -> String {
     value
         .deserialized::<Facts>()
-        .map_or_else(|_| crate::value::to_json(value), |facts| table(&facts))
+        .map_or_else(|_| to_json(value), |facts| table(&facts))
 }
 
 fn table(facts: &Facts) -> String {
@@ -146,7 +148,7 @@ mod tests {
             "memory_bytes": 8321499136, "addresses": ["10.0.0.5", "2001:db8::1"],
             "user": "deploy", "uid": 1000, "uptime_s": 356400
         }"#;
-        crate::value::parse(json).unwrap()
+        crate::value::parse::parse(json).unwrap()
     }
 
     #[test]

@@ -9,12 +9,15 @@ use std::{
 use wxec::Fleet;
 
 use crate::{
-    access::Access,
-    args::Verbosity,
-    command_error::CommandError,
-    output::guest_output,
-    target,
-    transfer::{TransferArgs, is_standard, split_beside},
+    args::{
+        connect_args::ConnectArgs,
+        remote_path::{is_standard, split_beside},
+        target,
+        transfer_args::TransferArgs,
+    },
+    base::verbosity::Verbosity,
+    output::{command_error::CommandError, guest_output::guest_output},
+    transfer::run::{run as run_transfers, run_to_stdout},
 };
 
 /// Copy a file or a tree from hosts
@@ -43,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     transfer: TransferArgs,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -57,7 +60,7 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let (target, path) = split_bytes(&args.target, &args.destination)?;
-    let hosts = target::hosts(&target, &args.access, |several| {
+    let hosts = target::hosts(&target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
     if is_standard(&args.destination) {
@@ -66,7 +69,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
             return Err(CommandError::usage(message)
                 .hint("get each file under a name of its own, as in `x.{host}`"));
         };
-        return args.transfer.run_to_stdout(host, &path, verbosity);
+        return run_to_stdout(&args.transfer, host, &path, verbosity);
     }
     let transfers = Fleet::from_iter(hosts.iter().cloned())
         .get(path, &args.destination)
@@ -76,8 +79,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let transfers = hosts
         .into_iter()
         .zip(transfers.into_iter().map(|transfer| vec![transfer]));
-    args.transfer
-        .run("received", transfers.collect(), verbosity)
+    run_transfers(&args.transfer, "received", transfers.collect(), verbosity)
 }
 
 /// Like [`split_beside`], for a path of any bytes.

@@ -7,14 +7,15 @@ use serde_json::{Value as Json, json};
 use wxec::{Function, Module};
 
 use crate::{
-    args::Verbosity,
-    capabilities::{self, Capability},
-    command_error::CommandError,
-    exit_code,
-    features::FeatureArgs,
-    module::{Source, inside_crate},
-    output::print_line,
-    quantity::show_size,
+    args::{feature_args::FeatureArgs, module_name::ModuleSource},
+    base::{exit_code, quantity::show_size, verbosity::Verbosity},
+    module::{
+        capabilities::{self, Capability},
+        functions::inside_crate,
+        load::load,
+    },
+    output::command_error::CommandError,
+    terminal::stdout::print_line,
 };
 
 /// Show a module's functions, the grants they want, its size and digest; run nothing
@@ -51,7 +52,11 @@ Examples:
   wxec inspect ./words.wasm --format json";
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let module = Source::parse(&args.module).load(&args.features.features(), verbosity)?;
+    let module = load(
+        &ModuleSource::parse(&args.module),
+        &args.features.features(),
+        verbosity,
+    )?;
     let text = match args.format {
         Format::Text => text(&module),
         Format::Json => json(&module).to_string(),

@@ -8,12 +8,15 @@ use std::{
 use wxec::Fleet;
 
 use crate::{
-    access::Access,
-    args::Verbosity,
-    command_error::CommandError,
-    output::guest_output,
-    target,
-    transfer::{TransferArgs, is_remote, is_standard, names_directory, split_beside},
+    args::{
+        connect_args::ConnectArgs,
+        remote_path::{is_remote, is_standard, names_directory, split_beside},
+        target,
+        transfer_args::TransferArgs,
+    },
+    base::verbosity::Verbosity,
+    output::{command_error::CommandError, guest_output::guest_output},
+    transfer::run::run as run_transfers,
 };
 
 /// Copy files or trees to hosts
@@ -49,7 +52,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     transfer: TransferArgs,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -75,7 +78,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         return Err(CommandError::usage(message).hint("`wxec get` it first, then `wxec put` it"));
     }
     check_names(&args.sources, &path)?;
-    let hosts = target::hosts(&target, &args.access, |several| {
+    let hosts = target::hosts(&target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
     let options = args.transfer.options(verbosity);
@@ -106,7 +109,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
             .zip(each)
             .for_each(|((_, own), transfer)| own.push(transfer));
     }
-    args.transfer.run("sent", transfers, verbosity)
+    run_transfers(&args.transfer, "sent", transfers, verbosity)
 }
 
 /// Checks that several sources go into a directory, under different names. Standard input has no

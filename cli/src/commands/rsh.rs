@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use crate::rsh;
+
 /// Act as ssh for rsync, scp, sftp, git and others, over any address
 ///
 /// COMMAND, its words joined with spaces, is run by the login shell of the account on the host, in
@@ -43,3 +45,9 @@ const EXAMPLES: &str = r#"Examples:
   sftp -S wxec-rsh '[ssh:bastion,sudo:app]'
   GIT_SSH_COMMAND="wxec rsh" git clone ssh:bastion/sudo:app:repo.git
   wxec rsh -t ssh:bastion/sudo:app"#;
+
+/// Runs a command on a host, as ssh would. `wxec` makes the whole command line, for the help.
+/// Reached only if an option of `wxec` itself stands before `rsh`: see `main`.
+pub(crate) fn run(args: Args, wxec: fn() -> clap::Command) -> u8 {
+    rsh::run::main(args.words, wxec)
+}

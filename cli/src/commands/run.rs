@@ -9,20 +9,18 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use wxec::{Attach, CallError, CallErrorKind, Exit, Host, Module, Program};
 
 use crate::{
-    access::Access,
-    args::Verbosity,
-    command_error::CommandError,
-    environment,
-    everywhere::on_each,
-    exit_code,
-    features::FeatureArgs,
-    grants::GrantArgs,
-    interrupt,
-    limits::LimitArgs,
-    misplaced,
-    module::{Source, is_plain_library, plain_library},
-    output::{program_output, say},
-    target,
+    args::{
+        connect_args::ConnectArgs, environment, feature_args::FeatureArgs, grant_args::GrantArgs,
+        limit_args::LimitArgs, misplaced, module_name::ModuleSource, target,
+    },
+    base::{exit_code, verbosity::Verbosity},
+    hosts::fan_out::on_each,
+    module::{
+        functions::{is_plain_library, plain_library},
+        load::load,
+    },
+    output::{command_error::CommandError, guest_output::program_output},
+    terminal::{interrupt, stderr::say},
 };
 
 /// A shell's exit code for a program that aborts, as a trap does. `wasmtime run` uses it as well.
@@ -68,7 +66,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
-    access: Access,
+    connect: ConnectArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -89,11 +87,15 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         )
         .hint("grant what it needs by name, such as `--allow-read=/etc`; `-A` grants everything"));
     }
-    let hosts = target::hosts(&args.target, &args.access, |several| {
+    let hosts = target::hosts(&args.target, &args.connect, |several| {
         program_output(several, verbosity)
     })?;
     let environment = environment::variables(&args.environment);
-    let module = Source::parse(&args.module).load(&args.features.features(), verbosity)?;
+    let module = load(
+        &ModuleSource::parse(&args.module),
+        &args.features.features(),
+        verbosity,
+    )?;
     if is_plain_library(&module) {
         return Err(plain_library(&module));
     }

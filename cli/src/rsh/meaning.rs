@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::rsh::typed::Typed;
+use crate::{base::verbosity::Verbosity, rsh::typed::Typed};
 
 /// Everything that the options of a command line ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) struct Meaning {
     pub(crate) send_env: Vec<String>,
     /// Variables to set.
     pub(crate) set_env: Vec<(String, String)>,
-    pub(crate) verbose: u8,
+    verbose: u8,
     pub(crate) is_quiet: bool,
     /// A question to answer instead of running a command.
     pub(crate) question: Option<Question>,
@@ -67,6 +67,15 @@ impl Meaning {
             meaning.take(*letter, value)?;
         }
         Ok(meaning)
+    }
+
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match self.verbose {
+            _ if self.is_quiet => Verbosity::Quiet,
+            0 => Verbosity::Normal,
+            1 => Verbosity::Verbose,
+            _ => Verbosity::Debug,
+        }
     }
 
     fn take(&mut self, letter: char, value: &str) -> Result<(), String> {

@@ -9,13 +9,15 @@ use std::{
 use wxec::{Attach, ExitStatus, Host};
 
 use crate::{
-    args::Verbosity,
-    command_error::CommandError,
-    commands::exec::{at_terminal, on_terminal},
-    interrupt,
-    output::say,
-    rsh::{FAILED, meaning::Terminal},
+    base::verbosity::Verbosity,
+    hosts::attached::{at_terminal, on_terminal},
+    output::command_error::CommandError,
+    rsh::meaning::Terminal,
+    terminal::{interrupt, stderr::say},
 };
+
+/// ssh's exit code for a fault of its own or of the connection. Tools rely on it.
+pub(crate) const FAILED: u8 = 255;
 
 /// A command for the far end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +52,11 @@ impl Remote {
             .environment
             .iter()
             .fold(command, |command, (name, value)| command.env(name, value));
-        let ended = match self.has_terminal() {
-            true => at_terminal(on_terminal(command)),
+        let ended = if self.has_terminal() {
+            at_terminal(on_terminal(command))
+        } else {
             // The call ends when the command's output does, as with ssh.
-            false => interrupt::block_on(command.wait_output().run(Attach::Here)),
+            interrupt::block_on(command.wait_output().run(Attach::Here))
         };
         host.close().wait();
         match ended?.map_err(|error| CommandError::of_call(&error, verbosity).about(host))? {

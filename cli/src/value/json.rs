@@ -135,6 +135,14 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// Converts a program's output for JSON: to a text or, if it is not UTF-8, to `{"base64": …}`.
+pub(crate) fn text_or_base64(bytes: Vec<u8>) -> Value {
+    match String::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(error) => Value::Map(vec![("base64".into(), Value::Bytes(error.into_bytes()))]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,5 +218,14 @@ mod tests {
         ] {
             assert_eq!(to_json(&value), expected);
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_marked_in_json() {
+        assert_eq!(to_json(&text_or_base64("é\n".into())), r#""é\n""#);
+        assert_eq!(
+            to_json(&text_or_base64(b"a\xff".into())),
+            r#"{"base64":"Yf8="}"#
+        );
     }
 }

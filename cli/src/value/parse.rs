@@ -45,12 +45,12 @@ fn read(raw: &RawValue, levels: usize) -> Result<Value, Unreadable> {
             let mut names = HashSet::new();
             let entry = |(name, raw): (String, &RawValue)| {
                 let value = read(raw, levels)?;
-                match names.insert(name.clone()) {
-                    true => Ok((Value::Text(name), value)),
-                    false => Err(Unreadable::Refused(format!(
+                if !names.insert(name.clone()) {
+                    return Err(Unreadable::Refused(format!(
                         "the key {name:?} stands twice in one object"
-                    ))),
+                    )));
                 }
+                Ok((Value::Text(name), value))
             };
             entries(text)?
                 .into_iter()
@@ -127,7 +127,7 @@ pub(super) fn whole(text: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::to_json;
+    use crate::value::json::to_json;
 
     #[test]
     fn what_is_read_is_what_is_printed() {

@@ -19,7 +19,7 @@ use wxec::{
     cbor::{self, Form},
 };
 
-use super::{Reader, Type, to_json};
+use crate::value::{json::to_json, reader::Reader, type_text::Type};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Key {

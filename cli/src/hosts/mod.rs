@@ -1,0 +1,5 @@
+//! Work on hosts: on many at once, with channels, with a terminal.
+
+pub(crate) mod attached;
+pub(crate) mod fan_out;
+pub(crate) mod streaming;

@@ -1,0 +1,5 @@
+//! Modules: loaded, and searched for functions.
+
+pub(crate) mod capabilities;
+pub(crate) mod functions;
+pub(crate) mod load;

@@ -1,0 +1,7 @@
+//! Results, errors, guests' output and costs, as commands print them.
+
+pub(crate) mod command_error;
+pub(crate) mod costs;
+pub(crate) mod exit;
+pub(crate) mod guest_output;
+pub(crate) mod results;

@@ -1,0 +1,190 @@
+//! Runs the transfers of a command, on many hosts at once.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use wxec::{Host, Transfer};
+
+use crate::{
+    args::transfer_args::TransferArgs,
+    base::{exit_code, verbosity::Verbosity},
+    hosts::fan_out::on_each,
+    output::{
+        command_error::CommandError,
+        results::{Results, Style},
+    },
+    terminal::{
+        interrupt::{self, Interrupted},
+        spinner,
+        stderr::say,
+    },
+    transfer::{
+        record::record,
+        reporter::{Reporter, summary},
+        stdout_writer::StdoutWriter,
+        total::{Total, run_all},
+    },
+};
+
+/// Runs all transfers, some for each host, and reports their outcome. `verb` says what happened to
+/// the files, such as `sent`.
+pub(crate) fn run(
+    args: &TransferArgs,
+    verb: &str,
+    transfers: Vec<(Host, Vec<Transfer>)>,
+    verbosity: Verbosity,
+) -> Result<u8, CommandError> {
+    run_unless(args, verb, transfers, verbosity, &|| false)
+}
+
+/// Writes a file of a host to stdout, and nothing else.
+pub(crate) fn run_to_stdout(
+    args: &TransferArgs,
+    host: &Host,
+    path: &Path,
+    verbosity: Verbosity,
+) -> Result<u8, CommandError> {
+    if args.format.is_some() || args.dry_run {
+        let option = if args.dry_run {
+            "--dry-run"
+        } else {
+            "--format"
+        };
+        return Err(CommandError::usage(format!(
+            "{option} prints on standard output, which is for the file"
+        )));
+    }
+    let stdout = StdoutWriter::open()
+        .map_err(|error| CommandError::usage(format!("cannot write to stdout: {error}")))?;
+    let closed = stdout.closed.clone();
+    let transfer = host
+        .get_writer(path, stdout)
+        .options(args.options(verbosity));
+    let transfers = vec![(host.clone(), vec![transfer])];
+    run_unless(args, "received", transfers, verbosity, &|| {
+        closed.load(Ordering::SeqCst)
+    })
+}
+
+/// Like [`run`]. If `closed` returns true, the exit code is that of a broken pipe, as in other
+/// programs.
+fn run_unless(
+    args: &TransferArgs,
+    verb: &str,
+    transfers: Vec<(Host, Vec<Transfer>)>,
+    verbosity: Verbosity,
+    closed: &dyn Fn() -> bool,
+) -> Result<u8, CommandError> {
+    let several = transfers.len() > 1;
+    let reporter = Arc::new(Reporter::new(
+        transfers.len(),
+        args.dry_run,
+        args.format.is_some(),
+        verbosity,
+    ));
+    let mut outcome = Outcome {
+        args,
+        verb,
+        verbosity,
+        several,
+        results: Results::new(args.format.map_or(Style::Lines, Style::Format), several),
+        codes: Vec::new(),
+    };
+    let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
+    let work = |host: &Host| {
+        let start = Instant::now();
+        let index = hosts.iter().position(|other| other == host);
+        let own = &transfers[index.expect("it is one of them")];
+        let total = run_all(reported(own, host, several, &reporter));
+        (total, start.elapsed().saturating_sub(host.stats().connect))
+    };
+    on_each(&hosts, work, |host, (total, took)| {
+        reporter.host_done();
+        if closed() {
+            outcome.codes.push(exit_code::BROKEN_PIPE);
+        } else {
+            outcome.add(host.name(), total, took);
+        }
+    });
+    spinner::clear();
+    outcome.finish()
+}
+
+/// Returns the transfers of `host` with their events going to `reporter`.
+fn reported(
+    transfers: &[Transfer],
+    host: &Host,
+    several: bool,
+    reporter: &Arc<Reporter>,
+) -> Vec<Transfer> {
+    let name = if several {
+        format!("[{host}] ")
+    } else {
+        String::new()
+    };
+    let reported = |transfer: Transfer| {
+        let (name, reporter) = (name.clone(), reporter.clone());
+        transfer.on_event(move |event| reporter.event(&name, &event))
+    };
+    transfers.iter().cloned().map(reported).collect()
+}
+
+/// The outcome on all hosts so far.
+struct Outcome<'a> {
+    args: &'a TransferArgs,
+    verb: &'a str,
+    verbosity: Verbosity,
+    several: bool,
+    results: Results,
+    codes: Vec<u8>,
+}
+
+impl Outcome<'_> {
+    /// Reports the total of one host.
+    fn add(&mut self, host: &str, total: Total, took: Duration) {
+        let Total { done, errors } = total;
+        if let Some(done) = done.as_ref().filter(|_| self.verbosity > Verbosity::Quiet) {
+            let to_be = if self.args.dry_run { "to be" } else { "" };
+            let prefix = self.prefix(host, "");
+            say(&format!(
+                "{prefix}{}",
+                summary(to_be, self.verb, done, took)
+            ));
+        }
+        let mut failed = None;
+        for error in &errors {
+            let error = CommandError::of_transfer(error, self.verbosity);
+            self.codes.push(error.code);
+            error.print(&self.prefix(host, "error: "));
+            failed.get_or_insert(error);
+        }
+        match (done, failed) {
+            (Some(done), _) if self.args.format.is_some() => {
+                self.results.value(host, record(&done, &errors))
+            }
+            (None, Some(error)) => self.results.failure(host, &error),
+            _ => {}
+        }
+    }
+
+    /// Returns the start of a line about `host`: of many lines, all of which begin with a host, or
+    /// of one that is about a `kind`.
+    fn prefix(&self, host: &str, kind: &str) -> String {
+        if self.several {
+            format!("[{host}] {kind}")
+        } else {
+            format!("{kind}{host}: ")
+        }
+    }
+
+    fn finish(self) -> Result<u8, CommandError> {
+        self.results.finish();
+        if interrupt::happened() {
+            return Err(Interrupted.into());
+        }
+        Ok(exit_code::of_all(&self.codes))
+    }
+}
