@@ -18,53 +18,46 @@ pub(crate) fn complaint(
     parameter: &Parameter,
     function: &Function,
 ) -> CommandError {
-    let (name, path, type_name) = (&parameter.name, &function.path, &parameter.type_name);
-    let article = if type_name.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'f', 'i', 'o']) {
-        "an"
-    } else {
-        "a"
-    };
-    let subject = format!("argument `{name}` of {path} wants {article} {type_name}");
-    match mismatch {
-        Mismatch::OtherType => CommandError::usage(format!("{subject}, not {}", shown(given))),
-        Mismatch::Within { path, found } => CommandError::usage(format!(
-            "{subject}, but `{name}{path}` is {}",
-            shown(&found)
-        )),
+    let (name, path) = (&parameter.name, &function.path);
+    let subject = format!("argument `{name}` of {path}");
+    let wants = format!("{subject} wants {}", with_article(&parameter.type_name));
+    let message = match &mismatch {
+        Mismatch::OtherType => format!("{wants}, not {}", shown(given)),
+        Mismatch::Within { path, found } => {
+            format!("{wants}, but `{name}{path}` is {}", shown(found))
+        }
         // The number is too large.
         Mismatch::Refused(_) if matches!(wanted, Type::Integer { .. }) => {
-            CommandError::usage(format!("{subject}, not {}", shown(given)))
+            format!("{wants}, not {}", shown(given))
         }
-        Mismatch::Refused(reason) => {
-            CommandError::usage(format!("argument `{name}` of {path} is refused: {reason}"))
+        Mismatch::Refused(reason) => format!("{subject} is refused: {reason}"),
+        Mismatch::RefusedWithin { path, reason } => {
+            format!("{subject} is refused, at `{name}{path}`: {reason}")
         }
-        Mismatch::RefusedWithin {
-            path: place,
-            reason,
-        } => CommandError::usage(format!(
-            "argument `{name}` of {path} is refused, at `{name}{place}`: {reason}"
-        )),
-        Mismatch::File(reason) => {
-            CommandError::usage(format!("argument `{name}` of {path}: {reason}"))
-        }
-        Mismatch::NotJson(_)
-            if matches!(
-                wanted,
-                Type::Integer { .. } | Type::Float | Type::Bool | Type::Unit
-            ) =>
-        {
-            CommandError::usage(format!("{subject}, not {}", shown(given)))
-        }
-        Mismatch::NotJson(reason) => {
-            let error =
-                CommandError::usage(format!("{subject} as JSON, not {}: {reason}", shown(given)));
-            if may_be_text(wanted) {
-                with_quoting(error, given)
-            } else {
-                error
-            }
-        }
+        Mismatch::File(reason) => format!("{subject}: {reason}"),
+        Mismatch::NotJson(_) if is_plain(wanted) => format!("{wants}, not {}", shown(given)),
+        Mismatch::NotJson(reason) => format!("{wants} as JSON, not {}: {reason}", shown(given)),
+    };
+    let error = CommandError::usage(message);
+    match mismatch {
+        Mismatch::NotJson(_) if may_be_text(wanted) => with_quoting(error, given),
+        _ => error,
     }
+}
+
+/// Returns the name of a type after `a` or `an`.
+fn with_article(type_name: &str) -> String {
+    let begins_with_vowel = type_name.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'f', 'i', 'o']);
+    let article = if begins_with_vowel { "an" } else { "a" };
+    format!("{article} {type_name}")
+}
+
+/// Returns true for types whose values are words without quotes.
+fn is_plain(wanted: &Type) -> bool {
+    matches!(
+        wanted,
+        Type::Integer { .. } | Type::Float | Type::Bool | Type::Unit
+    )
 }
 
 /// Adds a hint on how to quote a text, if `given` looks like one. Text that begins like JSON has

@@ -2,8 +2,8 @@
 
 use std::{convert::Infallible, ffi::OsString};
 
-/// Mark before a negative number that clap would take for an option, such as `-1e-3`, `-.5` or `-inf`. The
-/// mark is NUL, which no argument of a process can contain.
+/// Mark before a negative number that clap would take for an option, such as `-1e-3`, `-.5` or
+/// `-inf`. The mark is NUL, which no argument of a process can contain.
 const MARK: char = '\0';
 
 /// Returns the words of a command line with the negative numbers among the arguments of `call`

@@ -1,5 +1,5 @@
-//! Brackets in addresses, as in `ssh:[::1]:22` and `exec:["sh","-c"]`: commas and colons within them
-//! separate nothing.
+//! Brackets in addresses, as in `ssh:[::1]:22` and `exec:["sh","-c"]`: commas and colons within
+//! them separate nothing.
 
 /// Follows a text of addresses, character by character. Brackets in JSON strings do not count.
 #[derive(Debug, Default)]

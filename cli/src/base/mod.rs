@@ -1,7 +1,9 @@
-//! The words of the command line's users: exit codes, times and sizes, shell words, brackets.
+//! The parts that all others use: exit codes, verbosity, times and sizes, shell words, brackets,
+//! locks.
 
 pub(crate) mod brackets;
 pub(crate) mod exit_code;
 pub(crate) mod quantity;
 pub(crate) mod shell_words;
+pub(crate) mod sync;
 pub(crate) mod verbosity;

@@ -122,26 +122,17 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let input = given
         .into_value(function.map(streaming::without_channels).as_ref())
         .map_err(with_target)?;
-    let declared = function
-        .map(|function| function.wants.clone())
-        .unwrap_or_default();
-    let function = function.map_or(name, |function| &function.path).to_owned();
-    // A function with channels goes on for as long as it likes, also on several hosts.
-    let (limits, grants, seed) = (
-        args.limits(several && streaming.is_none()),
-        args.grants.grants(Some(&declared)),
-        args.grants.seed(),
-    );
+    let declared = function.map(|function| function.wants.clone());
     let job = Job {
-        module,
-        function,
+        function: function.map_or(name, |function| &function.path).to_owned(),
         input,
-        limits,
-        grants,
-        seed,
+        // A function with channels goes on for as long as it likes, also on several hosts.
+        limits: args.limits(several && streaming.is_none()),
+        grants: args.grants.grants(Some(&declared.unwrap_or_default())),
+        seed: args.grants.seed(),
         streaming,
+        module,
     };
-
     print_everywhere(&hosts, &job, args.style(), args.stats, verbosity)
 }
 

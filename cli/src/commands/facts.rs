@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use wxec::{Grants, Limits, Module, Value, host::Facts};
+use wxec::{
+    Grants, Limits, Module, Value,
+    host::{Distro, Facts},
+};
 
 use crate::{
     args::{connect_args::ConnectArgs, target},
@@ -73,46 +76,7 @@ fn text(value: &Value) -> String {
 }
 
 fn table(facts: &Facts) -> String {
-    let Facts {
-        hostname,
-        kernel,
-        os,
-        arch,
-        cpus,
-        uid,
-        ..
-    } = facts;
-    let distro = facts
-        .distro
-        .as_ref()
-        .map(|distro| match (&*distro.name, &*distro.version) {
-            ("", version) => format!("{} {version}", distro.id),
-            (name, version) => format!("{name} {version}"),
-        });
-    let addresses: Vec<_> = facts.addresses.iter().map(ToString::to_string).collect();
-    let rows = [
-        ("hostname", Some(hostname.clone())),
-        ("fqdn", facts.fqdn.clone()),
-        ("distro", distro),
-        ("kernel", Some(format!("{os} {kernel}"))),
-        ("arch", Some(arch.clone())),
-        ("cpus", Some(cpus.to_string())),
-        ("memory", Some(show_size(facts.memory_bytes))),
-        ("addresses", Some(addresses.join(", "))),
-        (
-            "user",
-            Some(
-                facts
-                    .user
-                    .as_ref()
-                    .map_or_else(|| uid.to_string(), |user| format!("{user} ({uid})")),
-            ),
-        ),
-        (
-            "uptime",
-            Some(show_uptime(Duration::from_secs(facts.uptime_s))),
-        ),
-    ];
+    let rows = rows(facts);
     let known = rows
         .iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?.trim())));
@@ -124,6 +88,45 @@ fn table(facts: &Facts) -> String {
             format!("{key:<11}{}", value.replace(char::is_control, " "))
         });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the names and values to show; `None` for what is not known.
+fn rows(facts: &Facts) -> [(&'static str, Option<String>); 10] {
+    let Facts {
+        hostname,
+        fqdn,
+        kernel,
+        os,
+        arch,
+        cpus,
+        uid,
+        ..
+    } = facts;
+    let addresses: Vec<_> = facts.addresses.iter().map(ToString::to_string).collect();
+    let user = match &facts.user {
+        Some(user) => format!("{user} ({uid})"),
+        None => uid.to_string(),
+    };
+    let uptime = Duration::from_secs(facts.uptime_s);
+    [
+        ("hostname", Some(hostname.clone())),
+        ("fqdn", fqdn.clone()),
+        ("distro", facts.distro.as_ref().map(show_distro)),
+        ("kernel", Some(format!("{os} {kernel}"))),
+        ("arch", Some(arch.clone())),
+        ("cpus", Some(cpus.to_string())),
+        ("memory", Some(show_size(facts.memory_bytes))),
+        ("addresses", Some(addresses.join(", "))),
+        ("user", Some(user)),
+        ("uptime", Some(show_uptime(uptime))),
+    ]
+}
+
+fn show_distro(distro: &Distro) -> String {
+    match (&*distro.name, &*distro.version) {
+        ("", version) => format!("{} {version}", distro.id),
+        (name, version) => format!("{name} {version}"),
+    }
 }
 
 /// Formats an uptime: in days and hours, or in hours and minutes if it is less than a day.

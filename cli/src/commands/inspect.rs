@@ -66,30 +66,44 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 fn text(module: &Module) -> String {
+    let size = show_size(module.size() as u64);
     let mut lines = vec![
         format!("module  {}", module.name()),
-        format!(
-            "size    {} ({})",
-            module.size(),
-            show_size(module.size() as u64)
-        ),
+        format!("size    {} ({size})", module.size()),
         format!("digest  {}", module.digest()),
     ];
-    lines.extend(
-        module
-            .path()
-            .map(|path| format!("path    {}", path.display())),
-    );
+    let path = module.path();
+    lines.extend(path.map(|path| format!("path    {}", path.display())));
 
     lines.extend(["".into(), "functions".into()]);
+    lines.extend(functions(module));
+
+    let capabilities = capabilities::of_imports(module.imports());
+    if !capabilities.is_empty() {
+        lines.extend(["".into(), "can ask to".into()]);
+        let row = |it: &Capability| (it.can, it.options.to_owned());
+        lines.extend(columns(&capabilities.iter().map(row).collect::<Vec<_>>()));
+    }
+
+    lines.extend(["".into(), "imports".into()]);
+    let imports = imports(module).into_iter();
+    let imports: Vec<_> = imports
+        .map(|(from, names)| (from, names.join(" ")))
+        .collect();
+    lines.extend(columns(&imports));
+    if imports.is_empty() {
+        lines.push("  none".into());
+    }
+    lines.join("\n")
+}
+
+/// Returns the lines about functions.
+fn functions(module: &Module) -> Vec<String> {
+    let mut lines = Vec::new();
     for function in module.functions() {
         lines.push(format!("  {}", signature(module, function)));
-        lines.extend(
-            function
-                .doc
-                .lines()
-                .map(|line| format!("      {line}").trim_end().to_owned()),
-        );
+        let doc = function.doc.lines();
+        lines.extend(doc.map(|line| format!("      {line}").trim_end().to_owned()));
         if !function.wants.is_none() {
             lines.push(format!("      wants {}", flags(function).join(" ")));
         }
@@ -98,35 +112,15 @@ fn text(module: &Module) -> String {
     if module.exports().next().is_none() {
         lines.push("  none".into());
     }
+    lines
+}
 
-    let capabilities = capabilities::of_imports(module.imports());
-    if !capabilities.is_empty() {
-        lines.extend(["".into(), "can ask to".into()]);
-        let width = capabilities
-            .iter()
-            .map(|capability| capability.can.len())
-            .max()
-            .unwrap_or_default();
-        let line = |it: &Capability| format!("  {:width$}  {}", it.can, it.options);
-        lines.extend(capabilities.iter().map(line));
-    }
-
-    lines.extend(["".into(), "imports".into()]);
-    let imports = imports(module);
-    let width = imports
-        .keys()
-        .map(|from| from.len())
-        .max()
-        .unwrap_or_default();
-    lines.extend(
-        imports
-            .iter()
-            .map(|(from, names)| format!("  {from:width$}  {}", names.join(" "))),
-    );
-    if imports.is_empty() {
-        lines.push("  none".into());
-    }
-    lines.join("\n")
+/// Returns a line for each row, with the second column aligned.
+fn columns<'a>(rows: &'a [(&str, String)]) -> impl Iterator<Item = String> + 'a {
+    let width = rows.iter().map(|(first, _)| first.len()).max();
+    let width = width.unwrap_or_default();
+    rows.iter()
+        .map(move |(first, second)| format!("  {first:width$}  {second}"))
 }
 
 /// Returns the function as its source has it, with the name that `wxec call` takes.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wxec::Fleet;
+use wxec::{Fleet, Host, Transfer, TransferError, TransferOptions};
 
 use crate::{
     args::{
@@ -82,34 +82,52 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         guest_output(several, verbosity)
     })?;
     let options = args.transfer.options(verbosity);
+    let transfers = if args.sources.iter().any(|source| is_standard(source)) {
+        vec![of_stdin(&hosts, &path, options)?]
+    } else {
+        of_files(&args.sources, &hosts, &path, &options)
+            .map_err(|error| CommandError::of_transfer(&error, verbosity))?
+    };
+    run_transfers(&args.transfer, "sent", transfers, verbosity)
+}
+
+/// Returns the transfer of standard input, which nothing else goes along with.
+fn of_stdin(
+    hosts: &[Host],
+    path: &Path,
+    options: TransferOptions,
+) -> Result<(Host, Vec<Transfer>), CommandError> {
+    let [host] = hosts else {
+        let message = format!("standard input goes to one host, not to {}", hosts.len());
+        return Err(
+            CommandError::usage(message).hint("put it into a file here, and that to all of them")
+        );
+    };
+    let transfer = host.put_reader(std::io::stdin(), path).options(options);
+    Ok((host.clone(), vec![transfer]))
+}
+
+/// Returns the transfers of all `sources` for each host.
+fn of_files(
+    sources: &[PathBuf],
+    hosts: &[Host],
+    path: &Path,
+    options: &TransferOptions,
+) -> Result<Vec<(Host, Vec<Transfer>)>, TransferError> {
     let mut transfers: Vec<_> = hosts
         .iter()
         .map(|host| (host.clone(), Vec::new()))
         .collect();
-    for source in &args.sources {
-        if is_standard(source) {
-            let [(host, own)] = &mut *transfers else {
-                let message = format!("standard input goes to one host, not to {}", hosts.len());
-                return Err(CommandError::usage(message)
-                    .hint("put it into a file here, and that to all of them"));
-            };
-            own.push(
-                host.put_reader(std::io::stdin(), &path)
-                    .options(options.clone()),
-            );
-            continue;
-        }
+    for source in sources {
         let each = Fleet::from_iter(hosts.iter().cloned())
-            .put(source, &path)
+            .put(source, path)
             .options(options.clone())
-            .each()
-            .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
-        transfers
-            .iter_mut()
-            .zip(each)
-            .for_each(|((_, own), transfer)| own.push(transfer));
+            .each()?;
+        for ((_, own), transfer) in transfers.iter_mut().zip(each) {
+            own.push(transfer);
+        }
     }
-    run_transfers(&args.transfer, "sent", transfers, verbosity)
+    Ok(transfers)
 }
 
 /// Checks that several sources go into a directory, under different names. Standard input has no

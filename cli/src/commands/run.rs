@@ -91,35 +91,48 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         program_output(several, verbosity)
     })?;
     let environment = environment::variables(&args.environment);
-    let module = load(
-        &ModuleSource::parse(&args.module),
-        &args.features.features(),
-        verbosity,
-    )?;
-    if is_plain_library(&module) {
-        return Err(plain_library(&module));
-    }
-    if !module.is_program() {
-        let error = CommandError::usage(format!(
-            "{} is no program: it exports no `_start`",
-            module.name()
-        ));
-        return Err(match module.exports().next() {
-            Some(_) => error.hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"),
-            None => error
-                .hint("it exports no function at all; a program has a `main`, and is no cdylib"),
-        });
-    }
+    let module = load_program(args, verbosity)?;
     let program = |host: &Host| args.program(host, &module, &environment, hosts.len() > 1);
     if let [host] = &*hosts {
         let ended = interrupt::block_on(program(host).run(Attach::Here));
         host.close().wait();
         return Ok(report(&format!("{host}: "), ended?, verbosity));
     }
+    run_on_all(&hosts, program, verbosity)
+}
+
+/// Loads the module, and refuses one that is no program.
+fn load_program(args: &Args, verbosity: Verbosity) -> Result<Module, CommandError> {
+    let source = ModuleSource::parse(&args.module);
+    let module = load(&source, &args.features.features(), verbosity)?;
+    if is_plain_library(&module) {
+        return Err(plain_library(&module));
+    }
+    if module.is_program() {
+        return Ok(module);
+    }
+    let error = CommandError::usage(format!(
+        "{} is no program: it exports no `_start`",
+        module.name()
+    ));
+    Err(match module.exports().next() {
+        Some(_) => error.hint("call one of its functions: `wxec call TARGET MODULE::FUNC`"),
+        None => {
+            error.hint("it exports no function at all; a program has a `main`, and is no cdylib")
+        }
+    })
+}
+
+/// Runs a program on several hosts, and prints its lines as they arrive.
+fn run_on_all(
+    hosts: &[Host],
+    program: impl Fn(&Host) -> Program + Sync,
+    verbosity: Verbosity,
+) -> Result<u8, CommandError> {
     let mut codes = Vec::new();
     let mut interrupted = None;
     let run = |host| interrupt::block_on(program(host).run(Attach::Listener));
-    on_each(&hosts, run, |host, ended| match ended {
+    on_each(hosts, run, |host, ended| match ended {
         Err(interrupt) => interrupted = Some(interrupt),
         Ok(ended) => {
             let by_itself = ended.is_ok();
@@ -133,10 +146,10 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
             );
         }
     });
-    if let Some(interrupted) = interrupted {
-        return Err(interrupted.into());
+    match interrupted {
+        Some(interrupted) => Err(interrupted.into()),
+        None => Ok(exit_code::of_all(&codes)),
     }
-    Ok(exit_code::of_all(&codes))
 }
 
 impl Args {

@@ -46,25 +46,17 @@ impl Streaming {
     pub(crate) fn of(function: &Function, hosts: usize) -> Result<Option<Self>, CommandError> {
         let parameters: Vec<_> = function.parameters.iter().map(kind).collect();
         let returns_stream = channel(&function.returns, "Receiver").is_some();
-        let [mut senders, mut receivers] = [usize::from(returns_stream), 0];
-        for kind in &parameters {
-            senders += usize::from(*kind == Kind::Sender);
-            receivers += usize::from(matches!(kind, Kind::Receiver(_)));
+        let is_receiver = |kind: &&Kind| matches!(kind, Kind::Receiver(_));
+        let receivers = parameters.iter().filter(is_receiver).count();
+        let senders = parameters.iter().filter(|kind| **kind == Kind::Sender);
+        let senders = senders.count() + usize::from(returns_stream);
+        if (senders, receivers) == (0, 0) {
+            return Ok(None);
         }
-        let refused = match (senders, receivers) {
-            (0, 0) => return Ok(None),
-            (2.., _) => Some("it sends on several channels, and `wxec call` can print one"),
-            (_, 2..) => Some("it receives from several channels, and `wxec call` has one stdin"),
-            (_, 1) if hosts > 1 => Some("it receives, and stdin can be sent to one host only"),
-            _ => None,
-        };
-        if let Some(reason) = refused {
-            let hint = "call it from a program, where each channel has two ends";
-            return Err(CommandError::usage(format!(
-                "{} cannot be called like this: {reason}",
-                function.path
-            ))
-            .hint(hint));
+        if let Some(reason) = refusal(senders, receivers, hosts) {
+            let message = format!("{} cannot be called like this: {reason}", function.path);
+            return Err(CommandError::usage(message)
+                .hint("call it from a program, where each channel has two ends"));
         }
         let names = function
             .parameters
@@ -119,6 +111,16 @@ impl Streaming {
                 Arguments::InOrder(all.collect())
             }
         }
+    }
+}
+
+/// Returns the reason why a command line cannot serve so many channels, if it cannot.
+fn refusal(senders: usize, receivers: usize, hosts: usize) -> Option<&'static str> {
+    match (senders, receivers) {
+        (2.., _) => Some("it sends on several channels, and `wxec call` can print one"),
+        (_, 2..) => Some("it receives from several channels, and `wxec call` has one stdin"),
+        (_, 1) if hosts > 1 => Some("it receives, and stdin can be sent to one host only"),
+        _ => None,
     }
 }
 

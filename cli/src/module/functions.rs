@@ -70,15 +70,10 @@ pub(crate) fn plain_library(module: &Module) -> CommandError {
         .take(MAX_LISTED + 1)
         .map(|name| name.escape_debug().to_string())
         .collect();
-    let more = if names.len() > MAX_LISTED {
-        ", …"
-    } else {
-        ""
-    };
-    let names = names[..names.len().min(MAX_LISTED)].join(", ");
     let message = format!(
-        "{} is a library of functions that wxec cannot call ({names}{more}), and no program",
-        module.name()
+        "{} is a library of functions that wxec cannot call ({}), and no program",
+        module.name(),
+        listed(&names)
     );
     CommandError::usage(message).hint(
         "wxec runs programs, which export `_start`, and calls functions marked with #[remote]",
@@ -111,15 +106,18 @@ fn suggestion(name: &str, names: &[&str]) -> String {
     match best {
         None => "mark a function with #[remote], and see that its crate is a cdylib".into(),
         Some(best) if likeness(&best) >= ALIKE => format!("did you mean `{best}`?"),
-        Some(_) => {
-            let more = if names.len() > MAX_LISTED {
-                ", …"
-            } else {
-                ""
-            };
-            let names = names[..names.len().min(MAX_LISTED)].join(", ");
-            format!("it has {names}{more}")
-        }
+        Some(_) => format!("it has {}", listed(names)),
+    }
+}
+
+/// Lists the first [`MAX_LISTED`] names.
+fn listed(names: &[impl AsRef<str>]) -> String {
+    let first = names.iter().take(MAX_LISTED).map(AsRef::as_ref);
+    let first = first.collect::<Vec<_>>().join(", ");
+    if names.len() > MAX_LISTED {
+        format!("{first}, …")
+    } else {
+        first
     }
 }
 

@@ -36,19 +36,27 @@ pub(crate) fn load(
         }
         ModuleSource::File(path) => Ok(Module::from_file(path)?),
         ModuleSource::Folder(folder) => Ok(Module::from_folder_with(folder, features)?),
-        ModuleSource::Package(package) => match Module::from_package_with(".", package, features) {
-            Err(ModuleError::Build(error))
-                if wxec::is_shipped(package) && is_absence(&error) && features.is_default() =>
-            {
-                if verbosity > Verbosity::Quiet {
-                    say(&format!(
-                        "wxec: `{package}` is the module that wxec ships; there is no such package here"
-                    ));
-                }
-                Ok(Module::shipped(package)?)
+        ModuleSource::Package(package) => load_package(package, features, verbosity),
+    }
+}
+
+fn load_package(
+    package: &str,
+    features: &Features,
+    verbosity: Verbosity,
+) -> Result<Module, CommandError> {
+    match Module::from_package_with(".", package, features) {
+        Err(ModuleError::Build(error))
+            if wxec::is_shipped(package) && is_absence(&error) && features.is_default() =>
+        {
+            if verbosity > Verbosity::Quiet {
+                say(&format!(
+                    "wxec: `{package}` is the module that wxec ships; there is no such package here"
+                ));
             }
-            module => Ok(module?),
-        },
+            Ok(Module::shipped(package)?)
+        }
+        module => Ok(module?),
     }
 }
 

@@ -61,37 +61,7 @@ impl CommandError {
             CallErrorKind::Module(_) => Self::from_text(code, &text),
             _ => Self::new(code, &text),
         };
-        this.hint = match error.kind {
-            CallErrorKind::Limit {
-                which: LimitKind::Memory,
-                ..
-            } => Some("raise it with --memory".into()),
-            CallErrorKind::Limit {
-                which: LimitKind::Output,
-                ..
-            } => Some("raise it with --output".into()),
-            CallErrorKind::Limit {
-                which: LimitKind::Fuel,
-                ..
-            } => Some("raise it with --fuel".into()),
-            CallErrorKind::Limit {
-                which: LimitKind::OpenFiles,
-                ..
-            } => Some("raise it with --open-files".into()),
-            CallErrorKind::Limit {
-                which: LimitKind::Children,
-                ..
-            } => Some("raise it with --children".into()),
-            // Denied calls name the options themselves.
-            CallErrorKind::Limit { .. }
-            | CallErrorKind::Decode(_)
-            | CallErrorKind::Denied { .. } => None,
-            CallErrorKind::Timeout { .. } => Some("allow it more with --timeout".into()),
-            CallErrorKind::NoSuchFunction { .. } => {
-                Some("`wxec inspect` lists a module's functions".into())
-            }
-            _ => error.hint(),
-        };
+        this.hint = hint(error);
         if verbosity >= Verbosity::Verbose {
             this.details.push_str(&details(&error.kind, &text));
         }
@@ -169,6 +139,34 @@ impl From<Interrupted> for CommandError {
     fn from(_: Interrupted) -> Self {
         Self::new(exit_code::INTERRUPTED, "interrupted")
     }
+}
+
+/// Returns the hint for a call that failed, in the words of the command line.
+fn hint(error: &CallError) -> Option<String> {
+    match &error.kind {
+        CallErrorKind::Limit { which, .. } => {
+            option_of(*which).map(|option| format!("raise it with {option}"))
+        }
+        // Denied calls name the options themselves.
+        CallErrorKind::Decode(_) | CallErrorKind::Denied { .. } => None,
+        CallErrorKind::Timeout { .. } => Some("allow it more with --timeout".into()),
+        CallErrorKind::NoSuchFunction { .. } => {
+            Some("`wxec inspect` lists a module's functions".into())
+        }
+        _ => error.hint(),
+    }
+}
+
+/// Returns the option that raises a limit.
+fn option_of(limit: LimitKind) -> Option<&'static str> {
+    Some(match limit {
+        LimitKind::Memory => "--memory",
+        LimitKind::Output => "--output",
+        LimitKind::Fuel => "--fuel",
+        LimitKind::OpenFiles => "--open-files",
+        LimitKind::Children => "--children",
+        _ => return None,
+    })
 }
 
 /// Returns the lines that `-v` adds.

@@ -139,44 +139,15 @@ impl Meaning {
             "user" => self.take('l', value)?,
             "port" => self.take_port(value)?,
             "batchmode" => self.is_batch = !is_off,
-            "connecttimeout" => {
-                let seconds = value
-                    .parse()
-                    .map_err(|_| format!("`{}` is no time in seconds", value.escape_debug()))?;
-                self.connect_timeout =
-                    Some(Duration::from_secs(seconds).saturating_add(AGENT_WITHIN));
-                self.ssh_options.push(format!("ConnectTimeout={seconds}"));
-            }
-            "requesttty" => {
-                self.terminal = match &*value.to_ascii_lowercase() {
-                    "auto" => Terminal::Usual,
-                    "yes" | "true" => Terminal::Wanted,
-                    "force" => Terminal::Forced,
-                    _ => Terminal::Never,
-                }
-            }
+            "connecttimeout" => self.take_connect_timeout(value)?,
+            "requesttty" => self.terminal = Terminal::requested(value),
             "sendenv" => self
                 .send_env
                 .extend(value.split_whitespace().map(str::to_owned)),
-            "setenv" => {
-                let (name, value) = value
-                    .split_once('=')
-                    .filter(|(name, _)| !name.is_empty())
-                    .ok_or("`-o SetEnv` takes NAME=VALUE")?;
-                self.set_env
-                    .push((name.into(), value.trim_matches('"').into()));
-            }
+            "setenv" => self.take_variable(value)?,
             "stdinnull" => self.has_no_input = !is_off,
             "remotecommand" if !is_off => self.command = Some(value.into()),
-            "sessiontype" => match &*value.to_ascii_lowercase() {
-                "default" => {}
-                "subsystem" => self.is_subsystem = true,
-                _ => {
-                    return Err(format!(
-                        "`-o SessionType=none` asks to forward, which {NOT_DONE}"
-                    ));
-                }
-            },
+            "sessiontype" => self.take_session_type(value)?,
             "localforward"
             | "remoteforward"
             | "dynamicforward"
@@ -193,12 +164,56 @@ impl Meaning {
         Ok(())
     }
 
+    fn take_connect_timeout(&mut self, value: &str) -> Result<(), String> {
+        let seconds = value
+            .parse()
+            .map_err(|_| format!("`{}` is no time in seconds", value.escape_debug()))?;
+        self.connect_timeout = Some(Duration::from_secs(seconds).saturating_add(AGENT_WITHIN));
+        self.ssh_options.push(format!("ConnectTimeout={seconds}"));
+        Ok(())
+    }
+
+    fn take_variable(&mut self, value: &str) -> Result<(), String> {
+        let (name, value) = value
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or("`-o SetEnv` takes NAME=VALUE")?;
+        self.set_env
+            .push((name.into(), value.trim_matches('"').into()));
+        Ok(())
+    }
+
+    fn take_session_type(&mut self, value: &str) -> Result<(), String> {
+        match &*value.to_ascii_lowercase() {
+            "default" => {}
+            "subsystem" => self.is_subsystem = true,
+            _ => {
+                return Err(format!(
+                    "`-o SessionType=none` asks to forward, which {NOT_DONE}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn take_port(&mut self, value: &str) -> Result<(), String> {
         match value.parse() {
             Ok(port @ 1..) => self.port = self.port.or(Some(port)),
             _ => return Err(format!("`{}` is not a port", value.escape_debug())),
         }
         Ok(())
+    }
+}
+
+impl Terminal {
+    /// Reads the value of `RequestTTY`.
+    fn requested(value: &str) -> Self {
+        match &*value.to_ascii_lowercase() {
+            "auto" => Self::Usual,
+            "yes" | "true" => Self::Wanted,
+            "force" => Self::Forced,
+            _ => Self::Never,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     io,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -19,7 +19,7 @@ use signal_hook::{
 };
 
 use crate::{
-    base::exit_code,
+    base::{exit_code, sync::lock},
     terminal::{raw, spinner, stderr::say},
 };
 
@@ -125,7 +125,7 @@ fn exit() -> ! {
 }
 
 fn waiting() -> std::sync::MutexGuard<'static, Vec<Thread>> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&WAITING)
 }
 
 /// Registers a thread, until it is dropped, as one that an interrupt wakes up.

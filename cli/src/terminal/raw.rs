@@ -3,13 +3,15 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     thread,
 };
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::{consts::SIGWINCH, iterator::Signals};
 use wxec::{ChildRemote, WindowSize};
+
+use crate::base::sync::lock;
 
 /// Size used if the terminal reports none, or there is no terminal.
 const USUAL: WindowSize = WindowSize {
@@ -45,7 +47,7 @@ impl Raw {
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(&stdin, OptionalActions::Now, &raw).ok()?;
-        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        *lock(&BEFORE) = Some(before);
         Some(Self)
     }
 }
@@ -59,7 +61,7 @@ impl Drop for Raw {
 /// Gives the terminal its settings back. Also for code that ends the program without dropping
 /// [`Raw`].
 pub(crate) fn restore() {
-    if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(before) = lock(&BEFORE).take() {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
     }
 }

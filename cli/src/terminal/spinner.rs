@@ -1,8 +1,10 @@
 //! The spinner on stderr, which gets out of the way of lines.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use indicatif::ProgressBar;
+
+use crate::base::sync::lock;
 
 /// The one spinner. Builds wait for each other, so a second is never needed.
 static SPINNER: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -37,5 +39,5 @@ pub(crate) fn set_message(message: String) {
 }
 
 fn spinner() -> MutexGuard<'static, Option<ProgressBar>> {
-    SPINNER.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&SPINNER)
 }

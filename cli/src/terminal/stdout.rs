@@ -7,15 +7,18 @@ use std::{
     fs::File,
     io::{self, IsTerminal},
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use crate::terminal::{
-    interrupt, spinner,
-    stream::Stream,
-    text::{lines, shown, tagged},
+use crate::{
+    base::sync::lock,
+    terminal::{
+        interrupt, spinner,
+        stream::Stream,
+        text::{lines, shown, tagged},
+    },
 };
 
 static STDOUT: Stream = Stream::new();
@@ -58,10 +61,7 @@ pub(crate) fn is_over() -> bool {
 
 /// Returns the first failure to write.
 pub(crate) fn failure() -> Option<Failure> {
-    FAILURE
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
+    lock(&FAILURE).clone()
 }
 
 /// Writes to stdout. If the write fails, ends everything in progress.
@@ -80,10 +80,7 @@ pub(crate) fn fail(error: &io::Error) {
         io::ErrorKind::BrokenPipe => Failure::Closed,
         _ => Failure::Failed(error.to_string()),
     };
-    FAILURE
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get_or_insert(failure);
+    lock(&FAILURE).get_or_insert(failure);
     // Ends the work on all hosts, also on those that print nothing at the moment.
     interrupt::give_up();
 }

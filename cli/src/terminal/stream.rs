@@ -4,10 +4,12 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::AsFd,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use crate::base::sync::lock;
 
 /// Stdout or stderr, instead of [`io::stdout`], which reports success for writes to a closed file
 /// descriptor.
@@ -21,7 +23,7 @@ impl Stream {
 
     /// Writes `bytes` to the stream, which is always the same, in one piece.
     pub(crate) fn write_all(&self, stream: impl AsFd, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.0);
         if file.is_none() {
             // The parent process may have left the stream non-blocking, as rsync does.
             let flags = fcntl_getfl(&stream)?;

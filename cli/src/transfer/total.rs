@@ -11,7 +11,7 @@ use std::{
 
 use wxec::{Transfer, TransferError, TransferErrorKind, Transferred};
 
-use crate::terminal::interrupt;
+use crate::{base::sync::lock, terminal::interrupt};
 
 /// Transfers of one host at once: enough that a short one does not wait for the link.
 const MAX_AT_ONCE: usize = 8;
@@ -66,10 +66,7 @@ pub(crate) fn run_all(transfers: Vec<Transfer>) -> Total {
                 return;
             };
             if let Ok(result) = interrupt::block_on(transfer.clone().run()) {
-                results
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(index, result);
+                lock(&results).insert(index, result);
             }
         }
     };

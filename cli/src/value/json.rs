@@ -25,24 +25,8 @@ fn write(value: &Value, json: &mut String) {
         Value::Float(number) => json.push_str(&serde_json::Value::from(*number).to_string()),
         Value::Text(text) => write_text(text, json),
         Value::Bytes(bytes) => write_text(&base64(bytes), json),
-        Value::Array(items) => {
-            json.push('[');
-            for (index, item) in items.iter().enumerate() {
-                separate(index, json);
-                write(item, json);
-            }
-            json.push(']');
-        }
-        Value::Map(entries) => {
-            json.push('{');
-            for (index, ((_, value), key)) in entries.iter().zip(keys(entries)).enumerate() {
-                separate(index, json);
-                write_text(&key, json);
-                json.push(':');
-                write(value, json);
-            }
-            json.push('}');
-        }
+        Value::Array(items) => write_array(items, json),
+        Value::Map(entries) => write_map(entries, json),
         // Distinguishes `Some` of a null from the null, and nested ones from each other.
         Value::Tag(cbor::SOME_TAG, inner) => {
             json.push_str(r#"{"Some":"#);
@@ -56,6 +40,26 @@ fn write(value: &Value, json: &mut String) {
         // Null, undefined, and future kinds of CBOR values.
         _ => json.push_str("null"),
     }
+}
+
+fn write_array(items: &[Value], json: &mut String) {
+    json.push('[');
+    for (index, item) in items.iter().enumerate() {
+        separate(index, json);
+        write(item, json);
+    }
+    json.push(']');
+}
+
+fn write_map(entries: &[(Value, Value)], json: &mut String) {
+    json.push('{');
+    for (index, ((_, value), key)) in entries.iter().zip(keys(entries)).enumerate() {
+        separate(index, json);
+        write_text(&key, json);
+        json.push(':');
+        write(value, json);
+    }
+    json.push('}');
 }
 
 /// Spellings of the numbers that JSON has no digits for.

@@ -40,38 +40,33 @@ fn read(raw: &RawValue, levels: usize) -> Result<Value, Unreadable> {
         levels.checked_sub(1).ok_or_else(refused)
     };
     match text.as_bytes() {
-        [b'{', ..] => {
-            let levels = inside()?;
-            let mut names = HashSet::new();
-            let entry = |(name, raw): (String, &RawValue)| {
-                let value = read(raw, levels)?;
-                if !names.insert(name.clone()) {
-                    return Err(Unreadable::Refused(format!(
-                        "the key {name:?} stands twice in one object"
-                    )));
-                }
-                Ok((Value::Text(name), value))
-            };
-            entries(text)?
-                .into_iter()
-                .map(entry)
-                .collect::<Result<_, _>>()
-                .map(Value::Map)
-        }
+        [b'{', ..] => object(text, inside()?),
         [b'[', ..] => {
             let levels = inside()?;
             let items: Vec<&RawValue> = json(text)?;
-            items
-                .into_iter()
-                .map(|raw| read(raw, levels))
-                .collect::<Result<_, _>>()
-                .map(Value::Array)
+            let items = items.into_iter().map(|raw| read(raw, levels));
+            items.collect::<Result<_, _>>().map(Value::Array)
         }
         [b'"', ..] => json(text).map(Value::Text),
         [b't' | b'f', ..] => json(text).map(Value::Bool),
         [b'n', ..] => Ok(Value::Null),
         _ => number(text),
     }
+}
+
+fn object(text: &str, levels: usize) -> Result<Value, Unreadable> {
+    let mut names = HashSet::new();
+    let entry = |(name, raw): (String, &RawValue)| {
+        let value = read(raw, levels)?;
+        if !names.insert(name.clone()) {
+            return Err(Unreadable::Refused(format!(
+                "the key {name:?} stands twice in one object"
+            )));
+        }
+        Ok((Value::Text(name), value))
+    };
+    let entries = entries(text)?.into_iter().map(entry);
+    entries.collect::<Result<_, _>>().map(Value::Map)
 }
 
 /// The entries of an object, in their order.

@@ -73,12 +73,9 @@ impl Reader {
             (Type::Integer { min, max }, value) if is_within(&value, *min, *max) => Ok(value),
             (Type::Float, value @ Value::Float(_)) => Ok(value),
             (Type::Float, Value::Integer(number)) => Ok(Value::Float(i128::from(number) as f64)),
-            (Type::Float, Value::Text(text)) => match &*text {
-                json::NAN => Ok(f64::NAN.into()),
-                json::INFINITY => Ok(f64::INFINITY.into()),
-                json::NEGATIVE_INFINITY => Ok(f64::NEG_INFINITY.into()),
-                _ => Err(Mismatch::OtherType),
-            },
+            (Type::Float, Value::Text(text)) => spelled_float(&text)
+                .map(Value::Float)
+                .ok_or(Mismatch::OtherType),
             (Type::Text, value @ Value::Text(_)) => Ok(value),
             (Type::Char, Value::Text(text)) if text.chars().count() == 1 => Ok(Value::Text(text)),
             (Type::Bytes, value) => bytes(value).map(Value::Bytes),
@@ -98,21 +95,7 @@ impl Reader {
             (Type::Tuple(types), Value::Array(items)) if types.len() == items.len() => {
                 self.items(items.into_iter().zip(types))
             }
-            (Type::Map { key, value: wanted }, Value::Map(entries)) => {
-                let entry = |(name, value): (Value, Value)| {
-                    let step = step(&name);
-                    let shown = to_json(&name);
-                    let name = self
-                        .key(name, key)
-                        .map_err(|mismatch| mismatch.at(&step, || shown))?;
-                    Ok((name, self.inside(value, wanted, &step)?))
-                };
-                entries
-                    .into_iter()
-                    .map(entry)
-                    .collect::<Result<_, _>>()
-                    .map(Value::Map)
-            }
+            (Type::Map { key, value }, Value::Map(entries)) => self.entries(entries, key, value),
             _ => Err(Mismatch::OtherType),
         }
     }
@@ -124,6 +107,22 @@ impl Reader {
             .map(item)
             .collect::<Result<_, _>>()
             .map(Value::Array)
+    }
+
+    fn entries(
+        self,
+        entries: Vec<(Value, Value)>,
+        key: &Type,
+        wanted: &Type,
+    ) -> Result<Value, Mismatch> {
+        let entry = |(name, value): (Value, Value)| {
+            let (step, shown) = (step(&name), to_json(&name));
+            let name = self.key(name, key);
+            let name = name.map_err(|mismatch| mismatch.at(&step, || shown))?;
+            Ok((name, self.inside(value, wanted, &step)?))
+        };
+        let entries = entries.into_iter().map(entry);
+        entries.collect::<Result<_, _>>().map(Value::Map)
     }
 
     fn inside(self, value: Value, wanted: &Type, step: &str) -> Result<Value, Mismatch> {
@@ -179,6 +178,16 @@ fn float(word: &str) -> Option<Value> {
     let number = word.parse::<f64>().ok()?;
     // A number that is too large must not become an infinity.
     (number.is_finite() || !word.contains(|c: char| c.is_ascii_digit())).then(|| number.into())
+}
+
+/// Returns a number that JSON has no digits for, as it is printed.
+fn spelled_float(text: &str) -> Option<f64> {
+    match text {
+        json::NAN => Some(f64::NAN),
+        json::INFINITY => Some(f64::INFINITY),
+        json::NEGATIVE_INFINITY => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
 }
 
 /// Returns true if `value` is a number from `min` to `max`.

@@ -83,8 +83,8 @@ impl PackageSource {
         })
     }
 
-    /// Returns the functions with the name of `wanted` that are no tasks of the module: those of the
-    /// built target, of other targets, and of files that no `mod` names.
+    /// Returns the functions with the name of `wanted` that are no tasks of the module: those of
+    /// the built target, of other targets, and of files that no `mod` names.
     fn candidates(&self, wanted: &str) -> Option<Vec<Candidate>> {
         let name = wanted.rsplit("::").next().filter(|name| !name.is_empty())?;
         let candidate = |found: Found, reason| Candidate {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::mpsc::{Sender, channel},
     thread,
     time::Instant,
@@ -51,36 +51,22 @@ pub(crate) fn listen(
     progress: &dyn Progress,
 ) -> Result<Outcome, BuildError> {
     let began = Instant::now();
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut build = running::start(command).map_err(cannot_run(command))?;
-    let child = &mut build.child;
-
-    let (said, hear) = channel();
-    let messages = child
-        .stdout
-        .take()
-        .map(|stdout| read_messages(stdout, said.clone()));
-    let status_lines = child.stderr.take().map(|stderr| read_lines(stderr, said));
     let mut listener = Listener {
         outcome: Outcome::default(),
         started: false,
         work,
         progress,
     };
-    hear.iter().for_each(|said| listener.hear(said));
-    for reader in [messages, status_lines].into_iter().flatten() {
-        // Ignores a reader's panic: all that it sent before has been handled.
-        let _ = reader.join();
-    }
+    listener.hear_all(&mut build.child);
 
     let Listener {
         mut outcome,
         started,
         ..
     } = listener;
-    outcome.success = child.wait().map_err(cannot_run(command))?.success();
+    outcome.success = build.child.wait().map_err(cannot_run(command))?.success();
     if outcome.success && started {
         progress.report(ProgressEvent::Finished {
             work,
@@ -120,6 +106,20 @@ struct Listener<'a> {
 }
 
 impl Listener<'_> {
+    /// Hears all that a cargo has to say, on both its pipes, until it closes them.
+    fn hear_all(&mut self, cargo: &mut Child) {
+        let (said, hear) = channel();
+        let stdout = cargo.stdout.take();
+        let messages = stdout.map(|stdout| read_messages(stdout, said.clone()));
+        let stderr = cargo.stderr.take();
+        let status_lines = stderr.map(|stderr| read_lines(stderr, said));
+        hear.iter().for_each(|said| self.hear(said));
+        for reader in [messages, status_lines].into_iter().flatten() {
+            // Ignores a reader's panic: all that it sent before has been handled.
+            let _ = reader.join();
+        }
+    }
+
     fn hear(&mut self, said: Said) {
         match said {
             Said::Line(line) => self.hear_line(&line),

@@ -6,7 +6,10 @@ use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 
 use crate::{
     BuildError, DependencyFailure, MODULE_TARGET,
-    cargo::{command::Cargo, messages::Outcome},
+    cargo::{
+        command::Cargo,
+        messages::{CompilerError, Outcome},
+    },
     package::unit::{Unit, UnitKind},
 };
 
@@ -20,47 +23,37 @@ pub(crate) fn explain(
     unit: &Unit,
     outcome: &Outcome,
 ) -> BuildError {
-    if outcome
-        .errors
-        .iter()
-        .any(|error| error.code.as_deref() == Some("E0463"))
+    let has_no_std = |error: &CompilerError| error.code.as_deref() == Some("E0463");
+    if outcome.errors.iter().any(has_no_std)
         && let Err(error @ BuildError::MissingStd { .. }) = cargo.std_directory(MODULE_TARGET)
     {
         return error;
     }
-    let culprit = outcome.errors.first().map(|error| &error.package);
-    let rendered = |culprit: &PackageId| -> String {
-        outcome
-            .errors
-            .iter()
-            .filter(|error| error.package == *culprit)
-            .map(|error| error.rendered.as_str())
-            .collect()
-    };
-    match (culprit, failed_script(&outcome.complaint)) {
-        (Some(culprit), _) if *culprit == package.id => compile(package, &rendered(culprit)),
-        (Some(culprit), _) => {
-            let graph = Graph::of(cargo, package, unit);
-            graph.failure(culprit, rendered(culprit))
+    if let Some(first) = outcome.errors.first() {
+        let culprit = &first.package;
+        let errors = outcome.errors.iter().filter(|it| it.package == *culprit);
+        let rendered: String = errors.map(|error| error.rendered.as_str()).collect();
+        if *culprit == package.id {
+            return compile(package, &rendered);
         }
-        (None, Some((name, _))) if name == package.name.as_ref() => {
-            compile(package, &outcome.complaint)
-        }
-        (None, Some((name, version))) => {
+        return Graph::of(cargo, package, unit).failure(culprit, &rendered);
+    }
+    match failed_script(&outcome.complaint) {
+        Some((name, _)) if name == package.name.as_ref() => compile(package, &outcome.complaint),
+        Some((name, version)) => {
             let graph = Graph::of(cargo, package, unit);
             let culprit = graph.named(name, version).unwrap_or_else(|| PackageId {
                 repr: format!("{name}@{version}"),
             });
-            graph.failure(&culprit, outcome.complaint.clone())
+            graph.failure(&culprit, &outcome.complaint)
         }
-        (None, None) => BuildError::Cargo {
-            what: format!("the module of {}", package.name),
-            detail: outcome
-                .complaint
-                .trim()
-                .trim_start_matches("error: ")
-                .into(),
-        },
+        None => {
+            let complaint = outcome.complaint.trim();
+            BuildError::Cargo {
+                what: format!("the module of {}", package.name),
+                detail: complaint.trim_start_matches("error: ").into(),
+            }
+        }
     }
 }
 
@@ -137,7 +130,7 @@ impl<'a> Graph<'a> {
         found.map(|package| package.id.clone())
     }
 
-    fn failure(&self, culprit: &PackageId, diagnostics: String) -> BuildError {
+    fn failure(&self, culprit: &PackageId, diagnostics: &str) -> BuildError {
         let routes = self.routes(culprit);
         let (name, version) = match self.package(culprit) {
             Some(package) => (package.name.to_string(), package.version.to_string()),

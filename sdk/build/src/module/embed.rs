@@ -98,22 +98,16 @@ fn build(features: &Features) -> Result<Vec<String>, BuildError> {
     } else {
         "bin"
     };
-
     let mut directives = vec![
         format!("rustc-env=WXEC_EMBEDDED_MODULE={}", path.display()),
         format!("rustc-env=WXEC_EMBEDDED_TARGET={kind}:{crate_name}"),
     ];
-    let dependencies = module.path.map(|path| path.with_extension("d"));
-    let dependencies = dependencies
-        .and_then(|path| fs::read_to_string(path).ok())
-        .unwrap_or_default();
+    let dependency_file = module.path.map(|path| path.with_extension("d"));
+    let dependencies = dependency_file.and_then(|path| fs::read_to_string(path).ok());
     let root = project.metadata.workspace_root.as_std_path();
-    let watched = watched(&dependencies, root, &target);
-    directives.extend(
-        watched
-            .iter()
-            .map(|path| format!("rerun-if-changed={}", path.display())),
-    );
+    let watched = watched(&dependencies.unwrap_or_default(), root, &target);
+    let watched = watched.iter().map(|path| path.display());
+    directives.extend(watched.map(|path| format!("rerun-if-changed={path}")));
     Ok(directives)
 }
 

@@ -15,7 +15,7 @@ use crate::{
     cache::directory::{cache_directory, create_private, take_turn},
     cargo::{
         command::{Cargo, Toolchain},
-        messages::listen,
+        messages::{Outcome, listen},
     },
     module::diagnosis,
     package::unit::Unit,
@@ -74,33 +74,21 @@ impl Project {
             self.cargo.std_directory(MODULE_TARGET)?;
         }
 
-        let outcome = listen(
-            &mut self.command(package, unit, features, target),
-            work,
-            progress,
-        )?;
+        let mut command = self.command(package, unit, features, target);
+        let outcome = listen(&mut command, work, progress)?;
         if !outcome.success {
             return Err(diagnosis::explain(&self.cargo, package, unit, &outcome));
         }
-        let ours = outcome
-            .artifacts
-            .iter()
-            .filter(|artifact| artifact.package_id == package.id && unit.is(&artifact.target));
-        let mut files = ours.flat_map(|artifact| &artifact.filenames);
-        let path = files.find(|file| file.extension() == Some("wasm"));
-        let path: PathBuf = path
-            .ok_or_else(|| BuildError::NoArtifact {
-                what: work.to_string(),
-            })?
-            .into();
+        let path = module_file(&outcome, package, unit).ok_or_else(|| BuildError::NoArtifact {
+            what: work.to_string(),
+        })?;
         let bytes = fs::read(&path).map_err(BuildError::io("read", &path))?;
-        let source = Some(PackageSource::of(package, unit, features));
         Ok(BuiltModule {
             digest: Digest::of(&bytes),
             path: Some(path),
             bytes,
             compiled: outcome.compiled,
-            source,
+            source: Some(PackageSource::of(package, unit, features)),
         })
     }
 
@@ -159,4 +147,15 @@ impl Project {
         }
         Ok(self.metadata.target_directory.join("wxec").into())
     }
+}
+
+/// Returns the file that a build left for `unit` of `package`.
+fn module_file(outcome: &Outcome, package: &Package, unit: &Unit) -> Option<PathBuf> {
+    let ours = outcome
+        .artifacts
+        .iter()
+        .filter(|artifact| artifact.package_id == package.id && unit.is(&artifact.target));
+    let mut files = ours.flat_map(|artifact| &artifact.filenames);
+    let file = files.find(|file| file.extension() == Some("wasm"))?;
+    Some(file.into())
 }

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use cargo_metadata::Artifact;
+use cargo_metadata::{Artifact, camino::Utf8PathBuf};
 use wxec_protocol::BUILD;
 
 use crate::{
@@ -128,38 +128,18 @@ impl Source {
     ) -> Result<(Vec<u8>, usize), BuildError> {
         let outcome = listen(&mut command, work, progress)?;
         if !outcome.success {
-            let rendered: String = outcome
-                .errors
-                .iter()
-                .map(|error| error.rendered.as_str())
-                .collect();
-            let detail = format!(
-                "{}{rendered}",
-                outcome.complaint.trim_start_matches("error: ")
-            );
-            return Err(BuildError::Cargo {
-                what: work.to_string(),
-                detail: detail.trim_end().into(),
-            });
+            return Err(failure(&outcome, work));
         }
         self.check_build(&outcome)?;
         let ours = outcome
             .artifacts
             .iter()
             .filter(|artifact| artifact.target.name == package);
-        let modules = |artifact: &Artifact| {
-            artifact
-                .filenames
-                .iter()
-                .find(|file| file.extension() == Some("wasm"))
-                .cloned()
-        };
-        let mut files =
-            ours.filter_map(|artifact| artifact.executable.clone().or_else(|| modules(artifact)));
-        let file = files.next().ok_or_else(|| BuildError::NoArtifact {
+        let file = ours.filter_map(program_or_module).next();
+        let file = file.ok_or_else(|| BuildError::NoArtifact {
             what: work.to_string(),
         })?;
-        let bytes = fs::read(&file).map_err(BuildError::io("read", file))?;
+        let bytes = fs::read(file).map_err(BuildError::io("read", file))?;
         Ok((bytes, outcome.compiled))
     }
 
@@ -179,6 +159,23 @@ impl Source {
             }),
         }
     }
+}
+
+/// Returns the error of a build that failed, with all that cargo and rustc said.
+fn failure(outcome: &Outcome, work: Work<'_>) -> BuildError {
+    let complaint = outcome.complaint.trim_start_matches("error: ");
+    let rendered = outcome.errors.iter().map(|error| error.rendered.as_str());
+    let detail: String = [complaint].into_iter().chain(rendered).collect();
+    BuildError::Cargo {
+        what: work.to_string(),
+        detail: detail.trim_end().into(),
+    }
+}
+
+fn program_or_module(artifact: &Artifact) -> Option<&Utf8PathBuf> {
+    let is_module = |file: &&Utf8PathBuf| file.extension() == Some("wasm");
+    let module = || artifact.filenames.iter().find(is_module);
+    artifact.executable.as_ref().or_else(module)
 }
 
 #[cfg(test)]
