@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use wxec::{Address, Grants, Wants};
+use wxec::{Address, CallOptions, Grants, Wants};
 
 use crate::args::target;
 
@@ -68,7 +68,7 @@ impl GrantArgs {
     }
 
     /// Returns the grants for a function that declares to need `declared`.
-    pub(crate) fn grants(&self, declared: Option<&Wants>) -> Grants {
+    fn grants(&self, declared: Option<&Wants>) -> Grants {
         let mut grants = if self.allow_all {
             Grants::all()
         } else {
@@ -89,9 +89,13 @@ impl GrantArgs {
         grants
     }
 
-    /// Returns the seed of the guest's random numbers, if the call is to be deterministic.
-    pub(crate) fn seed(&self) -> Option<u64> {
-        self.deterministic
+    /// Returns the grants, and the seed if the call is to be deterministic.
+    pub(crate) fn options(&self, declared: Option<&Wants>) -> CallOptions {
+        let options = CallOptions::new().grant(self.grants(declared));
+        match self.deterministic {
+            Some(seed) => options.deterministic(seed),
+            None => options,
+        }
     }
 }
 
@@ -267,14 +271,14 @@ mod tests {
 
         let command = parse(&["--deterministic", "7"]).unwrap();
         assert_eq!(
-            (command.grants.seed(), command.rest),
+            (command.grants.deterministic, command.rest),
             (Some(0), vec!["7".to_owned()])
         );
         assert_eq!(
-            parse(&["--deterministic=7"]).unwrap().grants.seed(),
+            parse(&["--deterministic=7"]).unwrap().grants.deterministic,
             Some(7)
         );
-        assert_eq!(parse(&[]).unwrap().grants.seed(), None);
+        assert_eq!(parse(&[]).unwrap().grants.deterministic, None);
     }
 
     #[test]

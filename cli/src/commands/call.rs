@@ -10,7 +10,7 @@ use crate::{
     },
     base::{quantity, verbosity::Verbosity},
     hosts::{
-        fan_out::{Job, print_everywhere},
+        job::{Job, print_everywhere},
         streaming::{self, Streaming},
     },
     module::{functions::find_function, load::load},
@@ -127,13 +127,14 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         function: function.map_or(name, |function| &function.path).to_owned(),
         input,
         // A function with channels goes on for as long as it likes, also on several hosts.
-        limits: args.limits(several && streaming.is_none()),
-        grants: args.grants.grants(Some(&declared.unwrap_or_default())),
-        seed: args.grants.seed(),
+        options: args
+            .grants
+            .options(Some(&declared.unwrap_or_default()))
+            .limits(args.limits(several && streaming.is_none())),
         streaming,
         module,
     };
-    print_everywhere(&hosts, &job, args.style(), args.stats, verbosity)
+    print_everywhere(&hosts, job, args.style(), args.stats, verbosity)
 }
 
 impl Args {

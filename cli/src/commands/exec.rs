@@ -20,7 +20,7 @@ use crate::{
     },
     output::{command_error::CommandError, guest_output::program_output},
     terminal::{
-        interrupt::{self, Interrupted},
+        interrupt,
         stderr::{say, say_tagged},
         stdout::{print_line, print_lines_tagged},
         text::lines,
@@ -156,34 +156,32 @@ impl Args {
 fn on_all(
     args: &Args,
     hosts: &[Host],
-    command: impl Fn(&Host) -> Command + Sync,
+    command: impl Fn(&Host) -> Command,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
     let mut codes = Vec::new();
-    let run = |host| interrupt::block_on(command(host).run(Attach::Listener));
+    let run = |host: &Host| command(host).run(Attach::Listener);
     on_each(hosts, run, |host, ended| {
         codes.push(match ended {
-            Err(Interrupted) => exit_code::INTERRUPTED,
-            Ok(Ok(status)) => report_status(host, status),
-            Ok(Err(error)) => report_error(host, &args.command, &error, verbosity),
+            Ok(status) => report_status(host, status),
+            Err(error) => report_error(host, &args.command, &error, verbosity),
         });
-    });
-    finish(&codes)
+    })?;
+    Ok(exit_code::of_all(&codes))
 }
 
 /// Runs the command on all hosts, and prints each host's output when the command has ended there.
 fn collect(
     args: &Args,
     hosts: &[Host],
-    command: impl Fn(&Host) -> Command + Sync,
+    command: impl Fn(&Host) -> Command,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
     let (mut codes, form) = (Vec::new(), args.output);
-    let run = |host| interrupt::block_on(command(host).output(""));
+    let run = |host: &Host| command(host).output("");
     on_each(hosts, run, |host, ended| {
         codes.push(match ended {
-            Err(Interrupted) => exit_code::INTERRUPTED,
-            Ok(Ok(output)) => {
+            Ok(output) => {
                 let status = output.status;
                 show(host, output, form);
                 match form {
@@ -192,17 +190,10 @@ fn collect(
                     _ => report_status(host, status),
                 }
             }
-            Ok(Err(error)) => report_error(host, &args.command, &error, verbosity),
+            Err(error) => report_error(host, &args.command, &error, verbosity),
         });
-    });
-    finish(&codes)
-}
-
-fn finish(codes: &[u8]) -> Result<u8, CommandError> {
-    match exit_code::of_all(codes) {
-        exit_code::INTERRUPTED => Err(Interrupted.into()),
-        code => Ok(code),
-    }
+    })?;
+    Ok(exit_code::of_all(&codes))
 }
 
 fn show(host: &Host, output: CommandOutput, form: Form) {

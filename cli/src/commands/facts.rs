@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use wxec::{
-    Grants, Limits, Module, Value,
+    CallOptions, Module, Value,
     host::{Distro, Facts},
 };
 
 use crate::{
     args::{connect_args::ConnectArgs, target},
     base::{quantity::show_size, verbosity::Verbosity},
-    hosts::fan_out::{Job, print_everywhere},
+    hosts::job::{Job, print_everywhere},
     output::{
         command_error::CommandError,
         guest_output::guest_output,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A host only reads some files to answer; one that takes longer hangs.
-const ANSWER_WITHIN_MS: u64 = 60_000;
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Show facts about hosts: names, system, processors, memory, addresses
 ///
@@ -56,16 +56,11 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         module: Module::shipped("facts")?,
         function: "facts".into(),
         input: Value::Array(Vec::new()),
-        limits: Limits {
-            deadline_ms: Some(ANSWER_WITHIN_MS),
-            ..Limits::default()
-        },
-        grants: Grants::none(),
-        seed: None,
+        options: CallOptions::new().timeout(ANSWER_WITHIN),
         streaming: None,
     };
     let style = args.format.map_or(Style::Text(text), Style::Format);
-    print_everywhere(&hosts, &job, style, false, verbosity)
+    print_everywhere(&hosts, job, style, false, verbosity)
 }
 
 /// Formats facts for people. An answer of another form is shown as JSON.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use wxec::{Attach, CallError, CallErrorKind, Exit, Host, Module, Program};
+use wxec::{Attach, CallError, CallErrorKind, Exit, Grants, Host, Module, Program};
 
 use crate::{
     args::{
@@ -126,30 +126,23 @@ fn load_program(args: &Args, verbosity: Verbosity) -> Result<Module, CommandErro
 /// Runs a program on several hosts, and prints its lines as they arrive.
 fn run_on_all(
     hosts: &[Host],
-    program: impl Fn(&Host) -> Program + Sync,
+    program: impl Fn(&Host) -> Program,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
     let mut codes = Vec::new();
-    let mut interrupted = None;
-    let run = |host| interrupt::block_on(program(host).run(Attach::Listener));
-    on_each(hosts, run, |host, ended| match ended {
-        Err(interrupt) => interrupted = Some(interrupt),
-        Ok(ended) => {
-            let by_itself = ended.is_ok();
-            codes.push(
-                match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
-                    (true, exit_code::OK) => exit_code::OK,
-                    // Programs' own codes have other meanings than ours.
-                    (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
-                    (false, code) => code,
-                },
-            );
-        }
-    });
-    match interrupted {
-        Some(interrupted) => Err(interrupted.into()),
-        None => Ok(exit_code::of_all(&codes)),
-    }
+    let run = |host: &Host| program(host).run(Attach::Listener);
+    on_each(hosts, run, |host, ended| {
+        let by_itself = ended.is_ok();
+        codes.push(
+            match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
+                (true, exit_code::OK) => exit_code::OK,
+                // Programs' own codes have other meanings than ours.
+                (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
+                (false, code) => code,
+            },
+        );
+    })?;
+    Ok(exit_code::of_all(&codes))
 }
 
 impl Args {
@@ -160,9 +153,9 @@ impl Args {
         environment: &[(OsString, OsString)],
         several: bool,
     ) -> Program {
-        let mut grants = self.grants.grants(None);
+        let mut options = self.grants.options(None);
         for (directory, guest_path) in &self.directories {
-            grants = grants.dir(directory, guest_path, true);
+            options = options.grant(Grants::none().dir(directory, guest_path, true));
         }
         let file = || module.path()?.file_name();
         let name = self
@@ -174,15 +167,11 @@ impl Args {
             .program(module)
             .name(name)
             .args(&self.arguments)
-            .grant(grants)
-            .limits(self.limits.limits(several));
+            .options(options.limits(self.limits.limits(several)));
         for (name, value) in environment {
             program = program.env(name, value);
         }
-        match self.grants.seed() {
-            Some(seed) => program.deterministic(seed),
-            None => program,
-        }
+        program
     }
 }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod attached;
 pub(crate) mod fan_out;
+pub(crate) mod job;
 pub(crate) mod streaming;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wxec::{Host, Transfer};
+use wxec::{Host, Transfer, transfer_all};
 
 use crate::{
     args::transfer_args::TransferArgs,
@@ -16,16 +16,12 @@ use crate::{
         command_error::CommandError,
         results::{Results, Style},
     },
-    terminal::{
-        interrupt::{self, Interrupted},
-        spinner,
-        stderr::say,
-    },
+    terminal::{spinner, stderr::say},
     transfer::{
         record::record,
         reporter::{Reporter, summary},
         stdout_writer::StdoutWriter,
-        total::{Total, run_all},
+        total::Total,
     },
 };
 
@@ -94,14 +90,17 @@ fn run_unless(
         codes: Vec::new(),
     };
     let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
+    let mut transfers = transfers.into_iter();
     let work = |host: &Host| {
-        let start = Instant::now();
-        let index = hosts.iter().position(|other| other == host);
-        let own = &transfers[index.expect("it is one of them")];
-        let total = run_all(reported(own, host, several, &reporter));
-        (total, start.elapsed().saturating_sub(host.stats().connect))
+        let own = transfers.next().expect("there are some for each host");
+        let (own, host) = (reported(&own, host, several, &reporter), host.clone());
+        async move {
+            let start = Instant::now();
+            let total: Total = transfer_all(own).await.into_iter().collect();
+            (total, start.elapsed().saturating_sub(host.stats().connect))
+        }
     };
-    on_each(&hosts, work, |host, (total, took)| {
+    let ended = on_each(&hosts, work, |host, (total, took)| {
         reporter.host_done();
         if closed() {
             outcome.codes.push(exit_code::BROKEN_PIPE);
@@ -110,7 +109,9 @@ fn run_unless(
         }
     });
     spinner::clear();
-    outcome.finish()
+    outcome.results.finish();
+    ended?;
+    Ok(exit_code::of_all(&outcome.codes))
 }
 
 /// Returns the transfers of `host` with their events going to `reporter`.
@@ -178,13 +179,5 @@ impl Outcome<'_> {
         } else {
             format!("{kind}{host}: ")
         }
-    }
-
-    fn finish(self) -> Result<u8, CommandError> {
-        self.results.finish();
-        if interrupt::happened() {
-            return Err(Interrupted.into());
-        }
-        Ok(exit_code::of_all(&self.codes))
     }
 }

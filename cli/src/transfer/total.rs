@@ -1,20 +1,6 @@
 //! The transfers of one host, and their sum.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
-
-use wxec::{Transfer, TransferError, TransferErrorKind, Transferred};
-
-use crate::{base::sync::lock, terminal::interrupt};
-
-/// Transfers of one host at once: enough that a short one does not wait for the link.
-const MAX_AT_ONCE: usize = 8;
+use wxec::{TransferError, TransferErrorKind, Transferred};
 
 /// The outcome of the transfers of one host.
 #[derive(Default)]
@@ -22,6 +8,17 @@ pub(crate) struct Total {
     /// The sum of all that was transferred, if anything was.
     pub(crate) done: Option<Transferred>,
     pub(crate) errors: Vec<TransferError>,
+}
+
+impl FromIterator<Result<Transferred, TransferError>> for Total {
+    fn from_iter<I>(results: I) -> Self
+    where
+        I: IntoIterator<Item = Result<Transferred, TransferError>>,
+    {
+        let mut total = Self::default();
+        results.into_iter().for_each(|result| total.add(result));
+        total
+    }
 }
 
 impl Total {
@@ -52,35 +49,4 @@ impl Total {
         // A digest is of one file, so a sum has none.
         all.sha256 = None;
     }
-}
-
-/// Runs the transfers of one host, some at once, and sums up their results in order. Transfers that
-/// an interrupt cut off have no result.
-pub(crate) fn run_all(transfers: Vec<Transfer>) -> Total {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(BTreeMap::new());
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(transfer) = transfers.get(index).filter(|_| !interrupt::happened()) else {
-                return;
-            };
-            if let Ok(result) = interrupt::block_on(transfer.clone().run()) {
-                lock(&results).insert(index, result);
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..transfers.len().min(MAX_AT_ONCE) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut total = Total::default();
-    results
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .into_values()
-        .for_each(|result| total.add(result));
-    total
 }

@@ -78,7 +78,7 @@ impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
     }
 
     /// Waits for the outcome of another host; `None` once all have come.
-    pub(crate) async fn next_outcome(&mut self) -> Option<Outcome<T, E>> {
+    pub async fn next_outcome(&mut self) -> Option<Outcome<T, E>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 

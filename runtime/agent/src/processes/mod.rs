@@ -1,13 +1,13 @@
 //! Processes that the controller starts here: the next hop of a chain, or a command of a user. Each
 //! has its streams, and none still runs after the conversation.
 
-/// Terminals, and the helper that gives one to a program.
+// Terminals, and the helper that gives one to a program.
 pub mod terminal;
-/// The watcher, which ends process groups when the agent is gone.
+// The watcher, which ends process groups when the agent is gone.
 pub mod watcher;
-/// From a process' start to its end.
+// From a process' start to its end.
 mod supervise;
-/// From a command to a process whose files are streams.
+// From a command to a process whose files are streams.
 mod launch;
 
 use std::{collections::HashMap, os::fd::OwnedFd};

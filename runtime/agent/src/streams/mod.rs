@@ -1,5 +1,5 @@
 //! The agent's ends of streams: data from the controller goes into a writer, data from a reader
-//! goes to the controller, each no faster than the other end takes it. This module does not know
+//! goes to the controller, each no faster than the other end takes it. [`Streams`] does not know
 //! whether a process, a guest or a transfer is behind them.
 
 /// The tasks that carry data between a stream and its end.
