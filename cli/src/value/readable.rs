@@ -14,9 +14,9 @@ pub(crate) fn written(tag: u64, text: &str) -> Value {
     )
 }
 
-/// Returns a key whose type is unknown here.
+/// Returns a key whose type is unknown here. JSON has no space around it where it is a key.
 pub(crate) fn key(name: String) -> Value {
-    if parse(&name).is_ok() {
+    if name.trim() == name && parse(&name).is_ok() {
         written(cbor::KEY_TAG, &name)
     } else {
         Value::Text(name)

@@ -253,3 +253,15 @@ fn numbers_that_are_none_are_taken_back() {
         }
     }
 }
+
+#[test]
+fn a_key_keeps_the_quotes_that_it_has() {
+    for name in ["\t\"\"", "\"a\"", " \"b\" ", "null ", "{}"] {
+        let names = BTreeMap::from([(Some(Name(name.into())), 1_u8)]);
+        assert_taken_back(&names, "BTreeMap<Option<Name>, u8>");
+        let with_none = BTreeMap::from([(Some(Name(name.into())), 1_u8), (None, 2)]);
+        assert_taken_back(&with_none, "BTreeMap<Option<Name>, u8>");
+    }
+    let both = BTreeMap::from([(Some(Name("null".into())), 1_u8), (None, 2)]);
+    assert_taken_back(&both, "BTreeMap<Option<Name>, u8>");
+}

@@ -275,6 +275,19 @@ impl<'de> Deserializer<'de> {
         Ok(())
     }
 
+    /// Returns true if the next item is a text that, without quotes, would be read as an option.
+    /// Other texts keep quotes that they have.
+    fn is_quoted_option(&mut self) -> Result<bool> {
+        let at = self.reader.at;
+        let head = self.head()?;
+        let is_option = head.major == TEXT && {
+            let text = self.text_of(head)?;
+            text == "null" || text.starts_with("{\"Some\"")
+        };
+        self.reader.at = at;
+        Ok(is_option)
+    }
+
     /// Reads the text that begins with `head`; the text may come in parts.
     fn text_of(&mut self, head: Head) -> Result<Cow<'de, str>> {
         Ok(match self.string_of(head)? {
@@ -645,8 +658,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             self.reader.at = written.json.unwrap_or(written.start);
             match self.peek() {
                 Some(NULL) => self.reader.at += 1,
-                // A key such as `"null"`, in quotes to differ from a null, or a marked `Some`.
-                Some(byte) if byte >> 5 == TEXT || self.rest().starts_with(SOME_MAP) => {}
+                // A marked `Some`, or a text in quotes to differ from a null or a marked `Some`.
+                _ if self.rest().starts_with(SOME_MAP) || self.is_quoted_option()? => {}
                 _ => {
                     self.reader.at = written.start;
                     return self.within(|de| visitor.visit_some(de));
