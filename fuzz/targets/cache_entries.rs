@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../runtime/controller/src/artifact.rs"]
+#[path = "../../runtime/controller/src/module/artifact.rs"]
 mod artifact;
 
 use artifact::Artifact;
