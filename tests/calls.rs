@@ -589,7 +589,7 @@ fn a_function_that_is_not_there_is_named() {
     let words = host.bind(&module("words"));
     let error = words.call::<()>("cuont", &()).wait().unwrap_err();
     assert!(
-        matches!(&error.kind, CallErrorKind::NoSuchFunction { function } if function == "cuont"),
+        matches!(&error.kind, CallErrorKind::NoSuchFunction { function, .. } if function == "cuont"),
         "{error:?}"
     );
     let error = host

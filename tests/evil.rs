@@ -84,7 +84,7 @@ fn kind<T, E: std::fmt::Debug>(ended: Result<T, CallError<E>>) -> String {
         Err(CallErrorKind::Panic { .. }) => "panic".into(),
         Err(CallErrorKind::Decode(_)) => "decode".into(),
         Err(CallErrorKind::BadModule(_)) => "bad module".into(),
-        Err(CallErrorKind::Module(_)) => "module".into(),
+        Err(CallErrorKind::Module { .. }) => "module".into(),
         Err(other) => format!("{other:?}"),
     }
 }

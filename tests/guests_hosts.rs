@@ -107,7 +107,9 @@ fn a_host_that_was_not_granted_is_named_with_its_flag() {
         .wait()
         .unwrap();
     assert_eq!(
-        heard, "Denied db1: not granted: needs --allow-host=ssh:db1",
+        heard,
+        "Denied db1: not granted: needs --allow-host=ssh:db1; declare it in `#[remote(…)]`, \
+         or grant it with `Call::grant`",
         "a task may do without"
     );
 }
@@ -127,19 +129,21 @@ fn a_task_hears_why_its_call_failed() {
     );
     assert_eq!(
         heard("sleep", Some(200)),
-        format!("Timeout {name}: no answer after 200ms")
+        format!("Timeout {name}: no answer after 200ms (running the task)")
     );
     let panic = heard("panic", None);
     assert!(
         panic.starts_with(&format!("Panic {name}: the task panicked at ")),
         "{panic}"
     );
+    assert!(panic.contains("relay/src/lib.rs:"), "{panic}");
     assert!(panic.ends_with(": as told"), "{panic}");
+    let long = heard("long", None);
     let limit = format!("Limit {name}: output limit of 1048576 bytes hit: ");
+    assert!(long.starts_with(&limit), "{long}");
     assert!(
-        heard("long", None).starts_with(&limit),
-        "{}",
-        heard("long", None)
+        long.ends_with("; raise it with `Limits::output_bytes` or `--output`"),
+        "{long}"
     );
     let denied = heard("facts", None);
     assert!(

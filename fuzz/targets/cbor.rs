@@ -9,6 +9,7 @@ use ciborium::Value;
 use libfuzzer_sys::fuzz_target;
 use wxec_fuzz::takes_bounded_memory;
 use wxec_protocol::{
+    CallErrorKind,
     abi::{Panic, TaskFailure},
     cbor::{self, Form, Items},
 };
@@ -22,6 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = (
             cbor::decode::<Panic>(bytes),
             cbor::decode::<TaskFailure>(bytes),
+            cbor::decode::<CallErrorKind<TaskFailure>>(bytes),
         );
         let _ =
             cbor::decode_as::<BTreeMap<Option<u8>, Option<Option<Bytes>>>>(Form::Readable, bytes);

@@ -1,7 +1,5 @@
 //! Exit codes of `wxec`. Scripts rely on them.
 
-use std::io::ErrorKind;
-
 use wxec::{CallErrorKind, Phase, TransferErrorKind, Unreachable};
 
 /// Everything that was requested is done.
@@ -64,11 +62,10 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
         CallErrorKind::NoSuchFunction { .. }
         | CallErrorKind::BadArguments(_)
         | CallErrorKind::BadModule(_)
-        | CallErrorKind::Module(_)
+        | CallErrorKind::Module { .. }
         | CallErrorKind::Encode(_) => USAGE,
         CallErrorKind::CannotWrite {
-            kind: ErrorKind::BrokenPipe,
-            ..
+            reader_gone: true, ..
         } => BROKEN_PIPE,
         // A fault on this machine.
         CallErrorKind::CannotWrite { .. } => USAGE,
@@ -81,7 +78,7 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
 
 fn of_unreachable(failure: &Unreachable) -> u8 {
     match failure.phase {
-        Phase::Local => USAGE,
+        Phase::Address | Phase::Local => USAGE,
         Phase::Policy => REFUSED,
         _ => HOST,
     }

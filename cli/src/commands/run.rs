@@ -1,9 +1,6 @@
 //! `wxec run`: runs a WASI program on one host, attached to this terminal, or on several at once.
 
-use std::{
-    ffi::{OsStr, OsString},
-    io::ErrorKind,
-};
+use std::ffi::{OsStr, OsString};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use wxec::{Attach, CallError, CallErrorKind, Exit, Grants, Host, Module, Program};
@@ -197,11 +194,9 @@ fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) ->
         }
         // The reader of our output has read enough, as in `wxec run … | head -1`.
         Err(CallError {
-            kind:
-                CallErrorKind::CannotWrite {
-                    kind: ErrorKind::BrokenPipe,
-                    ..
-                },
+            kind: CallErrorKind::CannotWrite {
+                reader_gone: true, ..
+            },
             ..
         }) => exit_code::BROKEN_PIPE,
         Err(error) => {

@@ -1,8 +1,8 @@
 //! The error of a command: a message of one line, a separate hint, and an exit code.
 
 use wxec::{
-    AddressError, CallError, CallErrorKind, Host, LimitKind, ModuleError, TransferError,
-    TransferErrorKind, Unreachable,
+    AddressError, CallError, CallErrorKind, Host, ModuleError, TransferError, TransferErrorKind,
+    Unreachable,
 };
 
 use crate::{
@@ -58,7 +58,7 @@ impl CommandError {
         let code = exit_code::of_call(&error.kind);
         let text = error.kind.to_string();
         let mut this = match error.kind {
-            CallErrorKind::Module(_) => Self::from_text(code, &text),
+            CallErrorKind::Module { .. } => Self::from_text(code, &text),
             _ => Self::new(code, &text),
         };
         this.hint = hint(error);
@@ -144,9 +144,9 @@ impl From<Interrupted> for CommandError {
 /// Returns the hint for a call that failed, in the words of the command line.
 fn hint(error: &CallError) -> Option<String> {
     match &error.kind {
-        CallErrorKind::Limit { which, .. } => {
-            option_of(*which).map(|option| format!("raise it with {option}"))
-        }
+        CallErrorKind::Limit { which, .. } => which
+            .option()
+            .map(|option| format!("raise it with {option}")),
         // Denied calls name the options themselves.
         CallErrorKind::Decode(_) | CallErrorKind::Denied { .. } => None,
         CallErrorKind::Timeout { .. } => Some("allow it more with --timeout".into()),
@@ -155,18 +155,6 @@ fn hint(error: &CallError) -> Option<String> {
         }
         _ => error.hint(),
     }
-}
-
-/// Returns the option that raises a limit.
-fn option_of(limit: LimitKind) -> Option<&'static str> {
-    Some(match limit {
-        LimitKind::Memory => "--memory",
-        LimitKind::Output => "--output",
-        LimitKind::Fuel => "--fuel",
-        LimitKind::OpenFiles => "--open-files",
-        LimitKind::Children => "--children",
-        _ => return None,
-    })
 }
 
 /// Returns the lines that `-v` adds.
@@ -186,7 +174,7 @@ fn details(kind: &CallErrorKind, text: &str) -> String {
         }
         CallErrorKind::Unreachable(Unreachable { stderr_tail, .. })
         | CallErrorKind::Lost { stderr_tail, .. } => &[stderr_tail],
-        CallErrorKind::Module(_) => &[],
+        CallErrorKind::Module { .. } => &[],
         _ => &[whole],
     };
     parts

@@ -8,7 +8,7 @@ use std::{fs, io, path::Path};
 use ciborium::Value;
 use wxec_fuzz::{Damage, End, Said, Step, talk};
 use wxec_protocol::{
-    Digest,
+    CallErrorKind, Digest,
     abi::{self, Function, Panic, Parameter, TaskFailure, Wants},
     cbor,
 };
@@ -164,6 +164,11 @@ fn values() -> Vec<(&'static str, Vec<u8>)> {
         chain: vec!["because".into()],
         data: Some(vec![1, 2]),
     };
+    let call_failed: CallErrorKind<TaskFailure> = CallErrorKind::Panic {
+        message: "oh".into(),
+        location: Some("src/lib.rs:7:3".into()),
+        frames: Vec::new(),
+    };
     let encoded = |value: &Value| cbor::encode(value).expect("values encode");
     vec![
         ("map", encoded(&map)),
@@ -187,6 +192,10 @@ fn values() -> Vec<(&'static str, Vec<u8>)> {
         ("nested", [&[0x81; 60][..], &[0xf6]].concat()),
         ("panic", cbor::encode(&panic).expect("it encodes")),
         ("failure", cbor::encode(&failure).expect("it encodes")),
+        (
+            "call_failed",
+            cbor::encode(&call_failed).expect("it encodes"),
+        ),
         (
             "pairs",
             cbor::encode(&[(1, "one"), (2, "two")]).expect("they encode"),

@@ -50,7 +50,7 @@ pub fn fail(how: &str) -> Result<Bytes, Odd> {
     Ok(Bytes::new())
 }
 
-/// Has a task on another host fail, and returns the error that it gets.
+/// Has a task on another host fail, and returns the error that it gets, with its hint.
 #[remote]
 pub fn fail_at(address: &str, how: &str, timeout_ms: Option<u64>) -> String {
     let host = Host::new(address).expect("a text that is not empty");
@@ -61,7 +61,10 @@ pub fn fail_at(address: &str, how: &str, timeout_ms: Option<u64>) -> String {
     };
     match call.wait() {
         Ok(value) => format!("{} bytes", value.len()),
-        Err(error) => format!("{} {error}", kind(&error)),
+        Err(error) => match error.hint() {
+            Some(hint) => format!("{} {error}; {hint}", kind(&error)),
+            None => format!("{} {error}", kind(&error)),
+        },
     }
 }
 

@@ -92,7 +92,7 @@ async fn on_host<T: Send + 'static, E: Send + 'static>(
         .0
         .get_or_init(|| async { call.module().await.map(drop) });
     if let Err(error) = built.await {
-        let kind = CallErrorKind::from_module(error.clone());
+        let kind = CallErrorKind::from(error.clone());
         return Err(CallError::new(host.name().into(), kind));
     }
     host.call(call).await

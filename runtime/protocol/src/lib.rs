@@ -3,7 +3,7 @@
 //! Two state machines, [`ControllerConnection`] and [`AgentConnection`], turn received bytes into
 //! events and commands into bytes to send. They open no socket, read no clock and start no task;
 //! their caller does. The crate also holds the types that both ends, the macros and guests share:
-//! [`Digest`], [`Limits`], [`Fault`], the guest ABI in [`abi`] and the bounded [`cbor`] codec.
+//! [`Digest`], [`Limits`], [`CallError`], the guest ABI in [`abi`] and the bounded [`cbor`] codec.
 //!
 //! ```
 //! # use wxec_protocol as wxec;
@@ -28,15 +28,18 @@ mod target;
 mod facts;
 mod terms;
 mod guest;
-mod fault;
+mod error;
 mod wire;
 mod ends;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use ends::agent::{AgentConnection, AgentEvent, MAX_CALLS};
 pub use ends::controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
+pub use error::call::CallError;
+pub use error::fault::{Fault, Frame};
+pub use error::kind::CallErrorKind;
+pub use error::unreachable::{Phase, Unreachable};
 pub use facts::{Distro, Facts};
-pub use fault::{Fault, Frame};
 pub use guest::channel::{RecvError, SendError};
 pub use guest::items::{ItemError, Items, MAX_ITEM_BYTES, encode_item, encode_item_as};
 pub use guest::{abi, cbor};
@@ -44,7 +47,7 @@ pub use ids::{AskId, CallId, InstanceId, StreamId};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 pub use terms::grants::{ANY, Grants, Need, PathGrant};
 pub use terms::limits::{LimitKind, Limits};
-pub use wire::ask::{Ask, AskError, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
+pub use wire::ask::{Ask, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
 pub use wire::bounds::{
     CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS,
     NARROW_WINDOW_BYTES, STREAM_WINDOW_BYTES,

@@ -274,7 +274,8 @@ pub use wxec_macros::main;
 /// crate is then `::uuid`. In documentation, ``[`count()`]`` links to the function.
 pub use wxec_macros::remote;
 pub use wxec_protocol::{
-    Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need, PathGrant,
+    CallError, CallErrorKind, Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need,
+    PathGrant, Phase, Unreachable,
     abi::{Exit, Function, HostError, Parameter, TaskFailure, Wants},
     cbor,
 };

@@ -14,7 +14,7 @@ macro_rules! controlling_side {
             wxec_controller {
                 types: Address Attach Bound CallOptions Child ChildRemote ChildStdin ChildStdout Command CommandFailed CommandOutput
                     ConnectOptions Description Engine ExitStatus FileChange FileError FileErrorKind FileStep GuestOutput Hop IncompleteTransfer Instance LeftOut Links Module ModuleError
-                    Operation OutputHandler Password Phase Program ProgramOutput Report SshAddress Stats
+                    Operation OutputHandler Password Program ProgramOutput Report SshAddress Stats
                     Step Tagged Transfer TransferError TransferErrorKind TransferEvent TransferOptions
                     Transferred Value WindowSize;
                 functions: explain set_progress;

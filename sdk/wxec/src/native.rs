@@ -5,8 +5,8 @@
 mod task;
 
 pub use wxec_controller::{
-    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, ChannelEnd, Host,
-    Receiver, RecvError, SendError, Sender, Unreachable, channel,
+    AddressError, Call, CallFuture, CallTarget, ChannelEnd, Host, Receiver, RecvError, SendError,
+    Sender, channel,
 };
 pub use wxec_fleet::{Error, Result};
 

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use wxec_engine::Completion;
-use wxec_protocol::{Ask, AskError, CallId, LogLevel, OutputStream};
+use wxec_protocol::{Ask, CallId, LogLevel, OutputStream};
 
 /// Delivers the outcome of an ask to the guest that waits for it.
-pub(crate) type Answer = oneshot::Sender<Result<Bytes, AskError>>;
+pub(crate) type Answer = oneshot::Sender<Result<Bytes, Bytes>>;
 
 /// An event of a call.
 pub(crate) enum CallEvent {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use wxec_engine::{Asking, HostServices};
-use wxec_protocol::{AgentConnection, Ask, AskError, AskId, CallId, Facts, Grants};
+use wxec_protocol::{AgentConnection, Ask, AskId, CallId, Facts, Grants};
 
 use crate::calls::event::{Answer, CallEvent};
 
@@ -28,11 +28,7 @@ impl HostServices for GrantedServices {
             question,
             answer,
         });
-        Box::pin(async {
-            answered
-                .await
-                .unwrap_or_else(|_| Err(AskError::Lost("nobody answered".into())))
-        })
+        Box::pin(async { answered.await.ok() })
     }
 }
 
@@ -62,7 +58,7 @@ impl Asks {
     }
 
     /// Asks the controller. If the call has ended or has too many asks open, `answer` is dropped,
-    /// and the guest gets [`AskError::Lost`].
+    /// and the guest gets no answer.
     pub(crate) fn ask(
         &mut self,
         connection: &mut AgentConnection,
@@ -77,7 +73,7 @@ impl Asks {
         }
     }
 
-    pub(crate) fn answer(&mut self, ask: AskId, outcome: Result<Bytes, AskError>) {
+    pub(crate) fn answer(&mut self, ask: AskId, outcome: Result<Bytes, Bytes>) {
         if let Some(answer) = self.open.remove(&ask) {
             let _ = answer.send(outcome);
         }

@@ -322,7 +322,7 @@ impl<'a> Bootstrap<'a> {
         let skipped = noise.chars().count().saturating_sub(SHOWN_NOISE_CHARS);
         let noise: String = noise.chars().skip(skipped).collect();
         let reason = format!("{}; its stdout said: {noise}", failure.reason);
-        Unreachable { reason, ..failure }
+        failure.because(reason)
     }
 }
 

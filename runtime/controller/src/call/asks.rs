@@ -8,17 +8,13 @@ use std::{collections::HashMap, pin::Pin, time::Instant};
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinSet};
-use wxec_protocol::{
-    Ask, AskError, Fault, Limits, MAX_ASK_BYTES,
-    abi::{Panic, TaskFailure},
-    cbor,
-};
+use wxec_protocol::{Ask, Limits, MAX_ASK_BYTES, abi::TaskFailure};
 
 use crate::{
-    address::{Address, Hop},
-    base::{runtime::Background, text::with_sources},
+    address::{Address, AddressError, Hop},
+    base::runtime::Background,
     call::{TaskCall, run},
-    error::CallErrorKind,
+    error::{CallErrorKind, Phase, Unreachable},
     host::Host,
     module::Module,
     session::Asked,
@@ -27,6 +23,9 @@ use crate::{
 /// Limit for hosts that the guest of one call may have open. Each is a process here or behind a
 /// hop.
 const MAX_HOSTS: usize = 64;
+
+/// Reason why a guest gets no value. It arrives there as it is.
+type Failure = CallErrorKind<TaskFailure>;
 
 /// Host and module of a call whose guest may ask.
 pub(crate) struct Asker {
@@ -60,12 +59,10 @@ impl Asker {
                 .map(|host| (host, self.call(&asked.question)));
             calls.spawn(async move {
                 let outcome = match call {
-                    Ok((host, call)) => {
-                        run(host, call).await.map_err(|error| ask_error(error.kind))
-                    }
+                    Ok((host, call)) => run(host, call).await.map_err(|error| error.kind),
                     Err(error) => Err(error),
                 };
-                asked.answer(outcome);
+                asked.answer(outcome.map_err(for_guest));
             });
         }
         calls.shutdown().await;
@@ -101,10 +98,8 @@ struct Hosts {
 
 impl Hosts {
     /// Returns the host at `address`, as seen from the guest's host. `local:` is that host itself.
-    fn at(&mut self, address: &str) -> Result<Host, AskError> {
-        let address: Address = address
-            .parse()
-            .map_err(|error| AskError::Address(format!("{error}")))?;
+    fn at(&mut self, address: &str) -> Result<Host, Failure> {
+        let address: Address = address.parse().map_err(|error| bad_address(&error))?;
         let hops = match address.hops() {
             [Hop::Local, hops @ ..] => hops,
             hops => hops,
@@ -117,17 +112,13 @@ impl Hosts {
         }
         if self.others.len() >= MAX_HOSTS {
             let reason = format!("a call may use no more than {MAX_HOSTS} hosts");
-            return Err(AskError::Unreachable {
-                hop: None,
-                phase: "on this machine".into(),
-                reason,
-                hint: None,
-            });
+            let failure = Unreachable::new(Phase::Local, reason);
+            return Err(CallErrorKind::Unreachable(failure));
         }
         let host = hops
             .iter()
             .try_fold(self.here.clone(), |via, hop| via.beyond(hop.clone()));
-        let host = host.map_err(|error| AskError::Address(error.to_string()))?;
+        let host = host.map_err(|error| bad_address(&error))?;
         self.others.insert(address, host.clone());
         Ok(host)
     }
@@ -141,82 +132,18 @@ impl Hosts {
     }
 }
 
-/// Converts the error of a call to the one that the guest that asked receives.
-fn ask_error(error: CallErrorKind<TaskFailure>) -> AskError {
-    let fault = match error {
-        CallErrorKind::Task(failure) | CallErrorKind::Failed(failure) => {
-            Fault::Task(cbor::encode(&failure).expect("texts and bytes always encode"))
-        }
-        CallErrorKind::Panic {
-            message,
-            location,
-            frames,
-        } => Fault::Panic {
-            panic: panic(message, location),
-            frames,
-        },
-        CallErrorKind::Trap { reason, frames } => Fault::Trap { reason, frames },
-        CallErrorKind::Limit {
-            which,
-            limit,
-            asked,
-        } => Fault::Limit {
-            which,
-            limit,
-            asked,
-        },
-        CallErrorKind::Denied { needs, message } => Fault::Denied {
-            needs,
-            message,
-            failure: None,
-        },
-        CallErrorKind::Timeout { after, .. } => Fault::Deadline {
-            after_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
-        },
-        CallErrorKind::Cancelled => Fault::Cancelled,
-        CallErrorKind::Lost { reason, .. } => return AskError::Lost(reason),
-        CallErrorKind::Unreachable(failure) => {
-            let hop = failure.hop.map(String::from);
-            let phase = failure.phase.to_string();
-            return AskError::Unreachable {
-                hop,
-                phase,
-                reason: failure.reason,
-                hint: failure.hint,
-            };
-        }
-        CallErrorKind::NoSuchFunction { function } => Fault::NoSuchFunction { function },
-        CallErrorKind::BadArguments(reason) => Fault::BadArguments(reason),
-        CallErrorKind::BadModule(reason) => Fault::BadModule(reason),
-        CallErrorKind::Module(error) => Fault::BadModule(with_sources(&error)),
-        CallErrorKind::Encode(error) => Fault::BadArguments(error.to_string()),
-        CallErrorKind::Decode(error) => Fault::Agent(error.to_string()),
-        CallErrorKind::Agent(reason) => Fault::Agent(reason),
-        // Guests never call lasting instances, and tasks are not programs.
-        other @ (CallErrorKind::InstanceGone { .. }
-        | CallErrorKind::OtherModule { .. }
-        | CallErrorKind::NotStarted { .. }
-        | CallErrorKind::CannotWrite { .. }) => Fault::Agent(other.to_string()),
-    };
-    AskError::Fault(fault)
+/// Takes out what programs on this side said, such as ssh: that is not for guests.
+fn for_guest(mut error: Failure) -> Failure {
+    match &mut error {
+        CallErrorKind::Unreachable(Unreachable { stderr_tail, .. })
+        | CallErrorKind::Lost { stderr_tail, .. } => stderr_tail.clear(),
+        _ => {}
+    }
+    error
 }
 
-/// Splits a location into its parts again: `file:line:column`.
-fn panic(message: String, location: Option<String>) -> Panic {
-    let mut parts = location.as_deref().unwrap_or_default().rsplitn(3, ':');
-    let mut number = || {
-        parts
-            .next()
-            .and_then(|number| number.parse().ok())
-            .unwrap_or(0)
-    };
-    let (column, line) = (number(), number());
-    Panic {
-        message,
-        file: parts.next().map(Into::into),
-        line,
-        column,
-    }
+fn bad_address(error: &AddressError) -> Failure {
+    CallErrorKind::Unreachable(Unreachable::new(Phase::Address, error.to_string()))
 }
 
 #[cfg(test)]
@@ -256,21 +183,20 @@ mod tests {
     fn there_are_no_more_hops_than_a_chain_may_have() {
         let mut hosts = hosts("a/ssh:b/ssh:c/ssh:d/ssh:e/ssh:f/ssh:g");
         assert!(hosts.at("ssh:h").is_ok());
-        let AskError::Address(reason) = hosts.at("ssh:h/ssh:i").unwrap_err() else {
-            panic!("an address")
-        };
+        let error = hosts.at("ssh:h/ssh:i").unwrap_err().to_string();
         assert!(
-            reason.contains("9 hops are more than the 8 allowed"),
-            "{reason}"
+            error.contains("9 hops are more than the 8 allowed"),
+            "{error}"
         );
     }
 
     #[test]
     fn what_is_no_address_is_refused() {
         for text in ["", "ssh:-oProxyCommand=x", "sudo:root/local:", "nothing:"] {
+            let error = hosts("ssh:web1").at(text).unwrap_err().to_string();
             assert!(
-                matches!(hosts("ssh:web1").at(text), Err(AskError::Address(_))),
-                "{text}"
+                error.starts_with("unreachable (reading its address): "),
+                "{error}"
             );
         }
     }
@@ -287,22 +213,22 @@ mod tests {
         }
         assert!(matches!(
             hosts.at("ssh:other"),
-            Err(AskError::Unreachable { .. })
+            Err(CallErrorKind::Unreachable(_))
         ));
     }
 
     #[test]
-    fn a_location_is_taken_apart() {
-        let located = |text: &str| panic("m".into(), Some(text.into()));
+    fn guests_do_not_get_what_programs_here_said() {
+        let unreachable = Unreachable::new(Phase::Connect, "no route").stderr("secret".into());
+        let kept = Unreachable::new(Phase::Connect, "no route");
         assert_eq!(
-            located("a:b.rs:3:7"),
-            Panic {
-                message: "m".into(),
-                file: Some("a:b.rs".into()),
-                line: 3,
-                column: 7
-            }
+            for_guest(CallErrorKind::Unreachable(unreachable)),
+            CallErrorKind::Unreachable(kept)
         );
-        assert_eq!(panic("m".into(), None).file, None);
+        let lost = |stderr_tail: &str| CallErrorKind::Lost {
+            reason: "it ended".into(),
+            stderr_tail: stderr_tail.into(),
+        };
+        assert_eq!(for_guest(lost("secret")), lost(""));
     }
 }

@@ -34,8 +34,7 @@ impl Host {
     pub fn facts(&self) -> Operation<Result<Facts, CallError>> {
         let host = self.clone();
         Operation::new(async move {
-            let failed =
-                |error| CallError::new(host.shared_name(), CallErrorKind::from_module(error));
+            let failed = |error| CallError::new(host.shared_name(), CallErrorKind::from(error));
             let module = facts_module().await.map_err(failed)?;
             host.call(facts_call(&module)).timeout(FACTS_WITHIN).await
         })

@@ -180,7 +180,7 @@ impl Instance {
             Some(module) => module,
             None => Background::new(async move { Module::of_task(&origin).await })
                 .await
-                .map_err(CallErrorKind::Module)?,
+                .map_err(CallErrorKind::from)?,
         };
         if task.digest() == self.0.module.digest() {
             return Ok(());

@@ -2,14 +2,13 @@
 
 use std::{
     borrow::Cow,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use wxec_build::AbsenceReason;
 use wxec_protocol::{
-    CallRequest, Entry, Fault, Grants, LimitKind, MAX_CALL_STREAMS, Target, abi::TaskFailure, cbor,
+    CallRequest, Entry, Grants, LimitKind, MAX_CALL_STREAMS, Target, abi::TaskFailure,
     cbor::DecodeError,
 };
 
@@ -23,7 +22,7 @@ use super::{
 use crate::{
     base::runtime::{self, Background},
     channel::{Bridges, ChannelEnd},
-    error::{CallError, CallErrorKind, Phase},
+    error::{CallError, CallErrorKind, Phase, fault_error},
     host::Host,
     module::artifact::Artifact,
     session::{OpenCall, Reply, Session, output::Lines, task_stream::TaskStream},
@@ -48,7 +47,7 @@ pub(crate) async fn run<T: Send + 'static, E: Send + 'static>(
             let result = returned(host, call, decode, &mut bridges).await;
             bridges.end(match &result {
                 Ok(_) => ChannelEnd::Returned,
-                Err(error) => ChannelEnd::Failed(Box::new(error.erased())),
+                Err(error) => ChannelEnd::Failed(Box::new(error.erase())),
             });
             result
         }
@@ -120,6 +119,7 @@ impl<E: Send + 'static> CheckedCall<E> {
         if call.function.len() > MAX_FUNCTION_BYTES {
             return Err(CallErrorKind::NoSuchFunction {
                 function: call.function.into_owned(),
+                hint: None,
             });
         }
         if let Some(instance) = &call.instance {
@@ -219,13 +219,11 @@ impl<E: Send + 'static> CheckedCall<E> {
     }
 
     /// Adds the reason to an error that says that the function is missing.
-    pub(super) async fn explain(&self, error: CallError<E>) -> CallError<E> {
-        match error.kind {
-            CallErrorKind::NoSuchFunction { .. } => {
-                error.because(absence(&self.source, self.function.clone().into_owned()).await)
-            }
-            _ => error,
+    pub(super) async fn explain(&self, mut error: CallError<E>) -> CallError<E> {
+        if let CallErrorKind::NoSuchFunction { hint, .. } = &mut error.kind {
+            *hint = absence(&self.source, self.function.clone().into_owned()).await;
         }
+        error
     }
 }
 
@@ -331,7 +329,7 @@ pub(crate) async fn prepare<E: Send + 'static>(
     metered: bool,
 ) -> Result<(Session, Artifact), CallErrorKind<E>> {
     let session = async { host.session().await.map_err(CallErrorKind::Unreachable) };
-    let module = async { source.module().await.map_err(CallErrorKind::from_module) };
+    let module = async { source.module().await.map_err(CallErrorKind::from) };
     let (session, module) = tokio::try_join!(session, module)?;
     let target = Target {
         metered,
@@ -340,7 +338,7 @@ pub(crate) async fn prepare<E: Send + 'static>(
     let artifact = module
         .artifact(&target)
         .await
-        .map_err(CallErrorKind::from_module)?;
+        .map_err(CallErrorKind::from)?;
     Ok((session, artifact))
 }
 
@@ -356,42 +354,4 @@ pub(crate) async fn answer(open: OpenCall, deadline: Option<Duration>) -> Result
     Background::new(async move { open.returned(Some(limit)).await })
         .await
         .map_err(|_| deadline)
-}
-
-/// Turns a fault into an error, for a caller that may know the type of the task's error.
-fn fault_error<E>(
-    host: Arc<str>,
-    fault: Fault,
-    decode: fn(TaskFailure) -> Result<E, TaskFailure>,
-) -> CallError<E> {
-    match fault {
-        Fault::Task(failure) => task_error(host, &failure, decode),
-        // A task that was refused something may return its own error; a caller that knows its type
-        // gets it.
-        Fault::Denied {
-            needs,
-            message,
-            failure: Some(failure),
-        } => {
-            let error = task_error(host.clone(), &failure, decode);
-            let denied = CallErrorKind::Denied { needs, message };
-            if matches!(error.kind, CallErrorKind::Task(_)) {
-                error
-            } else {
-                CallError::new(host, denied)
-            }
-        }
-        fault => CallError::new(host, CallErrorKind::from_fault(fault)),
-    }
-}
-
-fn task_error<E>(
-    host: Arc<str>,
-    failure: &[u8],
-    decode: fn(TaskFailure) -> Result<E, TaskFailure>,
-) -> CallError<E> {
-    match cbor::decode(failure) {
-        Ok(failure) => CallError::task(host, failure, decode),
-        Err(error) => CallError::new(host, CallErrorKind::Decode(error)),
-    }
 }

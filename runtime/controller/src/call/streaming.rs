@@ -36,7 +36,7 @@ pub(super) async fn run<T: Send + 'static, E: Send + 'static>(
             Ok(value)
         }
         Err(error) => {
-            bridges.end(ChannelEnd::Failed(Box::new(error.erased())));
+            bridges.end(ChannelEnd::Failed(Box::new(error.erase())));
             Err(error)
         }
     }

@@ -111,11 +111,7 @@ pub(crate) async fn connect(
     };
     let mut connection = attempt.run(&place).await.map_err(|failure| match &via {
         // The hop before was lost, which is the cause of any other failure.
-        Some(via) if via.live_session().is_none() => Unreachable {
-            phase: Phase::Connect,
-            ..failure
-        }
-        .at(via.name()),
+        Some(via) if via.live_session().is_none() => failure.during(Phase::Connect).at(via.name()),
         _ => failure,
     })?;
     connection.via = via;

@@ -110,10 +110,10 @@ pub(crate) fn limited(failure: Unreachable) -> Unreachable {
         .find_map(|words| Limit::find(words))
         .map(|(limit, line)| limit.failure(line));
     match told {
-        Some(told) => Unreachable {
-            hop: failure.hop,
-            ..told
-        },
+        Some(mut told) => {
+            told.hop = failure.hop;
+            told
+        }
         None => failure,
     }
 }

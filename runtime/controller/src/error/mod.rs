@@ -3,11 +3,11 @@
 mod call;
 mod limits;
 mod module;
-mod unreachable;
 
-pub(crate) use self::limits::{Limit, limited};
-pub use self::{
-    call::{CallError, CallErrorKind},
-    module::ModuleError,
-    unreachable::{Phase, Unreachable},
+pub use wxec_protocol::{CallError, CallErrorKind, Phase, Unreachable};
+
+pub use self::module::ModuleError;
+pub(crate) use self::{
+    call::{agent_failed, fault_error},
+    limits::{Limit, limited},
 };

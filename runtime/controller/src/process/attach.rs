@@ -150,13 +150,13 @@ impl Sink {
     }
 
     /// Returns the error if writing failed. A reader that has gone is not a failure.
-    pub(crate) fn failure<E>(&self, stream: &'static str) -> Option<CallErrorKind<E>> {
+    pub(crate) fn failure<E>(&self, stream: &str) -> Option<CallErrorKind<E>> {
         let Self::Failed(error) = self else {
             return None;
         };
         Some(CallErrorKind::CannotWrite {
-            stream,
-            kind: error.kind(),
+            stream: stream.into(),
+            reader_gone: error.kind() == io::ErrorKind::BrokenPipe,
             reason: error.to_string(),
         })
     }

@@ -23,7 +23,7 @@ use crate::{
         runtime,
         text::{bytes, last_line},
     },
-    error::{CallError, CallErrorKind, Limit, Phase},
+    error::{CallError, CallErrorKind, Limit, Phase, agent_failed},
     host::Host,
     process::attach::{AbortOnDrop, Input, Sink, drain, feed},
     session::{
@@ -313,7 +313,7 @@ fn status(end: StreamEnd, timeout: Option<Duration>) -> Result<ExitStatus, CallE
             }
             None => CallErrorKind::NotStarted { reason },
         }),
-        other => Err(CallErrorKind::of_agent(other.to_string())),
+        other => Err(agent_failed(other.to_string())),
     }
 }
 

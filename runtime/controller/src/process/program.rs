@@ -10,7 +10,7 @@ use wxec_protocol::{CallRequest, Fault, abi::Exit, cbor};
 use crate::{
     base::{operation::Operation, runtime, text::bytes},
     call::{CallOptions, Source, answer, check_size, prepare},
-    error::{CallError, CallErrorKind, Phase},
+    error::{CallError, CallErrorKind, Phase, fault_error},
     host::Host,
     module::Module,
     process::{
@@ -221,11 +221,10 @@ impl Program {
             return Err(failed(failure));
         }
         if stdout.is_closed() {
-            let kind = io::ErrorKind::BrokenPipe;
             return Err(failed(CallErrorKind::CannotWrite {
-                stream: "stdout",
-                kind,
-                reason: kind.to_string(),
+                stream: "stdout".into(),
+                reader_gone: true,
+                reason: io::ErrorKind::BrokenPipe.to_string(),
             }));
         }
         let exit = match outcome {
@@ -236,7 +235,7 @@ impl Program {
                 let reason = "it is no program: it exports no `_start`".into();
                 return Err(failed(CallErrorKind::BadModule(reason)));
             }
-            Err(fault) => return Err(failed(CallErrorKind::from_fault(fault))),
+            Err(fault) => return Err(fault_error(name, fault, Err)),
         };
         Ok((exit, stdout, stderr))
     }

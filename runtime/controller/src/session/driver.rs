@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    AskError, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry, Fault,
+    CallErrorKind, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry,
     ProcessStreams, ProtocolError, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
 };
 
@@ -488,8 +488,8 @@ impl Driver {
                     };
                     if asks.is_none_or(|asks| asks.send(asked).is_err()) {
                         let nobody =
-                            Fault::Agent("only tasks may call tasks on other hosts".into());
-                        self.connection.answer(ask, Err(AskError::Fault(nobody)));
+                            CallErrorKind::Agent("only tasks may call tasks on other hosts".into());
+                        self.connection.answer(ask, Err(nobody));
                     }
                 }
                 ControllerEvent::Returned { id, outcome, usage } => {

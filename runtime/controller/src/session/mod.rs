@@ -26,9 +26,9 @@ use tokio::{
     time::error::Elapsed,
 };
 use wxec_protocol::{
-    Ask, AskError, AskId, CallRequest, Command as ProcessCommand, ControllerConnection,
+    Ask, AskId, CallErrorKind, CallRequest, Command as ProcessCommand, ControllerConnection,
     ControllerEvent, Description, Digest, Fault, InstanceId, ProcessStreams, Service, Splice,
-    StreamEnd, StreamId, Target, Traffic, Usage, WindowSize,
+    StreamEnd, StreamId, Target, Traffic, Usage, WindowSize, abi::TaskFailure,
 };
 
 use self::driver::Driver;
@@ -67,7 +67,7 @@ enum Command {
     Call(Box<NewCall>),
     Answer {
         ask: AskId,
-        outcome: Result<Bytes, AskError>,
+        outcome: Result<Bytes, CallErrorKind<TaskFailure>>,
     },
     Run {
         call: Box<NewCall>,
@@ -265,7 +265,7 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn answer(self, outcome: Result<Bytes, AskError>) {
+    pub(crate) fn answer(self, outcome: Result<Bytes, CallErrorKind<TaskFailure>>) {
         if let Some(commands) = self.commands.upgrade() {
             let _ = commands.send(Command::Answer {
                 ask: self.ask,

@@ -133,12 +133,7 @@ pub(crate) fn classify(failure: Unreachable, complaints: &[&'static [Complaint]]
             .chain(failure.reason.lines())
             .find(|line| line.contains(words));
         if let Some(line) = said.map(|line| line.trim().to_owned()) {
-            return Unreachable {
-                phase: *phase,
-                reason: line,
-                ..failure
-            }
-            .hint(*hint);
+            return failure.during(*phase).because(line).hint(*hint);
         }
     }
     failure

@@ -106,10 +106,7 @@ impl Place {
 
 fn cannot_run(command: &Command, reason: &str) -> Unreachable {
     let program = program(command);
-    Unreachable {
-        phase: Phase::Local,
-        ..not_run(&format!("cannot run `{program}`: {reason}"))
-    }
+    not_run(&format!("cannot run `{program}`: {reason}")).during(Phase::Local)
 }
 
 /// Returns the program of a command, for messages.

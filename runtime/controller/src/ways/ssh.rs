@@ -196,11 +196,12 @@ async fn start_master(
             "`{program}`, which ProxyCommand of {} starts, is not installed here",
             address.host
         );
-        return Err(Unreachable { reason, ..failure }
+        return Err(failure
+            .because(reason)
             .hint("install it, or mend ProxyCommand in ssh's configuration"));
     }
     Err(match told {
-        Some(reason) => Unreachable { reason, ..failure },
+        Some(reason) => failure.because(reason),
         // The reason contains all of stderr already.
         None if failure.reason == words => failure.stderr(String::new()),
         None => failure,

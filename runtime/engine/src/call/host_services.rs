@@ -3,10 +3,12 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use wxec_protocol::{Ask, AskError, Facts};
+use wxec_protocol::{Ask, Facts};
 
-/// The pending answer to an [`Ask`]. Dropping it withdraws the ask.
-pub type Asking = Pin<Box<dyn Future<Output = Result<Bytes, AskError>> + Send>>;
+/// The pending answer to an [`Ask`]: the encoded value, or the encoded
+/// [`CallErrorKind`](wxec_protocol::CallErrorKind); `None` if there will be none. Dropping it
+/// withdraws the ask.
+pub type Asking = Pin<Box<dyn Future<Output = Option<Result<Bytes, Bytes>>> + Send>>;
 
 /// Answers guests' questions about their host and other hosts. The sandbox checks the grants before
 /// it calls this.

@@ -62,14 +62,14 @@ async fn host_call(
     let (asking, _place) = asking;
     let outcome = asking.await;
     let guest = caller.data_mut();
-    Ok(match outcome {
-        Ok(value) => {
-            guest.refused = None;
-            guest.reply = value.into();
-            abi::CALL_RETURNED
-        }
-        Err(error) => answer(guest, Ok((abi::CALL_FAILED, error))),
-    })
+    let (number, reply) = match outcome {
+        Some(Ok(value)) => (abi::CALL_RETURNED, value),
+        Some(Err(error)) => (abi::CALL_FAILED, error),
+        None => return Ok(answer::<()>(guest, Err(nobody()))),
+    };
+    guest.refused = None;
+    guest.reply = reply.into();
+    Ok(number)
 }
 
 /// Asks the question, if the guest may ask it.

@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 use wxec_engine::{Asking, Completion, HostServices, Program, Request, Sandbox};
 use wxec_protocol::{
-    Ask, AskError, Facts, Fault, Grants, Limits, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, Need,
+    Ask, Facts, Fault, Grants, Limits, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, Need,
     abi::{HostCall, HostError},
     cbor,
 };
@@ -50,11 +50,11 @@ const ASKING: &str = r#"(module
 /// Services that give every ask the same answer, or none.
 struct Around {
     asked: Mutex<Vec<Ask>>,
-    answer: Option<Result<Bytes, AskError>>,
+    answer: Option<Result<Bytes, Bytes>>,
 }
 
 impl Around {
-    fn answering(answer: Option<Result<Bytes, AskError>>) -> Arc<Self> {
+    fn answering(answer: Option<Result<Bytes, Bytes>>) -> Arc<Self> {
         Arc::new(Self {
             asked: Mutex::default(),
             answer,
@@ -81,7 +81,7 @@ impl HostServices for Around {
     fn ask(&self, question: Ask) -> Asking {
         self.asked.lock().unwrap().push(question);
         match self.answer.clone() {
-            Some(answer) => Box::pin(async { answer }),
+            Some(answer) => Box::pin(async { Some(answer) }),
             None => Box::pin(pending()),
         }
     }
@@ -144,11 +144,33 @@ async fn what_a_guest_may_ask_for_is_asked_and_answered() {
     };
     assert_eq!(*around.asked.lock().unwrap(), [question]);
 
-    let error = AskError::Lost("gone".into());
-    let (number, reply) = fixture
-        .told("ask", &Around::answering(Some(Err(error.clone()))))
-        .await;
-    assert_eq!((number, cbor::decode(&reply)), (1, Ok(error)));
+    let error = Around::answering(Some(Err("error".into())));
+    assert_eq!(fixture.told("ask", &error).await, (1, "error".into()));
+}
+
+/// Services that are going away, and answer nothing.
+struct Leaving;
+
+impl HostServices for Leaving {
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+
+    fn ask(&self, _: Ask) -> Asking {
+        Box::pin(async { None })
+    }
+}
+
+#[tokio::test]
+async fn an_ask_without_an_answer_is_refused() {
+    let request = Request {
+        host_services: Some(Arc::new(Leaving)),
+        ..asking("ask", "ssh:db", &Around::answering(None))
+    };
+    let mut value = Fixture::new().run(request).await.outcome.unwrap();
+    assert_eq!(value.split_to(1)[0].cast_signed(), -1);
+    let error: HostError = cbor::decode(&value).unwrap();
+    assert_eq!(error.message, "nobody is here to ask");
 }
 
 #[tokio::test]

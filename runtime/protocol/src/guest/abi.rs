@@ -33,7 +33,7 @@
 //! | `net_lookup(pointer, length)` | [`NetLookup`] | how many there are, [`NetAddresses`] |
 //! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
 //! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
-//! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and an [`AskError`](crate::AskError) |
+//! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and a [`CallErrorKind`](crate::CallErrorKind) of a [`TaskFailure`] |
 //!
 //! # Streams of a call
 //!
@@ -190,7 +190,8 @@ pub struct HostCall {
 
 /// Returned by `host_call` when the task returned: the reply is its value.
 pub const CALL_RETURNED: i32 = 0;
-/// Returned by `host_call` when there is no value: the reply is an [`AskError`](crate::AskError).
+/// Returned by `host_call` when there is no value: the reply is a
+/// [`CallErrorKind`](crate::CallErrorKind) of a [`TaskFailure`].
 pub const CALL_FAILED: i32 = 1;
 
 /// One task, described by its module.

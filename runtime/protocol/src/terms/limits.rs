@@ -116,9 +116,32 @@ impl LimitKind {
             Self::Instances => "instances",
         }
     }
-}
 
-impl LimitKind {
+    /// Returns the field of [`Limits`] that sets the limit, if callers can set it.
+    pub fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Memory => Some("memory_bytes"),
+            Self::Input => Some("input_bytes"),
+            Self::Output => Some("output_bytes"),
+            Self::Fuel => Some("fuel"),
+            Self::OpenFiles => Some("open_files"),
+            Self::Children => Some("children"),
+            _ => None,
+        }
+    }
+
+    /// Returns the option of `wxec` that sets the limit, if it has one.
+    pub fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Memory => Some("--memory"),
+            Self::Output => Some("--output"),
+            Self::Fuel => Some("--fuel"),
+            Self::OpenFiles => Some("--open-files"),
+            Self::Children => Some("--children"),
+            _ => None,
+        }
+    }
+
     /// Describes for people that a limit was hit, with the amount asked for if that was measured.
     /// Stack and fuel have no such amount: the guest simply runs out of them.
     pub fn describe_hit(self, limit: u64, asked: u64) -> String {

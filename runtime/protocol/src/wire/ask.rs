@@ -2,9 +2,8 @@
 //! how to reach those hosts.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
-use crate::{Fault, wire::bounds::MAX_FRAME_BYTES};
+use crate::wire::bounds::MAX_FRAME_BYTES;
 
 /// Longest arguments, and longest value, of such a call: each travels in one frame.
 pub const MAX_ASK_BYTES: usize = 1 << 20;
@@ -38,28 +37,4 @@ impl Ask {
             && self.function.len() <= MAX_FUNCTION_BYTES
             && self.input.len() <= MAX_ASK_BYTES
     }
-}
-
-/// Reason why an [`Ask`] has no value as its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum AskError {
-    /// The task failed, or could not be called on that host.
-    Fault(Fault),
-    /// The text is not an address, or not one that can be reached from the guest's host.
-    Address(String),
-    /// No conversation with the host could be started.
-    Unreachable {
-        /// The hop that failed, if it is not the last one.
-        hop: Option<String>,
-        /// The phase that failed, in a few words: `logging in`, `starting the agent`.
-        phase: String,
-        /// The reason.
-        reason: String,
-        /// Advice that may help.
-        hint: Option<String>,
-    },
-    /// The connection to the host was lost while the call was open. The task may or may not have
-    /// completed.
-    Lost(String),
 }

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::{
-    AskError, AskId, CallId, Digest, Fault, Grants, InstanceId, Limits, LogLevel, OutputStream,
-    Target,
+    AskId, CallId, Digest, Fault, Grants, InstanceId, Limits, LogLevel, OutputStream, Target,
     ids::StreamId,
     wire::stream::{Command, ProcessStreams, Service, StreamEnd, WindowSize},
 };
@@ -271,5 +270,6 @@ pub(crate) enum Outcome<'a> {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answered<'a> {
     Done(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
-    Failed(AskError),
+    /// The CBOR of a [`CallErrorKind`](crate::CallErrorKind). The agent passes it on as it is.
+    Failed(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
 }

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Ask, AskError, CallId, CallRequest, ControllerEvent, Fault,
-    Grants, LimitKind, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_ASKS, MAX_FUNCTION_BYTES,
+    AgentConnection, AgentEvent, Ask, CallErrorKind, CallId, CallRequest, ControllerEvent, Fault,
+    Grants, LimitKind, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_ASKS, MAX_FUNCTION_BYTES, Phase,
+    Unreachable, abi::TaskFailure, cbor,
 };
 
 use crate::pair::{Pair, USAGE, long, request};
@@ -35,22 +36,14 @@ fn running() -> (Pair, CallId) {
 #[test]
 fn an_ask_is_answered_with_a_value_or_an_error() {
     let (mut pair, call) = running();
-    let unreachable = AskError::Unreachable {
-        hop: Some("bastion".into()),
-        phase: "logging in".into(),
-        reason: "permission denied".into(),
-        hint: None,
-    };
-    let errors = [
-        unreachable,
-        AskError::Fault(Fault::Cancelled),
-        AskError::Address("none".into()),
-        AskError::Lost("x".into()),
+    let unreachable = Unreachable::new(Phase::Authentication, "permission denied").at("bastion");
+    let outcomes = [
+        Ok(Bytes::from("value")),
+        Ok(long(MAX_ASK_BYTES)),
+        Err(CallErrorKind::Unreachable(unreachable)),
+        Err(CallErrorKind::Cancelled),
     ];
-    for outcome in [Ok(Bytes::from("value")), Ok(long(MAX_ASK_BYTES))]
-        .into_iter()
-        .chain(errors.map(Err))
-    {
+    for outcome in outcomes {
         let ask = pair.agent.ask(call, &question()).unwrap();
         assert_eq!(
             pair.controller_events(),
@@ -61,6 +54,7 @@ fn an_ask_is_answered_with_a_value_or_an_error() {
             }]
         );
         pair.controller.answer(ask, outcome.clone());
+        let outcome = outcome.map_err(|error| cbor::encode(&error).unwrap().into());
         assert_eq!(pair.agent_events(), [AgentEvent::Answer { ask, outcome }]);
     }
 }
@@ -120,7 +114,7 @@ fn what_does_not_fit_into_a_frame_is_not_asked() {
 #[test]
 fn an_answer_that_does_not_fit_into_a_frame_says_so() {
     let (mut pair, call) = running();
-    let endless = AskError::Fault(Fault::BadModule("x".repeat(2 << 20)));
+    let endless = CallErrorKind::BadModule("x".repeat(2 << 20));
     for (outcome, asked) in [
         (Ok(long(MAX_ASK_BYTES + 1)), 1 << 20),
         (Err(endless), 2 << 20),
@@ -130,16 +124,17 @@ fn an_answer_that_does_not_fit_into_a_frame_says_so() {
         pair.controller.answer(ask, outcome);
         let [
             AgentEvent::Answer {
-                outcome: Err(AskError::Fault(fault)),
+                outcome: Err(error),
                 ..
             },
         ] = &*pair.agent_events()
         else {
             panic!("one error")
         };
+        let error: CallErrorKind<TaskFailure> = cbor::decode(error).unwrap();
         assert!(
-            matches!(fault, Fault::Limit { which: LimitKind::Output, asked: it, .. } if *it > asked),
-            "{fault:?}"
+            matches!(error, CallErrorKind::Limit { which: LimitKind::Output, asked: it, .. } if it > asked),
+            "{error:?}"
         );
     }
 }

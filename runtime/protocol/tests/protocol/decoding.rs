@@ -11,7 +11,7 @@ use ciborium::Value;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde::de::IgnoredAny;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, AskError, BUILD, CallRequest, Command, ControllerConnection,
+    AgentConnection, AgentEvent, BUILD, CallRequest, Command, ControllerConnection,
     ControllerEvent, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
     ProtocolError, STREAM_WINDOW_BYTES, Service, StreamEnd, Target, Usage,
     abi::{self, Function, Parameter, RecordError, Wants},
@@ -135,20 +135,6 @@ fn descriptions() -> impl Strategy<Value = Description> {
     )
 }
 
-fn ask_errors() -> impl Strategy<Value = AskError> {
-    prop_oneof![
-        Just(AskError::Fault(Fault::Cancelled)),
-        ".{0,9}".prop_map(AskError::Address),
-        ".{0,9}".prop_map(AskError::Lost),
-        (".{0,9}", any::<Option<String>>()).prop_map(|(text, hint)| AskError::Unreachable {
-            hop: None,
-            phase: text.clone(),
-            reason: text,
-            hint
-        }),
-    ]
-}
-
 fn limits() -> impl Strategy<Value = Limits> {
     prop_oneof![
         Just(Limits::default()),
@@ -175,7 +161,7 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
         4 => (digests(), ".{0,9}").prop_map(|(digest, reason)| ToAgent::NoModule { digest, reason }),
         4 => id().prop_map(|id| ToAgent::Cancel { id }),
         2 => id().prop_map(|instance| ToAgent::DropInstance { instance }),
-        4 => (id(), prop_oneof![payloads().prop_map(Answered::Done), ask_errors().prop_map(Answered::Failed)])
+        4 => (id(), prop_oneof![payloads().prop_map(Answered::Done), payloads().prop_map(Answered::Failed)])
             .prop_map(|(ask, outcome)| ToAgent::Answer { ask, outcome }),
         4 => (id(), 1..3_u64, any::<bool>(), commands()).prop_map(|(stdio, step, terminal, command)| {
             let stderr = stdio + step;

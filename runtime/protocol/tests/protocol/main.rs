@@ -20,6 +20,9 @@ mod cancellation;
 /// Asks: tasks that guests call on other hosts. The agent asks, the controller answers.
 mod asks;
 
+/// Reasons why calls fail: texts, advice, and faults.
+mod failures;
+
 /// Streams: complete and in order, no faster than the reader takes, without delaying others, and
 /// closed when either end says so.
 mod streams;

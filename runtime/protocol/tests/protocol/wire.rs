@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
-    AskError, Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
+    Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
     ProcessStreams, Service, StreamEnd, Target, Usage, WindowSize,
 };
 
@@ -178,7 +178,7 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answered {
     Done(#[serde(with = "serde_bytes")] Vec<u8>),
-    Failed(AskError),
+    Failed(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

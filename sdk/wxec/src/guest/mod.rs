@@ -14,10 +14,7 @@ mod run;
 mod stream;
 
 pub use absent::*;
-pub use calls::{
-    AddressError, Call, CallError, CallErrorKind, CallFuture, CallTarget, Error, Host, Result,
-    Unreachable,
-};
+pub use calls::{AddressError, Call, CallFuture, CallTarget, Error, Host, Result};
 pub use channel::{ChannelEnd, Receiver, RecvError, SendError, Sender, channel};
 
 pub(crate) mod for_macros {

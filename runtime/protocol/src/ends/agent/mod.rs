@@ -13,7 +13,7 @@ use crate::{
     ends::output_flow::OutputFlow,
     ends::streams::Streams,
     ids::{AskId, StreamId},
-    wire::ask::{Ask, AskError},
+    wire::ask::Ask,
     wire::bounds::{CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_STREAMS},
     wire::frame::{self, Splitter},
     wire::message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
@@ -162,8 +162,9 @@ pub enum AgentEvent {
     Answer {
         /// The ask.
         ask: AskId,
-        /// The encoded value of the task that was called, or the reason why there is none.
-        outcome: Result<Bytes, AskError>,
+        /// The encoded value of the task that was called, or the encoded
+        /// [`CallErrorKind`](crate::CallErrorKind) if there is none.
+        outcome: Result<Bytes, Bytes>,
     },
     /// A service to run at this end of a new stream.
     Open {
@@ -576,7 +577,7 @@ impl AgentConnection {
         if self.asks.remove(&ask).is_some() {
             let outcome = match outcome {
                 Answered::Done(value) => Ok(Bytes::copy_from_slice(value)),
-                Answered::Failed(error) => Err(error),
+                Answered::Failed(error) => Err(Bytes::copy_from_slice(error)),
             };
             self.events.push_back(AgentEvent::Answer { ask, outcome });
         } else if ask.0 >= self.next_ask {

@@ -4,9 +4,11 @@ use bytes::Bytes;
 
 use super::{ControllerConnection, ControllerEvent};
 use crate::{
-    CallId, Fault, LimitKind, MAX_FRAME_BYTES, Need, ProtocolError,
+    CallErrorKind, CallId, LimitKind, MAX_FRAME_BYTES, Need, ProtocolError,
+    abi::TaskFailure,
+    cbor,
     ids::AskId,
-    wire::ask::{Ask, AskError, MAX_ASK_BYTES},
+    wire::ask::{Ask, MAX_ASK_BYTES},
     wire::bounds::MAX_ASKS,
     wire::message::{Answered, ToAgent},
 };
@@ -17,14 +19,18 @@ const ANSWER_HEAD_BYTES: usize = 64;
 impl ControllerConnection {
     /// Answers [`ControllerEvent::Ask`]. An outcome that does not fit into a frame is replaced by
     /// an error that says so. Does nothing if the call that asked has ended.
-    pub fn answer(&mut self, ask: AskId, outcome: Result<Bytes, AskError>) {
+    pub fn answer(&mut self, ask: AskId, outcome: Result<Bytes, CallErrorKind<TaskFailure>>) {
         if self.host_asks.remove(&ask).is_none() {
             return;
         }
+        let outcome = match outcome {
+            Ok(value) if value.len() > MAX_ASK_BYTES => Err(encode(&too_long(value.len()))),
+            Ok(value) => Ok(value),
+            Err(error) => Err(bounded(&error)),
+        };
         let outcome = match &outcome {
-            Ok(value) if value.len() > MAX_ASK_BYTES => Answered::Failed(too_long(value.len())),
             Ok(value) => Answered::Done(value),
-            Err(error) => Answered::Failed(bounded(error.clone())),
+            Err(error) => Answered::Failed(error),
         };
         self.outbox.say(&ToAgent::Answer { ask, outcome });
     }
@@ -72,22 +78,25 @@ impl ControllerConnection {
     }
 }
 
-/// Replaces an error that is too long: one that just fitted into its incoming frame may not fit
-/// into this one.
-fn bounded(error: AskError) -> AskError {
-    let length = postcard::to_allocvec(&error).map_or(usize::MAX, |encoded| encoded.len());
-    if length > MAX_FRAME_BYTES - ANSWER_HEAD_BYTES {
-        too_long(length)
+/// Encodes an error, or one that says that it is too long: an error that just fitted into its
+/// incoming frame may not fit into this one.
+fn bounded(error: &CallErrorKind<TaskFailure>) -> Vec<u8> {
+    let encoded = encode(error);
+    if encoded.len() > MAX_FRAME_BYTES - ANSWER_HEAD_BYTES {
+        encode(&too_long(encoded.len()))
     } else {
-        error
+        encoded
     }
 }
 
-fn too_long(length: usize) -> AskError {
-    let (which, limit) = (LimitKind::Output, MAX_ASK_BYTES as u64);
-    AskError::Fault(Fault::Limit {
-        which,
-        limit,
+fn too_long(length: usize) -> CallErrorKind<TaskFailure> {
+    CallErrorKind::Limit {
+        which: LimitKind::Output,
+        limit: MAX_ASK_BYTES as u64,
         asked: length as u64,
-    })
+    }
+}
+
+fn encode(error: &CallErrorKind<TaskFailure>) -> Vec<u8> {
+    cbor::encode(error).expect("texts and numbers always encode")
 }

@@ -1,9 +1,11 @@
 //! Errors of encoding and decoding.
 
+use serde::{Deserialize, Serialize};
+
 use super::form::MAX_DEPTH;
 
 /// A value could not be encoded: its `Serialize` refused, or it nests too deeply.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("cannot be encoded as CBOR: {0}")]
 pub struct EncodeError(String);
 
@@ -15,7 +17,7 @@ impl EncodeError {
 }
 
 /// Bytes are not the CBOR of the wanted type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The bytes end in the middle of a value, or are not CBOR.

@@ -14,12 +14,13 @@ use std::{
 
 use serde::de::DeserializeOwned;
 use wxec_protocol::{
-    Grants, MAX_ADDRESS_BYTES,
+    CallError, CallErrorKind, Grants, MAX_ADDRESS_BYTES,
     abi::{self, HostCall, TaskFailure},
     cbor::{self, EncodeError},
 };
 
-pub use self::error::{AddressError, CallError, CallErrorKind, Error, Result, Unreachable};
+use self::error::refused;
+pub use self::error::{AddressError, Error, Result};
 use super::{channel::ReturnedStream, imports};
 use crate::abi::types::ReturnValue;
 
@@ -226,7 +227,7 @@ impl<T, E> Call<T, E> {
             timeout,
             call,
         } = self;
-        let failed = |kind| CallError::new(host.name(), kind);
+        let failed = |kind| CallError::new(host.name().into(), kind);
         let input = call
             .input
             .map_err(|error| failed(CallErrorKind::Encode(error)))?;
@@ -243,11 +244,11 @@ impl<T, E> Call<T, E> {
                 (call.decode_value)(reply).map_err(|error| failed(CallErrorKind::Decode(error)))
             }
             abi::CALL_FAILED => Err(match cbor::decode(&reply) {
-                Ok(error) => CallError::from_answer(host.name(), error, call.decode_error),
+                Ok(kind) => CallError::new(host.name().into(), kind).decode_task(call.decode_error),
                 Err(error) => failed(CallErrorKind::Decode(error)),
             }),
             _ => Err(match cbor::decode(&reply) {
-                Ok(error) => failed(CallErrorKind::from_refusal(error, input.len())),
+                Ok(error) => failed(refused(error, input.len())),
                 Err(error) => failed(CallErrorKind::Decode(error)),
             }),
         }

@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-use crate::base::text::last_line;
+use serde::{Deserialize, Serialize};
+
+use super::text::last_line;
 
 /// A step that wxec takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Phase {
+    /// Reading the address that a task gave.
+    Address,
     /// Preparing things on this machine.
     Local,
     /// Finding the host's address.
@@ -35,7 +39,7 @@ pub enum Phase {
 }
 
 /// A session with a host could not be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Unreachable {
     /// The hop that failed, if it is not the last one.
@@ -46,12 +50,13 @@ pub struct Unreachable {
     pub reason: String,
     /// Advice on the failure.
     pub hint: Option<String>,
-    /// The last lines the host wrote to stderr.
+    /// The last lines the host wrote to stderr. Tasks do not get them.
     pub stderr_tail: String,
 }
 
 impl Unreachable {
-    pub(crate) fn new(phase: Phase, reason: impl Into<String>) -> Self {
+    /// Makes the error of a step that failed.
+    pub fn new(phase: Phase, reason: impl Into<String>) -> Self {
         Self {
             hop: None,
             phase,
@@ -61,24 +66,44 @@ impl Unreachable {
         }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    pub(crate) fn during(self, phase: Phase) -> Self {
+    /// Returns the error with this step as the one that failed.
+    #[must_use]
+    pub fn during(self, phase: Phase) -> Self {
         Self { phase, ..self }
     }
 
-    /// It was on the way to `hop`, unless that is known better.
-    pub(crate) fn at(mut self, hop: &str) -> Self {
+    /// Returns the error with another reason.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            ..self
+        }
+    }
+
+    /// Returns the error with this advice.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
+    /// Returns the error with `hop` as the one that failed, unless it names one already.
+    #[must_use]
+    pub fn at(mut self, hop: &str) -> Self {
         self.hop.get_or_insert_with(|| hop.into());
         self
     }
 
-    pub(crate) fn stderr(mut self, tail: String) -> Self {
-        self.stderr_tail = tail;
-        self
+    /// Returns the error with the last lines that the host wrote to stderr.
+    #[must_use]
+    pub fn stderr(self, tail: String) -> Self {
+        Self {
+            stderr_tail: tail,
+            ..self
+        }
     }
 }
 
@@ -110,6 +135,7 @@ impl std::error::Error for Unreachable {}
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Address => "reading its address",
             Self::Local => "on this machine",
             Self::Resolve => "resolving its name",
             Self::Connect => "connecting",
