@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use wxec::{
-    Bound, CallErrorKind, Function, GuestOutput, Host, Module, Parameter, TaskFailure, Wants,
+    CallErrorKind, Host, Module,
+    call::{Bound, TaskFailure},
+    module::{Function, Parameter, Wants},
+    output::GuestOutput,
 };
 use wxec_protocol::{abi, cbor};
 
@@ -84,7 +87,7 @@ fn what_a_guest_need_not_understand_passes_through() {
         );
     }
     // `Some(None)`, as another language would write it.
-    let marked = wxec::Value::Tag(cbor::SOME_TAG, wxec::Value::Null.into());
+    let marked = wxec::call::Value::Tag(cbor::SOME_TAG, wxec::call::Value::Null.into());
     assert_eq!(
         hand.call::<Option<Option<u32>>>("hand::same", &(marked,))
             .wait()

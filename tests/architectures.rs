@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use wxec::{BuildError, Quiet};
+use wxec::build::{BuildError, Quiet};
 use wxec_build::AgentImage;
 use wxec_protocol::{
     CallRequest, Code, ControllerConnection, ControllerEvent, Digest, Fault, Limits, Memory,

@@ -14,8 +14,9 @@ use std::{
 use faulty::Refusal;
 use tokio::task::JoinSet;
 use wxec::{
-    Bytes, CallError, CallErrorKind, Fleet, GuestOutput, Host, LimitKind, Limits, Module, Phase,
-    Value,
+    Bytes, CallError, CallErrorKind, Fleet, Host, Limits, Module,
+    call::{LimitKind, Phase, Value},
+    output::GuestOutput,
 };
 
 const SOON: Duration = Duration::from_millis(300);

@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use wxec::{Bound, CallError, CallErrorKind, ConnectOptions, Grants, Host, Limits, Module, Value};
+use wxec::{
+    CallError, CallErrorKind, Grants, Host, Limits, Module,
+    call::{Bound, Value},
+    host::ConnectOptions,
+};
 
 use crate::harness::{Sshd, own_seconds, processes, wait_until, write_script};
 

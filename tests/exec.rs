@@ -16,7 +16,11 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use wxec::{CallErrorKind, ExitStatus, Fleet, GuestOutput, Host, Module, WindowSize};
+use wxec::{
+    CallErrorKind, Fleet, Host, Module,
+    command::{ExitStatus, WindowSize},
+    output::GuestOutput,
+};
 
 use crate::harness::{
     Cli, Ended, Machine, Sshd, needs, peak_memory, processes, program, wait_until, write_script,
@@ -657,7 +661,7 @@ fn a_consumer_that_stops_for_a_minute_stops_its_producer_and_no_one_else() {
     let mut unread = host.shell(script).spawn().wait().unwrap();
     let talkative = host
         .shell("seq 1 1000000; echo end")
-        .run(wxec::Attach::Listener);
+        .run(wxec::command::Attach::Listener);
     let words = Module::from_package(env!("CARGO_MANIFEST_DIR"), "words").unwrap();
     let count = || {
         host.bind(&words)

@@ -18,7 +18,7 @@ fn json(cli: Cli) -> Json {
 
 #[test]
 fn programs_get_them_typed() {
-    let here = wxec::host::facts().unwrap();
+    let here = wxec::here::facts().unwrap();
     let facts = Host::new("local:").unwrap().facts().wait().unwrap();
     assert_eq!(
         (&facts.hostname, &facts.kernel, &facts.distro),
@@ -37,7 +37,7 @@ fn programs_get_them_typed() {
 
 #[test]
 fn people_get_a_list() {
-    let here = wxec::host::facts().unwrap();
+    let here = wxec::here::facts().unwrap();
     let ended = Cli::new(["facts", "local:"]).run();
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     let line = |key: &str| {
@@ -76,7 +76,7 @@ fn people_get_a_list() {
 
 #[test]
 fn programs_read_them_in_every_format() {
-    let here = wxec::host::facts().unwrap();
+    let here = wxec::here::facts().unwrap();
     let facts = json(Cli::new(["facts", "local:", "--format", "json"]));
     assert_eq!(
         (&facts["hostname"], &facts["memory_bytes"]),

@@ -15,7 +15,9 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use wxec::{
-    ConnectOptions, FileErrorKind, Host, TransferErrorKind, TransferEvent, TransferOptions,
+    Host,
+    host::ConnectOptions,
+    transfer::{Event, FailureKind, TransferErrorKind, TransferOptions},
 };
 
 use crate::harness::{
@@ -146,7 +148,10 @@ fn files_and_trees_go_there_and_back() {
             .hosts(&sshd)
             .run(),
         );
-        assert_eq!(one["sha256"], wxec::Digest::of(&noise(300_000)).to_string());
+        assert_eq!(
+            one["sha256"],
+            wxec::module::Digest::of(&noise(300_000)).to_string()
+        );
         fs::remove_dir_all(place.path().join("back")).unwrap();
         fs::remove_dir_all(there).unwrap();
     }
@@ -627,7 +632,10 @@ fn a_cut_link_is_gone_on_from() {
     let ended = running.wait();
     let done = done(&ended);
     assert!(done["resumed_bytes"].as_u64() > Some(8 << 20), "{ended:?}");
-    assert_eq!(done["sha256"], wxec::Digest::of(&noise(LARGE)).to_string());
+    assert_eq!(
+        done["sha256"],
+        wxec::module::Digest::of(&noise(LARGE)).to_string()
+    );
     assert!(
         fs::read(sshd.home().join("target")).unwrap()
             == fs::read(place.path().join("large")).unwrap()
@@ -696,7 +704,7 @@ fn a_get_whose_host_stays_away_keeps_the_part() {
         .get(&source, &target)
         .options(options)
         .on_event(move |event| {
-            if let TransferEvent::Bytes(bytes) = event
+            if let Event::Bytes(bytes) = event
                 && arrived.fetch_add(bytes, Ordering::Relaxed) > 8 << 20
                 && !goes.exists()
             {
@@ -820,7 +828,7 @@ fn bytes_come_and_go_without_files_here() {
         .wait()
         .unwrap_err();
     assert!(
-        matches!(error.kind, TransferErrorKind::There(failure) if failure.kind == FileErrorKind::NotFound)
+        matches!(error.kind, TransferErrorKind::There(failure) if failure.kind == FailureKind::NotFound)
     );
     // The session is unharmed.
     assert_eq!(words::count::on(&host, "to be".into()).wait().unwrap(), 2);

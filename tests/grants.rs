@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use serde_json::{Value as Json, json};
-use wxec::{CallErrorKind, Fleet, Grants, Host, Module, Need};
+use wxec::{CallErrorKind, Fleet, Grants, Host, Module, call::Need};
 
 use crate::harness::{Cli, Ended, SOON, needs, own_seconds, processes, wait_until};
 

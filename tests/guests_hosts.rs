@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wxec::{Call, CallError, CallErrorKind, Grants, GuestOutput, Host, Need};
+use wxec::{Call, CallError, CallErrorKind, Grants, Host, call::Need, output::GuestOutput};
 
 use crate::harness::{SOON, wait_until};
 
@@ -289,7 +289,7 @@ fn a_task_learns_where_it_is() {
         .grant(Grants::none().facts())
         .wait()
         .unwrap();
-    let here = wxec::host::facts().unwrap();
+    let here = wxec::here::facts().unwrap();
     assert_eq!(
         (&facts.hostname, &facts.kernel, &facts.arch),
         (&here.hostname, &here.kernel, &here.arch)

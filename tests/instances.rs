@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use wxec::{CallErrorKind, Host, Instance, LimitKind, Limits, Module};
+use wxec::{
+    CallErrorKind, Host, Limits, Module,
+    call::{Instance, LimitKind},
+};
 
 fn faulty() -> Module {
     Module::from_package(env!("CARGO_MANIFEST_DIR"), "faulty").unwrap()

@@ -97,12 +97,14 @@ fn printed(output: &Output) -> String {
 fn every_public_name_can_be_imported_beside_a_task() {
     let names = names::all();
     assert!(
-        names.len() > 80 && names.contains("TransferOptions") && names.contains("host::Facts"),
+        names.len() > 80
+            && names.contains("transfer::TransferOptions")
+            && names.contains("here::Facts"),
         "{names:?}"
     );
     let imports: String = names
         .iter()
-        .map(|name| format!("use wxec::{name} as _{};\n", name.replace("::", "_")))
+        .map(|name| format!("use wxec::name as _{};\n", name.replace("::", "_")))
         .collect();
     let main = NAMES.replace("// imports", &imports);
     let program = Package::new("names", "", &[("src/main.rs", &main)]).build();
@@ -136,9 +138,14 @@ mod names {
         let mut names = BTreeSet::new();
         for file in ["lib.rs", "native.rs"] {
             let text = fs::read_to_string(source(file)).unwrap();
-            of_items(&syn::parse_file(&text).unwrap().items, "", &mut names);
+            let items = syn::parse_file(&text).unwrap().items;
+            // The root re-exports some names of the native side, and its public modules.
+            let items: Vec<_> = items
+                .into_iter()
+                .filter(|item| file == "lib.rs" || matches!(item, syn::Item::Mod(_)))
+                .collect();
+            of_items(&items, "", &mut names);
         }
-        names.extend(of_list(&fs::read_to_string(source("names.rs")).unwrap()));
         names
     }
 
@@ -154,6 +161,10 @@ mod names {
                 syn::Item::Fn(item) if is_public(&item.vis) => add(&item.sig.ident),
                 syn::Item::Struct(item) if is_public(&item.vis) => add(&item.ident),
                 syn::Item::Enum(item) if is_public(&item.vis) => add(&item.ident),
+                syn::Item::Macro(item) if item.mac.path.is_ident("controlling") => {
+                    let list = item.mac.tokens.to_string();
+                    of_list(&list).for_each(|name| add(&syn::parse_str(&name).unwrap()));
+                }
                 _ => {}
             }
         }
@@ -183,18 +194,26 @@ mod names {
         }
     }
 
-    /// The words behind `types:`, `functions:` and `constants:`.
+    /// The words behind `types:`, `functions:` and `constants:`, however the tokens are spaced.
     fn of_list(text: &str) -> impl Iterator<Item = String> {
+        let text = text.replace(" :", ":");
         let lists = ["types:", "functions:", "constants:"]
             .into_iter()
-            .flat_map(|kind| text.split(kind).skip(1));
-        lists.flat_map(|rest| {
-            rest.split(';')
-                .next()
-                .unwrap_or_default()
-                .split_whitespace()
-                .map(String::from)
-        })
+            .flat_map(|kind| {
+                text.split(kind)
+                    .skip(1)
+                    .map(String::from)
+                    .collect::<Vec<_>>()
+            });
+        lists
+            .flat_map(|rest| {
+                let list = rest.split(';').next().unwrap_or_default();
+                list.split_whitespace()
+                    .map(String::from)
+                    .collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     fn is_public(visibility: &syn::Visibility) -> bool {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::process::{Signal, kill_process};
-use wxec::{CallErrorKind, Exit, Grants, Host, LimitKind, Module};
+use wxec::{CallErrorKind, Grants, Host, Module, call::LimitKind, command::Exit};
 use wxec_protocol::abi::{ProcessStart, StdioKind};
 
 use crate::harness::{

@@ -80,7 +80,7 @@ impl Lib {
         let (mut modules, mut exported) = (Vec::new(), HashMap::new());
         for item in &file.items {
             match item {
-                syn::Item::Mod(item) if item.content.is_none() => {
+                syn::Item::Mod(item) if item.content.is_none() && !is_test(&item.attrs) => {
                     modules.push(item.ident.to_string())
                 }
                 syn::Item::Use(item) => {

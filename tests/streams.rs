@@ -11,8 +11,10 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use streams::Pair;
 use wxec::{
-    Bytes, CallError, CallErrorKind, ChannelEnd, Fleet, Host, LimitKind, Module, Receiver,
-    RecvError, Sender, Value, channel,
+    Bytes, CallError, CallErrorKind, Fleet, Host, Module, Receiver, Sender,
+    call::{LimitKind, Value},
+    channel,
+    channel::{ChannelEnd, RecvError},
 };
 
 use crate::harness::{Cli, Pid, Sshd, kill, wait_until};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, process::Command};
 
-use wxec::Quiet;
+use wxec::build::Quiet;
 use wxec_protocol::Platform;
 
 /// Lists all crates that cargo builds for `arguments`.

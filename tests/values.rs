@@ -12,7 +12,7 @@ use values::{
         uuid::Uuid,
     },
 };
-use wxec::{Bytes, CallErrorKind, Host, RecvError, Value, cbor};
+use wxec::{Bytes, CallErrorKind, Host, call::Value, cbor, channel::RecvError};
 
 use crate::harness::{Cli, Ended};
 

@@ -17,7 +17,7 @@ const PIPE_BYTES: usize = 1 << 20;
 pub(crate) fn ssh(host: &str, command: &str) -> Command {
     let mut ssh = Command::new("ssh");
     ssh.arg("-F")
-        .arg(env::var_os(wxec::SSH_CONFIG_VARIABLE).expect("jobs have one"))
+        .arg(env::var_os(wxec::host::SSH_CONFIG_VARIABLE).expect("jobs have one"))
         .args([host, command]);
     ssh
 }

@@ -107,7 +107,7 @@ fn run(job: &jobs::Job, sshd: &Sshd, options: &Options) -> Option<Vec<Row>> {
         .args(options.arguments())
         .env(JOB_VARIABLE, job.name)
         .env(
-            wxec::SSH_CONFIG_VARIABLE,
+            wxec::host::SSH_CONFIG_VARIABLE,
             ssh_config(sshd, job.key_exchange),
         )
         .env("TMPDIR", sshd.scratch())

@@ -15,7 +15,7 @@ pub(crate) fn agent() -> u32 {
 
 /// Returns true if the program has the name that the bootstrap gives, and its home is our sshd's.
 fn is_agent_of_ours(pid: u32) -> bool {
-    let config = env::var_os(wxec::SSH_CONFIG_VARIABLE).expect("jobs have one");
+    let config = env::var_os(wxec::host::SSH_CONFIG_VARIABLE).expect("jobs have one");
     let home = Path::new(&config).with_file_name("home");
     let home = [b"HOME=", home.as_os_str().as_bytes()].concat();
     let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();

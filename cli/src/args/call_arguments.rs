@@ -2,7 +2,11 @@
 
 use std::{fs, io};
 
-use wxec::{Function, Parameter, Value, cbor};
+use wxec::{
+    call::Value,
+    cbor,
+    module::{Function, Parameter},
+};
 
 use crate::{
     args::complaint::{complaint, shown, with_quoting},
@@ -203,7 +207,7 @@ fn signature(function: &Function) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wxec::Wants;
+    use wxec::module::Wants;
 
     use super::*;
 

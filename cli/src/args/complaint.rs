@@ -1,6 +1,6 @@
 //! Errors in the arguments of a call.
 
-use wxec::{Function, Parameter};
+use wxec::module::{Function, Parameter};
 
 use crate::{
     output::command_error::CommandError,

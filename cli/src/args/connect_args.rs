@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use wxec::{ConnectOptions, Password};
+use wxec::host::{ConnectOptions, Password};
 
 use crate::{base::quantity, output::command_error::CommandError};
 

@@ -1,6 +1,6 @@
 //! Cargo features of a package to build: options shared by all commands that build packages.
 
-use wxec::Features;
+use wxec::module::Features;
 
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Building")]

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use wxec::{Address, CallOptions, Grants, Wants};
+use wxec::{CallOptions, Grants, address::Address, module::Wants};
 
 use crate::args::target;
 

@@ -3,7 +3,7 @@
 
 use std::net::Ipv6Addr;
 
-use wxec::Address;
+use wxec::address::Address;
 
 use crate::{
     args::module_name::split_function, base::shell_words::quote,

@@ -1,6 +1,6 @@
 //! TARGET: the hosts that a command is for.
 
-use wxec::{Address, Fleet, Host, OutputHandler};
+use wxec::{Fleet, Host, address::Address, output::OutputHandler};
 
 use crate::{
     args::connect_args::ConnectArgs, base::brackets::Brackets, output::command_error::CommandError,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wxec::{Links, TransferOptions};
+use wxec::transfer::{Links, TransferOptions};
 
 use crate::{
     base::{quantity, verbosity::Verbosity},

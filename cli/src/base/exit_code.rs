@@ -1,6 +1,10 @@
 //! Exit codes of `wxec`. Scripts rely on them.
 
-use wxec::{CallErrorKind, Phase, TransferErrorKind, Unreachable};
+use wxec::{
+    CallErrorKind,
+    call::{Phase, Unreachable},
+    transfer::TransferErrorKind,
+};
 
 /// Everything that was requested is done.
 pub(crate) const OK: u8 = 0;

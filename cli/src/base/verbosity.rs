@@ -1,6 +1,6 @@
 //! The amount of output on stderr.
 
-use wxec::LogLevel;
+use wxec::output::LogLevel;
 
 /// The amount of output on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

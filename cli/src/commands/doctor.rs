@@ -3,7 +3,11 @@
 
 use std::process::Command;
 
-use wxec::{CheckStatus, Host, Report, checks};
+use wxec::{
+    Host,
+    build::{CheckStatus, checks},
+    host::Report,
+};
 
 use crate::{
     args::{connect_args::ConnectArgs, target},

@@ -8,7 +8,9 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser},
 };
 use wxec::{
-    Attach, CallError, CallErrorKind, Command, CommandOutput, ExitStatus, Host, LimitKind, Value,
+    CallError, CallErrorKind, Host,
+    call::{LimitKind, Value},
+    command::{Attach, Command, CommandOutput, ExitStatus},
 };
 
 use crate::{

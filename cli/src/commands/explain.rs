@@ -33,7 +33,7 @@ Examples:
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let script = (verbosity < Verbosity::Verbose).then_some(SCRIPT);
     let options = args.connect.options_to_explain();
-    for step in wxec::explain(&target::parse(&args.address)?, &options, script) {
+    for step in wxec::host::explain(&target::parse(&args.address)?, &options, script) {
         let words: Vec<_> = step.argv.iter().map(|word| quote(word)).collect();
         let line = format!(
             "{}: {}",

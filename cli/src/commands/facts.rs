@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use wxec::{
-    CallOptions, Module, Value,
-    host::{Distro, Facts},
+    CallOptions, Module,
+    call::Value,
+    here::{Distro, Facts},
 };
 
 use crate::{

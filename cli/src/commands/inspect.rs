@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 use serde_json::{Value as Json, json};
-use wxec::{Function, Module};
+use wxec::{Module, module::Function};
 
 use crate::{
     args::{feature_args::FeatureArgs, module_name::ModuleSource},

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wxec::{Fleet, Host, Transfer, TransferError, TransferOptions};
+use wxec::{
+    Fleet, Host,
+    transfer::{Transfer, TransferError, TransferOptions},
+};
 
 use crate::{
     args::{

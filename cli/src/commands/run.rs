@@ -3,7 +3,10 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use wxec::{Attach, CallError, CallErrorKind, Exit, Grants, Host, Module, Program};
+use wxec::{
+    CallError, CallErrorKind, Grants, Host, Module,
+    command::{Attach, Exit, Program},
+};
 
 use crate::{
     args::{

@@ -2,7 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use wxec::{Attach, CallError, Command, ExitStatus};
+use wxec::{
+    CallError,
+    command::{Attach, Command, ExitStatus},
+};
 
 use crate::terminal::{
     interrupt::{self, Interrupted},

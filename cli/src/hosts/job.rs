@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use tokio::sync::mpsc;
 use wxec::{
-    CallError, CallErrorKind, CallOptions, ChannelEnd, Fleet, Host, Module, Receiver, Value, Wants,
-    channel,
+    CallError, CallErrorKind, CallOptions, Fleet, Host, Module, Receiver, call::Value, channel,
+    channel::ChannelEnd, module::Wants,
 };
 
 use crate::{

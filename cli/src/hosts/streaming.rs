@@ -11,7 +11,12 @@ use std::{
 };
 
 use serde::Serialize;
-use wxec::{Function, Parameter, Receiver, Sender, Value, cbor};
+use wxec::{
+    Receiver, Sender,
+    call::Value,
+    cbor,
+    module::{Function, Parameter},
+};
 
 use crate::{
     output::command_error::CommandError,
@@ -205,7 +210,7 @@ fn lines(reader: Reader, wanted: Type) -> Receiver<Value> {
 
 #[cfg(test)]
 mod tests {
-    use wxec::Wants;
+    use wxec::module::Wants;
 
     use super::*;
 

@@ -1,6 +1,9 @@
 //! Finds a function in a module, and says what there is instead.
 
-use wxec::{AbsenceReason, AbsentTask, Function, Module};
+use wxec::{
+    Module,
+    module::{AbsenceReason, AbsentTask, Function},
+};
 
 use crate::output::command_error::CommandError;
 

@@ -1,6 +1,10 @@
 //! Loads modules: reads a file, or builds a package.
 
-use wxec::{BuildError, Features, Module, ModuleError};
+use wxec::{
+    Module,
+    build::BuildError,
+    module::{Features, ModuleError},
+};
 
 use crate::{
     args::{misplaced, module_name::ModuleSource},
@@ -47,7 +51,7 @@ fn load_package(
 ) -> Result<Module, CommandError> {
     match Module::from_package_with(".", package, features) {
         Err(ModuleError::Build(error))
-            if wxec::is_shipped(package) && is_absence(&error) && features.is_default() =>
+            if wxec::build::is_shipped(package) && is_absence(&error) && features.is_default() =>
         {
             if verbosity > Verbosity::Quiet {
                 say(&format!(

@@ -1,8 +1,11 @@
 //! The error of a command: a message of one line, a separate hint, and an exit code.
 
 use wxec::{
-    AddressError, CallError, CallErrorKind, Host, ModuleError, TransferError, TransferErrorKind,
-    Unreachable,
+    CallError, CallErrorKind, Host,
+    address::AddressError,
+    call::Unreachable,
+    module::ModuleError,
+    transfer::{TransferError, TransferErrorKind},
 };
 
 use crate::{

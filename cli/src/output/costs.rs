@@ -12,7 +12,7 @@ pub(crate) struct Costs(Vec<(String, HostCosts)>);
 /// The costs on one host.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct HostCosts {
-    pub(crate) connection: wxec::Stats,
+    pub(crate) connection: wxec::host::Stats,
     /// Time from the connection of the agent to the result, compiling and sending the module
     /// included.
     pub(crate) call: Duration,

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use wxec::{GuestOutput, OutputHandler};
+use wxec::output::{GuestOutput, OutputHandler};
 
 use crate::{
     base::verbosity::Verbosity,
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_line_is_marked() {
-        let long = vec![b'x'; wxec::MAX_LINE_BYTES];
+        let long = vec![b'x'; wxec::output::MAX_LINE_BYTES];
         assert!(without_end(GuestOutput::Stdout(&long)).ends_with(CUT));
         assert_eq!(*without_end(GuestOutput::Stdout(b"a\n")), *b"a");
         assert_eq!(*without_end(GuestOutput::Stderr(b"a")), *b"a");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use wxec::Value;
+use wxec::call::Value;
 
 use crate::{
     output::command_error::CommandError,

@@ -1,6 +1,6 @@
 //! The address, with ssh's options applied, and judged by its origin.
 
-use wxec::{Address, Hop};
+use wxec::address::{Address, Hop};
 
 use crate::output::command_error::CommandError;
 

@@ -6,7 +6,10 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use wxec::{Attach, ExitStatus, Host};
+use wxec::{
+    Host,
+    command::{Attach, ExitStatus},
+};
 
 use crate::{
     base::verbosity::Verbosity,

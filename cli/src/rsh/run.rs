@@ -10,7 +10,11 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
-use wxec::{Address, ConnectOptions, Hop, Host};
+use wxec::{
+    Host,
+    address::{Address, Hop},
+    host::ConnectOptions,
+};
 
 use crate::{
     args::{connect_args::ConnectArgs, target},

@@ -47,7 +47,7 @@ pub(crate) fn watch() {
 
 fn listen() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT])?;
-    wxec::supervise_builds();
+    wxec::build::supervise_builds();
     // A user who starts wxec with `nohup` wants it to survive SIGHUP.
     if !hangup_is_ignored() {
         signals.add_signal(SIGHUP)?;
@@ -58,7 +58,7 @@ fn listen() -> io::Result<()> {
             let mut signals = signals.forever();
             signals.next();
             INTERRUPTED.store(true, Ordering::SeqCst);
-            wxec::end_builds();
+            wxec::build::end_builds();
             waiting().iter().for_each(Thread::unpark);
             let _ = thread::Builder::new().spawn(|| {
                 thread::sleep(CLOSE_WITHIN);
@@ -117,7 +117,7 @@ pub(crate) fn block_on<F: IntoFuture>(future: F) -> Result<F::Output, Interrupte
 }
 
 fn exit() -> ! {
-    wxec::end_builds();
+    wxec::build::end_builds();
     raw::restore();
     spinner::clear();
     say("error: interrupted");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use wxec::{Progress, ProgressEvent, Work};
+use wxec::build::{Progress, ProgressEvent, Work};
 
 use crate::{
     base::{quantity::show_duration, verbosity::Verbosity},
@@ -19,10 +19,10 @@ const TICK: Duration = Duration::from_millis(120);
 /// Reports long work from now on, in as much detail as `verbosity` asks for.
 pub(crate) fn install(verbosity: Verbosity) {
     match verbosity {
-        Verbosity::Quiet => wxec::set_progress(Silent),
-        Verbosity::Normal if io::stderr().is_terminal() => wxec::set_progress(Spinner),
+        Verbosity::Quiet => wxec::build::set_progress(Silent),
+        Verbosity::Normal if io::stderr().is_terminal() => wxec::build::set_progress(Spinner),
         // Lines stay on the screen; a spinner would erase the details that the user asked for.
-        _ => wxec::set_progress(Lines {
+        _ => wxec::build::set_progress(Lines {
             crates: verbosity >= Verbosity::Debug,
         }),
     }

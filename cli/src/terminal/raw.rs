@@ -9,7 +9,7 @@ use std::{
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::{consts::SIGWINCH, iterator::Signals};
-use wxec::{ChildRemote, WindowSize};
+use wxec::command::{ChildRemote, WindowSize};
 
 use crate::base::sync::lock;
 

@@ -1,6 +1,9 @@
 //! The record of a host's transfers, for programs.
 
-use wxec::{TransferError, TransferErrorKind, Transferred, Value};
+use wxec::{
+    call::Value,
+    transfer::{TransferError, TransferErrorKind, Transferred},
+};
 
 /// Returns the record of what was transferred, and of what failed.
 pub(crate) fn record(done: &Transferred, errors: &[TransferError]) -> Value {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use wxec::{TransferEvent, Transferred};
+use wxec::transfer::{Event, Transferred};
 
 use crate::{
     base::{quantity, verbosity::Verbosity},
@@ -36,25 +36,25 @@ impl Reporter {
     }
 
     /// Reports an event of a transfer; `host` is put before lines.
-    pub(crate) fn event(&self, host: &str, event: &TransferEvent<'_>) {
+    pub(crate) fn event(&self, host: &str, event: &Event<'_>) {
         match event {
-            TransferEvent::Warning(text) => say(&format!("{host}warning: {text}")),
-            TransferEvent::Change { kind, path } if self.changes_are_results && !self.formatted => {
+            Event::Warning(text) => say(&format!("{host}warning: {text}")),
+            Event::Change { kind, path } if self.changes_are_results && !self.formatted => {
                 print_line(&format!("{host}{kind} {path}"));
             }
-            TransferEvent::Change { kind, path } => say(&format!("{host}{kind} {path}")),
+            Event::Change { kind, path } => say(&format!("{host}{kind} {path}")),
             _ => {}
         }
         let Some(bar) = &self.bar else { return };
         match event {
-            TransferEvent::File { path, size } => {
+            Event::File { path, size } => {
                 bar.inc_length(*size);
                 if self.hosts == 1 {
                     bar.set_message(printable(path).replace('\n', "\u{fffd}"));
                 }
             }
-            TransferEvent::Bytes(bytes) | TransferEvent::Resumed(bytes) => bar.inc(*bytes),
-            TransferEvent::Void(bytes) => bar.dec(*bytes),
+            Event::Bytes(bytes) | Event::Resumed(bytes) => bar.inc(*bytes),
+            Event::Void(bytes) => bar.dec(*bytes),
             _ => {}
         }
     }

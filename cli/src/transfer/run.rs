@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wxec::{Host, Transfer, transfer_all};
+use wxec::{
+    Host,
+    transfer::{Transfer, transfer_all},
+};
 
 use crate::{
     args::transfer_args::TransferArgs,

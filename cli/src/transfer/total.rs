@@ -1,6 +1,6 @@
 //! The transfers of one host, and their sum.
 
-use wxec::{TransferError, TransferErrorKind, Transferred};
+use wxec::transfer::{TransferError, TransferErrorKind, Transferred};
 
 /// The outcome of the transfers of one host.
 #[derive(Default)]

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use wxec::{Value, cbor};
+use wxec::{call::Value, cbor};
 
 /// Returns `value` as JSON, in one line.
 pub(crate) fn to_json(value: &Value) -> String {

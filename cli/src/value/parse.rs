@@ -7,7 +7,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use wxec::{Value, cbor};
+use wxec::{call::Value, cbor};
 
 /// Reason why a text cannot be read.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The readable form of texts: together with their meaning as JSON, for the function's decoder to
 //! choose.
 
-use wxec::{Value, cbor};
+use wxec::{call::Value, cbor};
 
 use crate::value::parse::parse;
 

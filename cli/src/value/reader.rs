@@ -4,7 +4,7 @@
 //! and the function takes the readable form, the function's own decoder chooses between the word
 //! and its meaning as JSON.
 
-use wxec::{Value, cbor};
+use wxec::{call::Value, cbor};
 
 use crate::value::{
     json::{self, to_json},

@@ -15,7 +15,8 @@ use proptest::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec::{
-    Bytes, Value,
+    Bytes,
+    call::Value,
     cbor::{self, Form},
 };
 

@@ -6,14 +6,14 @@
 use std::io;
 
 use wxec::{
-    host::{self, Facts},
+    here::{self, Facts},
     remote,
 };
 
 /// Returns the host's names, system, processors, memory, addresses and account.
 #[remote(facts)]
 pub fn facts() -> io::Result<Facts> {
-    host::facts()
+    here::facts()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{io, thread, time::Duration};
 use serde::{Deserialize, Serialize};
 use wxec::{
     Bytes, CallError, CallErrorKind, Host,
-    host::{self, Facts},
+    here::{self, Facts},
     remote,
 };
 
@@ -43,7 +43,7 @@ pub fn fail(how: &str) -> Result<Bytes, Odd> {
         "panic" => panic!("as told"),
         "sleep" => thread::sleep(Duration::from_secs(1000)),
         "log" => log::warn!("as told"),
-        "facts" => drop(host::facts().unwrap()),
+        "facts" => drop(here::facts().unwrap()),
         "long" => return Ok(vec![0; 2 << 20].into()),
         _ => {}
     }
@@ -96,5 +96,5 @@ pub fn length_at(address: &str, bytes: usize) -> wxec::Result<usize> {
 /// Returns the facts of its host.
 #[remote]
 pub fn facts() -> io::Result<Facts> {
-    host::facts()
+    here::facts()
 }

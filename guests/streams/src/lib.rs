@@ -3,7 +3,11 @@
 use std::{thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use wxec::{Bytes, ChannelEnd, Receiver, RecvError, Sender, remote};
+use wxec::{
+    Bytes, Receiver, Sender,
+    channel::{ChannelEnd, RecvError},
+    remote,
+};
 
 /// Sends numbers from 0 on, as many as are asked for.
 #[remote]

@@ -46,7 +46,7 @@ mod process;
 /// Files to hosts and from them.
 mod files;
 
-pub use address::{Address, AddressError, Engine, Hop, MAX_HOPS, SshAddress};
+pub use address::{Address, AddressError, ContainerEngine, Hop, MAX_HOPS, SshAddress};
 pub use base::{operation::Operation, progress::set_progress};
 pub use call::{
     Arguments, Bound, Call, CallFuture, CallOptions, CallTarget, Instance, Task, TaskCall,
@@ -58,10 +58,14 @@ pub use channel::{
 pub use ciborium::Value;
 pub use connect::{Step, explain};
 pub use error::{CallError, CallErrorKind, ModuleError, Phase, Unreachable};
-pub use files::{
-    FileChange, FileError, FileErrorKind, FileStep, IncompleteTransfer, LeftOut, Links, Transfer,
-    TransferError, TransferErrorKind, TransferEvent, TransferOptions, Transferred,
-};
+/// Files and trees, to hosts and from them.
+pub mod transfer {
+    pub use crate::files::{
+        Change, Event, Failure, FailureKind, Incomplete, LeftOut, Links, Step, Transfer,
+        TransferError, TransferErrorKind, TransferOptions, Transferred,
+    };
+}
+
 pub use host::{Host, Report, Stats};
 pub use module::Module;
 pub use options::{ConnectOptions, Password};

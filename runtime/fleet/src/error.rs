@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use wxec_controller::{AddressError, CallError, CommandFailed, ModuleError, TransferError};
+use wxec_controller::{
+    AddressError, CallError, CommandFailed, ModuleError, transfer::TransferError,
+};
 
 use crate::outcomes::FleetError;
 

@@ -8,7 +8,8 @@ use std::{
 
 use tokio::{sync::Semaphore, task::JoinSet};
 use wxec_controller::{
-    Host, Operation, Transfer, TransferError, TransferErrorKind, TransferOptions, Transferred,
+    Host, Operation,
+    transfer::{Transfer, TransferError, TransferErrorKind, TransferOptions, Transferred},
 };
 
 use crate::{fleet::Fleet, run::FleetRun};

@@ -83,7 +83,7 @@ impl Task {
                 ///
                 #[doc = #about]
                 #[allow(dead_code, reason = "a task may be called by others only")]
-                #visibility fn on<WxecTarget: #krate::CallTarget>(
+                #visibility fn on<WxecTarget: #krate::call::CallTarget>(
                     #target: &WxecTarget,
                     #(#parameters),*
                 ) -> #call {

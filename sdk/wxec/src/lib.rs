@@ -51,18 +51,21 @@ mod abi;
 
 #[doc(hidden)]
 pub mod __private;
-#[macro_use]
-mod names;
-
+// The two sides of a call have the same public names. What only the controlling side has is listed
+// in `controlling!` below: the controlling side re-exports it, and a module has stand-ins for it. A
+// program with tasks beside its `main` imports such names, and these imports must resolve in its
+// module as well, where no code uses them.
 #[cfg(target_family = "wasm")]
+#[macro_use]
 #[path = "guest/mod.rs"]
 mod side;
 #[cfg(not(target_family = "wasm"))]
+#[macro_use]
 #[path = "native.rs"]
 mod side;
 
 pub use bytes::Bytes;
-pub use side::*;
+pub use side::{Call, Error, Host, Receiver, Result, Sender, channel, here, net, process};
 /// Leaves `fn main` empty in the module that is compiled from a program.
 ///
 /// A file that has tasks beside `main` is compiled twice: to the program, and to the module that
@@ -273,9 +276,164 @@ pub use wxec_macros::main;
 /// name of a crate that it uses, as in `fn uuid() -> uuid::Uuid`; elsewhere in the same module, the
 /// crate is then `::uuid`. In documentation, ``[`count()`]`` links to the function.
 pub use wxec_macros::remote;
-pub use wxec_protocol::{
-    CallError, CallErrorKind, Digest, Frame, Grants, LimitKind, Limits, LogLevel, LogRecord, Need,
-    PathGrant, Phase, Unreachable,
-    abi::{Exit, Function, HostError, Parameter, TaskFailure, Wants},
-    cbor,
-};
+pub use wxec_protocol::{CallError, CallErrorKind, Grants, Limits, cbor};
+
+controlling! {
+    wxec_controller {
+        types: CallOptions Module;
+        functions: ;
+        constants: ;
+    }
+    wxec_fleet {
+        types: Fleet;
+        functions: ;
+        constants: ;
+    }
+}
+
+/// Addresses of hosts: one way in, or a chain of them.
+pub mod address {
+    pub use crate::side::AddressError;
+
+    controlling! {
+        wxec_controller {
+            types: Address ContainerEngine Hop SshAddress;
+            functions: ;
+            constants: MAX_HOPS;
+        }
+    }
+}
+
+/// What wxec builds on this machine, and the progress of that.
+pub mod build {
+    controlling! {
+        wxec_build {
+            types: AgentImage BuildError Check CheckStatus Progress ProgressEvent Quiet StderrProgress
+                Work;
+            functions: cache_directory checks end_builds is_shipped supervise_builds;
+            constants: ;
+        }
+        wxec_controller {
+            types: ;
+            functions: set_progress;
+            constants: ;
+        }
+    }
+}
+
+/// Calls of tasks: their targets, their failures, and calls by name.
+pub mod call {
+    pub use wxec_protocol::{
+        Frame, LimitKind, Need, PathGrant, Phase, Unreachable, abi::TaskFailure,
+    };
+
+    pub use crate::side::{CallFuture, CallTarget};
+
+    controlling! {
+        wxec_controller {
+            types: Bound Instance Operation Value;
+            functions: ;
+            constants: ;
+        }
+    }
+}
+
+/// Ends of channels, and the reasons why they end. [`channel()`](crate::channel()) makes one.
+pub mod channel {
+    pub use crate::side::{ChannelEnd, RecvError, SendError};
+
+    controlling! {
+        wxec_controller {
+            types: Tagged;
+            functions: ;
+            constants: ;
+        }
+    }
+}
+
+/// Programs on a host: its own commands, and WASI programs in the sandbox.
+pub mod command {
+    pub use wxec_protocol::abi::Exit;
+
+    controlling! {
+        wxec_controller {
+            types: Attach Child ChildRemote ChildStdin ChildStdout Command CommandFailed CommandOutput
+                ExitStatus Program ProgramOutput WindowSize;
+            functions: ;
+            constants: ;
+        }
+    }
+}
+
+/// Work on many hosts at once, and its outcomes.
+pub mod fleet {
+    controlling! {
+        wxec_fleet {
+            types: BlockingIter FleetCall FleetError FleetRun Outcome Outcomes;
+            functions: ;
+            constants: ;
+        }
+    }
+}
+
+/// Options for reaching hosts, and reports on them.
+pub mod host {
+    controlling! {
+        wxec_controller {
+            types: ConnectOptions Description Password Report Stats Step;
+            functions: explain;
+            constants: SSH_CONFIG_VARIABLE;
+        }
+    }
+}
+
+/// What a module says of itself, and why a task is not in it.
+pub mod module {
+    pub use wxec_protocol::{
+        Digest,
+        abi::{Function, Parameter, Wants},
+    };
+
+    controlling! {
+        wxec_build {
+            types: AbsenceReason AbsentTask Features;
+            functions: ;
+            constants: ;
+        }
+        wxec_controller {
+            types: ModuleError;
+            functions: ;
+            constants: ;
+        }
+    }
+}
+
+/// Output and log records of tasks, on their way to the caller.
+pub mod output {
+    pub use wxec_protocol::{LogLevel, LogRecord};
+
+    controlling! {
+        wxec_controller {
+            types: GuestOutput OutputHandler;
+            functions: ;
+            constants: MAX_LINE_BYTES;
+        }
+    }
+}
+
+/// Files and trees, to hosts and from them.
+pub mod transfer {
+    controlling! {
+        wxec_controller::transfer {
+            types: Change Event Failure FailureKind Incomplete LeftOut Links Step Transfer TransferError
+                TransferErrorKind TransferOptions Transferred;
+            functions: ;
+            constants: ;
+        }
+        wxec_fleet {
+            types: FleetTransfer;
+            functions: name_for_host transfer_all;
+            constants: ;
+        }
+    }
+}

@@ -1,6 +1,5 @@
-//! The controlling side: the public items of `wxec-controller`, `wxec-fleet` and `wxec-build`, and the items that
-//! the output of the macros needs. Names of items that tasks cannot use in their modules are listed
-//! only in [`names`](crate::names).
+//! The controlling side: what the public modules in `lib.rs` take from `wxec-controller`,
+//! `wxec-fleet` and `wxec-build`, and what the output of the macros needs.
 
 mod task;
 
@@ -10,17 +9,16 @@ pub use wxec_controller::{
 };
 pub use wxec_fleet::{Error, Result};
 
-macro_rules! re_export {
-    ($($from:ident {
+/// Re-exports names of the controlling side.
+macro_rules! controlling {
+    ($($($from:ident)::+ {
         types: $($type:ident)*;
         functions: $($function:ident)*;
         constants: $($constant:ident)*;
     })*) => {
-        $(pub use $from::{$($type,)* $($function,)* $($constant,)*};)*
+        $(pub use $($from)::+::{$($type,)* $($function,)* $($constant,)*};)*
     };
 }
-
-controlling_side!(re_export);
 
 /// The host that the task runs on.
 ///
@@ -34,18 +32,18 @@ controlling_side!(re_export);
 /// /// Returns the version of the kernel.
 /// #[remote(facts)]
 /// fn kernel() -> std::io::Result<String> {
-///     Ok(wxec::host::facts()?.kernel)
+///     Ok(wxec::here::facts()?.kernel)
 /// }
 ///
 /// println!("{}", kernel()?);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub mod host {
-    pub use wxec_protocol::{Distro, Facts};
+pub mod here {
+    pub use wxec_protocol::{Distro, Facts, abi::HostError};
 
     /// Returns the facts of the host. A module needs a grant for them; without it, the error is of
     /// the kind [`PermissionDenied`](std::io::ErrorKind::PermissionDenied) and wraps a
-    /// [`HostError`](crate::HostError).
+    /// [`HostError`](crate::here::HostError).
     pub fn facts() -> std::io::Result<Facts> {
         Ok(wxec_facts::here())
     }
@@ -80,7 +78,7 @@ pub(crate) mod for_macros {
 /// Differences on a host: a program has no terminal, no input except what the task sends, and
 /// little of the agent's environment, and it prints where the task prints. When the call ends, its
 /// processes end, with all that they started. Errors are [`io::Error`](std::io::Error)s that wrap a
-/// [`HostError`](crate::HostError), which names the missing grant.
+/// [`HostError`](crate::here::HostError), which names the missing grant.
 pub mod process {
     pub use std::{
         os::unix::process::ExitStatusExt,

@@ -35,9 +35,9 @@ pub enum Hop {
     /// Another account, by `doas`; root if there is no name.
     Doas(Option<String>),
     /// A running container.
-    Container(Engine, String),
+    Container(ContainerEngine, String),
     /// A fresh container of an image, which is removed in the end.
-    ContainerRun(Engine, String),
+    ContainerRun(ContainerEngine, String),
     /// A container of a pod in Kubernetes.
     Kubectl {
         /// Context of kubectl's configuration; the current one if there is none.
@@ -61,7 +61,7 @@ pub enum Hop {
 
 /// A program that runs containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Engine {
+pub enum ContainerEngine {
     /// Docker.
     Docker,
     /// Podman.
@@ -82,7 +82,7 @@ impl Hop {
     }
 }
 
-impl Engine {
+impl ContainerEngine {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Docker => "docker",
@@ -180,10 +180,10 @@ fn parse_known(scheme: &str, rest: &str) -> Result<Hop, String> {
         "sudo" => Hop::Sudo(optional_user()?),
         "su" => Hop::Su(word("user name")?),
         "doas" => Hop::Doas(optional_user()?),
-        "docker" => Hop::Container(Engine::Docker, word("container name")?),
-        "podman" => Hop::Container(Engine::Podman, word("container name")?),
-        "docker-run" => Hop::ContainerRun(Engine::Docker, image(rest)?),
-        "podman-run" => Hop::ContainerRun(Engine::Podman, image(rest)?),
+        "docker" => Hop::Container(ContainerEngine::Docker, word("container name")?),
+        "podman" => Hop::Container(ContainerEngine::Podman, word("container name")?),
+        "docker-run" => Hop::ContainerRun(ContainerEngine::Docker, image(rest)?),
+        "podman-run" => Hop::ContainerRun(ContainerEngine::Podman, image(rest)?),
         "kubectl" => parse_kubectl(rest)?,
         "nsenter" => match rest.parse() {
             Ok(pid @ 1..) => Hop::Nsenter(pid),

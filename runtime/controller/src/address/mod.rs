@@ -4,7 +4,7 @@ mod hop;
 
 use std::{fmt, str::FromStr};
 
-pub use hop::{Engine, Hop, SshAddress};
+pub use hop::{ContainerEngine, Hop, SshAddress};
 
 /// Length limit for chains: each hop is a process on every machine before it.
 pub const MAX_HOPS: usize = 8;

@@ -35,10 +35,16 @@ fn hops_are_read() {
         ("sudo:app", Hop::Sudo(Some("app".into()))),
         ("su:app", Hop::Su("app".into())),
         ("doas:", Hop::Doas(None)),
-        ("docker:web", Hop::Container(Engine::Docker, "web".into())),
+        (
+            "docker:web",
+            Hop::Container(ContainerEngine::Docker, "web".into()),
+        ),
         (
             "podman-run:localhost:5000/team/web:1.2",
-            Hop::ContainerRun(Engine::Podman, "localhost:5000/team/web:1.2".into()),
+            Hop::ContainerRun(
+                ContainerEngine::Podman,
+                "localhost:5000/team/web:1.2".into(),
+            ),
         ),
         ("kubectl:prod/web-0", kubectl(None, "prod", "web-0", None)),
         (
@@ -80,7 +86,7 @@ fn chains_are_cut_before_known_schemes() {
             Some(vec![
                 ssh(None, "a", None),
                 Hop::Sudo(None),
-                Hop::ContainerRun(Engine::Docker, "team/web:1".into()),
+                Hop::ContainerRun(ContainerEngine::Docker, "team/web:1".into()),
                 Hop::Su("app".into()),
             ]),
         ),

@@ -8,7 +8,7 @@ use wxec_protocol::{Command, Platform};
 
 use super::{architecture, send_image};
 use crate::{
-    address::{Engine, Hop},
+    address::{ContainerEngine, Hop},
     base::runtime,
     error::{Limit, Phase, Unreachable},
     options::Options,
@@ -18,7 +18,7 @@ use crate::{
 
 /// A container without a shell.
 pub(crate) struct NoShell<'a> {
-    engine: Engine,
+    engine: ContainerEngine,
     /// A running container's name, or an image's.
     name: &'a str,
     is_image: bool,
@@ -124,8 +124,8 @@ impl<'a> NoShell<'a> {
     /// Returns the platform that containers of this engine run on.
     pub(crate) async fn platform(&self, place: &Place) -> Result<Platform, Unreachable> {
         let format = match self.engine {
-            Engine::Docker => "{{.Server.Arch}}",
-            Engine::Podman => "{{.Client.OsArch}}",
+            ContainerEngine::Docker => "{{.Server.Arch}}",
+            ContainerEngine::Podman => "{{.Client.OsArch}}",
         };
         let answer = place
             .run(&self.command(["version", "--format", format]), async |_| {

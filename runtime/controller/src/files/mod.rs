@@ -26,11 +26,7 @@ pub use self::{
     error::{TransferError, TransferErrorKind},
     options::TransferOptions,
 };
-pub use wxec_files::{
-    Change as FileChange, Event as TransferEvent, Failure as FileError,
-    FailureKind as FileErrorKind, Incomplete as IncompleteTransfer, LeftOut, Links,
-    Step as FileStep,
-};
+pub use wxec_files::{Change, Event, Failure, FailureKind, Incomplete, LeftOut, Links, Step};
 
 /// Largest file that `get_bytes` takes into memory.
 const MAX_BYTES: u64 = 64 << 20;
@@ -216,10 +212,7 @@ impl Transfer {
     }
 
     /// Reports the progress to `listener`, on any thread.
-    pub fn on_event(
-        mut self,
-        listener: impl Fn(TransferEvent<'_>) + Send + Sync + 'static,
-    ) -> Self {
+    pub fn on_event(mut self, listener: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }

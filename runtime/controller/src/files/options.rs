@@ -98,7 +98,7 @@ impl TransferOptions {
         self
     }
 
-    /// Changes nothing, and [reports](crate::TransferEvent::Change) what it would change.
+    /// Changes nothing, and [reports](crate::transfer::Event::Change) what it would change.
     #[must_use]
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.options.dry_run = dry_run;
@@ -113,7 +113,7 @@ impl TransferOptions {
         self
     }
 
-    /// [Reports](crate::TransferEvent::Change) every change.
+    /// [Reports](crate::transfer::Event::Change) every change.
     #[must_use]
     pub fn report(mut self, report: bool) -> Self {
         self.options.report = report;

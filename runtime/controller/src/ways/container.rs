@@ -5,19 +5,24 @@
 //! agent's image in, and starts it in place of the shell.
 
 use super::{Complaint, Phase, Shell, Way};
-use crate::{address::Engine, options::Options};
+use crate::{address::ContainerEngine, options::Options};
 
 /// Marks fresh containers as ours.
 pub(crate) const LABEL: &str = "--label=wxec";
 
-pub(crate) fn way(engine: Engine, name: &str, shell: &Shell, options: &Options) -> Way {
+pub(crate) fn way(engine: ContainerEngine, name: &str, shell: &Shell, options: &Options) -> Way {
     let argv = [&options.tool_path(engine.name()), "exec", "-i", name].map(Into::into);
     Way::new(argv.into_iter().chain(shell.argv.iter().cloned())).complaints(COMPLAINTS)
 }
 
 /// Returns the way into a fresh container. The agent becomes its first process: the container ends
 /// with the agent, and the engine removes it.
-pub(crate) fn way_to_fresh(engine: Engine, image: &str, shell: &Shell, options: &Options) -> Way {
+pub(crate) fn way_to_fresh(
+    engine: ContainerEngine,
+    image: &str,
+    shell: &Shell,
+    options: &Options,
+) -> Way {
     let [sh, rest @ ..] = &*shell.argv else {
         return Way::default();
     };

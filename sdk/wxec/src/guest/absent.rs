@@ -1,7 +1,8 @@
 //! Stand-ins for names of the controlling side. There are no values of these types.
 
-macro_rules! stand_in {
-    ($($from:ident {
+/// Makes stand-ins for names of the controlling side.
+macro_rules! controlling {
+    ($($($from:ident)::+ {
         types: $($type:ident)*;
         functions: $($function:ident)*;
         constants: $($constant:ident)*;
@@ -21,5 +22,3 @@ macro_rules! stand_in {
         )*
     )*};
 }
-
-controlling_side!(stand_in);

@@ -1,11 +1,12 @@
 //! The guest's side: how a task runs in its module.
 
+#[macro_use]
 mod absent;
 mod ask;
 mod calls;
 mod channel;
 mod executor;
-pub mod host;
+pub mod here;
 mod imports;
 mod logger;
 pub mod net;
@@ -13,7 +14,6 @@ pub mod process;
 mod run;
 mod stream;
 
-pub use absent::*;
 pub use calls::{AddressError, Call, CallFuture, CallTarget, Error, Host, Result};
 pub use channel::{ChannelEnd, Receiver, RecvError, SendError, Sender, channel};
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use wxec::{Bytes, CallTarget, Grants, Host, Receiver, Sender, remote};
+use wxec::{Bytes, Grants, Host, Receiver, Sender, remote, call::CallTarget};
 
 #[remote]
 fn nothing() {}

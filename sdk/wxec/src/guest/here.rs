@@ -1,6 +1,6 @@
 //! The host that the task runs on.
 
-pub use wxec_protocol::{Distro, Facts};
+pub use wxec_protocol::{Distro, Facts, abi::HostError};
 
 use super::{ask, imports};
 
