@@ -115,7 +115,7 @@ impl Agent {
         };
         let module = Digest::of(&artifact);
         self.connection.call(CallRequest {
-            limits,
+            terms: limits.into(),
             ..CallRequest::new(module, function, input.to_vec())
         });
         loop {

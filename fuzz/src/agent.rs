@@ -153,15 +153,10 @@ impl Agent {
     fn check(&mut self, event: AgentEvent) {
         let honest = self.peer == Peer::Honest;
         match event {
-            AgentEvent::Call {
-                id,
-                module,
-                limits,
-                input,
-                ..
-            } => {
+            AgentEvent::Call { id, request } => {
+                let input = request.input;
                 assert!(
-                    input.len() as u64 <= limits.input_bytes,
+                    input.len() as u64 <= request.terms.limits.input_bytes,
                     "more input than is allowed"
                 );
                 assert!(
@@ -169,7 +164,7 @@ impl Agent {
                     "other input than was sent"
                 );
                 let call = OpenCall {
-                    module,
+                    module: request.module,
                     may_need: true,
                     cancelled: false,
                     printed: 0,

@@ -52,7 +52,7 @@ fn request(module: Digest, input: usize) -> CallRequest {
         ..Limits::default()
     };
     CallRequest {
-        limits,
+        terms: limits.into(),
         ..CallRequest::new(module, "crate::task", payload(0, input))
     }
 }

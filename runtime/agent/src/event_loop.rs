@@ -9,8 +9,8 @@ use tokio::{
 };
 use wxec_engine::{Command as GuestCommand, Duplex, Entry as GuestEntry, Request, Sandbox};
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CallId, Entry, Fault, InstanceId, LogRecord, ProtocolError,
-    Service, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, Usage,
+    AgentConnection, AgentEvent, CallId, CallRequest, Entry, Fault, InstanceId, LogRecord,
+    ProtocolError, Service, Splice, StreamEnd, StreamId, TRANSMIT_BYTES, Usage,
 };
 
 use crate::{
@@ -178,34 +178,7 @@ impl Agent {
             ..
         } = self;
         match event {
-            AgentEvent::Call {
-                id,
-                module,
-                entry,
-                limits,
-                grants,
-                seed,
-                streams,
-                input,
-            } => {
-                let streams = self.task_streams(id, streams);
-                match self.engine_entry(id, entry) {
-                    Ok((instance, entry)) => {
-                        let request = Request {
-                            entry,
-                            limits,
-                            host_services: self.asks.host_services(id, &grants),
-                            grants,
-                            seed,
-                            input,
-                            streams,
-                        };
-                        self.calls
-                            .start(&mut self.connection, id, module, instance, request);
-                    }
-                    Err(fault) => self.connection.finish(id, Err(fault), Usage::default()),
-                }
-            }
+            AgentEvent::Call { id, request } => self.start_call(id, request),
             AgentEvent::Module { digest, bytes } => calls.load(connection, digest, bytes),
             AgentEvent::DamagedModule { digest } => calls.ask_again(connection, digest),
             AgentEvent::NoModule { digest, reason } => {
@@ -250,6 +223,32 @@ impl Agent {
             AgentEvent::Describe => connection.description(describe(notes)),
             AgentEvent::Closing => self.closing = true,
             _ => {}
+        }
+    }
+
+    /// Starts a call, connected to its streams and to the services that it was granted.
+    fn start_call(&mut self, id: CallId, call: CallRequest) {
+        let CallRequest {
+            module,
+            entry,
+            terms,
+            streams,
+            input,
+        } = call;
+        let streams = self.task_streams(id, streams);
+        match self.engine_entry(id, entry) {
+            Ok((instance, entry)) => {
+                let request = Request {
+                    entry,
+                    host_services: self.asks.host_services(id, &terms.grants),
+                    terms,
+                    input,
+                    streams,
+                };
+                self.calls
+                    .start(&mut self.connection, id, module, instance, request);
+            }
+            Err(fault) => self.connection.finish(id, Err(fault), Usage::default()),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Two state machines, [`ControllerConnection`] and [`AgentConnection`], turn received bytes into
 //! events and commands into bytes to send. They open no socket, read no clock and start no task;
 //! their caller does. The crate also holds the types that both ends, the macros and guests share:
-//! [`Digest`], [`Limits`], [`CallError`], the guest ABI in [`abi`] and the bounded [`cbor`] codec.
+//! [`Digest`], [`Terms`], [`CallError`], the guest ABI in [`abi`] and the bounded [`cbor`] codec.
 //!
 //! ```
 //! # use wxec_protocol as wxec;
@@ -34,7 +34,7 @@ mod ends;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use ends::agent::{AgentConnection, AgentEvent, MAX_CALLS};
-pub use ends::controller::{CallRequest, ControllerConnection, ControllerEvent, Traffic};
+pub use ends::controller::{ControllerConnection, ControllerEvent, Traffic};
 pub use error::call::CallError;
 pub use error::fault::{Fault, Frame};
 pub use error::kind::CallErrorKind;
@@ -45,6 +45,7 @@ pub use guest::items::{ItemError, Items, MAX_ITEM_BYTES, encode_item, encode_ite
 pub use guest::{abi, cbor};
 pub use ids::{AskId, CallId, InstanceId, StreamId};
 pub use target::{Code, Memory, ParseTargetError, Platform, Target};
+pub use terms::Terms;
 pub use terms::grants::{ANY, Grants, Need, PathGrant};
 pub use terms::limits::{LimitKind, Limits};
 pub use wire::ask::{Ask, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
@@ -52,9 +53,10 @@ pub use wire::bounds::{
     CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS,
     NARROW_WINDOW_BYTES, STREAM_WINDOW_BYTES,
 };
+pub use wire::call::{CallRequest, Entry};
 pub use wire::error::ProtocolError;
 pub use wire::frame::{read as read_frame, write as write_frame};
-pub use wire::message::{Description, Entry, MAX_MODULE_BYTES, Usage};
+pub use wire::message::{Description, MAX_MODULE_BYTES, Usage};
 pub use wire::outbox::TRANSMIT_BYTES;
 pub use wire::output::{
     LogLevel, LogRecord, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, OUTPUT_WINDOW_BYTES, OutputStream,

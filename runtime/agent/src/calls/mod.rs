@@ -152,7 +152,7 @@ impl Calls {
         // calls that wait for this one agree. If a controller mixes them up, the module is reported
         // as bad.
         let waiting = self.parked.get(&digest).and_then(|calls| calls.first());
-        let metered = waiting.is_some_and(|call| call.request.is_metered());
+        let metered = waiting.is_some_and(|call| call.request.terms.is_metered());
         let loaded = VerifiedArtifact::verify(bytes, digest)
             .map_err(|error| Fault::BadModule(error.to_string()))
             .and_then(|artifact| {

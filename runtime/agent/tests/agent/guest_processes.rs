@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use wxec_build::{Features, Quiet};
 use wxec_engine::compile;
 use wxec_protocol::{
-    CallRequest, ControllerEvent, Digest, Fault, Grants, Limits, Need, OutputStream, Target,
+    CallRequest, ControllerEvent, Digest, Fault, Grants, Limits, Need, OutputStream, Target, Terms,
     abi::TaskFailure, cbor,
 };
 
@@ -58,8 +58,11 @@ impl Controller {
             cbor::encode(arguments).unwrap(),
         );
         self.peer.connection.call(CallRequest {
-            grants: self.grants.clone(),
-            limits,
+            terms: Terms {
+                grants: self.grants.clone(),
+                limits,
+                ..Terms::default()
+            },
             ..request
         });
     }

@@ -112,7 +112,7 @@ impl Agent {
         };
         let module = Digest::of(&self.artifact);
         self.connection.call(CallRequest {
-            limits,
+            terms: limits.into(),
             ..CallRequest::new(module, function, input)
         })
     }

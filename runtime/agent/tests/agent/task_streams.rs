@@ -122,7 +122,7 @@ impl Controller {
         (
             self.peer.connection.call(CallRequest {
                 streams: streams.clone(),
-                limits,
+                terms: limits.into(),
                 ..request
             }),
             streams,

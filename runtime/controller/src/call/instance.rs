@@ -152,7 +152,7 @@ impl Instance {
         let prepared = prepare(
             host.clone(),
             Source::Module(module.clone()),
-            options.is_metered(),
+            options.clone().into_terms().is_metered(),
         );
         let (session, artifact) = Background::new(prepared).await?;
         // Another call may have set the location first.
@@ -241,16 +241,17 @@ mod tests {
             fuel: Some(7),
             ..Limits::default()
         });
-        assert!(!plain.0.options.is_metered() && fuel.0.options.is_metered());
-        assert!(plain.deterministic(1).0.options.is_metered());
+        let terms = |instance: &Instance| instance.0.options.clone().into_terms();
+        assert!(!terms(&plain).is_metered() && terms(&fuel).is_metered());
+        assert!(terms(&plain.deterministic(1)).is_metered());
         let granted = fuel
             .grant(Grants::none().run("ls"))
             .grant(Grants::none().read("/etc"));
         assert_eq!(
-            granted.0.options.grants,
+            terms(&granted).grants,
             Grants::none().run("ls").and(Grants::none().read("/etc"))
         );
-        assert_eq!(granted.0.options.to_limits().fuel, Some(7));
+        assert_eq!(terms(&granted).limits.fuel, Some(7));
         assert!(!Arc::ptr_eq(&plain.0, &granted.0));
     }
 

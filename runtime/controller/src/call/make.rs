@@ -8,12 +8,11 @@ use std::{
 use bytes::Bytes;
 use wxec_build::AbsenceReason;
 use wxec_protocol::{
-    CallRequest, Entry, Grants, LimitKind, MAX_CALL_STREAMS, Target, abi::TaskFailure,
+    CallRequest, Entry, Grants, LimitKind, MAX_CALL_STREAMS, Target, Terms, abi::TaskFailure,
     cbor::DecodeError,
 };
 
 use super::{
-    CallOptions,
     asks::Asker,
     instance::{Instance, Place},
     streaming,
@@ -65,7 +64,7 @@ async fn returned<T: Send + 'static, E: Send + 'static>(
     let call = CheckedCall::new(host, call, streams).await?;
     // No retry for an instance, whose state is lost with its host, or for a call with streams,
     // whose items were sent already.
-    let mut again = call.options.is_idempotent() && call.instance.is_none() && streams == 0;
+    let mut again = call.idempotent && call.instance.is_none() && streams == 0;
     loop {
         let (open, opened) = call.send(streams).await?;
         bridges.start(opened);
@@ -87,7 +86,8 @@ pub(super) struct CheckedCall<E> {
     source: Source,
     function: Cow<'static, str>,
     input: Bytes,
-    options: CallOptions,
+    terms: Terms,
+    idempotent: bool,
     instance: Option<Instance>,
     decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
 }
@@ -132,7 +132,8 @@ impl<E: Send + 'static> CheckedCall<E> {
             source: call.source,
             function: call.function,
             input,
-            options: call.options,
+            idempotent: call.options.is_idempotent(),
+            terms: call.options.into_terms(),
             instance: call.instance,
             decode_error: call.decode_error,
         })
@@ -149,10 +150,8 @@ impl<E: Send + 'static> CheckedCall<E> {
     ) -> Result<(SentCall<E>, Vec<TaskStream>), CallError<E>> {
         let (session, artifact, entry) = self.place().await.map_err(|kind| self.failed(kind))?;
         let request = CallRequest {
-            limits: self.options.to_limits(),
-            grants: self.options.grants().clone(),
-            seed: self.options.seed(),
             entry,
+            terms: self.terms.clone(),
             ..CallRequest::new(artifact.digest, "", self.input.clone())
         };
         let (asks, serving) = self.asker().map(Asker::serve).unzip();
@@ -170,7 +169,7 @@ impl<E: Send + 'static> CheckedCall<E> {
         };
         let sent = SentCall {
             open,
-            deadline: self.options.deadline(),
+            deadline: self.terms.limits.deadline(),
             serving,
             host: self.host.clone(),
             decode_error: self.decode_error,
@@ -193,11 +192,11 @@ impl<E: Send + 'static> CheckedCall<E> {
             };
             return Ok((session, artifact, entry));
         }
-        let (session, artifact) = match ready(&self.host, &self.source, &self.options) {
+        let (session, artifact) = match ready(&self.host, &self.source, self.terms.is_metered()) {
             Some(ready) => ready,
             // The caller's executor may not be tokio's; connecting and building need our runtime.
             None => {
-                let metered = self.options.is_metered();
+                let metered = self.terms.is_metered();
                 let prepared = prepare(self.host.clone(), self.source.clone(), metered);
                 Background::new(prepared).await?
             }
@@ -207,10 +206,10 @@ impl<E: Send + 'static> CheckedCall<E> {
 
     /// Returns what makes the calls that the guest asks for, if it was granted any host.
     fn asker(&self) -> Option<Asker> {
-        if self.options.grants().host.is_empty() {
+        if self.terms.grants.host.is_empty() {
             return None;
         }
-        let deadline = self.options.deadline();
+        let deadline = self.terms.limits.deadline();
         Some(Asker {
             host: self.host.clone(),
             module: self.source.known()?,
@@ -308,9 +307,9 @@ fn check_streams<E>(streams: usize) -> Result<(), CallErrorKind<E>> {
 }
 
 /// Returns session and artifact at once if the host is connected and the module built and compiled.
-fn ready(host: &Host, source: &Source, options: &CallOptions) -> Option<(Session, Artifact)> {
+fn ready(host: &Host, source: &Source, metered: bool) -> Option<(Session, Artifact)> {
     let session = host.live_session()?;
-    let target = if options.is_metered() {
+    let target = if metered {
         Cow::Owned(Target {
             metered: true,
             ..session.target.clone()

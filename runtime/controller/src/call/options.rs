@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wxec_protocol::{Grants, Limits};
+use wxec_protocol::{Grants, Limits, Terms};
 
 /// Options of a call: what it may use, what it is granted, and whether it may run twice.
 ///
@@ -86,35 +86,24 @@ impl CallOptions {
         }
     }
 
-    /// Returns the limits, with the timeout as their deadline.
-    pub(crate) fn to_limits(&self) -> Limits {
-        Limits {
-            deadline_ms: self.deadline_ms,
-            ..self.limits.clone().unwrap_or_default()
+    /// Returns the terms of the call, with the timeout as its deadline.
+    pub(crate) fn into_terms(self) -> Terms {
+        Terms {
+            limits: Limits {
+                deadline_ms: self.deadline_ms,
+                ..self.limits.unwrap_or_default()
+            },
+            grants: self.grants,
+            seed: self.seed,
         }
-    }
-
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.deadline_ms.map(Duration::from_millis)
     }
 
     pub(crate) fn grants(&self) -> &Grants {
         &self.grants
     }
 
-    pub(crate) fn seed(&self) -> Option<u64> {
-        self.seed
-    }
-
     pub(crate) fn is_idempotent(&self) -> bool {
         self.idempotent
-    }
-
-    /// Returns true if the code must count its instructions, so that it does the same each time or
-    /// stops after a number of them.
-    pub(crate) fn is_metered(&self) -> bool {
-        let fuel = self.limits.as_ref().and_then(|limits| limits.fuel);
-        fuel.is_some() || self.seed.is_some()
     }
 }
 
@@ -185,22 +174,12 @@ mod tests {
                 .timeout(Duration::from_secs(1))
                 .grant(Grants::none().env("B")),
         );
-        assert_eq!(both.deadline(), Some(Duration::from_secs(1)));
-        assert_eq!(both.to_limits().fuel, Some(1));
-        assert_eq!(*both.grants(), Grants::none().env("A").env("B"));
-        assert!(both.is_metered() && !both.is_idempotent());
+        assert!(!both.is_idempotent());
+        let both = both.into_terms();
+        assert_eq!(both.limits.deadline(), Some(Duration::from_secs(1)));
+        assert_eq!(both.limits.fuel, Some(1));
+        assert_eq!(both.grants, Grants::none().env("A").env("B"));
         let same = first.clone().and(CallOptions::new());
-        assert_eq!(same.to_limits(), first.to_limits());
-    }
-
-    #[test]
-    fn only_calls_that_count_instructions_need_code_that_does() {
-        let fuel = Limits {
-            fuel: Some(1_000_000),
-            ..Limits::default()
-        };
-        assert!(!CallOptions::new().is_metered());
-        assert!(CallOptions::new().limits(fuel).is_metered());
-        assert!(CallOptions::new().deterministic(0).is_metered());
+        assert_eq!(same.into_terms(), first.into_terms());
     }
 }

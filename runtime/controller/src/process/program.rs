@@ -156,14 +156,14 @@ impl Program {
                 format!("{shown:?} has a NUL, which neither arguments nor variables may have");
             return Err(failed(CallErrorKind::BadArguments(reason)));
         }
-        check_size(options.grants(), texts.map(|text| text.len()).sum()).map_err(failed)?;
-        let (session, artifact) = prepare(host, Source::Module(module), options.is_metered())
+        let terms = options.into_terms();
+        let deadline = terms.limits.deadline();
+        check_size(&terms.grants, texts.map(|text| text.len()).sum()).map_err(failed)?;
+        let (session, artifact) = prepare(host, Source::Module(module), terms.is_metered())
             .await
             .map_err(failed)?;
         let request = CallRequest {
-            limits: options.to_limits(),
-            grants: options.grants().clone(),
-            seed: options.seed(),
+            terms,
             ..CallRequest::new(artifact.digest, "", "")
         };
         let command = ProgramCommand {
@@ -193,7 +193,7 @@ impl Program {
         let _feeding = AbortOnDrop(runtime::spawn(feed(stdin, writer)));
         let drained = async { tokio::join!(drain(reader, stdout), drain(errors, stderr)) };
         let mut drained = AbortOnDrop(runtime::spawn(drained));
-        let reply = answer(call, options.deadline()).await;
+        let reply = answer(call, deadline).await;
         let outcome = match reply {
             Ok(Ok((outcome, _))) => outcome,
             Ok(Err(loss)) => {

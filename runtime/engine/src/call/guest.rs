@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wxec_protocol::{
-    Fault, Grants,
+    Fault, Grants, Terms,
     abi::{Exit, HostError, Panic, Status, TaskFailure},
     cbor,
 };
@@ -74,13 +74,13 @@ impl Guest {
         let budget = &capacity.budget;
         let Request {
             entry,
-            limits,
-            grants,
+            terms,
             input,
             streams,
             host_services,
             ..
         } = request;
+        let Terms { limits, grants, .. } = terms;
         let clock = world.clock.take();
         let (wasi, places, given) = match entry {
             Entry::Task(_) => world.task(&stdio),
@@ -115,13 +115,13 @@ impl Guest {
     /// Takes the next call of a resident instance. Limits and grants of the instance itself remain.
     pub(crate) fn refill(&mut self, request: Request) {
         let Request {
-            limits,
-            grants,
+            terms,
             input,
             streams,
             host_services,
             ..
         } = request;
+        let Terms { limits, grants, .. } = terms;
         self.input = input;
         self.resources.give_call_streams(streams);
         // Grants that lead beyond the instance are those of each call: its caller answers for them.

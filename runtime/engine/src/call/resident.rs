@@ -70,7 +70,7 @@ impl Resident {
         fuel_used: &OnceLock<u64>,
     ) -> Result<Bytes, Fault> {
         let function = run::check(&self.program, &request)?;
-        let fuel = request.limits.fuel;
+        let fuel = request.terms.limits.fuel;
         let mut state = self.state.lock().await;
         // Wait before taking the instance out of `state`: dropping a call that waits then does not
         // harm the instance.

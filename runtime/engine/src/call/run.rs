@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use wasmtime::{
     Extern, Instance, ModuleExport, Store, TypedFunc, UpdateDeadline, WasmResults, bail,
 };
-use wxec_protocol::{Fault, Grants, LimitKind, Limits, Usage};
+use wxec_protocol::{Fault, LimitKind, Terms, Usage};
 
 use crate::{
     call::fault,
@@ -53,17 +53,12 @@ pub struct Command {
     pub stderr: Writer,
 }
 
-/// A call to run, with its terms.
+/// A call to run.
 pub struct Request {
     /// Entry point of the call.
     pub entry: Entry,
-    /// Limits on what the call may use.
-    pub limits: Limits,
-    /// Grants of what the call may touch.
-    pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from the seed (so they are no secrets),
-    /// and clocks begin at a fixed date and advance whenever they are read.
-    pub seed: Option<u64>,
+    /// Terms on which the call runs.
+    pub terms: Terms,
     /// The arguments, as CBOR.
     pub input: Bytes,
     /// Streams that the task sends to and receives from, by their indexes.
@@ -76,22 +71,13 @@ pub struct Request {
 impl Request {
     /// Creates a call of a task, on the usual terms.
     pub fn new(function: impl Into<String>, input: impl Into<Bytes>) -> Self {
-        let (limits, grants) = (Limits::default(), Grants::none());
-        let entry = Entry::Task(function.into());
         Self {
-            entry,
-            limits,
-            grants,
-            seed: None,
+            entry: Entry::Task(function.into()),
+            terms: Terms::default(),
             input: input.into(),
             streams: Vec::new(),
             host_services: None,
         }
-    }
-
-    /// Returns true if the call needs a program that was loaded as metered.
-    pub fn is_metered(&self) -> bool {
-        self.limits.are_metered(self.seed)
     }
 }
 
@@ -137,8 +123,8 @@ async fn complete<F: Future<Output = Result<Bytes, Fault>>>(
     run: impl FnOnce(Request, Arc<Stdio>) -> F,
 ) -> Completion {
     let started = Instant::now();
-    let stdio = Arc::new(Stdio::new(output, request.limits.stdio_bytes));
-    let deadline_ms = request.limits.deadline_ms;
+    let stdio = Arc::new(Stdio::new(output, request.terms.limits.stdio_bytes));
+    let deadline_ms = request.terms.limits.deadline_ms;
     let outcome = supervise(
         run(request, stdio.clone()),
         sandbox.ticker(),
@@ -173,7 +159,7 @@ async fn run_guest(
         false => Some(sandbox.capacity().streaming_place().await),
     };
     let _slot = sandbox.capacity().slot().await;
-    let fuel = request.limits.fuel;
+    let fuel = request.terms.limits.fuel;
     let mut store = new_store(sandbox, program, request, stdio.clone()).await;
     refuel(&mut store, program, fuel);
     let inherited = store.data().resources.inherited.clone();
@@ -202,7 +188,7 @@ pub(crate) fn check<'a>(
     program: &'a Program,
     request: &Request,
 ) -> Result<&'a ModuleExport, Fault> {
-    if request.is_metered() && !program.is_metered() {
+    if request.terms.is_metered() && !program.is_metered() {
         return Err(Fault::BadModule(
             "it was compiled without what a seed or a limit on fuel takes".into(),
         ));
@@ -229,7 +215,7 @@ pub(crate) async fn new_store(
     request: Request,
     stdio: Arc<Stdio>,
 ) -> Store<Guest> {
-    let world = World::new(&request.grants, request.seed, program.uses_files()).await;
+    let world = World::new(&request.terms, program.uses_files()).await;
     let guest = Guest::new(request, world, stdio, sandbox.capacity(), sandbox.supply());
     let mut store = Store::new(program.engine(), guest);
     store.limiter(|guest| &mut guest.growth);

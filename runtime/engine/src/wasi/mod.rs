@@ -22,7 +22,7 @@ use wasmtime_wasi::{
     },
 };
 use wiggle::{GuestMemory, GuestPtr};
-use wxec_protocol::{ANY, Grants};
+use wxec_protocol::{ANY, Terms};
 
 use self::stdio::{Pipe, TaskOutput};
 pub use self::stdio::{Reader, Writer};
@@ -104,13 +104,16 @@ impl World {
 
     /// Creates a world with the granted part of this host's environment, and of its files if the
     /// guest can ask for any. With a seed, random numbers and time are made up.
-    pub(crate) async fn new(grants: &Grants, seed: Option<u64>, uses_files: bool) -> Self {
+    pub(crate) async fn new(terms: &Terms, uses_files: bool) -> Self {
+        let grants = &terms.grants;
         let Self {
             mut builder,
             places,
             ..
         } = Self::empty();
-        let clock = seed.map(|seed| determinism::configure(&mut builder, seed));
+        let clock = terms
+            .seed
+            .map(|seed| determinism::configure(&mut builder, seed));
         let environment = granted_environment(&grants.env);
         if !uses_files {
             return Self {

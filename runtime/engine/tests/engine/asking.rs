@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_engine::{Completion, Program, Request, Sandbox};
 use wxec_protocol::{
-    Fault, Grants, Limits,
+    Fault, Grants, Limits, Terms,
     abi::{HostError, NetConnect, NetLookup, ProcessStart, StdioKind, StreamSelect},
     cbor,
 };
@@ -289,8 +289,11 @@ impl Scripted {
         }
         let request = Request::new("run", Bytes::from(input));
         Request {
-            grants: self.grants.clone(),
-            limits: self.limits.clone(),
+            terms: Terms {
+                grants: self.grants.clone(),
+                limits: self.limits.clone(),
+                ..Terms::default()
+            },
             ..request
         }
     }

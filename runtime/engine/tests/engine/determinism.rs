@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use wxec_engine::{Completion, Program, Request, Sandbox, VerifiedArtifact};
-use wxec_protocol::{Digest, Fault, LimitKind, Limits, Target};
+use wxec_protocol::{Digest, Fault, LimitKind, Limits, Target, Terms};
 
 use crate::{Recorder, compile_wat};
 
@@ -75,8 +75,11 @@ async fn call(
     limits: Limits,
 ) -> Completion {
     let request = Request {
-        seed: Some(seed),
-        limits,
+        terms: Terms {
+            seed: Some(seed),
+            limits,
+            ..Terms::default()
+        },
         ..Request::new(function, "")
     };
     sandbox
@@ -226,16 +229,15 @@ async fn a_program_that_does_not_count_cannot_be_called_with_a_seed_or_fuel() {
         fuel: Some(1),
         ..Limits::default()
     };
-    for request in [
-        Request {
-            seed: Some(1),
+    let seed = Terms {
+        seed: Some(1),
+        ..Terms::default()
+    };
+    for terms in [seed, limits.into()] {
+        let request = Request {
+            terms,
             ..Request::new("count", "")
-        },
-        Request {
-            limits,
-            ..Request::new("count", "")
-        },
-    ] {
+        };
         let completion = sandbox
             .run(&program, request, Arc::<Recorder>::default())
             .await;

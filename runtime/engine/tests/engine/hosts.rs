@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 use wxec_engine::{Asking, Completion, HostServices, Program, Request, Sandbox};
 use wxec_protocol::{
-    Ask, Facts, Fault, Grants, Limits, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, Need,
+    Ask, Facts, Fault, Grants, Limits, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, Need, Terms,
     abi::{HostCall, HostError},
     cbor,
 };
@@ -117,6 +117,10 @@ impl Fixture {
     }
 }
 
+fn granted() -> Grants {
+    Grants::none().host("ssh:db").facts()
+}
+
 /// Builds a call that may use `ssh:db`, of a task that asks for `address`.
 fn asking(function: &str, address: &str, around: &Arc<Around>) -> Request {
     let question = HostCall {
@@ -125,7 +129,7 @@ fn asking(function: &str, address: &str, around: &Arc<Around>) -> Request {
         timeout_ms: Some(7),
     };
     Request {
-        grants: Grants::none().host("ssh:db").facts(),
+        terms: granted().into(),
         host_services: Some(around.clone()),
         ..Request::new(function, cbor::encode(&question).unwrap())
     }
@@ -195,7 +199,7 @@ async fn what_it_may_not_is_not_asked() {
     );
     let too_long = "x".repeat(MAX_ADDRESS_BYTES + 1);
     let all = Request {
-        grants: Grants::all(),
+        terms: Grants::all().into(),
         ..asking("ask", &too_long, &around)
     };
     assert_eq!(fixture.run(all).await.outcome.unwrap()[0], 0xff);
@@ -231,7 +235,11 @@ async fn a_deadline_ends_a_guest_that_waits_for_an_answer() {
     };
     let call = Fixture::new()
         .run(Request {
-            limits,
+            terms: Terms {
+                limits,
+                grants: granted(),
+                ..Terms::default()
+            },
             ..asking("ask", "ssh:db", &around)
         })
         .await;
@@ -270,7 +278,7 @@ async fn facts_take_a_grant() {
         let host_services = host_services.map(|around| around as Arc<dyn HostServices>);
         let value = fixture
             .run(Request {
-                grants,
+                terms: grants.into(),
                 host_services,
                 ..Request::new("facts", "")
             })
@@ -293,7 +301,7 @@ async fn each_call_of_an_instance_that_stays_is_granted_hosts_and_facts_by_itsel
         Grants::none().host("ssh:db"),
     ] {
         let request = Request {
-            grants,
+            terms: grants.into(),
             ..asking("ask", "ssh:db", &around)
         };
         let call = fixture

@@ -122,7 +122,7 @@ async fn list(directory: &Path, then: Then, size: u32) -> Vec<Entry> {
         .collect();
     let grants = Grants::none().write(directory.to_str().unwrap());
     let request = Request {
-        grants,
+        terms: grants.into(),
         ..Request::new("list", Bytes::from(input))
     };
     let completion = sandbox

@@ -107,7 +107,7 @@ impl Fixture {
         output: Arc<dyn Output>,
     ) -> impl Future<Output = Completion> + Send + use<> {
         let request = Request {
-            limits: self.limits.clone(),
+            terms: self.limits.clone().into(),
             ..Request::new(function, Bytes::copy_from_slice(input))
         };
         self.sandbox.run(&self.program, request, output)

@@ -171,7 +171,13 @@ async fn a_program_that_waits_for_its_stdin_ends_at_its_deadline() {
         deadline_ms: Some(50),
         ..Limits::default()
     };
-    let cat = start(CAT, Request { limits, ..usual() });
+    let cat = start(
+        CAT,
+        Request {
+            terms: limits.into(),
+            ..usual()
+        },
+    );
     assert_eq!(cat.exit().await, Err(Fault::Deadline { after_ms: 50 }));
 }
 
@@ -258,7 +264,14 @@ async fn a_program_has_its_arguments_and_variables_and_those_it_is_granted() {
     let path = std::env::var("PATH").unwrap();
     let granted = format!("PATH={path}\0");
     assert_eq!(
-        printed(&environment, Request { grants, ..usual() }).await,
+        printed(
+            &environment,
+            Request {
+                terms: grants.into(),
+                ..usual()
+            }
+        )
+        .await,
         [given, granted.as_bytes()].concat()
     );
 }
@@ -368,7 +381,13 @@ async fn a_program_that_polls_an_idle_stdin_ends_at_its_deadline() {
         deadline_ms: Some(50),
         ..Limits::default()
     };
-    let waits = start(&polls(body), Request { limits, ..usual() });
+    let waits = start(
+        &polls(body),
+        Request {
+            terms: limits.into(),
+            ..usual()
+        },
+    );
     assert_eq!(waits.exit().await, Err(Fault::Deadline { after_ms: 50 }));
 }
 
@@ -491,6 +510,12 @@ async fn random_bytes_can_be_too_many_for_a_deadline() {
         deadline_ms: Some(1),
         ..Limits::default()
     };
-    let asks = start(body, Request { limits, ..usual() });
+    let asks = start(
+        body,
+        Request {
+            terms: limits.into(),
+            ..usual()
+        },
+    );
     assert_eq!(asks.exit().await, Err(Fault::Deadline { after_ms: 1 }));
 }

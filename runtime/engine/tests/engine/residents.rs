@@ -47,7 +47,7 @@ impl Instance {
         output: Arc<Recorder>,
     ) -> impl Future<Output = Completion> + Send + use<> {
         let request = Request {
-            limits,
+            terms: limits.into(),
             ..Request::new(function, Bytes::copy_from_slice(input))
         };
         self.fixture
@@ -280,7 +280,7 @@ async fn an_instance_counts_fuel_for_each_call() {
             ..Limits::default()
         };
         let request = Request {
-            limits,
+            terms: limits.into(),
             ..Request::new(function, "")
         };
         sandbox.run_resident(&resident, request, Arc::<Recorder>::default())

@@ -4,7 +4,7 @@
 use std::{fmt::Write, sync::Arc};
 
 use wxec_engine::{Request, Sandbox};
-use wxec_protocol::{Fault, Grants, Limits};
+use wxec_protocol::{Fault, Grants, Limits, Terms};
 
 use crate::{Recorder, load};
 
@@ -321,8 +321,11 @@ impl Script {
         let sandbox = Sandbox::new().unwrap();
         let program = load(&sandbox, &self.module(status)).unwrap();
         let request = Request {
-            grants,
-            limits,
+            terms: Terms {
+                grants,
+                limits,
+                ..Terms::default()
+            },
             ..Request::new("task", "")
         };
         sandbox

@@ -41,12 +41,6 @@ impl Limits {
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(Duration::from_millis)
     }
-
-    /// Returns true if a call with these limits, and with or without this seed, needs code compiled
-    /// for a metered [`Target`](crate::Target).
-    pub fn are_metered(&self, seed: Option<u64>) -> bool {
-        self.fuel.is_some() || seed.is_some()
-    }
 }
 
 impl Default for Limits {

@@ -1,62 +1,24 @@
 //! The messages between the two ends. Payloads are borrowed, so that they are copied only once, to
 //! their destination.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 use crate::{
-    AskId, CallId, Digest, Fault, Grants, InstanceId, Limits, LogLevel, OutputStream, Target,
+    AskId, CallId, Digest, Fault, InstanceId, LogLevel, OutputStream, Target,
     ids::StreamId,
+    wire::call::CallRequest,
     wire::stream::{Command, ProcessStreams, Service, StreamEnd, WindowSize},
 };
 
 /// Largest artifact. Python compiled to wasm, the largest guest seen, takes 33 MB.
 pub const MAX_MODULE_BYTES: u64 = 256 << 20;
 
-/// The place where a call enters its module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Entry {
-    /// A task, by its name, such as `words::stats::lengths`.
-    Function(String),
-    /// A task in a resident instance, which keeps its memory for the next call. The first call
-    /// creates the instance, with that call's grants and memory limit. Calls of one instance run
-    /// one after another.
-    Resident {
-        /// The instance.
-        instance: InstanceId,
-        /// The task.
-        function: String,
-    },
-    /// A program: its `_start`, with stdin, stdout and stderr on streams. The call returns the
-    /// program's exit code.
-    Command {
-        /// Its arguments; the first is the program's own name.
-        arguments: Vec<ByteBuf>,
-        /// Its environment variables, in addition to those it is granted.
-        environment: Vec<(ByteBuf, ByteBuf)>,
-        /// Its streams: one for stdin and stdout, one for stderr. It has no terminal.
-        streams: ProcessStreams,
-    },
-}
-
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Function(name) | Self::Resident { function: name, .. } => name,
-            Self::Command { .. } => "_start",
-        })
-    }
-}
-
 /// Resources that a call used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Wall time in the sandbox, in microseconds.
     pub wall_us: u64,
-    /// Bytes of output beyond [`Limits::stdio_bytes`], which were dropped; the sum over all
+    /// Bytes of output beyond [`Limits::stdio_bytes`](crate::Limits::stdio_bytes), which were dropped; the sum over all
     /// streams.
     pub dropped_bytes: u64,
     /// Fuel used. `None` if fuel was not counted, or if the call was ended from outside, such as at
@@ -107,16 +69,10 @@ impl Description {
 pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },
-    /// Run a function or a program. `streams` carry the items that a task sends and receives;
-    /// `input` is the first part of an input of `input_length` bytes.
+    /// Run a function or a program. `input` is the first part of an input of `input_length` bytes.
     Call {
         id: CallId,
-        module: Digest,
-        entry: Entry,
-        limits: Limits,
-        grants: Grants,
-        seed: Option<u64>,
-        streams: Vec<StreamId>,
+        request: CallRequest,
         input_length: u64,
         #[serde(borrow, with = "serde_bytes")]
         input: &'a [u8],

@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod bounds;
+pub(crate) mod call;
 pub(crate) mod error;
 pub(crate) mod frame;
 pub(crate) mod message;

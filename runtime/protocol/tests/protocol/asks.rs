@@ -12,7 +12,7 @@ use crate::pair::{Pair, USAGE, long, request};
 /// A call that may call tasks on `ssh:db`.
 fn granted() -> CallRequest {
     CallRequest {
-        grants: Grants::none().host("ssh:db"),
+        terms: Grants::none().host("ssh:db").into(),
         ..request("f", "1")
     }
 }

@@ -110,15 +110,10 @@ fn a_cancelled_call_leaves_others_alone() {
     let other = pair.controller.call(request("g", other_input.clone()));
     pair.step();
     pair.controller.cancel(id);
-    let [
-        AgentEvent::Call {
-            id: arrived, input, ..
-        },
-    ] = &*pair.agent_events()
-    else {
+    let [AgentEvent::Call { id, request: call }] = &*pair.agent_events() else {
         panic!("one call")
     };
-    assert!(*arrived == other && *input == other_input);
+    assert!(*id == other && call.input == other_input);
 
     let third = pair.running(request("h", "1"));
     pair.agent.finish(third, Ok(long(MIB)), USAGE);

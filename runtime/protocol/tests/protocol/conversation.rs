@@ -4,7 +4,7 @@ use wxec_protocol::{
     AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection,
     ControllerEvent, Digest, Entry, Fault, Frame, Grants, InstanceId, LimitKind, Limits, LogLevel,
     LogRecord, MAX_CALLS, MAX_MESSAGE_BYTES, MAX_TARGET_BYTES, Memory, OUTPUT_WINDOW_BYTES,
-    OutputStream, Platform, StreamEnd, Target, Usage, abi::Panic, output_cost,
+    OutputStream, Platform, StreamEnd, Target, Terms, Usage, abi::Panic, output_cost,
 };
 
 use crate::{
@@ -67,36 +67,20 @@ fn a_call_arrives_as_it_was_made() {
         open_files: 6,
         children: 7,
     };
-    let module = Digest::of(b"another artifact");
-    let entry = Entry::Function("words::count".into());
-    let (grants, seed) = (
-        Grants::none().write("/srv").run("ls").without_clock(),
-        Some(8),
-    );
-    let streams = pair.controller.open_call_streams(2);
-    let id = pair.controller.call(CallRequest {
-        module,
-        entry: entry.clone(),
-        limits: limits.clone(),
-        grants: grants.clone(),
-        seed,
-        streams: streams.clone(),
+    let terms = Terms {
+        limits,
+        grants: Grants::none().write("/srv").run("ls").without_clock(),
+        seed: Some(8),
+    };
+    let request = CallRequest {
+        module: Digest::of(b"another artifact"),
+        entry: Entry::Function("words::count".into()),
+        terms,
+        streams: pair.controller.open_call_streams(2),
         input: "in".into(),
-    });
-    let input = "in".into();
-    assert_eq!(
-        pair.agent_events(),
-        [AgentEvent::Call {
-            id,
-            module,
-            entry,
-            limits,
-            grants,
-            seed,
-            streams,
-            input
-        }]
-    );
+    };
+    let id = pair.controller.call(request.clone());
+    assert_eq!(pair.agent_events(), [AgentEvent::Call { id, request }]);
 }
 
 #[test]
@@ -112,11 +96,11 @@ fn an_instance_is_called_and_dropped_in_that_order() {
         ..request("", "")
     });
     pair.controller.drop_instance(instance);
-    let [AgentEvent::Call { entry: arrived, .. }, dropped] = &*pair.agent_events() else {
+    let [AgentEvent::Call { request, .. }, dropped] = &*pair.agent_events() else {
         panic!("two events")
     };
     assert_eq!(
-        (arrived, dropped),
+        (&request.entry, dropped),
         (&entry, &AgentEvent::DropInstance { instance })
     );
 
@@ -333,10 +317,10 @@ fn a_hundred_calls_of_a_missing_module_ask_for_it_once() {
         .map(|_| pair.controller.call(request("f", "1")))
         .collect();
     for event in pair.agent_events() {
-        let AgentEvent::Call { module, .. } = event else {
+        let AgentEvent::Call { request, .. } = event else {
             panic!("calls only")
         };
-        pair.agent.need(module);
+        pair.agent.need(request.module);
     }
     assert_eq!(
         pair.controller_events(),
@@ -757,7 +741,7 @@ fn an_input_over_its_limit_fails_its_call_only() {
     };
     let other = pair.running(request("g", "fits"));
     let id = pair.controller.call(CallRequest {
-        limits: limits.clone(),
+        terms: limits.clone().into(),
         ..request("f", "four")
     });
     let outcome = Err(Fault::Limit {
@@ -776,7 +760,7 @@ fn an_input_over_its_limit_fails_its_call_only() {
     assert_eq!(pair.agent_events(), []);
 
     pair.running(CallRequest {
-        limits,
+        terms: limits.into(),
         ..request("f", "two")
     });
     pair.agent.finish(other, Ok("2".into()), USAGE);
@@ -956,7 +940,7 @@ fn output_of_cancelled_calls_counts_as_taken() {
         ..Limits::default()
     };
     let id = pair.running(CallRequest {
-        limits,
+        terms: limits.into(),
         ..request("f", "1")
     });
     pair.controller.cancel(id);
@@ -985,15 +969,10 @@ fn what_streams_bring_before_a_call_has_arrived_is_told_behind_it() {
     pair.controller.close_stream(streams[1]);
     pair.settle();
     let told = pair.agent_events();
-    let AgentEvent::Call {
-        streams: named,
-        input: arrived,
-        ..
-    } = &told[0]
-    else {
+    let AgentEvent::Call { request, .. } = &told[0] else {
         panic!("{told:?}")
     };
-    assert!(*named == streams && *arrived == input);
+    assert!(request.streams == streams && request.input == input);
     let [closed, data, finished] = &told[1..] else {
         panic!("{told:?}")
     };

@@ -31,7 +31,7 @@ const OPEN: u64 = 3;
 fn told(wire: &[u8], part_bytes: usize) -> (Vec<ControllerEvent>, Option<ProtocolError>) {
     let mut controller = ControllerConnection::new();
     let request = || CallRequest {
-        grants: Grants::none().host("db"),
+        terms: Grants::none().host("db").into(),
         ..request("f", "1")
     };
     (0..OPEN).for_each(|_| _ = controller.call(request()));
@@ -152,7 +152,7 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
         1 => Just(ToAgent::Hello { build: BUILD.into() }),
         8 => (id(), digests(), ".{0,9}", limits(), vec(id(), 0..3), length(), payloads()).prop_map(
             |(id, module, function, limits, streams, input_length, input)| ToAgent::Call {
-                id, module, entry: Entry::Function(function), limits, grants: Grants::none(), seed: None, streams, input_length, input
+                id, module, entry: Entry::Function(function), terms: limits.into(), streams, input_length, input
             }
         ),
         8 => (id(), payloads()).prop_map(|(id, bytes)| ToAgent::Input { id, bytes }),

@@ -4,7 +4,7 @@ use wxec_protocol::{
     BUILD, CHUNK_BYTES, CallRequest, ControllerConnection, ControllerEvent, Description, Digest,
     Fault, Grants, Limits, LogLevel, MAX_ASK_BYTES, MAX_ASKS, MAX_FRAME_BYTES, NARROW_WINDOW_BYTES,
     OUTPUT_WINDOW_BYTES, OutputStream, ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Splice,
-    StreamEnd, Target, Usage, output_cost,
+    StreamEnd, Target, Terms, Usage, output_cost,
 };
 
 use crate::{
@@ -29,7 +29,7 @@ fn waiting() -> ControllerConnection {
         ..Limits::default()
     };
     controller.call(CallRequest {
-        limits,
+        terms: limits.into(),
         ..request("f", "1")
     });
     controller
@@ -394,10 +394,10 @@ fn prints_more_than_the_call_may() {
 fn logs_more_than_the_call_may() {
     let mut controller = greeted();
     controller.call(CallRequest {
-        limits: Limits {
+        terms: Terms::from(Limits {
             stdio_bytes: 100,
             ..Limits::default()
-        },
+        }),
         ..request("f", "1")
     });
     for level in [LogLevel::Error, LogLevel::Trace] {
@@ -432,7 +432,7 @@ fn goes_on_after_a_cancellation() {
         ..Limits::default()
     };
     let id = controller.call(CallRequest {
-        limits,
+        terms: limits.into(),
         ..request("f", "1")
     });
     hear(&mut controller, &part(5)).unwrap();
@@ -779,7 +779,7 @@ fn is_not_heard_beyond_its_first_offence() {
 fn granting() -> (ControllerConnection, wxec_protocol::CallId) {
     let mut controller = greeted();
     let call = controller.call(CallRequest {
-        grants: Grants::none().host("ssh:db"),
+        terms: Grants::none().host("ssh:db").into(),
         ..request("f", "1")
     });
     (controller, call)
@@ -925,7 +925,7 @@ fn prints_more_than_is_taken() {
             ..Limits::default()
         };
         controller.call(CallRequest {
-            limits,
+            terms: limits.into(),
             ..request("f", "1")
         });
     }

@@ -1,9 +1,9 @@
 //! A controller that breaks the rules, one at a time, and the agent that notices.
 
 use wxec_protocol::{
-    AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Grants, Limits,
-    MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS,
-    ProcessStreams, ProtocolError, STREAM_WINDOW_BYTES, Service, StreamEnd, Target,
+    AgentConnection, AgentEvent, Ask, BUILD, CHUNK_BYTES, Digest, Entry, Limits, MAX_CALL_STREAMS,
+    MAX_FRAME_BYTES, MAX_MODULE_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS, ProcessStreams,
+    ProtocolError, STREAM_WINDOW_BYTES, Service, StreamEnd, Target, Terms,
 };
 
 use crate::{
@@ -37,10 +37,10 @@ fn hello() -> ToAgent {
 
 /// Call 0, whose input begins with `input`.
 fn call(input_length: u64, input: &[u8]) -> ToAgent {
-    let limits = Limits {
+    let terms = Terms::from(Limits {
         input_bytes: u64::MAX,
         ..Limits::default()
-    };
+    });
     let module = Digest::of(ARTIFACT);
     let entry = Entry::Function("f".into());
     let input = input.into();
@@ -48,9 +48,7 @@ fn call(input_length: u64, input: &[u8]) -> ToAgent {
         id: 0,
         module,
         entry,
-        limits,
-        grants: Grants::none(),
-        seed: None,
+        terms,
         streams: Vec::new(),
         input_length,
         input,
@@ -63,9 +61,7 @@ fn call_with(streams: impl IntoIterator<Item = u64>) -> ToAgent {
         id,
         module,
         entry,
-        limits,
-        grants,
-        seed,
+        terms,
         input_length,
         input,
         ..
@@ -78,9 +74,7 @@ fn call_with(streams: impl IntoIterator<Item = u64>) -> ToAgent {
         id,
         module,
         entry,
-        limits,
-        grants,
-        seed,
+        terms,
         streams,
         input_length,
         input,
@@ -293,7 +287,9 @@ fn sends_input_nobody_waits_for() {
     );
     hear(&mut agent, &call(1, b"1")).unwrap();
     assert_eq!(hear(&mut agent, &input(b"2")), Ok(()));
-    assert!(matches!(agent.poll_event(), Some(AgentEvent::Call { input, .. }) if input == "1"));
+    assert!(
+        matches!(agent.poll_event(), Some(AgentEvent::Call { request, .. }) if request.input == "1")
+    );
     assert_eq!(agent.poll_event(), None);
 }
 

@@ -36,10 +36,10 @@ fn ten_mebibytes_of_input_arrive_whole() {
     let mut pair = Pair::new();
     let input = long(10 * MIB);
     pair.controller.call(request("f", input.clone()));
-    let [AgentEvent::Call { input: arrived, .. }] = &*pair.agent_events() else {
+    let [AgentEvent::Call { request, .. }] = &*pair.agent_events() else {
         panic!("one call")
     };
-    assert!(*arrived == input);
+    assert!(request.input == input);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn lengths_around_the_chunk_size_arrive_whole() {
 
         let id = pair.controller.call(request("f", artifact.clone()));
         assert!(
-            matches!(&*pair.agent_events(), [AgentEvent::Call { input, .. }] if *input == artifact),
+            matches!(&*pair.agent_events(), [AgentEvent::Call { request, .. }] if request.input == artifact),
             "{length}"
         );
         pair.agent.finish(id, Ok(artifact.clone()), USAGE);
@@ -227,7 +227,7 @@ fn a_refused_input_is_not_sent_to_its_end() {
         ..Limits::default()
     };
     let id = pair.controller.call(CallRequest {
-        limits,
+        terms: limits.into(),
         ..request("f", long(10 * MIB))
     });
     let outcome = Err(Fault::Limit {

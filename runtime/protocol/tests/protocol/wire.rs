@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wxec_protocol::{
-    Command, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
-    ProcessStreams, Service, StreamEnd, Target, Usage, WindowSize,
+    Command, Description, Digest, Entry, Fault, LogLevel, OutputStream, ProcessStreams, Service,
+    StreamEnd, Target, Terms, Usage, WindowSize,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,9 +17,7 @@ pub(crate) enum ToAgent {
         id: u64,
         module: Digest,
         entry: Entry,
-        limits: Limits,
-        grants: Grants,
-        seed: Option<u64>,
+        terms: Terms,
         streams: Vec<u64>,
         input_length: u64,
         #[serde(with = "serde_bytes")]

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use wxec_engine::compile;
 use wxec_protocol::{
     CallId, CallRequest, ControllerEvent, Digest, Entry, Fault, InstanceId, LimitKind, Limits,
-    LogLevel, LogRecord, Target, output_cost,
+    LogLevel, LogRecord, Target, Terms, output_cost,
 };
 
 use crate::{Agent, Peer};
@@ -85,7 +85,7 @@ impl Controller {
         let module = Digest::of(&self.artifact);
         let input = input.to_vec();
         self.peer.connection.call(CallRequest {
-            limits,
+            terms: limits.into(),
             ..CallRequest::new(module, function, input)
         })
     }
@@ -265,12 +265,15 @@ async fn calls_that_count_fuel_and_calls_that_do_not_share_a_session() {
     let metered = Digest::of(&controller.metered);
     for _ in 0..2 {
         let request = CallRequest {
-            limits: limits.clone(),
+            terms: limits.clone().into(),
             ..CallRequest::new(metered, "spin", "")
         };
         let counted = controller.peer.connection.call(request);
         let request = CallRequest {
-            seed: Some(1),
+            terms: Terms {
+                seed: Some(1),
+                ..Terms::default()
+            },
             ..CallRequest::new(metered, "echo", "hello")
         };
         let seeded = controller.peer.connection.call(request);

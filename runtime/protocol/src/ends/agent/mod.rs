@@ -7,14 +7,15 @@ use std::collections::{HashMap, HashSet, VecDeque, hash_map};
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Digest, Entry, Fault, Grants, InstanceId, LimitKind, Limits, LogRecord,
-    OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Digest, Fault, InstanceId, LimitKind, LogRecord, OutputStream, ProtocolError,
+    Target, Usage,
     digest::Hasher,
     ends::output_flow::OutputFlow,
     ends::streams::Streams,
     ids::{AskId, StreamId},
     wire::ask::Ask,
     wire::bounds::{CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_STREAMS},
+    wire::call::{CallRequest, Entry},
     wire::frame::{self, Splitter},
     wire::message::{Answered, MAX_MODULE_BYTES, Outcome, ToAgent, ToController},
     wire::outbox::{Outbox, Part},
@@ -80,12 +81,8 @@ struct OpenCall {
 
 #[derive(Debug)]
 struct ArrivingCall {
-    module: Digest,
-    entry: Entry,
-    limits: Limits,
-    grants: Grants,
-    seed: Option<u64>,
-    streams: Vec<StreamId>,
+    /// The call, without its input.
+    request: CallRequest,
     input_length: u64,
     /// Grows with the bytes that arrive: the announced length may be a lie.
     input: Vec<u8>,
@@ -111,22 +108,10 @@ pub enum AgentEvent {
     Call {
         /// Its number.
         id: CallId,
-        /// Digest of the artifact.
-        module: Digest,
-        /// The function or program to run. The streams of a program stay open until
-        /// [`AgentConnection::end_stream`].
-        entry: Entry,
-        /// Resources that it may use.
-        limits: Limits,
-        /// Things on the host that it may touch.
-        grants: Grants,
-        /// Makes the call deterministic, if given.
-        seed: Option<u64>,
-        /// Streams for the items that a task sends and receives. They stay open until the call is
-        /// finished, or until [`AgentConnection::end_stream`].
-        streams: Vec<StreamId>,
-        /// Its encoded arguments, complete.
-        input: Bytes,
+        /// The call, with its complete input. The streams of a program stay open until
+        /// [`AgentConnection::end_stream`]; those of a task until then, or until the call is
+        /// finished.
+        request: CallRequest,
     },
     /// An artifact that the agent asked for. Its bytes match its digest.
     Module {
@@ -450,22 +435,12 @@ impl AgentConnection {
             ToAgent::Hello { .. } => self.greeted = true,
             ToAgent::Call {
                 id,
-                module,
-                entry,
-                limits,
-                grants,
-                seed,
-                streams,
+                request,
                 input_length,
                 input,
             } => {
                 let call = ArrivingCall {
-                    module,
-                    entry,
-                    limits,
-                    grants,
-                    seed,
-                    streams,
+                    request,
                     input_length,
                     input: Vec::new(),
                     early: Vec::new(),
@@ -643,8 +618,9 @@ impl AgentConnection {
                 MAX_STREAMS as u64,
                 self.streams.len() as u64,
             ))
-        } else if call.input_length > call.limits.input_bytes {
-            Some((LimitKind::Input, call.limits.input_bytes, call.input_length))
+        } else if call.input_length > call.request.terms.limits.input_bytes {
+            let limit = call.request.terms.limits.input_bytes;
+            Some((LimitKind::Input, limit, call.input_length))
         } else if inputs > self.inputs_limit {
             Some((LimitKind::TotalMemory, self.inputs_limit, inputs))
         } else {
@@ -691,29 +667,10 @@ impl AgentConnection {
         if received == call.input_length
             && let Some(call) = self.arriving.remove(&id)
         {
-            let ArrivingCall {
-                module,
-                entry,
-                limits,
-                grants,
-                seed,
-                streams,
-                input,
-                early,
-                ..
-            } = call;
-            let input = input.into();
-            self.events.push_back(AgentEvent::Call {
-                id,
-                module,
-                entry,
-                limits,
-                grants,
-                seed,
-                streams,
-                input,
-            });
-            self.events.extend(early);
+            let mut request = call.request;
+            request.input = call.input.into();
+            self.events.push_back(AgentEvent::Call { id, request });
+            self.events.extend(call.early);
         }
         Ok(())
     }
@@ -756,10 +713,11 @@ impl ArrivingCall {
     /// Returns the call's streams in the order in which to end them, each with the end it gets if
     /// it is still open then.
     fn streams(&self) -> Result<Vec<(StreamId, StreamEnd)>, ProtocolError> {
-        if self.streams.len() > MAX_CALL_STREAMS {
-            return Err(ProtocolError::TooManyStreams(self.streams.len()));
+        let CallRequest { entry, streams, .. } = &self.request;
+        if streams.len() > MAX_CALL_STREAMS {
+            return Err(ProtocolError::TooManyStreams(streams.len()));
         }
-        let of_program = match self.entry {
+        let of_program = match *entry {
             Entry::Command { streams, .. } => Some(streams),
             Entry::Function(_) | Entry::Resident { .. } => None,
         };
@@ -768,13 +726,13 @@ impl ArrivingCall {
             .flat_map(ProcessStreams::ids)
             .map(|id| (id, StreamEnd::Closed));
         Ok(of_program
-            .chain(self.streams.iter().map(|id| (*id, StreamEnd::CallEnded)))
+            .chain(streams.iter().map(|id| (*id, StreamEnd::CallEnded)))
             .collect())
     }
 
     /// Returns the same streams in the order of their numbers.
     fn streams_as_opened(&self) -> impl Iterator<Item = StreamId> + use<'_> {
-        let of_program = match self.entry {
+        let of_program = match self.request.entry {
             Entry::Command {
                 streams: ProcessStreams { stdio, stderr, .. },
                 ..
@@ -784,7 +742,7 @@ impl ArrivingCall {
         of_program
             .into_iter()
             .flatten()
-            .chain(self.streams.iter().copied())
+            .chain(self.request.streams.iter().copied())
     }
 }
 

@@ -53,7 +53,11 @@ impl ControllerConnection {
         }
         let asking = self.open_call(call)?;
         // The agent checks the grant before it asks, but the controller does not trust it.
-        if !asking.grants.covers(&Need::Host(question.address.clone())) {
+        if !asking
+            .terms
+            .grants
+            .covers(&Need::Host(question.address.clone()))
+        {
             return Err(ProtocolError::HostNotGranted(call));
         }
         if asking.cancelled {

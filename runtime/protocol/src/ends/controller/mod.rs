@@ -3,18 +3,22 @@
 mod asks;
 mod streams;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    mem,
+};
 
 use bytes::Bytes;
 
 use crate::{
-    BUILD, CallId, Description, Digest, Entry, Fault, Grants, InstanceId, Limits, LogLevel,
-    LogRecord, OutputStream, ProtocolError, Target, Usage,
+    BUILD, CallId, Description, Digest, Fault, InstanceId, LogLevel, LogRecord, OutputStream,
+    ProtocolError, Target, Terms, Usage,
     ends::output_flow::OutputFlow,
     ends::streams::Streams,
     ids::{AskId, StreamId},
     wire::ask::Ask,
     wire::bounds::CHUNK_BYTES,
+    wire::call::CallRequest,
     wire::frame::{self, Splitter},
     wire::message::{Outcome, ToAgent, ToController},
     wire::outbox::{Outbox, Part, Piece},
@@ -75,50 +79,11 @@ static ABSENT: [u8; CHUNK_BYTES] = [0; CHUNK_BYTES];
 #[derive(Debug)]
 struct OpenCall {
     module: Digest,
-    output_bytes: u64,
-    stdio_bytes: u64,
+    terms: Terms,
     result: Vec<u8>,
-    grants: Grants,
     /// Bytes received, indexed by [`Received`].
     received: [u64; 3],
     cancelled: bool,
-}
-
-/// One call to make.
-#[derive(Debug, Clone)]
-pub struct CallRequest {
-    /// Digest of the artifact.
-    pub module: Digest,
-    /// The function or program to run. The streams of a program come from
-    /// [`ControllerConnection::open_streams`].
-    pub entry: Entry,
-    /// Resources that the call may use.
-    pub limits: Limits,
-    /// Things on the host that the call may touch.
-    pub grants: Grants,
-    /// Makes the call deterministic: random numbers follow from this seed, so they are no secrets,
-    /// and clocks begin at a fixed date and advance with each reading.
-    pub seed: Option<u64>,
-    /// Streams for the items that a task sends and receives, from
-    /// [`ControllerConnection::open_call_streams`]. They end with the call.
-    pub streams: Vec<StreamId>,
-    /// The arguments: a CBOR array, or a map by parameter name.
-    pub input: Bytes,
-}
-
-impl CallRequest {
-    /// A call of a task with default limits and no extra grants.
-    pub fn new(module: Digest, function: impl Into<String>, input: impl Into<Bytes>) -> Self {
-        Self {
-            module,
-            entry: Entry::Function(function.into()),
-            limits: Limits::default(),
-            grants: Grants::none(),
-            seed: None,
-            streams: Vec::new(),
-            input: input.into(),
-        }
-    }
 }
 
 /// Messages from the agent, for the controller to act on.
@@ -268,31 +233,24 @@ impl ControllerConnection {
 
     /// Makes a call. Exactly one [`ControllerEvent::Returned`] answers, unless the call is
     /// cancelled.
-    pub fn call(&mut self, request: CallRequest) -> CallId {
+    pub fn call(&mut self, mut request: CallRequest) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
-        let mut input = request.input;
+        let mut input = mem::take(&mut request.input);
         let first = input.split_to(input.len().min(CHUNK_BYTES));
         self.calls.insert(
             id,
             OpenCall {
                 module: request.module,
-                output_bytes: request.limits.output_bytes,
-                stdio_bytes: request.limits.stdio_bytes,
+                terms: request.terms.clone(),
                 result: Vec::new(),
-                grants: request.grants.clone(),
                 received: [0; 3],
                 cancelled: false,
             },
         );
         self.outbox.say(&ToAgent::Call {
             id,
-            module: request.module,
-            entry: request.entry,
-            limits: request.limits,
-            grants: request.grants,
-            seed: request.seed,
-            streams: request.streams,
+            request,
             input_length: (first.len() + input.len()) as u64,
             input: &first,
         });
@@ -393,10 +351,10 @@ impl ControllerConnection {
     /// Takes received bytes, split anywhere.
     pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.traffic.bytes_received += bytes.len() as u64;
-        if std::mem::take(&mut self.awaiting) {
+        if mem::take(&mut self.awaiting) {
             self.traffic.round_trips += 1;
         }
-        let mut splitter = std::mem::take(&mut self.splitter);
+        let mut splitter = mem::take(&mut self.splitter);
         let result = splitter.split(bytes, |frame| self.handle_message(frame::read(frame)?));
         self.splitter = splitter;
         result
@@ -746,10 +704,11 @@ impl OpenCall {
     fn count(&mut self, what: Received, bytes: u64) -> Result<(), ProtocolError> {
         let received = &mut self.received[what as usize];
         *received += bytes;
-        if *received > self.stdio_bytes {
+        let limit = self.terms.limits.stdio_bytes;
+        if *received > limit {
             return Err(ProtocolError::TooLong {
                 what: "a guest's output",
-                limit: self.stdio_bytes,
+                limit,
             });
         }
         Ok(())
@@ -757,10 +716,11 @@ impl OpenCall {
 
     /// Adds a part of the result. The result of a cancelled call is checked but not kept.
     fn receive(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
-        if (self.result.len() + part.len()) as u64 > self.output_bytes {
+        let limit = self.terms.limits.output_bytes;
+        if (self.result.len() + part.len()) as u64 > limit {
             return Err(ProtocolError::TooLong {
                 what: "a result",
-                limit: self.output_bytes,
+                limit,
             });
         }
         if !self.cancelled {
