@@ -24,7 +24,7 @@ use crate::{
     error::{CallError, CallErrorKind, Phase, fault_error},
     host::Host,
     module::artifact::Artifact,
-    session::{OpenCall, Reply, Session, output::Lines, task_stream::TaskStream},
+    session::{CallHandle, Reply, Session, output::Lines, task_stream::TaskStream},
 };
 
 /// The agent enforces a call's deadline; this end waits this much longer for the answer to arrive.
@@ -228,7 +228,7 @@ impl<E: Send + 'static> CheckedCall<E> {
 
 /// A call under way. Dropping it cancels the call.
 pub(super) struct SentCall<E> {
-    open: OpenCall,
+    open: CallHandle,
     deadline: Option<Duration>,
     /// Makes the calls that the guest asks for.
     serving: Option<Background<()>>,
@@ -342,7 +342,10 @@ pub(crate) async fn prepare<E: Send + 'static>(
 }
 
 /// Returns the call's reply, or its deadline if no reply came in time.
-pub(crate) async fn answer(open: OpenCall, deadline: Option<Duration>) -> Result<Reply, Duration> {
+pub(crate) async fn answer(
+    open: CallHandle,
+    deadline: Option<Duration>,
+) -> Result<Reply, Duration> {
     let Some(deadline) = deadline else {
         return open
             .returned(None)

@@ -14,13 +14,13 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 use wxec_protocol::{
-    CallErrorKind, CallId, ControllerConnection, ControllerEvent, Description, Digest, Entry,
-    ProcessStreams, ProtocolError, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
+    CallErrorKind, CallId, CallRequest, ControllerConnection, ControllerEvent, Description, Digest,
+    Entry, ProcessStreams, ProtocolError, Splice, StreamEnd, StreamId, TRANSMIT_BYTES,
 };
 
 use super::{
-    Asked, Asks, Command, Loss, NewCall, Process, ProcessHandle, ProgramCommand, Reply, Returned,
-    Shared, Source, StreamCommand, StreamCommands, StreamHandle,
+    Asked, Asks, Command, Loss, Process, ProcessHandle, ProgramCommand, Reply, Returned, Shared,
+    Source, StreamCommand, StreamCommands, StreamHandle,
     printer::{Printed, Printer},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) struct Driver {
     /// For parts that answer later, such as streams. Weak, so that it does not keep the session
     /// open.
     commands: mpsc::WeakUnboundedSender<Command>,
-    calls: HashMap<CallId, PendingCall>,
+    calls: HashMap<CallId, Pending>,
     keys: HashMap<u64, CallId>,
     printer: Printer,
     streams: HashMap<StreamId, OpenStream>,
@@ -71,15 +71,16 @@ impl Drop for OpenStream {
     }
 }
 
-struct PendingCall {
-    key: u64,
-    module: Digest,
-    artifact: Bytes,
+/// A call that has not returned.
+pub(super) struct Pending {
+    pub(super) key: u64,
+    pub(super) module: Digest,
+    pub(super) artifact: Bytes,
     /// `None` from its first output on: the printer has them then.
-    lines: Option<Lines>,
+    pub(super) lines: Option<Lines>,
     /// Carries the asks of the guest. Dropping it with the call takes back those still open.
-    asks: Option<Asks>,
-    reply: oneshot::Sender<Returned>,
+    pub(super) asks: Option<Asks>,
+    pub(super) reply: oneshot::Sender<Returned>,
 }
 
 /// The reason why the driver stops.
@@ -136,8 +137,9 @@ impl Driver {
                 self.end_call(id, call, 0, Err(loss.clone()));
             }
             while let Ok(command) = commands.try_recv() {
-                if let Command::Call(call) = command {
-                    let _ = call.reply.send((Err(loss.clone()), None));
+                if let Command::Call { call, .. } = command {
+                    let (_, pending) = *call;
+                    let _ = pending.reply.send((Err(loss.clone()), None));
                 }
             }
         }
@@ -237,12 +239,16 @@ impl Driver {
         waiting: &mut Vec<oneshot::Sender<()>>,
     ) -> ControlFlow<()> {
         match command {
-            Some(Command::Call(call)) => {
-                self.make_call(*call);
+            Some(Command::Call { call, streams }) => {
+                let (mut request, pending) = *call;
+                if let Some((count, opened)) = streams {
+                    let _ = opened.send(self.open_task_streams(&mut request, count));
+                }
+                self.make_call(request, pending);
                 ControlFlow::Continue(())
             }
             Some(Command::Run {
-                mut call,
+                call,
                 command:
                     ProgramCommand {
                         arguments,
@@ -250,8 +256,9 @@ impl Driver {
                     },
                 started,
             }) => {
+                let (mut request, pending) = *call;
                 let streams = self.connection.open_streams();
-                call.request.entry = Entry::Command {
+                request.entry = Entry::Command {
                     arguments,
                     environment,
                     streams,
@@ -259,7 +266,7 @@ impl Driver {
                 let (reader, writer) = self.open(streams.stdio, None);
                 let (stderr, _) = self.open(streams.stderr, None);
                 let _ = started.send((reader, writer, stderr));
-                self.make_call(*call);
+                self.make_call(request, pending);
                 ControlFlow::Continue(())
             }
             Some(Command::Answer { ask, outcome }) => {
@@ -269,7 +276,7 @@ impl Driver {
             Some(Command::Cancel { key }) => {
                 if let Some(id) = self.keys.remove(&key) {
                     self.connection.cancel(id);
-                    if let Some(PendingCall { lines: None, .. }) = self.calls.remove(&id) {
+                    if let Some(Pending { lines: None, .. }) = self.calls.remove(&id) {
                         self.printer.print(Printed::Forgotten { id });
                     }
                 }
@@ -347,41 +354,21 @@ impl Driver {
         }
     }
 
-    fn make_call(
-        &mut self,
-        NewCall {
-            key,
-            mut request,
-            artifact,
-            output,
-            asks,
-            streams,
-            reply,
-        }: NewCall,
-    ) {
-        if let Some((count, opened)) = streams {
-            request.streams = self.connection.open_call_streams(count);
-            let streams = request.streams.iter().map(|id| {
-                let (ended, end) = oneshot::channel();
-                let (reader, writer) = self.open(*id, Some(ended));
-                TaskStream::new(reader, writer, end)
-            });
-            let _ = opened.send(streams.collect());
-        }
-        let module = request.module;
+    fn make_call(&mut self, request: CallRequest, pending: Pending) {
         let id = self.connection.call(request);
-        self.keys.insert(key, id);
-        self.calls.insert(
-            id,
-            PendingCall {
-                key,
-                module,
-                artifact,
-                lines: Some(output),
-                asks,
-                reply,
-            },
-        );
+        self.keys.insert(pending.key, id);
+        self.calls.insert(id, pending);
+    }
+
+    /// Opens `count` streams for a task, and adds them to its call.
+    fn open_task_streams(&mut self, request: &mut CallRequest, count: usize) -> Vec<TaskStream> {
+        request.streams = self.connection.open_call_streams(count);
+        let streams = request.streams.iter().map(|id| {
+            let (ended, end) = oneshot::channel();
+            let (reader, writer) = self.open(*id, Some(ended));
+            TaskStream::new(reader, writer, end)
+        });
+        streams.collect()
     }
 
     /// Registers the call with the printer on its first output.
@@ -392,8 +379,8 @@ impl Driver {
     }
 
     /// Tells the caller how the call ended, and when the listener has heard all that it printed.
-    fn end_call(&mut self, id: CallId, call: PendingCall, dropped_bytes: u64, outcome: Reply) {
-        let PendingCall { reply, lines, .. } = call;
+    fn end_call(&mut self, id: CallId, call: Pending, dropped_bytes: u64, outcome: Reply) {
+        let Pending { reply, lines, .. } = call;
         match lines {
             Some(_nothing_printed) => _ = reply.send((outcome, None)),
             None => {

@@ -31,7 +31,7 @@ use wxec_protocol::{
     StreamEnd, StreamId, Target, Traffic, Usage, WindowSize, abi::TaskFailure,
 };
 
-use self::driver::Driver;
+use self::driver::{Driver, Pending};
 use crate::{
     base::runtime,
     error::{Phase, Unreachable},
@@ -64,13 +64,17 @@ struct Shared {
 }
 
 enum Command {
-    Call(Box<NewCall>),
+    Call {
+        call: Box<(CallRequest, Pending)>,
+        /// The number of its streams, and the sender that delivers them to the caller.
+        streams: Option<(usize, oneshot::Sender<Vec<TaskStream>>)>,
+    },
     Answer {
         ask: AskId,
         outcome: Result<Bytes, CallErrorKind<TaskFailure>>,
     },
     Run {
-        call: Box<NewCall>,
+        call: Box<(CallRequest, Pending)>,
         command: ProgramCommand,
         started: oneshot::Sender<(StreamReader, StreamWriter, StreamReader)>,
     },
@@ -232,17 +236,6 @@ impl Drop for StreamHandle {
     }
 }
 
-struct NewCall {
-    key: u64,
-    request: CallRequest,
-    artifact: Bytes,
-    output: Lines,
-    asks: Option<Asks>,
-    /// The number of its streams, and the sender that delivers them to the caller.
-    streams: Option<(usize, oneshot::Sender<Vec<TaskStream>>)>,
-    reply: oneshot::Sender<Returned>,
-}
-
 /// A program's arguments and environment.
 pub(crate) struct ProgramCommand {
     pub(crate) arguments: Vec<ByteBuf>,
@@ -251,7 +244,7 @@ pub(crate) struct ProgramCommand {
 
 /// A program under way. Dropping its `call` ends it.
 pub(crate) struct RunningProgram {
-    pub(crate) call: OpenCall,
+    pub(crate) call: CallHandle,
     pub(crate) reader: StreamReader,
     pub(crate) writer: StreamWriter,
     pub(crate) stderr: StreamReader,
@@ -302,7 +295,7 @@ impl Loss {
 }
 
 /// An open call. Dropping it cancels the call.
-pub(crate) struct OpenCall {
+pub(crate) struct CallHandle {
     reply: oneshot::Receiver<Returned>,
     cancel: Option<(u64, mpsc::UnboundedSender<Command>)>,
 }
@@ -359,12 +352,13 @@ impl Session {
         call: CallRequest,
         output: Lines,
         asks: Option<Asks>,
-    ) -> OpenCall {
-        let (call, open) = self.new_call(artifact, call, output, asks);
+    ) -> CallHandle {
+        let (call, handle) = self.pending(artifact, call, output, asks);
+        let streams = None;
         // If the driver is gone, the message is dropped with the sender of the reply: the call
         // counts as lost.
-        let _ = self.commands.send(Command::Call(call));
-        open
+        let _ = self.commands.send(Command::Call { call, streams });
+        handle
     }
 
     /// Makes a call that has streams.
@@ -375,39 +369,39 @@ impl Session {
         output: Lines,
         asks: Option<Asks>,
         count: usize,
-    ) -> Result<(OpenCall, Vec<TaskStream>), SessionEnded> {
-        let (mut call, open) = self.new_call(artifact, call, output, asks);
+    ) -> Result<(CallHandle, Vec<TaskStream>), SessionEnded> {
+        let (call, handle) = self.pending(artifact, call, output, asks);
         let (opened, streams) = oneshot::channel();
-        call.streams = Some((count, opened));
-        let _ = self.commands.send(Command::Call(call));
-        Ok((open, streams.await.map_err(|_| SessionEnded)?))
+        let _ = self.commands.send(Command::Call {
+            call,
+            streams: Some((count, opened)),
+        });
+        Ok((handle, streams.await.map_err(|_| SessionEnded)?))
     }
 
-    fn new_call(
+    /// Returns a call for the driver, and the caller's handle on it.
+    fn pending(
         &self,
         artifact: &Artifact,
-        call: CallRequest,
+        request: CallRequest,
         output: Lines,
         asks: Option<Asks>,
-    ) -> (Box<NewCall>, OpenCall) {
+    ) -> (Box<(CallRequest, Pending)>, CallHandle) {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         let (reply, receiver) = oneshot::channel();
-        let call = NewCall {
+        let pending = Pending {
             key,
-            request: call,
+            module: request.module,
             artifact: artifact.bytes.clone(),
-            output,
+            lines: Some(output),
             asks,
-            streams: None,
             reply,
         };
-        (
-            Box::new(call),
-            OpenCall {
-                reply: receiver,
-                cancel: Some((key, self.commands.clone())),
-            },
-        )
+        let handle = CallHandle {
+            reply: receiver,
+            cancel: Some((key, self.commands.clone())),
+        };
+        (Box::new((request, pending)), handle)
     }
 
     /// Runs a program on the terms of `call`.
@@ -418,7 +412,7 @@ impl Session {
         command: ProgramCommand,
         output: Lines,
     ) -> Result<RunningProgram, SessionEnded> {
-        let (call, open) = self.new_call(artifact, call, output, None);
+        let (call, handle) = self.pending(artifact, call, output, None);
         let (started, streams) = oneshot::channel();
         let _ = self.commands.send(Command::Run {
             call,
@@ -427,7 +421,7 @@ impl Session {
         });
         let (reader, writer, stderr) = streams.await.map_err(|_| SessionEnded)?;
         Ok(RunningProgram {
-            call: open,
+            call: handle,
             reader,
             writer,
             stderr,
@@ -531,7 +525,7 @@ impl Session {
 #[error("the session had ended")]
 pub(crate) struct SessionEnded;
 
-impl OpenCall {
+impl CallHandle {
     /// Waits until the call has ended and the listener has heard all that it printed. The call must
     /// end `within` this time; the listener may take longer.
     pub(crate) async fn returned(mut self, within: Option<Duration>) -> Result<Reply, Elapsed> {
@@ -548,7 +542,7 @@ impl OpenCall {
     }
 }
 
-impl Drop for OpenCall {
+impl Drop for CallHandle {
     fn drop(&mut self) {
         if let Some((key, commands)) = self.cancel.take() {
             let _ = commands.send(Command::Cancel { key });
