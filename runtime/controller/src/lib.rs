@@ -17,7 +17,7 @@
 
 // Storeys, from the bottom up: a module uses only those above it in this list.
 
-/// The runtime, operations, locks and texts.
+/// The runtime, operations, locks, times and texts.
 mod base;
 /// Addresses of hosts: chains of hops.
 mod address;

@@ -4,11 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, io,
     path::PathBuf,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use zeroize::Zeroizing;
+
+use crate::base::sync::lock;
 
 /// Time limit for reaching one hop and starting the agent there. Building an agent does not count.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
@@ -69,12 +71,7 @@ static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Calls `each` with the name of each variable to keep from programs.
 pub(crate) fn secret_variables(each: impl FnMut(&str)) {
-    SECRETS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .iter()
-        .map(String::as_str)
-        .for_each(each);
+    lock(&SECRETS).iter().map(String::as_str).for_each(each);
 }
 
 static USUAL: LazyLock<ConnectOptions> = LazyLock::new(ConnectOptions::default);
@@ -202,10 +199,7 @@ impl Password {
     /// here do not get that variable.
     pub fn from_env(name: impl Into<String>) -> Self {
         let name = name.into();
-        SECRETS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.clone());
+        lock(&SECRETS).insert(name.clone());
         Self(Arc::new(move |_| match std::env::var(&name) {
             Ok(password) => Ok(Zeroizing::new(password)),
             Err(error) => Err(io::Error::other(format!(

@@ -49,6 +49,7 @@
 // three.
 // wasmtime hands each host function the data of its store, which is `call::guest::Guest`; so the
 // functions of `wasi` and `hostcalls` take a `Guest`, and a `Guest` holds their state.
+mod sync;
 mod limits;
 mod load;
 mod wasi;

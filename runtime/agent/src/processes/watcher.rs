@@ -12,7 +12,7 @@ use std::{
     io::{self, BufRead, Write},
     os::unix::process::CommandExt,
     process::{ChildStdin, Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -42,12 +42,12 @@ enum State {
 /// Has programs watched from now on. Only for the agent's own program, which can start itself as
 /// the watcher.
 pub fn enable() {
-    *WATCHER.lock().unwrap_or_else(PoisonError::into_inner) = State::Wanted;
+    *state() = State::Wanted;
 }
 
 /// Tells the watcher that a process group runs, or that it is gone.
 pub fn notify(group: Pid, runs: bool) {
-    let mut state = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state = state();
     if matches!(*state, State::Wanted) {
         *state = start().map_or(State::Failed, State::Running);
     }
@@ -61,6 +61,10 @@ pub fn notify(group: Pid, runs: bool) {
             *state = State::Failed;
         }
     }
+}
+
+fn state() -> MutexGuard<'static, State> {
+    WATCHER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells the watcher that a process group began.

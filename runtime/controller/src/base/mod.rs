@@ -1,7 +1,9 @@
-//! Common to all other modules: the runtime, operations, locks, texts, and the progress of builds.
+//! Common to all other modules: the runtime, operations, locks, times, texts, and the progress of
+//! builds.
 
 pub(crate) mod operation;
 pub(crate) mod progress;
 pub(crate) mod runtime;
 pub(crate) mod sync;
 pub(crate) mod text;
+pub(crate) mod time;

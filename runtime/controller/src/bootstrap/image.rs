@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use tokio::{io::AsyncWriteExt, sync::OnceCell};
@@ -11,7 +11,7 @@ use wxec_build::AgentImage;
 use wxec_protocol::{CHUNK_BYTES, Platform, Splice};
 
 use crate::{
-    base::{progress, runtime, text::with_sources},
+    base::{progress, runtime, sync::lock, text::with_sources},
     error::{Phase, Unreachable},
     session::{Session, transport::Writer},
 };
@@ -25,7 +25,7 @@ static IMAGES: LazyLock<Mutex<Images>> = LazyLock::new(Mutex::default);
 /// Returns the image of the agent for `platform`.
 pub(crate) async fn image(platform: &Platform) -> Result<Arc<AgentImage>, Unreachable> {
     let cell = {
-        let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut images = lock(&IMAGES);
         // Another version of wxec may have removed files from the cache meanwhile.
         images.retain(|_, image| image.get().is_none_or(|image| image.path.exists()));
         images.entry(platform.clone()).or_default().clone()

@@ -12,7 +12,7 @@ use wxec_protocol::{Ask, Limits, MAX_ASK_BYTES, abi::TaskFailure};
 
 use crate::{
     address::{Address, AddressError, Hop},
-    base::runtime::Background,
+    base::{runtime::Background, time::duration_ms},
     call::{TaskCall, run},
     error::{CallErrorKind, Phase, Unreachable},
     host::Host,
@@ -73,7 +73,7 @@ impl Asker {
         let left = self
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let left_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let left_ms = left.map(duration_ms);
         let limits = Limits {
             deadline_ms: [left_ms, question.deadline_ms].into_iter().flatten().min(),
             output_bytes: MAX_ASK_BYTES as u64,

@@ -3,14 +3,14 @@
 use std::{
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_protocol::{Grants, InstanceId, Limits};
 
 use crate::{
-    base::runtime::Background,
+    base::{runtime::Background, sync::lock},
     call::{Call, CallOptions, CallTarget, Source, TaskCall, prepare},
     error::CallErrorKind,
     host::Host,
@@ -132,7 +132,7 @@ impl Instance {
 
     /// Returns its location, which the first call decides.
     pub(crate) async fn place<E: Send + 'static>(&self) -> Result<Place, CallErrorKind<E>> {
-        let known = self.lock().clone();
+        let known = lock(&self.0.place).clone();
         if let Some(place) = known {
             let ended = || CallErrorKind::InstanceGone {
                 reason: "the connection to its host has ended".into(),
@@ -157,8 +157,7 @@ impl Instance {
         let (session, artifact) = Background::new(prepared).await?;
         // Another call may have set the location first.
         let id = session.next_instance();
-        Ok(self
-            .lock()
+        Ok(lock(&self.0.place)
             .get_or_insert(Place {
                 session,
                 artifact,
@@ -190,10 +189,6 @@ impl Instance {
             module: self.0.module.name().into(),
         })
     }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Place>> {
-        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl CallTarget for Instance {
@@ -208,11 +203,7 @@ impl CallTarget for Instance {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let place = self
-            .place
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let place = lock(&self.place).take();
         if let Some(Place { session, id, .. }) = place {
             session.drop_instance(id);
         }

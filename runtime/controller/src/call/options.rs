@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wxec_protocol::{Grants, Limits, Terms};
 
+use crate::base::time::duration_ms;
+
 /// Options of a call: what it may use, what it is granted, and whether it may run twice.
 ///
 /// One value can be given to many calls with `.options(…)`; each option has a short form on the
@@ -36,7 +38,7 @@ impl CallOptions {
     /// count.
     #[must_use]
     pub fn timeout(mut self, after: Duration) -> Self {
-        self.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        self.deadline_ms = Some(duration_ms(after));
         self
     }
 

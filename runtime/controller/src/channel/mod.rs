@@ -10,7 +10,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Context, Poll, ready},
@@ -26,6 +26,7 @@ pub use self::{
     bridge::{Arguments, Ports, ReturnedStream},
     end::{ChannelEnd, RecvError, SendError},
 };
+use crate::base::sync::lock;
 
 /// Makes a channel. Items come out in the order in which they were sent. A sender waits while 1024
 /// items or a mebibyte wait for the receiver.
@@ -262,7 +263,7 @@ impl<T> Receiver<T> {
         match &*self.source {
             Source::Queue(queue) => queue.poll_receive(context),
             Source::Lazy(items) => {
-                let value = items.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let value = lock(items).next();
                 let item = |value| Item {
                     value,
                     host: HERE.into(),

@@ -3,13 +3,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::Instant,
 };
 
 use super::end::{ChannelEnd, SendError};
+use crate::base::sync::lock;
 
 /// Items that may wait for the receiver: enough to keep both ends busy.
 const MAX_ITEMS: usize = 1024;
@@ -66,10 +67,6 @@ impl<T> State<T> {
 }
 
 impl<T> Queue<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds an item when there is room for it.
     pub(super) fn poll_send(
         &self,
@@ -79,7 +76,7 @@ impl<T> Queue<T> {
         let Some(wanted) = item else {
             return Poll::Ready(Ok(()));
         };
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if !state.receiver_gone && !state.has_room(wanted.bytes) {
             wait(&mut state.sending, context);
             return Poll::Pending;
@@ -90,7 +87,7 @@ impl<T> Queue<T> {
 
     /// Waits for room for one item of ordinary size.
     pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<Result<(), ChannelEnd>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if state.receiver_gone {
             return Poll::Ready(Err(state.why()));
         }
@@ -103,7 +100,7 @@ impl<T> Queue<T> {
 
     /// Adds an item, even if there is no room.
     pub(super) fn push(&self, item: Item<T>) -> Result<(), SendError<T>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if state.receiver_gone {
             return Err(SendError {
                 item: item.value,
@@ -121,7 +118,7 @@ impl<T> Queue<T> {
         &self,
         context: &mut Context<'_>,
     ) -> Poll<Result<Item<T>, ChannelEnd>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if let Some(item) = state.items.pop_front() {
             state.bytes -= item.bytes;
             // Wakes the senders when half is free, not for each item: where a fleet sends, many
@@ -140,7 +137,7 @@ impl<T> Queue<T> {
 
     /// Waits until the receiver is gone.
     pub(super) fn poll_gone(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if state.receiver_gone {
             return Poll::Ready(());
         }
@@ -149,19 +146,19 @@ impl<T> Queue<T> {
     }
 
     pub(super) fn receiver_gone(&self) -> bool {
-        self.lock().receiver_gone
+        lock(&self.0).receiver_gone
     }
 
     /// Returns why the channel is over, once there is nothing left to receive.
     pub(super) fn end_if_over(&self) -> Option<ChannelEnd> {
-        let state = self.lock();
+        let state = lock(&self.0);
         (state.senders == 0 && state.items.is_empty()).then(|| state.why())
     }
 
     /// Records why the channel ends. A regular end gives way to any later end but `Closed`; the
     /// first failure stays.
     pub(super) fn end(&self, end: ChannelEnd) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if state
             .end
             .as_ref()
@@ -172,11 +169,11 @@ impl<T> Queue<T> {
     }
 
     pub(super) fn add_sender(&self) {
-        self.lock().senders += 1;
+        lock(&self.0).senders += 1;
     }
 
     pub(super) fn drop_sender(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         state.senders -= 1;
         if state.senders == 0 {
             wake_after(state, |state| &mut state.receiving);
@@ -184,7 +181,7 @@ impl<T> Queue<T> {
     }
 
     pub(super) fn drop_receiver(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         state.receiver_gone = true;
         state.bytes = 0;
         // Drops the items after unlocking: they may run code of their own, such as a sender of this

@@ -1,11 +1,13 @@
 //! The tally of a transfer: the events of all its attempts, added up.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Mutex, MutexGuard,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use wxec_files::{Event, Listener};
+
+use crate::base::sync::lock;
 
 /// The number and length of a host's warnings that are kept and passed on: the host chooses most of
 /// their text. Further ones are counted.
@@ -95,7 +97,7 @@ impl Tally {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         operation::Operation,
         runtime,
         text::{bytes, last_line},
+        time::duration_ms,
     },
     error::{CallError, CallErrorKind, Limit, Phase, agent_failed},
     host::Host,
@@ -127,7 +128,7 @@ impl Command {
 
     /// Ends the process and its group if it still runs when `after` has passed since its start.
     pub fn timeout(mut self, after: Duration) -> Self {
-        self.process.deadline_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        self.process.deadline_ms = Some(duration_ms(after));
         self
     }
 

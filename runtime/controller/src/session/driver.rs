@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     ops::ControlFlow,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use super::{
     printer::{Printed, Printer},
 };
 use crate::{
-    base::runtime,
+    base::{runtime, sync::lock},
     session::{
         output::Lines,
         stream::{Inbox, StreamReader, StreamWriter, Window},
@@ -224,11 +224,7 @@ impl Driver {
     }
 
     fn publish_traffic(&self) {
-        *self
-            .shared
-            .traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = self.connection.traffic();
+        *lock(&self.shared.traffic) = self.connection.traffic();
     }
 
     /// Breaks when no more commands will come: all handles are gone, or one of them closed the

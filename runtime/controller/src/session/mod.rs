@@ -12,7 +12,7 @@ pub(crate) mod transport;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,7 +33,7 @@ use wxec_protocol::{
 
 use self::driver::{Driver, Pending};
 use crate::{
-    base::runtime,
+    base::{runtime, sync::lock},
     error::{Phase, Unreachable},
     module::artifact::Artifact,
     session::{
@@ -333,11 +333,7 @@ impl Session {
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
-        *self
-            .shared
-            .traffic
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.shared.traffic)
     }
 
     /// Returns the fuel that calls used, where it was counted.
@@ -488,11 +484,7 @@ impl Session {
         command: impl FnOnce(oneshot::Sender<bool>) -> Command,
     ) -> bool {
         let known = {
-            let mut blobs = self
-                .shared
-                .blobs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut blobs = lock(&self.shared.blobs);
             blobs.entry(digest).or_default().clone()
         };
         let held = known.get_or_try_init(|| async {

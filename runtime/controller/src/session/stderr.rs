@@ -2,7 +2,7 @@
 //! programs ask for passwords there.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::base::{runtime, text::printable};
+use crate::base::{runtime, sync::lock, text::printable};
 
 /// The last lines the other end wrote to its stderr.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ impl StderrTail {
     }
 
     pub(crate) fn push(&self, bytes: &[u8]) {
-        let mut tail = self.lock();
+        let mut tail = lock(&self.0.bytes);
         tail.extend_from_slice(bytes);
         let excess = tail.len().saturating_sub(Self::BYTES);
         tail.drain(..excess);
@@ -77,7 +77,7 @@ impl StderrTail {
     async fn wait_while(&self, mut look: impl FnMut(&mut Vec<u8>) -> Option<()>) {
         // Before the first look, so that nothing is missed.
         let mut grown = self.0.grown.subscribe();
-        while look(&mut self.lock()).is_none() {
+        while look(&mut lock(&self.0.bytes)).is_none() {
             grown.changed().await.expect("the sender is ours");
         }
     }
@@ -85,7 +85,7 @@ impl StderrTail {
     /// Returns the tail as text, made safe to print: a host could send a terminal's escape
     /// sequences.
     pub(crate) fn text(&self) -> String {
-        printable(String::from_utf8_lossy(&self.lock()).trim())
+        printable(String::from_utf8_lossy(&lock(&self.0.bytes)).trim())
     }
 
     /// Returns the same, once everything was read or `SETTLES_WITHIN` has passed.
@@ -93,10 +93,6 @@ impl StderrTail {
         let mut over = self.0.over.subscribe();
         let _ = timeout(SETTLES_WITHIN, over.wait_for(|over| *over)).await;
         self.text()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

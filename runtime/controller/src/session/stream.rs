@@ -3,7 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -11,7 +11,10 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wxec_protocol::{CHUNK_BYTES, Splice, StreamId};
 
-use crate::session::{StreamCommand, StreamCommands};
+use crate::{
+    base::sync::lock,
+    session::{StreamCommand, StreamCommands},
+};
 
 /// Bytes that a stream brought and its reader has not taken yet, in one buffer: the other end may
 /// send byte by byte.
@@ -47,7 +50,7 @@ impl Inbox {
     }
 
     fn change(&self, change: impl FnOnce(&mut InboxState)) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         change(&mut state);
         if let Some(waker) = state.waiting.take() {
             waker.wake();
@@ -60,7 +63,7 @@ impl Inbox {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         match state.end {
             _ if !state.unread.is_empty() => {
                 let length = state.unread.len().min(buffer.remaining());
@@ -74,10 +77,6 @@ impl Inbox {
                 Poll::Pending
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, InboxState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,12 +140,8 @@ impl AsyncRead for StreamReader {
 }
 
 impl Window {
-    fn lock(&self) -> MutexGuard<'_, WindowState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn add(&self, bytes: u64) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         state.bytes += bytes;
         if let Some(waker) = state.waiting.take() {
             waker.wake();
@@ -155,7 +150,7 @@ impl Window {
 
     /// Marks the stream as closed: the other end takes nothing any more.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         state.closed = true;
         if let Some(waker) = state.waiting.take() {
             waker.wake();
@@ -164,7 +159,7 @@ impl Window {
 
     /// Takes some of the credit, `most` bytes at most.
     fn poll_take(&self, context: &mut Context<'_>, most: u64) -> Poll<io::Result<u64>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0);
         if state.closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }

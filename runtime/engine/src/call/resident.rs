@@ -3,7 +3,7 @@
 
 use std::{
     mem,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use crate::{
     call::sandbox::Sandbox,
     limits::growth::LimitHit,
     limits::text::bounded,
+    sync::lock,
 };
 
 /// An instance of a program that is called again and again. Its calls run one after another, in the
@@ -170,14 +171,11 @@ struct Listener(Mutex<Arc<Stdio>>);
 
 impl Listener {
     fn listen(&self, stdio: Arc<Stdio>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stdio;
+        *lock(&self.0) = stdio;
     }
 
     fn current(&self) -> Arc<Stdio> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.0).clone()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use wasmtime_wasi::{
     },
 };
 
-use crate::call::output::Stdio;
+use crate::{call::output::Stdio, sync::lock};
 
 /// Bytes that a stream takes at once. wasmtime-wasi writes 4 KiB at a time regardless of this.
 const MAX_WRITE_BYTES: usize = 64 << 10;
@@ -81,7 +81,7 @@ impl<T> Pipe<T> {
     }
 
     fn take(&self) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 
