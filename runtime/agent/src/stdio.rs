@@ -33,13 +33,15 @@ pub fn take() -> io::Result<(Reader, Writer)> {
     let output = fcntl_dupfd_cloexec(stdout(), FIRST_FREE_FD)?;
     dup2_stdin(OpenOptions::new().read(true).open("/dev/null")?)?;
     dup2_stdout(stderr())?;
-    let reader: Reader = match is_socket(&input)? {
-        true => Box::new(socket(input)?),
-        false => Box::new(Receiver::from_owned_fd(input)?),
+    let reader: Reader = if is_socket(&input)? {
+        Box::new(socket(input)?)
+    } else {
+        Box::new(Receiver::from_owned_fd(input)?)
     };
-    let writer: Writer = match is_socket(&output)? {
-        true => Box::new(socket(output)?),
-        false => Box::new(Sender::from_owned_fd(output)?),
+    let writer: Writer = if is_socket(&output)? {
+        Box::new(socket(output)?)
+    } else {
+        Box::new(Sender::from_owned_fd(output)?)
     };
     Ok((reader, writer))
 }

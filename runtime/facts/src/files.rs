@@ -20,9 +20,10 @@ pub(crate) fn distro() -> Option<Distro> {
 
 /// Returns the whole name of a host, as far as it is known without asking the network.
 pub(crate) fn fqdn(hostname: &str) -> Option<String> {
-    match hostname.contains('.') {
-        true => Some(hostname.into()),
-        false => find_fqdn(&read("/etc/hosts")?, hostname),
+    if hostname.contains('.') {
+        Some(hostname.into())
+    } else {
+        find_fqdn(&read("/etc/hosts")?, hostname)
     }
 }
 

@@ -32,12 +32,13 @@ impl Wants {
     pub(crate) fn parse(arguments: TokenStream, complaints: &mut Complaints) -> (Self, Path) {
         let (mut wants, mut krate) = (Self::default(), None);
         match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments) {
-            Ok(keys) => keys
-                .iter()
-                .for_each(|key| match key.path().is_ident(CRATE) {
-                    true => krate = krate_path(key, complaints),
-                    false => wants.add(key, complaints),
-                }),
+            Ok(keys) => keys.iter().for_each(|key| {
+                if key.path().is_ident(CRATE) {
+                    krate = krate_path(key, complaints)
+                } else {
+                    wants.add(key, complaints)
+                }
+            }),
             Err(error) => complaints.merge(error),
         }
         (wants, krate.unwrap_or_else(|| parse_quote!(::wxec)))

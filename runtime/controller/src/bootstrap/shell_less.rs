@@ -145,36 +145,36 @@ impl<'a> NoShell<'a> {
     ) -> Result<ShellLess, Unreachable> {
         let file = format!(".wxec-{token}");
         let path = format!("/{file}");
-        let (container, created) = match self.is_image {
-            false => (self.name.to_owned(), None),
-            true => {
-                let entrypoint = format!("--entrypoint={path}");
-                let create = self.command([
-                    "create",
-                    "-i",
-                    "--rm",
-                    container::LABEL,
-                    &entrypoint,
-                    self.name,
-                    title,
-                    &path,
-                ]);
-                let container = place.run(&create, async |_| Ok(())).await?;
-                let remove = Some(self.command(["rm", "-f", &container]));
-                (
-                    container,
-                    Some(Created {
-                        place: place.clone(),
-                        remove,
-                    }),
-                )
-            }
+        let (container, created) = if self.is_image {
+            let entrypoint = format!("--entrypoint={path}");
+            let create = self.command([
+                "create",
+                "-i",
+                "--rm",
+                container::LABEL,
+                &entrypoint,
+                self.name,
+                title,
+                &path,
+            ]);
+            let container = place.run(&create, async |_| Ok(())).await?;
+            let remove = Some(self.command(["rm", "-f", &container]));
+            (
+                container,
+                Some(Created {
+                    place: place.clone(),
+                    remove,
+                }),
+            )
+        } else {
+            (self.name.to_owned(), None)
         };
         let sent_bytes = self.copy(place, image, &file, &container).await?;
-        let start = match self.is_image {
+        let start = if self.is_image {
+            self.command(["start", "-a", "-i", &container])
+        } else {
             // The agent removes its file.
-            false => self.command(["exec", "-i", &container, &path, title, &path]),
-            true => self.command(["start", "-a", "-i", &container]),
+            self.command(["exec", "-i", &container, &path, title, &path])
         };
         Ok(ShellLess {
             transport: place.start(&start, false).await?,

@@ -134,10 +134,11 @@ impl Attempt<'_> {
         if *hop == Hop::Local {
             return self.local().await;
         }
-        let images = match self.options.cache_agent {
+        let images = if self.options.cache_agent {
             // The script looks for a kept image by its digest, so it needs the digests known here.
-            true => bootstrap::known_images().await?,
-            false => "-".into(),
+            bootstrap::known_images().await?
+        } else {
+            "-".into()
         };
         let terms = Terms {
             token: &self.token,

@@ -154,26 +154,24 @@ async fn run_guest(
 ) -> Result<Bytes, Fault> {
     let function = check(program, &request)?;
     let is_program = matches!(request.entry, Entry::Program(_));
-    let _place = match request.streams.is_empty() {
-        true => None,
-        false => Some(sandbox.capacity().streaming_place().await),
+    let _place = if request.streams.is_empty() {
+        None
+    } else {
+        Some(sandbox.capacity().streaming_place().await)
     };
     let _slot = sandbox.capacity().slot().await;
     let fuel = request.terms.limits.fuel;
     let mut store = new_store(sandbox, program, request, stdio.clone()).await;
     refuel(&mut store, program, fuel);
     let inherited = store.data().resources.inherited.clone();
-    let called = match is_program {
-        true => {
-            inherited
-                .forward(&stdio, start(&mut store, program, function))
-                .await
-        }
-        false => {
-            inherited
-                .forward(&stdio, call(&mut store, program, function))
-                .await
-        }
+    let called = if is_program {
+        inherited
+            .forward(&stdio, start(&mut store, program, function))
+            .await
+    } else {
+        inherited
+            .forward(&stdio, call(&mut store, program, function))
+            .await
     };
     note_fuel(&store, program, fuel, fuel_used);
     match called {

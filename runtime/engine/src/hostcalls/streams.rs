@@ -294,13 +294,13 @@ impl Stream {
 
     /// Refuses the other direction: the stream would never be ready.
     fn check(&self, direction: Direction) -> Result<(), Denial> {
-        match self.direction == Direction::Both || self.direction == direction {
-            true => Ok(()),
-            false if direction == Direction::Reading => {
-                Err(invalid("the stream is for writing".into()))
-            }
-            false => Err(invalid("the stream is for reading".into())),
+        if self.direction == Direction::Both || self.direction == direction {
+            return Ok(());
         }
+        Err(invalid(match direction {
+            Direction::Reading => "the stream is for writing".into(),
+            _ => "the stream is for reading".into(),
+        }))
     }
 
     fn poll_ready(

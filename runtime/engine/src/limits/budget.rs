@@ -144,9 +144,10 @@ impl Body {
 
     /// Returns the bytes. Their portion is given back when the last of them is dropped.
     pub(crate) fn into_bytes(self) -> Bytes {
-        match self.bytes.is_empty() {
-            true => Bytes::new(),
-            false => Bytes::from_owner(self),
+        if self.bytes.is_empty() {
+            Bytes::new()
+        } else {
+            Bytes::from_owner(self)
         }
     }
 }

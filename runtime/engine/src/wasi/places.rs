@@ -120,9 +120,10 @@ impl Places {
             })
             .collect();
         let all_is_granted = granted.iter().any(|place| place.guest_path.is_empty());
-        let root = match all_is_granted && files.is_empty() {
-            true => None,
-            false => open(PLACEHOLDER.as_ref(), "/", false).ok(),
+        let root = if all_is_granted && files.is_empty() {
+            None
+        } else {
+            open(PLACEHOLDER.as_ref(), "/", false).ok()
         };
         let mut hidden = 0..0;
         for grant in files {

@@ -110,9 +110,10 @@ async fn slashes_and_dots_mean_what_they_do_natively() {
     for from_root in [false, true] {
         let world = world();
         let root = path(&world, "in");
-        let (fd, root_path) = match from_root {
-            true => (Fd::Number(4), format!("{}/", self::from_root(&root))),
-            false => (FIRST, String::new()),
+        let (fd, root_path) = if from_root {
+            (Fd::Number(4), format!("{}/", self::from_root(&root)))
+        } else {
+            (FIRST, String::new())
         };
         let at = |name: &str| format!("{root_path}{name}");
         let answers = Script::default()

@@ -66,9 +66,10 @@ impl Tree {
         }
         let mut directory = self.root.clone();
         for name in path.split(|byte| *byte == b'/') {
-            directory = Arc::new(match self.follow {
-                true => openat(&directory, name, DIRECTORY, Mode::empty())?,
-                false => open_inner(&directory, name)?,
+            directory = Arc::new(if self.follow {
+                openat(&directory, name, DIRECTORY, Mode::empty())?
+            } else {
+                open_inner(&directory, name)?
             });
         }
         self.last = Some((path.to_vec(), directory.clone()));

@@ -100,9 +100,10 @@ pub(crate) struct Failures {
 
 impl Failures {
     pub(crate) fn add(&mut self, failure: Failure) {
-        match self.named.len() < MAX_LEFT_OUT {
-            true => self.named.push(failure.bounded()),
-            false => self.more += 1,
+        if self.named.len() < MAX_LEFT_OUT {
+            self.named.push(failure.bounded())
+        } else {
+            self.more += 1
         }
     }
 }
@@ -120,12 +121,13 @@ pub(crate) fn outcome(
         .map(LeftOut::Here)
         .chain(there.named.into_iter().map(LeftOut::There));
     let left_out: Vec<_> = left_out.collect();
-    match left_out.is_empty() && more == 0 {
-        true => Ok(summary),
-        false => Err(TransferEnd::Incomplete(Box::new(Incomplete {
+    if left_out.is_empty() && more == 0 {
+        Ok(summary)
+    } else {
+        Err(TransferEnd::Incomplete(Box::new(Incomplete {
             summary,
             left_out,
             more,
-        }))),
+        })))
     }
 }

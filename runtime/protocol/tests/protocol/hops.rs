@@ -91,9 +91,10 @@ fn with_the_hops_bytes_the_wire_is_the_same() {
             let mut controller = ControllerConnection::new();
             let id = controller.start(command(&["cat"]), false).stdio;
             controller.send(id, long(3 * CHUNK_BYTES));
-            match hop {
-                true => controller.provide_from_hop(module, length as u64),
-                false => controller.provide(module, artifact.clone()),
+            if hop {
+                controller.provide_from_hop(module, length as u64)
+            } else {
+                controller.provide(module, artifact.clone())
             }
             controller.send_blob(module, artifact.clone());
             controller.call(request("f", long(2 * CHUNK_BYTES + 1)));
@@ -320,9 +321,10 @@ fn a_module_the_hop_damaged_for_a_cancelled_call_does_not_end_the_session() {
         panic!("one question")
     };
     // The first answer comes from the hop.
-    match again {
-        false => pair.controller.provide_from_hop(module, 1),
-        true => pair.controller.provide(module, artifact),
+    if again {
+        pair.controller.provide(module, artifact)
+    } else {
+        pair.controller.provide_from_hop(module, 1)
     }
     assert!(matches!(
         *pair.agent_events(),

@@ -70,11 +70,12 @@ pub(super) fn environment(
     question: &ProcessStart,
     grants: &Grants,
 ) -> Result<BTreeMap<OsString, OsString>, Denial> {
-    let mut environment = match question.clear_env {
-        true => BTreeMap::new(),
-        false => env::vars_os()
+    let mut environment = if question.clear_env {
+        BTreeMap::new()
+    } else {
+        env::vars_os()
             .filter(|(name, _)| is_given(name, grants))
-            .collect(),
+            .collect()
     };
     for (name, value) in &question.env {
         if name.is_empty() || name.contains(['=', '\0']) {

@@ -179,9 +179,10 @@ impl Reaper {
 fn follow(orders: &Receiver<Order>) {
     let mut dying = Vec::<Process>::new();
     loop {
-        let order = match dying.is_empty() {
-            true => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => orders.recv_timeout(ASK_EVERY),
+        let order = if dying.is_empty() {
+            orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            orders.recv_timeout(ASK_EVERY)
         };
         match order {
             Ok(Order::Bury(process)) => dying.push(process),

@@ -156,9 +156,10 @@ impl Read for End {
         let output = outputs[self.place]
             .as_mut()
             .expect("it is open as long as this end");
-        match output.held.is_empty() && !output.ended {
-            true => output.stream.read(buffer),
-            false => output.held.read(buffer),
+        if output.held.is_empty() && !output.ended {
+            output.stream.read(buffer)
+        } else {
+            output.held.read(buffer)
         }
     }
 }
