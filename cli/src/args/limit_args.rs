@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use wxec::Limits;
+use wxec::{Limits, fleet::FLEET_TIMEOUT};
 
 use crate::base::quantity;
-
-/// Default deadline on several hosts: one stuck host must not hold up the others for ever.
-const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]

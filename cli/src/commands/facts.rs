@@ -5,6 +5,7 @@ use std::time::Duration;
 use wxec::{
     CallOptions, Module,
     call::Value,
+    fleet::FLEET_TIMEOUT,
     here::{Distro, Facts},
 };
 
@@ -19,9 +20,6 @@ use crate::{
     },
     value::json::to_json,
 };
-
-/// A host only reads some files to answer; one that takes longer hangs.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Show facts about hosts: names, system, processors, memory, addresses
 ///
@@ -57,7 +55,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         module: Module::shipped("facts")?,
         function: "facts".into(),
         input: Value::Array(Vec::new()),
-        options: CallOptions::new().timeout(ANSWER_WITHIN),
+        options: CallOptions::new().timeout(FLEET_TIMEOUT),
         streaming: None,
     };
     let style = args.format.map_or(Style::Text(text), Style::Format);

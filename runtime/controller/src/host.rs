@@ -30,12 +30,12 @@ const ROUND_TRIPS: usize = 5;
 /// use then connects anew.
 ///
 /// ```
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use wxec::Host;
 ///
 /// let host = Host::new("deploy@web1")?;
 /// assert_eq!(host.name(), "deploy@web1");
-/// # Ok::<(), wxec::AddressError>(())
+/// # Ok::<(), wxec::address::AddressError>(())
 /// ```
 #[derive(Clone)]
 pub struct Host {

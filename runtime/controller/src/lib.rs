@@ -6,7 +6,7 @@
 //! knows nothing of macros, terminals or wasmtime.
 //!
 //! ```no_run
-//! # use wxec_controller as wxec;
+//! # use wxec_controller::__docs as wxec;
 //! use wxec::{Host, Module};
 //!
 //! let host = Host::new("ssh:web1")?;
@@ -76,3 +76,21 @@ pub use process::{
 pub use session::output::{GuestOutput, MAX_LINE_BYTES, OutputHandler};
 pub use ways::CONFIG_VARIABLE as SSH_CONFIG_VARIABLE;
 pub use wxec_protocol::{Description, Grants, Limits, WindowSize};
+
+/// This crate's names where `wxec` has them, for the examples in its documentation.
+#[doc(hidden)]
+#[allow(ambiguous_glob_reexports, reason = "examples name no item that both have")]
+pub mod __docs {
+    pub use crate::*;
+    macro_rules! topics {
+        ($($topic:ident)*) => {
+            $(pub mod $topic {
+                pub use crate::*;
+                pub use crate::transfer::*;
+                pub use wxec_build::Features;
+            })*
+        };
+    }
+
+    topics!(address call channel command host module output transfer);
+}

@@ -22,12 +22,12 @@ const MAX_PASSWORD_BYTES: usize = 1024;
 /// value) share the hops that their addresses have in common.
 ///
 /// ```
-/// # use wxec_controller as wxec;
-/// use wxec::{ConnectOptions, Host, Password};
+/// # use wxec_controller::__docs as wxec;
+/// use wxec::{Host, host::{ConnectOptions, Password}};
 ///
 /// let options = ConnectOptions::new().become_password(Password::from_env("APP_PASSWORD")).tool("docker", "/opt/docker");
 /// let host = Host::new("web1/sudo:app")?.with_options(&options);
-/// # Ok::<(), wxec::AddressError>(())
+/// # Ok::<(), wxec::address::AddressError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct ConnectOptions(Arc<Options>);

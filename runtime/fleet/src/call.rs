@@ -10,8 +10,8 @@ use wxec_protocol::cbor::EncodeError;
 
 use crate::{fleet::Fleet, outcomes::Outcomes, run::FleetRun};
 
-/// Default timeout: one stuck host must not hold up a fleet for ever.
-const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
+/// Default timeout of a call on each host: one stuck host must not hold up a fleet for ever.
+pub const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl CallTarget for Fleet {
     type Call<T: Send + 'static, E: Send + 'static> = FleetCall<T, E>;

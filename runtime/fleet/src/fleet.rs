@@ -11,7 +11,7 @@ const MAX_PARALLEL: usize = 128;
 /// parallel.
 ///
 /// ```
-/// # use wxec_fleet as wxec;
+/// # use wxec_fleet::__docs as wxec;
 /// use wxec::Fleet;
 ///
 /// let fleet = Fleet::new(["web1", "web2", "web1"])?;
@@ -47,7 +47,7 @@ impl Fleet {
     /// Runs what `work` returns for each host, in parallel: a call, a command, or any future.
     ///
     /// ```no_run
-    /// # use wxec_fleet as wxec;
+    /// # use wxec_fleet::__docs as wxec;
     /// use wxec::Fleet;
     ///
     /// let run = Fleet::new(["web1", "web2"])?.each(|host| host.command("uptime").output(""));

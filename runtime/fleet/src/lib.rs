@@ -4,7 +4,7 @@
 //! [`Outcome`]s as they come, which also waits for all [`Outcomes`] in the fleet's order.
 //!
 //! ```no_run
-//! # use wxec_fleet as wxec;
+//! # use wxec_fleet::__docs as wxec;
 //! use wxec::Fleet;
 //!
 //! let fleet = Fleet::new(["web1", "web2"])?;
@@ -31,9 +31,27 @@ mod facts;
 /// Files to a fleet and from it.
 mod transfer;
 
-pub use call::FleetCall;
+pub use call::{FLEET_TIMEOUT, FleetCall};
 pub use error::{Error, Result};
 pub use fleet::Fleet;
 pub use outcomes::{FleetError, Outcome, Outcomes};
 pub use run::{BlockingIter, FleetRun};
 pub use transfer::{FleetTransfer, name_for_host, transfer_all};
+
+/// This crate's names where `wxec` has them, for the examples in its documentation.
+#[doc(hidden)]
+#[allow(ambiguous_glob_reexports, reason = "examples name no item that both have")]
+pub mod __docs {
+    pub use crate::*;
+    pub use wxec_controller::*;
+    macro_rules! topics {
+        ($($topic:ident)*) => {
+            $(pub mod $topic {
+                pub use crate::*;
+                pub use wxec_controller::*;
+            })*
+        };
+    }
+
+    topics!(call command fleet transfer);
+}

@@ -49,7 +49,7 @@ impl Fleet {
     /// stands for the host's name.
     ///
     /// ```no_run
-    /// # use wxec_fleet as wxec;
+    /// # use wxec_fleet::__docs as wxec;
     /// use wxec::Fleet;
     ///
     /// let fleet = Fleet::new(["web1", "web2"])?;
@@ -133,8 +133,8 @@ pub fn transfer_all(
 /// impossible or awkward in a file's name become `_`.
 ///
 /// ```
-/// # use wxec_fleet as wxec;
-/// use wxec::name_for_host;
+/// # use wxec_fleet::__docs as wxec;
+/// use wxec::transfer::name_for_host;
 ///
 /// assert_eq!(name_for_host("logs/{host}.log", "web1").to_str(), Some("logs/web1.log"));
 /// assert_eq!(name_for_host("{host}", "bastion/ssh:inner").to_str(), Some("bastion_ssh_inner"));

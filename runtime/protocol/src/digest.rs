@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 /// The SHA-256 of some bytes, printed as 64 hexadecimal digits.
 ///
 /// ```
-/// # use wxec_protocol as wxec;
-/// use wxec::Digest;
+/// # use wxec_protocol::__docs as wxec;
+/// use wxec::module::Digest;
 ///
 /// let digest = Digest::of(b"hello");
 /// assert!(digest.to_string().starts_with("2cf24dba"));

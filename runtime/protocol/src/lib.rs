@@ -6,8 +6,9 @@
 //! [`Digest`], [`Terms`], [`CallError`], the guest ABI in [`abi`] and the bounded [`cbor`] codec.
 //!
 //! ```
-//! # use wxec_protocol as wxec;
-//! use wxec::{AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Target};
+//! use wxec_protocol::{
+//!     AgentConnection, AgentEvent, CallRequest, ControllerConnection, Digest, Target,
+//! };
 //!
 //! let mut controller = ControllerConnection::new();
 //! let mut agent = AgentConnection::new(Target::here());
@@ -67,3 +68,18 @@ pub use wire::stream::{Command, ProcessStreams, Service, Splice, StreamEnd, Wind
 /// Names this build of wxec. Both ends must be of the same build: the controller replaces an agent
 /// of another build and never talks to it.
 pub const BUILD: &str = env!("WXEC_BUILD");
+
+/// This crate's names where `wxec` has them, for the examples in its documentation.
+#[doc(hidden)]
+pub mod __docs {
+    pub use crate::*;
+    macro_rules! topics {
+        ($($topic:ident)*) => {
+            $(pub mod $topic {
+                pub use crate::*;
+            })*
+        };
+    }
+
+    topics!(call here module output);
+}

@@ -371,7 +371,7 @@ pub mod fleet {
         wxec_fleet {
             types: BlockingIter FleetCall FleetError FleetRun Outcome Outcomes;
             functions: ;
-            constants: ;
+            constants: FLEET_TIMEOUT;
         }
     }
 }

@@ -72,8 +72,8 @@ impl Hop {
     /// Returns the schemes: the words before the first `:` of a hop.
     ///
     /// ```
-    /// # use wxec_controller as wxec;
-    /// use wxec::Hop;
+    /// # use wxec_controller::__docs as wxec;
+    /// use wxec::address::Hop;
     ///
     /// assert!(Hop::schemes().any(|scheme| scheme == "sudo"));
     /// ```

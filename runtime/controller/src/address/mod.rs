@@ -13,14 +13,14 @@ pub const MAX_HOPS: usize = 8;
 /// `user@name` or `user@name:port` means `ssh:`.
 ///
 /// ```
-/// # use wxec_controller as wxec;
-/// use wxec::Address;
+/// # use wxec_controller::__docs as wxec;
+/// use wxec::address::Address;
 ///
 /// let address: Address = "deploy@web1:2222".parse()?;
 /// assert_eq!(address.to_string(), "ssh:deploy@web1:2222");
 /// let address: Address = "bastion/ssh:inner/sudo:app".parse()?;
 /// assert_eq!(address.hops().len(), 3);
-/// # Ok::<(), wxec::AddressError>(())
+/// # Ok::<(), wxec::address::AddressError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {

@@ -24,7 +24,7 @@ impl Host {
     /// if need be.
     ///
     /// ```no_run
-    /// # use wxec_controller as wxec;
+    /// # use wxec_controller::__docs as wxec;
     /// use wxec::Host;
     ///
     /// let facts = Host::new("web1")?.facts().wait()?;

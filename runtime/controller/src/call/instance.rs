@@ -31,7 +31,7 @@ use crate::{
 /// instances for each connection.
 ///
 /// ```no_run
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use wxec::{Host, Module};
 ///
 /// let words = Host::new("web1")?.instance(&Module::from_file("words.wasm")?);

@@ -75,7 +75,7 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
     /// operation cancels the call.
     ///
     /// ```no_run
-    /// # use wxec_controller as wxec;
+    /// # use wxec_controller::__docs as wxec;
     /// # use wxec::{Call, Receiver};
     /// # fn f(call: Call<()>, lines: Receiver<String>) -> Result<(), Box<dyn std::error::Error>> {
     /// let call = call.start();
@@ -127,7 +127,7 @@ impl<T, E> fmt::Debug for CallFuture<T, E> {
 /// A module on a host: makes calls by name, for callers that do not have the task's types.
 ///
 /// ```no_run
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use wxec::{Host, Module};
 ///
 /// let words = Host::new("web1")?.bind(&Module::from_file("words.wasm")?);

@@ -12,7 +12,7 @@ use crate::base::time::duration_ms;
 /// call itself.
 ///
 /// ```
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use std::time::Duration;
 /// use wxec::{CallOptions, Grants};
 ///

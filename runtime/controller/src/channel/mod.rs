@@ -35,7 +35,7 @@ use crate::base::sync::lock;
 /// that is called as a plain function uses the channel as it is.
 ///
 /// ```
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// let (numbers, received) = wxec::channel();
 /// std::thread::spawn(move || (1..4).try_for_each(|n| numbers.send(n)));
 /// assert_eq!(received.into_iter().sum::<i32>(), 6);
@@ -178,7 +178,7 @@ impl<T> Receiver<T> {
     /// returns it to send for as long as its caller receives.
     ///
     /// ```
-    /// # use wxec_controller as wxec;
+    /// # use wxec_controller::__docs as wxec;
     /// let received = wxec::Receiver::from_iter(1..4);
     /// assert_eq!(received.into_iter().sum::<i32>(), 6);
     /// ```
@@ -223,7 +223,7 @@ impl<T> Receiver<T> {
     /// Returns items with the names of the hosts they came from; `local` is this program.
     ///
     /// ```
-    /// # use wxec_controller as wxec;
+    /// # use wxec_controller::__docs as wxec;
     /// let (sender, received) = wxec::channel();
     /// sender.send("here").unwrap();
     /// drop(sender);

@@ -28,13 +28,13 @@ pub struct Step {
 /// stands in its place.
 ///
 /// ```
-/// # use wxec_controller as wxec;
-/// use wxec::{ConnectOptions, explain};
+/// # use wxec_controller::__docs as wxec;
+/// use wxec::host::{ConnectOptions, explain};
 ///
 /// let steps = explain(&"ssh:web1/sudo:app".parse()?, &ConnectOptions::new(), Some("SCRIPT"));
 /// assert_eq!(steps[0].argv[0], "ssh");
 /// assert_eq!(steps[2].hop.as_deref(), Some("web1"));
-/// # Ok::<(), wxec::AddressError>(())
+/// # Ok::<(), wxec::address::AddressError>(())
 /// ```
 pub fn explain(address: &Address, options: &ConnectOptions, script: Option<&str>) -> Vec<Step> {
     let parents = std::iter::successors(Some(address.clone()), Address::parent);

@@ -37,8 +37,8 @@ const FILE_MODE: u32 = 0o644;
 /// A transfer of files or a tree. It starts when it is [run](Self::run).
 ///
 /// ```no_run
-/// # use wxec_controller as wxec;
-/// use wxec::{Host, TransferOptions};
+/// # use wxec_controller::__docs as wxec;
+/// use wxec::{Host, transfer::TransferOptions};
 ///
 /// let host = Host::new("web1")?;
 /// host.put("site.conf", "/etc/nginx/conf.d/").run().wait()?;
@@ -126,7 +126,7 @@ impl Host {
     /// time or its link is cut.
     ///
     /// ```no_run
-    /// # use wxec_controller as wxec;
+    /// # use wxec_controller::__docs as wxec;
     /// use wxec::Host;
     ///
     /// let web1 = Host::new("web1")?;

@@ -10,8 +10,8 @@ const RECONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Options of transfers of files, in either direction.
 ///
 /// ```
-/// # use wxec_controller as wxec;
-/// use wxec::{Links, TransferOptions};
+/// # use wxec_controller::__docs as wxec;
+/// use wxec::transfer::{Links, TransferOptions};
 ///
 /// let options = TransferOptions::new().mode(0o640).owner("app").group("www-data");
 /// let mirror = TransferOptions::new().checksum(true).delete(true).links(Links::Keep);

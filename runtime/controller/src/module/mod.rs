@@ -40,7 +40,7 @@ const MAX_WASM_BYTES: u64 = 64 << 20;
 /// collection and others.
 ///
 /// ```no_run
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use wxec::Module;
 ///
 /// let module = Module::from_file("words.wasm")?;
@@ -132,9 +132,8 @@ impl Module {
     /// Builds a package of the cargo workspace around `directory` with `features`.
     ///
     /// ```no_run
-    /// # use wxec_controller as wxec;
-    /// use wxec_build::Features;
-    /// use wxec::Module;
+    /// # use wxec_controller::__docs as wxec;
+    /// use wxec::{Module, module::Features};
     ///
     /// let module = Module::from_package_with(".", "words", &Features::default().with("extra"))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -38,7 +38,7 @@ const KILL: i32 = 9;
 /// A process under way on a host. Dropping it ends the process and its group.
 ///
 /// ```no_run
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use std::io::{BufRead, BufReader, Write};
 /// use wxec::Host;
 ///

@@ -50,7 +50,7 @@ const MAX_WORDS_BYTES: usize = 512 << 10;
 /// group. Processes that it leaves running when it exits live on, as after `ssh`.
 ///
 /// ```no_run
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use wxec::Host;
 ///
 /// let host = Host::new("web1")?;
@@ -330,7 +330,7 @@ impl CommandOutput {
     /// line of stderr.
     ///
     /// ```no_run
-    /// # use wxec_controller as wxec;
+    /// # use wxec_controller::__docs as wxec;
     /// # use wxec::Host;
     /// let disk = Host::new("web1")?.command("df").output("").wait()?.checked()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())

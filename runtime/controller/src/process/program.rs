@@ -24,7 +24,7 @@ use crate::{
 /// happens until it is [run](Self::run).
 ///
 /// ```no_run
-/// # use wxec_controller as wxec;
+/// # use wxec_controller::__docs as wxec;
 /// use wxec::{Grants, Host, Module};
 ///
 /// let host = Host::new("web1")?;

@@ -8,7 +8,7 @@ use crate::guest::abi::TaskFailure;
 /// A call failed on a host. `E` is the task's own error type.
 ///
 /// ```
-/// # use wxec_protocol as wxec;
+/// # use wxec_protocol::__docs as wxec;
 /// # use wxec::{CallError, CallErrorKind};
 /// fn is_worth_a_retry<E>(error: &CallError<E>) -> bool {
 ///     matches!(error.kind, CallErrorKind::Unreachable(_) | CallErrorKind::Lost { .. })

@@ -31,7 +31,7 @@ pub enum ItemError {
 /// Encodes an item as it travels on a stream.
 ///
 /// ```
-/// # use wxec_protocol as wxec;
+/// # use wxec_protocol::__docs as wxec;
 /// # use wxec::encode_item;
 /// assert_eq!(encode_item(&"ab")?, b"\x03\0\0\0\x62ab");
 /// # Ok::<(), wxec::cbor::EncodeError>(())

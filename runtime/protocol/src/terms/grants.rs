@@ -15,7 +15,7 @@ pub const ANY: &str = "*";
 /// call ends in [`Fault::Denied`](crate::Fault::Denied), which names the missing grant.
 ///
 /// ```
-/// # use wxec_protocol as wxec;
+/// # use wxec_protocol::__docs as wxec;
 /// use wxec::Grants;
 ///
 /// let grants = Grants::none().read("/etc/os-release").run("apt-get").net("deb.debian.org:443");

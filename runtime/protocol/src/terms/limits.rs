@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// the names.
 ///
 /// ```
-/// # use wxec_protocol as wxec;
+/// # use wxec_protocol::__docs as wxec;
 /// use wxec::Limits;
 ///
 /// let limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
