@@ -1,15 +1,15 @@
-//! The agent's end of streams and blobs, and of `Describe`.
+//! The agent's end of streams and processes.
 
 use bytes::Bytes;
 
-use super::{AgentConnection, AgentEvent, ArrivingBlob, Download};
+use super::{AgentConnection, download::Download, event::AgentEvent};
 use crate::{
-    Description, Digest, ProtocolError,
+    ProtocolError,
     ids::StreamId,
-    wire::bounds::MAX_STREAMS,
+    wire::bounds::{CHUNK_BYTES, MAX_STREAMS},
     wire::message::ToController,
     wire::outbox::Piece,
-    wire::stream::{Command, ProcessStreams, Service, StreamEnd},
+    wire::stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize},
 };
 
 impl AgentConnection {
@@ -43,41 +43,6 @@ impl AgentConnection {
         if self.streams.close(id) {
             self.outbox.append(Download::Stream(id), Piece::End(end));
         }
-    }
-
-    /// Tells the controller whether the agent holds a blob.
-    pub fn answer_blob(&mut self, digest: Digest, held: bool) {
-        self.outbox.say(&ToController::Blob { digest, held });
-    }
-
-    /// Sends the description of the place the agent runs in.
-    pub fn description(&mut self, description: Description) {
-        self.outbox.say(&ToController::Description(description));
-    }
-
-    pub(super) fn handle_blob_part(
-        &mut self,
-        digest: Digest,
-        length: u64,
-        part: &[u8],
-    ) -> Result<(), ProtocolError> {
-        if !self
-            .blobs
-            .entry(digest)
-            .or_default()
-            .receive("a blob", length, part)?
-        {
-            return Ok(());
-        }
-        let ArrivingBlob { hasher, bytes } = self.blobs.remove(&digest).unwrap_or_default();
-        if hasher.finish() != digest {
-            return Err(ProtocolError::WrongDigest(digest));
-        }
-        self.events.push_back(AgentEvent::Blob {
-            digest,
-            bytes: bytes.into(),
-        });
-        Ok(())
     }
 
     pub(super) fn handle_start(
@@ -118,5 +83,80 @@ impl AgentConnection {
             self.events.push_back(AgentEvent::Open { id, service });
         }
         Ok(())
+    }
+
+    pub(super) fn handle_signal(&mut self, id: StreamId, signal: i32) -> Result<(), ProtocolError> {
+        if self.streams.is_known(id)? {
+            self.events.push_back(AgentEvent::Signal { id, signal });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_resize(
+        &mut self,
+        id: StreamId,
+        size: WindowSize,
+    ) -> Result<(), ProtocolError> {
+        if self.streams.is_known(id)? {
+            self.events.push_back(AgentEvent::Resize { id, size });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_data(&mut self, id: StreamId, bytes: &[u8]) -> Result<(), ProtocolError> {
+        if self.streams.receive(id, bytes.len() as u64)? {
+            let bytes = Bytes::copy_from_slice(bytes);
+            self.tell_of_stream(id, AgentEvent::Data { id, bytes });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_splice(
+        &mut self,
+        id: StreamId,
+        splice: Splice,
+    ) -> Result<(), ProtocolError> {
+        if splice.length > CHUNK_BYTES as u64 {
+            return Err(ProtocolError::TooLong {
+                what: "a splice",
+                limit: CHUNK_BYTES as u64,
+            });
+        }
+        if self.streams.receive(id, splice.length)? {
+            self.tell_of_stream(id, AgentEvent::Splice { id, splice });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_credit(&mut self, id: StreamId, bytes: u64) -> Result<(), ProtocolError> {
+        if self.streams.receive_credit(id, bytes)? {
+            self.tell_of_stream(id, AgentEvent::Credit { id, bytes });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_finish(&mut self, id: StreamId) -> Result<(), ProtocolError> {
+        if self.streams.receive_finish(id)? {
+            self.tell_of_stream(id, AgentEvent::Finished { id });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_close(&mut self, id: StreamId) -> Result<(), ProtocolError> {
+        if self.streams.receive_close(id)? {
+            self.outbox
+                .drop_payloads(|download| *download == Download::Stream(id));
+            self.tell_of_stream(id, AgentEvent::StreamClosed { id });
+        }
+        Ok(())
+    }
+
+    /// Queues an event of a stream. While the input of the stream's call is still arriving, the
+    /// caller does not know the stream yet, so the event waits until after the call's own.
+    fn tell_of_stream(&mut self, id: StreamId, event: AgentEvent) {
+        match self.arriving.values_mut().find(|call| call.has(id)) {
+            Some(call) => call.early.push(event),
+            None => self.events.push_back(event),
+        }
     }
 }
