@@ -1,8 +1,8 @@
-//! The controller's end of calls that guests make on other hosts.
+//! Calls that guests make on other hosts.
 
 use bytes::Bytes;
 
-use super::{ControllerConnection, ControllerEvent};
+use super::{ControllerConnection, event::ControllerEvent};
 use crate::{
     CallErrorKind, CallId, LimitKind, MAX_FRAME_BYTES, Need, ProtocolError,
     abi::TaskFailure,
@@ -52,24 +52,16 @@ impl ControllerConnection {
             });
         }
         let asking = self.open_call(call)?;
+        let need = Need::Host(question.address.clone());
         // The agent checks the grant before it asks, but the controller does not trust it.
-        if !asking
-            .terms
-            .grants
-            .covers(&Need::Host(question.address.clone()))
-        {
+        if !asking.terms.grants.covers(&need) {
             return Err(ProtocolError::HostNotGranted(call));
         }
         if asking.cancelled {
             return Ok(());
         }
-        if self
-            .host_asks
-            .values()
-            .filter(|asking| **asking == call)
-            .count()
-            >= MAX_ASKS
-        {
+        let open = self.host_asks.values();
+        if open.filter(|asking| **asking == call).count() >= MAX_ASKS {
             return Err(ProtocolError::TooManyAsks(call));
         }
         self.host_asks.insert(ask, call);

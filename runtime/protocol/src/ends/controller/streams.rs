@@ -1,15 +1,15 @@
-//! The controller's end of streams and blobs, and of `Describe`.
+//! The controller's end of streams and processes.
 
 use bytes::Bytes;
 
-use super::{ControllerConnection, Upload};
+use super::{ControllerConnection, event::ControllerEvent, upload::Upload};
 use crate::{
-    Digest,
+    ProtocolError,
     ends::streams::Width,
     ids::StreamId,
     wire::message::ToAgent,
     wire::outbox::Piece,
-    wire::stream::{Command, ProcessStreams, Service, Splice, WindowSize},
+    wire::stream::{Command, ProcessStreams, Service, Splice, StreamEnd, WindowSize},
 };
 
 impl ControllerConnection {
@@ -65,8 +65,7 @@ impl ControllerConnection {
     }
 
     /// Sends on a stream. The caller keeps within the credit: one window, plus each
-    /// [`ControllerEvent::Credit`](crate::ControllerEvent::Credit). Does nothing if the stream is
-    /// closed.
+    /// [`ControllerEvent::Credit`]. Does nothing if the stream is closed.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) {
         if self.streams.is_open(id) && !bytes.is_empty() {
             self.streams.spend(id, bytes.len() as u64);
@@ -108,27 +107,39 @@ impl ControllerConnection {
         }
     }
 
-    /// Asks whether the agent holds a blob, or is itself that blob;
-    /// [`ControllerEvent::Blob`](crate::ControllerEvent::Blob) answers.
-    pub fn ask_blob(&mut self, digest: Digest) {
-        if self.blobs.insert(digest) {
-            self.outbox.say(&ToAgent::AskBlob { digest });
+    pub(super) fn handle_data(&mut self, id: StreamId, bytes: &[u8]) -> Result<(), ProtocolError> {
+        if self.streams.receive(id, bytes.len() as u64)? {
+            let bytes = Bytes::copy_from_slice(bytes);
+            self.events.push_back(ControllerEvent::Data { id, bytes });
         }
+        Ok(())
     }
 
-    /// Sends a blob for the agent to hold; [`ControllerEvent::Blob`](crate::ControllerEvent::Blob)
-    /// answers.
-    pub fn send_blob(&mut self, digest: Digest, blob: Bytes) {
-        if self.blobs.insert(digest) {
-            let length = blob.len() as u64;
-            self.outbox.send(Upload::Blob { digest, length }, blob);
+    pub(super) fn handle_credit(&mut self, id: StreamId, bytes: u64) -> Result<(), ProtocolError> {
+        if self.streams.receive_credit(id, bytes)? {
+            self.events.push_back(ControllerEvent::Credit { id, bytes });
         }
+        Ok(())
     }
 
-    /// Asks what place the agent runs in;
-    /// [`ControllerEvent::Description`](crate::ControllerEvent::Description) answers.
-    pub fn describe(&mut self) {
-        self.describing += 1;
-        self.outbox.say(&ToAgent::Describe);
+    pub(super) fn handle_finish(&mut self, id: StreamId) -> Result<(), ProtocolError> {
+        if self.streams.receive_finish(id)? {
+            self.events.push_back(ControllerEvent::Finished { id });
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_close(
+        &mut self,
+        id: StreamId,
+        end: StreamEnd,
+    ) -> Result<(), ProtocolError> {
+        if self.streams.receive_close(id)? {
+            self.outbox
+                .drop_payloads(|upload| *upload == Upload::Stream(id));
+            self.events
+                .push_back(ControllerEvent::StreamClosed { id, end });
+        }
+        Ok(())
     }
 }
