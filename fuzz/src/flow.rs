@@ -32,7 +32,11 @@ impl Flow {
 
     /// Returns the next bytes to send: up to `length`, within the credit, and none after the end.
     pub(crate) fn send(&mut self, length: usize) -> Bytes {
-        let length = if self.finished_here { 0 } else { length.min(usize::try_from(self.credit).expect("a window fits")) };
+        let length = if self.finished_here {
+            0
+        } else {
+            length.min(usize::try_from(self.credit).expect("a window fits"))
+        };
         let bytes = payload(self.sent, length);
         self.sent += length as u64;
         self.credit -= length as u64;

@@ -162,8 +162,9 @@ pub use wxec_macros::main;
 /// Each key except `facts` takes a text or a list of texts, and may be repeated; `"*"` means all
 /// programs, variables, places or hosts. For a program's own tasks the declaration is the grant,
 /// and [`Call::grant`] adds to it. A caller who has only the module decides what to grant:
-/// `wxec inspect` and [`Function::wants`] show the declaration, and a call without all of these
-/// grants ([`Bound::call`], `wxec call`) is refused before anything is sent.
+/// `wxec inspect` and [`Function::wants`](module::Function::wants) show the declaration, and a call
+/// without all of these grants ([`Bound::call`](call::Bound::call), `wxec call`) is refused before
+/// anything is sent.
 ///
 /// A task that uses a path without a grant gets WASI's error number 76 (`ENOTCAPABLE`), for which
 /// Rust has no [`ErrorKind`](std::io::ErrorKind). A task that can do without the path checks for
