@@ -19,15 +19,17 @@ use wxec_protocol::{
 };
 
 use super::{
-    Asked, Asks, Command, Loss, Process, ProcessHandle, ProgramCommand, Reply, Returned, Shared,
-    Source, StreamCommand, StreamCommands, StreamHandle,
+    Shared,
+    call::{Asked, Pending, Reply},
+    command::{Command, Source, StreamCommand, StreamCommands},
+    loss::Loss,
     printer::{Printed, Printer},
+    process::{Process, ProcessHandle, ProgramCommand},
 };
 use crate::{
     base::{runtime, sync::lock},
     session::{
-        output::Lines,
-        stream::{Inbox, StreamReader, StreamWriter, Window},
+        stream::{Inbox, StreamHandle, StreamReader, StreamWriter, Window},
         task_stream::TaskStream,
         transport::{Transport, Writer},
     },
@@ -69,18 +71,6 @@ impl Drop for OpenStream {
         self.window.close();
         self.inbox.lose();
     }
-}
-
-/// A call that has not returned.
-pub(super) struct Pending {
-    pub(super) key: u64,
-    pub(super) module: Digest,
-    pub(super) artifact: Bytes,
-    /// `None` from its first output on: the printer has them then.
-    pub(super) lines: Option<Lines>,
-    /// Carries the asks of the guest. Dropping it with the call takes back those still open.
-    pub(super) asks: Option<Asks>,
-    pub(super) reply: oneshot::Sender<Returned>,
 }
 
 /// The reason why the driver stops.

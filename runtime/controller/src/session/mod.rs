@@ -1,13 +1,41 @@
 //! A session: one task owns its state and its transport; all other code sends messages to that
 //! task.
 
-mod driver;
-pub(crate) mod output;
-mod printer;
+/// The last lines of the other end's stderr.
 pub(crate) mod stderr;
+
+/// Output of guests, as lines.
+pub(crate) mod output;
+
+/// Errors for callers whose session has ended.
+mod loss;
+
+/// Streams, as pipes.
 pub(crate) mod stream;
+
+/// Streams of calls, as items.
 pub(crate) mod task_stream;
+
+/// Calls under way: the caller's part, and the driver's.
+mod call;
+
+/// Processes and programs on the host.
+mod process;
+
+/// Commands to the driver.
+mod command;
+
+/// Output of guests on its way from the driver to the listener, which may take its time.
+mod printer;
+
+/// The pipe to an agent, and the process at this end of it.
 pub(crate) mod transport;
+
+/// The greeting at the start of a session.
+mod greeting;
+
+/// The task that owns the state and the transport of a session.
+mod driver;
 
 use std::{
     collections::HashMap,
@@ -15,33 +43,36 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
-use serde_bytes::ByteBuf;
-use tokio::{
-    io::AsyncReadExt,
-    sync::{OnceCell, mpsc, oneshot},
-    time::error::Elapsed,
-};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 use wxec_protocol::{
-    Ask, AskId, CallErrorKind, CallRequest, Command as ProcessCommand, ControllerConnection,
-    ControllerEvent, Description, Digest, Fault, InstanceId, ProcessStreams, Service, Splice,
-    StreamEnd, StreamId, Target, Traffic, Usage, WindowSize, abi::TaskFailure,
+    CallRequest, Command as ProcessCommand, ControllerConnection, Description, Digest, InstanceId,
+    Service, Target, Traffic,
 };
 
-use self::driver::{Driver, Pending};
+use self::{
+    call::{NewCall, Pending},
+    command::Command,
+    driver::Driver,
+    greeting::greet,
+    output::Lines,
+    stream::{StreamReader, StreamWriter},
+    task_stream::TaskStream,
+    transport::Transport,
+};
 use crate::{
     base::{runtime, sync::lock},
-    error::{Phase, Unreachable},
+    error::Unreachable,
     module::artifact::Artifact,
-    session::{
-        output::Lines,
-        stream::{StreamReader, StreamWriter},
-        task_stream::TaskStream,
-        transport::Transport,
-    },
+};
+
+pub(crate) use self::{
+    call::{Asked, Asks, CallHandle, Reply},
+    loss::{Loss, SessionEnded},
+    process::{Process, ProcessHandle, ProgramCommand, RunningProgram, Signals},
+    stream::StreamHandle,
 };
 
 /// A handle on a session. Dropping the last handle closes the session.
@@ -61,243 +92,6 @@ struct Shared {
     fuel: AtomicU64,
     /// Blobs that the agent holds for its next hops.
     blobs: Mutex<HashMap<Digest, Arc<OnceCell<bool>>>>,
-}
-
-enum Command {
-    Call {
-        call: Box<(CallRequest, Pending)>,
-        /// The number of its streams, and the sender that delivers them to the caller.
-        streams: Option<(usize, oneshot::Sender<Vec<TaskStream>>)>,
-    },
-    Answer {
-        ask: AskId,
-        outcome: Result<Bytes, CallErrorKind<TaskFailure>>,
-    },
-    Run {
-        call: Box<(CallRequest, Pending)>,
-        command: ProgramCommand,
-        started: oneshot::Sender<(StreamReader, StreamWriter, StreamReader)>,
-    },
-    Cancel {
-        key: u64,
-    },
-    OutputTaken {
-        cost: u64,
-    },
-    DropInstance {
-        instance: InstanceId,
-    },
-    Provide {
-        module: Digest,
-        from: Source,
-    },
-    Start {
-        command: ProcessCommand,
-        terminal: bool,
-        started: oneshot::Sender<Process>,
-    },
-    Open {
-        service: Service,
-        opened: oneshot::Sender<(StreamReader, StreamWriter, StreamHandle)>,
-    },
-    Stream(StreamCommand),
-    AskBlob {
-        digest: Digest,
-        answer: oneshot::Sender<bool>,
-    },
-    SendBlob {
-        digest: Digest,
-        blob: Bytes,
-        answer: oneshot::Sender<bool>,
-    },
-    Describe {
-        answer: oneshot::Sender<Description>,
-    },
-    Close {
-        done: oneshot::Sender<()>,
-    },
-}
-
-/// The end that sends an artifact to the agent.
-enum Source {
-    Here(Bytes),
-    /// The agent of the hop before it, which holds this many bytes of the artifact.
-    Hop(u64),
-}
-
-/// Commands of a stream's reader and writer to the driver.
-pub(crate) enum StreamCommand {
-    Data { id: StreamId, bytes: Bytes },
-    Splice { id: StreamId, splice: Splice },
-    Finish { id: StreamId },
-    Taken { id: StreamId, bytes: u64 },
-    Signal { id: StreamId, signal: i32 },
-    Resize { id: StreamId, size: WindowSize },
-    Close { id: StreamId },
-}
-
-/// Sends [`StreamCommand`]s to the driver, without keeping the session open.
-#[derive(Clone)]
-pub(crate) struct StreamCommands(mpsc::WeakUnboundedSender<Command>);
-
-impl StreamCommands {
-    pub(crate) fn send(&self, command: StreamCommand) {
-        if let Some(commands) = self.0.upgrade() {
-            // A driver that is gone has closed all streams.
-            let _ = commands.send(Command::Stream(command));
-        }
-    }
-}
-
-/// A process on the host, as far as its streams go. Dropping its handle ends the process.
-pub(crate) struct Process {
-    pub(crate) reader: StreamReader,
-    pub(crate) writer: StreamWriter,
-    pub(crate) stderr: StreamReader,
-    pub(crate) terminal: Option<(StreamReader, StreamWriter)>,
-    pub(crate) handle: ProcessHandle,
-}
-
-/// Ends a process when it is dropped, and reports how the process ended.
-pub(crate) struct ProcessHandle {
-    streams: ProcessStreams,
-    commands: StreamCommands,
-    ended: Option<oneshot::Receiver<Result<StreamEnd, Loss>>>,
-    /// The end of its stderr, which the agent reports before the end of the process.
-    stderr_ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
-}
-
-impl ProcessHandle {
-    /// Returns true if the rest of its output was not read, because other processes hold it open.
-    /// Known once the process has ended.
-    pub(crate) fn is_output_held(&mut self) -> bool {
-        matches!(self.stderr_ended.try_recv(), Ok(Ok(StreamEnd::Held)))
-    }
-
-    /// Waits until the process ends, and returns how.
-    pub(crate) async fn ended(&mut self) -> Result<StreamEnd, Loss> {
-        match self.ended.take() {
-            Some(ended) => ended.await.unwrap_or_else(|_| Err(Loss::after_the_end())),
-            None => Err(Loss::after_the_end()),
-        }
-    }
-
-    pub(crate) fn signals(&self) -> Signals {
-        Signals {
-            id: self.streams.stdio,
-            commands: self.commands.clone(),
-        }
-    }
-}
-
-/// Sends signals and terminal sizes to a process, without keeping the process running.
-#[derive(Clone)]
-pub(crate) struct Signals {
-    id: StreamId,
-    commands: StreamCommands,
-}
-
-impl Signals {
-    pub(crate) fn signal(&self, signal: i32) {
-        self.commands.send(StreamCommand::Signal {
-            id: self.id,
-            signal,
-        });
-    }
-
-    pub(crate) fn resize(&self, size: WindowSize) {
-        self.commands
-            .send(StreamCommand::Resize { id: self.id, size });
-    }
-}
-
-impl Drop for ProcessHandle {
-    fn drop(&mut self) {
-        let ProcessStreams {
-            stdio,
-            stderr,
-            terminal,
-        } = self.streams;
-        for id in [Some(stdio), Some(stderr), terminal].into_iter().flatten() {
-            self.commands.send(StreamCommand::Close { id });
-        }
-    }
-}
-
-/// Closes a stream when it is dropped, unless the stream has ended.
-pub(crate) struct StreamHandle {
-    id: StreamId,
-    commands: StreamCommands,
-}
-
-impl Drop for StreamHandle {
-    fn drop(&mut self) {
-        self.commands.send(StreamCommand::Close { id: self.id });
-    }
-}
-
-/// A program's arguments and environment.
-pub(crate) struct ProgramCommand {
-    pub(crate) arguments: Vec<ByteBuf>,
-    pub(crate) environment: Vec<(ByteBuf, ByteBuf)>,
-}
-
-/// A program under way. Dropping its `call` ends it.
-pub(crate) struct RunningProgram {
-    pub(crate) call: CallHandle,
-    pub(crate) reader: StreamReader,
-    pub(crate) writer: StreamWriter,
-    pub(crate) stderr: StreamReader,
-}
-
-/// A call that a guest asks for on another host, and the way back for its outcome.
-pub(crate) struct Asked {
-    ask: AskId,
-    pub(crate) question: Ask,
-    commands: mpsc::WeakUnboundedSender<Command>,
-}
-
-impl Asked {
-    pub(crate) fn answer(self, outcome: Result<Bytes, CallErrorKind<TaskFailure>>) {
-        if let Some(commands) = self.commands.upgrade() {
-            let _ = commands.send(Command::Answer {
-                ask: self.ask,
-                outcome,
-            });
-        }
-    }
-}
-
-/// Sends a guest's asks to the part that makes the calls.
-pub(crate) type Asks = mpsc::UnboundedSender<Asked>;
-
-/// The outcome of a call.
-pub(crate) type Reply = Result<(Result<Bytes, Fault>, Usage), Loss>;
-
-/// The reply, and a receiver that resolves once the listener has heard all that the call printed.
-type Returned = (Reply, Option<oneshot::Receiver<()>>);
-
-/// The session ended while calls were open.
-#[derive(Debug, Clone)]
-pub(crate) struct Loss {
-    pub(crate) reason: String,
-    pub(crate) stderr_tail: String,
-}
-
-impl Loss {
-    /// The loss to report for a question that came after the session's end.
-    pub(crate) fn after_the_end() -> Self {
-        Self {
-            reason: SessionEnded.to_string(),
-            stderr_tail: String::new(),
-        }
-    }
-}
-
-/// An open call. Dropping it cancels the call.
-pub(crate) struct CallHandle {
-    reply: oneshot::Receiver<Returned>,
-    cancel: Option<(u64, mpsc::UnboundedSender<Command>)>,
 }
 
 impl Session {
@@ -382,7 +176,7 @@ impl Session {
         request: CallRequest,
         output: Lines,
         asks: Option<Asks>,
-    ) -> (Box<(CallRequest, Pending)>, CallHandle) {
+    ) -> (NewCall, CallHandle) {
         let key = self.shared.next_key.fetch_add(1, Ordering::Relaxed);
         let (reply, receiver) = oneshot::channel();
         let pending = Pending {
@@ -508,77 +302,6 @@ impl Session {
         let (done, closed) = oneshot::channel();
         if self.commands.send(Command::Close { done }).is_ok() {
             let _ = closed.await;
-        }
-    }
-}
-
-/// The session ended before it could answer.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the session had ended")]
-pub(crate) struct SessionEnded;
-
-impl CallHandle {
-    /// Waits until the call has ended and the listener has heard all that it printed. The call must
-    /// end `within` this time; the listener may take longer.
-    pub(crate) async fn returned(mut self, within: Option<Duration>) -> Result<Reply, Elapsed> {
-        let reply = match within {
-            None => (&mut self.reply).await,
-            Some(within) => tokio::time::timeout(within, &mut self.reply).await?,
-        };
-        self.cancel = None;
-        let (reply, printed) = reply.unwrap_or_else(|_| (Err(Loss::after_the_end()), None));
-        if let Some(printed) = printed {
-            let _ = printed.await;
-        }
-        Ok(reply)
-    }
-}
-
-impl Drop for CallHandle {
-    fn drop(&mut self) {
-        if let Some((key, commands)) = self.cancel.take() {
-            let _ = commands.send(Command::Cancel { key });
-        }
-    }
-}
-
-/// Exchanges greetings. The agent speaks first: this end sends nothing before it knows that the
-/// agent is up.
-async fn greet(
-    transport: &mut Transport,
-    connection: &mut ControllerConnection,
-    received: &[u8],
-) -> Result<Target, Unreachable> {
-    let broken = |reason: String| Unreachable::new(Phase::Protocol, reason);
-    connection
-        .handle_input(received)
-        .map_err(|error| broken(error.to_string()))?;
-    let mut part = [0; 4096];
-    loop {
-        match connection.poll_event() {
-            Some(ControllerEvent::Ready { target }) if target.platform.has_agent() => {
-                return Ok(target);
-            }
-            // Does not repeat the name: the host chose it, of any length.
-            Some(ControllerEvent::Ready { .. }) => {
-                return Err(broken(
-                    "the agent says it runs on an unknown architecture".into(),
-                ));
-            }
-            Some(_) => return Err(broken("the agent did not greet first".into())),
-            None => {}
-        }
-        match transport.reader.read(&mut part).await {
-            Ok(0) => {
-                return Err(Unreachable::new(Phase::Exec, "the agent ended before it said a word").hint(
-                    "something there may forbid programs it does not know, or leave them too little memory or address \
-                     space",
-                ));
-            }
-            Ok(length) => connection
-                .handle_input(&part[..length])
-                .map_err(|error| broken(error.to_string()))?,
-            Err(error) => return Err(broken(error.to_string())),
         }
     }
 }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use wxec_protocol::{CallId, LogLevel, LogRecord, OutputStream, output_cost};
 
-use super::Command;
-use crate::{base::runtime, session::output::Lines};
+use super::{command::Command, output::Lines};
+use crate::base::runtime;
 
 pub(super) struct Printer {
     /// Unbounded, but the agent's credit for output bounds what is in it.

@@ -13,7 +13,7 @@ use wxec_protocol::{CHUNK_BYTES, Splice, StreamId};
 
 use crate::{
     base::sync::lock,
-    session::{StreamCommand, StreamCommands},
+    session::command::{StreamCommand, StreamCommands},
 };
 
 /// Bytes that a stream brought and its reader has not taken yet, in one buffer: the other end may
@@ -240,5 +240,17 @@ impl StreamWriter {
 impl Drop for StreamWriter {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// Closes a stream when it is dropped, unless the stream has ended.
+pub(crate) struct StreamHandle {
+    pub(super) id: StreamId,
+    pub(super) commands: StreamCommands,
+}
+
+impl Drop for StreamHandle {
+    fn drop(&mut self) {
+        self.commands.send(StreamCommand::Close { id: self.id });
     }
 }

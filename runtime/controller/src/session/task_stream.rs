@@ -5,7 +5,7 @@ use tokio::{io::AsyncReadExt, sync::oneshot};
 use wxec_protocol::{Items, StreamEnd};
 
 use super::{
-    Loss,
+    loss::Loss,
     stream::{StreamReader, StreamWriter},
 };
 

@@ -12,7 +12,7 @@ use tokio::{
 };
 use wxec_protocol::{Splice, StreamEnd};
 
-use super::{ProcessHandle, Session, stderr::StderrTail, stream::StreamWriter};
+use super::{Session, process::ProcessHandle, stderr::StderrTail, stream::StreamWriter};
 use crate::base::runtime;
 
 /// A command on a host.
