@@ -16,6 +16,7 @@ mod own_name;
 mod record;
 mod signature;
 mod surroundings;
+mod types;
 mod wants;
 
 /// Makes a function callable on other hosts.

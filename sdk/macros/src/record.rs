@@ -9,7 +9,8 @@ use syn::{Path, Type, TypePath, ext::IdentExt, parse_quote};
 
 use crate::{
     expand::at,
-    signature::{Parameter, Returns, Task, arguments_of_result, bare, is_called, may_be_alias},
+    signature::{Parameter, Returns, Task},
+    types::{arguments_of_result, bare, is_called, may_be_alias},
     wants::Wants,
 };
 
