@@ -4,9 +4,10 @@
 pub(crate) mod artifact;
 mod cache;
 mod compile;
+mod contents;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     path::{Path, PathBuf},
     sync::{
@@ -17,21 +18,21 @@ use std::{
 
 use bytes::Bytes;
 use tokio::sync::OnceCell;
-use wasmparser::{ExternalKind, Parser, Payload};
 use wxec_build::{AbsentTask, BuiltModule, Features, Origin, PackageSource};
 use wxec_protocol::{
     Digest, Target,
     abi::{self, Function},
 };
 
-use self::{artifact::Artifact, compile::compile};
+use self::{
+    artifact::Artifact,
+    compile::compile,
+    contents::{Contents, MAX_WASM_BYTES, too_large},
+};
 use crate::{
     base::{progress, runtime, sync::lock},
     error::ModuleError,
 };
-
-/// Size limit for module files. A large guest takes a megabyte, an interpreter 20.
-const MAX_WASM_BYTES: u64 = 64 << 20;
 
 /// A portable module. Cheap to clone.
 ///
@@ -57,10 +58,7 @@ struct Inner {
     path: Option<PathBuf>,
     bytes: Bytes,
     digest: Digest,
-    functions: Vec<Function>,
-    exports: Vec<String>,
-    plain_exports: Vec<String>,
-    imports: Vec<String>,
+    contents: Contents,
     is_shipped: bool,
     /// The package it was built from, if that was just now.
     source: Option<PackageSource>,
@@ -199,75 +197,7 @@ impl Module {
         bytes: Bytes,
         crates_compiled: usize,
     ) -> Result<Self, ModuleError> {
-        if bytes.len() as u64 > MAX_WASM_BYTES {
-            return Err(too_large(name, bytes.len() as u64));
-        }
-        if let Some(what) = other_program(&bytes) {
-            return Err(ModuleError::OtherProgram { name, what });
-        }
-        if is_wasm_text(&bytes) {
-            return Err(ModuleError::Text { name });
-        }
-        if bytes.is_empty() {
-            return Err(ModuleError::Malformed {
-                name,
-                reason: "it is empty".into(),
-            });
-        }
-        // The parser's own message for this has a dozen lines.
-        if !bytes.starts_with(b"\0asm") {
-            return Err(ModuleError::Malformed {
-                name,
-                reason: r"it does not begin with `\0asm`".into(),
-            });
-        }
-        // Bytes 4 and 5 are the version, 6 and 7 the layer.
-        if bytes.get(6..8) == Some(&[1, 0]) {
-            return Err(ModuleError::Component { name });
-        }
-        let malformed = |error: wasmparser::BinaryReaderError| ModuleError::Malformed {
-            name: name.clone(),
-            reason: error.message().to_owned(),
-        };
-        let mut records = Vec::new();
-        let (mut imports, mut exports, mut plain_exports) = (Vec::new(), Vec::new(), Vec::new());
-        // A module may import the same thing many times.
-        let mut known_imports = HashSet::new();
-        for payload in Parser::new(0).parse_all(&bytes) {
-            match payload.map_err(malformed)? {
-                Payload::CustomSection(section) if section.name() == abi::SECTION => {
-                    records.extend_from_slice(section.data())
-                }
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        let import = import.map_err(malformed)?;
-                        if known_imports.insert((import.module, import.name)) {
-                            imports.push(format!("{}.{}", import.module, import.name));
-                        }
-                    }
-                }
-                Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export.map_err(malformed)?;
-                        exports.push(export.name.to_owned());
-                        if export.kind == ExternalKind::Func && is_plain(export.name) {
-                            plain_exports.push(export.name.to_owned());
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        let mut functions = abi::functions(&records).map_err(|source| ModuleError::Records {
-            name: name.clone(),
-            source,
-        })?;
-        let names: HashSet<_> = exports
-            .iter()
-            .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
-            .collect();
-        functions.retain(|function| names.contains(&*function.path));
-        functions.sort_by(|a, b| a.path.cmp(&b.path));
+        let contents = Contents::parse(&name, &bytes)?;
         let digest = Digest::of(&bytes);
         let artifacts = Mutex::default();
         let artifacts_compiled = AtomicUsize::new(0);
@@ -276,10 +206,7 @@ impl Module {
             path,
             bytes,
             digest,
-            functions,
-            exports,
-            plain_exports,
-            imports,
+            contents,
             is_shipped: false,
             source: None,
             crates_compiled,
@@ -310,13 +237,13 @@ impl Module {
 
     /// Returns the functions it describes, in alphabetical order.
     pub fn functions(&self) -> &[Function] {
-        &self.0.functions
+        &self.0.contents.functions
     }
 
     /// Finds a described function by its whole path or by its path inside the crate, with or
     /// without the `r#` of Rust modules that are named like keywords.
     pub fn function(&self, name: &str) -> Option<&Function> {
-        let functions = &self.0.functions;
+        let functions = &self.0.contents.functions;
         let inside = |path: &str| {
             path.split_once("::")
                 .is_some_and(|(_, inside)| inside == name)
@@ -343,6 +270,7 @@ impl Module {
     /// Returns the names of all functions that can be called, described or not.
     pub fn exports(&self) -> impl Iterator<Item = &str> {
         self.0
+            .contents
             .exports
             .iter()
             .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
@@ -352,7 +280,7 @@ impl Module {
     /// Returns the names of functions that it exports for other hosts than wxec, which cannot call
     /// them.
     pub fn plain_exports(&self) -> impl Iterator<Item = &str> {
-        self.0.plain_exports.iter().map(String::as_str)
+        self.0.contents.plain_exports.iter().map(String::as_str)
     }
 
     /// Returns true if wxec ships it.
@@ -362,12 +290,16 @@ impl Module {
 
     /// Returns true if it has a `main`, so that it can be [run](crate::Host::program).
     pub fn is_program(&self) -> bool {
-        self.0.exports.iter().any(|export| export == "_start")
+        self.0
+            .contents
+            .exports
+            .iter()
+            .any(|export| export == "_start")
     }
 
     /// Returns its imports from the host, as `module.name`.
     pub fn imports(&self) -> &[String] {
-        &self.0.imports
+        &self.0.contents.imports
     }
 
     /// Returns the number of crates that cargo compiled for it just now: 0 if nothing changed since
@@ -412,48 +344,6 @@ impl Module {
     }
 }
 
-/// Recognises other programs than modules by their first bytes.
-fn other_program(bytes: &[u8]) -> Option<&'static str> {
-    let kinds: [(&[u8], _); 5] = [
-        (b"\x7fELF", "a native program or library (ELF)"),
-        (b"\xcf\xfa\xed\xfe", "a native program or library (Mach-O)"),
-        (
-            b"\xca\xfe\xba\xbe",
-            "a native program (Mach-O) or a class of Java",
-        ),
-        (b"MZ", "a native program or library (PE)"),
-        (b"#!", "a script"),
-    ];
-    kinds
-        .iter()
-        .find(|(head, _)| bytes.starts_with(head))
-        .map(|(_, kind)| *kind)
-}
-
-/// Returns true if the first line that is not a comment opens a module or a component.
-fn is_wasm_text(bytes: &[u8]) -> bool {
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    let first = lines
-        .find(|line| !line.is_empty() && !line.starts_with(b";;"))
-        .unwrap_or_default();
-    [&b"(module"[..], b"(component"]
-        .iter()
-        .any(|head| first.starts_with(head))
-}
-
-/// Returns true if an export's name comes from a library, not from wxec, WASI or a toolchain.
-fn is_plain(export: &str) -> bool {
-    !export.starts_with(abi::EXPORT_PREFIX) && !export.starts_with('_') && export != "cabi_realloc"
-}
-
-fn too_large(name: String, size: u64) -> ModuleError {
-    ModuleError::TooLarge {
-        name,
-        size,
-        limit: MAX_WASM_BYTES,
-    }
-}
-
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Module({} {})", self.0.name, self.0.digest.short())
@@ -461,106 +351,4 @@ impl fmt::Debug for Module {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_module_is_named_for_what_it_is() {
-        let said = |bytes: &[u8]| {
-            Module::from_bytes("it", bytes.to_vec())
-                .unwrap_err()
-                .to_string()
-        };
-        let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(
-            said(&this),
-            "it is no wasm module but a native program or library (ELF)"
-        );
-        assert_eq!(
-            said(b"#!/bin/sh\necho hi\n"),
-            "it is no wasm module but a script"
-        );
-        assert_eq!(
-            said(b"\n;; A comment.\n  (module)"),
-            "it is the text of a wasm module, not the module"
-        );
-        assert_eq!(said(b""), "it is no wasm module: it is empty");
-        assert_eq!(
-            said(b"[package]"),
-            r"it is no wasm module: it does not begin with `\0asm`"
-        );
-        for component in [
-            wat::parse_str("(component)").unwrap(),
-            b"\0asm\x0e\0\x01\0and more".to_vec(),
-        ] {
-            assert_eq!(
-                said(&component),
-                "it is a component (WASI 0.2), and wxec runs core modules of WASI preview 1"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_imported_twice_is_wanted_once() {
-        let wasm = wat::parse_str(
-            r#"(module
-            (import "a" "b" (func)) (import "a" "c" (func)) (import "a" "b" (func)) (import "a" "b" (func (param i32)))
-            (memory (export "memory") 1)
-            (func (export "add")) (func (export "_start")) (func (export "wx1_task")))"#,
-        );
-        let module = Module::from_bytes("it", wasm.unwrap()).unwrap();
-        assert_eq!(module.imports(), ["a.b", "a.c"]);
-        assert_eq!(module.plain_exports().collect::<Vec<_>>(), ["add"]);
-        assert_eq!(module.exports().collect::<Vec<_>>(), ["task"]);
-        assert!(module.is_program());
-    }
-
-    #[test]
-    fn a_function_in_a_module_named_like_a_keyword_is_found_by_both_names() {
-        let described = Function {
-            path: String::new(),
-            name: "f".into(),
-            doc: String::new(),
-            parameters: Vec::new(),
-            returns: "()".into(),
-            error: None,
-            wants: abi::Wants::default(),
-            readable: false,
-        };
-        let record: String = abi::record("words::r#type", &described)
-            .iter()
-            .map(|byte| format!("\\{byte:02x}"))
-            .collect();
-        let section = abi::SECTION;
-        let text = format!(
-            r#"(module (func (export "wx1_words::r#type::f")) (@custom "{section}" "{record}"))"#
-        );
-        let module = Module::from_bytes("words", wat::parse_str(text).unwrap()).unwrap();
-        for name in ["words::r#type::f", "r#type::f", "words::type::f", "type::f"] {
-            assert_eq!(
-                module.function(name).unwrap().path,
-                "words::r#type::f",
-                "{name}"
-            );
-        }
-        assert_eq!(module.function("f"), None);
-    }
-
-    #[test]
-    fn a_module_that_is_too_large_is_not_looked_into() {
-        let size = MAX_WASM_BYTES + 1;
-        let bytes = vec![0; usize::try_from(size).unwrap()];
-        let error = Module::from_bytes("large", bytes).unwrap_err();
-        assert!(
-            matches!(error, ModuleError::TooLarge { size: found, limit: MAX_WASM_BYTES, .. } if found == size)
-        );
-
-        let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_len(1 << 40).unwrap();
-        let error = Module::from_file(file.path()).unwrap_err();
-        assert!(
-            matches!(error, ModuleError::TooLarge { size, .. } if size == 1 << 40),
-            "{error}"
-        );
-    }
-}
+mod tests;
