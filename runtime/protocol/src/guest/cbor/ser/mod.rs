@@ -2,11 +2,17 @@
 //! content is written as a null differs from `None`, and a value that nests too deeply is refused
 //! before it overflows the stack.
 
+mod output;
+mod compound;
+
 use serde::{Serialize, ser};
 
+pub(super) use self::output::Serializer;
+
+use self::compound::Compound;
 use super::{
     error::EncodeError,
-    form::{Form, MAX_DEPTH, MAX_WRAPS, SOME_HEAD, SOME_MAP, TAG_TYPE, TAGGED, UNTAGGED},
+    form::{Form, SOME_HEAD, SOME_MAP, TAG_TYPE, TAGGED, UNTAGGED},
     head::head,
     reader::Reader,
 };
@@ -15,111 +21,6 @@ use super::{
 const NOTHING: [u8; 2] = [0xf6, 0xf7];
 /// The same map with an indefinite length.
 const SOME_OPEN_MAP: &[u8] = b"\xbf\x64Some";
-
-pub(super) struct Serializer<'a> {
-    bytes: &'a mut Vec<u8>,
-    form: Form,
-    /// Further arrays and maps that may be open at once.
-    levels: usize,
-    /// Further wrappers that leave no trace in CBOR and may be open at once.
-    wraps: usize,
-    /// True if a map's key comes next.
-    key: bool,
-}
-
-impl<'a> Serializer<'a> {
-    pub(super) fn new(bytes: &'a mut Vec<u8>, form: Form, levels: usize) -> Self {
-        Self {
-            bytes,
-            form,
-            levels,
-            wraps: MAX_WRAPS,
-            key: false,
-        }
-    }
-
-    fn within<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        self.wraps = self.wraps.checked_sub(1).ok_or_else(too_deep)?;
-        value.serialize(&mut *self)?;
-        self.wraps += 1;
-        Ok(())
-    }
-
-    fn open(&mut self, major: u8, length: Option<usize>) -> Result<Compound<'_, 'a>, EncodeError> {
-        self.levels = self.levels.checked_sub(1).ok_or_else(too_deep)?;
-        match length {
-            Some(length) => head(major, length as u64, self.bytes),
-            None => self.bytes.push(major << 5 | 31),
-        }
-        self.key = false;
-        Ok(Compound {
-            serializer: self,
-            levels: 1,
-            wraps: 0,
-            unknown_length: length.is_none(),
-            tag: false,
-        })
-    }
-
-    /// Opens the map of one entry that represents a variant with content.
-    fn variant(&mut self, variant: &str) -> Result<(), EncodeError> {
-        self.levels = self.levels.checked_sub(1).ok_or_else(too_deep)?;
-        self.key = false;
-        head(5, 1, self.bytes);
-        self.text(variant);
-        Ok(())
-    }
-
-    fn text(&mut self, text: &str) {
-        head(3, text.len() as u64, self.bytes);
-        self.bytes.extend_from_slice(text.as_bytes());
-    }
-
-    fn float(&mut self, number: f64) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it is compared with what it was"
-        )]
-        let short = number as f32;
-        if f64::from(short).to_bits() == number.to_bits() {
-            self.bytes.push(0xfa);
-            self.bytes.extend_from_slice(&short.to_be_bytes());
-        } else {
-            self.bytes.push(0xfb);
-            self.bytes.extend_from_slice(&number.to_be_bytes());
-        }
-    }
-
-    /// Writes a number beyond 64 bits: a tag, and the number's bytes without leading zeros.
-    fn large(&mut self, tag: u64, magnitude: u128) {
-        let bytes = magnitude.to_be_bytes();
-        let zeros = magnitude.leading_zeros() as usize / 8;
-        head(6, tag, self.bytes);
-        head(2, (bytes.len() - zeros) as u64, self.bytes);
-        self.bytes.extend_from_slice(&bytes[zeros..]);
-    }
-}
-
-/// Returns true if a key is a text that would be read as the JSON of a null, of another text, or of
-/// a marked `Some`.
-fn looks_like_another_key(written: &[u8]) -> bool {
-    let mut reader = Reader {
-        bytes: written,
-        at: 0,
-    };
-    let is_text = matches!(reader.head(), Ok((3, Some(_))));
-    is_text && matches!(&written[reader.at..], [b'"' | b'{', ..] | b"null")
-}
-
-fn too_deep() -> EncodeError {
-    EncodeError::new(format!("it nests deeper than {MAX_DEPTH} levels"))
-}
-
-impl ser::Error for EncodeError {
-    fn custom<T: std::fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
-    }
-}
 
 impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     type Ok = ();
@@ -322,20 +223,9 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         length: usize,
     ) -> Result<Self::SerializeTupleVariant, EncodeError> {
         if (name, variant) == (TAG_TYPE, TAGGED) {
-            self.wraps = self.wraps.checked_sub(1).ok_or_else(too_deep)?;
-            return Ok(Compound {
-                serializer: self,
-                levels: 0,
-                wraps: 1,
-                unknown_length: false,
-                tag: true,
-            });
+            return self.open_tag();
         }
-        self.variant(variant)?;
-        Ok(Compound {
-            levels: 2,
-            ..self.open(4, Some(length))?
-        })
+        self.open_variant(variant, 4, length)
     }
 
     fn serialize_map(self, length: Option<usize>) -> Result<Self::SerializeMap, EncodeError> {
@@ -357,92 +247,17 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         variant: &'static str,
         length: usize,
     ) -> Result<Self::SerializeStructVariant, EncodeError> {
-        self.variant(variant)?;
-        Ok(Compound {
-            levels: 2,
-            ..self.open(5, Some(length))?
-        })
+        self.open_variant(variant, 5, length)
     }
 }
 
-/// An array or map that is open.
-pub(super) struct Compound<'s, 'a> {
-    serializer: &'s mut Serializer<'a>,
-    /// Number of levels that end with it.
-    levels: usize,
-    /// Number of wrappers that end with it.
-    wraps: usize,
-    /// Its end needs a break byte.
-    unknown_length: bool,
-    /// True if the next item is the number of a tag.
-    tag: bool,
-}
-
-impl Compound<'_, '_> {
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        let start = self.serializer.bytes.len();
-        value.serialize(&mut *self.serializer)?;
-        if std::mem::take(&mut self.tag) {
-            // A tag differs from its number only in the head's upper bits.
-            self.serializer.bytes[start] |= 6 << 5;
-        }
-        Ok(())
-    }
-
-    fn close(self) {
-        if self.unknown_length {
-            self.serializer.bytes.push(0xff);
-        }
-        self.serializer.levels += self.levels;
-        self.serializer.wraps += self.wraps;
-    }
-}
-
-macro_rules! compound {
-    ($($trait:ident: $($method:ident($($key:ident)?)),+;)+) => {$(
-        impl ser::$trait for Compound<'_, '_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            $(fn $method<T: Serialize + ?Sized>(&mut self, $($key: &'static str,)? value: &T) -> Result<(), EncodeError> {
-                $(self.serializer.text($key);)?
-                self.item(value)
-            })+
-
-            fn end(self) -> Result<(), EncodeError> {
-                self.close();
-                Ok(())
-            }
-        }
-    )+};
-}
-
-impl ser::SerializeMap for Compound<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.serializer.key = true;
-        self.item(key)?;
-        self.serializer.key = false;
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        self.item(value)
-    }
-
-    fn end(self) -> Result<(), EncodeError> {
-        self.close();
-        Ok(())
-    }
-}
-
-compound! {
-    SerializeSeq: serialize_element();
-    SerializeTuple: serialize_element();
-    SerializeTupleStruct: serialize_field();
-    SerializeTupleVariant: serialize_field();
-    SerializeStruct: serialize_field(key);
-    SerializeStructVariant: serialize_field(key);
+/// Returns true if a key is a text that would be read as the JSON of a null, of another text, or of
+/// a marked `Some`.
+fn looks_like_another_key(written: &[u8]) -> bool {
+    let mut reader = Reader {
+        bytes: written,
+        at: 0,
+    };
+    let is_text = matches!(reader.head(), Ok((3, Some(_))));
+    is_text && matches!(&written[reader.at..], [b'"' | b'{', ..] | b"null")
 }
