@@ -79,7 +79,10 @@ pub use wxec_protocol::{Description, Grants, Limits, WindowSize};
 
 /// This crate's names where `wxec` has them, for the examples in its documentation.
 #[doc(hidden)]
-#[allow(ambiguous_glob_reexports, reason = "examples name no item that both have")]
+#[allow(
+    ambiguous_glob_reexports,
+    reason = "examples name no item that both have"
+)]
 pub mod __docs {
     pub use crate::*;
     macro_rules! topics {

@@ -40,7 +40,10 @@ pub use transfer::{FleetTransfer, name_for_host, transfer_all};
 
 /// This crate's names where `wxec` has them, for the examples in its documentation.
 #[doc(hidden)]
-#[allow(ambiguous_glob_reexports, reason = "examples name no item that both have")]
+#[allow(
+    ambiguous_glob_reexports,
+    reason = "examples name no item that both have"
+)]
 pub mod __docs {
     pub use crate::*;
     pub use wxec_controller::*;
