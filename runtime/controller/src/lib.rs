@@ -52,8 +52,8 @@ pub use call::{
     Arguments, Bound, Call, CallFuture, CallOptions, CallTarget, Instance, Task, TaskCall,
 };
 pub use channel::{
-    ChannelEnd, IntoIter, Iter, Ports, Receiver, RecvError, ReturnedStream, SendError, Sender,
-    Tagged, TaggedIter, channel,
+    ChannelEnd, ChannelEnds, IntoIter, Iter, Receiver, RecvError, ReturnedStream, SendError,
+    Sender, Tagged, TaggedIter, channel,
 };
 pub use ciborium::Value;
 pub use connect::{Step, explain};

@@ -51,7 +51,7 @@ pub mod here {
 
 pub(crate) mod for_macros {
     pub use wxec_build::Origin;
-    pub use wxec_controller::{Ports, Task};
+    pub use wxec_controller::{ChannelEnds, Task};
 
     pub use super::task::{Brought, CallArguments, call, origin};
 }

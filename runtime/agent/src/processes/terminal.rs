@@ -2,7 +2,7 @@
 //!
 //! A process gets its controlling terminal by opening one as the leader of its own session. Code
 //! between `fork` and `exec` would have to be unsafe, so this program starts itself again: as
-//! [`HELPER`] it opens the terminal and becomes the requested program.
+//! `HELPER` it opens the terminal and becomes the requested program.
 
 use std::{
     ffi::{OsStr, OsString},

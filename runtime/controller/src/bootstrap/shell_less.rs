@@ -13,7 +13,7 @@ use crate::{
     error::{Limit, Phase, Unreachable},
     options::Options,
     session::transport::{Transport, Writer},
-    ways::{Place, Way, classify, container},
+    ways::{Runner, Way, classify, container},
 };
 
 /// A container without a shell.
@@ -37,7 +37,7 @@ pub(crate) struct ShellLess {
 /// A container that was created for us and does not run yet. Dropping this removes the container:
 /// its engine would not.
 pub(crate) struct Created {
-    place: Place,
+    place: Runner,
     remove: Option<Command>,
 }
 
@@ -68,7 +68,7 @@ const ASKED_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) async fn limited_by_container(
     failure: Unreachable,
     hop: &Hop,
-    place: &Place,
+    place: &Runner,
     options: &Options,
 ) -> Unreachable {
     let Hop::Container(engine, name) = hop else {
@@ -122,7 +122,7 @@ impl<'a> NoShell<'a> {
     }
 
     /// Returns the platform that containers of this engine run on.
-    pub(crate) async fn platform(&self, place: &Place) -> Result<Platform, Unreachable> {
+    pub(crate) async fn platform(&self, place: &Runner) -> Result<Platform, Unreachable> {
         let format = match self.engine {
             ContainerEngine::Docker => "{{.Server.Arch}}",
             ContainerEngine::Podman => "{{.Client.OsArch}}",
@@ -138,7 +138,7 @@ impl<'a> NoShell<'a> {
     /// Copies the agent in and starts it.
     pub(crate) async fn connect(
         &self,
-        place: &Place,
+        place: &Runner,
         image: &AgentImage,
         token: &str,
         title: &str,
@@ -187,7 +187,7 @@ impl<'a> NoShell<'a> {
     /// of bytes sent.
     async fn copy(
         &self,
-        place: &Place,
+        place: &Runner,
         image: &AgentImage,
         file: &str,
         container: &str,

@@ -47,12 +47,12 @@ struct Inner {
     module: Module,
     options: CallOptions,
     /// Set by the first call.
-    place: Mutex<Option<Place>>,
+    place: Mutex<Option<Location>>,
 }
 
 /// Location of an instance. It does not move.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) session: Session,
     pub(crate) artifact: Artifact,
     pub(crate) id: InstanceId,
@@ -131,7 +131,7 @@ impl Instance {
     }
 
     /// Returns its location, which the first call decides.
-    pub(crate) async fn place<E: Send + 'static>(&self) -> Result<Place, CallErrorKind<E>> {
+    pub(crate) async fn place<E: Send + 'static>(&self) -> Result<Location, CallErrorKind<E>> {
         let known = lock(&self.0.place).clone();
         if let Some(place) = known {
             let ended = || CallErrorKind::InstanceGone {
@@ -158,7 +158,7 @@ impl Instance {
         // Another call may have set the location first.
         let id = session.next_instance();
         Ok(lock(&self.0.place)
-            .get_or_insert(Place {
+            .get_or_insert(Location {
                 session,
                 artifact,
                 id,
@@ -204,7 +204,7 @@ impl CallTarget for Instance {
 impl Drop for Inner {
     fn drop(&mut self) {
         let place = lock(&self.place).take();
-        if let Some(Place { session, id, .. }) = place {
+        if let Some(Location { session, id, .. }) = place {
             session.drop_instance(id);
         }
     }

@@ -14,7 +14,7 @@ use wxec_protocol::{
 
 use super::{
     asks::Asker,
-    instance::{Instance, Place},
+    instance::{Instance, Location},
     streaming,
     task::{MAX_FUNCTION_BYTES, Source, TaskCall, Value},
 };
@@ -181,7 +181,7 @@ impl<E: Send + 'static> CheckedCall<E> {
     async fn place(&self) -> Result<(Session, Artifact, Entry), CallErrorKind<E>> {
         let function = self.function.clone().into_owned();
         if let Some(instance) = &self.instance {
-            let Place {
+            let Location {
                 session,
                 artifact,
                 id,

@@ -197,7 +197,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{channel::Ports, error::CallErrorKind};
+    use crate::{channel::ChannelEnds, error::CallErrorKind};
 
     /// A module with the task `hand::upgrade`, which declares `wants`, on a host that does not
     /// exist.
@@ -293,7 +293,7 @@ mod tests {
             task,
             Ok(Arguments {
                 input: Vec::new(),
-                ports: Ports::default(),
+                ports: ChannelEnds::default(),
             }),
             Err,
         );

@@ -14,7 +14,7 @@ use wxec_protocol::{
 use super::options::CallOptions;
 use crate::{
     call::instance::Instance,
-    channel::{Arguments, Incoming, Ports, ReturnedStream},
+    channel::{Arguments, ChannelEnds, Incoming, ReturnedStream},
     error::ModuleError,
     module::Module,
 };
@@ -45,7 +45,7 @@ pub struct TaskCall<T, E> {
     /// The instance to call, if it stays on its host.
     pub(crate) instance: Option<Instance>,
     /// The channel ends among the arguments, which stay in use during the call.
-    pub(super) ports: Ports,
+    pub(super) ports: ChannelEnds,
     pub(super) decode_error: fn(TaskFailure) -> Result<E, TaskFailure>,
     pub(super) value: Value<T>,
 }
@@ -109,7 +109,7 @@ impl<T, E> TaskCall<T, E> {
     ) -> Self {
         let (input, ports) = match arguments {
             Ok(Arguments { input, ports }) => (Ok(input.into()), ports),
-            Err(error) => (Err(error), Ports::default()),
+            Err(error) => (Err(error), ChannelEnds::default()),
         };
         Self {
             source: Source::Task(task.origin),
@@ -144,7 +144,7 @@ impl TaskCall<Bytes, TaskFailure> {
             wants,
             options: CallOptions::new().limits(limits),
             instance: None,
-            ports: Ports::default(),
+            ports: ChannelEnds::default(),
             decode_error: Ok,
             value: Value::Returned(Ok),
         }
@@ -175,7 +175,7 @@ impl<T> TaskCall<T, Infallible> {
         arguments: &(impl Serialize + ?Sized),
         value: Value<T>,
     ) -> Self {
-        let mut ports = Ports::default();
+        let mut ports = ChannelEnds::default();
         let input = ports
             .during(|| cbor::encode_arguments(arguments))
             .map(Bytes::from);

@@ -23,7 +23,7 @@ use futures_sink::Sink;
 pub(crate) use self::bridge::{Bridges, Incoming};
 use self::queue::{Item, Queue, block_on};
 pub use self::{
-    bridge::{Arguments, Ports, ReturnedStream},
+    bridge::{Arguments, ChannelEnds, ReturnedStream},
     end::{ChannelEnd, RecvError, SendError},
 };
 use crate::base::sync::lock;

@@ -61,7 +61,7 @@ impl<T> State<T> {
         self.items.is_empty() || (self.items.len() < MAX_ITEMS && self.bytes + bytes <= MAX_BYTES)
     }
 
-    fn why(&self) -> ChannelEnd {
+    fn end_reason(&self) -> ChannelEnd {
         self.end.clone().unwrap_or(ChannelEnd::Closed)
     }
 }
@@ -89,7 +89,7 @@ impl<T> Queue<T> {
     pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<Result<(), ChannelEnd>> {
         let mut state = lock(&self.0);
         if state.receiver_gone {
-            return Poll::Ready(Err(state.why()));
+            return Poll::Ready(Err(state.end_reason()));
         }
         if state.has_room(0) {
             return Poll::Ready(Ok(()));
@@ -104,7 +104,7 @@ impl<T> Queue<T> {
         if state.receiver_gone {
             return Err(SendError {
                 item: item.value,
-                end: state.why(),
+                end: state.end_reason(),
             });
         }
         state.bytes += item.bytes;
@@ -129,7 +129,7 @@ impl<T> Queue<T> {
             return Poll::Ready(Ok(item));
         }
         if state.senders == 0 {
-            return Poll::Ready(Err(state.why()));
+            return Poll::Ready(Err(state.end_reason()));
         }
         wait(&mut state.receiving, context);
         Poll::Pending
@@ -152,7 +152,7 @@ impl<T> Queue<T> {
     /// Returns why the channel is over, once there is nothing left to receive.
     pub(super) fn end_if_over(&self) -> Option<ChannelEnd> {
         let state = lock(&self.0);
-        (state.senders == 0 && state.items.is_empty()).then(|| state.why())
+        (state.senders == 0 && state.items.is_empty()).then(|| state.end_reason())
     }
 
     /// Records why the channel ends. A regular end gives way to any later end but `Closed`; the

@@ -183,7 +183,7 @@ fn ends_travel_as_arguments_only() {
             .contains("only in a task")
     );
 
-    let ((sender, receiver), mut ports) = (channel::<u32>(), Ports::default());
+    let ((sender, receiver), mut ports) = (channel::<u32>(), ChannelEnds::default());
     let first = ports.during(|| cbor::encode(&("path", &sender)));
     let second = ports.during(|| cbor::encode(&[&receiver]));
     assert_eq!(
@@ -197,7 +197,7 @@ fn ends_travel_as_arguments_only() {
 #[test]
 fn a_receiver_goes_to_one_call() {
     let (sender, receiver) = channel::<u32>();
-    let mut ports = Ports::default();
+    let mut ports = ChannelEnds::default();
     ports.during(|| cbor::encode(&receiver)).unwrap();
     drop(receiver);
     assert!(!sender.is_closed(), "the call has it");
@@ -217,7 +217,7 @@ fn a_receiver_goes_to_one_call() {
 #[test]
 fn a_call_that_is_dropped_before_it_began_is_why_a_channel_ends() {
     let (sender, receiver) = channel::<u32>();
-    let mut ports = Ports::default();
+    let mut ports = ChannelEnds::default();
     ports.during(|| cbor::encode(&sender)).unwrap();
     drop(sender);
     let bridges = std::mem::take(&mut ports)

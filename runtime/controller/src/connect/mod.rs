@@ -18,7 +18,7 @@ use crate::{
     error::{Limit, Phase, Unreachable, limited},
     options::{ConnectOptions, Options},
     session::{Session, transport::Transport},
-    ways::{Place, SHELL_COMPLAINTS, Way, classify, local, ssh, way},
+    ways::{Runner, SHELL_COMPLAINTS, Way, classify, local, ssh, way},
 };
 
 /// A session with a host, and details of how it was started.
@@ -90,12 +90,12 @@ pub(crate) async fn connect(
     };
     let place = match &via {
         // Boxed, because the future of a chain would contain itself.
-        Some(via) => Place::Agent(
+        Some(via) => Runner::Agent(
             Box::pin(via.session())
                 .await
                 .map_err(|error| error.at(via.name()))?,
         ),
-        None => Place::Here,
+        None => Runner::Here,
     };
     let start = Instant::now();
     let options = options.get();
@@ -129,7 +129,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(mut self, place: &Place) -> Result<Connection, Unreachable> {
+    async fn run(mut self, place: &Runner) -> Result<Connection, Unreachable> {
         let hop = self.address.last();
         if *hop == Hop::Local {
             return self.local().await;
@@ -147,7 +147,7 @@ impl Attempt<'_> {
         };
         let shell = bootstrap::shell(&terms);
         let (transport, way) = match (hop, place) {
-            (Hop::Ssh(address), Place::Here) => {
+            (Hop::Ssh(address), Runner::Here) => {
                 let connecting = ssh::connect(address, &shell, self.options);
                 (
                     self.clock.step(Phase::Connect, connecting).await?,
@@ -263,7 +263,7 @@ impl Attempt<'_> {
 
     async fn without_shell(
         mut self,
-        place: &Place,
+        place: &Runner,
         container: &NoShell<'_>,
     ) -> Result<Connection, Unreachable> {
         let platform = self

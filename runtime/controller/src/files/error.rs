@@ -69,7 +69,7 @@ impl TransferError {
     pub fn hint(&self) -> Option<String> {
         match &self.kind {
             TransferErrorKind::Here(failure)
-                if failure.kind == crate::transfer::FailureKind::PermissionDenied =>
+                if failure.kind == super::FailureKind::PermissionDenied =>
             {
                 None
             }

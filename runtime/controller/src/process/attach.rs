@@ -59,9 +59,9 @@ impl Attach {
         match self {
             // A file descriptor that is not open has no input, and cannot be written.
             Self::Here => (
-                own(io::stdin()).map_or_else(|_| Input::bytes(""), Input::File),
-                own(io::stdout()).map_or_else(Sink::Failed, Sink::File),
-                own(io::stderr()).map_or_else(Sink::Failed, Sink::File),
+                duplicate(io::stdin()).map_or_else(|_| Input::bytes(""), Input::File),
+                duplicate(io::stdout()).map_or_else(Sink::Failed, Sink::File),
+                duplicate(io::stderr()).map_or_else(Sink::Failed, Sink::File),
             ),
             Self::Listener => {
                 let sink = |stream| Sink::Lines(Lines::new(host.clone(), handler.clone()), stream);
@@ -77,7 +77,7 @@ impl Attach {
 
 /// Duplicates one of this process' own file descriptors and makes it blocking: the parent process
 /// may have left it non-blocking, as rsync does.
-fn own(file: impl AsFd) -> io::Result<File> {
+fn duplicate(file: impl AsFd) -> io::Result<File> {
     let flags = fcntl_getfl(&file)?;
     if flags.contains(OFlags::NONBLOCK) {
         fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;

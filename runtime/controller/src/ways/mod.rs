@@ -13,13 +13,13 @@ pub(crate) mod local;
 mod lxc;
 mod machinectl;
 mod nsenter;
-mod place;
+mod runner;
 mod sockets;
 pub(crate) mod ssh;
 mod su;
 mod sudo;
 
-pub(crate) use self::place::{Place, not_run};
+pub(crate) use self::runner::{Runner, not_run};
 pub use self::ssh::CONFIG_VARIABLE;
 
 use wxec_protocol::Command;

@@ -116,7 +116,7 @@ impl Resident {
             }
             Err(error) => {
                 let fault = crate::call::fault::from_error(&error, living.store.into_data());
-                *state = State::Gone(why(&fault));
+                *state = State::Gone(reason_of(&fault));
                 Err(fault)
             }
         }
@@ -200,7 +200,7 @@ impl Output for Listener {
     }
 }
 
-fn why(fault: &Fault) -> String {
+fn reason_of(fault: &Fault) -> String {
     bounded(match fault {
         Fault::Panic { panic, .. } => format!("an earlier call panicked: {}", panic.message),
         Fault::Trap { reason, .. } => format!("an earlier call trapped: {reason}"),

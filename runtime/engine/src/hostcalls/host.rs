@@ -30,7 +30,7 @@ fn host_facts(mut caller: Caller<'_, Guest>) -> i32 {
     let facts = match &guest.host_services {
         _ if !guest.grants.facts => Err(Refusal::Denied(Need::Facts).into()),
         Some(host_services) => Ok((0, host_services.facts())),
-        None => Err(nobody()),
+        None => Err(no_controller()),
     };
     answer(guest, facts)
 }
@@ -65,7 +65,7 @@ async fn host_call(
     let (number, reply) = match outcome {
         Some(Ok(value)) => (abi::CALL_RETURNED, value),
         Some(Err(error)) => (abi::CALL_FAILED, error),
-        None => return Ok(answer::<()>(guest, Err(nobody()))),
+        None => return Ok(answer::<()>(guest, Err(no_controller()))),
     };
     guest.refused = None;
     guest.reply = reply.into();
@@ -103,7 +103,7 @@ fn granted(
         })
         .into());
     }
-    let host_services = guest.host_services.as_ref().ok_or_else(nobody)?;
+    let host_services = guest.host_services.as_ref().ok_or_else(no_controller)?;
     let input = Bytes::copy_from_slice(input);
     Ok(host_services.ask(Ask {
         address,
@@ -113,7 +113,7 @@ fn granted(
     }))
 }
 
-fn nobody() -> Denial {
+fn no_controller() -> Denial {
     Denial::Failed(HostError {
         kind: "Unsupported".into(),
         message: "nobody is here to ask".into(),

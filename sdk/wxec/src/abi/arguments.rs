@@ -3,7 +3,7 @@
 use wxec_protocol::cbor::{self, EncodeError};
 
 use super::types::Argument;
-use crate::side::for_macros::{CallArguments, Ports};
+use crate::side::for_macros::{CallArguments, ChannelEnds};
 
 /// The arguments of a call, encoded one after the other. Keeps the first error, for the call to
 /// report.
@@ -11,7 +11,7 @@ use crate::side::for_macros::{CallArguments, Ports};
 pub struct Arguments {
     bytes: Result<Vec<u8>, EncodeError>,
     /// Ends of channels among the arguments.
-    ports: Ports,
+    ports: ChannelEnds,
 }
 
 impl Arguments {
@@ -21,7 +21,7 @@ impl Arguments {
         cbor::array_head(count, &mut bytes);
         Self {
             bytes: Ok(bytes),
-            ports: Ports::default(),
+            ports: ChannelEnds::default(),
         }
     }
 

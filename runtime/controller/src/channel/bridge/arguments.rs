@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, de::Deserializ
 
 use super::{
     delivery::Delivery,
-    ports::{Port, Ports},
+    ports::{ChannelEnds, Port},
     running::Bridge,
     supply::Supply,
 };
@@ -44,7 +44,8 @@ const NO_ARGUMENT: &str = "an end of a channel travels only as an argument of a 
 
 impl<T: DeserializeOwned + Send + 'static> Serialize for Sender<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let index = Ports::add(self.clone()).ok_or_else(|| ser::Error::custom(NO_ARGUMENT))?;
+        let index =
+            ChannelEnds::add(self.clone()).ok_or_else(|| ser::Error::custom(NO_ARGUMENT))?;
         serializer.serialize_u32(index)
     }
 }
@@ -57,7 +58,7 @@ impl<T: Serialize + Send + 'static> Serialize for Receiver<T> {
         };
         let already = self.given.swap(true, SeqCst);
         let port = Mutex::new((!already).then_some(taken));
-        let index = Ports::add(port).ok_or_else(|| ser::Error::custom(NO_ARGUMENT))?;
+        let index = ChannelEnds::add(port).ok_or_else(|| ser::Error::custom(NO_ARGUMENT))?;
         serializer.serialize_u32(index)
     }
 }

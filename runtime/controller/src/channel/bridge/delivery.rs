@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use wxec_protocol::cbor::{self, DecodeError};
 
 use super::{
-    outcome::{Outcome, dropped, ended, how},
+    outcome::{Outcome, dropped, ended, reason_of_end},
     running::Bridge,
 };
 use crate::{
@@ -88,7 +88,7 @@ impl<T: DeserializeOwned + Send + 'static> Delivery<T> {
                     Ok(()) => continue,
                     Err(error) => CallErrorKind::Decode(error),
                 },
-                Ok(None) => return how(stream.ended, ended(outcome)).await,
+                Ok(None) => return reason_of_end(stream.ended, ended(outcome)).await,
                 Err(Broken::Item(reason)) => CallErrorKind::Decode(DecodeError::Type(reason)),
                 Err(Broken::Lost(reason)) => return self.lost(reason, ended(outcome).await),
             };

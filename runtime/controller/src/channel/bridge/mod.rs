@@ -14,5 +14,5 @@ mod arguments;
 pub(crate) use self::{delivery::Incoming, running::Bridges};
 pub use self::{
     delivery::ReturnedStream,
-    ports::{Arguments, Ports},
+    ports::{Arguments, ChannelEnds},
 };

@@ -26,7 +26,7 @@ pub(super) async fn dropped(mut outcome: Outcome) {
 }
 
 /// Returns why a stream ended: the guest closed it, or the call ended.
-pub(super) async fn how(
+pub(super) async fn reason_of_end(
     stream_ended: oneshot::Receiver<Result<StreamEnd, Loss>>,
     call_ended: impl Future<Output = ChannelEnd>,
 ) -> ChannelEnd {

@@ -17,7 +17,7 @@ pub(super) trait Port: Send + Sync {
 
 /// The channel ends among the arguments of a call.
 #[derive(Clone, Default)]
-pub struct Ports(Vec<Arc<dyn Port>>);
+pub struct ChannelEnds(Vec<Arc<dyn Port>>);
 
 /// A task's arguments: a CBOR array, and the channel ends that stay in use during the call.
 #[derive(Debug, Clone)]
@@ -25,15 +25,15 @@ pub struct Arguments {
     /// The CBOR.
     pub input: Vec<u8>,
     /// The channel ends among the arguments.
-    pub ports: Ports,
+    pub ports: ChannelEnds,
 }
 
 thread_local! {
     /// Collects channel ends while arguments are encoded, and only then.
-    static FOUND: RefCell<Option<Ports>> = const { RefCell::new(None) };
+    static FOUND: RefCell<Option<ChannelEnds>> = const { RefCell::new(None) };
 }
 
-impl Ports {
+impl ChannelEnds {
     /// Runs `encode`, and adds the channel ends that it encodes.
     pub fn during<R>(&mut self, encode: impl FnOnce() -> R) -> R {
         FOUND.set(Some(std::mem::take(self)));
@@ -75,8 +75,8 @@ impl Ports {
     }
 }
 
-impl fmt::Debug for Ports {
+impl fmt::Debug for ChannelEnds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ports").field(&self.0.len()).finish()
+        f.debug_tuple("ChannelEnds").field(&self.0.len()).finish()
     }
 }

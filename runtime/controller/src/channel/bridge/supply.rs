@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wxec_protocol::encode_item;
 
 use super::{
-    outcome::{Outcome, dropped, ended, how},
+    outcome::{Outcome, dropped, ended, reason_of_end},
     running::Bridge,
 };
 use crate::{
@@ -45,7 +45,7 @@ impl<T: Serialize + Send + 'static> Bridge for Supply<T> {
             let over = async {
                 let mut ignored = vec![0; 64];
                 while let Ok(1..) = reader.read(&mut ignored).await {}
-                how(stream_ended, call_ended).await
+                reason_of_end(stream_ended, call_ended).await
             };
             let end = tokio::select! {
                 supplied = supply(&receiver, &mut writer) => {

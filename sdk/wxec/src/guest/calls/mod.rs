@@ -185,9 +185,9 @@ pub type CallArguments = Vec<u8>;
 
 /// Ends of channels among the arguments. There are none, as they do not travel from a task.
 #[derive(Debug, Default)]
-pub struct Ports(());
+pub struct ChannelEnds(());
 
-impl Ports {
+impl ChannelEnds {
     /// Runs `encode`.
     pub fn during<R>(&mut self, encode: impl FnOnce() -> R) -> R {
         encode()

@@ -1,4 +1,4 @@
-//! Places that run programs to get one hop further: this machine, or the machine of an agent.
+//! Runners of programs that lead one hop further: this machine, or the machine of an agent.
 
 use std::{borrow::Cow, ffi::OsStr, io, os::unix::ffi::OsStrExt, process::Stdio, time::Duration};
 
@@ -29,17 +29,17 @@ const EXIT_WITHIN: Duration = Duration::from_secs(5);
 /// some megabytes.
 const MAX_COMMAND_BYTES: usize = 128 << 10;
 
-/// A place that runs programs.
+/// Runs programs on the machine where a hop starts.
 #[derive(Clone)]
-pub(crate) enum Place {
+pub(crate) enum Runner {
     /// On this machine, by this program.
     Here,
     /// Where an agent is, by that agent.
     Agent(Session),
 }
 
-impl Place {
-    /// Starts a program whose stdin and stdout are a pipe to the next place.
+impl Runner {
+    /// Starts a program whose stdin and stdout are a pipe to the next hop.
     pub(crate) async fn start(
         &self,
         command: &Command,
