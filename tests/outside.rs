@@ -104,7 +104,7 @@ fn every_public_name_can_be_imported_beside_a_task() {
     );
     let imports: String = names
         .iter()
-        .map(|name| format!("use wxec::name as _{};\n", name.replace("::", "_")))
+        .map(|name| format!("use wxec::{name} as _{};\n", name.replace("::", "_")))
         .collect();
     let main = NAMES.replace("// imports", &imports);
     let program = Package::new("names", "", &[("src/main.rs", &main)]).build();

@@ -1,10 +1,12 @@
 //! Work on all hosts of a fleet, under way.
 
 use std::{
+    convert::Infallible,
     fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use futures_core::Stream;
@@ -16,6 +18,9 @@ use wxec_controller::{CallError, Host, Operation};
 
 use crate::outcomes::{Outcome, Outcomes};
 
+/// Time limit for the end of work that is cancelled. It ends at its next await, which is soon.
+const CANCEL_WITHIN: Duration = Duration::from_secs(1);
+
 /// Work on all hosts of a fleet, under way. Dropping it cancels the work.
 ///
 /// It is a `Stream` of [`Outcome`]s in the order in which they come, and an iterator of them in
@@ -25,6 +30,8 @@ pub struct FleetRun<T, E = CallError> {
     outcomes: mpsc::UnboundedReceiver<Outcome<T, E>>,
     /// Owns the work on each host. `None` once that is over.
     driver: Option<Operation<()>>,
+    /// Disconnected once no work is left.
+    working: std::sync::mpsc::Receiver<Infallible>,
 }
 
 impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
@@ -39,13 +46,17 @@ impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
     {
         // Unbounded, but it never holds more than one outcome for each host.
         let (sender, outcomes) = mpsc::unbounded_channel();
+        let (at_work, working) = std::sync::mpsc::channel();
         let works = all_of(&hosts, work);
         let driver = async move {
             let places = Arc::new(Semaphore::new(parallel));
             let mut running = JoinSet::new();
             for (index, (host, work)) in hosts.iter().zip(works).enumerate() {
                 let (host, places, sender) = (host.name().into(), places.clone(), sender.clone());
+                let at_work = at_work.clone();
                 running.spawn(async move {
+                    // Dropped last, after the work.
+                    let _at_work = at_work;
                     let _place = places.acquire().await;
                     let result = work.await;
                     let outcome = Outcome {
@@ -57,7 +68,7 @@ impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
                     let _ = sender.send(outcome);
                 });
             }
-            drop(sender);
+            drop((sender, at_work));
             while let Some(ended) = running.join_next().await {
                 if let Err(error) = ended
                     && let Ok(panic) = error.try_into_panic()
@@ -69,6 +80,7 @@ impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
         Self {
             outcomes,
             driver: Some(Operation::new(driver)),
+            working,
         }
     }
 
@@ -121,6 +133,18 @@ impl<T, E> Stream for FleetRun<T, E> {
     }
 }
 
+/// Cancels the work and waits for its end: the program may exit right after this, and everything the
+/// work started must be gone by then. Inside a tokio runtime it does not wait, because that would
+/// block the runtime.
+impl<T, E> Drop for FleetRun<T, E> {
+    fn drop(&mut self) {
+        self.driver = None;
+        if tokio::runtime::Handle::try_current().is_err() {
+            let _ = self.working.recv_timeout(CANCEL_WITHIN);
+        }
+    }
+}
+
 /// Nothing in it is pinned.
 impl<T, E> Unpin for FleetRun<T, E> {}
 
@@ -162,5 +186,72 @@ impl<T, E> fmt::Debug for BlockingIter<T, E> {
 impl<T, E> fmt::Debug for FleetRun<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FleetRun")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Fleet;
+
+    fn fleet() -> Fleet {
+        Fleet::new(["web1", "web2", "web3"]).unwrap()
+    }
+
+    #[test]
+    fn outcomes_come_as_they_are_ready_and_are_all_in_order() {
+        let (go, may_go) = tokio::sync::watch::channel(3);
+        // The last host is ready first; each lets the one before it go on.
+        let work = |host: &Host| {
+            let number: u32 = host.name()[3..].parse().unwrap();
+            let (go, mut may_go) = (go.clone(), may_go.clone());
+            async move {
+                let _ = may_go.wait_for(|turn| *turn == number).await;
+                go.send_replace(number - 1);
+                Ok::<_, CallError>(number)
+            }
+        };
+        let come: Vec<_> = fleet().each(work).into_iter().collect();
+        let hosts: Vec<_> = come.iter().map(|outcome| outcome.index).collect();
+        assert_eq!(hosts, [2, 1, 0]);
+        go.send_replace(3);
+        let values: Vec<_> = fleet()
+            .each(work)
+            .wait()
+            .into_iter()
+            .map(|outcome| outcome.result.unwrap())
+            .collect();
+        assert_eq!(values, [1, 2, 3]);
+    }
+
+    #[test]
+    fn no_work_is_left_of_a_run_that_is_dropped() {
+        let held = Arc::new(());
+        let (begun, begins) = std::sync::mpsc::channel();
+        let run = fleet().max_parallel(2).each(|_| {
+            let (held, begun) = (held.clone(), begun.clone());
+            async move {
+                let _held = held;
+                begun.send(()).unwrap();
+                std::future::pending::<Result<(), CallError>>().await
+            }
+        });
+        begins.recv().unwrap();
+        begins.recv().unwrap();
+        drop(run);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "the work itself")]
+    fn a_panic_of_the_work_reaches_the_one_who_waits() {
+        let work = async |index: usize| {
+            assert!(index != 1, "the work itself");
+            Ok::<_, CallError>(())
+        };
+        let mut index = 0..;
+        let _ = fleet()
+            .each(move |_| work(index.next().unwrap_or_default()))
+            .wait();
     }
 }

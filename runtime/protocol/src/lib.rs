@@ -19,7 +19,7 @@
 //! controller.poll_transmit(&mut wire);
 //! agent.handle_input(&wire)?;
 //! assert!(matches!(agent.poll_event(), Some(AgentEvent::Call { .. })));
-//! # Ok::<(), wxec::ProtocolError>(())
+//! # Ok::<(), wxec_protocol::ProtocolError>(())
 //! ```
 
 // From the bottom up: a module uses only those above it in this list.

@@ -305,7 +305,7 @@ pub mod address {
     }
 }
 
-/// What wxec builds on this machine, and the progress of that.
+/// Builds on this machine: of modules, agents and the compiler, and their progress.
 pub mod build {
     controlling! {
         wxec_build {
@@ -388,7 +388,7 @@ pub mod host {
     }
 }
 
-/// What a module says of itself, and why a task is not in it.
+/// Descriptions of modules, and reasons why a task is not in one.
 pub mod module {
     pub use wxec_protocol::{
         Digest,

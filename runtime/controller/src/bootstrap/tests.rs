@@ -52,11 +52,11 @@ const PROGRAMS: [&str; 14] = [
 const PLACES: &str = "/dev/shm /run/user /tmp /var/tmp";
 
 /// A host: the directory for its files, and the programs it has.
-struct Runner {
+struct Place {
     directory: TempDir,
 }
 
-impl Runner {
+impl Place {
     fn new() -> Self {
         let place = Self {
             directory: tempfile::tempdir().unwrap(),
@@ -237,19 +237,19 @@ async fn bootstrapped(
 }
 
 /// Runs a bootstrap on `place` after `login`, with an intact agent.
-fn bootstrap(place: &Runner, login: &str) -> Result<u64, Unreachable> {
+fn bootstrap(place: &Place, login: &str) -> Result<u64, Unreachable> {
     let image = image(place.directory.path(), AGENT.as_bytes(), None);
     bootstrap_with(place, login, image)
 }
 
-fn bootstrap_with(place: &Runner, login: &str, image: AgentImage) -> Result<u64, Unreachable> {
+fn bootstrap_with(place: &Place, login: &str, image: AgentImage) -> Result<u64, Unreachable> {
     let shell = place.login_shell(login);
     pollster::block_on(Background::new(async move { start(shell, &image).await }))
 }
 
 #[test]
 fn an_agent_starts_and_leaves_nothing() {
-    let place = Runner::new();
+    let place = Place::new();
     let sent = bootstrap(&place, "").unwrap();
     assert_eq!(
         sent,
@@ -262,7 +262,7 @@ fn an_agent_starts_and_leaves_nothing() {
 
 #[test]
 fn without_gzip_the_image_travels_as_it_is() {
-    let place = Runner::new().with_program("gzip", None);
+    let place = Place::new().with_program("gzip", None);
     assert_eq!(bootstrap(&place, "").unwrap(), AGENT.len() as u64);
     place.is_clean();
 }
@@ -282,19 +282,19 @@ fn plain_shells() -> impl Iterator<Item = &'static str> {
 #[test]
 fn any_shell_starts_an_agent_and_leaves_nothing() {
     for shell in shells() {
-        let place = Runner::new().with_shell(shell);
+        let place = Place::new().with_shell(shell);
         bootstrap(&place, "").unwrap_or_else(|error| panic!("{shell}: {error}"));
         place.is_clean();
     }
     for shell in plain_shells() {
-        let place = Runner::new().with_shell(shell).without_execution();
+        let place = Place::new().with_shell(shell).without_execution();
         let error = bootstrap(&place, "").unwrap_err();
         assert!(
             error.reason.contains("/home (cannot execute);"),
             "{shell}: {error}"
         );
         place.is_clean();
-        let place = Runner::new()
+        let place = Place::new()
             .with_shell(shell)
             .with_program("dd", Some("exit 1"));
         let error = bootstrap(&place, "").unwrap_err();
@@ -309,7 +309,7 @@ fn any_shell_starts_an_agent_and_leaves_nothing() {
 #[test]
 fn a_shell_that_is_killed_leaves_no_file() {
     for shell in shells() {
-        let place = Runner::new().with_shell(shell);
+        let place = Place::new().with_shell(shell);
         let mut shell = place.login_shell("");
         shell.process_group(0);
         pollster::block_on(Background::new(async move {
@@ -336,11 +336,13 @@ fn a_shell_that_is_killed_leaves_no_file() {
 fn a_shell_that_is_told_to_end_while_it_tries_a_place_leaves_no_file() {
     for shell in plain_shells() {
         for signal in ["HUP", "INT", "QUIT", "PIPE", "TERM"] {
-            let place = Runner::new()
+            let place = Place::new()
                 .with_shell(shell)
                 .with_program("chmod", Some(&format!("kill -s {signal} $PPID")));
             let error = bootstrap(&place, "").unwrap_err();
-            assert_eq!(error.phase, Phase::Shell, "{shell} {signal}: {error}");
+            // A shell may hear of the signal only after its last place was not good enough.
+            let ended = matches!(error.phase, Phase::Shell | Phase::Exec);
+            assert!(ended, "{shell} {signal}: {error}");
             place.is_clean();
         }
     }
@@ -353,7 +355,7 @@ fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
     let mut gone = std::process::Command::new("true").spawn().unwrap();
     gone.wait().unwrap();
     for shell in shells() {
-        let place = Runner::new().with_shell(shell);
+        let place = Place::new().with_shell(shell);
         let left = |boot: &str, namespace: &str, pid: u32| {
             let path = place
                 .home()
@@ -381,7 +383,7 @@ fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
 fn too_few_open_files_are_said_to_be_that() {
     for shell in shells() {
         for limit in [4, 8, 12, 40] {
-            let place = Runner::new().with_shell(shell);
+            let place = Place::new().with_shell(shell);
             // One that can be raised is no obstacle.
             let raised = bootstrap(&place, &format!("ulimit -S -n {limit};"));
             assert!(limit < 8 || raised.is_ok(), "{shell} {limit}: {raised:?}");
@@ -404,7 +406,7 @@ fn too_few_processes_are_said_to_be_that() {
         "sh: can't fork: Resource temporarily unavailable",
     ] {
         let place =
-            Runner::new().with_program("gzip", Some(&format!("echo \"{said}\" >&2; exit 2")));
+            Place::new().with_program("gzip", Some(&format!("echo \"{said}\" >&2; exit 2")));
         let error = bootstrap(&place, "").unwrap_err();
         assert_eq!(error.reason, "the host allows too few processes");
         assert_eq!(error.stderr_tail, said);
@@ -414,7 +416,7 @@ fn too_few_processes_are_said_to_be_that() {
 
 #[test]
 fn a_login_shell_that_lets_nobody_in_is_said_to_be_that() {
-    let place = Runner::new();
+    let place = Place::new();
     let refused = |login: &str, logs_in: bool| {
         let mut shell = place.login_shell(login);
         pollster::block_on(Background::new(async move {
@@ -450,7 +452,7 @@ fn a_login_shell_that_lets_nobody_in_is_said_to_be_that() {
 
 #[test]
 fn what_login_scripts_print_is_ignored() {
-    let place = Runner::new();
+    let place = Place::new();
     for noise in [
         "echo welcome;",
         "printf 'no end of line';",
@@ -467,7 +469,7 @@ fn what_login_scripts_print_is_ignored() {
 #[test]
 fn a_login_that_ends_at_once_is_quoted() {
     let error = bootstrap(
-        &Runner::new(),
+        &Place::new(),
         "echo this account is closed; echo really >&2; exit 1;",
     )
     .unwrap_err();
@@ -483,14 +485,14 @@ fn a_login_that_ends_at_once_is_quoted() {
 
 #[test]
 fn a_login_that_prints_without_end_is_given_up() {
-    let error = bootstrap(&Runner::new(), "while echo y; do :; done;").unwrap_err();
+    let error = bootstrap(&Place::new(), "while echo y; do :; done;").unwrap_err();
     assert_eq!(error.phase, Phase::Shell);
     assert!(error.reason.contains("prints without end"), "{error}");
 }
 
 #[test]
 fn places_that_will_not_do_are_named_with_the_reason() {
-    let place = Runner::new().without_execution();
+    let place = Place::new().without_execution();
     let error = bootstrap(&place, "").unwrap_err();
     assert_eq!(error.phase, Phase::Exec);
     let home = place.home();
@@ -506,7 +508,7 @@ fn places_that_will_not_do_are_named_with_the_reason() {
 
 #[test]
 fn a_place_without_room_will_not_do() {
-    let place = Runner::new().with_program("dd", Some("exit 1"));
+    let place = Place::new().with_program("dd", Some("exit 1"));
     let error = bootstrap(&place, "").unwrap_err();
     assert!(error.reason.contains("/home (no room);"), "{error}");
     place.is_clean();
@@ -518,7 +520,7 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
         if !Path::new(interpreter).exists() {
             continue;
         }
-        let place = Runner::new().without_execution();
+        let place = Place::new().without_execution();
         let name = Path::new(interpreter).file_name().unwrap();
         symlink(interpreter, place.programs().join(name)).unwrap();
         // A shell script needs its file to run, so the agent has to be a native program here.
@@ -554,7 +556,7 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
 
 #[test]
 fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
-    let place = Runner::new();
+    let place = Place::new();
     let agent = || image(place.directory.path(), AGENT.as_bytes(), None);
     let images = format!("riscv64=00,{}={}", std::env::consts::ARCH, agent().digest);
     let bootstrap = || {
@@ -585,7 +587,7 @@ fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
 
 #[test]
 fn many_controllers_may_start_agents_at_once() {
-    let place = Runner::new();
+    let place = Place::new();
     let image = image(place.directory.path(), AGENT.as_bytes(), None);
     let starts: Vec<_> = (0..8)
         .map(|number| {
@@ -633,7 +635,7 @@ fn many_controllers_may_start_agents_at_once() {
 
 #[test]
 fn an_image_that_arrives_damaged_does_not_run() {
-    let place = Runner::new();
+    let place = Place::new();
     let damaged = image(
         place.directory.path(),
         AGENT.as_bytes(),
@@ -647,7 +649,7 @@ fn an_image_that_arrives_damaged_does_not_run() {
 
 #[test]
 fn a_system_without_an_agent_is_named() {
-    let place = Runner::new().with_program("uname", Some("echo Plan9 mips"));
+    let place = Place::new().with_program("uname", Some("echo Plan9 mips"));
     let error = bootstrap(&place, "").unwrap_err();
     assert_eq!(error.phase, Phase::Architecture);
     assert!(

@@ -12,7 +12,7 @@ use crate::session::transport::Writer;
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     written: usize,
-    /// What the hop is to splice in behind the bytes.
+    /// A part of a blob that the hop inserts behind the bytes.
     splice: Option<Splice>,
 }
 
