@@ -47,6 +47,8 @@ mod process;
 mod files;
 
 pub use address::{Address, AddressError, ContainerEngine, Hop, MAX_HOPS, SshAddress};
+#[doc(hidden)]
+pub use base::runtime::settle;
 pub use base::{operation::Operation, progress::set_progress};
 pub use call::{
     Arguments, Bound, Call, CallFuture, CallOptions, CallTarget, Instance, Task, TaskCall,

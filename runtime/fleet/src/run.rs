@@ -14,7 +14,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
 };
-use wxec_controller::{CallError, Host, Operation};
+use wxec_controller::{CallError, Host, Operation, settle};
 
 use crate::outcomes::{Outcome, Outcomes};
 
@@ -141,6 +141,8 @@ impl<T, E> Drop for FleetRun<T, E> {
         self.driver = None;
         if tokio::runtime::Handle::try_current().is_err() {
             let _ = self.working.recv_timeout(CANCEL_WITHIN);
+            // What the work itself has started ends with it, a moment later.
+            settle();
         }
     }
 }

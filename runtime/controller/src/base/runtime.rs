@@ -1,14 +1,17 @@
 //! The private runtime that drives wxec's I/O, independent of the runtime of the program around it.
 
 use std::{
-    sync::LazyLock,
+    sync::{LazyLock, Mutex},
     time::{Duration, Instant},
 };
 
 use tokio::{
     runtime::{Builder, Runtime},
+    task::AbortHandle,
     time::error::Elapsed,
 };
+
+use crate::base::sync::lock;
 
 /// Two threads: I/O is light and CPU work moves to blocking threads; more would only wake each
 /// other.
@@ -78,18 +81,34 @@ impl<T> Future for Background<T> {
     }
 }
 
+/// Tasks that were aborted inside of a tokio runtime, where nothing could wait for their ends.
+static ABORTED: Mutex<Vec<AbortHandle>> = Mutex::new(Vec::new());
+
 /// Aborts the task and waits for its end: the program may exit right after this, and everything the
 /// task started must be gone by then. Inside a tokio runtime it does not wait, because that would
-/// block the runtime.
+/// block the runtime: [`settle`] does.
 impl<T> Drop for Background<T> {
     fn drop(&mut self) {
-        self.0.abort();
-        if tokio::runtime::Handle::try_current().is_err() {
-            let give_up = Instant::now() + ABORT_WITHIN;
-            while !self.0.is_finished() && Instant::now() < give_up {
-                std::thread::sleep(Duration::from_micros(200));
-            }
+        if self.0.is_finished() {
+            return;
         }
+        self.0.abort();
+        let mut aborted = lock(&ABORTED);
+        aborted.retain(|task| !task.is_finished());
+        aborted.push(self.0.abort_handle());
+        drop(aborted);
+        settle();
+    }
+}
+
+/// Waits for the ends of aborted tasks, unless this would block a tokio runtime.
+pub fn settle() {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return;
+    }
+    let give_up = Instant::now() + ABORT_WITHIN;
+    while lock(&ABORTED).iter().any(|task| !task.is_finished()) && Instant::now() < give_up {
+        std::thread::sleep(Duration::from_micros(200));
     }
 }
 
