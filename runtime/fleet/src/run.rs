@@ -202,23 +202,30 @@ mod tests {
 
     #[test]
     fn outcomes_come_as_they_are_ready_and_are_all_in_order() {
-        let (go, may_go) = tokio::sync::watch::channel(3);
-        // The last host is ready first; each lets the one before it go on.
+        let (go, may_go) = tokio::sync::watch::channel(0);
         let work = |host: &Host| {
-            let number: u32 = host.name()[3..].parse().unwrap();
-            let (go, mut may_go) = (go.clone(), may_go.clone());
+            let number: usize = host.name()[3..].parse().unwrap();
+            let mut may_go = may_go.clone();
             async move {
                 let _ = may_go.wait_for(|turn| *turn == number).await;
-                go.send_replace(number - 1);
                 Ok::<_, CallError>(number)
             }
         };
-        let come: Vec<_> = fleet().each(work).into_iter().collect();
-        let hosts: Vec<_> = come.iter().map(|outcome| outcome.index).collect();
-        assert_eq!(hosts, [2, 1, 0]);
-        go.send_replace(3);
-        let values: Vec<_> = fleet()
-            .each(work)
+        let mut come = fleet().each(work).into_iter();
+        for turn in [3, 1, 2] {
+            go.send_replace(turn);
+            assert_eq!(come.next().unwrap().index, turn - 1);
+        }
+        assert!(come.next().is_none());
+
+        let run = fleet().each(work);
+        for (done, turn) in [2, 3, 1].into_iter().enumerate() {
+            go.send_replace(turn);
+            while run.outcomes.len() <= done {
+                std::thread::yield_now();
+            }
+        }
+        let values: Vec<_> = run
             .wait()
             .into_iter()
             .map(|outcome| outcome.result.unwrap())
