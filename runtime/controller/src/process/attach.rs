@@ -31,6 +31,10 @@ const MAX_COLLECTED_BYTES: u64 = 128 << 20;
 /// thread that may block.
 const PART_BYTES: usize = 256 << 10;
 
+/// The same for output that goes to a listener, which costs no such turn: with many hosts at once,
+/// these buffers add up.
+const LISTENER_PART_BYTES: usize = 64 << 10;
+
 /// Local ends of stdin, stdout and stderr of a process or a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -207,7 +211,11 @@ pub(crate) async fn drain(reader: StreamReader, sink: Sink) -> Sink {
 }
 
 async fn pass_on(mut reader: StreamReader, mut sink: Sink) -> Sink {
-    let mut part = vec![0; PART_BYTES];
+    let size = match sink {
+        Sink::Lines(..) => LISTENER_PART_BYTES,
+        _ => PART_BYTES,
+    };
+    let mut part = vec![0; size];
     while let Ok(length @ 1..) = reader.read(&mut part).await {
         if sink.take(&part[..length]).is_err() {
             reader.close();
