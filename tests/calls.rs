@@ -618,6 +618,17 @@ fn a_value_of_another_type_is_no_value() {
 }
 
 #[test]
+fn hosts_that_differ_in_their_listener_share_a_connection() {
+    let host = local();
+    host.connect().wait().unwrap();
+    let other = host.with_output(Arc::new(|_, _| {}));
+    assert!(other.is_connected());
+    assert_eq!(other.stats().connect, host.stats().connect);
+    other.close().wait();
+    assert!(!host.is_connected());
+}
+
+#[test]
 fn a_fleet_tells_of_every_host_how_it_went() {
     let fleet = Fleet::new(["local:", REFUSED]).unwrap();
     let names: Vec<_> = fleet

@@ -36,8 +36,8 @@ pub(crate) struct Job {
     pub(crate) streaming: Option<Streaming>,
 }
 
-/// A report from one host, which its position names.
-enum Report {
+/// An event on one host, which its position names.
+enum HostEvent {
     /// The function sent an item.
     Item(usize, Value),
     /// The call has ended.
@@ -62,7 +62,7 @@ pub(crate) fn print_everywhere(
 ) -> Result<u8, CommandError> {
     let module = job.module.clone();
     let mut printer = Printer::new(hosts.len() > 1, &job, style, verbosity);
-    call_everywhere(hosts, job, |host, report| printer.print(host, report));
+    call_everywhere(hosts, job, |host, event| printer.print(host, event));
     printer.results.finish();
     if stats {
         say(&printer.costs.to_json(&module));
@@ -77,7 +77,7 @@ pub(crate) fn print_everywhere(
     }
 }
 
-/// Prints the reports of all hosts, and keeps their exit codes and costs.
+/// Prints the events on all hosts, and keeps their exit codes and costs.
 struct Printer {
     several: bool,
     /// The needs that the function declares.
@@ -101,10 +101,10 @@ impl Printer {
         }
     }
 
-    fn print(&mut self, host: &str, report: Report) {
-        match report {
-            Report::Item(_, item) => self.results.item(host, item),
-            Report::Ended(_, Answer { result, costs }) => {
+    fn print(&mut self, host: &str, event: HostEvent) {
+        match event {
+            HostEvent::Item(_, item) => self.results.item(host, item),
+            HostEvent::Ended(_, Answer { result, costs }) => {
                 self.costs.add(host, costs);
                 match result {
                     Ok(Some(value)) => self.results.value(host, value),
@@ -142,19 +142,19 @@ fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
         .all(|need| declared.needs().any(|declared| declared == *need))
 }
 
-/// Runs `job` on all `hosts` and passes each report to `each`, until the output is over or the
+/// Runs `job` on all `hosts` and passes each event to `each`, until the output is over or the
 /// program is interrupted. All hosts are closed on return.
-fn call_everywhere(hosts: &[Host], job: Job, mut each: impl FnMut(&str, Report)) {
-    let (reports, mut arrived) = mpsc::channel(MAX_ITEMS);
+fn call_everywhere(hosts: &[Host], job: Job, mut each: impl FnMut(&str, HostEvent)) {
+    let (events, mut arrived) = mpsc::channel(MAX_ITEMS);
     let (fleet, job) = (hosts.iter().cloned().collect::<Fleet>(), Arc::new(job));
     let mut index = 0..;
     let run = fleet.each(move |host| {
         let index = index.next().unwrap_or_default();
-        on_host(host.clone(), index, job.clone(), reports.clone())
+        on_host(host.clone(), index, job.clone(), events.clone())
     });
-    while let Ok(Some(report)) = interrupt::block_on(arrived.recv()) {
-        let (Report::Item(index, _) | Report::Ended(index, _)) = report;
-        each(fleet.hosts()[index].name(), report);
+    while let Ok(Some(event)) = interrupt::block_on(arrived.recv()) {
+        let (HostEvent::Item(index, _) | HostEvent::Ended(index, _)) = event;
+        each(fleet.hosts()[index].name(), event);
         if stdout::is_over() {
             // Interrupts calls that send nothing for now, too.
             break;
@@ -169,10 +169,10 @@ async fn on_host(
     host: Host,
     index: usize,
     job: Arc<Job>,
-    reports: mpsc::Sender<Report>,
+    events: mpsc::Sender<HostEvent>,
 ) -> Result<(), CallError> {
     let start = Instant::now();
-    let items = Items { index, reports };
+    let items = Items { index, events };
     let result = match &job.streaming {
         Some(streaming) => stream(&host, &job, streaming, &items).await,
         None => {
@@ -186,8 +186,8 @@ async fn on_host(
         call: start.elapsed().saturating_sub(connection.connect),
     };
     let _ = items
-        .reports
-        .send(Report::Ended(index, Answer { result, costs }))
+        .events
+        .send(HostEvent::Ended(index, Answer { result, costs }))
         .await;
     host.close().await;
     Ok(())
@@ -196,16 +196,16 @@ async fn on_host(
 /// Reports the items of one host.
 struct Items {
     index: usize,
-    reports: mpsc::Sender<Report>,
+    events: mpsc::Sender<HostEvent>,
 }
 
 impl Items {
-    /// Reports all items. Returns false if the reports are not wanted any more.
+    /// Reports all items. Returns false if the events are not wanted any more.
     async fn forward(&self, received: &Receiver<Value>) -> bool {
         while let Ok(item) = received.recv_async().await {
             if self
-                .reports
-                .send(Report::Item(self.index, item))
+                .events
+                .send(HostEvent::Item(self.index, item))
                 .await
                 .is_err()
             {

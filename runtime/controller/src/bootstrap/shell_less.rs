@@ -37,7 +37,7 @@ pub(crate) struct ShellLess {
 /// A container that was created for us and does not run yet. Dropping this removes the container:
 /// its engine would not.
 pub(crate) struct Created {
-    place: Runner,
+    runner: Runner,
     remove: Option<Command>,
 }
 
@@ -50,8 +50,8 @@ impl Created {
 impl Drop for Created {
     fn drop(&mut self) {
         if let Some(remove) = self.remove.take() {
-            let place = self.place.clone();
-            runtime::spawn(async move { place.run(&remove, async |_| Ok(())).await });
+            let runner = self.runner.clone();
+            runtime::spawn(async move { runner.run(&remove, async |_| Ok(())).await });
         }
     }
 }
@@ -68,7 +68,7 @@ const ASKED_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) async fn limited_by_container(
     failure: Unreachable,
     hop: &Hop,
-    place: &Runner,
+    runner: &Runner,
     options: &Options,
 ) -> Unreachable {
     let Hop::Container(engine, name) = hop else {
@@ -87,7 +87,7 @@ pub(crate) async fn limited_by_container(
     ]
     .map(Into::into);
     let inspect = Way::new(inspect).command;
-    let asked = tokio::time::timeout(ASKED_WITHIN, place.run(&inspect, async |_| Ok(()))).await;
+    let asked = tokio::time::timeout(ASKED_WITHIN, runner.run(&inspect, async |_| Ok(()))).await;
     match asked
         .ok()
         .and_then(Result::ok)
@@ -122,12 +122,12 @@ impl<'a> NoShell<'a> {
     }
 
     /// Returns the platform that containers of this engine run on.
-    pub(crate) async fn platform(&self, place: &Runner) -> Result<Platform, Unreachable> {
+    pub(crate) async fn platform(&self, runner: &Runner) -> Result<Platform, Unreachable> {
         let format = match self.engine {
             ContainerEngine::Docker => "{{.Server.Arch}}",
             ContainerEngine::Podman => "{{.Client.OsArch}}",
         };
-        let answer = place
+        let answer = runner
             .run(&self.command(["version", "--format", format]), async |_| {
                 Ok(())
             })
@@ -138,7 +138,7 @@ impl<'a> NoShell<'a> {
     /// Copies the agent in and starts it.
     pub(crate) async fn connect(
         &self,
-        place: &Runner,
+        runner: &Runner,
         image: &AgentImage,
         token: &str,
         title: &str,
@@ -157,19 +157,19 @@ impl<'a> NoShell<'a> {
                 title,
                 &path,
             ]);
-            let container = place.run(&create, async |_| Ok(())).await?;
+            let container = runner.run(&create, async |_| Ok(())).await?;
             let remove = Some(self.command(["rm", "-f", &container]));
             (
                 container,
                 Some(Created {
-                    place: place.clone(),
+                    runner: runner.clone(),
                     remove,
                 }),
             )
         } else {
             (self.name.to_owned(), None)
         };
-        let sent_bytes = self.copy(place, image, &file, &container).await?;
+        let sent_bytes = self.copy(runner, image, &file, &container).await?;
         let start = if self.is_image {
             self.command(["start", "-a", "-i", &container])
         } else {
@@ -177,7 +177,7 @@ impl<'a> NoShell<'a> {
             self.command(["exec", "-i", &container, &path, title, &path])
         };
         Ok(ShellLess {
-            transport: place.start(&start, false).await?,
+            transport: runner.start(&start, false).await?,
             sent_bytes,
             created,
         })
@@ -187,7 +187,7 @@ impl<'a> NoShell<'a> {
     /// of bytes sent.
     async fn copy(
         &self,
-        place: &Runner,
+        runner: &Runner,
         image: &AgentImage,
         file: &str,
         container: &str,
@@ -208,12 +208,12 @@ impl<'a> NoShell<'a> {
             use tokio::io::AsyncWriteExt;
 
             writer.write_all(header.as_bytes()).await?;
-            sent_bytes = send_image(writer, image, place.agent()).await?;
+            sent_bytes = send_image(writer, image, runner.agent()).await?;
             writer
                 .write_all(&vec![0; usize::try_from(rest).unwrap_or(0)])
                 .await
         };
-        let copied = place
+        let copied = runner
             .run(&self.command(["cp", "-", &destination]), feed)
             .await;
         copied.map_err(|error| classify(error, &[container::COMPLAINTS]))?;

@@ -88,7 +88,7 @@ pub(crate) async fn connect(
         }
         None => None,
     };
-    let place = match &via {
+    let runner = match &via {
         // Boxed, because the future of a chain would contain itself.
         Some(via) => Runner::Agent(
             Box::pin(via.session())
@@ -109,7 +109,7 @@ pub(crate) async fn connect(
             left: options.timeout,
         },
     };
-    let mut connection = attempt.run(&place).await.map_err(|failure| match &via {
+    let mut connection = attempt.run(&runner).await.map_err(|failure| match &via {
         // The hop before was lost, which is the cause of any other failure.
         Some(via) if via.live_session().is_none() => failure.during(Phase::Connect).at(via.name()),
         _ => failure,
@@ -129,7 +129,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(mut self, place: &Runner) -> Result<Connection, Unreachable> {
+    async fn run(mut self, runner: &Runner) -> Result<Connection, Unreachable> {
         let hop = self.address.last();
         if *hop == Hop::Local {
             return self.local().await;
@@ -146,7 +146,7 @@ impl Attempt<'_> {
             images: &images,
         };
         let shell = bootstrap::shell(&terms);
-        let (transport, way) = match (hop, place) {
+        let (transport, way) = match (hop, runner) {
             (Hop::Ssh(address), Runner::Here) => {
                 let connecting = ssh::connect(address, &shell, self.options);
                 (
@@ -164,7 +164,7 @@ impl Attempt<'_> {
                 let terminal = way.prompt.as_ref().is_some_and(|prompt| prompt.on_terminal);
                 (
                     self.clock
-                        .step(Phase::Connect, place.start(&way.command, terminal))
+                        .step(Phase::Connect, runner.start(&way.command, terminal))
                         .await?,
                     way,
                 )
@@ -175,8 +175,8 @@ impl Attempt<'_> {
             connected => return connected,
         };
         match NoShell::of(hop, &failure, self.options) {
-            Some(container) => self.without_shell(place, &container).await,
-            None => Err(limited_by_container(failure, hop, place, self.options).await),
+            Some(container) => self.without_shell(runner, &container).await,
+            None => Err(limited_by_container(failure, hop, runner, self.options).await),
         }
     }
 
@@ -263,15 +263,15 @@ impl Attempt<'_> {
 
     async fn without_shell(
         mut self,
-        place: &Runner,
+        runner: &Runner,
         container: &NoShell<'_>,
     ) -> Result<Connection, Unreachable> {
         let platform = self
             .clock
-            .step(Phase::Architecture, container.platform(place))
+            .step(Phase::Architecture, container.platform(runner))
             .await?;
         let image = bootstrap::image(&platform).await?;
-        let connecting = container.connect(place, &image, &self.token, &self.title);
+        let connecting = container.connect(runner, &image, &self.token, &self.title);
         let ShellLess {
             transport,
             sent_bytes,
