@@ -6,10 +6,10 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use wxec::build::{Progress, ProgressEvent, Work};
+use wxec::build::{Progress, ProgressEvent};
 
 use crate::{
-    base::{quantity::show_duration, verbosity::Verbosity},
+    base::verbosity::Verbosity,
     terminal::{spinner, stderr::say},
 };
 
@@ -53,7 +53,7 @@ impl Progress for Spinner {
     fn report(&self, event: ProgressEvent<'_>) {
         match event {
             ProgressEvent::Started { work } | ProgressEvent::Waiting { work } => {
-                let message = sentence(event).unwrap_or_else(|| work.to_string());
+                let message = event.line().unwrap_or_else(|| work.to_string());
                 let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
                     .expect("the template is a constant");
                 let bar = ProgressBar::new_spinner()
@@ -69,7 +69,7 @@ impl Progress for Spinner {
             } => spinner::set_message(format!("building {work}: {crate_name} ({count} compiled)")),
             event => {
                 spinner::clear();
-                sentence(event).iter().for_each(|line| say(line));
+                event.line().iter().for_each(|line| say(line));
             }
         }
     }
@@ -86,25 +86,7 @@ impl Progress for Lines {
             ProgressEvent::Compiled { crate_name, .. } if self.crates => {
                 say(&format!("compiled {crate_name}"))
             }
-            event => sentence(event).iter().for_each(|line| say(line)),
+            event => event.line().iter().for_each(|line| say(line)),
         }
     }
-}
-
-fn sentence(event: ProgressEvent<'_>) -> Option<String> {
-    Some(match event {
-        ProgressEvent::Started {
-            work: work @ Work::Module(_),
-        } => format!("building {work}"),
-        ProgressEvent::Started { work } => {
-            format!("building {work} (once per machine; takes some minutes)")
-        }
-        ProgressEvent::Waiting { work } => {
-            format!("waiting for another cargo before building {work}")
-        }
-        ProgressEvent::Finished { work, elapsed, .. } => {
-            format!("built {work} in {}", show_duration(elapsed))
-        }
-        _ => return None,
-    })
 }

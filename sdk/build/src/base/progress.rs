@@ -58,6 +58,27 @@ pub enum ProgressEvent<'a> {
     },
 }
 
+impl ProgressEvent<'_> {
+    /// Returns a line for people, or `None` for what happens too often to be told.
+    pub fn line(&self) -> Option<String> {
+        Some(match self {
+            Self::Started {
+                work: work @ Work::Module(_),
+            } => format!("building {work}"),
+            Self::Started { work } => {
+                format!("building {work} (once per machine; takes some minutes)")
+            }
+            Self::Waiting { work } => {
+                format!("waiting for another cargo before building {work}")
+            }
+            Self::Finished { work, elapsed, .. } => {
+                format!("built {work} in {:.1} s", elapsed.as_secs_f64())
+            }
+            Self::Compiled { .. } => return None,
+        })
+    }
+}
+
 /// Receives reports of long builds.
 pub trait Progress {
     /// Takes note of `event`. Called on the thread that asked for the build.
@@ -70,7 +91,7 @@ pub struct StderrProgress;
 
 impl Progress for StderrProgress {
     fn report(&self, event: ProgressEvent<'_>) {
-        if let Some(line) = line(event) {
+        if let Some(line) = event.line() {
             eprintln!("wxec: {line}");
         }
     }
@@ -84,24 +105,6 @@ impl Progress for Quiet {
     fn report(&self, _: ProgressEvent<'_>) {}
 }
 
-fn line(event: ProgressEvent<'_>) -> Option<String> {
-    Some(match event {
-        ProgressEvent::Started {
-            work: work @ Work::Module(_),
-        } => format!("building {work}"),
-        ProgressEvent::Started { work } => {
-            format!("building {work} (once per machine; takes some minutes)")
-        }
-        ProgressEvent::Waiting { work } => {
-            format!("waiting for another cargo before building {work}")
-        }
-        ProgressEvent::Finished { work, elapsed, .. } => {
-            format!("built {work} in {:.1} s", elapsed.as_secs_f64())
-        }
-        ProgressEvent::Compiled { .. } => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn lines_read_like_sentences() {
         let work = Work::Agent("x86_64-unknown-linux-musl");
-        let started = line(ProgressEvent::Started { work });
+        let started = ProgressEvent::Started { work }.line();
         let words = Work::Module("words");
         let finished = ProgressEvent::Finished {
             work: words,
@@ -124,19 +127,20 @@ mod tests {
             )
         );
         assert_eq!(
-            line(ProgressEvent::Started { work: words }).as_deref(),
+            ProgressEvent::Started { work: words }.line().as_deref(),
             Some("building the module of words")
         );
         assert_eq!(
-            line(finished).as_deref(),
+            finished.line().as_deref(),
             Some("built the module of words in 1.5 s")
         );
         assert_eq!(
-            line(ProgressEvent::Compiled {
+            ProgressEvent::Compiled {
                 work,
                 crate_name: "bytes",
                 count: 1
-            }),
+            }
+            .line(),
             None
         );
     }
