@@ -2,6 +2,7 @@
 
 mod bulk;
 mod cold;
+mod command;
 mod fleet;
 mod memory;
 mod warm;
@@ -47,6 +48,11 @@ pub(crate) const JOBS: &[Job] = &[
         name: "local",
         key_exchange: KeyExchange::Fast,
         run: warm::local,
+    },
+    Job {
+        name: "command",
+        key_exchange: KeyExchange::Fast,
+        run: command::whole,
     },
     Job {
         name: "pipelined",
