@@ -410,6 +410,55 @@ fn what_is_no_module_says_what_would_do() {
 }
 
 #[test]
+fn cargo_runs_only_for_what_has_changed() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    fs::create_dir(path("src")).unwrap();
+    let manifest = "[package]\nname = \"plain\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[lib]\n[workspace]\n";
+    fs::write(path("Cargo.toml"), manifest).unwrap();
+    let write_export = |name: &str| {
+        let text = format!("#[unsafe(no_mangle)] pub extern \"C\" fn wx1_{name}() {{}}\n");
+        fs::write(path("src/lib.rs"), text).unwrap();
+    };
+    write_export("first");
+    let (log, cargo) = (path("log"), path("cargo"));
+    let script = format!(
+        "#!/bin/sh\necho run >>{}\nexec {} \"$@\"\n",
+        log.display(),
+        env!("CARGO")
+    );
+    write_script(&cargo, &script);
+    // Says what the module exports, and whether cargo ran for that.
+    let inspect = |directory: &Path| {
+        let _ = fs::remove_file(&log);
+        let ended = Cli::new(["inspect", "plain"])
+            .directory(directory)
+            .env("CARGO", &cargo)
+            .env("WXEC_CACHE", path("cache"))
+            .run();
+        assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+        (ended.stdout, log.exists())
+    };
+
+    let (first, has_run) = inspect(place.path());
+    assert!(first.contains("first") && has_run, "{first}");
+    // A build of files that were just written is not trusted.
+    wait_until(SOON, "cargo is not run", || {
+        let (again, has_run) = inspect(place.path());
+        assert_eq!(again, first);
+        !has_run
+    });
+    assert!(
+        inspect(&path("src")).1,
+        "another directory is another question"
+    );
+
+    write_export("other");
+    let (other, has_run) = inspect(place.path());
+    assert!(other.contains("other") && has_run, "{other}");
+}
+
+#[test]
 fn an_unknown_host_is_named() {
     let (code, line) = complaint(&["call", "nowhere.invalid", "words::count", "a"]);
     assert_eq!(code, 3);

@@ -3,6 +3,7 @@
 use std::{mem, path::PathBuf};
 
 use cargo_metadata::{Package, Target, TargetKind};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     AbsenceReason, AbsentTask, Features,
@@ -10,12 +11,20 @@ use crate::{
         configuration::Configuration,
         search::{Found, Search},
     },
+    cargo::command::{Cargo, Toolchain},
     package::unit::{Unit, UnitKind},
 };
 
 /// Source of a module: a package, and the target of it that was built.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageSource {
+    manifest: PathBuf,
+    unit: Unit,
+    features: Features,
+}
+
+/// The files of a package, and how they are compiled.
+struct Sources {
     folder: PathBuf,
     crate_name: String,
     built: Root,
@@ -25,7 +34,6 @@ pub struct PackageSource {
 }
 
 /// A target of the package.
-#[derive(Debug, Clone, PartialEq, Eq)]
 struct Root {
     /// Name for messages, as in "not part of the library".
     what: String,
@@ -43,6 +51,27 @@ struct Candidate {
 
 impl PackageSource {
     pub(crate) fn of(package: &Package, unit: &Unit, features: &Features) -> Self {
+        Self {
+            manifest: package.manifest_path.clone().into(),
+            unit: unit.clone(),
+            features: features.clone(),
+        }
+    }
+
+    /// Explains why the module has no task `function`, which is named by its path inside the crate
+    /// or with the crate's name before it. Returns `None` if the sources do not tell. Asks cargo
+    /// for the package's targets.
+    pub fn why_absent(&self, function: &str) -> Option<AbsentTask> {
+        let cargo = Cargo::new(self.manifest.parent()?, Toolchain::Surrounding);
+        let metadata = cargo.metadata(&["--no-deps"]).ok()?;
+        let is_ours = |package: &&Package| package.manifest_path == self.manifest;
+        let package = metadata.packages.iter().find(is_ours)?;
+        Sources::of(package, &self.unit, &self.features).why_absent(function)
+    }
+}
+
+impl Sources {
+    fn of(package: &Package, unit: &Unit, features: &Features) -> Self {
         let is_build_script = |target: &Target| target.kind.contains(&TargetKind::CustomBuild);
         let others = package
             .targets
@@ -62,9 +91,7 @@ impl PackageSource {
         }
     }
 
-    /// Explains why the module has no task `function`, which is named by its path inside the crate
-    /// or with the crate's name before it. Returns `None` if the sources do not tell.
-    pub fn why_absent(&self, function: &str) -> Option<AbsentTask> {
+    fn why_absent(&self, function: &str) -> Option<AbsentTask> {
         let plain = function.replace("r#", "");
         let wanted = plain
             .strip_prefix(&format!("{}::", self.crate_name))

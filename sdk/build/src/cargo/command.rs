@@ -106,6 +106,12 @@ impl Cargo {
         })
     }
 
+    /// Returns the directory of the toolchain that rustc belongs to.
+    pub(crate) fn sysroot(&self) -> Result<PathBuf, BuildError> {
+        let output = output(self.rustc().args(["--print", "sysroot"]))?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+    }
+
     /// Returns the first line of `program --version`.
     pub(crate) fn version(mut program: Command) -> Result<String, BuildError> {
         let output = output(program.arg("--version"))?;
@@ -119,9 +125,15 @@ impl Cargo {
 
 /// Returns true if `program` can be found the way the system finds it.
 pub(crate) fn in_path(program: &str) -> bool {
+    Path::new(program).is_file() || find_in_path(program).is_some()
+}
+
+/// Returns the first file of that name in the directories of `PATH`; an absolute path as it is.
+pub(crate) fn find_in_path(program: impl AsRef<Path>) -> Option<PathBuf> {
     let paths = env::var_os("PATH").unwrap_or_default();
-    Path::new(program).is_file()
-        || env::split_paths(&paths).any(|directory| directory.join(program).is_file())
+    env::split_paths(&paths)
+        .map(|directory| directory.join(&program))
+        .find(|path| path.is_file())
 }
 
 pub(crate) fn cannot_run(command: &Command) -> impl FnOnce(io::Error) -> BuildError {

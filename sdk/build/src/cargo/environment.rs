@@ -1,6 +1,9 @@
 //! Filters the environment of a cargo that we start: ours may be that of another cargo.
 
-use std::{env, path, process::Command};
+use std::{env, ffi::OsString, path, process::Command};
+
+/// The paths may be relative to the directory of the outer cargo, while ours runs elsewhere.
+const DIRECTORIES: [&str; 2] = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"];
 
 /// Removes from `command` the variables by which an outer cargo, or a shell set up for one, would
 /// change its work.
@@ -10,12 +13,9 @@ pub(crate) fn clean(command: &mut Command) {
             command.env_remove(name);
         }
     }
-    // The paths may be relative to the directory of the outer cargo, while ours runs elsewhere.
-    for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
-        if let Some(directory) =
-            env::var_os(name).and_then(|directory| path::absolute(directory).ok())
-        {
-            command.env(name, directory);
+    for name in DIRECTORIES {
+        if let Some(directory) = env::var_os(name) {
+            command.env(name, absolute(directory));
         }
     }
     // Cargo's status lines tell what takes time, so keep them, and keep them plain.
@@ -25,6 +25,20 @@ pub(crate) fn clean(command: &mut Command) {
     command
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TERM_PROGRESS_WHEN", "never");
+}
+
+/// Returns the variables that [`clean`] leaves, as it leaves them.
+pub(crate) fn passing() -> impl Iterator<Item = (String, OsString)> {
+    env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok().filter(|name| passes(name))?;
+        let is_directory = DIRECTORIES.contains(&name.as_str());
+        let value = if is_directory { absolute(value) } else { value };
+        Some((name, value))
+    })
+}
+
+fn absolute(directory: OsString) -> OsString {
+    path::absolute(&directory).map_or(directory, OsString::from)
 }
 
 /// Returns true if the variable `name` says where things are or how to reach the network, rather

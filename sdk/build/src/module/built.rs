@@ -16,9 +16,10 @@ pub struct BuiltModule {
     pub bytes: Vec<u8>,
     /// Its digest.
     pub digest: Digest,
-    /// Number of crates that cargo compiled for it: 0 if nothing had changed.
+    /// Number of crates that cargo compiled for it: 0 if nothing had changed, and cargo perhaps not
+    /// run.
     pub compiled: usize,
-    /// The package it was just built from, which tells why a task is not in it.
+    /// The package it was built from, which tells why a task is not in it.
     pub source: Option<PackageSource>,
 }
 

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     BuildError, Features, StderrProgress,
     base::variables::given,
+    cargo::dep_info::DepInfo,
     module::project::Project,
     package::unit::{Unit, UnitKind, package_in},
 };
@@ -124,7 +125,8 @@ fn target_root(out: &Path) -> &Path {
 /// lock file, which stands for all others.
 fn watched(dependency_file: &str, root: &Path, target: &Path) -> BTreeSet<PathBuf> {
     let mut watched = BTreeSet::from([root.join("Cargo.toml"), root.join("Cargo.lock")]);
-    for source in sources(dependency_file)
+    for source in DepInfo::parse(dependency_file)
+        .sources
         .into_iter()
         .filter(|source| !source.starts_with(target))
     {
@@ -137,39 +139,9 @@ fn watched(dependency_file: &str, root: &Path, target: &Path) -> BTreeSet<PathBu
     watched
 }
 
-/// Returns the prerequisites in a file in make's syntax, where spaces within a name are escaped.
-fn sources(dependency_file: &str) -> Vec<PathBuf> {
-    const ESCAPED: char = '\0';
-    let rules = dependency_file
-        .lines()
-        .filter_map(|line| line.split_once(": "));
-    let names = rules.flat_map(|(_, names)| {
-        let names = names.replace("\\ ", &ESCAPED.to_string());
-        names
-            .split_whitespace()
-            .map(|name| name.replace(ESCAPED, " ").into())
-            .collect::<Vec<_>>()
-    });
-    names.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dependency_files_are_read_with_spaces_in_names() {
-        let file = "/t/words.wasm: /my\\ code/src/lib.rs /my\\ code/src/stats.rs\n";
-
-        assert_eq!(
-            sources(file),
-            [
-                Path::new("/my code/src/lib.rs"),
-                Path::new("/my code/src/stats.rs")
-            ]
-        );
-        assert!(sources("").is_empty());
-    }
 
     #[test]
     fn sources_are_watched_with_their_manifests_and_generated_ones_are_not() {

@@ -4,4 +4,5 @@ pub(crate) mod built;
 pub(crate) mod diagnosis;
 pub(crate) mod embed;
 pub(crate) mod find;
+pub(crate) mod fresh;
 pub(crate) mod project;

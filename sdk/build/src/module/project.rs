@@ -1,7 +1,7 @@
 //! A workspace whose crates become modules, and the cargo that builds them.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -11,13 +11,16 @@ use wxec_protocol::Digest;
 
 use crate::{
     BuildError, BuiltModule, Features, MODULE_TARGET, PackageSource, Progress, ProgressEvent, Work,
-    base::variables::given,
+    base::variables::{given, home},
     cache::directory::{cache_directory, create_private, take_turn},
     cargo::{
         command::{Cargo, Toolchain},
         messages::{Outcome, listen},
     },
-    module::diagnosis,
+    module::{
+        diagnosis,
+        fresh::{Build, Request},
+    },
     package::unit::Unit,
 };
 
@@ -39,17 +42,47 @@ pub(crate) const PROFILE: [&str; 6] = [
 /// sets there are meant for modules.
 const FLAGS: &str = "CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS";
 
+/// Returns all by which our own settings and the user's flags change modules, besides features.
+pub(crate) fn settings() -> Vec<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let settings = PROFILE.iter().copied().chain([version]);
+    settings.map(str::to_owned).chain([flags()]).collect()
+}
+
+/// Returns rustc's flags for modules.
+fn flags() -> String {
+    let flags = given(FLAGS)
+        .map(|flags| flags.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    // The flag itself does nothing.
+    format!("{flags} --cfg wxec")
+}
+
 /// A workspace, and the cargo that works in it.
 pub(crate) struct Project {
     cargo: Cargo,
     pub(crate) metadata: Metadata,
+    /// The request that a build is recorded for.
+    request: Option<Request>,
 }
 
 impl Project {
     pub(crate) fn around(directory: &Path) -> Result<Self, BuildError> {
         let cargo = Cargo::new(directory, Toolchain::Surrounding);
         let metadata = cargo.metadata(&["--no-deps"])?;
-        Ok(Self { cargo, metadata })
+        Ok(Self {
+            cargo,
+            metadata,
+            request: None,
+        })
+    }
+
+    /// Records the builds, so that `request` finds them.
+    pub(crate) fn recorded_for(self, request: Request) -> Self {
+        Self {
+            request: Some(request),
+            ..self
+        }
     }
 
     /// Builds `unit` of `package` below `target`. No other cargo may use that directory: an outer
@@ -83,13 +116,23 @@ impl Project {
             what: work.to_string(),
         })?;
         let bytes = fs::read(&path).map_err(BuildError::io("read", &path))?;
-        Ok(BuiltModule {
+        let module = BuiltModule {
             digest: Digest::of(&bytes),
             path: Some(path),
             bytes,
             compiled: outcome.compiled,
             source: Some(PackageSource::of(package, unit, features)),
-        })
+        };
+        if let Some(request) = &self.request {
+            request.record(&Build {
+                cargo: &self.cargo,
+                metadata: &self.metadata,
+                package,
+                outcome: &outcome,
+                module: &module,
+            });
+        }
+        Ok(module)
     }
 
     fn command(
@@ -112,12 +155,8 @@ impl Project {
         command.env("CARGO_BUILD_BUILD_DIR", target);
 
         // With flags for this very target, cargo ignores those that a configuration sets for all
-        // targets, which are meant for the host: `target-cpu=native`, another linker. The flag
-        // itself does nothing.
-        let flags = given(FLAGS)
-            .map(|flags| flags.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        command.env(FLAGS, format!("{flags} --cfg wxec"));
+        // targets, which are meant for the host: `target-cpu=native`, another linker.
+        command.env(FLAGS, flags());
 
         command.args(features.arguments(&unit.required_features));
         command.args(["--profile", "wxec"]);
@@ -137,10 +176,9 @@ impl Project {
     /// Returns `wxec` below the workspace's own target directory, or a directory in the cache for a
     /// package that cargo downloaded, whose folder must not be changed.
     pub(crate) fn target_directory(&self) -> Result<PathBuf, BuildError> {
-        let cargo_home = given("CARGO_HOME")
-            .map(PathBuf::from)
-            .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
-        if cargo_home.is_some_and(|home| self.metadata.workspace_root.starts_with(home)) {
+        if home("CARGO_HOME", ".cargo")
+            .is_some_and(|home| self.metadata.workspace_root.starts_with(home))
+        {
             let directory = cache_directory()?.join("modules");
             create_private(&directory)?;
             return Ok(directory);

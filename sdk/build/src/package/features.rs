@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cargo_metadata::Package;
+use serde::{Deserialize, Serialize};
 
 use crate::BuildError;
 
@@ -15,7 +16,7 @@ use crate::BuildError;
 /// let features = Features::default().without_default().with("metrics, tracing");
 /// assert_eq!(features, Features::default().with("metrics").with("tracing").without_default());
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Features {
     named: Vec<String>,
     without_default: bool,

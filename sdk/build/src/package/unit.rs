@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use cargo_metadata::{Metadata, Package, Target, TargetKind};
+use serde::{Deserialize, Serialize};
 
 use crate::{BuildError, Origin, base::names::looks_like};
 
 /// One target of a package, as `cargo rustc` selects it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unit {
     pub(crate) kind: UnitKind,
     /// The target's name: that of the crate, but for dashes.
@@ -16,7 +17,7 @@ pub(crate) struct Unit {
     pub(crate) required_features: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum UnitKind {
     Library,
     Program,
