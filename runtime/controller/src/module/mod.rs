@@ -60,12 +60,30 @@ struct Inner {
     digest: Digest,
     contents: Contents,
     is_shipped: bool,
-    /// The package it was built from, if that was just now.
+    /// The package it was built from, if it was.
     source: Option<PackageSource>,
     crates_compiled: usize,
     artifacts: Mutex<HashMap<Target, Arc<OnceCell<Artifact>>>>,
     /// Number of artifacts that were compiled because no cache had them.
     artifacts_compiled: AtomicUsize,
+}
+
+impl Inner {
+    /// Parses a module, whose digest may be known.
+    fn parse(name: String, bytes: Bytes, digest: Option<Digest>) -> Result<Self, ModuleError> {
+        Ok(Self {
+            contents: Contents::parse(&name, &bytes)?,
+            digest: digest.unwrap_or_else(|| Digest::of(&bytes)),
+            name,
+            path: None,
+            bytes,
+            is_shipped: false,
+            source: None,
+            crates_compiled: 0,
+            artifacts: Mutex::default(),
+            artifacts_compiled: AtomicUsize::new(0),
+        })
+    }
 }
 
 type TaskKey = (&'static str, &'static str, Option<&'static str>);
@@ -95,7 +113,9 @@ impl Module {
         let name = path
             .file_stem()
             .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        Self::parse(name, Some(path.into()), bytes.into(), 0)
+        let mut inner = Inner::parse(name, bytes.into(), None)?;
+        inner.path = Some(path.into());
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Builds the package whose folder is `directory` or one above it.
@@ -118,7 +138,8 @@ impl Module {
         name: impl Into<String>,
         bytes: impl Into<Bytes>,
     ) -> Result<Self, ModuleError> {
-        Self::parse(name.into(), None, bytes.into(), 0)
+        let inner = Inner::parse(name.into(), bytes.into(), None)?;
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Builds a package of the cargo workspace around `directory`, or reuses an earlier build if
@@ -184,35 +205,11 @@ impl Module {
     }
 
     fn built(name: String, built: BuiltModule) -> Result<Self, ModuleError> {
-        let mut module = Self::parse(name, built.path, built.bytes.into(), built.compiled)?;
-        Arc::get_mut(&mut module.0)
-            .expect("nobody else has it yet")
-            .source = built.source;
-        Ok(module)
-    }
-
-    fn parse(
-        name: String,
-        path: Option<PathBuf>,
-        bytes: Bytes,
-        crates_compiled: usize,
-    ) -> Result<Self, ModuleError> {
-        let contents = Contents::parse(&name, &bytes)?;
-        let digest = Digest::of(&bytes);
-        let artifacts = Mutex::default();
-        let artifacts_compiled = AtomicUsize::new(0);
-        Ok(Self(Arc::new(Inner {
-            name,
-            path,
-            bytes,
-            digest,
-            contents,
-            is_shipped: false,
-            source: None,
-            crates_compiled,
-            artifacts,
-            artifacts_compiled,
-        })))
+        let mut inner = Inner::parse(name, built.bytes.into(), Some(built.digest))?;
+        inner.path = built.path;
+        inner.source = built.source;
+        inner.crates_compiled = built.compiled;
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Returns its name, for messages.
@@ -260,9 +257,9 @@ impl Module {
             })
     }
 
-    /// Returns the reason why it has no function `name`, if it was built from its package just now
-    /// and the sources tell: a task may be a part of another target, or be compiled for tests or
-    /// with a feature only. Reads the package's sources.
+    /// Returns the reason why it has no function `name`, if it was built from its package and the
+    /// sources tell: a task may be a part of another target, or be compiled for tests or with a
+    /// feature only. Asks cargo, and reads the sources.
     pub fn why_absent(&self, name: &str) -> Option<AbsentTask> {
         self.0.source.as_ref()?.why_absent(name)
     }
@@ -303,7 +300,7 @@ impl Module {
     }
 
     /// Returns the number of crates that cargo compiled for it just now: 0 if nothing changed since
-    /// an earlier build.
+    /// an earlier build, when cargo may not even run.
     pub fn crates_compiled(&self) -> usize {
         self.0.crates_compiled
     }

@@ -3,13 +3,13 @@
 
 use std::{
     fs::{self, File, Permissions},
-    io::Write,
+    io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
-use wxec_protocol::Digest;
+use wxec_protocol::{Digest, Hasher};
 
 use crate::{BuildError, cache::directory::create_private};
 
@@ -45,13 +45,12 @@ impl Shelf {
             .iter()
             .map(|name| {
                 let path = self.directory.join(name);
-                let bytes = fs::read(&path).ok()?;
-                let digest = Digest::of(&bytes);
+                let (digest, bytes) = digest_of(&path).ok()?;
                 let line = format!("{digest}  {name}");
                 sums.lines().any(|known| known == line).then_some(Shelved {
                     path,
                     digest,
-                    bytes: bytes.len() as u64,
+                    bytes,
                 })
             })
             .collect();
@@ -79,6 +78,23 @@ impl Shelf {
         }
         replace(&self.directory.join(SUMS), sums.as_bytes())?;
         Ok(shelved.try_into().expect("as many as there were files"))
+    }
+}
+
+/// Returns the digest of a file, and its length. Each command does this, so it keeps no more of the
+/// file than fits into a processor's cache.
+fn digest_of(path: &Path) -> io::Result<(Digest, u64)> {
+    let (mut file, mut hasher) = (File::open(path)?, Hasher::default());
+    let mut buffer = vec![0; 64 * 1024];
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((hasher.finish(), length)),
+            read => {
+                hasher.update(&buffer[..read]);
+                length += read as u64;
+            }
+        }
     }
 }
 
