@@ -456,6 +456,15 @@ fn cargo_runs_only_for_what_has_changed() {
     write_export("other");
     let (other, has_run) = inspect(place.path());
     assert!(other.contains("other") && has_run, "{other}");
+
+    fs::remove_file(&log).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let ended = Cli::new(["inspect", "plain"])
+        .directory(outside.path())
+        .env("CARGO", &cargo)
+        .run();
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+    assert!(!log.exists(), "there is no manifest to ask cargo about");
 }
 
 #[test]

@@ -59,8 +59,16 @@ impl Cargo {
         command
     }
 
-    /// Runs `cargo metadata` for the workspace around the directory.
+    /// Runs `cargo metadata` for the workspace around the directory, if there is one.
     pub(crate) fn metadata(&self, options: &[&str]) -> Result<Metadata, BuildError> {
+        // Cargo looks for a manifest from the directory upwards.
+        let directory = fs::canonicalize(&self.directory)
+            .or_else(|_| std::path::absolute(&self.directory))
+            .unwrap_or_else(|_| self.directory.clone());
+        let mut folders = directory.ancestors();
+        if !folders.any(|folder| folder.join("Cargo.toml").exists()) {
+            return Err(BuildError::NoManifest { directory });
+        }
         let mut command = self.cargo();
         command
             .args(["metadata", "--format-version", "1"])
@@ -73,10 +81,6 @@ impl Cargo {
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             if said.contains("could not find `Cargo.toml`") {
-                // Cargo looks for it from the directory upwards; the error must name that
-                // directory, not `.`.
-                let directory =
-                    std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone());
                 return Err(BuildError::NoManifest { directory });
             }
             return Err(complain(said.trim().trim_start_matches("error: ").into()));
