@@ -2,6 +2,7 @@
 //! Each agent is a process that the protocol alone drives.
 
 use std::{
+    fs,
     io::{Read, Write},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -238,6 +239,47 @@ fn an_aarch64_agent_runs_native_code() {
         (&platform, Code::Baseline)
     );
     agent.works();
+}
+
+#[test]
+fn an_aarch64_starter_unpacks_its_image() {
+    const QEMU: &str = "qemu-aarch64-static";
+    if !can_run(&[QEMU, "--version"]) {
+        return;
+    }
+    let platform = Platform::new("aarch64", "linux");
+    let built = wxec_build::agent(&platform, &Quiet)
+        .and_then(|image| Ok((image, wxec_build::starter(&platform, &Quiet)?)));
+    let (image, starter) = match built {
+        Ok(built) => built,
+        Err(error @ (BuildError::MissingStd { .. } | BuildError::NoCCompiler { .. })) => {
+            return skip(&error.to_string());
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let mut process = Command::new("timeout")
+        .args(["--signal=KILL", PATIENCE_SECONDS, QEMU])
+        .arg(&starter.path)
+        .args(["TOKEN", "title", "", "", "", "name"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (sent, bytes, digest) = (image.compressed_bytes, image.bytes, image.digest);
+    let described = format!("zstd {sent} {bytes} {digest} -\n").into_bytes();
+    let packed = [described, fs::read(&image.compressed).unwrap()].concat();
+    process.stdin.take().unwrap().write_all(&packed).unwrap();
+    let mut said = String::new();
+    process
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    // The digest was right; whether this machine can execute the agent is another matter.
+    assert!(said.starts_with("WXEC1:TOKEN:start\n"), "{said}");
+    process.wait().unwrap();
 }
 
 #[test]

@@ -94,6 +94,61 @@ fn memory_is_the_last_place() {
     }
 }
 
+/// Returns the address of a shell where memory cannot be executed, `/dev/shm` has `room`, and other
+/// places cannot be written.
+fn without_memory(room: &str) -> String {
+    let script = format!(
+        r#"echo 2 >/proc/sys/vm/memfd_noexec || exit 9
+        mount -t tmpfs -o size={room} none /dev/shm || exit 9
+        for place in /run/user /tmp /var/tmp; do mount -t tmpfs -o ro none $place || exit 9; done
+        unset XDG_RUNTIME_DIR; export HOME=/dev/shm; exec "$@""#
+    );
+    let namespaces = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"];
+    let words: Vec<_> = namespaces
+        .into_iter()
+        .chain(["sh", "-c", &script, "sh"])
+        .collect();
+    format!("exec:{}", serde_json::to_string(&words).unwrap())
+}
+
+#[test]
+fn where_memory_cannot_be_executed_the_image_needs_a_place() {
+    if !Path::new("/proc/sys/vm/memfd_noexec").exists() {
+        return crate::harness::skip(
+            "this kernel always executes memory (Linux 6.3 can forbid it)",
+        );
+    }
+    if !needs(&["unshare"]) {
+        return;
+    }
+    let ended = count(&without_memory("8m")).run();
+    ended.is("3");
+    // Enough for the starter, and not for the image.
+    let ended = count(&without_memory("64k")).run();
+    assert!(
+        ended
+            .unreachable()
+            .contains("no place for the agent: memory (cannot execute); /dev/shm (no room);"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_starter_needs_little_room() {
+    let room = r#"mount -t tmpfs -o size=64k none /dev/shm || exit 9
+        unset XDG_RUNTIME_DIR; exec "$@""#;
+    if !needs(&["unshare"]) {
+        return;
+    }
+    let words = ["unshare", "--mount", "sh", "-c", room, "sh"];
+    let address = format!("exec:{}", serde_json::to_string(&words).unwrap());
+    let ended = Cli::new(["doctor", &address]).run();
+    assert!(
+        ended.stdout.contains("agent's place: /dev/shm"),
+        "{ended:?}"
+    );
+}
+
 #[test]
 fn the_agent_is_kept_if_that_is_wanted() {
     let Some(machine) = Machine::start() else {
@@ -125,7 +180,11 @@ fn the_agent_is_kept_if_that_is_wanted() {
         .flatten()
         .map(|entry| entry.path())
         .collect();
-    let [kept] = &*kept else { panic!("{kept:?}") };
+    // The other is the starter.
+    let kept = kept
+        .iter()
+        .max_by_key(|path| fs::metadata(path).unwrap().len());
+    let kept = kept.expect("it is kept");
     let mut image = fs::read(kept).unwrap();
     image[5000] ^= 1;
     // The last agent may still be running from it.

@@ -9,12 +9,14 @@ use std::{
 
 /// Sources that both ends share. A published crate lacks the sibling folders; there the build is
 /// the hash of the version and `src`.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     "src",
     "../engine/src",
     "../engine/Cargo.toml",
     "../agent/src",
     "../agent/Cargo.toml",
+    "../starter/src",
+    "../starter/Cargo.toml",
     "../facts/src",
     "../facts/Cargo.toml",
     "../files/src",

@@ -29,17 +29,15 @@ fn main() -> io::Result<()> {
     let token = env::args().nth(4).expect("the words of the bootstrap");
     let mut stdin = BufReader::new(io::stdin());
     say(format!(
-        "\nWXEC1:{token}:host|Linux {}|raw||nowhere|\n",
+        "\nWXEC1:{token}:host|Linux {}|new|nowhere|\n",
         env::consts::ARCH
     )
     .as_bytes())?;
     let mut head = String::new();
     stdin.read_line(&mut head)?;
-    let length = head
-        .split(' ')
-        .next()
-        .and_then(|length| length.parse().ok())
-        .expect("a length");
+    // The starter, and what follows it.
+    let lengths = head.split_whitespace().map(str::parse::<u64>);
+    let length = lengths.sum::<Result<u64, _>>().expect("two lengths");
     io::copy(&mut (&mut stdin).take(length), &mut io::sink())?;
     say(format!("WXEC1:{token}:start\n").as_bytes())?;
 

@@ -65,8 +65,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         std::fs::remove_file(file)?;
     }
     if let Some(title) = title {
-        // Most shells cannot set `argv[0]` of the programs they start. Without /proc the agent
-        // keeps its name.
+        // A starter sets `argv[0]`. A controller or container engine that starts the agent's file
+        // cannot. Without /proc the agent keeps its name.
         let _ = Command::new(ITSELF).arg0(title).exec();
     }
     let _ = rustix::thread::set_name(THREAD_NAME);

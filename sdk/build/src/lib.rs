@@ -2,9 +2,9 @@
 //!
 //! A *module* is a crate compiled for `wasm32-wasip1`: [`module`] finds the one that holds a task,
 //! either embedded in the program or built by cargo from the crate's source, and [`embed`] is what
-//! a `build.rs` calls so that a shipped program needs no cargo. [`agent`] and [`compiler`] are
-//! wxec's own programs, and [`shipped_module`] its own modules; they are built once per machine and
-//! kept in [`cache_directory`].
+//! a `build.rs` calls so that a shipped program needs no cargo. [`agent`], [`starter`] and
+//! [`compiler`] are wxec's own programs, and [`shipped_module`] its own modules; they are built once
+//! per machine and kept in [`cache_directory`].
 //!
 //! All functions here block, run cargo as a child process and report long work to a [`Progress`].
 //! The child never inherits flags or target directories of a surrounding cargo, so the functions
@@ -59,6 +59,7 @@ pub use tools::{
     agent::{AgentImage, agent, agent_if_built},
     compiler::compiler,
     shipped::{is_shipped, shipped_module},
+    starter::{Starter, starter, starter_if_built},
 };
 
 /// The target that modules are compiled for.

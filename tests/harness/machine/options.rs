@@ -38,7 +38,7 @@ pub(crate) enum Access {
     Any,
     NoExec,
     ReadOnly,
-    /// Writing fails after 64 KB.
+    /// Writing fails after 16 KB: not even the starter fits.
     Tiny,
 }
 
@@ -174,7 +174,7 @@ mkdir /mnt/shared
         let mut places = Vec::new();
         for place in PLACES {
             let size = if self.access(place) == Access::Tiny {
-                ",size=64k"
+                ",size=16k"
             } else {
                 ""
             };
@@ -239,7 +239,7 @@ mkdir /mnt/shared
                 Access::Any => {}
                 Access::NoExec => script += &format!("mount -o remount,bind,noexec {place}\n"),
                 Access::ReadOnly => script += &format!("mount -o remount,bind,ro {place}\n"),
-                Access::Tiny if kind == "/home" => script += "mount -o remount,size=64k /home\n",
+                Access::Tiny if kind == "/home" => script += "mount -o remount,size=16k /home\n",
                 Access::Tiny => {}
             }
         }

@@ -1,4 +1,5 @@
-//! The agent's image for each platform: found or built once, however many hosts want it.
+//! The agent's image and its starter for each platform: found or built once, however many hosts want
+//! them.
 
 use std::{
     collections::HashMap,
@@ -7,61 +8,99 @@ use std::{
 };
 
 use tokio::{io::AsyncWriteExt, sync::OnceCell};
-use wxec_build::AgentImage;
+use wxec_build::{AgentImage, BuildError, Progress, Starter};
 use wxec_protocol::{CHUNK_BYTES, Platform, Splice};
 
+use super::Package;
 use crate::{
     base::{progress, runtime, sync::lock, text::with_sources},
     error::{Phase, Unreachable},
     session::{Session, transport::Writer},
 };
 
-type Images = HashMap<Platform, Arc<OnceCell<Arc<AgentImage>>>>;
-
-/// Images found so far. Finding one means hashing it, which a fleet need not do for each of its
+/// Programs found so far. Finding one means hashing it, which a fleet need not do for each of its
 /// hosts.
-static IMAGES: LazyLock<Mutex<Images>> = LazyLock::new(Mutex::default);
+type Found<T> = LazyLock<Mutex<HashMap<Platform, Arc<OnceCell<Arc<T>>>>>>;
+
+static IMAGES: Found<AgentImage> = LazyLock::new(Mutex::default);
+static STARTERS: Found<Starter> = LazyLock::new(Mutex::default);
 
 /// Returns the image of the agent for `platform`.
 pub(crate) async fn image(platform: &Platform) -> Result<Arc<AgentImage>, Unreachable> {
-    let cell = {
-        let mut images = lock(&IMAGES);
-        // Another version of wxec may have removed files from the cache meanwhile.
-        images.retain(|_, image| image.get().is_none_or(|image| image.path.exists()));
-        images.entry(platform.clone()).or_default().clone()
-    };
-    cell.get_or_try_init(|| find_or_build(platform.clone()))
-        .await
-        .cloned()
+    find(
+        &IMAGES,
+        platform,
+        |image| image.path.exists(),
+        wxec_build::agent,
+    )
+    .await
 }
 
-async fn find_or_build(platform: Platform) -> Result<Arc<AgentImage>, Unreachable> {
-    let found =
-        runtime::blocking(move || wxec_build::agent(&platform, &*progress::current())).await;
-    found.map(Arc::new).map_err(|error| {
-        let unreachable = Unreachable::new(Phase::Local, with_sources(&error));
-        error
-            .hint()
-            .into_iter()
-            .fold(unreachable, Unreachable::hint)
+/// Returns what is sent to hosts of `platform`.
+pub(crate) async fn package(platform: &Platform) -> Result<Package, Unreachable> {
+    let exists = |starter: &Starter| starter.path.exists();
+    Ok(Package {
+        starter: find(&STARTERS, platform, exists, wxec_build::starter).await?,
+        image: image(platform).await?,
     })
 }
 
-/// Lists the images this machine has, in the form in which the script is told which of them it may
-/// keep.
+/// Returns the program for `platform` that was `found`, else what `build` finds or builds.
+async fn find<T: Send + Sync + 'static>(
+    found: &Found<T>,
+    platform: &Platform,
+    exists: impl Fn(&T) -> bool,
+    build: fn(&Platform, &dyn Progress) -> Result<T, BuildError>,
+) -> Result<Arc<T>, Unreachable> {
+    let cell = {
+        let mut found = lock(found);
+        // Another version of wxec may have removed files from the cache meanwhile.
+        found.retain(|_, program| program.get().is_none_or(|program| exists(program)));
+        found.entry(platform.clone()).or_default().clone()
+    };
+    cell.get_or_try_init(async || {
+        let platform = platform.clone();
+        let built = runtime::blocking(move || build(&platform, &*progress::current())).await;
+        built.map(Arc::new).map_err(|error| not_built(&error))
+    })
+    .await
+    .cloned()
+}
+
+fn not_built(error: &BuildError) -> Unreachable {
+    let unreachable = Unreachable::new(Phase::Local, with_sources(error));
+    error
+        .hint()
+        .into_iter()
+        .fold(unreachable, Unreachable::hint)
+}
+
+/// Lists the starters and images this machine has, in the form in which the script is told which of
+/// them it may keep.
 pub(crate) async fn known_images() -> Result<String, Unreachable> {
     // The host's platform is not known yet; most hosts are like this machine.
     let here = Platform::here();
-    let mut known = vec![format!("{}={}", here.arch, image(&here).await?.digest)];
+    let Package { starter, image } = package(&here).await?;
+    let mut known = vec![known_as(&here, &starter, &image)];
     for arch in Platform::AGENT_ARCHITECTURES
         .into_iter()
         .filter(|arch| *arch != here.arch)
     {
         let platform = Platform::new(arch, "linux");
-        let built = runtime::blocking(move || wxec_build::agent_if_built(&platform)).await;
-        known.extend(built.map(|image| format!("{arch}={}", image.digest)));
+        known.extend(
+            runtime::blocking(move || {
+                let starter = wxec_build::starter_if_built(&platform)?;
+                let image = wxec_build::agent_if_built(&platform)?;
+                Some(known_as(&platform, &starter, &image))
+            })
+            .await,
+        );
     }
     Ok(known.join(","))
+}
+
+fn known_as(platform: &Platform, starter: &Starter, image: &AgentImage) -> String {
+    format!("{}={}.{}", platform.arch, starter.digest, image.digest)
 }
 
 /// Sends an image uncompressed; or, if `hop` holds it, has that agent insert it. Returns the number

@@ -1,9 +1,8 @@
-my($n,$start,$title,$y)=@ARGV;
+my($n,$y)=splice(@ARGV,0,2);
 my $b="";
 while(length($b)<$n){sysread(STDIN,$b,$n-length($b),length($b))||exit 1}
-my $name="wxec-agent";
+my $name="wxec-starter";
 my $f=syscall($y,$name,0);
 open(my $o,">&=",$f)||exit 1;
 syswrite($o,$b)==$n||exit 1;
-syswrite(STDOUT,$start.chr(10));
-exec{"/proc/self/fd/$f"}$title;
+exec{"/proc/self/fd/$f"}$name,@ARGV;

@@ -1,7 +1,9 @@
 //! Starts the agent on a host that has nothing but a POSIX `sh`: a short script describes the host,
-//! takes the agent's image from stdin, and becomes the agent.
+//! takes the starter from stdin, and becomes it; the starter takes the agent's image, and becomes
+//! the agent.
 
 mod image;
+mod package;
 mod probe;
 mod script;
 mod shell_less;
@@ -11,7 +13,6 @@ mod tests;
 use std::{io, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use wxec_build::AgentImage;
 use wxec_protocol::{StreamEnd, Traffic};
 
 use crate::{
@@ -25,9 +26,11 @@ use crate::{
     ways::{NO_LOGIN_HINT, Prompt, not_run},
 };
 
-use probe::{Accepted, parse_probe};
+use package::{Form, Lack, Sending};
+use probe::parse_probe;
 
-pub(crate) use image::{image, known_images, send_image, splice_image};
+pub(crate) use image::{image, known_images, package, send_image, splice_image};
+pub(crate) use package::Package;
 pub(crate) use probe::{Probe, architecture};
 pub(crate) use script::{Terms, shell};
 pub(crate) use shell_less::{NoShell, ShellLess, limited_by_container};
@@ -70,35 +73,6 @@ pub(crate) struct Started {
     pub(crate) agent_said: Vec<u8>,
 }
 
-/// The image that follows its announcement.
-enum Body {
-    Here(Vec<u8>),
-    /// The agent on the hop before inserts it.
-    Hop,
-}
-
-impl Body {
-    async fn read(image: &AgentImage, gzip: bool) -> Result<Self, Unreachable> {
-        let path = if gzip { &image.compressed } else { &image.path };
-        tokio::fs::read(path)
-            .await
-            .map(Self::Here)
-            .map_err(|error| {
-                Unreachable::new(
-                    Phase::Local,
-                    format!("cannot read the agent's image {}: {error}", path.display()),
-                )
-            })
-    }
-
-    fn length(&self, image: &AgentImage) -> u64 {
-        match self {
-            Self::Here(bytes) => bytes.len() as u64,
-            Self::Hop => image.bytes,
-        }
-    }
-}
-
 impl<'a> Bootstrap<'a> {
     pub(crate) fn new(transport: &'a mut Transport, token: &'a str) -> Self {
         Self {
@@ -122,13 +96,13 @@ impl<'a> Bootstrap<'a> {
         if let Some(failure) = refused_there(&self.transport.stderr.clone(), &answer).await {
             return Err(failure);
         }
-        parse_probe(&answer).ok_or_else(|| {
+        parse_probe(&answer).unwrap_or_else(|| {
             let answer = printable(&answer);
-            Unreachable::new(
+            Err(Unreachable::new(
                 Phase::Shell,
                 format!("the host described itself as `{answer}`, which makes no sense"),
-            )
-        })?
+            ))
+        })
     }
 
     async fn first_answer(&mut self, asked: Option<Asked<'_>>) -> Result<String, Unreachable> {
@@ -179,98 +153,62 @@ impl<'a> Bootstrap<'a> {
         }
     }
 
-    /// Sends the image and waits until the agent is about to start. `compress` means that the way
-    /// there is so slow that compression pays, `keep` that the host may keep the image.
+    /// Sends what the host lacks and waits until the agent is about to start. `compress` means that
+    /// the way there is so slow that compression pays, `keep` that the host may keep the image.
     pub(crate) async fn start(
         mut self,
-        probe: &Probe,
-        image: &AgentImage,
+        probe: &mut Probe,
+        package: &Package,
         compress: bool,
         keep: bool,
     ) -> Result<Started, Unreachable> {
-        let (mut image_bytes, mut head_bytes, mut hop_bytes, mut round_trips) = (0, 0, 0, 1);
-        let mut from_hop = None;
-        if probe.image != Accepted::Kept {
-            // A host that cannot verify what the hop inserts gets the image from here.
-            from_hop = match self.transport.hop.clone() {
-                Some(hop) if probe.verifies && hop.holds(image.digest).await => Some(hop),
-                _ => None,
-            };
-        }
-        let mut kept = probe.image == Accepted::Kept;
+        let (mut lack, form) = if probe.has_starter {
+            (None, Form::of_network(compress))
+        } else {
+            let form = Form::find(self.transport.hop.clone(), package, compress).await;
+            (Some(Lack::Starter), form)
+        };
+        let mut sending = Sending::new(package, form, compress, keep);
         loop {
-            let mut sent = Ok(());
-            if !kept {
-                let gzip = compress && probe.image == Accepted::Gzip && from_hop.is_none();
-                // gzip's checksum or the length verifies an image from here; hashing costs a slow
-                // host some time.
-                let checked = probe.verifies && (keep || from_hop.is_some());
-                let digest = if checked {
-                    image.digest.to_string()
-                } else {
-                    "-".into()
-                };
-                let body = match from_hop {
-                    Some(_) => Body::Hop,
-                    None => Body::read(image, gzip).await?,
-                };
-                let head = format!(
-                    "{} {} {digest}\n",
-                    body.length(image),
-                    if gzip { "gzip" } else { "raw" }
-                );
-                head_bytes += head.len() as u64;
-                round_trips += 1;
-                match &body {
-                    Body::Here(bytes) => image_bytes += bytes.len() as u64,
-                    Body::Hop => hop_bytes += image.bytes,
-                }
-                sent = self.send(&head, &body, image).await;
+            // A host that gives up early closes its end; its answer then explains more than the broken
+            // pipe.
+            let sent = match lack {
+                Some(lack) => sending.send(lack, &mut self.transport.writer).await?,
+                None => Ok(()),
+            };
+            let answer = self.answer().await?;
+            if answer == "start" {
+                break;
             }
-            match (self.answer().await?.as_str(), sent) {
-                ("start", _) => break,
-                // The hop did not insert the right image: perhaps its memory is bad. Send it from
-                // here, once.
-                ("again", _) if from_hop.take().is_some() => kept = false,
-                (answer, sent) => match (
-                    refused_there(&self.transport.stderr.clone(), answer).await,
-                    sent,
-                ) {
-                    (Some(failure), _) => return Err(failure),
-                    (None, Err(error)) => {
-                        return Err(self.broken(Phase::Exec, &error.to_string()).await);
-                    }
-                    (None, Ok(())) => {
-                        let reason = format!("unexpected answer `{}`", printable(answer));
-                        return Err(self.broken(Phase::Exec, &reason).await);
-                    }
-                },
+            lack = sending.lack(&answer, probe);
+            if lack.is_none() {
+                return Err(self.failure(&answer, sent).await);
             }
         }
         Ok(Started {
-            image_bytes,
+            image_bytes: sending.image_bytes,
             traffic: Traffic {
-                bytes_sent: head_bytes + image_bytes,
                 // The first bytes of the agent are counted when the session takes them in.
                 bytes_received: self.received_bytes - self.received.len() as u64,
-                round_trips,
-                hop_bytes,
-                module_bytes: 0,
+                ..sending.traffic
             },
             agent_said: self.received,
         })
     }
 
-    /// Sends the announcement, then the image. A host that gives up early closes its end; its
-    /// answer then explains more than the broken pipe.
-    async fn send(&mut self, head: &str, body: &Body, image: &AgentImage) -> io::Result<()> {
-        let writer = &mut self.transport.writer;
-        writer.write_all(head.as_bytes()).await?;
-        match body {
-            Body::Here(bytes) => writer.write_all(bytes).await?,
-            Body::Hop => splice_image(writer, image).await?,
+    /// Returns the reason why a host does not start the agent, after its `answer` to what was `sent`.
+    async fn failure(&mut self, answer: &str, sent: io::Result<()>) -> Unreachable {
+        // The starter would take another image.
+        let answer = if answer == "again" { DAMAGED } else { answer };
+        let refused = refused_there(&self.transport.stderr.clone(), answer).await;
+        match (refused, sent) {
+            (Some(failure), _) => failure,
+            (None, Err(error)) => self.broken(Phase::Exec, &error.to_string()).await,
+            (None, Ok(())) => {
+                let reason = format!("unexpected answer `{}`", printable(answer));
+                self.broken(Phase::Exec, &reason).await
+            }
         }
-        writer.flush().await
     }
 
     /// Returns the rest of the next line with our marker.
@@ -329,7 +267,11 @@ impl<'a> Bootstrap<'a> {
 const PLACE_HINT: &str =
     "free some space, mount one of these places with exec, or install python3 or perl there";
 
-/// Why the script gave up, if `answer` says that it did. A limit of the host may be behind it.
+/// The answer of a starter whose image could not be unpacked.
+const DAMAGED: &str = "error:the agent arrived damaged";
+
+/// Returns the reason why the script or the starter gave up, if `answer` says that it did. A limit of
+/// the host may be behind it.
 async fn refused_there(stderr: &StderrTail, answer: &str) -> Option<Unreachable> {
     if answer == "limit:files" {
         return Some(Limit::OpenFiles.failure(""));
@@ -338,6 +280,7 @@ async fn refused_there(stderr: &StderrTail, answer: &str) -> Option<Unreachable>
     let said = stderr.settled().await;
     Some(match Limit::find(&said) {
         Some((limit, line)) => limit.failure(line),
+        None if answer == DAMAGED => Unreachable::new(Phase::Exec, reason),
         None => Unreachable::new(Phase::Exec, reason).hint(PLACE_HINT),
     })
 }

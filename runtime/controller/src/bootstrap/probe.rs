@@ -11,36 +11,23 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probe {
     pub(crate) platform: Platform,
-    pub(super) image: Accepted,
-    /// True if the host can check an image's digest.
-    pub(super) verifies: bool,
-    /// The directory the image goes to, or `memory`.
+    /// The host has kept the starter, which looks for the image.
+    pub(super) has_starter: bool,
+    /// The directory the starter goes to, or `memory`.
     pub(crate) directory: String,
     /// Directories that would not do, with the reasons.
     pub(crate) tried: Vec<String>,
 }
 
-/// Form in which the host wants the agent's image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Accepted {
-    /// The host has the image already, and has checked it.
-    Kept,
-    /// Compressed by gzip, or uncompressed.
-    Gzip,
-    /// Only uncompressed.
-    Raw,
-}
-
-/// Reads the script's first answer; `None` if it makes no sense.
+/// Reads the script's description of its host; `None` if it makes no sense.
 pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
-    let mut fields = answer.strip_prefix("host|")?.splitn(5, '|');
+    let mut fields = answer.strip_prefix("host|")?.splitn(4, '|');
     let mut next = || fields.next();
-    let (system, image, verifies, directory, tried) = (next()?, next()?, next()?, next()?, next()?);
+    let (system, starter, directory, tried) = (next()?, next()?, next()?, next()?);
     let (os, machine) = system.split_once(' ')?;
-    let image = match image {
-        "kept" => Accepted::Kept,
-        "gzip" => Accepted::Gzip,
-        "raw" => Accepted::Raw,
+    let has_starter = match starter {
+        "kept" => true,
+        "new" => false,
         _ => return None,
     };
     let platform = match architecture(os, machine) {
@@ -54,8 +41,7 @@ pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
         .collect();
     Some(Ok(Probe {
         platform,
-        image,
-        verifies: verifies == "sum",
+        has_starter,
         directory: printable(directory),
         tried,
     }))

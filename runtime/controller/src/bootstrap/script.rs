@@ -3,7 +3,7 @@
 use crate::ways::Shell;
 
 pub(super) const SCRIPT: &str = include_str!("script.sh");
-/// Program that starts the agent from memory where no file can be executed.
+/// Program that runs the starter from memory where no file can be executed.
 pub(super) const PYTHON: &str = include_str!("memory.py");
 pub(super) const PERL: &str = include_str!("memory.pl");
 
@@ -13,7 +13,7 @@ pub(crate) struct Terms<'a> {
     pub(crate) token: &'a str,
     /// The agent's title in process lists.
     pub(crate) title: &'a str,
-    /// The images that may be kept there, or `-`.
+    /// The starters and images that may be kept there, or `-`.
     pub(crate) images: &'a str,
 }
 

@@ -11,10 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use wxec_build::AgentImage;
+use wxec_build::{AgentImage, Quiet};
 use wxec_protocol::{Digest, Platform};
+use wxec_starter::filter::Code;
 
-use super::{script::SCRIPT, *};
+use super::*;
 use crate::{
     base::runtime::Background,
     error::limited,
@@ -27,20 +28,17 @@ use crate::{
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// An agent that says hello, then repeats its input.
-const AGENT: &str = "#!/bin/sh\necho hello\nexec cat\n";
+/// An agent that repeats its input.
+const AGENT: &str = "/bin/cat";
 
 /// Programs the script may use.
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 11] = [
     "sh",
     "uname",
     "id",
     "chmod",
     "rm",
     "dd",
-    "wc",
-    "cat",
-    "gzip",
     "sha256sum",
     "mkdir",
     "mv",
@@ -157,27 +155,33 @@ impl Place {
     }
 }
 
-/// Writes an agent's image to `directory`, uncompressed and compressed.
-fn image(directory: &Path, program: &[u8], packed: Option<&[u8]>) -> AgentImage {
-    let (path, compressed) = (directory.join("agent"), directory.join("agent.gz"));
-    fs::write(&path, program).unwrap();
-    match packed {
-        Some(packed) => fs::write(&compressed, packed).unwrap(),
-        None => {
-            let output = std::process::Command::new("gzip")
-                .arg("-c")
-                .arg(&path)
-                .output()
-                .unwrap();
-            fs::write(&compressed, output.stdout).unwrap();
-        }
-    }
-    AgentImage {
-        digest: Digest::of(program),
+/// Writes an agent's image to `directory`, plain and compressed.
+fn package(directory: &Path, packed: Option<&[u8]>) -> Package {
+    let (path, compressed) = (directory.join("agent"), directory.join("agent.zst"));
+    let program = fs::read(AGENT).unwrap();
+    let pack = || {
+        let mut filtered = program.clone();
+        Code::of(std::env::consts::ARCH)
+            .unwrap()
+            .to_positions(&mut filtered);
+        let mut packed = Vec::with_capacity(zstd_safe::compress_bound(filtered.len()));
+        zstd_safe::compress(&mut packed, &filtered, 3).unwrap();
+        packed
+    };
+    fs::write(&path, &program).unwrap();
+    fs::write(&compressed, packed.map_or_else(pack, Into::into)).unwrap();
+    let image = AgentImage {
+        digest: Digest::of(&program),
         bytes: program.len() as u64,
         compressed_bytes: fs::metadata(&compressed).unwrap().len(),
         path,
         compressed,
+    };
+    Package {
+        starter: wxec_build::starter(&Platform::here(), &Quiet)
+            .unwrap()
+            .into(),
+        image: image.into(),
     }
 }
 
@@ -194,57 +198,58 @@ fn transport(mut shell: Child) -> Transport {
 
 /// Runs a whole bootstrap and talks to the agent. Returns the number of bytes of the image that
 /// were sent.
-async fn start(mut shell: Command, image: &AgentImage) -> Result<u64, Unreachable> {
+async fn start(mut shell: Command, package: &Package) -> Result<u64, Unreachable> {
     let mut transport = transport(shell.spawn().unwrap());
-    let started = match bootstrapped(&mut transport, image).await {
+    let started = match bootstrapped(&mut transport, package, true).await {
         Ok(started) => started,
         Err(error) => {
             transport.end().await;
             return Err(error);
         }
     };
-    let Started {
-        image_bytes,
-        agent_said: mut said,
-        traffic,
-    } = started;
+    let (image_bytes, traffic) = (started.image_bytes, started.traffic);
     assert_eq!(
         (traffic.round_trips, traffic.module_bytes),
         (if image_bytes == 0 { 1 } else { 2 }, 0)
     );
-    // Binary data the moment the agent is up: the shell must not take a byte of it.
+    repeats(&mut transport, started).await;
+    Ok(image_bytes)
+}
+
+/// Checks that the agent gets every byte from the moment it is up: neither the shell nor the starter
+/// may take one of them.
+async fn repeats(transport: &mut Transport, started: Started) {
     let words = b"\0\xff'$(reboot)\n";
     transport.writer.write_all(words).await.unwrap();
-    let expected = [b"hello\n", &words[..]].concat();
-    while said.len() < expected.len() {
+    let mut said = started.agent_said;
+    while said.len() < words.len() {
         assert!(
             transport.reader.read_buf(&mut said).await.unwrap() > 0,
             "{said:?}"
         );
     }
-    assert_eq!(said, expected);
-    Ok(image_bytes)
+    assert_eq!(said, words);
 }
 
 async fn bootstrapped(
     transport: &mut Transport,
-    image: &AgentImage,
+    package: &Package,
+    compress: bool,
 ) -> Result<Started, Unreachable> {
     let mut bootstrap = Bootstrap::new(transport, TOKEN);
-    let probe = bootstrap.probe(None).await?;
+    let mut probe = bootstrap.probe(None).await?;
     assert_eq!(probe.platform.os, "linux");
-    bootstrap.start(&probe, image, true, true).await
+    bootstrap.start(&mut probe, package, compress, true).await
 }
 
 /// Runs a bootstrap on `place` after `login`, with an intact agent.
 fn bootstrap(place: &Place, login: &str) -> Result<u64, Unreachable> {
-    let image = image(place.directory.path(), AGENT.as_bytes(), None);
-    bootstrap_with(place, login, image)
+    bootstrap_with(place, login, package(place.directory.path(), None))
 }
 
-fn bootstrap_with(place: &Place, login: &str, image: AgentImage) -> Result<u64, Unreachable> {
+fn bootstrap_with(place: &Place, login: &str, package: Package) -> Result<u64, Unreachable> {
     let shell = place.login_shell(login);
-    pollster::block_on(Background::new(async move { start(shell, &image).await }))
+    pollster::block_on(Background::new(async move { start(shell, &package).await }))
 }
 
 #[test]
@@ -253,7 +258,7 @@ fn an_agent_starts_and_leaves_nothing() {
     let sent = bootstrap(&place, "").unwrap();
     assert_eq!(
         sent,
-        fs::metadata(place.directory.path().join("agent.gz"))
+        fs::metadata(place.directory.path().join("agent.zst"))
             .unwrap()
             .len()
     );
@@ -261,10 +266,32 @@ fn an_agent_starts_and_leaves_nothing() {
 }
 
 #[test]
-fn without_gzip_the_image_travels_as_it_is() {
-    let place = Place::new().with_program("gzip", None);
-    assert_eq!(bootstrap(&place, "").unwrap(), AGENT.len() as u64);
+fn where_compression_does_not_pay_the_image_travels_as_it_is() {
+    let place = Place::new();
+    let package = package(place.directory.path(), None);
+    let mut shell = place.login_shell("");
+    pollster::block_on(Background::new(async move {
+        let mut transport = transport(shell.spawn().unwrap());
+        let started = bootstrapped(&mut transport, &package, false).await.unwrap();
+        assert_eq!(started.image_bytes, package.image.bytes);
+        repeats(&mut transport, started).await;
+    }));
     place.is_clean();
+}
+
+#[test]
+fn the_starter_and_the_image_travel_at_once() {
+    let place = Place::new();
+    let package = package(place.directory.path(), None);
+    let mut shell = place.login_shell("");
+    let traffic = pollster::block_on(Background::new(async move {
+        let mut transport = transport(shell.spawn().unwrap());
+        let started = bootstrapped(&mut transport, &package, true).await.unwrap();
+        let lines = started.traffic.bytes_sent - package.starter.bytes - started.image_bytes;
+        assert!(lines < 120, "{lines} bytes describe them");
+        started.traffic
+    }));
+    assert_eq!(traffic.round_trips, 2);
 }
 
 /// The shells of this machine that may be somebody's `sh`.
@@ -405,8 +432,10 @@ fn too_few_processes_are_said_to_be_that() {
         "sh: 1: Cannot fork",
         "sh: can't fork: Resource temporarily unavailable",
     ] {
-        let place =
-            Place::new().with_program("gzip", Some(&format!("echo \"{said}\" >&2; exit 2")));
+        let place = Place::new().with_program(
+            "dd",
+            Some(&format!("echo \"{said}\" >/proc/$PPID/fd/2; exit 2")),
+        );
         let error = bootstrap(&place, "").unwrap_err();
         assert_eq!(error.reason, "the host allows too few processes");
         assert_eq!(error.stderr_tail, said);
@@ -523,33 +552,8 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
         let place = Place::new().without_execution();
         let name = Path::new(interpreter).file_name().unwrap();
         symlink(interpreter, place.programs().join(name)).unwrap();
-        // A shell script needs its file to run, so the agent has to be a native program here.
-        let cat = fs::read("/bin/cat").unwrap();
-        let image = image(place.directory.path(), &cat, None);
-        let mut shell = place.login_shell("echo noise;");
-        let echoed = pollster::block_on(Background::new(async move {
-            let mut transport = transport(shell.spawn().unwrap());
-            let started = bootstrapped(&mut transport, &image).await.unwrap();
-            assert_eq!(
-                started.image_bytes,
-                cat.len() as u64,
-                "there is no unpacking"
-            );
-            transport
-                .writer
-                .write_all(b"straight to the agent")
-                .await
-                .unwrap();
-            let mut said = started.agent_said;
-            while said.len() < 21 {
-                assert!(
-                    transport.reader.read_buf(&mut said).await.unwrap() > 0,
-                    "{said:?}"
-                );
-            }
-            said
-        }));
-        assert_eq!(echoed, b"straight to the agent");
+        let sent = bootstrap(&place, "echo noise;").unwrap();
+        assert!(sent > 0);
         place.is_clean();
     }
 }
@@ -557,38 +561,49 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
 #[test]
 fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
     let place = Place::new();
-    let agent = || image(place.directory.path(), AGENT.as_bytes(), None);
-    let images = format!("riscv64=00,{}={}", std::env::consts::ARCH, agent().digest);
+    let package = package(place.directory.path(), None);
+    let digests = [package.starter.digest, package.image.digest].map(|digest| digest.to_string());
+    let images = format!(
+        "riscv64=0.0,{}={}",
+        std::env::consts::ARCH,
+        digests.join(".")
+    );
     let bootstrap = || {
-        let shell = place.shell_keeping(&images, "");
-        let image = agent();
-        pollster::block_on(Background::new(async move { start(shell, &image).await })).unwrap()
+        let (shell, package) = (place.shell_keeping(&images, ""), package.clone());
+        pollster::block_on(Background::new(async move { start(shell, &package).await })).unwrap()
     };
     assert!(bootstrap() > 0);
-    let kept = place
-        .home()
-        .join(".cache/wxec/agents")
-        .join(agent().digest.to_string());
+    let [starter, kept] =
+        digests.map(|digest| place.home().join(".cache/wxec/agents").join(digest));
     assert_eq!(
         fs::metadata(&kept).unwrap().permissions().mode() & 0o777,
         0o700
     );
     assert_eq!(bootstrap(), 0, "it was kept");
-    fs::write(&kept, "#!/bin/sh\necho evil\n").unwrap();
+    // The agent before may still be running from it.
+    let change = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        fs::write(path, "#!/bin/sh\necho evil\n").unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+    };
+    change(&kept);
     assert!(bootstrap() > 0, "it was changed");
     assert_eq!(bootstrap(), 0, "it is sound again");
-    let names: Vec<_> = fs::read_dir(kept.parent().unwrap())
+    change(&starter);
+    assert!(bootstrap() > 0, "its starter was changed");
+    assert_eq!(bootstrap(), 0, "both are sound again");
+    let names: BTreeSet<_> = fs::read_dir(kept.parent().unwrap())
         .unwrap()
         .flatten()
         .map(|entry| entry.path())
         .collect();
-    assert_eq!(names, [kept]);
+    assert_eq!(names, BTreeSet::from([starter, kept]));
 }
 
 #[test]
 fn many_controllers_may_start_agents_at_once() {
     let place = Place::new();
-    let image = image(place.directory.path(), AGENT.as_bytes(), None);
+    let package = package(place.directory.path(), None);
     let starts: Vec<_> = (0..8)
         .map(|number| {
             let mut shell = place.login_shell("");
@@ -613,14 +628,14 @@ fn many_controllers_may_start_agents_at_once() {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .kill_on_drop(true);
-            let image = image.clone();
+            let package = package.clone();
             Background::new(async move {
                 let mut transport = transport(shell.spawn().unwrap());
                 let token = format!("{number:016}");
                 let mut bootstrap = Bootstrap::new(&mut transport, &token);
-                let probe = bootstrap.probe(None).await.unwrap();
+                let mut probe = bootstrap.probe(None).await.unwrap();
                 bootstrap
-                    .start(&probe, &image, true, false)
+                    .start(&mut probe, &package, true, false)
                     .await
                     .unwrap()
                     .image_bytes
@@ -636,15 +651,58 @@ fn many_controllers_may_start_agents_at_once() {
 #[test]
 fn an_image_that_arrives_damaged_does_not_run() {
     let place = Place::new();
-    let damaged = image(
-        place.directory.path(),
-        AGENT.as_bytes(),
-        Some(b"this is not gzip"),
-    );
+    let damaged = package(place.directory.path(), Some(b"this is not zstd"));
     let error = bootstrap_with(&place, "", damaged).unwrap_err();
     assert_eq!(error.phase, Phase::Exec);
-    assert!(error.reason.ends_with("or arrived damaged"), "{error}");
+    assert_eq!(error.reason, "the agent arrived damaged");
     place.is_clean();
+}
+
+#[test]
+fn an_image_that_is_another_one_does_not_run() {
+    let place = Place::new();
+    let mut package = package(place.directory.path(), None);
+    package.image = AgentImage {
+        digest: Digest::of(b"the right one"),
+        ..(*package.image).clone()
+    }
+    .into();
+    let error = bootstrap_with(&place, "", package).unwrap_err();
+    assert_eq!(
+        (error.phase, &*error.reason),
+        (Phase::Exec, "the agent arrived damaged")
+    );
+    place.is_clean();
+}
+
+#[test]
+fn a_place_that_proves_too_small_leads_to_the_next() {
+    // The first file that dd is to write, in the directory for images that are kept, is too large.
+    let place = Place::new().with_program(
+        "dd",
+        Some(r#"[ -e "$HOME/small" ] || { : >"$HOME/small"; /bin/dd "$@" >/dev/null; exit 1; }; exec /bin/dd "$@""#),
+    );
+    let package = package(place.directory.path(), None);
+    let digests = [package.starter.digest, package.image.digest].map(|digest| digest.to_string());
+    let images = format!("{}={}", std::env::consts::ARCH, digests.join("."));
+    let mut shell = place.shell_keeping(&images, "");
+    pollster::block_on(Background::new(async move {
+        let mut transport = transport(shell.spawn().unwrap());
+        let mut bootstrap = Bootstrap::new(&mut transport, TOKEN);
+        let mut probe = bootstrap.probe(None).await.unwrap();
+        assert!(probe.directory.ends_with("/wxec/agents"), "{probe:?}");
+        let started = bootstrap
+            .start(&mut probe, &package, true, false)
+            .await
+            .unwrap();
+        assert!(probe.directory.ends_with("/home"), "{probe:?}");
+        assert!(
+            probe.tried[0].ends_with("/wxec/agents (no room)"),
+            "{probe:?}"
+        );
+        assert_eq!(started.traffic.round_trips, 3);
+        repeats(&mut transport, started).await;
+    }));
 }
 
 #[test]
@@ -681,28 +739,21 @@ fn what_is_sent_survives_any_login_shell() {
 }
 
 #[test]
-fn the_agent_fits_into_what_is_tried() {
-    let tried = "bs=65536 count=52";
-    assert!(SCRIPT.contains(tried));
-}
-
-#[test]
 fn probes_are_read() {
-    let probe = parse_probe("host|Linux x86_64|gzip|sum|/tmp| /proc (cannot write); /a;b")
+    let probe = parse_probe("host|Linux x86_64|new|/tmp| /proc (cannot write); /a;b")
         .unwrap()
         .unwrap();
     assert_eq!(
         probe,
         Probe {
             platform: Platform::new("x86_64", "linux"),
-            image: Accepted::Gzip,
-            verifies: true,
+            has_starter: false,
             directory: "/tmp".into(),
             tried: vec!["/proc (cannot write)".into(), "/a".into(), "b".into()],
         }
     );
-    assert!(parse_probe("host|Linux x86_64|lzma|sum|/tmp|").is_none());
-    let error = parse_probe("host|Darwin arm64|gzip||/tmp|")
+    assert!(parse_probe("host|Linux x86_64|old|/tmp|").is_none());
+    let error = parse_probe("host|Darwin arm64|new|/tmp|")
         .unwrap()
         .unwrap_err();
     assert!(
@@ -710,7 +761,7 @@ fn probes_are_read() {
         "{error}"
     );
     assert!(
-        parse_probe("host|Linux ../../etc|gzip||/tmp|")
+        parse_probe("host|Linux ../../etc|new|/tmp|")
             .unwrap()
             .is_err()
     );

@@ -135,7 +135,7 @@ impl Attempt<'_> {
             return self.local().await;
         }
         let images = if self.options.cache_agent {
-            // The script looks for a kept image by its digest, so it needs the digests known here.
+            // The script looks for what it kept by digests, so it needs those known here.
             bootstrap::known_images().await?
         } else {
             "-".into()
@@ -245,15 +245,15 @@ impl Attempt<'_> {
         let stderr = transport.stderr.clone();
         let logs_in = matches!(self.address.last(), Hop::Ssh(_));
         let mut bootstrap = Bootstrap::new(transport, &self.token).by_login_shell(logs_in);
-        let probe = match self.clock.wait(bootstrap.probe(asked)).await {
+        let mut probe = match self.clock.wait(bootstrap.probe(asked)).await {
             Some(probe) => probe?,
             // Output received until then may say why.
             None => return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text()))),
         };
-        let image = bootstrap::image(&probe.platform).await?;
+        let package = bootstrap::package(&probe.platform).await?;
         let starting = bootstrap.start(
-            &probe,
-            &image,
+            &mut probe,
+            &package,
             is_far(self.address.last()),
             self.options.cache_agent,
         );

@@ -226,7 +226,7 @@ impl BuildError {
             Self::Dependency(failure) => failure.hint(),
             Self::NotShipped { .. } => format!("there is {}", SHIPPED.map(|name| format!("`{name}`")).join(", ")),
             Self::NoSource { .. } => {
-                "name ready-made programs by WXEC_AGENT and WXEC_COMPILER, and a directory of modules by WXEC_MODULES"
+                "name ready-made programs by WXEC_AGENT, WXEC_STARTER and WXEC_COMPILER, and a directory of modules by WXEC_MODULES"
                     .into()
             }
             Self::OtherBuild { .. } => "build this program again".into(),

@@ -10,6 +10,8 @@ pub enum Work<'a> {
     Module(&'a str),
     /// The agent, for a triple such as `x86_64-unknown-linux-musl`.
     Agent(&'a str),
+    /// The program that starts agents on hosts of a triple.
+    Starter(&'a str),
     /// The compiler, for this machine.
     Compiler,
 }
@@ -19,6 +21,7 @@ impl fmt::Display for Work<'_> {
         match self {
             Self::Module(package) => write!(f, "the module of {package}"),
             Self::Agent(triple) => write!(f, "the agent for {triple}"),
+            Self::Starter(triple) => write!(f, "the agent's starter for {triple}"),
             Self::Compiler => f.write_str("the compiler"),
         }
     }
@@ -63,7 +66,7 @@ impl ProgressEvent<'_> {
     pub fn line(&self) -> Option<String> {
         Some(match self {
             Self::Started {
-                work: work @ Work::Module(_),
+                work: work @ (Work::Module(_) | Work::Starter(_)),
             } => format!("building {work}"),
             Self::Started { work } => {
                 format!("building {work} (once per machine; takes some minutes)")

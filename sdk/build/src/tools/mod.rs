@@ -6,3 +6,4 @@ pub(crate) mod linking;
 pub(crate) mod shelves;
 pub(crate) mod shipped;
 pub(crate) mod source;
+pub(crate) mod starter;

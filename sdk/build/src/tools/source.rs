@@ -39,14 +39,16 @@ impl Source {
         Ok(Self { directory })
     }
 
-    /// Returns the command that builds the agent for `triple`.
-    pub(crate) fn agent(
+    /// Returns the command that builds `package`, with the profile of its name, for hosts of
+    /// `triple`.
+    pub(crate) fn for_hosts(
         &self,
         package: &str,
+        profile: &str,
         triple: &str,
         cache: &Path,
     ) -> Result<Command, BuildError> {
-        let mut command = self.command(&self.cargo_for(triple)?, "build", package, "agent", cache);
+        let mut command = self.command(&self.cargo_for(triple)?, "build", package, profile, cache);
         command.args(["--target", triple]).envs(linking(triple)?);
         Ok(command)
     }
