@@ -49,7 +49,7 @@ pub(super) fn bytes(_: &Options) -> Vec<Row> {
             connected.agent_bytes,
         ),
         row(
-            "other bytes sent to connect",
+            "starter and other bytes sent to connect",
             Budget::None,
             connected.bytes_sent - connected.agent_bytes,
         ),
