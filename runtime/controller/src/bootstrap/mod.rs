@@ -59,6 +59,8 @@ pub(crate) struct Bootstrap<'a> {
     token: &'a str,
     /// The login shell of an account runs the script.
     logs_in: bool,
+    /// The starter may have been sent.
+    is_starting: bool,
     received: Vec<u8>,
     received_bytes: u64,
 }
@@ -79,6 +81,7 @@ impl<'a> Bootstrap<'a> {
             transport,
             token,
             logs_in: false,
+            is_starting: false,
             received: Vec::new(),
             received_bytes: 0,
         }
@@ -162,6 +165,7 @@ impl<'a> Bootstrap<'a> {
         compress: bool,
         keep: bool,
     ) -> Result<Started, Unreachable> {
+        self.is_starting = true;
         let (mut lack, form) = if probe.has_starter {
             (None, Form::of_network(compress))
         } else {
@@ -239,6 +243,10 @@ impl<'a> Bootstrap<'a> {
                     format!("the account's login shell ended at once, without a word ({exit})");
                 Unreachable::new(Phase::Policy, reason).hint(NO_LOGIN_HINT)
             }
+            Some(exit @ StreamEnd::Exited(NOT_EXECUTABLE)) if self.is_starting => {
+                let reason = format!("the host does not execute what starts the agent ({exit})");
+                Unreachable::new(Phase::Exec, reason).hint(FORBIDDEN_HINT)
+            }
             Some(exit) => Unreachable::new(phase, format!("{reason} ({exit})")),
             None => Unreachable::new(phase, reason),
         };
@@ -263,6 +271,11 @@ impl<'a> Bootstrap<'a> {
         failure.because(reason)
     }
 }
+
+/// The exit code of a shell that may not execute a program.
+const NOT_EXECUTABLE: i32 = 126;
+
+const FORBIDDEN_HINT: &str = "something there may forbid programs it does not know";
 
 const PLACE_HINT: &str =
     "free some space, mount one of these places with exec, or install python3 or perl there";

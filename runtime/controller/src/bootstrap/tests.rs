@@ -676,6 +676,22 @@ fn an_image_that_is_another_one_does_not_run() {
 }
 
 #[test]
+fn a_host_that_forbids_the_starter_is_said_to_be_that() {
+    let forbid = r#"/bin/dd "$@" && exec /bin/chmod 600 /proc/self/fd/1"#;
+    let place = Place::new().with_program("dd", Some(forbid));
+    let error = bootstrap(&place, "").unwrap_err();
+    assert_eq!(
+        (error.phase, &*error.reason),
+        (
+            Phase::Exec,
+            "the host does not execute what starts the agent (exit code 126)"
+        )
+    );
+    assert!(error.stderr_tail.contains("ermission denied"), "{error}");
+    place.is_clean();
+}
+
+#[test]
 fn a_place_that_proves_too_small_leads_to_the_next() {
     // The first file that dd is to write, in the directory for images that are kept, is too large.
     let place = Place::new().with_program(
