@@ -1,7 +1,7 @@
 //! Calls over real ssh: the way in, its leftovers on the host, and the messages when there is no
 //! way in.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
 
 use rustix::process::{Signal, kill_process};
 
@@ -9,8 +9,7 @@ use crate::harness::{
     Cli, Controller, Pid, Sshd, descendants, kill, own_seconds, processes, wait_until, write_script,
 };
 
-/// Long enough for a busy machine, and for an unused ssh master to end; less than the time after
-/// which an end gives up on a silent peer.
+/// Long enough for a busy machine; less than the time after which an end gives up on a silent peer.
 const SOON: Duration = Duration::from_secs(45);
 
 #[test]
@@ -43,7 +42,7 @@ fn nothing_is_left_on_the_host_nor_here() {
     wait_until(SOON, "the host has no file more", || {
         sshd.host_files().is_subset(&before)
     });
-    // A master that is left here would show as well: its connection would be one of these
+    // A client that is left here would show as well: its connection would be one of these
     // processes.
     wait_until(SOON, "the host has no process more", || {
         descendants(sshd.pid()).is_empty()
@@ -96,7 +95,7 @@ fn a_further_hop_that_fails_leaves_nothing_here() {
 }
 
 #[test]
-fn what_a_killed_controller_left_is_swept_by_the_next() {
+fn a_controller_that_is_killed_while_it_connects_leaves_nothing() {
     let Some(sshd) = Sshd::start() else { return };
     let directory = tempfile::tempdir().unwrap();
     let (config, proxy) = (
@@ -116,7 +115,7 @@ fn what_a_killed_controller_left_is_swept_by_the_next() {
     )
     .unwrap();
     let variables = [
-        ("WXEC_SSH_CONFIG", config),
+        ("WXEC_SSH_CONFIG", config.clone()),
         ("XDG_RUNTIME_DIR", sshd.scratch()),
         ("TMPDIR", sshd.scratch()),
     ];
@@ -124,23 +123,47 @@ fn what_a_killed_controller_left_is_swept_by_the_next() {
     controller.begin("count a");
     wait_until(SOON, "it connects", || proxy.exists());
     controller.kill();
-    let pid = fs::read_to_string(&proxy).unwrap().trim().parse().unwrap();
-    kill(Pid::from_raw(pid).unwrap());
-    assert_eq!(
-        entries(&sshd).len(),
-        1,
-        "it had no time to remove its directory"
-    );
-
-    Cli::new(["-q", "call", "host", "words::count", "a b"])
-        .hosts(&sshd)
-        .run()
-        .is("2");
     assert_eq!(
         entries(&sshd),
         BTreeSet::new(),
         "temporary files are left here"
     );
+    let pid = fs::read_to_string(&proxy).unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(pid).unwrap());
+    wait_until(SOON, "ssh ends with its connection", || {
+        processes(config.to_str().unwrap()).is_empty()
+    });
+}
+
+#[test]
+fn a_master_of_the_users_serves_and_stays_and_none_is_made() {
+    let Some(sshd) = Sshd::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let own = fs::read_to_string(sshd.config()).unwrap();
+    let masters = format!(
+        "ControlMaster auto\nControlPersist yes\nControlPath {}\n",
+        path("master")
+    );
+    fs::write(path("config"), masters + &own).unwrap();
+    let logins = || sshd.log().matches("Accepted publickey").count();
+    let call = || {
+        let call = Cli::new(["-q", "call", "host", "words::count", "a b"]).hosts(&sshd);
+        call.env("WXEC_SSH_CONFIG", path("config")).run().is("2");
+    };
+
+    call();
+    assert_eq!(logins(), 1);
+    assert!(!fs::exists(path("master")).unwrap(), "a master was made");
+    let ssh = |arguments: &[&str]| {
+        let mut ssh = std::process::Command::new("ssh");
+        ssh.args(["-F", &path("config")]).args(arguments);
+        assert!(ssh.stderr(Stdio::null()).status().unwrap().success());
+    };
+    ssh(&["-N", "-f", "host"]);
+    call();
+    assert_eq!(logins(), 2, "the call has a connection of its own");
+    ssh(&["-O", "exit", "host"]);
 }
 
 #[test]
@@ -161,7 +184,7 @@ fn a_connection_that_is_interrupted_leaves_nothing() {
         format!("Host silent\n    ProxyCommand sh {}\n", path.display()),
     )
     .unwrap();
-    let begins: &dyn Fn() -> bool = &|| !entries(&sshd).is_empty();
+    let begins: &dyn Fn() -> bool = &|| !processes(config.to_str().unwrap()).is_empty();
     let connects: &dyn Fn() -> bool = &|| proxy.exists();
     for signal in [Signal::TERM, Signal::QUIT, Signal::INT, Signal::HUP] {
         for moment in [begins, connects] {

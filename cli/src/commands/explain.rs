@@ -14,8 +14,7 @@ const SCRIPT: &str = "SCRIPT";
 /// Show the command line of each step that reaches an address, without connecting
 ///
 /// Each line begins with the place where it runs. SCRIPT stands for the text that starts the agent,
-/// which `-v` shows; SOCKET and TOKEN stand for a path and a random number that are made when they
-/// are needed.
+/// which `-v` shows; TOKEN stands for a random number that is made when it is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

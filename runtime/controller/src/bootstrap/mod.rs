@@ -253,6 +253,11 @@ impl<'a> Bootstrap<'a> {
         self.with_noise(failure.stderr(stderr))
     }
 
+    /// Returns true if the other end has printed anything.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.received_bytes > 0
+    }
+
     /// Adds the host's output that was not understood: often it says what is wrong.
     pub(crate) fn with_noise(&self, failure: Unreachable) -> Unreachable {
         let noise = String::from_utf8_lossy(&self.received);

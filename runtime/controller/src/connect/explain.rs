@@ -1,15 +1,15 @@
 //! Lists the commands that connecting to an address would run, without running them.
 
+use serde_bytes::ByteBuf;
+
 use crate::{
     address::{Address, Hop},
     bootstrap::{self, Terms},
     connect::title::title,
     options::{ConnectOptions, Options},
-    ways::{Shell, ssh, way},
+    ways::{Shell, Way, ssh, way},
 };
 
-/// Placeholder for a socket's path: the real one is created when it is needed.
-const SOCKET: &str = "SOCKET";
 /// Placeholder for the bootstrap's random token.
 const TOKEN: &str = "TOKEN";
 
@@ -33,7 +33,7 @@ pub struct Step {
 ///
 /// let steps = explain(&"ssh:web1/sudo:app".parse()?, &ConnectOptions::new(), Some("SCRIPT"));
 /// assert_eq!(steps[0].argv[0], "ssh");
-/// assert_eq!(steps[2].hop.as_deref(), Some("web1"));
+/// assert_eq!(steps[1].hop.as_deref(), Some("web1"));
 /// # Ok::<(), wxec::address::AddressError>(())
 /// ```
 pub fn explain(address: &Address, options: &ConnectOptions, script: Option<&str>) -> Vec<Step> {
@@ -62,27 +62,18 @@ fn explain_hop(address: &Address, options: &Options, script: Option<&str>) -> Ve
             images: "-",
         }),
     };
-    let step = |argv: Vec<String>| Step {
+    // Lossless: the words were made from strings.
+    let text = |word: &ByteBuf| String::from_utf8_lossy(word).into_owned();
+    let step = |way: Way| Step {
         hop: place.clone(),
-        argv,
+        argv: way.command.words.iter().map(text).collect(),
     };
     match (address.last(), &place) {
-        (Hop::Local, _) => vec![step(vec!["wxec-agent".into()])],
-        (Hop::Ssh(ssh), None) => {
-            let tool = options.tool_path("ssh");
-            let master = [&tool, "-S", SOCKET].map(Into::into).into_iter();
-            let session = [&tool, "-S", SOCKET, "--", &ssh.host, &shell.line].map(Into::into);
-            vec![
-                step(master.chain(ssh::master_arguments(ssh, options)).collect()),
-                step(session.into()),
-            ]
-        }
-        (hop, _) => {
-            // Lossless: the words were made from strings.
-            let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
-            let way = way(hop, &shell, options, TOKEN).into_iter();
-            way.map(|way| step(way.command.words.iter().map(|word| text(word)).collect()))
-                .collect()
-        }
+        (Hop::Local, _) => vec![step(Way::new(["wxec-agent".into()]))],
+        (Hop::Ssh(address), None) => vec![step(ssh::way_from_here(address, &shell, options))],
+        (hop, _) => way(hop, &shell, options, TOKEN)
+            .into_iter()
+            .map(step)
+            .collect(),
     }
 }

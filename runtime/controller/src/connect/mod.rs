@@ -148,11 +148,8 @@ impl Attempt<'_> {
         let shell = bootstrap::shell(&terms);
         let (transport, way) = match (hop, runner) {
             (Hop::Ssh(address), Runner::Here) => {
-                let connecting = ssh::connect(address, &shell, self.options);
-                (
-                    self.clock.step(Phase::Connect, connecting).await?,
-                    Way::default(),
-                )
+                let way = ssh::way_from_here(address, &shell, self.options);
+                (ssh::start(&way, self.options)?, way)
             }
             _ => {
                 let Some(way) = way(hop, &shell, self.options, &self.token) else {
@@ -162,12 +159,8 @@ impl Attempt<'_> {
                     ));
                 };
                 let terminal = way.prompt.as_ref().is_some_and(|prompt| prompt.on_terminal);
-                (
-                    self.clock
-                        .step(Phase::Connect, runner.start(&way.command, terminal))
-                        .await?,
-                    way,
-                )
+                let starting = runner.start(&way.command, terminal);
+                (self.clock.step(Phase::Connect, starting).await?, way)
             }
         };
         let failure = match self.bootstrap(transport, &way).await {
@@ -237,18 +230,23 @@ impl Attempt<'_> {
         });
         // A program may ask with a text that is not recognised. The wait for its answer then times
         // out, so blame the step that asks.
-        let phase = if way.prompt.is_some() {
-            Phase::Privilege
-        } else {
-            Phase::Shell
-        };
-        let stderr = transport.stderr.clone();
         let logs_in = matches!(self.address.last(), Hop::Ssh(_));
+        let from_here = logs_in && transport.hop.is_none();
+        let stderr = transport.stderr.clone();
         let mut bootstrap = Bootstrap::new(transport, &self.token).by_login_shell(logs_in);
         let mut probe = match self.clock.wait(bootstrap.probe(asked)).await {
-            Some(probe) => probe?,
-            // Output received until then may say why.
-            None => return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text()))),
+            Some(Ok(probe)) => probe,
+            Some(Err(failure)) => return Err(self.of_client(failure, transport).await),
+            None => {
+                let phase = match way.prompt {
+                    Some(_) => Phase::Privilege,
+                    // ssh is silent, too, while it connects.
+                    None if from_here && !bootstrap.has_heard() => Phase::Connect,
+                    None => Phase::Shell,
+                };
+                // Output received until then may say why.
+                return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text())));
+            }
         };
         let package = bootstrap::package(&probe.platform).await?;
         let starting = bootstrap.start(
@@ -259,6 +257,18 @@ impl Attempt<'_> {
         );
         let started = self.clock.step(Phase::Exec, starting).await?;
         Ok((started, probe))
+    }
+
+    /// Returns the error for a host whose shell was not heard: a client of ssh on this machine may
+    /// be what failed.
+    async fn of_client(&self, failure: Unreachable, transport: &mut Transport) -> Unreachable {
+        match self.address.last() {
+            Hop::Ssh(address) if transport.hop.is_none() => {
+                let exit = transport.exit(Duration::ZERO).await;
+                ssh::explain_failure(failure, exit, address, self.options).await
+            }
+            _ => failure,
+        }
     }
 
     async fn without_shell(

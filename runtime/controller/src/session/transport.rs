@@ -1,11 +1,10 @@
 //! The pipe to an agent, and the process at this end of it.
 
 use std::{
-    fmt, io, os::unix::process::ExitStatusExt, pin::Pin, process::ExitStatus, sync::Arc,
-    time::Duration,
+    fmt, io, os::unix::process::ExitStatusExt, pin::Pin, process::ExitStatus, time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     process::Child,
@@ -14,9 +13,6 @@ use wxec_protocol::{Splice, StreamEnd};
 
 use super::{Session, process::ProcessHandle, stderr::StderrTail, stream::StreamWriter};
 use crate::base::runtime;
-
-/// A command on a host.
-pub(crate) type RemoteChild = openssh::Child<Arc<openssh::Session>>;
 
 /// Time limit for a program to end once its pipe is closed or it was told to.
 const END_WITHIN: Duration = Duration::from_millis(500);
@@ -52,24 +48,35 @@ pub(crate) enum Ending {
     Child(ChildGroup),
     /// A process on another machine.
     Remote(ProcessHandle),
-    /// A command of an ssh connection.
-    Ssh(Box<RemoteChild>),
-    /// Nothing any more, and how it ended, if that was told.
-    Over(Option<StreamEnd>),
 }
 
-/// A child that leads a process group of its own. Dropping this ends the group.
-pub(crate) struct ChildGroup(Option<Child>);
+/// A child, with the process group that it leads. Dropping this ends the group.
+pub(crate) struct ChildGroup {
+    child: Option<Child>,
+    /// False if the child is in the group of this program, and stands for itself alone.
+    leads: bool,
+}
 
 impl ChildGroup {
     pub(crate) fn new(child: Child) -> Self {
-        Self(Some(child))
+        Self {
+            child: Some(child),
+            leads: true,
+        }
+    }
+
+    /// Creates the group of a child that leads none.
+    pub(crate) fn of_one(child: Child) -> Self {
+        Self {
+            child: Some(child),
+            leads: false,
+        }
     }
 
     /// Waits for the child, no longer than `within`; returns its exit status if it ended. Other
     /// processes of its group may live on.
     async fn exit(&mut self, within: Duration) -> Option<ExitStatus> {
-        tokio::time::timeout(within, self.0.as_mut()?.wait())
+        tokio::time::timeout(within, self.child.as_mut()?.wait())
             .await
             .ok()?
             .ok()
@@ -85,27 +92,34 @@ impl ChildGroup {
         }
         self.exit(END_WITHIN).await;
         // Nothing more can be done; keep `drop` from trying again.
-        self.0 = None;
+        self.child = None;
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self
-            .0
+            .child
             .as_ref()
             .and_then(Child::id)
             .and_then(|id| Pid::from_raw(id.cast_signed()))
         {
             // This fails if the process runs as another account by now, as sudo does. Then the end
             // of its stdin has to do.
-            let _ = kill_process_group(pid, signal);
+            let _ = if self.leads {
+                kill_process_group(pid, signal)
+            } else {
+                kill_process(pid, signal)
+            };
         }
     }
 }
 
 impl Drop for ChildGroup {
     fn drop(&mut self) {
-        if let Some(child) = self.0.take().filter(|child| child.id().is_some()) {
-            let group = Self::new(child);
+        if let Some(child) = self.child.take().filter(|child| child.id().is_some()) {
+            let group = Self {
+                child: Some(child),
+                leads: self.leads,
+            };
             group.signal(Signal::TERM);
             runtime::spawn(group.end());
         }
@@ -128,9 +142,6 @@ impl Transport {
             Ending::Remote(mut process) => {
                 let _ = tokio::time::timeout(END_WITHIN, process.ended()).await;
             }
-            // The ssh master ends with its command.
-            Ending::Ssh(child) => drop(child),
-            Ending::Over(_) => {}
         }
         drop(hop);
     }
@@ -149,22 +160,6 @@ impl Transport {
                 .await
                 .ok()?
                 .ok(),
-            Ending::Over(end) => end.clone(),
-            Ending::Ssh(_) => {
-                // The exit status can be had once, and takes the command away.
-                let Ending::Ssh(child) = std::mem::replace(&mut self.process, Ending::Over(None))
-                else {
-                    return None;
-                };
-                let status = tokio::time::timeout(within, child.wait())
-                    .await
-                    .ok()?
-                    .ok()?;
-                let code = status.code().map(StreamEnd::Exited);
-                let end = code.or_else(|| status.signal().map(StreamEnd::Signalled));
-                self.process = Ending::Over(end.clone());
-                end
-            }
         }
     }
 }

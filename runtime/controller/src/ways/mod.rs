@@ -1,8 +1,8 @@
 //! The ways in. Each gives one ordered byte pipe in each direction, and the last lines of the other
 //! end's stderr.
 //!
-//! Except for `local:` and a first `ssh:`, a way in is a program to run where the hop before ends,
-//! here or on another machine. A [`Way`] holds the command line, the password prompt, and the
+//! Except for `local:`, a way in is a program to run where the hop before ends, here or on another
+//! machine. A [`Way`] holds the command line, the password prompt, and the
 //! meanings of the program's complaints.
 
 pub(crate) mod container;
@@ -14,7 +14,6 @@ mod lxc;
 mod machinectl;
 mod nsenter;
 mod runner;
-mod sockets;
 pub(crate) mod ssh;
 mod su;
 mod sudo;

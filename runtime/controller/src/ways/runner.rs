@@ -53,9 +53,8 @@ impl Runner {
             ));
         }
         match self {
-            Self::Here => {
-                start_here(command).map_err(|error| cannot_run(command, &error.to_string()))
-            }
+            Self::Here => start_here(command, Ground::Background)
+                .map_err(|error| cannot_run(command, &error.to_string())),
             Self::Agent(session) => {
                 let process = session.start_process(command.clone(), terminal).await;
                 let process =
@@ -123,8 +122,38 @@ pub(crate) fn not_run(reason: &str) -> Unreachable {
         .hint("install it there, or say where it is: `ConnectOptions::tool`, `--tool NAME=PATH`")
 }
 
-fn start_here(command: &Command) -> io::Result<Transport> {
-    let mut words = command.words.iter().map(|word| OsStr::from_bytes(word));
+/// The process group of a program on this machine, in terms of the terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// A group of its own. A Ctrl-C on the terminal is for the controller, which then ends
+    /// everything properly.
+    Background,
+    /// The controller's group, so that the program may ask at the terminal. It ignores the signals
+    /// that come from there, for the same reason.
+    Foreground,
+}
+
+/// Has a shell ignore the terminal's signals and become the program that its arguments name.
+const UNSIGNALLED: [&str; 4] = [
+    "sh",
+    "-c",
+    r#"trap "" HUP INT QUIT
+command -v "$1" >/dev/null || { echo "there is no program $1" >&2; exit 255; }
+exec "$@""#,
+    "sh",
+];
+
+/// Complaint of that shell.
+pub(super) const NOT_FOUND: &str = "there is no program ";
+
+/// Starts a program on this machine.
+pub(super) fn start_here(command: &Command, ground: Ground) -> io::Result<Transport> {
+    let before: &[&str] = match ground {
+        Ground::Background => &[],
+        Ground::Foreground => &UNSIGNALLED,
+    };
+    let words = command.words.iter().map(|word| OsStr::from_bytes(word));
+    let mut words = before.iter().map(OsStr::new).chain(words);
     let mut os_command = OsCommand::new(words.next().ok_or(io::ErrorKind::InvalidInput)?);
     let variables = command
         .env
@@ -132,12 +161,13 @@ fn start_here(command: &Command) -> io::Result<Transport> {
         .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value)));
     os_command.args(words).envs(variables);
     secret_variables(|name| _ = os_command.env_remove(name));
+    if ground == Ground::Background {
+        os_command.process_group(0);
+    }
     let mut child = os_command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A Ctrl-C on the terminal is for the controller, which then ends everything properly.
-        .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
     let missing = || io::Error::other("a pipe is missing");
@@ -146,7 +176,10 @@ fn start_here(command: &Command) -> io::Result<Transport> {
         writer: Writer::Pipe(Box::new(child.stdin.take().ok_or_else(missing)?)),
         stderr: StderrTail::collect(child.stderr.take().ok_or_else(missing)?),
         terminal: None,
-        process: Ending::Child(ChildGroup::new(child)),
+        process: Ending::Child(match ground {
+            Ground::Background => ChildGroup::new(child),
+            Ground::Foreground => ChildGroup::of_one(child),
+        }),
         hop: None,
     })
 }
@@ -169,5 +202,35 @@ fn over_agent(process: Process, session: Session) -> Transport {
         }),
         process: Ending::Remote(handle),
         hop: Some(session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn said(words: &[&str]) -> (String, String, Option<StreamEnd>) {
+        let command = Command::new(words.iter().copied());
+        let mut transport = start_here(&command, Ground::Foreground).unwrap();
+        let mut said = String::new();
+        transport.reader.read_to_string(&mut said).await.unwrap();
+        let exit = transport.exit(Duration::from_secs(60)).await;
+        (said, transport.stderr.settled().await, exit)
+    }
+
+    #[tokio::test]
+    async fn a_program_that_shares_the_terminal_outlives_its_signals() {
+        let script = "for signal in INT QUIT HUP; do kill -$signal $$; done; echo lives";
+        let (said, _, exit) = said(&["sh", "-c", script]).await;
+        assert_eq!((&*said, exit), ("lives\n", Some(StreamEnd::Exited(0))));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_shares_the_terminal_may_be_missing() {
+        let (_, words, exit) = said(&["/no/ssh", "-x"]).await;
+        assert_eq!(
+            (words, exit),
+            (format!("{NOT_FOUND}/no/ssh"), Some(StreamEnd::Exited(255)))
+        );
     }
 }

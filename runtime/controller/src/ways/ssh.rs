@@ -1,66 +1,41 @@
 //! `ssh:`: a command on a host through the system's OpenSSH client, so that the user's
 //! configuration, keys, agent and jump hosts all apply.
 //!
-//! This module starts the master connection itself, because the `openssh` crate always sets a
-//! host-key policy of its own, and the user's has to win. The session on it is the crate's, in its
-//! native-mux form.
+//! One client process is connection and session at once: its stdin and stdout are the pipe. A master
+//! connection of the user's own is used where there is one.
 
-use std::{fs::File, process::Stdio, sync::Arc, time::Duration};
+use std::{process::Stdio, time::Duration};
 
-use openssh::{Session, Stdio as SshStdio};
 use tokio::process::Command;
+use wxec_protocol::StreamEnd;
 
 use super::{
     Complaint, Shell, Way, classify,
-    sockets::{self, SocketDirectory},
+    runner::{Ground, NOT_FOUND, start_here},
 };
 use crate::{
     address::SshAddress,
-    base::{
-        runtime,
-        text::{printable, with_sources},
-    },
     error::{Phase, Unreachable},
     options::{Options, secret_variables},
-    session::{
-        stderr::StderrTail,
-        transport::{Ending, Transport, Writer},
-    },
+    session::transport::Transport,
 };
 
 /// Names a configuration file to use in place of `~/.ssh/config`.
 pub const CONFIG_VARIABLE: &str = "WXEC_SSH_CONFIG";
 
-/// Idle time after which the master ends by itself, even if this program was killed.
-const MASTER_IDLE_SECONDS: u8 = 5;
 /// Interval of keepalives; ssh gives up a dead link after three without an answer.
 const KEEPALIVE_SECONDS: u8 = 15;
 
-/// Flags that make a client a master in the background.
-const MASTER_FLAGS: [&str; 3] = ["-M", "-N", "-f"];
+/// The exit code of ssh for its own failures, as opposed to those of the command.
+const FAILED: i32 = 255;
 
-/// Returns the arguments of the master connection to `address`, but for its socket.
-pub(crate) fn master_arguments(address: &SshAddress, options: &Options) -> Vec<String> {
-    let mut arguments: Vec<String> = MASTER_FLAGS.map(Into::into).into();
-    let config = options
-        .ssh_config
-        .clone()
-        .map(Into::into)
-        .or_else(|| std::env::var_os(CONFIG_VARIABLE));
-    if let Some(config) = config {
-        arguments.extend(["-F".into(), config.to_string_lossy().into_owned()]);
-    }
-    arguments.extend(["-o".into(), format!("ControlPersist={MASTER_IDLE_SECONDS}")]);
-    arguments.extend(
-        options
-            .ssh_options
-            .iter()
-            .flat_map(|option| ["-o".into(), option.clone()]),
-    );
-    // ssh may ask questions only if an askpass program or a user at the terminal can answer them.
-    let asks = options.ask_on_terminal || std::env::var_os("SSH_ASKPASS").is_some();
-    arguments.extend(common_arguments(address, asks));
-    arguments
+/// Returns the way in from this machine. Its complaints are those of the host's shell:
+/// [`explain_failure`] knows those of the client.
+pub(crate) fn way_from_here(address: &SshAddress, shell: &Shell, options: &Options) -> Way {
+    let mut argv = vec![options.tool_path("ssh")];
+    argv.extend(arguments(address, options));
+    argv.push(shell.line.clone());
+    Way::new(argv)
 }
 
 /// Returns the way in from another host: its ssh client as one process, with that host's
@@ -72,9 +47,37 @@ pub(crate) fn way(address: &SshAddress, shell: &Shell, options: &Options) -> Way
     Way::new(argv).complaints(COMPLAINTS)
 }
 
+/// Returns the arguments of the client on this machine, up to the command.
+fn arguments(address: &SshAddress, options: &Options) -> Vec<String> {
+    let mut arguments = Vec::new();
+    let config = options
+        .ssh_config
+        .clone()
+        .map(Into::into)
+        .or_else(|| std::env::var_os(CONFIG_VARIABLE));
+    if let Some(config) = config {
+        arguments.extend(["-F".into(), config.to_string_lossy().into_owned()]);
+    }
+    arguments.extend(
+        options
+            .ssh_options
+            .iter()
+            .flat_map(|option| ["-o".into(), option.clone()]),
+    );
+    arguments.extend(common_arguments(address, asks(options)));
+    arguments
+}
+
+/// Returns true if an askpass program or a user at the terminal can answer ssh's questions.
+fn asks(options: &Options) -> bool {
+    options.ask_on_terminal || std::env::var_os("SSH_ASKPASS").is_some()
+}
+
 fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
     let mut arguments: Vec<String> = ["-x", "-T"].map(Into::into).into();
     for option in [
+        // A master that the user has serves this session, too; a new one would outlive it.
+        "ControlMaster=no".into(),
         format!("ServerAliveInterval={KEEPALIVE_SECONDS}"),
         format!("BatchMode={}", if asks { "no" } else { "yes" }),
         "ClearAllForwardings=yes".into(),
@@ -95,100 +98,50 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
     arguments
 }
 
-/// Runs the bootstrap on the host, over an ssh client on this machine.
-pub(crate) async fn connect(
-    address: &SshAddress,
-    shell: &Shell,
-    options: &Options,
-) -> Result<Transport, Unreachable> {
-    let directory = start_master(address, options).await?;
-    let master = || Session::resume_mux(directory.socket().into(), None);
-    let session = Arc::new(master());
-    let failure = |error: openssh::Error| {
-        classify(
-            Unreachable::new(Phase::Shell, with_sources(&error)),
-            &[COMPLAINTS],
-        )
+/// Starts the client on this machine.
+pub(crate) fn start(way: &Way, options: &Options) -> Result<Transport, Unreachable> {
+    let ground = if asks(options) {
+        Ground::Foreground
+    } else {
+        Ground::Background
     };
-    let mut child = session
-        .arc_raw_command(&shell.line)
-        .stdin(SshStdio::piped())
-        .stdout(SshStdio::piped())
-        .stderr(SshStdio::piped())
-        .spawn()
-        .await
-        .map_err(failure)?;
-    // Tell the master to stop listening, since it serves only this command. It then ends with the
-    // command, however this program ends, and leaves nothing on the disk. A master that does not
-    // understand this ends by itself when it has been idle.
-    let _ = master().close().await;
-    drop(directory);
-    let missing = || Unreachable::new(Phase::Shell, "a pipe of the ssh session is missing");
-    Ok(Transport {
-        reader: Box::new(child.stdout().take().ok_or_else(missing)?),
-        writer: Writer::Pipe(Box::new(child.stdin().take().ok_or_else(missing)?)),
-        stderr: StderrTail::collect(child.stderr().take().ok_or_else(missing)?),
-        terminal: None,
-        process: Ending::Ssh(Box::new(child)),
-        hop: None,
+    start_here(&way.command, ground).map_err(|error| {
+        Unreachable::new(Phase::Local, format!("cannot run the ssh client: {error}"))
+            .hint(INSTALL_HINT)
     })
 }
 
-/// Connects and logs in. The master listens in the returned directory.
-async fn start_master(
+const INSTALL_HINT: &str =
+    "install OpenSSH's client, or say where it is: `ConnectOptions::tool`, `--tool ssh=PATH`";
+
+/// Returns the error for a host whose shell was not heard, which `failure` says: if the client has
+/// failed, its messages are the reason.
+pub(crate) async fn explain_failure(
+    failure: Unreachable,
+    exit: Option<StreamEnd>,
     address: &SshAddress,
     options: &Options,
-) -> Result<SocketDirectory, Unreachable> {
-    runtime::blocking(sockets::sweep_once).await;
-    let directory = SocketDirectory::make()?;
-    // The master goes on writing after its first process has ended: a pipe would never close.
-    let log = File::create(directory.log()).map_err(|error| {
-        Unreachable::new(Phase::Local, format!("cannot write what ssh says: {error}"))
-    })?;
-    let mut master = Command::new(options.tool_path("ssh"));
-    secret_variables(|name| _ = master.env_remove(name));
-    let status = master
-        .arg("-S")
-        .arg(directory.socket())
-        .args(master_arguments(address, options))
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .kill_on_drop(true)
-        .status()
-        .await
-        .map_err(|error| {
-            Unreachable::new(Phase::Local, format!("cannot run the ssh client: {error}"))
-                .hint("install OpenSSH's client, or say where it is: `ConnectOptions::tool`, `--tool ssh=PATH`")
-        })?;
-    if status.success() {
-        return Ok(directory);
+) -> Unreachable {
+    if exit != Some(StreamEnd::Exited(FAILED)) {
+        return failure;
     }
-    let words = std::fs::read(directory.log()).unwrap_or_default();
-    let words = printable(String::from_utf8_lossy(&words).trim());
-    let failure = Unreachable::new(
-        Phase::Connect,
-        if words.is_empty() {
-            "ssh failed without a word"
-        } else {
-            &words
-        },
-    );
-    let failure = classify(
-        failure
-            .hint("try `ssh` by hand with the same address")
-            .stderr(words.clone()),
-        &[COMPLAINTS],
-    );
+    let words = failure.stderr_tail;
+    let reason = match &*words {
+        "" => "ssh failed without a word",
+        words => words,
+    };
+    let failure = Unreachable::new(Phase::Connect, reason)
+        .hint("try `ssh` by hand with the same address")
+        .stderr(words.clone());
+    let failure = classify(failure, &[COMPLAINTS]);
     let failure = match (failure.phase, &*address.host) {
         (Phase::Resolve, "local") => failure.hint("this machine is `local:`, with a colon"),
         _ => failure,
     };
     let told = telling(&words);
-    // ssh throws away what a ProxyCommand says, its shell included.
-    if told.is_none()
-        && failure.phase == Phase::Connect
+    // The shell of a ProxyCommand says in words of its own that a program is missing; a
+    // ProxyCommand of the user's may throw them away.
+    if failure.phase == Phase::Connect
         && (words.is_empty() || CLOSED.iter().any(|closed| words.contains(closed)))
         && let Some(program) = missing_proxy(address, options).await
     {
@@ -196,16 +149,16 @@ async fn start_master(
             "`{program}`, which ProxyCommand of {} starts, is not installed here",
             address.host
         );
-        return Err(failure
+        return failure
             .because(reason)
-            .hint("install it, or mend ProxyCommand in ssh's configuration"));
+            .hint("install it, or mend ProxyCommand in ssh's configuration");
     }
-    Err(match told {
+    match told {
         Some(reason) => failure.because(reason),
         // The reason contains all of stderr already.
         None if failure.reason == words => failure.stderr(String::new()),
         None => failure,
-    })
+    }
 }
 
 /// Bound on a question to ssh about a connection that failed, which must not delay the error for
@@ -216,8 +169,7 @@ const ASKED_WITHIN: Duration = Duration::from_secs(5);
 async fn missing_proxy(address: &SshAddress, options: &Options) -> Option<String> {
     let mut ssh = Command::new(options.tool_path("ssh"));
     secret_variables(|name| _ = ssh.env_remove(name));
-    ssh.arg("-G")
-        .args(master_arguments(address, options).split_off(MASTER_FLAGS.len()));
+    ssh.arg("-G").args(arguments(address, options));
     let asked = ssh
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -334,6 +286,11 @@ const COMPLAINTS: &[Complaint] = &[
         phase: Phase::Policy,
         hint: "sshd there does not allow commands for this account or key",
     },
+    Complaint {
+        words: NOT_FOUND,
+        phase: Phase::Local,
+        hint: INSTALL_HINT,
+    },
 ];
 
 #[cfg(test)]
@@ -419,8 +376,8 @@ Host key verification failed.";
             host: "web1".into(),
             port: None,
         };
-        let line = master_arguments(&address, options.get()).join(" ");
-        let begins = "-M -N -f -F /c -o ControlPersist=5 -o ProxyJump=b -o Compression=yes -x -T ";
+        let line = arguments(&address, options.get()).join(" ");
+        let begins = "-F /c -o ProxyJump=b -o Compression=yes -x -T ";
         assert!(line.starts_with(begins), "{line}");
         assert!(line.ends_with(" -- web1"), "{line}");
         let shell = Shell {
