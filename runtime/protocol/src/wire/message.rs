@@ -70,9 +70,11 @@ pub(crate) enum ToAgent<'a> {
     /// First message: the sender's build.
     Hello { build: &'a str },
     /// Run a function or a program. `input` is the first part of an input of `input_length` bytes.
+    /// If `brings_module`, the artifact follows, and the agent need not ask for it.
     Call {
         id: CallId,
         request: CallRequest,
+        brings_module: bool,
         input_length: u64,
         #[serde(borrow, with = "serde_bytes")]
         input: &'a [u8],
@@ -83,8 +85,8 @@ pub(crate) enum ToAgent<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// The next part of an artifact that the agent asked for; `length` is that of the whole
-    /// artifact.
+    /// The next part of an artifact that the agent asked for, or that a call brings; `length` is
+    /// that of the whole artifact.
     Module {
         digest: Digest,
         length: u64,

@@ -1,5 +1,6 @@
 //! Greeting, calls cold and warm, modules, output, farewell.
 
+use bytes::Bytes;
 use wxec_protocol::{
     AgentConnection, AgentEvent, CHUNK_BYTES, CallRequest, Code, ControllerConnection,
     ControllerEvent, Digest, Entry, Fault, Frame, Grants, InstanceId, LimitKind, Limits, LogLevel,
@@ -12,7 +13,7 @@ use crate::{
     wire::{ToAgent, ToController},
 };
 
-fn returned(id: wxec_protocol::CallId, value: impl Into<bytes::Bytes>) -> ControllerEvent {
+fn returned(id: wxec_protocol::CallId, value: impl Into<Bytes>) -> ControllerEvent {
     ControllerEvent::Returned {
         id,
         outcome: Ok(value.into()),
@@ -307,6 +308,64 @@ fn a_cold_call_is_one_round_trip_more() {
     let after = pair.controller.traffic();
     assert_eq!(after.round_trips - before.round_trips, 2);
     assert_eq!(after.module_bytes, ARTIFACT.len() as u64);
+}
+
+#[test]
+fn a_cold_call_that_brings_its_module_is_one_round_trip() {
+    let mut pair = Pair::new();
+    let before = pair.controller.traffic();
+    let (module, artifact) = (Digest::of(ARTIFACT), Bytes::from(ARTIFACT));
+    let call = |pair: &mut Pair| {
+        pair.controller
+            .call_with_artifact(request("f", "1"), &artifact)
+    };
+
+    let ids = [call(&mut pair), call(&mut pair)];
+    let [
+        AgentEvent::Call { .. },
+        AgentEvent::Call { .. },
+        AgentEvent::Module { .. },
+    ] = *pair.agent_events()
+    else {
+        panic!("two calls, then their module")
+    };
+    for id in ids {
+        pair.agent.finish(id, Ok("2".into()), USAGE);
+    }
+    assert_eq!(pair.controller_events(), ids.map(|id| returned(id, "2")));
+    let after = pair.controller.traffic();
+    assert_eq!(after.round_trips - before.round_trips, 1);
+    assert_eq!(after.module_bytes, ARTIFACT.len() as u64);
+
+    // An agent that has dropped it asks.
+    let id = call(&mut pair);
+    assert!(matches!(*pair.agent_events(), [AgentEvent::Call { .. }]));
+    pair.agent.need(module);
+    let again = true;
+    assert_eq!(
+        pair.controller_events(),
+        [ControllerEvent::Need { module, again }]
+    );
+    pair.controller.provide(module, artifact);
+    assert!(matches!(*pair.agent_events(), [AgentEvent::Module { .. }]));
+    pair.agent.finish(id, Ok("2".into()), USAGE);
+    assert_eq!(pair.controller_events(), [returned(id, "2")]);
+}
+
+#[test]
+fn a_call_with_a_long_input_brings_no_module() {
+    let mut pair = Pair::new();
+    let artifact = Bytes::from(ARTIFACT);
+    pair.controller
+        .call_with_artifact(request("f", long(1 << 20)), &artifact);
+    assert!(matches!(*pair.agent_events(), [AgentEvent::Call { .. }]));
+    pair.agent.need(Digest::of(ARTIFACT));
+    let module = Digest::of(ARTIFACT);
+    let again = false;
+    assert_eq!(
+        pair.controller_events(),
+        [ControllerEvent::Need { module, again }]
+    );
 }
 
 #[test]
@@ -667,7 +726,7 @@ fn a_log_record_is_cut_to_what_people_read() {
 fn output_is_told_at_once() {
     let mut pair = Pair::new();
     let id = pair.running(request("f", "1"));
-    let bytes = bytes::Bytes::from("working\n");
+    let bytes = Bytes::from("working\n");
     pair.agent.output(id, OutputStream::Stderr, &bytes);
     assert_eq!(
         pair.controller_events(),

@@ -150,9 +150,10 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
     let length = || prop_oneof![0..30_u64, Just(ARTIFACT.len() as u64), any::<u64>()];
     prop_oneof![
         1 => Just(ToAgent::Hello { build: BUILD.into() }),
-        8 => (id(), digests(), ".{0,9}", limits(), vec(id(), 0..3), length(), payloads()).prop_map(
-            |(id, module, function, limits, streams, input_length, input)| ToAgent::Call {
-                id, module, entry: Entry::Function(function), terms: limits.into(), streams, input_length, input
+        8 => (id(), digests(), ".{0,9}", limits(), vec(id(), 0..3), any::<bool>(), length(), payloads()).prop_map(
+            |(id, module, function, limits, streams, brings_module, input_length, input)| ToAgent::Call {
+                id, module, entry: Entry::Function(function), terms: limits.into(), streams, brings_module, input_length,
+                input
             }
         ),
         8 => (id(), payloads()).prop_map(|(id, bytes)| ToAgent::Input { id, bytes }),

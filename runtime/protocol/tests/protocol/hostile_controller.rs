@@ -50,6 +50,7 @@ fn call(input_length: u64, input: &[u8]) -> ToAgent {
         entry,
         terms,
         streams: Vec::new(),
+        brings_module: false,
         input_length,
         input,
     }
@@ -62,6 +63,7 @@ fn call_with(streams: impl IntoIterator<Item = u64>) -> ToAgent {
         module,
         entry,
         terms,
+        brings_module,
         input_length,
         input,
         ..
@@ -76,6 +78,7 @@ fn call_with(streams: impl IntoIterator<Item = u64>) -> ToAgent {
         entry,
         terms,
         streams,
+        brings_module,
         input_length,
         input,
     }
@@ -320,6 +323,56 @@ fn sends_a_module_nobody_asked_for() {
         },
     );
     assert_eq!(heard, Err(ProtocolError::UnexpectedModule(digest)));
+}
+
+/// A call that is refused, and says that it brings the artifact of this digest.
+fn bringing(number: u64, digest: Digest) -> ToAgent {
+    let ToAgent::Call { entry, streams, .. } = call(0, b"") else {
+        unreachable!()
+    };
+    ToAgent::Call {
+        id: number,
+        module: digest,
+        entry,
+        terms: Terms::from(Limits {
+            input_bytes: 0,
+            ..Limits::default()
+        }),
+        streams,
+        brings_module: true,
+        input_length: 1,
+        input: b"1".into(),
+    }
+}
+
+#[test]
+fn brings_a_module_with_a_call_that_is_refused() {
+    let mut agent = greeted();
+    let digest = Digest::of(ARTIFACT);
+    let whole = module(ARTIFACT.len() as u64, ARTIFACT);
+    hear(&mut agent, &bringing(0, digest)).unwrap();
+    hear(&mut agent, &whole).unwrap();
+    assert_eq!(
+        agent.poll_event(),
+        Some(AgentEvent::Module {
+            digest,
+            bytes: ARTIFACT.into()
+        })
+    );
+    assert_eq!(
+        hear(&mut agent, &whole),
+        Err(ProtocolError::UnexpectedModule(digest))
+    );
+}
+
+#[test]
+fn announces_modules_without_end() {
+    let mut agent = greeted();
+    let heard = (0..1 << 20).try_for_each(|number: u64| {
+        let digest = Digest::of(&number.to_le_bytes());
+        hear(&mut agent, &bringing(number, digest))
+    });
+    assert!(matches!(heard, Err(ProtocolError::UnexpectedModule(_))));
 }
 
 #[test]

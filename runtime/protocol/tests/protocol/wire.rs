@@ -19,6 +19,7 @@ pub(crate) enum ToAgent {
         entry: Entry,
         terms: Terms,
         streams: Vec<u64>,
+        brings_module: bool,
         input_length: u64,
         #[serde(with = "serde_bytes")]
         input: Vec<u8>,

@@ -20,8 +20,15 @@ use crate::{
 };
 
 impl Driver {
+    /// Makes a call. The first one of a module brings its artifact, unless the agent is reached
+    /// through a hop: that hop's agent may hold the artifact already.
     pub(super) fn make_call(&mut self, request: CallRequest, pending: Pending) {
-        let id = self.connection.call(request);
+        let id = match self.transport.hop {
+            Some(_) => self.connection.call(request),
+            None => self
+                .connection
+                .call_with_artifact(request, &pending.artifact),
+        };
         self.keys.insert(pending.key, id);
         self.calls.insert(id, pending);
     }

@@ -1,8 +1,8 @@
-//! Artifacts that the agent asks for, and blobs that it is given to hold.
+//! Artifacts that the agent asks for or that calls bring, and blobs that it is given to hold.
 
 use std::collections::hash_map::Entry;
 
-use super::{AgentConnection, arriving::ArrivingBlob, event::AgentEvent};
+use super::{AgentConnection, MAX_CALLS, arriving::ArrivingBlob, event::AgentEvent};
 use crate::{Digest, ProtocolError, wire::message::ToController};
 
 impl AgentConnection {
@@ -16,6 +16,16 @@ impl AgentConnection {
             entry.insert(ArrivingBlob::default());
             self.outbox.say(&ToController::Need { module });
         }
+    }
+
+    /// Makes room for an artifact that a call brings, even if the call is refused.
+    pub(super) fn expect_module(&mut self, module: Digest) -> Result<(), ProtocolError> {
+        // Refused calls leave no trace to count.
+        if self.modules.len() >= MAX_CALLS {
+            return Err(ProtocolError::UnexpectedModule(module));
+        }
+        self.modules.entry(module).or_default();
+        Ok(())
     }
 
     /// Tells the controller whether the agent holds a blob.

@@ -17,9 +17,15 @@ impl AgentConnection {
             ToAgent::Call {
                 id,
                 request,
+                brings_module,
                 input_length,
                 input,
-            } => self.handle_call(id, request, input_length, input)?,
+            } => {
+                if brings_module {
+                    self.expect_module(request.module)?;
+                }
+                self.handle_call(id, request, input_length, input)?;
+            }
             ToAgent::Input { id, bytes } => self.handle_input_part(id, bytes)?,
             ToAgent::Module {
                 digest,

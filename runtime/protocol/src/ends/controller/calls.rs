@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use bytes::Bytes;
+
 use super::{ControllerConnection, event::ControllerEvent, open_call::OpenCall, upload::Upload};
 use crate::{
     CallId, InstanceId, ProtocolError, Usage,
@@ -13,7 +15,25 @@ use crate::{
 impl ControllerConnection {
     /// Makes a call. Exactly one [`ControllerEvent::Returned`] answers, unless the call is
     /// cancelled.
-    pub fn call(&mut self, mut request: CallRequest) -> CallId {
+    pub fn call(&mut self, request: CallRequest) -> CallId {
+        self.say_call(request, false)
+    }
+
+    /// Makes a call, and sends the artifact with it if the agent never had that: the agent would
+    /// ask for it, which takes a round trip.
+    pub fn call_with_artifact(&mut self, request: CallRequest, artifact: &Bytes) -> CallId {
+        let module = request.module;
+        // A long input arrives after the artifact, which the agent would load without knowing for
+        // what call.
+        let brings_module = request.input.len() <= CHUNK_BYTES && self.asked.insert(module);
+        let id = self.say_call(request, brings_module);
+        if brings_module {
+            self.provide(module, artifact.clone());
+        }
+        id
+    }
+
+    fn say_call(&mut self, mut request: CallRequest, brings_module: bool) -> CallId {
         let id = CallId(self.next_call);
         self.next_call += 1;
         let mut input = mem::take(&mut request.input);
@@ -23,6 +43,7 @@ impl ControllerConnection {
         self.outbox.say(&ToAgent::Call {
             id,
             request,
+            brings_module,
             input_length: (first.len() + input.len()) as u64,
             input: &first,
         });

@@ -51,7 +51,8 @@ pub use self::{event::ControllerEvent, traffic::Traffic};
 
 /// Protocol state of the controller's end.
 ///
-/// - Commands queue bytes: [`call`](Self::call), [`cancel`](Self::cancel),
+/// - Commands queue bytes: [`call`](Self::call),
+///   [`call_with_artifact`](Self::call_with_artifact), [`cancel`](Self::cancel),
 ///   [`provide`](Self::provide), [`refuse`](Self::refuse), [`answer`](Self::answer),
 ///   [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
 ///   [`open`](Self::open), [`send`](Self::send), [`finish_stream`](Self::finish_stream),
@@ -71,7 +72,7 @@ pub struct ControllerConnection {
     /// Asks that guests have open, with the calls that they belong to.
     host_asks: HashMap<AskId, CallId>,
     next_host_ask: u64,
-    /// Artifacts that the agent has ever asked for.
+    /// Artifacts that the agent has ever asked for or been brought.
     asked: HashSet<Digest>,
     streams: Streams,
     output: OutputFlow,
