@@ -45,6 +45,18 @@ pub(crate) async fn package(platform: &Platform) -> Result<Package, Unreachable>
     })
 }
 
+/// Finds the image for hosts like this machine, as most are, while the way in to one is taken. Does
+/// not build it: the host may be out of reach, or another kind of machine.
+pub(crate) async fn look_ahead() {
+    let here = Platform::here();
+    let cell = cell(&IMAGES, &here, |image| image.path.exists());
+    let finding = cell.get_or_try_init(async || {
+        let built = runtime::blocking(move || wxec_build::agent_if_built(&here)).await;
+        built.map(Arc::new).ok_or(())
+    });
+    let _ = finding.await;
+}
+
 /// Returns the program for `platform` that was `found`, else what `build` finds or builds.
 async fn find<T: Send + Sync + 'static>(
     found: &Found<T>,
@@ -52,19 +64,26 @@ async fn find<T: Send + Sync + 'static>(
     exists: impl Fn(&T) -> bool,
     build: fn(&Platform, &dyn Progress) -> Result<T, BuildError>,
 ) -> Result<Arc<T>, Unreachable> {
-    let cell = {
-        let mut found = lock(found);
-        // Another version of wxec may have removed files from the cache meanwhile.
-        found.retain(|_, program| program.get().is_none_or(|program| exists(program)));
-        found.entry(platform.clone()).or_default().clone()
-    };
-    cell.get_or_try_init(async || {
-        let platform = platform.clone();
-        let built = runtime::blocking(move || build(&platform, &*progress::current())).await;
-        built.map(Arc::new).map_err(|error| not_built(&error))
-    })
-    .await
-    .cloned()
+    cell(found, platform, exists)
+        .get_or_try_init(async || {
+            let platform = platform.clone();
+            let built = runtime::blocking(move || build(&platform, &*progress::current())).await;
+            built.map(Arc::new).map_err(|error| not_built(&error))
+        })
+        .await
+        .cloned()
+}
+
+/// Returns the place of the program for `platform` among those `found`.
+fn cell<T>(
+    found: &Found<T>,
+    platform: &Platform,
+    exists: impl Fn(&T) -> bool,
+) -> Arc<OnceCell<Arc<T>>> {
+    let mut found = lock(found);
+    // Another version of wxec may have removed files from the cache meanwhile.
+    found.retain(|_, program| program.get().is_none_or(|program| exists(program)));
+    found.entry(platform.clone()).or_default().clone()
 }
 
 fn not_built(error: &BuildError) -> Unreachable {

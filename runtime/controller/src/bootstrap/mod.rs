@@ -29,7 +29,7 @@ use crate::{
 use package::{Form, Lack, Sending};
 use probe::parse_probe;
 
-pub(crate) use image::{image, known_images, package, send_image, splice_image};
+pub(crate) use image::{image, known_images, look_ahead, package, send_image, splice_image};
 pub(crate) use package::Package;
 pub(crate) use probe::{Probe, architecture};
 pub(crate) use script::{Terms, shell};

@@ -14,6 +14,7 @@ pub(crate) use self::link::Link;
 use self::title::title;
 use crate::{
     address::{Address, Hop},
+    base::runtime,
     bootstrap::{self, Asked, Bootstrap, NoShell, Probe, ShellLess, Terms, limited_by_container},
     error::{Limit, Phase, Unreachable, limited},
     options::{ConnectOptions, Options},
@@ -134,6 +135,8 @@ impl Attempt<'_> {
         if *hop == Hop::Local {
             return self.local().await;
         }
+        // Reading and hashing an image takes a while, and so does ssh's key exchange.
+        runtime::spawn(bootstrap::look_ahead());
         let images = if self.options.cache_agent {
             // The script looks for what it kept by digests, so it needs those known here.
             bootstrap::known_images().await?

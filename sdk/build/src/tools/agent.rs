@@ -64,8 +64,12 @@ pub fn agent(platform: &Platform, progress: &dyn Progress) -> Result<AgentImage,
     image.map(Into::into)
 }
 
-/// Returns the agent for `platform`, if this machine has it already.
+/// Returns the agent for `platform`, if this machine has built it already, and no ready-made one
+/// takes its place.
 pub fn agent_if_built(platform: &Platform) -> Option<AgentImage> {
+    if given("WXEC_AGENT").is_some() && *platform == agents_here() {
+        return None;
+    }
     built_agent(&cache_directory().ok()?, &platform.triple())
 }
 
