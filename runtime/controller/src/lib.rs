@@ -1,9 +1,9 @@
 //! wxec's controlling end: everything that happens on the machine a call is made from.
 //!
 //! A [`Host`] is a place to run calls. The first use of a host starts an agent there, over the pipe
-//! that its [`Address`] describes; from then on one background task owns the session. A [`Module`]
-//! is the code that travels; a `Call` pairs the two. The `wxec` crate adds typed stubs; this crate
-//! knows nothing of macros, terminals or wasmtime.
+//! that its [`Address`] describes; from then on a background task drives the session, or a thread
+//! that waits for a call. A [`Module`] is the code that travels; a `Call` pairs the two. The `wxec`
+//! crate adds typed stubs; this crate knows nothing of macros, terminals or wasmtime.
 //!
 //! ```no_run
 //! # use wxec_controller::__docs as wxec;
@@ -17,7 +17,7 @@
 
 // Storeys, from the bottom up: a module uses only those above it in this list.
 
-/// The runtime, operations, locks, times and texts.
+/// The runtime, operations, blocking waits, locks, times and texts.
 mod base;
 /// Addresses of hosts: chains of hops.
 mod address;
@@ -27,7 +27,7 @@ mod error;
 mod options;
 /// Modules, and their artifacts.
 mod module;
-/// A session with an agent: the task that owns its pipe, streams, and output.
+/// A session with an agent: the driver that owns its pipe, streams, and output.
 mod session;
 /// The ways in: one file each.
 mod ways;

@@ -1,5 +1,5 @@
-//! Common to all other modules: the runtime, operations, locks, times, texts, and the progress of
-//! builds.
+//! Common to all other modules: the runtime, operations, blocking waits, locks, times, texts, and
+//! the progress of builds.
 
 pub(crate) mod operation;
 pub(crate) mod progress;
@@ -7,3 +7,5 @@ pub(crate) mod runtime;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod wait;
+pub(crate) mod waiter;

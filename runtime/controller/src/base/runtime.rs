@@ -46,11 +46,16 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     }
 }
 
+/// Makes this runtime the one that timers and watched files belong to, until the guard is dropped.
+pub(crate) fn enter() -> tokio::runtime::EnterGuard<'static> {
+    RUNTIME.enter()
+}
+
 /// Waits for `future`, but no longer than `within`. Any executor can await it: the timer belongs to
 /// this runtime, and tokio's own function would panic outside of a runtime.
 pub(crate) async fn timeout<F: Future>(within: Duration, future: F) -> Result<F::Output, Elapsed> {
     let timed = {
-        let _inside = RUNTIME.enter();
+        let _inside = enter();
         tokio::time::timeout(within, future)
     };
     timed.await
@@ -110,6 +115,28 @@ pub fn settle() {
     while lock(&ABORTED).iter().any(|task| !task.is_finished()) && Instant::now() < give_up {
         std::thread::sleep(Duration::from_micros(200));
     }
+}
+
+/// Runs `work` while no thread of the runtime can do anything.
+#[cfg(test)]
+pub(crate) fn occupied<R>(work: impl FnOnce() -> R) -> R {
+    use std::sync::{Arc, Barrier, mpsc::channel};
+
+    // Two tests at once would each occupy a part of the threads.
+    static OCCUPYING: Mutex<()> = Mutex::new(());
+    let _alone = lock(&OCCUPYING);
+    let all = Arc::new(Barrier::new(THREADS + 1));
+    let _held: [_; THREADS] = std::array::from_fn(|_| {
+        let (held, released) = channel::<()>();
+        let all = all.clone();
+        spawn(async move {
+            all.wait();
+            let _ = released.recv();
+        });
+        held
+    });
+    all.wait();
+    work()
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use crate::{
     base::runtime::Background,
     error::limited,
     session::{
+        pipe::Pipe,
         stderr::StderrTail,
-        transport::{ChildGroup, Ending, Writer},
+        transport::{ChildGroup, Ending, Reader, Writer},
     },
     ways::{SHELL_COMPLAINTS, classify},
 };
@@ -187,8 +188,12 @@ fn package(directory: &Path, packed: Option<&[u8]>) -> Package {
 
 fn transport(mut shell: Child) -> Transport {
     Transport {
-        reader: Box::new(shell.stdout.take().unwrap()),
-        writer: Writer::Pipe(Box::new(shell.stdin.take().unwrap())),
+        reader: Reader::Pipe(
+            Pipe::reader(shell.stdout.take().unwrap().into_owned_fd().unwrap()).unwrap(),
+        ),
+        writer: Writer::Pipe(
+            Pipe::writer(shell.stdin.take().unwrap().into_owned_fd().unwrap()).unwrap(),
+        ),
         stderr: StderrTail::collect(shell.stderr.take().unwrap()),
         terminal: None,
         process: Ending::Child(ChildGroup::new(shell)),

@@ -353,7 +353,5 @@ pub(crate) async fn answer(
             .map_err(|_| unreachable!("nothing ends it early"));
     };
     let limit = deadline.saturating_add(ANSWER_GRACE);
-    Background::new(async move { open.returned(Some(limit)).await })
-        .await
-        .map_err(|_| deadline)
+    open.returned(Some(limit)).await.map_err(|_| deadline)
 }

@@ -18,7 +18,10 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    base::operation::Operation, channel::ReturnedStream, error::CallError, host::Host,
+    base::{operation::Operation, wait::block_on},
+    channel::ReturnedStream,
+    error::CallError,
+    host::Host,
     module::Module,
 };
 
@@ -91,7 +94,7 @@ impl<T: Send + 'static, E: Send + 'static> Call<T, E> {
 
     /// Runs the call and blocks until it returns.
     pub fn wait(self) -> Result<T, CallError<E>> {
-        pollster::block_on(self.into_future())
+        block_on(self.into_future())
     }
 }
 

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::error::Elapsed,
-};
+use tokio::sync::{mpsc, oneshot};
 use wxec_protocol::{
     Ask, AskId, CallErrorKind, CallRequest, Digest, Fault, Usage, abi::TaskFailure,
 };
 
 use super::{command::Command, loss::Loss, output::Lines};
+use crate::base::wait;
 
 /// An open call. Dropping it cancels the call.
 pub(crate) struct CallHandle {
@@ -19,14 +17,22 @@ pub(crate) struct CallHandle {
     pub(super) cancel: Option<(u64, mpsc::UnboundedSender<Command>)>,
 }
 
+/// The call did not end in time.
+#[derive(Debug)]
+pub(crate) struct Late;
+
 impl CallHandle {
     /// Waits until the call has ended and the listener has heard all that it printed. The call must
     /// end `within` this time; the listener may take longer.
-    pub(crate) async fn returned(mut self, within: Option<Duration>) -> Result<Reply, Elapsed> {
+    pub(crate) async fn returned(mut self, within: Option<Duration>) -> Result<Reply, Late> {
         let reply = match within {
-            None => (&mut self.reply).await,
-            Some(within) => tokio::time::timeout(within, &mut self.reply).await?,
+            None => Some((&mut self.reply).await),
+            Some(within) => wait::within(within, &mut self.reply).await,
         };
+        // Before anything else is dropped: a last handle on the host waits for the session's end,
+        // which this thread would hold up.
+        wait::retire();
+        let reply = reply.ok_or(Late)?;
         self.cancel = None;
         let (reply, printed) = reply.unwrap_or_else(|_| (Err(Loss::after_the_end()), None));
         if let Some(printed) = printed {

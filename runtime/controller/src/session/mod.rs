@@ -1,5 +1,5 @@
-//! A session: one task owns its state and its transport; all other code sends messages to that
-//! task.
+//! A session: its driver owns its state and its transport; all other code sends commands to that.
+//! A task drives it, or a thread that waits for a call.
 
 /// The last lines of the other end's stderr.
 pub(crate) mod stderr;
@@ -28,14 +28,26 @@ mod command;
 /// Output of guests on its way from the driver to the listener, which may take its time.
 mod printer;
 
+/// A pipe to a program.
+pub(crate) mod pipe;
+
 /// The pipe to an agent, and the process at this end of it.
 pub(crate) mod transport;
 
 /// The greeting at the start of a session.
 mod greeting;
 
-/// The task that owns the state and the transport of a session.
+/// The owner of the state and the transport of a session.
 mod driver;
+
+/// Turns at driving.
+mod turns;
+
+/// A driver, and those who drive it.
+mod conversation;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -55,6 +67,7 @@ use wxec_protocol::{
 use self::{
     call::{NewCall, Pending},
     command::Command,
+    conversation::Conversation,
     driver::Driver,
     greeting::greet,
     output::Lines,
@@ -80,6 +93,7 @@ pub(crate) use self::{
 pub(crate) struct Session {
     pub(crate) target: Target,
     commands: mpsc::UnboundedSender<Command>,
+    conversation: Arc<Conversation>,
     shared: Arc<Shared>,
 }
 
@@ -110,13 +124,16 @@ impl Session {
                 return Err(failure);
             }
         };
-        let (sender, commands) = mpsc::unbounded_channel();
+        let (commands, queue) = mpsc::unbounded_channel();
         let shared = Arc::<Shared>::default();
-        let driver = Driver::new(connection, transport, shared.clone(), sender.downgrade());
-        runtime::spawn(driver.run(commands));
+        let queue = (commands.downgrade(), queue);
+        let driver = Driver::new(connection, transport, shared.clone(), queue);
+        let conversation = Conversation::new(driver);
+        runtime::spawn(conversation.clone().run());
         Ok(Self {
             target,
-            commands: sender,
+            commands,
+            conversation,
             shared,
         })
     }
@@ -145,6 +162,7 @@ impl Session {
     ) -> CallHandle {
         let (call, handle) = self.pending(artifact, call, output, asks);
         let streams = None;
+        self.conversation.offer();
         // If the driver is gone, the message is dropped with the sender of the reply: the call
         // counts as lost.
         let _ = self.commands.send(Command::Call { call, streams });

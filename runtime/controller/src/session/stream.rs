@@ -183,21 +183,22 @@ impl StreamWriter {
         }
     }
 
-    /// Has the agent at the other end insert a part of a blob that it holds, piece by piece as
-    /// there is credit: a narrow stream may never have credit for all of it at once.
-    pub(crate) async fn splice(&mut self, mut splice: Splice) -> io::Result<()> {
-        while splice.length > 0 {
-            let length =
-                std::future::poll_fn(|context| self.window.poll_take(context, splice.length))
-                    .await?;
-            self.commands.send(StreamCommand::Splice {
-                id: self.id,
-                splice: Splice { length, ..splice },
-            });
-            splice.offset += length;
-            splice.length -= length;
-        }
-        Ok(())
+    /// Has the agent at the other end insert a part of a blob that it holds, as much as there is
+    /// credit for, and takes that off `splice`: a narrow stream may never have credit for all of it
+    /// at once.
+    pub(crate) fn poll_splice(
+        &mut self,
+        context: &mut Context<'_>,
+        splice: &mut Splice,
+    ) -> Poll<io::Result<()>> {
+        let length = ready!(self.window.poll_take(context, splice.length))?;
+        self.commands.send(StreamCommand::Splice {
+            id: self.id,
+            splice: Splice { length, ..*splice },
+        });
+        splice.offset += length;
+        splice.length -= length;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,17 +1,31 @@
 //! The pipe to an agent, and the process at this end of it.
 
 use std::{
-    fmt, io, os::unix::process::ExitStatusExt, pin::Pin, process::ExitStatus, time::Duration,
+    fmt,
+    future::poll_fn,
+    io,
+    os::unix::process::ExitStatusExt,
+    pin::Pin,
+    process::ExitStatus,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     process::Child,
 };
 use wxec_protocol::{Splice, StreamEnd};
 
-use super::{Session, process::ProcessHandle, stderr::StderrTail, stream::StreamWriter};
+use super::{
+    Session,
+    pipe::Pipe,
+    process::ProcessHandle,
+    stderr::StderrTail,
+    stream::{StreamReader, StreamWriter},
+};
 use crate::base::runtime;
 
 /// Time limit for a program to end once its pipe is closed or it was told to.
@@ -19,7 +33,7 @@ const END_WITHIN: Duration = Duration::from_millis(500);
 
 /// One ordered byte pipe in each direction.
 pub(crate) struct Transport {
-    pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
+    pub(crate) reader: Reader,
     pub(crate) writer: Writer,
     pub(crate) stderr: StderrTail,
     /// A terminal for a program that asks for passwords on no other channel.
@@ -35,9 +49,16 @@ pub(crate) struct Terminal {
     pub(crate) keyboard: StreamWriter,
 }
 
+/// The reading half of a pipe.
+pub(crate) enum Reader {
+    Pipe(Pipe),
+    /// A stream of an agent.
+    Stream(StreamReader),
+}
+
 /// The writing half of a pipe.
 pub(crate) enum Writer {
-    Pipe(Box<dyn AsyncWrite + Send + Unpin>),
+    Pipe(Pipe),
     /// A stream of an agent, which can insert blobs that it holds.
     Stream(StreamWriter),
 }
@@ -170,18 +191,43 @@ impl fmt::Debug for Transport {
     }
 }
 
+impl AsyncRead for Reader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Pipe(pipe) => Pin::new(pipe).poll_read(context, buffer),
+            Self::Stream(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
 impl Writer {
     /// Has the agent at the start of the pipe insert a part of a blob that it holds.
-    pub(crate) async fn splice(&mut self, splice: Splice) -> io::Result<()> {
+    pub(crate) async fn splice(&mut self, mut splice: Splice) -> io::Result<()> {
+        while splice.length > 0 {
+            poll_fn(|context| self.poll_splice(context, &mut splice)).await?;
+        }
+        Ok(())
+    }
+
+    /// Has it insert as much as there is credit for, and takes that off `splice`.
+    pub(crate) fn poll_splice(
+        &mut self,
+        context: &mut Context<'_>,
+        splice: &mut Splice,
+    ) -> Poll<io::Result<()>> {
         match self {
-            Self::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),
-            Self::Stream(stream) => stream.splice(splice).await,
+            Self::Pipe(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            Self::Stream(stream) => stream.poll_splice(context, splice),
         }
     }
 
     fn inner(&mut self) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
         match self {
-            Self::Pipe(pipe) => Pin::new(&mut **pipe),
+            Self::Pipe(pipe) => Pin::new(pipe),
             Self::Stream(stream) => Pin::new(stream),
         }
     }
@@ -190,23 +236,17 @@ impl Writer {
 impl AsyncWrite for Writer {
     fn poll_write(
         mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
+        context: &mut Context<'_>,
         bytes: &[u8],
-    ) -> std::task::Poll<io::Result<usize>> {
+    ) -> Poll<io::Result<usize>> {
         self.inner().poll_write(context, bytes)
     }
 
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.inner().poll_flush(context)
     }
 
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.inner().poll_shutdown(context)
     }
 }

@@ -14,8 +14,9 @@ use crate::{
     options::secret_variables,
     session::{
         Process, Session,
+        pipe::Pipe,
         stderr::StderrTail,
-        transport::{ChildGroup, Ending, Terminal, Transport, Writer},
+        transport::{ChildGroup, Ending, Reader, Terminal, Transport, Writer},
     },
 };
 
@@ -75,7 +76,6 @@ impl Runner {
         // Ignore write errors: a program that stops reading says why on stderr.
         let _ = feed(&mut transport.writer).await;
         let _ = transport.writer.shutdown().await;
-        transport.writer = Writer::Pipe(Box::new(tokio::io::sink()));
         let mut answer = String::new();
         let read = (&mut transport.reader)
             .take(MAX_ANSWER_BYTES)
@@ -171,9 +171,11 @@ pub(super) fn start_here(command: &Command, ground: Ground) -> io::Result<Transp
         .kill_on_drop(true)
         .spawn()?;
     let missing = || io::Error::other("a pipe is missing");
+    let stdout = child.stdout.take().ok_or_else(missing)?;
+    let stdin = child.stdin.take().ok_or_else(missing)?;
     Ok(Transport {
-        reader: Box::new(child.stdout.take().ok_or_else(missing)?),
-        writer: Writer::Pipe(Box::new(child.stdin.take().ok_or_else(missing)?)),
+        reader: Reader::Pipe(Pipe::reader(stdout.into_owned_fd()?)?),
+        writer: Writer::Pipe(Pipe::writer(stdin.into_owned_fd()?)?),
         stderr: StderrTail::collect(child.stderr.take().ok_or_else(missing)?),
         terminal: None,
         process: Ending::Child(match ground {
@@ -193,7 +195,7 @@ fn over_agent(process: Process, session: Session) -> Transport {
         handle,
     } = process;
     Transport {
-        reader: Box::new(reader),
+        reader: Reader::Stream(reader),
         writer: Writer::Stream(writer),
         stderr: StderrTail::collect(stderr),
         terminal: terminal.map(|(screen, keyboard)| Terminal {

@@ -1,4 +1,5 @@
-//! The task that owns the state and the transport of a session.
+//! The driver of a session owns its state and its transport. The session's task polls it, or a
+//! thread that waits for a call.
 
 /// Bytes on their way to the agent.
 mod outgoing;
@@ -12,21 +13,25 @@ mod calls;
 /// Commands from the other parts of the session.
 mod commands;
 
+/// Polls, for the task and for threads.
+mod polls;
+
 /// Events of the connection.
 mod events;
 
 use std::{
     collections::{HashMap, VecDeque},
     io, mem,
-    ops::ControlFlow,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncRead, ReadBuf},
     sync::{mpsc, oneshot},
-    time::{Instant, Interval, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior, Sleep},
 };
 use wxec_protocol::{
     CallId, ControllerConnection, Description, Digest, ProtocolError, StreamId, TRANSMIT_BYTES,
@@ -34,7 +39,7 @@ use wxec_protocol::{
 
 use self::{outgoing::Outgoing, streams::OpenStream};
 use crate::{
-    base::sync::lock,
+    base::{runtime, sync::lock},
     session::{
         Shared, call::Pending, command::Command, loss::Loss, printer::Printer, transport::Transport,
     },
@@ -46,12 +51,16 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(60);
 /// Time that open calls have to return once the session is being closed.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// Steps after which the driver lets others of its thread run. A step moves a transmission at most.
+const STEPS_AT_ONCE: usize = 32;
 
 pub(super) struct Driver {
     connection: ControllerConnection,
     transport: Transport,
     outgoing: Outgoing,
+    input: Vec<u8>,
     shared: Arc<Shared>,
+    queue: mpsc::UnboundedReceiver<Command>,
     /// For parts that answer later, such as streams. Weak, so that it does not keep the session
     /// open.
     commands: mpsc::WeakUnboundedSender<Command>,
@@ -62,14 +71,17 @@ pub(super) struct Driver {
     blob_answers: HashMap<Digest, oneshot::Sender<bool>>,
     /// Requests that wait for a description, in the order in which they were made.
     describing: VecDeque<oneshot::Sender<Description>>,
+    ping: Interval,
     last_heard: Instant,
     /// Set once the session is being closed.
-    close_by: Option<Instant>,
+    close_by: Option<Pin<Box<Sleep>>>,
+    /// Set once a thread has found that the session is over.
+    end: Option<End>,
     waiting_for_close: Vec<oneshot::Sender<()>>,
 }
 
 /// The reason why the driver stops.
-enum End {
+pub(super) enum End {
     Closed,
     Lost(String),
 }
@@ -91,13 +103,21 @@ impl Driver {
         connection: ControllerConnection,
         transport: Transport,
         shared: Arc<Shared>,
-        commands: mpsc::WeakUnboundedSender<Command>,
+        (commands, queue): (
+            mpsc::WeakUnboundedSender<Command>,
+            mpsc::UnboundedReceiver<Command>,
+        ),
     ) -> Self {
+        let _inside = runtime::enter();
+        let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             connection,
             transport,
             outgoing: Outgoing::default(),
+            input: vec![0; TRANSMIT_BYTES],
             shared,
+            queue,
             printer: Printer::new(commands.clone()),
             commands,
             calls: HashMap::new(),
@@ -105,25 +125,36 @@ impl Driver {
             streams: HashMap::new(),
             blob_answers: HashMap::new(),
             describing: VecDeque::new(),
+            ping,
             last_heard: Instant::now(),
             close_by: None,
+            end: None,
             waiting_for_close: Vec::new(),
         }
     }
 
-    /// Drives the session to its end.
-    pub(super) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
-        let end = self.drive(&mut commands).await;
+    /// Returns true if nothing is under way that somebody waits for.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.outgoing.is_empty()
+            && self.calls.is_empty()
+            && self.streams.is_empty()
+            && self.blob_answers.is_empty()
+            && self.describing.is_empty()
+            && self.close_by.is_none()
+    }
+
+    /// Ends the session: tells all who wait for something, and ends the transport.
+    pub(super) async fn finish(mut self, end: End) {
         // Closes the queue first: the session must count as dead before any caller learns of its
         // end.
-        commands.close();
+        self.queue.close();
         if let End::Lost(reason) = end {
             let stderr_tail = self.transport.stderr.settled().await;
             let loss = Loss {
                 reason,
                 stderr_tail,
             };
-            self.tell_of(&loss, &mut commands);
+            self.tell_of(&loss);
         }
         // Drops the streams first: their readers must not wait for the end of the transport's
         // process.
@@ -140,14 +171,14 @@ impl Driver {
 
     /// Tells all open streams and calls, and the calls still in the queue, that the session is
     /// lost.
-    fn tell_of(&mut self, loss: &Loss, commands: &mut mpsc::UnboundedReceiver<Command>) {
+    fn tell_of(&mut self, loss: &Loss) {
         for stream in self.streams.values_mut() {
             stream.end(Err(loss.clone()));
         }
         for (id, call) in mem::take(&mut self.calls) {
             self.end_call(id, call, 0, Err(loss.clone()));
         }
-        while let Ok(command) = commands.try_recv() {
+        while let Ok(command) = self.queue.try_recv() {
             if let Command::Call { call, .. } = command {
                 let (_, pending) = *call;
                 let _ = pending.reply.send((Err(loss.clone()), None));
@@ -155,48 +186,46 @@ impl Driver {
         }
     }
 
-    async fn drive(&mut self, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
-        let mut input = vec![0; TRANSMIT_BYTES];
-        let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            if let Err(end) = self.step(commands, &mut ping, &mut input).await {
-                return end;
+    fn advance(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        self.keep_time(context)?;
+        for _ in 0..STEPS_AT_ONCE {
+            if !self.step(context)? {
+                return Ok(());
             }
         }
+        context.waker().wake_by_ref();
+        Ok(())
     }
 
-    /// Handles all events and fills the transmission, then waits for one thing to happen.
-    async fn step(
-        &mut self,
-        commands: &mut mpsc::UnboundedReceiver<Command>,
-        ping: &mut Interval,
-        input: &mut [u8],
-    ) -> Result<(), End> {
+    /// Takes commands, writes once, reads once, and handles the events. Returns false if there was
+    /// nothing to do.
+    fn step(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        let commanded = self.take_commands(context);
         self.handle_events()?;
         if self.outgoing.is_empty() {
             self.outgoing.fill(&mut self.connection);
             self.publish_traffic();
         }
-        let Transport { reader, writer, .. } = &mut self.transport;
-        tokio::select! {
-            read = reader.read(input) => self.handle_input(&input[..read?])?,
-            wrote = self.outgoing.write(writer), if !self.outgoing.is_empty() => wrote?,
-            command = commands.recv(), if self.close_by.is_none() => {
-                if self.handle_commands(command, commands).is_break() {
-                    self.close_by = Some(Instant::now() + CLOSE_WITHIN);
-                }
-            }
-            _ = ping.tick() => self.check_silence()?,
-            () = sleep_until(self.close_by) => {
-                return Err(End::Lost(format!("it did not end within {CLOSE_WITHIN:?}")));
-            }
-        }
-        Ok(())
+        let wrote = !self.outgoing.is_empty() && {
+            let writer = &mut self.transport.writer;
+            is_ready(self.outgoing.poll_write(context, writer))?
+        };
+        Ok(commanded | wrote | self.read(context)?)
     }
 
-    fn handle_input(&mut self, input: &[u8]) -> Result<(), End> {
-        if input.is_empty() {
+    fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        let mut buffer = ReadBuf::new(&mut self.input);
+        if !is_ready(Pin::new(&mut self.transport.reader).poll_read(context, &mut buffer))? {
+            return Ok(false);
+        }
+        let length = buffer.filled().len();
+        self.handle_input(length)?;
+        self.handle_events()?;
+        Ok(true)
+    }
+
+    fn handle_input(&mut self, length: usize) -> Result<(), End> {
+        if length == 0 {
             let is_closed = self.close_by.is_some() && self.calls.is_empty();
             return Err(if is_closed {
                 End::Closed
@@ -205,25 +234,40 @@ impl Driver {
             });
         }
         self.last_heard = Instant::now();
-        self.connection.handle_input(input)?;
+        self.connection.handle_input(&self.input[..length])?;
         // Publishes before the events are handled: a caller whose call returned may ask for the
         // traffic.
         self.publish_traffic();
         Ok(())
     }
 
-    /// Commands come in bursts; taking all of them makes one transmission. Breaks when no more
-    /// commands will come.
-    fn handle_commands(
-        &mut self,
-        first: Option<Command>,
-        others: &mut mpsc::UnboundedReceiver<Command>,
-    ) -> ControlFlow<()> {
-        self.handle_command(first)?;
-        while let Ok(command) = others.try_recv() {
-            self.handle_command(Some(command))?;
+    /// Takes all commands: they come in bursts, which make one transmission. Returns false if there
+    /// were none.
+    fn take_commands(&mut self, context: &mut Context<'_>) -> bool {
+        let mut taken = false;
+        while self.close_by.is_none()
+            && let Poll::Ready(command) = self.queue.poll_recv(context)
+        {
+            taken = true;
+            if self.handle_command(command).is_break() {
+                let _inside = runtime::enter();
+                self.close_by = Some(Box::pin(tokio::time::sleep(CLOSE_WITHIN)));
+                context.waker().wake_by_ref();
+            }
         }
-        ControlFlow::Continue(())
+        taken
+    }
+
+    /// Pings, and ends what takes too long.
+    fn keep_time(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        while self.ping.poll_tick(context).is_ready() {
+            self.check_silence()?;
+        }
+        let close_by = self.close_by.as_mut();
+        if close_by.is_some_and(|close_by| close_by.as_mut().poll(context).is_ready()) {
+            return Err(End::Lost(format!("it did not end within {CLOSE_WITHIN:?}")));
+        }
+        Ok(())
     }
 
     fn check_silence(&mut self) -> Result<(), End> {
@@ -239,10 +283,69 @@ impl Driver {
     }
 }
 
-/// Sleeps forever if `instant` is `None`.
-async fn sleep_until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
+/// Returns true if an operation is done, and false if it has to wait.
+fn is_ready(polled: Poll<io::Result<()>>) -> io::Result<bool> {
+    match polled {
+        Poll::Ready(result) => result.map(|()| true),
+        Poll::Pending => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::session::{
+        pipe::Pipe,
+        stderr::StderrTail,
+        transport::{Ending, Reader, Writer},
+    };
+
+    /// A driver, and the other ends of its pipes.
+    fn driver() -> (Driver, io::PipeReader, io::PipeWriter) {
+        let ((from, to), (other_from, other_to)) = (io::pipe().unwrap(), io::pipe().unwrap());
+        let transport = Transport {
+            reader: Reader::Pipe(Pipe::reader(from.into()).unwrap()),
+            writer: Writer::Pipe(Pipe::writer(other_to.into()).unwrap()),
+            stderr: StderrTail::default(),
+            terminal: None,
+            process: Ending::Over(None),
+            hop: None,
+        };
+        let (commands, queue) = mpsc::unbounded_channel();
+        // Holds the session open.
+        let queue = (commands.downgrade(), queue);
+        mem::forget(commands);
+        let driver = Driver::new(
+            ControllerConnection::new(),
+            transport,
+            Arc::default(),
+            queue,
+        );
+        (driver, other_from, to)
+    }
+
+    #[test]
+    fn a_silent_agent_is_asked_for_a_sign_of_life_and_given_up() {
+        let (mut driver, _from, _to) = driver();
+        let mut sent_beyond = |bytes| {
+            driver.ping.reset_immediately();
+            pollster::block_on(poll_fn(|context| {
+                assert!(driver.poll_unwatched(context).is_pending());
+                match driver.connection.traffic().bytes_sent {
+                    sent if sent > bytes => Poll::Ready(sent),
+                    _ => Poll::Pending,
+                }
+            }))
+        };
+        let greeting = sent_beyond(0);
+        sent_beyond(greeting);
+        driver.last_heard = Instant::now().checked_sub(SILENCE * 2).unwrap();
+        driver.ping.reset_immediately();
+        pollster::block_on(poll_fn(|context| driver.poll_unwatched(context)));
+        assert!(
+            matches!(&driver.end, Some(End::Lost(reason)) if reason == "it was silent for 60s")
+        );
     }
 }

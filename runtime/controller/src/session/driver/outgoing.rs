@@ -1,8 +1,12 @@
 //! Bytes on their way to the agent.
 
-use std::io;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncWrite;
 use wxec_protocol::{ControllerConnection, Splice};
 
 use crate::session::transport::Writer;
@@ -28,20 +32,25 @@ impl Outgoing {
         self.splice = connection.poll_transmit(&mut self.bytes);
     }
 
-    /// Writes some of the bytes. If none are left, writes the bytes that the hop is to splice in
-    /// behind them.
-    pub(super) async fn write(&mut self, writer: &mut Writer) -> io::Result<()> {
+    /// Writes some of the bytes. If none are left, writes some of those that the hop is to splice
+    /// in behind them.
+    pub(super) fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        writer: &mut Writer,
+    ) -> Poll<io::Result<()>> {
         let bytes = &self.bytes[self.written..];
-        match self.splice {
-            Some(splice) if bytes.is_empty() => {
-                writer.splice(splice).await?;
-                self.splice = None;
-            }
-            _ => match writer.write(bytes).await? {
-                0 => return Err(io::Error::other("the agent no longer listens")),
-                length => self.written += length,
-            },
+        if let Some(splice) = self.splice.as_mut().filter(|_| bytes.is_empty()) {
+            ready!(writer.poll_splice(context, splice))?;
+            self.splice = self.splice.filter(|rest| rest.length > 0);
+            return Poll::Ready(Ok(()));
         }
-        Ok(())
+        match ready!(Pin::new(writer).poll_write(context, bytes))? {
+            0 => Poll::Ready(Err(io::Error::other("the agent no longer listens"))),
+            length => {
+                self.written += length;
+                Poll::Ready(Ok(()))
+            }
+        }
     }
 }
