@@ -312,10 +312,10 @@ fn ready(host: &Host, source: &Source, metered: bool) -> Option<(Session, Artifa
     let target = if metered {
         Cow::Owned(Target {
             metered: true,
-            ..session.target.clone()
+            ..Target::clone(&session.target)
         })
     } else {
-        Cow::Borrowed(&session.target)
+        Cow::Borrowed(&*session.target)
     };
     let artifact = source.known()?.ready_artifact(&target)?;
     Some((session, artifact))
@@ -332,7 +332,7 @@ pub(crate) async fn prepare<E: Send + 'static>(
     let (session, module) = tokio::try_join!(session, module)?;
     let target = Target {
         metered,
-        ..session.target.clone()
+        ..Target::clone(&session.target)
     };
     let artifact = module
         .artifact(&target)

@@ -91,7 +91,7 @@ pub(crate) use self::{
 /// A handle on a session. Dropping the last handle closes the session.
 #[derive(Clone)]
 pub(crate) struct Session {
-    pub(crate) target: Target,
+    pub(crate) target: Arc<Target>,
     commands: mpsc::UnboundedSender<Command>,
     conversation: Arc<Conversation>,
     shared: Arc<Shared>,
@@ -131,7 +131,7 @@ impl Session {
         let conversation = Conversation::new(driver);
         runtime::spawn(conversation.clone().run());
         Ok(Self {
-            target,
+            target: target.into(),
             commands,
             conversation,
             shared,
