@@ -1,11 +1,12 @@
 //! The one task that owns the conversation: it reads, runs calls, and writes, in turn.
 
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    runtime::Handle,
     sync::mpsc,
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 use wxec_engine::{Command as GuestCommand, Duplex, Entry as GuestEntry, Request, Sandbox};
 use wxec_protocol::{
@@ -38,8 +39,12 @@ pub enum ServeError {
 
 /// Runs one conversation over a byte pipe, until the controller says goodbye or is gone. Calls
 /// still open then are dropped with their guests; processes still running are ended.
+///
+/// Guests that compute for long, or wait, go on in `workers`. Everything else stays in the runtime
+/// that polls this future; if that has a thread of its own, a short call wakes no other thread.
 pub async fn serve(
     sandbox: Sandbox,
+    workers: Handle,
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
 ) -> Result<(), ServeError> {
@@ -53,7 +58,7 @@ pub async fn serve(
             .with_inputs_limit(sandbox.memory_budget() / 2),
         notes: sandbox.notes().to_vec(),
         asks: Asks::new(call_sender.clone()),
-        calls: Calls::new(sandbox, call_sender, output_sender),
+        calls: Calls::new(sandbox, workers, call_sender, output_sender),
         output,
         streams: Streams::new(stream_sender),
         guests: GuestStreams::default(),
@@ -101,6 +106,7 @@ impl Agent {
         let mut output = Vec::new();
         let mut written = 0;
         let mut silent_until = Instant::now() + SILENCE;
+        let mut alarm = pin!(sleep_until(silent_until));
         loop {
             self.handle_pending(call_events, stream_events);
             if written == output.len() {
@@ -126,7 +132,13 @@ impl Agent {
                 },
                 Some(event) = call_events.recv() => self.push_call_event(event),
                 Some(event) = stream_events.recv() => self.handle_stream_event(event),
-                () = tokio::time::sleep_until(silent_until) => return Err(ServeError::Silence),
+                // Set anew only when it goes off: setting it takes a lock, and reads are many.
+                () = &mut alarm => {
+                    if silent_until <= Instant::now() {
+                        return Err(ServeError::Silence);
+                    }
+                    alarm.as_mut().reset(silent_until);
+                }
             }
         }
     }

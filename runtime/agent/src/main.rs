@@ -7,7 +7,7 @@ use std::{
     env,
     error::Error,
     ffi::OsStr,
-    io,
+    io, mem,
     os::unix::process::CommandExt,
     process::{Command, ExitCode},
     sync::Mutex,
@@ -15,6 +15,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Builder;
 use wxec_agent::{ITSELF, memory, serve, stdio, terminal, watcher};
 use wxec_engine::Sandbox;
 
@@ -22,8 +23,8 @@ use wxec_engine::Sandbox;
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-/// Largest number of worker threads. Short calls run on the event loop's thread; longer ones move
-/// to a worker.
+/// Largest number of worker threads. Short calls run on the main thread, with the event loop;
+/// longer ones move to a worker.
 const MAX_WORKERS: usize = 8;
 
 /// Beside the workers: one that waits for a process or reads a file, and the watcher.
@@ -88,19 +89,20 @@ fn serve_stdio() -> Result<(), Box<dyn Error>> {
     let sandbox = sandbox
         .with_memory_budget(budget)
         .with_process_watch(watcher::notify);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let workers = Builder::new_multi_thread()
         .worker_threads(workers)
         .enable_all()
         .build()?;
-    // Runs on a worker's thread, which waits for the pipe itself; the main thread would have to be
-    // woken for each message.
-    let served = runtime.block_on(async {
+    // The conversation has a runtime of its own, whose one thread waits for the pipe itself. A
+    // worker would wake another worker for each message, in case there is more to do.
+    let conversation = Builder::new_current_thread().enable_all().build()?;
+    let served = conversation.block_on(async {
         let (reader, writer) = stdio::take()?;
-        tokio::spawn(serve(sandbox, reader, writer))
-            .await
-            .map_err(io::Error::other)?
+        serve(sandbox, workers.handle().clone(), reader, writer).await
     });
-    runtime.shutdown_background();
+    // Guests may still be computing, with timers and pipes of either runtime. They end with the
+    // process.
+    mem::forget((workers, conversation));
     Ok(served?)
 }
 

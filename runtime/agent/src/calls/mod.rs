@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{runtime::Handle, sync::mpsc, task::AbortHandle};
 use wxec_engine::{Completion, Program, Request, Resident, Sandbox, VerifiedArtifact};
 use wxec_protocol::{AgentConnection, CallId, Digest, Fault, InstanceId, Usage};
 
@@ -23,13 +23,15 @@ use crate::streams::guests::Drains;
 
 pub(crate) struct Calls {
     sandbox: Sandbox,
+    /// Runs the calls that do not finish at once.
+    workers: Handle,
     store: Store,
     /// Calls whose program is on its way, by its digest.
     parked: HashMap<Digest, Vec<Parked>>,
     /// Resident instances, each with the artifact that it was made from. The sandbox limits their
     /// number.
     residents: HashMap<InstanceId, (Digest, Resident)>,
-    /// Calls that did not finish at once and run on another thread.
+    /// Calls that did not finish at once and run in `workers`.
     running: HashMap<CallId, AbortHandle>,
     /// Output carriers of guests with streams whose call has not begun.
     drains: HashMap<CallId, Drains>,
@@ -47,11 +49,13 @@ struct Parked {
 impl Calls {
     pub(crate) fn new(
         sandbox: Sandbox,
+        workers: Handle,
         events: mpsc::UnboundedSender<CallEvent>,
         output: OutputSender,
     ) -> Self {
         Self {
             sandbox,
+            workers,
             store: Store::default(),
             parked: HashMap::new(),
             residents: HashMap::new(),
@@ -242,7 +246,9 @@ impl Calls {
         let Some(drains) = self.drains.remove(&id) else {
             return self.poll_or_spawn(id, call);
         };
-        let task = tokio::spawn(async move { drains.finish(call.await).await });
+        let task = self
+            .workers
+            .spawn(async move { drains.finish(call.await).await });
         self.running.insert(id, task.abort_handle());
     }
 
@@ -260,7 +266,7 @@ impl Calls {
             }
             Poll::Pending => {
                 let events = self.events.clone();
-                let task = tokio::spawn(async move {
+                let task = self.workers.spawn(async move {
                     let completion = call.await;
                     let _ = events.send(CallEvent::Done { id, completion });
                 });

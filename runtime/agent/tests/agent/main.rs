@@ -19,6 +19,7 @@ use std::{sync::Once, time::Duration};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    runtime::Handle,
     task::JoinHandle,
     time::timeout,
 };
@@ -52,7 +53,7 @@ fn start() -> (Peer, Agent) {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (reader, writer) = tokio::io::split(theirs);
     let sandbox = Sandbox::new().expect("this machine can run guests");
-    let agent = tokio::spawn(serve(sandbox, reader, writer));
+    let agent = tokio::spawn(serve(sandbox, Handle::current(), reader, writer));
     (
         Peer {
             connection: ControllerConnection::new(),

@@ -62,7 +62,7 @@ pub enum EngineError {
     /// Wasmtime refuses this host, in wasmtime's own words.
     #[error("cannot set up wasmtime: {0}")]
     Wasmtime(String),
-    /// The thread that interrupts guests cannot be started.
+    /// The thread that interrupts guests cannot be started, or has no timer.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
 }

@@ -2,39 +2,51 @@
 //! a guest runs.
 //!
 //! A thread and not a task, because guests that compute can occupy every thread of an async
-//! runtime.
+//! runtime. It waits for a timer of the kernel, which a guest that starts sets: that is one system
+//! call for all guests of the next five milliseconds, and wakes no thread. Most guests have ended
+//! by then.
 
 use std::{
     io,
+    os::fd::OwnedFd,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
-    thread::{self, Thread},
-    time::Duration,
+    thread,
 };
 
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
 use wasmtime::Engine;
 
-/// Time that a guest may compute before it yields: short compared with what a person notices, long
-/// compared with a context switch.
-const TICK: Duration = Duration::from_millis(5);
+/// Time that a guest may compute before it yields, 5 ms: short compared with what a person notices,
+/// long compared with a context switch.
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 5_000_000,
+};
 
-/// Small: the thread only sleeps and increments.
+/// The shortest time there is: a timer set to zero would never go off.
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 1,
+};
+
+/// Small: the thread only waits and increments.
 const THREAD_STACK_BYTES: usize = 64 << 10;
 
 /// Advances an engine's epoch while guests run. Its thread sleeps while no guest runs, and ends
 /// when this is dropped.
-pub(crate) struct Ticker {
-    pulse: Arc<Pulse>,
-    thread: Thread,
-}
+pub(crate) struct Ticker(Arc<Pulse>);
 
-#[derive(Default)]
 struct Pulse {
+    timer: OwnedFd,
+    /// True from setting the timer until the thread has seen that it went off.
+    armed: AtomicBool,
     running: AtomicUsize,
-    /// The thread is about to park, or has parked: code that clears this must unpark it.
-    parked: AtomicBool,
     stopped: AtomicBool,
     /// Another engine with guests, once there is one.
     second: OnceLock<Engine>,
@@ -42,42 +54,38 @@ struct Pulse {
 
 impl Ticker {
     pub(crate) fn start(engine: Engine) -> io::Result<Self> {
-        let pulse = Arc::new(Pulse::default());
+        let pulse = Arc::new(Pulse {
+            timer: timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?,
+            armed: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            second: OnceLock::new(),
+        });
         let theirs = pulse.clone();
-        let handle = thread::Builder::new()
+        thread::Builder::new()
             .name("wxec-ticker".into())
             .stack_size(THREAD_STACK_BYTES)
             .spawn(move || theirs.beat(&engine))?;
-        Ok(Self {
-            pulse,
-            thread: handle.thread().clone(),
-        })
+        Ok(Self(pulse))
     }
 
     /// Ticks for a second engine as well.
     pub(crate) fn tick_too(&self, engine: Engine) {
-        let _ = self.pulse.second.set(engine);
+        let _ = self.0.second.set(engine);
     }
 
     /// Ticks at least until the guard is dropped.
     pub(crate) fn guest_runs(&self) -> GuestRuns<'_> {
-        self.pulse.running.fetch_add(1, SeqCst);
-        self.wake();
-        GuestRuns(&self.pulse)
-    }
-
-    fn wake(&self) {
-        // The load keeps the common case, a thread already awake, free of a write.
-        if self.pulse.parked.load(SeqCst) && self.pulse.parked.swap(false, SeqCst) {
-            self.thread.unpark();
-        }
+        self.0.running.fetch_add(1, SeqCst);
+        self.0.arm();
+        GuestRuns(&self.0)
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.pulse.stopped.store(true, SeqCst);
-        self.wake();
+        self.0.stopped.store(true, SeqCst);
+        self.0.set_timer(AT_ONCE);
     }
 }
 
@@ -92,19 +100,40 @@ impl Drop for GuestRuns<'_> {
 
 impl Pulse {
     fn beat(&self, engine: &Engine) {
-        while !self.stopped.load(SeqCst) {
-            // Announce, then look: a guest that starts after the look sees the announcement and
-            // unparks.
-            self.parked.store(true, SeqCst);
-            if self.running.load(SeqCst) == 0 && !self.stopped.load(SeqCst) {
-                thread::park();
-            }
-            self.parked.store(false, SeqCst);
-            thread::sleep(TICK);
+        while self.wait() {
             engine.increment_epoch();
             if let Some(second) = self.second.get() {
                 second.increment_epoch();
             }
+            // Announce, then look: a guest that starts after the look arms the timer itself.
+            self.armed.store(false, SeqCst);
+            if self.running.load(SeqCst) > 0 {
+                self.arm();
+            }
         }
+    }
+
+    /// Waits until the timer goes off. Returns false if that was to stop.
+    fn wait(&self) -> bool {
+        let mut expirations = [0; size_of::<u64>()];
+        let _ = rustix::io::read(&self.timer, &mut expirations);
+        !self.stopped.load(SeqCst)
+    }
+
+    /// Sets the timer, unless it is set already.
+    fn arm(&self) {
+        // The load keeps the common case, a timer that is set, free of a write.
+        if !self.armed.load(SeqCst) && !self.armed.swap(true, SeqCst) {
+            self.set_timer(TICK);
+        }
+    }
+
+    fn set_timer(&self, value: Timespec) {
+        let once = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: value,
+        };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
+            .expect("the descriptor is a timer, and the time is valid");
     }
 }
