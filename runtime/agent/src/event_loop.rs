@@ -153,8 +153,10 @@ impl Agent {
             self.handle_event(event);
         }
         while let Ok(event) = call_events.try_recv() {
-            self.push_call_event(event);
+            self.output.push(event);
         }
+        let Self { calls, output, .. } = self;
+        calls.take_finished().for_each(|event| output.push(event));
         // The controller may have given credit.
         self.handle_ready_call_events();
         while let Ok(event) = stream_events.try_recv() {

@@ -10,6 +10,7 @@ mod store;
 
 use std::{
     collections::HashMap,
+    pin::Pin,
     task::{Context, Poll, Waker},
 };
 
@@ -35,9 +36,14 @@ pub(crate) struct Calls {
     running: HashMap<CallId, AbortHandle>,
     /// Output carriers of guests with streams whose call has not begun.
     drains: HashMap<CallId, Drains>,
+    /// Calls that finished at once, until the event loop takes them: behind their other events.
+    finished: Vec<(CallId, Completion)>,
     events: mpsc::UnboundedSender<CallEvent>,
     output: OutputSender,
 }
+
+/// A call that begins when it is polled. It is boxed from the start, because it is large to move.
+type GuestCall = Pin<Box<dyn Future<Output = Completion> + Send>>;
 
 /// A call that waits for its program.
 struct Parked {
@@ -61,6 +67,7 @@ impl Calls {
             residents: HashMap::new(),
             running: HashMap::new(),
             drains: HashMap::new(),
+            finished: Vec::new(),
             events,
             output,
         }
@@ -82,7 +89,7 @@ impl Calls {
             Some((artifact, resident)) if *artifact == module => {
                 let output = self.output.of_call(id);
                 let call = self.sandbox.run_resident(resident, request, output);
-                self.run_to_end(id, call);
+                self.run_to_end(id, Box::pin(call));
             }
             Some(_) => {
                 drop(request);
@@ -134,7 +141,7 @@ impl Calls {
         } = call;
         let Some(instance) = instance else {
             let call = self.sandbox.run(program, request, self.output.of_call(id));
-            return self.run_to_end(id, call);
+            return self.run_to_end(id, Box::pin(call));
         };
         // If several calls waited together, the first one has made the instance.
         if !self.residents.contains_key(&instance) {
@@ -231,6 +238,14 @@ impl Calls {
         let _ = self.events.send(CallEvent::Done { id, completion });
     }
 
+    /// Returns the calls that finished at once, for the event loop to handle behind all events that
+    /// were sent before: those of the calls themselves are among them.
+    pub(crate) fn take_finished(&mut self) -> impl Iterator<Item = CallEvent> {
+        self.finished
+            .drain(..)
+            .map(|(id, completion)| CallEvent::Done { id, completion })
+    }
+
     /// Forgets a call that has returned by itself.
     pub(crate) fn remove(&mut self, id: CallId) {
         self.running.remove(&id);
@@ -242,7 +257,7 @@ impl Calls {
     }
 
     /// Runs a call to its end, which is reported after everything that it sent on its streams.
-    fn run_to_end(&mut self, id: CallId, call: impl Future<Output = Completion> + Send + 'static) {
+    fn run_to_end(&mut self, id: CallId, call: GuestCall) {
         let Some(drains) = self.drains.remove(&id) else {
             return self.poll_or_spawn(id, call);
         };
@@ -254,16 +269,9 @@ impl Calls {
 
     /// Runs a call. Most calls finish within microseconds, on this thread. The others stop at the
     /// sandbox's first tick, or where they first wait, and continue on another thread.
-    fn poll_or_spawn(
-        &mut self,
-        id: CallId,
-        call: impl Future<Output = Completion> + Send + 'static,
-    ) {
-        let mut call = Box::pin(call);
+    fn poll_or_spawn(&mut self, id: CallId, mut call: GuestCall) {
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(completion) => {
-                let _ = self.events.send(CallEvent::Done { id, completion });
-            }
+            Poll::Ready(completion) => self.finished.push((id, completion)),
             Poll::Pending => {
                 let events = self.events.clone();
                 let task = self.workers.spawn(async move {

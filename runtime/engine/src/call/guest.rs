@@ -1,10 +1,9 @@
 //! The host's side of one running guest: the data that its imports read and write.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use wasmtime_wasi::p1::WasiP1Ctx;
 use wxec_protocol::{
     Fault, Grants, Terms,
     abi::{Exit, HostError, Panic, Status, TaskFailure},
@@ -12,7 +11,6 @@ use wxec_protocol::{
 };
 
 use crate::{
-    call::determinism::Clock,
     call::host_services::HostServices,
     call::output::Stdio,
     call::run::{Entry, Request},
@@ -21,9 +19,8 @@ use crate::{
     limits::budget::{Body, Budget, Portion},
     limits::capacity::Capacity,
     limits::growth::Growth,
-    limits::quota::Share,
     limits::refusal::Refusal,
-    wasi::{Given, Listing, Places, Stdin, World},
+    wasi::{Parts, World},
 };
 
 /// The host's data of one guest, in its store. A resident instance refills it for each call.
@@ -47,26 +44,16 @@ pub(crate) struct Guest {
     pub(crate) resources: Resources,
     pub(crate) host_services: Option<Arc<dyn HostServices>>,
     pub(crate) stdio: Arc<Stdio>,
-    pub(crate) wasi: WasiP1Ctx,
-    /// The guest's arguments and environment.
-    pub(crate) given: Given,
-    /// The granted part of this host's files.
-    pub(crate) places: Places,
-    /// Files and directories the guest has opened, by file descriptor.
-    pub(crate) open_files: HashMap<u32, Share>,
-    /// Listings of those directories that the guest has listed, by file descriptor.
-    pub(crate) listings: HashMap<u32, Listing>,
+    /// Its state of preview 1, which includes its files.
+    pub(crate) wasi: World,
     /// The memory budget of all guests together.
     pub(crate) budget: Arc<Budget>,
-    pub(crate) stdin: Stdin,
-    /// The clock of a call with a seed.
-    pub(crate) clock: Option<Clock>,
 }
 
 impl Guest {
     pub(crate) fn new(
         request: Request,
-        mut world: World,
+        wasi: Parts,
         stdio: Arc<Stdio>,
         capacity: &Capacity,
         supply: &Arc<Supply>,
@@ -80,12 +67,20 @@ impl Guest {
             host_services,
             ..
         } = request;
-        let Terms { limits, grants, .. } = terms;
-        let clock = world.clock.take();
-        let (wasi, places, given) = match entry {
-            Entry::Task(_) => world.task(&stdio),
-            Entry::Program(command) => world.program(command),
-        };
+        let Terms {
+            limits,
+            grants,
+            seed,
+        } = terms;
+        let wasi = World::new(Parts {
+            seed,
+            environment: grants.env.clone(),
+            command: match entry {
+                Entry::Task(_) => None,
+                Entry::Program(command) => Some(command),
+            },
+            ..wasi
+        });
         Self {
             input,
             output: Body::new(budget.clone()),
@@ -101,13 +96,7 @@ impl Guest {
             reply: Vec::new(),
             host_services,
             wasi,
-            given,
-            places,
-            open_files: HashMap::new(),
-            listings: HashMap::new(),
             budget: budget.clone(),
-            stdin: Stdin::default(),
-            clock,
             stdio,
         }
     }

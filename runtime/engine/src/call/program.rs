@@ -12,7 +12,7 @@ use crate::{
     call::run::Request,
     limits::budget::Budget,
     limits::capacity::Capacity,
-    wasi::World,
+    wasi::Parts,
 };
 
 /// The export that is a program's `main`.
@@ -160,7 +160,7 @@ fn unknown_imports(module: &Module, linker: &Linker<Guest>) -> Vec<String> {
     let capacity = Capacity::new(0, Budget::default());
     let nobody = Guest::new(
         Request::new("", ""),
-        World::empty(),
+        Parts::default(),
         stdio,
         &capacity,
         &Arc::default(),

@@ -3,6 +3,7 @@
 
 use std::{
     mem,
+    pin::pin,
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -102,13 +103,11 @@ impl Resident {
             (_, None) => return Err(Fault::Agent("an instance without a place".into())),
         };
         let inherited = living.store.data().resources.inherited.clone();
-        match inherited
-            .forward(
-                &stdio,
-                living.call(&self.program, function, fuel, fuel_used),
-            )
-            .await
-        {
+        let called = {
+            let call = pin!(living.call(&self.program, function, fuel, fuel_used));
+            inherited.forward(&stdio, call).await
+        };
+        match called {
             Ok(code) => {
                 let outcome = living.store.data_mut().finish(code);
                 *state = State::Living(living);
@@ -134,7 +133,8 @@ impl Living {
         let listener = Arc::new(Listener(Mutex::new(stdio)));
         // No limit here: the limit of each call's output applies behind the listener.
         let stdio = Arc::new(Stdio::new(listener.clone(), u64::MAX));
-        let store = run::new_store(sandbox, program, request, stdio).await;
+        let wasi = run::open_files(program, &request).await;
+        let store = run::new_store(sandbox, program, request, wasi, stdio);
         Self {
             store,
             instance: None,

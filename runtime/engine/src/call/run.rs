@@ -1,6 +1,7 @@
 //! One call: a fresh guest, from its request to its completion.
 
 use std::{
+    pin::{Pin, pin},
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -24,7 +25,7 @@ use crate::{
     call::supervisor::supervise,
     hostcalls::Duplex,
     limits::growth::LimitHit,
-    wasi::{self, Reader, World, Writer},
+    wasi::{self, Opened, Parts, Reader, Writer},
 };
 
 /// Length of the longest input: guests see it as a `u32`.
@@ -97,9 +98,10 @@ pub(crate) async fn run(
     request: Request,
     output: Arc<dyn Output>,
 ) -> Completion {
+    let watched = Watched::new(&request, output);
     let fuel = OnceLock::new();
-    let run = |request, stdio| run_guest(&sandbox, &program, request, stdio, &fuel);
-    complete(&sandbox, request, output, &fuel, run).await
+    let guest = run_guest(&sandbox, &program, request, watched.stdio.clone(), &fuel);
+    watched.complete(&sandbox, pin!(guest), &fuel).await
 }
 
 /// Runs one call of a resident instance.
@@ -109,37 +111,47 @@ pub(crate) async fn run_resident(
     request: Request,
     output: Arc<dyn Output>,
 ) -> Completion {
+    let watched = Watched::new(&request, output);
     let fuel = OnceLock::new();
-    let run = |request, stdio| resident.call(&sandbox, request, stdio, &fuel);
-    complete(&sandbox, request, output, &fuel, run).await
+    let guest = resident.call(&sandbox, request, watched.stdio.clone(), &fuel);
+    watched.complete(&sandbox, pin!(guest), &fuel).await
 }
 
-/// Supervises `run`, and measures what it used.
-async fn complete<F: Future<Output = Result<Bytes, Fault>>>(
-    sandbox: &Sandbox,
-    request: Request,
-    output: Arc<dyn Output>,
-    fuel: &OnceLock<u64>,
-    run: impl FnOnce(Request, Arc<Stdio>) -> F,
-) -> Completion {
-    let started = Instant::now();
-    let stdio = Arc::new(Stdio::new(output, request.terms.limits.stdio_bytes));
-    let deadline_ms = request.terms.limits.deadline_ms;
-    let outcome = supervise(
-        run(request, stdio.clone()),
-        sandbox.ticker(),
-        started,
-        deadline_ms,
-    )
-    .await;
-    let wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Completion {
-        outcome,
-        usage: Usage {
-            wall_us,
-            dropped_bytes: stdio.dropped_bytes(),
-            fuel: fuel.get().copied(),
-        },
+/// A call whose guest is supervised and measured. It takes the guest pinned: the futures of a guest
+/// are large, and moving them costs more than most of what they do.
+struct Watched {
+    started: Instant,
+    stdio: Arc<Stdio>,
+    deadline_ms: Option<u64>,
+}
+
+impl Watched {
+    fn new(request: &Request, output: Arc<dyn Output>) -> Self {
+        let limits = &request.terms.limits;
+        Self {
+            started: Instant::now(),
+            stdio: Arc::new(Stdio::new(output, limits.stdio_bytes)),
+            deadline_ms: limits.deadline_ms,
+        }
+    }
+
+    /// Supervises the guest to its end.
+    async fn complete(
+        self,
+        sandbox: &Sandbox,
+        guest: Pin<&mut impl Future<Output = Result<Bytes, Fault>>>,
+        fuel: &OnceLock<u64>,
+    ) -> Completion {
+        let outcome = supervise(guest, sandbox.ticker(), self.started, self.deadline_ms).await;
+        let wall_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Completion {
+            outcome,
+            usage: Usage {
+                wall_us,
+                dropped_bytes: self.stdio.dropped_bytes(),
+                fuel: fuel.get().copied(),
+            },
+        }
     }
 }
 
@@ -161,16 +173,17 @@ async fn run_guest(
     };
     let _slot = sandbox.capacity().slot().await;
     let fuel = request.terms.limits.fuel;
-    let mut store = new_store(sandbox, program, request, stdio.clone()).await;
+    let wasi = open_files(program, &request).await;
+    let mut store = new_store(sandbox, program, request, wasi, stdio.clone());
     refuel(&mut store, program, fuel);
     let inherited = store.data().resources.inherited.clone();
     let called = if is_program {
         inherited
-            .forward(&stdio, start(&mut store, program, function))
+            .forward(&stdio, pin!(start(&mut store, program, function)))
             .await
     } else {
         inherited
-            .forward(&stdio, call(&mut store, program, function))
+            .forward(&stdio, pin!(call(&mut store, program, function)))
             .await
     };
     note_fuel(&store, program, fuel, fuel_used);
@@ -206,15 +219,31 @@ pub(crate) fn check<'a>(
     }
 }
 
+/// Opens the files that a guest is granted, if it can ask for any.
+pub(crate) async fn open_files(program: &Program, request: &Request) -> Parts {
+    let paths = &request.terms.grants.paths;
+    let uses_files = program.uses_files();
+    let opened = if uses_files && !paths.is_empty() {
+        Some(Opened::open(paths.clone()).await)
+    } else {
+        None
+    };
+    Parts {
+        opened,
+        uses_files,
+        ..Parts::default()
+    }
+}
+
 /// Creates a store for a guest that yields at each tick.
-pub(crate) async fn new_store(
+pub(crate) fn new_store(
     sandbox: &Sandbox,
     program: &Program,
     request: Request,
+    wasi: Parts,
     stdio: Arc<Stdio>,
 ) -> Store<Guest> {
-    let world = World::new(&request.terms, program.uses_files()).await;
-    let guest = Guest::new(request, world, stdio, sandbox.capacity(), sandbox.supply());
+    let guest = Guest::new(request, wasi, stdio, sandbox.capacity(), sandbox.supply());
     let mut store = Store::new(program.engine(), guest);
     store.limiter(|guest| &mut guest.growth);
     // Each tick makes the guest yield. Wasmtime's own way to yield may be polled again at once;

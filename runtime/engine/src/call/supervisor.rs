@@ -17,12 +17,11 @@ use crate::{call::ticker::Ticker, limits::text::bounded};
 
 /// Runs `guest` to its end, or to its deadline counted from `started`.
 pub(crate) async fn supervise(
-    guest: impl Future<Output = Result<Bytes, Fault>>,
+    mut guest: Pin<&mut impl Future<Output = Result<Bytes, Fault>>>,
     ticker: &Ticker,
     started: Instant,
     deadline_ms: Option<u64>,
 ) -> Result<Bytes, Fault> {
-    let mut guest = pin!(guest);
     let mut alarm = pin!(None);
     poll_fn(|context| {
         if let Poll::Ready(outcome) = poll_guest(guest.as_mut(), ticker, context) {

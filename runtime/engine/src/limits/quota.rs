@@ -1,6 +1,6 @@
 //! Quotas: how many of a thing one call may have at once, within what all calls have together.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wxec_protocol::LimitKind;
@@ -8,11 +8,11 @@ use wxec_protocol::LimitKind;
 use crate::{limits::growth::LimitHit, limits::refusal::Refusal};
 
 /// Limits a thing that one call takes and gives back, such as open files or processes.
-#[derive(Clone)]
 pub(crate) struct Quota {
     which: LimitKind,
     limit: u32,
-    own: Arc<Semaphore>,
+    /// Made for the first thing that the call takes: most calls take none.
+    own: OnceLock<Arc<Semaphore>>,
     common: Arc<Semaphore>,
 }
 
@@ -29,7 +29,7 @@ impl Quota {
         Self {
             which,
             limit,
-            own: Arc::new(Semaphore::new(limit as usize)),
+            own: OnceLock::new(),
             common,
         }
     }
@@ -38,6 +38,7 @@ impl Quota {
     pub(crate) fn take(&self) -> Result<Share, Refusal> {
         let own = self
             .own
+            .get_or_init(|| Arc::new(Semaphore::new(self.limit as usize)))
             .clone()
             .try_acquire_owned()
             .map_err(|_| self.limit_hit())?;

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     io,
     os::fd::OwnedFd,
-    pin::pin,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
 };
@@ -61,8 +61,11 @@ impl Inherited {
     }
 
     /// Runs a guest, and forwards what its processes print meanwhile.
-    pub(crate) async fn forward<F: Future>(&self, stdio: &Stdio, guest: F) -> F::Output {
-        let mut guest = pin!(guest);
+    pub(crate) async fn forward<F: Future>(
+        &self,
+        stdio: &Stdio,
+        mut guest: Pin<&mut F>,
+    ) -> F::Output {
         let mut room = None;
         poll_fn(|context| {
             // Poll the guest first: processes that it starts must be able to wake this task from

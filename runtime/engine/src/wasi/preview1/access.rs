@@ -43,7 +43,7 @@ impl Access {
 impl Guest {
     /// Refuses file descriptors that the guest may not use.
     pub(super) fn check(&self, fd: Fd) -> Result<()> {
-        if self.places.may_name(fd.into()) {
+        if self.wasi.places.may_name(fd.into()) {
             Ok(())
         } else {
             Err(Errno::Badf.into())
@@ -53,7 +53,7 @@ impl Guest {
     /// Like `check`, but refuses the placeholder for `/` as well: a program that was granted
     /// nothing has nothing open.
     pub(super) fn check_opened(&self, fd: Fd) -> Result<()> {
-        if self.places.is_root(fd.into()) {
+        if self.wasi.places.is_root(fd.into()) {
             Err(Errno::Badf.into())
         } else {
             self.check(fd)
@@ -72,14 +72,14 @@ impl Guest {
             return Err(Errno::Nametoolong.into());
         }
         let path = memory.as_cow_str(path)?;
-        if !self.places.is_root(fd.into()) {
+        if !self.wasi.places.is_root(fd.into()) {
             return Ok(Spot {
                 fd: fd.into(),
                 path: path.into_owned(),
                 is_named: false,
             });
         }
-        self.places.find(&path).map_err(|why| match why {
+        self.wasi.places.find(&path).map_err(|why| match why {
             NoSpot::Failed(errno) => errno.into(),
             NoSpot::Denied(path) => self.deny(access.need(path)),
         })
@@ -116,7 +116,7 @@ impl Guest {
             // wasmtime-wasi says so where only reading was granted, and for paths that lead out of
             // what was granted.
             Err(error) if error.downcast_ref() == Some(&Errno::Perm) => {
-                let need = Need::Write(self.places.spell(spot.fd, &spot.path));
+                let need = Need::Write(self.wasi.places.spell(spot.fd, &spot.path));
                 if !self.grants.covers(&need) {
                     self.refused = Some(Refusal::Denied(need));
                 }
@@ -137,6 +137,7 @@ impl Guest {
         let (mut paths, path) = Paths::of(&spot.path);
         let found = self
             .wasi
+            .ctx
             .path_filestat_get(&mut paths.memory(), spot.fd.into(), flags, path)
             .await;
         // A missing file may be created, and other errors will come up again.

@@ -15,8 +15,8 @@ pub(super) async fn stat(
     fd: Fd,
 ) -> Result<types::Fdstat> {
     guest.check(fd)?;
-    let mut stat = guest.wasi.fd_fdstat_get(memory, fd).await?;
-    if guest.stdin.is_at(fd.into()) && !guest.stdin.waits {
+    let mut stat = guest.wasi.ctx.fd_fdstat_get(memory, fd).await?;
+    if guest.wasi.stdin.is_at(fd.into()) && !guest.wasi.stdin.waits {
         stat.fs_flags |= types::Fdflags::NONBLOCK;
     }
     Ok(stat)
@@ -29,13 +29,13 @@ pub(super) fn set_flags(
     flags: types::Fdflags,
 ) -> Result<()> {
     guest.check(fd)?;
-    if !guest.stdin.is_at(fd.into()) {
-        return guest.wasi.fd_fdstat_set_flags(memory, fd, flags);
+    if !guest.wasi.stdin.is_at(fd.into()) {
+        return guest.wasi.ctx.fd_fdstat_set_flags(memory, fd, flags);
     }
     if !types::Fdflags::NONBLOCK.contains(flags) {
         return Err(Errno::Inval.into());
     }
-    guest.stdin.waits = flags.is_empty();
+    guest.wasi.stdin.waits = flags.is_empty();
     Ok(())
 }
 
@@ -46,23 +46,26 @@ pub(super) async fn read(
     iovs: types::IovecArray,
 ) -> Result<Size> {
     guest.check(fd)?;
-    if guest.stdin.is_at(fd.into()) && !guest.stdin.waits && !guest.is_stdin_ready(fd).await? {
+    if guest.wasi.stdin.is_at(fd.into())
+        && !guest.wasi.stdin.waits
+        && !guest.is_stdin_ready(fd).await?
+    {
         return Err(Errno::Again.into());
     }
-    guest.wasi.fd_read(memory, fd, iovs).await
+    guest.wasi.ctx.fd_read(memory, fd, iovs).await
 }
 
 pub(super) async fn close(guest: &mut Guest, memory: &mut GuestMemory<'_>, fd: Fd) -> Result<()> {
     guest.check(fd)?;
-    guest.stdin.closed(fd.into());
-    if guest.places.is_root(fd.into()) {
-        guest.places.close_root();
+    guest.wasi.stdin.closed(fd.into());
+    if guest.wasi.places.is_root(fd.into()) {
+        guest.wasi.places.close_root();
         return Ok(());
     }
     let number = fd.into();
-    guest.wasi.fd_close(memory, fd).await?;
-    guest.open_files.remove(&number);
-    guest.listings.remove(&number);
+    guest.wasi.ctx.fd_close(memory, fd).await?;
+    guest.wasi.open_files.remove(&number);
+    guest.wasi.listings.remove(&number);
     Ok(())
 }
 
@@ -76,25 +79,25 @@ pub(super) async fn renumber(
         guest.check(fd)?;
         // At another number, the placeholder would be taken for a directory that may be
         // looked into.
-        if guest.places.is_root(fd.into()) {
+        if guest.wasi.places.is_root(fd.into()) {
             return Err(Errno::Notsup.into());
         }
     }
     let (from_number, to_number) = (from.into(), to.into());
-    guest.wasi.fd_renumber(memory, from, to).await?;
-    guest.stdin.renumbered(from_number, to_number);
+    guest.wasi.ctx.fd_renumber(memory, from, to).await?;
+    guest.wasi.stdin.renumbered(from_number, to_number);
     // The old `to` is closed. Preopens and stdio have no share.
-    let share = guest.open_files.remove(&from_number);
-    let listing = guest.listings.remove(&from_number);
+    let share = guest.wasi.open_files.remove(&from_number);
+    let listing = guest.wasi.listings.remove(&from_number);
     if from_number != to_number {
-        guest.open_files.remove(&to_number);
-        guest.listings.remove(&to_number);
+        guest.wasi.open_files.remove(&to_number);
+        guest.wasi.listings.remove(&to_number);
     }
     if let Some(share) = share {
-        guest.open_files.insert(to_number, share);
+        guest.wasi.open_files.insert(to_number, share);
     }
     if let Some(listing) = listing {
-        guest.listings.insert(to_number, listing);
+        guest.wasi.listings.insert(to_number, listing);
     }
     Ok(())
 }

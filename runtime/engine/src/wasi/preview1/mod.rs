@@ -38,26 +38,26 @@ macro_rules! preview1 {
     ) => {
         impl WasiSnapshotPreview1 for Guest {
             $(fn $plain(&mut self, memory: &mut GuestMemory<'_>, $($plain_arg: $plain_ty),*) -> $plain_ret {
-                self.wasi.$plain(memory, $($plain_arg),*)
+                self.wasi.ctx.$plain(memory, $($plain_arg),*)
             })*
             $(fn $sync(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($sync_arg: $sync_ty),*) -> Result<$sync_ret> {
                 self.check(fd)?;
-                self.wasi.$sync(memory, fd, $($sync_arg),*)
+                self.wasi.ctx.$sync(memory, fd, $($sync_arg),*)
             })*
             $(fn $socket(
                 &mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($socket_arg: $socket_ty),*
             ) -> Result<$socket_ret> {
                 self.check_opened(fd)?;
-                self.wasi.$socket(memory, fd, $($socket_arg),*)
+                self.wasi.ctx.$socket(memory, fd, $($socket_arg),*)
             })*
             $(async fn $asy(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, $($asy_arg: $asy_ty),*) -> Result<$asy_ret> {
                 self.check(fd)?;
-                self.wasi.$asy(memory, fd, $($asy_arg),*).await
+                self.wasi.ctx.$asy(memory, fd, $($asy_arg),*).await
             })*
             $(async fn $change(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, path: GuestPtr<str>) -> Result<()> {
                 let spot = self.find(memory, (fd, path), Access::Write)?;
                 let (mut paths, path) = Paths::of(&spot.path);
-                let done = self.wasi.$change(&mut paths.memory(), spot.fd.into(), path).await;
+                let done = self.wasi.ctx.$change(&mut paths.memory(), spot.fd.into(), path).await;
                 self.changed(&spot, done)
             })*
             $(fn $other(
@@ -136,11 +136,11 @@ preview1! {
     }
     by hand {
         fn set_hostcall_fuel(&mut self, fuel: usize) {
-            self.wasi.set_hostcall_fuel(fuel);
+            self.wasi.ctx.set_hostcall_fuel(fuel);
         }
 
         fn args_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
-            self.given.arguments.sizes()
+            self.wasi.given.arguments.sizes()
         }
 
         fn args_get(
@@ -149,11 +149,11 @@ preview1! {
             pointers: GuestPtr<GuestPtr<u8>>,
             to: GuestPtr<u8>,
         ) -> Result<()> {
-            self.given.arguments.write(memory, pointers, to)
+            self.wasi.given.arguments.write(memory, pointers, to)
         }
 
         fn environ_sizes_get(&mut self, _: &mut GuestMemory<'_>) -> Result<(Size, Size)> {
-            self.given.environment.sizes()
+            self.wasi.given.environment.sizes()
         }
 
         fn environ_get(
@@ -162,7 +162,7 @@ preview1! {
             pointers: GuestPtr<GuestPtr<u8>>,
             to: GuestPtr<u8>,
         ) -> Result<()> {
-            self.given.environment.write(memory, pointers, to)
+            self.wasi.given.environment.write(memory, pointers, to)
         }
 
         /// Accepts exit codes from 126 on, as systems do; wasmtime-wasi does not.
@@ -171,7 +171,7 @@ preview1! {
         }
 
         fn clock_res_get(&mut self, memory: &mut GuestMemory<'_>, id: types::Clockid) -> Result<types::Timestamp> {
-            if self.grants.clock { self.wasi.clock_res_get(memory, id) } else { Err(self.deny(Need::Clock)) }
+            if self.grants.clock { self.wasi.ctx.clock_res_get(memory, id) } else { Err(self.deny(Need::Clock)) }
         }
 
         fn clock_time_get(
@@ -180,11 +180,11 @@ preview1! {
             id: types::Clockid,
             precision: types::Timestamp,
         ) -> Result<types::Timestamp> {
-            if self.grants.clock { self.wasi.clock_time_get(memory, id, precision) } else { Err(self.deny(Need::Clock)) }
+            if self.grants.clock { self.wasi.ctx.clock_time_get(memory, id, precision) } else { Err(self.deny(Need::Clock)) }
         }
 
         fn random_get(&mut self, memory: &mut GuestMemory<'_>, buf: GuestPtr<u8>, length: Size) -> Result<()> {
-            if self.grants.random { self.wasi.random_get(memory, buf, length) } else { Err(self.deny(Need::Random)) }
+            if self.grants.random { self.wasi.ctx.random_get(memory, buf, length) } else { Err(self.deny(Need::Random)) }
         }
 
         fn fd_fdstat_set_flags(&mut self, memory: &mut GuestMemory<'_>, fd: Fd, flags: types::Fdflags) -> Result<()> {

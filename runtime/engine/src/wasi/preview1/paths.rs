@@ -34,6 +34,7 @@ pub(super) async fn open(
     let memory = &mut paths.memory();
     let opened = guest
         .wasi
+        .ctx
         .path_open(
             memory,
             spot.fd.into(),
@@ -46,7 +47,7 @@ pub(super) async fn open(
         )
         .await;
     if let Ok(fd) = &opened {
-        guest.open_files.insert((*fd).into(), share);
+        guest.wasi.open_files.insert((*fd).into(), share);
     }
     match access {
         Access::Write => guest.changed(&spot, opened),
@@ -69,6 +70,7 @@ pub(super) async fn filestat_get(
     let (mut paths, path) = Paths::of(&spot.path);
     guest
         .wasi
+        .ctx
         .path_filestat_get(
             &mut paths.memory(),
             spot.fd.into(),
@@ -91,6 +93,7 @@ pub(super) async fn filestat_set_times(
     let (flags, memory) = (follow(&spot, flags), &mut paths.memory());
     let set = guest
         .wasi
+        .ctx
         .path_filestat_set_times(memory, spot.fd.into(), flags, path, atim, mtim, times)
         .await;
     guest.changed(&spot, set)
@@ -109,6 +112,7 @@ pub(super) async fn readlink(
     let (room, range) = paths.room(length);
     let read = guest
         .wasi
+        .ctx
         .path_readlink(&mut paths.memory(), spot.fd.into(), path, room, length)
         .await?;
     let link = &paths.bytes[range][..read as usize];
@@ -128,6 +132,7 @@ pub(super) async fn remove_directory(
     let path = paths.add(name.unwrap_or(&spot.path));
     let done = guest
         .wasi
+        .ctx
         .path_remove_directory(&mut paths.memory(), spot.fd.into(), path)
         .await;
     guest.changed(&spot, done)
@@ -149,6 +154,7 @@ pub(super) async fn symlink(
     let path = paths.add(&spot.path);
     let linked = guest
         .wasi
+        .ctx
         .path_symlink(&mut paths.memory(), leads_to, spot.fd.into(), path)
         .await;
     guest.changed(&spot, linked)
@@ -167,6 +173,7 @@ pub(super) async fn link(
     let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());
     let linked = guest
         .wasi
+        .ctx
         .path_link(memory, from_fd, follow(&from_spot, flags), from, to_fd, to)
         .await;
     guest.changed(&to_spot, linked)
@@ -184,6 +191,7 @@ pub(super) async fn rename(
     let (from_fd, to_fd, memory) = (from_spot.fd.into(), to_spot.fd.into(), &mut paths.memory());
     let renamed = guest
         .wasi
+        .ctx
         .path_rename(memory, from_fd, from, to_fd, to)
         .await;
     guest.changed(&to_spot, renamed)

@@ -22,7 +22,7 @@ pub(super) async fn poll_oneoff(
     events: GuestPtr<types::Event>,
     count: Size,
 ) -> Result<Size> {
-    if let (Some(clock), 1) = (&guest.clock, count)
+    if let (Some(clock), 1) = (&guest.wasi.clock, count)
         && let types::Subscription {
             userdata,
             u: types::SubscriptionU::Clock(sleep),
@@ -38,6 +38,7 @@ pub(super) async fn poll_oneoff(
     }
     guest
         .wasi
+        .ctx
         .poll_oneoff(memory, subscriptions, events, count)
         .await
 }
@@ -76,7 +77,7 @@ impl Guest {
             },
         )?;
         let event = GuestPtr::new(u32::try_from(SUBSCRIPTION_BYTES).expect("it is 48"));
-        let mut poll = pin!(self.wasi.poll_oneoff(memory, subscription, event, 1));
+        let mut poll = pin!(self.wasi.ctx.poll_oneoff(memory, subscription, event, 1));
         let asked = poll_fn(|context| Poll::Ready(poll.as_mut().poll(context))).await;
         match asked {
             Poll::Ready(answer) => answer.map(|_| true),

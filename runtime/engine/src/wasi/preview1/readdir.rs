@@ -31,12 +31,12 @@ pub(super) async fn readdir(
     cookie: types::Dircookie,
 ) -> Result<Size> {
     guest.check(fd)?;
-    if guest.places.is_root(fd.into()) {
+    if guest.wasi.places.is_root(fd.into()) {
         return Err(guest.deny(Need::Read("/".into())));
     }
     let number = fd.into();
     // An error leaves no listing: a guest that asks again begins again.
-    let mut listing = match guest.listings.remove(&number) {
+    let mut listing = match guest.wasi.listings.remove(&number) {
         Some(listing) if cookie != 0 && !listing.is_past(cookie) => listing,
         _ => guest.list(fd).await?,
     };
@@ -57,7 +57,7 @@ pub(super) async fn readdir(
             break;
         }
     }
-    guest.listings.insert(number, listing);
+    guest.wasi.listings.insert(number, listing);
     Ok(page.written)
 }
 
@@ -108,7 +108,7 @@ impl Guest {
     async fn open_again(&mut self, fd: Fd) -> Result<Arc<File>> {
         let (mut paths, none) = (Paths::new(), types::Fdflags::empty());
         // The first call of all makes wasmtime-wasi open the preopens.
-        let _ = self.wasi.fd_prestat_get(&mut paths.memory(), fd);
+        let _ = self.wasi.ctx.fd_prestat_get(&mut paths.memory(), fd);
         let known: Vec<_> = self
             .open_directories()
             .map(Arc::as_ptr)
@@ -120,19 +120,21 @@ impl Guest {
         let memory = &mut paths.memory();
         let opened = self
             .wasi
+            .ctx
             .path_open(memory, fd, flags, path, how, rights, inheriting, none)
             .await?;
         let directory = self
             .open_directories()
             .find(|it| !known.contains(&Arc::as_ptr(it).addr()))
             .cloned();
-        self.wasi.fd_close(memory, opened).await?;
+        self.wasi.ctx.fd_close(memory, opened).await?;
         directory.ok_or_else(|| Errno::Io.into())
     }
 
     /// Returns all directories that wasmtime-wasi has open.
     fn open_directories(&mut self) -> impl Iterator<Item = &Arc<File>> {
         self.wasi
+            .ctx
             .ctx()
             .table
             .iter_mut()
