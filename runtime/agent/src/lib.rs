@@ -5,6 +5,8 @@
 //! starts the next hop as a process and passes bytes on without interpreting them.
 
 // From the bottom up: a module uses only those above it in this list.
+/// The allocator of the whole program.
+pub mod heap;
 /// stdin and stdout as the conversation's pipe.
 pub mod stdio;
 /// The memory of this host, and the share that calls get.

@@ -16,12 +16,11 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
-use wxec_agent::{ITSELF, memory, serve, stdio, terminal, watcher};
+use wxec_agent::{ITSELF, heap::Heap, memory, serve, stdio, terminal, watcher};
 use wxec_engine::Sandbox;
 
-/// With musl's allocator a call would cost 38 µs instead of 10.
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static HEAP: Heap = Heap;
 
 /// Largest number of worker threads. Short calls run on the main thread, with the event loop;
 /// longer ones move to a worker.

@@ -16,7 +16,6 @@ pub(super) struct ArrivingCall {
     /// The call, without its input.
     pub(super) request: CallRequest,
     pub(super) input_length: u64,
-    /// Grows with the bytes that arrive: the announced length may be a lie.
     pub(super) input: Vec<u8>,
     /// Events of its streams that arrived before the call was complete, bounded by their windows.
     pub(super) early: Vec<AgentEvent>,
@@ -84,7 +83,7 @@ impl ArrivingCall {
                 limit: self.input_length,
             });
         }
-        self.input.extend_from_slice(part);
+        append(&mut self.input, part, self.input_length);
         Ok(received == self.input_length)
     }
 }
@@ -111,7 +110,19 @@ impl ArrivingBlob {
             });
         }
         self.hasher.update(part);
-        self.bytes.extend_from_slice(part);
+        append(&mut self.bytes, part, length);
         Ok(received == length)
     }
+}
+
+/// Appends a part to the bytes that have arrived, of `length` in all. The first part makes room for
+/// all, where there is room: growing step by step would copy the bytes again and again. A length
+/// that is a lie costs address space only, within the bounds that were checked before.
+fn append(bytes: &mut Vec<u8>, part: &[u8], length: u64) {
+    if bytes.capacity() == 0
+        && let Ok(length) = usize::try_from(length)
+    {
+        let _ = bytes.try_reserve_exact(length);
+    }
+    bytes.extend_from_slice(part);
 }
