@@ -1,6 +1,6 @@
 //! The one task that owns the conversation: it reads, runs calls, and writes, in turn.
 
-use std::{io, pin::pin, time::Duration};
+use std::{io, mem, pin::pin, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -16,6 +16,7 @@ use wxec_protocol::{
 
 use crate::{
     calls::{Calls, event::CallEvent, output::OutputQueue},
+    memory::give_back_code,
     processes::Processes,
     services::{blobs::Blobs, description::describe, files::Files, host_services::Asks},
     streams::{StreamEvent, Streams, guests::GuestStreams},
@@ -24,6 +25,10 @@ use crate::{
 /// A controller that is silent for this long is gone, even if the pipe is still open. It pings
 /// every 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// After a rest of this length the agent is idle, and gives memory back. Calls in a row are not that
+/// far apart, and the first one afterwards takes some tens of microseconds more.
+const REST: Duration = Duration::from_secs(2);
 
 /// Reason why a conversation broke off.
 #[derive(Debug)]
@@ -105,8 +110,9 @@ impl Agent {
         let mut input = vec![0; TRANSMIT_BYTES];
         let mut output = Vec::new();
         let mut written = 0;
-        let mut silent_until = Instant::now() + SILENCE;
-        let mut alarm = pin!(sleep_until(silent_until));
+        let mut heard = Instant::now();
+        let mut alarm = pin!(sleep_until(heard + REST));
+        let mut is_idle = false;
         loop {
             self.handle_pending(call_events, stream_events);
             if written == output.len() {
@@ -122,7 +128,10 @@ impl Agent {
                     // The controller is gone, so no reader is left for any result.
                     0 => return Ok(()),
                     length => {
-                        silent_until = Instant::now() + SILENCE;
+                        heard = Instant::now();
+                        if mem::take(&mut is_idle) {
+                            alarm.as_mut().reset(heard + REST);
+                        }
                         self.connection.handle_input(&input[..length])?;
                     }
                 },
@@ -134,10 +143,15 @@ impl Agent {
                 Some(event) = stream_events.recv() => self.handle_stream_event(event),
                 // Set anew only when it goes off: setting it takes a lock, and reads are many.
                 () = &mut alarm => {
-                    if silent_until <= Instant::now() {
+                    let silent_for = heard.elapsed();
+                    if silent_for >= SILENCE {
                         return Err(ServeError::Silence);
                     }
-                    alarm.as_mut().reset(silent_until);
+                    is_idle = silent_for >= REST;
+                    if is_idle {
+                        give_back_code();
+                    }
+                    alarm.as_mut().reset(heard + if is_idle { SILENCE } else { REST });
                 }
             }
         }

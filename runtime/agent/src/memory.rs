@@ -1,11 +1,16 @@
 //! The memory that this agent may use, and the share that its calls get.
 
 use std::{
+    ffi::c_void,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use rustix::process::{Resource, getrlimit};
+use rustix::{
+    mm::{Advice, madvise},
+    process::{Resource, getrlimit},
+};
 use wxec_protocol::Memory;
 
 /// Folders of Linux' control groups: of version 2, and of version 1 for memory.
@@ -125,6 +130,36 @@ fn proc_field(file: &str, name: &str) -> Option<u64> {
     parse_number(kib)?.checked_mul(1024)
 }
 
+/// Gives back the memory of this program's own code. The kernel maps sixteen pages for each that is
+/// used, so nearly all of it is there after the start; while the agent is idle it needs next to
+/// none. What is used again is mapped again, from the file.
+pub(crate) fn give_back_code() {
+    if let Some(code) = own_code() {
+        let (start, length) = (code.start as *mut c_void, code.len());
+        // SAFETY: the range is a mapping of code, which is not writable: its pages have what the
+        // file has, and dropping them changes nothing that a thread can read there.
+        let _ = unsafe { madvise(start, length, Advice::LinuxDontNeed) };
+    }
+}
+
+/// Returns the addresses of this program's code: the mapping of a file in which this very function
+/// is.
+fn own_code() -> Option<Range<usize>> {
+    let here = own_code as *const () as usize;
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let range = address(start)?..address(end)?;
+        let is_code = fields.next() == Some("r-xp") && fields.nth(2) != Some("0");
+        (is_code && range.contains(&here)).then_some(range)
+    })
+}
+
+fn address(text: &str) -> Option<usize> {
+    usize::from_str_radix(text, 16).ok()
+}
+
 fn parse_number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
@@ -139,6 +174,21 @@ mod tests {
         let calls = call_budget(Memory::Reserved);
         assert!((LEAST_BYTES..total).contains(&calls), "{calls} of {total}");
         assert!(call_budget(Memory::Checked) <= total);
+    }
+
+    #[test]
+    fn code_that_was_given_back_runs_on() {
+        let resident = || {
+            let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+            let own = maps.split_once(&format!("{:x}-", own_code().unwrap().start));
+            let (_, own) = own.expect("it is mapped");
+            let rss = own.lines().find(|line| line.starts_with("Rss:")).unwrap();
+            parse_number(rss["Rss:".len()..].trim_end_matches("kB")).unwrap()
+        };
+        let before = resident();
+        give_back_code();
+        let after = resident();
+        assert!(after < before, "{after} kB, and before {before} kB");
     }
 
     #[test]
