@@ -18,7 +18,7 @@ use super::{
     output::{GuestOutput, Lines, OutputHandler},
     pipe::Pipe,
     stderr::StderrTail,
-    transport::{Ending, Reader, Transport, Writer},
+    transport::{ChildGroup, Ending, Reader, Transport, Writer},
     *,
 };
 use crate::base::{
@@ -110,7 +110,7 @@ fn session() -> (Session, Peer) {
             writer: Writer::Pipe(Pipe::writer(controller_to.into()).unwrap()),
             stderr: StderrTail::default(),
             terminal: None,
-            process: Ending::Over(None),
+            process: Ending::Child(ChildGroup::ended()),
             hop: None,
         };
         Session::start(transport, &[]).await

@@ -7,7 +7,6 @@ use std::{
     os::unix::process::ExitStatusExt,
     pin::Pin,
     process::ExitStatus,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -91,6 +90,15 @@ impl ChildGroup {
         Self {
             child: Some(child),
             leads: false,
+        }
+    }
+
+    /// Creates the group of a child that has ended.
+    #[cfg(test)]
+    pub(crate) fn ended() -> Self {
+        Self {
+            child: None,
+            leads: true,
         }
     }
 

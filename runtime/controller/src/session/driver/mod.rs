@@ -299,7 +299,7 @@ mod tests {
     use crate::session::{
         pipe::Pipe,
         stderr::StderrTail,
-        transport::{Ending, Reader, Writer},
+        transport::{ChildGroup, Ending, Reader, Writer},
     };
 
     /// A driver, and the other ends of its pipes.
@@ -310,7 +310,7 @@ mod tests {
             writer: Writer::Pipe(Pipe::writer(other_to.into()).unwrap()),
             stderr: StderrTail::default(),
             terminal: None,
-            process: Ending::Over(None),
+            process: Ending::Child(ChildGroup::ended()),
             hop: None,
         };
         let (commands, queue) = mpsc::unbounded_channel();
