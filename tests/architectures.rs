@@ -172,7 +172,7 @@ impl Drop for Agent {
 }
 
 fn compile(target: &Target) -> Vec<u8> {
-    let compiler = wxec_build::compiler(&Quiet).unwrap();
+    let compiler = wxec_build::compiler(target, &Quiet).unwrap();
     let mut compiler = Command::new(compiler);
     let mut compiler = compiler
         .args([&target.to_string(), "4294967296", "120", "180"])

@@ -486,7 +486,8 @@ fn an_agent_that_may_not_run_is_told_apart_from_one_that_breaks() {
     let agent = tempfile::NamedTempFile::new().unwrap();
     fs::write(agent.path(), "#!/no/such/interpreter\n").unwrap();
     let cache = tempfile::tempdir().unwrap();
-    let compiler = wxec_build::compiler(&wxec::build::Quiet).unwrap();
+    let compiler =
+        wxec_build::compiler(&wxec_protocol::Target::here(), &wxec::build::Quiet).unwrap();
     let call = |address| {
         let call =
             Cli::new(["-q", "call", address, "words::count", "a"]).env("WXEC_AGENT", agent.path());

@@ -65,6 +65,14 @@ fn the_agent_has_no_compiler_no_command_line_and_no_tls() {
     assert!(!agent.contains("wxec"), "the facade is for users");
 }
 
+/// The first call on a machine waits until the compiler is built.
+#[test]
+fn the_compiler_has_no_sandbox() {
+    let compiler = tree(&["-p", "wxec-compiler", "-e", "normal,build"]);
+    assert!(compiler.contains("cranelift-codegen"), "{compiler:?}");
+    has_none(&compiler, &["wasmtime-wasi", "wiggle", "tokio", "wit-"]);
+}
+
 #[test]
 fn a_users_program_has_no_wasmtime() {
     let example = tree(&["-p", "wxec-examples", "-e", "normal,build"]);

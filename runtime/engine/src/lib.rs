@@ -3,8 +3,9 @@
 //! A [`Sandbox`] loads artifacts and runs calls. Each call runs in a fresh instance of its module,
 //! unless it is a call of a [`Resident`]. A call sees its input, a clock and random numbers, and is
 //! held to its limits; the output it prints goes to an [`Output`] while it runs. With the feature
-//! `compile`, the function `compile` makes artifacts. Compiler and sandbox share one configuration,
-//! because wasmtime loads only what was compiled with the very settings it runs with.
+//! `compile`, the function `compile` makes artifacts; the feature `run` brings all else. Compiler
+//! and sandbox share one configuration, because wasmtime loads only what was compiled with the very
+//! settings it runs with.
 //!
 //! For a guest, this crate opens only files, runs only programs and connects only to places that
 //! the call was granted. It never writes to the stdout or stderr of its own process. Programs that
@@ -49,27 +50,38 @@
 // three.
 // wasmtime hands each host function the data of its store, which is `call::guest::Guest`; so the
 // functions of `wasi` and `hostcalls` take a `Guest`, and a `Guest` holds their state.
+#[cfg(feature = "run")]
 mod sync;
+#[cfg(feature = "run")]
 mod limits;
 mod load;
+#[cfg(feature = "run")]
 mod wasi;
+#[cfg(feature = "run")]
 mod hostcalls;
+#[cfg(feature = "run")]
 mod call;
 
-pub use call::host_services::{Asking, HostServices};
-pub use call::output::{Output, Room};
-pub use call::program::Program;
-pub use call::resident::Resident;
-pub use call::run::{Command, Completion, Entry, Request};
-pub use call::sandbox::{EngineError, Sandbox};
-pub use hostcalls::ProcessWatch;
-pub use hostcalls::{Duplex, ReadWrite};
-pub use load::artifact::{VerifiedArtifact, WrongDigest};
 #[cfg(feature = "compile")]
-pub use load::compile::{CompileError, MAX_WASM_BYTES, compile};
-pub use load::config::MAX_RUNNING;
-#[cfg(feature = "compile")]
-pub use load::precheck::{Countable, Place};
-#[cfg(feature = "compile")]
-pub use load::proposals::Proposal;
-pub use wasi::{Reader, Writer};
+pub use load::{
+    compile::{CompileError, MAX_WASM_BYTES, compile},
+    precheck::{Countable, Place},
+    proposals::Proposal,
+};
+#[cfg(feature = "run")]
+pub use {
+    call::{
+        host_services::{Asking, HostServices},
+        output::{Output, Room},
+        program::Program,
+        resident::Resident,
+        run::{Command, Completion, Entry, Request},
+        sandbox::{EngineError, Sandbox},
+    },
+    hostcalls::{Duplex, ProcessWatch, ReadWrite},
+    load::{
+        artifact::{VerifiedArtifact, WrongDigest},
+        engine::MAX_RUNNING,
+    },
+    wasi::{Reader, Writer},
+};

@@ -41,7 +41,9 @@ const MAX_STDERR_BYTES: u64 = 4 << 10;
 
 /// Compiles `module` for `target`.
 pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, ModuleError> {
-    let compiler = runtime::blocking(|| wxec_build::compiler(&*progress::current())).await?;
+    let wanted = target.clone();
+    let compiler =
+        runtime::blocking(move || wxec_build::compiler(&wanted, &*progress::current())).await?;
     let failed = |reason: String| ModuleError::Compile {
         target: target.to_string(),
         reason,

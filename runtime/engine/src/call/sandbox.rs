@@ -22,7 +22,7 @@ use crate::{
     limits::budget::Budget,
     limits::capacity::Capacity,
     load::artifact::VerifiedArtifact,
-    load::config::metered_engine,
+    load::engine::metered_engine,
     load::probe::{self, Found},
     wasi,
 };

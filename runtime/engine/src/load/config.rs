@@ -5,25 +5,12 @@
 
 use std::num::NonZeroUsize;
 
-use wasmtime::{
-    Config, Enabled, Engine, ModuleVersionStrategy, PoolingAllocationConfig, Result,
-    WasmBacktraceDetails, WasmFeatures,
-};
+use wasmtime::{Config, ModuleVersionStrategy, Result, WasmBacktraceDetails, WasmFeatures};
 use wxec_protocol::{BUILD, Code, Memory};
-
-use crate::limits::growth::MAX_TABLE_ELEMENTS;
-
-/// Maximum number of guests that exist at once; more calls wait. Each guest takes 4 GiB of address
-/// space (Linux gives a process thirty thousand times as much) and some mappings (Linux allows
-/// 65,530 in all). The pool takes 3 ms to set up and 0.4 MiB.
-pub const MAX_RUNNING: u32 = 1000;
 
 /// Stack that a guest's functions may take together: half of what a native thread has, because
 /// their frames hold only locals. Data that pointers refer to lives in linear memory.
 pub(crate) const MAX_STACK_BYTES: usize = 1 << 20;
-
-/// Stack of the guest and of the host functions it calls, which run below it.
-const ASYNC_STACK_BYTES: usize = 2 * MAX_STACK_BYTES;
 
 /// Frames of a backtrace: enough to see the callers, and few enough for a fault to stay small on
 /// the wire.
@@ -39,57 +26,19 @@ const GUARD_BYTES: u64 = 32 << 20;
 
 /// Address space of each checked memory, for hosts where it is short. A Rust guest starts with 1.1
 /// MiB.
-const CHECKED_BYTES: u64 = 4 << 20;
+pub(crate) const CHECKED_BYTES: u64 = 4 << 20;
 
 /// Address space added to a checked memory whenever it must move to grow. Moving copies, so a guest
 /// that grows in small steps must not move at each of them.
 const CHECKED_GROWTH_BYTES: u64 = 16 << 20;
 
-/// Address space that a small guest with checked memory takes: its memory, its stack and a reserve.
-pub(crate) const CHECKED_GUEST_BYTES: u64 = CHECKED_BYTES + 2 * ASYNC_STACK_BYTES as u64;
-
 /// Target of Pulley's bytecode, which is the same for all little-endian hosts with 64 bits.
-const PULLEY: &str = "pulley64";
-
-/// Tables in the pool for each guest. One for functions is usual, and one for references is coming.
-const TABLES_PER_MODULE: u32 = 4;
-
-/// Memory that a slot of the pool clears and keeps for its next guest, because giving it back to
-/// the kernel would mean page faults. A Rust guest writes to about seven pages in a short call.
-const KEPT_BYTES: usize = 64 << 10;
-
-/// Creates an engine that runs artifacts.
-///
-/// Reserved memories come from a pool of `slots`. The pool makes a fresh guest several times
-/// cheaper than mapping it, but takes all its address space at once. Checked memories are mapped
-/// one by one.
-pub(crate) fn run_engine(code: Code, memory: Memory, slots: u32) -> Result<Engine> {
-    let mut config = running(code, memory, false)?;
-    if memory == Memory::Reserved {
-        config.allocation_strategy(pool(slots));
-    }
-    Engine::new(&config)
-}
-
-/// Creates an engine for artifacts that count fuel. Calls of these are few and slow, so memories
-/// are mapped one by one: a second pool would need as much address space as the first, and the host
-/// may not have it.
-pub(crate) fn metered_engine(code: Code, memory: Memory) -> Result<Engine> {
-    Engine::new(&running(code, memory, true)?)
-}
-
-fn running(code: Code, memory: Memory, metered: bool) -> Result<Config> {
-    let mut config = shared(code, memory, metered)?;
-    if code == Code::Pulley {
-        config.target(PULLEY)?;
-    }
-    Ok(config)
-}
+pub(crate) const PULLEY: &str = "pulley64";
 
 /// Creates an engine that compiles for `target`. Naming the target also keeps it from using
 /// features that only this CPU has.
 #[cfg(feature = "compile")]
-pub(crate) fn compile_engine(target: &wxec_protocol::Target) -> Result<Engine> {
+pub(crate) fn compile_engine(target: &wxec_protocol::Target) -> Result<wasmtime::Engine> {
     let mut config = shared(target.code, target.memory, target.metered)?;
     config.enable_compiler(true);
     // NaN has many bit patterns, and CPUs differ in which they give. Wasmtime does not compare this
@@ -114,10 +63,11 @@ pub(crate) fn compile_engine(target: &wxec_protocol::Target) -> Result<Engine> {
     }
     // Backtraces follow frame pointers; tables for other unwinders would only take space.
     config.native_unwind_info(false);
-    Engine::new(&config)
+    wasmtime::Engine::new(&config)
 }
 
-fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config> {
+/// Settings that compiling and running share.
+pub(crate) fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config> {
     let mut config = Config::new();
     #[cfg(feature = "compile")]
     config.enable_compiler(false);
@@ -133,7 +83,6 @@ fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config> {
     config.epoch_interruption(true);
     config.consume_fuel(metered);
     config.max_wasm_stack(MAX_STACK_BYTES);
-    config.async_stack_size(ASYNC_STACK_BYTES);
 
     // Pulley does not catch signals, so it checks every access anyway.
     let signals = code != Code::Pulley;
@@ -159,23 +108,4 @@ fn shared(code: Code, memory: Memory, metered: bool) -> Result<Config> {
     // generated code would share.
     config.module_version(ModuleVersionStrategy::Custom(BUILD.into()))?;
     Ok(config)
-}
-
-fn pool(slots: u32) -> PoolingAllocationConfig {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(slots)
-        .total_component_instances(0)
-        .total_memories(slots)
-        .total_stacks(slots)
-        .total_tables(slots * TABLES_PER_MODULE)
-        .max_tables_per_module(TABLES_PER_MODULE)
-        .table_elements(MAX_TABLE_ELEMENTS)
-        .table_keep_resident(KEPT_BYTES);
-    // Since Linux 6.7 the kernel reports which pages were written to. Without that, wasmtime would
-    // clear the lowest pages in any case, but a guest's stack and heap are elsewhere.
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.pagemap_scan(Enabled::Yes)
-            .linear_memory_keep_resident(KEPT_BYTES);
-    }
-    pool
 }

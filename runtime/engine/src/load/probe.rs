@@ -10,7 +10,7 @@ use rustix::process::{Resource, getrlimit};
 use wasmtime::{Engine, MemoryType, Result, Store, format_err};
 use wxec_protocol::{Code, Memory, Platform, Target};
 
-use crate::load::config::{CHECKED_GUEST_BYTES, MAX_RUNNING, run_engine};
+use crate::load::engine::{CHECKED_GUEST_BYTES, MAX_RUNNING, run_engine};
 
 /// Guests at once where [`MAX_RUNNING`] is too many. A pool for so many fits into 39 bits of
 /// address space, which is all that some kernels for aarch64 give a process.

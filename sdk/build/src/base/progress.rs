@@ -12,8 +12,10 @@ pub enum Work<'a> {
     Agent(&'a str),
     /// The program that starts agents on hosts of a triple.
     Starter(&'a str),
-    /// The compiler, for this machine.
+    /// The compiler, for this machine and hosts of its architecture.
     Compiler,
+    /// The compiler for hosts of every architecture.
+    ForeignCompiler,
 }
 
 impl fmt::Display for Work<'_> {
@@ -23,6 +25,7 @@ impl fmt::Display for Work<'_> {
             Self::Agent(triple) => write!(f, "the agent for {triple}"),
             Self::Starter(triple) => write!(f, "the agent's starter for {triple}"),
             Self::Compiler => f.write_str("the compiler"),
+            Self::ForeignCompiler => f.write_str("the compiler for other architectures"),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         messages::{Outcome, listen},
     },
     module::project::PROFILE,
-    tools::linking::linking,
+    tools::{backends::Backends, linking::linking},
 };
 
 /// wxec's own workspace.
@@ -53,15 +53,14 @@ impl Source {
         Ok(command)
     }
 
-    /// Returns the command that builds the compiler for this machine.
-    pub(crate) fn compiler(&self, package: &str, cache: &Path) -> Command {
-        self.command(
-            &Cargo::new(&self.directory, Toolchain::Surrounding),
-            "build",
-            package,
-            "compiler",
-            cache,
-        )
+    /// Returns the command that builds a compiler for this machine.
+    pub(crate) fn compiler(&self, package: &str, backends: Backends, cache: &Path) -> Command {
+        let cargo = Cargo::new(&self.directory, Toolchain::Surrounding);
+        let mut command = self.command(&cargo, "build", package, "compiler", cache);
+        if backends == Backends::All {
+            command.args(["--features", "foreign"]);
+        }
+        command
     }
 
     /// Returns a toolchain that can compile for `triple`: the surrounding one, else the
@@ -198,12 +197,18 @@ mod tests {
     fn programs_are_built_alone_locked_and_without_flags_from_outside() {
         let source = Source::of(WORK).expect("the tests run in it");
 
-        let command = source.compiler("wxec-compiler", Path::new("/cache"));
+        let build = |backends| source.compiler("wxec-compiler", backends, Path::new("/cache"));
+        let arguments = |command: &Command| -> String {
+            let words: Vec<_> = command.get_args().filter_map(OsStr::to_str).collect();
+            words.join(" ")
+        };
+        let command = build(Backends::Own);
 
-        let arguments: Vec<_> = command.get_args().filter_map(OsStr::to_str).collect();
+        let expected = "build --locked --message-format json --package wxec-compiler --profile compiler --target-dir /cache/target";
+        assert_eq!(arguments(&command), expected);
         assert_eq!(
-            arguments.join(" "),
-            "build --locked --message-format json --package wxec-compiler --profile compiler --target-dir /cache/target"
+            arguments(&build(Backends::All)),
+            format!("{expected} --features foreign")
         );
         assert_eq!(command.get_current_dir(), Some(source.directory.as_path()));
         let flags = command
