@@ -64,6 +64,10 @@ pub enum ProgressEvent<'a> {
     },
 }
 
+/// Crates of a program of wxec's own between two lines about them, of 100 to 250 crates in all: a
+/// line appears at least every minute or so, and a log stays short.
+const CRATES_PER_LINE: usize = 50;
+
 impl ProgressEvent<'_> {
     /// Returns a line for people, or `None` for what happens too often to be told.
     pub fn line(&self) -> Option<String> {
@@ -79,6 +83,13 @@ impl ProgressEvent<'_> {
             }
             Self::Finished { work, elapsed, .. } => {
                 format!("built {work} in {:.1} s", elapsed.as_secs_f64())
+            }
+            Self::Compiled {
+                work: Work::Module(_),
+                ..
+            } => return None,
+            Self::Compiled { work, count, .. } if count % CRATES_PER_LINE == 0 => {
+                format!("building {work}: {count} crates so far")
             }
             Self::Compiled { .. } => return None,
         })
@@ -140,14 +151,20 @@ mod tests {
             finished.line().as_deref(),
             Some("built the module of words in 1.5 s")
         );
-        assert_eq!(
+        let compiled = |work, count| {
+            let crate_name = "bytes";
             ProgressEvent::Compiled {
                 work,
-                crate_name: "bytes",
-                count: 1
+                crate_name,
+                count,
             }
-            .line(),
-            None
+            .line()
+        };
+        assert_eq!(compiled(work, 1), None);
+        assert_eq!(
+            compiled(Work::Compiler, 100).as_deref(),
+            Some("building the compiler: 100 crates so far")
         );
+        assert_eq!(compiled(words, 100), None);
     }
 }
