@@ -7,6 +7,8 @@
 // From the bottom up: a module uses only those above it in this list.
 /// The allocator of the whole program.
 pub mod heap;
+/// Futures of one type for tokio.
+mod tasks;
 /// stdin and stdout as the conversation's pipe.
 pub mod stdio;
 /// The memory of this host, and the share that calls get.

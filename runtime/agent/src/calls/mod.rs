@@ -20,7 +20,7 @@ use wxec_engine::{Completion, Program, Request, Resident, Sandbox, VerifiedArtif
 use wxec_protocol::{AgentConnection, CallId, Digest, Fault, InstanceId, Usage};
 
 use self::{event::CallEvent, output::OutputSender, store::Store};
-use crate::streams::guests::Drains;
+use crate::{streams::guests::Drains, tasks::boxed};
 
 pub(crate) struct Calls {
     sandbox: Sandbox,
@@ -216,7 +216,7 @@ impl Calls {
             usage: Usage::default(),
         };
         match self.drains.remove(&id) {
-            Some(drains) => _ = tokio::spawn(drains.finish(completion)),
+            Some(drains) => _ = tokio::spawn(boxed(drains.finish(completion))),
             None => connection.finish(id, completion.outcome, completion.usage),
         }
     }
@@ -263,7 +263,7 @@ impl Calls {
         };
         let task = self
             .workers
-            .spawn(async move { drains.finish(call.await).await });
+            .spawn(boxed(async move { drains.finish(call.await).await }));
         self.running.insert(id, task.abort_handle());
     }
 
@@ -274,10 +274,10 @@ impl Calls {
             Poll::Ready(completion) => self.finished.push((id, completion)),
             Poll::Pending => {
                 let events = self.events.clone();
-                let task = self.workers.spawn(async move {
+                let task = self.workers.spawn(boxed(async move {
                     let completion = call.await;
                     let _ = events.send(CallEvent::Done { id, completion });
-                });
+                }));
                 self.running.insert(id, task.abort_handle());
             }
         }

@@ -23,7 +23,10 @@ use self::{
     launch::{Launched, launch},
     supervise::{end, supervise},
 };
-use crate::streams::{Events, Exit, StreamEvent, Streams};
+use crate::{
+    streams::{Events, Exit, StreamEvent, Streams},
+    tasks::boxed,
+};
 
 #[derive(Default)]
 pub(crate) struct Processes {
@@ -54,7 +57,8 @@ impl Processes {
                 let pid = Pid::from_raw(child.id().cast_signed());
                 let exit = supervision.exit();
                 let events = streams.events().clone();
-                let supervisor = tokio::spawn(supervise(child, supervision, ids, events.clone()));
+                let supervisor =
+                    tokio::spawn(boxed(supervise(child, supervision, ids, events.clone())));
                 self.running.insert(
                     ids.stdio,
                     Running {
@@ -111,7 +115,7 @@ impl Processes {
     /// Ends a process if the closed stream carries its stdin and stdout.
     pub(crate) fn close(&mut self, id: StreamId) {
         if let Some(running) = self.running.remove(&id) {
-            self.ending.spawn(end(running));
+            self.ending.spawn(boxed(end(running)));
         }
         // Forgets processes that have ended.
         while self.ending.try_join_next().is_some() {}
@@ -125,7 +129,7 @@ impl Processes {
     /// Ends all processes: their stdin has ended by now; then they get SIGTERM, then SIGKILL.
     pub(crate) async fn shut_down(&mut self) {
         for (_, running) in self.running.drain() {
-            self.ending.spawn(end(running));
+            self.ending.spawn(boxed(end(running)));
         }
         while self.ending.join_next().await.is_some() {}
     }

@@ -20,7 +20,10 @@ use tokio::{
 use wxec_files::Unfinished;
 use wxec_protocol::{StreamEnd, StreamId};
 
-use crate::streams::{StreamEvent, Streams};
+use crate::{
+    streams::{StreamEvent, Streams},
+    tasks::boxed,
+};
 
 /// Size of the pipe between a stream and its thread: large enough that neither is woken for every
 /// part.
@@ -61,7 +64,7 @@ impl Files {
         };
         let (writer, files) = (Writer { writer, runtime }, unfinished.clone());
         let events = streams.events().clone();
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(boxed(async move {
             let served =
                 tokio::task::spawn_blocking(move || _ = wxec_files::serve(reader, writer, &files))
                     .await;
@@ -73,7 +76,7 @@ impl Files {
                 |()| StreamEnd::Closed,
             );
             let _ = events.send(StreamEvent::End { id, end });
-        });
+        }));
         self.transfers.insert(
             id,
             Transfer {
@@ -90,10 +93,10 @@ impl Files {
             unfinished, task, ..
         }) = self.transfers.remove(&id)
         {
-            self.ending.spawn(async move {
+            self.ending.spawn(boxed(async move {
                 let _ = tokio::task::spawn_blocking(move || unfinished.give_up()).await;
                 let _ = task.await;
-            });
+            }));
         }
         while self.ending.try_join_next().is_some() {}
     }

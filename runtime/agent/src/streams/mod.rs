@@ -27,6 +27,7 @@ use wxec_engine::Completion;
 use wxec_protocol::{CallId, StreamEnd, StreamId};
 
 pub(crate) use self::carry::{DRAIN_WITHIN, Drained, Exit};
+use crate::tasks::boxed;
 
 /// Events of streams, in order for each stream.
 pub(crate) enum StreamEvent {
@@ -89,7 +90,12 @@ impl Streams {
     pub(crate) fn feed(&mut self, id: StreamId, writer: impl AsyncWrite + Send + Unpin + 'static) {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.open.entry(id).or_default().input = Some(sender);
-        tokio::spawn(carry::feed(writer, receiver, id, self.events.clone()));
+        tokio::spawn(boxed(carry::feed(
+            writer,
+            receiver,
+            id,
+            self.events.clone(),
+        )));
     }
 
     /// Sends the data of `reader` to the controller.
@@ -102,7 +108,13 @@ impl Streams {
         let window = usize::try_from(id.window_bytes()).unwrap_or(usize::MAX);
         let credit = Arc::new(Semaphore::new(window));
         self.open.entry(id).or_default().credit = Some(credit.clone());
-        tokio::spawn(carry::drain(reader, exit, credit, id, self.events.clone()))
+        tokio::spawn(boxed(carry::drain(
+            reader,
+            exit,
+            credit,
+            id,
+            self.events.clone(),
+        )))
     }
 
     /// Returns a flag that becomes true if the controller closes a stream before the stream has

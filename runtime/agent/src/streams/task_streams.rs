@@ -17,6 +17,7 @@ use tokio::{
 use wxec_protocol::{StreamEnd, StreamId};
 
 use super::{Drained, Exit, StreamEvent, Streams};
+use crate::tasks::boxed;
 
 /// Size of the pipe between a guest and the stream's window, in each direction. A task that sends
 /// faster than its caller takes waits when both are full.
@@ -52,7 +53,7 @@ pub(crate) fn connect(
     streams.feed(id, writer);
     let drained = streams.drain(id, reader, runs);
     let events = streams.events().clone();
-    let carried = tokio::spawn(async move {
+    let carried = tokio::spawn(boxed(async move {
         let drained = drained.await.unwrap_or(Drained::Ended);
         if closed_here.load(SeqCst) {
             let _ = events.send(StreamEvent::End {
@@ -61,7 +62,7 @@ pub(crate) fn connect(
             });
         }
         drained
-    });
+    }));
     (end, carried)
 }
 
