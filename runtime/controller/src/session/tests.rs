@@ -46,13 +46,16 @@ impl Peer {
         }
     }
 
-    /// Waits for the next event. `None` if the controller has gone.
+    /// Waits for the next event beside the module that the first call brings along. `None` if the
+    /// controller has gone.
     fn event(&mut self) -> Option<AgentEvent> {
         let mut part = vec![0; 1 << 16];
         loop {
             self.send();
-            if let Some(event) = self.agent.poll_event() {
-                return Some(event);
+            match self.agent.poll_event() {
+                Some(AgentEvent::Module { .. }) => continue,
+                Some(event) => return Some(event),
+                None => {}
             }
             match self.from.read(&mut part).unwrap() {
                 0 => return None,
