@@ -233,6 +233,12 @@ fn an_aarch64_agent_runs_native_code() {
         }
         Err(error) => panic!("{error}"),
     };
+    // Takes longer to build than an agent waits for its controller.
+    let target = Target {
+        platform: platform.clone(),
+        ..Target::here()
+    };
+    wxec_build::compiler(&target, &Quiet).unwrap();
     let agent = Agent::start(&[QEMU], &image.path);
     assert_eq!(
         (&agent.target.platform, agent.target.code),

@@ -24,7 +24,7 @@ fn places_permit_what_they_are_told_to() {
         (Access::Any, Some(0)),
         (Access::NoExec, Some(126)),
         (Access::ReadOnly, Some(3)),
-        (Access::Tiny, Some(0)),
+        (Access::Tiny, Some(3)),
     ] {
         let Some(machine) = Machine::options().place("/tmp", access).start() else {
             return;
