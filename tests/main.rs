@@ -85,6 +85,9 @@ mod docs;
 /// The contents of what we ship: the dependency trees of crates, and the agent.
 mod trees;
 
+/// Figures that do not vary with load, against those of baseline.txt.
+mod baseline;
+
 /// The summary that `tests/run` prints at the end.
 mod summary;
 

@@ -71,6 +71,16 @@ tests: 0 passed, 0 failed, 2 skipped (they count as passed)
 }
 
 #[test]
+fn wishes_of_tests_are_shown_but_not_counted() {
+    let notice = "notice: baseline::a: warm-round-trips is 1, less than its baseline of 2\n";
+    let output = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
+    assert_eq!(
+        summary(output, notice),
+        format!("{notice}tests: 1 passed, 0 failed\n")
+    );
+}
+
+#[test]
 fn each_failure_is_named_with_the_way_to_run_it_again() {
     let output = "     Running unittests src/lib.rs (target/debug/deps/crate_a-98e52fb7a2e30490)
 

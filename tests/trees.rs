@@ -100,10 +100,10 @@ fn a_guest_has_nothing_of_the_controller() {
     );
 }
 
-/// The budget of the first release; docs/performance.md has today's figure.
-const MAX_IMAGE_BYTES: u64 = 3_200_000;
+/// Limits that hold whatever the baseline says.
+const MAX_IMAGE_BYTES: u64 = 3_119_000;
 /// What travels to a host for the first connection: the starter, and the image compressed.
-const MAX_WIRE_BYTES: u64 = 1_170_000;
+const MAX_WIRE_BYTES: u64 = 1_150_000;
 const MAX_STARTER_BYTES: u64 = 40_000;
 
 #[test]

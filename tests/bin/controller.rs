@@ -4,9 +4,14 @@
 
 #![allow(clippy::print_stdout, reason = "its answers go there")]
 
-use std::{env, io, time::Duration};
+use std::{alloc::System, env, io, time::Duration};
 
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use wxec::{Call, CallError, Host};
+
+/// Counts what this program allocates.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() {
     let address = env::args().nth(1).expect("an address");
@@ -20,6 +25,9 @@ fn main() {
             "spin-for" => told(faulty::spin::on(&host).timeout(milliseconds(rest))),
             "abandon-after" => abandon(faulty::spin::on(&host), milliseconds(rest)),
             "blob" => told(faulty::blob::on(&host, rest.parse().expect("a length"))),
+            "calls" => calls(&host, rest.parse().expect("a number")),
+            "traffic" => traffic(&host),
+            "allocations" => allocations(),
             "stats" => format!("{:?}", host.stats().round_trips),
             "close" => {
                 host.close().wait();
@@ -36,6 +44,36 @@ fn told<T: std::fmt::Debug + Send + 'static>(call: Call<T>) -> String {
         Ok(value) => format!("{value:?}"),
         Err(error) => format!("{} {error}", kind(&error)),
     }
+}
+
+/// Makes calls with next to nothing to do, one after another.
+fn calls(host: &Host, count: usize) -> String {
+    for _ in 0..count {
+        let counted = words::count::on(host, "to be".into()).wait();
+        assert_eq!(counted.expect("it counts words"), 2);
+    }
+    count.to_string()
+}
+
+/// The bytes sent and received, apart from images and artifacts; the bytes of these; and the number
+/// of round trips.
+fn traffic(host: &Host) -> String {
+    let stats = host.stats();
+    let shipped = [stats.agent_bytes, stats.module_bytes];
+    format!(
+        "{} {} {} {} {}",
+        stats.bytes_sent - shipped[0] - shipped[1],
+        stats.bytes_received,
+        shipped[0],
+        shipped[1],
+        stats.round_trips
+    )
+}
+
+/// The number of times that this program has asked for memory.
+fn allocations() -> String {
+    let stats = ALLOCATOR.stats();
+    (stats.allocations + stats.reallocations).to_string()
 }
 
 /// The name of the error's variant.

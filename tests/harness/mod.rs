@@ -1,6 +1,7 @@
 //! Starts the parts a test needs, and ends them.
 
 mod accounts;
+mod baseline;
 mod cli;
 mod controller;
 mod engine;
@@ -16,6 +17,7 @@ mod skip;
 mod sshd;
 
 pub(crate) use accounts::{NOISE, OTHER_PASSWORD, PASSWORD, PERMIT, Shell};
+pub(crate) use baseline::guard;
 pub(crate) use cli::{Cli, Ended, Running, program};
 pub(crate) use controller::Controller;
 pub(crate) use engine::{Container, Engine, Namespaces, WITH_SHELL, WITHOUT_SHELL};

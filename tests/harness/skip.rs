@@ -1,4 +1,4 @@
-//! Reports tests that cannot run on this machine.
+//! Reports of tests that pass: those that cannot run on this machine, and those that have a wish.
 
 use std::{
     env,
@@ -8,20 +8,29 @@ use std::{
     thread,
 };
 
-/// The variable that names a file for the reasons; `tests/run` prints that file at the end.
+/// The variable that names a file for the reports; `tests/run` prints that file at the end.
 const SKIPS_VARIABLE: &str = "WXEC_TEST_SKIPS";
 
 /// Reports that the calling test cannot run on this machine. The test returns right after.
 pub(crate) fn skip(reason: &str) {
+    report("skipped", reason);
+}
+
+/// Reports something that calls for a change, but fails no test.
+pub(super) fn notice(text: &str) {
+    report("notice", text);
+}
+
+fn report(kind: &str, text: &str) {
     let line = format!(
-        "skipped: {}: {reason}\n",
+        "{kind}: {}: {text}\n",
         thread::current().name().unwrap_or("a test")
     );
     eprint!("{line}");
     if let Some(path) = env::var_os(SKIPS_VARIABLE) {
         let file = File::options().create(true).append(true).open(path);
         file.and_then(|mut file| file.write_all(line.as_bytes()))
-            .expect("the file of skips can be written");
+            .expect("the file of reports can be written");
     }
 }
 
