@@ -4,18 +4,25 @@
 use std::{alloc::System, env, error::Error, fs};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::runtime::Builder;
 use wxec_agent::{serve, stdio};
 use wxec_engine::Sandbox;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var_os("WXEC_TEST_ALLOCATIONS").ok_or("no file for the number")?;
     let sandbox = Sandbox::new()?;
-    let (reader, writer) = stdio::take()?;
-    tokio::spawn(serve(sandbox, reader, writer)).await??;
+    let workers = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let conversation = Builder::new_current_thread().enable_all().build()?;
+    conversation.block_on(async {
+        let (reader, writer) = stdio::take()?;
+        serve(sandbox, workers.handle().clone(), reader, writer).await
+    })?;
     let stats = ALLOCATOR.stats();
     fs::write(path, (stats.allocations + stats.reallocations).to_string())?;
     Ok(())
