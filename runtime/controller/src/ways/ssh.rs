@@ -42,6 +42,9 @@ pub(crate) fn way_from_here(address: &SshAddress, shell: &Shell, options: &Optio
 /// configuration. No user is there to answer questions.
 pub(crate) fn way(address: &SshAddress, shell: &Shell, options: &Options) -> Way {
     let mut argv = vec![options.tool_path("ssh")];
+    // Clients before 7.6 do not know `RemoteCommand`. On this machine the option would take the place
+    // of the user's own `IgnoreUnknown`.
+    argv.extend(["-o", "IgnoreUnknown=RemoteCommand"].map(Into::into));
     argv.extend(common_arguments(address, false));
     argv.push(shell.line.clone());
     Way::new(argv).complaints(COMPLAINTS)
@@ -64,6 +67,9 @@ fn arguments(address: &SshAddress, options: &Options) -> Vec<String> {
             .iter()
             .flat_map(|option| ["-o".into(), option.clone()]),
     );
+    // A client that connects does not notice that this program was killed.
+    let seconds = options.timeout.as_secs().max(1);
+    arguments.extend(["-o".into(), format!("ConnectTimeout={seconds}")]);
     arguments.extend(common_arguments(address, asks(options)));
     arguments
 }
@@ -82,8 +88,6 @@ fn common_arguments(address: &SshAddress, asks: bool) -> Vec<String> {
         format!("BatchMode={}", if asks { "no" } else { "yes" }),
         "ClearAllForwardings=yes".into(),
         "PermitLocalCommand=no".into(),
-        // Clients before 7.6 do not know `RemoteCommand`.
-        "IgnoreUnknown=RemoteCommand".into(),
         "RemoteCommand=none".into(),
     ] {
         arguments.extend(["-o".into(), option]);
@@ -377,7 +381,7 @@ Host key verification failed.";
             port: None,
         };
         let line = arguments(&address, options.get()).join(" ");
-        let begins = "-F /c -o ProxyJump=b -o Compression=yes -x -T ";
+        let begins = "-F /c -o ProxyJump=b -o Compression=yes -o ConnectTimeout=";
         assert!(line.starts_with(begins), "{line}");
         assert!(line.ends_with(" -- web1"), "{line}");
         let shell = Shell {

@@ -25,9 +25,8 @@ fn words(hop: &str, options: &ConnectOptions) -> String {
 
 #[test]
 fn each_way_in_is_a_program_to_run() {
-    const SSH: &str = "ssh -x -T -o ControlMaster=no -o ServerAliveInterval=15 -o BatchMode=yes -o \
-                       ClearAllForwardings=yes -o PermitLocalCommand=no -o IgnoreUnknown=RemoteCommand -o \
-                       RemoteCommand=none";
+    const SSH: &str = "ssh -o IgnoreUnknown=RemoteCommand -x -T -o ControlMaster=no -o ServerAliveInterval=15 -o BatchMode=yes -o \
+                       ClearAllForwardings=yes -o PermitLocalCommand=no -o RemoteCommand=none";
     for (hop, expected) in [
         (
             "ssh:deploy@web1:2222",
