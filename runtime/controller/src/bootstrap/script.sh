@@ -72,23 +72,28 @@ b="";
 n=$(readlink /proc/self/ns/pid 2>/dev/null);
 [ -z "$n" ] || read -r b </proc/sys/kernel/random/boot_id;
 g=.wxec-$b-$n;
+sweep() {
+[ -z "$b" ] || for q in "$1/$g-"*; do
+[ -e "$q" ] || continue;
+[ -e "/proc/${q##*-}" ] || rm -f "$q";
+done;
+};
 clean() { case $f in "") ;; "$p") exec 3<&-;; *) rm -f "$f";; esac; };
 trap clean 0;
 # Most shells forget that when a signal ends them, among them the one for a controller that is gone.
 trap "exit 1" 1 2 3 13 15;
 set -- "$D" "$XDG_RUNTIME_DIR" /dev/shm /run/user /tmp /var/tmp "$HOME";
+# A starter that was killed leaves the image that it unpacked beside the kept ones.
+[ -z "$x" ] || sweep "$D";
 [ -n "$x" ] || for d do
 [ -n "$d" ] || continue;
 [ "$d" = /run/user ] && d=/run/user/$(id -u);
 case "$tried;" in *" $d ("*) continue;; esac;
 why="";
 if [ -d "$d" ]; then
-[ -z "$b" ] || for q in "$d/$g-"*; do
-[ -e "$q" ] || continue;
-[ -e "/proc/${q##*-}" ] || rm -f "$q";
-done;
+sweep "$d";
 f=$d/$g-$t-$$;
-if (: >"$f") 2>/dev/null; then
+if (set -C; : >"$f") 2>/dev/null; then
 chmod 700 "$f";
 ("$f" </dev/null >/dev/null 2>&1) || why="cannot execute";
 case $why$d in "$D") ;; /*) [ -e /proc/self/fd ] && exec 3<"$f" && rm -f "$f" && f=$p;; esac;

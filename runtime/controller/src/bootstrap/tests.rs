@@ -382,25 +382,19 @@ fn a_shell_that_is_told_to_end_while_it_tries_a_place_leaves_no_file() {
 
 #[test]
 fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
-    let mut gone = std::process::Command::new("true").spawn().unwrap();
-    gone.wait().unwrap();
+    let (boot, namespace, gone) = (boot(), namespace(), gone());
     for shell in shells() {
         let place = Place::new().with_shell(shell);
         let left = |boot: &str, namespace: &str, pid: u32| {
-            let path = place
-                .home()
-                .join(format!(".wxec-{boot}-{namespace}-{TOKEN}-{pid}"));
+            let path = place.home().join(left_by(boot, namespace, pid));
             fs::write(&path, "").unwrap();
             path
         };
-        let (boot, namespace) = (boot.trim(), namespace.to_str().unwrap());
-        let swept = left(boot, namespace, gone.id());
+        let swept = left(&boot, &namespace, gone);
         let kept = [
-            left(boot, namespace, std::process::id()),
-            left("another-boot", namespace, gone.id()),
-            left(boot, "pid:[1]", gone.id()),
+            left(&boot, &namespace, std::process::id()),
+            left("another-boot", &namespace, gone),
+            left(&boot, "pid:[1]", gone),
             place.home().join(".wxec-part"),
         ];
         fs::write(&kept[3], "").unwrap();
@@ -409,6 +403,28 @@ fn what_a_killed_shell_left_is_swept_and_what_may_be_in_use_is_not() {
         kept.iter()
             .for_each(|path| assert!(path.exists(), "{shell}: {path:?}"));
     }
+}
+
+fn boot() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    boot.trim().into()
+}
+
+fn namespace() -> String {
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
+    namespace.to_str().unwrap().into()
+}
+
+/// The number of a process that has ended.
+fn gone() -> u32 {
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    gone.wait().unwrap();
+    gone.id()
+}
+
+/// The name of a file that a bootstrap has while it runs.
+fn left_by(boot: &str, namespace: &str, pid: u32) -> String {
+    format!(".wxec-{boot}-{namespace}-{TOKEN}-{pid}")
 }
 
 #[test]
@@ -596,6 +612,9 @@ fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
     assert_eq!(bootstrap(), 0, "it is sound again");
     change(&starter);
     assert!(bootstrap() > 0, "its starter was changed");
+    // A starter that was killed while it unpacked the image.
+    let left = left_by(&boot(), &namespace(), gone());
+    fs::write(kept.with_file_name(left), "").unwrap();
     assert_eq!(bootstrap(), 0, "both are sound again");
     let names: BTreeSet<_> = fs::read_dir(kept.parent().unwrap())
         .unwrap()
