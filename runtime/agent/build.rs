@@ -15,7 +15,10 @@ const OPTIONS: [&str; 3] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
+    // The variable from which cargo takes the linker.
+    let triple = env::var("TARGET").unwrap_or_default().replace('-', "_");
+    let variable = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase());
+    println!("cargo::rerun-if-env-changed={variable}");
     // Other linkers may not know the options. sdk/build asks for Rust's own one.
     let linker = env::var_os("RUSTC_LINKER").unwrap_or_default();
     if Path::new(&linker)

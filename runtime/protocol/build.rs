@@ -9,12 +9,13 @@ use std::{
 
 /// Sources that both ends share. A published crate lacks the sibling folders; there the build is
 /// the hash of the version and `src`.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 16] = [
     "src",
     "../engine/src",
     "../engine/Cargo.toml",
     "../agent/src",
     "../agent/Cargo.toml",
+    "../agent/build.rs",
     "../starter/src",
     "../starter/Cargo.toml",
     "../facts/src",
@@ -24,6 +25,8 @@ const SOURCES: [&str; 14] = [
     "../../guests/facts/src",
     "../compiler/src",
     "../compiler/Cargo.toml",
+    // Decides how the programs for hosts are linked.
+    "../../sdk/build/src/tools/linking.rs",
 ];
 
 /// Dependencies that decide the format of artifacts or messages.

@@ -27,7 +27,8 @@ pub enum AgentEvent {
         /// until then, or until the call is finished.
         request: CallRequest,
     },
-    /// An artifact that the agent asked for. Its bytes match its digest.
+    /// An artifact that the agent asked for, or that the first call of it brought along. Its bytes
+    /// match its digest.
     Module {
         /// The artifact's digest.
         digest: Digest,
