@@ -96,6 +96,9 @@ fn agent_target(triple: &str) -> Result<String, BuildError> {
 }
 
 fn agent_status(triple: &str) -> CheckStatus {
+    if let Some(path) = given("WXEC_STARTER").filter(|path| !Path::new(path).is_file()) {
+        return ready_made(Path::new(&path));
+    }
     if let Some(path) = given("WXEC_AGENT") {
         return ready_made(Path::new(&path));
     }
@@ -126,7 +129,7 @@ fn ready_made(path: &Path) -> CheckStatus {
     }
     CheckStatus::Missing {
         detail: format!("{} is not a file", path.display()),
-        fix: "name a file by WXEC_AGENT or WXEC_COMPILER, or unset it".into(),
+        fix: "name a file by WXEC_AGENT, WXEC_STARTER or WXEC_COMPILER, or unset it".into(),
     }
 }
 

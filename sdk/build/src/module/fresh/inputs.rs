@@ -120,7 +120,7 @@ impl<'a> Inputs<'a> {
         if !folder.starts_with(self.root) {
             // It may name a workspace that is not above it.
             let text = fs::read_to_string(manifest).ok()?;
-            (!text.contains("workspace = \"")).then_some(())?;
+            (!text.lines().any(names_a_workspace)).then_some(())?;
         }
         let above = folder.ancestors().map(|folder| folder.join("Cargo.toml"));
         self.watched.files.extend(above);
@@ -281,4 +281,11 @@ fn is_hashed(stem: &str, name: &str) -> bool {
         .strip_prefix(name)
         .and_then(|rest| rest.strip_prefix('-'));
     hash.is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|it| it.is_ascii_hexdigit()))
+}
+
+/// Returns true for a manifest's line that says in which folder the package's workspace is.
+fn names_a_workspace(line: &str) -> bool {
+    let value = line.trim_start().strip_prefix("workspace");
+    let value = value.and_then(|rest| rest.trim_start().strip_prefix('='));
+    value.is_some_and(|value| value.trim_start().starts_with(['"', '\'']))
 }
