@@ -41,8 +41,8 @@ pub(super) fn times(options: &Options) -> Vec<Row> {
         });
     }
     vec![
-        Row::new("64 MiB argument", "ms", Budget::Ratio(1.25)).with(arguments),
-        Row::new("64 MiB result", "ms", Budget::Ratio(1.25)).with(results),
+        Row::new("64 MiB argument", "ms", Budget::Ratio(1.2)).with(arguments),
+        Row::new("64 MiB result", "ms", Budget::Ratio(1.2)).with(results),
     ]
 }
 

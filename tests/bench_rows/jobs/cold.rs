@@ -44,7 +44,7 @@ fn measure(name: &str, options: &Options) -> Vec<Row> {
         });
     }
     vec![
-        Row::new(name, "ms", Budget::Ratio(1.15)).with(rounds),
+        Row::new(name, "ms", Budget::Ratio(1.1)).with(rounds),
         Row::new("– of which until the agent has greeted", "ms", Budget::None).with(connected),
     ]
 }

@@ -52,7 +52,7 @@ pub(super) fn hundred_hosts(options: &Options) -> Vec<Row> {
             Budget::Ratio(1.15),
         )
         .with(cold),
-        Row::new(format!("{n} hosts, warm call"), "ms", Budget::AtMost(8.0)).with(warm),
+        Row::new(format!("{n} hosts, warm call"), "ms", Budget::AtMost(10.0)).with(warm),
         Row::of(
             &format!("{n} hosts, peak memory of the controller"),
             "MiB",
