@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{Read, Write},
+    io::{self, Read, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -16,10 +16,13 @@ const PIPE_BYTES: usize = 1 << 20;
 /// has.
 pub(crate) fn ssh(host: &str, command: &str) -> Command {
     let mut ssh = Command::new("ssh");
-    ssh.arg("-F")
-        .arg(env::var_os(wxec::host::SSH_CONFIG_VARIABLE).expect("jobs have one"))
-        .args([host, command]);
+    ssh.args(["-F", &config(), host, command]);
     ssh
+}
+
+/// The path of the configuration that wxec has.
+pub(crate) fn config() -> String {
+    env::var(wxec::host::SSH_CONFIG_VARIABLE).expect("jobs have one")
 }
 
 /// A program behind two pipes. Dropping it ends it.
@@ -46,7 +49,7 @@ impl Piped {
     }
 
     /// Like [`start`](Self::start), but waits until the program says `go` and a newline.
-    fn start_and_wait(command: &mut Command) -> Self {
+    pub(crate) fn start_and_wait(command: &mut Command) -> Self {
         let mut piped = Self::start(command);
         let mut line = [0; 3];
         piped.from.read_exact(&mut line).expect("it says something");
@@ -56,16 +59,41 @@ impl Piped {
 
     /// Returns the time that 16 bytes take there and back, through a program that acts as `cat`.
     pub(crate) fn echo(&mut self) -> Duration {
-        let mut bytes = [7; 16];
-        let start = Instant::now();
-        self.to.write_all(&bytes).expect("cat reads");
-        self.from.read_exact(&mut bytes).expect("cat writes");
-        start.elapsed()
+        echo_at_once(std::slice::from_mut(self))
+    }
+
+    /// Writes all of `source` to the program, and waits until it says `ok` and a newline.
+    pub(crate) fn pour(&mut self, source: &mut impl Read) {
+        io::copy(source, &mut self.to).expect("the program reads");
+        let mut answer = [0; 3];
+        self.from
+            .read_exact(&mut answer)
+            .expect("it says something");
+        assert_eq!(&answer, b"ok\n");
+    }
+
+    /// Writes a newline to the program, and all that it says from then on to `target`.
+    pub(crate) fn drain(&mut self, target: &mut impl Write) {
+        self.to.write_all(b"\n").expect("the program reads");
+        io::copy(&mut self.from, target).expect("the program writes");
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// Returns the time that 16 bytes take there and back, through all these programs at once.
+pub(crate) fn echo_at_once(programs: &mut [Piped]) -> Duration {
+    let mut bytes = [7; 16];
+    let start = Instant::now();
+    for program in &mut *programs {
+        program.to.write_all(&bytes).expect("cat reads");
+    }
+    for program in programs {
+        program.from.read_exact(&mut bytes).expect("cat writes");
+    }
+    start.elapsed()
 }
 
 impl Drop for Piped {

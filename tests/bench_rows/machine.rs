@@ -36,6 +36,21 @@ pub(crate) fn describe() -> Machine {
     }
 }
 
+impl Machine {
+    /// As much as fits below a picture.
+    pub(crate) fn short(&self) -> String {
+        let Self {
+            date,
+            processors,
+            processor,
+            kernel,
+            load,
+            ..
+        } = self;
+        format!("{date}; {processors} × {processor}; Linux {kernel}; load average {load}")
+    }
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -1,15 +1,26 @@
 //! The options of the command line.
 
+use std::path::PathBuf;
+
 use crate::jobs::JOBS;
 
-const USAGE: &str = "usage: tests/bench [--rounds N] [--rows JOB,JOB] [--quick] [--json]";
+const USAGE: &str =
+    "usage: tests/bench [--rounds N] [--rows JOB,JOB] [--quick] [--json | --markdown] [--peers]
+       tests/bench --growth FILE.svg [--quick | --long]";
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     /// True if cargo asks for measurements, rather than for a test.
     pub(crate) measure: bool,
     pub(crate) json: bool,
+    /// True if docs/performance.md gets the table.
+    pub(crate) markdown: bool,
+    /// True if the peers are to be measured, too.
+    pub(crate) peers: bool,
+    /// The file for the picture of growth, which takes the place of all rows.
+    pub(crate) growth: Option<PathBuf>,
     quick: bool,
+    long: bool,
     rounds: Option<usize>,
     /// The jobs to run; all if empty.
     rows: Vec<String>,
@@ -23,7 +34,13 @@ impl Options {
             match argument.as_str() {
                 "--bench" => options.measure = true,
                 "--json" => options.json = true,
+                "--markdown" => options.markdown = true,
+                "--peers" => options.peers = true,
+                "--growth" => {
+                    options.growth = Some(arguments.next().ok_or_else(usage)?.into());
+                }
                 "--quick" => options.quick = true,
+                "--long" => options.long = true,
                 "--rounds" => {
                     let rounds = arguments
                         .next()
@@ -54,6 +71,9 @@ impl Options {
         if self.quick {
             arguments.push("--quick".into());
         }
+        if self.long {
+            arguments.push("--long".into());
+        }
         if let Some(rounds) = self.rounds {
             arguments.extend(["--rounds".into(), rounds.to_string()]);
         }
@@ -73,6 +93,15 @@ impl Options {
     /// The amount of work in a round: a tenth of `usual` with `--quick`.
     pub(crate) fn amount(&self, usual: usize) -> usize {
         if self.quick { usual / 10 } else { usual }
+    }
+
+    pub(crate) fn is_long(&self) -> bool {
+        self.long
+    }
+
+    /// The size of the file that `put` and `get` copy.
+    pub(crate) fn large_file_mib(&self) -> u64 {
+        if self.quick { 256 } else { 1024 }
     }
 }
 

@@ -13,14 +13,14 @@ pub(crate) fn agent() -> u32 {
     agents[0]
 }
 
-/// Returns true if the program has the name that the bootstrap gives, and its home is our sshd's.
+/// Returns true if the process has the agent's name, and its home is our sshd's.
 fn is_agent_of_ours(pid: u32) -> bool {
     let config = env::var_os(wxec::host::SSH_CONFIG_VARIABLE).expect("jobs have one");
     let home = Path::new(&config).with_file_name("home");
     let home = [b"HOME=", home.as_os_str().as_bytes()].concat();
-    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    program.to_string_lossy().contains("/.wxec-")
+    name.trim() == "wxec-agent"
         && environment
             .split(|byte| *byte == 0)
             .any(|entry| entry == home)

@@ -1,6 +1,6 @@
 //! The table, and the JSON document.
 
-use std::fmt::Write;
+use std::{fmt::Write, fs};
 
 use serde_json::json;
 
@@ -49,12 +49,31 @@ pub(crate) fn text(machine: &Machine, rows: &[Row], failed: &[&str]) -> String {
     text
 }
 
+/// The page, and the lines between which it has the current table.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
+const BEGIN: &str = "<!-- tests/bench --markdown writes from here -->\n";
+const END: &str = "<!-- to here -->\n";
+
+/// Replaces the current table of docs/performance.md.
+pub(crate) fn put_into_page(table: &str) {
+    let page = fs::read_to_string(PAGE).expect("it is part of the source");
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.expect("the page marks the place");
+    let page = format!("{before}{BEGIN}\n{table}\n{END}{after}");
+    fs::write(PAGE, page).expect("the source can be written");
+}
+
 fn line(row: &Row) -> [String; 7] {
     let spread =
         |summary: Option<Summary>| summary.map_or_else(|| "–".into(), |summary| spread(&summary));
     let budget = match row.budget {
         Budget::None => "–".into(),
         Budget::Ratio(most) => format!("≤ {most} ×"),
+        Budget::More(most) => format!("≤ floor + {}", figure(most)),
+        Budget::Both(ratio, most) => format!("≤ {ratio} ×, ≤ {}", figure(most)),
         Budget::AtMost(most) => format!("≤ {}", figure(most)),
         Budget::AtLeast(least) => format!("≥ {}", figure(least)),
     };
@@ -107,6 +126,10 @@ pub(crate) fn json(machine: &Machine, rows: &[Row], failed: &[&str]) -> String {
                 "budget": match row.budget {
                     Budget::None => serde_json::Value::Null,
                     Budget::Ratio(most) => json!({ "ratio_at_most": most }),
+                    Budget::More(most) => json!({ "above_floor_at_most": most }),
+                    Budget::Both(ratio, most) => {
+                        json!({ "ratio_at_most": ratio, "at_most": most })
+                    }
                     Budget::AtMost(most) => json!({ "at_most": most }),
                     Budget::AtLeast(least) => json!({ "at_least": least }),
                 },

@@ -25,6 +25,10 @@ pub(crate) enum Budget {
     None,
     /// At most this many times the floor.
     Ratio(f64),
+    /// At most this much more than the floor.
+    More(f64),
+    /// At most this many times the floor, and at most this figure.
+    Both(f64, f64),
     AtMost(f64),
     AtLeast(f64),
 }
@@ -36,6 +40,15 @@ pub(crate) struct Summary {
     pub(crate) min: f64,
     pub(crate) median: f64,
     pub(crate) max: f64,
+}
+
+impl Round {
+    pub(crate) fn of(floor: f64, wxec: f64) -> Self {
+        Self {
+            floor: vec![floor],
+            wxec: vec![wxec],
+        }
+    }
 }
 
 impl Row {
@@ -90,6 +103,10 @@ impl Row {
         match self.budget {
             Budget::None => None,
             Budget::Ratio(most) => Some(self.ratio()?.median <= most),
+            Budget::More(most) => Some(self.wxec()?.median <= self.floor()?.median + most),
+            Budget::Both(ratio, most) => {
+                Some(self.ratio()?.median <= ratio && self.wxec()?.median <= most)
+            }
             Budget::AtMost(most) => Some(self.wxec()?.median <= most),
             Budget::AtLeast(least) => Some(self.wxec()?.median >= least),
         }

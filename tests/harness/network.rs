@@ -29,7 +29,11 @@ pub(crate) struct Network {
     inner_sshd: Sshd,
     pub(crate) bastion: Machine,
     pub(crate) inner: Machine,
-    _here: Machine,
+    #[allow(
+        dead_code,
+        reason = "the bench limits the rate of its link; for tests, it exists"
+    )]
+    here: Machine,
 }
 
 /// Addresses reserved for documentation; no real host has them.
@@ -91,13 +95,22 @@ impl Network {
             inner_sshd,
             bastion,
             inner,
-            _here: here,
+            here,
         })
     }
 
     /// The sshd of the bastion, and the client's configuration for all hosts.
     pub(crate) fn sshd(&self) -> &Sshd {
         &self.sshd
+    }
+
+    /// The network namespaces at both ends of `link1`, from here to the bastion.
+    #[allow(
+        dead_code,
+        reason = "the bench limits the rate of this link; tests do not"
+    )]
+    pub(crate) fn first_link(&self) -> [String; 2] {
+        [&self.here, &self.bastion].map(|machine| machine.namespace("net"))
     }
 
     /// The log of the inner sshd.

@@ -27,18 +27,12 @@ pub(super) fn times(options: &Options) -> Vec<Row> {
         let floor = ms(floors::send(&payload));
         let start = Instant::now();
         send(&host, &payload);
-        arguments.push(Round {
-            floor: vec![floor],
-            wxec: vec![ms(start.elapsed())],
-        });
+        arguments.push(Round::of(floor, ms(start.elapsed())));
 
         let floor = ms(floors::receive(&mut buffer));
         let start = Instant::now();
         receive(&host);
-        results.push(Round {
-            floor: vec![floor],
-            wxec: vec![ms(start.elapsed())],
-        });
+        results.push(Round::of(floor, ms(start.elapsed())));
     }
     vec![
         Row::new("64 MiB argument", "ms", Budget::Ratio(1.2)).with(arguments),

@@ -6,7 +6,7 @@ use wxec::Fleet;
 
 use super::{ms, warm_caches};
 use crate::{
-    floors::ssh,
+    floors::{Piped, echo_at_once, ssh},
     options::Options,
     proc,
     row::{Budget, Round, Row},
@@ -22,24 +22,25 @@ pub(super) fn hundred_hosts(options: &Options) -> Vec<Row> {
     let names: Vec<_> = (1..=options.amount(HOSTS))
         .map(|number| format!("fleet{number}"))
         .collect();
+    let mut cats = Vec::from_iter(names.iter().map(|name| Piped::start(&mut ssh(name, "cat"))));
+    echo_at_once(&mut cats);
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds(3) {
         let floor = login_everywhere(&names);
         let fleet = Fleet::new(&names).expect("they are names");
         let start = Instant::now();
         call_everywhere(&fleet);
-        cold.push(Round {
-            floor: vec![floor],
-            wxec: vec![ms(start.elapsed())],
-        });
-        let calls = (0..WARM_CALLS).map(|_| {
+        cold.push(Round::of(floor, ms(start.elapsed())));
+        let (mut floors, mut calls) = (Vec::new(), Vec::new());
+        for _ in 0..WARM_CALLS {
+            floors.push(ms(echo_at_once(&mut cats)));
             let start = Instant::now();
             call_everywhere(&fleet);
-            ms(start.elapsed())
-        });
+            calls.push(ms(start.elapsed()));
+        }
         warm.push(Round {
-            floor: vec![],
-            wxec: calls.collect(),
+            floor: floors,
+            wxec: calls,
         });
         fleet.close().wait();
     }
@@ -52,7 +53,12 @@ pub(super) fn hundred_hosts(options: &Options) -> Vec<Row> {
             Budget::Ratio(1.15),
         )
         .with(cold),
-        Row::new(format!("{n} hosts, warm call"), "ms", Budget::AtMost(10.0)).with(warm),
+        Row::new(
+            format!("{n} hosts, warm call"),
+            "ms",
+            Budget::Both(1.5, 10.0),
+        )
+        .with(warm),
         Row::of(
             &format!("{n} hosts, peak memory of the controller"),
             "MiB",

@@ -2,7 +2,7 @@
 
 use std::{process::Command, thread, time::Duration};
 
-use super::{host, tiny_call, warm_caches};
+use super::{host, kb, tiny_call, warm_caches};
 use crate::{
     floors::Piped,
     options::Options,
@@ -39,16 +39,19 @@ pub(super) fn bytes(_: &Options) -> Vec<Row> {
     let connected = host.stats();
     tiny_call(&host);
     let called = host.stats();
-    let kb = |bytes: u64| f64::from(u32::try_from(bytes).expect("it is not much")) / 1e3;
     let row = |name, budget, bytes| Row::of(name, "kB", budget, kb(bytes));
     vec![
         row("agent image", Budget::AtMost(2900.0), image),
         row(
-            "bytes sent to connect: starter, image, greeting",
+            "bytes sent to connect, starter and image",
             Budget::AtMost(1100.0),
             connected.bytes_sent,
         ),
-        row("– of which the image", Budget::None, connected.agent_bytes),
+        row(
+            "– of which the compressed image",
+            Budget::None,
+            connected.agent_bytes,
+        ),
         row(
             "bytes sent by the first call, artifact",
             Budget::None,

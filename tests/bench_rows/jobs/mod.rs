@@ -3,6 +3,7 @@
 mod bulk;
 mod cold;
 mod command;
+mod files;
 mod fleet;
 mod memory;
 mod warm;
@@ -16,77 +17,95 @@ use crate::{options::Options, row::Row};
 /// Rows that are measured together, in a process of their own.
 pub(crate) struct Job {
     pub(crate) name: &'static str,
-    pub(crate) key_exchange: KeyExchange,
+    pub(crate) way: Way,
     pub(crate) run: fn(&Options) -> Vec<Row>,
 }
 
-/// The key exchange of ssh; OpenSSH's default takes 90 ms more here.
+/// The way to a job's hosts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum KeyExchange {
-    /// curve25519 alone.
+pub(crate) enum Way {
+    /// ssh over the loopback, with curve25519 alone.
     Fast,
+    /// The same with ssh's default key exchange, which takes 90 ms more here.
     Default,
+    /// A slow link to a machine of its own, with curve25519 alone.
+    Far,
 }
 
 pub(crate) const JOBS: &[Job] = &[
     Job {
         name: "cold",
-        key_exchange: KeyExchange::Default,
+        way: Way::Default,
         run: cold::default_key_exchange,
     },
     Job {
         name: "cold-fast",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: cold::fast_key_exchange,
     },
     Job {
+        name: "cold-cached",
+        way: Way::Default,
+        run: cold::cached_agent,
+    },
+    Job {
+        name: "cold-far",
+        way: Way::Far,
+        run: cold::far_away,
+    },
+    Job {
         name: "warm",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: warm::over_ssh,
     },
     Job {
         name: "local",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: warm::local,
     },
     Job {
         name: "command",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: command::whole,
     },
     Job {
         name: "pipelined",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: warm::pipelined,
     },
     Job {
         name: "bulk",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: bulk::times,
     },
     Job {
+        name: "files",
+        way: Way::Fast,
+        run: files::put_and_get,
+    },
+    Job {
         name: "argument-memory",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: bulk::argument_memory,
     },
     Job {
         name: "result-memory",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: bulk::result_memory,
     },
     Job {
         name: "idle",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: memory::idle,
     },
     Job {
         name: "bytes",
-        key_exchange: KeyExchange::Fast,
+        way: Way::Fast,
         run: memory::bytes,
     },
     Job {
         name: "fleet",
-        key_exchange: KeyExchange::Default,
+        way: Way::Default,
         run: fleet::hundred_hosts,
     },
 ];
@@ -96,25 +115,29 @@ pub(crate) fn named(name: &str) -> Option<&'static Job> {
 }
 
 /// The host behind our sshd, not connected yet.
-fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host::new("host").expect("it is a name")
 }
 
 /// Makes a call with next to nothing to do.
-fn tiny_call(host: &Host) -> usize {
+pub(crate) fn tiny_call(host: &Host) -> usize {
     words::count::on(host, "to be".into())
         .wait()
         .expect("it counts words")
 }
 
 /// Builds what the first call of a process has to build.
-fn warm_caches() {
+pub(crate) fn warm_caches() {
     let local = Host::new("local:").expect("it is an address");
     tiny_call(&local);
     local.close().wait();
 }
 
-fn ms(time: Duration) -> f64 {
+fn kb(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes).expect("it is not much")) / 1e3
+}
+
+pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
