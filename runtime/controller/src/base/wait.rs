@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::task::unconstrained;
+
 use crate::base::{runtime, waiter::Waiter};
 
 /// Work that a waiting thread takes on. Dropping it ends that.
@@ -43,7 +45,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
             output
         }
         // No file descriptors are left for the waiter's bell: the runtime drives all sessions.
-        Err(_) => pollster::block_on(future),
+        Err(_) => pollster::block_on(unconstrained(future)),
     }
 }
 
@@ -55,7 +57,9 @@ fn wait<F: Future>(waiter: &Arc<Waiter>, future: F) -> F::Output {
     });
     let waker = Waker::from(waiter.clone());
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
+    // A caller that blocks within a task of tokio's never returns to it, which would renew the task's
+    // budget: at its end, nothing would be ready any more.
+    let mut future = pin!(unconstrained(future));
     loop {
         if let Poll::Ready(output) = during(&mut wait, || future.as_mut().poll(&mut context)) {
             return output;
@@ -150,6 +154,19 @@ mod tests {
         assert_eq!(block_on(within(soon, pending::<()>())), None);
         assert_eq!(block_on(within(Duration::MAX, async { 1 })), Some(1));
         assert_eq!(pollster::block_on(within(soon, pending::<()>())), None);
+    }
+
+    #[test]
+    fn waits_within_a_task_of_tokios_do_not_use_up_its_budget() {
+        let task = async {
+            for number in 0..500 {
+                let (sender, receiver) = tokio::sync::oneshot::channel();
+                sender.send(number).unwrap();
+                assert_eq!(block_on(receiver), Ok(number));
+            }
+        };
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.build().unwrap().block_on(task);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::task::unconstrained;
+
 use super::{
     driver::{Driver, End},
     turns::{Left, Turns},
@@ -118,10 +120,11 @@ impl Seat {
         let mut locked = lock(driver);
         let driver = locked.as_mut()?;
         turns.begin();
-        if driver
-            .poll_unwatched(&mut Context::from_waker(waker))
-            .is_ready()
-        {
+        // The caller may block within a task of tokio's, whose budget is not the driver's.
+        let driven = pin!(unconstrained(poll_fn(|context| {
+            driver.poll_unwatched(context)
+        })));
+        if driven.poll(&mut Context::from_waker(waker)).is_ready() {
             // The rest takes time, which the task has.
             turns.end();
             return None;
