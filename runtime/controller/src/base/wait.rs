@@ -2,27 +2,29 @@
 //! no other thread has to be woken for it.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::poll_fn,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use tokio::task::unconstrained;
 
-use crate::base::{runtime, waiter::Waiter};
+use crate::base::{runtime, sync::lock, waiter::Waiter};
 
-/// Work that a waiting thread takes on. Dropping it ends that.
-pub(crate) trait Duty {
-    /// Works until the thread is woken or `until` has passed.
-    fn work(&mut self, until: Option<Instant>);
-}
+/// Work that a waiting thread takes on: works until the thread is woken or the given time has passed.
+/// Dropping it ends that.
+type Duty = Box<dyn FnMut(Option<Instant>)>;
+
+/// Waiters that no thread uses. Each has two file descriptors, so that only some are kept.
+static SPARES: Mutex<Vec<Arc<Waiter>>> = Mutex::new(Vec::new());
+
+/// Number of waiters that are kept: more threads that wait at once make their own, in 10 µs each.
+const MAX_SPARES: usize = 16;
 
 thread_local! {
-    /// The waiter of this thread, while no wait uses it.
-    static SPARE: Cell<Option<Arc<Waiter>>> = const { Cell::new(None) };
     /// The wait whose future this thread polls now.
     static CURRENT: RefCell<Option<Wait>> = const { RefCell::new(None) };
 }
@@ -30,7 +32,7 @@ thread_local! {
 /// A blocked thread, as the future that it waits for may change it.
 struct Wait {
     waiter: Arc<Waiter>,
-    duty: Option<Box<dyn Duty>>,
+    duty: Option<Duty>,
     /// The time limit of what the future waits for.
     until: Option<Instant>,
 }
@@ -38,10 +40,14 @@ struct Wait {
 /// Blocks the thread until `future` is done. Until then the thread does the [duty](offer) that the
 /// future offers.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    match SPARE.take().map_or_else(Waiter::new, Ok) {
+    let spare = lock(&SPARES).pop();
+    match spare.map_or_else(Waiter::new, Ok) {
         Ok(waiter) => {
             let output = wait(&waiter, future);
-            SPARE.set(Some(waiter));
+            let mut spares = lock(&SPARES);
+            if spares.len() < MAX_SPARES {
+                spares.push(waiter);
+            }
             output
         }
         // No file descriptors are left for the waiter's bell: the runtime drives all sessions.
@@ -69,7 +75,7 @@ fn wait<F: Future>(waiter: &Arc<Waiter>, future: F) -> F::Output {
                 duty: Some(duty),
                 until,
                 ..
-            }) => duty.work(until.take()),
+            }) => duty(until.take()),
             wait => {
                 let until = wait.as_mut().and_then(|wait| wait.until.take());
                 waiter.sleep(None, None, until);
@@ -98,7 +104,7 @@ fn during<R>(wait: &mut Option<Wait>, poll: impl FnOnce() -> R) -> R {
 
 /// Offers a duty to this thread, in place of the one it has. Does nothing if an executor polls the
 /// future rather than a blocked thread.
-pub(crate) fn offer<D: Duty + 'static>(duty: impl FnOnce(Arc<Waiter>) -> D) {
+pub(crate) fn offer<D: FnMut(Option<Instant>) + 'static>(duty: impl FnOnce(Arc<Waiter>) -> D) {
     let waiter = CURRENT.with_borrow(|wait| Some(wait.as_ref()?.waiter.clone()));
     if let Some(waiter) = waiter {
         replace_duty(Some(Box::new(duty(waiter))));
@@ -110,7 +116,7 @@ pub(crate) fn retire() {
     replace_duty(None);
 }
 
-fn replace_duty(duty: Option<Box<dyn Duty>>) {
+fn replace_duty(duty: Option<Duty>) {
     let before = CURRENT.with_borrow_mut(|wait| {
         let wait = wait.as_mut()?;
         std::mem::replace(&mut wait.duty, duty)
@@ -144,15 +150,22 @@ pub(crate) async fn within<F: Future>(within: Duration, future: F) -> Option<F::
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::{future::pending, pin::Pin};
 
     use super::*;
 
     #[test]
     fn a_blocked_thread_keeps_its_time_limit_itself() {
         let soon = Duration::from_millis(1);
-        assert_eq!(block_on(within(soon, pending::<()>())), None);
-        assert_eq!(block_on(within(Duration::MAX, async { 1 })), Some(1));
+        runtime::occupied(|| {
+            assert_eq!(block_on(within(soon, pending::<()>())), None);
+            assert_eq!(block_on(within(Duration::MAX, async { 1 })), Some(1));
+        });
+    }
+
+    #[test]
+    fn the_runtime_keeps_the_time_limits_of_executors() {
+        let soon = Duration::from_millis(1);
         assert_eq!(pollster::block_on(within(soon, pending::<()>())), None);
     }
 
@@ -188,9 +201,18 @@ mod tests {
 
     #[test]
     fn another_thread_wakes_it() {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (sender, mut receiver) = tokio::sync::oneshot::channel();
+        let (tell, told) = std::sync::mpsc::channel();
+        let receive = poll_fn(move |context| {
+            let polled = Pin::new(&mut receiver).poll(context);
+            if polled.is_pending() {
+                tell.send(()).unwrap();
+            }
+            polled
+        });
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| block_on(receiver));
+            let waiting = scope.spawn(|| block_on(receive));
+            told.recv().unwrap();
             sender.send(7).unwrap();
             assert_eq!(waiting.join().unwrap(), Ok(7));
         });

@@ -15,11 +15,7 @@ use super::{
     driver::{Driver, End},
     turns::{Left, Turns},
 };
-use crate::base::{
-    sync::lock,
-    wait::{self, Duty},
-    waiter::Waiter,
-};
+use crate::base::{sync::lock, wait, waiter::Waiter};
 
 /// A driver, with the turns at it.
 pub(super) struct Conversation {
@@ -62,13 +58,20 @@ impl Conversation {
         let mut locked = lock(&self.driver);
         let driver = locked.as_mut().expect("only the task takes it");
         let end = driver.poll_watched(&mut Context::from_waker(&self.waker));
-        end.map(|end| (locked.take().expect("it was there"), end))
+        end.map(|end| {
+            // Threads that wait sleep from now on, until the driver tells them.
+            self.turns.end();
+            (locked.take().expect("it was there"), end)
+        })
     }
 
     /// Has this thread drive the session, if it blocks.
     pub(super) fn offer(self: &Arc<Self>) {
         if self.has_pipes {
-            wait::offer(|waiter| Seat::new(self.clone(), waiter));
+            wait::offer(|waiter| {
+                let mut seat = Seat::new(self.clone(), waiter);
+                move |until| seat.work(until)
+            });
         }
     }
 }
@@ -92,6 +95,16 @@ impl Seat {
         }
     }
 
+    /// Leads if no other thread does, else sleeps, until the thread is woken or the time is up.
+    fn work(&mut self, until: Option<Instant>) {
+        self.leads = self.leads || self.conversation.turns.join(&self.waiter);
+        if self.leads {
+            self.lead(until);
+        } else {
+            self.waiter.sleep(None, None, until);
+        }
+    }
+
     /// Drives until the thread is woken or the time is up.
     fn lead(&mut self, until: Option<Instant>) {
         loop {
@@ -105,6 +118,10 @@ impl Seat {
             }
             if let Some(driver) = &mut *lock(&self.conversation.driver) {
                 driver.note_ready(ready);
+            }
+            // What others receive may keep the pipes ready.
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return;
             }
         }
     }
@@ -141,17 +158,6 @@ impl Seat {
         };
         drop(locked);
         self.conversation.turns.leave(left);
-    }
-}
-
-impl Duty for Seat {
-    fn work(&mut self, until: Option<Instant>) {
-        self.leads = self.leads || self.conversation.turns.join(&self.waiter);
-        if self.leads {
-            self.lead(until);
-        } else {
-            self.waiter.sleep(None, None, until);
-        }
     }
 }
 

@@ -41,7 +41,7 @@ struct State {
     over: bool,
 }
 
-/// How a leader leaves the session.
+/// State in which a leader leaves the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
     /// Something is under way.

@@ -133,7 +133,7 @@ impl Driver {
         }
     }
 
-    /// Returns true if nothing is under way that somebody waits for.
+    /// Returns true if nothing is under way that a caller waits for.
     pub(super) fn is_at_rest(&self) -> bool {
         self.outgoing.is_empty()
             && self.calls.is_empty()
