@@ -99,7 +99,7 @@ fn serve_stdio() -> Result<(), Box<dyn Error>> {
         let (reader, writer) = stdio::take()?;
         serve(sandbox, workers.handle().clone(), reader, writer).await
     });
-    // Guests may still be computing, with timers and pipes of either runtime. They end with the
+    // Guests may still be computing, with the timers and pipes of the workers. They end with the
     // process.
     mem::forget((workers, conversation));
     Ok(served?)

@@ -270,6 +270,9 @@ impl Calls {
     /// Runs a call. Most calls finish within microseconds, on this thread. The others stop at the
     /// sandbox's first tick, or where they first wait, and continue on another thread.
     fn poll_or_spawn(&mut self, id: CallId, mut call: GuestCall) {
+        // Timers and sockets that the call makes here belong to the workers, too: this thread may have
+        // other calls to begin when they are due.
+        let _inside = self.workers.enter();
         match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(completion) => self.finished.push((id, completion)),
             Poll::Pending => {

@@ -19,7 +19,7 @@ use std::{sync::Once, time::Duration};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
-    runtime::Handle,
+    runtime::{Builder, Handle, Runtime},
     task::JoinHandle,
     time::timeout,
 };
@@ -41,6 +41,23 @@ struct Peer {
 /// Starts an agent. It shares this process' limit on open files with those of other tests, so the
 /// first one raises the limit.
 fn start() -> (Peer, Agent) {
+    let (peer, serving) = prepare(Handle::current());
+    (peer, tokio::spawn(serving))
+}
+
+/// Starts an agent whose conversation has a runtime of its own, as in the program.
+fn start_apart() -> (Peer, Runtime) {
+    let (peer, serving) = prepare(Handle::current());
+    let conversation = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    conversation.spawn(serving);
+    (peer, conversation)
+}
+
+fn prepare(workers: Handle) -> (Peer, impl Future<Output = Result<(), ServeError>> + Send) {
     static MANY_FILES: Once = Once::new();
     MANY_FILES.call_once(|| {
         let maximum = getrlimit(Resource::Nofile).maximum;
@@ -53,14 +70,11 @@ fn start() -> (Peer, Agent) {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let (reader, writer) = tokio::io::split(theirs);
     let sandbox = Sandbox::new().expect("this machine can run guests");
-    let agent = tokio::spawn(serve(sandbox, Handle::current(), reader, writer));
-    (
-        Peer {
-            connection: ControllerConnection::new(),
-            pipe: ours,
-        },
-        agent,
-    )
+    let peer = Peer {
+        connection: ControllerConnection::new(),
+        pipe: ours,
+    };
+    (peer, serve(sandbox, workers, reader, writer))
 }
 
 impl Peer {

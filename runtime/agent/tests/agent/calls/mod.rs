@@ -10,7 +10,7 @@ mod output;
 /// Instances that stay between calls.
 mod residents;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use wxec_engine::compile;
 use wxec_protocol::{
@@ -57,6 +57,10 @@ struct Controller {
 
 fn start() -> (Controller, Agent) {
     let (peer, agent) = crate::start();
+    (controller(peer), agent)
+}
+
+fn controller(peer: Peer) -> Controller {
     let wasm = wat::parse_str(GUEST).unwrap();
     let artifact = compile(&wasm, &Target::here()).unwrap();
     let metered = compile(
@@ -67,17 +71,14 @@ fn start() -> (Controller, Agent) {
         },
     )
     .unwrap();
-    (
-        Controller {
-            peer,
-            artifact,
-            metered,
-            asked: 0,
-            logged: Vec::new(),
-            takes_output: true,
-        },
-        agent,
-    )
+    Controller {
+        peer,
+        artifact,
+        metered,
+        asked: 0,
+        logged: Vec::new(),
+        takes_output: true,
+    }
 }
 
 impl Controller {
@@ -253,6 +254,31 @@ async fn a_deadline_ends_the_guest_and_not_the_session() {
         controller.one("echo", b"alive", Limits::default()).await,
         Ok(b"alive".to_vec())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_comes_while_the_event_loop_is_busy() {
+    /// Far longer than the deadline.
+    const BUSY: Duration = Duration::from_secs(2);
+    let (peer, conversation) = crate::start_apart();
+    let mut controller = controller(peer);
+    let limits = Limits {
+        deadline_ms: Some(50),
+        ..Limits::default()
+    };
+    let echo = Limits::default();
+    controller.one("echo", b"", echo.clone()).await.unwrap();
+    controller.call("spin", b"", limits);
+    // The one that spins has begun when this one returns.
+    controller.one("echo", b"", echo).await.unwrap();
+    conversation.spawn(async { std::thread::sleep(BUSY) });
+
+    let ControllerEvent::Returned { outcome, usage, .. } = controller.event().await else {
+        panic!("one call is open");
+    };
+    assert_eq!(outcome, Err(Fault::Deadline { after_ms: 50 }));
+    assert!(Duration::from_micros(usage.wall_us) < BUSY, "{usage:?}");
+    conversation.shutdown_background();
 }
 
 #[tokio::test(flavor = "multi_thread")]
