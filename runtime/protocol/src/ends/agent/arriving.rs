@@ -117,7 +117,7 @@ impl ArrivingBlob {
 
 /// Appends a part to the bytes that have arrived, of `length` in all. The first part makes room for
 /// all, where there is room: growing step by step would copy the bytes again and again. A length
-/// that is a lie costs address space only, within the bounds that were checked before.
+/// that is a lie costs address space and one page, within the bounds that were checked before.
 fn append(bytes: &mut Vec<u8>, part: &[u8], length: u64) {
     if bytes.capacity() == 0
         && let Ok(length) = usize::try_from(length)

@@ -23,7 +23,8 @@ pub enum ControllerEvent {
     Need {
         /// The artifact. An open call names it.
         module: Digest,
-        /// True if the agent asked for it before, or a call brought it: that copy was of no use, or the agent dropped it.
+        /// True if the agent asked for it before, or a call brought it: that copy was of no use, or
+        /// the agent dropped it.
         again: bool,
     },
     /// The guest of an open call printed something.
