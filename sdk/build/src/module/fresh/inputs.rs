@@ -53,7 +53,7 @@ impl<'a> Inputs<'a> {
             root: build.metadata.workspace_root.as_std_path(),
             immutable: ["registry", "git"].map(|name| cargo_home.join(name)).into(),
         };
-        inputs.add_surroundings(directory, &cargo_home)?;
+        inputs.add_surroundings(surroundings(directory)?)?;
         inputs.add_packages()?;
         inputs.add_targets(build.package)?;
         for artifact in &build.outcome.artifacts {
@@ -79,13 +79,7 @@ impl<'a> Inputs<'a> {
         local.try_for_each(|package| self.add_manifest(package.manifest_path.as_std_path()))
     }
 
-    fn add_surroundings(&mut self, directory: &Path, cargo_home: &Path) -> Option<()> {
-        let mut files: Vec<PathBuf> = directory
-            .ancestors()
-            .flat_map(|folder| SURROUNDINGS.map(|name| folder.join(name)))
-            .collect();
-        files.extend(["config", "config.toml"].map(|name| cargo_home.join(name)));
-        files.push(home("RUSTUP_HOME", ".rustup")?.join("settings.toml"));
+    fn add_surroundings(&mut self, files: Vec<PathBuf>) -> Option<()> {
         let configurations = files
             .iter()
             .filter(|file| file.file_stem().is_some_and(|stem| stem == "config") && file.is_file());
@@ -283,9 +277,53 @@ fn is_hashed(stem: &str, name: &str) -> bool {
     hash.is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|it| it.is_ascii_hexdigit()))
 }
 
+/// Returns the files outside of packages, there or not, that tell cargo and rustup what to do in
+/// `directory`.
+fn surroundings(directory: &Path) -> Option<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = directory
+        .ancestors()
+        .flat_map(|folder| SURROUNDINGS.map(|name| folder.join(name)))
+        .collect();
+    let cargo_home = home("CARGO_HOME", ".cargo")?;
+    files.extend(["config", "config.toml"].map(|name| cargo_home.join(name)));
+    files.push(home("RUSTUP_HOME", ".rustup")?.join("settings.toml"));
+    Some(files)
+}
+
+/// Returns those of the [surroundings] that are there.
+pub(super) fn surroundings_present(directory: &Path) -> Option<Vec<PathBuf>> {
+    let mut files = surroundings(directory)?;
+    files.retain(|file| file.exists());
+    Some(files)
+}
+
 /// Returns true for a manifest's line that says in which folder the package's workspace is.
 fn names_a_workspace(line: &str) -> bool {
     let value = line.trim_start().strip_prefix("workspace");
     let value = value.and_then(|rest| rest.trim_start().strip_prefix('='));
     value.is_some_and(|value| value.trim_start().starts_with(['"', '\'']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_elsewhere_is_recognised_however_it_is_written() {
+        for line in [
+            "workspace = \"../all\"",
+            "workspace=\"..\"",
+            "  workspace  = '..'",
+        ] {
+            assert!(names_a_workspace(line), "{line}");
+        }
+        for line in [
+            "[workspace]",
+            "version.workspace = true",
+            "workspace = true",
+            "workspaces = \"a\"",
+        ] {
+            assert!(!names_a_workspace(line), "{line}");
+        }
+    }
 }

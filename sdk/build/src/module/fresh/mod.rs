@@ -32,6 +32,8 @@ pub(crate) struct Request {
     directory: PathBuf,
     began: SystemTime,
     environment: Environment,
+    /// The surroundings that were there. One that is removed during the build leaves no time.
+    surroundings: Option<Vec<PathBuf>>,
 }
 
 /// A module that was found, and the name of its package.
@@ -55,6 +57,7 @@ impl Request {
         Self {
             record: cache.map(|cache| cache.join("fresh").join(file_name(&name))),
             environment: Environment::current(&directory),
+            surroundings: inputs::surroundings_present(&directory),
             directory,
             began: SystemTime::now(),
         }
@@ -97,8 +100,10 @@ impl Request {
         // Most of the time something is too new, so this comes before the tools are asked.
         self.settled_state(&inputs.watched)?;
         inputs.ask_tools()?;
+        let state = self.settled_state(&inputs.watched)?;
+        (inputs::surroundings_present(&self.directory) == self.surroundings).then_some(())?;
         Some(Record {
-            state: self.settled_state(&inputs.watched)?,
+            state,
             watched: inputs.watched,
             package: build.package.name.to_string(),
             module: build.module.path.clone()?,

@@ -190,6 +190,17 @@ fn files_that_are_new_when_the_build_begins_are_not_trusted() {
 }
 
 #[test]
+fn a_configuration_that_is_removed_during_the_build_leaves_doubt() {
+    let place = Place::new();
+    let configuration = "all/.cargo/config.toml";
+    place.write(configuration, "");
+    let request = place.request(&Features::default());
+    fs::remove_file(place.path(configuration)).expect("it is there");
+    place.build_for(request, &Features::default());
+    assert!(place.find().is_none());
+}
+
+#[test]
 fn manifests_lock_file_configuration_and_toolchain() {
     let place = Place::new();
     place.settle();
