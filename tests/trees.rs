@@ -93,7 +93,6 @@ fn a_guest_has_nothing_of_the_controller() {
             "tokio",
             "wasmtime",
             "cranelift",
-            "openssh",
             "wxec-controller",
             "wxec-build",
         ],
