@@ -37,7 +37,10 @@ impl Options {
                 "--markdown" => options.markdown = true,
                 "--peers" => options.peers = true,
                 "--growth" => {
-                    options.growth = Some(arguments.next().ok_or_else(usage)?.into());
+                    let file = arguments.next().ok_or_else(usage)?;
+                    // cargo runs this program in the folder of its package.
+                    let called_in = std::env::var_os("WXEC_BENCH_CALLED_IN").unwrap_or_default();
+                    options.growth = Some(PathBuf::from(called_in).join(file));
                 }
                 "--quick" => options.quick = true,
                 "--long" => options.long = true,
