@@ -11,7 +11,7 @@ use tokio::{io::AsyncWriteExt, sync::OnceCell};
 use wxec_build::{AgentImage, BuildError, Progress, Starter};
 use wxec_protocol::{CHUNK_BYTES, Platform, Splice};
 
-use super::Package;
+use super::Programs;
 use crate::{
     base::{progress, runtime, sync::lock, text::with_sources},
     error::{Phase, Unreachable},
@@ -37,9 +37,9 @@ pub(crate) async fn image(platform: &Platform) -> Result<Arc<AgentImage>, Unreac
 }
 
 /// Returns what is sent to hosts of `platform`.
-pub(crate) async fn package(platform: &Platform) -> Result<Package, Unreachable> {
+pub(crate) async fn programs(platform: &Platform) -> Result<Programs, Unreachable> {
     let exists = |starter: &Starter| starter.path.exists();
-    Ok(Package {
+    Ok(Programs {
         starter: find(&STARTERS, platform, exists, wxec_build::starter).await?,
         image: image(platform).await?,
     })
@@ -99,7 +99,7 @@ fn not_built(error: &BuildError) -> Unreachable {
 pub(crate) async fn known_images() -> Result<String, Unreachable> {
     // The host's platform is not known yet; most hosts are like this machine.
     let here = Platform::here();
-    let Package { starter, image } = package(&here).await?;
+    let Programs { starter, image } = programs(&here).await?;
     let mut known = vec![known_as(&here, &starter, &image)];
     for arch in Platform::AGENT_ARCHITECTURES
         .into_iter()

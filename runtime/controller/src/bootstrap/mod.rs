@@ -3,7 +3,7 @@
 //! the agent.
 
 mod image;
-mod package;
+mod programs;
 mod probe;
 mod script;
 mod shell_less;
@@ -26,12 +26,12 @@ use crate::{
     ways::{NO_LOGIN_HINT, Prompt, not_run},
 };
 
-use package::{Form, Lack, Sending};
 use probe::parse_probe;
+use programs::{Form, Lack, Sending};
 
-pub(crate) use image::{image, known_images, look_ahead, package, send_image, splice_image};
-pub(crate) use package::Package;
+pub(crate) use image::{image, known_images, look_ahead, programs, send_image, splice_image};
 pub(crate) use probe::{Probe, architecture};
+pub(crate) use programs::Programs;
 pub(crate) use script::{Terms, shell};
 pub(crate) use shell_less::{NoShell, ShellLess, limited_by_container};
 
@@ -161,7 +161,7 @@ impl<'a> Bootstrap<'a> {
     pub(crate) async fn start(
         mut self,
         probe: &mut Probe,
-        package: &Package,
+        programs: &Programs,
         compress: bool,
         keep: bool,
     ) -> Result<Started, Unreachable> {
@@ -169,10 +169,10 @@ impl<'a> Bootstrap<'a> {
         let (mut lack, form) = if probe.has_starter {
             (None, Form::of_network(compress))
         } else {
-            let form = Form::find(self.transport.hop.clone(), package, compress).await;
+            let form = Form::find(self.transport.hop.clone(), programs, compress).await;
             (Some(Lack::Starter), form)
         };
-        let mut sending = Sending::new(package, form, compress, keep);
+        let mut sending = Sending::new(programs, form, compress, keep);
         loop {
             // A host that gives up early closes its end; its answer then explains more than the broken
             // pipe.

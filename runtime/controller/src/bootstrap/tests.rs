@@ -157,7 +157,7 @@ impl Place {
 }
 
 /// Writes an agent's image to `directory`, plain and compressed.
-fn package(directory: &Path, packed: Option<&[u8]>) -> Package {
+fn programs(directory: &Path, packed: Option<&[u8]>) -> Programs {
     let (path, compressed) = (directory.join("agent"), directory.join("agent.zst"));
     let program = fs::read(AGENT).unwrap();
     let pack = || {
@@ -178,7 +178,7 @@ fn package(directory: &Path, packed: Option<&[u8]>) -> Package {
         path,
         compressed,
     };
-    Package {
+    Programs {
         starter: wxec_build::starter(&Platform::here(), &Quiet)
             .unwrap()
             .into(),
@@ -203,9 +203,9 @@ fn transport(mut shell: Child) -> Transport {
 
 /// Runs a whole bootstrap and talks to the agent. Returns the number of bytes of the image that
 /// were sent.
-async fn start(mut shell: Command, package: &Package) -> Result<u64, Unreachable> {
+async fn start(mut shell: Command, programs: &Programs) -> Result<u64, Unreachable> {
     let mut transport = transport(shell.spawn().unwrap());
-    let started = match bootstrapped(&mut transport, package, true).await {
+    let started = match bootstrapped(&mut transport, programs, true).await {
         Ok(started) => started,
         Err(error) => {
             transport.end().await;
@@ -238,23 +238,25 @@ async fn repeats(transport: &mut Transport, started: Started) {
 
 async fn bootstrapped(
     transport: &mut Transport,
-    package: &Package,
+    programs: &Programs,
     compress: bool,
 ) -> Result<Started, Unreachable> {
     let mut bootstrap = Bootstrap::new(transport, TOKEN);
     let mut probe = bootstrap.probe(None).await?;
     assert_eq!(probe.platform.os, "linux");
-    bootstrap.start(&mut probe, package, compress, true).await
+    bootstrap.start(&mut probe, programs, compress, true).await
 }
 
 /// Runs a bootstrap on `place` after `login`, with an intact agent.
 fn bootstrap(place: &Place, login: &str) -> Result<u64, Unreachable> {
-    bootstrap_with(place, login, package(place.directory.path(), None))
+    bootstrap_with(place, login, programs(place.directory.path(), None))
 }
 
-fn bootstrap_with(place: &Place, login: &str, package: Package) -> Result<u64, Unreachable> {
+fn bootstrap_with(place: &Place, login: &str, programs: Programs) -> Result<u64, Unreachable> {
     let shell = place.login_shell(login);
-    pollster::block_on(Background::new(async move { start(shell, &package).await }))
+    pollster::block_on(Background::new(
+        async move { start(shell, &programs).await },
+    ))
 }
 
 #[test]
@@ -273,12 +275,14 @@ fn an_agent_starts_and_leaves_nothing() {
 #[test]
 fn where_compression_does_not_pay_the_image_travels_as_it_is() {
     let place = Place::new();
-    let package = package(place.directory.path(), None);
+    let programs = programs(place.directory.path(), None);
     let mut shell = place.login_shell("");
     pollster::block_on(Background::new(async move {
         let mut transport = transport(shell.spawn().unwrap());
-        let started = bootstrapped(&mut transport, &package, false).await.unwrap();
-        assert_eq!(started.image_bytes, package.image.bytes);
+        let started = bootstrapped(&mut transport, &programs, false)
+            .await
+            .unwrap();
+        assert_eq!(started.image_bytes, programs.image.bytes);
         repeats(&mut transport, started).await;
     }));
     place.is_clean();
@@ -287,12 +291,12 @@ fn where_compression_does_not_pay_the_image_travels_as_it_is() {
 #[test]
 fn the_starter_and_the_image_travel_at_once() {
     let place = Place::new();
-    let package = package(place.directory.path(), None);
+    let programs = programs(place.directory.path(), None);
     let mut shell = place.login_shell("");
     let traffic = pollster::block_on(Background::new(async move {
         let mut transport = transport(shell.spawn().unwrap());
-        let started = bootstrapped(&mut transport, &package, true).await.unwrap();
-        let lines = started.traffic.bytes_sent - package.starter.bytes - started.image_bytes;
+        let started = bootstrapped(&mut transport, &programs, true).await.unwrap();
+        let lines = started.traffic.bytes_sent - programs.starter.bytes - started.image_bytes;
         assert!(lines < 120, "{lines} bytes describe them");
         started.traffic
     }));
@@ -582,16 +586,19 @@ fn an_interpreter_starts_the_agent_where_nothing_can_be_executed() {
 #[test]
 fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
     let place = Place::new();
-    let package = package(place.directory.path(), None);
-    let digests = [package.starter.digest, package.image.digest].map(|digest| digest.to_string());
+    let programs = programs(place.directory.path(), None);
+    let digests = [programs.starter.digest, programs.image.digest].map(|digest| digest.to_string());
     let images = format!(
         "riscv64=0.0,{}={}",
         std::env::consts::ARCH,
         digests.join(".")
     );
     let bootstrap = || {
-        let (shell, package) = (place.shell_keeping(&images, ""), package.clone());
-        pollster::block_on(Background::new(async move { start(shell, &package).await })).unwrap()
+        let (shell, programs) = (place.shell_keeping(&images, ""), programs.clone());
+        pollster::block_on(Background::new(
+            async move { start(shell, &programs).await },
+        ))
+        .unwrap()
     };
     assert!(bootstrap() > 0);
     let [starter, kept] =
@@ -627,7 +634,7 @@ fn an_image_that_is_kept_is_sent_once_and_checked_each_time() {
 #[test]
 fn many_controllers_may_start_agents_at_once() {
     let place = Place::new();
-    let package = package(place.directory.path(), None);
+    let programs = programs(place.directory.path(), None);
     let starts: Vec<_> = (0..8)
         .map(|number| {
             let mut shell = place.login_shell("");
@@ -652,14 +659,14 @@ fn many_controllers_may_start_agents_at_once() {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .kill_on_drop(true);
-            let package = package.clone();
+            let programs = programs.clone();
             Background::new(async move {
                 let mut transport = transport(shell.spawn().unwrap());
                 let token = format!("{number:016}");
                 let mut bootstrap = Bootstrap::new(&mut transport, &token);
                 let mut probe = bootstrap.probe(None).await.unwrap();
                 bootstrap
-                    .start(&mut probe, &package, true, false)
+                    .start(&mut probe, &programs, true, false)
                     .await
                     .unwrap()
                     .image_bytes
@@ -675,7 +682,7 @@ fn many_controllers_may_start_agents_at_once() {
 #[test]
 fn an_image_that_arrives_damaged_does_not_run() {
     let place = Place::new();
-    let damaged = package(place.directory.path(), Some(b"this is not zstd"));
+    let damaged = programs(place.directory.path(), Some(b"this is not zstd"));
     let error = bootstrap_with(&place, "", damaged).unwrap_err();
     assert_eq!(error.phase, Phase::Exec);
     assert_eq!(error.reason, "the agent arrived damaged");
@@ -685,13 +692,13 @@ fn an_image_that_arrives_damaged_does_not_run() {
 #[test]
 fn an_image_that_is_another_one_does_not_run() {
     let place = Place::new();
-    let mut package = package(place.directory.path(), None);
-    package.image = AgentImage {
+    let mut programs = programs(place.directory.path(), None);
+    programs.image = AgentImage {
         digest: Digest::of(b"the right one"),
-        ..(*package.image).clone()
+        ..(*programs.image).clone()
     }
     .into();
-    let error = bootstrap_with(&place, "", package).unwrap_err();
+    let error = bootstrap_with(&place, "", programs).unwrap_err();
     assert_eq!(
         (error.phase, &*error.reason),
         (Phase::Exec, "the agent arrived damaged")
@@ -722,8 +729,8 @@ fn a_place_that_proves_too_small_leads_to_the_next() {
         "dd",
         Some(r#"[ -e "$HOME/small" ] || { : >"$HOME/small"; /bin/dd "$@" >/dev/null; exit 1; }; exec /bin/dd "$@""#),
     );
-    let package = package(place.directory.path(), None);
-    let digests = [package.starter.digest, package.image.digest].map(|digest| digest.to_string());
+    let programs = programs(place.directory.path(), None);
+    let digests = [programs.starter.digest, programs.image.digest].map(|digest| digest.to_string());
     let images = format!("{}={}", std::env::consts::ARCH, digests.join("."));
     let mut shell = place.shell_keeping(&images, "");
     pollster::block_on(Background::new(async move {
@@ -732,7 +739,7 @@ fn a_place_that_proves_too_small_leads_to_the_next() {
         let mut probe = bootstrap.probe(None).await.unwrap();
         assert!(probe.directory.ends_with("/wxec/agents"), "{probe:?}");
         let started = bootstrap
-            .start(&mut probe, &package, true, false)
+            .start(&mut probe, &programs, true, false)
             .await
             .unwrap();
         assert!(probe.directory.ends_with("/home"), "{probe:?}");

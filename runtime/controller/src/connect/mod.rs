@@ -251,10 +251,10 @@ impl Attempt<'_> {
                 return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text())));
             }
         };
-        let package = bootstrap::package(&probe.platform).await?;
+        let programs = bootstrap::programs(&probe.platform).await?;
         let starting = bootstrap.start(
             &mut probe,
-            &package,
+            &programs,
             is_far(self.address.last()),
             self.options.cache_agent,
         );

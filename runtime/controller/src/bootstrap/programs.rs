@@ -14,7 +14,7 @@ use crate::{
 
 /// A starter, and the agent's image.
 #[derive(Clone)]
-pub(crate) struct Package {
+pub(crate) struct Programs {
     pub(crate) starter: Arc<Starter>,
     pub(crate) image: Arc<AgentImage>,
 }
@@ -41,9 +41,9 @@ pub(super) enum Form {
 
 impl Form {
     /// Returns the way for an image to travel: the agent on the hop before inserts it if it holds it.
-    pub(super) async fn find(hop: Option<Session>, package: &Package, compress: bool) -> Self {
+    pub(super) async fn find(hop: Option<Session>, programs: &Programs, compress: bool) -> Self {
         match hop {
-            Some(hop) if hop.holds(package.image.digest).await => Self::Hop,
+            Some(hop) if hop.holds(programs.image.digest).await => Self::Hop,
             _ => Self::of_network(compress),
         }
     }
@@ -60,7 +60,7 @@ impl Form {
 
 /// Record of the programs that were sent to a host, and the way in which that goes on.
 pub(super) struct Sending<'a> {
-    package: &'a Package,
+    programs: &'a Programs,
     form: Form,
     compress: bool,
     /// The host may keep what it gets.
@@ -74,9 +74,9 @@ pub(super) struct Sending<'a> {
 const MAX_PLACES: usize = 8;
 
 impl<'a> Sending<'a> {
-    pub(super) fn new(package: &'a Package, form: Form, compress: bool, keep: bool) -> Self {
+    pub(super) fn new(programs: &'a Programs, form: Form, compress: bool, keep: bool) -> Self {
         Self {
-            package,
+            programs,
             form,
             compress,
             keep,
@@ -94,12 +94,12 @@ impl<'a> Sending<'a> {
         lack: Lack,
         writer: &mut Writer,
     ) -> Result<io::Result<()>, Unreachable> {
-        let parcel = self.package.parcel(lack, self.form, self.keep).await?;
+        let parcel = self.programs.parcel(lack, self.form, self.keep).await?;
         let body_bytes = parcel.body.as_ref().map_or(0, Vec::len) as u64;
         self.image_bytes += body_bytes;
         self.traffic.bytes_sent += parcel.head.len() as u64 + body_bytes;
         if parcel.body.is_none() {
-            self.traffic.hop_bytes += self.package.image.bytes;
+            self.traffic.hop_bytes += self.programs.image.bytes;
         }
         self.traffic.round_trips += 1;
         Ok(parcel.send(writer).await)
@@ -135,7 +135,7 @@ struct Parcel<'a> {
     body: Option<Vec<u8>>,
 }
 
-impl Package {
+impl Programs {
     /// Reads what is to be sent. The host keeps it if `keep` is true.
     async fn parcel(&self, lack: Lack, form: Form, keep: bool) -> Result<Parcel<'_>, Unreachable> {
         let image = &*self.image;
