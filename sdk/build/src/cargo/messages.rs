@@ -55,6 +55,7 @@ pub(crate) fn listen(
     let mut build = running::start(command).map_err(cannot_run(command))?;
     let mut listener = Listener {
         outcome: Outcome::default(),
+        waited: false,
         started: false,
         work,
         progress,
@@ -100,6 +101,7 @@ fn read_lines(stderr: impl Read + Send + 'static, said: Sender<Said>) -> thread:
 
 struct Listener<'a> {
     outcome: Outcome,
+    waited: bool,
     started: bool,
     work: Work<'a>,
     progress: &'a dyn Progress,
@@ -150,10 +152,17 @@ impl Listener<'_> {
         }
         let status = line.trim_start();
         if status.starts_with("Blocking waiting for file lock") {
-            self.progress
-                .report(ProgressEvent::Waiting { work: self.work });
+            self.wait();
         } else if DOES_SOMETHING.iter().any(|verb| status.starts_with(verb)) {
             self.start();
+        }
+    }
+
+    /// Tells once that cargo waits: it takes several locks, one after the other.
+    fn wait(&mut self) {
+        if !std::mem::replace(&mut self.waited, true) {
+            self.progress
+                .report(ProgressEvent::Waiting { work: self.work });
         }
     }
 
@@ -266,7 +275,8 @@ mod tests {
     #[test]
     fn waiting_and_starting_are_told_once_each() {
         let (_, events) = listen_to(
-            "echo '    Blocking waiting for file lock on build directory' >&2
+            "echo '    Blocking waiting for file lock on package cache' >&2
+             echo '    Blocking waiting for file lock on build directory' >&2
              echo '   Compiling bytes v1.0.0' >&2
              echo '   Compiling words v0.1.0' >&2",
         );
