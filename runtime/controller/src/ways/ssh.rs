@@ -67,9 +67,6 @@ fn arguments(address: &SshAddress, options: &Options) -> Vec<String> {
             .iter()
             .flat_map(|option| ["-o".into(), option.clone()]),
     );
-    // A client that connects does not notice that this program was killed.
-    let seconds = options.timeout.as_secs().max(1);
-    arguments.extend(["-o".into(), format!("ConnectTimeout={seconds}")]);
     arguments.extend(common_arguments(address, asks(options)));
     arguments
 }
@@ -381,7 +378,7 @@ Host key verification failed.";
             port: None,
         };
         let line = arguments(&address, options.get()).join(" ");
-        let begins = "-F /c -o ProxyJump=b -o Compression=yes -o ConnectTimeout=";
+        let begins = "-F /c -o ProxyJump=b -o Compression=yes -x -T ";
         assert!(line.starts_with(begins), "{line}");
         assert!(line.ends_with(" -- web1"), "{line}");
         let shell = Shell {
