@@ -115,14 +115,37 @@ impl ArrivingBlob {
     }
 }
 
-/// Appends a part to the bytes that have arrived, of `length` in all. The first part makes room for
-/// all, where there is room: growing step by step would copy the bytes again and again. A length
-/// that is a lie costs address space and one page, within the bounds that were checked before.
+/// Room that is made at a time, in terms of what has arrived. A length that is a lie costs no more
+/// than this; one that is true is reached in few steps, and growing by doubling would take many.
+const ROOM_TIMES_ARRIVED: usize = 16;
+
+/// Appends a part to the bytes that have arrived, of `length` in all.
 fn append(bytes: &mut Vec<u8>, part: &[u8], length: u64) {
-    if bytes.capacity() == 0
-        && let Ok(length) = usize::try_from(length)
-    {
-        let _ = bytes.try_reserve_exact(length);
+    let arrived = bytes.len() + part.len();
+    if bytes.capacity() < arrived {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let room = arrived.saturating_mul(ROOM_TIMES_ARRIVED).min(length);
+        let _ = bytes.try_reserve_exact(room.saturating_sub(bytes.len()));
     }
     bytes.extend_from_slice(part);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_what_arrives_and_not_for_what_is_announced() {
+        let part = [7; 64 << 10];
+        let length = 64 << 20;
+        let (mut bytes, mut steps) = (Vec::new(), 0);
+        while bytes.len() < length {
+            let before = bytes.capacity();
+            append(&mut bytes, &part, length as u64);
+            steps += usize::from(bytes.capacity() != before);
+            assert!(bytes.capacity() <= bytes.len() * ROOM_TIMES_ARRIVED);
+        }
+        assert_eq!((bytes.len(), bytes.capacity()), (length, length));
+        assert_eq!(steps, 3);
+    }
 }
