@@ -9,13 +9,14 @@ use std::{
     ffi::OsStr,
     io, mem,
     os::unix::process::CommandExt,
+    panic,
     process::{Command, ExitCode},
     sync::Mutex,
     thread,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use wxec_agent::{ITSELF, heap::Heap, memory, serve, stdio, terminal, watcher};
 use wxec_engine::Sandbox;
 
@@ -81,17 +82,14 @@ fn serve_stdio() -> Result<(), Box<dyn Error>> {
         .map_or(1, usize::from)
         .min(MAX_WORKERS);
     // Both come before the runtime, because they report what the host lacks. The runtime panics
-    // where it cannot start its threads, or waits for ever.
+    // where it cannot start its threads.
     let sandbox = Sandbox::new()?;
     try_threads(workers + SPARE_THREADS)?;
     let budget = memory::call_budget(sandbox.target().memory);
     let sandbox = sandbox
         .with_memory_budget(budget)
         .with_process_watch(watcher::notify);
-    let workers = Builder::new_multi_thread()
-        .worker_threads(workers)
-        .enable_all()
-        .build()?;
+    let workers = start_workers(workers)?;
     // The conversation has a runtime of its own, whose one thread waits for the pipe itself. A
     // worker would wake another worker for each message, in case there is more to do.
     let conversation = Builder::new_current_thread().enable_all().build()?;
@@ -103,6 +101,23 @@ fn serve_stdio() -> Result<(), Box<dyn Error>> {
     // process.
     mem::forget((workers, conversation));
     Ok(served?)
+}
+
+/// Starts the runtime of `count` workers. A process of the same user may have taken, since
+/// `try_threads`, what was left for them: the runtime then panics, and would wait for ever, on its way
+/// out, for the workers that did start. So this process ends with the panic.
+fn start_workers(count: usize) -> io::Result<Runtime> {
+    panic::set_hook(Box::new(|panic| {
+        let reason = panic.payload_as_str().unwrap_or("cannot start");
+        eprintln!("wxec-agent: {reason}");
+        std::process::exit(1)
+    }));
+    let workers = Builder::new_multi_thread()
+        .worker_threads(count)
+        .enable_all()
+        .build();
+    let _ = panic::take_hook();
+    workers
 }
 
 /// Fails if this process may not have `count` more threads at once.
