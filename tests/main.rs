@@ -33,6 +33,9 @@ mod programs;
 /// Programs of a host, run by `wxec exec`, and how they end.
 mod exec;
 
+/// Many hosts at once: batches, limits, retries, gates, deadlines.
+mod fleets;
+
 /// Guests that mean harm.
 mod evil;
 

@@ -11,6 +11,7 @@ pub(crate) mod misplaced;
 pub(crate) mod module_name;
 pub(crate) mod negative_numbers;
 pub(crate) mod remote_path;
+pub(crate) mod rollout_args;
 pub(crate) mod target;
 pub(crate) mod tips;
 pub(crate) mod transfer_args;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wxec::transfer::{Links, TransferOptions};
 
 use crate::{
+    args::rollout_args::RolloutArgs,
     base::{quantity, verbosity::Verbosity},
     output::results::Format,
 };
@@ -51,6 +52,8 @@ pub(crate) struct TransferArgs {
     /// Print a record of the transfer on stdout, in this format
     #[arg(long, value_enum)]
     pub(crate) format: Option<Format>,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutArgs,
 }
 
 impl TransferArgs {

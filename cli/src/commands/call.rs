@@ -6,11 +6,12 @@ use crate::{
     args::{
         call_arguments::CallArguments, connect_args::ConnectArgs, feature_args::FeatureArgs,
         grant_args::GrantArgs, limit_args::LimitArgs, misplaced, module_name::split_function,
-        negative_numbers::without_mark, target,
+        negative_numbers::without_mark, rollout_args::RolloutArgs, target,
     },
     base::{quantity, verbosity::Verbosity},
     hosts::{
         job::{Job, print_everywhere},
+        rollout::Rollout,
         streaming::{self, Streaming},
     },
     module::{functions::find_function, load::load},
@@ -80,6 +81,11 @@ pub(crate) struct Args {
     features: FeatureArgs,
     #[command(flatten)]
     grants: GrantArgs,
+    /// Let --retries run it again where it has failed: running it twice does no harm
+    #[arg(long, display_order = 42, help_heading = "Many hosts")]
+    idempotent: bool,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     #[command(flatten)]
     connect: ConnectArgs,
 }
@@ -90,6 +96,7 @@ const EXAMPLES: &str = r#"Examples:
   wxec call -K web1/sudo:app words::count "runs as app"
   wxec call docker:web,docker-run:debian words::count "runs in containers"
   wxec call web1,web2 logs::tail /var/log/syslog --allow-read=/var/log
+  wxec call web1,web2,web3 app::restart --batch 1,rest --pause 30s --gate 'app::is_healthy 5'
   wxec call web1,web2 updates::pending --allow-read=/var/lib/apt,/etc/apt --allow-run=apt-get
   wxec call web1 updates::pending --allow-declared
   wxec call web1,deploy@web2:2222 ./words.wasm::stats::lengths --args '{"text": "a b a"}'
@@ -134,7 +141,10 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         streaming,
         module,
     };
-    print_everywhere(&hosts, job, args.style(), args.stats, verbosity)
+    // What a call with channels has sent cannot be taken back.
+    let again = args.idempotent && job.streaming.is_none();
+    let rollout = Rollout::new(&hosts, &args.rollout, again, verbosity)?;
+    print_everywhere(rollout, job, args.style(), args.stats, verbosity)
 }
 
 impl Args {

@@ -11,18 +11,20 @@ use wxec::{
     CallError, CallErrorKind, Host,
     call::{LimitKind, Value},
     command::{Attach, Command, CommandOutput, ExitStatus},
+    fleet::Verdict,
 };
 
 use crate::{
-    args::{connect_args::ConnectArgs, environment, target},
+    args::{connect_args::ConnectArgs, environment, rollout_args::RolloutArgs, target},
     base::{exit_code, quantity, verbosity::Verbosity},
     hosts::{
         attached::{at_terminal, on_terminal},
         fan_out::on_each,
+        rollout::Rollout,
     },
     output::{command_error::CommandError, guest_output::program_output},
     terminal::{
-        interrupt,
+        interrupt::{self, Interrupted},
         stderr::{say, say_tagged},
         stdout::{print_line, print_lines_tagged},
         text::lines,
@@ -81,6 +83,11 @@ pub(crate) struct Args {
     /// Show output in this form
     #[arg(long, value_name = "FORM", default_value = "stream")]
     output: Form,
+    /// Let --retries run it again where it has failed: running it twice does no harm
+    #[arg(long, display_order = 42, help_heading = "Many hosts")]
+    idempotent: bool,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     #[command(flatten)]
     connect: ConnectArgs,
 }
@@ -100,6 +107,7 @@ const EXAMPLES: &str = "\
 Examples:
   wxec exec web1 -- uname -a
   wxec exec web1,web2 --timeout 5m -- apt-get -qy upgrade
+  wxec exec web1,web2,web3,web4 --batch 1,50% --max-fail 1 -- systemctl restart app
   wxec exec bastion/ssh:db/sudo:postgres -- pg_dump shop >shop.sql
   wxec exec web1 --sh 'df -h | grep \"$1\"' -- /srv
   wxec exec -t docker:web -- bash";
@@ -109,23 +117,36 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         program_output(several, verbosity)
     })?;
     let environment = environment::variables(&args.environment);
-    let command = |host: &Host| args.command(host, &environment);
-    if args.output != Form::Stream {
-        return collect(args, &hosts, command, verbosity);
+    if args.pty && hosts.len() > 1 && args.output == Form::Stream {
+        return Err(CommandError::usage("--pty is for one host"));
     }
-    match &*hosts {
-        [host] => {
-            let ended = if args.pty {
-                at_terminal(command(host))
-            } else {
-                interrupt::block_on(command(host).run(Attach::Here))
-            };
-            host.close().wait();
-            Ok(report_one(host, &args.command, ended?, verbosity))
-        }
-        _ if args.pty => Err(CommandError::usage("--pty is for one host")),
-        _ => on_all(args, &hosts, command, verbosity),
+    if args.pty && args.rollout.concerns_one_host() {
+        return Err(CommandError::usage(
+            "--pty goes with no retries, deadline, batches or limits",
+        ));
     }
+    let commands: Vec<_> = hosts
+        .iter()
+        .map(|host| args.command(host, &environment))
+        .collect();
+    if let ([host], [command], Form::Stream) = (&*hosts, &*commands, args.output)
+        && !args.rollout.concerns_one_host()
+    {
+        let ended = if args.pty {
+            at_terminal(command.clone())
+        } else {
+            interrupt::block_on(command.clone().run(Attach::Here))
+        };
+        host.close().wait();
+        return Ok(report_one(host, &args.command, ended?, verbosity));
+    }
+    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?;
+    let code = match args.output {
+        Form::Stream if rollout.has_several() => on_all(args, rollout, commands, verbosity),
+        Form::Stream => on_one(args, rollout, commands, verbosity),
+        _ => collect(args, rollout, commands, verbosity),
+    };
+    Ok(code?)
 }
 
 impl Args {
@@ -157,45 +178,60 @@ impl Args {
 /// Runs the command on all hosts, and prints its lines as they arrive.
 fn on_all(
     args: &Args,
-    hosts: &[Host],
-    command: impl Fn(&Host) -> Command,
+    rollout: Rollout,
+    commands: Vec<Command>,
     verbosity: Verbosity,
-) -> Result<u8, CommandError> {
-    let mut codes = Vec::new();
-    let run = |host: &Host| command(host).run(Attach::Listener);
-    on_each(hosts, run, |host, ended| {
-        codes.push(match ended {
-            Ok(status) => report_status(host, status),
-            Err(error) => report_error(host, &args.command, &error, verbosity),
-        });
-    })?;
-    Ok(exit_code::of_all(&codes))
+) -> Result<u8, Interrupted> {
+    let run = |command: Command| command.run(Attach::Listener);
+    on_each(rollout, commands, run, judge, |host, ended| match ended {
+        Ok(status) => report_status(host, status),
+        Err(error) => report_error(host, &args.command, &error, verbosity),
+    })
+}
+
+/// Runs the command on the only host, by rules.
+fn on_one(
+    args: &Args,
+    rollout: Rollout,
+    commands: Vec<Command>,
+    verbosity: Verbosity,
+) -> Result<u8, Interrupted> {
+    let run = |command: Command| command.run(Attach::Here);
+    on_each(rollout, commands, run, judge, |host, ended| {
+        report_one(host, &args.command, ended, verbosity)
+    })
+}
+
+fn judge(status: &ExitStatus) -> Verdict {
+    if status.success() {
+        Verdict::ok()
+    } else {
+        Verdict::failed(status.to_string())
+    }
 }
 
 /// Runs the command on all hosts, and prints each host's output when the command has ended there.
 fn collect(
     args: &Args,
-    hosts: &[Host],
-    command: impl Fn(&Host) -> Command,
+    rollout: Rollout,
+    commands: Vec<Command>,
     verbosity: Verbosity,
-) -> Result<u8, CommandError> {
-    let (mut codes, form) = (Vec::new(), args.output);
-    let run = |host: &Host| command(host).output("");
-    on_each(hosts, run, |host, ended| {
-        codes.push(match ended {
-            Ok(output) => {
-                let status = output.status;
-                show(host, output, form);
-                match form {
-                    Form::Json if status.success() => exit_code::OK,
-                    Form::Json => exit_code::TASK_FAILED,
-                    _ => report_status(host, status),
-                }
+) -> Result<u8, Interrupted> {
+    let form = args.output;
+    let run = |command: Command| command.output("");
+    let judge = |output: &CommandOutput| judge(&output.status);
+    on_each(rollout, commands, run, judge, |host, ended| match ended {
+        Ok(output) => {
+            let status = output.status;
+            show(host, output, form);
+            match form {
+                Form::Json if status.success() => exit_code::OK,
+                Form::Json => exit_code::TASK_FAILED,
+                _ => report_status(host, status),
             }
-            Err(error) => report_error(host, &args.command, &error, verbosity),
-        });
-    })?;
-    Ok(exit_code::of_all(&codes))
+        }
+        Err(error) => report_error(host, &args.command, &error, verbosity),
+    })
 }
 
 fn show(host: &Host, output: CommandOutput, form: Form) {

@@ -5,14 +5,19 @@ use std::time::Duration;
 use wxec::{
     CallOptions, Module,
     call::Value,
-    fleet::FLEET_TIMEOUT,
     here::{Distro, Facts},
 };
 
 use crate::{
-    args::{connect_args::ConnectArgs, target},
-    base::{quantity::show_size, verbosity::Verbosity},
-    hosts::job::{Job, print_everywhere},
+    args::{connect_args::ConnectArgs, rollout_args::RolloutArgs, target},
+    base::{
+        quantity::{self, show_size},
+        verbosity::Verbosity,
+    },
+    hosts::{
+        job::{Job, print_everywhere},
+        rollout::Rollout,
+    },
     output::{
         command_error::CommandError,
         guest_output::guest_output,
@@ -37,6 +42,11 @@ pub(crate) struct Args {
     /// Print the facts in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Give up on a host that has not answered after this long
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration, default_value = "60s", display_order = 20)]
+    timeout: Duration,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     #[command(flatten)]
     connect: ConnectArgs,
 }
@@ -55,11 +65,12 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         module: Module::shipped("facts")?,
         function: "facts".into(),
         input: Value::Array(Vec::new()),
-        options: CallOptions::new().timeout(FLEET_TIMEOUT),
+        options: CallOptions::new().timeout(args.timeout),
         streaming: None,
     };
     let style = args.format.map_or(Style::Text(text), Style::Format);
-    print_everywhere(&hosts, job, style, false, verbosity)
+    let rollout = Rollout::new(&hosts, &args.rollout, true, verbosity)?;
+    print_everywhere(rollout, job, style, false, verbosity)
 }
 
 /// Formats facts for people. An answer of another form is shown as JSON.

@@ -17,7 +17,7 @@ use crate::{
     },
     base::verbosity::Verbosity,
     output::{command_error::CommandError, guest_output::guest_output},
-    transfer::run::{run as run_transfers, run_to_stdout},
+    transfer::run::{Ends, run as run_transfers, run_to_stdout},
 };
 
 /// Copy a file or a tree from hosts
@@ -79,7 +79,14 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let transfers = hosts
         .into_iter()
         .zip(transfers.into_iter().map(|transfer| vec![transfer]));
-    run_transfers(&args.transfer, "received", transfers.collect(), verbosity)
+    let transfers = transfers.collect();
+    run_transfers(
+        &args.transfer,
+        "received",
+        transfers,
+        Ends::Files,
+        verbosity,
+    )
 }
 
 /// Like [`split_beside`], for a path of any bytes.

@@ -19,7 +19,7 @@ use crate::{
     },
     base::verbosity::Verbosity,
     output::{command_error::CommandError, guest_output::guest_output},
-    transfer::run::run as run_transfers,
+    transfer::run::{Ends, run as run_transfers},
 };
 
 /// Copy files or trees to hosts
@@ -85,13 +85,14 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         guest_output(several, verbosity)
     })?;
     let options = args.transfer.options(verbosity);
-    let transfers = if args.sources.iter().any(|source| is_standard(source)) {
-        vec![of_stdin(&hosts, &path, options)?]
+    let (transfers, ends) = if args.sources.iter().any(|source| is_standard(source)) {
+        (vec![of_stdin(&hosts, &path, options)?], Ends::Stream)
     } else {
-        of_files(&args.sources, &hosts, &path, &options)
-            .map_err(|error| CommandError::of_transfer(&error, verbosity))?
+        let transfers = of_files(&args.sources, &hosts, &path, &options)
+            .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
+        (transfers, Ends::Files)
     };
-    run_transfers(&args.transfer, "sent", transfers, verbosity)
+    run_transfers(&args.transfer, "sent", transfers, ends, verbosity)
 }
 
 /// Returns the transfer of standard input, which nothing else goes along with.

@@ -6,15 +6,17 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use wxec::{
     CallError, CallErrorKind, Grants, Host, Module,
     command::{Attach, Exit, Program},
+    fleet::Verdict,
 };
 
 use crate::{
     args::{
         connect_args::ConnectArgs, environment, feature_args::FeatureArgs, grant_args::GrantArgs,
-        limit_args::LimitArgs, misplaced, module_name::ModuleSource, target,
+        limit_args::LimitArgs, misplaced, module_name::ModuleSource, rollout_args::RolloutArgs,
+        target,
     },
     base::{exit_code, verbosity::Verbosity},
-    hosts::fan_out::on_each,
+    hosts::{fan_out::on_each, rollout::Rollout},
     module::{
         functions::{is_plain_library, plain_library},
         load::load,
@@ -65,6 +67,11 @@ pub(crate) struct Args {
     features: FeatureArgs,
     #[command(flatten)]
     grants: GrantArgs,
+    /// Let --retries run it again where it has failed: running it twice does no harm
+    #[arg(long, display_order = 42, help_heading = "Many hosts")]
+    idempotent: bool,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     #[command(flatten)]
     connect: ConnectArgs,
 }
@@ -92,13 +99,27 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     })?;
     let environment = environment::variables(&args.environment);
     let module = load_program(args, verbosity)?;
-    let program = |host: &Host| args.program(host, &module, &environment, hosts.len() > 1);
-    if let [host] = &*hosts {
-        let ended = interrupt::block_on(program(host).run(Attach::Here));
+    let several = hosts.len() > 1;
+    let programs: Vec<_> = hosts
+        .iter()
+        .map(|host| args.program(host, &module, &environment, several))
+        .collect();
+    if let ([host], [program]) = (&*hosts, &*programs)
+        && !args.rollout.concerns_one_host()
+    {
+        let ended = interrupt::block_on(program.clone().run(Attach::Here));
         host.close().wait();
         return Ok(report(&format!("{host}: "), ended?, verbosity));
     }
-    run_on_all(&hosts, program, verbosity)
+    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?;
+    if several {
+        run_on_all(rollout, programs, verbosity)
+    } else {
+        let run = |program: Program| program.run(Attach::Here);
+        Ok(on_each(rollout, programs, run, judge, |host, ended| {
+            report(&format!("{host}: "), ended, verbosity)
+        })?)
+    }
 }
 
 /// Loads the module, and refuses one that is no program.
@@ -125,24 +146,28 @@ fn load_program(args: &Args, verbosity: Verbosity) -> Result<Module, CommandErro
 
 /// Runs a program on several hosts, and prints its lines as they arrive.
 fn run_on_all(
-    hosts: &[Host],
-    program: impl Fn(&Host) -> Program,
+    rollout: Rollout,
+    programs: Vec<Program>,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
-    let mut codes = Vec::new();
-    let run = |host: &Host| program(host).run(Attach::Listener);
-    on_each(hosts, run, |host, ended| {
+    let run = |program: Program| program.run(Attach::Listener);
+    let code = on_each(rollout, programs, run, judge, |host, ended| {
         let by_itself = ended.is_ok();
-        codes.push(
-            match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
-                (true, exit_code::OK) => exit_code::OK,
-                // Programs' own codes have other meanings than ours.
-                (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
-                (false, code) => code,
-            },
-        );
-    })?;
-    Ok(exit_code::of_all(&codes))
+        match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
+            (true, exit_code::OK) => exit_code::OK,
+            // Programs' own codes have other meanings than ours.
+            (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
+            (false, code) => code,
+        }
+    });
+    Ok(code?)
+}
+
+fn judge(exit: &Exit) -> Verdict {
+    match exit.code {
+        0 => Verdict::ok(),
+        code => Verdict::failed(format!("exit code {code}")),
+    }
 }
 
 impl Args {

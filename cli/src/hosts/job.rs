@@ -1,26 +1,27 @@
 //! Calls a function on all hosts of a command, and prints what they send and return.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 use wxec::{
-    CallError, CallErrorKind, CallOptions, Fleet, Host, Module, Receiver, call::Value, channel,
-    channel::ChannelEnd, module::Wants,
+    CallError, CallErrorKind, CallOptions, Host, Module, Receiver, call::Value, channel,
+    channel::ChannelEnd, fleet::Verdict, module::Wants,
 };
 
 use crate::{
-    base::{exit_code, verbosity::Verbosity},
-    hosts::streaming::{self, Streaming},
+    base::{exit_code, sync::lock, verbosity::Verbosity},
+    hosts::{
+        fan_out::{News, follow},
+        rollout::Rollout,
+        stopwatch::Stopwatch,
+        streaming::{self, Streaming},
+    },
     output::{
         command_error::CommandError,
         costs::{Costs, HostCosts},
         results::{Results, Style},
     },
-    terminal::{
-        interrupt::{self, Interrupted},
-        stderr::say,
-        stdout,
-    },
+    terminal::{interrupt::Interrupted, stderr::say},
 };
 
 /// Items that may wait to be printed. Beyond that, senders wait.
@@ -36,56 +37,43 @@ pub(crate) struct Job {
     pub(crate) streaming: Option<Streaming>,
 }
 
-/// An event on one host, which its position names.
-enum HostEvent {
-    /// The function sent an item.
-    Item(usize, Value),
-    /// The call has ended.
-    Ended(usize, Answer),
-}
+/// A value, if there is one to print, or an error.
+type Answer = Result<Option<Value>, CallError>;
 
-/// The outcome of the call on one host.
-struct Answer {
-    /// `Ok(None)` is a success without a value to print.
-    result: Result<Option<Value>, CallError>,
-    costs: HostCosts,
-}
+/// An item that the function sent on a host.
+type Item = (String, Value);
 
-/// Runs `job` on all `hosts`, prints the results and, with `stats`, the costs. Returns the exit
-/// code.
+/// Runs `job` on all hosts, prints the results and, with `stats`, the costs. Returns the exit code.
 pub(crate) fn print_everywhere(
-    hosts: &[Host],
+    rollout: Rollout,
     job: Job,
     style: Style,
     stats: bool,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
     let module = job.module.clone();
-    let mut printer = Printer::new(hosts.len() > 1, &job, style, verbosity);
-    call_everywhere(hosts, job, |host, event| printer.print(host, event));
+    let costs = Arc::new(Mutex::new(Costs::default()));
+    let mut printer = Printer::new(rollout.has_several(), &job, style, verbosity);
+    let ended = call_everywhere(rollout, job, &costs, &mut printer);
     printer.results.finish();
     if stats {
-        say(&printer.costs.to_json(&module));
+        say(&lock(&costs).to_json(&module));
     }
-    if !streaming::fed_well() {
-        printer.codes.push(exit_code::USAGE);
-    }
-    if interrupt::happened() {
-        Err(Interrupted.into())
+    let code = ended?;
+    if streaming::fed_well() {
+        Ok(code)
     } else {
-        Ok(exit_code::of_all(&printer.codes))
+        Ok(exit_code::of_all(&[code, exit_code::USAGE]))
     }
 }
 
-/// Prints the events on all hosts, and keeps their exit codes and costs.
+/// Prints items and answers of all hosts.
 struct Printer {
     several: bool,
     /// The needs that the function declares.
     declared: Option<Wants>,
     verbosity: Verbosity,
     results: Results,
-    costs: Costs,
-    codes: Vec<u8>,
 }
 
 impl Printer {
@@ -96,39 +84,33 @@ impl Printer {
             declared: function.map(|function| function.wants.clone()),
             verbosity,
             results: Results::new(style, several),
-            costs: Costs::default(),
-            codes: Vec::new(),
         }
     }
 
-    fn print(&mut self, host: &str, event: HostEvent) {
-        match event {
-            HostEvent::Item(_, item) => self.results.item(host, item),
-            HostEvent::Ended(_, Answer { result, costs }) => {
-                self.costs.add(host, costs);
-                match result {
-                    Ok(Some(value)) => self.results.value(host, value),
-                    Ok(None) => {}
-                    Err(error) => self.fail(host, &error),
-                }
-            }
+    /// Prints the answer of a host, and returns the host's exit code.
+    fn answer(&mut self, host: &str, answer: Answer) -> u8 {
+        match answer {
+            Ok(Some(value)) => self.results.value(host, value),
+            Ok(None) => {}
+            Err(error) => return self.fail(host, &error),
         }
+        exit_code::OK
     }
 
-    fn fail(&mut self, host: &str, error: &CallError) {
+    fn fail(&mut self, host: &str, error: &CallError) -> u8 {
         let mut said = CommandError::of_call(error, self.verbosity);
         let declared = self.declared.as_ref();
         if declared.is_some_and(|declared| is_declared(&error.kind, declared)) {
             said =
                 said.hint("add that, or --allow-declared to grant all that the function declares");
         }
-        self.codes.push(said.code);
         said.print(&if self.several {
             format!("[{host}] error: ")
         } else {
             format!("error: {host}: ")
         });
         self.results.failure(host, &said);
+        said.code
     }
 }
 
@@ -142,73 +124,63 @@ fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
         .all(|need| declared.needs().any(|declared| declared == *need))
 }
 
-/// Runs `job` on all `hosts` and passes each event to `each`, until the output is over or the
-/// program is interrupted. All hosts are closed on return.
-fn call_everywhere(hosts: &[Host], job: Job, mut each: impl FnMut(&str, HostEvent)) {
-    let (events, mut arrived) = mpsc::channel(MAX_ITEMS);
-    let (fleet, job) = (hosts.iter().cloned().collect::<Fleet>(), Arc::new(job));
-    let mut index = 0..;
-    let run = fleet.each(move |host| {
-        let index = index.next().unwrap_or_default();
-        on_host(host.clone(), index, job.clone(), events.clone())
-    });
-    while let Ok(Some(event)) = interrupt::block_on(arrived.recv()) {
-        let (HostEvent::Item(index, _) | HostEvent::Ended(index, _)) = event;
-        each(fleet.hosts()[index].name(), event);
-        if stdout::is_over() {
-            // Interrupts calls that send nothing for now, too.
-            break;
+/// Runs `job` on all hosts and prints items and answers, until the output is over or the program is
+/// interrupted. All hosts are closed on return.
+fn call_everywhere(
+    rollout: Rollout,
+    job: Job,
+    costs: &Arc<Mutex<Costs>>,
+    printer: &mut Printer,
+) -> Result<u8, Interrupted> {
+    let (items, sent) = mpsc::channel(MAX_ITEMS);
+    let (job, costs, hosts) = (Arc::new(job), costs.clone(), rollout.hosts().to_vec());
+    let work = move |host: &Host| {
+        let items = Items {
+            host: host.name().to_owned(),
+            items: items.clone(),
+        };
+        on_host(host.clone(), job.clone(), items, costs.clone())
+    };
+    let judge = |_: &Option<Value>| Verdict::ok();
+    follow(rollout, work, judge, sent, |news| match news {
+        News::Item((host, item)) => {
+            printer.results.item(&host, item);
+            None
         }
-    }
-    drop(run);
-    fleet.close().wait();
+        News::Ended(index, answer) => Some(printer.answer(hosts[index].name(), answer)),
+    })
 }
 
-/// Makes the call on one host, reports its items and its end, and closes the host.
-async fn on_host(
-    host: Host,
-    index: usize,
-    job: Arc<Job>,
-    events: mpsc::Sender<HostEvent>,
-) -> Result<(), CallError> {
-    let start = Instant::now();
-    let items = Items { index, events };
-    let result = match &job.streaming {
+/// Makes the call on one host, and notes its costs.
+async fn on_host(host: Host, job: Arc<Job>, items: Items, costs: Arc<Mutex<Costs>>) -> Answer {
+    let watch = Stopwatch::start(&host);
+    let answer = match &job.streaming {
         Some(streaming) => stream(&host, &job, streaming, &items).await,
         None => {
             let call = host.bind(&job.module).call(&job.function, &job.input);
             call.options(job.options.clone()).await.map(Some)
         }
     };
-    let connection = host.stats();
-    let costs = HostCosts {
-        connection,
-        call: start.elapsed().saturating_sub(connection.connect),
+    let spent = HostCosts {
+        connection: host.stats(),
+        call: watch.elapsed(&host),
     };
-    let _ = items
-        .events
-        .send(HostEvent::Ended(index, Answer { result, costs }))
-        .await;
-    host.close().await;
-    Ok(())
+    lock(&costs).add(host.name(), spent);
+    answer
 }
 
 /// Reports the items of one host.
 struct Items {
-    index: usize,
-    events: mpsc::Sender<HostEvent>,
+    host: String,
+    items: mpsc::Sender<Item>,
 }
 
 impl Items {
-    /// Reports all items. Returns false if the events are not wanted any more.
+    /// Reports all items. Returns false if they are not wanted any more.
     async fn forward(&self, received: &Receiver<Value>) -> bool {
         while let Ok(item) = received.recv_async().await {
-            if self
-                .events
-                .send(HostEvent::Item(self.index, item))
-                .await
-                .is_err()
-            {
+            let item = (self.host.clone(), item);
+            if self.items.send(item).await.is_err() {
                 return false;
             }
         }
@@ -217,12 +189,7 @@ impl Items {
 }
 
 /// Calls a function that sends or receives, and reports its items as they come.
-async fn stream(
-    host: &Host,
-    job: &Job,
-    streaming: &Streaming,
-    items: &Items,
-) -> Result<Option<Value>, CallError> {
+async fn stream(host: &Host, job: &Job, streaming: &Streaming, items: &Items) -> Answer {
     let (sender, received) = channel();
     let arguments = streaming.arguments(&job.input, &sender);
     let bound = host.bind(&job.module);

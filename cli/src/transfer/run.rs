@@ -3,18 +3,19 @@
 use std::{
     path::Path,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use wxec::{
-    Host,
+    CallError, Host,
+    fleet::Verdict,
     transfer::{Transfer, transfer_all},
 };
 
 use crate::{
     args::transfer_args::TransferArgs,
     base::{exit_code, verbosity::Verbosity},
-    hosts::fan_out::on_each,
+    hosts::{fan_out::on_each, rollout::Rollout, stopwatch::Stopwatch},
     output::{
         command_error::CommandError,
         results::{Results, Style},
@@ -34,9 +35,18 @@ pub(crate) fn run(
     args: &TransferArgs,
     verb: &str,
     transfers: Vec<(Host, Vec<Transfer>)>,
+    ends: Ends,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
-    run_unless(args, verb, transfers, verbosity, &|| false)
+    run_unless(args, verb, transfers, ends, verbosity, &|| false)
+}
+
+/// The kind of ends that transfers have here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    Files,
+    /// A standard stream, which cannot begin again.
+    Stream,
 }
 
 /// Writes a file of a host to stdout, and nothing else.
@@ -63,9 +73,14 @@ pub(crate) fn run_to_stdout(
         .get_writer(path, stdout)
         .options(args.options(verbosity));
     let transfers = vec![(host.clone(), vec![transfer])];
-    run_unless(args, "received", transfers, verbosity, &|| {
-        closed.load(Ordering::SeqCst)
-    })
+    run_unless(
+        args,
+        "received",
+        transfers,
+        Ends::Stream,
+        verbosity,
+        &|| closed.load(Ordering::SeqCst),
+    )
 }
 
 /// Like [`run`]. If `closed` returns true, the exit code is that of a broken pipe, as in other
@@ -74,6 +89,7 @@ fn run_unless(
     args: &TransferArgs,
     verb: &str,
     transfers: Vec<(Host, Vec<Transfer>)>,
+    ends: Ends,
     verbosity: Verbosity,
     closed: &dyn Fn() -> bool,
 ) -> Result<u8, CommandError> {
@@ -90,31 +106,43 @@ fn run_unless(
         verbosity,
         several,
         results: Results::new(args.format.map_or(Style::Lines, Style::Format), several),
-        codes: Vec::new(),
     };
-    let (hosts, transfers): (Vec<_>, Vec<_>) = transfers.into_iter().unzip();
-    let mut transfers = transfers.into_iter();
-    let work = |host: &Host| {
-        let own = transfers.next().expect("there are some for each host");
-        let (own, host) = (reported(&own, host, several, &reporter), host.clone());
-        async move {
-            let start = Instant::now();
-            let total: Total = transfer_all(own).await.into_iter().collect();
-            (total, start.elapsed().saturating_sub(host.stats().connect))
-        }
-    };
-    let ended = on_each(&hosts, work, |host, (total, took)| {
+    let (hosts, jobs) = jobs(transfers, several, &reporter);
+    let rollout = Rollout::new(&hosts, &args.rollout, ends == Ends::Files, verbosity)?;
+    let ended = on_each(rollout, jobs, transfer, judge, |host, ended| {
         reporter.host_done();
-        if closed() {
-            outcome.codes.push(exit_code::BROKEN_PIPE);
-        } else {
-            outcome.add(host.name(), total, took);
+        match ended {
+            _ if closed() => exit_code::BROKEN_PIPE,
+            Ok((total, took)) => outcome.add(host.name(), total, took),
+            Err(error) => outcome.fail(host.name(), &error),
         }
     });
     spinner::clear();
     outcome.results.finish();
-    ended?;
-    Ok(exit_code::of_all(&outcome.codes))
+    Ok(ended?)
+}
+
+/// The transfers of one host.
+type Own = (Host, Vec<Transfer>);
+
+/// Returns the hosts, and the transfers of each with their events going to `reporter`.
+fn jobs(transfers: Vec<Own>, several: bool, reporter: &Arc<Reporter>) -> (Vec<Host>, Vec<Own>) {
+    let job = |(host, own): Own| {
+        let own = reported(&own, &host, several, reporter);
+        (host.clone(), (host, own))
+    };
+    transfers.into_iter().map(job).unzip()
+}
+
+async fn transfer((host, own): Own) -> Result<(Total, Duration), CallError> {
+    let watch = Stopwatch::start(&host);
+    let total = transfer_all(own).await.into_iter().collect();
+    Ok((total, watch.elapsed(&host)))
+}
+
+fn judge((total, _): &(Total, Duration)) -> Verdict {
+    let error = total.errors.first();
+    error.map_or_else(Verdict::ok, Verdict::of_transfer)
 }
 
 /// Returns the transfers of `host` with their events going to `reporter`.
@@ -143,12 +171,11 @@ struct Outcome<'a> {
     verbosity: Verbosity,
     several: bool,
     results: Results,
-    codes: Vec<u8>,
 }
 
 impl Outcome<'_> {
-    /// Reports the total of one host.
-    fn add(&mut self, host: &str, total: Total, took: Duration) {
+    /// Reports the total of one host, and returns its exit code.
+    fn add(&mut self, host: &str, total: Total, took: Duration) -> u8 {
         let Total { done, errors } = total;
         if let Some(done) = done.as_ref().filter(|_| self.verbosity > Verbosity::Quiet) {
             let to_be = if self.args.dry_run { "to be" } else { "" };
@@ -158,10 +185,10 @@ impl Outcome<'_> {
                 summary(to_be, self.verb, done, took)
             ));
         }
-        let mut failed = None;
+        let (mut failed, mut codes) = (None, Vec::new());
         for error in &errors {
             let error = CommandError::of_transfer(error, self.verbosity);
-            self.codes.push(error.code);
+            codes.push(error.code);
             error.print(&self.prefix(host, "error: "));
             failed.get_or_insert(error);
         }
@@ -172,6 +199,15 @@ impl Outcome<'_> {
             (None, Some(error)) => self.results.failure(host, &error),
             _ => {}
         }
+        exit_code::of_all(&codes)
+    }
+
+    /// Reports a host whose transfers did not begin, and returns its exit code.
+    fn fail(&mut self, host: &str, error: &CallError) -> u8 {
+        let error = CommandError::of_call(error, self.verbosity);
+        error.print(&self.prefix(host, "error: "));
+        self.results.failure(host, &error);
+        error.code
     }
 
     /// Returns the start of a line about `host`: of many lines, all of which begin with a host, or

@@ -8,7 +8,13 @@ use wxec_controller::{
 };
 use wxec_protocol::cbor::EncodeError;
 
-use crate::{fleet::Fleet, outcomes::Outcomes, run::FleetRun};
+use crate::{
+    fleet::Fleet,
+    judge::{Judge, call_error},
+    outcomes::Outcomes,
+    rollout::Verdict,
+    run::FleetRun,
+};
 
 /// Default timeout of a call on each host: one stuck host must not hold up a fleet for ever.
 pub const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
@@ -53,7 +59,7 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
     pub fn start(self) -> FleetRun<T, CallError<E>> {
         let Self { fleet, call } = self;
         if !call.is_shared() {
-            return fleet.run(|_, host| {
+            return fleet.each(|host| {
                 let error = EncodeError::new(
                     "a `Receiver` given to a fleet: each host needs a channel of its own",
                 );
@@ -70,7 +76,12 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
             fleet
         };
         let module = Arc::new(BuiltOnce::default());
-        fleet.run(move |_, host| on_host(host.clone(), call.clone(), module.clone()))
+        // What a call with streams has sent and received cannot be taken back.
+        let again = call.is_idempotent() && !call.streams();
+        let work = move |host: &Host| on_host(host.clone(), call.clone(), module.clone());
+        let work = fleet.work(work).idempotent_if(again);
+        work.judged_by(Judge::of_errors(Verdict::of_call, call_error))
+            .start()
     }
 
     /// Runs the call on every host and blocks until each has answered or failed.

@@ -81,6 +81,7 @@ where
         Self::Fleet(Box::new(FleetError {
             hosts: error.hosts,
             failures: error.failures.into_iter().map(Self::from).collect(),
+            stopped: error.stopped,
         }))
     }
 }
@@ -105,6 +106,7 @@ mod tests {
         let both = Error::from(FleetError {
             hosts: 3,
             failures: vec![failure.clone(), failure.clone()],
+            stopped: None,
         });
         assert_eq!(
             both.to_string(),

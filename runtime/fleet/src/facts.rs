@@ -1,6 +1,6 @@
 //! Facts about each host of a fleet.
 
-use wxec_controller::CallError;
+use wxec_controller::{CallError, Host};
 use wxec_protocol::Facts;
 
 use crate::{fleet::Fleet, run::FleetRun};
@@ -8,6 +8,6 @@ use crate::{fleet::Fleet, run::FleetRun};
 impl Fleet {
     /// Returns facts about each of these hosts.
     pub fn facts(&self) -> FleetRun<Facts, CallError> {
-        self.each(wxec_controller::Host::facts)
+        self.work(Host::facts).idempotent().start()
     }
 }

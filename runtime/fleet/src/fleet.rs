@@ -2,13 +2,21 @@
 
 use wxec_controller::{AddressError, Host, Operation};
 
-use crate::run::FleetRun;
+use crate::{
+    driver::{Boxed, Job},
+    judge::Judge,
+    outcomes::FleetError,
+    rollout::{Batches, Rules, Schedule},
+    run::FleetRun,
+    work::FleetWork,
+};
 
 /// Default number of hosts worked on at once: each may need a process and a few files here.
 const MAX_PARALLEL: usize = 128;
 
 /// A list of hosts, each once, in the order given. A call on a fleet runs on all of them in
-/// parallel.
+/// parallel, by the rules of its [`Rules`]. Fleets are sets: `|`, `&`, `-` and `^` go by the names
+/// of hosts, and what they give has the rules of the fleet on the left.
 ///
 /// ```
 /// # use wxec_fleet::__docs as wxec;
@@ -22,6 +30,7 @@ const MAX_PARALLEL: usize = 128;
 pub struct Fleet {
     hosts: Vec<Host>,
     max_parallel: usize,
+    rules: Rules,
 }
 
 impl Fleet {
@@ -44,7 +53,35 @@ impl Fleet {
         self
     }
 
-    /// Runs what `work` returns for each host, in parallel: a call, a command, or any future.
+    /// Takes the hosts in these batches: short for [`Rules::batches`].
+    ///
+    /// ```
+    /// # use wxec_fleet::__docs as wxec;
+    /// use wxec::Fleet;
+    ///
+    /// let fleet = Fleet::new(["web1", "web2", "web3"])?.batches("1,rest".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn batches(mut self, batches: Batches) -> Self {
+        self.rules = self.rules.batches(batches);
+        self
+    }
+
+    /// Sets the rules for work on these hosts.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Returns the batches and the limit of work on these hosts.
+    pub fn schedule(&self) -> Schedule {
+        self.rules.schedule(self.hosts.len())
+    }
+
+    /// Runs what `work` returns for each host, in parallel: a call, a command, or any future. `work`
+    /// is called when it is a host's turn.
     ///
     /// ```no_run
     /// # use wxec_fleet::__docs as wxec;
@@ -56,23 +93,101 @@ impl Fleet {
     /// }
     /// # Ok::<(), wxec::Error>(())
     /// ```
-    pub fn each<T, E, F>(&self, mut work: impl FnMut(&Host) -> F) -> FleetRun<T, E>
+    pub fn each<T, E, F>(&self, work: impl FnMut(&Host) -> F + Send + 'static) -> FleetRun<T, E>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: IntoFuture<Output = Result<T, E>>,
         F::IntoFuture: Send + 'static,
     {
-        self.run(move |_, host| work(host).into_future())
+        self.work(work).start()
     }
 
-    pub(crate) fn run<T, E, F>(&self, work: impl FnMut(usize, &Host) -> F) -> FleetRun<T, E>
+    /// Returns the same work, to be told more about before it starts.
+    ///
+    /// ```no_run
+    /// # use wxec_fleet::__docs as wxec;
+    /// use wxec::{Fleet, fleet::Verdict};
+    ///
+    /// let fleet = Fleet::new(["web1", "web2"])?.batches("1,rest".parse().expect("two batches"));
+    /// let restart = |host: &wxec::Host| host.command("systemctl").args(["restart", "app"]).output("");
+    /// let work = fleet.work(restart).idempotent().judge(|result| match result {
+    ///     Ok(output) if output.status.success() => Verdict::ok(),
+    ///     Ok(output) => Verdict::failed(output.status.to_string()),
+    ///     Err(error) => Verdict::of_call(error),
+    /// });
+    /// if let Some(stopped) = work.start().wait().stopped() {
+    ///     println!("{stopped}");
+    /// }
+    /// # Ok::<(), wxec::Error>(())
+    /// ```
+    pub fn work<T, E, F>(
+        &self,
+        mut work: impl FnMut(&Host) -> F + Send + 'static,
+    ) -> FleetWork<T, E>
     where
         T: Send + 'static,
         E: Send + 'static,
-        F: Future<Output = Result<T, E>> + Send + 'static,
+        F: IntoFuture<Output = Result<T, E>>,
+        F::IntoFuture: Send + 'static,
     {
-        FleetRun::start(self.hosts.clone(), self.max_parallel, work)
+        let work =
+            Box::new(move |host: &Host| -> Boxed<T, E> { Box::pin(work(host).into_future()) });
+        FleetWork(Job {
+            hosts: self.hosts.clone(),
+            parallel: self.max_parallel,
+            rules: self.rules.clone(),
+            work: Some(work),
+            idempotent: false,
+            judge: Judge::of_any().into(),
+        })
+    }
+
+    /// Returns the hosts for which `call` returns true, with the rules of this fleet. One host that
+    /// does not answer makes it an error, because nobody knows on which side that host belongs.
+    ///
+    /// ```no_run
+    /// # use wxec_fleet::__docs as wxec;
+    /// use wxec::{CallError, Fleet};
+    ///
+    /// let fleet = Fleet::new(["web1", "web2"])?;
+    /// let debian = fleet.filter(|host| {
+    ///     let facts = host.facts();
+    ///     async { Ok::<_, CallError>(facts.await?.distro.is_some_and(|distro| distro.id == "debian")) }
+    /// });
+    /// println!("{:?}", debian.wait()?.hosts());
+    /// # Ok::<(), wxec::Error>(())
+    /// ```
+    pub fn filter<E, F>(
+        &self,
+        call: impl FnMut(&Host) -> F + Send + 'static,
+    ) -> Operation<Result<Self, FleetError<E>>>
+    where
+        E: Send + 'static,
+        F: IntoFuture<Output = Result<bool, E>>,
+        F::IntoFuture: Send + 'static,
+    {
+        let fleet = self.clone();
+        let everywhere = Self {
+            rules: Rules::new(),
+            ..self.clone()
+        };
+        let run = everywhere.each(call);
+        Operation::new(async move {
+            let answers = run.await.into_result()?.into_iter();
+            let hosts = fleet.hosts.iter().zip(answers);
+            let hosts = hosts.filter_map(|(host, (_, wanted))| wanted.then(|| host.clone()));
+            Ok(fleet.with_hosts(hosts))
+        })
+    }
+
+    /// Returns a fleet of `hosts` with the rules of this one.
+    pub(crate) fn with_hosts(&self, hosts: impl IntoIterator<Item = Host>) -> Self {
+        Self {
+            max_parallel: self.max_parallel,
+            rules: self.rules.clone(),
+            ..hosts.into_iter().collect()
+        }
     }
 
     /// Closes every host.
@@ -97,6 +212,7 @@ impl FromIterator<Host> for Fleet {
         Self {
             hosts: members,
             max_parallel: MAX_PARALLEL,
+            rules: Rules::new(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Many hosts at once. The only crate that works on hosts in parallel.
 //!
 //! A [`Fleet`] is a list of hosts. Whatever is done on it gives a [`FleetRun`]: a stream of
-//! [`Outcome`]s as they come, which also waits for all [`Outcomes`] in the fleet's order.
+//! [`Outcome`]s as they come, which also waits for all [`Outcomes`] in the fleet's order. A [`Rules`]
+//! says in which batches the hosts are taken, what is tried again, and when the run stops.
 //!
 //! ```no_run
 //! # use wxec_fleet::__docs as wxec;
@@ -16,14 +17,24 @@
 
 // Storeys, from the bottom up: a module uses only those above it in this list.
 
+/// Batches, limits, retries: the rules of a run, as a state machine.
+mod rollout;
 /// Results of work on each host.
 mod outcomes;
 /// The error of any of wxec's operations.
 mod error;
+/// Errors of work, as a run judges them.
+mod judge;
+/// The task that connects hosts and runs the work on them.
+mod driver;
 /// Work on all hosts under way.
 mod run;
+/// Work on all hosts, before it starts.
+mod work;
 /// A list of hosts.
 mod fleet;
+/// Sets of hosts.
+mod sets;
 /// Calls on a fleet.
 mod call;
 /// Facts about the hosts of a fleet.
@@ -35,8 +46,13 @@ pub use call::{FLEET_TIMEOUT, FleetCall};
 pub use error::{Error, Result};
 pub use fleet::Fleet;
 pub use outcomes::{FleetError, Outcome, Outcomes};
+pub use rollout::{
+    Amount, Batches, Ending, Event, EventKind, Order, Rules, RulesError, Schedule, StopReason,
+    Stopped, Verdict,
+};
 pub use run::{BlockingIter, FleetRun};
 pub use transfer::{FleetTransfer, name_for_host, transfer_all};
+pub use work::FleetWork;
 
 /// This crate's names where `wxec` has them, for the examples in its documentation.
 #[doc(hidden)]

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use wxec_controller::CallError;
 
+use crate::rollout::Stopped;
+
 /// Result of the work on one host of a fleet.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -16,45 +18,67 @@ pub struct Outcome<T, E = CallError> {
     pub result: Result<T, E>,
 }
 
-/// Outcomes of each host of a fleet, in the fleet's order.
+/// Outcomes of each host of a fleet, in the fleet's order. A run that [stopped](Self::stopped) has
+/// none of the hosts that it did not start.
 #[derive(Debug, Clone)]
-pub struct Outcomes<T, E = CallError>(pub(crate) Vec<Outcome<T, E>>);
+pub struct Outcomes<T, E = CallError> {
+    all: Vec<Outcome<T, E>>,
+    /// Number of hosts of the run.
+    hosts: usize,
+    stopped: Option<Stopped>,
+}
 
 impl<T, E> Outcomes<T, E> {
+    pub(crate) fn new(all: Vec<Outcome<T, E>>, hosts: usize, stopped: Option<Stopped>) -> Self {
+        Self {
+            all,
+            hosts,
+            stopped,
+        }
+    }
+
+    /// Returns why the run stopped before its last host, if it did.
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.stopped.as_ref()
+    }
+
     /// Returns the hosts that succeeded, with their values.
     pub fn successes(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.0
+        self.all
             .iter()
             .filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().ok()?)))
     }
 
     /// Returns the hosts that failed, with their errors.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &E)> {
-        self.0
+        self.all
             .iter()
             .filter_map(|outcome| Some((&*outcome.host, outcome.result.as_ref().err()?)))
     }
 
     /// Returns all outcomes.
     pub fn iter(&self) -> std::slice::Iter<'_, Outcome<T, E>> {
-        self.0.iter()
+        self.all.iter()
     }
 
-    /// Returns all values, or one error that names every host that failed.
+    /// Returns all values, or one error that names every host that failed, or has no outcome.
     pub fn into_result(self) -> Result<Vec<(Arc<str>, T)>, FleetError<E>> {
-        let hosts = self.0.len();
+        let hosts = self.hosts;
         let (mut values, mut failures) = (Vec::new(), Vec::new());
-        for Outcome { host, result, .. } in self.0 {
+        for Outcome { host, result, .. } in self.all {
             match result {
                 Ok(value) => values.push((host, value)),
                 Err(error) => failures.push(error),
             }
         }
-        if failures.is_empty() {
-            Ok(values)
-        } else {
-            Err(FleetError { hosts, failures })
+        if failures.is_empty() && self.stopped.is_none() {
+            return Ok(values);
         }
+        Err(FleetError {
+            hosts,
+            failures,
+            stopped: self.stopped,
+        })
     }
 }
 
@@ -63,7 +87,7 @@ impl<T, E> IntoIterator for Outcomes<T, E> {
     type IntoIter = std::vec::IntoIter<Outcome<T, E>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.all.into_iter()
     }
 }
 
@@ -76,7 +100,7 @@ impl<'a, T, E> IntoIterator for &'a Outcomes<T, E> {
     }
 }
 
-/// Some hosts of a fleet failed.
+/// Some hosts of a fleet failed, or have no outcome.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FleetError<E = CallError> {
@@ -84,6 +108,8 @@ pub struct FleetError<E = CallError> {
     pub hosts: usize,
     /// The errors, one for each host that failed.
     pub failures: Vec<E>,
+    /// The reason why the run stopped before its last host, if it did.
+    pub stopped: Option<Stopped>,
 }
 
 impl<E: fmt::Display> fmt::Display for FleetError<E> {
@@ -91,7 +117,10 @@ impl<E: fmt::Display> fmt::Display for FleetError<E> {
         write!(f, "{} of {} hosts failed", self.failures.len(), self.hosts)?;
         self.failures
             .iter()
-            .try_for_each(|failure| write!(f, "\n  {failure}"))
+            .try_for_each(|failure| write!(f, "\n  {failure}"))?;
+        self.stopped
+            .as_ref()
+            .map_or(Ok(()), |stopped| write!(f, "\n  {stopped}"))
     }
 }
 

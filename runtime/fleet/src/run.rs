@@ -10,13 +10,14 @@ use std::{
 };
 
 use futures_core::Stream;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
-use wxec_controller::{CallError, Host, Operation, settle};
+use tokio::sync::{Notify, mpsc};
+use wxec_controller::{CallError, Operation, settle};
 
-use crate::outcomes::{Outcome, Outcomes};
+use crate::{
+    driver::{Driver, Job},
+    outcomes::{Outcome, Outcomes},
+    rollout::Stopped,
+};
 
 /// Time limit for the end of work that is cancelled. It ends at its next await, which is soon.
 const CANCEL_WITHIN: Duration = Duration::from_secs(1);
@@ -24,62 +25,34 @@ const CANCEL_WITHIN: Duration = Duration::from_secs(1);
 /// Work on all hosts of a fleet, under way. Dropping it cancels the work.
 ///
 /// It is a `Stream` of [`Outcome`]s in the order in which they come, and an iterator of them in
-/// blocking code; [`wait`](Self::wait) and `.await` give all of them in the fleet's order.
+/// blocking code; [`wait`](Self::wait) and `.await` give all of them in the fleet's order. A run
+/// that [stopped](Self::stopped) has none of the hosts that it did not start.
 #[must_use = "dropping it cancels the work"]
 pub struct FleetRun<T, E = CallError> {
     outcomes: mpsc::UnboundedReceiver<Outcome<T, E>>,
     /// Owns the work on each host. `None` once that is over.
-    driver: Option<Operation<()>>,
+    driver: Option<Operation<Option<Stopped>>>,
+    hosts: usize,
+    stopped: Option<Stopped>,
+    cancel: Arc<Notify>,
     /// Disconnected once no work is left.
     working: std::sync::mpsc::Receiver<Infallible>,
 }
 
 impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
-    /// Starts the work that `work` returns for each host, on at most `parallel` hosts at once.
-    pub(crate) fn start<F>(
-        hosts: Vec<Host>,
-        parallel: usize,
-        work: impl FnMut(usize, &Host) -> F,
-    ) -> Self
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-    {
+    pub(crate) fn start(job: Job<T, E>) -> Self {
         // Unbounded, but it never holds more than one outcome for each host.
         let (sender, outcomes) = mpsc::unbounded_channel();
         let (at_work, working) = std::sync::mpsc::channel();
-        let works = all_of(&hosts, work);
-        let driver = async move {
-            let places = Arc::new(Semaphore::new(parallel));
-            let mut running = JoinSet::new();
-            for (index, (host, work)) in hosts.iter().zip(works).enumerate() {
-                let (host, places, sender) = (host.name().into(), places.clone(), sender.clone());
-                let at_work = at_work.clone();
-                running.spawn(async move {
-                    // Dropped last, after the work.
-                    let _at_work = at_work;
-                    let _place = places.acquire().await;
-                    let result = work.await;
-                    let outcome = Outcome {
-                        host,
-                        index,
-                        result,
-                    };
-                    // Without a receiver, this task is being cancelled.
-                    let _ = sender.send(outcome);
-                });
-            }
-            drop((sender, at_work));
-            while let Some(ended) = running.join_next().await {
-                if let Err(error) = ended
-                    && let Ok(panic) = error.try_into_panic()
-                {
-                    std::panic::resume_unwind(panic);
-                }
-            }
-        };
+        let cancel = Arc::new(Notify::new());
+        let hosts = job.hosts.len();
+        let driver = Driver::new(job, sender, cancel.clone(), at_work);
         Self {
             outcomes,
-            driver: Some(Operation::new(driver)),
+            driver: Some(Operation::new(driver.run())),
+            hosts,
+            stopped: None,
+            cancel,
             working,
         }
     }
@@ -94,24 +67,25 @@ impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
+    /// Stops the run and cancels the work under way. Outcomes of hosts that were done before still
+    /// come, and [`stopped`](Self::stopped) names the others.
+    pub fn cancel(&self) {
+        self.cancel.notify_one();
+    }
+
+    /// Returns why the run stopped before its last host, if it did. `None` as long as outcomes come.
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.stopped.as_ref()
+    }
+
     async fn all(mut self) -> Outcomes<T, E> {
         let mut all = Vec::new();
         while let Some(outcome) = self.next_outcome().await {
             all.push(outcome);
         }
         all.sort_by_key(|outcome| outcome.index);
-        Outcomes(all)
+        Outcomes::new(all, self.hosts, self.stopped.take())
     }
-}
-
-/// Makes the work of all hosts and drops `work`, with all that it holds: ends of channels, which
-/// are over when the ends of all hosts are.
-fn all_of<F>(hosts: &[Host], mut work: impl FnMut(usize, &Host) -> F) -> Vec<F> {
-    hosts
-        .iter()
-        .enumerate()
-        .map(|(index, host)| work(index, host))
-        .collect()
 }
 
 impl<T, E> Stream for FleetRun<T, E> {
@@ -126,8 +100,8 @@ impl<T, E> Stream for FleetRun<T, E> {
         }
         // The end of the driver passes on a panic of the work.
         if let Some(driver) = &mut self.driver {
-            ready!(Pin::new(driver).poll(context));
-            self.driver = None;
+            let stopped = ready!(Pin::new(driver).poll(context));
+            (self.driver, self.stopped) = (None, stopped);
         }
         Poll::Ready(None)
     }
@@ -193,6 +167,8 @@ impl<T, E> fmt::Debug for FleetRun<T, E> {
 
 #[cfg(test)]
 mod tests {
+    use wxec_controller::Host;
+
     use super::*;
     use crate::fleet::Fleet;
 
@@ -203,7 +179,7 @@ mod tests {
     #[test]
     fn outcomes_come_as_they_are_ready_and_are_all_in_order() {
         let (go, may_go) = tokio::sync::watch::channel(0);
-        let work = |host: &Host| {
+        let work = move |host: &Host| {
             let number: usize = host.name()[3..].parse().unwrap();
             let mut may_go = may_go.clone();
             async move {
@@ -211,7 +187,7 @@ mod tests {
                 Ok::<_, CallError>(number)
             }
         };
-        let mut come = fleet().each(work).into_iter();
+        let mut come = fleet().each(work.clone()).into_iter();
         for turn in [3, 1, 2] {
             go.send_replace(turn);
             assert_eq!(come.next().unwrap().index, turn - 1);
@@ -237,8 +213,9 @@ mod tests {
     fn no_work_is_left_of_a_run_that_is_dropped() {
         let held = Arc::new(());
         let (begun, begins) = std::sync::mpsc::channel();
-        let run = fleet().max_parallel(2).each(|_| {
-            let (held, begun) = (held.clone(), begun.clone());
+        let holder = held.clone();
+        let run = fleet().max_parallel(2).each(move |_| {
+            let (held, begun) = (holder.clone(), begun.clone());
             async move {
                 let _held = held;
                 begun.send(()).unwrap();

@@ -12,7 +12,12 @@ use wxec_controller::{
     transfer::{Transfer, TransferError, TransferErrorKind, TransferOptions, Transferred},
 };
 
-use crate::{fleet::Fleet, run::FleetRun};
+use crate::{
+    fleet::Fleet,
+    judge::{Judge, transfer_error},
+    rollout::Verdict,
+    run::FleetRun,
+};
 
 /// Transfers of one host at once: enough that a short one does not wait for the link.
 const MAX_AT_ONCE: usize = 8;
@@ -86,25 +91,28 @@ impl FleetTransfer {
         if let Direction::Get { local, .. } = &self.direction {
             check_unique(self.fleet.hosts(), local)?;
         }
-        let transfers = self.fleet.hosts().iter().map(|host| {
-            let name = |path: &Path| name_for_host(path, host.name());
-            match &self.direction {
-                Direction::Put { local, remote } => host.put(name(local), name(remote)),
-                Direction::Get { remote, local } => host.get(name(remote), name(local)),
-            }
-        });
-        Ok(transfers
-            .map(|transfer| transfer.options(self.options.clone()))
-            .collect())
+        let hosts = self.fleet.hosts().iter();
+        Ok(hosts.map(|host| self.on_host(host)).collect())
+    }
+
+    fn on_host(&self, host: &Host) -> Transfer {
+        let name = |path: &Path| name_for_host(path, host.name());
+        let transfer = match &self.direction {
+            Direction::Put { local, remote } => host.put(name(local), name(remote)),
+            Direction::Get { remote, local } => host.get(name(remote), name(local)),
+        };
+        transfer.options(self.options.clone())
     }
 
     /// Starts all transfers. Fails before anything is transferred if two hosts would write the same
     /// file here.
     pub fn run(self) -> Result<FleetRun<Transferred, TransferError>, TransferError> {
-        let mut transfers = self.each()?.into_iter();
-        Ok(self
-            .fleet
-            .each(|_| transfers.next().expect("one for each host").run()))
+        self.each()?;
+        let fleet = self.fleet.clone();
+        let judge = Judge::of_errors(Verdict::of_transfer, transfer_error);
+        // A transfer that begins again finds what is in place already.
+        let work = fleet.work(move |host| self.on_host(host).run());
+        Ok(work.idempotent().judged_by(judge).start())
     }
 }
 

@@ -370,7 +370,8 @@ pub mod command {
 pub mod fleet {
     controlling! {
         wxec_fleet {
-            types: BlockingIter FleetCall FleetError FleetRun Outcome Outcomes;
+            types: Amount Batches BlockingIter Ending Event EventKind FleetCall FleetError FleetRun
+                FleetWork Order Outcome Outcomes Rules RulesError Schedule StopReason Stopped Verdict;
             functions: ;
             constants: FLEET_TIMEOUT;
         }

@@ -226,6 +226,12 @@ impl<T, E> TaskCall<T, E> {
         !self.ports.is_empty() || matches!(self.value, Value::Streamed(_))
     }
 
+    /// Returns true if the call may be made twice.
+    #[doc(hidden)]
+    pub fn is_idempotent(&self) -> bool {
+        self.options.is_idempotent()
+    }
+
     /// Returns true if each host of a fleet can be called with these arguments.
     #[doc(hidden)]
     pub fn is_shared(&self) -> bool {

@@ -1,0 +1,230 @@
+//! Many hosts at once: batches, limits, retries, gates, deadlines, and what is said of them.
+
+use std::{fs, time::Duration};
+
+use rustix::process::{Signal, kill_process};
+
+use crate::harness::{Cli, Ended, wait_until};
+
+/// Nothing listens there: the port is a privileged one that machines do not use.
+const REFUSED: &str = "127.0.0.1:1";
+
+/// A host of its own on this machine, where the variable N is `n`.
+fn host(n: usize) -> String {
+    format!(r#"exec:["env","N={n}"]"#)
+}
+
+fn hosts(count: usize) -> String {
+    let hosts: Vec<_> = (1..=count).map(host).collect();
+    hosts.join(",")
+}
+
+/// Runs a shell's line on this many hosts.
+fn exec(count: usize, line: &str, options: &[&str]) -> Ended {
+    let hosts = hosts(count);
+    Cli::new([&["exec", &hosts, "--sh", line], options].concat()).run()
+}
+
+#[test]
+fn a_roll_out_stops_at_the_failure_too_many_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("touch {}/$N; test $N != 2", folder.path().display());
+    let ended = exec(6, &line, &["--batch", "1,2"]);
+    assert_eq!(ended.exit_code, Some(1), "{ended:?}");
+    let said: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(said[0], "6 hosts: batches 1, 2, 2, 1; stops when one fails");
+    assert_eq!(
+        *said.last().unwrap(),
+        format!(
+            "error: stopped: 1 host failed, and none may; not started: {}, {}, {}",
+            host(4),
+            host(5),
+            host(6)
+        )
+    );
+    let failed = format!("[{}] error: exit code 1", host(2));
+    assert!(said.contains(&&*failed), "{ended:?}");
+    let mut touched: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    touched.sort();
+    assert_eq!(touched, ["1", "2", "3"]);
+}
+
+#[test]
+fn failures_are_counted_over_the_whole_run() {
+    let options = ["--batch", "2", "--max-fail", "50%"];
+    let ended = exec(4, "exit $((N % 2))", &options);
+    assert_eq!(ended.exit_code, Some(1), "{ended:?}");
+    assert!(!ended.stderr.contains("stopped"), "{ended:?}");
+    let first = "4 hosts: batches 2, 2; stops when more than 2 fail (50 % of 4)\n";
+    assert!(ended.stderr.starts_with(first), "{ended:?}");
+}
+
+#[test]
+fn hosts_that_are_unreachable_are_known_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("touch {}/begun", folder.path().display());
+    let targets = format!("{},{REFUSED}", host(1));
+    let run = |options: &[&str]| {
+        Cli::new([&["exec", &targets, "--sh", &line, "--batch", "1"], options].concat()).run()
+    };
+    let ended = run(&[]);
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("not started: exec:"), "{ended:?}");
+    assert!(!folder.path().join("begun").exists());
+
+    let ended = run(&["--unreachable-ok", "1"]);
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    assert!(folder.path().join("begun").exists());
+    assert_eq!(run(&["--lazy"]).exit_code, Some(3));
+}
+
+#[test]
+fn a_run_ends_at_its_deadline() {
+    let line = "test $N = 1 || exec sleep 1000";
+    let ended = exec(2, line, &["--deadline", "5s"]);
+    assert_eq!(ended.exit_code, Some(124), "{ended:?}");
+    let stopped = format!(
+        "error: stopped: the deadline of 5s has passed; cancelled: {}\n",
+        host(2)
+    );
+    assert!(ended.stderr.ends_with(&stopped), "{ended:?}");
+}
+
+#[test]
+fn only_work_that_may_run_twice_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "test -e {0}/$N || {{ touch {0}/$N; exit 9; }}",
+        folder.path().display()
+    );
+    let ended = exec(1, &line, &["--retries", "1"]);
+    assert_eq!(ended.exit_code, Some(9), "{ended:?}");
+    fs::remove_file(folder.path().join("1")).unwrap();
+    for count in [1, 2] {
+        let ended = exec(count, &line, &["--retries", "1", "--idempotent"]);
+        assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+        let again = format!("[{}] exit code 9; trying again in ", host(count));
+        assert!(ended.stderr.contains(&again), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_gate_decides_on_the_next_batch() {
+    let ended = exec(
+        2,
+        "true",
+        &["--batch", "1", "--gate", "words::count 'to be'"],
+    );
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("the gate lets it go on after batch 1\n"),
+        "{ended:?}"
+    );
+    let ended = exec(2, "true", &["--batch", "1", "--gate", "faulty::fail"]);
+    assert_eq!(ended.exit_code, Some(1), "{ended:?}");
+    let refused = "error: stopped: the gate refused to go on after batch 1: exec:";
+    assert!(ended.stderr.contains(refused), "{ended:?}");
+    let ended = exec(2, "true", &["--batch", "1", "--gate", "words::no"]);
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+}
+
+#[test]
+fn hosts_are_taken_in_the_order_of_a_seed() {
+    let options = ["--batch", "1", "--order", "shuffle:7", "-q"];
+    let ended = exec(5, "echo $N", &options);
+    let order: String = ended
+        .stdout
+        .lines()
+        .filter_map(|line| line.chars().last())
+        .collect();
+    let mut sorted: Vec<_> = order.chars().collect();
+    sorted.sort_unstable();
+    assert_eq!(sorted.into_iter().collect::<String>(), "12345", "{ended:?}");
+    assert_ne!(order, "12345");
+    assert_eq!(exec(5, "echo $N", &options).stdout, ended.stdout);
+}
+
+#[test]
+fn all_verbs_roll_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("here"), "text").unwrap();
+    let hosts = hosts(2);
+    let there = format!("{hosts}:{}", at("there.{host}"));
+    let back = format!("{hosts}:{}", at("here"));
+    let copies = at("{host}");
+    let verbs: [&[&str]; 4] = [
+        &["call", &hosts, "words::count", "to be"],
+        &["facts", &hosts, "--timeout", "30s"],
+        &["put", &at("here"), &there],
+        &["get", &back, &copies],
+    ];
+    for words in verbs {
+        let ended = Cli::new(
+            [
+                words,
+                &["--batch", "1", "--parallel", "1", "--retries", "1"],
+            ]
+            .concat(),
+        );
+        let ended = ended.run();
+        assert_eq!(ended.exit_code, Some(0), "{words:?}: {ended:?}");
+        let first = "2 hosts: batches 1, 1; stops when one fails\n";
+        assert!(ended.stderr.contains(first), "{words:?}: {ended:?}");
+        assert!(ended.stderr.contains("batch 2 of 2: 1 host\n"), "{ended:?}");
+    }
+}
+
+#[test]
+fn an_interrupt_tells_which_hosts_had_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "touch {}/$N; test $N = 1 || exec sleep 1000",
+        folder.path().display()
+    );
+    let hosts = hosts(3);
+    let running = Cli::new(["exec", &hosts, "--sh", &line, "--batch", "2,1"]).start();
+    let soon = Duration::from_secs(45);
+    wait_until(soon, "two hosts have begun", || {
+        folder.path().join("1").exists() && folder.path().join("2").exists()
+    });
+    kill_process(running.pid(), Signal::INT).unwrap();
+    let ended = running.wait();
+    assert_eq!(ended.exit_code, Some(130), "{ended:?}");
+    let told = format!("; not started: {}\nerror: interrupted\n", host(3));
+    assert!(ended.stderr.ends_with(&told), "{ended:?}");
+    assert!(
+        ended.stderr.contains(" of 3 hosts had ended; cancelled: "),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn rules_that_make_no_sense_are_usage_errors() {
+    for (options, said) in [
+        (
+            &["--batch", "0"][..],
+            "`0` is no list of batches, such as `1,10%,rest`",
+        ),
+        (&["--batch", "rest,1"], "`rest,1` is no list of batches"),
+        (
+            &["--max-fail", "101%"],
+            "`101%` is no number of hosts, such as `3` or `10%`",
+        ),
+        (
+            &["--order", "random"],
+            "`random` is no order: `inventory`, or `shuffle:7`",
+        ),
+        (&["--parallel", "0"], "write a number of hosts, at least 1"),
+        (&["--pause", "1s"], "--batch <SIZES>"),
+    ] {
+        let ended = exec(2, "true", options);
+        assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(said), "{ended:?}");
+    }
+}
