@@ -50,6 +50,7 @@ pages! {
     channels_work_as_described: "docs/channels.md",
     the_command_line_works_as_described: "docs/command-line.md",
     files_travel_as_described: "docs/files.md",
+    fleets_work_as_described: "docs/fleets.md",
     grants_work_as_described: "docs/grants.md",
     performance_is_measured_as_described: "docs/performance.md",
     programs_run_as_described: "docs/programs.md",

@@ -1,6 +1,6 @@
 //! Many hosts at once: batches, limits, retries, gates, deadlines, and what is said of them.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use rustix::process::{Signal, kill_process};
 
@@ -227,4 +227,71 @@ fn rules_that_make_no_sense_are_usage_errors() {
         assert_eq!(ended.exit_code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains(said), "{ended:?}");
     }
+}
+
+/// Runs an example, which is a program of its own, and returns what it prints.
+#[track_caller]
+fn example(name: &str, arguments: &[&str]) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "run",
+            "--quiet",
+            "-p",
+            "wxec-examples",
+            "--example",
+            name,
+            "--",
+        ])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_queue_for_each_host_is_an_async_block() {
+    let mut printed = example("queue", &["local:", &host(1)]);
+    printed.sort();
+    let steps = "11 calls, then apple";
+    assert_eq!(
+        printed,
+        [format!("[{}] {steps}", host(1)), format!("[local] {steps}")]
+    );
+}
+
+#[test]
+fn fleets_are_filtered() {
+    let mut printed = example("fleet", &["local:", &host(1)]);
+    printed.sort();
+    let prime = "Some(999983)";
+    assert_eq!(
+        printed,
+        [format!("[{}] {prime}", host(1)), format!("[local] {prime}")]
+    );
+}
+
+#[test]
+fn a_program_rolls_out_as_the_command_does() {
+    let hosts: Vec<_> = (1..=4).map(host).collect();
+    let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+    let arithmetic = "4 hosts: batches 1, 2, 1; stops when more than 1 fail (25 % of 4)";
+    let printed = example("rollout", &[&["12"], &*hosts].concat());
+    assert_eq!(printed[0], arithmetic);
+    let installed = printed.iter().filter(|line| line.ends_with(" version 12"));
+    assert_eq!(installed.count(), 4, "{printed:?}");
+    let printed = example("rollout", &[&["13"], &*hosts].concat());
+    assert_eq!(printed[0], arithmetic);
+    let failed = printed.iter().filter(|line| line.ends_with("bad luck"));
+    assert_eq!(failed.count(), 3, "{printed:?}");
+    let stopped = format!(
+        "stopped: 3 hosts failed, more than the 1 allowed; not started: {}",
+        host(4)
+    );
+    assert!(
+        printed.last() == Some(&stopped)
+            || printed.last() == Some(&stopped.replace("3 hosts", "2 hosts")),
+        "{printed:?}"
+    );
 }

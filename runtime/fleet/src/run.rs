@@ -153,6 +153,13 @@ impl<T: Send + 'static, E: Send + 'static> IntoIterator for FleetRun<T, E> {
     }
 }
 
+impl<T, E> BlockingIter<T, E> {
+    /// Returns why the run stopped before its last host, if it did. `None` as long as outcomes come.
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.0.stopped.as_ref()
+    }
+}
+
 impl<T, E> fmt::Debug for BlockingIter<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BlockingIter")

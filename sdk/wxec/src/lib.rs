@@ -39,6 +39,8 @@ mod docs {
     mod channels {}
     #[doc = include_str!("../../../docs/files.md")]
     mod files {}
+    #[doc = include_str!("../../../docs/fleets.md")]
+    mod fleets {}
     #[doc = include_str!("../../../docs/grants.md")]
     mod grants {}
     #[doc = include_str!("../../../docs/programs.md")]

@@ -109,7 +109,7 @@ impl Verdict {
             }
             _ => (Ending::Failed, Again::No),
         };
-        Self::new(ending, again, error.kind.to_string())
+        Self::new(ending, again, error.erase().kind.to_string())
     }
 
     /// A transfer failed with this error.
