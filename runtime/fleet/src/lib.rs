@@ -17,10 +17,14 @@
 
 // Storeys, from the bottom up: a module uses only those above it in this list.
 
+/// Names of many hosts in few words.
+mod names;
 /// Batches, limits, retries: the rules of a run, as a state machine.
 mod rollout;
 /// Results of work on each host.
 mod outcomes;
+/// Records of runs: what was done on which hosts, and how it went.
+pub mod record;
 /// The error of any of wxec's operations.
 mod error;
 /// Errors of work, as a run judges them.
@@ -45,6 +49,7 @@ mod transfer;
 pub use call::{FLEET_TIMEOUT, FleetCall};
 pub use error::{Error, Result};
 pub use fleet::Fleet;
+pub use names::fold_names;
 pub use outcomes::{FleetError, Outcome, Outcomes};
 pub use rollout::{
     Amount, Batches, Ending, Event, EventKind, Order, Rules, RulesError, Schedule, StopReason,

@@ -374,8 +374,20 @@ pub mod fleet {
         wxec_fleet {
             types: Amount Batches BlockingIter Ending Event EventKind FleetCall FleetError FleetRun
                 FleetWork Order Outcome Outcomes Rules RulesError Schedule StopReason Stopped Verdict;
-            functions: ;
+            functions: fold_names;
             constants: FLEET_TIMEOUT;
+        }
+    }
+}
+
+/// Records of runs on many hosts: what was done, when, and how it went.
+pub mod history {
+    controlling! {
+        wxec_fleet::record {
+            types: HostPhase HostRecord RecordError RunFolder RunHeader RunRecord RunRecorder RunWork
+                Span;
+            functions: ;
+            constants: SCHEMA;
         }
     }
 }

@@ -9,6 +9,7 @@ use super::ending::Ending;
 /// An event of a run on many hosts. The first is [`Begun`](EventKind::Begun), the last
 /// [`Over`](EventKind::Over); every host has one [`Ended`](EventKind::Ended).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Event {
     /// Milliseconds since the run began.
@@ -20,6 +21,7 @@ pub struct Event {
 
 /// Kinds of events of a run. Batches count from 1, and so do attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
@@ -126,6 +128,7 @@ pub enum EventKind {
 
 /// Reasons why a run stops before its last host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "why", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StopReason {

@@ -1,0 +1,130 @@
+//! The lines of a run's record. The first is its header, then come its events.
+//!
+//! A reader ignores lines and fields that it does not know, so that both may be added. Whatever
+//! changes the meaning of one that exists raises [`SCHEMA`].
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::rollout::Event;
+
+/// Version of the lines.
+pub const SCHEMA: u32 = 1;
+
+/// What a run does, and on which hosts. It holds no arguments, no values and no secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunHeader {
+    /// Version of the lines.
+    pub schema: u32,
+    /// Name of the run.
+    pub id: String,
+    /// Time of its beginning, in UTC, as in RFC 3339.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub began: Timestamp,
+    /// Version of wxec.
+    pub wxec: String,
+    /// User and machine that began it: `user@machine`.
+    pub by: String,
+    /// Its work.
+    #[serde(flatten)]
+    pub work: RunWork,
+}
+
+/// The work of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunWork {
+    /// Name of the command: `call`, `put`.
+    pub command: String,
+    /// What is done: the function `words::count`, the program `uptime`.
+    pub what: String,
+    /// SHA-256 of the module, in hexadecimal, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// The hosts as they were asked for: a target expression.
+    pub target: String,
+    /// Batches and limits in words, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Name of the run that this one resumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<String>,
+}
+
+/// A line after the header.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub(super) enum RunLine {
+    /// Something has happened.
+    Event(Event),
+    /// The program has ended. Without this line, it was killed.
+    Exit {
+        /// Its exit code.
+        exit_code: u8,
+    },
+    /// A line of a later version.
+    Unknown(serde_json::Map<String, serde_json::Value>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::{Ending, EventKind};
+
+    #[test]
+    fn an_event_is_one_flat_object() {
+        let event = RunLine::Event(Event {
+            at_ms: 1234,
+            kind: EventKind::Ended {
+                host: "web1".into(),
+                ending: Ending::Skipped,
+                error: None,
+            },
+        });
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(
+            text,
+            r#"{"at_ms":1234,"event":"ended","host":"web1","ending":"skipped","error":null}"#
+        );
+        assert_eq!(serde_json::from_str::<RunLine>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_ignored() {
+        let read = |text| serde_json::from_str::<RunLine>(text);
+        assert!(matches!(
+            read(r#"{"at_ms":3,"event":"moon","phase":3}"#),
+            Ok(RunLine::Unknown(_))
+        ));
+        assert!(matches!(
+            read(r#"{"at_ms":3,"event":"connected","host":"a","phase":3}"#),
+            Ok(RunLine::Event(_))
+        ));
+        assert!(read("3").is_err());
+    }
+
+    /// Compares the schema with that in the documentation; `WXEC_BLESS=1` writes it anew.
+    #[test]
+    fn the_schema_in_the_documentation_is_that_of_the_lines() {
+        const KEPT: &str = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/run-record.schema.json"
+        );
+        #[derive(schemars::JsonSchema)]
+        #[serde(untagged)]
+        #[schemars(title = "A line of a run record")]
+        #[expect(dead_code, reason = "its schema alone is wanted")]
+        enum AnyLine {
+            Header(RunHeader),
+            Other(RunLine),
+        }
+        let schema = schemars::schema_for!(AnyLine);
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("WXEC_BLESS").is_some() {
+            std::fs::write(KEPT, &schema).unwrap();
+        }
+        assert_eq!(schema, std::fs::read_to_string(KEPT).unwrap());
+    }
+}

@@ -1,0 +1,17 @@
+//! Records of runs: what was done on which hosts, when, and how it went.
+
+mod error;
+mod event;
+mod folder;
+mod reader;
+mod run;
+mod writer;
+
+pub use error::RecordError;
+pub use event::{RunHeader, RunWork, SCHEMA};
+pub use folder::RunFolder;
+pub use run::{HostPhase, HostRecord, RunRecord, Span};
+pub use writer::RunRecorder;
+
+#[cfg(test)]
+mod tests;
