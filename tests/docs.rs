@@ -54,6 +54,7 @@ pages! {
     grants_work_as_described: "docs/grants.md",
     performance_is_measured_as_described: "docs/performance.md",
     programs_run_as_described: "docs/programs.md",
+    runs_are_recorded_as_described: "docs/history.md",
     other_tools_use_rsh_as_described: "docs/rsh.md",
     tasks_are_built_as_described: "docs/tasks.md",
 }

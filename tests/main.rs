@@ -82,6 +82,9 @@ mod chains;
 /// Packages outside of this workspace: tasks beside `main`, programs that carry their module.
 mod outside;
 
+/// Records of runs, and pages made of them.
+mod history;
+
 /// README.md and docs: their commands, run as they stand there.
 mod docs;
 

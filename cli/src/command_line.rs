@@ -6,7 +6,8 @@ use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use crate::{
     base::verbosity::Verbosity,
     commands::{
-        build, call, completions, doctor, exec, explain, facts, get, inspect, put, rsh, run,
+        build, call, completions, doctor, exec, explain, facts, get, history, inspect, put, rsh,
+        run,
     },
     output::command_error::CommandError,
 };
@@ -46,6 +47,7 @@ impl Args {
             Command::Rsh(args) => Ok(rsh::run(args, Self::command)),
             Command::Inspect(args) => inspect::run(&args, verbosity),
             Command::Build(args) => build::run(&args),
+            Command::History(args) => history::run(&args),
             Command::Explain(args) => explain::run(&args, verbosity),
             Command::Doctor(args) => doctor::run(&args, verbosity),
             Command::Completions(args) => completions::run(&args, Self::command()),
@@ -78,6 +80,7 @@ pub(crate) enum Command {
     Get(get::Args),
     Exec(exec::Args),
     Facts(facts::Args),
+    History(history::Args),
     Rsh(rsh::Args),
     Inspect(inspect::Args),
     Build(build::Args),
@@ -114,7 +117,8 @@ Output that cannot be written is 2. On several hosts the first of 70, 130, 4, 12
 const ENVIRONMENT: &str = "\
 Environment:
   WXEC_SSH_CONFIG  a configuration file for ssh, in place of ~/.ssh/config
-  WXEC_CACHE       where agents and compiled modules are kept, in place of ~/.cache/wxec";
+  WXEC_CACHE       where agents and compiled modules are kept, in place of ~/.cache/wxec
+  WXEC_STATE       where records of runs are kept, in place of ~/.local/state/wxec";
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,8 @@ mod value;
 mod terminal;
 /// Results, errors and guests' output, as they are printed.
 mod output;
+/// Runs on many hosts, in words and as a page.
+mod history;
 /// Operands and options that several commands have.
 mod args;
 /// Modules that a command names, and the functions in them.

@@ -39,11 +39,14 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+/// The records of runs stay out of the user's own.
+const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
+
 impl Cli {
     /// `wxec`, with these arguments.
     pub(crate) fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(program());
-        command.args(arguments);
+        command.args(arguments).env("WXEC_STATE", STATE);
         Self {
             command,
             input: Vec::new(),
@@ -57,7 +60,8 @@ impl Cli {
         command
             .args(["-c", script, "sh"])
             .arg(program())
-            .args(arguments);
+            .args(arguments)
+            .env("WXEC_STATE", STATE);
         Self {
             command,
             input: Vec::new(),

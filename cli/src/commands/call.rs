@@ -1,6 +1,6 @@
 //! `wxec call`: calls a function of a module on one host, or on several at once.
 
-use wxec::Limits;
+use wxec::{Limits, history::RunWork};
 
 use crate::{
     args::{
@@ -143,7 +143,14 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     };
     // What a call with channels has sent cannot be taken back.
     let again = args.idempotent && job.streaming.is_none();
-    let rollout = Rollout::new(&hosts, &args.rollout, again, verbosity)?;
+    let work = RunWork {
+        command: "call".into(),
+        what: args.function.clone(),
+        module: Some(job.module.digest().to_string()),
+        target: args.target.clone(),
+        ..RunWork::default()
+    };
+    let rollout = Rollout::new(&hosts, &args.rollout, again, verbosity)?.recorded(work);
     print_everywhere(rollout, job, args.style(), args.stats, verbosity)
 }
 

@@ -12,6 +12,7 @@ use wxec::{
     call::{LimitKind, Value},
     command::{Attach, Command, CommandOutput, ExitStatus},
     fleet::Verdict,
+    history::RunWork,
 };
 
 use crate::{
@@ -141,6 +142,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         return Ok(report_one(host, &args.command, ended?, verbosity));
     }
     let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?;
+    let rollout = rollout.recorded(args.work());
     let code = match args.output {
         Form::Stream if rollout.has_several() => on_all(args, rollout, commands, verbosity),
         Form::Stream => on_one(args, rollout, commands, verbosity),
@@ -150,6 +152,24 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 impl Args {
+    /// The program alone: its arguments and a text for a shell may hold secrets.
+    fn work(&self) -> RunWork {
+        let program = match self.sh {
+            Some(_) => "sh".into(),
+            None => self
+                .command
+                .first()
+                .map(|program| program.to_string_lossy())
+                .unwrap_or_default(),
+        };
+        RunWork {
+            command: "exec".into(),
+            what: program.into_owned(),
+            target: self.target.clone(),
+            ..RunWork::default()
+        }
+    }
+
     fn command(&self, host: &Host, environment: &[(OsString, OsString)]) -> Command {
         let mut command = match (&self.sh, &*self.command) {
             (Some(text), arguments) => host.shell(text).arg("sh").args(arguments),

@@ -6,6 +6,7 @@ use wxec::{
     CallOptions, Module,
     call::Value,
     here::{Distro, Facts},
+    history::RunWork,
 };
 
 use crate::{
@@ -69,7 +70,12 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         streaming: None,
     };
     let style = args.format.map_or(Style::Text(text), Style::Format);
-    let rollout = Rollout::new(&hosts, &args.rollout, true, verbosity)?;
+    let work = RunWork {
+        command: "facts".into(),
+        target: args.target.clone(),
+        ..RunWork::default()
+    };
+    let rollout = Rollout::new(&hosts, &args.rollout, true, verbosity)?.recorded(work);
     print_everywhere(rollout, job, style, false, verbosity)
 }
 

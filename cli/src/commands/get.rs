@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wxec::Fleet;
+use wxec::{Fleet, history::RunWork};
 
 use crate::{
     args::{
@@ -71,6 +71,12 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         };
         return run_to_stdout(&args.transfer, host, &path, verbosity);
     }
+    let work = RunWork {
+        command: "get".into(),
+        what: path.to_string_lossy().into_owned(),
+        target,
+        ..RunWork::default()
+    };
     let transfers = Fleet::from_iter(hosts.iter().cloned())
         .get(path, &args.destination)
         .options(args.transfer.options(verbosity))
@@ -80,13 +86,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         .into_iter()
         .zip(transfers.into_iter().map(|transfer| vec![transfer]));
     let transfers = transfers.collect();
-    run_transfers(
-        &args.transfer,
-        "received",
-        transfers,
-        Ends::Files,
-        verbosity,
-    )
+    run_transfers(&args.transfer, work, transfers, Ends::Files, verbosity)
 }
 
 /// Like [`split_beside`], for a path of any bytes.

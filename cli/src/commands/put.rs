@@ -7,6 +7,7 @@ use std::{
 
 use wxec::{
     Fleet, Host,
+    history::RunWork,
     transfer::{Transfer, TransferError, TransferOptions},
 };
 
@@ -92,7 +93,18 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
             .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
         (transfers, Ends::Files)
     };
-    run_transfers(&args.transfer, "sent", transfers, ends, verbosity)
+    let sources: Vec<_> = args
+        .sources
+        .iter()
+        .map(|source| source.to_string_lossy())
+        .collect();
+    let work = RunWork {
+        command: "put".into(),
+        what: format!("{} to {}", sources.join(" "), path.display()),
+        target,
+        ..RunWork::default()
+    };
+    run_transfers(&args.transfer, work, transfers, ends, verbosity)
 }
 
 /// Returns the transfer of standard input, which nothing else goes along with.

@@ -7,6 +7,7 @@ use wxec::{
     CallError, CallErrorKind, Grants, Host, Module,
     command::{Attach, Exit, Program},
     fleet::Verdict,
+    history::RunWork,
 };
 
 use crate::{
@@ -111,7 +112,14 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         host.close().wait();
         return Ok(report(&format!("{host}: "), ended?, verbosity));
     }
-    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?;
+    let work = RunWork {
+        command: "run".into(),
+        what: args.module.clone(),
+        module: Some(module.digest().to_string()),
+        target: args.target.clone(),
+        ..RunWork::default()
+    };
+    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?.recorded(work);
     if several {
         run_on_all(rollout, programs, verbosity)
     } else {

@@ -9,6 +9,7 @@ use wxec::{
 };
 
 use crate::{
+    base::exit_code,
     hosts::rollout::Rollout,
     terminal::{
         interrupt::{self, Interrupted},
@@ -81,6 +82,9 @@ where
         rollout.tell_interrupted(stopped);
     }
     rollout.fleet.close().wait();
+    if ended.is_err() {
+        rollout.end_recording(exit_code::INTERRUPTED);
+    }
     ended.map(|()| rollout.finish(stopped.as_ref()))
 }
 

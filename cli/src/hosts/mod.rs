@@ -6,4 +6,5 @@ pub(crate) mod rollout;
 pub(crate) mod stopwatch;
 pub(crate) mod fan_out;
 pub(crate) mod job;
+pub(crate) mod recording;
 pub(crate) mod streaming;

@@ -1,17 +1,21 @@
 //! The hosts of a command with the rules for work on them, and what is said while it goes on.
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use wxec::{
     CallError, CallErrorKind, Fleet, Host,
     fleet::{Event, EventKind, StopReason, Stopped},
+    history::RunWork,
 };
 
 use crate::{
     args::rollout_args::RolloutArgs,
     base::{exit_code, quantity::show_duration, verbosity::Verbosity},
-    hosts::gate,
+    hosts::{gate, recording::Recording},
     output::command_error::CommandError,
     terminal::stderr::{say, say_tagged},
 };
@@ -28,6 +32,8 @@ pub(crate) struct Rollout {
     spare: usize,
     verbosity: Verbosity,
     codes: Vec<u8>,
+    /// `None` for one host.
+    recording: Option<Recording>,
 }
 
 impl Rollout {
@@ -56,7 +62,33 @@ impl Rollout {
             spare: args.unreachable_ok(),
             verbosity,
             codes: Vec::new(),
+            recording: None,
         })
+    }
+
+    /// Records what is done on several hosts, and shows it on a terminal.
+    #[must_use]
+    pub(crate) fn recorded(self, work: RunWork) -> Self {
+        let is_seen = self.verbosity == Verbosity::Normal && io::stderr().is_terminal();
+        self.with_recording(work, is_seen)
+    }
+
+    /// Records work that has a view of its own.
+    #[must_use]
+    pub(crate) fn recorded_unseen(self, work: RunWork) -> Self {
+        self.with_recording(work, false)
+    }
+
+    fn with_recording(mut self, work: RunWork, is_seen: bool) -> Self {
+        if self.has_several() {
+            let schedule = || self.fleet.schedule().to_string();
+            let work = RunWork {
+                policy: self.has_steps.then(schedule),
+                ..work
+            };
+            self.recording = Some(Recording::begin(work, is_seen));
+        }
+        self
     }
 
     pub(crate) fn hosts(&self) -> &[Host] {
@@ -96,15 +128,27 @@ impl Rollout {
                 _ => exit_code::TASK_FAILED,
             });
         }
-        match &*self.codes {
+        let code = match &*self.codes {
             // A program on the only host has a code of its own.
             [code] => *code,
             codes => exit_code::of_all(codes),
+        };
+        self.end_recording(code);
+        code
+    }
+
+    /// Ends the record with the exit code of this program.
+    pub(crate) fn end_recording(&mut self, code: u8) {
+        if let Some(recording) = self.recording.take() {
+            recording.end(code);
         }
     }
 
     /// Says what a user may want to know while others wait.
-    pub(crate) fn tell(&self, event: &Event) {
+    pub(crate) fn tell(&mut self, event: &Event) {
+        if let Some(recording) = &mut self.recording {
+            recording.add(event);
+        }
         if self.verbosity == Verbosity::Quiet {
             return;
         }

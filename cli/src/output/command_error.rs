@@ -4,6 +4,7 @@ use wxec::{
     CallError, CallErrorKind, Host,
     address::AddressError,
     call::Unreachable,
+    history::RecordError,
     module::ModuleError,
     transfer::{TransferError, TransferErrorKind},
 };
@@ -125,6 +126,12 @@ impl std::fmt::Display for CommandError {
 
 impl From<AddressError> for CommandError {
     fn from(error: AddressError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<RecordError> for CommandError {
+    fn from(error: RecordError) -> Self {
         Self::usage(error.to_string())
     }
 }

@@ -33,6 +33,14 @@ pub(crate) fn size() -> WindowSize {
     }
 }
 
+/// Returns the width of the terminal that stderr goes to, in columns.
+pub(crate) fn columns() -> usize {
+    match tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => USUAL.columns.into(),
+    }
+}
+
 /// Makes the terminal pass on every key until this is dropped.
 pub(crate) struct Raw;
 

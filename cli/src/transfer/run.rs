@@ -9,6 +9,7 @@ use std::{
 use wxec::{
     CallError, Host,
     fleet::Verdict,
+    history::RunWork,
     transfer::{Transfer, transfer_all},
 };
 
@@ -29,16 +30,16 @@ use crate::{
     },
 };
 
-/// Runs all transfers, some for each host, and reports their outcome. `verb` says what happened to
-/// the files, such as `sent`.
+/// Runs all transfers, some for each host, and reports their outcome. `work` is their entry in the
+/// record.
 pub(crate) fn run(
     args: &TransferArgs,
-    verb: &str,
+    work: RunWork,
     transfers: Vec<(Host, Vec<Transfer>)>,
     ends: Ends,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
-    run_unless(args, verb, transfers, ends, verbosity, &|| false)
+    run_unless(args, work, transfers, ends, verbosity, &|| false)
 }
 
 /// The kind of ends that transfers have here.
@@ -75,7 +76,7 @@ pub(crate) fn run_to_stdout(
     let transfers = vec![(host.clone(), vec![transfer])];
     run_unless(
         args,
-        "received",
+        RunWork::default(),
         transfers,
         Ends::Stream,
         verbosity,
@@ -87,7 +88,7 @@ pub(crate) fn run_to_stdout(
 /// programs.
 fn run_unless(
     args: &TransferArgs,
-    verb: &str,
+    work: RunWork,
     transfers: Vec<(Host, Vec<Transfer>)>,
     ends: Ends,
     verbosity: Verbosity,
@@ -102,13 +103,18 @@ fn run_unless(
     ));
     let mut outcome = Outcome {
         args,
-        verb,
+        verb: if work.command == "put" {
+            "sent"
+        } else {
+            "received"
+        },
         verbosity,
         several,
         results: Results::new(args.format.map_or(Style::Lines, Style::Format), several),
     };
     let (hosts, jobs) = jobs(transfers, several, &reporter);
     let rollout = Rollout::new(&hosts, &args.rollout, ends == Ends::Files, verbosity)?;
+    let rollout = rollout.recorded_unseen(work);
     let ended = on_each(rollout, jobs, transfer, judge, |host, ended| {
         reporter.host_done();
         match ended {

@@ -1,0 +1,8 @@
+//! Runs on many hosts: how they are shown, in words and as a page.
+
+pub(crate) mod live;
+pub(crate) mod page;
+pub(crate) mod summary;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! A run in words: its hosts by outcome, equal ones in one line, and the slowest.
+
+use std::collections::BTreeMap;
+
+use wxec::{
+    fleet::{Ending, fold_names},
+    history::RunRecord,
+};
+
+use crate::base::quantity::show_duration;
+
+/// Number of slow hosts that are named.
+const SLOWEST: usize = 3;
+
+/// Stands for the name of each host, in a reason that several have.
+const HOST: &str = "{host}";
+
+/// Hosts that went the same way for the same reason.
+pub(crate) struct Group<'a> {
+    pub(crate) ending: Option<Ending>,
+    pub(crate) error: Option<String>,
+    pub(crate) hosts: Vec<&'a str>,
+}
+
+/// Returns the hosts by outcome and reason.
+pub(crate) fn groups(run: &RunRecord) -> Vec<Group<'_>> {
+    let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for one in &run.hosts {
+        let error = one.error.as_deref();
+        let error = error.map(|error| general(error, &one.host));
+        groups
+            .entry((one.ending, error))
+            .or_default()
+            .push(&one.host);
+    }
+    groups
+        .into_iter()
+        .map(|((ending, error), hosts)| Group {
+            ending,
+            error: match &*hosts {
+                [host] => error.map(|error| error.replace(HOST, host)),
+                _ => error,
+            },
+            hosts,
+        })
+        .collect()
+}
+
+/// Returns one line for each outcome and reason: how many hosts, how it went, and their names.
+pub(crate) fn outcomes(run: &RunRecord) -> Vec<String> {
+    let width = run.hosts.len().to_string().len();
+    let line = |group: &Group<'_>| {
+        let (count, state) = (group.hosts.len(), words(group.ending));
+        let names = fold_names(group.hosts.iter().copied());
+        match &group.error {
+            Some(error) => format!("{count:>width$} {state}: {names}: {error}"),
+            None => format!("{count:>width$} {state}: {names}"),
+        }
+    };
+    groups(run).iter().map(line).collect()
+}
+
+/// Returns the slowest hosts with their times, if some took longer than others: `web4 3.20 s`.
+pub(crate) fn slowest(run: &RunRecord) -> Option<String> {
+    let mut times: Vec<_> = run
+        .hosts
+        .iter()
+        .filter_map(|host| Some((host.took(run.last_ms)?, &*host.host)))
+        .collect();
+    if times.len() <= SLOWEST {
+        return None;
+    }
+    times.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let shown: Vec<_> = times
+        .iter()
+        .take(SLOWEST)
+        .map(|(time, host)| format!("{host} {}", show_duration(*time)))
+        .collect();
+    Some(shown.join(", "))
+}
+
+/// Returns a count for each outcome, in one line: `34 ok, 2 unreachable`.
+pub(crate) fn counts(run: &RunRecord) -> String {
+    let counts = run.counts();
+    let texts: Vec<_> = counts
+        .iter()
+        .map(|(ending, hosts)| format!("{hosts} {}", words(*ending)))
+        .collect();
+    texts.join(", ")
+}
+
+/// Returns the words for an ending, or for none.
+pub(crate) fn words(ending: Option<Ending>) -> String {
+    ending.map_or_else(|| "not ended".into(), |ending| ending.to_string())
+}
+
+/// Returns `error` without the name of its host before it, and with [`HOST`] for that name.
+fn general(error: &str, host: &str) -> String {
+    let error = error.strip_prefix(host).unwrap_or(error);
+    error.trim_start_matches([':', ' ']).replace(host, HOST)
+}
