@@ -10,8 +10,8 @@ use wxec::{
 
 use crate::harness::{Cli, Ended, kill, needs, wait_until};
 
-/// Two agents start meanwhile.
-const A_WHILE: Duration = Duration::from_secs(20);
+/// Two agents start meanwhile, and a module may be built.
+const A_WHILE: Duration = Duration::from_secs(90);
 
 /// A host that cannot be reached.
 const DEAD: &str = r#"exec:["false"]"#;
@@ -105,6 +105,71 @@ fn arguments_values_and_secrets_are_not_recorded() {
     let kept = state.text();
     assert_eq!(kept.matches("\"begun\"").count(), 2, "{kept}");
     assert!(!kept.contains("canary4711"), "{kept}");
+}
+
+/// A host behind a gate, which a file opens.
+fn gated(file: &Path) -> String {
+    let script = format!("[ -e {} ] && exec \"$@\"", file.display());
+    format!("exec:{}", serde_json::json!(["sh", "-c", script, "sh"]))
+}
+
+#[test]
+fn a_resumed_run_touches_what_was_not_done() {
+    let state = State::new();
+    let file = state.0.path().join("open");
+    let all = format!("local:,{},{DEAD}", gated(&file));
+    let call = ["-q", "call", &all, "words::count", "a b"];
+    assert_eq!(state.cli(call).run().exit_code, Some(3));
+
+    fs::write(&file, "").unwrap();
+    let ended = state
+        .cli(call.into_iter().chain(["--resume", "last"]))
+        .run();
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
+    assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+    assert!(!ended.stdout.contains("[local]"), "{ended:?}");
+    let shown = state.history(["last"]).stdout;
+    assert!(
+        shown.contains("(2 hosts)") && shown.contains("\nresumes  2"),
+        "{shown}"
+    );
+
+    let ended = state
+        .cli(call.into_iter().chain(["--only", "ok@last"]))
+        .run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    let ended = state
+        .cli(call.into_iter().chain(["--resume", "last"]))
+        .run();
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("nothing left to do"), "{ended:?}");
+}
+
+#[test]
+fn other_work_is_not_resumed_unless_asked_to() {
+    let state = State::new();
+    let both = format!("local:,{DEAD}");
+    state
+        .cli(["-q", "call", &both, "words::count", "a b"])
+        .run();
+    let other = [
+        "-q",
+        "call",
+        &both,
+        "words::top",
+        "a b",
+        "1",
+        "--resume",
+        "last",
+    ];
+    let ended = state.cli(other).run();
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+    assert!(
+        ended.stderr.contains("was call words::count; resume it"),
+        "{ended:?}"
+    );
+    let ended = state.cli(other.into_iter().chain(["--with-new"])).run();
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
 }
 
 #[test]

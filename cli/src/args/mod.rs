@@ -3,6 +3,7 @@
 pub(crate) mod call_arguments;
 pub(crate) mod complaint;
 pub(crate) mod connect_args;
+pub(crate) mod earlier_run;
 pub(crate) mod environment;
 pub(crate) mod feature_args;
 pub(crate) mod grant_args;

@@ -3,9 +3,17 @@
 
 use std::time::Duration;
 
-use wxec::fleet::{Amount, Batches, Order, Rules, RulesError};
+use wxec::{
+    Host,
+    fleet::{Amount, Batches, Order, Rules, RulesError},
+    history::RunWork,
+};
 
-use crate::base::quantity;
+use crate::{
+    args::earlier_run::{Only, Resumed},
+    base::quantity,
+    output::command_error::CommandError,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Many hosts")]
@@ -65,6 +73,22 @@ pub(crate) struct RolloutArgs {
     /// Connect to each host when it is its turn, also with --batch
     #[arg(long, display_order = 49)]
     lazy: bool,
+    /// Only hosts that ended in this way in an earlier run: ok, failed (in any way), unreachable,
+    /// lost, timeout, denied, trapped, cancelled, skipped
+    #[arg(
+        long,
+        value_name = "HOW@RUN",
+        conflicts_with = "resume",
+        display_order = 50
+    )]
+    only: Option<Only>,
+    /// Go on with an earlier run: only hosts on which it was not done. Refused if it did something
+    /// else, or with another build of the module
+    #[arg(long, value_name = "RUN", display_order = 50)]
+    resume: Option<String>,
+    /// Resume also with other work than before
+    #[arg(long, requires = "resume", display_order = 50)]
+    with_new: bool,
 }
 
 impl RolloutArgs {
@@ -95,6 +119,26 @@ impl RolloutArgs {
         if self.lazy { rules.lazy() } else { rules }
     }
 
+    /// Returns those of `hosts` that are to be worked on.
+    pub(crate) fn chosen(&self, hosts: Vec<Host>) -> Result<Vec<Host>, CommandError> {
+        match (&self.only, &self.resume) {
+            (Some(only), _) => only.of(hosts),
+            (None, Some(run)) => Resumed::read(run)?.of(hosts),
+            (None, None) => Ok(hosts),
+        }
+    }
+
+    /// Returns true if the hosts were chosen by an earlier run.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.only.is_some() || self.resume.is_some()
+    }
+
+    /// Returns the name of the run that is resumed with `work`, if one is.
+    pub(crate) fn resumed(&self, work: &RunWork) -> Result<Option<String>, CommandError> {
+        let run = self.resume.as_deref().map(Resumed::read).transpose()?;
+        run.map(|run| run.with(work, self.with_new)).transpose()
+    }
+
     /// Returns the number of hosts to work on at once, if it was given.
     pub(crate) fn parallel(&self) -> Option<usize> {
         self.parallel
@@ -111,7 +155,11 @@ impl RolloutArgs {
 
     /// Returns true if one host needs rules, too.
     pub(crate) fn concerns_one_host(&self) -> bool {
-        self.has_steps() || self.retries > 0 || self.deadline.is_some() || self.unreachable_ok > 0
+        self.has_steps()
+            || self.retries > 0
+            || self.deadline.is_some()
+            || self.unreachable_ok > 0
+            || self.is_chosen()
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         guest_output(several, verbosity)
     });
-    let hosts = hosts.map_err(with_target)?;
+    let hosts = args.rollout.chosen(hosts.map_err(with_target)?)?;
     let several = hosts.len() > 1;
     let given = args.given()?;
 
@@ -150,7 +150,8 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         target: args.target.clone(),
         ..RunWork::default()
     };
-    let rollout = Rollout::new(&hosts, &args.rollout, again, verbosity)?.recorded(work);
+    let rollout =
+        Rollout::new(&hosts, &args.rollout, again, verbosity)?.recorded(&args.rollout, work)?;
     print_everywhere(rollout, job, args.style(), args.stats, verbosity)
 }
 

@@ -117,6 +117,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         program_output(several, verbosity)
     })?;
+    let hosts = args.rollout.chosen(hosts)?;
     let environment = environment::variables(&args.environment);
     if args.pty && hosts.len() > 1 && args.output == Form::Stream {
         return Err(CommandError::usage("--pty is for one host"));
@@ -142,7 +143,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         return Ok(report_one(host, &args.command, ended?, verbosity));
     }
     let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?;
-    let rollout = rollout.recorded(args.work());
+    let rollout = rollout.recorded(&args.rollout, args.work())?;
     let code = match args.output {
         Form::Stream if rollout.has_several() => on_all(args, rollout, commands, verbosity),
         Form::Stream => on_one(args, rollout, commands, verbosity),

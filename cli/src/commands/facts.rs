@@ -62,6 +62,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
+    let hosts = args.rollout.chosen(hosts)?;
     let job = Job {
         module: Module::shipped("facts")?,
         function: "facts".into(),
@@ -75,7 +76,8 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         target: args.target.clone(),
         ..RunWork::default()
     };
-    let rollout = Rollout::new(&hosts, &args.rollout, true, verbosity)?.recorded(work);
+    let rollout =
+        Rollout::new(&hosts, &args.rollout, true, verbosity)?.recorded(&args.rollout, work)?;
     print_everywhere(rollout, job, style, false, verbosity)
 }
 

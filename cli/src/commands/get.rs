@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
+    let hosts = args.transfer.rollout.chosen(hosts)?;
     if is_standard(&args.destination) {
         let [host] = &*hosts else {
             let message = format!("standard output is for one host, not for {}", hosts.len());

@@ -85,6 +85,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
+    let hosts = args.transfer.rollout.chosen(hosts)?;
     let options = args.transfer.options(verbosity);
     let (transfers, ends) = if args.sources.iter().any(|source| is_standard(source)) {
         (vec![of_stdin(&hosts, &path, options)?], Ends::Stream)

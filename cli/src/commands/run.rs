@@ -98,6 +98,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         program_output(several, verbosity)
     })?;
+    let hosts = args.rollout.chosen(hosts)?;
     let environment = environment::variables(&args.environment);
     let module = load_program(args, verbosity)?;
     let several = hosts.len() > 1;
@@ -119,7 +120,8 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         target: args.target.clone(),
         ..RunWork::default()
     };
-    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?.recorded(work);
+    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?
+        .recorded(&args.rollout, work)?;
     if several {
         run_on_all(rollout, programs, verbosity)
     } else {

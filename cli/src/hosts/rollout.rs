@@ -32,7 +32,7 @@ pub(crate) struct Rollout {
     spare: usize,
     verbosity: Verbosity,
     codes: Vec<u8>,
-    /// `None` for one host.
+    /// `None` for one host that no earlier run has chosen.
     recording: Option<Recording>,
 }
 
@@ -66,29 +66,38 @@ impl Rollout {
         })
     }
 
-    /// Records what is done on several hosts, and shows it on a terminal.
-    #[must_use]
-    pub(crate) fn recorded(self, work: RunWork) -> Self {
+    /// Records what is done on several hosts, and shows it on a terminal. Fails if another work is
+    /// to be resumed.
+    pub(crate) fn recorded(self, args: &RolloutArgs, work: RunWork) -> Result<Self, CommandError> {
         let is_seen = self.verbosity == Verbosity::Normal && io::stderr().is_terminal();
-        self.with_recording(work, is_seen)
+        self.with_recording(args, work, is_seen)
     }
 
     /// Records work that has a view of its own.
-    #[must_use]
-    pub(crate) fn recorded_unseen(self, work: RunWork) -> Self {
-        self.with_recording(work, false)
+    pub(crate) fn recorded_unseen(
+        self,
+        args: &RolloutArgs,
+        work: RunWork,
+    ) -> Result<Self, CommandError> {
+        self.with_recording(args, work, false)
     }
 
-    fn with_recording(mut self, work: RunWork, is_seen: bool) -> Self {
-        if self.has_several() {
+    fn with_recording(
+        mut self,
+        args: &RolloutArgs,
+        work: RunWork,
+        is_seen: bool,
+    ) -> Result<Self, CommandError> {
+        if self.has_several() || args.is_chosen() {
             let schedule = || self.fleet.schedule().to_string();
             let work = RunWork {
                 policy: self.has_steps.then(schedule),
+                resumes: args.resumed(&work)?,
                 ..work
             };
             self.recording = Some(Recording::begin(work, is_seen));
         }
-        self
+        Ok(self)
     }
 
     pub(crate) fn hosts(&self) -> &[Host] {

@@ -114,7 +114,7 @@ fn run_unless(
     };
     let (hosts, jobs) = jobs(transfers, several, &reporter);
     let rollout = Rollout::new(&hosts, &args.rollout, ends == Ends::Files, verbosity)?;
-    let rollout = rollout.recorded_unseen(work);
+    let rollout = rollout.recorded_unseen(&args.rollout, work)?;
     let ended = on_each(rollout, jobs, transfer, judge, |host, ended| {
         reporter.host_done();
         match ended {
