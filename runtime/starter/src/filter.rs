@@ -75,19 +75,16 @@ pub struct Part {
 fn x86_64(bytes: &mut [u8], part: Part, direction: Direction) -> usize {
     let mut at = 0;
     loop {
-        // Most bytes begin nothing that matters.
-        let others = bytes[at..]
-            .iter()
-            .position(|byte| OPCODES[usize::from(*byte)] != Opcode::Other);
-        at = others.map_or(bytes.len(), |others| at + others);
-        let Some(&[first, second, third, ..]) = bytes[at..].first_chunk::<SEEN_BYTES>() else {
+        let (skipped, form) = find(&bytes[at..]);
+        at += skipped;
+        // The operand of the longest form ends with the bytes that are seen.
+        let Some(&[_, _, third, ..]) = bytes[at..].first_chunk::<SEEN_BYTES>() else {
             return at;
         };
-        let opcode_bytes = match (OPCODES[usize::from(first)], second) {
-            (Opcode::Branch, _) => 1,
-            (Opcode::Memory, _) if is_relative(second) => 2,
-            (Opcode::Escape, 0x80..=0x8F) => 2,
-            (Opcode::Escape, _) if OPCODES_0F[usize::from(second)] && is_relative(third) => 3,
+        let opcode_bytes = match form {
+            BRANCH => 1,
+            MEMORY | ESCAPED_BRANCH => 2,
+            ESCAPED_MEMORY if is_relative(third) => 3,
             _ => {
                 at += 1;
                 continue;
@@ -103,52 +100,73 @@ fn x86_64(bytes: &mut [u8], part: Part, direction: Direction) -> usize {
     }
 }
 
-/// A byte that an instruction may begin with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opcode {
-    Other,
-    /// A distance follows.
-    Branch,
-    /// A ModRM byte follows, then perhaps a distance.
-    Memory,
-    /// A second byte follows.
-    Escape,
+/// Returns the number of bytes before the next two that may begin an instruction with an operand,
+/// and the form of that. Most bytes begin none, so this takes most of the time.
+fn find(bytes: &[u8]) -> (usize, u8) {
+    let mut first = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        let second = FORMS[usize::from(*byte)];
+        let form = first & second >> 4;
+        if form != 0 {
+            return (index - 1, form);
+        }
+        first = second;
+    }
+    // Nothing is known of the last byte without the next.
+    (bytes.len().saturating_sub(1), 0)
 }
 
-static OPCODES: [Opcode; 256] = {
-    let mut opcodes = [Opcode::Other; 256];
+/// A distance follows the first byte.
+const BRANCH: u8 = 1;
+/// A distance follows the second byte, which is a ModRM byte.
+const MEMORY: u8 = 2;
+/// A distance follows the second byte.
+const ESCAPED_BRANCH: u8 = 4;
+/// A ModRM byte follows the second byte, and perhaps a distance that.
+const ESCAPED_MEMORY: u8 = 8;
+
+/// For each byte, the forms that it may begin, and above them those that it may be the second byte
+/// of.
+static FORMS: [u8; 256] = {
+    let mut forms = [0; 256];
     // call, jmp
-    opcodes[0xE8] = Opcode::Branch;
-    opcodes[0xE9] = Opcode::Branch;
-    opcodes[0x0F] = Opcode::Escape;
+    add(&mut forms, &[0xE8, 0xE9], BRANCH);
     // add, cmp, test, mov, lea, inc to push
     let memory = [0x03, 0x39, 0x3B, 0x85, 0x89, 0x8B, 0x8D, 0xFF];
-    let mut index = 0;
-    while index < memory.len() {
-        opcodes[memory[index]] = Opcode::Memory;
-        index += 1;
+    add(&mut forms, &memory, MEMORY);
+    add(&mut forms, &[0x0F], ESCAPED_BRANCH | ESCAPED_MEMORY);
+    // movups, movaps, andps, xorps, movdqa, movzx
+    let escaped = [0x10, 0x11, 0x28, 0x29, 0x54, 0x57, 0x6F, 0xB6];
+    add(&mut forms, &escaped, ESCAPED_MEMORY << 4);
+    let mut byte = 0;
+    while byte < forms.len() {
+        forms[byte] |= BRANCH << 4;
+        if is_relative(byte as u8) {
+            forms[byte] |= MEMORY << 4;
+        }
+        if matches!(byte, 0x80..=0x8F) {
+            forms[byte] |= ESCAPED_BRANCH << 4;
+        }
+        byte += 1;
     }
-    opcodes
+    forms
 };
 
-/// Second bytes that a ModRM byte follows: movups, movaps, andps, xorps, movdqa, movzx.
-static OPCODES_0F: [bool; 256] = {
-    let mut opcodes = [false; 256];
-    let memory = [0x10, 0x11, 0x28, 0x29, 0x54, 0x57, 0x6F, 0xB6];
+const fn add(forms: &mut [u8; 256], bytes: &[u8], form: u8) {
     let mut index = 0;
-    while index < memory.len() {
-        opcodes[memory[index]] = true;
+    while index < bytes.len() {
+        forms[bytes[index] as usize] |= form;
         index += 1;
     }
-    opcodes
-};
+}
 
 /// Returns true if a ModRM byte names memory at a distance from the next instruction.
-fn is_relative(modrm: u8) -> bool {
+const fn is_relative(modrm: u8) -> bool {
     modrm & 0xC7 == 0x05
 }
 
-/// Turns a distance or position of 24 bits and a sign. Other operands stay as they are. The sign stays in its byte, by which both are known. The other bytes of a position begin with the
+/// Turns a distance or position of 24 bits and a sign. Other operands stay as they are. The sign
+/// stays in its byte, by which both are known. The other bytes of a position begin with the
 /// highest, because that is the one that repeats itself.
 fn turn_operand(operand: &mut [u8; 4], next: u32, direction: Direction) {
     let [first, second, third, sign] = *operand;

@@ -178,7 +178,9 @@ fn hexadecimal(hasher: Sha256) -> Digest {
 
 /// Takes memory from the system, until the program ends.
 fn memory(bytes: usize) -> Option<&'static mut [u8]> {
-    let (access, kind) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // All pages at once, because each will be written to.
+    let kind = MapFlags::PRIVATE | MapFlags::POPULATE;
     // SAFETY: the system chooses pages that nothing uses, fills them with zeros, and keeps them for
     // as long as this process runs.
     unsafe {
