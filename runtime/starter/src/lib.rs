@@ -1,7 +1,8 @@
-//! The packing of agents' images: a filter that makes machine code repeat itself, then zstd.
+//! The packing of agents' images: filters that make machine code and tables repeat themselves, then
+//! zstd.
 //!
-//! The machine that builds an agent applies the filter and has the zstd library compress the result.
-//! The starter, a program of at most 40 KB, does the reverse on the host. The filter saves 10 %
+//! The machine that builds an agent applies the filters and has the zstd library compress the result.
+//! The starter, a program of at most 40 KB, does the reverse on the host. The filters save 11 %
 //! beside zstd alone. LZMA would save 8 % more, but takes 60 ms to unpack what zstd unpacks in 10.
 
 #![no_std]
@@ -14,4 +15,5 @@
 extern crate std;
 
 pub mod filter;
+pub mod table;
 pub mod zstd;

@@ -10,6 +10,7 @@ use rustix::{
 use sha2::{Digest as _, Sha256};
 use wxec_starter::{
     filter::Part,
+    table::Table,
     zstd::{
         BLOCK_HEADER_BYTES, BlockHeader, Damaged, Decoder, MAX_BLOCK_BYTES, SLACK_BYTES,
         frame_header_rest,
@@ -40,6 +41,7 @@ pub(super) fn receive(header: &Header, file: &OwnedFd) -> Result<Digest, Failure
         hasher: Sha256::new(),
         buffer: [0; MAX_BLOCK_BYTES + CARRIED_BYTES],
         carried: 0,
+        table: Table::default(),
         done: 0,
         total: header.bytes,
     };
@@ -113,12 +115,13 @@ struct Written<'a> {
     /// A part of the image. The first bytes of it, `carried`, were left by the part before.
     buffer: [u8; MAX_BLOCK_BYTES + CARRIED_BYTES],
     carried: usize,
+    table: Table,
     done: usize,
     total: usize,
 }
 
 impl Written<'_> {
-    /// Undoes the filter for what follows, and writes it.
+    /// Undoes the filters for what follows, and writes it.
     fn add(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         for bytes in bytes.chunks(MAX_BLOCK_BYTES) {
             let end = self.carried + bytes.len();
@@ -128,6 +131,12 @@ impl Written<'_> {
                 total: self.total,
             };
             let done = Header::CODE.to_distances(&mut self.buffer[..end], part);
+            let turned = &mut self.buffer[..done];
+            if self.done == 0 {
+                // A first block without the program headers would be a very short one.
+                self.table = Table::find(turned);
+            }
+            self.table.to_numbers(turned, self.done);
             self.write(done)?;
             self.done += done;
             self.buffer.copy_within(done..end, 0);
