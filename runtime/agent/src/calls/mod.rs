@@ -158,7 +158,6 @@ impl Calls {
 
     /// Loads a program and runs the calls that waited for it. `bytes` match the digest.
     pub(crate) fn load(&mut self, connection: &mut AgentConnection, digest: Digest, bytes: Bytes) {
-        let length = bytes.len();
         // A module's artifacts for metered and for ordinary calls have different digests, so all
         // calls that wait for this one agree. If a controller mixes them up, the module is reported
         // as bad.
@@ -167,15 +166,16 @@ impl Calls {
         let loaded = VerifiedArtifact::verify(bytes, digest)
             .map_err(|error| Fault::BadModule(error.to_string()))
             .and_then(|artifact| {
-                if metered {
+                let program = if metered {
                     self.sandbox.load_metered(&artifact)
                 } else {
                     self.sandbox.load(&artifact)
-                }
+                };
+                Ok((program?, artifact.unpacked_bytes()))
             });
         match loaded {
-            Ok(program) => {
-                self.store.insert(digest, program.clone(), length);
+            Ok((program, bytes)) => {
+                self.store.insert(digest, program.clone(), bytes);
                 for call in self.parked.remove(&digest).unwrap_or_default() {
                     self.begin(connection, digest, &program, call);
                 }

@@ -18,7 +18,7 @@ use wxec_protocol::{MAX_MODULE_BYTES, Target};
 use crate::{
     base::{progress, runtime, text::printable},
     error::ModuleError,
-    module::artifact::Artifact,
+    module::{artifact::Artifact, packing::pack},
 };
 
 /// Address space of the compiler. Far more than any honest module needs, far less than makes a
@@ -111,7 +111,8 @@ pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, 
             limit: MAX_MODULE_BYTES,
         });
     }
-    Ok(Artifact::new(artifact.into()))
+    let packed = runtime::blocking(move || pack(artifact)).await;
+    Ok(Artifact::new(packed))
 }
 
 /// Returns the reason why the compiler made no artifact. If the kernel enforced a limit, the

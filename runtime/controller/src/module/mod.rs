@@ -5,6 +5,7 @@ pub(crate) mod artifact;
 mod cache;
 mod compile;
 mod contents;
+mod packing;
 
 use std::{
     collections::HashMap,

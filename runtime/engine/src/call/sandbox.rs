@@ -246,12 +246,15 @@ impl Loader {
     }
 
     fn load(&self, artifact: &VerifiedArtifact) -> Result<Module, Fault> {
+        let code = artifact.unpack();
+        let code = code.map_err(|error| Fault::BadModule(error.to_string()))?;
         // SAFETY: `deserialize` requires the unchanged output of wasmtime's compiler; it checks
         // version and settings but not integrity. A `VerifiedArtifact` holds the very bytes that
-        // hash to its digest, in memory that does not change. The digest was named by this
+        // hash to its digest, in memory that does not change; if it unpacks, then to what its
+        // controller unpacked from it by the same code. The digest was named by this
         // session's controller, which compiled the module; a controller that lies gains nothing,
         // since it may run any command here anyway.
-        unsafe { Module::deserialize(&self.engine, artifact.bytes()) }
+        unsafe { Module::deserialize(&self.engine, &code) }
             .map_err(|error| fault::bad_module(&error))
     }
 }

@@ -33,6 +33,41 @@ fn other_bytes_are_no_artifact_even_with_a_digest() {
     ));
 }
 
+/// Packs an artifact as the controller does.
+fn pack(artifact: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(zstd_safe::compress_bound(artifact.len()));
+    zstd_safe::compress(&mut frame, artifact, 9).unwrap();
+    frame
+}
+
+#[test]
+fn a_packed_artifact_is_unpacked() {
+    let artifact = compile_wat(
+        r#"(module (func (export "wx1_seven") (result i32) (i32.const 7)))"#,
+        &Target::here(),
+    );
+    let frame = pack(&artifact);
+    assert!(frame.len() < artifact.len());
+    let verified = VerifiedArtifact::verify(frame.clone().into(), Digest::of(&frame)).unwrap();
+    assert_eq!(verified.unpacked_bytes(), artifact.len());
+    assert!(Sandbox::new().unwrap().load(&verified).is_ok());
+}
+
+#[test]
+fn a_frame_that_does_not_unpack_is_refused() {
+    let sandbox = Sandbox::new().unwrap();
+    let frame = pack(&[7; 1000]);
+    // 1 GiB, as a header that nothing follows has it.
+    let long = [&frame[..4], &[0b1010_0000, 0, 0, 0, 0x40]].concat();
+    for frame in [&frame[..4], &frame[..frame.len() - 1], &long] {
+        let artifact = VerifiedArtifact::verify(frame.to_vec().into(), Digest::of(frame)).unwrap();
+        let Err(Fault::BadModule(reason)) = sandbox.load(&artifact) else {
+            panic!("refused")
+        };
+        assert!(reason.contains("packed"), "{reason}");
+    }
+}
+
 #[test]
 fn an_artifact_of_another_architecture_is_refused() {
     let other = if cfg!(target_arch = "x86_64") {

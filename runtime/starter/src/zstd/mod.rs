@@ -1,15 +1,17 @@
-//! A decoder for the zstd frames that wxec's own builds make: of known length, without dictionary
-//! or checksum. It decodes block by block into one piece of memory, and allocates nothing.
+//! A decoder for the zstd frames that wxec itself makes: of known length, without dictionary or
+//! checksum. It decodes block by block into one piece of memory, and allocates nothing.
 //!
 //! The `ruzstd` crate takes three times as long, and the C library needs a C compiler for the host.
 
 mod bits;
+mod frame;
 mod fse;
 mod huffman;
 mod sequences;
 #[cfg(test)]
 mod tests;
 
+pub use self::frame::Frame;
 use self::{
     huffman::Code,
     sequences::{SLACK, Sequences},

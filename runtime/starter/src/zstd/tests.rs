@@ -101,6 +101,50 @@ fn other_frames_are_refused() {
     assert_eq!(decode(&frame, 10), Err(Damaged), "there is no room");
 }
 
+/// Decodes a frame by what its header says.
+fn decode_whole(frame: &[u8]) -> Result<Vec<u8>, Damaged> {
+    let frame = Frame::read(frame)?;
+    let mut output = vec![0; frame.length() + SLACK_BYTES];
+    frame.decode(&mut output)?;
+    output.truncate(frame.length());
+    Ok(output)
+}
+
+#[test]
+fn a_whole_frame_knows_its_length() {
+    for length in [0, 1, 255, 256, 65_000, 65_791, 65_792, 300_000] {
+        let bytes = varied(7, length);
+        let frame = compress(&bytes, 3);
+        assert!(frame.starts_with(Frame::MAGIC));
+        assert_eq!(Frame::read(&frame).map(|frame| frame.length()), Ok(length));
+        assert!(decode_whole(&frame) == Ok(bytes), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_whole_frame_fills_its_length_and_nothing_follows() {
+    let bytes = [7; 100];
+    let frame = compress(&bytes, 3);
+    for room in [99, 101] {
+        let mut output = vec![0; room + SLACK_BYTES];
+        let frame = Frame::read(&frame).expect("it is one");
+        assert_eq!(frame.decode(&mut output), Err(Damaged), "{room}");
+    }
+    // The only byte of the length.
+    for length in [99, 101] {
+        let mut other = frame.clone();
+        other[5] = length;
+        assert_eq!(decode_whole(&other), Err(Damaged), "{length}");
+    }
+    assert_eq!(decode_whole(&[&*frame, &[0]].concat()), Err(Damaged));
+    for end in 0..frame.len() {
+        assert_eq!(decode_whole(&frame[..end]), Err(Damaged), "{end} bytes");
+    }
+    // A window and no length.
+    let unknown = [Frame::MAGIC, &[0, 0x58, 1, 0, 0]].concat();
+    assert_eq!(decode_whole(&unknown), Err(Damaged));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
