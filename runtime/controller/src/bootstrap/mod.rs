@@ -27,7 +27,7 @@ use crate::{
 };
 
 use probe::parse_probe;
-use programs::{Form, Lack, Sending};
+use programs::{Form, Lack, Next, Sending};
 
 pub(crate) use image::{image, known_images, look_ahead, programs, send_image, splice_image};
 pub(crate) use probe::{Probe, architecture};
@@ -93,7 +93,7 @@ impl<'a> Bootstrap<'a> {
         Self { logs_in, ..self }
     }
 
-    /// Waits for the script's first answer. Programs on the way may ask for a password first.
+    /// Waits for the script's first answer, which it gives before it looks for a place. Programs on the way may ask for a password first.
     pub(crate) async fn probe(&mut self, asked: Option<Asked<'_>>) -> Result<Probe, Unreachable> {
         let answer = self.first_answer(asked).await?;
         if let Some(failure) = refused_there(&self.transport.stderr.clone(), &answer).await {
@@ -173,21 +173,20 @@ impl<'a> Bootstrap<'a> {
             (Some(Lack::Starter), form)
         };
         let mut sending = Sending::new(programs, form, compress, keep);
+        let mut sent = Ok(());
         loop {
             // A host that gives up early closes its end; its answer then explains more than the broken
             // pipe.
-            let sent = match lack {
-                Some(lack) => sending.send(lack, &mut self.transport.writer).await?,
-                None => Ok(()),
-            };
+            if let Some(lack) = lack {
+                sent = sending.send(lack, &mut self.transport.writer).await?;
+            }
             let answer = self.answer().await?;
-            if answer == "start" {
-                break;
-            }
-            lack = sending.lack(&answer, probe);
-            if lack.is_none() {
-                return Err(self.failure(&answer, sent).await);
-            }
+            lack = match sending.next(&answer, probe) {
+                Some(Next::Begins) => break,
+                Some(Next::Takes) => None,
+                Some(Next::Lacks(lack)) => Some(lack),
+                None => return Err(self.failure(&answer, sent).await),
+            };
         }
         Ok(Started {
             image_bytes: sending.image_bytes,

@@ -7,13 +7,16 @@ use crate::{
     error::{Phase, Unreachable},
 };
 
+/// The number of places the script knows.
+const MAX_PLACES: usize = 8;
+
 /// A host as the script found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Probe {
     pub(crate) platform: Platform,
     /// The host has kept the starter, which looks for the image.
     pub(super) has_starter: bool,
-    /// The directory the starter goes to, or `memory`.
+    /// The directory the starter goes to, or `memory`. Empty until the script has found it.
     pub(crate) directory: String,
     /// Directories that would not do, with the reasons.
     pub(crate) tried: Vec<String>,
@@ -34,17 +37,40 @@ pub(super) fn parse_probe(answer: &str) -> Option<Result<Probe, Unreachable>> {
         Ok(platform) => platform,
         Err(error) => return Some(Err(error)),
     };
-    let tried = tried
-        .split(';')
-        .map(|tried| printable(tried.trim()))
-        .filter(|tried| !tried.is_empty())
-        .collect();
     Some(Ok(Probe {
         platform,
         has_starter,
         directory: printable(directory),
-        tried,
+        tried: parse_tried(tried),
     }))
+}
+
+/// Reads the places that would not do.
+fn parse_tried(tried: &str) -> Vec<String> {
+    let tried = tried.split(';').map(|tried| printable(tried.trim()));
+    tried.filter(|tried| !tried.is_empty()).collect()
+}
+
+impl Probe {
+    /// Reads the script's next words about places: a `place` it has found before anything arrived, or
+    /// the `next` after one that proved too small. Returns true if everything has to be sent once
+    /// more; `None` if that makes no sense.
+    pub(super) fn learn_place(&mut self, answer: &str) -> Option<bool> {
+        let (word, places) = answer.split_once('|')?;
+        let (directory, tried) = places.split_once('|')?;
+        let tried = parse_tried(tried);
+        let is_next = match word {
+            "place" if self.directory.is_empty() => false,
+            "next" if tried.len() > self.tried.len() => true,
+            _ => return None,
+        };
+        if tried.len() > MAX_PLACES {
+            return None;
+        }
+        self.directory = printable(directory);
+        self.tried = tried;
+        Some(is_next)
+    }
 }
 
 /// Converts the name that `uname` or a container engine gives a machine to a platform.

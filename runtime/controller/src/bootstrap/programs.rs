@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use wxec_build::{AgentImage, Starter};
 use wxec_protocol::Traffic;
 
-use super::{Probe, parse_probe, splice_image};
+use super::{Probe, splice_image};
 use crate::{
     error::{Phase, Unreachable},
     session::{Session, transport::Writer},
@@ -26,6 +26,16 @@ pub(super) enum Lack {
     Starter,
     /// Only the image.
     Image,
+}
+
+/// The next step of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The agent is about to begin.
+    Begins,
+    /// The host has a place for what is on its way.
+    Takes,
+    Lacks(Lack),
 }
 
 /// Way in which an image travels.
@@ -70,9 +80,6 @@ pub(super) struct Sending<'a> {
     pub(super) traffic: Traffic,
 }
 
-/// The number of places the script knows.
-const MAX_PLACES: usize = 8;
-
 impl<'a> Sending<'a> {
     pub(super) fn new(programs: &'a Programs, form: Form, compress: bool, keep: bool) -> Self {
         Self {
@@ -105,23 +112,21 @@ impl<'a> Sending<'a> {
         Ok(parcel.send(writer).await)
     }
 
-    /// Returns what the host lacks by its `answer`, if that is something it may ask for.
-    pub(super) fn lack(&mut self, answer: &str, probe: &mut Probe) -> Option<Lack> {
+    /// Returns what the host does by its `answer`, if that is something it may say.
+    pub(super) fn next(&mut self, answer: &str, probe: &mut Probe) -> Option<Next> {
         match answer {
-            "image" => (self.traffic.round_trips == 1).then_some(Lack::Image),
+            "start" => Some(Next::Begins),
+            "image" => (self.traffic.round_trips == 1).then_some(Next::Lacks(Lack::Image)),
             // The hop did not insert the right image: perhaps its memory is bad. Send it from here,
             // once.
             "again" if self.form == Form::Hop => {
                 self.form = Form::of_network(self.compress);
-                Some(Lack::Image)
+                Some(Next::Lacks(Lack::Image))
             }
-            // A place proved too small, and there is another.
-            _ => {
-                let next = parse_probe(answer)?.ok()?;
-                let is_next = next.tried.len() > probe.tried.len();
-                *probe = Some(next).filter(|next| is_next && next.tried.len() <= MAX_PLACES)?;
-                Some(Lack::Starter)
-            }
+            _ => Some(match probe.learn_place(answer)? {
+                true => Next::Lacks(Lack::Starter),
+                false => Next::Takes,
+            }),
         }
     }
 }

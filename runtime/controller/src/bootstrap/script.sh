@@ -16,12 +16,17 @@ z=$4;
 unset LC_ALL;
 # A shell that cannot start a program reports that on its stderr, which must not be redirected then.
 # So a program that is to be silent is redirected in a subshell, which becomes the program.
-o=$(umask);
-umask 077;
 u=$(uname -sm);
 m=${u#* };
 say() { echo "WXEC1:$t:$1"; };
 echo;
+D="";
+case ",$w" in *",$m="*)
+if command -v sha256sum >/dev/null 2>&1; then D=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}; fi;
+esac;
+# From here on the starter is on its way, while a place is found for it. A shell that could not run
+# uname finds out below why.
+[ -n "$D" ] || [ -z "$u" ] || say "host|$u|new||";
 # Shells keep redirected descriptors at 10 and above, and the agent needs some, too. A failure of
 # ulimit ends some shells, so a subshell tries first.
 case $(ulimit -n) in ?|[1-5]?) (ulimit -S -n 64) && ulimit -S -n 64 || { say limit:files; exit 1; };; esac;
@@ -32,10 +37,6 @@ case $(ulimit -n) in ?|[1-5]?) (ulimit -S -n 64) && ulimit -S -n 64 || { say lim
 p=/proc/self/fd/3;
 x="";
 a="";
-D="";
-case ",$w" in *",$m="*)
-if command -v sha256sum >/dev/null 2>&1; then D=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}; fi;
-esac;
 if [ -n "$D" ]; then
 D=$D/wxec/agents;
 k=${w#*"$m="};
@@ -54,7 +55,8 @@ exec 3<&-;
 rm -f "$D/$k";
 fi;
 fi;
-(exec mkdir -p "$D" 2>/dev/null);
+[ -n "$x" ] || say "host|$u|new||";
+(umask 077; exec mkdir -p "$D" 2>/dev/null);
 fi;
 
 # Find a place where a file can be written and executed. An empty file runs as an empty script unless
@@ -69,6 +71,7 @@ tried="";
 f="";
 d="";
 b="";
+v=place;
 n=$(readlink /proc/self/ns/pid 2>/dev/null);
 [ -z "$n" ] || read -r b </proc/sys/kernel/random/boot_id;
 g=.wxec-$b-$n;
@@ -93,7 +96,7 @@ why="";
 if [ -d "$d" ]; then
 sweep "$d";
 f=$d/$g-$t-$$;
-if (set -C; : >"$f") 2>/dev/null; then
+if (umask 077; set -C; : >"$f") 2>/dev/null; then
 chmod 700 "$f";
 ("$f" </dev/null >/dev/null 2>&1) || why="cannot execute";
 case $why$d in "$D") ;; /*) [ -e /proc/self/fd ] && exec 3<"$f" && rm -f "$f" && f=$p;; esac;
@@ -102,13 +105,14 @@ fi;
 else why="not there";
 fi;
 
-# The controller answers with the length of the starter and of what comes behind it, and sends both.
-# dd reads exactly so many bytes: what follows is for the starter, or is sent again for the next place.
+# What arrives begins with a line: the length of the starter, and of what comes behind it. dd reads
+# exactly so many bytes: what follows is for the starter, or is sent again for the next place.
 if [ -z "$why" ]; then
-say "host|$u|new|$d|$tried";
+say "$v|$d|$tried";
 read -r n r || exit 1;
 (exec dd bs="$n" count=1 iflag=fullblock 2>/dev/null >"$f") && x=$f && break;
 (exec dd bs="$r" count=1 iflag=fullblock >/dev/null 2>&1);
+v=next;
 why="no room";
 fi;
 clean;
@@ -125,7 +129,7 @@ if (exec python3 -c "import os; os.close(os.memfd_create(str()))" >/dev/null 2>&
 elif (exec perl -e "exit(syscall($q, @ARGV[0], 0) < 0)" x >/dev/null 2>&1); then i=perl;
 else say "error:no place for the agent:$tried and no python3 or perl to start it from memory"; exit 1;
 fi;
-say "host|$u|new|memory|$tried";
+say "$v|memory|$tried";
 read -r n r || exit 1;
 fi;
 
@@ -139,7 +143,6 @@ f="";
 fi;
 esac;
 set -- "$t" "$l" "$D" "$a" "$f" "$g-$t-$$" "$d" "$@";
-umask "$o";
 case $i in
 python3) exec python3 -c "$y" "$n" "$@";;
 perl) exec perl -e "$z" "$n" "$q" "$@";;

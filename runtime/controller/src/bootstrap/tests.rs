@@ -351,10 +351,11 @@ fn a_shell_that_is_killed_leaves_no_file() {
         shell.process_group(0);
         pollster::block_on(Background::new(async move {
             let mut transport = transport(shell.spawn().unwrap());
-            Bootstrap::new(&mut transport, TOKEN)
-                .probe(None)
-                .await
-                .unwrap();
+            let mut bootstrap = Bootstrap::new(&mut transport, TOKEN);
+            let mut probe = bootstrap.probe(None).await.unwrap();
+            let answer = bootstrap.answer().await.unwrap();
+            assert_eq!(probe.learn_place(&answer), Some(false), "{answer}");
+            assert!(probe.directory.ends_with("/home"), "{probe:?}");
             // It waits for the image by now.
             let Ending::Child(group) = &transport.process else {
                 panic!("it is a child")
@@ -738,7 +739,6 @@ fn a_place_that_proves_too_small_leads_to_the_next() {
         let mut transport = transport(shell.spawn().unwrap());
         let mut bootstrap = Bootstrap::new(&mut transport, TOKEN);
         let mut probe = bootstrap.probe(None).await.unwrap();
-        assert!(probe.directory.ends_with("/wxec/agents"), "{probe:?}");
         let started = bootstrap
             .start(&mut probe, &programs, true, false)
             .await
@@ -801,6 +801,18 @@ fn probes_are_read() {
         }
     );
     assert!(parse_probe("host|Linux x86_64|old|/tmp|").is_none());
+    let mut probe = parse_probe("host|Linux x86_64|new||").unwrap().unwrap();
+    assert_eq!((&*probe.directory, probe.tried.len()), ("", 0));
+    assert_eq!(probe.learn_place("next|/tmp|"), None, "none was tried");
+    assert_eq!(probe.learn_place("place|/tmp| /a (no);"), Some(false));
+    assert_eq!(probe.learn_place("place|/tmp| /a (no);"), None, "once");
+    assert_eq!(probe.learn_place("next|/b| /a (no);"), None, "none more");
+    let next = "next|/b| /a (no); /tmp (no room);";
+    assert_eq!(probe.learn_place(next), Some(true));
+    assert_eq!(probe.directory, "/b");
+    assert_eq!(probe.tried, ["/a (no)", "/tmp (no room)"]);
+    let many = format!("next|/c|{}", " /a;".repeat(9));
+    assert_eq!(probe.learn_place(&many), None, "more than there are");
     let error = parse_probe("host|Darwin arm64|new|/tmp|")
         .unwrap()
         .unwrap_err();
