@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use wxec_build::{AgentImage, Quiet};
 use wxec_protocol::{Digest, Platform};
-use wxec_starter::{filter::Code, table::Table};
+use wxec_starter::{filter::Code, frames};
 
 use super::*;
 use crate::{
@@ -162,7 +162,7 @@ fn programs(directory: &Path, packed: Option<&[u8]>) -> Programs {
     let program = fs::read(AGENT).unwrap();
     let pack = || {
         let mut filtered = program.clone();
-        Table::find(&program).to_differences(&mut filtered);
+        frames::to_differences(&mut filtered);
         Code::of(std::env::consts::ARCH)
             .unwrap()
             .to_positions(&mut filtered);

@@ -10,7 +10,7 @@ use rustix::{
 use sha2::{Digest as _, Sha256};
 use wxec_starter::{
     filter::Part,
-    table::Table,
+    frames,
     zstd::{
         BLOCK_HEADER_BYTES, BlockHeader, Damaged, Decoder, MAX_BLOCK_BYTES, SLACK_BYTES,
         frame_header_rest,
@@ -21,9 +21,6 @@ use super::{
     Failure,
     input::{DIGEST_BYTES, Digest, Header, read_exact},
 };
-
-/// Bytes that the filter may leave for the next part.
-const CARRIED_BYTES: usize = 16;
 
 /// Length of the first part of a frame's header.
 const FRAME_HEADER_BYTES: usize = 5;
@@ -36,36 +33,32 @@ impl From<Damaged> for Failure {
 
 /// Writes the image to `file`. Returns its digest.
 pub(super) fn receive(header: &Header, file: &OwnedFd) -> Result<Digest, Failure> {
-    let mut image = Written {
+    let mut written = Written {
         file,
         hasher: Sha256::new(),
-        buffer: [0; MAX_BLOCK_BYTES + CARRIED_BYTES],
-        carried: 0,
-        table: Table::default(),
-        done: 0,
-        total: header.bytes,
     };
     if header.is_packed {
-        unpack(header, &mut image)?;
+        unpack(header, &mut written)?;
     } else {
-        copy(header.bytes, &mut image)?;
+        copy(header.bytes, &mut written)?;
     }
-    Ok(hexadecimal(image.hasher))
+    Ok(hexadecimal(written.hasher))
 }
 
-fn copy(bytes: usize, image: &mut Written<'_>) -> Result<(), Failure> {
+fn copy(bytes: usize, written: &mut Written<'_>) -> Result<(), Failure> {
+    let mut buffer = [0; MAX_BLOCK_BYTES];
     let mut left = bytes;
     while left > 0 {
-        let length = left.min(MAX_BLOCK_BYTES);
-        read_exact(&mut image.buffer[..length])?;
-        image.write(length)?;
-        left -= length;
+        let part = &mut buffer[..left.min(MAX_BLOCK_BYTES)];
+        read_exact(part)?;
+        written.add(part)?;
+        left -= part.len();
     }
     Ok(())
 }
 
 /// Unpacks a frame, and checks that it fills exactly the bytes that were announced.
-fn unpack(header: &Header, image: &mut Written<'_>) -> Result<(), Failure> {
+fn unpack(header: &Header, written: &mut Written<'_>) -> Result<(), Failure> {
     let mut input = Input {
         left: header.sent_bytes,
     };
@@ -75,6 +68,11 @@ fn unpack(header: &Header, image: &mut Written<'_>) -> Result<(), Failure> {
     input.take(&mut block[..frame_header_rest(first)?])?;
 
     let output = memory(header.bytes + SLACK_BYTES).ok_or(Failure::NoRoom)?;
+    let mut image = Image {
+        bytes: memory(header.bytes).ok_or(Failure::NoRoom)?,
+        turned: 0,
+        written: 0,
+    };
     let (mut decoder, mut at) = (Decoder::default(), 0);
     loop {
         let mut start = [0; BLOCK_HEADER_BYTES];
@@ -83,7 +81,9 @@ fn unpack(header: &Header, image: &mut Written<'_>) -> Result<(), Failure> {
         let block = &mut block[..start.bytes];
         input.take(block)?;
         let end = decoder.decode(start, block, output, at)?;
-        image.add(&output[at..end])?;
+        // The decoder needs what it made as it was.
+        image.bytes[at..end].copy_from_slice(&output[at..end]);
+        image.turn(end, written)?;
         at = end;
         if start.is_last {
             break;
@@ -93,6 +93,37 @@ fn unpack(header: &Header, image: &mut Written<'_>) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::Damaged)
+    }
+}
+
+/// An image, while the filters are undone.
+struct Image {
+    bytes: &'static mut [u8],
+    /// Number of bytes of which the filter for code is undone.
+    turned: usize,
+    written: usize,
+}
+
+impl Image {
+    /// Undoes the filters for the bytes up to `end`, as far as that is possible, and writes what is
+    /// done.
+    fn turn(&mut self, end: usize, written: &mut Written<'_>) -> Result<(), Failure> {
+        let part = Part {
+            start: self.turned,
+            total: self.bytes.len(),
+        };
+        self.turned += Header::CODE.to_distances(&mut self.bytes[self.turned..end], part);
+        let turned = &mut self.bytes[..self.turned];
+        if self.written == 0 {
+            let enough = frames::segment_bytes(turned).max(frames::HEADERS_BYTES);
+            if turned.len() < enough.min(part.total) {
+                return Ok(());
+            }
+            frames::to_numbers(turned);
+        }
+        written.add(&turned[self.written..])?;
+        self.written = self.turned;
+        Ok(())
     }
 }
 
@@ -108,46 +139,15 @@ impl Input {
     }
 }
 
-/// An image that is being written.
+/// A file that is being written.
 struct Written<'a> {
     file: &'a OwnedFd,
     hasher: Sha256,
-    /// A part of the image. The first bytes of it, `carried`, were left by the part before.
-    buffer: [u8; MAX_BLOCK_BYTES + CARRIED_BYTES],
-    carried: usize,
-    table: Table,
-    done: usize,
-    total: usize,
 }
 
 impl Written<'_> {
-    /// Undoes the filters for what follows, and writes it.
-    fn add(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        for bytes in bytes.chunks(MAX_BLOCK_BYTES) {
-            let end = self.carried + bytes.len();
-            self.buffer[self.carried..end].copy_from_slice(bytes);
-            let part = Part {
-                start: self.done,
-                total: self.total,
-            };
-            let done = Header::CODE.to_distances(&mut self.buffer[..end], part);
-            let turned = &mut self.buffer[..done];
-            if self.done == 0 {
-                // A first block without the program headers would be a very short one.
-                self.table = Table::find(turned);
-            }
-            self.table.to_numbers(turned, self.done);
-            self.write(done)?;
-            self.done += done;
-            self.buffer.copy_within(done..end, 0);
-            self.carried = end - done;
-        }
-        Ok(())
-    }
-
-    /// Hashes and writes the beginning of the buffer.
-    fn write(&mut self, length: usize) -> Result<(), Failure> {
-        let mut bytes = &self.buffer[..length];
+    /// Hashes and writes bytes.
+    fn add(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         self.hasher.update(bytes);
         while !bytes.is_empty() {
             match write(self.file, bytes) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use wxec_protocol::{Digest, Platform};
-use wxec_starter::{filter::Code, table::Table};
+use wxec_starter::{filter::Code, frames};
 
 use crate::{
     BuildError, Progress, Work,
@@ -117,7 +117,7 @@ fn shelve_agent(
     architecture: &str,
 ) -> Result<[Shelved; 2], BuildError> {
     let mut filtered = program.to_vec();
-    Table::find(program).to_differences(&mut filtered);
+    frames::to_differences(&mut filtered);
     if let Some(code) = Code::of(architecture) {
         code.to_positions(&mut filtered);
     }
