@@ -1,13 +1,90 @@
 //! Calls over real ssh: the way in, its leftovers on the host, and the messages when there is no
 //! way in.
 
-use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use rustix::process::{Signal, kill_process};
+use tempfile::TempDir;
+use wxec_protocol::Digest;
 
 use crate::harness::{
     Cli, Controller, Pid, Sshd, descendants, kill, own_seconds, processes, wait_until, write_script,
 };
+
+/// A directory for caches with all that the usual one has, but for artifacts and what is known of
+/// hosts.
+fn cache_of_its_own() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let usual = wxec_build::cache_directory().unwrap();
+    for entry in fs::read_dir(usual).unwrap().flatten() {
+        let name = entry.file_name();
+        if name != "artifacts" && name != "hosts" {
+            symlink(entry.path(), directory.path().join(name)).unwrap();
+        }
+    }
+    directory
+}
+
+/// Returns the only file in a directory.
+fn only_file(directory: &Path) -> Option<PathBuf> {
+    let mut files = fs::read_dir(directory).ok()?.flatten();
+    let file = files.next()?.path();
+    assert!(files.next().is_none(), "{}", directory.display());
+    Some(file)
+}
+
+#[test]
+fn an_artifact_leaves_before_the_agent_greets_if_the_host_is_known() {
+    let Some(sshd) = Sshd::start() else { return };
+    // Builds all that the caches share.
+    assert_eq!(Controller::start("local:", None).tell("count to be"), "2");
+    let cache = cache_of_its_own();
+    let hosts = cache.path().join("hosts");
+    let call = || {
+        let environment = sshd.client_environment();
+        let own = [("WXEC_CACHE", cache.path().to_path_buf())];
+        let mut controller = Controller::start_with("host", environment.into_iter().chain(own));
+        assert_eq!(controller.tell("count to be"), "2");
+        let traffic = controller.tell("traffic");
+        let figures = traffic.split(' ').map(|it| it.parse().unwrap());
+        let [_, _, _, artifact_bytes, round_trips]: [u64; 5] =
+            figures.collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!(round_trips, 3, "{traffic}");
+        artifact_bytes
+    };
+    let known = |target: &str| {
+        let file = only_file(&hosts);
+        file.is_some_and(|file| fs::read_to_string(file).unwrap().ends_with(target))
+    };
+    let usual = call();
+    wait_until(SOON, "the host is remembered", || known("\n"));
+    assert_eq!(call(), usual);
+
+    // The host was another kind of machine before.
+    let builds = cache.path().join("artifacts").join(wxec_protocol::BUILD);
+    let artifacts = only_file(&builds).unwrap();
+    let target = artifacts.file_name().unwrap().to_str().unwrap();
+    let module = only_file(&artifacts).unwrap();
+    let other = format!("{}-linux-pulley", std::env::consts::ARCH);
+    assert_ne!(target, other);
+    let entry = builds.join(&other).join(module.file_name().unwrap());
+    fs::create_dir(entry.parent().unwrap()).unwrap();
+    let bytes = b"for another machine";
+    fs::write(entry, [Digest::of(bytes).as_bytes(), &bytes[..]].concat()).unwrap();
+    fs::write(only_file(&hosts).unwrap(), format!("ssh:host\n{other}\n")).unwrap();
+    assert_eq!(call(), usual + bytes.len() as u64);
+    wait_until(SOON, "the host is known again", || {
+        known(&format!("\n{target}\n"))
+    });
+    assert_eq!(call(), usual);
+}
 
 /// Long enough for a busy machine; less than the time after which an end gives up on a silent peer.
 const SOON: Duration = Duration::from_secs(45);

@@ -11,7 +11,7 @@ use wxec_protocol::Description;
 use crate::{
     address::{Address, AddressError, Hop},
     base::operation::Operation,
-    connect::Link,
+    connect::{Ahead, Link},
     error::{CallError, CallErrorKind, Unreachable},
     options::ConnectOptions,
     session::{
@@ -237,6 +237,11 @@ impl Host {
     /// Returns the live session, or starts a new one.
     pub(crate) async fn session(&self) -> Result<Session, Unreachable> {
         self.link.session().await
+    }
+
+    /// Returns the live session, or starts a new one with what is found `ahead` until then.
+    pub(crate) async fn session_with(&self, ahead: &Ahead) -> Result<Session, Unreachable> {
+        self.link.session_with(ahead).await
     }
 }
 

@@ -42,16 +42,31 @@ pub(crate) async fn programs(platform: &Platform) -> Result<Programs, Unreachabl
     Ok(Programs {
         starter: find(&STARTERS, platform, exists, wxec_build::starter).await?,
         image: image(platform).await?,
+        beginning: Vec::new(),
     })
 }
 
-/// Finds the image for hosts like this machine, as most are, while the way in to one is taken. Does
-/// not build it: the host may be out of reach, or another kind of machine.
+/// Finds the programs for hosts like this machine, as most are, while the way in to one is taken.
+/// Does not build them: the host may be out of reach, or another kind of machine.
 pub(crate) async fn look_ahead() {
     let here = Platform::here();
-    let cell = cell(&IMAGES, &here, |image| image.path.exists());
-    let finding = cell.get_or_try_init(async || {
-        let built = runtime::blocking(move || wxec_build::agent_if_built(&here)).await;
+    let image = cell(&IMAGES, &here, |image| image.path.exists());
+    let starter = cell(&STARTERS, &here, |starter| starter.path.exists());
+    tokio::join!(
+        look(&image, &here, wxec_build::agent_if_built),
+        look(&starter, &here, wxec_build::starter_if_built),
+    );
+}
+
+/// Puts the program for `platform` into its place, if it is built.
+async fn look<T: Send + 'static>(
+    place: &OnceCell<Arc<T>>,
+    platform: &Platform,
+    if_built: fn(&Platform) -> Option<T>,
+) {
+    let finding = place.get_or_try_init(async || {
+        let platform = platform.clone();
+        let built = runtime::blocking(move || if_built(&platform)).await;
         built.map(Arc::new).ok_or(())
     });
     let _ = finding.await;
@@ -99,7 +114,7 @@ fn not_built(error: &BuildError) -> Unreachable {
 pub(crate) async fn known_images() -> Result<String, Unreachable> {
     // The host's platform is not known yet; most hosts are like this machine.
     let here = Platform::here();
-    let Programs { starter, image } = programs(&here).await?;
+    let Programs { starter, image, .. } = programs(&here).await?;
     let mut known = vec![known_as(&here, &starter, &image)];
     for arch in Platform::AGENT_ARCHITECTURES
         .into_iter()

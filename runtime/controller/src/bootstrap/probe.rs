@@ -52,6 +52,11 @@ fn parse_tried(tried: &str) -> Vec<String> {
 }
 
 impl Probe {
+    /// Returns true if the starter and the image are sent without being asked for.
+    pub(crate) fn lacks_starter(&self) -> bool {
+        !self.has_starter
+    }
+
     /// Reads the script's next words about places: a `place` it has found before anything arrived, or
     /// the `next` after one that proved too small. Returns true if everything has to be sent once
     /// more; `None` if that makes no sense.

@@ -1,4 +1,4 @@
-//! Programs for a host: the starter, and the image for it to become.
+//! Programs for a host: the starter, the image for it to become, and the first words for the agent.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Programs {
     pub(crate) starter: Arc<Starter>,
     pub(crate) image: Arc<AgentImage>,
+    /// The conversation's beginning, which is sent behind the image if it is known by then.
+    pub(crate) beginning: Vec<u8>,
 }
 
 /// Programs that a host lacks.
@@ -138,6 +140,8 @@ struct Parcel<'a> {
     head: Vec<u8>,
     /// The image, unless a hop inserts it.
     body: Option<Vec<u8>>,
+    /// All that comes behind it.
+    tail: &'a [u8],
 }
 
 impl Programs {
@@ -164,12 +168,17 @@ impl Programs {
         let mut head = Vec::new();
         if lack == Lack::Starter {
             let starter = read(&self.starter.path).await?;
-            let rest = described.len() as u64 + sent;
+            let rest = (described.len() + self.beginning.len()) as u64 + sent;
             head.extend(format!("{} {rest}\n", starter.len()).into_bytes());
             head.extend(starter);
         }
         head.extend(described.into_bytes());
-        Ok(Parcel { image, head, body })
+        Ok(Parcel {
+            image,
+            head,
+            body,
+            tail: &self.beginning,
+        })
     }
 }
 
@@ -180,6 +189,7 @@ impl Parcel<'_> {
             Some(bytes) => writer.write_all(bytes).await?,
             None => splice_image(writer, self.image).await?,
         }
+        writer.write_all(self.tail).await?;
         writer.flush().await
     }
 }

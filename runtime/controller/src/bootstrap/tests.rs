@@ -184,6 +184,7 @@ fn programs(directory: &Path, packed: Option<&[u8]>) -> Programs {
             .unwrap()
             .into(),
         image: image.into(),
+        beginning: Vec::new(),
     }
 }
 
@@ -302,6 +303,31 @@ fn the_starter_and_the_image_travel_at_once() {
         started.traffic
     }));
     assert_eq!(traffic.round_trips, 2);
+}
+
+#[test]
+fn the_conversation_may_begin_behind_the_image() {
+    // A place that proves too small gets everything once more.
+    let once = r#"[ -e "$HOME/small" ] || { : >"$HOME/small"; /bin/dd "$@" >/dev/null; exit 1; }; exec /bin/dd "$@""#;
+    let small = Place::new().with_program("dd", Some(once));
+    for (place, images, round_trips) in [(Place::new(), false, 2), (small, true, 3)] {
+        let mut programs = programs(place.directory.path(), None);
+        programs.beginning = b"as soon as possible".into();
+        let digests =
+            [programs.starter.digest, programs.image.digest].map(|digest| digest.to_string());
+        let kept = format!("{}={}", std::env::consts::ARCH, digests.join("."));
+        let mut shell = place.shell_keeping(if images { &kept } else { "-" }, "");
+        pollster::block_on(Background::new(async move {
+            let mut transport = transport(shell.spawn().unwrap());
+            let started = bootstrapped(&mut transport, &programs, true).await.unwrap();
+            assert_eq!(started.traffic.round_trips, round_trips);
+            let mut said = started.agent_said;
+            while said.len() < programs.beginning.len() {
+                assert!(transport.reader.read_buf(&mut said).await.unwrap() > 0);
+            }
+            assert_eq!(said, programs.beginning);
+        }));
+    }
 }
 
 /// The shells of this machine that may be somebody's `sh`.

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     base::runtime::{self, Background},
     channel::{Bridges, ChannelEnd},
+    connect::Ahead,
     error::{CallError, CallErrorKind, Phase, fault_error},
     host::Host,
     module::artifact::Artifact,
@@ -321,14 +322,26 @@ fn ready(host: &Host, source: &Source, metered: bool) -> Option<(Session, Artifa
     Some((session, artifact))
 }
 
-/// Connects while the module is being built; the first failure ends both.
+/// Connects while the module is being built; the first failure ends both. The artifact may leave
+/// before the agent has greeted.
 pub(crate) async fn prepare<E: Send + 'static>(
     host: Host,
     source: Source,
     metered: bool,
 ) -> Result<(Session, Artifact), CallErrorKind<E>> {
-    let session = async { host.session().await.map_err(CallErrorKind::Unreachable) };
-    let module = async { source.module().await.map_err(CallErrorKind::from) };
+    let ahead = Ahead::default();
+    let session = async {
+        let session = host.session_with(&ahead).await;
+        session.map_err(CallErrorKind::Unreachable)
+    };
+    let module = async {
+        let module = source.module().await?;
+        // Agents load what comes before its call as if that were an ordinary one.
+        if !metered && host.live_session().is_none() {
+            ahead.look(host.link().address(), &module).await;
+        }
+        Ok::<_, CallErrorKind<E>>(module)
+    };
     let (session, module) = tokio::try_join!(session, module)?;
     let target = Target {
         metered,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Connection, connect};
+use super::{Ahead, Connection, connect};
 use crate::{
     address::{Address, AddressError, Hop},
     base::{runtime, sync::lock},
@@ -103,6 +103,11 @@ impl Link {
 
     /// Returns the live session, or starts a new one.
     pub(crate) async fn session(&self) -> Result<Session, Unreachable> {
+        self.session_with(&Ahead::default()).await
+    }
+
+    /// Returns the live session, or starts a new one with what is found `ahead` until then.
+    pub(crate) async fn session_with(&self, ahead: &Ahead) -> Result<Session, Unreachable> {
         let failed_before = self.0.failed_attempts.load(Ordering::Acquire);
         let mut last_failure = self.0.connecting.lock().await;
         if let Some(session) = self.live_session() {
@@ -113,7 +118,7 @@ impl Link {
         {
             return Err(failure.clone());
         }
-        let connecting = connect(&self.0.address, &self.0.options, self.0.via.as_ref());
+        let connecting = connect(&self.0.address, &self.0.options, self.0.via.as_ref(), ahead);
         let connection = match connecting.await {
             Ok(connection) => connection,
             Err(failure) => {

@@ -1,5 +1,6 @@
 //! Turns an address into a session: the hops before it, the way in, the bootstrap, the greeting.
 
+mod ahead;
 mod explain;
 mod hops;
 mod link;
@@ -7,11 +8,11 @@ mod title;
 
 use std::time::{Duration, Instant};
 
-use wxec_protocol::{Platform, Traffic};
+use wxec_protocol::{ControllerConnection, Platform, Traffic};
 
 pub use self::explain::{Step, explain};
-pub(crate) use self::link::Link;
 use self::title::title;
+pub(crate) use self::{ahead::Ahead, link::Link};
 use crate::{
     address::{Address, Hop},
     base::runtime,
@@ -72,11 +73,13 @@ impl Clock {
     }
 }
 
-/// Connects to `address` over the hops before it, or over `via` if that is given.
+/// Connects to `address` over the hops before it, or over `via` if that is given. `ahead` may have
+/// an artifact to be sent before the agent greets.
 pub(crate) async fn connect(
     address: &Address,
     options: &ConnectOptions,
     via: Option<&Link>,
+    ahead: &Ahead,
 ) -> Result<Connection, Unreachable> {
     let via = match address.parent() {
         _ if via.is_some() => via.cloned(),
@@ -103,6 +106,7 @@ pub(crate) async fn connect(
     let attempt = Attempt {
         address,
         options,
+        ahead,
         token: token(),
         title: title(options),
         clock: Clock {
@@ -124,6 +128,7 @@ pub(crate) async fn connect(
 struct Attempt<'a> {
     address: &'a Address,
     options: &'a Options,
+    ahead: &'a Ahead,
     token: String,
     title: String,
     clock: Clock,
@@ -181,7 +186,10 @@ impl Attempt<'_> {
         let transport = local::connect(&image, &self.title).await?;
         let session = self
             .clock
-            .step(Phase::Protocol, Session::start(transport, &[]))
+            .step(
+                Phase::Protocol,
+                Session::start(transport, ControllerConnection::new(), &[]),
+            )
             .await
             .map_err(limited)?;
         Ok(connection(session, 0, Traffic::default()))
@@ -202,9 +210,10 @@ impl Attempt<'_> {
             }
         };
         match started {
-            Ok((started, probe)) => {
-                let greeting = Session::start(transport, &started.agent_said);
+            Ok((started, probe, conversation)) => {
+                let greeting = Session::start(transport, conversation, &started.agent_said);
                 let session = self.clock.step(Phase::Protocol, greeting).await?;
+                ahead::remember(self.address, &session.target);
                 let connection = connection(session, started.image_bytes, started.traffic);
                 Ok(Connection {
                     directory: Some(probe.directory),
@@ -223,7 +232,7 @@ impl Attempt<'_> {
         &mut self,
         transport: &mut Transport,
         way: &Way,
-    ) -> Result<(bootstrap::Started, Probe), Unreachable> {
+    ) -> Result<(bootstrap::Started, Probe, ControllerConnection), Unreachable> {
         let address = self.address.to_string();
         let password = self.options.become_password.as_ref();
         let asked = way.prompt.as_ref().map(|prompt| Asked {
@@ -251,7 +260,15 @@ impl Attempt<'_> {
                 return Err(bootstrap.with_noise(self.clock.up(phase).stderr(stderr.text())));
             }
         };
-        let programs = bootstrap::programs(&probe.platform).await?;
+        let mut programs = bootstrap::programs(&probe.platform).await?;
+        let mut conversation = ControllerConnection::new();
+        // Bytes behind what was kept would reach a starter that misses its image.
+        if from_here
+            && probe.lacks_starter()
+            && let Some(artifact) = self.ahead.artifact(&probe.platform)
+        {
+            programs.beginning = ahead::beginning(&mut conversation, artifact);
+        }
         let starting = bootstrap.start(
             &mut probe,
             &programs,
@@ -259,7 +276,7 @@ impl Attempt<'_> {
             self.options.cache_agent,
         );
         let started = self.clock.step(Phase::Exec, starting).await?;
-        Ok((started, probe))
+        Ok((started, probe, conversation))
     }
 
     /// Returns the error for a host whose shell was not heard: a client of ssh on this machine may
@@ -292,7 +309,10 @@ impl Attempt<'_> {
         } = self.clock.step(Phase::Exec, connecting).await?;
         let session = self
             .clock
-            .step(Phase::Protocol, Session::start(transport, &[]))
+            .step(
+                Phase::Protocol,
+                Session::start(transport, ControllerConnection::new(), &[]),
+            )
             .await?;
         if let Some(created) = created {
             created.keep();

@@ -317,15 +317,29 @@ impl Module {
         lock(&self.0.artifacts).get(target)?.get().cloned()
     }
 
+    /// Returns its artifact for `target` from memory or from disk.
+    pub(crate) async fn kept_artifact(&self, target: &Target) -> Option<Artifact> {
+        let cell = self.cell(target);
+        let (digest, wanted) = (self.0.digest, target.clone());
+        let load = async || {
+            let kept = runtime::blocking(move || cache::load(digest, &wanted)).await;
+            kept.ok_or(())
+        };
+        cell.get_or_try_init(load).await.ok().cloned()
+    }
+
     /// Returns its artifact for `target` from memory or from disk, or compiles it now; once, even
     /// for many concurrent callers.
     pub(crate) async fn artifact(&self, target: &Target) -> Result<Artifact, ModuleError> {
-        let cell = lock(&self.0.artifacts)
-            .entry(target.clone())
-            .or_default()
-            .clone();
+        let cell = self.cell(target);
         let artifact = cell.get_or_try_init(|| self.load_or_compile(target));
         artifact.await.cloned()
+    }
+
+    /// Returns the place of its artifact for `target`.
+    fn cell(&self, target: &Target) -> Arc<OnceCell<Artifact>> {
+        let mut artifacts = lock(&self.0.artifacts);
+        artifacts.entry(target.clone()).or_default().clone()
     }
 
     async fn load_or_compile(&self, target: &Target) -> Result<Artifact, ModuleError> {

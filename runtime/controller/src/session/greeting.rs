@@ -7,7 +7,7 @@ use super::transport::Transport;
 use crate::error::{Phase, Unreachable};
 
 /// Exchanges greetings. The agent speaks first: this end sends nothing before it knows that the
-/// agent is up.
+/// agent is up, but for what may go behind the agent's image.
 pub(super) async fn greet(
     transport: &mut Transport,
     connection: &mut ControllerConnection,

@@ -110,12 +110,12 @@ struct Shared {
 
 impl Session {
     /// Greets the agent behind `transport`, which has already sent `received`, and starts the
-    /// driver.
+    /// driver. `connection` may have begun to speak.
     pub(crate) async fn start(
         mut transport: Transport,
+        mut connection: ControllerConnection,
         received: &[u8],
     ) -> Result<Self, Unreachable> {
-        let mut connection = ControllerConnection::new();
         let target = match greet(&mut transport, &mut connection, received).await {
             Ok(target) => target,
             Err(failure) => {

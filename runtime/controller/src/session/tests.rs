@@ -116,7 +116,7 @@ fn session() -> (Session, Peer) {
             process: Ending::Child(ChildGroup::ended()),
             hop: None,
         };
-        Session::start(transport, &[]).await
+        Session::start(transport, ControllerConnection::new(), &[]).await
     });
     (pollster::block_on(started).unwrap(), peer)
 }

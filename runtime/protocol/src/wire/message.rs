@@ -85,8 +85,8 @@ pub(crate) enum ToAgent<'a> {
         #[serde(borrow, with = "serde_bytes")]
         bytes: &'a [u8],
     },
-    /// The next part of an artifact that the agent asked for, or that a call brings; `length` is
-    /// that of the whole artifact.
+    /// The next part of an artifact that the agent asked for, that a call brings, or that comes
+    /// before its call; `length` is that of the whole artifact.
     Module {
         digest: Digest,
         length: u64,
@@ -150,6 +150,8 @@ pub(crate) enum ToAgent<'a> {
     Ping,
     /// The controller asks for nothing more: return the calls that are running, say `Bye` and exit.
     Bye,
+    /// The artifact of a later call follows.
+    Bring { digest: Digest },
 }
 
 /// Agent to controller.

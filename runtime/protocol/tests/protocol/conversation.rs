@@ -353,6 +353,38 @@ fn a_cold_call_that_brings_its_module_is_one_round_trip() {
 }
 
 #[test]
+fn a_module_may_come_before_its_first_call() {
+    let mut pair = Pair::new();
+    let (module, artifact) = (Digest::of(ARTIFACT), Bytes::from(ARTIFACT));
+    for _ in 0..2 {
+        pair.controller.bring(module, artifact.clone());
+    }
+    let before = pair.controller.traffic();
+    let id = pair
+        .controller
+        .call_with_artifact(request("f", "1"), &artifact);
+    let [AgentEvent::Call { .. }, AgentEvent::Module { .. }] = *pair.agent_events() else {
+        panic!("the call, and its module once")
+    };
+    pair.agent.finish(id, Ok("2".into()), USAGE);
+    assert_eq!(pair.controller_events(), [returned(id, "2")]);
+    let after = pair.controller.traffic();
+    assert_eq!(after.round_trips - before.round_trips, 1);
+    assert_eq!(after.module_bytes, ARTIFACT.len() as u64);
+
+    // An agent that has dropped it asks.
+    pair.controller
+        .call_with_artifact(request("f", "1"), &artifact);
+    assert!(matches!(*pair.agent_events(), [AgentEvent::Call { .. }]));
+    pair.agent.need(module);
+    let again = true;
+    assert_eq!(
+        pair.controller_events(),
+        [ControllerEvent::Need { module, again }]
+    );
+}
+
+#[test]
 fn a_call_with_a_long_input_brings_no_module() {
     let mut pair = Pair::new();
     let artifact = Bytes::from(ARTIFACT);

@@ -159,6 +159,7 @@ fn messages_to_agent() -> impl Strategy<Value = ToAgent> {
         8 => (id(), payloads()).prop_map(|(id, bytes)| ToAgent::Input { id, bytes }),
         8 => (digests(), length(), payloads())
             .prop_map(|(digest, length, bytes)| ToAgent::Module { digest, length, bytes }),
+        4 => digests().prop_map(|digest| ToAgent::Bring { digest }),
         4 => (digests(), ".{0,9}").prop_map(|(digest, reason)| ToAgent::NoModule { digest, reason }),
         4 => id().prop_map(|id| ToAgent::Cancel { id }),
         2 => id().prop_map(|instance| ToAgent::DropInstance { instance }),

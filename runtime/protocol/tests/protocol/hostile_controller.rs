@@ -373,6 +373,12 @@ fn announces_modules_without_end() {
         hear(&mut agent, &bringing(number, digest))
     });
     assert!(matches!(heard, Err(ProtocolError::UnexpectedModule(_))));
+    let mut agent = greeted();
+    let heard = (0..1 << 20).try_for_each(|number: u64| {
+        let digest = Digest::of(&number.to_le_bytes());
+        hear(&mut agent, &ToAgent::Bring { digest })
+    });
+    assert!(matches!(heard, Err(ProtocolError::UnexpectedModule(_))));
 }
 
 #[test]

@@ -101,6 +101,9 @@ pub(crate) enum ToAgent {
     Describe,
     Ping,
     Bye,
+    Bring {
+        digest: Digest,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -52,8 +52,12 @@ pub fn starter(platform: &Platform, progress: &dyn Progress) -> Result<Starter, 
     starter.map(Into::into)
 }
 
-/// Returns the starter for `platform`, if this machine has it already.
+/// Returns the starter for `platform`, if this machine has it already, and no ready-made one takes
+/// its place.
 pub fn starter_if_built(platform: &Platform) -> Option<Starter> {
+    if given("WXEC_STARTER").is_some() && *platform == agents_here() {
+        return None;
+    }
     shelf(&cache_directory().ok()?, &platform.triple())
         .take([STARTER])
         .map(Into::into)

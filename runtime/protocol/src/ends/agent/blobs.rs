@@ -1,4 +1,4 @@
-//! Artifacts that the agent asks for or that calls bring, and blobs that it is given to hold.
+//! Artifacts that the agent asks for, that calls bring or that come before them, and blobs that it is given to hold.
 
 use std::collections::hash_map::Entry;
 
@@ -18,7 +18,8 @@ impl AgentConnection {
         }
     }
 
-    /// Makes room for an artifact that a call brings, even if the call is refused.
+    /// Makes room for an artifact that comes before its call, or that a call brings, even if the call
+    /// is refused.
     pub(super) fn expect_module(&mut self, module: Digest) -> Result<(), ProtocolError> {
         // Refused calls leave no trace to count.
         if self.modules.len() >= MAX_CALLS {

@@ -27,6 +27,7 @@ impl AgentConnection {
                 self.handle_call(id, request, input_length, input)?;
             }
             ToAgent::Input { id, bytes } => self.handle_input_part(id, bytes)?,
+            ToAgent::Bring { digest } => self.expect_module(digest)?,
             ToAgent::Module {
                 digest,
                 length,

@@ -1,4 +1,4 @@
-//! Artifacts that the agent asks for, and blobs that it is given to hold.
+//! Artifacts that come before their calls or that the agent asks for, and blobs that it is given to hold.
 
 use bytes::Bytes;
 
@@ -14,6 +14,15 @@ use crate::{
 const SPARE_ASKS: usize = 2;
 
 impl ControllerConnection {
+    /// Sends an artifact that the agent never had, before any call of it. The agent may drop it: it
+    /// asks for it then, like for any other.
+    pub fn bring(&mut self, module: Digest, artifact: Bytes) {
+        if self.asked.insert(module) {
+            self.outbox.say(&ToAgent::Bring { digest: module });
+            self.provide(module, artifact);
+        }
+    }
+
     /// Answers [`ControllerEvent::Need`] with the artifact.
     pub fn provide(&mut self, module: Digest, artifact: Bytes) {
         let length = artifact.len() as u64;

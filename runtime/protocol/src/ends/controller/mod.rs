@@ -53,7 +53,7 @@ pub use self::{event::ControllerEvent, traffic::Traffic};
 ///
 /// - Commands queue bytes: [`call`](Self::call),
 ///   [`call_with_artifact`](Self::call_with_artifact), [`cancel`](Self::cancel),
-///   [`provide`](Self::provide), [`refuse`](Self::refuse), [`answer`](Self::answer),
+///   [`bring`](Self::bring), [`provide`](Self::provide), [`refuse`](Self::refuse), [`answer`](Self::answer),
 ///   [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
 ///   [`open`](Self::open), [`send`](Self::send), [`finish_stream`](Self::finish_stream),
 ///   [`close_stream`](Self::close_stream) and more.
@@ -134,7 +134,8 @@ impl ControllerConnection {
     /// Takes received bytes, split anywhere.
     pub fn handle_input(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
         self.traffic.bytes_received += bytes.len() as u64;
-        if mem::take(&mut self.awaiting) {
+        // The greeting answers nothing.
+        if mem::take(&mut self.awaiting) && self.greeted {
             self.traffic.round_trips += 1;
         }
         let mut splitter = mem::take(&mut self.splitter);
