@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wxec_protocol::Description;
+use wxec_protocol::{Description, Limits};
 
 use crate::{
     address::{Address, AddressError, Hop},
@@ -42,6 +42,8 @@ pub struct Host {
     link: Link,
     /// The listener for the output of guests.
     output: OutputHandler,
+    /// The limits of calls that set none themselves.
+    limits: Option<Arc<Limits>>,
 }
 
 /// Costs of a connection so far.
@@ -97,9 +99,44 @@ impl Host {
     #[must_use]
     pub fn with_output(&self, output: OutputHandler) -> Self {
         Self {
-            link: self.link.clone(),
             output,
+            ..self.clone()
         }
+    }
+
+    /// Returns the same host, called `name` in messages and results in place of the short form of
+    /// its address. It does not share this handle's connection.
+    ///
+    /// ```
+    /// # use wxec_controller::__docs as wxec;
+    /// use wxec::Host;
+    ///
+    /// let host = Host::new("deploy@10.0.0.5")?.with_name("web1");
+    /// assert_eq!(host.name(), "web1");
+    /// # Ok::<(), wxec::address::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn with_name(&self, name: impl Into<Arc<str>>) -> Self {
+        Self {
+            link: self.link.with_name(name.into()),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the same host with limits for calls and programs that set none themselves. It shares
+    /// this handle's connection.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self {
+            limits: Some(Arc::new(limits)),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the limits of calls and programs that set none themselves, if they are not the usual
+    /// ones.
+    pub fn limits(&self) -> Option<&Limits> {
+        self.limits.as_deref()
     }
 
     /// Returns the same host, reached with other options. It does not share this handle's
@@ -108,7 +145,7 @@ impl Host {
     pub fn with_options(&self, options: &ConnectOptions) -> Self {
         Self {
             link: self.link.with_options(options),
-            output: self.output.clone(),
+            ..self.clone()
         }
     }
 
@@ -118,10 +155,12 @@ impl Host {
         Ok(Self {
             link: self.link.beyond(hop)?,
             output: self.output.clone(),
+            limits: None,
         })
     }
 
-    /// Returns its name in messages: the short form of its address.
+    /// Returns its name in messages: the short form of its address, unless it was
+    /// [given another](Self::with_name).
     pub fn name(&self) -> &str {
         self.link.name()
     }
@@ -250,14 +289,15 @@ impl From<Address> for Host {
         Self {
             link: Link::new(address, ConnectOptions::usual(), None),
             output: default_handler(),
+            limits: None,
         }
     }
 }
 
-/// Hosts are equal if their addresses are.
+/// Hosts are equal if their names and addresses are.
 impl PartialEq for Host {
     fn eq(&self, other: &Self) -> bool {
-        self.address() == other.address()
+        self.name() == other.name() && self.address() == other.address()
     }
 }
 

@@ -70,6 +70,8 @@ pub mod transfer {
 
 pub use host::{Host, Report, Stats};
 pub use module::Module;
+#[doc(hidden)]
+pub use options::secret_variables;
 pub use options::{ConnectOptions, Password};
 pub use process::{
     Attach, Child, ChildRemote, ChildStdin, ChildStdout, Command, CommandFailed, CommandOutput,

@@ -70,7 +70,8 @@ impl Options {
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Calls `each` with the name of each variable to keep from programs.
-pub(crate) fn secret_variables(each: impl FnMut(&str)) {
+#[doc(hidden)]
+pub fn secret_variables(each: impl FnMut(&str)) {
     lock(&SECRETS).iter().map(String::as_str).for_each(each);
 }
 

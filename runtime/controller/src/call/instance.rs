@@ -152,7 +152,7 @@ impl Instance {
         let prepared = prepare(
             host.clone(),
             Source::Module(module.clone()),
-            options.clone().into_terms().is_metered(),
+            options.clone().on(host).into_terms().is_metered(),
         );
         let (session, artifact) = Background::new(prepared).await?;
         // Another call may have set the location first.

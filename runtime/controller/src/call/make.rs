@@ -134,7 +134,7 @@ impl<E: Send + 'static> CheckedCall<E> {
             function: call.function,
             input,
             idempotent: call.options.is_idempotent(),
-            terms: call.options.into_terms(),
+            terms: call.options.on(host).into_terms(),
             instance: call.instance,
             decode_error: call.decode_error,
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wxec_protocol::{Grants, Limits, Terms};
 
-use crate::base::time::duration_ms;
+use crate::{base::time::duration_ms, host::Host};
 
 /// Options of a call: what it may use, what it is granted, and whether it may run twice.
 ///
@@ -85,6 +85,14 @@ impl CallOptions {
             grants: self.grants.and(more.grants),
             seed: more.seed.or(self.seed),
             idempotent: self.idempotent || more.idempotent,
+        }
+    }
+
+    /// Returns these options with the limits of `host` where they set none.
+    pub(crate) fn on(self, host: &Host) -> Self {
+        match host.limits() {
+            Some(limits) => Self::new().limits(limits.clone()).and(self),
+            None => self,
         }
     }
 
@@ -183,5 +191,23 @@ mod tests {
         assert_eq!(both.grants, Grants::none().env("A").env("B"));
         let same = first.clone().and(CallOptions::new());
         assert_eq!(same.into_terms(), first.into_terms());
+    }
+
+    #[test]
+    fn limits_of_a_host_hold_where_a_call_sets_none() {
+        let limits = Limits {
+            fuel: Some(7),
+            deadline_ms: Some(9),
+            ..Limits::default()
+        };
+        let host = Host::new("local:").unwrap().with_limits(limits.clone());
+        let on_host = |options: CallOptions| options.on(&host).into_terms().limits;
+        assert_eq!(on_host(CallOptions::new()), limits);
+        let shorter = on_host(CallOptions::new().timeout(Duration::from_millis(3)));
+        assert_eq!((shorter.deadline_ms, shorter.fuel), (Some(3), Some(7)));
+        assert_eq!(
+            on_host(CallOptions::new().limits(Limits::default())).fuel,
+            None
+        );
     }
 }

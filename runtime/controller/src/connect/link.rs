@@ -55,8 +55,12 @@ impl WeakLink {
 
 impl Link {
     pub(crate) fn new(address: Address, options: ConnectOptions, via: Option<Self>) -> Self {
+        Self::named(address.name().into(), address, options, via)
+    }
+
+    fn named(name: Arc<str>, address: Address, options: ConnectOptions, via: Option<Self>) -> Self {
         Self(Arc::new(Inner {
-            name: address.name().into(),
+            name,
             address,
             options,
             via,
@@ -68,7 +72,21 @@ impl Link {
 
     /// Returns a link to the same place, reached with other options.
     pub(crate) fn with_options(&self, options: &ConnectOptions) -> Self {
-        Self::new(self.0.address.clone(), options.clone(), self.0.via.clone())
+        let Inner {
+            name, address, via, ..
+        } = &*self.0;
+        Self::named(name.clone(), address.clone(), options.clone(), via.clone())
+    }
+
+    /// Returns a link to the same place with another name.
+    pub(crate) fn with_name(&self, name: Arc<str>) -> Self {
+        let Inner {
+            address,
+            options,
+            via,
+            ..
+        } = &*self.0;
+        Self::named(name, address.clone(), options.clone(), via.clone())
     }
 
     /// Returns the link to which `hop` leads from here, for a guest: over this connection, and
@@ -79,7 +97,7 @@ impl Link {
         Ok(Self::new(address, options, Some(self.clone())))
     }
 
-    /// Returns the short form of its address.
+    /// Returns its name in messages.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.0.name
     }

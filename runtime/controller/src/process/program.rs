@@ -156,7 +156,7 @@ impl Program {
                 format!("{shown:?} has a NUL, which neither arguments nor variables may have");
             return Err(failed(CallErrorKind::BadArguments(reason)));
         }
-        let terms = options.into_terms();
+        let terms = options.on(&host).into_terms();
         let deadline = terms.limits.deadline();
         check_size(&terms.grants, texts.map(|text| text.len()).sum()).map_err(failed)?;
         let (session, artifact) = prepare(host, Source::Module(module), terms.is_metered())
