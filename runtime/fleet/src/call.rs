@@ -16,20 +16,14 @@ use crate::{
     run::FleetRun,
 };
 
-/// Default timeout of a call on each host: one stuck host must not hold up a fleet for ever.
+/// Default timeout of a call on each host, unless the host has its own: one stuck host must not hold
+/// up a fleet for ever.
 pub const FLEET_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl CallTarget for Fleet {
     type Call<T: Send + 'static, E: Send + 'static> = FleetCall<T, E>;
 
-    fn call<T: Send + 'static, E: Send + 'static>(
-        &self,
-        mut call: TaskCall<T, E>,
-    ) -> FleetCall<T, E> {
-        // A call that streams gets no default timeout: it may go on for as long as it likes.
-        if !call.streams() {
-            call = call.with_options(|options| options.timeout(FLEET_TIMEOUT));
-        }
+    fn call<T: Send + 'static, E: Send + 'static>(&self, call: TaskCall<T, E>) -> FleetCall<T, E> {
         FleetCall {
             fleet: self.clone(),
             call,
@@ -94,6 +88,18 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
 #[derive(Default)]
 struct BuiltOnce(OnceCell<Result<(), ModuleError>>);
 
+/// Gives the call the default timeout. A call that streams gets none: it may go on for as long as it
+/// likes.
+fn with_timeout<T, E>(call: TaskCall<T, E>, host: &Host) -> TaskCall<T, E> {
+    let has_own = host
+        .limits()
+        .is_some_and(|limits| limits.deadline_ms.is_some());
+    if call.streams() || has_own {
+        return call;
+    }
+    call.with_options(|options| CallOptions::new().timeout(FLEET_TIMEOUT).and(options))
+}
+
 async fn on_host<T: Send + 'static, E: Send + 'static>(
     host: Host,
     call: TaskCall<T, E>,
@@ -106,7 +112,7 @@ async fn on_host<T: Send + 'static, E: Send + 'static>(
         let kind = CallErrorKind::from(error.clone());
         return Err(CallError::new(host.name().into(), kind));
     }
-    host.call(call).await
+    host.call(with_timeout(call, &host)).await
 }
 
 impl<T: Send + 'static, E: Send + 'static> IntoFuture for FleetCall<T, E> {

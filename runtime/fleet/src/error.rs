@@ -6,7 +6,10 @@ use wxec_controller::{
     AddressError, CallError, CommandFailed, ModuleError, transfer::TransferError,
 };
 
-use crate::outcomes::FleetError;
+use crate::{
+    inventory::{InventoryError, TargetError},
+    outcomes::FleetError,
+};
 
 /// Result of this crate's functions that have no more specific error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,6 +23,12 @@ pub enum Error {
     /// The text is not a valid address.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// An inventory has mistakes.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A target names no hosts.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// A module is not available, or not understood.
     #[error(transparent)]
     Module(#[from] ModuleError),
@@ -41,7 +50,8 @@ impl Error {
     /// Returns advice on the error, if wxec has any.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Address(_) | Self::Fleet(_) | Self::Command(_) => None,
+            Self::Address(_) | Self::Inventory(_) | Self::Fleet(_) | Self::Command(_) => None,
+            Self::Target(error) => error.hint(),
             Self::Module(error) => error.hint(),
             Self::Call(error) => error.hint(),
             Self::Transfer(error) => error.hint(),

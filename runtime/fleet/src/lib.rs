@@ -25,6 +25,8 @@ mod rollout;
 mod outcomes;
 /// Records of runs: what was done on which hosts, and how it went.
 pub mod record;
+/// Hosts by their names, and the targets that select some of them.
+pub mod inventory;
 /// The error of any of wxec's operations.
 mod error;
 /// Errors of work, as a run judges them.
@@ -39,6 +41,8 @@ mod work;
 mod fleet;
 /// Sets of hosts.
 mod sets;
+/// Hosts of an inventory as fleets.
+mod selected;
 /// Calls on a fleet.
 mod call;
 /// Facts about the hosts of a fleet.

@@ -403,6 +403,18 @@ pub mod host {
     }
 }
 
+/// Hosts by their names, and the targets that select some of them.
+pub mod inventory {
+    controlling! {
+        wxec_fleet::inventory {
+            types: Connecting Inventory InventoryError InventoryHost Layer Problem Selection Setting
+                TargetError;
+            functions: needs_inventory outside_brackets parse_duration parse_size split_outside_brackets;
+            constants: ;
+        }
+    }
+}
+
 /// Descriptions of modules, and reasons why a task is not in one.
 pub mod module {
     pub use wxec_protocol::{
