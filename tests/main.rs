@@ -27,6 +27,9 @@ mod streams;
 /// Values of every kind: between programs, and on the command line, both ways.
 mod values;
 
+/// Inventories, targets, and what all commands make of them.
+mod inventory;
+
 /// Programs that know nothing of wxec: `wxec run`.
 mod programs;
 

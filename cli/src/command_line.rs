@@ -6,8 +6,8 @@ use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use crate::{
     base::verbosity::Verbosity,
     commands::{
-        build, call, completions, doctor, exec, explain, facts, get, history, inspect, put, rsh,
-        run,
+        build, call, completions, doctor, exec, explain, facts, get, history, hosts, inspect, put,
+        rsh, run,
     },
     output::command_error::CommandError,
 };
@@ -45,6 +45,7 @@ impl Args {
             Command::Facts(args) => facts::run(&args, verbosity),
             // Reached only if an option of `wxec` itself stands before `rsh`: see `main`.
             Command::Rsh(args) => Ok(rsh::run(args, Self::command)),
+            Command::Hosts(args) => hosts::run(&args),
             Command::Inspect(args) => inspect::run(&args, verbosity),
             Command::Build(args) => build::run(&args),
             Command::History(args) => history::run(&args),
@@ -82,6 +83,7 @@ pub(crate) enum Command {
     Facts(facts::Args),
     History(history::Args),
     Rsh(rsh::Args),
+    Hosts(hosts::Args),
     Inspect(inspect::Args),
     Build(build::Args),
     Explain(explain::Args),
@@ -116,6 +118,7 @@ Output that cannot be written is 2. On several hosts the first of 70, 130, 4, 12
 
 const ENVIRONMENT: &str = "\
 Environment:
+  WXEC_INVENTORY   the inventory, in place of a `wxec.toml` here or above
   WXEC_SSH_CONFIG  a configuration file for ssh, in place of ~/.ssh/config
   WXEC_CACHE       where agents and compiled modules are kept, in place of ~/.cache/wxec
   WXEC_STATE       where records of runs are kept, in place of ~/.local/state/wxec";

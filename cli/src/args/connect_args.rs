@@ -7,13 +7,18 @@ use std::{
     time::Duration,
 };
 
-use wxec::host::{ConnectOptions, Password};
+use wxec::{
+    host::{ConnectOptions, Password},
+    inventory::{Connecting, Inventory, needs_inventory},
+};
 
-use crate::{base::quantity, output::command_error::CommandError};
+use crate::{base::quantity, output::command_error::CommandError, terminal::interrupt};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Connecting")]
 pub(crate) struct ConnectArgs {
+    #[command(flatten)]
+    inventory: InventoryArgs,
     /// Ask for the password for sudo, su and doas once, before connecting
     #[arg(short = 'K', long, group = "password", display_order = 50)]
     ask_become_pass: bool,
@@ -24,8 +29,15 @@ pub(crate) struct ConnectArgs {
     #[arg(long, value_name = "FILE", group = "password", display_order = 52)]
     become_pass_file: Option<PathBuf>,
     /// Keep the agent's executable on each host, named by its digest, and reuse it next time
-    #[arg(long, display_order = 53)]
-    cache_agent: bool,
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        display_order = 53
+    )]
+    cache_agent: Option<bool>,
     /// Show the agent in process lists as just `wxec`, without user, machine and process id
     #[arg(long, display_order = 54)]
     mask_name: bool,
@@ -36,6 +48,35 @@ pub(crate) struct ConnectArgs {
     /// or systemd-run
     #[arg(long = "tool", value_name = "NAME=PATH", value_parser = parse_tool, display_order = 56)]
     tools: Vec<(String, String)>,
+}
+
+/// The inventory, for commands that need no more of hosts than their names.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Connecting")]
+pub(crate) struct InventoryArgs {
+    /// Take names, groups and options of hosts from FILE, or from what it prints if it is a program
+    /// [default: $WXEC_INVENTORY, or `wxec.toml` here or above]
+    #[arg(long, value_name = "FILE", display_order = 49)]
+    inventory: Option<PathBuf>,
+}
+
+/// The variable that names an inventory.
+const INVENTORY_VARIABLE: &str = "WXEC_INVENTORY";
+
+impl InventoryArgs {
+    /// Reads the inventory that is named, or the one that is found here.
+    pub(crate) fn read(&self) -> Result<Inventory, CommandError> {
+        let reading = match self.named() {
+            Some(file) => Inventory::from_file(file),
+            None => Inventory::find(),
+        };
+        Ok(interrupt::block_on(reading)??)
+    }
+
+    fn named(&self) -> Option<PathBuf> {
+        let named = std::env::var_os(INVENTORY_VARIABLE).filter(|file| !file.is_empty());
+        self.inventory.clone().or_else(|| named.map(PathBuf::from))
+    }
 }
 
 /// Programs that `--tool` may replace.
@@ -53,16 +94,43 @@ const TOOLS: [&str; 10] = [
 ];
 
 impl ConnectArgs {
-    /// Returns the options for connecting to `hosts` hosts. Prompts may appear on the terminal only
-    /// if there is one host.
+    /// Reads the inventory for `target`. One that is only found is not even looked at for whole
+    /// addresses, which it does not change.
+    pub(crate) fn inventory(&self, target: &str) -> Result<Inventory, CommandError> {
+        if let Some(name) = &self.become_pass_env {
+            // Keeps the variable from a program that prints the inventory.
+            let _ = Password::from_env(name);
+        }
+        if self.inventory.named().is_none() && !needs_inventory(target) {
+            return Ok(Inventory::default());
+        }
+        self.inventory.read()
+    }
+
+    /// Reads the inventory, if one is named.
+    pub(crate) fn named_inventory(&self) -> Result<Option<Inventory>, CommandError> {
+        let named = self.inventory.named();
+        named.map(|_| self.inventory.read()).transpose()
+    }
+
+    /// Returns `options` with those that the inventory has for some hosts; what was typed here
+    /// takes precedence.
+    pub(crate) fn over(&self, own: Connecting, mut options: ConnectOptions) -> ConnectOptions {
+        if let Some(keep) = self.cache_agent.or(own.cache_agent) {
+            options = options.cache_agent(keep);
+        }
+        match self.connect_timeout.or(own.timeout) {
+            Some(timeout) => options.timeout(timeout),
+            None => options,
+        }
+    }
+
+    /// Returns the options for connecting to `hosts` hosts, without those that an inventory may
+    /// have. Prompts may appear on the terminal only if there is one host.
     pub(crate) fn options(&self, hosts: usize) -> Result<ConnectOptions, CommandError> {
         let mut options = ConnectOptions::new()
-            .cache_agent(self.cache_agent)
             .mask_name(self.mask_name)
             .ask_on_terminal(hosts == 1 && io::IsTerminal::is_terminal(&io::stdin()));
-        if let Some(timeout) = self.connect_timeout {
-            options = options.timeout(timeout);
-        }
         for (name, path) in &self.tools {
             options = options.tool(name, path);
         }

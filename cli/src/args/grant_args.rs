@@ -2,9 +2,9 @@
 
 use std::net::Ipv6Addr;
 
-use wxec::{CallOptions, Grants, address::Address, module::Wants};
-
-use crate::args::target;
+use wxec::{
+    CallOptions, Grants, address::Address, inventory::split_outside_brackets, module::Wants,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Grants")]
@@ -152,7 +152,7 @@ fn variables(text: &str) -> Result<List, String> {
 }
 
 fn hosts(text: &str) -> Result<List, String> {
-    List::of(target::split(text), |address| match address {
+    List::of(split_outside_brackets(text, ','), |address| match address {
         ANY => Ok(()),
         address => address
             .parse::<Address>()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wxec::{Limits, fleet::FLEET_TIMEOUT};
+use wxec::{Host, Limits, fleet::FLEET_TIMEOUT};
 
 use crate::base::quantity;
 
@@ -29,18 +29,32 @@ pub(crate) struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// Returns the limits on each host; `several` says whether there is more than one.
-    pub(crate) fn limits(&self, several: bool) -> Limits {
-        let default = Limits::default();
-        let deadline = self.timeout.or_else(|| several.then_some(FLEET_TIMEOUT));
+    /// Returns the limits on `host`: those typed, else those that the inventory has for it, else
+    /// the usual ones, which depend on whether there are `several` hosts.
+    pub(crate) fn limits(&self, host: &Host, several: bool) -> Limits {
+        let own = of_host(host, several);
         Limits {
-            memory_bytes: self.memory.unwrap_or(default.memory_bytes),
-            deadline_ms: deadline
-                .map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
-            fuel: self.fuel,
-            open_files: self.open_files.unwrap_or(default.open_files),
-            children: self.children.unwrap_or(default.children),
-            ..default
+            memory_bytes: self.memory.unwrap_or(own.memory_bytes),
+            deadline_ms: self.timeout.map(milliseconds).or(own.deadline_ms),
+            fuel: self.fuel.or(own.fuel),
+            open_files: self.open_files.unwrap_or(own.open_files),
+            children: self.children.unwrap_or(own.children),
+            ..own
         }
     }
+}
+
+/// Returns the limits that the inventory has for `host`, else the usual ones: one stuck host must
+/// not hold up `several`.
+pub(crate) fn of_host(host: &Host, several: bool) -> Limits {
+    let own = host.limits().cloned().unwrap_or_default();
+    let usual = several.then(|| milliseconds(FLEET_TIMEOUT));
+    Limits {
+        deadline_ms: own.deadline_ms.or(usual),
+        ..own
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

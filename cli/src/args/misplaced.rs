@@ -3,7 +3,7 @@
 
 use std::net::Ipv6Addr;
 
-use wxec::address::Address;
+use wxec::{address::Address, inventory::split_outside_brackets};
 
 use crate::{
     args::module_name::split_function, base::shell_words::quote,
@@ -51,7 +51,7 @@ pub(crate) fn argument_for_target(
     function: &str,
     arguments: &[String],
 ) -> Option<String> {
-    let is_argument = target.contains(char::is_whitespace)
+    let is_argument = has_spaces(target)
         || serde_json::from_str::<serde_json::Value>(target).is_ok()
         || target.parse::<f64>().is_ok_and(f64::is_finite);
     is_argument.then(|| {
@@ -65,6 +65,17 @@ pub(crate) fn argument_for_target(
             words.join(" ")
         )
     })
+}
+
+/// Returns true if there are spaces inside of a word, not only around the separators of a target.
+fn has_spaces(target: &str) -> bool {
+    split_outside_brackets(target, ',')
+        .flat_map(|part| split_outside_brackets(part, '&'))
+        .any(|word| {
+            word.trim_start_matches('!')
+                .trim()
+                .contains(char::is_whitespace)
+        })
 }
 
 /// Returns the error if a function stands in place of a module.
@@ -205,7 +216,15 @@ mod tests {
         for target in ["-1e-3", "to be", "\"a\"", "[1,2]", "{}", "true"] {
             assert!(said(target, &[]).is_some(), "{target}");
         }
-        for target in ["web1", "local:", "nan", "10.0.0.1", "user@host", "inf"] {
+        for target in [
+            "web1",
+            "local:",
+            "nan",
+            "10.0.0.1",
+            "user@host",
+            "inf",
+            "@web & ! db, web1",
+        ] {
             assert_eq!(said(target, &[]), None, "{target}");
         }
     }

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{base::brackets::Brackets, output::command_error::CommandError};
+use wxec::inventory::outside_brackets;
+
+use crate::output::command_error::CommandError;
 
 /// Returns true if a path here stands for standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
@@ -24,13 +26,10 @@ pub(crate) fn names_directory(path: &Path) -> bool {
 /// else after the last colon. Colons in brackets belong to the address.
 fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
     let (mut first, mut last) = (None, None);
-    let mut brackets = Brackets::default();
-    for (index, c) in text.char_indices() {
-        if brackets.is_outside(c) && c == ':' {
-            last = Some(index);
-            if first.is_none() && text[index + 1..].starts_with(['/', '.', '~']) {
-                first = last;
-            }
+    for (index, _) in outside_brackets(text).filter(|(_, c)| *c == ':') {
+        last = Some(index);
+        if first.is_none() && text[index + 1..].starts_with(['/', '.', '~']) {
+            first = last;
         }
     }
     let Some(at) = first.or(last) else {
@@ -38,8 +37,11 @@ fn split(text: &str) -> Result<(String, PathBuf), CommandError> {
     };
     let (target, path) = (&text[..at], &text[at + 1..]);
     // Ways in that need no value after their colon may share it with the path.
-    let bare = target.rsplit(['/', ',']).next().unwrap_or_default();
-    let colon = if ["local", "sudo", "su", "doas"].contains(&bare) {
+    let bare = target
+        .rsplit(['/', ',', '&', '!'])
+        .next()
+        .unwrap_or_default();
+    let colon = if ["local", "sudo", "su", "doas"].contains(&bare.trim()) {
         ":"
     } else {
         ""
@@ -114,6 +116,9 @@ mod tests {
             ("web1/sudo::/etc/motd", "web1/sudo:", "/etc/motd"),
             ("web1/sudo:app:/etc/motd", "web1/sudo:app", "/etc/motd"),
             ("web1,web2:/x", "web1,web2", "/x"),
+            ("@role:web & !web1:x", "@role:web & !web1", "x"),
+            ("@role:web:", "@role:web", "."),
+            ("web[1-9],!local:/x", "web[1-9],!local:", "/x"),
             ("docker:web:/x", "docker:web", "/x"),
             (
                 r#"exec:["sh","-c","a:/b]"]:/x"#,

@@ -1,108 +1,96 @@
 //! TARGET: the hosts that a command is for.
 
-use wxec::{Fleet, Host, address::Address, output::OutputHandler};
+use std::path::Path;
 
-use crate::{
-    args::connect_args::ConnectArgs, base::brackets::Brackets, output::command_error::CommandError,
+use wxec::{
+    Host,
+    address::Address,
+    inventory::{Connecting, Inventory, Selection, TargetError},
+    output::OutputHandler,
 };
 
-/// Returns the hosts that `target` names, each once, with the options of `connect`. The output of
-/// their guests goes to the handler that `output` makes; its argument says whether there are
-/// several hosts.
+use crate::{
+    args::connect_args::ConnectArgs, output::command_error::CommandError, terminal::stderr::say,
+};
+
+/// Names that are warned about one by one: those of a range are much alike.
+const MAX_WARNINGS: usize = 3;
+
+/// Returns the hosts that `target` names, each once, with the options that the inventory has for
+/// them and those of `connect`. The output of their guests goes to the handler that `output` makes;
+/// its argument says whether there are several hosts.
 pub(crate) fn hosts(
     target: &str,
     connect: &ConnectArgs,
     output: impl FnOnce(bool) -> OutputHandler,
 ) -> Result<Vec<Host>, CommandError> {
-    let hosts = named(target)?;
-    let options = connect.options(hosts.hosts().len())?;
-    let output = output(hosts.hosts().len() > 1);
-    Ok(hosts
+    let selection = select(target, connect)?;
+    let hosts = selection.hosts().len();
+    let options = connect.options(hosts)?;
+    let output = output(hosts > 1);
+    let fleet = selection.into_fleet(|own| connect.over(own, options.clone()));
+    Ok(fleet
         .hosts()
         .iter()
-        .map(|host| host.with_options(&options).with_output(output.clone()))
+        .map(|host| host.with_output(output.clone()))
         .collect())
 }
 
-fn named(target: &str) -> Result<Fleet, CommandError> {
-    split(target)
-        .map(|address| parse(address).map(Host::from))
-        .collect()
+/// Returns the address of the one host that `target` names, for a command that connects to nothing.
+pub(crate) fn address(target: &str, connect: &ConnectArgs) -> Result<Address, CommandError> {
+    only(target, select(target, connect)?).map(|(address, _)| address)
 }
 
-/// Parses one address.
-pub(crate) fn parse(address: &str) -> Result<Address, CommandError> {
-    if address.is_empty() {
-        return Err(CommandError::usage("an address is missing")
-            .hint("write `local:`, or `web1,web2` for several hosts"));
+/// Returns the address of the host that a tool names, and the inventory's options for it. The tool
+/// may have the name from a stranger, and run in a directory that one has filled: an inventory has
+/// to be named.
+pub(crate) fn for_tool(
+    target: &str,
+    connect: &ConnectArgs,
+) -> Result<(Address, Connecting), CommandError> {
+    match connect.named_inventory()? {
+        Some(inventory) => only(target, inventory.resolve(target)?),
+        None if target.is_empty() => Err(TargetError::Missing.into()),
+        None => Ok((target.parse()?, Connecting::default())),
     }
-    if address.starts_with(['@', '!', '&']) || address.contains('*') {
-        let message = format!(
-            "`{}` needs an inventory, and there is none yet",
-            address.escape_debug()
-        );
-        return Err(CommandError::usage(message).hint("name the hosts, as in `web1,web2`"));
-    }
-    Ok(address.parse()?)
 }
 
-/// Splits a list at its commas, except those in brackets. Brackets in JSON strings do not count.
-pub(crate) fn split(target: &str) -> impl Iterator<Item = &str> {
-    let mut brackets = Brackets::default();
-    let parts = target.split(move |c| brackets.is_outside(c) && c == ',');
-    parts.map(str::trim)
+/// Returns the one host of a selection.
+fn only(target: &str, selection: Selection) -> Result<(Address, Connecting), CommandError> {
+    let all = selection.hosts().len();
+    let mut hosts = selection.into_hosts();
+    match (hosts.next(), all) {
+        (Some((host, options)), 1) => Ok((host.address().clone(), options)),
+        _ => Err(CommandError::usage(format!(
+            "`{}` is {all} hosts, and this is for one",
+            target.escape_debug()
+        ))),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn select(target: &str, connect: &ConnectArgs) -> Result<Selection, CommandError> {
+    let inventory = connect.inventory(target)?;
+    let selection = inventory.resolve(target)?;
+    tell_strangers(&inventory, &selection);
+    Ok(selection)
+}
 
-    fn addresses(target: &str) -> Result<Vec<String>, CommandError> {
-        Ok(named(target)?
-            .hosts()
-            .iter()
-            .map(|host| host.address().to_string())
-            .collect())
+/// Warns about names that are probably typos. They may be names of ssh's configuration, which only
+/// ssh knows.
+pub(crate) fn tell_strangers(inventory: &Inventory, selection: &Selection) {
+    let Some(file) = inventory.file().map(Path::display) else {
+        return;
+    };
+    let typos = selection
+        .strangers()
+        .filter_map(|(name, similar)| Some((name, similar?)));
+    for (name, similar) in typos.clone().take(MAX_WARNINGS) {
+        say(&format!(
+            "warning: `{name}` is not in {file}, and goes to ssh; did you mean `{similar}`?"
+        ));
     }
-
-    #[test]
-    fn a_target_is_a_list_of_addresses() {
-        assert_eq!(addresses("local:").unwrap(), ["local:"]);
-        assert_eq!(
-            addresses("web1, deploy@web2:22,ssh:[::1]:22,web1").unwrap(),
-            ["ssh:web1", "ssh:deploy@web2:22", "ssh:[::1]:22"]
-        );
-        assert_eq!(
-            addresses(r#"web1/sudo:app, exec:["a,]b\"","c"]/su:x,docker:c"#).unwrap(),
-            [
-                "ssh:web1/sudo:app",
-                r#"exec:["a,]b\"","c"]/su:x"#,
-                "docker:c"
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_no_target_is_said_to_be_none() {
-        for (target, message) in [
-            (
-                "",
-                "an address is missing; write `local:`, or `web1,web2` for several hosts",
-            ),
-            (
-                "web1,,web2",
-                "an address is missing; write `local:`, or `web1,web2` for several hosts",
-            ),
-            (
-                "@web",
-                "`@web` needs an inventory, and there is none yet; name the hosts, as in `web1,web2`",
-            ),
-            (
-                "web1,web*",
-                "`web*` needs an inventory, and there is none yet; name the hosts, as in `web1,web2`",
-            ),
-        ] {
-            assert_eq!(addresses(target).unwrap_err().to_string(), message);
-        }
+    let more = typos.count().saturating_sub(MAX_WARNINGS);
+    if more > 0 {
+        say(&format!("warning: {more} more names are not in {file}"));
     }
 }

@@ -1,7 +1,6 @@
 //! The parts that all others use: exit codes, verbosity, times and sizes, shell words, brackets,
 //! locks.
 
-pub(crate) mod brackets;
 pub(crate) mod exit_code;
 pub(crate) mod quantity;
 pub(crate) mod shell_words;

@@ -1,6 +1,6 @@
 //! `wxec call`: calls a function of a module on one host, or on several at once.
 
-use wxec::{Limits, history::RunWork};
+use wxec::{Host, Limits, history::RunWork};
 
 use crate::{
     args::{
@@ -49,8 +49,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
-    /// between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`, or hosts of the
+    /// inventory, such as `@web`; or several with commas between them (see `wxec hosts --help`)
     #[arg(value_parser = without_mark)]
     target: String,
     /// The function to call, such as `words::stats::lengths` or `./words.wasm::count`
@@ -130,14 +130,16 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         .into_value(function.map(streaming::without_channels).as_ref())
         .map_err(with_target)?;
     let declared = function.map(|function| function.wants.clone());
+    // A function with channels goes on for as long as it likes, also on several hosts.
+    let may_stop = several && streaming.is_none();
+    let hosts = hosts
+        .iter()
+        .map(|host| host.with_limits(args.limits(host, may_stop)));
+    let hosts: Vec<_> = hosts.collect();
     let job = Job {
         function: function.map_or(name, |function| &function.path).to_owned(),
         input,
-        // A function with channels goes on for as long as it likes, also on several hosts.
-        options: args
-            .grants
-            .options(Some(&declared.unwrap_or_default()))
-            .limits(args.limits(several && streaming.is_none())),
+        options: args.grants.options(Some(&declared.unwrap_or_default())),
         streaming,
         module,
     };
@@ -163,8 +165,8 @@ impl Args {
         }
     }
 
-    fn limits(&self, several: bool) -> Limits {
-        let limits = self.limits.limits(several);
+    fn limits(&self, host: &Host, several: bool) -> Limits {
+        let limits = self.limits.limits(host, several);
         Limits {
             output_bytes: self.output.unwrap_or(limits.output_bytes),
             ..limits

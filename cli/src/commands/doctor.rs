@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Hosts to connect to as well: an address, or several separated by commas
+    /// Hosts to connect to as well: addresses or hosts of the inventory, separated by commas
     target: Option<String>,
     #[command(flatten)]
     connect: ConnectArgs,

@@ -8,7 +8,7 @@ use clap::{
     builder::{OsStringValueParser, TypedValueParser},
 };
 use wxec::{
-    CallError, CallErrorKind, Host,
+    CallError, CallErrorKind, Host, Limits,
     call::{LimitKind, Value},
     command::{Attach, Command, CommandOutput, ExitStatus},
     fleet::Verdict,
@@ -53,8 +53,8 @@ const SIGPIPE: i32 = 13;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
-    /// between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`, or hosts of the
+    /// inventory, such as `@web`; or several with commas between them (see `wxec hosts --help`)
     target: String,
     /// The program and its arguments
     #[arg(
@@ -183,7 +183,8 @@ impl Args {
         if let Some(directory) = &self.directory {
             command = command.current_dir(directory);
         }
-        if let Some(timeout) = self.timeout {
+        let own = host.limits().and_then(Limits::deadline);
+        if let Some(timeout) = self.timeout.or(own) {
             command = command.timeout(timeout);
         }
         if self.wait_output {

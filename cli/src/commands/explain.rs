@@ -18,7 +18,7 @@ const SCRIPT: &str = "SCRIPT";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:` or `ssh:bastion/ssh:inner/sudo:app`
+    /// An address, such as `local:` or `ssh:bastion/ssh:inner/sudo:app`, or a name of the inventory
     address: String,
     #[command(flatten)]
     connect: ConnectArgs,
@@ -31,8 +31,9 @@ Examples:
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     let script = (verbosity < Verbosity::Verbose).then_some(SCRIPT);
+    let address = target::address(&args.address, &args.connect)?;
     let options = args.connect.options_to_explain();
-    for step in wxec::host::explain(&target::parse(&args.address)?, &options, script) {
+    for step in wxec::host::explain(&address, &options, script) {
         let words: Vec<_> = step.argv.iter().map(|word| quote(word)).collect();
         let line = format!(
             "{}: {}",

@@ -10,7 +10,7 @@ use wxec::{
 };
 
 use crate::{
-    args::{connect_args::ConnectArgs, rollout_args::RolloutArgs, target},
+    args::{connect_args::ConnectArgs, limit_args, rollout_args::RolloutArgs, target},
     base::{
         quantity::{self, show_size},
         verbosity::Verbosity,
@@ -37,8 +37,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
-    /// between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`, or hosts of the
+    /// inventory, such as `@web`; or several with commas between them (see `wxec hosts --help`)
     target: String,
     /// Print the facts in this format
     #[arg(long, value_enum)]
@@ -63,6 +63,10 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         guest_output(several, verbosity)
     })?;
     let hosts = args.rollout.chosen(hosts)?;
+    let hosts = hosts
+        .iter()
+        .map(|host| host.with_limits(limit_args::of_host(host, true)));
+    let hosts: Vec<_> = hosts.collect();
     let job = Job {
         module: Module::shipped("facts")?,
         function: "facts".into(),

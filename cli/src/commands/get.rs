@@ -37,7 +37,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A host and a path there, such as `web1:/etc/motd`; or several hosts with commas between them
+    /// A host and a path there, such as `web1:/etc/motd`; or several hosts, as in `@web:/etc/motd`
     #[arg(value_name = "TARGET:SRC")]
     target: OsString,
     /// Path to write to here, or `-`

@@ -9,6 +9,7 @@ pub(crate) mod explain;
 pub(crate) mod facts;
 pub(crate) mod get;
 pub(crate) mod history;
+pub(crate) mod hosts;
 pub(crate) mod inspect;
 pub(crate) mod put;
 pub(crate) mod rsh;

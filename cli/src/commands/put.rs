@@ -50,7 +50,7 @@ pub(crate) struct Args {
     /// A file or a directory here, or several; or `-`
     #[arg(value_name = "SRC", required = true)]
     sources: Vec<PathBuf>,
-    /// A host and a path there, such as `web1:/etc/motd`; or several hosts with commas between them
+    /// A host and a path there, such as `web1:/etc/motd`; or several hosts, as in `@web:/etc/motd`
     #[arg(value_name = "TARGET:DST")]
     target: String,
     #[command(flatten)]

@@ -23,7 +23,8 @@ use crate::rsh;
 /// wxec's own options, such as --become-pass-file, may stand among ssh's, or in WXEC_RSH_OPTIONS. A
 /// link to `wxec` with the name wxec-rsh is `wxec rsh`, for tools that take a program without
 /// arguments. As tools take addresses from submodules and the like, `exec:`, `docker-run:` and
-/// `podman-run:` need --trust-address.
+/// `podman-run:` need --trust-address, and HOST may be a name of an inventory only if --inventory or
+/// WXEC_INVENTORY names that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, disable_help_flag = true, override_usage = "wxec rsh [OPTION…] HOST [COMMAND…]")]
 pub(crate) struct Args {

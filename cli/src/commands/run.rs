@@ -44,8 +44,8 @@ const TRAPPED: u8 = 134;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`; or several with commas
-    /// between them
+    /// An address, such as `local:`, `web1` or `bastion/ssh:inner/sudo:app`, or hosts of the
+    /// inventory, such as `@web`; or several with commas between them (see `wxec hosts --help`)
     target: String,
     /// A WASI program, or a package of the cargo workspace here
     module: String,
@@ -102,9 +102,13 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let environment = environment::variables(&args.environment);
     let module = load_program(args, verbosity)?;
     let several = hosts.len() > 1;
+    let hosts = hosts
+        .iter()
+        .map(|host| host.with_limits(args.limits.limits(host, several)));
+    let hosts: Vec<_> = hosts.collect();
     let programs: Vec<_> = hosts
         .iter()
-        .map(|host| args.program(host, &module, &environment, several))
+        .map(|host| args.program(host, &module, &environment))
         .collect();
     if let ([host], [program]) = (&*hosts, &*programs)
         && !args.rollout.concerns_one_host()
@@ -186,7 +190,6 @@ impl Args {
         host: &Host,
         module: &Module,
         environment: &[(OsString, OsString)],
-        several: bool,
     ) -> Program {
         let mut options = self.grants.options(None);
         for (directory, guest_path) in &self.directories {
@@ -202,7 +205,7 @@ impl Args {
             .program(module)
             .name(name)
             .args(&self.arguments)
-            .options(options.limits(self.limits.limits(several)));
+            .options(options);
         for (name, value) in environment {
             program = program.env(name, value);
         }

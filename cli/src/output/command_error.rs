@@ -5,6 +5,7 @@ use wxec::{
     address::AddressError,
     call::Unreachable,
     history::RecordError,
+    inventory::{InventoryError, TargetError},
     module::ModuleError,
     transfer::{TransferError, TransferErrorKind},
 };
@@ -133,6 +134,21 @@ impl From<AddressError> for CommandError {
 impl From<RecordError> for CommandError {
     fn from(error: RecordError) -> Self {
         Self::usage(error.to_string())
+    }
+}
+
+impl From<InventoryError> for CommandError {
+    fn from(error: InventoryError) -> Self {
+        Self::from_text(exit_code::USAGE, &error.to_string())
+    }
+}
+
+impl From<TargetError> for CommandError {
+    fn from(error: TargetError) -> Self {
+        Self {
+            hint: error.hint(),
+            ..Self::usage(error.to_string())
+        }
     }
 }
 

@@ -6,10 +6,9 @@
 
 use std::{net::Ipv6Addr, ops::Range};
 
-use crate::{
-    args::target,
-    base::shell_words::{Word, words},
-};
+use wxec::inventory::split_outside_brackets;
+
+use crate::base::shell_words::{Word, words};
 
 /// The result of a host word and a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +81,9 @@ fn in_brackets(host: &str) -> Option<&str> {
 
 /// Replaces commas by slashes, but not in JSON.
 fn with_slashes(host: &str) -> String {
-    target::split(host).collect::<Vec<_>>().join("/")
+    split_outside_brackets(host, ',')
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// Returns the address that begins with `scheme` and goes on in the paths of `command`, and the

@@ -14,6 +14,7 @@ use wxec::{
     Host,
     address::{Address, Hop},
     host::ConnectOptions,
+    inventory::Connecting,
 };
 
 use crate::{
@@ -118,8 +119,9 @@ fn go(typed: &Typed, own: &Own, meaning: &Meaning) -> Result<u8, CommandError> {
     let schemes: Vec<_> = Hop::schemes().collect();
     let destination = Destination::of(host, command, meaning.is_subsystem, &schemes)
         .map_err(CommandError::usage)?;
+    let (address, connecting) = target::for_tool(&destination.address, &own.connect)?;
     let address = logged_in(
-        &target::parse(&destination.address)?,
+        &address,
         destination.user.as_ref().or(meaning.user.as_ref()),
         meaning.port,
     )?;
@@ -130,13 +132,14 @@ fn go(typed: &Typed, own: &Own, meaning: &Meaning) -> Result<u8, CommandError> {
         print_line(&format!("host {host}\naddress {address}"));
         return Ok(exit_code::OK);
     }
-    run_at(address, destination.command, own, meaning)
+    let options = options(&own.connect, connecting, meaning)?;
+    run_at(address, destination.command, &options, meaning)
 }
 
 fn run_at(
     address: Address,
     command: Vec<u8>,
-    own: &Own,
+    options: &ConnectOptions,
     meaning: &Meaning,
 ) -> Result<u8, CommandError> {
     let verbosity = meaning.verbosity();
@@ -144,7 +147,7 @@ fn run_at(
         let command = String::from_utf8_lossy(&command);
         say(&format!("wxec rsh: {address}: {command}"));
     }
-    let host = Host::from(address).with_options(&options(&own.connect, meaning)?);
+    let host = Host::from(address).with_options(options);
     let host = host.with_output(guest_output(false, verbosity));
     let sent = env::vars_os().filter(|(name, _)| is_sent(name.as_bytes(), &meaning.send_env));
     let set = meaning.set_env.iter();
@@ -166,7 +169,10 @@ fn takes_value(name: &str) -> bool {
     let found = own
         .get_arguments()
         .find(|argument| argument.get_long() == Some(name));
-    found.is_some_and(|argument| argument.get_action().takes_values())
+    // A value that may be omitted stands behind a `=`.
+    found.is_some_and(|argument| {
+        argument.get_action().takes_values() && !argument.is_require_equals_set()
+    })
 }
 
 fn first_line(error: &clap::Error) -> String {
@@ -195,10 +201,15 @@ fn ask_ssh(what: &str) -> Result<u8, CommandError> {
         .unwrap_or(FAILED))
 }
 
-fn options(connect: &ConnectArgs, meaning: &Meaning) -> Result<ConnectOptions, CommandError> {
+fn options(
+    connect: &ConnectArgs,
+    connecting: Connecting,
+    meaning: &Meaning,
+) -> Result<ConnectOptions, CommandError> {
     // stdin belongs to the tool, so prompts use the terminal, as those of ssh do.
     let has_terminal = !meaning.is_batch && File::open("/dev/tty").is_ok();
-    let mut options = connect.options(1)?.ask_on_terminal(has_terminal);
+    let options = connect.options(1)?.ask_on_terminal(has_terminal);
+    let mut options = connect.over(connecting, options);
     if let Some(timeout) = meaning.connect_timeout {
         options = options.timeout(timeout);
     }
