@@ -3,7 +3,7 @@
 //!
 //! In a block, a line that begins with `$ ` is a command, and the lines below it are its output on
 //! stdout and stderr. `…` stands for any text within a line, and a line of `…` alone for any number
-//! of lines. Commands succeed, unless a line begins with `error: `. Commands of a page share a
+//! of lines. A block of TOML is the inventory of its page. Commands succeed, unless a line begins with `error: `. Commands of a page share a
 //! directory.
 
 use std::{
@@ -52,6 +52,7 @@ pages! {
     files_travel_as_described: "docs/files.md",
     fleets_work_as_described: "docs/fleets.md",
     grants_work_as_described: "docs/grants.md",
+    hosts_are_selected_as_described: "docs/inventory.md",
     performance_is_measured_as_described: "docs/performance.md",
     programs_run_as_described: "docs/programs.md",
     runs_are_recorded_as_described: "docs/history.md",
@@ -111,7 +112,8 @@ struct Step {
 
 #[track_caller]
 fn run(page: &str) {
-    let steps = steps(&fs::read_to_string(top().join(page)).unwrap());
+    let text = fs::read_to_string(top().join(page)).unwrap();
+    let steps = steps(&text);
     let is_not_run = |step: &Step| {
         NOT_RUN
             .iter()
@@ -133,6 +135,10 @@ fn run(page: &str) {
         return;
     };
     let directory = directory(page);
+    if let Some(inventory) = text.split("```toml\n").nth(1) {
+        let inventory = inventory.split("```").next().unwrap();
+        fs::write(directory.join("wxec.toml"), inventory).unwrap();
+    }
     for step in steps {
         // Scripts of the repository are run from its top, as readers do.
         let is_script = top()

@@ -43,9 +43,9 @@ pub(crate) struct Args {
     /// Print the facts in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Give up on a host that has not answered after this long
-    #[arg(long, value_name = "TIME", value_parser = quantity::duration, default_value = "60s", display_order = 20)]
-    timeout: Duration,
+    /// Give up on a host that has not answered after this long [default: the inventory's, else 1m]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration, display_order = 20)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
@@ -67,11 +67,15 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         .iter()
         .map(|host| host.with_limits(limit_args::of_host(host, true)));
     let hosts: Vec<_> = hosts.collect();
+    let options = CallOptions::new();
     let job = Job {
         module: Module::shipped("facts")?,
         function: "facts".into(),
         input: Value::Array(Vec::new()),
-        options: CallOptions::new().timeout(args.timeout),
+        options: match args.timeout {
+            Some(timeout) => options.timeout(timeout),
+            None => options,
+        },
         streaming: None,
     };
     let style = args.format.map_or(Style::Text(text), Style::Format);

@@ -43,6 +43,8 @@ mod docs {
     mod fleets {}
     #[doc = include_str!("../../../docs/grants.md")]
     mod grants {}
+    #[doc = include_str!("../../../docs/inventory.md")]
+    mod inventory {}
     #[doc = include_str!("../../../docs/programs.md")]
     mod programs {}
     #[doc = include_str!("../../../docs/tasks.md")]
