@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Read, Write},
+    io::{self, Read},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -11,23 +11,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-    runtime::Handle,
-    sync::watch,
-    task::{JoinHandle, JoinSet},
-};
+use tokio::task::{JoinHandle, JoinSet};
 use wxec_files::Unfinished;
 use wxec_protocol::{StreamEnd, StreamId};
 
 use crate::{
-    streams::{StreamEvent, Streams},
+    streams::{Input, StreamEvent, Streams},
     tasks::boxed,
 };
-
-/// Size of the pipe between a stream and its thread: large enough that neither is woken for every
-/// part.
-const PIPE_BYTES: usize = 256 << 10;
 
 /// Time for a transfer that has lost its controller to tidy up. The agent exits after 2 s.
 const END_WITHIN: Duration = Duration::from_millis(1500);
@@ -50,27 +41,19 @@ struct Transfer {
 impl Files {
     /// Serves the request in the first message on a stream.
     pub(crate) fn open(&mut self, id: StreamId, streams: &mut Streams) {
-        let (reader, input) = duplex(PIPE_BYTES);
-        let (output, writer) = duplex(PIPE_BYTES);
-        let (runs, exit) = watch::channel(None);
-        streams.feed(id, input);
-        let drained = streams.drain(id, output, exit);
+        let (input, output) = streams.blocking(id);
         let (unfinished, lost) = (Unfinished::default(), Arc::<AtomicBool>::default());
-        let runtime = Handle::current();
         let reader = Reader {
-            reader,
-            runtime: runtime.clone(),
+            input,
             lost: lost.clone(),
         };
-        let (writer, files) = (Writer { writer, runtime }, unfinished.clone());
+        let files = unfinished.clone();
         let events = streams.events().clone();
         let task = tokio::spawn(boxed(async move {
+            // Finishes the stream as well.
             let served =
-                tokio::task::spawn_blocking(move || _ = wxec_files::serve(reader, writer, &files))
+                tokio::task::spawn_blocking(move || _ = wxec_files::serve(reader, output, &files))
                     .await;
-            // Sends the last output before the stream ends.
-            let _ = drained.await;
-            drop(runs);
             let end = served.map_or_else(
                 |error| StreamEnd::Failed(error.to_string()),
                 |()| StreamEnd::Closed,
@@ -134,31 +117,15 @@ impl Files {
 /// A stream for a thread that may block. It ends when the controller finishes or closes it, and
 /// fails if the controller is lost.
 struct Reader {
-    reader: DuplexStream,
-    runtime: Handle,
+    input: Input,
     lost: Arc<AtomicBool>,
 }
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.runtime.block_on(self.reader.read(buffer))? {
+        match self.input.read(buffer)? {
             0 if self.lost.load(SeqCst) => Err(io::ErrorKind::ConnectionAborted.into()),
             length => Ok(length),
         }
-    }
-}
-
-struct Writer {
-    writer: DuplexStream,
-    runtime: Handle,
-}
-
-impl Write for Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.runtime.block_on(self.writer.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

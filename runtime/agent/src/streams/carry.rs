@@ -97,7 +97,7 @@ pub(super) async fn drain(
 }
 
 /// Waits for credit, and takes at most `most` bytes of it. Returns `None` if the stream is closed.
-async fn take_credit(credit: &Semaphore, most: usize) -> Option<usize> {
+pub(super) async fn take_credit(credit: &Semaphore, most: usize) -> Option<usize> {
     credit.acquire().await.ok()?.forget();
     let more = credit.available_permits().min(most - 1);
     // The caller's task is the only one that takes from the semaphore.

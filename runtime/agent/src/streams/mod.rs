@@ -4,6 +4,8 @@
 
 /// The tasks that carry data between a stream and its end.
 mod carry;
+/// Streams for threads that may block.
+mod blocking;
 /// Guests that have streams, by call.
 pub(crate) mod guests;
 /// A task's ends of its call's streams.
@@ -26,7 +28,10 @@ use tokio::{
 use wxec_engine::Completion;
 use wxec_protocol::{CallId, StreamEnd, StreamId};
 
-pub(crate) use self::carry::{DRAIN_WITHIN, Drained, Exit};
+pub(crate) use self::{
+    blocking::{Input, Output},
+    carry::{DRAIN_WITHIN, Drained, Exit},
+};
 use crate::tasks::boxed;
 
 /// Events of streams, in order for each stream.
@@ -88,11 +93,10 @@ impl Streams {
 
     /// Writes the controller's data on a stream to `writer`.
     pub(crate) fn feed(&mut self, id: StreamId, writer: impl AsyncWrite + Send + Unpin + 'static) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.open.entry(id).or_default().input = Some(sender);
+        let received = self.received(id);
         tokio::spawn(boxed(carry::feed(
             writer,
-            receiver,
+            received,
             id,
             self.events.clone(),
         )));
@@ -105,9 +109,7 @@ impl Streams {
         reader: impl AsyncRead + Send + Unpin + 'static,
         exit: Exit,
     ) -> JoinHandle<Drained> {
-        let window = usize::try_from(id.window_bytes()).unwrap_or(usize::MAX);
-        let credit = Arc::new(Semaphore::new(window));
-        self.open.entry(id).or_default().credit = Some(credit.clone());
+        let credit = self.new_credit(id);
         tokio::spawn(boxed(carry::drain(
             reader,
             exit,
@@ -115,6 +117,28 @@ impl Streams {
             id,
             self.events.clone(),
         )))
+    }
+
+    /// Returns both ends of a stream, for threads that may block.
+    pub(crate) fn blocking(&mut self, id: StreamId) -> (Input, Output) {
+        let input = Input::new(id, self.events.clone(), self.received(id));
+        let output = Output::new(id, self.events.clone(), self.new_credit(id));
+        (input, output)
+    }
+
+    /// Returns the queue of what is received from now on.
+    fn received(&mut self, id: StreamId) -> mpsc::UnboundedReceiver<Bytes> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.open.entry(id).or_default().input = Some(sender);
+        receiver
+    }
+
+    /// Returns the credit of a new stream, which is a window.
+    fn new_credit(&mut self, id: StreamId) -> Arc<Semaphore> {
+        let window = usize::try_from(id.window_bytes()).unwrap_or(usize::MAX);
+        let credit = Arc::new(Semaphore::new(window));
+        self.open.entry(id).or_default().credit = Some(credit.clone());
+        credit
     }
 
     /// Returns a flag that becomes true if the controller closes a stream before the stream has

@@ -1,6 +1,9 @@
 //! Frames between the two roles, like those of a session, on a stream of bytes.
 
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    ops::Range,
+};
 
 use serde::{Deserialize, Serialize};
 use wxec_protocol::{read_frame, write_frame};
@@ -10,38 +13,68 @@ use crate::TransferEnd;
 /// The longest frame: an announcement with the longest names and links, or content and its header.
 pub(crate) const MAX_FRAME_BYTES: usize = 256 << 10;
 
-/// Bytes that are read or written at once: most frames are much shorter.
-const BUFFER_BYTES: usize = 128 << 10;
+/// Frames are written once they have this many bytes: most are much shorter.
+const WRITTEN_BYTES: usize = 128 << 10;
 
-/// Reads messages.
+/// Bytes of the length before each message.
+const HEAD_BYTES: usize = 4;
+
+/// Reads messages, which stay where they were read to.
 pub(crate) struct FrameReader<R> {
-    reader: BufReader<R>,
-    frame: Vec<u8>,
+    reader: R,
+    /// Room for the longest frame.
+    buffer: Vec<u8>,
+    /// The bytes of the buffer that were read and belong to no message yet.
+    unread: Range<usize>,
 }
 
 impl<R: Read> FrameReader<R> {
     pub(crate) fn new(reader: R) -> Self {
         Self {
-            reader: BufReader::with_capacity(BUFFER_BYTES, reader),
-            frame: Vec::new(),
+            reader,
+            buffer: vec![0; HEAD_BYTES + MAX_FRAME_BYTES],
+            unread: 0..0,
         }
     }
 
     /// Waits for the next message.
     pub(crate) fn receive<'a, M: Deserialize<'a>>(&'a mut self) -> Result<M, TransferEnd> {
-        let mut head = [0; 4];
-        self.reader
-            .read_exact(&mut head)
-            .map_err(|error| ended(&error))?;
-        let length = u32::from_le_bytes(head) as usize;
+        let head = self.take(HEAD_BYTES)?;
+        let length = head
+            .first_chunk()
+            .map_or(0, |head| u32::from_le_bytes(*head)) as usize;
         if length > MAX_FRAME_BYTES {
             return Err(TransferEnd::Malformed("a frame is too long"));
         }
-        self.frame.resize(length, 0);
-        self.reader
-            .read_exact(&mut self.frame)
-            .map_err(|error| ended(&error))?;
-        read_frame(&self.frame).map_err(|_| TransferEnd::Malformed("a frame is no message"))
+        let frame = self.take(length)?;
+        read_frame(frame).map_err(|_| TransferEnd::Malformed("a frame is no message"))
+    }
+
+    /// Waits for the next bytes, no more than the buffer has room for.
+    fn take(&mut self, length: usize) -> Result<&[u8], TransferEnd> {
+        if self.unread.len() < length {
+            if self.unread.is_empty() || self.unread.start + length > self.buffer.len() {
+                self.buffer.copy_within(self.unread.clone(), 0);
+                self.unread = 0..self.unread.len();
+            }
+            self.read_until(length)?;
+        }
+        let start = self.unread.start;
+        self.unread.start += length;
+        Ok(&self.buffer[start..start + length])
+    }
+
+    /// Reads until this many bytes are there.
+    fn read_until(&mut self, length: usize) -> Result<(), TransferEnd> {
+        while self.unread.len() < length {
+            match self.reader.read(&mut self.buffer[self.unread.end..]) {
+                Ok(0) => return Err(TransferEnd::Closed),
+                Ok(read) => self.unread.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ended(&error)),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -57,36 +90,54 @@ fn ended(error: &io::Error) -> TransferEnd {
 /// Writes messages. After the first error it writes nothing more: the reading side will learn the
 /// reason.
 pub(crate) struct FrameWriter<W: Write> {
-    writer: BufWriter<W>,
-    frame: Vec<u8>,
+    writer: W,
+    /// Frames that were not written yet.
+    frames: Vec<u8>,
     broken: bool,
 }
 
 impl<W: Write> FrameWriter<W> {
     pub(crate) fn new(writer: W) -> Self {
         Self {
-            writer: BufWriter::with_capacity(BUFFER_BYTES, writer),
-            frame: Vec::new(),
+            writer,
+            frames: Vec::new(),
             broken: false,
         }
     }
 
-    /// Adds a message, which is sent when the buffer is full or flushed.
+    /// Adds a message, which is sent when there are enough or they are flushed.
     pub(crate) fn send<M: Serialize>(&mut self, message: &M) {
-        self.frame.clear();
-        write_frame(message, &mut self.frame);
-        debug_assert!(self.frame.len() <= MAX_FRAME_BYTES, "{}", self.frame.len());
-        self.broken = self.broken || self.writer.write_all(&self.frame).is_err();
+        let before = self.frames.len();
+        write_frame(message, &mut self.frames);
+        debug_assert!(self.frames.len() - before <= HEAD_BYTES + MAX_FRAME_BYTES);
+        if self.frames.len() >= WRITTEN_BYTES {
+            self.write();
+        }
     }
 
     /// Sends the messages. Returns true if the other end still takes them.
     pub(crate) fn flush(&mut self) -> bool {
+        self.write();
         self.broken = self.broken || self.writer.flush().is_err();
         !self.broken
+    }
+
+    fn write(&mut self) {
+        self.broken = self.broken || self.writer.write_all(&self.frames).is_err();
+        self.frames.clear();
     }
 
     /// Returns true if the other end takes no more messages.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
+    }
+}
+
+/// Sends what waits: no message is lost to an early return.
+impl<W: Write> Drop for FrameWriter<W> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.flush();
+        }
     }
 }
