@@ -8,13 +8,14 @@ use wxec_files::{
 use wxec_protocol::Service;
 
 use super::{
-    Direction, TransferError, TransferErrorKind, TransferOptions, Transferred,
-    blocking::{BlockingReader, BlockingWriter},
-    part,
-    retry::Retry,
+    Direction, TransferError, TransferErrorKind, TransferOptions, Transferred, part, retry::Retry,
     tally::Tally,
 };
-use crate::{base::runtime, host::Host, session::StreamHandle};
+use crate::{
+    base::runtime,
+    host::Host,
+    session::{Leading, StreamHandle},
+};
 
 pub(super) struct Attempts {
     host: Host,
@@ -143,11 +144,14 @@ impl Attempts {
         left: &Unfinished,
     ) -> Result<(Summary, Vec<u8>), Attempt> {
         let session = self.host.session().await.map_err(Attempt::Unreachable)?;
+        let leading = match self.direction {
+            Direction::Put { .. } => Leading::Writer,
+            Direction::Get { .. } => Leading::Reader,
+        };
         let (reader, writer, stream) = session
-            .open(Service::Files)
+            .open_blocking(Service::Files, leading)
             .await
             .map_err(|_| Attempt::Ended(TransferEnd::Cut))?;
-        let (reader, writer) = (BlockingReader(reader), BlockingWriter(writer));
         let mut running = Running {
             unfinished: Some(left.clone()),
             _stream: stream,

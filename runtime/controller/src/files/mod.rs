@@ -1,7 +1,6 @@
 //! Transfers of files and trees, to hosts and from them.
 
 mod attempts;
-mod blocking;
 mod error;
 mod options;
 mod part;

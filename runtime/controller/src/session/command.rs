@@ -79,13 +79,37 @@ pub(super) enum Source {
 
 /// Commands of a stream's reader and writer to the driver.
 pub(crate) enum StreamCommand {
-    Data { id: StreamId, bytes: Bytes },
-    Splice { id: StreamId, splice: Splice },
-    Finish { id: StreamId },
-    Taken { id: StreamId, bytes: u64 },
-    Signal { id: StreamId, signal: i32 },
-    Resize { id: StreamId, size: WindowSize },
-    Close { id: StreamId },
+    Data {
+        id: StreamId,
+        bytes: Bytes,
+    },
+    Splice {
+        id: StreamId,
+        splice: Splice,
+    },
+    /// Tells the sender once nothing that the stream sends waits here any more.
+    Left {
+        id: StreamId,
+        done: oneshot::Sender<()>,
+    },
+    Finish {
+        id: StreamId,
+    },
+    Taken {
+        id: StreamId,
+        bytes: u64,
+    },
+    Signal {
+        id: StreamId,
+        signal: i32,
+    },
+    Resize {
+        id: StreamId,
+        size: WindowSize,
+    },
+    Close {
+        id: StreamId,
+    },
 }
 
 /// Sends [`StreamCommand`]s to the driver, without keeping the session open.

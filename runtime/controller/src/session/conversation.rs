@@ -67,9 +67,30 @@ impl Conversation {
 
     /// Has this thread drive the session, if it blocks.
     pub(super) fn offer(self: &Arc<Self>) {
+        self.offer_with(0);
+    }
+
+    /// Has this thread drive the session, if it blocks and has the only stream, and nothing else is
+    /// under way. Each time the thread then does something else, the session rests, but no longer
+    /// than others that may need it can wait.
+    pub(super) fn offer_to_stream(self: &Arc<Self>) {
+        let driver = lock(&self.driver);
+        let is_alone = driver.as_ref().is_some_and(|driver| driver.is_at_rest(1));
+        drop(driver);
+        if is_alone {
+            self.offer_with(1);
+        }
+    }
+
+    /// Has the session's task look after the session, unless a thread leads it.
+    pub(super) fn wake(&self) {
+        self.waker.wake_by_ref();
+    }
+
+    fn offer_with(self: &Arc<Self>, own_streams: usize) {
         if self.has_pipes {
             wait::offer(|waiter| {
-                let mut seat = Seat::new(self.clone(), waiter);
+                let mut seat = Seat::new(self.clone(), waiter, own_streams);
                 move |until| seat.work(until)
             });
         }
@@ -80,17 +101,20 @@ impl Conversation {
 struct Seat {
     conversation: Arc<Conversation>,
     waiter: Arc<Waiter>,
+    /// Streams that only this thread uses.
+    own_streams: usize,
     leads: bool,
 }
 
 impl Seat {
     /// Takes the lead if it is free, before the thread sends its first command: that wakes no other
     /// thread then.
-    fn new(conversation: Arc<Conversation>, waiter: Arc<Waiter>) -> Self {
+    fn new(conversation: Arc<Conversation>, waiter: Arc<Waiter>, own_streams: usize) -> Self {
         let leads = conversation.turns.join(&waiter);
         Self {
             conversation,
             waiter,
+            own_streams,
             leads,
         }
     }
@@ -153,7 +177,7 @@ impl Seat {
         self.leads = false;
         let locked = lock(&self.conversation.driver);
         let left = match &*locked {
-            Some(driver) if !driver.is_at_rest() => Left::Busy,
+            Some(driver) if !driver.is_at_rest(self.own_streams) => Left::Busy,
             _ => Left::AtRest,
         };
         drop(locked);

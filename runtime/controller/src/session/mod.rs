@@ -46,6 +46,9 @@ mod turns;
 /// A driver, and those who drive it.
 mod conversation;
 
+/// Streams for threads that may block.
+mod blocking;
+
 #[cfg(test)]
 mod tests;
 
@@ -82,6 +85,7 @@ use crate::{
 };
 
 pub(crate) use self::{
+    blocking::{BlockingReader, BlockingWriter, Leading},
     call::{Asked, Asks, CallHandle, Reply},
     loss::{Loss, SessionEnded},
     process::{Process, ProcessHandle, ProgramCommand, RunningProgram, Signals},
@@ -269,6 +273,17 @@ impl Session {
         let (opened, stream) = oneshot::channel();
         let _ = self.commands.send(Command::Open { service, opened });
         stream.await.map_err(|_| SessionEnded)
+    }
+
+    /// Opens a stream to a service of the agent, for threads that may block.
+    pub(crate) async fn open_blocking(
+        &self,
+        service: Service,
+        leading: Leading,
+    ) -> Result<(BlockingReader, BlockingWriter, StreamHandle), SessionEnded> {
+        let (reader, writer, stream) = self.open(service).await?;
+        let (reader, writer) = blocking::blocking(reader, writer, &self.conversation, leading);
+        Ok((reader, writer, stream))
     }
 
     /// Returns true if the agent can put this blob into streams: it holds the blob, or the blob is

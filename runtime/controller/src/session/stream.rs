@@ -1,14 +1,18 @@
 //! Streams of a session, as pipes: the input and output of a process on the other machine.
 
 use std::{
-    io,
+    collections::VecDeque,
+    io, mem,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::oneshot,
+};
 use wxec_protocol::{CHUNK_BYTES, Splice, StreamId};
 
 use crate::{
@@ -16,16 +20,66 @@ use crate::{
     session::command::{StreamCommand, StreamCommands},
 };
 
-/// Bytes that a stream brought and its reader has not taken yet, in one buffer: the other end may
-/// send byte by byte.
+/// Bytes that a stream brought and its reader has not taken yet.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox(Mutex<InboxState>);
 
 #[derive(Debug, Default)]
 struct InboxState {
-    unread: BytesMut,
+    unread: Unread,
     end: Option<InboxEnd>,
     waiting: Option<Waker>,
+}
+
+/// Pieces of at least this size are kept as they came. Smaller ones share a buffer, because the
+/// other end may send byte by byte.
+const WHOLE_BYTES: usize = 4 << 10;
+
+/// Unread bytes.
+#[derive(Debug, Default)]
+struct Unread {
+    first: VecDeque<Bytes>,
+    /// Small pieces, behind `first`.
+    last: BytesMut,
+}
+
+impl Unread {
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.last.is_empty()
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        if bytes.len() < WHOLE_BYTES {
+            return self.last.extend_from_slice(&bytes);
+        }
+        if !self.last.is_empty() {
+            self.first.push_back(self.last.split().freeze());
+        }
+        self.first.push_back(bytes);
+    }
+
+    /// Moves as many bytes to `buffer` as it has room for. Returns how many.
+    fn take(&mut self, buffer: &mut ReadBuf<'_>) -> usize {
+        let before = buffer.filled().len();
+        while let Some(piece) = self.first.front_mut() {
+            put(piece, buffer);
+            if !piece.is_empty() {
+                break;
+            }
+            self.first.pop_front();
+        }
+        if self.first.is_empty() {
+            put(&mut self.last, buffer);
+        }
+        buffer.filled().len() - before
+    }
+}
+
+/// Moves the beginning of `bytes` to `buffer`.
+fn put(bytes: &mut impl Buf, buffer: &mut ReadBuf<'_>) {
+    let length = bytes.remaining().min(buffer.remaining());
+    bytes.copy_to_slice(buffer.initialize_unfilled_to(length));
+    buffer.advance(length);
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +89,8 @@ enum InboxEnd {
 }
 
 impl Inbox {
-    pub(crate) fn push(&self, bytes: &[u8]) {
-        self.change(|state| state.unread.extend_from_slice(bytes));
+    pub(crate) fn push(&self, bytes: Bytes) {
+        self.change(|state| state.unread.push(bytes));
     }
 
     /// Marks the end of the stream.
@@ -47,6 +101,10 @@ impl Inbox {
     /// Marks the stream as broken off, because the session no longer serves it.
     pub(crate) fn lose(&self) {
         self.change(|state| _ = state.end.get_or_insert(InboxEnd::Lost));
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.0).unread.is_empty()
     }
 
     fn change(&self, change: impl FnOnce(&mut InboxState)) {
@@ -65,11 +123,7 @@ impl Inbox {
     ) -> Poll<io::Result<usize>> {
         let mut state = lock(&self.0);
         match state.end {
-            _ if !state.unread.is_empty() => {
-                let length = state.unread.len().min(buffer.remaining());
-                buffer.put_slice(&state.unread.split_to(length));
-                Poll::Ready(Ok(length))
-            }
+            _ if !state.unread.is_empty() => Poll::Ready(Ok(state.unread.take(buffer))),
             Some(InboxEnd::Finished) => Poll::Ready(Ok(0)),
             Some(InboxEnd::Lost) => Poll::Ready(Err(io::Error::other("the hop before it is lost"))),
             None => {
@@ -80,11 +134,17 @@ impl Inbox {
     }
 }
 
+/// A reader tells the driver of what it has taken in shares of the stream's first window: the driver
+/// announces no less as credit.
+const TAKEN_SHARE: u64 = 4;
+
 /// Reads from a stream.
 pub(crate) struct StreamReader {
     id: StreamId,
     commands: StreamCommands,
     inbox: Arc<Inbox>,
+    /// Bytes that were taken, and that the driver does not know of.
+    taken: u64,
 }
 
 /// Credit of a stream: the bytes that may be sent now. The session's driver adds to it.
@@ -113,7 +173,38 @@ impl StreamReader {
             id,
             commands,
             inbox,
+            taken: 0,
         }
+    }
+
+    /// Returns true if nothing is there to read, or the driver has to know of the bytes that were
+    /// taken.
+    pub(super) fn needs_driver(&self) -> bool {
+        self.owes_credit() || self.inbox.is_empty()
+    }
+
+    fn owes_credit(&self) -> bool {
+        self.taken >= self.id.window_bytes() / TAKEN_SHARE
+    }
+
+    /// Tells the driver of the bytes that were taken, once they are enough.
+    pub(super) fn give_credit(&mut self) {
+        if self.owes_credit() {
+            let bytes = mem::take(&mut self.taken);
+            self.commands
+                .send(StreamCommand::Taken { id: self.id, bytes });
+        }
+    }
+
+    /// Reads like [`poll_read`](AsyncRead::poll_read), but leaves the credit to the caller.
+    pub(super) fn poll_take(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let length = ready!(self.inbox.poll_read(context, buffer))?;
+        self.taken += length as u64;
+        Poll::Ready(Ok(()))
     }
 
     /// Stops reading, which the writer at the other end is told.
@@ -124,17 +215,12 @@ impl StreamReader {
 
 impl AsyncRead for StreamReader {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let length = ready!(self.inbox.poll_read(context, buffer))?;
-        if length > 0 {
-            self.commands.send(StreamCommand::Taken {
-                id: self.id,
-                bytes: length as u64,
-            });
-        }
+        ready!(self.poll_take(context, buffer))?;
+        self.give_credit();
         Poll::Ready(Ok(()))
     }
 }
@@ -202,6 +288,17 @@ impl StreamWriter {
     }
 }
 
+impl StreamWriter {
+    /// Waits until all that was written has left for the pipe, or the stream is closed.
+    pub(super) async fn left(&self) {
+        let (done, left) = oneshot::channel();
+        self.commands
+            .send(StreamCommand::Left { id: self.id, done });
+        // The driver drops the sender with the stream.
+        let _ = left.await;
+    }
+}
+
 impl AsyncWrite for StreamWriter {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -232,7 +329,7 @@ impl AsyncWrite for StreamWriter {
 
 impl StreamWriter {
     fn finish(&mut self) {
-        if !std::mem::replace(&mut self.finished, true) {
+        if !mem::replace(&mut self.finished, true) {
             self.commands.send(StreamCommand::Finish { id: self.id });
         }
     }
@@ -253,5 +350,39 @@ pub(crate) struct StreamHandle {
 impl Drop for StreamHandle {
     fn drop(&mut self) {
         self.commands.send(StreamCommand::Close { id: self.id });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_any_size_are_read_in_their_order() {
+        let (mut expected, mut read) = (Vec::new(), Vec::new());
+        let mut unread = Unread::default();
+        for (number, length) in [1, 2, WHOLE_BYTES, 3, WHOLE_BYTES + 1, WHOLE_BYTES, 4]
+            .into_iter()
+            .enumerate()
+        {
+            let piece = vec![u8::try_from(number).unwrap(); length];
+            expected.extend_from_slice(&piece);
+            unread.push(piece.into());
+        }
+        assert_eq!(unread.first.len(), 5);
+        while !unread.is_empty() {
+            let mut buffer = [0; 1000];
+            let length = unread.take(&mut ReadBuf::new(&mut buffer));
+            read.extend_from_slice(&buffer[..length]);
+        }
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn single_bytes_share_a_buffer() {
+        let mut unread = Unread::default();
+        (0..10_000).for_each(|_| unread.push(Bytes::from_static(b"x")));
+        assert!(unread.first.is_empty());
+        assert_eq!(unread.last.len(), 10_000);
     }
 }

@@ -10,7 +10,8 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use wxec_protocol::{
-    AgentConnection, AgentEvent, CallId, CallRequest, Fault, OutputStream, Target, Usage,
+    AgentConnection, AgentEvent, CHUNK_BYTES, CallId, CallRequest, Fault, OutputStream, StreamId,
+    Target, Usage,
 };
 
 use super::{
@@ -84,6 +85,38 @@ impl Peer {
         self.send();
     }
 
+    /// Sends `length` bytes on a stream, no faster than the controller takes them.
+    fn pour(&mut self, id: StreamId, mut length: usize) {
+        let mut credit = usize::try_from(id.window_bytes()).unwrap();
+        while length > 0 {
+            let now = length.min(credit).min(CHUNK_BYTES);
+            if now > 0 {
+                self.agent.send(id, vec![7; now].into());
+                self.send();
+                (length, credit) = (length - now, credit - now);
+                continue;
+            }
+            match self.event() {
+                Some(AgentEvent::Credit { bytes, .. }) => credit += usize::try_from(bytes).unwrap(),
+                event => panic!("no credit: {event:?}"),
+            }
+        }
+    }
+
+    /// Takes `length` bytes from a stream.
+    fn drain(&mut self, id: StreamId, mut length: usize) {
+        while length > 0 {
+            match self.event() {
+                Some(AgentEvent::Data { bytes, .. }) => {
+                    length -= bytes.len();
+                    self.agent.taken(id, bytes.len() as u64);
+                }
+                event => panic!("no data: {event:?}"),
+            }
+        }
+        self.send();
+    }
+
     /// Returns the input of each call, until the controller closes the session.
     fn echo(mut self) {
         loop {
@@ -121,6 +154,27 @@ fn session() -> (Session, Peer) {
     (pollster::block_on(started).unwrap(), peer)
 }
 
+/// Opens a stream for threads. Also returns its number.
+fn stream(
+    session: &Session,
+    peer: &mut Peer,
+    leading: Leading,
+) -> (StreamId, BlockingReader, BlockingWriter, StreamHandle) {
+    let session = session.clone();
+    let opened =
+        Background::new(async move { session.open_blocking(Service::Files, leading).await });
+    let Some(AgentEvent::Open { id, .. }) = peer.event() else {
+        panic!("nothing was opened");
+    };
+    let Ok((reader, writer, handle)) = pollster::block_on(opened) else {
+        panic!("the session has ended");
+    };
+    (id, reader, writer, handle)
+}
+
+/// More than pipes and windows hold.
+const MUCH: usize = 5 << 20;
+
 /// Calls, and returns the value.
 async fn call(session: &Session, input: impl Into<Bytes>) -> Bytes {
     let reply = open(session, input).returned(None).await.unwrap();
@@ -157,6 +211,71 @@ fn a_call_needs_no_thread_but_the_one_that_waits() {
             assert_eq!(block_on(call(&session, large.clone())), large);
         });
         drop(session);
+    });
+}
+
+#[test]
+fn a_stream_needs_no_thread_but_the_one_that_reads() {
+    let (session, mut peer) = session();
+    let (id, mut reader, _writer, _handle) = stream(&session, &mut peer, Leading::Reader);
+    scope(|scope| {
+        // The agent outlives its thread: the controller writes to it until the end.
+        scope.spawn(|| peer.pour(id, MUCH));
+        occupied(|| {
+            let mut bytes = vec![0; MUCH];
+            reader.read_exact(&mut bytes).unwrap();
+            assert_eq!(bytes, [7; MUCH]);
+        });
+    });
+}
+
+#[test]
+fn a_stream_needs_no_thread_but_the_one_that_writes() {
+    let (session, mut peer) = session();
+    let (id, _reader, mut writer, _handle) = stream(&session, &mut peer, Leading::Writer);
+    scope(|scope| {
+        scope.spawn(|| peer.drain(id, MUCH));
+        occupied(|| writer.write_all(&vec![7; MUCH]).unwrap());
+    });
+}
+
+#[test]
+fn callers_are_served_while_the_thread_of_a_stream_is_away() {
+    for leading in [Leading::Reader, Leading::Writer] {
+        let (session, mut peer) = session();
+        let (id, mut reader, mut writer, handle) = stream(&session, &mut peer, leading);
+        peer.pour(id, CHUNK_BYTES);
+        reader.read_exact(&mut [0; CHUNK_BYTES]).unwrap();
+        writer.write_all(&[7; CHUNK_BYTES]).unwrap();
+        peer.drain(id, CHUNK_BYTES);
+        scope(|scope| {
+            let called = scope.spawn(|| pollster::block_on(call(&session, "1")));
+            let id = peer.call("1");
+            peer.finish(id, "one");
+            assert_eq!(called.join().unwrap(), "one");
+        });
+        // What arrives for the stream meanwhile is there once its thread comes back.
+        peer.pour(id, CHUNK_BYTES);
+        reader.read_exact(&mut [0; CHUNK_BYTES]).unwrap();
+        drop(handle);
+        assert_eq!(peer.event(), Some(AgentEvent::StreamClosed { id }));
+        assert_eq!(
+            reader.read(&mut [0]).unwrap_err().to_string(),
+            "the hop before it is lost"
+        );
+    }
+}
+
+#[test]
+fn a_writer_is_told_that_its_stream_is_closed_while_the_agent_reads_nothing() {
+    let (session, mut peer) = session();
+    let (_, _reader, mut writer, handle) = stream(&session, &mut peer, Leading::Writer);
+    scope(|scope| {
+        let wrote = scope.spawn(move || writer.write_all(&vec![7; MUCH]).unwrap_err().kind());
+        // Reads a little, so that the rest is under way.
+        peer.event();
+        drop(handle);
+        assert_eq!(wrote.join().unwrap(), std::io::ErrorKind::BrokenPipe);
     });
 }
 

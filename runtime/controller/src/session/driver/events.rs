@@ -19,7 +19,7 @@ impl Driver {
             ControllerEvent::Need { module, again } => self.handle_need(module, again),
             ControllerEvent::Data { id, bytes } => {
                 if let Some(stream) = self.streams.get(&id) {
-                    stream.inbox.push(&bytes);
+                    stream.inbox.push(bytes);
                 }
             }
             ControllerEvent::Credit { id, bytes } => {
@@ -33,7 +33,7 @@ impl Driver {
                 }
             }
             ControllerEvent::StreamClosed { id, end } => {
-                if let Some(mut stream) = self.streams.remove(&id) {
+                if let Some(mut stream) = self.forget_stream(id) {
                     stream.inbox.finish();
                     stream.end(Ok(end));
                 }

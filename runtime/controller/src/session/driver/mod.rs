@@ -68,6 +68,8 @@ pub(super) struct Driver {
     keys: HashMap<u64, CallId>,
     printer: Printer,
     streams: HashMap<StreamId, OpenStream>,
+    /// Streams whose writers wait until all that they sent has left.
+    leaving: Vec<(StreamId, oneshot::Sender<()>)>,
     blob_answers: HashMap<Digest, oneshot::Sender<bool>>,
     /// Requests that wait for a description, in the order in which they were made.
     describing: VecDeque<oneshot::Sender<Description>>,
@@ -123,6 +125,7 @@ impl Driver {
             calls: HashMap::new(),
             keys: HashMap::new(),
             streams: HashMap::new(),
+            leaving: Vec::new(),
             blob_answers: HashMap::new(),
             describing: VecDeque::new(),
             ping,
@@ -133,11 +136,12 @@ impl Driver {
         }
     }
 
-    /// Returns true if nothing is under way that a caller waits for.
-    pub(super) fn is_at_rest(&self) -> bool {
+    /// Returns true if nothing is under way that a caller waits for, except on `own` streams of the
+    /// thread that asks.
+    pub(super) fn is_at_rest(&self, own: usize) -> bool {
         self.outgoing.is_empty()
             && self.calls.is_empty()
-            && self.streams.is_empty()
+            && self.streams.len() <= own
             && self.blob_answers.is_empty()
             && self.describing.is_empty()
             && self.close_by.is_none()
@@ -203,6 +207,7 @@ impl Driver {
         let commanded = self.take_commands(context);
         self.handle_events()?;
         if self.outgoing.is_empty() {
+            self.tell_of_left();
             self.outgoing.fill(&mut self.connection);
             self.publish_traffic();
         }

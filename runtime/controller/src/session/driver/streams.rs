@@ -95,14 +95,33 @@ impl Driver {
         match command {
             StreamCommand::Data { id, bytes } => self.connection.send(id, bytes),
             StreamCommand::Splice { id, splice } => self.connection.splice(id, splice),
+            StreamCommand::Left { id, done } if self.streams.contains_key(&id) => {
+                self.leaving.push((id, done));
+            }
+            // Dropping the sender tells that the stream is closed.
+            StreamCommand::Left { .. } => {}
             StreamCommand::Finish { id } => self.connection.finish_stream(id),
             StreamCommand::Taken { id, bytes } => self.connection.taken(id, bytes),
             StreamCommand::Signal { id, signal } => self.connection.signal(id, signal),
             StreamCommand::Resize { id, size } => self.connection.resize(id, size),
             StreamCommand::Close { id } => {
-                self.streams.remove(&id);
+                self.forget_stream(id);
                 self.connection.close_stream(id);
             }
+        }
+    }
+
+    /// Forgets a stream that is closed. What waits for its data to leave learns of it.
+    pub(super) fn forget_stream(&mut self, id: StreamId) -> Option<OpenStream> {
+        self.leaving.retain(|(stream, _)| *stream != id);
+        self.streams.remove(&id)
+    }
+
+    /// Tells those whose streams' data have left for the pipe.
+    pub(super) fn tell_of_left(&mut self) {
+        let is_sending = |id| self.connection.is_sending(id);
+        for (_, done) in self.leaving.extract_if(.., |(id, _)| !is_sending(*id)) {
+            let _ = done.send(());
         }
     }
 }

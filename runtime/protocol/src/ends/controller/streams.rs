@@ -73,6 +73,12 @@ impl ControllerConnection {
         }
     }
 
+    /// Returns true if some of what was sent on a stream waits to be transmitted.
+    pub fn is_sending(&self, id: StreamId) -> bool {
+        self.outbox
+            .is_sending(|upload| *upload == Upload::Stream(id))
+    }
+
     /// Makes the agent put a part of a blob that it holds into a stream. This costs credit as
     /// sending does.
     pub fn splice(&mut self, id: StreamId, splice: Splice) {
