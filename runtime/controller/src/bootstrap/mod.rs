@@ -188,6 +188,7 @@ impl<'a> Bootstrap<'a> {
                 None => return Err(self.failure(&answer, sent).await),
             };
         }
+        probe.settle_place();
         Ok(Started {
             image_bytes: sending.image_bytes,
             traffic: Traffic {

@@ -7,6 +7,9 @@ use crate::{
     error::{Phase, Unreachable},
 };
 
+/// The place that the script finds on most hosts.
+const USUAL_PLACE: &str = "/dev/shm";
+
 /// The number of places the script knows.
 const MAX_PLACES: usize = 8;
 
@@ -16,7 +19,8 @@ pub(crate) struct Probe {
     pub(crate) platform: Platform,
     /// The host has kept the starter, which looks for the image.
     pub(super) has_starter: bool,
-    /// The directory the starter goes to, or `memory`. Empty until the script has found it.
+    /// The directory the starter goes to, or `memory`. Empty until the script has found it, and names
+    /// it if it is not the usual one.
     pub(crate) directory: String,
     /// Directories that would not do, with the reasons.
     pub(crate) tried: Vec<String>,
@@ -55,6 +59,13 @@ impl Probe {
     /// Returns true if the starter and the image are sent without being asked for.
     pub(crate) fn lacks_starter(&self) -> bool {
         !self.has_starter
+    }
+
+    /// Fills in the place that the script did not name.
+    pub(super) fn settle_place(&mut self) {
+        if self.directory.is_empty() {
+            self.directory = USUAL_PLACE.into();
+        }
     }
 
     /// Reads the script's next words about places: a `place` it has found before anything arrived, or

@@ -829,6 +829,9 @@ fn probes_are_read() {
     assert!(parse_probe("host|Linux x86_64|old|/tmp|").is_none());
     let mut probe = parse_probe("host|Linux x86_64|new||").unwrap().unwrap();
     assert_eq!((&*probe.directory, probe.tried.len()), ("", 0));
+    let mut usual = probe.clone();
+    usual.settle_place();
+    assert_eq!(usual.directory, "/dev/shm");
     assert_eq!(probe.learn_place("next|/tmp|"), None, "none was tried");
     assert_eq!(probe.learn_place("place|/tmp| /a (no);"), Some(false));
     assert_eq!(probe.learn_place("place|/tmp| /a (no);"), None, "once");
