@@ -79,6 +79,11 @@ impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
     }
 
     async fn all(mut self) -> Outcomes<T, E> {
+        // Wakes the caller once, rather than for each host.
+        if let Some(driver) = &mut self.driver {
+            driver.await;
+            self.driver = None;
+        }
         let mut all = Vec::new();
         while let Some(outcome) = self.next_outcome().await {
             all.push(outcome);
@@ -174,6 +179,12 @@ impl<T, E> fmt::Debug for FleetRun<T, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        task::Wake,
+        thread,
+    };
+
     use wxec_controller::Host;
 
     use super::*;
@@ -205,7 +216,7 @@ mod tests {
         for (done, turn) in [2, 3, 1].into_iter().enumerate() {
             go.send_replace(turn);
             while run.outcomes.len() <= done {
-                std::thread::yield_now();
+                thread::yield_now();
             }
         }
         let values: Vec<_> = run
@@ -214,6 +225,49 @@ mod tests {
             .map(|outcome| outcome.result.unwrap())
             .collect();
         assert_eq!(values, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_caller_that_waits_for_all_hosts_is_woken_once() {
+        let woken = Arc::new(Woken(thread::current(), AtomicUsize::new(0)));
+        let waker = woken.clone().into();
+        let (go, may_go) = tokio::sync::watch::channel(0);
+        let work = |host: &Host| {
+            let number: usize = host.name()[3..].parse().unwrap();
+            let mut may_go = may_go.clone();
+            async move {
+                let _ = may_go.wait_for(|turn| *turn >= number).await;
+                Ok::<_, CallError>(number)
+            }
+        };
+        let run = fleet().each(work);
+        let mut all = run.into_future();
+        for turn in 1..=3 {
+            assert!(
+                all.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            go.send_replace(turn);
+        }
+        let outcomes = loop {
+            match all.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(outcomes) => break outcomes,
+                Poll::Pending => thread::park(),
+            }
+        };
+        assert_eq!(outcomes.iter().count(), 3);
+        assert!(woken.1.load(Ordering::Relaxed) <= 1);
+    }
+
+    /// A thread, and how often it was woken.
+    struct Woken(thread::Thread, AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.unpark();
+        }
     }
 
     #[test]
