@@ -1,5 +1,7 @@
 //! A list of hosts.
 
+use std::collections::HashSet;
+
 use wxec_controller::{AddressError, Host, Operation};
 
 use crate::{
@@ -203,14 +205,10 @@ impl Fleet {
 
 impl FromIterator<Host> for Fleet {
     fn from_iter<I: IntoIterator<Item = Host>>(hosts: I) -> Self {
-        let mut members: Vec<Host> = Vec::new();
-        for host in hosts {
-            if !members.contains(&host) {
-                members.push(host);
-            }
-        }
+        let mut members = HashSet::new();
+        let once = |host: &Host| members.insert(host.address().clone());
         Self {
-            hosts: members,
+            hosts: hosts.into_iter().filter(once).collect(),
             max_parallel: MAX_PARALLEL,
             rules: Rules::new(),
         }
