@@ -81,7 +81,7 @@ impl<T: Send + 'static, E: Send + 'static> FleetRun<T, E> {
     async fn all(mut self) -> Outcomes<T, E> {
         // Wakes the caller once, rather than for each host.
         if let Some(driver) = &mut self.driver {
-            driver.await;
+            self.stopped = driver.await;
             self.driver = None;
         }
         let mut all = Vec::new();

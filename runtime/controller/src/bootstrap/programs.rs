@@ -1,13 +1,19 @@
 //! Programs for a host: the starter, the image for it to become, and the first words for the agent.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock, Mutex, Weak},
+};
 
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, sync::OnceCell};
 use wxec_build::{AgentImage, Starter};
 use wxec_protocol::Traffic;
 
 use super::{Probe, splice_image};
 use crate::{
+    base::sync::lock,
     error::{Phase, Unreachable},
     session::{Session, transport::Writer},
 };
@@ -104,7 +110,7 @@ impl<'a> Sending<'a> {
         writer: &mut Writer,
     ) -> Result<io::Result<()>, Unreachable> {
         let parcel = self.programs.parcel(lack, self.form, self.keep).await?;
-        let body_bytes = parcel.body.as_ref().map_or(0, Vec::len) as u64;
+        let body_bytes = parcel.body_bytes();
         self.image_bytes += body_bytes;
         self.traffic.bytes_sent += parcel.head.len() as u64 + body_bytes;
         if parcel.body.is_none() {
@@ -125,10 +131,8 @@ impl<'a> Sending<'a> {
                 self.form = Form::of_network(self.compress);
                 Some(Next::Lacks(Lack::Image))
             }
-            _ => Some(match probe.learn_place(answer)? {
-                true => Next::Lacks(Lack::Starter),
-                false => Next::Takes,
-            }),
+            _ if probe.learn_place(answer)? => Some(Next::Lacks(Lack::Starter)),
+            _ => Some(Next::Takes),
         }
     }
 }
@@ -139,7 +143,7 @@ struct Parcel<'a> {
     /// All that comes before the image: the starter, and the lines that describe both.
     head: Vec<u8>,
     /// The image, unless a hop inserts it.
-    body: Option<Vec<u8>>,
+    body: Option<Contents>,
     /// All that comes behind it.
     tail: &'a [u8],
 }
@@ -153,7 +157,7 @@ impl Programs {
             Form::Plain => Some(read(&image.path).await?),
             Form::Hop => None,
         };
-        let sent = body.as_ref().map_or(image.bytes, |body| body.len() as u64);
+        let sent = body.as_ref().map_or(image.bytes, length);
         let described = format!(
             "{} {sent} {} {} {}\n",
             if form == Form::Compressed {
@@ -169,8 +173,8 @@ impl Programs {
         if lack == Lack::Starter {
             let starter = read(&self.starter.path).await?;
             let rest = (described.len() + self.beginning.len()) as u64 + sent;
-            head.extend(format!("{} {rest}\n", starter.len()).into_bytes());
-            head.extend(starter);
+            head.extend(format!("{} {rest}\n", length(&starter)).into_bytes());
+            head.extend(bytes(&starter));
         }
         head.extend(described.into_bytes());
         Ok(Parcel {
@@ -183,10 +187,14 @@ impl Programs {
 }
 
 impl Parcel<'_> {
+    fn body_bytes(&self) -> u64 {
+        self.body.as_ref().map_or(0, length)
+    }
+
     async fn send(&self, writer: &mut Writer) -> io::Result<()> {
         writer.write_all(&self.head).await?;
         match &self.body {
-            Some(bytes) => writer.write_all(bytes).await?,
+            Some(body) => writer.write_all(bytes(body)).await?,
             None => splice_image(writer, self.image).await?,
         }
         writer.write_all(self.tail).await?;
@@ -194,14 +202,60 @@ impl Parcel<'_> {
     }
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, Unreachable> {
-    tokio::fs::read(path).await.map_err(|error| {
-        Unreachable::new(
-            Phase::Local,
-            format!(
-                "cannot read {}, which is for the host: {error}",
-                path.display()
-            ),
-        )
-    })
+/// The contents of a file, shared by all who send it at the same time.
+type Contents = Arc<OnceCell<Vec<u8>>>;
+
+fn bytes(contents: &Contents) -> &[u8] {
+    contents.get().map_or(&[], Vec::as_slice)
+}
+
+fn length(contents: &Contents) -> u64 {
+    bytes(contents).len() as u64
+}
+
+/// Reads a file that others may be reading or sending as well. Memory holds it once, however many
+/// hosts are sent it, and for no longer than that takes.
+async fn read(path: &Path) -> Result<Contents, Unreachable> {
+    type InUse = HashMap<PathBuf, Weak<OnceCell<Vec<u8>>>>;
+    static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
+
+    let contents = {
+        let mut in_use = lock(&IN_USE);
+        in_use.retain(|_, contents| contents.strong_count() > 0);
+        in_use.get(path).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let contents = Contents::default();
+            in_use.insert(path.into(), Arc::downgrade(&contents));
+            contents
+        })
+    };
+    let reading = contents.get_or_try_init(|| tokio::fs::read(path));
+    reading.await.map_err(|error| unreadable(path, &error))?;
+    Ok(contents)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Unreachable {
+    let path = path.display();
+    let reason = format!("cannot read {path}, which is for the host: {error}");
+    Unreachable::new(Phase::Local, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_many_hosts_are_sent_is_in_memory_once_and_only_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("image");
+        std::fs::write(&path, "of today").unwrap();
+        let (one, other) = tokio::join!(read(&path), read(&path));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert!(Arc::ptr_eq(&one, &other));
+        std::fs::write(&path, "of tomorrow").unwrap();
+        assert_eq!(bytes(&read(&path).await.unwrap()), b"of today");
+        let contents = Arc::downgrade(&one);
+        drop((one, other));
+        assert!(contents.upgrade().is_none());
+        assert_eq!(bytes(&read(&path).await.unwrap()), b"of tomorrow");
+    }
 }
