@@ -103,7 +103,8 @@ impl<T> Outbox<T> {
         wire: &mut Vec<u8>,
         mut write_part: impl FnMut(&mut T, Part, &mut Vec<u8>) -> Option<Splice>,
     ) -> Option<Splice> {
-        if wire.is_empty() {
+        // Long messages are not copied. Otherwise the room for a transmission stays with `wire`.
+        if wire.is_empty() && wire.capacity() < self.messages.len() {
             std::mem::swap(wire, &mut self.messages);
         } else {
             wire.append(&mut self.messages);

@@ -20,6 +20,7 @@ mod polls;
 mod events;
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, VecDeque},
     io, mem,
     pin::Pin,
@@ -54,11 +55,16 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Steps after which the driver lets others of its thread run. A step moves a transmission at most.
 const STEPS_AT_ONCE: usize = 32;
 
+thread_local! {
+    /// Room for a transmission that arrives. It belongs to the thread, because a driver needs it for
+    /// no longer than it takes to understand the bytes, and a fleet has thousands of drivers.
+    static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; TRANSMIT_BYTES]);
+}
+
 pub(super) struct Driver {
     connection: ControllerConnection,
     transport: Transport,
     outgoing: Outgoing,
-    input: Vec<u8>,
     shared: Arc<Shared>,
     queue: mpsc::UnboundedReceiver<Command>,
     /// For parts that answer later, such as streams. Weak, so that it does not keep the session
@@ -117,7 +123,6 @@ impl Driver {
             connection,
             transport,
             outgoing: Outgoing::default(),
-            input: vec![0; TRANSMIT_BYTES],
             shared,
             queue,
             printer: Printer::new(commands.clone()),
@@ -219,18 +224,23 @@ impl Driver {
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
-        let mut buffer = ReadBuf::new(&mut self.input);
-        if !is_ready(Pin::new(&mut self.transport.reader).poll_read(context, &mut buffer))? {
-            return Ok(false);
+        let arrived = INPUT.with_borrow_mut(|input| {
+            let mut buffer = ReadBuf::new(input);
+            let reading = Pin::new(&mut self.transport.reader).poll_read(context, &mut buffer);
+            if is_ready(reading)? {
+                self.handle_input(buffer.filled())?;
+                return Ok::<_, End>(true);
+            }
+            Ok(false)
+        })?;
+        if arrived {
+            self.handle_events()?;
         }
-        let length = buffer.filled().len();
-        self.handle_input(length)?;
-        self.handle_events()?;
-        Ok(true)
+        Ok(arrived)
     }
 
-    fn handle_input(&mut self, length: usize) -> Result<(), End> {
-        if length == 0 {
+    fn handle_input(&mut self, input: &[u8]) -> Result<(), End> {
+        if input.is_empty() {
             let is_closed = self.close_by.is_some() && self.calls.is_empty();
             return Err(if is_closed {
                 End::Closed
@@ -239,7 +249,7 @@ impl Driver {
             });
         }
         self.last_heard = Instant::now();
-        self.connection.handle_input(&self.input[..length])?;
+        self.connection.handle_input(input)?;
         // Publishes before the events are handled: a caller whose call returned may ask for the
         // traffic.
         self.publish_traffic();

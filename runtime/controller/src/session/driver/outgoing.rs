@@ -11,6 +11,10 @@ use wxec_protocol::{ControllerConnection, Splice};
 
 use crate::session::transport::Writer;
 
+/// Room for bytes that an idle session keeps: a short call's. A fleet has thousands of sessions, and
+/// each has sent an artifact.
+const KEPT_BYTES: usize = 8 << 10;
+
 /// One transmission, as far as it has not left.
 #[derive(Default)]
 pub(super) struct Outgoing {
@@ -30,6 +34,9 @@ impl Outgoing {
         self.bytes.clear();
         self.written = 0;
         self.splice = connection.poll_transmit(&mut self.bytes);
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
+            self.bytes = Vec::new();
+        }
     }
 
     /// Writes some of the bytes. If none are left, writes some of those that the hop is to splice
@@ -51,6 +58,39 @@ impl Outgoing {
                 self.written += length;
                 Poll::Ready(Ok(()))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use wxec_protocol::{CallRequest, Digest};
+
+    use super::*;
+
+    #[test]
+    fn an_idle_session_keeps_no_room_for_its_artifact() {
+        let mut connection = ControllerConnection::new();
+        let artifact = Bytes::from(vec![7; 1 << 20]);
+        let request = CallRequest::new(Digest::of(&artifact), "task", Bytes::new());
+        connection.call_with_artifact(request, &artifact);
+        let mut outgoing = Outgoing::default();
+        let mut sent = 0;
+        loop {
+            outgoing.fill(&mut connection);
+            if outgoing.is_empty() {
+                break;
+            }
+            sent += outgoing.bytes.len();
+            outgoing.written = outgoing.bytes.len();
+        }
+        assert!(sent > artifact.len());
+        for _ in 0..3 {
+            assert!(outgoing.bytes.capacity() <= KEPT_BYTES);
+            connection.ping();
+            outgoing.fill(&mut connection);
+            outgoing.written = outgoing.bytes.len();
         }
     }
 }
