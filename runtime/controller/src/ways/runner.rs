@@ -1,6 +1,13 @@
 //! Runners of programs that lead one hop further: this machine, or the machine of an agent.
 
-use std::{borrow::Cow, ffi::OsStr, io, os::unix::ffi::OsStrExt, process::Stdio, time::Duration};
+use std::{
+    borrow::Cow,
+    ffi::OsStr,
+    io,
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    process::Stdio,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,7 +16,7 @@ use tokio::{
 use wxec_protocol::{Command, StreamEnd};
 
 use crate::{
-    base::text::printable,
+    base::{open_files, text::printable},
     error::{Phase, Unreachable},
     options::secret_variables,
     session::{
@@ -173,6 +180,7 @@ pub(super) fn start_here(command: &Command, ground: Ground) -> io::Result<Transp
     let missing = || io::Error::other("a pipe is missing");
     let stdout = child.stdout.take().ok_or_else(missing)?;
     let stdin = child.stdin.take().ok_or_else(missing)?;
+    open_files::make_room(stdin.as_fd());
     Ok(Transport {
         reader: Reader::Pipe(Pipe::reader(stdout.into_owned_fd()?)?),
         writer: Writer::Pipe(Pipe::writer(stdin.into_owned_fd()?)?),
