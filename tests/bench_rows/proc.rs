@@ -39,6 +39,11 @@ pub(crate) fn pss_mib(process: impl ToString) -> f64 {
     ) / 1024.0
 }
 
+/// The memory that this machine could give to processes, in MiB.
+pub(crate) fn available_mib() -> f64 {
+    kib("/proc/meminfo", "MemAvailable:") / 1024.0
+}
+
 fn kib(path: &str, name: &str) -> f64 {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let line = text.lines().find_map(|line| {

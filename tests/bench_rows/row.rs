@@ -68,9 +68,14 @@ impl Row {
 
     /// A row with one figure.
     pub(crate) fn of(name: &str, unit: &str, budget: Budget, figure: f64) -> Self {
-        Self::new(name, unit, budget).with(vec![Round {
+        Self::new(name, unit, budget).with_figures(vec![figure])
+    }
+
+    /// Sets the figures of a row without a floor.
+    pub(crate) fn with_figures(self, wxec: Vec<f64>) -> Self {
+        self.with(vec![Round {
             floor: vec![],
-            wxec: vec![figure],
+            wxec,
         }])
     }
 

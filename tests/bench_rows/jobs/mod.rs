@@ -6,6 +6,7 @@ mod command;
 mod files;
 mod fleet;
 mod memory;
+mod thousand;
 mod warm;
 
 use std::time::Duration;
@@ -107,6 +108,16 @@ pub(crate) const JOBS: &[Job] = &[
         name: "fleet",
         way: Way::Default,
         run: fleet::hundred_hosts,
+    },
+    Job {
+        name: "thousand",
+        way: Way::Fast,
+        run: thousand::local,
+    },
+    Job {
+        name: "thousand-ssh",
+        way: Way::Fast,
+        run: thousand::ssh,
     },
 ];
 
