@@ -232,7 +232,7 @@ mod tests {
         let woken = Arc::new(Woken(thread::current(), AtomicUsize::new(0)));
         let waker = woken.clone().into();
         let (go, may_go) = tokio::sync::watch::channel(0);
-        let work = |host: &Host| {
+        let work = move |host: &Host| {
             let number: usize = host.name()[3..].parse().unwrap();
             let mut may_go = may_go.clone();
             async move {

@@ -117,23 +117,30 @@ impl Drop for Output {
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+    use wxec_protocol::cbor;
 
     use super::{super::Streams, *};
 
     const WINDOW: usize = 1 << 20;
 
+    /// The first stream of a session, as the controller numbers it.
+    fn id() -> StreamId {
+        let number = cbor::encode(&0_u64).unwrap();
+        cbor::decode(&number).unwrap()
+    }
+
     /// A wide stream, as a thread and as the event loop have it.
     fn stream() -> (Input, Output, Streams, UnboundedReceiver<StreamEvent>) {
         let (events, received) = unbounded_channel();
         let mut streams = Streams::new(events);
-        let (input, output) = streams.blocking(StreamId(0));
+        let (input, output) = streams.blocking(id());
         (input, output, streams, received)
     }
 
     #[tokio::test]
     async fn what_was_taken_is_told_of_in_shares() {
         let (mut input, _output, streams, mut events) = stream();
-        streams.data(StreamId(0), vec![1; WINDOW / 2].into());
+        streams.data(id(), vec![1; WINDOW / 2].into());
         drop(streams);
         let read = tokio::task::spawn_blocking(move || {
             let mut bytes = vec![0; 100_000];
@@ -164,7 +171,7 @@ mod tests {
                 _ => panic!("something else happened"),
             }
         }
-        streams.close(StreamId(0));
+        streams.close(id());
         assert_eq!(wrote.await.unwrap(), Err(io::ErrorKind::BrokenPipe));
         assert!(matches!(
             events.recv().await,
