@@ -33,6 +33,10 @@ impl Chosen {
     }
 }
 
+fn identities(hosts: &[Chosen]) -> HashSet<Identity> {
+    hosts.iter().map(Chosen::identity).collect()
+}
+
 pub(super) fn select(inventory: &Inventory, target: &str) -> Result<Selection, TargetError> {
     let expression = Expression::parse(target)?;
     inventory.check_all(&expression)?;
@@ -44,18 +48,8 @@ pub(super) fn select(inventory: &Inventory, target: &str) -> Result<Selection, T
             parts: counts,
         });
     }
-    let strangers = chosen
-        .iter()
-        .filter(|one| one.is_stranger && !inventory.hosts.is_empty());
     Ok(Selection {
-        strangers: strangers
-            .map(|one| {
-                (
-                    one.host.name().to_owned(),
-                    inventory.similar(one.host.name()),
-                )
-            })
-            .collect(),
+        strangers: inventory.strangers(&chosen),
         hosts: chosen
             .into_iter()
             .map(|one| (one.host, one.connecting))
@@ -100,7 +94,7 @@ impl Inventory {
         chosen.retain(|one: &Chosen| seen.insert(one.identity()));
         for part in &expression.parts {
             if let Part::Remove(word) = part {
-                let removed = self.removed(word, &seen, counts)?;
+                let removed = self.taken(word, &self.counted(word, counts)?, &seen)?;
                 chosen.retain(|one| !removed.contains(&one.identity()));
             }
         }
@@ -113,26 +107,36 @@ impl Inventory {
         factors: &[Factor],
         counts: &mut Vec<String>,
     ) -> Result<Vec<Chosen>, TargetError> {
-        let mut chosen: Option<Vec<Chosen>> = None;
-        let mut limits = Vec::new();
+        let (mut common, mut excluded): (Option<Vec<Chosen>>, _) = (None, Vec::new());
         for Factor { is_negated, word } in factors {
             let hosts = self.counted(word, counts)?;
-            if *is_negated || chosen.is_some() {
-                let hosts: HashSet<_> = hosts.iter().map(Chosen::identity).collect();
-                limits.push((*is_negated, hosts));
+            if *is_negated {
+                excluded.push((word, hosts));
+            } else if let Some(common) = &mut common {
+                self.check_known(&hosts)?;
+                let hosts = identities(&hosts);
+                common.retain(|one| hosts.contains(&one.identity()));
             } else {
                 self.check_matching(word, &hosts)?;
-                chosen = Some(hosts);
+                common = Some(hosts);
             }
         }
-        let mut chosen = chosen.unwrap_or_default();
-        chosen.retain(|one| {
-            let identity = one.identity();
-            limits
-                .iter()
-                .all(|(is_negated, hosts)| hosts.contains(&identity) != *is_negated)
-        });
-        Ok(chosen)
+        let mut common = common.unwrap_or_default();
+        let before = identities(&common);
+        for (word, hosts) in excluded {
+            let hosts = self.taken(word, &hosts, &before)?;
+            common.retain(|one| !hosts.contains(&one.identity()));
+        }
+        Ok(common)
+    }
+
+    /// Refuses a name that the inventory does not have beside others that it has: no host has both.
+    fn check_known(&self, hosts: &[Chosen]) -> Result<(), TargetError> {
+        let mut strangers = hosts.iter().filter(|one| one.is_stranger);
+        match strangers.next() {
+            Some(one) if !self.hosts.is_empty() => Err(self.unknown("host", one.host.name())),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a glob that adds nothing: hosts must not be left out silently.
@@ -151,26 +155,24 @@ impl Inventory {
         Ok(())
     }
 
-    /// Returns the hosts to take from those in `selected`. A host that is in neither of both is
-    /// most likely a typo, and the one that was meant would be worked on.
-    fn removed(
+    /// Returns the `hosts` of a word, to be taken from `others`. A host that neither these nor the
+    /// inventory have is most likely a typo, and the one that was meant would be worked on.
+    fn taken(
         &self,
         word: &Word,
-        selected: &HashSet<Identity>,
-        counts: &mut Vec<String>,
+        hosts: &[Chosen],
+        others: &HashSet<Identity>,
     ) -> Result<HashSet<Identity>, TargetError> {
-        let hosts = self.counted(word, counts)?;
-        for one in &hosts {
-            let is_known = self.host(one.host.name()).is_some();
-            if is_known || selected.contains(&one.identity()) {
+        for one in hosts {
+            let entry = self.host(one.host.name());
+            let is_known = entry.is_some_and(|entry| entry.address() == one.host.address());
+            if is_known || others.contains(&one.identity()) {
                 continue;
             }
-            if one.is_stranger && !self.hosts.is_empty() {
-                return Err(self.unknown("host", one.host.name()));
-            }
+            self.check_known(hosts)?;
             return Err(refused(word, "it takes away a host that no other part has"));
         }
-        Ok(hosts.iter().map(Chosen::identity).collect())
+        Ok(identities(hosts))
     }
 
     /// Returns the hosts of a word, and notes their number for an empty selection.
@@ -276,6 +278,19 @@ impl Inventory {
         } else {
             stranger(host)
         })
+    }
+
+    /// Returns the names that the inventory does not have, each with one that it may be a misspelling
+    /// of.
+    fn strangers(&self, chosen: &[Chosen]) -> Vec<(String, Option<String>)> {
+        if self.hosts.is_empty() {
+            return Vec::new();
+        }
+        let strangers = chosen.iter().filter(|one| one.is_stranger);
+        let names = strangers.map(|one| one.host.name());
+        names
+            .map(|name| (name.to_owned(), self.similar(name)))
+            .collect()
     }
 
     fn similar(&self, name: &str) -> Option<String> {

@@ -327,6 +327,18 @@ fn targets_that_select_nothing_are_told() {
             "wxec.toml has no host `wbe1`; did you mean `web1`?",
         ),
         (
+            "@web & !wbe1",
+            "wxec.toml has no host `wbe1`; did you mean `web1`?",
+        ),
+        (
+            "@web,!ssh:web1",
+            "`ssh:web1` is no part of a target: it takes away a host that no other part has",
+        ),
+        (
+            "@web & wbe1, db1",
+            "wxec.toml has no host `wbe1`; did you mean `web1`?",
+        ),
+        (
             "mail*",
             "`mail*` is no part of a target: it matches none of the 6 hosts of wxec.toml",
         ),
@@ -365,6 +377,14 @@ fn names_of_ssh_need_no_inventory() {
         )
         .unwrap(),
         ["web1", "deploy@web2:22", "[::1]:22", "web4"]
+    );
+    assert_eq!(
+        names(&none, "web[1-3] & !web2 & web[2-3]").unwrap(),
+        ["web3"]
+    );
+    assert_eq!(
+        names(&none, "web[1-3] & !wbe2").unwrap_err(),
+        "`wbe2` is no part of a target: it takes away a host that no other part has"
     );
     assert_eq!(none.resolve("web1").unwrap().strangers().count(), 0);
     for target in ["@web", "web*", "@all", "@role:x", "web1,!web?"] {
