@@ -24,8 +24,8 @@ const WARM_CALLS: usize = 5;
 
 /// Memory that this machine needs for an agent with its page tables, and with the processes of ssh
 /// and sshd before it.
-const LOCAL_MIB: f64 = 8.0;
-const SSH_MIB: f64 = 20.0;
+const LOCAL_MIB: f64 = 4.0;
+const SSH_MIB: f64 = 10.0;
 
 pub(super) fn local(options: &Options) -> Vec<Row> {
     let n = options.amount(AGENTS);
