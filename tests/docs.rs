@@ -52,10 +52,10 @@ pages! {
     files_travel_as_described: "docs/files.md",
     fleets_work_as_described: "docs/fleets.md",
     grants_work_as_described: "docs/grants.md",
+    runs_are_recorded_as_described: "docs/history.md",
     hosts_are_selected_as_described: "docs/inventory.md",
     performance_is_measured_as_described: "docs/performance.md",
     programs_run_as_described: "docs/programs.md",
-    runs_are_recorded_as_described: "docs/history.md",
     other_tools_use_rsh_as_described: "docs/rsh.md",
     tasks_are_built_as_described: "docs/tasks.md",
 }
@@ -209,6 +209,8 @@ fn printed(step: &Step, directory: &Path, network: &Network) -> (String, bool) {
         .args(["-c", &format!("exec 2>&1\n{}", step.command)])
         .current_dir(directory)
         .envs(network.sshd().client_environment())
+        // Runs of other pages are none of this page's.
+        .env("WXEC_STATE", directory.join("state"))
         .env(
             "PATH",
             format!("{}:{path}", wxec.parent().unwrap().display()),

@@ -206,7 +206,7 @@ impl Fleet {
 impl FromIterator<Host> for Fleet {
     fn from_iter<I: IntoIterator<Item = Host>>(hosts: I) -> Self {
         let mut members = HashSet::new();
-        let once = |host: &Host| members.insert(host.address().clone());
+        let once = |host: &Host| members.insert((host.name().to_owned(), host.address().clone()));
         Self {
             hosts: hosts.into_iter().filter(once).collect(),
             max_parallel: MAX_PARALLEL,

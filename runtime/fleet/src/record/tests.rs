@@ -151,6 +151,6 @@ fn names_of_runs_sort_by_time_and_differ() {
     let (_, first) = recorded(&folder, []);
     let (_, second) = recorded(&folder, []);
     assert_ne!(first, second);
-    assert!(first[..15] <= second[..15]);
+    assert!(first[..18] <= second[..18]);
     assert_eq!(folder.ids().unwrap().len(), 2);
 }

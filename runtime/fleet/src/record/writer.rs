@@ -83,9 +83,9 @@ fn user_and_machine() -> String {
     format!("{user}@{}", here.hostname)
 }
 
-/// Returns a name that sorts by time: `20261128-072000-4f1c`.
+/// Returns a name that sorts by time, down to milliseconds: `20261128-072000123-4f1c`.
 fn new_id(began: Timestamp) -> String {
-    let time = began.strftime("%Y%m%d-%H%M%S").to_string();
+    let time = began.strftime("%Y%m%d-%H%M%S%3f").to_string();
     let random = RandomState::new().hash_one(std::process::id()) & 0xffff;
     format!("{time}-{random:04x}")
 }
