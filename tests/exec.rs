@@ -548,12 +548,8 @@ fn ctrl_c_on_ten_hosts_leaves_nothing_anywhere() {
     kill_process(wxec.pid(), Signal::INT).unwrap();
     let ended = wxec.wait();
     assert_eq!(ended.exit_code, Some(130), "{ended:?}");
-    let told = "0 of 10 hosts had ended; cancelled: many0, many1, ";
-    assert!(ended.stderr.starts_with(told), "{ended:?}");
-    assert!(
-        ended.stderr.ends_with("many9\nerror: interrupted\n"),
-        "{ended:?}"
-    );
+    let told = "0 of 10 hosts had ended; cancelled: many[0-9]\nerror: interrupted\n";
+    assert_eq!(ended.stderr, told, "{ended:?}");
     wait_until(SOON, "nothing is left", || !alive(&marker));
     let below = || crate::harness::descendants(sshd.pid()).len();
     wait_until(SOON, "no session is left", || below() == 0);

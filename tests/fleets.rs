@@ -36,7 +36,7 @@ fn a_roll_out_stops_at_the_failure_too_many_and_says_why() {
     assert_eq!(
         *said.last().unwrap(),
         format!(
-            "error: stopped: 1 host failed, and none may; not started: {}, {}, {}",
+            "error: stopped: 1 host failed, and none may; not started: {},{},{}",
             host(4),
             host(5),
             host(6)

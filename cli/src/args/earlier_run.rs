@@ -1,7 +1,14 @@
 //! Hosts of an earlier run, chosen by how they ended there: `failed@last`.
 
-use std::{collections::HashMap, str::FromStr};
+use std::str::FromStr;
 
+use serde::{
+    Deserialize,
+    de::{
+        IntoDeserializer,
+        value::{Error as ValueError, StrDeserializer},
+    },
+};
 use wxec::{
     Host,
     fleet::Ending,
@@ -9,19 +16,6 @@ use wxec::{
 };
 
 use crate::output::command_error::CommandError;
-
-/// Words for the ways in which a host ends.
-const WORDS: [(&str, Ending); 9] = [
-    ("ok", Ending::Ok),
-    ("failed", Ending::Failed),
-    ("trapped", Ending::Trapped),
-    ("timeout", Ending::Timeout),
-    ("denied", Ending::Denied),
-    ("unreachable", Ending::Unreachable),
-    ("lost", Ending::Lost),
-    ("cancelled", Ending::Cancelled),
-    ("skipped", Ending::Skipped),
-];
 
 /// Hosts that ended in one way in an earlier run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +31,11 @@ impl FromStr for Only {
         let (word, run) = text
             .split_once('@')
             .ok_or("write a way to end and a run, such as `failed@last`")?;
-        let known = WORDS.iter().find(|(known, _)| *known == word);
-        let (_, ending) = known.ok_or_else(|| {
-            let words = WORDS.map(|(word, _)| word).join(", ");
-            format!("{word:?} is no way to end; these are: {words}")
-        })?;
+        let word: StrDeserializer<'_, ValueError> = word.into_deserializer();
+        let ending = Ending::deserialize(word)
+            .map_err(|error| error.to_string().replace("variant", "way to end"))?;
         Ok(Self {
-            ending: *ending,
+            ending,
             run: run.into(),
         })
     }
@@ -115,18 +107,15 @@ fn read(words: &str) -> Result<RunRecord, CommandError> {
     Ok(RunRecord::read(&folder, &folder.find(words)?)?)
 }
 
+/// Returns those of `hosts` that the run had, and that ended there in such a way.
 fn choose(
     run: &RunRecord,
     mut hosts: Vec<Host>,
     is_one: impl Fn(Option<Ending>) -> bool,
 ) -> Vec<Host> {
-    let endings: HashMap<_, _> = (run.hosts.iter())
-        .map(|host| (&*host.host, host.ending))
-        .collect();
     hosts.retain(|host| {
-        endings
-            .get(host.name())
-            .is_some_and(|ending| is_one(*ending))
+        run.host(host.name())
+            .is_some_and(|host| is_one(host.ending))
     });
     hosts
 }
@@ -149,7 +138,7 @@ mod tests {
         assert!(
             read("sad@last")
                 .unwrap_err()
-                .contains("ok, failed, trapped")
+                .starts_with("unknown way to end `sad`, expected one of `ok`, `failed`")
         );
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 use wxec::{
     CallError, CallErrorKind, Fleet, Host,
-    fleet::{Event, EventKind, StopReason, Stopped},
+    fleet::{Event, EventKind, StopReason, Stopped, fold_names},
     history::RunWork,
 };
 
@@ -200,7 +200,8 @@ impl Rollout {
         let mut text = format!("{ended} of {} had ended", count(hosts));
         for (what, names) in [("cancelled", cancelled), ("not started", not_started)] {
             if !names.is_empty() {
-                text += &format!("; {what}: {}", names.join(", "));
+                let names = fold_names(names.iter().map(|name| &**name));
+                text += &format!("; {what}: {names}");
             }
         }
         say(&text);

@@ -399,7 +399,7 @@ mod tests {
         assert_eq!(texts(&stopped.not_started), ["web3", "web4"]);
         assert_eq!(
             outcomes.into_result().unwrap_err().to_string(),
-            "1 of 4 hosts failed\n  no\n  stopped: 1 host failed, and none may; not started: web3, web4"
+            "1 of 4 hosts failed\n  no\n  stopped: 1 host failed, and none may; not started: web[3-4]"
         );
         let allowed = fleet("1").rules(Rules::new().max_fail(Amount::Hosts(1)));
         assert!(allowed.each(fails_on("web2")).wait().stopped().is_none());

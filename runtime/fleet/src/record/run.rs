@@ -134,6 +134,11 @@ impl RunRecord {
         }
     }
 
+    /// Returns what happened on the host of this name, if it is one of the run's.
+    pub fn host(&self, name: &str) -> Option<&HostRecord> {
+        self.hosts.get(*self.places.get(name)?)
+    }
+
     /// Returns how many hosts ended which way; `None` are those that have not.
     pub fn counts(&self) -> BTreeMap<Option<Ending>, usize> {
         let mut counts = BTreeMap::new();

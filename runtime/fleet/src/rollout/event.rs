@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::ending::Ending;
+use crate::names::fold_names;
 
 /// An event of a run on many hosts. The first is [`Begun`](EventKind::Begun), the last
 /// [`Over`](EventKind::Over); every host has one [`Ended`](EventKind::Ended).
@@ -198,7 +199,8 @@ impl fmt::Display for Stopped {
             ("not started", &self.not_started),
         ] {
             if !hosts.is_empty() {
-                write!(f, "; {what}: {}", hosts.join(", "))?;
+                let names = fold_names(hosts.iter().map(|host| &**host));
+                write!(f, "; {what}: {names}")?;
             }
         }
         Ok(())
@@ -221,7 +223,7 @@ mod tests {
         };
         assert_eq!(
             stopped.to_string(),
-            "stopped: 4 hosts failed, more than the 3 allowed; cancelled: web1; not started: web2, web3"
+            "stopped: 4 hosts failed, more than the 3 allowed; cancelled: web1; not started: web[2-3]"
         );
     }
 }
