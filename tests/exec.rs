@@ -23,7 +23,7 @@ use wxec::{
 };
 
 use crate::harness::{
-    Cli, Ended, Machine, Sshd, needs, peak_memory, processes, program, wait_until, write_script,
+    Cli, Ended, Machine, Sshd, command, needs, peak_memory, processes, wait_until, write_script,
 };
 
 /// Long enough for a busy machine, and half of the time after which an end gives up on a silent
@@ -304,7 +304,7 @@ fn lines_are_lines_however_long_they_are() {
 #[test]
 fn bytes_that_are_no_text_stay_what_they_are() {
     let script = r"printf '\377\n'; printf '\376\n' >&2";
-    let output = Command::new(program())
+    let output = command()
         .args(["exec", TWO, "--sh", script])
         .output()
         .unwrap();
@@ -318,7 +318,7 @@ fn bytes_that_are_no_text_stay_what_they_are() {
             "{output:?}"
         );
     }
-    let grouped = Command::new(program())
+    let grouped = command()
         .args(["exec", TWO, "--output", "grouped", "--sh", script])
         .output()
         .unwrap();
@@ -420,11 +420,7 @@ fn arguments_variables_and_paths_may_be_any_bytes() {
         "--".as_ref(),
         bytes(b"\xff"),
     ];
-    let output = Command::new(program())
-        .args(words)
-        .args(rest)
-        .output()
-        .unwrap();
+    let output = command().args(words).args(rest).output().unwrap();
     assert_eq!(
         (output.status.code(), &*output.stdout),
         (Some(0), &b"\xff\xfe"[..]),
@@ -440,7 +436,7 @@ fn arguments_variables_and_paths_may_be_any_bytes() {
         "local:".as_ref(),
         "pwd".as_ref(),
     ];
-    let output = Command::new(program()).args(words).output().unwrap();
+    let output = command().args(words).output().unwrap();
     assert_eq!(
         output.stdout,
         [place.as_os_str().as_bytes(), b"\n"].concat(),
@@ -450,7 +446,7 @@ fn arguments_variables_and_paths_may_be_any_bytes() {
     fs::write(&file, "there").unwrap();
     let source = [b"local:", file.as_os_str().as_bytes()].concat();
     let copy = room.path().join("copy");
-    let output = Command::new(program())
+    let output = command()
         .arg("get")
         .arg(OsStr::from_bytes(&source))
         .arg(&copy)

@@ -45,8 +45,8 @@ const STATE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/state");
 impl Cli {
     /// `wxec`, with these arguments.
     pub(crate) fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        let mut command = Command::new(program());
-        command.args(arguments).env("WXEC_STATE", STATE);
+        let mut command = command();
+        command.args(arguments);
         Self {
             command,
             input: Vec::new(),
@@ -221,6 +221,13 @@ fn text(file: &mut File) -> String {
         .and_then(|()| file.read_to_end(&mut bytes))
         .expect("the file can be read");
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Returns the command `wxec`, whose records of runs stay out of the user's own.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(program());
+    command.env("WXEC_STATE", STATE);
+    command
 }
 
 /// Returns the path of `wxec`. Cargo tells a package only the paths of its own programs, but puts

@@ -18,7 +18,7 @@ mod sshd;
 
 pub(crate) use accounts::{NOISE, OTHER_PASSWORD, PASSWORD, PERMIT, Shell};
 pub(crate) use baseline::guard;
-pub(crate) use cli::{Cli, Ended, Running, program};
+pub(crate) use cli::{Cli, Ended, Running, command, program};
 pub(crate) use controller::Controller;
 pub(crate) use engine::{Container, Engine, Namespaces, WITH_SHELL, WITHOUT_SHELL};
 pub(crate) use machine::{Access, Machine, PLACES};
