@@ -63,6 +63,28 @@ fn failures_are_counted_over_the_whole_run() {
 }
 
 #[test]
+fn a_program_on_one_host_has_its_own_code_also_where_rules_stop_it() {
+    for rules in [
+        &["--batch", "1"][..],
+        &["--max-fail", "0"],
+        &["--retries", "1"],
+    ] {
+        assert_eq!(exec(1, "exit 7", rules).exit_code, Some(7), "{rules:?}");
+    }
+}
+
+#[test]
+fn unreachable_hosts_that_may_be_are_no_failure_of_a_transfer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("motd");
+    fs::write(&file, "hello").unwrap();
+    let to = format!("local:,{REFUSED}:{}/there", folder.path().display());
+    let words = ["put", file.to_str().unwrap(), &to, "--unreachable-ok", "1"];
+    let ended = Cli::new(words).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+}
+
+#[test]
 fn hosts_that_are_unreachable_are_known_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let line = format!("touch {}/begun", folder.path().display());

@@ -91,6 +91,21 @@ fn names_of_the_inventory_are_hosts_for_every_command() {
     assert_eq!(fs::read_to_string(path.join("got.web1")).unwrap(), "hello");
 }
 
+/// A host of ssh, and one of the inventory that is called like it.
+#[test]
+fn each_host_has_its_own_work_also_where_names_are_equal() {
+    let here = directory("[hosts]\nweb = { address = \"local:\" }\n");
+    let config = here.path().join("config");
+    fs::write(&config, "ProxyCommand false\n").unwrap();
+    let echo = ["-q", "exec", "web,ssh:web", "--", "echo", "hi"];
+    let ended = Cli::new(echo)
+        .directory(here.path())
+        .env("WXEC_SSH_CONFIG", config)
+        .run();
+    assert_eq!(ended.exit_code, Some(3), "{ended:?}");
+    assert_eq!(ended.stdout, "[web] hi\n", "{ended:?}");
+}
+
 #[test]
 fn limits_of_the_inventory_hold_unless_others_are_typed() {
     let here = directory(INVENTORY);

@@ -98,6 +98,10 @@ impl RolloutArgs {
             .unreachable_ok(self.unreachable_ok)
             .retries(self.retries)
             .order(self.order);
+        if self.unreachable_ok > 0 {
+            // Tells them from hosts on which the work failed, whatever it is.
+            rules = rules.connect_first();
+        }
         if let Some(hosts) = self.per_hop {
             rules = rules.per_hop(hosts);
         }

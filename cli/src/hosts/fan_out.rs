@@ -41,9 +41,11 @@ where
     F: IntoFuture<Output = Result<T, CallError>>,
     F::IntoFuture: Send + 'static,
 {
-    let names = rollout.hosts().iter().map(|host| host.name().to_owned());
-    let jobs: HashMap<_, _> = names.zip(jobs).collect();
-    let work = move |host: &Host| run(jobs[host.name()].clone()).into_future();
+    // Two hosts may have the same name, or the same address.
+    let key = |host: &Host| (host.name().to_owned(), host.address().clone());
+    let keys = rollout.hosts().iter().map(key);
+    let jobs: HashMap<_, _> = keys.zip(jobs).collect();
+    let work = move |host: &Host| run(jobs[&key(host)].clone()).into_future();
     let (hosts, items) = (rollout.hosts().to_vec(), mpsc::channel(1).1);
     follow::<_, Infallible, _>(rollout, work, judge, items, |news| match news {
         News::Item(item) => match item {},
@@ -81,10 +83,11 @@ where
     if let (Err(Interrupted), Some(stopped)) = (ended, &stopped) {
         rollout.tell_interrupted(stopped);
     }
-    rollout.fleet.close().wait();
     if ended.is_err() {
+        // Before hosts are closed: this program ends soon after an interrupt, whatever they do.
         rollout.end_recording(exit_code::INTERRUPTED);
     }
+    rollout.fleet.close().wait();
     ended.map(|()| rollout.finish(stopped.as_ref()))
 }
 

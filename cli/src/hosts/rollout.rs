@@ -7,8 +7,8 @@ use std::{
 
 use tokio::sync::mpsc;
 use wxec::{
-    CallError, CallErrorKind, Fleet, Host,
-    fleet::{Event, EventKind, StopReason, Stopped, fold_names},
+    CallError, Fleet, Host,
+    fleet::{Ending, Event, EventKind, StopReason, Stopped, Verdict, fold_names},
     history::RunWork,
 };
 
@@ -117,8 +117,8 @@ impl Rollout {
 
     /// Adds the exit code of a host, unless it may be unreachable.
     pub(crate) fn add(&mut self, error: Option<&CallError>, code: Option<u8>) {
-        let unreachable =
-            error.is_some_and(|error| matches!(error.kind, CallErrorKind::Unreachable(_)));
+        let ending = error.map(|error| Verdict::of_call(error).ending);
+        let unreachable = ending == Some(Ending::Unreachable);
         if unreachable && self.spare > 0 {
             self.spare -= 1;
         } else {
@@ -130,11 +130,11 @@ impl Rollout {
     pub(crate) fn finish(mut self, stopped: Option<&Stopped>) -> u8 {
         if let Some(stopped) = stopped {
             say(&format!("error: {stopped}"));
-            self.codes.push(match stopped.reason {
-                StopReason::Deadline { .. } => exit_code::DEADLINE,
+            self.codes.extend(match stopped.reason {
+                StopReason::Deadline { .. } => Some(exit_code::DEADLINE),
                 // Failures have codes of their own.
-                StopReason::Failures { .. } => exit_code::OK,
-                _ => exit_code::TASK_FAILED,
+                StopReason::Failures { .. } => None,
+                _ => Some(exit_code::TASK_FAILED),
             });
         }
         let code = match &*self.codes {
@@ -219,7 +219,10 @@ fn count(hosts: usize) -> String {
 mod tests {
     use clap::Parser;
     use proptest::prelude::*;
-    use wxec::call::{Phase, Unreachable};
+    use wxec::{
+        CallErrorKind,
+        call::{Phase, Unreachable},
+    };
 
     use super::*;
 
