@@ -81,7 +81,13 @@ pub(crate) fn transfer_error(host: Arc<str>, failure: Unreachable) -> TransferEr
     TransferError::new(host, TransferErrorKind::Unreachable(failure))
 }
 
+/// Judges an error of work that may have several steps: whatever its error, the first of them may be
+/// done.
 fn of_any<E: 'static>(error: &E) -> Verdict {
+    of_one(error).of_several_steps()
+}
+
+fn of_one<E: 'static>(error: &E) -> Verdict {
     let error: &dyn Any = error;
     if let Some(error) = error.downcast_ref::<CallError>() {
         return Verdict::of_call(error);

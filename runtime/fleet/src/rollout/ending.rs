@@ -8,6 +8,10 @@ use wxec_controller::{
     transfer::{TransferError, TransferErrorKind},
 };
 
+/// Length of a reason in events and records: a screen of text. A task's error may have a MiB, a run
+/// thousands of hosts.
+const MAX_REASON_BYTES: usize = 4 << 10;
+
 /// The final state of a host of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -125,6 +129,15 @@ impl Verdict {
         Self::new(ending, again, error.kind.to_string())
     }
 
+    /// Returns what this means for work of several steps: another attempt begins it again.
+    pub(crate) fn of_several_steps(self) -> Self {
+        let again = match self.again {
+            Again::Unbegun => Again::Idempotent,
+            again => again,
+        };
+        Self { again, ..self }
+    }
+
     /// Another attempt may help.
     #[cfg(test)]
     pub(super) fn test(ending: Ending) -> Self {
@@ -138,10 +151,19 @@ impl Verdict {
     fn new(ending: Ending, again: Again, error: String) -> Self {
         Self {
             ending,
-            error: Some(error),
+            error: Some(shortened(error)),
             again,
         }
     }
+}
+
+/// Returns the beginning of a reason, as it stands in events and records.
+pub(super) fn shortened(mut reason: String) -> String {
+    if reason.len() > MAX_REASON_BYTES {
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        reason.push('…');
+    }
+    reason
 }
 
 /// Waiting does not bring a key, a password or a right; asking once more may lock the account.
@@ -168,6 +190,13 @@ mod tests {
         let kind = CallErrorKind::Unreachable(Unreachable::new(phase, "no"));
         let verdict = Verdict::of_call(&CallError::<()>::new("web1".into(), kind));
         (verdict.ending, verdict.again)
+    }
+
+    #[test]
+    fn a_reason_is_no_longer_than_a_screen() {
+        let reason = |text: String| Verdict::failed(text).error.unwrap();
+        assert_eq!(reason("é".repeat(2048)), "é".repeat(2048));
+        assert_eq!(reason("é".repeat(1 << 20)), "é".repeat(2048) + "…");
     }
 
     #[test]

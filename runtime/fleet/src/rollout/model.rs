@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use wxec_controller::{CallError, CallErrorKind, Phase, Unreachable};
 
 use super::{
     Amount, Batches, Conditions, Ending, EventKind, Fate, Order, Rollout, Rules, Step, StopReason,
@@ -203,7 +204,10 @@ fn simulate(case: &Case) -> Trace {
     let mut under_way: Vec<(Duration, usize, bool)> = Vec::new();
     let mut interrupt = case.interrupt.map(Duration::from_secs);
     loop {
+        let is_begun = rollout.has_begun_everywhere();
         let step = rollout.next(now);
+        let begins = matches!(step, Step::Start(_));
+        assert!(!(is_begun && begins), "no work begins once all has");
         trace.events.extend(rollout.events());
         match step {
             Step::Connect(host) | Step::Start(host) => {
@@ -404,6 +408,25 @@ fn check_endings(case: &Case, trace: &Trace) {
     let with_outcome = |ending: &&Ending| !matches!(ending, Ending::Skipped | Ending::Cancelled);
     let with_outcome = trace.endings.iter().filter(with_outcome).count();
     assert!(trace.finals <= case.hosts.len() && (stopped || trace.finals == with_outcome));
+}
+
+/// The work found its host gone, so it has not begun, and may yet.
+#[test]
+fn work_that_is_tried_again_has_not_begun_everywhere() {
+    let conditions = Conditions {
+        parallel: 1,
+        connects: false,
+        idempotent: false,
+        seed: 1,
+    };
+    let rules = Rules::new().retries(1);
+    let mut rollout = Rollout::new(rules, conditions, vec![("web1".into(), None)]);
+    assert_eq!(rollout.next(Duration::ZERO), Step::Start(0));
+    assert!(!rollout.has_begun_everywhere());
+    let gone = Unreachable::new(Phase::Connect, "gone");
+    let gone = CallError::<()>::new("web1".into(), CallErrorKind::Unreachable(gone));
+    rollout.worked(0, Verdict::of_call(&gone), Duration::ZERO);
+    assert_eq!(rollout.next(Duration::from_secs(3600)), Step::Start(0));
 }
 
 fn is_stop(event: &EventKind) -> bool {

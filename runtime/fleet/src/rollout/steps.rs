@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    ending::Ending,
+    ending::{Ending, shortened},
     event::{EventKind, StopReason},
     machine::{Rollout, Stage, millis},
 };
@@ -14,6 +14,7 @@ impl Rollout {
         let Stage::Asking(batch) = self.stage else {
             return;
         };
+        let answer = answer.map_err(shortened);
         self.events.push(EventKind::GateAnswered {
             batch: batch + 1,
             refusal: answer.clone().err(),

@@ -23,7 +23,8 @@ impl Rollout {
 
     /// Returns true if no work will begin any more.
     pub(crate) fn has_begun_everywhere(&self) -> bool {
-        let once = self.rules.retries == 0 || !self.conditions.idempotent;
+        // Work that has begun on a host may turn out not to have: then it is tried again.
+        let once = self.rules.retries == 0;
         let mut members = self.members.iter();
         members.all(|member| member.ending().is_some() || once && member.begun)
     }
