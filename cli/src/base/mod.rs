@@ -1,4 +1,4 @@
-//! The parts that all others use: exit codes, verbosity, times and sizes, shell words, brackets,
+//! The parts that all others use: exit codes, verbosity, times and sizes, shell words,
 //! locks.
 
 pub(crate) mod exit_code;

@@ -25,8 +25,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Show what was done on which hosts, and how it went
 ///
 /// Whatever is done on several hosts is recorded while it goes on: the command, its hosts, when each
-/// began and ended, and why it failed. No arguments, no values and no secrets are kept. The last 500
-/// runs are kept, in `runs` of the folder $WXEC_STATE, $XDG_STATE_HOME/wxec or ~/.local/state/wxec.
+/// began and ended, and why it failed. No arguments, values or output are kept; targets are, as they
+/// were typed, and errors as they are printed. The last 500 runs are kept, in `runs` of the folder $WXEC_STATE, $XDG_STATE_HOME/wxec or ~/.local/state/wxec.
 ///
 /// RUN is `last`, or the beginning of a run's name. Without it, runs are listed, newest first.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// The run to show: `last`, or the beginning of its name
     run: Option<String>,
     /// Write a page about RUN: a timeline of its hosts, and what went wrong
-    #[arg(long, value_name = "FILE", requires = "run")]
+    #[arg(long, value_name = "FILE", requires = "run", conflicts_with = "format")]
     html: Option<PathBuf>,
     /// Print for programs: `json` is one document, `ndjson` the events as they are recorded
     #[arg(long, value_enum)]

@@ -96,6 +96,9 @@ pub(crate) fn words(ending: Option<Ending>) -> String {
 
 /// Returns `error` without the name of its host before it, and with [`HOST`] for that name.
 fn general(error: &str, host: &str) -> String {
-    let error = error.strip_prefix(host).unwrap_or(error);
-    error.trim_start_matches([':', ' ']).replace(host, HOST)
+    let named = format!("{host}: ");
+    error
+        .strip_prefix(&*named)
+        .unwrap_or(error)
+        .replace(host, HOST)
 }

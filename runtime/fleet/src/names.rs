@@ -24,9 +24,8 @@ pub fn fold_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         let width = name.digits.len();
         let is_padded = padded.contains(&(name.before, name.after, width));
         let width = if is_padded { width } else { 0 };
-        let place = *places
-            .entry((name.before, name.after, width))
-            .or_insert(all.len());
+        let key = (name.before, name.digits.is_empty(), name.after, width);
+        let place = *places.entry(key).or_insert(all.len());
         if place == all.len() {
             all.push(Series::new(name, width));
         }
@@ -57,8 +56,8 @@ impl<'a> Numbered<'a> {
         let (head, after) = name.split_at(last + 1);
         let before = head.trim_end_matches(|c: char| c.is_ascii_digit());
         let digits = &head[before.len()..];
-        // Brackets and commas would be read back as something else.
-        if digits.len() > MAX_DIGITS || name.contains(['[', ']', ',']) {
+        // In an address, brackets and commas have a meaning of their own.
+        if digits.len() > MAX_DIGITS || name.contains(['[', ']', ',', ':', '/', '@']) {
             return whole;
         }
         Self {
@@ -142,6 +141,9 @@ mod tests {
             (&["n09", "n10", "n9"], "n[09-10],n9"),
             (&["n007", "n08", "n9"], "n007,n08,n9"),
             (&["b[1]", "b[2]"], "b[1],b[2]"),
+            (&["web", "web1", "web2"], "web,web[1-2]"),
+            (&["root@web1", "root@web2"], "root@web1,root@web2"),
+            (&["web1/sudo:", "web2/sudo:"], "web1/sudo:,web2/sudo:"),
             (&["é1", "é2"], "é[1-2]"),
             (
                 &["20261128072000", "20261128072001"],

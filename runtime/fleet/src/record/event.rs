@@ -11,7 +11,8 @@ use crate::rollout::Event;
 /// Version of the lines.
 pub const SCHEMA: u32 = 1;
 
-/// What a run does, and on which hosts. It holds no arguments, no values and no secrets.
+/// The beginning of a record: the work, and its hosts as they were asked for. It holds no arguments and
+/// no values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunHeader {

@@ -11,8 +11,8 @@ use super::error::RecordError;
 /// Number of records that are kept. One of a thousand hosts has some 300 KB.
 const MAX_RECORDS: usize = 500;
 
-/// Ending of a record's file name.
-const ENDING: &str = ".ndjson";
+/// Suffix of a record's file name.
+const SUFFIX: &str = ".ndjson";
 
 /// The folder that holds the records of runs, for their owner alone.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl RunFolder {
         };
         let name = |entry: fs::DirEntry| {
             let name = entry.file_name().into_string().ok()?;
-            Some(name.strip_suffix(ENDING)?.to_owned())
+            Some(name.strip_suffix(SUFFIX)?.to_owned())
         };
         let mut ids: Vec<_> = entries.filter_map(|entry| name(entry.ok()?)).collect();
         ids.sort_unstable();
@@ -77,7 +77,7 @@ impl RunFolder {
 
     /// Returns the path of a run's record: one JSON object a line.
     pub fn path(&self, id: &str) -> PathBuf {
-        self.0.join(format!("{id}{ENDING}"))
+        self.0.join(format!("{id}{SUFFIX}"))
     }
 
     /// Creates the folder if need be, and makes room in it for another record.

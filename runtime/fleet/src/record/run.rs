@@ -172,12 +172,12 @@ impl HostRecord {
         (self.ending.is_none() && span.to_ms.is_none()).then_some(span.phase)
     }
 
-    /// Returns how long all that was done on it took, until `now_ms` for a host under way. `None`
-    /// if nothing was.
+    /// Returns how long its phases took, without the time between them, until `now_ms` for one that
+    /// goes on. `None` if it had none.
     pub fn took(&self, now_ms: u64) -> Option<Duration> {
-        let (first, last) = (self.phases.first()?, self.phases.last()?);
-        let to = last.to_ms.unwrap_or(now_ms);
-        Some(Duration::from_millis(to.saturating_sub(first.from_ms)))
+        self.phases.first()?;
+        let took = |span: &Span| span.to_ms.unwrap_or(now_ms).saturating_sub(span.from_ms);
+        Some(Duration::from_millis(self.phases.iter().map(took).sum()))
     }
 
     fn begin(&mut self, phase: HostPhase, at: u64) {

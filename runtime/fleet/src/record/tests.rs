@@ -1,6 +1,6 @@
 //! Tests of records, written and read.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use super::*;
 use crate::rollout::{Ending, Event, EventKind, StopReason};
@@ -105,6 +105,9 @@ fn a_run_is_read_as_it_was_written() {
     };
     assert_eq!(spans(first), [(2, 3), (3, 4)]);
     assert_eq!((second.retries, spans(second)), (1, vec![(5, 6), (7, 8)]));
+    // Without the time between two attempts.
+    assert_eq!(second.took(0), Some(Duration::from_secs(2)));
+    assert_eq!(third.took(0), None);
     assert_eq!(
         (third.ending, spans(third)),
         (Some(Ending::Skipped), vec![])
