@@ -108,11 +108,12 @@ fn a_run_ends_at_its_deadline() {
     let line = "test $N = 1 || exec sleep 1000";
     let ended = exec(2, line, &["--deadline", "5s"]);
     assert_eq!(ended.exit_code, Some(124), "{ended:?}");
-    let stopped = format!(
-        "error: stopped: the deadline of 5s has passed; cancelled: {}\n",
-        host(2)
-    );
-    assert!(ended.stderr.ends_with(&stopped), "{ended:?}");
+    // On a busy machine the first may not be done either.
+    let (_, cancelled) = ended
+        .stderr
+        .split_once("error: stopped: the deadline of 5s has passed; cancelled: ")
+        .unwrap_or_else(|| panic!("{ended:?}"));
+    assert!(cancelled.contains(&host(2)), "{ended:?}");
 }
 
 #[test]
