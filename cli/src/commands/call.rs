@@ -143,7 +143,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         streaming,
         module,
     };
-    // What a call with channels has sent cannot be taken back.
+    // Nothing takes back the items that a call with channels has sent.
     let again = args.idempotent && job.streaming.is_none();
     let work = RunWork {
         command: "call".into(),

@@ -70,7 +70,7 @@ impl<T: Send + 'static, E: Send + 'static> FleetCall<T, E> {
             fleet
         };
         let module = Arc::new(BuiltOnce::default());
-        // What a call with streams has sent and received cannot be taken back.
+        // Nothing takes back the items that a call with streams has sent and received.
         let again = call.is_idempotent() && !call.streams();
         let work = move |host: &Host| on_host(host.clone(), call.clone(), module.clone());
         let work = fleet.work(work).idempotent_if(again);

@@ -203,7 +203,7 @@ impl<T: Send + 'static, E: Send + 'static> Driver<T, E> {
         tokio::select! {
             Some(ended) = self.running.join_next_with_id() => {
                 self.ended(ended);
-                // What has ended meanwhile needs no further turn of the loop.
+                // Work that has ended meanwhile needs no further turn of the loop.
                 while let Some(ended) = self.running.try_join_next_with_id() {
                     self.ended(ended);
                 }

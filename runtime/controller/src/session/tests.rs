@@ -254,7 +254,7 @@ fn callers_are_served_while_the_thread_of_a_stream_is_away() {
             peer.finish(id, "one");
             assert_eq!(called.join().unwrap(), "one");
         });
-        // What arrives for the stream meanwhile is there once its thread comes back.
+        // Bytes that arrive for the stream meanwhile are there once its thread comes back.
         peer.pour(id, CHUNK_BYTES);
         reader.read_exact(&mut [0; CHUNK_BYTES]).unwrap();
         drop(handle);

@@ -1,4 +1,4 @@
-//! What an inventory declares, read from its tree. Every mistake is noted with its place, and
+//! Declarations of an inventory, read from its tree. Every mistake is noted with its place, and
 //! reading goes on behind it.
 
 use wxec_controller::Value;
@@ -14,7 +14,7 @@ use super::{
 /// Limit for the hosts of an inventory: far more than one controller works on.
 const MAX_HOSTS: usize = 100_000;
 
-/// What an inventory declares.
+/// Declarations of an inventory.
 #[derive(Debug, Default)]
 pub(super) struct Declarations {
     pub(super) require_target: bool,

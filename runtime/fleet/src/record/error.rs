@@ -32,7 +32,7 @@ pub enum RecordError {
     #[error("cannot {action} {path}: {source}", path = path.display())]
     #[non_exhaustive]
     Io {
-        /// What was tried: `read`.
+        /// Action that failed: `read`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -47,7 +47,7 @@ pub enum RecordError {
         path: PathBuf,
         /// Number of the line, 1 for the first.
         line: usize,
-        /// What is wrong with it.
+        /// Mistake in it.
         reason: String,
     },
 }

@@ -38,7 +38,7 @@ pub struct RunHeader {
 pub struct RunWork {
     /// Name of the command: `call`, `put`.
     pub command: String,
-    /// What is done: the function `words::count`, the program `uptime`.
+    /// Function, program or files: `words::count`, `uptime`.
     pub what: String,
     /// SHA-256 of the module, in hexadecimal, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

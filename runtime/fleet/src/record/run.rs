@@ -14,14 +14,14 @@ use crate::rollout::{Ending, Event, EventKind};
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct RunRecord {
-    /// What it does, and on which hosts.
+    /// Its work, and its hosts as they were asked for.
     #[serde(flatten)]
     pub header: RunHeader,
     /// Time of the last event, in milliseconds.
     pub last_ms: u64,
-    /// What happened on each host, in the order of the run.
+    /// Its hosts, in the order of the run.
     pub hosts: Vec<HostRecord>,
-    /// Why no other host began, if the run was stopped.
+    /// Reason why no other host began, if the run was stopped.
     pub stopped: Option<String>,
     /// Exit code of the program. `None` if the run still goes on, or if the program was killed.
     pub exit_code: Option<u8>,
@@ -33,7 +33,7 @@ pub struct RunRecord {
     batch: usize,
 }
 
-/// What happened on a host.
+/// The events of one host, in short.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct HostRecord {
@@ -43,15 +43,15 @@ pub struct HostRecord {
     pub batch: usize,
     /// Its phases, in the order of time.
     pub phases: Vec<Span>,
-    /// How it ended. `None` if it was under way at the last event, or waiting.
+    /// The final state. `None` if it was under way at the last event, or waiting.
     pub ending: Option<Ending>,
-    /// Why it went wrong.
+    /// Reason for the failure.
     pub error: Option<String>,
     /// Number of failed attempts that were followed by another.
     pub retries: u32,
 }
 
-/// What is being done on a host.
+/// A part of the work on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -66,7 +66,7 @@ pub enum HostPhase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Span {
-    /// What was done.
+    /// The part.
     pub phase: HostPhase,
     /// Its beginning, in milliseconds.
     pub from_ms: u64,

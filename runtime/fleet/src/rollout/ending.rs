@@ -1,4 +1,4 @@
-//! How work on a host ended, and what a run may do about it.
+//! Ends of work on a host, and what a run may do about them.
 
 use std::fmt;
 
@@ -72,7 +72,7 @@ pub struct Verdict {
     pub(super) again: Again,
 }
 
-/// Whether another attempt may help.
+/// Chance that another attempt helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
     /// It would end the same way.

@@ -40,7 +40,7 @@ pub(crate) enum Fate {
     Again,
 }
 
-/// What a run is made of beside its rules.
+/// The parts of a run beside its rules.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Conditions {
     pub(crate) parallel: usize,

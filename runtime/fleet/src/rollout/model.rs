@@ -180,7 +180,7 @@ fn exit_code(endings: &[Ending]) -> u8 {
     first.unwrap_or(0)
 }
 
-/// What a run did.
+/// The steps of a run.
 #[derive(Debug, Default)]
 struct Trace {
     begun: Vec<usize>,

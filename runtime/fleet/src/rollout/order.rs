@@ -14,7 +14,7 @@ use super::amount::RulesError;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
-    /// As the fleet has them: the order in which they were named, or the inventory's.
+    /// The fleet's own order: that in which they were named, or the inventory's.
     #[default]
     Given,
     /// Shuffled, always in the same way for the same seed and number of hosts.
