@@ -93,7 +93,8 @@ impl<'a> Bootstrap<'a> {
         Self { logs_in, ..self }
     }
 
-    /// Waits for the script's first answer, which it gives before it looks for a place. Programs on the way may ask for a password first.
+    /// Waits for the script's first answer, which comes before the script looks for a place. Programs
+    /// on the way may ask for a password first.
     pub(crate) async fn probe(&mut self, asked: Option<Asked<'_>>) -> Result<Probe, Unreachable> {
         let answer = self.first_answer(asked).await?;
         if let Some(failure) = refused_there(&self.transport.stderr.clone(), &answer).await {

@@ -80,7 +80,8 @@ impl Probe {
             "next" if tried.len() > self.tried.len() => true,
             _ => return None,
         };
-        if tried.len() > MAX_PLACES {
+        // A place without a name would be found again and again.
+        if tried.len() > MAX_PLACES || directory.is_empty() {
             return None;
         }
         self.directory = printable(directory);

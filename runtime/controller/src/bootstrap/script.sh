@@ -24,7 +24,7 @@ D="";
 case ",$w" in *",$m="*)
 if command -v sha256sum >/dev/null 2>&1; then D=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}; fi;
 esac;
-# From here on the starter is on its way, while a place is found for it. A shell that could not run
+# The controller sends the starter now, while a place is found for it. A shell that could not run
 # uname finds out below why.
 [ -n "$D" ] || [ -z "$u" ] || say "host|$u|new||";
 # Shells keep redirected descriptors at 10 and above, and the agent needs some, too. A failure of
@@ -105,7 +105,7 @@ fi;
 else why="not there";
 fi;
 
-# What arrives begins with a line: the length of the starter, and of what comes behind it. dd reads
+# The controller's bytes begin with a line: the length of the starter, and of what comes behind it. dd reads
 # exactly so many bytes: what follows is for the starter, or is sent again for the next place. The
 # controller takes the usual place for granted.
 if [ -z "$why" ]; then

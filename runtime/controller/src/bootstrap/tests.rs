@@ -833,6 +833,7 @@ fn probes_are_read() {
     usual.settle_place();
     assert_eq!(usual.directory, "/dev/shm");
     assert_eq!(probe.learn_place("next|/tmp|"), None, "none was tried");
+    assert_eq!(probe.learn_place("place||"), None, "it has no name");
     assert_eq!(probe.learn_place("place|/tmp| /a (no);"), Some(false));
     assert_eq!(probe.learn_place("place|/tmp| /a (no);"), None, "once");
     assert_eq!(probe.learn_place("next|/b| /a (no);"), None, "none more");

@@ -24,6 +24,9 @@ use crate::{
 /// everything sent once more.
 const MAX_BYTES: usize = 1 << 20;
 
+/// Room for the greeting and the heads of frames.
+const FRAMES_BYTES: usize = 16 << 10;
+
 /// Number of files in which targets are remembered. A host may take that of another.
 const FILES: u16 = 4096;
 
@@ -56,7 +59,9 @@ impl Ahead {
 /// Begins a conversation with an agent that has not greeted: with the greeting, and `artifact`.
 pub(super) fn beginning(conversation: &mut ControllerConnection, artifact: &Artifact) -> Vec<u8> {
     conversation.bring(artifact.digest, artifact.bytes.clone());
-    let (mut beginning, mut part) = (Vec::new(), Vec::new());
+    // Room for the frames, too.
+    let mut beginning = Vec::with_capacity(artifact.bytes.len() + FRAMES_BYTES);
+    let mut part = Vec::new();
     loop {
         let splice = conversation.poll_transmit(&mut part);
         debug_assert!(splice.is_none(), "no hop has the artifact");

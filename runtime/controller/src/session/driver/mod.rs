@@ -165,15 +165,17 @@ impl Driver {
             };
             self.tell_of(&loss);
         }
-        // Drops the streams first: their readers must not wait for the end of the transport's
-        // process.
+        // Drops the streams first, and all that tells their writers: nobody on them must wait for the
+        // end of the transport's process.
         let Self {
             transport,
             streams,
+            leaving,
+            queue,
             waiting_for_close,
             ..
         } = self;
-        drop(streams);
+        drop((streams, leaving, queue));
         transport.end().await;
         drop(waiting_for_close);
     }

@@ -111,13 +111,13 @@ impl Driver {
         }
     }
 
-    /// Forgets a stream that is closed. What waits for its data to leave learns of it.
+    /// Forgets a stream that is closed. Writers that wait for its data to leave are told.
     pub(super) fn forget_stream(&mut self, id: StreamId) -> Option<OpenStream> {
         self.leaving.retain(|(stream, _)| *stream != id);
         self.streams.remove(&id)
     }
 
-    /// Tells those whose streams' data have left for the pipe.
+    /// Tells writers whose data has left for the pipe.
     pub(super) fn tell_of_left(&mut self) {
         let is_sending = |id| self.connection.is_sending(id);
         for (_, done) in self.leaving.extract_if(.., |(id, _)| !is_sending(*id)) {
