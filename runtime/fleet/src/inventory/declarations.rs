@@ -20,6 +20,8 @@ pub(super) struct Declarations {
     pub(super) require_target: bool,
     pub(super) all: Settings,
     pub(super) groups: Vec<Group>,
+    /// Settings of roles. Hosts and groups say which hosts have a role.
+    pub(super) roles: Vec<Role>,
     pub(super) hosts: Vec<Host>,
 }
 
@@ -49,6 +51,13 @@ pub(super) struct Group {
 }
 
 #[derive(Debug)]
+pub(super) struct Role {
+    pub(super) name: String,
+    pub(super) line: Option<usize>,
+    pub(super) settings: Settings,
+}
+
+#[derive(Debug)]
 pub(super) struct Host {
     pub(super) name: String,
     pub(super) line: Option<usize>,
@@ -74,8 +83,12 @@ pub(super) fn read(root: &Node) -> (Declarations, Vec<Problem>) {
             "require_target" => read.require_target = reader.truth("require_target", node),
             "all" => read.all = reader.settings("all", node, &[]),
             "groups" => read.groups = reader.groups(node),
+            "roles" => read.roles = reader.settings_of_roles(node),
             "hosts" => read.hosts = reader.hosts(node),
-            _ => reader.unknown("", key, &["require_target", "all", "groups", "hosts"]),
+            _ => {
+                let known = ["require_target", "all", "groups", "roles", "hosts"];
+                reader.unknown("", key, &known);
+            }
         }
     }
     (read, reader.problems)
@@ -191,11 +204,7 @@ impl Reader {
         let mut read = Vec::new();
         for (key, node) in self.table(place, node) {
             self.holdable(&within(place, &key.text), node);
-            read.push(Entry {
-                name: key.text.clone(),
-                value: node.to_value(),
-                line: key.line,
-            });
+            leaves(&within("", &key.text), key.line, node, &mut read);
         }
         read
     }
@@ -277,6 +286,27 @@ impl Reader {
         }
     }
 
+    fn settings_of_roles(&mut self, node: &Node) -> Vec<Role> {
+        let mut read = Vec::new();
+        for (key, node) in self.table("roles", node) {
+            let place = within("roles", &key.text);
+            if !self.name(&place, &key.text, key.line) {
+                continue;
+            }
+            let settings = self.settings(&place, node, &[]);
+            if let Some(role) = settings.roles.first() {
+                let message = "a role has no roles; give them to a host or a group";
+                self.problem(role.line, &within(&place, "roles"), message);
+            }
+            read.push(Role {
+                name: key.text.clone(),
+                line: key.line,
+                settings,
+            });
+        }
+        read
+    }
+
     fn hosts(&mut self, node: &Node) -> Vec<Host> {
         let mut read: Vec<Host> = Vec::new();
         let mut known = std::collections::HashMap::new();
@@ -334,6 +364,22 @@ impl Reader {
         };
         let (_, node) = entries.iter().find(|(key, _)| key.text == "address")?;
         self.text(&within(place, "address"), node)
+    }
+}
+
+/// Adds the values of a variable: one, or those of a table with each a name such as `web.port`.
+fn leaves(name: &str, line: Option<usize>, node: &Node, read: &mut Vec<Entry>) {
+    match &node.content {
+        Content::Table(entries) if !entries.is_empty() => {
+            for (key, node) in entries {
+                leaves(&within(name, &key.text), key.line, node, read);
+            }
+        }
+        _ => read.push(Entry {
+            name: name.into(),
+            value: node.to_value(),
+            line,
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Settings in layers: the host's own win over those of its groups, and these over those of all
-//! hosts. A group wins over one that it is a member of. Of two groups that have nothing to do with
-//! each other none wins: their settings have to be the same.
+//! Settings in layers: the host's own win over those of its groups and roles, and these over those of
+//! all hosts. A group wins over one that it is a member of. Of two groups that have nothing to do with
+//! each other none wins, nor of a group and a role: their settings have to be the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,6 +36,8 @@ pub enum Layer {
     All,
     /// A group.
     Group(Arc<str>),
+    /// A role.
+    Role(Arc<str>),
     /// The host itself.
     Host,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Layer {
         match self {
             Self::All => f.write_str("all"),
             Self::Group(name) => write!(f, "group {name}"),
+            Self::Role(name) => write!(f, "role {name}"),
             Self::Host => f.write_str("host"),
         }
     }
@@ -57,7 +60,8 @@ pub(super) type Kind = fn(&Settings) -> &[Entry];
 pub(super) struct Layers<'a> {
     declared: &'a Declarations,
     membership: &'a Membership,
-    group_names: Vec<Arc<str>>,
+    /// Those of groups, and behind them those of roles.
+    shared: Vec<Layer>,
     /// Conflicts that were noted, each once for however many hosts.
     noted: BTreeSet<(String, usize, usize)>,
     pub(super) problems: Vec<Problem>,
@@ -65,56 +69,73 @@ pub(super) struct Layers<'a> {
 
 impl<'a> Layers<'a> {
     pub(super) fn new(declared: &'a Declarations, membership: &'a Membership) -> Self {
-        let names = declared
-            .groups
-            .iter()
-            .map(|group| group.name.as_str().into());
+        let groups = declared.groups.iter();
+        let groups = groups.map(|group| Layer::Group(group.name.as_str().into()));
+        let roles = declared.roles.iter();
+        let roles = roles.map(|role| Layer::Role(role.name.as_str().into()));
         Self {
             declared,
             membership,
-            group_names: names.collect(),
+            shared: groups.chain(roles).collect(),
             noted: BTreeSet::new(),
             problems: Vec::new(),
         }
     }
 
-    /// Returns all settings of one kind that hold for `host`, which is in `groups`.
+    /// Returns all settings of one kind that hold for `host`, which is in `groups` and has `roles`.
     pub(super) fn settings(
         &mut self,
         host: &Host,
         groups: &[usize],
+        roles: &[String],
         kind: Kind,
     ) -> BTreeMap<String, Setting> {
         let mut settings = BTreeMap::new();
+        let shared = self.shared(groups, roles);
         let declared = self.declared;
         for entry in kind(&declared.all)
             .iter()
             .filter(|entry| reaches(entry, host))
         {
-            settings.insert(entry.name.clone(), setting(entry, Layer::All));
+            set(&mut settings, entry, Layer::All);
         }
-        for (name, entries) in self.of_groups(host, groups, kind) {
+        for (name, entries) in self.of_shared(host, &shared, kind) {
             let (group, entry) = self.innermost(host, name, &entries);
-            let layer = Layer::Group(self.group_names[group].clone());
-            settings.insert(name.to_owned(), setting(entry, layer));
+            let layer = self.shared[group].clone();
+            set(&mut settings, entry, layer);
         }
         for entry in kind(&host.settings) {
-            settings.insert(entry.name.clone(), setting(entry, Layer::Host));
+            set(&mut settings, entry, Layer::Host);
         }
         settings
     }
 
-    /// Returns the entries of the groups that a host is in, by their names.
-    fn of_groups(
+    /// Returns the positions of the shared layers of a host.
+    fn shared(&self, groups: &[usize], roles: &[String]) -> Vec<usize> {
+        let has = |layer: &Layer| matches!(layer, Layer::Role(name) if roles.iter().any(|role| **role == **name));
+        let roles = (0..self.shared.len()).filter(|index| has(&self.shared[*index]));
+        groups.iter().copied().chain(roles).collect()
+    }
+
+    fn settings_of(&self, shared: usize) -> &'a Settings {
+        let declared = self.declared;
+        match declared.groups.get(shared) {
+            Some(group) => &group.settings,
+            None => &declared.roles[shared - declared.groups.len()].settings,
+        }
+    }
+
+    /// Returns the entries of the shared layers of a host, by their names.
+    fn of_shared(
         &self,
         host: &Host,
-        groups: &[usize],
+        shared: &[usize],
         kind: Kind,
     ) -> BTreeMap<&'a str, Vec<(usize, &'a Entry)>> {
         let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let own = kind(&host.settings);
-        for group in groups {
-            let entries = kind(&self.declared.groups[*group].settings).iter();
+        for group in shared {
+            let entries = kind(self.settings_of(*group)).iter();
             let entries = entries.filter(|entry| reaches(entry, host));
             for entry in entries.filter(|entry| own.iter().all(|own| own.name != entry.name)) {
                 found.entry(&*entry.name).or_default().push((*group, entry));
@@ -134,7 +155,7 @@ impl<'a> Layers<'a> {
         let is_outer = |group: usize| {
             entries
                 .iter()
-                .any(|(other, _)| inner[group].contains(other))
+                .any(|(other, _)| inner.get(group).is_some_and(|inner| inner.contains(other)))
         };
         let mut innermost = entries.iter().filter(|(group, _)| !is_outer(*group));
         // Groups in a circle are all outer; the circle was noted already.
@@ -151,7 +172,11 @@ impl<'a> Layers<'a> {
         }
         let shown = |(group, entry): (usize, &Entry)| {
             let line = entry.line.map(|line| format!(" (line {line})"));
-            format!("@{}{}", self.group_names[group], line.unwrap_or_default())
+            let name = match &self.shared[group] {
+                Layer::Role(name) => format!("role:{name}"),
+                layer => layer.to_string().replace("group ", ""),
+            };
+            format!("@{name}{}", line.unwrap_or_default())
         };
         let message = format!(
             "`{name}` differs between {} and {}, and `{}` is in both; set it for the host, or make one group a member of the other",
@@ -173,10 +198,20 @@ fn reaches(entry: &Entry, host: &Host) -> bool {
     entry.name != "via" || entry.value.as_text() != Some(&host.name)
 }
 
-fn setting(entry: &Entry, layer: Layer) -> Setting {
-    Setting {
+/// Sets a value in place of that of the layers below. Where one of both is a table and the other is
+/// none, all of the table gives way.
+fn set(settings: &mut BTreeMap<String, Setting>, entry: &Entry, layer: Layer) {
+    settings.retain(|name, _| !(is_within(name, &entry.name) || is_within(&entry.name, name)));
+    let setting = Setting {
         value: entry.value.clone(),
         layer,
         line: entry.line,
-    }
+    };
+    settings.insert(entry.name.clone(), setting);
+}
+
+/// Returns true if `name` is that of a value in the table `table`.
+fn is_within(name: &str, table: &str) -> bool {
+    name.strip_prefix(table)
+        .is_some_and(|rest| rest.starts_with('.'))
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wxec_controller::{Address, AddressError, MAX_HOPS};
 
 use super::{
-    declarations::{Declarations, Host as Declared, Settings},
+    declarations::{Declarations, Host as Declared, Settings, within},
     error::Problem,
-    layers::{Layers, Setting},
+    layers::{Kind, Layers, Setting},
     membership::Membership,
     options,
     similar::similar,
@@ -51,8 +51,8 @@ impl InventoryHost {
         &self.roles
     }
 
-    /// Returns its variables by their names, each from the innermost layer that has it. Wxec itself
-    /// does nothing with them.
+    /// Returns its variables by their names, each from the innermost layer that has it. Those in a
+    /// table have names such as `web.port`, and layers of their own.
     ///
     /// ```no_run
     /// # use wxec_fleet::__docs as wxec;
@@ -85,13 +85,20 @@ pub(super) fn resolve(
     let mut layers = Layers::new(declared, &membership);
     let groups = membership.groups_of_hosts(declared.hosts.len());
     let hosts = declared.hosts.iter().zip(&groups);
-    let options: Vec<_> = hosts
-        .map(|(host, groups)| layers.settings(host, groups, |settings| &settings.options))
+    let roles: Vec<_> = hosts
+        .map(|(host, groups)| roles(declared, host, groups))
+        .collect();
+    check_roles(declared, &roles, problems);
+    let mut settings = |index: usize, kind: Kind| {
+        layers.settings(&declared.hosts[index], &groups[index], &roles[index], kind)
+    };
+    let options: Vec<_> = (0..declared.hosts.len())
+        .map(|index| settings(index, |settings| &settings.options))
         .collect();
     let mut ways = Ways::new(&declared.hosts, &options);
     let mut hosts = Vec::new();
     for (index, host) in declared.hosts.iter().enumerate() {
-        let variables = layers.settings(host, &groups[index], |settings| &settings.variables);
+        let variables = settings(index, |settings| &settings.variables);
         let Some((login, address)) = ways.addresses(index) else {
             continue;
         };
@@ -103,7 +110,7 @@ pub(super) fn resolve(
                 .iter()
                 .map(|group| declared.groups[*group].name.clone())
                 .collect(),
-            roles: roles(declared, host, &groups[index]),
+            roles: roles[index].clone(),
             variables,
             options: options[index].clone(),
         });
@@ -111,6 +118,22 @@ pub(super) fn resolve(
     problems.append(&mut ways.problems);
     problems.append(&mut layers.problems);
     (hosts, membership.hosts)
+}
+
+/// Notes roles that have settings and that no host has.
+fn check_roles(declared: &Declarations, roles: &[Vec<String>], problems: &mut Vec<Problem>) {
+    let known = || roles.iter().flatten();
+    for role in &declared.roles {
+        if known().all(|known| *known != role.name) {
+            let advice = similar(&role.name, known().map(String::as_str));
+            let advice = advice.map(|similar| format!("; did you mean `{similar}`?"));
+            problems.push(Problem {
+                line: role.line,
+                place: within("roles", &role.name),
+                message: format!("no host has this role{}", advice.unwrap_or_default()),
+            });
+        }
+    }
 }
 
 fn roles(declared: &Declarations, host: &Declared, groups: &[usize]) -> Vec<String> {

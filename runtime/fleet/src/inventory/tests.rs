@@ -84,6 +84,75 @@ fn hosts_have_what_all_layers_say() {
 }
 
 #[test]
+fn roles_have_settings_of_the_rank_of_groups() {
+    let inventory = |more: &str| {
+        toml(&format!(
+            "all.vars = {{ a = 0, b = 0, c = 0 }}\nroles.front = {{ vars = {{ a = 1, b = 1 }}, limits = {{ timeout = '9s' }} }}\n\
+             groups.web = {{ members = ['web1'], roles = ['front'] }}\nhosts.web1.vars.b = 2\n{more}"
+        ))
+    };
+    let web1 = inventory("").unwrap();
+    let web1 = web1.host("web1").unwrap();
+    let from = |name: &str| web1.variables()[name].layer.to_string();
+    assert_eq!(
+        [from("a"), from("b"), from("c")],
+        ["role front", "host", "all"]
+    );
+    assert_eq!(
+        web1.options()["limits.timeout"].layer,
+        Layer::Role("front".into())
+    );
+
+    let differs = inventory("groups.shop = { members = ['web1'], vars.a = 3 }").unwrap_err();
+    assert!(
+        differs.contains("`a` differs between @shop (line 5) and @role:front (line 2)"),
+        "{differs}"
+    );
+    let nobody = inventory("roles.fornt.vars.a = 1").unwrap_err();
+    assert!(
+        nobody.contains("5: roles.fornt: no host has this role; did you mean `front`?"),
+        "{nobody}"
+    );
+    let circle = inventory("roles.back = { roles = ['front'] }\nhosts.web2.roles = ['back']");
+    assert!(circle.unwrap_err().contains("a role has no roles"));
+}
+
+#[test]
+fn tables_are_merged_value_by_value() {
+    let inventory = toml(
+        "all.vars.web = { port = 80, tls = { on = false }, names = ['a'], old = 1 }\n\
+         groups.shop = { members = ['web1', 'web2'], vars.web = { port = 81, tls = { on = true, key = 'k' } } }\n\
+         [hosts]\n\
+         web1.vars = { web = { names = ['b'], old = {} }, 'a.b' = { c = 1 } }\n\
+         web2.vars.web = 'none'",
+    );
+    let inventory = inventory.unwrap();
+    let said = |host: &str| {
+        let settings = inventory.host(host).unwrap().variables().iter();
+        let said = settings.map(|(name, setting)| {
+            let line = setting.line.unwrap();
+            format!(
+                "{name} {line}: {}",
+                serde_json::to_string(&setting.value).unwrap()
+            )
+        });
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said("web1"),
+        [
+            r#""a.b".c 4: 1"#,
+            r#"web.names 4: ["b"]"#,
+            "web.old 4: {}",
+            "web.port 2: 81",
+            r#"web.tls.key 2: "k""#,
+            "web.tls.on 2: true",
+        ]
+    );
+    assert_eq!(said("web2"), [r#"web 5: "none""#]);
+}
+
+#[test]
 fn addresses_lead_through_other_hosts_to_other_accounts() {
     let inventory = toml(INVENTORY).unwrap();
     let address = |name| inventory.host(name).unwrap().address().to_string();
