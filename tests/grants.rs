@@ -1,6 +1,10 @@
 //! Grants of calls: by flags and by declarations, and refusals before anything is sent.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
 
 use serde_json::{Value as Json, json};
 use wxec::{CallErrorKind, Fleet, Grants, Host, Module, call::Need};
@@ -291,6 +295,62 @@ fn a_program_runs_if_it_is_granted() {
         &version(&["--allow-run=apt-get"], "./apt-get"),
         "--allow-run=./apt-get",
     );
+}
+
+#[test]
+fn modes_links_and_names_are_set_if_they_are_granted() {
+    let directory = tempfile::tempdir().unwrap();
+    let [file, link] = ["file", "link"].map(|name| directory.path().join(name));
+    std::fs::write(&file, "old").unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().mode() & 0o7777;
+    let [path, link] = [&file, &link].map(|path| path.to_str().unwrap());
+    let write = format!("--allow-write={}", directory.path().display());
+
+    let protect = |options: &[&str]| tools(options, &["tools::protect", path, "384"]);
+    is_refused(&protect(&[]), &format!("--allow-write={path}"));
+    is_refused(&protect(&[&write]), "--allow-attributes");
+    is_refused(
+        &protect(&["--allow-attributes"]),
+        &format!("--allow-write={path}"),
+    );
+    assert_ne!(mode(&file), 0o600);
+    protect(&[&write, "--allow-attributes"]).is("384");
+    assert_eq!(mode(&file), 0o600);
+
+    let replace = ["tools::replace", path, "new", link, "/nowhere/at/all"];
+    tools(&[&write], &replace).is("/nowhere/at/all");
+    assert_eq!(std::fs::read(&file).unwrap(), b"new");
+    assert_eq!(
+        std::fs::read_link(link).unwrap(),
+        Path::new("/nowhere/at/all")
+    );
+}
+
+#[test]
+fn a_call_is_a_preview_if_its_caller_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, "old").unwrap();
+    let module = Module::from_package(env!("CARGO_MANIFEST_DIR"), "tools").unwrap();
+    let bound = Host::new("local:").unwrap().bind(&module);
+    let name = path.to_str().unwrap();
+    let protect = bound.call::<u32>("protect", &(name, 0o777)).preview();
+    let version = bound.call::<String>("version", &("sh",)).preview();
+    for (error, need) in [
+        (
+            protect.grant(Grants::all()).wait().unwrap_err(),
+            Need::Write(name.into()),
+        ),
+        (
+            version.grant(Grants::all()).wait().unwrap_err(),
+            Need::Run("sh".into()),
+        ),
+    ] {
+        let is_denied =
+            matches!(&error.kind, CallErrorKind::Denied { needs, .. } if *needs == [need]);
+        assert!(is_denied, "{error:?}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
 }
 
 #[test]

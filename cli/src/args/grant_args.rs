@@ -18,7 +18,8 @@ pub(crate) struct GrantArgs {
     #[arg(long, value_name = "PATH,…", num_args = 0..=1, require_equals = true, default_missing_value = "/",
         value_parser = paths, display_order = 31)]
     allow_write: Vec<List>,
-    /// Let the guest run these programs, given by name or by path
+    /// Let the guest run these programs, given by name or by path; words behind one are its first
+    /// arguments
     #[arg(long, value_name = "PROGRAM,…", num_args = 0..=1, require_equals = true, default_missing_value = ANY,
         value_parser = programs, display_order = 32)]
     allow_run: Vec<List>,
@@ -39,22 +40,25 @@ pub(crate) struct GrantArgs {
     /// Let the guest ask its host for names, kernel, processors and addresses
     #[arg(long, display_order = 36)]
     allow_facts: bool,
+    /// Let the guest change mode and owner of the files that it may change
+    #[arg(long, display_order = 37)]
+    allow_attributes: bool,
     /// Let the guest do everything that the account on the host may do
-    #[arg(short = 'A', long, display_order = 37)]
+    #[arg(short = 'A', long, display_order = 38)]
     allow_all: bool,
     /// Let the function do what it declares to need, which `wxec inspect` shows
-    #[arg(long, display_order = 38)]
+    #[arg(long, display_order = 39)]
     allow_declared: bool,
     /// Deny the guest the time
-    #[arg(long, display_order = 39)]
+    #[arg(long, display_order = 40)]
     no_clock: bool,
     /// Deny the guest random numbers
-    #[arg(long, display_order = 40)]
+    #[arg(long, display_order = 41)]
     no_random: bool,
     /// Make the call do the same each time: its clock begins at a fixed date, its random numbers
     /// follow from SEED [default: 0]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0",
-        display_order = 41)]
+        display_order = 42)]
     deterministic: Option<u64>,
 }
 
@@ -84,6 +88,7 @@ impl GrantArgs {
         grants = each(&self.allow_net).fold(grants, Grants::net);
         grants = each(&self.allow_host).fold(grants, Grants::host);
         grants.facts |= self.allow_facts;
+        grants.attributes |= self.allow_attributes;
         grants.clock = !self.no_clock;
         grants.random = !self.no_random;
         grants
@@ -232,6 +237,7 @@ mod tests {
             "--allow-net=example.org:443",
             r#"--allow-host=web1,exec:["a","b"]"#,
             "--allow-facts",
+            "--allow-attributes",
         ]);
         let wanted = Grants::none()
             .read("/a")
@@ -248,6 +254,7 @@ mod tests {
                 .host("web1")
                 .host(r#"exec:["a","b"]"#)
                 .facts()
+                .attributes()
         );
     }
 
@@ -260,6 +267,7 @@ mod tests {
             "--allow-net",
             "--allow-host",
             "--allow-facts",
+            "--allow-attributes",
             "local:",
         ];
         let command = parse(&options).unwrap();

@@ -60,7 +60,7 @@ pub(crate) fn of_call<E>(kind: &CallErrorKind<E>) -> u8 {
     match kind {
         CallErrorKind::Unreachable(failure) => of_unreachable(failure),
         CallErrorKind::Lost { .. } => HOST,
-        CallErrorKind::Denied { .. } => REFUSED,
+        CallErrorKind::Denied { .. } | CallErrorKind::PreviewRefused(_) => REFUSED,
         CallErrorKind::Timeout { .. } => DEADLINE,
         CallErrorKind::Cancelled => INTERRUPTED,
         CallErrorKind::NoSuchFunction { .. }

@@ -44,6 +44,11 @@ const FACTS: Capability = Capability {
     can: "know its host",
     options: "with --allow-facts",
 };
+const ATTRIBUTES: Capability = Capability {
+    name: "attributes",
+    can: "change mode and owner of files",
+    options: "with --allow-attributes",
+};
 const CLOCK: Capability = Capability {
     name: "clock",
     can: "know the time",
@@ -56,11 +61,13 @@ const RANDOM: Capability = Capability {
 };
 
 /// Beginnings of imports, with the capability that such imports request.
-const IMPORTS: [(&str, Capability); 8] = [
+const IMPORTS: [(&str, Capability); 10] = [
     ("wasi_snapshot_preview1.path_", FILES),
     ("wasi_snapshot_preview1.environ_", ENV),
     ("wasi_snapshot_preview1.clock_", CLOCK),
     ("wasi_snapshot_preview1.random_", RANDOM),
+    ("wxec_v1.file_attributes", ATTRIBUTES),
+    ("wxec_v1.file_", FILES),
     ("wxec_v1.process_", RUN),
     ("wxec_v1.net_", NET),
     ("wxec_v1.host_call", HOST),

@@ -1,4 +1,5 @@
-//! Tasks that use the programs and the network of the host they run on, as far as they are granted.
+//! Tasks that use the programs, the network and the files of the host they run on, as far as they are
+//! granted.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +9,7 @@ use std::{
 };
 
 use wxec::{
-    Bytes,
+    Bytes, fs,
     net::{TcpStream, lookup},
     process::{Command, ExitStatusExt, Stdio},
     remote,
@@ -101,6 +102,24 @@ pub fn fetch(host: &str, port: u16, request: &str) -> io::Result<String> {
 #[remote]
 pub fn addresses(name: &str) -> io::Result<Vec<String>> {
     Ok(lookup(name)?.iter().map(ToString::to_string).collect())
+}
+
+/// Sets the mode of a file, and returns the mode it has now.
+#[remote]
+pub fn protect(path: &str, mode: u32) -> io::Result<u32> {
+    fs::set_mode(path, mode)?;
+    Ok(fs::status(path)?.mode)
+}
+
+/// Writes a file to the disk under another name and puts it in its place, with a link beside it that
+/// leads anywhere. Returns the link's target.
+#[remote]
+pub fn replace(path: &str, content: &str, link: &str, target: &str) -> io::Result<String> {
+    let new = format!("{path}.new");
+    std::fs::write(&new, content)?;
+    fs::rename(&new, path)?;
+    fs::symlink(target, link)?;
+    Ok(fs::read_link(link)?.display().to_string())
 }
 
 #[cfg(test)]

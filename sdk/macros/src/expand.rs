@@ -109,11 +109,12 @@ impl Task {
             .flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
         let methods = named.map(|(key, name)| (Ident::new(key, Span::call_site()), name));
         let adds = methods.map(|(method, name)| quote!(.#method(#name)));
-        let facts = self.wants.facts.then(|| quote!(.facts()));
+        let flags = self.wants.flags();
+        let flags = flags.map(|flag| Ident::new(flag, Span::call_site()));
         if self.wants.is_none() {
             quote!(#krate::Grants::none)
         } else {
-            quote!(|| #krate::Grants::none() #(#adds)* #facts)
+            quote!(|| #krate::Grants::none() #(#adds)* #(.#flags())*)
         }
     }
 

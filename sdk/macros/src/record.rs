@@ -309,14 +309,14 @@ struct Cbor(Vec<u8>);
 
 impl Cbor {
     fn wants(&mut self, wants: &Wants) {
-        self.head(MAP, wants.named().count() + usize::from(wants.facts));
+        self.head(MAP, wants.named().count() + wants.flags().count());
         for (key, names) in wants.named() {
             self.text(key);
             self.head(ARRAY, names.len());
             names.iter().for_each(|name| self.text(&name.value()));
         }
-        if wants.facts {
-            self.text("facts");
+        for flag in wants.flags() {
+            self.text(flag);
             self.0.push(TRUE);
         }
     }
@@ -497,12 +497,14 @@ mod tests {
                 net: texts(&["example.org:443"]),
                 host: texts(&["ssh:db1"]),
                 facts: true,
+                attributes: false,
             },
         );
         declaring(
-            quote!(facts),
+            quote!(attributes, facts),
             Wants {
                 facts: true,
+                attributes: true,
                 ..Wants::default()
             },
         );

@@ -14,8 +14,8 @@ use crate::complaints::Complaints;
 /// each.
 const KEYS: [&str; 6] = ["read", "write", "run", "env", "net", "host"];
 
-/// The key that takes no value.
-const FACTS: &str = "facts";
+/// Keys that take no value. `Grants` has a method for each, too.
+const FLAGS: [&str; 2] = ["facts", "attributes"];
 
 /// The key for the name that the crate `wxec` has in the user's crate.
 const CRATE: &str = "crate";
@@ -24,7 +24,7 @@ const CRATE: &str = "crate";
 #[derive(Default)]
 pub(crate) struct Wants {
     named: [Vec<LitStr>; KEYS.len()],
-    pub(crate) facts: bool,
+    flags: [bool; FLAGS.len()],
 }
 
 impl Wants {
@@ -51,23 +51,35 @@ impl Wants {
             .filter(|(_, names)| !names.is_empty())
     }
 
+    /// Returns the keys without a value.
+    pub(crate) fn flags(&self) -> impl Iterator<Item = &'static str> {
+        FLAGS
+            .into_iter()
+            .zip(self.flags)
+            .filter_map(|(flag, is_set)| is_set.then_some(flag))
+    }
+
     pub(crate) fn is_none(&self) -> bool {
-        !self.facts && self.named().next().is_none()
+        self.flags().next().is_none() && self.named().next().is_none()
     }
 
     fn add(&mut self, key: &Meta, complaints: &mut Complaints) {
         let name = key.path().to_token_stream().to_string();
-        if name == FACTS {
-            self.facts = true;
+        if let Some(flag) = FLAGS.iter().position(|known| *known == name) {
+            self.flags[flag] = true;
             if !matches!(key, Meta::Path(_)) {
-                complaints.add(key, "`facts` takes no value", "write `facts` alone");
+                let help = format!("write `{name}` alone");
+                complaints.add(key, &format!("`{name}` takes no value"), &help);
             }
             return;
         }
         let Some(index) = KEYS.iter().position(|known| *known == name) else {
-            let keys = KEYS.map(|key| format!("`{key}`")).join(", ");
+            let keys = KEYS.iter().chain(&FLAGS[..FLAGS.len() - 1]);
+            let keys: Vec<_> = keys.map(|key| format!("`{key}`")).collect();
             let help = format!(
-                "it declares what the task needs: {keys} or `{FACTS}`; or `crate`, by which name wxec is known"
+                "it declares what the task needs: {} or `{}`; or `crate`, by which name wxec is known",
+                keys.join(", "),
+                FLAGS[FLAGS.len() - 1],
             );
             return complaints.add(key, &format!("`#[remote]` has no key `{name}`"), &help);
         };

@@ -52,6 +52,7 @@ mod docs {
 }
 
 mod abi;
+mod status;
 
 #[doc(hidden)]
 pub mod __private;
@@ -69,7 +70,7 @@ mod side;
 mod side;
 
 pub use bytes::Bytes;
-pub use side::{Call, Error, Host, Receiver, Result, Sender, channel, here, net, process};
+pub use side::{Call, Error, Host, Receiver, Result, Sender, channel, fs, here, net, process};
 /// Leaves `fn main` empty in the module that is compiled from a program.
 ///
 /// A file that has tasks beside `main` is compiled twice: to the program, and to the module that
@@ -160,10 +161,11 @@ pub use wxec_macros::main;
 /// | `net = "example.org:443"` | connecting to a place: `NAME`, `NAME:PORT`, `[ADDRESS]:PORT`, `*:PORT` |
 /// | `host = "ssh:db1"` | calling tasks on a host, given by its address as seen from the task's own |
 /// | `facts` | asking the host for its names, kernel, processors and addresses |
+/// | `attributes` | changing mode and owner of the files that it may change |
 ///
 /// The key `crate = far` gives the name of the crate `wxec`, for a `Cargo.toml` that renames it.
 ///
-/// Each key except `facts` takes a text or a list of texts, and may be repeated; `"*"` means all
+/// Each key except the last two takes a text or a list of texts, and may be repeated; `"*"` means all
 /// programs, variables, places or hosts. For a program's own tasks the declaration is the grant,
 /// and [`Call::grant`] adds to it. A caller who has only the module decides what to grant:
 /// `wxec inspect` and [`Function::wants`](module::Function::wants) show the declaration, and a call

@@ -20,6 +20,140 @@ macro_rules! controlling {
     };
 }
 
+/// Files of the host that the task runs on, where `std::fs` has no words for them in a module.
+///
+/// Reading, writing, listing and removing work by [`std::fs`] in a task. WASI knows neither modes nor
+/// owners, makes no links to absolute paths, and cannot write a directory to the disk: this does. A
+/// task needs the grant to read or to write the path, and for mode and owner the grant of
+/// attributes.
+///
+/// No function follows a symbolic link in the last part of a path.
+///
+/// ```
+/// use wxec::{fs, remote};
+///
+/// /// Makes a file that only its owner can read.
+/// #[remote(write = "/srv/app", attributes)]
+/// fn hide(path: &str) -> std::io::Result<()> {
+///     fs::set_mode(path, 0o600)
+/// }
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("key");
+/// # let path = path.to_str().unwrap();
+/// # std::fs::write(path, "")?;
+/// hide(path)?;
+/// assert_eq!(fs::status(path)?.mode, 0o600);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub mod fs {
+    use std::{
+        fs::{File, Permissions},
+        io,
+        os::unix::{self, fs::MetadataExt, fs::PermissionsExt},
+        path::{Path, PathBuf},
+        time::SystemTime,
+    };
+
+    pub use wxec_protocol::abi::FileKind as Kind;
+
+    pub use crate::status::Status;
+
+    /// Bits of a mode that can be set.
+    const MODE_BITS: u32 = 0o7777;
+
+    /// Returns the status of a file, or of a symbolic link itself.
+    pub fn status(path: impl AsRef<Path>) -> io::Result<Status> {
+        let path = path.as_ref();
+        let found = std::fs::symlink_metadata(path)?;
+        let kind = found.file_type();
+        let target = if kind.is_symlink() {
+            Some(std::fs::read_link(path)?)
+        } else {
+            None
+        };
+        Ok(Status {
+            kind: match () {
+                () if kind.is_file() => Kind::File,
+                () if kind.is_dir() => Kind::Directory,
+                () if kind.is_symlink() => Kind::Symlink,
+                () => Kind::Other,
+            },
+            mode: found.mode() & MODE_BITS,
+            uid: found.uid(),
+            gid: found.gid(),
+            size: found.size(),
+            modified: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            device: found.dev(),
+            inode: found.ino(),
+            target,
+        })
+    }
+
+    /// Sets the mode of a regular file or a directory: 12 bits.
+    pub fn set_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
+        let path = path.as_ref();
+        check_kind(path)?;
+        if mode > MODE_BITS {
+            let message = format!("a mode has no bits beyond {MODE_BITS:o}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+    }
+
+    /// Sets owner and group of a regular file or a directory, where they are given. Systems take
+    /// setuid and setgid from the mode then.
+    pub fn set_owner(path: impl AsRef<Path>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        let path = path.as_ref();
+        check_kind(path)?;
+        unix::fs::lchown(path, uid, gid)
+    }
+
+    /// Makes a symbolic link. Its target is any text; a task follows it only inside what it was
+    /// granted.
+    pub fn symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<()> {
+        unix::fs::symlink(target, path)
+    }
+
+    /// Returns the target of a symbolic link.
+    pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
+        std::fs::read_link(path)
+    }
+
+    /// Renames a file or a directory, over a file that has the new name. Returns when the file and
+    /// its new name are on the disk.
+    pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        if std::fs::symlink_metadata(from)?.is_file() {
+            File::open(from)?.sync_all()?;
+        }
+        std::fs::rename(from, to)?;
+        sync_directory(parent(to))?;
+        sync_directory(parent(from))
+    }
+
+    /// Writes the entries of a directory to the disk.
+    pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn parent(path: &Path) -> &Path {
+        let parent = path.parent();
+        parent
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+    }
+
+    fn check_kind(path: &Path) -> io::Result<()> {
+        let found = std::fs::symlink_metadata(path)?;
+        if found.is_file() || found.is_dir() {
+            return Ok(());
+        }
+        let message = "neither a regular file nor a directory";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+    }
+}
+
 /// The host that the task runs on.
 ///
 /// In a module this is the host that the task was called on; in a program it is this machine. A

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wxec_protocol::{Grants, Limits, Terms};
+use wxec_protocol::{Grants, Limits, Need, Terms};
 
 use crate::{base::time::duration_ms, host::Host};
 
@@ -26,6 +26,7 @@ pub struct CallOptions {
     pub(super) grants: Grants,
     seed: Option<u64>,
     idempotent: bool,
+    preview: bool,
 }
 
 impl CallOptions {
@@ -76,6 +77,15 @@ impl CallOptions {
         self
     }
 
+    /// Makes the call a preview, which cannot change its host: paths that it was to write are granted
+    /// for reading, and programs, the network and other hosts are not granted. The agent refuses a
+    /// preview that could change anything.
+    #[must_use]
+    pub fn preview(mut self) -> Self {
+        self.preview = true;
+        self
+    }
+
     /// Adds `more`: its grants are added to these, and what else it sets takes precedence.
     #[must_use]
     pub fn and(self, more: Self) -> Self {
@@ -85,6 +95,7 @@ impl CallOptions {
             grants: self.grants.and(more.grants),
             seed: more.seed.or(self.seed),
             idempotent: self.idempotent || more.idempotent,
+            preview: self.preview || more.preview,
         }
     }
 
@@ -103,8 +114,22 @@ impl CallOptions {
                 deadline_ms: self.deadline_ms,
                 ..self.limits.unwrap_or_default()
             },
-            grants: self.grants,
+            grants: if self.preview {
+                self.grants.harmless()
+            } else {
+                self.grants
+            },
             seed: self.seed,
+            preview: self.preview,
+        }
+    }
+
+    /// Returns true if the call lacks a grant of `need`. A preview lacks none that it cannot have.
+    pub(super) fn lacks(&self, need: &Need) -> bool {
+        match need {
+            Need::Write(path) if self.preview => !self.grants.covers(&Need::Read(path.clone())),
+            Need::Run(_) | Need::Net(_) | Need::Host(_) | Need::Attributes if self.preview => false,
+            need => !self.grants.covers(need),
         }
     }
 
@@ -153,6 +178,12 @@ macro_rules! call_option_methods {
         pub fn deterministic(self, seed: u64) -> Self {
             self.with_options(|options| options.deterministic(seed))
         }
+
+        /// Makes it a preview, which cannot change its host: see
+        /// [`CallOptions::preview`]($crate::CallOptions::preview).
+        pub fn preview(self) -> Self {
+            self.with_options(|options| options.preview())
+        }
     };
     (idempotent) => {
         $crate::call_option_methods!();
@@ -191,6 +222,24 @@ mod tests {
         assert_eq!(both.grants, Grants::none().env("A").env("B"));
         let same = first.clone().and(CallOptions::new());
         assert_eq!(same.into_terms(), first.into_terms());
+    }
+
+    #[test]
+    fn a_preview_is_granted_nothing_that_changes_its_host() {
+        let grants = Grants::none().write("/srv").run("apt-get").env("A");
+        let preview = CallOptions::new().grant(grants).preview();
+        for need in [
+            Need::Write("/srv/x".into()),
+            Need::Read("/srv".into()),
+            Need::Run("dpkg".into()),
+            Need::Attributes,
+        ] {
+            assert!(!preview.lacks(&need), "{need}");
+        }
+        assert!(preview.lacks(&Need::Write("/etc".into())) && preview.lacks(&Need::Facts));
+        let terms = CallOptions::new().and(preview).into_terms();
+        assert!(terms.preview);
+        assert_eq!(terms.grants, Grants::none().read("/srv").env("A"));
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl<T, E> TaskCall<T, E> {
     pub(super) fn missing(&self) -> Vec<Need> {
         self.wants
             .needs()
-            .filter(|need| !self.options.grants().covers(need))
+            .filter(|need| self.options.lacks(need))
             .collect()
     }
 

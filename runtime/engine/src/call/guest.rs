@@ -71,6 +71,7 @@ impl Guest {
             limits,
             grants,
             seed,
+            preview: _,
         } = terms;
         let wasi = World::new(Parts {
             seed,

@@ -21,6 +21,9 @@ const START: &str = "_start";
 /// The import by which every WASI library finds the directories that were opened for it.
 const PREOPENS: &str = "fd_prestat_get";
 
+/// Beginning of the names of host calls about files.
+const FILE_CALLS: &str = "file_";
+
 /// An artifact that is loaded and linked: what [`Sandbox::run`](crate::Sandbox::run) runs. Cheap to
 /// clone.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ struct Exports {
     start: Result<ModuleExport, Fault>,
     /// True if it imports functions that look up paths.
     uses_files: bool,
+    /// True if some of these are host calls.
+    uses_file_calls: bool,
 }
 
 impl Program {
@@ -92,6 +97,11 @@ impl Program {
         self.exports.uses_files
     }
 
+    /// Returns true if it can ask for files by host calls.
+    pub(crate) fn uses_file_calls(&self) -> bool {
+        self.exports.uses_file_calls
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         self.pre.module().engine()
     }
@@ -104,7 +114,11 @@ impl Program {
 
 impl Exports {
     fn of(module: &Module) -> Result<Self, Fault> {
-        let uses_files = module.imports().any(|import| import.name() == PREOPENS);
+        let uses_file_calls = module
+            .imports()
+            .any(|import| import.module() == abi::IMPORTS && import.name().starts_with(FILE_CALLS));
+        let uses_files =
+            uses_file_calls || module.imports().any(|import| import.name() == PREOPENS);
         let start = Err(Fault::NoSuchFunction {
             function: START.to_owned(),
         });
@@ -113,6 +127,7 @@ impl Exports {
             initialize: None,
             start,
             uses_files,
+            uses_file_calls,
         };
         for export in module.exports() {
             let name = export.name();

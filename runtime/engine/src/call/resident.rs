@@ -71,6 +71,10 @@ impl Resident {
         stdio: Arc<Stdio>,
         fuel_used: &OnceLock<u64>,
     ) -> Result<Bytes, Fault> {
+        if request.terms.preview {
+            let reason = "an instance keeps the grants of its first call";
+            return Err(Fault::PreviewRefused(reason.into()));
+        }
         let function = run::check(&self.program, &request)?;
         let fuel = request.terms.limits.fuel;
         let mut state = self.state.lock().await;

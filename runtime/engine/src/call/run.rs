@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use wasmtime::{
     Extern, Instance, ModuleExport, Store, TypedFunc, UpdateDeadline, WasmResults, bail,
 };
-use wxec_protocol::{Fault, LimitKind, Terms, Usage};
+use wxec_protocol::{Fault, Grants, LimitKind, Terms, Usage};
 
 use crate::{
     call::fault,
@@ -24,7 +24,7 @@ use crate::{
     call::sandbox::Sandbox,
     call::supervisor::supervise,
     hostcalls::Duplex,
-    limits::growth::LimitHit,
+    limits::{growth::LimitHit, text::bounded},
     wasi::{self, Opened, Parts, Reader, Writer},
 };
 
@@ -194,6 +194,17 @@ async fn run_guest(
     }
 }
 
+/// Refuses a preview that is granted something by which it could change this host, or another one.
+/// The agent checks this itself, so that a preview changes nothing whatever its controller asks for.
+fn check_preview(grants: &Grants) -> Result<(), Fault> {
+    let harmful: Vec<_> = grants.harmful().map(|need| need.to_string()).collect();
+    if harmful.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("it was to be granted {}", harmful.join(", "));
+    Err(Fault::PreviewRefused(bounded(reason)))
+}
+
 /// Finds the export that `request` wants to run, or says why `program` cannot be called like that.
 pub(crate) fn check<'a>(
     program: &'a Program,
@@ -203,6 +214,9 @@ pub(crate) fn check<'a>(
         return Err(Fault::BadModule(
             "it was compiled without what a seed or a limit on fuel takes".into(),
         ));
+    }
+    if request.terms.preview {
+        check_preview(&request.terms.grants)?;
     }
     let function = match &request.entry {
         Entry::Task(name) => program.function(name)?,
@@ -224,7 +238,7 @@ pub(crate) async fn open_files(program: &Program, request: &Request) -> Parts {
     let paths = &request.terms.grants.paths;
     let uses_files = program.uses_files();
     let opened = if uses_files && !paths.is_empty() {
-        Some(Opened::open(paths.clone()).await)
+        Some(Opened::open(paths.clone(), program.uses_file_calls()).await)
     } else {
         None
     };

@@ -4,6 +4,7 @@
 //! one ends the call. The imports for capabilities are listed in [`wxec_protocol::abi`]; [`reply`]
 //! says how they answer. Imports that wait are async, so that dropping a call ends the wait.
 
+mod file;
 mod host;
 mod net;
 mod process;
@@ -58,6 +59,7 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     )?;
     linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
+    file::link(linker)?;
     host::link(linker)?;
     reply::link(linker)?;
     process::link(linker)?;

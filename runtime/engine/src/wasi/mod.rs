@@ -20,9 +20,11 @@ use wasmtime_wasi::{
 };
 use wiggle::{GuestMemory, GuestPtr};
 
+pub(crate) use self::places::{NoSpot, Root};
 pub use self::stdio::{Reader, Writer};
 pub(crate) use self::world::{Opened, Parts, World};
 use crate::{call::guest::Guest, hostcalls};
+pub(crate) use wasmtime_wasi::p1::types::Errno as PathError;
 
 /// Random bytes made at once. wasmtime-wasi makes them before it copies them, which takes a
 /// millisecond, and between two such pieces a call can be ended.

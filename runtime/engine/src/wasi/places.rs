@@ -6,9 +6,13 @@
 //! and only the file's name is ever looked up there. One more preopen, named `/`, catches all other
 //! paths: they are refused, and the refusal names the grant that they need.
 //!
-//! wasmtime-wasi keeps every lookup inside its directory, in spite of symbolic links and `..`.
+//! wasmtime-wasi keeps every lookup inside its directory, in spite of symbolic links and `..`. It
+//! does not lend its descriptors, so for guests that use host calls about files each directory is
+//! opened once more, as a *root*.
 
-use std::{io, ops::Range, path::Path};
+use std::{fs::File, io, ops::Range, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
+
+use rustix::fs::OFlags;
 
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder, p1::types::Errno};
 use wxec_protocol::PathGrant;
@@ -29,6 +33,16 @@ pub(crate) struct Places {
     root_closed: bool,
     /// File descriptors of the directories of granted files.
     hidden: Range<u32>,
+    /// The same directories, for host calls.
+    roots: Vec<Root>,
+}
+
+/// A directory that was opened for a guest, for host calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Root {
+    fd: u32,
+    pub(crate) directory: Arc<File>,
+    pub(crate) write: bool,
 }
 
 #[derive(Debug)]
@@ -77,8 +91,13 @@ pub(crate) enum NoSpot {
 
 impl Places {
     /// Opens what is granted. Blocks, as the host's files may be on a network.
-    pub(crate) fn open(builder: &mut WasiCtxBuilder, grants: &[PathGrant]) -> Self {
+    pub(crate) fn open(
+        builder: &mut WasiCtxBuilder,
+        grants: &[PathGrant],
+        with_roots: bool,
+    ) -> Self {
         let mut next = FIRST_PREOPEN;
+        let mut roots = Vec::new();
         let mut open = |path: &Path, name: &str, write: bool| -> Result<u32, Errno> {
             let perms = if write {
                 FsPerms::ReadWrite
@@ -91,8 +110,12 @@ impl Places {
                     None => Errno::Io,
                 }
             })?;
+            let fd = next;
             next += 1;
-            Ok(next - 1)
+            if with_roots {
+                roots.push(Root::open(fd, path, write).map_err(|error| errno(&error))?);
+            }
+            Ok(fd)
         };
 
         let is_directory = |grant: &&PathGrant| Path::new(&grant.path).is_dir();
@@ -151,7 +174,13 @@ impl Places {
             root,
             root_closed: false,
             hidden,
+            roots,
         }
+    }
+
+    /// Returns the root of a path that was found in `fd`.
+    pub(crate) fn root(&self, fd: u32) -> Option<&Root> {
+        self.roots.iter().find(|root| root.fd == fd)
     }
 
     /// Returns true if `fd` is the preopen named `/`.
@@ -227,6 +256,19 @@ impl Places {
             None if self.is_root(fd) => format!("/{}", normalise(path)),
             None => path.to_owned(),
         }
+    }
+}
+
+impl Root {
+    fn open(fd: u32, path: &Path, write: bool) -> io::Result<Self> {
+        let flags = (OFlags::PATH | OFlags::DIRECTORY).bits().cast_signed();
+        let mut options = File::options();
+        let directory = options.read(true).custom_flags(flags).open(path)?;
+        Ok(Self {
+            fd,
+            directory: Arc::new(directory),
+            write,
+        })
     }
 }
 
@@ -339,6 +381,7 @@ mod tests {
             root: Some(9),
             root_closed: false,
             hidden: 10..12,
+            roots: Vec::new(),
         }
     }
 

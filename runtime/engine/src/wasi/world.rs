@@ -40,7 +40,7 @@ pub(crate) struct State {
     /// The guest's arguments and environment.
     pub(super) given: Given,
     /// The granted part of this host's files.
-    pub(super) places: Places,
+    pub(crate) places: Places,
     /// Files and directories the guest has opened, by file descriptor.
     pub(super) open_files: HashMap<u32, Share>,
     /// Listings of those directories that the guest has listed, by file descriptor.
@@ -70,10 +70,11 @@ pub(crate) struct Opened(Box<(WasiCtxBuilder, Places)>);
 
 impl Opened {
     /// Opens what is granted, on a thread that may block: disks may be slow or remote.
-    pub(crate) async fn open(grants: Vec<PathGrant>) -> Self {
+    /// With `roots`, host calls can look up paths as well.
+    pub(crate) async fn open(grants: Vec<PathGrant>, roots: bool) -> Self {
         let opened = tokio::task::spawn_blocking(move || {
             let mut builder = builder();
-            let places = Places::open(&mut builder, &grants);
+            let places = Places::open(&mut builder, &grants, roots);
             Self(Box::new((builder, places)))
         });
         opened
@@ -108,7 +109,7 @@ impl DerefMut for World {
 
 impl Guest {
     /// Returns the guest, ready for functions of preview 1.
-    pub(super) fn with_wasi(&mut self) -> &mut Self {
+    pub(crate) fn with_wasi(&mut self) -> &mut Self {
         if let Some(parts) = self.wasi.parts.take() {
             self.wasi.state = Some(Box::new(parts.assemble(&self.stdio)));
         }
@@ -123,7 +124,7 @@ impl Parts {
             None => {
                 let mut builder = builder();
                 let places = if self.uses_files {
-                    Places::open(&mut builder, &[])
+                    Places::open(&mut builder, &[], false)
                 } else {
                     Places::default()
                 };

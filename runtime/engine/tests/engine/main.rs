@@ -12,6 +12,8 @@ mod determinism;
 mod endings;
 /// Failures of guests: traps, panics, exits, lies.
 mod faults;
+/// Calls about files: mode, owner, links, renames, and previews, which may do none of it.
+mod file_calls;
 /// Files, the clock and random numbers: guests reach what was granted, and nothing else.
 mod files;
 /// Facts of the host for guests, and tasks that guests call on other hosts.

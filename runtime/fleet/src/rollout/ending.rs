@@ -104,7 +104,9 @@ impl Verdict {
             CallErrorKind::Unreachable(failure) => of_unreachable(failure),
             CallErrorKind::Lost { .. } => (Ending::Lost, Again::Idempotent),
             CallErrorKind::Timeout { .. } => (Ending::Timeout, Again::Idempotent),
-            CallErrorKind::Denied { .. } => (Ending::Denied, Again::No),
+            CallErrorKind::Denied { .. } | CallErrorKind::PreviewRefused(_) => {
+                (Ending::Denied, Again::No)
+            }
             CallErrorKind::Panic { .. } | CallErrorKind::Trap { .. } => {
                 (Ending::Trapped, Again::Idempotent)
             }

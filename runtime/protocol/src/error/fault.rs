@@ -42,6 +42,8 @@ pub enum Fault {
         /// The CBOR of a [`TaskFailure`](crate::guest::abi::TaskFailure), if its task returned an error.
         failure: Option<Vec<u8>>,
     },
+    /// The call was to be a preview, and could have changed the host. The text says by what.
+    PreviewRefused(String),
     /// The call was still running at its deadline.
     Deadline {
         /// The deadline that it was given.

@@ -63,6 +63,9 @@ pub enum CallErrorKind<E = Infallible> {
         /// The message of the called task when it gave up; empty if it was not called.
         message: String,
     },
+    /// The call was to be a preview, and could have changed the host: it was not made. The text says
+    /// by what.
+    PreviewRefused(String),
     /// The deadline passed.
     Timeout {
         /// The deadline.
@@ -181,6 +184,7 @@ impl<E> CallErrorKind<E> {
             Trap { reason, frames },
             Limit { which, limit, asked },
             Denied { needs, message },
+            PreviewRefused(reason),
             Timeout { after, phase },
             Cancelled,
             Lost { reason, stderr_tail },
@@ -229,6 +233,7 @@ impl From<Fault> for CallErrorKind<TaskFailure> {
                 asked,
             },
             Fault::Denied { needs, message, .. } => Self::Denied { needs, message },
+            Fault::PreviewRefused(reason) => Self::PreviewRefused(reason),
             Fault::Deadline { after_ms } => Self::Timeout {
                 after: Duration::from_millis(after_ms),
                 phase: Phase::Run,
@@ -306,6 +311,7 @@ impl<E> fmt::Display for CallErrorKind<E> {
             Self::NoSuchFunction { function, .. } => {
                 write!(f, "the module has no function `{function}`")
             }
+            Self::PreviewRefused(reason) => write!(f, "refused as a preview: {reason}"),
             Self::BadArguments(reason) => write!(f, "the arguments do not fit: {reason}"),
             Self::BadModule(reason) => write!(f, "the module cannot be run: {reason}"),
             Self::NotStarted { reason } | Self::Module { reason, .. } => f.write_str(reason),

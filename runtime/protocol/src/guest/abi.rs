@@ -32,6 +32,11 @@
 //! | `net_connect(pointer, length)` | [`NetConnect`] | handle of a stream, [`NetConnected`] |
 //! | `net_lookup(pointer, length)` | [`NetLookup`] | how many there are, [`NetAddresses`] |
 //! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
+//! | `file_status(pointer, length)` | [`FileStatus`] | 0, [`FileStatusFound`] |
+//! | `file_attributes(pointer, length)` | [`FileAttributes`] | 0 |
+//! | `file_symlink(pointer, length)` | [`FileSymlink`] | 0 |
+//! | `file_rename(pointer, length)` | [`FileRename`] | 0, once it is on disk |
+//! | `file_sync(pointer, length)` | [`FileSync`] | 0, once its entries are on disk |
 //! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
 //! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and a [`CallErrorKind`](crate::CallErrorKind) of a [`TaskFailure`] |
 //!
@@ -45,6 +50,7 @@
 //! other side that this side neither sends nor receives there any more. Writing to a stream that
 //! the other side has closed is therefore an error of kind `BrokenPipe`.
 
+mod file;
 mod net;
 mod process;
 
@@ -53,6 +59,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    file::{
+        FileAttributes, FileKind, FileRename, FileStatus, FileStatusFound, FileSymlink, FileSync,
+    },
     net::{MAX_SELECTED, NetAddresses, NetConnect, NetConnected, NetLookup, StreamSelect},
     process::{ProcessEnd, ProcessStart, ProcessStarted, StdioKind},
 };
@@ -250,6 +259,9 @@ pub struct Wants {
     /// Facts about the host.
     #[serde(skip_serializing_if = "is_false")]
     pub facts: bool,
+    /// Changing mode and owner of the files that it may change.
+    #[serde(skip_serializing_if = "is_false")]
+    pub attributes: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
@@ -276,6 +288,10 @@ impl Wants {
             each(&self.net, Need::Net),
             each(&self.host, Need::Host),
             self.facts.then_some(Need::Facts).into_iter().collect(),
+            self.attributes
+                .then_some(Need::Attributes)
+                .into_iter()
+                .collect(),
         ]
         .into_iter()
         .flatten()
@@ -291,6 +307,7 @@ impl Wants {
                 Need::Env(name) => grants.env(name),
                 Need::Net(place) => grants.net(place),
                 Need::Host(address) => grants.host(address),
+                Need::Attributes => grants.attributes(),
                 _ => grants.facts(),
             })
     }

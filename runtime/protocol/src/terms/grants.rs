@@ -26,7 +26,8 @@ pub const ANY: &str = "*";
 pub struct Grants {
     /// Files and directories.
     pub paths: Vec<PathGrant>,
-    /// Programs, by name or by path; [`ANY`] stands for all of them.
+    /// Programs, by name or by path, which may be followed by their first arguments; [`ANY`] stands
+    /// for all of them.
     pub run: Vec<String>,
     /// Variables of the agent's environment, by name; [`ANY`] stands for all of them.
     pub env: Vec<String>,
@@ -38,6 +39,8 @@ pub struct Grants {
     pub host: Vec<String>,
     /// Facts about its host: names, kernel, processors, addresses.
     pub facts: bool,
+    /// Mode and owner of files that it may change.
+    pub attributes: bool,
     /// The time. On by default.
     pub clock: bool,
     /// Random numbers. On by default.
@@ -71,6 +74,7 @@ impl Grants {
             net: Vec::new(),
             host: Vec::new(),
             facts: false,
+            attributes: false,
             clock: true,
             random: true,
         }
@@ -85,6 +89,7 @@ impl Grants {
             .net(ANY)
             .host(ANY)
             .facts()
+            .attributes()
     }
 
     /// Returns true if these are the grants of [`none`](Self::none).
@@ -122,7 +127,9 @@ impl Grants {
         self
     }
 
-    /// Grants running a program, given by its name or its path.
+    /// Grants running a program, given by its name or its path. In `systemctl restart nginx` the
+    /// words behind the name are its first arguments: the guest may add further ones, but set
+    /// neither variables nor the directory of the program, which could make it do something else.
     #[must_use]
     pub fn run(mut self, program: impl Into<String>) -> Self {
         self.run.push(program.into());
@@ -158,6 +165,14 @@ impl Grants {
         self
     }
 
+    /// Grants changing mode and owner of those files that it may change. With it, a task of root
+    /// can make a program that gives every account the rights of root.
+    #[must_use]
+    pub fn attributes(mut self) -> Self {
+        self.attributes = true;
+        self
+    }
+
     /// Takes the clock away: the guest's request for the time is refused.
     #[must_use]
     pub fn without_clock(mut self) -> Self {
@@ -182,6 +197,7 @@ impl Grants {
         self.net.extend(other.net);
         self.host.extend(other.host);
         self.facts |= other.facts;
+        self.attributes |= other.attributes;
         self.clock &= other.clock;
         self.random &= other.random;
         self
@@ -189,12 +205,52 @@ impl Grants {
 }
 
 impl Grants {
+    /// Returns what a preview may have of these: paths to read, variables, and facts. Programs, the
+    /// network and other hosts are left out, because what they do cannot be seen from here.
+    #[must_use]
+    pub fn harmless(mut self) -> Self {
+        self.paths.iter_mut().for_each(|grant| grant.write = false);
+        let none = Self::none();
+        Self {
+            run: none.run,
+            net: none.net,
+            host: none.host,
+            attributes: false,
+            ..self
+        }
+    }
+
+    /// Returns the grants that [`harmless`](Self::harmless) leaves out.
+    pub fn harmful(&self) -> impl Iterator<Item = Need> + '_ {
+        let writes = self.paths.iter().filter(|grant| grant.write);
+        let writes = writes.map(|grant| Need::Write(grant.guest_path.clone()));
+        let each = |list: &'_ [String], need: fn(String) -> Need| {
+            list.iter().cloned().map(need).collect::<Vec<_>>()
+        };
+        writes
+            .chain(each(&self.run, Need::Run))
+            .chain(each(&self.net, Need::Net))
+            .chain(each(&self.host, Need::Host))
+            .chain(self.attributes.then_some(Need::Attributes))
+    }
+
     /// Returns true if the guest may look up the addresses of a name: connections to the name are
     /// granted on some port.
     pub fn covers_lookup(&self, name: &str) -> bool {
         self.net
             .iter()
             .any(|granted| same_name(split_port(name).0, split_port(granted).0))
+    }
+
+    /// Returns true if a command is granted by its program and its first arguments. The program alone
+    /// is [`Need::Run`].
+    pub fn covers_command(&self, program: &str, arguments: &[String]) -> bool {
+        self.run.iter().any(|granted| {
+            let mut words = granted.split_ascii_whitespace();
+            let mut given = arguments.iter();
+            words.next() == Some(program)
+                && words.all(|word| given.next().is_some_and(|given| given == word))
+        })
     }
 
     /// Returns true if `need` is granted. Paths are compared as text; the host resolves symbolic
@@ -212,11 +268,18 @@ impl Grants {
                 .paths
                 .iter()
                 .any(|grant| grant.write && contains(&grant.guest_path, path)),
-            Need::Run(program) => named(&self.run, program),
+            Need::Run(command) => {
+                named(&self.run, command) || {
+                    let mut words = command.split_ascii_whitespace().map(str::to_owned);
+                    let program = words.next().unwrap_or_default();
+                    self.covers_command(&program, &words.collect::<Vec<_>>())
+                }
+            }
             Need::Env(name) => named(&self.env, name),
             Need::Net(place) => self.net.iter().any(|granted| is_in(place, granted)),
             Need::Host(address) => named(&self.host, address),
             Need::Facts => self.facts,
+            Need::Attributes => self.attributes,
             Need::Clock => self.clock,
             Need::Random => self.random,
         }
@@ -266,7 +329,7 @@ pub enum Need {
     Read(String),
     /// Changing a path.
     Write(String),
-    /// Running a program.
+    /// Running a program; words behind it are its first arguments.
     Run(String),
     /// Seeing a variable.
     Env(String),
@@ -276,6 +339,8 @@ pub enum Need {
     Host(String),
     /// Asking the host about itself.
     Facts,
+    /// Changing mode or owner of a file.
+    Attributes,
     /// Asking the time.
     Clock,
     /// Asking for random numbers.
@@ -288,11 +353,13 @@ impl fmt::Display for Need {
         match self {
             Self::Read(path) => write!(f, "--allow-read={path}"),
             Self::Write(path) => write!(f, "--allow-write={path}"),
+            Self::Run(command) if command.contains(' ') => write!(f, "'--allow-run={command}'"),
             Self::Run(program) => write!(f, "--allow-run={program}"),
             Self::Env(name) => write!(f, "--allow-env={name}"),
             Self::Net(place) => write!(f, "--allow-net={place}"),
             Self::Host(address) => write!(f, "--allow-host={address}"),
             Self::Facts => f.write_str("--allow-facts"),
+            Self::Attributes => f.write_str("--allow-attributes"),
             Self::Clock => f.write_str("a clock, which --no-clock took away"),
             Self::Random => f.write_str("random numbers, which --no-random took away"),
         }
@@ -328,6 +395,40 @@ mod tests {
         let write = |path: &str| grants.covers(&Need::Write(path.into()));
         assert!(write("/srv/app/x") && !write("/etc/ssl/certs"));
         assert!(Grants::all().covers(&Need::Write("/any".into())));
+    }
+
+    #[test]
+    fn a_command_is_granted_by_its_first_words() {
+        let grants = Grants::none().run("systemctl restart nginx").run("tar");
+        let words = |arguments: &[&str]| {
+            arguments
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        let covers =
+            |program: &str, arguments: &[&str]| grants.covers_command(program, &words(arguments));
+        assert!(covers("systemctl", &["restart", "nginx"]));
+        assert!(covers("systemctl", &["restart", "nginx", "--no-block"]));
+        assert!(covers("tar", &["-x"]));
+        for arguments in [
+            &["restart"][..],
+            &["restart", "nginx sshd"],
+            &["stop", "nginx"],
+            &[],
+        ] {
+            assert!(!covers("systemctl", arguments), "{arguments:?}");
+        }
+        assert!(!covers("/usr/bin/systemctl", &["restart", "nginx"]));
+
+        let need = |command: &str| grants.covers(&Need::Run(command.into()));
+        assert!(need("tar") && need("systemctl restart nginx") && !need("systemctl"));
+        assert!(
+            Grants::none()
+                .run("systemctl")
+                .covers(&Need::Run("systemctl stop x".into()))
+        );
+        assert_eq!(Need::Run("a b".into()).to_string(), "'--allow-run=a b'");
     }
 
     #[test]
@@ -381,5 +482,24 @@ mod tests {
         assert!(Grants::default().is_none());
         assert!(!Grants::none().without_random().is_none());
         assert!(!Grants::none().facts().is_none());
+        assert!(!Grants::none().attributes().is_none());
+    }
+
+    #[test]
+    fn harmless_grants_change_nothing() {
+        let grants = Grants::all().read("/etc").env("HOME").without_clock();
+        let harmful: Vec<_> = grants.harmful().map(|need| need.to_string()).collect();
+        let flags = ["write=/", "run=*", "net=*", "host=*", "attributes"];
+        assert_eq!(harmful, flags.map(|flag| format!("--allow-{flag}")));
+        let harmless = grants.harmless();
+        assert_eq!(harmless.harmful().count(), 0);
+        let kept = Grants::none()
+            .read("/")
+            .read("/etc")
+            .env(ANY)
+            .env("HOME")
+            .facts()
+            .without_clock();
+        assert_eq!(harmless, kept);
     }
 }

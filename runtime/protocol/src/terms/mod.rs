@@ -1,4 +1,5 @@
-//! The terms of a call: its limits, what it may touch, and whether it is deterministic.
+//! The terms of a call: its limits, what it may touch, whether it is deterministic, and whether
+//! it is a preview.
 
 pub(crate) mod grants;
 pub(crate) mod limits;
@@ -18,6 +19,8 @@ pub struct Terms {
     /// Makes the call deterministic, if given: random numbers follow from this seed, so they are
     /// no secrets, and clocks begin at a fixed date and advance with each reading.
     pub seed: Option<u64>,
+    /// Makes the call a preview: the agent refuses it if a grant lets it change anything.
+    pub preview: bool,
 }
 
 impl Terms {

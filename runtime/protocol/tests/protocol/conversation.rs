@@ -69,6 +69,7 @@ fn a_call_arrives_as_it_was_made() {
         children: 7,
     };
     let terms = Terms {
+        preview: true,
         limits,
         grants: Grants::none().write("/srv").run("ls").without_clock(),
         seed: Some(8),

@@ -16,6 +16,11 @@ pub(super) fn ask<R: DeserializeOwned>(
     reply(call(&cbor::encode(question).map_err(io::Error::other)?))
 }
 
+/// Makes a capability call whose reply says nothing.
+pub(super) fn told(call: fn(&[u8]) -> i32, question: &impl Serialize) -> io::Result<()> {
+    done(call(&cbor::encode(question).map_err(io::Error::other)?)).map(drop)
+}
+
 /// Reads the reply to a capability call that returned `number`.
 pub(super) fn reply<R: DeserializeOwned>(number: i32) -> io::Result<(i32, R)> {
     let number = done(number)?;

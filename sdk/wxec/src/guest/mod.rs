@@ -6,6 +6,7 @@ mod ask;
 mod calls;
 mod channel;
 mod executor;
+pub mod fs;
 pub mod here;
 mod imports;
 mod logger;

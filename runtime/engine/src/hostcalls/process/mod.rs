@@ -89,7 +89,7 @@ async fn start(guest: &mut Guest, question: ProcessStart) -> Result<(i32, Proces
     let Guest {
         grants, resources, ..
     } = guest;
-    let program = Program::wanted(&question.program, grants)?;
+    let program = Program::wanted(&question, grants)?;
     resources.look_after_forgotten();
     let (share, own_file) = (resources.children.take()?, resources.files.take()?);
     let kinds = [question.stdin, question.stdout, question.stderr];

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::fs::{Access, access};
-use wxec_protocol::{ANY, Grants, Need};
+use wxec_protocol::{ANY, Grants, Need, abi::ProcessStart};
 
 use super::super::reply::Denial;
 use crate::limits::refusal::Refusal;
@@ -38,24 +38,25 @@ pub(super) enum Program {
 const MAX_PATH_BYTES: usize = 4096;
 
 impl Program {
-    /// Returns what a guest means by `program`, if that may be granted. Nothing is looked up yet.
-    pub(super) fn wanted(program: &str, grants: &Grants) -> Result<Self, Denial> {
+    /// Returns the program that a guest means, if it may be granted. Nothing is looked up yet.
+    pub(super) fn wanted(question: &ProcessStart, grants: &Grants) -> Result<Self, Denial> {
+        let program = &*question.program;
         if program.is_empty() || program.contains('\0') || program.len() > MAX_PATH_BYTES {
             let message =
                 "a program has a name or a path, without zeros, and of no more than 4096 bytes";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
         }
-        let need = Need::Run(program.into());
+        if covers(grants, program, question) {
+            return Ok(if program.contains('/') {
+                Self::At(program.into())
+            } else {
+                Self::Named(program.into())
+            });
+        }
         let name = Path::new(program).file_name().and_then(OsStr::to_str);
-        match name.filter(|name| {
-            program.starts_with('/')
-                && !grants.covers(&need)
-                && grants.run.iter().any(|granted| granted == name)
-        }) {
+        match name.filter(|name| program.starts_with('/') && covers(grants, name, question)) {
             Some(name) => Ok(Self::Perhaps(program.into(), name.into())),
-            None if !grants.covers(&need) => Err(Refusal::Denied(need).into()),
-            None if program.contains('/') => Ok(Self::At(program.into())),
-            None => Ok(Self::Named(program.into())),
+            None => Err(Refusal::Denied(Need::Run(program.into())).into()),
         }
     }
 
@@ -74,6 +75,17 @@ impl Program {
             },
         }
     }
+}
+
+/// Returns true if `program` is granted, by itself or with its first arguments. In the second case
+/// the guest chooses neither variables nor the directory: both could make it another program.
+fn covers(grants: &Grants, program: &str, question: &ProcessStart) -> bool {
+    let is_plain = question.env.is_empty() && !question.clear_env && question.cwd.is_none();
+    let is_whole = grants
+        .run
+        .iter()
+        .any(|granted| granted == ANY || granted == program);
+    is_whole || is_plain && grants.covers_command(program, &question.args)
 }
 
 /// Looks for a program in a `PATH`. Skips relative directories, which depend on where the agent was
@@ -136,7 +148,11 @@ mod tests {
     use super::*;
 
     fn wanted(program: &str, granted: &str) -> Option<Program> {
-        Program::wanted(program, &Grants::none().run(granted)).ok()
+        let question = ProcessStart {
+            program: program.into(),
+            ..ProcessStart::default()
+        };
+        Program::wanted(&question, &Grants::none().run(granted)).ok()
     }
 
     fn found(program: &str, granted: &str) -> Option<PathBuf> {
@@ -175,6 +191,42 @@ mod tests {
         ] {
             assert_eq!(wanted(program, granted), None, "{program} {granted}");
         }
+    }
+
+    #[test]
+    fn first_arguments_are_granted_without_a_choice_of_surroundings() {
+        let grants = Grants::none().run("systemctl restart nginx");
+        let plain = ProcessStart {
+            program: "systemctl".into(),
+            args: vec!["restart".into(), "nginx".into()],
+            ..ProcessStart::default()
+        };
+        let is_granted = |question: ProcessStart| Program::wanted(&question, &grants).is_ok();
+        let (by_path, env) = (
+            "/usr/bin/systemctl".into(),
+            ("LD_PRELOAD".into(), Some("/x".into())),
+        );
+        assert!(is_granted(plain.clone()));
+        assert!(is_granted(ProcessStart {
+            program: by_path,
+            ..plain.clone()
+        }));
+        assert!(!is_granted(ProcessStart {
+            args: vec!["stop".into()],
+            ..plain.clone()
+        }));
+        assert!(!is_granted(ProcessStart {
+            env: vec![env],
+            ..plain.clone()
+        }));
+        assert!(!is_granted(ProcessStart {
+            clear_env: true,
+            ..plain.clone()
+        }));
+        assert!(!is_granted(ProcessStart {
+            cwd: Some("/".into()),
+            ..plain
+        }));
     }
 
     #[test]

@@ -1,0 +1,304 @@
+//! Calls about files, for which WASI has no words: they reach what was granted, and nothing else.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, symlink},
+        net::UnixListener,
+    },
+    sync::Arc,
+};
+
+use tempfile::TempDir;
+use wxec_engine::Request;
+use wxec_protocol::{
+    Fault, Grants, Need, Terms,
+    abi::{FileKind, FileStatusFound},
+};
+
+use crate::asking::{
+    Answer, Scripted, Step, file_rename, file_status, file_symlink, file_sync, give_up, set_mode,
+    set_owner, start,
+};
+
+/// Creates a directory `in` that may be granted, beside a file that never is.
+fn world() -> TempDir {
+    let world = tempfile::tempdir().unwrap();
+    let root = world.path();
+    fs::create_dir_all(root.join("in/sub")).unwrap();
+    fs::write(root.join("in/file"), "granted").unwrap();
+    fs::set_permissions(root.join("in/file"), Permissions::from_mode(0o640)).unwrap();
+    fs::write(root.join("secret"), "secret").unwrap();
+    world
+}
+
+fn path(world: &TempDir, name: &str) -> String {
+    world.path().join(name).to_str().unwrap().to_owned()
+}
+
+fn mode(world: &TempDir, name: &str) -> u32 {
+    fs::symlink_metadata(path(world, name)).unwrap().mode() & 0o7777
+}
+
+fn is_refused(answer: &Answer, need: &Need) {
+    assert_eq!(answer.error().need.as_ref(), Some(need));
+}
+
+/// Runs the steps in a call that may do everything to `in`.
+async fn free(world: &TempDir, steps: &[Step]) -> Vec<Answer> {
+    let grants = Grants::none().write(path(world, "in")).attributes();
+    Scripted::new(grants).run(steps).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_status_is_that_of_the_name_itself() {
+    let world = world();
+    symlink("/anywhere/else", path(&world, "in/link")).unwrap();
+    let _socket = UnixListener::bind(path(&world, "in/socket")).unwrap();
+    let scripted = Scripted::new(Grants::none().read(path(&world, "in")));
+    let steps = ["file", "sub", "link", "socket"]
+        .map(|name| file_status(&path(&world, &format!("in/{name}"))));
+    let answers = scripted.run(&steps).await.unwrap();
+    let found: Vec<FileStatusFound> = answers.iter().map(Answer::reply).collect();
+    let kinds: Vec<_> = found.iter().map(|found| found.kind).collect();
+    let [file, directory, link, other] = [
+        FileKind::File,
+        FileKind::Directory,
+        FileKind::Symlink,
+        FileKind::Other,
+    ];
+    assert_eq!(kinds, [file, directory, link, other]);
+    let real = fs::metadata(path(&world, "in/file")).unwrap();
+    let [file, _, link, _] = &found[..] else {
+        panic!("four steps")
+    };
+    assert_eq!(
+        (file.mode, file.size, file.target.as_deref()),
+        (0o640, 7, None)
+    );
+    assert_eq!((file.inode, file.uid), (real.ino(), real.uid()));
+    assert_eq!(
+        file.modified_ns,
+        real.mtime() * 1_000_000_000 + real.mtime_nsec()
+    );
+    assert_eq!(link.target.as_deref(), Some(&b"/anywhere/else"[..]));
+
+    let missing = scripted.last(&[file_status(&path(&world, "in/no"))]).await;
+    assert_eq!(missing.error().kind, "NotFound");
+}
+
+#[tokio::test]
+async fn what_was_not_granted_is_refused_and_the_flag_is_named() {
+    let world = world();
+    let (file, secret) = (path(&world, "in/file"), path(&world, "secret"));
+    let read = Scripted::new(Grants::none().read(path(&world, "in")).attributes());
+    is_refused(
+        &read.last(&[file_status(&secret)]).await,
+        &Need::Read(secret.clone()),
+    );
+    for step in [
+        set_mode(&file, 0o777),
+        set_owner(&file, 1),
+        file_symlink("x", &file),
+        file_rename(&file, &path(&world, "in/new")),
+    ] {
+        is_refused(&read.last(&[step]).await, &Need::Write(file.clone()));
+    }
+    let directory = path(&world, "in/sub");
+    is_refused(
+        &read.last(&[file_sync(&directory)]).await,
+        &Need::Write(directory),
+    );
+
+    let write = Scripted::new(Grants::none().write(path(&world, "in")));
+    is_refused(
+        &write.last(&[set_mode(&file, 0o777)]).await,
+        &Need::Attributes,
+    );
+    is_refused(&write.last(&[set_owner(&file, 1)]).await, &Need::Attributes);
+    let out = file_rename(&file, &secret);
+    is_refused(&write.last(&[out]).await, &Need::Write(secret.clone()));
+    let fault = write.run(&[set_mode(&file, 0o777), give_up()]).await;
+    let fault = fault.unwrap_err();
+    assert!(
+        matches!(&fault, Fault::Denied { needs, .. } if *needs == [Need::Attributes]),
+        "{fault:?}"
+    );
+    assert_eq!(
+        (mode(&world, "in/file"), fs::read(&secret).unwrap()),
+        (0o640, b"secret".to_vec())
+    );
+}
+
+#[tokio::test]
+async fn links_lead_nowhere() {
+    let world = world();
+    let secret = path(&world, "secret");
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    symlink(&secret, path(&world, "in/link")).unwrap();
+    symlink("../secret", path(&world, "in/relative")).unwrap();
+    symlink(world.path(), path(&world, "in/up")).unwrap();
+    symlink("..", path(&world, "in/sub/up")).unwrap();
+    let steps = [
+        set_mode(&path(&world, "in/link"), 0o777),
+        set_mode(&path(&world, "in/relative"), 0o777),
+        set_mode(&path(&world, "in/up/secret"), 0o777),
+        file_status(&path(&world, "in/up/secret")),
+        file_rename(&path(&world, "in/file"), &path(&world, "in/up/secret")),
+        file_symlink("x", &path(&world, "in/up/new")),
+        file_sync(&path(&world, "in/up")),
+        // Inside of what was granted, a directory may be a link.
+        file_status(&path(&world, "in/sub/up/file")),
+    ];
+    let answers = free(&world, &steps).await;
+    let (last, others) = answers.split_last().unwrap();
+    for answer in others {
+        let kind = answer.error().kind;
+        let kinds = [
+            "InvalidInput",
+            "PermissionDenied",
+            "FilesystemLoop",
+            "NotADirectory",
+        ];
+        assert!(kinds.contains(&&*kind), "{kind}");
+    }
+    assert_eq!(last.reply::<FileStatusFound>().size, 7);
+    assert_eq!(
+        (mode(&world, "secret"), fs::read(&secret).unwrap()),
+        (0o600, b"secret".to_vec())
+    );
+    assert!(!world.path().join("new").exists());
+}
+
+#[tokio::test]
+async fn mode_owner_links_and_names_are_set() {
+    let world = world();
+    let [file, link, new] = ["in/file", "in/link", "in/sub/new"].map(|name| path(&world, name));
+    let uid = fs::metadata(&file).unwrap().uid();
+    let steps = [
+        set_owner(&file, uid),
+        set_mode(&file, 0o4750),
+        set_mode(&path(&world, "in/sub"), 0o700),
+        file_symlink("/etc/hostname", &link),
+        file_rename(&file, &new),
+        file_sync(&path(&world, "in")),
+    ];
+    for answer in free(&world, &steps).await {
+        assert_eq!(answer.number, 0, "{answer:?}");
+    }
+    assert_eq!(
+        (mode(&world, "in/sub/new"), mode(&world, "in/sub")),
+        (0o4750, 0o700)
+    );
+    assert_eq!(
+        fs::read_link(&link).unwrap().to_str(),
+        Some("/etc/hostname")
+    );
+    assert_eq!(fs::read(&new).unwrap(), b"granted");
+    assert!(!world.path().join("in/file").exists());
+
+    for step in [set_mode(&new, 0o10000), set_owner(&new, u32::MAX)] {
+        assert_eq!(free(&world, &[step]).await[0].error().kind, "InvalidInput");
+    }
+    let taken = free(&world, &[file_symlink("x", &new)]).await;
+    assert_eq!(taken[0].error().kind, "AlreadyExists");
+}
+
+#[tokio::test]
+async fn a_file_granted_by_its_name_keeps_the_name() {
+    let world = world();
+    let file = path(&world, "in/file");
+    let grants = Grants::none()
+        .write(&file)
+        .write(path(&world, "in/sub"))
+        .attributes();
+    let scripted = Scripted::new(grants);
+    assert_eq!(scripted.last(&[set_mode(&file, 0o600)]).await.number, 0);
+    fs::write(path(&world, "in/sub/other"), "other").unwrap();
+    for step in [
+        file_symlink("/etc/passwd", &file),
+        file_rename(&path(&world, "in/sub/other"), &file),
+    ] {
+        assert_eq!(scripted.last(&[step]).await.error().kind, "InvalidInput");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"granted");
+}
+
+#[tokio::test]
+async fn a_preview_that_could_change_anything_is_refused() {
+    let world = world();
+    let file = path(&world, "in/file");
+    let run = async |grants: Grants, steps: &[Step]| {
+        let scripted = Scripted::new(Grants::none());
+        let request = scripted.request(steps);
+        let terms = Terms {
+            grants,
+            preview: true,
+            ..request.terms.clone()
+        };
+        let request = Request { terms, ..request };
+        let completion = scripted.sandbox.run(
+            &scripted.program,
+            request,
+            Arc::default() as Arc<crate::Recorder>,
+        );
+        completion.await.outcome
+    };
+    let write = Grants::none().write(path(&world, "in"));
+    for (grants, flag) in [
+        (write.clone(), "--allow-write="),
+        (Grants::none().run("true"), "--allow-run=true"),
+        (Grants::none().net("*"), "--allow-net=*"),
+        (Grants::none().host("local:"), "--allow-host=local:"),
+        (Grants::none().attributes(), "--allow-attributes"),
+    ] {
+        let fault = run(grants, &[set_mode(&file, 0o777)]).await.unwrap_err();
+        assert!(
+            matches!(&fault, Fault::PreviewRefused(why) if why.contains(flag)),
+            "{fault:?}"
+        );
+    }
+
+    // With the grants that a preview may have, every attempt is refused.
+    let harmless = write.attributes().run("true").harmless();
+    let program = start(&crate::asking::program("true", &[]));
+    let attempts = [
+        set_mode(&file, 0o777),
+        file_symlink("x", &path(&world, "in/new")),
+        program,
+    ];
+    let output = run(harmless, &attempts).await.unwrap();
+    let answers = crate::asking::answers(&output);
+    assert_eq!(answers.len(), 3);
+    for answer in answers {
+        assert!(answer.error().need.is_some(), "{answer:?}");
+    }
+    assert_eq!(
+        (
+            mode(&world, "in/file"),
+            world.path().join("in/new").exists()
+        ),
+        (0o640, false)
+    );
+}
+
+#[tokio::test]
+async fn an_instance_is_no_place_for_a_preview() {
+    let scripted = Scripted::new(Grants::none().run("true"));
+    let resident = scripted.sandbox.resident(&scripted.program).unwrap();
+    let mut request = scripted.request(&[]);
+    request.terms = Terms {
+        preview: true,
+        ..Terms::default()
+    };
+    let output = Arc::<crate::Recorder>::default();
+    let outcome = scripted
+        .sandbox
+        .run_resident(&resident, request, output)
+        .await
+        .outcome;
+    assert!(
+        matches!(&outcome, Err(Fault::PreviewRefused(_))),
+        "{outcome:?}"
+    );
+}

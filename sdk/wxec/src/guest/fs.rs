@@ -1,0 +1,91 @@
+//! Files of the host, where `std::fs` has no words for them in a module.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::wasi::ffi::OsStringExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+pub use wxec_protocol::abi::FileKind as Kind;
+use wxec_protocol::abi::{
+    FileAttributes, FileRename, FileStatus, FileStatusFound, FileSymlink, FileSync,
+};
+
+use super::{ask, imports};
+pub use crate::status::Status;
+
+pub fn status(path: impl AsRef<Path>) -> io::Result<Status> {
+    let path = text(path.as_ref())?;
+    let (_, found) = ask::ask::<FileStatusFound>(imports::file_status, &FileStatus { path })?;
+    let since = Duration::from_nanos(found.modified_ns.unsigned_abs());
+    let modified = if found.modified_ns < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(since)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    };
+    Ok(Status {
+        kind: found.kind,
+        mode: found.mode,
+        uid: found.uid,
+        gid: found.gid,
+        size: found.size,
+        modified: modified.unwrap_or(SystemTime::UNIX_EPOCH),
+        device: found.device,
+        inode: found.inode,
+        target: found.target.map(|target| OsString::from_vec(target).into()),
+    })
+}
+
+pub fn set_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
+    change(path.as_ref(), Some(mode), None, None)
+}
+
+pub fn set_owner(path: impl AsRef<Path>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+    change(path.as_ref(), None, uid, gid)
+}
+
+pub fn symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<()> {
+    let (target, path) = (text(target.as_ref())?, text(path.as_ref())?);
+    ask::told(imports::file_symlink, &FileSymlink { target, path })
+}
+
+pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
+    let target = status(path)?.target;
+    target.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
+    let (from, to) = (text(from.as_ref())?, text(to.as_ref())?);
+    ask::told(imports::file_rename, &FileRename { from, to })
+}
+
+pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
+    let path = text(path.as_ref())?;
+    ask::told(imports::file_sync, &FileSync { path })
+}
+
+fn change(path: &Path, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+    let path = text(path)?;
+    let question = FileAttributes {
+        path,
+        mode,
+        uid,
+        gid,
+    };
+    ask::told(imports::file_attributes, &question)
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    match path.to_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "{} is not Unicode, and cannot be sent to the host",
+                path.display()
+            ),
+        )),
+    }
+}

@@ -1,0 +1,29 @@
+//! The status of a file, the same for both sides.
+
+use std::{path::PathBuf, time::SystemTime};
+
+use wxec_protocol::abi::FileKind;
+
+/// The status of a file, as [`status`](crate::fs::status) finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Its kind.
+    pub kind: FileKind,
+    /// Its permissions, with the bits for setuid, setgid and sticky: 12 bits.
+    pub mode: u32,
+    /// The number of its owner.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+    /// Length in bytes.
+    pub size: u64,
+    /// Time of the last change of its content.
+    pub modified: SystemTime,
+    /// The number of its file system.
+    pub device: u64,
+    /// Its number in the file system.
+    pub inode: u64,
+    /// Target of a symbolic link.
+    pub target: Option<PathBuf>,
+}
