@@ -387,6 +387,38 @@ fn an_interrupted_build_leaves_no_compiler() {
 }
 
 #[test]
+fn a_new_machine_builds_agent_and_compiler_at_once() {
+    let room = tempfile::tempdir().unwrap();
+    let (cargo, cache) = (room.path().join("cargo"), room.path().join("cache"));
+    // Each of the two builds fails once the other has begun.
+    let script = format!(
+        "#!/bin/sh
+        case \"$*\" in
+            *' wxec-agent '*) own=agent other=compiler ;;
+            *' wxec-compiler '*) own=compiler other=agent ;;
+            *) exec {} \"$@\" ;;
+        esac
+        cd {} && touch $own
+        for second in $(seq 60); do
+            [ ! -e $other ] || {{ echo \"error: $own and $other are built\" >&2; exit 1; }}
+            sleep 1
+        done\n",
+        env!("CARGO"),
+        room.path().display()
+    );
+    write_script(&cargo, &script);
+
+    let ended = Cli::new(["call", "local:", "words::count", "a b"])
+        .env("CARGO", &cargo)
+        .env("WXEC_CACHE", &cache)
+        .run();
+
+    assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+    let both = "agent and compiler are built";
+    assert!(ended.stderr.contains(both), "{ended:?}");
+}
+
+#[test]
 fn the_last_words_of_a_script_arrive() {
     // A slow writer outlives the shell by a second.
     let script = "{ sleep 1; echo last; } & echo first";

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IsTerminal},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -9,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use wxec::build::{Progress, ProgressEvent};
 
 use crate::{
-    base::verbosity::Verbosity,
+    base::{sync::lock, verbosity::Verbosity},
     terminal::{spinner, stderr::say},
 };
 
@@ -20,7 +21,9 @@ const TICK: Duration = Duration::from_millis(120);
 pub(crate) fn install(verbosity: Verbosity) {
     match verbosity {
         Verbosity::Quiet => wxec::build::set_progress(Silent),
-        Verbosity::Normal if io::stderr().is_terminal() => wxec::build::set_progress(Spinner),
+        Verbosity::Normal if io::stderr().is_terminal() => {
+            wxec::build::set_progress(Spinner::default())
+        }
         // Lines stay on the screen; a spinner would erase the details that the user asked for.
         _ => wxec::build::set_progress(Lines {
             crates: verbosity >= Verbosity::Debug,
@@ -47,30 +50,58 @@ impl Progress for Silent {
     fn report(&self, _: ProgressEvent<'_>) {}
 }
 
-struct Spinner;
+/// The spinner, which tells of the build that began last, or of one that goes on after that.
+#[derive(Default)]
+struct Spinner {
+    /// The builds under way, each with the line about its beginning.
+    builds: Mutex<Vec<(String, String)>>,
+}
+
+impl Spinner {
+    fn begin(&self, work: String, line: String) {
+        show(line.clone());
+        let mut builds = lock(&self.builds);
+        builds.retain(|(other, _)| *other != work);
+        builds.push((work, line));
+    }
+
+    fn finish(&self, work: &str, line: Option<&str>) {
+        spinner::clear();
+        line.into_iter().for_each(say);
+        let mut builds = lock(&self.builds);
+        builds.retain(|(other, _)| other != work);
+        if let Some((_, line)) = builds.last() {
+            show(line.clone());
+        }
+    }
+}
+
+fn show(message: String) {
+    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
+        .expect("the template is a constant");
+    let bar = ProgressBar::new_spinner()
+        .with_style(style)
+        .with_message(message);
+    bar.enable_steady_tick(TICK);
+    spinner::show(bar);
+}
 
 impl Progress for Spinner {
     fn report(&self, event: ProgressEvent<'_>) {
         match event {
-            ProgressEvent::Started { work } | ProgressEvent::Waiting { work } => {
-                let message = event.line().unwrap_or_else(|| work.to_string());
-                let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
-                    .expect("the template is a constant");
-                let bar = ProgressBar::new_spinner()
-                    .with_style(style)
-                    .with_message(message);
-                bar.enable_steady_tick(TICK);
-                spinner::show(bar);
+            ProgressEvent::Started { work } => {
+                self.begin(work.to_string(), event.line().unwrap_or_default());
             }
+            ProgressEvent::Waiting { .. } => show(event.line().unwrap_or_default()),
             ProgressEvent::Compiled {
                 work,
                 crate_name,
                 count,
             } => spinner::set_message(format!("building {work}: {crate_name} ({count} compiled)")),
-            event => {
-                spinner::clear();
-                event.line().iter().for_each(|line| say(line));
+            ProgressEvent::Finished { work, .. } => {
+                self.finish(&work.to_string(), event.line().as_deref());
             }
+            _ => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use crate::base::sync::lock;
 
-/// The one spinner. Builds wait for each other, so a second is never needed.
+/// The one spinner, whatever is built at once.
 static SPINNER: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Runs `print` with the spinner out of its way.

@@ -56,7 +56,7 @@ pub use module::{
 };
 pub use package::{features::Features, origin::Origin};
 pub use tools::{
-    agent::{AgentImage, agent, agent_if_built},
+    agent::{AgentImage, agent, agent_if_built, lacks_agent},
     compiler::compiler,
     shipped::{is_shipped, shipped_module},
     starter::{Starter, starter, starter_if_built},

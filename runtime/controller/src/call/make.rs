@@ -24,7 +24,7 @@ use crate::{
     connect::Ahead,
     error::{CallError, CallErrorKind, Phase, fault_error},
     host::Host,
-    module::artifact::Artifact,
+    module::{artifact::Artifact, compile::build_ahead},
     session::{CallHandle, Reply, Session, output::Lines, task_stream::TaskStream},
 };
 
@@ -323,12 +323,13 @@ fn ready(host: &Host, source: &Source, metered: bool) -> Option<(Session, Artifa
 }
 
 /// Connects while the module is being built; the first failure ends both. The artifact may leave
-/// before the agent has greeted.
+/// before the agent has greeted. A new machine builds the compiler meanwhile.
 pub(crate) async fn prepare<E: Send + 'static>(
     host: Host,
     source: Source,
     metered: bool,
 ) -> Result<(Session, Artifact), CallErrorKind<E>> {
+    build_ahead();
     let ahead = Ahead::default();
     let session = async {
         let session = host.session_with(&ahead).await;

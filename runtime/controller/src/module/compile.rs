@@ -3,7 +3,9 @@
 
 use std::{
     os::unix::process::ExitStatusExt,
+    path::PathBuf,
     process::{ExitStatus, Stdio},
+    sync::Once,
     time::Duration,
 };
 
@@ -12,7 +14,9 @@ use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
+    sync::Mutex,
 };
+use wxec_build::BuildError;
 use wxec_protocol::{MAX_MODULE_BYTES, Target};
 
 use crate::{
@@ -39,11 +43,37 @@ const COMPILE_WITHIN: Duration = Duration::from_secs(MAX_WALL_SECONDS + 10);
 /// Size limit for errors, which are one line.
 const MAX_STDERR_BYTES: u64 = 4 << 10;
 
+/// Held while this program looks for a compiler or builds it, so that it never waits for itself as
+/// if for another program.
+static FINDING: Mutex<()> = Mutex::const_new(());
+
+/// Begins to build the compiler if this machine is new to this build of wxec. Its first call takes
+/// the agent as well, which a single processor links for a minute. Looks once in a program's life.
+pub(crate) fn build_ahead() {
+    static LOOKED: Once = Once::new();
+    LOOKED.call_once(|| {
+        runtime::spawn(async {
+            let _turn = FINDING.lock().await;
+            runtime::blocking(|| {
+                if wxec_build::lacks_agent() {
+                    // `compile` meets the same error, if it is one that lasts, and reports it.
+                    let _ = wxec_build::compiler(&Target::here(), &*progress::current());
+                }
+            })
+            .await;
+        });
+    });
+}
+
+/// Finds or builds a compiler for `target`.
+async fn find_compiler(target: Target) -> Result<PathBuf, BuildError> {
+    let _turn = FINDING.lock().await;
+    runtime::blocking(move || wxec_build::compiler(&target, &*progress::current())).await
+}
+
 /// Compiles `module` for `target`.
 pub(crate) async fn compile(module: Bytes, target: &Target) -> Result<Artifact, ModuleError> {
-    let wanted = target.clone();
-    let compiler =
-        runtime::blocking(move || wxec_build::compiler(&wanted, &*progress::current())).await?;
+    let compiler = find_compiler(target.clone()).await?;
     let failed = |reason: String| ModuleError::Compile {
         target: target.to_string(),
         reason,

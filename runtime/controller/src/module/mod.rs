@@ -3,7 +3,7 @@
 
 pub(crate) mod artifact;
 mod cache;
-mod compile;
+pub(crate) mod compile;
 mod contents;
 mod packing;
 

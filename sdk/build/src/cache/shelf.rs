@@ -37,6 +37,11 @@ impl Shelf {
         }
     }
 
+    /// Returns true if files were put here. Does not read them.
+    pub(crate) fn is_there(&self) -> bool {
+        self.directory.join(SUMS).is_file()
+    }
+
     /// Returns the files `names`, if each of them is there and has the digest it was put there
     /// with.
     pub(crate) fn take<const N: usize>(&self, names: [&str; N]) -> Option<[Shelved; N]> {
@@ -145,12 +150,14 @@ mod tests {
     fn what_was_put_is_taken() {
         let (_place, shelf) = shelf();
         assert_eq!(shelf.take(["agent"]), None);
+        assert!(!shelf.is_there());
 
         let put = shelf
             .put([("agent", b"ELF"), ("agent.gz", b"gz")])
             .expect("the shelf can be written");
 
         assert_eq!(shelf.take(["agent", "agent.gz"]).as_ref(), Some(&put));
+        assert!(shelf.is_there());
         assert_eq!(put[0].digest, Digest::of(b"ELF"));
         assert_eq!(put[0].bytes, 3);
         let mode = fs::metadata(&put[0].path)

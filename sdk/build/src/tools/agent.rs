@@ -73,6 +73,13 @@ pub fn agent_if_built(platform: &Platform) -> Option<AgentImage> {
     built_agent(&cache_directory().ok()?, &platform.triple())
 }
 
+/// Returns true if this machine has built no agent of this build for hosts like itself, nor was
+/// given one. Does not read an agent that is there.
+pub fn lacks_agent() -> bool {
+    let is_built = |cache: PathBuf| agent_shelf(&cache, &agents_here().triple()).is_there();
+    given("WXEC_AGENT").is_none() && !cache_directory().is_ok_and(is_built)
+}
+
 /// Returns the agent for `triple`, if it is built.
 pub(crate) fn built_agent(cache: &Path, triple: &str) -> Option<AgentImage> {
     agent_shelf(cache, triple)

@@ -50,7 +50,7 @@ impl Shelves {
         Shelf::new(self.directory.join(&self.current).join(name))
     }
 
-    /// Returns what `take` finds, else what `build` makes while no other process builds.
+    /// Returns what `take` finds, else what `build` makes while no other process builds the like.
     pub(crate) fn once<T>(
         &self,
         work: Work<'_>,
@@ -62,7 +62,7 @@ impl Shelves {
             return Ok(found);
         }
         create_private(&self.directory)?;
-        let _turn = take_turn(&self.directory.join(".lock"), || {
+        let _turn = take_turn(&self.directory.join(lock(work)), || {
             progress.report(ProgressEvent::Waiting { work })
         })?;
         // The process that had the lock before may have built it.
@@ -72,5 +72,41 @@ impl Shelves {
         let built = build()?;
         prune(&self.directory, &self.current, KEPT_BUILDS);
         Ok(built)
+    }
+}
+
+/// Returns the file to lock while `work` is done. The compiler has one of its own, because it is
+/// built beside the agent.
+fn lock(work: Work<'_>) -> &'static str {
+    match work {
+        Work::Compiler | Work::ForeignCompiler => ".lock-compiler",
+        Work::Module(_) | Work::Agent(_) | Work::Starter(_) => ".lock",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoWaiting;
+
+    impl Progress for NoWaiting {
+        fn report(&self, event: ProgressEvent<'_>) {
+            panic!("{event:?}");
+        }
+    }
+
+    #[test]
+    fn a_compiler_is_built_while_an_agent_is() {
+        let cache = tempfile::tempdir().expect("a temporary directory");
+        let shelves = Shelves::of_this_build(cache.path());
+        let build = |work, build: &dyn Fn() -> Result<u8, BuildError>| {
+            shelves.once(work, &NoWaiting, || None, build)
+        };
+        let agent = Work::Agent("x86_64-unknown-linux-musl");
+
+        let built = build(agent, &|| build(Work::Compiler, &|| Ok(7)));
+
+        assert_eq!(built.expect("the cache can be written"), 7);
     }
 }
