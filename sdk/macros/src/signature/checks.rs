@@ -2,7 +2,7 @@
 //! `#[remote]` does not stand.
 
 use proc_macro2::Ident;
-use syn::{Attribute, ItemFn, Signature, visit::Visit};
+use syn::{Attribute, ItemFn, Safety, Signature, visit::Visit};
 
 use crate::{
     complaints::Complaints,
@@ -69,9 +69,9 @@ pub(super) fn check_qualifiers(signature: &Signature, complaints: &mut Complaint
             "let a task call the `const fn`",
         );
     }
-    if let Some(unsafety) = signature.unsafety {
+    if let Safety::Unsafe(keyword) = signature.safety {
         complaints.add(
-            unsafety,
+            keyword,
             "a task cannot be `unsafe`",
             "nobody on another host could keep its contract",
         );
