@@ -79,9 +79,12 @@ impl Tree {
 
 /// Makes a directory with this mode, but gives its owner all permissions for now. Returns the mode
 /// to set later, if that mode gives the owner fewer. The directory keeps a setgid bit that it
-/// inherits.
+/// inherits. One that another transfer has made meanwhile is left as that made it.
 pub(crate) fn make(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<Option<u32>> {
-    mkdirat(directory, name, Mode::RWXU)?;
+    match mkdirat(directory, name, Mode::RWXU) {
+        Err(Errno::EXIST) if open_inner(directory, name).is_ok() => return Ok(None),
+        made => made?,
+    }
     let made = open_inner(directory, name)?;
     let mode = mode | Metadata(fstat(&made)?).mode_with(0o2000);
     fchmod(&made, Mode::from_raw_mode(mode | 0o700))?;
@@ -121,6 +124,21 @@ pub(crate) fn remove(directory: &OwnedFd, name: &[u8]) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_that_was_made_meanwhile_will_do_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let above = open_named(place.path()).unwrap();
+        assert_eq!(make(&above, b"tree", 0o500), Ok(Some(0o500)));
+        assert_eq!(make(&above, b"tree", 0o511), Ok(None));
+        let mode = |name| metadata(&above, name).unwrap().unwrap().mode_with(0o777);
+        assert_eq!(mode(b"tree"), 0o700, "the first one sets its mode later");
+        std::fs::write(place.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("tree", place.path().join("link")).unwrap();
+        for name in [&b"file"[..], b"link"] {
+            assert_eq!(make(&above, name, 0o755), Err(Errno::EXIST));
+        }
+    }
 
     #[test]
     fn a_file_that_cannot_be_removed_is_not_said_to_be_no_directory() {
