@@ -93,7 +93,7 @@ fn names_of_the_inventory_are_hosts_for_every_command() {
 
 /// A host of ssh, and one of the inventory that is called like it.
 #[test]
-fn each_host_has_its_own_work_also_where_names_are_equal() {
+fn hosts_whose_names_are_equal_are_told_apart() {
     let here = directory("[hosts]\nweb = { address = \"local:\" }\n");
     let config = here.path().join("config");
     fs::write(&config, "ProxyCommand false\n").unwrap();
@@ -104,6 +104,10 @@ fn each_host_has_its_own_work_also_where_names_are_equal() {
         .run();
     assert_eq!(ended.exit_code, Some(3), "{ended:?}");
     assert_eq!(ended.stdout, "[web] hi\n", "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("[ssh:web] error: unreachable"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -228,7 +232,7 @@ far   local:/exec:["env","PLACE=far"]
     );
     assert_eq!(
         lines[1],
-        json!({"host": "far", "value": {"address": "ssh:far"}})
+        json!({"host": "ssh:far", "value": {"address": "ssh:far"}})
     );
 }
 

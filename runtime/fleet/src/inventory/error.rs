@@ -81,6 +81,18 @@ pub enum TargetError {
     /// A part of the target, or all of it, is missing.
     #[error("an address is missing")]
     Missing,
+    /// The target is too long.
+    #[error("the target is longer than {limit} bytes")]
+    TooLong {
+        /// Length of the longest that is read.
+        limit: usize,
+    },
+    /// The target names too many hosts.
+    #[error("the target has more than {limit} names")]
+    TooManyNames {
+        /// Largest number of names.
+        limit: usize,
+    },
     /// A part is not a valid address.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -132,6 +144,9 @@ impl TargetError {
     /// Returns advice on the error, if wxec has any.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::TooLong { .. } | Self::TooManyNames { .. } => {
+                "work on the hosts in several runs, or name a group of the inventory".into()
+            }
             Self::Missing => "write `local:`, or `web1,web2` for several hosts".into(),
             Self::NoInventory { .. } => {
                 "write a `wxec.toml`, or name the hosts, as in `web1,web2`".into()

@@ -9,7 +9,14 @@
 
 use wxec_controller::Hop;
 
-use super::{brackets::split_outside_brackets, error::TargetError, pattern::expand};
+use super::{
+    brackets::split_outside_brackets,
+    error::TargetError,
+    pattern::{MAX_NAMES, expand},
+};
+
+/// Limit for the length of a target: all names that it may have, at the length of most of them.
+const MAX_BYTES: usize = 1 << 20;
 
 /// The name of the group of all hosts.
 pub(super) const ALL: &str = "all";
@@ -52,7 +59,11 @@ pub(super) enum Kind {
 
 impl Expression {
     pub(super) fn parse(target: &str) -> Result<Self, TargetError> {
-        let parts = split_outside_brackets(target, ',').map(part);
+        if target.len() > MAX_BYTES {
+            return Err(TargetError::TooLong { limit: MAX_BYTES });
+        }
+        let mut left = MAX_NAMES;
+        let parts = split_outside_brackets(target, ',').map(|text| part(text, &mut left));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         if parts.iter().all(|part| matches!(part, Part::Remove(_))) {
             let reason = format!(
@@ -90,9 +101,10 @@ pub fn needs_inventory(target: &str) -> bool {
     })
 }
 
-fn part(text: &str) -> Result<Part, TargetError> {
+/// Reads a part, which may have as many names as are `left` for the target.
+fn part(text: &str, left: &mut usize) -> Result<Part, TargetError> {
     let mut factors = split_outside_brackets(text, '&')
-        .map(factor)
+        .map(|text| factor(text, left))
         .collect::<Result<Vec<_>, _>>()?;
     if factors.iter().any(|factor| !factor.is_negated) {
         return Ok(Part::Add(factors));
@@ -106,18 +118,18 @@ fn part(text: &str) -> Result<Part, TargetError> {
     }
 }
 
-fn factor(text: &str) -> Result<Factor, TargetError> {
+fn factor(text: &str, left: &mut usize) -> Result<Factor, TargetError> {
     let (is_negated, text) = match text.strip_prefix('!') {
         Some(rest) => (true, rest.trim_start()),
         None => (false, text),
     };
     Ok(Factor {
         is_negated,
-        word: word(text)?,
+        word: word(text, left)?,
     })
 }
 
-fn word(text: &str) -> Result<Word, TargetError> {
+fn word(text: &str, left: &mut usize) -> Result<Word, TargetError> {
     let kind = match text.strip_prefix('@') {
         _ if text.is_empty() => return Err(TargetError::Missing),
         Some(name) => match name.strip_prefix("role:") {
@@ -128,6 +140,12 @@ fn word(text: &str) -> Result<Word, TargetError> {
         None if text.contains([':', '/', '@']) => Kind::Address,
         None => Kind::Names(expand(text).map_err(|reason| refused(text, reason))?),
     };
+    let names = match &kind {
+        Kind::Names(names) => names.len(),
+        _ => 1,
+    };
+    let too_many = TargetError::TooManyNames { limit: MAX_NAMES };
+    *left = left.checked_sub(names).ok_or(too_many)?;
     let text = text.to_owned();
     Ok(Word { text, kind })
 }

@@ -1,33 +1,72 @@
 //! Names that stand for several: ranges such as `web[01-20]`, and globs such as `web*`.
 
-/// Limit for the names of one range: far more hosts than one controller works on, and few enough
-/// that a typo in a number costs no memory.
-const MAX_NAMES: usize = 20_000;
+/// Limit for the names of a target, and of one name with ranges: far more hosts than one controller
+/// works on, and few enough that a typo in a number costs no memory.
+pub(super) const MAX_NAMES: usize = 20_000;
+
+/// Limit for the text of a name beside its ranges, which each name repeats: that of a name in DNS.
+const MAX_TEXT_BYTES: usize = 255;
+
+/// Limit for the digits of a number: those of the largest. More of them are zeros at its start,
+/// which each name would repeat.
+const MAX_DIGITS: usize = 20;
+
+/// Limit for the ranges of one name: a site, a row, a rack and a host, and as many again.
+const MAX_RANGES: usize = 8;
 
 /// Returns the names that a name with ranges stands for, in their order. A name without a range
 /// stands for itself.
 pub(super) fn expand(name: &str) -> Result<Vec<String>, String> {
-    let Some((before, rest)) = name.split_once('[') else {
-        return if name.contains(']') {
-            Err("there is no `[` before its `]`".into())
-        } else {
-            Ok(vec![name.to_owned()])
-        };
+    let mut names = vec![String::new()];
+    let (mut rest, mut text_bytes) = (name, 0);
+    for ranges in 0.. {
+        let (text, range) = next_range(&mut rest)?;
+        text_bytes += text.len();
+        if text_bytes > MAX_TEXT_BYTES {
+            return Err(format!("it is longer than {MAX_TEXT_BYTES} bytes"));
+        }
+        names.iter_mut().for_each(|name| name.push_str(text));
+        let Some(range) = range else { break };
+        if ranges == MAX_RANGES {
+            return Err(format!("it has more than {MAX_RANGES} ranges"));
+        }
+        names = with_numbers(&names, &numbers(range)?)?;
+    }
+    Ok(names)
+}
+
+/// Takes the text before the next range from `rest`, and that range if there is one.
+fn next_range<'a>(rest: &mut &'a str) -> Result<(&'a str, Option<&'a str>), String> {
+    let (text, after) = match rest.split_once('[') {
+        Some((text, after)) => (text, Some(after)),
+        None => (*rest, None),
     };
-    let (range, after) = rest
+    if text.contains(']') {
+        return Err("there is no `[` before its `]`".into());
+    }
+    let Some(after) = after else {
+        return Ok((text, None));
+    };
+    let (range, after) = after
         .split_once(']')
         .ok_or("there is no `]` after its `[`")?;
-    let numbers = numbers(range)?;
-    let after = expand(after)?;
-    if numbers.len().saturating_mul(after.len()) > MAX_NAMES {
-        return Err(format!("it stands for more than {MAX_NAMES} names"));
+    *rest = after;
+    Ok((text, Some(range)))
+}
+
+fn with_numbers(names: &[String], numbers: &[String]) -> Result<Vec<String>, String> {
+    if names.len().saturating_mul(numbers.len()) > MAX_NAMES {
+        return Err(too_many());
     }
-    let names = numbers.iter().flat_map(|number| {
-        after
-            .iter()
-            .map(move |after| format!("{before}{number}{after}"))
+    let all = names.iter().flat_map(|name| {
+        let with = move |number: &String| format!("{name}{number}");
+        numbers.iter().map(with)
     });
-    Ok(names.collect())
+    Ok(all.collect())
+}
+
+fn too_many() -> String {
+    format!("it stands for more than {MAX_NAMES} names")
 }
 
 /// Reads `1-20`, `01-20` or `1,3,7-9`. Zeros at the start of a number are kept.
@@ -39,8 +78,9 @@ fn numbers(range: &str) -> Result<Vec<String>, String> {
         if high < low {
             return Err(format!("its range `{part}` ends before it begins"));
         }
-        if high - low >= MAX_NAMES as u64 {
-            return Err(format!("it stands for more than {MAX_NAMES} names"));
+        let left = MAX_NAMES - all.len();
+        if high - low >= left as u64 {
+            return Err(too_many());
         }
         let width = if first.starts_with('0') {
             first.len()
@@ -53,7 +93,8 @@ fn numbers(range: &str) -> Result<Vec<String>, String> {
 }
 
 fn number(digits: &str) -> Result<u64, String> {
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = (1..=MAX_DIGITS).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number
         .then(|| digits.parse().ok())
         .flatten()
@@ -124,9 +165,24 @@ mod tests {
             ("web[3-1]", "its range `3-1` ends before it begins"),
             ("web[1-99999999]", "it stands for more than 20000 names"),
             ("a[1-9999][1-9999]", "it stands for more than 20000 names"),
+            (
+                "a[1-9999,1-9999,1-9999]",
+                "it stands for more than 20000 names",
+            ),
+            ("a]b[1]", "there is no `[` before its `]`"),
+            (&"[1]".repeat(9), "it has more than 8 ranges"),
+            (&"[1]".repeat(100_000), "it has more than 8 ranges"),
+            (&"a".repeat(256), "it is longer than 255 bytes"),
         ] {
             assert_eq!(expand(name).unwrap_err(), reason, "{name}");
         }
+        let wide = format!("a[{}1]", "0".repeat(1 << 16));
+        assert!(
+            expand(&wide)
+                .unwrap_err()
+                .ends_with("` is no number; write a range as in `web[1-20]`")
+        );
+        assert_eq!(expand(&"[1]".repeat(8)).unwrap(), ["11111111"]);
     }
 
     /// The plainest way to say what a glob matches.

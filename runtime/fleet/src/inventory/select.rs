@@ -1,6 +1,6 @@
 //! From targets to hosts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use wxec_controller::{Address, AddressError, Hop, Host, Value};
 
@@ -41,15 +41,17 @@ pub(super) fn select(inventory: &Inventory, target: &str) -> Result<Selection, T
     let expression = Expression::parse(target)?;
     inventory.check_all(&expression)?;
     let mut counts = Vec::new();
-    let chosen = inventory.chosen(&expression, &mut counts)?;
+    let mut chosen = inventory.chosen(&expression, &mut counts)?;
     if chosen.is_empty() {
         return Err(TargetError::Empty {
             target: target.into(),
             parts: counts,
         });
     }
+    let strangers = inventory.strangers(&chosen);
+    inventory.tell_apart(&mut chosen);
     Ok(Selection {
-        strangers: inventory.strangers(&chosen),
+        strangers,
         hosts: chosen
             .into_iter()
             .map(|one| (one.host, one.connecting))
@@ -58,6 +60,22 @@ pub(super) fn select(inventory: &Inventory, target: &str) -> Result<Selection, T
 }
 
 impl Inventory {
+    /// Gives a host its whole address as its name, if another one that is chosen, or one of the
+    /// inventory, has its short name: results and records of runs go by the name.
+    fn tell_apart(&self, chosen: &mut [Chosen]) {
+        let mut counts = HashMap::<String, usize>::new();
+        for one in &*chosen {
+            *counts.entry(one.host.name().into()).or_default() += 1;
+        }
+        for Chosen { host, .. } in chosen {
+            let entry = self.host(host.name());
+            let is_entry = entry.is_some_and(|entry| entry.address() == host.address());
+            if !is_entry && (entry.is_some() || counts[host.name()] > 1) {
+                *host = host.with_name(host.address().to_string());
+            }
+        }
+    }
+
     /// Refuses a target that is all hosts, if that has to be narrowed here.
     fn check_all(&self, expression: &Expression) -> Result<(), TargetError> {
         let mut bare = None;

@@ -316,7 +316,11 @@ fn targets_select_what_they_say() {
         ("@web,!web1,web1", "web2 web3"),
         ("@all,!@rack", "db1 web4"),
         ("relay,@web&!web[1-2]", "relay web3"),
-        ("other,ssh:web1,web1", "other web1 web1"),
+        // Names of hosts differ, because a run's record goes by them.
+        ("other,ssh:web1,web1", "other ssh:web1 web1"),
+        ("ssh:web1", "ssh:web1"),
+        ("ssh:other,other", "other"),
+        ("local:,local", "local: ssh:local"),
         (
             r#"exec:["a,]b\"","!&"]/su:x,web1"#,
             r#"exec:["a,]b\"","!&"]/su:x web1"#,
@@ -359,6 +363,28 @@ fn the_first_hop_of_an_address_may_be_in_the_inventory() {
     assert_eq!(
         names(&inventory, "root@web4").unwrap_err(),
         "`root@web4` is no part of a target: its host is reached by exec:[\"chroot\",\"/srv,a&b\"], where no account logs in"
+    );
+}
+
+#[test]
+fn a_target_has_a_limited_length_and_number_of_names() {
+    let none = Inventory::default();
+    let refused = |target: &str| none.resolve(target).unwrap_err();
+    assert_eq!(names(&none, "web[1-20000]").unwrap().len(), 20_000);
+    for target in [
+        "web[1-20000],db",
+        "web[1-20000] & web[1-20000]",
+        "web1,!web[1-20000]",
+    ] {
+        assert_eq!(refused(target), TargetError::TooManyNames { limit: 20_000 });
+    }
+    let lists = vec!["[1-20000]"; 100_000].join(",");
+    assert_eq!(refused(&lists), TargetError::TooManyNames { limit: 20_000 });
+    let long = format!("web1,{}", " ".repeat(1 << 20));
+    assert_eq!(refused(&long), TargetError::TooLong { limit: 1 << 20 });
+    assert_eq!(
+        refused(&long).to_string(),
+        "the target is longer than 1048576 bytes"
     );
 }
 
