@@ -39,6 +39,9 @@ pub enum RecordError {
         /// The system's error.
         source: io::Error,
     },
+    /// The program was killed before its run had begun.
+    #[error("run {0} was killed before it began, so there is nothing to go on with")]
+    NotBegun(String),
     /// A line of the file is not an event.
     #[error("{path}:{line}: not a run record: {reason}", path = path.display())]
     #[non_exhaustive]

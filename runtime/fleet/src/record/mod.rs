@@ -14,4 +14,6 @@ pub use run::{HostPhase, HostRecord, RunRecord, Span};
 pub use writer::RunRecorder;
 
 #[cfg(test)]
+mod resumed;
+#[cfg(test)]
 mod tests;

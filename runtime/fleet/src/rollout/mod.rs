@@ -14,7 +14,7 @@ mod machine;
 mod steps;
 mod stop;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 
 pub use amount::{Amount, RulesError};
 pub use batches::Batches;

@@ -12,7 +12,9 @@ use super::{
 
 /// The behaviour of one host.
 #[derive(Debug, Clone)]
-struct Script {
+pub(crate) struct Script {
+    /// Its number, from which it has its name.
+    pub(crate) number: usize,
     hop: Option<usize>,
     /// Attempts to connect that fail; `None` if all do.
     refusals: Option<u32>,
@@ -24,8 +26,8 @@ struct Script {
 }
 
 #[derive(Debug, Clone)]
-struct Case {
-    hosts: Vec<Script>,
+pub(crate) struct Case {
+    pub(crate) hosts: Vec<Script>,
     batches: Option<String>,
     max_fail: Option<Amount>,
     unreachable_ok: usize,
@@ -44,7 +46,31 @@ struct Case {
     interrupt: Option<u64>,
 }
 
+impl Script {
+    /// Returns this behaviour for the host of this number.
+    pub(crate) fn of(self, number: usize) -> Self {
+        Self { number, ..self }
+    }
+}
+
 impl Case {
+    /// Returns the case with other hosts.
+    pub(crate) fn with_hosts(self, hosts: Vec<Script>) -> Self {
+        Self { hosts, ..self }
+    }
+
+    /// Returns the case for which the model says all: one host at a time, without retries and ends
+    /// from outside.
+    pub(crate) fn in_turn(self) -> Self {
+        Self {
+            parallel: 1,
+            retries: 0,
+            deadline: None,
+            interrupt: None,
+            ..self
+        }
+    }
+
     fn rules(&self) -> Rules {
         let refused = self.refused_after.is_some();
         let mut rules = Rules::new()
@@ -113,7 +139,7 @@ impl Case {
 
 /// The model: which hosts are begun, in which order, and their final states, where one host is
 /// worked on at a time and nothing is tried again. Also the exit code of a command.
-fn model(case: &Case) -> (Vec<usize>, Vec<Ending>, u8) {
+pub(crate) fn model(case: &Case) -> (Vec<usize>, Vec<Ending>, u8) {
     let hosts = case.hosts.len();
     let order = case.seed.map_or(Order::Given, Order::Shuffled).of(hosts);
     let sizes = case.batches.as_ref().map_or_else(
@@ -182,20 +208,26 @@ fn exit_code(endings: &[Ending]) -> u8 {
 
 /// The steps of a run.
 #[derive(Debug, Default)]
-struct Trace {
-    begun: Vec<usize>,
-    /// Events, with the number of hosts at work behind each.
-    events: Vec<EventKind>,
+pub(crate) struct Trace {
+    pub(crate) begun: Vec<usize>,
+    pub(crate) events: Vec<EventKind>,
     endings: Vec<Ending>,
     most_at_work: usize,
     most_per_hop: usize,
     finals: usize,
 }
 
+impl Trace {
+    /// Returns the exit code of a command that did this.
+    pub(crate) fn exit_code(&self) -> u8 {
+        exit_code(&self.endings)
+    }
+}
+
 /// Runs a case with a clock of its own.
-fn simulate(case: &Case) -> Trace {
-    let names = |(host, script): (usize, &Script)| (format!("h{host}").into(), script.hop);
-    let hosts = case.hosts.iter().enumerate().map(names).collect();
+pub(crate) fn simulate(case: &Case) -> Trace {
+    let names = |script: &Script| (format!("h{}", script.number).into(), script.hop);
+    let hosts = case.hosts.iter().map(names).collect();
     let mut rollout = Rollout::new(case.rules(), case.conditions(), hosts);
     let mut trace = Trace::default();
     let mut now = Duration::ZERO;
@@ -284,7 +316,7 @@ fn arrive(
     rollout.worked(host, verdict, now)
 }
 
-fn scripts() -> impl Strategy<Value = Script> {
+pub(crate) fn scripts() -> impl Strategy<Value = Script> {
     let failure = prop::sample::select(vec![
         Ending::Failed,
         Ending::Trapped,
@@ -296,6 +328,7 @@ fn scripts() -> impl Strategy<Value = Script> {
     let failures = prop_oneof![8 => Just(0_u32), 2 => 0..4_u32];
     (hop, refusals, failures, failure, 0..20_u64).prop_map(
         |(hop, refusals, failures, failure, takes)| Script {
+            number: 0,
             hop,
             refusals,
             failures,
@@ -305,7 +338,7 @@ fn scripts() -> impl Strategy<Value = Script> {
     )
 }
 
-fn cases() -> impl Strategy<Value = Case> {
+pub(crate) fn cases() -> impl Strategy<Value = Case> {
     let size = prop_oneof![
         (1..9_usize).prop_map(|count| count.to_string()),
         (1..101_u8).prop_map(|percent| format!("{percent}%")),
@@ -341,7 +374,10 @@ fn cases() -> impl Strategy<Value = Case> {
     let seed = prop::option::of(any::<u64>());
     (hosts, prop::option::of(batches), limits, width, seed, times).prop_map(
         |(hosts, batches, limits, width, seed, times)| Case {
-            hosts,
+            hosts: (0..)
+                .zip(hosts)
+                .map(|(number, host)| host.of(number))
+                .collect(),
             batches,
             max_fail: limits.0,
             unreachable_ok: limits.1,
@@ -364,21 +400,14 @@ fn cases() -> impl Strategy<Value = Case> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// One host at a time, without retries and ends from outside: the model says all.
     #[test]
     fn a_run_does_what_the_model_does(case in cases()) {
-        let case = Case {
-            parallel: 1,
-            retries: 0,
-            deadline: None,
-            interrupt: None,
-            ..case
-        };
+        let case = case.in_turn();
         let trace = simulate(&case);
         let (begun, endings, code) = model(&case);
         prop_assert_eq!(&trace.begun, &begun);
         prop_assert_eq!(&trace.endings, &endings);
-        prop_assert_eq!(exit_code(&trace.endings), code);
+        prop_assert_eq!(trace.exit_code(), code);
     }
 
     #[test]
@@ -434,7 +463,7 @@ fn is_stop(event: &EventKind) -> bool {
 }
 
 /// Follows the events of a run, and checks what must hold at each.
-fn check_events(case: &Case, events: &[EventKind]) {
+pub(crate) fn check_events(case: &Case, events: &[EventKind]) {
     let Some(EventKind::Begun { hosts, batches, .. }) = events.first() else {
         panic!("a run begins")
     };
