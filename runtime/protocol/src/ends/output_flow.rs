@@ -2,11 +2,14 @@
 
 use crate::{
     ProtocolError,
-    wire::output::{OUTPUT_WINDOW_BYTES, output_cost},
+    wire::{
+        bounds::ANNOUNCED_SHARE,
+        output::{OUTPUT_WINDOW_BYTES, output_cost},
+    },
 };
 
 /// The controller announces credit when it has taken this much.
-const ANNOUNCE_BYTES: u64 = OUTPUT_WINDOW_BYTES / 4;
+const ANNOUNCE_BYTES: u64 = OUTPUT_WINDOW_BYTES / ANNOUNCED_SHARE;
 
 /// The cost of guests' output that is under way, as one end counts it.
 #[derive(Debug, Default)]

@@ -5,16 +5,12 @@ use std::collections::HashMap;
 use crate::{
     ProtocolError,
     ids::StreamId,
-    wire::bounds::{MAX_WIDE_STREAMS, STREAM_WINDOW_BYTES},
+    wire::bounds::{ANNOUNCED_SHARE, MAX_WIDE_STREAMS, STREAM_WINDOW_BYTES},
 };
 
 /// Bytes that narrow streams may have beyond [`NARROW_WINDOW_BYTES`], all together, when their
 /// readers take much.
 const GROWTH_BYTES: u64 = 64 << 20;
-
-/// A reader announces credit when it has taken this share of a window: often enough to keep a fast
-/// writer busy, seldom enough to cost little.
-const ANNOUNCED_SHARE: u64 = 4;
 
 /// Number of bytes that may be under way on a new stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

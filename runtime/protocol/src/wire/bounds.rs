@@ -15,6 +15,10 @@ pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
 /// output.
 pub const NARROW_WINDOW_BYTES: u64 = 32 << 10;
 
+/// A reader announces credit when it has taken this share of a window: often enough to keep a fast
+/// writer busy, seldom enough to cost little.
+pub(crate) const ANNOUNCED_SHARE: u64 = 4;
+
 /// Largest number of wide streams open at once; further ones are narrow. If no reader takes
 /// anything, the wide ones cost 64 MiB.
 pub const MAX_WIDE_STREAMS: usize = 64;

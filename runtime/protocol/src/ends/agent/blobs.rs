@@ -1,4 +1,5 @@
-//! Artifacts that the agent asks for, that calls bring or that come before them, and blobs that it is given to hold.
+//! Artifacts that the agent asks for, that calls bring or that come before them, and blobs that it
+//! is given to hold.
 
 use std::collections::hash_map::Entry;
 

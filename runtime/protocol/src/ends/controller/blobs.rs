@@ -1,4 +1,5 @@
-//! Artifacts that come before their calls or that the agent asks for, and blobs that it is given to hold.
+//! Artifacts that come before their calls or that the agent asks for, and blobs that it is given to
+//! hold.
 
 use bytes::Bytes;
 

@@ -53,10 +53,10 @@ pub use self::{event::ControllerEvent, traffic::Traffic};
 ///
 /// - Commands queue bytes: [`call`](Self::call),
 ///   [`call_with_artifact`](Self::call_with_artifact), [`cancel`](Self::cancel),
-///   [`bring`](Self::bring), [`provide`](Self::provide), [`refuse`](Self::refuse), [`answer`](Self::answer),
-///   [`ping`](Self::ping), [`close`](Self::close); for streams [`start`](Self::start),
-///   [`open`](Self::open), [`send`](Self::send), [`finish_stream`](Self::finish_stream),
-///   [`close_stream`](Self::close_stream) and more.
+///   [`bring`](Self::bring), [`provide`](Self::provide), [`refuse`](Self::refuse),
+///   [`answer`](Self::answer), [`ping`](Self::ping), [`close`](Self::close); for streams
+///   [`start`](Self::start), [`open`](Self::open), [`send`](Self::send),
+///   [`finish_stream`](Self::finish_stream), [`close_stream`](Self::close_stream) and more.
 /// - [`handle_input`](Self::handle_input) takes what arrived; then [`poll_event`](Self::poll_event)
 ///   until it is empty.
 /// - [`poll_transmit`](Self::poll_transmit) gives what to send; poll it last, until it is empty.
