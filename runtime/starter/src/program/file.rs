@@ -20,7 +20,7 @@ pub(super) struct Places<'a> {
 }
 
 /// A file to be filled.
-pub(super) struct Image {
+pub(super) struct ImageFile {
     writer: OwnedFd,
     /// The same file, to be executed: a file that is open for writing cannot be. Memory has none
     /// but the writer, and can.
@@ -29,7 +29,7 @@ pub(super) struct Image {
     has_name: bool,
 }
 
-impl Image {
+impl ImageFile {
     /// Makes a file for `bytes` in the first place that will do. Memory needs no name and no room on
     /// a disk, so it comes before all but the directory for images that are kept.
     pub(super) fn create(

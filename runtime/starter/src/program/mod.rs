@@ -16,7 +16,7 @@ use rustix::fd::OwnedFd;
 pub(crate) use self::execute::Environment;
 use self::{
     execute::{can_execute, execute},
-    file::{Image, Places},
+    file::{ImageFile, Places},
     input::Header,
     receive::{digest_of, receive},
     words::{Text, say},
@@ -144,7 +144,7 @@ fn arriving(arguments: &Arguments<'_>, tried: &mut Text) -> Result<OwnedFd, Fail
             name: arguments.file_name,
             others: arguments.places,
         };
-        let image = Image::create(&places, header.bytes, tried)?;
+        let image = ImageFile::create(&places, header.bytes, tried)?;
         let digest = match receive(&header, image.file()) {
             Ok(digest) => digest,
             Err(failure) => {

@@ -145,6 +145,28 @@ fn a_whole_frame_fills_its_length_and_nothing_follows() {
     assert_eq!(decode_whole(&unknown), Err(Damaged));
 }
 
+#[test]
+fn a_frame_may_have_a_window_beside_its_length() {
+    let bytes = [7; 300];
+    let lengths: [(u8, &[u8]); 3] = [
+        // Lengths of two bytes begin at 256.
+        (0x40, &[44, 0]),
+        (0x80, &[44, 1, 0, 0]),
+        (0xC0, &[44, 1, 0, 0, 0, 0, 0, 0]),
+    ];
+    // The last block, as it is.
+    let block = (300_u32 << 3 | 1).to_le_bytes();
+    for (descriptor, length) in lengths {
+        let header = [Frame::MAGIC, &[descriptor, 0x58], length].concat();
+        let frame = [&*header, &block[..3], &bytes].concat();
+        assert_eq!(
+            decode_whole(&frame).as_deref(),
+            Ok(&bytes[..]),
+            "{descriptor:x}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
