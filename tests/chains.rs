@@ -220,3 +220,42 @@ fn many_hosts_behind_one_hop_are_all_reached() {
         "{ended:?}"
     );
 }
+
+/// Bytes that the last seven of eight hosts behind a relay may cost the way to it, each: its
+/// starter of 39 KB, the script of the bootstrap, and the conversation.
+const EACH_BEHIND_A_RELAY: u64 = 48 << 10;
+
+/// A slow link to a rack carries the agent's image and the artifact once, and what is each host's
+/// own.
+#[test]
+fn hosts_behind_one_relay_share_what_travels_there() {
+    let carried = |hosts: usize| {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().display();
+        let inventory = format!(
+            r#"
+[hosts]
+relay = {{ address = 'exec:["sh","-c","tee {path}/carried | \"$@\"","sh"]' }}
+"rack[1-{hosts}]" = {{ address = 'exec:["env","N={{host}}"]', via = "relay" }}
+"#
+        );
+        std::fs::write(here.path().join("wxec.toml"), inventory).unwrap();
+        let ended = Cli::new(["-q", "call", "rack*", "words::count", "to be or"])
+            .env("WXEC_INVENTORY", here.path().join("wxec.toml"))
+            .run();
+        assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+        assert_eq!(ended.stdout.lines().count(), hosts, "{ended:?}");
+        std::fs::metadata(here.path().join("carried"))
+            .unwrap()
+            .len()
+    };
+    let (one, eight) = (carried(1), carried(8));
+    assert!(
+        one > 1_000_000,
+        "the relay's own agent came that way: {one}"
+    );
+    assert!(
+        eight < one + 7 * EACH_BEHIND_A_RELAY,
+        "one host: {one}, eight hosts: {eight}"
+    );
+}

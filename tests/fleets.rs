@@ -156,6 +156,14 @@ fn a_gate_decides_on_the_next_batch() {
     assert_eq!(ended.exit_code, Some(2), "{ended:?}");
 }
 
+/// Four files for each host, and a limit of 64.
+#[test]
+fn a_fleet_makes_room_for_its_files() {
+    let script = "ulimit -S -n 64; exec \"$@\"";
+    let ended = Cli::in_shell(script, &["-q", "exec", &hosts(30), "--", "true"]).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+}
+
 #[test]
 fn hosts_are_taken_in_the_order_of_a_seed() {
     let options = ["--batch", "1", "--order", "shuffle:7", "-q"];

@@ -39,6 +39,9 @@ mod exec;
 /// Many hosts at once: batches, limits, retries, gates, deadlines.
 mod fleets;
 
+/// A hundred hosts, some of which are dead, slow, full, or die.
+mod bad_day;
+
 /// Guests that mean harm.
 mod evil;
 
