@@ -1,5 +1,6 @@
 //! The jobs. Budgets are those of the design.
 
+mod bad_day;
 mod bulk;
 mod cold;
 mod command;
@@ -119,6 +120,11 @@ pub(crate) const JOBS: &[Job] = &[
         way: Way::Fast,
         run: thousand::ssh,
     },
+    Job {
+        name: "bad-day",
+        way: Way::Fast,
+        run: bad_day::thousand_hosts,
+    },
 ];
 
 pub(crate) fn named(name: &str) -> Option<&'static Job> {
@@ -142,6 +148,10 @@ pub(crate) fn warm_caches() {
     let local = Host::new("local:").expect("it is an address");
     tiny_call(&local);
     local.close().wait();
+}
+
+fn float(number: usize) -> f64 {
+    f64::from(u32::try_from(number).expect("it is a small number"))
 }
 
 fn kb(bytes: u64) -> f64 {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use wxec::Host;
 
-use super::{ms, warm_caches};
+use super::{float, ms, warm_caches};
 use crate::{
     options::Options,
     proc,
@@ -89,8 +89,4 @@ fn call_all(hosts: &[Host]) -> f64 {
 fn close_all(hosts: Vec<Host>) {
     let closing = stream::iter(&hosts).for_each_concurrent(AT_ONCE, Host::close);
     pollster::block_on(closing);
-}
-
-fn float(number: usize) -> f64 {
-    f64::from(u32::try_from(number).expect("it is a small number"))
 }
