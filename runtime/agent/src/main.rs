@@ -159,3 +159,40 @@ fn raise_open_files() {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set where the test below is the process that cannot start threads.
+    const LIMITED: &str = "WXEC_TEST_LIMITED";
+
+    /// Less than the stack of a worker.
+    const SPARE_BYTES: u64 = 1 << 20;
+
+    #[test]
+    fn workers_that_cannot_start_end_the_process() {
+        if env::var_os(LIMITED).is_some() {
+            let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+            let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+            let limit = getrlimit(Resource::As);
+            let current = pages * rustix::param::page_size() as u64 + SPARE_BYTES;
+            let limit = Rlimit {
+                current: Some(current),
+                ..limit
+            };
+            setrlimit(Resource::As, limit).unwrap();
+            drop(start_workers(2));
+            return;
+        }
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("tests::workers_that_cannot_start_end_the_process")
+            .env(LIMITED, "")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("wxec-agent: "), "{said}");
+    }
+}
