@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::watch;
 use wxec_protocol::{Description, Limits};
 
 use crate::{
     address::{Address, AddressError, Hop},
     base::operation::Operation,
-    connect::{Ahead, Link},
+    connect::{Ahead, Link, LinkState},
     error::{CallError, CallErrorKind, Unreachable},
     options::ConnectOptions,
     session::{
@@ -254,6 +255,13 @@ impl Host {
                 round_trip,
             })
         })
+    }
+
+    /// Returns the state of its link, and changes of that from now on. Fleets tell hosts that still
+    /// connect from those at work by it.
+    #[doc(hidden)]
+    pub fn link_states(&self) -> watch::Receiver<LinkState> {
+        self.link.states()
     }
 
     pub(crate) fn link(&self) -> &Link {

@@ -58,6 +58,8 @@ pub use channel::{
     Sender, Tagged, TaggedIter, channel,
 };
 pub use ciborium::Value;
+#[doc(hidden)]
+pub use connect::LinkState;
 pub use connect::{Step, explain};
 pub use error::{CallError, CallErrorKind, ModuleError, Phase, Unreachable};
 /// Files and trees, to hosts and from them.

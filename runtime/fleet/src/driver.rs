@@ -11,11 +11,15 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, mpsc::UnboundedSender},
+    sync::{
+        Notify,
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        watch,
+    },
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::{Instant, sleep_until},
 };
-use wxec_controller::{CallErrorKind, Host, Phase, Unreachable};
+use wxec_controller::{CallErrorKind, Host, LinkState, Phase, Unreachable};
 
 use crate::{
     judge::Judge,
@@ -61,10 +65,16 @@ pub(crate) struct Driver<T, E> {
     /// Results of attempts that were to be followed by others, in case that the run stops before.
     last: Vec<Option<Result<T, E>>>,
     outcomes: UnboundedSender<Outcome<T, E>>,
+    /// Changes of links, told by the work on their hosts. Unbounded, but each takes a while to come
+    /// about.
+    links: (UnboundedSender<LinkChange>, UnboundedReceiver<LinkChange>),
     cancel: Arc<Notify>,
     /// Held by all that is at work.
     at_work: Sender<Infallible>,
 }
+
+/// A host, and the new state of its link.
+type LinkChange = (usize, LinkState);
 
 impl<T: Send + 'static, E: Send + 'static> Driver<T, E> {
     pub(crate) fn new(
@@ -94,6 +104,7 @@ impl<T: Send + 'static, E: Send + 'static> Driver<T, E> {
             last: job.hosts.iter().map(|_| None).collect(),
             job,
             outcomes,
+            links: unbounded_channel(),
             cancel,
             at_work,
         }
@@ -143,13 +154,19 @@ impl<T: Send + 'static, E: Send + 'static> Driver<T, E> {
     }
 
     fn start(&mut self, host: usize) {
+        let listens = self.job.rules.listener.is_some();
+        let states = listens.then(|| self.job.hosts[host].link_states());
         let begin = self.job.work.as_mut();
         let work = begin.expect("it is kept while work may begin")(&self.job.hosts[host]);
+        let links = self.links.0.clone();
         let (name, judge) = (self.name(host), self.job.judge.clone());
         // A result that is the host's last for sure takes the shortest way.
         let sender = (self.job.rules.most_retries() == 0).then(|| self.outcomes.clone());
         self.spawn(Some(host), async move {
-            let result = work.await;
+            let result = match states {
+                Some(states) => watched(work, states, |state| _ = links.send((host, state))).await,
+                None => work.await,
+            };
             let verdict = judge.verdict(&result);
             let Some(sender) = sender else {
                 return Done::Worked(host, verdict, Some(result));
@@ -208,12 +225,25 @@ impl<T: Send + 'static, E: Send + 'static> Driver<T, E> {
                     self.ended(ended);
                 }
             }
+            Some(link) = self.links.1.recv() => {
+                self.rollout.linked(link);
+                self.take_links();
+            }
             () = self.cancel.notified() => self.rollout.interrupt(),
             () = late => {}
         }
     }
 
+    /// Takes the news of links.
+    fn take_links(&mut self) {
+        while let Ok(link) = self.links.1.try_recv() {
+            self.rollout.linked(link);
+        }
+    }
+
     fn ended(&mut self, ended: Result<(Id, Done<T, E>), JoinError>) {
+        // Work tells of its host's link before it ends.
+        self.take_links();
         match ended {
             Ok((task, done)) => {
                 self.hosts.remove(&task);
@@ -301,6 +331,40 @@ fn send<T, E>(
     let _ = outcomes.send(outcome);
 }
 
+/// Does `work`, and tells when it begins to connect to its host, and when it has.
+async fn watched<R>(
+    mut work: impl Future<Output = R> + Unpin,
+    mut states: watch::Receiver<LinkState>,
+    tell: impl Fn(LinkState),
+) -> R {
+    let mut last = *states.borrow_and_update();
+    if last == LinkState::Connecting {
+        tell(last);
+    }
+    let mut changed = |state: LinkState| {
+        // Every other state comes after this one, which may have come and gone unseen.
+        if last != LinkState::Connecting {
+            tell(LinkState::Connecting);
+        }
+        if state == LinkState::Connected {
+            tell(state);
+        }
+        last = state;
+    };
+    loop {
+        tokio::select! {
+            biased;
+            Ok(()) = states.changed() => changed(*states.borrow_and_update()),
+            result = &mut work => {
+                if states.has_changed().unwrap_or(false) {
+                    changed(*states.borrow_and_update());
+                }
+                return result;
+            }
+        }
+    }
+}
+
 async fn connect(host: &Host) -> Result<(), Unreachable> {
     host.connect().await.map_err(|error| match error.kind {
         CallErrorKind::Unreachable(failure) => failure,
@@ -369,7 +433,7 @@ mod tests {
         work: impl Fn() -> Result<T, String> + Send + 'static,
     ) -> (Vec<Outcome<T, String>>, Option<Stopped>) {
         let FleetWork(job) = fleet.work(move |_| std::future::ready(work())).idempotent();
-        let (sender, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut outcomes) = unbounded_channel();
         let (at_work, _working) = std::sync::mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -550,5 +614,55 @@ mod tests {
         );
         assert_eq!(texts(&stopped.cancelled), ["web2"]);
         assert_eq!(texts(&stopped.not_started), ["web3", "web4"]);
+    }
+
+    #[test]
+    fn a_host_connects_in_the_course_of_its_work() {
+        let kinds = Arc::new(Mutex::new(Vec::new()));
+        let seen = kinds.clone();
+        let rules =
+            Rules::new().on_event(move |event| seen.lock().unwrap().push(event.kind.clone()));
+        let fleet = Fleet::new([r#"exec:["false"]"#]).unwrap().rules(rules);
+        let outcomes: Outcomes<()> = fleet.each(|host| host.connect()).wait();
+        assert_eq!(outcomes.failures().count(), 1);
+        let kinds = kinds.lock().unwrap();
+        let [
+            _,
+            _,
+            EventKind::Started { .. },
+            connecting,
+            EventKind::Ended { .. },
+            ..,
+        ] = &**kinds
+        else {
+            panic!("{kinds:?}")
+        };
+        assert!(matches!(
+            connecting,
+            EventKind::Connecting { attempt: 1, .. }
+        ));
+    }
+
+    #[test]
+    fn a_change_of_a_link_is_told_before_the_work_ends() {
+        use LinkState::{Connected, Connecting, Idle};
+        for changes in [
+            &[Connecting, Connected][..],
+            &[Connected],
+            &[Connecting, Idle],
+        ] {
+            let (link, states) = watch::channel(Idle);
+            let told = Mutex::new(Vec::new());
+            let work = async {
+                changes
+                    .iter()
+                    .for_each(|state| _ = link.send_replace(*state))
+            };
+            let tell = |state| told.lock().unwrap().push(state);
+            pollster::block_on(watched(Box::pin(work), states, tell));
+            let connected = changes.last() == Some(&Connected);
+            let expected = &[Connecting, Connected][..if connected { 2 } else { 1 }];
+            assert_eq!(*told.lock().unwrap(), expected);
+        }
     }
 }

@@ -3,11 +3,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use tokio::sync::watch;
 
 use super::{Ahead, Connection, connect};
 use crate::{
@@ -38,6 +40,55 @@ struct Inner {
     connecting: tokio::sync::Mutex<Option<Unreachable>>,
     failed_attempts: AtomicU64,
     connection: Mutex<Option<Connection>>,
+    /// Made for the first listener.
+    state: OnceLock<watch::Sender<LinkState>>,
+}
+
+/// The state of a link, as far as it is known without asking its agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LinkState {
+    /// Not connected so far, or not any more after a failure.
+    #[default]
+    Idle,
+    /// A connection is being made.
+    Connecting,
+    /// A connection was made. It may have ended meanwhile.
+    Connected,
+}
+
+/// A connection in the making. Dropped before it is done, it has failed or was given up.
+struct Making<'a>(&'a OnceLock<watch::Sender<LinkState>>);
+
+impl<'a> Making<'a> {
+    fn begin(state: &'a OnceLock<watch::Sender<LinkState>>) -> Self {
+        let this = Self(state);
+        this.set(LinkState::Connecting);
+        this
+    }
+
+    fn done(self) {
+        self.set(LinkState::Connected);
+    }
+
+    fn set(&self, state: LinkState) {
+        if let Some(sender) = self.0.get() {
+            sender.send_replace(state);
+        }
+    }
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0.get() {
+            sender.send_if_modified(|state| {
+                let is_over = *state == LinkState::Connecting;
+                if is_over {
+                    *state = LinkState::Idle;
+                }
+                is_over
+            });
+        }
+    }
 }
 
 /// A link that other handles keep alive.
@@ -67,6 +118,7 @@ impl Link {
             connecting: tokio::sync::Mutex::default(),
             failed_attempts: AtomicU64::new(0),
             connection: Mutex::default(),
+            state: OnceLock::new(),
         }))
     }
 
@@ -136,6 +188,7 @@ impl Link {
         {
             return Err(failure.clone());
         }
+        let making = Making::begin(&self.0.state);
         let connecting = connect(&self.0.address, &self.0.options, self.0.via.as_ref(), ahead);
         let connection = match connecting.await {
             Ok(connection) => connection,
@@ -147,7 +200,18 @@ impl Link {
         };
         let session = connection.session.clone();
         *lock(&self.0.connection) = Some(connection);
+        making.done();
         Ok(session)
+    }
+
+    /// Returns its state, and changes of that from now on.
+    pub(crate) fn states(&self) -> watch::Receiver<LinkState> {
+        let now = || match self.0.connecting.try_lock() {
+            Ok(_) => LinkState::Idle,
+            Err(_) => LinkState::Connecting,
+        };
+        let state = self.0.state.get_or_init(|| watch::Sender::new(now()));
+        state.subscribe()
     }
 
     /// Takes the connection, for closing it.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use wxec_protocol::{ControllerConnection, Platform, Traffic};
 
 pub use self::explain::{Step, explain};
+pub use self::link::LinkState;
 use self::title::title;
 pub(crate) use self::{ahead::Ahead, link::Link};
 use crate::{

@@ -52,6 +52,9 @@ pub struct HostRecord {
     pub error: Option<String>,
     /// Number of failed attempts that were followed by another.
     pub retries: u32,
+    /// True once the work of this attempt has started.
+    #[serde(skip)]
+    has_started: bool,
 }
 
 /// A part of the work on a host.
@@ -102,13 +105,15 @@ impl RunRecord {
             EventKind::Connecting { host, .. } => {
                 self.change(host, |host, _| host.begin(HostPhase::Connecting, at));
             }
-            EventKind::Connected { host } => self.change(host, |host, _| host.end_phase(at)),
+            EventKind::Connected { host } => self.change(host, |host, _| host.connected(at)),
             EventKind::Started { host, .. } => self.change(host, |host, batch| {
                 host.batch = batch;
+                host.has_started = true;
                 host.begin(HostPhase::Working, at);
             }),
             EventKind::Retrying { host, .. } => self.change(host, |host, _| {
                 host.retries += 1;
+                host.has_started = false;
                 host.end_phase(at);
             }),
             EventKind::Ended {
@@ -182,6 +187,7 @@ impl HostRecord {
             ending: None,
             error: None,
             retries: 0,
+            has_started: false,
         }
     }
 
@@ -199,8 +205,19 @@ impl HostRecord {
         Some(Duration::from_millis(self.phases.iter().map(took).sum()))
     }
 
+    fn connected(&mut self, at: u64) {
+        if self.has_started {
+            self.begin(HostPhase::Working, at);
+        } else {
+            self.end_phase(at);
+        }
+    }
+
     fn begin(&mut self, phase: HostPhase, at: u64) {
         self.end_phase(at);
+        // Work that connects first has not worked before.
+        self.phases
+            .pop_if(|span| span.phase == HostPhase::Working && span.from_ms == at);
         self.phases.push(Span {
             phase,
             from_ms: at,

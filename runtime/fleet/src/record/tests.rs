@@ -147,6 +147,43 @@ fn a_line_that_is_no_event_is_named() {
     assert!(error.contains(".ndjson:2: not a run record: "), "{error}");
 }
 
+/// The phases of a host, with their beginnings in seconds.
+fn phases(kinds: impl IntoIterator<Item = EventKind>) -> Vec<(HostPhase, u64)> {
+    let mut run = RunRecord::new(RunHeader::new(work()));
+    for (at_ms, kind) in kinds.into_iter().enumerate() {
+        let at_ms = 1000 * at_ms as u64;
+        run.add(&Event { at_ms, kind });
+    }
+    let span = |span: &Span| (span.phase, span.from_ms / 1000);
+    run.host("web1").unwrap().phases.iter().map(span).collect()
+}
+
+#[test]
+fn work_that_connects_goes_on_when_it_has() {
+    use HostPhase::{Connecting, Working};
+    let connected = || EventKind::Connected {
+        host: "web1".into(),
+    };
+    let in_the_work = [begun(), started("web1"), connecting("web1", 1), connected()];
+    assert_eq!(
+        phases(in_the_work),
+        [(Working, 1), (Connecting, 2), (Working, 3)]
+    );
+    let before_it = [begun(), connecting("web1", 1), connected(), started("web1")];
+    assert_eq!(phases(before_it), [(Connecting, 1), (Working, 3)]);
+}
+
+#[test]
+fn work_that_connects_first_has_not_worked_before() {
+    let mut run = RunRecord::new(RunHeader::new(work()));
+    for kind in [begun(), started("web1"), connecting("web1", 1)] {
+        run.add(&Event { at_ms: 7, kind });
+    }
+    let host = run.host("web1").unwrap();
+    assert_eq!(host.phases.len(), 1);
+    assert_eq!(host.phase(), Some(HostPhase::Connecting));
+}
+
 #[test]
 fn names_of_runs_sort_by_time_and_differ() {
     let place = tempfile::tempdir().unwrap();

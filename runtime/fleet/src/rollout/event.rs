@@ -42,14 +42,15 @@ pub enum EventKind {
         /// Number of its hosts.
         hosts: usize,
     },
-    /// The run began to connect to a host.
+    /// The run began to connect to a host: before its work, or after [`Started`](Self::Started) in
+    /// the course of that.
     Connecting {
         /// The host.
         host: String,
         /// Number of the attempt.
         attempt: u32,
     },
-    /// A host is connected.
+    /// A host is connected. Work that has started goes on.
     Connected {
         /// The host.
         host: String,

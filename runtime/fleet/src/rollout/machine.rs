@@ -3,6 +3,8 @@
 
 use std::{collections::VecDeque, mem, ops::Range, sync::Arc, time::Duration};
 
+use wxec_controller::LinkState;
+
 use super::{
     ending::{Again, Ending, Verdict},
     event::{EventKind, StopReason},
@@ -290,6 +292,20 @@ impl Rollout {
                 self.failed(host, verdict, now)
             }
         }
+    }
+
+    /// Takes the news that work connects to its host, or has connected.
+    pub(crate) fn linked(&mut self, (host, state): (usize, LinkState)) {
+        let member = &self.members[host];
+        if member.state != State::Working {
+            return;
+        }
+        let (host, attempt) = (member.name.to_string(), member.attempt);
+        self.events.extend(match state {
+            LinkState::Connecting => Some(EventKind::Connecting { host, attempt }),
+            LinkState::Connected => Some(EventKind::Connected { host }),
+            LinkState::Idle => None,
+        });
     }
 
     /// Takes the end of the work on a host.
