@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
     path::Path,
 };
 
@@ -15,7 +15,7 @@ use super::{
     run::RunRecord,
 };
 
-/// Longest line: the names of ten thousand hosts.
+/// Longest line that is read: the names of ten thousand hosts. Longer ones are passed over.
 const MAX_LINE_BYTES: u64 = 4 << 20;
 
 /// Largest number of lines: a few dozen for each of ten thousand hosts.
@@ -59,21 +59,34 @@ struct Lines<'a> {
 impl Lines<'_> {
     /// Returns the next line, or `None` at the end.
     fn next_line<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RecordError> {
-        let mut line = Vec::new();
-        self.number += 1;
-        (&mut self.reader)
-            .take(MAX_LINE_BYTES)
-            .read_until(b'\n', &mut line)
-            .map_err(RecordError::io("read", self.path))?;
-        if line.len() as u64 == MAX_LINE_BYTES || self.number > MAX_LINES {
-            return Err(self.unreadable("it is too long".into()));
-        }
-        if line.last() != Some(&b'\n') {
-            // The end, or a line that was being written.
+        let Some(line) = self.next_bytes()? else {
             return Ok(None);
-        }
+        };
         let read = serde_json::from_slice(&line).map(Some);
         read.map_err(|error| self.unreadable(error.to_string()))
+    }
+
+    fn next_bytes(&mut self) -> Result<Option<Vec<u8>>, RecordError> {
+        let mut line = Vec::new();
+        loop {
+            self.number += 1;
+            if self.number > MAX_LINES {
+                return Err(self.unreadable("it has too many lines".into()));
+            }
+            let reader = (&mut self.reader).take(MAX_LINE_BYTES);
+            read_line(reader, &mut line).map_err(RecordError::io("read", self.path))?;
+            if line.last() == Some(&b'\n') {
+                return Ok(Some(line));
+            }
+            if (line.len() as u64) < MAX_LINE_BYTES {
+                // The end, or a line that was being written.
+                return Ok(None);
+            }
+            // Lines of this version are shorter, and those of others are ignored.
+            self.reader
+                .skip_until(b'\n')
+                .map_err(RecordError::io("read", self.path))?;
+        }
     }
 
     fn unreadable(&self, reason: String) -> RecordError {
@@ -83,4 +96,9 @@ impl Lines<'_> {
             reason,
         }
     }
+}
+
+fn read_line(mut reader: impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.clear();
+    reader.read_until(b'\n', line)
 }

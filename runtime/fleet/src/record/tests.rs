@@ -147,6 +147,39 @@ fn a_line_that_is_no_event_is_named() {
     assert!(error.contains(".ndjson:2: not a run record: "), "{error}");
 }
 
+#[test]
+fn a_later_schema_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(place.path());
+    let header = RunHeader {
+        schema: SCHEMA + 1,
+        ..RunHeader::new(work())
+    };
+    RunRecorder::create(&folder, &header).unwrap();
+    let error = RunRecord::read(&folder, &header.id).unwrap_err();
+    let said = ".ndjson:1: not a run record: a later version of wxec wrote it";
+    assert!(error.to_string().ends_with(said), "{error}");
+}
+
+#[test]
+fn a_line_that_is_too_long_hides_no_other() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(place.path());
+    let (mut recorder, id) = recorded(&folder, [begun()]);
+    let path = folder.path(&id);
+    let long = format!("{{\"later\":\"{}\"}}\n", "x".repeat(5 << 20));
+    fs::write(&path, fs::read_to_string(&path).unwrap() + &long).unwrap();
+    let kind = ended("web1", Ending::Ok);
+    recorder.add(&Event { at_ms: 2, kind }).unwrap();
+    let run = RunRecord::read(&folder, &id).unwrap();
+    assert_eq!(run.host("web1").unwrap().ending, Some(Ending::Ok));
+
+    // Neither does one that was being written.
+    fs::write(&path, fs::read_to_string(&path).unwrap() + long.trim_end()).unwrap();
+    let run = RunRecord::read(&folder, &id).unwrap();
+    assert_eq!(run.host("web1").unwrap().ending, Some(Ending::Ok));
+}
+
 /// The phases of a host, with their beginnings in seconds.
 fn phases(kinds: impl IntoIterator<Item = EventKind>) -> Vec<(HostPhase, u64)> {
     let mut run = RunRecord::new(RunHeader::new(work()));
