@@ -28,6 +28,15 @@ pub enum RecordError {
         /// Newest of these runs.
         last: String,
     },
+    /// A run that is to be gone on with did something else.
+    #[error("run {id} was {was}")]
+    #[non_exhaustive]
+    OtherWork {
+        /// Name of the run.
+        id: String,
+        /// Its work, as far as it differs.
+        was: String,
+    },
     /// A file or folder cannot be used.
     #[error("cannot {action} {path}: {source}", path = path.display())]
     #[non_exhaustive]

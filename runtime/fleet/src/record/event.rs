@@ -5,11 +5,16 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use wxec_protocol::Hasher;
 
 use crate::rollout::Event;
 
 /// Version of the lines.
 pub const SCHEMA: u32 = 1;
+
+/// Hexadecimal digits of a command's digest. So few tell commands apart, but fit too many arguments
+/// for a secret among these to be found by trying.
+const DIGEST_DIGITS: usize = 8;
 
 /// The beginning of a record: the work, and its hosts as they were asked for. It holds no arguments and
 /// no values.
@@ -43,6 +48,10 @@ pub struct RunWork {
     /// SHA-256 of the module, in hexadecimal, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
+    /// Beginning of the SHA-256 of the whole command, where `what` is a part of it: tells whether
+    /// another command is the same. Too short to tell much about an argument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The hosts as they were asked for: a target expression.
     pub target: String,
     /// Batches and limits in words, if there are any.
@@ -51,6 +60,25 @@ pub struct RunWork {
     /// Name of the run that this one resumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumes: Option<String>,
+}
+
+impl RunWork {
+    /// Adds the digest of a command of these words, which are not kept.
+    pub fn of_words<W: AsRef<[u8]>>(self, words: impl IntoIterator<Item = W>) -> Self {
+        let mut hasher = Hasher::default();
+        for word in words {
+            let word = word.as_ref();
+            // With lengths, `a b` is another word than `a` and `b`.
+            hasher.update(&(word.len() as u64).to_le_bytes());
+            hasher.update(word);
+        }
+        let mut digest = hasher.finish().to_string();
+        digest.truncate(DIGEST_DIGITS);
+        Self {
+            digest: Some(digest),
+            ..self
+        }
+    }
 }
 
 /// A line after the header.

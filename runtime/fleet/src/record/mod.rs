@@ -4,6 +4,7 @@ mod error;
 mod event;
 mod folder;
 mod reader;
+mod resume;
 mod run;
 mod writer;
 
