@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     interrupt::watch();
     progress::install(args.verbosity());
     let result = args.run();
-    spinner::clear();
+    spinner::clear_all();
     exit::check(result, fail).into()
 }
 

@@ -34,7 +34,7 @@ const SLOWEST: usize = 3;
 /// Width of the words before a line's names.
 const HEAD: usize = 12;
 
-/// Shows `run` on the terminal until the spinner is cleared. Lines that are printed meanwhile stand
+/// Shows `run` on the terminal until the view is cleared. Lines that are printed meanwhile stand
 /// above it.
 pub(crate) fn show(run: Arc<Mutex<RunRecord>>) {
     let began = Instant::now();
@@ -45,8 +45,7 @@ pub(crate) fn show(run: Arc<Mutex<RunRecord>>) {
     };
     let style = ProgressStyle::with_template("{run}").expect("the template is a constant");
     let bar = ProgressBar::new_spinner().with_style(style.with_key("run", draw));
-    bar.enable_steady_tick(TICK);
-    spinner::show(bar);
+    spinner::show_view(bar, TICK);
 }
 
 /// Returns the lines that show `run` `now_ms` after its beginning, none wider than `width` columns.

@@ -57,7 +57,7 @@ impl Recording {
             warn(&error);
         }
         if self.is_shown {
-            spinner::clear();
+            spinner::clear_view();
             summarize(&lock(&self.run));
         }
     }

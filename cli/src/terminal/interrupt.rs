@@ -119,7 +119,7 @@ pub(crate) fn block_on<F: IntoFuture>(future: F) -> Result<F::Output, Interrupte
 fn exit() -> ! {
     wxec::build::end_builds();
     raw::restore();
-    spinner::clear();
+    spinner::clear_all();
     say("error: interrupted");
     std::process::exit(exit_code::INTERRUPTED.into())
 }

@@ -39,8 +39,7 @@ pub(crate) fn bytes(verbosity: Verbosity) -> Option<ProgressBar> {
     const LOOK: &str = "{spinner} {wide_msg} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
     let style = ProgressStyle::with_template(LOOK).expect("the template is a constant");
     let bar = ProgressBar::new(0).with_style(style);
-    bar.enable_steady_tick(TICK);
-    spinner::show(bar.clone());
+    spinner::show_view(bar.clone(), TICK);
     Some(bar)
 }
 
@@ -82,8 +81,7 @@ fn show(message: String) {
     let bar = ProgressBar::new_spinner()
         .with_style(style)
         .with_message(message);
-    bar.enable_steady_tick(TICK);
-    spinner::show(bar);
+    spinner::show(bar, TICK);
 }
 
 impl Progress for Spinner {

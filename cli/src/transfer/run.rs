@@ -123,7 +123,7 @@ fn run_unless(
             Err(error) => outcome.fail(host.name(), &error),
         }
     });
-    spinner::clear();
+    spinner::clear_view();
     outcome.results.finish();
     Ok(ended?)
 }
