@@ -13,7 +13,7 @@ use crate::{
     base::{exit_code, quantity::show_duration},
     history::{
         page::page,
-        summary::{counts, outcomes, slowest},
+        summary::{began, counts, outcomes, slowest},
     },
     output::command_error::CommandError,
     terminal::stdout::{is_over, print_bytes, print_line},
@@ -114,14 +114,9 @@ fn print_json(value: &impl serde::Serialize) {
 /// Returns a run in words.
 fn lines(run: &RunRecord) -> Vec<String> {
     let RunHeader {
-        id,
-        began,
-        wxec,
-        by,
-        work,
-        ..
+        id, wxec, by, work, ..
     } = &run.header;
-    let began = began.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let began = began(run);
     let took = show_duration(run.lasted());
     let end = match run.exit_code {
         Some(code) => format!("exit code {code}"),

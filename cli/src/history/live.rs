@@ -15,7 +15,7 @@ use wxec::{
 
 use crate::{
     base::{quantity::show_duration, sync::lock},
-    history::summary::words,
+    history::summary::{slowest_of, times, words},
     terminal::{raw, spinner, text::printable},
 };
 
@@ -27,9 +27,6 @@ const BAR: usize = 40;
 
 /// Hosts that have been under way for this long are named as slow.
 const SLOW: Duration = Duration::from_secs(5);
-
-/// Number of slow hosts that are named.
-const SLOWEST: usize = 3;
 
 /// Width of the words before a line's names.
 const HEAD: usize = 12;
@@ -102,16 +99,8 @@ fn bar(run: &RunRecord, done: usize, width: usize) -> String {
 
 /// Returns the line that names the slowest hosts under way.
 fn slow(run: &RunRecord, now_ms: u64) -> Option<String> {
-    let mut slow: Vec<_> = (run.hosts.iter())
-        .filter(|host| host.phase().is_some())
-        .filter_map(|host| Some((host.took(now_ms)?, &*host.host)))
-        .filter(|(time, _)| *time >= SLOW)
-        .collect();
-    slow.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let names: Vec<_> = slow
-        .iter()
-        .take(SLOWEST)
-        .map(|(time, host)| format!("{host} {}", show_duration(*time)))
-        .collect();
-    (!names.is_empty()).then(|| format!("{:<HEAD$}{}", "slow", names.join(", ")))
+    let under_way = run.hosts.iter().filter(|host| host.phase().is_some());
+    let mut times = times(under_way, now_ms);
+    times.retain(|(time, _)| *time >= SLOW);
+    (!times.is_empty()).then(|| format!("{:<HEAD$}{}", "slow", slowest_of(times)))
 }

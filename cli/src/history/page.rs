@@ -11,7 +11,7 @@ use wxec::{
 
 use crate::{
     base::quantity::show_duration,
-    history::summary::{Group, counts, groups, words},
+    history::summary::{Group, began, counts, groups, words},
 };
 
 /// The template, with its style and script inside.
@@ -77,11 +77,7 @@ impl<'a> Page<'a> {
     fn new(run: &'a RunRecord) -> Self {
         Self {
             header: &run.header,
-            began: run
-                .header
-                .began
-                .strftime("%Y-%m-%d %H:%M:%S UTC")
-                .to_string(),
+            began: began(run),
             lasted: show_duration(run.lasted()),
             counts: counts(run),
             stopped: run.stopped.as_deref(),

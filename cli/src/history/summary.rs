@@ -1,10 +1,10 @@
 //! A run in words: its hosts by outcome, equal ones in one line, and the slowest.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use wxec::{
     fleet::{Ending, fold_names},
-    history::RunRecord,
+    history::{HostRecord, RunRecord},
 };
 
 use crate::base::quantity::show_duration;
@@ -62,21 +62,35 @@ pub(crate) fn outcomes(run: &RunRecord) -> Vec<String> {
 
 /// Returns the slowest hosts with their times, if some took longer than others: `web4 3.20 s`.
 pub(crate) fn slowest(run: &RunRecord) -> Option<String> {
-    let mut times: Vec<_> = run
-        .hosts
-        .iter()
-        .filter_map(|host| Some((host.took(run.last_ms)?, &*host.host)))
-        .collect();
-    if times.len() <= SLOWEST {
-        return None;
-    }
+    let times = times(&run.hosts, run.last_ms);
+    (times.len() > SLOWEST).then(|| slowest_of(times))
+}
+
+/// Returns the times that hosts have taken until `now_ms`, without hosts that have not begun.
+pub(crate) fn times<'a>(
+    hosts: impl IntoIterator<Item = &'a HostRecord>,
+    now_ms: u64,
+) -> Vec<(Duration, &'a str)> {
+    let hosts = hosts.into_iter();
+    hosts
+        .filter_map(|host| Some((host.took(now_ms)?, &*host.host)))
+        .collect()
+}
+
+/// Returns the longest of some times, with their hosts.
+pub(crate) fn slowest_of(mut times: Vec<(Duration, &str)>) -> String {
     times.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let shown: Vec<_> = times
-        .iter()
-        .take(SLOWEST)
+    let slowest = times.iter().take(SLOWEST);
+    let texts: Vec<_> = slowest
         .map(|(time, host)| format!("{host} {}", show_duration(*time)))
         .collect();
-    Some(shown.join(", "))
+    texts.join(", ")
+}
+
+/// Returns the time of a run's beginning.
+pub(crate) fn began(run: &RunRecord) -> String {
+    let began = run.header.began.strftime("%Y-%m-%d %H:%M:%S UTC");
+    began.to_string()
 }
 
 /// Returns a count for each outcome, in one line: `34 ok, 2 unreachable`.
