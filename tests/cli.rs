@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use rustix::process::{Signal, kill_process};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::harness::{Cli, Ended, descendants, processes, ticks, wait_until, write_script};
 
@@ -132,33 +132,43 @@ fn several_hosts_answer_behind_their_names() {
 }
 
 #[test]
-fn programs_read_every_host_as_a_line_of_json() {
+fn programs_read_every_host_as_an_event() {
     let targets = format!("local:,{REFUSED}");
+    let call = ["call", &targets, "words::count", "to be", "--format"];
+    let ended = Cli::new(call.into_iter().chain(["ndjson"])).run();
+    let lines: Vec<Json> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["schema"], &lines[0]["command"]),
+        (&json!(1), &json!("call"))
+    );
+    assert_eq!(lines[1]["event"], "begun");
+    assert_eq!(lines.last().unwrap(), &json!({"exit_code": 3}));
+    let end = |host: &str| {
+        let is_end = |line: &&Json| line["event"] == "ended" && line["host"] == host;
+        lines.iter().find(is_end).unwrap()
+    };
+    assert_eq!(
+        (&end("local")["value"], &end("local")["ending"]),
+        (&json!(2), &json!("ok"))
+    );
+    let error = end(REFUSED)["error"].as_str().unwrap();
+    assert!(error.contains("Connection refused"), "{error}");
+
+    // One host has no events.
     let ended = Cli::new([
         "call",
-        &targets,
+        "local:",
         "words::count",
         "to be",
         "--format",
         "ndjson",
     ])
     .run();
-    let mut records: Vec<Json> = ended
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    records.sort_by_key(|record| record["host"] == "local");
-    assert_eq!(records.len(), 2, "{ended:?}");
-    assert_eq!(records[0]["host"], REFUSED);
-    assert!(
-        records[0]["error"]
-            .as_str()
-            .unwrap()
-            .contains("Connection refused"),
-        "{records:?}"
-    );
-    assert_eq!(records[1], serde_json::json!({"host": "local", "value": 2}));
+    ended.is(r#"{"host":"local","value":2}"#);
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! Many hosts at once: batches, limits, retries, gates, deadlines, and what is said of them.
 
-use std::{fs, process::Command, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use rustix::process::{Signal, kill_process};
 
@@ -117,6 +123,53 @@ fn a_run_ends_at_its_deadline() {
 }
 
 #[test]
+fn a_run_that_stops_now_cancels_what_is_under_way() {
+    // The first fails once the second is at work, which would go on for ever.
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let line = format!(
+        "if test $N = 1; then read at_work <{0}; exit 1; fi; echo >{0}; exec sleep 1000",
+        pipe.display()
+    );
+    let ended = exec(3, &line, &["--batch", "2,1", "--stop", "now"]);
+    assert_eq!(ended.exit_code, Some(1), "{ended:?}");
+    let said = format!(
+        "error: stopped: 1 host failed, and none may; cancelled: {}; not started: {}\n",
+        host(2),
+        host(3)
+    );
+    assert!(ended.stderr.ends_with(&said), "{ended:?}");
+}
+
+#[test]
+fn few_hosts_behind_a_hop_are_connected_at_once() {
+    let state = tempfile::tempdir().unwrap();
+    let cli = |words: &[&str]| Cli::new(words).env("WXEC_STATE", state.path()).run();
+    let hosts: Vec<_> = (1..=3).map(|n| format!("local:/{}", host(n))).collect();
+    let words = [
+        "-q",
+        "exec",
+        &hosts.join(","),
+        "--per-hop",
+        "1",
+        "--",
+        "true",
+    ];
+    assert_eq!(cli(&words).exit_code, Some(0));
+    let events = cli(&["history", "last", "--format", "ndjson"]).stdout;
+    let links: Vec<_> = events
+        .lines()
+        .filter(|line| line.contains("\"connecting\"") || line.contains("\"connected\""))
+        .collect();
+    assert_eq!(links.len(), 6, "{events}");
+    for two in links.chunks(2) {
+        assert!(two[1].contains("\"connected\""), "{events}");
+    }
+}
+
+#[test]
 fn only_work_that_may_run_twice_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let line = format!(
@@ -178,6 +231,97 @@ fn hosts_are_taken_in_the_order_of_a_seed() {
     assert_eq!(sorted.into_iter().collect::<String>(), "12345", "{ended:?}");
     assert_ne!(order, "12345");
     assert_eq!(exec(5, "echo $N", &options).stdout, ended.stdout);
+}
+
+#[test]
+fn equal_results_share_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let inventory = folder.path().join("wxec.toml");
+    let text = (1..=4).map(|n| {
+        let address = host(n);
+        format!("[hosts.web{n}]\naddress = '{address}'\n")
+    });
+    fs::write(&inventory, text.collect::<String>()).unwrap();
+    let run = |words: &[&str]| Cli::new(words).env("WXEC_INVENTORY", &inventory).run();
+    let ended = run(&[
+        "exec",
+        "web[1-4]",
+        "--fold",
+        "--sh",
+        "test $N = 2 && echo two || echo no",
+    ]);
+    ended.is("[web[1,3-4]] no\n[web2] two");
+    run(&["call", "web[1-4]", "words::count", "to be", "--fold"]).is("[web[1-4]] 2");
+    // One host alone has nothing to share.
+    run(&["exec", "web2", "--fold", "--sh", "echo $N"]).is("2");
+}
+
+/// Runs `wxec` on two hosts with its events on a pipe, and returns the lines, in order. The second
+/// host ends once the end of the first was read.
+fn events(words: &[&str], go: &Path) -> Vec<serde_json::Value> {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let running = Cli::new(words).output(writer).start();
+    let mut lines = Vec::new();
+    for line in BufReader::new(reader).lines() {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if line["event"] == "ended" {
+            fs::write(go, "").unwrap();
+        }
+        lines.push(line);
+    }
+    let ended = running.wait();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    lines
+}
+
+#[test]
+fn events_are_printed_while_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let line = format!(
+        "echo $N; test $N = 1 || until test -e {}; do sleep 0.05; done",
+        go.display()
+    );
+    let targets = hosts(2);
+    let words = ["exec", &targets, "--format", "ndjson", "--sh", &line];
+    let lines = events(&words, &go);
+    assert_eq!(lines[0]["what"], "sh");
+    assert_eq!(lines.last().unwrap()["exit_code"], 0);
+    let ended: Vec<_> = lines
+        .iter()
+        .filter(|line| line["event"] == "ended")
+        .collect();
+    assert_eq!(ended.len(), 2);
+    for (n, line) in (1..).zip(ended) {
+        assert_eq!(line["host"], host(n));
+        assert_eq!(line["value"]["stdout"], format!("{n}\n"));
+        assert_eq!(line["value"]["code"], 0);
+    }
+}
+
+#[test]
+fn items_stand_among_the_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let targets = hosts(2);
+    let words = [
+        "call",
+        &targets,
+        "streams::below",
+        "2",
+        "--format",
+        "ndjson",
+    ];
+    let lines = events(&words, &folder.path().join("go"));
+    for n in 1..=2 {
+        let own: Vec<_> = lines
+            .iter()
+            .filter(|line| line["host"] == host(n))
+            .collect();
+        let items = own.iter().filter(|line| line["event"] == "item");
+        let items: Vec<_> = items.map(|line| line["item"].as_u64().unwrap()).collect();
+        assert_eq!(items, [0, 1]);
+        assert_eq!(own.last().unwrap()["event"], "ended");
+    }
 }
 
 #[test]

@@ -71,6 +71,7 @@ fn programs_read_what_is_missing_from_every_host() {
         .stdout
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Json| line["event"] == "ended")
         .collect();
     assert_eq!(records.len(), 2, "{ended:?}");
     assert!(

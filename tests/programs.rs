@@ -65,6 +65,23 @@ fn prints(ended: &Ended, stdout: &str) {
 }
 
 #[test]
+fn programs_read_the_output_as_json() {
+    let ended = local(&["--format", "ndjson"], &["name"]);
+    let value = r#"{"code":0,"signal":null,"stdout":"commands.wasm\n","stderr":""}"#;
+    prints(
+        &ended,
+        &format!("{{\"host\":\"local\",\"value\":{value}}}\n"),
+    );
+    let both = "local:,exec:[\"env\"]";
+    let ended = run(both, &["--format", "ndjson"], &["name"]).run();
+    assert_eq!(
+        ended.stdout.matches(&format!("\"value\":{value}")).count(),
+        2
+    );
+    assert!(ended.stdout.ends_with("\n{\"exit_code\":0}\n"), "{ended:?}");
+}
+
+#[test]
 fn a_program_reads_prints_and_complains_where_the_command_does() {
     prints(&run("local:", &[], &["cat"]).input("in\n").run(), "in\n");
     prints(&local(&[], &["name"]), "commands.wasm\n");

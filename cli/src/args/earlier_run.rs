@@ -12,7 +12,7 @@ use serde::{
 use wxec::{
     Host,
     fleet::Ending,
-    history::{RunFolder, RunHeader, RunRecord, RunWork},
+    history::{RunFolder, RunRecord, RunWork},
 };
 
 use crate::output::command_error::CommandError;
@@ -43,22 +43,17 @@ impl FromStr for Only {
 
 impl Only {
     /// Returns those of `hosts` that ended in this way.
-    pub(crate) fn of(&self, hosts: Vec<Host>) -> Result<Vec<Host>, CommandError> {
+    pub(crate) fn of(&self, mut hosts: Vec<Host>) -> Result<Vec<Host>, CommandError> {
         let run = read(&self.run)?;
-        let is_one = |ending: Option<Ending>| match self.ending {
-            // In any way that counts as a failure.
-            Ending::Failed => ending.is_some_and(Ending::is_failure),
-            wanted => ending == Some(wanted),
-        };
-        let chosen = choose(&run, hosts, is_one);
-        if chosen.is_empty() {
+        hosts.retain(|host| run.ended(host.name(), self.ending));
+        if hosts.is_empty() {
             let (ending, id) = (self.ending, &run.header.id);
             return Err(
                 CommandError::usage(format!("no host here was {ending} in run {id}"))
                     .hint(format!("`wxec history {id}` shows how each ended")),
             );
         }
-        Ok(chosen)
+        Ok(hosts)
     }
 }
 
@@ -73,51 +68,35 @@ impl Resumed {
     }
 
     /// Returns those of `hosts` that were not done in that run.
-    pub(crate) fn of(&self, hosts: Vec<Host>) -> Result<Vec<Host>, CommandError> {
-        let chosen = choose(&self.0, hosts, |ending| ending != Some(Ending::Ok));
-        if chosen.is_empty() {
-            let id = &self.0.header.id;
+    pub(crate) fn of(&self, mut hosts: Vec<Host>) -> Result<Vec<Host>, CommandError> {
+        hosts.retain(|host| self.0.left(host.name()));
+        if hosts.is_empty() {
+            let id = self.id();
             return Err(CommandError::usage(format!(
                 "run {id} has nothing left to do on these hosts"
             )));
         }
-        Ok(chosen)
+        Ok(hosts)
     }
 
-    /// Returns the name of that run. Fails if it did something else than `work`, unless
-    /// `with_new`.
-    pub(crate) fn with(self, work: &RunWork, with_new: bool) -> Result<String, CommandError> {
-        let RunHeader { id, work: then, .. } = self.0.header;
-        let refuse = |what: String| {
-            let error = CommandError::usage(format!("run {id} {what}"));
-            Err(error.hint("resume it with what it did, or with the new work by `--with-new`"))
-        };
-        if !with_new && (&then.command, &then.what) != (&work.command, &work.what) {
-            return refuse(format!("was {} {}", then.command, then.what));
-        }
-        if !with_new && then.module != work.module {
-            return refuse("was with another build of the module".into());
-        }
-        Ok(id)
+    /// Fails if that run did something else than `work`.
+    pub(crate) fn check_same(&self, work: &RunWork) -> Result<(), CommandError> {
+        let same = self.0.check_same(work);
+        same.map_err(|error| {
+            CommandError::from(error)
+                .hint("resume it with what it did, or with the new work by `--with-new`")
+        })
+    }
+
+    /// Returns the name of that run.
+    pub(crate) fn id(&self) -> &str {
+        &self.0.header.id
     }
 }
 
 fn read(words: &str) -> Result<RunRecord, CommandError> {
     let folder = RunFolder::of_user()?;
     Ok(RunRecord::read(&folder, &folder.find(words)?)?)
-}
-
-/// Returns those of `hosts` that the run had, and that ended there in such a way.
-fn choose(
-    run: &RunRecord,
-    mut hosts: Vec<Host>,
-    is_one: impl Fn(Option<Ending>) -> bool,
-) -> Vec<Host> {
-    hosts.retain(|host| {
-        run.host(host.name())
-            .is_some_and(|host| is_one(host.ending))
-    });
-    hosts
 }
 
 #[cfg(test)]

@@ -91,6 +91,16 @@ pub(crate) struct RolloutArgs {
     with_new: bool,
 }
 
+/// The hosts that a command works on.
+pub(crate) struct Chosen {
+    pub(crate) hosts: Vec<Host>,
+    /// True if the command line names several hosts, even if an earlier run has left one of them:
+    /// the form of the output depends on what was typed.
+    pub(crate) several: bool,
+    /// The run that the command goes on with.
+    pub(crate) resumed: Option<Resumed>,
+}
+
 impl RolloutArgs {
     /// Returns the rules, without the gate.
     pub(crate) fn rules(&self) -> Rules {
@@ -123,24 +133,41 @@ impl RolloutArgs {
         if self.lazy { rules.lazy() } else { rules }
     }
 
-    /// Returns those of `hosts` that are to be worked on.
-    pub(crate) fn chosen(&self, hosts: Vec<Host>) -> Result<Vec<Host>, CommandError> {
-        match (&self.only, &self.resume) {
-            (Some(only), _) => only.of(hosts),
-            (None, Some(run)) => Resumed::read(run)?.of(hosts),
-            (None, None) => Ok(hosts),
+    /// Chooses those of `hosts`, as the command line names them, that are to be worked on.
+    pub(crate) fn chosen(&self, hosts: Vec<Host>) -> Result<Chosen, CommandError> {
+        let several = hosts.len() > 1;
+        let resumed = self.resume.as_deref().map(Resumed::read).transpose()?;
+        let hosts = match (&self.only, &resumed) {
+            (Some(only), _) => only.of(hosts)?,
+            (None, Some(run)) => run.of(hosts)?,
+            (None, None) => hosts,
+        };
+        Ok(Chosen {
+            hosts,
+            several,
+            resumed,
+        })
+    }
+
+    /// Returns `work` with the name of the run that it goes on with, if there is one. Fails if that
+    /// did something else.
+    pub(crate) fn resuming(
+        &self,
+        resumed: Option<&Resumed>,
+        work: RunWork,
+    ) -> Result<RunWork, CommandError> {
+        if let Some(run) = resumed.filter(|_| !self.with_new) {
+            run.check_same(&work)?;
         }
+        Ok(RunWork {
+            resumes: resumed.map(|run| run.id().to_owned()),
+            ..work
+        })
     }
 
     /// Returns true if the hosts were chosen by an earlier run.
     pub(crate) fn is_chosen(&self) -> bool {
         self.only.is_some() || self.resume.is_some()
-    }
-
-    /// Returns the name of the run that is resumed with `work`, if one is.
-    pub(crate) fn resumed(&self, work: &RunWork) -> Result<Option<String>, CommandError> {
-        let run = self.resume.as_deref().map(Resumed::read).transpose()?;
-        run.map(|run| run.with(work, self.with_new)).transpose()
     }
 
     /// Returns the number of hosts to work on at once, if it was given.

@@ -84,6 +84,14 @@ pub(crate) struct Args {
     /// Let --retries run it again where it has failed: running it twice does no harm
     #[arg(long, display_order = 42, help_heading = "Many hosts")]
     idempotent: bool,
+    /// Print equal values of hosts together, when all have answered: `[web[1-12]] …`
+    #[arg(
+        long,
+        conflicts_with = "format",
+        display_order = 51,
+        help_heading = "Many hosts"
+    )]
+    fold: bool,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
@@ -116,14 +124,13 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         guest_output(several, verbosity)
     });
-    let hosts = args.rollout.chosen(hosts.map_err(with_target)?)?;
-    let several = hosts.len() > 1;
+    let mut chosen = args.rollout.chosen(hosts.map_err(with_target)?)?;
     let given = args.given()?;
 
     let module = load(&source, &args.features.features(), verbosity)?;
     let function = find_function(&module, name)?;
     let streaming = function
-        .map(|function| Streaming::of(function, hosts.len()))
+        .map(|function| Streaming::of(function, chosen.hosts.len()))
         .transpose()?
         .flatten();
     let input = given
@@ -131,11 +138,10 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         .map_err(with_target)?;
     let declared = function.map(|function| function.wants.clone());
     // A function with channels goes on for as long as it likes, also on several hosts.
-    let may_stop = several && streaming.is_none();
-    let hosts = hosts
-        .iter()
-        .map(|host| host.with_limits(args.limits(host, may_stop)));
-    let hosts: Vec<_> = hosts.collect();
+    let may_stop = chosen.several && streaming.is_none();
+    for host in &mut chosen.hosts {
+        *host = host.with_limits(args.limits(host, may_stop));
+    }
     let job = Job {
         function: function.map_or(name, |function| &function.path).to_owned(),
         input,
@@ -152,9 +158,9 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         target: args.target.clone(),
         ..RunWork::default()
     };
-    let rollout =
-        Rollout::new(&hosts, &args.rollout, again, verbosity)?.recorded(&args.rollout, work)?;
-    print_everywhere(rollout, job, args.style(), args.stats, verbosity)
+    let rollout = Rollout::new(chosen, &args.rollout, work, verbosity)?.idempotent(again);
+    let results = rollout.results(args.style(), args.fold);
+    print_everywhere(rollout, job, results, args.stats, verbosity)
 }
 
 impl Args {

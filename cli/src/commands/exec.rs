@@ -1,15 +1,12 @@
 //! `wxec exec`: runs a program that is installed on the host, attached to this terminal, or on
 //! several hosts at once.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt, time::Duration};
 
-use clap::{
-    ValueEnum,
-    builder::{OsStringValueParser, TypedValueParser},
-};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use wxec::{
     CallError, CallErrorKind, Host, Limits,
-    call::{LimitKind, Value},
+    call::LimitKind,
     command::{Attach, Command, CommandOutput, ExitStatus},
     fleet::Verdict,
     history::RunWork,
@@ -20,17 +17,18 @@ use crate::{
     base::{exit_code, quantity, verbosity::Verbosity},
     hosts::{
         attached::{at_terminal, on_terminal},
-        fan_out::on_each,
+        fan_out::{Followed, Reported, on_each},
         rollout::Rollout,
     },
-    output::{command_error::CommandError, guest_output::program_output},
-    terminal::{
-        interrupt::{self, Interrupted},
-        stderr::{say, say_tagged},
-        stdout::{print_line, print_lines_tagged},
-        text::lines,
+    output::{
+        collected::{Collected, Form, ProgramFormat},
+        command_error::CommandError,
+        guest_output::program_output,
     },
-    value::json::{text_or_base64, to_json},
+    terminal::{
+        interrupt,
+        stderr::{say, say_tagged},
+    },
 };
 
 /// A shell's exit code for a program that it cannot start.
@@ -84,24 +82,24 @@ pub(crate) struct Args {
     /// Show output in this form
     #[arg(long, value_name = "FORM", default_value = "stream")]
     output: Form,
+    /// Print the output for programs, in this format
+    #[arg(long, value_enum, conflicts_with_all = ["output", "pty"])]
+    format: Option<ProgramFormat>,
     /// Let --retries run it again where it has failed: running it twice does no harm
     #[arg(long, display_order = 42, help_heading = "Many hosts")]
     idempotent: bool,
+    /// Print equal output of hosts together, when all have ended: `[web[1-12]] …`
+    #[arg(
+        long,
+        conflicts_with_all = ["output", "format", "pty"],
+        display_order = 51,
+        help_heading = "Many hosts"
+    )]
+    fold: bool,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
     connect: ConnectArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    /// As it comes, line by line
-    Stream,
-    /// Host by host, when the program has ended there
-    Grouped,
-    /// One JSON object for each host, when the program has ended there: {"host": …, "code": …,
-    /// "stdout": …, "stderr": …}; output that is not UTF-8 is {"base64": …}
-    Json,
 }
 
 const EXAMPLES: &str = "\
@@ -117,9 +115,10 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         program_output(several, verbosity)
     })?;
-    let hosts = args.rollout.chosen(hosts)?;
+    let chosen = args.rollout.chosen(hosts)?;
     let environment = environment::variables(&args.environment);
-    if args.pty && hosts.len() > 1 && args.output == Form::Stream {
+    let form = args.form(chosen.several);
+    if args.pty && chosen.several && form == Form::Stream {
         return Err(CommandError::usage("--pty is for one host"));
     }
     if args.pty && args.rollout.concerns_one_host() {
@@ -127,11 +126,10 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
             "--pty goes with no retries, deadline, batches or limits",
         ));
     }
-    let commands: Vec<_> = hosts
-        .iter()
+    let commands: Vec<_> = (chosen.hosts.iter())
         .map(|host| args.command(host, &environment))
         .collect();
-    if let ([host], [command], Form::Stream) = (&*hosts, &*commands, args.output)
+    if let ([host], [command], Form::Stream) = (&*chosen.hosts, &*commands, form)
         && !args.rollout.concerns_one_host()
     {
         let ended = if args.pty {
@@ -142,19 +140,27 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         host.close().wait();
         return Ok(report_one(host, &args.command, ended?, verbosity));
     }
-    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?;
-    let rollout = rollout.recorded(&args.rollout, args.work())?;
-    let code = match args.output {
+    let rollout = Rollout::new(chosen, &args.rollout, args.work(&environment), verbosity)?;
+    let rollout = rollout.idempotent(args.idempotent);
+    let run = match form {
         Form::Stream if rollout.has_several() => on_all(args, rollout, commands, verbosity),
         Form::Stream => on_one(args, rollout, commands, verbosity),
-        _ => collect(args, rollout, commands, verbosity),
+        form => collect(args, form, rollout, commands, verbosity),
     };
-    Ok(code?)
+    Ok(run.end()?)
 }
 
 impl Args {
-    /// The program alone: its arguments and a text for a shell may hold secrets.
-    fn work(&self) -> RunWork {
+    fn form(&self, several: bool) -> Form {
+        match self.format {
+            Some(ProgramFormat::Ndjson) => Form::Ndjson,
+            None if self.fold && several => Form::Folded,
+            None => self.output,
+        }
+    }
+
+    /// The program alone, and a digest of the rest: arguments and a text for a shell may hold secrets.
+    fn work(&self, environment: &[(OsString, OsString)]) -> RunWork {
         let program = match self.sh {
             Some(_) => "sh".into(),
             None => self
@@ -169,6 +175,19 @@ impl Args {
             target: self.target.clone(),
             ..RunWork::default()
         }
+        .of_words(self.words(environment))
+    }
+
+    /// Returns all that makes it another command.
+    fn words(&self, environment: &[(OsString, OsString)]) -> Vec<Vec<u8>> {
+        let mut words = vec![
+            self.sh.clone().unwrap_or_default(),
+            self.directory.clone().unwrap_or_default(),
+            environment.len().to_string().into(),
+        ];
+        let variables = environment.iter().flat_map(|(name, value)| [name, value]);
+        words.extend(variables.chain(&self.command).cloned());
+        words.into_iter().map(OsString::into_vec).collect()
     }
 
     fn command(&self, host: &Host, environment: &[(OsString, OsString)]) -> Command {
@@ -198,26 +217,16 @@ impl Args {
 }
 
 /// Runs the command on all hosts, and prints its lines as they arrive.
-fn on_all(
-    args: &Args,
-    rollout: Rollout,
-    commands: Vec<Command>,
-    verbosity: Verbosity,
-) -> Result<u8, Interrupted> {
+fn on_all(args: &Args, rollout: Rollout, commands: Vec<Command>, verbosity: Verbosity) -> Followed {
     let run = |command: Command| command.run(Attach::Listener);
     on_each(rollout, commands, run, judge, |host, ended| match ended {
         Ok(status) => report_status(host, status),
-        Err(error) => report_error(host, &args.command, &error, verbosity),
+        Err(error) => report_error(host, &args.command, &error, verbosity).code,
     })
 }
 
 /// Runs the command on the only host, by rules.
-fn on_one(
-    args: &Args,
-    rollout: Rollout,
-    commands: Vec<Command>,
-    verbosity: Verbosity,
-) -> Result<u8, Interrupted> {
+fn on_one(args: &Args, rollout: Rollout, commands: Vec<Command>, verbosity: Verbosity) -> Followed {
     let run = |command: Command| command.run(Attach::Here);
     on_each(rollout, commands, run, judge, |host, ended| {
         report_one(host, &args.command, ended, verbosity)
@@ -232,54 +241,39 @@ fn judge(status: &ExitStatus) -> Verdict {
     }
 }
 
-/// Runs the command on all hosts, and prints each host's output when the command has ended there.
+/// Runs the command on all hosts, and prints output when the command has ended there, or everywhere.
 fn collect(
     args: &Args,
-    rollout: Rollout,
+    form: Form,
+    mut rollout: Rollout,
     commands: Vec<Command>,
     verbosity: Verbosity,
-) -> Result<u8, Interrupted> {
-    let form = args.output;
+) -> Followed {
+    if form == Form::Ndjson {
+        rollout = rollout.styled(Collected::EVENTS);
+    }
+    let mut collected = Collected::new(form, rollout.hosts(), rollout.has_several());
     let run = |command: Command| command.output("");
     let judge = |output: &CommandOutput| judge(&output.status);
-    on_each(rollout, commands, run, judge, |host, ended| match ended {
+    let run = on_each(rollout, commands, run, judge, |host, ended| match ended {
         Ok(output) => {
             let status = output.status;
-            show(host, output, form);
-            match form {
-                Form::Json if status.success() => exit_code::OK,
-                Form::Json => exit_code::TASK_FAILED,
+            let value = collected.add(host.name(), output.into());
+            let code = match form {
+                Form::Json | Form::Ndjson if status.success() => exit_code::OK,
+                Form::Json | Form::Ndjson => exit_code::TASK_FAILED,
                 _ => report_status(host, status),
-            }
+            };
+            Reported::new(code, value)
         }
-        Err(error) => report_error(host, &args.command, &error, verbosity),
-    })
-}
-
-fn show(host: &Host, output: CommandOutput, form: Form) {
-    if form == Form::Json {
-        let (code, signal) = match output.status {
-            ExitStatus::Code(code) => (Value::from(code), Value::Null),
-            ExitStatus::Signal(signal) => (Value::Null, Value::from(signal)),
-            _ => (Value::Null, Value::Null),
-        };
-        let entries = [
-            ("host", host.name().into()),
-            ("code", code),
-            ("signal", signal),
-            ("stdout", text_or_base64(output.stdout)),
-            ("stderr", text_or_base64(output.stderr)),
-        ];
-        return print_line(&to_json(&Value::Map(
-            entries.map(|(key, value)| (key.into(), value)).into(),
-        )));
-    }
-    if !output.stderr.is_empty() {
-        lines(&output.stderr).for_each(|line| say_tagged(host.name(), line));
-    }
-    if !output.stdout.is_empty() {
-        print_lines_tagged(host.name(), &output.stdout);
-    }
+        Err(error) => {
+            let said = report_error(host, &args.command, &error, verbosity);
+            collected.failure(host.name(), &said);
+            said.code.into()
+        }
+    });
+    collected.finish();
+    run
 }
 
 /// Reports the end of a program on one host. Returns the program's exit code.
@@ -337,7 +331,12 @@ fn report_status(host: &Host, status: ExitStatus) -> u8 {
     exit_code::TASK_FAILED
 }
 
-fn report_error(host: &Host, command: &[OsString], error: &CallError, verbosity: Verbosity) -> u8 {
+fn report_error(
+    host: &Host,
+    command: &[OsString],
+    error: &CallError,
+    verbosity: Verbosity,
+) -> CommandError {
     let mut said = with_shell_hint(error, command, CommandError::of_call(error, verbosity));
     if matches!(
         error.kind,
@@ -349,5 +348,5 @@ fn report_error(host: &Host, command: &[OsString], error: &CallError, verbosity:
         said = said.hint("so much is not kept: leave `--output` away to see it as it comes");
     }
     said.print(&format!("[{host}] error: "));
-    said.code
+    said
 }

@@ -46,6 +46,14 @@ pub(crate) struct Args {
     /// Give up on a host that has not answered after this long [default: the inventory's, else 1m]
     #[arg(long, value_name = "TIME", value_parser = quantity::duration, display_order = 20)]
     timeout: Option<Duration>,
+    /// Print equal facts of hosts together, when all have answered: `[web[1-12]] …`
+    #[arg(
+        long,
+        conflicts_with = "format",
+        display_order = 51,
+        help_heading = "Many hosts"
+    )]
+    fold: bool,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
@@ -62,11 +70,10 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
-    let hosts = args.rollout.chosen(hosts)?;
-    let hosts = hosts
-        .iter()
-        .map(|host| host.with_limits(limit_args::of_host(host, true)));
-    let hosts: Vec<_> = hosts.collect();
+    let mut chosen = args.rollout.chosen(hosts)?;
+    for host in &mut chosen.hosts {
+        *host = host.with_limits(limit_args::of_host(host, true));
+    }
     let options = CallOptions::new();
     let job = Job {
         module: Module::shipped("facts")?,
@@ -84,9 +91,9 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         target: args.target.clone(),
         ..RunWork::default()
     };
-    let rollout =
-        Rollout::new(&hosts, &args.rollout, true, verbosity)?.recorded(&args.rollout, work)?;
-    print_everywhere(rollout, job, style, false, verbosity)
+    let rollout = Rollout::new(chosen, &args.rollout, work, verbosity)?.idempotent(true);
+    let results = rollout.results(style, args.fold);
+    print_everywhere(rollout, job, results, false, verbosity)
 }
 
 /// Formats facts for people. An answer of another form is shown as JSON.

@@ -17,7 +17,7 @@ use crate::{
     },
     base::verbosity::Verbosity,
     output::{command_error::CommandError, guest_output::guest_output},
-    transfer::run::{Ends, run as run_transfers, run_to_stdout},
+    transfer::run::{Ends, Transfers, run as run_transfers, run_to_stdout},
 };
 
 /// Copy a file or a tree from hosts
@@ -63,31 +63,31 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
-    let hosts = args.transfer.rollout.chosen(hosts)?;
-    if is_standard(&args.destination) {
-        let [host] = &*hosts else {
-            let message = format!("standard output is for one host, not for {}", hosts.len());
-            return Err(CommandError::usage(message)
-                .hint("get each file under a name of its own, as in `x.{host}`"));
-        };
-        return run_to_stdout(&args.transfer, host, &path, verbosity);
-    }
+    let chosen = args.transfer.rollout.chosen(hosts)?;
     let work = RunWork {
         command: "get".into(),
         what: path.to_string_lossy().into_owned(),
         target,
         ..RunWork::default()
     };
-    let transfers = Fleet::from_iter(hosts.iter().cloned())
+    if is_standard(&args.destination) {
+        return run_to_stdout(&args.transfer, chosen, work, &path, verbosity);
+    }
+    let transfers = Fleet::from_iter(chosen.hosts.iter().cloned())
         .get(path, &args.destination)
         .options(args.transfer.options(verbosity))
         .each()
         .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
-    let transfers = hosts
-        .into_iter()
-        .zip(transfers.into_iter().map(|transfer| vec![transfer]));
-    let transfers = transfers.collect();
-    run_transfers(&args.transfer, work, transfers, Ends::Files, verbosity)
+    let transfers = Transfers {
+        chosen,
+        work,
+        each: transfers
+            .into_iter()
+            .map(|transfer| vec![transfer])
+            .collect(),
+        ends: Ends::Files,
+    };
+    run_transfers(&args.transfer, transfers, verbosity)
 }
 
 /// Like [`split_beside`], for a path of any bytes.

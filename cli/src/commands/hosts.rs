@@ -143,7 +143,9 @@ fn object(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
 
 /// Prints hosts for programs: always as several, so that one host has the same form as two.
 fn print_values(shown: &[Shown<'_>], format: Format) {
-    let mut results = Results::new(Style::Format(format), true);
+    // No run has events in which lines could be.
+    let several = format != Format::Ndjson;
+    let mut results = Results::new(Style::Format(format), several);
     for host in shown {
         results.value(&host.name, host.to_value());
     }

@@ -20,7 +20,7 @@ use crate::{
     },
     base::verbosity::Verbosity,
     output::{command_error::CommandError, guest_output::guest_output},
-    transfer::run::{Ends, run as run_transfers},
+    transfer::run::{Ends, Transfers, run as run_transfers},
 };
 
 /// Copy files or trees to hosts
@@ -85,14 +85,14 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&target, &args.connect, |several| {
         guest_output(several, verbosity)
     })?;
-    let hosts = args.transfer.rollout.chosen(hosts)?;
+    let chosen = args.transfer.rollout.chosen(hosts)?;
     let options = args.transfer.options(verbosity);
-    let (transfers, ends) = if args.sources.iter().any(|source| is_standard(source)) {
-        (vec![of_stdin(&hosts, &path, options)?], Ends::Stream)
+    let (each, ends) = if args.sources.iter().any(|source| is_standard(source)) {
+        (vec![of_stdin(&chosen.hosts, &path, options)?], Ends::Stdin)
     } else {
-        let transfers = of_files(&args.sources, &hosts, &path, &options)
+        let each = of_files(&args.sources, &chosen.hosts, &path, &options)
             .map_err(|error| CommandError::of_transfer(&error, verbosity))?;
-        (transfers, Ends::Files)
+        (each, Ends::Files)
     };
     let sources: Vec<_> = args
         .sources
@@ -105,7 +105,13 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         target,
         ..RunWork::default()
     };
-    run_transfers(&args.transfer, work, transfers, ends, verbosity)
+    let transfers = Transfers {
+        chosen,
+        work,
+        each,
+        ends,
+    };
+    run_transfers(&args.transfer, transfers, verbosity)
 }
 
 /// Returns the transfer of standard input, which nothing else goes along with.
@@ -113,15 +119,16 @@ fn of_stdin(
     hosts: &[Host],
     path: &Path,
     options: TransferOptions,
-) -> Result<(Host, Vec<Transfer>), CommandError> {
+) -> Result<Vec<Transfer>, CommandError> {
     let [host] = hosts else {
         let message = format!("standard input goes to one host, not to {}", hosts.len());
         return Err(
             CommandError::usage(message).hint("put it into a file here, and that to all of them")
         );
     };
-    let transfer = host.put_reader(std::io::stdin(), path).options(options);
-    Ok((host.clone(), vec![transfer]))
+    Ok(vec![
+        host.put_reader(std::io::stdin(), path).options(options),
+    ])
 }
 
 /// Returns the transfers of all `sources` for each host.
@@ -130,17 +137,14 @@ fn of_files(
     hosts: &[Host],
     path: &Path,
     options: &TransferOptions,
-) -> Result<Vec<(Host, Vec<Transfer>)>, TransferError> {
-    let mut transfers: Vec<_> = hosts
-        .iter()
-        .map(|host| (host.clone(), Vec::new()))
-        .collect();
+) -> Result<Vec<Vec<Transfer>>, TransferError> {
+    let mut transfers = vec![Vec::new(); hosts.len()];
     for source in sources {
         let each = Fleet::from_iter(hosts.iter().cloned())
             .put(source, path)
             .options(options.clone())
             .each()?;
-        for ((_, own), transfer) in transfers.iter_mut().zip(each) {
+        for (own, transfer) in transfers.iter_mut().zip(each) {
             own.push(transfer);
         }
     }

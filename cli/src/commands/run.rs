@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use wxec::{
     CallError, CallErrorKind, Grants, Host, Module,
-    command::{Attach, Exit, Program},
+    command::{Attach, Exit, Program, ProgramOutput},
     fleet::Verdict,
     history::RunWork,
 };
@@ -17,12 +17,19 @@ use crate::{
         target,
     },
     base::{exit_code, verbosity::Verbosity},
-    hosts::{fan_out::on_each, rollout::Rollout},
+    hosts::{
+        fan_out::{Followed, Reported, on_each},
+        rollout::Rollout,
+    },
     module::{
         functions::{is_plain_library, plain_library},
         load::load,
     },
-    output::{command_error::CommandError, guest_output::program_output},
+    output::{
+        collected::{Collected, Form, ProgramFormat},
+        command_error::CommandError,
+        guest_output::program_output,
+    },
     terminal::{interrupt, stderr::say},
 };
 
@@ -62,6 +69,9 @@ pub(crate) struct Args {
     /// Set the program's own name, `argv[0]` [default: the file's name]
     #[arg(long, value_name = "NAME")]
     argv0: Option<OsString>,
+    /// Print the output for programs, in this format
+    #[arg(long, value_enum)]
+    format: Option<ProgramFormat>,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -98,20 +108,18 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
     let hosts = target::hosts(&args.target, &args.connect, |several| {
         program_output(several, verbosity)
     })?;
-    let hosts = args.rollout.chosen(hosts)?;
+    let mut chosen = args.rollout.chosen(hosts)?;
     let environment = environment::variables(&args.environment);
     let module = load_program(args, verbosity)?;
-    let several = hosts.len() > 1;
-    let hosts = hosts
-        .iter()
-        .map(|host| host.with_limits(args.limits.limits(host, several)));
-    let hosts: Vec<_> = hosts.collect();
-    let programs: Vec<_> = hosts
-        .iter()
+    for host in &mut chosen.hosts {
+        *host = host.with_limits(args.limits.limits(host, chosen.several));
+    }
+    let programs: Vec<_> = (chosen.hosts.iter())
         .map(|host| args.program(host, &module, &environment))
         .collect();
-    if let ([host], [program]) = (&*hosts, &*programs)
+    if let ([host], [program]) = (&*chosen.hosts, &*programs)
         && !args.rollout.concerns_one_host()
+        && args.format.is_none()
     {
         let ended = interrupt::block_on(program.clone().run(Attach::Here));
         host.close().wait();
@@ -124,16 +132,19 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         target: args.target.clone(),
         ..RunWork::default()
     };
-    let rollout = Rollout::new(&hosts, &args.rollout, args.idempotent, verbosity)?
-        .recorded(&args.rollout, work)?;
-    if several {
+    let rollout = Rollout::new(chosen, &args.rollout, work, verbosity)?;
+    let rollout = rollout.idempotent(args.idempotent);
+    let run = if args.format.is_some() {
+        collect(rollout, programs, verbosity)
+    } else if rollout.has_several() {
         run_on_all(rollout, programs, verbosity)
     } else {
         let run = |program: Program| program.run(Attach::Here);
-        Ok(on_each(rollout, programs, run, judge, |host, ended| {
+        on_each(rollout, programs, run, judge, |host, ended| {
             report(&format!("{host}: "), ended, verbosity)
-        })?)
-    }
+        })
+    };
+    Ok(run.end()?)
 }
 
 /// Loads the module, and refuses one that is no program.
@@ -158,14 +169,39 @@ fn load_program(args: &Args, verbosity: Verbosity) -> Result<Module, CommandErro
     })
 }
 
+/// Runs a program, and prints its output when it has ended.
+fn collect(rollout: Rollout, programs: Vec<Program>, verbosity: Verbosity) -> Followed {
+    let rollout = rollout.styled(Collected::EVENTS);
+    let several = rollout.has_several();
+    let mut collected = Collected::new(Form::Ndjson, rollout.hosts(), several);
+    let run = |program: Program| program.output("");
+    let judge = |output: &ProgramOutput| judge(&output.exit);
+    on_each(rollout, programs, run, judge, |host, ended| match ended {
+        Ok(output) => {
+            hint(&format!("{host}: "), &output.exit);
+            let code = match output.exit.code {
+                0 => exit_code::OK,
+                _ => exit_code::TASK_FAILED,
+            };
+            Reported::new(code, collected.add(host.name(), output.into()))
+        }
+        Err(error) => {
+            let said = CommandError::of_call(&error, verbosity);
+            said.print(&if several {
+                format!("[{host}] error: ")
+            } else {
+                format!("error: {host}: ")
+            });
+            collected.failure(host.name(), &said);
+            said.code.into()
+        }
+    })
+}
+
 /// Runs a program on several hosts, and prints its lines as they arrive.
-fn run_on_all(
-    rollout: Rollout,
-    programs: Vec<Program>,
-    verbosity: Verbosity,
-) -> Result<u8, CommandError> {
+fn run_on_all(rollout: Rollout, programs: Vec<Program>, verbosity: Verbosity) -> Followed {
     let run = |program: Program| program.run(Attach::Listener);
-    let code = on_each(rollout, programs, run, judge, |host, ended| {
+    on_each(rollout, programs, run, judge, |host, ended| {
         let by_itself = ended.is_ok();
         match (by_itself, report(&format!("[{host}] "), ended, verbosity)) {
             (true, exit_code::OK) => exit_code::OK,
@@ -173,8 +209,7 @@ fn run_on_all(
             (true, _) | (false, TRAPPED) => exit_code::TASK_FAILED,
             (false, code) => code,
         }
-    });
-    Ok(code?)
+    })
 }
 
 fn judge(exit: &Exit) -> Verdict {
@@ -225,11 +260,7 @@ fn directory(text: &str) -> Result<(String, String), String> {
 fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) -> u8 {
     match ended {
         Ok(exit) => {
-            if let Some(need) = exit.needs.first() {
-                say(&format!(
-                    "hint: {prefix}it was refused something that {need} would allow"
-                ));
-            }
+            hint(prefix, &exit);
             // Keeps the low 8 bits, as the operating system does with codes that are too large.
             exit.code.to_le_bytes()[0]
         }
@@ -246,6 +277,15 @@ fn report(prefix: &str, ended: Result<Exit, CallError>, verbosity: Verbosity) ->
             error.print(&format!("error: {prefix}"));
             if trapped { TRAPPED } else { error.code }
         }
+    }
+}
+
+/// Says what would allow what a program was refused.
+fn hint(prefix: &str, exit: &Exit) {
+    if let Some(need) = exit.needs.first() {
+        say(&format!(
+            "hint: {prefix}it was refused something that {need} would allow"
+        ));
     }
 }
 

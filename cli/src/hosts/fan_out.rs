@@ -1,10 +1,15 @@
 //! Runs work on all hosts of a command, and passes results on as they arrive.
 
-use std::{collections::HashMap, convert::Infallible};
+use std::{
+    collections::HashMap,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use tokio::sync::mpsc;
 use wxec::{
     CallError, Host,
+    call::Value,
     fleet::{Event, FleetRun, Outcome, Stopped, Verdict},
 };
 
@@ -18,28 +23,51 @@ use crate::{
 };
 
 /// News of work on many hosts.
-pub(crate) enum News<T, I> {
-    /// The work on a host sent an item.
-    Item(I),
+pub(crate) enum News<'a, T> {
+    /// The work on this host sent an item.
+    Item(&'a str, Value),
     /// The work on the host at this position has ended.
     Ended(usize, Result<T, CallError>),
 }
 
-/// Runs one of `jobs` on each host, and passes the results to `each` as they arrive, which returns
-/// the exit code of that host. Each host is closed after its work. An interrupt cancels what is
-/// under way. Returns the exit code.
-pub(crate) fn on_each<J, T, F>(
+/// An item, and the name of the host that sent it.
+pub(crate) type Item = (String, Value);
+
+/// The report of some news.
+pub(crate) struct Reported {
+    /// The exit code of a host that has ended.
+    code: u8,
+    /// A result that was not printed, because it belongs to an event of the run.
+    value: Option<Value>,
+}
+
+impl Reported {
+    pub(crate) fn new(code: u8, value: Option<Value>) -> Self {
+        Self { code, value }
+    }
+}
+
+impl From<u8> for Reported {
+    fn from(code: u8) -> Self {
+        Self::new(code, None)
+    }
+}
+
+/// Runs one of `jobs` on each host, and passes the results to `each` as they arrive, which reports
+/// that host. Each host is closed after its work. An interrupt cancels what is under way.
+pub(crate) fn on_each<J, T, F, R>(
     rollout: Rollout,
     jobs: Vec<J>,
     run: impl Fn(J) -> F + Send + 'static,
     judge: fn(&T) -> Verdict,
-    mut each: impl FnMut(&Host, Result<T, CallError>) -> u8,
-) -> Result<u8, Interrupted>
+    mut each: impl FnMut(&Host, Result<T, CallError>) -> R,
+) -> Followed
 where
     J: Clone + Send + 'static,
     T: Send + 'static,
     F: IntoFuture<Output = Result<T, CallError>>,
     F::IntoFuture: Send + 'static,
+    R: Into<Reported>,
 {
     // Two hosts may have the same name, or the same address.
     let key = |host: &Host| (host.name().to_owned(), host.address().clone());
@@ -47,26 +75,26 @@ where
     let jobs: HashMap<_, _> = keys.zip(jobs).collect();
     let work = move |host: &Host| run(jobs[&key(host)].clone()).into_future();
     let (hosts, items) = (rollout.hosts().to_vec(), mpsc::channel(1).1);
-    follow::<_, Infallible, _>(rollout, work, judge, items, |news| match news {
-        News::Item(item) => match item {},
-        News::Ended(index, result) => Some(each(&hosts[index], result)),
+    follow(rollout, work, judge, items, |news| match news {
+        News::Item(..) => exit_code::OK.into(),
+        News::Ended(index, result) => each(&hosts[index], result).into(),
     })
 }
 
-/// Runs what `work` returns for each host, and passes the news to `each`, which returns the exit
-/// code of a host that has ended. Items of a host come before its end.
-pub(crate) fn follow<T, I, F>(
+/// Runs what `work` returns for each host, and passes the news to `each`, which reports it. Items
+/// of a host come before its end.
+pub(crate) fn follow<T, F>(
     mut rollout: Rollout,
     work: impl FnMut(&Host) -> F + Send + 'static,
     judge: fn(&T) -> Verdict,
-    mut items: mpsc::Receiver<I>,
-    mut each: impl FnMut(News<T, I>) -> Option<u8>,
-) -> Result<u8, Interrupted>
+    mut items: mpsc::Receiver<Item>,
+    mut each: impl FnMut(News<'_, T>) -> Reported,
+) -> Followed
 where
     T: Send + 'static,
     F: Future<Output = Result<T, CallError>> + Send + 'static,
 {
-    rollout.announce();
+    rollout.begin();
     let mut run = start(&rollout, work, judge);
     let ended = listen(&mut rollout, &mut run, &mut items, &mut each);
     let stopped = match ended {
@@ -80,30 +108,58 @@ where
     while let Ok(event) = rollout.events.try_recv() {
         rollout.tell(&event);
     }
-    if let (Err(Interrupted), Some(stopped)) = (ended, &stopped) {
-        rollout.tell_interrupted(stopped);
+    Followed {
+        rollout,
+        stopped,
+        ended,
     }
-    if ended.is_err() {
-        // Before hosts are closed: this program ends soon after an interrupt, whatever they do.
-        rollout.end_recording(exit_code::INTERRUPTED);
+}
+
+/// A run that is over, before its record is.
+#[must_use = "its record has no end yet"]
+pub(crate) struct Followed {
+    rollout: Rollout,
+    stopped: Option<Stopped>,
+    ended: Result<(), Interrupted>,
+}
+
+impl Followed {
+    /// Ends the record, says why the run stopped, if it did, and returns its exit code. Results that
+    /// had to wait for the last host are to be printed before, because that may fail.
+    pub(crate) fn end(self) -> Result<u8, Interrupted> {
+        let Self {
+            mut rollout,
+            stopped,
+            ended,
+        } = self;
+        if let Err(Interrupted) = ended {
+            if let Some(stopped) = &stopped {
+                rollout.tell_interrupted(stopped);
+            }
+            // Before hosts are closed: this program ends soon after an interrupt, whatever they do.
+            rollout.end_recording(exit_code::INTERRUPTED);
+        }
+        rollout.fleet.close().wait();
+        ended.map(|()| rollout.finish(stopped.as_ref()))
     }
-    rollout.fleet.close().wait();
-    ended.map(|()| rollout.finish(stopped.as_ref()))
 }
 
 /// Passes on news until the run is over, or its output.
-fn listen<T: Send + 'static, I>(
+fn listen<T: Send + 'static>(
     rollout: &mut Rollout,
     run: &mut FleetRun<T>,
-    items: &mut mpsc::Receiver<I>,
-    each: &mut impl FnMut(News<T, I>) -> Option<u8>,
+    items: &mut mpsc::Receiver<Item>,
+    each: &mut impl FnMut(News<'_, T>) -> Reported,
 ) -> Result<(), Interrupted> {
     loop {
         match interrupt::block_on(next(run, items, &mut rollout.events))? {
-            Next::Item(item) => _ = each(News::Item(item)),
-            Next::Event(event) => rollout.tell(&event),
+            Next::Item(item) => pass_item(rollout, item, each),
             Next::Ended(outcome) => end(rollout, outcome, each),
             Next::Over => return Ok(()),
+            Next::Event(event) => {
+                pass_results(rollout, run, items, each);
+                rollout.tell(&event);
+            }
         }
         // Interrupts calls that send nothing for now, too.
         if stdout::is_over() {
@@ -112,22 +168,58 @@ fn listen<T: Send + 'static, I>(
     }
 }
 
-fn end<T, I>(
+/// Passes on what has come so far: results come before the event of their host's end.
+fn pass_results<T: Send + 'static>(
+    rollout: &mut Rollout,
+    run: &mut FleetRun<T>,
+    items: &mut mpsc::Receiver<Item>,
+    each: &mut impl FnMut(News<'_, T>) -> Reported,
+) {
+    while let Ok(item) = items.try_recv() {
+        pass_item(rollout, item, each);
+    }
+    while let Some(Some(outcome)) = now(run.next_outcome()) {
+        end(rollout, outcome, each);
+    }
+}
+
+/// Returns the output of a future that is ready.
+fn now<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn pass_item<T>(
+    rollout: &mut Rollout,
+    (host, item): Item,
+    each: &mut impl FnMut(News<'_, T>) -> Reported,
+) {
+    if let Some(item) = each(News::Item(&host, item)).value {
+        rollout.tell_item(host, &item);
+    }
+}
+
+fn end<T>(
     rollout: &mut Rollout,
     outcome: Outcome<T>,
-    each: &mut impl FnMut(News<T, I>) -> Option<u8>,
+    each: &mut impl FnMut(News<'_, T>) -> Reported,
 ) {
     let error = outcome.result.as_ref().err().cloned();
-    let code = each(News::Ended(outcome.index, outcome.result));
+    let Reported { code, value } = each(News::Ended(outcome.index, outcome.result));
     rollout.add(error.as_ref(), code);
+    if let Some(value) = value {
+        rollout.keep(&outcome.host, value);
+    }
 }
 
 /// Cancels what is under way. Passes on what was done before, but no failures: they may be
 /// consequences of the interrupt.
-fn give_up<T: Send + 'static, I>(
+fn give_up<T: Send + 'static>(
     rollout: &mut Rollout,
     run: FleetRun<T>,
-    each: &mut impl FnMut(News<T, I>) -> Option<u8>,
+    each: &mut impl FnMut(News<'_, T>) -> Reported,
 ) -> Option<Stopped> {
     run.cancel();
     let rest = run.wait();
@@ -164,20 +256,20 @@ where
 }
 
 /// The next thing that happens in a run.
-enum Next<T, I> {
-    Item(I),
+enum Next<T> {
+    Item(Item),
     Ended(Outcome<T>),
     Event(Event),
     Over,
 }
 
-async fn next<T: Send + 'static, I>(
+async fn next<T: Send + 'static>(
     run: &mut FleetRun<T>,
-    items: &mut mpsc::Receiver<I>,
+    items: &mut mpsc::Receiver<Item>,
     events: &mut mpsc::UnboundedReceiver<Event>,
-) -> Next<T, I> {
+) -> Next<T> {
     tokio::select! {
-        // Items were sent before the end of their host, and that before the events that follow.
+        // Items were sent before the end of their host.
         biased;
         Some(item) = items.recv() => Next::Item(item),
         outcome = run.next_outcome() => outcome.map_or(Next::Over, Next::Ended),

@@ -11,17 +11,17 @@ use wxec::{
 use crate::{
     base::{exit_code, sync::lock, verbosity::Verbosity},
     hosts::{
-        fan_out::{News, follow},
+        fan_out::{Followed, Item, News, Reported, follow},
         rollout::Rollout,
         stopwatch::Stopwatch,
-        streaming::{self, Streaming},
+        streaming::Streaming,
     },
     output::{
         command_error::CommandError,
         costs::{Costs, HostCosts},
-        results::{Results, Style},
+        results::Results,
     },
-    terminal::{interrupt::Interrupted, stderr::say},
+    terminal::stderr::say,
 };
 
 /// Items that may wait to be printed. Beyond that, senders wait.
@@ -40,31 +40,24 @@ pub(crate) struct Job {
 /// A value, if there is one to print, or an error.
 type Answer = Result<Option<Value>, CallError>;
 
-/// An item that the function sent on a host.
-type Item = (String, Value);
-
 /// Runs `job` on all hosts, prints the results and, with `stats`, the costs. Returns the exit code.
 pub(crate) fn print_everywhere(
     rollout: Rollout,
     job: Job,
-    style: Style,
+    results: Results,
     stats: bool,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
     let module = job.module.clone();
     let costs = Arc::new(Mutex::new(Costs::default()));
-    let mut printer = Printer::new(rollout.has_several(), &job, style, verbosity);
-    let ended = call_everywhere(rollout, job, &costs, &mut printer);
+    let rollout = rollout.styled(results.style());
+    let mut printer = Printer::new(rollout.has_several(), &job, results, verbosity);
+    let run = call_everywhere(rollout, job, &costs, &mut printer);
     printer.results.finish();
     if stats {
         say(&lock(&costs).to_json(&module));
     }
-    let code = ended?;
-    if streaming::fed_well() {
-        Ok(code)
-    } else {
-        Ok(exit_code::of_all(&[code, exit_code::USAGE]))
-    }
+    Ok(run.end()?)
 }
 
 /// Prints items and answers of all hosts.
@@ -77,24 +70,25 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(several: bool, job: &Job, style: Style, verbosity: Verbosity) -> Self {
+    fn new(several: bool, job: &Job, results: Results, verbosity: Verbosity) -> Self {
         let function = job.module.function(&job.function);
         Self {
             several,
             declared: function.map(|function| function.wants.clone()),
             verbosity,
-            results: Results::new(style, several),
+            results,
         }
     }
 
-    /// Prints the answer of a host, and returns the host's exit code.
-    fn answer(&mut self, host: &str, answer: Answer) -> u8 {
+    /// Reports the answer of a host.
+    fn answer(&mut self, host: &str, answer: Answer) -> Reported {
         match answer {
-            Ok(Some(value)) => self.results.value(host, value),
-            Ok(None) => {}
-            Err(error) => return self.fail(host, &error),
+            Ok(value) => {
+                let value = value.and_then(|value| self.results.value(host, value));
+                Reported::new(exit_code::OK, value)
+            }
+            Err(error) => self.fail(host, &error).into(),
         }
-        exit_code::OK
     }
 
     fn fail(&mut self, host: &str, error: &CallError) -> u8 {
@@ -125,13 +119,13 @@ fn is_declared(kind: &CallErrorKind, declared: &Wants) -> bool {
 }
 
 /// Runs `job` on all hosts and prints items and answers, until the output is over or the program is
-/// interrupted. All hosts are closed on return.
+/// interrupted.
 fn call_everywhere(
     rollout: Rollout,
     job: Job,
     costs: &Arc<Mutex<Costs>>,
     printer: &mut Printer,
-) -> Result<u8, Interrupted> {
+) -> Followed {
     let (items, sent) = mpsc::channel(MAX_ITEMS);
     let (job, costs, hosts) = (Arc::new(job), costs.clone(), rollout.hosts().to_vec());
     let work = move |host: &Host| {
@@ -143,11 +137,8 @@ fn call_everywhere(
     };
     let judge = |_: &Option<Value>| Verdict::ok();
     follow(rollout, work, judge, sent, |news| match news {
-        News::Item((host, item)) => {
-            printer.results.item(&host, item);
-            None
-        }
-        News::Ended(index, answer) => Some(printer.answer(hosts[index].name(), answer)),
+        News::Item(host, item) => Reported::new(exit_code::OK, printer.results.item(host, item)),
+        News::Ended(index, answer) => printer.answer(hosts[index].name(), answer),
     })
 }
 

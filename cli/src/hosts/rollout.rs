@@ -1,28 +1,36 @@
 //! The hosts of a command with the rules for work on them, and what is said while it goes on.
 
-use std::{
-    io::{self, IsTerminal},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use wxec::{
     CallError, Fleet, Host,
+    call::Value,
     fleet::{Ending, Event, EventKind, StopReason, Stopped, Verdict, fold_names},
     history::RunWork,
 };
 
 use crate::{
-    args::rollout_args::RolloutArgs,
+    args::rollout_args::{Chosen, RolloutArgs},
     base::{exit_code, quantity::show_duration, verbosity::Verbosity},
-    hosts::{gate, recording::Recording},
-    output::command_error::CommandError,
+    hosts::{
+        gate,
+        recording::{Recording, View},
+        streaming,
+    },
+    output::{
+        command_error::CommandError,
+        exit,
+        results::{Results, Style},
+    },
     terminal::stderr::{say, say_tagged},
 };
 
 /// The hosts of a command, and the rules for work on them.
 pub(crate) struct Rollout {
     pub(crate) fleet: Fleet,
+    /// True if the command line names several hosts.
+    several: bool,
     /// True if the work may run twice on a host.
     pub(crate) idempotent: bool,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
@@ -32,97 +40,114 @@ pub(crate) struct Rollout {
     spare: usize,
     verbosity: Verbosity,
     codes: Vec<u8>,
-    /// `None` for one host that no earlier run has chosen.
+    /// `None` for one host that no earlier run has chosen, and once the record has begun.
+    work: Option<RunWork>,
+    view: View,
     recording: Option<Recording>,
 }
 
 impl Rollout {
+    /// Prepares `work` on hosts. Fails if other work is to be resumed.
     pub(crate) fn new(
-        hosts: &[Host],
+        chosen: Chosen,
         args: &RolloutArgs,
-        idempotent: bool,
+        work: RunWork,
         verbosity: Verbosity,
     ) -> Result<Self, CommandError> {
-        let mut rules = args.rules();
-        if let Some(gate) = gate::of(args, verbosity)? {
-            rules = rules.gate(move |hosts| gate.ask(hosts));
-        }
-        // Unbounded, but a host has a few events for each of its attempts.
+        let Chosen {
+            hosts,
+            several,
+            resumed,
+        } = chosen;
         let (sender, events) = mpsc::unbounded_channel();
-        rules = rules.on_event(move |event| _ = sender.send(event.clone()));
-        let mut fleet = hosts.iter().cloned().collect::<Fleet>().rules(rules);
-        if let Some(parallel) = args.parallel() {
-            fleet = fleet.max_parallel(parallel);
-        }
+        let fleet = fleet(hosts, args, sender, verbosity)?;
+        let work = RunWork {
+            policy: args.has_steps().then(|| fleet.schedule().to_string()),
+            ..args.resuming(resumed.as_ref(), work)?
+        };
+        let is_recorded = several || args.is_chosen();
         Ok(Self {
             fleet,
-            idempotent,
+            several,
+            idempotent: false,
             events,
             has_steps: args.has_steps(),
             spare: args.unreachable_ok(),
             verbosity,
             codes: Vec::new(),
+            work: is_recorded.then_some(work),
+            view: View::of(verbosity),
             recording: None,
         })
     }
 
-    /// Records what is done on several hosts, and shows it on a terminal. Fails if another work is
-    /// to be resumed.
-    pub(crate) fn recorded(self, args: &RolloutArgs, work: RunWork) -> Result<Self, CommandError> {
-        let is_seen = self.verbosity == Verbosity::Normal && io::stderr().is_terminal();
-        self.with_recording(args, work, is_seen)
+    /// Says if the work may run twice on a host.
+    pub(crate) fn idempotent(self, idempotent: bool) -> Self {
+        Self { idempotent, ..self }
     }
 
-    /// Records work that has a view of its own.
-    pub(crate) fn recorded_unseen(
-        self,
-        args: &RolloutArgs,
-        work: RunWork,
-    ) -> Result<Self, CommandError> {
-        self.with_recording(args, work, false)
+    /// Leaves the terminal to a view of the command's own.
+    pub(crate) fn unseen(mut self) -> Self {
+        self.view.on_terminal = false;
+        self
     }
 
-    fn with_recording(
-        mut self,
-        args: &RolloutArgs,
-        work: RunWork,
-        is_seen: bool,
-    ) -> Result<Self, CommandError> {
-        if self.has_several() || args.is_chosen() {
-            let schedule = || self.fleet.schedule().to_string();
-            let work = RunWork {
-                policy: self.has_steps.then(schedule),
-                resumes: args.resumed(&work)?,
-                ..work
-            };
-            self.recording = Some(Recording::begin(work, is_seen));
+    /// Prints results in this style: in that of events, these are printed as they happen.
+    pub(crate) fn styled(mut self, style: Style) -> Self {
+        self.view.as_events = style.is_events(self.several);
+        self
+    }
+
+    /// Returns what prints the results of its hosts, equal ones together if they are `folded`.
+    pub(crate) fn results(&self, style: Style, folded: bool) -> Results {
+        let results = Results::new(style, self.several);
+        if folded {
+            results.folded(self.hosts())
+        } else {
+            results
         }
-        Ok(self)
+    }
+
+    /// Begins the run: its record, its view, and the arithmetic, if there is any.
+    pub(crate) fn begin(&mut self) {
+        let view = self.view;
+        self.recording = self.work.take().map(|work| Recording::begin(work, view));
+        if self.has_steps && self.verbosity > Verbosity::Quiet {
+            say(&self.fleet.schedule().to_string());
+        }
     }
 
     pub(crate) fn hosts(&self) -> &[Host] {
         self.fleet.hosts()
     }
 
+    /// Returns true if the command line names several hosts.
     pub(crate) fn has_several(&self) -> bool {
-        self.hosts().len() > 1
-    }
-
-    /// Says the arithmetic, if there is any.
-    pub(crate) fn announce(&self) {
-        if self.has_steps && self.verbosity > Verbosity::Quiet {
-            say(&self.fleet.schedule().to_string());
-        }
+        self.several
     }
 
     /// Adds the exit code of a host, unless it may be unreachable.
-    pub(crate) fn add(&mut self, error: Option<&CallError>, code: Option<u8>) {
+    pub(crate) fn add(&mut self, error: Option<&CallError>, code: u8) {
         let ending = error.map(|error| Verdict::of_call(error).ending);
         let unreachable = ending == Some(Ending::Unreachable);
         if unreachable && self.spare > 0 {
             self.spare -= 1;
         } else {
-            self.codes.extend(code);
+            self.codes.push(code);
+        }
+    }
+
+    /// Keeps the result of a host for the event of its end.
+    pub(crate) fn keep(&mut self, host: &str, value: Value) {
+        if let Some(lines) = self.recording.as_mut().and_then(Recording::lines) {
+            lines.keep(host, value);
+        }
+    }
+
+    /// Prints an item among the events.
+    pub(crate) fn tell_item(&mut self, host: String, item: &Value) {
+        if let Some(lines) = self.recording.as_mut().and_then(Recording::lines) {
+            lines.item(host, item);
         }
     }
 
@@ -137,19 +162,22 @@ impl Rollout {
                 _ => Some(exit_code::TASK_FAILED),
             });
         }
+        if !streaming::fed_well() {
+            self.codes.push(exit_code::USAGE);
+        }
         let code = match &*self.codes {
             // A program on the only host has a code of its own.
-            [code] => *code,
+            [code] if !self.several => *code,
             codes => exit_code::of_all(codes),
         };
         self.end_recording(code);
         code
     }
 
-    /// Ends the record with the exit code of this program.
+    /// Ends the record of a run that ended with `code`: with the exit code of this program.
     pub(crate) fn end_recording(&mut self, code: u8) {
         if let Some(recording) = self.recording.take() {
-            recording.end(code);
+            recording.end(exit::final_code(code));
         }
     }
 
@@ -208,6 +236,26 @@ impl Rollout {
     }
 }
 
+/// Returns the hosts with their rules, whose events go to `events`.
+fn fleet(
+    hosts: Vec<Host>,
+    args: &RolloutArgs,
+    events: mpsc::UnboundedSender<Event>,
+    verbosity: Verbosity,
+) -> Result<Fleet, CommandError> {
+    let mut rules = args.rules();
+    if let Some(gate) = gate::of(args, verbosity)? {
+        rules = rules.gate(move |hosts| gate.ask(hosts));
+    }
+    // Unbounded, but a host has a few events for each of its attempts.
+    rules = rules.on_event(move |event| _ = events.send(event.clone()));
+    let fleet = hosts.into_iter().collect::<Fleet>().rules(rules);
+    Ok(match args.parallel() {
+        Some(parallel) => fleet.max_parallel(parallel),
+        None => fleet,
+    })
+}
+
 fn count(hosts: usize) -> String {
     match hosts {
         1 => "1 host".into(),
@@ -234,7 +282,13 @@ mod tests {
 
     fn rollout(words: &[&str]) -> Rollout {
         let options = Options::try_parse_from([&["wxec"], words].concat()).unwrap();
-        Rollout::new(&[], &options.rollout, false, Verbosity::Quiet).unwrap()
+        let chosen = Chosen {
+            hosts: Vec::new(),
+            several: true,
+            resumed: None,
+        };
+        let work = RunWork::default();
+        Rollout::new(chosen, &options.rollout, work, Verbosity::Quiet).unwrap()
     }
 
     fn unreachable() -> CallError {
@@ -251,7 +305,7 @@ mod tests {
             let mut left = Vec::new();
             for code in &codes {
                 let error = (CODES[*code] == 3).then(unreachable);
-                rollout.add(error.as_ref(), Some(CODES[*code]));
+                rollout.add(error.as_ref(), CODES[*code]);
                 let unreachable = codes.iter().filter(|code| CODES[**code] == 3).count();
                 left.extend((CODES[*code] != 3 || unreachable > spare).then_some(*code));
             }

@@ -32,6 +32,12 @@ pub(crate) fn check(
     }
 }
 
+/// Returns the exit code of this program after a command that ended with `code`: an interrupt and lost
+/// output have codes of their own.
+pub(crate) fn final_code(code: u8) -> u8 {
+    check(Ok(code), |error| error.code)
+}
+
 /// From now on, makes a panic print that it is a bug in wxec, and exit with [`exit_code::BUG`].
 pub(crate) fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {

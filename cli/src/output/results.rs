@@ -6,13 +6,11 @@ use std::{
 };
 
 use clap::ValueEnum;
-use wxec::call::Value;
+use wxec::{Host, call::Value};
 
 use crate::{
-    output::command_error::CommandError,
-    terminal::stdout::{
-        fail, print_bytes, print_line, print_lines_tagged, print_raw_line, print_tagged,
-    },
+    output::{command_error::CommandError, fold::Folded},
+    terminal::stdout::{fail, print_bytes, print_line, print_lines_tagged, print_raw_line},
     value::json::to_json,
 };
 
@@ -21,10 +19,11 @@ use crate::{
 pub(crate) enum Format {
     /// One JSON document; for several hosts an object from host to value
     Json,
-    /// One JSON object for each host, as they answer: {"host": …, "value": …} or {"host": …,
-    /// "error": …}
+    /// One JSON object in a line: {"host": …, "value": …} or {"host": …, "error": …}; for work on
+    /// several hosts the events of the run, as they happen (see docs/history.md)
     Ndjson,
-    /// The value in CBOR; for several hosts one map each, as in ndjson
+    /// The value in CBOR; for several hosts one map each: {"host": …, "value": …} or {"host": …,
+    /// "error": …}
     Cbor,
 }
 
@@ -46,8 +45,26 @@ pub(crate) enum Style {
 pub(crate) struct Results {
     style: Style,
     several: bool,
+    /// Texts of hosts, if equal ones are to be printed together.
+    folded: Option<Folded>,
     /// Entries of the one document that [`Format::Json`] prints for several hosts.
     document: Vec<(Value, Value)>,
+}
+
+impl Style {
+    /// Returns true if results on many hosts are printed as parts of the run's events.
+    pub(crate) fn is_events(self, several: bool) -> bool {
+        several && matches!(self, Self::Format(Format::Ndjson))
+    }
+
+    /// Returns the text of a value, as people read it.
+    fn text(self, value: &Value) -> Cow<'_, [u8]> {
+        match self {
+            Self::Raw => raw_bytes(value),
+            Self::Text(show) => show(value).into_bytes().into(),
+            Self::Lines | Self::Format(_) => to_json(value).into_bytes().into(),
+        }
+    }
 }
 
 impl Results {
@@ -55,54 +72,82 @@ impl Results {
         Self {
             style,
             several,
+            folded: None,
             document: Vec::new(),
         }
     }
 
-    /// Takes the value that `host` returned.
-    pub(crate) fn value(&mut self, host: &str, value: Value) {
-        match (self.style, self.several) {
-            (Style::Lines | Style::Format(Format::Json), false) => print_line(&to_json(&value)),
-            (Style::Lines, true) => print_tagged(host, to_json(&value).as_bytes()),
-            (Style::Raw, false) => print_raw(&value),
-            (Style::Raw, true) => print_lines_tagged(host, &raw_bytes(&value)),
-            (Style::Text(show), false) => print_line(&show(&value)),
-            (Style::Text(show), true) => print_lines_tagged(host, show(&value).as_bytes()),
-            (Style::Format(Format::Json), true) => self.document.push((host.into(), value)),
-            (Style::Format(Format::Ndjson), _) => {
-                print_line(&to_json(&record(host, "value", value)))
+    pub(crate) fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Prints equal values of `hosts` together, at the end.
+    pub(crate) fn folded(self, hosts: &[Host]) -> Self {
+        let folded = self.several.then(|| Folded::of(hosts));
+        Self { folded, ..self }
+    }
+
+    /// Takes the value that `host` returned. Returns it if it belongs to an event of the run.
+    pub(crate) fn value(&mut self, host: &str, value: Value) -> Option<Value> {
+        match (self.style, &mut self.folded) {
+            (Style::Format(Format::Json), _) if self.several => {
+                self.document.push((host.into(), value));
+                None
             }
-            (Style::Format(Format::Cbor), false) => print_cbor(&value),
-            (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "value", value)),
+            (Style::Format(_), _) => self.print(host, "value", value),
+            (style, Some(folded)) => {
+                folded.add(host, style.text(&value).into_owned());
+                None
+            }
+            (_, None) => self.print(host, "value", value),
         }
     }
 
-    /// Prints an item that the function on `host` sent, at once.
-    pub(crate) fn item(&mut self, host: &str, item: Value) {
+    /// Prints an item that the function on `host` sent, at once. Returns it if it belongs to an event
+    /// of the run.
+    pub(crate) fn item(&mut self, host: &str, item: Value) -> Option<Value> {
         match (self.style, self.several) {
             (Style::Format(Format::Json), true) => {
-                print_line(&to_json(&record(host, "item", item)))
+                print_line(&to_json(&record(host, "item", item)));
+                None
             }
-            (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record(host, "item", item))),
-            (Style::Format(Format::Cbor), true) => print_cbor(&record(host, "item", item)),
-            _ => self.value(host, item),
+            _ => self.print(host, "item", item),
         }
+    }
+
+    /// Prints a result of this kind.
+    fn print(&self, host: &str, kind: &str, value: Value) -> Option<Value> {
+        match (self.style, self.several) {
+            (Style::Format(Format::Ndjson), true) => return Some(value),
+            (Style::Format(Format::Ndjson), false) => {
+                print_line(&to_json(&record(host, kind, value)));
+            }
+            (Style::Format(Format::Cbor), false) => print_cbor(&value),
+            (Style::Format(Format::Cbor), true) => print_cbor(&record(host, kind, value)),
+            (Style::Raw, false) => print_raw(&value),
+            (style, false) => print_raw_line(&style.text(&value)),
+            (style, true) => print_lines_tagged(host, &style.text(&value)),
+        }
+        None
     }
 
     /// Records that `host` returned no value. The caller prints the error itself on stderr.
     pub(crate) fn failure(&mut self, host: &str, error: &CommandError) {
         let record = || record(host, "error", error.to_string().into());
         match (self.style, self.several) {
-            (Style::Format(Format::Ndjson), _) => print_line(&to_json(&record())),
+            (Style::Format(Format::Ndjson), false) => print_line(&to_json(&record())),
             (Style::Format(Format::Cbor), true) => print_cbor(&record()),
             _ => {}
         }
     }
 
-    /// Prints the document that had to wait for the last host.
+    /// Prints what had to wait for the last host.
     pub(crate) fn finish(self) {
         if let (Style::Format(Format::Json), true) = (self.style, self.several) {
             print_line(&to_json(&Value::Map(self.document)));
+        }
+        if let Some(folded) = self.folded {
+            folded.print(print_lines_tagged);
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,9 +17,13 @@ use wxec::{
 };
 
 use crate::{
-    args::transfer_args::TransferArgs,
+    args::{rollout_args::Chosen, transfer_args::TransferArgs},
     base::{exit_code, verbosity::Verbosity},
-    hosts::{fan_out::on_each, rollout::Rollout, stopwatch::Stopwatch},
+    hosts::{
+        fan_out::{Reported, on_each},
+        rollout::Rollout,
+        stopwatch::Stopwatch,
+    },
     output::{
         command_error::CommandError,
         results::{Results, Style},
@@ -30,33 +37,47 @@ use crate::{
     },
 };
 
-/// Runs all transfers, some for each host, and reports their outcome. `work` is their entry in the
-/// record.
-pub(crate) fn run(
-    args: &TransferArgs,
-    work: RunWork,
-    transfers: Vec<(Host, Vec<Transfer>)>,
-    ends: Ends,
-    verbosity: Verbosity,
-) -> Result<u8, CommandError> {
-    run_unless(args, work, transfers, ends, verbosity, &|| false)
+/// The transfers of a command.
+pub(crate) struct Transfers {
+    pub(crate) chosen: Chosen,
+    /// Their entry in the record.
+    pub(crate) work: RunWork,
+    /// Those of each host.
+    pub(crate) each: Vec<Vec<Transfer>>,
+    pub(crate) ends: Ends,
 }
 
 /// The kind of ends that transfers have here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Ends {
     Files,
-    /// A standard stream, which cannot begin again.
-    Stream,
+    /// Standard input, which cannot begin again.
+    Stdin,
+    /// Standard output, which cannot either; set once its reader is gone.
+    Stdout(Arc<AtomicBool>),
+}
+
+impl Ends {
+    /// Returns true if the reader of the other end is gone.
+    fn are_closed(&self) -> bool {
+        matches!(self, Self::Stdout(closed) if closed.load(Ordering::SeqCst))
+    }
 }
 
 /// Writes a file of a host to stdout, and nothing else.
 pub(crate) fn run_to_stdout(
     args: &TransferArgs,
-    host: &Host,
+    chosen: Chosen,
+    work: RunWork,
     path: &Path,
     verbosity: Verbosity,
 ) -> Result<u8, CommandError> {
+    let [host] = &*chosen.hosts else {
+        let hosts = chosen.hosts.len();
+        let message = format!("standard output is for one host, not for {hosts}");
+        return Err(CommandError::usage(message)
+            .hint("get each file under a name of its own, as in `x.{host}`"));
+    };
     if args.format.is_some() || args.dry_run {
         let option = if args.dry_run {
             "--dry-run"
@@ -69,38 +90,37 @@ pub(crate) fn run_to_stdout(
     }
     let stdout = StdoutWriter::open()
         .map_err(|error| CommandError::usage(format!("cannot write to stdout: {error}")))?;
-    let closed = stdout.closed.clone();
+    let ends = Ends::Stdout(stdout.closed.clone());
     let transfer = host
         .get_writer(path, stdout)
         .options(args.options(verbosity));
-    let transfers = vec![(host.clone(), vec![transfer])];
-    run_unless(
-        args,
-        RunWork::default(),
-        transfers,
-        Ends::Stream,
-        verbosity,
-        &|| closed.load(Ordering::SeqCst),
-    )
+    let transfers = Transfers {
+        chosen,
+        work,
+        each: vec![vec![transfer]],
+        ends,
+    };
+    run(args, transfers, verbosity)
 }
 
-/// Like [`run`]. If `closed` returns true, the exit code is that of a broken pipe, as in other
-/// programs.
-fn run_unless(
+/// Runs all transfers, and reports their outcome. If the reader of stdout is gone, the exit code is
+/// that of a broken pipe, as in other programs.
+pub(crate) fn run(
     args: &TransferArgs,
-    work: RunWork,
-    transfers: Vec<(Host, Vec<Transfer>)>,
-    ends: Ends,
+    transfers: Transfers,
     verbosity: Verbosity,
-    closed: &dyn Fn() -> bool,
 ) -> Result<u8, CommandError> {
-    let several = transfers.len() > 1;
-    let reporter = Arc::new(Reporter::new(
-        transfers.len(),
-        args.dry_run,
-        args.format.is_some(),
-        verbosity,
-    ));
+    let Transfers {
+        chosen,
+        work,
+        each,
+        ends,
+    } = transfers;
+    let several = chosen.several;
+    let formatted = args.format.is_some();
+    let reporter = Reporter::new(chosen.hosts.len(), args.dry_run, formatted, verbosity);
+    let reporter = Arc::new(reporter);
+    let style = args.format.map_or(Style::Lines, Style::Format);
     let mut outcome = Outcome {
         args,
         verb: if work.command == "put" {
@@ -110,34 +130,41 @@ fn run_unless(
         },
         verbosity,
         several,
-        results: Results::new(args.format.map_or(Style::Lines, Style::Format), several),
+        results: Results::new(style, several),
     };
-    let (hosts, jobs) = jobs(transfers, several, &reporter);
-    let rollout = Rollout::new(&hosts, &args.rollout, ends == Ends::Files, verbosity)?;
-    let rollout = rollout.recorded_unseen(&args.rollout, work)?;
-    let ended = on_each(rollout, jobs, transfer, judge, |host, ended| {
+    let jobs = jobs(&chosen.hosts, each, several, &reporter);
+    let rollout = Rollout::new(chosen, &args.rollout, work, verbosity)?
+        .idempotent(matches!(ends, Ends::Files))
+        .unseen()
+        .styled(style);
+    let run = on_each(rollout, jobs, transfer, judge, |host, ended| {
         reporter.host_done();
         match ended {
-            _ if closed() => exit_code::BROKEN_PIPE,
+            _ if ends.are_closed() => exit_code::BROKEN_PIPE.into(),
             Ok((total, took)) => outcome.add(host.name(), total, took),
-            Err(error) => outcome.fail(host.name(), &error),
+            Err(error) => outcome.fail(host.name(), &error).into(),
         }
     });
     spinner::clear_view();
     outcome.results.finish();
-    Ok(ended?)
+    Ok(run.end()?)
 }
 
 /// The transfers of one host.
 type Own = (Host, Vec<Transfer>);
 
-/// Returns the hosts, and the transfers of each with their events going to `reporter`.
-fn jobs(transfers: Vec<Own>, several: bool, reporter: &Arc<Reporter>) -> (Vec<Host>, Vec<Own>) {
-    let job = |(host, own): Own| {
-        let own = reported(&own, &host, several, reporter);
-        (host.clone(), (host, own))
+/// Returns the transfers of each of `hosts` with their events going to `reporter`.
+fn jobs(
+    hosts: &[Host],
+    each: Vec<Vec<Transfer>>,
+    several: bool,
+    reporter: &Arc<Reporter>,
+) -> Vec<Own> {
+    let job = |(host, own): (&Host, Vec<Transfer>)| {
+        let own = reported(&own, host, several, reporter);
+        (host.clone(), own)
     };
-    transfers.into_iter().map(job).unzip()
+    hosts.iter().zip(each).map(job).collect()
 }
 
 async fn transfer((host, own): Own) -> Result<(Total, Duration), CallError> {
@@ -180,8 +207,8 @@ struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// Reports the total of one host, and returns its exit code.
-    fn add(&mut self, host: &str, total: Total, took: Duration) -> u8 {
+    /// Reports the total of one host.
+    fn add(&mut self, host: &str, total: Total, took: Duration) -> Reported {
         let Total { done, errors } = total;
         if let Some(done) = done.as_ref().filter(|_| self.verbosity > Verbosity::Quiet) {
             let to_be = if self.args.dry_run { "to be" } else { "" };
@@ -198,14 +225,17 @@ impl Outcome<'_> {
             error.print(&self.prefix(host, "error: "));
             failed.get_or_insert(error);
         }
-        match (done, failed) {
+        let value = match (done, failed) {
             (Some(done), _) if self.args.format.is_some() => {
                 self.results.value(host, record(&done, &errors))
             }
-            (None, Some(error)) => self.results.failure(host, &error),
-            _ => {}
-        }
-        exit_code::of_all(&codes)
+            (None, Some(error)) => {
+                self.results.failure(host, &error);
+                None
+            }
+            _ => None,
+        };
+        Reported::new(exit_code::of_all(&codes), value)
     }
 
     /// Reports a host whose transfers did not begin, and returns its exit code.

@@ -388,7 +388,7 @@ pub mod fleet {
 pub mod history {
     controlling! {
         wxec_fleet::record {
-            types: HostPhase HostRecord RecordError RunFolder RunHeader RunRecord RunRecorder RunWork
+            types: HostPhase HostRecord LiveItem LiveLine RecordError RunFolder RunHeader RunRecord RunRecorder RunWork
                 Span;
             functions: ;
             constants: SCHEMA;

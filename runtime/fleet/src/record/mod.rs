@@ -3,6 +3,7 @@
 mod error;
 mod event;
 mod folder;
+mod live;
 mod reader;
 mod resume;
 mod run;
@@ -11,6 +12,7 @@ mod writer;
 pub use error::RecordError;
 pub use event::{RunHeader, RunWork, SCHEMA};
 pub use folder::RunFolder;
+pub use live::{LiveItem, LiveLine};
 pub use run::{HostPhase, HostRecord, RunRecord, Span};
 pub use writer::RunRecorder;
 
