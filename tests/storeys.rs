@@ -12,13 +12,14 @@ use std::{
 use syn::visit::Visit;
 
 /// A crate, and the modules of it that may use each other.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("runtime/protocol", &[]),
     ("runtime/files", &[]),
     ("runtime/agent", &[]),
     ("runtime/controller", &[]),
     ("runtime/fleet", &[]),
     ("sdk/build", &[]),
+    ("sdk/plan", &[]),
     ("cli", &[]),
     // wasmtime's store data holds the state of both other modules: see the crate's lib.rs.
     ("runtime/engine", &["wasi", "hostcalls", "call"]),

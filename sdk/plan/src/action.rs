@@ -1,0 +1,170 @@
+//! The primitive actions that prefabs ask for.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{content::Content, fault::Fault};
+
+/// A primitive change of the host. The library carries it out; a prefab only lists it.
+///
+/// Each one happens wholly or not at all, also if the power fails: what is made is made under a
+/// temporary name in its folder, with its mode and owner before its content, written to disk, and
+/// renamed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Makes a folder, in a folder that exists.
+    MakeFolder {
+        /// Its path.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Its owner; by default the account that the plan runs as.
+        owner: Owner,
+    },
+    /// Writes a whole file: a new one, or the new content of one.
+    Write {
+        /// Its path.
+        path: PathBuf,
+        /// Its content.
+        content: Content,
+        /// Its mode. By default an existing file keeps its own; a new one has [`FILE_MODE`], or
+        /// [`SECRET_MODE`] for secret content.
+        mode: Option<u32>,
+        /// Its owner. By default an existing file keeps its own.
+        owner: Owner,
+    },
+    /// Sets the permission bits of a file or folder.
+    SetMode {
+        /// Its path.
+        path: PathBuf,
+        /// The mode.
+        mode: u32,
+    },
+    /// Sets the owner of a file or folder.
+    SetOwner {
+        /// Its path.
+        path: PathBuf,
+        /// The owner.
+        owner: Owner,
+    },
+    /// Makes a symlink, or replaces one by another.
+    Link {
+        /// Its path.
+        path: PathBuf,
+        /// Its target, which need not exist.
+        target: PathBuf,
+    },
+    /// Removes a file or a symlink.
+    Remove {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// Removes a folder with all that is in it, but for what the system lives on, such as `/etc`.
+    RemoveTree {
+        /// Its path.
+        path: PathBuf,
+    },
+}
+
+/// Mode of a new file without a mode of its own.
+pub const FILE_MODE: u32 = 0o644;
+/// Mode of a new file with secret content and without a mode of its own.
+pub const SECRET_MODE: u32 = 0o600;
+/// Returns the mode of a new file without a mode of its own.
+pub(crate) fn mode_of_new(content: &Content) -> u32 {
+    if content.is_secret() {
+        SECRET_MODE
+    } else {
+        FILE_MODE
+    }
+}
+
+/// Mode of a new folder without a mode of its own.
+pub const FOLDER_MODE: u32 = 0o755;
+
+/// An owner and a group, by their numbers. The absent ones are left as they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Number of the account.
+    pub uid: Option<u32>,
+    /// Number of the group.
+    pub gid: Option<u32>,
+}
+
+impl Owner {
+    /// Returns true if it names neither an account nor a group.
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Returns this owner, with the parts of `other` that it lacks.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            uid: self.uid.or(other.uid),
+            gid: self.gid.or(other.gid),
+        }
+    }
+
+    /// Returns the parts of this owner that `asked` names.
+    pub(crate) fn only(self, asked: Self) -> Self {
+        Self {
+            uid: self.uid.filter(|_| asked.uid.is_some()),
+            gid: self.gid.filter(|_| asked.gid.is_some()),
+        }
+    }
+}
+
+impl Action {
+    /// Returns the path that it changes.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::MakeFolder { path, .. }
+            | Self::Write { path, .. }
+            | Self::SetMode { path, .. }
+            | Self::SetOwner { path, .. }
+            | Self::Link { path, .. }
+            | Self::Remove { path }
+            | Self::RemoveTree { path } => path,
+        }
+    }
+
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self, Self::Write { content, .. } if content.is_secret())
+    }
+}
+
+/// The decision of a prefab: what has to be done about what it has seen.
+#[derive(Debug, Clone)]
+pub struct Change(pub(crate) Decision);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Decision {
+    /// Carry these out in turn; none if the host is as it should be.
+    Actions(Vec<Action>),
+    Unknown(String),
+    Refused(Fault),
+}
+
+impl Change {
+    /// Nothing has to be done.
+    pub fn settled() -> Self {
+        Self(Decision::Actions(Vec::new()))
+    }
+
+    /// These actions have to be done, in turn.
+    pub fn of(actions: impl IntoIterator<Item = Action>) -> Self {
+        Self(Decision::Actions(actions.into_iter().collect()))
+    }
+
+    /// A preview cannot tell, and says why. Outside of a preview the step fails.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self(Decision::Unknown(why.into()))
+    }
+
+    /// The step fails before anything is done.
+    pub fn refused(fault: Fault) -> Self {
+        Self(Decision::Refused(fault))
+    }
+}

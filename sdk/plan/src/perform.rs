@@ -1,0 +1,179 @@
+//! Carries actions out on the host.
+
+use std::{
+    collections::hash_map::RandomState,
+    fs::{self, OpenOptions},
+    hash::BuildHasher,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    action::{Action, Owner, mode_of_new},
+    content::Content,
+    fault::{Fault, FaultKind},
+    host_fs as host,
+};
+
+/// Carries out `action`, which was predicted and found harmless.
+pub(crate) fn perform(action: &Action) -> Result<(), Fault> {
+    let path = action.path();
+    match action {
+        Action::RemoveTree { .. } => remove_tree(path),
+        Action::Write {
+            content,
+            mode,
+            owner,
+            ..
+        } => write(path, content, *mode, *owner).map_err(Fault::io("cannot write it", path)),
+        Action::MakeFolder { mode, owner, .. } => {
+            make_folder(path, *mode, *owner).map_err(Fault::io("cannot make it", path))
+        }
+        Action::SetMode { mode, .. } => {
+            host::set_mode(path, *mode).map_err(Fault::io("cannot set its mode", path))
+        }
+        Action::SetOwner { owner, .. } => host::set_owner(path, owner.uid, owner.gid)
+            .map_err(Fault::io("cannot set its owner", path)),
+        Action::Link { target, .. } => {
+            link(path, target).map_err(Fault::io("cannot make it", path))
+        }
+        Action::Remove { .. } => fs::remove_file(path).map_err(Fault::io("cannot remove it", path)),
+    }
+}
+
+/// Writes a file beside its place, where it gets its mode and owner before its content, and moves
+/// it there.
+fn write(path: &Path, content: &Content, mode: Option<u32>, owner: Owner) -> io::Result<()> {
+    let before = match host::status(path) {
+        Ok(status) => Some(status),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let kept = before.map_or_else(Owner::default, |before| Owner {
+        uid: Some(before.uid),
+        gid: Some(before.gid),
+    });
+    let mode = mode
+        .or_else(|| before.map(|before| before.mode))
+        .unwrap_or_else(|| mode_of_new(content));
+
+    let (mut file, temporary) = Temporary::make(path, |temporary| {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(temporary)
+    })?;
+    set_attributes(&temporary.path, mode, owner.or(kept))?;
+    file.write_all(content.bytes())?;
+    file.sync_all()?;
+    drop(file);
+    temporary.becomes(path)
+}
+
+fn make_folder(path: &Path, mode: u32, owner: Owner) -> io::Result<()> {
+    let ((), temporary) = Temporary::make(path, |temporary| fs::create_dir(temporary))?;
+    set_attributes(&temporary.path, mode, owner)?;
+    temporary.becomes(path)
+}
+
+fn link(path: &Path, target: &Path) -> io::Result<()> {
+    let ((), temporary) = Temporary::make(path, |temporary| host::symlink(target, temporary))?;
+    temporary.becomes(path)
+}
+
+/// Sets the owner, then the mode: another owner takes bits of the mode away. Sets neither if it is
+/// so already, because that takes a grant of its own.
+fn set_attributes(path: &Path, mode: u32, owner: Owner) -> io::Result<()> {
+    let is = host::status(path)?;
+    let of_status = Owner {
+        uid: Some(is.uid),
+        gid: Some(is.gid),
+    };
+    if of_status.only(owner) != owner {
+        host::set_owner(path, owner.uid, owner.gid)?;
+    }
+    if host::status(path)?.mode != mode {
+        host::set_mode(path, mode)?;
+    }
+    Ok(())
+}
+
+/// Something that is made under a temporary name, and removed unless it becomes what it is to be.
+struct Temporary {
+    path: PathBuf,
+    is_placed: bool,
+}
+
+impl Temporary {
+    /// Makes it beside `place` with `make`, which fails where the name is taken.
+    fn make<T>(place: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(T, Self)> {
+        let mut tries = 0;
+        loop {
+            let path =
+                place.with_file_name(format!(".wxec-{:016x}", RandomState::new().hash_one(tries)));
+            match make(&path) {
+                Ok(made) => {
+                    let is_placed = false;
+                    return Ok((made, Self { path, is_placed }));
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < MAX_TRIES => {
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Moves it to its place, on disk as well.
+    fn becomes(mut self, place: &Path) -> io::Result<()> {
+        host::rename(&self.path, place)?;
+        self.is_placed = true;
+        Ok(())
+    }
+}
+
+/// Number of names to try: names are random, and more than one collision is no accident.
+const MAX_TRIES: u32 = 8;
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            // The error that led here is the one to report.
+            let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir(&self.path));
+        }
+    }
+}
+
+/// Removes a folder, unless something is mounted in it.
+fn remove_tree(path: &Path) -> Result<(), Fault> {
+    let device = host::status(path)
+        .map_err(Fault::io("cannot look at it", path))?
+        .device;
+    let (mut folders, mut count) = (vec![path.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        let looking = |error| Fault::io("cannot list it", &folder)(error);
+        for entry in fs::read_dir(&folder).map_err(looking)? {
+            let below = entry.map_err(looking)?.path();
+            let status = host::status(&below).map_err(Fault::io("cannot look at it", &below))?;
+            count += 1;
+            if count > MAX_TREE_ENTRIES {
+                let message = format!("there are more than {MAX_TREE_ENTRIES} files in it");
+                return Err(Fault::of(FaultKind::TooLarge, message).at(path));
+            }
+            if status.device != device {
+                return Err(Fault::refused(
+                    &below,
+                    "it is mounted, and would be emptied",
+                ));
+            }
+            if status.kind == host::Kind::Directory {
+                folders.push(below);
+            }
+        }
+    }
+    fs::remove_dir_all(path).map_err(Fault::io("cannot remove it", path))
+}
+
+/// Largest tree that is removed: what a plan made is smaller, and a tree that is larger is likely to
+/// be a mistake.
+const MAX_TREE_ENTRIES: usize = 100_000;

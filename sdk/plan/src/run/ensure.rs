@@ -1,0 +1,164 @@
+//! One step with a prefab: looks, predicts, carries out, and looks again.
+
+use std::{mem, path::PathBuf};
+
+use wxec::{cbor, module::Digest};
+
+use super::{Run, Settled};
+use crate::{
+    action::{Action, Change, Decision},
+    difference::{Attribute, Difference},
+    fault::{Fault, FaultKind},
+    look::Look,
+    perform::perform,
+    predict::predict,
+    prefab::Prefab,
+    report::State,
+    shadow::Shadow,
+};
+
+impl Run {
+    /// Does what [`Self::ensure`] says, and returns the report of the step.
+    pub(super) fn settle<P: Prefab + ?Sized>(
+        &mut self,
+        prefab: &P,
+    ) -> Result<(Settled, State, Vec<Difference>), Fault> {
+        let first = prefab.look(&Look::over(&self.shadow))?;
+        let actions = match prefab.plan(&first) {
+            Change(Decision::Actions(actions)) => actions,
+            Change(Decision::Refused(fault)) => return Err(fault),
+            Change(Decision::Unknown(why)) if self.is_preview() => {
+                let settled = settled(&first, &first)?;
+                return Ok((settled, State::Unknown { why }, Vec::new()));
+            }
+            Change(Decision::Unknown(why)) => return Err(Fault::of(FaultKind::Undecided, why)),
+        };
+        if actions.is_empty() {
+            return Ok((settled(&first, &first)?, State::Ok, Vec::new()));
+        }
+        let (last, differences) = if self.is_preview() {
+            self.foresee(prefab, &actions)?
+        } else {
+            self.carry_out(prefab, &first, &actions)?
+        };
+        self.is_settled(prefab, &last)?;
+        let settled = settled(&first, &last)?;
+        let state = match (settled.changed, self.is_preview()) {
+            (false, _) => State::Ok,
+            (true, false) => State::Changed,
+            (true, true) => State::WouldChange,
+        };
+        Ok((settled, state, differences))
+    }
+
+    /// Lets the shadow have what the actions would leave behind.
+    fn foresee<P: Prefab + ?Sized>(
+        &mut self,
+        prefab: &P,
+        actions: &[Action],
+    ) -> Result<(P::Seen, Vec<Difference>), Fault> {
+        let mut shadow = mem::take(&mut self.shadow);
+        let predicted: Result<_, Fault> = actions.iter().try_fold(Vec::new(), |mut all, action| {
+            all.extend(predict(&mut shadow, action)?);
+            Ok(all)
+        });
+        self.shadow = shadow;
+        let differences = self.shown(actions, predicted?);
+        Ok((prefab.look(&Look::over(&self.shadow))?, differences))
+    }
+
+    /// Carries out the actions, each one only if the host is as expected by then.
+    fn carry_out<P: Prefab + ?Sized>(
+        &mut self,
+        prefab: &P,
+        first: &P::Seen,
+        actions: &[Action],
+    ) -> Result<(P::Seen, Vec<Difference>), Fault> {
+        // All is predicted before anything is done: what is refused is refused in time, and what
+        // another program does from here on is no part of the prediction.
+        let (mut shadow, mut differences, mut expected) =
+            (Shadow::default(), Vec::new(), Vec::new());
+        for action in actions {
+            differences.extend(predict(&mut shadow, action)?);
+            expected.push(prefab.look(&Look::over(&shadow))?);
+        }
+        let differences = self.shown(actions, differences);
+
+        let host = Shadow::default();
+        let look = Look::over(&host);
+        let before = [first].into_iter().chain(&expected);
+        for (action, expected) in actions.iter().zip(before) {
+            if prefab.look(&look)? != *expected {
+                let message = "another program changed it while this step was under way";
+                let fault = Fault::of(FaultKind::ChangedMeanwhile, message);
+                return Err(fault.at(action.path()));
+            }
+            perform(action)?;
+        }
+        Ok((prefab.look(&look)?, differences))
+    }
+
+    /// Fails if the prefab still finds something to do.
+    fn is_settled<P: Prefab + ?Sized>(&mut self, prefab: &P, last: &P::Seen) -> Result<(), Fault> {
+        let actions = match prefab.plan(last) {
+            Change(Decision::Actions(actions)) if actions.is_empty() => return Ok(()),
+            Change(Decision::Actions(actions)) => actions,
+            Change(Decision::Refused(fault)) => return Err(fault),
+            Change(Decision::Unknown(why)) => return Err(Fault::of(FaultKind::NotSettled, why)),
+        };
+        let mut fault = Fault::of(
+            FaultKind::NotSettled,
+            "it did not converge: there is more to do after all was done",
+        )
+        .at(actions[0].path());
+        let mut shadow = self.shadow.clone();
+        let rest = actions
+            .iter()
+            .map_while(|action| predict(&mut shadow, action).ok());
+        let rest = rest.flatten().collect();
+        fault.rest = self.shown(&actions, rest);
+        Err(fault)
+    }
+
+    /// Hides secrets in the differences that the actions of a step make, and shortens those for
+    /// which the report has no room.
+    fn shown(&mut self, actions: &[Action], mut differences: Vec<Difference>) -> Vec<Difference> {
+        let hides_all = actions.iter().any(Action::is_secret);
+        for difference in &mut differences {
+            if hides_all && difference.attribute == Attribute::Content {
+                self.secret_files.insert(difference.path.clone());
+            }
+            if hides_all || self.secret_files.contains(&difference.path) {
+                difference.hide();
+            }
+            self.text_bytes += difference.before.text_bytes() + difference.after.text_bytes();
+            if self.text_bytes > MAX_REPORT_TEXT_BYTES {
+                difference.before.shorten();
+                difference.after.shorten();
+            }
+        }
+        differences
+    }
+
+    /// Keeps the content of these files out of this report.
+    pub(super) fn keep_secret(&mut self, files: &[PathBuf]) {
+        let look = Look::over(&self.shadow);
+        let resolved = files.iter().filter_map(|path| look.resolve(path).ok());
+        self.secret_files
+            .extend(resolved.map(|path| path.display().to_string()));
+    }
+}
+
+/// Text of differences in one report. The rest is reported as digests, so that the report of a plan
+/// that fails fits what an agent takes of an error.
+const MAX_REPORT_TEXT_BYTES: usize = 256 << 10;
+
+/// Compares the first look with the last one.
+fn settled<S: serde::Serialize + PartialEq>(first: &S, last: &S) -> Result<Settled, Fault> {
+    let encoded = cbor::encode(last)
+        .map_err(|error| Fault::new(format_args!("what the prefab has seen {error}")))?;
+    Ok(Settled {
+        changed: first != last,
+        digest: Digest::of(&encoded),
+    })
+}

@@ -1,0 +1,106 @@
+//! Values that nobody is to read in logs, reports or errors.
+
+use std::{cell::Cell, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+
+/// A value that cannot be printed, such as a password in a plan's config.
+///
+/// It has no `Display`, and its `Debug` hides it. It travels to the host in an
+/// [`Order`](crate::Order) and in nothing else: serde writes `(hidden)` in formats for people, and
+/// fails in formats for machines.
+///
+/// ```
+/// use wxec_plan::Secret;
+///
+/// let password = Secret::new("hunter2".to_owned());
+/// assert_eq!(format!("{password:?}"), "Secret(hidden)");
+/// assert_eq!(password.expose(), "hunter2");
+/// ```
+#[derive(Clone, Default)]
+pub struct Secret<T>(T);
+
+/// The text in place of a secret.
+pub const HIDDEN: &str = "(hidden)";
+
+impl<T> Secret<T> {
+    /// Hides `value`.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Returns the value. What is made of it is no longer hidden.
+    pub const fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> From<T> for Secret<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+impl<T: Serialize> Serialize for Secret<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(HIDDEN)
+        } else if TRAVELS.get() {
+            self.0.serialize(serializer)
+        } else {
+            Err(S::Error::custom("a secret travels in a plan's order only"))
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+thread_local! {
+    /// True while an order is encoded on this thread.
+    static TRAVELS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets secrets travel in what `encode` encodes.
+pub(crate) fn travelling<T>(encode: impl FnOnce() -> T) -> T {
+    /// Ends the permission also if `encode` panics.
+    struct End(bool);
+    impl Drop for End {
+        fn drop(&mut self) {
+            TRAVELS.set(self.0);
+        }
+    }
+    let _end = End(TRAVELS.replace(true));
+    encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_written_nowhere_but_in_an_order() {
+        let secret = Secret::new("canary");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"(hidden)\"");
+        let refused = wxec::cbor::encode(&secret).unwrap_err().to_string();
+        assert!(refused.contains("in a plan's order only"), "{refused}");
+        assert!(!refused.contains("canary"));
+
+        let travelled = travelling(|| wxec::cbor::encode(&secret)).unwrap();
+        let arrived: Secret<String> = wxec::cbor::decode(&travelled).unwrap();
+        assert_eq!(arrived.expose(), "canary");
+        // People who print what travels do not see it either.
+        let printed = travelling(|| serde_json::to_string(&secret)).unwrap();
+        assert_eq!(printed, "\"(hidden)\"");
+        assert!(wxec::cbor::encode(&secret).is_err());
+    }
+}

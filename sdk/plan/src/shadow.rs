@@ -1,0 +1,113 @@
+//! The shadow: what actions would have left behind, for the paths they would have changed. It is
+//! kept in memory and does no I/O.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{action::Owner, content::Content};
+
+/// Predictions by path, which lie over the host's own files.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shadow(BTreeMap<PathBuf, Option<Node>>);
+
+/// A predicted file, folder or symlink.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) body: Body,
+    pub(crate) mode: u32,
+    /// The parts that are known: a new file belongs to the account that the plan runs as, which the
+    /// plan does not know.
+    pub(crate) owner: Owner,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    File(Content),
+    /// A file of this size whose content is as on the host.
+    HostFile(u64),
+    /// A folder that the plan would make: the host's own files do not show in it.
+    NewFolder,
+    /// A folder of the host, with what is in it.
+    HostFolder,
+    Symlink(PathBuf),
+}
+
+/// The shadow's answer about a path.
+pub(crate) enum Shadowed<'a> {
+    /// The plan would not have changed it: ask the host.
+    Host,
+    Absent,
+    There(&'a Node),
+}
+
+impl Shadow {
+    /// Returns true if nothing would have been changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the answer about `path`, which is that of its nearest predicted ancestor if it is
+    /// not predicted itself.
+    pub(crate) fn at(&self, path: &Path) -> Shadowed<'_> {
+        if let Some(predicted) = self.0.get(path) {
+            return predicted.as_ref().map_or(Shadowed::Absent, Shadowed::There);
+        }
+        let mut ancestors = path.ancestors().skip(1);
+        match ancestors.find_map(|ancestor| self.0.get(ancestor)) {
+            None => Shadowed::Host,
+            Some(Some(node)) if matches!(node.body, Body::HostFolder) => Shadowed::Host,
+            Some(_) => Shadowed::Absent,
+        }
+    }
+
+    /// Predicts what is at `path`; `None` is nothing. What had been predicted below it is gone if
+    /// there is nothing any more.
+    pub(crate) fn set(&mut self, path: PathBuf, node: Option<Node>) {
+        if node.is_none() {
+            self.0.retain(|known, _| !known.starts_with(&path));
+        }
+        self.0.insert(path, node);
+    }
+
+    /// Returns the predictions for what is in the folder at `path`: the names of what is there, and
+    /// of what is not.
+    pub(crate) fn names(&self, path: &Path) -> impl Iterator<Item = (&Path, bool)> {
+        self.0.iter().filter_map(move |(known, node)| {
+            let name = Path::new(known.file_name()?);
+            (known.parent() == Some(path)).then_some((name, node.is_some()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(body: Body) -> Option<Node> {
+        Some(Node {
+            body,
+            mode: 0o755,
+            owner: Owner::default(),
+        })
+    }
+
+    #[test]
+    fn what_is_below_a_removed_folder_is_absent_even_when_the_folder_is_made_again() {
+        let mut shadow = Shadow::default();
+        let below = Path::new("/srv/app/x");
+        assert!(matches!(shadow.at(below), Shadowed::Host));
+
+        shadow.set("/srv/app/x".into(), folder(Body::HostFolder));
+        assert!(matches!(shadow.at(below), Shadowed::There(_)));
+        assert!(matches!(shadow.at(&below.join("y")), Shadowed::Host));
+
+        shadow.set("/srv/app".into(), None);
+        assert!(matches!(shadow.at(below), Shadowed::Absent));
+        shadow.set("/srv/app".into(), folder(Body::NewFolder));
+        assert!(matches!(shadow.at(below), Shadowed::Absent));
+        assert!(matches!(shadow.at(Path::new("/srv")), Shadowed::Host));
+        assert!(matches!(shadow.at(Path::new("/srv/apple")), Shadowed::Host));
+    }
+}
