@@ -110,6 +110,7 @@ fn a_description_is_a_record_in_a_section() {
         error: None,
         wants: Wants::default(),
         readable: false,
+        plan: None,
     };
     let record = quoted(&abi::record("hand", &same));
     let hand = module(&format!(r#"{SAME} (@custom "{}" {record})"#, abi::SECTION));

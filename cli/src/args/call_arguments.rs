@@ -225,6 +225,7 @@ mod tests {
             error: None,
             wants: Wants::default(),
             readable: false,
+            plan: None,
         }
     }
 

@@ -228,6 +228,7 @@ mod tests {
             error: None,
             wants: Wants::default(),
             readable: false,
+            plan: None,
         }
     }
 

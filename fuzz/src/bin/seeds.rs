@@ -216,6 +216,7 @@ fn records() -> Vec<u8> {
             ..Wants::default()
         },
         readable: true,
+        plan: None,
     };
     let parameter = Parameter {
         name: "text".into(),

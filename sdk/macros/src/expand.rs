@@ -10,6 +10,7 @@ use quote::{quote, quote_spanned};
 use syn::{Attribute, Path, Type, ext::IdentExt, spanned::Spanned};
 
 use crate::{
+    plan::Plan,
     record,
     signature::{Parameter, Passing, Returns, Task},
 };
@@ -22,11 +23,16 @@ const EMBEDDED_TARGET: &str = "WXEC_EMBEDDED_TARGET";
 
 impl Task {
     pub(crate) fn expand(&self) -> TokenStream {
-        let function = self.function();
+        let (function, beside) = (self.function(), self.beside());
+        quote!(#function #beside)
+    }
+
+    /// The items beside the function.
+    pub(crate) fn beside(&self) -> TokenStream {
         let companion = self.companion();
         let stub = self.stub();
         let guest = self.guest();
-        quote!(#function #companion #stub #guest)
+        quote!(#companion #stub #guest)
     }
 
     /// The function as it was written.
@@ -73,7 +79,7 @@ impl Task {
                 #target, #task, #arguments.finish(), #krate::__private::decode_error!(#error),
             )
         };
-        let (embedded, grants) = (embedded_module(), self.grants());
+        let (embedded, grants, preview) = (embedded_module(), self.grants(), self.preview());
         let summary = format!("Calls [`{ident}`](fn@{ident}) on a host, or on each of a fleet.");
         let about = self.doc.split("\n\n").next().unwrap_or_default();
         quote! {
@@ -93,6 +99,7 @@ impl Task {
                         origin: #krate::__private::origin!(#embedded),
                         function: ::core::concat!(::core::module_path!(), "::", #name),
                         grants: #grants,
+                        preview: #preview,
                     };
                     #result
                 }
@@ -102,19 +109,26 @@ impl Task {
 
     /// In the stub: a function that returns the grants of the call, as the task declares them.
     fn grants(&self) -> TokenStream {
-        let krate = &self.krate;
-        let named = self
-            .wants
+        let (wants, krate) = (&self.wants, &self.krate);
+        let named = wants
             .named()
             .flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
         let methods = named.map(|(key, name)| (Ident::new(key, Span::call_site()), name));
         let adds = methods.map(|(method, name)| quote!(.#method(#name)));
-        let flags = self.wants.flags();
+        let flags = wants.flags();
         let flags = flags.map(|flag| Ident::new(flag, Span::call_site()));
-        if self.wants.is_none() {
+        if wants.is_none() {
             quote!(#krate::Grants::none)
         } else {
             quote!(|| #krate::Grants::none() #(#adds)* #(.#flags())*)
+        }
+    }
+
+    /// In the stub: an expression that is true if the call is to be a preview.
+    fn preview(&self) -> TokenStream {
+        match &self.plan {
+            Some(Plan { order, .. }) => quote!(#order.preview),
+            None => quote!(false),
         }
     }
 
@@ -158,7 +172,11 @@ impl Task {
             .map(|parameter| parameter.take(krate));
         let gives = self.parameters.iter().map(Parameter::give);
 
-        let mut result = quote!(#ident(#(#gives),*));
+        let called = match &self.plan {
+            Some(plan) => plan.called.clone(),
+            None => quote!(#ident),
+        };
+        let mut result = quote!(#called(#(#gives),*));
         if self.function.sig.asyncness.is_some() {
             result = quote!(#krate::__private::block_on(#result));
         }

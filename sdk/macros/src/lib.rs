@@ -1,5 +1,5 @@
-//! The attributes `#[remote]` and `#[main]` of wxec. Use them as `wxec::remote` and `wxec::main`,
-//! where their documentation is.
+//! The attributes `#[remote]`, `#[plan]` and `#[main]` of wxec. Use them as `wxec::remote`,
+//! `wxec_plan::plan` and `wxec::main`, where their documentation is.
 //!
 //! `signature::Task` reads a function, and complains about everything that cannot travel. If there
 //! is nothing to complain about, it writes each generated item. These items call ordinary code in
@@ -13,6 +13,7 @@ mod complaints;
 mod expand;
 mod main_attr;
 mod own_name;
+mod plan;
 mod record;
 mod signature;
 mod surroundings;
@@ -25,6 +26,16 @@ pub fn remote(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let kept = item.clone();
     match signature::Task::parse(arguments.into(), item.into(), &Surroundings::of_call()) {
         Ok(task) => task.expand().into(),
+        Err(complaint) => beside(kept, complaint),
+    }
+}
+
+/// Makes a function a plan, which sets up the host that it runs on.
+#[proc_macro_attribute]
+pub fn plan(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let kept = item.clone();
+    match plan::expand(arguments.into(), item.into(), &Surroundings::of_call()) {
+        Ok(tokens) => tokens.into(),
         Err(complaint) => beside(kept, complaint),
     }
 }

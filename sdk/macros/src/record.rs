@@ -9,6 +9,7 @@ use syn::{Path, Type, TypePath, ext::IdentExt, parse_quote};
 
 use crate::{
     expand::at,
+    plan::Plan,
     signature::{Parameter, Returns, Task},
     types::{arguments_of_result, bare, is_called, may_be_alias},
     wants::Wants,
@@ -19,7 +20,8 @@ use crate::{
 /// on them.
 pub(crate) fn function(task: &Task) -> Vec<Part> {
     let has_doc = task.made_doc.is_some() || !task.doc.is_empty();
-    let fields = 4 + usize::from(has_doc) + usize::from(!task.wants.is_none());
+    let optional = [has_doc, !task.wants.is_none(), task.plan.is_some()];
+    let fields = 4 + optional.into_iter().map(usize::from).sum::<usize>();
     let head = |fields| written(|cbor| cbor.head(MAP, fields));
     let mut parts = Parts::default();
     match &task.returns {
@@ -52,6 +54,10 @@ pub(crate) fn function(task: &Task) -> Vec<Part> {
     }
     parts.cbor.text("readable");
     parts.cbor.0.push(TRUE);
+    if let Some(plan) = &task.plan {
+        parts.cbor.text("plan");
+        parts.cbor.plan(plan);
+    }
     parts.end_part();
     parts.finished
 }
@@ -321,6 +327,19 @@ impl Cbor {
         }
     }
 
+    fn plan(&mut self, plan: &Plan) {
+        let words = [("modes", &plan.modes), ("roles", &plan.roles)];
+        let lists = words
+            .iter()
+            .filter(|(key, words)| *key == "modes" || !words.is_empty());
+        self.head(MAP, lists.clone().count());
+        for (key, words) in lists {
+            self.text(key);
+            self.head(ARRAY, words.len());
+            words.iter().for_each(|word| self.text(word));
+        }
+    }
+
     fn entry(&mut self, key: &str, value: &str) {
         self.text(key);
         self.text(value);
@@ -349,9 +368,10 @@ impl Cbor {
 
 #[cfg(test)]
 mod tests {
+    use proc_macro2::{Ident, Span};
     use quote::quote;
     use wxec_protocol::{
-        abi::{Function, Parameter, Wants},
+        abi::{self, Function, Parameter, Wants},
         cbor,
     };
 
@@ -431,6 +451,7 @@ mod tests {
                 error: Some("crate::Refusal".into()),
                 wants: Wants::default(),
                 readable: true,
+                plan: None,
             },
         );
     }
@@ -450,6 +471,7 @@ mod tests {
                 error: None,
                 wants: Wants::default(),
                 readable: true,
+                plan: None,
             },
         );
     }
@@ -475,6 +497,7 @@ mod tests {
                 error: Some("String".into()),
                 wants,
                 readable: true,
+                plan: None,
             };
             assert_record_with(arguments, source, expected);
         };
@@ -518,6 +541,51 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_says_so_with_its_modes_and_roles() {
+        let texts = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|&text| text.to_owned())
+                .collect::<Vec<_>>()
+        };
+        for (roles, wants) in [
+            (texts(&["web", "db"]), Wants::default()),
+            (
+                texts(&[]),
+                Wants {
+                    facts: true,
+                    ..Wants::default()
+                },
+            ),
+        ] {
+            let source = quote!(
+                fn f() {}
+            );
+            let arguments = if wants.facts { quote!(facts) } else { quote!() };
+            let mut task = Task::parse(arguments, source, &Surroundings::default()).unwrap();
+            let modes = texts(&["install", "*"]);
+            task.plan = Some(Plan {
+                modes: modes.clone(),
+                roles: roles.clone(),
+                order: Ident::new("order", Span::call_site()),
+                called: quote!(f),
+            });
+            let expected = Function {
+                path: String::new(),
+                name: "f".into(),
+                doc: String::new(),
+                parameters: Vec::new(),
+                returns: "()".into(),
+                error: None,
+                wants,
+                readable: true,
+                plan: Some(abi::Plan { modes, roles }),
+            };
+            assert_eq!(chosen(&task, &[]), cbor::encode(&expected).unwrap());
+        }
+    }
+
+    #[test]
     fn long_texts_have_long_heads() {
         let doc = "word ".repeat(20_000) + ".";
         assert_record(
@@ -534,6 +602,7 @@ mod tests {
                 error: None,
                 wants: Wants::default(),
                 readable: true,
+                plan: None,
             },
         );
     }

@@ -231,13 +231,13 @@ impl Rival {
 }
 
 fn is_task(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute
-            .path()
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "remote")
-    })
+    attributes.iter().any(makes_task)
+}
+
+/// Returns true for `#[remote]` and `#[plan]`.
+pub(crate) fn makes_task(attribute: &Attribute) -> bool {
+    let last = attribute.path().segments.last();
+    last.is_some_and(|last| last.ident == "remote" || last.ident == "plan")
 }
 
 fn has_cfg(attributes: &[Attribute]) -> bool {

@@ -1,12 +1,9 @@
-//! Reads the keys of `#[remote(…)]`: the needs that a task declares, and the path of the crate
-//! `wxec`.
+//! Reads the keys of `#[remote(…)]` and `#[plan(…)]`: the needs that a task declares, the path of
+//! the crate that has the attribute, and keys of that attribute alone.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{
-    Expr, ExprLit, Lit, LitStr, Meta, Path, Token, parse::Parser, parse_quote,
-    punctuated::Punctuated,
-};
+use syn::{Expr, ExprLit, Lit, LitStr, Meta, Path, Token, parse::Parser, punctuated::Punctuated};
 
 use crate::complaints::Complaints;
 
@@ -17,7 +14,7 @@ const KEYS: [&str; 6] = ["read", "write", "run", "env", "net", "host"];
 /// Keys that take no value. `Grants` has a method for each, too.
 const FLAGS: [&str; 2] = ["facts", "attributes"];
 
-/// The key for the name that the crate `wxec` has in the user's crate.
+/// The key for the name that the attribute's crate has in the user's crate.
 const CRATE: &str = "crate";
 
 /// The needs that a task declares.
@@ -27,21 +24,43 @@ pub(crate) struct Wants {
     flags: [bool; FLAGS.len()],
 }
 
+/// An attribute with keys.
+pub(crate) struct Attribute {
+    pub(crate) name: &'static str,
+    /// The name of its crate.
+    pub(crate) krate: &'static str,
+    /// Its own keys, as complaints list them.
+    pub(crate) own_keys: &'static str,
+}
+
+/// `#[remote]`.
+pub(crate) const REMOTE: Attribute = Attribute {
+    name: "remote",
+    krate: "wxec",
+    own_keys: "",
+};
+
 impl Wants {
-    /// Reads `#[remote(arguments)]`. Also returns the path of the crate `wxec`.
-    pub(crate) fn parse(arguments: TokenStream, complaints: &mut Complaints) -> (Self, Path) {
+    /// Reads `#[attribute(arguments)]`. Also returns the path of the attribute's crate, if it is
+    /// given. `is_own` takes the keys of this attribute alone.
+    pub(crate) fn parse(
+        attribute: &Attribute,
+        arguments: TokenStream,
+        mut is_own: impl FnMut(&Meta, &mut Complaints) -> bool,
+        complaints: &mut Complaints,
+    ) -> (Self, Option<Path>) {
         let (mut wants, mut krate) = (Self::default(), None);
         match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(arguments) {
             Ok(keys) => keys.iter().for_each(|key| {
                 if key.path().is_ident(CRATE) {
-                    krate = krate_path(key, complaints)
-                } else {
-                    wants.add(key, complaints)
+                    krate = krate_path(attribute, key, complaints)
+                } else if !is_own(key, complaints) {
+                    wants.add(attribute, key, complaints)
                 }
             }),
             Err(error) => complaints.merge(error),
         }
-        (wants, krate.unwrap_or_else(|| parse_quote!(::wxec)))
+        (wants, krate)
     }
 
     /// Returns the keys that name something, each with the names.
@@ -63,7 +82,7 @@ impl Wants {
         self.flags().next().is_none() && self.named().next().is_none()
     }
 
-    fn add(&mut self, key: &Meta, complaints: &mut Complaints) {
+    fn add(&mut self, attribute: &Attribute, key: &Meta, complaints: &mut Complaints) {
         let name = key.path().to_token_stream().to_string();
         if let Some(flag) = FLAGS.iter().position(|known| *known == name) {
             self.flags[flag] = true;
@@ -76,12 +95,18 @@ impl Wants {
         let Some(index) = KEYS.iter().position(|known| *known == name) else {
             let keys = KEYS.iter().chain(&FLAGS[..FLAGS.len() - 1]);
             let keys: Vec<_> = keys.map(|key| format!("`{key}`")).collect();
+            let Attribute {
+                name: attribute,
+                krate,
+                own_keys,
+            } = attribute;
             let help = format!(
-                "it declares what the task needs: {} or `{}`; or `crate`, by which name wxec is known",
+                "it declares what the task needs: {} or `{}`; {own_keys}or `crate`, by which name {krate} is known",
                 keys.join(", "),
                 FLAGS[FLAGS.len() - 1],
             );
-            return complaints.add(key, &format!("`#[remote]` has no key `{name}`"), &help);
+            let wrong = format!("`#[{attribute}]` has no key `{name}`");
+            return complaints.add(key, &wrong, &help);
         };
         match key {
             Meta::NameValue(pair) => {
@@ -97,7 +122,7 @@ impl Wants {
 }
 
 /// Returns the path in `crate = path`. As in serde, the path may be a text.
-fn krate_path(key: &Meta, complaints: &mut Complaints) -> Option<Path> {
+fn krate_path(attribute: &Attribute, key: &Meta, complaints: &mut Complaints) -> Option<Path> {
     let value = match key {
         Meta::NameValue(pair) => Some(bare(&pair.value)),
         _ => None,
@@ -112,15 +137,18 @@ fn krate_path(key: &Meta, complaints: &mut Complaints) -> Option<Path> {
             Err(error) => complaints.merge(error),
         },
         _ => {
-            let help = "write `crate = far` if Cargo.toml says `far = { package = \"wxec\", … }`";
-            complaints.add(key, "`crate` has to name a crate", help);
+            let krate = attribute.krate;
+            let help = format!(
+                "write `crate = far` if Cargo.toml says `far = {{ package = \"{krate}\", … }}`"
+            );
+            complaints.add(key, "`crate` has to name a crate", &help);
         }
     }
     None
 }
 
 /// Returns one text, or each of a list of texts.
-fn texts(value: &Expr, key: &str, complaints: &mut Complaints) -> Vec<LitStr> {
+pub(crate) fn texts(value: &Expr, key: &str, complaints: &mut Complaints) -> Vec<LitStr> {
     match bare(value) {
         Expr::Array(list) if list.elems.is_empty() => {
             complaints.add(
@@ -163,7 +191,7 @@ fn text(value: &Expr, key: &str, complaints: &mut Complaints) -> Option<LitStr> 
     }
 }
 
-fn how_to_write(key: &str) -> String {
+pub(crate) fn how_to_write(key: &str) -> String {
     format!("write `{key} = \"…\"`, or `{key} = [\"…\", \"…\"]`")
 }
 

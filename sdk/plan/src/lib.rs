@@ -1,6 +1,6 @@
 //! Plans: machines set up by ordinary Rust.
 //!
-//! A plan is a function that takes a [`Run`], on the host that it sets up. It says with
+//! A plan is a function marked [`#[plan]`](macro@plan) that runs on the host. It says with
 //! *prefabs* how parts of the host should be: [`file()`], [`folder`], [`symlink`], [`line()`],
 //! [`block`], [`setting`], or [types of your own](Prefab). What is so already is left alone. A
 //! preview says what would change, and changes nothing.
@@ -19,6 +19,9 @@
 //! assert_eq!(run.report().summary(), "2 steps: 2 changed");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+// The macros expand to paths that begin with `::wxec_plan`, also in this crate's own examples.
+extern crate self as wxec_plan;
 
 // From the bottom up: a module uses only those above it in this list.
 /// The file calls of the host.
@@ -53,6 +56,8 @@ mod run;
 mod prefabs;
 /// Orders to take the steps of a plan.
 mod order;
+#[doc(hidden)]
+pub mod __private;
 
 pub use action::{Action, Change, FILE_MODE, FOLDER_MODE, Owner, SECRET_MODE};
 pub use content::Content;
@@ -69,3 +74,56 @@ pub use report::{Report, State, StepReport};
 pub use run::{DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run, Settled};
 pub use secret::{HIDDEN, Secret};
 pub use verdict::Verdict;
+/// Makes a function a plan: it sets up the host that it runs on.
+///
+/// The function takes the [`Run`] that it is a part of, and a config if it needs one. It stays a
+/// function, so that plans call each other, and gets a companion like a task marked
+/// [`#[remote]`](macro@wxec::remote): `web::on(&target, order)`, which takes an [`Order`] and
+/// returns a call whose value is a [`Report`] and whose error is a [`PlanFault`].
+///
+/// ```no_run
+/// use serde::{Deserialize, Serialize};
+/// use wxec::Host;
+/// use wxec_plan::{Fault, Order, Run, file, folder, plan};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Site { title: String }
+///
+/// /// A site of one page.
+/// #[plan(modes = "install clean", write = "/srv")]
+/// fn site(run: &mut Run, config: Site) -> Result<(), Fault> {
+///     if run.mode() == "clean" {
+///         folder("/srv/site").absent().ensure(run)?;
+///         return Ok(());
+///     }
+///     folder("/srv/site").ensure(run)?;
+///     file("/srv/site/index.html").content(format!("<h1>{}</h1>\n", config.title)).ensure(run)?;
+///     Ok(())
+/// }
+///
+/// let web1 = Host::new("ssh:web1")?;
+/// let order = || Order::new(Site { title: "A site".into() });
+/// println!("{}", site::on(&web1, order().preview()).wait()?);
+/// println!("{}", site::on(&web1, order()).wait()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Keys
+///
+/// | key | means |
+/// |---|---|
+/// | `modes = "install clean"` | the modes that the plan has: words, or `"*"` for all; by default `install` |
+/// | `roles = "web"` | the roles of the hosts that it is for, for readers of its module |
+/// | `read`, `write`, `run`, `env`, `net`, `host`, `facts` | its grants, as in [`#[remote]`](macro@wxec::remote) |
+/// | `crate = far` | the name of the crate `wxec-plan`, for a `Cargo.toml` that renames it |
+///
+/// In a mode that a plan does not have, it is skipped, and the report says so. A plan that is called
+/// by another one needs no grants of its own: those of the outer plan hold.
+///
+/// # Previews
+///
+/// The call of an order for a preview may read what the plan declares to read or to write, and has
+/// no grant to write, to run programs, or to reach the network or other hosts. So the sandbox
+/// refuses what plan code does beside its prefabs. Grants that the caller adds with
+/// [`Call::grant`](wxec::Call::grant) are not taken away.
+pub use wxec_macros::plan;

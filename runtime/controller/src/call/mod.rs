@@ -214,6 +214,7 @@ mod tests {
             error: None,
             wants,
             readable: false,
+            plan: None,
         };
         let record: String = abi::record("hand", &function)
             .iter()
@@ -291,6 +292,7 @@ mod tests {
             origin,
             function: "own::upgrade",
             grants: || Grants::none().run("apt-get"),
+            preview: false,
         };
         let call = TaskCall::<(), Infallible>::new(
             task,

@@ -32,6 +32,8 @@ pub struct Task {
     /// Makes grants of the needs that the task declares: for a program's own tasks the declaration
     /// is the grant.
     pub grants: fn() -> Grants,
+    /// True if the call is a preview, which changes nothing.
+    pub preview: bool,
 }
 
 /// A function to call and its arguments, but no host yet.
@@ -111,12 +113,17 @@ impl<T, E> TaskCall<T, E> {
             Ok(Arguments { input, ports }) => (Ok(input.into()), ports),
             Err(error) => (Err(error), ChannelEnds::default()),
         };
+        let options = CallOptions::new().grant((task.grants)());
         Self {
             source: Source::Task(task.origin),
             function: task.function.into(),
             input,
             wants: Wants::default(),
-            options: CallOptions::new().grant((task.grants)()),
+            options: if task.preview {
+                options.preview()
+            } else {
+                options
+            },
             instance: None,
             ports,
             decode_error,

@@ -64,6 +64,7 @@ fn a_function_in_a_module_named_like_a_keyword_is_found_by_both_names() {
         error: None,
         wants: abi::Wants::default(),
         readable: false,
+        plan: None,
     };
     let record: String = abi::record("words::r#type", &described)
         .iter()

@@ -231,6 +231,20 @@ pub struct Function {
     /// True if it takes arguments in the [readable form](crate::guest::cbor#the-readable-form).
     #[serde(default, skip_serializing_if = "is_false")]
     pub readable: bool,
+    /// Its description as a plan, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+}
+
+/// A [`Function`] that is a plan: it sets up the host that it runs on, and takes one argument, the
+/// order to do so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The modes that it has, such as `install`; `*` is any.
+    pub modes: Vec<String>,
+    /// The roles of the hosts that it is for. None is any host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
 }
 
 /// Declared needs of a [`Function`]: a caller may grant them, and learns before the call which ones

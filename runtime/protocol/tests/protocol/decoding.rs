@@ -14,7 +14,7 @@ use wxec_protocol::{
     AgentConnection, AgentEvent, BUILD, CallRequest, Command, ControllerConnection,
     ControllerEvent, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
     ProtocolError, STREAM_WINDOW_BYTES, Service, StreamEnd, Target, Usage,
-    abi::{self, Function, Parameter, RecordError, Wants},
+    abi::{self, Function, Parameter, Plan, RecordError, Wants},
     cbor::{self, DecodeError, Form, Items},
 };
 
@@ -449,8 +449,11 @@ fn functions() -> impl Strategy<Value = (String, Function)> {
         ".{0,9}",
         proptest::option::of(".{0,9}"),
     );
-    (texts, parameters, any::<bool>()).prop_map(
-        |((module, name, doc, returns, error), parameters, readable)| {
+    let words = || vec("[a-z*]{1,9}", 0..3);
+    let plan = (words(), words()).prop_map(|(modes, roles)| Plan { modes, roles });
+    let plan = proptest::option::of(plan);
+    (texts, parameters, any::<bool>(), plan).prop_map(
+        |((module, name, doc, returns, error), parameters, readable, plan)| {
             let path = if module.is_empty() {
                 name.clone()
             } else {
@@ -471,6 +474,7 @@ fn functions() -> impl Strategy<Value = (String, Function)> {
                     error,
                     wants: Wants::default(),
                     readable,
+                    plan,
                 },
             )
         },
@@ -524,6 +528,7 @@ fn a_record_that_is_cut_short_is_named() {
             ..Wants::default()
         },
         readable: false,
+        plan: None,
     };
     let record = abi::record("", &function);
     assert_eq!(abi::functions(&record), Ok(vec![function]));

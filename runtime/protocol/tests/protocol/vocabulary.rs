@@ -179,6 +179,7 @@ fn function(parameters: &[(&str, &str)], returns: &str, error: Option<&str>) -> 
         error: error.map(String::from),
         wants: Wants::default(),
         readable: false,
+        plan: None,
     }
 }
 

@@ -6,21 +6,22 @@ use syn::{Attribute, ItemFn, Safety, Signature, visit::Visit};
 
 use crate::{
     complaints::Complaints,
-    surroundings::{Surroundings, associated},
+    surroundings::{Surroundings, associated, makes_task},
+    wants::Attribute as Keys,
 };
 
-/// Complains about a second `#[remote]`: the first one sees it among the attributes.
-pub(super) fn check_doubled(attributes: &[Attribute], complaints: &mut Complaints) {
-    let is_remote = |attribute: &&Attribute| {
-        attribute
-            .path()
-            .segments
-            .last()
-            .is_some_and(|last| last.ident == "remote")
-    };
-    for attribute in attributes.iter().filter(is_remote) {
-        let help = "leave one away, with its keys in the other";
-        complaints.add(attribute, "`#[remote]` stands twice on this function", help);
+/// Complains about a second attribute that makes a task: the first one sees it among the attributes.
+pub(super) fn check_doubled(first: &Keys, attributes: &[Attribute], complaints: &mut Complaints) {
+    for attribute in attributes.iter().filter(|attribute| makes_task(attribute)) {
+        let (first, second) = (first.name, attribute.path().segments.last());
+        if second.is_some_and(|second| second.ident == first) {
+            let wrong = format!("`#[{first}]` stands twice on this function");
+            let help = "leave one away, with its keys in the other";
+            complaints.add(attribute, &wrong, help);
+        } else {
+            let help = "leave one away: a plan is a task by itself";
+            complaints.add(attribute, "a function is a task only once", help);
+        }
     }
 }
 

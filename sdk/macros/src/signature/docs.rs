@@ -5,14 +5,14 @@ use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 /// Returns the text of the doc comment, without parts that a macro makes.
-pub(super) fn doc(attributes: &[Attribute]) -> String {
+pub(crate) fn doc(attributes: &[Attribute]) -> String {
     let lines = lines(attributes).filter_map(written);
     let lines: Vec<_> = lines.map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n").trim().to_owned()
 }
 
 /// Returns the lines of the documentation as one constant, if a macro makes any of them.
-pub(super) fn made_doc(attributes: &[Attribute]) -> Option<TokenStream> {
+pub(crate) fn made_doc(attributes: &[Attribute]) -> Option<TokenStream> {
     let is_made = lines(attributes).any(|line| matches!(line, Expr::Macro(_)));
     let lines = lines(attributes).enumerate().flat_map(|(index, line)| {
         [

@@ -4,20 +4,23 @@ mod checks;
 mod docs;
 mod travels;
 
+use std::mem;
+
 use proc_macro2::{Ident, TokenStream};
 use syn::{FnArg, Item, ItemFn, Pat, PatType, Path, ReturnType, Type, ext::IdentExt, parse_quote};
 
+pub(crate) use self::docs::{doc, made_doc};
 use self::{
     checks::{check_cfg, check_doubled, check_place, check_qualifiers},
-    docs::{doc, made_doc},
     travels::{PARAMETER, Statics, Travels, VALUE, check_sendable},
 };
 use crate::{
     complaints::Complaints,
     own_name::with_crates_named,
+    plan::Plan,
     surroundings::Surroundings,
     types::{arguments_of_result, bare, is_byte, may_be_alias},
-    wants::Wants,
+    wants::{Attribute, REMOTE, Wants},
 };
 
 /// A function that can run on another host.
@@ -33,6 +36,8 @@ pub(crate) struct Task {
     pub(crate) wants: Wants,
     /// The crate `wxec`, by its name in the user's crate.
     pub(crate) krate: Path,
+    /// The plan, if the task carries out orders for one.
+    pub(crate) plan: Option<Plan>,
 }
 
 pub(crate) struct Parameter {
@@ -78,24 +83,9 @@ impl Task {
         surroundings: &Surroundings,
     ) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
-        let (wants, krate) = Wants::parse(arguments, &mut complaints);
+        let (wants, krate) = Wants::parse(&REMOTE, arguments, |_, _| false, &mut complaints);
 
-        let function = match syn::parse2(item)? {
-            Item::Fn(function) => with_crates_named(function),
-            other => {
-                complaints.add(
-                    other,
-                    "`#[remote]` stands on functions that have a body",
-                    "mark a free function, which may use this",
-                );
-                return complaints
-                    .into_result(())
-                    .map(|()| unreachable!("there is a complaint"));
-            }
-        };
-        check_doubled(&function.attrs, &mut complaints);
-        check_qualifiers(&function.sig, &mut complaints);
-        check_place(&function, surroundings, &mut complaints);
+        let function = free_function(&REMOTE, item, surroundings, &mut complaints)?;
         let parameters = function
             .sig
             .inputs
@@ -111,7 +101,8 @@ impl Task {
             parameters,
             returns,
             wants,
-            krate,
+            krate: krate.unwrap_or_else(|| parse_quote!(::wxec)),
+            plan: None,
         })
     }
 
@@ -121,8 +112,38 @@ impl Task {
     }
 }
 
+/// Reads the function that an attribute stands on, and complains about functions that cannot travel
+/// whatever their parameters are.
+pub(crate) fn free_function(
+    attribute: &Attribute,
+    item: TokenStream,
+    surroundings: &Surroundings,
+    complaints: &mut Complaints,
+) -> syn::Result<ItemFn> {
+    let function = match syn::parse2(item)? {
+        Item::Fn(function) => with_crates_named(function),
+        other => {
+            complaints.add(
+                other,
+                &format!(
+                    "`#[{}]` stands on functions that have a body",
+                    attribute.name
+                ),
+                "mark a free function, which may use this",
+            );
+            return mem::take(complaints)
+                .into_result(())
+                .map(|()| unreachable!("there is a complaint"));
+        }
+    };
+    check_doubled(attribute, &function.attrs, complaints);
+    check_qualifiers(&function.sig, complaints);
+    check_place(&function, surroundings, complaints);
+    Ok(function)
+}
+
 /// Reads a parameter.
-fn parameter(input: &FnArg, complaints: &mut Complaints) -> Option<Parameter> {
+pub(crate) fn parameter(input: &FnArg, complaints: &mut Complaints) -> Option<Parameter> {
     let PatType { pat, ty, attrs, .. } = match input {
         FnArg::Typed(typed) => typed,
         FnArg::Receiver(receiver) => {

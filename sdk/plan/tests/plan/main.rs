@@ -1,5 +1,7 @@
 //! Tests of `wxec-plan` in temporary folders of this machine.
 
+/// `#[plan]`: functions that are called as such, by each other, and by orders.
+mod attribute;
 /// Prefabs that boast or err, and programs that change the host meanwhile.
 mod boasters;
 /// What the prefabs refuse, and what they leave as it is.

@@ -92,6 +92,8 @@ pub struct Task {
     /// Returns the grants that the task declares to need; a task that another one calls gets none
     /// of them.
     pub grants: fn() -> Grants,
+    /// Not used here: a guest that calls a task on another host grants it nothing.
+    pub preview: bool,
 }
 
 /// Expands to `()`: a task that a module calls was compiled with the module.

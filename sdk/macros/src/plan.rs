@@ -1,0 +1,348 @@
+//! `#[plan]`: a function that sets up the host it runs on. The function gets its steps below its
+//! own name, and beside it stands a task that takes orders for it.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{FnArg, ItemFn, LitStr, Meta, Pat, Path, ReturnType, Type, parse_quote};
+
+use crate::{
+    complaints::Complaints,
+    expand::at,
+    signature::{Parameter, Passing, Returns, Task, doc, free_function, made_doc, parameter},
+    surroundings::Surroundings,
+    types::bare,
+    wants::{Attribute, Wants, how_to_write, texts},
+};
+
+/// `#[plan]`.
+const PLAN: Attribute = Attribute {
+    name: "plan",
+    krate: "wxec-plan",
+    own_keys: "`modes` or `roles` of the plan; ",
+};
+
+/// The mode of a plan that lists none.
+const DEFAULT_MODE: &str = "install";
+
+/// The task of a plan, as far as it differs from others.
+pub(crate) struct Plan {
+    pub(crate) modes: Vec<String>,
+    pub(crate) roles: Vec<String>,
+    /// The parameter with the order.
+    pub(crate) order: Ident,
+    /// The expression that the task calls with the order.
+    pub(crate) called: TokenStream,
+}
+
+/// A function marked `#[plan]`.
+struct PlanFunction {
+    function: ItemFn,
+    modes: Vec<String>,
+    roles: Vec<String>,
+    wants: Wants,
+    run: Ident,
+    config: Option<Parameter>,
+    /// The crate `wxec-plan`, by its name in the user's crate.
+    krate: Path,
+}
+
+pub(crate) fn expand(
+    arguments: TokenStream,
+    item: TokenStream,
+    surroundings: &Surroundings,
+) -> syn::Result<TokenStream> {
+    let plan = PlanFunction::parse(arguments, item, surroundings)?;
+    let function = plan.function();
+    let task = plan.into_task().beside();
+    Ok(quote!(#function #task))
+}
+
+impl PlanFunction {
+    fn parse(
+        arguments: TokenStream,
+        item: TokenStream,
+        surroundings: &Surroundings,
+    ) -> syn::Result<Self> {
+        let mut complaints = Complaints::default();
+        let (mut modes, mut roles) = (Vec::new(), Vec::new());
+        let own = |key: &Meta, complaints: &mut Complaints| {
+            let (name, list) = match () {
+                () if key.path().is_ident("modes") => ("modes", &mut modes),
+                () if key.path().is_ident("roles") => ("roles", &mut roles),
+                () => return false,
+            };
+            add_words(key, name, list, complaints);
+            true
+        };
+        let (wants, krate) = Wants::parse(&PLAN, arguments, own, &mut complaints);
+        if modes.is_empty() {
+            modes.push(DEFAULT_MODE.to_owned());
+        }
+
+        let function = free_function(&PLAN, item, surroundings, &mut complaints)?;
+        check_signature(&function, &mut complaints);
+        let mut inputs = function.sig.inputs.iter();
+        let run = inputs.next().and_then(|input| run(input, &mut complaints));
+        let config = inputs
+            .next()
+            .and_then(|input| parameter(input, &mut complaints));
+        let run = run.unwrap_or_else(|| Ident::new("run", Span::call_site()));
+        complaints.into_result(Self {
+            modes,
+            roles,
+            wants,
+            run,
+            config,
+            krate: krate.unwrap_or_else(|| parse_quote!(::wxec_plan)),
+            function,
+        })
+    }
+
+    fn name(&self) -> String {
+        use syn::ext::IdentExt;
+
+        self.function.sig.ident.unraw().to_string()
+    }
+
+    /// The function as it was written, with its steps below its name.
+    fn function(&self) -> TokenStream {
+        let (name, modes, krate, run) = (self.name(), &self.modes, &self.krate, &self.run);
+        let mut outer = self.function.clone();
+        for input in &mut outer.sig.inputs {
+            if let FnArg::Typed(typed) = input
+                && let Pat::Ident(named) = &mut *typed.pat
+            {
+                named.mutability = None;
+            }
+        }
+        let mut body = self.function.clone();
+        body.attrs.clear();
+        body.vis = syn::Visibility::Inherited;
+        body.sig.ident = Ident::new("__wxec_body", Span::call_site());
+        let config = self.config.iter().map(|config| &config.ident);
+        outer.block = parse_quote!({
+            #body
+            #krate::Run::plan::<()>(#run, #name, &[#(#modes),*], |#run| __wxec_body(#run, #(#config)*))
+        });
+        quote! {
+            #[allow(dead_code, reason = "a plan may have callers on other hosts only")]
+            #outer
+        }
+    }
+
+    /// The task that takes orders for the plan.
+    fn into_task(self) -> Task {
+        let (krate, called, order) = (&self.krate, self.called(), self.order());
+        let mut function = self.function.clone();
+        function.sig.inputs = parse_quote!(order: #order);
+        let ident = Ident::new("order", Span::mixed_site());
+        Task {
+            doc: doc(&function.attrs),
+            made_doc: made_doc(&function.attrs),
+            parameters: vec![Parameter {
+                ident: ident.clone(),
+                ty: order.clone(),
+                sent: order,
+                passing: Passing::Owned,
+            }],
+            returns: Returns::Named(
+                parse_quote!(::core::result::Result<#krate::Report, #krate::PlanFault>),
+            ),
+            wants: self.wants,
+            krate: parse_quote!(#krate::__private::wxec),
+            plan: Some(Plan {
+                modes: self.modes,
+                roles: self.roles,
+                order: ident,
+                called,
+            }),
+            function,
+        }
+    }
+
+    /// The type of the order.
+    fn order(&self) -> Type {
+        let krate = &self.krate;
+        match &self.config {
+            None => parse_quote!(#krate::Order<()>),
+            Some(config) => {
+                let (sent, here) = (&config.sent, at(&config.sent));
+                // Errors about the order point to the config's type.
+                let krate = spanned(krate, here);
+                Type::Verbatim(quote_spanned!(here=> #krate::Order<#sent>))
+            }
+        }
+    }
+
+    /// A closure that carries out an order.
+    fn called(&self) -> TokenStream {
+        let (ident, order) = (&self.function.sig.ident, self.order());
+        let call = match &self.config {
+            None => quote!(|run, ()| #ident(run)),
+            Some(Parameter {
+                passing: Passing::Owned,
+                ..
+            }) => quote!(#ident),
+            Some(_) => quote!(|run, config| #ident(run, &config)),
+        };
+        quote!((|order: #order| order.carry_out(#call)))
+    }
+}
+
+fn spanned(path: &Path, span: Span) -> TokenStream {
+    let tokens = path.to_token_stream().into_iter();
+    let tokens = tokens.map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    tokens.collect()
+}
+
+/// Adds the words of a key such as `modes = "install clean"`.
+fn add_words(key: &Meta, name: &str, list: &mut Vec<String>, complaints: &mut Complaints) {
+    let Meta::NameValue(pair) = key else {
+        let wrong = format!("`{name}` has to name something");
+        return complaints.add(key, &wrong, &how_to_write(name));
+    };
+    for text in texts(&pair.value, name, complaints) {
+        for word in text.value().split_whitespace() {
+            let added = check_word(word, name, list);
+            match added {
+                Ok(()) => list.push(word.to_owned()),
+                Err((wrong, help)) => complaints.add(&text, &wrong, help),
+            }
+        }
+        check_blank(&text, complaints);
+    }
+}
+
+fn check_blank(text: &LitStr, complaints: &mut Complaints) {
+    if text.value().trim().is_empty() {
+        complaints.add(text, "an empty text names nothing", "leave it away");
+    }
+}
+
+fn check_word(word: &str, key: &str, list: &[String]) -> Result<(), (String, &'static str)> {
+    let is_word = |text: &str| {
+        let mut letters = text.chars();
+        letters.all(|letter| letter.is_alphanumeric() || "-_".contains(letter))
+    };
+    if list.iter().any(|known| known == word) {
+        return Err((
+            format!("`{word}` stands twice in `{key}`"),
+            "leave one away",
+        ));
+    }
+    if !is_word(word) && (word, key) != ("*", "modes") {
+        let help = "a word has letters, digits, `-` and `_`; `modes = \"*\"` means all modes";
+        return Err((format!("`{word}` is no word for `{key}`"), help));
+    }
+    Ok(())
+}
+
+/// Complains about functions that cannot be plans.
+fn check_signature(function: &ItemFn, complaints: &mut Complaints) {
+    let signature = &function.sig;
+    const SHAPE: &str = "write it as `fn web(run: &mut Run, config: Web) -> Result<(), Fault>`";
+    if let Some(asyncness) = signature.asyncness {
+        let help = "leave `async` away: its steps are taken one after the other";
+        complaints.add(asyncness, "a plan cannot be `async`", help);
+    }
+    if signature.inputs.is_empty() {
+        complaints.add(
+            &signature.ident,
+            "a plan takes the run that it is a part of",
+            SHAPE,
+        );
+    }
+    for more in signature.inputs.iter().skip(2) {
+        let help = "make one type of all that configures the plan";
+        complaints.add(more, "a plan takes the run and one config", help);
+    }
+    if let ReturnType::Default = signature.output {
+        complaints.add(&signature.ident, "a plan returns whether it failed", SHAPE);
+    }
+}
+
+/// Reads the first parameter.
+fn run(input: &FnArg, complaints: &mut Complaints) -> Option<Ident> {
+    let help = "begin the parameters with `run: &mut Run`";
+    if let FnArg::Typed(typed) = input
+        && let Type::Reference(reference) = bare(&typed.ty)
+        && reference.mutability.is_some()
+    {
+        if let Pat::Ident(named) = &*typed.pat {
+            return Some(named.ident.clone());
+        }
+        complaints.add(&typed.pat, "the run of a plan needs a name", help);
+        return None;
+    }
+    complaints.add(
+        input.to_token_stream(),
+        "a plan takes the run that it is a part of, to change it",
+        help,
+    );
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(arguments: TokenStream) -> String {
+        let item = quote! {
+            /// Sets it up.
+            fn web(run: &mut Run, mut config: Web) -> Result<(), Fault> {}
+        };
+        expand(arguments, item, &Surroundings::default())
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn all_paths_lead_to_the_crate_that_is_named() {
+        for (arguments, is_far) in [
+            (quote!(crate = far, read = "/x", modes = "*"), true),
+            (quote!(write = "/x"), false),
+        ] {
+            let expanded = expanded(arguments).replace("__private :: wxec ::", "__private ::");
+            assert_eq!(expanded.contains(":: wxec_plan ::"), !is_far, "{expanded}");
+            assert_eq!(expanded.contains("far :: __private"), is_far, "{expanded}");
+            assert!(!expanded.contains(":: wxec ::"), "{expanded}");
+        }
+    }
+
+    #[test]
+    fn a_preview_is_granted_no_more_than_to_read() {
+        let expanded = expanded(quote!(
+            facts,
+            read = "/a",
+            write = "/b",
+            run = "c",
+            env = "D",
+            net = "e:1",
+            host = "f"
+        ));
+        let grants = |texts: &[&str]| {
+            let adds: Vec<_> = texts.iter().map(|text| format!(". {text}")).collect();
+            format!(":: Grants :: none () {} . facts ()", adds.join(" "))
+        };
+        let preview = grants(&[r#"read ("/a")"#, r#"read ("/b")"#, r#"env ("D")"#]);
+        let all = [
+            r#"read ("/a")"#,
+            r#"write ("/b")"#,
+            r#"run ("c")"#,
+            r#"env ("D")"#,
+            r#"net ("e:1")"#,
+            r#"host ("f")"#,
+        ];
+        let (before, after) = expanded.split_once(". preview {").unwrap();
+        assert!(!before.contains("Grants :: none"), "{before}");
+        let (granted_in_preview, granted) = after.split_once("} else {").unwrap();
+        assert!(
+            granted_in_preview.contains(&preview),
+            "{granted_in_preview}"
+        );
+        assert!(granted.contains(&grants(&all)), "{granted}");
+    }
+}
