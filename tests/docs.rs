@@ -1,5 +1,5 @@
 //! README.md, CONTRIBUTING.md and docs: each command block is run as it stands there, on machines
-//! of the harness, and its output is compared. The Rust blocks are doctests of the crate `wxec`.
+//! of the harness, and its output is compared. The Rust blocks are doctests of the crates `wxec` and `wxec-plan`.
 //!
 //! In a block, a line that begins with `$ ` is a command, and the lines below it are its output on
 //! stdout and stderr. `…` stands for any text within a line, and a line of `…` alone for any number
@@ -55,6 +55,7 @@ pages! {
     runs_are_recorded_as_described: "docs/history.md",
     hosts_are_selected_as_described: "docs/inventory.md",
     performance_is_measured_as_described: "docs/performance.md",
+    plans_set_hosts_up_as_described: "docs/plans.md",
     programs_run_as_described: "docs/programs.md",
     other_tools_use_rsh_as_described: "docs/rsh.md",
     tasks_are_built_as_described: "docs/tasks.md",

@@ -23,6 +23,13 @@
 // The macros expand to paths that begin with `::wxec_plan`, also in this crate's own examples.
 extern crate self as wxec_plan;
 
+/// Runs the Rust blocks of docs/plans.md as doctests.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../../../docs/plans.md")]
+    mod plans {}
+}
+
 // From the bottom up: a module uses only those above it in this list.
 /// The file calls of the host.
 mod host_fs;

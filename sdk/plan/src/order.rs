@@ -136,11 +136,7 @@ impl fmt::Display for PlanFault {
     }
 }
 
-impl std::error::Error for PlanFault {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.fault)
-    }
-}
+impl std::error::Error for PlanFault {}
 
 #[cfg(test)]
 mod tests {
