@@ -1,10 +1,8 @@
 //! One step with a prefab: looks, predicts, carries out, and looks again.
 
-use std::{mem, path::PathBuf};
+use std::{mem, path::PathBuf, time::Instant};
 
-use wxec::{cbor, module::Digest};
-
-use super::{Run, Settled};
+use super::{Run, Settled, looks::Looks};
 use crate::{
     action::{Action, Change, Decision},
     difference::{Attribute, Difference},
@@ -12,37 +10,50 @@ use crate::{
     look::Look,
     perform::perform,
     predict::predict,
-    prefab::Prefab,
     report::State,
     shadow::Shadow,
 };
 
 impl Run {
-    /// Does what [`Self::ensure`] says, and returns the report of the step.
-    pub(super) fn settle<P: Prefab + ?Sized>(
+    /// Takes the step that [`Self::ensure`] describes.
+    pub(super) fn ensure_with(&mut self, looks: &mut dyn Looks) -> Result<Settled, Fault> {
+        // Names of paths may have any character.
+        let (name, began) = (without_control(&looks.name()), Instant::now());
+        self.enter(&name)?;
+        self.keep_secret(&looks.secret_files());
+        let result = self.settle(looks);
+        let result = result.map_err(|fault| self.blamed(fault));
+        let path = self.path();
+        self.around.pop();
+        let (settled, state, differences) = result?;
+        self.add(path, state, differences, began);
+        Ok(settled)
+    }
+
+    fn settle(
         &mut self,
-        prefab: &P,
+        looks: &mut dyn Looks,
     ) -> Result<(Settled, State, Vec<Difference>), Fault> {
-        let first = prefab.look(&Look::over(&self.shadow))?;
-        let actions = match prefab.plan(&first) {
+        let first = looks.look(&Look::over(&self.shadow))?;
+        let actions = match looks.plan(first) {
             Change(Decision::Actions(actions)) => actions,
             Change(Decision::Refused(fault)) => return Err(fault),
             Change(Decision::Unknown(why)) if self.is_preview() => {
-                let settled = settled(&first, &first)?;
+                let settled = settled(looks, first, first)?;
                 return Ok((settled, State::Unknown { why }, Vec::new()));
             }
             Change(Decision::Unknown(why)) => return Err(Fault::of(FaultKind::Undecided, why)),
         };
         if actions.is_empty() {
-            return Ok((settled(&first, &first)?, State::Ok, Vec::new()));
+            return Ok((settled(looks, first, first)?, State::Ok, Vec::new()));
         }
         let (last, differences) = if self.is_preview() {
-            self.foresee(prefab, &actions)?
+            self.foresee(looks, &actions)?
         } else {
-            self.carry_out(prefab, &first, &actions)?
+            self.carry_out(looks, first, &actions)?
         };
-        self.is_settled(prefab, &last)?;
-        let settled = settled(&first, &last)?;
+        self.check_settled(looks.plan(last))?;
+        let settled = settled(looks, first, last)?;
         let state = match (settled.changed, self.is_preview()) {
             (false, _) => State::Ok,
             (true, false) => State::Changed,
@@ -52,11 +63,11 @@ impl Run {
     }
 
     /// Lets the shadow have what the actions would leave behind.
-    fn foresee<P: Prefab + ?Sized>(
+    fn foresee(
         &mut self,
-        prefab: &P,
+        looks: &mut dyn Looks,
         actions: &[Action],
-    ) -> Result<(P::Seen, Vec<Difference>), Fault> {
+    ) -> Result<(usize, Vec<Difference>), Fault> {
         let mut shadow = mem::take(&mut self.shadow);
         let predicted: Result<_, Fault> = actions.iter().try_fold(Vec::new(), |mut all, action| {
             all.extend(predict(&mut shadow, action)?);
@@ -64,43 +75,42 @@ impl Run {
         });
         self.shadow = shadow;
         let differences = self.shown(actions, predicted?);
-        Ok((prefab.look(&Look::over(&self.shadow))?, differences))
+        Ok((looks.look(&Look::over(&self.shadow))?, differences))
     }
 
     /// Carries out the actions, each one only if the host is as expected by then.
-    fn carry_out<P: Prefab + ?Sized>(
+    fn carry_out(
         &mut self,
-        prefab: &P,
-        first: &P::Seen,
+        looks: &mut dyn Looks,
+        first: usize,
         actions: &[Action],
-    ) -> Result<(P::Seen, Vec<Difference>), Fault> {
+    ) -> Result<(usize, Vec<Difference>), Fault> {
         // All is predicted before anything is done: what is refused is refused in time, and what
         // another program does from here on is no part of the prediction.
         let (mut shadow, mut differences, mut expected) =
-            (Shadow::default(), Vec::new(), Vec::new());
+            (Shadow::default(), Vec::new(), vec![first]);
         for action in actions {
             differences.extend(predict(&mut shadow, action)?);
-            expected.push(prefab.look(&Look::over(&shadow))?);
+            expected.push(looks.look(&Look::over(&shadow))?);
         }
         let differences = self.shown(actions, differences);
 
         let host = Shadow::default();
         let look = Look::over(&host);
-        let before = [first].into_iter().chain(&expected);
-        for (action, expected) in actions.iter().zip(before) {
-            if prefab.look(&look)? != *expected {
+        for (action, expected) in actions.iter().zip(expected) {
+            if !looks.sees_still(&look, expected)? {
                 let message = "another program changed it while this step was under way";
                 let fault = Fault::of(FaultKind::ChangedMeanwhile, message);
                 return Err(fault.at(action.path()));
             }
             perform(action)?;
         }
-        Ok((prefab.look(&look)?, differences))
+        Ok((looks.look(&look)?, differences))
     }
 
     /// Fails if the prefab still finds something to do.
-    fn is_settled<P: Prefab + ?Sized>(&mut self, prefab: &P, last: &P::Seen) -> Result<(), Fault> {
-        let actions = match prefab.plan(last) {
+    fn check_settled(&mut self, change: Change) -> Result<(), Fault> {
+        let actions = match change {
             Change(Decision::Actions(actions)) if actions.is_empty() => return Ok(()),
             Change(Decision::Actions(actions)) => actions,
             Change(Decision::Refused(fault)) => return Err(fault),
@@ -154,11 +164,22 @@ impl Run {
 const MAX_REPORT_TEXT_BYTES: usize = 256 << 10;
 
 /// Compares the first look with the last one.
-fn settled<S: serde::Serialize + PartialEq>(first: &S, last: &S) -> Result<Settled, Fault> {
-    let encoded = cbor::encode(last)
-        .map_err(|error| Fault::new(format_args!("what the prefab has seen {error}")))?;
+fn settled(looks: &dyn Looks, first: usize, last: usize) -> Result<Settled, Fault> {
     Ok(Settled {
-        changed: first != last,
-        digest: Digest::of(&encoded),
+        changed: !looks.are_equal(first, last),
+        digest: looks.digest(last)?,
     })
+}
+
+/// Writes control characters as Rust does in strings.
+fn without_control(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }

@@ -1,11 +1,13 @@
 //! A run of a plan: its steps, one after the other.
 
 mod ensure;
+mod looks;
 
 use std::{collections::HashSet, time::Instant};
 
 use wxec::module::Digest;
 
+use self::looks::LooksOf;
 use crate::{
     difference::Difference,
     fault::{Fault, FaultKind},
@@ -160,17 +162,7 @@ impl Run {
     /// ends the step, and is left as it is. The time between that look and the action is short, but
     /// not nothing.
     pub fn ensure<P: Prefab + ?Sized>(&mut self, prefab: &P) -> Result<Settled, Fault> {
-        // Names of paths may have any character.
-        let (name, began) = (without_control(&prefab.name()), Instant::now());
-        self.enter(&name)?;
-        self.keep_secret(&prefab.secret_files());
-        let result = self.settle(prefab);
-        let result = result.map_err(|fault| self.blamed(fault));
-        let path = self.path();
-        self.around.pop();
-        let (settled, state, differences) = result?;
-        self.add(path, state, differences, began);
-        Ok(settled)
+        self.ensure_with(&mut LooksOf::new(prefab))
     }
 
     /// Checks that the plan has worked. The check runs in a preview, too; if it fails there after
@@ -297,17 +289,4 @@ impl Run {
             took_ms,
         });
     }
-}
-
-/// Writes control characters as Rust does in strings.
-fn without_control(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for character in name.chars() {
-        if character.is_control() {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
 }
