@@ -177,3 +177,54 @@ fn remove_tree(path: &Path) -> Result<(), Fault> {
 /// Largest tree that is removed: what a plan made is smaller, and a tree that is larger is likely to
 /// be a mistake.
 const MAX_TREE_ENTRIES: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another program makes a folder with something in it, just where an action was to make
+    /// something else.
+    #[test]
+    fn an_action_that_fails_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("place");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("theirs"), "").unwrap();
+        let write = Action::Write {
+            path: path.clone(),
+            content: Content::new("ours"),
+            mode: Some(0o600),
+            owner: Owner::default(),
+        };
+        let link = Action::Link {
+            path: path.clone(),
+            target: "ours".into(),
+        };
+        let make = Action::MakeFolder {
+            path: path.clone(),
+            mode: 0o700,
+            owner: Owner::default(),
+        };
+        for action in [write, link, make] {
+            let fault = perform(&action).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Io, "{fault}");
+            let names = fs::read_dir(folder.path()).unwrap();
+            let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, ["place"]);
+            assert!(path.join("theirs").exists());
+        }
+    }
+
+    /// Readers of the old file are not disturbed.
+    #[test]
+    fn an_open_file_keeps_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "old").unwrap();
+        let open = fs::File::open(&path).unwrap();
+        let content = Content::new("new");
+        write(&path, &content, None, Owner::default()).unwrap();
+        assert_eq!(io::read_to_string(open).unwrap(), "old");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+}

@@ -179,19 +179,40 @@ fn a_large_file_is_not_read() {
     );
 }
 
+/// Runs itself once more in a mount namespace, where a file system is mounted in a folder.
 #[test]
-fn a_write_that_fails_leaves_no_trace() {
-    if rustix::process::getuid().is_root() {
-        // Root writes everywhere; a folder that is gone between look and action is as good.
+fn what_is_mounted_in_a_folder_is_not_emptied() {
+    const VARIABLE: &str = "WXEC_TEST_MOUNTED";
+    if let Some(path) = std::env::var_os(VARIABLE) {
+        let (path, kept) = (
+            Path::new(&path),
+            Path::new(&path).join("below/mounted/kept"),
+        );
+        let fault = folder(path).absent().ensure(&mut Run::new()).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Refused, "{fault}");
+        assert!(kept.exists());
         return;
     }
-    use std::os::unix::fs::PermissionsExt;
     let top = tempfile::tempdir().unwrap();
-    fs::set_permissions(top.path(), fs::Permissions::from_mode(0o555)).unwrap();
-    let fault = file(top.path().join("x"))
-        .content("x")
-        .ensure(&mut Run::new())
-        .unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Io, "{fault}");
-    assert_eq!(fs::read_dir(top.path()).unwrap().count(), 0);
+    let path = top.path().join("folder");
+    fs::create_dir_all(path.join("below/mounted")).unwrap();
+    let script =
+        r#"mount -t tmpfs none "$0/below/mounted" && touch "$0/below/mounted/kept" && exec "$@""#;
+    let name = "edges::what_is_mounted_in_a_folder_is_not_emptied";
+    let ended = std::process::Command::new("unshare")
+        .args(["-m", "--propagation", "private", "sh", "-c", script])
+        .arg(&path)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .env(VARIABLE, &path)
+        .output();
+    match ended {
+        Ok(ended) if String::from_utf8_lossy(&ended.stdout).contains("running 1 test") => {
+            assert!(ended.status.success(), "{ended:?}");
+        }
+        other => eprintln!("skipped: this account cannot mount: {other:?}"),
+    }
+    // Without the mount, the folder is removed.
+    folder(&path).absent().ensure(&mut Run::new()).unwrap();
+    assert!(!path.exists());
 }
