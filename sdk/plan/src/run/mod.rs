@@ -66,6 +66,7 @@ pub const DEFAULT_MODE: &str = "install";
 pub const MAX_STEPS: usize = 10_000;
 /// Longest name of a step: a path and some words.
 pub const MAX_NAME_BYTES: usize = 4 << 10;
+
 impl Default for Run {
     fn default() -> Self {
         Self::new()
