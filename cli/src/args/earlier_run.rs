@@ -1,6 +1,6 @@
 //! Hosts of an earlier run, chosen by how they ended there: `failed@last`.
 
-use std::str::FromStr;
+use std::{collections::HashSet, str::FromStr};
 
 use serde::{
     Deserialize,
@@ -69,7 +69,8 @@ impl Resumed {
 
     /// Returns those of `hosts` that were not done in that run.
     pub(crate) fn of(&self, mut hosts: Vec<Host>) -> Result<Vec<Host>, CommandError> {
-        hosts.retain(|host| self.0.left(host.name()));
+        let left: HashSet<_> = self.0.left()?.into_iter().collect();
+        hosts.retain(|host| left.contains(host.name()));
         if hosts.is_empty() {
             let id = self.id();
             return Err(CommandError::usage(format!(

@@ -4,10 +4,18 @@ use super::{error::RecordError, event::RunWork, run::RunRecord};
 use crate::rollout::Ending;
 
 impl RunRecord {
-    /// Returns true if the host of this name is one of the run's, and its work was not done.
-    pub fn left(&self, host: &str) -> bool {
-        self.host(host)
-            .is_some_and(|host| host.ending != Some(Ending::Ok))
+    /// Returns the hosts on which the work is not known to have been done, in the order of the run:
+    /// those with which another run may go on. Fails if the run had not begun, because then the
+    /// record does not say which hosts it would have had.
+    pub fn left(&self) -> Result<Vec<&str>, RecordError> {
+        if !self.has_begun {
+            return Err(RecordError::NotBegun(self.header.id.clone()));
+        }
+        let left = self
+            .hosts
+            .iter()
+            .filter(|host| host.ending != Some(Ending::Ok));
+        Ok(left.map(|host| &*host.host).collect())
     }
 
     /// Returns true if the host of this name ended like that in the run. [`Ending::Failed`] stands

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{error::RecordError, event::RunHeader};
+use super::event::RunHeader;
 use crate::rollout::{Ending, Event, EventKind};
 
 /// A run, as its events tell it. Times are those since its beginning.
@@ -27,7 +27,7 @@ pub struct RunRecord {
     pub exit_code: Option<u8>,
     /// True once its hosts are known.
     #[serde(skip)]
-    has_begun: bool,
+    pub(super) has_begun: bool,
     /// The place in `hosts` of each name.
     #[serde(skip)]
     places: HashMap<String, usize>,
@@ -147,20 +147,6 @@ impl RunRecord {
     /// Returns what happened on the host of this name, if it is one of the run's.
     pub fn host(&self, name: &str) -> Option<&HostRecord> {
         self.hosts.get(*self.places.get(name)?)
-    }
-
-    /// Returns the hosts on which the work is not known to have been done, in the order of the run:
-    /// those with which another run may go on. Fails if the run had not begun, because then the
-    /// record does not say which hosts it would have had.
-    pub fn left(&self) -> Result<Vec<&str>, RecordError> {
-        if !self.has_begun {
-            return Err(RecordError::NotBegun(self.header.id.clone()));
-        }
-        let left = self
-            .hosts
-            .iter()
-            .filter(|host| host.ending != Some(Ending::Ok));
-        Ok(left.map(|host| &*host.host).collect())
     }
 
     /// Returns how many hosts ended which way; `None` are those that have not.
