@@ -115,6 +115,7 @@ mod tests {
                 error: None,
                 wants: Wants::default(),
                 readable: false,
+                plan: None,
             };
             assert_eq!(
                 RECORD[..],
