@@ -6,8 +6,8 @@ use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 use crate::{
     base::verbosity::Verbosity,
     commands::{
-        build, call, completions, doctor, exec, explain, facts, get, history, hosts, inspect, put,
-        rsh, run,
+        apply, build, call, completions, doctor, exec, explain, facts, get, history, hosts,
+        inspect, plan, put, rsh, run,
     },
     output::command_error::CommandError,
 };
@@ -45,6 +45,9 @@ impl Args {
             Command::Facts(args) => facts::run(&args, verbosity),
             // Reached only if an option of `wxec` itself stands before `rsh`: see `main`.
             Command::Rsh(args) => Ok(rsh::run(args, Self::command)),
+            Command::Apply(args) => apply::run(&args, verbosity),
+            Command::Validate(args) => apply::validate(&args, verbosity),
+            Command::Plan(args) => plan::run(&args, verbosity),
             Command::Hosts(args) => hosts::run(&args),
             Command::Inspect(args) => inspect::run(&args, verbosity),
             Command::Build(args) => build::run(&args),
@@ -81,6 +84,9 @@ pub(crate) enum Command {
     Get(get::Args),
     Exec(exec::Args),
     Facts(facts::Args),
+    Apply(apply::Args),
+    Validate(apply::ValidateArgs),
+    Plan(plan::Args),
     History(history::Args),
     Rsh(rsh::Args),
     Hosts(hosts::Args),

@@ -19,6 +19,8 @@ mod args;
 mod module;
 /// Work on hosts: on many at once, with channels, with a terminal.
 mod hosts;
+/// Plans: their settings, and their reports in words.
+mod plans;
 /// The transfers of `put` and `get`.
 mod transfer;
 /// ssh's command line, over any address.

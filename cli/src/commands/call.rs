@@ -1,5 +1,7 @@
 //! `wxec call`: calls a function of a module on one host, or on several at once.
 
+use std::collections::HashMap;
+
 use wxec::{Host, Limits, history::RunWork};
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
         grant_args::GrantArgs, limit_args::LimitArgs, misplaced, module_name::split_function,
         negative_numbers::without_mark, rollout_args::RolloutArgs, target,
     },
-    base::{quantity, verbosity::Verbosity},
+    base::{exit_code, quantity, verbosity::Verbosity},
     hosts::{
         job::{Job, print_everywhere},
         rollout::Rollout,
@@ -145,6 +147,8 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let job = Job {
         function: function.map_or(name, |function| &function.path).to_owned(),
         input,
+        own_inputs: HashMap::new(),
+        judge: |_| exit_code::OK,
         options: args.grants.options(Some(&declared.unwrap_or_default())),
         streaming,
         module,

@@ -1,6 +1,6 @@
 //! `wxec facts`: prints facts that hosts report about themselves.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use wxec::{
     CallOptions, Module,
@@ -12,6 +12,7 @@ use wxec::{
 use crate::{
     args::{connect_args::ConnectArgs, limit_args, rollout_args::RolloutArgs, target},
     base::{
+        exit_code,
         quantity::{self, show_size},
         verbosity::Verbosity,
     },
@@ -79,6 +80,8 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         module: Module::shipped("facts")?,
         function: "facts".into(),
         input: Value::Array(Vec::new()),
+        own_inputs: HashMap::new(),
+        judge: |_| exit_code::OK,
         options: match args.timeout {
             Some(timeout) => options.timeout(timeout),
             None => options,

@@ -1,6 +1,9 @@
 //! Calls a function on all hosts of a command, and prints what they send and return.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use tokio::sync::mpsc;
 use wxec::{
@@ -32,6 +35,10 @@ pub(crate) struct Job {
     pub(crate) module: Module,
     pub(crate) function: String,
     pub(crate) input: Value,
+    /// Inputs of hosts that have one of their own, by their names.
+    pub(crate) own_inputs: HashMap<String, Value>,
+    /// Returns the exit code of a host for its value.
+    pub(crate) judge: fn(&Value) -> u8,
     pub(crate) options: CallOptions,
     /// The function's channels, if it sends or receives while it runs.
     pub(crate) streaming: Option<Streaming>,
@@ -67,6 +74,7 @@ struct Printer {
     declared: Option<Wants>,
     verbosity: Verbosity,
     results: Results,
+    judge: fn(&Value) -> u8,
 }
 
 impl Printer {
@@ -77,6 +85,7 @@ impl Printer {
             declared: function.map(|function| function.wants.clone()),
             verbosity,
             results,
+            judge: job.judge,
         }
     }
 
@@ -84,8 +93,9 @@ impl Printer {
     fn answer(&mut self, host: &str, answer: Answer) -> Reported {
         match answer {
             Ok(value) => {
+                let code = value.as_ref().map_or(exit_code::OK, self.judge);
                 let value = value.and_then(|value| self.results.value(host, value));
-                Reported::new(exit_code::OK, value)
+                Reported::new(code, value)
             }
             Err(error) => self.fail(host, &error).into(),
         }
@@ -148,7 +158,8 @@ async fn on_host(host: Host, job: Arc<Job>, items: Items, costs: Arc<Mutex<Costs
     let answer = match &job.streaming {
         Some(streaming) => stream(&host, &job, streaming, &items).await,
         None => {
-            let call = host.bind(&job.module).call(&job.function, &job.input);
+            let input = job.own_inputs.get(host.name()).unwrap_or(&job.input);
+            let call = host.bind(&job.module).call(&job.function, input);
             call.options(job.options.clone()).await.map(Some)
         }
     };

@@ -31,6 +31,14 @@ pub(crate) fn say_tagged(host: &str, line: &[u8]) {
     write_stderr(&tagged(host, line, io::stderr().is_terminal()));
 }
 
+/// Asks a question on the terminal, and returns the answer.
+pub(crate) fn ask(question: &str) -> io::Result<String> {
+    write_stderr(question.as_bytes());
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
+}
+
 fn write_stderr(line: &[u8]) {
     // Writes the line in one piece, because other threads and processes write to stderr as well.
     if let Err(error) = spinner::suspend(|| STDERR.write_all(io::stderr(), line))

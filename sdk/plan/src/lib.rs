@@ -63,6 +63,9 @@ mod run;
 mod prefabs;
 /// Orders to take the steps of a plan.
 mod order;
+/// Settings of a plan, in layers.
+#[cfg(not(target_family = "wasm"))]
+mod layers;
 #[doc(hidden)]
 pub mod __private;
 
@@ -70,6 +73,8 @@ pub use action::{Action, Change, FILE_MODE, FOLDER_MODE, Owner, SECRET_MODE};
 pub use content::Content;
 pub use difference::{Attribute, Difference, MAX_TEXT_BYTES, Side};
 pub use fault::{Fault, FaultKind};
+#[cfg(not(target_family = "wasm"))]
+pub use layers::Layers;
 pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
 pub use prefab::Prefab;

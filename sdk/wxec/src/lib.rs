@@ -423,7 +423,7 @@ pub mod inventory {
 pub mod module {
     pub use wxec_protocol::{
         Digest,
-        abi::{Function, Parameter, Wants},
+        abi::{Function, Parameter, Plan, Wants},
     };
 
     controlling! {

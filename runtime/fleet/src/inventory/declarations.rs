@@ -38,6 +38,7 @@ pub(super) struct Settings {
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) name: String,
+    pub(super) path: Vec<String>,
     pub(super) value: Value,
     pub(super) line: Option<usize>,
 }
@@ -204,7 +205,7 @@ impl Reader {
         let mut read = Vec::new();
         for (key, node) in self.table(place, node) {
             self.holdable(&within(place, &key.text), node);
-            leaves(&within("", &key.text), key.line, node, &mut read);
+            leaves(&[&key.text], key.line, node, &mut read);
         }
         read
     }
@@ -239,6 +240,7 @@ impl Reader {
         match options::check(name, &value) {
             Ok(()) => read.push(Entry {
                 name: name.into(),
+                path: name.split('.').map(Into::into).collect(),
                 value,
                 line: node.line,
             }),
@@ -368,15 +370,18 @@ impl Reader {
 }
 
 /// Adds the values of a variable: one, or those of a table with each a name such as `web.port`.
-fn leaves(name: &str, line: Option<usize>, node: &Node, read: &mut Vec<Entry>) {
+fn leaves(path: &[&str], line: Option<usize>, node: &Node, read: &mut Vec<Entry>) {
     match &node.content {
         Content::Table(entries) if !entries.is_empty() => {
             for (key, node) in entries {
-                leaves(&within(name, &key.text), key.line, node, read);
+                leaves(&[path, &[&key.text]].concat(), key.line, node, read);
             }
         }
         _ => read.push(Entry {
-            name: name.into(),
+            name: path
+                .iter()
+                .fold(String::new(), |name, key| within(&name, key)),
+            path: path.iter().map(ToString::to_string).collect(),
             value: node.to_value(),
             line,
         }),

@@ -22,6 +22,8 @@ use super::{
 pub struct Setting {
     /// The value.
     pub value: Value,
+    /// The keys that lead to it, such as `web` and `port`.
+    pub path: Vec<String>,
     /// The part of the inventory that sets it.
     pub layer: Layer,
     /// The line there; `None` for what a program printed.
@@ -204,6 +206,7 @@ fn set(settings: &mut BTreeMap<String, Setting>, entry: &Entry, layer: Layer) {
     settings.retain(|name, _| !(is_within(name, &entry.name) || is_within(&entry.name, name)));
     let setting = Setting {
         value: entry.value.clone(),
+        path: entry.path.clone(),
         layer,
         line: entry.line,
     };

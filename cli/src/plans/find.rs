@@ -1,0 +1,30 @@
+//! Finds the plan that a command names.
+
+use wxec::{
+    Module,
+    module::{Function, Plan},
+};
+
+use crate::{module::functions::find_function, output::command_error::CommandError};
+
+/// Returns the function `name` of the module, if it is a plan.
+pub(crate) fn find_plan<'a>(
+    module: &'a Module,
+    name: &str,
+) -> Result<(&'a Function, &'a Plan), CommandError> {
+    let function = find_function(module, name)?;
+    let found = function.and_then(|function| Some((function, function.plan.as_ref()?)));
+    found.ok_or_else(|| {
+        let message = format!("{}::{name} is a function, and no plan", module.name());
+        CommandError::usage(message).hint("`wxec plan list MODULE` shows the plans of a module")
+    })
+}
+
+/// Refuses a mode that the plan does not have.
+pub(crate) fn check_mode(plan: &Plan, mode: &str) -> Result<(), CommandError> {
+    if plan.modes.iter().any(|known| known == mode || known == "*") {
+        return Ok(());
+    }
+    let message = format!("the plan has no mode `{}`", mode.escape_debug());
+    Err(CommandError::usage(message).hint(format!("it has {}", plan.modes.join(", "))))
+}

@@ -1,0 +1,150 @@
+//! Reports of plans, as people read them.
+
+use similar::TextDiff;
+use wxec::call::Value;
+use wxec_plan::{Attribute, Difference, Report, Side, State};
+
+use crate::{base::exit_code, value::json::to_json};
+
+/// Returns the steps that are not as they should be, and the summary.
+pub(crate) fn changes(value: &Value) -> String {
+    text(value, |state| *state != State::Ok)
+}
+
+/// Returns all steps, and the summary.
+pub(crate) fn all(value: &Value) -> String {
+    text(value, |_| true)
+}
+
+/// Returns the exit code of a host that must be as the plan wants it.
+pub(crate) fn unchanged(value: &Value) -> u8 {
+    match value.deserialized::<Report>() {
+        Ok(report) if is_certain(&report) => exit_code::OK,
+        _ => exit_code::TASK_FAILED,
+    }
+}
+
+/// Returns true if all steps are known to be as they should be.
+fn is_certain(report: &Report) -> bool {
+    let fine = |state: &State| matches!(state, State::Ok | State::Skipped { .. });
+    report.steps.iter().all(|step| fine(&step.state))
+}
+
+fn text(value: &Value, is_shown: fn(&State) -> bool) -> String {
+    // A plan that returns another report is of another version of `wxec-plan`.
+    let Ok(report) = value.deserialized::<Report>() else {
+        return to_json(value);
+    };
+    let mut lines = Vec::new();
+    for step in report.steps.iter().filter(|step| is_shown(&step.state)) {
+        lines.push(format!("{}: {}", step.name, step.state));
+        for difference in &step.differences {
+            lines.extend(described(difference));
+        }
+    }
+    lines.push(report.summary());
+    lines.join("\n")
+}
+
+/// Returns the lines about one difference: for texts of several lines, those that differ.
+fn described(difference: &Difference) -> Vec<String> {
+    let Difference {
+        path,
+        attribute: Attribute::Content,
+        before,
+        after,
+    } = difference
+    else {
+        return vec![format!("    {difference}")];
+    };
+    let sides = match (before, after) {
+        (Side::Text(before), Side::Text(after)) => (&**before, &**after),
+        (Side::Absent, Side::Text(after)) => ("", &**after),
+        (Side::Text(before), Side::Absent) => (&**before, ""),
+        _ => return vec![format!("    {difference}")],
+    };
+    let name = |side: &Side| match side {
+        Side::Absent => "/dev/null".to_owned(),
+        _ => path.clone(),
+    };
+    let diff = TextDiff::from_lines(sides.0, sides.1);
+    let mut diff = diff.unified_diff();
+    let diff = diff.header(&name(before), &name(after)).to_string();
+    diff.lines().map(|line| format!("    {line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wxec_plan::StepReport;
+
+    use super::*;
+
+    fn report(steps: Vec<StepReport>) -> Value {
+        let report = Report {
+            mode: "install".into(),
+            preview: true,
+            steps,
+        };
+        Value::serialized(&report).unwrap()
+    }
+
+    fn step(name: &str, state: State, differences: Vec<Difference>) -> StepReport {
+        StepReport {
+            name: name.into(),
+            state,
+            differences,
+            took_ms: 0,
+        }
+    }
+
+    fn difference(attribute: Attribute, before: Side, after: Side) -> Difference {
+        Difference {
+            path: "/srv/page".into(),
+            attribute,
+            before,
+            after,
+        }
+    }
+
+    #[test]
+    fn what_differs_is_shown_line_by_line() {
+        let text = |text: &str| Side::Text(text.into());
+        let differences = vec![
+            difference(Attribute::Mode, text("0600"), text("0644")),
+            difference(Attribute::Content, text("a\nb\nc\n"), text("a\nB\nc\n")),
+        ];
+        let value = report(vec![
+            step("folder /srv", State::Ok, Vec::new()),
+            step("file /srv/page", State::WouldChange, differences),
+        ]);
+        assert_eq!(
+            changes(&value),
+            "file /srv/page: would change\n    \
+             /srv/page: mode 0600 -> 0644\n    \
+             --- /srv/page\n    +++ /srv/page\n    @@ -1,3 +1,3 @@\n     a\n    -b\n    +B\n     c\n\
+             2 steps: 1 ok, 1 would change"
+        );
+        assert!(all(&value).starts_with("folder /srv: ok\n"));
+    }
+
+    #[test]
+    fn a_secret_is_shown_by_no_line() {
+        let differences = vec![difference(Attribute::Content, Side::Hidden, Side::Hidden)];
+        let value = report(vec![step(
+            "file /srv/page",
+            State::WouldChange,
+            differences,
+        )]);
+        assert!(!changes(&value).contains("---"), "{}", changes(&value));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_unchanged() {
+        let of = |state| unchanged(&report(vec![step("a", state, Vec::new())]));
+        let why = || "why".to_owned();
+        assert_eq!(of(State::Ok), exit_code::OK);
+        assert_eq!(of(State::Skipped { why: why() }), exit_code::OK);
+        assert_eq!(of(State::Unknown { why: why() }), exit_code::TASK_FAILED);
+        assert_eq!(of(State::WouldChange), exit_code::TASK_FAILED);
+    }
+}

@@ -1,0 +1,120 @@
+//! Settings of a plan for each host: those of the inventory, and those that were typed.
+
+use std::collections::HashMap;
+
+use wxec::{
+    Host,
+    call::Value,
+    inventory::{Inventory, InventoryHost},
+    module::Function,
+};
+use wxec_plan::Layers;
+
+use crate::{
+    args::call_arguments::CallArguments,
+    output::command_error::CommandError,
+    value::{json::to_json, parse::parse},
+};
+
+/// A setting that was typed: `tls.port=443`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Typed {
+    path: Vec<String>,
+    value: Value,
+}
+
+impl std::str::FromStr for Typed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+        let path: Vec<_> = name.split('.').map(str::to_owned).collect();
+        if path.iter().any(String::is_empty) {
+            return Err(format!("`{}` is no name of a setting", name.escape_debug()));
+        }
+        // What is no JSON is a text, as on the command line of `wxec call`.
+        let value = parse(value).unwrap_or_else(|_| value.into());
+        Ok(Self { path, value })
+    }
+}
+
+/// Returns the settings of a plan for one host. Those of the inventory are in its variables, in the
+/// table that has the plan's name.
+pub(crate) fn layers(plan: &str, host: Option<&InventoryHost>, typed: &[Typed]) -> Layers {
+    let mut layers = Layers::new();
+    let variables = host.map(InventoryHost::variables);
+    for setting in variables
+        .into_iter()
+        .flat_map(|variables| variables.values())
+    {
+        match setting.path.split_first() {
+            Some((first, rest)) if first == plan && !rest.is_empty() => {
+                let layer = match setting.line {
+                    Some(line) => format!("{}, line {line}", setting.layer),
+                    None => setting.layer.to_string(),
+                };
+                layers.set(rest, setting.value.clone(), &layer);
+            }
+            _ => {}
+        }
+    }
+    for Typed { path, value } in typed {
+        layers.set(path, value.clone(), "--set");
+    }
+    layers
+}
+
+/// Returns the entry of a host in the inventory, if that is where it leads.
+pub(crate) fn entry<'a>(inventory: &'a Inventory, host: &Host) -> Option<&'a InventoryHost> {
+    let entry = inventory.host(host.name());
+    entry.filter(|entry| entry.address() == host.address())
+}
+
+/// Returns the order for each host, by its name.
+pub(crate) fn orders(
+    function: &Function,
+    (mode, preview): (&str, bool),
+    settings: &[(Host, Layers)],
+) -> Result<HashMap<String, Value>, CommandError> {
+    let takes_none = function
+        .parameters
+        .first()
+        .is_some_and(|order| order.type_name.ends_with("Order<()>"));
+    let order = |layers: &Layers| {
+        let config = match layers.to_value() {
+            Value::Map(settings) if settings.is_empty() && takes_none => Value::Null,
+            settings => settings,
+        };
+        let order = vec![
+            ("mode".into(), mode.into()),
+            ("preview".into(), preview.into()),
+            ("config".into(), config),
+        ];
+        let arguments = Value::Array(vec![Value::Map(order)]);
+        CallArguments::Json(to_json(&arguments)).into_value(Some(function))
+    };
+    settings
+        .iter()
+        .map(|(host, layers)| Ok((host.name().to_owned(), order(layers)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_setting_is_json_or_a_text() {
+        let typed = |text: &str| text.parse::<Typed>();
+        let setting = |path: &[&str], value: Value| {
+            let path = path.iter().map(ToString::to_string).collect();
+            Ok(Typed { path, value })
+        };
+        assert_eq!(typed("tls.port=443"), setting(&["tls", "port"], 443.into()));
+        assert_eq!(typed("title=A site"), setting(&["title"], "A site".into()));
+        assert_eq!(typed("a=b=c"), setting(&["a"], "b=c".into()));
+        assert_eq!(typed("on=true"), setting(&["on"], true.into()));
+        assert_eq!(typed("none="), setting(&["none"], "".into()));
+        assert!(typed("title").is_err() && typed("a..b=1").is_err() && typed("=1").is_err());
+    }
+}
