@@ -36,6 +36,9 @@ mod programs;
 /// Programs of a host, run by `wxec exec`, and how they end.
 mod exec;
 
+/// Plans as tasks: previews, reports, secrets.
+mod plans;
+
 /// Many hosts at once: batches, limits, retries, gates, deadlines.
 mod fleets;
 

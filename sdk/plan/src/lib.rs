@@ -31,8 +31,6 @@ mod docs {
 }
 
 // From the bottom up: a module uses only those above it in this list.
-/// The file calls of the host.
-mod host_fs;
 /// Values that are shown nowhere.
 mod secret;
 /// The content of files.
@@ -126,7 +124,7 @@ pub use verdict::Verdict;
 /// |---|---|
 /// | `modes = "install clean"` | the modes that the plan has: words, or `"*"` for all; by default `install` |
 /// | `roles = "web"` | the roles of the hosts that it is for, for readers of its module |
-/// | `read`, `write`, `run`, `env`, `net`, `host`, `facts` | its grants, as in [`#[remote]`](macro@wxec::remote) |
+/// | `read`, `write`, `run`, `env`, `net`, `host`, `facts`, `attributes` | its grants, as in [`#[remote]`](macro@wxec::remote) |
 /// | `crate = far` | the name of the crate `wxec-plan`, for a `Cargo.toml` that renames it |
 ///
 /// In a mode that a plan does not have, it is skipped, and the report says so. A plan that is called
@@ -134,8 +132,8 @@ pub use verdict::Verdict;
 ///
 /// # Previews
 ///
-/// The call of an order for a preview may read what the plan declares to read or to write, and has
-/// no grant to write, to run programs, or to reach the network or other hosts. So the sandbox
-/// refuses what plan code does beside its prefabs. Grants that the caller adds with
-/// [`Call::grant`](wxec::Call::grant) are not taken away.
+/// The call of an order for a preview is a preview as well, which the agent refuses to change
+/// anything ([`Call::preview`](wxec::Call::preview)): it may read what the plan declares to read or to
+/// write, and neither runs programs nor reaches the network or other hosts. So the sandbox refuses
+/// what plan code does beside its prefabs.
 pub use wxec_macros::plan;

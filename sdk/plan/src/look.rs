@@ -7,11 +7,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use wxec::fs as host;
+
 use crate::{
     action::Owner,
     content::Content,
     fault::{Fault, FaultKind},
-    host_fs as host,
     shadow::{Body, Node, Shadow, Shadowed},
 };
 

@@ -8,11 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use wxec::fs as host;
+
 use crate::{
     action::{Action, Owner, mode_of_new},
     content::Content,
     fault::{Fault, FaultKind},
-    host_fs as host,
 };
 
 /// Carries out `action`, which was predicted and found harmless.
@@ -49,7 +50,7 @@ fn write(path: &Path, content: &Content, mode: Option<u32>, owner: Owner) -> io:
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let kept = before.map_or_else(Owner::default, |before| Owner {
+    let kept = before.as_ref().map_or_else(Owner::default, |before| Owner {
         uid: Some(before.uid),
         gid: Some(before.gid),
     });

@@ -1,0 +1,62 @@
+//! Plans: one as people write it, and some that tests need.
+
+use std::{fs, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wxec_plan::{Fault, Run, Secret, block, file, folder, line, plan, setting, symlink};
+
+/// A greeting, and the file that it stands in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Greeting {
+    /// The file.
+    pub path: PathBuf,
+    /// The one who is greeted.
+    pub name: String,
+}
+
+/// Greets in a file.
+#[plan(modes = "install clean", write = "/tmp", attributes)]
+pub fn greeting(run: &mut Run, config: &Greeting) -> Result<(), Fault> {
+    let greeting = file(&config.path);
+    if run.mode() == "clean" {
+        greeting.absent().ensure(run)?;
+        return Ok(());
+    }
+    let text = format!("Hello, {}!\n", config.name);
+    greeting.content(text).mode(0o644).ensure(run)?;
+    Ok(())
+}
+
+/// A folder for a site, and a secret in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Site {
+    /// The folder.
+    pub top: PathBuf,
+    /// A secret.
+    pub key: Secret<String>,
+}
+
+/// Uses each prefab.
+#[plan(write = "/tmp", attributes)]
+pub fn site(run: &mut Run, config: Site) -> Result<(), Fault> {
+    let at = |name: &str| config.top.join(name);
+    folder(at("conf")).ensure(run)?;
+    file(at("conf/key")).content(&config.key).ensure(run)?;
+    file(at("conf/site.ini")).ensure(run)?;
+    setting(at("conf/site.ini"), "port", "443")
+        .in_section("web")
+        .ensure(run)?;
+    line(at("conf/site.ini"), "# mine").ensure(run)?;
+    block(at("conf/site.ini"), "db", "[db]\nport=5432").ensure(run)?;
+    symlink(at("current"), "conf").ensure(run)?;
+    run.verify("key", || {
+        fs::metadata(at("conf/key")).map(|key| key.len() > 0)
+    })
+}
+
+/// Writes a file without a prefab, whatever was ordered.
+#[plan(write = "/tmp")]
+pub fn liar(_run: &mut Run, path: PathBuf) -> Result<(), Fault> {
+    Ok(fs::write(path, "written")?)
+}
