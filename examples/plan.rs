@@ -25,7 +25,7 @@ fn hello_world(run: &mut Run, config: &HelloWorld) -> Result<(), Fault> {
 #[wxec::main]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let host = Host::new(&arguments.next().unwrap_or_else(|| "local:".into()))?;
+    let host = Host::new(arguments.next().unwrap_or_else(|| "local:".into()))?;
     let mode = arguments.next().unwrap_or_else(|| "install".into());
     let config = HelloWorld {
         name: "world".into(),

@@ -6,7 +6,7 @@ use plans::Site;
 use wxec::{CallErrorKind, Host};
 use wxec_plan::{Order, Report, Secret, State};
 
-use crate::harness::Cli;
+use crate::harness::{Cli, Ended};
 
 /// A folder at a place that the plans may write to.
 fn place() -> tempfile::TempDir {
@@ -123,4 +123,142 @@ fn plans_are_called_and_described_on_the_command_line() {
     assert_eq!(call(r#""mode": "clean","#).summary(), "1 step: 1 changed");
     assert!(!Path::new(&path).exists());
     assert_eq!(call(r#""mode": "update","#).summary(), "1 step: 1 skipped");
+}
+
+/// An inventory with two hosts, whose greetings differ.
+fn inventory(place: &Path) -> String {
+    let [one, two] = ["one", "two"].map(|name| place.join(name).display().to_string());
+    let text = format!(
+        "all.vars.greeting.name = 'all'\n\
+         hosts.one = {{ address = 'local:', vars.greeting.path = '{one}' }}\n\
+         hosts.two = {{ address = 'local:', vars.greeting = {{ path = '{two}', name = 'two' }} }}\n"
+    );
+    let file = place.join("wxec.toml");
+    fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+fn cli(place: &Path, words: &[&str]) -> Ended {
+    let inventory = inventory(place);
+    let place = place.join("state");
+    Cli::new(
+        ["-q"]
+            .iter()
+            .chain(words)
+            .chain(&["--inventory", &inventory]),
+    )
+    .env("WXEC_STATE", place)
+    .run()
+}
+
+#[test]
+fn hosts_are_set_up_by_a_plan_with_settings_of_the_inventory() {
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    let run = |words: &[&str]| cli(place.path(), &[words, &["plans::greeting"]].concat());
+
+    let preview = run(&["apply", "--preview", "one,two"]);
+    assert_eq!(preview.exit_code, Some(0), "{preview:?}");
+    for line in [
+        "[one]     +Hello, all!",
+        "[two]     +Hello, two!",
+        "[two] 1 step: 1 would change",
+    ] {
+        assert!(
+            preview.stdout.lines().any(|printed| printed == line),
+            "{preview:?}"
+        );
+    }
+    assert!(!path("one").exists() && !path("two").exists());
+    assert_eq!(run(&["validate", "one,two"]).exit_code, Some(1));
+
+    // Without a terminal nobody is asked, and nothing is changed.
+    let asked = run(&["apply", "one"]);
+    assert_eq!(asked.exit_code, Some(2), "{asked:?}");
+    assert!(
+        asked.stderr.contains("--yes") && !path("one").exists(),
+        "{asked:?}"
+    );
+
+    let applied = run(&["apply", "-y", "one,two"]);
+    assert_eq!(applied.exit_code, Some(0), "{applied:?}");
+    assert_eq!(fs::read_to_string(path("one")).unwrap(), "Hello, all!\n");
+    assert_eq!(fs::read_to_string(path("two")).unwrap(), "Hello, two!\n");
+    let settled = run(&["validate", "one,two"]);
+    assert_eq!(
+        (settled.exit_code, settled.stderr.as_str()),
+        (Some(0), ""),
+        "{settled:?}"
+    );
+    assert_eq!(
+        run(&["apply", "-y", "--set", "name=you", "one"]).exit_code,
+        Some(0)
+    );
+    assert_eq!(fs::read_to_string(path("one")).unwrap(), "Hello, you!\n");
+    let drift = run(&["apply", "--preview", "--expect-none", "one"]);
+    assert_eq!(drift.exit_code, Some(1), "{drift:?}");
+    assert!(
+        drift
+            .stdout
+            .contains("    -Hello, you!\n    +Hello, all!\n"),
+        "{drift:?}"
+    );
+
+    let cleaned = run(&[
+        "apply", "-y", "--mode", "clean", "--batch", "1,rest", "one,two",
+    ]);
+    assert_eq!(cleaned.exit_code, Some(0), "{cleaned:?}");
+    assert!(!path("one").exists() && !path("two").exists());
+    let history = cli(place.path(), &["history", "last"]);
+    assert!(
+        history.stdout.contains("apply plans::greeting (clean)"),
+        "{history:?}"
+    );
+}
+
+#[test]
+fn a_plan_that_is_applied_wrongly_is_refused_before_anything_is_changed() {
+    let place = place();
+    let refused = |words: &[&str]| {
+        let ended = cli(place.path(), words);
+        assert_eq!(ended.exit_code, Some(2), "{ended:?}");
+        ended.stderr
+    };
+    let no_plan = refused(&["apply", "-y", "one", "words::count"]);
+    assert!(no_plan.contains("is a function, and no plan"), "{no_plan}");
+    let no_mode = refused(&["apply", "-y", "one", "plans::greeting", "--mode", "up"]);
+    assert!(
+        no_mode.contains("no mode `up`; it has install, clean"),
+        "{no_mode}"
+    );
+    let unknown = refused(&["apply", "-y", "one", "plans::greeting", "--set", "nmae=x"]);
+    assert!(unknown.contains("`order.config.nmae`"), "{unknown}");
+    assert!(!place.path().join("one").exists());
+}
+
+#[test]
+fn plans_and_their_settings_are_listed_with_the_layers_they_come_from() {
+    let place = place();
+    let settings = cli(
+        place.path(),
+        &[
+            "plan",
+            "config",
+            "one",
+            "plans::greeting",
+            "--set",
+            "more.a=[1]",
+        ],
+    );
+    let path = place.path().join("one").display().to_string();
+    settings.is(&format!(
+        "more.a = [1]  (--set)\nname = \"all\"  (all, line 1)\npath = \"{path}\"  (host, line 2)"
+    ));
+    let listed = Cli::new(["-q", "plan", "list", "plans"]).run();
+    assert!(
+        listed
+            .stdout
+            .starts_with("plans::greeting\n    Greets in a file.\n    modes install clean\n"),
+        "{listed:?}"
+    );
 }

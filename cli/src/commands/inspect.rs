@@ -104,6 +104,9 @@ fn functions(module: &Module) -> Vec<String> {
         lines.push(format!("  {}", signature(module, function)));
         let doc = function.doc.lines();
         lines.extend(doc.map(|line| format!("      {line}").trim_end().to_owned()));
+        if let Some(plan) = &function.plan {
+            lines.push(format!("      plan, modes {}", plan.modes.join(" ")));
+        }
         if !function.wants.is_none() {
             lines.push(format!("      wants {}", flags(function).join(" ")));
         }
@@ -174,7 +177,7 @@ fn json(module: &Module) -> Json {
             .parameters
             .iter()
             .map(|parameter| json!({"name": parameter.name, "type": parameter.type_name}));
-        json!({
+        let mut described = json!({
             "name": name(module, function),
             "path": function.path,
             "doc": function.doc,
@@ -182,7 +185,11 @@ fn json(module: &Module) -> Json {
             "returns": function.returns,
             "error": function.error,
             "wants": function.wants,
-        })
+        });
+        if let Some(plan) = &function.plan {
+            described["plan"] = json!({"modes": plan.modes, "roles": plan.roles});
+        }
+        described
     };
     json!({
         "module": module.name(),

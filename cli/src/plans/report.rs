@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(
             changes(&value),
             "file /srv/page: would change\n    \
-             /srv/page: mode 0600 -> 0644\n    \
+             /srv/page: mode: \"0600\" -> \"0644\"\n    \
              --- /srv/page\n    +++ /srv/page\n    @@ -1,3 +1,3 @@\n     a\n    -b\n    +B\n     c\n\
              2 steps: 1 ok, 1 would change"
         );

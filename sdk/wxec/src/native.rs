@@ -141,7 +141,7 @@ pub mod fs {
         let parent = path.parent();
         parent
             .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."))
+            .unwrap_or_else(|| Path::new("."))
     }
 
     fn check_kind(path: &Path) -> io::Result<()> {

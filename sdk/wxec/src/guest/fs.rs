@@ -16,6 +16,7 @@ use wxec_protocol::abi::{
 use super::{ask, imports};
 pub use crate::status::Status;
 
+/// Returns the status of a file, or of a symbolic link itself. Needs the grant to read it.
 pub fn status(path: impl AsRef<Path>) -> io::Result<Status> {
     let path = text(path.as_ref())?;
     let (_, found) = ask::ask::<FileStatusFound>(imports::file_status, &FileStatus { path })?;
@@ -38,29 +39,38 @@ pub fn status(path: impl AsRef<Path>) -> io::Result<Status> {
     })
 }
 
+/// Sets the mode of a regular file or a directory: 12 bits. Needs the grants to write it and of
+/// attributes.
 pub fn set_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
     change(path.as_ref(), Some(mode), None, None)
 }
 
+/// Sets owner and group of a regular file or a directory, where they are given. Needs the grants to
+/// write it and of attributes.
 pub fn set_owner(path: impl AsRef<Path>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     change(path.as_ref(), None, uid, gid)
 }
 
+/// Makes a symbolic link, whose target is any text. Needs the grant to write the path.
 pub fn symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<()> {
     let (target, path) = (text(target.as_ref())?, text(path.as_ref())?);
     ask::told(imports::file_symlink, &FileSymlink { target, path })
 }
 
+/// Returns the target of a symbolic link. Needs the grant to read it.
 pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     let target = status(path)?.target;
     target.ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
+/// Renames a file or a directory, and returns when the new name is on the disk. Needs the grants to
+/// write both paths.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
     let (from, to) = (text(from.as_ref())?, text(to.as_ref())?);
     ask::told(imports::file_rename, &FileRename { from, to })
 }
 
+/// Writes the entries of a directory to the disk. Needs the grant to write it.
 pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
     let path = text(path.as_ref())?;
     ask::told(imports::file_sync, &FileSync { path })
