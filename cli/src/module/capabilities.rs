@@ -17,7 +17,7 @@ pub(crate) struct Capability {
 const FILES: Capability = Capability {
     name: "files",
     can: "open files",
-    options: "with --allow-read, --allow-write",
+    options: "with --allow-read, --allow-write, --allow-attributes",
 };
 const RUN: Capability = Capability {
     name: "run",
@@ -44,11 +44,6 @@ const FACTS: Capability = Capability {
     can: "know its host",
     options: "with --allow-facts",
 };
-const ATTRIBUTES: Capability = Capability {
-    name: "attributes",
-    can: "change mode and owner of files",
-    options: "with --allow-attributes",
-};
 const CLOCK: Capability = Capability {
     name: "clock",
     can: "know the time",
@@ -61,12 +56,11 @@ const RANDOM: Capability = Capability {
 };
 
 /// Beginnings of imports, with the capability that such imports request.
-const IMPORTS: [(&str, Capability); 10] = [
+const IMPORTS: [(&str, Capability); 9] = [
     ("wasi_snapshot_preview1.path_", FILES),
     ("wasi_snapshot_preview1.environ_", ENV),
     ("wasi_snapshot_preview1.clock_", CLOCK),
     ("wasi_snapshot_preview1.random_", RANDOM),
-    ("wxec_v1.file_attributes", ATTRIBUTES),
     ("wxec_v1.file_", FILES),
     ("wxec_v1.process_", RUN),
     ("wxec_v1.net_", NET),

@@ -21,8 +21,8 @@ const START: &str = "_start";
 /// The import by which every WASI library finds the directories that were opened for it.
 const PREOPENS: &str = "fd_prestat_get";
 
-/// Beginning of the names of host calls about files.
-const FILE_CALLS: &str = "file_";
+/// The host call about files.
+const FILE_CALL: &str = "file_call";
 
 /// An artifact that is loaded and linked: what [`Sandbox::run`](crate::Sandbox::run) runs. Cheap to
 /// clone.
@@ -116,7 +116,7 @@ impl Exports {
     fn of(module: &Module) -> Result<Self, Fault> {
         let uses_file_calls = module
             .imports()
-            .any(|import| import.module() == abi::IMPORTS && import.name().starts_with(FILE_CALLS));
+            .any(|import| import.module() == abi::IMPORTS && import.name() == FILE_CALL);
         let uses_files =
             uses_file_calls || module.imports().any(|import| import.name() == PREOPENS);
         let start = Err(Fault::NoSuchFunction {

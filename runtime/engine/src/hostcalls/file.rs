@@ -5,12 +5,9 @@
 //! The last part of a path is never followed, so that a link cannot stand for its target.
 
 use std::{
-    fs::{File, Metadata, Permissions},
+    fs::{File, Metadata},
     io,
-    os::{
-        fd::AsRawFd,
-        unix::fs::{MetadataExt, PermissionsExt},
-    },
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
     sync::Arc,
 };
 
@@ -18,14 +15,10 @@ use rustix::{
     fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, openat, openat2, readlinkat},
     io::Errno,
 };
-use serde::de::DeserializeOwned;
 use wasmtime::{Caller, Linker, Result};
 use wxec_protocol::{
     Need,
-    abi::{
-        self, FileAttributes, FileKind, FileRename, FileStatus, FileStatusFound, FileSymlink,
-        FileSync,
-    },
+    abi::{self, FileAction, FileCall, FileKind, FileStatus},
     cbor,
 };
 
@@ -45,31 +38,16 @@ const MODE_BITS: u32 = 0o7777;
 /// Length of the longest path that Linux accepts.
 const MAX_PATH_BYTES: usize = 4096;
 
-/// What a call does on a thread that may block, and its reply.
-type Work = Box<dyn FnOnce() -> io::Result<Vec<u8>> + Send>;
-
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    macro_rules! calls {
-        ($($name:literal $prepare:ident),*) => {$(
-            linker.func_wrap_async(abi::IMPORTS, $name, |caller, (pointer, length)| {
-                Box::new(call(caller, pointer, length, $prepare))
-            })?;
-        )*};
-    }
-    calls!("file_status" status, "file_attributes" attributes, "file_symlink" symlink);
-    calls!("file_rename" rename, "file_sync" sync);
+    linker.func_wrap_async(abi::IMPORTS, "file_call", |caller, (pointer, length)| {
+        Box::new(file_call(caller, pointer, length))
+    })?;
     Ok(())
 }
 
-/// Answers a call: `prepare` checks the question against the grants.
-async fn call<Q: DeserializeOwned>(
-    mut caller: Caller<'_, Guest>,
-    pointer: u32,
-    length: u32,
-    prepare: fn(&mut Guest, Q) -> Result<Work, Denial>,
-) -> Result<i32> {
-    let question = question::<Q>(&mut caller, pointer, length)?;
-    let work = question.and_then(|question| prepare(caller.data_mut(), question));
+async fn file_call(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<i32> {
+    let question = question::<FileCall>(&mut caller, pointer, length)?;
+    let work = question.and_then(|question| Work::granted(caller.data_mut(), question));
     let done = match work {
         Ok(work) => finish(work).await,
         Err(denial) => Err(denial),
@@ -86,103 +64,133 @@ async fn call<Q: DeserializeOwned>(
 }
 
 async fn finish(work: Work) -> Result<Vec<u8>, Denial> {
-    match tokio::task::spawn_blocking(work).await {
+    match tokio::task::spawn_blocking(move || work.perform()).await {
         Ok(done) => Ok(done?),
         Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 
-fn status(guest: &mut Guest, question: FileStatus) -> Result<Work, Denial> {
-    let place = Place::read(guest, &question.path)?;
-    Ok(Box::new(move || {
-        let file = place.open(OFlags::PATH)?;
-        let found = describe(&file, &file.metadata()?)?;
-        Ok(cbor::encode(&found).expect("numbers and bytes always encode"))
-    }))
+/// An action that is granted, to be done on a thread that may block.
+struct Work {
+    question: FileCall,
+    place: Place,
+    /// The place of the new name.
+    to: Option<Place>,
 }
 
-fn attributes(guest: &mut Guest, question: FileAttributes) -> Result<Work, Denial> {
-    let FileAttributes {
-        path,
-        mode,
-        uid,
-        gid,
-    } = question;
-    let place = Place::write(guest, &path)?;
+impl Work {
+    /// Checks the question against the grants.
+    fn granted(guest: &mut Guest, question: FileCall) -> Result<Self, Denial> {
+        let FileCall {
+            action,
+            path,
+            other,
+            ..
+        } = &question;
+        let place = match action {
+            FileAction::Status => Place::read(guest, path),
+            FileAction::Symlink => Place::create(guest, path),
+            _ => Place::write(guest, path),
+        }?;
+        if *action == FileAction::SetAttributes {
+            check_attributes(guest, &question)?;
+        }
+        let to = match (action, other) {
+            (FileAction::Rename, Some(to)) => Some(Place::create(guest, to)?),
+            (FileAction::Rename | FileAction::Symlink, None) => {
+                return Err(invalid("the other path is missing".into()));
+            }
+            _ => None,
+        };
+        Ok(Self {
+            question,
+            place,
+            to,
+        })
+    }
+
+    fn perform(&self) -> io::Result<Vec<u8>> {
+        let Self {
+            question,
+            place,
+            to,
+        } = self;
+        match question.action {
+            FileAction::Status => {
+                let file = place.open(OFlags::PATH)?;
+                let found = describe(&file, &file.metadata()?)?;
+                return Ok(cbor::encode(&found).expect("numbers and bytes always encode"));
+            }
+            FileAction::SetAttributes => set_attributes(&place.open(OFlags::PATH)?, question)?,
+            FileAction::Symlink => {
+                let (directory, name) = place.parent()?;
+                let target = question.other.as_deref().unwrap_or_default();
+                rustix::fs::symlinkat(target, directory, name)?;
+            }
+            FileAction::Rename => to.iter().try_for_each(|to| rename(place, to))?,
+            FileAction::SyncDirectory => {
+                place.open(OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()?
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn check_attributes(guest: &Guest, question: &FileCall) -> Result<(), Denial> {
     if !guest.grants.attributes {
         return Err(Refusal::Denied(Need::Attributes).into());
     }
-    if mode.is_some_and(|mode| mode > MODE_BITS) {
+    if question.mode.is_some_and(|mode| mode > MODE_BITS) {
         return Err(invalid(format!("a mode has no bits beyond {MODE_BITS:o}")));
     }
     // The kernel takes the largest number for "unchanged".
-    if [uid, gid].contains(&Some(u32::MAX)) {
+    if [question.uid, question.gid].contains(&Some(u32::MAX)) {
         return Err(invalid(format!("no account has the number {}", u32::MAX)));
     }
-    Ok(Box::new(move || {
-        let file = place.open(OFlags::PATH)?;
-        let found = file.metadata()?;
-        if !(found.is_file() || found.is_dir()) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "neither a regular file nor a directory",
-            ));
-        }
-        // The owner first: a change of it takes bits of the mode away.
-        if uid.is_some() || gid.is_some() {
-            let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-            chownat(&file, "", uid, gid, AtFlags::EMPTY_PATH)?;
-        }
-        if let Some(mode) = mode {
-            // Before Linux 6.6 no system call sets the mode of a file that is not opened further.
-            let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
-            std::fs::set_permissions(opened, Permissions::from_mode(mode))?;
-        }
-        Ok(Vec::new())
-    }))
+    Ok(())
 }
 
-fn symlink(guest: &mut Guest, question: FileSymlink) -> Result<Work, Denial> {
-    let place = Place::create(guest, &question.path)?;
-    Ok(Box::new(move || {
-        let (directory, name) = place.parent()?;
-        rustix::fs::symlinkat(&question.target, directory, name)?;
-        Ok(Vec::new())
-    }))
+fn set_attributes(file: &File, question: &FileCall) -> io::Result<()> {
+    let FileCall { mode, uid, gid, .. } = question;
+    let found = file.metadata()?;
+    if !(found.is_file() || found.is_dir()) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "neither a regular file nor a directory",
+        ));
+    }
+    // The owner first: a change of it takes bits of the mode away.
+    if uid.is_some() || gid.is_some() {
+        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+        chownat(file, "", uid, gid, AtFlags::EMPTY_PATH)?;
+    }
+    if let Some(mode) = mode {
+        // Before Linux 6.6 no system call sets the mode of a file that is not opened further.
+        let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+        rustix::fs::chmod(opened, Mode::from_raw_mode(*mode))?;
+    }
+    Ok(())
 }
 
-fn rename(guest: &mut Guest, question: FileRename) -> Result<Work, Denial> {
-    let from = Place::write(guest, &question.from)?;
-    let to = Place::create(guest, &question.to)?;
-    Ok(Box::new(move || {
-        let (from_directory, from_name) = from.parent()?;
-        let (to_directory, to_name) = to.parent()?;
-        if from.open(OFlags::PATH)?.metadata()?.is_file() {
-            from.open(OFlags::RDONLY)?.sync_all()?;
-        }
-        rustix::fs::renameat(&from_directory, from_name, &to_directory, to_name)?;
-        to_directory.sync_all()?;
-        from_directory.sync_all()?;
-        Ok(Vec::new())
-    }))
+fn rename(from: &Place, to: &Place) -> io::Result<()> {
+    let (from_directory, from_name) = from.parent()?;
+    let (to_directory, to_name) = to.parent()?;
+    if from.open(OFlags::PATH)?.metadata()?.is_file() {
+        from.open(OFlags::RDONLY)?.sync_all()?;
+    }
+    rustix::fs::renameat(&from_directory, from_name, &to_directory, to_name)?;
+    to_directory.sync_all()?;
+    from_directory.sync_all()
 }
 
-fn sync(guest: &mut Guest, question: FileSync) -> Result<Work, Denial> {
-    let place = Place::write(guest, &question.path)?;
-    Ok(Box::new(move || {
-        place.open(OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()?;
-        Ok(Vec::new())
-    }))
-}
-
-fn describe(file: &File, found: &Metadata) -> io::Result<FileStatusFound> {
+fn describe(file: &File, found: &Metadata) -> io::Result<FileStatus> {
     let kind = found.file_type();
     let target = if kind.is_symlink() {
         Some(readlinkat(file, "", Vec::new())?.into_bytes())
     } else {
         None
     };
-    Ok(FileStatusFound {
+    Ok(FileStatus {
         kind: match () {
             () if kind.is_file() => FileKind::File,
             () if kind.is_dir() => FileKind::Directory,

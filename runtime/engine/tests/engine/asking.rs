@@ -8,8 +8,8 @@ use wxec_engine::{Completion, Program, Request, Sandbox};
 use wxec_protocol::{
     Fault, Grants, Limits, Terms,
     abi::{
-        FileAttributes, FileRename, FileStatus, FileSymlink, FileSync, HostError, NetConnect,
-        NetLookup, ProcessStart, StdioKind, StreamSelect,
+        FileAction, FileCall, HostError, NetConnect, NetLookup, ProcessStart, StdioKind,
+        StreamSelect,
     },
     cbor,
 };
@@ -38,23 +38,17 @@ const INTERPRETER: &str = r#"(module
     (import "wxec_v1" "net_connect" (func $net_connect (param i32 i32) (result i32)))
     (import "wxec_v1" "net_lookup" (func $net_lookup (param i32 i32) (result i32)))
     (import "wxec_v1" "net_shutdown" (func $net_shutdown (param i32 i32) (result i32)))
-    (import "wxec_v1" "file_status" (func $file_status (param i32 i32) (result i32)))
-    (import "wxec_v1" "file_attributes" (func $file_attributes (param i32 i32) (result i32)))
-    (import "wxec_v1" "file_symlink" (func $file_symlink (param i32 i32) (result i32)))
-    (import "wxec_v1" "file_rename" (func $file_rename (param i32 i32) (result i32)))
-    (import "wxec_v1" "file_sync" (func $file_sync (param i32 i32) (result i32)))
+    (import "wxec_v1" "file_call" (func $file_call (param i32 i32) (result i32)))
     (memory (export "memory") 256)
     (global $buffer i32 (i32.const 0x800000))
 
     (func $step (param $call i32) (param $a i32) (param $b i32) (param $bytes i32) (param $length i32) (result i32)
-        (block $give_up (block $file_sync (block $file_rename (block $file_symlink (block $file_attributes
-        (block $file_status (block $call_stream (block $net_shutdown (block $net_lookup (block $net_connect (block $stream_close
+        (block $give_up (block $file_call (block $call_stream (block $net_shutdown (block $net_lookup (block $net_connect (block $stream_close
         (block $stream_timeout (block $stream_select (block $stream_write (block $stream_read (block $process_forget
         (block $process_kill (block $process_try_wait (block $process_wait (block $process_start
             (br_table $process_start $process_wait $process_try_wait $process_kill $process_forget $stream_read
                 $stream_write $stream_select $stream_timeout $stream_close $net_connect $net_lookup $net_shutdown
-                $call_stream $give_up $file_status $file_attributes $file_symlink $file_rename $file_sync
-                $give_up (local.get $call)))
+                $call_stream $give_up $file_call $give_up (local.get $call)))
         (return (call $process_start (local.get $bytes) (local.get $length))))
         (return (call $process_wait (local.get $a))))
         (return (call $process_try_wait (local.get $a))))
@@ -69,11 +63,7 @@ const INTERPRETER: &str = r#"(module
         (return (call $net_lookup (local.get $bytes) (local.get $length))))
         (return (call $net_shutdown (local.get $a) (local.get $b))))
         (return (call $call_stream (local.get $a))))
-        (return (call $file_status (local.get $bytes) (local.get $length))))
-        (return (call $file_attributes (local.get $bytes) (local.get $length))))
-        (return (call $file_symlink (local.get $bytes) (local.get $length))))
-        (return (call $file_rename (local.get $bytes) (local.get $length))))
-        (return (call $file_sync (local.get $bytes) (local.get $length))))
+        (return (call $file_call (local.get $bytes) (local.get $length))))
         unreachable)
 
     (func (export "wx1_run") (result i32)
@@ -190,39 +180,67 @@ pub(crate) fn give_up() -> Step {
 }
 
 pub(crate) fn file_status(path: &str) -> Step {
-    ask(15, &FileStatus { path: path.into() })
+    file_call(FileAction::Status, path)
 }
 
 pub(crate) fn set_mode(path: &str, mode: u32) -> Step {
-    attributes(path, Some(mode), None)
+    ask(
+        15,
+        &FileCall {
+            mode: Some(mode),
+            ..file(FileAction::SetAttributes, path)
+        },
+    )
 }
 
 pub(crate) fn set_owner(path: &str, uid: u32) -> Step {
-    attributes(path, None, Some(uid))
-}
-
-fn attributes(path: &str, mode: Option<u32>, uid: Option<u32>) -> Step {
-    let question = FileAttributes {
-        path: path.into(),
-        mode,
-        uid,
-        gid: None,
-    };
-    ask(16, &question)
+    ask(
+        15,
+        &FileCall {
+            uid: Some(uid),
+            ..file(FileAction::SetAttributes, path)
+        },
+    )
 }
 
 pub(crate) fn file_symlink(target: &str, path: &str) -> Step {
-    let (target, path) = (target.into(), path.into());
-    ask(17, &FileSymlink { target, path })
+    ask(
+        15,
+        &FileCall {
+            other: Some(target.into()),
+            ..file(FileAction::Symlink, path)
+        },
+    )
 }
 
 pub(crate) fn file_rename(from: &str, to: &str) -> Step {
-    let (from, to) = (from.into(), to.into());
-    ask(18, &FileRename { from, to })
+    ask(
+        15,
+        &FileCall {
+            other: Some(to.into()),
+            ..file(FileAction::Rename, from)
+        },
+    )
 }
 
 pub(crate) fn file_sync(path: &str) -> Step {
-    ask(19, &FileSync { path: path.into() })
+    file_call(FileAction::SyncDirectory, path)
+}
+
+/// An action without what it may need beside the path.
+pub(crate) fn file_call(action: FileAction, path: &str) -> Step {
+    ask(15, &file(action, path))
+}
+
+fn file(action: FileAction, path: &str) -> FileCall {
+    FileCall {
+        action,
+        path: path.into(),
+        other: None,
+        mode: None,
+        uid: None,
+        gid: None,
+    }
 }
 
 /// Asks `process_start` with bytes that are no question.

@@ -13,12 +13,12 @@ use tempfile::TempDir;
 use wxec_engine::Request;
 use wxec_protocol::{
     Fault, Grants, Need, Terms,
-    abi::{FileKind, FileStatusFound},
+    abi::{FileAction, FileKind, FileStatus},
 };
 
 use crate::asking::{
-    Answer, Scripted, Step, file_rename, file_status, file_symlink, file_sync, give_up, set_mode,
-    set_owner, start,
+    Answer, Scripted, Step, file_call, file_rename, file_status, file_symlink, file_sync, give_up,
+    set_mode, set_owner, start,
 };
 
 /// Creates a directory `in` that may be granted, beside a file that never is.
@@ -59,7 +59,7 @@ async fn the_status_is_that_of_the_name_itself() {
     let steps = ["file", "sub", "link", "socket"]
         .map(|name| file_status(&path(&world, &format!("in/{name}"))));
     let answers = scripted.run(&steps).await.unwrap();
-    let found: Vec<FileStatusFound> = answers.iter().map(Answer::reply).collect();
+    let found: Vec<FileStatus> = answers.iter().map(Answer::reply).collect();
     let kinds: Vec<_> = found.iter().map(|found| found.kind).collect();
     let [file, directory, link, other] = [
         FileKind::File,
@@ -162,7 +162,7 @@ async fn links_lead_nowhere() {
         ];
         assert!(kinds.contains(&&*kind), "{kind}");
     }
-    assert_eq!(last.reply::<FileStatusFound>().size, 7);
+    assert_eq!(last.reply::<FileStatus>().size, 7);
     assert_eq!(
         (mode(&world, "secret"), fs::read(&secret).unwrap()),
         (0o600, b"secret".to_vec())
@@ -199,6 +199,10 @@ async fn mode_owner_links_and_names_are_set() {
 
     for step in [set_mode(&new, 0o10000), set_owner(&new, u32::MAX)] {
         assert_eq!(free(&world, &[step]).await[0].error().kind, "InvalidInput");
+    }
+    for action in [FileAction::Rename, FileAction::Symlink] {
+        let incomplete = free(&world, &[file_call(action, &path(&world, "in/other"))]).await;
+        assert_eq!(incomplete[0].error().kind, "InvalidInput");
     }
     let taken = free(&world, &[file_symlink("x", &new)]).await;
     assert_eq!(taken[0].error().kind, "AlreadyExists");

@@ -32,11 +32,7 @@
 //! | `net_connect(pointer, length)` | [`NetConnect`] | handle of a stream, [`NetConnected`] |
 //! | `net_lookup(pointer, length)` | [`NetLookup`] | how many there are, [`NetAddresses`] |
 //! | `net_shutdown(stream, how)` | 0 reading, 1 writing, 2 both | 0 |
-//! | `file_status(pointer, length)` | [`FileStatus`] | 0, [`FileStatusFound`] |
-//! | `file_attributes(pointer, length)` | [`FileAttributes`] | 0 |
-//! | `file_symlink(pointer, length)` | [`FileSymlink`] | 0 |
-//! | `file_rename(pointer, length)` | [`FileRename`] | 0, once it is on disk |
-//! | `file_sync(pointer, length)` | [`FileSync`] | 0, once its entries are on disk |
+//! | `file_call(pointer, length)` | [`FileCall`] | 0, [`FileStatus`] if that was asked for |
 //! | `host_facts()` | | 0, [`Facts`](crate::Facts) |
 //! | `host_call(pointer, length, input, input_length)` | [`HostCall`]; the arguments apart | [`CALL_RETURNED`] and the value, or [`CALL_FAILED`] and a [`CallErrorKind`](crate::CallErrorKind) of a [`TaskFailure`] |
 //!
@@ -59,9 +55,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    file::{
-        FileAttributes, FileKind, FileRename, FileStatus, FileStatusFound, FileSymlink, FileSync,
-    },
+    file::{FileAction, FileCall, FileKind, FileStatus},
     net::{MAX_SELECTED, NetAddresses, NetConnect, NetConnected, NetLookup, StreamSelect},
     process::{ProcessEnd, ProcessStart, ProcessStarted, StdioKind},
 };

@@ -9,17 +9,15 @@ use std::{
 };
 
 pub use wxec_protocol::abi::FileKind as Kind;
-use wxec_protocol::abi::{
-    FileAttributes, FileRename, FileStatus, FileStatusFound, FileSymlink, FileSync,
-};
+use wxec_protocol::abi::{FileAction, FileCall, FileStatus};
 
 use super::{ask, imports};
 pub use crate::status::Status;
 
 /// Returns the status of a file, or of a symbolic link itself. Needs the grant to read it.
 pub fn status(path: impl AsRef<Path>) -> io::Result<Status> {
-    let path = text(path.as_ref())?;
-    let (_, found) = ask::ask::<FileStatusFound>(imports::file_status, &FileStatus { path })?;
+    let question = question(FileAction::Status, path.as_ref())?;
+    let (_, found) = ask::ask::<FileStatus>(imports::file_call, &question)?;
     let since = Duration::from_nanos(found.modified_ns.unsigned_abs());
     let modified = if found.modified_ns < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(since)
@@ -53,8 +51,9 @@ pub fn set_owner(path: impl AsRef<Path>, uid: Option<u32>, gid: Option<u32>) -> 
 
 /// Makes a symbolic link, whose target is any text. Needs the grant to write the path.
 pub fn symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<()> {
-    let (target, path) = (text(target.as_ref())?, text(path.as_ref())?);
-    ask::told(imports::file_symlink, &FileSymlink { target, path })
+    let mut question = question(FileAction::Symlink, path.as_ref())?;
+    question.other = Some(text(target.as_ref())?);
+    ask::told(imports::file_call, &question)
 }
 
 /// Returns the target of a symbolic link. Needs the grant to read it.
@@ -66,25 +65,36 @@ pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 /// Renames a file or a directory, and returns when the new name is on the disk. Needs the grants to
 /// write both paths.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
-    let (from, to) = (text(from.as_ref())?, text(to.as_ref())?);
-    ask::told(imports::file_rename, &FileRename { from, to })
+    let mut question = question(FileAction::Rename, from.as_ref())?;
+    question.other = Some(text(to.as_ref())?);
+    ask::told(imports::file_call, &question)
 }
 
 /// Writes the entries of a directory to the disk. Needs the grant to write it.
 pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
-    let path = text(path.as_ref())?;
-    ask::told(imports::file_sync, &FileSync { path })
+    let question = question(FileAction::SyncDirectory, path.as_ref())?;
+    ask::told(imports::file_call, &question)
 }
 
 fn change(path: &Path, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
-    let path = text(path)?;
-    let question = FileAttributes {
-        path,
+    let question = FileCall {
         mode,
         uid,
         gid,
+        ..question(FileAction::SetAttributes, path)?
     };
-    ask::told(imports::file_attributes, &question)
+    ask::told(imports::file_call, &question)
+}
+
+fn question(action: FileAction, path: &Path) -> io::Result<FileCall> {
+    Ok(FileCall {
+        action,
+        path: text(path)?,
+        other: None,
+        mode: None,
+        uid: None,
+        gid: None,
+    })
 }
 
 fn text(path: &Path) -> io::Result<String> {

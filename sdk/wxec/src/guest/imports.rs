@@ -60,7 +60,7 @@ macro_rules! questions {
 
 questions! {
     process_start stream_select net_connect net_lookup
-    file_status file_attributes file_symlink file_rename file_sync
+    file_call
 }
 
 pub(super) use self::wxec_v1::{
@@ -128,11 +128,7 @@ mod wxec_v1 {
         pub(super) safe fn reply_len() -> u32;
         pub(super) fn reply_read(offset: u32, buffer: *mut u8, length: usize) -> u32;
 
-        pub(super) fn file_status(question: *const u8, length: usize) -> i32;
-        pub(super) fn file_attributes(question: *const u8, length: usize) -> i32;
-        pub(super) fn file_symlink(question: *const u8, length: usize) -> i32;
-        pub(super) fn file_rename(question: *const u8, length: usize) -> i32;
-        pub(super) fn file_sync(question: *const u8, length: usize) -> i32;
+        pub(super) fn file_call(question: *const u8, length: usize) -> i32;
         pub(super) fn process_start(question: *const u8, length: usize) -> i32;
         pub(in super::super) safe fn process_wait(process: i32) -> i32;
         pub(in super::super) safe fn process_try_wait(process: i32) -> i32;

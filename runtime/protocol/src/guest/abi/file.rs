@@ -6,11 +6,45 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The question of `file_status`.
+/// The question of `file_call`. It is one type for all actions, because each type that is decoded
+/// costs the agent some kilobytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileStatus {
+pub struct FileCall {
+    /// The action.
+    pub action: FileAction,
     /// The path.
     pub path: String,
+    /// For [`FileAction::Symlink`] the text that the link holds, for [`FileAction::Rename`] the new
+    /// path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+    /// The permissions to set, as in [`FileStatus`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// The owner to set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// The group to set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+}
+
+/// Action of a [`FileCall`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileAction {
+    /// Asks for the status of a file, or of a symbolic link itself: the reply is a [`FileStatus`].
+    Status,
+    /// Sets those of mode, owner and group that are given, of a regular file or a directory. Needs
+    /// the grant of attributes.
+    SetAttributes,
+    /// Makes a symbolic link. Unlike that of WASI, its target may be an absolute path: guests do not
+    /// follow such a link, other programs do.
+    Symlink,
+    /// Gives a file another name, in place of a file that has it. The reply comes when file and name
+    /// are on the disk.
+    Rename,
+    /// Writes a directory's entries to the disk, which a guest cannot do by WASI.
+    SyncDirectory,
 }
 
 /// Kind of a file.
@@ -26,9 +60,9 @@ pub enum FileKind {
     Other,
 }
 
-/// The reply of `file_status`.
+/// The reply to [`FileAction::Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileStatusFound {
+pub struct FileStatus {
     /// Its kind.
     pub kind: FileKind,
     /// Its permissions, with the bits for setuid, setgid and sticky: 12 bits.
@@ -48,47 +82,4 @@ pub struct FileStatusFound {
     /// Target of a symbolic link.
     #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
     pub target: Option<Vec<u8>>,
-}
-
-/// The question of `file_attributes`: sets those that are given. Needs the grant of attributes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileAttributes {
-    /// The path of a regular file or a directory.
-    pub path: String,
-    /// Its permissions, as in [`FileStatusFound`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<u32>,
-    /// Its owner.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
-    /// Its group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gid: Option<u32>,
-}
-
-/// The question of `file_symlink`. Unlike that of WASI, the target may be an absolute path: guests
-/// do not follow such a link, other programs do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileSymlink {
-    /// The text that the link holds.
-    pub target: String,
-    /// The path of the link.
-    pub path: String,
-}
-
-/// The question of `file_rename`. A file that has the new name is replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileRename {
-    /// The path.
-    pub from: String,
-    /// The new path.
-    pub to: String,
-}
-
-/// The question of `file_sync`: writes a directory's entries to the disk, which a guest cannot do by
-/// WASI.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileSync {
-    /// The path of a directory.
-    pub path: String,
 }
