@@ -209,7 +209,9 @@ fn hosts_are_set_up_by_a_plan_with_settings_of_the_inventory() {
     ]);
     assert_eq!(cleaned.exit_code, Some(0), "{cleaned:?}");
     assert!(!path("one").exists() && !path("two").exists());
-    let history = cli(place.path(), &["history", "last"]);
+    let history = Cli::new(["history", "last"])
+        .env("WXEC_STATE", path("state"))
+        .run();
     assert!(
         history.stdout.contains("apply plans::greeting (clean)"),
         "{history:?}"

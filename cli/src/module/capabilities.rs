@@ -17,7 +17,7 @@ pub(crate) struct Capability {
 const FILES: Capability = Capability {
     name: "files",
     can: "open files",
-    options: "with --allow-read, --allow-write, --allow-attributes",
+    options: "with --allow-read, --allow-write",
 };
 const RUN: Capability = Capability {
     name: "run",

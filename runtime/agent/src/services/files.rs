@@ -38,6 +38,13 @@ struct Transfer {
     task: JoinHandle<()>,
 }
 
+/// Starts work on a thread that may block. It is boxed, because tokio is compiled for each type of
+/// work.
+fn blocking(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let work: Box<dyn FnOnce() + Send> = Box::new(work);
+    tokio::task::spawn_blocking(work)
+}
+
 impl Files {
     /// Serves the request in the first message on a stream.
     pub(crate) fn open(&mut self, id: StreamId, streams: &mut Streams) {
@@ -51,9 +58,7 @@ impl Files {
         let events = streams.events().clone();
         let task = tokio::spawn(boxed(async move {
             // Finishes the stream as well.
-            let served =
-                tokio::task::spawn_blocking(move || _ = wxec_files::serve(reader, output, &files))
-                    .await;
+            let served = blocking(move || _ = wxec_files::serve(reader, output, &files)).await;
             let end = served.map_or_else(
                 |error| StreamEnd::Failed(error.to_string()),
                 |()| StreamEnd::Closed,
@@ -77,7 +82,7 @@ impl Files {
         }) = self.transfers.remove(&id)
         {
             self.ending.spawn(boxed(async move {
-                let _ = tokio::task::spawn_blocking(move || unfinished.give_up()).await;
+                let _ = blocking(move || unfinished.give_up()).await;
                 let _ = task.await;
             }));
         }

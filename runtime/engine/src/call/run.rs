@@ -197,12 +197,13 @@ async fn run_guest(
 /// Refuses a preview that is granted something by which it could change this host, or another one.
 /// The agent checks this itself, so that a preview changes nothing whatever its controller asks for.
 fn check_preview(grants: &Grants) -> Result<(), Fault> {
-    let harmful: Vec<_> = grants.harmful().map(|need| need.to_string()).collect();
-    if harmful.is_empty() {
-        return Ok(());
+    match grants.harmful() {
+        None => Ok(()),
+        Some(need) => {
+            let reason = format!("it was to be granted {need}");
+            Err(Fault::PreviewRefused(bounded(reason)))
+        }
     }
-    let reason = format!("it was to be granted {}", harmful.join(", "));
-    Err(Fault::PreviewRefused(bounded(reason)))
 }
 
 /// Finds the export that `request` wants to run, or says why `program` cannot be called like that.

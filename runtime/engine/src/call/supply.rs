@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::sync::Semaphore;
 
-use crate::hostcalls::Reaper;
+use crate::{hostcalls::Reaper, sync::blocking};
 
 /// File descriptors kept for the agent itself: its connection, event loops, and the controller's
 /// programs with some pipes each. Where the system allows less than twice this, guests get half of
@@ -75,11 +75,11 @@ impl Threads {
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
-        let done = spawn_blocking(move || {
+        // The runtime refuses work only when it shuts down, and then no caller waits.
+        blocking(move || {
             let _place = place;
             work()
-        });
-        // The runtime refuses work only when it shuts down, and then no caller waits.
-        done.await.expect("the work does not panic")
+        })
+        .await
     }
 }

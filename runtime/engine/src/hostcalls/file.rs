@@ -5,6 +5,7 @@
 //! The last part of a path is never followed, so that a link cannot stand for its target.
 
 use std::{
+    ffi::CString,
     fs::{File, Metadata},
     io,
     os::{fd::AsRawFd, unix::fs::MetadataExt},
@@ -18,17 +19,19 @@ use rustix::{
 use wasmtime::{Caller, Linker, Result};
 use wxec_protocol::{
     Need,
-    abi::{self, FileAction, FileCall, FileKind, FileStatus},
+    abi::{FileAction, FileCall, FileKind, FileStatus},
     cbor,
 };
 
 use super::{
+    link_asking,
     reply::{Denial, answer, question},
     resources::invalid,
 };
 use crate::{
     call::guest::Guest,
     limits::refusal::Refusal,
+    sync::blocking,
     wasi::{NoSpot, PathError, Root},
 };
 
@@ -39,10 +42,12 @@ const MODE_BITS: u32 = 0o7777;
 const MAX_PATH_BYTES: usize = 4096;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap_async(abi::IMPORTS, "file_call", |caller, (pointer, length)| {
-        Box::new(file_call(caller, pointer, length))
-    })?;
-    Ok(())
+    link_asking(
+        linker,
+        [("file_call", |caller, pointer, length| {
+            Box::new(file_call(caller, pointer, length))
+        })],
+    )
 }
 
 async fn file_call(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<i32> {
@@ -64,10 +69,7 @@ async fn file_call(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> 
 }
 
 async fn finish(work: Work) -> Result<Vec<u8>, Denial> {
-    match tokio::task::spawn_blocking(move || work.perform()).await {
-        Ok(done) => Ok(done?),
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
+    Ok(blocking(move || work.perform()).await?)
 }
 
 /// An action that is granted, to be done on a thread that may block.
@@ -124,8 +126,8 @@ impl Work {
             FileAction::SetAttributes => set_attributes(&place.open(OFlags::PATH)?, question)?,
             FileAction::Symlink => {
                 let (directory, name) = place.parent()?;
-                let target = question.other.as_deref().unwrap_or_default();
-                rustix::fs::symlinkat(target, directory, name)?;
+                let target = CString::new(question.other.clone().unwrap_or_default())?;
+                rustix::fs::symlinkat(&*target, directory, &*name)?;
             }
             FileAction::Rename => to.iter().try_for_each(|to| rename(place, to))?,
             FileAction::SyncDirectory => {
@@ -162,12 +164,12 @@ fn set_attributes(file: &File, question: &FileCall) -> io::Result<()> {
     // The owner first: a change of it takes bits of the mode away.
     if uid.is_some() || gid.is_some() {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        chownat(file, "", uid, gid, AtFlags::EMPTY_PATH)?;
+        chownat(file, c"", uid, gid, AtFlags::EMPTY_PATH)?;
     }
     if let Some(mode) = mode {
         // Before Linux 6.6 no system call sets the mode of a file that is not opened further.
-        let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
-        rustix::fs::chmod(opened, Mode::from_raw_mode(*mode))?;
+        let opened = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        rustix::fs::chmod(&*opened, Mode::from_raw_mode(*mode))?;
     }
     Ok(())
 }
@@ -178,7 +180,7 @@ fn rename(from: &Place, to: &Place) -> io::Result<()> {
     if from.open(OFlags::PATH)?.metadata()?.is_file() {
         from.open(OFlags::RDONLY)?.sync_all()?;
     }
-    rustix::fs::renameat(&from_directory, from_name, &to_directory, to_name)?;
+    rustix::fs::renameat(&from_directory, &*from_name, &to_directory, &*to_name)?;
     to_directory.sync_all()?;
     from_directory.sync_all()
 }
@@ -186,7 +188,7 @@ fn rename(from: &Place, to: &Place) -> io::Result<()> {
 fn describe(file: &File, found: &Metadata) -> io::Result<FileStatus> {
     let kind = found.file_type();
     let target = if kind.is_symlink() {
-        Some(readlinkat(file, "", Vec::new())?.into_bytes())
+        Some(readlinkat(file, c"", Vec::new())?.into_bytes())
     } else {
         None
     };
@@ -279,7 +281,7 @@ impl Place {
     }
 
     /// Opens the directory of the path, and returns the name in it.
-    fn parent(&self) -> io::Result<(File, &str)> {
+    fn parent(&self) -> io::Result<(File, CString)> {
         let path = self.path.trim_end_matches('/');
         let (directory, name) = path.rsplit_once('/').unwrap_or((".", path));
         if matches!(name, "" | "." | "..") {
@@ -289,7 +291,10 @@ impl Place {
             ));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        Ok((open_below(&self.root, directory, flags)?, name))
+        Ok((
+            open_below(&self.root, directory, flags)?,
+            CString::new(name)?,
+        ))
     }
 }
 
@@ -307,7 +312,8 @@ fn kind(error: PathError) -> io::ErrorKind {
 fn open_below(root: &File, path: &str, flags: OFlags) -> io::Result<File> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    match openat2(root, path, flags, Mode::empty(), resolve) {
+    let name = CString::new(path)?;
+    match openat2(root, &*name, flags, Mode::empty(), resolve) {
         Ok(file) => Ok(file.into()),
         Err(Errno::XDEV) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
@@ -322,15 +328,52 @@ fn open_below(root: &File, path: &str, flags: OFlags) -> io::Result<File> {
 /// Opens `path` part by part, and refuses links on the way.
 fn walk(root: &File, path: &str, flags: OFlags) -> io::Result<File> {
     let on_the_way = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut at = openat(root, ".", on_the_way, Mode::empty())?;
-    let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
-    for (index, part) in parts.iter().enumerate() {
-        if *part == ".." {
+    let mut at = openat(root, c".", on_the_way, Mode::empty())?;
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        if part == ".." {
             return Err(Errno::XDEV.into());
         }
-        let is_last = index + 1 == parts.len();
+        let is_last = parts.peek().is_none();
         let flags = if is_last { flags } else { on_the_way };
-        at = openat(&at, *part, flags, Mode::empty())?;
+        at = openat(&at, &*CString::new(part)?, flags, Mode::empty())?;
     }
     Ok(at.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn kernels_without_openat2_reach_the_same_but_through_links() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(place.path().join("in/sub")).unwrap();
+        std::fs::write(place.path().join("in/sub/file"), "7 bytes").unwrap();
+        std::fs::write(place.path().join("secret"), "").unwrap();
+        symlink("sub", place.path().join("in/link")).unwrap();
+        let root = File::open(place.path().join("in")).unwrap();
+        let flags = OFlags::PATH | OFlags::NOFOLLOW;
+        for path in ["sub/file", "./sub//file", "sub/./file"] {
+            assert_eq!(
+                walk(&root, path, flags).unwrap().metadata().unwrap().len(),
+                7,
+                "{path}"
+            );
+        }
+        assert!(
+            walk(&root, ".", flags)
+                .unwrap()
+                .metadata()
+                .unwrap()
+                .is_dir()
+        );
+        let link = walk(&root, "link", flags).unwrap();
+        assert!(link.metadata().unwrap().is_symlink());
+        for path in ["link/file", "../secret", "sub/../../secret", "sub/none"] {
+            assert!(walk(&root, path, flags).is_err(), "{path}");
+        }
+    }
 }

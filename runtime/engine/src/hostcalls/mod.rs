@@ -37,9 +37,21 @@ const MAX_PANIC_BYTES: usize = 64 << 10;
 /// Gives guests the imports of `wxec_v1`.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "input_len", input_len)?;
-    linker.func_wrap(abi::IMPORTS, "input_read", input_read)?;
-    linker.func_wrap(abi::IMPORTS, "output_write", output_write)?;
-    linker.func_wrap(abi::IMPORTS, "error_write", error_write)?;
+    link_reading(
+        linker,
+        [
+            ("input_read", input_read),
+            ("reply_read", reply::reply_read),
+        ],
+    )?;
+    link_writing(
+        linker,
+        [
+            ("output_write", output_write),
+            ("error_write", error_write),
+            ("panic", panic),
+        ],
+    )?;
     linker.func_wrap_async(abi::IMPORTS, "log", |caller, (level, pointer, length)| {
         Box::new(log_record(caller, level, 0, 0, pointer, length))
     })?;
@@ -57,7 +69,6 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
             ))
         },
     )?;
-    linker.func_wrap(abi::IMPORTS, "panic", panic)?;
     linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
     file::link(linker)?;
     host::link(linker)?;
@@ -65,6 +76,116 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     process::link(linker)?;
     streams::link(linker)?;
     net::link(linker)
+}
+
+/// The future of a call that waits.
+type Waiting<'a, T> = Box<dyn Future<Output = T> + Send + 'a>;
+
+/// A call with a question in the guest's memory, given by its pointer and its length.
+type Asking = for<'a> fn(Caller<'a, Guest>, u32, u32) -> Waiting<'a, Result<i32>>;
+
+/// A call that reads or writes a stream: its handle, and bytes in the guest's memory.
+type Streaming = for<'a> fn(Caller<'a, Guest>, i32, u32, u32) -> Waiting<'a, Result<i32>>;
+
+/// A call about one handle.
+type Handling = fn(Caller<'_, Guest>, i32) -> i32;
+
+/// A call about one handle, with a number.
+type Numbering = fn(Caller<'_, Guest>, i32, i32) -> i32;
+
+/// A call that copies to the guest's memory: from an offset on, to a pointer, so many bytes.
+type Reading = fn(Caller<'_, Guest>, u32, u32, u32) -> Result<u32>;
+
+/// A call that takes bytes of the guest's memory.
+type Writing = fn(Caller<'_, Guest>, u32, u32) -> Result<()>;
+
+// These functions link calls through pointers, so that all calls of a kind have one type: wasmtime is
+// compiled for each type of host function, which takes 2 kB.
+
+fn link_asking<const N: usize>(
+    linker: &mut Linker<Guest>,
+    calls: [(&str, Asking); N],
+) -> Result<()> {
+    for (name, call) in calls {
+        linker.func_wrap_async(abi::IMPORTS, name, move |caller, (pointer, length)| {
+            call(caller, pointer, length)
+        })?;
+    }
+    Ok(())
+}
+
+fn link_streaming<const N: usize>(
+    linker: &mut Linker<Guest>,
+    calls: [(&str, Streaming); N],
+) -> Result<()> {
+    for (name, call) in calls {
+        linker.func_wrap_async(
+            abi::IMPORTS,
+            name,
+            move |caller, (stream, pointer, length)| call(caller, stream, pointer, length),
+        )?;
+    }
+    Ok(())
+}
+
+fn link_handling<const N: usize>(
+    linker: &mut Linker<Guest>,
+    calls: [(&str, Handling); N],
+) -> Result<()> {
+    for (name, call) in calls {
+        linker.func_wrap(
+            abi::IMPORTS,
+            name,
+            move |caller: Caller<'_, Guest>, handle: i32| call(caller, handle),
+        )?;
+    }
+    Ok(())
+}
+
+fn link_numbering<const N: usize>(
+    linker: &mut Linker<Guest>,
+    calls: [(&str, Numbering); N],
+) -> Result<()> {
+    for (name, call) in calls {
+        linker.func_wrap(
+            abi::IMPORTS,
+            name,
+            move |caller: Caller<'_, Guest>, handle: i32, number: i32| call(caller, handle, number),
+        )?;
+    }
+    Ok(())
+}
+
+fn link_reading<const N: usize>(
+    linker: &mut Linker<Guest>,
+    calls: [(&str, Reading); N],
+) -> Result<()> {
+    for (name, call) in calls {
+        linker.func_wrap(
+            abi::IMPORTS,
+            name,
+            move |caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32| {
+                call(caller, offset, pointer, length)
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn link_writing<const N: usize>(
+    linker: &mut Linker<Guest>,
+    calls: [(&str, Writing); N],
+) -> Result<()> {
+    for (name, call) in calls {
+        linker.func_wrap(
+            abi::IMPORTS,
+            name,
+            move |caller: Caller<'_, Guest>, pointer: u32, length: u32| {
+                call(caller, pointer, length)
+            },
+        )?;
+    }
+    Ok(())
 }
 
 fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {

@@ -17,10 +17,11 @@ use tokio::{
 use wasmtime::{Caller, Linker, Result};
 use wxec_protocol::{
     Need,
-    abi::{self, NetAddresses, NetConnect, NetConnected, NetLookup},
+    abi::{NetAddresses, NetConnect, NetConnected, NetLookup},
 };
 
 use super::{
+    link_asking,
     reply::{Denial, answer, question},
     streams::{Direction, Stream},
 };
@@ -34,13 +35,17 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 const MAX_NAME_BYTES: usize = 253;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap_async(abi::IMPORTS, "net_connect", |caller, (pointer, length)| {
-        Box::new(net_connect(caller, pointer, length))
-    })?;
-    linker.func_wrap_async(abi::IMPORTS, "net_lookup", |caller, (pointer, length)| {
-        Box::new(net_lookup(caller, pointer, length))
-    })?;
-    Ok(())
+    link_asking(
+        linker,
+        [
+            ("net_connect", |caller, pointer, length| {
+                Box::new(net_connect(caller, pointer, length))
+            }),
+            ("net_lookup", |caller, pointer, length| {
+                Box::new(net_lookup(caller, pointer, length))
+            }),
+        ],
+    )
 }
 
 async fn net_connect(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<i32> {

@@ -19,7 +19,6 @@ pub(super) const MAX_QUESTION_BYTES: usize = 256 << 10;
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     linker.func_wrap(abi::IMPORTS, "reply_len", reply_len)?;
-    linker.func_wrap(abi::IMPORTS, "reply_read", reply_read)?;
     Ok(())
 }
 
@@ -29,7 +28,7 @@ fn reply_len(caller: Caller<'_, Guest>) -> Result<u32> {
 
 /// Copies at most `length` bytes of the reply, from `offset` on, to `pointer`. Returns the number
 /// of bytes copied.
-fn reply_read(
+pub(super) fn reply_read(
     mut caller: Caller<'_, Guest>,
     offset: u32,
     pointer: u32,

@@ -22,33 +22,36 @@ use wasmtime::{Caller, Linker, Result};
 use wxec_protocol::abi::{self, MAX_SELECTED, StreamSelect};
 
 use super::{
-    memory, range,
+    link_asking, link_handling, link_numbering, link_streaming, memory, range,
     reply::{Denial, answer, question},
     resources::{Resources, invalid},
 };
 use crate::{call::guest::Guest, limits::quota::Share};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap(abi::IMPORTS, "call_stream", call_stream)?;
-    linker.func_wrap_async(
-        abi::IMPORTS,
-        "stream_read",
-        |caller, (stream, pointer, length)| Box::new(stream_read(caller, stream, pointer, length)),
+    link_streaming(
+        linker,
+        [
+            ("stream_read", |caller, stream, pointer, length| {
+                Box::new(stream_read(caller, stream, pointer, length))
+            }),
+            ("stream_write", |caller, stream, pointer, length| {
+                Box::new(stream_write(caller, stream, pointer, length))
+            }),
+        ],
     )?;
-    linker.func_wrap_async(
-        abi::IMPORTS,
-        "stream_write",
-        |caller, (stream, pointer, length)| Box::new(stream_write(caller, stream, pointer, length)),
-    )?;
-    linker.func_wrap_async(
-        abi::IMPORTS,
-        "stream_select",
-        |caller, (pointer, length)| Box::new(stream_select(caller, pointer, length)),
+    link_asking(
+        linker,
+        [("stream_select", |caller, pointer, length| {
+            Box::new(stream_select(caller, pointer, length))
+        })],
     )?;
     linker.func_wrap(abi::IMPORTS, "stream_timeout", stream_timeout)?;
-    linker.func_wrap(abi::IMPORTS, "stream_close", stream_close)?;
-    linker.func_wrap(abi::IMPORTS, "net_shutdown", net_shutdown)?;
-    Ok(())
+    link_handling(
+        linker,
+        [("call_stream", call_stream), ("stream_close", stream_close)],
+    )?;
+    link_numbering(linker, [("net_shutdown", net_shutdown)])
 }
 
 fn call_stream(mut caller: Caller<'_, Guest>, index: i32) -> i32 {

@@ -26,6 +26,7 @@ use crate::{
     call::output::Stdio,
     call::run::Command,
     limits::quota::Share,
+    sync::blocking,
 };
 
 /// The state of preview 1 of one guest, or the parts that it will be made of.
@@ -72,14 +73,12 @@ impl Opened {
     /// Opens what is granted, on a thread that may block: disks may be slow or remote.
     /// With `roots`, host calls can look up paths as well.
     pub(crate) async fn open(grants: Vec<PathGrant>, roots: bool) -> Self {
-        let opened = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let mut builder = builder();
             let places = Places::open(&mut builder, &grants, roots);
             Self(Box::new((builder, places)))
-        });
-        opened
-            .await
-            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+        })
+        .await
     }
 }
 

@@ -220,18 +220,16 @@ impl Grants {
         }
     }
 
-    /// Returns the grants that [`harmless`](Self::harmless) leaves out.
-    pub fn harmful(&self) -> impl Iterator<Item = Need> + '_ {
-        let writes = self.paths.iter().filter(|grant| grant.write);
-        let writes = writes.map(|grant| Need::Write(grant.guest_path.clone()));
-        let each = |list: &'_ [String], need: fn(String) -> Need| {
-            list.iter().cloned().map(need).collect::<Vec<_>>()
-        };
-        writes
-            .chain(each(&self.run, Need::Run))
-            .chain(each(&self.net, Need::Net))
-            .chain(each(&self.host, Need::Host))
-            .chain(self.attributes.then_some(Need::Attributes))
+    /// Returns the first of the grants that [`harmless`](Self::harmless) leaves out.
+    pub fn harmful(&self) -> Option<Need> {
+        if let Some(grant) = self.paths.iter().find(|grant| grant.write) {
+            return Some(Need::Write(grant.guest_path.clone()));
+        }
+        let [run, net, host] = [&self.run, &self.net, &self.host].map(|list| list.first().cloned());
+        run.map(Need::Run)
+            .or_else(|| net.map(Need::Net))
+            .or_else(|| host.map(Need::Host))
+            .or_else(|| self.attributes.then_some(Need::Attributes))
     }
 
     /// Returns true if the guest may look up the addresses of a name: connections to the name are
@@ -269,11 +267,11 @@ impl Grants {
                 .iter()
                 .any(|grant| grant.write && contains(&grant.guest_path, path)),
             Need::Run(command) => {
-                named(&self.run, command) || {
-                    let mut words = command.split_ascii_whitespace().map(str::to_owned);
-                    let program = words.next().unwrap_or_default();
-                    self.covers_command(&program, &words.collect::<Vec<_>>())
-                }
+                let begins = |granted: &String| {
+                    let rest = command.strip_prefix(&**granted);
+                    rest.is_some_and(|rest| rest.starts_with(' '))
+                };
+                named(&self.run, command) || self.run.iter().any(begins)
             }
             Need::Env(name) => named(&self.env, name),
             Need::Net(place) => self.net.iter().any(|granted| is_in(place, granted)),
@@ -488,11 +486,17 @@ mod tests {
     #[test]
     fn harmless_grants_change_nothing() {
         let grants = Grants::all().read("/etc").env("HOME").without_clock();
-        let harmful: Vec<_> = grants.harmful().map(|need| need.to_string()).collect();
-        let flags = ["write=/", "run=*", "net=*", "host=*", "attributes"];
-        assert_eq!(harmful, flags.map(|flag| format!("--allow-{flag}")));
+        assert_eq!(grants.harmful(), Some(Need::Write("/".into())));
+        for (grants, need) in [
+            (Grants::none().run("a"), Need::Run("a".into())),
+            (Grants::none().net("a"), Need::Net("a".into())),
+            (Grants::none().host("a"), Need::Host("a".into())),
+            (Grants::none().attributes(), Need::Attributes),
+        ] {
+            assert_eq!(grants.harmful(), Some(need));
+        }
         let harmless = grants.harmless();
-        assert_eq!(harmless.harmful().count(), 0);
+        assert_eq!(harmless.harmful(), None);
         let kept = Grants::none()
             .read("/")
             .read("/etc")

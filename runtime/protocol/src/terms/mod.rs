@@ -13,14 +13,36 @@ use self::{grants::Grants, limits::Limits};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// Resources that the call may use.
+    #[serde(with = "unless_default")]
     pub limits: Limits,
     /// Things on the host that the call may touch.
+    #[serde(with = "unless_default")]
     pub grants: Grants,
     /// Makes the call deterministic, if given: random numbers follow from this seed, so they are
     /// no secrets, and clocks begin at a fixed date and advance with each reading.
     pub seed: Option<u64>,
     /// Makes the call a preview: the agent refuses it if a grant lets it change anything.
     pub preview: bool,
+}
+
+/// Sends a value only if it is another one than the default: most calls have the usual terms.
+mod unless_default {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Default + PartialEq + Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (*value != T::default())
+            .then_some(value)
+            .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    }
 }
 
 impl Terms {

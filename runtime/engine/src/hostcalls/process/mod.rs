@@ -33,24 +33,30 @@ use self::{
     program::{Program, directory},
 };
 use super::{
+    link_asking, link_handling, link_numbering,
     reply::{Denial, answer, question},
     streams::{Direction, Stream},
 };
 use crate::{call::guest::Guest, call::output::Stdio as CallStdio, limits::quota::Share};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap_async(
-        abi::IMPORTS,
-        "process_start",
-        |caller, (pointer, length)| Box::new(process_start(caller, pointer, length)),
+    link_asking(
+        linker,
+        [("process_start", |caller, pointer, length| {
+            Box::new(process_start(caller, pointer, length))
+        })],
     )?;
     linker.func_wrap_async(abi::IMPORTS, "process_wait", |caller, (process,)| {
         Box::new(process_wait(caller, process))
     })?;
-    linker.func_wrap(abi::IMPORTS, "process_try_wait", process_try_wait)?;
-    linker.func_wrap(abi::IMPORTS, "process_kill", process_kill)?;
-    linker.func_wrap(abi::IMPORTS, "process_forget", process_forget)?;
-    Ok(())
+    link_handling(
+        linker,
+        [
+            ("process_try_wait", process_try_wait),
+            ("process_forget", process_forget),
+        ],
+    )?;
+    link_numbering(linker, [("process_kill", process_kill)])
 }
 
 async fn process_start(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<i32> {

@@ -18,6 +18,7 @@ use crate::{
     call::guest::Guest,
     limits::budget::Portion,
     limits::refusal::Refusal,
+    sync::blocking,
     wasi::listing::{ListError, Listed, Listing},
 };
 
@@ -153,10 +154,4 @@ impl Guest {
             }
         }
     }
-}
-
-/// Runs work that may wait for a disk on another thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
 }
