@@ -1,5 +1,5 @@
-//! Calls about files for which WASI has no words: mode and owner, links to anywhere, and renames that
-//! are on disk when they return.
+//! Calls about files for which WASI has no words: mode and owner, links to anywhere, and directories
+//! that are to be on disk.
 //!
 //! A path is looked up below the directory that was granted, by the kernel where it can (Linux 5.6).
 //! The last part of a path is never followed, so that a link cannot stand for its target.
@@ -76,8 +76,6 @@ async fn finish(work: Work) -> Result<Vec<u8>, Denial> {
 struct Work {
     question: FileCall,
     place: Place,
-    /// The place of the new name.
-    to: Option<Place>,
 }
 
 impl Work {
@@ -86,7 +84,7 @@ impl Work {
         let FileCall {
             action,
             path,
-            other,
+            target,
             ..
         } = &question;
         let place = match action {
@@ -97,26 +95,14 @@ impl Work {
         if *action == FileAction::SetAttributes {
             check_attributes(guest, &question)?;
         }
-        let to = match (action, other) {
-            (FileAction::Rename, Some(to)) => Some(Place::create(guest, to)?),
-            (FileAction::Rename | FileAction::Symlink, None) => {
-                return Err(invalid("the other path is missing".into()));
-            }
-            _ => None,
-        };
-        Ok(Self {
-            question,
-            place,
-            to,
-        })
+        if *action == FileAction::Symlink && target.is_none() {
+            return Err(invalid("a symbolic link without a target".into()));
+        }
+        Ok(Self { question, place })
     }
 
     fn perform(&self) -> io::Result<Vec<u8>> {
-        let Self {
-            question,
-            place,
-            to,
-        } = self;
+        let Self { question, place } = self;
         match question.action {
             FileAction::Status => {
                 let file = place.open(OFlags::PATH)?;
@@ -126,10 +112,9 @@ impl Work {
             FileAction::SetAttributes => set_attributes(&place.open(OFlags::PATH)?, question)?,
             FileAction::Symlink => {
                 let (directory, name) = place.parent()?;
-                let target = CString::new(question.other.clone().unwrap_or_default())?;
+                let target = CString::new(question.target.clone().unwrap_or_default())?;
                 rustix::fs::symlinkat(&*target, directory, &*name)?;
             }
-            FileAction::Rename => to.iter().try_for_each(|to| rename(place, to))?,
             FileAction::SyncDirectory => {
                 place.open(OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()?
             }
@@ -172,17 +157,6 @@ fn set_attributes(file: &File, question: &FileCall) -> io::Result<()> {
         rustix::fs::chmod(&*opened, Mode::from_raw_mode(*mode))?;
     }
     Ok(())
-}
-
-fn rename(from: &Place, to: &Place) -> io::Result<()> {
-    let (from_directory, from_name) = from.parent()?;
-    let (to_directory, to_name) = to.parent()?;
-    if from.open(OFlags::PATH)?.metadata()?.is_file() {
-        from.open(OFlags::RDONLY)?.sync_all()?;
-    }
-    rustix::fs::renameat(&from_directory, &*from_name, &to_directory, &*to_name)?;
-    to_directory.sync_all()?;
-    from_directory.sync_all()
 }
 
 fn describe(file: &File, found: &Metadata) -> io::Result<FileStatus> {

@@ -14,7 +14,6 @@ use super::{
 use crate::{call::guest::Guest, limits::growth::LimitHit, limits::refusal::Refusal};
 
 pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap(abi::IMPORTS, "host_facts", host_facts)?;
     linker.func_wrap_async(
         abi::IMPORTS,
         "host_call",
@@ -25,7 +24,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     Ok(())
 }
 
-fn host_facts(mut caller: Caller<'_, Guest>) -> i32 {
+pub(super) fn host_facts(mut caller: Caller<'_, Guest>) -> i32 {
     let guest = caller.data_mut();
     let facts = match &guest.host_services {
         _ if !guest.grants.facts => Err(Refusal::Denied(Need::Facts).into()),

@@ -36,7 +36,15 @@ const MAX_PANIC_BYTES: usize = 64 << 10;
 
 /// Gives guests the imports of `wxec_v1`.
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap(abi::IMPORTS, "input_len", input_len)?;
+    link_plain(
+        linker,
+        [
+            ("input_len", input_len),
+            ("reply_len", reply::reply_len),
+            ("cancelled", cancelled),
+            ("host_facts", host::host_facts),
+        ],
+    )?;
     link_reading(
         linker,
         [
@@ -69,14 +77,15 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
             ))
         },
     )?;
-    linker.func_wrap(abi::IMPORTS, "cancelled", cancelled)?;
     file::link(linker)?;
     host::link(linker)?;
-    reply::link(linker)?;
     process::link(linker)?;
     streams::link(linker)?;
     net::link(linker)
 }
+
+/// A call without arguments.
+type Plain = fn(Caller<'_, Guest>) -> i32;
 
 /// The future of a call that waits.
 type Waiting<'a, T> = Box<dyn Future<Output = T> + Send + 'a>;
@@ -102,15 +111,34 @@ type Writing = fn(Caller<'_, Guest>, u32, u32) -> Result<()>;
 // These functions link calls through pointers, so that all calls of a kind have one type: wasmtime is
 // compiled for each type of host function, which takes 2 kB.
 
+fn link_plain<const N: usize>(linker: &mut Linker<Guest>, calls: [(&str, Plain); N]) -> Result<()> {
+    for (name, call) in calls {
+        linker.func_wrap(abi::IMPORTS, name, move |caller: Caller<'_, Guest>| {
+            call(caller)
+        })?;
+    }
+    Ok(())
+}
+
 fn link_asking<const N: usize>(
     linker: &mut Linker<Guest>,
     calls: [(&str, Asking); N],
 ) -> Result<()> {
-    for (name, call) in calls {
-        linker.func_wrap_async(abi::IMPORTS, name, move |caller, (pointer, length)| {
-            call(caller, pointer, length)
-        })?;
-    }
+    calls
+        .into_iter()
+        .try_for_each(|(name, call)| link_one_asking(linker, abi::IMPORTS, name, call))
+}
+
+/// Links a call of any module that takes a pointer and a length, and returns a number.
+pub(crate) fn link_one_asking(
+    linker: &mut Linker<Guest>,
+    module: &str,
+    name: &str,
+    call: Asking,
+) -> Result<()> {
+    linker.func_wrap_async(module, name, move |caller, (pointer, length)| {
+        call(caller, pointer, length)
+    })?;
     Ok(())
 }
 
@@ -188,8 +216,13 @@ fn link_writing<const N: usize>(
     Ok(())
 }
 
-fn input_len(caller: Caller<'_, Guest>) -> Result<u32> {
-    Ok(u32::try_from(caller.data().input.len())?)
+fn input_len(caller: Caller<'_, Guest>) -> i32 {
+    length(caller.data().input.len())
+}
+
+/// Returns a length as a guest gets it. No input and no reply is longer than 4 GiB.
+fn length(bytes: usize) -> i32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX).cast_signed()
 }
 
 /// Copies at most `length` bytes of the input, from `offset` on, to `pointer`. Returns the number
@@ -260,7 +293,7 @@ fn panic(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> Result<()>
 }
 
 /// Always returns 0: a cancelled call is dropped, so it never asks.
-fn cancelled() -> i32 {
+fn cancelled(_: Caller<'_, Guest>) -> i32 {
     0
 }
 

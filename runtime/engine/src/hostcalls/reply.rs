@@ -5,7 +5,7 @@
 //! next capability call.
 
 use serde::{Serialize, de::DeserializeOwned};
-use wasmtime::{Caller, Linker, Result};
+use wasmtime::{Caller, Result};
 use wxec_protocol::{
     abi::{self, HostError},
     cbor,
@@ -17,13 +17,8 @@ use crate::{call::guest::Guest, limits::refusal::Refusal};
 /// Length of the longest question: a command with long arguments, or a whole environment.
 pub(super) const MAX_QUESTION_BYTES: usize = 256 << 10;
 
-pub(super) fn link(linker: &mut Linker<Guest>) -> Result<()> {
-    linker.func_wrap(abi::IMPORTS, "reply_len", reply_len)?;
-    Ok(())
-}
-
-fn reply_len(caller: Caller<'_, Guest>) -> Result<u32> {
-    Ok(u32::try_from(caller.data().reply.len())?)
+pub(super) fn reply_len(caller: Caller<'_, Guest>) -> i32 {
+    super::length(caller.data().reply.len())
 }
 
 /// Copies at most `length` bytes of the reply, from `offset` on, to `pointer`. Returns the number

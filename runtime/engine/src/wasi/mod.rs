@@ -35,20 +35,21 @@ const RANDOM_PIECE_BYTES: u32 = 1 << 20;
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     wasi_snapshot_preview1::add_to_linker(linker, Guest::with_wasi)?;
     linker.allow_shadowing(true);
-    linker.func_wrap_async(
+    hostcalls::link_one_asking(
+        linker,
         "wasi_snapshot_preview1",
         "random_get",
-        |caller, (pointer, length)| Box::new(random_get(caller, pointer, length)),
+        |caller, pointer, length| Box::new(random_get(caller, pointer, length)),
     )?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
 /// Fills memory with random bytes, piece by piece: a guest may ask for as many as its memory holds.
-async fn random_get(mut caller: Caller<'_, Guest>, mut pointer: u32, mut left: u32) -> Result<u32> {
+async fn random_get(mut caller: Caller<'_, Guest>, mut pointer: u32, mut left: u32) -> Result<i32> {
     let (memory, _) = hostcalls::memory(&mut caller)?;
     if u64::from(pointer) + u64::from(left) > memory.len() as u64 {
-        return Ok(Errno::Fault as u32);
+        return Ok(Errno::Fault as i32);
     }
     loop {
         let piece = left.min(RANDOM_PIECE_BYTES);
@@ -59,11 +60,11 @@ async fn random_get(mut caller: Caller<'_, Guest>, mut pointer: u32, mut left: u
             piece,
         );
         if let Err(error) = filled {
-            return Ok(error.downcast()? as u32);
+            return Ok(error.downcast()? as i32);
         }
         left -= piece;
         if left == 0 {
-            return Ok(Errno::Success as u32);
+            return Ok(Errno::Success as i32);
         }
         pointer += piece;
         tokio::task::yield_now().await;

@@ -207,18 +207,8 @@ pub(crate) fn file_symlink(target: &str, path: &str) -> Step {
     ask(
         15,
         &FileCall {
-            other: Some(target.into()),
+            target: Some(target.into()),
             ..file(FileAction::Symlink, path)
-        },
-    )
-}
-
-pub(crate) fn file_rename(from: &str, to: &str) -> Step {
-    ask(
-        15,
-        &FileCall {
-            other: Some(to.into()),
-            ..file(FileAction::Rename, from)
         },
     )
 }
@@ -236,7 +226,7 @@ fn file(action: FileAction, path: &str) -> FileCall {
     FileCall {
         action,
         path: path.into(),
-        other: None,
+        target: None,
         mode: None,
         uid: None,
         gid: None,

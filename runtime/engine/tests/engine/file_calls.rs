@@ -17,8 +17,8 @@ use wxec_protocol::{
 };
 
 use crate::asking::{
-    Answer, Scripted, Step, file_call, file_rename, file_status, file_symlink, file_sync, give_up,
-    set_mode, set_owner, start,
+    Answer, Scripted, Step, file_call, file_status, file_symlink, file_sync, give_up, set_mode,
+    set_owner, start,
 };
 
 /// Creates a directory `in` that may be granted, beside a file that never is.
@@ -100,7 +100,6 @@ async fn what_was_not_granted_is_refused_and_the_flag_is_named() {
         set_mode(&file, 0o777),
         set_owner(&file, 1),
         file_symlink("x", &file),
-        file_rename(&file, &path(&world, "in/new")),
     ] {
         is_refused(&read.last(&[step]).await, &Need::Write(file.clone()));
     }
@@ -116,8 +115,6 @@ async fn what_was_not_granted_is_refused_and_the_flag_is_named() {
         &Need::Attributes,
     );
     is_refused(&write.last(&[set_owner(&file, 1)]).await, &Need::Attributes);
-    let out = file_rename(&file, &secret);
-    is_refused(&write.last(&[out]).await, &Need::Write(secret.clone()));
     let fault = write.run(&[set_mode(&file, 0o777), give_up()]).await;
     let fault = fault.unwrap_err();
     assert!(
@@ -144,7 +141,6 @@ async fn links_lead_nowhere() {
         set_mode(&path(&world, "in/relative"), 0o777),
         set_mode(&path(&world, "in/up/secret"), 0o777),
         file_status(&path(&world, "in/up/secret")),
-        file_rename(&path(&world, "in/file"), &path(&world, "in/up/secret")),
         file_symlink("x", &path(&world, "in/up/new")),
         file_sync(&path(&world, "in/up")),
         // Inside of what was granted, a directory may be a link.
@@ -173,37 +169,33 @@ async fn links_lead_nowhere() {
 #[tokio::test]
 async fn mode_owner_links_and_names_are_set() {
     let world = world();
-    let [file, link, new] = ["in/file", "in/link", "in/sub/new"].map(|name| path(&world, name));
+    let [file, link, new] = ["in/file", "in/link", "in/file"].map(|name| path(&world, name));
     let uid = fs::metadata(&file).unwrap().uid();
     let steps = [
         set_owner(&file, uid),
         set_mode(&file, 0o4750),
         set_mode(&path(&world, "in/sub"), 0o700),
         file_symlink("/etc/hostname", &link),
-        file_rename(&file, &new),
         file_sync(&path(&world, "in")),
     ];
     for answer in free(&world, &steps).await {
         assert_eq!(answer.number, 0, "{answer:?}");
     }
     assert_eq!(
-        (mode(&world, "in/sub/new"), mode(&world, "in/sub")),
+        (mode(&world, "in/file"), mode(&world, "in/sub")),
         (0o4750, 0o700)
     );
     assert_eq!(
         fs::read_link(&link).unwrap().to_str(),
         Some("/etc/hostname")
     );
-    assert_eq!(fs::read(&new).unwrap(), b"granted");
-    assert!(!world.path().join("in/file").exists());
 
     for step in [set_mode(&new, 0o10000), set_owner(&new, u32::MAX)] {
         assert_eq!(free(&world, &[step]).await[0].error().kind, "InvalidInput");
     }
-    for action in [FileAction::Rename, FileAction::Symlink] {
-        let incomplete = free(&world, &[file_call(action, &path(&world, "in/other"))]).await;
-        assert_eq!(incomplete[0].error().kind, "InvalidInput");
-    }
+    let incomplete = file_call(FileAction::Symlink, &path(&world, "in/other"));
+    let incomplete = free(&world, &[incomplete]).await;
+    assert_eq!(incomplete[0].error().kind, "InvalidInput");
     let taken = free(&world, &[file_symlink("x", &new)]).await;
     assert_eq!(taken[0].error().kind, "AlreadyExists");
 }
@@ -218,13 +210,8 @@ async fn a_file_granted_by_its_name_keeps_the_name() {
         .attributes();
     let scripted = Scripted::new(grants);
     assert_eq!(scripted.last(&[set_mode(&file, 0o600)]).await.number, 0);
-    fs::write(path(&world, "in/sub/other"), "other").unwrap();
-    for step in [
-        file_symlink("/etc/passwd", &file),
-        file_rename(&path(&world, "in/sub/other"), &file),
-    ] {
-        assert_eq!(scripted.last(&[step]).await.error().kind, "InvalidInput");
-    }
+    let replaced = scripted.last(&[file_symlink("/etc/passwd", &file)]).await;
+    assert_eq!(replaced.error().kind, "InvalidInput");
     assert_eq!(fs::read(&file).unwrap(), b"granted");
 }
 

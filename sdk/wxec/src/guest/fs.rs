@@ -52,7 +52,7 @@ pub fn set_owner(path: impl AsRef<Path>, uid: Option<u32>, gid: Option<u32>) -> 
 /// Makes a symbolic link, whose target is any text. Needs the grant to write the path.
 pub fn symlink(target: impl AsRef<Path>, path: impl AsRef<Path>) -> io::Result<()> {
     let mut question = question(FileAction::Symlink, path.as_ref())?;
-    question.other = Some(text(target.as_ref())?);
+    question.target = Some(text(target.as_ref())?);
     ask::told(imports::file_call, &question)
 }
 
@@ -65,15 +65,26 @@ pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 /// Renames a file or a directory, and returns when the new name is on the disk. Needs the grants to
 /// write both paths.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
-    let mut question = question(FileAction::Rename, from.as_ref())?;
-    question.other = Some(text(to.as_ref())?);
-    ask::told(imports::file_call, &question)
+    let (from, to) = (from.as_ref(), to.as_ref());
+    if status(from)?.kind == Kind::File {
+        std::fs::File::open(from)?.sync_all()?;
+    }
+    std::fs::rename(from, to)?;
+    sync_directory(parent(to))?;
+    sync_directory(parent(from))
 }
 
 /// Writes the entries of a directory to the disk. Needs the grant to write it.
 pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
     let question = question(FileAction::SyncDirectory, path.as_ref())?;
     ask::told(imports::file_call, &question)
+}
+
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent();
+    parent
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 fn change(path: &Path, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
@@ -90,7 +101,7 @@ fn question(action: FileAction, path: &Path) -> io::Result<FileCall> {
     Ok(FileCall {
         action,
         path: text(path)?,
-        other: None,
+        target: None,
         mode: None,
         uid: None,
         gid: None,

@@ -14,10 +14,9 @@ pub struct FileCall {
     pub action: FileAction,
     /// The path.
     pub path: String,
-    /// For [`FileAction::Symlink`] the text that the link holds, for [`FileAction::Rename`] the new
-    /// path.
+    /// The text that a symbolic link is to hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub other: Option<String>,
+    pub target: Option<String>,
     /// The permissions to set, as in [`FileStatus`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
@@ -40,9 +39,6 @@ pub enum FileAction {
     /// Makes a symbolic link. Unlike that of WASI, its target may be an absolute path: guests do not
     /// follow such a link, other programs do.
     Symlink,
-    /// Gives a file another name, in place of a file that has it. The reply comes when file and name
-    /// are on the disk.
-    Rename,
     /// Writes a directory's entries to the disk, which a guest cannot do by WASI.
     SyncDirectory,
 }
