@@ -1,6 +1,7 @@
 //! A filter for what unwinding reads: the frames of functions (`.eh_frame`), and the table in which
-//! they are found (`.eh_frame_hdr`). Their numbers are distances from where they stand, or grow from
-//! one to the next. Differences from the number before repeat themselves.
+//! they are found (`.eh_frame_hdr`). Numbers of frames are distances from where they stand, or grow
+//! from one to the next; differences from the number before repeat themselves. A row of the table says
+//! again what its frame says of the function, and mostly names the frame behind that of the row before.
 //!
 //! Both directions look only at bytes that they do not change, or have changed back by then. So they
 //! find the same numbers.
@@ -66,28 +67,43 @@ fn turn(image: &mut [u8], direction: Direction) {
         return;
     };
     if segment[table..].starts_with(&ENCODINGS) {
-        // A number that lies outside ends either, in both directions at the same place. The last to be
-        // turned is the first to be turned back, in case they overlap.
+        // A number that lies outside ends either, in both directions at the same place. Rows are
+        // turned while frames are as they were.
         if direction == Direction::ToDifferences {
-            let _ = turn_frames(segment, table, direction);
             let _ = turn_rows(segment, table, direction);
+            let _ = turn_frames(segment, table, direction);
         } else {
-            let _ = turn_rows(segment, table, direction);
             let _ = turn_frames(segment, table, direction);
+            let _ = turn_rows(segment, table, direction);
         }
     }
 }
 
-/// Turns the rows of the table: a function and its frame.
+/// Turns the rows of the table: a function and its frame, as distances from the table.
 fn turn_rows(segment: &mut [u8], table: usize, direction: Direction) -> Option<()> {
-    let rows = number(segment, table + 8)?;
-    let (mut function, mut frame) = (0, 0);
-    for row in 0..rows as usize {
+    let rows = number(segment, table + 8)? as usize;
+    let end = rows.checked_mul(8)?.checked_add(table + HEAD_BYTES)?;
+    let mut next = 0;
+    for row in 0..rows {
         let at = table + HEAD_BYTES + 8 * row;
-        function = turn_number(segment, at, 0, function, direction)?;
-        frame = turn_number(segment, at + 4, 0, frame, direction)?;
+        let frame = turn_number(segment, at + 4, table, next, direction)?;
+        let function;
+        (function, next) = read_frame(segment, end, frame).unwrap_or_default();
+        turn_number(segment, at, table, function, direction)?;
     }
     Some(())
+}
+
+/// Returns the function of a frame, and the place behind the frame. Reads nothing before `start`, where
+/// rows may stand that are turned.
+fn read_frame(segment: &[u8], start: usize, frame: u32) -> Option<(u32, u32)> {
+    let at = frame as usize;
+    if at < start {
+        return None;
+    }
+    let (length, distance) = (number(segment, at)?, number(segment, at + 8)?);
+    let function = frame.wrapping_add(8).wrapping_add(distance);
+    Some((function, frame.wrapping_add(4).wrapping_add(length)))
 }
 
 /// Turns the frames. Each has its length, the distance back to what it has in common with others, the
@@ -183,8 +199,8 @@ mod tests {
         put(&mut image, frames - TABLE_AT - 4);
         put(&mut image, functions.len());
         for (index, (at, ..)) in functions.iter().enumerate() {
-            put(&mut image, *at as usize);
-            put(&mut image, frames + 20 + 28 * index);
+            put(&mut image, (*at as usize).wrapping_sub(TABLE_AT));
+            put(&mut image, frames + 20 + 28 * index - TABLE_AT);
         }
         put(&mut image, 16);
         image.extend([0; 16]);
@@ -239,7 +255,7 @@ mod tests {
         let first = frames as u32 + 20;
         assert_eq!(
             numbers(TABLE_AT + HEAD_BYTES, 6),
-            [5000, first, 104, 28, 40, 28]
+            [0, first, 0, 0, 0, 0]
         );
         let common = frames as u32;
         assert_eq!(numbers(frames + 20, 4), [24, common, 5000, 100]);
