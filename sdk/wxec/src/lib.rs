@@ -52,7 +52,7 @@ mod docs {
 }
 
 mod abi;
-mod status;
+mod file;
 
 #[doc(hidden)]
 pub mod __private;

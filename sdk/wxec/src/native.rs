@@ -57,7 +57,7 @@ pub mod fs {
 
     pub use wxec_protocol::abi::FileKind as Kind;
 
-    pub use crate::status::Status;
+    pub use crate::file::Status;
 
     /// Bits of a mode that can be set.
     const MODE_BITS: u32 = 0o7777;
@@ -123,25 +123,12 @@ pub mod fs {
     /// Renames a file or a directory, over a file that has the new name. Returns when the file and
     /// its new name are on the disk.
     pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
-        let (from, to) = (from.as_ref(), to.as_ref());
-        if std::fs::symlink_metadata(from)?.is_file() {
-            File::open(from)?.sync_all()?;
-        }
-        std::fs::rename(from, to)?;
-        sync_directory(parent(to))?;
-        sync_directory(parent(from))
+        crate::file::rename(from.as_ref(), to.as_ref())
     }
 
     /// Writes the entries of a directory to the disk.
     pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
         File::open(path)?.sync_all()
-    }
-
-    fn parent(path: &Path) -> &Path {
-        let parent = path.parent();
-        parent
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or_else(|| Path::new("."))
     }
 
     fn check_kind(path: &Path) -> io::Result<()> {

@@ -12,7 +12,7 @@ pub use wxec_protocol::abi::FileKind as Kind;
 use wxec_protocol::abi::{FileAction, FileCall, FileStatus};
 
 use super::{ask, imports};
-pub use crate::status::Status;
+pub use crate::file::Status;
 
 /// Returns the status of a file, or of a symbolic link itself. Needs the grant to read it.
 pub fn status(path: impl AsRef<Path>) -> io::Result<Status> {
@@ -65,26 +65,13 @@ pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
 /// Renames a file or a directory, and returns when the new name is on the disk. Needs the grants to
 /// write both paths.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
-    let (from, to) = (from.as_ref(), to.as_ref());
-    if status(from)?.kind == Kind::File {
-        std::fs::File::open(from)?.sync_all()?;
-    }
-    std::fs::rename(from, to)?;
-    sync_directory(parent(to))?;
-    sync_directory(parent(from))
+    crate::file::rename(from.as_ref(), to.as_ref())
 }
 
 /// Writes the entries of a directory to the disk. Needs the grant to write it.
 pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
     let question = question(FileAction::SyncDirectory, path.as_ref())?;
     ask::told(imports::file_call, &question)
-}
-
-fn parent(path: &Path) -> &Path {
-    let parent = path.parent();
-    parent
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."))
 }
 
 fn change(path: &Path, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {

@@ -1,6 +1,11 @@
-//! The status of a file, the same for both sides.
+//! Files: what is the same in `fs` of both sides.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use wxec_protocol::abi::FileKind;
 
@@ -26,4 +31,21 @@ pub struct Status {
     pub inode: u64,
     /// Target of a symbolic link.
     pub target: Option<PathBuf>,
+}
+
+/// Renames a file or a directory, and writes it and its new name to the disk.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    if crate::fs::status(from)?.kind == FileKind::File {
+        File::open(from)?.sync_all()?;
+    }
+    std::fs::rename(from, to)?;
+    crate::fs::sync_directory(parent(to))?;
+    crate::fs::sync_directory(parent(from))
+}
+
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent();
+    parent
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
