@@ -253,10 +253,7 @@ mod tests {
         };
         let frames = TABLE_AT + HEAD_BYTES + 24;
         let first = frames as u32 + 20;
-        assert_eq!(
-            numbers(TABLE_AT + HEAD_BYTES, 6),
-            [0, first, 0, 0, 0, 0]
-        );
+        assert_eq!(numbers(TABLE_AT + HEAD_BYTES, 6), [0, first, 0, 0, 0, 0]);
         let common = frames as u32;
         assert_eq!(numbers(frames + 20, 4), [24, common, 5000, 100]);
         assert_eq!(numbers(frames + 48, 4), [24, common, 4, 40]);

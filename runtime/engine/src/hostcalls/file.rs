@@ -24,7 +24,7 @@ use wxec_protocol::{
 };
 
 use super::{
-    link_asking,
+    linking::link_asking,
     reply::{Denial, answer, question},
     resources::invalid,
 };

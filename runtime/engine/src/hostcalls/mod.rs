@@ -6,6 +6,7 @@
 
 mod file;
 mod host;
+mod linking;
 mod net;
 mod process;
 mod reply;
@@ -21,6 +22,8 @@ use wxec_protocol::{
     cbor,
 };
 
+pub(crate) use self::linking::link_asking_of;
+use self::linking::{link_plain, link_reading, link_writing};
 pub use self::process::ProcessWatch;
 pub use self::streams::{Duplex, ReadWrite};
 pub(crate) use self::{process::Reaper, resources::Resources};
@@ -82,138 +85,6 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     process::link(linker)?;
     streams::link(linker)?;
     net::link(linker)
-}
-
-/// A call without arguments.
-type Plain = fn(Caller<'_, Guest>) -> i32;
-
-/// The future of a call that waits.
-type Waiting<'a, T> = Box<dyn Future<Output = T> + Send + 'a>;
-
-/// A call with a question in the guest's memory, given by its pointer and its length.
-type Asking = for<'a> fn(Caller<'a, Guest>, u32, u32) -> Waiting<'a, Result<i32>>;
-
-/// A call that reads or writes a stream: its handle, and bytes in the guest's memory.
-type Streaming = for<'a> fn(Caller<'a, Guest>, i32, u32, u32) -> Waiting<'a, Result<i32>>;
-
-/// A call about one handle.
-type Handling = fn(Caller<'_, Guest>, i32) -> i32;
-
-/// A call about one handle, with a number.
-type Numbering = fn(Caller<'_, Guest>, i32, i32) -> i32;
-
-/// A call that copies to the guest's memory: from an offset on, to a pointer, so many bytes.
-type Reading = fn(Caller<'_, Guest>, u32, u32, u32) -> Result<u32>;
-
-/// A call that takes bytes of the guest's memory.
-type Writing = fn(Caller<'_, Guest>, u32, u32) -> Result<()>;
-
-// These functions link calls through pointers, so that all calls of a kind have one type: wasmtime is
-// compiled for each type of host function, which takes 2 kB.
-
-fn link_plain<const N: usize>(linker: &mut Linker<Guest>, calls: [(&str, Plain); N]) -> Result<()> {
-    for (name, call) in calls {
-        linker.func_wrap(abi::IMPORTS, name, move |caller: Caller<'_, Guest>| {
-            call(caller)
-        })?;
-    }
-    Ok(())
-}
-
-fn link_asking<const N: usize>(
-    linker: &mut Linker<Guest>,
-    calls: [(&str, Asking); N],
-) -> Result<()> {
-    calls
-        .into_iter()
-        .try_for_each(|(name, call)| link_one_asking(linker, abi::IMPORTS, name, call))
-}
-
-/// Links a call of any module that takes a pointer and a length, and returns a number.
-pub(crate) fn link_one_asking(
-    linker: &mut Linker<Guest>,
-    module: &str,
-    name: &str,
-    call: Asking,
-) -> Result<()> {
-    linker.func_wrap_async(module, name, move |caller, (pointer, length)| {
-        call(caller, pointer, length)
-    })?;
-    Ok(())
-}
-
-fn link_streaming<const N: usize>(
-    linker: &mut Linker<Guest>,
-    calls: [(&str, Streaming); N],
-) -> Result<()> {
-    for (name, call) in calls {
-        linker.func_wrap_async(
-            abi::IMPORTS,
-            name,
-            move |caller, (stream, pointer, length)| call(caller, stream, pointer, length),
-        )?;
-    }
-    Ok(())
-}
-
-fn link_handling<const N: usize>(
-    linker: &mut Linker<Guest>,
-    calls: [(&str, Handling); N],
-) -> Result<()> {
-    for (name, call) in calls {
-        linker.func_wrap(
-            abi::IMPORTS,
-            name,
-            move |caller: Caller<'_, Guest>, handle: i32| call(caller, handle),
-        )?;
-    }
-    Ok(())
-}
-
-fn link_numbering<const N: usize>(
-    linker: &mut Linker<Guest>,
-    calls: [(&str, Numbering); N],
-) -> Result<()> {
-    for (name, call) in calls {
-        linker.func_wrap(
-            abi::IMPORTS,
-            name,
-            move |caller: Caller<'_, Guest>, handle: i32, number: i32| call(caller, handle, number),
-        )?;
-    }
-    Ok(())
-}
-
-fn link_reading<const N: usize>(
-    linker: &mut Linker<Guest>,
-    calls: [(&str, Reading); N],
-) -> Result<()> {
-    for (name, call) in calls {
-        linker.func_wrap(
-            abi::IMPORTS,
-            name,
-            move |caller: Caller<'_, Guest>, offset: u32, pointer: u32, length: u32| {
-                call(caller, offset, pointer, length)
-            },
-        )?;
-    }
-    Ok(())
-}
-
-fn link_writing<const N: usize>(
-    linker: &mut Linker<Guest>,
-    calls: [(&str, Writing); N],
-) -> Result<()> {
-    for (name, call) in calls {
-        linker.func_wrap(
-            abi::IMPORTS,
-            name,
-            move |caller: Caller<'_, Guest>, pointer: u32, length: u32| {
-                call(caller, pointer, length)
-            },
-        )?;
-    }
-    Ok(())
 }
 
 fn input_len(caller: Caller<'_, Guest>) -> i32 {

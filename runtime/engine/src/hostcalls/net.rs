@@ -21,7 +21,7 @@ use wxec_protocol::{
 };
 
 use super::{
-    link_asking,
+    linking::link_asking,
     reply::{Denial, answer, question},
     streams::{Direction, Stream},
 };

@@ -22,7 +22,8 @@ use wasmtime::{Caller, Linker, Result};
 use wxec_protocol::abi::{self, MAX_SELECTED, StreamSelect};
 
 use super::{
-    link_asking, link_handling, link_numbering, link_streaming, memory, range,
+    linking::{link_asking, link_handling, link_numbering, link_streaming},
+    memory, range,
     reply::{Denial, answer, question},
     resources::{Resources, invalid},
 };

@@ -20,11 +20,12 @@ use wasmtime_wasi::{
 };
 use wiggle::{GuestMemory, GuestPtr};
 
+pub(crate) use wasmtime_wasi::p1::types::Errno as PathError;
+
 pub(crate) use self::places::{NoSpot, Root};
 pub use self::stdio::{Reader, Writer};
 pub(crate) use self::world::{Opened, Parts, World};
 use crate::{call::guest::Guest, hostcalls};
-pub(crate) use wasmtime_wasi::p1::types::Errno as PathError;
 
 /// Random bytes made at once. wasmtime-wasi makes them before it copies them, which takes a
 /// millisecond, and between two such pieces a call can be ended.
@@ -35,7 +36,7 @@ const RANDOM_PIECE_BYTES: u32 = 1 << 20;
 pub(crate) fn link(linker: &mut Linker<Guest>) -> Result<()> {
     wasi_snapshot_preview1::add_to_linker(linker, Guest::with_wasi)?;
     linker.allow_shadowing(true);
-    hostcalls::link_one_asking(
+    hostcalls::link_asking_of(
         linker,
         "wasi_snapshot_preview1",
         "random_get",

@@ -13,7 +13,6 @@
 use std::{fs::File, io, ops::Range, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use rustix::fs::OFlags;
-
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder, p1::types::Errno};
 use wxec_protocol::PathGrant;
 

@@ -33,7 +33,7 @@ use self::{
     program::{Program, directory},
 };
 use super::{
-    link_asking, link_handling, link_numbering,
+    linking::{link_asking, link_handling, link_numbering},
     reply::{Denial, answer, question},
     streams::{Direction, Stream},
 };
