@@ -264,3 +264,67 @@ fn plans_and_their_settings_are_listed_with_the_layers_they_come_from() {
         "{listed:?}"
     );
 }
+
+#[test]
+fn a_plan_that_failed_on_a_host_is_gone_on_with_there_and_with_the_same_settings() {
+    let place = place();
+    let run = |words: &[&str]| {
+        let apply = ["apply", "-y", "two,one", "plans::greeting"];
+        cli(place.path(), &[&apply, words].concat())
+    };
+    // A folder in the file's place.
+    let folder = place.path().join("two");
+    fs::create_dir(&folder).unwrap();
+    let failed = run(&[]);
+    assert_eq!(failed.exit_code, Some(1), "{failed:?}");
+    assert!(
+        failed
+            .stderr
+            .contains("[two] error: the task failed: step `greeting/file "),
+        "{failed:?}"
+    );
+    assert!(
+        failed.stdout.contains("[one] 1 step: 1 changed"),
+        "{failed:?}"
+    );
+
+    fs::remove_dir(&folder).unwrap();
+    let other = run(&["--resume", "last", "--set", "name=you"]);
+    assert_eq!(other.exit_code, Some(2), "{other:?}");
+    assert!(other.stderr.contains("with other arguments"), "{other:?}");
+    let resumed = run(&["--resume", "last"]);
+    assert_eq!(resumed.exit_code, Some(0), "{resumed:?}");
+    assert!(
+        resumed.stdout.contains("[two] 1 step: 1 changed"),
+        "{resumed:?}"
+    );
+    assert!(!resumed.stdout.contains("[one]"), "{resumed:?}");
+}
+
+#[test]
+fn a_program_that_prints_an_inventory_is_run_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    let (program, runs) = (path("inventory"), path("runs"));
+    let script = format!(
+        "#!/bin/sh\necho run >>{}\necho '{{\"hosts\": {{\"made\": {{\"address\": \"local:\"}}}}}}'\n",
+        runs.display()
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+    let greeting = format!("path={}", path("greeting").display());
+    let words = [
+        "-q",
+        "apply",
+        "--preview",
+        "made",
+        "plans::greeting",
+        "--set",
+        "name=you",
+    ];
+    let inventory = ["--set", &greeting, "--inventory", program.to_str().unwrap()];
+    let ended = Cli::new([&words[..], &inventory].concat()).run();
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    assert_eq!(fs::read_to_string(runs).unwrap(), "run\n");
+}

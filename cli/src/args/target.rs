@@ -24,7 +24,17 @@ pub(crate) fn hosts(
     connect: &ConnectArgs,
     output: impl FnOnce(bool) -> OutputHandler,
 ) -> Result<Vec<Host>, CommandError> {
-    let selection = select(target, connect)?;
+    hosts_in(&connect.inventory(target)?, target, connect, output)
+}
+
+/// Returns the same of an inventory that was read for `target`.
+pub(crate) fn hosts_in(
+    inventory: &Inventory,
+    target: &str,
+    connect: &ConnectArgs,
+    output: impl FnOnce(bool) -> OutputHandler,
+) -> Result<Vec<Host>, CommandError> {
+    let selection = select(inventory, target)?;
     let hosts = selection.hosts().len();
     let options = connect.options(hosts)?;
     let output = output(hosts > 1);
@@ -38,7 +48,7 @@ pub(crate) fn hosts(
 
 /// Returns the address of the one host that `target` names, for a command that connects to nothing.
 pub(crate) fn address(target: &str, connect: &ConnectArgs) -> Result<Address, CommandError> {
-    only(target, select(target, connect)?).map(|(address, _)| address)
+    only(target, select(&connect.inventory(target)?, target)?).map(|(address, _)| address)
 }
 
 /// Returns the address of the host that a tool names, and the inventory's options for it. The tool
@@ -68,10 +78,9 @@ fn only(target: &str, selection: Selection) -> Result<(Address, Connecting), Com
     }
 }
 
-fn select(target: &str, connect: &ConnectArgs) -> Result<Selection, CommandError> {
-    let inventory = connect.inventory(target)?;
+fn select(inventory: &Inventory, target: &str) -> Result<Selection, CommandError> {
     let selection = inventory.resolve(target)?;
-    tell_strangers(&inventory, &selection);
+    tell_strangers(inventory, &selection);
     Ok(selection)
 }
 

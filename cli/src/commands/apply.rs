@@ -1,9 +1,13 @@
 //! `wxec apply` and `wxec validate`: set hosts up by a plan, or see whether they are.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    mem,
+};
 
 use wxec::{
     CallOptions, Host, Module,
+    call::Value,
     history::RunWork,
     module::{Function, Wants},
 };
@@ -17,7 +21,6 @@ use crate::{
         module_name::split_function,
         negative_numbers::without_mark,
         rollout_args::{Chosen, RolloutArgs},
-        target,
     },
     base::{exit_code, verbosity::Verbosity},
     hosts::{
@@ -27,15 +30,15 @@ use crate::{
     module::load::load,
     output::{
         command_error::CommandError,
-        guest_output::guest_output,
         results::{Format, Style},
     },
     plans::{
-        find::{check_mode, find_plan},
+        find::{check_mode, find_plan, last_part},
         report, settings,
         settings::Typed,
     },
     terminal::stderr::{ask, say},
+    value::json::to_json,
 };
 
 /// Set hosts up by a plan
@@ -125,80 +128,121 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         } else {
             Way::Preview
         };
-        return prepared.run(&args.plan, way, verbosity);
+        return prepared.look(way, verbosity);
     }
-    if !args.yes && !prepared.is_wanted(&args.plan, verbosity)? {
-        say("nothing was changed");
-        return Ok(exit_code::OK);
+    if !args.yes {
+        check_terminal()?;
+        let code = prepared.look(Way::Preview, verbosity)?;
+        if code != exit_code::OK {
+            say("nothing was changed, as the preview failed; --yes applies the plan without one");
+            return Ok(code);
+        }
+        if !prepared.is_wanted()? {
+            say("nothing was changed");
+            return Ok(exit_code::OK);
+        }
     }
-    prepared.run(&args.plan, Way::Apply, verbosity)
+    prepared.apply(verbosity)
 }
 
 pub(crate) fn validate(args: &ValidateArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
-    Prepared::of(&args.plan, verbosity)?.run(&args.plan, Way::Validate, verbosity)
+    Prepared::of(&args.plan, verbosity)?.look(Way::Validate, verbosity)
 }
 
-/// A plan with the settings for each host.
-struct Prepared {
+/// Fails if there is no terminal to ask on.
+fn check_terminal() -> Result<(), CommandError> {
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let message = "there is no terminal to ask on whether the plan is to be applied";
+    Err(CommandError::usage(message)
+        .hint("add --yes to apply it, or --preview to see what it would change"))
+}
+
+/// A plan, its hosts, and the settings for each of them.
+struct Prepared<'a> {
+    args: &'a PlanArgs,
     module: Module,
     function: Function,
-    hosts: Vec<(Host, Layers)>,
+    chosen: Chosen,
+    settings: Vec<(Host, Layers)>,
 }
 
-impl Prepared {
-    fn of(args: &PlanArgs, verbosity: Verbosity) -> Result<Self, CommandError> {
+impl<'a> Prepared<'a> {
+    fn of(args: &'a PlanArgs, verbosity: Verbosity) -> Result<Self, CommandError> {
         let (source, name) = split_function(&args.plan)?;
-        let inventory = args.connect.inventory(&args.target)?;
-        let hosts = target::hosts(&args.target, &args.connect, |several| {
-            guest_output(several, verbosity)
-        })?;
+        let place = (&*args.target, &args.connect);
+        let settings = settings::of_hosts(last_part(name), place, &args.set, verbosity)?;
+        let hosts = settings.iter().map(|(host, _)| host.clone());
+        let mut chosen = args.rollout.chosen(hosts.collect())?;
+        for host in &mut chosen.hosts {
+            *host = host.with_limits(args.limits.limits(host, chosen.several));
+        }
         let module = load(&source, &args.features.features(), verbosity)?;
         let (function, plan) = find_plan(&module, name)?;
         check_mode(plan, &args.mode)?;
-        let function = function.clone();
-        let hosts = hosts.into_iter().map(|host| {
-            let entry = settings::entry(&inventory, &host);
-            let layers = settings::layers(&function.name, entry, &args.set);
-            (host, layers)
-        });
         Ok(Self {
-            hosts: hosts.collect(),
+            args,
+            function: function.clone(),
             module,
-            function,
+            chosen,
+            settings,
         })
     }
 
-    /// Shows a preview, and asks whether the plan is to be applied.
-    fn is_wanted(&self, args: &PlanArgs, verbosity: Verbosity) -> Result<bool, CommandError> {
-        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            let message = "there is no terminal to ask on whether the plan is to be applied";
-            return Err(CommandError::usage(message)
-                .hint("add --yes to apply it, or --preview to see what it would change"));
-        }
-        let code = self.run(args, Way::Preview, verbosity)?;
-        if code != exit_code::OK {
-            say("the preview failed on a host");
-        }
-        let hosts = self.hosts.len();
+    /// Asks whether the plan is to be applied.
+    fn is_wanted(&self) -> Result<bool, CommandError> {
+        let hosts = self.chosen.hosts.len();
         let plural = if hosts == 1 { "" } else { "s" };
-        let question = format!("apply {} to {hosts} host{plural}? [y/N] ", args.plan);
+        let question = format!("apply {} to {hosts} host{plural}? [y/N] ", self.args.plan);
         let answer = ask(&question)
             .map_err(|error| CommandError::usage(format!("cannot read the answer: {error}")))?;
         Ok(matches!(&*answer, "y" | "Y" | "yes"))
     }
 
-    fn run(&self, args: &PlanArgs, way: Way, verbosity: Verbosity) -> Result<u8, CommandError> {
+    /// Shows what the plan would do. No record is kept of it, because it changes nothing.
+    fn look(&self, way: Way, verbosity: Verbosity) -> Result<u8, CommandError> {
+        let chosen = Chosen {
+            hosts: self.chosen.hosts.clone(),
+            several: self.chosen.several,
+            resumed: None,
+        };
+        let rollout = Rollout::new(chosen, &self.args.rollout, RunWork::default(), verbosity)?;
+        self.print(way, rollout.unrecorded(), verbosity)
+    }
+
+    fn apply(mut self, verbosity: Verbosity) -> Result<u8, CommandError> {
+        let orders = settings::orders(&self.function, (&self.args.mode, false), &self.settings)?;
+        let mut words: Vec<_> = orders
+            .iter()
+            .map(|(host, order)| format!("{host} {}", to_json(order)))
+            .collect();
+        words.sort_unstable();
+        let work = RunWork {
+            command: "apply".into(),
+            what: format!("{} ({})", self.args.plan, self.args.mode),
+            module: Some(self.module.digest().to_string()),
+            target: self.args.target.clone(),
+            ..RunWork::default()
+        };
+        let chosen = Chosen {
+            hosts: mem::take(&mut self.chosen.hosts),
+            several: self.chosen.several,
+            resumed: self.chosen.resumed.take(),
+        };
+        let work = work.of_words(words);
+        let rollout = Rollout::new(chosen, &self.args.rollout, work, verbosity)?;
+        self.print(Way::Apply, rollout, verbosity)
+    }
+
+    /// Calls the plan on all hosts, and prints their reports.
+    fn print(&self, way: Way, rollout: Rollout, verbosity: Verbosity) -> Result<u8, CommandError> {
         let preview = way != Way::Apply;
-        let all = self.hosts.iter().map(|(host, _)| host.clone()).collect();
-        let mut chosen: Chosen = args.rollout.chosen(all)?;
-        for host in &mut chosen.hosts {
-            *host = host.with_limits(args.limits.limits(host, chosen.several));
-        }
-        let order = (&*args.mode, preview);
+        let order = (&*self.args.mode, preview);
         let job = Job {
             function: self.function.path.clone(),
-            input: wxec::call::Value::Null,
-            own_inputs: settings::orders(&self.function, order, &self.hosts)?,
+            input: Value::Null,
+            own_inputs: settings::orders(&self.function, order, &self.settings)?,
             judge: match way {
                 Way::Validate => report::unchanged,
                 _ => |_| exit_code::OK,
@@ -207,20 +251,12 @@ impl Prepared {
             streaming: None,
             module: self.module.clone(),
         };
-        let work = RunWork {
-            command: if preview { "preview" } else { "apply" }.into(),
-            what: format!("{} ({})", args.plan, args.mode),
-            module: Some(self.module.digest().to_string()),
-            target: args.target.clone(),
-            ..RunWork::default()
-        };
-        let rollout = Rollout::new(chosen, &args.rollout, work, verbosity)?;
         let show = if verbosity >= Verbosity::Verbose {
             report::all
         } else {
             report::changes
         };
-        let style = args.format.map_or(Style::Text(show), Style::Format);
+        let style = self.args.format.map_or(Style::Text(show), Style::Format);
         let results = rollout.results(style, false);
         print_everywhere(rollout, job, results, false, verbosity)
     }

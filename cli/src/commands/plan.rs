@@ -9,12 +9,15 @@ use crate::{
         feature_args::FeatureArgs,
         module_name::{ModuleSource, split_function},
         negative_numbers::without_mark,
-        target,
     },
     base::{exit_code, verbosity::Verbosity},
     module::{functions::inside_crate, load::load},
-    output::{command_error::CommandError, guest_output::guest_output},
-    plans::{find::find_plan, settings, settings::Typed},
+    output::command_error::CommandError,
+    plans::{
+        find::{find_plan, last_part},
+        settings,
+        settings::Typed,
+    },
     terminal::stdout::{print_line, print_tagged},
     value::json::to_json,
 };
@@ -127,18 +130,15 @@ fn described(module: &Module, function: &Function) -> Vec<String> {
 
 fn config(args: &ConfigArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
     let (source, name) = split_function(&args.plan)?;
-    let inventory = args.connect.inventory(&args.target)?;
-    let hosts = target::hosts(&args.target, &args.connect, |several| {
-        guest_output(several, verbosity)
-    })?;
+    let place = (&*args.target, &args.connect);
+    let hosts = settings::of_hosts(last_part(name), place, &args.set, verbosity)?;
     let module = load(&source, &args.features.features(), verbosity)?;
-    let (function, _) = find_plan(&module, name)?;
-    for host in &hosts {
-        let entry = settings::entry(&inventory, host);
-        let layers = settings::layers(&function.name, entry, &args.set);
+    find_plan(&module, name)?;
+    let several = hosts.len() > 1;
+    for (host, layers) in &hosts {
         for (name, value, layer) in layers.settings() {
             let line = format!("{name} = {}  ({layer})", to_json(value));
-            if hosts.len() > 1 {
+            if several {
                 print_tagged(host.name(), line.as_bytes());
             } else {
                 print_line(&line);

@@ -86,6 +86,11 @@ impl Rollout {
         Self { idempotent, ..self }
     }
 
+    /// Keeps no record of the run.
+    pub(crate) fn unrecorded(self) -> Self {
+        Self { work: None, ..self }
+    }
+
     /// Leaves the terminal to a view of the command's own.
     pub(crate) fn unseen(mut self) -> Self {
         self.view.on_terminal = false;

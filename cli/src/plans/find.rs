@@ -28,3 +28,8 @@ pub(crate) fn check_mode(plan: &Plan, mode: &str) -> Result<(), CommandError> {
     let message = format!("the plan has no mode `{}`", mode.escape_debug());
     Err(CommandError::usage(message).hint(format!("it has {}", plan.modes.join(", "))))
 }
+
+/// Returns the last part of a function's path: the name of a plan, by which settings know it.
+pub(crate) fn last_part(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}

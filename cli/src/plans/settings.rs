@@ -2,17 +2,13 @@
 
 use std::collections::HashMap;
 
-use wxec::{
-    Host,
-    call::Value,
-    inventory::{Inventory, InventoryHost},
-    module::Function,
-};
+use wxec::{Host, call::Value, module::Function};
 use wxec_plan::Layers;
 
 use crate::{
-    args::call_arguments::CallArguments,
-    output::command_error::CommandError,
+    args::{call_arguments::CallArguments, connect_args::ConnectArgs, target},
+    base::verbosity::Verbosity,
+    output::{command_error::CommandError, guest_output::guest_output},
     value::{json::to_json, parse::parse},
 };
 
@@ -38,36 +34,31 @@ impl std::str::FromStr for Typed {
     }
 }
 
-/// Returns the settings of a plan for one host. Those of the inventory are in its variables, in the
-/// table that has the plan's name.
-pub(crate) fn layers(plan: &str, host: Option<&InventoryHost>, typed: &[Typed]) -> Layers {
-    let mut layers = Layers::new();
-    let variables = host.map(InventoryHost::variables);
-    for setting in variables
-        .into_iter()
-        .flat_map(|variables| variables.values())
-    {
-        match setting.path.split_first() {
-            Some((first, rest)) if first == plan && !rest.is_empty() => {
-                let layer = match setting.line {
-                    Some(line) => format!("{}, line {line}", setting.layer),
-                    None => setting.layer.to_string(),
-                };
-                layers.set(rest, setting.value.clone(), &layer);
-            }
-            _ => {}
+/// Returns the hosts of a target, each with its settings of a plan: those of the inventory, and
+/// before them those that were typed.
+pub(crate) fn of_hosts(
+    plan: &str,
+    (target, connect): (&str, &ConnectArgs),
+    typed: &[Typed],
+    verbosity: Verbosity,
+) -> Result<Vec<(Host, Layers)>, CommandError> {
+    let inventory = connect.inventory(target)?;
+    let hosts = target::hosts_in(&inventory, target, connect, |several| {
+        guest_output(several, verbosity)
+    })?;
+    let with_layers = |host: Host| {
+        let mut layers = Layers::new();
+        // A host of the same name that is elsewhere is another one.
+        let entry = inventory.host(host.name());
+        if let Some(entry) = entry.filter(|entry| entry.address() == host.address()) {
+            layers.add_host(plan, entry);
         }
-    }
-    for Typed { path, value } in typed {
-        layers.set(path, value.clone(), "--set");
-    }
-    layers
-}
-
-/// Returns the entry of a host in the inventory, if that is where it leads.
-pub(crate) fn entry<'a>(inventory: &'a Inventory, host: &Host) -> Option<&'a InventoryHost> {
-    let entry = inventory.host(host.name());
-    entry.filter(|entry| entry.address() == host.address())
+        for Typed { path, value } in typed {
+            layers.set(path, value.clone(), "--set");
+        }
+        (host, layers)
+    };
+    Ok(hosts.into_iter().map(with_layers).collect())
 }
 
 /// Returns the order for each host, by its name.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wxec::call::Value;
+use wxec::{call::Value, inventory::InventoryHost};
 
 /// The settings of a plan, from several layers. A later layer wins, value by value: tables are
 /// merged, lists and single values are replaced.
@@ -44,6 +44,21 @@ impl Layers {
                 self.settings
                     .retain(|known, _| !(known.starts_with(&path) || path.starts_with(known)));
                 self.settings.insert(path, (value, layer.to_owned()));
+            }
+        }
+    }
+
+    /// Adds the settings that a host of an inventory has for the plan of this name: its variables in
+    /// the table of that name, each with the part of the inventory that sets it.
+    pub fn add_host(&mut self, plan: &str, host: &InventoryHost) {
+        for setting in host.variables().values() {
+            let Some((table, path)) = setting.path.split_first() else {
+                continue;
+            };
+            if table == plan && !path.is_empty() {
+                let line = setting.line.map(|line| format!(", line {line}"));
+                let layer = format!("{}{}", setting.layer, line.unwrap_or_default());
+                self.set(path, setting.value.clone(), &layer);
             }
         }
     }
