@@ -17,6 +17,6 @@ pub use run::{HostPhase, HostRecord, RunRecord, Span};
 pub use writer::RunRecorder;
 
 #[cfg(test)]
-mod resumed;
+mod chains;
 #[cfg(test)]
 mod tests;

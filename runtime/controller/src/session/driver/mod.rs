@@ -165,8 +165,8 @@ impl Driver {
             };
             self.tell_of(&loss);
         }
-        // Drops the streams first, and all that tells their writers: nobody on them must wait for the
-        // end of the transport's process.
+        // Drops the streams first, and all that tells their writers, so that no reader and no writer waits
+        // for the end of the transport's process.
         let Self {
             transport,
             streams,
