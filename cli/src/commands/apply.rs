@@ -247,6 +247,11 @@ impl<'a> Prepared<'a> {
                 Way::Validate => report::unchanged,
                 _ => |_| exit_code::OK,
             },
+            on_denial: Some(if preview {
+                "a preview changes nothing, so plan code is refused what it does beside prefabs"
+            } else {
+                "the plan has to declare it in `#[plan(…)]`"
+            }),
             options: options(&self.function.wants, preview),
             streaming: None,
             module: self.module.clone(),

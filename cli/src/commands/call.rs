@@ -149,6 +149,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
         input,
         own_inputs: HashMap::new(),
         judge: |_| exit_code::OK,
+        on_denial: None,
         options: args.grants.options(Some(&declared.unwrap_or_default())),
         streaming,
         module,

@@ -82,6 +82,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         input: Value::Array(Vec::new()),
         own_inputs: HashMap::new(),
         judge: |_| exit_code::OK,
+        on_denial: None,
         options: match args.timeout {
             Some(timeout) => options.timeout(timeout),
             None => options,

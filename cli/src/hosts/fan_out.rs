@@ -106,7 +106,7 @@ where
         }
     };
     while let Ok(event) = rollout.events.try_recv() {
-        rollout.tell(&event);
+        rollout.note(&event);
     }
     Followed {
         rollout,
@@ -158,7 +158,7 @@ fn listen<T: Send + 'static>(
             Next::Over => return Ok(()),
             Next::Event(event) => {
                 pass_results(rollout, run, items, each);
-                rollout.tell(&event);
+                rollout.note(&event);
             }
         }
         // Interrupts calls that send nothing for now, too.

@@ -39,6 +39,8 @@ pub(crate) struct Job {
     pub(crate) own_inputs: HashMap<String, Value>,
     /// Returns the exit code of a host for its value.
     pub(crate) judge: fn(&Value) -> u8,
+    /// Advice on a call that lacked a grant, in place of the usual one.
+    pub(crate) on_denial: Option<&'static str>,
     pub(crate) options: CallOptions,
     /// The function's channels, if it sends or receives while it runs.
     pub(crate) streaming: Option<Streaming>,
@@ -75,6 +77,7 @@ struct Printer {
     verbosity: Verbosity,
     results: Results,
     judge: fn(&Value) -> u8,
+    on_denial: Option<&'static str>,
 }
 
 impl Printer {
@@ -86,6 +89,7 @@ impl Printer {
             verbosity,
             results,
             judge: job.judge,
+            on_denial: job.on_denial,
         }
     }
 
@@ -104,7 +108,10 @@ impl Printer {
     fn fail(&mut self, host: &str, error: &CallError) -> u8 {
         let mut said = CommandError::of_call(error, self.verbosity);
         let declared = self.declared.as_ref();
-        if declared.is_some_and(|declared| is_declared(&error.kind, declared)) {
+        let is_denied = matches!(error.kind, CallErrorKind::Denied { .. });
+        if let Some(advice) = self.on_denial.filter(|_| is_denied) {
+            said = said.hint(advice);
+        } else if declared.is_some_and(|declared| is_declared(&error.kind, declared)) {
             said =
                 said.hint("add that, or --allow-declared to grant all that the function declares");
         }

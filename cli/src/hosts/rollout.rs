@@ -1,6 +1,9 @@
 //! The hosts of a command with the rules for work on them, and what is said while it goes on.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use wxec::{
@@ -186,39 +189,10 @@ impl Rollout {
         }
     }
 
-    /// Says what a user may want to know while others wait.
-    pub(crate) fn tell(&mut self, event: &Event) {
+    /// Notes an event in the record and the view.
+    pub(crate) fn note(&mut self, event: &Event) {
         if let Some(recording) = &mut self.recording {
             recording.add(event);
-        }
-        if self.verbosity == Verbosity::Quiet {
-            return;
-        }
-        match &event.kind {
-            EventKind::Retrying {
-                host, error, in_ms, ..
-            } => {
-                let error = error.as_deref().unwrap_or("failed");
-                let pause = show_duration(Duration::from_millis(*in_ms));
-                say_tagged(host, format!("{error}; trying again in {pause}").as_bytes());
-            }
-            EventKind::BatchBegun { batch, hosts } if self.has_steps => {
-                let of = self.fleet.schedule().batches().len();
-                let hosts = count(*hosts);
-                if of > 1 {
-                    say(&format!("batch {batch} of {of}: {hosts}"));
-                }
-            }
-            EventKind::Pausing { for_ms } => {
-                let pause = show_duration(Duration::from_millis(*for_ms));
-                say(&format!("pausing for {pause}"));
-            }
-            EventKind::GateAnswered {
-                batch,
-                refusal: None,
-                ..
-            } => say(&format!("the gate lets it go on after batch {batch}")),
-            _ => {}
         }
     }
 
@@ -252,13 +226,71 @@ fn fleet(
     if let Some(gate) = gate::of(args, verbosity)? {
         rules = rules.gate(move |hosts| gate.ask(hosts));
     }
-    // Unbounded, but a host has a few events for each of its attempts.
-    rules = rules.on_event(move |event| _ = events.send(event.clone()));
+    let teller = Teller::new(args.has_steps(), verbosity);
+    rules = rules.on_event(move |event| {
+        // Told at once: the work that follows may print before anyone else takes the event.
+        teller.tell(event);
+        // Unbounded, but a host has a few events for each of its attempts.
+        let _ = events.send(event.clone());
+    });
     let fleet = hosts.into_iter().collect::<Fleet>().rules(rules);
     Ok(match args.parallel() {
         Some(parallel) => fleet.max_parallel(parallel),
         None => fleet,
     })
+}
+
+/// Says what a user may want to know while hosts work.
+struct Teller {
+    /// True if batches are told.
+    steps: bool,
+    verbosity: Verbosity,
+    batches: AtomicUsize,
+}
+
+impl Teller {
+    fn new(steps: bool, verbosity: Verbosity) -> Self {
+        let batches = AtomicUsize::new(0);
+        Self {
+            steps,
+            verbosity,
+            batches,
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        if self.verbosity == Verbosity::Quiet {
+            return;
+        }
+        match &event.kind {
+            EventKind::Begun { batches, .. } => {
+                self.batches.store(batches.len(), Ordering::Relaxed)
+            }
+            EventKind::BatchBegun { batch, hosts } if self.steps => {
+                let of = self.batches.load(Ordering::Relaxed);
+                if of > 1 {
+                    say(&format!("batch {batch} of {of}: {}", count(*hosts)));
+                }
+            }
+            EventKind::Retrying {
+                host, error, in_ms, ..
+            } => {
+                let error = error.as_deref().unwrap_or("failed");
+                let pause = show_duration(Duration::from_millis(*in_ms));
+                say_tagged(host, format!("{error}; trying again in {pause}").as_bytes());
+            }
+            EventKind::Pausing { for_ms } => {
+                let pause = show_duration(Duration::from_millis(*for_ms));
+                say(&format!("pausing for {pause}"));
+            }
+            EventKind::GateAnswered {
+                batch,
+                refusal: None,
+                ..
+            } => say(&format!("the gate lets it go on after batch {batch}")),
+            _ => {}
+        }
+    }
 }
 
 fn count(hosts: usize) -> String {

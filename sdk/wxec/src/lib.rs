@@ -156,7 +156,7 @@ pub use wxec_macros::main;
 /// |---|---|
 /// | `read = "/etc"` | reading a file, or a directory with all that is in it |
 /// | `write = "/srv/app"` | reading and changing it |
-/// | `run = "apt-get"` | running a program, given by its name or its path |
+/// | `run = "apt-get"` | running a program, given by its name or its path, perhaps with its first arguments: `"systemctl restart nginx"` |
 /// | `env = "HOME"` | seeing a variable of the agent's environment |
 /// | `net = "example.org:443"` | connecting to a place: `NAME`, `NAME:PORT`, `[ADDRESS]:PORT`, `*:PORT` |
 /// | `host = "ssh:db1"` | calling tasks on a host, given by its address as seen from the task's own |
