@@ -75,6 +75,13 @@ fn a_preview_cannot_write_even_if_its_plan_does() {
         .wait()
         .unwrap();
     assert_eq!(fs::read_to_string(path).unwrap(), "written");
+
+    // By name as well, whatever is granted.
+    let by_name = place.path().join("by-name");
+    let order = format!(r#"{{"preview": true, "config": "{}"}}"#, by_name.display());
+    let ended = Cli::new(["-q", "call", "local:", "plans::liar", &order, "-A"]).run();
+    assert_eq!(ended.exit_code, Some(4), "{ended:?}");
+    assert!(!by_name.exists());
 }
 
 #[test]

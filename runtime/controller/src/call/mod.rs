@@ -214,7 +214,7 @@ mod tests {
             error: None,
             wants,
             readable: false,
-            plan: None,
+            plan: Some(abi::Plan::default()),
         };
         let record: String = abi::record("hand", &function)
             .iter()
@@ -251,6 +251,46 @@ mod tests {
             error.to_string(),
             "nowhere.invalid: not granted: needs --allow-read=/etc/apt --allow-run=apt-get"
         );
+    }
+
+    #[test]
+    fn an_order_for_a_preview_makes_the_call_one() {
+        #[derive(serde::Serialize)]
+        struct Order {
+            mode: &'static str,
+            preview: bool,
+        }
+        let order = |preview| Order {
+            mode: "install",
+            preview,
+        };
+        let named = |preview| std::collections::BTreeMap::from([("order", order(preview))]);
+        let readable = |preview| {
+            let arguments = ciborium::Value::serialized(&(order(preview),)).unwrap();
+            ciborium::Value::Tag(wxec_protocol::cbor::READABLE_TAG, arguments.into())
+        };
+        let missing = |arguments: &dyn Fn(&Bound) -> Call<(), Infallible>| {
+            let error = arguments(&upgrade()).wait().unwrap_err();
+            let CallErrorKind::Denied { needs, .. } = error.kind else {
+                panic!("{error}")
+            };
+            needs.len()
+        };
+        // A preview needs no program.
+        for (preview, needs) in [(true, 1), (false, 2)] {
+            assert_eq!(
+                missing(&|bound| bound.call("upgrade", &(order(preview),))),
+                needs
+            );
+            assert_eq!(
+                missing(&|bound| bound.call("upgrade", &named(preview))),
+                needs
+            );
+            assert_eq!(
+                missing(&|bound| bound.call("upgrade", &readable(preview))),
+                needs
+            );
+        }
     }
 
     #[test]

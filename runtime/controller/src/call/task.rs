@@ -3,6 +3,7 @@
 use std::{borrow::Cow, convert::Infallible, fmt, sync::Arc};
 
 use bytes::Bytes;
+use ciborium::Value as Item;
 use serde::{Serialize, de::DeserializeOwned};
 use wxec_build::Origin;
 use wxec_protocol::{
@@ -196,18 +197,47 @@ impl<T> TaskCall<T, Infallible> {
         } else {
             Grants::none()
         };
+        let options = CallOptions::new().grant(grants);
+        let is_plan = described.is_some_and(|function| function.plan.is_some());
+        let is_preview = is_plan && input.as_ref().is_ok_and(|input| orders_preview(input));
         Self {
             source: Source::Module(module.clone()),
             function: path.to_owned().into(),
             input,
             wants,
-            options: CallOptions::new().grant(grants),
+            options: if is_preview {
+                options.preview()
+            } else {
+                options
+            },
             instance: None,
             ports,
             decode_error: Err,
             value,
         }
     }
+}
+
+/// Returns true if the arguments of a plan, which are an order, ask for a preview. The call is one
+/// then, so that the agent enforces what the plan itself only promises.
+fn orders_preview(input: &[u8]) -> bool {
+    let field = |map: Item, name: &str| {
+        let entries = map.into_map().ok()?;
+        let found = |(key, _): &(Item, _)| key.as_text() == Some(name);
+        Some(entries.into_iter().find(found)?.1)
+    };
+    let arguments = match cbor::decode(input) {
+        Ok(Item::Tag(cbor::READABLE_TAG, arguments)) => *arguments,
+        Ok(arguments) => arguments,
+        // The guest cannot read it either.
+        Err(_) => return false,
+    };
+    let order = match arguments {
+        Item::Array(arguments) => arguments.into_iter().next(),
+        arguments => field(arguments, "order"),
+    };
+    let preview = order.and_then(|order| field(order, "preview"));
+    preview == Some(Item::Bool(true))
 }
 
 impl<T, E> TaskCall<T, E> {
