@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{content::Content, fault::Fault};
+use crate::{command::Command, content::Content, fault::Fault};
 
 /// A primitive change of the host. The library carries it out; a prefab only lists it.
 ///
-/// Each one happens wholly or not at all, also if the power fails: what is made is made under a
+/// Each one but [`Run`](Self::Run) happens wholly or not at all, also if the power fails: what is made is made under a
 /// temporary name in its folder, with its mode and owner before its content, written to disk, and
 /// renamed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,9 @@ pub enum Action {
         /// Its path.
         path: PathBuf,
     },
+    /// Runs a program, which takes the grant to run it. It is no primitive change: how much of it
+    /// happens is up to the program.
+    Run(Command),
 }
 
 /// Mode of a new file without a mode of its own.
@@ -117,9 +120,9 @@ impl Owner {
 }
 
 impl Action {
-    /// Returns the path that it changes.
-    pub fn path(&self) -> &Path {
-        match self {
+    /// Returns the path that it changes. Programs change what they want.
+    pub fn path(&self) -> Option<&Path> {
+        let path = match self {
             Self::MakeFolder { path, .. }
             | Self::Write { path, .. }
             | Self::SetMode { path, .. }
@@ -127,6 +130,16 @@ impl Action {
             | Self::Link { path, .. }
             | Self::Remove { path }
             | Self::RemoveTree { path } => path,
+            Self::Run(_) => return None,
+        };
+        Some(path)
+    }
+
+    /// Returns `fault` with the path that it changes.
+    pub(crate) fn blamed(&self, fault: Fault) -> Fault {
+        match self.path() {
+            Some(path) if fault.path.is_none() => fault.at(path),
+            _ => fault,
         }
     }
 

@@ -7,10 +7,11 @@ use wxec::module::Digest;
 
 use crate::{content::Content, secret::HIDDEN};
 
-/// One attribute of a path, before a step and after it.
+/// One attribute of a path or an item, before a step and after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The path on the host. Parts of it that are no UTF-8 are replaced.
+    /// The path on the host, or the item, such as `package nginx`. Parts of a path that are no UTF-8
+    /// are replaced.
     pub path: String,
     /// The attribute that differs.
     pub attribute: Attribute,
@@ -20,9 +21,9 @@ pub struct Difference {
     pub after: Side,
 }
 
-/// An attribute of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// An attribute of a path or an item. In JSON it is its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Attribute {
     /// Its existence, and whether it is a file, a folder or a symlink.
@@ -35,6 +36,27 @@ pub enum Attribute {
     Owner,
     /// The target of a symlink.
     Target,
+    /// An attribute of an item, such as the `version` of a package.
+    Named(String),
+}
+
+impl From<String> for Attribute {
+    fn from(name: String) -> Self {
+        match &*name {
+            "kind" => Self::Kind,
+            "content" => Self::Content,
+            "mode" => Self::Mode,
+            "owner" => Self::Owner,
+            "target" => Self::Target,
+            _ => Self::Named(name),
+        }
+    }
+}
+
+impl From<Attribute> for String {
+    fn from(attribute: Attribute) -> Self {
+        attribute.to_string()
+    }
 }
 
 /// One side of a [`Difference`].
@@ -63,8 +85,12 @@ pub const MAX_TEXT_BYTES: usize = 64 << 10;
 
 impl Difference {
     pub(crate) fn new(path: &Path, attribute: Attribute, before: Side, after: Side) -> Self {
+        Self::of_item(&path.display().to_string(), attribute, before, after)
+    }
+
+    pub(crate) fn of_item(item: &str, attribute: Attribute, before: Side, after: Side) -> Self {
         Self {
-            path: path.display().to_string(),
+            path: item.to_owned(),
             attribute,
             before,
             after,
@@ -130,6 +156,7 @@ impl fmt::Display for Attribute {
             Self::Mode => "mode",
             Self::Owner => "owner",
             Self::Target => "target",
+            Self::Named(name) => name,
         })
     }
 }

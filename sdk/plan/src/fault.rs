@@ -47,6 +47,18 @@ pub enum FaultKind {
     NotSettled,
     /// The prefab cannot tell what it would do, which is an answer in a preview only.
     Undecided,
+    /// A program failed, or cannot be started.
+    Command,
+    /// The host lacks what the step works with, such as a service manager.
+    Unsupported,
+    /// A preview cannot foresee it: a command has made it, by then.
+    Unforeseen,
+    /// Another run is under way on this host, or a program holds a lock.
+    Busy,
+    /// The host's record of the plan cannot be read or written.
+    Record,
+    /// The host is not as the preview saw it that is to be applied.
+    Moved,
     /// A check of the plan failed.
     Verify,
     /// A step has the name of an earlier one, or a name that cannot be shown.

@@ -41,6 +41,10 @@ mod difference;
 mod fault;
 /// Reports of a plan's steps.
 mod report;
+/// Parts of a host that are no files.
+mod item;
+/// Programs that plans run.
+mod command;
 /// The primitive actions, and the decisions of prefabs.
 mod action;
 /// Predictions in memory.
@@ -68,9 +72,11 @@ mod layers;
 pub mod __private;
 
 pub use action::{Action, Change, FILE_MODE, FOLDER_MODE, Owner, SECRET_MODE};
+pub use command::{Command, command};
 pub use content::Content;
 pub use difference::{Attribute, Difference, MAX_TEXT_BYTES, Side};
 pub use fault::{Fault, FaultKind};
+pub use item::{Attributes, Effect};
 #[cfg(not(target_family = "wasm"))]
 pub use layers::Layers;
 pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};

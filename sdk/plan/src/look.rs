@@ -13,6 +13,7 @@ use crate::{
     action::Owner,
     content::Content,
     fault::{Fault, FaultKind},
+    item::Attributes,
     shadow::{Body, Node, Shadow, Shadowed},
 };
 
@@ -125,6 +126,19 @@ impl<'a> Look<'a> {
         Ok(Some(names.into_iter().collect()))
     }
 
+    /// Returns the attributes of an item, or `None` if it is absent: those that `read` finds on the
+    /// host or, in a preview, those that an earlier step would have left behind.
+    pub fn item(
+        &self,
+        name: &str,
+        read: impl FnOnce() -> Result<Option<Attributes>, Fault>,
+    ) -> Result<Option<Attributes>, Fault> {
+        match self.shadow.item(name) {
+            Some(predicted) => Ok(predicted.clone()),
+            None => read(),
+        }
+    }
+
     /// Returns the content of a regular file; in a preview, that which an earlier step would have
     /// written.
     pub(crate) fn content(&self, path: &Path) -> Result<Option<Content>, Fault> {
@@ -215,7 +229,10 @@ impl<'a> Look<'a> {
     fn entry_at(&self, path: &Path) -> Result<Option<Entry>, Fault> {
         match self.shadow.at(path) {
             Shadowed::Absent => Ok(None),
-            Shadowed::There(node) => Ok(Some(Entry::of_node(node))),
+            Shadowed::There(node) => match Entry::of_node(node) {
+                None => Err(unforeseen(path)),
+                entry => Ok(entry),
+            },
             Shadowed::Host => {
                 let status = absent_or(host::status(path));
                 let status = status.map_err(Fault::io("cannot look at it", path))?;
@@ -226,19 +243,21 @@ impl<'a> Look<'a> {
 }
 
 impl Entry {
-    fn of_node(node: &Node) -> Self {
+    /// Returns the entry that is predicted, unless that cannot be foreseen.
+    fn of_node(node: &Node) -> Option<Self> {
         let (kind, size) = match &node.body {
             Body::File(content) => (Kind::File, content.bytes().len() as u64),
             Body::HostFile(size) => (Kind::File, *size),
             Body::NewFolder | Body::HostFolder => (Kind::Folder, 0),
             Body::Symlink(_) => (Kind::Symlink, 0),
+            Body::Unforeseen => return None,
         };
-        Self {
+        Some(Self {
             kind,
             mode: node.mode,
             owner: node.owner,
             size,
-        }
+        })
     }
 
     fn of_status(status: host::Status) -> Self {
@@ -311,6 +330,11 @@ fn names_on_host(path: &Path) -> Result<BTreeSet<PathBuf>, Fault> {
         }
     }
     Ok(names)
+}
+
+fn unforeseen(path: &Path) -> Fault {
+    let message = "a command before it would have made it, and nobody can foresee what";
+    Fault::of(FaultKind::Unforeseen, message).at(path)
 }
 
 fn too_large(path: &Path) -> Fault {

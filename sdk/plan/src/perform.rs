@@ -18,28 +18,31 @@ use crate::{
 
 /// Carries out `action`, which was predicted and found harmless.
 pub(crate) fn perform(action: &Action) -> Result<(), Fault> {
-    let path = action.path();
-    match action {
-        Action::RemoveTree { .. } => remove_tree(path),
+    let done = match action {
+        Action::RemoveTree { path } => remove_tree(path),
         Action::Write {
+            path,
             content,
             mode,
             owner,
-            ..
         } => write(path, content, *mode, *owner).map_err(Fault::io("cannot write it", path)),
-        Action::MakeFolder { mode, owner, .. } => {
+        Action::MakeFolder { path, mode, owner } => {
             make_folder(path, *mode, *owner).map_err(Fault::io("cannot make it", path))
         }
-        Action::SetMode { mode, .. } => {
+        Action::SetMode { path, mode } => {
             host::set_mode(path, *mode).map_err(Fault::io("cannot set its mode", path))
         }
-        Action::SetOwner { owner, .. } => host::set_owner(path, owner.uid, owner.gid)
+        Action::SetOwner { path, owner } => host::set_owner(path, owner.uid, owner.gid)
             .map_err(Fault::io("cannot set its owner", path)),
-        Action::Link { target, .. } => {
+        Action::Link { path, target } => {
             link(path, target).map_err(Fault::io("cannot make it", path))
         }
-        Action::Remove { .. } => fs::remove_file(path).map_err(Fault::io("cannot remove it", path)),
-    }
+        Action::Remove { path } => {
+            fs::remove_file(path).map_err(Fault::io("cannot remove it", path))
+        }
+        Action::Run(command) => command.carry_out().map(drop),
+    };
+    done.map_err(|fault| action.blamed(fault))
 }
 
 /// Writes a file beside its place, where it gets its mode and owner before its content, and moves

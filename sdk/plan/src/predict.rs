@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::{
     action::{Action, Owner, mode_of_new},
+    command::Command,
     content::Content,
     difference::{Attribute, Difference, Side},
     fault::{Fault, FaultKind},
@@ -14,8 +15,12 @@ use crate::{
 
 /// Lets `shadow` have what `action` would leave behind, and returns the differences.
 pub(crate) fn predict(shadow: &mut Shadow, action: &Action) -> Result<Vec<Difference>, Fault> {
+    let path = match action {
+        Action::Run(command) => return predict_command(shadow, command),
+        action => action.path(),
+    };
     let look = Look::over(shadow);
-    let path = look.resolve(action.path())?;
+    let path = look.resolve(path.expect("only commands have none"))?;
     let (node, differences) = Prediction {
         before: look.entry(&path)?,
         look: &look,
@@ -23,6 +28,25 @@ pub(crate) fn predict(shadow: &mut Shadow, action: &Action) -> Result<Vec<Differ
     }
     .of(action)?;
     shadow.set(path, node);
+    Ok(differences)
+}
+
+/// Lets `shadow` have the effects that `command` declares.
+fn predict_command(shadow: &mut Shadow, command: &Command) -> Result<Vec<Difference>, Fault> {
+    let mut differences = Vec::new();
+    for effect in command.effects() {
+        shadow.set_item(effect);
+        differences.extend(effect.differences());
+    }
+    for path in command.made() {
+        let path = Look::over(shadow).resolve(path)?;
+        let node = Node {
+            body: Body::Unforeseen,
+            mode: 0,
+            owner: Owner::default(),
+        };
+        shadow.set(path, Some(node));
+    }
     Ok(differences)
 }
 
@@ -50,6 +74,7 @@ impl Prediction<'_> {
             Action::Link { target, .. } => self.link(target),
             Action::Remove { .. } => self.remove(),
             Action::RemoveTree { .. } => self.remove_tree(),
+            Action::Run(_) => Ok((None, Vec::new())),
         }
     }
 

@@ -6,11 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{action::Owner, content::Content};
+use crate::{
+    action::Owner,
+    content::Content,
+    item::{Attributes, Effect},
+};
 
-/// Predictions by path, which lie over the host's own files.
+/// Predictions, which lie over the host's own files and items.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shadow(BTreeMap<PathBuf, Option<Node>>);
+pub(crate) struct Shadow {
+    paths: BTreeMap<PathBuf, Option<Node>>,
+    /// The predicted attributes of items; `None` for those that are absent.
+    items: BTreeMap<String, Option<Attributes>>,
+}
 
 /// A predicted file, folder or symlink.
 #[derive(Debug, Clone)]
@@ -32,6 +40,8 @@ pub(crate) enum Body {
     /// A folder of the host, with what is in it.
     HostFolder,
     Symlink(PathBuf),
+    /// What a command would make, which nobody can foresee.
+    Unforeseen,
 }
 
 /// The shadow's answer about a path.
@@ -45,19 +55,20 @@ pub(crate) enum Shadowed<'a> {
 impl Shadow {
     /// Returns true if nothing would have been changed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.paths.is_empty() && self.items.is_empty()
     }
 
     /// Returns the answer about `path`, which is that of its nearest predicted ancestor if it is
     /// not predicted itself.
     pub(crate) fn at(&self, path: &Path) -> Shadowed<'_> {
-        if let Some(predicted) = self.0.get(path) {
+        if let Some(predicted) = self.paths.get(path) {
             return predicted.as_ref().map_or(Shadowed::Absent, Shadowed::There);
         }
         let mut ancestors = path.ancestors().skip(1);
-        match ancestors.find_map(|ancestor| self.0.get(ancestor)) {
+        match ancestors.find_map(|ancestor| self.paths.get(ancestor)) {
             None => Shadowed::Host,
             Some(Some(node)) if matches!(node.body, Body::HostFolder) => Shadowed::Host,
+            Some(Some(node)) if matches!(node.body, Body::Unforeseen) => Shadowed::There(node),
             Some(_) => Shadowed::Absent,
         }
     }
@@ -66,15 +77,26 @@ impl Shadow {
     /// there is nothing any more.
     pub(crate) fn set(&mut self, path: PathBuf, node: Option<Node>) {
         if node.is_none() {
-            self.0.retain(|known, _| !known.starts_with(&path));
+            self.paths.retain(|known, _| !known.starts_with(&path));
         }
-        self.0.insert(path, node);
+        self.paths.insert(path, node);
+    }
+
+    /// Returns what is predicted of an item, if anything is.
+    pub(crate) fn item(&self, name: &str) -> Option<&Option<Attributes>> {
+        self.items.get(name)
+    }
+
+    /// Predicts an item.
+    pub(crate) fn set_item(&mut self, effect: &Effect) {
+        let Effect { item, after, .. } = effect;
+        self.items.insert(item.clone(), after.clone());
     }
 
     /// Returns the predictions for what is in the folder at `path`: the names of what is there, and
     /// of what is not.
     pub(crate) fn names(&self, path: &Path) -> impl Iterator<Item = (&Path, bool)> {
-        self.0.iter().filter_map(move |(known, node)| {
+        self.paths.iter().filter_map(move |(known, node)| {
             let name = Path::new(known.file_name()?);
             (known.parent() == Some(path)).then_some((name, node.is_some()))
         })

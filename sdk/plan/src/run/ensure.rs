@@ -17,14 +17,17 @@ use crate::{
 impl Run {
     /// Takes the step that [`Self::ensure`] describes.
     pub(super) fn ensure_with(&mut self, looks: &mut dyn Looks) -> Result<Settled, Fault> {
-        // Names of paths may have any character.
-        let (name, began) = (without_control(&looks.name()), Instant::now());
-        self.enter(&name)?;
+        let began = Instant::now();
+        let path = self.enter_step(&looks.name())?;
         self.keep_secret(&looks.secret_files());
         let result = self.settle(looks);
+        let result = result.or_else(|fault| {
+            let settled = Settled::unknown();
+            let state = self.unless_unforeseen(fault)?;
+            Ok((settled, state, Vec::new()))
+        });
         let result = result.map_err(|fault| self.blamed(fault));
-        let path = self.path();
-        self.around.pop();
+        self.leave_step();
         let (settled, state, differences) = result?;
         self.add(path, state, differences, began);
         Ok(settled)
@@ -101,7 +104,7 @@ impl Run {
             if !looks.sees_still(&look, expected)? {
                 let message = "another program changed it while this step was under way";
                 let fault = Fault::of(FaultKind::ChangedMeanwhile, message);
-                return Err(fault.at(action.path()));
+                return Err(action.blamed(fault));
             }
             perform(action)?;
         }
@@ -116,11 +119,10 @@ impl Run {
             Change(Decision::Refused(fault)) => return Err(fault),
             Change(Decision::Unknown(why)) => return Err(Fault::of(FaultKind::NotSettled, why)),
         };
-        let mut fault = Fault::of(
+        let mut fault = actions[0].blamed(Fault::of(
             FaultKind::NotSettled,
             "it did not converge: there is more to do after all was done",
-        )
-        .at(actions[0].path());
+        ));
         let mut shadow = self.shadow.clone();
         let rest = actions
             .iter()
@@ -169,17 +171,4 @@ fn settled(looks: &dyn Looks, first: usize, last: usize) -> Result<Settled, Faul
         changed: !looks.are_equal(first, last),
         digest: looks.digest(last)?,
     })
-}
-
-/// Writes control characters as Rust does in strings.
-fn without_control(name: &str) -> String {
-    let mut escaped = String::with_capacity(name.len());
-    for character in name.chars() {
-        if character.is_control() {
-            escaped.extend(character.escape_default());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
 }

@@ -1,5 +1,6 @@
 //! A run of a plan: its steps, one after the other.
 
+mod command;
 mod ensure;
 mod looks;
 
@@ -57,6 +58,16 @@ pub struct Settled {
     pub changed: bool,
     /// Digest of the state that the last look found.
     pub digest: Digest,
+}
+
+impl Settled {
+    /// The result of a step that a preview knows nothing about.
+    fn unknown() -> Self {
+        Self {
+            changed: false,
+            digest: Digest::of(&[]),
+        }
+    }
 }
 
 /// The mode of a run that does not name one.
@@ -268,6 +279,16 @@ impl Run {
         Ok(())
     }
 
+    /// Begins a step whose name may have any character, and returns its path.
+    fn enter_step(&mut self, name: &str) -> Result<String, Fault> {
+        self.enter(&without_control(name))?;
+        Ok(self.path())
+    }
+
+    fn leave_step(&mut self) {
+        self.around.pop();
+    }
+
     /// The path of the step that is under way.
     fn path(&self) -> String {
         self.around.join("/")
@@ -290,4 +311,17 @@ impl Run {
             took_ms,
         });
     }
+}
+
+/// Writes control characters as Rust does in strings.
+fn without_control(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }

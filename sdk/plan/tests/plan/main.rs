@@ -2,6 +2,8 @@
 
 /// `#[plan]`: functions that are called as such, by each other, and by orders.
 mod attribute;
+/// Commands: steps with programs of their own.
+mod commands;
 /// Prefabs that boast or err, and programs that change the host meanwhile.
 mod boasters;
 /// What the prefabs refuse, and what they leave as it is.

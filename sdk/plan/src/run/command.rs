@@ -1,0 +1,88 @@
+//! One step with a program of its own, which has guards in place of looks.
+
+use std::time::Instant;
+
+use wxec::module::Digest;
+
+use super::{Run, Settled};
+use crate::{
+    action::Action,
+    command::Command,
+    fault::{Fault, FaultKind},
+    look::Look,
+    predict::predict,
+    report::State,
+};
+
+impl Command {
+    /// Runs it as a step of `run`, unless its guards say that it has done its work. A step that ran
+    /// it has changed the host; a preview of one without guards is unknown.
+    pub fn run(&self, run: &mut Run) -> Result<Settled, Fault> {
+        run.take_command(self)
+    }
+}
+
+impl Run {
+    fn take_command(&mut self, command: &Command) -> Result<Settled, Fault> {
+        let began = Instant::now();
+        let path = self.enter_step(&command.to_string())?;
+        let state = self.command_state(command);
+        let state = state.map_err(|fault| self.blamed(fault));
+        self.leave_step();
+        let state = state?;
+        let changed = matches!(state, State::Changed | State::WouldChange);
+        self.add(path, state, Vec::new(), began);
+        Ok(Settled {
+            changed,
+            // It has no state beside having run.
+            digest: Digest::of(command.to_string().as_bytes()),
+        })
+    }
+
+    fn command_state(&mut self, command: &Command) -> Result<State, Fault> {
+        let (creates, unless) = command.guards();
+        if let Some(path) = creates {
+            match Look::over(&self.shadow).entry(path) {
+                Ok(Some(_)) => return Ok(State::Ok),
+                Ok(None) => {}
+                Err(fault) => return self.unless_unforeseen(fault),
+            }
+        }
+        if self.is_preview() {
+            let why = match (creates, &unless) {
+                (_, Some(unless)) => format!("`{unless}` decides, and a preview runs no programs"),
+                (None, None) => "a command without a guard".to_owned(),
+                (Some(_), None) => {
+                    predict(&mut self.shadow, &Action::Run(command.clone()))?;
+                    return Ok(State::WouldChange);
+                }
+            };
+            predict(&mut self.shadow, &Action::Run(command.clone()))?;
+            return Ok(State::Unknown { why });
+        }
+        if let Some(unless) = unless {
+            match unless.answer()? {
+                Some(answer) if answer.code == Some(0) => return Ok(State::Ok),
+                _ => {}
+            }
+        }
+        command.carry_out()?;
+        if let Some(path) = creates
+            && Look::over(&self.shadow).entry(path)?.is_none()
+        {
+            let message = "the command did not make it";
+            return Err(Fault::of(FaultKind::NotSettled, message).at(path));
+        }
+        Ok(State::Changed)
+    }
+
+    /// In a preview, what cannot be foreseen is unknown. Elsewhere it cannot happen.
+    pub(super) fn unless_unforeseen(&self, fault: Fault) -> Result<State, Fault> {
+        if self.is_preview() && fault.kind == FaultKind::Unforeseen {
+            let path = fault.path.unwrap_or_default();
+            let why = format!("{path}: {}", fault.message);
+            return Ok(State::Unknown { why });
+        }
+        Err(fault)
+    }
+}
