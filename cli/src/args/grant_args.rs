@@ -3,7 +3,8 @@
 use std::net::Ipv6Addr;
 
 use wxec::{
-    CallOptions, Grants, address::Address, inventory::split_outside_brackets, module::Wants,
+    CallOptions, Grants, address::Address, here::questions::TOPICS,
+    inventory::split_outside_brackets, module::Wants,
 };
 
 #[derive(Debug, clap::Args)]
@@ -37,28 +38,32 @@ pub(crate) struct GrantArgs {
     #[arg(long, value_name = "ADDRESS,…", num_args = 0..=1, require_equals = true, default_missing_value = ANY,
         value_parser = hosts, display_order = 35)]
     allow_host: Vec<List>,
+    /// Let the guest ask its host about these topics: `packages`, `units` or `users`
+    #[arg(long, value_name = "TOPIC,…", num_args = 0..=1, require_equals = true, default_missing_value = ANY,
+        value_parser = topics, display_order = 36)]
+    allow_ask: Vec<List>,
     /// Let the guest ask its host for names, kernel, processors and addresses
-    #[arg(long, display_order = 36)]
+    #[arg(long, display_order = 37)]
     allow_facts: bool,
     /// Let the guest change mode and owner of the files that it may change
-    #[arg(long, display_order = 37)]
+    #[arg(long, display_order = 38)]
     allow_attributes: bool,
     /// Let the guest do everything that the account on the host may do
-    #[arg(short = 'A', long, display_order = 38)]
+    #[arg(short = 'A', long, display_order = 39)]
     allow_all: bool,
     /// Let the function do what it declares to need, which `wxec inspect` shows
-    #[arg(long, display_order = 39)]
+    #[arg(long, display_order = 40)]
     allow_declared: bool,
     /// Deny the guest the time
-    #[arg(long, display_order = 40)]
+    #[arg(long, display_order = 41)]
     no_clock: bool,
     /// Deny the guest random numbers
-    #[arg(long, display_order = 41)]
+    #[arg(long, display_order = 42)]
     no_random: bool,
     /// Make the call do the same each time: its clock begins at a fixed date, its random numbers
     /// follow from SEED [default: 0]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0",
-        display_order = 42)]
+        display_order = 43)]
     deterministic: Option<u64>,
 }
 
@@ -87,6 +92,7 @@ impl GrantArgs {
         grants = each(&self.allow_env).fold(grants, Grants::env);
         grants = each(&self.allow_net).fold(grants, Grants::net);
         grants = each(&self.allow_host).fold(grants, Grants::host);
+        grants = each(&self.allow_ask).fold(grants, Grants::ask);
         grants.facts |= self.allow_facts;
         grants.attributes |= self.allow_attributes;
         grants.clock = !self.no_clock;
@@ -166,6 +172,20 @@ fn hosts(text: &str) -> Result<List, String> {
     })
 }
 
+fn topics(text: &str) -> Result<List, String> {
+    List::parse(text, |topic| {
+        let mut known = TOPICS.iter().map(|(known, _)| *known);
+        if topic == ANY || known.any(|known| known == topic) {
+            return Ok(());
+        }
+        let known: Vec<_> = TOPICS.iter().map(|(known, _)| *known).collect();
+        Err(format!(
+            "`{topic}` is no topic; these are {}",
+            known.join(", ")
+        ))
+    })
+}
+
 fn places(text: &str) -> Result<List, String> {
     List::parse(text, place)
 }
@@ -236,6 +256,7 @@ mod tests {
             "--allow-env=HOME",
             "--allow-net=example.org:443",
             r#"--allow-host=web1,exec:["a","b"]"#,
+            "--allow-ask=packages,units",
             "--allow-facts",
             "--allow-attributes",
         ]);
@@ -253,6 +274,8 @@ mod tests {
                 .net("example.org:443")
                 .host("web1")
                 .host(r#"exec:["a","b"]"#)
+                .ask("packages")
+                .ask("units")
                 .facts()
                 .attributes()
         );
@@ -266,6 +289,7 @@ mod tests {
             "--allow-env",
             "--allow-net",
             "--allow-host",
+            "--allow-ask",
             "--allow-facts",
             "--allow-attributes",
             "local:",

@@ -84,6 +84,7 @@ mod tests {
             mode: "install".into(),
             preview: true,
             steps,
+            ..Report::default()
         };
         Value::serialized(&report).unwrap()
     }

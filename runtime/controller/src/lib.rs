@@ -51,7 +51,7 @@ pub use address::{Address, AddressError, ContainerEngine, Hop, MAX_HOPS, SshAddr
 pub use base::runtime::settle;
 pub use base::{operation::Operation, progress::set_progress};
 pub use call::{
-    Arguments, Bound, Call, CallFuture, CallOptions, CallTarget, Instance, Task, TaskCall,
+    Arguments, Bound, Call, CallFuture, CallOptions, CallTarget, Instance, Planned, Task, TaskCall,
 };
 pub use channel::{
     ChannelEnd, ChannelEnds, IntoIter, Iter, Receiver, RecvError, ReturnedStream, SendError,

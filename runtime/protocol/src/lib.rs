@@ -49,6 +49,7 @@ pub use target::{Code, Memory, ParseTargetError, Platform, Target};
 pub use terms::Terms;
 pub use terms::grants::{ANY, Grants, Need, PathGrant};
 pub use terms::limits::{LimitKind, Limits};
+pub use terms::questions;
 pub use wire::ask::{Ask, MAX_ADDRESS_BYTES, MAX_ASK_BYTES, MAX_FUNCTION_BYTES};
 pub use wire::bounds::{
     CHUNK_BYTES, MAX_ASKS, MAX_CALL_STREAMS, MAX_FRAME_BYTES, MAX_STREAMS, MAX_WIDE_STREAMS,

@@ -79,7 +79,7 @@ impl Task {
                 #target, #task, #arguments.finish(), #krate::__private::decode_error!(#error),
             )
         };
-        let (embedded, grants, preview) = (embedded_module(), self.grants(), self.preview());
+        let (embedded, grants, plan) = (embedded_module(), self.grants(), self.planned());
         let summary = format!("Calls [`{ident}`](fn@{ident}) on a host, or on each of a fleet.");
         let about = self.doc.split("\n\n").next().unwrap_or_default();
         quote! {
@@ -99,7 +99,7 @@ impl Task {
                         origin: #krate::__private::origin!(#embedded),
                         function: ::core::concat!(::core::module_path!(), "::", #name),
                         grants: #grants,
-                        preview: #preview,
+                        plan: #plan,
                     };
                     #result
                 }
@@ -124,11 +124,17 @@ impl Task {
         }
     }
 
-    /// In the stub: an expression that is true if the call is to be a preview.
-    fn preview(&self) -> TokenStream {
+    /// In the stub: what the order of a plan says about its call.
+    fn planned(&self) -> TokenStream {
+        let krate = &self.krate;
         match &self.plan {
-            Some(Plan { order, .. }) => quote!(#order.preview),
-            None => quote!(false),
+            Some(Plan { order, .. }) => quote! {
+                ::core::option::Option::Some(#krate::__private::Planned {
+                    preview: #order.preview,
+                    record: #order.record,
+                })
+            },
+            None => quote!(::core::option::Option::None),
         }
     }
 

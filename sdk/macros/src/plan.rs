@@ -11,14 +11,14 @@ use crate::{
     signature::{Parameter, Passing, Returns, Task, doc, free_function, made_doc, parameter},
     surroundings::Surroundings,
     types::bare,
-    wants::{Attribute, Wants, how_to_write, texts},
+    wants::{Attribute, Wants, how_to_write, texts, topics_in},
 };
 
 /// `#[plan]`.
 const PLAN: Attribute = Attribute {
     name: "plan",
     krate: "wxec-plan",
-    own_keys: "`modes` or `roles` of the plan; ",
+    own_keys: "`modes` or `roles` of the plan, or what it is to `manage`; ",
 };
 
 /// The mode of a plan that lists none.
@@ -64,8 +64,16 @@ impl PlanFunction {
         surroundings: &Surroundings,
     ) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
-        let (mut modes, mut roles) = (Vec::new(), Vec::new());
+        let (mut modes, mut roles, mut managed) = (Vec::new(), Vec::new(), Vec::new());
         let own = |key: &Meta, complaints: &mut Complaints| {
+            if let Meta::NameValue(pair) = key
+                && key.path().is_ident("manage")
+            {
+                let topics = texts(&pair.value, "manage", complaints);
+                let topics = topics.iter().flat_map(|text| topics_in(text, complaints));
+                managed.extend(topics.collect::<Vec<_>>());
+                return true;
+            }
             let (name, list) = match () {
                 () if key.path().is_ident("modes") => ("modes", &mut modes),
                 () if key.path().is_ident("roles") => ("roles", &mut roles),
@@ -74,7 +82,8 @@ impl PlanFunction {
             add_words(key, name, list, complaints);
             true
         };
-        let (wants, krate) = Wants::parse(&PLAN, arguments, own, &mut complaints);
+        let (mut wants, krate) = Wants::parse(&PLAN, arguments, own, &mut complaints);
+        managed.iter().for_each(|topic| wants.manage(topic));
         if modes.is_empty() {
             modes.push(DEFAULT_MODE.to_owned());
         }

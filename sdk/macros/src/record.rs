@@ -520,7 +520,7 @@ mod tests {
                 net: texts(&["example.org:443"]),
                 host: texts(&["ssh:db1"]),
                 facts: true,
-                attributes: false,
+                ..Wants::default()
             },
         );
         declaring(

@@ -9,7 +9,23 @@ use crate::complaints::Complaints;
 
 /// Keys that name things, in the order of `wxec_protocol::abi::Wants`. `Grants` has a method for
 /// each.
-const KEYS: [&str; 6] = ["read", "write", "run", "env", "net", "host"];
+const KEYS: [&str; 7] = ["read", "write", "run", "env", "net", "host", "ask"];
+
+/// The key of topics, of which a text may have several.
+const ASK: &str = "ask";
+
+/// The topics, as in `wxec_protocol::questions`, each with the programs that change what it is about.
+const TOPICS: [(&str, &[&str]); 3] = [
+    ("packages", &["apt-get", "dpkg", "apk", "dnf"]),
+    ("units", &["systemctl"]),
+    (
+        "users",
+        &[
+            "useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel", "gpasswd",
+            "chpasswd", "adduser", "deluser", "addgroup", "delgroup",
+        ],
+    ),
+];
 
 /// Keys that take no value. `Grants` has a method for each, too.
 const FLAGS: [&str; 2] = ["facts", "attributes"];
@@ -82,6 +98,16 @@ impl Wants {
         self.flags().next().is_none() && self.named().next().is_none()
     }
 
+    /// Adds what it takes to manage a part of the host: the questions about it, and the programs that
+    /// change it.
+    pub(crate) fn manage(&mut self, topic: &LitStr) {
+        let programs = TOPICS.iter().find(|(known, _)| *known == topic.value());
+        let [.., run, _, _, _, ask] = &mut self.named;
+        ask.push(topic.clone());
+        let programs = programs.into_iter().flat_map(|(_, programs)| *programs);
+        run.extend(programs.map(|program| LitStr::new(program, topic.span())));
+    }
+
     fn add(&mut self, attribute: &Attribute, key: &Meta, complaints: &mut Complaints) {
         let name = key.path().to_token_stream().to_string();
         if let Some(flag) = FLAGS.iter().position(|known| *known == name) {
@@ -109,6 +135,11 @@ impl Wants {
             return complaints.add(key, &wrong, &help);
         };
         match key {
+            Meta::NameValue(pair) if name == ASK => {
+                let topics = texts(&pair.value, &name, complaints);
+                let topics = topics.iter().flat_map(|text| topics_in(text, complaints));
+                self.named[index].extend(topics.collect::<Vec<_>>());
+            }
             Meta::NameValue(pair) => {
                 self.named[index].extend(texts(&pair.value, &name, complaints))
             }
@@ -189,6 +220,21 @@ fn text(value: &Expr, key: &str, complaints: &mut Complaints) -> Option<LitStr> 
             None
         }
     }
+}
+
+/// Returns each topic of a text.
+pub(crate) fn topics_in(text: &LitStr, complaints: &mut Complaints) -> Vec<LitStr> {
+    let mut topics = Vec::new();
+    for word in text.value().split_whitespace() {
+        if TOPICS.iter().any(|(topic, _)| *topic == word) {
+            topics.push(LitStr::new(word, text.span()));
+        } else {
+            let known = TOPICS.map(|(topic, _)| topic).join(", ");
+            let help = format!("these are the topics: {known}");
+            complaints.add(text, &format!("`{word}` is no topic"), &help);
+        }
+    }
+    topics
 }
 
 pub(crate) fn how_to_write(key: &str) -> String {

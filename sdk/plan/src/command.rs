@@ -4,6 +4,8 @@ use std::{
     fmt,
     io::{self, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use wxec::process::{self, Stdio};
@@ -12,6 +14,7 @@ use crate::{
     content::Content,
     fault::{Fault, FaultKind},
     item::Effect,
+    run::Settled,
 };
 
 /// A program with its arguments, which a plan runs as a step of its own, or a prefab among its
@@ -27,6 +30,8 @@ pub struct Command {
     unless: Option<Vec<String>>,
     makes: Vec<PathBuf>,
     effects: Vec<Effect>,
+    waits_for_lock: bool,
+    after: Vec<Settled>,
 }
 
 /// A program and its arguments: `command(["initdb", "/srv/db"]).creates("/srv/db/base").run(run)?`.
@@ -56,6 +61,8 @@ pub fn command<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Command {
         unless: None,
         makes: Vec::new(),
         effects: Vec::new(),
+        waits_for_lock: false,
+        after: Vec::new(),
     }
 }
 
@@ -68,6 +75,10 @@ pub(crate) struct Answer {
     pub(crate) stderr: String,
 }
 
+/// Longest time to wait for a lock of another package manager.
+const MAX_LOCK_WAIT: Duration = Duration::from_secs(600);
+/// Time between two tries to get it.
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of a failed program's output that are told: its last lines say why.
 const MAX_TOLD_BYTES: usize = 2 << 10;
 
@@ -106,6 +117,21 @@ impl Command {
         self
     }
 
+    /// Is run if one of these steps has changed something since it was run the last time. A run that
+    /// dies in between leaves it to the next one, by the plan's record on the host.
+    ///
+    /// ```no_run
+    /// # use wxec_plan::{Run, command, line};
+    /// # let run = &mut Run::new();
+    /// let alias = line("/etc/aliases", "root: mia").ensure(run)?;
+    /// command(["newaliases"]).after([&alias]).run(run)?;
+    /// # Ok::<(), wxec_plan::Fault>(())
+    /// ```
+    pub fn after<'a>(mut self, steps: impl IntoIterator<Item = &'a Settled>) -> Self {
+        self.after.extend(steps.into_iter().cloned());
+        self
+    }
+
     /// Makes this path as well, so that later steps of a preview know that there is something.
     pub fn makes(mut self, path: impl Into<PathBuf>) -> Self {
         self.makes.push(path.into());
@@ -118,9 +144,19 @@ impl Command {
         self
     }
 
+    /// Runs it again while it says that another program has the lock that it needs.
+    pub(crate) fn waits_for_lock(mut self) -> Self {
+        self.waits_for_lock = true;
+        self
+    }
+
     pub(crate) fn guards(&self) -> (Option<&Path>, Option<Self>) {
         let unless = self.unless.clone().map(command);
         (self.creates.as_deref(), unless)
+    }
+
+    pub(crate) fn inputs(&self) -> &[Settled] {
+        &self.after
     }
 
     pub(crate) fn effects(&self) -> &[Effect] {
@@ -152,9 +188,17 @@ impl Command {
 
     /// Runs it, and fails unless it exits with 0.
     pub(crate) fn carry_out(&self) -> Result<Answer, Fault> {
-        let Some(answer) = self.answer()? else {
-            let message = format!("the host has no program `{}`", self.program);
-            return Err(Fault::of(FaultKind::Command, message));
+        let until = Instant::now() + MAX_LOCK_WAIT;
+        let answer = loop {
+            let Some(answer) = self.answer()? else {
+                let message = format!("the host has no program `{}`", self.program);
+                return Err(Fault::of(FaultKind::Command, message));
+            };
+            let is_locked = answer.code != Some(0) && answer.stderr.contains("Could not get lock");
+            if !(self.waits_for_lock && is_locked) || Instant::now() > until {
+                break answer;
+            }
+            thread::sleep(LOCK_PAUSE);
         };
         match answer.code {
             Some(0) => Ok(answer),

@@ -51,6 +51,8 @@ mod action;
 mod shadow;
 /// Looking at the host.
 mod look;
+/// Questions about packages, units and accounts.
+mod ask;
 /// Predicting actions, and refusing harmful ones.
 mod predict;
 /// Carrying actions out.
@@ -59,6 +61,8 @@ mod perform;
 mod prefab;
 /// Answers of checks.
 mod verdict;
+/// Records of plans on their hosts.
+mod record;
 /// Runs of plans, step by step.
 mod run;
 /// Prefabs for files.
@@ -72,6 +76,7 @@ mod layers;
 pub mod __private;
 
 pub use action::{Action, Change, FILE_MODE, FOLDER_MODE, Owner, SECRET_MODE};
+pub use ask::PackageManager;
 pub use command::{Command, command};
 pub use content::Content;
 pub use difference::{Attribute, Difference, MAX_TEXT_BYTES, Side};
@@ -81,13 +86,14 @@ pub use item::{Attributes, Effect};
 pub use layers::Layers;
 pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
-pub use prefab::Prefab;
+pub use prefab::{Keep, Prefab};
 pub use prefabs::{
-    Absent, Block, File, Folder, Line, Setting, Symlink, block, file, folder, line, setting,
-    symlink,
+    Absent, Block, File, Folder, Line, Package, Setting, Symlink, Unit, block, file, folder, line,
+    package, packages, setting, symlink, unit,
 };
+pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use report::{Report, State, StepReport};
-pub use run::{DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run, Settled};
+pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run, Settled};
 pub use secret::{HIDDEN, Secret};
 pub use verdict::Verdict;
 /// Makes a function a plan: it sets up the host that it runs on.

@@ -1,11 +1,13 @@
 //! The order to a host to take the steps of a plan, and the answer.
 
-use std::fmt;
+use std::{fmt, ops::Not, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize, Serializer};
+use wxec::here;
 
 use crate::{
     fault::Fault,
+    record::Opening,
     report::Report,
     run::{DEFAULT_MODE, Run},
     secret::travelling,
@@ -28,8 +30,23 @@ pub struct Order<C> {
     /// True to change nothing, and say what would be changed.
     #[serde(default)]
     pub preview: bool,
+    /// False to keep no record on the host.
+    #[serde(default = "yes")]
+    pub record: bool,
+    /// True to remove what earlier runs made, and the plan does not have any more.
+    #[serde(default)]
+    pub prune: bool,
+    #[serde(default)]
+    opening: Opening,
+    /// The folder of the record, where the host gives none.
+    #[serde(skip)]
+    folder: Option<PathBuf>,
     /// The config that the plan takes.
     pub config: C,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_mode() -> String {
@@ -42,8 +59,74 @@ impl<C> Order<C> {
         Self {
             mode: default_mode(),
             preview: false,
+            record: true,
+            prune: false,
+            opening: Opening::default(),
+            folder: None,
             config,
         }
+    }
+
+    /// Says who gives the order, such as `mia@laptop`: the record keeps it.
+    #[must_use]
+    pub fn by(mut self, who: impl Into<String>) -> Self {
+        self.opening.by = who.into();
+        self
+    }
+
+    /// Waits for another run of the plan on the host to end, for whole seconds. By default the order
+    /// fails then.
+    #[must_use]
+    pub fn lock_wait(mut self, time: Duration) -> Self {
+        self.opening.lock_wait_s = Some(time.as_secs());
+        self
+    }
+
+    /// Goes on with an older record, if the last one is damaged.
+    #[must_use]
+    pub fn repair_record(mut self) -> Self {
+        self.opening.repair = true;
+        self
+    }
+
+    /// Keeps no record on the host: then restarts follow changes of the same run only, and nothing
+    /// can be cleaned up later.
+    #[must_use]
+    pub fn unrecorded(mut self) -> Self {
+        self.record = false;
+        self
+    }
+
+    /// Removes what earlier runs made, and the plan does not have any more.
+    #[must_use]
+    pub fn prune(mut self) -> Self {
+        self.prune = true;
+        self
+    }
+
+    /// Keeps the record in a folder of this machine, for an order that is carried out here.
+    ///
+    /// ```
+    /// use wxec_plan::{Fault, Order, Run, file};
+    ///
+    /// let place = tempfile::tempdir()?;
+    /// let plan = |run: &mut Run, ()| -> Result<(), Fault> {
+    ///     file(place.path().join("page")).content("a page").ensure(run)?;
+    ///     Ok(())
+    /// };
+    /// let record = tempfile::tempdir()?;
+    /// Order::new(()).recorded_in(record.path()).carry_out(plan)?;
+    /// assert!(place.path().join("page").exists());
+    ///
+    /// let nothing = |_: &mut Run, ()| Ok(());
+    /// Order::new(()).in_mode("clean").recorded_in(record.path()).carry_out(nothing)?;
+    /// assert!(!place.path().join("page").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn recorded_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
     }
 
     /// Sets the mode.
@@ -86,14 +169,30 @@ impl<C> Order<C> {
             Run::new()
         };
         let mut run = run.in_mode(self.mode);
-        match plan(&mut run, self.config) {
-            Ok(()) => Ok(run.into_report()),
-            Err(fault) => Err(PlanFault {
+        let folder = self
+            .folder
+            .or_else(|| here::record_folder().map(Into::into));
+        let taken = || {
+            if let Some(folder) = folder.filter(|_| self.record) {
+                run.open_record(&folder, &self.opening)?;
+            }
+            plan(&mut run, self.config)?;
+            run.clean()?;
+            run.prune(self.prune)
+        };
+        let taken: Result<(), Fault> = taken();
+        match run.end(taken.err()) {
+            (report, None) => Ok(report),
+            (report, Some(fault)) => Err(PlanFault {
                 fault: fault.into(),
-                report: run.into_report(),
+                report,
             }),
         }
     }
+}
+
+fn is_usual(opening: &&Opening) -> bool {
+    **opening == Opening::default()
 }
 
 /// Secrets in the config travel with it.
@@ -104,18 +203,21 @@ impl<C: Serialize> Serialize for Order<C> {
         struct Travelling<'a, C> {
             mode: &'a str,
             preview: bool,
+            #[serde(skip_serializing_if = "Clone::clone")]
+            record: bool,
+            #[serde(skip_serializing_if = "Not::not")]
+            prune: bool,
+            #[serde(skip_serializing_if = "is_usual")]
+            opening: &'a Opening,
             config: &'a C,
         }
-        let Self {
-            mode,
-            preview,
-            config,
-        } = self;
-        let preview = *preview;
         let order = Travelling {
-            mode,
-            preview,
-            config,
+            mode: &self.mode,
+            preview: self.preview,
+            record: self.record,
+            prune: self.prune,
+            opening: &self.opening,
+            config: &self.config,
         };
         travelling(|| order.serialize(serializer))
     }

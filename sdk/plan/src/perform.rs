@@ -1,14 +1,12 @@
 //! Carries actions out on the host.
 
 use std::{
-    collections::hash_map::RandomState,
     fs::{self, OpenOptions},
-    hash::BuildHasher,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use wxec::fs as host;
+use wxec::{fs as host, module::Digest};
 
 use crate::{
     action::{Action, Owner, mode_of_new},
@@ -43,6 +41,12 @@ pub(crate) fn perform(action: &Action) -> Result<(), Fault> {
         Action::Run(command) => command.carry_out().map(drop),
     };
     done.map_err(|fault| action.blamed(fault))
+}
+
+/// Ends the process, if a test asked for that: a plan may die anywhere.
+pub(crate) fn crash_point() {
+    #[cfg(not(target_family = "wasm"))]
+    crate::__private::crash_point();
 }
 
 /// Writes a file beside its place, where it gets its mode and owner before its content, and moves
@@ -109,35 +113,33 @@ struct Temporary {
 }
 
 impl Temporary {
-    /// Makes it beside `place` with `make`, which fails where the name is taken.
-    fn make<T>(place: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(T, Self)> {
-        let mut tries = 0;
-        loop {
-            let path =
-                place.with_file_name(format!(".wxec-{:016x}", RandomState::new().hash_one(tries)));
-            match make(&path) {
-                Ok(made) => {
-                    let is_placed = false;
-                    return Ok((made, Self { path, is_placed }));
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < MAX_TRIES => {
-                    tries += 1;
-                }
-                Err(error) => return Err(error),
-            }
+    /// Makes it beside `place` with `make`, which fails where the name is taken. The name follows from
+    /// that of the place, so that what a run left behind that died is found, and removed first.
+    fn make<T>(place: &Path, make: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<(T, Self)> {
+        let name = place.file_name().unwrap_or_default();
+        let digest = Digest::of(name.as_encoded_bytes()).to_string();
+        let path = place.with_file_name(format!(".wxec-{}", &digest[..NAME_DIGITS]));
+        match fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
+        let made = make(&path)?;
+        crash_point();
+        let is_placed = false;
+        Ok((made, Self { path, is_placed }))
     }
 
     /// Moves it to its place, on disk as well.
     fn becomes(mut self, place: &Path) -> io::Result<()> {
+        crash_point();
         host::rename(&self.path, place)?;
         self.is_placed = true;
         Ok(())
     }
 }
 
-/// Number of names to try: names are random, and more than one collision is no accident.
-const MAX_TRIES: u32 = 8;
+/// Digits of a digest in a name: names of one folder do not share so many by accident.
+const NAME_DIGITS: usize = 16;
 
 impl Drop for Temporary {
     fn drop(&mut self) {

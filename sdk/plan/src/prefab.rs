@@ -4,7 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::{action::Change, fault::Fault, look::Look};
+use crate::{
+    action::Change,
+    fault::Fault,
+    look::Look,
+    record::Made,
+    run::{Run, Settled},
+};
 
 /// A part of a host that can be set up: one look, and one decision.
 ///
@@ -68,9 +74,73 @@ pub trait Prefab {
     /// Decides what has to be done about what was seen. The decision depends on nothing else.
     fn plan(&self, seen: &Self::Seen) -> Change;
 
+    /// Returns what its actions make that is no path of its own, such as a line of a file: what
+    /// [`clean`](crate#clean) removes again. Files, folders and symlinks that actions make are known
+    /// without it.
+    fn made(&self, _seen: &Self::Seen) -> Vec<Made> {
+        Vec::new()
+    }
+
+    /// Returns true if what it makes stays when the plan is cleaned up.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// Makes a prefab whose work stays when the plan is cleaned up.
+    ///
+    /// ```
+    /// use wxec_plan::{Prefab, Run, folder};
+    ///
+    /// let place = tempfile::tempdir()?;
+    /// folder(place.path().join("data")).keep().ensure(&mut Run::new())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn keep(self) -> Keep<Self>
+    where
+        Self: Sized,
+    {
+        Keep(self)
+    }
+
     /// Returns the files whose content is a secret: no report shows it, neither of this step nor of
     /// a later one.
     fn secret_files(&self) -> Vec<PathBuf> {
         Vec::new()
+    }
+}
+
+/// A prefab whose work stays when the plan is cleaned up. Made by [`Prefab::keep`].
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until a run ensures it"]
+pub struct Keep<P>(P);
+
+impl<P: Prefab> Keep<P> {
+    /// Sees to it in `run`.
+    pub fn ensure(&self, run: &mut Run) -> Result<Settled, Fault> {
+        run.ensure(self)
+    }
+}
+
+impl<P: Prefab> Prefab for Keep<P> {
+    type Seen = P::Seen;
+
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn look(&self, look: &Look<'_>) -> Result<P::Seen, Fault> {
+        self.0.look(look)
+    }
+
+    fn plan(&self, seen: &P::Seen) -> Change {
+        self.0.plan(seen)
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn secret_files(&self) -> Vec<PathBuf> {
+        self.0.secret_files()
     }
 }

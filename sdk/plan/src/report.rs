@@ -15,6 +15,12 @@ pub struct Report {
     pub preview: bool,
     /// The steps.
     pub steps: Vec<StepReport>,
+    /// Steps of earlier runs whose work is there, and that the plan does not have any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
+    /// What there is to know beside the steps, such as that the run before died.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One step of a plan.

@@ -131,6 +131,18 @@ pub mod fs {
         File::open(path)?.sync_all()
     }
 
+    /// Locks a file for as long as the result lives, in a task until its call ends. Fails with
+    /// [`io::ErrorKind::WouldBlock`] if another process has locked it.
+    pub fn lock(path: impl AsRef<Path>) -> io::Result<Lock> {
+        let file = File::open(path)?;
+        file.try_lock().map_err(io::Error::from)?;
+        Ok(Lock(file))
+    }
+
+    /// A lock of a file, made by [`lock`].
+    #[derive(Debug)]
+    pub struct Lock(#[expect(dead_code, reason = "it is locked while it is open")] File);
+
     fn check_kind(path: &Path) -> io::Result<()> {
         let found = std::fs::symlink_metadata(path)?;
         if found.is_file() || found.is_dir() {
@@ -160,7 +172,12 @@ pub mod fs {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub mod here {
-    pub use wxec_protocol::{Distro, Facts, abi::HostError};
+    pub use wxec_protocol::{Distro, Facts, abi::HostError, questions};
+
+    /// Returns the folder of the record that a task may keep on its host. A program has none.
+    pub fn record_folder() -> Option<&'static std::path::Path> {
+        None
+    }
 
     /// Returns the facts of the host. A module needs a grant for them; without it, the error is of
     /// the kind [`PermissionDenied`](std::io::ErrorKind::PermissionDenied) and wraps a
@@ -172,7 +189,7 @@ pub mod here {
 
 pub(crate) mod for_macros {
     pub use wxec_build::Origin;
-    pub use wxec_controller::{ChannelEnds, Task};
+    pub use wxec_controller::{ChannelEnds, Planned, Task};
 
     pub use super::task::{Brought, CallArguments, call, origin};
 }

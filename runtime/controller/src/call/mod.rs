@@ -28,7 +28,7 @@ use crate::{
 pub use self::{
     instance::Instance,
     options::CallOptions,
-    task::{Task, TaskCall},
+    task::{Planned, Task, TaskCall},
 };
 pub(crate) use self::{
     make::{answer, check_size, prepare, run},
@@ -332,7 +332,7 @@ mod tests {
             origin,
             function: "own::upgrade",
             grants: || Grants::none().run("apt-get"),
-            preview: false,
+            plan: None,
         };
         let call = TaskCall::<(), Infallible>::new(
             task,

@@ -33,8 +33,17 @@ pub struct Task {
     /// Makes grants of the needs that the task declares: for a program's own tasks the declaration
     /// is the grant.
     pub grants: fn() -> Grants,
+    /// What the order says, if the task is a plan.
+    pub plan: Option<Planned>,
+}
+
+/// What the order of a plan says about its call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
     /// True if the call is a preview, which changes nothing.
     pub preview: bool,
+    /// True if the plan keeps a record on its host.
+    pub record: bool,
 }
 
 /// A function to call and its arguments, but no host yet.
@@ -114,17 +123,16 @@ impl<T, E> TaskCall<T, E> {
             Ok(Arguments { input, ports }) => (Ok(input.into()), ports),
             Err(error) => (Err(error), ChannelEnds::default()),
         };
-        let options = CallOptions::new().grant((task.grants)());
+        let mut options = CallOptions::new().grant((task.grants)());
+        if let Some(planned) = task.plan {
+            options = planned.apply(options, task.function);
+        }
         Self {
             source: Source::Task(task.origin),
             function: task.function.into(),
             input,
             wants: Wants::default(),
-            options: if task.preview {
-                options.preview()
-            } else {
-                options
-            },
+            options,
             instance: None,
             ports,
             decode_error,
@@ -197,19 +205,17 @@ impl<T> TaskCall<T, Infallible> {
         } else {
             Grants::none()
         };
-        let options = CallOptions::new().grant(grants);
+        let mut options = CallOptions::new().grant(grants);
         let is_plan = described.is_some_and(|function| function.plan.is_some());
-        let is_preview = is_plan && input.as_ref().is_ok_and(|input| orders_preview(input));
+        if let (true, Ok(input)) = (is_plan, &input) {
+            options = Planned::of_order(input).apply(options, path);
+        }
         Self {
             source: Source::Module(module.clone()),
             function: path.to_owned().into(),
             input,
             wants,
-            options: if is_preview {
-                options.preview()
-            } else {
-                options
-            },
+            options,
             instance: None,
             ports,
             decode_error: Err,
@@ -218,26 +224,42 @@ impl<T> TaskCall<T, Infallible> {
     }
 }
 
-/// Returns true if the arguments of a plan, which are an order, ask for a preview. The call is one
-/// then, so that the agent enforces what the plan itself only promises.
-fn orders_preview(input: &[u8]) -> bool {
-    let field = |map: Item, name: &str| {
-        let entries = map.into_map().ok()?;
-        let found = |(key, _): &(Item, _)| key.as_text() == Some(name);
-        Some(entries.into_iter().find(found)?.1)
-    };
-    let arguments = match cbor::decode(input) {
-        Ok(Item::Tag(cbor::READABLE_TAG, arguments)) => *arguments,
-        Ok(arguments) => arguments,
-        // The guest cannot read it either.
-        Err(_) => return false,
-    };
-    let order = match arguments {
-        Item::Array(arguments) => arguments.into_iter().next(),
-        arguments => field(arguments, "order"),
-    };
-    let preview = order.and_then(|order| field(order, "preview"));
-    preview == Some(Item::Bool(true))
+impl Planned {
+    /// Reads the arguments of a plan, which are an order. By them the agent enforces what the plan
+    /// itself only promises.
+    fn of_order(input: &[u8]) -> Self {
+        let field = |map: &Item, name: &str| {
+            let entries = map.as_map()?.iter();
+            let mut found = entries.filter(|(key, _)| key.as_text() == Some(name));
+            Some(found.next()?.1.clone())
+        };
+        let arguments = match cbor::decode(input) {
+            Ok(Item::Tag(cbor::READABLE_TAG, arguments)) => *arguments,
+            Ok(arguments) => arguments,
+            // The guest cannot read it either.
+            Err(_) => Item::Null,
+        };
+        let order = match &arguments {
+            Item::Array(arguments) => arguments.first().cloned(),
+            arguments => field(arguments, "order"),
+        };
+        let says = |name| order.as_ref().and_then(|order| field(order, name));
+        Self {
+            preview: says("preview") == Some(Item::Bool(true)),
+            record: says("record") != Some(Item::Bool(false)),
+        }
+    }
+
+    /// Makes the options of a call those of a plan with this path.
+    fn apply(self, mut options: CallOptions, path: &str) -> CallOptions {
+        if self.record {
+            options = options.grant(Grants::none().record(path));
+        }
+        if self.preview {
+            options = options.preview();
+        }
+        options
+    }
 }
 
 impl<T, E> TaskCall<T, E> {

@@ -13,7 +13,10 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, openat, openat2, readlinkat},
+    fs::{
+        AtFlags, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, flock, openat,
+        openat2, readlinkat,
+    },
     io::Errno,
 };
 use wasmtime::{Caller, Linker, Result};
@@ -30,7 +33,7 @@ use super::{
 };
 use crate::{
     call::guest::Guest,
-    limits::refusal::Refusal,
+    limits::{quota::Share, refusal::Refusal},
     sync::blocking,
     wasi::{NoSpot, PathError, Root},
 };
@@ -59,23 +62,35 @@ async fn file_call(mut caller: Caller<'_, Guest>, pointer: u32, length: u32) -> 
     };
     let guest = caller.data_mut();
     match done {
-        Ok(reply) => {
+        Ok((reply, locked)) => {
             guest.refused = None;
             guest.reply = reply;
+            guest.resources.locks.extend(locked);
             Ok(0)
         }
         Err(denial) => Ok(answer::<()>(guest, Err(denial))),
     }
 }
 
-async fn finish(work: Work) -> Result<Vec<u8>, Denial> {
+async fn finish(work: Work) -> Result<Done, Denial> {
     Ok(blocking(move || work.perform()).await?)
+}
+
+/// The reply, and a file that stays locked.
+type Done = (Vec<u8>, Option<Locked>);
+
+/// A file that is locked for a guest. The lock ends with it, also if the agent dies.
+pub(super) struct Locked {
+    _file: File,
+    _share: Share,
 }
 
 /// An action that is granted, to be done on a thread that may block.
 struct Work {
     question: FileCall,
     place: Place,
+    /// For a file that stays open.
+    share: Option<Share>,
 }
 
 impl Work {
@@ -98,16 +113,28 @@ impl Work {
         if *action == FileAction::Symlink && target.is_none() {
             return Err(invalid("a symbolic link without a target".into()));
         }
-        Ok(Self { question, place })
+        let share = if *action == FileAction::Lock {
+            Some(guest.resources.files.take()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            question,
+            place,
+            share,
+        })
     }
 
-    fn perform(&self) -> io::Result<Vec<u8>> {
-        let Self { question, place } = self;
+    fn perform(self) -> io::Result<Done> {
+        let Self {
+            question, place, ..
+        } = &self;
         match question.action {
             FileAction::Status => {
                 let file = place.open(OFlags::PATH)?;
                 let found = describe(&file, &file.metadata()?)?;
-                return Ok(cbor::encode(&found).expect("numbers and bytes always encode"));
+                let reply = cbor::encode(&found).expect("numbers and bytes always encode");
+                return Ok((reply, None));
             }
             FileAction::SetAttributes => set_attributes(&place.open(OFlags::PATH)?, question)?,
             FileAction::Symlink => {
@@ -118,8 +145,17 @@ impl Work {
             FileAction::SyncDirectory => {
                 place.open(OFlags::RDONLY | OFlags::DIRECTORY)?.sync_all()?
             }
+            FileAction::Lock => {
+                let file = place.open(OFlags::RDONLY | OFlags::NONBLOCK)?;
+                flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+                let locked = self.share.map(|share| Locked {
+                    _file: file,
+                    _share: share,
+                });
+                return Ok((Vec::new(), locked));
+            }
         }
-        Ok(Vec::new())
+        Ok((Vec::new(), None))
     }
 }
 

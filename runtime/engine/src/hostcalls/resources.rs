@@ -8,6 +8,7 @@ use wxec_protocol::{
 };
 
 use super::{
+    file::Locked,
     process::{Child, Family, Inherited},
     reply::Denial,
     streams::{Duplex, Stream},
@@ -28,6 +29,8 @@ pub(crate) struct Resources {
     taken: Vec<i32>,
     processes: HashMap<i32, Child>,
     last_handle: i32,
+    /// Files that stay locked as long as the guest lives.
+    pub(super) locks: Vec<Locked>,
     /// Processes that have no handle any more.
     forgotten: Vec<Child>,
     /// Declared behind the processes, to be dropped after them: it looks for what they leave
@@ -55,6 +58,7 @@ impl Resources {
             taken: Vec::new(),
             processes: HashMap::new(),
             last_handle: 0,
+            locks: Vec::new(),
             forgotten: Vec::new(),
             family: Family::default(),
             supply: supply.clone(),

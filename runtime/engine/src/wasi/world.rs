@@ -17,6 +17,7 @@ use super::{
     RANDOM_PIECE_BYTES,
     listing::Listing,
     places::Places,
+    record::RecordFolder,
     stdio::{Pipe, Stdin, TaskOutput},
     texts::Given,
 };
@@ -72,9 +73,14 @@ pub(crate) struct Opened(Box<(WasiCtxBuilder, Places)>);
 impl Opened {
     /// Opens what is granted, on a thread that may block: disks may be slow or remote.
     /// With `roots`, host calls can look up paths as well.
-    pub(crate) async fn open(grants: Vec<PathGrant>, roots: bool) -> Self {
+    pub(crate) async fn open(
+        mut grants: Vec<PathGrant>,
+        record: Option<RecordFolder>,
+        roots: bool,
+    ) -> Self {
         blocking(move || {
             let mut builder = builder();
+            grants.extend(record.and_then(|record| record.grant()));
             let places = Places::open(&mut builder, &grants, roots);
             Self(Box::new((builder, places)))
         })

@@ -63,6 +63,8 @@ use crate::{Grants, Need, guest::cbor};
 
 /// Name of the import module.
 pub const IMPORTS: &str = "wxec_v1";
+/// Path at which a guest finds the folder of its record.
+pub const RECORD_FOLDER: &str = "/.wxec-record";
 /// Prefix of every task's export name; the rest is the task's name, such as
 /// `words::stats::lengths`.
 pub const EXPORT_PREFIX: &str = "wx1_";
@@ -264,6 +266,9 @@ pub struct Wants {
     /// Hosts to call tasks on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub host: Vec<String>,
+    /// Topics to ask the host about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ask: Vec<String>,
     /// Facts about the host.
     #[serde(skip_serializing_if = "is_false")]
     pub facts: bool,
@@ -295,6 +300,7 @@ impl Wants {
             each(&self.env, Need::Env),
             each(&self.net, Need::Net),
             each(&self.host, Need::Host),
+            each(&self.ask, Need::Ask),
             self.facts.then_some(Need::Facts).into_iter().collect(),
             self.attributes
                 .then_some(Need::Attributes)
@@ -315,6 +321,7 @@ impl Wants {
                 Need::Env(name) => grants.env(name),
                 Need::Net(place) => grants.net(place),
                 Need::Host(address) => grants.host(address),
+                Need::Ask(topic) => grants.ask(topic),
                 Need::Attributes => grants.attributes(),
                 _ => grants.facts(),
             })

@@ -37,10 +37,14 @@ pub struct Grants {
     /// Addresses of hosts on which it may call tasks, seen from its own host; [`ANY`] stands for
     /// all of them.
     pub host: Vec<String>,
+    /// Topics that it may ask its host about, which are those of [`questions`](crate::questions).
+    pub ask: Vec<String>,
     /// Facts about its host: names, kernel, processors, addresses.
     pub facts: bool,
     /// Mode and owner of files that it may change.
     pub attributes: bool,
+    /// The record that it may keep on its host, by its name.
+    pub record: Option<String>,
     /// The time. On by default.
     pub clock: bool,
     /// Random numbers. On by default.
@@ -73,8 +77,10 @@ impl Grants {
             env: Vec::new(),
             net: Vec::new(),
             host: Vec::new(),
+            ask: Vec::new(),
             facts: false,
             attributes: false,
+            record: None,
             clock: true,
             random: true,
         }
@@ -88,6 +94,7 @@ impl Grants {
             .env(ANY)
             .net(ANY)
             .host(ANY)
+            .ask(ANY)
             .facts()
             .attributes()
     }
@@ -158,6 +165,21 @@ impl Grants {
         self
     }
 
+    /// Grants asking the host about a topic: `packages`, `units` or `users`. The answers come from
+    /// programs with fixed arguments, which change nothing.
+    #[must_use]
+    pub fn ask(mut self, topic: impl Into<String>) -> Self {
+        self.ask.push(topic.into());
+        self
+    }
+
+    /// Grants keeping a record of this name on the host: a folder of its own, which stays there.
+    #[must_use]
+    pub fn record(mut self, name: impl Into<String>) -> Self {
+        self.record = Some(name.into());
+        self
+    }
+
     /// Grants the facts about the host.
     #[must_use]
     pub fn facts(mut self) -> Self {
@@ -196,8 +218,10 @@ impl Grants {
         self.env.extend(other.env);
         self.net.extend(other.net);
         self.host.extend(other.host);
+        self.ask.extend(other.ask);
         self.facts |= other.facts;
         self.attributes |= other.attributes;
+        self.record = other.record.or(self.record);
         self.clock &= other.clock;
         self.random &= other.random;
         self
@@ -205,8 +229,9 @@ impl Grants {
 }
 
 impl Grants {
-    /// Returns what a preview may have of these: paths to read, variables, and facts. Programs, the
-    /// network and other hosts are left out, because what they do cannot be seen from here.
+    /// Returns what a preview may have of these: paths and the record to read, variables, questions,
+    /// and facts. Programs, the network and other hosts are left out, because what they do cannot be
+    /// seen from here.
     #[must_use]
     pub fn harmless(mut self) -> Self {
         self.paths.iter_mut().for_each(|grant| grant.write = false);
@@ -276,8 +301,10 @@ impl Grants {
             Need::Env(name) => named(&self.env, name),
             Need::Net(place) => self.net.iter().any(|granted| is_in(place, granted)),
             Need::Host(address) => named(&self.host, address),
+            Need::Ask(topic) => named(&self.ask, topic),
             Need::Facts => self.facts,
             Need::Attributes => self.attributes,
+            Need::Record => self.record.is_some(),
             Need::Clock => self.clock,
             Need::Random => self.random,
         }
@@ -335,10 +362,14 @@ pub enum Need {
     Net(String),
     /// Calling a task on a host.
     Host(String),
+    /// Asking the host about a topic.
+    Ask(String),
     /// Asking the host about itself.
     Facts,
     /// Changing mode or owner of a file.
     Attributes,
+    /// Keeping a record.
+    Record,
     /// Asking the time.
     Clock,
     /// Asking for random numbers.
@@ -356,8 +387,10 @@ impl fmt::Display for Need {
             Self::Env(name) => write!(f, "--allow-env={name}"),
             Self::Net(place) => write!(f, "--allow-net={place}"),
             Self::Host(address) => write!(f, "--allow-host={address}"),
+            Self::Ask(topic) => write!(f, "--allow-ask={topic}"),
             Self::Facts => f.write_str("--allow-facts"),
             Self::Attributes => f.write_str("--allow-attributes"),
+            Self::Record => f.write_str("a record, which only plans keep"),
             Self::Clock => f.write_str("a clock, which --no-clock took away"),
             Self::Random => f.write_str("random numbers, which --no-random took away"),
         }

@@ -3,6 +3,7 @@
 
 pub(crate) mod grants;
 pub(crate) mod limits;
+pub mod questions;
 
 use serde::{Deserialize, Serialize};
 

@@ -9,6 +9,7 @@ use crate::{
     fault::{Fault, FaultKind},
     look::Look,
     prefab::Prefab,
+    record::Made,
     run::{Run, Settled},
 };
 
@@ -119,6 +120,18 @@ impl Prefab for Block {
     fn plan(&self, seen: &SeenText) -> Change {
         let flags = (self.is_absent, self.lines.is_secret());
         text::change(&self.path, seen, flags, |text| self.edit(text))
+    }
+
+    fn made(&self, seen: &SeenText) -> Vec<Made> {
+        let [begin, _] = self.markers();
+        if self.is_absent || text::has(seen, |line| line == begin) {
+            return Vec::new();
+        }
+        vec![Made::Block {
+            path: self.path.clone(),
+            name: self.name.clone(),
+            comment: self.comment.clone(),
+        }]
     }
 
     fn secret_files(&self) -> Vec<PathBuf> {

@@ -9,6 +9,7 @@ use crate::{
     fault::{Fault, FaultKind},
     look::Look,
     prefab::Prefab,
+    record::Made,
     run::{Run, Settled},
 };
 
@@ -143,6 +144,16 @@ impl Prefab for Line {
     fn plan(&self, seen: &SeenText) -> Change {
         let flags = (self.is_absent, self.text.is_secret());
         text::change(&self.path, seen, flags, |text| self.edit(text))
+    }
+
+    fn made(&self, seen: &SeenText) -> Vec<Made> {
+        if self.is_absent || self.text.is_secret() || text::has(seen, |line| self.matches(line)) {
+            return Vec::new();
+        }
+        vec![Made::Line {
+            path: self.path.clone(),
+            text: self.text.bytes().to_vec(),
+        }]
     }
 
     fn secret_files(&self) -> Vec<PathBuf> {

@@ -1,13 +1,15 @@
-//! Prefabs for files: whole ones, and parts of them.
+//! The prefabs of this crate.
 
 mod absent;
 mod block;
 mod file;
 mod folder;
 mod line;
+mod package;
 mod setting;
 mod symlink;
 mod text;
+mod unit;
 
 pub use self::{
     absent::Absent,
@@ -15,6 +17,8 @@ pub use self::{
     file::{File, file},
     folder::{Folder, folder},
     line::{Line, line},
+    package::{Package, package, packages},
     setting::{Setting, setting},
     symlink::{Symlink, symlink},
+    unit::{Unit, unit},
 };

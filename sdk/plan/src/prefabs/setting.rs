@@ -9,6 +9,7 @@ use crate::{
     fault::Fault,
     look::Look,
     prefab::Prefab,
+    record::Made,
     run::{Run, Settled},
 };
 
@@ -223,6 +224,19 @@ impl Prefab for Setting {
     fn plan(&self, seen: &SeenText) -> Change {
         let flags = (self.is_absent, self.value.is_secret());
         text::change(&self.path, seen, flags, |text| self.edit(text))
+    }
+
+    fn made(&self, seen: &SeenText) -> Vec<Made> {
+        // Wherever it stands: a key of another section is no reason to remove one that was there.
+        if self.is_absent || text::has(seen, |line| self.value_in(line).is_some()) {
+            return Vec::new();
+        }
+        vec![Made::Setting {
+            path: self.path.clone(),
+            key: self.key.clone(),
+            section: self.section.clone(),
+            separator: self.separator.clone(),
+        }]
     }
 
     fn secret_files(&self) -> Vec<PathBuf> {

@@ -136,6 +136,12 @@ pub(super) fn look(look: &Look<'_>, path: &Path) -> Result<SeenText, Fault> {
     Ok(look.read(path)?.map(Bytes::from))
 }
 
+/// Returns true if a line of the file is one that `matches` says yes to.
+pub(super) fn has(seen: &SeenText, matches: impl Fn(&[u8]) -> bool) -> bool {
+    let text = seen.as_ref().and_then(|bytes| Text::of(bytes).ok());
+    text.is_some_and(|text| text.lines().any(matches))
+}
+
 /// Decides to write what `edit` makes of a file's text, unless that is the same. A file that is not
 /// there is settled if it `may_lack`.
 pub(super) fn change(

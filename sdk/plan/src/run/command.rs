@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use wxec::module::Digest;
 
-use super::{Run, Settled};
+use super::{Run, Settled, restart::digest_of};
 use crate::{
     action::Action,
     command::Command,
     fault::{Fault, FaultKind},
     look::Look,
+    perform::crash_point,
     predict::predict,
     report::State,
 };
@@ -24,6 +25,9 @@ impl Command {
 
 impl Run {
     fn take_command(&mut self, command: &Command) -> Result<Settled, Fault> {
+        if !command.inputs().is_empty() {
+            return self.take_command_after(command);
+        }
         let began = Instant::now();
         let path = self.enter_step(&command.to_string())?;
         let state = self.command_state(command);
@@ -33,9 +37,26 @@ impl Run {
         let changed = matches!(state, State::Changed | State::WouldChange);
         self.add(path, state, Vec::new(), began);
         Ok(Settled {
+            step: self
+                .report
+                .steps
+                .last()
+                .map_or_else(String::new, |step| step.name.clone()),
             changed,
             // It has no state beside having run.
             digest: Digest::of(command.to_string().as_bytes()),
+        })
+    }
+
+    fn take_command_after(&mut self, command: &Command) -> Result<Settled, Fault> {
+        let (name, inputs) = (command.to_string(), command.inputs());
+        let changed = self.restart(&name, command, inputs, false)?;
+        self.note_restarted(&name, inputs)?;
+        let step = self.report.steps.last().map(|step| step.name.clone());
+        Ok(Settled {
+            step: step.unwrap_or_default(),
+            changed,
+            digest: digest_of(inputs),
         })
     }
 
@@ -66,7 +87,10 @@ impl Run {
                 _ => {}
             }
         }
+        self.note_change(Vec::new())?;
+        crash_point();
         command.carry_out()?;
+        crash_point();
         if let Some(path) = creates
             && Look::over(&self.shadow).entry(path)?.is_none()
         {

@@ -8,8 +8,9 @@ use crate::{
     difference::{Attribute, Difference},
     fault::{Fault, FaultKind},
     look::Look,
-    perform::perform,
+    perform::{crash_point, perform},
     predict::predict,
+    record::Made,
     report::State,
     shadow::Shadow,
 };
@@ -22,7 +23,7 @@ impl Run {
         self.keep_secret(&looks.secret_files());
         let result = self.settle(looks);
         let result = result.or_else(|fault| {
-            let settled = Settled::unknown();
+            let settled = Settled::unknown(path.clone());
             let state = self.unless_unforeseen(fault)?;
             Ok((settled, state, Vec::new()))
         });
@@ -42,13 +43,13 @@ impl Run {
             Change(Decision::Actions(actions)) => actions,
             Change(Decision::Refused(fault)) => return Err(fault),
             Change(Decision::Unknown(why)) if self.is_preview() => {
-                let settled = settled(looks, first, first)?;
+                let settled = self.settled(looks, first, first)?;
                 return Ok((settled, State::Unknown { why }, Vec::new()));
             }
             Change(Decision::Unknown(why)) => return Err(Fault::of(FaultKind::Undecided, why)),
         };
         if actions.is_empty() {
-            return Ok((settled(looks, first, first)?, State::Ok, Vec::new()));
+            return Ok((self.settled(looks, first, first)?, State::Ok, Vec::new()));
         }
         let (last, differences) = if self.is_preview() {
             self.foresee(looks, &actions)?
@@ -56,13 +57,22 @@ impl Run {
             self.carry_out(looks, first, &actions)?
         };
         self.check_settled(looks.plan(last))?;
-        let settled = settled(looks, first, last)?;
+        let settled = self.settled(looks, first, last)?;
         let state = match (settled.changed, self.is_preview()) {
             (false, _) => State::Ok,
             (true, false) => State::Changed,
             (true, true) => State::WouldChange,
         };
         Ok((settled, state, differences))
+    }
+
+    /// Compares the first look with the last one.
+    fn settled(&self, looks: &dyn Looks, first: usize, last: usize) -> Result<Settled, Fault> {
+        Ok(Settled {
+            step: self.path(),
+            changed: !looks.are_equal(first, last),
+            digest: looks.digest(last)?,
+        })
     }
 
     /// Lets the shadow have what the actions would leave behind.
@@ -92,11 +102,16 @@ impl Run {
         // another program does from here on is no part of the prediction.
         let (mut shadow, mut differences, mut expected) =
             (Shadow::default(), Vec::new(), vec![first]);
+        let mut made = looks.made(first);
         for action in actions {
+            if made.is_empty() && !looks.keeps() {
+                made.extend(Made::by(action, &Look::over(&shadow))?);
+            }
             differences.extend(predict(&mut shadow, action)?);
             expected.push(looks.look(&Look::over(&shadow))?);
         }
         let differences = self.shown(actions, differences);
+        self.note_change(made)?;
 
         let host = Shadow::default();
         let look = Look::over(&host);
@@ -106,7 +121,9 @@ impl Run {
                 let fault = Fault::of(FaultKind::ChangedMeanwhile, message);
                 return Err(action.blamed(fault));
             }
+            crash_point();
             perform(action)?;
+            crash_point();
         }
         Ok((looks.look(&look)?, differences))
     }
@@ -164,11 +181,3 @@ impl Run {
 /// Text of differences in one report. The rest is reported as digests, so that the report of a plan
 /// that fails fits what an agent takes of an error.
 const MAX_REPORT_TEXT_BYTES: usize = 256 << 10;
-
-/// Compares the first look with the last one.
-fn settled(looks: &dyn Looks, first: usize, last: usize) -> Result<Settled, Fault> {
-    Ok(Settled {
-        changed: !looks.are_equal(first, last),
-        digest: looks.digest(last)?,
-    })
-}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use wxec::{cbor, module::Digest};
 
-use crate::{action::Change, fault::Fault, look::Look, prefab::Prefab};
+use crate::{action::Change, fault::Fault, look::Look, prefab::Prefab, record::Made};
 
 /// A prefab, and the states that it has seen, by their numbers.
 pub(super) trait Looks {
@@ -18,6 +18,8 @@ pub(super) trait Looks {
     fn sees_still(&self, look: &Look<'_>, seen: usize) -> Result<bool, Fault>;
     fn are_equal(&self, one: usize, other: usize) -> bool;
     fn plan(&self, seen: usize) -> Change;
+    fn made(&self, seen: usize) -> Vec<Made>;
+    fn keeps(&self) -> bool;
     fn digest(&self, seen: usize) -> Result<Digest, Fault>;
 }
 
@@ -60,6 +62,17 @@ impl<P: Prefab + ?Sized> Looks for LooksOf<'_, P> {
 
     fn plan(&self, seen: usize) -> Change {
         self.prefab.plan(&self.seen[seen])
+    }
+
+    fn made(&self, seen: usize) -> Vec<Made> {
+        if self.keeps() {
+            return Vec::new();
+        }
+        self.prefab.made(&self.seen[seen])
+    }
+
+    fn keeps(&self) -> bool {
+        self.prefab.keeps()
     }
 
     fn digest(&self, seen: usize) -> Result<Digest, Fault> {

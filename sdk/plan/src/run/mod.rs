@@ -3,16 +3,21 @@
 mod command;
 mod ensure;
 mod looks;
+mod recorded;
+mod restart;
 
 use std::{collections::HashSet, time::Instant};
 
 use wxec::module::Digest;
 
 use self::looks::LooksOf;
+pub use self::recorded::CLEAN_MODE;
 use crate::{
     difference::Difference,
     fault::{Fault, FaultKind},
+    look::Look,
     prefab::Prefab,
+    record::Recorder,
     report::{Report, State, StepReport},
     shadow::Shadow,
     verdict::Verdict,
@@ -48,11 +53,15 @@ pub struct Run {
     secret_files: HashSet<String>,
     /// Bytes of text in the report so far.
     text_bytes: usize,
+    /// The record on the host, if one is kept.
+    recorder: Option<Recorder>,
 }
 
 /// The result of a step that ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
+    /// The step, by its path in the plan.
+    pub step: String,
     /// True if the host was changed, or in a preview would be: the last look found another state
     /// than the first one.
     pub changed: bool,
@@ -62,8 +71,9 @@ pub struct Settled {
 
 impl Settled {
     /// The result of a step that a preview knows nothing about.
-    fn unknown() -> Self {
+    fn unknown(step: String) -> Self {
         Self {
+            step,
             changed: false,
             digest: Digest::of(&[]),
         }
@@ -98,6 +108,7 @@ impl Run {
             shadow: Shadow::default(),
             secret_files: HashSet::new(),
             text_bytes: 0,
+            recorder: None,
         }
     }
 
@@ -242,12 +253,28 @@ impl Run {
         if modes.iter().any(|mode| [self.mode(), "*"].contains(mode)) {
             return self.step(name, body);
         }
+        if self.cleans_all() {
+            return Ok(T::default());
+        }
         self.enter(&name)?;
         let path = self.path();
         self.around.pop();
         let why = format!("its modes are {}, not {}", modes.join(" "), self.mode());
         self.add(path, State::Skipped { why }, Vec::new(), Instant::now());
         Ok(T::default())
+    }
+
+    /// Puts a step in the report that is left out.
+    pub(crate) fn skip(&mut self, name: &str, why: &str) -> Result<(), Fault> {
+        let (path, began) = (self.enter_step(name)?, Instant::now());
+        self.leave_step();
+        self.add(path, State::Skipped { why: why.into() }, Vec::new(), began);
+        Ok(())
+    }
+
+    /// Returns the host as the next step sees it.
+    pub(crate) fn look(&self) -> Look<'_> {
+        Look::over(&self.shadow)
     }
 
     /// Begins a step, whose name must be a new one at its place.
@@ -283,6 +310,11 @@ impl Run {
     fn enter_step(&mut self, name: &str) -> Result<String, Fault> {
         self.enter(&without_control(name))?;
         Ok(self.path())
+    }
+
+    /// Goes below a step that was taken already.
+    fn enter_again(&mut self, name: &str) {
+        self.around.push(without_control(name));
     }
 
     fn leave_step(&mut self) {

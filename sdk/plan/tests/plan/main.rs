@@ -2,16 +2,18 @@
 
 /// `#[plan]`: functions that are called as such, by each other, and by orders.
 mod attribute;
-/// Commands: steps with programs of their own.
-mod commands;
 /// Prefabs that boast or err, and programs that change the host meanwhile.
 mod boasters;
+/// Commands: steps with programs of their own.
+mod commands;
 /// What the prefabs refuse, and what they leave as it is.
 mod edges;
 /// Previews against what is then done, over random folders.
 mod forecast;
 /// The content of whole trees, to compare.
 mod manifest;
+/// Records: restarts that are owed, what is cleaned up, and runs that die anywhere.
+mod records;
 /// Secrets, which are shown nowhere.
 mod secrets;
 /// Names, modes and reports of steps.

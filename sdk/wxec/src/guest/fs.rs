@@ -74,6 +74,17 @@ pub fn sync_directory(path: impl AsRef<Path>) -> io::Result<()> {
     ask::told(imports::file_call, &question)
 }
 
+/// Locks a file until the call ends. Fails with [`io::ErrorKind::WouldBlock`] if another process has
+/// locked it. Needs the grant to write it.
+pub fn lock(path: impl AsRef<Path>) -> io::Result<Lock> {
+    let question = question(FileAction::Lock, path.as_ref())?;
+    ask::told(imports::file_call, &question).map(|()| Lock(()))
+}
+
+/// A lock of a file, made by [`lock`].
+#[derive(Debug)]
+pub struct Lock(());
+
 fn change(path: &Path, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let question = FileCall {
         mode,

@@ -20,7 +20,7 @@ pub use channel::{ChannelEnd, Receiver, RecvError, SendError, Sender, channel};
 
 pub(crate) mod for_macros {
     pub use super::{
-        calls::{Brought, CallArguments, ChannelEnds, Task, call, origin},
+        calls::{Brought, CallArguments, ChannelEnds, Planned, Task, call, origin},
         executor::block_on,
         run::{Answer, answer, run},
     };

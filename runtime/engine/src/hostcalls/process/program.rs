@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::fs::{Access, access};
-use wxec_protocol::{ANY, Grants, Need, abi::ProcessStart};
+use wxec_protocol::{ANY, Grants, Need, abi::ProcessStart, questions};
 
 use super::super::reply::Denial;
 use crate::limits::refusal::Refusal;
@@ -56,7 +56,13 @@ impl Program {
         let name = Path::new(program).file_name().and_then(OsStr::to_str);
         match name.filter(|name| program.starts_with('/') && covers(grants, name, question)) {
             Some(name) => Ok(Self::Perhaps(program.into(), name.into())),
-            None => Err(Refusal::Denied(Need::Run(program.into())).into()),
+            None => Err(
+                Refusal::Denied(match questions::topic_of(program, &question.args) {
+                    Some(topic) => Need::Ask(topic.into()),
+                    None => Need::Run(program.into()),
+                })
+                .into(),
+            ),
         }
     }
 
@@ -77,15 +83,20 @@ impl Program {
     }
 }
 
-/// Returns true if `program` is granted, by itself or with its first arguments. In the second case
-/// the guest chooses neither variables nor the directory: both could make it another program.
+/// Returns true if `program` is granted, by itself, with its first arguments, or as a question. In the
+/// last two cases the guest chooses neither variables nor the directory: both could make it another
+/// program.
 fn covers(grants: &Grants, program: &str, question: &ProcessStart) -> bool {
     let is_plain = question.env.is_empty() && !question.clear_env && question.cwd.is_none();
     let is_whole = grants
         .run
         .iter()
         .any(|granted| granted == ANY || granted == program);
-    is_whole || is_plain && grants.covers_command(program, &question.args)
+    let covers_words = || {
+        let arguments = &question.args;
+        grants.covers_command(program, arguments) || grants.covers_question(program, arguments)
+    };
+    is_whole || is_plain && covers_words()
 }
 
 /// Looks for a program in a `PATH`. Skips relative directories, which depend on where the agent was

@@ -41,6 +41,9 @@ pub enum FileAction {
     Symlink,
     /// Writes a directory's entries to the disk, which a guest cannot do by WASI.
     SyncDirectory,
+    /// Locks a file that the guest may write, until the call ends. Fails with `WouldBlock` if another
+    /// process has it locked.
+    Lock,
 }
 
 /// Kind of a file.

@@ -93,7 +93,16 @@ pub struct Task {
     /// of them.
     pub grants: fn() -> Grants,
     /// Not used here: a guest that calls a task on another host grants it nothing.
+    pub plan: Option<Planned>,
+}
+
+/// What the order of a plan says about its call.
+#[derive(Debug)]
+pub struct Planned {
+    /// True if the call is a preview.
     pub preview: bool,
+    /// True if the plan keeps a record on its host.
+    pub record: bool,
 }
 
 /// Expands to `()`: a task that a module calls was compiled with the module.
