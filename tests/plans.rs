@@ -30,7 +30,7 @@ fn a_plan_is_previewed_carried_out_and_settled() {
         top: place.path().to_owned(),
         key: Secret::new(KEY.to_owned()),
     };
-    let order = || Order::new(config.clone());
+    let order = || Order::new(config.clone()).unrecorded();
 
     let foreseen = plans::site::on(&host, order().preview()).wait().unwrap();
     assert!(fs::read_dir(place.path()).unwrap().next().is_none());
@@ -67,11 +67,11 @@ fn a_plan_is_previewed_carried_out_and_settled() {
 fn a_preview_cannot_write_even_if_its_plan_does() {
     let (place, host) = (place(), local());
     let path = place.path().join("file");
-    let preview = plans::liar::on(&host, Order::new(path.clone()).preview()).wait();
+    let preview = plans::liar::on(&host, Order::new(path.clone()).unrecorded().preview()).wait();
     let error = preview.unwrap_err();
     assert!(error.to_string().contains("not permitted"), "{error}");
     assert!(!path.exists());
-    plans::liar::on(&host, Order::new(path.clone()))
+    plans::liar::on(&host, Order::new(path.clone()).unrecorded())
         .wait()
         .unwrap();
     assert_eq!(fs::read_to_string(path).unwrap(), "written");
@@ -116,7 +116,8 @@ fn plans_are_called_and_described_on_the_command_line() {
             &order,
             "--allow-declared",
         ];
-        let ended = Cli::new(arguments).run();
+        let state = place.path().join("state");
+        let ended = Cli::new(arguments).env("WXEC_STATE", state).run();
         assert_eq!(ended.exit_code, Some(0), "{ended:?}");
         serde_json::from_str::<Report>(&ended.stdout).unwrap()
     };
@@ -267,7 +268,7 @@ fn plans_and_their_settings_are_listed_with_the_layers_they_come_from() {
     assert!(
         listed
             .stdout
-            .starts_with("plans::greeting\n    Greets in a file.\n    modes install clean\n"),
+            .starts_with("plans::greeting\n    Greets in a file.\n    modes install\n"),
         "{listed:?}"
     );
 }

@@ -174,14 +174,12 @@ fn hosts(text: &str) -> Result<List, String> {
 
 fn topics(text: &str) -> Result<List, String> {
     List::parse(text, |topic| {
-        let mut known = TOPICS.iter().map(|(known, _)| *known);
-        if topic == ANY || known.any(|known| known == topic) {
+        if topic == ANY || TOPICS.contains(&topic) {
             return Ok(());
         }
-        let known: Vec<_> = TOPICS.iter().map(|(known, _)| *known).collect();
         Err(format!(
             "`{topic}` is no topic; these are {}",
-            known.join(", ")
+            TOPICS.join(", ")
         ))
     })
 }

@@ -5,6 +5,8 @@ use wxec::{
     module::{Function, Plan},
 };
 
+use wxec_plan::CLEAN_MODE;
+
 use crate::{module::functions::find_function, output::command_error::CommandError};
 
 /// Returns the function `name` of the module, if it is a plan.
@@ -20,9 +22,9 @@ pub(crate) fn find_plan<'a>(
     })
 }
 
-/// Refuses a mode that the plan does not have.
+/// Refuses a mode that the plan does not have. Every plan can be cleaned up, by its record.
 pub(crate) fn check_mode(plan: &Plan, mode: &str) -> Result<(), CommandError> {
-    if plan.modes.iter().any(|known| known == mode || known == "*") {
+    if mode == CLEAN_MODE || plan.modes.iter().any(|known| known == mode || known == "*") {
         return Ok(());
     }
     let message = format!("the plan has no mode `{}`", mode.escape_debug());

@@ -16,15 +16,10 @@ pub struct Greeting {
 }
 
 /// Greets in a file.
-#[plan(modes = "install clean", write = "/tmp", attributes)]
+#[plan(write = "/tmp", attributes)]
 pub fn greeting(run: &mut Run, config: &Greeting) -> Result<(), Fault> {
-    let greeting = file(&config.path);
-    if run.mode() == "clean" {
-        greeting.absent().ensure(run)?;
-        return Ok(());
-    }
     let text = format!("Hello, {}!\n", config.name);
-    greeting.content(text).mode(0o644).ensure(run)?;
+    file(&config.path).content(text).mode(0o644).ensure(run)?;
     Ok(())
 }
 

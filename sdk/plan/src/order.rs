@@ -74,8 +74,7 @@ impl<C> Order<C> {
         self
     }
 
-    /// Waits for another run of the plan on the host to end, for whole seconds. By default the order
-    /// fails then.
+    /// Waits for another run of the plan on the host to end, for whole seconds; by default for ten.
     #[must_use]
     pub fn lock_wait(mut self, time: Duration) -> Self {
         self.opening.lock_wait_s = Some(time.as_secs());

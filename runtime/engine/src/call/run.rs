@@ -25,7 +25,7 @@ use crate::{
     call::supervisor::supervise,
     hostcalls::Duplex,
     limits::{growth::LimitHit, text::bounded},
-    wasi::{self, Opened, Parts, Reader, RecordFolder, Writer},
+    wasi::{self, Opened, Parts, Reader, Writer},
 };
 
 /// Length of the longest input: guests see it as a `u32`.
@@ -236,18 +236,10 @@ pub(crate) fn check<'a>(
 
 /// Opens the files that a guest is granted, if it can ask for any.
 pub(crate) async fn open_files(program: &Program, request: &Request) -> Parts {
-    let Terms {
-        grants, preview, ..
-    } = &request.terms;
+    let paths = &request.terms.grants.paths;
     let uses_files = program.uses_files();
-    let opened = if uses_files && !(grants.paths.is_empty() && grants.record.is_none()) {
-        // A preview reads the record, if there is one.
-        let record = grants.record.clone().map(|name| RecordFolder {
-            name,
-            write: !preview,
-        });
-        let roots = program.uses_file_calls();
-        Some(Opened::open(grants.paths.clone(), record, roots).await)
+    let opened = if uses_files && !paths.is_empty() {
+        Some(Opened::open(paths.clone(), program.uses_file_calls()).await)
     } else {
         None
     };

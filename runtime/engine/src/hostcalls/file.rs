@@ -33,13 +33,16 @@ use super::{
 };
 use crate::{
     call::guest::Guest,
-    limits::{quota::Share, refusal::Refusal},
+    limits::refusal::Refusal,
     sync::blocking,
     wasi::{NoSpot, PathError, Root},
 };
 
 /// Bits of a mode that can be set: permissions, setuid, setgid and sticky.
 const MODE_BITS: u32 = 0o7777;
+
+/// Number of files that a guest may have locked: a plan needs one, for its record.
+const MAX_LOCKS: usize = 8;
 
 /// Length of the longest path that Linux accepts.
 const MAX_PATH_BYTES: usize = 4096;
@@ -77,20 +80,12 @@ async fn finish(work: Work) -> Result<Done, Denial> {
 }
 
 /// The reply, and a file that stays locked.
-type Done = (Vec<u8>, Option<Locked>);
-
-/// A file that is locked for a guest. The lock ends with it, also if the agent dies.
-pub(super) struct Locked {
-    _file: File,
-    _share: Share,
-}
+type Done = (Vec<u8>, Option<File>);
 
 /// An action that is granted, to be done on a thread that may block.
 struct Work {
     question: FileCall,
     place: Place,
-    /// For a file that stays open.
-    share: Option<Share>,
 }
 
 impl Work {
@@ -113,22 +108,14 @@ impl Work {
         if *action == FileAction::Symlink && target.is_none() {
             return Err(invalid("a symbolic link without a target".into()));
         }
-        let share = if *action == FileAction::Lock {
-            Some(guest.resources.files.take()?)
-        } else {
-            None
-        };
-        Ok(Self {
-            question,
-            place,
-            share,
-        })
+        if guest.resources.locks.len() >= MAX_LOCKS {
+            return Err(invalid("too many files are locked".into()));
+        }
+        Ok(Self { question, place })
     }
 
-    fn perform(self) -> io::Result<Done> {
-        let Self {
-            question, place, ..
-        } = &self;
+    fn perform(&self) -> io::Result<Done> {
+        let Self { question, place } = self;
         match question.action {
             FileAction::Status => {
                 let file = place.open(OFlags::PATH)?;
@@ -148,11 +135,7 @@ impl Work {
             FileAction::Lock => {
                 let file = place.open(OFlags::RDONLY | OFlags::NONBLOCK)?;
                 flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-                let locked = self.share.map(|share| Locked {
-                    _file: file,
-                    _share: share,
-                });
-                return Ok((Vec::new(), locked));
+                return Ok((Vec::new(), Some(file)));
             }
         }
         Ok((Vec::new(), None))
@@ -164,11 +147,11 @@ fn check_attributes(guest: &Guest, question: &FileCall) -> Result<(), Denial> {
         return Err(Refusal::Denied(Need::Attributes).into());
     }
     if question.mode.is_some_and(|mode| mode > MODE_BITS) {
-        return Err(invalid(format!("a mode has no bits beyond {MODE_BITS:o}")));
+        return Err(invalid("a mode has no bits beyond 7777".into()));
     }
     // The kernel takes the largest number for "unchanged".
     if [question.uid, question.gid].contains(&Some(u32::MAX)) {
-        return Err(invalid(format!("no account has the number {}", u32::MAX)));
+        return Err(invalid("no account has the number 4294967295".into()));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Streams and processes of a guest, by the handles that the guest knows them by.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fs::File, sync::Arc};
 
 use wxec_protocol::{
     LimitKind, Limits,
@@ -8,7 +8,6 @@ use wxec_protocol::{
 };
 
 use super::{
-    file::Locked,
     process::{Child, Family, Inherited},
     reply::Denial,
     streams::{Duplex, Stream},
@@ -29,8 +28,8 @@ pub(crate) struct Resources {
     taken: Vec<i32>,
     processes: HashMap<i32, Child>,
     last_handle: i32,
-    /// Files that stay locked as long as the guest lives.
-    pub(super) locks: Vec<Locked>,
+    /// Files that stay locked as long as the guest lives, or the agent.
+    pub(super) locks: Vec<File>,
     /// Processes that have no handle any more.
     forgotten: Vec<Child>,
     /// Declared behind the processes, to be dropped after them: it looks for what they leave

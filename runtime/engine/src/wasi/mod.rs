@@ -24,7 +24,6 @@ use wiggle::{GuestMemory, GuestPtr};
 pub(crate) use wasmtime_wasi::p1::types::Errno as PathError;
 
 pub(crate) use self::places::{NoSpot, Root};
-pub(crate) use self::record::RecordFolder;
 pub use self::stdio::{Reader, Writer};
 pub(crate) use self::world::{Opened, Parts, World};
 use crate::{call::guest::Guest, hostcalls};

@@ -2,50 +2,45 @@
 
 use std::{env, fs::DirBuilder, os::unix::fs::DirBuilderExt, path::PathBuf};
 
-use wxec_protocol::{PathGrant, abi};
+use wxec_protocol::{PathGrant, RECORD};
 
-/// The folder for the state of root's programs.
-const STATE_OF_ROOT: &str = "/var/lib";
+/// The state folder of root, where the environment names no other.
+const STATE_OF_ROOT: &str = "/var/lib/wxec";
 
-/// The record that a guest was granted.
-pub(crate) struct RecordFolder {
-    pub(crate) name: String,
-    /// True if the guest may write it, and the folder is made.
-    pub(crate) write: bool,
+/// Lets the grant of a record lead to its folder, and makes that if it may be written. Blocks.
+pub(super) fn resolve(grant: &mut PathGrant) {
+    let Some(name) = grant.path.strip_prefix(RECORD) else {
+        return;
+    };
+    // Without a folder, the guest finds that there is nothing.
+    let folder = folder(name).unwrap_or_default();
+    if grant.write {
+        let _ = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder);
+    }
+    grant.path = folder.to_string_lossy().into_owned();
 }
 
-impl RecordFolder {
-    /// Returns the grant of its folder. Blocks.
-    pub(crate) fn grant(&self) -> Option<PathGrant> {
-        let folder = self.folder()?;
-        if self.write {
-            // If it cannot be made, the guest finds that it is not there.
-            let _ = DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&folder);
-        }
-        Some(PathGrant {
-            path: folder.to_str()?.to_owned(),
-            guest_path: abi::RECORD_FOLDER.to_owned(),
-            write: self.write,
-        })
+fn folder(name: &str) -> Option<PathBuf> {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"_.:@+-".contains(&c);
+    if name.starts_with('.') || name.is_empty() || !name.bytes().all(plain) {
+        return None;
     }
-
-    fn folder(&self) -> Option<PathBuf> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:@+-".contains(c);
-        if self.name.starts_with('.') || self.name.is_empty() || !self.name.chars().all(plain) {
-            return None;
+    let places = [
+        ("WXEC_STATE", ""),
+        ("XDG_STATE_HOME", "wxec"),
+        ("HOME", ".local/state/wxec"),
+    ];
+    let state = places.into_iter().find_map(|(variable, below)| {
+        if variable == "HOME" && rustix::process::geteuid().is_root() {
+            return Some(STATE_OF_ROOT.into());
         }
-        let state = if rustix::process::geteuid().is_root() {
-            STATE_OF_ROOT.into()
-        } else {
-            let given =
-                |name| Some(PathBuf::from(env::var_os(name)?)).filter(|at| at.is_absolute());
-            given("XDG_STATE_HOME").or_else(|| Some(given("HOME")?.join(".local/state")))?
-        };
-        Some(state.join("wxec/plans").join(&self.name))
-    }
+        let folder = PathBuf::from(env::var_os(variable)?);
+        folder.is_absolute().then(|| folder.join(below))
+    });
+    Some(state?.join("plans").join(name))
 }
 
 #[cfg(test)]
@@ -54,12 +49,8 @@ mod tests {
 
     #[test]
     fn a_name_leads_to_no_other_folder() {
-        let folder = |name: &str| {
-            let (name, write) = (name.to_owned(), false);
-            RecordFolder { name, write }.folder()
-        };
         let found = folder("site::web-1").unwrap();
-        assert!(found.ends_with("wxec/plans/site::web-1"), "{found:?}");
+        assert!(found.ends_with("plans/site::web-1"), "{found:?}");
         for name in ["", ".", "..", "../x", "a/b", "/etc", "a\0b"] {
             assert_eq!(folder(name), None, "{name:?}");
         }

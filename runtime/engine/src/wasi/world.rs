@@ -17,7 +17,7 @@ use super::{
     RANDOM_PIECE_BYTES,
     listing::Listing,
     places::Places,
-    record::RecordFolder,
+    record,
     stdio::{Pipe, Stdin, TaskOutput},
     texts::Given,
 };
@@ -73,14 +73,10 @@ pub(crate) struct Opened(Box<(WasiCtxBuilder, Places)>);
 impl Opened {
     /// Opens what is granted, on a thread that may block: disks may be slow or remote.
     /// With `roots`, host calls can look up paths as well.
-    pub(crate) async fn open(
-        mut grants: Vec<PathGrant>,
-        record: Option<RecordFolder>,
-        roots: bool,
-    ) -> Self {
+    pub(crate) async fn open(mut grants: Vec<PathGrant>, roots: bool) -> Self {
         blocking(move || {
             let mut builder = builder();
-            grants.extend(record.and_then(|record| record.grant()));
+            grants.iter_mut().for_each(record::resolve);
             let places = Places::open(&mut builder, &grants, roots);
             Self(Box::new((builder, places)))
         })

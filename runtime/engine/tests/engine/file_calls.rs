@@ -250,6 +250,22 @@ async fn a_preview_that_could_change_anything_is_refused() {
         );
     }
 
+    // Questions have fixed arguments, so a preview may ask them; with other ones they are refused.
+    let question = |args: &[&str]| start(&crate::asking::program("getent", args));
+    let asked = Grants::none().ask("users").run("getent").harmless();
+    let questions = [
+        question(&["passwd", "root"]),
+        question(&["passwd", "--service=x"]),
+    ];
+    let answers = crate::asking::answers(&run(asked, &questions).await.unwrap());
+    assert!(answers[0].number >= 0, "{:?}", answers[0]);
+    is_refused(&answers[1], &Need::Run("getent".into()));
+    let output = run(Grants::none().ask("units"), &questions).await.unwrap();
+    is_refused(
+        &crate::asking::answers(&output)[0],
+        &Need::Ask("users".into()),
+    );
+
     // With the grants that a preview may have, every attempt is refused.
     let harmless = write.attributes().run("true").harmless();
     let program = start(&crate::asking::program("true", &[]));
@@ -292,4 +308,26 @@ async fn an_instance_is_no_place_for_a_preview() {
         matches!(&outcome, Err(Fault::PreviewRefused(_))),
         "{outcome:?}"
     );
+}
+
+#[tokio::test]
+async fn a_lock_lasts_as_long_as_the_guest_that_took_it() {
+    let world = world();
+    let lock = || file_call(FileAction::Lock, &path(&world, "in/file"));
+    let scripted = || Scripted::new(Grants::none().write(path(&world, "in")));
+    let other = fs::File::open(path(&world, "in/file")).unwrap();
+    other.try_lock().unwrap();
+    let answers = scripted().run(&[lock()]).await.unwrap();
+    assert_eq!(answers[0].error().kind, "WouldBlock");
+    other.unlock().unwrap();
+
+    // A second lock of the same file is another one's, also for the guest itself.
+    let answers = scripted().run(&[lock(), lock()]).await.unwrap();
+    assert_eq!(answers[0].number, 0);
+    assert_eq!(answers[1].error().kind, "WouldBlock");
+    other.try_lock().unwrap();
+
+    let reads = Scripted::new(Grants::none().read(path(&world, "in")));
+    let answers = reads.run(&[lock()]).await.unwrap();
+    is_refused(&answers[0], &Need::Write(path(&world, "in/file")));
 }

@@ -1,11 +1,20 @@
 //! Grants, which let a call touch its host, and needs, which name a missing grant.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt::{self, Display},
+    net::IpAddr,
+};
 
 use serde::{Deserialize, Serialize};
 
+use crate::abi;
+
 /// Stands for every program, variable, place or host in a list of grants.
 pub const ANY: &str = "*";
+
+/// Begins the path of a [`PathGrant`] that stands for the folder of a record, whose place the agent
+/// knows; the name of the record follows.
+pub const RECORD: &str = "record:";
 
 /// Things on its host that a call may touch. By default only a clock and random numbers.
 ///
@@ -43,8 +52,6 @@ pub struct Grants {
     pub facts: bool,
     /// Mode and owner of files that it may change.
     pub attributes: bool,
-    /// The record that it may keep on its host, by its name.
-    pub record: Option<String>,
     /// The time. On by default.
     pub clock: bool,
     /// Random numbers. On by default.
@@ -54,7 +61,8 @@ pub struct Grants {
 /// A file or directory that a call may touch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathGrant {
-    /// Its path on the host. A relative path begins in the agent's directory.
+    /// Its path on the host. A relative path begins in the agent's directory; [`RECORD`] and a name
+    /// stand for the folder of that record.
     pub path: String,
     /// The path at which the guest finds it; usually the same.
     pub guest_path: String,
@@ -80,7 +88,6 @@ impl Grants {
             ask: Vec::new(),
             facts: false,
             attributes: false,
-            record: None,
             clock: true,
             random: true,
         }
@@ -175,9 +182,8 @@ impl Grants {
 
     /// Grants keeping a record of this name on the host: a folder of its own, which stays there.
     #[must_use]
-    pub fn record(mut self, name: impl Into<String>) -> Self {
-        self.record = Some(name.into());
-        self
+    pub fn record(self, name: impl Display) -> Self {
+        self.dir(format!("{RECORD}{name}"), abi::RECORD_FOLDER, true)
     }
 
     /// Grants the facts about the host.
@@ -221,7 +227,6 @@ impl Grants {
         self.ask.extend(other.ask);
         self.facts |= other.facts;
         self.attributes |= other.attributes;
-        self.record = other.record.or(self.record);
         self.clock &= other.clock;
         self.random &= other.random;
         self
@@ -304,7 +309,6 @@ impl Grants {
             Need::Ask(topic) => named(&self.ask, topic),
             Need::Facts => self.facts,
             Need::Attributes => self.attributes,
-            Need::Record => self.record.is_some(),
             Need::Clock => self.clock,
             Need::Random => self.random,
         }
@@ -368,8 +372,6 @@ pub enum Need {
     Facts,
     /// Changing mode or owner of a file.
     Attributes,
-    /// Keeping a record.
-    Record,
     /// Asking the time.
     Clock,
     /// Asking for random numbers.
@@ -377,7 +379,7 @@ pub enum Need {
 }
 
 /// The flag that grants it, as a user types it.
-impl fmt::Display for Need {
+impl Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(path) => write!(f, "--allow-read={path}"),
@@ -390,7 +392,6 @@ impl fmt::Display for Need {
             Self::Ask(topic) => write!(f, "--allow-ask={topic}"),
             Self::Facts => f.write_str("--allow-facts"),
             Self::Attributes => f.write_str("--allow-attributes"),
-            Self::Record => f.write_str("a record, which only plans keep"),
             Self::Clock => f.write_str("a clock, which --no-clock took away"),
             Self::Random => f.write_str("random numbers, which --no-random took away"),
         }
@@ -535,8 +536,12 @@ mod tests {
             .read("/etc")
             .env(ANY)
             .env("HOME")
+            .ask(ANY)
             .facts()
             .without_clock();
         assert_eq!(harmless, kept);
+        let record = Grants::none().record("site").harmless();
+        assert_eq!(record.paths[0].path, "record:site");
+        assert_eq!(record.harmful(), None);
     }
 }

@@ -1,41 +1,43 @@
 //! Questions about a host that programs with fixed arguments answer. They change nothing, so a
 //! preview may ask them too: what a guest chooses is names alone.
 
-use super::grants::{Grants, Need};
+use super::grants::{ANY, Grants};
 
-/// The topics that a guest may be granted to ask about, with the commands that answer.
+/// The topics that a guest may be granted to ask about.
+pub const TOPICS: [&str; 3] = ["packages", "units", "users"];
+
+/// The questions: for each its topic, and the words of the command that answers.
 ///
-/// Each command ends in names, which the guest chooses. No name begins with `-`, so none is taken for
-/// an option, and none has a character that these programs understand as a pattern.
-pub const TOPICS: [(&str, &[&[&str]]); 3] = [
+/// A command ends in names, which the guest chooses. No name begins with `-`, so none is taken for an
+/// option, and none has a character that these programs understand as a pattern.
+const QUESTIONS: [(&str, &[&str]); 8] = [
     (
         "packages",
-        &[
-            &["dpkg-query", "--show", "--showformat", DPKG_FORMAT, "--"],
-            &["apk", "info", "--installed", "--verbose", "--"],
-            &["rpm", "--query", "--queryformat", RPM_FORMAT, "--"],
-        ],
+        &["dpkg-query", "--show", "--showformat", DPKG_FORMAT, "--"],
+    ),
+    (
+        "packages",
+        &["apk", "info", "--installed", "--verbose", "--"],
+    ),
+    (
+        "packages",
+        &["rpm", "--query", "--queryformat", RPM_FORMAT, "--"],
     ),
     (
         "units",
-        &[&[
+        &[
             "systemctl",
             "show",
             "--no-pager",
             "--property",
             UNIT_PROPERTIES,
             "--",
-        ]],
-    ),
-    (
-        "users",
-        &[
-            &["getent", "passwd"],
-            &["getent", "group"],
-            &["getent", "shadow"],
-            &["id", "-Gn"],
         ],
     ),
+    ("users", &["getent", "passwd"]),
+    ("users", &["getent", "group"]),
+    ("users", &["getent", "shadow"]),
+    ("users", &["id", "-Gn"]),
 ];
 
 /// What `dpkg-query` says of each package: a line of its name, its state and its version.
@@ -54,34 +56,39 @@ const MAX_NAME_BYTES: usize = 256;
 impl Grants {
     /// Returns true if a command is a question that is granted.
     pub fn covers_question(&self, program: &str, arguments: &[String]) -> bool {
-        topic_of(program, arguments).is_some_and(|topic| self.covers(&Need::Ask(topic.into())))
+        let covers = |topic| {
+            self.ask
+                .iter()
+                .any(|granted| granted == ANY || granted == topic)
+        };
+        topic_of(program, arguments).is_some_and(covers)
     }
 }
 
 /// Returns the topic of a command, if it is a question.
 pub fn topic_of(program: &str, arguments: &[String]) -> Option<&'static str> {
-    let mut topics = TOPICS.iter();
-    let found = topics.find(|(_, commands)| {
-        let mut commands = commands.iter();
-        commands.any(|command| is_question(command, program, arguments))
-    });
-    found.map(|(topic, _)| *topic)
-}
-
-fn is_question(command: &[&str], program: &str, arguments: &[String]) -> bool {
-    let Some((fixed, names)) = arguments.split_at_checked(command.len() - 1) else {
-        return false;
-    };
-    command[0] == program
-        && command[1..].iter().eq(fixed)
-        && (1..=MAX_NAMES).contains(&names.len())
-        && names.iter().all(|name| is_name(name))
+    for (topic, command) in QUESTIONS {
+        let begins = || {
+            arguments
+                .iter()
+                .zip(&command[1..])
+                .all(|(given, word)| given == word)
+        };
+        if command[0] == program && arguments.len() >= command.len() && begins() {
+            let names = &arguments[command.len() - 1..];
+            let are_names = names.len() <= MAX_NAMES && names.iter().all(|name| is_name(name));
+            return are_names.then_some(topic);
+        }
+    }
+    None
 }
 
 fn is_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_.+:@~-\\".contains(c);
-    let begins_well = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.len() <= MAX_NAME_BYTES && name.starts_with(begins_well) && name.chars().all(plain)
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"_.+:@~-\\".contains(&c);
+    let begins_well = |c: &u8| c.is_ascii_alphanumeric() || *c == b'_';
+    name.len() <= MAX_NAME_BYTES
+        && name.as_bytes().first().is_some_and(begins_well)
+        && name.bytes().all(plain)
 }
 
 #[cfg(test)]

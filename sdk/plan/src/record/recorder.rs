@@ -20,7 +20,7 @@ pub(crate) struct Opening {
     /// The one who ordered the run: an account and a controller.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) by: String,
-    /// Seconds to wait for another run of the plan to end; none by default.
+    /// Seconds to wait for another run of the plan to end; [`LOCK_WAIT_S`] by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lock_wait_s: Option<u64>,
     /// True to go on with an older record if the last one is damaged.
@@ -39,6 +39,9 @@ pub(crate) struct Recorder {
     died: Option<PastRun>,
 }
 
+/// Seconds to wait for another run of a plan to end: for one that has little to do, as where two names
+/// of a fleet are the same machine.
+const LOCK_WAIT_S: u64 = 10;
 /// Time between two tries to lock a record.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
 /// Longest text about the one who has locked a record.
@@ -124,7 +127,8 @@ fn lock(folder: &Folder, opening: &Opening) -> Result<wxec::fs::Lock, Fault> {
     let mut options = fs::OpenOptions::new();
     let options = options.create(true).append(true);
     options.open(&path).map_err(failed)?;
-    let until = Instant::now() + Duration::from_secs(opening.lock_wait_s.unwrap_or_default());
+    let wait_s = opening.lock_wait_s.unwrap_or(LOCK_WAIT_S);
+    let until = Instant::now() + Duration::from_secs(wait_s);
     loop {
         match wxec::fs::lock(&path) {
             Ok(lock) => {
@@ -135,7 +139,7 @@ fn lock(folder: &Folder, opening: &Opening) -> Result<wxec::fs::Lock, Fault> {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if Instant::now() >= until {
-                    return Err(busy(&path, opening.lock_wait_s));
+                    return Err(busy(&path, wait_s));
                 }
                 thread::sleep(LOCK_PAUSE);
             }
@@ -144,7 +148,7 @@ fn lock(folder: &Folder, opening: &Opening) -> Result<wxec::fs::Lock, Fault> {
     }
 }
 
-fn busy(path: &Path, waited_s: Option<u64>) -> Fault {
+fn busy(path: &Path, waited_s: u64) -> Fault {
     use std::io::Read;
 
     let mut holder = String::new();
@@ -156,11 +160,10 @@ fn busy(path: &Path, waited_s: Option<u64>) -> Fault {
     } else {
         format!(" by {}", holder.escape_debug())
     };
-    let waited = match waited_s {
-        None => "`--lock-wait 60s` waits for it to end".to_owned(),
-        Some(waited_s) => format!("it did not end in {waited_s} s"),
-    };
-    let message = format!("another run of this plan{by} is under way on this host; {waited}");
+    let message = format!(
+        "another run of this plan{by} is under way on this host, and did not end in {waited_s} s; \
+         `--lock-wait 10m` waits longer"
+    );
     Fault::of(FaultKind::Busy, message)
 }
 

@@ -4,6 +4,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use wxec_plan::{
@@ -211,7 +212,11 @@ fn another_run_that_is_under_way_is_named() {
     let order = || Order::new(()).recorded_in(record.path());
     let inner = |_: &mut Run, ()| Ok(());
     let outer = |_: &mut Run, ()| {
-        let failed = order().by("ann@desk").carry_out(inner).unwrap_err();
+        let failed = order()
+            .by("ann@desk")
+            .lock_wait(Duration::ZERO)
+            .carry_out(inner)
+            .unwrap_err();
         assert_eq!(failed.fault.kind, FaultKind::Busy);
         let text = failed.to_string();
         assert!(
