@@ -45,6 +45,8 @@ mod report;
 mod item;
 /// Programs that plans run.
 mod command;
+/// Previews that are kept.
+mod foreseen;
 /// The primitive actions, and the decisions of prefabs.
 mod action;
 /// Predictions in memory.
@@ -81,6 +83,7 @@ pub use command::{Command, command};
 pub use content::Content;
 pub use difference::{Attribute, Difference, MAX_TEXT_BYTES, Side};
 pub use fault::{Fault, FaultKind};
+pub use foreseen::Foreseen;
 pub use item::{Attributes, Effect};
 #[cfg(not(target_family = "wasm"))]
 pub use layers::Layers;

@@ -7,6 +7,7 @@ use wxec::here;
 
 use crate::{
     fault::Fault,
+    foreseen::Foreseen,
     record::Opening,
     report::Report,
     run::{DEFAULT_MODE, Run},
@@ -37,6 +38,8 @@ pub struct Order<C> {
     #[serde(default)]
     pub prune: bool,
     #[serde(default)]
+    foreseen: Option<Foreseen>,
+    #[serde(default)]
     opening: Opening,
     /// The folder of the record, where the host gives none.
     #[serde(skip)]
@@ -61,6 +64,7 @@ impl<C> Order<C> {
             preview: false,
             record: true,
             prune: false,
+            foreseen: None,
             opening: Opening::default(),
             folder: None,
             config,
@@ -93,6 +97,13 @@ impl<C> Order<C> {
     #[must_use]
     pub fn unrecorded(mut self) -> Self {
         self.record = false;
+        self
+    }
+
+    /// Applies what a preview foresaw: fails at the first step that would change something else.
+    #[must_use]
+    pub fn foreseen(mut self, foreseen: Foreseen) -> Self {
+        self.foreseen = Some(foreseen);
         self
     }
 
@@ -168,6 +179,9 @@ impl<C> Order<C> {
             Run::new()
         };
         let mut run = run.in_mode(self.mode);
+        if let Some(foreseen) = self.foreseen {
+            run = run.foreseen(foreseen);
+        }
         let folder = self
             .folder
             .or_else(|| here::record_folder().map(Into::into));
@@ -206,6 +220,8 @@ impl<C: Serialize> Serialize for Order<C> {
             record: bool,
             #[serde(skip_serializing_if = "Not::not")]
             prune: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            foreseen: Option<&'a Foreseen>,
             #[serde(skip_serializing_if = "is_usual")]
             opening: &'a Opening,
             config: &'a C,
@@ -215,6 +231,7 @@ impl<C: Serialize> Serialize for Order<C> {
             preview: self.preview,
             record: self.record,
             prune: self.prune,
+            foreseen: self.foreseen.as_ref(),
             opening: &self.opening,
             config: &self.config,
         };

@@ -49,6 +49,7 @@ impl Run {
             Change(Decision::Unknown(why)) => return Err(Fault::of(FaultKind::Undecided, why)),
         };
         if actions.is_empty() {
+            self.check_foreseen(&[])?;
             return Ok((self.settled(looks, first, first)?, State::Ok, Vec::new()));
         }
         let (last, differences) = if self.is_preview() {
@@ -111,6 +112,7 @@ impl Run {
             expected.push(looks.look(&Look::over(&shadow))?);
         }
         let differences = self.shown(actions, differences);
+        self.check_foreseen(&differences)?;
         self.note_change(made)?;
 
         let host = Shadow::default();
@@ -126,6 +128,14 @@ impl Run {
             crash_point();
         }
         Ok((looks.look(&look)?, differences))
+    }
+
+    /// Fails if the preview that is applied foresaw something else of this step.
+    fn check_foreseen(&self, differences: &[Difference]) -> Result<(), Fault> {
+        match &self.foreseen {
+            Some(foreseen) if !self.is_preview() => foreseen.check(&self.path(), differences),
+            _ => Ok(()),
+        }
     }
 
     /// Fails if the prefab still finds something to do.

@@ -15,6 +15,7 @@ pub use self::recorded::CLEAN_MODE;
 use crate::{
     difference::Difference,
     fault::{Fault, FaultKind},
+    foreseen::Foreseen,
     look::Look,
     prefab::Prefab,
     record::Recorder,
@@ -55,6 +56,8 @@ pub struct Run {
     text_bytes: usize,
     /// The record on the host, if one is kept.
     recorder: Option<Recorder>,
+    /// The preview that is applied, if one is.
+    foreseen: Option<Foreseen>,
 }
 
 /// The result of a step that ended well.
@@ -109,6 +112,7 @@ impl Run {
             secret_files: HashSet::new(),
             text_bytes: 0,
             recorder: None,
+            foreseen: None,
         }
     }
 
@@ -123,6 +127,13 @@ impl Run {
     #[must_use]
     pub fn in_mode(mut self, mode: impl Into<String>) -> Self {
         self.report.mode = mode.into();
+        self
+    }
+
+    /// Applies what a preview foresaw: a step that would change something else fails.
+    #[must_use]
+    pub fn foreseen(mut self, foreseen: Foreseen) -> Self {
+        self.foreseen = Some(foreseen);
         self
     }
 

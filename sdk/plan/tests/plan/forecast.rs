@@ -160,10 +160,12 @@ proptest! {
         set_up(&top, &start);
 
         let before = manifest(&top);
-        let foreseen = take(&mut Run::preview(), &top, &steps);
+        let mut preview = Run::preview();
+        let foreseen = take(&mut preview, &top, &steps);
         prop_assert_eq!(&manifest(&top), &before);
 
-        let done = take(&mut Run::new(), &top, &steps);
+        let mut run = Run::new().foreseen(preview.report().foreseen());
+        let done = take(&mut run, &top, &steps);
         prop_assert_eq!(&foreseen, &done);
         if done.iter().all(|said| matches!(said, Ok((State::Ok, _)))) {
             prop_assert_eq!(&manifest(&top), &before);
