@@ -336,3 +336,59 @@ fn a_program_that_prints_an_inventory_is_run_once() {
     assert_eq!(ended.exit_code, Some(0), "{ended:?}");
     assert_eq!(fs::read_to_string(runs).unwrap(), "run\n");
 }
+
+/// Returns the names of files below `folder` that have `text` in them.
+fn with_text(folder: &Path, text: &str) -> Vec<String> {
+    let found = std::process::Command::new("grep")
+        .args(["-rlF", text])
+        .arg(folder)
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    found.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn secrets_are_read_where_the_inventory_says_and_shown_nowhere() {
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    fs::write(path("secret"), format!("{KEY}\n")).unwrap();
+    let text = format!(
+        "hosts.one = {{ address = 'local:', vars.site = {{ top = '{}', \
+         key = {{ secret = 'file:secret' }} }} }}\n",
+        path("site").display()
+    );
+    fs::write(path("wxec.toml"), text).unwrap();
+    fs::create_dir(path("site")).unwrap();
+    let run = |words: &[&str]| {
+        let inventory = path("wxec.toml").display().to_string();
+        let more = ["one", "plans::site", "--inventory", &inventory];
+        let ended = Cli::new([words, &more].concat())
+            .env("WXEC_STATE", path("state"))
+            .run();
+        assert!(!format!("{ended:?}").contains(KEY), "{ended:?}");
+        ended
+    };
+    let shown = run(&["-q", "plan", "config"]);
+    assert!(
+        shown
+            .stdout
+            .starts_with("key = {\"secret\":\"file:secret\"}  (host, line 1)\n"),
+        "{shown:?}"
+    );
+    assert_eq!(run(&["-vv", "apply", "--preview"]).exit_code, Some(0));
+    let applied = run(&["-vv", "apply", "-y"]);
+    assert_eq!(applied.exit_code, Some(0), "{applied:?}");
+    assert_eq!(fs::read_to_string(path("site/current/key")).unwrap(), KEY);
+    assert_eq!(with_text(&path("state"), KEY), [""; 0]);
+    assert_eq!(with_text(&path("state"), "file:secret"), [""; 0]);
+
+    fs::remove_file(path("secret")).unwrap();
+    let missing = run(&["-q", "apply", "--preview"]);
+    let named = format!(
+        "{}:1: key: no secret at `file:secret`",
+        path("wxec.toml").display()
+    );
+    assert_eq!(missing.exit_code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains(&named), "{missing:?}");
+}

@@ -11,7 +11,7 @@ use wxec::{
     history::RunWork,
     module::{Function, Wants},
 };
-use wxec_plan::{DEFAULT_MODE, Layers};
+use wxec_plan::{DEFAULT_MODE, config::Layers};
 
 use crate::{
     args::{
@@ -212,11 +212,12 @@ impl<'a> Prepared<'a> {
     }
 
     fn apply(mut self, verbosity: Verbosity) -> Result<u8, CommandError> {
-        let orders = settings::orders(&self.function, (&self.args.mode, false), &self.settings)?;
-        let mut words: Vec<_> = orders
-            .iter()
-            .map(|(host, order)| format!("{host} {}", to_json(order)))
+        // Those of the record: they refer to secrets, and have none.
+        let settings = self.settings.iter();
+        let mut words: Vec<_> = settings
+            .map(|(host, layers)| format!("{} {}", host.name(), to_json(&layers.to_value())))
             .collect();
+        words.push(self.args.mode.clone());
         words.sort_unstable();
         let work = RunWork {
             command: "apply".into(),
@@ -242,7 +243,11 @@ impl<'a> Prepared<'a> {
         let job = Job {
             function: self.function.path.clone(),
             input: Value::Null,
-            own_inputs: settings::orders(&self.function, order, &self.settings)?,
+            own_inputs: settings::orders(
+                &self.function,
+                order,
+                settings::resolved(&self.settings)?,
+            )?,
             judge: match way {
                 Way::Validate => report::unchanged,
                 _ => |_| exit_code::OK,

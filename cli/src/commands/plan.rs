@@ -136,8 +136,9 @@ fn config(args: &ConfigArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
     find_plan(&module, name)?;
     let several = hosts.len() > 1;
     for (host, layers) in &hosts {
-        for (name, value, layer) in layers.settings() {
-            let line = format!("{name} = {}  ({layer})", to_json(value));
+        for setting in layers.settings() {
+            let value = to_json(&setting.value);
+            let line = format!("{} = {value}  ({})", setting.name(), setting.origin);
             if several {
                 print_tagged(host.name(), line.as_bytes());
             } else {

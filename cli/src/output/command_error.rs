@@ -50,7 +50,7 @@ impl CommandError {
     }
 
     /// Keeps the first line of `text` as the message, and the rest as details.
-    fn from_text(code: u8, text: &str) -> Self {
+    pub(crate) fn from_text(code: u8, text: &str) -> Self {
         let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
         Self {
             details: rest.trim_end().into(),

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use wxec::{Host, call::Value, module::Function};
-use wxec_plan::Layers;
+use wxec_plan::config::{Layers, References};
 
 use crate::{
     args::{call_arguments::CallArguments, connect_args::ConnectArgs, target},
     base::verbosity::Verbosity,
     output::{command_error::CommandError, guest_output::guest_output},
+    plans::mistakes::Mistakes,
     value::{json::to_json, parse::parse},
 };
 
@@ -51,7 +52,7 @@ pub(crate) fn of_hosts(
         // A host of the same name that is elsewhere is another one.
         let entry = inventory.host(host.name());
         if let Some(entry) = entry.filter(|entry| entry.address() == host.address()) {
-            layers.add_host(plan, entry);
+            layers.add_host(plan, &inventory, entry);
         }
         for Typed { path, value } in typed {
             layers.set(path, value.clone(), "--set");
@@ -61,18 +62,33 @@ pub(crate) fn of_hosts(
     Ok(hosts.into_iter().map(with_layers).collect())
 }
 
+/// Reads the secrets that settings refer to. Returns the config of each host, by its name.
+pub(crate) fn resolved(
+    settings: &[(Host, Layers)],
+) -> Result<HashMap<String, Value>, CommandError> {
+    let mut references = References::new();
+    let (mut configs, mut mistakes) = (HashMap::new(), Mistakes::default());
+    for (host, layers) in settings {
+        match layers.resolve(&mut references) {
+            Ok(config) => drop(configs.insert(host.name().to_owned(), config)),
+            Err(found) => mistakes.add(host.name(), found),
+        }
+    }
+    mistakes.into_result().map(|()| configs)
+}
+
 /// Returns the order for each host, by its name.
 pub(crate) fn orders(
     function: &Function,
     (mode, preview): (&str, bool),
-    settings: &[(Host, Layers)],
+    configs: HashMap<String, Value>,
 ) -> Result<HashMap<String, Value>, CommandError> {
     let takes_none = function
         .parameters
         .first()
         .is_some_and(|order| order.type_name.ends_with("Order<()>"));
-    let order = |layers: &Layers| {
-        let config = match layers.to_value() {
+    let order = |config: Value| {
+        let config = match config {
             Value::Map(settings) if settings.is_empty() && takes_none => Value::Null,
             settings => settings,
         };
@@ -84,9 +100,9 @@ pub(crate) fn orders(
         let arguments = Value::Array(vec![Value::Map(order)]);
         CallArguments::Json(to_json(&arguments)).into_value(Some(function))
     };
-    settings
-        .iter()
-        .map(|(host, layers)| Ok((host.name().to_owned(), order(layers)?)))
+    configs
+        .into_iter()
+        .map(|(host, config)| Ok((host, order(config)?)))
         .collect()
 }
 

@@ -71,9 +71,9 @@ mod run;
 mod prefabs;
 /// Orders to take the steps of a plan.
 mod order;
-/// Settings of a plan, in layers.
+/// Configs of plans as their callers settle them.
 #[cfg(not(target_family = "wasm"))]
-mod layers;
+pub mod config;
 #[doc(hidden)]
 pub mod __private;
 
@@ -85,8 +85,6 @@ pub use difference::{Attribute, Difference, MAX_TEXT_BYTES, Side};
 pub use fault::{Fault, FaultKind};
 pub use foreseen::Foreseen;
 pub use item::{Attributes, Effect};
-#[cfg(not(target_family = "wasm"))]
-pub use layers::Layers;
 pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
 pub use prefab::{Keep, Prefab};

@@ -1,8 +1,12 @@
 //! Values that nobody is to read in logs, reports or errors.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, marker::PhantomData};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, Visitor},
+    ser::Error as _,
+};
 
 /// A value that cannot be printed, such as a password in a plan's config.
 ///
@@ -59,9 +63,32 @@ impl<T: Serialize> Serialize for Secret<T> {
     }
 }
 
+/// The name by which serde knows a secret.
+pub(crate) const NAME: &str = "wxec_plan::Secret";
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(deserializer).map(Self)
+        struct Hider<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Hider<T> {
+            type Value = Secret<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret")
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Secret<T>, D::Error> {
+                // The error of another type would quote the value.
+                T::deserialize(deserializer)
+                    .map(Secret)
+                    .map_err(|_| D::Error::custom("the secret does not fit its type"))
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(NAME, Hider(PhantomData))
     }
 }
 
@@ -102,5 +129,19 @@ mod tests {
         let printed = travelling(|| serde_json::to_string(&secret)).unwrap();
         assert_eq!(printed, "\"(hidden)\"");
         assert!(wxec::cbor::encode(&secret).is_err());
+    }
+
+    #[test]
+    fn a_secret_of_another_type_is_not_quoted() {
+        let refused = serde_json::from_str::<Secret<u16>>("\"canary\"").unwrap_err();
+        let message = "the secret does not fit its type";
+        assert_eq!(refused.to_string(), message);
+        #[derive(Debug, Deserialize)]
+        struct Config {
+            #[expect(dead_code, reason = "it is missing")]
+            key: Secret<String>,
+        }
+        let missing = serde_json::from_str::<Config>("{}").unwrap_err();
+        assert!(missing.to_string().starts_with("missing field `key`"));
     }
 }

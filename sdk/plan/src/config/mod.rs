@@ -1,0 +1,10 @@
+//! Configs of plans as their callers settle them: in layers, with secrets by reference.
+
+mod reference;
+
+mod layers;
+mod mistake;
+
+pub use layers::{Layers, Origin, Setting};
+pub use mistake::{Mistake, MistakeKind};
+pub use reference::{MAX_SECRET_BYTES, Reference, ReferenceFault, References};
