@@ -1,17 +1,18 @@
 //! `wxec apply` and `wxec validate`: set hosts up by a plan, or see whether they are.
 
 use std::{
+    collections::HashMap,
     io::{self, IsTerminal},
     mem,
 };
 
 use wxec::{
-    CallOptions, Host, Module,
+    CallOptions, Module,
     call::Value,
     history::RunWork,
     module::{Function, Wants},
 };
-use wxec_plan::{DEFAULT_MODE, config::Layers};
+use wxec_plan::DEFAULT_MODE;
 
 use crate::{
     args::{
@@ -33,9 +34,9 @@ use crate::{
         results::{Format, Style},
     },
     plans::{
-        find::{check_mode, find_plan, last_part},
-        report, settings,
-        settings::Typed,
+        find::{check_mode, find_plan},
+        report,
+        settings::{Settings, Typed},
     },
     terminal::stderr::{ask, say},
     value::json::to_json,
@@ -50,6 +51,8 @@ use crate::{
 /// asks. Elsewhere it takes `--yes`, or `--preview` to be shown only.
 ///
 /// A plan is granted what it declares, and a preview of it no more than reading.
+///
+/// All mistakes in the settings are told before anything connects (exit code 2).
 ///
 /// Its settings are those of the inventory, in the variables of each host: `vars.site.title` is the
 /// setting `title` of the plan `site`. `--set` comes before them. `wxec plan config` shows them.
@@ -159,30 +162,33 @@ fn check_terminal() -> Result<(), CommandError> {
         .hint("add --yes to apply it, or --preview to see what it would change"))
 }
 
-/// A plan, its hosts, and the settings for each of them.
+/// A plan, its hosts, and the settings for each of them, in which there is no mistake.
 struct Prepared<'a> {
     args: &'a PlanArgs,
     module: Module,
     function: Function,
     chosen: Chosen,
-    settings: Vec<(Host, Layers)>,
+    settings: Settings,
+    /// The config of each host, with its secrets.
+    configs: HashMap<String, Value>,
 }
 
 impl<'a> Prepared<'a> {
     fn of(args: &'a PlanArgs, verbosity: Verbosity) -> Result<Self, CommandError> {
         let (source, name) = split_function(&args.plan)?;
+        let module = load(&source, &args.features.features(), verbosity)?;
+        let (function, plan) = find_plan(&module, name)?;
+        check_mode(plan, &args.mode)?;
         let place = (&*args.target, &args.connect);
-        let settings = settings::of_hosts(last_part(name), place, &args.set, verbosity)?;
-        let hosts = settings.iter().map(|(host, _)| host.clone());
+        let settings = Settings::of((&module, function), place, &args.set, verbosity)?;
+        let hosts = settings.hosts.iter().map(|(host, _)| host.clone());
         let mut chosen = args.rollout.chosen(hosts.collect())?;
         for host in &mut chosen.hosts {
             *host = host.with_limits(args.limits.limits(host, chosen.several));
         }
-        let module = load(&source, &args.features.features(), verbosity)?;
-        let (function, plan) = find_plan(&module, name)?;
-        check_mode(plan, &args.mode)?;
         Ok(Self {
             args,
+            configs: settings.configs()?,
             function: function.clone(),
             module,
             chosen,
@@ -213,7 +219,7 @@ impl<'a> Prepared<'a> {
 
     fn apply(mut self, verbosity: Verbosity) -> Result<u8, CommandError> {
         // Those of the record: they refer to secrets, and have none.
-        let settings = self.settings.iter();
+        let settings = self.settings.hosts.iter();
         let mut words: Vec<_> = settings
             .map(|(host, layers)| format!("{} {}", host.name(), to_json(&layers.to_value())))
             .collect();
@@ -243,11 +249,7 @@ impl<'a> Prepared<'a> {
         let job = Job {
             function: self.function.path.clone(),
             input: Value::Null,
-            own_inputs: settings::orders(
-                &self.function,
-                order,
-                settings::resolved(&self.settings)?,
-            )?,
+            own_inputs: self.settings.orders(order, self.configs.clone())?,
             judge: match way {
                 Way::Validate => report::unchanged,
                 _ => |_| exit_code::OK,

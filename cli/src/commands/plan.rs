@@ -2,6 +2,10 @@
 
 use clap::Subcommand;
 use wxec::{Module, module::Function};
+use wxec_plan::{
+    HIDDEN,
+    config::{Schema, Setting},
+};
 
 use crate::{
     args::{
@@ -14,9 +18,10 @@ use crate::{
     module::{functions::inside_crate, load::load},
     output::command_error::CommandError,
     plans::{
-        find::{find_plan, last_part},
-        settings,
-        settings::Typed,
+        asked::Asked,
+        find::find_plan,
+        schema::{self, json_schema},
+        settings::{Settings, Typed},
     },
     terminal::stdout::{print_line, print_tagged},
     value::json::to_json,
@@ -33,11 +38,16 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   wxec plan list site
+  wxec plan show site::site
+  wxec plan show site::site --schema >site.schema.json
+  wxec plan check @web site::site
   wxec plan config @web site::site --set title='A site'";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     List(ListArgs),
+    Show(ShowArgs),
+    Check(CheckArgs),
     Config(ConfigArgs),
 }
 
@@ -51,9 +61,37 @@ struct ListArgs {
     features: FeatureArgs,
 }
 
+/// Show a plan: its modes, what it wants, and the settings that it takes
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    /// The plan, such as `site::site`
+    #[arg(value_name = "MODULE::PLAN", value_parser = without_mark)]
+    plan: String,
+    /// Print what the settings have to be like, as a JSON Schema for editors
+    #[arg(long)]
+    schema: bool,
+    #[command(flatten)]
+    features: FeatureArgs,
+}
+
+/// Find all mistakes in the settings of a plan on each host (exit code 2); connects to none, and
+/// reads no secrets
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    of: SettingsArgs,
+}
+
 /// Show the settings of a plan on each host, and the layer that each comes from; connects to none
 #[derive(Debug, clap::Args)]
 struct ConfigArgs {
+    #[command(flatten)]
+    of: SettingsArgs,
+}
+
+/// A plan, and its hosts.
+#[derive(Debug, clap::Args)]
+struct SettingsArgs {
     /// The hosts, as in `wxec call`
     #[arg(value_parser = without_mark)]
     target: String,
@@ -72,7 +110,9 @@ struct ConfigArgs {
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
     match &args.command {
         Command::List(args) => list(args, verbosity),
-        Command::Config(args) => config(args, verbosity),
+        Command::Show(args) => show(args, verbosity),
+        Command::Check(args) => check(&args.of, verbosity),
+        Command::Config(args) => config(&args.of, verbosity),
     }
 }
 
@@ -128,17 +168,68 @@ fn described(module: &Module, function: &Function) -> Vec<String> {
     lines
 }
 
-fn config(args: &ConfigArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
+fn show(args: &ShowArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
     let (source, name) = split_function(&args.plan)?;
-    let place = (&*args.target, &args.connect);
-    let hosts = settings::of_hosts(last_part(name), place, &args.set, verbosity)?;
     let module = load(&source, &args.features.features(), verbosity)?;
-    find_plan(&module, name)?;
-    let several = hosts.len() > 1;
-    for (host, layers) in &hosts {
+    let (function, _) = find_plan(&module, name)?;
+    let schema = match Asked::of(&module, function)? {
+        Some(asked) => asked.schema()?,
+        None if args.schema => {
+            let message = format!("{} cannot tell what its settings are", args.plan);
+            return Err(CommandError::usage(message));
+        }
+        None => Schema::Any,
+    };
+    if args.schema {
+        let title = format!(
+            "{}::{}",
+            module.name(),
+            inside_crate(&module, &function.path)
+        );
+        let schema = json_schema(&title, &function.doc, &schema);
+        print_line(&format!("{schema:#}"));
+        return Ok(exit_code::OK);
+    }
+    let mut lines = described(&module, function);
+    let settings = schema::lines(&schema);
+    if !settings.is_empty() {
+        lines.push("    settings".into());
+        lines.extend(settings.iter().map(|line| format!("        {line}")));
+    }
+    lines.iter().for_each(|line| print_line(line));
+    Ok(exit_code::OK)
+}
+
+impl SettingsArgs {
+    fn settings(&self, verbosity: Verbosity) -> Result<Settings, CommandError> {
+        let (source, name) = split_function(&self.plan)?;
+        let module = load(&source, &self.features.features(), verbosity)?;
+        let (function, _) = find_plan(&module, name)?;
+        let place = (&*self.target, &self.connect);
+        Settings::of((&module, function), place, &self.set, verbosity)
+    }
+}
+
+fn check(args: &SettingsArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let settings = args.settings(verbosity)?;
+    settings.check()?;
+    let hosts = settings.hosts.len();
+    let plural = if hosts == 1 { "" } else { "s" };
+    print_line(&format!("{hosts} host{plural}: no mistakes"));
+    Ok(exit_code::OK)
+}
+
+fn config(args: &SettingsArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
+    let settings = args.settings(verbosity)?;
+    let several = settings.hosts.len() > 1;
+    for (host, layers) in &settings.hosts {
         for setting in layers.settings() {
-            let value = to_json(&setting.value);
-            let line = format!("{} = {value}  ({})", setting.name(), setting.origin);
+            let line = format!(
+                "{} = {}  ({})",
+                setting.name(),
+                shown(&setting, settings.schema.as_ref()),
+                setting.origin
+            );
             if several {
                 print_tagged(host.name(), line.as_bytes());
             } else {
@@ -147,4 +238,13 @@ fn config(args: &ConfigArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
         }
     }
     Ok(exit_code::OK)
+}
+
+/// Returns the value of a setting, or what stands for a secret.
+fn shown(setting: &Setting, schema: Option<&Schema>) -> String {
+    let is_hidden = schema.is_some_and(|schema| schema.is_hidden(&setting.path));
+    if is_hidden && !setting.is_reference() {
+        return HIDDEN.into();
+    }
+    to_json(&setting.value)
 }

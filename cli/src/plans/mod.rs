@@ -1,6 +1,8 @@
 //! Plans: their settings, and their reports in words.
 
+pub(crate) mod asked;
 pub(crate) mod find;
 pub(crate) mod mistakes;
 pub(crate) mod report;
+pub(crate) mod schema;
 pub(crate) mod settings;

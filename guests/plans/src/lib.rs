@@ -50,6 +50,53 @@ pub fn site(run: &mut Run, config: Site) -> Result<(), Fault> {
     })
 }
 
+/// A number that has to be even, and others that need not be there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Picky {
+    /// The number.
+    pub even: Even,
+    /// A secret number.
+    #[serde(default)]
+    pub key: Secret<u16>,
+    /// One of two words.
+    #[serde(default)]
+    pub level: Level,
+}
+
+/// A number that its type checks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct Even(u8);
+
+impl TryFrom<u8> for Even {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        if number.is_multiple_of(2) {
+            Ok(Self(number))
+        } else {
+            Err(format!("{number} is odd"))
+        }
+    }
+}
+
+/// One of two words.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// The first.
+    #[default]
+    Quiet,
+    /// The second.
+    Loud,
+}
+
+/// Takes what fits.
+#[plan]
+pub fn picky(run: &mut Run, config: Picky) -> Result<(), Fault> {
+    run.verify("even", || config.even.0.is_multiple_of(2))
+}
+
 /// Writes a file without a prefab, whatever was ordered.
 #[plan(write = "/tmp")]
 pub fn liar(_run: &mut Run, path: PathBuf) -> Result<(), Fault> {

@@ -255,7 +255,7 @@ impl Task {
 
     /// The `cfg` attributes of the function: all items have them, so that they are compiled only
     /// with the function.
-    fn cfgs(&self) -> Vec<&Attribute> {
+    pub(crate) fn cfgs(&self) -> Vec<&Attribute> {
         self.function
             .attrs
             .iter()

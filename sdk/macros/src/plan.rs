@@ -52,9 +52,10 @@ pub(crate) fn expand(
     surroundings: &Surroundings,
 ) -> syn::Result<TokenStream> {
     let plan = PlanFunction::parse(arguments, item, surroundings)?;
-    let function = plan.function();
-    let task = plan.into_task().beside();
-    Ok(quote!(#function #task))
+    let (function, config) = (plan.function(), plan.config_export());
+    let task = plan.into_task();
+    let (cfgs, beside) = (task.cfgs(), task.beside());
+    Ok(quote!(#function #beside #(#cfgs)* #config))
 }
 
 impl PlanFunction {
@@ -136,6 +137,25 @@ impl PlanFunction {
         quote! {
             #[allow(dead_code, reason = "a plan may have callers on other hosts only")]
             #outer
+        }
+    }
+
+    /// The export that takes the plan's config, for those who want to know what it has to be like.
+    fn config_export(&self) -> TokenStream {
+        let (krate, name) = (&self.krate, self.name());
+        let config = match &self.config {
+            None => quote!(()),
+            Some(config) => config.sent.to_token_stream(),
+        };
+        quote! {
+            #[cfg(target_family = "wasm")]
+            #[allow(deprecated, reason = "callers are to be warned, not this")]
+            const _: () = {
+                #[unsafe(export_name = ::core::concat!("wx1__config::", ::core::module_path!(), "::", #name))]
+                extern "C" fn __wxec_config() -> i32 {
+                    #krate::__private::answer_config::<#config>()
+                }
+            };
         }
     }
 

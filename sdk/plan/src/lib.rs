@@ -71,6 +71,8 @@ mod run;
 mod prefabs;
 /// Orders to take the steps of a plan.
 mod order;
+/// The schemas of types.
+mod trace;
 /// Configs of plans as their callers settle them.
 #[cfg(not(target_family = "wasm"))]
 pub mod config;

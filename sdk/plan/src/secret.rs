@@ -1,6 +1,6 @@
 //! Values that nobody is to read in logs, reports or errors.
 
-use std::{cell::Cell, fmt, marker::PhantomData};
+use std::{cell::Cell, fmt, marker::PhantomData, thread::LocalKey};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -53,7 +53,9 @@ impl<T> fmt::Debug for Secret<T> {
 
 impl<T: Serialize> Serialize for Secret<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
+        if EXPOSED.get() {
+            self.0.serialize(serializer)
+        } else if serializer.is_human_readable() {
             serializer.serialize_str(HIDDEN)
         } else if TRAVELS.get() {
             self.0.serialize(serializer)
@@ -95,18 +97,30 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
 thread_local! {
     /// True while an order is encoded on this thread.
     static TRAVELS: Cell<bool> = const { Cell::new(false) };
+    /// True while a config is written for a template, or for the one who has just sent it.
+    static EXPOSED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Lets secrets travel in what `encode` encodes.
 pub(crate) fn travelling<T>(encode: impl FnOnce() -> T) -> T {
+    permitted(&TRAVELS, encode)
+}
+
+#[cfg(any(test, target_family = "wasm"))]
+/// Writes secrets as they are in what `encode` encodes, also in a format for people.
+pub(crate) fn exposing<T>(encode: impl FnOnce() -> T) -> T {
+    permitted(&EXPOSED, encode)
+}
+
+fn permitted<T>(permission: &'static LocalKey<Cell<bool>>, encode: impl FnOnce() -> T) -> T {
     /// Ends the permission also if `encode` panics.
-    struct End(bool);
+    struct End(&'static LocalKey<Cell<bool>>, bool);
     impl Drop for End {
         fn drop(&mut self) {
-            TRAVELS.set(self.0);
+            self.0.set(self.1);
         }
     }
-    let _end = End(TRAVELS.replace(true));
+    let _end = End(permission, permission.replace(true));
     encode()
 }
 
@@ -129,6 +143,9 @@ mod tests {
         let printed = travelling(|| serde_json::to_string(&secret)).unwrap();
         assert_eq!(printed, "\"(hidden)\"");
         assert!(wxec::cbor::encode(&secret).is_err());
+        let exposed = exposing(|| serde_json::to_string(&secret)).unwrap();
+        assert_eq!(exposed, "\"canary\"");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"(hidden)\"");
     }
 
     #[test]

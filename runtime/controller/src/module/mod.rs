@@ -272,7 +272,16 @@ impl Module {
             .exports
             .iter()
             .filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX))
-            .filter(|name| *name != "_describe")
+            .filter(|name| *name != "_describe" && !name.starts_with(abi::CONFIG_PREFIX))
+    }
+
+    /// Returns the name of the function that settles the config of the plan at `path`, if the plan's
+    /// language has one: it takes a config, and its value is that config with what it has by default.
+    /// It takes none as well, and its value is then what a config has to be like.
+    pub fn config_function(&self, path: &str) -> Option<&str> {
+        let exports = self.0.contents.exports.iter();
+        let mut names = exports.filter_map(|export| export.strip_prefix(abi::EXPORT_PREFIX));
+        names.find(|name| name.strip_prefix(abi::CONFIG_PREFIX) == Some(path))
     }
 
     /// Returns the names of functions that it exports for other hosts than wxec, which cannot call

@@ -75,6 +75,11 @@ pub const SECTION: &str = "wxec.fn.v1";
 /// sections.
 pub const DESCRIBE: &str = "wx1__describe";
 
+/// Prefix of the name of a function that a plan's module may have beside the plan: `_config::`, and the
+/// plan's path. It takes the plan's config, or none. For none, its value is what the config has to be
+/// like; for one, its value is that config as the plan will see it, with what it has by default.
+pub const CONFIG_PREFIX: &str = "_config::";
+
 /// Longest records of one module: 10,000 tasks of 100 bytes.
 pub const MAX_SECTION_BYTES: usize = 1 << 20;
 

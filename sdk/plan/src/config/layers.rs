@@ -60,6 +60,11 @@ impl Setting {
     pub fn name(&self) -> String {
         self.path.join(".")
     }
+
+    /// Returns true if it refers to a secret.
+    pub fn is_reference(&self) -> bool {
+        Reference::text_in(&self.value).is_some()
+    }
 }
 
 /// The place where a setting stands.
@@ -157,6 +162,14 @@ impl Layers {
         .collect()
     }
 
+    /// Returns the place of the setting at `path`, of the first one in that table, or of the one that
+    /// it is a part of.
+    pub(super) fn origin(&self, path: &[String]) -> Option<&Origin> {
+        let mut settings = self.settings.iter();
+        let is_it = |known: &[String]| known.starts_with(path) || path.starts_with(known);
+        settings.find_map(|(known, (_, origin))| is_it(known).then_some(origin))
+    }
+
     /// Returns the path of the table that is a reference, if the value at `path` is all of it.
     fn reference<'a>(&self, path: &'a [String], value: &Value) -> Option<&'a [String]> {
         let (key, table) = path.split_last()?;
@@ -165,6 +178,30 @@ impl Layers {
             inside.count() == 1
         };
         (key == KEY && value.is_text() && !table.is_empty() && is_only()).then_some(table)
+    }
+
+    /// Returns true if a setting refers to a secret.
+    pub fn has_references(&self) -> bool {
+        let mut found = false;
+        let settings = self.settings().into_iter();
+        settings.for_each(|mut setting| {
+            resolve(&mut setting.value, &mut |_| {
+                found = true;
+                Value::Null
+            });
+        });
+        found
+    }
+
+    /// Makes the mistake that the plan does not take the setting at `path`, for this reason.
+    pub fn refused(&self, path: &[impl AsRef<str>], reason: &str) -> Mistake {
+        let path: Vec<_> = path.iter().map(|part| part.as_ref().to_owned()).collect();
+        let origin = self.origin(&path).filter(|_| !path.is_empty());
+        Mistake {
+            name: path.join("."),
+            origin: origin.cloned(),
+            kind: MistakeKind::Refused(reason.to_owned()),
+        }
     }
 
     /// Returns the settings as one table, with references as they are.

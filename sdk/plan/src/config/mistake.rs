@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::{layers::Origin, reference::ReferenceFault};
 
+/// Most names that a mistake lists: as many as fit two lines.
+const MAX_LISTED: usize = 16;
+
 /// A mistake in the settings of a plan.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -27,6 +30,29 @@ pub enum MistakeKind {
         /// The reason.
         fault: ReferenceFault,
     },
+    /// A reference stands for what is no secret of the plan.
+    NotSecret,
+    /// The plan has no such setting.
+    Unknown {
+        /// The setting that it may be a misspelling of.
+        similar: Option<String>,
+        /// All settings beside it.
+        known: Vec<String>,
+    },
+    /// The plan needs this setting.
+    Missing {
+        /// Its kind in words.
+        wanted: String,
+    },
+    /// The value is of another kind.
+    Wrong {
+        /// Its kind in words.
+        found: &'static str,
+        /// The kind that it has to be of.
+        wanted: String,
+    },
+    /// The plan's type does not take the settings, for this reason.
+    Refused(String),
 }
 
 /// Begins with the file and the line, or with the layer.
@@ -50,6 +76,23 @@ impl fmt::Display for MistakeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reference { place, fault } => write!(f, "no secret at `{place}`: {fault}"),
+            Self::NotSecret => f.write_str(
+                "is no secret of the plan, and would be shown: its type has to be `Secret<…>`",
+            ),
+            Self::Unknown { similar, known } => {
+                f.write_str("there is no such setting; ")?;
+                match similar {
+                    Some(similar) => write!(f, "did you mean `{similar}`?"),
+                    None if known.is_empty() => f.write_str("the plan takes none"),
+                    None if known.len() > MAX_LISTED => {
+                        write!(f, "there are {}, …", known[..MAX_LISTED].join(", "))
+                    }
+                    None => write!(f, "there are {}", known.join(", ")),
+                }
+            }
+            Self::Missing { wanted } => write!(f, "is missing, and has to be {wanted}"),
+            Self::Wrong { found, wanted } => write!(f, "is {found}, and has to be {wanted}"),
+            Self::Refused(reason) => f.write_str(reason),
         }
     }
 }

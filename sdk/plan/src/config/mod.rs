@@ -1,10 +1,14 @@
 //! Configs of plans as their callers settle them: in layers, with secrets by reference.
 
 mod reference;
+mod schema;
 
 mod layers;
 mod mistake;
 
+mod check;
+
 pub use layers::{Layers, Origin, Setting};
 pub use mistake::{Mistake, MistakeKind};
 pub use reference::{MAX_SECRET_BYTES, Reference, ReferenceFault, References};
+pub use schema::{Field, Schema, Variant};

@@ -3,9 +3,10 @@
 use std::any::Any;
 
 use bytes::Bytes;
+use serde::Serialize;
 use wxec_protocol::{abi::TaskFailure, cbor};
 
-use super::{form, types::ReturnValue};
+use super::form;
 
 /// A task's value, encoded.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Stop {
 }
 
 /// Encodes what a task returned.
-pub fn value<T: ReturnValue>(value: T) -> Result<Output, Stop> {
+pub fn value<T: Serialize + 'static>(value: T) -> Result<Output, Stop> {
     if let Some(body) = (&value as &dyn Any).downcast_ref::<Bytes>() {
         let mut head = Vec::new();
         cbor::bytes_head(body.len(), &mut head);

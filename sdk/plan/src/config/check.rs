@@ -1,0 +1,394 @@
+//! Settings against the schema of their plan: all mistakes at once.
+
+use wxec::call::Value;
+
+use super::{
+    layers::Layers,
+    mistake::{Mistake, MistakeKind},
+    reference::Reference,
+    schema::{Field, Schema, Variant},
+};
+
+/// Likeness from which on a name may be a misspelling of another.
+const ALIKE: f64 = 0.8;
+
+impl Schema {
+    /// Returns all mistakes in the settings of a plan, as far as the schema tells: names that it does
+    /// not have, settings that are missing, and values of other kinds. Nothing is read for that, and
+    /// no value is shown.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use wxec_plan::config::{Layers, Schema};
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Site { title: String, port: u16 }
+    ///
+    /// let mut layers = Layers::new();
+    /// layers.set(&["titel"], "A site".into(), "group web");
+    /// layers.set(&["port"], 70_000.into(), "--set");
+    /// let mistakes = Schema::of::<Site>().check(&layers);
+    /// let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    /// assert_eq!(mistakes, [
+    ///     "--set: port: is out of range, and has to be a number from 0 to 65535",
+    ///     "group web: titel: there is no such setting; did you mean `title`?",
+    ///     "title: is missing, and has to be a text",
+    /// ]);
+    /// ```
+    pub fn check(&self, layers: &Layers) -> Vec<Mistake> {
+        let settings = layers.to_value();
+        let is_none = matches!(&settings, Value::Map(entries) if entries.is_empty());
+        if is_none && matches!(self, Self::Unit | Self::Optional(_)) {
+            return Vec::new();
+        }
+        let mut check = Check {
+            layers,
+            path: Vec::new(),
+            is_in_secret: false,
+            mistakes: Vec::new(),
+        };
+        check.value(self, &settings);
+        check.mistakes
+    }
+
+    /// Returns the schema of the setting at `path`, if it is known.
+    pub fn at(&self, path: &[impl AsRef<str>]) -> Option<&Self> {
+        let Some((key, rest)) = path.split_first() else {
+            return Some(self);
+        };
+        let inside = match self.bare() {
+            Self::Table(_) => &self.field(key.as_ref())?.schema,
+            Self::Map(entry) => &entry.1,
+            Self::Enum(variants) => named(variants, key.as_ref())?.content.as_ref()?,
+            _ => return None,
+        };
+        inside.at(rest)
+    }
+
+    /// Returns true if nothing of the setting at `path` is to be shown: it is a secret, a part of
+    /// one, or something with a secret in it.
+    pub fn is_hidden(&self, path: &[impl AsRef<str>]) -> bool {
+        let is_secret = |length| self.at(&path[..length]).is_some_and(Self::is_secret);
+        let whole = self.at(path);
+        (0..path.len()).any(is_secret)
+            || whole.is_some_and(|whole| *whole.bare() != Self::Any && whole.may_have_secret())
+    }
+}
+
+/// A check that is under way.
+struct Check<'a> {
+    layers: &'a Layers,
+    path: Vec<String>,
+    /// True if what is at the path is a secret or a part of one.
+    is_in_secret: bool,
+    mistakes: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn mistake(&mut self, kind: MistakeKind) {
+        let origin = self.layers.origin(&self.path);
+        self.mistakes.push(Mistake {
+            name: self.path.join("."),
+            origin: origin.cloned(),
+            kind,
+        });
+    }
+
+    fn wrong(&mut self, found: &'static str, schema: &Schema) {
+        let wanted = schema.with_article();
+        self.mistake(MistakeKind::Wrong { found, wanted });
+    }
+
+    fn inside(&mut self, key: &str, check: impl FnOnce(&mut Self)) {
+        self.path.push(key.to_owned());
+        check(self);
+        self.path.pop();
+    }
+
+    fn value(&mut self, schema: &Schema, value: &Value) {
+        let outer = self.is_in_secret;
+        self.is_in_secret |= schema.is_secret();
+        match Reference::text_in(value).filter(|_| !self.path.is_empty()) {
+            Some(place) => self.reference(schema, place),
+            None => self.known(schema, value),
+        }
+        self.is_in_secret = outer;
+    }
+
+    fn known(&mut self, schema: &Schema, value: &Value) {
+        if matches!(value, Value::Null) && matches!(schema, Schema::Optional(_)) {
+            return;
+        }
+        let schema = schema.bare();
+        match (schema, value) {
+            (Schema::Any, _)
+            | (Schema::Unit, Value::Null)
+            | (Schema::Bool, Value::Bool(_))
+            | (Schema::Float, Value::Float(_) | Value::Integer(_))
+            | (Schema::Text | Schema::Bytes, Value::Text(_))
+            | (Schema::Bytes, Value::Bytes(_)) => {}
+            (Schema::Integer { .. }, Value::Integer(number)) => {
+                let is_within = schema
+                    .bounds()
+                    .is_none_or(|(least, most)| (least..=most).contains(&i128::from(*number)));
+                if !is_within {
+                    self.wrong("out of range", schema);
+                }
+            }
+            (Schema::Integer { .. }, Value::Tag(..)) if schema.bounds().is_none() => {}
+            (Schema::Bytes, Value::Array(_)) => {}
+            (Schema::List(item), Value::Array(items)) => self.items(|_| item, items),
+            (Schema::Tuple(parts), Value::Array(items)) if parts.len() == items.len() => {
+                self.items(|index| &parts[index], items);
+            }
+            (Schema::Map(entry), Value::Map(entries)) => {
+                for (key, value) in texts(entries) {
+                    self.inside(key, |check| check.value(&entry.1, value));
+                }
+            }
+            (Schema::Table(fields), Value::Map(entries)) => self.table(schema, fields, entries),
+            (Schema::Unit, Value::Map(entries)) if self.path.is_empty() => {
+                self.table(schema, &[], entries);
+            }
+            (Schema::Enum(variants), Value::Text(name)) => {
+                match named(variants, name).map(|variant| &variant.content) {
+                    Some(None) => {}
+                    _ => self.wrong("another text", schema),
+                }
+            }
+            (Schema::Enum(variants), Value::Map(entries)) => {
+                let only = texts(entries).next().filter(|_| entries.len() == 1);
+                let content = only.and_then(|(name, value)| {
+                    Some((name, value, named(variants, name)?.content.as_ref()?))
+                });
+                match content {
+                    Some((name, value, content)) => {
+                        self.inside(name, |check| check.value(content, value));
+                    }
+                    None => self.wrong("another table", schema),
+                }
+            }
+            (schema, value) => self.wrong(kind(value), schema),
+        }
+    }
+
+    /// Checks a reference without reading it.
+    fn reference(&mut self, schema: &Schema, place: &str) {
+        if let Err(fault) = place.parse::<Reference>() {
+            let place = place.to_owned();
+            return self.mistake(MistakeKind::Reference { place, fault });
+        }
+        match schema.bare() {
+            Schema::Any => {}
+            _ if !self.is_in_secret => self.mistake(MistakeKind::NotSecret),
+            Schema::Text | Schema::Enum(_) | Schema::Bytes => {}
+            _ => self.wrong("a reference to a text", schema),
+        }
+    }
+
+    fn items<'s>(&mut self, schema: impl Fn(usize) -> &'s Schema, items: &[Value]) {
+        for (index, item) in items.iter().enumerate() {
+            self.inside(&index.to_string(), |check| check.value(schema(index), item));
+        }
+    }
+
+    fn table(&mut self, schema: &Schema, fields: &[Field], entries: &[(Value, Value)]) {
+        for (key, value) in texts(entries) {
+            self.inside(key, |check| match schema.field(key) {
+                Some(field) => check.value(&field.schema, value),
+                None => check.unknown(key, fields),
+            });
+        }
+        let is_given = |field: &Field| {
+            texts(entries).any(|(key, _)| {
+                let given = schema.field(key);
+                given.is_some_and(|given| given.name == field.name)
+            })
+        };
+        for field in fields.iter().filter(|field| field.is_required) {
+            if !is_given(field) {
+                let wanted = field.schema.with_article();
+                self.path.push(field.name.clone());
+                self.mistakes.push(Mistake {
+                    name: self.path.join("."),
+                    origin: None,
+                    kind: MistakeKind::Missing { wanted },
+                });
+                self.path.pop();
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &str, fields: &[Field]) {
+        let known = fields.iter().map(|field| &*field.name);
+        let similar = similar(key, known.clone()).map(str::to_owned);
+        let fields = fields.iter().filter(|field| field.alias_of.is_none());
+        let known = fields.map(|field| field.name.clone()).collect();
+        self.mistake(MistakeKind::Unknown { similar, known });
+    }
+}
+
+/// Returns the entries with keys that are texts, which those of settings are.
+fn texts(entries: &[(Value, Value)]) -> impl Iterator<Item = (&str, &Value)> {
+    entries
+        .iter()
+        .filter_map(|(key, value)| Some((key.as_text()?, value)))
+}
+
+fn named<'a>(variants: &'a [Variant], name: &str) -> Option<&'a Variant> {
+    variants.iter().find(|variant| variant.name == name)
+}
+
+/// Returns the one of `names` that `name` is most likely a misspelling of.
+pub(super) fn similar<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, known)| known)
+}
+
+/// Names the kind of a value.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Text(_) => "a text",
+        Value::Bool(_) => "a truth value",
+        Value::Null => "nothing",
+        Value::Float(_) => "a number with a fraction",
+        Value::Integer(_) | Value::Tag(..) => "a number",
+        Value::Array(_) => "a list of another length or kind",
+        Value::Bytes(_) => "bytes",
+        _ => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::Secret;
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "it is looked at only")]
+    struct Site {
+        title: String,
+        #[serde(default, alias = "ports")]
+        port: Vec<u8>,
+        tls: Option<Tls>,
+        key: Option<Secret<String>>,
+        #[serde(default)]
+        level: Level,
+        #[serde(default)]
+        hosts: BTreeMap<String, (u8, bool)>,
+        #[serde(default)]
+        ratio: f32,
+        #[serde(default)]
+        deep: Option<Secret<Tls>>,
+    }
+
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "it is looked at only")]
+    struct Tls {
+        port: u16,
+        #[serde(default)]
+        cert: String,
+    }
+
+    #[derive(Default, Deserialize)]
+    #[expect(dead_code, reason = "it is looked at only")]
+    enum Level {
+        #[default]
+        Quiet,
+        File(String),
+    }
+
+    /// Returns the mistakes in settings that are written as JSON.
+    fn mistakes(settings: &str) -> Vec<String> {
+        let value: serde_json::Value = serde_json::from_str(settings).unwrap();
+        let mut layers = Layers::new();
+        layers.set(&[""; 0], Value::serialized(&value).unwrap(), "host");
+        let mistakes = Schema::of::<Site>().check(&layers);
+        mistakes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn settings_that_fit_have_no_mistakes() {
+        let none: [&str; 0] = [];
+        assert_eq!(mistakes(r#"{"title": "a"}"#), none);
+        assert_eq!(
+            mistakes(
+                r#"{"title": "a", "ports": [1, 255], "tls": {"port": 443}, "key": {"secret": "env:KEY"},
+                    "level": {"File": "/log"}, "hosts": {"a": [1, true]}, "ratio": 1,
+                    "deep": {"port": 1, "cert": {"secret": "file:/cert"}}}"#
+            ),
+            none
+        );
+        assert_eq!(
+            mistakes(
+                r#"{"title": "a", "tls": null, "key": "plain", "level": "Quiet", "ratio": 0.5}"#
+            ),
+            none
+        );
+    }
+
+    #[test]
+    fn all_mistakes_are_found_at_once_and_values_are_not_quoted() {
+        assert_eq!(
+            mistakes(
+                r#"{"tls": {"prot": 443}, "key": 7, "level": "Loud", "hosts": {"a": [1]}, "ratio": "canary",
+                    "port": [1, 256, "canary"], "deep": {"port": "canary"}}"#
+            ),
+            [
+                "host: deep.port: is a text, and has to be a number from 0 to 65535",
+                "host: hosts.a: is a list of another length or kind, and has to be a list of number \
+                 from 0 to 255, true or false",
+                "host: key: is a number, and has to be a text",
+                "host: level: is another text, and has to be \"Quiet\" or { File = text }",
+                "host: port.1: is out of range, and has to be a number from 0 to 255",
+                "host: port.2: is a text, and has to be a number from 0 to 255",
+                "host: ratio: is a text, and has to be a number",
+                "host: tls.prot: there is no such setting; did you mean `port`?",
+                "tls.port: is missing, and has to be a number from 0 to 65535",
+                "title: is missing, and has to be a text",
+            ]
+        );
+        assert_eq!(
+            mistakes(r#"{"title": "a", "x": 1}"#),
+            [
+                "host: x: there is no such setting; there are title, port, tls, key, level, hosts, \
+                 ratio, deep"
+            ]
+        );
+    }
+
+    #[test]
+    fn references_are_for_secrets() {
+        let shown = "host: title: is no secret of the plan, and would be shown: its type has to be \
+                     `Secret<…>`";
+        assert_eq!(mistakes(r#"{"title": {"secret": "env:KEY"}}"#), [shown]);
+        let place = "host: key: no secret at `vault:x`: it begins with no place";
+        let found = mistakes(r#"{"title": "a", "key": {"secret": "vault:x"}}"#);
+        assert!(found[0].starts_with(place), "{found:?}");
+    }
+
+    #[test]
+    fn a_plan_without_config_takes_no_settings() {
+        let mut layers = Layers::new();
+        assert!(Schema::of::<()>().check(&layers).is_empty());
+        layers.set(&["x"], 1.into(), "--set");
+        let mistakes = Schema::of::<()>().check(&layers);
+        let text = "--set: x: there is no such setting; the plan takes none";
+        assert_eq!(mistakes[0].to_string(), text);
+    }
+
+    #[test]
+    fn secrets_are_hidden_in_whole_and_in_parts() {
+        let schema = Schema::of::<Site>();
+        let is_hidden = |path: &[&str]| schema.is_hidden(path);
+        assert!(is_hidden(&["key"]) && is_hidden(&["deep", "port"]) && is_hidden(&["deep"]));
+        assert!(!is_hidden(&["title"]) && !is_hidden(&["tls", "port"]) && !is_hidden(&["none"]));
+    }
+}
