@@ -271,7 +271,7 @@ fn plans_and_their_settings_are_listed_with_the_layers_they_come_from() {
     assert!(
         listed
             .stdout
-            .starts_with("plans::greeting\n    Greets in a file.\n    modes install\n"),
+            .contains("plans::greeting\n    Greets in a file.\n    modes install\n"),
         "{listed:?}"
     );
 }
@@ -472,4 +472,136 @@ fn a_plan_is_shown_with_its_settings_and_their_schema() {
     assert_eq!(schema["properties"]["even"]["maximum"], 255);
     let listed = Cli::new(["-q", "inspect", "plans"]).run();
     assert!(!listed.stdout.contains("_config"), "{listed:?}");
+}
+
+/// Returns the words that set up a page in `place`.
+fn page(place: &Path) -> [String; 6] {
+    let top = format!("top={}", place.display());
+    [
+        "--set",
+        &top,
+        "--set",
+        "title=A page",
+        "--set",
+        &format!("key={KEY}"),
+    ]
+    .map(str::to_owned)
+}
+
+#[test]
+fn templates_are_rendered_with_what_a_config_has_by_default() {
+    let place = place();
+    let words = page(place.path());
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let run = |more: &[&str]| {
+        let start = ["-q", "apply", "local:", "plans::page"];
+        let ended = Cli::new([&start, &words[..], more].concat())
+            .env("WXEC_STATE", place.path().join("state"))
+            .run();
+        assert!(!format!("{ended:?}").contains(KEY), "{ended:?}");
+        ended
+    };
+    let preview = run(&["--preview"]);
+    assert!(preview.stdout.contains("+name = two\n"), "{preview:?}");
+    let applied = run(&["-y"]);
+    assert_eq!(applied.exit_code, Some(0), "{applied:?}");
+    let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+    assert_eq!(
+        read("page.conf"),
+        "title = A page\nmode = install\nname = one\nname = two\n"
+    );
+    assert_eq!(read("key.conf"), format!("key = {KEY}\n"));
+    assert_eq!(with_text(&place.path().join("state"), KEY), [""; 0]);
+
+    // An operator's own text, and a mistake in it.
+    let own = place.path().join("own");
+    fs::create_dir_all(own.join("page")).unwrap();
+    let file = own.join("page/page.conf.j2");
+    fs::write(&file, "# {{ title | upper }}\n").unwrap();
+    let folder = own.display().to_string();
+    assert_eq!(run(&["-y", "--templates", &folder]).exit_code, Some(0));
+    assert_eq!(read("page.conf"), "# A PAGE\n");
+    fs::write(&file, "\n# {{ titel }}\n").unwrap();
+    let wrong = run(&["-y", "--templates", &folder]);
+    assert_eq!(wrong.exit_code, Some(2), "{wrong:?}");
+    assert_eq!(
+        wrong.stderr,
+        format!(
+            "error: template {}, line 2: `titel` is not defined; did you mean `title`?\n",
+            file.display()
+        )
+    );
+}
+
+#[test]
+fn templates_beside_the_inventory_stand_in_place_of_those_of_the_plan() {
+    let place = place();
+    let folder = place.path().join("plans/page");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("page.conf.j2"), "ours\n").unwrap();
+    let words = page(place.path());
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let applied = cli(
+        place.path(),
+        &[&["apply", "-y", "local:", "plans::page"], &words[..]].concat(),
+    );
+    assert_eq!(applied.exit_code, Some(0), "{applied:?}");
+    assert_eq!(
+        fs::read_to_string(place.path().join("page.conf")).unwrap(),
+        "ours\n"
+    );
+}
+
+#[test]
+fn templates_are_given_the_facts_of_the_host_they_are_for() {
+    let place = place();
+    let path = place.path().join("card");
+    let setting = format!("path={}", path.display());
+    let words = ["apply", "-y", "local:", "plans::card", "--set", &setting];
+    let applied = cli(place.path(), &words);
+    assert_eq!(applied.exit_code, Some(0), "{applied:?}");
+    assert!(
+        applied.stdout.contains("2 steps: 1 changed, 1 ok"),
+        "{applied:?}"
+    );
+
+    // In code the facts are given.
+    let host = local();
+    let order = || Order::new(plans::Card { path: path.clone() });
+    let facts = host.facts().wait().unwrap();
+    let report = plans::card::on(&host, order().target(facts))
+        .wait()
+        .unwrap();
+    assert_eq!(report.summary(), "2 steps: 2 ok");
+    let without = plans::card::on(&host, order()).wait().unwrap_err();
+    let named = "template card.j2, line 1: `target.arch` is not defined: the order has no facts";
+    assert!(without.to_string().contains(named), "{without}");
+}
+
+#[test]
+fn templates_are_rendered_in_code_as_well() {
+    let (place, host) = (place(), local());
+    let order = || {
+        Order::new(plans::Page {
+            top: place.path().to_owned(),
+            title: "In code".into(),
+            names: Vec::new(),
+            key: Secret::new(KEY.to_owned()),
+        })
+    };
+    let report = plans::page::on(&host, order()).wait().unwrap();
+    assert_eq!(report.summary(), "2 steps: 2 changed");
+    assert!(!format!("{report:?} {:?}", order()).contains(KEY));
+    let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+    assert_eq!(read("page.conf"), "title = In code\nmode = install\n");
+    assert_eq!(read("key.conf"), format!("key = {KEY}\n"));
+    let own = wxec_plan::config::Template {
+        name: "page.conf.j2".into(),
+        text: "{{ names | length }}".into(),
+        place: None,
+    };
+    plans::page::on(&host, order().template(own))
+        .wait()
+        .unwrap();
+    assert_eq!(read("page.conf"), "0\n");
 }

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::{self, IsTerminal},
     mem,
+    sync::Arc,
 };
 
 use wxec::{
@@ -25,7 +26,7 @@ use crate::{
     },
     base::{exit_code, verbosity::Verbosity},
     hosts::{
-        job::{Job, print_everywhere},
+        job::{Job, OwnInputs, print_everywhere},
         rollout::Rollout,
     },
     module::load::load,
@@ -36,7 +37,7 @@ use crate::{
     plans::{
         find::{check_mode, find_plan},
         report,
-        settings::{Settings, Typed},
+        settings::{Config, SettingArgs, Settings},
     },
     terminal::stderr::{ask, say},
     value::json::to_json,
@@ -98,9 +99,8 @@ struct PlanArgs {
     /// Apply it in this mode, one of those that the plan has
     #[arg(long, default_value = DEFAULT_MODE)]
     mode: String,
-    /// Set a value of the plan's config: JSON, or a text
-    #[arg(long, value_name = "NAME=VALUE")]
-    set: Vec<Typed>,
+    #[command(flatten)]
+    settings: SettingArgs,
     /// Print the reports in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -168,9 +168,9 @@ struct Prepared<'a> {
     module: Module,
     function: Function,
     chosen: Chosen,
-    settings: Settings,
-    /// The config of each host, with its secrets.
-    configs: HashMap<String, Value>,
+    settings: Arc<Settings>,
+    /// The config of each host.
+    configs: Arc<HashMap<String, Config>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -180,7 +180,8 @@ impl<'a> Prepared<'a> {
         let (function, plan) = find_plan(&module, name)?;
         check_mode(plan, &args.mode)?;
         let place = (&*args.target, &args.connect);
-        let settings = Settings::of((&module, function), place, &args.set, verbosity)?;
+        let found = (&module, function, plan);
+        let settings = Settings::of(found, place, &args.settings, verbosity)?;
         let hosts = settings.hosts.iter().map(|(host, _)| host.clone());
         let mut chosen = args.rollout.chosen(hosts.collect())?;
         for host in &mut chosen.hosts {
@@ -188,11 +189,11 @@ impl<'a> Prepared<'a> {
         }
         Ok(Self {
             args,
-            configs: settings.configs()?,
+            configs: settings.configs()?.into(),
             function: function.clone(),
             module,
             chosen,
-            settings,
+            settings: settings.into(),
         })
     }
 
@@ -224,6 +225,7 @@ impl<'a> Prepared<'a> {
             .map(|(host, layers)| format!("{} {}", host.name(), to_json(&layers.to_value())))
             .collect();
         words.push(self.args.mode.clone());
+        words.push(self.settings.templates.digest().to_string());
         words.sort_unstable();
         let work = RunWork {
             command: "apply".into(),
@@ -242,6 +244,26 @@ impl<'a> Prepared<'a> {
         self.print(Way::Apply, rollout, verbosity)
     }
 
+    /// Returns the order of each host. If templates mention facts of it, they are asked for first.
+    fn own_inputs(&self, (mode, preview): (&str, bool)) -> Result<OwnInputs, CommandError> {
+        if !self.settings.templates.mention_target() {
+            let order = |(host, config): (&String, &Config)| {
+                let order = self.settings.order_for((mode, preview), config, None)?;
+                Ok((host.clone(), order))
+            };
+            let orders: Result<_, CommandError> = self.configs.iter().map(order).collect();
+            return orders.map(OwnInputs::Known);
+        }
+        let (settings, configs) = (self.settings.clone(), self.configs.clone());
+        let mode = mode.to_owned();
+        Ok(OwnInputs::OfFacts(Arc::new(move |host, facts| {
+            let config = configs.get(host).ok_or("there are no settings for it")?;
+            settings
+                .order_for((&mode, preview), config, Some(facts))
+                .map_err(|error| error.to_string())
+        })))
+    }
+
     /// Calls the plan on all hosts, and prints their reports.
     fn print(&self, way: Way, rollout: Rollout, verbosity: Verbosity) -> Result<u8, CommandError> {
         let preview = way != Way::Apply;
@@ -249,7 +271,7 @@ impl<'a> Prepared<'a> {
         let job = Job {
             function: self.function.path.clone(),
             input: Value::Null,
-            own_inputs: self.settings.orders(order, self.configs.clone())?,
+            own_inputs: self.own_inputs(order)?,
             judge: match way {
                 Way::Validate => report::unchanged,
                 _ => |_| exit_code::OK,

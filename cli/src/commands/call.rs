@@ -1,7 +1,5 @@
 //! `wxec call`: calls a function of a module on one host, or on several at once.
 
-use std::collections::HashMap;
-
 use wxec::{Host, Limits, history::RunWork};
 
 use crate::{
@@ -12,7 +10,7 @@ use crate::{
     },
     base::{exit_code, quantity, verbosity::Verbosity},
     hosts::{
-        job::{Job, print_everywhere},
+        job::{Job, OwnInputs, print_everywhere},
         rollout::Rollout,
         streaming::{self, Streaming},
     },
@@ -147,7 +145,7 @@ pub(crate) fn run(args: Args, verbosity: Verbosity) -> Result<u8, CommandError> 
     let job = Job {
         function: function.map_or(name, |function| &function.path).to_owned(),
         input,
-        own_inputs: HashMap::new(),
+        own_inputs: OwnInputs::none(),
         judge: |_| exit_code::OK,
         on_denial: None,
         options: args.grants.options(Some(&declared.unwrap_or_default())),

@@ -1,6 +1,6 @@
 //! `wxec facts`: prints facts that hosts report about themselves.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use wxec::{
     CallOptions, Module,
@@ -17,7 +17,7 @@ use crate::{
         verbosity::Verbosity,
     },
     hosts::{
-        job::{Job, print_everywhere},
+        job::{Job, OwnInputs, print_everywhere},
         rollout::Rollout,
     },
     output::{
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         module: Module::shipped("facts")?,
         function: "facts".into(),
         input: Value::Array(Vec::new()),
-        own_inputs: HashMap::new(),
+        own_inputs: OwnInputs::none(),
         judge: |_| exit_code::OK,
         on_denial: None,
         options: match args.timeout {

@@ -21,7 +21,7 @@ use crate::{
         asked::Asked,
         find::find_plan,
         schema::{self, json_schema},
-        settings::{Settings, Typed},
+        settings::{SettingArgs, Settings},
     },
     terminal::stdout::{print_line, print_tagged},
     value::json::to_json,
@@ -98,9 +98,8 @@ struct SettingsArgs {
     /// The plan, such as `site::site`
     #[arg(value_name = "MODULE::PLAN", value_parser = without_mark)]
     plan: String,
-    /// Set a value of the plan's config: JSON, or a text
-    #[arg(long, value_name = "NAME=VALUE")]
-    set: Vec<Typed>,
+    #[command(flatten)]
+    settings: SettingArgs,
     #[command(flatten)]
     features: FeatureArgs,
     #[command(flatten)]
@@ -204,9 +203,9 @@ impl SettingsArgs {
     fn settings(&self, verbosity: Verbosity) -> Result<Settings, CommandError> {
         let (source, name) = split_function(&self.plan)?;
         let module = load(&source, &self.features.features(), verbosity)?;
-        let (function, _) = find_plan(&module, name)?;
+        let (function, plan) = find_plan(&module, name)?;
         let place = (&*self.target, &self.connect);
-        Settings::of((&module, function), place, &self.set, verbosity)
+        Settings::of((&module, function, plan), place, &self.settings, verbosity)
     }
 }
 

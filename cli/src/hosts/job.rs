@@ -1,6 +1,7 @@
 //! Calls a function on all hosts of a command, and prints what they send and return.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex},
 };
@@ -8,7 +9,7 @@ use std::{
 use tokio::sync::mpsc;
 use wxec::{
     CallError, CallErrorKind, CallOptions, Host, Module, Receiver, call::Value, channel,
-    channel::ChannelEnd, fleet::Verdict, module::Wants,
+    channel::ChannelEnd, fleet::Verdict, here::Facts, module::Wants,
 };
 
 use crate::{
@@ -35,8 +36,7 @@ pub(crate) struct Job {
     pub(crate) module: Module,
     pub(crate) function: String,
     pub(crate) input: Value,
-    /// Inputs of hosts that have one of their own, by their names.
-    pub(crate) own_inputs: HashMap<String, Value>,
+    pub(crate) own_inputs: OwnInputs,
     /// Returns the exit code of a host for its value.
     pub(crate) judge: fn(&Value) -> u8,
     /// Advice on a call that lacked a grant, in place of the usual one.
@@ -44,6 +44,44 @@ pub(crate) struct Job {
     pub(crate) options: CallOptions,
     /// The function's channels, if it sends or receives while it runs.
     pub(crate) streaming: Option<Streaming>,
+}
+
+/// Inputs of hosts that have one of their own.
+pub(crate) enum OwnInputs {
+    /// Those of these hosts, by their names.
+    Known(HashMap<String, Value>),
+    /// Those that depend on the facts of the host.
+    OfFacts(Arc<InputOf>),
+}
+
+/// Returns the input for a host of this name with these facts, or the reason why there is none.
+type InputOf = dyn Fn(&str, &Facts) -> Result<Value, String> + Send + Sync;
+
+impl OwnInputs {
+    /// No host has one of its own.
+    pub(crate) fn none() -> Self {
+        Self::Known(HashMap::new())
+    }
+}
+
+impl Job {
+    /// Returns the input for a host.
+    async fn input(&self, host: &Host) -> Result<Cow<'_, Value>, CallError> {
+        match &self.own_inputs {
+            OwnInputs::Known(inputs) => {
+                let own = inputs.get(host.name());
+                Ok(Cow::Borrowed(own.unwrap_or(&self.input)))
+            }
+            OwnInputs::OfFacts(input) => {
+                let facts = host.facts().await?;
+                input(host.name(), &facts)
+                    .map(Cow::Owned)
+                    .map_err(|reason| {
+                        CallError::new(host.name().into(), CallErrorKind::BadArguments(reason))
+                    })
+            }
+        }
+    }
 }
 
 /// A value, if there is one to print, or an error.
@@ -165,8 +203,8 @@ async fn on_host(host: Host, job: Arc<Job>, items: Items, costs: Arc<Mutex<Costs
     let answer = match &job.streaming {
         Some(streaming) => stream(&host, &job, streaming, &items).await,
         None => {
-            let input = job.own_inputs.get(host.name()).unwrap_or(&job.input);
-            let call = host.bind(&job.module).call(&job.function, input);
+            let input = job.input(&host).await?;
+            let call = host.bind(&job.module).call(&job.function, &*input);
             call.options(job.options.clone()).await.map(Some)
         }
     };

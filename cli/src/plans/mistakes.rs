@@ -34,10 +34,17 @@ impl Mistakes {
         }
     }
 
+    /// Adds mistakes that are those of no host.
+    pub(crate) fn add_texts(&mut self, texts: impl IntoIterator<Item = impl ToString>) {
+        let texts = texts.into_iter().map(|text| (text.to_string(), Vec::new()));
+        self.found.extend(texts);
+    }
+
     /// Fails if there are any.
     pub(crate) fn into_result(self) -> Result<(), CommandError> {
-        let line = |(text, hosts): &(String, Vec<String>)| {
-            format!("{text} [{}]", fold_names(hosts.iter().map(String::as_str)))
+        let line = |(text, hosts): &(String, Vec<String>)| match &**hosts {
+            [] => text.clone(),
+            hosts => format!("{text} [{}]", fold_names(hosts.iter().map(String::as_str))),
         };
         let lines: Vec<_> = self.found.iter().take(MAX_SHOWN).map(line).collect();
         let text = match (&*lines, self.found.len()) {

@@ -6,3 +6,4 @@ pub(crate) mod mistakes;
 pub(crate) mod report;
 pub(crate) mod schema;
 pub(crate) mod settings;
+pub(crate) mod templates;

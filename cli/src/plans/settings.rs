@@ -1,15 +1,24 @@
 //! Settings of a plan for each host: those of the inventory, and those that were typed.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
-use wxec::{Host, Module, call::Value, inventory::Inventory, module::Function};
-use wxec_plan::config::{Layers, References, Schema};
+use wxec::{
+    Host, Module,
+    call::Value,
+    here::Facts,
+    inventory::Inventory,
+    module::{Function, Plan},
+};
+use wxec_plan::{
+    Rendered,
+    config::{Layers, References, Schema, Templates},
+};
 
 use crate::{
     args::{call_arguments::CallArguments, connect_args::ConnectArgs, target},
     base::verbosity::Verbosity,
     output::{command_error::CommandError, guest_output::guest_output},
-    plans::{asked::Asked, find::last_part, mistakes::Mistakes},
+    plans::{asked::Asked, find::last_part, mistakes::Mistakes, templates},
     value::{json::to_json, parse::parse},
 };
 
@@ -49,11 +58,32 @@ impl Typed {
     }
 }
 
+/// Settings, and files in place of templates, as they are typed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SettingArgs {
+    /// Set a value of the plan's config: JSON, or a text
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<Typed>,
+    /// Take templates of the plan from DIR/PLAN/, where there are any [default: `plans` beside the
+    /// inventory]
+    #[arg(long, value_name = "DIR")]
+    templates: Vec<PathBuf>,
+}
+
+/// The config of a host, with its secrets.
+#[derive(Clone)]
+pub(crate) struct Config {
+    given: Value,
+    /// The same, as the plan sees it: with what it has by default.
+    settled: Value,
+}
+
 /// The settings of a plan for all hosts of a command.
 pub(crate) struct Settings {
     function: Function,
     asked: Option<Asked>,
     pub(crate) schema: Option<Schema>,
+    pub(crate) templates: Templates,
     pub(crate) hosts: Vec<(Host, Layers)>,
 }
 
@@ -61,12 +91,14 @@ impl Settings {
     /// Finds the settings of the hosts of a target: those of the inventory, and before them those
     /// that were typed. Connects to none of the hosts.
     pub(crate) fn of(
-        (module, function): (&Module, &Function),
+        (module, function, plan): (&Module, &Function, &Plan),
         (target, connect): (&str, &ConnectArgs),
-        typed: &[Typed],
+        typed: &SettingArgs,
         verbosity: Verbosity,
     ) -> Result<Self, CommandError> {
         let inventory = connect.inventory(target)?;
+        let folders = templates::folders(&typed.templates, inventory.file());
+        let templates = templates::read(plan, last_part(&function.path), &folders)?;
         let hosts = target::hosts_in(&inventory, target, connect, |several| {
             guest_output(several, verbosity)
         })?;
@@ -74,7 +106,7 @@ impl Settings {
         let schema = asked.as_ref().map(Asked::schema).transpose()?;
         let layers = |host: &Host| {
             let mut layers = of_inventory(last_part(&function.path), &inventory, host);
-            for typed in typed {
+            for typed in &typed.set {
                 layers.set(&typed.path, typed.value(schema.as_ref()), "--set");
             }
             layers
@@ -85,6 +117,7 @@ impl Settings {
             function: function.clone(),
             asked,
             schema,
+            templates,
         })
     }
 
@@ -97,12 +130,12 @@ impl Settings {
             .iter()
             .filter(|(_, layers)| !layers.has_references());
         let configs = without.map(|(host, layers)| (host, layers, layers.to_value()));
-        self.check_by_plan(configs)
+        self.settled(configs).map(drop)
     }
 
     /// Reads the secrets that settings refer to, and checks all settings. Returns the config of each
     /// host, by its name.
-    pub(crate) fn configs(&self) -> Result<HashMap<String, Value>, CommandError> {
+    pub(crate) fn configs(&self) -> Result<HashMap<String, Config>, CommandError> {
         self.check_schema()?;
         let mut references = References::new();
         let (mut configs, mut mistakes) = (HashMap::new(), Mistakes::default());
@@ -114,10 +147,13 @@ impl Settings {
         }
         mistakes.into_result()?;
         let given = self.hosts.iter();
-        self.check_by_plan(
-            given.map(|(host, layers)| (host, layers, configs[host.name()].clone())),
-        )?;
-        Ok(configs)
+        let settled =
+            self.settled(given.map(|(host, layers)| (host, layers, configs[host.name()].clone())))?;
+        let with_settled = |(host, given): (String, Value)| {
+            let settled = settled.get(&host).unwrap_or(&given).clone();
+            (host, Config { given, settled })
+        };
+        Ok(configs.into_iter().map(with_settled).collect())
     }
 
     fn check_schema(&self) -> Result<(), CommandError> {
@@ -126,47 +162,59 @@ impl Settings {
             for (host, layers) in &self.hosts {
                 mistakes.add(host.name(), schema.check(layers));
             }
+            mistakes.add_texts(self.templates.check(schema));
         }
         mistakes.into_result()
     }
 
-    /// Lets the plan's own type read the settings, each of those that differ once.
-    fn check_by_plan<'a>(
+    /// Lets the plan's own type read the settings, each of those that differ once. Returns them as the
+    /// plan sees them, by the names of hosts.
+    fn settled<'a>(
         &self,
         configs: impl Iterator<Item = (&'a Host, &'a Layers, Value)>,
-    ) -> Result<(), CommandError> {
+    ) -> Result<HashMap<String, Value>, CommandError> {
         let Some(asked) = &self.asked else {
-            return Ok(());
+            return Ok(HashMap::new());
         };
+        let mut settled = HashMap::new();
         let (mut answers, mut mistakes) = (HashMap::new(), Mistakes::default());
         for (host, layers, config) in configs {
-            let order = self.order(("", true), config)?;
+            let order = self.order(("", true), config, &[])?;
             let key = to_json(&order);
             let answer = match answers.get(&key) {
                 Some(answer) => answer,
                 None => answers.entry(key).or_insert(asked.settled(&order)?),
             };
-            if let Err(reason) = answer {
-                let (path, reason) = place(reason);
-                mistakes.add(host.name(), [layers.refused(&path, reason)]);
+            match answer {
+                Ok(config) => drop(settled.insert(host.name().to_owned(), config.clone())),
+                Err(reason) => {
+                    let (path, reason) = place(reason);
+                    mistakes.add(host.name(), [layers.refused(&path, reason)]);
+                }
             }
         }
-        mistakes.into_result()
+        mistakes.into_result().map(|()| settled)
     }
 
-    /// Returns the order for each host, by its name.
-    pub(crate) fn orders(
+    /// Returns the order for a host, with templates that are rendered for it.
+    pub(crate) fn order_for(
         &self,
         way: (&str, bool),
-        configs: HashMap<String, Value>,
-    ) -> Result<HashMap<String, Value>, CommandError> {
-        let orders = configs.into_iter();
-        orders
-            .map(|(host, config)| Ok((host, self.order(way, config)?)))
-            .collect()
+        config: &Config,
+        facts: Option<&Facts>,
+    ) -> Result<Value, CommandError> {
+        let schema = self.schema.as_ref();
+        let rendered = self.templates.render(schema, &config.settled, way.0, facts);
+        let rendered = rendered.map_err(|fault| CommandError::usage(fault.to_string()))?;
+        self.order(way, config.given.clone(), &rendered)
     }
 
-    fn order(&self, (mode, preview): (&str, bool), config: Value) -> Result<Value, CommandError> {
+    fn order(
+        &self,
+        (mode, preview): (&str, bool),
+        config: Value,
+        templates: &[Rendered],
+    ) -> Result<Value, CommandError> {
         let takes_none = self
             .function
             .parameters
@@ -176,11 +224,15 @@ impl Settings {
             Value::Map(settings) if settings.is_empty() && takes_none => Value::Null,
             settings => settings,
         };
-        let order = vec![
+        let mut order = vec![
             ("mode".into(), mode.into()),
             ("preview".into(), preview.into()),
             ("config".into(), config),
         ];
+        if !templates.is_empty() {
+            let templates = Value::serialized(templates).expect("they are texts");
+            order.push(("templates".into(), templates));
+        }
         let arguments = Value::Array(vec![Value::Map(order)]);
         CallArguments::Json(to_json(&arguments)).into_value(Some(&self.function))
     }

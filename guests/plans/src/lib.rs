@@ -97,6 +97,55 @@ pub fn picky(run: &mut Run, config: Picky) -> Result<(), Fault> {
     run.verify("even", || config.even.0.is_multiple_of(2))
 }
 
+/// A page that is made of templates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Page {
+    /// The folder.
+    pub top: PathBuf,
+    /// Its title.
+    pub title: String,
+    /// Names on it.
+    #[serde(default = "names")]
+    pub names: Vec<String>,
+    /// A secret.
+    pub key: Secret<String>,
+}
+
+fn names() -> Vec<String> {
+    vec!["one".into(), "two".into()]
+}
+
+/// Writes files that are made of templates.
+#[plan(templates = "page.conf.j2 key.conf.j2", write = "/tmp", attributes)]
+pub fn page(run: &mut Run, config: &Page) -> Result<(), Fault> {
+    let page = run.template("page.conf.j2")?;
+    file(config.top.join("page.conf"))
+        .content(page)
+        .ensure(run)?;
+    let key = run.template("key.conf.j2")?;
+    file(config.top.join("key.conf")).content(key).ensure(run)?;
+    Ok(())
+}
+
+/// Writes what the host is into a file.
+#[plan(templates = "card.j2", write = "/tmp", facts)]
+pub fn card(run: &mut Run, path: Card) -> Result<(), Fault> {
+    let card = run.template("card.j2")?;
+    file(&path.path).content(card).ensure(run)?;
+    let facts = run.target()?;
+    let wanted = format!("{} with {}\n", facts.arch, facts.cpus);
+    run.verify("the facts are those of the host", || {
+        fs::read_to_string(&path.path).map(|card| card == wanted)
+    })
+}
+
+/// The place of a card.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Card {
+    /// The file.
+    pub path: PathBuf,
+}
+
 /// Writes a file without a prefab, whatever was ordered.
 #[plan(write = "/tmp")]
 pub fn liar(_run: &mut Run, path: PathBuf) -> Result<(), Fault> {

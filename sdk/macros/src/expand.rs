@@ -79,6 +79,7 @@ impl Task {
                 #target, #task, #arguments.finish(), #krate::__private::decode_error!(#error),
             )
         };
+        let prepared = self.plan.as_ref().map(|plan| &plan.prepared);
         let (embedded, grants, plan) = (embedded_module(), self.grants(), self.planned());
         let summary = format!("Calls [`{ident}`](fn@{ident}) on a host, or on each of a fleet.");
         let about = self.doc.split("\n\n").next().unwrap_or_default();
@@ -94,6 +95,7 @@ impl Task {
                     #(#parameters),*
                 ) -> #call {
                     let mut #arguments = #krate::__private::Arguments::new(#count);
+                    #prepared
                     #(#pushes)*
                     let #task = #krate::__private::Task {
                         origin: #krate::__private::origin!(#embedded),

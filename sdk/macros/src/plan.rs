@@ -8,6 +8,7 @@ use syn::{FnArg, ItemFn, LitStr, Meta, Pat, Path, ReturnType, Type, parse_quote}
 use crate::{
     complaints::Complaints,
     expand::at,
+    record::template_text,
     signature::{Parameter, Passing, Returns, Task, doc, free_function, made_doc, parameter},
     surroundings::Surroundings,
     types::bare,
@@ -18,7 +19,7 @@ use crate::{
 const PLAN: Attribute = Attribute {
     name: "plan",
     krate: "wxec-plan",
-    own_keys: "`modes` or `roles` of the plan, or what it is to `manage`; ",
+    own_keys: "`modes`, `roles` or `templates` of the plan, or what it is to `manage`; ",
 };
 
 /// The mode of a plan that lists none.
@@ -32,6 +33,10 @@ pub(crate) struct Plan {
     pub(crate) order: Ident,
     /// The expression that the task calls with the order.
     pub(crate) called: TokenStream,
+    /// The names of its templates.
+    pub(crate) templates: Vec<String>,
+    /// In the stub: what is done to the order before it is sent.
+    pub(crate) prepared: TokenStream,
 }
 
 /// A function marked `#[plan]`.
@@ -39,6 +44,7 @@ struct PlanFunction {
     function: ItemFn,
     modes: Vec<String>,
     roles: Vec<String>,
+    templates: Vec<String>,
     wants: Wants,
     run: Ident,
     config: Option<Parameter>,
@@ -65,7 +71,8 @@ impl PlanFunction {
         surroundings: &Surroundings,
     ) -> syn::Result<Self> {
         let mut complaints = Complaints::default();
-        let (mut modes, mut roles, mut managed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut modes, mut roles) = (Vec::new(), Vec::new());
+        let (mut templates, mut managed) = (Vec::new(), Vec::new());
         let own = |key: &Meta, complaints: &mut Complaints| {
             if let Meta::NameValue(pair) = key
                 && key.path().is_ident("manage")
@@ -78,6 +85,7 @@ impl PlanFunction {
             let (name, list) = match () {
                 () if key.path().is_ident("modes") => ("modes", &mut modes),
                 () if key.path().is_ident("roles") => ("roles", &mut roles),
+                () if key.path().is_ident("templates") => ("templates", &mut templates),
                 () => return false,
             };
             add_words(key, name, list, complaints);
@@ -100,6 +108,7 @@ impl PlanFunction {
         complaints.into_result(Self {
             modes,
             roles,
+            templates,
             wants,
             run,
             config,
@@ -182,8 +191,10 @@ impl PlanFunction {
             plan: Some(Plan {
                 modes: self.modes,
                 roles: self.roles,
+                prepared: prepared(krate, &ident, &self.templates),
                 order: ident,
                 called,
+                templates: self.templates,
             }),
             function,
         }
@@ -215,6 +226,22 @@ impl PlanFunction {
             Some(_) => quote!(|run, config| #ident(run, &config)),
         };
         quote!((|order: #order| order.carry_out(#call)))
+    }
+}
+
+/// Returns what gives an order the texts of templates. They are no part of a module's code: a guest
+/// renders none.
+fn prepared(krate: &Path, order: &Ident, templates: &[String]) -> TokenStream {
+    if templates.is_empty() {
+        return TokenStream::new();
+    }
+    let texts = templates.iter().map(|name| {
+        let text = template_text(name);
+        quote!((#name, #text))
+    });
+    quote! {
+        #[cfg(not(target_family = "wasm"))]
+        let #order = #krate::Order::of_plan(#order, &[#(#texts),*]);
     }
 }
 
@@ -252,6 +279,9 @@ fn check_blank(text: &LitStr, complaints: &mut Complaints) {
 }
 
 fn check_word(word: &str, key: &str, list: &[String]) -> Result<(), (String, &'static str)> {
+    if key == "templates" {
+        return check_template(word);
+    }
     let is_word = |text: &str| {
         let mut letters = text.chars();
         letters.all(|letter| letter.is_alphanumeric() || "-_".contains(letter))
@@ -267,6 +297,21 @@ fn check_word(word: &str, key: &str, list: &[String]) -> Result<(), (String, &'s
         return Err((format!("`{word}` is no word for `{key}`"), help));
     }
     Ok(())
+}
+
+/// Refuses what is no path in the folder of templates.
+fn check_template(name: &str) -> Result<(), (String, &'static str)> {
+    let is_usual = |part: &str| {
+        let mut letters = part.chars();
+        !part.is_empty()
+            && !part.starts_with('.')
+            && letters.all(|letter| letter.is_alphanumeric() || "-_.".contains(letter))
+    };
+    if name.split('/').all(is_usual) {
+        return Ok(());
+    }
+    let help = "it is the path of a file in the crate's folder `templates`, such as `app.conf.j2`";
+    Err((format!("`{name}` is no name of a template"), help))
 }
 
 /// Complains about functions that cannot be plans.

@@ -56,7 +56,7 @@ pub(crate) fn function(task: &Task) -> Vec<Part> {
     parts.cbor.0.push(TRUE);
     if let Some(plan) = &task.plan {
         parts.cbor.text("plan");
-        parts.cbor.plan(plan);
+        parts.plan(plan, &task.krate);
     }
     parts.end_part();
     parts.finished
@@ -137,6 +137,20 @@ impl Parts {
         self.finished.push(Part::Made(quote!(#text.as_bytes())));
     }
 
+    fn plan(&mut self, plan: &Plan, krate: &Path) {
+        self.cbor.plan(plan);
+        if plan.templates.is_empty() {
+            return;
+        }
+        self.cbor.text("templates");
+        self.cbor.head(ARRAY, plan.templates.len());
+        for name in &plan.templates {
+            self.cbor.head(MAP, 2);
+            self.cbor.entry("name", name);
+            self.made_text("text", &template_text(name), krate);
+        }
+    }
+
     fn end_part(&mut self) {
         let Cbor(bytes) = mem::take(&mut self.cbor);
         if !bytes.is_empty() {
@@ -191,6 +205,14 @@ impl Parts {
         ];
         self.choose(cases, value(None));
     }
+}
+
+/// Returns an expression of the text of a template: a file in the folder `templates` of the crate.
+pub(crate) fn template_text(name: &str) -> TokenStream {
+    let path = format!("/templates/{name}");
+    quote!(::core::include_str!(
+        ::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #path)
+    ))
 }
 
 fn written(write: impl FnOnce(&mut Cbor)) -> Vec<u8> {
@@ -332,7 +354,8 @@ impl Cbor {
         let lists = words
             .iter()
             .filter(|(key, words)| *key == "modes" || !words.is_empty());
-        self.head(MAP, lists.clone().count());
+        let templates = usize::from(!plan.templates.is_empty());
+        self.head(MAP, lists.clone().count() + templates);
         for (key, words) in lists {
             self.text(key);
             self.head(ARRAY, words.len());
@@ -569,6 +592,8 @@ mod tests {
                 roles: roles.clone(),
                 order: Ident::new("order", Span::call_site()),
                 called: quote!(f),
+                templates: Vec::new(),
+                prepared: TokenStream::new(),
             });
             let expected = Function {
                 path: String::new(),
@@ -579,10 +604,44 @@ mod tests {
                 error: None,
                 wants,
                 readable: true,
-                plan: Some(abi::Plan { modes, roles }),
+                plan: Some(abi::Plan {
+                    modes,
+                    roles,
+                    templates: Vec::new(),
+                }),
             };
             assert_eq!(chosen(&task, &[]), cbor::encode(&expected).unwrap());
         }
+    }
+
+    #[test]
+    fn templates_are_files_that_rustc_reads() {
+        let source = quote!(
+            fn f() {}
+        );
+        let mut task = Task::parse(quote!(), source, &Surroundings::default()).unwrap();
+        task.plan = Some(Plan {
+            modes: vec!["install".into()],
+            roles: Vec::new(),
+            order: Ident::new("order", Span::call_site()),
+            called: quote!(f),
+            templates: vec!["a.j2".into(), "b/c.j2".into()],
+            prepared: TokenStream::new(),
+        });
+        // What rustc makes of the file: a text with a long head.
+        let bytes = function(&task).into_iter().map(|part| match part {
+            Part::Known(bytes) => bytes,
+            Part::Made(made) if made.to_string().ends_with("as_bytes ()") => b"text".to_vec(),
+            Part::Made(_) => vec![TEXT | 26, 0, 0, 0, 4],
+            Part::Choice { otherwise, .. } => otherwise,
+        });
+        let read: Function = cbor::decode(&bytes.collect::<Vec<_>>().concat()).unwrap();
+        let template = |name: &str| abi::PlanTemplate {
+            name: name.into(),
+            text: "text".into(),
+        };
+        let templates = vec![template("a.j2"), template("b/c.j2")];
+        assert_eq!(read.plan.unwrap().templates, templates);
     }
 
     #[test]

@@ -35,6 +35,13 @@ mod docs {
 mod secret;
 /// The content of files.
 mod content;
+/// Templates that were rendered.
+mod rendered;
+/// The schemas of types.
+mod trace;
+/// Configs of plans as their callers settle them.
+#[cfg(not(target_family = "wasm"))]
+pub mod config;
 /// Differences between a host and a plan, as reports show them.
 mod difference;
 /// Reasons why a plan ends early.
@@ -71,11 +78,6 @@ mod run;
 mod prefabs;
 /// Orders to take the steps of a plan.
 mod order;
-/// The schemas of types.
-mod trace;
-/// Configs of plans as their callers settle them.
-#[cfg(not(target_family = "wasm"))]
-pub mod config;
 #[doc(hidden)]
 pub mod __private;
 
@@ -95,6 +97,7 @@ pub use prefabs::{
     package, packages, setting, symlink, unit,
 };
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
+pub use rendered::Rendered;
 pub use report::{Report, State, StepReport};
 pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run, Settled};
 pub use secret::{HIDDEN, Secret};
@@ -139,6 +142,7 @@ pub use verdict::Verdict;
 /// |---|---|
 /// | `modes = "install clean"` | the modes that the plan has: words, or `"*"` for all; by default `install` |
 /// | `roles = "web"` | the roles of the hosts that it is for, for readers of its module |
+/// | `templates = "app.conf.j2"` | its templates, for [`Run::template`]: files in the folder `templates` of the crate |
 /// | `read`, `write`, `run`, `env`, `net`, `host`, `facts`, `attributes` | its grants, as in [`#[remote]`](macro@wxec::remote) |
 /// | `crate = far` | the name of the crate `wxec-plan`, for a `Cargo.toml` that renames it |
 ///

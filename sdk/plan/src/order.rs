@@ -1,14 +1,19 @@
 //! The order to a host to take the steps of a plan, and the answer.
 
-use std::{fmt, ops::Not, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, ops::Not, path::PathBuf, time::Duration};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::Error};
 use wxec::here;
+#[cfg(not(target_family = "wasm"))]
+use wxec::here::Facts;
 
+#[cfg(not(target_family = "wasm"))]
+use crate::config::{Schema, Template, TemplateFault, Templates};
 use crate::{
     fault::Fault,
     foreseen::Foreseen,
     record::Opening,
+    rendered::Rendered,
     report::Report,
     run::{DEFAULT_MODE, Run},
     secret::travelling,
@@ -46,6 +51,24 @@ pub struct Order<C> {
     folder: Option<PathBuf>,
     /// The config that the plan takes.
     pub config: C,
+    /// The plan's templates, rendered. The controller adds them as the order is sent.
+    #[serde(default)]
+    pub templates: Vec<Rendered>,
+    /// The templates that are to be rendered.
+    #[cfg(not(target_family = "wasm"))]
+    #[serde(skip)]
+    unrendered: Unrendered,
+}
+
+/// Templates that are rendered as the order is sent.
+#[cfg(not(target_family = "wasm"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Unrendered {
+    /// Those of the plan, by name and text.
+    of_plan: &'static [(&'static str, &'static str)],
+    /// Those in place of them.
+    instead: Vec<Template>,
+    facts: Option<Facts>,
 }
 
 fn yes() -> bool {
@@ -68,6 +91,9 @@ impl<C> Order<C> {
             opening: Opening::default(),
             folder: None,
             config,
+            templates: Vec::new(),
+            #[cfg(not(target_family = "wasm"))]
+            unrendered: Unrendered::default(),
         }
     }
 
@@ -153,6 +179,32 @@ impl<C> Order<C> {
         self
     }
 
+    /// Gives templates the facts of the host as `target`. They are rendered here, before there is a
+    /// connection.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn target(mut self, facts: Facts) -> Self {
+        self.unrendered.facts = Some(facts);
+        self
+    }
+
+    /// Puts a template of the same name in place of one of the plan.
+    #[cfg(not(target_family = "wasm"))]
+    #[must_use]
+    pub fn template(mut self, template: Template) -> Self {
+        self.unrendered.instead.push(template);
+        self
+    }
+
+    /// Notes the templates of the plan that it orders, by name and text.
+    #[cfg(not(target_family = "wasm"))]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_plan(mut self, templates: &'static [(&'static str, &'static str)]) -> Self {
+        self.unrendered.of_plan = templates;
+        self
+    }
+
     /// Takes the steps of `plan`, as ordered.
     ///
     /// ```
@@ -178,7 +230,7 @@ impl<C> Order<C> {
         } else {
             Run::new()
         };
-        let mut run = run.in_mode(self.mode);
+        let mut run = run.in_mode(self.mode).with_templates(self.templates);
         if let Some(foreseen) = self.foreseen {
             run = run.foreseen(foreseen);
         }
@@ -208,8 +260,44 @@ fn is_usual(opening: &&Opening) -> bool {
     **opening == Opening::default()
 }
 
-/// Secrets in the config travel with it.
-impl<C: Serialize> Serialize for Order<C> {
+#[cfg(not(target_family = "wasm"))]
+impl<C: Serialize + DeserializeOwned> Order<C> {
+    /// Renders the templates, unless that was done.
+    fn rendered(&self) -> Result<Cow<'_, [Rendered]>, TemplateFault> {
+        let Unrendered {
+            of_plan,
+            instead,
+            facts,
+        } = &self.unrendered;
+        if of_plan.is_empty() {
+            return Ok(Cow::Borrowed(&self.templates));
+        }
+        let template = |(name, text): &(&str, &str)| {
+            let instead = instead.iter().rev().find(|template| template.name == *name);
+            instead.cloned().unwrap_or_else(|| Template {
+                name: (*name).to_owned(),
+                text: (*text).to_owned(),
+                place: None,
+            })
+        };
+        let templates = Templates::new(of_plan.iter().map(template));
+        let templates = templates.map_err(|mut faults| faults.remove(0))?;
+        let schema = Schema::of::<C>();
+        let rendered = templates.render(Some(&schema), &self.config, &self.mode, facts.as_ref());
+        rendered.map(Cow::Owned)
+    }
+}
+
+#[cfg(target_family = "wasm")]
+impl<C> Order<C> {
+    /// Returns the templates that came with the order: a guest renders none.
+    fn rendered(&self) -> Result<Cow<'_, [Rendered]>, std::convert::Infallible> {
+        Ok(Cow::Borrowed(&self.templates))
+    }
+}
+
+/// Secrets in the config travel with it, and templates are rendered for it.
+impl<C: Serialize + DeserializeOwned> Serialize for Order<C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(rename = "Order")]
@@ -225,7 +313,16 @@ impl<C: Serialize> Serialize for Order<C> {
             #[serde(skip_serializing_if = "is_usual")]
             opening: &'a Opening,
             config: &'a C,
+            #[serde(skip_serializing_if = "is_empty")]
+            templates: &'a [Rendered],
         }
+        let templates = self.rendered().map_err(S::Error::custom)?;
+        // What people read has no secret.
+        let templates: &[Rendered] = if serializer.is_human_readable() {
+            &[]
+        } else {
+            &templates
+        };
         let order = Travelling {
             mode: &self.mode,
             preview: self.preview,
@@ -234,9 +331,14 @@ impl<C: Serialize> Serialize for Order<C> {
             foreseen: self.foreseen.as_ref(),
             opening: &self.opening,
             config: &self.config,
+            templates,
         };
         travelling(|| order.serialize(serializer))
     }
+}
+
+fn is_empty(templates: &&[Rendered]) -> bool {
+    templates.is_empty()
 }
 
 /// A plan that failed: the reason, and the steps before it.

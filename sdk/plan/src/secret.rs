@@ -106,7 +106,6 @@ pub(crate) fn travelling<T>(encode: impl FnOnce() -> T) -> T {
     permitted(&TRAVELS, encode)
 }
 
-#[cfg(any(test, target_family = "wasm"))]
 /// Writes secrets as they are in what `encode` encodes, also in a format for people.
 pub(crate) fn exposing<T>(encode: impl FnOnce() -> T) -> T {
     permitted(&EXPOSED, encode)

@@ -423,7 +423,7 @@ pub mod inventory {
 pub mod module {
     pub use wxec_protocol::{
         Digest,
-        abi::{Function, Parameter, Plan, Wants},
+        abi::{Function, Parameter, Plan, PlanTemplate, Wants},
     };
 
     controlling! {

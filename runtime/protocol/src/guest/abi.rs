@@ -246,6 +246,18 @@ pub struct Plan {
     /// The roles of the hosts that it is for. None is any host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// Its templates, which the controller renders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<PlanTemplate>,
+}
+
+/// A template of a [`Plan`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTemplate {
+    /// Its name, such as `app.conf.j2`.
+    pub name: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// Declared needs of a [`Function`]: a caller may grant them, and learns before the call which ones

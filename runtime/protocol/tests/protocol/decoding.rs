@@ -14,7 +14,7 @@ use wxec_protocol::{
     AgentConnection, AgentEvent, BUILD, CallRequest, Command, ControllerConnection,
     ControllerEvent, Description, Digest, Entry, Fault, Grants, Limits, LogLevel, OutputStream,
     ProtocolError, STREAM_WINDOW_BYTES, Service, StreamEnd, Target, Usage,
-    abi::{self, Function, Parameter, Plan, RecordError, Wants},
+    abi::{self, Function, Parameter, Plan, PlanTemplate, RecordError, Wants},
     cbor::{self, DecodeError, Form, Items},
 };
 
@@ -450,7 +450,17 @@ fn functions() -> impl Strategy<Value = (String, Function)> {
         proptest::option::of(".{0,9}"),
     );
     let words = || vec("[a-z*]{1,9}", 0..3);
-    let plan = (words(), words()).prop_map(|(modes, roles)| Plan { modes, roles });
+    let plan = (words(), words(), words()).prop_map(|(modes, roles, templates)| Plan {
+        modes,
+        roles,
+        templates: templates
+            .into_iter()
+            .map(|name| PlanTemplate {
+                text: name.repeat(3),
+                name,
+            })
+            .collect(),
+    });
     let plan = proptest::option::of(plan);
     (texts, parameters, any::<bool>(), plan).prop_map(
         |((module, name, doc, returns, error), parameters, readable, plan)| {

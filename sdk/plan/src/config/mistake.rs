@@ -51,6 +51,8 @@ pub enum MistakeKind {
         /// The kind that it has to be of.
         wanted: String,
     },
+    /// The plan calls a setting by the name of the host's facts.
+    Reserved,
     /// The plan's type does not take the settings, for this reason.
     Refused(String),
 }
@@ -92,6 +94,10 @@ impl fmt::Display for MistakeKind {
             }
             Self::Missing { wanted } => write!(f, "is missing, and has to be {wanted}"),
             Self::Wrong { found, wanted } => write!(f, "is {found}, and has to be {wanted}"),
+            Self::Reserved => f.write_str(
+                "the plan has a setting of this name, which is that of the host's facts: \
+                 give it another one in the plan",
+            ),
             Self::Refused(reason) => f.write_str(reason),
         }
     }

@@ -7,8 +7,10 @@ mod layers;
 mod mistake;
 
 mod check;
+mod templates;
 
 pub use layers::{Layers, Origin, Setting};
 pub use mistake::{Mistake, MistakeKind};
 pub use reference::{MAX_SECRET_BYTES, Reference, ReferenceFault, References};
 pub use schema::{Field, Schema, Variant};
+pub use templates::{MAX_RENDERED_BYTES, Template, TemplateFault, Templates};

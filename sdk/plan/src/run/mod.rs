@@ -2,13 +2,14 @@
 
 mod command;
 mod ensure;
+mod given;
 mod looks;
 mod recorded;
 mod restart;
 
-use std::{collections::HashSet, time::Instant};
+use std::{cell::OnceCell, collections::HashSet, sync::Arc, time::Instant};
 
-use wxec::module::Digest;
+use wxec::{here::Facts, module::Digest};
 
 use self::looks::LooksOf;
 pub use self::recorded::CLEAN_MODE;
@@ -19,6 +20,7 @@ use crate::{
     look::Look,
     prefab::Prefab,
     record::Recorder,
+    rendered::Rendered,
     report::{Report, State, StepReport},
     shadow::Shadow,
     verdict::Verdict,
@@ -58,6 +60,10 @@ pub struct Run {
     recorder: Option<Recorder>,
     /// The preview that is applied, if one is.
     foreseen: Option<Foreseen>,
+    /// The templates that came with the order.
+    templates: Vec<Rendered>,
+    /// The facts of the host, once they were asked for.
+    facts: OnceCell<Arc<Facts>>,
 }
 
 /// The result of a step that ended well.
@@ -113,6 +119,8 @@ impl Run {
             text_bytes: 0,
             recorder: None,
             foreseen: None,
+            templates: Vec::new(),
+            facts: OnceCell::new(),
         }
     }
 

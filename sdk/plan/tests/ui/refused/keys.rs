@@ -5,7 +5,7 @@ fn keys(_run: &mut Run) -> Result<(), Fault> {
     Ok(())
 }
 
-#[plan(modes = ["install", "a/b", 3], roles = "*", crate = 3)]
+#[plan(modes = ["install", "a/b", 3], roles = "*", templates = "../x /a b.j2", crate = 3)]
 fn words(_run: &mut Run) -> Result<(), Fault> {
     Ok(())
 }
