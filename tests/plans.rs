@@ -605,3 +605,79 @@ fn templates_are_rendered_in_code_as_well() {
         .unwrap();
     assert_eq!(read("page.conf"), "0\n");
 }
+
+#[test]
+fn a_path_that_a_plan_does_not_declare_is_told_so_in_a_preview() {
+    let place = place();
+    let preview = |plan: &str, setting: &str| {
+        let words = ["apply", "--preview", "local:", plan, "--set", setting];
+        let ended = cli(place.path(), &[&words[..], &["--set", "name=you"]].concat());
+        assert_eq!(ended.exit_code, Some(4), "{ended:?}");
+        ended.stderr
+    };
+    let undeclared = preview("plans::greeting", "path=/opt/greeting");
+    assert!(
+        undeclared.contains("the plan has to declare it in `#[plan(…)]`"),
+        "{undeclared}"
+    );
+    assert!(!undeclared.contains("beside prefabs"), "{undeclared}");
+}
+
+#[test]
+fn a_module_without_plans_says_so() {
+    let listed = Cli::new(["-q", "plan", "list", "words"]).run();
+    assert_eq!(
+        (listed.exit_code, &*listed.stdout, &*listed.stderr),
+        (
+            Some(0),
+            "",
+            "words has no plans; `#[plan]` makes a function one\n"
+        )
+    );
+}
+
+#[test]
+fn a_new_project_with_a_plan_is_applied_at_once() {
+    let place = place();
+    let name = format!("site-{}", std::process::id());
+    let project = place.path().join(&name);
+    let made = Cli::new(["new", "--plan", &name])
+        .directory(place.path())
+        .run();
+    made.is(&format!(
+        "cd {name} && wxec apply here {name}::site --preview"
+    ));
+    // With the versions that this test was compiled with, no dependency is missing.
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    fs::copy(lock, project.join("Cargo.lock")).unwrap();
+    let run = |words: &[&str]| {
+        let plan = format!("{name}::site");
+        let words = [&["-q"], words, &["here", &plan]].concat();
+        Cli::new(words)
+            .directory(&project)
+            .env("CARGO_NET_OFFLINE", "true")
+            .env(
+                "CARGO_TARGET_DIR",
+                concat!(env!("CARGO_TARGET_TMPDIR"), "/new"),
+            )
+            .env("WXEC_STATE", place.path().join("state"))
+            .run()
+    };
+    run(&["plan", "check"]).is("1 host: no mistakes");
+    let preview = run(&["apply", "--preview"]);
+    assert!(preview.stdout.contains("+<p>It works.</p>"), "{preview:?}");
+    let applied = run(&["apply", "-y"]);
+    assert!(
+        applied.stdout.ends_with("2 steps: 2 changed\n"),
+        "{applied:?}"
+    );
+    let page = Path::new("/tmp").join(&name).join("index.html");
+    let text = fs::read_to_string(page).unwrap();
+    assert_eq!(text, format!("<h1>{name}</h1>\n<p>It works.</p>\n"));
+    let cleaned = run(&["apply", "-y", "--mode", "clean"]);
+    assert!(
+        cleaned.stdout.ends_with("2 steps: 2 changed\n"),
+        "{cleaned:?}"
+    );
+    assert!(!Path::new("/tmp").join(&name).exists());
+}

@@ -7,7 +7,7 @@ use crate::{
     base::verbosity::Verbosity,
     commands::{
         apply, build, call, completions, doctor, exec, explain, facts, get, history, hosts,
-        inspect, plan, put, rsh, run,
+        inspect, new, plan, put, rsh, run,
     },
     output::command_error::CommandError,
 };
@@ -51,6 +51,7 @@ impl Args {
             Command::Hosts(args) => hosts::run(&args),
             Command::Inspect(args) => inspect::run(&args, verbosity),
             Command::Build(args) => build::run(&args),
+            Command::New(args) => new::run(&args),
             Command::History(args) => history::run(&args),
             Command::Explain(args) => explain::run(&args, verbosity),
             Command::Doctor(args) => doctor::run(&args, verbosity),
@@ -92,6 +93,7 @@ pub(crate) enum Command {
     Hosts(hosts::Args),
     Inspect(inspect::Args),
     Build(build::Args),
+    New(new::Args),
     Explain(explain::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),

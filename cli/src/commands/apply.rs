@@ -9,7 +9,7 @@ use std::{
 
 use wxec::{
     CallOptions, Module,
-    call::Value,
+    call::{Need, Value},
     history::RunWork,
     module::{Function, Wants},
 };
@@ -276,11 +276,7 @@ impl<'a> Prepared<'a> {
                 Way::Validate => report::unchanged,
                 _ => |_| exit_code::OK,
             },
-            on_denial: Some(if preview {
-                "a preview changes nothing, so plan code is refused what it does beside prefabs"
-            } else {
-                "the plan has to declare it in `#[plan(…)]`"
-            }),
+            on_denial: Some(if preview { preview_lacked } else { |_| DECLARE }),
             options: options(&self.function.wants, preview),
             streaming: None,
             module: self.module.clone(),
@@ -296,8 +292,35 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// Advice on a plan that lacks a grant.
+const DECLARE: &str = "the plan has to declare it in `#[plan(…)]`";
+
+/// Returns advice on a preview that lacked grants. It may read what the plan declares; prefabs do no
+/// more than that in it.
+fn preview_lacked(needs: &[Need]) -> &'static str {
+    let is_look = |need: &Need| matches!(need, Need::Read(_) | Need::Facts);
+    if needs.iter().all(is_look) {
+        DECLARE
+    } else {
+        "a preview changes nothing, so plan code is refused what it does beside prefabs"
+    }
+}
+
 /// Grants a plan what it declares. A preview may read of it.
 fn options(declared: &Wants, preview: bool) -> CallOptions {
     let options = CallOptions::new().grant(declared.grants());
     if preview { options.preview() } else { options }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_not_declared_is_told_from_code_beside_prefabs() {
+        assert_eq!(preview_lacked(&[Need::Read("/opt".into())]), DECLARE);
+        assert_eq!(preview_lacked(&[Need::Facts]), DECLARE);
+        let more = [Need::Read("/opt".into()), Need::Write("/opt".into())];
+        assert!(preview_lacked(&more).contains("beside prefabs"));
+    }
 }

@@ -12,6 +12,7 @@ pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod hosts;
 pub(crate) mod inspect;
+pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod put;
 pub(crate) mod rsh;

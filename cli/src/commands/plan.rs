@@ -23,7 +23,10 @@ use crate::{
         schema::{self, json_schema},
         settings::{SettingArgs, Settings},
     },
-    terminal::stdout::{print_line, print_tagged},
+    terminal::{
+        stderr::say,
+        stdout::{print_line, print_tagged},
+    },
     value::json::to_json,
 };
 
@@ -125,9 +128,16 @@ fn list(args: &ListArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
         .functions()
         .iter()
         .filter(|function| function.plan.is_some());
-    for line in plans.flat_map(|function| described(&module, function)) {
-        print_line(&line);
+    let lines: Vec<_> = plans
+        .flat_map(|function| described(&module, function))
+        .collect();
+    if lines.is_empty() {
+        say(&format!(
+            "{} has no plans; `#[plan]` makes a function one",
+            module.name()
+        ));
     }
+    lines.iter().for_each(|line| print_line(line));
     Ok(exit_code::OK)
 }
 

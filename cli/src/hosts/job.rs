@@ -8,8 +8,13 @@ use std::{
 
 use tokio::sync::mpsc;
 use wxec::{
-    CallError, CallErrorKind, CallOptions, Host, Module, Receiver, call::Value, channel,
-    channel::ChannelEnd, fleet::Verdict, here::Facts, module::Wants,
+    CallError, CallErrorKind, CallOptions, Host, Module, Receiver,
+    call::{Need, Value},
+    channel,
+    channel::ChannelEnd,
+    fleet::Verdict,
+    here::Facts,
+    module::Wants,
 };
 
 use crate::{
@@ -39,12 +44,15 @@ pub(crate) struct Job {
     pub(crate) own_inputs: OwnInputs,
     /// Returns the exit code of a host for its value.
     pub(crate) judge: fn(&Value) -> u8,
-    /// Advice on a call that lacked a grant, in place of the usual one.
-    pub(crate) on_denial: Option<&'static str>,
+    /// Returns advice on a call that lacked grants, in place of the usual one.
+    pub(crate) on_denial: Option<Advice>,
     pub(crate) options: CallOptions,
     /// The function's channels, if it sends or receives while it runs.
     pub(crate) streaming: Option<Streaming>,
 }
+
+/// Returns advice for the grants that a call lacked.
+pub(crate) type Advice = fn(&[Need]) -> &'static str;
 
 /// Inputs of hosts that have one of their own.
 pub(crate) enum OwnInputs {
@@ -115,7 +123,7 @@ struct Printer {
     verbosity: Verbosity,
     results: Results,
     judge: fn(&Value) -> u8,
-    on_denial: Option<&'static str>,
+    on_denial: Option<Advice>,
 }
 
 impl Printer {
@@ -146,8 +154,11 @@ impl Printer {
     fn fail(&mut self, host: &str, error: &CallError) -> u8 {
         let mut said = CommandError::of_call(error, self.verbosity);
         let declared = self.declared.as_ref();
-        let is_denied = matches!(error.kind, CallErrorKind::Denied { .. });
-        if let Some(advice) = self.on_denial.filter(|_| is_denied) {
+        let advice = match &error.kind {
+            CallErrorKind::Denied { needs, .. } => self.on_denial.map(|advice| advice(needs)),
+            _ => None,
+        };
+        if let Some(advice) = advice {
             said = said.hint(advice);
         } else if declared.is_some_and(|declared| is_declared(&error.kind, declared)) {
             said =
