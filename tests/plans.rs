@@ -165,7 +165,7 @@ fn hosts_are_set_up_by_a_plan_with_settings_of_the_inventory() {
     let path = |name: &str| place.path().join(name);
     let run = |words: &[&str]| cli(place.path(), &[words, &["plans::greeting"]].concat());
 
-    let preview = run(&["apply", "--preview", "one,two"]);
+    let preview = run(&["apply", "--dry-run", "one,two"]);
     assert_eq!(preview.exit_code, Some(0), "{preview:?}");
     for line in [
         "[one]     +Hello, all!",
@@ -203,7 +203,7 @@ fn hosts_are_set_up_by_a_plan_with_settings_of_the_inventory() {
         Some(0)
     );
     assert_eq!(fs::read_to_string(path("one")).unwrap(), "Hello, you!\n");
-    let drift = run(&["apply", "--preview", "--expect-none", "one"]);
+    let drift = run(&["apply", "--dry-run", "--expect-none", "one"]);
     assert_eq!(drift.exit_code, Some(1), "{drift:?}");
     assert!(
         drift
@@ -328,7 +328,7 @@ fn a_program_that_prints_an_inventory_is_run_once() {
     let words = [
         "-q",
         "apply",
-        "--preview",
+        "--dry-run",
         "made",
         "plans::greeting",
         "--set",
@@ -379,7 +379,7 @@ fn secrets_are_read_where_the_inventory_says_and_shown_nowhere() {
             .starts_with("key = {\"secret\":\"file:secret\"}  (host, line 1)\n"),
         "{shown:?}"
     );
-    assert_eq!(run(&["-vv", "apply", "--preview"]).exit_code, Some(0));
+    assert_eq!(run(&["-vv", "apply", "--dry-run"]).exit_code, Some(0));
     let applied = run(&["-vv", "apply", "-y"]);
     assert_eq!(applied.exit_code, Some(0), "{applied:?}");
     assert_eq!(fs::read_to_string(path("site/current/key")).unwrap(), KEY);
@@ -387,7 +387,7 @@ fn secrets_are_read_where_the_inventory_says_and_shown_nowhere() {
     assert_eq!(with_text(&path("state"), "file:secret"), [""; 0]);
 
     fs::remove_file(path("secret")).unwrap();
-    let missing = run(&["-q", "apply", "--preview"]);
+    let missing = run(&["-q", "apply", "--dry-run"]);
     let named = format!(
         "{}:1: key: no secret at `file:secret`",
         path("wxec.toml").display()
@@ -423,7 +423,7 @@ fn all_mistakes_in_settings_are_told_before_anything_connects() {
     for words in [
         &["plan", "check", "*"][..],
         &["apply", "-y", "*"],
-        &["apply", "--preview", "*"],
+        &["apply", "--dry-run", "*"],
         &["validate", "*"],
     ] {
         let ended = run(words, &[]);
@@ -501,7 +501,7 @@ fn templates_are_rendered_with_what_a_config_has_by_default() {
         assert!(!format!("{ended:?}").contains(KEY), "{ended:?}");
         ended
     };
-    let preview = run(&["--preview"]);
+    let preview = run(&["--dry-run"]);
     assert!(preview.stdout.contains("+name = two\n"), "{preview:?}");
     let applied = run(&["-y"]);
     assert_eq!(applied.exit_code, Some(0), "{applied:?}");
@@ -610,7 +610,7 @@ fn templates_are_rendered_in_code_as_well() {
 fn a_path_that_a_plan_does_not_declare_is_told_so_in_a_preview() {
     let place = place();
     let preview = |plan: &str, setting: &str| {
-        let words = ["apply", "--preview", "local:", plan, "--set", setting];
+        let words = ["apply", "--dry-run", "local:", plan, "--set", setting];
         let ended = cli(place.path(), &[&words[..], &["--set", "name=you"]].concat());
         assert_eq!(ended.exit_code, Some(4), "{ended:?}");
         ended.stderr
@@ -645,7 +645,7 @@ fn a_new_project_with_a_plan_is_applied_at_once() {
         .directory(place.path())
         .run();
     made.is(&format!(
-        "cd {name} && wxec apply here {name}::site --preview"
+        "cd {name} && wxec apply here {name}::site --dry-run"
     ));
     // With the versions that this test was compiled with, no dependency is missing.
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
@@ -664,7 +664,7 @@ fn a_new_project_with_a_plan_is_applied_at_once() {
             .run()
     };
     run(&["plan", "check"]).is("1 host: no mistakes");
-    let preview = run(&["apply", "--preview"]);
+    let preview = run(&["apply", "--dry-run"]);
     assert!(preview.stdout.contains("+<p>It works.</p>"), "{preview:?}");
     let applied = run(&["apply", "-y"]);
     assert!(
@@ -680,4 +680,82 @@ fn a_new_project_with_a_plan_is_applied_at_once() {
         "{cleaned:?}"
     );
     assert!(!Path::new("/tmp").join(&name).exists());
+}
+
+#[test]
+fn a_host_keeps_a_record_of_a_plan() {
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    let run = |words: &[&str]| cli(place.path(), &[words, &["one", "plans::greeting"]].concat());
+    let none = run(&["plan", "history"]);
+    assert!(none.stdout.contains("has never run here"), "{none:?}");
+
+    assert_eq!(run(&["apply", "-y"]).exit_code, Some(0));
+    assert_eq!(run(&["apply", "-y", "--mode", "update"]).exit_code, Some(2));
+    let history = run(&["plan", "history"]);
+    let lines: Vec<_> = history.stdout.lines().collect();
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("1  ") && lines[0].ends_with("  1 changed"),
+        "{history:?}"
+    );
+    let folder = path("state/plans/plans::greeting");
+    assert!(folder.join("record").exists());
+
+    // A preview changes nothing about it, nor does a run without a record.
+    let before = fs::read(folder.join("record")).unwrap();
+    assert_eq!(
+        run(&["apply", "--dry-run", "--mode", "clean"]).exit_code,
+        Some(0)
+    );
+    assert_eq!(run(&["apply", "-y", "--no-record"]).exit_code, Some(0));
+    assert_eq!(fs::read(folder.join("record")).unwrap(), before);
+
+    // What the plan does not have any more is told, and removed on demand.
+    let moved = path("moved").display().to_string();
+    let moved = format!("path={moved}");
+    let left = run(&["apply", "-y", "--set", &moved]);
+    assert!(left.stdout.contains("left by an earlier run"), "{left:?}");
+    assert!(path("one").exists());
+    let pruned = run(&["apply", "-y", "--prune", "--set", &moved]);
+    assert_eq!(pruned.exit_code, Some(0), "{pruned:?}");
+    assert!(!path("one").exists() && path("moved").exists());
+
+    fs::write(folder.join("record"), "damaged").unwrap();
+    let damaged = run(&["apply", "-y"]);
+    assert_eq!(damaged.exit_code, Some(1), "{damaged:?}");
+    assert!(damaged.stderr.contains("--repair-record"), "{damaged:?}");
+    assert_eq!(run(&["apply", "-y", "--repair-record"]).exit_code, Some(0));
+}
+
+#[test]
+fn a_preview_is_applied_as_it_was_shown_or_not_at_all() {
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    let run = |words: &[&str]| {
+        cli(
+            place.path(),
+            &[&["apply", "one,two", "plans::greeting"], words].concat(),
+        )
+    };
+    let preview = run(&["--dry-run", "--format", "json"]);
+    assert_eq!(preview.exit_code, Some(0), "{preview:?}");
+    let file = path("preview.json").display().to_string();
+    fs::write(&file, &preview.stdout).unwrap();
+
+    fs::write(path("two"), "of another program").unwrap();
+    let applied = run(&["-y", "--preview", &file]);
+    assert_eq!(applied.exit_code, Some(1), "{applied:?}");
+    assert_eq!(fs::read_to_string(path("one")).unwrap(), "Hello, all!\n");
+    assert_eq!(
+        fs::read_to_string(path("two")).unwrap(),
+        "of another program"
+    );
+    assert!(
+        applied
+            .stderr
+            .contains("the host has changed since the preview"),
+        "{applied:?}"
+    );
+    let wrong = run(&["-y", "--preview", "/nowhere"]);
+    assert_eq!(wrong.exit_code, Some(2), "{wrong:?}");
 }

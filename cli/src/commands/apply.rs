@@ -4,16 +4,18 @@ use std::{
     collections::HashMap,
     io::{self, IsTerminal},
     mem,
+    path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use wxec::{
-    CallOptions, Module,
+    CallOptions, Host, Module,
     call::{Need, Value},
-    history::RunWork,
+    history::{RunWork, user_and_machine},
     module::{Function, Wants},
 };
-use wxec_plan::DEFAULT_MODE;
+use wxec_plan::{DEFAULT_MODE, Foreseen, Order};
 
 use crate::{
     args::{
@@ -24,7 +26,7 @@ use crate::{
         negative_numbers::without_mark,
         rollout_args::{Chosen, RolloutArgs},
     },
-    base::{exit_code, verbosity::Verbosity},
+    base::{exit_code, quantity, verbosity::Verbosity},
     hosts::{
         job::{Job, OwnInputs, print_everywhere},
         rollout::Rollout,
@@ -36,7 +38,7 @@ use crate::{
     },
     plans::{
         find::{check_mode, find_plan},
-        report,
+        report, saved,
         settings::{Config, SettingArgs, Settings},
     },
     terminal::stderr::{ask, say},
@@ -49,7 +51,10 @@ use crate::{
 /// should be, and changes that. What it changed is printed, with the lines of files that differ.
 ///
 /// On a terminal, `apply` first shows what it would do, by a preview that can change nothing, and
-/// asks. Elsewhere it takes `--yes`, or `--preview` to be shown only.
+/// asks. Elsewhere it takes `--yes`, or `--dry-run` to be shown only.
+///
+/// Each host keeps a record of the plan, by which restarts that are owed are not lost, and the mode
+/// `clean`, which every plan has, removes what the plan made. `wxec plan history` shows it.
 ///
 /// A plan is granted what it declares, and a preview of it no more than reading.
 ///
@@ -61,26 +66,63 @@ use crate::{
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Change nothing, and show what would be changed
-    #[arg(short, long, alias = "dry-run")]
-    preview: bool,
+    #[arg(short = 'n', long)]
+    dry_run: bool,
     /// Apply without asking
-    #[arg(short, long, conflicts_with = "preview")]
+    #[arg(short, long, conflicts_with = "dry_run")]
     yes: bool,
     /// Fail (exit code 1) if a host would be changed, or may be
-    #[arg(long, requires = "preview")]
+    #[arg(long, requires = "dry_run")]
     expect_none: bool,
+    /// Apply what this preview shows, which `--dry-run --format json` has printed: a host fails at the
+    /// first step that would change something else
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    preview: Option<PathBuf>,
+    /// Remove what earlier runs of the plan made on a host, and it does not have any more
+    #[arg(long)]
+    prune: bool,
+    /// Wait so long for another run of the plan on a host to end [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    lock_wait: Option<Duration>,
+    /// Keep no record on the hosts: restarts follow changes of this run only, and nothing can be
+    /// cleaned up later
+    #[arg(long, conflicts_with_all = ["prune", "lock_wait", "repair_record"])]
+    no_record: bool,
+    /// Go on with the record before the last one on hosts where that is damaged
+    #[arg(long)]
+    repair_record: bool,
     #[command(flatten)]
     plan: PlanArgs,
 }
 
+impl Args {
+    /// Returns the order, but for what differs from host to host.
+    fn order(&self) -> Order<()> {
+        let mut order = Order::new(())
+            .in_mode(&*self.plan.mode)
+            .by(user_and_machine());
+        order.record = !self.no_record;
+        order.prune = self.prune;
+        if let Some(time) = self.lock_wait {
+            order = order.lock_wait(time);
+        }
+        if self.repair_record {
+            order = order.repair_record();
+        }
+        order
+    }
+}
+
 const EXAMPLES: &str = r#"Examples:
-  wxec apply web1 site::site --preview
+  wxec apply web1 site::site --dry-run
   wxec apply @web site::site --set title="A site" --batch 1,rest
-  wxec apply -y web1/sudo: site::site --mode clean"#;
+  wxec apply -y web1/sudo: site::site --mode clean
+  wxec apply @web site::site --dry-run --format json >preview.json
+  wxec apply -y @web site::site --preview preview.json"#;
 
 /// See whether hosts are as a plan wants them
 ///
-/// The same as `wxec apply --preview --expect-none`: nothing is changed, and the exit code is 1 if
+/// The same as `wxec apply --dry-run --expect-none`: nothing is changed, and the exit code is 1 if
 /// anything would be, or if that cannot be told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ValidateArgs {
@@ -114,6 +156,20 @@ struct PlanArgs {
     connect: ConnectArgs,
 }
 
+/// Show the last runs of a plan on each host
+///
+/// They are in the record that the host keeps of the plan: who applied it, in which mode, and how that
+/// ended. `wxec history` shows what was done from this machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+pub(crate) fn history(args: &HistoryArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
+    Prepared::of(&args.plan, Order::new(()).history(), verbosity)?.look(Way::History, verbosity)
+}
+
 /// The way to go about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -121,11 +177,16 @@ enum Way {
     /// A preview that fails if there is anything to do.
     Validate,
     Apply,
+    /// The last runs.
+    History,
 }
 
 pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError> {
-    let prepared = Prepared::of(&args.plan, verbosity)?;
-    if args.preview {
+    let mut prepared = Prepared::of(&args.plan, args.order(), verbosity)?;
+    if let Some(file) = &args.preview {
+        prepared.foreseen = Some(saved::read(file, &prepared.names())?.into());
+    }
+    if args.dry_run {
         let way = if args.expect_none {
             Way::Validate
         } else {
@@ -149,7 +210,8 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
 }
 
 pub(crate) fn validate(args: &ValidateArgs, verbosity: Verbosity) -> Result<u8, CommandError> {
-    Prepared::of(&args.plan, verbosity)?.look(Way::Validate, verbosity)
+    let order = Order::new(()).in_mode(&*args.plan.mode);
+    Prepared::of(&args.plan, order, verbosity)?.look(Way::Validate, verbosity)
 }
 
 /// Fails if there is no terminal to ask on.
@@ -159,12 +221,18 @@ fn check_terminal() -> Result<(), CommandError> {
     }
     let message = "there is no terminal to ask on whether the plan is to be applied";
     Err(CommandError::usage(message)
-        .hint("add --yes to apply it, or --preview to see what it would change"))
+        .hint("add --yes to apply it, or --dry-run to see what it would change"))
 }
 
 /// A plan, its hosts, and the settings for each of them, in which there is no mistake.
 struct Prepared<'a> {
     args: &'a PlanArgs,
+    /// The order, but for what differs from host to host.
+    order: Order<()>,
+    /// What the preview foresaw that is applied, by host.
+    foreseen: Option<Arc<HashMap<String, Foreseen>>>,
+    /// The host that does what is done once.
+    first: Option<String>,
     module: Module,
     function: Function,
     chosen: Chosen,
@@ -174,7 +242,11 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn of(args: &'a PlanArgs, verbosity: Verbosity) -> Result<Self, CommandError> {
+    fn of(
+        args: &'a PlanArgs,
+        order: Order<()>,
+        verbosity: Verbosity,
+    ) -> Result<Self, CommandError> {
         let (source, name) = split_function(&args.plan)?;
         let module = load(&source, &args.features.features(), verbosity)?;
         let (function, plan) = find_plan(&module, name)?;
@@ -187,14 +259,22 @@ impl<'a> Prepared<'a> {
         for host in &mut chosen.hosts {
             *host = host.with_limits(args.limits.limits(host, chosen.several));
         }
+        let first = settings.hosts.first();
         Ok(Self {
             args,
+            order,
+            foreseen: None,
+            first: first.map(|(host, _)| host.name().to_owned()),
             configs: settings.configs()?.into(),
             function: function.clone(),
             module,
             chosen,
             settings: settings.into(),
         })
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.chosen.hosts.iter().map(Host::name).collect()
     }
 
     /// Asks whether the plan is to be applied.
@@ -245,21 +325,31 @@ impl<'a> Prepared<'a> {
     }
 
     /// Returns the order of each host. If templates mention facts of it, they are asked for first.
-    fn own_inputs(&self, (mode, preview): (&str, bool)) -> Result<OwnInputs, CommandError> {
+    fn own_inputs(&self, preview: bool) -> Result<OwnInputs, CommandError> {
+        let (base, first) = (self.order.clone(), self.first.clone());
+        let foreseen = self.foreseen.clone();
+        let order_of = move |host: &String| {
+            let mut order = base.clone();
+            order.preview = preview;
+            order.is_first = first.as_ref() == Some(host);
+            match foreseen.as_ref().and_then(|foreseen| foreseen.get(host)) {
+                Some(foreseen) => order.foreseen(foreseen.clone()),
+                None => order,
+            }
+        };
         if !self.settings.templates.mention_target() {
             let order = |(host, config): (&String, &Config)| {
-                let order = self.settings.order_for((mode, preview), config, None)?;
+                let order = self.settings.order_for(&order_of(host), config, None)?;
                 Ok((host.clone(), order))
             };
             let orders: Result<_, CommandError> = self.configs.iter().map(order).collect();
             return orders.map(OwnInputs::Known);
         }
         let (settings, configs) = (self.settings.clone(), self.configs.clone());
-        let mode = mode.to_owned();
         Ok(OwnInputs::OfFacts(Arc::new(move |host, facts| {
             let config = configs.get(host).ok_or("there are no settings for it")?;
             settings
-                .order_for((&mode, preview), config, Some(facts))
+                .order_for(&order_of(&host.to_owned()), config, Some(facts))
                 .map_err(|error| error.to_string())
         })))
     }
@@ -267,11 +357,10 @@ impl<'a> Prepared<'a> {
     /// Calls the plan on all hosts, and prints their reports.
     fn print(&self, way: Way, rollout: Rollout, verbosity: Verbosity) -> Result<u8, CommandError> {
         let preview = way != Way::Apply;
-        let order = (&*self.args.mode, preview);
         let job = Job {
             function: self.function.path.clone(),
             input: Value::Null,
-            own_inputs: self.own_inputs(order)?,
+            own_inputs: self.own_inputs(preview)?,
             judge: match way {
                 Way::Validate => report::unchanged,
                 _ => |_| exit_code::OK,
@@ -281,7 +370,9 @@ impl<'a> Prepared<'a> {
             streaming: None,
             module: self.module.clone(),
         };
-        let show = if verbosity >= Verbosity::Verbose {
+        let show = if way == Way::History {
+            report::past
+        } else if verbosity >= Verbosity::Verbose {
             report::all
         } else {
             report::changes

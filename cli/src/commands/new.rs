@@ -23,7 +23,7 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   wxec new greetings
-  wxec new site --plan && cd site && wxec apply here site::site --preview";
+  wxec new site --plan && cd site && wxec apply here site::site --dry-run";
 
 /// What stands for the name in the files.
 const NAME: &str = "NAME";
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let folder = &args.folder;
     let name = name(folder)?;
     let (files, next) = if args.plan {
-        (PLAN, format!("wxec apply here {name}::site --preview"))
+        (PLAN, format!("wxec apply here {name}::site --dry-run"))
     } else {
         (
             TASK,

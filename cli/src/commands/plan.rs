@@ -15,6 +15,7 @@ use crate::{
         negative_numbers::without_mark,
     },
     base::{exit_code, verbosity::Verbosity},
+    commands::apply::{self, HistoryArgs},
     module::{functions::inside_crate, load::load},
     output::command_error::CommandError,
     plans::{
@@ -44,7 +45,8 @@ Examples:
   wxec plan show site::site
   wxec plan show site::site --schema >site.schema.json
   wxec plan check @web site::site
-  wxec plan config @web site::site --set title='A site'";
+  wxec plan config @web site::site --set title='A site'
+  wxec plan history web1 site::site";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -52,6 +54,7 @@ enum Command {
     Show(ShowArgs),
     Check(CheckArgs),
     Config(ConfigArgs),
+    History(Box<HistoryArgs>),
 }
 
 /// List the plans of a module, with their modes and what they want
@@ -115,6 +118,7 @@ pub(crate) fn run(args: &Args, verbosity: Verbosity) -> Result<u8, CommandError>
         Command::Show(args) => show(args, verbosity),
         Command::Check(args) => check(&args.of, verbosity),
         Command::Config(args) => config(&args.of, verbosity),
+        Command::History(args) => apply::history(args, verbosity),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Reports of plans, as people read them.
 
+use jiff::Timestamp;
 use similar::TextDiff;
 use wxec::call::Value;
-use wxec_plan::{Attribute, Difference, Report, Side, State};
+use wxec_plan::{Attribute, Difference, PastRun, Report, Side, State};
 
 use crate::{base::exit_code, value::json::to_json};
 
@@ -14,6 +15,33 @@ pub(crate) fn changes(value: &Value) -> String {
 /// Returns all steps, and the summary.
 pub(crate) fn all(value: &Value) -> String {
     text(value, |_| true)
+}
+
+/// Returns the last runs of the plan on a host, a line each.
+pub(crate) fn past(value: &Value) -> String {
+    let Ok(report) = value.deserialized::<Report>() else {
+        return to_json(value);
+    };
+    if report.past.is_empty() {
+        return "the plan has never run here, or keeps no record".into();
+    }
+    let line = |run: &PastRun| {
+        let began = i64::try_from(run.began)
+            .ok()
+            .and_then(|began| Timestamp::from_second(began).ok());
+        let began = began.map_or_else(
+            || "?".into(),
+            |began| began.strftime("%F %T UTC").to_string(),
+        );
+        let end = match (run.ended, &run.fault) {
+            (None, _) => "under way, or died".into(),
+            (Some(_), Some(fault)) => format!("failed: {fault}"),
+            (Some(_), None) => format!("{} changed", run.changed),
+        };
+        format!("{}  {began}  {}  {}  {end}", run.number, run.mode, run.by)
+    };
+    let lines: Vec<_> = report.past.iter().map(line).collect();
+    lines.join("\n")
 }
 
 /// Returns the exit code of a host that must be as the plan wants it.
@@ -42,6 +70,12 @@ fn text(value: &Value, is_shown: fn(&State) -> bool) -> String {
             lines.extend(described(difference));
         }
     }
+    for left in &report.left {
+        lines.push(format!(
+            "{left}: left by an earlier run, and not in the plan any more; --prune removes it"
+        ));
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines.push(report.summary());
     lines.join("\n")
 }

@@ -10,7 +10,7 @@ use wxec::{
     module::{Function, Plan},
 };
 use wxec_plan::{
-    Rendered,
+    Order, Rendered,
     config::{Layers, References, Schema, Templates},
 };
 
@@ -179,7 +179,7 @@ impl Settings {
         let mut settled = HashMap::new();
         let (mut answers, mut mistakes) = (HashMap::new(), Mistakes::default());
         for (host, layers, config) in configs {
-            let order = self.order(("", true), config, &[])?;
+            let order = self.order(&Order::new(()), config, &[])?;
             let key = to_json(&order);
             let answer = match answers.get(&key) {
                 Some(answer) => answer,
@@ -199,19 +199,22 @@ impl Settings {
     /// Returns the order for a host, with templates that are rendered for it.
     pub(crate) fn order_for(
         &self,
-        way: (&str, bool),
+        order: &Order<()>,
         config: &Config,
         facts: Option<&Facts>,
     ) -> Result<Value, CommandError> {
         let schema = self.schema.as_ref();
-        let rendered = self.templates.render(schema, &config.settled, way.0, facts);
+        let rendered = self
+            .templates
+            .render(schema, &config.settled, &order.mode, facts);
         let rendered = rendered.map_err(|fault| CommandError::usage(fault.to_string()))?;
-        self.order(way, config.given.clone(), &rendered)
+        self.order(order, config.given.clone(), &rendered)
     }
 
+    /// Returns `order` with a config and templates.
     fn order(
         &self,
-        (mode, preview): (&str, bool),
+        order: &Order<()>,
         config: Value,
         templates: &[Rendered],
     ) -> Result<Value, CommandError> {
@@ -224,16 +227,15 @@ impl Settings {
             Value::Map(settings) if settings.is_empty() && takes_none => Value::Null,
             settings => settings,
         };
-        let mut order = vec![
-            ("mode".into(), mode.into()),
-            ("preview".into(), preview.into()),
-            ("config".into(), config),
-        ];
+        let order = Value::serialized(order).expect("it has texts and numbers");
+        let mut entries = order.into_map().unwrap_or_default();
+        entries.retain(|(name, _)| name.as_text() != Some("config"));
+        entries.push(("config".into(), config));
         if !templates.is_empty() {
             let templates = Value::serialized(templates).expect("they are texts");
-            order.push(("templates".into(), templates));
+            entries.push(("templates".into(), templates));
         }
-        let arguments = Value::Array(vec![Value::Map(order)]);
+        let arguments = Value::Array(vec![Value::Map(entries)]);
         CallArguments::Json(to_json(&arguments)).into_value(Some(&self.function))
     }
 }

@@ -42,6 +42,13 @@ pub struct Order<C> {
     /// True to remove what earlier runs made, and the plan does not have any more.
     #[serde(default)]
     pub prune: bool,
+    /// True for one host of those that the order is for: that one does what is done
+    /// [once](Run::once).
+    #[serde(default = "yes")]
+    pub is_first: bool,
+    /// True to tell the last runs of the plan on the host, and take no step.
+    #[serde(default)]
+    pub history: bool,
     #[serde(default)]
     foreseen: Option<Foreseen>,
     #[serde(default)]
@@ -87,6 +94,8 @@ impl<C> Order<C> {
             preview: false,
             record: true,
             prune: false,
+            is_first: true,
+            history: false,
             foreseen: None,
             opening: Opening::default(),
             folder: None,
@@ -123,6 +132,21 @@ impl<C> Order<C> {
     #[must_use]
     pub fn unrecorded(mut self) -> Self {
         self.record = false;
+        self
+    }
+
+    /// Says that another host does what is done [once](Run::once).
+    #[must_use]
+    pub fn not_first(mut self) -> Self {
+        self.is_first = false;
+        self
+    }
+
+    /// Asks for the last runs of the plan on the host, and for no step.
+    #[must_use]
+    pub fn history(mut self) -> Self {
+        self.preview = true;
+        self.history = true;
         self
     }
 
@@ -225,12 +249,13 @@ impl<C> Order<C> {
         self,
         plan: impl FnOnce(&mut Run, C) -> Result<(), Fault>,
     ) -> Result<Report, PlanFault> {
-        let run = if self.preview {
+        let run = if self.preview || self.history {
             Run::preview()
         } else {
             Run::new()
         };
         let mut run = run.in_mode(self.mode).with_templates(self.templates);
+        run.is_first = self.is_first;
         if let Some(foreseen) = self.foreseen {
             run = run.foreseen(foreseen);
         }
@@ -241,6 +266,10 @@ impl<C> Order<C> {
             if let Some(folder) = folder.filter(|_| self.record) {
                 run.open_record(&folder, &self.opening)?;
             }
+            if self.history {
+                run.tell_past();
+                return Ok(());
+            }
             plan(&mut run, self.config)?;
             run.clean()?;
             run.prune(self.prune)
@@ -250,7 +279,7 @@ impl<C> Order<C> {
             (report, None) => Ok(report),
             (report, Some(fault)) => Err(PlanFault {
                 fault: fault.into(),
-                report,
+                report: report.into(),
             }),
         }
     }
@@ -308,6 +337,10 @@ impl<C: Serialize + DeserializeOwned> Serialize for Order<C> {
             record: bool,
             #[serde(skip_serializing_if = "Not::not")]
             prune: bool,
+            #[serde(skip_serializing_if = "Clone::clone")]
+            is_first: bool,
+            #[serde(skip_serializing_if = "Not::not")]
+            history: bool,
             #[serde(skip_serializing_if = "Option::is_none")]
             foreseen: Option<&'a Foreseen>,
             #[serde(skip_serializing_if = "is_usual")]
@@ -328,6 +361,8 @@ impl<C: Serialize + DeserializeOwned> Serialize for Order<C> {
             preview: self.preview,
             record: self.record,
             prune: self.prune,
+            is_first: self.is_first,
+            history: self.history,
             foreseen: self.foreseen.as_ref(),
             opening: &self.opening,
             config: &self.config,
@@ -347,7 +382,7 @@ pub struct PlanFault {
     /// The reason.
     pub fault: Box<Fault>,
     /// The steps that ended well.
-    pub report: Report,
+    pub report: Box<Report>,
 }
 
 impl fmt::Display for PlanFault {

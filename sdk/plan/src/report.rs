@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::difference::Difference;
+use crate::{difference::Difference, record::PastRun};
 
 /// The steps of a plan, in the order in which they were taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Report {
     /// Steps of earlier runs whose work is there, and that the plan does not have any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
+    /// The last runs of the plan on this host, if the order asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<PastRun>,
     /// What there is to know beside the steps, such as that the run before died.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

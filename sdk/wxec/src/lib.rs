@@ -390,7 +390,7 @@ pub mod history {
         wxec_fleet::record {
             types: HostPhase HostRecord LiveItem LiveLine RecordError RunFolder RunHeader RunRecord RunRecorder RunWork
                 Span;
-            functions: ;
+            functions: user_and_machine;
             constants: SCHEMA;
         }
     }

@@ -14,7 +14,7 @@ pub use event::{RunHeader, RunWork, SCHEMA};
 pub use folder::RunFolder;
 pub use live::{LiveItem, LiveLine};
 pub use run::{HostPhase, HostRecord, RunRecord, Span};
-pub use writer::RunRecorder;
+pub use writer::{RunRecorder, user_and_machine};
 
 #[cfg(test)]
 mod chains;

@@ -77,7 +77,7 @@ impl RunHeader {
 }
 
 /// Returns who runs this program, and where: `root@vm`.
-fn user_and_machine() -> String {
+pub fn user_and_machine() -> String {
     let here = wxec_facts::here();
     let user = here.user.unwrap_or_else(|| here.uid.to_string());
     format!("{user}@{}", here.hostname)

@@ -60,6 +60,8 @@ pub struct Run {
     recorder: Option<Recorder>,
     /// The preview that is applied, if one is.
     foreseen: Option<Foreseen>,
+    /// True for the host that does what is done once.
+    pub(crate) is_first: bool,
     /// The templates that came with the order.
     templates: Vec<Rendered>,
     /// The facts of the host, once they were asked for.
@@ -119,6 +121,7 @@ impl Run {
             text_bytes: 0,
             recorder: None,
             foreseen: None,
+            is_first: true,
             templates: Vec::new(),
             facts: OnceCell::new(),
         }
@@ -195,6 +198,34 @@ impl Run {
             }
             (result, _) => result,
         }
+    }
+
+    /// Takes steps on one host only of all that the plan is applied to, such as the migration of a
+    /// database that they share. `wxec apply` chooses the first host of its target, so all others
+    /// report that it was skipped.
+    ///
+    /// ```
+    /// use wxec_plan::{Fault, Order, Run, command};
+    ///
+    /// fn web(run: &mut Run, (): ()) -> Result<(), Fault> {
+    ///     run.once("migration", |run| command(["true"]).run(run).map(drop))
+    /// }
+    ///
+    /// let order = Order::new(()).unrecorded();
+    /// assert_eq!(order.clone().carry_out(web)?.summary(), "1 step: 1 changed");
+    /// assert_eq!(order.not_first().carry_out(web)?.summary(), "1 step: 1 skipped");
+    /// # Ok::<(), wxec_plan::PlanFault>(())
+    /// ```
+    pub fn once<T: Default>(
+        &mut self,
+        name: &str,
+        body: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if self.is_first {
+            return self.step(name, body);
+        }
+        self.skip(name, "another host does it")?;
+        Ok(T::default())
     }
 
     /// Brings a part of the host into the state that `prefab` describes.

@@ -36,6 +36,13 @@ impl Run {
         Ok(())
     }
 
+    /// Puts the last runs in the report.
+    pub(crate) fn tell_past(&mut self) {
+        if let Some(recorder) = &self.recorder {
+            self.report.past = recorder.record().runs.clone();
+        }
+    }
+
     /// Notes what the step that is under way is about to do.
     pub(super) fn note_change(&mut self, made: Vec<Made>) -> Result<(), Fault> {
         let step = self.path();
