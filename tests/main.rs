@@ -39,6 +39,9 @@ mod exec;
 /// Plans as tasks: previews, reports, secrets.
 mod plans;
 
+/// Machines that plans set up: real packages, units and accounts.
+mod setups;
+
 /// Many hosts at once: batches, limits, retries, gates, deadlines.
 mod fleets;
 

@@ -16,7 +16,7 @@ use super::{
     Pid,
     keys::write,
     process::{SOON, wait_until, write_script},
-    room::Room,
+    room::{PRIVATE, Room},
     skip::find,
 };
 
@@ -47,33 +47,8 @@ pub(crate) struct Container {
 
 const FLAGS: &str = "--mount --net --pid --fork --mount-proc";
 
-/// A script that prepares the room. An orphaned process becomes a child of the room's first
-/// process, which waits for all.
-///
-/// Engines make control groups, and those belong to the machine. Here they are made below a group
-/// of the room's own, which the engines take for the root.
-const PRIVATE: &str = "if [ ! \"$1\" ]; then
-    for group in /sys/fs/cgroup/*; do
-        own=$group/$(basename @directory@)
-        mkdir $own 2>/dev/null || continue
-        for file in cpuset.cpus cpuset.mems; do
-            [ ! -e $group/$file ] || cat $group/$file >$own/$file
-        done
-        echo $$ >$own/cgroup.procs
-    done
-    exec unshare --cgroup sh -e \"$0\" again
-fi
-grep ' - cgroup' /proc/self/mountinfo >@directory@/groups || :
-while read -r _ _ _ _ path _ rest; do
-    umount $path
-    rest=${rest#*- }
-    case $rest in
-    cgroup2*) mount -t cgroup2 cgroup2 $path ;;
-    *name=*) mount -t cgroup -o none,name=${rest##*name=} cgroup $path ;;
-    *) mount -t cgroup -o ${path##*/} cgroup $path ;;
-    esac
-done <@directory@/groups
-mount -t tmpfs -o mode=755 run /run
+/// What engines need beside control groups of their own.
+const ENGINE: &str = "mount -t tmpfs -o mode=755 run /run
 ip link set lo up
 mount -t tmpfs data @directory@/data
 ";
@@ -109,7 +84,7 @@ impl Engine {
         let room = Room::start(
             &["dockerd", "docker", "runc"],
             FLAGS,
-            &format!("{PRIVATE}{DOCKER}{READY}"),
+            &format!("{PRIVATE}{ENGINE}{DOCKER}{READY}"),
         )?;
         let docker = find("docker").expect("it was looked for");
         let socket = room.path("docker.sock");
@@ -140,7 +115,7 @@ impl Engine {
         let room = Room::start(
             &["podman", "runc"],
             FLAGS,
-            &format!("{PRIVATE}{PODMAN}{READY}"),
+            &format!("{PRIVATE}{ENGINE}{PODMAN}{READY}"),
         )?;
         let (config, data) = (room.path("containers.conf"), room.path("data"));
         write(&config, PODMAN_CONFIG, 0o644);
@@ -166,7 +141,7 @@ impl Engine {
             let room = Room::start(
                 &["lxc-start", "lxc-attach"],
                 FLAGS,
-                &format!("{PRIVATE}{READY}"),
+                &format!("{PRIVATE}{ENGINE}{READY}"),
             )?;
             fs::create_dir(room.path("lxc")).expect("it is new");
             for tool in ["lxc-start", "lxc-stop", "lxc-attach", "lxc-ls", "lxc-info"] {

@@ -52,6 +52,31 @@ done
 rm -r "$directory"
 "#;
 
+/// The beginning of a script for a room: gives it a control group of its own, which those in it take
+/// for the root. They would be the machine's otherwise, and stay there.
+pub(super) const PRIVATE: &str = "if [ ! \"$1\" ]; then
+    for group in /sys/fs/cgroup/*; do
+        own=$group/$(basename @directory@)
+        mkdir $own 2>/dev/null || continue
+        for file in cpuset.cpus cpuset.mems; do
+            [ ! -e $group/$file ] || cat $group/$file >$own/$file
+        done
+        echo $$ >$own/cgroup.procs
+    done
+    exec unshare --cgroup sh -e \"$0\" again
+fi
+grep ' - cgroup' /proc/self/mountinfo >@directory@/groups || :
+while read -r _ _ _ _ path _ rest; do
+    umount $path
+    rest=${rest#*- }
+    case $rest in
+    cgroup2*) mount -t cgroup2 cgroup2 $path ;;
+    *name=*) mount -t cgroup -o none,name=${rest##*name=} cgroup $path ;;
+    *) mount -t cgroup -o ${path##*/} cgroup $path ;;
+    esac
+done <@directory@/groups
+";
+
 impl Room {
     /// Makes a room of these namespaces, and runs the script `inside` in it, which makes the file
     /// `ready`. Each `@directory@` in the script is replaced. Skips the test if a program is

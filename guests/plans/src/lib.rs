@@ -1,9 +1,11 @@
 //! Plans: one as people write it, and some that tests need.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use wxec_plan::{Fault, Run, Secret, block, file, folder, line, plan, setting, symlink};
+use wxec_plan::{
+    Fault, Run, Secret, block, file, folder, line, package, packages, plan, setting, symlink, unit,
+};
 
 /// A greeting, and the file that it stands in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -150,4 +152,100 @@ pub struct Card {
 #[plan(write = "/tmp")]
 pub fn liar(_run: &mut Run, path: PathBuf) -> Result<(), Fault> {
     Ok(fs::write(path, "written")?)
+}
+
+/// A server: its package, its config and its unit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// The word in its config.
+    pub word: String,
+    /// The program of its unit.
+    #[serde(default = "sleeps")]
+    pub program: String,
+}
+
+fn sleeps() -> String {
+    "cat /etc/hello.conf >>/srv/log; exec sleep 1000000".into()
+}
+
+/// Sets a server up, which notes in `/srv/log` what it was started with.
+#[plan(
+    write = ["/etc", "/srv"],
+    manage = "packages units",
+    attributes
+)]
+pub fn server(run: &mut Run, config: &Server) -> Result<(), Fault> {
+    let package = package("wxec-hello").refresh().ensure(run)?;
+    let word = format!("{}\n", config.word);
+    let word = file("/etc/hello.conf").content(word).ensure(run)?;
+    let program = &config.program;
+    let text = format!(
+        "[Service]\nExecStart=/bin/sh -c '{program}'\n\n[Install]\nWantedBy=basic.target\n"
+    );
+    let service = file("/etc/systemd/system/hello.service")
+        .content(text)
+        .ensure(run)?;
+    unit("hello")
+        .enabled()
+        .running()
+        .restart_after([&package, &word, &service])
+        .settles(Duration::from_millis(500))
+        .ensure(run)?;
+    Ok(())
+}
+
+/// Packages, and what is wanted of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Their names.
+    pub names: Vec<String>,
+    /// A version of them.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// True to remove them.
+    #[serde(default)]
+    pub absent: bool,
+    /// True to end what was interrupted.
+    #[serde(default)]
+    pub repair: bool,
+}
+
+/// Installs packages, or removes them.
+#[plan(manage = "packages")]
+pub fn installed(run: &mut Run, wanted: &Wanted) -> Result<(), Fault> {
+    let mut wants = packages(wanted.names.clone()).refresh();
+    if let Some(version) = &wanted.version {
+        wants = wants.version(version);
+    }
+    if wanted.absent {
+        wants = wants.absent();
+    }
+    if wanted.repair {
+        wants = wants.repair();
+    }
+    wants.ensure(run).map(drop)
+}
+
+/// A unit, and what is wanted of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// Its name.
+    pub name: String,
+    /// False to stop and disable it.
+    pub up: bool,
+}
+
+/// Starts and enables a unit, or the opposite.
+#[plan(manage = "units")]
+pub fn up(run: &mut Run, wish: &Wish) -> Result<(), Fault> {
+    let unit = unit(&wish.name);
+    let unit = if wish.up {
+        unit.enabled().running()
+    } else {
+        unit.disabled().stopped()
+    };
+    unit.ensure(run).map(drop)
 }

@@ -14,7 +14,7 @@ use crate::{
     content::Content,
     fault::{Fault, FaultKind},
     item::Effect,
-    run::Settled,
+    settled::Settled,
 };
 
 /// A program with its arguments, which a plan runs as a step of its own, or a prefab among its

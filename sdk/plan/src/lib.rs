@@ -50,6 +50,8 @@ mod fault;
 mod report;
 /// Parts of a host that are no files.
 mod item;
+/// Results of steps.
+mod settled;
 /// Programs that plans run.
 mod command;
 /// Previews that are kept.
@@ -66,16 +68,18 @@ mod ask;
 mod predict;
 /// Carrying actions out.
 mod perform;
-/// The trait of prefabs.
-mod prefab;
 /// Answers of checks.
 mod verdict;
 /// Records of plans on their hosts.
 mod record;
+/// The trait of prefabs.
+mod prefab;
 /// Runs of plans, step by step.
 mod run;
 /// Prefabs for files.
 mod prefabs;
+/// Removing what plans made.
+mod undo;
 /// Orders to take the steps of a plan.
 mod order;
 #[doc(hidden)]
@@ -99,8 +103,9 @@ pub use prefabs::{
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use rendered::Rendered;
 pub use report::{Report, State, StepReport};
-pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run, Settled};
+pub use run::{CLEAN_MODE, DEFAULT_MODE, MAX_NAME_BYTES, MAX_STEPS, Run};
 pub use secret::{HIDDEN, Secret};
+pub use settled::Settled;
 pub use verdict::Verdict;
 /// Makes a function a plan: it sets up the host that it runs on.
 ///

@@ -17,6 +17,7 @@ use crate::{
     report::Report,
     run::{DEFAULT_MODE, Run},
     secret::travelling,
+    undo,
 };
 
 /// An order to take the steps of a plan: the argument of its task.
@@ -271,8 +272,8 @@ impl<C> Order<C> {
                 return Ok(());
             }
             plan(&mut run, self.config)?;
-            run.clean()?;
-            run.prune(self.prune)
+            undo::clean(&mut run)?;
+            undo::prune(&mut run, self.prune)
         };
         let taken: Result<(), Fault> = taken();
         match run.end(taken.err()) {

@@ -4,13 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::{
-    action::Change,
-    fault::Fault,
-    look::Look,
-    record::Made,
-    run::{Run, Settled},
-};
+use crate::{action::Change, fault::Fault, look::Look, record::Made};
 
 /// A part of a host that can be set up: one look, and one decision.
 ///
@@ -113,13 +107,6 @@ pub trait Prefab {
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until a run ensures it"]
 pub struct Keep<P>(P);
-
-impl<P: Prefab> Keep<P> {
-    /// Sees to it in `run`.
-    pub fn ensure(&self, run: &mut Run) -> Result<Settled, Fault> {
-        run.ensure(self)
-    }
-}
 
 impl<P: Prefab> Prefab for Keep<P> {
     type Seen = P::Seen;

@@ -7,7 +7,8 @@ use crate::{
     fault::Fault,
     look::{Kind, Look},
     prefab::Prefab,
-    run::{Run, Settled},
+    run::Run,
+    settled::Settled,
 };
 
 /// The absence of what another prefab makes: its `absent()`.

@@ -10,7 +10,8 @@ use crate::{
     look::Look,
     prefab::Prefab,
     record::Made,
-    run::{Run, Settled},
+    run::Run,
+    settled::Settled,
 };
 
 /// A block of lines in a file. Made by [`block`].

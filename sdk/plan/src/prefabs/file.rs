@@ -12,7 +12,8 @@ use crate::{
     fault::Fault,
     look::{Kind, Look},
     prefab::Prefab,
-    run::{Run, Settled},
+    run::Run,
+    settled::Settled,
 };
 
 /// A regular file. Made by [`file()`].

@@ -10,7 +10,8 @@ use crate::{
     fault::Fault,
     look::{Kind, Look},
     prefab::Prefab,
-    run::{Run, Settled},
+    run::Run,
+    settled::Settled,
 };
 
 /// A folder. Made by [`folder`].

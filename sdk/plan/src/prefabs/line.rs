@@ -10,7 +10,8 @@ use crate::{
     look::Look,
     prefab::Prefab,
     record::Made,
-    run::{Run, Settled},
+    run::Run,
+    settled::Settled,
 };
 
 /// A line of a file. Made by [`line()`].

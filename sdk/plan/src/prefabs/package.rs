@@ -11,7 +11,8 @@ use crate::{
     look::Look,
     prefab::Prefab,
     record::Made,
-    run::{Run, Settled},
+    run::Run,
+    settled::Settled,
 };
 
 /// Packages of the host's package manager. Made by [`package`] and [`packages`].

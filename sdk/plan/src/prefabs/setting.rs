@@ -4,13 +4,8 @@ use std::{ops::Range, path::PathBuf};
 
 use super::text::{self, SeenText, Text};
 use crate::{
-    action::Change,
-    content::Content,
-    fault::Fault,
-    look::Look,
-    prefab::Prefab,
-    record::Made,
-    run::{Run, Settled},
+    action::Change, content::Content, fault::Fault, look::Look, prefab::Prefab, record::Made,
+    run::Run, settled::Settled,
 };
 
 /// A key with its value in a config file. Made by [`setting`].

@@ -14,7 +14,8 @@ use crate::{
     look::Look,
     prefab::Prefab,
     record::Made,
-    run::{Run, Settled},
+    run::Run,
+    settled::Settled,
 };
 
 /// A unit of systemd. Made by [`unit`].

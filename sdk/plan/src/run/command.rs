@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use wxec::module::Digest;
 
-use super::{Run, Settled, restart::digest_of};
+use super::{Run, restart::digest_of};
 use crate::{
     action::Action,
     command::Command,
@@ -13,6 +13,7 @@ use crate::{
     perform::crash_point,
     predict::predict,
     report::State,
+    settled::Settled,
 };
 
 impl Command {

@@ -2,7 +2,7 @@
 
 use std::{mem, path::PathBuf, time::Instant};
 
-use super::{Run, Settled, looks::Looks};
+use super::{Run, looks::Looks};
 use crate::{
     action::{Action, Change, Decision},
     difference::{Attribute, Difference},
@@ -12,6 +12,7 @@ use crate::{
     predict::predict,
     record::Made,
     report::State,
+    settled::Settled,
     shadow::Shadow,
 };
 

@@ -9,7 +9,7 @@ mod restart;
 
 use std::{cell::OnceCell, collections::HashSet, sync::Arc, time::Instant};
 
-use wxec::{here::Facts, module::Digest};
+use wxec::here::Facts;
 
 use self::looks::LooksOf;
 pub use self::recorded::CLEAN_MODE;
@@ -18,10 +18,11 @@ use crate::{
     fault::{Fault, FaultKind},
     foreseen::Foreseen,
     look::Look,
-    prefab::Prefab,
+    prefab::{Keep, Prefab},
     record::Recorder,
     rendered::Rendered,
     report::{Report, State, StepReport},
+    settled::Settled,
     shadow::Shadow,
     verdict::Verdict,
 };
@@ -66,29 +67,6 @@ pub struct Run {
     templates: Vec<Rendered>,
     /// The facts of the host, once they were asked for.
     facts: OnceCell<Arc<Facts>>,
-}
-
-/// The result of a step that ended well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// The step, by its path in the plan.
-    pub step: String,
-    /// True if the host was changed, or in a preview would be: the last look found another state
-    /// than the first one.
-    pub changed: bool,
-    /// Digest of the state that the last look found.
-    pub digest: Digest,
-}
-
-impl Settled {
-    /// The result of a step that a preview knows nothing about.
-    fn unknown(step: String) -> Self {
-        Self {
-            step,
-            changed: false,
-            digest: Digest::of(&[]),
-        }
-    }
 }
 
 /// The mode of a run that does not name one.
@@ -392,6 +370,13 @@ impl Run {
             differences,
             took_ms,
         });
+    }
+}
+
+impl<P: Prefab> Keep<P> {
+    /// Sees to it in `run`.
+    pub fn ensure(&self, run: &mut Run) -> Result<Settled, Fault> {
+        run.ensure(self)
     }
 }
 

@@ -65,45 +65,26 @@ impl Run {
         Ok(())
     }
 
-    /// Removes what earlier runs made, the last first. Has no effect in other modes, or if no record
-    /// is kept.
-    pub(crate) fn clean(&mut self) -> Result<(), Fault> {
-        let made = match &self.recorder {
-            Some(recorder) if self.mode() == CLEAN_MODE => recorder.record().made.clone(),
-            _ => return Ok(()),
-        };
-        self.undo(CLEAN_MODE, made)
+    /// Returns what earlier runs made that is still there, in the order in which they made it.
+    pub(crate) fn made(&self) -> Vec<MadeBy> {
+        let record = self.recorder.as_ref().map(Recorder::record);
+        record.map_or_else(Vec::new, |record| record.made.clone())
     }
 
-    /// Finds what earlier runs in this mode made and this one did not ask for, and removes it if
-    /// `remove` says so.
-    pub(crate) fn prune(&mut self, remove: bool) -> Result<(), Fault> {
-        let Some(recorder) = &self.recorder else {
-            return Ok(());
-        };
-        let made = recorder.record().made.iter();
-        let is_left = |made: &&MadeBy| made.mode == self.mode() && !self.taken.contains(&made.step);
-        let left: Vec<_> = made.filter(is_left).cloned().collect();
-        if remove {
-            return self.undo("prune", left);
-        }
+    /// Returns true if the run has taken a step of this path.
+    pub(crate) fn has_taken(&self, step: &str) -> bool {
+        self.taken.contains(step)
+    }
+
+    /// Puts steps in the report whose work is there, and that the plan does not have any more.
+    pub(crate) fn tell_left(&mut self, left: Vec<MadeBy>) {
         self.report.left = left.into_iter().map(|left| left.step).collect();
         self.report.left.dedup();
-        Ok(())
     }
 
-    fn undo(&mut self, name: &str, made: Vec<MadeBy>) -> Result<(), Fault> {
-        if made.is_empty() {
-            return Ok(());
-        }
-        self.step(name, |run| {
-            for MadeBy { made, .. } in made.into_iter().rev() {
-                if made.undo(run)? {
-                    run.note(Entry::Unmade { made })?;
-                }
-            }
-            Ok(())
-        })
+    /// Notes that what was made is no more.
+    pub(crate) fn note_unmade(&mut self, made: Made) -> Result<(), Fault> {
+        self.note(Entry::Unmade { made })
     }
 
     /// Returns true if plans that do not have the mode are to be passed over in silence: what they

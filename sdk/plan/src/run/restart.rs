@@ -5,8 +5,11 @@ use std::time::Instant;
 
 use wxec::module::Digest;
 
-use super::{Run, Settled};
-use crate::{command::Command, fault::Fault, perform::crash_point, record::Entry, report::State};
+use super::Run;
+use crate::{
+    command::Command, fault::Fault, perform::crash_point, record::Entry, report::State,
+    settled::Settled,
+};
 
 impl Run {
     /// Restarts something by `command`, as a step with this name, if one of `inputs` has changed

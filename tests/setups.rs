@@ -1,0 +1,245 @@
+//! Machines that plans set up: real packages, units and accounts.
+
+use crate::harness::{Cli, Debian, Ended, Namespaces};
+
+/// Makes a repository with two versions of the package `wxec-hello`, and one of `wxec-broken`, whose
+/// setting up fails as long as there is no `/srv/ready`. It is the only one that the machine knows.
+const REPOSITORY: &str = r#"
+mkdir -p /srv/repo; cd /srv/repo; : >Packages
+add() {
+    mkdir -p tree/DEBIAN
+    printf 'Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: me <me@localhost>\nDescription: a test\n' \
+        $1 $2 >tree/DEBIAN/control
+    mkdir -p tree/usr/share/$1; echo $2 >tree/usr/share/$1/version
+    [ ! "$3" ] || { printf '#!/bin/sh\n%s\n' "$3" >tree/DEBIAN/postinst; chmod 755 tree/DEBIAN/postinst; }
+    dpkg-deb --root-owner-group --build tree $1-$2.deb >/dev/null; rm -r tree
+    dpkg-deb --field $1-$2.deb >>Packages
+    printf 'Filename: ./%s-%s.deb\nSize: %s\nSHA256: %s\n\n' $1 $2 "$(stat -c %s $1-$2.deb)" \
+        "$(sha256sum <$1-$2.deb | cut -c-64)" >>Packages
+}
+add wxec-hello 1.0; add wxec-hello 2.0; add wxec-broken 1.0 '[ -e /srv/ready ]'
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*
+echo 'deb [trusted=yes] file:/srv/repo ./' >/etc/apt/sources.list
+"#;
+
+/// All that a preview must not change.
+const MANIFEST: &str = "find /etc /srv /usr/share/wxec-hello /var/lib/dpkg /var/lib/apt /var/lib/wxec -xdev \
+    -printf '%p %m %u %s %T@ %C@\\n' 2>/dev/null | sort; systemctl list-units --all --plain | grep hello || :";
+
+fn apply(address: &str, plan: &str, words: &[&str]) -> Ended {
+    let all = ["-q", "apply", "-y", address, plan].into_iter();
+    Cli::new(all.chain(words.iter().copied())).run()
+}
+
+fn preview(address: &str, plan: &str, words: &[&str]) -> Ended {
+    let all = ["-q", "apply", "--dry-run", address, plan].into_iter();
+    Cli::new(all.chain(words.iter().copied())).run()
+}
+
+/// The last line of a report.
+#[track_caller]
+fn summary(ended: &Ended) -> &str {
+    assert_eq!(ended.exit_code, Some(0), "{ended:?}");
+    ended.stdout.lines().last().unwrap_or_default()
+}
+
+#[track_caller]
+fn failed(ended: &Ended, why: &str) {
+    assert_eq!(ended.exit_code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains(why), "{ended:?}");
+}
+
+#[test]
+fn a_server_is_set_up_and_restarted_once_for_each_change() {
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
+    machine.said(REPOSITORY);
+    let address = machine.address();
+    let word = |word: &str| format!("word={word}");
+    let server = |word: &str| apply(&address, "plans::server", &["--set", word]);
+    let log = || machine.said("cat /srv/log");
+
+    let before = machine.said(MANIFEST);
+    let foreseen = preview(&address, "plans::server", &["--set", &word("one")]);
+    assert_eq!(machine.said(MANIFEST), before);
+    assert_eq!(
+        summary(&foreseen),
+        "4 steps: 3 would change, 1 unknown (server/unit hello.service: there is no unit hello.service)"
+    );
+
+    let first = server(&word("one"));
+    assert_eq!(summary(&first), "5 steps: 4 changed, 1 ok");
+    assert_eq!(log(), "one\n");
+    assert_eq!(
+        machine.said("dpkg-query -Wf '${Version}' wxec-hello"),
+        "2.0"
+    );
+    let running = "systemctl is-enabled hello; systemctl is-active hello; pidof -s sleep";
+    let before = machine.said(running);
+    assert_eq!(summary(&server(&word("one"))), "5 steps: 5 ok");
+    assert_eq!(machine.said(running), before);
+
+    let foreseen = preview(&address, "plans::server", &["--set", &word("two")]);
+    assert_eq!(summary(&foreseen), "5 steps: 3 ok, 2 would change");
+    assert_eq!(summary(&server(&word("two"))), "5 steps: 3 ok, 2 changed");
+    assert_eq!(summary(&server(&word("two"))), "5 steps: 5 ok");
+    assert_eq!(log(), "one\ntwo\n");
+
+    // The old program goes on until the new one works; the restart stays owed.
+    let broken = [&word("two"), "program=exec false"];
+    let broken = ["--set", broken[0], "--set", broken[1]];
+    failed(&apply(&address, "plans::server", &broken), "hello.service");
+    failed(&apply(&address, "plans::server", &broken), "hello.service");
+    assert_eq!(summary(&server(&word("two"))), "5 steps: 3 ok, 2 changed");
+
+    let cleaned = apply(
+        &address,
+        "plans::server",
+        &["--mode", "clean", "--set", "word=x"],
+    );
+    assert_eq!(cleaned.exit_code, Some(0), "{cleaned:?}");
+    let left = "ls /etc/hello.conf /etc/systemd/system/hello.service /usr/share/wxec-hello || :";
+    assert_eq!(machine.said(left), "");
+    assert_eq!(machine.said("systemctl is-active hello || :"), "inactive\n");
+}
+
+#[test]
+fn packages_of_apt() {
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
+    machine.said(REPOSITORY);
+    let address = machine.address();
+    let installed = |words: &[&str]| {
+        let words: Vec<_> = words.iter().flat_map(|word| ["--set", word]).collect();
+        apply(&address, "plans::installed", &words)
+    };
+    let hello = r#"names=["wxec-hello"]"#;
+    let version = || machine.said("dpkg-query -Wf '${Version}' wxec-hello");
+
+    assert_eq!(
+        summary(&installed(&[hello, "version=1.0"])),
+        "1 step: 1 changed"
+    );
+    assert_eq!(version(), "1.0");
+    assert_eq!(summary(&installed(&[hello])), "1 step: 1 ok");
+    assert_eq!(
+        summary(&installed(&[hello, "version=2.0"])),
+        "1 step: 1 changed"
+    );
+    assert_eq!(
+        summary(&installed(&[hello, "version=1.0"])),
+        "1 step: 1 changed"
+    );
+    assert_eq!(version(), "1.0");
+
+    machine.said("apt-mark hold wxec-hello");
+    failed(&installed(&[hello, "version=2.0"]), "wxec-hello is held");
+    failed(&installed(&[hello, "absent=true"]), "wxec-hello is held");
+    assert_eq!(summary(&installed(&[hello])), "1 step: 1 ok");
+    machine.said("apt-mark unhold wxec-hello");
+
+    let both = r#"names=["wxec-hello", "no-such-package"]"#;
+    failed(
+        &installed(&[both]),
+        "Unable to locate package no-such-package",
+    );
+    failed(
+        &installed(&[r#"names=["--help"]"#]),
+        "is no name of a package",
+    );
+
+    // A package manager that was interrupted.
+    let broken = r#"names=["wxec-broken"]"#;
+    failed(&installed(&[broken]), "wxec-broken");
+    failed(&installed(&[broken]), "`.repair()` ends what it began");
+    machine.said("touch /srv/ready");
+    assert_eq!(
+        summary(&installed(&[broken, "repair=true"])),
+        "1 step: 1 changed"
+    );
+    assert_eq!(summary(&installed(&[broken])), "1 step: 1 ok");
+
+    // Other package managers hold their locks for a while.
+    for lock in ["/var/lib/apt/lists/lock", "/var/lib/dpkg/lock-frontend"] {
+        assert_eq!(
+            summary(&installed(&[hello, "absent=true"])),
+            "1 step: 1 changed"
+        );
+        let hold = format!(
+            "python3 -c 'import fcntl,time; f=open(\"{lock}\",\"w\"); fcntl.lockf(f,fcntl.LOCK_EX); \
+             open(\"/srv/held\",\"w\"); time.sleep(3)' >/dev/null 2>&1 &
+             while [ ! -e /srv/held ]; do sleep .02; done; rm /srv/held"
+        );
+        machine.said(&hold);
+        assert_eq!(summary(&installed(&[hello])), "1 step: 1 changed", "{lock}");
+    }
+}
+
+#[test]
+fn units_of_systemd() {
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
+    let address = machine.address();
+    let unit = |name: &str, text: &str| {
+        machine.said(&format!(
+            "cat >/etc/systemd/system/{name}.service <<'EOF'\n{text}\nEOF\nsystemctl daemon-reload"
+        ));
+    };
+    let up = |name: &str, is_up: bool| {
+        let (name, is_up) = (format!("name={name}"), format!("up={is_up}"));
+        apply(&address, "plans::up", &["--set", &name, "--set", &is_up])
+    };
+    let install = "[Install]\nWantedBy=basic.target";
+    unit(
+        "fine",
+        &format!("[Service]\nExecStart=/bin/sleep 100000\n{install}"),
+    );
+    assert_eq!(summary(&up("fine", true)), "1 step: 1 changed");
+    assert_eq!(summary(&up("fine", true)), "1 step: 1 ok");
+    // A changed file is read again.
+    machine.said("echo '# more' >>/etc/systemd/system/fine.service");
+    assert_eq!(summary(&up("fine", true)), "1 step: 1 changed");
+    assert_eq!(summary(&up("fine", false)), "1 step: 1 changed");
+    assert_eq!(summary(&up("fine", false)), "1 step: 1 ok");
+
+    let last_words = "[Service]\nExecStart=/bin/sh -c 'sleep .3; echo last words; exit 3'";
+    unit("dies", &format!("{last_words}\n{install}"));
+    let died = up("dies", true);
+    failed(&died, "dies.service does not stay up after it is started");
+    assert!(died.stderr.contains("status=3"), "{died:?}");
+    unit(
+        "again",
+        &format!("{last_words}\nRestart=always\nRestartSec=50ms\n{install}"),
+    );
+    failed(&up("again", true), "again.service");
+
+    unit("plain", "[Service]\nExecStart=/bin/sleep 100000");
+    failed(&up("plain", true), "no [Install] section");
+    machine.said("systemctl mask fine");
+    failed(&up("fine", true), "fine.service is masked");
+    unit(
+        "wrong",
+        "[Service]\nExecStart=no/path\n[Install]\nWantedBy=basic.target",
+    );
+    failed(&up("wrong", true), "wrong.service");
+    failed(&up("nowhere", true), "there is no unit nowhere.service");
+}
+
+#[test]
+fn a_host_without_package_manager_and_systemd_says_so() {
+    let Some(namespaces) = Namespaces::start() else {
+        return;
+    };
+    let address = format!("nsenter:{}", namespaces.pid().as_raw_nonzero());
+    let no_manager = apply(&address, "plans::installed", &["--set", "names=[\"x\"]"]);
+    failed(&no_manager, "none of the package managers apt, apk and dnf");
+    let no_systemd = apply(
+        &address,
+        "plans::up",
+        &["--set", "name=x", "--set", "up=true"],
+    );
+    failed(&no_systemd, "no systemd that runs");
+}
