@@ -218,7 +218,7 @@ fn units_of_systemd() {
 
     unit("plain", "[Service]\nExecStart=/bin/sleep 100000");
     failed(&up("plain", true), "no [Install] section");
-    machine.said("systemctl mask fine");
+    machine.said("rm /etc/systemd/system/fine.service; systemctl mask fine");
     failed(&up("fine", true), "fine.service is masked");
     unit(
         "wrong",

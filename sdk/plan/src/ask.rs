@@ -94,8 +94,12 @@ fn installed(names: &[String]) -> Result<(PackageManager, HashMap<String, Attrib
     }
     let rpm = ["rpm", "--query", "--queryformat", RPM_FORMAT, "--"];
     if let Some(answer) = ask(&rpm, &names)? {
-        let found = answer.stdout.lines().filter_map(of_rpm).collect();
-        return Ok((PackageManager::Dnf, found));
+        // Busybox has another program of this name, which knows no such options.
+        let is_answer = |line: &str| line.contains('\t') || line.ends_with("is not installed");
+        if !answer.stdout.is_empty() && answer.stdout.lines().all(is_answer) {
+            let found = answer.stdout.lines().filter_map(of_rpm).collect();
+            return Ok((PackageManager::Dnf, found));
+        }
     }
     let message = "the host has none of the package managers apt, apk and dnf";
     Err(Fault::of(FaultKind::Unsupported, message))

@@ -63,8 +63,6 @@ use crate::{Grants, Need, guest::cbor};
 
 /// Name of the import module.
 pub const IMPORTS: &str = "wxec_v1";
-/// Path at which a guest finds the folder of its record.
-pub const RECORD_FOLDER: &str = "/.wxec-record";
 /// Prefix of every task's export name; the rest is the task's name, such as
 /// `words::stats::lengths`.
 pub const EXPORT_PREFIX: &str = "wx1_";

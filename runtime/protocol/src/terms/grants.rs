@@ -7,14 +7,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::abi;
-
 /// Stands for every program, variable, place or host in a list of grants.
 pub const ANY: &str = "*";
 
 /// Begins the path of a [`PathGrant`] that stands for the folder of a record, whose place the agent
 /// knows; the name of the record follows.
 pub const RECORD: &str = "record:";
+/// Path at which a guest finds that folder.
+pub const RECORD_FOLDER: &str = "/.wxec-record";
 
 /// Things on its host that a call may touch. By default only a clock and random numbers.
 ///
@@ -183,7 +183,7 @@ impl Grants {
     /// Grants keeping a record of this name on the host: a folder of its own, which stays there.
     #[must_use]
     pub fn record(self, name: impl Display) -> Self {
-        self.dir(format!("{RECORD}{name}"), abi::RECORD_FOLDER, true)
+        self.dir(format!("{RECORD}{name}"), RECORD_FOLDER, true)
     }
 
     /// Grants the facts about the host.

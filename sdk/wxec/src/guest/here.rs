@@ -8,7 +8,7 @@ use super::{ask, imports};
 
 /// Returns the folder of the record that the task may keep on its host, if it was granted one.
 pub fn record_folder() -> Option<&'static Path> {
-    Some(Path::new(wxec_protocol::abi::RECORD_FOLDER))
+    Some(Path::new(wxec_protocol::RECORD_FOLDER))
 }
 
 /// Returns the facts of the host. This needs a grant.
