@@ -1,8 +1,9 @@
 //! Templates of a plan: those of its module, and those that an operator has put in their place.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -17,19 +18,30 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The folder of templates beside an inventory.
 const FOLDER: &str = "plans";
 
-/// Returns the folders in which files may stand in place of templates, the first ones first.
-pub(crate) fn folders(typed: &[PathBuf], inventory: Option<&Path>) -> Vec<PathBuf> {
-    let beside = inventory.and_then(Path::parent).map(|it| it.join(FOLDER));
-    typed.iter().cloned().chain(beside).collect()
+/// A folder in which files may stand in place of templates.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// True if it was only found, so that another account may have filled it.
+    is_found: bool,
+}
+
+/// Returns the folders of templates, the first ones first.
+pub(crate) fn folders(typed: &[PathBuf], inventory: Option<&Path>) -> Vec<Folder> {
+    let beside = inventory.and_then(Path::parent).map(|folder| Folder {
+        path: folder.join(FOLDER),
+        is_found: true,
+    });
+    let typed = typed.iter().map(|path| Folder {
+        path: path.clone(),
+        is_found: false,
+    });
+    typed.chain(beside).collect()
 }
 
 /// Reads the templates of the plan that is called `name`: of each, the first file in `folders`, or
 /// else the plan's own text.
-pub(crate) fn read(
-    plan: &Plan,
-    name: &str,
-    folders: &[PathBuf],
-) -> Result<Templates, CommandError> {
+pub(crate) fn read(plan: &Plan, name: &str, folders: &[Folder]) -> Result<Templates, CommandError> {
     let mut templates = Vec::new();
     for own in &plan.templates {
         // A module of another language may say anything.
@@ -39,15 +51,15 @@ pub(crate) fn read(
             .any(|part| ["", ".", ".."].contains(&part));
         let places = folders
             .iter()
-            .map(|folder| folder.join(name).join(&own.name))
+            .map(|folder| (folder, folder.path.join(name).join(&own.name)))
             .filter(|_| is_inside);
         let mut template = Template {
             name: own.name.clone(),
             text: own.text.clone(),
             place: None,
         };
-        for place in places {
-            let read = file(&place).map_err(|error| {
+        for (folder, place) in places {
+            let read = file(&place, folder.is_found).map_err(|error| {
                 let message = format!("cannot read the template {}: {error}", place.display());
                 CommandError::usage(message)
             })?;
@@ -64,13 +76,19 @@ pub(crate) fn read(
     })
 }
 
-/// Reads a file, if it is there.
-fn file(path: &Path) -> io::Result<Option<String>> {
+/// Reads a file, if it is there. One that was only found is refused if others may have written it,
+/// as an inventory is.
+fn file(path: &Path, is_found: bool) -> io::Result<Option<String>> {
     match fs::metadata(path) {
         Err(error) if is_absence(&error) => return Ok(None),
         Err(error) => return Err(error),
         // A pipe would never end.
         Ok(found) if !found.is_file() => return Err(io::Error::other("it is no regular file")),
+        Ok(found) if is_found && is_of_others(&found) => {
+            let message = "another account may have written it; name its folder with --templates if \
+                           it is to be used";
+            return Err(io::Error::other(message));
+        }
         Ok(_) => {}
     }
     let mut text = String::new();
@@ -83,6 +101,16 @@ fn file(path: &Path) -> io::Result<Option<String>> {
     }
     Ok(Some(text))
 }
+
+/// Returns true if the file belongs to another account than this one and root, or if every account
+/// can write it.
+fn is_of_others(file: &Metadata) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    (file.uid() != own && file.uid() != 0) || file.mode() & WRITABLE_BY_ALL != 0
+}
+
+/// The bit of a file's mode by which all may write.
+const WRITABLE_BY_ALL: u32 = 0o002;
 
 fn is_absence(error: &io::Error) -> bool {
     matches!(
@@ -100,7 +128,10 @@ mod tests {
     #[test]
     fn the_first_file_stands_in_place_of_the_text() {
         let place = tempfile::tempdir().unwrap();
-        let folder = |name: &str| place.path().join(name);
+        let folder = |name: &str| Folder {
+            path: place.path().join(name),
+            is_found: false,
+        };
         for (file, text) in [
             ("one/web/b.j2", "one"),
             ("two/web/b.j2", "two"),
@@ -125,7 +156,7 @@ mod tests {
         let texts: Vec<_> = rendered.iter().map(|it| it.text.trim_end()).collect();
         assert_eq!(texts, ["own", "one", "c", "own"]);
 
-        fs::create_dir_all(folder("none").join("web/a.j2")).unwrap();
+        fs::create_dir_all(place.path().join("none/web/a.j2")).unwrap();
         let refused = read(&plan, "web", &folders).unwrap_err().to_string();
         assert!(refused.contains("it is no regular file"), "{refused}");
     }
@@ -134,7 +165,22 @@ mod tests {
     fn templates_beside_the_inventory_come_last() {
         let typed = [PathBuf::from("mine")];
         let found = folders(&typed, Some(Path::new("/srv/wxec.toml")));
-        assert_eq!(found, [Path::new("mine"), Path::new("/srv/plans")]);
-        assert_eq!(folders(&typed, None), typed);
+        let paths: Vec<_> = found.iter().map(|folder| &*folder.path).collect();
+        assert_eq!(paths, [Path::new("mine"), Path::new("/srv/plans")]);
+        assert_eq!(folders(&typed, None).len(), 1);
+    }
+
+    #[test]
+    fn a_found_template_that_others_may_have_written_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.j2");
+        fs::write(&path, "text").unwrap();
+        assert_eq!(file(&path, true).unwrap().as_deref(), Some("text"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(file(&path, false).unwrap().as_deref(), Some("text"));
+        let refused = file(&path, true).unwrap_err().to_string();
+        assert!(refused.starts_with("another account may"), "{refused}");
     }
 }
