@@ -19,6 +19,7 @@ mod signature;
 mod surroundings;
 mod types;
 mod wants;
+mod words;
 
 /// Makes a function callable on other hosts.
 #[proc_macro_attribute]

@@ -1,8 +1,12 @@
 //! The deserializer: notes what a type asks for, and gives it a sample of that.
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Visitor};
 
-use super::{Kind, Node, Refusal, TraceRun, fields, variants};
+use super::{
+    Kind, Node, Refusal, TraceRun, fields,
+    items::{Entry, Parts},
+    variants,
+};
 use crate::secret;
 
 /// Gives samples to one place of a type.
@@ -335,61 +339,5 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     fn deserialize_identifier<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refusal> {
         self.run.cuts = true;
         Err(Refusal::Other)
-    }
-}
-
-/// The items of a list or a tuple.
-struct Parts<'a, I> {
-    parts: I,
-    run: &'a mut TraceRun,
-}
-
-impl<'de, 'n, I: Iterator<Item = &'n mut Node>> SeqAccess<'de> for Parts<'_, I> {
-    type Error = Refusal;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Refusal> {
-        let run = &mut *self.run;
-        let part = self.parts.next();
-        part.map(|node| seed.deserialize(Tracer { node, run }))
-            .transpose()
-    }
-}
-
-/// The entry of a map, or none.
-struct Entry<'a> {
-    entry: Option<&'a mut (Node, Node)>,
-    run: &'a mut TraceRun,
-}
-
-impl<'de> MapAccess<'de> for Entry<'_> {
-    type Error = Refusal;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Refusal> {
-        let run = &mut *self.run;
-        let key = self.entry.as_mut();
-        key.map(|entry| {
-            seed.deserialize(Tracer {
-                node: &mut entry.0,
-                run,
-            })
-        })
-        .transpose()
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
-        let run = &mut *self.run;
-        match self.entry.take() {
-            Some(entry) => seed.deserialize(Tracer {
-                node: &mut entry.1,
-                run,
-            }),
-            None => Err(Refusal::Other),
-        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod deserializer;
 mod fields;
+mod items;
 mod variants;
 
 use std::fmt;
