@@ -43,9 +43,13 @@ impl Debian {
         }
         let inside = format!("{PRIVATE}{BOOT}");
         let room = Room::start(&["systemd-nspawn", "nsenter"], FLAGS, &inside)?;
+        // Other children come and go before.
         let mut init = None;
         wait_until(SOON, "systemd begins", || {
-            init = first_child(room.init);
+            init = first_child(room.init).filter(|child| {
+                let name = fs::read_to_string(format!("/proc/{child}/comm"));
+                name.is_ok_and(|name| name.trim() == "systemd")
+            });
             init.is_some()
         });
         let machine = Self {

@@ -31,6 +31,8 @@ mod docs {
 }
 
 // From the bottom up: a module uses only those above it in this list.
+/// Points where a run may die.
+mod crash;
 /// Values that are shown nowhere.
 mod secret;
 /// The content of files.
@@ -46,16 +48,12 @@ pub mod config;
 mod difference;
 /// Reasons why a plan ends early.
 mod fault;
-/// Reports of a plan's steps.
-mod report;
 /// Parts of a host that are no files.
 mod item;
 /// Results of steps.
 mod settled;
 /// Programs that plans run.
 mod command;
-/// Previews that are kept.
-mod foreseen;
 /// The primitive actions, and the decisions of prefabs.
 mod action;
 /// Predictions in memory.
@@ -72,6 +70,10 @@ mod perform;
 mod verdict;
 /// Records of plans on their hosts.
 mod record;
+/// Reports of a plan's steps.
+mod report;
+/// Previews that are kept.
+mod foreseen;
 /// The trait of prefabs.
 mod prefab;
 /// Runs of plans, step by step.

@@ -11,6 +11,7 @@ use wxec::{fs as host, module::Digest};
 use crate::{
     action::{Action, Owner, mode_of_new},
     content::Content,
+    crash::crash_point,
     fault::{Fault, FaultKind},
 };
 
@@ -41,12 +42,6 @@ pub(crate) fn perform(action: &Action) -> Result<(), Fault> {
         Action::Run(command) => command.carry_out().map(drop),
     };
     done.map_err(|fault| action.blamed(fault))
-}
-
-/// Ends the process, if a test asked for that: a plan may die anywhere.
-pub(crate) fn crash_point() {
-    #[cfg(not(target_family = "wasm"))]
-    crate::__private::crash_point();
 }
 
 /// Writes a file beside its place, where it gets its mode and owner before its content, and moves

@@ -8,9 +8,9 @@ use super::{Run, restart::digest_of};
 use crate::{
     action::Action,
     command::Command,
+    crash::crash_point,
     fault::{Fault, FaultKind},
     look::Look,
-    perform::crash_point,
     predict::predict,
     report::State,
     settled::Settled,

@@ -5,10 +5,11 @@ use std::{mem, path::PathBuf, time::Instant};
 use super::{Run, looks::Looks};
 use crate::{
     action::{Action, Change, Decision},
+    crash::crash_point,
     difference::{Attribute, Difference},
     fault::{Fault, FaultKind},
     look::Look,
-    perform::{crash_point, perform},
+    perform::perform,
     predict::predict,
     record::Made,
     report::State,

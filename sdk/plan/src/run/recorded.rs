@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Run;
 use crate::{
+    crash::crash_point,
     fault::Fault,
-    perform::crash_point,
     record::{Entry, Made, MadeBy, Opening, Recorder},
     report::{Report, State},
 };

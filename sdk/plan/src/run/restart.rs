@@ -7,7 +7,7 @@ use wxec::module::Digest;
 
 use super::Run;
 use crate::{
-    command::Command, fault::Fault, perform::crash_point, record::Entry, report::State,
+    command::Command, crash::crash_point, fault::Fault, record::Entry, report::State,
     settled::Settled,
 };
 
