@@ -10,15 +10,10 @@ struct HelloWorld {
 }
 
 /// Greets in a file. The mode `clean` takes it away again.
-#[plan(modes = "install clean", write = "/tmp", attributes)]
+#[plan(write = "/tmp", attributes)]
 fn hello_world(run: &mut Run, config: &HelloWorld) -> Result<(), Fault> {
-    let greeting = file("/tmp/hello-world");
-    if run.mode() == "clean" {
-        greeting.absent().ensure(run)?;
-        return Ok(());
-    }
     let text = format!("Hello, {}!\n", config.name);
-    greeting.content(text).mode(0o644).ensure(run)?;
+    file("/tmp/hello-world").content(text).mode(0o644).ensure(run)?;
     Ok(())
 }
 

@@ -249,3 +249,31 @@ pub fn up(run: &mut Run, wish: &Wish) -> Result<(), Fault> {
     };
     unit.ensure(run).map(drop)
 }
+
+/// The folder of twenty things.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Twenty {
+    /// The folder, which is there.
+    pub top: PathBuf,
+}
+
+/// Takes twenty steps: `tests/plans-bench` compares them with those of other tools.
+#[plan(write = "/tmp", attributes)]
+pub fn twenty(run: &mut Run, config: &Twenty) -> Result<(), Fault> {
+    let at = |name: String| config.top.join(name);
+    for i in 0..5 {
+        folder(at(format!("folder{i}"))).mode(0o755).ensure(run)?;
+    }
+    for i in 0..9 {
+        let lines = if i == 0 { 5 } else { 0 };
+        let lines: String = (0..lines).map(|line| format!("line {line}\n")).collect();
+        file(at(format!("folder{}/file{i}", i % 5)))
+            .content(format!("file {i}\n{lines}"))
+            .mode(0o644)
+            .ensure(run)?;
+    }
+    for i in 0..5 {
+        line(at("folder0/file0".into()), format!("line {i}")).ensure(run)?;
+    }
+    symlink(at("current".into()), "folder0").ensure(run).map(drop)
+}

@@ -125,12 +125,8 @@ pub use verdict::Verdict;
 /// struct Site { title: String }
 ///
 /// /// A site of one page.
-/// #[plan(modes = "install clean", write = "/srv")]
+/// #[plan(write = "/srv")]
 /// fn site(run: &mut Run, config: Site) -> Result<(), Fault> {
-///     if run.mode() == "clean" {
-///         folder("/srv/site").absent().ensure(run)?;
-///         return Ok(());
-///     }
 ///     folder("/srv/site").ensure(run)?;
 ///     file("/srv/site/index.html").content(format!("<h1>{}</h1>\n", config.title)).ensure(run)?;
 ///     Ok(())
@@ -147,14 +143,21 @@ pub use verdict::Verdict;
 ///
 /// | key | means |
 /// |---|---|
-/// | `modes = "install clean"` | the modes that the plan has: words, or `"*"` for all; by default `install` |
+/// | `modes = "install update"` | the modes that the plan has: words, or `"*"` for all; by default `install` |
 /// | `roles = "web"` | the roles of the hosts that it is for, for readers of its module |
 /// | `templates = "app.conf.j2"` | its templates, for [`Run::template`]: files in the folder `templates` of the crate |
 /// | `read`, `write`, `run`, `env`, `net`, `host`, `facts`, `attributes` | its grants, as in [`#[remote]`](macro@wxec::remote) |
+/// | `ask = "packages units users"` | topics that it may ask the host about |
+/// | `manage = "packages units users"` | the same, and the programs that change these parts of a host |
 /// | `crate = far` | the name of the crate `wxec-plan`, for a `Cargo.toml` that renames it |
 ///
 /// In a mode that a plan does not have, it is skipped, and the report says so. A plan that is called
 /// by another one needs no grants of its own: those of the outer plan hold.
+///
+/// # Clean
+///
+/// Every plan has the mode [`clean`](CLEAN_MODE), which removes what the plan made on the host, by the
+/// record that the host keeps. A plan that lists it takes its own steps in that mode first.
 ///
 /// # Previews
 ///

@@ -69,7 +69,7 @@ pub trait Prefab {
     fn plan(&self, seen: &Self::Seen) -> Change;
 
     /// Returns what its actions make that is no path of its own, such as a line of a file: what
-    /// [`clean`](crate#clean) removes again. Files, folders and symlinks that actions make are known
+    /// the mode [`clean`](crate::CLEAN_MODE) removes again. Files, folders and symlinks that actions make are known
     /// without it.
     fn made(&self, _seen: &Self::Seen) -> Vec<Made> {
         Vec::new()
