@@ -13,7 +13,10 @@ struct HelloWorld {
 #[plan(write = "/tmp", attributes)]
 fn hello_world(run: &mut Run, config: &HelloWorld) -> Result<(), Fault> {
     let text = format!("Hello, {}!\n", config.name);
-    file("/tmp/hello-world").content(text).mode(0o644).ensure(run)?;
+    file("/tmp/hello-world")
+        .content(text)
+        .mode(0o644)
+        .ensure(run)?;
     Ok(())
 }
 

@@ -247,21 +247,33 @@ fn a_host_without_package_manager_and_systemd_says_so() {
 /// A plan that tries everything, as root, in a preview: nothing of the machine differs afterwards.
 #[test]
 fn a_preview_changes_nothing_whatever_its_plan_tries() {
-    let Some(machine) = Debian::boot() else { return };
+    let Some(machine) = Debian::boot() else {
+        return;
+    };
     machine.said(REPOSITORY);
     machine.said("apt-get update >/dev/null; echo there >/srv/there; mkdir /srv/empty");
     let address = machine.address();
-    let state = || machine.said(MANIFEST) + &machine.said("cat /srv/there; ps -eo comm --no-headers | sort");
+    let state = || {
+        machine.said(MANIFEST) + &machine.said("cat /srv/there; ps -eo comm --no-headers | sort")
+    };
     let before = state();
     let tried = preview(&address, "plans::liar_of_all_trades", &[]);
     assert_eq!(tried.exit_code, Some(0), "{tried:?}");
     assert_eq!(state(), before);
     let lines: Vec<_> = tried.stdout.lines().collect();
-    assert!(lines.iter().any(|line| line.contains("package wxec-hello: would change")), "{tried:?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("package wxec-hello: would change")),
+        "{tried:?}"
+    );
     assert!(!tried.stdout.contains("these worked"), "{tried:?}");
 
     // The same plan does them when it is applied: the test could fail.
     let applied = apply(&address, "plans::liar_of_all_trades", &[]);
     assert_eq!(applied.exit_code, Some(1), "{applied:?}");
-    assert!(applied.stderr.contains("these worked: write, "), "{applied:?}");
+    assert!(
+        applied.stderr.contains("these worked: write, "),
+        "{applied:?}"
+    );
 }

@@ -4,7 +4,8 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use wxec_plan::{
-    Fault, Run, Secret, block, command, file, folder, line, package, packages, plan, setting, symlink, unit,
+    Fault, Run, Secret, block, command, file, folder, line, package, packages, plan, setting,
+    symlink, unit,
 };
 
 /// A greeting, and the file that it stands in.
@@ -275,7 +276,9 @@ pub fn twenty(run: &mut Run, config: &Twenty) -> Result<(), Fault> {
     for i in 0..5 {
         line(at("folder0/file0".into()), format!("line {i}")).ensure(run)?;
     }
-    symlink(at("current".into()), "folder0").ensure(run).map(drop)
+    symlink(at("current".into()), "folder0")
+        .ensure(run)
+        .map(drop)
 }
 
 /// Tries to change its host, in all ways that its code can. In a preview it fails with those that
@@ -300,12 +303,23 @@ pub fn liar_of_all_trades(run: &mut Run) -> Result<(), Fault> {
     let attempts: [(&str, Attempt); 20] = [
         ("write", || fs::write("/srv/new", "x")),
         ("overwrite", || fs::write("/srv/there", "x")),
-        ("append", || fs::OpenOptions::new().append(true).open("/srv/there").map(drop)),
+        ("append", || {
+            fs::OpenOptions::new()
+                .append(true)
+                .open("/srv/there")
+                .map(drop)
+        }),
         ("truncate", || {
             let mut options = fs::OpenOptions::new();
-            options.write(true).truncate(true).open("/srv/there").map(drop)
+            options
+                .write(true)
+                .truncate(true)
+                .open("/srv/there")
+                .map(drop)
         }),
-        ("set times", || fs::File::open("/srv/there")?.set_modified(SystemTime::UNIX_EPOCH)),
+        ("set times", || {
+            fs::File::open("/srv/there")?.set_modified(SystemTime::UNIX_EPOCH)
+        }),
         ("set length", || fs::File::open("/srv/there")?.set_len(0)),
         ("remove", || fs::remove_file("/srv/there")),
         ("make a folder", || fs::create_dir("/srv/folder")),
@@ -314,13 +328,24 @@ pub fn liar_of_all_trades(run: &mut Run) -> Result<(), Fault> {
         ("hard link", || fs::hard_link("/srv/there", "/etc/linked")),
         ("symlink", || host::symlink("/srv/there", "/srv/link")),
         ("set mode", || host::set_mode("/srv/there", 0o4777)),
-        ("set owner", || host::set_owner("/srv/there", Some(1), Some(1))),
-        ("durable rename", || host::rename("/srv/there", "/srv/moved")),
+        ("set owner", || {
+            host::set_owner("/srv/there", Some(1), Some(1))
+        }),
+        ("durable rename", || {
+            host::rename("/srv/there", "/srv/moved")
+        }),
         ("lock", || host::lock("/srv/there").map(drop)),
-        ("write its record", || fs::write("/.wxec-record/record", "x")),
-        ("run a program", || Command::new("touch").arg("/srv/new").status().map(drop)),
+        ("write its record", || {
+            fs::write("/.wxec-record/record", "x")
+        }),
+        ("run a program", || {
+            Command::new("touch").arg("/srv/new").status().map(drop)
+        }),
         ("ask a question of its own", || {
-            Command::new("getent").args(["passwd", "--service=files"]).status().map(drop)
+            Command::new("getent")
+                .args(["passwd", "--service=files"])
+                .status()
+                .map(drop)
         }),
         ("connect", || TcpStream::connect(("127.0.0.1", 7)).map(drop)),
     ];
