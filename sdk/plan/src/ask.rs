@@ -191,7 +191,7 @@ fn of_systemctl(answer: &str) -> Option<Attributes> {
     Some(attributes)
 }
 
-fn failed(program: &str, answer: &Answer) -> Fault {
+pub(crate) fn failed(program: &str, answer: &Answer) -> Fault {
     let message = format!("`{program}` cannot tell: {}", answer.stderr.trim());
     Fault::of(FaultKind::Command, message)
 }

@@ -31,6 +31,7 @@ pub struct Command {
     makes: Vec<PathBuf>,
     effects: Vec<Effect>,
     waits_for_lock: bool,
+    otherwise: Option<Box<Self>>,
     after: Vec<Settled>,
 }
 
@@ -62,6 +63,7 @@ pub fn command<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Command {
         makes: Vec::new(),
         effects: Vec::new(),
         waits_for_lock: false,
+        otherwise: None,
         after: Vec::new(),
     }
 }
@@ -150,6 +152,12 @@ impl Command {
         self
     }
 
+    /// Runs another program where the host lacks this one.
+    pub(crate) fn otherwise(mut self, other: Self) -> Self {
+        self.otherwise = Some(Box::new(other));
+        self
+    }
+
     pub(crate) fn guards(&self) -> (Option<&Path>, Option<Self>) {
         let unless = self.unless.clone().map(command);
         (self.creates.as_deref(), unless)
@@ -191,8 +199,10 @@ impl Command {
         let until = Instant::now() + MAX_LOCK_WAIT;
         let answer = loop {
             let Some(answer) = self.answer()? else {
-                let message = format!("the host has no program `{}`", self.program);
-                return Err(Fault::of(FaultKind::Command, message));
+                if let Some(other) = &self.otherwise {
+                    return other.carry_out().map_err(|fault| self.lacks(fault));
+                }
+                return Err(Fault::of(FaultKind::Command, self.absent()));
             };
             let is_locked = answer.code != Some(0) && answer.stderr.contains("Could not get lock");
             if !(self.waits_for_lock && is_locked) || Instant::now() > until {
@@ -214,6 +224,24 @@ impl Command {
                 Err(Fault::of(FaultKind::Command, message))
             }
         }
+    }
+
+    /// Names both programs if the host has neither.
+    fn lacks(&self, fault: Fault) -> Fault {
+        match &self.otherwise {
+            Some(other) if fault.message == other.absent() => Fault::of(
+                fault.kind,
+                format!(
+                    "the host has no program `{}`, and no `{}` either",
+                    self.program, other.program
+                ),
+            ),
+            _ => fault,
+        }
+    }
+
+    fn absent(&self) -> String {
+        format!("the host has no program `{}`", self.program)
     }
 
     fn output(&self) -> io::Result<process::Output> {
@@ -290,6 +318,12 @@ mod tests {
         assert_eq!(absent.answer().unwrap(), None);
         let message = absent.carry_out().unwrap_err().message;
         assert_eq!(message, "the host has no program `no-such-program`");
+
+        let told = absent.clone().otherwise(command(["echo", "instead"]));
+        assert_eq!(told.carry_out().unwrap().stdout, "instead\n");
+        let neither = absent.otherwise(command(["nor-this"]));
+        let message = neither.carry_out().unwrap_err().message;
+        assert!(message.ends_with("no-such-program`, and no `nor-this` either"));
     }
 
     #[test]

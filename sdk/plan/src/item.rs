@@ -41,7 +41,13 @@ impl Effect {
         };
         let names = [&self.before, &self.after].into_iter().flatten();
         let names: BTreeSet<_> = names.flat_map(Attributes::keys).collect();
+        let of = |attributes: &Option<Attributes>, name: &String| {
+            attributes.as_ref().and_then(|it| it.get(name)).cloned()
+        };
         for name in names {
+            if of(&self.before, name) == of(&self.after, name) {
+                continue;
+            }
             let attribute = Attribute::Named(name.clone());
             let (before, after) = (value(&self.before, name), value(&self.after, name));
             differences.push(self.differs(attribute, before, after));

@@ -2,8 +2,9 @@
 //!
 //! A plan is a function marked [`#[plan]`](macro@plan) that runs on the host. It says with
 //! *prefabs* how parts of the host should be: [`file()`], [`folder`], [`symlink`], [`line()`],
-//! [`block`], [`setting`], or [types of your own](Prefab). What is so already is left alone. A
-//! preview says what would change, and changes nothing.
+//! [`block`], [`setting`], [`package`], [`unit`], [`user`] and others, or
+//! [types of your own](Prefab). What is so already is left alone. A preview says what would change,
+//! and changes nothing.
 //!
 //! ```
 //! use wxec_plan::{Run, file, line};
@@ -60,8 +61,10 @@ mod action;
 mod shadow;
 /// Looking at the host.
 mod look;
-/// Questions about packages, units and accounts.
+/// Questions about packages and units.
 mod ask;
+/// Questions about users and groups.
+mod accounts;
 /// Predicting actions, and refusing harmful ones.
 mod predict;
 /// Carrying actions out.
@@ -99,8 +102,8 @@ pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
 pub use prefab::{Keep, Prefab};
 pub use prefabs::{
-    Absent, Block, File, Folder, Line, Package, Setting, Symlink, Unit, block, file, folder, line,
-    package, packages, setting, symlink, unit,
+    Absent, Block, File, Folder, Group, Line, Package, Setting, Symlink, Unit, User, block, file,
+    folder, group, line, package, packages, setting, symlink, unit, user,
 };
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use rendered::Rendered;

@@ -24,6 +24,7 @@ pub struct File {
     content: Option<Content>,
     mode: Option<u32>,
     owner: Owner,
+    owner_names: Option<(String, String)>,
 }
 
 /// A regular file: `file("/etc/motd").content("Welcome.\n").mode(0o644).ensure(run)?`.
@@ -40,6 +41,7 @@ pub fn file(path: impl Into<PathBuf>) -> File {
         content: None,
         mode: None,
         owner: Owner::default(),
+        owner_names: None,
     }
 }
 
@@ -59,6 +61,14 @@ impl File {
     /// Sets the owner and the group, by their numbers.
     pub fn owner(mut self, uid: u32, gid: u32) -> Self {
         (self.owner.uid, self.owner.gid) = (Some(uid), Some(gid));
+        self.owner_names = None;
+        self
+    }
+
+    /// Sets the owner and the group, by their names, which takes `ask = "users"`. A preview leaves out
+    /// the number of one that an earlier step would make.
+    pub fn owned_by(mut self, user: impl Into<String>, group: impl Into<String>) -> Self {
+        self.owner_names = Some((user.into(), group.into()));
         self
     }
 
@@ -72,12 +82,19 @@ impl File {
         run.ensure(self)
     }
 
-    fn write(&self) -> Action {
+    fn wanted_owner(&self, look: &Look<'_>) -> Result<Owner, Fault> {
+        match &self.owner_names {
+            Some((user, group)) => look.owner_named(user, group),
+            None => Ok(self.owner),
+        }
+    }
+
+    fn write(&self, owner: Owner) -> Action {
         Action::Write {
             path: self.path.clone(),
             content: self.content.clone().unwrap_or_else(|| Content::new("")),
             mode: self.mode,
-            owner: self.owner,
+            owner,
         }
     }
 }
@@ -96,32 +113,37 @@ pub enum SeenFile {
 }
 
 impl Prefab for File {
-    type Seen = SeenFile;
+    /// What is there, and the owner that is wanted.
+    type Seen = (SeenFile, Owner);
 
     fn name(&self) -> String {
         format!("file {}", self.path.display())
     }
 
-    fn look(&self, look: &Look<'_>) -> Result<SeenFile, Fault> {
+    fn look(&self, look: &Look<'_>) -> Result<Self::Seen, Fault> {
+        let wanted = self.wanted_owner(look)?;
         let entry = match look.entry(&self.path)? {
-            None => return Ok(SeenFile::Absent),
-            Some(entry) if entry.kind != Kind::File => return Ok(SeenFile::Other(entry.kind)),
+            None => return Ok((SeenFile::Absent, wanted)),
+            Some(entry) if entry.kind != Kind::File => {
+                return Ok((SeenFile::Other(entry.kind), wanted));
+            }
             Some(entry) => entry,
         };
         let content = match &self.content {
             None => None,
             Some(_) => look.read(&self.path)?,
         };
-        Ok(SeenFile::File {
+        let seen = SeenFile::File {
             content: content.map(|content| Digest::of(&content)),
             mode: self.mode.map(|_| entry.mode),
-            owner: entry.owner.only(self.owner),
-        })
+            owner: entry.owner.only(wanted),
+        };
+        Ok((seen, wanted))
     }
 
-    fn plan(&self, seen: &SeenFile) -> Change {
+    fn plan(&self, (seen, wanted_owner): &Self::Seen) -> Change {
         let (content, mode, owner) = match seen {
-            SeenFile::Absent => return Change::of([self.write()]),
+            SeenFile::Absent => return Change::of([self.write(*wanted_owner)]),
             SeenFile::Other(kind) => {
                 return Change::refused(kind.instead_of(&self.path, "file"));
             }
@@ -133,12 +155,12 @@ impl Prefab for File {
         };
         let wanted = self.content.as_ref().map(|it| Digest::of(it.bytes()));
         if *content != wanted {
-            return Change::of([self.write()]);
+            return Change::of([self.write(*wanted_owner)]);
         }
         Change::of(attributes(
             &self.path,
             (*mode, *owner),
-            (self.mode, self.owner),
+            (self.mode, *wanted_owner),
         ))
     }
 

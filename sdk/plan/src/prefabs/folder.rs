@@ -21,6 +21,7 @@ pub struct Folder {
     path: PathBuf,
     mode: Option<u32>,
     owner: Owner,
+    owner_names: Option<(String, String)>,
 }
 
 /// A folder: `folder("/srv/app").mode(0o750).ensure(run)?`.
@@ -32,6 +33,7 @@ pub fn folder(path: impl Into<PathBuf>) -> Folder {
         path: path.into(),
         mode: None,
         owner: Owner::default(),
+        owner_names: None,
     }
 }
 
@@ -45,6 +47,14 @@ impl Folder {
     /// Sets the owner and the group, by their numbers.
     pub fn owner(mut self, uid: u32, gid: u32) -> Self {
         (self.owner.uid, self.owner.gid) = (Some(uid), Some(gid));
+        self.owner_names = None;
+        self
+    }
+
+    /// Sets the owner and the group, by their names, which takes `ask = "users"`. A preview leaves out
+    /// the number of one that an earlier step would make.
+    pub fn owned_by(mut self, user: impl Into<String>, group: impl Into<String>) -> Self {
+        self.owner_names = Some((user.into(), group.into()));
         self
     }
 
@@ -58,6 +68,13 @@ impl Folder {
     pub fn ensure(&self, run: &mut Run) -> Result<Settled, Fault> {
         run.ensure(self)
     }
+
+    fn wanted_owner(&self, look: &Look<'_>) -> Result<Owner, Fault> {
+        match &self.owner_names {
+            Some((user, group)) => look.owner_named(user, group),
+            None => Ok(self.owner),
+        }
+    }
 }
 
 /// A path, as far as a folder's prefab looks at it.
@@ -70,33 +87,36 @@ pub enum SeenFolder {
 }
 
 impl Prefab for Folder {
-    type Seen = SeenFolder;
+    /// What is there, and the owner that is wanted.
+    type Seen = (SeenFolder, Owner);
 
     fn name(&self) -> String {
         format!("folder {}", self.path.display())
     }
 
-    fn look(&self, look: &Look<'_>) -> Result<SeenFolder, Fault> {
-        Ok(match look.entry(&self.path)? {
+    fn look(&self, look: &Look<'_>) -> Result<Self::Seen, Fault> {
+        let wanted = self.wanted_owner(look)?;
+        let seen = match look.entry(&self.path)? {
             None => SeenFolder::Absent,
             Some(entry) if entry.kind != Kind::Folder => SeenFolder::Other(entry.kind),
             Some(entry) => SeenFolder::Folder {
                 mode: self.mode.map(|_| entry.mode),
-                owner: entry.owner.only(self.owner),
+                owner: entry.owner.only(wanted),
             },
-        })
+        };
+        Ok((seen, wanted))
     }
 
-    fn plan(&self, seen: &SeenFolder) -> Change {
+    fn plan(&self, (seen, wanted): &Self::Seen) -> Change {
         match seen {
             SeenFolder::Absent => Change::of([Action::MakeFolder {
                 path: self.path.clone(),
                 mode: self.mode.unwrap_or(FOLDER_MODE),
-                owner: self.owner,
+                owner: *wanted,
             }]),
             SeenFolder::Other(kind) => Change::refused(kind.instead_of(&self.path, "folder")),
             SeenFolder::Folder { mode, owner } => {
-                let (seen, wanted) = ((*mode, *owner), (self.mode, self.owner));
+                let (seen, wanted) = ((*mode, *owner), (self.mode, *wanted));
                 Change::of(attributes(&self.path, seen, wanted))
             }
         }

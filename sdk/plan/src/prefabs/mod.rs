@@ -4,21 +4,25 @@ mod absent;
 mod block;
 mod file;
 mod folder;
+mod group;
 mod line;
 mod package;
 mod setting;
 mod symlink;
 mod text;
 mod unit;
+mod user;
 
 pub use self::{
     absent::Absent,
     block::{Block, block},
     file::{File, file},
     folder::{Folder, folder},
+    group::{Group, group},
     line::{Line, line},
     package::{Package, package, packages},
     setting::{Setting, setting},
     symlink::{Symlink, symlink},
     unit::{Unit, unit},
+    user::{User, user},
 };

@@ -48,6 +48,10 @@ pub enum Made {
     Package(String),
     /// A unit that was enabled.
     Enabled(String),
+    /// An account. Its home stays when it is removed.
+    User(String),
+    /// A group of accounts.
+    Group(String),
 }
 
 impl Made {
