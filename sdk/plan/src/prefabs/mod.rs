@@ -1,7 +1,9 @@
 //! The prefabs of this crate.
 
 mod absent;
+mod authorized_key;
 mod block;
+mod cron;
 mod file;
 mod folder;
 mod group;
@@ -15,7 +17,9 @@ mod user;
 
 pub use self::{
     absent::Absent,
+    authorized_key::{AuthorizedKey, authorized_key},
     block::{Block, block},
+    cron::{Cron, cron},
     file::{File, file},
     folder::{Folder, folder},
     group::{Group, group},

@@ -159,6 +159,11 @@ impl User {
             .iter()
             .map(|(attribute, value)| (&**attribute, value));
         for (attribute, value) in said.chain(hash) {
+            let is_path = matches!(attribute, "home" | "shell");
+            if is_path && !value.starts_with('/') {
+                let message = format!("the {attribute} of {} does not begin with `/`", self.name);
+                return Err(Fault::of(FaultKind::Refused, message));
+            }
             // They stand in lines with colons between the fields.
             if value.contains([':', '\n', '\r', '\0']) || value.starts_with('-') {
                 let message = format!(
@@ -214,7 +219,9 @@ impl User {
             add = add.args(["--system", "--no-create-home"]);
             busybox = busybox.args(["-S", "-H"]);
         } else {
-            add = add.args(["--create-home"]);
+            let home = self.said.get("home").cloned();
+            let home = home.unwrap_or_else(|| format!("/home/{}", self.name));
+            add = add.args(["--create-home"]).makes(home);
         }
         let mut after = self.said.clone();
         let group = after

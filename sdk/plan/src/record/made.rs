@@ -48,6 +48,13 @@ pub enum Made {
     Package(String),
     /// A unit that was enabled.
     Enabled(String),
+    /// A key that may log in by ssh.
+    AuthorizedKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
     /// An account. Its home stays when it is removed.
     User(String),
     /// A group of accounts.

@@ -1,5 +1,7 @@
 //! Tests of `wxec-plan` in temporary folders of this machine.
 
+/// Jobs of cron and keys of ssh.
+mod access;
 /// Users and groups, in a copy of this machine's file system.
 mod accounts;
 /// `#[plan]`: functions that are called as such, by each other, and by orders.
