@@ -102,9 +102,9 @@ pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
 pub use prefab::{Keep, Prefab};
 pub use prefabs::{
-    Absent, AuthorizedKey, Block, Cron, File, Folder, Group, Line, Package, Setting, Symlink, Unit,
-    User, authorized_key, block, cron, file, folder, group, line, package, packages, setting,
-    symlink, unit, user,
+    Absent, AuthorizedKey, Block, Cron, Exists, File, Folder, Group, Line, Package, Setting,
+    Symlink, Unit, User, authorized_key, block, cron, exists, file, folder, group, line, package,
+    packages, setting, symlink, unit, user,
 };
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use rendered::Rendered;

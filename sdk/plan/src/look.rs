@@ -139,6 +139,11 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// Returns true in a preview in which a program would have run by now.
+    pub(crate) fn is_after_programs(&self) -> bool {
+        self.shadow.is_after_programs()
+    }
+
     /// Returns the content of a regular file; in a preview, that which an earlier step would have
     /// written.
     pub(crate) fn content(&self, path: &Path) -> Result<Option<Content>, Fault> {

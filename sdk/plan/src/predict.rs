@@ -34,6 +34,7 @@ pub(crate) fn predict(shadow: &mut Shadow, action: &Action) -> Result<Vec<Differ
 /// Lets `shadow` have the effects that `command` declares.
 fn predict_command(shadow: &mut Shadow, command: &Command) -> Result<Vec<Difference>, Fault> {
     let mut differences = Vec::new();
+    shadow.set_after_programs();
     for effect in command.effects() {
         shadow.set_item(effect);
         differences.extend(effect.differences());

@@ -18,6 +18,8 @@ pub(crate) struct Shadow {
     paths: BTreeMap<PathBuf, Option<Node>>,
     /// The predicted attributes of items; `None` for those that are absent.
     items: BTreeMap<String, Option<Attributes>>,
+    /// Whether a program would have run, which may have made anything.
+    is_after_programs: bool,
 }
 
 /// A predicted file, folder or symlink.
@@ -55,7 +57,7 @@ pub(crate) enum Shadowed<'a> {
 impl Shadow {
     /// Returns true if nothing would have been changed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.paths.is_empty() && self.items.is_empty()
+        self.paths.is_empty() && self.items.is_empty() && !self.is_after_programs
     }
 
     /// Returns the answer about `path`, which is that of its nearest predicted ancestor if it is
@@ -85,6 +87,15 @@ impl Shadow {
     /// Returns what is predicted of an item, if anything is.
     pub(crate) fn item(&self, name: &str) -> Option<&Option<Attributes>> {
         self.items.get(name)
+    }
+
+    /// Predicts that a program runs.
+    pub(crate) fn set_after_programs(&mut self) {
+        self.is_after_programs = true;
+    }
+
+    pub(crate) fn is_after_programs(&self) -> bool {
+        self.is_after_programs
     }
 
     /// Predicts an item.

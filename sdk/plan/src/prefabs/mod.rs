@@ -4,6 +4,7 @@ mod absent;
 mod authorized_key;
 mod block;
 mod cron;
+mod exists;
 mod file;
 mod folder;
 mod group;
@@ -20,6 +21,7 @@ pub use self::{
     authorized_key::{AuthorizedKey, authorized_key},
     block::{Block, block},
     cron::{Cron, cron},
+    exists::{Exists, exists},
     file::{File, file},
     folder::{Folder, folder},
     group::{Group, group},

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use wxec_plan::{Attribute, Fault, FaultKind, Report, Run, Side, State, file, folder, line};
+use wxec_plan::{
+    Attribute, Fault, FaultKind, Kind, Report, Run, Side, State, command, exists, file, folder,
+    line,
+};
 
 fn names(report: &Report) -> Vec<&str> {
     report.steps.iter().map(|step| &*step.name).collect()
@@ -165,4 +168,35 @@ fn a_plan_without_the_mode_is_skipped_and_the_report_says_so() {
         .unwrap();
     assert_eq!(names(run.report()), ["site/web", "any/a"]);
     assert!(matches!(run.report().steps[0].state, State::Skipped { .. }));
+}
+
+#[test]
+fn what_has_to_be_there_is_unknown_only_where_a_program_may_make_it() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("tool");
+    let tool = exists(&path).kind(Kind::File);
+    for mut run in [Run::new(), Run::preview()] {
+        let fault = tool.ensure(&mut run).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Missing);
+        let message = format!("{}: there is nothing, and has to be a file", path.display());
+        assert!(fault.to_string().ends_with(&message), "{fault}");
+    }
+    let steps = |run: &mut Run| {
+        command(["touch", path.to_str().unwrap()]).run(run)?;
+        tool.ensure(run)
+    };
+    let mut preview = Run::preview();
+    steps(&mut preview).unwrap();
+    assert!(matches!(
+        &preview.report().steps[1].state,
+        State::Unknown { why } if why.contains("may make it")
+    ));
+    let mut run = Run::new();
+    steps(&mut run).unwrap();
+    assert_eq!(run.report().steps[1].state, State::Ok);
+    let fault = exists(&path)
+        .kind(Kind::Folder)
+        .ensure(&mut run)
+        .unwrap_err();
+    assert!(fault.message.contains("there is a file"), "{fault}");
 }
