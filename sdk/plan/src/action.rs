@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{command::Command, content::Content, fault::Fault};
+use crate::{command::Command, content::Content, fault::Fault, fetch::Fetch};
 
 /// A primitive change of the host. The library carries it out; a prefab only lists it.
 ///
@@ -66,6 +66,9 @@ pub enum Action {
         /// Its path.
         path: PathBuf,
     },
+    /// Fetches a file from elsewhere, which takes the grant to run `curl` or `wget`. The prefab
+    /// [`download`](crate::download) lists it.
+    Fetch(Fetch),
     /// Runs a program, which takes the grant to run it. It is no primitive change: how much of it
     /// happens is up to the program.
     Run(Command),
@@ -130,6 +133,7 @@ impl Action {
             | Self::Link { path, .. }
             | Self::Remove { path }
             | Self::RemoveTree { path } => path,
+            Self::Fetch(fetch) => &fetch.path,
             Self::Run(_) => return None,
         };
         Some(path)

@@ -55,6 +55,8 @@ mod item;
 mod settled;
 /// Programs that plans run.
 mod command;
+/// Files that come from elsewhere.
+mod fetch;
 /// The primitive actions, and the decisions of prefabs.
 mod action;
 /// Predictions in memory.
@@ -96,15 +98,16 @@ pub use command::{Command, command};
 pub use content::Content;
 pub use difference::{Attribute, Difference, MAX_TEXT_BYTES, Side};
 pub use fault::{Fault, FaultKind};
+pub use fetch::Fetch;
 pub use foreseen::Foreseen;
 pub use item::{Attributes, Effect};
 pub use look::{Entry, Kind, Look, MAX_NAMES, MAX_READ_BYTES};
 pub use order::{Order, PlanFault};
 pub use prefab::{Keep, Prefab};
 pub use prefabs::{
-    Absent, AuthorizedKey, Block, Cron, Exists, File, Folder, Group, Line, Package, Setting,
-    Symlink, Unit, User, authorized_key, block, cron, exists, file, folder, group, line, package,
-    packages, setting, symlink, unit, user,
+    Absent, AuthorizedKey, Block, Cron, Download, Exists, File, Folder, Group, Line,
+    MAX_DOWNLOAD_BYTES, Package, Setting, Symlink, Unit, User, authorized_key, block, cron,
+    download, exists, file, folder, group, line, package, packages, setting, symlink, unit, user,
 };
 pub use record::{MAX_RUNS, Made, MadeBy, PastRun, Record};
 pub use rendered::Rendered;

@@ -7,12 +7,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use wxec::fs as host;
+use wxec::{fs as host, module::Digest};
 
 use crate::{
     action::Owner,
     content::Content,
     fault::{Fault, FaultKind},
+    fetch::digest_of,
     item::Attributes,
     shadow::{Body, Node, Shadow, Shadowed},
 };
@@ -154,12 +155,12 @@ impl<'a> Look<'a> {
         if entry.kind != Kind::File {
             return Err(entry.kind.instead_of(&path, "file"));
         }
-        if let Shadowed::There(Node {
-            body: Body::File(content),
-            ..
-        }) = self.shadow.at(&path)
-        {
-            return Ok(Some(content.clone()));
+        if let Shadowed::There(node) = self.shadow.at(&path) {
+            match &node.body {
+                Body::File(content) => return Ok(Some(content.clone())),
+                Body::Fetched(_) => return Err(unforeseen(&path)),
+                _ => {}
+            }
         }
         if entry.size > MAX_READ_BYTES {
             return Err(too_large(&path));
@@ -169,6 +170,24 @@ impl<'a> Look<'a> {
             Some(bytes) if bytes.len() as u64 > MAX_READ_BYTES => Err(too_large(&path)),
             bytes => Ok(bytes.map(Content::new)),
         }
+    }
+
+    /// Returns the digest of a regular file of any size, or `None` if there is nothing at its path.
+    pub(crate) fn digest(&self, path: &Path) -> Result<Option<Digest>, Fault> {
+        let path = self.resolve(path)?;
+        match self.entry_at(&path)? {
+            None => return Ok(None),
+            Some(entry) if entry.kind == Kind::File => {}
+            Some(entry) => return Err(entry.kind.instead_of(&path, "file")),
+        }
+        if let Shadowed::There(node) = self.shadow.at(&path) {
+            match &node.body {
+                Body::File(content) => return Ok(Some(Digest::of(content.bytes()))),
+                Body::Fetched(digest) => return digest.map(Some).ok_or_else(|| unforeseen(&path)),
+                _ => {}
+            }
+        }
+        absent_or(digest_of(&path)).map_err(Fault::io("cannot read it", &path))
     }
 
     /// Returns what is predicted for a file or folder that keeps its content.
@@ -252,6 +271,7 @@ impl Entry {
     fn of_node(node: &Node) -> Option<Self> {
         let (kind, size) = match &node.body {
             Body::File(content) => (Kind::File, content.bytes().len() as u64),
+            Body::Fetched(_) => (Kind::File, 0),
             Body::HostFile(size) => (Kind::File, *size),
             Body::NewFolder | Body::HostFolder => (Kind::Folder, 0),
             Body::Symlink(_) => (Kind::Symlink, 0),

@@ -13,6 +13,7 @@ use crate::{
     content::Content,
     crash::crash_point,
     fault::{Fault, FaultKind},
+    fetch::Fetch,
 };
 
 /// Carries out `action`, which was predicted and found harmless.
@@ -39,6 +40,7 @@ pub(crate) fn perform(action: &Action) -> Result<(), Fault> {
         Action::Remove { path } => {
             fs::remove_file(path).map_err(Fault::io("cannot remove it", path))
         }
+        Action::Fetch(fetch) => carry_out_fetch(fetch),
         Action::Run(command) => command.carry_out().map(drop),
     };
     done.map_err(|fault| action.blamed(fault))
@@ -71,6 +73,25 @@ fn write(path: &Path, content: &Content, mode: Option<u32>, owner: Owner) -> io:
     file.sync_all()?;
     drop(file);
     temporary.becomes(path)
+}
+
+fn carry_out_fetch(fetch: &Fetch) -> Result<(), Fault> {
+    let path = &fetch.path;
+    let (mut file, temporary) = Temporary::make(path, |temporary| {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(temporary)
+    })
+    .map_err(Fault::io("cannot make it", path))?;
+    fetch.into(&mut file)?;
+    let placed = || {
+        set_attributes(&temporary.path, fetch.mode, fetch.owner)?;
+        file.sync_all()?;
+        drop(file);
+        temporary.becomes(path)
+    };
+    placed().map_err(Fault::io("cannot put it in its place", path))
 }
 
 fn make_folder(path: &Path, mode: u32, owner: Owner) -> io::Result<()> {

@@ -3,12 +3,15 @@
 
 use std::path::Path;
 
+use wxec::module::Digest;
+
 use crate::{
     action::{Action, Owner, mode_of_new},
     command::Command,
     content::Content,
     difference::{Attribute, Difference, Side},
     fault::{Fault, FaultKind},
+    fetch::Fetch,
     look::{Entry, Kind, Look, MAX_READ_BYTES},
     shadow::{Body, Node, Shadow},
 };
@@ -75,6 +78,7 @@ impl Prediction<'_> {
             Action::Link { target, .. } => self.link(target),
             Action::Remove { .. } => self.remove(),
             Action::RemoveTree { .. } => self.remove_tree(),
+            Action::Fetch(fetch) => self.fetch(fetch),
             Action::Run(_) => Ok((None, Vec::new())),
         }
     }
@@ -130,6 +134,33 @@ impl Prediction<'_> {
         }
         differences.extend(self.mode_differs(mode));
         differences.extend(self.owner_differs(owner));
+        Ok((Some(node), differences))
+    }
+
+    fn fetch(&self, fetch: &Fetch) -> Result<Predicted, Fault> {
+        self.folder_above()?;
+        if let Some(before) = self.before.filter(|before| before.kind != Kind::File) {
+            return Err(before.kind.instead_of(self.path, "file"));
+        }
+        let side = |digest: Option<Digest>| {
+            let digest = digest.map(|digest| format!("sha256 {digest}"));
+            Side::Text(digest.unwrap_or_else(|| "some content".into()))
+        };
+        let (mut differences, mut before) = (Vec::new(), Side::Absent);
+        if self.before.is_none() {
+            differences.push(self.kind(Side::Text("file".into())));
+        } else {
+            before = side(self.look.digest(self.path)?);
+        }
+        let after = side(fetch.digest);
+        differences.push(self.differs(Attribute::Content, before, after));
+        differences.extend(self.mode_differs(fetch.mode));
+        differences.extend(self.owner_differs(fetch.owner));
+        let node = Node {
+            body: Body::Fetched(fetch.digest),
+            mode: checked(fetch.mode, self.path)?,
+            owner: fetch.owner,
+        };
         Ok((Some(node), differences))
     }
 

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use wxec::module::Digest;
+
 use crate::{
     action::Owner,
     content::Content,
@@ -35,6 +37,8 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     File(Content),
+    /// A file that would be fetched, with its digest if that is known.
+    Fetched(Option<Digest>),
     /// A file of this size whose content is as on the host.
     HostFile(u64),
     /// A folder that the plan would make: the host's own files do not show in it.

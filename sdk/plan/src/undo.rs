@@ -64,6 +64,10 @@ fn undo(made: &Made, run: &mut Run) -> Result<bool, Fault> {
             prefabs::folder(path).absent().ensure(run)
         }
         Made::Package(name) => prefabs::package(name).absent().ensure(run),
+        Made::AuthorizedKey { path, key } => {
+            let key = prefabs::authorized_key("/", key).in_file(path);
+            key.absent().ensure(run)
+        }
         Made::User(name) => prefabs::user(name).absent().ensure(run),
         Made::Group(name) => prefabs::group(name).absent().ensure(run),
         Made::Enabled(name) => {

@@ -422,7 +422,7 @@ pub mod inventory {
 /// Descriptions of modules, and reasons why a task is not in one.
 pub mod module {
     pub use wxec_protocol::{
-        Digest,
+        Digest, Hasher,
         abi::{Function, Parameter, Plan, PlanTemplate, Wants},
     };
 

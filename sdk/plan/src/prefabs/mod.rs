@@ -4,6 +4,7 @@ mod absent;
 mod authorized_key;
 mod block;
 mod cron;
+mod download;
 mod exists;
 mod file;
 mod folder;
@@ -21,6 +22,7 @@ pub use self::{
     authorized_key::{AuthorizedKey, authorized_key},
     block::{Block, block},
     cron::{Cron, cron},
+    download::{Download, MAX_DOWNLOAD_BYTES, download},
     exists::{Exists, exists},
     file::{File, file},
     folder::{Folder, folder},

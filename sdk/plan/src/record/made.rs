@@ -66,11 +66,12 @@ impl Made {
     pub(crate) fn by(action: &Action, look: &Look<'_>) -> Result<Option<Self>, Fault> {
         let made = match action {
             Action::MakeFolder { path, .. } => Self::Folder(path.clone()),
+            Action::Fetch(fetch) => Self::File(fetch.path.clone()),
             Action::Write { path, .. } => Self::File(path.clone()),
             Action::Link { path, .. } => Self::Symlink(path.clone()),
             _ => return Ok(None),
         };
-        let path = action.path().expect("these three have one");
+        let path = action.path().expect("these have one");
         Ok(look.entry(path)?.is_none().then_some(made))
     }
 }

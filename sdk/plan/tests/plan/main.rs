@@ -10,6 +10,8 @@ mod attribute;
 mod boasters;
 /// Commands: steps with programs of their own.
 mod commands;
+/// Files from elsewhere.
+mod downloads;
 /// What the prefabs refuse, and what they leave as it is.
 mod edges;
 /// Previews against what is then done, over random folders.
