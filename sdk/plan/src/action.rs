@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+pub use crate::owner::Owner;
 use crate::{command::Command, content::Content, fault::Fault, fetch::Fetch};
 
 /// A primitive change of the host. The library carries it out; a prefab only lists it.
@@ -89,38 +88,6 @@ pub(crate) fn mode_of_new(content: &Content) -> u32 {
 
 /// Mode of a new folder without a mode of its own.
 pub const FOLDER_MODE: u32 = 0o755;
-
-/// An owner and a group, by their numbers. The absent ones are left as they are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Number of the account.
-    pub uid: Option<u32>,
-    /// Number of the group.
-    pub gid: Option<u32>,
-}
-
-impl Owner {
-    /// Returns true if it names neither an account nor a group.
-    pub fn is_none(self) -> bool {
-        self == Self::default()
-    }
-
-    /// Returns this owner, with the parts of `other` that it lacks.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            uid: self.uid.or(other.uid),
-            gid: self.gid.or(other.gid),
-        }
-    }
-
-    /// Returns the parts of this owner that `asked` names.
-    pub(crate) fn only(self, asked: Self) -> Self {
-        Self {
-            uid: self.uid.filter(|_| asked.uid.is_some()),
-            gid: self.gid.filter(|_| asked.gid.is_some()),
-        }
-    }
-}
 
 impl Action {
     /// Returns the path that it changes. Programs change what they want.

@@ -13,8 +13,8 @@ use wxec::{
 };
 
 use crate::{
-    action::Owner,
     fault::{Fault, FaultKind},
+    owner::Owner,
 };
 
 /// A file that is fetched.

@@ -55,6 +55,8 @@ mod item;
 mod settled;
 /// Programs that plans run.
 mod command;
+/// Owners of files.
+mod owner;
 /// Files that come from elsewhere.
 mod fetch;
 /// The primitive actions, and the decisions of prefabs.
